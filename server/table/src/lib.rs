@@ -1,1 +1,399 @@
-//! Under construction.
+//! The command table of Redis 7.2.6: one row for every command and subcommand, read by server, cli and benchmark.
+//!
+//! A row is a `static` in the file of its group (`string::GET`, `server::CONFIG_GET`); `spec` says what a row holds and
+//! how it is written, `words` and `arg` have its vocabulary. COMMAND INFO and DOCS, ACL categories, cluster routing
+//! (`keys`), the hints and the help of the cli (`hints`) all derive from it. To add a command, add its row and name it
+//! in the list that heads the file.
+//!
+//! Rows have dense ids, counted through the groups. All tables below are made by the compiler: there is nothing to set
+//! up, and a malformed list does not build.
+//!
+//! # Invariants
+//!
+//! 1. `spec(id).full_name` is unique; a subcommand stands behind its container with nothing but siblings between them.
+//! 2. An id is a position, so it is no larger than [`COUNT`] and may index an array of that length.
+//! 3. Names are found in any case of ASCII letters and are stored in lower case.
+
+use crate::spec::Spec;
+
+pub mod arg;
+pub mod spec;
+pub mod words;
+
+pub mod bitmap;
+pub mod cluster;
+pub mod connection;
+pub mod generic;
+pub mod geo;
+pub mod hash;
+pub mod hyperloglog;
+pub mod list;
+pub mod pubsub;
+pub mod scripting;
+pub mod sentinel;
+pub mod server;
+pub mod set;
+pub mod sorted_set;
+pub mod stream;
+pub mod string;
+pub mod transactions;
+
+/// The rows by group; ids are counted in this order.
+static GROUPS: [&[&Spec]; 17] = [
+    string::ROWS,
+    generic::ROWS,
+    list::ROWS,
+    set::ROWS,
+    sorted_set::ROWS,
+    hash::ROWS,
+    stream::ROWS,
+    bitmap::ROWS,
+    hyperloglog::ROWS,
+    geo::ROWS,
+    pubsub::ROWS,
+    transactions::ROWS,
+    scripting::ROWS,
+    connection::ROWS,
+    server::ROWS,
+    cluster::ROWS,
+    sentinel::ROWS,
+];
+
+/// How many commands and subcommands there are.
+pub const COUNT: usize = {
+    let mut count = 0;
+    let mut group = 0;
+    while group < GROUPS.len() {
+        count += GROUPS[group].len();
+        group += 1;
+    }
+    count
+};
+
+/// A command or subcommand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CmdId(u16);
+
+impl CmdId {
+    /// Its position, below [`COUNT`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The id at a position below [`COUNT`].
+    ///
+    /// # Panics
+    ///
+    /// When there is no such row.
+    #[must_use]
+    pub const fn from_index(index: usize) -> Self {
+        assert!(index < COUNT, "no command has this index");
+        Self(index as u16)
+    }
+}
+
+/// Every row by id.
+static ALL: [&Spec; COUNT] = {
+    let mut all = [GROUPS[0][0]; COUNT];
+    let mut id = 0;
+    let mut group = 0;
+    while group < GROUPS.len() {
+        let mut row = 0;
+        while row < GROUPS[group].len() {
+            all[id] = GROUPS[group][row];
+            id += 1;
+            row += 1;
+        }
+        group += 1;
+    }
+    all
+};
+
+/// In the place of an id: none.
+const NONE: u16 = u16::MAX;
+
+/// The container of each row by id, or [`NONE`].
+static PARENTS: [u16; COUNT] = {
+    let mut parents = [NONE; COUNT];
+    let mut container = NONE;
+    let mut id = 0;
+    while id < COUNT {
+        let name = ALL[id].full_name.as_bytes();
+        match bar(name) {
+            None => container = id as u16,
+            Some(at) => {
+                assert!(container != NONE, "a subcommand heads the table");
+                let parent = ALL[container as usize].full_name.as_bytes();
+                assert!(
+                    parent.eq_ignore_ascii_case(name.split_at(at).0),
+                    "a subcommand stands apart from its container"
+                );
+                parents[id] = container;
+            }
+        }
+        id += 1;
+    }
+    parents
+};
+
+/// Slots of [`INDEX`]: a power of two, so sparse that most names are found at the first look.
+const SLOTS: usize = 2048;
+
+/// Ids by the hash of container and name, colliding ones in the next free slot.
+static INDEX: [u16; SLOTS] = {
+    let mut index = [NONE; SLOTS];
+    let mut id = 0;
+    while id < COUNT {
+        let full = ALL[id].full_name.as_bytes();
+        let name = own_name(full);
+        assert!(
+            matches!(find(&index, PARENTS[id], name), None),
+            "two rows have one name"
+        );
+        let mut slot = slot_of(PARENTS[id], name);
+        while index[slot] != NONE {
+            slot = (slot + 1) % SLOTS;
+        }
+        index[slot] = id as u16;
+        id += 1;
+    }
+    index
+};
+
+/// The command of this name, in any case; never a subcommand.
+#[must_use]
+pub const fn lookup(name: &[u8]) -> Option<CmdId> {
+    find(&INDEX, NONE, name)
+}
+
+/// The subcommand of this name, in any case.
+#[must_use]
+pub const fn sub(parent: CmdId, name: &[u8]) -> Option<CmdId> {
+    find(&INDEX, parent.0, name)
+}
+
+/// The command or subcommand of this full name (`get`, `config|get`), in any case.
+#[must_use]
+pub const fn lookup_full(full_name: &[u8]) -> Option<CmdId> {
+    let Some(at) = bar(full_name) else {
+        return lookup(full_name);
+    };
+    let (parent, _) = full_name.split_at(at);
+    match lookup(parent) {
+        Some(parent) => sub(parent, own_name(full_name)),
+        None => None,
+    }
+}
+
+/// The id of a row: `const EXEC: CmdId = table::id(&table::transactions::EXEC)`.
+///
+/// # Panics
+///
+/// When the row is not of this table.
+#[must_use]
+pub const fn id(spec: &Spec) -> CmdId {
+    match lookup_full(spec.full_name.as_bytes()) {
+        Some(id) => id,
+        None => panic!("the row is in no list of its group"),
+    }
+}
+
+/// The row of a command.
+#[must_use]
+pub const fn spec(id: CmdId) -> &'static Spec {
+    ALL[id.0 as usize]
+}
+
+/// Its name, of a subcommand with its container: `config|get`.
+#[must_use]
+pub const fn full_name(id: CmdId) -> &'static str {
+    spec(id).full_name
+}
+
+/// The container of a subcommand.
+#[must_use]
+pub const fn parent(id: CmdId) -> Option<CmdId> {
+    match PARENTS[id.0 as usize] {
+        NONE => None,
+        parent => Some(CmdId(parent)),
+    }
+}
+
+/// All ids in order: each command, behind it its subcommands.
+pub fn iter() -> impl DoubleEndedIterator<Item = CmdId> + ExactSizeIterator {
+    (0..COUNT as u16).map(CmdId)
+}
+
+/// The ids of the subcommands of a container, in order; none for any other command.
+pub fn subcommands(id: CmdId) -> impl Iterator<Item = CmdId> {
+    (id.0 + 1..COUNT as u16)
+        .take_while(move |&sub| PARENTS[usize::from(sub)] == id.0)
+        .map(CmdId)
+}
+
+const fn find(index: &[u16; SLOTS], parent: u16, name: &[u8]) -> Option<CmdId> {
+    let mut slot = slot_of(parent, name);
+    loop {
+        let id = index[slot];
+        if id == NONE {
+            return None;
+        }
+        if PARENTS[id as usize] == parent {
+            let candidate = own_name(ALL[id as usize].full_name.as_bytes());
+            if candidate.eq_ignore_ascii_case(name) {
+                return Some(CmdId(id));
+            }
+        }
+        slot = (slot + 1) % SLOTS;
+    }
+}
+
+/// The longest name, of a command or of a subcommand alone.
+const NAME_MAX: usize = 24;
+
+/// The first slot to look at. Letters count without their case; what else this folds together, comparison tells apart.
+const fn slot_of(parent: u16, name: &[u8]) -> usize {
+    let len = if name.len() < NAME_MAX {
+        name.len()
+    } else {
+        NAME_MAX
+    };
+    let mut hash = 0x811c_9dc5 ^ parent as u32;
+    let mut i = 0;
+    while i < len {
+        hash = (hash ^ (name[i] | 0x20) as u32).wrapping_mul(0x0100_0193);
+        i += 1;
+    }
+    (hash ^ (hash >> 15)) as usize % SLOTS
+}
+
+/// The part of a full name behind the bar.
+const fn own_name(full_name: &[u8]) -> &[u8] {
+    match bar(full_name) {
+        Some(at) => full_name.split_at(at + 1).1,
+        None => full_name,
+    }
+}
+
+const fn bar(full_name: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while at < full_name.len() {
+        if full_name[at] == b'|' {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        COUNT, CmdId, NAME_MAX, full_name, id, iter, lookup, lookup_full, parent, spec, sub,
+        subcommands,
+    };
+    use crate::{connection, server, string};
+
+    #[test]
+    fn every_name_is_found_in_any_case() {
+        for id in iter() {
+            let name = full_name(id);
+            assert_eq!(lookup_full(name.as_bytes()), Some(id), "{name}");
+            assert_eq!(
+                lookup_full(name.to_uppercase().as_bytes()),
+                Some(id),
+                "{name}"
+            );
+            let mixed: Vec<u8> = name
+                .bytes()
+                .enumerate()
+                .map(|(i, byte)| {
+                    if i % 2 == 0 {
+                        byte.to_ascii_uppercase()
+                    } else {
+                        byte
+                    }
+                })
+                .collect();
+            assert_eq!(lookup_full(&mixed), Some(id), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_command_is_not_found() {
+        let long = vec![b'a'; 100_000];
+        let names: [&[u8]; 10] = [
+            b"",
+            b"ge",
+            b"gett",
+            b"GET ",
+            b"config|get|",
+            b"config|",
+            b"|get",
+            b"g\x45\0",
+            b"restore\rasking",
+            &long,
+        ];
+        for name in names {
+            assert_eq!(lookup_full(name), None, "{name:?}");
+        }
+        assert_eq!(lookup(b"config|get"), None);
+        assert_eq!(sub(id(&server::CONFIG), b"list"), None);
+        assert_eq!(sub(id(&string::GET), b"help"), None);
+    }
+
+    #[test]
+    fn subcommands_stand_behind_their_container() {
+        const CONFIG: CmdId = id(&server::CONFIG);
+        let names: Vec<_> = subcommands(CONFIG).map(|id| spec(id).name()).collect();
+        assert_eq!(names, ["get", "help", "resetstat", "rewrite", "set"]);
+        for id in iter() {
+            for sub in subcommands(id) {
+                assert_eq!(parent(sub), Some(id));
+                assert_eq!(spec(sub).group, spec(id).group);
+                assert_eq!(
+                    full_name(sub),
+                    format!("{}|{}", full_name(id), spec(sub).name())
+                );
+            }
+            assert_eq!(parent(id).is_some(), full_name(id).contains('|'));
+        }
+        assert_eq!(subcommands(id(&connection::PING)).count(), 0);
+    }
+
+    #[test]
+    fn the_table_has_every_command_of_7_2_6() {
+        let outside_sentinel = iter().filter(|&id| parent(id).is_none() && spec(id).exists(false));
+        assert_eq!(outside_sentinel.count(), 241);
+        assert_eq!(iter().len(), COUNT);
+        assert_eq!(COUNT, 392);
+    }
+
+    #[test]
+    fn every_row_is_written_as_the_others() {
+        for id in iter() {
+            let row = spec(id);
+            let name = row.full_name;
+            assert!(row.name().len() <= NAME_MAX, "{name}");
+            assert_eq!(name, name.to_ascii_lowercase());
+            assert!(row.arity != 0, "{name}");
+            assert!(
+                row.summary.ends_with('.') && row.summary.len() > 8,
+                "{name}"
+            );
+            assert!(
+                row.summary.starts_with(|c: char| c.is_ascii_uppercase()),
+                "{name}"
+            );
+            assert_eq!(row.since.split('.').count(), 3, "{name}");
+            assert!(
+                row.history.iter().all(|(_, text)| text.ends_with('.')),
+                "{name}"
+            );
+            if row.full_name.contains('|') {
+                assert!(row.arity.unsigned_abs() >= 2, "{name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Arguments of a row: the tree from which COMMAND DOCS, the hints of redis-cli and its help derive.
+//!
+//! A row writes the tree with the small functions below, one per kind, and refines a node by chained calls:
+//!
+//! ```text
+//! .args(&[key("key", 0), string("value"), integer("seconds").token("EX").optional()])
+//! ```
+
+/// What a user puts in the place of an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgKind {
+    /// Any bytes.
+    String,
+    /// A signed 64-bit number.
+    Integer,
+    /// A floating-point number.
+    Double,
+    /// The name of a key.
+    Key,
+    /// A glob pattern.
+    Pattern,
+    /// A Unix time, in the unit that the name says.
+    UnixTime,
+    /// The token itself and nothing more.
+    PureToken,
+    /// Exactly one of the nested arguments.
+    OneOf,
+    /// All nested arguments, in order.
+    Block,
+}
+
+impl ArgKind {
+    /// The name that COMMAND DOCS gives as `type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Double => "double",
+            Self::Key => "key",
+            Self::Pattern => "pattern",
+            Self::UnixTime => "unix-time",
+            Self::PureToken => "pure-token",
+            Self::OneOf => "oneof",
+            Self::Block => "block",
+        }
+    }
+
+    /// Whether the argument is made of nested ones, and so has no text of its own.
+    #[must_use]
+    pub const fn is_nested(self) -> bool {
+        matches!(self, Self::OneOf | Self::Block)
+    }
+}
+
+/// One argument of a command, or one node inside such an argument.
+#[derive(Clone, Copy, Debug)]
+pub struct Arg {
+    /// Unique among its siblings.
+    pub name: &'static str,
+    /// What stands there.
+    pub kind: ArgKind,
+    /// The literal word that precedes the value, or is all of it.
+    pub token: Option<&'static str>,
+    /// Index into the key specs of the row, for keys.
+    pub key_spec: Option<u8>,
+    /// May be left out.
+    pub optional: bool,
+    /// May be repeated.
+    pub multiple: bool,
+    /// Each repetition repeats the token too.
+    pub multiple_token: bool,
+    /// First version that knew it, where that is later than the command.
+    pub since: Option<&'static str>,
+    /// First version that advised against it.
+    pub deprecated_since: Option<&'static str>,
+    /// What to show instead of the name.
+    pub display: Option<&'static str>,
+    /// Nested arguments of [`ArgKind::OneOf`] and [`ArgKind::Block`].
+    pub args: &'static [Arg],
+}
+
+impl Arg {
+    /// Gives it a preceding word.
+    #[must_use]
+    pub const fn token(mut self, token: &'static str) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// Ties it to a key spec of the row.
+    #[must_use]
+    pub const fn spec(mut self, index: u8) -> Self {
+        self.key_spec = Some(index);
+        self
+    }
+
+    /// It may be left out.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// It may be repeated.
+    #[must_use]
+    pub const fn multiple(mut self) -> Self {
+        self.multiple = true;
+        self
+    }
+
+    /// It may be repeated, each time with its token.
+    #[must_use]
+    pub const fn multiple_token(mut self) -> Self {
+        self.multiple = true;
+        self.multiple_token = true;
+        self
+    }
+
+    /// It came later than its command.
+    #[must_use]
+    pub const fn since(mut self, version: &'static str) -> Self {
+        self.since = Some(version);
+        self
+    }
+
+    /// It is advised against.
+    #[must_use]
+    pub const fn deprecated(mut self, version: &'static str) -> Self {
+        self.deprecated_since = Some(version);
+        self
+    }
+
+    /// It is shown by another text than its name.
+    #[must_use]
+    pub const fn display(mut self, text: &'static str) -> Self {
+        self.display = Some(text);
+        self
+    }
+
+    /// The text that stands for a value of this argument in a line of syntax.
+    #[must_use]
+    pub const fn text(&self) -> &'static str {
+        match self.display {
+            Some(text) => text,
+            None => self.name,
+        }
+    }
+
+    /// The labels that COMMAND DOCS gives as `flags`.
+    pub fn labels(&self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.optional, "optional"),
+            (self.multiple, "multiple"),
+            (self.multiple_token, "multiple_token"),
+        ]
+        .into_iter()
+        .filter_map(|(set, label)| set.then_some(label))
+    }
+}
+
+const fn arg(name: &'static str, kind: ArgKind) -> Arg {
+    Arg {
+        name,
+        kind,
+        token: None,
+        key_spec: None,
+        optional: false,
+        multiple: false,
+        multiple_token: false,
+        since: None,
+        deprecated_since: None,
+        display: None,
+        args: &[],
+    }
+}
+
+/// Any bytes.
+#[must_use]
+pub const fn string(name: &'static str) -> Arg {
+    arg(name, ArgKind::String)
+}
+
+/// A signed 64-bit number.
+#[must_use]
+pub const fn integer(name: &'static str) -> Arg {
+    arg(name, ArgKind::Integer)
+}
+
+/// A floating-point number.
+#[must_use]
+pub const fn double(name: &'static str) -> Arg {
+    arg(name, ArgKind::Double)
+}
+
+/// A key, found by the key spec of this index.
+#[must_use]
+pub const fn key(name: &'static str, spec: u8) -> Arg {
+    arg(name, ArgKind::Key).spec(spec)
+}
+
+/// A glob pattern.
+#[must_use]
+pub const fn pattern(name: &'static str) -> Arg {
+    arg(name, ArgKind::Pattern)
+}
+
+/// A point in time.
+#[must_use]
+pub const fn unix_time(name: &'static str) -> Arg {
+    arg(name, ArgKind::UnixTime)
+}
+
+/// A literal word.
+#[must_use]
+pub const fn token(name: &'static str, token: &'static str) -> Arg {
+    arg(name, ArgKind::PureToken).token(token)
+}
+
+/// Exactly one of several.
+#[must_use]
+pub const fn one_of(name: &'static str, args: &'static [Arg]) -> Arg {
+    let mut node = arg(name, ArgKind::OneOf);
+    node.args = args;
+    node
+}
+
+/// Several, in order.
+#[must_use]
+pub const fn block(name: &'static str, args: &'static [Arg]) -> Arg {
+    let mut node = arg(name, ArgKind::Block);
+    node.args = args;
+    node
+}

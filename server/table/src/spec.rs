@@ -1,0 +1,547 @@
+//! The row of a command, and how one is written.
+//!
+//! A row is a `static` built by `const fn`s. [`spec`] names the command and its arity, each chained call adds one fact:
+//!
+//! ```text
+//! pub static GET: Spec = row("get", 2)
+//!     .since("1.0.0")
+//!     .flags(READONLY | FAST)
+//!     .acl(STRING)
+//!     .key(RO | ACCESS, at(1), one())
+//!     .summary("Return the string stored at a key.")
+//!     .complexity("O(1)")
+//!     .args(&[key("key", 0)]);
+//! ```
+//!
+//! A subcommand is a row of its own under its full name, `config|get`.
+//!
+//! # Invariants
+//!
+//! 1. What can be derived is never written: `MOVABLE_KEYS` and [`Spec::range`] come from the key specs,
+//!    [`Spec::categories`] from the flags, the `deprecated` mark from [`Spec::deprecated`].
+//! 2. Calls add, none takes away; their order does not matter, except that [`Spec::notes`] speaks of the last key spec.
+
+use crate::arg::Arg;
+use crate::words::{Categories, ChannelFlags, Flags, KeyFlags};
+
+/// The chapter of the command reference that a command belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Keys of any type.
+    Generic,
+    /// Strings.
+    String,
+    /// Lists.
+    List,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
+    /// Hashes.
+    Hash,
+    /// Pub/Sub.
+    PubSub,
+    /// MULTI and its companions.
+    Transactions,
+    /// The connection itself.
+    Connection,
+    /// The server.
+    Server,
+    /// Scripts and functions.
+    Scripting,
+    /// HyperLogLogs.
+    HyperLogLog,
+    /// Cluster.
+    Cluster,
+    /// Sentinel.
+    Sentinel,
+    /// Geospatial indexes.
+    Geo,
+    /// Streams.
+    Stream,
+    /// Bitmaps.
+    Bitmap,
+}
+
+impl Group {
+    /// The name that COMMAND DOCS gives as `group`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::String => "string",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::SortedSet => "sorted-set",
+            Self::Hash => "hash",
+            Self::PubSub => "pubsub",
+            Self::Transactions => "transactions",
+            Self::Connection => "connection",
+            Self::Server => "server",
+            Self::Scripting => "scripting",
+            Self::HyperLogLog => "hyperloglog",
+            Self::Cluster => "cluster",
+            Self::Sentinel => "sentinel",
+            Self::Geo => "geo",
+            Self::Stream => "stream",
+            Self::Bitmap => "bitmap",
+        }
+    }
+}
+
+/// Where a key spec starts to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// At this position of argv.
+    Index(i16),
+    /// Right after this word, in any case, searched from a position of argv; a negative one counts from the end and
+    /// searches backwards.
+    Keyword(&'static str, i16),
+    /// Cannot be said.
+    Unknown,
+}
+
+/// Which arguments are keys, counted from where the spec begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Find {
+    /// Every `step`-th argument up to `last`.
+    Range {
+        /// Relative to the first key; negative: counted from the end of argv.
+        last: i16,
+        /// Distance from one key to the next.
+        step: i16,
+        /// With `last` -1: only the first one in `limit` of the remaining arguments are keys. 0 and 1 mean all.
+        limit: i16,
+    },
+    /// As many as another argument says.
+    Keynum {
+        /// Position of the count, relative to the begin.
+        count: i16,
+        /// Position of the first key, relative to the begin.
+        first: i16,
+        /// Distance from one key to the next.
+        step: i16,
+    },
+    /// Cannot be said.
+    Unknown,
+}
+
+/// One way in which a command names keys.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    /// What the command does with them.
+    pub flags: KeyFlags,
+    /// Where to start.
+    pub begin: Begin,
+    /// Which arguments from there.
+    pub find: Find,
+    /// A remark for readers of COMMAND INFO.
+    pub notes: Option<&'static str>,
+}
+
+/// How keys are found where key specs do not suffice, or where Redis has always found them otherwise
+/// (`keys.rs` has one function for each).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Procedure {
+    /// A count at this position, the keys after it, and maybe a destination at position 1.
+    Numkeys {
+        /// Position of the count.
+        count: u8,
+        /// Whether position 1 is a destination.
+        store: bool,
+    },
+    /// SORT: the key and the last STORE.
+    Sort,
+    /// SORT_RO: the key alone.
+    SortRo,
+    /// MIGRATE: one key, or those after KEYS.
+    Migrate,
+    /// GEORADIUS: the key and the last STORE or STOREDIST.
+    GeoRadius,
+    /// XREAD and XREADGROUP: the first half of what follows STREAMS.
+    Xread,
+    /// SET: read too if GET is among the options.
+    Set,
+    /// BITFIELD: read-only if all its operations are.
+    Bitfield,
+}
+
+/// The channels among a command's arguments; they begin at position 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Channels {
+    /// What the command does with them.
+    pub flags: ChannelFlags,
+    /// Whether all arguments are channels, or the first alone.
+    pub all: bool,
+}
+
+/// The positions of a command's keys as one range, as far as one range can say: what COMMAND INFO shows as first key,
+/// last key and step. All zero: none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Range {
+    /// Position of the first key.
+    pub first: i16,
+    /// Position of the last one; negative: counted from the end of argv.
+    pub last: i16,
+    /// Distance from one key to the next.
+    pub step: i16,
+}
+
+/// A change in the life of a command: the version that brought it, and what it brought.
+pub type Change = (&'static str, &'static str);
+
+/// The most key specs that a row has.
+const MAX_KEY_SPECS: usize = 3;
+
+/// Everything there is to know about a command or a subcommand.
+#[derive(Debug)]
+pub struct Spec {
+    /// Lower case; of a subcommand with its container: `config|get`.
+    pub full_name: &'static str,
+    /// Number of arguments with the name (and the container's name); negative: at least that many.
+    pub arity: i16,
+    /// What it does and when it may run.
+    pub flags: Flags,
+    /// The categories that the row names itself. [`Spec::categories`] has them all.
+    pub acl: Categories,
+    /// The keys as one range. Derived.
+    pub range: Range,
+    /// The way to the keys besides the key specs.
+    pub procedure: Option<Procedure>,
+    /// Its channels.
+    pub channels: Option<Channels>,
+    /// Its chapter.
+    pub group: Group,
+    /// Whether only the server and its tools send it.
+    pub syscmd: bool,
+    /// First version that knew it.
+    pub since: &'static str,
+    /// One sentence that says what it does.
+    pub summary: &'static str,
+    /// How its time grows.
+    pub complexity: Option<&'static str>,
+    /// First version that advised against it.
+    pub deprecated_since: Option<&'static str>,
+    /// What to use instead.
+    pub replaced_by: Option<&'static str>,
+    /// Changes since it came.
+    pub history: &'static [Change],
+    /// Hints for clients and proxies, such as `nondeterministic_output`.
+    pub tips: &'static [&'static str],
+    /// Its arguments, without its name.
+    pub args: &'static [Arg],
+    key_specs: [KeySpec; MAX_KEY_SPECS],
+    key_specs_len: u8,
+}
+
+/// Begins a row.
+#[must_use]
+pub const fn spec(full_name: &'static str, arity: i16, group: Group) -> Spec {
+    const NO_KEY: KeySpec = KeySpec {
+        flags: KeyFlags::empty(),
+        begin: Begin::Unknown,
+        find: Find::Unknown,
+        notes: None,
+    };
+    Spec {
+        full_name,
+        arity,
+        flags: Flags::empty(),
+        acl: Categories::empty(),
+        range: Range {
+            first: 0,
+            last: 0,
+            step: 0,
+        },
+        procedure: None,
+        channels: None,
+        group,
+        syscmd: false,
+        since: "",
+        summary: "",
+        complexity: None,
+        deprecated_since: None,
+        replaced_by: None,
+        history: &[],
+        tips: &[],
+        args: &[],
+        key_specs: [NO_KEY; MAX_KEY_SPECS],
+        key_specs_len: 0,
+    }
+}
+
+/// The key spec begins at this position of argv.
+#[must_use]
+pub const fn at(index: i16) -> Begin {
+    Begin::Index(index)
+}
+
+/// The key spec begins after this word, which is searched from this position of argv.
+#[must_use]
+pub const fn after(keyword: &'static str, from: i16) -> Begin {
+    Begin::Keyword(keyword, from)
+}
+
+/// One key, where the spec begins.
+#[must_use]
+pub const fn one() -> Find {
+    range(0, 1, 0)
+}
+
+/// All arguments from where the spec begins to this one, counted from there, or from the end if negative.
+#[must_use]
+pub const fn to(last: i16) -> Find {
+    range(last, 1, 0)
+}
+
+/// Every `step`-th argument.
+#[must_use]
+pub const fn range(last: i16, step: i16, limit: i16) -> Find {
+    Find::Range { last, step, limit }
+}
+
+/// A count where the spec begins, and the keys after it.
+#[must_use]
+pub const fn counted() -> Find {
+    Find::Keynum {
+        count: 0,
+        first: 1,
+        step: 1,
+    }
+}
+
+impl Spec {
+    /// The version that brought it.
+    #[must_use]
+    pub const fn since(mut self, version: &'static str) -> Self {
+        self.since = version;
+        self
+    }
+
+    /// What it does and when it may run: words of [`crate::words::flag`].
+    #[must_use]
+    pub const fn flags(mut self, flags: u64) -> Self {
+        self.flags = self.flags.union(Flags::from_bits_retain(flags));
+        self
+    }
+
+    /// The categories that do not follow from the flags: words of [`crate::words::category`].
+    #[must_use]
+    pub const fn acl(mut self, categories: u32) -> Self {
+        self.acl = self.acl.union(Categories::from_bits_retain(categories));
+        self
+    }
+
+    /// One more key spec: words of [`crate::words::access`], where it begins, and which arguments from there.
+    #[must_use]
+    pub const fn key(mut self, access: u16, begin: Begin, find: Find) -> Self {
+        self.key_specs[self.key_specs_len as usize] = KeySpec {
+            flags: KeyFlags::from_bits_retain(access),
+            begin,
+            find,
+            notes: None,
+        };
+        self.key_specs_len += 1;
+        let (range, movable) = range_of(self.key_specs());
+        self.range = range;
+        if movable {
+            self.flags = self.flags.union(Flags::MOVABLE_KEYS);
+        }
+        self
+    }
+
+    /// A remark on the last key spec.
+    #[must_use]
+    pub const fn notes(mut self, notes: &'static str) -> Self {
+        self.key_specs[self.key_specs_len as usize - 1].notes = Some(notes);
+        self
+    }
+
+    /// The way to the keys besides the key specs.
+    #[must_use]
+    pub const fn procedure(mut self, procedure: Procedure) -> Self {
+        self.procedure = Some(procedure);
+        self
+    }
+
+    /// The first argument is a channel: words of [`crate::words::channel`].
+    #[must_use]
+    pub const fn channel(mut self, flags: u8) -> Self {
+        self.channels = Some(Channels {
+            flags: ChannelFlags::from_bits_retain(flags),
+            all: false,
+        });
+        self
+    }
+
+    /// All arguments are channels: words of [`crate::words::channel`].
+    #[must_use]
+    pub const fn channels(mut self, flags: u8) -> Self {
+        self.channels = Some(Channels {
+            flags: ChannelFlags::from_bits_retain(flags),
+            all: true,
+        });
+        self
+    }
+
+    /// Only the server and its tools send it.
+    #[must_use]
+    pub const fn syscmd(mut self) -> Self {
+        self.syscmd = true;
+        self
+    }
+
+    /// What it does, in one sentence.
+    #[must_use]
+    pub const fn summary(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
+    }
+
+    /// How its time grows.
+    #[must_use]
+    pub const fn complexity(mut self, complexity: &'static str) -> Self {
+        self.complexity = Some(complexity);
+        self
+    }
+
+    /// The version that first advised against it, and what to use instead.
+    #[must_use]
+    pub const fn deprecated(mut self, version: &'static str, replaced_by: &'static str) -> Self {
+        self.deprecated_since = Some(version);
+        self.replaced_by = Some(replaced_by);
+        self
+    }
+
+    /// Changes since it came, oldest first.
+    #[must_use]
+    pub const fn history(mut self, history: &'static [Change]) -> Self {
+        self.history = history;
+        self
+    }
+
+    /// Hints for clients and proxies.
+    #[must_use]
+    pub const fn tips(mut self, tips: &'static [&'static str]) -> Self {
+        self.tips = tips;
+        self
+    }
+
+    /// Its arguments.
+    #[must_use]
+    pub const fn args(mut self, args: &'static [Arg]) -> Self {
+        self.args = args;
+        self
+    }
+
+    /// The ways in which it names keys.
+    #[must_use]
+    pub const fn key_specs(&self) -> &[KeySpec] {
+        self.key_specs.split_at(self.key_specs_len as usize).0
+    }
+
+    /// Its own name: `get` for `config|get`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.full_name
+            .split_once('|')
+            .map_or(self.full_name, |(_, name)| name)
+    }
+
+    /// All its ACL categories, those that follow from the flags included.
+    #[must_use]
+    pub const fn categories(&self) -> Categories {
+        let mut all = self.acl;
+        if self.flags.contains(Flags::WRITE) {
+            all = all.union(Categories::WRITE);
+        }
+        // EVAL_RO and its like read, but what they read is up to the script.
+        if self.flags.contains(Flags::READONLY) && !all.contains(Categories::SCRIPTING) {
+            all = all.union(Categories::READ);
+        }
+        if self.flags.contains(Flags::ADMIN) {
+            all = all.union(Categories::ADMIN).union(Categories::DANGEROUS);
+        }
+        if self.flags.contains(Flags::PUBSUB) {
+            all = all.union(Categories::PUBSUB);
+        }
+        if self.flags.contains(Flags::BLOCKING) {
+            all = all.union(Categories::BLOCKING);
+        }
+        if self.flags.contains(Flags::FAST) {
+            all.union(Categories::FAST)
+        } else {
+            all.union(Categories::SLOW)
+        }
+    }
+
+    /// The labels that COMMAND DOCS gives as `doc_flags`.
+    pub fn doc_labels(&self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.deprecated_since.is_some(), "deprecated"),
+            (self.syscmd, "syscmd"),
+        ]
+        .into_iter()
+        .filter_map(|(set, label)| set.then_some(label))
+    }
+
+    /// Whether `argc` arguments, the name included, are what the arity asks for.
+    #[must_use]
+    pub const fn takes(&self, argc: usize) -> bool {
+        if self.arity >= 0 {
+            argc == self.arity as usize
+        } else {
+            argc >= self.arity.unsigned_abs() as usize
+        }
+    }
+
+    /// Whether a server in this mode knows the command.
+    #[must_use]
+    pub const fn exists(&self, sentinel: bool) -> bool {
+        if sentinel {
+            self.flags.contains(Flags::SENTINEL)
+        } else {
+            !self.flags.contains(Flags::ONLY_SENTINEL)
+        }
+    }
+}
+
+/// The key specs as one range, and whether it leaves keys out.
+///
+/// A single range stands as it is. Of several, those are joined that name neighbouring arguments one by one
+/// (COPY: 1 and 2); any other is left out, and then the keys are movable.
+const fn range_of(specs: &[KeySpec]) -> (Range, bool) {
+    let mut joined = Range {
+        first: 0,
+        last: 0,
+        step: 0,
+    };
+    let mut movable = false;
+    let mut i = 0;
+    while i < specs.len() {
+        let spec = &specs[i];
+        i += 1;
+        movable |= spec.flags.contains(KeyFlags::INCOMPLETE);
+        let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find) else {
+            movable = true;
+            continue;
+        };
+        let last = if last < 0 { last } else { first + last };
+        if specs.len() == 1 {
+            return (Range { first, last, step }, movable);
+        }
+        if step != 1 || (joined.last != 0 && joined.last != first - 1) {
+            movable = true;
+            continue;
+        }
+        if joined.first == 0 || first < joined.first {
+            joined.first = first;
+        }
+        // A position counted from the end is further than any counted from the start.
+        if last < 0 || (joined.last >= 0 && last > joined.last) {
+            joined.last = last;
+        }
+        joined.step = 1;
+    }
+    (joined, movable)
+}
