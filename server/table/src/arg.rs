@@ -232,3 +232,45 @@ pub const fn block(name: &'static str, args: &'static [Arg]) -> Arg {
     node.args = args;
     node
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Arg, ArgKind};
+    use crate::{iter, spec};
+
+    fn each(args: &'static [Arg], check: &mut dyn FnMut(&'static [Arg], &'static Arg)) {
+        for arg in args {
+            check(args, arg);
+            each(arg.args, check);
+        }
+    }
+
+    #[test]
+    fn every_argument_is_of_one_piece() {
+        for id in iter() {
+            let row = spec(id);
+            let keys = row.key_specs().len();
+            each(row.args, &mut |siblings, arg| {
+                let place = format!("{} {}", row.full_name, arg.name);
+                let same = siblings.iter().filter(|other| other.name == arg.name);
+                assert_eq!(same.count(), 1, "{place}");
+                assert_eq!(arg.kind.is_nested(), !arg.args.is_empty(), "{place}");
+                assert!(arg.kind != ArgKind::OneOf || arg.args.len() > 1, "{place}");
+                assert!(
+                    arg.key_spec.is_none_or(|key| usize::from(key) < keys),
+                    "{place}"
+                );
+                assert!(
+                    arg.kind != ArgKind::Key || arg.key_spec.is_some(),
+                    "{place}"
+                );
+                assert!(
+                    arg.kind != ArgKind::PureToken || arg.token.is_some(),
+                    "{place}"
+                );
+                assert!(arg.multiple || !arg.multiple_token, "{place}");
+                assert_eq!(arg.name, arg.name.to_ascii_lowercase(), "{place}");
+            });
+        }
+    }
+}

@@ -183,10 +183,7 @@ pub static MIGRATE: Spec = row("migrate", -6)
     .args(&[
         string("host"),
         integer("port"),
-        one_of(
-            "key-selector",
-            &[key("key", 0), token("empty-string", "\"\"")],
-        ),
+        one_of("key-selector", &[key("key", 0), token("empty-string", "")]),
         integer("destination-db"),
         integer("timeout"),
         token("copy", "COPY").optional().since("3.0.0"),

@@ -17,6 +17,8 @@
 use crate::spec::Spec;
 
 pub mod arg;
+pub mod hints;
+pub mod keys;
 pub mod spec;
 pub mod words;
 
@@ -137,6 +139,17 @@ static PARENTS: [u16; COUNT] = {
     parents
 };
 
+/// The name of each row by id, without its container.
+static NAMES: [&[u8]; COUNT] = {
+    let mut names: [&[u8]; COUNT] = [b""; COUNT];
+    let mut id = 0;
+    while id < COUNT {
+        names[id] = own_name(ALL[id].full_name.as_bytes());
+        id += 1;
+    }
+    names
+};
+
 /// Slots of [`INDEX`]: a power of two, so sparse that most names are found at the first look.
 const SLOTS: usize = 2048;
 
@@ -145,10 +158,9 @@ static INDEX: [u16; SLOTS] = {
     let mut index = [NONE; SLOTS];
     let mut id = 0;
     while id < COUNT {
-        let full = ALL[id].full_name.as_bytes();
-        let name = own_name(full);
+        let name = NAMES[id];
         assert!(
-            matches!(find(&index, PARENTS[id], name), None),
+            find(&index, PARENTS[id], name).is_none(),
             "two rows have one name"
         );
         let mut slot = slot_of(PARENTS[id], name);
@@ -239,11 +251,8 @@ const fn find(index: &[u16; SLOTS], parent: u16, name: &[u8]) -> Option<CmdId> {
         if id == NONE {
             return None;
         }
-        if PARENTS[id as usize] == parent {
-            let candidate = own_name(ALL[id as usize].full_name.as_bytes());
-            if candidate.eq_ignore_ascii_case(name) {
-                return Some(CmdId(id));
-            }
+        if PARENTS[id as usize] == parent && NAMES[id as usize].eq_ignore_ascii_case(name) {
+            return Some(CmdId(id));
         }
         slot = (slot + 1) % SLOTS;
     }

@@ -545,3 +545,125 @@ const fn range_of(specs: &[KeySpec]) -> (Range, bool) {
     }
     (joined, movable)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Begin, Find, Range};
+    use crate::words::{Categories, Flags, KeyFlags};
+    use crate::{iter, lookup_full, spec};
+
+    fn row(name: &str) -> &'static super::Spec {
+        spec(lookup_full(name.as_bytes()).expect("a command"))
+    }
+
+    #[test]
+    fn categories_are_those_of_the_real_server() {
+        let table = [
+            ("get", "read string fast"),
+            ("set", "write string slow"),
+            ("del", "keyspace write slow"),
+            ("keys", "keyspace read slow dangerous"),
+            ("blpop", "write list slow blocking"),
+            ("eval", "slow scripting"),
+            ("eval_ro", "slow scripting"),
+            ("fcall_ro", "slow scripting"),
+            ("subscribe", "pubsub slow"),
+            ("publish", "pubsub fast"),
+            ("config|set", "admin slow dangerous"),
+            ("client|kill", "admin slow dangerous connection"),
+            ("client|id", "slow connection"),
+            ("auth", "fast connection"),
+            ("multi", "fast transaction"),
+            ("flushall", "keyspace write slow dangerous"),
+            ("xreadgroup", "write stream slow blocking"),
+            ("georadius", "write geo slow"),
+            ("pfcount", "read hyperloglog slow"),
+            ("restore-asking", "keyspace write slow dangerous"),
+        ];
+        for (name, expected) in table {
+            let labels: Vec<_> = row(name).categories().labels().collect();
+            assert_eq!(labels.join(" "), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_row_writes_a_category_that_follows_from_its_flags() {
+        let derived = Categories::READ
+            | Categories::WRITE
+            | Categories::FAST
+            | Categories::SLOW
+            | Categories::BLOCKING
+            | Categories::PUBSUB;
+        for id in iter() {
+            assert!(!spec(id).acl.intersects(derived), "{}", spec(id).full_name);
+        }
+    }
+
+    #[test]
+    fn ranges_are_those_of_the_real_server() {
+        let table = [
+            ("get", (1, 1, 1), false),
+            ("mset", (1, -1, 2), false),
+            ("del", (1, -1, 1), false),
+            ("copy", (1, 2, 1), false),
+            ("bitop", (2, -1, 1), false),
+            ("blpop", (1, -2, 1), false),
+            ("zunionstore", (1, 1, 1), true),
+            ("eval", (0, 0, 0), true),
+            ("sort", (1, 1, 1), true),
+            ("migrate", (3, 3, 1), true),
+            ("xread", (0, 0, 0), true),
+            ("spublish", (1, 1, 1), false),
+            ("ping", (0, 0, 0), false),
+        ];
+        for (name, (first, last, step), movable) in table {
+            assert_eq!(row(name).range, Range { first, last, step }, "{name}");
+            assert_eq!(
+                row(name).flags.contains(Flags::MOVABLE_KEYS),
+                movable,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_key_spec_can_be_followed() {
+        let kinds = KeyFlags::RO | KeyFlags::RW | KeyFlags::OW | KeyFlags::RM;
+        for id in iter() {
+            let row = spec(id);
+            for key in row.key_specs() {
+                let name = row.full_name;
+                let kind = key.flags & kinds;
+                let expected = u32::from(!key.flags.contains(KeyFlags::NOT_KEY));
+                assert_eq!(kind.bits().count_ones(), expected, "{name}");
+                if let Begin::Index(pos) = key.begin {
+                    let least = row.arity.unsigned_abs();
+                    assert!(pos > 0 && pos.unsigned_abs() <= least, "{name}");
+                }
+                if let Find::Range { last, step, limit } = key.find {
+                    assert!(
+                        step > 0 && limit >= 0 && (limit == 0 || last == -1),
+                        "{name}"
+                    );
+                }
+                // Only then may a caller trust the keys of a row without asking for more.
+                let unknown = key.begin == Begin::Unknown || key.find == Find::Unknown;
+                assert!(!unknown || row.procedure.is_some(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn arity_counts_the_name_and_the_container() {
+        let config_set = row("config|set");
+        assert!(!config_set.takes(3) && config_set.takes(4) && config_set.takes(6));
+        assert!(row("get").takes(2) && !row("get").takes(3) && !row("get").takes(0));
+    }
+
+    #[test]
+    fn sentinel_has_its_own_commands_and_few_of_the_others() {
+        assert!(row("ping").exists(true) && row("ping").exists(false));
+        assert!(!row("get").exists(true) && row("get").exists(false));
+        assert!(row("sentinel|masters").exists(true) && !row("sentinel|masters").exists(false));
+    }
+}

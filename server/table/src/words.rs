@@ -15,7 +15,9 @@ use bitflags::bitflags;
 macro_rules! vocabulary {
     (
         $(#[doc = $about:literal])*
-        $module:ident $set:ident: $bits:ty { $($(#[doc = $doc:literal])* $name:ident = $bit:literal, $label:literal;)* }
+        $module:ident $set:ident: $bits:ty {
+            $($(#[doc = $doc:literal])* $name:ident = $bit:literal, $label:literal;)*
+        }
     ) => {
         $(#[doc = $about])*
         pub mod $module {
