@@ -193,9 +193,6 @@ impl<'a> Line<'_, 'a> {
     }
 }
 
-/// A key spec that the line does not fit, or that cannot be followed.
-struct Malformed;
-
 /// All keys with their access, or those that could be made out.
 fn found(spec: &Spec, line: Line<'_, '_>) -> Result<Keys, Keys> {
     match spec.procedure {
@@ -224,10 +221,7 @@ fn by_specs(spec: &Spec, line: Line<'_, '_>) -> Result<Keys, Keys> {
             },
             Begin::Unknown => None,
         };
-        let positions = first
-            .ok_or(Malformed)
-            .and_then(|first| find(spec.find, first, line));
-        if let Ok((positions, step)) = positions {
+        if let Some((positions, step)) = first.and_then(|first| find(spec.find, first, line)) {
             keys.extend(positions, step, spec.flags);
             whole &= !spec.flags.contains(KeyFlags::INCOMPLETE);
         } else {
@@ -249,8 +243,9 @@ fn behind(word: &str, from: i16, line: Line<'_, '_>) -> Option<usize> {
     found.map(|pos| pos + 1)
 }
 
-/// The positions of a key spec that begins at `first`, and their step: never empty, never beyond the line.
-fn find(find: Find, first: usize, line: Line<'_, '_>) -> Result<(Range<usize>, usize), Malformed> {
+/// The positions of a key spec that begins at `first`, and their step: never empty, never beyond the line. None for a
+/// spec that the line does not fit, or that cannot be followed.
+fn find(find: Find, first: usize, line: Line<'_, '_>) -> Option<(Range<usize>, usize)> {
     let (first, end, step) = match find {
         Find::Range { last, step, limit } => {
             let back = usize::from(last.unsigned_abs());
@@ -272,19 +267,13 @@ fn find(find: Find, first: usize, line: Line<'_, '_>) -> Result<(Range<usize>, u
             let count = line
                 .get(first + count as usize)
                 .and_then(whole)
-                .ok_or(Malformed)?;
+                .filter(|&count| count <= line.argc)?;
             let first = first + skip as usize;
-            if count > line.argc {
-                return Err(Malformed);
-            }
             (first, first + count, step)
         }
-        Find::Unknown => return Err(Malformed),
+        Find::Unknown => return None,
     };
-    if end > line.argc || end <= first {
-        return Err(Malformed);
-    }
-    Ok((first..end, step as usize))
+    (first < end && end <= line.argc).then_some((first..end, step as usize))
 }
 
 /// The joined range of the row, all or nothing.

@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
 use crate::arg::{double, integer, key, one_of, string, token};
-use crate::spec::{Group, Procedure, Spec, at, counted, one, spec, to};
+use crate::spec::{Group, Spec, at, counted, numkeys, one, spec, to};
 use crate::words::access::{ACCESS, DELETE, INSERT, RO, RW, UPDATE};
 use crate::words::category::LIST;
 use crate::words::flag::{BLOCKING, DENYOOM, FAST, READONLY, WRITE};
@@ -62,10 +62,7 @@ pub static BLMPOP: Spec = row("blmpop", -5)
     .flags(WRITE | BLOCKING)
     .acl(LIST)
     .key(RW | ACCESS | DELETE, at(2), counted())
-    .procedure(Procedure::Numkeys {
-        count: 2,
-        store: false,
-    })
+    .procedure(numkeys(2))
     .summary("Pop elements from the first list that has any, waiting for one.")
     .complexity("O(N+M), N the keys given, M the elements returned")
     .args(&[
@@ -166,10 +163,7 @@ pub static LMPOP: Spec = row("lmpop", -4)
     .flags(WRITE)
     .acl(LIST)
     .key(RW | ACCESS | DELETE, at(1), counted())
-    .procedure(Procedure::Numkeys {
-        count: 1,
-        store: false,
-    })
+    .procedure(numkeys(1))
     .summary("Pop elements from the first of several lists that has any.")
     .complexity("O(N+M), N the keys given, M the elements returned")
     .args(&[

@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
 use crate::arg::{integer, key, one_of, string, token};
-use crate::spec::{Group, Procedure, Spec, at, counted, spec};
+use crate::spec::{Group, Spec, at, counted, numkeys, spec};
 use crate::words::access::{ACCESS, RO, RW, UPDATE};
 use crate::words::category::SCRIPTING;
 use crate::words::flag::{
@@ -48,10 +48,7 @@ pub static EVAL: Spec = row("eval", -3)
     .acl(SCRIPTING)
     .key(RW | ACCESS | UPDATE, at(2), counted())
     .notes("The script decides; the worst case is a read and a write.")
-    .procedure(Procedure::Numkeys {
-        count: 2,
-        store: false,
-    })
+    .procedure(numkeys(2))
     .summary("Run a Lua script on the server.")
     .complexity("That of the script")
     .args(&[
@@ -67,10 +64,7 @@ pub static EVAL_RO: Spec = row("eval_ro", -3)
     .acl(SCRIPTING)
     .key(RO | ACCESS, at(2), counted())
     .notes("The script decides; the worst case is a read.")
-    .procedure(Procedure::Numkeys {
-        count: 2,
-        store: false,
-    })
+    .procedure(numkeys(2))
     .summary("Run a Lua script that does not write.")
     .complexity("That of the script")
     .args(&[
@@ -85,10 +79,7 @@ pub static EVALSHA: Spec = row("evalsha", -3)
     .flags(NOSCRIPT | SKIP_MONITOR | MAY_REPLICATE | NO_MANDATORY_KEYS | STALE)
     .acl(SCRIPTING)
     .key(RW | ACCESS | UPDATE, at(2), counted())
-    .procedure(Procedure::Numkeys {
-        count: 2,
-        store: false,
-    })
+    .procedure(numkeys(2))
     .summary("Run a cached Lua script, named by its SHA-1 digest.")
     .complexity("That of the script")
     .args(&[
@@ -103,10 +94,7 @@ pub static EVALSHA_RO: Spec = row("evalsha_ro", -3)
     .flags(NOSCRIPT | SKIP_MONITOR | NO_MANDATORY_KEYS | STALE | READONLY)
     .acl(SCRIPTING)
     .key(RO | ACCESS, at(2), counted())
-    .procedure(Procedure::Numkeys {
-        count: 2,
-        store: false,
-    })
+    .procedure(numkeys(2))
     .summary("Run a cached Lua script that does not write.")
     .complexity("That of the script")
     .args(&[
@@ -122,10 +110,7 @@ pub static FCALL: Spec = row("fcall", -3)
     .acl(SCRIPTING)
     .key(RW | ACCESS | UPDATE, at(2), counted())
     .notes("The script decides; the worst case is a read and a write.")
-    .procedure(Procedure::Numkeys {
-        count: 2,
-        store: false,
-    })
+    .procedure(numkeys(2))
     .summary("Call a function of a loaded library.")
     .complexity("That of the function")
     .args(&[
@@ -141,10 +126,7 @@ pub static FCALL_RO: Spec = row("fcall_ro", -3)
     .acl(SCRIPTING)
     .key(RO | ACCESS, at(2), counted())
     .notes("The script decides; the worst case is a read.")
-    .procedure(Procedure::Numkeys {
-        count: 2,
-        store: false,
-    })
+    .procedure(numkeys(2))
     .summary("Call a function of a loaded library that does not write.")
     .complexity("That of the function")
     .args(&[

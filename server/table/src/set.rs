@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
 use crate::arg::{integer, key, pattern, string};
-use crate::spec::{Group, Procedure, Spec, at, counted, one, spec, to};
+use crate::spec::{Group, Spec, at, counted, numkeys, one, spec, to};
 use crate::words::access::{ACCESS, DELETE, INSERT, OW, RO, RW, UPDATE};
 use crate::words::category::SET;
 use crate::words::flag::{DENYOOM, FAST, READONLY, WRITE};
@@ -87,10 +87,7 @@ pub static SINTERCARD: Spec = row("sintercard", -3)
     .flags(READONLY)
     .acl(SET)
     .key(RO | ACCESS, at(1), counted())
-    .procedure(Procedure::Numkeys {
-        count: 1,
-        store: false,
-    })
+    .procedure(numkeys(1))
     .summary("Count the members that all sets have.")
     .complexity("O(N*M) at worst, N the members of the smallest set, M the sets")
     .args(&[

@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
 use crate::arg::{block, double, integer, key, one_of, pattern, string, token};
-use crate::spec::{Group, Procedure, Spec, at, counted, one, spec, to};
+use crate::spec::{Group, Spec, at, counted, numkeys, one, spec, store_and_numkeys, to};
 use crate::words::access::{ACCESS, DELETE, OW, RO, RW, UPDATE};
 use crate::words::category::SORTEDSET;
 use crate::words::flag::{BLOCKING, DENYOOM, FAST, READONLY, WRITE};
@@ -56,10 +56,7 @@ pub static BZMPOP: Spec = row("bzmpop", -5)
     .flags(WRITE | BLOCKING)
     .acl(SORTEDSET)
     .key(RW | ACCESS | DELETE, at(2), counted())
-    .procedure(Procedure::Numkeys {
-        count: 2,
-        store: false,
-    })
+    .procedure(numkeys(2))
     .summary("Pop members from the first sorted set that has any, waiting for one.")
     .complexity("O(K)+O(M*log(N)), K the keys given, N the members, M those popped")
     .args(&[
@@ -138,10 +135,7 @@ pub static ZDIFF: Spec = row("zdiff", -3)
     .flags(READONLY)
     .acl(SORTEDSET)
     .key(RO | ACCESS, at(1), counted())
-    .procedure(Procedure::Numkeys {
-        count: 1,
-        store: false,
-    })
+    .procedure(numkeys(1))
     .summary("Return the members of a sorted set that no other one has.")
     .complexity("O(L+(N-K)*log(N)) at worst, L all members, N of the first, K the result")
     .args(&[
@@ -156,10 +150,7 @@ pub static ZDIFFSTORE: Spec = row("zdiffstore", -4)
     .acl(SORTEDSET)
     .key(OW | UPDATE, at(1), one())
     .key(RO | ACCESS, at(2), counted())
-    .procedure(Procedure::Numkeys {
-        count: 2,
-        store: true,
-    })
+    .procedure(store_and_numkeys(2))
     .summary("Store the members of a sorted set that no other one has.")
     .complexity("O(L+(N-K)*log(N)) at worst, L all members, N of the first, K the result")
     .args(&[
@@ -182,10 +173,7 @@ pub static ZINTER: Spec = row("zinter", -3)
     .flags(READONLY)
     .acl(SORTEDSET)
     .key(RO | ACCESS, at(1), counted())
-    .procedure(Procedure::Numkeys {
-        count: 1,
-        store: false,
-    })
+    .procedure(numkeys(1))
     .summary("Return the members that all sorted sets have.")
     .complexity("O(N*K)+O(M*log(M)) at worst, N the smallest of K sets, M the result")
     .args(&[
@@ -210,10 +198,7 @@ pub static ZINTERCARD: Spec = row("zintercard", -3)
     .flags(READONLY)
     .acl(SORTEDSET)
     .key(RO | ACCESS, at(1), counted())
-    .procedure(Procedure::Numkeys {
-        count: 1,
-        store: false,
-    })
+    .procedure(numkeys(1))
     .summary("Count the members that all sorted sets have.")
     .complexity("O(N*K) at worst, N the smallest of K sets")
     .args(&[
@@ -228,10 +213,7 @@ pub static ZINTERSTORE: Spec = row("zinterstore", -4)
     .acl(SORTEDSET)
     .key(OW | UPDATE, at(1), one())
     .key(RO | ACCESS, at(2), counted())
-    .procedure(Procedure::Numkeys {
-        count: 2,
-        store: true,
-    })
+    .procedure(store_and_numkeys(2))
     .summary("Store the members that all sorted sets have.")
     .complexity("O(N*K)+O(M*log(M)) at worst, N the smallest of K sets, M the result")
     .args(&[
@@ -265,10 +247,7 @@ pub static ZMPOP: Spec = row("zmpop", -4)
     .flags(WRITE)
     .acl(SORTEDSET)
     .key(RW | ACCESS | DELETE, at(1), counted())
-    .procedure(Procedure::Numkeys {
-        count: 1,
-        store: false,
-    })
+    .procedure(numkeys(1))
     .summary("Pop members from the first of several sorted sets that has any.")
     .complexity("O(K)+O(M*log(N)), K the keys given, N the members, M those popped")
     .args(&[
@@ -556,10 +535,7 @@ pub static ZUNION: Spec = row("zunion", -3)
     .flags(READONLY)
     .acl(SORTEDSET)
     .key(RO | ACCESS, at(1), counted())
-    .procedure(Procedure::Numkeys {
-        count: 1,
-        store: false,
-    })
+    .procedure(numkeys(1))
     .summary("Return the members that any of the sorted sets has.")
     .complexity("O(N)+O(M*log(M)), N all members, M the result")
     .args(&[
@@ -585,10 +561,7 @@ pub static ZUNIONSTORE: Spec = row("zunionstore", -4)
     .acl(SORTEDSET)
     .key(OW | UPDATE, at(1), one())
     .key(RO | ACCESS, at(2), counted())
-    .procedure(Procedure::Numkeys {
-        count: 2,
-        store: true,
-    })
+    .procedure(store_and_numkeys(2))
     .summary("Store the members that any of the sorted sets has.")
     .complexity("O(N)+O(M*log(M)), N all members, M the result")
     .args(&[

@@ -310,6 +310,21 @@ pub const fn counted() -> Find {
     }
 }
 
+/// The keys follow their count, which is at this position.
+#[must_use]
+pub const fn numkeys(count: u8) -> Procedure {
+    Procedure::Numkeys {
+        count,
+        store: false,
+    }
+}
+
+/// The same, and the first argument is a destination.
+#[must_use]
+pub const fn store_and_numkeys(count: u8) -> Procedure {
+    Procedure::Numkeys { count, store: true }
+}
+
 impl Spec {
     /// The version that brought it.
     #[must_use]
@@ -650,6 +665,8 @@ mod tests {
                 let unknown = key.begin == Begin::Unknown || key.find == Find::Unknown;
                 assert!(!unknown || row.procedure.is_some(), "{name}");
             }
+            let movable = row.flags.contains(Flags::MOVABLE_KEYS);
+            assert!(!movable || row.procedure.is_some(), "{}", row.full_name);
         }
     }
 
