@@ -1,0 +1,438 @@
+//! One array of a hash table: cache lines of eight slots, probed linearly.
+//!
+//! A key's *position* is the high 48 bits of its hash. The array divides the ring of positions into
+//! `homes` equal parts, one line each, for any number of lines: home = position × homes / 2^48. A key
+//! lives in its home line or, when that is full, in the next line with room. A few lines without a
+//! home of their own (the overhang) stand at the end, so that nothing ever wraps around.
+//!
+//! A slot is one word: a tag of hash bits above, a pointer (divided by 8) below; zero is empty. The
+//! tag is the window of the position that starts below its top `window` bits. A line knows roughly
+//! what the bits above the window are, since it holds only keys whose home is at most [`REACH`] lines
+//! back; so line and tag together give the position down to the end of the window, and keys move
+//! between lines and arrays without their entries being touched. Only when the boundary of a line
+//! falls among the bits below the window must the key be hashed again: about one in a thousand.
+//!
+//! | bits of a slot | meaning |
+//! |---|---|
+//! | 63 … 64−[`TAG_BITS`] | tag |
+//! | the rest | address / 8 |
+//!
+//! Invariants:
+//! 1. The slots in use of a line stand at its front: a line is full when its last slot is in use.
+//! 2. A key with home `h` in line `p` means that the lines `h..p` are all full. So a search may stop
+//!    at the first line that is not full, and what follows such a line never spilled over it.
+//! 3. `p - h <= REACH`, less than the lines that the bits above the window tell apart.
+
+#![allow(unsafe_code)]
+
+use crate::util::hash::POSITION_BITS;
+use crate::util::mem::{CacheLine, LineArray, prefetch};
+
+/// Slots in a line.
+pub(super) const SLOTS: usize = 8;
+
+/// Width of a tag. User addresses have 47 bits on x86-64 and 48 elsewhere; three of them are 0.
+#[cfg(target_arch = "x86_64")]
+const TAG_BITS: u32 = 20;
+#[cfg(not(target_arch = "x86_64"))]
+const TAG_BITS: u32 = 19;
+
+const ADDRESS_MASK: u64 = (1 << (64 - TAG_BITS)) - 1;
+
+/// The farthest from its home that a key may stand, in lines. At a fill of .85 the longest way in
+/// 12 million keys is about 230 lines; past this limit an insertion fails and the table rebuilds.
+const REACH: usize = 1000;
+
+/// Bits of a line number that the tag need not repeat: 2^WINDOW_SLACK lines or more share the bits
+/// above the window. More would be safer against long ways, fewer make the tag tell more keys apart.
+const WINDOW_SLACK: u32 = 10;
+const _: () = assert!(REACH + 2 < 1 << WINDOW_SLACK);
+
+/// Octaves of growth before the window is moved (which hashes every key again): by then tags tell
+/// apart only `TAG_BITS - WINDOW_SLACK - WINDOW_STEP` bits within a line.
+const WINDOW_STEP: u32 = 3;
+
+/// Where a key stands in an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spot {
+    pub(super) line: usize,
+    pub(super) slot: usize,
+}
+
+/// An insertion found no room within reach of the key's home.
+#[derive(Debug)]
+pub(super) struct NoRoom;
+
+/// An array of lines.
+pub(super) struct Lines {
+    array: LineArray,
+    homes: usize,
+    window: u32,
+    /// 2^(64 + window) / homes: turns a line number into the bits above the window.
+    reciprocal: u64,
+}
+
+impl Lines {
+    /// An array without a line: no memory, nothing found.
+    pub(super) fn none() -> Self {
+        Lines {
+            array: LineArray::zeroed(0),
+            homes: 0,
+            window: 0,
+            reciprocal: 0,
+        }
+    }
+
+    /// An empty array of `homes` lines whose keys come from an array with the given window (0 for
+    /// none). Keys can come without being hashed again unless the window had to move down.
+    pub(super) fn new(homes: usize, from_window: u32) -> Self {
+        let ideal = homes.ilog2().saturating_sub(WINDOW_SLACK);
+        let window = if ideal >= from_window + WINDOW_STEP {
+            ideal
+        } else {
+            ideal.min(from_window)
+        };
+        let overhang = (homes / 16).min(32);
+        let reciprocal = if window == 0 {
+            0
+        } else {
+            ((1u128 << (64 + window)) / homes as u128) as u64
+        };
+        Lines {
+            array: LineArray::zeroed(homes + overhang),
+            homes,
+            window,
+            reciprocal,
+        }
+    }
+
+    /// Lines that are home to keys.
+    pub(super) fn homes(&self) -> usize {
+        self.homes
+    }
+
+    /// Lines of the array, with the overhang.
+    pub(super) fn len(&self) -> usize {
+        self.array.len()
+    }
+
+    pub(super) fn window(&self) -> u32 {
+        self.window
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.array.bytes()
+    }
+
+    pub(super) fn mapped_bytes(&self) -> usize {
+        self.array.mapped_bytes()
+    }
+
+    /// The home line of a position.
+    #[inline(always)]
+    pub(super) fn home(&self, position: u64) -> usize {
+        ((u128::from(position) * self.homes as u128) >> POSITION_BITS) as usize
+    }
+
+    /// The first position whose home is `line` or later; 2^48 past the last.
+    pub(super) fn first_position(&self, line: usize) -> u64 {
+        if line >= self.homes {
+            return 1 << POSITION_BITS;
+        }
+        ((line as u128) << POSITION_BITS).div_ceil(self.homes as u128) as u64
+    }
+
+    /// Whether a line has no room.
+    #[inline(always)]
+    pub(super) fn is_full(&self, line: usize) -> bool {
+        self.array[line].0[SLOTS - 1] != 0
+    }
+
+    /// The addresses in a line.
+    #[inline(always)]
+    pub(super) fn line(&self, line: usize) -> impl Iterator<Item = u64> + use<> {
+        self.array[line]
+            .0
+            .into_iter()
+            .take_while(|&slot| slot != 0)
+            .map(address)
+    }
+
+    /// The address in a slot, or 0.
+    #[inline(always)]
+    pub(super) fn get(&self, spot: Spot) -> u64 {
+        address(self.array[spot.line].0[spot.slot])
+    }
+
+    /// Puts another address for the same key into a slot.
+    #[inline(always)]
+    pub(super) fn set(&mut self, spot: Spot, to: u64) {
+        let slot = &mut self.array[spot.line].0[spot.slot];
+        *slot = (*slot & !ADDRESS_MASK) | packed(to);
+    }
+
+    /// Looks for the key at `position` for whose address `is` holds.
+    #[inline(always)]
+    pub(super) fn find(&self, position: u64, mut is: impl FnMut(u64) -> bool) -> Option<Spot> {
+        let tag = self.tag(position);
+        let mut at = self.home(position);
+        while let Some(line) = self.array.get(at) {
+            let mut candidates = matches(line, tag);
+            while candidates != 0 {
+                let slot = candidates.trailing_zeros() as usize;
+                let here = address(line.0[slot]);
+                if here != 0 && is(here) {
+                    return Some(Spot { line: at, slot });
+                }
+                candidates &= candidates - 1;
+            }
+            if line.0[SLOTS - 1] == 0 {
+                return None;
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// Puts the address of a key that is not here into the first room from its home on.
+    pub(super) fn insert(&mut self, position: u64, address: u64) -> Result<Spot, NoRoom> {
+        let slot = self.tag(position) | packed(address);
+        let home = self.home(position);
+        let reach = (home + REACH + 1).min(self.array.len());
+        for line in home..reach {
+            let slots = &mut self.array[line].0;
+            if slots[SLOTS - 1] == 0 {
+                let free = slots
+                    .iter()
+                    .position(|&slot| slot == 0)
+                    .unwrap_or(SLOTS - 1);
+                slots[free] = slot;
+                return Ok(Spot { line, slot: free });
+            }
+        }
+        Err(NoRoom)
+    }
+
+    /// Takes the key at `spot` out and closes the gap: keys that had spilled over its line move back.
+    pub(super) fn remove(&mut self, spot: Spot, position_of: impl Fn(u64) -> u64) -> u64 {
+        let removed = self.get(spot);
+        let mut gap = spot.line;
+        let mut was_full = self.take(spot);
+        let mut line = gap;
+        // While the lines were full, a key farther on may have its home at or before the gap.
+        while was_full && line + 1 < self.array.len() {
+            line += 1;
+            let comes_back = (0..SLOTS).rev().find(|&slot| {
+                let word = self.array[line].0[slot];
+                word != 0 && self.home_of(line, word, &position_of) <= gap
+            });
+            match comes_back {
+                Some(slot) => {
+                    self.array[gap].0[SLOTS - 1] = self.array[line].0[slot];
+                    was_full = self.take(Spot { line, slot });
+                    gap = line;
+                }
+                None => was_full = self.is_full(line),
+            }
+        }
+        removed
+    }
+
+    /// Moves all keys of `line` to `to`, whose window this array's keys can reach. The line is zero
+    /// afterwards, or, when `to` has no room, as it was, and the keys in `to` are to be thrown away.
+    pub(super) fn move_line(
+        &mut self,
+        line: usize,
+        to: &mut Lines,
+        position_of: impl Fn(u64) -> u64,
+    ) -> Result<(), NoRoom> {
+        self.copy_line(line, to, position_of)?;
+        self.array[line] = CacheLine::default();
+        Ok(())
+    }
+
+    /// As [`Lines::move_line`], but the line stays.
+    pub(super) fn copy_line(
+        &self,
+        line: usize,
+        to: &mut Lines,
+        position_of: impl Fn(u64) -> u64,
+    ) -> Result<(), NoRoom> {
+        let rehash = to.window > self.window;
+        if rehash {
+            self.line(line)
+                .for_each(|address| prefetch((address as usize) as *const u8));
+        }
+        for word in self.array[line].0.into_iter().take_while(|&word| word != 0) {
+            let low = self.low_position(line, word);
+            let known = !rehash && to.home(low) == to.home(low | self.unknown());
+            let position = if known {
+                low
+            } else {
+                position_of(address(word))
+            };
+            to.insert(position, address(word))?;
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with the address of every key whose home is in `homes`.
+    pub(super) fn each_of_homes(
+        &self,
+        homes: std::ops::Range<usize>,
+        position_of: impl Fn(u64) -> u64,
+        mut each: impl FnMut(u64),
+    ) {
+        for line in homes.start..self.array.len() {
+            for word in self.array[line].0.into_iter().take_while(|&word| word != 0) {
+                if homes.contains(&self.home_of(line, word, &position_of)) {
+                    each(address(word));
+                }
+            }
+            if line + 1 >= homes.end && !self.is_full(line) {
+                return;
+            }
+        }
+    }
+
+    /// How far from its home each key of `line` stands, in lines.
+    pub(super) fn distances(
+        &self,
+        line: usize,
+        position_of: impl Fn(u64) -> u64,
+    ) -> impl Iterator<Item = usize> {
+        let words = self.array[line].0.into_iter().take_while(|&word| word != 0);
+        words.map(move |word| line - self.home_of(line, word, &position_of))
+    }
+
+    /// Brings the home line of a position close.
+    #[inline(always)]
+    pub(super) fn prefetch_line(&self, position: u64) {
+        prefetch(self.array.as_ptr().wrapping_add(self.home(position)));
+    }
+
+    /// Brings the entry of a key close whose home line is, or the next line when it may be there.
+    #[inline(always)]
+    pub(super) fn prefetch_entry(&self, position: u64) {
+        let home = self.home(position);
+        let Some(line) = self.array.get(home) else {
+            return;
+        };
+        let candidates = matches(line, self.tag(position));
+        if candidates != 0 {
+            let word = line.0[candidates.trailing_zeros() as usize];
+            prefetch((address(word) as usize) as *const u8);
+        } else if line.0[SLOTS - 1] != 0 {
+            prefetch(self.array.as_ptr().wrapping_add(home + 1));
+        }
+    }
+
+    /// Gives the memory of the lines before `line` back; they are all zero.
+    pub(super) fn discard_before(&mut self, line: usize) {
+        self.array.discard_before(line);
+    }
+
+    /// The tag of a position, in place.
+    #[inline(always)]
+    fn tag(&self, position: u64) -> u64 {
+        position << (64 - POSITION_BITS + self.window) & !ADDRESS_MASK
+    }
+
+    /// Empties a slot of a line, keeping the line packed. Tells whether the line was full.
+    fn take(&mut self, spot: Spot) -> bool {
+        let slots = &mut self.array[spot.line].0;
+        let last = slots
+            .iter()
+            .rposition(|&slot| slot != 0)
+            .unwrap_or(spot.slot);
+        slots[spot.slot] = slots[last];
+        slots[last] = 0;
+        last == SLOTS - 1
+    }
+
+    /// The bits of a position below the window, all set.
+    #[inline(always)]
+    fn unknown(&self) -> u64 {
+        (1u64 << (POSITION_BITS - TAG_BITS).saturating_sub(self.window)) - 1
+    }
+
+    /// The least position that a key in `line` with this slot can have.
+    #[inline(always)]
+    fn low_position(&self, line: usize, word: u64) -> u64 {
+        let in_window = (word & !ADDRESS_MASK) >> (64 - POSITION_BITS + self.window);
+        if self.window == 0 {
+            return in_window;
+        }
+        // The bits above the window are the greatest that put the home not behind `line`: with one
+        // less the key would stand more than REACH lines from home. The estimate is at least that.
+        let mut above = (((line as u128 + 1) * u128::from(self.reciprocal)) >> 64) as u64 + 1;
+        above = above.min((1 << self.window) - 1);
+        loop {
+            let low = above << (POSITION_BITS - self.window) | in_window;
+            if self.home(low) <= line {
+                return low;
+            }
+            above -= 1;
+        }
+    }
+
+    #[inline(always)]
+    fn home_of(&self, line: usize, word: u64, position_of: &impl Fn(u64) -> u64) -> usize {
+        let low = self.low_position(line, word);
+        let home = self.home(low);
+        if home == self.home(low | self.unknown()) {
+            home
+        } else {
+            self.home(position_of(address(word)))
+        }
+    }
+}
+
+#[inline(always)]
+fn address(word: u64) -> u64 {
+    (word & ADDRESS_MASK) << 3
+}
+
+#[inline(always)]
+fn packed(address: u64) -> u64 {
+    let packed = address >> 3;
+    assert!(
+        packed & !ADDRESS_MASK == 0 && address & 7 == 0 && address != 0,
+        "address fits a slot"
+    );
+    packed
+}
+
+/// The slots of a line that carry `tag`, as a bit set. With tag 0 these include the empty ones.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn matches(line: &CacheLine, tag: u64) -> u32 {
+    use std::arch::x86_64::{
+        _mm_and_si128, _mm_castps_si128, _mm_castsi128_ps, _mm_cmpeq_epi32, _mm_load_si128,
+        _mm_movemask_ps, _mm_set1_epi32, _mm_shuffle_ps,
+    };
+    // The tag lies in the high half of each word. Comparing words one by one costs 30 ns more per
+    // lookup, so the high halves of four slots are gathered into one register, twice.
+    let pairs = line.0.as_ptr();
+    // SAFETY: SSE2 is part of x86-64; a `CacheLine` is 64 readable bytes, aligned to 64.
+    unsafe {
+        let mask = _mm_set1_epi32((!ADDRESS_MASK >> 32) as i32);
+        let wanted = _mm_castsi128_ps(_mm_set1_epi32((tag >> 32) as i32));
+        let four = |from: usize| {
+            let low = _mm_castsi128_ps(_mm_load_si128(pairs.add(from).cast()));
+            let high = _mm_castsi128_ps(_mm_load_si128(pairs.add(from + 2).cast()));
+            let halves = _mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(low, high));
+            let equal = _mm_cmpeq_epi32(_mm_and_si128(halves, mask), _mm_castps_si128(wanted));
+            _mm_movemask_ps(_mm_castsi128_ps(equal)) as u32
+        };
+        four(0) | four(4) << 4
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn matches(line: &CacheLine, tag: u64) -> u32 {
+    line.0.iter().enumerate().fold(0, |set, (slot, word)| {
+        set | u32::from(word & !ADDRESS_MASK == tag) << slot
+    })
+}

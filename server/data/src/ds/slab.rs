@@ -1,0 +1,216 @@
+//! A slab whose ids carry a generation: what was removed is never found again under its old id.
+//!
+//! Slots are reused, last freed first, so the slab stays as small as its busiest moment. Each reuse
+//! raises the slot's generation; an id is a slot and the generation it was handed out for.
+//!
+//! Invariant: `free` names exactly the slots without a value.
+
+/// Names a value of one slab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id {
+    /// The slot.
+    pub index: u32,
+    /// How many values the slot had held before.
+    pub generation: u32,
+}
+
+/// A store of values by [`Id`].
+#[derive(Debug)]
+pub struct Slab<T> {
+    slots: Vec<Slot<T>>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    generation: u32,
+    value: Option<T>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Slab<T> {
+    /// An empty slab.
+    pub const fn new() -> Self {
+        Slab {
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// Values in the slab.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Stores a value and names it.
+    pub fn insert(&mut self, value: T) -> Id {
+        self.insert_with(|_| value)
+    }
+
+    /// Stores a value that wants to know its own id.
+    pub fn insert_with(&mut self, make: impl FnOnce(Id) -> T) -> Id {
+        let index = self.free.last().copied().unwrap_or_else(|| {
+            let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 values");
+            self.slots.push(Slot {
+                generation: 0,
+                value: None,
+            });
+            self.free.push(index);
+            index
+        });
+        let slot = &mut self.slots[index as usize];
+        let id = Id {
+            index,
+            generation: slot.generation,
+        };
+        // A panic in `make` leaves the slot free.
+        slot.value = Some(make(id));
+        self.free.pop();
+        id
+    }
+
+    /// The value of an id, unless it was removed.
+    pub fn get(&self, id: Id) -> Option<&T> {
+        self.slots
+            .get(id.index as usize)
+            .filter(|slot| slot.generation == id.generation)?
+            .value
+            .as_ref()
+    }
+
+    /// The value of an id, unless it was removed.
+    pub fn get_mut(&mut self, id: Id) -> Option<&mut T> {
+        self.slots
+            .get_mut(id.index as usize)
+            .filter(|slot| slot.generation == id.generation)?
+            .value
+            .as_mut()
+    }
+
+    /// Whether the id still names a value.
+    pub fn contains(&self, id: Id) -> bool {
+        self.get(id).is_some()
+    }
+
+    /// Takes a value out. Its id finds nothing from now on.
+    pub fn remove(&mut self, id: Id) -> Option<T> {
+        let slot = self
+            .slots
+            .get_mut(id.index as usize)
+            .filter(|slot| slot.generation == id.generation)?;
+        let value = slot.value.take()?;
+        // After 2^32 values of one slot ids repeat; nothing holds one for that long.
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(id.index);
+        Some(value)
+    }
+
+    /// All values with their ids, by slot.
+    pub fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| {
+            Some((
+                Id {
+                    index,
+                    generation: slot.generation,
+                },
+                slot.value.as_ref()?,
+            ))
+        })
+    }
+
+    /// All values with their ids, by slot.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Id, &mut T)> {
+        self.slots.iter_mut().zip(0..).filter_map(|(slot, index)| {
+            Some((
+                Id {
+                    index,
+                    generation: slot.generation,
+                },
+                slot.value.as_mut()?,
+            ))
+        })
+    }
+
+    /// The ids in use, as a list that stays while values come and go.
+    pub fn ids(&self) -> Vec<Id> {
+        self.iter().map(|(id, _)| id).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Id, Slab};
+    use crate::util::rand::Rng;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn stale_ids_find_nothing() {
+        let mut slab = Slab::new();
+        let first = slab.insert("first");
+        assert_eq!(slab.remove(first), Some("first"));
+        let second = slab.insert("second");
+        assert_eq!(
+            (second.index, second.generation),
+            (first.index, first.generation + 1)
+        );
+        assert_eq!(slab.get(first), None);
+        assert_eq!(slab.get_mut(first), None);
+        assert_eq!(slab.remove(first), None);
+        assert_eq!(slab.get(second), Some(&"second"));
+        assert_eq!(
+            slab.get(Id {
+                index: 9,
+                generation: 0
+            }),
+            None
+        );
+    }
+
+    #[test]
+    fn a_value_may_hold_its_id() {
+        let mut slab = Slab::new();
+        let id = slab.insert_with(|id| id);
+        assert_eq!(slab.get(id), Some(&id));
+    }
+
+    #[test]
+    fn random_walk_against_a_map() {
+        let (mut slab, mut model, mut rng) = (Slab::new(), BTreeMap::new(), Rng::new(11));
+        let mut gone = Vec::new();
+        for step in 0..20_000 {
+            if rng.below(100) < 52 {
+                model.insert(slab.insert(step), step);
+            } else if let Some(&id) = model
+                .keys()
+                .nth(rng.below(model.len().max(1) as u64) as usize)
+            {
+                assert_eq!(slab.remove(id), model.remove(&id));
+                gone.push(id);
+            }
+            assert_eq!(slab.len(), model.len());
+        }
+        assert!(gone.iter().all(|&id| !slab.contains(id)));
+        assert_eq!(
+            slab.iter()
+                .map(|(id, value)| (id, *value))
+                .collect::<BTreeMap<_, _>>(),
+            model
+        );
+        slab.iter_mut().for_each(|(_, value)| *value += 1);
+        assert!(
+            model
+                .iter()
+                .all(|(&id, value)| slab.get(id) == Some(&(value + 1)))
+        );
+    }
+}

@@ -1,0 +1,662 @@
+//! The hash table: pointers to entries, eight to a cache line, 10 bytes of table per key.
+//!
+//! The entries live elsewhere and hold their keys; the table stores one word per key (see
+//! `ds/lines.rs` for its bits). It grows by a fifth when 85 % full, by building a second array and
+//! moving a few lines per write, so that no single operation is slow and memory follows the number
+//! of keys closely, without the sawtooth of doubling. It shrinks when less than half full.
+//!
+//! While it migrates, *the frontier* divides the lines of the old array: keys whose home is before it
+//! are in the new array, the others in the old. So every search looks into exactly one array. The
+//! frontier only ever stops behind a line that was not full, over which nothing spills.
+//!
+//! SCAN's cursor is a position on the ring of hashes (see `ds/lines.rs`), from 0 to 2^48. Positions do
+//! not depend on the size of the table: whatever grows, shrinks or migrates between two calls, a key
+//! that stays is in the part of the ring that some call covers, and is found there.
+//!
+//! Invariants:
+//! 1. `used` counts the keys of both arrays.
+//! 2. The lines of the old array before the frontier are zero, and no key of the old array has its home
+//!    there; every key of the new array has its old home there.
+//! 3. Each address in the table came from [`Element::into_raw`] and was not taken back yet.
+
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
+use std::ops::ControlFlow;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::ds::lines::{Lines, NoRoom, SLOTS, Spot};
+use crate::util::hash::POSITION_BITS;
+use crate::util::rand::Rng;
+
+/// A thin owned pointer that knows its key.
+///
+/// # Safety
+/// `from_raw` gives back what `into_raw` took; addresses are multiples of 8 and below 2^47 (2^48 off
+/// x86-64); `borrow` of an address that was not taken back is valid as long as the element is.
+pub unsafe trait Element: Sized + 'static {
+    /// A shared view of an element.
+    type Ref<'a>: Copy;
+
+    /// Gives up ownership.
+    fn into_raw(self) -> NonNull<u8>;
+
+    /// Takes ownership back.
+    ///
+    /// # Safety
+    /// `raw` came from `into_raw`, and is taken back once.
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self;
+
+    /// Views the element behind an address.
+    ///
+    /// # Safety
+    /// `raw` came from `into_raw`, and `'a` ends before it is taken back or mutated.
+    unsafe fn borrow<'a>(raw: NonNull<u8>) -> Self::Ref<'a>;
+
+    /// The hash of the element's key.
+    fn hash(element: Self::Ref<'_>) -> u64;
+}
+
+/// When tables may begin to resize, and whether they go on with what they began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ResizePolicy {
+    /// Freely.
+    Allow = 0,
+    /// Only when a table is nearly full: a child process lives, and every page written is a page copied.
+    Avoid = 1,
+}
+
+/// The policy of all tables of the process.
+static POLICY: AtomicU8 = AtomicU8::new(ResizePolicy::Allow as u8);
+
+/// Sets when tables resize.
+pub fn set_resize_policy(policy: ResizePolicy) {
+    POLICY.store(policy as u8, Ordering::Relaxed);
+}
+
+/// When tables resize.
+pub fn resize_policy() -> ResizePolicy {
+    if POLICY.load(Ordering::Relaxed) == ResizePolicy::Allow as u8 {
+        ResizePolicy::Allow
+    } else {
+        ResizePolicy::Avoid
+    }
+}
+
+/// Fill, in percent, from which a table grows.
+const GROW_FROM: usize = 85;
+/// Fill from which it grows whatever the policy. Beyond it the ways to free slots get long (at .95 some
+/// would pass the reach of a line), and the migration itself still lets in a percent or two.
+const GROW_ALWAYS_FROM: usize = 92;
+/// Fill below which a table shrinks, and the fill that it shrinks to.
+const SHRINK_BELOW: usize = 50;
+const SHRINK_TO: usize = 70;
+
+/// Up to this many lines (32 KiB), a table is rebuilt in one go: about 20 µs.
+const SMALL: usize = 512;
+
+/// Lines that each write migrates, and that a write migrates once the fill is pressing.
+const PACE: usize = 4;
+const URGENT_PACE: usize = 16;
+
+/// A hash table of elements.
+pub struct Table<E: Element> {
+    lines: Lines,
+    migration: Option<Migration>,
+    used: usize,
+    owns: PhantomData<E>,
+}
+
+struct Migration {
+    to: Lines,
+    frontier: usize,
+}
+
+/// Where an element stands, until the table is next changed by anything but [`Table::update`] and
+/// [`Table::replace`].
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    migrated: bool,
+    spot: Spot,
+}
+
+/// What the arrays of a table look like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableStats {
+    /// Elements.
+    pub used: usize,
+    /// Slots of the array, or of the old one while migrating.
+    pub slots: usize,
+    /// Slots of the new array while migrating, else 0.
+    pub slots_to: usize,
+    /// Elements by the distance from their home line: `distances[d]` stand `d` lines away.
+    pub distances: Vec<usize>,
+}
+
+impl<E: Element> Default for Table<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: Element> Table<E> {
+    /// An empty table; it takes memory with its first element.
+    pub fn new() -> Self {
+        Table {
+            lines: Lines::none(),
+            migration: None,
+            used: 0,
+            owns: PhantomData,
+        }
+    }
+
+    /// Elements in the table.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Bytes of the arrays, touched or not.
+    pub fn bytes(&self) -> usize {
+        self.arrays().map(Lines::bytes).sum()
+    }
+
+    /// Bytes of the arrays that are mapped past the allocator, so that its counters miss them.
+    pub fn mapped_bytes(&self) -> usize {
+        self.arrays().map(Lines::mapped_bytes).sum()
+    }
+
+    /// Whether the table is between two sizes.
+    pub fn is_migrating(&self) -> bool {
+        self.migration.is_some()
+    }
+
+    /// Makes room for `count` elements at once, before they come. Only an empty table takes the hint.
+    pub fn reserve(&mut self, count: usize) {
+        if self.used == 0 && self.migration.is_none() && count > 0 {
+            self.lines = Lines::new(homes_for(count, GROW_FROM), 0);
+        }
+    }
+
+    /// Looks for the element with this hash for which `is` holds.
+    #[inline]
+    pub fn locate(&self, hash: u64, mut is: impl FnMut(E::Ref<'_>) -> bool) -> Option<Place> {
+        let position = position(hash);
+        let migrated = self.is_migrated(position);
+        let spot = self
+            .array(migrated)
+            .find(position, |address| is(borrow::<E>(address)))?;
+        Some(Place { migrated, spot })
+    }
+
+    /// The element at a place.
+    #[inline]
+    pub fn get(&self, place: Place) -> E::Ref<'_> {
+        borrow::<E>(self.array(place.migrated).get(place.spot))
+    }
+
+    /// The element with this hash for which `is` holds.
+    #[inline]
+    pub fn find(&self, hash: u64, is: impl FnMut(E::Ref<'_>) -> bool) -> Option<E::Ref<'_>> {
+        self.locate(hash, is).map(|place| self.get(place))
+    }
+
+    /// Adds an element whose key is not in the table.
+    pub fn insert(&mut self, hash: u64, element: E) -> Place {
+        self.make_room();
+        self.used += 1;
+        let address = element.into_raw().as_ptr().expose_provenance() as u64;
+        let position = position(hash);
+        loop {
+            let migrated = self.is_migrated(position);
+            if let Ok(spot) = self.array_mut(migrated).insert(position, address) {
+                return Place { migrated, spot };
+            }
+            // Never seen at the fills above, except in tables of a few lines.
+            self.rebuild(self.lines.homes().max(self.array(true).homes()) * 6 / 5 + 1);
+        }
+    }
+
+    /// Takes out the element with this hash for which `is` holds.
+    pub fn remove(&mut self, hash: u64, is: impl FnMut(E::Ref<'_>) -> bool) -> Option<E> {
+        self.locate(hash, is).map(|place| self.remove_at(place))
+    }
+
+    /// Takes out the element at a place. It is not looked at, so it may be an address whose memory is
+    /// gone.
+    pub fn remove_at(&mut self, place: Place) -> E {
+        let address = self
+            .array_mut(place.migrated)
+            .remove(place.spot, position_of::<E>);
+        self.used -= 1;
+        self.give_room();
+        take::<E>(address)
+    }
+
+    /// Changes an element in place; the change may move it to another address, and keeps its key.
+    pub fn update<R>(&mut self, place: Place, change: impl FnOnce(&mut E) -> R) -> R {
+        /// Writes the address back even when `change` panics.
+        struct WriteBack<'a, E: Element> {
+            lines: &'a mut Lines,
+            spot: Spot,
+            element: ManuallyDrop<E>,
+        }
+        impl<E: Element> Drop for WriteBack<'_, E> {
+            fn drop(&mut self) {
+                // SAFETY: this is the drop: the field is not used again.
+                let element = unsafe { ManuallyDrop::take(&mut self.element) };
+                self.lines.set(
+                    self.spot,
+                    element.into_raw().as_ptr().expose_provenance() as u64,
+                );
+            }
+        }
+        let lines = self.array_mut(place.migrated);
+        let element = ManuallyDrop::new(take::<E>(lines.get(place.spot)));
+        let mut guard = WriteBack {
+            lines,
+            spot: place.spot,
+            element,
+        };
+        change(&mut guard.element)
+    }
+
+    /// Puts another element with the same key into a place.
+    pub fn replace(&mut self, place: Place, element: E) -> E {
+        let lines = self.array_mut(place.migrated);
+        let old = lines.get(place.spot);
+        lines.set(
+            place.spot,
+            element.into_raw().as_ptr().expose_provenance() as u64,
+        );
+        take::<E>(old)
+    }
+
+    /// First of two hints before a lookup: brings the line close.
+    #[inline]
+    pub fn prefetch_line(&self, hash: u64) {
+        let position = position(hash);
+        self.array(self.is_migrated(position))
+            .prefetch_line(position);
+    }
+
+    /// Second hint, a few dozen nanoseconds after the first: brings the entry close.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: u64) {
+        let position = position(hash);
+        self.array(self.is_migrated(position))
+            .prefetch_entry(position);
+    }
+
+    /// Visits the part of the ring that begins at `cursor`, until about `count` elements were seen or
+    /// ten times as many slots. Returns the cursor to go on from, 0 at the end.
+    ///
+    /// An element that is in the table from the first call to the last is visited at least once,
+    /// whatever is inserted, removed or resized in between.
+    pub fn scan(&self, cursor: u64, count: usize, each: &mut dyn FnMut(E::Ref<'_>)) -> u64 {
+        let mut cursor = cursor & RING;
+        let (mut seen, mut lines) = (0, 0);
+        while seen < count.max(1) && lines * SLOTS < count.saturating_mul(10).max(1) {
+            let window = (count.saturating_sub(seen) / SLOTS).max(1);
+            cursor = self.scan_window(cursor, window, |element| {
+                seen += 1;
+                each(element);
+            });
+            if cursor == 0 {
+                break;
+            }
+            lines += window;
+        }
+        cursor
+    }
+
+    /// An element, each with the same chance. `None` only of an empty table.
+    pub fn random(&self, rng: &mut Rng) -> Option<E::Ref<'_>> {
+        /// In a table with a fifth of its slots in use this many draws miss once in 10^19.
+        const DRAWS: usize = 200;
+        if self.used == 0 {
+            return None;
+        }
+        let slots = (self.physical_lines() * SLOTS) as u64;
+        for _ in 0..DRAWS {
+            let slot = rng.below(slots) as usize;
+            let (array, line) = self.physical_line(slot / SLOTS);
+            let address = array.get(Spot {
+                line,
+                slot: slot % SLOTS,
+            });
+            if address != 0 {
+                return Some(borrow::<E>(address));
+            }
+        }
+        // Nearly empty, since a child keeps it from shrinking: the next element will do.
+        let mut found = None;
+        self.walk(rng, self.physical_lines(), |element| {
+            found = Some(element);
+            ControlFlow::Break(())
+        });
+        found
+    }
+
+    /// Visits up to `count` elements that stand together, from a random line on: cheap, but the
+    /// neighbours of an element come with it. Returns how many it visited.
+    pub fn sample(&self, rng: &mut Rng, count: usize, each: &mut dyn FnMut(E::Ref<'_>)) -> usize {
+        let mut seen = 0;
+        if count > 0 && self.used > 0 {
+            self.walk(rng, count.saturating_mul(10), |element| {
+                each(element);
+                seen += 1;
+                if seen == count {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+        }
+        seen
+    }
+
+    /// All elements, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = E::Ref<'_>> {
+        (0..self.physical_lines()).flat_map(|at| {
+            let (array, line) = self.physical_line(at);
+            array.line(line).map(borrow::<E>)
+        })
+    }
+
+    /// Goes on with a resize for about `lines` lines of 8. True while there is more to do.
+    pub fn step(&mut self, lines: usize) -> bool {
+        if self.migration.is_some() && resize_policy() == ResizePolicy::Allow {
+            self.migrate(lines);
+        }
+        self.migration.is_some()
+    }
+
+    /// Sizes, and how far elements stand from their home. Walks the table.
+    pub fn stats(&self) -> TableStats {
+        let mut stats = TableStats {
+            used: self.used,
+            slots: self.lines.len() * SLOTS,
+            slots_to: self
+                .migration
+                .as_ref()
+                .map_or(0, |migration| migration.to.len() * SLOTS),
+            distances: Vec::new(),
+        };
+        for at in 0..self.physical_lines() {
+            let (array, line) = self.physical_line(at);
+            for distance in array.distances(line, position_of::<E>) {
+                if distance >= stats.distances.len() {
+                    stats.distances.resize(distance + 1, 0);
+                }
+                stats.distances[distance] += 1;
+            }
+        }
+        stats
+    }
+
+    fn arrays(&self) -> impl Iterator<Item = &Lines> {
+        [
+            Some(&self.lines),
+            self.migration.as_ref().map(|migration| &migration.to),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    #[inline(always)]
+    fn is_migrated(&self, position: u64) -> bool {
+        self.migration
+            .as_ref()
+            .is_some_and(|migration| self.lines.home(position) < migration.frontier)
+    }
+
+    /// The new array, if asked for and there is one, else the only or old one.
+    #[inline(always)]
+    fn array(&self, migrated: bool) -> &Lines {
+        match &self.migration {
+            Some(migration) if migrated => &migration.to,
+            _ => &self.lines,
+        }
+    }
+
+    #[inline(always)]
+    fn array_mut(&mut self, migrated: bool) -> &mut Lines {
+        match &mut self.migration {
+            Some(migration) if migrated => &mut migration.to,
+            _ => &mut self.lines,
+        }
+    }
+
+    /// Lines that may hold elements: those of the old array from the frontier on, then the new one's.
+    fn physical_lines(&self) -> usize {
+        self.migration
+            .as_ref()
+            .map_or(self.lines.len(), |migration| {
+                self.lines.len() - migration.frontier + migration.to.len()
+            })
+    }
+
+    fn physical_line(&self, at: usize) -> (&Lines, usize) {
+        match &self.migration {
+            None => (&self.lines, at),
+            Some(migration) => {
+                let old = self.lines.len() - migration.frontier;
+                if at < old {
+                    (&self.lines, migration.frontier + at)
+                } else {
+                    (&migration.to, at - old)
+                }
+            }
+        }
+    }
+
+    /// Visits elements from a random line on, around the end, through `lines` lines at most.
+    fn walk<'a>(
+        &'a self,
+        rng: &mut Rng,
+        lines: usize,
+        mut each: impl FnMut(E::Ref<'a>) -> ControlFlow<()>,
+    ) {
+        let all = self.physical_lines();
+        let start = rng.below(all as u64) as usize;
+        for at in (start..all).chain(0..start).take(lines) {
+            let (array, line) = self.physical_line(at);
+            for address in array.line(line) {
+                if each(borrow::<E>(address)).is_break() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn scan_window(&self, cursor: u64, window: usize, each: impl FnMut(E::Ref<'_>)) -> u64 {
+        // The arrays divide the ring between them at the frontier, so a window ends there too.
+        let (array, limit) = match &self.migration {
+            Some(migration) if self.is_migrated(cursor) => {
+                (&migration.to, self.lines.first_position(migration.frontier))
+            }
+            _ => (&self.lines, RING + 1),
+        };
+        let first = array.home(cursor);
+        let end = (first + window).min(array.homes());
+        if first < end {
+            let mut each = each;
+            array.each_of_homes(first..end, position_of::<E>, |address| {
+                each(borrow::<E>(address))
+            });
+        }
+        array.first_position(end).min(limit) & RING
+    }
+
+    /// Before an insertion: moves a migration on, or begins one when the table is full enough.
+    fn make_room(&mut self) {
+        let fill = self.used * 100 / SLOTS;
+        let avoid = resize_policy() == ResizePolicy::Avoid;
+        match &self.migration {
+            Some(migration) => {
+                let pressing =
+                    fill >= GROW_ALWAYS_FROM * self.lines.homes().min(migration.to.homes());
+                if pressing {
+                    self.migrate(URGENT_PACE);
+                } else if !avoid {
+                    self.migrate(PACE);
+                }
+            }
+            None => {
+                let homes = self.lines.homes();
+                if fill >= GROW_FROM * homes && (!avoid || fill >= GROW_ALWAYS_FROM * homes) {
+                    self.resize(homes * 6 / 5 + 1);
+                }
+            }
+        }
+    }
+
+    /// After a removal: moves a migration on, or begins one when the table is empty enough.
+    fn give_room(&mut self) {
+        if resize_policy() == ResizePolicy::Avoid {
+            return;
+        }
+        if self.migration.is_some() {
+            self.migrate(PACE);
+        } else if self.used == 0 {
+            self.lines = Lines::none();
+        } else if self.used * 100 < SHRINK_BELOW * SLOTS * self.lines.homes() {
+            let homes = homes_for(self.used, SHRINK_TO);
+            if homes < self.lines.homes() {
+                self.resize(homes);
+            }
+        }
+    }
+
+    fn resize(&mut self, homes: usize) {
+        if self.lines.homes().max(homes) <= SMALL {
+            self.rebuild(homes);
+        } else {
+            self.migration = Some(Migration {
+                to: Lines::new(homes, self.lines.window()),
+                frontier: 0,
+            });
+        }
+    }
+
+    /// Moves lines from the old array to the new until `lines` are done and the last was not full.
+    fn migrate(&mut self, lines: usize) {
+        let Some(Migration { to, frontier }) = &mut self.migration else {
+            return;
+        };
+        let end = *frontier + lines;
+        while *frontier < self.lines.len() {
+            let was_full = self.lines.is_full(*frontier);
+            if let Err(NoRoom) = self.lines.move_line(*frontier, to, position_of::<E>) {
+                return self.abandon_migration();
+            }
+            *frontier += 1;
+            if !was_full && (*frontier >= end || *frontier >= self.lines.homes()) {
+                break;
+            }
+        }
+        // Past the last home nothing is left: the overhang holds only what spilled over full lines.
+        if *frontier >= self.lines.homes() {
+            self.lines = mem::replace(to, Lines::none());
+            self.migration = None;
+        } else {
+            self.lines.discard_before(*frontier);
+        }
+    }
+
+    /// The new array has no room for a line of the old, part of which it may hold already.
+    #[cold]
+    fn abandon_migration(&mut self) {
+        if let Some(Migration { to, frontier }) = &mut self.migration {
+            let homes = to.homes();
+            // What the line left in the new array is still in the line as well: take it out there.
+            for address in self.lines.line(*frontier) {
+                let position = position_of::<E>(address);
+                if let Some(spot) = to.find(position, |other| other == address) {
+                    to.remove(spot, position_of::<E>);
+                }
+            }
+            self.rebuild(homes * 6 / 5 + 1);
+        }
+    }
+
+    /// Puts everything into one new array at once, which has `homes` lines or more.
+    fn rebuild(&mut self, mut homes: usize) {
+        let window = self.arrays().map(Lines::window).min().unwrap_or(0);
+        loop {
+            let mut to = Lines::new(homes, window);
+            let filled = (0..self.physical_lines()).try_for_each(|at| {
+                let (array, line) = self.physical_line(at);
+                array.copy_line(line, &mut to, position_of::<E>)
+            });
+            if filled.is_ok() {
+                self.lines = to;
+                self.migration = None;
+                return;
+            }
+            // A few lines may be too uneven for this size.
+            homes = homes * 6 / 5 + 1;
+        }
+    }
+}
+
+impl<E: Element> Drop for Table<E> {
+    fn drop(&mut self) {
+        if !mem::needs_drop::<E>() {
+            return;
+        }
+        for at in 0..self.physical_lines() {
+            let (array, line) = self.physical_line(at);
+            for address in array.line(line) {
+                drop(take::<E>(address));
+            }
+        }
+    }
+}
+
+/// The greatest position.
+const RING: u64 = (1 << POSITION_BITS) - 1;
+
+#[inline(always)]
+fn position(hash: u64) -> u64 {
+    hash >> (u64::BITS - POSITION_BITS)
+}
+
+fn position_of<E: Element>(address: u64) -> u64 {
+    position(E::hash(borrow::<E>(address)))
+}
+
+/// Lines that `count` elements fill to `percent`.
+fn homes_for(count: usize, percent: usize) -> usize {
+    (count * 100 / SLOTS).div_ceil(percent).max(1)
+}
+
+/// Private, and called only on addresses of the table (invariant 3). The lifetime is that of the
+/// borrow of the table in every public function that passes the result on.
+#[inline(always)]
+fn borrow<'a, E: Element>(address: u64) -> E::Ref<'a> {
+    // SAFETY: invariant 3.
+    unsafe { E::borrow(pointer(address)) }
+}
+
+/// Private, and called only on addresses that leave the table (or are put back before it is used).
+#[inline(always)]
+fn take<E: Element>(address: u64) -> E {
+    // SAFETY: invariant 3; the slot is emptied, overwritten or dropped with the table.
+    unsafe { E::from_raw(pointer(address)) }
+}
+
+#[inline(always)]
+fn pointer(address: u64) -> NonNull<u8> {
+    NonNull::new(std::ptr::with_exposed_provenance_mut(address as usize))
+        .expect("slots in use are not 0")
+}

@@ -1,0 +1,163 @@
+//! Patterns of KEYS, SCAN, PSUBSCRIBE, ACL and CONFIG: `*`, `?`, `[a-z]`, `[^a]`, `\`.
+//!
+//! A pattern is cut at its stars. The first piece must stand at the front of the text, the last one
+//! at its end, and each piece between matches at the first place it can: were there a match with it
+//! farther on, there is one with it here, as the star behind it takes up the difference. So nothing
+//! is ever taken back, no recursion is needed, and time is at most the product of the lengths; pieces
+//! without `?`, classes or escapes are found by a linear search.
+//!
+//! What clients of Redis see beyond the documentation, and this keeps: an empty text matches only the
+//! empty pattern, not `*`; a class that is never closed ends with the pattern; an escape inside a class
+//! matches its own case only; bounds of a range compare as signed bytes, in either order.
+
+use memchr::memmem;
+
+/// Whether `pattern` matches all of `text`; with `nocase`, whatever the case of ASCII letters.
+pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
+    if text.is_empty() {
+        return pattern.is_empty();
+    }
+    let (mut piece, mut rest) = first_piece(pattern);
+    let Some(mut at) = match_here(piece, text, nocase) else {
+        return false;
+    };
+    if rest.is_empty() {
+        return at == text.len();
+    }
+    loop {
+        (piece, rest) = first_piece(skip_stars(rest));
+        let text = &text[at..];
+        if rest.is_empty() {
+            return match_at_end(piece, text, nocase);
+        }
+        match search(piece, text, nocase) {
+            Some(end) => at += end,
+            None => return false,
+        }
+    }
+}
+
+fn skip_stars(pattern: &[u8]) -> &[u8] {
+    let stars = pattern.iter().take_while(|&&byte| byte == b'*').count();
+    &pattern[stars..]
+}
+
+/// Cuts a pattern before its first star that is one: not escaped and not in a class.
+fn first_piece(pattern: &[u8]) -> (&[u8], &[u8]) {
+    let mut at = 0;
+    while at < pattern.len() && pattern[at] != b'*' {
+        at += token_len(&pattern[at..]);
+    }
+    pattern.split_at(at)
+}
+
+/// The length of the element that a pattern begins with; each matches one byte.
+fn token_len(pattern: &[u8]) -> usize {
+    match pattern {
+        [b'[', class @ ..] => 1 + class_len(class),
+        [b'\\', _, ..] => 2,
+        _ => 1,
+    }
+}
+
+/// The length of a class behind its bracket, with the closing one if it has that.
+fn class_len(class: &[u8]) -> usize {
+    let mut at = usize::from(class.first() == Some(&b'^'));
+    loop {
+        match &class[at..] {
+            [] => return at,
+            [b']', ..] => return at + 1,
+            item => at += item_len(item),
+        }
+    }
+}
+
+/// The length of an item of a class: an escaped byte, a range, or a byte.
+fn item_len(item: &[u8]) -> usize {
+    match item {
+        [b'\\', _, ..] => 2,
+        [_, b'-', _, ..] => 3,
+        _ => 1,
+    }
+}
+
+/// Matches a piece without stars at the front of `text`. Returns how many bytes it took.
+fn match_here(mut piece: &[u8], text: &[u8], nocase: bool) -> Option<usize> {
+    let mut taken = 0;
+    while !piece.is_empty() {
+        let (token, rest) = piece.split_at(token_len(piece));
+        if !match_token(token, *text.get(taken)?, nocase) {
+            return None;
+        }
+        taken += 1;
+        piece = rest;
+    }
+    Some(taken)
+}
+
+/// Matches a piece without stars at the end of `text`.
+fn match_at_end(piece: &[u8], text: &[u8], nocase: bool) -> bool {
+    let (mut tokens, mut left) = (0, piece);
+    while !left.is_empty() {
+        left = &left[token_len(left)..];
+        tokens += 1;
+    }
+    tokens <= text.len() && match_here(piece, &text[text.len() - tokens..], nocase).is_some()
+}
+
+/// Finds the first place where a piece matches. Returns the offset behind it.
+fn search(piece: &[u8], text: &[u8], nocase: bool) -> Option<usize> {
+    let literal = !nocase && !piece.iter().any(|byte| matches!(byte, b'?' | b'[' | b'\\'));
+    if literal {
+        return memmem::find(text, piece).map(|at| at + piece.len());
+    }
+    (0..text.len()).find_map(|at| match_here(piece, &text[at..], nocase).map(|taken| at + taken))
+}
+
+#[inline]
+fn match_token(token: &[u8], byte: u8, nocase: bool) -> bool {
+    match token {
+        [b'?'] => true,
+        [b'[', class @ ..] => match_class(class, byte, nocase),
+        [b'\\', escaped] => same(*escaped, byte, nocase),
+        [literal, ..] => same(*literal, byte, nocase),
+        [] => false,
+    }
+}
+
+fn match_class(class: &[u8], byte: u8, nocase: bool) -> bool {
+    let negated = class.first() == Some(&b'^');
+    let mut items = &class[usize::from(negated)..];
+    let mut found = false;
+    while !matches!(items, [] | [b']', ..]) {
+        found |= match items {
+            [b'\\', escaped, ..] => *escaped == byte,
+            [first, b'-', last, ..] => in_range(*first, *last, byte, nocase),
+            [literal, ..] => same(*literal, byte, nocase),
+            [] => false,
+        };
+        items = &items[item_len(items)..];
+    }
+    found != negated
+}
+
+fn in_range(first: u8, last: u8, byte: u8, nocase: bool) -> bool {
+    let case = |byte: u8| {
+        if nocase {
+            byte.to_ascii_lowercase() as i8
+        } else {
+            byte as i8
+        }
+    };
+    // The bounds are put in order before their case is dropped, as Redis does.
+    let (low, high) = if first as i8 > last as i8 {
+        (last, first)
+    } else {
+        (first, last)
+    };
+    (case(low)..=case(high)).contains(&case(byte))
+}
+
+fn same(a: u8, b: u8, nocase: bool) -> bool {
+    a == b || (nocase && a.eq_ignore_ascii_case(&b))
+}

@@ -1,0 +1,246 @@
+//! Memory below the level of `Vec`: the allocator's size classes, and arrays of cache lines.
+//!
+//! [`usable_size`] computes what jemalloc really hands out for a request, so that a thin allocation
+//! knows its own room without storing it. [`LineArray`] is the storage of hash tables: zeroed cache
+//! lines, from the heap while small and from `mmap` when big, so that a big array costs nothing until
+//! its pages are touched and can give pages back while it is still in use.
+//!
+//! Invariants:
+//! 1. A `LineArray` is always fully initialised: every word was zero or has been written.
+//! 2. Only lines that are all zero are discarded, so a discarded line still reads as zero on every
+//!    platform, whatever its `MADV_DONTNEED` does.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ops::{Deref, DerefMut};
+use std::ptr::{self, NonNull};
+use std::slice;
+
+/// The size that jemalloc with quantum 8 hands out for a request of `size` bytes.
+///
+/// Classes are multiples of 8 up to 64, then four per doubling. Zero costs 8.
+#[inline]
+pub const fn usable_size(size: usize) -> usize {
+    if size <= 64 {
+        return if size == 0 { 8 } else { (size + 7) & !7 };
+    }
+    let doubling = usize::BITS - (size - 1).leading_zeros();
+    let step = 1 << (doubling - 3);
+    (size + step - 1) & !(step - 1)
+}
+
+/// Asks the processor to bring the cache line of `address` close. Never faults, whatever the address.
+#[inline(always)]
+pub fn prefetch<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch of any address, mapped or not, has no architectural effect.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// Eight words that share a cache line.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheLine(pub [u64; 8]);
+
+/// Arrays from this many bytes on are mapped: below it, zeroing is cheaper than page faults.
+const MAP_FROM: usize = 128 << 10;
+
+/// Pages are given back in pieces of this many bytes: one system call each, about 30 µs of work.
+const DISCARD_CHUNK: usize = 128 << 10;
+
+/// Lines in one piece that [`LineArray::discard_before`] gives back.
+pub const DISCARD_LINES: usize = DISCARD_CHUNK / size_of::<CacheLine>();
+
+/// A fixed array of zeroed cache lines.
+pub struct LineArray {
+    lines: NonNull<CacheLine>,
+    len: usize,
+    /// Lines before this one were given back to the system.
+    discarded: usize,
+}
+
+// SAFETY: the array owns its memory alone, as `Box<[CacheLine]>` would.
+unsafe impl Send for LineArray {}
+// SAFETY: shared access only reads.
+unsafe impl Sync for LineArray {}
+
+impl LineArray {
+    /// An array of `len` lines, all zero. Aborts when memory is out, as every allocation does.
+    pub fn zeroed(len: usize) -> Self {
+        let lines = if len == 0 {
+            NonNull::dangling()
+        } else if is_mapped(len) {
+            map(len)
+        } else {
+            let layout = heap_layout(len);
+            // SAFETY: `len` is not 0, so neither is the layout's size; a line of zeros is a value.
+            let raw = unsafe { alloc_zeroed(layout) };
+            NonNull::new(raw.cast()).unwrap_or_else(|| handle_alloc_error(layout))
+        };
+        LineArray {
+            lines,
+            len,
+            discarded: 0,
+        }
+    }
+
+    /// Bytes of the array, whether touched or not.
+    pub fn bytes(&self) -> usize {
+        self.len * size_of::<CacheLine>()
+    }
+
+    /// Bytes of the array that the allocator does not know of, since they are mapped.
+    pub fn mapped_bytes(&self) -> usize {
+        if is_mapped(self.len) {
+            (self.len - self.discarded) * size_of::<CacheLine>()
+        } else {
+            0
+        }
+    }
+
+    /// Gives the pages of the lines before `line` back, in whole pieces of [`DISCARD_LINES`].
+    /// The caller has zeroed these lines.
+    pub fn discard_before(&mut self, line: usize) {
+        let end = line.min(self.len) / DISCARD_LINES * DISCARD_LINES;
+        if !is_mapped(self.len) || end <= self.discarded {
+            return;
+        }
+        debug_assert!(
+            self[self.discarded..end]
+                .iter()
+                .all(|line| *line == CacheLine::default())
+        );
+        // SAFETY: `discarded..end` lies in our own private mapping, starts at a page (a multiple of
+        // 128 KiB from its base), and holds zeros only, which is what it reads as afterwards.
+        unsafe {
+            let start = self.lines.add(self.discarded).as_ptr();
+            let bytes = (end - self.discarded) * size_of::<CacheLine>();
+            // A refusal costs memory until the array is dropped, no more.
+            libc::madvise(start.cast(), bytes, libc::MADV_DONTNEED);
+        }
+        self.discarded = end;
+    }
+}
+
+impl Deref for LineArray {
+    type Target = [CacheLine];
+
+    #[inline(always)]
+    fn deref(&self) -> &[CacheLine] {
+        // SAFETY: invariant 1; the pointer is dangling only when `len` is 0.
+        unsafe { slice::from_raw_parts(self.lines.as_ptr(), self.len) }
+    }
+}
+
+impl DerefMut for LineArray {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [CacheLine] {
+        // SAFETY: as above, and the borrow is exclusive.
+        unsafe { slice::from_raw_parts_mut(self.lines.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for LineArray {
+    fn drop(&mut self) {
+        if self.len == 0 {
+            return;
+        }
+        // SAFETY: memory of `zeroed`, released once and in the way it was taken.
+        unsafe {
+            if is_mapped(self.len) {
+                libc::munmap(self.lines.as_ptr().cast(), self.bytes());
+            } else {
+                dealloc(self.lines.as_ptr().cast(), heap_layout(self.len));
+            }
+        }
+    }
+}
+
+fn is_mapped(len: usize) -> bool {
+    len >= MAP_FROM / size_of::<CacheLine>()
+}
+
+fn heap_layout(len: usize) -> Layout {
+    // `len` is below the mapping threshold, so the size cannot overflow.
+    Layout::array::<CacheLine>(len).unwrap_or(Layout::new::<CacheLine>())
+}
+
+fn map(len: usize) -> NonNull<CacheLine> {
+    let bytes = len
+        .checked_mul(size_of::<CacheLine>())
+        .expect("table size fits the address space");
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: a fresh anonymous mapping, which aliases nothing and reads as zeros.
+    let raw = unsafe { libc::mmap(ptr::null_mut(), bytes, access, kind, -1, 0) };
+    if raw == libc::MAP_FAILED {
+        handle_alloc_error(Layout::new::<CacheLine>());
+    }
+    NonNull::new(raw.cast()).expect("the system maps no anonymous memory at address 0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CacheLine, DISCARD_LINES, LineArray, usable_size};
+
+    #[test]
+    fn size_classes_are_those_of_quantum_8() {
+        let rows = [
+            (0, 8),
+            (1, 8),
+            (8, 8),
+            (9, 16),
+            (17, 24),
+            (50, 56),
+            (64, 64),
+            (65, 80),
+            (81, 96),
+            (112, 112),
+            (113, 128),
+            (128, 128),
+            (129, 160),
+            (161, 192),
+            (256, 256),
+            (257, 320),
+            (513, 640),
+            (4096, 4096),
+            (4097, 5120),
+            (14337, 16384),
+            (16385, 20480),
+            ((1 << 20) + 1, (1 << 20) + (1 << 18)),
+        ];
+        for (request, usable) in rows {
+            assert_eq!(usable_size(request), usable, "{request}");
+        }
+    }
+
+    #[test]
+    fn arrays_read_as_zero_before_use_and_after_discard() {
+        for len in [0, 1, 7, 2047, 2048, 4 * DISCARD_LINES + 3] {
+            let mut array = LineArray::zeroed(len);
+            assert!(array.iter().all(|line| line.0 == [0; 8]));
+            array.iter_mut().for_each(|line| line.0 = [7; 8]);
+            let half = len / 2;
+            array[..half].fill(CacheLine::default());
+            let before = array.mapped_bytes();
+            array.discard_before(half);
+            assert!(array[..half].iter().all(|line| line.0 == [0; 8]));
+            assert!(array[half..].iter().all(|line| line.0 == [7; 8]));
+            let given_back = before - array.mapped_bytes();
+            assert_eq!(
+                given_back,
+                if len > 2 * DISCARD_LINES {
+                    half / DISCARD_LINES * DISCARD_LINES * 64
+                } else {
+                    0
+                }
+            );
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Small tools that know nothing of keys and values.
+
+pub mod crc;
+pub mod glob;
+pub mod grisu;
+pub mod hash;
+pub mod longdouble;
+pub mod mem;
+pub mod num;
+pub mod rand;
+pub mod sha;
+pub mod split;

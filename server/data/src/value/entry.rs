@@ -1,0 +1,719 @@
+//! An entry: header, expiry, key and small value of one key, in one allocation behind a thin pointer.
+//!
+//! | offset | size | meaning |
+//! |---|---|---|
+//! | 0 | 4 | header: type 3 bits, has expiry 1, form of the value 4, LRU or LFU field 24 |
+//! | 4 | 0 or 8 | expiry, milliseconds of Unix time |
+//! | … | 1, 3, 5 or 9 | length of the key: one byte up to 252, else 253, 254 or 255 and 2, 4 or 8 bytes |
+//! | … | | key |
+//! | … | | value |
+//!
+//! | form | value |
+//! |---|---|
+//! | `Int1` … `Int8` | 1, 2, 3, 4 or 8 bytes of a signed integer, little-endian |
+//! | `Embstr`, `Raw` | length as above, then the text: at most [`INLINE_MAX`] bytes |
+//! | `Shared` | at the next multiple of 8: an `Arc<Vec<u8>>` |
+//!
+//! 16 bytes of key and 16 of value make 38, for which the allocator gives 40. The size of the allocation
+//! is not stored: it is the size class of what the content adds up to, so whatever stays within the
+//! class is changed in place.
+//!
+//! Invariants:
+//! 1. The allocation has [`usable_size`] of the content's size, and alignment 8.
+//! 2. Every byte of the content is initialised.
+//! 3. Only `Shared` entries hold an `Arc`, and a text of at most [`INLINE_MAX`] bytes is never stored so
+//!    when it arrives (it may become so by growing).
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::ds::table::Element;
+use crate::util::hash::hash;
+use crate::util::mem::usable_size;
+use crate::value::{EMBSTR_MAX, Encoding, NewValue, Type, Value, ValueRef};
+
+/// The longest text that lives in its entry. A buffer of its own costs 48 bytes more and a cache miss:
+/// at 512 that is less than a tenth, and moving the entry when it changes size is still cheap.
+pub const INLINE_MAX: usize = 512;
+
+/// The greatest LRU or LFU field.
+pub const LRU_MAX: u32 = (1 << 24) - 1;
+
+const EXPIRES: u32 = 1 << 3;
+const FORM_SHIFT: u32 = 4;
+const FORM_MASK: u32 = 15 << FORM_SHIFT;
+const LRU_SHIFT: u32 = 8;
+
+/// How the value lies in the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Int1 = 0,
+    Int2 = 1,
+    Int3 = 2,
+    Int4 = 3,
+    Int8 = 4,
+    Embstr = 5,
+    Raw = 6,
+    Shared = 7,
+}
+
+impl Form {
+    #[inline(always)]
+    fn of(head: u32) -> Self {
+        match (head & FORM_MASK) >> FORM_SHIFT {
+            0 => Form::Int1,
+            1 => Form::Int2,
+            2 => Form::Int3,
+            3 => Form::Int4,
+            4 => Form::Int8,
+            5 => Form::Embstr,
+            6 => Form::Raw,
+            _ => Form::Shared,
+        }
+    }
+
+    fn int_width(self) -> Option<usize> {
+        match self {
+            Form::Int1 => Some(1),
+            Form::Int2 => Some(2),
+            Form::Int3 => Some(3),
+            Form::Int4 => Some(4),
+            Form::Int8 => Some(8),
+            Form::Embstr | Form::Raw | Form::Shared => None,
+        }
+    }
+}
+
+/// A value on its way into an entry.
+enum Stored<'a> {
+    Int(i64, Form),
+    Text(Cow<'a, [u8]>, Form),
+    Shared(Arc<Vec<u8>>),
+}
+
+impl<'a> Stored<'a> {
+    fn new(value: NewValue<'a>) -> Self {
+        match value {
+            NewValue::Text(text) => Self::text(Cow::Borrowed(text), false),
+            NewValue::Raw(text) => Self::text(Cow::Borrowed(text), true),
+            NewValue::Owned(Value::Str(text)) => Self::text(Cow::Owned(text), false),
+            NewValue::Owned(Value::Raw(text)) => Self::text(Cow::Owned(text), true),
+            NewValue::Owned(Value::Int(number)) => Self::int(number),
+            NewValue::Owned(Value::Shared(buffer)) if buffer.len() <= INLINE_MAX => {
+                Self::text(Cow::Owned(buffer.to_vec()), false)
+            }
+            NewValue::Owned(Value::Shared(mut buffer)) => {
+                // As Redis trims what SET takes over. While another still reads it, it stays as it is.
+                if let Some(text) = Arc::get_mut(&mut buffer)
+                    && text.capacity() - text.len() > text.len() / 10
+                {
+                    text.shrink_to_fit();
+                }
+                Stored::Shared(buffer)
+            }
+        }
+    }
+
+    fn int(number: i64) -> Self {
+        let form = match number {
+            -0x80..=0x7f => Form::Int1,
+            -0x8000..=0x7fff => Form::Int2,
+            -0x80_0000..=0x7f_ffff => Form::Int3,
+            -0x8000_0000..=0x7fff_ffff => Form::Int4,
+            _ => Form::Int8,
+        };
+        Stored::Int(number, form)
+    }
+
+    fn text(text: Cow<'a, [u8]>, raw: bool) -> Self {
+        match text.len() {
+            0..=EMBSTR_MAX if !raw => Stored::Text(text, Form::Embstr),
+            0..=INLINE_MAX => Stored::Text(text, Form::Raw),
+            _ => Stored::Shared(Arc::new(text.into_owned())),
+        }
+    }
+
+    fn form(&self) -> Form {
+        match self {
+            Stored::Int(_, form) | Stored::Text(_, form) => *form,
+            Stored::Shared(_) => Form::Shared,
+        }
+    }
+
+    /// The size of an entry with this value behind `prefix` bytes.
+    fn size_behind(&self, prefix: usize) -> usize {
+        match self {
+            Stored::Int(_, form) => prefix + form.int_width().unwrap_or(0),
+            Stored::Text(text, _) => prefix + length_width(text.len()) + text.len(),
+            Stored::Shared(_) => shared_at(prefix) + size_of::<Arc<Vec<u8>>>(),
+        }
+    }
+}
+
+/// An entry, owned.
+pub struct Entry {
+    at: NonNull<u8>,
+}
+
+// SAFETY: an entry owns its memory, and what it holds may go to another thread.
+unsafe impl Send for Entry {}
+
+/// An entry, borrowed. Reads its content and may set its LRU field.
+#[derive(Clone, Copy)]
+pub struct EntryRef<'a> {
+    at: NonNull<u8>,
+    life: PhantomData<&'a Entry>,
+}
+
+/// A second pointer to an entry that a table owns, for an index beside that table.
+pub struct Alias {
+    at: NonNull<u8>,
+}
+
+// SAFETY: it goes where the table goes that owns the entry.
+unsafe impl Send for Alias {}
+
+impl Alias {
+    /// A second pointer to `entry`.
+    ///
+    /// # Safety
+    /// Wherever the alias is looked at, the entry is alive and at the same address.
+    pub unsafe fn new(entry: EntryRef<'_>) -> Self {
+        Alias { at: entry.at }
+    }
+}
+
+// SAFETY: the pointer of an entry is aligned to 8, comes from the allocator (below 2^47), and stays the
+// same from `into_raw` to `from_raw`.
+unsafe impl Element for Entry {
+    type Ref<'a> = EntryRef<'a>;
+
+    fn into_raw(self) -> NonNull<u8> {
+        ManuallyDrop::new(self).at
+    }
+
+    unsafe fn from_raw(at: NonNull<u8>) -> Self {
+        Entry { at }
+    }
+
+    #[inline(always)]
+    unsafe fn borrow<'a>(at: NonNull<u8>) -> EntryRef<'a> {
+        EntryRef {
+            at,
+            life: PhantomData,
+        }
+    }
+
+    fn hash(entry: EntryRef<'_>) -> u64 {
+        hash(entry.key())
+    }
+}
+
+// SAFETY: as for the entry itself, which is alive as long as the alias is used (`Alias::new`).
+unsafe impl Element for Alias {
+    type Ref<'a> = EntryRef<'a>;
+
+    fn into_raw(self) -> NonNull<u8> {
+        self.at
+    }
+
+    unsafe fn from_raw(at: NonNull<u8>) -> Self {
+        Alias { at }
+    }
+
+    #[inline(always)]
+    unsafe fn borrow<'a>(at: NonNull<u8>) -> EntryRef<'a> {
+        EntryRef {
+            at,
+            life: PhantomData,
+        }
+    }
+
+    fn hash(entry: EntryRef<'_>) -> u64 {
+        hash(entry.key())
+    }
+}
+
+impl<'a> EntryRef<'a> {
+    /// The key.
+    #[inline]
+    pub fn key(self) -> &'a [u8] {
+        let (at, len) = self.key_range();
+        self.bytes(at, len)
+    }
+
+    /// The type of the value.
+    pub fn ty(self) -> Type {
+        match self.head() & 7 {
+            0 => Type::String,
+            1 => Type::List,
+            2 => Type::Set,
+            3 => Type::Zset,
+            4 => Type::Hash,
+            _ => Type::Stream,
+        }
+    }
+
+    /// The encoding that OBJECT ENCODING names.
+    pub fn encoding(self) -> Encoding {
+        match self.form() {
+            Form::Embstr => Encoding::Embstr,
+            Form::Raw | Form::Shared => Encoding::Raw,
+            _ => Encoding::Int,
+        }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(self) -> ValueRef<'a> {
+        let at = self.value_at();
+        match self.form() {
+            Form::Embstr | Form::Raw => ValueRef::Bytes(self.text(at)),
+            Form::Shared => ValueRef::Shared(self.shared(at)),
+            form => ValueRef::Int(self.int(at, form.int_width().unwrap_or(0))),
+        }
+    }
+
+    /// The value as what would be stored to get the same again, with the encoding it reports. A big
+    /// text is shared, not copied.
+    pub fn content(self) -> NewValue<'a> {
+        match (self.value(), self.encoding()) {
+            (ValueRef::Int(number), _) => NewValue::Owned(Value::Int(number)),
+            (ValueRef::Shared(buffer), _) => NewValue::Owned(Value::Shared(Arc::clone(buffer))),
+            (ValueRef::Bytes(text), Encoding::Embstr) => NewValue::Text(text),
+            (ValueRef::Bytes(text), _) => NewValue::Raw(text),
+        }
+    }
+
+    /// When the key expires, in milliseconds of Unix time.
+    #[inline]
+    pub fn expire(self) -> Option<i64> {
+        let bytes = (self.head() & EXPIRES != 0).then(|| self.bytes(4, 8))?;
+        bytes.first_chunk().map(|bytes| i64::from_ne_bytes(*bytes))
+    }
+
+    /// The LRU clock or LFU counter, 24 bits.
+    #[inline]
+    pub fn lru(self) -> u32 {
+        self.head() >> LRU_SHIFT
+    }
+
+    /// Sets the LRU clock or LFU counter. A shared borrow will do: nothing else depends on it.
+    #[inline]
+    pub fn set_lru(self, lru: u32) {
+        debug_assert!(lru <= LRU_MAX);
+        self.atomic_head().store(
+            self.head() & ((1 << LRU_SHIFT) - 1) | lru << LRU_SHIFT,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Bytes that the entry takes of the allocator, with what it points to.
+    pub fn memory(self) -> usize {
+        let buffer = match self.value() {
+            // The counts of the `Arc` stand before the vector.
+            ValueRef::Shared(buffer) => {
+                usable_size(size_of::<[usize; 2]>() + size_of::<Vec<u8>>())
+                    + usable_size(buffer.capacity())
+            }
+            _ => 0,
+        };
+        self.allocated() + buffer
+    }
+
+    /// Bytes by which the text can grow before its buffer moves.
+    pub fn room(self) -> usize {
+        match self.value() {
+            ValueRef::Shared(buffer) => buffer.capacity() - buffer.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether both are the same entry, at the same address. Looks at neither.
+    #[inline]
+    pub fn is(self, other: EntryRef<'_>) -> bool {
+        self.at == other.at
+    }
+
+    #[inline(always)]
+    fn atomic_head(self) -> &'a AtomicU32 {
+        // SAFETY: offset 0 holds the header, aligned; every access to it is through this function.
+        unsafe { AtomicU32::from_ptr(self.at.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn head(self) -> u32 {
+        self.atomic_head().load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    fn form(self) -> Form {
+        Form::of(self.head())
+    }
+
+    /// A part of the content behind the header.
+    #[inline(always)]
+    fn bytes(self, at: usize, len: usize) -> &'a [u8] {
+        debug_assert!(at >= 4);
+        // SAFETY: private, and called with offsets that the header and the lengths stored before them
+        // imply, so the bytes are inside the allocation and initialised.
+        unsafe { slice::from_raw_parts(self.at.as_ptr().add(at), len) }
+    }
+
+    /// A length and the offset behind it.
+    #[inline(always)]
+    fn length(self, at: usize) -> (usize, usize) {
+        let wide = |width: usize| {
+            let mut whole = [0; 8];
+            whole[..width].copy_from_slice(self.bytes(at + 1, width));
+            (u64::from_le_bytes(whole) as usize, at + 1 + width)
+        };
+        match self.bytes(at, 1)[0] {
+            253 => wide(2),
+            254 => wide(4),
+            255 => wide(8),
+            short => (usize::from(short), at + 1),
+        }
+    }
+
+    /// Offset and length of the key.
+    #[inline(always)]
+    fn key_range(self) -> (usize, usize) {
+        let (len, at) = self.length(key_length_at(self.head() & EXPIRES != 0));
+        (at, len)
+    }
+
+    #[inline(always)]
+    fn value_at(self) -> usize {
+        let (at, len) = self.key_range();
+        at + len
+    }
+
+    fn text(self, value_at: usize) -> &'a [u8] {
+        let (len, at) = self.length(value_at);
+        self.bytes(at, len)
+    }
+
+    fn int(self, value_at: usize, width: usize) -> i64 {
+        let bytes = self.bytes(value_at, width);
+        let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
+        let mut whole = if negative { [0xff; 8] } else { [0; 8] };
+        whole[..width].copy_from_slice(bytes);
+        i64::from_le_bytes(whole)
+    }
+
+    fn shared(self, value_at: usize) -> &'a Arc<Vec<u8>> {
+        // SAFETY: private, and called for entries of form `Shared`, which hold an aligned `Arc` there.
+        unsafe { &*self.at.as_ptr().add(shared_at(value_at)).cast() }
+    }
+
+    /// The size of the entry's own allocation.
+    fn allocated(self) -> usize {
+        let at = self.value_at();
+        usable_size(match self.form() {
+            Form::Embstr | Form::Raw => {
+                let (len, at) = self.length(at);
+                at + len
+            }
+            Form::Shared => shared_at(at) + size_of::<Arc<Vec<u8>>>(),
+            form => at + form.int_width().unwrap_or(0),
+        })
+    }
+}
+
+impl fmt::Debug for EntryRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Entry");
+        debug.field("key", &self.key().escape_ascii().to_string());
+        debug
+            .field("value", &self.value())
+            .field("expire", &self.expire())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Entry {
+    /// An entry of its own.
+    pub fn new<'v>(
+        key: &[u8],
+        value: impl Into<NewValue<'v>>,
+        expire: Option<i64>,
+        lru: u32,
+    ) -> Self {
+        debug_assert!(lru <= LRU_MAX);
+        let value = Stored::new(value.into());
+        let key_at = key_length_at(expire.is_some()) + length_width(key.len());
+        let mut entry = Entry {
+            at: allocate(usable_size(value.size_behind(key_at + key.len()))),
+        };
+        let expires = if expire.is_some() { EXPIRES } else { 0 };
+        entry.set_head(Type::String as u32 | expires | lru << LRU_SHIFT);
+        if let Some(at_ms) = expire {
+            entry.put(4, &at_ms.to_ne_bytes());
+        }
+        entry.put_length(key_length_at(expire.is_some()), key.len());
+        entry.put(key_at, key);
+        entry.put_value(key_at + key.len(), value);
+        entry
+    }
+
+    /// The entry, borrowed.
+    #[inline]
+    pub fn view(&self) -> EntryRef<'_> {
+        EntryRef {
+            at: self.at,
+            life: PhantomData,
+        }
+    }
+
+    /// The same value, expiry and LRU field under another key.
+    #[must_use]
+    pub fn renamed(&self, key: &[u8]) -> Entry {
+        let old = self.view();
+        Entry::new(key, old.content(), old.expire(), old.lru())
+    }
+
+    /// Replaces the value. Returns the old one when it had a buffer of its own, which may be big.
+    pub fn set_value<'v>(&mut self, value: impl Into<NewValue<'v>>) -> Option<Arc<Vec<u8>>> {
+        self.store(Stored::new(value.into()))
+    }
+
+    /// Replaces the value by a buffer that is to grow, whatever its length now.
+    pub(super) fn set_buffer(&mut self, buffer: Arc<Vec<u8>>) {
+        self.store(Stored::Shared(buffer));
+    }
+
+    /// Sets, changes or removes the expiry.
+    pub fn set_expire(&mut self, expire: Option<i64>) {
+        let had = self.view().expire().is_some();
+        if had != expire.is_some() {
+            self.shift_for_expiry(expire.is_some());
+        }
+        if let Some(at_ms) = expire {
+            self.put(4, &at_ms.to_ne_bytes());
+        }
+    }
+
+    /// Makes a string one that is edited in place: a text of form `Raw` or `Shared`.
+    pub(super) fn make_raw(&mut self) {
+        let value = self.view().value();
+        if let ValueRef::Int(_) = value {
+            let digits = value.to_vec();
+            self.set_value(NewValue::Raw(&digits));
+        } else if self.view().form() == Form::Embstr {
+            self.set_form(Form::Raw);
+        }
+    }
+
+    /// The text that lies in the entry itself.
+    pub(super) fn inline_mut(&mut self) -> Option<&mut [u8]> {
+        if !matches!(self.view().form(), Form::Embstr | Form::Raw) {
+            return None;
+        }
+        let (len, at) = self.view().length(self.view().value_at());
+        // SAFETY: the text of the entry (invariant 2), borrowed for as long as the entry is.
+        Some(unsafe { slice::from_raw_parts_mut(self.at.as_ptr().add(at), len) })
+    }
+
+    /// Lengthens a text that lies in the entry to `len` bytes, at most [`INLINE_MAX`], with zeros.
+    pub(super) fn grow_inline(&mut self, len: usize) {
+        assert!(matches!(self.view().form(), Form::Embstr | Form::Raw) && len <= INLINE_MAX);
+        let at = self.view().value_at();
+        let (old_len, old_text_at) = self.view().length(at);
+        let text_at = at + length_width(len);
+        self.reallocate(self.view().allocated(), usable_size(text_at + len));
+        // SAFETY: the allocation now holds `text_at + len` bytes and `old_len <= len` of text; the length
+        // in front of the text may have become wider, so the text moves within it.
+        unsafe {
+            let base = self.at.as_ptr();
+            ptr::copy(base.add(old_text_at), base.add(text_at), old_len);
+            ptr::write_bytes(base.add(text_at + old_len), 0, len - old_len);
+        }
+        self.put_length(at, len);
+    }
+
+    /// The buffer of a text that does not lie in the entry.
+    pub(super) fn shared_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
+        if self.view().form() != Form::Shared {
+            return None;
+        }
+        let at = shared_at(self.view().value_at());
+        // SAFETY: an entry of form `Shared` holds an aligned `Arc` there.
+        Some(unsafe { &mut *self.at.as_ptr().add(at).cast() })
+    }
+
+    /// Moves all behind the header to make room for an expiry or to close its gap.
+    fn shift_for_expiry(&mut self, expires: bool) {
+        let size = self.view().allocated();
+        let (from, to) = (key_length_at(!expires), key_length_at(expires));
+        let value_at = self.view().value_at();
+        let shared = self.take_shared();
+        // What moves: all up to the end of the value, or only to the `Arc`, which is written anew.
+        let end = if shared.is_some() {
+            value_at
+        } else {
+            self.view().content_end()
+        };
+        let new_value_at = value_at + to - from;
+        let new_size = usable_size(match &shared {
+            Some(_) => shared_at(new_value_at) + size_of::<Arc<Vec<u8>>>(),
+            None => end + to - from,
+        });
+        if expires {
+            self.reallocate(size, new_size);
+        }
+        // SAFETY: `from..end` and its new place are inside the allocation, which is the greater of both.
+        unsafe {
+            let base = self.at.as_ptr();
+            ptr::copy(base.add(from), base.add(to), end - from);
+        }
+        if !expires {
+            self.reallocate(size, new_size);
+        }
+        self.set_head(self.view().head() ^ EXPIRES);
+        if let Some(buffer) = shared {
+            self.put_value(new_value_at, Stored::Shared(buffer));
+        }
+    }
+
+    fn store(&mut self, value: Stored<'_>) -> Option<Arc<Vec<u8>>> {
+        let at = self.view().value_at();
+        let size = self.view().allocated();
+        let old = self.take_shared();
+        self.reallocate(size, usable_size(value.size_behind(at)));
+        self.put_value(at, value);
+        old
+    }
+
+    /// Reads the `Arc` of a `Shared` entry out. The caller writes another value before anyone looks.
+    fn take_shared(&mut self) -> Option<Arc<Vec<u8>>> {
+        let buffer: *mut Arc<Vec<u8>> = self.shared_mut()?;
+        // SAFETY: the place is overwritten without a drop, or freed, by every caller.
+        Some(unsafe { buffer.read() })
+    }
+
+    fn put_value(&mut self, at: usize, value: Stored<'_>) {
+        self.set_form(value.form());
+        match value {
+            Stored::Int(number, form) => {
+                self.put(at, &number.to_le_bytes()[..form.int_width().unwrap_or(0)])
+            }
+            Stored::Text(text, _) => {
+                let at = self.put_length(at, text.len());
+                self.put(at, &text);
+            }
+            // SAFETY: the allocation has room for the `Arc` at this aligned offset (`size_behind`).
+            Stored::Shared(buffer) => unsafe {
+                let place: *mut Arc<Vec<u8>> = self.at.as_ptr().add(shared_at(at)).cast();
+                place.write(buffer);
+            },
+        }
+    }
+
+    /// Writes a length and tells the offset behind it.
+    fn put_length(&mut self, at: usize, len: usize) -> usize {
+        let width = length_width(len);
+        let mut coded = [0; 9];
+        coded[0] = match width {
+            1 => len as u8,
+            3 => 253,
+            5 => 254,
+            _ => 255,
+        };
+        if width > 1 {
+            coded[1..].copy_from_slice(&(len as u64).to_le_bytes());
+        }
+        self.put(at, &coded[..width]);
+        at + width
+    }
+
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        // SAFETY: private, and called within the size that the entry was allocated for; `bytes` cannot
+        // be the entry's own, which is borrowed exclusively.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at.as_ptr().add(at), bytes.len()) }
+    }
+
+    fn set_head(&mut self, head: u32) {
+        self.view().atomic_head().store(head, Ordering::Relaxed);
+    }
+
+    fn set_form(&mut self, form: Form) {
+        self.set_head(self.view().head() & !FORM_MASK | (form as u32) << FORM_SHIFT);
+    }
+
+    fn reallocate(&mut self, old: usize, new: usize) {
+        if old == new {
+            return;
+        }
+        // SAFETY: the allocation has the layout of its old size (invariant 1); `new` is not 0.
+        let at = unsafe { realloc(self.at.as_ptr(), layout(old), new) };
+        self.at = NonNull::new(at).unwrap_or_else(|| handle_alloc_error(layout(new)));
+    }
+}
+
+impl EntryRef<'_> {
+    /// The offset behind a value that lies in the entry.
+    fn content_end(self) -> usize {
+        let at = self.value_at();
+        match self.form().int_width() {
+            Some(width) => at + width,
+            None => {
+                let (len, at) = self.length(at);
+                at + len
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view().fmt(f)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let size = self.view().allocated();
+        drop(self.take_shared());
+        // SAFETY: the allocation is ours and has this layout (invariant 1).
+        unsafe { dealloc(self.at.as_ptr(), layout(size)) }
+    }
+}
+
+fn allocate(size: usize) -> NonNull<u8> {
+    // SAFETY: `size` is a size class, never 0.
+    let at = unsafe { alloc(layout(size)) };
+    NonNull::new(at).unwrap_or_else(|| handle_alloc_error(layout(size)))
+}
+
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 8).expect("an entry is smaller than the address space")
+}
+
+#[inline(always)]
+fn key_length_at(expires: bool) -> usize {
+    if expires { 12 } else { 4 }
+}
+
+fn shared_at(value_at: usize) -> usize {
+    value_at.next_multiple_of(align_of::<Arc<Vec<u8>>>())
+}
+
+/// Bytes that the length `len` takes.
+fn length_width(len: usize) -> usize {
+    match len {
+        0..=252 => 1,
+        253..=0xffff => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}

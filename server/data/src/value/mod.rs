@@ -1,0 +1,211 @@
+//! Values: what a key holds, how it is stored, and the database that finds it.
+//!
+//! A string takes one of three forms when it comes and goes: [`NewValue`] is what a caller hands in,
+//! [`ValueRef`] what a reader sees, [`Value`] what is carried around by itself. How a value lies in its
+//! entry is known to `value/entry.rs` alone.
+
+pub mod db;
+pub mod entry;
+pub mod string;
+
+use std::sync::Arc;
+
+use crate::util::num::{MAX_I64_DIGITS, parse_i64, write_i64};
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Type {
+    /// Bytes, or a number that stands for its digits.
+    String = 0,
+    /// A list.
+    List = 1,
+    /// A set.
+    Set = 2,
+    /// A sorted set.
+    Zset = 3,
+    /// A hash.
+    Hash = 4,
+    /// A stream.
+    Stream = 5,
+}
+
+impl Type {
+    /// The name that TYPE answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Type::String => "string",
+            Type::List => "list",
+            Type::Set => "set",
+            Type::Zset => "zset",
+            Type::Hash => "hash",
+            Type::Stream => "stream",
+        }
+    }
+}
+
+/// The encoding of a value as OBJECT ENCODING names it. It tells the history of a string, which is
+/// visible to clients, not where its bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// A canonical 64-bit integer.
+    Int,
+    /// A text of at most [`EMBSTR_MAX`] bytes that was stored as a whole.
+    Embstr,
+    /// A longer text, or one that was edited in place.
+    Raw,
+}
+
+impl Encoding {
+    /// The name that OBJECT ENCODING answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Int => "int",
+            Encoding::Embstr => "embstr",
+            Encoding::Raw => "raw",
+        }
+    }
+}
+
+/// The longest text that reports `embstr`.
+pub const EMBSTR_MAX: usize = 44;
+
+/// A value by itself, owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// An integer that stands for its digits.
+    Int(i64),
+    /// A text.
+    Str(Vec<u8>),
+    /// A text that reports `raw` whatever its length.
+    Raw(Vec<u8>),
+    /// A text whose buffer others may read at the same time.
+    Shared(Arc<Vec<u8>>),
+}
+
+impl Value {
+    /// Bytes of the value as a text.
+    pub fn len(&self) -> usize {
+        self.view().len()
+    }
+
+    /// Whether it is the empty text.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value, borrowed.
+    pub fn view(&self) -> ValueRef<'_> {
+        match self {
+            Value::Int(number) => ValueRef::Int(*number),
+            Value::Str(text) | Value::Raw(text) => ValueRef::Bytes(text),
+            Value::Shared(buffer) => ValueRef::Shared(buffer),
+        }
+    }
+}
+
+/// A value that is to be stored. Small texts are copied into the entry, big owned ones are kept.
+#[derive(Clone, Debug)]
+pub enum NewValue<'a> {
+    /// A text, which reports `embstr` or `raw` by its length.
+    Text(&'a [u8]),
+    /// A text that reports `raw` whatever its length.
+    Raw(&'a [u8]),
+    /// A value that stands by itself.
+    Owned(Value),
+}
+
+impl<'a> NewValue<'a> {
+    /// A text as SET stores it: as an integer when it is the canonical text of one.
+    #[inline]
+    pub fn encode(text: &'a [u8]) -> Self {
+        parse_i64(text).map_or(NewValue::Text(text), |number| {
+            NewValue::Owned(Value::Int(number))
+        })
+    }
+
+    /// The same for a buffer that need not be copied.
+    pub fn encode_shared(buffer: Arc<Vec<u8>>) -> NewValue<'static> {
+        NewValue::Owned(match parse_i64(&buffer) {
+            Some(number) => Value::Int(number),
+            None => Value::Shared(buffer),
+        })
+    }
+}
+
+impl From<Value> for NewValue<'_> {
+    fn from(value: Value) -> Self {
+        NewValue::Owned(value)
+    }
+}
+
+impl From<i64> for NewValue<'_> {
+    fn from(number: i64) -> Self {
+        NewValue::Owned(Value::Int(number))
+    }
+}
+
+/// A value, borrowed from its entry.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    /// A text.
+    Bytes(&'a [u8]),
+    /// An integer that stands for its digits.
+    Int(i64),
+    /// A text in a buffer that may be shared with whoever sends it.
+    Shared(&'a Arc<Vec<u8>>),
+}
+
+/// Room for the text of an integer: see [`ValueRef::bytes`].
+pub type Scratch = [u8; MAX_I64_DIGITS];
+
+impl<'a> ValueRef<'a> {
+    /// Bytes of the value as a text.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            ValueRef::Bytes(text) => text.len(),
+            ValueRef::Int(number) => write_i64(*number, &mut Scratch::default()).len(),
+            ValueRef::Shared(buffer) => buffer.len(),
+        }
+    }
+
+    /// Whether it is the empty text.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value as a text; the digits of an integer are put into `scratch`.
+    #[inline]
+    pub fn bytes<'b>(&self, scratch: &'b mut Scratch) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match *self {
+            ValueRef::Bytes(text) => text,
+            ValueRef::Int(number) => write_i64(number, scratch),
+            ValueRef::Shared(buffer) => buffer,
+        }
+    }
+
+    /// Appends the value as a text.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.bytes(&mut Scratch::default()));
+    }
+
+    /// The value as an integer: INCR's view.
+    pub fn to_i64(&self) -> Option<i64> {
+        match self {
+            ValueRef::Int(number) => Some(*number),
+            ValueRef::Bytes(text) => parse_i64(text),
+            ValueRef::Shared(buffer) => parse_i64(buffer),
+        }
+    }
+
+    /// The value as a text of its own.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        self.write_to(&mut text);
+        text
+    }
+}
