@@ -1,3 +1,43 @@
-//! Under construction.
+//! `redis-server`: arguments in, a running server out.
 
-fn main() {}
+use std::process::ExitCode;
+
+use ae::event_loop::run;
+use conn::tls::memory::Allocator;
+use server::config::command_line::{self, Start};
+use server::sys::memory::{self, Jemalloc};
+use server::sys::process;
+use server::{commands, house, warning};
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+fn main() -> ExitCode {
+    memory::assert_quantum();
+    let counted = conn::tls::memory::install(Allocator {
+        alloc: memory::c_alloc,
+        realloc: memory::c_realloc,
+        free: memory::c_free,
+        usable: memory::c_usable,
+    });
+    assert!(counted, "OpenSSL allocated before its allocator was set");
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    process::reserve_title();
+    match command_line::parse(&args) {
+        Start::Say(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Start::Refuse(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+        Start::Serve(config, info) => match house::start::serve(*config, info, commands::bind(), run) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(sentence) => {
+                warning!("{sentence}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}

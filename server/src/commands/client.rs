@@ -1,0 +1,278 @@
+//! CLIENT: who is connected, and what to do with them.
+
+use data::util::num::parse_i64;
+use table::connection as rows;
+
+use crate::commands::Family;
+use crate::commands::args::Args;
+use crate::report::client_line::{client_line, local_text, peer_text};
+use crate::server::{Ctx, Done, Server};
+use crate::session::close::close_after_reply;
+use crate::session::name::{is_clean, set_name};
+use crate::state::client::{Client, ClientFlags, ClientId, ReplyMode};
+use crate::wire::fault::{Fault, NO_SUCH_CLIENT, SYNTAX};
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::CLIENT_ID, id),
+    (&rows::CLIENT_INFO, info),
+    (&rows::CLIENT_LIST, list),
+    (&rows::CLIENT_SETNAME, setname),
+    (&rows::CLIENT_GETNAME, getname),
+    (&rows::CLIENT_SETINFO, setinfo),
+    (&rows::CLIENT_KILL, kill),
+    (&rows::CLIENT_NO_EVICT, no_evict),
+    (&rows::CLIENT_NO_TOUCH, no_touch),
+    (&rows::CLIENT_REPLY, reply),
+    (&rows::CLIENT_HELP, help),
+];
+
+fn id(cx: &mut Ctx<'_>) -> Done {
+    let number = cx.srv.clients.get(cx.client_id()).map_or(0, |client| client.id);
+    cx.reply.int(number as i64);
+    Ok(())
+}
+
+fn info(cx: &mut Ctx<'_>) -> Done {
+    let line = client_line(cx.srv, cx.client_id()) + "\n";
+    cx.reply.verbatim("txt", line.as_bytes());
+    Ok(())
+}
+
+/// The classes that LIST and KILL can filter by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Normal,
+    Master,
+    Replica,
+    PubSub,
+}
+
+fn class(name: &[u8]) -> Result<Class, Fault> {
+    match name.to_ascii_lowercase().as_slice() {
+        b"normal" => Ok(Class::Normal),
+        b"master" => Ok(Class::Master),
+        b"slave" | b"replica" => Ok(Class::Replica),
+        b"pubsub" => Ok(Class::PubSub),
+        _ => Err(Fault::bytes([b"ERR Unknown client type '", name, b"'"].concat())),
+    }
+}
+
+/// Every client is a normal one until there are replicas and subscribers.
+fn class_of(_client: &Client) -> Class {
+    Class::Normal
+}
+
+fn list(cx: &mut Ctx<'_>) -> Done {
+    let mut args = Args::from(cx.argv, 2);
+    let mut ids = cx.srv.clients.ids();
+    if args.word_with_value("type") {
+        let wanted = class(args.need()?)?;
+        if !args.is_done() {
+            return Err(SYNTAX);
+        }
+        ids.retain(|&id| cx.srv.clients.get(id).is_some_and(|client| class_of(client) == wanted));
+    } else if args.word_with_value("id") {
+        ids.clear();
+        while let Some(arg) = args.take() {
+            let number = parse_i64(arg).filter(|&n| n > 0).ok_or_else(|| Fault::new("ERR Invalid client ID"))?;
+            ids.extend(cx.srv.clients.by_number.get(&(number as u64)));
+        }
+    } else if !args.is_done() {
+        return Err(SYNTAX);
+    }
+    let text: String = ids.into_iter().map(|id| client_line(cx.srv, id) + "\n").collect();
+    cx.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+fn setname(cx: &mut Ctx<'_>) -> Done {
+    let id = cx.client_id();
+    if let Some(client) = cx.srv.clients.get_mut(id) {
+        set_name(client, &cx.argv[2])?;
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn getname(cx: &mut Ctx<'_>) -> Done {
+    match cx.srv.clients.get(cx.client_id()).map(|client| &client.name) {
+        Some(name) if !name.is_empty() => cx.reply.bulk(name),
+        _ => cx.reply.null(),
+    }
+    Ok(())
+}
+
+fn setinfo(cx: &mut Ctx<'_>) -> Done {
+    let (attribute, value) = (&cx.argv[2], &cx.argv[3]);
+    let id = cx.client_id();
+    let Some(client) = cx.srv.clients.get_mut(id) else { return Ok(()) };
+    let (field, name) = match attribute.to_ascii_lowercase().as_slice() {
+        b"lib-name" => (&mut client.lib_name, "lib-name"),
+        b"lib-ver" => (&mut client.lib_ver, "lib-ver"),
+        _ => return Err(Fault::bytes([b"ERR Unrecognized option '", attribute, b"'"].concat())),
+    };
+    if !is_clean(value) {
+        return Err(Fault::new(format!("ERR {name} cannot contain spaces, newlines or special characters.")));
+    }
+    *field = value.to_vec();
+    cx.reply.ok();
+    Ok(())
+}
+
+/// What CLIENT KILL looks for; a client must fit all that is given.
+struct Filter<'a> {
+    number: Option<u64>,
+    peer: Option<&'a [u8]>,
+    local: Option<&'a [u8]>,
+    class: Option<Class>,
+    user: Option<&'a [u8]>,
+    skip_me: bool,
+}
+
+fn parse_filter<'a>(args: &mut Args<'a>) -> Result<Filter<'a>, Fault> {
+    let mut filter = Filter { number: None, peer: None, local: None, class: None, user: None, skip_me: true };
+    while let Some(option) = args.take() {
+        let value = args.need()?;
+        match option.to_ascii_lowercase().as_slice() {
+            b"id" => {
+                let number = parse_i64(value).filter(|&n| n > 0);
+                filter.number =
+                    Some(number.ok_or_else(|| Fault::new("ERR client-id should be greater than 0"))? as u64);
+            }
+            b"addr" => filter.peer = Some(value),
+            b"laddr" => filter.local = Some(value),
+            b"type" => filter.class = Some(class(value)?),
+            b"user" if value == b"default" => filter.user = Some(value),
+            b"user" => return Err(Fault::bytes([b"ERR No such user '", value, b"'"].concat())),
+            b"skipme" => {
+                filter.skip_me = match value.to_ascii_lowercase().as_slice() {
+                    b"yes" => true,
+                    b"no" => false,
+                    _ => return Err(SYNTAX),
+                }
+            }
+            _ => return Err(SYNTAX),
+        }
+    }
+    Ok(filter)
+}
+
+fn fits(srv: &Server, id: ClientId, filter: &Filter<'_>) -> bool {
+    let Some(client) = srv.clients.get(id) else { return false };
+    filter.number.is_none_or(|number| client.id == number)
+        && filter.peer.is_none_or(|addr| peer_text(srv, client).as_bytes() == addr)
+        && filter.local.is_none_or(|addr| local_text(srv, client).as_bytes() == addr)
+        && filter.class.is_none_or(|class| class_of(client) == class)
+        && filter.user.is_none_or(|_| client.authenticated)
+}
+
+fn kill(cx: &mut Ctx<'_>) -> Done {
+    let mut args = Args::from(cx.argv, 2);
+    let old_form = cx.argv.len() == 3;
+    let filter = if old_form {
+        let peer = Some(args.need()?);
+        Filter { number: None, peer, local: None, class: None, user: None, skip_me: false }
+    } else {
+        parse_filter(&mut args)?
+    };
+    let me = cx.client_id();
+    let mut killed = 0;
+    for id in cx.srv.clients.ids() {
+        if !fits(cx.srv, id, &filter) || (id == me && filter.skip_me) {
+            continue;
+        }
+        killed += 1;
+        if id == me {
+            close_after_reply(cx.srv, id);
+        } else {
+            cx.srv.clients.queue_close(id);
+        }
+    }
+    match (old_form, killed) {
+        (true, 0) => return Err(NO_SUCH_CLIENT),
+        (true, _) => cx.reply.ok(),
+        (false, n) => cx.reply.int(n),
+    }
+    Ok(())
+}
+
+fn on_off(arg: &[u8]) -> Result<bool, Fault> {
+    match arg.to_ascii_lowercase().as_slice() {
+        b"on" => Ok(true),
+        b"off" => Ok(false),
+        _ => Err(SYNTAX),
+    }
+}
+
+fn set_flag(cx: &mut Ctx<'_>, flag: ClientFlags) -> Done {
+    let on = on_off(&cx.argv[2])?;
+    let id = cx.client_id();
+    if let Some(client) = cx.srv.clients.get_mut(id) {
+        client.flags.set(flag, on);
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn no_evict(cx: &mut Ctx<'_>) -> Done {
+    set_flag(cx, ClientFlags::NO_EVICT)
+}
+
+fn no_touch(cx: &mut Ctx<'_>) -> Done {
+    set_flag(cx, ClientFlags::NO_TOUCH)
+}
+
+fn reply(cx: &mut Ctx<'_>) -> Done {
+    let id = cx.client_id();
+    let Some(client) = cx.srv.clients.get_mut(id) else { return Ok(()) };
+    match cx.argv[2].to_ascii_lowercase().as_slice() {
+        b"on" => {
+            client.reply_mode = ReplyMode::On;
+            cx.reply.muted = false;
+            cx.reply.ok();
+        }
+        b"off" => client.reply_mode = ReplyMode::Off,
+        b"skip" if client.reply_mode != ReplyMode::Off => client.reply_mode = ReplyMode::SkipNext,
+        b"skip" => {}
+        _ => return Err(SYNTAX),
+    }
+    Ok(())
+}
+
+fn help(cx: &mut Ctx<'_>) -> Done {
+    cx.reply.help(&[
+        "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "GETNAME",
+        "    The name of this connection.",
+        "HELP",
+        "    This text.",
+        "ID",
+        "    The number of this connection.",
+        "INFO",
+        "    This connection as LIST shows it.",
+        "KILL <ip:port>",
+        "    Close the connection from <ip:port>.",
+        "KILL <option> <value> [<option> <value> [...]]",
+        "    Close connections that fit all of:",
+        "    * ADDR (<ip:port>|<unixsocket>:0)",
+        "    * LADDR (<ip:port>|<unixsocket>:0)",
+        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+        "    * USER <username>",
+        "    * SKIPME (YES|NO): whether this connection is spared (default: yes).",
+        "    * ID <client-id>",
+        "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB) | ID <client-id> [<client-id> ...]]",
+        "    Connections, one line each.",
+        "NO-EVICT (ON|OFF)",
+        "    Spare this connection when clients use too much memory.",
+        "NO-TOUCH (ON|OFF)",
+        "    Let the reads of this connection leave keys' recency alone.",
+        "REPLY (ON|OFF|SKIP)",
+        "    Whether this connection is answered.",
+        "SETINFO <option> <value>",
+        "    Facts about the client: lib-name, lib-ver.",
+        "SETNAME <name>",
+        "    Name this connection.",
+    ]);
+    Ok(())
+}

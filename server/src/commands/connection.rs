@@ -1,0 +1,151 @@
+//! The connection itself: PING, ECHO, SELECT, AUTH, HELLO, RESET, QUIT.
+
+use table::connection as rows;
+
+use crate::commands::Family;
+use crate::commands::args::{Args, int};
+use crate::server::{Ctx, Done};
+use crate::session::auth::{authenticate, password_is_set};
+use crate::session::close::close_after_reply;
+use crate::session::name::set_name;
+use crate::session::reset::reset;
+use crate::wire::fault::{DB_INDEX, Fault, HELLO_NO_AUTH, INVALID_DB_INDEX, NO_PROTO, SYNTAX, arity};
+use crate::wire::reply::Resp;
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::PING, ping),
+    (&rows::ECHO, echo),
+    (&rows::SELECT, select),
+    (&rows::AUTH, auth),
+    (&rows::HELLO, hello),
+    (&rows::RESET, reset_command),
+    (&rows::QUIT, quit),
+];
+
+fn ping(cx: &mut Ctx<'_>) -> Done {
+    match cx.argv.len() {
+        1 => cx.reply.status("PONG"),
+        2 => cx.reply.bulk(&cx.argv[1]),
+        _ => return Err(arity("ping")),
+    }
+    Ok(())
+}
+
+fn echo(cx: &mut Ctx<'_>) -> Done {
+    match cx.argv.shared(1) {
+        Some(bytes) => cx.reply.bulk_shared(bytes),
+        None => cx.reply.bulk(&cx.argv[1]),
+    }
+    Ok(())
+}
+
+fn select(cx: &mut Ctx<'_>) -> Done {
+    let index = int(&cx.argv[1]).map_err(|_| INVALID_DB_INDEX)?;
+    let index = usize::try_from(index).ok().filter(|&i| i < cx.srv.keys.dbs.len()).ok_or(DB_INDEX)?;
+    let id = cx.client_id();
+    if let Some(client) = cx.srv.clients.get_mut(id) {
+        client.db = index;
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn auth(cx: &mut Ctx<'_>) -> Done {
+    let id = cx.client_id();
+    match cx.argv.len() {
+        2 => {
+            password_is_set(cx.srv)?;
+            authenticate(cx.srv, id, b"default", &cx.argv[1])?;
+        }
+        3 => authenticate(cx.srv, id, &cx.argv[1], &cx.argv[2])?,
+        _ => return Err(SYNTAX),
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+/// What HELLO was asked to do besides answering.
+#[derive(Default)]
+struct Hello<'a> {
+    resp: Option<Resp>,
+    auth: Option<(&'a [u8], &'a [u8])>,
+    name: Option<&'a [u8]>,
+}
+
+fn parse_hello<'a>(args: &mut Args<'a>) -> Result<Hello<'a>, Fault> {
+    let mut hello = Hello::default();
+    if let Some(version) = args.take() {
+        hello.resp = match int(version).map_err(|_| {
+            Fault::new("ERR Protocol version is not an integer or out of range")
+        })? {
+            2 => Some(Resp::V2),
+            3 => Some(Resp::V3),
+            _ => return Err(NO_PROTO),
+        };
+    }
+    while let Some(option) = args.take() {
+        if option.eq_ignore_ascii_case(b"auth") && args.left() >= 2 {
+            hello.auth = Some((args.need()?, args.need()?));
+        } else if option.eq_ignore_ascii_case(b"setname") && args.left() >= 1 {
+            hello.name = Some(args.need()?);
+        } else {
+            let text = [b"ERR Syntax error in HELLO option '", option, b"'"].concat();
+            return Err(Fault::bytes(text));
+        }
+    }
+    Ok(hello)
+}
+
+fn hello(cx: &mut Ctx<'_>) -> Done {
+    let hello = parse_hello(&mut Args::from(cx.argv, 1))?;
+    let id = cx.client_id();
+    if let Some((user, password)) = hello.auth {
+        authenticate(cx.srv, id, user, password)?;
+    }
+    let Some(client) = cx.srv.clients.get_mut(id) else { return Ok(()) };
+    if !client.authenticated {
+        return Err(HELLO_NO_AUTH);
+    }
+    if let Some(name) = hello.name {
+        set_name(client, name)?;
+    }
+    if let Some(resp) = hello.resp {
+        client.resp = resp;
+        cx.reply.resp = resp;
+    }
+    let proto = if client.resp == Resp::V3 { 3 } else { 2 };
+    let number = client.id as i64;
+    cx.reply.map(7);
+    cx.reply.bulk(b"server");
+    cx.reply.bulk(b"redis");
+    cx.reply.bulk(b"version");
+    cx.reply.bulk(env!("CARGO_PKG_VERSION").as_bytes());
+    cx.reply.bulk(b"proto");
+    cx.reply.int(proto);
+    cx.reply.bulk(b"id");
+    cx.reply.int(number);
+    cx.reply.bulk(b"mode");
+    cx.reply.bulk(b"standalone");
+    cx.reply.bulk(b"role");
+    cx.reply.bulk(b"master");
+    cx.reply.bulk(b"modules");
+    cx.reply.array(0);
+    Ok(())
+}
+
+fn reset_command(cx: &mut Ctx<'_>) -> Done {
+    let id = cx.client_id();
+    reset(cx.srv, id);
+    cx.reply.resp = Resp::V2;
+    cx.reply.muted = false;
+    cx.reply.status("RESET");
+    Ok(())
+}
+
+fn quit(cx: &mut Ctx<'_>) -> Done {
+    cx.reply.ok();
+    let id = cx.client_id();
+    close_after_reply(cx.srv, id);
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Commands: one file per family, each headed by its rows and their procs.
+//!
+//! To add a command: its row is in the crate `table`; write its proc in the file of its family and name both in the
+//! file's `PROCS`. Families never import each other.
+
+use table::spec::Spec;
+
+use crate::server::{Commands, Proc};
+
+pub mod args;
+pub mod client;
+pub mod config;
+pub mod connection;
+pub mod debug;
+pub mod docs;
+pub mod expire;
+pub mod keys;
+pub mod memory;
+pub mod object;
+pub mod scan;
+pub mod server;
+pub mod string;
+pub mod string_number;
+pub mod string_range;
+
+/// The rows of a family with their procs.
+pub type Family = &'static [(&'static Spec, Proc)];
+
+static FAMILIES: &[Family] = &[
+    client::PROCS,
+    config::PROCS,
+    connection::PROCS,
+    debug::PROCS,
+    docs::PROCS,
+    expire::PROCS,
+    keys::PROCS,
+    memory::PROCS,
+    object::PROCS,
+    scan::PROCS,
+    server::PROCS,
+    string::PROCS,
+    string_number::PROCS,
+    string_range::PROCS,
+];
+
+/// Binds every proc to its row.
+pub fn bind() -> Commands {
+    let mut commands = Commands {
+        procs: vec![None; table::COUNT],
+        containers: vec![false; table::COUNT],
+        renamed: Vec::new(),
+        hidden: Vec::new(),
+    };
+    for (spec, proc) in FAMILIES.iter().copied().flatten() {
+        let id = table::id(spec);
+        commands.procs[id.index()] = Some(*proc);
+        if let Some(parent) = table::parent(id) {
+            commands.containers[parent.index()] = true;
+        }
+    }
+    commands
+}

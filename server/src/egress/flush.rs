@@ -1,0 +1,154 @@
+//! Sending what waits: before the loop sleeps, and when a socket that was full can take more.
+//!
+//! A client's output is offered to its connection until it is empty or the connection would block. TLS collects records
+//! and sends about three at a time; what it has accepted and not sent is still output (`pending_out`): it counts in
+//! limits, and a client that is to be closed after its reply is closed when that is gone too.
+
+use std::io::IoSlice;
+
+use conn::conns::ConnId;
+use conn::stream::Io;
+
+use crate::server::Server;
+use crate::session::close::close_now;
+use crate::state::client::{ClientFlags, ClientId, Closing};
+use crate::{notice, verbose};
+
+/// Bytes that one client is sent per turn, so that one reader does not hold up the rest.
+const MAX_BYTES_PER_TURN: usize = 1024 * 1024;
+/// Parts of an output that are offered to the kernel at once.
+const MAX_SLICES: usize = 16;
+
+/// How far sending got.
+#[derive(PartialEq, Eq)]
+enum Sent {
+    All,
+    /// The socket is full, or the client has had its share of this turn.
+    Some,
+    Failed,
+}
+
+/// Sends the output of every client that has some.
+pub fn flush_pending(srv: &mut Server) {
+    let mut ids = std::mem::take(&mut srv.clients.pending_write);
+    for id in ids.drain(..) {
+        if let Some(client) = srv.clients.get_mut(id) {
+            client.flags.remove(ClientFlags::PENDING_WRITE);
+            flush_client(srv, id);
+        }
+    }
+    // Closing may have queued others; otherwise the empty list keeps its memory for the next turn.
+    if srv.clients.pending_write.is_empty() {
+        srv.clients.pending_write = ids;
+    }
+}
+
+/// The write handler: a socket that was full can take more.
+pub fn on_writable(srv: &mut Server, conn: ConnId) {
+    let id = ClientId::from_word(srv.conns.data(conn));
+    flush_client(srv, id);
+}
+
+fn flush_client(srv: &mut Server, id: ClientId) {
+    let sent = send(srv, id);
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    let Some(conn) = client.conn else { return };
+    match sent {
+        Sent::All => {
+            client.soft_limit_since = 0;
+            if client.flags.contains(ClientFlags::WRITE_HANDLER) {
+                client.flags.remove(ClientFlags::WRITE_HANDLER);
+                srv.conns.set_write_handler(&mut srv.el, conn, None, false);
+            }
+            if client.closing == Closing::AfterReply {
+                close_now(srv, id);
+            }
+        }
+        Sent::Some => {
+            if !client.flags.contains(ClientFlags::WRITE_HANDLER) {
+                client.flags.insert(ClientFlags::WRITE_HANDLER);
+                srv.conns.set_write_handler(&mut srv.el, conn, Some(on_writable), false);
+            }
+        }
+        Sent::Failed => {
+            if let Some(error) = srv.conns.error(conn) {
+                verbose!("Error writing to client: {error}");
+            }
+            close_now(srv, id);
+        }
+    }
+}
+
+fn send(srv: &mut Server, id: ClientId) -> Sent {
+    let Server { clients, conns, el, stats, .. } = srv;
+    let Some(client) = clients.get_mut(id) else { return Sent::All };
+    let Some(conn) = client.conn else { return Sent::All };
+    let out = &mut client.io.out;
+    let before = out.len();
+    let mut blocked = false;
+    let mut failed = false;
+    while !out.is_empty() && before - out.len() < MAX_BYTES_PER_TURN {
+        let io = if out.chunks() == 0 {
+            conns.write(el, conn, out.first())
+        } else {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let count = out.slices(&mut slices);
+            conns.write_vectored(el, conn, &slices[..count])
+        };
+        match io {
+            Io::Done(n) => out.advance_many(n),
+            Io::WouldBlock => {
+                blocked = true;
+                break;
+            }
+            Io::Eof | Io::Failed(_) => {
+                failed = true;
+                break;
+            }
+        }
+    }
+    if !failed && !blocked {
+        match conns.flush(el, conn) {
+            Io::Done(_) => {}
+            Io::WouldBlock => blocked = true,
+            Io::Eof | Io::Failed(_) => failed = true,
+        }
+    }
+    stats.output_bytes += (before - out.len()) as u64;
+    stats.writes += 1;
+    if failed {
+        Sent::Failed
+    } else if blocked || !out.is_empty() {
+        Sent::Some
+    } else {
+        client.last_active = srv.unit.now_ms / 1000;
+        Sent::All
+    }
+}
+
+/// Whether a client's output is over a limit of its class; it is then to be closed.
+pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
+    let limit = srv.config.client_output_buffer_limit[0];
+    let now = srv.unit.now_ms / 1000;
+    let Some(client) = srv.clients.get_mut(id) else { return false };
+    let used = (client.output_bytes() + client.conn.map_or(0, |conn| srv.conns.pending_out(conn))) as u64;
+    if limit.hard != 0 && used > limit.hard {
+        return true;
+    }
+    if limit.soft == 0 || used <= limit.soft {
+        client.soft_limit_since = 0;
+        return false;
+    }
+    if client.soft_limit_since == 0 {
+        client.soft_limit_since = now;
+    }
+    now - client.soft_limit_since > limit.soft_seconds
+}
+
+/// Closes a client over its output limit, with the log line operators look for.
+pub fn close_over_limit(srv: &mut Server, id: ClientId) {
+    srv.stats.output_buffer_disconnects += 1;
+    let line = crate::report::client_line::client_line(srv, id);
+    notice!("Client {line} scheduled to be closed ASAP for overcoming of output buffer limits.");
+    srv.clients.queue_close(id);
+}

@@ -1,0 +1,22 @@
+//! Giving a client something it did not ask for, or more than its reply.
+
+use crate::server::Server;
+use crate::state::client::{ClientId, Closing, ReplyMode};
+use crate::wire::reply::Reply;
+
+/// Lets `write` append to the output of a client other than the one executing, within its limit.
+pub fn push(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply)) {
+    let limit = srv.config.client_output_buffer_limit[0].hard as usize;
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    if client.conn.is_none() || client.closing == Closing::Now || client.reply_mode != ReplyMode::On {
+        return;
+    }
+    let mut reply = Reply { out: std::mem::take(&mut client.io.out), resp: client.resp, limit, ..Reply::default() };
+    write(&mut reply);
+    let overflow = reply.overflow;
+    client.io.out = reply.out;
+    srv.clients.queue_write(id);
+    if overflow {
+        srv.clients.queue_close(id);
+    }
+}

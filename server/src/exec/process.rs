@@ -1,0 +1,114 @@
+//! From arguments to an executed command: find its row, ask the gate, call it.
+
+use table::CmdId;
+use table::spec::Spec;
+
+use crate::exec::call::call;
+use crate::exec::gate::{Verdict, verdict};
+use crate::server::{Commands, Proc, Server};
+use crate::state::client::{Client, ClientId, Closing, ReplyMode};
+use crate::wire::fault::{Fault, arity, unknown_command, unknown_subcommand};
+use crate::wire::reply::Reply;
+use crate::wire::request::Argv;
+
+/// Bytes of output that a client may have waiting before it has authenticated.
+const UNAUTHENTICATED_OUTPUT: usize = 17 * 1024;
+
+/// Whether the next command of the same client may be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on with its input.
+    Next,
+    /// It is closing, or gone.
+    Stop,
+}
+
+/// Executes one command of a client; its answer is in `reply`.
+pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Flow {
+    let hard_limit = srv.config.client_output_buffer_limit[0].hard as usize;
+    let Some(client) = srv.clients.get_mut(id) else { return Flow::Stop };
+    prepare(client, reply, hard_limit);
+    match resolve(&srv.commands, argv) {
+        Ok((cmd, spec, proc)) => {
+            client.last_cmd = Some(cmd);
+            match verdict(srv, id, cmd, spec, argv) {
+                Verdict::Run => call(srv, id, cmd, proc, argv, reply),
+                Verdict::Refuse(fault) => {
+                    srv.stats.command(cmd).rejected += 1;
+                    refuse(srv, reply, &fault);
+                }
+            }
+        }
+        Err((cmd, fault)) => {
+            if let Some(cmd) = cmd {
+                srv.stats.command(cmd).rejected += 1;
+            }
+            refuse(srv, reply, &fault);
+        }
+    }
+    let Some(client) = srv.clients.get_mut(id) else { return Flow::Stop };
+    client.reply_mode = match client.reply_mode {
+        ReplyMode::SkipNext => ReplyMode::Skipping,
+        ReplyMode::Skipping => ReplyMode::On,
+        kept => kept,
+    };
+    if reply.overflow {
+        crate::egress::flush::close_over_limit(srv, id);
+        return Flow::Stop;
+    }
+    if client.closing == Closing::No { Flow::Next } else { Flow::Stop }
+}
+
+/// What of the client decides how its answer is written.
+#[inline]
+fn prepare(client: &Client, reply: &mut Reply, hard_limit: usize) {
+    reply.resp = client.resp;
+    reply.muted = matches!(client.reply_mode, ReplyMode::Off | ReplyMode::Skipping);
+    reply.limit = if client.authenticated { hard_limit } else { UNAUTHENTICATED_OUTPUT };
+}
+
+/// Answers with a fault instead of executing.
+pub fn refuse(srv: &mut Server, reply: &mut Reply, fault: &Fault) {
+    srv.stats.count_error(fault.code());
+    reply.fault(fault);
+}
+
+/// The row and the proc of a request, its arity checked.
+pub fn resolve(commands: &Commands, argv: &Argv) -> Result<(CmdId, &'static Spec, Proc), (Option<CmdId>, Fault)> {
+    let Some(top) = find(commands, &argv[0]) else {
+        return Err((None, unknown_command(&argv[0], argv.iter().skip(1))));
+    };
+    let mut cmd = top;
+    if argv.len() > 1 && commands.containers[top.index()] {
+        match table::sub(top, &argv[1]).filter(|sub| commands.procs[sub.index()].is_some()) {
+            Some(sub) => cmd = sub,
+            None if commands.procs[top.index()].is_none() => {
+                return Err((None, unknown_subcommand(table::full_name(top), &argv[1])));
+            }
+            None => {}
+        }
+    }
+    let spec = table::spec(cmd);
+    let Some(proc) = commands.procs[cmd.index()].filter(|_| spec.takes(argv.len())) else {
+        return Err((Some(cmd), arity(spec.full_name)));
+    };
+    Ok((cmd, spec, proc))
+}
+
+/// The command of this name that clients can use, `rename-command` applied.
+pub fn find(commands: &Commands, name: &[u8]) -> Option<CmdId> {
+    if !commands.renamed.is_empty() || !commands.hidden.is_empty() {
+        let lower = name.to_ascii_lowercase();
+        if let Some((_, id)) = commands.renamed.iter().find(|(new, _)| *new == lower) {
+            return Some(*id);
+        }
+        return table::lookup(name).filter(|id| !commands.hidden.contains(id) && is_bound(commands, *id));
+    }
+    table::lookup(name).filter(|id| is_bound(commands, *id))
+}
+
+/// Whether a proc stands behind a row, or behind one of its subcommands.
+#[inline]
+pub fn is_bound(commands: &Commands, id: CmdId) -> bool {
+    commands.procs[id.index()].is_some() || commands.containers[id.index()]
+}

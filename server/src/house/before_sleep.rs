@@ -1,0 +1,33 @@
+//! What happens once per turn of the loop, before it sleeps. The order matters and is this page.
+
+use conn::conns::process_pending;
+
+use crate::egress::flush::flush_pending;
+use crate::keyspace::expire::fast_cycle;
+use crate::server::Server;
+use crate::session::close::drain_close_queue;
+use crate::sys::{clock, memory};
+
+/// The loop's before-sleep hook.
+pub fn before_sleep(srv: &mut Server) {
+    // 1. Clients whose bytes TLS has already taken from the socket: no event will ever tell of them.
+    let more = process_pending(srv);
+    srv.el.set_dont_wait(more);
+    // 2. A little active expiry, when the slow cycle could not finish.
+    fast_cycle(srv);
+    // 3. Replies.
+    flush_pending(srv);
+    // 4. Clients that were to be closed.
+    drain_close_queue(srv);
+    // 5. Figures of this turn.
+    memory::sample_peak();
+    let now_us = clock::monotonic_us();
+    srv.stats.loop_turns += 1;
+    srv.stats.loop_us += now_us.saturating_sub(srv.unit.turn_began_us);
+}
+
+/// The loop's after-sleep hook.
+pub fn after_sleep(srv: &mut Server) {
+    srv.unit.refresh();
+    srv.unit.turn_began_us = srv.unit.clock_ns / 1000;
+}

@@ -1,0 +1,62 @@
+//! Loading certificates, and warning before they end.
+
+use conn::tls::context::{CertInfo, TlsContext};
+
+use crate::server::Server;
+use crate::sys::clock;
+use crate::{notice, warning};
+
+/// Days before its end from which on a certificate is worth a line in the log.
+const WARN_DAYS: i64 = 30;
+const DAY_SECONDS: i64 = 86_400;
+
+/// Builds a context from the configuration and puts it to work for new connections.
+///
+/// # Errors
+/// A sentence naming the file and the cause; the context in use stays.
+pub fn load(srv: &mut Server) -> Result<(), String> {
+    srv.tls.last_load_ms = clock::unix_ms();
+    match TlsContext::load(&srv.config.tls, srv.tls.context.as_ref()) {
+        Ok(context) => {
+            srv.tls.context = Some(context);
+            srv.tls.reloads += 1;
+            srv.tls.last_error.clear();
+            warn_expiring(srv);
+            Ok(())
+        }
+        Err(error) => {
+            srv.tls.last_error = error.to_string();
+            Err(srv.tls.last_error.clone())
+        }
+    }
+}
+
+/// Once a day: certificates that have ended, or soon will.
+pub fn warn_daily(srv: &mut Server) {
+    let day = srv.unit.now_ms / 1000 / DAY_SECONDS;
+    if day != srv.tls.warned_day {
+        warn_expiring(srv);
+    }
+}
+
+fn warn_expiring(srv: &mut Server) {
+    let now = clock::unix_ms() / 1000;
+    srv.tls.warned_day = now / DAY_SECONDS;
+    let Some(context) = &srv.tls.context else { return };
+    for cert in context.certs() {
+        warn_one(cert, now);
+    }
+}
+
+fn warn_one(cert: &CertInfo, now: i64) {
+    let left = cert.not_after - now;
+    let date = clock::utc_date(cert.not_after);
+    let what = format!("{} certificate {} ({})", cert.role, cert.file, cert.subject);
+    if left < 0 {
+        warning!("TLS: the {what} has expired on {date}: clients that verify it will refuse this server");
+    } else if cert.not_before > now {
+        warning!("TLS: the {what} is not valid before {}", clock::utc_date(cert.not_before));
+    } else if left < WARN_DAYS * DAY_SECONDS {
+        notice!("TLS: the {what} expires on {date}, in {} days", left / DAY_SECONDS);
+    }
+}

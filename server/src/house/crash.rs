@@ -1,0 +1,112 @@
+//! The crash report: what a bug of ours leaves in the log.
+//!
+//! A panic and a fatal signal end in the same report, in the form that operators and tools know from Redis. It is
+//! written line by line with plain `write`s, by whichever thread failed; the process then ends by the signal.
+//!
+//! # Invariants
+//! 1. A failure while reporting ends the process at once.
+//! 2. The pointer to the server is set once, by `main`, to a value that lives until the process ends; it is read only
+//!    when the main thread itself has failed, so nobody else is changing the server.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::SeqCst};
+use std::{panic, process, ptr};
+
+use crate::report::client_line::client_line;
+use crate::report::info;
+use crate::server::Server;
+use crate::sys::log;
+use crate::warning;
+
+/// The server, for the report.
+static SERVER: AtomicPtr<Server> = AtomicPtr::new(ptr::null_mut());
+/// A report has begun.
+static REPORTING: AtomicBool = AtomicBool::new(false);
+
+/// Makes panics and fatal signals write a report about `srv`.
+pub fn install(srv: &mut Server) {
+    SERVER.store(srv, SeqCst);
+    panic::set_hook(Box::new(on_panic));
+    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL] {
+        // SAFETY: the handler reports and ends the process; SA_RESETHAND makes a second fault fatal.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = on_signal as extern "C" fn(c_int) as usize;
+            action.sa_flags = libc::SA_RESETHAND | libc::SA_NODEFER;
+            libc::sigaction(signal, &raw const action, ptr::null_mut());
+        }
+    }
+}
+
+fn on_panic(info: &PanicHookInfo<'_>) {
+    let message = info
+        .payload()
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| info.payload().downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    let place = info.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
+    report(&[
+        "------------------------------------------------".into(),
+        "!!! Software Failure. Press left mouse button to continue".into(),
+        format!("Guru Meditation: {message} #{place}"),
+        "------------------------------------------------".into(),
+    ]);
+    process::abort();
+}
+
+extern "C" fn on_signal(signal: c_int) {
+    report(&[format!("Redis {} crashed by signal: {signal}", env!("CARGO_PKG_VERSION"))]);
+    // SAFETY: the handler was reset, so this ends the process as the signal would have.
+    unsafe { libc::raise(signal) };
+}
+
+fn report(reason: &[String]) {
+    if REPORTING.swap(true, SeqCst) {
+        process::abort();
+    }
+    log::raw(b"\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n");
+    for line in reason {
+        warning!("{line}");
+    }
+    log::raw(b"\n------ STACK TRACE ------\n");
+    trace();
+    let srv = SERVER.load(SeqCst);
+    let on_main_thread = std::thread::current().name() == Some("main");
+    if !srv.is_null() && on_main_thread {
+        // SAFETY: invariant 2.
+        about_server(unsafe { &*srv });
+    }
+    log::raw(
+        b"\n=== REDIS BUG REPORT END. ===\n\n       \
+        Please report the crash with all that stands between START and END.\n\n",
+    );
+}
+
+fn trace() {
+    let mut frames = [ptr::null_mut(); 100];
+    // SAFETY: the array bounds the number of frames; fd 1 or the log file takes the text.
+    unsafe {
+        let count = libc::backtrace(frames.as_mut_ptr(), frames.len() as c_int);
+        let fd = log::descriptor();
+        libc::backtrace_symbols_fd(frames.as_ptr(), count, fd);
+    }
+}
+
+fn about_server(srv: &Server) {
+    log::raw(b"\n------ INFO OUTPUT ------\n");
+    log::raw(info::everything(srv).as_bytes());
+    log::raw(b"\n------ CLIENT LIST OUTPUT ------\n");
+    for id in srv.clients.ids() {
+        log::raw(client_line(srv, id).as_bytes());
+        log::raw(b"\n");
+    }
+    if let Some(id) = srv.unit.current {
+        log::raw(b"\n------ CURRENT CLIENT INFO ------\n");
+        log::raw(client_line(srv, id).as_bytes());
+        log::raw(b"\n");
+    }
+}

@@ -1,0 +1,174 @@
+//! The server's clockwork: `hz` times per second, each step as often as its row says.
+
+use ae::time::{Next, TimerId};
+
+use crate::house::shutdown::{ShutdownOutcome, shut_down};
+use crate::keyspace::expire::slow_cycle;
+use crate::server::Server;
+use crate::session::close::close_now;
+use crate::state::client::{Client, ClientFlags, ClientId};
+use crate::sys::{clock, host, memory, process};
+use crate::wire::output::KEEP_TAIL;
+use crate::{verbose, warning};
+
+/// A step of the clockwork and the time between two of it, in milliseconds; 0 is every time.
+struct Step {
+    period_ms: u64,
+    run: fn(&mut Server),
+}
+
+static STEPS: &[Step] = &[
+    Step { period_ms: 0, run: heed_signals },
+    Step { period_ms: 100, run: sample_rates },
+    Step { period_ms: 100, run: sample_memory },
+    Step { period_ms: 0, run: visit_clients },
+    Step { period_ms: 0, run: tend_databases },
+    Step { period_ms: 5000, run: log_clients },
+    Step { period_ms: 60_000, run: watch_certificates },
+];
+
+/// Clients looked at per second at least; with many, each is looked at once a second.
+const MIN_VISITS: usize = 5;
+/// Idle time in seconds after which a query buffer is given back.
+const QBUF_IDLE_SECONDS: i64 = 2;
+/// A query buffer above this is given back when recent requests were smaller, in bytes.
+const QBUF_BIG: usize = 32 * 1024;
+/// The smallest reply buffer, in bytes.
+const MIN_REPLY: usize = 1024;
+
+/// The timer proc.
+pub fn cron(srv: &mut Server, _timer: TimerId, _data: u64) -> Next {
+    let period_ms = 1000 / hz(srv);
+    srv.unit.refresh();
+    if !srv.debug.pause_cron {
+        let ticks = srv.unit.cron_ticks;
+        for step in STEPS {
+            let every = (step.period_ms / period_ms).max(1);
+            if ticks.is_multiple_of(every) {
+                (step.run)(srv);
+            }
+        }
+        srv.unit.cron_ticks += 1;
+    } else {
+        heed_signals(srv);
+    }
+    Next::In(period_ms)
+}
+
+/// Turns of the clockwork per second: more with many clients, when `dynamic-hz` allows.
+fn hz(srv: &Server) -> u64 {
+    let mut hz = srv.config.hz as u64;
+    if srv.config.dynamic_hz {
+        while srv.clients.len() as u64 / hz > 200 && hz < 500 {
+            hz = (hz * 2).min(500);
+        }
+    }
+    hz
+}
+
+fn heed_signals(srv: &mut Server) {
+    let Some(name) = process::shutdown_signal() else { return };
+    if srv.shutdown.asap.is_some() {
+        return;
+    }
+    warning!("Received {name} scheduling shutdown...");
+    let flags = if name == "SIGINT" { srv.config.shutdown_on_sigint } else { srv.config.shutdown_on_sigterm };
+    if shut_down(srv, flags) == ShutdownOutcome::Refused {
+        warning!("{name} received but errors trying to shut down the server, check the logs for more information");
+        process::forget_shutdown_signal();
+    }
+}
+
+fn sample_rates(srv: &mut Server) {
+    let now_ms = clock::monotonic_us() / 1000;
+    let stats = &mut srv.stats;
+    stats.command_rate.sample(stats.commands, now_ms);
+    stats.input_rate.sample(stats.input_bytes, now_ms);
+    stats.output_rate.sample(stats.output_bytes, now_ms);
+    stats.loop_rate.sample(stats.loop_turns, now_ms);
+    stats.loop_time_rate.sample(stats.loop_us, now_ms);
+}
+
+fn sample_memory(srv: &mut Server) {
+    memory::sample_peak();
+    srv.memory.rss = host::resident();
+    srv.memory.arena = memory::arena();
+    srv.memory.sampled_ms = clock::monotonic_us() / 1000;
+}
+
+/// Looks at a share of the clients, so that each is seen about once per second.
+fn visit_clients(srv: &mut Server) {
+    let total = srv.clients.len();
+    let share = (total as u64 / hz(srv)).max(MIN_VISITS.min(total) as u64) as usize;
+    let cursor = srv.clients.cron_cursor;
+    let order = srv.clients.by_number.range(cursor + 1..).chain(srv.clients.by_number.range(..=cursor));
+    let visited: Vec<(u64, ClientId)> = order.take(share).map(|(&number, &id)| (number, id)).collect();
+    for (number, id) in visited {
+        srv.clients.cron_cursor = number;
+        visit(srv, id);
+    }
+}
+
+fn visit(srv: &mut Server, id: ClientId) {
+    let now_ms = srv.unit.now_ms;
+    let timeout = srv.config.timeout;
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    let idle = now_ms / 1000 - client.last_active;
+    if timeout > 0 && idle > timeout && !client.flags.contains(ClientFlags::EXECUTING) {
+        verbose!("Closing idle client");
+        return close_now(srv, id);
+    }
+    shrink_query_buffer(client, idle);
+    if srv.debug.reply_resizing {
+        let (shrunk, grown) = resize_reply_buffer(client, now_ms, srv.debug.reply_peak_reset_ms);
+        srv.stats.reply_buffer_shrinks += u64::from(shrunk);
+        srv.stats.reply_buffer_expands += u64::from(grown);
+    }
+}
+
+/// Gives back a query buffer that is idle, or far bigger than recent requests need.
+fn shrink_query_buffer(client: &mut Client, idle: i64) {
+    let request = &mut client.io.request;
+    let (used, free) = request.sizes();
+    if idle > QBUF_IDLE_SECONDS && used + free > 0 {
+        request.shrink(0);
+    } else if used + free > QBUF_BIG && client.qbuf_peak < (used + free) / 2 && !request.is_incomplete() {
+        request.shrink(client.qbuf_peak.max(crate::wire::request::READ_CHUNK));
+    }
+    client.qbuf_peak = used;
+}
+
+/// Follows the size of recent replies; answers whether the buffer became smaller, and whether bigger.
+fn resize_reply_buffer(client: &mut Client, now_ms: i64, reset_ms: i64) -> (bool, bool) {
+    let before = client.reply_size;
+    if client.reply_peak == client.reply_size {
+        client.reply_size = (client.reply_size * 2).min(KEEP_TAIL);
+    } else if client.reply_peak < client.reply_size / 2 {
+        client.reply_size = (client.reply_size / 2).max(MIN_REPLY);
+    }
+    if reset_ms >= 0 && now_ms - client.reply_peak_at > reset_ms {
+        client.reply_peak = client.io.out.tail_len();
+        client.reply_peak_at = now_ms;
+    }
+    if client.io.out.is_empty() && client.io.out.tail.capacity() > client.reply_size {
+        client.io.out.tail = Vec::new();
+    }
+    (client.reply_size < before, client.reply_size > before)
+}
+
+fn tend_databases(srv: &mut Server) {
+    slow_cycle(srv);
+    if srv.config.activerehashing {
+        for database in &mut srv.keys.dbs {
+            database.db.step(1000);
+        }
+    }
+}
+
+fn log_clients(srv: &mut Server) {
+    verbose!("{} clients connected (0 replicas), {} bytes in use", srv.clients.len(), memory::used());
+}
+
+fn watch_certificates(srv: &mut Server) {
+    crate::house::certificates::warn_daily(srv);
+}

@@ -1,0 +1,257 @@
+//! From a configuration to a server that accepts connections.
+
+use std::io::IsTerminal;
+
+use ae::event_loop::EventLoop;
+use conn::conns::{Conns, Limits};
+
+use crate::config::params::{OomScoreAdj, Params, Supervised};
+use crate::house::before_sleep::{after_sleep, before_sleep};
+use crate::house::cron::cron;
+use crate::house::{certificates, crash, logo};
+use crate::ingress::listen;
+use crate::server::{Commands, Hooks, Server};
+use crate::state::background::Background;
+use crate::state::clients::Clients;
+use crate::state::keys::Keys;
+use crate::state::process::ProcessInfo;
+use crate::state::unit::Unit;
+use crate::sys::{host, log, memory, process};
+use crate::{notice, warning};
+
+/// Descriptors that the server needs beside those of clients.
+const RESERVED_DESCRIPTORS: u64 = 32;
+/// TLS handshakes under way at most; the rest wait in turn.
+const HANDSHAKES_IN_FLIGHT: usize = 512;
+/// TLS handshake steps per turn of the loop, each up to a millisecond of work.
+const HANDSHAKES_PER_TURN: usize = 8;
+/// A handshake that takes longer is given up, in milliseconds.
+const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
+
+/// Runs a server until it is shut down; `run` is the loop.
+///
+/// # Errors
+/// A sentence: the server cannot start.
+pub fn serve(config: Params, info: ProcessInfo, commands: Commands, run: fn(&mut Server)) -> Result<(), String> {
+    open_log(&config)?;
+    if config.daemonize {
+        process::daemonize().map_err(|error| format!("Cannot go into the background: {error}"))?;
+    }
+    process::install_signals().map_err(|error| format!("Cannot handle signals: {error}"))?;
+    announce(&info);
+    let srv = build(config, info, commands).map_err(|error| format!("Cannot create the event loop: {error}"))?;
+    // Freeing a big data set key by key would only delay the exit.
+    let srv = Box::leak(Box::new(srv));
+    crash::install(srv);
+    open(srv)?;
+    run(srv);
+    Ok(())
+}
+
+fn announce(info: &ProcessInfo) {
+    notice!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    notice!(
+        "Redis version={}, bits={}, commit=00000000, modified=0, pid={}, just started",
+        env!("CARGO_PKG_VERSION"),
+        usize::BITS,
+        std::process::id()
+    );
+    if info.config_file.is_empty() && info.args.len() <= 1 {
+        warning!(
+            "Warning: no config file specified, using the default config. In order to specify a config file use {}              /path/to/redis.conf",
+            info.executable
+        );
+    } else {
+        notice!("Configuration loaded");
+    }
+}
+
+/// Makes the server's state; nothing is opened yet.
+///
+/// # Errors
+/// The system gives no event loop.
+pub fn build(mut config: Params, process: ProcessInfo, commands: Commands) -> std::io::Result<Server> {
+    let seed = u64::from_le_bytes(process::random_bytes());
+    data::util::hash::set_seed(process::random_bytes());
+    let descriptors = adjust_descriptors(&mut config);
+    let limits = Limits {
+        handshakes_in_flight: HANDSHAKES_IN_FLIGHT,
+        handshakes_per_turn: HANDSHAKES_PER_TURN,
+        handshake_timeout_ms: HANDSHAKE_TIMEOUT_MS,
+    };
+    let mut unit = Unit::default();
+    unit.refresh();
+    Ok(Server {
+        el: EventLoop::new(descriptors)?,
+        conns: Conns::new(limits),
+        listeners: Default::default(),
+        clients: Clients::default(),
+        keys: Keys::new(config.databases as usize, seed),
+        unit,
+        stats: Default::default(),
+        commands,
+        tls: Default::default(),
+        background: Background::start(),
+        memory: Default::default(),
+        process,
+        shutdown: Default::default(),
+        debug: Default::default(),
+        hooks: Hooks { client_gone: |_, _, _| {} },
+        config,
+    })
+}
+
+/// Raises the limit of descriptors for `maxclients`, or lowers `maxclients` to what the system gives.
+fn adjust_descriptors(config: &mut Params) -> usize {
+    let wanted = config.maxclients as u64 + RESERVED_DESCRIPTORS;
+    let got = process::raise_descriptors(wanted);
+    if got < wanted {
+        let possible = got.saturating_sub(RESERVED_DESCRIPTORS).max(1);
+        warning!(
+            "You requested maxclients of {} requiring at least {wanted} max file descriptors. \
+             Current maximum open files is {got}. maxclients has been reduced to {possible} to compensate for low ulimit. \
+             If you need higher maxclients increase 'ulimit -n'.",
+            config.maxclients
+        );
+        config.maxclients = possible as i64;
+    }
+    wanted.max(got.min(wanted)) as usize + 96
+}
+
+/// Opens the log before anything is logged.
+///
+/// # Errors
+/// The log file cannot be opened.
+pub fn open_log(config: &Params) -> Result<(), String> {
+    log::set_threshold(config.loglevel);
+    log::set_file(&config.logfile).map_err(|error| format!("Can't open the log file: {}: {error}", config.logfile))?;
+    if config.syslog_enabled {
+        log::open_syslog(&config.syslog_ident, config.syslog_facility);
+    }
+    Ok(())
+}
+
+/// Opens everything, says so in the log, and hangs the clockwork into the loop.
+///
+/// # Errors
+/// A sentence: the server must not run like this.
+pub fn open(srv: &mut Server) -> Result<(), String> {
+    log::set_role(log::Role::Primary);
+    set_title(srv);
+    notice!("monotonic clock: POSIX clock_gettime");
+    show_banner(srv);
+    memory::set_background_thread(srv.config.jemalloc_bg_thread);
+    if srv.config.tls_port != 0 || srv.config.tls.cert_file.is_some() {
+        certificates::load(srv).map_err(|error| format!("Failed to configure TLS: {error}. Check logs for more info."))?;
+    }
+    listen::open_all(srv)?;
+    write_pidfile(srv);
+    adjust_oom_score(srv);
+    warn_about_system(srv);
+    srv.el.set_before_sleep(before_sleep);
+    srv.el.set_after_sleep(after_sleep);
+    srv.el.add_timer(1, cron, 0);
+    srv.memory.startup = memory::used();
+    srv.memory.rss = host::resident();
+    notice!("Server initialized");
+    for open in &srv.listeners.open {
+        notice!("Ready to accept connections {}", open.kind.name());
+    }
+    tell_supervisor(srv);
+    Ok(())
+}
+
+fn show_banner(srv: &Server) {
+    let terminal = log::to_stdout() && std::io::stdout().is_terminal();
+    if srv.config.always_show_logo || (terminal && !srv.config.syslog_enabled) {
+        logo::show(srv);
+    } else {
+        let port = if srv.config.port != 0 { srv.config.port } else { srv.config.tls_port };
+        notice!("Running mode=standalone, port={port}.");
+    }
+}
+
+/// Makes `proc-title-template` the title of the process.
+pub fn set_title(srv: &Server) {
+    if !srv.config.set_proc_title {
+        return;
+    }
+    let config = &srv.config;
+    let address = match config.bind.first().map_or("*", |address| address.trim_start_matches('-')) {
+        "" => "*",
+        address => address,
+    };
+    let port = if config.port != 0 { config.port } else { config.tls_port };
+    let listen = if port != 0 { format!("{address}:{port}") } else { config.unixsocket.clone() };
+    let title = config
+        .proc_title_template
+        .replace("{title}", &srv.process.executable)
+        .replace("{listen-addr}", &listen)
+        .replace("{server-mode}", "")
+        .replace("{port}", &config.port.to_string())
+        .replace("{tls-port}", &config.tls_port.to_string())
+        .replace("{unixsocket}", &config.unixsocket)
+        .replace("{config-file}", &srv.process.config_file);
+    process::set_title(title.trim_end());
+}
+
+fn write_pidfile(srv: &mut Server) {
+    let config = &mut srv.config;
+    if config.pidfile.is_empty() && config.daemonize {
+        config.pidfile = "/var/run/redis.pid".into();
+    }
+    if !config.pidfile.is_empty() {
+        match process::write_pidfile(&config.pidfile) {
+            Ok(()) => srv.process.wrote_pidfile = true,
+            Err(error) => warning!("Failed to write PID file {}: {error}", config.pidfile),
+        }
+    }
+}
+
+/// Applies `oom-score-adj` of a primary.
+pub fn adjust_oom_score(srv: &Server) {
+    let value = srv.config.oom_score_adj_values[0] as i32;
+    let score = match srv.config.oom_score_adj {
+        OomScoreAdj::No => return,
+        OomScoreAdj::Relative => srv.process.oom_score_base + value,
+        OomScoreAdj::Absolute => value,
+    };
+    if let Err(error) = host::set_oom_score_adj(score.clamp(-1000, 1000)) {
+        warning!("Unable to write oom_score_adj: {error}");
+    }
+}
+
+/// Settings of the system that will hurt.
+fn warn_about_system(srv: &Server) {
+    if srv.config.tcp_backlog as i32 > host::somaxconn().unwrap_or(i32::MAX) {
+        warning!(
+            "WARNING: The TCP backlog setting of {} cannot be enforced because /proc/sys/net/core/somaxconn is set to \
+             the lower value of {}.",
+            srv.config.tcp_backlog,
+            host::somaxconn().unwrap_or(0)
+        );
+    }
+    if host::overcommit() == Some(0) {
+        warning!(
+            "WARNING Memory overcommit must be enabled! Without it, a background save or replication may fail under low \
+             memory condition. To fix this issue add 'vm.overcommit_memory = 1' to /etc/sysctl.conf and then reboot or \
+             run the command 'sysctl vm.overcommit_memory=1' for this to take effect."
+        );
+    }
+    if host::huge_pages_always() && !(srv.config.disable_thp && host::disable_huge_pages()) {
+        warning!(
+            "WARNING You have Transparent Huge Pages (THP) support enabled in your kernel. This will create latency and \
+             memory usage issues. Set it to 'madvise' in /sys/kernel/mm/transparent_hugepage/enabled."
+        );
+    }
+}
+
+fn tell_supervisor(srv: &mut Server) {
+    match srv.config.supervised {
+        Supervised::Systemd | Supervised::Auto => {
+            srv.process.supervised =
+                process::notify_systemd("STATUS=Ready to accept connections\nREADY=1\n");
+        }
+        Supervised::No | Supervised::Upstart => {}
+    }
+}

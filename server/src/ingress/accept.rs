@@ -1,0 +1,119 @@
+//! New connections: from the listening socket to a client.
+//!
+//! A plain connection becomes a client at once, a TLS one when its handshake is done; until then it counts towards
+//! `maxclients` but costs no client. An honest client is never starved by others that vanish before they are accepted.
+
+use std::os::fd::RawFd;
+
+use conn::addr::Addr;
+use conn::conns::{ConnId, State};
+use conn::listener::{Accept, Accepted};
+
+use crate::ingress::input::on_readable;
+use crate::server::Server;
+use crate::session::close::close_after_reply;
+use crate::state::client::{Client, ClientFlags, ClientId};
+use crate::state::listeners::Kind;
+use crate::wire::fault::{Fault, MAX_CLIENTS};
+use crate::{verbose, warning};
+
+/// Connections taken from one listener per turn.
+const MAX_ACCEPTS_PER_TURN: usize = 1000;
+
+/// What a client that is not from this machine reads while there is neither a password nor an address bound.
+const PROTECTED_MODE: &str = "DENIED Redis is running in protected mode because protected mode is enabled and no \
+    password is set for the default user. In this mode connections are only accepted from the loopback interface. If \
+    you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
+    protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis \
+    from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do \
+    so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by \
+    editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. \
+    3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up \
+    an authentication password for the default user. NOTE: You only need to do one of the above things in order for the \
+    server to start accepting connections from the outside.";
+
+/// The read handler of listening sockets.
+pub fn on_acceptable(srv: &mut Server, fd: RawFd, _data: u64) {
+    for _ in 0..MAX_ACCEPTS_PER_TURN {
+        let Some(open) = srv.listeners.by_fd(fd) else { return };
+        let kind = open.kind;
+        match open.listener.accept() {
+            Accept::Conn(accepted) => take(srv, kind, accepted),
+            Accept::WouldBlock => return srv.el.drained(fd, ae::file::Mask::READABLE),
+            Accept::Skip(error) => verbose!("Accepting client connection: {error}"),
+            Accept::Stop(error) => {
+                warning!("Accepting client connection: {error}");
+                return;
+            }
+        }
+    }
+}
+
+fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
+    match &accepted.peer {
+        Addr::Unix(_) => verbose!("Accepted connection to {}", srv.config.unixsocket),
+        Addr::Tcp(peer) => verbose!("Accepted {}:{}", peer.ip(), peer.port()),
+    }
+    if srv.conns.len() >= srv.config.maxclients as usize {
+        srv.stats.rejected_connections += 1;
+        if kind != Kind::Tls {
+            accepted.refuse(format!("-{}\r\n", String::from_utf8_lossy(&MAX_CLIENTS.0)).as_bytes());
+        }
+        return;
+    }
+    let tls = if kind == Kind::Tls { srv.tls.context.clone() } else { None };
+    let peer = accepted.peer.clone();
+    let Server { conns, el, .. } = srv;
+    match conns.accept(el, accepted, tls.as_ref(), on_handshake, 0) {
+        Ok(conn) if kind == Kind::Tls => debug_assert!(conns.exists(conn)),
+        Ok(conn) => welcome(srv, conn, kind),
+        Err(error) => warning!("Error registering fd event for the new client connection: {peer}: {error}"),
+    }
+}
+
+/// A TLS handshake has ended, well or not.
+fn on_handshake(srv: &mut Server, conn: ConnId) {
+    if srv.conns.state(conn) == State::Connected {
+        return welcome(srv, conn, Kind::Tls);
+    }
+    if let Some(error) = srv.conns.error(conn) {
+        warning!("Error accepting a client connection: {error}");
+    }
+    srv.conns.close(&mut srv.el, conn);
+}
+
+/// Makes a client of a connection that is ready.
+fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
+    srv.stats.connections += 1;
+    let now = srv.unit.now_ms / 1000;
+    let flags = if kind == Kind::Unix { ClientFlags::UNIX } else { ClientFlags::empty() };
+    let id = srv.clients.add(Client {
+        conn: Some(conn),
+        flags,
+        authenticated: srv.config.requirepass.is_empty(),
+        created: now,
+        last_active: now,
+        reply_size: crate::wire::output::KEEP_TAIL,
+        reply_peak_at: srv.unit.now_ms,
+        ..Client::default()
+    });
+    if srv.config.tcp_keepalive > 0 && kind != Kind::Unix {
+        srv.conns.keepalive(conn, srv.config.tcp_keepalive as u32);
+    }
+    srv.conns.set_data(conn, id.to_word());
+    let Server { conns, el, .. } = srv;
+    conns.set_read_handler(el, conn, Some(on_readable));
+    if protected_from(srv, id) {
+        srv.stats.rejected_connections += 1;
+        let fault = Fault::new(PROTECTED_MODE);
+        crate::egress::push::push(srv, id, |reply| reply.fault(&fault));
+        close_after_reply(srv, id);
+    }
+}
+
+/// Protected mode: without a password only this machine is let in.
+fn protected_from(srv: &Server, id: ClientId) -> bool {
+    srv.config.protected_mode
+        && srv.config.requirepass.is_empty()
+        && srv.clients.get(id).is_some_and(|client| !crate::exec::gate::is_local(srv, client))
+}

@@ -1,0 +1,140 @@
+//! The read handler of clients: bytes into the query buffer, commands out of it.
+
+use conn::conns::ConnId;
+use conn::stream::Io;
+
+use crate::egress::flush::{close_over_limit, over_output_limit};
+use crate::exec::process::{Flow, refuse, run};
+use crate::report::client_line::client_line;
+use crate::server::Server;
+use crate::session::close::{close_after_reply, close_now};
+use crate::state::client::{Client, ClientFlags, ClientId, Closing, Sizes};
+use crate::wire::fault::Fault;
+use crate::wire::reply::Reply;
+use crate::wire::request::{Limits, Parsed, ProtocolError, Request};
+use crate::{verbose, warning};
+
+/// Reads what a client sent and executes the commands that are whole.
+pub fn on_readable(srv: &mut Server, conn: ConnId) {
+    let id = ClientId::from_word(srv.conns.data(conn));
+    let Server { clients, conns, el, stats, unit, .. } = srv;
+    let Some(client) = clients.get_mut(id) else { return };
+    if client.closing != Closing::No || client.flags.contains(ClientFlags::EXECUTING) {
+        return;
+    }
+    stats.reads += 1;
+    match conns.read(el, conn, client.io.request.space()) {
+        Io::Done(n) => {
+            stats.input_bytes += n as u64;
+            client.last_active = unit.now_ms / 1000;
+            client.io.request.filled(n);
+        }
+        Io::WouldBlock => return,
+        Io::Eof => {
+            verbose!("Client closed connection {}", client_line(srv, id));
+            return close_now(srv, id);
+        }
+        Io::Failed(error) => {
+            verbose!("Reading from client: {error}");
+            return close_now(srv, id);
+        }
+    }
+    if over_query_limit(srv, id) {
+        return;
+    }
+    process_input(srv, id);
+}
+
+/// Closes a client whose query buffer is over its limit.
+fn over_query_limit(srv: &mut Server, id: ClientId) -> bool {
+    let Some(client) = srv.clients.get(id) else { return true };
+    let (used, _) = client.io.request.sizes();
+    if (used + client.io.request.argv_bytes()) as i64 <= srv.config.client_query_buffer_limit {
+        return false;
+    }
+    warning!("Closing client that reached max query buffer length: {} (qbuf initial bytes: \"\")", client_line(srv, id));
+    srv.stats.query_buffer_disconnects += 1;
+    close_now(srv, id);
+    true
+}
+
+/// Executes the whole commands of a client's query buffer.
+///
+/// Request and output are moved out of the slab meanwhile, so that a command may reach any client, this one included;
+/// what others push to it in the meantime comes behind its replies.
+pub fn process_input(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else { return };
+    let mut request = std::mem::take(&mut client.io.request);
+    let mut reply = Reply { out: std::mem::take(&mut client.io.out), resp: client.resp, ..Reply::default() };
+    note_sizes(client, &request);
+    client.flags.insert(ClientFlags::EXECUTING);
+    let outer = srv.unit.current.replace(id);
+    srv.unit.begin();
+    execute_all(srv, id, &mut request, &mut reply);
+    srv.unit.current = outer;
+    put_back(srv, id, request, reply);
+}
+
+fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply) {
+    loop {
+        let Some(client) = srv.clients.get(id) else { return };
+        let limits = Limits { max_bulk: srv.config.proto_max_bulk_len, unauthenticated: !client.authenticated };
+        match request.parse(limits) {
+            Ok(Parsed::Command) => {
+                if run(srv, id, &request.argv, reply) == Flow::Stop {
+                    return;
+                }
+            }
+            Ok(Parsed::Nothing) => {}
+            Ok(Parsed::Incomplete) => return,
+            Err(error) => return protocol_error(srv, id, &error, reply),
+        }
+    }
+}
+
+fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Reply) {
+    let Server { clients, conns, .. } = srv;
+    let Some(client) = clients.get_mut(id) else { return };
+    client.flags.remove(ClientFlags::EXECUTING);
+    if client.closing == Closing::No {
+        request.compact();
+        // A client without TCP_NODELAY holds the rest back until the first part is acknowledged.
+        if request.is_incomplete()
+            && let Some(conn) = client.conn
+        {
+            conns.want_ack(conn);
+        }
+    } else {
+        request.clear();
+    }
+    client.io.request = request;
+    if !client.io.out.is_empty() {
+        reply.out.append(std::mem::take(&mut client.io.out));
+    }
+    client.io.out = reply.out;
+    let client = &*client;
+    note_output(srv, id, client.io.out.is_empty());
+}
+
+fn note_output(srv: &mut Server, id: ClientId, nothing_to_send: bool) {
+    if nothing_to_send {
+        return;
+    }
+    srv.clients.queue_write(id);
+    if over_output_limit(srv, id) {
+        close_over_limit(srv, id);
+    }
+}
+
+/// Remembers how big the query buffer was, for those who ask while it is on the stack.
+fn note_sizes(client: &mut Client, request: &Request) {
+    let (qbuf, qbuf_free) = request.sizes();
+    client.qbuf_peak = client.qbuf_peak.max(qbuf);
+    client.sizes = Sizes { qbuf, qbuf_free, argv: request.argv_bytes(), ..client.sizes };
+}
+
+fn protocol_error(srv: &mut Server, id: ClientId, error: &ProtocolError, reply: &mut Reply) {
+    verbose!("Protocol error ({}) from client: {}", error.0, client_line(srv, id));
+    refuse(srv, reply, &Fault::new(format!("ERR Protocol error: {}", error.0)));
+    close_after_reply(srv, id);
+}

@@ -1,0 +1,149 @@
+//! Opening, replacing and closing the listening sockets.
+//!
+//! `bind` names addresses; one with a leading `-` may be missing on this machine. A change at run time opens the new
+//! sockets before it gives up the old ones, so that a failure leaves the server reachable as it was.
+
+use std::io;
+
+use ae::file::Mask;
+use conn::listener::Listener;
+
+use crate::ingress::accept::on_acceptable;
+use crate::server::Server;
+use crate::state::listeners::{Kind, Open};
+use crate::warning;
+
+/// Opens all sockets that the configuration asks for, at start.
+///
+/// # Errors
+/// A sentence, already logged, when one that must open does not.
+pub fn open_all(srv: &mut Server) -> Result<(), String> {
+    for kind in [Kind::Tcp, Kind::Unix, Kind::Tls] {
+        let opened = open_kind(srv, kind)?;
+        adopt(srv, opened)?;
+    }
+    if srv.listeners.open.is_empty() {
+        return Err("Configured to not listen anywhere, exiting.".into());
+    }
+    Ok(())
+}
+
+/// Replaces the sockets of one kind by what the configuration now asks for; connections stay.
+///
+/// # Errors
+/// A sentence; the old sockets go on.
+pub fn reopen(srv: &mut Server, kind: Kind) -> Result<(), String> {
+    let wanted = port_of(srv, kind);
+    let same_port = srv.listeners.open.iter().any(|open| open.kind == kind && open.port == wanted && wanted != 0);
+    if !same_port {
+        let opened = open_kind(srv, kind)?;
+        close_kind(srv, kind);
+        return adopt(srv, opened);
+    }
+    // The addresses overlap, so the old sockets have to go first; they come back when the new ones fail.
+    let old = srv.listeners.take(kind);
+    let addresses: Vec<String> = old.iter().map(|open| open.address.clone()).collect();
+    close(srv, old);
+    match open_kind(srv, kind) {
+        Ok(opened) => adopt(srv, opened),
+        Err(error) => {
+            let restored = addresses.iter().filter_map(|address| open_tcp(srv, kind, address, wanted).ok()).collect();
+            adopt(srv, restored)?;
+            Err(error)
+        }
+    }
+}
+
+/// Closes all sockets, and removes the path of a Unix one: the end of the process.
+pub fn close_all(srv: &mut Server) {
+    for kind in [Kind::Tcp, Kind::Unix, Kind::Tls] {
+        close_kind(srv, kind);
+    }
+    if !srv.config.unixsocket.is_empty() {
+        let _ = std::fs::remove_file(&srv.config.unixsocket);
+    }
+}
+
+fn close_kind(srv: &mut Server, kind: Kind) {
+    let old = srv.listeners.take(kind);
+    close(srv, old);
+}
+
+fn close(srv: &mut Server, sockets: Vec<Open>) {
+    for open in sockets {
+        srv.el.forget(open.listener.fd());
+    }
+}
+
+fn port_of(srv: &Server, kind: Kind) -> u16 {
+    match kind {
+        Kind::Tcp => srv.config.port as u16,
+        Kind::Tls => srv.config.tls_port as u16,
+        Kind::Unix => 0,
+    }
+}
+
+fn open_kind(srv: &Server, kind: Kind) -> Result<Vec<Open>, String> {
+    if kind == Kind::Unix {
+        return open_unix(srv);
+    }
+    let port = port_of(srv, kind);
+    if port == 0 {
+        return Ok(Vec::new());
+    }
+    let mut opened = Vec::new();
+    for address in &srv.config.bind {
+        let (optional, plain) = address.strip_prefix('-').map_or((false, address.as_str()), |rest| (true, rest));
+        match open_tcp(srv, kind, plain, port) {
+            Ok(open) => opened.push(open),
+            Err(error) if optional && is_missing(&error) => {}
+            Err(error) => {
+                warning!("Warning: Could not create server TCP listening socket {plain}:{port}: {error}");
+                let sentence = format!("Failed listening on port {port} ({}), aborting.", kind.name());
+                return Err(sentence);
+            }
+        }
+    }
+    Ok(opened)
+}
+
+fn open_tcp(srv: &Server, kind: Kind, address: &str, port: u16) -> io::Result<Open> {
+    let listener = Listener::tcp(address, port, srv.config.tcp_backlog as i32, srv.config.socket_mark_id as u32)?;
+    Ok(Open { kind, address: address.to_owned(), port, listener })
+}
+
+/// Errors that mean the machine has no such address or protocol.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::ENOPROTOOPT | libc::EPROTONOSUPPORT | libc::ESOCKTNOSUPPORT | libc::EPFNOSUPPORT)
+            | Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)
+    )
+}
+
+fn open_unix(srv: &Server) -> Result<Vec<Open>, String> {
+    let path = &srv.config.unixsocket;
+    if path.is_empty() {
+        return Ok(Vec::new());
+    }
+    let perm = (srv.config.unixsocketperm != 0).then_some(srv.config.unixsocketperm as u32);
+    match Listener::unix(path.as_ref(), perm, srv.config.tcp_backlog as i32) {
+        Ok(listener) => Ok(vec![Open { kind: Kind::Unix, address: path.clone(), port: 0, listener }]),
+        Err(error) => {
+            warning!("Failed opening Unix socket: bind: {path}: {error}");
+            Err(format!("Failed opening Unix socket: {path}: {error}"))
+        }
+    }
+}
+
+/// Puts sockets to work.
+fn adopt(srv: &mut Server, opened: Vec<Open>) -> Result<(), String> {
+    for open in opened {
+        let fd = open.listener.fd();
+        srv.el
+            .add(fd, Mask::READABLE, on_acceptable, 0)
+            .map_err(|error| format!("Cannot watch the socket of {}: {error}", open.address))?;
+        srv.listeners.open.push(open);
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Keys whose time is over: removed when they are met, and sought out a few at a time.
+//!
+//! The slow cycle belongs to the clockwork: it walks the databases and scans their expiring keys until few of those it
+//! meets are over, or its share of the processor (25 % at effort 1) is used up. The fast cycle runs before the loop sleeps
+//! when the slow one ended by its time limit, a millisecond at most.
+
+use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::delete::free_entry;
+use crate::server::Server;
+use crate::sys::clock;
+
+/// Expiring keys looked at per round at effort 1.
+const KEYS_PER_ROUND: u64 = 20;
+/// Length of the fast cycle at effort 1, microseconds.
+const FAST_US: u64 = 1000;
+/// Share of the processor of the slow cycle at effort 1, per cent.
+const SLOW_PERCENT: u64 = 25;
+/// Share of keys over their time that is tolerated at effort 1, per cent.
+const STALE_PERCENT: u64 = 10;
+/// Databases visited per cycle.
+const DBS_PER_CYCLE: usize = 16;
+
+/// Removes a key whose time is over.
+pub fn delete_expired(srv: &mut Server, db: usize, key: &[u8]) {
+    let Some(entry) = srv.keys.dbs[db].db.remove(key) else { return };
+    free_entry(srv, entry, srv.config.lazyfree_lazy_expire);
+    srv.stats.expired_keys += 1;
+    key_changed(srv, db, key, 0, Event::Expired);
+}
+
+/// How hard a cycle tries, from `active-expire-effort`.
+struct Effort {
+    keys_per_round: u64,
+    limit_us: u64,
+    stale_percent: u64,
+}
+
+fn effort(srv: &Server, fast: bool) -> Effort {
+    let extra = srv.config.active_expire_effort as u64 - 1;
+    let limit_us = if fast {
+        FAST_US + FAST_US / 4 * extra
+    } else {
+        (SLOW_PERCENT + 2 * extra) * 1_000_000 / srv.config.hz as u64 / 100
+    };
+    Effort {
+        keys_per_round: KEYS_PER_ROUND + KEYS_PER_ROUND / 4 * extra,
+        limit_us,
+        stale_percent: STALE_PERCENT.saturating_sub(extra),
+    }
+}
+
+/// The cycle of the clockwork.
+pub fn slow_cycle(srv: &mut Server) {
+    cycle(srv, false);
+}
+
+/// The cycle before sleep: only when there is known to be more, and not twice in short order.
+pub fn fast_cycle(srv: &mut Server) {
+    let now_us = srv.unit.clock_ns / 1000;
+    let effort = effort(srv, true);
+    let wanted = srv.keys.expire_timed_out || srv.stats.expired_stale_perc >= effort.stale_percent as f64;
+    if wanted && now_us >= srv.keys.expire_fast_at_us + 2 * effort.limit_us {
+        srv.keys.expire_fast_at_us = now_us;
+        cycle(srv, true);
+    }
+}
+
+fn cycle(srv: &mut Server, fast: bool) {
+    if !srv.keys.active_expire {
+        return;
+    }
+    let effort = effort(srv, fast);
+    let started = clock::monotonic_us();
+    let (mut sampled, mut expired) = (0, 0);
+    srv.keys.expire_timed_out = false;
+    'databases: for _ in 0..DBS_PER_CYCLE.min(srv.keys.dbs.len()) {
+        let db = srv.keys.expire_next_db % srv.keys.dbs.len();
+        srv.keys.expire_next_db = db + 1;
+        loop {
+            let (seen, over) = round(srv, db, effort.keys_per_round);
+            sampled += seen;
+            expired += over;
+            if clock::monotonic_us() - started > effort.limit_us {
+                srv.keys.expire_timed_out = true;
+                srv.stats.expired_time_cap_reached += 1;
+                break 'databases;
+            }
+            if seen == 0 || over * 100 / seen <= effort.stale_percent {
+                break;
+            }
+        }
+    }
+    srv.stats.expire_cycle_us += clock::monotonic_us() - started;
+    let stale = if sampled == 0 { 0.0 } else { expired as f64 * 100.0 / sampled as f64 };
+    srv.stats.expired_stale_perc = stale * 0.05 + srv.stats.expired_stale_perc * 0.95;
+}
+
+/// Scans a few expiring keys of one database and removes those that are over: (seen, removed).
+fn round(srv: &mut Server, number: usize, keys: u64) -> (u64, u64) {
+    let now_ms = srv.unit.now_ms;
+    let database = &mut srv.keys.dbs[number];
+    if database.db.expires_len() == 0 {
+        database.avg_ttl_ms = 0;
+        return (0, 0);
+    }
+    let mut over: Vec<Vec<u8>> = Vec::new();
+    let (mut seen, mut ttl_sum, mut ttl_count) = (0, 0, 0);
+    database.expire_cursor = database.db.scan_expires(database.expire_cursor, keys as usize, &mut |entry| {
+        seen += 1;
+        match entry.expire() {
+            Some(at_ms) if now_ms > at_ms => over.push(entry.key().to_vec()),
+            Some(at_ms) => {
+                ttl_sum += at_ms - now_ms;
+                ttl_count += 1;
+            }
+            None => {}
+        }
+    });
+    if ttl_count > 0 {
+        let average = ttl_sum / ttl_count;
+        let before = database.avg_ttl_ms;
+        database.avg_ttl_ms = if before == 0 { average } else { before / 50 * 49 + average / 50 };
+    }
+    for key in &over {
+        delete_expired(srv, number, key);
+    }
+    (seen, over.len() as u64)
+}

@@ -1,0 +1,75 @@
+//! Storing a value under a key, and setting when a key ends: what commands and expiry share.
+
+use std::sync::Arc;
+
+use data::value::NewValue;
+use data::value::db::Expire;
+
+use crate::keyspace::delete::free_old;
+use crate::keyspace::lookup::{db_mut, fresh};
+use crate::server::Ctx;
+use crate::wire::fault::{Fault, invalid_expire};
+
+/// An argument as a value: its own buffer when it is big, else its bytes.
+pub fn value_of<'a>(cx: &Ctx<'a>, arg: usize) -> NewValue<'a> {
+    match cx.argv.shared(arg) {
+        Some(buffer) => NewValue::encode_shared(Arc::clone(buffer)),
+        None => NewValue::encode(&cx.argv[arg]),
+    }
+}
+
+/// Stores a value, whatever was there before.
+pub fn store(cx: &mut Ctx<'_>, key: &[u8], value: NewValue<'_>, expire: Expire) {
+    let lru = fresh(cx);
+    let db = cx.db;
+    let old = db_mut(cx.srv, db).set(key, value, expire, lru);
+    free_old(cx.srv, old);
+}
+
+/// How an option of SET and GETEX gives a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimeUnit {
+    /// EX: seconds from now.
+    Seconds,
+    /// PX: milliseconds from now.
+    Milliseconds,
+    /// EXAT: seconds of Unix time.
+    UnixSeconds,
+    /// PXAT: milliseconds of Unix time.
+    UnixMilliseconds,
+}
+
+impl TimeUnit {
+    /// The unit that an option's name means.
+    pub fn of_option(name: &[u8]) -> Option<TimeUnit> {
+        match name.to_ascii_lowercase().as_slice() {
+            b"ex" => Some(TimeUnit::Seconds),
+            b"px" => Some(TimeUnit::Milliseconds),
+            b"exat" => Some(TimeUnit::UnixSeconds),
+            b"pxat" => Some(TimeUnit::UnixMilliseconds),
+            _ => None,
+        }
+    }
+}
+
+/// A time given in `unit` as milliseconds of Unix time.
+///
+/// # Errors
+/// It is not above 0, or does not fit.
+pub fn expire_at(cx: &Ctx<'_>, value: i64, unit: TimeUnit) -> Result<i64, Fault> {
+    let fault = || invalid_expire(table::full_name(cx.cmd));
+    if value <= 0 {
+        return Err(fault());
+    }
+    unix_ms(cx.now_ms, value, unit).ok_or_else(fault)
+}
+
+/// As [`expire_at`], for any value that fits.
+pub fn unix_ms(now_ms: i64, value: i64, unit: TimeUnit) -> Option<i64> {
+    match unit {
+        TimeUnit::Seconds => value.checked_mul(1000)?.checked_add(now_ms),
+        TimeUnit::Milliseconds => value.checked_add(now_ms),
+        TimeUnit::UnixSeconds => value.checked_mul(1000),
+        TimeUnit::UnixMilliseconds => Some(value),
+    }
+}

@@ -1,0 +1,109 @@
+//! One client as CLIENT LIST, CLIENT INFO and the log show it.
+
+use std::fmt::Write;
+
+use conn::addr::Addr;
+
+use crate::server::Server;
+use crate::state::client::{Client, ClientFlags, ClientId, Closing};
+use crate::wire::reply::Resp;
+
+/// The line of one client, without a line end; empty when it is gone.
+pub fn client_line(srv: &Server, id: ClientId) -> String {
+    let Some(client) = srv.clients.get(id) else { return String::new() };
+    let mut line = String::with_capacity(400);
+    let (peer, local) = (peer_text(srv, client), local_text(srv, client));
+    let fd = client.conn.map_or(-1, |conn| srv.conns.fd(conn));
+    let now = srv.unit.now_ms / 1000;
+    let sizes = sizes(client);
+    let out = &client.io.out;
+    let pending = client.conn.map_or(0, |conn| srv.conns.pending_out(conn));
+    let _ = write!(
+        line,
+        "id={} addr={peer} laddr={local} fd={fd} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 \
+         qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} \
+         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+        client.id,
+        String::from_utf8_lossy(&client.name),
+        now - client.created,
+        now - client.last_active,
+        flag_letters(client),
+        client.db,
+        sizes.qbuf,
+        sizes.qbuf_free,
+        sizes.argv,
+        sizes.multi,
+        client.reply_size,
+        client.reply_peak,
+        out.tail_len(),
+        out.chunks(),
+        out.chunk_bytes() + pending,
+        memory(srv, client),
+        if client.flags.contains(ClientFlags::WRITE_HANDLER) { "rw" } else { "r" },
+        client.last_cmd.map_or("NULL", table::full_name),
+        if client.resp == Resp::V3 { 3 } else { 2 },
+        String::from_utf8_lossy(&client.lib_name),
+        String::from_utf8_lossy(&client.lib_ver),
+    );
+    line
+}
+
+/// The peer's address; a Unix client is shown by the path of the socket.
+pub fn peer_text(srv: &Server, client: &Client) -> String {
+    text(srv, client.conn.and_then(|conn| srv.conns.peer(conn)))
+}
+
+/// The server's end of the connection.
+pub fn local_text(srv: &Server, client: &Client) -> String {
+    text(srv, client.conn.and_then(|conn| srv.conns.local(conn)))
+}
+
+fn text(srv: &Server, addr: Option<&Addr>) -> String {
+    match addr {
+        Some(Addr::Unix(_)) => format!("{}:0", srv.config.unixsocket),
+        Some(addr) => addr.to_string(),
+        None => "?:0".into(),
+    }
+}
+
+/// Letters of `flags=`, `N` when there are none.
+fn flag_letters(client: &Client) -> String {
+    let letters: String = [
+        (client.flags.contains(ClientFlags::MONITOR), 'O'),
+        (client.closing == Closing::AfterReply, 'c'),
+        (client.closing == Closing::Now, 'A'),
+        (client.flags.contains(ClientFlags::UNIX), 'U'),
+        (client.flags.contains(ClientFlags::NO_EVICT), 'e'),
+        (client.flags.contains(ClientFlags::NO_TOUCH), 'T'),
+    ]
+    .iter()
+    .filter_map(|&(set, letter)| set.then_some(letter))
+    .collect();
+    if letters.is_empty() { "N".into() } else { letters }
+}
+
+/// Sizes of a client's input, wherever it is at the moment.
+fn sizes(client: &Client) -> crate::state::client::Sizes {
+    if client.flags.contains(ClientFlags::EXECUTING) {
+        return client.sizes;
+    }
+    let (qbuf, qbuf_free) = client.io.request.sizes();
+    crate::state::client::Sizes { qbuf, qbuf_free, argv: client.io.request.argv_bytes(), multi: client.sizes.multi }
+}
+
+/// All memory that a client holds, in bytes: `tot-mem`.
+pub fn memory(srv: &Server, client: &Client) -> usize {
+    let sizes = sizes(client);
+    let out = &client.io.out;
+    size_of::<Client>()
+        + sizes.qbuf
+        + sizes.qbuf_free
+        + sizes.argv
+        + sizes.multi
+        + out.tail.capacity().max(client.reply_size)
+        + out.chunk_bytes()
+        + client.name.capacity()
+        + client.lib_name.capacity()
+        + client.lib_ver.capacity()
+        + client.conn.map_or(0, |conn| srv.conns.memory(conn))
+}

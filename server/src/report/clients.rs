@@ -1,0 +1,20 @@
+//! INFO clients.
+
+use crate::report::info::Info;
+use crate::server::Server;
+
+/// Writes the section.
+pub fn write(srv: &Server, info: &mut Info) {
+    let input = srv.clients.slab.iter().map(|(_, client)| client.qbuf_peak).max().unwrap_or(0);
+    let output = srv.clients.slab.iter().map(|(_, client)| client.output_bytes()).max().unwrap_or(0);
+    info.field("connected_clients", srv.clients.len());
+    info.field("cluster_connections", 0);
+    info.field("maxclients", srv.config.maxclients);
+    info.field("client_recent_max_input_buffer", input);
+    info.field("client_recent_max_output_buffer", output);
+    info.field("blocked_clients", 0);
+    info.field("tracking_clients", 0);
+    info.field("clients_in_timeout_table", 0);
+    info.field("total_blocking_keys", 0);
+    info.field("total_blocking_keys_on_nokey", 0);
+}

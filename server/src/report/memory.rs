@@ -1,0 +1,112 @@
+//! INFO memory, and the figures that MEMORY STATS shares with it.
+
+use crate::report::client_line;
+use crate::report::info::Info;
+use crate::server::Server;
+use crate::sys::{host, memory};
+
+/// Where the memory goes, in bytes.
+pub struct Breakdown {
+    /// Allocated in all.
+    pub used: usize,
+    /// The highest `used`.
+    pub peak: usize,
+    /// Right after start.
+    pub startup: usize,
+    /// Buffers of clients.
+    pub clients: usize,
+    /// Tables of the databases.
+    pub tables: usize,
+    /// Everything that is not data.
+    pub overhead: usize,
+    /// The data.
+    pub dataset: usize,
+}
+
+/// Adds up where the memory goes.
+pub fn breakdown(srv: &Server) -> Breakdown {
+    let used = memory::used();
+    let clients = srv.clients.slab.iter().map(|(_, client)| client_line::memory(srv, client)).sum();
+    let tables = srv.keys.dbs.iter().map(|database| database.db.table_bytes()).sum();
+    let overhead = srv.memory.startup + clients + tables;
+    Breakdown {
+        used,
+        peak: memory::sample_peak(),
+        startup: srv.memory.startup,
+        clients,
+        tables,
+        overhead,
+        dataset: used.saturating_sub(overhead),
+    }
+}
+
+/// `a / b`, or 0 for an empty `b`.
+pub fn ratio(a: usize, b: usize) -> f64 {
+    if b == 0 { 0.0 } else { a as f64 / b as f64 }
+}
+
+/// Writes the section.
+pub fn write(srv: &Server, info: &mut Info) {
+    let parts = breakdown(srv);
+    let net = parts.used.saturating_sub(parts.startup);
+    info.size("used_memory", parts.used);
+    info.size("used_memory_rss", srv.memory.rss);
+    info.size("used_memory_peak", parts.peak);
+    info.field("used_memory_peak_perc", format_args!("{:.2}%", 100.0 * ratio(parts.used, parts.peak)));
+    info.field("used_memory_overhead", parts.overhead);
+    info.field("used_memory_startup", parts.startup);
+    info.field("used_memory_dataset", parts.dataset);
+    info.field("used_memory_dataset_perc", format_args!("{:.2}%", 100.0 * ratio(parts.dataset, net).min(1.0)));
+    info.field("allocator_allocated", srv.memory.arena.allocated);
+    info.field("allocator_active", srv.memory.arena.active);
+    info.field("allocator_resident", srv.memory.arena.resident);
+    info.size("total_system_memory", host::total_memory());
+    write_scripts(info);
+    info.size("maxmemory", srv.config.maxmemory as usize);
+    info.field("maxmemory_policy", srv.config.maxmemory_policy.name());
+    write_allocator(srv, info, parts.used);
+    for name in ["mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers"] {
+        info.field(name, 0);
+    }
+    info.field("mem_clients_slaves", 0);
+    info.field("mem_clients_normal", parts.clients);
+    info.field("mem_cluster_links", 0);
+    info.field("mem_aof_buffer", 0);
+    info.field("mem_allocator", memory::version());
+    info.field("active_defrag_running", 0);
+    info.field("lazyfree_pending_objects", srv.background.pending());
+    info.field("lazyfreed_objects", srv.background.freed());
+}
+
+/// There are no scripts yet.
+fn write_scripts(info: &mut Info) {
+    for name in ["used_memory_lua", "used_memory_vm_eval"] {
+        info.field(name, 0);
+    }
+    info.field("used_memory_lua_human", "0B");
+    for name in [
+        "used_memory_scripts_eval",
+        "number_of_cached_scripts",
+        "number_of_functions",
+        "number_of_libraries",
+        "used_memory_vm_functions",
+    ] {
+        info.field(name, 0);
+    }
+    info.size("used_memory_vm_total", 0);
+    info.field("used_memory_functions", 0);
+    info.size("used_memory_scripts", 0);
+}
+
+fn write_allocator(srv: &Server, info: &mut Info, used: usize) {
+    let arena = &srv.memory.arena;
+    let rss = srv.memory.rss;
+    info.ratio("allocator_frag_ratio", ratio(arena.active, arena.allocated));
+    info.field("allocator_frag_bytes", arena.active as i64 - arena.allocated as i64);
+    info.ratio("allocator_rss_ratio", ratio(arena.resident, arena.active));
+    info.field("allocator_rss_bytes", arena.resident as i64 - arena.active as i64);
+    info.ratio("rss_overhead_ratio", ratio(rss, arena.resident));
+    info.field("rss_overhead_bytes", rss as i64 - arena.resident as i64);
+    info.ratio("mem_fragmentation_ratio", ratio(rss, used));
+    info.field("mem_fragmentation_bytes", rss as i64 - used as i64);
+}

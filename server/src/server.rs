@@ -1,0 +1,135 @@
+//! The front page: the server, its one field per subject, and the types that name it.
+//!
+//! Nouns below this file (`state/*`, `wire/*`, `config/*`) never name [`Server`]; deeds above it are free functions over
+//! `&mut Server`. Procs are plain `fn`s stored as data here and written above.
+
+use ae::event_loop::{EventLoop, Host};
+use conn::conns::{ConnHost, Conns};
+use table::CmdId;
+
+use crate::config::params::Params;
+use crate::state::background::Background;
+use crate::state::client::{Client, ClientId};
+use crate::state::clients::Clients;
+use crate::state::debug::DebugState;
+use crate::state::keys::Keys;
+use crate::state::listeners::Listeners;
+use crate::state::memory::MemorySamples;
+use crate::state::process::ProcessInfo;
+use crate::state::shutdown::Shutdown;
+use crate::state::stats::Stats;
+use crate::state::tls::TlsState;
+use crate::state::unit::Unit;
+use crate::wire::fault::Fault;
+use crate::wire::reply::Reply;
+use crate::wire::request::Argv;
+
+/// Result of a command: the reply is written, or the client is told a fault.
+pub type Done = Result<(), Fault>;
+
+/// What executes a command.
+pub type Proc = fn(&mut Ctx<'_>) -> Done;
+
+/// Names and procs of commands, by the index of their [`CmdId`].
+pub struct Commands {
+    /// The proc of each command; `None` is unknown to clients.
+    pub procs: Vec<Option<Proc>>,
+    /// Whether a subcommand of it has a proc.
+    pub containers: Vec<bool>,
+    /// `rename-command`: new name in lower case to id. A command renamed to nothing is in `hidden` alone.
+    pub renamed: Vec<(Vec<u8>, CmdId)>,
+    /// Ids whose own name no longer works.
+    pub hidden: Vec<CmdId>,
+}
+
+/// What a deed below must tell one above; filled by `main`.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    /// A client is gone; it is no longer in the slab.
+    pub client_gone: fn(&mut Server, ClientId, &Client),
+}
+
+/// On whose behalf a command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client's own request.
+    Client(ClientId),
+}
+
+/// One execution of a command.
+pub struct Ctx<'a> {
+    /// The server.
+    pub srv: &'a mut Server,
+    /// The arguments, name first.
+    pub argv: &'a Argv,
+    /// Where the answer goes.
+    pub reply: &'a mut Reply,
+    /// The row that is executed.
+    pub cmd: CmdId,
+    /// The selected database.
+    pub db: usize,
+    /// On whose behalf.
+    pub origin: Origin,
+    /// Unix time in milliseconds that the command sees.
+    pub now_ms: i64,
+}
+
+impl Ctx<'_> {
+    /// The client that asked.
+    pub fn client_id(&self) -> ClientId {
+        let Origin::Client(id) = self.origin;
+        id
+    }
+}
+
+/// Everything.
+pub struct Server {
+    /// The event loop.
+    pub el: EventLoop<Server>,
+    /// Connections.
+    pub conns: Conns<Server>,
+    /// Listening sockets.
+    pub listeners: Listeners,
+    /// Directives.
+    pub config: Params,
+    /// Clients.
+    pub clients: Clients,
+    /// Databases.
+    pub keys: Keys,
+    /// What is being executed.
+    pub unit: Unit,
+    /// Counters.
+    pub stats: Stats,
+    /// Commands.
+    pub commands: Commands,
+    /// Certificates.
+    pub tls: TlsState,
+    /// The background thread.
+    pub background: Background,
+    /// Samples of memory, by cron.
+    pub memory: MemorySamples,
+    /// This process.
+    pub process: ProcessInfo,
+    /// The way out.
+    pub shutdown: Shutdown,
+    /// Switches of DEBUG.
+    pub debug: DebugState,
+    /// Calls upward.
+    pub hooks: Hooks,
+}
+
+impl Host for Server {
+    fn el(&mut self) -> &mut EventLoop<Self> {
+        &mut self.el
+    }
+}
+
+impl ConnHost for Server {
+    fn conns(&mut self) -> &mut Conns<Self> {
+        &mut self.conns
+    }
+
+    fn io(&mut self) -> (&mut EventLoop<Self>, &mut Conns<Self>) {
+        (&mut self.el, &mut self.conns)
+    }
+}

@@ -1,0 +1,45 @@
+//! The end of a client: at once when it is idle, by a queue when it may be on the stack.
+
+use crate::server::Server;
+use crate::state::client::{ClientFlags, ClientId, Closing};
+
+/// Closes a client that no command of its own is executing for.
+pub fn close_now(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get(id) else { return };
+    if client.flags.intersects(ClientFlags::EXECUTING | ClientFlags::PROTECTED) {
+        srv.clients.queue_close(id);
+        return;
+    }
+    if let Some(client) = srv.clients.remove(id) {
+        if let Some(conn) = client.conn {
+            srv.conns.close(&mut srv.el, conn);
+        }
+        (srv.hooks.client_gone)(srv, id, &client);
+    }
+}
+
+/// Lets a client have what is written for it, and then closes it; it runs no further command.
+pub fn close_after_reply(srv: &mut Server, id: ClientId) {
+    if let Some(client) = srv.clients.get_mut(id)
+        && client.closing == Closing::No
+    {
+        client.closing = Closing::AfterReply;
+        // One without output would never be flushed, and so never closed.
+        srv.clients.queue_write(id);
+    }
+}
+
+/// Closes everybody in the queue; those on the stack stay in it.
+pub fn drain_close_queue(srv: &mut Server) {
+    let mut rest = std::mem::take(&mut srv.clients.close_queue);
+    rest.retain(|&id| {
+        let on_stack = srv.clients.get(id).is_some_and(|client| {
+            client.flags.intersects(ClientFlags::EXECUTING | ClientFlags::PROTECTED)
+        });
+        if !on_stack {
+            close_now(srv, id);
+        }
+        on_stack
+    });
+    srv.clients.close_queue.append(&mut rest);
+}

@@ -1,0 +1,21 @@
+//! Names and library facts that a client gives of itself: one rule for what they may hold.
+
+use crate::state::client::Client;
+use crate::wire::fault::Fault;
+
+/// Printable ASCII without spaces: what CLIENT LIST can show in one field.
+pub fn is_clean(text: &[u8]) -> bool {
+    text.iter().all(|b| (b'!'..=b'~').contains(b))
+}
+
+/// CLIENT SETNAME; an empty name takes it away.
+///
+/// # Errors
+/// The name holds a character that would break CLIENT LIST.
+pub fn set_name(client: &mut Client, name: &[u8]) -> Result<(), Fault> {
+    if !is_clean(name) {
+        return Err(Fault::new("ERR Client names cannot contain spaces, newlines or special characters."));
+    }
+    client.name = name.to_vec();
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! The background thread that frees big values and closes files, so that the loop does not.
+//!
+//! Jobs go through a channel; their number is counted, for INFO and for whoever waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+use crossbeam_channel::{Sender, unbounded};
+
+use crate::sys::memory;
+
+/// Something whose destructor is the work.
+pub type Garbage = Box<dyn Send>;
+
+/// Handle to the thread.
+pub struct Background {
+    jobs: Option<Sender<(Garbage, u64)>>,
+    pending: Arc<AtomicU64>,
+    freed: Arc<AtomicU64>,
+}
+
+impl Background {
+    /// Starts the thread.
+    pub fn start() -> Self {
+        let (jobs, inbox) = unbounded::<(Garbage, u64)>();
+        let (pending, freed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (pending_there, freed_there) = (Arc::clone(&pending), Arc::clone(&freed));
+        let thread = thread::Builder::new().name("bio_lazy_free".into()).spawn(move || {
+            for (garbage, objects) in inbox {
+                drop(garbage);
+                memory::fold();
+                pending_there.fetch_sub(objects, Relaxed);
+                freed_there.fetch_add(objects, Relaxed);
+            }
+        });
+        Background { jobs: thread.is_ok().then_some(jobs), pending, freed }
+    }
+
+    /// Frees `garbage`, which counts as `objects`, on the thread (or here, if it could not be started).
+    pub fn free(&self, garbage: Garbage, objects: u64) {
+        self.pending.fetch_add(objects, Relaxed);
+        match &self.jobs {
+            Some(jobs) => drop(jobs.send((garbage, objects))),
+            None => {
+                drop(garbage);
+                self.pending.fetch_sub(objects, Relaxed);
+            }
+        }
+    }
+
+    /// Objects waiting: `lazyfree_pending_objects`.
+    pub fn pending(&self) -> u64 {
+        self.pending.load(Relaxed)
+    }
+
+    /// Objects freed since start or reset: `lazyfreed_objects`.
+    pub fn freed(&self) -> u64 {
+        self.freed.load(Relaxed)
+    }
+
+    /// Forgets how many were freed.
+    pub fn reset_freed(&self) {
+        self.freed.store(0, Relaxed);
+    }
+}

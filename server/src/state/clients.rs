@@ -1,0 +1,98 @@
+//! All clients, and the queues of what is to be done with them later.
+//!
+//! Closing and sending are never done in the middle of a command: an id is queued here, and one named line drains the
+//! queue (`house/before_sleep`, and `ingress/input` for the client at hand).
+
+use std::collections::BTreeMap;
+
+use data::ds::slab::Slab;
+
+use crate::state::client::{Client, ClientFlags, ClientId, Closing};
+
+/// The clients of the server.
+#[derive(Default)]
+pub struct Clients {
+    /// Every client by its place.
+    pub slab: Slab<Client>,
+    /// Places by public number: CLIENT LIST's order, CLIENT KILL ID.
+    pub by_number: BTreeMap<u64, ClientId>,
+    /// Clients with output to send.
+    pub pending_write: Vec<ClientId>,
+    /// Clients to close.
+    pub close_queue: Vec<ClientId>,
+    next_number: u64,
+    /// Where the cron's walk over all clients stands: the number of the client looked at last.
+    pub cron_cursor: u64,
+}
+
+impl Clients {
+    /// Adds a client and gives it its number.
+    pub fn add(&mut self, mut client: Client) -> ClientId {
+        self.next_number += 1;
+        client.id = self.next_number;
+        let number = client.id;
+        let id = self.slab.insert(client);
+        self.by_number.insert(number, id);
+        id
+    }
+
+    /// Removes a client; what it owned is dropped by the caller.
+    pub fn remove(&mut self, id: ClientId) -> Option<Client> {
+        let client = self.slab.remove(id)?;
+        self.by_number.remove(&client.id);
+        Some(client)
+    }
+
+    /// The client at `id`, if it is still there.
+    #[inline]
+    pub fn get(&self, id: ClientId) -> Option<&Client> {
+        self.slab.get(id)
+    }
+
+    /// The client at `id`, if it is still there.
+    #[inline]
+    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.slab.get_mut(id)
+    }
+
+    /// Number of clients.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Whether nobody is connected.
+    pub fn is_empty(&self) -> bool {
+        self.slab.len() == 0
+    }
+
+    /// The public number the next client gets.
+    pub fn next_number(&self) -> u64 {
+        self.next_number + 1
+    }
+
+    /// Queues output to be sent before the loop sleeps.
+    #[inline]
+    pub fn queue_write(&mut self, id: ClientId) {
+        if let Some(client) = self.slab.get_mut(id)
+            && !client.flags.intersects(ClientFlags::PENDING_WRITE | ClientFlags::WRITE_HANDLER)
+        {
+            client.flags.insert(ClientFlags::PENDING_WRITE);
+            self.pending_write.push(id);
+        }
+    }
+
+    /// Queues a client to be closed at the next safe point.
+    pub fn queue_close(&mut self, id: ClientId) {
+        if let Some(client) = self.slab.get_mut(id)
+            && client.closing != Closing::Now
+        {
+            client.closing = Closing::Now;
+            self.close_queue.push(id);
+        }
+    }
+
+    /// Places of all clients in the order they connected.
+    pub fn ids(&self) -> Vec<ClientId> {
+        self.by_number.values().copied().collect()
+    }
+}

@@ -1,0 +1,50 @@
+//! The databases, and where active expiry stands in them.
+
+use data::util::rand::Rng;
+use data::value::db::Db;
+
+/// One numbered database.
+#[derive(Default)]
+pub struct Database {
+    /// Keys, values, expiries.
+    pub db: Db,
+    /// Running mean of the time left to keys with an expiry, in milliseconds.
+    pub avg_ttl_ms: i64,
+    /// Where the scan of the expiries stands.
+    pub expire_cursor: u64,
+}
+
+/// All databases.
+pub struct Keys {
+    /// By number.
+    pub dbs: Vec<Database>,
+    /// Random choices: RANDOMKEY, sampling.
+    pub rng: Rng,
+    /// Where active expiry goes on: the number of a database.
+    pub expire_next_db: usize,
+    /// The latest slow cycle of active expiry ended by its time limit.
+    pub expire_timed_out: bool,
+    /// When the latest fast cycle began, monotonic microseconds.
+    pub expire_fast_at_us: u64,
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub active_expire: bool,
+}
+
+impl Keys {
+    /// `count` empty databases.
+    pub fn new(count: usize, seed: u64) -> Self {
+        Keys {
+            dbs: (0..count).map(|_| Database::default()).collect(),
+            rng: Rng::new(seed),
+            expire_next_db: 0,
+            expire_timed_out: false,
+            expire_fast_at_us: 0,
+            active_expire: true,
+        }
+    }
+
+    /// Number of keys in all databases.
+    pub fn total(&self) -> usize {
+        self.dbs.iter().map(|database| database.db.len()).sum()
+    }
+}

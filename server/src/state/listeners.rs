@@ -1,0 +1,58 @@
+//! The sockets that accept connections.
+
+use conn::listener::Listener;
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Plain TCP.
+    Tcp,
+    /// A Unix socket.
+    Unix,
+    /// TLS over TCP.
+    Tls,
+}
+
+impl Kind {
+    /// The word in log lines and in INFO.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Tcp => "tcp",
+            Kind::Unix => "unix",
+            Kind::Tls => "tls",
+        }
+    }
+}
+
+/// One listening socket.
+pub struct Open {
+    /// What is spoken on it.
+    pub kind: Kind,
+    /// The address as configured, or the path.
+    pub address: String,
+    /// Its port; 0 for a Unix socket.
+    pub port: u16,
+    /// The socket.
+    pub listener: Listener,
+}
+
+/// All listening sockets.
+#[derive(Default)]
+pub struct Listeners {
+    /// In the order they were opened.
+    pub open: Vec<Open>,
+}
+
+impl Listeners {
+    /// The listener behind a descriptor.
+    pub fn by_fd(&self, fd: i32) -> Option<&Open> {
+        self.open.iter().find(|open| open.listener.fd() == fd)
+    }
+
+    /// Removes and returns all listeners of a kind.
+    pub fn take(&mut self, kind: Kind) -> Vec<Open> {
+        let (taken, kept) = std::mem::take(&mut self.open).into_iter().partition(|open| open.kind == kind);
+        self.open = kept;
+        taken
+    }
+}

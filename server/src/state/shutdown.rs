@@ -1,0 +1,10 @@
+//! Whether the server is on its way out.
+
+use crate::config::params::ShutdownFlags;
+
+/// State of the shutdown.
+#[derive(Default)]
+pub struct Shutdown {
+    /// A shutdown is under way.
+    pub asap: Option<ShutdownFlags>,
+}

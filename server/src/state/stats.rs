@@ -1,0 +1,253 @@
+//! Counters behind INFO. All are since start or CONFIG RESETSTAT.
+
+use std::collections::BTreeMap;
+
+use table::CmdId;
+
+/// Number of samples behind an instantaneous rate.
+const SAMPLES: usize = 16;
+/// Histogram of one command's latencies: buckets of powers of two nanoseconds, each cut into [`SUB`] parts.
+const SUB_BITS: u32 = 5;
+const SUB: usize = 1 << SUB_BITS;
+/// Errors with this many different codes are counted; beyond, a client is inventing them.
+pub const MAX_ERROR_CODES: usize = 128;
+
+/// A rate, sampled by cron.
+#[derive(Default, Clone, Copy)]
+pub struct Rate {
+    samples: [u64; SAMPLES],
+    next: usize,
+    last_value: u64,
+    last_ms: u64,
+}
+
+impl Rate {
+    /// Takes a sample of an ever growing counter at a monotonic time in milliseconds.
+    pub fn sample(&mut self, value: u64, now_ms: u64) {
+        let elapsed = now_ms.saturating_sub(self.last_ms);
+        if elapsed > 0 {
+            self.samples[self.next] = value.saturating_sub(self.last_value) * 1000 / elapsed;
+            self.next = (self.next + 1) % SAMPLES;
+        }
+        self.last_value = value;
+        self.last_ms = now_ms;
+    }
+
+    /// Mean over the latest samples, per second.
+    pub fn per_second(&self) -> u64 {
+        self.samples.iter().sum::<u64>() / SAMPLES as u64
+    }
+}
+
+/// Log-linear histogram of durations in nanoseconds, 3 % wide buckets, up to one second.
+#[derive(Clone, Default)]
+pub struct Latency {
+    counts: Vec<u32>,
+    total: u64,
+}
+
+impl Latency {
+    /// Counts one duration.
+    #[inline]
+    pub fn record(&mut self, ns: u64) {
+        let ns = ns.clamp(1, 1_000_000_000);
+        let index = Self::index(ns);
+        if self.counts.is_empty() {
+            self.counts = vec![0; Self::index(1_000_000_000) + 1];
+        }
+        self.counts[index] = self.counts[index].saturating_add(1);
+        self.total += 1;
+    }
+
+    #[inline]
+    fn index(ns: u64) -> usize {
+        let exponent = (63 - ns.leading_zeros()).max(SUB_BITS) - SUB_BITS;
+        exponent as usize * SUB + (ns >> exponent) as usize
+    }
+
+    /// Upper edge in nanoseconds of the bucket with this index.
+    fn edge(index: usize) -> u64 {
+        let exponent = (index / SUB).saturating_sub(1);
+        let mantissa = (index - exponent * SUB) as u64;
+        ((mantissa + 1) << exponent) - 1
+    }
+
+    /// Number of durations counted.
+    pub fn count(&self) -> u64 {
+        self.total
+    }
+
+    /// The duration in nanoseconds that `percentile` per cent of all do not exceed.
+    pub fn percentile(&self, percentile: f64) -> u64 {
+        let target = ((percentile / 100.0 * self.total as f64).ceil() as u64).max(1);
+        let mut seen = 0;
+        for (index, &count) in self.counts.iter().enumerate() {
+            seen += u64::from(count);
+            if seen >= target {
+                return Self::edge(index);
+            }
+        }
+        0
+    }
+
+    /// Cumulative counts at powers of two microseconds, as LATENCY HISTOGRAM shows them: (µs, count).
+    pub fn cumulative(&self) -> Vec<(u64, u64)> {
+        let mut rows = Vec::new();
+        let (mut seen, mut bound_us) = (0u64, 1u64);
+        for (index, &count) in self.counts.iter().enumerate() {
+            while Self::edge(index) > bound_us * 1000 {
+                if seen > 0 && rows.last().is_none_or(|&(_, n)| n != seen) {
+                    rows.push((bound_us, seen));
+                }
+                bound_us *= 2;
+            }
+            seen += u64::from(count);
+        }
+        if seen > 0 && rows.last().is_none_or(|&(_, n)| n != seen) {
+            rows.push((bound_us, seen));
+        }
+        rows
+    }
+}
+
+/// What is counted per command.
+#[derive(Clone, Default)]
+pub struct CommandStats {
+    /// Executions.
+    pub calls: u64,
+    /// Time in execution, nanoseconds.
+    pub time_ns: u64,
+    /// Refused before execution.
+    pub rejected: u64,
+    /// Executed and ended in an error.
+    pub failed: u64,
+    /// Distribution of the execution time.
+    pub latency: Latency,
+}
+
+/// Counters of the server.
+#[derive(Default)]
+pub struct Stats {
+    /// Connections accepted.
+    pub connections: u64,
+    /// Commands executed.
+    pub commands: u64,
+    /// Connections refused by `maxclients`.
+    pub rejected_connections: u64,
+    /// Bytes read from clients.
+    pub input_bytes: u64,
+    /// Bytes sent to clients.
+    pub output_bytes: u64,
+    /// Events of reading.
+    pub reads: u64,
+    /// Events of writing.
+    pub writes: u64,
+    /// Keys removed because their time was over.
+    pub expired_keys: u64,
+    /// Estimate of keys whose time is over and that are still there, per cent.
+    pub expired_stale_perc: f64,
+    /// Rounds of active expiry ended by their time limit.
+    pub expired_time_cap_reached: u64,
+    /// Time spent in active expiry, microseconds.
+    pub expire_cycle_us: u64,
+    /// Lookups that found a key.
+    pub hits: u64,
+    /// Lookups that found none.
+    pub misses: u64,
+    /// Error replies.
+    pub error_replies: u64,
+    /// Error replies by code.
+    pub errors: BTreeMap<Vec<u8>, u64>,
+    /// Queries over `client-query-buffer-limit`.
+    pub query_buffer_disconnects: u64,
+    /// Clients closed over their output limit.
+    pub output_buffer_disconnects: u64,
+    /// Reply buffers made smaller and bigger.
+    pub reply_buffer_shrinks: u64,
+    /// Reply buffers made bigger.
+    pub reply_buffer_expands: u64,
+    /// Failed authentications.
+    pub auth_failures: u64,
+    /// Changes of the data set: `rdb_changes_since_last_save`.
+    pub dirty: u64,
+    /// Commands per second.
+    pub command_rate: Rate,
+    /// Bytes read per second.
+    pub input_rate: Rate,
+    /// Bytes sent per second.
+    pub output_rate: Rate,
+    /// Turns of the event loop.
+    pub loop_turns: u64,
+    /// Time of all turns without the sleep, microseconds.
+    pub loop_us: u64,
+    /// Time of all turns spent in commands, microseconds.
+    pub loop_commands_us: u64,
+    /// Turns of the event loop per second.
+    pub loop_rate: Rate,
+    /// Time of turns per second, microseconds.
+    pub loop_time_rate: Rate,
+    /// Per command, by its number.
+    pub by_command: Vec<CommandStats>,
+}
+
+impl Stats {
+    /// The counters of one command.
+    #[inline]
+    pub fn command(&mut self, id: CmdId) -> &mut CommandStats {
+        if self.by_command.is_empty() {
+            self.by_command.resize(table::COUNT, CommandStats::default());
+        }
+        &mut self.by_command[id.index()]
+    }
+
+    /// Counts an error reply under its code.
+    pub fn count_error(&mut self, code: &[u8]) {
+        self.error_replies += 1;
+        if self.errors.len() < MAX_ERROR_CODES || self.errors.contains_key(code) {
+            *self.errors.entry(code.to_vec()).or_default() += 1;
+        }
+    }
+
+    /// CONFIG RESETSTAT: everything but what describes the present.
+    pub fn reset(&mut self) {
+        *self = Stats { dirty: self.dirty, ..Stats::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Latency, Rate};
+
+    #[test]
+    fn percentiles_are_within_a_bucket() {
+        let mut latency = Latency::default();
+        for ns in 1..=100_000u64 {
+            latency.record(ns);
+        }
+        for (percentile, exact) in [(50.0, 50_000.0), (99.0, 99_000.0), (100.0, 100_000.0)] {
+            let got = latency.percentile(percentile) as f64;
+            assert!((got / exact - 1.0).abs() < 0.04, "{percentile}: {got}");
+        }
+        let rows = latency.cumulative();
+        assert_eq!(rows.last().map(|row| row.1), Some(100_000));
+        assert!(rows.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1));
+    }
+
+    #[test]
+    fn every_duration_lies_in_its_bucket() {
+        for ns in (0..30).flat_map(|shift| [(1u64 << shift), (1u64 << shift) + 1, (3u64 << shift) / 2]) {
+            let index = Latency::index(ns);
+            assert!(ns <= Latency::edge(index), "{ns}");
+            assert!(index == 0 || ns > Latency::edge(index - 1), "{ns}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_the_mean_of_its_samples() {
+        let mut rate = Rate::default();
+        for i in 0..=16 {
+            rate.sample(i * 50, 1 + i * 100);
+        }
+        assert!((490..=530).contains(&rate.per_second()), "{}", rate.per_second());
+    }
+}

@@ -1,0 +1,95 @@
+//! What the system says about itself and about this process: memory, processor time, settings that hurt.
+
+#![allow(unsafe_code)]
+
+use std::fs;
+
+/// Resident memory of this process, in bytes; 0 when the system does not tell.
+pub fn resident() -> usize {
+    let pages = fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()))
+        .unwrap_or(0);
+    pages * page_size()
+}
+
+/// Size of a page, in bytes.
+pub fn page_size() -> usize {
+    // SAFETY: only asks.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
+}
+
+/// Physical memory of the machine, in bytes.
+pub fn total_memory() -> usize {
+    // SAFETY: only asks.
+    let pages = unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) };
+    pages.max(0) as usize * page_size()
+}
+
+/// Whose processor time is asked for.
+#[derive(Clone, Copy)]
+pub enum Who {
+    /// The process with all its threads.
+    Process,
+    /// Children that have ended.
+    Children,
+    /// The calling thread.
+    Thread,
+}
+
+/// Seconds of processor time: in the kernel, and outside it.
+pub fn cpu_seconds(who: Who) -> (f64, f64) {
+    let who = match who {
+        Who::Process => libc::RUSAGE_SELF,
+        Who::Children => libc::RUSAGE_CHILDREN,
+        Who::Thread => libc::RUSAGE_THREAD,
+    };
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: getrusage fills the struct.
+    let usage = unsafe {
+        libc::getrusage(who, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    (seconds(usage.ru_stime), seconds(usage.ru_utime))
+}
+
+/// `vm.overcommit_memory`, when the system has it.
+pub fn overcommit() -> Option<i32> {
+    fs::read_to_string("/proc/sys/vm/overcommit_memory").ok()?.trim().parse().ok()
+}
+
+/// Whether transparent huge pages are always used.
+pub fn huge_pages_always() -> bool {
+    fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").is_ok_and(|text| text.contains("[always]"))
+}
+
+/// Keeps transparent huge pages away from this process: with a forked child each write would copy 2 MiB.
+pub fn disable_huge_pages() -> bool {
+    // SAFETY: the call takes plain numbers.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0 }
+}
+
+/// The longest accept queue the system allows.
+pub fn somaxconn() -> Option<i32> {
+    fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse().ok()
+}
+
+/// `current_clocksource`, whose slowest kinds make each clock reading a system call.
+pub fn clocksource() -> Option<String> {
+    let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// `oom_score_adj` of this process.
+pub fn oom_score_adj() -> Option<i32> {
+    fs::read_to_string("/proc/self/oom_score_adj").ok()?.trim().parse().ok()
+}
+
+/// Sets `oom_score_adj` of this process.
+///
+/// # Errors
+/// The system refuses.
+pub fn set_oom_score_adj(value: i32) -> std::io::Result<()> {
+    fs::write("/proc/self/oom_score_adj", value.to_string())
+}

@@ -1,0 +1,217 @@
+//! This process towards the system: signals, title, daemon, supervision, descriptors.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering::Relaxed};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+/// The signal that asked for a shutdown; 0 is none.
+static SHUTDOWN_SIGNAL: AtomicI32 = AtomicI32::new(0);
+/// Where the kernel keeps the arguments, and how many bytes lie there in one piece with the environment.
+static TITLE_START: AtomicPtr<c_char> = AtomicPtr::new(ptr::null_mut());
+static TITLE_ROOM: AtomicUsize = AtomicUsize::new(0);
+
+/// Measures the room for a process title before `main`, while the original pointers are at hand.
+extern "C" fn note_arguments(argc: c_int, argv: *mut *mut c_char, envp: *mut *mut c_char) {
+    // SAFETY: the loader passes the arrays that `execve` laid out: NUL-terminated strings, one behind the other.
+    unsafe {
+        let start = if argc > 0 { *argv } else { ptr::null_mut() };
+        if start.is_null() {
+            return;
+        }
+        let mut end = start;
+        let strings = (0..argc as usize).map(|i| *argv.add(i)).chain((0..).map(|i| *envp.add(i)).take_while(|s| !s.is_null()));
+        for string in strings {
+            if string == end || string == start {
+                end = string.add(CStr::from_ptr(string).to_bytes_with_nul().len());
+            }
+        }
+        TITLE_START.store(start, Relaxed);
+        TITLE_ROOM.store(end.offset_from(start) as usize, Relaxed);
+    }
+}
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static NOTE_ARGUMENTS: extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_char) = note_arguments;
+
+/// Moves the environment out of the way, so that [`set_title`] may write over it. Call it first thing in `main`, after
+/// the arguments were copied.
+pub fn reserve_title() {
+    for (name, value) in std::env::vars_os().collect::<Vec<_>>() {
+        // SAFETY: no other thread runs yet. Setting a variable anew copies it to the heap.
+        unsafe {
+            std::env::remove_var(&name);
+            std::env::set_var(&name, &value);
+        }
+    }
+}
+
+/// Sets what `ps` shows.
+pub fn set_title(title: &str) {
+    let (start, room) = (TITLE_START.load(Relaxed), TITLE_ROOM.load(Relaxed));
+    if start.is_null() || room < 2 {
+        return;
+    }
+    let len = title.len().min(room - 1);
+    // SAFETY: `room` bytes from `start` are ours: arguments that were copied and an environment that moved.
+    unsafe {
+        ptr::write_bytes(start, 0, room);
+        ptr::copy_nonoverlapping(title.as_ptr().cast(), start, len);
+    }
+}
+
+extern "C" fn on_shutdown_signal(signal: c_int) {
+    // A second SIGINT means now: the operator's terminal is waiting.
+    if SHUTDOWN_SIGNAL.swap(signal, Relaxed) == libc::SIGINT && signal == libc::SIGINT {
+        // SAFETY: _exit is async-signal-safe.
+        unsafe { libc::_exit(1) };
+    }
+}
+
+/// TERM and INT ask for a shutdown; HUP and PIPE are nothing to a server.
+///
+/// # Errors
+/// The system refuses a handler.
+pub fn install_signals() -> nix::Result<()> {
+    let ask = SigAction::new(SigHandler::Handler(on_shutdown_signal), SaFlags::empty(), SigSet::empty());
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    for (signal, action) in
+        [(Signal::SIGTERM, &ask), (Signal::SIGINT, &ask), (Signal::SIGHUP, &ignore), (Signal::SIGPIPE, &ignore)]
+    {
+        // SAFETY: the handler only touches an atomic, or exits.
+        unsafe { sigaction(signal, action)? };
+    }
+    Ok(())
+}
+
+/// The signal that asks for a shutdown, if one came.
+pub fn shutdown_signal() -> Option<&'static str> {
+    match SHUTDOWN_SIGNAL.load(Relaxed) {
+        libc::SIGTERM => Some("SIGTERM"),
+        libc::SIGINT => Some("SIGINT"),
+        _ => None,
+    }
+}
+
+/// Forgets the signal: the shutdown it asked for was cancelled.
+pub fn forget_shutdown_signal() {
+    SHUTDOWN_SIGNAL.store(0, Relaxed);
+}
+
+/// Goes into the background: a child of its own session, without the terminal. The parent exits.
+///
+/// # Errors
+/// The system cannot fork.
+pub fn daemonize() -> io::Result<()> {
+    // SAFETY: called before any thread is started; the parent leaves without running destructors.
+    unsafe {
+        match libc::fork() {
+            -1 => return Err(io::Error::last_os_error()),
+            0 => {}
+            _ => libc::_exit(0),
+        }
+        libc::setsid();
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        if null >= 0 {
+            for fd in 0..=2 {
+                libc::dup2(null, fd);
+            }
+            if null > 2 {
+                libc::close(null);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tells systemd, when it asked to be told. Returns whether it did.
+pub fn notify_systemd(message: &str) -> bool {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return false };
+    let Ok(socket) = UnixDatagram::unbound() else { return false };
+    use std::os::unix::ffi::OsStrExt;
+    let path = path.as_bytes();
+    let sent = if path.first() == Some(&b'@') {
+        use std::os::linux::net::SocketAddrExt;
+        std::os::unix::net::SocketAddr::from_abstract_name(&path[1..])
+            .and_then(|addr| socket.send_to_addr(message.as_bytes(), &addr))
+    } else {
+        socket.send_to(message.as_bytes(), std::ffi::OsStr::from_bytes(path))
+    };
+    sent.is_ok()
+}
+
+/// Raises the limit of open descriptors to `wanted`, or as far as the system lets us; returns the limit in force.
+pub fn raise_descriptors(wanted: u64) -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1024 };
+    if soft >= wanted {
+        return soft;
+    }
+    // A privileged process may pass its hard limit; others get as near as they can, 16 at a time.
+    let mut target = wanted;
+    while target > soft {
+        if setrlimit(Resource::RLIMIT_NOFILE, target, hard.max(target)).is_ok() {
+            return target;
+        }
+        target = target.saturating_sub(16);
+    }
+    soft
+}
+
+/// Bytes from the system's generator.
+///
+/// # Panics
+/// The system has no generator.
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0u8; N];
+    // SAFETY: the buffer is valid for its length.
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), N, 0) };
+    assert_eq!(got, N as isize, "the system gives no random bytes");
+    bytes
+}
+
+/// Writes the pid to `path`.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_pidfile(path: &str) -> io::Result<()> {
+    fs::write(path, format!("{}\n", std::process::id()))
+}
+
+/// Absolute form of a path that need not exist.
+pub fn absolute(path: &str) -> String {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned())
+}
+
+/// Names of the kernel: sysname, release, machine.
+pub fn uname() -> (String, String, String) {
+    let mut name = std::mem::MaybeUninit::<libc::utsname>::zeroed();
+    // SAFETY: uname fills the struct with NUL-terminated arrays.
+    let name = unsafe {
+        libc::uname(name.as_mut_ptr());
+        name.assume_init()
+    };
+    let text = |field: &[c_char]| {
+        // SAFETY: as above.
+        unsafe { CStr::from_ptr(field.as_ptr()) }.to_string_lossy().into_owned()
+    };
+    (text(&name.sysname), text(&name.release), text(&name.machine))
+}
+
+/// Leaves the process group's terminal alone and ends this process without destructors.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(code) }
+}
+
+/// A C string of a path, for calls that want one.
+pub fn c_path(path: &str) -> Option<CString> {
+    CString::new(path).ok()
+}

@@ -1,0 +1,115 @@
+//! Every error text that a client may be told.
+//!
+//! A fault begins with its code (`ERR`, `WRONGTYPE`, …): INFO `errorstats` counts by it. Texts that take an argument
+//! are built by a function; the reply writer replaces CR and LF in them, so no argument can forge a second reply.
+
+use std::borrow::Cow;
+
+/// What a client is told instead of a result, without the leading `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault(pub Cow<'static, [u8]>);
+
+/// The wrong number of bytes was asked for, and similar texts that never change.
+macro_rules! texts {
+    ($($name:ident = $text:literal;)*) => {
+        $(#[doc = concat!("`", $text, "`")] pub const $name: Fault = Fault(Cow::Borrowed($text.as_bytes()));)*
+    };
+}
+
+texts! {
+    SYNTAX = "ERR syntax error";
+    WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    NO_SUCH_KEY = "ERR no such key";
+    SAME_OBJECT = "ERR source and destination objects are the same";
+    OUT_OF_RANGE_INDEX = "ERR index out of range";
+    NOT_INTEGER = "ERR value is not an integer or out of range";
+    OUT_OF_RANGE = "ERR value is out of range";
+    MUST_BE_POSITIVE = "ERR value is out of range, must be positive";
+    NOT_FLOAT = "ERR value is not a valid float";
+    NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity";
+    OVERFLOW = "ERR increment or decrement would overflow";
+    DECREMENT_OVERFLOW = "ERR decrement would overflow";
+    STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    OFFSET_OUT_OF_RANGE = "ERR offset is out of range";
+    NO_AUTH = "NOAUTH Authentication required.";
+    NO_PROTO = "NOPROTO unsupported protocol version";
+    WRONG_PASS = "WRONGPASS invalid username-password pair or user is disabled.";
+    AUTH_NO_PASSWORD = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
+    HELLO_NO_AUTH = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+    MAX_CLIENTS = "ERR max number of clients reached";
+    DB_INDEX = "ERR DB index is out of range";
+    INVALID_DB_INDEX = "ERR invalid DB index";
+    LOADING = "LOADING Redis is loading the dataset in memory";
+    OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+    NO_SUCH_CLIENT = "ERR No such client";
+    INVALID_CURSOR = "ERR invalid cursor";
+    EXECABORT = "EXECABORT Transaction discarded because of previous errors.";
+    PUSH_NEEDS_RESP3 = "ERR RESP2 is not supported by this command";
+    NOT_KEY_COMMAND = "ERR The command has no key arguments";
+    INVALID_COMMAND = "ERR Invalid command specified";
+    SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
+    NO_SHUTDOWN = "ERR No shutdown in progress.";
+    COPY_TO_SAME = "ERR source and destination objects are the same";
+}
+
+impl Fault {
+    /// A fault with a text of its own.
+    pub fn new(text: impl Into<String>) -> Self {
+        Fault(Cow::Owned(text.into().into_bytes()))
+    }
+
+    /// A fault whose text carries bytes of a request.
+    pub fn bytes(text: Vec<u8>) -> Self {
+        Fault(Cow::Owned(text))
+    }
+
+    /// The code: the first word.
+    pub fn code(&self) -> &[u8] {
+        self.0.split(|&b| b == b' ').next().unwrap_or_default()
+    }
+}
+
+/// The given name is no command; the first arguments are shown, as far as 128 bytes go.
+pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Fault {
+    let mut shown = Vec::new();
+    for arg in args {
+        if shown.len() >= 128 {
+            break;
+        }
+        let room = 128 - shown.len();
+        shown.push(b'\'');
+        shown.extend_from_slice(&arg[..arg.len().min(room)]);
+        shown.extend_from_slice(b"' ");
+    }
+    let mut text = b"ERR unknown command '".to_vec();
+    text.extend_from_slice(&name[..name.len().min(128)]);
+    text.extend_from_slice(b"', with args beginning with: ");
+    text.extend_from_slice(&shown);
+    Fault::bytes(text)
+}
+
+/// The given name is no subcommand of `parent`.
+pub fn unknown_subcommand(parent: &str, name: &[u8]) -> Fault {
+    let mut text = b"ERR unknown subcommand '".to_vec();
+    text.extend_from_slice(&name[..name.len().min(128)]);
+    text.extend_from_slice(format!("'. Try {} HELP.", parent.to_uppercase()).as_bytes());
+    Fault::bytes(text)
+}
+
+/// A subcommand that exists but not with these arguments (containers that parse their own).
+pub fn subcommand_syntax(parent: &str, name: &[u8]) -> Fault {
+    let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
+    text.extend_from_slice(&name[..name.len().min(128)]);
+    text.extend_from_slice(format!("'. Try {} HELP.", parent.to_uppercase()).as_bytes());
+    Fault::bytes(text)
+}
+
+/// The command's arity does not fit; `full_name` is `config|get` for a subcommand.
+pub fn arity(full_name: &str) -> Fault {
+    Fault::new(format!("ERR wrong number of arguments for '{full_name}' command"))
+}
+
+/// The expiry of `full_name` is not usable.
+pub fn invalid_expire(full_name: &str) -> Fault {
+    Fault::new(format!("ERR invalid expire time in '{full_name}' command"))
+}

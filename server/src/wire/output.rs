@@ -1,0 +1,222 @@
+//! Bytes on their way to a client: a buffer that grows, and big values that are shared, not copied.
+//!
+//! ```text
+//! front: chunk, chunk, … (whole, immutable)   then   tail: the buffer being written
+//! ```
+//!
+//! # Invariants
+//! 1. `len` is the number of bytes not yet sent, over all parts.
+//! 2. `sent` counts bytes of the first part that are out already; a part leaves when it is out whole, so that a slow
+//!    reader costs no moving of bytes.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+
+/// The tail becomes a chunk of its own when it has reached this size, in bytes.
+const CHUNK: usize = 64 * 1024;
+/// A tail up to this size is kept for the next reply when all is sent, in bytes.
+pub const KEEP_TAIL: usize = 16 * 1024;
+
+#[derive(Debug)]
+enum Chunk {
+    Owned(Vec<u8>),
+    Shared(Arc<Vec<u8>>),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Chunk::Owned(bytes) => bytes,
+            Chunk::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// The output of one client.
+#[derive(Debug, Default)]
+pub struct Output {
+    front: VecDeque<Chunk>,
+    /// The buffer being written; the reply writer appends to it directly.
+    pub tail: Vec<u8>,
+    front_bytes: usize,
+    sent: usize,
+}
+
+impl Output {
+    /// Bytes not yet sent.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.front_bytes + self.tail.len() - self.sent
+    }
+
+    /// Whether all is sent.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes in the tail: `obl` of CLIENT LIST.
+    pub fn tail_len(&self) -> usize {
+        self.tail.len()
+    }
+
+    /// Number of chunks in front of the tail: `oll` of CLIENT LIST.
+    pub fn chunks(&self) -> usize {
+        self.front.len()
+    }
+
+    /// Heap bytes behind the chunks: `omem` of CLIENT LIST.
+    pub fn chunk_bytes(&self) -> usize {
+        self.front_bytes + self.front.len() * size_of::<Chunk>()
+    }
+
+    /// Appends a value without copying it.
+    pub fn push_shared(&mut self, bytes: Arc<Vec<u8>>) {
+        self.seal();
+        self.front_bytes += bytes.len();
+        self.front.push_back(Chunk::Shared(bytes));
+    }
+
+    /// Closes a tail that has grown big. The reply writer calls this when no deferred length is open.
+    #[inline]
+    pub fn seal_if_big(&mut self) {
+        if self.tail.len() >= CHUNK {
+            self.seal();
+        }
+    }
+
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            self.front_bytes += self.tail.len();
+            self.front.push_back(Chunk::Owned(std::mem::take(&mut self.tail)));
+        }
+    }
+
+    /// Appends all of `other`.
+    pub fn append(&mut self, mut other: Output) {
+        debug_assert_eq!(other.sent, 0, "only unsent output is appended");
+        if other.front.is_empty() {
+            self.tail.extend_from_slice(&other.tail);
+            self.seal_if_big();
+        } else {
+            self.seal();
+            self.front_bytes += other.front_bytes;
+            self.front.append(&mut other.front);
+            self.tail = other.tail;
+        }
+    }
+
+    /// The first bytes to send; empty when there are none.
+    pub fn first(&self) -> &[u8] {
+        match self.front.front() {
+            Some(chunk) => &chunk.bytes()[self.sent..],
+            None => &self.tail[self.sent..],
+        }
+    }
+
+    /// The first `n` bytes are out (at most what [`Output::first`] returned).
+    pub fn advance(&mut self, n: usize) {
+        self.sent += n;
+        if let Some(chunk) = self.front.front() {
+            if self.sent == chunk.bytes().len() {
+                self.front_bytes -= self.sent;
+                self.sent = 0;
+                self.front.pop_front();
+            }
+        } else if self.sent == self.tail.len() {
+            self.sent = 0;
+            self.tail.clear();
+            if self.tail.capacity() > KEEP_TAIL {
+                self.tail = Vec::new();
+            }
+        }
+    }
+
+    /// The first parts to send, as many as `slices` holds; their number.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let parts = self.front.iter().map(Chunk::bytes).chain([self.tail.as_slice()]);
+        let mut skip = self.sent;
+        let mut count = 0;
+        for (slot, part) in slices.iter_mut().zip(parts) {
+            *slot = IoSlice::new(&part[skip..]);
+            skip = 0;
+            count += 1;
+        }
+        count
+    }
+
+    /// The first `n` bytes are out, over any number of parts.
+    pub fn advance_many(&mut self, mut n: usize) {
+        while n > 0 {
+            let step = n.min(self.first().len());
+            self.advance(step);
+            n -= step;
+        }
+    }
+
+    /// Drops everything: the client is over its limit or gone.
+    pub fn clear(&mut self) {
+        *self = Output::default();
+    }
+
+    /// Cuts back to `mark` bytes of tail and `chunks` chunks (a fault after a partial reply).
+    pub fn truncate(&mut self, chunks: usize, mark: usize) {
+        while self.front.len() > chunks {
+            match self.front.pop_back() {
+                Some(Chunk::Owned(bytes)) if self.front.len() == chunks => {
+                    self.front_bytes -= bytes.len();
+                    self.tail = bytes;
+                }
+                Some(chunk) => self.front_bytes -= chunk.bytes().len(),
+                None => break,
+            }
+        }
+        self.tail.truncate(mark);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Output;
+    use std::sync::Arc;
+
+    fn drain(output: &mut Output, step: usize) -> Vec<u8> {
+        let mut got = Vec::new();
+        while !output.is_empty() {
+            let n = output.first().len().min(step);
+            got.extend_from_slice(&output.first()[..n]);
+            output.advance(n);
+        }
+        got
+    }
+
+    #[test]
+    fn order_is_kept_across_parts() {
+        for step in [1, 3, 1000] {
+            let mut output = Output::default();
+            output.tail.extend_from_slice(b"ab");
+            output.push_shared(Arc::new(b"cdef".to_vec()));
+            output.tail.extend_from_slice(b"gh");
+            let mut more = Output::default();
+            more.push_shared(Arc::new(b"ij".to_vec()));
+            more.tail.push(b'k');
+            output.append(more);
+            assert_eq!(output.len(), 11);
+            assert_eq!(drain(&mut output, step), b"abcdefghijk");
+            assert_eq!((output.chunks(), output.len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn truncation_reopens_the_tail() {
+        let mut output = Output::default();
+        output.tail.extend_from_slice(b"kept");
+        let (chunks, mark) = (output.chunks(), output.tail_len());
+        output.tail.extend_from_slice(b"partial");
+        output.push_shared(Arc::new(vec![b'x'; 10]));
+        output.tail.extend_from_slice(b"more");
+        output.truncate(chunks, mark);
+        assert_eq!(drain(&mut output, 100), b"kept");
+    }
+}

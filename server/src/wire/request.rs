@@ -1,0 +1,513 @@
+//! From bytes to arguments: the query buffer of a client and the request that is parsed out of it.
+//!
+//! Arguments are ranges into the buffer, so a command costs no allocation per argument. A bulk of [`BIG_ARG`] bytes
+//! and more gets a buffer of its own, read into straight from the socket, which a command may keep without a copy.
+//!
+//! ```text
+//! buf   | done .. base | command being parsed .. pos | unparsed .. filled | free space |
+//! ```
+//!
+//! # Invariants
+//! 1. Ranges are relative to `base`, so dropping what lies before it moves no range.
+//! 2. While a big argument is under way (`big_fill`), every byte read belongs to it; the space offered is bounded by it.
+//! 3. Nothing here allocates on a peer's word alone, but one bulk of a size that the limits allow.
+
+use std::ops::{Index, Range};
+use std::sync::Arc;
+
+use data::util::num::parse_i64;
+use data::util::split::split_args;
+
+/// Space that a read is offered at least, in bytes.
+pub const READ_CHUNK: usize = 16 * 1024;
+/// A bulk of this size gets a buffer of its own.
+pub const BIG_ARG: usize = 32 * 1024;
+/// A line (inline request or a length) longer than this is a protocol error.
+const MAX_LINE: usize = 64 * 1024;
+/// Arguments of a request before authentication.
+const MAX_ARGS_UNAUTHENTICATED: i64 = 10;
+/// Bytes of an argument before authentication.
+const MAX_BULK_UNAUTHENTICATED: i64 = 16_384;
+
+/// One argument: a place in the buffer, or a buffer of its own.
+#[derive(Clone, Debug)]
+enum Arg {
+    Inline(Range<u32>),
+    Big(Arc<Vec<u8>>),
+}
+
+/// The arguments of one command, name first.
+#[derive(Clone, Debug, Default)]
+pub struct Argv {
+    buf: Vec<u8>,
+    base: usize,
+    args: Vec<Arg>,
+}
+
+impl Argv {
+    /// Copies arguments into an argv of their own.
+    pub fn owned<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut argv = Argv::default();
+        for arg in args {
+            argv.push(arg);
+        }
+        argv
+    }
+
+    /// Appends a copy of an argument.
+    pub fn push(&mut self, arg: &[u8]) {
+        let start = self.buf.len() - self.base;
+        self.buf.extend_from_slice(arg);
+        self.args.push(Arg::Inline(start as u32..(start + arg.len()) as u32));
+    }
+
+    /// Number of arguments, the name included.
+    pub fn len(&self) -> usize {
+        self.args.len()
+    }
+
+    /// Whether there is no argument at all.
+    pub fn is_empty(&self) -> bool {
+        self.args.is_empty()
+    }
+
+    /// The arguments in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
+        (0..self.len()).map(|i| &self[i])
+    }
+
+    /// The buffer of a big argument, to be shared instead of copied.
+    pub fn shared(&self, i: usize) -> Option<&Arc<Vec<u8>>> {
+        match &self.args[i] {
+            Arg::Big(bytes) => Some(bytes),
+            Arg::Inline(_) => None,
+        }
+    }
+
+    /// A copy that outlives the query buffer; big arguments are shared.
+    pub fn to_owned(&self) -> Self {
+        let mut argv = Argv::default();
+        for i in 0..self.len() {
+            match &self.args[i] {
+                Arg::Big(bytes) => argv.args.push(Arg::Big(Arc::clone(bytes))),
+                Arg::Inline(_) => argv.push(&self[i]),
+            }
+        }
+        argv
+    }
+
+    /// Bytes of all arguments together.
+    pub fn bytes(&self) -> usize {
+        self.iter().map(<[u8]>::len).sum()
+    }
+}
+
+impl Index<usize> for Argv {
+    type Output = [u8];
+
+    #[inline]
+    fn index(&self, i: usize) -> &[u8] {
+        match &self.args[i] {
+            Arg::Inline(range) => &self.buf[self.base + range.start as usize..self.base + range.end as usize],
+            Arg::Big(bytes) => bytes,
+        }
+    }
+}
+
+/// What the parser may accept from this client at this moment.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// `proto-max-bulk-len`, in bytes.
+    pub max_bulk: i64,
+    /// Whether the client still has to authenticate.
+    pub unauthenticated: bool,
+}
+
+/// Result of [`Request::parse`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// `argv` holds a command.
+    Command,
+    /// An empty line or an empty array was skipped.
+    Nothing,
+    /// More bytes are needed.
+    Incomplete,
+}
+
+/// The peer does not speak the protocol: the text behind `Protocol error: `.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ProtocolError(pub String);
+
+impl ProtocolError {
+    fn new(text: &str) -> Self {
+        ProtocolError(text.to_owned())
+    }
+}
+
+/// A big argument that is still arriving, its CR LF included.
+struct BigFill {
+    buf: Vec<u8>,
+    filled: usize,
+    want: usize,
+}
+
+/// Query buffer and parser of one client.
+#[derive(Default)]
+pub struct Request {
+    /// The command parsed last; valid until the next call of [`Request::parse`].
+    pub argv: Argv,
+    pos: usize,
+    filled: usize,
+    /// Arguments still to come of an array that has begun.
+    missing: i64,
+    /// Length of the bulk whose header was read.
+    bulk: Option<usize>,
+    big_fill: Option<BigFill>,
+}
+
+impl Request {
+    /// Space to read into: the rest of a big argument, or at least [`READ_CHUNK`] bytes of the buffer.
+    pub fn space(&mut self) -> &mut [u8] {
+        if let Some(big) = &mut self.big_fill {
+            if big.buf.len() < big.want {
+                big.buf.resize(big.want, 0);
+            }
+            return &mut big.buf[big.filled..];
+        }
+        let free = self.argv.buf.len() - self.filled;
+        if free < READ_CHUNK {
+            let wanted = (self.filled + READ_CHUNK).max(if self.filled >= READ_CHUNK { self.filled * 2 } else { 0 });
+            self.argv.buf.resize(wanted, 0);
+        }
+        &mut self.argv.buf[self.filled..]
+    }
+
+    /// `n` bytes of [`Request::space`] now hold data.
+    pub fn filled(&mut self, n: usize) {
+        match &mut self.big_fill {
+            Some(big) => big.filled += n,
+            None => self.filled += n,
+        }
+    }
+
+    /// Bytes that wait to be parsed or belong to an unfinished command.
+    pub fn pending(&self) -> usize {
+        self.filled - self.argv.base + self.big_fill.as_ref().map_or(0, |big| big.filled)
+    }
+
+    /// Whether bytes are left that have not been looked at.
+    pub fn has_unparsed(&self) -> bool {
+        self.pos < self.filled
+    }
+
+    /// Whether a command has begun to arrive and is not whole.
+    pub fn is_incomplete(&self) -> bool {
+        self.missing > 0 || self.filled > self.argv.base
+    }
+
+    /// Heap bytes in use and free: `qbuf` and `qbuf-free` of CLIENT LIST.
+    pub fn sizes(&self) -> (usize, usize) {
+        let (big_used, big_total) = self.big_fill.as_ref().map_or((0, 0), |big| (big.filled, big.buf.len()));
+        let used = self.filled - self.pos + big_used;
+        (used, self.argv.buf.len() + big_total - used.min(self.argv.buf.len() + big_total))
+    }
+
+    /// Bytes of the arguments parsed so far: `argv-mem` of CLIENT LIST.
+    pub fn argv_bytes(&self) -> usize {
+        self.argv.bytes()
+    }
+
+    /// Whether the buffer was ever allocated.
+    pub fn has_buffer(&self) -> bool {
+        !self.argv.buf.is_empty()
+    }
+
+    /// Moves what is unfinished to the front, so that the space behind it can be read into again.
+    pub fn compact(&mut self) {
+        if self.argv.base > 0 {
+            self.argv.buf.copy_within(self.argv.base..self.filled, 0);
+            self.filled -= self.argv.base;
+            self.pos -= self.argv.base;
+            self.argv.base = 0;
+        }
+    }
+
+    /// Gives memory back until about `keep` bytes are left free (cron: idle clients, past peaks).
+    pub fn shrink(&mut self, keep: usize) {
+        self.compact();
+        let size = if self.filled + keep == 0 { 0 } else { self.filled + keep };
+        if size < self.argv.buf.len() {
+            self.argv.buf.truncate(size);
+            self.argv.buf.shrink_to_fit();
+        }
+        if let Some(big) = &mut self.big_fill {
+            big.buf.truncate(big.filled);
+            big.buf.shrink_to_fit();
+        }
+    }
+
+    /// Forgets everything read: the client is about to be closed.
+    pub fn clear(&mut self) {
+        *self = Request::default();
+    }
+
+    /// Takes the next command out of the buffer.
+    ///
+    /// # Errors
+    /// The peer broke the protocol; the connection is of no further use.
+    pub fn parse(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+        if self.missing == 0 {
+            self.begin();
+            if self.pos == self.filled {
+                return Ok(Parsed::Incomplete);
+            }
+            if self.argv.buf[self.pos] != b'*' {
+                return self.parse_inline(limits);
+            }
+            match self.parse_array_header(limits)? {
+                Parsed::Command => {}
+                other => return Ok(other),
+            }
+        }
+        self.parse_bulks(limits)
+    }
+
+    fn begin(&mut self) {
+        self.argv.args.clear();
+        self.argv.base = self.pos;
+        if self.pos == self.filled {
+            self.argv.base = 0;
+            self.pos = 0;
+            self.filled = 0;
+        }
+    }
+
+    fn parse_array_header(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+        let Some((digits, next)) = self.line("too big mbulk count string")? else { return Ok(Parsed::Incomplete) };
+        let count = parse_i64(&self.argv.buf[digits]).filter(|&n| n <= i64::from(i32::MAX));
+        let Some(count) = count else { return Err(ProtocolError::new("invalid multibulk length")) };
+        if limits.unauthenticated && count > MAX_ARGS_UNAUTHENTICATED {
+            return Err(ProtocolError::new("unauthenticated multibulk length"));
+        }
+        self.pos = next;
+        if count <= 0 {
+            return Ok(Parsed::Nothing);
+        }
+        self.missing = count;
+        Ok(Parsed::Command)
+    }
+
+    fn parse_bulks(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+        while self.missing > 0 {
+            let len = match self.bulk {
+                Some(len) => len,
+                None => match self.parse_bulk_header(limits)? {
+                    Some(len) => len,
+                    None => return Ok(Parsed::Incomplete),
+                },
+            };
+            if len >= BIG_ARG {
+                if !self.take_big(len) {
+                    return Ok(Parsed::Incomplete);
+                }
+            } else {
+                if self.filled - self.pos < len + 2 {
+                    return Ok(Parsed::Incomplete);
+                }
+                let start = (self.pos - self.argv.base) as u32;
+                self.argv.args.push(Arg::Inline(start..start + len as u32));
+                self.pos += len + 2;
+            }
+            self.bulk = None;
+            self.missing -= 1;
+        }
+        Ok(Parsed::Command)
+    }
+
+    fn parse_bulk_header(&mut self, limits: Limits) -> Result<Option<usize>, ProtocolError> {
+        if self.pos == self.filled {
+            return Ok(None);
+        }
+        let Some((digits, next)) = self.line("too big bulk count string")? else { return Ok(None) };
+        let mark = self.argv.buf[self.pos];
+        if mark != b'$' {
+            return Err(ProtocolError(format!("expected '$', got '{}'", mark as char)));
+        }
+        let len = parse_i64(&self.argv.buf[digits]).filter(|len| (0..=limits.max_bulk).contains(len));
+        let Some(len) = len else { return Err(ProtocolError::new("invalid bulk length")) };
+        if limits.unauthenticated && len > MAX_BULK_UNAUTHENTICATED {
+            return Err(ProtocolError::new("unauthenticated bulk length"));
+        }
+        self.pos = next;
+        self.bulk = Some(len as usize);
+        if self.pos - self.argv.base > u32::MAX as usize - BIG_ARG {
+            return Err(ProtocolError::new("too big request"));
+        }
+        Ok(self.bulk)
+    }
+
+    /// The line at `pos` behind its first byte, and where the next one starts; `None` while it is not whole.
+    #[inline]
+    fn line(&self, too_long: &str) -> Result<Option<(Range<usize>, usize)>, ProtocolError> {
+        let start = self.pos + 1;
+        // Lengths are a few digits: a byte loop beats a call of memchr.
+        let window = &self.argv.buf[start.min(self.filled)..self.filled];
+        match window.iter().take(MAX_LINE).position(|&b| b == b'\r') {
+            Some(n) if start + n + 1 < self.filled => Ok(Some((start..start + n, start + n + 2))),
+            None if window.len() >= MAX_LINE => Err(ProtocolError::new(too_long)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Moves what is here of a big bulk into a buffer of its own; true once it is whole.
+    fn take_big(&mut self, len: usize) -> bool {
+        let mut big = self.big_fill.take().unwrap_or_else(|| BigFill { buf: vec![0; len + 2], filled: 0, want: len + 2 });
+        let here = (big.want - big.filled).min(self.filled - self.pos);
+        if here > 0 {
+            big.buf[big.filled..big.filled + here].copy_from_slice(&self.argv.buf[self.pos..self.pos + here]);
+            big.filled += here;
+            self.pos += here;
+        }
+        if big.filled < big.want {
+            // All that was read belongs to this bulk, so the buffer holds headers and small arguments only.
+            self.big_fill = Some(big);
+            return false;
+        }
+        big.buf.truncate(len);
+        self.argv.args.push(Arg::Big(Arc::new(big.buf)));
+        true
+    }
+
+    fn parse_inline(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+        let Some(n) = memchr::memchr(b'\n', &self.argv.buf[self.pos..self.filled]) else {
+            if self.filled - self.pos > MAX_LINE {
+                return Err(ProtocolError::new("too big inline request"));
+            }
+            return Ok(Parsed::Incomplete);
+        };
+        let line = &self.argv.buf[self.pos..self.pos + n];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let args = split_args(line).map_err(|_| ProtocolError::new("unbalanced quotes in request"))?;
+        self.pos += n + 1;
+        if limits.unauthenticated && args.len() as i64 > MAX_ARGS_UNAUTHENTICATED {
+            return Err(ProtocolError::new("unauthenticated multibulk length"));
+        }
+        // Unquoting never lengthens, so the arguments fit where the line stood.
+        let mut at = 0;
+        for arg in &args {
+            let base = self.argv.base;
+            self.argv.buf[base + at..base + at + arg.len()].copy_from_slice(arg);
+            self.argv.args.push(Arg::Inline(at as u32..(at + arg.len()) as u32));
+            at += arg.len();
+        }
+        Ok(if args.is_empty() { Parsed::Nothing } else { Parsed::Command })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BIG_ARG, Limits, Parsed, Request};
+
+    const OPEN: Limits = Limits { max_bulk: 512 * 1024 * 1024, unauthenticated: false };
+
+    /// Feeds `input` in pieces of `step` bytes and collects every command.
+    fn commands(input: &[u8], step: usize) -> Result<Vec<Vec<Vec<u8>>>, String> {
+        let mut request = Request::default();
+        let mut got = Vec::new();
+        for piece in input.chunks(step) {
+            let mut rest = piece;
+            while !rest.is_empty() {
+                let space = request.space();
+                let n = space.len().min(rest.len());
+                space[..n].copy_from_slice(&rest[..n]);
+                request.filled(n);
+                rest = &rest[n..];
+                loop {
+                    match request.parse(OPEN).map_err(|e| e.0)? {
+                        Parsed::Command => got.push(request.argv.iter().map(<[u8]>::to_vec).collect()),
+                        Parsed::Nothing => {}
+                        Parsed::Incomplete => break,
+                    }
+                }
+                request.compact();
+            }
+        }
+        Ok(got)
+    }
+
+    #[test]
+    fn every_split_yields_the_same_commands() {
+        let big = vec![b'x'; BIG_ARG + 7];
+        let mut input = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n\r\n*0\r\n*-1\r\n*1\r\n$0\r\n\r\nset a \"b\\x41\"\r\n".to_vec();
+        let small = commands(&input, input.len()).expect("valid");
+        assert_eq!(small.len(), 4);
+        assert_eq!(small[3], [b"set".to_vec(), b"a".to_vec(), b"bA".to_vec()]);
+        for step in 1..input.len() {
+            assert_eq!(commands(&input, step).expect("valid"), small, "step {step}");
+        }
+        input.extend_from_slice(format!("*2\r\n$4\r\nECHO\r\n${}\r\n", big.len()).as_bytes());
+        input.extend_from_slice(&big);
+        input.extend_from_slice(b"\r\nPING\r\n");
+        for step in [1, 2, 7, 1000, 16_384, 100_000] {
+            let got = commands(&input, step).expect("valid");
+            assert_eq!(got.len(), 6, "step {step}");
+            assert_eq!(got[4][1], big);
+        }
+    }
+
+    #[test]
+    fn protocol_errors_have_redis_texts() {
+        for (input, text) in [
+            (&b"*3000000000\r\n"[..], "invalid multibulk length"),
+            (b"*1\r\nfoo\r\n", "expected '$', got 'f'"),
+            (b"*1\r\n$-10\r\n", "invalid bulk length"),
+            (b"*1\r\n$2000000000\r\n", "invalid bulk length"),
+            (b"*1\r\n$blabla\r\n", "invalid bulk length"),
+            (b"set \"\"\"a\"\"\" b\r\n", "unbalanced quotes in request"),
+        ] {
+            assert_eq!(commands(input, input.len()).expect_err("broken"), text);
+        }
+        assert_eq!(commands(&[b'a'; 70_000], 4096).expect_err("broken"), "too big inline request");
+        let mut long = b"*".to_vec();
+        long.extend_from_slice(&[b'1'; 70_000]);
+        assert_eq!(commands(&long, 4096).expect_err("broken"), "too big mbulk count string");
+    }
+
+    #[test]
+    fn unauthenticated_limits() {
+        let limits = Limits { unauthenticated: true, ..OPEN };
+        for (input, text) in [
+            (&b"*11\r\n"[..], "unauthenticated multibulk length"),
+            (b"*1\r\n$16385\r\n", "unauthenticated bulk length"),
+        ] {
+            let mut request = Request::default();
+            request.space()[..input.len()].copy_from_slice(input);
+            request.filled(input.len());
+            assert_eq!(request.parse(limits).expect_err("broken").0, text);
+        }
+    }
+
+    #[test]
+    fn shrinking_loses_no_byte() {
+        let mut request = Request::default();
+        let head = b"*3\r\n$3\r\nset\r\n$1\r\na\r\n$100000\r\n";
+        request.space()[..head.len()].copy_from_slice(head);
+        request.filled(head.len());
+        assert_eq!(request.parse(OPEN), Ok(Parsed::Incomplete));
+        assert!(request.sizes().0 + request.sizes().1 >= 100_000);
+        request.shrink(0);
+        assert!(request.sizes().0 + request.sizes().1 < 100);
+        let mut left = 100_002;
+        while left > 0 {
+            let n = request.space().len().min(left);
+            request.space()[..n].fill(b'z');
+            request.filled(n);
+            left -= n;
+            let parsed = request.parse(OPEN).expect("valid");
+            assert_eq!(parsed == Parsed::Command, left == 0);
+        }
+        assert_eq!(&request.argv[0], b"set");
+        assert_eq!(request.argv[2].len(), 100_000);
+        assert!(request.argv.shared(2).is_some());
+    }
+}
