@@ -1,1 +1,22 @@
-//! Under construction.
+//! Connections: TCP, Unix sockets and TLS behind one face, evented by `ae`. OpenSSL lives here and nowhere else.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `addr`, `error` | who, and why not |
+//! | `listener` | listening sockets |
+//! | `tls/` | contexts, the stream over OpenSSL, our own BIO, memory accounting |
+//! | `stream` | one transport: plain or TLS; `Io`, the answer of every read and write |
+//! | `connection` | one connection: its id, its phases, what its socket is watched for |
+//! | `admission` | which incoming handshakes may go on |
+//! | `dial` | outgoing sockets |
+//! | `conns` | the slab of a loop's connections: what can be done with one, what happens when its socket is ready |
+
+pub mod addr;
+pub mod admission;
+pub mod connection;
+pub mod conns;
+pub mod dial;
+pub mod error;
+pub mod listener;
+pub mod stream;
+pub mod tls;

@@ -1,0 +1,615 @@
+//! Certificates, keys and settings: loaded as one, replaced as one.
+//!
+//! A `TlsContext` holds what the server's side of connections needs and what the client's side needs (for outgoing links). Loading builds both anew
+//! or fails without a trace, so that whoever reloads keeps the old context until the new one stands; connections keep theirs by reference count.
+//!
+//! Invariants:
+//! 1. A load either succeeds whole or answers a sentence that names the file and the cause.
+//! 2. Sessions survive a reload: the ticket keys go from the previous context to the new one, and the session id context is always the same.
+//! 3. Certificates that are not valid now are loaded all the same, as Redis does, but not in silence: `warnings`.
+//! 4. The error queue of the thread is empty afterwards (`tls::stream` relies on it).
+
+#![allow(unsafe_code)]
+
+use std::ffi::{c_long, c_void};
+use std::fs;
+use std::path::Path;
+use std::ptr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use foreign_types::ForeignTypeRef;
+use openssl::dh::Dh;
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{
+    SslContext, SslContextBuilder, SslContextRef, SslMethod, SslMode, SslOptions,
+    SslSessionCacheMode, SslVerifyMode,
+};
+use openssl::x509::X509;
+use openssl_sys as ffi;
+
+use crate::error::{ConnError, Step};
+use crate::tls::info::{CertInfo, CertRole};
+
+/// The groups that a context offers unless told otherwise. The default of OpenSSL 3.6 would keep 6.6 KB of a post-quantum key per connection.
+pub const DEFAULT_GROUPS: &str = "X25519:P-256";
+
+/// Tickets given out per full handshake. Each costs 25 µs and 255 bytes, and clients of a server like this one seldom resume.
+const TICKETS: usize = 1;
+
+/// Tells sessions of this program from those of others behind the same keys. A ticket from another context is refused.
+const SESSION_ID_CONTEXT: &[u8] = b"redis";
+
+const SSL_CTRL_GET_TLSEXT_TICKET_KEYS: i32 = 58;
+const SSL_CTRL_SET_TLSEXT_TICKET_KEYS: i32 = 59;
+const SSL_CTRL_SET_DH_AUTO: i32 = 118;
+
+/// SSL_OP_IGNORE_UNEXPECTED_EOF: clients that drop the connection without close_notify are the rule, and RESP has lengths of its own.
+const IGNORE_UNEXPECTED_EOF: u64 = 1 << 7;
+
+unsafe extern "C" {
+    fn SSL_CTX_set_timeout(context: *mut ffi::SSL_CTX, seconds: c_long) -> c_long;
+}
+
+/// Whether clients must show a certificate (`tls-auth-clients`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthClients {
+    /// Not asked for.
+    No,
+    /// Demanded.
+    #[default]
+    Yes,
+    /// Asked for, and verified if there is one.
+    Optional,
+}
+
+/// The directives that concern TLS, under their own names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the directive of the same name")]
+pub struct TlsConfig {
+    pub cert_file: Option<String>,
+    pub key_file: Option<String>,
+    pub key_file_pass: Option<String>,
+    pub client_cert_file: Option<String>,
+    pub client_key_file: Option<String>,
+    pub client_key_file_pass: Option<String>,
+    pub dh_params_file: Option<String>,
+    pub ca_cert_file: Option<String>,
+    pub ca_cert_dir: Option<String>,
+    pub auth_clients: AuthClients,
+    /// Outgoing links use TLS (`tls-replication`, `tls-cluster`), so that something must be there to verify their peers with.
+    pub outgoing_links: bool,
+    /// Of `TLSv1 TLSv1.1 TLSv1.2 TLSv1.3`, separated by spaces; `None` is the last two.
+    pub protocols: Option<String>,
+    pub ciphers: Option<String>,
+    pub ciphersuites: Option<String>,
+    /// Key exchange groups, separated by colons.
+    pub groups: String,
+    pub prefer_server_ciphers: bool,
+    pub session_caching: bool,
+    /// Sessions.
+    pub session_cache_size: i64,
+    /// Seconds.
+    pub session_cache_timeout: i64,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self {
+            cert_file: None,
+            key_file: None,
+            key_file_pass: None,
+            client_cert_file: None,
+            client_key_file: None,
+            client_key_file_pass: None,
+            dh_params_file: None,
+            ca_cert_file: None,
+            ca_cert_dir: None,
+            auth_clients: AuthClients::Yes,
+            outgoing_links: false,
+            protocols: None,
+            ciphers: None,
+            ciphersuites: None,
+            groups: DEFAULT_GROUPS.to_string(),
+            prefer_server_ciphers: false,
+            session_caching: true,
+            session_cache_size: 20_480,
+            session_cache_timeout: 300,
+        }
+    }
+}
+
+/// What a client program was told about TLS on its command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientTlsConfig {
+    /// File of trusted certificates; without it and `cacertdir`, the system's.
+    pub cacert: Option<String>,
+    /// Directory of the same.
+    pub cacertdir: Option<String>,
+    /// Certificate to show.
+    pub cert: Option<String>,
+    /// Its key.
+    pub key: Option<String>,
+    /// The key's password.
+    pub key_pass: Option<String>,
+    /// Do not verify the server.
+    pub insecure: bool,
+    /// TLS 1.2 and older.
+    pub ciphers: Option<String>,
+    /// TLS 1.3.
+    pub ciphersuites: Option<String>,
+}
+
+/// What was found out while loading.
+#[derive(Debug, Default)]
+struct Report {
+    certs: Vec<CertInfo>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    server: SslContext,
+    client: SslContext,
+    auth_clients: AuthClients,
+    report: Arc<Report>,
+}
+
+/// Everything that connections need for TLS. To clone it costs a reference count.
+#[derive(Clone, Debug)]
+pub struct TlsContext(Arc<Inner>);
+
+impl TlsContext {
+    /// Loads what `config` names. With `previous`, tickets that it gave out stay good.
+    ///
+    /// # Errors
+    /// A sentence that names the file or directive and the cause.
+    pub fn load(config: &TlsConfig, previous: Option<&Self>) -> Result<Self, ConnError> {
+        let loaded = load(config, previous);
+        drop(ErrorStack::get());
+        loaded
+    }
+
+    /// What a client program needs. Its server's side has no certificate and takes no connections.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn for_client(config: &ClientTlsConfig) -> Result<Self, ConnError> {
+        let loaded = load_for_client(config);
+        drop(ErrorStack::get());
+        loaded
+    }
+
+    /// The same context with another answer to whether clients must show a certificate. The cluster bus always asks for one.
+    #[must_use]
+    pub fn with_auth_clients(&self, auth_clients: AuthClients) -> Self {
+        let Inner {
+            server,
+            client,
+            report,
+            ..
+        } = &*self.0;
+        let inner = Inner {
+            server: server.clone(),
+            client: client.clone(),
+            auth_clients,
+            report: Arc::clone(report),
+        };
+        Self(Arc::new(inner))
+    }
+
+    /// Whether clients must show a certificate.
+    pub fn auth_clients(&self) -> AuthClients {
+        self.0.auth_clients
+    }
+
+    /// The certificates that were loaded.
+    pub fn certs(&self) -> &[CertInfo] {
+        &self.0.report.certs
+    }
+
+    /// What an operator should know: certificates that are not valid at this time.
+    pub fn warnings(&self) -> &[String] {
+        &self.0.report.warnings
+    }
+
+    pub(crate) fn server(&self) -> &SslContextRef {
+        &self.0.server
+    }
+
+    pub(crate) fn client(&self) -> &SslContextRef {
+        &self.0.client
+    }
+}
+
+/// A certificate file, its key and the key's password.
+struct Pair<'a> {
+    role: CertRole,
+    cert: &'a str,
+    key: &'a str,
+    pass: Option<&'a str>,
+}
+
+fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext, ConnError> {
+    let Some(cert) = config.cert_file.as_deref() else {
+        return Err(refusal("tls-cert-file", "no certificate is configured"));
+    };
+    let Some(key) = config.key_file.as_deref() else {
+        return Err(refusal("tls-key-file", "no private key is configured"));
+    };
+    let has_ca = config.ca_cert_file.is_some() || config.ca_cert_dir.is_some();
+    if !has_ca && (config.auth_clients != AuthClients::No || config.outgoing_links) {
+        let why = "tls-ca-cert-file or tls-ca-cert-dir must be set with tls-auth-clients, tls-replication or tls-cluster";
+        return Err(refusal("tls-ca-cert-file", why));
+    }
+    let mut report = Report::default();
+    let pair = Pair {
+        role: CertRole::Server,
+        cert,
+        key,
+        pass: config.key_file_pass.as_deref(),
+    };
+    let mut server = base(config, &pair, &mut report)?;
+    configure_server(&mut server, config)?;
+    if let Some(previous) = previous {
+        copy_ticket_keys(previous.server(), &server);
+    }
+    let server = server.build();
+    let client = match (
+        config.client_cert_file.as_deref(),
+        config.client_key_file.as_deref(),
+    ) {
+        (Some(cert), Some(key)) => {
+            let pair = Pair {
+                role: CertRole::Client,
+                cert,
+                key,
+                pass: config.client_key_file_pass.as_deref(),
+            };
+            base(config, &pair, &mut report)?.build()
+        }
+        _ => server.clone(),
+    };
+    describe_ca(config, &mut report);
+    report.warnings = warnings(&report.certs, now());
+    Ok(TlsContext(Arc::new(Inner {
+        server,
+        client,
+        auth_clients: config.auth_clients,
+        report: Arc::new(report),
+    })))
+}
+
+fn load_for_client(config: &ClientTlsConfig) -> Result<TlsContext, ConnError> {
+    let mut report = Report::default();
+    let mut client = bare()?;
+    client.set_verify(if config.insecure {
+        SslVerifyMode::NONE
+    } else {
+        SslVerifyMode::PEER
+    });
+    set_ciphers(
+        &mut client,
+        config.ciphers.as_deref(),
+        config.ciphersuites.as_deref(),
+    )?;
+    set_ca(
+        &mut client,
+        config.cacert.as_deref(),
+        config.cacertdir.as_deref(),
+    )?;
+    if config.cacert.is_none() && config.cacertdir.is_none() {
+        client
+            .set_default_verify_paths()
+            .map_err(|stack| failure("the system's CA certificates", &stack))?;
+    }
+    if let Some(cert) = config.cert.as_deref() {
+        // As with OpenSSL's own tools: a file may hold both.
+        let key = config.key.as_deref().unwrap_or(cert);
+        let pair = Pair {
+            role: CertRole::Client,
+            cert,
+            key,
+            pass: config.key_pass.as_deref(),
+        };
+        use_pair(&mut client, &pair, &mut report)?;
+    }
+    let server = bare()?.build();
+    let auth_clients = AuthClients::No;
+    Ok(TlsContext(Arc::new(Inner {
+        server,
+        client: client.build(),
+        auth_clients,
+        report: Arc::new(report),
+    })))
+}
+
+/// What every context has, whatever is configured.
+fn bare() -> Result<SslContextBuilder, ConnError> {
+    let mut builder =
+        SslContext::builder(SslMethod::tls()).map_err(|stack| failure("OpenSSL", &stack))?;
+    builder.set_options(SslOptions::NO_SSLV2 | SslOptions::NO_SSLV3 | SslOptions::NO_COMPRESSION);
+    builder.set_options(
+        SslOptions::NO_RENEGOTIATION | SslOptions::from_bits_retain(IGNORE_UNEXPECTED_EOF),
+    );
+    // AUTO_RETRY is OpenSSL's default, and `tls::bio` counts on it: without it a read could stop with data at hand.
+    let modes = SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER;
+    builder.set_mode(modes | SslMode::RELEASE_BUFFERS | SslMode::AUTO_RETRY);
+    Ok(builder)
+}
+
+/// What both sides of a server have.
+fn base(
+    config: &TlsConfig,
+    pair: &Pair<'_>,
+    report: &mut Report,
+) -> Result<SslContextBuilder, ConnError> {
+    let mut builder = bare()?;
+    builder.set_options(excluded_protocols(config.protocols.as_deref())?);
+    builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+    builder.set_groups_list(&config.groups).map_err(|_| {
+        refusal(
+            "tls-groups",
+            &format!("'{}' has a group that OpenSSL does not know", config.groups),
+        )
+    })?;
+    set_ciphers(
+        &mut builder,
+        config.ciphers.as_deref(),
+        config.ciphersuites.as_deref(),
+    )?;
+    set_ca(
+        &mut builder,
+        config.ca_cert_file.as_deref(),
+        config.ca_cert_dir.as_deref(),
+    )?;
+    use_pair(&mut builder, pair, report)?;
+    Ok(builder)
+}
+
+fn configure_server(builder: &mut SslContextBuilder, config: &TlsConfig) -> Result<(), ConnError> {
+    builder.set_options(SslOptions::SINGLE_DH_USE);
+    if config.prefer_server_ciphers {
+        builder.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
+    }
+    let fail = |stack: ErrorStack| failure("OpenSSL", &stack);
+    builder
+        .set_session_id_context(SESSION_ID_CONTEXT)
+        .map_err(fail)?;
+    builder.set_num_tickets(TICKETS).map_err(fail)?;
+    if config.session_caching {
+        builder.set_session_cache_mode(SslSessionCacheMode::SERVER);
+        builder
+            .set_session_cache_size(i32::try_from(config.session_cache_size).unwrap_or(i32::MAX));
+        // SAFETY: the builder's context is live; the call only stores a number.
+        unsafe { SSL_CTX_set_timeout(builder.as_ptr(), config.session_cache_timeout) };
+    } else {
+        builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+    }
+    let Some(file) = config.dh_params_file.as_deref() else {
+        // SAFETY: the builder's context is live; the command takes a number and no pointer.
+        unsafe { ffi::SSL_CTX_ctrl(builder.as_ptr(), SSL_CTRL_SET_DH_AUTO, 1, ptr::null_mut()) };
+        return Ok(());
+    };
+    let params = Dh::params_from_pem(&read(file)?)
+        .map_err(|_| refusal(file, "no Diffie-Hellman parameters in PEM form"))?;
+    builder
+        .set_tmp_dh(&params)
+        .map_err(|stack| failure(file, &stack))
+}
+
+/// Everything but the protocols named, as options that exclude them.
+fn excluded_protocols(protocols: Option<&str>) -> Result<SslOptions, ConnError> {
+    let known = [
+        ("TLSv1", SslOptions::NO_TLSV1),
+        ("TLSv1.1", SslOptions::NO_TLSV1_1),
+        ("TLSv1.2", SslOptions::NO_TLSV1_2),
+        ("TLSv1.3", SslOptions::NO_TLSV1_3),
+    ];
+    let mut excluded = SslOptions::NO_TLSV1
+        | SslOptions::NO_TLSV1_1
+        | SslOptions::NO_TLSV1_2
+        | SslOptions::NO_TLSV1_3;
+    for word in protocols
+        .unwrap_or("TLSv1.2 TLSv1.3")
+        .split_ascii_whitespace()
+    {
+        let Some((_, option)) = known
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(word))
+        else {
+            let why = format!(
+                "unknown protocol '{word}': use a combination of TLSv1, TLSv1.1, TLSv1.2 and TLSv1.3"
+            );
+            return Err(refusal("tls-protocols", &why));
+        };
+        excluded.remove(*option);
+    }
+    Ok(excluded)
+}
+
+fn set_ciphers(
+    builder: &mut SslContextBuilder,
+    ciphers: Option<&str>,
+    suites: Option<&str>,
+) -> Result<(), ConnError> {
+    if let Some(list) = ciphers {
+        builder
+            .set_cipher_list(list)
+            .map_err(|_| refusal("tls-ciphers", &format!("no usable cipher in '{list}'")))?;
+    }
+    if let Some(list) = suites {
+        let fail = |_| {
+            refusal(
+                "tls-ciphersuites",
+                &format!("no usable cipher suite in '{list}'"),
+            )
+        };
+        builder.set_ciphersuites(list).map_err(fail)?;
+    }
+    Ok(())
+}
+
+fn set_ca(
+    builder: &mut SslContextBuilder,
+    file: Option<&str>,
+    dir: Option<&str>,
+) -> Result<(), ConnError> {
+    if file.is_none() && dir.is_none() {
+        return Ok(());
+    }
+    if let Some(file) = file {
+        let certs = X509::stack_from_pem(&read(file)?).unwrap_or_default();
+        if certs.is_empty() {
+            return Err(refusal(file, "no certificate in PEM form"));
+        }
+    }
+    if let Some(dir) = dir {
+        fs::read_dir(dir).map_err(|error| ConnError::io(Step::Load, &error).with_peer(&dir))?;
+    }
+    let source = file.or(dir).unwrap_or_default();
+    builder
+        .load_verify_locations(file.map(Path::new), dir.map(Path::new))
+        .map_err(|stack| failure(source, &stack))
+}
+
+fn use_pair(
+    builder: &mut SslContextBuilder,
+    pair: &Pair<'_>,
+    report: &mut Report,
+) -> Result<(), ConnError> {
+    let pem = read(pair.cert)?;
+    let cert =
+        X509::from_pem(&pem).map_err(|_| refusal(pair.cert, "no certificate in PEM form"))?;
+    builder
+        .set_certificate_chain_file(pair.cert)
+        .map_err(|stack| failure(pair.cert, &stack))?;
+    let key = private_key(pair)?;
+    let matches = cert.public_key().is_ok_and(|public| public.public_eq(&key));
+    if !matches {
+        return Err(refusal(
+            pair.key,
+            &format!(
+                "the private key does not match the certificate in {}",
+                pair.cert
+            ),
+        ));
+    }
+    builder
+        .set_private_key(&key)
+        .map_err(|stack| failure(pair.key, &stack))?;
+    report
+        .certs
+        .push(CertInfo::new(pair.role, pair.cert, &cert));
+    Ok(())
+}
+
+fn private_key(pair: &Pair<'_>) -> Result<PKey<Private>, ConnError> {
+    let pem = read(pair.key)?;
+    let mut asked = false;
+    // With a callback in any case: without one OpenSSL would ask on the terminal.
+    let key = PKey::private_key_from_pem_callback(&pem, |room| {
+        asked = true;
+        let pass = pair.pass.unwrap_or_default().as_bytes();
+        let Some(target) = room.get_mut(..pass.len()) else {
+            return Ok(0);
+        };
+        target.copy_from_slice(pass);
+        Ok(pass.len())
+    });
+    key.map_err(|_| {
+        let why = match (asked, pair.pass) {
+            (true, None) => "the private key needs a password, and none is configured",
+            (true, Some(_)) => "the password does not open the private key",
+            (false, _) => "no private key in PEM form",
+        };
+        refusal(pair.key, why)
+    })
+}
+
+/// Gives the new context the keys under which the old one has sealed tickets. Without this every client would have to handshake in full
+/// after a reload, and none would be told why.
+fn copy_ticket_keys(old: &SslContextRef, new: &SslContextBuilder) {
+    let old = old.as_ptr();
+    // SAFETY: both contexts are live. With a null pointer the command answers the length of the keys; otherwise it copies exactly that many
+    // bytes out of the old context, or into the new one, and the buffer has them.
+    unsafe {
+        let len = ffi::SSL_CTX_ctrl(old, SSL_CTRL_GET_TLSEXT_TICKET_KEYS, 0, ptr::null_mut());
+        let mut keys = vec![0u8; usize::try_from(len).unwrap_or(0)];
+        let room = keys.as_mut_ptr().cast::<c_void>();
+        if ffi::SSL_CTX_ctrl(old, SSL_CTRL_GET_TLSEXT_TICKET_KEYS, len, room) == 1 {
+            ffi::SSL_CTX_ctrl(new.as_ptr(), SSL_CTRL_SET_TLSEXT_TICKET_KEYS, len, room);
+        }
+    }
+}
+
+/// Describes the trusted certificates. Those of a directory are looked up by OpenSSL when they are needed; what cannot be read here is not
+/// described, which is no error.
+fn describe_ca(config: &TlsConfig, report: &mut Report) {
+    let mut files: Vec<String> = config.ca_cert_file.iter().cloned().collect();
+    let entries = config
+        .ca_cert_dir
+        .as_ref()
+        .and_then(|dir| fs::read_dir(dir).ok());
+    let paths = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    // Symbolic links are the hashed names of files that are here as well.
+    files.extend(
+        paths
+            .filter(|path| !path.is_symlink())
+            .map(|path| path.display().to_string()),
+    );
+    for file in files {
+        let certs = fs::read(&file)
+            .ok()
+            .and_then(|pem| X509::stack_from_pem(&pem).ok())
+            .unwrap_or_default();
+        report.certs.extend(
+            certs
+                .iter()
+                .map(|cert| CertInfo::new(CertRole::Ca, &file, cert)),
+        );
+    }
+}
+
+fn warnings(certs: &[CertInfo], now: i64) -> Vec<String> {
+    let warning = |cert: &CertInfo| {
+        let CertInfo { file, subject, .. } = cert;
+        if cert.not_after < now {
+            return Some(format!("certificate in {file} ({subject}) has expired"));
+        }
+        (cert.not_before > now)
+            .then(|| format!("certificate in {file} ({subject}) is not valid yet"))
+    };
+    certs.iter().filter_map(warning).collect()
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn read(file: &str) -> Result<Vec<u8>, ConnError> {
+    fs::read(file).map_err(|error| ConnError::io(Step::Load, &error).with_peer(&file))
+}
+
+/// A failure of which we know the cause.
+fn refusal(what: &str, why: &str) -> ConnError {
+    ConnError::new(Step::Load, why).with_peer(&what)
+}
+
+/// A failure of which OpenSSL knows the cause.
+fn failure(what: &str, stack: &ErrorStack) -> ConnError {
+    let reason = stack
+        .errors()
+        .first()
+        .and_then(openssl::error::Error::reason)
+        .unwrap_or("OpenSSL gives no reason");
+    ConnError::new(Step::Load, reason).with_peer(&what)
+}

@@ -1,0 +1,215 @@
+//! What can be told about TLS: certificates, who a peer is, statistics of a loop.
+
+use openssl::asn1::{Asn1Time, Asn1TimeRef};
+use openssl::nid::Nid;
+use openssl::x509::{X509NameRef, X509Ref};
+
+/// Why a handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailReason {
+    /// Its deadline passed.
+    Timeout,
+    /// What came was not TLS.
+    NotTls,
+    /// The peer closed, or the connection broke.
+    Closed,
+    /// The peer's certificate was not accepted.
+    Certificate,
+    /// The peer refused, by an alert.
+    Alert,
+    /// No common version or cipher, or a violation of the protocol.
+    Protocol,
+}
+
+impl FailReason {
+    /// All of them, in the order in which `TlsStats::failed` counts.
+    pub const ALL: [Self; 6] = [
+        Self::Timeout,
+        Self::NotTls,
+        Self::Closed,
+        Self::Certificate,
+        Self::Alert,
+        Self::Protocol,
+    ];
+
+    /// A word for statistics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::NotTls => "not_tls",
+            Self::Closed => "closed",
+            Self::Certificate => "certificate",
+            Self::Alert => "alert",
+            Self::Protocol => "protocol",
+        }
+    }
+}
+
+/// Bytes on the wire, and records of application data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Received, in bytes of ciphertext.
+    pub bytes_in: u64,
+    /// Sent, in bytes of ciphertext.
+    pub bytes_out: u64,
+    /// Records decrypted.
+    pub records_in: u64,
+    /// Records encrypted.
+    pub records_out: u64,
+}
+
+/// The last handshake that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastFailure {
+    /// The whole sentence.
+    pub sentence: String,
+    /// When, in seconds of Unix time.
+    pub unix_time: i64,
+}
+
+/// Connections that share a version and a cipher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sessions {
+    /// `TLSv1.3`.
+    pub version: &'static str,
+    /// `TLS_AES_256_GCM_SHA384`.
+    pub cipher: &'static str,
+    /// How many.
+    pub connections: usize,
+}
+
+/// Statistics of one loop's TLS. Counters rise for ever; the others are of this moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsStats {
+    /// Handshakes that ended well, both ways.
+    pub handshakes_done: u64,
+    /// Of these, resumed from a ticket.
+    pub resumed: u64,
+    /// Incoming handshakes under way.
+    pub in_flight: usize,
+    /// Accepted connections that wait for their handshake: for a slot, or for the peer's first byte.
+    pub waiting: usize,
+    /// Failed ones, by reason, in the order of `FailReason::ALL`.
+    pub failed: [u64; FailReason::ALL.len()],
+    /// The last of these.
+    pub last_failure: Option<LastFailure>,
+    /// What went over the wire.
+    pub traffic: Traffic,
+    /// Present connections by version and cipher.
+    pub current: Vec<Sessions>,
+    /// Before-sleep passes that found decrypted data waiting.
+    pub pending_passes: u64,
+}
+
+/// Who the peer says it is, by a certificate that was verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The subject's common name.
+    pub common_name: Option<String>,
+    /// The alternative names: DNS names and IP addresses.
+    pub names: Vec<String>,
+}
+
+/// What a loaded certificate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertRole {
+    /// Shown to clients.
+    Server,
+    /// Shown to servers, on outgoing links.
+    Client,
+    /// Trusted to vouch for peers.
+    Ca,
+}
+
+/// A certificate that a context was loaded from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertInfo {
+    /// What it is for.
+    pub role: CertRole,
+    /// Where it came from.
+    pub file: String,
+    /// Its serial number in hexadecimal.
+    pub serial: String,
+    /// `O=Redis, CN=server`.
+    pub subject: String,
+    /// Its alternative names.
+    pub names: Vec<String>,
+    /// Valid from, in seconds of Unix time.
+    pub not_before: i64,
+    /// Valid until, in seconds of Unix time.
+    pub not_after: i64,
+}
+
+impl CertInfo {
+    /// Describes `cert`, found in `file`.
+    pub(crate) fn new(role: CertRole, file: &str, cert: &X509Ref) -> Self {
+        let serial = cert
+            .serial_number()
+            .to_bn()
+            .and_then(|number| number.to_hex_str().map(|text| text.to_string()));
+        Self {
+            role,
+            file: file.to_string(),
+            serial: serial.unwrap_or_default(),
+            subject: name_text(cert.subject_name()),
+            names: alternative_names(cert),
+            not_before: unix_time(cert.not_before()),
+            not_after: unix_time(cert.not_after()),
+        }
+    }
+}
+
+/// The identity in a peer's certificate.
+pub(crate) fn identity(cert: &X509Ref) -> Identity {
+    Identity {
+        common_name: common_name(cert.subject_name()),
+        names: alternative_names(cert),
+    }
+}
+
+/// The subject's common name. A name with a NUL inside is no name: it is there to look like another.
+pub(crate) fn common_name(name: &X509NameRef) -> Option<String> {
+    let entry = name.entries_by_nid(Nid::COMMONNAME).next()?;
+    let text = entry.data().to_string().ok()?;
+    (!text.contains('\0')).then_some(text)
+}
+
+/// `O=Redis, CN=server`, with what is not printable escaped.
+fn name_text(name: &X509NameRef) -> String {
+    let parts = name.entries().map(|entry| {
+        let key = entry.object().nid().short_name().unwrap_or("?");
+        let value = entry
+            .data()
+            .to_string()
+            .map_or_else(|_| "?".to_string(), |text| text.escape_debug().to_string());
+        format!("{key}={value}")
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn alternative_names(cert: &X509Ref) -> Vec<String> {
+    let Some(names) = cert.subject_alt_names() else {
+        return Vec::new();
+    };
+    let text = |name: &openssl::x509::GeneralNameRef| {
+        if let Some(dns) = name.dnsname() {
+            return (!dns.contains('\0')).then(|| dns.to_string());
+        }
+        let bytes = name.ipaddress()?;
+        if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
+            return Some(std::net::Ipv4Addr::from(octets).to_string());
+        }
+        <[u8; 16]>::try_from(bytes)
+            .ok()
+            .map(|octets| std::net::Ipv6Addr::from(octets).to_string())
+    };
+    names.iter().filter_map(text).collect()
+}
+
+/// Seconds of Unix time; 0 for a time that OpenSSL cannot read.
+fn unix_time(time: &Asn1TimeRef) -> i64 {
+    let since = Asn1Time::from_unix(0).and_then(|epoch| epoch.diff(time));
+    since.map_or(0, |diff| {
+        i64::from(diff.days) * 86_400 + i64::from(diff.secs)
+    })
+}
