@@ -9,10 +9,7 @@ use crate::server::{Commands, Proc};
 
 pub mod args;
 pub mod client;
-pub mod config;
 pub mod connection;
-pub mod debug;
-pub mod docs;
 pub mod expire;
 pub mod keys;
 pub mod memory;
@@ -28,10 +25,7 @@ pub type Family = &'static [(&'static Spec, Proc)];
 
 static FAMILIES: &[Family] = &[
     client::PROCS,
-    config::PROCS,
     connection::PROCS,
-    debug::PROCS,
-    docs::PROCS,
     expire::PROCS,
     keys::PROCS,
     memory::PROCS,

@@ -135,4 +135,6 @@ pub struct Params {
     pub jemalloc_bg_thread: bool,
     pub latency_tracking_info_percentiles: Vec<f64>,
     pub rename_command: Vec<(String, String)>,
+    pub maxmemory_policy: super::temp::Pol,
+    pub repl_backlog_size: i64,
 }

@@ -5,7 +5,8 @@
 
 use conn::addr::Addr;
 use table::CmdId;
-use table::spec::{Flags, Spec};
+use table::spec::Spec;
+use table::words::Flags;
 
 use crate::config::params::Allow;
 use crate::server::Server;

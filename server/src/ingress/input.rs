@@ -1,6 +1,6 @@
 //! The read handler of clients: bytes into the query buffer, commands out of it.
 
-use conn::conns::ConnId;
+use conn::connection::ConnId;
 use conn::stream::Io;
 
 use crate::egress::flush::{close_over_limit, over_output_limit};
@@ -112,12 +112,7 @@ fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Rep
         reply.out.append(std::mem::take(&mut client.io.out));
     }
     client.io.out = reply.out;
-    let client = &*client;
-    note_output(srv, id, client.io.out.is_empty());
-}
-
-fn note_output(srv: &mut Server, id: ClientId, nothing_to_send: bool) {
-    if nothing_to_send {
+    if client.io.out.is_empty() {
         return;
     }
     srv.clients.queue_write(id);

@@ -260,3 +260,18 @@ pub fn version() -> String {
     };
     format!("jemalloc-{}", version.split('-').next().unwrap_or_default())
 }
+
+/// The allocator's own report, as text.
+pub fn report() -> String {
+    extern "C" fn append(text: *mut c_void, piece: *const c_char) {
+        // SAFETY: jemalloc passes back the pointer given below and a NUL-terminated piece.
+        unsafe {
+            let text = &mut *text.cast::<String>();
+            text.push_str(&std::ffi::CStr::from_ptr(piece).to_string_lossy());
+        }
+    }
+    let mut text = String::new();
+    // SAFETY: `append` is called before the call returns, while `text` lives.
+    unsafe { je::malloc_stats_print(Some(append), (&raw mut text).cast(), std::ptr::null()) };
+    text
+}

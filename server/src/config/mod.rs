@@ -1,0 +1,4 @@
+//! Directives: their rows, values, files.
+
+pub mod params;
+pub mod temp;

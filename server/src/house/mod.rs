@@ -1,0 +1,9 @@
+//! The house keeping: start, clockwork, the page before sleep, the end.
+
+pub mod before_sleep;
+pub mod certificates;
+pub mod crash;
+pub mod cron;
+pub mod logo;
+pub mod shutdown;
+pub mod start;
