@@ -9,7 +9,9 @@ use crate::server::{Commands, Proc};
 
 pub mod args;
 pub mod client;
+pub mod command;
 pub mod connection;
+pub mod debug;
 pub mod expire;
 pub mod keys;
 pub mod memory;
@@ -25,7 +27,9 @@ pub type Family = &'static [(&'static Spec, Proc)];
 
 static FAMILIES: &[Family] = &[
     client::PROCS,
+    command::PROCS,
     connection::PROCS,
+    debug::PROCS,
     expire::PROCS,
     keys::PROCS,
     memory::PROCS,

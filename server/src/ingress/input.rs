@@ -65,7 +65,7 @@ fn over_query_limit(srv: &mut Server, id: ClientId) -> bool {
 pub fn process_input(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else { return };
     let mut request = std::mem::take(&mut client.io.request);
-    let mut reply = Reply { out: std::mem::take(&mut client.io.out), resp: client.resp, ..Reply::default() };
+    let mut reply = Reply::behind(std::mem::take(&mut client.io.out), client.resp, 0);
     note_sizes(client, &request);
     client.flags.insert(ClientFlags::EXECUTING);
     let outer = srv.unit.current.replace(id);

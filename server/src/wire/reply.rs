@@ -52,6 +52,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// A writer that goes on behind `out`.
+    pub fn behind(out: Output, resp: Resp, limit: usize) -> Self {
+        Reply { out, resp, limit, ..Reply::default() }
+    }
+
     #[inline]
     fn raw(&mut self, bytes: &[u8]) {
         if self.muted || self.overflow {
