@@ -92,7 +92,8 @@ fn a_read_proc_that_closes_its_descriptor_takes_the_write_with_it() {
     assert!(world.glance().is_empty());
 }
 
-/// The first proc of the turn closes the other's descriptor and opens another under the same number.
+/// The first proc of the turn closes the other's descriptor and opens another under the same
+/// number.
 fn replace_other(world: &mut World, fd: RawFd, word: u64) {
     world.log.push(format!("r{word}"));
     world.el.drained(fd, Mask::READABLE);
@@ -143,7 +144,8 @@ fn a_nested_turn_serves_what_the_outer_has_listed_and_no_timers() {
         0,
     );
     let turn = world.glance();
-    // Whichever comes first in the kernel's list, the second is served once, and the timer after the outer turn.
+    // Whichever comes first in the kernel's list, the second is served once, and the timer after
+    // the outer turn.
     let expected = [
         vec!["[1", "2:1", "1]", "tick"],
         vec!["2:1", "[1", "1]", "tick"],

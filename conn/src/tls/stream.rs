@@ -1,6 +1,7 @@
 //! One TLS connection over a socket: handshake, read, write, shutdown.
 //!
-//! It works without a loop as well: what a loop's connections share comes in as a `Pool`, what a loop knows about the socket as `set_readiness`.
+//! It works without a loop as well: what a loop's connections share comes in as a `Pool`, what a
+//! loop knows about the socket as `set_readiness`.
 //!
 //! ```text
 //!   accept, connect ──► handshake ──Done──► read, write, flush ──► shutdown ──► drop
@@ -9,12 +10,16 @@
 //! ```
 //!
 //! Invariants:
-//! 1. Every call into OpenSSL goes through `enter`, which lends buffers and charges what OpenSSL allocates to this connection.
-//! 2. The error queue of the thread is empty between calls: whatever fails drains it (`trouble`), a handshake that succeeds clears it. No call
-//!    clears it beforehand, which would cost 140 ns each; and would-block, the frequent failure, is recognised by the BIO's `blocked`, so
-//!    that not even a stale entry of someone else can turn it into an error.
-//! 3. The BIO accepts every write, so a read never waits for the socket to become writable. The reverse is `write_wants`.
-//! 4. After an error that OpenSSL answers with an alert, the alert is sent at once: the caller is going to close.
+//! 1. Every call into OpenSSL goes through `enter`, which lends buffers and charges what OpenSSL
+//!    allocates to this connection.
+//! 2. The error queue of the thread is empty between calls: whatever fails drains it (`trouble`), a
+//!    handshake that succeeds clears it. No call clears it beforehand, which would cost 140 ns
+//!    each; and would-block, the frequent failure, is recognised by the BIO's `blocked`, so that
+//!    not even a stale entry of someone else can turn it into an error.
+//! 3. The BIO accepts every write, so a read never waits for the socket to become writable. The
+//!    reverse is `write_wants`.
+//! 4. After an error that OpenSSL answers with an alert, the alert is sent at once: the caller is
+//!    going to close.
 //! 5. Death comes in this order: SSL object, transport, socket. It is the order of the fields.
 
 #![allow(unsafe_code)]
@@ -150,8 +155,10 @@ impl TlsStream {
         Ok(stream)
     }
 
-    /// The client's side of a connection that is being made. `sni` is the name to ask for; `verify_name`, a host name or an IP address, is what the
-    /// server's certificate must be for, over and above being signed by someone trusted. `direct` is for blocking programs (see `tls::bio`).
+    /// The client's side of a connection that is being made. `sni` is the name to ask for;
+    /// `verify_name`, a host name or an IP address, is what the server's certificate must be for,
+    /// over and above being signed by someone trusted. `direct` is for blocking programs (see
+    /// `tls::bio`).
     ///
     /// # Errors
     /// A name with a NUL inside, or OpenSSL is out of memory.
@@ -193,7 +200,8 @@ impl TlsStream {
         &self.socket
     }
 
-    /// What the loop knows before a read or a handshake: whether the socket may have something, and whether its peer has closed.
+    /// What the loop knows before a read or a handshake: whether the socket may have something, and
+    /// whether its peer has closed.
     pub fn set_readiness(&mut self, readable: bool, closing: bool) {
         let transport = self.bio.get_mut();
         transport.drained = !readable;
@@ -255,7 +263,8 @@ impl TlsStream {
         }
     }
 
-    /// Reads until `buf` is full or nothing more is at hand: any number of records, at most one `recv`.
+    /// Reads until `buf` is full or nothing more is at hand: any number of records, at most one
+    /// `recv`.
     pub fn read(&mut self, pool: &mut Pool, buf: &mut [u8]) -> Io {
         if !matches!(self.end, End::Open) {
             self.end_untold = false;
@@ -287,8 +296,9 @@ impl TlsStream {
         Io::Done(filled)
     }
 
-    /// Encrypts `data` into the collect buffer, sending whenever three records have come together. Answers how many bytes were accepted; they are
-    /// this connection's to deliver from now on, by `flush`.
+    /// Encrypts `data` into the collect buffer, sending whenever three records have come together.
+    /// Answers how many bytes were accepted; they are this connection's to deliver from now on, by
+    /// `flush`.
     pub fn write(&mut self, pool: &mut Pool, data: &[u8]) -> Io {
         if let End::Failed(error) = &self.end {
             return Io::Failed(error.clone());
@@ -337,7 +347,8 @@ impl TlsStream {
         }
     }
 
-    /// Sends what is collected. `Done(0)` when nothing is left, `WouldBlock` when the socket takes no more.
+    /// Sends what is collected. `Done(0)` when nothing is left, `WouldBlock` when the socket takes
+    /// no more.
     pub fn flush(&mut self, pool: &mut Pool) -> Io {
         let transport = self.bio.get_mut();
         let sent = transport.send();
@@ -356,7 +367,8 @@ impl TlsStream {
         }
     }
 
-    /// Says goodbye to the peer (close_notify), if there was ever anything to say, and sends what is left as far as the socket takes it.
+    /// Says goodbye to the peer (close_notify), if there was ever anything to say, and sends what
+    /// is left as far as the socket takes it.
     pub fn shutdown(&mut self, pool: &mut Pool) {
         if self.ssl.is_init_finished() && !matches!(self.end, End::Failed(_)) {
             // SAFETY: as in `handshake`. It only appends to the output.
@@ -368,7 +380,8 @@ impl TlsStream {
         let _ = self.flush(pool);
     }
 
-    /// Moves what was received and not read into a buffer of its own size: for a connection that will not be read for a while.
+    /// Moves what was received and not read into a buffer of its own size: for a connection that
+    /// will not be read for a while.
     pub fn shelve(&mut self, pool: &mut Pool) {
         self.bio.get_mut().shelve(pool);
     }
