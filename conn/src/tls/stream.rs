@@ -47,6 +47,9 @@ use crate::tls::memory::Scope;
 /// Reason codes from here on are alerts of the peer.
 const ALERT_OFFSET: c_int = 1000;
 
+/// SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE.
+const NO_CERTIFICATE: c_int = 199;
+
 /// First byte of a handshake record.
 const HANDSHAKE_RECORD: u8 = 22;
 
@@ -75,7 +78,8 @@ pub enum Handshake {
 enum Trouble {
     Blocked,
     Eof,
-    Failed(ConnError),
+    /// With OpenSSL's reason code, or 0 if it was the socket that failed.
+    Failed(ConnError, c_int),
 }
 
 /// How reading ended, once it has.
@@ -259,7 +263,7 @@ impl TlsStream {
                 );
                 Handshake::Failed(FailReason::Closed, error)
             }
-            (Trouble::Failed(error), _) => self.judge(error),
+            (Trouble::Failed(error, code), _) => self.judge(error, code),
         }
     }
 
@@ -284,9 +288,10 @@ impl TlsStream {
             Trouble::Blocked if filled == 0 => return Io::WouldBlock,
             Trouble::Blocked => return Io::Done(filled),
             Trouble::Eof => self.end = End::Eof,
-            Trouble::Failed(error) => {
-                self.end = End::Failed(error);
+            Trouble::Failed(error, _) => {
+                // In this order: a flush that fails as well is not the cause.
                 let _ = self.flush(pool);
+                self.end = End::Failed(error);
             }
         }
         if filled == 0 {
@@ -484,7 +489,7 @@ impl TlsStream {
                 pool,
                 ConnError::new(Step::Write, "the peer closed the connection"),
             ),
-            Trouble::Failed(error) => self.break_off(pool, error),
+            Trouble::Failed(error, _) => self.break_off(pool, error),
         }
     }
 
@@ -500,8 +505,8 @@ impl TlsStream {
     }
 
     fn break_off(&mut self, pool: &mut Pool, error: ConnError) -> Io {
-        self.end = End::Failed(error.clone());
         let _ = self.flush(pool);
+        self.end = End::Failed(error.clone());
         Io::Failed(error)
     }
 
@@ -520,7 +525,7 @@ impl TlsStream {
         }
         if let Some(errno) = transport.errno {
             clear_errors();
-            return Trouble::Failed(broken(step, errno));
+            return Trouble::Failed(broken(step, errno), 0);
         }
         // SAFETY: a live object, and the code of the last call on it.
         let kind = unsafe { ffi::SSL_get_error(self.ssl.as_ptr(), code) };
@@ -528,11 +533,11 @@ impl TlsStream {
         if kind == ffi::SSL_ERROR_ZERO_RETURN || transport.eof {
             return Trouble::Eof;
         }
-        Trouble::Failed(error_of(step, &stack))
+        Trouble::Failed(error_of(step, &stack), reason_code(&stack))
     }
 
     /// Names what went wrong in a handshake, better than OpenSSL does.
-    fn judge(&self, error: ConnError) -> Handshake {
+    fn judge(&self, error: ConnError, code: c_int) -> Handshake {
         let verify = self.ssl.verify_result();
         if verify != X509VerifyResult::OK {
             let whose = self.bio.get().rejected.as_deref().unwrap_or_default();
@@ -559,17 +564,15 @@ impl TlsStream {
             let reason = format!("the peer does not speak TLS ({})", error.reason());
             return Handshake::Failed(FailReason::NotTls, ConnError::new(Step::Handshake, reason));
         }
-        let kind = match error.reason() {
-            reason if reason.starts_with(ALERT_WORDS) => FailReason::Alert,
-            reason if reason.contains("did not return a certificate") => FailReason::Certificate,
-            _ if self.bio.get().errno.is_some() => FailReason::Closed,
+        let why = match code {
+            0 => FailReason::Closed,
+            NO_CERTIFICATE => FailReason::Certificate,
+            _ if is_alert(code) => FailReason::Alert,
             _ => FailReason::Protocol,
         };
-        Handshake::Failed(kind, error)
+        Handshake::Failed(why, error)
     }
 }
-
-const ALERT_WORDS: &str = "the peer refused with an alert: ";
 
 /// Empties the error queue of this thread.
 fn clear_errors() {
@@ -585,15 +588,28 @@ fn error_of(step: Step, stack: &ErrorStack) -> ConnError {
     let Some(first) = stack.errors().first() else {
         return ConnError::new(step, "protocol error, for which OpenSSL gives no reason");
     };
-    let code = ffi::ERR_GET_REASON(first.code());
-    if (ALERT_OFFSET..ALERT_OFFSET + 256).contains(&code) {
+    let code = reason_code(stack);
+    if is_alert(code) {
         // SAFETY: any value is allowed; the answer is a string that lives for ever.
         let words = unsafe { CStr::from_ptr(ffi::SSL_alert_desc_string_long(code - ALERT_OFFSET)) };
-        return ConnError::new(step, format!("{ALERT_WORDS}{}", words.to_string_lossy()));
+        let words = words.to_string_lossy();
+        return ConnError::new(step, format!("the peer refused with an alert: {words}"));
     }
     let words = first.reason().unwrap_or("unknown reason");
     match first.data() {
         Some(data) if !data.is_empty() => ConnError::new(step, format!("{words}: {data}")),
         _ => ConnError::new(step, words),
     }
+}
+
+/// The reason code of the first entry of the queue; 1 if there is none.
+fn reason_code(stack: &ErrorStack) -> c_int {
+    stack
+        .errors()
+        .first()
+        .map_or(1, |first| ffi::ERR_GET_REASON(first.code()))
+}
+
+fn is_alert(code: c_int) -> bool {
+    (ALERT_OFFSET..ALERT_OFFSET + 256).contains(&code)
 }
