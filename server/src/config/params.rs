@@ -78,7 +78,7 @@ pub enum OomScoreAdj {
 }
 
 /// The values of all directives; a field bears its directive's name.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Params {
     pub port: i64,
     pub tls_port: i64,
