@@ -122,6 +122,11 @@ impl<S> EventLoop<S> {
         self.files.remove(fd, mask);
     }
 
+    /// Watches `fd` for exactly `mask`, with the procs that it has. For one who gave both directions a proc once.
+    pub fn set_mask(&mut self, fd: RawFd, mask: Mask) {
+        self.files.set_mask(fd, mask);
+    }
+
     /// Ends the registration of `fd`. Always before closing it: a forked child that holds it would keep it alive in the kernel's set.
     pub fn forget(&mut self, fd: RawFd) {
         self.files.forget(&self.poller, fd);

@@ -148,6 +148,12 @@ impl<S> Files<S> {
         file.interest.remove(gone);
     }
 
+    pub(crate) fn set_mask(&mut self, fd: RawFd, mask: Mask) {
+        let Some(file) = self.get_mut(fd) else { return };
+        file.interest = mask;
+        self.list(fd);
+    }
+
     pub(crate) fn forget(&mut self, poller: &Poller, fd: RawFd) {
         let Some(file) = self.get_mut(fd) else { return };
         let (generation, listed) = (file.generation.wrapping_add(1), file.listed);

@@ -26,11 +26,12 @@ use openssl::ssl::{
     SslContext, SslContextBuilder, SslContextRef, SslMethod, SslMode, SslOptions,
     SslSessionCacheMode, SslVerifyMode,
 };
-use openssl::x509::X509;
+use openssl::x509::{X509, X509StoreContext, X509StoreContextRef};
 use openssl_sys as ffi;
 
 use crate::error::{ConnError, Step};
-use crate::tls::info::{CertInfo, CertRole};
+use crate::tls::bio::note_rejected;
+use crate::tls::info::{CertInfo, CertRole, common_name};
 
 /// The groups that a context offers unless told otherwise. The default of OpenSSL 3.6 would keep 6.6 KB of a post-quantum key per connection.
 pub const DEFAULT_GROUPS: &str = "X25519:P-256";
@@ -284,11 +285,12 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
 fn load_for_client(config: &ClientTlsConfig) -> Result<TlsContext, ConnError> {
     let mut report = Report::default();
     let mut client = bare()?;
-    client.set_verify(if config.insecure {
+    let verify = if config.insecure {
         SslVerifyMode::NONE
     } else {
         SslVerifyMode::PEER
-    });
+    };
+    client.set_verify_callback(verify, on_verdict);
     set_ciphers(
         &mut client,
         config.ciphers.as_deref(),
@@ -347,7 +349,10 @@ fn base(
 ) -> Result<SslContextBuilder, ConnError> {
     let mut builder = bare()?;
     builder.set_options(excluded_protocols(config.protocols.as_deref())?);
-    builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+    builder.set_verify_callback(
+        SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
+        on_verdict,
+    );
     builder.set_groups_list(&config.groups).map_err(|_| {
         refusal(
             "tls-groups",
@@ -366,6 +371,21 @@ fn base(
     )?;
     use_pair(&mut builder, pair, report)?;
     Ok(builder)
+}
+
+/// OpenSSL's verdict on a certificate stands; but who was rejected has to be kept, for the sentence.
+fn on_verdict(accepted: bool, chain: &mut X509StoreContextRef) -> bool {
+    if !accepted
+        && let Some(name) = chain
+            .current_cert()
+            .and_then(|cert| common_name(cert.subject_name()))
+        && let Some(ssl) = X509StoreContext::ssl_idx()
+            .ok()
+            .and_then(|index| chain.ex_data(index))
+    {
+        note_rejected(ssl, &name);
+    }
+    accepted
 }
 
 fn configure_server(builder: &mut SslContextBuilder, config: &TlsConfig) -> Result<(), ConnError> {

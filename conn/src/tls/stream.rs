@@ -522,12 +522,12 @@ impl TlsStream {
     fn judge(&self, error: ConnError) -> Handshake {
         let verify = self.ssl.verify_result();
         if verify != X509VerifyResult::OK {
-            let whose = self
-                .ssl
-                .peer_certificate()
-                .and_then(|cert| info::common_name(cert.subject_name()));
-            let whose =
-                whose.map_or_else(String::new, |name| format!(" (CN={})", name.escape_debug()));
+            let whose = self.bio.get().rejected.as_deref().unwrap_or_default();
+            let whose = if whose.is_empty() {
+                String::new()
+            } else {
+                format!(" (CN={})", whose.escape_debug())
+            };
             let reason = format!(
                 "certificate verify failed: {}{whose}",
                 verify.error_string()

@@ -9,10 +9,9 @@ use crate::server::{Commands, Proc};
 
 pub mod args;
 pub mod client;
-pub mod config;
+pub mod command;
 pub mod connection;
 pub mod debug;
-pub mod docs;
 pub mod expire;
 pub mod keys;
 pub mod memory;
@@ -28,10 +27,9 @@ pub type Family = &'static [(&'static Spec, Proc)];
 
 static FAMILIES: &[Family] = &[
     client::PROCS,
-    config::PROCS,
+    command::PROCS,
     connection::PROCS,
     debug::PROCS,
-    docs::PROCS,
     expire::PROCS,
     keys::PROCS,
     memory::PROCS,

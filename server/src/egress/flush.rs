@@ -6,7 +6,7 @@
 
 use std::io::IoSlice;
 
-use conn::conns::ConnId;
+use conn::connection::ConnId;
 use conn::stream::Io;
 
 use crate::server::Server;

@@ -3,9 +3,11 @@
 use std::io::IsTerminal;
 
 use ae::event_loop::EventLoop;
-use conn::conns::{Conns, Limits};
+use conn::admission::Limits;
+use conn::conns::Conns;
 
-use crate::config::params::{OomScoreAdj, Params, Supervised};
+use crate::config::params::Params;
+use crate::config::values::{OomScoreAdj, Supervised};
 use crate::house::before_sleep::{after_sleep, before_sleep};
 use crate::house::cron::cron;
 use crate::house::{certificates, crash, logo};
@@ -24,7 +26,7 @@ const RESERVED_DESCRIPTORS: u64 = 32;
 /// TLS handshakes under way at most; the rest wait in turn.
 const HANDSHAKES_IN_FLIGHT: usize = 512;
 /// TLS handshake steps per turn of the loop, each up to a millisecond of work.
-const HANDSHAKES_PER_TURN: usize = 8;
+const HANDSHAKES_PER_TURN: u32 = 8;
 /// A handshake that takes longer is given up, in milliseconds.
 const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 

@@ -16,7 +16,7 @@ use std::ops::{Index, Range};
 use std::sync::Arc;
 
 use data::util::num::parse_i64;
-use data::util::split::split_args;
+use data::util::split::split;
 
 /// Space that a read is offered at least, in bytes.
 pub const READ_CHUNK: usize = 16 * 1024;
@@ -387,7 +387,7 @@ impl Request {
         };
         let line = &self.argv.buf[self.pos..self.pos + n];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let args = split_args(line).map_err(|_| ProtocolError::new("unbalanced quotes in request"))?;
+        let args = split(line).map_err(|_| ProtocolError::new("unbalanced quotes in request"))?;
         self.pos += n + 1;
         if limits.unauthenticated && args.len() as i64 > MAX_ARGS_UNAUTHENTICATED {
             return Err(ProtocolError::new("unauthenticated multibulk length"));

@@ -14,6 +14,23 @@ pub struct Id {
     pub generation: u32,
 }
 
+impl Id {
+    /// The id as one word, to be carried where a number goes.
+    #[inline]
+    pub fn to_word(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    /// The id that [`Id::to_word`] gave.
+    #[inline]
+    pub fn from_word(word: u64) -> Self {
+        Id {
+            index: word as u32,
+            generation: (word >> 32) as u32,
+        }
+    }
+}
+
 /// A store of values by [`Id`].
 #[derive(Debug)]
 pub struct Slab<T> {

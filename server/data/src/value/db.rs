@@ -322,9 +322,16 @@ impl Db {
         (self.keys.stats(), self.expires.stats())
     }
 
+    /// Where the entry of a key is, for [`Db::at`]; valid until the database changes.
     #[inline]
-    fn locate(&self, hash: u64, key: &[u8]) -> Option<Place> {
+    pub fn locate(&self, hash: u64, key: &[u8]) -> Option<Place> {
         self.keys.locate(hash, |entry| entry.key() == key)
+    }
+
+    /// The entry at a place.
+    #[inline]
+    pub fn at(&self, place: Place) -> EntryRef<'_> {
+        self.keys.get(place)
     }
 
     /// Adds an entry whose key is not there.

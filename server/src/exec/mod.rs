@@ -1,0 +1,5 @@
+//! From arguments to an executed command.
+
+pub mod call;
+pub mod gate;
+pub mod process;
