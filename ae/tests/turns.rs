@@ -92,7 +92,8 @@ fn a_read_proc_that_closes_its_descriptor_takes_the_write_with_it() {
     assert!(world.glance().is_empty());
 }
 
-/// The first proc of the turn closes the other's descriptor and opens another under the same number.
+/// The first proc of the turn closes the other's descriptor and opens another under the same
+/// number.
 fn replace_other(world: &mut World, fd: RawFd, word: u64) {
     world.log.push(format!("r{word}"));
     world.el.drained(fd, Mask::READABLE);
@@ -133,7 +134,7 @@ fn a_nested_turn_serves_what_the_outer_has_listed_and_no_timers() {
     let (first, _a) = busy();
     let (second, _b) = busy();
     let one = world.watch(1, first, Mask::READABLE, nest);
-    world.watch(2, second, Mask::READABLE, read_once);
+    world.watch(2, second, Mask::READABLE, note_read);
     world.el.add_timer(
         0,
         |world, _, _| {
@@ -143,10 +144,11 @@ fn a_nested_turn_serves_what_the_outer_has_listed_and_no_timers() {
         0,
     );
     let turn = world.glance();
-    // Whichever comes first in the kernel's list, the second is served once, and the timer after the outer turn.
+    // Whichever comes first in the kernel's list: what the nested turn has served, the outer one
+    // leaves alone, though it is ready still; and the timer comes after the outer turn.
     let expected = [
-        vec!["[1", "2:1", "1]", "tick"],
-        vec!["2:1", "[1", "1]", "tick"],
+        vec!["[1", "r2", "1]", "tick"],
+        vec!["r2", "[1", "r2", "1]", "tick"],
     ];
     assert!(expected.iter().any(|lines| *lines == turn), "{turn:?}");
     assert_eq!(world.el.mask(one), Mask::empty());
@@ -241,7 +243,7 @@ fn a_poll_sleeps_until_the_soonest_timer() {
     while world.log.is_empty() {
         process_events(&mut world, What::ALL);
     }
-    assert_eq!(world.log, ["soon"]);
+    assert_eq!(world.log[0], "soon");
     assert!(start.elapsed() >= Duration::from_millis(5));
 }
 

@@ -1,14 +1,16 @@
 //! The connections of one loop: a slab, and what can be done with a connection.
 //!
-//! A connection is named by a `ConnId`, which is also the data word of its registration with the loop. This file moves bytes and keeps the registration true;
-//! what runs when a socket is ready is `drive`'s.
+//! A connection is named by a `ConnId`, which is also the data word of its registration with the
+//! loop. This file moves bytes and keeps the registration true; what runs when a socket is ready is
+//! `drive`'s.
 //!
 //! Invariants:
-//! 1. A connection is registered with the loop from its first moment to `close`, and watched for `Connection::interest`, which `watch` restores after
-//!    every change.
-//! 2. `pending` holds the ids of connections that have decrypted data and may be read (`Connection::is_pending`), and perhaps others: whoever takes one
-//!    out looks again.
-//! 3. Whoever opened a connection closes it, also one that failed: only `close` removes it. Its id is stale from then on, and finds nothing.
+//! 1. A connection is registered with the loop from its first moment to `close`, and watched for
+//!    `Connection::interest`, which `watch` restores after every change.
+//! 2. `pending` holds the ids of connections that have decrypted data and may be read
+//!    (`Connection::is_pending`), and perhaps others: whoever takes one out looks again.
+//! 3. Whoever opened a connection closes it, also one that failed: only `close` removes it. Its id
+//!    is stale from then on, and finds nothing.
 //! 4. Conns is `Send` and has no globals.
 
 use std::collections::VecDeque;
@@ -109,8 +111,9 @@ impl<S> Conns<S> {
         self.conclude(el, id, io)
     }
 
-    /// Writes `data`. A plain socket takes what it has room for. With TLS the bytes that were accepted are collected, to be sent by `flush` (or, when that
-    /// is forgotten, from the loop), and nothing is accepted while earlier ones wait for the socket.
+    /// Writes `data`. A plain socket takes what it has room for. With TLS the bytes that were
+    /// accepted are collected, to be sent by `flush` (or, when that is forgotten, from the loop),
+    /// and nothing is accepted while earlier ones wait for the socket.
     pub fn write(&mut self, el: &mut EventLoop<S>, id: ConnId, data: &[u8]) -> Io {
         self.send(el, id, data.len(), |stream, pool, fd| match stream {
             Stream::Tls(tls) => tls.write(pool, data),
@@ -132,7 +135,8 @@ impl<S> Conns<S> {
         })
     }
 
-    /// Sends what is collected: `Done(0)` when nothing is left, `WouldBlock` when bytes remain (`pending_out`); those go on from the loop.
+    /// Sends what is collected: `Done(0)` when nothing is left, `WouldBlock` when bytes remain
+    /// (`pending_out`); those go on from the loop.
     pub fn flush(&mut self, el: &mut EventLoop<S>, id: ConnId) -> Io {
         self.send(el, id, 0, |stream, pool, _| match stream {
             Stream::Tls(tls) => tls.flush(pool),
@@ -140,7 +144,8 @@ impl<S> Conns<S> {
         })
     }
 
-    /// Bytes that were accepted and the kernel does not have. They belong to the connection's output.
+    /// Bytes that were accepted and the kernel does not have. They belong to the connection's
+    /// output.
     pub fn pending_out(&self, id: ConnId) -> usize {
         self.get(id).map_or(0, Connection::unsent)
     }
@@ -159,7 +164,8 @@ impl<S> Conns<S> {
         self.reading_changed(el, id);
     }
 
-    /// Sets what runs when there is room to write, or nothing. With `barrier` it runs before the read handler, never after it in one turn.
+    /// Sets what runs when there is room to write, or nothing. With `barrier` it runs before the
+    /// read handler, never after it in one turn.
     pub fn set_write_handler(
         &mut self,
         el: &mut EventLoop<S>,
@@ -187,7 +193,8 @@ impl<S> Conns<S> {
             .is_some_and(|connection| connection.write.is_some())
     }
 
-    /// A protected connection keeps its read handler, but it does not run: neither from the socket nor from the pending pass.
+    /// A protected connection keeps its read handler, but it does not run: neither from the socket
+    /// nor from the pending pass.
     pub fn protect(&mut self, el: &mut EventLoop<S>, id: ConnId, protected: bool) {
         let Some(connection) = find(&mut self.slots, id) else {
             return;
@@ -196,7 +203,8 @@ impl<S> Conns<S> {
         self.reading_changed(el, id);
     }
 
-    /// Closes it: sends what is collected and, with TLS, a goodbye, as far as the socket takes them. A stale id is harmless.
+    /// Closes it: sends what is collected and, with TLS, a goodbye, as far as the socket takes
+    /// them. A stale id is harmless.
     pub fn close(&mut self, el: &mut EventLoop<S>, id: ConnId) {
         if find(&mut self.slots, id).is_none() {
             return;
@@ -263,7 +271,8 @@ impl<S> Conns<S> {
         }
     }
 
-    /// A connection has left `phase`: if it held a slot, or may have been woken for one, the next gets it.
+    /// A connection has left `phase`: if it held a slot, or may have been woken for one, the next
+    /// gets it.
     pub(crate) fn leave(&mut self, el: &mut EventLoop<S>, phase: Phase, is_outgoing: bool) {
         match phase {
             Phase::Handshaking if !is_outgoing => self.admission.free_slot(),
@@ -303,7 +312,8 @@ impl<S> Conns<S> {
         }
     }
 
-    /// Takes the next connection out of the pending queue; `None` at its end. Its handler is there if it is still to be read.
+    /// Takes the next connection out of the pending queue; `None` at its end. Its handler is there
+    /// if it is still to be read.
     pub(crate) fn unlist(&mut self) -> Option<(ConnId, Option<ConnProc<S>>)> {
         let id = self.pending.pop_front()?;
         let handler = find(&mut self.slots, id).and_then(|connection| {
@@ -363,6 +373,8 @@ impl<S> Conns<S> {
                 connection.phase = Phase::Ended;
                 Io::Eof
             }
+            // Only TLS has more to it than the socket.
+            other if !connection.stream.is_tls() => return other,
             other => other,
         };
         self.list(id);

@@ -1,13 +1,17 @@
 //! What happens to connections: how they come to be, and what runs when a socket is ready.
 //!
-//! Both directions of every socket have one proc, `socket_event`. It takes a connection that is not usable yet as far as it goes (`progress`), and
-//! tells its owner when it has arrived, or failed (`announce`); of a usable one it runs the handlers (`serve`), in the order that its barrier
-//! asks for. With TLS the direction of the socket and that of the data are not the same thing, so the order is decided here and not in `ae`.
+//! Both directions of every socket have one proc, `socket_event`. It takes a connection that is not
+//! usable yet as far as it goes (`progress`), and tells its owner when it has arrived, or failed
+//! (`announce`); of a usable one it runs the handlers (`serve`), in the order that its barrier asks
+//! for. With TLS the direction of the socket and that of the data are not the same thing, so the
+//! order is decided here and not in `ae`.
 //!
 //! Invariants:
-//! 1. Nothing is borrowed while a handler runs, and every step after it looks the connection up again: a handler may close any connection.
-//! 2. What OpenSSL holds decrypted no socket event will announce. `process_pending` runs the read handlers of such connections before the loop sleeps. It
-//!    takes ids off the front of a queue, one at a time, so that handlers may close members of the queue, and passes may nest.
+//! 1. Nothing is borrowed while a handler runs, and every step after it looks the connection up
+//!    again: a handler may close any connection.
+//! 2. What OpenSSL holds decrypted no socket event will announce. `process_pending` runs the read
+//!    handlers of such connections before the loop sleeps. It takes ids off the front of a queue,
+//!    one at a time, so that handlers may close members of the queue, and passes may nest.
 //! 3. With a barrier the write handler runs before the read handler, never after it in one turn.
 
 use std::mem;
@@ -30,8 +34,10 @@ use crate::tls::info::{FailReason, LastFailure};
 use crate::tls::stream::{Handshake, TlsStream};
 
 impl<S: ConnHost> Conns<S> {
-    /// Takes over an accepted connection. A plain one is connected at once, and `on_accept` is not called. With TLS its handshake goes on in the loop;
-    /// `on_accept` runs once, when it is Connected or Failed, and after the former the read handler, since data may have come with the last flight.
+    /// Takes over an accepted connection. A plain one is connected at once, and `on_accept` is not
+    /// called. With TLS its handshake goes on in the loop; `on_accept` runs once, when it is
+    /// Connected or Failed, and after the former the read handler, since data may have come with
+    /// the last flight.
     ///
     /// # Errors
     /// The loop cannot watch its descriptor. The connection is closed then.
@@ -66,10 +72,12 @@ impl<S: ConnHost> Conns<S> {
         Ok(id)
     }
 
-    /// Begins an outgoing connection. `on_connect` runs once, from the loop, when it is Connected or Failed.
+    /// Begins an outgoing connection. `on_connect` runs once, from the loop, when it is Connected or
+    /// Failed. There is no deadline: whoever waits knows for how long, and closes it.
     ///
     /// # Errors
-    /// The name has no address, the system refuses at once, or the loop cannot watch the descriptor.
+    /// The name has no address, the system refuses at once, or the loop cannot watch the
+    /// descriptor.
     pub fn connect(
         &mut self,
         el: &mut EventLoop<S>,
@@ -88,7 +96,8 @@ impl<S: ConnHost> Conns<S> {
         self.insert(el, connection, socket_event::<S>, Step::Connect)
     }
 
-    /// Takes a connection that is not usable yet as far as it goes. True if it has just become Connected or Failed.
+    /// Takes a connection that is not usable yet as far as it goes. True if it has just become
+    /// Connected or Failed.
     fn progress(&mut self, el: &mut EventLoop<S>, id: ConnId) -> bool {
         let Some(connection) = find(&mut self.slots, id) else {
             return false;
@@ -183,7 +192,8 @@ impl<S: ConnHost> Conns<S> {
         }
     }
 
-    /// Ends a connection that never became usable; `why` if TLS was what failed. Always true, for `progress`.
+    /// Ends a connection that never became usable; `why` if TLS was what failed. Always true, for
+    /// `progress`.
     fn fail(
         &mut self,
         el: &mut EventLoop<S>,
@@ -283,8 +293,8 @@ impl<S: ConnHost> Conns<S> {
     }
 }
 
-/// The before-sleep pass: runs the read handler of every connection that holds decrypted data, once. True if some hold more: then the next poll must
-/// not sleep.
+/// The before-sleep pass: runs the read handler of every connection that holds decrypted data,
+/// once. True if some hold more: then the next poll must not sleep.
 pub fn process_pending<S: ConnHost>(s: &mut S) -> bool {
     let rounds = s.conns().pending.len();
     if rounds > 0 {

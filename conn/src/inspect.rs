@@ -14,8 +14,9 @@ use crate::tls::info::{Identity, Sessions, TlsStats};
 use crate::tls::stream::TlsStream;
 
 impl<S> Conns<S> {
-    /// Asks the kernel to acknowledge at once what has come so far. For a request that is still incomplete: a peer that holds back its second
-    /// segment until the first is acknowledged would wait 40 ms for the delayed one.
+    /// Asks the kernel to acknowledge at once what has come so far. For a request that is still
+    /// incomplete: a peer that holds back its second segment until the first is acknowledged would
+    /// wait 40 ms for the delayed one.
     pub fn want_ack(&self, id: ConnId) {
         if let Some(socket) = self.get(id).and_then(|connection| connection.stream.tcp()) {
             // It is a hint; the socket of a dying connection may refuse it.
@@ -23,8 +24,8 @@ impl<S> Conns<S> {
         }
     }
 
-    /// Makes the kernel look after the peer when nothing was heard for `secs` seconds: three more probes, a third of that apart. Nothing for a Unix
-    /// socket.
+    /// Makes the kernel look after the peer when nothing was heard for `secs` seconds: three more
+    /// probes, a third of that apart. Nothing for a Unix socket.
     ///
     /// # Errors
     /// The system refuses, or there is no such connection.
@@ -44,7 +45,8 @@ impl<S> Conns<S> {
         Ok(())
     }
 
-    /// Sends small segments at once instead of collecting them in the kernel. Nothing for a Unix socket.
+    /// Sends small segments at once instead of collecting them in the kernel. Nothing for a Unix
+    /// socket.
     ///
     /// # Errors
     /// The system refuses, or there is no such connection.
@@ -93,7 +95,8 @@ impl<S> Conns<S> {
         self.get(id).map(|connection| &connection.peer)
     }
 
-    /// The address of this end. Asked from the kernel each time: it is wanted seldom, and would cost every connection 32 bytes.
+    /// The address of this end. Asked from the kernel each time: it is wanted seldom, and would
+    /// cost every connection 32 bytes.
     pub fn local(&self, id: ConnId) -> Option<Addr> {
         self.get(id)?.stream.local()
     }

@@ -1,4 +1,5 @@
-//! Connections: TCP, Unix sockets and TLS behind one face, evented by `ae`. OpenSSL lives here and nowhere else.
+//! Connections: TCP, Unix sockets and TLS behind one face, evented by `ae`. OpenSSL lives here and
+//! nowhere else.
 //!
 //! | file | what it holds |
 //! |---|---|

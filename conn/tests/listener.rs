@@ -43,7 +43,8 @@ fn an_address_that_is_none_is_named() {
     assert_eq!(error.raw_os_error(), Some(libc::EADDRINUSE));
 }
 
-/// The flaw was a moment between making the file and narrowing it. A thread looks as often as it can.
+/// The flaw was a moment between making the file and narrowing it. A thread looks as often as it
+/// can.
 #[test]
 fn a_unix_socket_never_has_wider_permissions_than_asked_for() {
     let path = socket_path("perm");

@@ -1,4 +1,5 @@
-//! Whose OpenSSL's bytes are. On its own in its process: the allocator has to be there before OpenSSL allocates anything.
+//! Whose OpenSSL's bytes are. On its own in its process: the allocator has to be there before
+//! OpenSSL allocates anything.
 
 #![allow(unsafe_code)]
 
@@ -29,7 +30,8 @@ unsafe fn usable(block: *const u8) -> usize {
     unsafe { libc::malloc_usable_size(block.cast_mut().cast()) }
 }
 
-/// 3.0 holds 14 KB for an idle connection, 3.6 with our groups 21 KB; usable sizes are a little more.
+/// 3.0 holds 14 KB for an idle connection, 3.6 with our groups 21 KB; usable sizes are a little
+/// more.
 const IDLE: std::ops::Range<usize> = 8_000..24_000;
 
 #[test]

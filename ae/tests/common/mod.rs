@@ -73,7 +73,8 @@ pub fn pair() -> (OwnedFd, UnixStream) {
     (ours.into(), theirs)
 }
 
-/// Reads once, keeps to the contract of `drained`, and writes down `word:bytes`, `word:eof` or `word:again`.
+/// Reads once, keeps to the contract of `drained`, and writes down `word:bytes`, `word:eof` or
+/// `word:again`.
 pub fn read_once(world: &mut World, fd: RawFd, word: u64) {
     let mut file = std::fs::File::from(world.files[&word].try_clone().expect("a second handle"));
     let mut buf = vec![0; world.chunk];

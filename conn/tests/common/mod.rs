@@ -1,4 +1,5 @@
-//! What the tests of connections share: a host that writes down what happened, certificates, and a TLS peer that is not ours.
+//! What the tests of connections share: a host that writes down what happened, certificates, and a
+//! TLS peer that is not ours.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -60,7 +61,8 @@ impl World {
         }
     }
 
-    /// One turn without sleep, its before-sleep pass included. True if decrypted data is still waiting.
+    /// One turn without sleep, its before-sleep pass included. True if decrypted data is still
+    /// waiting.
     pub fn glance(&mut self) -> bool {
         let more = process_pending(self);
         process_events(

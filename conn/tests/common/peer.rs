@@ -1,5 +1,5 @@
-//! A TLS client on the `openssl` crate's own stream, over memory: what it produces and what it gets passes through the hands of the test, which may cut it
-//! up, hold it back or spoil it.
+//! A TLS client on the `openssl` crate's own stream, over memory: what it produces and what it gets
+//! passes through the hands of the test, which may cut it up, hold it back or spoil it.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -161,7 +161,8 @@ impl Peer {
         });
     }
 
-    /// The handshake as far as it goes; its failure on this side, or how the first read ends after it.
+    /// The handshake as far as it goes; its failure on this side, or how the first read ends after
+    /// it.
     pub fn failure(&mut self, world: &mut World) -> String {
         world.until("a failure", |_| {
             self.pull();

@@ -6,7 +6,7 @@ use table::generic as rows;
 
 use crate::commands::Family;
 use crate::commands::args::Args;
-use crate::keyspace::expire::delete_expired;
+use crate::keyspace::expired::delete_expired;
 use crate::keyspace::lookup::db;
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{Fault, INVALID_CURSOR, SYNTAX};

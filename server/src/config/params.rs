@@ -22,8 +22,8 @@ const HZ_RANGE: (i64, i64) = (1, 500);
 /// Declares [`Params`] and its blank value: zero, empty, `no`.
 macro_rules! params {
     ($($field:ident: $type:ty,)*) => {
-        /// The values of all directives; a field bears its directive's name.
-        #[derive(Clone, Debug)]
+        /// The values of all directives; a field bears its directive's name. There is no `Debug`: some are secrets.
+        #[derive(Clone)]
         #[expect(missing_docs, reason = "each field is the directive of the same name")]
         pub struct Params {
             $(pub $field: $type,)*

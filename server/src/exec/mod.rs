@@ -3,3 +3,4 @@
 pub mod call;
 pub mod gate;
 pub mod process;
+pub mod refuse;

@@ -4,7 +4,8 @@ use conn::connection::ConnId;
 use conn::stream::Io;
 
 use crate::egress::flush::{close_over_limit, over_output_limit};
-use crate::exec::process::{Flow, refuse, run};
+use crate::exec::process::{Flow, run};
+use crate::exec::refuse::refuse;
 use crate::report::client_line::client_line;
 use crate::server::Server;
 use crate::session::close::{close_after_reply, close_now};

@@ -3,6 +3,8 @@
 pub mod change;
 pub mod delete;
 pub mod expire;
+pub mod expired;
+pub mod free;
 pub mod lookup;
 pub mod recency;
 pub mod store;
