@@ -5,7 +5,7 @@ use table::server as rows;
 
 use crate::commands::Family;
 use crate::commands::args::Args;
-use crate::config::params::ShutdownFlags;
+use crate::config::values::ShutdownFlags;
 use crate::house::shutdown::{ShutdownOutcome, shut_down};
 use crate::report::info;
 use crate::server::{Ctx, Done};

@@ -2,6 +2,7 @@
 
 pub mod before_sleep;
 pub mod certificates;
+pub mod command_line;
 pub mod crash;
 pub mod cron;
 pub mod logo;

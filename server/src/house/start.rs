@@ -6,7 +6,8 @@ use ae::event_loop::EventLoop;
 use conn::admission::Limits;
 use conn::conns::Conns;
 
-use crate::config::params::{OomScoreAdj, Params, Supervised};
+use crate::config::params::Params;
+use crate::config::values::{OomScoreAdj, Supervised};
 use crate::house::before_sleep::{after_sleep, before_sleep};
 use crate::house::cron::cron;
 use crate::house::{certificates, crash, logo};

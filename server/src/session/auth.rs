@@ -11,7 +11,7 @@ use crate::wire::fault::{AUTH_NO_PASSWORD, Fault, WRONG_PASS};
 /// # Errors
 /// `WRONGPASS`; the client stays as it was.
 pub fn authenticate(srv: &mut Server, id: ClientId, user: &[u8], password: &[u8]) -> Result<(), Fault> {
-    let expected = srv.config.requirepass.as_bytes();
+    let expected = srv.config.requirepass.as_slice();
     // Digests are compared, so that the time taken says nothing about the password.
     let right = user == b"default" && (expected.is_empty() || sha256_hex(password) == sha256_hex(expected));
     if !right {
