@@ -1,5 +1,6 @@
 //! DEBUG: switches and looks inside, for tests and for those who hunt a bug.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use table::server as rows;
 
 use crate::commands::Family;
 use crate::commands::args::{float, int};
+use crate::config::rewrite::rewrite;
 use crate::keyspace::lookup::{db, db_mut, fresh, peek};
 use crate::keyspace::recency::idle_seconds;
 use crate::server::{Ctx, Done};
@@ -97,7 +99,9 @@ fn log(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn rewrite_all(cx: &mut Ctx<'_>) -> Done {
-    switch(cx, |cx| cx.srv.debug.rewrite_all = true)
+    let path = Path::new(&cx.srv.process.config_file);
+    rewrite(path, &cx.srv.config, true).map_err(|_| Fault::new("ERR CONFIG-REWRITE-FORCE-ALL failed"))?;
+    switch(cx, |_| {})
 }
 
 fn pause_cron(cx: &mut Ctx<'_>) -> Done {

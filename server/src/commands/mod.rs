@@ -10,6 +10,7 @@ use crate::server::{Commands, Proc};
 pub mod args;
 pub mod client;
 pub mod command;
+pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
@@ -28,6 +29,7 @@ pub type Family = &'static [(&'static Spec, Proc)];
 static FAMILIES: &[Family] = &[
     client::PROCS,
     command::PROCS,
+    config::PROCS,
     connection::PROCS,
     debug::PROCS,
     expire::PROCS,

@@ -16,7 +16,7 @@ use data::util::split::split;
 
 use crate::config::params::Params;
 use crate::config::row::{Flags, Row, WRONG_ARGS};
-use crate::config::special::reason;
+use crate::config::special::{dir_text, reason};
 use crate::config::table;
 
 /// How deep files may include each other; a circle ends here.
@@ -85,8 +85,10 @@ pub fn load(sources: &[Source]) -> Result<Params, String> {
     for source in sources {
         loader.read(source)?;
     }
-    loader.params.settle();
-    Ok(loader.params)
+    let mut params = loader.params;
+    params.dir = dir_text(&params);
+    params.settle();
+    Ok(params)
 }
 
 struct Loader {

@@ -18,6 +18,8 @@ use crate::sys::log::Level;
 
 /// The slowest and the fastest clockwork, in turns per second.
 const HZ_RANGE: (i64, i64) = (1, 500);
+/// The smallest backlog, in bytes.
+const MIN_BACKLOG: i64 = 16 * 1024;
 
 /// Declares [`Params`] and its blank value: zero, empty, `no`.
 macro_rules! params {
@@ -212,8 +214,9 @@ params! {
 impl Params {
     /// Brings what follows from other values up to date; to be called after changes, before they are put to work.
     pub fn settle(&mut self) {
-        // Out of range is taken as a hint and not refused, as Redis does since it had no range.
+        // What is out of these ranges is taken as a hint and not refused, as Redis does.
         self.hz = self.hz.clamp(HZ_RANGE.0, HZ_RANGE.1);
+        self.repl_backlog_size = self.repl_backlog_size.max(MIN_BACKLOG);
         self.tls.outgoing_links = self.tls_replication || self.tls_cluster;
     }
 

@@ -421,16 +421,19 @@ fn parse_bool(word: &[u8]) -> Result<bool, String> {
 }
 
 fn parse_int(word: &[u8], min: i64, max: i64, unit: Unit) -> Result<i64, String> {
-    let number = match unit {
-        Unit::Plain => parse_i64(word).ok_or("argument couldn't be parsed into an integer")?,
-        Unit::Octal => parse_octal(word).ok_or("argument couldn't be parsed as an octal number")?,
-        Unit::Memory => parse_bytes(word).ok_or("argument must be a memory value")?,
-        Unit::MemoryOrPercent => match parse_bytes(word) {
-            Some(bytes) => bytes,
+    // An amount of memory that does not fit is out of range.
+    let (number, min) = match unit {
+        Unit::Plain => (parse_i64(word).ok_or("argument couldn't be parsed into an integer")?, min),
+        Unit::Octal => (parse_octal(word).ok_or("argument couldn't be parsed as an octal number")?, min),
+        Unit::Memory => {
+            let bytes = parse_memory(word).ok_or("argument must be a memory value")?;
+            (i64::try_from(bytes).unwrap_or(-1), min)
+        }
+        Unit::MemoryOrPercent => match parse_memory(word) {
+            Some(bytes) => (i64::try_from(bytes).unwrap_or(-1), 0),
             None => return parse_percent(word, -min),
         },
     };
-    let min = if unit == Unit::MemoryOrPercent { 0 } else { min };
     if (min..=max).contains(&number) {
         return Ok(number);
     }
@@ -438,11 +441,6 @@ fn parse_int(word: &[u8], min: i64, max: i64, unit: Unit) -> Result<i64, String>
         Unit::Octal => format!("argument must be between {min:o} and {max:o} inclusive"),
         _ => format!("argument must be between {min} and {max} inclusive"),
     })
-}
-
-/// An amount of memory; one that no machine can have is the largest there is.
-fn parse_bytes(word: &[u8]) -> Option<i64> {
-    parse_memory(word).map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX))
 }
 
 fn parse_octal(word: &[u8]) -> Option<i64> {
@@ -459,7 +457,8 @@ fn parse_percent(word: &[u8], max: i64) -> Result<i64, String> {
 }
 
 fn utf8(word: &[u8]) -> Result<&str, String> {
-    str::from_utf8(word).map_err(|_| "argument must be valid UTF-8".into())
+    let text = str::from_utf8(word).ok().filter(|text| !text.contains('\0'));
+    text.ok_or_else(|| "argument must be valid UTF-8 without NUL".into())
 }
 
 fn int_text(number: i64, unit: Unit) -> String {

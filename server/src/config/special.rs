@@ -135,7 +135,8 @@ fn set_dir(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
     Ok(())
 }
 
-fn dir_text(params: &Params) -> String {
+/// The working directory: the configured one, or the one that the process is in.
+pub fn dir_text(params: &Params) -> String {
     if !params.dir.is_empty() {
         return params.dir.clone();
     }

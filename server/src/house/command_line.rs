@@ -155,7 +155,7 @@ fn describe(args: &[String], config_file: String) -> ProcessInfo {
         arch_bits: usize::BITS,
         supervised: false,
         wrote_pidfile: false,
-        oom_score_base: host::oom_score_adj().unwrap_or(0),
+        oom_score_base: None,
     }
 }
 
