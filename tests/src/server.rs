@@ -56,13 +56,30 @@ impl Server {
         panic!("no free port:\n{last}");
     }
 
+    /// As [`Server::start`], with a configuration file that is read first.
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub fn start_with_config(config: &std::path::Path, args: &[&str]) -> Self {
+        let config = config.to_string_lossy();
+        let mut all = vec![config.as_ref()];
+        all.extend(args);
+        Self::start(&all)
+    }
+
     fn try_start(args: &[&str]) -> Result<Self, String> {
+        // A first argument without dashes is a configuration file.
+        let (config, args) = match args {
+            [config, rest @ ..] if !config.starts_with('-') => (Some(*config), rest),
+            _ => (None, args),
+        };
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (port, tls_port) = (free_port(), free_port());
         let socket = dir.path().join("s");
         let mut command = Command::new(crate::binary("redis-server"));
         command
             .current_dir(dir.path())
+            .args(config)
             .args(["--port", &port.to_string(), "--tls-port", &tls_port.to_string()])
             .args(["--bind", "127.0.0.1", "--unixsocket"])
             .arg(&socket)

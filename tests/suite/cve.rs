@@ -1,0 +1,244 @@
+//! Every hole that Redis had and whose subject exists here: the attack, and then proof that the server lives and lost nothing.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use conn::resp::Decoder;
+use tests::client::{Client, Transport, show};
+use tests::server::Server;
+use tests::wait::until;
+
+/// The server still answers, and has what it had.
+fn assert_alive(server: &Server) {
+    let mut client = server.client(Transport::Tcp);
+    assert_eq!(client.text("GET canary"), "sings");
+}
+
+fn start(args: &[&str]) -> Server {
+    let server = Server::start(args);
+    assert_eq!(server.client(Transport::Unix).text("SET canary sings"), "OK");
+    server
+}
+
+#[test]
+fn cve_2026_81934_a_pending_connection_kills_another_pending_one() {
+    let server = start(&[]);
+    for _ in 0..50 {
+        let mut first = server.client(Transport::Tls);
+        let mut second = server.client(Transport::Tls);
+        let (one, two) = (first.text("CLIENT ID"), second.text("CLIENT ID"));
+        // Both send more than one read takes, so both are pending when the pass begins.
+        let filler = "PING\r\n".repeat(6000);
+        first.send(format!("CLIENT KILL ID {two}\r\n{filler}").as_bytes());
+        second.try_send(format!("CLIENT KILL ID {one}\r\n{filler}").as_bytes());
+        let survivors = [first, second].iter_mut().filter_map(Client::try_read).count();
+        assert!(survivors >= 1);
+    }
+    assert_alive(&server);
+}
+
+#[test]
+fn cve_2025_67733_no_argument_forges_a_reply() {
+    let server = start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        for command in [
+            vec!["NOSUCH\r\n+OK\r\n+OK"],
+            vec!["CLIENT", "x\r\n+OK"],
+            vec!["CLIENT", "SETINFO", "a\r\n+OK", "b"],
+            vec!["DEBUG", "ERROR", "E\r\n+OK"],
+            vec!["CONFIG", "SET", "a\r\n:1", "b"],
+            vec!["HELLO", "3", "x\n+OK"],
+        ] {
+            let reply = client.call(&command);
+            assert!(show(&reply).starts_with('-'), "{transport:?} {command:?} {reply:?}");
+            assert_eq!(client.text("PING"), "PONG", "{transport:?} {command:?}");
+        }
+    }
+    assert_alive(&server);
+}
+
+#[test]
+fn cve_2025_48367_resets_before_accept_starve_nobody() {
+    let server = start(&[]);
+    for _ in 0..2000 {
+        let socket = TcpStream::connect(("127.0.0.1", server.tls_port)).expect("the port listens");
+        // Closing with unread input makes it a reset, often before it was accepted.
+        drop(socket);
+    }
+    for transport in Transport::ALL {
+        assert_eq!(server.client(transport).text("PING"), "PONG");
+    }
+    assert_alive(&server);
+}
+
+#[test]
+fn cve_2025_21605_unauthenticated_output_is_bounded() {
+    let server = Server::start(&["--requirepass", "secret"]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        let request = b"GET a\r\n".repeat(1000);
+        let mut sent = 0;
+        while sent < 2000 && client.try_send(&request) {
+            sent += 1;
+        }
+        assert!(sent < 2000, "{transport:?}: it was never closed");
+        let mut admin = server.client(transport);
+        assert_eq!(admin.text("AUTH secret"), "OK");
+    }
+}
+
+#[test]
+fn cve_2024_31228_and_2022_36021_patterns_cost_polynomial_time() {
+    let server = start(&[]);
+    let mut client = server.client(Transport::Tls);
+    let long = "a".repeat(1 << 20);
+    client.call(&["SET", &long, "v"]);
+    for pattern in ["*a".repeat(1 << 19) + "b", "[".repeat(1 << 20), "*".repeat(1 << 20) + "b", "a*?".repeat(1 << 18) + "b"] {
+        let began = Instant::now();
+        client.call(&["KEYS", &pattern]);
+        client.call(&["SCAN", "0", "MATCH", &pattern]);
+        client.call(&["CONFIG", "GET", &pattern]);
+        client.call(&["COMMAND", "LIST", "FILTERBY", "PATTERN", &pattern]);
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?} for {}", began.elapsed(), &pattern[..6]);
+    }
+    assert_alive(&server);
+}
+
+#[test]
+fn cve_2023_45145_the_unix_socket_is_never_wider_than_it_should_be() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start(&["--unixsocketperm", "700"]);
+    let mode = std::fs::metadata(server.socket()).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    assert_eq!(server.client(Transport::Unix).text("PING"), "PONG");
+}
+
+#[test]
+fn cve_2023_41056_lengths_around_every_limit() {
+    let server = start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        for limit in [16_384usize, 32_768, 65_536] {
+            for len in limit - 40..limit + 8 {
+                let value = vec![b'x'; len];
+                assert_eq!(show(&client.call(&[b"SET".as_slice(), b"k", &value])), "OK");
+                assert_eq!(client.text("STRLEN k"), len.to_string(), "{transport:?}");
+            }
+        }
+    }
+    assert_alive(&server);
+}
+
+#[test]
+fn cve_2023_36824_key_counts_that_lie() {
+    let server = start(&[]);
+    let mut client = server.client(Transport::Tcp);
+    for count in ["-1", "0", "99999999999", "4294967297", "3", "x"] {
+        for command in ["EVAL s", "ZUNIONSTORE d", "LMPOP", "BLMPOP 0", "ZINTERCARD", "XREAD STREAMS"] {
+            let reply = client.text(&format!("COMMAND GETKEYS {command} {count} k"));
+            assert!(reply.starts_with('-'), "{command} {count}: {reply}");
+        }
+    }
+    assert_alive(&server);
+}
+
+#[test]
+fn cve_2023_28425_msetnx_with_one_key_twice() {
+    let server = start(&[]);
+    let mut client = server.client(Transport::Tls);
+    assert_eq!(client.text("MSETNX k a k b"), "1");
+    assert_eq!(client.text("GET k"), "b");
+    assert_alive(&server);
+}
+
+#[test]
+fn cve_2022_35977_offsets_whose_sums_overflow() {
+    let server = start(&[]);
+    let mut client = server.client(Transport::Tls);
+    client.text("SET k v");
+    for (offset, reply) in [
+        ("9223372036854775807", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+        ("4611686018427387900", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+        ("536870912", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+        ("-1", "-ERR offset is out of range"),
+    ] {
+        assert_eq!(client.text(&format!("SETRANGE k {offset} xx")), reply);
+    }
+    assert_eq!(client.text("GET k"), "v");
+    assert_alive(&server);
+}
+
+#[test]
+fn cve_2021_32762_an_array_of_2_to_31_elements_is_a_protocol_error() {
+    let mut decoder = Decoder::default();
+    decoder.feed(b"*2147483648\r\n");
+    assert!(decoder.next_value().is_err());
+}
+
+#[test]
+fn cve_2021_32675_sizes_claimed_before_authentication() {
+    let server = Server::start(&["--requirepass", "secret"]);
+    for transport in Transport::ALL {
+        for (input, reply) in [
+            (&b"*1000000000\r\n"[..], "unauthenticated multibulk length"),
+            (b"*2\r\n$512000000\r\n", "unauthenticated bulk length"),
+            (b"*11\r\n", "unauthenticated multibulk length"),
+        ] {
+            let mut client = server.client(transport);
+            client.send(input);
+            let all = client.read_to_end();
+            assert_eq!(all, format!("-ERR Protocol error: {reply}\r\n").as_bytes(), "{transport:?}");
+        }
+    }
+}
+
+#[test]
+fn cve_2021_29477_lcs_of_inputs_whose_product_overflows() {
+    let server = start(&[]);
+    let mut client = server.client(Transport::Tcp);
+    client.text("SETRANGE a 300000000 x");
+    client.text("SETRANGE b 300000000 x");
+    assert!(client.text("LCS a b").starts_with("-ERR"));
+    assert_alive(&server);
+}
+
+#[test]
+fn cve_2021_41099_a_raised_bulk_limit_does_not_let_a_string_grow_past_what_is_safe() {
+    let server = start(&["--proto-max-bulk-len", "10gb"]);
+    let mut client = server.client(Transport::Tcp);
+    client.text("SET k v");
+    let reply = client.text("SETRANGE k 9000000000000000000 x");
+    assert!(reply.starts_with("-ERR"), "{reply}");
+    assert_alive(&server);
+}
+
+#[test]
+fn a_record_dribbled_byte_by_byte_and_garbage_after_the_handshake() {
+    let server = start(&[]);
+    let mut socket = TcpStream::connect(("127.0.0.1", server.tls_port)).expect("the port listens");
+    for byte in [22u8, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3] {
+        socket.write_all(&[byte]).expect("connected");
+    }
+    let mut client = server.client(Transport::Tls);
+    assert_eq!(client.text("PING"), "PONG");
+    let mut admin = server.client(Transport::Tcp);
+    // Ciphertext that no key of this connection made.
+    let fd = client.raw().fd();
+    let mut under = second_handle(fd);
+    under.write_all(&[23, 3, 3, 0, 20]).expect("connected");
+    under.write_all(&[7; 20]).expect("connected");
+    assert!(client.try_read().is_none());
+    until("its connection is gone", || (admin.info("tls_connections") == "0").then_some(()));
+    assert_alive(&server);
+}
+
+/// A second handle on the socket under a TLS client, to write past its TLS.
+fn second_handle(fd: std::os::fd::RawFd) -> TcpStream {
+    use std::os::fd::{AsFd, BorrowedFd};
+    // SAFETY: the client that owns the descriptor outlives this borrow; the clone below is a descriptor of its own.
+    #[allow(unsafe_code)]
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    TcpStream::from(borrowed.as_fd().try_clone_to_owned().expect("a free descriptor"))
+}

@@ -1,0 +1,111 @@
+//! Many clients at once: pipelines, random disconnects, reloads, handshakes that never end.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+
+use data::util::rand::Rng;
+use tests::certs;
+use tests::client::{Transport, show};
+use tests::server::Server;
+
+const CLIENTS: usize = 500;
+const LANES: usize = 10;
+const ROUNDS: usize = 4;
+
+/// Some clients write pipelines of their own keys and some vanish in the middle; what was acknowledged is returned.
+fn lane(server: &Server, lane: usize) -> HashMap<String, String> {
+    let mut rng = Rng::new(lane as u64 + 1);
+    let mut acknowledged = HashMap::new();
+    let mut clients: Vec<_> = (0..CLIENTS / LANES).map(|_| server.client(Transport::Tls)).collect();
+    for round in 0..ROUNDS {
+        for (number, client) in clients.iter_mut().enumerate() {
+            if rng.below(10) == 0 {
+                // Gone with a request half sent; a new one takes its place.
+                client.try_send(b"*3\r\n$3\r\nSET\r\n$4\r\nhalf");
+                *client = server.client(Transport::Tls);
+            }
+            let writes: Vec<(String, String)> =
+                (0..16).map(|i| (format!("{lane}:{number}:{i}"), format!("{round}:{}", rng.next_u64()))).collect();
+            for (key, value) in &writes {
+                client.raw().write(&["SET", key, value]).expect("connected");
+            }
+            for (key, value) in writes {
+                assert_eq!(show(&client.read()), "OK");
+                acknowledged.insert(key, value);
+            }
+        }
+    }
+    acknowledged
+}
+
+#[test]
+fn every_acknowledged_write_of_500_tls_clients_is_there() {
+    let server = Server::start(&[]);
+    let acknowledged: Vec<HashMap<String, String>> = thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES).map(|number| scope.spawn({ let server = &server; move || lane(server, number) })).collect();
+        lanes.into_iter().map(|lane| lane.join().expect("a lane ends well")).collect()
+    });
+    let mut client = server.client(Transport::Tcp);
+    for (key, value) in acknowledged.iter().flatten() {
+        assert_eq!(&client.text(&format!("GET {key}")), value);
+    }
+    assert_eq!(client.text("EXISTS half"), "0");
+}
+
+#[test]
+fn reloads_under_load_cost_no_request() {
+    let server = Server::start(&[]);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..4)
+            .map(|number| {
+                let (server, done) = (&server, &done);
+                scope.spawn(move || {
+                    let mut requests = 0u64;
+                    while !done.load(Relaxed) {
+                        let mut client = server.client(Transport::Tls);
+                        for _ in 0..20 {
+                            assert_eq!(client.text(&format!("SET k{number} v")), "OK");
+                            requests += 1;
+                        }
+                    }
+                    requests
+                })
+            })
+            .collect();
+        let mut admin = server.client(Transport::Tcp);
+        for round in 0..20 {
+            let name = if round % 2 == 0 { "server" } else { "redis" };
+            let (cert, key) = (certs::file(&format!("{name}.crt")), certs::file(&format!("{name}.key")));
+            assert_eq!(admin.text(&format!("CONFIG SET tls-cert-file {cert} tls-key-file {key}")), "OK");
+        }
+        done.store(true, Relaxed);
+        for worker in workers {
+            assert!(worker.join().expect("no request failed") > 0);
+        }
+    });
+}
+
+#[test]
+fn handshakes_that_never_end_do_not_keep_others_out() {
+    let server = Server::start(&["--maxclients", "5000"]);
+    // Some say nothing, some dribble the start of a hello.
+    let dead: Vec<TcpStream> = (0..1500)
+        .map(|number| {
+            let mut socket = TcpStream::connect(("127.0.0.1", server.tls_port)).expect("the port listens");
+            if number % 2 == 0 {
+                socket.write_all(&[22, 3, 1]).expect("connected");
+            }
+            socket
+        })
+        .collect();
+    for _ in 0..20 {
+        assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
+    }
+    let mut client = server.client(Transport::Tcp);
+    let used: u64 = client.info("used_memory").parse().expect("a number");
+    assert!(used < 200 << 20, "{used} bytes for {} dead handshakes", dead.len());
+}
