@@ -13,7 +13,6 @@ use table::server as rows;
 use crate::commands::Family;
 use crate::config::rewrite::rewrite;
 use crate::config::row::{Effect, Flags, Row};
-use crate::config::special::reason;
 use crate::config::table::{Named, find, names};
 use crate::exec::gate::allowed;
 use crate::house::certificates;
@@ -21,7 +20,8 @@ use crate::house::start::{adjust_oom_score, make_room, set_title};
 use crate::ingress::listen::reopen;
 use crate::server::{Ctx, Done, Server};
 use crate::state::listeners::Kind;
-use crate::sys::{host, log, memory};
+use crate::sys::host::{self, reason};
+use crate::sys::{log, memory};
 use crate::wire::fault::{Fault, SYNTAX};
 use crate::{notice, warning};
 

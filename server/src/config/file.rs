@@ -16,8 +16,9 @@ use data::util::split::split;
 
 use crate::config::params::Params;
 use crate::config::row::{Flags, Row, WRONG_ARGS};
-use crate::config::special::{dir_text, reason};
+use crate::config::special::dir_text;
 use crate::config::table;
+use crate::sys::host::reason;
 
 /// How deep files may include each other; a circle ends here.
 const MAX_DEPTH: usize = 16;
@@ -282,6 +283,7 @@ mod tests {
 
     use super::{Source, expand, load, open};
     use crate::config::params::Params;
+    use crate::config::row::Flags;
     use crate::config::table;
 
     fn read(text: &str) -> Result<Params, String> {
@@ -359,6 +361,33 @@ mod tests {
             "module.option 1",
         ] {
             assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    /// The shipped file has a paragraph for each directive: its sentence, why its value is fixed if it is, and a line
+    /// with its default, or with an example.
+    #[test]
+    fn the_shipped_file_explains_every_directive_and_starts_a_server() {
+        let file = include_str!("../../redis.conf");
+        let params = read(file).expect("a good file");
+        assert_eq!(params.bind, ["127.0.0.1", "-::1"]);
+        let paragraphs: Vec<&str> = file.split("\n\n").collect();
+        for row in table::rows().filter(|row| !row.flags.contains(Flags::HIDDEN)) {
+            let begin = format!("# {} ", row.name);
+            let about = |paragraph: &&&str| paragraph.lines().any(|line| line.starts_with(&begin));
+            let paragraph = paragraphs.iter().find(about).expect(row.name);
+            let (text, lines) = paragraph.split_once("\n#\n").expect(row.name);
+            let text: Vec<&str> = text.lines().map(|line| line.trim_start_matches("# ")).collect();
+            let mut expected = row.doc.to_owned();
+            if let Some(why) = row.later {
+                expected += &format!(" For now only this value is accepted: {why}.");
+            }
+            assert_eq!(text.join(" "), expected);
+            let line = lines.lines().next().expect(row.name).trim_start_matches("# ");
+            let value = line[row.name.len() + 1..].trim_matches('"');
+            assert!(row.default.is_empty() || value == row.default, "{line}");
+            // The example's directory need not be there.
+            assert!(row.name == "dir" || read(line).is_ok(), "{line}");
         }
     }
 

@@ -65,7 +65,7 @@ pub fn content(old: &[u8], params: &Params, force_all: bool) -> Vec<u8> {
         }
         places.into_iter().for_each(|at| lines[at].text.clear());
     }
-    let signed = lines.iter().any(|line| line.text == SIGNATURE);
+    let signed = lines.iter().any(|line| line.text.trim_ascii() == SIGNATURE);
     let signature = (!signed && !added.is_empty()).then(|| SIGNATURE.to_vec());
     let mut out = Vec::with_capacity(old.len());
     let mut blank = false;
@@ -91,12 +91,16 @@ fn read(old: &[u8]) -> Vec<Old> {
         return Vec::new();
     }
     let lines = old.strip_suffix(b"\n").unwrap_or(old).split(|&byte| byte == b'\n');
-    lines.map(|line| classify(line.trim_ascii())).collect()
+    lines.map(classify).collect()
 }
 
-fn classify(line: &[u8]) -> Old {
-    let plain = Old { text: line.to_vec(), row: None };
-    if line.is_empty() || line[0] == b'#' {
+fn classify(whole: &[u8]) -> Old {
+    let line = whole.trim_ascii();
+    if line.is_empty() {
+        return Old { text: Vec::new(), row: None };
+    }
+    let plain = Old { text: whole.to_vec(), row: None };
+    if line[0] == b'#' {
         return plain;
     }
     let words = split(line).unwrap_or_default();
@@ -187,7 +191,7 @@ mod tests {
     #[test]
     fn comments_order_and_strange_lines_stay() {
         let text = format!(
-            "# head\n\n  port   7000\nuser default on nopass ~* &* +@all\n\n{ALWAYS}rename-command get g\n# tail\n"
+            "# head  \n\n  port   7000\n  user default on nopass ~* &* +@all\n\n{ALWAYS}rename-command get g\n# tail\n"
         );
         let expected = text.replace("  port   7000", "port 7001");
         assert_eq!(rewritten(&text, &[("port", "7001")]), expected);

@@ -11,6 +11,7 @@ use crate::config::choice::none_of;
 use crate::config::params::Params;
 use crate::config::row::{ChoiceField, Line, Row, Special, WRONG_ARGS};
 use crate::config::values::{ClientClass, EventClasses, OutputLimit, SavePoint, ShutdownFlags};
+use crate::sys::host::reason;
 use crate::sys::log::FACILITIES;
 
 /// `bind` takes at most this many addresses.
@@ -321,15 +322,6 @@ pub fn memory_text(bytes: u64) -> String {
     let units = [(30, "gb"), (20, "mb"), (10, "kb")];
     let unit = units.iter().find(|(shift, _)| bytes != 0 && bytes.trailing_zeros() >= *shift);
     unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
-}
-
-/// The reason of a system's error, without its number.
-pub fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
 }
 
 /// What C's `strtoll` reads when it must read all of a text; an empty one is 0.

@@ -39,10 +39,7 @@ pub static ROWS: &[Row] = &[
         .doc("Mode of the Unix socket's file, in octal; 0 leaves what the umask gives."),
     yes_no("protected-mode", field!(protected_mode))
         .default("yes")
-        .doc(
-            "Refuses clients of other machines as long as the default user has no password and \
-             every address is listened on.",
-        ),
+        .doc("Refuses clients of other machines as long as the default user has no password."),
     bytes("requirepass", field!(requirepass))
         .flags(Flags::SENSITIVE)
         .doc("Password of the default user; without one every client is that user."),

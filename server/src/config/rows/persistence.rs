@@ -40,14 +40,14 @@ pub static ROWS: &[Row] = &[
         .hidden()
         .default("0")
         .doc("Microseconds to wait after each key that is loaded, for tests; negative is keys per microsecond."),
-    memory(
+    int(
         "loading-process-events-interval-bytes",
         field!(loading_process_events_interval_bytes),
         1024,
         INT,
     )
     .hidden()
-    .default("2mb")
+    .default("2097152")
     .doc("How much is loaded between two looks at clients."),
     yes_no("stop-writes-on-bgsave-error", field!(stop_writes_on_bgsave_error))
         .default("yes")
