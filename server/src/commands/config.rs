@@ -120,9 +120,13 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
     for Change { named: Named { name, row }, value } in changes {
         let before = row.get(&new);
         row.set_text(&mut new, value).map_err(|why| failed(name.as_bytes(), &why))?;
-        let changed = row.flags.contains(Flags::VOLATILE) || row.get(&new) != before;
-        if changed && row.effect != Effect::None && !due.iter().any(|(effect, _)| *effect == row.effect) {
-            due.push((row.effect, name));
+        if !row.flags.contains(Flags::VOLATILE) && row.get(&new) == before {
+            continue;
+        }
+        for effect in row.effects {
+            if !due.iter().any(|(known, _)| known == effect) {
+                due.push((*effect, name));
+            }
         }
     }
     new.settle();
@@ -133,26 +137,29 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
                 "Failed applying new configuration. Possibly related to new {name} setting. Restoring previous settings."
             );
             srv.config = old;
-            for (effect, _) in &due[..=at] {
-                if let Err(why) = apply(srv, *effect) {
-                    warning!("Failed applying restored failed CONFIG SET command: {why}");
-                }
-            }
+            restore(srv, &due[..=at]);
             return Err(failed(name.as_bytes(), &why));
         }
     }
     Ok(())
 }
 
+/// Puts old values back into force, the last of which failed to change.
+fn restore(srv: &mut Server, done: &[(Effect, &'static str)]) {
+    // Certificates that do not load leave those in use, and the reason in INFO: there is nothing to undo.
+    let count = done.len() - usize::from(done.last().is_some_and(|(effect, _)| *effect == Effect::Tls));
+    for (effect, _) in &done[..count] {
+        if let Err(why) = apply(srv, *effect) {
+            warning!("Failed applying restored failed CONFIG SET command: {why}");
+        }
+    }
+}
+
 /// Puts a changed value into force. A deed that fails logs why, and leaves what was.
 fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
     match effect {
-        Effect::None => {}
         Effect::Port => listen(srv, &[Kind::Tcp], "Unable to listen on this port. Check server logs.")?,
-        Effect::TlsPort => {
-            load_certificates(srv)?;
-            listen(srv, &[Kind::Tls], "Unable to listen on this port. Check server logs.")?;
-        }
+        Effect::TlsPort => listen(srv, &[Kind::Tls], "Unable to listen on this port. Check server logs.")?,
         Effect::Bind => listen(srv, &[Kind::Tcp, Kind::Tls], "Failed to bind to specified addresses.")?,
         Effect::Tls => load_certificates(srv)?,
         Effect::Maxclients => make_room(srv)?,

@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn changes_replace_lines_blank_surplus_ones_and_are_added_once() {
-        let rows: &[(&str, &[(&str, &str)], &str)] = &[
+        type Changes<'a> = &'a [(&'a str, &'a str)];
+        let rows: &[(&str, Changes<'_>, &str)] = &[
             ("slave-priority 5\n", &[("replica-priority", "6")], "replica-priority 6\n"),
             ("port 1\nport 2\n#\n", &[], "port 2\n\n#\n"),
             ("hz 50\n", &[("hz", "10")], "hz 10\n"),

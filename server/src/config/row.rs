@@ -30,11 +30,9 @@ pub const WRONG_ARGS: &str = "wrong number of arguments";
 /// What must happen when a value changed while the server runs; `commands/config` maps effects to deeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing: the value is read whenever it is needed.
-    None,
     /// The plain TCP sockets are opened anew.
     Port,
-    /// A TLS context is made ready and the TLS sockets are opened anew.
+    /// The TLS sockets are opened anew.
     TlsPort,
     /// All TCP sockets are opened anew.
     Bind,
@@ -147,6 +145,9 @@ pub enum Unit {
 /// Says what is wrong with a text.
 pub type Check = fn(&str) -> Result<(), &'static str>;
 
+/// Writes the lines of a directive, given the row, the values and the default values.
+pub type Lines = fn(&Row, &Params, &Params) -> Vec<Line>;
+
 /// A line for the configuration file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line {
@@ -162,8 +163,8 @@ pub struct Special {
     pub set: fn(&mut Params, &[&[u8]]) -> Result<(), String>,
     /// The text of CONFIG GET.
     pub get: fn(&Params) -> String,
-    /// Lines for the file, given the row and default values; `None` is the one line `name value`.
-    pub lines: Option<fn(&Row, &Params, &Params) -> Vec<Line>>,
+    /// Lines for the file; `None` is the one line `name value`.
+    pub lines: Option<Lines>,
 }
 
 /// What kind of value a directive has.
@@ -212,8 +213,8 @@ pub struct Row {
     pub flags: Flags,
     /// Its value unless something else is configured.
     pub default: &'static str,
-    /// What a change leads to.
-    pub effect: Effect,
+    /// What a change leads to, in this order; nothing where the value is read whenever it is needed.
+    pub effects: &'static [Effect],
     /// Why only the default is accepted; `None` where any value is.
     pub later: Option<&'static str>,
     /// What it is for, in a sentence: `redis.conf` is checked against it.
@@ -223,7 +224,7 @@ pub struct Row {
 /// A row of any kind.
 const fn row(name: &'static str, kind: Kind) -> Row {
     let (alias, later) = (None, None);
-    Row { name, alias, kind, flags: Flags::empty(), default: "", effect: Effect::None, later, doc: "" }
+    Row { name, alias, kind, flags: Flags::empty(), default: "", effects: &[], later, doc: "" }
 }
 
 /// A row of yes or no.
@@ -310,9 +311,9 @@ impl Row {
         self
     }
 
-    /// Gives it an effect.
-    pub const fn effect(mut self, effect: Effect) -> Self {
-        self.effect = effect;
+    /// Gives it effects.
+    pub const fn effects(mut self, effects: &'static [Effect]) -> Self {
+        self.effects = effects;
         self
     }
 

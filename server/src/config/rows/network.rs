@@ -13,14 +13,14 @@ pub static ROWS: &[Row] = &[
     special("bind", BIND)
         .flags(Flags::MULTI_ARG)
         .default("* -::*")
-        .effect(Effect::Bind)
+        .effects(&[Effect::Bind])
         .doc(
             "Addresses to listen on, for TCP and TLS; one with a leading minus may be missing on \
              this machine, and * is every IPv4 address.",
         ),
     int("port", field!(port), 0, 65535)
         .default("6379")
-        .effect(Effect::Port)
+        .effects(&[Effect::Port])
         .doc("The port for connections without TLS; 0 closes it."),
     int("tcp-backlog", field!(tcp_backlog), 0, INT)
         .immutable()
@@ -45,7 +45,7 @@ pub static ROWS: &[Row] = &[
         .doc("Password of the default user; without one every client is that user."),
     int("maxclients", field!(maxclients), 1, UINT)
         .default("10000")
-        .effect(Effect::Maxclients)
+        .effects(&[Effect::Maxclients])
         .doc("How many clients may be connected; the limit of open files is raised to fit."),
     int("timeout", field!(timeout), 0, INT)
         .default("0")
