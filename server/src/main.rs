@@ -21,7 +21,9 @@ fn main() -> ExitCode {
         usable: memory::c_usable,
     });
     assert!(counted, "OpenSSL allocated before its allocator was set");
-    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<String> = std::env::args_os()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
     process::reserve_title();
     match command_line::parse(&args) {
         Start::Say(text) => {
@@ -32,12 +34,14 @@ fn main() -> ExitCode {
             eprintln!("{text}");
             ExitCode::FAILURE
         }
-        Start::Serve(config, info) => match house::start::serve(*config, info, commands::bind(), run) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(sentence) => {
-                warning!("{sentence}");
-                ExitCode::FAILURE
+        Start::Serve(config, info) => {
+            match house::start::serve(*config, info, commands::bind(), run) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(sentence) => {
+                    warning!("{sentence}");
+                    ExitCode::FAILURE
+                }
             }
-        },
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod certs;
 pub mod client;
+pub mod peer;
 pub mod server;
 pub mod wait;
 

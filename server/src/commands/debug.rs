@@ -137,8 +137,9 @@ fn object(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
     let entry = peek(cx, key).ok_or(NO_SUCH_KEY)?;
     let text = format!(
-        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        "Value at:{:p} refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.address(),
+        entry.value().refcount(),
         entry.encoding().name(),
         entry.value().len() + 1,
         entry.lru(),

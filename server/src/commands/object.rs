@@ -28,9 +28,9 @@ fn encoding(cx: &mut Ctx<'_>) -> Done {
 
 fn refcount(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    match peek(cx, key).is_some() {
-        true => cx.reply.int(1),
-        false => cx.reply.null(),
+    match peek(cx, key).map(|entry| entry.value().refcount()) {
+        Some(count) => cx.reply.int(count),
+        None => cx.reply.null(),
     }
     Ok(())
 }

@@ -73,7 +73,7 @@ fn incrbyfloat(cx: &mut Ctx<'_>) -> Done {
         },
     };
     let increment = LongDouble::parse(&argv[2]).ok_or(NOT_FLOAT)?;
-    let after = before.add(increment);
+    let after = before + increment;
     if !after.is_finite() {
         return Err(NAN_OR_INFINITY);
     }

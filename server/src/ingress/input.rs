@@ -112,6 +112,9 @@ fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Rep
     if !client.io.out.is_empty() {
         reply.out.append(std::mem::take(&mut client.io.out));
     }
+    client.reply_peak = client
+        .reply_peak
+        .max(reply.out.len().min(client.reply_size));
     client.io.out = reply.out;
     if client.io.out.is_empty() {
         return;

@@ -92,7 +92,7 @@ impl Lines {
         } else {
             ideal.min(from_window)
         };
-        let overhang = (homes / 16).min(32);
+        let overhang = (homes / 32).min(32);
         let reciprocal = if window == 0 {
             0
         } else {

@@ -491,7 +491,7 @@ impl<E: Element> Table<E> {
         if first < end {
             let mut each = each;
             array.each_of_homes(first..end, position_of::<E>, |address| {
-                each(borrow::<E>(address))
+                each(borrow::<E>(address));
             });
         }
         array.first_position(end).min(limit) & RING

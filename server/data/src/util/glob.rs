@@ -161,3 +161,186 @@ fn in_range(first: u8, last: u8, byte: u8, nocase: bool) -> bool {
 fn same(a: u8, b: u8, nocase: bool) -> bool {
     a == b || (nocase && a.eq_ignore_ascii_case(&b))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{item_len, match_class, matches, token_len};
+    use crate::util::rand::Rng;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn patterns() {
+        let rows: &[(&str, &str, bool)] = &[
+            ("", "", true),
+            ("*", "", false),
+            ("", "a", false),
+            ("*", "a", true),
+            ("**", "abc", true),
+            ("a*", "a", true),
+            ("a**", "a", true),
+            ("*a", "a", true),
+            ("a*a", "a", false),
+            ("h?llo", "hallo", true),
+            ("h?llo", "hllo", false),
+            ("h*llo", "heeello", true),
+            ("h*llo", "hllo", true),
+            ("h[ae]llo", "hello", true),
+            ("h[ae]llo", "hillo", false),
+            ("h[^e]llo", "hallo", true),
+            ("h[^e]llo", "hello", false),
+            ("h[a-b]llo", "hbllo", true),
+            ("h[b-a]llo", "hallo", true),
+            ("a\\*b", "a*b", true),
+            ("a\\*b", "axb", false),
+            ("\\", "\\", true),
+            ("a\\", "a\\", true),
+            ("[\\]]", "]", true),
+            ("[]", "a", false),
+            ("[]a", "a", false),
+            ("[^]", "a", true),
+            ("[", "a", false),
+            ("[^", "a", true),
+            ("[a", "a", true),
+            ("[a-", "-", true),
+            ("[a-", "a", true),
+            ("[a-]", "b", false),
+            ("[a-]b", "]", true),
+            ("[\\", "\\", true),
+            ("*foo*bar", "xfooxfoobar", true),
+            ("*foo*bar", "xfoobarx", false),
+            ("*aab", "aaaab", true),
+            ("*?", "a", true),
+            ("*??", "a", false),
+            ("?*?", "ab", true),
+            ("*[ab]c*d", "xacyyd", true),
+            ("a*[*]b", "a**b", true),
+            ("*\\**", "x*y", true),
+            ("*\\**", "xy", false),
+            ("news.*.uk", "news.art.uk", true),
+            ("a", "A", false),
+        ];
+        for &(pattern, text, expected) in rows {
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes(), false),
+                expected,
+                "{pattern} {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_range_are_signed() {
+        assert!(matches(b"[\x00-\x7f]", b"a", false));
+        assert!(!matches(b"[\x00-\xff]", b"a", false));
+        assert!(matches(b"[\x80-\xff]", b"\x90", false));
+        assert!(matches(b"[\x80-a]", b"A", false));
+    }
+
+    #[test]
+    fn case_may_be_ignored() {
+        for (pattern, text, expected) in [
+            ("HeLLo", "hEllO", true),
+            ("[A-C]x", "bX", true),
+            ("[a-c]", "B", true),
+            ("*LL*", "hello", true),
+            ("\\H*", "hello", true),
+            // An escape in a class keeps its case, and a range is put in order before it loses it.
+            ("[\\A]", "a", false),
+            ("[Z-a]", "z", false),
+            ("[^a]", "A", false),
+        ] {
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes(), true),
+                expected,
+                "{pattern} {text}"
+            );
+        }
+    }
+
+    /// The definition, by recursion: a star takes any number of bytes.
+    fn naive(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
+        match pattern {
+            [] => text.is_empty(),
+            [b'*', rest @ ..] => (0..=text.len()).any(|taken| naive(rest, &text[taken..], nocase)),
+            _ => {
+                let (token, rest) = pattern.split_at(token_len(pattern));
+                text.first().is_some_and(|&byte| {
+                    let same = |other: u8| {
+                        if nocase {
+                            other.eq_ignore_ascii_case(&byte)
+                        } else {
+                            other == byte
+                        }
+                    };
+                    let fits = match token {
+                        [b'?'] => true,
+                        [b'[', class @ ..] => match_class(class, byte, nocase),
+                        [b'\\', escaped] => same(*escaped),
+                        _ => same(token[0]),
+                    };
+                    fits && naive(rest, &text[1..], nocase)
+                })
+            }
+        }
+    }
+
+    #[test]
+    fn random_patterns_against_the_definition() {
+        let mut rng = Rng::new(6);
+        let mut matched = 0;
+        for _ in 0..300_000 {
+            let mut any = |alphabet: &[u8], max: u64| -> Vec<u8> {
+                (0..rng.below(max))
+                    .map(|_| alphabet[rng.below(alphabet.len() as u64) as usize])
+                    .collect()
+            };
+            let pattern = any(b"aabbAB***??[]^-\\", 10);
+            let text = any(b"aabbAB-]*", 9);
+            for nocase in [false, true] {
+                let expected = if text.is_empty() {
+                    pattern.is_empty()
+                } else {
+                    naive(&pattern, &text, nocase)
+                };
+                assert_eq!(
+                    matches(&pattern, &text, nocase),
+                    expected,
+                    "{} {}",
+                    pattern.escape_ascii(),
+                    text.escape_ascii()
+                );
+                matched += u32::from(expected);
+            }
+        }
+        assert!(matched > 10_000);
+        assert_eq!(item_len(b"a-z]"), 3);
+    }
+
+    #[test]
+    fn hostile_patterns_take_little_time() {
+        const MIB: usize = 1 << 20;
+        let stars = vec![b'*'; MIB];
+        let brackets = vec![b'['; MIB];
+        let star_a = b"*a".repeat(MIB / 2);
+        let classes = [&b"*[a-b]?".repeat(MIB / 7)[..], b"x"].concat();
+        let long = vec![b'a'; MIB];
+        let start = Instant::now();
+        assert!(matches(&stars, &long, false));
+        assert!(!matches(&brackets, &long, false));
+        assert!(matches(&star_a, &long, false));
+        assert!(!matches(&classes, &long, false));
+        assert!(!matches(&[&long[..], b"*b"].concat(), &long[1..], true));
+        assert!(!matches(b"*a*a*a*a*a*a*a*a*a*a*a*a*b", &long, false));
+        assert!(!matches(b"*a?a*a[a]a*a*b", &long, true));
+        assert!(!matches(
+            &[b"*", &long[..MIB / 2], b"b*"].concat(),
+            &long,
+            false
+        ));
+        assert!(
+            start.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+}

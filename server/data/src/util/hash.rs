@@ -145,8 +145,8 @@ fn lowercase(word: u64) -> u64 {
     // With the high bits cleared no sum carries into the next byte; the high bit of each sum then
     // tells whether the byte is at least 'A', or beyond 'Z'.
     let low = word & (EACH * 0x7f);
-    let from_a = low + EACH * (0x80 - b'A' as u64);
-    let beyond_z = low + EACH * (0x7f - b'Z' as u64);
+    let from_a = low + EACH * (0x80 - u64::from(b'A'));
+    let beyond_z = low + EACH * (0x7f - u64::from(b'Z'));
     let upper = from_a & !beyond_z & !word & (EACH * 0x80);
     word | upper >> 2
 }

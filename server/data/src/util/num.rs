@@ -4,6 +4,9 @@
 //! Doubles are read by the grammar of C's `strtod` (decimal, hexadecimal, infinities) without its
 //! leniency about what stands around them, and written by `util/grisu.rs`.
 
+use rustc_apfloat::Float;
+use rustc_apfloat::ieee::Double;
+
 use crate::util::grisu;
 
 /// The most bytes that an integer of 64 bits takes as a text.
@@ -150,7 +153,12 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
             let number: f64 = str::from_utf8(text).ok()?.parse().ok()?;
             (number.is_finite() && (zero || number != 0.0)).then_some(number)
         }
-        Real::Hexadecimal(hexadecimal) => hexadecimal.to_f64(),
+        Real::Hexadecimal(hexadecimal) => {
+            let number: Double = hexadecimal.to_text().parse().ok()?;
+            let zero = hexadecimal.mantissa == 0;
+            (number.is_finite() && (zero || !number.is_zero()))
+                .then(|| f64::from_bits(number.to_bits() as u64))
+        }
     }
 }
 
@@ -172,8 +180,8 @@ pub(super) enum Real {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hexadecimal {
     pub(super) negative: bool,
-    /// The leading digits that are not zero: 60 bits, or all there are.
-    pub(super) mantissa: u64,
+    /// The leading digits that are not zero: 120 bits or more, or all there are.
+    pub(super) mantissa: u128,
     pub(super) exponent: i64,
     /// Whether digits that are not zero were cut off.
     pub(super) inexact: bool,
@@ -218,9 +226,9 @@ impl Hexadecimal {
                 point = true;
                 continue;
             }
-            let digit = u64::from(char::from(byte).to_digit(16)?);
+            let digit = u128::from(char::from(byte).to_digit(16)?);
             any = true;
-            let fits = number.mantissa >> 60 == 0 && number.mantissa.leading_zeros() >= 8;
+            let fits = number.mantissa >> 120 == 0;
             if fits {
                 number.mantissa = number.mantissa << 4 | digit;
             } else {
@@ -237,46 +245,13 @@ impl Hexadecimal {
         any.then_some(number)
     }
 
-    /// The nearest double, ties to even; `None` beyond the range.
-    fn to_f64(self) -> Option<f64> {
-        let sign = if self.negative { -1.0 } else { 1.0 };
-        if self.mantissa == 0 {
-            return Some(0.0 * sign);
-        }
-        // The exponent of the leading bit decides how many bits the double keeps.
-        let bits = i64::from(64 - self.mantissa.leading_zeros());
-        let top = self.exponent.saturating_add(bits - 1);
-        if top > 1023 || top < -1080 {
-            return None;
-        }
-        let kept = if top >= -1022 { 53 } else { 53 - (-1022 - top) };
-        let mut exponent = self.exponent;
-        let mut mantissa = self.mantissa;
-        let drop = bits - kept;
-        if drop > 0 {
-            // Everything dropped against half of the last bit kept.
-            let dropped = u128::from(mantissa) << 64 >> drop;
-            let (whole, rest) = ((dropped >> 64) as u64, dropped as u64);
-            let rest = rest | u64::from(self.inexact);
-            let half = 1 << 63;
-            let up = rest > half || (rest == half && whole & 1 == 1);
-            mantissa = whole + u64::from(up);
-            exponent += drop;
-        }
-        // Exact: the mantissa has at most 53 bits, and the steps do not round again.
-        let number = scale(mantissa as f64, exponent);
-        (number.is_finite() && number != 0.0).then_some(number * sign)
+    /// The same number in the notation that `rustc_apfloat` reads and rounds. What was cut off is stood
+    /// for by the last bit, which lies far below those that decide how to round.
+    pub(super) fn to_text(self) -> String {
+        let sign = if self.negative { "-" } else { "" };
+        let mantissa = self.mantissa | u128::from(self.inexact);
+        format!("{sign}0x{mantissa:x}p{}", self.exponent)
     }
-}
-
-/// `number` × 2^`exponent` for a result that is exact, in steps that stay in range.
-fn scale(mut number: f64, mut exponent: i64) -> f64 {
-    while exponent != 0 {
-        let step = exponent.clamp(-1000, 1000);
-        number *= 2f64.powi(step as i32);
-        exponent -= step;
-    }
-    number
 }
 
 fn parse_decimal(text: &[u8]) -> Option<Real> {
@@ -326,4 +301,268 @@ fn decimal(digits: &[u8]) -> Option<u64> {
         }
         value.checked_mul(10)?.checked_add(u64::from(digit))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        MAX_I64_DIGITS, f64_to_i64, format_f64, i64_len, parse_f64, parse_i64, parse_memory,
+        parse_u64, parse_u64_lenient, write_i64,
+    };
+    use crate::util::rand::Rng;
+
+    #[test]
+    fn integers_are_read_in_canonical_form_only() {
+        for number in [
+            0,
+            1,
+            -1,
+            9,
+            10,
+            i64::MAX,
+            i64::MIN,
+            i64::MAX - 1,
+            i64::MIN + 1,
+            1 << 32,
+        ] {
+            assert_eq!(parse_i64(number.to_string().as_bytes()), Some(number));
+        }
+        let refused = [
+            "",
+            "-",
+            "-0",
+            "+1",
+            " 1",
+            "1 ",
+            "01",
+            "-01",
+            "1.0",
+            "0x1",
+            "a",
+            "1a",
+            "00",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "18446744073709551616",
+            "99999999999999999999",
+            "1\0",
+            "--1",
+        ];
+        for text in refused {
+            assert_eq!(parse_i64(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(parse_u64(b"18446744073709551615"), Some(u64::MAX));
+        for text in ["18446744073709551616", "01", "-1", "", "+1"] {
+            assert_eq!(parse_u64(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn lenient_integers_are_those_of_strtoull() {
+        let rows = [
+            ("0", Some(0)),
+            ("01", Some(1)),
+            ("+5", Some(5)),
+            (" \t5", Some(5)),
+            ("-05", Some(u64::MAX - 4)),
+            ("-5", None),
+            ("", None),
+            ("-", None),
+            ("5 ", None),
+            ("5a", None),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("000018446744073709551615", Some(u64::MAX)),
+        ];
+        for (text, value) in rows {
+            assert_eq!(parse_u64_lenient(text.as_bytes()), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_are_written_and_measured() {
+        let mut rng = Rng::new(1);
+        for _ in 0..10_000 {
+            let number = (rng.next_u64() as i64) >> rng.below(64);
+            let text = number.to_string();
+            assert_eq!(write_i64(number, &mut [0; MAX_I64_DIGITS]), text.as_bytes());
+            assert_eq!(i64_len(number), text.len());
+        }
+        assert_eq!(
+            (i64_len(i64::MIN), i64_len(i64::MAX), i64_len(0)),
+            (20, 19, 1)
+        );
+    }
+
+    #[test]
+    fn memory() {
+        let rows = [
+            ("0", Some(0)),
+            ("1b", Some(1)),
+            ("1k", Some(1000)),
+            ("1kb", Some(1024)),
+            ("1M", Some(1_000_000)),
+            ("1Mb", Some(1 << 20)),
+            ("2g", Some(2_000_000_000)),
+            ("2GB", Some(2 << 30)),
+            ("", Some(0)),
+            ("mb", Some(0)),
+            ("-1", None),
+            ("1t", None),
+            ("1 gb", None),
+            ("1.5gb", None),
+            ("gb1", None),
+            ("99999999999gb", None),
+            ("18446744073709551616", None),
+        ];
+        for (text, value) in rows {
+            assert_eq!(parse_memory(text.as_bytes()), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn doubles_are_written_as_integers_where_they_are() {
+        let rows = [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (3.0, "3"),
+            (-17.0, "-17"),
+            (1e15, "1000000000000000"),
+            (4e18, "4000000000000000000"),
+            (1e19, "1e+19"),
+            (3.5, "3.5"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+            (-f64::NAN, "nan"),
+        ];
+        for (number, text) in rows {
+            assert_eq!(format_f64(number), text.as_bytes());
+        }
+        assert_eq!(f64_to_i64(-4.0), Some(-4));
+        assert_eq!(
+            (f64_to_i64(0.5), f64_to_i64(5e18), f64_to_i64(f64::NAN)),
+            (None, None, None)
+        );
+    }
+
+    /// What Redis makes of a text with C's `strtod`.
+    #[allow(unsafe_code)]
+    fn strtod(text: &str) -> Option<f64> {
+        let c_text = std::ffi::CString::new(text).unwrap();
+        let mut end = std::ptr::null_mut();
+        // SAFETY: a NUL-terminated text and a place for the pointer behind what was read.
+        let (number, read) = unsafe {
+            let number = libc::strtod(c_text.as_ptr(), &mut end);
+            (number, end.offset_from(c_text.as_ptr()) as usize)
+        };
+        let out_of_range = number.is_infinite() && !text.to_ascii_lowercase().contains("inf");
+        let vanished = number == 0.0 && {
+            let digits = text.split(['p', 'P']).next().unwrap();
+            let digits = if digits.contains(['x', 'X']) {
+                digits
+            } else {
+                digits.split(['e', 'E']).next().unwrap()
+            };
+            digits.contains(|c: char| c.is_ascii_hexdigit() && c != '0')
+        };
+        let all = read == text.len()
+            && !text.is_empty()
+            && !text.starts_with(|c: char| c.is_ascii_whitespace());
+        (all && !number.is_nan() && !out_of_range && !vanished).then_some(number)
+    }
+
+    #[test]
+    fn doubles_are_read_as_strtod_reads_them() {
+        let mut rng = Rng::new(2);
+        let same = |text: &str| {
+            let (ours, theirs) = (parse_f64(text.as_bytes()), strtod(text));
+            assert_eq!(ours.map(f64::to_bits), theirs.map(f64::to_bits), "{text}");
+        };
+        let fixed = [
+            "",
+            " 1",
+            "1 ",
+            "1",
+            "+1",
+            "-1",
+            "1.",
+            ".5",
+            ".",
+            "-.",
+            "1e5",
+            "1E+5",
+            "1e",
+            "1e+",
+            "e5",
+            "0x",
+            "0x1",
+            "0X1.8P1",
+            "0x.8",
+            "0x.",
+            "0x1p",
+            "0x1p-1074",
+            "0x1p-1075",
+            "0x1.8p-1075",
+            "0x1p1023",
+            "0x1p1024",
+            "0x1.fffffffffffff8p1023",
+            "0x1.fffffffffffff7p1023",
+            "inf",
+            "-INF",
+            "+Infinity",
+            "infin",
+            "nan",
+            "-nan",
+            "nan(1)",
+            "1_0",
+            "1,5",
+            "1e308",
+            "1e309",
+            "-1e309",
+            "1e-400",
+            "0e-400",
+            "4.9e-324",
+            "2e-324",
+            "0",
+            "-0",
+            "00012",
+            "1e99999999999",
+            "0e99999999999999999999",
+            "1e-99999999999999999999",
+            "--1",
+            "0x-1",
+            "0b1",
+            "1f",
+            "1d",
+        ];
+        fixed.iter().for_each(|text| same(text));
+        for _ in 0..100_000 {
+            let number = f64::from_bits(rng.next_u64());
+            if number.is_finite() {
+                same(&format!("{number:e}"));
+                same(&format!("{:.*e}", rng.below(30) as usize, number));
+            }
+            same(&format!(
+                "{}.{}e{}",
+                rng.next_u64(),
+                rng.next_u64(),
+                rng.below(700) as i64 - 350
+            ));
+            let digits = (
+                rng.next_u64() >> rng.below(64),
+                rng.next_u64() >> rng.below(64),
+            );
+            same(&format!(
+                "-0x{:x}.{:x}p{}",
+                digits.0,
+                digits.1,
+                rng.below(2300) as i64 - 1150
+            ));
+            let noise: String = (0..rng.below(7))
+                .map(|_| char::from(b"0123.eE+-xXpPaf "[rng.below(16) as usize]))
+                .collect();
+            same(&noise);
+        }
+    }
 }

@@ -610,7 +610,7 @@ impl Entry {
         self.set_form(value.form());
         match value {
             Stored::Int(number, form) => {
-                self.put(at, &number.to_le_bytes()[..form.int_width().unwrap_or(0)])
+                self.put(at, &number.to_le_bytes()[..form.int_width().unwrap_or(0)]);
             }
             Stored::Text(text, _) => {
                 let at = self.put_length(at, text.len());

@@ -1,0 +1,434 @@
+//! The hash table against a model, through growth, shrinking and migrations at several sizes.
+
+#![allow(unsafe_code)]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use data::ds::table::{Element, ResizePolicy, Table, set_resize_policy};
+use data::util::hash::hash;
+use data::util::rand::Rng;
+
+/// A boxed number: key and value in one.
+struct Item(Box<u64>);
+
+// SAFETY: the address of a boxed `u64` is aligned to 8 and stays the same.
+unsafe impl Element for Item {
+    type Ref<'a> = &'a u64;
+
+    fn into_raw(self) -> NonNull<u8> {
+        NonNull::from(Box::leak(self.0)).cast()
+    }
+
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        // SAFETY: the pointer of a box, by the contract of the trait.
+        Item(unsafe { Box::from_raw(raw.as_ptr().cast()) })
+    }
+
+    unsafe fn borrow<'a>(raw: NonNull<u8>) -> &'a u64 {
+        // SAFETY: the pointer of a box, by the contract of the trait.
+        unsafe { raw.cast().as_ref() }
+    }
+
+    fn hash(item: &u64) -> u64 {
+        hash_of(*item)
+    }
+}
+
+/// The low 24 bits count; the high ones, when set, choose where on the ring the key falls.
+fn hash_of(item: u64) -> u64 {
+    let spread = hash(&item.to_le_bytes());
+    if item >> 24 == 0 {
+        spread
+    } else {
+        (item >> 24) << 48 | spread >> 16
+    }
+}
+
+/// The resize policy belongs to the process, so tests that set it, or depend on it, take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn policy(policy: ResizePolicy) -> MutexGuard<'static, ()> {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    set_resize_policy(policy);
+    turn
+}
+
+fn insert(table: &mut Table<Item>, item: u64) {
+    table.insert(hash_of(item), Item(Box::new(item)));
+}
+
+fn find(table: &Table<Item>, item: u64) -> Option<u64> {
+    table.find(hash_of(item), |other| *other == item).copied()
+}
+
+fn remove(table: &mut Table<Item>, item: u64) -> Option<u64> {
+    table
+        .remove(hash_of(item), |other| *other == item)
+        .map(|item| *item.0)
+}
+
+fn items(table: &Table<Item>) -> BTreeSet<u64> {
+    let all: Vec<u64> = table.iter().copied().collect();
+    let set: BTreeSet<u64> = all.iter().copied().collect();
+    assert_eq!(
+        (all.len(), all.len()),
+        (set.len(), table.len()),
+        "each item once"
+    );
+    set
+}
+
+#[test]
+fn random_walk_against_a_set() {
+    let _turn = policy(ResizePolicy::Allow);
+    for (seed, keys) in [(1, 10), (2, 200), (3, 5_000), (4, 60_000), (5, 200_000)] {
+        let mut rng = Rng::new(seed);
+        let (mut table, mut model) = (Table::new(), BTreeSet::new());
+        // Waves: the share of insertions swings, so the table grows and shrinks.
+        for step in 0..6 * keys.max(2_000) {
+            let growing = step / keys.max(2_000) % 2 == 0;
+            let item = rng.below(keys);
+            assert_eq!(find(&table, item), model.get(&item).copied());
+            if rng.below(100) < if growing { 85 } else { 10 } {
+                if model.insert(item) {
+                    insert(&mut table, item);
+                }
+            } else {
+                assert_eq!(remove(&mut table, item), model.take(&item));
+            }
+            assert_eq!(table.len(), model.len());
+        }
+        assert_eq!(items(&table), model);
+        for item in model {
+            assert_eq!(remove(&mut table, item), Some(item));
+        }
+        assert_eq!(
+            (table.len(), table.bytes(), table.iter().count()),
+            (0, 0, 0)
+        );
+    }
+}
+
+#[test]
+fn growth_and_shrinking_keep_every_item_and_a_good_fill() {
+    let _turn = policy(ResizePolicy::Allow);
+    let mut table = Table::new();
+    const COUNT: u64 = 300_000;
+    for item in 0..COUNT {
+        insert(&mut table, item);
+        let fill = table.len() as f64 * 8.0 / table.bytes() as f64;
+        assert!(
+            table.is_migrating() || item < 1000 || (0.66..0.86).contains(&fill),
+            "{item}: {fill}"
+        );
+    }
+    assert!((0..COUNT).all(|item| find(&table, item) == Some(item)));
+    assert!((COUNT..2 * COUNT).all(|item| find(&table, item).is_none()));
+    for item in 0..COUNT {
+        assert_eq!(remove(&mut table, item), Some(item));
+        let fill = table.len() as f64 * 8.0 / table.bytes() as f64;
+        assert!(
+            table.is_migrating() || COUNT - item < 1000 || (0.48..0.92).contains(&fill),
+            "{item}: {fill}"
+        );
+        if item % 50_000 == 0 {
+            assert_eq!(items(&table), (item + 1..COUNT).collect());
+        }
+    }
+    assert_eq!(table.bytes(), 0);
+}
+
+#[test]
+fn a_reserved_table_does_not_resize() {
+    let _turn = policy(ResizePolicy::Allow);
+    let mut table = Table::new();
+    table.reserve(100_000);
+    let bytes = table.bytes();
+    (0..100_000).for_each(|item| insert(&mut table, item));
+    assert_eq!(table.bytes(), bytes);
+    assert!((0..100_000).all(|item| find(&table, item).is_some()));
+}
+
+#[test]
+fn no_resize_while_a_child_lives_until_nearly_full() {
+    let _turn = policy(ResizePolicy::Allow);
+    let mut table = Table::new();
+    (0..50_000).for_each(|item| insert(&mut table, item));
+    while table.step(100) {}
+    let (bytes, slots) = (table.bytes(), table.stats().slots as u64);
+    set_resize_policy(ResizePolicy::Avoid);
+    (50_000..slots * 90 / 100).for_each(|item| insert(&mut table, item));
+    assert_eq!(
+        (table.bytes(), table.is_migrating()),
+        (bytes, false),
+        "room is left"
+    );
+    (slots * 90 / 100..slots * 2).for_each(|item| insert(&mut table, item));
+    assert!(table.bytes() > bytes, "no room was left");
+    assert!((0..slots * 2).all(|item| find(&table, item).is_some()));
+    // A migration that is under way stands still.
+    set_resize_policy(ResizePolicy::Allow);
+    while table.step(100) {}
+    let mut next = slots * 2;
+    while !table.is_migrating() {
+        insert(&mut table, next);
+        next += 1;
+    }
+    set_resize_policy(ResizePolicy::Avoid);
+    let before = table.stats();
+    assert!(table.step(1000), "not done");
+    assert_eq!(table.stats(), before);
+    (0..next).for_each(|item| assert_eq!(remove(&mut table, item), Some(item)));
+    assert!(table.is_migrating(), "nor by removals");
+    set_resize_policy(ResizePolicy::Allow);
+    while table.step(100) {}
+    assert_eq!(table.len(), 0);
+}
+
+/// Visits everything from `cursor` 0 on, with `between` run between any two calls.
+fn scan_all(
+    table: &mut Table<Item>,
+    count: usize,
+    mut between: impl FnMut(&mut Table<Item>),
+) -> HashMap<u64, u32> {
+    let mut seen = HashMap::new();
+    let mut cursor = 0;
+    loop {
+        cursor = table.scan(cursor, count, &mut |item| {
+            *seen.entry(*item).or_insert(0) += 1
+        });
+        if cursor == 0 {
+            return seen;
+        }
+        assert!(cursor < 1 << 48);
+        between(table);
+    }
+}
+
+#[test]
+fn scan_visits_once_what_stands_still() {
+    let _turn = policy(ResizePolicy::Allow);
+    for count in [0, 1, 7, 8, 9, 50, 1000, 5_600, 100_000] {
+        let mut table = Table::new();
+        (0..count).for_each(|item| insert(&mut table, item));
+        while table.step(1000) {}
+        let seen = scan_all(&mut table, 10, |_| {});
+        assert_eq!(seen.len() as u64, count);
+        assert!(seen.values().all(|&times| times == 1));
+    }
+}
+
+#[test]
+fn scan_visits_what_stays_whatever_happens_meanwhile() {
+    let _turn = policy(ResizePolicy::Allow);
+    for (seed, stay, insertions) in [
+        (1, 50, 60),
+        (2, 3_000, 70),
+        (3, 3_000, 20),
+        (4, 30_000, 80),
+        (5, 60_000, 5),
+    ] {
+        let mut rng = Rng::new(seed);
+        let mut table = Table::new();
+        // What stays has numbers below `stay`; what comes and goes has those above.
+        let mut moving: Vec<u64> = (stay..2 * stay).collect();
+        (0..2 * stay).for_each(|item| insert(&mut table, item));
+        let mut next = 2 * stay;
+        let seen = scan_all(&mut table, 1 + seed as usize * 7, |table| {
+            for _ in 0..rng.below(2 * seed * seed * 10) {
+                if rng.below(100) < insertions {
+                    insert(table, next);
+                    moving.push(next);
+                    next += 1;
+                } else if !moving.is_empty() {
+                    let item = moving.swap_remove(rng.below(moving.len() as u64) as usize);
+                    assert_eq!(remove(table, item), Some(item));
+                }
+            }
+        });
+        assert!(
+            (0..stay).all(|item| seen.contains_key(&item)),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn scan_bears_any_cursor_and_bounds_its_work() {
+    let _turn = policy(ResizePolicy::Allow);
+    let (mut table, mut rng) = (Table::new(), Rng::new(1));
+    assert_eq!(table.scan(12345, 10, &mut |_: &u64| {}), 0);
+    (0..20_000).for_each(|item| insert(&mut table, item));
+    for _ in 0..10_000 {
+        let mut seen = 0;
+        table.scan(rng.next_u64(), 10, &mut |_| seen += 1);
+        assert!(seen < 100, "{seen}");
+    }
+    // Nearly all gone, and the table may not shrink: calls still end, and find the rest.
+    set_resize_policy(ResizePolicy::Avoid);
+    (10..20_000).for_each(|item| assert!(remove(&mut table, item).is_some()));
+    let mut calls = 0;
+    let seen = scan_all(&mut table, 10, |_| calls += 1);
+    assert_eq!(seen.len(), 10);
+    assert!(calls > 100, "{calls}");
+}
+
+/// Pearson's statistic over the degrees of freedom: about 1 when draws are even.
+fn unevenness(draws: &BTreeMap<u64, u64>, items: u64) -> f64 {
+    let total: u64 = draws.values().sum();
+    let expected = total as f64 / items as f64;
+    let hit: f64 = draws
+        .values()
+        .map(|&times| (times as f64 - expected).powi(2) / expected)
+        .sum();
+    (hit + (items - draws.len() as u64) as f64 * expected) / (items - 1) as f64
+}
+
+#[test]
+fn random_draws_are_even() {
+    let _turn = policy(ResizePolicy::Allow);
+    let mut rng = Rng::new(99);
+    let mut table = Table::new();
+    let mut next = 0;
+    let mut check = |table: &Table<Item>, next: u64| {
+        let mut draws = BTreeMap::new();
+        for _ in 0..next * 20 {
+            *draws.entry(*table.random(&mut rng).unwrap()).or_insert(0) += 1;
+        }
+        let unevenness = unevenness(&draws, next);
+        assert!(
+            (0.93..1.07).contains(&unevenness),
+            "{next} items: {unevenness}"
+        );
+    };
+    for (count, migrating) in [(500, false), (5_000, true), (9_000, false)] {
+        while next < count || table.is_migrating() != migrating {
+            insert(&mut table, next);
+            next += 1;
+        }
+        // In the middle of the migration, if it is one.
+        table.step(if migrating { 300 } else { 0 });
+        check(&table, next);
+    }
+}
+
+#[test]
+fn draws_from_a_nearly_empty_table_end() {
+    let _turn = policy(ResizePolicy::Allow);
+    let (mut table, mut rng) = (Table::new(), Rng::new(1));
+    assert!(table.random(&mut rng).is_none());
+    (0..100_000).for_each(|item| insert(&mut table, item));
+    set_resize_policy(ResizePolicy::Avoid);
+    (1..100_000).for_each(|item| assert!(remove(&mut table, item).is_some()));
+    assert_eq!(table.random(&mut rng), Some(&0));
+    let mut seen = Vec::new();
+    (0..100).for_each(|_| {
+        table.sample(&mut rng, 5, &mut |item| seen.push(*item));
+    });
+    assert!(seen.iter().all(|&item| item == 0));
+}
+
+#[test]
+fn samples_are_distinct_neighbours() {
+    let _turn = policy(ResizePolicy::Allow);
+    let (mut table, mut rng) = (Table::new(), Rng::new(1));
+    (0..10_000).for_each(|item| insert(&mut table, item));
+    for _ in 0..1000 {
+        let mut seen = BTreeSet::new();
+        assert_eq!(
+            table.sample(&mut rng, 20, &mut |item| assert!(seen.insert(*item))),
+            20
+        );
+    }
+}
+
+#[test]
+fn crowded_parts_of_the_ring_are_found_again() {
+    // Hashes that fall close together fill many lines in a row, up to the reach of a line and beyond,
+    // at the end of the ring as well. No hash function does that; the table bears it.
+    let _turn = policy(ResizePolicy::Allow);
+    for (place, crowds) in [
+        (0x0001, [20, 1_000, 8_100]),
+        (0x7fff, [20, 1_000, 8_100]),
+        (0xffff, [20, 200, 300]),
+    ] {
+        for crowd in crowds {
+            let mut table = Table::new();
+            (0..20_000).for_each(|item| insert(&mut table, item));
+            let crowded = |item: u64| place << 24 | item;
+            (0..crowd).for_each(|item| insert(&mut table, crowded(item)));
+            assert!((0..crowd).all(|item| find(&table, crowded(item)).is_some()));
+            assert_eq!(table.iter().count() as u64, 20_000 + crowd);
+            (0..crowd).for_each(|item| assert!(remove(&mut table, crowded(item)).is_some()));
+            assert!((0..20_000).all(|item| find(&table, item).is_some()));
+            assert_eq!(table.len(), 20_000);
+        }
+    }
+}
+
+#[test]
+fn places_last_through_updates() {
+    let _turn = policy(ResizePolicy::Allow);
+    let mut table = Table::new();
+    (0..1000).for_each(|item| insert(&mut table, item));
+    let place = table.locate(hash_of(500), |item| *item == 500).unwrap();
+    // The same key at another address.
+    assert_eq!(
+        table.update(place, |item| std::mem::replace(item, Item(Box::new(500))).0),
+        Box::new(500)
+    );
+    assert_eq!(*table.replace(place, Item(Box::new(500))).0, 500);
+    assert_eq!(*table.get(place), 500);
+    assert_eq!(*table.remove_at(place).0, 500);
+    assert_eq!((find(&table, 500), table.len()), (None, 999));
+}
+
+#[test]
+fn stats_tell_the_distances() {
+    let _turn = policy(ResizePolicy::Allow);
+    let mut table = Table::new();
+    (0..100_000).for_each(|item| insert(&mut table, item));
+    let stats = table.stats();
+    assert_eq!(
+        (stats.used, stats.distances.iter().sum::<usize>()),
+        (100_000, 100_000)
+    );
+    assert!(
+        stats.distances[0] > 50_000 && stats.distances.len() < 400,
+        "{:?}",
+        stats.distances
+    );
+}
+
+#[test]
+fn no_single_write_is_slow() {
+    // Generous, since debug builds and busy machines run this too: a full rebuild would take longer.
+    let _turn = policy(ResizePolicy::Allow);
+    let mut table = Table::new();
+    let mut times: Vec<Duration> = Vec::new();
+    for item in 0..400_000 {
+        let start = cpu_time();
+        insert(&mut table, item);
+        times.push(cpu_time() - start);
+    }
+    times.sort_unstable();
+    assert!(
+        times[times.len() - 1] < Duration::from_millis(8),
+        "{:?}",
+        &times[times.len() - 5..]
+    );
+}
+
+/// The processor time of this thread.
+fn cpu_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: a clock that exists and a place for its time.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
