@@ -224,7 +224,16 @@ pub struct Row {
 /// A row of any kind.
 const fn row(name: &'static str, kind: Kind) -> Row {
     let (alias, later) = (None, None);
-    Row { name, alias, kind, flags: Flags::empty(), default: "", effects: &[], later, doc: "" }
+    Row {
+        name,
+        alias,
+        kind,
+        flags: Flags::empty(),
+        default: "",
+        effects: &[],
+        later,
+        doc: "",
+    }
 }
 
 /// A row of yes or no.
@@ -234,32 +243,78 @@ pub const fn yes_no(name: &'static str, field: Field<bool>) -> Row {
 
 /// A row of an integer.
 pub const fn int(name: &'static str, field: Field<i64>, min: i64, max: i64) -> Row {
-    row(name, Kind::Int { field, min, max, unit: Unit::Plain })
+    row(
+        name,
+        Kind::Int {
+            field,
+            min,
+            max,
+            unit: Unit::Plain,
+        },
+    )
 }
 
 /// A row of an amount of memory.
 pub const fn memory(name: &'static str, field: Field<i64>, min: i64, max: i64) -> Row {
-    row(name, Kind::Int { field, min, max, unit: Unit::Memory })
+    row(
+        name,
+        Kind::Int {
+            field,
+            min,
+            max,
+            unit: Unit::Memory,
+        },
+    )
 }
 
 /// A row of an amount of memory, or of a percentage up to 100.
 pub const fn memory_or_percent(name: &'static str, field: Field<i64>) -> Row {
-    row(name, Kind::Int { field, min: -100, max: LONG, unit: Unit::MemoryOrPercent })
+    row(
+        name,
+        Kind::Int {
+            field,
+            min: -100,
+            max: LONG,
+            unit: Unit::MemoryOrPercent,
+        },
+    )
 }
 
 /// A row of a file mode.
 pub const fn octal(name: &'static str, field: Field<i64>, max: i64) -> Row {
-    row(name, Kind::Int { field, min: 0, max, unit: Unit::Octal })
+    row(
+        name,
+        Kind::Int {
+            field,
+            min: 0,
+            max,
+            unit: Unit::Octal,
+        },
+    )
 }
 
 /// A row of a text; an empty one is a value like others.
 pub const fn text(name: &'static str, field: Field<String>) -> Row {
-    row(name, Kind::Text { field, unset: false, check: |_| Ok(()) })
+    row(
+        name,
+        Kind::Text {
+            field,
+            unset: false,
+            check: |_| Ok(()),
+        },
+    )
 }
 
 /// A row of a text; an empty one is none.
 pub const fn optional(name: &'static str, field: Field<String>) -> Row {
-    row(name, Kind::Text { field, unset: true, check: |_| Ok(()) })
+    row(
+        name,
+        Kind::Text {
+            field,
+            unset: true,
+            check: |_| Ok(()),
+        },
+    )
 }
 
 /// A row of a text that is kept as an `Option`.
@@ -349,7 +404,9 @@ impl Row {
         if let Kind::Special(special) = &self.kind {
             (special.set)(params, words)?;
         } else {
-            let [word] = words else { return Err(WRONG_ARGS.into()) };
+            let [word] = words else {
+                return Err(WRONG_ARGS.into());
+            };
             self.set_word(params, word)?;
         }
         match self.later {
@@ -387,7 +444,12 @@ impl Row {
     fn set_word(&self, params: &mut Params, word: &[u8]) -> Result<(), String> {
         match &self.kind {
             Kind::Bool(field) => *(field.get_mut)(params) = parse_bool(word)?,
-            Kind::Int { field, min, max, unit } => {
+            Kind::Int {
+                field,
+                min,
+                max,
+                unit,
+            } => {
                 *(field.get_mut)(params) = parse_int(word, *min, *max, *unit)?;
             }
             Kind::Text { field, check, .. } => {
@@ -424,8 +486,14 @@ fn parse_bool(word: &[u8]) -> Result<bool, String> {
 fn parse_int(word: &[u8], min: i64, max: i64, unit: Unit) -> Result<i64, String> {
     // An amount of memory that does not fit is out of range.
     let (number, min) = match unit {
-        Unit::Plain => (parse_i64(word).ok_or("argument couldn't be parsed into an integer")?, min),
-        Unit::Octal => (parse_octal(word).ok_or("argument couldn't be parsed as an octal number")?, min),
+        Unit::Plain => (
+            parse_i64(word).ok_or("argument couldn't be parsed into an integer")?,
+            min,
+        ),
+        Unit::Octal => (
+            parse_octal(word).ok_or("argument couldn't be parsed as an octal number")?,
+            min,
+        ),
         Unit::Memory => {
             let bytes = parse_memory(word).ok_or("argument must be a memory value")?;
             (i64::try_from(bytes).unwrap_or(-1), min)
@@ -449,16 +517,23 @@ fn parse_octal(word: &[u8]) -> Option<i64> {
 }
 
 fn parse_percent(word: &[u8], max: i64) -> Result<i64, String> {
-    let percent = word.strip_suffix(b"%").and_then(parse_i64).filter(|percent| *percent >= 0);
+    let percent = word
+        .strip_suffix(b"%")
+        .and_then(parse_i64)
+        .filter(|percent| *percent >= 0);
     match percent {
         Some(percent) if percent <= max => Ok(-percent),
-        Some(_) => Err(format!("percentage argument must be less or equal to {max}")),
+        Some(_) => Err(format!(
+            "percentage argument must be less or equal to {max}"
+        )),
         None => Err("argument must be a memory or percent value".into()),
     }
 }
 
 fn utf8(word: &[u8]) -> Result<&str, String> {
-    let text = str::from_utf8(word).ok().filter(|text| !text.contains('\0'));
+    let text = str::from_utf8(word)
+        .ok()
+        .filter(|text| !text.contains('\0'));
     text.ok_or_else(|| "argument must be valid UTF-8 without NUL".into())
 }
 

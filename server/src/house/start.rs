@@ -272,8 +272,8 @@ fn write_pidfile(srv: &mut Server) {
 /// Applies `oom-score-adj` of a primary; switched off, the score from before comes back.
 ///
 /// # Errors
-/// The system refuses; the reason is logged.
-pub fn adjust_oom_score(srv: &mut Server) -> Result<(), ()> {
+/// A sentence: the system refuses. The reason is logged.
+pub fn adjust_oom_score(srv: &mut Server) -> Result<(), String> {
     let value = srv.config.oom_score_adj_values[0] as i32;
     let base = srv.process.oom_score_base.or_else(host::oom_score_adj).unwrap_or(0);
     let score = match srv.config.oom_score_adj {
@@ -283,7 +283,10 @@ pub fn adjust_oom_score(srv: &mut Server) -> Result<(), ()> {
         OomScoreAdj::Absolute => value,
     };
     srv.process.oom_score_base = (srv.config.oom_score_adj != OomScoreAdj::No).then_some(base);
-    host::set_oom_score_adj(score.clamp(-1000, 1000)).map_err(|error| warning!("Unable to write oom_score_adj: {}", host::reason(&error)))
+    host::set_oom_score_adj(score.clamp(-1000, 1000)).map_err(|error| {
+        warning!("Unable to write oom_score_adj: {}", host::reason(&error));
+        "Failed to set current oom_score_adj. Check server logs.".into()
+    })
 }
 
 /// Settings of the system that will hurt.

@@ -110,10 +110,18 @@ pub static ROWS: &[Row] = &[
 ];
 
 fn base_name(name: &str, complaint: &'static str) -> Result<(), &'static str> {
-    if name.contains(['/', '\\']) { Err(complaint) } else { Ok(()) }
+    if name.contains(['/', '\\']) {
+        Err(complaint)
+    } else {
+        Ok(())
+    }
 }
 
-fn file_name(name: &str, if_empty: &'static str, if_path: &'static str) -> Result<(), &'static str> {
+fn file_name(
+    name: &str,
+    if_empty: &'static str,
+    if_path: &'static str,
+) -> Result<(), &'static str> {
     if name.is_empty() {
         return Err(if_empty);
     }

@@ -3,7 +3,9 @@
 use crate::config::row::{
     Effect, Flags, INT, LONG, Row, choice, int, optional, special, text, yes_no,
 };
-use crate::config::special::{DIR, EVENTS, FACILITY, ON_SIGINT, ON_SIGTERM, OOM_VALUES, PERCENTILES};
+use crate::config::special::{
+    DIR, EVENTS, FACILITY, ON_SIGINT, ON_SIGTERM, OOM_VALUES, PERCENTILES,
+};
 use crate::config::title;
 use crate::config::values::{OomScoreAdj, Supervised};
 use crate::sys::log::Level;
