@@ -13,7 +13,6 @@ use table::server as rows;
 use crate::commands::Family;
 use crate::config::rewrite::rewrite;
 use crate::config::row::{Effect, Flags, Row};
-use crate::config::special::reason;
 use crate::config::table::{Named, find, names};
 use crate::exec::gate::allowed;
 use crate::house::certificates;
@@ -21,7 +20,8 @@ use crate::house::start::{adjust_oom_score, make_room, set_title};
 use crate::ingress::listen::reopen;
 use crate::server::{Ctx, Done, Server};
 use crate::state::listeners::Kind;
-use crate::sys::{host, log, memory};
+use crate::sys::host::{self, reason};
+use crate::sys::{log, memory};
 use crate::wire::fault::{Fault, SYNTAX};
 use crate::{notice, warning};
 
@@ -40,12 +40,17 @@ fn get(cx: &mut Ctx<'_>) -> Done {
     for at in 2..cx.argv.len() {
         let pattern = &cx.argv[at];
         let mut add = |name, row| {
-            if !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            if !found
+                .iter()
+                .any(|(known, _)| known.eq_ignore_ascii_case(name))
+            {
                 found.push((name, row));
             }
         };
         if pattern.iter().any(|byte| b"*?[".contains(byte)) {
-            let shown = all.iter().filter(|named| !named.row.flags.contains(Flags::HIDDEN));
+            let shown = all
+                .iter()
+                .filter(|named| !named.row.flags.contains(Flags::HIDDEN));
             let fitting = shown.filter(|named| glob::matches(pattern, named.name.as_bytes(), true));
             fitting.for_each(|named| add(named.name.as_bytes(), named.row));
         } else if let Some(named) = find(pattern) {
@@ -85,7 +90,11 @@ fn changes<'a>(cx: &Ctx<'a>) -> Result<Vec<Change<'a>>, Fault> {
     for at in (2..cx.argv.len()).step_by(2) {
         let (name, value) = (&cx.argv[at], &cx.argv[at + 1]);
         let Some(named) = find(name) else {
-            let text = [b"ERR Unknown option or number of arguments for CONFIG SET - '", name, b"'"];
+            let text = [
+                b"ERR Unknown option or number of arguments for CONFIG SET - '",
+                name,
+                b"'",
+            ];
             return Err(Fault::bytes(text.concat()));
         };
         let flags = named.row.flags;
@@ -117,12 +126,21 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
     let mut new = srv.config.clone();
     // Effects that are due, with the directive that asked for each first.
     let mut due: Vec<(Effect, &'static str)> = Vec::new();
-    for Change { named: Named { name, row }, value } in changes {
+    for Change {
+        named: Named { name, row },
+        value,
+    } in changes
+    {
         let before = row.get(&new);
-        row.set_text(&mut new, value).map_err(|why| failed(name.as_bytes(), &why))?;
-        let changed = row.flags.contains(Flags::VOLATILE) || row.get(&new) != before;
-        if changed && row.effect != Effect::None && !due.iter().any(|(effect, _)| *effect == row.effect) {
-            due.push((row.effect, name));
+        row.set_text(&mut new, value)
+            .map_err(|why| failed(name.as_bytes(), &why))?;
+        if !row.flags.contains(Flags::VOLATILE) && row.get(&new) == before {
+            continue;
+        }
+        for effect in row.effects {
+            if !due.iter().any(|(known, _)| known == effect) {
+                due.push((*effect, name));
+            }
         }
     }
     new.settle();
@@ -133,33 +151,50 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
                 "Failed applying new configuration. Possibly related to new {name} setting. Restoring previous settings."
             );
             srv.config = old;
-            for (effect, _) in &due[..=at] {
-                if let Err(why) = apply(srv, *effect) {
-                    warning!("Failed applying restored failed CONFIG SET command: {why}");
-                }
-            }
+            restore(srv, &due[..=at]);
             return Err(failed(name.as_bytes(), &why));
         }
     }
     Ok(())
 }
 
+/// Puts old values back into force, the last of which failed to change.
+fn restore(srv: &mut Server, done: &[(Effect, &'static str)]) {
+    // Certificates that do not load leave those in use, and the reason in INFO: there is nothing to undo.
+    let count = done.len()
+        - usize::from(
+            done.last()
+                .is_some_and(|(effect, _)| *effect == Effect::Tls),
+        );
+    for (effect, _) in &done[..count] {
+        if let Err(why) = apply(srv, *effect) {
+            warning!("Failed applying restored failed CONFIG SET command: {why}");
+        }
+    }
+}
+
 /// Puts a changed value into force. A deed that fails logs why, and leaves what was.
 fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
     match effect {
-        Effect::None => {}
-        Effect::Port => listen(srv, &[Kind::Tcp], "Unable to listen on this port. Check server logs.")?,
-        Effect::TlsPort => {
-            load_certificates(srv)?;
-            listen(srv, &[Kind::Tls], "Unable to listen on this port. Check server logs.")?;
-        }
-        Effect::Bind => listen(srv, &[Kind::Tcp, Kind::Tls], "Failed to bind to specified addresses.")?,
+        Effect::Port => listen(
+            srv,
+            &[Kind::Tcp],
+            "Unable to listen on this port. Check server logs.",
+        )?,
+        Effect::TlsPort => listen(
+            srv,
+            &[Kind::Tls],
+            "Unable to listen on this port. Check server logs.",
+        )?,
+        Effect::Bind => listen(
+            srv,
+            &[Kind::Tcp, Kind::Tls],
+            "Failed to bind to specified addresses.",
+        )?,
         Effect::Tls => load_certificates(srv)?,
         Effect::Maxclients => make_room(srv)?,
         Effect::LogLevel => log::set_threshold(srv.config.loglevel),
-        Effect::OomScore => {
-            adjust_oom_score(srv).map_err(|()| "Failed to set current oom_score_adj. Check server logs.")?;
-        }
+        Effect::OomScore => adjust_oom_score(srv)?,
         Effect::ProcTitle => set_title(srv),
         Effect::Dir => set_current_dir(&srv.config.dir).map_err(|error| reason(&error))?,
         Effect::AllocatorThread => memory::set_background_thread(srv.config.jemalloc_bg_thread),
@@ -202,7 +237,9 @@ fn resetstat(cx: &mut Ctx<'_>) -> Done {
 fn rewrite_file(cx: &mut Ctx<'_>) -> Done {
     let path = &cx.srv.process.config_file;
     if path.is_empty() {
-        return Err(Fault::new("ERR The server is running without a config file"));
+        return Err(Fault::new(
+            "ERR The server is running without a config file",
+        ));
     }
     match rewrite(Path::new(path), &cx.srv.config, false) {
         Ok(()) => {

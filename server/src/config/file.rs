@@ -16,8 +16,9 @@ use data::util::split::split;
 
 use crate::config::params::Params;
 use crate::config::row::{Flags, Row, WRONG_ARGS};
-use crate::config::special::{dir_text, reason};
+use crate::config::special::dir_text;
 use crate::config::table;
+use crate::sys::host::reason;
 
 /// How deep files may include each other; a circle ends here.
 const MAX_DEPTH: usize = 16;
@@ -26,8 +27,11 @@ const MAX_DEPTH: usize = 16;
 const UNBALANCED: &str = "Unbalanced quotes in configuration line";
 
 /// Directives of old, which are read over.
-const FORGOTTEN: [&str; 3] =
-    ["list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"];
+const FORGOTTEN: [&str; 3] = [
+    "list-max-ziplist-entries",
+    "list-max-ziplist-value",
+    "lua-replicate-commands",
+];
 
 /// A text with directives.
 pub struct Source {
@@ -63,14 +67,19 @@ impl From<String> for Problem {
 /// A sentence: a file cannot be read.
 pub fn open(path: &Path) -> Result<Vec<Source>, String> {
     let has_pattern = path.to_string_lossy().contains(['*', '?', '[']);
-    let paths = if has_pattern { expand(path) } else { vec![path.to_owned()] };
+    let paths = if has_pattern {
+        expand(path)
+    } else {
+        vec![path.to_owned()]
+    };
     let sources = paths.into_iter().map(|path| {
         let name = path.display().to_string();
         match fs::read(&path) {
             Ok(text) => Ok(Source { name, text }),
-            Err(error) => {
-                Err(format!("Fatal error, can't open config file '{name}': {}", reason(&error)))
-            }
+            Err(error) => Err(format!(
+                "Fatal error, can't open config file '{name}': {}",
+                reason(&error)
+            )),
         }
     });
     sources.collect()
@@ -81,7 +90,11 @@ pub fn open(path: &Path) -> Result<Vec<Source>, String> {
 /// # Errors
 /// The text, several lines of it, that tells which line is wrong and why.
 pub fn load(sources: &[Source]) -> Result<Params, String> {
-    let mut loader = Loader { params: Params::default(), seen: Vec::new(), depth: 0 };
+    let mut loader = Loader {
+        params: Params::default(),
+        seen: Vec::new(),
+        depth: 0,
+    };
     for source in sources {
         loader.read(source)?;
     }
@@ -115,7 +128,9 @@ impl Loader {
 
     fn line(&mut self, line: &[u8]) -> Result<(), Problem> {
         let words = split(line).map_err(|_| UNBALANCED)?;
-        let Some((name, args)) = words.split_first() else { return Ok(()) };
+        let Some((name, args)) = words.split_first() else {
+            return Ok(());
+        };
         if let Some(named) = table::find(name) {
             return Ok(self.directive(named.row, args)?);
         }
@@ -152,7 +167,9 @@ impl Loader {
         if row.flags.contains(Flags::ACCUMULATES) && words != [b""] {
             if self.seen.contains(&row.name) {
                 before = row.get(&self.params);
-                let earlier = before.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+                let earlier = before
+                    .split(|&byte| byte == b' ')
+                    .filter(|word| !word.is_empty());
                 words = earlier.chain(words).collect();
             }
             self.seen.push(row.name);
@@ -176,19 +193,28 @@ impl Loader {
 
     /// Commands go by the names that earlier lines have left them.
     fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), String> {
-        let text = |word: &[u8]| String::from_utf8(word.to_vec()).map_err(|_| "a name must be valid UTF-8");
+        let text = |word: &[u8]| {
+            String::from_utf8(word.to_vec()).map_err(|_| "a name must be valid UTF-8")
+        };
         let (old, new) = (text(old)?, text(new)?);
         let renamed = &mut self.params.rename_command;
-        let at = renamed.iter().position(|(_, name)| name.eq_ignore_ascii_case(&old));
+        let at = renamed
+            .iter()
+            .position(|(_, name)| name.eq_ignore_ascii_case(&old));
         let own = |renamed: &[(String, String)], name: &str| {
-            table_has(name) && !renamed.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+            table_has(name)
+                && !renamed
+                    .iter()
+                    .any(|(own, _)| own.eq_ignore_ascii_case(name))
         };
         if at.is_none_or(|_| old.is_empty()) && !own(renamed, &old) {
             return Err("No such command in rename-command".into());
         }
         let original = at.map_or(old, |at| renamed.remove(at).0);
         renamed.push((original, String::new()));
-        let taken = renamed.iter().any(|(_, name)| name.eq_ignore_ascii_case(&new));
+        let taken = renamed
+            .iter()
+            .any(|(_, name)| name.eq_ignore_ascii_case(&new));
         if !new.is_empty() && (taken || own(renamed, &new)) {
             return Err("Target command name already exists".into());
         }
@@ -223,7 +249,9 @@ impl Loader {
             return Ok(());
         }
         let name = String::from_utf8_lossy(&words[0]);
-        Err(format!("Error in user declaration '{name}': there are no users beside the default one, who may do all, yet"))
+        Err(format!(
+            "Error in user declaration '{name}': there are no users beside the default one, who may do all, yet"
+        ))
     }
 }
 
@@ -262,8 +290,14 @@ fn expand(pattern: &Path) -> Vec<PathBuf> {
 }
 
 fn matching(dir: &Path, pattern: &[u8]) -> Vec<PathBuf> {
-    let listed = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    let Ok(entries) = fs::read_dir(listed) else { return Vec::new() };
+    let listed = if dir.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        dir
+    };
+    let Ok(entries) = fs::read_dir(listed) else {
+        return Vec::new();
+    };
     let names = entries.flatten().map(|entry| entry.file_name());
     let mut found: Vec<PathBuf> = names
         .filter(|name| {
@@ -282,10 +316,14 @@ mod tests {
 
     use super::{Source, expand, load, open};
     use crate::config::params::Params;
+    use crate::config::row::Flags;
     use crate::config::table;
 
     fn read(text: &str) -> Result<Params, String> {
-        load(&[Source { name: "test.conf".into(), text: text.into() }])
+        load(&[Source {
+            name: "test.conf".into(),
+            text: text.into(),
+        }])
     }
 
     /// What a text makes of a directive.
@@ -308,12 +346,24 @@ mod tests {
             ("save 900 1\nsave \"\"", "save", ""),
             ("save \"\"\nsave 1 2", "save", "1 2"),
             ("save \"900 1 300 10\"", "save", "900 1 300 10"),
-            ("bind 127.0.0.1 ::1\nbind \"10.0.0.1 10.0.0.2\"", "bind", "10.0.0.1 10.0.0.2"),
+            (
+                "bind 127.0.0.1 ::1\nbind \"10.0.0.1 10.0.0.2\"",
+                "bind",
+                "10.0.0.1 10.0.0.2",
+            ),
             ("bind", "bind", ""),
             ("hz 0", "hz", "1"),
-            ("list-max-ziplist-value 4\nlua-replicate-commands yes", "port", "6379"),
+            (
+                "list-max-ziplist-value 4\nlua-replicate-commands yes",
+                "port",
+                "6379",
+            ),
             ("replicaof no one", "replicaof", ""),
-            ("user default on nopass sanitize-payload ~* &* +@all", "requirepass", ""),
+            (
+                "user default on nopass sanitize-payload ~* &* +@all",
+                "requirepass",
+                "",
+            ),
             (
                 "requirepass foo\nuser default on \
                  #2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae ~* &* +@all",
@@ -337,9 +387,18 @@ mod tests {
             ("nope 1", "Bad directive or wrong number of arguments"),
             ("include", "Bad directive or wrong number of arguments"),
             ("rename-command nope x", "No such command in rename-command"),
-            ("rename-command get set", "Target command name already exists"),
-            ("sentinel monitor x", "sentinel directive while not in sentinel mode"),
-            ("include /no/such/file", "Fatal error, can't open config file '/no/such/file': No such file or directory"),
+            (
+                "rename-command get set",
+                "Target command name already exists",
+            ),
+            (
+                "sentinel monitor x",
+                "sentinel directive while not in sentinel mode",
+            ),
+            (
+                "include /no/such/file",
+                "Fatal error, can't open config file '/no/such/file': No such file or directory",
+            ),
             ("dir /no/such/dir", "No such file or directory"),
         ];
         for (text, reason) in rows {
@@ -347,7 +406,10 @@ mod tests {
                 "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.6) ***\n\
                  Reading the configuration file, at line 2 of test.conf\n>>> '{text}'\n{reason}"
             );
-            assert_eq!(read(&format!("# first\n{text}\nport 1")).err(), Some(expected));
+            assert_eq!(
+                read(&format!("# first\n{text}\nport 1")).err(),
+                Some(expected)
+            );
         }
         for text in [
             "loadmodule x.so",
@@ -362,19 +424,62 @@ mod tests {
         }
     }
 
+    /// The shipped file has a paragraph for each directive: its sentence, why its value is fixed if it is, and a line
+    /// with its default, or with an example.
+    #[test]
+    fn the_shipped_file_explains_every_directive_and_starts_a_server() {
+        let file = include_str!("../../redis.conf");
+        let params = read(file).expect("a good file");
+        assert_eq!(params.bind, ["127.0.0.1", "-::1"]);
+        let paragraphs: Vec<&str> = file.split("\n\n").collect();
+        for row in table::rows().filter(|row| !row.flags.contains(Flags::HIDDEN)) {
+            let begin = format!("# {} ", row.name);
+            let about = |paragraph: &&&str| paragraph.lines().any(|line| line.starts_with(&begin));
+            let paragraph = paragraphs.iter().find(about).expect(row.name);
+            let (text, lines) = paragraph.split_once("\n#\n").expect(row.name);
+            let text: Vec<&str> = text
+                .lines()
+                .map(|line| line.trim_start_matches("# "))
+                .collect();
+            let mut expected = row.doc.to_owned();
+            if let Some(why) = row.later {
+                expected += &format!(" For now only this value is accepted: {why}.");
+            }
+            assert_eq!(text.join(" "), expected);
+            let line = lines
+                .lines()
+                .next()
+                .expect(row.name)
+                .trim_start_matches("# ");
+            let value = line[row.name.len() + 1..].trim_matches('"');
+            assert!(row.default.is_empty() || value == row.default, "{line}");
+            // The example's directory need not be there.
+            assert!(row.name == "dir" || read(line).is_ok(), "{line}");
+        }
+    }
+
     #[test]
     fn commands_are_renamed_in_turn() {
         let rows = [
             ("rename-command GET fetch", vec![("GET", "fetch")]),
             ("rename-command get \"\"", vec![("get", "")]),
-            ("rename-command get g\nrename-command G h", vec![("get", "h")]),
-            ("rename-command get g\nrename-command set get", vec![("get", "g"), ("set", "get")]),
+            (
+                "rename-command get g\nrename-command G h",
+                vec![("get", "h")],
+            ),
+            (
+                "rename-command get g\nrename-command set get",
+                vec![("get", "g"), ("set", "get")],
+            ),
             ("rename-command get GET", vec![("get", "GET")]),
         ];
         for (text, expected) in rows {
             let params = read(text).expect(text);
-            let got: Vec<_> =
-                params.rename_command.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
+            let got: Vec<_> = params
+                .rename_command
+                .iter()
+                .map(|(old, new)| (old.as_str(), new.as_str()))
+                .collect();
             assert_eq!(got, expected, "{text}");
         }
         assert!(read("rename-command get \"\"\nrename-command get x").is_err());
@@ -390,15 +495,26 @@ mod tests {
         write("conf.d/10.conf", "port 10\ntimeout 10");
         write("conf.d/20.conf", "port 20");
         write("conf.d/.30.conf", "port 30");
-        write("circle.conf", &format!("include {}/circle.conf", dir.display()));
+        write(
+            "circle.conf",
+            &format!("include {}/circle.conf", dir.display()),
+        );
         write("bad.conf", "\nport bad");
         let text = |include: &str| format!("dir {}\ninclude {include}", dir.display());
         assert_eq!(value(&text("conf.d/*.conf"), "port"), "20");
         assert_eq!(value(&text("conf.d/[1]0.con?"), "port"), "10");
         assert_eq!(value(&text("conf.d/*.none"), "port"), "6379");
         let error = read(&text("bad.conf")).err().expect("a bad line");
-        assert!(error.contains(&format!("at line 2 of {}/bad.conf\n>>> 'port bad'", dir.display())));
-        assert!(read(&text("circle.conf")).err().expect("a circle").ends_with("too deeply"));
+        assert!(error.contains(&format!(
+            "at line 2 of {}/bad.conf\n>>> 'port bad'",
+            dir.display()
+        )));
+        assert!(
+            read(&text("circle.conf"))
+                .err()
+                .expect("a circle")
+                .ends_with("too deeply")
+        );
         assert_eq!(expand(&dir.join("c*.d/*")).len(), 2);
         assert!(open(&dir.join("missing")).is_err());
         assert!(open(Path::new("/dev")).is_err());

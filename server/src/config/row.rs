@@ -30,11 +30,9 @@ pub const WRONG_ARGS: &str = "wrong number of arguments";
 /// What must happen when a value changed while the server runs; `commands/config` maps effects to deeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing: the value is read whenever it is needed.
-    None,
     /// The plain TCP sockets are opened anew.
     Port,
-    /// A TLS context is made ready and the TLS sockets are opened anew.
+    /// The TLS sockets are opened anew.
     TlsPort,
     /// All TCP sockets are opened anew.
     Bind,
@@ -147,6 +145,9 @@ pub enum Unit {
 /// Says what is wrong with a text.
 pub type Check = fn(&str) -> Result<(), &'static str>;
 
+/// Writes the lines of a directive, given the row, the values and the default values.
+pub type Lines = fn(&Row, &Params, &Params) -> Vec<Line>;
+
 /// A line for the configuration file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line {
@@ -162,8 +163,8 @@ pub struct Special {
     pub set: fn(&mut Params, &[&[u8]]) -> Result<(), String>,
     /// The text of CONFIG GET.
     pub get: fn(&Params) -> String,
-    /// Lines for the file, given the row and default values; `None` is the one line `name value`.
-    pub lines: Option<fn(&Row, &Params, &Params) -> Vec<Line>>,
+    /// Lines for the file; `None` is the one line `name value`.
+    pub lines: Option<Lines>,
 }
 
 /// What kind of value a directive has.
@@ -212,8 +213,8 @@ pub struct Row {
     pub flags: Flags,
     /// Its value unless something else is configured.
     pub default: &'static str,
-    /// What a change leads to.
-    pub effect: Effect,
+    /// What a change leads to, in this order; nothing where the value is read whenever it is needed.
+    pub effects: &'static [Effect],
     /// Why only the default is accepted; `None` where any value is.
     pub later: Option<&'static str>,
     /// What it is for, in a sentence: `redis.conf` is checked against it.
@@ -223,7 +224,16 @@ pub struct Row {
 /// A row of any kind.
 const fn row(name: &'static str, kind: Kind) -> Row {
     let (alias, later) = (None, None);
-    Row { name, alias, kind, flags: Flags::empty(), default: "", effect: Effect::None, later, doc: "" }
+    Row {
+        name,
+        alias,
+        kind,
+        flags: Flags::empty(),
+        default: "",
+        effects: &[],
+        later,
+        doc: "",
+    }
 }
 
 /// A row of yes or no.
@@ -233,32 +243,78 @@ pub const fn yes_no(name: &'static str, field: Field<bool>) -> Row {
 
 /// A row of an integer.
 pub const fn int(name: &'static str, field: Field<i64>, min: i64, max: i64) -> Row {
-    row(name, Kind::Int { field, min, max, unit: Unit::Plain })
+    row(
+        name,
+        Kind::Int {
+            field,
+            min,
+            max,
+            unit: Unit::Plain,
+        },
+    )
 }
 
 /// A row of an amount of memory.
 pub const fn memory(name: &'static str, field: Field<i64>, min: i64, max: i64) -> Row {
-    row(name, Kind::Int { field, min, max, unit: Unit::Memory })
+    row(
+        name,
+        Kind::Int {
+            field,
+            min,
+            max,
+            unit: Unit::Memory,
+        },
+    )
 }
 
 /// A row of an amount of memory, or of a percentage up to 100.
 pub const fn memory_or_percent(name: &'static str, field: Field<i64>) -> Row {
-    row(name, Kind::Int { field, min: -100, max: LONG, unit: Unit::MemoryOrPercent })
+    row(
+        name,
+        Kind::Int {
+            field,
+            min: -100,
+            max: LONG,
+            unit: Unit::MemoryOrPercent,
+        },
+    )
 }
 
 /// A row of a file mode.
 pub const fn octal(name: &'static str, field: Field<i64>, max: i64) -> Row {
-    row(name, Kind::Int { field, min: 0, max, unit: Unit::Octal })
+    row(
+        name,
+        Kind::Int {
+            field,
+            min: 0,
+            max,
+            unit: Unit::Octal,
+        },
+    )
 }
 
 /// A row of a text; an empty one is a value like others.
 pub const fn text(name: &'static str, field: Field<String>) -> Row {
-    row(name, Kind::Text { field, unset: false, check: |_| Ok(()) })
+    row(
+        name,
+        Kind::Text {
+            field,
+            unset: false,
+            check: |_| Ok(()),
+        },
+    )
 }
 
 /// A row of a text; an empty one is none.
 pub const fn optional(name: &'static str, field: Field<String>) -> Row {
-    row(name, Kind::Text { field, unset: true, check: |_| Ok(()) })
+    row(
+        name,
+        Kind::Text {
+            field,
+            unset: true,
+            check: |_| Ok(()),
+        },
+    )
 }
 
 /// A row of a text that is kept as an `Option`.
@@ -310,9 +366,9 @@ impl Row {
         self
     }
 
-    /// Gives it an effect.
-    pub const fn effect(mut self, effect: Effect) -> Self {
-        self.effect = effect;
+    /// Gives it effects.
+    pub const fn effects(mut self, effects: &'static [Effect]) -> Self {
+        self.effects = effects;
         self
     }
 
@@ -348,7 +404,9 @@ impl Row {
         if let Kind::Special(special) = &self.kind {
             (special.set)(params, words)?;
         } else {
-            let [word] = words else { return Err(WRONG_ARGS.into()) };
+            let [word] = words else {
+                return Err(WRONG_ARGS.into());
+            };
             self.set_word(params, word)?;
         }
         match self.later {
@@ -386,7 +444,12 @@ impl Row {
     fn set_word(&self, params: &mut Params, word: &[u8]) -> Result<(), String> {
         match &self.kind {
             Kind::Bool(field) => *(field.get_mut)(params) = parse_bool(word)?,
-            Kind::Int { field, min, max, unit } => {
+            Kind::Int {
+                field,
+                min,
+                max,
+                unit,
+            } => {
                 *(field.get_mut)(params) = parse_int(word, *min, *max, *unit)?;
             }
             Kind::Text { field, check, .. } => {
@@ -423,8 +486,14 @@ fn parse_bool(word: &[u8]) -> Result<bool, String> {
 fn parse_int(word: &[u8], min: i64, max: i64, unit: Unit) -> Result<i64, String> {
     // An amount of memory that does not fit is out of range.
     let (number, min) = match unit {
-        Unit::Plain => (parse_i64(word).ok_or("argument couldn't be parsed into an integer")?, min),
-        Unit::Octal => (parse_octal(word).ok_or("argument couldn't be parsed as an octal number")?, min),
+        Unit::Plain => (
+            parse_i64(word).ok_or("argument couldn't be parsed into an integer")?,
+            min,
+        ),
+        Unit::Octal => (
+            parse_octal(word).ok_or("argument couldn't be parsed as an octal number")?,
+            min,
+        ),
         Unit::Memory => {
             let bytes = parse_memory(word).ok_or("argument must be a memory value")?;
             (i64::try_from(bytes).unwrap_or(-1), min)
@@ -448,16 +517,23 @@ fn parse_octal(word: &[u8]) -> Option<i64> {
 }
 
 fn parse_percent(word: &[u8], max: i64) -> Result<i64, String> {
-    let percent = word.strip_suffix(b"%").and_then(parse_i64).filter(|percent| *percent >= 0);
+    let percent = word
+        .strip_suffix(b"%")
+        .and_then(parse_i64)
+        .filter(|percent| *percent >= 0);
     match percent {
         Some(percent) if percent <= max => Ok(-percent),
-        Some(_) => Err(format!("percentage argument must be less or equal to {max}")),
+        Some(_) => Err(format!(
+            "percentage argument must be less or equal to {max}"
+        )),
         None => Err("argument must be a memory or percent value".into()),
     }
 }
 
 fn utf8(word: &[u8]) -> Result<&str, String> {
-    let text = str::from_utf8(word).ok().filter(|text| !text.contains('\0'));
+    let text = str::from_utf8(word)
+        .ok()
+        .filter(|text| !text.contains('\0'));
     text.ok_or_else(|| "argument must be valid UTF-8 without NUL".into())
 }
 

@@ -11,6 +11,7 @@ use crate::config::choice::none_of;
 use crate::config::params::Params;
 use crate::config::row::{ChoiceField, Line, Row, Special, WRONG_ARGS};
 use crate::config::values::{ClientClass, EventClasses, OutputLimit, SavePoint, ShutdownFlags};
+use crate::sys::host::reason;
 use crate::sys::log::FACILITIES;
 
 /// `bind` takes at most this many addresses.
@@ -25,12 +26,23 @@ pub const BIND: Special = Special {
     lines: Some(bind_lines),
 };
 /// `save`.
-pub const SAVE: Special = Special { set: set_save, get: save_text, lines: Some(save_lines) };
+pub const SAVE: Special = Special {
+    set: set_save,
+    get: save_text,
+    lines: Some(save_lines),
+};
 /// `dir`.
-pub const DIR: Special = Special { set: set_dir, get: dir_text, lines: Some(dir_lines) };
+pub const DIR: Special = Special {
+    set: set_dir,
+    get: dir_text,
+    lines: Some(dir_lines),
+};
 /// `client-output-buffer-limit`.
-pub const OUTPUT_LIMIT: Special =
-    Special { set: set_output_limits, get: output_limits_text, lines: Some(output_limit_lines) };
+pub const OUTPUT_LIMIT: Special = Special {
+    set: set_output_limits,
+    get: output_limits_text,
+    lines: Some(output_limit_lines),
+};
 /// `oom-score-adj-values`.
 pub const OOM_VALUES: Special = Special {
     set: set_oom_values,
@@ -44,11 +56,17 @@ pub const EVENTS: Special = Special {
     lines: Some(event_lines),
 };
 /// `replicaof`.
-pub const REPLICAOF: Special =
-    Special { set: set_replicaof, get: replicaof_text, lines: Some(replicaof_lines) };
+pub const REPLICAOF: Special = Special {
+    set: set_replicaof,
+    get: replicaof_text,
+    lines: Some(replicaof_lines),
+};
 /// `latency-tracking-info-percentiles`.
-pub const PERCENTILES: Special =
-    Special { set: set_percentiles, get: percentiles_text, lines: Some(percentile_lines) };
+pub const PERCENTILES: Special = Special {
+    set: set_percentiles,
+    get: percentiles_text,
+    lines: Some(percentile_lines),
+};
 /// `shutdown-on-sigint`.
 pub const ON_SIGINT: Special = Special {
     set: |params, words| set_shutdown(&mut params.shutdown_on_sigint, words),
@@ -88,7 +106,11 @@ fn bind_lines(row: &Row, params: &Params, defaults: &Params) -> Vec<Line> {
     if params.bind == defaults.bind {
         return Vec::new();
     }
-    let addresses = if params.bind.is_empty() { "\"\"".into() } else { params.bind.join(" ") };
+    let addresses = if params.bind.is_empty() {
+        "\"\"".into()
+    } else {
+        params.bind.join(" ")
+    };
     vec![forced(format!("{} {addresses}", row.name))]
 }
 
@@ -109,7 +131,10 @@ fn set_save(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
 }
 
 fn save_text(params: &Params) -> String {
-    let points = params.save.iter().map(|point| format!("{} {}", point.seconds, point.changes));
+    let points = params
+        .save
+        .iter()
+        .map(|point| format!("{} {}", point.seconds, point.changes));
     points.collect::<Vec<_>>().join(" ")
 }
 
@@ -118,12 +143,16 @@ fn save_lines(_: &Row, params: &Params, _: &Params) -> Vec<Line> {
         return vec![forced("save \"\"".into())];
     }
     let points = params.save.iter();
-    points.map(|point| forced(format!("save {} {}", point.seconds, point.changes))).collect()
+    points
+        .map(|point| forced(format!("save {} {}", point.seconds, point.changes)))
+        .collect()
 }
 
 /// The directory is kept as an absolute path; whoever puts a configuration to work changes to it.
 fn set_dir(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
-    let [word] = words else { return Err(WRONG_ARGS.into()) };
+    let [word] = words else {
+        return Err(WRONG_ARGS.into());
+    };
     let wanted = str::from_utf8(word).map_err(|_| "argument must be valid UTF-8")?;
     // The dot makes a file that is no directory fail as `chdir` would.
     let path = match wanted {
@@ -131,7 +160,10 @@ fn set_dir(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
         _ => Path::new(&params.dir).join(wanted).join("."),
     };
     let path = path.canonicalize().map_err(|error| reason(&error))?;
-    params.dir = path.to_str().ok_or("the path of the directory must be valid UTF-8")?.to_owned();
+    params.dir = path
+        .to_str()
+        .ok_or("the path of the directory must be valid UTF-8")?
+        .to_owned();
     Ok(())
 }
 
@@ -145,7 +177,11 @@ pub fn dir_text(params: &Params) -> String {
 
 fn dir_lines(row: &Row, params: &Params, _: &Params) -> Vec<Line> {
     let dir = dir_text(params);
-    if dir.is_empty() { Vec::new() } else { vec![quoted(row, dir.as_bytes(), true)] }
+    if dir.is_empty() {
+        Vec::new()
+    } else {
+        vec![quoted(row, dir.as_bytes(), true)]
+    }
 }
 
 fn set_output_limits(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
@@ -155,7 +191,8 @@ fn set_output_limits(params: &mut Params, words: &[&[u8]]) -> Result<(), String>
     }
     let mut limits = params.client_output_buffer_limit;
     for [class, hard, soft, seconds] in groups {
-        let class = class_of(class).ok_or("Invalid client class specified in buffer limit configuration.")?;
+        let class = class_of(class)
+            .ok_or("Invalid client class specified in buffer limit configuration.")?;
         let limit = output_limit(hard, soft, seconds)
             .ok_or("Error in hard, soft or soft_seconds setting in buffer limit configuration.")?;
         limits[class as usize] = limit;
@@ -166,18 +203,28 @@ fn set_output_limits(params: &mut Params, words: &[&[u8]]) -> Result<(), String>
 
 fn class_of(word: &[u8]) -> Option<ClientClass> {
     let is = |name: &str| name.as_bytes().eq_ignore_ascii_case(word);
-    CLASSES.iter().find(|(shown, written, _)| is(shown) || is(written)).map(|(_, _, class)| *class)
+    CLASSES
+        .iter()
+        .find(|(shown, written, _)| is(shown) || is(written))
+        .map(|(_, _, class)| *class)
 }
 
 fn output_limit(hard: &[u8], soft: &[u8], seconds: &[u8]) -> Option<OutputLimit> {
     let soft_seconds = c_integer(seconds).filter(|seconds| *seconds >= 0)?;
-    Some(OutputLimit { hard: parse_memory(hard)?, soft: parse_memory(soft)?, soft_seconds })
+    Some(OutputLimit {
+        hard: parse_memory(hard)?,
+        soft: parse_memory(soft)?,
+        soft_seconds,
+    })
 }
 
 fn output_limits_text(params: &Params) -> String {
     let classes = CLASSES.iter().map(|(shown, _, class)| {
         let limit = params.client_output_buffer_limit[*class as usize];
-        format!("{shown} {} {} {}", limit.hard, limit.soft, limit.soft_seconds)
+        format!(
+            "{shown} {} {} {}",
+            limit.hard, limit.soft, limit.soft_seconds
+        )
     });
     classes.collect::<Vec<_>>().join(" ")
 }
@@ -186,9 +233,15 @@ fn output_limit_lines(row: &Row, params: &Params, defaults: &Params) -> Vec<Line
     let classes = CLASSES.iter().map(|(_, written, class)| {
         let limit = params.client_output_buffer_limit[*class as usize];
         let (hard, soft) = (memory_text(limit.hard), memory_text(limit.soft));
-        let text = format!("{} {written} {hard} {soft} {}", row.name, limit.soft_seconds);
+        let text = format!(
+            "{} {written} {hard} {soft} {}",
+            row.name, limit.soft_seconds
+        );
         let force = limit != defaults.client_output_buffer_limit[*class as usize];
-        Line { text: text.into_bytes(), force }
+        Line {
+            text: text.into_bytes(),
+            force,
+        }
     });
     classes.collect()
 }
@@ -204,7 +257,9 @@ fn set_oom_values(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
 }
 
 fn set_events(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
-    let [word] = words else { return Err(WRONG_ARGS.into()) };
+    let [word] = words else {
+        return Err(WRONG_ARGS.into());
+    };
     params.notify_keyspace_events = EventClasses::of_letters(word)
         .ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?;
     Ok(())
@@ -216,31 +271,45 @@ fn event_lines(row: &Row, params: &Params, _: &Params) -> Vec<Line> {
 }
 
 fn set_replicaof(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
-    let [host, port] = words else { return Err(WRONG_ARGS.into()) };
+    let [host, port] = words else {
+        return Err(WRONG_ARGS.into());
+    };
     params.replicaof = None;
     if !(host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one")) {
-        let port = c_integer(port).and_then(|port| u16::try_from(port).ok()).ok_or("Invalid master port")?;
+        let port = c_integer(port)
+            .and_then(|port| u16::try_from(port).ok())
+            .ok_or("Invalid master port")?;
         params.replicaof = Some((text(host), port));
     }
     Ok(())
 }
 
 fn replicaof_text(params: &Params) -> String {
-    params.replicaof.as_ref().map_or_else(String::new, |(host, port)| format!("{host} {port}"))
+    params
+        .replicaof
+        .as_ref()
+        .map_or_else(String::new, |(host, port)| format!("{host} {port}"))
 }
 
 fn replicaof_lines(row: &Row, params: &Params, _: &Params) -> Vec<Line> {
     let primary = params.replicaof.as_ref();
-    primary.map(|_| forced(format!("{} {}", row.name, replicaof_text(params)))).into_iter().collect()
+    primary
+        .map(|_| forced(format!("{} {}", row.name, replicaof_text(params))))
+        .into_iter()
+        .collect()
 }
 
 fn set_percentiles(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
     let words = if words == [b""] { &[] } else { words };
     let mut percentiles = Vec::with_capacity(words.len());
     for word in words {
-        let percentile = parse_f64(word).ok_or("Invalid latency-tracking-info-percentiles parameters")?;
+        let percentile =
+            parse_f64(word).ok_or("Invalid latency-tracking-info-percentiles parameters")?;
         if !(0.0..=100.0).contains(&percentile) {
-            return Err("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]".into());
+            return Err(
+                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
+                    .into(),
+            );
         }
         percentiles.push(percentile);
     }
@@ -249,10 +318,13 @@ fn set_percentiles(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
 }
 
 fn percentiles_text(params: &Params) -> String {
-    let percentiles = params.latency_tracking_info_percentiles.iter().map(|percentile| {
-        let text = format!("{percentile:.6}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    });
+    let percentiles = params
+        .latency_tracking_info_percentiles
+        .iter()
+        .map(|percentile| {
+            let text = format!("{percentile:.6}");
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        });
     percentiles.collect::<Vec<_>>().join(" ")
 }
 
@@ -290,23 +362,34 @@ fn shutdown_text(flags: ShutdownFlags) -> String {
     let set = [flags.save, flags.nosave, flags.now, flags.force];
     let words = SHUTDOWN_WORDS[1..].iter().zip(set).filter(|(_, set)| *set);
     let words: Vec<&str> = words.map(|(word, _)| *word).collect();
-    if words.is_empty() { "default".into() } else { words.join(" ") }
+    if words.is_empty() {
+        "default".into()
+    } else {
+        words.join(" ")
+    }
 }
 
 fn facility_word(params: &Params) -> &'static str {
-    let found = FACILITIES.iter().find(|(_, number)| *number == params.syslog_facility);
+    let found = FACILITIES
+        .iter()
+        .find(|(_, number)| *number == params.syslog_facility);
     found.map_or("unknown", |(word, _)| word)
 }
 
 fn set_facility(params: &mut Params, wanted: &[u8]) -> bool {
-    let found = FACILITIES.iter().find(|(word, _)| word.as_bytes().eq_ignore_ascii_case(wanted));
+    let found = FACILITIES
+        .iter()
+        .find(|(word, _)| word.as_bytes().eq_ignore_ascii_case(wanted));
     params.syslog_facility = found.map_or(params.syslog_facility, |(_, number)| *number);
     found.is_some()
 }
 
 /// A line that must be in the file.
 fn forced(text: String) -> Line {
-    Line { text: text.into_bytes(), force: true }
+    Line {
+        text: text.into_bytes(),
+        force: true,
+    }
 }
 
 /// A line whose value is quoted.
@@ -319,17 +402,13 @@ pub fn quoted(row: &Row, value: &[u8], force: bool) -> Line {
 /// An amount of memory in the largest unit that divides it.
 pub fn memory_text(bytes: u64) -> String {
     let units = [(30, "gb"), (20, "mb"), (10, "kb")];
-    let unit = units.iter().find(|(shift, _)| bytes != 0 && bytes.trailing_zeros() >= *shift);
-    unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
-}
-
-/// The reason of a system's error, without its number.
-pub fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
+    let unit = units
+        .iter()
+        .find(|(shift, _)| bytes != 0 && bytes.trailing_zeros() >= *shift);
+    unit.map_or_else(
+        || bytes.to_string(),
+        |(shift, unit)| format!("{}{unit}", bytes >> shift),
+    )
 }
 
 /// What C's `strtoll` reads when it must read all of a text; an empty one is 0.
@@ -341,7 +420,11 @@ fn c_integer(word: &[u8]) -> Option<i64> {
 }
 
 fn joined(numbers: &[i64]) -> String {
-    numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(" ")
+    numbers
+        .iter()
+        .map(i64::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn text(word: &[u8]) -> String {

@@ -36,7 +36,13 @@ pub fn names() -> Vec<Named> {
     let mut names: Vec<Named> = rows()
         .flat_map(|row| {
             let alias = row.alias.map(|name| Named { name, row });
-            [Some(Named { name: row.name, row }), alias]
+            [
+                Some(Named {
+                    name: row.name,
+                    row,
+                }),
+                alias,
+            ]
         })
         .flatten()
         .collect();
@@ -48,7 +54,11 @@ pub fn names() -> Vec<Named> {
 pub fn find(name: &[u8]) -> Option<Named> {
     let is = |known: &str| known.as_bytes().eq_ignore_ascii_case(name);
     rows().find_map(|row| {
-        let known = if is(row.name) { row.name } else { row.alias.filter(|alias| is(alias))? };
+        let known = if is(row.name) {
+            row.name
+        } else {
+            row.alias.filter(|alias| is(alias))?
+        };
         Some(Named { name: known, row })
     })
 }
@@ -85,16 +95,25 @@ mod tests {
     #[test]
     fn names_are_those_of_redis_and_tls_groups() {
         let all = names();
-        let shown = all.iter().filter(|named| !named.row.flags.contains(Flags::HIDDEN));
+        let shown = all
+            .iter()
+            .filter(|named| !named.row.flags.contains(Flags::HIDDEN));
         assert_eq!(shown.count(), 195 + 1);
-        assert!(all.windows(2).all(|pair| pair[0].name < pair[1].name), "a name twice");
+        assert!(
+            all.windows(2).all(|pair| pair[0].name < pair[1].name),
+            "a name twice"
+        );
         assert!(find(b"tls-groups").is_some());
     }
 
     #[test]
     fn every_row_has_a_sentence() {
         for row in rows() {
-            assert!(row.doc.ends_with('.') && !row.doc.contains('\n'), "{}", row.name);
+            assert!(
+                row.doc.ends_with('.') && !row.doc.contains('\n'),
+                "{}",
+                row.name
+            );
         }
     }
 
@@ -130,8 +149,16 @@ mod tests {
             ("timeout", "05", Err(integer)),
             ("timeout", " 5", Err(integer)),
             ("timeout", "", Err(integer)),
-            ("TIMEOUT", "-1", Err("argument must be between 0 and 2147483647 inclusive")),
-            ("maxclients", "0", Err("argument must be between 1 and 4294967295 inclusive")),
+            (
+                "TIMEOUT",
+                "-1",
+                Err("argument must be between 0 and 2147483647 inclusive"),
+            ),
+            (
+                "maxclients",
+                "0",
+                Err("argument must be between 1 and 4294967295 inclusive"),
+            ),
             ("slowlog-log-slower-than", "-1", Ok("-1")),
             ("hz", "0", Ok("1")),
             ("hz", "1000", Ok("500")),
@@ -147,13 +174,33 @@ mod tests {
                 Err("argument must be between 0 and 9223372036854775807 inclusive"),
             ),
             ("unixsocketperm", "700", Ok("700")),
-            ("unixsocketperm", "1000", Err("argument must be between 0 and 777 inclusive")),
-            ("unixsocketperm", "8", Err("argument couldn't be parsed as an octal number")),
-            ("maxmemory-clients", "101%", Err("percentage argument must be less or equal to 100")),
-            ("maxmemory-clients", "-1%", Err("argument must be a memory or percent value")),
+            (
+                "unixsocketperm",
+                "1000",
+                Err("argument must be between 0 and 777 inclusive"),
+            ),
+            (
+                "unixsocketperm",
+                "8",
+                Err("argument couldn't be parsed as an octal number"),
+            ),
+            (
+                "maxmemory-clients",
+                "101%",
+                Err("percentage argument must be less or equal to 100"),
+            ),
+            (
+                "maxmemory-clients",
+                "-1%",
+                Err("argument must be a memory or percent value"),
+            ),
             ("maxmemory-clients", "0%", Ok("0")),
             ("protected-mode", "NO", Ok("no")),
-            ("protected-mode", "on", Err("argument must be 'yes' or 'no'")),
+            (
+                "protected-mode",
+                "on",
+                Err("argument must be 'yes' or 'no'"),
+            ),
             ("slave-priority", "7", Ok("7")),
             ("oom-score-adj", "relative", Ok("yes")),
             ("oom-score-adj", "Absolute", Ok("absolute")),
@@ -170,17 +217,41 @@ mod tests {
                      local6, local7",
                 ),
             ),
-            ("dbfilename", "a/b", Err("dbfilename can't be a path, just a filename")),
+            (
+                "dbfilename",
+                "a/b",
+                Err("dbfilename can't be a path, just a filename"),
+            ),
             ("dbfilename", "", Ok("")),
             ("appendfilename", "", Err("appendfilename can't be empty")),
-            ("appenddirname", "a\\b", Err("appenddirname can't be a path, just a dirname")),
-            ("cluster-announce-hostname", "a_b", Err("Hostnames may only contain alphanumeric characters, hyphens or dots")),
-            ("cluster-announce-human-nodename", "a:b", Err("Announced human node name contained invalid character")),
-            ("proc-title-template", "{x}", Err("template format is invalid or contains unknown variables")),
+            (
+                "appenddirname",
+                "a\\b",
+                Err("appenddirname can't be a path, just a dirname"),
+            ),
+            (
+                "cluster-announce-hostname",
+                "a_b",
+                Err("Hostnames may only contain alphanumeric characters, hyphens or dots"),
+            ),
+            (
+                "cluster-announce-human-nodename",
+                "a:b",
+                Err("Announced human node name contained invalid character"),
+            ),
+            (
+                "proc-title-template",
+                "{x}",
+                Err("template format is invalid or contains unknown variables"),
+            ),
         ];
         for (name, text, expected) in rows {
             let got = set(name, text.as_bytes());
-            assert_eq!(got.as_deref().map_err(String::as_str), *expected, "{name} {text:?}");
+            assert_eq!(
+                got.as_deref().map_err(String::as_str),
+                *expected,
+                "{name} {text:?}"
+            );
         }
         assert!(set("logfile", b"\xff").is_err());
         assert_eq!(set("requirepass", b"a\0\xff").as_deref(), Ok("a\0\u{fffd}"));
@@ -192,7 +263,8 @@ mod tests {
         let wrong_class = limit("Invalid client class specified");
         let wrong_limit = limit("Error in hard, soft or soft_seconds setting");
         let wrong_count = limit("Wrong number of arguments");
-        let shutdown = "argument(s) must be one of the following: default, save, nosave, now, force";
+        let shutdown =
+            "argument(s) must be one of the following: default, save, nosave, now, force";
         let oom = "Invalid oom-score-adj-values, elements must be between -2000 and 2000.";
         let rows: &[(&str, &str, Result<&str, &str>)] = &[
             ("save", "", Ok("")),
@@ -203,17 +275,41 @@ mod tests {
             ("save", "1 x", Err("Invalid save parameters")),
             ("bind", "", Ok("")),
             ("bind", "127.0.0.1 -::1", Ok("127.0.0.1 -::1")),
-            ("bind", "1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7", Err("Too many bind addresses specified.")),
+            (
+                "bind",
+                "1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7",
+                Err("Too many bind addresses specified."),
+            ),
             (
                 "client-output-buffer-limit",
                 "REPLICA 1mb 0 0",
                 Ok("normal 0 0 0 slave 1048576 0 0 pubsub 33554432 8388608 60"),
             ),
-            ("client-output-buffer-limit", "normal 1 1", Err(&wrong_count)),
-            ("client-output-buffer-limit", "master 1 1 1", Err(&wrong_class)),
-            ("client-output-buffer-limit", "normal 1 1 -1", Err(&wrong_limit)),
-            ("client-output-buffer-limit", "normal 1x 1 1", Err(&wrong_limit)),
-            ("shutdown-on-sigint", "force nosave NOW", Ok("nosave now force")),
+            (
+                "client-output-buffer-limit",
+                "normal 1 1",
+                Err(&wrong_count),
+            ),
+            (
+                "client-output-buffer-limit",
+                "master 1 1 1",
+                Err(&wrong_class),
+            ),
+            (
+                "client-output-buffer-limit",
+                "normal 1 1 -1",
+                Err(&wrong_limit),
+            ),
+            (
+                "client-output-buffer-limit",
+                "normal 1x 1 1",
+                Err(&wrong_limit),
+            ),
+            (
+                "shutdown-on-sigint",
+                "force nosave NOW",
+                Ok("nosave now force"),
+            ),
             ("shutdown-on-sigint", "default", Ok("default")),
             ("shutdown-on-sigint", "", Err(shutdown)),
             ("shutdown-on-sigint", "later", Err(shutdown)),
@@ -223,10 +319,18 @@ mod tests {
                 Err("shutdown options SAVE and NOSAVE can't be used simultaneously"),
             ),
             ("oom-score-adj-values", "-1 2 2000", Ok("-1 2 2000")),
-            ("oom-score-adj-values", "1 2", Err("wrong number of arguments")),
+            (
+                "oom-score-adj-values",
+                "1 2",
+                Err("wrong number of arguments"),
+            ),
             ("oom-score-adj-values", "1 2 2001", Err(oom)),
             ("latency-tracking-info-percentiles", "", Ok("")),
-            ("latency-tracking-info-percentiles", "0 50.0 99.9999", Ok("0 50 99.9999")),
+            (
+                "latency-tracking-info-percentiles",
+                "0 50.0 99.9999",
+                Ok("0 50 99.9999"),
+            ),
             (
                 "latency-tracking-info-percentiles",
                 "50 x",
@@ -238,14 +342,22 @@ mod tests {
                 Err("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"),
             ),
             ("notify-keyspace-events", "KEA", Ok("AKE")),
-            ("notify-keyspace-events", "KEq", Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")),
+            (
+                "notify-keyspace-events",
+                "KEq",
+                Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
+            ),
             ("slaveof", "no one", Ok("")),
             ("replicaof", "host", Err("wrong number of arguments")),
             ("replicaof", "host 65536", Err("Invalid master port")),
         ];
         for (name, text, expected) in rows {
             let got = set(name, text.as_bytes());
-            assert_eq!(got.as_deref().map_err(String::as_str), *expected, "{name} {text:?}");
+            assert_eq!(
+                got.as_deref().map_err(String::as_str),
+                *expected,
+                "{name} {text:?}"
+            );
         }
     }
 
@@ -262,7 +374,10 @@ mod tests {
             ("activedefrag", "yes"),
         ];
         for (name, text) in rows {
-            assert!(set(name, text.as_bytes()).is_err_and(|why| why.contains(' ')), "{name}");
+            assert!(
+                set(name, text.as_bytes()).is_err_and(|why| why.contains(' ')),
+                "{name}"
+            );
         }
     }
 
@@ -273,8 +388,14 @@ mod tests {
         row.set_text(&mut params, b"/tmp").expect("/tmp");
         row.set_text(&mut params, b".").expect(".");
         assert_eq!(params.dir, "/tmp");
-        assert_eq!(row.set_text(&mut params, b""), Err("No such file or directory".into()));
-        assert_eq!(row.set_text(&mut params, b"/dev/null"), Err("Not a directory".into()));
+        assert_eq!(
+            row.set_text(&mut params, b""),
+            Err("No such file or directory".into())
+        );
+        assert_eq!(
+            row.set_text(&mut params, b"/dev/null"),
+            Err("Not a directory".into())
+        );
         assert_eq!(params.dir, "/tmp");
     }
 

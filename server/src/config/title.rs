@@ -3,8 +3,15 @@
 //! `{name}` stands for a value and `{{` for a brace.
 
 /// The variables that a template may have.
-pub const VARIABLES: [&str; 7] =
-    ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"];
+pub const VARIABLES: [&str; 7] = [
+    "title",
+    "listen-addr",
+    "server-mode",
+    "port",
+    "tls-port",
+    "unixsocket",
+    "config-file",
+];
 
 /// Puts the values of variables into a template; `None` when a brace is not closed or `value` knows no such variable.
 pub fn expand(template: &str, mut value: impl FnMut(&str) -> Option<String>) -> Option<String> {

@@ -30,9 +30,15 @@ pub enum Start {
 
 /// Programs that Redis's server can be under another name.
 const OTHER_PROGRAMS: [(&str, &str); 3] = [
-    ("redis-sentinel", "Sentinel is not a part of this server yet."),
+    (
+        "redis-sentinel",
+        "Sentinel is not a part of this server yet.",
+    ),
     ("redis-check-rdb", "This server cannot check snapshots yet."),
-    ("redis-check-aof", "This server cannot check append-only files yet."),
+    (
+        "redis-check-aof",
+        "This server cannot check append-only files yet.",
+    ),
 ];
 
 const HELP: &str = "\
@@ -55,15 +61,22 @@ For instance:
 
 /// Makes of the arguments, the program's name first, what they ask for.
 pub fn parse(args: &[String]) -> Start {
-    let program = args.first().map_or("", |path| path.rsplit('/').next().unwrap_or(path));
-    if let Some((_, why)) = OTHER_PROGRAMS.iter().find(|(name, _)| program.contains(name)) {
+    let program = args
+        .first()
+        .map_or("", |path| path.rsplit('/').next().unwrap_or(path));
+    if let Some((_, why)) = OTHER_PROGRAMS
+        .iter()
+        .find(|(name, _)| program.contains(name))
+    {
         return Start::Refuse((*why).into());
     }
     match args.get(1).map(String::as_str) {
         Some("-v" | "--version") => return Start::Say(version()),
         Some("-h" | "--help") => return Start::Say(HELP.into()),
         Some("--test-memory") => {
-            return Start::Refuse("This server does not test memory: memtest86+ or memtester do it better.".into());
+            return Start::Refuse(
+                "This server does not test memory: memtest86+ or memtester do it better.".into(),
+            );
         }
         Some("--check-system") => return check_system(),
         _ => {}
@@ -72,8 +85,13 @@ pub fn parse(args: &[String]) -> Start {
         return Start::Refuse(OTHER_PROGRAMS[0].1.into());
     }
     let line = CommandLine::read(args);
-    let config_file = line.config_file.as_deref().map_or_else(String::new, process::absolute);
-    let loaded = line.sources(&config_file).and_then(|sources| file::load(&sources));
+    let config_file = line
+        .config_file
+        .as_deref()
+        .map_or_else(String::new, process::absolute);
+    let loaded = line
+        .sources(&config_file)
+        .and_then(|sources| file::load(&sources));
     match loaded {
         Ok(params) => Start::Serve(Box::new(params), describe(args, config_file)),
         Err(why) => Start::Refuse(why),
@@ -93,7 +111,10 @@ impl CommandLine {
     fn read(args: &[String]) -> Self {
         let config_file = args.get(1).filter(|arg| !arg.starts_with('-')).cloned();
         let first = if config_file.is_some() { 2 } else { 1 };
-        let mut line = CommandLine { config_file, ..CommandLine::default() };
+        let mut line = CommandLine {
+            config_file,
+            ..CommandLine::default()
+        };
         // The latest option has a value, so that the next `--word` is an option and not its value.
         let mut complete = true;
         for (at, arg) in args.iter().enumerate().skip(first) {
@@ -129,13 +150,25 @@ impl CommandLine {
 
     /// Everything there is to read, in its order.
     fn sources(&self, config_file: &str) -> Result<Vec<Source>, String> {
-        let mut sources = if config_file.is_empty() { Vec::new() } else { file::open(Path::new(config_file))? };
+        let mut sources = if config_file.is_empty() {
+            Vec::new()
+        } else {
+            file::open(Path::new(config_file))?
+        };
         if self.stdin {
             let mut text = Vec::new();
-            io::stdin().read_to_end(&mut text).map_err(|error| format!("Cannot read standard input: {error}"))?;
-            sources.push(Source { name: "standard input".into(), text });
+            io::stdin()
+                .read_to_end(&mut text)
+                .map_err(|error| format!("Cannot read standard input: {error}"))?;
+            sources.push(Source {
+                name: "standard input".into(),
+                text,
+            });
         }
-        sources.push(Source { name: "the command line".into(), text: self.options.clone() });
+        sources.push(Source {
+            name: "the command line".into(),
+            text: self.options.clone(),
+        });
         Ok(sources)
     }
 }
@@ -174,12 +207,16 @@ type Check = (&'static str, fn() -> Option<Result<(), &'static str>>);
 static CHECKS: &[Check] = &[
     ("slow-clocksource", || {
         let source = host::clocksource()?;
-        Some(if matches!(source.as_str(), "acpi_pm" | "hpet" | "jiffies") {
-            Err("reading the clock is a system call here: choose another source in \
-                 /sys/devices/system/clocksource/clocksource0/current_clocksource")
-        } else {
-            Ok(())
-        })
+        Some(
+            if matches!(source.as_str(), "acpi_pm" | "hpet" | "jiffies") {
+                Err(
+                    "reading the clock is a system call here: choose another source in \
+                 /sys/devices/system/clocksource/clocksource0/current_clocksource",
+                )
+            } else {
+                Ok(())
+            },
+        )
     }),
     ("xen-clocksource", || {
         Some(if host::clocksource()? == "xen" {
@@ -192,14 +229,18 @@ static CHECKS: &[Check] = &[
     ("overcommit", || {
         Some(match host::overcommit()? {
             1 => Ok(()),
-            _ => Err("vm.overcommit_memory is not 1, so a background save can fail while there is memory: \
-                      sysctl vm.overcommit_memory=1, and the same in /etc/sysctl.conf"),
+            _ => Err(
+                "vm.overcommit_memory is not 1, so a background save can fail while there is memory: \
+                      sysctl vm.overcommit_memory=1, and the same in /etc/sysctl.conf",
+            ),
         })
     }),
     ("THP", || {
         Some(if host::huge_pages_always() {
-            Err("transparent huge pages are always on, so a background save copies 2 MiB for each write: \
-                 put madvise into /sys/kernel/mm/transparent_hugepage/enabled")
+            Err(
+                "transparent huge pages are always on, so a background save copies 2 MiB for each write: \
+                 put madvise into /sys/kernel/mm/transparent_hugepage/enabled",
+            )
         } else {
             Ok(())
         })
@@ -218,7 +259,11 @@ fn check_system() -> Start {
             Some(Err(why)) => format!("[{name}]...WARNING:\n{why}\n"),
         };
     }
-    if good { Start::Say(text) } else { Start::Refuse(text.trim_end().into()) }
+    if good {
+        Start::Say(text)
+    } else {
+        Start::Refuse(text.trim_end().into())
+    }
 }
 
 #[cfg(test)]
@@ -226,7 +271,11 @@ mod tests {
     use super::{CommandLine, Start, parse};
 
     fn args(line: &[&str]) -> Vec<String> {
-        ["./redis-server"].iter().chain(line).map(|&arg| arg.into()).collect()
+        ["./redis-server"]
+            .iter()
+            .chain(line)
+            .map(|&arg| arg.into())
+            .collect()
     }
 
     fn options(line: &[&str]) -> String {
@@ -239,13 +288,25 @@ mod tests {
             (&[], ""),
             (&["--port", "1", "--port", "2"], "port \"1\" \nport \"2\" "),
             (&["--port 1", "--hz '5'"], "port 1 \nhz '5' "),
-            (&["--bind", "a", "b", "--hz", "1"], "bind \"a\" \"b\" \nhz \"1\" "),
-            (&["--port", "--loglevel", "verbose"], "port \"--loglevel\" \"verbose\" "),
-            (&["--port", "--bla", "--loglevel", "verbose"], "port \"--bla\" \nloglevel \"verbose\" "),
+            (
+                &["--bind", "a", "b", "--hz", "1"],
+                "bind \"a\" \"b\" \nhz \"1\" ",
+            ),
+            (
+                &["--port", "--loglevel", "verbose"],
+                "port \"--loglevel\" \"verbose\" ",
+            ),
+            (
+                &["--port", "--bla", "--loglevel", "verbose"],
+                "port \"--bla\" \nloglevel \"verbose\" ",
+            ),
             (&["--save", "--hz", "1"], "save \"\"\nhz \"1\" "),
             (&["--hz", "1", "--SAVE"], "hz \"1\" \nSAVE \"\""),
             (&["--save", "", "--hz", "1"], "save \"\" \nhz \"1\" "),
-            (&["--proc-title-template", "--save", "--save", ""], "proc-title-template \"--save\" \nsave \"\" "),
+            (
+                &["--proc-title-template", "--save", "--save", ""],
+                "proc-title-template \"--save\" \nsave \"\" ",
+            ),
             (&["a.conf", "hz", "1", "--port 2"], "\"hz\" \"1\" \nport 2 "),
             (&["--hz", "a\"b"], "hz \"a\\\"b\" "),
             (&["-x"], "\"-x\" "),
@@ -266,22 +327,50 @@ mod tests {
         ];
         for (line, file, stdin) in rows {
             let read = CommandLine::read(&args(line));
-            assert_eq!((read.config_file.as_deref(), read.stdin), (*file, *stdin), "{line:?}");
+            assert_eq!(
+                (read.config_file.as_deref(), read.stdin),
+                (*file, *stdin),
+                "{line:?}"
+            );
         }
     }
 
     #[test]
     fn what_is_wrong_is_told() {
         let rows: &[(&[&str], &str)] = &[
-            (&["--invalid"], ">>> 'invalid'\nBad directive or wrong number of arguments"),
+            (
+                &["--invalid"],
+                ">>> 'invalid'\nBad directive or wrong number of arguments",
+            ),
             (&["--port"], ">>> 'port'\nwrong number of arguments"),
-            (&["--port", "6380", "--loglevel"], ">>> 'loglevel'\nwrong number of arguments"),
-            (&["--port", "6379", "6380"], ">>> 'port \"6379\" \"6380\"'\nwrong number of arguments"),
-            (&["--shutdown-on-sigint"], "'shutdown-on-sigint'\nargument(s) must be one of the following"),
-            (&["--replicaof", "--127.0.0.1", "abc"], "'replicaof \"--127.0.0.1\" \"abc\"'\nInvalid master port"),
-            (&["--replicaof", "--127.0.0.1", "--abc"], "'replicaof \"--127.0.0.1\"'\nwrong number of arguments"),
-            (&["--hz", "1", "--port", "x"], "at line 2 of the command line"),
-            (&["/no/such/file"], "can't open config file '/no/such/file': No such file or directory"),
+            (
+                &["--port", "6380", "--loglevel"],
+                ">>> 'loglevel'\nwrong number of arguments",
+            ),
+            (
+                &["--port", "6379", "6380"],
+                ">>> 'port \"6379\" \"6380\"'\nwrong number of arguments",
+            ),
+            (
+                &["--shutdown-on-sigint"],
+                "'shutdown-on-sigint'\nargument(s) must be one of the following",
+            ),
+            (
+                &["--replicaof", "--127.0.0.1", "abc"],
+                "'replicaof \"--127.0.0.1\" \"abc\"'\nInvalid master port",
+            ),
+            (
+                &["--replicaof", "--127.0.0.1", "--abc"],
+                "'replicaof \"--127.0.0.1\"'\nwrong number of arguments",
+            ),
+            (
+                &["--hz", "1", "--port", "x"],
+                "at line 2 of the command line",
+            ),
+            (
+                &["/no/such/file"],
+                "can't open config file '/no/such/file': No such file or directory",
+            ),
             (&["--test-memory", "1"], "memory"),
             (&["a.conf", "--sentinel"], "Sentinel"),
         ];
@@ -291,16 +380,29 @@ mod tests {
                 _ => panic!("{line:?} was not refused"),
             }
         }
-        assert!(matches!(parse(&["/usr/bin/redis-sentinel".into()]), Start::Refuse(_)));
+        assert!(matches!(
+            parse(&["/usr/bin/redis-sentinel".into()]),
+            Start::Refuse(_)
+        ));
     }
 
     #[test]
     fn texts_and_servers() {
-        let Start::Say(version) = parse(&args(&["-v"])) else { panic!("no version") };
-        assert!(version.starts_with("Redis server v=7.2.6 sha=00000000:0 malloc=jemalloc-5."), "{version}");
+        let Start::Say(version) = parse(&args(&["-v"])) else {
+            panic!("no version")
+        };
+        assert!(
+            version.starts_with("Redis server v=7.2.6 sha=00000000:0 malloc=jemalloc-5."),
+            "{version}"
+        );
         assert!(matches!(parse(&args(&["--help"])), Start::Say(_)));
-        let Start::Serve(params, info) = parse(&args(&["--port", "7000"])) else { panic!("no server") };
-        assert_eq!((params.port, info.args.len(), info.run_id.len()), (7000, 3, 40));
+        let Start::Serve(params, info) = parse(&args(&["--port", "7000"])) else {
+            panic!("no server")
+        };
+        assert_eq!(
+            (params.port, info.args.len(), info.run_id.len()),
+            (7000, 3, 40)
+        );
         assert!(info.executable.starts_with('/') && info.config_file.is_empty());
     }
 }

@@ -17,6 +17,7 @@ use crate::server::{Commands, Hooks, Server};
 use crate::state::background::Background;
 use crate::state::clients::Clients;
 use crate::state::keys::Keys;
+use crate::state::listeners::Kind;
 use crate::state::process::ProcessInfo;
 use crate::state::unit::Unit;
 use crate::sys::{host, log, memory, process};
@@ -166,7 +167,7 @@ fn rename(commands: &mut Commands, config: &Params) {
 /// # Errors
 /// A sentence: the system does not let the process in.
 fn enter_directory(config: &Params) -> Result<(), String> {
-    std::env::set_current_dir(&config.dir).map_err(|error| format!("Can't chdir to '{}': {error}", config.dir))
+    std::env::set_current_dir(&config.dir).map_err(|error| format!("Can't chdir to '{}': {}", config.dir, host::reason(&error)))
 }
 
 /// Opens the log before anything is logged.
@@ -175,7 +176,7 @@ fn enter_directory(config: &Params) -> Result<(), String> {
 /// The log file cannot be opened.
 pub fn open_log(config: &Params) -> Result<(), String> {
     log::set_threshold(config.loglevel);
-    log::set_file(&config.logfile).map_err(|error| format!("Can't open the log file: {}: {error}", config.logfile))?;
+    log::set_file(&config.logfile).map_err(|error| format!("Can't open the log file: {}: {}", config.logfile, host::reason(&error)))?;
     if config.syslog_enabled {
         log::open_syslog(&config.syslog_ident, config.syslog_facility);
     }
@@ -209,8 +210,10 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     srv.memory.startup = memory::used();
     srv.memory.rss = host::resident();
     notice!("Server initialized");
-    for open in &srv.listeners.open {
-        notice!("Ready to accept connections {}", open.kind.name());
+    for kind in [Kind::Tcp, Kind::Unix, Kind::Tls] {
+        if srv.listeners.open.iter().any(|open| open.kind == kind) {
+            notice!("Ready to accept connections {}", kind.name());
+        }
     }
     tell_supervisor(srv);
     Ok(())
@@ -261,7 +264,7 @@ fn write_pidfile(srv: &mut Server) {
     if !config.pidfile.is_empty() {
         match process::write_pidfile(&config.pidfile) {
             Ok(()) => srv.process.wrote_pidfile = true,
-            Err(error) => warning!("Failed to write PID file {}: {error}", config.pidfile),
+            Err(error) => warning!("Failed to write PID file {}: {}", config.pidfile, host::reason(&error)),
         }
     }
 }
@@ -269,8 +272,8 @@ fn write_pidfile(srv: &mut Server) {
 /// Applies `oom-score-adj` of a primary; switched off, the score from before comes back.
 ///
 /// # Errors
-/// The system refuses; the reason is logged.
-pub fn adjust_oom_score(srv: &mut Server) -> Result<(), ()> {
+/// A sentence: the system refuses. The reason is logged.
+pub fn adjust_oom_score(srv: &mut Server) -> Result<(), String> {
     let value = srv.config.oom_score_adj_values[0] as i32;
     let base = srv.process.oom_score_base.or_else(host::oom_score_adj).unwrap_or(0);
     let score = match srv.config.oom_score_adj {
@@ -280,7 +283,10 @@ pub fn adjust_oom_score(srv: &mut Server) -> Result<(), ()> {
         OomScoreAdj::Absolute => value,
     };
     srv.process.oom_score_base = (srv.config.oom_score_adj != OomScoreAdj::No).then_some(base);
-    host::set_oom_score_adj(score.clamp(-1000, 1000)).map_err(|error| warning!("Unable to write oom_score_adj: {error}"))
+    host::set_oom_score_adj(score.clamp(-1000, 1000)).map_err(|error| {
+        warning!("Unable to write oom_score_adj: {}", host::reason(&error));
+        "Failed to set current oom_score_adj. Check server logs.".into()
+    })
 }
 
 /// Settings of the system that will hurt.

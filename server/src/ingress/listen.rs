@@ -11,6 +11,7 @@ use conn::listener::Listener;
 use crate::ingress::accept::on_acceptable;
 use crate::server::Server;
 use crate::state::listeners::{Kind, Open};
+use crate::sys::host::reason;
 use crate::warning;
 
 /// Opens all sockets that the configuration asks for, at start.
@@ -114,7 +115,7 @@ fn open_kind(srv: &Server, kind: Kind) -> Result<Vec<Open>, String> {
             Ok(open) => opened.push(open),
             Err(error) if optional && is_missing(&error) => {}
             Err(error) => {
-                warning!("Warning: Could not create server TCP listening socket {plain}:{port}: {error}");
+                warning!("Warning: Could not create server TCP listening socket {plain}:{port}: bind: {}", reason(&error));
                 let sentence = format!("Failed listening on port {port} ({}), aborting.", kind.name());
                 return Err(sentence);
             }
@@ -146,8 +147,9 @@ fn open_unix(srv: &Server) -> Result<Vec<Open>, String> {
     match Listener::unix(path.as_ref(), perm, srv.config.tcp_backlog as i32) {
         Ok(listener) => Ok(vec![Open { kind: Kind::Unix, address: path.clone(), port: 0, listener }]),
         Err(error) => {
-            warning!("Failed opening Unix socket: bind: {path}: {error}");
-            Err(format!("Failed opening Unix socket: {path}: {error}"))
+            let why = reason(&error);
+            warning!("Failed opening Unix socket: bind: {path}: {why}");
+            Err(format!("Failed opening Unix socket: {path}: {why}"))
         }
     }
 }

@@ -77,6 +77,15 @@ pub fn set_collation(locale: &str) -> bool {
     unsafe { !libc::setlocale(libc::LC_COLLATE, locale.as_ptr()).is_null() }
 }
 
+/// The reason of a system's error, without its number.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
 /// The longest accept queue the system allows.
 pub fn somaxconn() -> Option<i32> {
     fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse().ok()

@@ -86,7 +86,10 @@ fn check_hostname(name: &str) -> Result<(), &'static str> {
     if name.len() >= HOST_NAME_MAX {
         return Err("Hostnames must be less than 256 characters");
     }
-    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
+    if name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+    {
         return Ok(());
     }
     Err("Hostnames may only contain alphanumeric characters, hyphens or dots")

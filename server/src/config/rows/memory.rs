@@ -56,7 +56,7 @@ pub static ROWS: &[Row] = &[
         .doc("Idle time is used to finish the resizing of tables."),
     yes_no("jemalloc-bg-thread", field!(jemalloc_bg_thread))
         .default("yes")
-        .effect(Effect::AllocatorThread)
+        .effects(&[Effect::AllocatorThread])
         .doc("The allocator gives memory back to the system from a thread of its own."),
     yes_no("activedefrag", field!(activedefrag))
         .flags(Flags::DEBUG)

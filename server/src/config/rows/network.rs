@@ -13,14 +13,14 @@ pub static ROWS: &[Row] = &[
     special("bind", BIND)
         .flags(Flags::MULTI_ARG)
         .default("* -::*")
-        .effect(Effect::Bind)
+        .effects(&[Effect::Bind])
         .doc(
             "Addresses to listen on, for TCP and TLS; one with a leading minus may be missing on \
              this machine, and * is every IPv4 address.",
         ),
     int("port", field!(port), 0, 65535)
         .default("6379")
-        .effect(Effect::Port)
+        .effects(&[Effect::Port])
         .doc("The port for connections without TLS; 0 closes it."),
     int("tcp-backlog", field!(tcp_backlog), 0, INT)
         .immutable()
@@ -39,16 +39,13 @@ pub static ROWS: &[Row] = &[
         .doc("Mode of the Unix socket's file, in octal; 0 leaves what the umask gives."),
     yes_no("protected-mode", field!(protected_mode))
         .default("yes")
-        .doc(
-            "Refuses clients of other machines as long as the default user has no password and \
-             every address is listened on.",
-        ),
+        .doc("Refuses clients of other machines as long as the default user has no password."),
     bytes("requirepass", field!(requirepass))
         .flags(Flags::SENSITIVE)
         .doc("Password of the default user; without one every client is that user."),
     int("maxclients", field!(maxclients), 1, UINT)
         .default("10000")
-        .effect(Effect::Maxclients)
+        .effects(&[Effect::Maxclients])
         .doc("How many clients may be connected; the limit of open files is raised to fit."),
     int("timeout", field!(timeout), 0, INT)
         .default("0")

@@ -40,14 +40,14 @@ pub static ROWS: &[Row] = &[
         .hidden()
         .default("0")
         .doc("Microseconds to wait after each key that is loaded, for tests; negative is keys per microsecond."),
-    memory(
+    int(
         "loading-process-events-interval-bytes",
         field!(loading_process_events_interval_bytes),
         1024,
         INT,
     )
     .hidden()
-    .default("2mb")
+    .default("2097152")
     .doc("How much is loaded between two looks at clients."),
     yes_no("stop-writes-on-bgsave-error", field!(stop_writes_on_bgsave_error))
         .default("yes")
@@ -110,10 +110,18 @@ pub static ROWS: &[Row] = &[
 ];
 
 fn base_name(name: &str, complaint: &'static str) -> Result<(), &'static str> {
-    if name.contains(['/', '\\']) { Err(complaint) } else { Ok(()) }
+    if name.contains(['/', '\\']) {
+        Err(complaint)
+    } else {
+        Ok(())
+    }
 }
 
-fn file_name(name: &str, if_empty: &'static str, if_path: &'static str) -> Result<(), &'static str> {
+fn file_name(
+    name: &str,
+    if_empty: &'static str,
+    if_path: &'static str,
+) -> Result<(), &'static str> {
     if name.is_empty() {
         return Err(if_empty);
     }

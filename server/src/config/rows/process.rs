@@ -3,7 +3,9 @@
 use crate::config::row::{
     Effect, Flags, INT, LONG, Row, choice, int, optional, special, text, yes_no,
 };
-use crate::config::special::{DIR, EVENTS, FACILITY, ON_SIGINT, ON_SIGTERM, OOM_VALUES, PERCENTILES};
+use crate::config::special::{
+    DIR, EVENTS, FACILITY, ON_SIGINT, ON_SIGTERM, OOM_VALUES, PERCENTILES,
+};
 use crate::config::title;
 use crate::config::values::{OomScoreAdj, Supervised};
 use crate::sys::log::Level;
@@ -27,7 +29,7 @@ pub static ROWS: &[Row] = &[
         .doc("The working directory, where the files of the data set are; unset, the one that the server was started in."),
     choice("loglevel", choice!(loglevel: Level))
         .default("notice")
-        .effect(Effect::LogLevel)
+        .effects(&[Effect::LogLevel])
         .doc("The least important lines that are logged: debug, verbose, notice, warning, or nothing."),
     text("logfile", field!(logfile))
         .immutable()
@@ -55,13 +57,13 @@ pub static ROWS: &[Row] = &[
     text("proc-title-template", field!(proc_title_template))
         .default("{title} {listen-addr} {server-mode}")
         .check(check_title)
-        .effect(Effect::ProcTitle)
+        .effects(&[Effect::ProcTitle])
         .doc(
             "That name; {title}, {listen-addr}, {server-mode}, {port}, {tls-port}, {unixsocket} \
              and {config-file} stand for what they say.",
         ),
     text("locale-collate", field!(locale_collate))
-        .effect(Effect::Locale)
+        .effects(&[Effect::Locale])
         .doc("Locale by which strings are compared; the empty one is that of the environment."),
     int("hz", field!(hz), 0, INT)
         .default("10")
@@ -100,7 +102,7 @@ pub static ROWS: &[Row] = &[
         .doc("Seconds that a shutdown waits for replicas that lag behind."),
     choice("oom-score-adj", choice!(oom_score_adj: OomScoreAdj))
         .default("no")
-        .effect(Effect::OomScore)
+        .effects(&[Effect::OomScore])
         .doc(
             "The server tells the system whom to kill first when memory is short: no, relative to \
              the score it was started with (yes), or absolute.",
@@ -108,7 +110,7 @@ pub static ROWS: &[Row] = &[
     special("oom-score-adj-values", OOM_VALUES)
         .flags(Flags::MULTI_ARG)
         .default("0 200 800")
-        .effect(Effect::OomScore)
+        .effects(&[Effect::OomScore])
         .doc("The scores of a primary, of a replica and of background children, from -2000 to 2000."),
     yes_no("disable-thp", field!(disable_thp))
         .immutable()
