@@ -1,17 +1,21 @@
 //! The loop itself: `EventLoop<S>`, and one turn of it.
 //!
-//! A turn (`process_events`) is: before-sleep hook, poll, after-sleep hook, file procs, timer procs. The host `S` owns its loop and every proc takes
-//! `&mut S`, so a turn borrows the loop for an instant at a time: it copies a proc out, lets go, and calls.
+//! A turn (`process_events`) is: before-sleep hook, poll, after-sleep hook, file procs, timer
+//! procs. The host `S` owns its loop and every proc takes `&mut S`, so a turn borrows the loop for
+//! an instant at a time: it copies a proc out, lets go, and calls.
 //!
 //! Invariants:
-//! 1. Nothing is borrowed while a proc runs. A proc may watch, forget and close any descriptor, add and remove timers, and run nested turns. A nested
-//!    turn sees everything that is ready, also what the outer one has listed and not yet served.
-//! 2. In one turn an fd's read proc runs before its write proc, each at most once. If both directions have the same proc it runs once, and asks
-//!    `ready` what there is to do.
-//! 3. With BARRIER the write proc goes first, then the read proc, and never the write proc after the read proc, not even when the read proc has
-//!    only just asked for it.
-//! 4. While anything of interest is ready, no poll sleeps; yet every turn polls, so that what is ready all the time starves nobody.
-//! 5. A turn allocates nothing: its list is taken from a stack of spare ones, as deep as turns were ever nested.
+//! 1. Nothing is borrowed while a proc runs. A proc may watch, forget and close any descriptor, add
+//!    and remove timers, and run nested turns. A nested turn sees everything that is ready, also
+//!    what the outer one has listed and not yet served.
+//! 2. In one turn an fd's read proc runs before its write proc, each at most once. If both
+//!    directions have the same proc it runs once, and asks `ready` what there is to do.
+//! 3. With BARRIER the write proc goes first, then the read proc, and never the write proc after
+//!    the read proc, not even when the read proc has only just asked for it.
+//! 4. While anything of interest is ready, no poll sleeps; yet every turn polls, so that what is
+//!    ready all the time starves nobody.
+//! 5. A turn allocates nothing: its list is taken from a stack of spare ones, as deep as turns were
+//!    ever nested.
 //! 6. The loop is `Send` and has no globals, so that another thread can own one.
 
 use std::io;
@@ -108,11 +112,13 @@ impl<S> EventLoop<S> {
         })
     }
 
-    /// Watches `fd` for `mask` as well, with `proc` for those directions. The data word is one for the descriptor: the last one given. An empty
-    /// mask registers the descriptor, so that its readiness is known from now on, and watches for nothing.
+    /// Watches `fd` for `mask` as well, with `proc` for those directions. The data word is one for
+    /// the descriptor: the last one given. An empty mask registers the descriptor, so that its
+    /// readiness is known from now on, and watches for nothing.
     ///
     /// # Errors
-    /// `ERANGE` beyond the set size; `EPERM` for what cannot be polled (a regular file); `EBADF`, `ENOMEM`, `ENOSPC` from the kernel.
+    /// `ERANGE` beyond the set size; `EPERM` for what cannot be polled (a regular file); `EBADF`,
+    /// `ENOMEM`, `ENOSPC` from the kernel.
     pub fn add(&mut self, fd: RawFd, mask: Mask, proc: FileProc<S>, data: u64) -> io::Result<()> {
         self.files.add(&self.poller, fd, mask, proc, data)
     }
@@ -122,7 +128,14 @@ impl<S> EventLoop<S> {
         self.files.remove(fd, mask);
     }
 
-    /// Ends the registration of `fd`. Always before closing it: a forked child that holds it would keep it alive in the kernel's set.
+    /// Watches `fd` for exactly `mask`, with the procs that it has. For one who gave both
+    /// directions a proc once.
+    pub fn set_mask(&mut self, fd: RawFd, mask: Mask) {
+        self.files.set_mask(fd, mask);
+    }
+
+    /// Ends the registration of `fd`. Always before closing it: a forked child that holds it would
+    /// keep it alive in the kernel's set.
     pub fn forget(&mut self, fd: RawFd) {
         self.files.forget(&self.poller, fd);
     }
@@ -137,13 +150,14 @@ impl<S> EventLoop<S> {
         self.files.ready(fd)
     }
 
-    /// The user of `fd` met would-block in the directions of `mask`, end of file, or (unless `is_closing`) a short read. They
-    /// are not ready again until the kernel says so.
+    /// The user of `fd` met would-block in the directions of `mask`, end of file, or (unless
+    /// `is_closing`) a short read. They are not ready again until the kernel says so.
     pub fn drained(&mut self, fd: RawFd, mask: Mask) {
         self.files.drained(fd, mask);
     }
 
-    /// The peer of `fd` has closed, or it is in error: a short read no longer means that nothing is left.
+    /// The peer of `fd` has closed, or it is in error: a short read no longer means that nothing is
+    /// left.
     pub fn is_closing(&self, fd: RawFd) -> bool {
         self.files.is_closing(fd)
     }
@@ -193,7 +207,8 @@ impl<S> EventLoop<S> {
         self.files.resize(setsize)
     }
 
-    /// The number of the turn, nested ones included; it wraps. For budgets that begin anew with every turn.
+    /// The number of the turn, nested ones included; it wraps. For budgets that begin anew with
+    /// every turn.
     pub fn turn(&self) -> u32 {
         self.turn
     }
@@ -281,7 +296,8 @@ fn fire<S: Host>(s: &mut S, fired: Fired, turn: u32) -> bool {
     };
     let mut called: Option<FileProc<S>> = None;
     for direction in order {
-        // Looked up afresh for each direction: the first proc may have closed the descriptor, or changed what it is watched for.
+        // Looked up afresh for each direction: the first proc may have closed the descriptor, or
+        // changed what it is watched for.
         let Some((proc, data)) = s.el().files.due(fired, turn, direction) else {
             continue;
         };

@@ -1,9 +1,10 @@
 //! Watched descriptors, and the ready set that turns the kernel's edges into levels.
 //!
-//! How it works. The kernel says once that a descriptor became readable or writable. Here it *stays* so until its user says `drained`: it met
-//! would-block, or a short read after which nothing can be left. What fires in a turn is `ready & interest`, both kept in memory, so to gain or lose
-//! interest costs no system call, and data that a proc left unread fires again in the next turn. Who forgets `drained` pays with a spin, never
-//! with a hang.
+//! How it works. The kernel says once that a descriptor became readable or writable. Here it
+//! *stays* so until its user says `drained`: it met would-block, or a short read after which
+//! nothing can be left. What fires in a turn is `ready & interest`, both kept in memory, so to gain
+//! or lose interest costs no system call, and data that a proc left unread fires again in the next
+//! turn. Who forgets `drained` pays with a spin, never with a hang.
 //!
 //! ```text
 //!   edge from the kernel ──► ready bit ──────────────► fires, each turn, while interest is there too
@@ -12,14 +13,18 @@
 //! ```
 //!
 //! Invariants:
-//! 1. `files` is indexed by descriptor; a slot that was never used or was forgotten has `registered == false` and no interest.
-//! 2. A descriptor with `ready & interest` is in `hot`, at most once (`listed`). `hot` may hold others too: `settle` drops them.
-//! 3. `closing` is sticky for the life of a registration. With it set a short read proves nothing: data and FIN can come in one edge, after which
-//!    there is never another, so only would-block or end of file may drain such a descriptor.
-//! 4. A generation belongs to one registration. An entry of a list taken earlier fires only if its generation still stands, so that a number
-//!    which was closed and reused in the same turn does not.
-//! 5. An entry fires only in the newest turn that collected it: if a nested turn has served a descriptor, the outer one leaves it alone. That
-//!    keeps the promise of BARRIER across nesting.
+//! 1. `files` is indexed by descriptor; a slot that was never used or was forgotten has `registered
+//!    == false` and no interest.
+//! 2. A descriptor with `ready & interest` is in `hot`, at most once (`listed`). `hot` may hold
+//!    others too: `settle` drops them.
+//! 3. `closing` is sticky for the life of a registration. With it set a short read proves nothing:
+//!    data and FIN can come in one edge, after which there is never another, so only would-block or
+//!    end of file may drain such a descriptor.
+//! 4. A generation belongs to one registration. An entry of a list taken earlier fires only if its
+//!    generation still stands, so that a number which was closed and reused in the same turn does
+//!    not.
+//! 5. An entry fires only in the newest turn that collected it: if a nested turn has served a
+//!    descriptor, the outer one leaves it alone. That keeps the promise of BARRIER across nesting.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -36,8 +41,9 @@ bitflags! {
         const READABLE = 1;
         /// Its write proc wants to run.
         const WRITABLE = 2;
-        /// The write proc never runs after the read proc in one turn: it goes first. For replies that must not leave before what the
-        /// read proc has caused was made durable between two turns.
+        /// The write proc never runs after the read proc in one turn: it goes first. For replies
+        /// that must not leave before what the read proc has caused was made durable between two
+        /// turns.
         const BARRIER = 4;
     }
 }
@@ -148,6 +154,12 @@ impl<S> Files<S> {
         file.interest.remove(gone);
     }
 
+    pub(crate) fn set_mask(&mut self, fd: RawFd, mask: Mask) {
+        let Some(file) = self.get_mut(fd) else { return };
+        file.interest = mask;
+        self.list(fd);
+    }
+
     pub(crate) fn forget(&mut self, poller: &Poller, fd: RawFd) {
         let Some(file) = self.get_mut(fd) else { return };
         let (generation, listed) = (file.generation.wrapping_add(1), file.listed);
@@ -155,7 +167,8 @@ impl<S> Files<S> {
             listed,
             ..File::vacant(generation)
         };
-        // It fails only when the descriptor was closed first, and then there is nothing left to take back.
+        // It fails only when the descriptor was closed first, and then there is nothing left to
+        // take back.
         let _ = poller.remove(fd);
     }
 
@@ -190,7 +203,8 @@ impl<S> Files<S> {
         self.list(edge.fd);
     }
 
-    /// Drops from the ready set what no longer fires. True if anything is left, that is, if the loop must not sleep.
+    /// Drops from the ready set what no longer fires. True if anything is left, that is, if the
+    /// loop must not sleep.
     pub(crate) fn settle(&mut self) -> bool {
         let files = &mut self.files;
         self.hot.retain(|&fd| {
@@ -216,7 +230,8 @@ impl<S> Files<S> {
         }
     }
 
-    /// The proc to call for `fired` in `direction`, if it is still the same registration, still ready and still of interest.
+    /// The proc to call for `fired` in `direction`, if it is still the same registration, still
+    /// ready and still of interest.
     pub(crate) fn due(
         &self,
         fired: Fired,

@@ -1,12 +1,15 @@
 //! Timers: a deadline, a proc, a data word.
 //!
-//! They lie in one `Vec` in order of deadline, soonest last. A server has a handful of them (cron, a deadline or two per subsystem), so that an insertion
-//! which moves the tail is cheaper than a heap, and what it buys is plain: the next deadline is the last element.
+//! They lie in one `Vec` in order of deadline, soonest last. A server has a handful of them (cron,
+//! a deadline or two per subsystem), so that an insertion which moves the tail is cheaper than a
+//! heap, and what it buys is plain: the next deadline is the last element.
 //!
 //! Invariants:
 //! 1. Deadlines never rise from one element to the next.
-//! 2. A timer runs at most once per pass, whatever its proc answers, and not at all in the pass in which it was made.
-//! 3. The timer whose proc runs stays in place, marked `running`, so that its proc may remove it, and a nested pass steps over it.
+//! 2. A timer runs at most once per pass, whatever its proc answers, and not at all in the pass in
+//!    which it was made.
+//! 3. The timer whose proc runs stays in place, marked `running`, so that its proc may remove it,
+//!    and a nested pass steps over it.
 //! 4. The clock is monotonic; setting the wall clock moves no timer.
 
 use std::time::{Duration, Instant};
@@ -82,7 +85,8 @@ impl<S> Timers<S> {
         self.pass
     }
 
-    /// The soonest timer that is due at `now` and has its turn in `pass`; it counts as running until `settle`.
+    /// The soonest timer that is due at `now` and has its turn in `pass`; it counts as running
+    /// until `settle`.
     pub(crate) fn next_due(
         &mut self,
         now: Instant,
@@ -142,7 +146,8 @@ mod tests {
         Next::Never
     }
 
-    /// Takes everything due at `ms` after `start`, each answering `next`, and returns the data words in order.
+    /// Takes everything due at `ms` after `start`, each answering `next`, and returns the data
+    /// words in order.
     fn pass(timers: &mut Timers<()>, start: Instant, ms: u64, next: Next) -> Vec<u64> {
         let now = after(start, ms);
         let pass = timers.begin();

@@ -69,21 +69,21 @@ mod tests {
     fn they_print_as_in_client_list() {
         let cases = [
             (
-                Addr::Tcp("127.0.0.1:5".parse().unwrap()),
+                Addr::Tcp("127.0.0.1:5".parse().expect("an address")),
                 "127.0.0.1:5",
                 "127.0.0.1",
                 5,
                 true,
             ),
             (
-                Addr::Tcp("[::1]:5".parse().unwrap()),
+                Addr::Tcp("[::1]:5".parse().expect("an address")),
                 "[::1]:5",
                 "::1",
                 5,
                 true,
             ),
             (
-                Addr::Tcp("[fe80::1%3]:70".parse().unwrap()),
+                Addr::Tcp("[fe80::1%3]:70".parse().expect("an address")),
                 "[fe80::1]:70",
                 "fe80::1",
                 70,

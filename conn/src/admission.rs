@@ -1,17 +1,24 @@
-//! Which incoming handshakes may go on: how many at once, how many steps per turn, and for how long.
+//! Which incoming handshakes may go on: how many at once, how many steps per turn, and for how
+//! long.
 //!
-//! A handshake costs 50 KB while it lasts and 0.3 to 0.6 ms of signing, and whoever can reach the port can ask for one. Three bounds hold:
+//! A handshake costs 50 KB while it lasts and 0.3 to 0.6 ms of signing, and whoever can reach the
+//! port can ask for one. Three bounds hold:
 //!
-//! * **In flight.** A connection takes a slot only once its first bytes are there, so that those who connect and say nothing cost a descriptor and a
-//!   hundred bytes, never a slot. When all slots are taken, connections whose bytes are there are parked, and a slot that falls free goes to the one that
-//!   was parked *last*. In a storm a queue served in order makes everyone wait until they have given up: each slot is then spent on a peer that is
-//!   gone. The newest is the one most likely to be there still. None waits for ever, because of the third bound.
-//! * **Per turn.** Steps of handshakes beyond the turn's budget wait for the next turn, so that commands are served in between.
-//! * **Deadline.** Counted from accept, parked or not. It is what takes slots away from peers that dribble.
+//! * **In flight.** A connection takes a slot only once its first bytes are there, so that those
+//!   who connect and say nothing cost a descriptor and a hundred bytes, never a slot. When all
+//!   slots are taken, connections whose bytes are there are parked, and a slot that falls free goes
+//!   to the one that was parked *last*. In a storm a queue served in order makes everyone wait
+//!   until they have given up: each slot is then spent on a peer that is gone. The newest is the
+//!   one most likely to be there still. None waits for ever, because of the third bound.
+//! * **Per turn.** Steps of handshakes beyond the turn's budget wait for the next turn, so that
+//!   commands are served in between.
+//! * **Deadline.** Counted from accept, parked or not. It is what takes slots away from peers that
+//!   dribble.
 //!
 //! Invariants:
 //! 1. `in_flight` counts the incoming connections in phase Handshaking.
-//! 2. A free slot and a parked connection never last together: who frees a slot, or drops a connection that was woken for one, calls `next_parked`.
+//! 2. A free slot and a parked connection never last together: who frees a slot, or drops a
+//!    connection that was woken for one, calls `next_parked`.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -23,7 +30,8 @@ use crate::connection::ConnId;
 pub struct Limits {
     /// Handshakes under way at once; at least 1.
     pub handshakes_in_flight: usize,
-    /// Steps of handshakes (each at most one flight of messages) in one turn of the loop; at least 1.
+    /// Steps of handshakes (each at most one flight of messages) in one turn of the loop; at least
+    /// 1.
     pub handshakes_per_turn: u32,
     /// Milliseconds from accept to the end of the handshake; 0 is for ever.
     pub handshake_timeout_ms: u64,
@@ -46,7 +54,8 @@ pub(crate) struct Admission {
     turn: u32,
     steps: u32,
     parked: Vec<ConnId>,
-    /// In order, unless the timeout was shortened meanwhile; then a deadline is met late by as much.
+    /// In order, unless the timeout was shortened meanwhile; then a deadline is met late by as
+    /// much.
     deadlines: VecDeque<(Instant, ConnId)>,
 }
 
@@ -117,7 +126,8 @@ impl Admission {
         }
     }
 
-    /// Time from `now` to the first deadline among connections that `is_live`; others are dropped on the way.
+    /// Time from `now` to the first deadline among connections that `is_live`; others are dropped
+    /// on the way.
     pub(crate) fn soonest(
         &mut self,
         now: Instant,

@@ -70,7 +70,8 @@ pub enum State {
     Accepting,
     /// Usable.
     Connected,
-    /// The peer has closed its side (what is written still reaches it), or there is no such connection.
+    /// The peer has closed its side (what is written still reaches it), or there is no such
+    /// connection.
     Closed,
     /// Broken; `error` says why.
     Failed,

@@ -19,7 +19,8 @@ use crate::error::{ConnError, Step};
 pub enum Target<'a> {
     /// A TCP port.
     Tcp {
-        /// An address, or a name. A name is resolved on the spot, which takes as long as the system's resolver does: a server dials addresses.
+        /// An address, or a name. A name is resolved on the spot, which takes as long as the
+        /// system's resolver does: a server dials addresses.
         host: &'a str,
         /// The port.
         port: u16,
@@ -30,8 +31,8 @@ pub enum Target<'a> {
     Unix(&'a Path),
 }
 
-/// Begins to connect to `target`: a socket that is connected or on its way, and the address it goes to. Of a name with several addresses it is the first
-/// that does not refuse at once.
+/// Begins to connect to `target`: a socket that is connected or on its way, and the address it goes
+/// to. Of a name with several addresses it is the first that does not refuse at once.
 ///
 /// # Errors
 /// The name has no address, or every address refuses at once.
@@ -80,7 +81,8 @@ fn dial_tcp(addr: SocketAddr, sources: Option<&[SocketAddr]>) -> io::Result<Owne
     } else {
         AddressFamily::Inet
     })?;
-    // Requests and replies are whole when they are written: to hold one back until the last is acknowledged gains nothing.
+    // Requests and replies are whole when they are written: to hold one back until the last is
+    // acknowledged gains nothing.
     setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
     if let Some(sources) = sources {
         let same_family = sources

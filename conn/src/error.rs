@@ -1,6 +1,7 @@
 //! Why a connection failed, as a sentence that an operator can act on.
 //!
-//! An errno is read where the call failed and never later, so that a sentence is about this failure; and it is never empty, `Success` or `(null)`.
+//! An errno is read where the call failed and never later, so that a sentence is about this
+//! failure; and it is never empty, `Success` or `(null)`.
 
 use std::{fmt, io};
 
@@ -45,7 +46,8 @@ struct Detail {
     reason: String,
 }
 
-/// The failure of a connection: with whom, at which step, and why. One word wide, since it travels inside every `Io`.
+/// The failure of a connection: with whom, at which step, and why. One word wide, since it travels
+/// inside every `Io`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnError(Box<Detail>);
 

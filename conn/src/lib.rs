@@ -1,4 +1,5 @@
-//! Connections: TCP, Unix sockets and TLS behind one face, evented by `ae`. OpenSSL lives here and nowhere else.
+//! Connections: TCP, Unix sockets and TLS behind one face, evented by `ae`. OpenSSL lives here and
+//! nowhere else.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -9,14 +10,21 @@
 //! | `connection` | one connection: its id, its phases, what its socket is watched for |
 //! | `admission` | which incoming handshakes may go on |
 //! | `dial` | outgoing sockets |
-//! | `conns` | the slab of a loop's connections: what can be done with one, what happens when its socket is ready |
+//! | `conns` | the slab of a loop's connections, and what can be done with one |
+//! | `inspect` | what can be asked about one |
+//! | `resp`, `blocking` | the protocol from the client's side, and a client that waits |
+//! | `drive` | what happens to them: accept, connect, handshakes, handlers, the pending pass |
 
 pub mod addr;
 pub mod admission;
+pub mod blocking;
 pub mod connection;
 pub mod conns;
 pub mod dial;
+pub mod drive;
 pub mod error;
+pub mod inspect;
 pub mod listener;
+pub mod resp;
 pub mod stream;
 pub mod tls;

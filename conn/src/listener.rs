@@ -1,11 +1,14 @@
 //! Listening sockets: TCP on one address, or a Unix path.
 //!
 //! Invariants:
-//! 1. What is listened on is non-blocking and not inherited by programs that the process starts; so is what is accepted.
+//! 1. What is listened on is non-blocking and not inherited by programs that the process starts; so
+//!    is what is accepted.
 //! 2. An IPv6 socket takes IPv6 only, so that `*` and `::*` can stand side by side.
-//! 3. A Unix socket never has wider permissions than asked for, not for an instant: the socket has them before `bind` makes the file (the kernel
-//!    gives the file the socket's mode, less the umask), and nobody can connect before `listen`.
-//! 4. One connection that died in the queue does not end a round of accepting: `accept` tells such errors from those of the process.
+//! 3. A Unix socket never has wider permissions than asked for, not for an instant: the socket has
+//!    them before `bind` makes the file (the kernel gives the file the socket's mode, less the
+//!    umask), and nobody can connect before `listen`.
+//! 4. One connection that died in the queue does not end a round of accepting: `accept` tells such
+//!    errors from those of the process.
 
 use std::fs;
 use std::io;
@@ -55,11 +58,12 @@ enum Socket {
 pub struct Listener(Socket);
 
 impl Listener {
-    /// Listens on `ip` (digits, `*` for all of IPv4, `::*` for all of IPv6) and `port` (0: any free one). `mark` is the socket mark for routing
-    /// (SO_MARK), 0 for none.
+    /// Listens on `ip` (digits, `*` for all of IPv4, `::*` for all of IPv6) and `port` (0: any free
+    /// one). `mark` is the socket mark for routing (SO_MARK), 0 for none.
     ///
     /// # Errors
-    /// `ip` is no address (`InvalidInput`), or the system refuses: address in use, not available, family not supported.
+    /// `ip` is no address (`InvalidInput`), or the system refuses: address in use, not available,
+    /// family not supported.
     pub fn tcp(ip: &str, port: u16, backlog: i32, mark: u32) -> io::Result<Self> {
         let addr = SocketAddr::new(parse_ip(ip)?, port);
         let family = if addr.is_ipv6() {
@@ -80,8 +84,8 @@ impl Listener {
         Ok(Self(Socket::Tcp(TcpListener::from(fd))))
     }
 
-    /// Listens on a Unix path, with permissions `perm` (as chmod takes them), or what the umask leaves. A socket that an earlier process left
-    /// there is removed.
+    /// Listens on a Unix path, with permissions `perm` (as chmod takes them), or what the umask
+    /// leaves. A socket that an earlier process left there is removed.
     ///
     /// # Errors
     /// The path is too long, in use by something that is no socket, or the system refuses.
@@ -159,11 +163,13 @@ impl Listener {
 fn judge(error: io::Error) -> Accept {
     match error.raw_os_error() {
         Some(libc::EAGAIN) => Accept::WouldBlock,
-        // Nothing about the next connection would be different, and with all of its kind the queue stays as it is.
+        // Nothing about the next connection would be different, and with all of its kind the queue
+        // stays as it is.
         Some(
             libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EBADF | libc::EINVAL,
         ) => Accept::Stop(error),
-        // A reset before we came, a firewall's veto, an error of the network that waited on the new socket.
+        // A reset before we came, a firewall's veto, an error of the network that waited on the new
+        // socket.
         _ => Accept::Skip(error),
     }
 }

@@ -34,7 +34,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A Unix socket.
     Unix(UnixStream),
-    /// TCP that will speak TLS once its handshake may begin: until then it costs no more than a plain one.
+    /// TCP that will speak TLS once its handshake may begin: until then it costs no more than a
+    /// plain one.
     Greeting(TcpStream, TlsContext),
     /// TLS.
     Tls(Box<TlsStream>),
@@ -92,7 +93,8 @@ impl Stream {
         self.tcp().and_then(|socket| socket.peer_addr().ok())
     }
 
-    /// The error that a non-blocking connect ended with, if it did; reading it takes it off the socket.
+    /// The error that a non-blocking connect ended with, if it did; reading it takes it off the
+    /// socket.
     pub(crate) fn take_error(&self) -> Option<std::io::Error> {
         let error = match self {
             Self::Unix(socket) => socket.take_error(),

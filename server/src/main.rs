@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use ae::event_loop::run;
 use conn::tls::memory::Allocator;
-use server::config::command_line::{self, Start};
+use server::house::command_line::{self, Start};
 use server::sys::memory::{self, Jemalloc};
 use server::sys::process;
 use server::{commands, house, warning};

@@ -1,12 +1,15 @@
 //! The transport under OpenSSL: a BIO of our own over a socket.
 //!
-//! Reading. OpenSSL asks for a record in two small pieces (header, body). The BIO answers from a buffer that one `recv` fills with whatever the
-//! socket has, so that any number of records costs one system call per wake-up. The buffer comes from the loop's pool and goes back when it is
-//! empty: an idle connection has none. A `recv` that returns less than asked has emptied the socket (unless the peer has closed: a FIN may be behind
-//! it), so the next one, which could only say would-block, is not made: `drained`.
+//! Reading. OpenSSL asks for a record in two small pieces (header, body). The BIO answers from a
+//! buffer that one `recv` fills with whatever the socket has, so that any number of records costs
+//! one system call per wake-up. The buffer comes from the loop's pool and goes back when it is
+//! empty: an idle connection has none. A `recv` that returns less than asked has emptied the socket
+//! (unless the peer has closed: a FIN may be behind it), so the next one, which could only say
+//! would-block, is not made: `drained`.
 //!
-//! Writing. The BIO only appends, and never refuses; the layer above sends. A handshake flight, or three records of a long reply, thus leave in one
-//! system call, and OpenSSL never sees a partial write. The buffer is lent by the pool as well; what a partial send leaves behind moves to a
+//! Writing. The BIO only appends, and never refuses; the layer above sends. A handshake flight, or
+//! three records of a long reply, thus leave in one system call, and OpenSSL never sees a partial
+//! write. The buffer is lent by the pool as well; what a partial send leaves behind moves to a
 //! buffer of its own size, and is freed when it is gone.
 //!
 //! ```text
@@ -15,12 +18,16 @@
 //! ```
 //!
 //! Invariants:
-//! 1. `input[start..end]` has not been read by OpenSSL yet. Whenever it reports that it wants to read, that range is empty: half a record is inside
-//!    OpenSSL, not here. Hence pending data is exactly `start < end`, or decrypted bytes inside OpenSSL.
-//! 2. `output[sent..]` was produced by OpenSSL and is not in the kernel yet. When nothing is left both are reset.
-//! 3. `blocked` says that the last read of the present call found nothing: the call's failure means "wants to read", whatever the error queue of
-//!    the thread holds. This is why no call has to clear that queue first.
-//! 4. With `direct` (blocking programs, no loop) the flush that OpenSSL asks for really sends, since it goes on to read the answer.
+//! 1. `input[start..end]` has not been read by OpenSSL yet. Whenever it reports that it wants to
+//!    read, that range is empty: half a record is inside OpenSSL, not here. Hence pending data is
+//!    exactly `start < end`, or decrypted bytes inside OpenSSL.
+//! 2. `output[sent..]` was produced by OpenSSL and is not in the kernel yet. When nothing is left
+//!    both are reset.
+//! 3. `blocked` says that the last read of the present call found nothing: the call's failure means
+//!    "wants to read", whatever the error queue of the thread holds. This is why no call has to
+//!    clear that queue first.
+//! 4. With `direct` (blocking programs, no loop) the flush that OpenSSL asks for really sends,
+//!    since it goes on to read the answer.
 //! 5. The callbacks do not panic: a panic cannot leave an `extern "C"` function.
 
 #![allow(unsafe_code)]
@@ -46,7 +53,8 @@ pub(crate) const RECORD: usize = 16_384;
 /// What TLS 1.3 adds to a record; 1.2 may add a little more.
 pub(crate) const RECORD_OVERHEAD: usize = 22;
 
-/// Ciphertext that is collected before it is sent: three records. One more, and a send no longer fits the loopback's segment.
+/// Ciphertext that is collected before it is sent: three records. One more, and a send no longer
+/// fits the loopback's segment.
 pub(crate) const COLLECT: usize = 3 * (RECORD + RECORD_OVERHEAD);
 
 /// Room for what is collected, for the overhead of older protocols, and for an alert behind it.
@@ -55,8 +63,8 @@ const OUTPUT_ROOM: usize = COLLECT + 2048;
 /// Asked from the socket at once.
 const INPUT_ROOM: usize = 65_536;
 
-/// Buffers of each kind that a pool keeps. In a turn one connection reads or writes at a time, so that more are in use only by those that stopped
-/// halfway.
+/// Buffers of each kind that a pool keeps. In a turn one connection reads or writes at a time, so
+/// that more are in use only by those that stopped halfway.
 const SPARE_BUFFERS: usize = 4;
 
 /// What OpenSSL calls a source/sink with a type of its own.
@@ -138,6 +146,8 @@ pub(crate) struct Transport {
     sent: usize,
     received_bytes: u64,
     sent_bytes: u64,
+    /// Whose certificate was just rejected, if it has a name.
+    pub(crate) rejected: Option<Box<str>>,
     /// The first byte that ever came: 22 for TLS.
     pub(crate) first: Option<u8>,
     /// Error of the socket, kept because errno does not survive OpenSSL.
@@ -196,7 +206,8 @@ impl Transport {
         pool.traffic.bytes_out += mem::take(&mut self.sent_bytes);
     }
 
-    /// Moves unread input out of a pooled buffer into one of its own size, for a connection that will not be read for a while.
+    /// Moves unread input out of a pooled buffer into one of its own size, for a connection that
+    /// will not be read for a while.
     pub(crate) fn shelve(&mut self, pool: &mut Pool) {
         if self.input.len() == INPUT_ROOM && self.unread() > 0 {
             let kept: Box<[u8]> = self.input[self.start..self.end].into();
@@ -238,7 +249,7 @@ impl Transport {
 
     /// Fills the input from the socket, once. True if there is anything now.
     fn fill(&mut self) -> bool {
-        if self.drained && !self.direct {
+        if self.drained {
             self.blocked = true;
             return false;
         }
@@ -256,10 +267,10 @@ impl Transport {
             Ok(n) => {
                 (self.start, self.end) = (0, n);
                 self.received_bytes += n as u64;
-                self.drained = n < self.input.len() && !self.closing;
+                self.drained = n < self.input.len() && !self.closing && !self.direct;
                 self.first = self.first.or_else(|| self.input.first().copied());
             }
-            Err(Errno::EAGAIN) => (self.drained, self.blocked) = (true, true),
+            Err(Errno::EAGAIN) => (self.drained, self.blocked) = (!self.direct, true),
             Err(errno) => self.errno = Some(errno),
         }
         self.unread() > 0
@@ -271,7 +282,8 @@ impl Transport {
     /// `out` may be written for `room` bytes.
     unsafe fn copy_out(&mut self, out: *mut u8, room: usize) -> usize {
         let n = self.unread().min(room);
-        // SAFETY: `start + n <= end <= input.len()`, and the caller vouches for `out`; our buffer is no part of OpenSSL's.
+        // SAFETY: `start + n <= end <= input.len()`, and the caller vouches for `out`; our buffer
+        // is no part of OpenSSL's.
         unsafe { ptr::copy_nonoverlapping(self.input.as_ptr().add(self.start), out, n) };
         self.start += n;
         n
@@ -280,12 +292,13 @@ impl Transport {
 
 /// A transport, and the right to look at it between calls into OpenSSL.
 ///
-/// It is owned here by a raw pointer and not by a `Box`, because OpenSSL's callbacks form references of their own to it, which a `Box` would rule out.
+/// It is owned here by a raw pointer and not by a `Box`, because OpenSSL's callbacks form
+/// references of their own to it, which a `Box` would rule out.
 #[derive(Debug)]
 pub(crate) struct Bio(NonNull<Transport>);
 
-// SAFETY: it is the only owner of its transport; the other pointer lies in the SSL object that travels with it, and is followed only inside calls on
-// that object.
+// SAFETY: it is the only owner of its transport; the other pointer lies in the SSL object that
+// travels with it, and is followed only inside calls on that object.
 unsafe impl Send for Bio {}
 
 impl Bio {
@@ -309,8 +322,8 @@ impl Bio {
         if bio.is_null() {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        // SAFETY: `bio` is live and ours; `ssl` takes over its one reference, as it does when both directions get the same BIO. The transport outlives
-        // `ssl` by the contract above.
+        // SAFETY: `bio` is live and ours; `ssl` takes over its one reference, as it does when both
+        // directions get the same BIO. The transport outlives `ssl` by the contract above.
         unsafe {
             ffi::BIO_set_data(bio, self.0.as_ptr().cast());
             ffi::BIO_set_init(bio, 1);
@@ -320,14 +333,29 @@ impl Bio {
     }
 
     pub(crate) fn get(&self) -> &Transport {
-        // SAFETY: the pointer came from a Box that only `drop` gives back, and callbacks write through theirs only inside calls into OpenSSL, during
-        // which no reference from here is alive.
+        // SAFETY: the pointer came from a Box that only `drop` gives back, and callbacks write
+        // through theirs only inside calls into OpenSSL, during which no reference from here is
+        // alive.
         unsafe { self.0.as_ref() }
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut Transport {
         // SAFETY: as above, and `&mut self` makes it the only one.
         unsafe { self.0.as_mut() }
+    }
+}
+
+/// Remembers whose certificate the handshake of `ssl` has just rejected: OpenSSL itself forgets it.
+/// For the verify callback.
+pub(crate) fn note_rejected(ssl: &SslRef, name: &str) {
+    // SAFETY: a live object. Its BIO, if it has one, was made by `attach`, since that is how
+    // connections of our contexts get theirs; and the callback runs inside a call into OpenSSL, so
+    // that no reference to the transport is alive.
+    unsafe {
+        let bio = ffi::SSL_get_rbio(ssl.as_ptr());
+        if !bio.is_null() {
+            transport(bio).rejected = Some(name.into());
+        }
     }
 }
 
@@ -350,7 +378,8 @@ fn method() -> *const ffi::BIO_METHOD {
     static METHOD: OnceLock<Method> = OnceLock::new();
     let Method(method) = METHOD.get_or_init(|| {
         ffi::init();
-        // SAFETY: plain constructors and setters; the name is a C string that lives for ever, the callbacks have the types that they are declared with.
+        // SAFETY: plain constructors and setters; the name is a C string that lives for ever, the
+        // callbacks have the types that they are declared with.
         unsafe {
             let method = ffi::BIO_meth_new(
                 BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
@@ -369,7 +398,8 @@ fn method() -> *const ffi::BIO_METHOD {
 /// # Safety
 /// `bio` was made by `attach`, and its transport lives.
 unsafe fn transport<'a>(bio: *mut ffi::BIO) -> &'a mut Transport {
-    // SAFETY: `attach` put the pointer there; no other reference is alive during a call into OpenSSL (see `Bio::get`).
+    // SAFETY: `attach` put the pointer there; no other reference is alive during a call into
+    // OpenSSL (see `Bio::get`).
     unsafe { &mut *ffi::BIO_get_data(bio).cast::<Transport>() }
 }
 
@@ -418,7 +448,8 @@ unsafe extern "C" fn on_ctrl(
     // SAFETY: as in `on_read`.
     let transport = unsafe { transport(bio) };
     match cmd {
-        // Anything but 1 would turn the handshake into one that wants to write. When `send` fails the next read or write finds out.
+        // Anything but 1 would turn the handshake into one that wants to write. When `send` fails
+        // the next read or write finds out.
         ffi::BIO_CTRL_FLUSH => {
             if transport.direct {
                 let _ = transport.send();

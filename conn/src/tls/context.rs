@@ -1,12 +1,16 @@
 //! Certificates, keys and settings: loaded as one, replaced as one.
 //!
-//! A `TlsContext` holds what the server's side of connections needs and what the client's side needs (for outgoing links). Loading builds both anew
-//! or fails without a trace, so that whoever reloads keeps the old context until the new one stands; connections keep theirs by reference count.
+//! A `TlsContext` holds what the server's side of connections needs and what the client's side
+//! needs (for outgoing links). Loading builds both anew or fails without a trace, so that whoever
+//! reloads keeps the old context until the new one stands; connections keep theirs by reference
+//! count.
 //!
 //! Invariants:
 //! 1. A load either succeeds whole or answers a sentence that names the file and the cause.
-//! 2. Sessions survive a reload: the ticket keys go from the previous context to the new one, and the session id context is always the same.
-//! 3. Certificates that are not valid now are loaded all the same, as Redis does, but not in silence: `warnings`.
+//! 2. Sessions survive a reload: the ticket keys go from the previous context to the new one, and
+//!    the session id context is always the same.
+//! 3. Certificates that are not valid now are loaded all the same, as Redis does, but not in
+//!    silence: `warnings`.
 //! 4. The error queue of the thread is empty afterwards (`tls::stream` relies on it).
 
 #![allow(unsafe_code)]
@@ -26,26 +30,31 @@ use openssl::ssl::{
     SslContext, SslContextBuilder, SslContextRef, SslMethod, SslMode, SslOptions,
     SslSessionCacheMode, SslVerifyMode,
 };
-use openssl::x509::X509;
+use openssl::x509::{X509, X509StoreContext, X509StoreContextRef};
 use openssl_sys as ffi;
 
 use crate::error::{ConnError, Step};
-use crate::tls::info::{CertInfo, CertRole};
+use crate::tls::bio::note_rejected;
+use crate::tls::info::{CertInfo, CertRole, common_name};
 
-/// The groups that a context offers unless told otherwise. The default of OpenSSL 3.6 would keep 6.6 KB of a post-quantum key per connection.
+/// The groups that a context offers unless told otherwise. The default of OpenSSL 3.6 would keep
+/// 6.6 KB of a post-quantum key per connection.
 pub const DEFAULT_GROUPS: &str = "X25519:P-256";
 
-/// Tickets given out per full handshake. Each costs 25 µs and 255 bytes, and clients of a server like this one seldom resume.
+/// Tickets given out per full handshake. Each costs 25 µs and 255 bytes, and clients of a server
+/// like this one seldom resume.
 const TICKETS: usize = 1;
 
-/// Tells sessions of this program from those of others behind the same keys. A ticket from another context is refused.
+/// Tells sessions of this program from those of others behind the same keys. A ticket from another
+/// context is refused.
 const SESSION_ID_CONTEXT: &[u8] = b"redis";
 
 const SSL_CTRL_GET_TLSEXT_TICKET_KEYS: i32 = 58;
 const SSL_CTRL_SET_TLSEXT_TICKET_KEYS: i32 = 59;
 const SSL_CTRL_SET_DH_AUTO: i32 = 118;
 
-/// SSL_OP_IGNORE_UNEXPECTED_EOF: clients that drop the connection without close_notify are the rule, and RESP has lengths of its own.
+/// SSL_OP_IGNORE_UNEXPECTED_EOF: clients that drop the connection without close_notify are the
+/// rule, and RESP has lengths of its own.
 const IGNORE_UNEXPECTED_EOF: u64 = 1 << 7;
 
 unsafe extern "C" {
@@ -64,8 +73,8 @@ pub enum AuthClients {
     Optional,
 }
 
-/// The directives that concern TLS, under their own names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The directives that concern TLS, under their own names. It holds passwords, so it has no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field is the directive of the same name")]
 pub struct TlsConfig {
     pub cert_file: Option<String>,
@@ -78,7 +87,8 @@ pub struct TlsConfig {
     pub ca_cert_file: Option<String>,
     pub ca_cert_dir: Option<String>,
     pub auth_clients: AuthClients,
-    /// Outgoing links use TLS (`tls-replication`, `tls-cluster`), so that something must be there to verify their peers with.
+    /// Outgoing links use TLS (`tls-replication`, `tls-cluster`), so that something must be there
+    /// to verify their peers with.
     pub outgoing_links: bool,
     /// Of `TLSv1 TLSv1.1 TLSv1.2 TLSv1.3`, separated by spaces; `None` is the last two.
     pub protocols: Option<String>,
@@ -120,8 +130,9 @@ impl Default for TlsConfig {
     }
 }
 
-/// What a client program was told about TLS on its command line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a client program was told about TLS on its command line. It holds a password, so it has no
+/// `Debug`.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ClientTlsConfig {
     /// File of trusted certificates; without it and `cacertdir`, the system's.
     pub cacert: Option<String>,
@@ -181,7 +192,8 @@ impl TlsContext {
         loaded
     }
 
-    /// The same context with another answer to whether clients must show a certificate. The cluster bus always asks for one.
+    /// The same context with another answer to whether clients must show a certificate. The cluster
+    /// bus always asks for one.
     #[must_use]
     pub fn with_auth_clients(&self, auth_clients: AuthClients) -> Self {
         let Inner {
@@ -284,11 +296,12 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
 fn load_for_client(config: &ClientTlsConfig) -> Result<TlsContext, ConnError> {
     let mut report = Report::default();
     let mut client = bare()?;
-    client.set_verify(if config.insecure {
+    let verify = if config.insecure {
         SslVerifyMode::NONE
     } else {
         SslVerifyMode::PEER
-    });
+    };
+    client.set_verify_callback(verify, on_verdict);
     set_ciphers(
         &mut client,
         config.ciphers.as_deref(),
@@ -333,7 +346,8 @@ fn bare() -> Result<SslContextBuilder, ConnError> {
     builder.set_options(
         SslOptions::NO_RENEGOTIATION | SslOptions::from_bits_retain(IGNORE_UNEXPECTED_EOF),
     );
-    // AUTO_RETRY is OpenSSL's default, and `tls::bio` counts on it: without it a read could stop with data at hand.
+    // AUTO_RETRY is OpenSSL's default, and `tls::bio` counts on it: without it a read could stop
+    // with data at hand.
     let modes = SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER;
     builder.set_mode(modes | SslMode::RELEASE_BUFFERS | SslMode::AUTO_RETRY);
     Ok(builder)
@@ -347,7 +361,10 @@ fn base(
 ) -> Result<SslContextBuilder, ConnError> {
     let mut builder = bare()?;
     builder.set_options(excluded_protocols(config.protocols.as_deref())?);
-    builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+    builder.set_verify_callback(
+        SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
+        on_verdict,
+    );
     builder.set_groups_list(&config.groups).map_err(|_| {
         refusal(
             "tls-groups",
@@ -366,6 +383,22 @@ fn base(
     )?;
     use_pair(&mut builder, pair, report)?;
     Ok(builder)
+}
+
+/// OpenSSL's verdict on a certificate stands; but who was rejected has to be kept, for the
+/// sentence.
+fn on_verdict(accepted: bool, chain: &mut X509StoreContextRef) -> bool {
+    if !accepted
+        && let Some(name) = chain
+            .current_cert()
+            .and_then(|cert| common_name(cert.subject_name()))
+        && let Some(ssl) = X509StoreContext::ssl_idx()
+            .ok()
+            .and_then(|index| chain.ex_data(index))
+    {
+        note_rejected(ssl, &name);
+    }
+    accepted
 }
 
 fn configure_server(builder: &mut SslContextBuilder, config: &TlsConfig) -> Result<(), ConnError> {
@@ -528,12 +561,13 @@ fn private_key(pair: &Pair<'_>) -> Result<PKey<Private>, ConnError> {
     })
 }
 
-/// Gives the new context the keys under which the old one has sealed tickets. Without this every client would have to handshake in full
-/// after a reload, and none would be told why.
+/// Gives the new context the keys under which the old one has sealed tickets. Without this every
+/// client would have to handshake in full after a reload, and none would be told why.
 fn copy_ticket_keys(old: &SslContextRef, new: &SslContextBuilder) {
     let old = old.as_ptr();
-    // SAFETY: both contexts are live. With a null pointer the command answers the length of the keys; otherwise it copies exactly that many
-    // bytes out of the old context, or into the new one, and the buffer has them.
+    // SAFETY: both contexts are live. With a null pointer the command answers the length of the
+    // keys; otherwise it copies exactly that many bytes out of the old context, or into the new
+    // one, and the buffer has them.
     unsafe {
         let len = ffi::SSL_CTX_ctrl(old, SSL_CTRL_GET_TLSEXT_TICKET_KEYS, 0, ptr::null_mut());
         let mut keys = vec![0u8; usize::try_from(len).unwrap_or(0)];
@@ -544,8 +578,8 @@ fn copy_ticket_keys(old: &SslContextRef, new: &SslContextBuilder) {
     }
 }
 
-/// Describes the trusted certificates. Those of a directory are looked up by OpenSSL when they are needed; what cannot be read here is not
-/// described, which is no error.
+/// Describes the trusted certificates. Those of a directory are looked up by OpenSSL when they are
+/// needed; what cannot be read here is not described, which is no error.
 fn describe_ca(config: &TlsConfig, report: &mut Report) {
     let mut files: Vec<String> = config.ca_cert_file.iter().cloned().collect();
     let entries = config

@@ -87,7 +87,8 @@ pub struct TlsStats {
     pub resumed: u64,
     /// Incoming handshakes under way.
     pub in_flight: usize,
-    /// Accepted connections that wait for their handshake: for a slot, or for the peer's first byte.
+    /// Accepted connections that wait for their handshake: for a slot, or for the peer's first
+    /// byte.
     pub waiting: usize,
     /// Failed ones, by reason, in the order of `FailReason::ALL`.
     pub failed: [u64; FailReason::ALL.len()],
@@ -167,7 +168,8 @@ pub(crate) fn identity(cert: &X509Ref) -> Identity {
     }
 }
 
-/// The subject's common name. A name with a NUL inside is no name: it is there to look like another.
+/// The subject's common name. A name with a NUL inside is no name: it is there to look like
+/// another.
 pub(crate) fn common_name(name: &X509NameRef) -> Option<String> {
     let entry = name.entries_by_nid(Nid::COMMONNAME).next()?;
     let text = entry.data().to_string().ok()?;

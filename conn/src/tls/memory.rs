@@ -1,14 +1,17 @@
 //! OpenSSL's memory: taken from the caller's allocator, counted, and charged to connections.
 //!
-//! How it works. `install` hands OpenSSL three hooks before it allocates anything. Each adds to one counter of the process and to a net balance of
-//! its thread. A `Scope` around the calls that concern one connection reads how that balance moved, and the connection adds it to its account.
-//! OpenSSL gives no size when it frees, so the allocator is asked for the usable size both ways; that is also what `used_memory` counts.
+//! How it works. `install` hands OpenSSL three hooks before it allocates anything. Each adds to one
+//! counter of the process and to a net balance of its thread. A `Scope` around the calls that
+//! concern one connection reads how that balance moved, and the connection adds it to its account.
+//! OpenSSL gives no size when it frees, so the allocator is asked for the usable size both ways;
+//! that is also what `used_memory` counts.
 //!
 //! Invariants:
 //! 1. Without `install` everything here reads zero, and OpenSSL uses the system's malloc.
 //! 2. Scopes of one thread do not nest.
-//! 3. An account can be wrong by what OpenSSL allocates for one connection and frees under another (data made on first use, queued errors): a
-//!    few dozen bytes, and never negative, since accounts saturate. The counter of the process is exact.
+//! 3. An account can be wrong by what OpenSSL allocates for one connection and frees under another
+//!    (data made on first use, queued errors): a few dozen bytes, and never negative, since
+//!    accounts saturate. The counter of the process is exact.
 
 #![allow(unsafe_code)]
 
@@ -23,7 +26,8 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 pub struct Allocator {
     /// Bytes of at least this size, or null.
     pub alloc: unsafe fn(usize) -> *mut u8,
-    /// The same bytes with another size, moved if need be, or null with the old ones untouched. The pointer is not null, the size not 0.
+    /// The same bytes with another size, moved if need be, or null with the old ones untouched. The
+    /// pointer is not null, the size not 0.
     pub realloc: unsafe fn(*mut u8, usize) -> *mut u8,
     /// Gives them back. The pointer is not null.
     pub free: unsafe fn(*mut u8),
@@ -43,16 +47,19 @@ static ALLOCATOR: OnceLock<Allocator> = OnceLock::new();
 static ALLOCATED: AtomicIsize = AtomicIsize::new(0);
 
 thread_local! {
-    /// Bytes allocated less bytes freed by this thread. It may go below zero: what one thread allocates another may free.
+    /// Bytes allocated less bytes freed by this thread. It may go below zero: what one thread
+    /// allocates another may free.
     static BALANCE: Cell<isize> = const { Cell::new(0) };
 }
 
-/// Makes OpenSSL use `allocator`. False, and no effect, if OpenSSL has allocated already or another allocator was installed: call it first in main.
+/// Makes OpenSSL use `allocator`. False, and no effect, if OpenSSL has allocated already or another
+/// allocator was installed: call it first in main.
 pub fn install(allocator: Allocator) -> bool {
     if ALLOCATOR.set(allocator).is_err() {
         return false;
     }
-    // SAFETY: the hooks have the types that OpenSSL declares and keep the contract of malloc; the static they use is set.
+    // SAFETY: the hooks have the types that OpenSSL declares and keep the contract of malloc; the
+    // static they use is set.
     unsafe { CRYPTO_set_mem_functions(malloc_hook, realloc_hook, free_hook) == 1 }
 }
 

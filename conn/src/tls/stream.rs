@@ -1,6 +1,7 @@
 //! One TLS connection over a socket: handshake, read, write, shutdown.
 //!
-//! It works without a loop as well: what a loop's connections share comes in as a `Pool`, what a loop knows about the socket as `set_readiness`.
+//! It works without a loop as well: what a loop's connections share comes in as a `Pool`, what a
+//! loop knows about the socket as `set_readiness`.
 //!
 //! ```text
 //!   accept, connect ──► handshake ──Done──► read, write, flush ──► shutdown ──► drop
@@ -9,12 +10,16 @@
 //! ```
 //!
 //! Invariants:
-//! 1. Every call into OpenSSL goes through `enter`, which lends buffers and charges what OpenSSL allocates to this connection.
-//! 2. The error queue of the thread is empty between calls: whatever fails drains it (`trouble`), a handshake that succeeds clears it. No call
-//!    clears it beforehand, which would cost 140 ns each; and would-block, the frequent failure, is recognised by the BIO's `blocked`, so
-//!    that not even a stale entry of someone else can turn it into an error.
-//! 3. The BIO accepts every write, so a read never waits for the socket to become writable. The reverse is `write_wants`.
-//! 4. After an error that OpenSSL answers with an alert, the alert is sent at once: the caller is going to close.
+//! 1. Every call into OpenSSL goes through `enter`, which lends buffers and charges what OpenSSL
+//!    allocates to this connection.
+//! 2. The error queue of the thread is empty between calls: whatever fails drains it (`trouble`), a
+//!    handshake that succeeds clears it. No call clears it beforehand, which would cost 140 ns
+//!    each; and would-block, the frequent failure, is recognised by the BIO's `blocked`, so that
+//!    not even a stale entry of someone else can turn it into an error.
+//! 3. The BIO accepts every write, so a read never waits for the socket to become writable. The
+//!    reverse is `write_wants`.
+//! 4. After an error that OpenSSL answers with an alert, the alert is sent at once: the caller is
+//!    going to close.
 //! 5. Death comes in this order: SSL object, transport, socket. It is the order of the fields.
 
 #![allow(unsafe_code)]
@@ -41,6 +46,9 @@ use crate::tls::memory::Scope;
 
 /// Reason codes from here on are alerts of the peer.
 const ALERT_OFFSET: c_int = 1000;
+
+/// SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE.
+const NO_CERTIFICATE: c_int = 199;
 
 /// First byte of a handshake record.
 const HANDSHAKE_RECORD: u8 = 22;
@@ -70,7 +78,8 @@ pub enum Handshake {
 enum Trouble {
     Blocked,
     Eof,
-    Failed(ConnError),
+    /// With OpenSSL's reason code, or 0 if it was the socket that failed.
+    Failed(ConnError, c_int),
 }
 
 /// How reading ended, once it has.
@@ -150,8 +159,10 @@ impl TlsStream {
         Ok(stream)
     }
 
-    /// The client's side of a connection that is being made. `sni` is the name to ask for; `verify_name`, a host name or an IP address, is what the
-    /// server's certificate must be for, over and above being signed by someone trusted. `direct` is for blocking programs (see `tls::bio`).
+    /// The client's side of a connection that is being made. `sni` is the name to ask for;
+    /// `verify_name`, a host name or an IP address, is what the server's certificate must be for,
+    /// over and above being signed by someone trusted. `direct` is for blocking programs (see
+    /// `tls::bio`).
     ///
     /// # Errors
     /// A name with a NUL inside, or OpenSSL is out of memory.
@@ -193,7 +204,8 @@ impl TlsStream {
         &self.socket
     }
 
-    /// What the loop knows before a read or a handshake: whether the socket may have something, and whether its peer has closed.
+    /// What the loop knows before a read or a handshake: whether the socket may have something, and
+    /// whether its peer has closed.
     pub fn set_readiness(&mut self, readable: bool, closing: bool) {
         let transport = self.bio.get_mut();
         transport.drained = !readable;
@@ -251,11 +263,12 @@ impl TlsStream {
                 );
                 Handshake::Failed(FailReason::Closed, error)
             }
-            (Trouble::Failed(error), _) => self.judge(error),
+            (Trouble::Failed(error, code), _) => self.judge(error, code),
         }
     }
 
-    /// Reads until `buf` is full or nothing more is at hand: any number of records, at most one `recv`.
+    /// Reads until `buf` is full or nothing more is at hand: any number of records, at most one
+    /// `recv`.
     pub fn read(&mut self, pool: &mut Pool, buf: &mut [u8]) -> Io {
         if !matches!(self.end, End::Open) {
             self.end_untold = false;
@@ -275,9 +288,10 @@ impl TlsStream {
             Trouble::Blocked if filled == 0 => return Io::WouldBlock,
             Trouble::Blocked => return Io::Done(filled),
             Trouble::Eof => self.end = End::Eof,
-            Trouble::Failed(error) => {
-                self.end = End::Failed(error);
+            Trouble::Failed(error, _) => {
+                // In this order: a flush that fails as well is not the cause.
                 let _ = self.flush(pool);
+                self.end = End::Failed(error);
             }
         }
         if filled == 0 {
@@ -287,8 +301,9 @@ impl TlsStream {
         Io::Done(filled)
     }
 
-    /// Encrypts `data` into the collect buffer, sending whenever three records have come together. Answers how many bytes were accepted; they are
-    /// this connection's to deliver from now on, by `flush`.
+    /// Encrypts `data` into the collect buffer, sending whenever three records have come together.
+    /// Answers how many bytes were accepted; they are this connection's to deliver from now on, by
+    /// `flush`.
     pub fn write(&mut self, pool: &mut Pool, data: &[u8]) -> Io {
         if let End::Failed(error) = &self.end {
             return Io::Failed(error.clone());
@@ -337,7 +352,8 @@ impl TlsStream {
         }
     }
 
-    /// Sends what is collected. `Done(0)` when nothing is left, `WouldBlock` when the socket takes no more.
+    /// Sends what is collected. `Done(0)` when nothing is left, `WouldBlock` when the socket takes
+    /// no more.
     pub fn flush(&mut self, pool: &mut Pool) -> Io {
         let transport = self.bio.get_mut();
         let sent = transport.send();
@@ -356,7 +372,8 @@ impl TlsStream {
         }
     }
 
-    /// Says goodbye to the peer (close_notify), if there was ever anything to say, and sends what is left as far as the socket takes it.
+    /// Says goodbye to the peer (close_notify), if there was ever anything to say, and sends what
+    /// is left as far as the socket takes it.
     pub fn shutdown(&mut self, pool: &mut Pool) {
         if self.ssl.is_init_finished() && !matches!(self.end, End::Failed(_)) {
             // SAFETY: as in `handshake`. It only appends to the output.
@@ -368,7 +385,8 @@ impl TlsStream {
         let _ = self.flush(pool);
     }
 
-    /// Moves what was received and not read into a buffer of its own size: for a connection that will not be read for a while.
+    /// Moves what was received and not read into a buffer of its own size: for a connection that
+    /// will not be read for a while.
     pub fn shelve(&mut self, pool: &mut Pool) {
         self.bio.get_mut().shelve(pool);
     }
@@ -471,7 +489,7 @@ impl TlsStream {
                 pool,
                 ConnError::new(Step::Write, "the peer closed the connection"),
             ),
-            Trouble::Failed(error) => self.break_off(pool, error),
+            Trouble::Failed(error, _) => self.break_off(pool, error),
         }
     }
 
@@ -487,8 +505,8 @@ impl TlsStream {
     }
 
     fn break_off(&mut self, pool: &mut Pool, error: ConnError) -> Io {
-        self.end = End::Failed(error.clone());
         let _ = self.flush(pool);
+        self.end = End::Failed(error.clone());
         Io::Failed(error)
     }
 
@@ -507,7 +525,7 @@ impl TlsStream {
         }
         if let Some(errno) = transport.errno {
             clear_errors();
-            return Trouble::Failed(broken(step, errno));
+            return Trouble::Failed(broken(step, errno), 0);
         }
         // SAFETY: a live object, and the code of the last call on it.
         let kind = unsafe { ffi::SSL_get_error(self.ssl.as_ptr(), code) };
@@ -515,19 +533,19 @@ impl TlsStream {
         if kind == ffi::SSL_ERROR_ZERO_RETURN || transport.eof {
             return Trouble::Eof;
         }
-        Trouble::Failed(error_of(step, &stack))
+        Trouble::Failed(error_of(step, &stack), reason_code(&stack))
     }
 
     /// Names what went wrong in a handshake, better than OpenSSL does.
-    fn judge(&self, error: ConnError) -> Handshake {
+    fn judge(&self, error: ConnError, code: c_int) -> Handshake {
         let verify = self.ssl.verify_result();
         if verify != X509VerifyResult::OK {
-            let whose = self
-                .ssl
-                .peer_certificate()
-                .and_then(|cert| info::common_name(cert.subject_name()));
-            let whose =
-                whose.map_or_else(String::new, |name| format!(" (CN={})", name.escape_debug()));
+            let whose = self.bio.get().rejected.as_deref().unwrap_or_default();
+            let whose = if whose.is_empty() {
+                String::new()
+            } else {
+                format!(" (CN={})", whose.escape_debug())
+            };
             let reason = format!(
                 "certificate verify failed: {}{whose}",
                 verify.error_string()
@@ -546,17 +564,15 @@ impl TlsStream {
             let reason = format!("the peer does not speak TLS ({})", error.reason());
             return Handshake::Failed(FailReason::NotTls, ConnError::new(Step::Handshake, reason));
         }
-        let kind = match error.reason() {
-            reason if reason.starts_with(ALERT_WORDS) => FailReason::Alert,
-            reason if reason.contains("did not return a certificate") => FailReason::Certificate,
-            _ if self.bio.get().errno.is_some() => FailReason::Closed,
+        let why = match code {
+            0 => FailReason::Closed,
+            NO_CERTIFICATE => FailReason::Certificate,
+            _ if is_alert(code) => FailReason::Alert,
             _ => FailReason::Protocol,
         };
-        Handshake::Failed(kind, error)
+        Handshake::Failed(why, error)
     }
 }
-
-const ALERT_WORDS: &str = "the peer refused with an alert: ";
 
 /// Empties the error queue of this thread.
 fn clear_errors() {
@@ -572,15 +588,28 @@ fn error_of(step: Step, stack: &ErrorStack) -> ConnError {
     let Some(first) = stack.errors().first() else {
         return ConnError::new(step, "protocol error, for which OpenSSL gives no reason");
     };
-    let code = ffi::ERR_GET_REASON(first.code());
-    if (ALERT_OFFSET..ALERT_OFFSET + 256).contains(&code) {
+    let code = reason_code(stack);
+    if is_alert(code) {
         // SAFETY: any value is allowed; the answer is a string that lives for ever.
         let words = unsafe { CStr::from_ptr(ffi::SSL_alert_desc_string_long(code - ALERT_OFFSET)) };
-        return ConnError::new(step, format!("{ALERT_WORDS}{}", words.to_string_lossy()));
+        let words = words.to_string_lossy();
+        return ConnError::new(step, format!("the peer refused with an alert: {words}"));
     }
     let words = first.reason().unwrap_or("unknown reason");
     match first.data() {
         Some(data) if !data.is_empty() => ConnError::new(step, format!("{words}: {data}")),
         _ => ConnError::new(step, words),
     }
+}
+
+/// The reason code of the first entry of the queue; 1 if there is none.
+fn reason_code(stack: &ErrorStack) -> c_int {
+    stack
+        .errors()
+        .first()
+        .map_or(1, |first| ffi::ERR_GET_REASON(first.code()))
+}
+
+fn is_alert(code: c_int) -> bool {
+    (ALERT_OFFSET..ALERT_OFFSET + 256).contains(&code)
 }

@@ -9,10 +9,10 @@ use crate::server::{Commands, Proc};
 
 pub mod args;
 pub mod client;
+pub mod command;
 pub mod config;
 pub mod connection;
 pub mod debug;
-pub mod docs;
 pub mod expire;
 pub mod keys;
 pub mod memory;
@@ -28,10 +28,10 @@ pub type Family = &'static [(&'static Spec, Proc)];
 
 static FAMILIES: &[Family] = &[
     client::PROCS,
+    command::PROCS,
     config::PROCS,
     connection::PROCS,
     debug::PROCS,
-    docs::PROCS,
     expire::PROCS,
     keys::PROCS,
     memory::PROCS,

@@ -73,13 +73,13 @@ fn incrbyfloat(cx: &mut Ctx<'_>) -> Done {
         },
     };
     let increment = LongDouble::parse(&argv[2]).ok_or(NOT_FLOAT)?;
-    let after = before.add(increment);
+    let after = before + increment;
     if !after.is_finite() {
         return Err(NAN_OR_INFINITY);
     }
-    let text = after.to_string();
-    store(cx, key, NewValue::encode(text.as_bytes()), Expire::Keep);
+    let text = after.format();
+    store(cx, key, NewValue::encode(&text), Expire::Keep);
     key_changed(cx.srv, cx.db, key, 1, Event::String("incrbyfloat"));
-    cx.reply.bulk(text.as_bytes());
+    cx.reply.bulk(&text);
     Ok(())
 }

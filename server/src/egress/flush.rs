@@ -6,11 +6,10 @@
 
 use std::io::IoSlice;
 
-use conn::conns::ConnId;
+use conn::connection::ConnId;
 use conn::stream::Io;
 
 use crate::server::Server;
-use crate::session::close::close_now;
 use crate::state::client::{ClientFlags, ClientId, Closing};
 use crate::{notice, verbose};
 
@@ -61,7 +60,7 @@ fn flush_client(srv: &mut Server, id: ClientId) {
                 srv.conns.set_write_handler(&mut srv.el, conn, None, false);
             }
             if client.closing == Closing::AfterReply {
-                close_now(srv, id);
+                srv.clients.queue_close(id);
             }
         }
         Sent::Some => {
@@ -74,7 +73,7 @@ fn flush_client(srv: &mut Server, id: ClientId) {
             if let Some(error) = srv.conns.error(conn) {
                 verbose!("Error writing to client: {error}");
             }
-            close_now(srv, id);
+            srv.clients.queue_close(id);
         }
     }
 }

@@ -11,7 +11,7 @@ pub fn push(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply)) {
     if client.conn.is_none() || client.closing == Closing::Now || client.reply_mode != ReplyMode::On {
         return;
     }
-    let mut reply = Reply { out: std::mem::take(&mut client.io.out), resp: client.resp, limit, ..Reply::default() };
+    let mut reply = Reply::behind(std::mem::take(&mut client.io.out), client.resp, limit);
     write(&mut reply);
     let overflow = reply.overflow;
     client.io.out = reply.out;

@@ -2,7 +2,7 @@
 
 use table::CmdId;
 
-use crate::exec::process::refuse;
+use crate::exec::refuse::refuse;
 use crate::server::{Ctx, Origin, Proc, Server};
 use crate::state::client::ClientId;
 use crate::sys::clock;

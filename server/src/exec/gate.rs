@@ -5,9 +5,10 @@
 
 use conn::addr::Addr;
 use table::CmdId;
-use table::spec::{Flags, Spec};
+use table::spec::Spec;
+use table::words::Flags;
 
-use crate::config::params::Allow;
+use crate::config::values::Allow;
 use crate::server::Server;
 use crate::state::client::{Client, ClientFlags, ClientId};
 use crate::wire::fault::{Fault, NO_AUTH};

@@ -5,6 +5,7 @@ use table::spec::Spec;
 
 use crate::exec::call::call;
 use crate::exec::gate::{Verdict, verdict};
+use crate::exec::refuse::refuse;
 use crate::server::{Commands, Proc, Server};
 use crate::state::client::{Client, ClientId, Closing, ReplyMode};
 use crate::wire::fault::{Fault, arity, unknown_command, unknown_subcommand};
@@ -65,12 +66,6 @@ fn prepare(client: &Client, reply: &mut Reply, hard_limit: usize) {
     reply.resp = client.resp;
     reply.muted = matches!(client.reply_mode, ReplyMode::Off | ReplyMode::Skipping);
     reply.limit = if client.authenticated { hard_limit } else { UNAUTHENTICATED_OUTPUT };
-}
-
-/// Answers with a fault instead of executing.
-pub fn refuse(srv: &mut Server, reply: &mut Reply, fault: &Fault) {
-    srv.stats.count_error(fault.code());
-    reply.fault(fault);
 }
 
 /// The row and the proc of a request, its arity checked.

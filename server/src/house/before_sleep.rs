@@ -1,6 +1,6 @@
 //! What happens once per turn of the loop, before it sleeps. The order matters and is this page.
 
-use conn::conns::process_pending;
+use conn::drive::process_pending;
 
 use crate::egress::flush::flush_pending;
 use crate::keyspace::expire::fast_cycle;

@@ -1,6 +1,7 @@
 //! Loading certificates, and warning before they end.
 
-use conn::tls::context::{CertInfo, TlsContext};
+use conn::tls::context::TlsContext;
+use conn::tls::info::{CertInfo, CertRole};
 
 use crate::server::Server;
 use crate::sys::clock;
@@ -51,12 +52,20 @@ fn warn_expiring(srv: &mut Server) {
 fn warn_one(cert: &CertInfo, now: i64) {
     let left = cert.not_after - now;
     let date = clock::utc_date(cert.not_after);
-    let what = format!("{} certificate {} ({})", cert.role, cert.file, cert.subject);
+    let what = format!("{} certificate {} ({})", role(cert.role), cert.file, cert.subject);
     if left < 0 {
         warning!("TLS: the {what} has expired on {date}: clients that verify it will refuse this server");
     } else if cert.not_before > now {
         warning!("TLS: the {what} is not valid before {}", clock::utc_date(cert.not_before));
     } else if left < WARN_DAYS * DAY_SECONDS {
         notice!("TLS: the {what} expires on {date}, in {} days", left / DAY_SECONDS);
+    }
+}
+
+fn role(role: CertRole) -> &'static str {
+    match role {
+        CertRole::Server => "server",
+        CertRole::Client => "client",
+        CertRole::Ca => "CA",
     }
 }

@@ -110,3 +110,9 @@ fn about_server(srv: &Server) {
         log::raw(b"\n");
     }
 }
+
+/// Crashes by a signal (DEBUG SEGFAULT).
+pub fn provoke() {
+    // SAFETY: ends the process, by its own wish.
+    unsafe { libc::raise(libc::SIGSEGV) };
+}

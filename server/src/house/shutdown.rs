@@ -1,6 +1,6 @@
 //! The way out.
 
-use crate::config::params::ShutdownFlags;
+use crate::config::values::ShutdownFlags;
 use crate::egress::flush::flush_pending;
 use crate::ingress::listen::close_all;
 use crate::server::Server;

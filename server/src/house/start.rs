@@ -3,9 +3,12 @@
 use std::io::IsTerminal;
 
 use ae::event_loop::EventLoop;
-use conn::conns::{Conns, Limits};
+use conn::admission::Limits;
+use conn::conns::Conns;
 
-use crate::config::params::{OomScoreAdj, Params, Supervised};
+use crate::config::params::Params;
+use crate::config::title;
+use crate::config::values::{OomScoreAdj, Supervised};
 use crate::house::before_sleep::{after_sleep, before_sleep};
 use crate::house::cron::cron;
 use crate::house::{certificates, crash, logo};
@@ -21,10 +24,12 @@ use crate::{notice, warning};
 
 /// Descriptors that the server needs beside those of clients.
 const RESERVED_DESCRIPTORS: u64 = 32;
+/// Descriptors that the loop can hold beyond those.
+const SPARE_DESCRIPTORS: usize = 96;
 /// TLS handshakes under way at most; the rest wait in turn.
 const HANDSHAKES_IN_FLIGHT: usize = 512;
 /// TLS handshake steps per turn of the loop, each up to a millisecond of work.
-const HANDSHAKES_PER_TURN: usize = 8;
+const HANDSHAKES_PER_TURN: u32 = 8;
 /// A handshake that takes longer is given up, in milliseconds.
 const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 
@@ -33,6 +38,7 @@ const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 /// # Errors
 /// A sentence: the server cannot start.
 pub fn serve(config: Params, info: ProcessInfo, commands: Commands, run: fn(&mut Server)) -> Result<(), String> {
+    enter_directory(&config)?;
     open_log(&config)?;
     if config.daemonize {
         process::daemonize().map_err(|error| format!("Cannot go into the background: {error}"))?;
@@ -70,10 +76,11 @@ fn announce(info: &ProcessInfo) {
 ///
 /// # Errors
 /// The system gives no event loop.
-pub fn build(mut config: Params, process: ProcessInfo, commands: Commands) -> std::io::Result<Server> {
+pub fn build(mut config: Params, process: ProcessInfo, mut commands: Commands) -> std::io::Result<Server> {
     let seed = u64::from_le_bytes(process::random_bytes());
     data::util::hash::set_seed(process::random_bytes());
     let descriptors = adjust_descriptors(&mut config);
+    rename(&mut commands, &config);
     let limits = Limits {
         handshakes_in_flight: HANDSHAKES_IN_FLIGHT,
         handshakes_per_turn: HANDSHAKES_PER_TURN,
@@ -101,7 +108,8 @@ pub fn build(mut config: Params, process: ProcessInfo, commands: Commands) -> st
     })
 }
 
-/// Raises the limit of descriptors for `maxclients`, or lowers `maxclients` to what the system gives.
+/// Raises the limit of descriptors for `maxclients`, or lowers `maxclients` to what the system gives. Returns how many
+/// descriptors the loop must hold.
 fn adjust_descriptors(config: &mut Params) -> usize {
     let wanted = config.maxclients as u64 + RESERVED_DESCRIPTORS;
     let got = process::raise_descriptors(wanted);
@@ -115,7 +123,50 @@ fn adjust_descriptors(config: &mut Params) -> usize {
         );
         config.maxclients = possible as i64;
     }
-    wanted.max(got.min(wanted)) as usize + 96
+    loop_size(config)
+}
+
+fn loop_size(config: &Params) -> usize {
+    config.maxclients as usize + RESERVED_DESCRIPTORS as usize + SPARE_DESCRIPTORS
+}
+
+/// Makes room for `maxclients` while the server runs.
+///
+/// # Errors
+/// A sentence: the system does not give so many descriptors.
+pub fn make_room(srv: &mut Server) -> Result<(), String> {
+    let wanted = srv.config.maxclients as u64 + RESERVED_DESCRIPTORS;
+    let got = process::raise_descriptors(wanted);
+    if got < wanted {
+        return Err(format!(
+            "The operating system is not able to handle the specified number of clients, try with {}",
+            got.saturating_sub(RESERVED_DESCRIPTORS)
+        ));
+    }
+    let size = loop_size(&srv.config);
+    if srv.el.setsize() >= size || srv.el.resize(size) {
+        return Ok(());
+    }
+    Err("The event loop API used by Redis is not able to handle the specified number of clients".into())
+}
+
+/// Puts the names of `rename-command` into force.
+fn rename(commands: &mut Commands, config: &Params) {
+    for (old, new) in &config.rename_command {
+        let Some(id) = table::lookup(old.as_bytes()) else { continue };
+        commands.hidden.push(id);
+        if !new.is_empty() {
+            commands.renamed.push((new.to_ascii_lowercase().into_bytes(), id));
+        }
+    }
+}
+
+/// Changes to the configured directory, from which files are found.
+///
+/// # Errors
+/// A sentence: the system does not let the process in.
+fn enter_directory(config: &Params) -> Result<(), String> {
+    std::env::set_current_dir(&config.dir).map_err(|error| format!("Can't chdir to '{}': {error}", config.dir))
 }
 
 /// Opens the log before anything is logged.
@@ -146,8 +197,12 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     }
     listen::open_all(srv)?;
     write_pidfile(srv);
-    adjust_oom_score(srv);
+    // The reason is in the log; a server is better than none.
+    let _ = adjust_oom_score(srv);
     warn_about_system(srv);
+    for sentence in srv.config.warnings() {
+        warning!("WARNING: {sentence}");
+    }
     srv.el.set_before_sleep(before_sleep);
     srv.el.set_after_sleep(after_sleep);
     srv.el.add_timer(1, cron, 0);
@@ -183,16 +238,19 @@ pub fn set_title(srv: &Server) {
     };
     let port = if config.port != 0 { config.port } else { config.tls_port };
     let listen = if port != 0 { format!("{address}:{port}") } else { config.unixsocket.clone() };
-    let title = config
-        .proc_title_template
-        .replace("{title}", &srv.process.executable)
-        .replace("{listen-addr}", &listen)
-        .replace("{server-mode}", "")
-        .replace("{port}", &config.port.to_string())
-        .replace("{tls-port}", &config.tls_port.to_string())
-        .replace("{unixsocket}", &config.unixsocket)
-        .replace("{config-file}", &srv.process.config_file);
-    process::set_title(title.trim_end());
+    let value = |name: &str| match name {
+        "title" => Some(srv.process.executable.clone()),
+        "listen-addr" => Some(listen.clone()),
+        "server-mode" => Some(String::new()),
+        "port" => Some(config.port.to_string()),
+        "tls-port" => Some(config.tls_port.to_string()),
+        "unixsocket" => Some(config.unixsocket.clone()),
+        "config-file" => Some(srv.process.config_file.clone()),
+        _ => None,
+    };
+    if let Some(title) = title::expand(&config.proc_title_template, value) {
+        process::set_title(&title);
+    }
 }
 
 fn write_pidfile(srv: &mut Server) {
@@ -208,17 +266,21 @@ fn write_pidfile(srv: &mut Server) {
     }
 }
 
-/// Applies `oom-score-adj` of a primary.
-pub fn adjust_oom_score(srv: &Server) {
+/// Applies `oom-score-adj` of a primary; switched off, the score from before comes back.
+///
+/// # Errors
+/// The system refuses; the reason is logged.
+pub fn adjust_oom_score(srv: &mut Server) -> Result<(), ()> {
     let value = srv.config.oom_score_adj_values[0] as i32;
+    let base = srv.process.oom_score_base.or_else(host::oom_score_adj).unwrap_or(0);
     let score = match srv.config.oom_score_adj {
-        OomScoreAdj::No => return,
-        OomScoreAdj::Relative => srv.process.oom_score_base + value,
+        OomScoreAdj::No if srv.process.oom_score_base.is_none() => return Ok(()),
+        OomScoreAdj::No => base,
+        OomScoreAdj::Relative => base + value,
         OomScoreAdj::Absolute => value,
     };
-    if let Err(error) = host::set_oom_score_adj(score.clamp(-1000, 1000)) {
-        warning!("Unable to write oom_score_adj: {error}");
-    }
+    srv.process.oom_score_base = (srv.config.oom_score_adj != OomScoreAdj::No).then_some(base);
+    host::set_oom_score_adj(score.clamp(-1000, 1000)).map_err(|error| warning!("Unable to write oom_score_adj: {error}"))
 }
 
 /// Settings of the system that will hurt.

@@ -3,10 +3,12 @@
 //! A plain connection becomes a client at once, a TLS one when its handshake is done; until then it counts towards
 //! `maxclients` but costs no client. An honest client is never starved by others that vanish before they are accepted.
 
+use std::fs::File;
+use std::io::Write;
 use std::os::fd::RawFd;
 
 use conn::addr::Addr;
-use conn::conns::{ConnId, State};
+use conn::connection::{ConnId, State};
 use conn::listener::{Accept, Accepted};
 
 use crate::ingress::input::on_readable;
@@ -57,7 +59,7 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
     if srv.conns.len() >= srv.config.maxclients as usize {
         srv.stats.rejected_connections += 1;
         if kind != Kind::Tls {
-            accepted.refuse(format!("-{}\r\n", String::from_utf8_lossy(&MAX_CLIENTS.0)).as_bytes());
+            refuse(accepted);
         }
         return;
     }
@@ -69,6 +71,12 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
         Ok(conn) => welcome(srv, conn, kind),
         Err(error) => warning!("Error registering fd event for the new client connection: {peer}: {error}"),
     }
+}
+
+/// Tells a client that it is one too many, as far as its socket takes it at once.
+fn refuse(accepted: Accepted) {
+    let mut socket = File::from(accepted.fd);
+    let _ = socket.write_all(&[b"-", MAX_CLIENTS.0.as_ref(), b"\r\n"].concat());
 }
 
 /// A TLS handshake has ended, well or not.

@@ -1,10 +1,11 @@
 //! The read handler of clients: bytes into the query buffer, commands out of it.
 
-use conn::conns::ConnId;
+use conn::connection::ConnId;
 use conn::stream::Io;
 
 use crate::egress::flush::{close_over_limit, over_output_limit};
-use crate::exec::process::{Flow, refuse, run};
+use crate::exec::process::{Flow, run};
+use crate::exec::refuse::refuse;
 use crate::report::client_line::client_line;
 use crate::server::Server;
 use crate::session::close::{close_after_reply, close_now};
@@ -65,7 +66,7 @@ fn over_query_limit(srv: &mut Server, id: ClientId) -> bool {
 pub fn process_input(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else { return };
     let mut request = std::mem::take(&mut client.io.request);
-    let mut reply = Reply { out: std::mem::take(&mut client.io.out), resp: client.resp, ..Reply::default() };
+    let mut reply = Reply::behind(std::mem::take(&mut client.io.out), client.resp, 0);
     note_sizes(client, &request);
     client.flags.insert(ClientFlags::EXECUTING);
     let outer = srv.unit.current.replace(id);
@@ -111,13 +112,11 @@ fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Rep
     if !client.io.out.is_empty() {
         reply.out.append(std::mem::take(&mut client.io.out));
     }
+    client.reply_peak = client
+        .reply_peak
+        .max(reply.out.len().min(client.reply_size));
     client.io.out = reply.out;
-    let client = &*client;
-    note_output(srv, id, client.io.out.is_empty());
-}
-
-fn note_output(srv: &mut Server, id: ClientId, nothing_to_send: bool) {
-    if nothing_to_send {
+    if client.io.out.is_empty() {
         return;
     }
     srv.clients.queue_write(id);

@@ -33,6 +33,9 @@ pub fn open_all(srv: &mut Server) -> Result<(), String> {
 /// # Errors
 /// A sentence; the old sockets go on.
 pub fn reopen(srv: &mut Server, kind: Kind) -> Result<(), String> {
+    if is_current(srv, kind) {
+        return Ok(());
+    }
     let wanted = port_of(srv, kind);
     let same_port = srv.listeners.open.iter().any(|open| open.kind == kind && open.port == wanted && wanted != 0);
     if !same_port {
@@ -52,6 +55,19 @@ pub fn reopen(srv: &mut Server, kind: Kind) -> Result<(), String> {
             Err(error)
         }
     }
+}
+
+/// Whether the sockets of a kind are those that the configuration asks for.
+fn is_current(srv: &Server, kind: Kind) -> bool {
+    let port = port_of(srv, kind);
+    let open: Vec<&Open> = srv.listeners.open.iter().filter(|open| open.kind == kind).collect();
+    if port == 0 {
+        return open.is_empty();
+    }
+    let bind = &srv.config.bind;
+    let wanted = |open: &&Open| bind.iter().any(|address| address.strip_prefix('-').unwrap_or(address) == open.address);
+    let there = |address: &String| address.starts_with('-') || open.iter().any(|open| open.address == *address);
+    open.iter().all(|open| open.port == port) && open.iter().all(wanted) && bind.iter().all(there)
 }
 
 /// Closes all sockets, and removes the path of a Unix one: the end of the process.

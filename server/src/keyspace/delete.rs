@@ -1,32 +1,11 @@
-//! Removing keys, and freeing what they held: here when it is small, on the background thread when it is big.
+//! Removing keys on a client's behalf, and emptying databases.
 
-use data::value::db::{Db, Old};
-use data::value::entry::Entry;
+use data::value::db::Db;
 
 use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::live_place;
 use crate::server::Server;
-
-/// A value of this size is worth a trip to the background thread, in bytes.
-const BIG: usize = 64 * 1024;
-
-/// Frees an entry that was taken out; `lazy` allows the background thread.
-pub fn free_entry(srv: &Server, entry: Entry, lazy: bool) {
-    if lazy && entry.view().memory() >= BIG {
-        srv.background.free(Box::new(entry), 1);
-    }
-}
-
-/// Frees what a value replaced.
-#[inline]
-pub fn free_old(srv: &Server, old: Option<Old>) {
-    if let Some(Old::Buffer(buffer)) = old
-        && buffer.len() >= BIG
-        && srv.config.lazyfree_lazy_server_del
-    {
-        srv.background.free(Box::new(buffer), 1);
-    }
-}
 
 /// Removes a key for DEL and UNLINK; whether it was there.
 pub fn delete(srv: &mut Server, db: usize, key: &[u8], lazy: bool) -> bool {

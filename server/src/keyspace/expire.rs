@@ -1,11 +1,10 @@
-//! Keys whose time is over: removed when they are met, and sought out a few at a time.
+//! Seeking out keys whose time is over, a few at a time.
 //!
 //! The slow cycle belongs to the clockwork: it walks the databases and scans their expiring keys until few of those it
 //! meets are over, or its share of the processor (25 % at effort 1) is used up. The fast cycle runs before the loop sleeps
 //! when the slow one ended by its time limit, a millisecond at most.
 
-use crate::keyspace::change::{Event, key_changed};
-use crate::keyspace::delete::free_entry;
+use crate::keyspace::expired::delete_expired;
 use crate::server::Server;
 use crate::sys::clock;
 
@@ -19,14 +18,6 @@ const SLOW_PERCENT: u64 = 25;
 const STALE_PERCENT: u64 = 10;
 /// Databases visited per cycle.
 const DBS_PER_CYCLE: usize = 16;
-
-/// Removes a key whose time is over.
-pub fn delete_expired(srv: &mut Server, db: usize, key: &[u8]) {
-    let Some(entry) = srv.keys.dbs[db].db.remove(key) else { return };
-    free_entry(srv, entry, srv.config.lazyfree_lazy_expire);
-    srv.stats.expired_keys += 1;
-    key_changed(srv, db, key, 0, Event::Expired);
-}
 
 /// How hard a cycle tries, from `active-expire-effort`.
 struct Effort {

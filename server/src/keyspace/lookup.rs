@@ -7,7 +7,7 @@ use data::value::Type;
 use data::value::db::Db;
 use data::value::entry::EntryRef;
 
-use crate::keyspace::expire::delete_expired;
+use crate::keyspace::expired::delete_expired;
 use crate::keyspace::recency::{recency, touched};
 use crate::server::{Ctx, Server};
 use crate::state::client::ClientFlags;

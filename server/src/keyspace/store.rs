@@ -5,7 +5,7 @@ use std::sync::Arc;
 use data::value::NewValue;
 use data::value::db::Expire;
 
-use crate::keyspace::delete::free_old;
+use crate::keyspace::free::free_old;
 use crate::keyspace::lookup::{db_mut, fresh};
 use crate::server::Ctx;
 use crate::wire::fault::{Fault, invalid_expire};

@@ -55,7 +55,7 @@ pub fn peer_text(srv: &Server, client: &Client) -> String {
 
 /// The server's end of the connection.
 pub fn local_text(srv: &Server, client: &Client) -> String {
-    text(srv, client.conn.and_then(|conn| srv.conns.local(conn)))
+    text(srv, client.conn.and_then(|conn| srv.conns.local(conn)).as_ref())
 }
 
 fn text(srv: &Server, addr: Option<&Addr>) -> String {

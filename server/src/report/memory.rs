@@ -25,13 +25,14 @@ pub struct Breakdown {
 
 /// Adds up where the memory goes.
 pub fn breakdown(srv: &Server) -> Breakdown {
-    let used = memory::used();
+    let mapped: usize = srv.keys.dbs.iter().map(|database| database.db.mapped_bytes()).sum();
+    let used = memory::used() + mapped;
     let clients = srv.clients.slab.iter().map(|(_, client)| client_line::memory(srv, client)).sum();
-    let tables = srv.keys.dbs.iter().map(|database| database.db.table_bytes()).sum();
+    let tables = srv.keys.dbs.iter().map(|database| database.db.table_bytes()).map(|(keys, expires)| keys + expires).sum();
     let overhead = srv.memory.startup + clients + tables;
     Breakdown {
         used,
-        peak: memory::sample_peak(),
+        peak: memory::sample_peak().max(used),
         startup: srv.memory.startup,
         clients,
         tables,

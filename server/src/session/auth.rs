@@ -1,6 +1,6 @@
 //! Who a client is. Until there are more users, it is the default user, with or without a password.
 
-use data::util::sha::sha256;
+use data::util::sha::sha256_hex;
 
 use crate::server::Server;
 use crate::state::client::ClientId;
@@ -11,9 +11,9 @@ use crate::wire::fault::{AUTH_NO_PASSWORD, Fault, WRONG_PASS};
 /// # Errors
 /// `WRONGPASS`; the client stays as it was.
 pub fn authenticate(srv: &mut Server, id: ClientId, user: &[u8], password: &[u8]) -> Result<(), Fault> {
-    let expected = srv.config.requirepass.as_bytes();
+    let expected = srv.config.requirepass.as_slice();
     // Digests are compared, so that the time taken says nothing about the password.
-    let right = user == b"default" && (expected.is_empty() || sha256(password) == sha256(expected));
+    let right = user == b"default" && (expected.is_empty() || sha256_hex(password) == sha256_hex(expected));
     if !right {
         srv.stats.auth_failures += 1;
         return Err(WRONG_PASS);

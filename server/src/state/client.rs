@@ -6,7 +6,7 @@
 //! 2. A client in `Closing::Now` is in the close queue and runs no further command.
 
 use bitflags::bitflags;
-use conn::conns::ConnId;
+use conn::connection::ConnId;
 use data::ds::slab;
 use table::CmdId;
 

@@ -8,8 +8,6 @@ pub struct DebugState {
     pub reply_peak_reset_ms: i64,
     /// DEBUG REPLYBUFFER RESIZING.
     pub reply_resizing: bool,
-    /// DEBUG CONFIG-REWRITE-FORCE-ALL writes every directive.
-    pub rewrite_all: bool,
 }
 
 /// How often a client's reply peak is forgotten, in milliseconds.
@@ -21,7 +19,6 @@ impl Default for DebugState {
             pause_cron: false,
             reply_peak_reset_ms: REPLY_PEAK_RESET_MS,
             reply_resizing: true,
-            rewrite_all: false,
         }
     }
 }

@@ -19,6 +19,6 @@ pub struct ProcessInfo {
     pub supervised: bool,
     /// The pid file was written and is ours to remove.
     pub wrote_pidfile: bool,
-    /// `oom_score_adj` that the process was started with.
-    pub oom_score_base: i32,
+    /// `oom_score_adj` from before this server set it; `None` while it does not.
+    pub oom_score_base: Option<i32>,
 }

@@ -1,6 +1,6 @@
 //! Whether the server is on its way out.
 
-use crate::config::params::ShutdownFlags;
+use crate::config::values::ShutdownFlags;
 
 /// State of the shutdown.
 #[derive(Default)]

@@ -70,6 +70,13 @@ pub fn disable_huge_pages() -> bool {
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0 }
 }
 
+/// Collates strings by a locale from now on, the environment's when empty. Returns whether there is such a locale.
+pub fn set_collation(locale: &str) -> bool {
+    let Ok(locale) = std::ffi::CString::new(locale) else { return false };
+    // SAFETY: the text is NUL-terminated; no other thread of this process reads the locale.
+    unsafe { !libc::setlocale(libc::LC_COLLATE, locale.as_ptr()).is_null() }
+}
+
 /// The longest accept queue the system allows.
 pub fn somaxconn() -> Option<i32> {
     fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse().ok()

@@ -18,13 +18,14 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use crate::sys::clock;
 
 /// Importance of a line; the configuration's `loglevel` hides what is below it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Level {
     /// For developers.
     Debug,
     /// Frequent, rarely useful.
     Verbose,
     /// What an operator wants in production.
+    #[default]
     Notice,
     /// What an operator must see.
     Warning,
@@ -44,6 +45,19 @@ pub enum Role {
     /// A sentinel.
     Sentinel = b'X' as isize,
 }
+
+/// The system log's facilities that a server may use, by name.
+pub const FACILITIES: [(&str, i32); 9] = [
+    ("user", libc::LOG_USER),
+    ("local0", libc::LOG_LOCAL0),
+    ("local1", libc::LOG_LOCAL1),
+    ("local2", libc::LOG_LOCAL2),
+    ("local3", libc::LOG_LOCAL3),
+    ("local4", libc::LOG_LOCAL4),
+    ("local5", libc::LOG_LOCAL5),
+    ("local6", libc::LOG_LOCAL6),
+    ("local7", libc::LOG_LOCAL7),
+];
 
 struct Sink {
     threshold: AtomicU8,

@@ -102,40 +102,41 @@ unsafe impl GlobalAlloc for Jemalloc {
 ///
 /// # Safety
 /// As C's `malloc`.
-pub unsafe fn c_alloc(size: usize) -> *mut c_void {
+pub unsafe fn c_alloc(size: usize) -> *mut u8 {
     if size == 0 {
         return std::ptr::null_mut();
     }
     count(usable(size, C_ALIGN));
     // SAFETY: size is above 0.
-    unsafe { je::mallocx(size, C_ALIGN) }
+    unsafe { je::mallocx(size, C_ALIGN).cast() }
 }
 
 /// `realloc` for C libraries.
 ///
 /// # Safety
 /// `ptr` is null or came from [`c_alloc`].
-pub unsafe fn c_realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
+pub unsafe fn c_realloc(ptr: *mut u8, size: usize) -> *mut u8 {
     if ptr.is_null() {
         // SAFETY: as malloc.
         return unsafe { c_alloc(size) };
     }
     // SAFETY: `ptr` is a live allocation of ours, by the caller's promise.
-    count(usable(size, C_ALIGN) - unsafe { je::sallocx(ptr, C_ALIGN) } as isize);
-    // SAFETY: as above.
-    unsafe { je::rallocx(ptr, size.max(1), C_ALIGN) }
+    unsafe {
+        count(usable(size, C_ALIGN) - c_usable(ptr) as isize);
+        je::rallocx(ptr.cast(), size.max(1), C_ALIGN).cast()
+    }
 }
 
 /// `free` for C libraries.
 ///
 /// # Safety
 /// `ptr` is null or came from [`c_alloc`].
-pub unsafe fn c_free(ptr: *mut c_void) {
+pub unsafe fn c_free(ptr: *mut u8) {
     if !ptr.is_null() {
         // SAFETY: `ptr` is a live allocation of ours, by the caller's promise.
         unsafe {
-            count(-(je::sallocx(ptr, C_ALIGN) as isize));
-            je::dallocx(ptr, C_ALIGN);
+            count(-(c_usable(ptr) as isize));
+            je::dallocx(ptr.cast(), C_ALIGN);
         }
     }
 }
@@ -144,9 +145,9 @@ pub unsafe fn c_free(ptr: *mut c_void) {
 ///
 /// # Safety
 /// `ptr` came from [`c_alloc`].
-pub unsafe fn c_usable(ptr: *mut c_void) -> usize {
+pub unsafe fn c_usable(ptr: *const u8) -> usize {
     // SAFETY: by the caller's promise.
-    unsafe { je::sallocx(ptr, C_ALIGN) }
+    unsafe { je::sallocx(ptr.cast(), C_ALIGN) }
 }
 
 /// Bytes allocated by the process, in usable sizes.
@@ -259,4 +260,19 @@ pub fn version() -> String {
         if text.is_null() { "unknown".into() } else { std::ffi::CStr::from_ptr(text).to_string_lossy() }
     };
     format!("jemalloc-{}", version.split('-').next().unwrap_or_default())
+}
+
+/// The allocator's own report, as text.
+pub fn report() -> String {
+    extern "C" fn append(text: *mut c_void, piece: *const c_char) {
+        // SAFETY: jemalloc passes back the pointer given below and a NUL-terminated piece.
+        unsafe {
+            let text = &mut *text.cast::<String>();
+            text.push_str(&std::ffi::CStr::from_ptr(piece).to_string_lossy());
+        }
+    }
+    let mut text = String::new();
+    // SAFETY: `append` is called before the call returns, while `text` lives.
+    unsafe { je::malloc_stats_print(Some(append), (&raw mut text).cast(), std::ptr::null()) };
+    text
 }

@@ -154,15 +154,17 @@ pub fn raise_descriptors(wanted: u64) -> u64 {
     if soft >= wanted {
         return soft;
     }
-    // A privileged process may pass its hard limit; others get as near as they can, 16 at a time.
-    let mut target = wanted;
-    while target > soft {
+    // A privileged process may pass its hard limit; others get as near as they can, found by halving.
+    let (mut good, mut bad, mut target) = (soft, wanted + 1, wanted);
+    while bad - good > 1 {
         if setrlimit(Resource::RLIMIT_NOFILE, target, hard.max(target)).is_ok() {
-            return target;
+            good = target;
+        } else {
+            bad = target;
         }
-        target = target.saturating_sub(16);
+        target = good + (bad - good) / 2;
     }
-    soft
+    good
 }
 
 /// Bytes from the system's generator.

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use data::util::num::{format_f64, write_i64};
+use data::util::num::{format_f64, push_i64};
 
 use crate::wire::fault::Fault;
 use crate::wire::output::Output;
@@ -52,6 +52,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// A writer that goes on behind `out`.
+    pub fn behind(out: Output, resp: Resp, limit: usize) -> Self {
+        Reply { out, resp, limit, ..Reply::default() }
+    }
+
     #[inline]
     fn raw(&mut self, bytes: &[u8]) {
         if self.muted || self.overflow {
@@ -79,7 +84,7 @@ impl Reply {
             return;
         }
         self.out.tail.push(mark);
-        write_i64(&mut self.out.tail, n);
+        push_i64(&mut self.out.tail, n);
         self.out.tail.extend_from_slice(b"\r\n");
     }
 
@@ -194,8 +199,8 @@ impl Reply {
     pub fn double(&mut self, value: f64) {
         let text = format_f64(value);
         match self.resp {
-            Resp::V3 => self.line(b',', text.as_bytes()),
-            Resp::V2 => self.bulk(text.as_bytes()),
+            Resp::V3 => self.line(b',', &text),
+            Resp::V2 => self.bulk(&text),
         }
     }
 

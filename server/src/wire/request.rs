@@ -16,7 +16,7 @@ use std::ops::{Index, Range};
 use std::sync::Arc;
 
 use data::util::num::parse_i64;
-use data::util::split::split_args;
+use data::util::split::split;
 
 /// Space that a read is offered at least, in bytes.
 pub const READ_CHUNK: usize = 16 * 1024;
@@ -163,6 +163,8 @@ pub struct Request {
     /// Length of the bulk whose header was read.
     bulk: Option<usize>,
     big_fill: Option<BigFill>,
+    /// Room for the next big argument: who sends one is likely to send another.
+    spare: Vec<u8>,
 }
 
 impl Request {
@@ -209,7 +211,8 @@ impl Request {
     pub fn sizes(&self) -> (usize, usize) {
         let (big_used, big_total) = self.big_fill.as_ref().map_or((0, 0), |big| (big.filled, big.buf.len()));
         let used = self.filled - self.pos + big_used;
-        (used, self.argv.buf.len() + big_total - used.min(self.argv.buf.len() + big_total))
+        let total = self.argv.buf.len() + big_total + self.spare.len();
+        (used, total - used)
     }
 
     /// Bytes of the arguments parsed so far: `argv-mem` of CLIENT LIST.
@@ -244,6 +247,7 @@ impl Request {
             big.buf.truncate(big.filled);
             big.buf.shrink_to_fit();
         }
+        self.spare = Vec::new();
     }
 
     /// Forgets everything read: the client is about to be closed.
@@ -361,7 +365,11 @@ impl Request {
 
     /// Moves what is here of a big bulk into a buffer of its own; true once it is whole.
     fn take_big(&mut self, len: usize) -> bool {
-        let mut big = self.big_fill.take().unwrap_or_else(|| BigFill { buf: vec![0; len + 2], filled: 0, want: len + 2 });
+        let mut big = self.big_fill.take().unwrap_or_else(|| {
+            let mut buf = std::mem::take(&mut self.spare);
+            buf.resize(len + 2, 0);
+            BigFill { buf, filled: 0, want: len + 2 }
+        });
         let here = (big.want - big.filled).min(self.filled - self.pos);
         if here > 0 {
             big.buf[big.filled..big.filled + here].copy_from_slice(&self.argv.buf[self.pos..self.pos + here]);
@@ -373,6 +381,7 @@ impl Request {
             self.big_fill = Some(big);
             return false;
         }
+        self.spare = vec![0; big.want];
         big.buf.truncate(len);
         self.argv.args.push(Arg::Big(Arc::new(big.buf)));
         true
@@ -387,7 +396,7 @@ impl Request {
         };
         let line = &self.argv.buf[self.pos..self.pos + n];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let args = split_args(line).map_err(|_| ProtocolError::new("unbalanced quotes in request"))?;
+        let args = split(line).map_err(|_| ProtocolError::new("unbalanced quotes in request"))?;
         self.pos += n + 1;
         if limits.unauthenticated && args.len() as i64 > MAX_ARGS_UNAUTHENTICATED {
             return Err(ProtocolError::new("unauthenticated multibulk length"));

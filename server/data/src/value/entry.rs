@@ -338,6 +338,11 @@ impl<'a> EntryRef<'a> {
         }
     }
 
+    /// Where the entry is, for DEBUG OBJECT.
+    pub fn address(self) -> *const u8 {
+        self.at.as_ptr().cast_const()
+    }
+
     /// Whether both are the same entry, at the same address. Looks at neither.
     #[inline]
     pub fn is(self, other: EntryRef<'_>) -> bool {

@@ -1,0 +1,413 @@
+//! What happens to connections: how they come to be, and what runs when a socket is ready.
+//!
+//! Both directions of every socket have one proc, `socket_event`. It takes a connection that is not
+//! usable yet as far as it goes (`progress`), and tells its owner when it has arrived, or failed
+//! (`announce`); of a usable one it runs the handlers (`serve`), in the order that its barrier asks
+//! for. With TLS the direction of the socket and that of the data are not the same thing, so the
+//! order is decided here and not in `ae`.
+//!
+//! Invariants:
+//! 1. Nothing is borrowed while a handler runs, and every step after it looks the connection up
+//!    again: a handler may close any connection.
+//! 2. What OpenSSL holds decrypted no socket event will announce. `process_pending` runs the read
+//!    handlers of such connections before the loop sleeps. It takes ids off the front of a queue,
+//!    one at a time, so that handlers may close members of the queue, and passes may nest.
+//! 3. With a barrier the write handler runs before the read handler, never after it in one turn.
+
+use std::mem;
+use std::os::fd::{OwnedFd, RawFd};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use ae::event_loop::EventLoop;
+use ae::file::Mask;
+use ae::time::{Next, TimerId};
+
+use crate::addr::Addr;
+use crate::connection::{ConnId, ConnProc, Connection, Phase};
+use crate::conns::{ClientTls, ConnHost, Conns, find, peek};
+use crate::dial::{Target, dial};
+use crate::error::{ConnError, Step};
+use crate::listener::Accepted;
+use crate::stream::Stream;
+use crate::tls::context::TlsContext;
+use crate::tls::info::{FailReason, LastFailure};
+use crate::tls::stream::{Handshake, TlsStream};
+
+impl<S: ConnHost> Conns<S> {
+    /// Takes over an accepted connection. A plain one is connected at once, and `on_accept` is not
+    /// called. With TLS its handshake goes on in the loop; `on_accept` runs once, when it is
+    /// Connected or Failed, and after the former the read handler, since data may have come with
+    /// the last flight.
+    ///
+    /// # Errors
+    /// The loop cannot watch its descriptor. The connection is closed then.
+    pub fn accept(
+        &mut self,
+        el: &mut EventLoop<S>,
+        accepted: Accepted,
+        tls: Option<&TlsContext>,
+        on_accept: ConnProc<S>,
+        data: u64,
+    ) -> Result<ConnId, ConnError> {
+        let Accepted { fd, peer } = accepted;
+        let (stream, phase) = match (tls, &peer) {
+            (Some(context), _) => (Stream::Greeting(fd.into(), context.clone()), Phase::Waiting),
+            (None, Addr::Tcp(_)) => (Stream::Tcp(fd.into()), Phase::Open),
+            (None, Addr::Unix(_)) => (Stream::Unix(fd.into()), Phase::Open),
+        };
+        let on_ready = tls.map(|_| on_accept);
+        let id = self.insert(
+            el,
+            Connection {
+                on_ready,
+                ..Connection::new(stream, peer, phase, data)
+            },
+            socket_event::<S>,
+            Step::Accept,
+        )?;
+        if tls.is_some() {
+            self.admission.begin(Instant::now(), id);
+            self.arm_deadline(el);
+        }
+        Ok(id)
+    }
+
+    /// Begins an outgoing connection. `on_connect` runs once, from the loop, when it is Connected or
+    /// Failed. There is no deadline: whoever waits knows for how long, and closes it.
+    ///
+    /// # Errors
+    /// The name has no address, the system refuses at once, or the loop cannot watch the
+    /// descriptor.
+    pub fn connect(
+        &mut self,
+        el: &mut EventLoop<S>,
+        target: &Target<'_>,
+        tls: Option<ClientTls<'_>>,
+        on_connect: ConnProc<S>,
+        data: u64,
+    ) -> Result<ConnId, ConnError> {
+        let (fd, peer) = dial(target)?;
+        let stream = outgoing_stream(fd, &peer, tls)?;
+        let connection = Connection {
+            on_ready: Some(on_connect),
+            is_outgoing: true,
+            ..Connection::new(stream, peer, Phase::Dialing, data)
+        };
+        self.insert(el, connection, socket_event::<S>, Step::Connect)
+    }
+
+    /// Takes a connection that is not usable yet as far as it goes. True if it has just become
+    /// Connected or Failed.
+    fn progress(&mut self, el: &mut EventLoop<S>, id: ConnId) -> bool {
+        let Some(connection) = find(&mut self.slots, id) else {
+            return false;
+        };
+        match connection.phase {
+            Phase::Dialing => self.finish_dialing(el, id),
+            Phase::Waiting if !self.admission.has_slot() => {
+                connection.is_parked = true;
+                self.admission.park(id);
+                self.watch(el, id);
+                false
+            }
+            // Its socket stays ready, so that the next turn comes without sleep.
+            Phase::Waiting | Phase::Handshaking if !self.admission.spend(el.turn()) => false,
+            Phase::Waiting => match self.greet(id) {
+                Ok(()) => {
+                    self.admission.take_slot();
+                    self.shake_hands(el, id)
+                }
+                Err(error) => self.fail(el, id, error, Some(FailReason::Protocol)),
+            },
+            Phase::Handshaking => self.shake_hands(el, id),
+            Phase::Open | Phase::Ended | Phase::Failed => false,
+        }
+    }
+
+    /// Gives an accepted connection its TLS object, which is where its memory begins.
+    fn greet(&mut self, id: ConnId) -> Result<(), ConnError> {
+        let place = &mut self.slots[id.index()].connection;
+        let Some(connection) = place.take() else {
+            return Ok(());
+        };
+        let (connection, greeted) = connection.greet();
+        *place = Some(connection);
+        greeted
+    }
+
+    fn finish_dialing(&mut self, el: &mut EventLoop<S>, id: ConnId) -> bool {
+        let Some(connection) = find(&mut self.slots, id) else {
+            return false;
+        };
+        if let Some(error) = connection.stream.take_error() {
+            return self.fail(el, id, ConnError::io(Step::Connect, &error), None);
+        }
+        if matches!(connection.peer, Addr::Tcp(_)) && connection.stream.remote().is_none() {
+            el.drained(connection.stream.fd(), Mask::WRITABLE);
+            return false;
+        }
+        if connection.stream.is_tls() {
+            connection.phase = Phase::Handshaking;
+            return self.shake_hands(el, id);
+        }
+        connection.phase = Phase::Open;
+        self.watch(el, id);
+        true
+    }
+
+    /// One step of a handshake.
+    fn shake_hands(&mut self, el: &mut EventLoop<S>, id: ConnId) -> bool {
+        let Some(connection) = find(&mut self.slots, id) else {
+            return false;
+        };
+        let fd = connection.stream.fd();
+        let Stream::Tls(tls) = &mut connection.stream else {
+            return false;
+        };
+        tls.set_readiness(el.ready(fd).contains(Mask::READABLE), el.is_closing(fd));
+        let handshake = tls.handshake(&mut self.pool);
+        if tls.is_drained() {
+            el.drained(fd, Mask::READABLE);
+        }
+        if tls.is_stalled() {
+            el.drained(fd, Mask::WRITABLE);
+        }
+        match handshake {
+            Handshake::WouldBlock => {
+                self.watch(el, id);
+                false
+            }
+            Handshake::Failed(why, error) => self.fail(el, id, error, Some(why)),
+            Handshake::Done => {
+                self.stats.handshakes_done += 1;
+                self.stats.resumed += u64::from(tls.is_resumed());
+                let (phase, is_outgoing) = (
+                    mem::replace(&mut connection.phase, Phase::Open),
+                    connection.is_outgoing,
+                );
+                self.leave(el, phase, is_outgoing);
+                self.watch(el, id);
+                true
+            }
+        }
+    }
+
+    /// Ends a connection that never became usable; `why` if TLS was what failed. Always true, for
+    /// `progress`.
+    fn fail(
+        &mut self,
+        el: &mut EventLoop<S>,
+        id: ConnId,
+        error: ConnError,
+        why: Option<FailReason>,
+    ) -> bool {
+        let Some(connection) = find(&mut self.slots, id) else {
+            return false;
+        };
+        let error = error.with_peer(&connection.peer);
+        if let Some(why) = why {
+            self.stats.failed[why as usize] += 1;
+            self.stats.last_failure = Some(LastFailure {
+                sentence: error.to_string(),
+                unix_time: unix_time(),
+            });
+        }
+        connection.error = Some(error);
+        let (phase, is_outgoing) = (
+            mem::replace(&mut connection.phase, Phase::Failed),
+            connection.is_outgoing,
+        );
+        self.leave(el, phase, is_outgoing);
+        self.watch(el, id);
+        true
+    }
+
+    /// Makes sure that a timer waits for the first deadline of a handshake.
+    fn arm_deadline(&mut self, el: &mut EventLoop<S>) {
+        if self.deadline_timer.is_none()
+            && let Some(ms) = self.until_deadline()
+        {
+            self.deadline_timer = Some(el.add_timer(ms, on_deadline::<S>, 0));
+        }
+    }
+
+    /// Milliseconds until the first deadline.
+    fn until_deadline(&mut self) -> Option<u64> {
+        let slots = &self.slots;
+        let is_live = |id| peek(slots, id).is_some_and(Connection::is_being_accepted);
+        let soonest = self.admission.soonest(Instant::now(), is_live)?;
+        // A timer that fires a moment early would find nothing.
+        Some(
+            u64::try_from(soonest.as_millis())
+                .unwrap_or(u64::MAX)
+                .saturating_add(1),
+        )
+    }
+
+    /// The next connection whose time for a handshake is over, now failed.
+    fn next_expired(&mut self, el: &mut EventLoop<S>) -> Option<ConnId> {
+        let now = Instant::now();
+        while let Some(id) = self.admission.expired(now) {
+            if find(&mut self.slots, id).is_some_and(|connection| connection.is_being_accepted()) {
+                let error =
+                    ConnError::new(Step::Handshake, "the handshake was not finished in time");
+                self.fail(el, id, error, Some(FailReason::Timeout));
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Sends what an earlier flush could not, if there is room now.
+    fn flush_leftover(&mut self, el: &mut EventLoop<S>, id: ConnId) {
+        let Some(connection) = self.get(id) else {
+            return;
+        };
+        if connection.unsent() > 0 && el.ready(connection.stream.fd()).contains(Mask::WRITABLE) {
+            // What goes wrong is kept, and met by the handler that runs next.
+            let _ = self.flush(el, id);
+        }
+    }
+
+    /// The handler that is to run for `direction` of the data.
+    fn due(&self, el: &EventLoop<S>, id: ConnId, direction: Mask) -> Option<ConnProc<S>> {
+        let connection = self.get(id)?;
+        let ready = el.ready(connection.stream.fd());
+        let is_read = direction == Mask::READABLE;
+        match connection.phase {
+            Phase::Open if is_read => connection
+                .read
+                .filter(|_| connection.can_read() && ready.contains(Mask::READABLE)),
+            Phase::Open | Phase::Ended if !is_read => connection
+                .write
+                .filter(|_| ready.contains(connection.write_direction())),
+            // It failed under `flush_leftover`: whoever looks finds out why.
+            Phase::Failed if is_read => connection.read.or(connection.write),
+            _ => None,
+        }
+    }
+
+    fn has_barrier(&self, id: ConnId) -> bool {
+        self.get(id)
+            .is_some_and(|connection| connection.has_barrier)
+    }
+}
+
+/// The before-sleep pass: runs the read handler of every connection that holds decrypted data,
+/// once. True if some hold more: then the next poll must not sleep.
+pub fn process_pending<S: ConnHost>(s: &mut S) -> bool {
+    let rounds = s.conns().pending.len();
+    if rounds > 0 {
+        s.conns().stats.pending_passes += 1;
+    }
+    for _ in 0..rounds {
+        // The queue may have become shorter: a handler has run a pass of its own.
+        let Some((id, handler)) = s.conns().unlist() else {
+            break;
+        };
+        if let Some(handler) = handler {
+            handler(s, id);
+            // A handler that read nothing has not put it back.
+            s.conns().list(id);
+        }
+    }
+    !s.conns().pending.is_empty()
+}
+
+/// Both directions' proc of every connection.
+fn socket_event<S: ConnHost>(s: &mut S, _fd: RawFd, word: u64) {
+    let id = ConnId::from_word(word);
+    let (el, conns) = s.io();
+    match conns.get(id).map(|connection| connection.phase) {
+        Some(Phase::Open | Phase::Ended | Phase::Failed) => serve(s, id),
+        Some(_) if conns.progress(el, id) => announce(s, id),
+        Some(_) | None => {}
+    }
+}
+
+/// Tells the owner that a connection has become Connected or Failed.
+fn announce<S: ConnHost>(s: &mut S, id: ConnId) {
+    let on_ready = find(&mut s.conns().slots, id).and_then(|connection| connection.on_ready.take());
+    if let Some(on_ready) = on_ready {
+        on_ready(s, id);
+    }
+    // Data may have come in one segment with the end of the handshake: no event will tell of it.
+    let read = s
+        .conns()
+        .get(id)
+        .filter(|c| c.phase == Phase::Open && c.stream.is_tls() && c.can_read())
+        .and_then(|c| c.read);
+    if let Some(read) = read {
+        read(s, id);
+    }
+}
+
+/// Runs the handlers of a usable connection.
+fn serve<S: ConnHost>(s: &mut S, id: ConnId) {
+    let (el, conns) = s.io();
+    conns.flush_leftover(el, id);
+    let order = if conns.has_barrier(id) {
+        [Mask::WRITABLE, Mask::READABLE]
+    } else {
+        [Mask::READABLE, Mask::WRITABLE]
+    };
+    let mut has_read = false;
+    for direction in order {
+        let (el, conns) = s.io();
+        if has_read && conns.has_barrier(id) {
+            break;
+        }
+        if let Some(handler) = conns.due(el, id, direction) {
+            handler(s, id);
+            has_read |= direction == Mask::READABLE;
+        }
+    }
+}
+
+fn on_deadline<S: ConnHost>(s: &mut S, _timer: TimerId, _data: u64) -> Next {
+    loop {
+        let (el, conns) = s.io();
+        let Some(id) = conns.next_expired(el) else {
+            break;
+        };
+        announce(s, id);
+    }
+    let conns = s.conns();
+    match conns.until_deadline() {
+        Some(ms) => Next::In(ms),
+        None => {
+            conns.deadline_timer = None;
+            Next::Never
+        }
+    }
+}
+
+fn outgoing_stream(
+    fd: OwnedFd,
+    peer: &Addr,
+    tls: Option<ClientTls<'_>>,
+) -> Result<Stream, ConnError> {
+    let Some(ClientTls {
+        context,
+        sni,
+        verify_name,
+    }) = tls
+    else {
+        return Ok(if matches!(peer, Addr::Tcp(_)) {
+            Stream::Tcp(fd.into())
+        } else {
+            Stream::Unix(fd.into())
+        });
+    };
+    let stream = TlsStream::connect(context, fd.into(), sni, verify_name, false);
+    stream
+        .map(|stream| Stream::Tls(Box::new(stream)))
+        .map_err(|error| error.with_peer(peer))
+}
+
+fn unix_time() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,211 @@
+//! What can be asked about a connection, and what can be told to its socket.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::os::linux::net::TcpStreamExt;
+
+use nix::sys::socket::{setsockopt, sockopt};
+
+use crate::addr::Addr;
+use crate::connection::{ConnId, Connection, Phase, State};
+use crate::conns::{Conns, Slot, find};
+use crate::error::ConnError;
+use crate::tls::info::{Identity, Sessions, TlsStats};
+use crate::tls::stream::TlsStream;
+
+impl<S> Conns<S> {
+    /// Asks the kernel to acknowledge at once what has come so far. For a request that is still
+    /// incomplete: a peer that holds back its second segment until the first is acknowledged would
+    /// wait 40 ms for the delayed one.
+    pub fn want_ack(&self, id: ConnId) {
+        if let Some(socket) = self.get(id).and_then(|connection| connection.stream.tcp()) {
+            // It is a hint; the socket of a dying connection may refuse it.
+            let _ = socket.set_quickack(true);
+        }
+    }
+
+    /// Makes the kernel look after the peer when nothing was heard for `secs` seconds: three more
+    /// probes, a third of that apart. Nothing for a Unix socket.
+    ///
+    /// # Errors
+    /// The system refuses, or there is no such connection.
+    pub fn keepalive(&self, id: ConnId, secs: u32) -> io::Result<()> {
+        let connection = self.get(id).ok_or(io::ErrorKind::NotConnected)?;
+        let Some(socket) = connection
+            .stream
+            .tcp()
+            .filter(|_| matches!(connection.peer, Addr::Tcp(_)))
+        else {
+            return Ok(());
+        };
+        setsockopt(socket, sockopt::KeepAlive, &true)?;
+        setsockopt(socket, sockopt::TcpKeepIdle, &secs.max(1))?;
+        setsockopt(socket, sockopt::TcpKeepInterval, &(secs / 3).max(1))?;
+        setsockopt(socket, sockopt::TcpKeepCount, &3)?;
+        Ok(())
+    }
+
+    /// Sends small segments at once instead of collecting them in the kernel. Nothing for a Unix
+    /// socket.
+    ///
+    /// # Errors
+    /// The system refuses, or there is no such connection.
+    pub fn nodelay(&self, id: ConnId) -> io::Result<()> {
+        let connection = self.get(id).ok_or(io::ErrorKind::NotConnected)?;
+        match (connection.stream.tcp(), &connection.peer) {
+            (Some(socket), Addr::Tcp(_)) => socket.set_nodelay(true),
+            _ => Ok(()),
+        }
+    }
+
+    /// True until `close`.
+    pub fn exists(&self, id: ConnId) -> bool {
+        self.get(id).is_some()
+    }
+
+    /// What it is doing.
+    pub fn state(&self, id: ConnId) -> State {
+        self.get(id).map_or(State::Closed, Connection::state)
+    }
+
+    /// Why it failed.
+    pub fn error(&self, id: ConnId) -> Option<&ConnError> {
+        self.get(id)?.error.as_ref()
+    }
+
+    /// The owner's word; 0 if there is no such connection.
+    pub fn data(&self, id: ConnId) -> u64 {
+        self.get(id).map_or(0, |connection| connection.data)
+    }
+
+    /// Sets the owner's word.
+    pub fn set_data(&mut self, id: ConnId, data: u64) {
+        if let Some(connection) = find(&mut self.slots, id) {
+            connection.data = data;
+        }
+    }
+
+    /// Its descriptor; -1 if there is no such connection.
+    pub fn fd(&self, id: ConnId) -> RawFd {
+        self.get(id).map_or(-1, |connection| connection.stream.fd())
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self, id: ConnId) -> Option<&Addr> {
+        self.get(id).map(|connection| &connection.peer)
+    }
+
+    /// The address of this end. Asked from the kernel each time: it is wanted seldom, and would
+    /// cost every connection 32 bytes.
+    pub fn local(&self, id: ConnId) -> Option<Addr> {
+        self.get(id)?.stream.local()
+    }
+
+    /// True if it speaks TLS.
+    pub fn is_tls(&self, id: ConnId) -> bool {
+        self.get(id)
+            .is_some_and(|connection| connection.stream.is_tls())
+    }
+
+    /// Who the peer is, by a certificate that was verified.
+    pub fn peer_cert(&self, id: ConnId) -> Option<Identity> {
+        self.tls(id)?.peer_identity()
+    }
+
+    /// `TLSv1.3`, once the handshake is done.
+    pub fn tls_version(&self, id: ConnId) -> Option<&'static str> {
+        self.tls(id).map(TlsStream::version)
+    }
+
+    /// `TLS_AES_256_GCM_SHA384`, once the handshake is done.
+    pub fn cipher(&self, id: ConnId) -> Option<&'static str> {
+        self.tls(id).map(TlsStream::cipher)
+    }
+
+    /// Bytes that OpenSSL holds for it.
+    pub fn tls_memory(&self, id: ConnId) -> usize {
+        self.get(id)
+            .and_then(|connection| connection.stream.tls())
+            .map_or(0, TlsStream::charged)
+    }
+
+    /// All bytes on the heap that it costs, OpenSSL's included.
+    pub fn memory(&self, id: ConnId) -> usize {
+        self.get(id).map_or(0, |connection| {
+            let tls = connection.stream.tls().map_or(0, TlsStream::memory);
+            size_of::<Slot<S>>() + connection.peer.heap_len() + tls
+        })
+    }
+
+    /// Bytes of the buffers that the connections share.
+    pub fn shared_memory(&self) -> usize {
+        self.pool.memory()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.vacant.len()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The ids of all.
+    pub fn ids(&self) -> impl Iterator<Item = ConnId> + '_ {
+        let id = |(index, slot): (usize, &Slot<S>)| {
+            slot.connection
+                .as_ref()
+                .map(|_| ConnId::new(index, slot.generation))
+        };
+        self.slots.iter().enumerate().filter_map(id)
+    }
+
+    /// Statistics of TLS. It walks all connections: for INFO, not for a hot path.
+    pub fn stats(&self) -> TlsStats {
+        let mut stats = self.stats.clone();
+        stats.in_flight = self.admission.in_flight();
+        stats.traffic = self.pool.traffic;
+        for connection in self
+            .slots
+            .iter()
+            .filter_map(|slot| slot.connection.as_ref())
+        {
+            match connection.phase {
+                Phase::Waiting => stats.waiting += 1,
+                Phase::Open | Phase::Ended => {
+                    count_session(&mut stats.current, connection.stream.tls());
+                }
+                Phase::Dialing | Phase::Handshaking | Phase::Failed => {}
+            }
+        }
+        stats
+    }
+
+    /// The TLS of a connection whose handshake is done.
+    fn tls(&self, id: ConnId) -> Option<&TlsStream> {
+        let connection = self.get(id)?;
+        if matches!(connection.phase, Phase::Open | Phase::Ended) {
+            connection.stream.tls()
+        } else {
+            None
+        }
+    }
+}
+
+fn count_session(sessions: &mut Vec<Sessions>, tls: Option<&TlsStream>) {
+    let Some(tls) = tls else { return };
+    let (version, cipher) = (tls.version(), tls.cipher());
+    match sessions
+        .iter_mut()
+        .find(|known| known.version == version && known.cipher == cipher)
+    {
+        Some(known) => known.connections += 1,
+        None => sessions.push(Sessions {
+            version,
+            cipher,
+            connections: 1,
+        }),
+    }
+}

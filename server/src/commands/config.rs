@@ -1,0 +1,236 @@
+//! CONFIG: directives read, changed and written back while the server runs.
+//!
+//! A CONFIG SET of several directives is one change: all values are read into a copy first, then take the place of the
+//! present ones, then each effect they have is put into force once, in the order of the directives. When one fails, the
+//! old values come back and so do the effects.
+
+use std::env::set_current_dir;
+use std::path::Path;
+
+use data::util::glob;
+use table::server as rows;
+
+use crate::commands::Family;
+use crate::config::rewrite::rewrite;
+use crate::config::row::{Effect, Flags, Row};
+use crate::config::special::reason;
+use crate::config::table::{Named, find, names};
+use crate::exec::gate::allowed;
+use crate::house::certificates;
+use crate::house::start::{adjust_oom_score, make_room, set_title};
+use crate::ingress::listen::reopen;
+use crate::server::{Ctx, Done, Server};
+use crate::state::listeners::Kind;
+use crate::sys::{host, log, memory};
+use crate::wire::fault::{Fault, SYNTAX};
+use crate::{notice, warning};
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::CONFIG_GET, get),
+    (&rows::CONFIG_SET, set),
+    (&rows::CONFIG_RESETSTAT, resetstat),
+    (&rows::CONFIG_REWRITE, rewrite_file),
+    (&rows::CONFIG_HELP, help),
+];
+
+fn get(cx: &mut Ctx<'_>) -> Done {
+    let all = names();
+    let mut found: Vec<(&[u8], &Row)> = Vec::new();
+    for at in 2..cx.argv.len() {
+        let pattern = &cx.argv[at];
+        let mut add = |name, row| {
+            if !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                found.push((name, row));
+            }
+        };
+        if pattern.iter().any(|byte| b"*?[".contains(byte)) {
+            let shown = all.iter().filter(|named| !named.row.flags.contains(Flags::HIDDEN));
+            let fitting = shown.filter(|named| glob::matches(pattern, named.name.as_bytes(), true));
+            fitting.for_each(|named| add(named.name.as_bytes(), named.row));
+        } else if let Some(named) = find(pattern) {
+            add(pattern, named.row);
+        }
+    }
+    cx.reply.map(found.len());
+    for (name, row) in found {
+        cx.reply.bulk(name);
+        cx.reply.bulk(&row.get(&cx.srv.config));
+    }
+    Ok(())
+}
+
+/// A directive and what it is to be.
+struct Change<'a> {
+    named: Named,
+    value: &'a [u8],
+}
+
+fn set(cx: &mut Ctx<'_>) -> Done {
+    if !cx.argv.len().is_multiple_of(2) {
+        return Err(SYNTAX);
+    }
+    let changes = changes(cx)?;
+    apply_all(cx.srv, &changes)?;
+    cx.reply.ok();
+    Ok(())
+}
+
+/// The directives that are asked for; the first one that may not be set ends it.
+fn changes<'a>(cx: &Ctx<'a>) -> Result<Vec<Change<'a>>, Fault> {
+    let client = cx.srv.clients.get(cx.client_id());
+    let allow = cx.srv.config.enable_protected_configs;
+    let may_protected = client.is_some_and(|client| allowed(cx.srv, client, allow));
+    let mut changes: Vec<Change<'a>> = Vec::new();
+    for at in (2..cx.argv.len()).step_by(2) {
+        let (name, value) = (&cx.argv[at], &cx.argv[at + 1]);
+        let Some(named) = find(name) else {
+            let text = [b"ERR Unknown option or number of arguments for CONFIG SET - '", name, b"'"];
+            return Err(Fault::bytes(text.concat()));
+        };
+        let flags = named.row.flags;
+        if flags.contains(Flags::IMMUTABLE) {
+            return Err(failed(name, "can't set immutable config"));
+        }
+        if flags.contains(Flags::PROTECTED) && !may_protected {
+            return Err(failed(name, "can't set protected config"));
+        }
+        if changes.iter().any(|change| change.named.name == named.name) {
+            return Err(failed(name, "duplicate parameter"));
+        }
+        changes.push(Change { named, value });
+    }
+    Ok(changes)
+}
+
+fn failed(name: &[u8], why: &str) -> Fault {
+    let text = [
+        b"ERR CONFIG SET failed (possibly related to argument '",
+        name,
+        b"') - ",
+        why.as_bytes(),
+    ];
+    Fault::bytes(text.concat())
+}
+
+fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
+    let mut new = srv.config.clone();
+    // Effects that are due, with the directive that asked for each first.
+    let mut due: Vec<(Effect, &'static str)> = Vec::new();
+    for Change { named: Named { name, row }, value } in changes {
+        let before = row.get(&new);
+        row.set_text(&mut new, value).map_err(|why| failed(name.as_bytes(), &why))?;
+        let changed = row.flags.contains(Flags::VOLATILE) || row.get(&new) != before;
+        if changed && row.effect != Effect::None && !due.iter().any(|(effect, _)| *effect == row.effect) {
+            due.push((row.effect, name));
+        }
+    }
+    new.settle();
+    let old = std::mem::replace(&mut srv.config, new);
+    for (at, (effect, name)) in due.iter().enumerate() {
+        if let Err(why) = apply(srv, *effect) {
+            warning!(
+                "Failed applying new configuration. Possibly related to new {name} setting. Restoring previous settings."
+            );
+            srv.config = old;
+            for (effect, _) in &due[..=at] {
+                if let Err(why) = apply(srv, *effect) {
+                    warning!("Failed applying restored failed CONFIG SET command: {why}");
+                }
+            }
+            return Err(failed(name.as_bytes(), &why));
+        }
+    }
+    Ok(())
+}
+
+/// Puts a changed value into force. A deed that fails logs why, and leaves what was.
+fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
+    match effect {
+        Effect::None => {}
+        Effect::Port => listen(srv, &[Kind::Tcp], "Unable to listen on this port. Check server logs.")?,
+        Effect::TlsPort => {
+            load_certificates(srv)?;
+            listen(srv, &[Kind::Tls], "Unable to listen on this port. Check server logs.")?;
+        }
+        Effect::Bind => listen(srv, &[Kind::Tcp, Kind::Tls], "Failed to bind to specified addresses.")?,
+        Effect::Tls => load_certificates(srv)?,
+        Effect::Maxclients => make_room(srv)?,
+        Effect::LogLevel => log::set_threshold(srv.config.loglevel),
+        Effect::OomScore => {
+            adjust_oom_score(srv).map_err(|()| "Failed to set current oom_score_adj. Check server logs.")?;
+        }
+        Effect::ProcTitle => set_title(srv),
+        Effect::Dir => set_current_dir(&srv.config.dir).map_err(|error| reason(&error))?,
+        Effect::AllocatorThread => memory::set_background_thread(srv.config.jemalloc_bg_thread),
+        Effect::Locale if host::set_collation(&srv.config.locale_collate) => {}
+        Effect::Locale => return Err("Invalid locale name".into()),
+    }
+    Ok(())
+}
+
+/// Opens the sockets of these kinds anew; the title of the process may name them.
+fn listen(srv: &mut Server, kinds: &[Kind], complaint: &str) -> Result<(), String> {
+    for kind in kinds {
+        if let Err(why) = reopen(srv, *kind) {
+            warning!("{why}");
+            return Err(complaint.into());
+        }
+    }
+    set_title(srv);
+    Ok(())
+}
+
+/// Certificates are looked at only while something uses them.
+fn load_certificates(srv: &mut Server) -> Result<(), String> {
+    if !srv.config.uses_tls() {
+        return Ok(());
+    }
+    certificates::load(srv).map_err(|why| {
+        warning!("Failed to configure TLS: {why}");
+        "Unable to update TLS configuration. Check server logs.".into()
+    })
+}
+
+fn resetstat(cx: &mut Ctx<'_>) -> Done {
+    cx.srv.stats.reset();
+    cx.srv.background.reset_freed();
+    cx.reply.ok();
+    Ok(())
+}
+
+fn rewrite_file(cx: &mut Ctx<'_>) -> Done {
+    let path = &cx.srv.process.config_file;
+    if path.is_empty() {
+        return Err(Fault::new("ERR The server is running without a config file"));
+    }
+    match rewrite(Path::new(path), &cx.srv.config, false) {
+        Ok(()) => {
+            notice!("CONFIG REWRITE executed with success.");
+            cx.reply.ok();
+            Ok(())
+        }
+        Err(error) => {
+            let why = reason(&error);
+            warning!("CONFIG REWRITE failed: {why}");
+            Err(Fault::new(format!("ERR Rewriting config file: {why}")))
+        }
+    }
+}
+
+fn help(cx: &mut Ctx<'_>) -> Done {
+    cx.reply.help(&[
+        "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "GET <pattern> [<pattern> ...]",
+        "    The directives whose names fit, and their values.",
+        "HELP",
+        "    This text.",
+        "RESETSTAT",
+        "    Count from zero again what INFO counts.",
+        "REWRITE",
+        "    Bring the configuration file up to date.",
+        "SET <directive> <value> [<directive> <value> ...]",
+        "    Change directives, all or none.",
+    ]);
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! DEBUG: switches and looks inside, for tests and for those who hunt a bug.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use data::value::{NewValue, Scratch};
+use data::value::db::Expire;
+use data::ds::table::TableStats;
+use table::server as rows;
+
+use crate::commands::Family;
+use crate::commands::args::{float, int};
+use crate::config::rewrite::rewrite;
+use crate::keyspace::lookup::{db, db_mut, fresh, peek};
+use crate::keyspace::recency::idle_seconds;
+use crate::server::{Ctx, Done};
+use crate::state::debug::REPLY_PEAK_RESET_MS;
+use crate::warning;
+use crate::wire::fault::{Fault, NO_SUCH_KEY, PUSH_NEEDS_RESP3, SYNTAX, subcommand_syntax};
+use crate::wire::reply::Resp;
+
+/// Rows and procs.
+pub static PROCS: Family = &[(&rows::DEBUG, debug)];
+
+/// A subcommand: its name, how many arguments it takes at least and at most, and what it does.
+struct Sub {
+    name: &'static str,
+    args: std::ops::RangeInclusive<usize>,
+    run: fn(&mut Ctx<'_>) -> Done,
+    help: &'static [&'static str],
+}
+
+static SUBCOMMANDS: &[Sub] = &[
+    Sub { name: "change-repl-id", args: 0..=0, run: |cx| switch(cx, |_| {}), help: &["    Nothing, until there is replication."] },
+    Sub { name: "config-rewrite-force-all", args: 0..=0, run: rewrite_all, help: &["    CONFIG REWRITE of every directive."] },
+    Sub { name: "error", args: 1..=1, run: error, help: &["    Answer with this error."] },
+    Sub { name: "htstats", args: 1..=2, run: htstats, help: &["    How full the tables of a database are."] },
+    Sub { name: "log", args: 1..=1, run: log, help: &["    Write a line to the log."] },
+    Sub { name: "mallctl", args: 1..=2, run: |_| Err(SYNTAX), help: &["    Not available."] },
+    Sub { name: "object", args: 1..=2, run: object, help: &["    How a key is stored."] },
+    Sub { name: "panic", args: 0..=0, run: |_| panic!("called by DEBUG PANIC"), help: &["    Crash by a panic."] },
+    Sub { name: "pause-cron", args: 1..=1, run: pause_cron, help: &["    Stop or restart the clockwork."] },
+    Sub { name: "populate", args: 1..=3, run: populate, help: &["    Add keys <prefix>:<number> of a size."] },
+    Sub { name: "protocol", args: 1..=1, run: protocol, help: &["    Answer with a reply of this type."] },
+    Sub { name: "replybuffer", args: 2..=2, run: replybuffer, help: &["    PEAK-RESET-TIME <ms|NEVER|RESET> or RESIZING <0|1>."] },
+    Sub { name: "sdslen", args: 1..=1, run: sdslen, help: &["    Lengths of a key and its string."] },
+    Sub { name: "segfault", args: 0..=0, run: segfault, help: &["    Crash by a signal."] },
+    Sub { name: "set-active-expire", args: 1..=1, run: set_active_expire, help: &["    Switch active expiry."] },
+    Sub { name: "sleep", args: 1..=1, run: sleep, help: &["    Hold the server for so many seconds."] },
+];
+
+fn debug(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let name = &argv[1];
+    if name.eq_ignore_ascii_case(b"help") {
+        return help(cx);
+    }
+    let fits = |sub: &&Sub| name.eq_ignore_ascii_case(sub.name.as_bytes()) && sub.args.contains(&(argv.len() - 2));
+    let sub = SUBCOMMANDS.iter().find(fits).ok_or_else(|| subcommand_syntax("debug", name))?;
+    (sub.run)(cx)
+}
+
+fn help(cx: &mut Ctx<'_>) -> Done {
+    let mut lines = vec!["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:".to_owned()];
+    for sub in SUBCOMMANDS {
+        lines.push(sub.name.to_uppercase());
+        lines.extend(sub.help.iter().map(|&line| line.to_owned()));
+    }
+    cx.reply.help(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    Ok(())
+}
+
+/// A change of state that is answered with OK.
+fn switch(cx: &mut Ctx<'_>, change: impl FnOnce(&mut Ctx<'_>)) -> Done {
+    change(cx);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn sleep(cx: &mut Ctx<'_>) -> Done {
+    let seconds = float(&cx.argv[2])?;
+    let duration = Duration::try_from_secs_f64(seconds.max(0.0)).map_err(|_| SYNTAX)?;
+    switch(cx, |_| thread::sleep(duration))
+}
+
+fn segfault(_cx: &mut Ctx<'_>) -> Done {
+    crate::house::crash::provoke();
+    Ok(())
+}
+
+fn error(cx: &mut Ctx<'_>) -> Done {
+    Err(Fault::bytes(cx.argv[2].to_vec()))
+}
+
+fn log(cx: &mut Ctx<'_>) -> Done {
+    warning!("DEBUG LOG: {}", String::from_utf8_lossy(&cx.argv[2]));
+    switch(cx, |_| {})
+}
+
+fn rewrite_all(cx: &mut Ctx<'_>) -> Done {
+    let path = Path::new(&cx.srv.process.config_file);
+    rewrite(path, &cx.srv.config, true).map_err(|_| Fault::new("ERR CONFIG-REWRITE-FORCE-ALL failed"))?;
+    switch(cx, |_| {})
+}
+
+fn pause_cron(cx: &mut Ctx<'_>) -> Done {
+    let on = int(&cx.argv[2])? != 0;
+    switch(cx, |cx| cx.srv.debug.pause_cron = on)
+}
+
+fn set_active_expire(cx: &mut Ctx<'_>) -> Done {
+    let on = int(&cx.argv[2])? != 0;
+    switch(cx, |cx| cx.srv.keys.active_expire = on)
+}
+
+fn replybuffer(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let value = &argv[3];
+    if argv[2].eq_ignore_ascii_case(b"peak-reset-time") {
+        let reset_ms = match value.to_ascii_lowercase().as_slice() {
+            b"never" => -1,
+            b"reset" => REPLY_PEAK_RESET_MS,
+            _ => int(value)?,
+        };
+        return switch(cx, |cx| cx.srv.debug.reply_peak_reset_ms = reset_ms);
+    }
+    if argv[2].eq_ignore_ascii_case(b"resizing") {
+        let on = int(value)? != 0;
+        return switch(cx, |cx| cx.srv.debug.reply_resizing = on);
+    }
+    Err(subcommand_syntax("debug", &argv[1]))
+}
+
+fn object(cx: &mut Ctx<'_>) -> Done {
+    let now_ms = cx.now_ms;
+    let key = &cx.argv[2];
+    let entry = peek(cx, key).ok_or(NO_SUCH_KEY)?;
+    let text = format!(
+        "Value at:{:p} refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        entry.address(),
+        entry.value().refcount(),
+        entry.encoding().name(),
+        entry.value().len() + 1,
+        entry.lru(),
+        idle_seconds(entry.lru(), now_ms)
+    );
+    cx.reply.status(&text);
+    Ok(())
+}
+
+fn sdslen(cx: &mut Ctx<'_>) -> Done {
+    let key = &cx.argv[2];
+    let entry = peek(cx, key).ok_or(NO_SUCH_KEY)?;
+    let mut scratch = Scratch::default();
+    let (len, room, bytes) = (entry.value().bytes(&mut scratch).len(), entry.room(), entry.memory());
+    let text = format!(
+        "key_sds_len:{}, key_sds_avail:0, key_zmalloc: {bytes}, val_sds_len:{len}, val_sds_avail:{room}, val_zmalloc: {bytes}",
+        key.len()
+    );
+    cx.reply.status(&text);
+    Ok(())
+}
+
+fn populate(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let count = usize::try_from(int(&argv[2])?).map_err(|_| SYNTAX)?;
+    let prefix = if argv.len() > 3 { &argv[3] } else { b"key" };
+    let size = if argv.len() > 4 { usize::try_from(int(&argv[4])?).map_err(|_| SYNTAX)? } else { 0 };
+    let lru = fresh(cx);
+    let keys = db_mut(cx.srv, cx.db);
+    for number in 0..count {
+        let key = [prefix, b":", number.to_string().as_bytes()].concat();
+        if keys.find(&key).is_some() {
+            continue;
+        }
+        let mut value = format!("value:{number}").into_bytes();
+        if size > 0 {
+            value.resize(size, 0);
+        }
+        keys.set(&key, NewValue::encode(&value), Expire::Clear, lru);
+    }
+    switch(cx, |_| {})
+}
+
+fn htstats(cx: &mut Ctx<'_>) -> Done {
+    let number = int(&cx.argv[2])?;
+    let number = usize::try_from(number)
+        .ok()
+        .filter(|&n| n < cx.srv.keys.dbs.len())
+        .ok_or_else(|| Fault::new("ERR Out of range database"))?;
+    let (keys, expires) = db(cx.srv, number).stats();
+    let text = format!("[Dictionary HT]\n{}[Expires HT]\n{}", table_text(&keys), table_text(&expires));
+    cx.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+fn table_text(stats: &TableStats) -> String {
+    let mut text = format!(
+        "Hash table 0 stats (main hash table):\n table size: {}\n number of elements: {}\n",
+        stats.slots, stats.used
+    );
+    if stats.slots_to > 0 {
+        text.push_str(&format!("Hash table 1 stats (rehashing target):\n table size: {}\n", stats.slots_to));
+    }
+    text.push_str(" Distance from the home line:\n");
+    for (distance, count) in stats.distances.iter().enumerate() {
+        text.push_str(&format!("   {distance}: {count}\n"));
+    }
+    text
+}
+
+fn protocol(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let reply = &mut *cx.reply;
+    match argv[2].to_ascii_lowercase().as_slice() {
+        b"string" => reply.bulk(b"Hello World"),
+        b"integer" => reply.int(12345),
+        b"double" => reply.double(3.141),
+        b"null" => reply.null(),
+        b"array" => {
+            reply.array(3);
+            (0..3).for_each(|n| reply.int(n));
+        }
+        b"set" => {
+            reply.set(3);
+            (0..3).for_each(|n| reply.int(n));
+        }
+        b"map" => {
+            reply.map(3);
+            for n in 0..3 {
+                reply.int(n);
+                reply.boolean(n == 1);
+            }
+        }
+        b"attrib" => {
+            if reply.resp == Resp::V3 {
+                reply.attribute(1);
+                reply.bulk(b"key-popularity");
+                reply.array(2);
+                reply.bulk(b"key:123");
+                reply.int(90);
+            }
+            reply.bulk(b"Some real reply following the attribute");
+        }
+        b"push" => {
+            if reply.resp == Resp::V2 {
+                return Err(PUSH_NEEDS_RESP3);
+            }
+            reply.bulk(b"Some real reply following the push reply");
+            reply.push(2);
+            reply.bulk(b"server-cpu-usage");
+            reply.int(42);
+        }
+        b"true" => reply.boolean(true),
+        b"false" => reply.boolean(false),
+        b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
+        b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
+        _ => {
+            return Err(Fault::new(
+                "ERR Wrong protocol type name. Please use one of the following: \
+                 string|integer|double|null|array|set|map|attrib|push|verbatim|true|false",
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! When keys end: EXPIRE and its kin, TTL and its kin, PERSIST.
+
+use table::generic as rows;
+
+use crate::commands::Family;
+use crate::commands::args::{Args, int};
+use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::delete::delete;
+use crate::keyspace::lookup::{db, db_mut, live_place};
+use crate::keyspace::store::{TimeUnit, unix_ms};
+use crate::server::{Ctx, Done};
+use crate::wire::fault::{Fault, invalid_expire};
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::EXPIRE, |cx| expire(cx, TimeUnit::Seconds)),
+    (&rows::PEXPIRE, |cx| expire(cx, TimeUnit::Milliseconds)),
+    (&rows::EXPIREAT, |cx| expire(cx, TimeUnit::UnixSeconds)),
+    (&rows::PEXPIREAT, |cx| expire(cx, TimeUnit::UnixMilliseconds)),
+    (&rows::TTL, |cx| time_left(cx, |at_ms, now_ms| (at_ms - now_ms).max(0).saturating_add(500) / 1000)),
+    (&rows::PTTL, |cx| time_left(cx, |at_ms, now_ms| (at_ms - now_ms).max(0))),
+    (&rows::EXPIRETIME, |cx| time_left(cx, |at_ms, _| at_ms.saturating_add(500) / 1000)),
+    (&rows::PEXPIRETIME, |cx| time_left(cx, |at_ms, _| at_ms)),
+    (&rows::PERSIST, persist),
+];
+
+/// Under which condition EXPIRE sets a time.
+#[derive(Default)]
+struct Condition {
+    /// NX: the key has none.
+    none: bool,
+    /// XX: the key has one.
+    some: bool,
+    /// GT: the new one is later.
+    later: bool,
+    /// LT: the new one is earlier; a key without one never ends.
+    earlier: bool,
+}
+
+fn parse_condition(mut args: Args<'_>) -> Result<Condition, Fault> {
+    let mut condition = Condition::default();
+    while let Some(option) = args.take() {
+        let flag = match option.to_ascii_lowercase().as_slice() {
+            b"nx" => &mut condition.none,
+            b"xx" => &mut condition.some,
+            b"gt" => &mut condition.later,
+            b"lt" => &mut condition.earlier,
+            _ => return Err(Fault::bytes([b"ERR Unsupported option ", option].concat())),
+        };
+        *flag = true;
+    }
+    if condition.none && (condition.some || condition.later || condition.earlier) {
+        return Err(Fault::new("ERR NX and XX, GT or LT options at the same time are not compatible"));
+    }
+    if condition.later && condition.earlier {
+        return Err(Fault::new("ERR GT and LT options at the same time are not compatible"));
+    }
+    Ok(condition)
+}
+
+impl Condition {
+    fn holds(&self, before: Option<i64>, at_ms: i64) -> bool {
+        !(self.none && before.is_some()
+            || self.some && before.is_none()
+            || self.later && before.is_none_or(|before| at_ms <= before)
+            || self.earlier && before.is_some_and(|before| at_ms >= before))
+    }
+}
+
+fn expire(cx: &mut Ctx<'_>, unit: TimeUnit) -> Done {
+    let argv = cx.argv;
+    let key = &argv[1];
+    let condition = parse_condition(Args::from(argv, 3))?;
+    let value = int(&argv[2])?;
+    let at_ms = unix_ms(cx.now_ms, value, unit).ok_or_else(|| invalid_expire(table::full_name(cx.cmd)))?;
+    if live_place(cx.srv, cx.db, key).is_none() || !condition.holds(db(cx.srv, cx.db).expire_of(key), at_ms) {
+        cx.reply.int(0);
+        return Ok(());
+    }
+    if at_ms <= cx.now_ms {
+        delete(cx.srv, cx.db, key, cx.srv.config.lazyfree_lazy_expire);
+    } else {
+        db_mut(cx.srv, cx.db).set_expire(key, Some(at_ms));
+        key_changed(cx.srv, cx.db, key, 1, Event::Generic("expire"));
+    }
+    cx.reply.int(1);
+    Ok(())
+}
+
+fn time_left(cx: &mut Ctx<'_>, show: fn(i64, i64) -> i64) -> Done {
+    let key = &cx.argv[1];
+    let answer = match live_place(cx.srv, cx.db, key) {
+        None => -2,
+        Some(place) => db(cx.srv, cx.db).at(place).expire().map_or(-1, |at_ms| show(at_ms, cx.now_ms)),
+    };
+    cx.reply.int(answer);
+    Ok(())
+}
+
+fn persist(cx: &mut Ctx<'_>) -> Done {
+    let key = &cx.argv[1];
+    let had_time =
+        live_place(cx.srv, cx.db, key).is_some_and(|place| db(cx.srv, cx.db).at(place).expire().is_some());
+    if had_time {
+        db_mut(cx.srv, cx.db).set_expire(key, None);
+        key_changed(cx.srv, cx.db, key, 1, Event::Generic("persist"));
+    }
+    cx.reply.int(i64::from(had_time));
+    Ok(())
+}

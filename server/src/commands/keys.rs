@@ -1,0 +1,220 @@
+//! Keys of any type: DEL, EXISTS, TYPE, RENAME, COPY, MOVE, RANDOMKEY, TOUCH, and whole databases.
+
+use data::value::entry::Entry;
+use table::{generic as rows, server};
+
+use crate::commands::Family;
+use crate::commands::args::{Args, int};
+use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::delete::{delete, flush};
+use crate::keyspace::free::free_entry;
+use crate::keyspace::lookup::{db, db_mut, find_read, fresh, live_place};
+use crate::server::{Ctx, Done};
+use crate::wire::fault::{DB_INDEX, Fault, NO_SUCH_KEY, NOT_INTEGER, SAME_OBJECT, SYNTAX};
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::DEL, |cx| del(cx, cx.srv.config.lazyfree_lazy_user_del)),
+    (&rows::UNLINK, |cx| del(cx, true)),
+    (&rows::EXISTS, exists),
+    (&rows::TYPE, type_of),
+    (&rows::RENAME, rename),
+    (&rows::RENAMENX, renamenx),
+    (&rows::COPY, copy),
+    (&rows::MOVE, move_key),
+    (&rows::RANDOMKEY, randomkey),
+    (&rows::TOUCH, touch),
+    (&server::DBSIZE, dbsize),
+    (&server::FLUSHDB, |cx| flush_command(cx, Some(cx.db))),
+    (&server::FLUSHALL, |cx| flush_command(cx, None)),
+    (&server::SWAPDB, swapdb),
+];
+
+fn del(cx: &mut Ctx<'_>, lazy: bool) -> Done {
+    let argv = cx.argv;
+    let removed = argv.iter().skip(1).filter(|key| delete(cx.srv, cx.db, key, lazy)).count();
+    cx.reply.int(removed as i64);
+    Ok(())
+}
+
+fn count_found(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let found = argv.iter().skip(1).filter(|key| find_read(cx, key).is_some()).count();
+    cx.reply.int(found as i64);
+    Ok(())
+}
+
+fn exists(cx: &mut Ctx<'_>) -> Done {
+    count_found(cx)
+}
+
+fn touch(cx: &mut Ctx<'_>) -> Done {
+    count_found(cx)
+}
+
+fn type_of(cx: &mut Ctx<'_>) -> Done {
+    let key = &cx.argv[1];
+    let name = match live_place(cx.srv, cx.db, key) {
+        Some(place) => db(cx.srv, cx.db).at(place).ty().name(),
+        None => "none",
+    };
+    cx.reply.status(name);
+    Ok(())
+}
+
+/// Moves a key to a name; whether it was done.
+fn rename_to(cx: &mut Ctx<'_>, replace: bool) -> Result<bool, Fault> {
+    let argv = cx.argv;
+    let (from, to) = (&argv[1], &argv[2]);
+    live_place(cx.srv, cx.db, from).ok_or(NO_SUCH_KEY)?;
+    if from == to {
+        return Ok(replace);
+    }
+    if live_place(cx.srv, cx.db, to).is_some() {
+        if !replace {
+            return Ok(false);
+        }
+        delete_replaced(cx, cx.db, to);
+    }
+    let number = cx.db;
+    if let Some(entry) = db_mut(cx.srv, number).remove(from) {
+        // The destination was just seen to be free.
+        let _ = db_mut(cx.srv, number).insert(entry.renamed(to));
+    }
+    key_changed(cx.srv, number, from, 1, Event::Generic("rename_from"));
+    key_changed(cx.srv, number, to, 0, Event::Generic("rename_to"));
+    Ok(true)
+}
+
+/// Removes what a rename or copy is about to overwrite: part of that change, so it does not count by itself.
+fn delete_replaced(cx: &mut Ctx<'_>, number: usize, key: &[u8]) {
+    let lazy = cx.srv.config.lazyfree_lazy_server_del;
+    if let Some(entry) = db_mut(cx.srv, number).remove(key) {
+        free_entry(cx.srv, entry, lazy);
+    }
+}
+
+fn rename(cx: &mut Ctx<'_>) -> Done {
+    rename_to(cx, true)?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn renamenx(cx: &mut Ctx<'_>) -> Done {
+    let renamed = rename_to(cx, false)?;
+    cx.reply.int(i64::from(renamed));
+    Ok(())
+}
+
+/// A database by the number a client gives.
+fn database(cx: &Ctx<'_>, arg: &[u8]) -> Result<usize, Fault> {
+    let number = int(arg)?;
+    usize::try_from(number).ok().filter(|&n| n < cx.srv.keys.dbs.len()).ok_or(DB_INDEX)
+}
+
+fn move_key(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let (key, from) = (&argv[1], cx.db);
+    let to = int(&argv[2]).map_err(|_| NOT_INTEGER).and_then(|_| database(cx, &argv[2]))?;
+    if from == to {
+        return Err(SAME_OBJECT);
+    }
+    if live_place(cx.srv, from, key).is_none() || live_place(cx.srv, to, key).is_some() {
+        cx.reply.int(0);
+        return Ok(());
+    }
+    if let Some(entry) = db_mut(cx.srv, from).remove(key) {
+        // The destination was just seen to be free.
+        let _ = db_mut(cx.srv, to).insert(entry);
+    }
+    key_changed(cx.srv, from, key, 1, Event::Generic("move_from"));
+    key_changed(cx.srv, to, key, 0, Event::Generic("move_to"));
+    cx.reply.int(1);
+    Ok(())
+}
+
+fn copy(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let (from, to) = (&argv[1], &argv[2]);
+    let (mut number, mut replace) = (cx.db, false);
+    let mut args = Args::from(argv, 3);
+    while !args.is_done() {
+        if args.word("replace") {
+            replace = true;
+        } else if args.word_with_value("db") {
+            number = database(cx, args.need()?)?;
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    if number == cx.db && from == to {
+        return Err(SAME_OBJECT);
+    }
+    if live_place(cx.srv, cx.db, from).is_none() {
+        cx.reply.int(0);
+        return Ok(());
+    }
+    if live_place(cx.srv, number, to).is_some() {
+        if !replace {
+            cx.reply.int(0);
+            return Ok(());
+        }
+        delete_replaced(cx, number, to);
+    }
+    let lru = fresh(cx);
+    let entry = db(cx.srv, cx.db).find(from).map(|entry| Entry::new(to, entry.content(), entry.expire(), lru));
+    if let Some(entry) = entry {
+        // The destination was just seen to be free.
+        let _ = db_mut(cx.srv, number).insert(entry);
+    }
+    key_changed(cx.srv, number, to, 1, Event::Generic("copy_to"));
+    cx.reply.int(1);
+    Ok(())
+}
+
+fn randomkey(cx: &mut Ctx<'_>) -> Done {
+    // Keys whose time is over are removed on the way; when nearly all are over, one of them will do.
+    for _ in 0..100 {
+        let keys = &mut cx.srv.keys;
+        let Some(key) = keys.dbs[cx.db].db.random(&mut keys.rng).map(|entry| entry.key().to_vec()) else { break };
+        if live_place(cx.srv, cx.db, &key).is_some() {
+            cx.reply.bulk(&key);
+            return Ok(());
+        }
+    }
+    cx.reply.null();
+    Ok(())
+}
+
+fn dbsize(cx: &mut Ctx<'_>) -> Done {
+    let keys = db(cx.srv, cx.db).len();
+    cx.reply.int(keys as i64);
+    Ok(())
+}
+
+fn flush_command(cx: &mut Ctx<'_>, number: Option<usize>) -> Done {
+    let argv = cx.argv;
+    let lazy = match argv.len() {
+        1 => cx.srv.config.lazyfree_lazy_user_flush,
+        2 if argv[1].eq_ignore_ascii_case(b"async") => true,
+        2 if argv[1].eq_ignore_ascii_case(b"sync") => false,
+        _ => return Err(SYNTAX),
+    };
+    let removed = flush(cx.srv, number, lazy);
+    cx.srv.stats.dirty += removed as u64;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn swapdb(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let first = int(&argv[1]).map_err(|_| Fault::new("ERR invalid first DB index"))?;
+    let second = int(&argv[2]).map_err(|_| Fault::new("ERR invalid second DB index"))?;
+    let count = cx.srv.keys.dbs.len();
+    let valid = |n: i64| usize::try_from(n).ok().filter(|&n| n < count).ok_or(DB_INDEX);
+    let (first, second) = (valid(first)?, valid(second)?);
+    cx.srv.keys.dbs.swap(first, second);
+    cx.srv.stats.dirty += 1;
+    cx.reply.ok();
+    Ok(())
+}

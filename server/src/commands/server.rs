@@ -1,0 +1,89 @@
+//! The server as a whole: INFO, TIME, SHUTDOWN, LOLWUT.
+
+use data::util::rand::Rng;
+use table::server as rows;
+
+use crate::commands::Family;
+use crate::commands::args::Args;
+use crate::config::values::ShutdownFlags;
+use crate::house::shutdown::{ShutdownOutcome, shut_down};
+use crate::report::info;
+use crate::server::{Ctx, Done};
+use crate::session::close::close_after_reply;
+use crate::sys::clock;
+use crate::wire::fault::{NO_SHUTDOWN, SHUTDOWN_FAILED, SYNTAX};
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::INFO, info_command),
+    (&rows::TIME, time),
+    (&rows::SHUTDOWN, shutdown),
+    (&rows::LOLWUT, lolwut),
+];
+
+fn info_command(cx: &mut Ctx<'_>) -> Done {
+    let text = info::answer(cx.srv, cx.argv.iter().skip(1));
+    cx.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+fn time(cx: &mut Ctx<'_>) -> Done {
+    let now_us = clock::unix_us();
+    cx.reply.array(2);
+    cx.reply.bulk_int(now_us / 1_000_000);
+    cx.reply.bulk_int(now_us % 1_000_000);
+    Ok(())
+}
+
+fn shutdown(cx: &mut Ctx<'_>) -> Done {
+    let mut args = Args::from(cx.argv, 1);
+    let mut flags = ShutdownFlags::default();
+    let mut abort = false;
+    while !args.is_done() {
+        let flag = if args.word("nosave") {
+            &mut flags.nosave
+        } else if args.word("save") {
+            &mut flags.save
+        } else if args.word("now") {
+            &mut flags.now
+        } else if args.word("force") {
+            &mut flags.force
+        } else if args.word("abort") {
+            &mut abort
+        } else {
+            return Err(SYNTAX);
+        };
+        *flag = true;
+    }
+    let others = flags != ShutdownFlags::default();
+    if (abort && others) || (flags.save && flags.nosave) {
+        return Err(SYNTAX);
+    }
+    if abort {
+        return Err(NO_SHUTDOWN);
+    }
+    let id = cx.client_id();
+    if shut_down(cx.srv, flags) == ShutdownOutcome::Refused {
+        return Err(SHUTDOWN_FAILED);
+    }
+    close_after_reply(cx.srv, id);
+    Ok(())
+}
+
+/// A field of squares, each turned a little more than the one above it, and the version.
+fn lolwut(cx: &mut Ctx<'_>) -> Done {
+    const ROWS: usize = 6;
+    const COLUMNS: usize = 33;
+    let mut rng = Rng::new(clock::monotonic_ns());
+    let mut text = String::new();
+    for row in 0..ROWS {
+        for _ in 0..COLUMNS {
+            let disorder = rng.below(ROWS as u64) as usize;
+            text.push(if disorder < row { ['▖', '▚', '▞', '▟'][rng.below(4) as usize] } else { '▪' });
+        }
+        text.push('\n');
+    }
+    text.push_str(&format!("\nSquares losing their order. Redis ver. {}\n", env!("CARGO_PKG_VERSION")));
+    cx.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}

@@ -1,0 +1,407 @@
+//! Reading configuration: files, standard input, the command line, all as one text after the other.
+//!
+//! A line is a directive and its words, quoted as `data::util::split` has it; a line that begins with `#` is a comment.
+//! Later lines win, but for directives that accumulate. `include` reads files where it stands, relative to the working
+//! directory that `dir` has set by then; a pattern that fits no file is nothing.
+//!
+//! The first line that is not right ends it all, and the error says which file, which line and why in the form that
+//! tools know from Redis.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use data::util::glob;
+use data::util::sha::sha256_hex;
+use data::util::split::split;
+
+use crate::config::params::Params;
+use crate::config::row::{Flags, Row, WRONG_ARGS};
+use crate::config::special::{dir_text, reason};
+use crate::config::table;
+
+/// How deep files may include each other; a circle ends here.
+const MAX_DEPTH: usize = 16;
+
+/// What a line is told whose quotes do not match.
+const UNBALANCED: &str = "Unbalanced quotes in configuration line";
+
+/// Directives of old, which are read over.
+const FORGOTTEN: [&str; 3] =
+    ["list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"];
+
+/// A text with directives.
+pub struct Source {
+    /// What errors call it.
+    pub name: String,
+    /// The text.
+    pub text: Vec<u8>,
+}
+
+/// Why a line cannot be taken.
+enum Problem {
+    /// What is wrong with it.
+    Line(String),
+    /// Something in a file that it includes, told in full.
+    Inside(String),
+}
+
+impl From<&str> for Problem {
+    fn from(reason: &str) -> Self {
+        Problem::Line(reason.to_owned())
+    }
+}
+
+impl From<String> for Problem {
+    fn from(reason: String) -> Self {
+        Problem::Line(reason)
+    }
+}
+
+/// The files at a path, which may be a pattern.
+///
+/// # Errors
+/// A sentence: a file cannot be read.
+pub fn open(path: &Path) -> Result<Vec<Source>, String> {
+    let has_pattern = path.to_string_lossy().contains(['*', '?', '[']);
+    let paths = if has_pattern { expand(path) } else { vec![path.to_owned()] };
+    let sources = paths.into_iter().map(|path| {
+        let name = path.display().to_string();
+        match fs::read(&path) {
+            Ok(text) => Ok(Source { name, text }),
+            Err(error) => {
+                Err(format!("Fatal error, can't open config file '{name}': {}", reason(&error)))
+            }
+        }
+    });
+    sources.collect()
+}
+
+/// Reads texts onto the defaults.
+///
+/// # Errors
+/// The text, several lines of it, that tells which line is wrong and why.
+pub fn load(sources: &[Source]) -> Result<Params, String> {
+    let mut loader = Loader { params: Params::default(), seen: Vec::new(), depth: 0 };
+    for source in sources {
+        loader.read(source)?;
+    }
+    let mut params = loader.params;
+    params.dir = dir_text(&params);
+    params.settle();
+    Ok(params)
+}
+
+struct Loader {
+    params: Params,
+    /// Accumulating directives that had a line already.
+    seen: Vec<&'static str>,
+    depth: usize,
+}
+
+impl Loader {
+    fn read(&mut self, source: &Source) -> Result<(), String> {
+        for (index, line) in source.text.split(|&byte| byte == b'\n').enumerate() {
+            let line = line.trim_ascii();
+            if line.is_empty() || line[0] == b'#' {
+                continue;
+            }
+            self.line(line).map_err(|problem| match problem {
+                Problem::Line(reason) => fatal(&source.name, index + 1, line, &reason),
+                Problem::Inside(whole) => whole,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), Problem> {
+        let words = split(line).map_err(|_| UNBALANCED)?;
+        let Some((name, args)) = words.split_first() else { return Ok(()) };
+        if let Some(named) = table::find(name) {
+            return Ok(self.directive(named.row, args)?);
+        }
+        match (name.to_ascii_lowercase().as_slice(), args) {
+            (b"include", [path]) => self.include(path),
+            (b"rename-command", [old, new]) => Ok(self.rename(old, new)?),
+            (b"user", [_, ..]) => Ok(self.user(args)?),
+            (b"loadmodule", [_, ..]) => Err("modules cannot be loaded".into()),
+            (b"sentinel", []) => Ok(()),
+            (b"sentinel", _) => Err("sentinel directive while not in sentinel mode".into()),
+            (name, [_]) if FORGOTTEN.iter().any(|old| old.as_bytes() == name) => Ok(()),
+            (name, _) if name.contains(&b'.') => Err(
+                "Module Configuration detected without loadmodule directive: modules cannot be loaded".into(),
+            ),
+            _ => Err("Bad directive or wrong number of arguments".into()),
+        }
+    }
+
+    fn directive(&mut self, row: &'static Row, args: &[Vec<u8>]) -> Result<(), String> {
+        let inner;
+        let mut words: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        if !row.flags.contains(Flags::MULTI_ARG) {
+            if words.len() != 1 {
+                return Err(WRONG_ARGS.into());
+            }
+        } else if let [all] = args
+            && !all.is_empty()
+        {
+            // `--save "900 1"`: the words may come in one piece.
+            inner = split(all).map_err(|_| UNBALANCED)?;
+            words = inner.iter().map(Vec::as_slice).collect();
+        }
+        let before;
+        if row.flags.contains(Flags::ACCUMULATES) && words != [b""] {
+            if self.seen.contains(&row.name) {
+                before = row.get(&self.params);
+                let earlier = before.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+                words = earlier.chain(words).collect();
+            }
+            self.seen.push(row.name);
+        }
+        row.set(&mut self.params, &words)
+    }
+
+    fn include(&mut self, path: &[u8]) -> Result<(), Problem> {
+        if self.depth == MAX_DEPTH {
+            return Err("files include each other too deeply".into());
+        }
+        let path = str::from_utf8(path).map_err(|_| "the path must be valid UTF-8")?;
+        let sources = open(&Path::new(&self.params.dir).join(path))?;
+        self.depth += 1;
+        for source in &sources {
+            self.read(source).map_err(Problem::Inside)?;
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Commands go by the names that earlier lines have left them.
+    fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), String> {
+        let text = |word: &[u8]| String::from_utf8(word.to_vec()).map_err(|_| "a name must be valid UTF-8");
+        let (old, new) = (text(old)?, text(new)?);
+        let renamed = &mut self.params.rename_command;
+        let at = renamed.iter().position(|(_, name)| name.eq_ignore_ascii_case(&old));
+        let own = |renamed: &[(String, String)], name: &str| {
+            table_has(name) && !renamed.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+        };
+        if at.is_none_or(|_| old.is_empty()) && !own(renamed, &old) {
+            return Err("No such command in rename-command".into());
+        }
+        let original = at.map_or(old, |at| renamed.remove(at).0);
+        renamed.push((original, String::new()));
+        let taken = renamed.iter().any(|(_, name)| name.eq_ignore_ascii_case(&new));
+        if !new.is_empty() && (taken || own(renamed, &new)) {
+            return Err("Target command name already exists".into());
+        }
+        if let Some(last) = renamed.last_mut() {
+            last.1 = new;
+        }
+        Ok(())
+    }
+
+    /// A `user` line that says of the default user what it is anyway is taken: Redis writes one into each file it
+    /// rewrites. Anything else would be a right, or a lack of one, that is not kept.
+    fn user(&self, words: &[Vec<u8>]) -> Result<(), String> {
+        let password = &self.params.requirepass;
+        let hash = format!("#{}", String::from_utf8_lossy(&sha256_hex(password)));
+        let secret = if password.is_empty() { "nopass" } else { &hash };
+        let mut missing = vec![
+            vec!["on"],
+            vec![secret],
+            vec!["~*", "allkeys"],
+            vec!["&*", "allchannels"],
+            vec!["+@all", "allcommands"],
+        ];
+        for rule in &words[1..] {
+            let is = |name: &&str| name.as_bytes().eq_ignore_ascii_case(rule);
+            match missing.iter().position(|names| names.iter().any(is)) {
+                Some(at) => drop(missing.remove(at)),
+                None if is(&"sanitize-payload") => {}
+                None => missing.push(Vec::new()),
+            }
+        }
+        if words[0] == b"default" && missing.is_empty() {
+            return Ok(());
+        }
+        let name = String::from_utf8_lossy(&words[0]);
+        Err(format!("Error in user declaration '{name}': there are no users beside the default one, who may do all, yet"))
+    }
+}
+
+fn table_has(name: &str) -> bool {
+    ::table::lookup(name.as_bytes()).is_some()
+}
+
+fn fatal(name: &str, line_number: usize, line: &[u8], reason: &str) -> String {
+    format!(
+        "\n*** FATAL CONFIG FILE ERROR (Redis {}) ***\n\
+         Reading the configuration file, at line {line_number} of {name}\n\
+         >>> '{}'\n\
+         {reason}",
+        env!("CARGO_PKG_VERSION"),
+        String::from_utf8_lossy(line),
+    )
+}
+
+/// The paths that fit a pattern, in order. A name that begins with a dot must be asked for with one.
+fn expand(pattern: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![PathBuf::new()];
+    for component in pattern.components() {
+        let Component::Normal(part) = component else {
+            paths.iter_mut().for_each(|path| path.push(component));
+            continue;
+        };
+        let part = part.as_encoded_bytes();
+        if part.iter().any(|byte| b"*?[".contains(byte)) {
+            paths = paths.iter().flat_map(|path| matching(path, part)).collect();
+        } else {
+            paths.iter_mut().for_each(|path| path.push(component));
+        }
+    }
+    paths.retain(|path| path.exists());
+    paths
+}
+
+fn matching(dir: &Path, pattern: &[u8]) -> Vec<PathBuf> {
+    let listed = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    let Ok(entries) = fs::read_dir(listed) else { return Vec::new() };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let mut found: Vec<PathBuf> = names
+        .filter(|name| {
+            let bytes = name.as_encoded_bytes();
+            (bytes[0] != b'.' || pattern[0] == b'.') && glob::matches(pattern, bytes, false)
+        })
+        .map(|name| dir.join(name))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Source, expand, load, open};
+    use crate::config::params::Params;
+    use crate::config::table;
+
+    fn read(text: &str) -> Result<Params, String> {
+        load(&[Source { name: "test.conf".into(), text: text.into() }])
+    }
+
+    /// What a text makes of a directive.
+    fn value(text: &str, name: &str) -> String {
+        let params = read(text).expect(text);
+        let row = table::find(name.as_bytes()).expect(name).row;
+        String::from_utf8(row.get(&params)).expect(name)
+    }
+
+    #[test]
+    fn lines_are_read() {
+        let rows = [
+            ("# comment\n\n  port 7000  \r\n", "port", "7000"),
+            ("PORT 7000\nport 7001", "port", "7001"),
+            ("port \"7000\"", "port", "7000"),
+            ("requirepass 'a b\\'c'", "requirepass", "a b'c"),
+            ("requirepass \"\\x41\\n\"", "requirepass", "A\n"),
+            ("slave-priority 5", "replica-priority", "5"),
+            ("save 900 1\nsave 300 10", "save", "900 1 300 10"),
+            ("save 900 1\nsave \"\"", "save", ""),
+            ("save \"\"\nsave 1 2", "save", "1 2"),
+            ("save \"900 1 300 10\"", "save", "900 1 300 10"),
+            ("bind 127.0.0.1 ::1\nbind \"10.0.0.1 10.0.0.2\"", "bind", "10.0.0.1 10.0.0.2"),
+            ("bind", "bind", ""),
+            ("hz 0", "hz", "1"),
+            ("list-max-ziplist-value 4\nlua-replicate-commands yes", "port", "6379"),
+            ("replicaof no one", "replicaof", ""),
+            ("user default on nopass sanitize-payload ~* &* +@all", "requirepass", ""),
+            (
+                "requirepass foo\nuser default on \
+                 #2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae ~* &* +@all",
+                "requirepass",
+                "foo",
+            ),
+        ];
+        for (text, name, expected) in rows {
+            assert_eq!(value(text, name), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_name_file_line_and_cause() {
+        let rows = [
+            ("port x", "argument couldn't be parsed into an integer"),
+            ("port", "wrong number of arguments"),
+            ("port 1 2", "wrong number of arguments"),
+            ("port \"1", "Unbalanced quotes in configuration line"),
+            ("bind '1 \"2'", "Unbalanced quotes in configuration line"),
+            ("nope 1", "Bad directive or wrong number of arguments"),
+            ("include", "Bad directive or wrong number of arguments"),
+            ("rename-command nope x", "No such command in rename-command"),
+            ("rename-command get set", "Target command name already exists"),
+            ("sentinel monitor x", "sentinel directive while not in sentinel mode"),
+            ("include /no/such/file", "Fatal error, can't open config file '/no/such/file': No such file or directory"),
+            ("dir /no/such/dir", "No such file or directory"),
+        ];
+        for (text, reason) in rows {
+            let expected = format!(
+                "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.6) ***\n\
+                 Reading the configuration file, at line 2 of test.conf\n>>> '{text}'\n{reason}"
+            );
+            assert_eq!(read(&format!("# first\n{text}\nport 1")).err(), Some(expected));
+        }
+        for text in [
+            "loadmodule x.so",
+            "user bob on",
+            "user default on nopass",
+            "user default on nopass ~* &* +@all -get",
+            "appendonly yes",
+            "slaveof 127.0.0.1 1",
+            "module.option 1",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn commands_are_renamed_in_turn() {
+        let rows = [
+            ("rename-command GET fetch", vec![("GET", "fetch")]),
+            ("rename-command get \"\"", vec![("get", "")]),
+            ("rename-command get g\nrename-command G h", vec![("get", "h")]),
+            ("rename-command get g\nrename-command set get", vec![("get", "g"), ("set", "get")]),
+            ("rename-command get GET", vec![("get", "GET")]),
+        ];
+        for (text, expected) in rows {
+            let params = read(text).expect(text);
+            let got: Vec<_> =
+                params.rename_command.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
+            assert_eq!(got, expected, "{text}");
+        }
+        assert!(read("rename-command get \"\"\nrename-command get x").is_err());
+        assert!(read("rename-command get \"\"\nrename-command \"\" x").is_err());
+        assert!(read("rename-command get a\nrename-command set A").is_err());
+    }
+
+    #[test]
+    fn files_are_included_by_name_and_by_pattern() {
+        let dir = std::env::temp_dir().join(format!("redis-include-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("conf.d")).expect("a directory");
+        let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).expect(name);
+        write("conf.d/10.conf", "port 10\ntimeout 10");
+        write("conf.d/20.conf", "port 20");
+        write("conf.d/.30.conf", "port 30");
+        write("circle.conf", &format!("include {}/circle.conf", dir.display()));
+        write("bad.conf", "\nport bad");
+        let text = |include: &str| format!("dir {}\ninclude {include}", dir.display());
+        assert_eq!(value(&text("conf.d/*.conf"), "port"), "20");
+        assert_eq!(value(&text("conf.d/[1]0.con?"), "port"), "10");
+        assert_eq!(value(&text("conf.d/*.none"), "port"), "6379");
+        let error = read(&text("bad.conf")).err().expect("a bad line");
+        assert!(error.contains(&format!("at line 2 of {}/bad.conf\n>>> 'port bad'", dir.display())));
+        assert!(read(&text("circle.conf")).err().expect("a circle").ends_with("too deeply"));
+        assert_eq!(expand(&dir.join("c*.d/*")).len(), 2);
+        assert!(open(&dir.join("missing")).is_err());
+        assert!(open(Path::new("/dev")).is_err());
+        std::fs::remove_dir_all(&dir).expect("to tidy up");
+    }
+}

@@ -1,0 +1,12 @@
+//! The configuration: typed values, the rows of the directives, the file and its rewriting.
+
+pub mod choice;
+pub mod file;
+pub mod params;
+pub mod rewrite;
+pub mod row;
+pub mod rows;
+pub mod special;
+pub mod table;
+pub mod title;
+pub mod values;

@@ -1,0 +1,91 @@
+//! TLS: certificates, protocols, sessions.
+
+use conn::tls::context::AuthClients;
+
+use crate::config::row::{Effect, Flags, INT, Row, choice, int, option, text, yes_no};
+use crate::{choice, field};
+
+/// The rows.
+pub static ROWS: &[Row] = &[
+    int("tls-port", field!(tls_port), 0, 65535)
+        .default("0")
+        .effect(Effect::TlsPort)
+        .doc("The port for TLS connections; 0 closes it."),
+    option("tls-cert-file", field!(tls.cert_file))
+        .flags(Flags::VOLATILE)
+        .effect(Effect::Tls)
+        .doc("File of the server's certificate, and of the chain behind it, in PEM."),
+    option("tls-key-file", field!(tls.key_file))
+        .flags(Flags::VOLATILE)
+        .effect(Effect::Tls)
+        .doc("File of the key to that certificate, in PEM."),
+    option("tls-key-file-pass", field!(tls.key_file_pass))
+        .flags(Flags::SENSITIVE)
+        .effect(Effect::Tls)
+        .doc("Password of that key's file, if it has one."),
+    option("tls-client-cert-file", field!(tls.client_cert_file))
+        .flags(Flags::VOLATILE)
+        .effect(Effect::Tls)
+        .doc("File of the certificate that the server shows on links it opens itself; without one it shows its own."),
+    option("tls-client-key-file", field!(tls.client_key_file))
+        .flags(Flags::VOLATILE)
+        .effect(Effect::Tls)
+        .doc("File of the key to that certificate."),
+    option("tls-client-key-file-pass", field!(tls.client_key_file_pass))
+        .flags(Flags::SENSITIVE)
+        .effect(Effect::Tls)
+        .doc("Password of that key's file, if it has one."),
+    option("tls-dh-params-file", field!(tls.dh_params_file))
+        .flags(Flags::VOLATILE)
+        .effect(Effect::Tls)
+        .doc("File of Diffie-Hellman parameters for old clients; without one OpenSSL chooses them."),
+    option("tls-ca-cert-file", field!(tls.ca_cert_file))
+        .flags(Flags::VOLATILE)
+        .effect(Effect::Tls)
+        .doc("File of the certificates by which peers are verified."),
+    option("tls-ca-cert-dir", field!(tls.ca_cert_dir))
+        .flags(Flags::VOLATILE)
+        .effect(Effect::Tls)
+        .doc("Directory of such certificates, under their hashes as openssl rehash names them."),
+    choice("tls-auth-clients", choice!(tls.auth_clients: AuthClients))
+        .default("yes")
+        .effect(Effect::Tls)
+        .doc("Whether a client must show a certificate (yes), may (optional), or is not asked (no)."),
+    yes_no("tls-replication", field!(tls_replication))
+        .default("no")
+        .effect(Effect::Tls)
+        .doc("Links to a primary use TLS."),
+    yes_no("tls-cluster", field!(tls_cluster))
+        .default("no")
+        .effect(Effect::Tls)
+        .doc("Links between the nodes of a cluster use TLS."),
+    option("tls-protocols", field!(tls.protocols))
+        .effect(Effect::Tls)
+        .doc("Protocol versions to accept, of TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; unset means the last two."),
+    option("tls-ciphers", field!(tls.ciphers))
+        .effect(Effect::Tls)
+        .doc("Ciphers up to TLS 1.2, as openssl ciphers takes them; unset means OpenSSL's choice."),
+    option("tls-ciphersuites", field!(tls.ciphersuites))
+        .effect(Effect::Tls)
+        .doc("Ciphersuites of TLS 1.3, separated by colons; unset means OpenSSL's choice."),
+    text("tls-groups", field!(tls.groups))
+        .default("X25519:P-256")
+        .effect(Effect::Tls)
+        .doc("Groups for the exchange of keys, the preferred first, separated by colons."),
+    yes_no("tls-prefer-server-ciphers", field!(tls.prefer_server_ciphers))
+        .default("no")
+        .effect(Effect::Tls)
+        .doc("The server's order of ciphers counts, not the client's."),
+    yes_no("tls-session-caching", field!(tls.session_caching))
+        .default("yes")
+        .effect(Effect::Tls)
+        .doc("Clients may resume a session without a full handshake."),
+    int("tls-session-cache-size", field!(tls.session_cache_size), 0, INT)
+        .default("20480")
+        .effect(Effect::Tls)
+        .doc("How many sessions are kept; 0 is no limit."),
+    int("tls-session-cache-timeout", field!(tls.session_cache_timeout), 0, INT)
+        .default("300")
+        .effect(Effect::Tls)
+        .doc("Seconds for which a session can be resumed."),
+];

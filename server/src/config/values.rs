@@ -1,0 +1,345 @@
+//! Types of the values of directives: lists of words, limits, classes of events.
+
+use bitflags::bitflags;
+use conn::tls::context::AuthClients;
+
+use crate::choices;
+use crate::config::choice::Choice;
+use crate::sys::log::Level;
+
+choices! {
+    /// `maxmemory-policy`: which keys go when memory is short.
+    MaxmemoryPolicy {
+        /// Of the keys with an expiry, one that was not used for long.
+        VolatileLru = "volatile-lru",
+        /// Of the keys with an expiry, one that is seldom used.
+        VolatileLfu = "volatile-lfu",
+        /// Of the keys with an expiry, any.
+        VolatileRandom = "volatile-random",
+        /// Of the keys with an expiry, one that expires soon.
+        VolatileTtl = "volatile-ttl",
+        /// One that was not used for long.
+        AllkeysLru = "allkeys-lru",
+        /// One that is seldom used.
+        AllkeysLfu = "allkeys-lfu",
+        /// Any.
+        AllkeysRandom = "allkeys-random",
+        /// None; writes are refused.
+        #[default]
+        Noeviction = "noeviction",
+    }
+}
+
+impl MaxmemoryPolicy {
+    /// The word of the policy, for INFO.
+    pub fn name(self) -> &'static str {
+        self.word()
+    }
+
+    /// Whether entries count how often they are used, and not when.
+    pub fn is_lfu(self) -> bool {
+        matches!(self, MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu)
+    }
+
+    /// Whether the choice needs to know when entries were used.
+    pub fn is_lru(self) -> bool {
+        matches!(self, MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::AllkeysLru)
+    }
+
+    /// Whether keys without an expiry may go.
+    pub fn is_allkeys(self) -> bool {
+        matches!(
+            self,
+            MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::AllkeysRandom
+        )
+    }
+}
+
+choices! {
+    /// `appendfsync`: how soon the append-only file reaches the disk.
+    AppendFsync {
+        /// Once per second.
+        #[default]
+        Everysec = "everysec",
+        /// Before each reply.
+        Always = "always",
+        /// When the system likes.
+        No = "no",
+    }
+}
+
+choices! {
+    /// `repl-diskless-load`: how a replica takes the data set of its primary.
+    DisklessLoad {
+        /// From a file.
+        #[default]
+        Disabled = "disabled",
+        /// From the socket, when there is nothing to lose.
+        OnEmptyDb = "on-empty-db",
+        /// From the socket, beside the old data set.
+        Swapdb = "swapdb",
+    }
+}
+
+choices! {
+    /// `acl-pubsub-default`: which channels a new user may use.
+    AclPubsubDefault {
+        /// All.
+        Allchannels = "allchannels",
+        /// None.
+        #[default]
+        Resetchannels = "resetchannels",
+    }
+}
+
+choices! {
+    /// `sanitize-dump-payload`: whose payloads are checked to the last byte.
+    SanitizeDumpPayload {
+        /// Nobody's.
+        #[default]
+        No = "no",
+        /// Everybody's.
+        Yes = "yes",
+        /// Those of clients, not those of a primary or of files.
+        Clients = "clients",
+    }
+}
+
+choices! {
+    /// `cluster-preferred-endpoint-type`: what a client is told to connect to.
+    EndpointType {
+        /// The address.
+        #[default]
+        Ip = "ip",
+        /// The announced name.
+        Hostname = "hostname",
+        /// Nothing: the client goes on with the name it knows.
+        UnknownEndpoint = "unknown-endpoint",
+    }
+}
+
+choices! {
+    /// `propagation-error-behavior`: what a replicated command that fails leads to.
+    PropagationError {
+        /// Nothing.
+        #[default]
+        Ignore = "ignore",
+        /// The end of the process.
+        Panic = "panic",
+        /// The end of the process, on replicas.
+        PanicOnReplicas = "panic-on-replicas",
+    }
+}
+
+choices! {
+    /// Who may use a protected command or directive.
+    Allow {
+        /// Nobody.
+        #[default]
+        No = "no",
+        /// Everybody.
+        Yes = "yes",
+        /// Clients of this machine.
+        Local = "local",
+    }
+}
+
+choices! {
+    /// `supervised`: who is told that the server is ready.
+    Supervised {
+        /// upstart, by stopping once.
+        Upstart = "upstart",
+        /// systemd, over its notify socket.
+        Systemd = "systemd",
+        /// Whoever the environment names.
+        Auto = "auto",
+        /// Nobody.
+        #[default]
+        No = "no",
+    }
+}
+
+/// `oom-score-adj`: whether the server sets its own score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OomScoreAdj {
+    /// The system's value stays.
+    #[default]
+    No,
+    /// Values are added to what the process had at start.
+    Relative,
+    /// Values are set as they are.
+    Absolute,
+}
+
+impl Choice for OomScoreAdj {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("no", OomScoreAdj::No),
+        ("yes", OomScoreAdj::Relative),
+        ("relative", OomScoreAdj::Relative),
+        ("absolute", OomScoreAdj::Absolute),
+    ];
+}
+
+impl Choice for Level {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("debug", Level::Debug),
+        ("verbose", Level::Verbose),
+        ("notice", Level::Notice),
+        ("warning", Level::Warning),
+        ("nothing", Level::Nothing),
+    ];
+}
+
+impl Choice for AuthClients {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("no", AuthClients::No),
+        ("yes", AuthClients::Yes),
+        ("optional", AuthClients::Optional),
+    ];
+}
+
+/// `client-output-buffer-limit` of one class of clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputLimit {
+    /// Bytes at which a client is closed at once; 0 is no limit.
+    pub hard: u64,
+    /// Bytes at which it is closed after `soft_seconds`; 0 is no limit.
+    pub soft: u64,
+    /// See `soft`.
+    pub soft_seconds: i64,
+}
+
+/// The classes of clients with output limits of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientClass {
+    /// Everybody else.
+    Normal = 0,
+    /// Replicas.
+    Replica = 1,
+    /// Subscribers.
+    PubSub = 2,
+}
+
+/// How SHUTDOWN, or a signal, was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownFlags {
+    /// Save even when no save points are configured.
+    pub save: bool,
+    /// Do not save.
+    pub nosave: bool,
+    /// Do not wait for replicas.
+    pub now: bool,
+    /// Go even when saving fails.
+    pub force: bool,
+}
+
+/// One `save` point: a snapshot is due after `seconds` with at least `changes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavePoint {
+    /// Seconds since the latest snapshot.
+    pub seconds: i64,
+    /// Keys changed since then.
+    pub changes: i64,
+}
+
+bitflags! {
+    /// `notify-keyspace-events`: which events are published, and on which channels.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct EventClasses: u16 {
+        /// `K`: on the channel of the key.
+        const KEYSPACE = 1 << 0;
+        /// `E`: on the channel of the event.
+        const KEYEVENT = 1 << 1;
+        /// `g`: DEL, EXPIRE, RENAME and other commands for any type.
+        const GENERIC = 1 << 2;
+        /// `$`: strings.
+        const STRING = 1 << 3;
+        /// `l`: lists.
+        const LIST = 1 << 4;
+        /// `s`: sets.
+        const SET = 1 << 5;
+        /// `h`: hashes.
+        const HASH = 1 << 6;
+        /// `z`: sorted sets.
+        const ZSET = 1 << 7;
+        /// `x`: a key expired.
+        const EXPIRED = 1 << 8;
+        /// `e`: a key was evicted.
+        const EVICTED = 1 << 9;
+        /// `t`: streams.
+        const STREAM = 1 << 10;
+        /// `d`: keys of modules.
+        const MODULE = 1 << 11;
+        /// `m`: a key was looked for and is not there.
+        const KEY_MISS = 1 << 12;
+        /// `n`: a key that was not there before.
+        const NEW = 1 << 13;
+        /// `A`: the classes `g$lshzxetd`.
+        const ALL = 0b1111_1111_1100;
+    }
+}
+
+/// Letters of the classes, in the order in which they are shown.
+const LETTERS: [(u8, EventClasses); 14] = [
+    (b'g', EventClasses::GENERIC),
+    (b'$', EventClasses::STRING),
+    (b'l', EventClasses::LIST),
+    (b's', EventClasses::SET),
+    (b'h', EventClasses::HASH),
+    (b'z', EventClasses::ZSET),
+    (b'x', EventClasses::EXPIRED),
+    (b'e', EventClasses::EVICTED),
+    (b't', EventClasses::STREAM),
+    (b'd', EventClasses::MODULE),
+    (b'n', EventClasses::NEW),
+    (b'K', EventClasses::KEYSPACE),
+    (b'E', EventClasses::KEYEVENT),
+    (b'm', EventClasses::KEY_MISS),
+];
+
+impl EventClasses {
+    /// The classes that letters name; `None` when one names nothing.
+    pub fn of_letters(letters: &[u8]) -> Option<Self> {
+        let mut classes = EventClasses::empty();
+        for &letter in letters {
+            classes |= match LETTERS.iter().find(|(known, _)| *known == letter) {
+                Some((_, class)) => *class,
+                None if letter == b'A' => EventClasses::ALL,
+                None => return None,
+            };
+        }
+        Some(classes)
+    }
+
+    /// The letters of the classes. `n` is shown beside `A` too, where Redis 7.2 loses it and a rewritten file with it.
+    pub fn letters(self) -> String {
+        let all = self.contains(EventClasses::ALL);
+        let shown = if all { self - EventClasses::ALL } else { self };
+        let single = LETTERS.iter().filter(|(_, class)| shown.contains(*class));
+        let single = single.map(|(letter, _)| char::from(*letter));
+        all.then_some('A').into_iter().chain(single).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EventClasses;
+
+    #[test]
+    fn event_classes_read_back() {
+        let rows: &[(&str, &str)] = &[
+            ("", ""),
+            ("KEA", "AKE"),
+            ("mKg", "gKm"),
+            ("g$lshzxetd", "A"),
+            ("AnK", "AnK"),
+            ("Ex", "xE"),
+            ("ggg", "g"),
+        ];
+        for (letters, shown) in rows {
+            let classes = EventClasses::of_letters(letters.as_bytes());
+            assert_eq!(classes.map(EventClasses::letters).as_deref(), Some(*shown));
+        }
+        assert_eq!(EventClasses::of_letters(b"Kq"), None);
+    }
+}

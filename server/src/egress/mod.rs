@@ -1,0 +1,4 @@
+//! Bytes and messages on their way out.
+
+pub mod flush;
+pub mod push;

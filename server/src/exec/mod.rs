@@ -1,0 +1,6 @@
+//! From arguments to an executed command.
+
+pub mod call;
+pub mod gate;
+pub mod process;
+pub mod refuse;

@@ -1,0 +1,10 @@
+//! The house keeping: start, clockwork, the page before sleep, the end.
+
+pub mod before_sleep;
+pub mod certificates;
+pub mod command_line;
+pub mod crash;
+pub mod cron;
+pub mod logo;
+pub mod shutdown;
+pub mod start;

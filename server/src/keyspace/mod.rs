@@ -1,0 +1,10 @@
+//! Deeds on keys that commands share.
+
+pub mod change;
+pub mod delete;
+pub mod expire;
+pub mod expired;
+pub mod free;
+pub mod lookup;
+pub mod recency;
+pub mod store;

@@ -1,0 +1,14 @@
+//! What the server says about itself.
+
+pub mod client_line;
+pub mod clients;
+pub mod commandstats;
+pub mod cpu;
+pub mod info;
+pub mod keyspace;
+pub mod memory;
+pub mod persistence;
+pub mod replication;
+pub mod server;
+pub mod stats;
+pub mod tls;

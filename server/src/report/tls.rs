@@ -1,0 +1,55 @@
+//! INFO tls: connections, handshakes, traffic, certificates.
+
+use conn::tls::context::TlsContext;
+use conn::tls::info::{CertInfo, CertRole, FailReason};
+
+use crate::report::info::Info;
+use crate::server::Server;
+use crate::sys::clock;
+
+/// Writes the section.
+pub fn write(srv: &Server, info: &mut Info) {
+    let stats = srv.conns.stats();
+    let total: usize = stats.current.iter().map(|sessions| sessions.connections).sum();
+    info.field("tls_enabled", u8::from(srv.tls.context.is_some()));
+    info.field("tls_connections", total);
+    for (number, sessions) in stats.current.iter().enumerate() {
+        info.field(
+            format_args!("tls_connections{number}"),
+            format_args!("version={},cipher={},connections={}", sessions.version, sessions.cipher, sessions.connections),
+        );
+    }
+    info.field("tls_handshakes_done", stats.handshakes_done);
+    info.field("tls_handshakes_resumed", stats.resumed);
+    info.field("tls_handshakes_in_flight", stats.in_flight);
+    info.field("tls_handshakes_waiting", stats.waiting);
+    info.field("tls_handshakes_failed", stats.failed.iter().sum::<u64>());
+    for (reason, count) in FailReason::ALL.iter().zip(stats.failed) {
+        info.field(format_args!("tls_handshakes_failed_{}", reason.name()), count);
+    }
+    let (sentence, time) = stats.last_failure.as_ref().map_or(("", 0), |last| (&*last.sentence, last.unix_time));
+    info.field("tls_last_handshake_error", sentence);
+    info.field("tls_last_handshake_error_time", time);
+    info.field("tls_bytes_in", stats.traffic.bytes_in);
+    info.field("tls_bytes_out", stats.traffic.bytes_out);
+    info.field("tls_records_in", stats.traffic.records_in);
+    info.field("tls_records_out", stats.traffic.records_out);
+    info.field("tls_pending_passes", stats.pending_passes);
+    info.field("tls_memory", conn::tls::memory::allocated());
+    info.field("tls_reloads", srv.tls.reloads);
+    info.field("tls_last_reload_error", &srv.tls.last_error);
+    write_certificates(srv, info);
+}
+
+fn write_certificates(srv: &Server, info: &mut Info) {
+    let certs: &[CertInfo] = srv.tls.context.as_ref().map_or(&[], TlsContext::certs);
+    for (role, name) in [(CertRole::Server, "server"), (CertRole::Client, "client"), (CertRole::Ca, "ca")] {
+        // Of several (a CA bundle) the one that ends first is the one to know about.
+        if let Some(cert) = certs.iter().filter(|cert| cert.role == role).min_by_key(|cert| cert.not_after) {
+            info.field(format_args!("tls_{name}_cert_serial"), &cert.serial);
+            info.field(format_args!("tls_{name}_cert_subject"), &cert.subject);
+            info.field(format_args!("tls_{name}_cert_names"), cert.names.join(","));
+            info.field(format_args!("tls_{name}_cert_expires_in_seconds"), cert.not_after - clock::unix_ms() / 1000);
+        }
+    }
+}

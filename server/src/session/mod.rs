@@ -1,0 +1,6 @@
+//! A client's own side of things, changed by more than one command.
+
+pub mod auth;
+pub mod close;
+pub mod name;
+pub mod reset;

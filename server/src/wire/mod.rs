@@ -1,0 +1,6 @@
+//! The protocol: requests in, replies and faults out.
+
+pub mod fault;
+pub mod output;
+pub mod reply;
+pub mod request;

@@ -1,0 +1,161 @@
+//! A client of a server under test, over any transport.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use conn::blocking;
+use conn::conns::ClientTls;
+use conn::dial::Target;
+use conn::resp::Value;
+use conn::tls::context::{ClientTlsConfig, TlsContext};
+
+use crate::certs;
+use crate::server::Server;
+use crate::wait::PATIENCE;
+
+/// How a client reaches the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Plain TCP.
+    Tcp,
+    /// The Unix socket.
+    Unix,
+    /// TLS with a client certificate.
+    Tls,
+}
+
+impl Transport {
+    /// All of them: the same body runs over each.
+    pub const ALL: [Transport; 3] = [Transport::Tcp, Transport::Unix, Transport::Tls];
+}
+
+/// The TLS settings of a well-behaved client.
+pub fn tls_config() -> ClientTlsConfig {
+    ClientTlsConfig {
+        cacert: Some(certs::file("ca.crt")),
+        cert: Some(certs::file("redis.crt")),
+        key: Some(certs::file("redis.key")),
+        ..ClientTlsConfig::default()
+    }
+}
+
+/// A connection that waits for its replies.
+pub struct Client {
+    inner: blocking::Client,
+}
+
+impl Client {
+    pub(crate) fn connect(server: &Server, transport: Transport) -> Self {
+        let socket = server.socket();
+        let tcp = |port| Target::Tcp { host: "127.0.0.1", port, bind_source: None };
+        let connected = match transport {
+            Transport::Tcp => blocking::Client::connect(&tcp(server.port), None, Some(PATIENCE)),
+            Transport::Unix => blocking::Client::connect(&Target::Unix(&socket), None, Some(PATIENCE)),
+            Transport::Tls => {
+                let context = TlsContext::for_client(&tls_config()).expect("good certificates");
+                let tls = ClientTls { context: &context, sni: None, verify_name: Some("127.0.0.1") };
+                blocking::Client::connect(&tcp(server.tls_port), Some(tls), Some(PATIENCE))
+            }
+        };
+        let mut inner = connected.unwrap_or_else(|error| panic!("{transport:?}: {error}"));
+        inner.set_read_timeout(Some(PATIENCE));
+        Client { inner }
+    }
+
+    /// Sends a command and waits for the reply.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Value {
+        self.inner.call(args).unwrap_or_else(|failure| panic!("no reply: {failure}"))
+    }
+
+    /// Sends a command given as words.
+    pub fn cmd(&mut self, line: &str) -> Value {
+        self.call(&line.split(' ').collect::<Vec<_>>())
+    }
+
+    /// The reply to a command as text; errors begin with `-`.
+    pub fn text(&mut self, line: &str) -> String {
+        show(&self.cmd(line))
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Panics
+    /// The connection failed.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.inner.send(bytes).unwrap_or_else(|failure| panic!("cannot send: {failure}"));
+    }
+
+    /// Sends bytes, and does not mind when the server has closed.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.inner.send(bytes).is_ok()
+    }
+
+    /// Waits for a reply.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn read(&mut self) -> Value {
+        self.inner.read().unwrap_or_else(|failure| panic!("no reply: {failure}"))
+    }
+
+    /// Waits for a reply; `None` when the server closed instead.
+    pub fn try_read(&mut self) -> Option<Value> {
+        self.inner.read().ok()
+    }
+
+    /// Everything until the server closes.
+    pub fn read_to_end(&mut self) -> Vec<u8> {
+        let mut all = self.inner.take_rest();
+        let mut buf = [0; 4096];
+        while let Ok(n) = self.inner.receive(&mut buf) {
+            if n == 0 {
+                break;
+            }
+            all.extend_from_slice(&buf[..n]);
+        }
+        all
+    }
+
+    /// The connection itself.
+    pub fn raw(&mut self) -> &mut blocking::Client {
+        &mut self.inner
+    }
+
+    /// A field of INFO.
+    pub fn info(&mut self, field: &str) -> String {
+        let text = self.text("INFO everything");
+        let prefix = format!("{field}:");
+        text.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default().to_owned()
+    }
+}
+
+/// A reply on one line, for comparisons in tests.
+pub fn show(value: &Value) -> String {
+    let list = |values: &[Value]| values.iter().map(show).collect::<Vec<_>>().join(" ");
+    match value {
+        Value::Error(text) => format!("-{}", String::from_utf8_lossy(text)),
+        Value::Int(n) => n.to_string(),
+        Value::Bool(yes) => yes.to_string(),
+        Value::Null => "nil".to_owned(),
+        Value::Array(values) | Value::Set(values) | Value::Push(values) => format!("[{}]", list(values)),
+        Value::Map(pairs) => {
+            let pairs: Vec<String> = pairs.iter().map(|(k, v)| format!("{}={}", show(k), show(v))).collect();
+            format!("{{{}}}", pairs.join(" "))
+        }
+        Value::Attributed(_, about) => show(about),
+        other => String::from_utf8_lossy(other.text().unwrap_or_default()).into_owned(),
+    }
+}
+
+/// Talks plain TCP to a port without any protocol: sends, and reads until the end.
+pub fn speak(port: u16, bytes: &[u8]) -> Vec<u8> {
+    let mut socket = std::net::TcpStream::connect(("127.0.0.1", port)).expect("the port listens");
+    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket option");
+    let _ = socket.write_all(bytes);
+    let mut all = Vec::new();
+    let _ = socket.read_to_end(&mut all);
+    all
+}

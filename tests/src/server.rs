@@ -1,0 +1,158 @@
+//! A server under test: started on free ports, watched through its log, ended with its test.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+use crate::certs;
+use crate::client::{Client, Transport};
+use crate::wait::PATIENCE;
+
+/// Lines of the log, and a bell for who waits for one.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    bell: Condvar,
+}
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    log: Arc<Log>,
+    /// Its working folder.
+    pub dir: TempDir,
+    /// The plain port.
+    pub port: u16,
+    /// The TLS port.
+    pub tls_port: u16,
+}
+
+/// A port that nobody uses at the moment.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("loopback").port()
+}
+
+impl Server {
+    /// Starts a server with TCP, TLS and a Unix socket, and these arguments more.
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub fn start(args: &[&str]) -> Self {
+        let mut last = String::new();
+        // A free port may be taken by another test before the server binds it.
+        for _ in 0..5 {
+            match Self::try_start(args) {
+                Ok(server) => return server,
+                Err(log) if log.contains("Failed listening on port") => last = log,
+                Err(log) => panic!("the server did not start:\n{log}"),
+            }
+        }
+        panic!("no free port:\n{last}");
+    }
+
+    fn try_start(args: &[&str]) -> Result<Self, String> {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (port, tls_port) = (free_port(), free_port());
+        let socket = dir.path().join("s");
+        let mut command = Command::new(crate::binary("redis-server"));
+        command
+            .current_dir(dir.path())
+            .args(["--port", &port.to_string(), "--tls-port", &tls_port.to_string()])
+            .args(["--bind", "127.0.0.1", "--unixsocket"])
+            .arg(&socket)
+            .args(["--save", "", "--enable-debug-command", "yes"])
+            .args(["--tls-cert-file", &certs::file("redis.crt"), "--tls-key-file", &certs::file("redis.key")])
+            .args(["--tls-ca-cert-file", &certs::file("ca.crt"), "--loglevel", "verbose"])
+            .args(args);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the server's binary runs");
+        Self::watch(child, dir, port, tls_port)
+    }
+
+    /// Reads the log on a thread, and waits for the line that says the server is ready.
+    fn watch(mut child: Child, dir: TempDir, port: u16, tls_port: u16) -> Result<Self, String> {
+        let log = Arc::new(Log::default());
+        let stdout = child.stdout.take().expect("it was piped");
+        let there = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                there.lines.lock().expect("no reader panics").push(line);
+                there.bell.notify_all();
+            }
+            there.lines.lock().expect("no reader panics").push("(end of log)".to_owned());
+            there.bell.notify_all();
+        });
+        let server = Server { child, log, dir, port, tls_port };
+        let line = server.wait_for_log(&["Ready to accept connections tls", "(end of log)"]);
+        if line.contains("(end of log)") { Err(server.log()) } else { Ok(server) }
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> String {
+        self.log.lines.lock().expect("no reader panics").join("\n")
+    }
+
+    /// Waits until the log has a line with one of these texts, and answers that line.
+    ///
+    /// # Panics
+    /// It does not come in time.
+    pub fn wait_for_log(&self, texts: &[&str]) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = self.log.lines.lock().expect("no reader panics");
+        loop {
+            if let Some(line) = lines.iter().find(|line| texts.iter().any(|text| line.contains(text))) {
+                return line.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no line with {texts:?} in the log:\n{}", lines.join("\n"));
+            lines = self.log.bell.wait_timeout(lines, left).expect("no reader panics").0;
+        }
+    }
+
+    /// A new client.
+    ///
+    /// # Panics
+    /// It cannot connect.
+    pub fn client(&self, transport: Transport) -> Client {
+        Client::connect(self, transport)
+    }
+
+    /// The path of the Unix socket.
+    pub fn socket(&self) -> std::path::PathBuf {
+        self.dir.path().join("s")
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the end of the process; its exit code, if it left by itself.
+    pub fn wait_for_exit(&mut self) -> Option<i32> {
+        self.child.wait().expect("it is our child").code()
+    }
+
+    /// Whether the process still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident(&self) -> usize {
+        let text = fs::read_to_string(format!("/proc/{}/statm", self.pid())).unwrap_or_default();
+        text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,106 @@
+//! CLIENT, AUTH, limits on clients.
+
+use tests::client::Transport;
+use tests::server::Server;
+use tests::wait::until;
+
+#[test]
+fn client_commands() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        for (command, reply) in [
+            ("CLIENT SETNAME me", "OK"),
+            ("CLIENT GETNAME", "me"),
+            ("CLIENT SETINFO lib-name test", "OK"),
+            ("CLIENT SETINFO other x", "-ERR Unrecognized option 'other'"),
+            ("CLIENT NO-EVICT on", "OK"),
+            ("CLIENT NO-TOUCH maybe", "-ERR syntax error"),
+            ("CLIENT KILL ID 0", "-ERR client-id should be greater than 0"),
+            ("CLIENT KILL 1.2.3.4:5", "-ERR No such client"),
+            ("CLIENT LIST TYPE what", "-ERR Unknown client type 'what'"),
+            ("CLIENT NOSUCH", "-ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP."),
+            ("CLIENT", "-ERR wrong number of arguments for 'client' command"),
+        ] {
+            assert_eq!(client.text(command), reply, "{transport:?} {command}");
+        }
+        let line = client.text("CLIENT INFO");
+        for part in ["name=me", "lib-name=test", "flags=", "cmd=client|info", "resp=2"] {
+            assert!(line.contains(part), "{transport:?}: {part} in {line}");
+        }
+    }
+}
+
+#[test]
+fn replies_can_be_switched_off() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        client.send(b"CLIENT REPLY SKIP\r\nSET a 1\r\nCLIENT REPLY OFF\r\nSET a 2\r\nPING\r\nCLIENT REPLY ON\r\nGET a\r\n");
+        assert_eq!(tests::client::show(&client.read()), "OK", "{transport:?}");
+        assert_eq!(tests::client::show(&client.read()), "2", "{transport:?}");
+    }
+}
+
+#[test]
+fn a_kill_ends_others_at_once_and_oneself_after_the_answer() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut killer = server.client(Transport::Tcp);
+        let mut victim = server.client(transport);
+        let number = victim.text("CLIENT ID");
+        assert_eq!(killer.text(&format!("CLIENT KILL ID {number}")), "1");
+        assert!(victim.read_to_end().is_empty(), "{transport:?}");
+        let mut own = server.client(transport);
+        let number = own.text("CLIENT ID");
+        assert_eq!(own.text(&format!("CLIENT KILL ID {number} SKIPME no")), "1", "{transport:?}");
+        assert!(own.try_read().is_none(), "{transport:?}");
+    }
+}
+
+#[test]
+fn a_password_is_asked_for() {
+    let server = Server::start(&["--requirepass", "secret"]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        for (command, reply) in [
+            ("PING", "-NOAUTH Authentication required."),
+            ("AUTH wrong", "-WRONGPASS invalid username-password pair or user is disabled."),
+            ("AUTH other secret", "-WRONGPASS invalid username-password pair or user is disabled."),
+            ("HELLO 3 AUTH default wrong", "-WRONGPASS invalid username-password pair or user is disabled."),
+            ("AUTH default secret", "OK"),
+            ("PING", "PONG"),
+            ("RESET", "RESET"),
+            ("PING", "-NOAUTH Authentication required."),
+        ] {
+            assert_eq!(client.text(command), reply, "{transport:?} {command}");
+        }
+    }
+}
+
+#[test]
+fn one_client_too_many_is_refused() {
+    let server = Server::start(&["--maxclients", "3"]);
+    let mut kept: Vec<_> = (0..3).map(|_| server.client(Transport::Tcp)).collect();
+    assert_eq!(kept[2].text("PING"), "PONG");
+    let refused = tests::client::speak(server.port, b"PING\r\n");
+    assert!(refused.is_empty() || refused.starts_with(b"-ERR max number of clients reached\r\n"), "{}", refused.escape_ascii());
+    kept.pop();
+    until("there is room again", || {
+        let mut socket = std::net::TcpStream::connect(("127.0.0.1", server.port)).ok()?;
+        std::io::Write::write_all(&mut socket, b"PING\r\n").ok()?;
+        let mut byte = [0];
+        std::io::Read::read_exact(&mut socket, &mut byte).ok()?;
+        (byte[0] == b'+').then_some(())
+    });
+}
+
+#[test]
+fn an_idle_client_is_closed() {
+    let server = Server::start(&["--timeout", "1", "--hz", "100"]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        assert_eq!(client.text("PING"), "PONG");
+        assert!(client.read_to_end().is_empty(), "{transport:?}");
+    }
+}

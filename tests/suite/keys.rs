@@ -1,0 +1,122 @@
+//! Keys of any type: time, names, databases, walking.
+
+use std::collections::BTreeSet;
+
+use conn::resp::Value;
+use tests::client::{Client, Transport, show};
+use tests::server::Server;
+use tests::wait::until;
+
+#[test]
+fn commands_on_keys() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        for (command, reply) in [
+            ("FLUSHALL", "OK"),
+            ("MSET a 1 b 2 c 3", "OK"),
+            ("DBSIZE", "3"),
+            ("EXISTS a a nothing", "2"),
+            ("TYPE a", "string"),
+            ("TYPE nothing", "none"),
+            ("RENAME a d", "OK"),
+            ("RENAME a d", "-ERR no such key"),
+            ("RENAMENX d b", "0"),
+            ("COPY b e", "1"),
+            ("COPY b e", "0"),
+            ("COPY b e REPLACE", "1"),
+            ("COPY b b", "-ERR source and destination objects are the same"),
+            ("MOVE e 1", "1"),
+            ("SELECT 1", "OK"),
+            ("GET e", "2"),
+            ("SWAPDB 0 1", "OK"),
+            ("GET c", "3"),
+            ("SELECT 99", "-ERR DB index is out of range"),
+            ("OBJECT ENCODING c", "int"),
+            ("OBJECT FREQ nothing", "nil"),
+            ("EXPIRE c 100 GT", "0"),
+            ("EXPIRE c 100 LT", "1"),
+            ("EXPIRE c 50 GT", "0"),
+            ("EXPIRE c 50 NX", "0"),
+            ("EXPIRE c 9223372036854775807", "-ERR invalid expire time in 'expire' command"),
+            ("TTL c", "100"),
+            ("PERSIST c", "1"),
+            ("PERSIST c", "0"),
+            ("EXPIREAT c 1", "1"),
+            ("EXISTS c", "0"),
+            ("UNLINK b d nothing", "2"),
+            ("FLUSHALL", "OK"),
+            ("RANDOMKEY", "nil"),
+        ] {
+            assert_eq!(client.text(command), reply, "{transport:?} {command}");
+        }
+    }
+}
+
+/// Walks all keys; what each call returned, and how many calls it took.
+fn walk(client: &mut Client, options: &str, mut between: impl FnMut(&mut Client, usize)) -> BTreeSet<String> {
+    let mut cursor = "0".to_owned();
+    let mut seen = BTreeSet::new();
+    for call in 0.. {
+        let reply = client.cmd(&format!("SCAN {cursor}{options}"));
+        let Some([next, Value::Array(keys)]) = reply.elements() else { panic!("{reply:?}") };
+        cursor = show(next);
+        seen.extend(keys.iter().map(show));
+        if cursor == "0" {
+            break;
+        }
+        between(client, call);
+    }
+    seen
+}
+
+#[test]
+fn a_walk_meets_every_key_that_stays_while_the_table_grows_and_shrinks() {
+    let server = Server::start(&[]);
+    let mut client = server.client(Transport::Tls);
+    client.text("DEBUG POPULATE 5000 stays");
+    client.text("DEBUG POPULATE 5000 goes");
+    let seen = walk(&mut client, " COUNT 50", |client, call| {
+        if call % 2 == 0 {
+            client.text(&format!("DEBUG POPULATE 2000 new{call}"));
+        } else {
+            let doomed: Vec<String> = (0..200).map(|i| format!("goes:{}", (call * 200 + i) % 5000)).collect();
+            client.text(&format!("DEL {}", doomed.join(" ")));
+        }
+        if call == 40 {
+            client.text("DEBUG POPULATE 200000 many");
+        }
+    });
+    for number in 0..5000 {
+        assert!(seen.contains(&format!("stays:{number}")), "stays:{number}");
+    }
+    let filtered = walk(&mut client, " COUNT 1000 MATCH stays:1* TYPE string", |_, _| {});
+    assert_eq!(filtered.len(), (0..5000).filter(|n: &i32| n.to_string().starts_with('1')).count());
+}
+
+#[test]
+fn keys_end_in_time_by_themselves() {
+    let server = Server::start(&["--hz", "100"]);
+    let mut client = server.client(Transport::Tcp);
+    for number in 0..1000 {
+        client.text(&format!("SET k:{number} v PX 1"));
+    }
+    client.text("SET stays v");
+    until("active expiry removes what nobody asks for", || (client.text("DBSIZE") == "1").then_some(()));
+    assert_eq!(client.info("expired_keys"), "1000");
+    assert!(client.text("INFO keyspace").contains("db0:keys=1,expires=0"));
+}
+
+#[test]
+fn a_flush_hands_the_data_to_the_background() {
+    let server = Server::start(&[]);
+    let mut client = server.client(Transport::Unix);
+    client.text("DEBUG POPULATE 100000");
+    assert_eq!(client.text("FLUSHALL ASYNC"), "OK");
+    assert_eq!(client.text("DBSIZE"), "0");
+    until("the background frees", || (client.info("lazyfreed_objects") == "100000").then_some(()));
+    assert_eq!(client.info("lazyfree_pending_objects"), "0");
+    client.text("DEBUG POPULATE 1000");
+    assert_eq!(client.text("FLUSHALL SYNC"), "OK");
+    assert_eq!(client.text("FLUSHALL NOW"), "-ERR syntax error");
+}

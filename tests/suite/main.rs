@@ -1,0 +1,14 @@
+//! The suite: behaviour through sockets, over every transport by the same body.
+
+mod clients;
+mod cve;
+mod differential;
+mod fuzz;
+mod keys;
+mod protocol;
+mod reload;
+mod startup;
+mod storm;
+mod strings;
+mod tidy;
+mod tls;

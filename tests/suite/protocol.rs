@@ -1,0 +1,139 @@
+//! The protocol at its edges, and slow peers.
+
+use conn::resp::Value;
+use tests::client::{Transport, show};
+use tests::server::Server;
+use tests::wait::until;
+
+#[test]
+fn broken_requests_get_redis_sentences_and_a_closed_connection() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        for (input, reply) in [
+            ("*3000000000\r\n", "-ERR Protocol error: invalid multibulk length\r\n"),
+            ("*1\r\nfoo\r\n", "-ERR Protocol error: expected '$', got 'f'\r\n"),
+            ("*1\r\n$-5\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
+            ("PING \"\r\n", "-ERR Protocol error: unbalanced quotes in request\r\n"),
+        ] {
+            let mut client = server.client(transport);
+            client.send(input.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&client.read_to_end()), reply, "{transport:?} {input:?}");
+        }
+    }
+    let mut client = server.client(Transport::Tcp);
+    assert_eq!(client.text("PING"), "PONG");
+}
+
+#[test]
+fn every_split_of_a_pipeline_is_answered_alike() {
+    let server = Server::start(&[]);
+    let pipeline = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\na\r\n\r\nPING\r\n\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nPING\r\n";
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        for split in 1..pipeline.len() {
+            client.send(&pipeline[..split]);
+            client.send(&pipeline[split..]);
+            let replies: Vec<String> = (0..4).map(|_| show(&client.read())).collect();
+            assert_eq!(replies, ["OK", "PONG", "a\r\n", "PONG"], "{transport:?} at {split}");
+        }
+    }
+}
+
+#[test]
+fn resp3_types_reach_the_client() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        assert!(matches!(client.cmd("HELLO 3"), Value::Map(_)), "{transport:?}");
+        assert_eq!(client.cmd("GET nothing"), Value::Null);
+        assert_eq!(client.cmd("DEBUG PROTOCOL double"), Value::Double(b"3.141".to_vec()));
+        assert_eq!(client.cmd("DEBUG PROTOCOL true"), Value::Bool(true));
+        assert!(matches!(client.cmd("DEBUG PROTOCOL set"), Value::Set(_)));
+        assert!(matches!(client.cmd("DEBUG PROTOCOL map"), Value::Map(_)));
+        assert!(matches!(client.cmd("DEBUG PROTOCOL attrib"), Value::Attributed(..)));
+        assert!(matches!(client.cmd("INFO server"), Value::Verbatim(..)));
+        assert_eq!(client.text("HELLO 9"), "-NOPROTO unsupported protocol version");
+        assert_eq!(client.text("RESET"), "RESET");
+        assert_eq!(client.text("DEBUG PROTOCOL double"), "3.141");
+    }
+}
+
+#[test]
+fn a_slow_reader_gets_everything_and_its_output_is_counted() {
+    let server = Server::start(&[]);
+    let value = vec![b'v'; 1 << 20];
+    for transport in Transport::ALL {
+        let mut admin = server.client(Transport::Tcp);
+        admin.call(&[b"SET".as_slice(), b"big", &value]);
+        let mut slow = server.client(transport);
+        slow.cmd("CLIENT SETNAME slow");
+        slow.send("GET big\r\n".repeat(32).as_bytes());
+        let line = until("output piles up", || {
+            let list = admin.text("CLIENT LIST");
+            let line = list.lines().find(|line| line.contains("name=slow"))?.to_owned();
+            field(&line, "oll=").filter(|&chunks| chunks > 0).map(|_| line)
+        });
+        let total = field(&line, "tot-mem=").expect("a number");
+        assert!(total > field(&line, "omem=").expect("a number"), "{line}");
+        assert!(line.contains("events=rw"), "{line}");
+        for _ in 0..32 {
+            assert_eq!(slow.read().text().map(<[u8]>::len), Some(value.len()), "{transport:?}");
+        }
+        assert_eq!(slow.text("PING"), "PONG");
+    }
+}
+
+/// A number of CLIENT LIST.
+fn field(line: &str, name: &str) -> Option<u64> {
+    line.split(' ').find_map(|part| part.strip_prefix(name))?.parse().ok()
+}
+
+#[test]
+fn a_reader_over_its_output_limit_is_closed() {
+    let server = Server::start(&["--client-output-buffer-limit", "normal 3mb 0 0"]);
+    for transport in Transport::ALL {
+        let mut admin = server.client(Transport::Tcp);
+        admin.call(&[b"SET".as_slice(), b"big", &vec![b'v'; 1 << 20]]);
+        let before = admin.info("client_output_buffer_limit_disconnections");
+        let mut slow = server.client(transport);
+        slow.try_send("GET big\r\n".repeat(64).as_bytes());
+        until("the greedy client is closed", || {
+            (admin.info("client_output_buffer_limit_disconnections") != before).then_some(())
+        });
+        assert!(slow.read_to_end().len() < 64 << 20, "{transport:?}");
+    }
+}
+
+#[test]
+fn a_half_closed_client_still_gets_its_answers() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        client.send(b"SET half 1\r\nGET half\r\n");
+        client.raw().finish_sending();
+        let all = client.read_to_end();
+        assert!(all.is_empty() || all.starts_with(b"+OK\r\n"), "{transport:?} {}", all.escape_ascii());
+    }
+    let mut client = server.client(Transport::Tcp);
+    until("the write took place", || (client.text("GET half") == "1").then_some(()));
+}
+
+#[test]
+fn an_unfinished_big_argument_costs_nothing_for_long() {
+    let server = Server::start(&["--hz", "100"]);
+    let mut admin = server.client(Transport::Tcp);
+    let mut client = server.client(Transport::Tls);
+    client.cmd("CLIENT SETNAME fat");
+    client.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$10000000\r\n");
+    let qbuf = |admin: &mut tests::client::Client| {
+        let list = admin.text("CLIENT LIST");
+        let line = list.lines().find(|line| line.contains("name=fat")).map(str::to_owned).expect("connected");
+        field(&line, "qbuf=").unwrap_or(0) + field(&line, "qbuf-free=").unwrap_or(0)
+    };
+    until("the buffer is there", || (qbuf(&mut admin) >= 10_000_000).then_some(()));
+    until("cron takes it back", || (qbuf(&mut admin) < 100_000).then_some(()));
+    client.send(&vec![b'x'; 10_000_000]);
+    client.send(b"\r\n");
+    assert_eq!(show(&client.read()), "OK");
+    assert_eq!(client.text("STRLEN k"), "10000000");
+}

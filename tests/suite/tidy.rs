@@ -1,0 +1,310 @@
+//! The floors of the house as a test: who may import whom, what a file may hold, how long it may be.
+//!
+//! It reads the sources as text, line by line, and stops at a file's `mod tests`. What it finds is listed all at once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tests::root;
+
+/// The floors of `server/src`, ground first. A file may import from its own floor and from those before it.
+const FLOORS: &[&str] = &[
+    "sys", "wire", "config", "state", "server", "report", "egress", "feed", "keyspace", "session", "exec", "script", "ingress",
+    "persist", "replication", "cluster", "sentinel", "house", "commands", "main",
+];
+
+/// Imports that go up on purpose, with the reason.
+const UPWARD: &[(&str, &str, &str)] = &[];
+
+/// Files that may hold `unsafe`, or folders of them.
+const UNSAFE: &[&str] = &[
+    "server/src/sys/",
+    "server/src/house/crash.rs",
+    "conn/src/tls/",
+    "server/data/src/util/mem.rs",
+    "server/data/src/util/hash.rs",
+    "server/data/src/ds/table.rs",
+    "server/data/src/ds/lines.rs",
+    "server/data/src/value/entry.rs",
+    "server/data/src/value/db.rs",
+];
+
+/// Where each of these crates may be named.
+const CRATES: &[(&str, &[&str])] = &[
+    ("mio", &["ae/"]),
+    ("openssl", &["conn/"]),
+    ("openssl_sys", &["conn/"]),
+    ("libc", &["ae/", "conn/", "server/src/sys/", "server/src/house/crash.rs", "server/data/src/util/mem.rs", "server/src/ingress/listen.rs"]),
+    ("nix", &["ae/", "conn/", "server/src/sys/", "cli/", "benchmark/"]),
+    ("tikv_jemalloc_sys", &["server/src/sys/memory.rs"]),
+];
+
+/// Files with a static that changes.
+const STATICS: &[&str] = &[
+    "server/src/sys/memory.rs",
+    "server/src/sys/process.rs",
+    "server/src/sys/log.rs",
+    "server/src/house/crash.rs",
+    "conn/src/tls/bio.rs",
+    "conn/src/tls/memory.rs",
+    "server/data/src/util/hash.rs",
+    "server/data/src/ds/table.rs",
+];
+
+const MAX_FILE_LINES: usize = 800;
+const MAX_FUNCTION_LINES: usize = 70;
+const MAX_FLAT_MATCH_LINES: usize = 120;
+
+/// One source file without its tests.
+struct Source {
+    /// Relative to the root, with `/`.
+    name: String,
+    /// Lines before `mod tests`.
+    lines: Vec<String>,
+    /// All lines.
+    total: usize,
+}
+
+fn sources() -> Vec<Source> {
+    let mut files = Vec::new();
+    for folder in ["ae/src", "conn/src", "server/table/src", "server/data/src", "server/src", "cli/src", "benchmark/src"] {
+        collect(&root().join(folder), &mut files);
+    }
+    assert!(files.len() > 50, "the sources were not found");
+    files.into_iter().map(|path| read(&path)).collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).expect("a folder of the layout").map(|entry| entry.expect("readable").path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn read(path: &Path) -> Source {
+    let text = fs::read_to_string(path).expect("readable");
+    let base = root();
+    let name = path.strip_prefix(&base).expect("inside").to_string_lossy().replace('\\', "/");
+    let all: Vec<String> = text.lines().map(str::to_owned).collect();
+    let end = all.iter().position(|line| line.starts_with("#[cfg(test)]")).unwrap_or(all.len());
+    Source { name, total: all.len(), lines: all[..end].to_vec() }
+}
+
+impl Source {
+    fn is_any(&self, places: &[&str]) -> bool {
+        places.iter().any(|place| self.name.starts_with(place))
+    }
+
+    /// Lines of code: comments and strings that span lines are not looked into.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.lines
+            .iter()
+            .enumerate()
+            .map(|(number, line)| (number + 1, line.as_str()))
+            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+
+    fn floor(&self) -> Option<usize> {
+        let inside = self.name.strip_prefix("server/src/")?;
+        let first = inside.split(['/', '.']).next()?;
+        FLOORS.iter().position(|floor| *floor == first)
+    }
+}
+
+/// Whether a line holds `word` with nothing word-like around it.
+fn has_word(line: &str, word: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        !line[..at].chars().next_back().is_some_and(is_word) && !line[at + word.len()..].chars().next().is_some_and(is_word)
+    })
+}
+
+fn report(problems: &[String]) {
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+/// Every crate path in a line that starts with `crate::`.
+fn crate_paths(line: &str) -> impl Iterator<Item = &str> {
+    line.match_indices("crate::").filter(|(at, _)| !line[..*at].ends_with('$')).map(|(at, _)| &line[at + 7..])
+}
+
+#[test]
+fn imports_only_go_down() {
+    let mut problems = Vec::new();
+    for source in sources() {
+        let Some(own) = source.floor() else { continue };
+        for (number, line) in source.code() {
+            for path in crate_paths(line) {
+                let target = path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+                let Some(floor) = FLOORS.iter().position(|floor| *floor == target) else { continue };
+                let excused = UPWARD.iter().any(|(from, to, _)| source.name == *from && path.starts_with(to));
+                if floor > own && !excused {
+                    problems.push(format!("{}:{number}: {} imports {target}, which is above it", source.name, FLOORS[own]));
+                }
+                let sibling = source.name.starts_with("server/src/commands/")
+                    && !source.name.ends_with("/mod.rs")
+                    && path.starts_with("commands::")
+                    && !path.starts_with("commands::args")
+                    && !path.starts_with("commands::Family");
+                if sibling {
+                    problems.push(format!("{}:{number}: a family of commands imports another", source.name));
+                }
+            }
+        }
+    }
+    report(&problems);
+}
+
+#[test]
+fn no_circle_among_the_files_of_a_floor() {
+    let files = sources();
+    let mut edges: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in &files {
+        let Some(module) = source.name.strip_prefix("server/src/").and_then(|name| name.strip_suffix(".rs")) else { continue };
+        let imports = source.code().flat_map(|(_, line)| crate_paths(line)).filter_map(|path| {
+            let mut parts = path.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').next()?.split("::");
+            Some(format!("{}/{}", parts.next()?, parts.next()?))
+        });
+        edges.insert(module.to_owned(), imports.collect());
+    }
+    let mut problems = Vec::new();
+    for start in edges.keys() {
+        let mut todo: Vec<&String> = edges[start].iter().collect();
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(module) = todo.pop() {
+            if module == start {
+                problems.push(format!("{start} imports itself by way of others"));
+                break;
+            }
+            if seen.insert(module) {
+                todo.extend(edges.get(module).into_iter().flatten());
+            }
+        }
+    }
+    report(&problems);
+}
+
+#[test]
+fn every_file_has_a_header_and_a_bounded_length() {
+    let mut problems = Vec::new();
+    for source in sources() {
+        if !source.lines.first().is_some_and(|line| line.starts_with("//!")) {
+            problems.push(format!("{}: no header", source.name));
+        }
+        if source.total > MAX_FILE_LINES && !source.name.starts_with("server/table/src/") {
+            problems.push(format!("{}: {} lines", source.name, source.total));
+        }
+    }
+    report(&problems);
+}
+
+#[test]
+fn functions_are_short() {
+    let mut problems = Vec::new();
+    for source in sources() {
+        if source.name.starts_with("server/table/src/") {
+            continue;
+        }
+        let mut open: Option<(usize, usize, String)> = None;
+        for (number, line) in source.lines.iter().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let text = line.trim_start();
+            let is_function = ["fn ", "pub fn ", "pub(crate) fn ", "pub unsafe fn ", "unsafe fn ", "extern \"C\" fn "]
+                .iter()
+                .any(|start| text.starts_with(start));
+            if open.is_none() && is_function && !text.ends_with(';') {
+                open = Some((number, indent, text.to_owned()));
+            }
+            if let Some((start, depth, name)) = &open
+                && text == "}"
+                && indent == *depth
+            {
+                let length = number - start + 1;
+                let body = &source.lines[*start..=number];
+                let arms = body.iter().filter(|line| line.contains("=>")).count();
+                let limit = if arms * 4 >= length { MAX_FLAT_MATCH_LINES } else { MAX_FUNCTION_LINES };
+                if length > limit {
+                    problems.push(format!("{}:{}: {length} lines in `{name}`", source.name, start + 1));
+                }
+                open = None;
+            } else if open.is_some() && text == "}" && indent == 0 {
+                open = None;
+            }
+        }
+    }
+    report(&problems);
+}
+
+#[test]
+fn unsafe_and_statics_stand_where_they_may() {
+    let mut problems = Vec::new();
+    for source in sources() {
+        for (number, line) in source.code() {
+            if has_word(line, "unsafe") && !line.contains("unsafe_code") && !source.is_any(UNSAFE) {
+                problems.push(format!("{}:{number}: unsafe", source.name));
+            }
+            let text = line.trim_start();
+            let is_static = text.starts_with("static ") || text.starts_with("pub static ");
+            let changes = ["Atomic", "Mutex", "RwLock", "OnceLock", "Cell<", "Sink"].iter().any(|kind| line.contains(kind));
+            if is_static && changes && !source.is_any(STATICS) {
+                problems.push(format!("{}:{number}: a static that changes", source.name));
+            }
+            for word in ["RefCell", "lazy_static", "OnceCell"] {
+                if has_word(line, word) {
+                    problems.push(format!("{}:{number}: {word}", source.name));
+                }
+            }
+            if line.contains("static mut ") {
+                problems.push(format!("{}:{number}: static mut", source.name));
+            }
+        }
+    }
+    report(&problems);
+}
+
+#[test]
+fn crates_are_named_where_they_live() {
+    let mut problems = Vec::new();
+    for source in sources() {
+        for (number, line) in source.code() {
+            for (name, places) in CRATES {
+                let named = line.contains(&format!("{name}::")) && has_word(line, name) || line.trim() == format!("use {name};");
+                if named && !source.is_any(places) && !source.is_any(UNSAFE) {
+                    problems.push(format!("{}:{number}: {name}", source.name));
+                }
+            }
+        }
+    }
+    report(&problems);
+}
+
+#[test]
+fn methods_of_the_server_stand_on_its_page() {
+    let mut problems = Vec::new();
+    for source in sources() {
+        for (number, line) in source.code() {
+            let text = line.trim_start();
+            let inherent = ["impl Server ", "impl Server{", "impl Ctx<", "impl<'a> Ctx<"].iter().any(|start| text.starts_with(start));
+            if inherent && source.name != "server/src/server.rs" {
+                problems.push(format!("{}:{number}: {text}", source.name));
+            }
+            if text.starts_with("pub use ") || text.starts_with("pub(crate) use ") {
+                problems.push(format!("{}:{number}: a re-export", source.name));
+            }
+            if text.starts_with("use ") && (text.contains("::*") || text.contains("{*")) {
+                problems.push(format!("{}:{number}: a glob", source.name));
+            }
+            if text.contains(".unwrap()") {
+                problems.push(format!("{}:{number}: unwrap", source.name));
+            }
+        }
+    }
+    report(&problems);
+}
