@@ -1,5 +1,7 @@
 //! The database against a model: a map of keys to text, encoding and expiry.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The hash table against a model, through growth, shrinking and migrations at several sizes.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ptr::NonNull;
@@ -198,7 +198,7 @@ fn scan_all(
     let mut cursor = 0;
     loop {
         cursor = table.scan(cursor, count, &mut |item| {
-            *seen.entry(*item).or_insert(0) += 1
+            *seen.entry(*item).or_insert(0) += 1;
         });
         if cursor == 0 {
             return seen;

@@ -273,6 +273,7 @@ const fn round_to_64(words: &[u64; WORDS], scale: i32) -> Binary {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::{FIRST_POWER, MAX_LEN, POWER_STEP, POWERS, power_for, push_f64};
     use crate::util::rand::Rng;

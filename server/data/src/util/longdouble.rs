@@ -150,6 +150,7 @@ fn whole(fraction: u64, mut shift: u32) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::{LongDouble, MAX_TEXT};
 

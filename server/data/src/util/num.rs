@@ -304,6 +304,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::{
         MAX_I64_DIGITS, f64_to_i64, format_f64, i64_len, parse_f64, parse_i64, parse_memory,
