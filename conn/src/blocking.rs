@@ -64,7 +64,11 @@ impl Client {
     ///
     /// # Errors
     /// A sentence that names the peer, the step and the cause.
-    pub fn connect(target: &Target<'_>, tls: Option<ClientTls<'_>>, timeout: Option<Duration>) -> Result<Self, ConnError> {
+    pub fn connect(
+        target: &Target<'_>,
+        tls: Option<ClientTls<'_>>,
+        timeout: Option<Duration>,
+    ) -> Result<Self, ConnError> {
         let transport = match *target {
             Target::Unix(path) => Transport::Unix(UnixStream::connect(path).map_err(|error| {
                 ConnError::io(Step::Connect, &error).with_peer(&path.display())
@@ -83,7 +87,10 @@ impl Client {
                 }
             }
         };
-        Ok(Client { transport, decoder: Decoder::default() })
+        Ok(Client {
+            transport,
+            decoder: Decoder::default(),
+        })
     }
 
     /// Sends bytes as they are.
@@ -183,7 +190,8 @@ impl Client {
 
     /// Whether bytes wait that no wake-up of the descriptor will tell of.
     pub fn has_buffered(&self) -> bool {
-        self.decoder.pending() > 0 || matches!(&self.transport, Transport::Tls(stream, _) if stream.is_pending())
+        self.decoder.pending() > 0
+            || matches!(&self.transport, Transport::Tls(stream, _) if stream.is_pending())
     }
 
     /// The TLS version and cipher in use.
@@ -217,7 +225,9 @@ impl Transport {
 /// Reaches the first address of a name that answers.
 fn dial(host: &str, port: u16, timeout: Option<Duration>) -> Result<TcpStream, ConnError> {
     let to = format!("{host}:{port}");
-    let addrs = (host, port).to_socket_addrs().map_err(|error| ConnError::io(Step::Resolve, &error).with_peer(&to))?;
+    let addrs = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| ConnError::io(Step::Resolve, &error).with_peer(&to))?;
     let mut last = ConnError::new(Step::Resolve, "the name has no address").with_peer(&to);
     for addr in addrs {
         let dialled = match timeout {
@@ -241,7 +251,10 @@ fn handshake(socket: TcpStream, tls: &ClientTls<'_>) -> Result<Transport, ConnEr
     stream.set_readiness(true, false);
     match stream.handshake(&mut pool) {
         Handshake::Done => Ok(Transport::Tls(Box::new(stream), pool)),
-        Handshake::WouldBlock => Err(ConnError::new(Step::Handshake, "the server did not answer in time")),
+        Handshake::WouldBlock => Err(ConnError::new(
+            Step::Handshake,
+            "the server did not answer in time",
+        )),
         Handshake::Failed(_, error) => Err(error),
     }
 }
@@ -261,7 +274,9 @@ fn receive_plain(socket: &mut impl Read, buf: &mut [u8]) -> Result<usize, Failur
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 return Err(Failure::TimedOut);
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err(Failure::Closed),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                return Err(Failure::Closed);
+            }
             Err(error) => return Err(Failure::Conn(ConnError::io(Step::Read, &error))),
         }
     }

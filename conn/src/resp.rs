@@ -164,13 +164,19 @@ impl Decoder {
                         return broken("the reply is nested too deeply");
                     }
                     let room = missing.min(FIRST_ROOM as u64) as usize;
-                    self.stack.push(Frame { kind, missing, values: Vec::with_capacity(room) });
+                    self.stack.push(Frame {
+                        kind,
+                        missing,
+                        values: Vec::with_capacity(room),
+                    });
                     continue;
                 }
             };
             // A value may complete the aggregate it is in, and that one the next.
             loop {
-                let Some(frame) = self.stack.last_mut() else { return Ok(Some(done)) };
+                let Some(frame) = self.stack.last_mut() else {
+                    return Ok(Some(done));
+                };
                 frame.values.push(done);
                 frame.missing -= 1;
                 if frame.missing > 0 {
@@ -189,7 +195,9 @@ impl Decoder {
     /// The bytes are not RESP.
     pub fn skip(&mut self) -> Result<Option<Skipped>, ProtocolError> {
         loop {
-            let Some(token) = self.skim()? else { return Ok(None) };
+            let Some(token) = self.skim()? else {
+                return Ok(None);
+            };
             let (kind, more) = token;
             let (missing, what) = match self.skipping.take() {
                 Some((missing, what)) => (missing - 1 + more, what),
@@ -205,7 +213,9 @@ impl Decoder {
     /// One token: its kind, were it the outermost, and how many values it announces.
     fn skim(&mut self) -> Result<Option<(Skipped, u64)>, ProtocolError> {
         let start = self.pos;
-        let Some(line) = self.line()? else { return Ok(None) };
+        let Some(line) = self.line()? else {
+            return Ok(None);
+        };
         let mark = self.buf[start];
         Ok(Some(match mark {
             b'-' => (Skipped::Error(self.buf[line].to_vec()), 0),
@@ -221,11 +231,21 @@ impl Decoder {
                 (Skipped::Reply, 0)
             }
             b'*' | b'~' | b'>' => {
-                let kind = if mark == b'>' { Skipped::Push } else { Skipped::Reply };
+                let kind = if mark == b'>' {
+                    Skipped::Push
+                } else {
+                    Skipped::Reply
+                };
                 (kind, self.length(&line, MAX_ELEMENTS)?.max(0) as u64)
             }
-            b'%' => (Skipped::Reply, 2 * self.length(&line, MAX_ELEMENTS)?.max(0) as u64),
-            b'|' => (Skipped::Reply, 2 * self.length(&line, MAX_ELEMENTS)?.max(0) as u64 + 1),
+            b'%' => (
+                Skipped::Reply,
+                2 * self.length(&line, MAX_ELEMENTS)?.max(0) as u64,
+            ),
+            b'|' => (
+                Skipped::Reply,
+                2 * self.length(&line, MAX_ELEMENTS)?.max(0) as u64 + 1,
+            ),
             b'+' | b':' | b',' | b'(' | b'#' | b'_' => (Skipped::Reply, 0),
             other => return unknown(other),
         }))
@@ -234,7 +254,9 @@ impl Decoder {
     /// The next token, when all of it is here.
     fn token(&mut self) -> Result<Option<Token>, ProtocolError> {
         let start = self.pos;
-        let Some(line) = self.line()? else { return Ok(None) };
+        let Some(line) = self.line()? else {
+            return Ok(None);
+        };
         let text = &self.buf[line.clone()];
         let value = match self.buf[start] {
             b'+' => Value::Status(text.to_vec()),
@@ -395,9 +417,15 @@ mod tests {
         let whole = decode(input, input.len()).expect("valid");
         assert_eq!(whole.len(), 18);
         assert_eq!(whole[3], bulk("a\r\n"));
-        assert_eq!(whole[7], Value::Array(vec![Value::Int(1), Value::Array(vec![bulk("")])]));
+        assert_eq!(
+            whole[7],
+            Value::Array(vec![Value::Int(1), Value::Array(vec![bulk("")])])
+        );
         assert_eq!(whole[12], Value::Verbatim(*b"txt", b"abc".to_vec()));
-        assert_eq!(whole[15], Value::Map(vec![(Value::Status(b"k".to_vec()), Value::Int(2))]));
+        assert_eq!(
+            whole[15],
+            Value::Map(vec![(Value::Status(b"k".to_vec()), Value::Int(2))])
+        );
         assert!(matches!(&whole[17], Value::Attributed(attributes, about)
             if attributes.len() == 1 && **about == Value::Array(vec![Value::Int(1)])));
         for step in 1..input.len() {
@@ -442,7 +470,11 @@ mod tests {
             b"=2\r\nab\r\n",
             b"\n",
         ] {
-            assert!(decode(input, input.len()).is_err(), "{}", input.escape_ascii());
+            assert!(
+                decode(input, input.len()).is_err(),
+                "{}",
+                input.escape_ascii()
+            );
         }
         let deep = b"*1\r\n".repeat(1000);
         assert!(decode(&deep, deep.len()).is_err());

@@ -47,13 +47,23 @@ pub struct Client {
 impl Client {
     pub(crate) fn connect(server: &Server, transport: Transport) -> Self {
         let socket = server.socket();
-        let tcp = |port| Target::Tcp { host: "127.0.0.1", port, bind_source: None };
+        let tcp = |port| Target::Tcp {
+            host: "127.0.0.1",
+            port,
+            bind_source: None,
+        };
         let connected = match transport {
             Transport::Tcp => blocking::Client::connect(&tcp(server.port), None, Some(PATIENCE)),
-            Transport::Unix => blocking::Client::connect(&Target::Unix(&socket), None, Some(PATIENCE)),
+            Transport::Unix => {
+                blocking::Client::connect(&Target::Unix(&socket), None, Some(PATIENCE))
+            }
             Transport::Tls => {
                 let context = TlsContext::for_client(&tls_config()).expect("good certificates");
-                let tls = ClientTls { context: &context, sni: None, verify_name: Some("127.0.0.1") };
+                let tls = ClientTls {
+                    context: &context,
+                    sni: None,
+                    verify_name: Some("127.0.0.1"),
+                };
                 blocking::Client::connect(&tcp(server.tls_port), Some(tls), Some(PATIENCE))
             }
         };
@@ -67,7 +77,9 @@ impl Client {
     /// # Panics
     /// There is none.
     pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Value {
-        self.inner.call(args).unwrap_or_else(|failure| panic!("no reply: {failure}"))
+        self.inner
+            .call(args)
+            .unwrap_or_else(|failure| panic!("no reply: {failure}"))
     }
 
     /// Sends a command given as words.
@@ -85,7 +97,9 @@ impl Client {
     /// # Panics
     /// The connection failed.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.inner.send(bytes).unwrap_or_else(|failure| panic!("cannot send: {failure}"));
+        self.inner
+            .send(bytes)
+            .unwrap_or_else(|failure| panic!("cannot send: {failure}"));
     }
 
     /// Sends bytes, and does not mind when the server has closed.
@@ -98,7 +112,9 @@ impl Client {
     /// # Panics
     /// There is none.
     pub fn read(&mut self) -> Value {
-        self.inner.read().unwrap_or_else(|failure| panic!("no reply: {failure}"))
+        self.inner
+            .read()
+            .unwrap_or_else(|failure| panic!("no reply: {failure}"))
     }
 
     /// Waits for a reply; `None` when the server closed instead.
@@ -128,7 +144,10 @@ impl Client {
     pub fn info(&mut self, field: &str) -> String {
         let text = self.text("INFO everything");
         let prefix = format!("{field}:");
-        text.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default().to_owned()
+        text.lines()
+            .find_map(|line| line.strip_prefix(&prefix))
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -140,9 +159,14 @@ pub fn show(value: &Value) -> String {
         Value::Int(n) => n.to_string(),
         Value::Bool(yes) => yes.to_string(),
         Value::Null => "nil".to_owned(),
-        Value::Array(values) | Value::Set(values) | Value::Push(values) => format!("[{}]", list(values)),
+        Value::Array(values) | Value::Set(values) | Value::Push(values) => {
+            format!("[{}]", list(values))
+        }
         Value::Map(pairs) => {
-            let pairs: Vec<String> = pairs.iter().map(|(k, v)| format!("{}={}", show(k), show(v))).collect();
+            let pairs: Vec<String> = pairs
+                .iter()
+                .map(|(k, v)| format!("{}={}", show(k), show(v)))
+                .collect();
             format!("{{{}}}", pairs.join(" "))
         }
         Value::Attributed(_, about) => show(about),
@@ -153,7 +177,9 @@ pub fn show(value: &Value) -> String {
 /// Talks plain TCP to a port without any protocol: sends, and reads until the end.
 pub fn speak(port: u16, bytes: &[u8]) -> Vec<u8> {
     let mut socket = std::net::TcpStream::connect(("127.0.0.1", port)).expect("the port listens");
-    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket option");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .expect("a socket option");
     let _ = socket.write_all(bytes);
     let mut all = Vec::new();
     let _ = socket.read_to_end(&mut all);

@@ -21,7 +21,15 @@ pub fn root() -> PathBuf {
 /// It was not built: `cargo test` builds only the test's own package, so the README's command builds all first.
 pub fn binary(name: &str) -> PathBuf {
     let exe = std::env::current_exe().expect("a test knows its own path");
-    let path = exe.ancestors().nth(2).expect("target/PROFILE/deps/test").join(name);
-    assert!(path.exists(), "{} is missing: build the workspace first (see README)", path.display());
+    let path = exe
+        .ancestors()
+        .nth(2)
+        .expect("target/PROFILE/deps/test")
+        .join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: build the workspace first (see README)",
+        path.display()
+    );
     path
 }

@@ -15,8 +15,14 @@ use crate::wait::{PATIENCE, until};
 fn folder() -> &'static PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let done = Command::new(crate::root().join("tests/peers")).output().expect("bash is there");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let done = Command::new(crate::root().join("tests/peers"))
+            .output()
+            .expect("bash is there");
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
         PathBuf::from(String::from_utf8_lossy(&done.stdout).trim())
     })
 }
@@ -45,12 +51,26 @@ impl Peer {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let port = free_port();
         let child = program("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes", "--dir"])
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--enable-debug-command",
+                "yes",
+                "--dir",
+            ])
             .arg(dir.path())
             .stdout(Stdio::null())
             .spawn()
             .expect("Debian's server runs");
-        let peer = Peer { child, port, _dir: dir };
+        let peer = Peer {
+            child,
+            port,
+            _dir: dir,
+        };
         until("Debian's server answers", || {
             let mut client = peer.try_client()?;
             client.call(&["PING"]).ok()
@@ -59,7 +79,11 @@ impl Peer {
     }
 
     fn try_client(&self) -> Option<Client> {
-        let target = Target::Tcp { host: "127.0.0.1", port: self.port, bind_source: None };
+        let target = Target::Tcp {
+            host: "127.0.0.1",
+            port: self.port,
+            bind_source: None,
+        };
         let mut client = Client::connect(&target, None, Some(Duration::from_secs(1))).ok()?;
         client.set_read_timeout(Some(PATIENCE));
         Some(client)

@@ -35,7 +35,10 @@ pub struct Server {
 
 /// A port that nobody uses at the moment.
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("loopback").port()
+    TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|socket| socket.local_addr())
+        .expect("loopback")
+        .port()
 }
 
 impl Server {
@@ -80,14 +83,33 @@ impl Server {
         command
             .current_dir(dir.path())
             .args(config)
-            .args(["--port", &port.to_string(), "--tls-port", &tls_port.to_string()])
+            .args([
+                "--port",
+                &port.to_string(),
+                "--tls-port",
+                &tls_port.to_string(),
+            ])
             .args(["--bind", "127.0.0.1", "--unixsocket"])
             .arg(&socket)
             .args(["--save", "", "--enable-debug-command", "yes"])
-            .args(["--tls-cert-file", &certs::file("redis.crt"), "--tls-key-file", &certs::file("redis.key")])
-            .args(["--tls-ca-cert-file", &certs::file("ca.crt"), "--loglevel", "verbose"])
+            .args([
+                "--tls-cert-file",
+                &certs::file("redis.crt"),
+                "--tls-key-file",
+                &certs::file("redis.key"),
+            ])
+            .args([
+                "--tls-ca-cert-file",
+                &certs::file("ca.crt"),
+                "--loglevel",
+                "verbose",
+            ])
             .args(args);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the server's binary runs");
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server's binary runs");
         Self::watch(child, dir, port, tls_port)
     }
 
@@ -102,12 +124,26 @@ impl Server {
                 there.lines.lock().expect("no reader panics").push(line);
                 there.bell.notify_all();
             }
-            there.lines.lock().expect("no reader panics").push("(end of log)".to_owned());
+            there
+                .lines
+                .lock()
+                .expect("no reader panics")
+                .push("(end of log)".to_owned());
             there.bell.notify_all();
         });
-        let server = Server { child, log, dir, port, tls_port };
+        let server = Server {
+            child,
+            log,
+            dir,
+            port,
+            tls_port,
+        };
         let line = server.wait_for_log(&["Ready to accept connections tls", "(end of log)"]);
-        if line.contains("(end of log)") { Err(server.log()) } else { Ok(server) }
+        if line.contains("(end of log)") {
+            Err(server.log())
+        } else {
+            Ok(server)
+        }
     }
 
     /// The log so far.
@@ -123,12 +159,24 @@ impl Server {
         let deadline = Instant::now() + PATIENCE;
         let mut lines = self.log.lines.lock().expect("no reader panics");
         loop {
-            if let Some(line) = lines.iter().find(|line| texts.iter().any(|text| line.contains(text))) {
+            if let Some(line) = lines
+                .iter()
+                .find(|line| texts.iter().any(|text| line.contains(text)))
+            {
                 return line.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no line with {texts:?} in the log:\n{}", lines.join("\n"));
-            lines = self.log.bell.wait_timeout(lines, left).expect("no reader panics").0;
+            assert!(
+                !left.is_zero(),
+                "no line with {texts:?} in the log:\n{}",
+                lines.join("\n")
+            );
+            lines = self
+                .log
+                .bell
+                .wait_timeout(lines, left)
+                .expect("no reader panics")
+                .0;
         }
     }
 
@@ -163,12 +211,21 @@ impl Server {
     /// Resident memory in bytes.
     pub fn resident(&self) -> usize {
         let text = fs::read_to_string(format!("/proc/{}/statm", self.pid())).unwrap_or_default();
-        text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+        text.split(' ')
+            .nth(1)
+            .and_then(|pages| pages.parse::<usize>().ok())
+            .unwrap_or(0)
+            * 4096
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if thread::panicking() {
+            let log = self.log();
+            let from = log.char_indices().rev().nth(4000).map_or(0, |(at, _)| at);
+            eprintln!("--- the server's log ends with\n{}", &log[from..]);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

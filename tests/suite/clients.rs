@@ -16,16 +16,31 @@ fn client_commands() {
             ("CLIENT SETINFO other x", "-ERR Unrecognized option 'other'"),
             ("CLIENT NO-EVICT on", "OK"),
             ("CLIENT NO-TOUCH maybe", "-ERR syntax error"),
-            ("CLIENT KILL ID 0", "-ERR client-id should be greater than 0"),
+            (
+                "CLIENT KILL ID 0",
+                "-ERR client-id should be greater than 0",
+            ),
             ("CLIENT KILL 1.2.3.4:5", "-ERR No such client"),
             ("CLIENT LIST TYPE what", "-ERR Unknown client type 'what'"),
-            ("CLIENT NOSUCH", "-ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP."),
-            ("CLIENT", "-ERR wrong number of arguments for 'client' command"),
+            (
+                "CLIENT NOSUCH",
+                "-ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP.",
+            ),
+            (
+                "CLIENT",
+                "-ERR wrong number of arguments for 'client' command",
+            ),
         ] {
             assert_eq!(client.text(command), reply, "{transport:?} {command}");
         }
         let line = client.text("CLIENT INFO");
-        for part in ["name=me", "lib-name=test", "flags=", "cmd=client|info", "resp=2"] {
+        for part in [
+            "name=me",
+            "lib-name=test",
+            "flags=",
+            "cmd=client|info",
+            "resp=2",
+        ] {
             assert!(line.contains(part), "{transport:?}: {part} in {line}");
         }
     }
@@ -53,7 +68,11 @@ fn a_kill_ends_others_at_once_and_oneself_after_the_answer() {
         assert!(victim.read_to_end().is_empty(), "{transport:?}");
         let mut own = server.client(transport);
         let number = own.text("CLIENT ID");
-        assert_eq!(own.text(&format!("CLIENT KILL ID {number} SKIPME no")), "1", "{transport:?}");
+        assert_eq!(
+            own.text(&format!("CLIENT KILL ID {number} SKIPME no")),
+            "1",
+            "{transport:?}"
+        );
         assert!(own.try_read().is_none(), "{transport:?}");
     }
 }
@@ -65,9 +84,18 @@ fn a_password_is_asked_for() {
         let mut client = server.client(transport);
         for (command, reply) in [
             ("PING", "-NOAUTH Authentication required."),
-            ("AUTH wrong", "-WRONGPASS invalid username-password pair or user is disabled."),
-            ("AUTH other secret", "-WRONGPASS invalid username-password pair or user is disabled."),
-            ("HELLO 3 AUTH default wrong", "-WRONGPASS invalid username-password pair or user is disabled."),
+            (
+                "AUTH wrong",
+                "-WRONGPASS invalid username-password pair or user is disabled.",
+            ),
+            (
+                "AUTH other secret",
+                "-WRONGPASS invalid username-password pair or user is disabled.",
+            ),
+            (
+                "HELLO 3 AUTH default wrong",
+                "-WRONGPASS invalid username-password pair or user is disabled.",
+            ),
             ("AUTH default secret", "OK"),
             ("PING", "PONG"),
             ("RESET", "RESET"),
@@ -84,7 +112,11 @@ fn one_client_too_many_is_refused() {
     let mut kept: Vec<_> = (0..3).map(|_| server.client(Transport::Tcp)).collect();
     assert_eq!(kept[2].text("PING"), "PONG");
     let refused = tests::client::speak(server.port, b"PING\r\n");
-    assert!(refused.is_empty() || refused.starts_with(b"-ERR max number of clients reached\r\n"), "{}", refused.escape_ascii());
+    assert!(
+        refused.is_empty() || refused.starts_with(b"-ERR max number of clients reached\r\n"),
+        "{}",
+        refused.escape_ascii()
+    );
     kept.pop();
     until("there is room again", || {
         let mut socket = std::net::TcpStream::connect(("127.0.0.1", server.port)).ok()?;

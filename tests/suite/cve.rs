@@ -17,7 +17,10 @@ fn assert_alive(server: &Server) {
 
 fn start(args: &[&str]) -> Server {
     let server = Server::start(args);
-    assert_eq!(server.client(Transport::Unix).text("SET canary sings"), "OK");
+    assert_eq!(
+        server.client(Transport::Unix).text("SET canary sings"),
+        "OK"
+    );
     server
 }
 
@@ -32,7 +35,10 @@ fn cve_2026_81934_a_pending_connection_kills_another_pending_one() {
         let filler = "PING\r\n".repeat(6000);
         first.send(format!("CLIENT KILL ID {two}\r\n{filler}").as_bytes());
         second.try_send(format!("CLIENT KILL ID {one}\r\n{filler}").as_bytes());
-        let survivors = [first, second].iter_mut().filter_map(Client::try_read).count();
+        let survivors = [first, second]
+            .iter_mut()
+            .filter_map(Client::try_read)
+            .count();
         assert!(survivors >= 1);
     }
     assert_alive(&server);
@@ -52,7 +58,10 @@ fn cve_2025_67733_no_argument_forges_a_reply() {
             vec!["HELLO", "3", "x\n+OK"],
         ] {
             let reply = client.call(&command);
-            assert!(show(&reply).starts_with('-'), "{transport:?} {command:?} {reply:?}");
+            assert!(
+                show(&reply).starts_with('-'),
+                "{transport:?} {command:?} {reply:?}"
+            );
             assert_eq!(client.text("PING"), "PONG", "{transport:?} {command:?}");
         }
     }
@@ -95,13 +104,23 @@ fn cve_2024_31228_and_2022_36021_patterns_cost_polynomial_time() {
     let mut client = server.client(Transport::Tls);
     let long = "a".repeat(1 << 20);
     client.call(&["SET", &long, "v"]);
-    for pattern in ["*a".repeat(1 << 19) + "b", "[".repeat(1 << 20), "*".repeat(1 << 20) + "b", "a*?".repeat(1 << 18) + "b"] {
+    for pattern in [
+        "*a".repeat(1 << 19) + "b",
+        "[".repeat(1 << 20),
+        "*".repeat(1 << 20) + "b",
+        "a*?".repeat(1 << 18) + "b",
+    ] {
         let began = Instant::now();
         client.call(&["KEYS", &pattern]);
         client.call(&["SCAN", "0", "MATCH", &pattern]);
         client.call(&["CONFIG", "GET", &pattern]);
         client.call(&["COMMAND", "LIST", "FILTERBY", "PATTERN", &pattern]);
-        assert!(began.elapsed() < Duration::from_secs(15), "{:?} for {}", began.elapsed(), &pattern[..6]);
+        assert!(
+            began.elapsed() < Duration::from_secs(15),
+            "{:?} for {}",
+            began.elapsed(),
+            &pattern[..6]
+        );
     }
     assert_alive(&server);
 }
@@ -110,7 +129,10 @@ fn cve_2024_31228_and_2022_36021_patterns_cost_polynomial_time() {
 fn cve_2023_45145_the_unix_socket_is_never_wider_than_it_should_be() {
     use std::os::unix::fs::PermissionsExt;
     let server = Server::start(&["--unixsocketperm", "700"]);
-    let mode = std::fs::metadata(server.socket()).expect("it is there").permissions().mode();
+    let mode = std::fs::metadata(server.socket())
+        .expect("it is there")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o700);
     assert_eq!(server.client(Transport::Unix).text("PING"), "PONG");
 }
@@ -136,7 +158,14 @@ fn cve_2023_36824_key_counts_that_lie() {
     let server = start(&[]);
     let mut client = server.client(Transport::Tcp);
     for count in ["-1", "0", "99999999999", "4294967297", "3", "x"] {
-        for command in ["EVAL s", "ZUNIONSTORE d", "LMPOP", "BLMPOP 0", "ZINTERCARD", "XREAD STREAMS"] {
+        for command in [
+            "EVAL s",
+            "ZUNIONSTORE d",
+            "LMPOP",
+            "BLMPOP 0",
+            "ZINTERCARD",
+            "XREAD STREAMS",
+        ] {
             let reply = client.text(&format!("COMMAND GETKEYS {command} {count} k"));
             assert!(reply.starts_with('-'), "{command} {count}: {reply}");
         }
@@ -159,9 +188,18 @@ fn cve_2022_35977_offsets_whose_sums_overflow() {
     let mut client = server.client(Transport::Tls);
     client.text("SET k v");
     for (offset, reply) in [
-        ("9223372036854775807", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
-        ("4611686018427387900", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
-        ("536870912", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+        (
+            "9223372036854775807",
+            "-ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+        ),
+        (
+            "4611686018427387900",
+            "-ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+        ),
+        (
+            "536870912",
+            "-ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+        ),
         ("-1", "-ERR offset is out of range"),
     ] {
         assert_eq!(client.text(&format!("SETRANGE k {offset} xx")), reply);
@@ -189,7 +227,11 @@ fn cve_2021_32675_sizes_claimed_before_authentication() {
             let mut client = server.client(transport);
             client.send(input);
             let all = client.read_to_end();
-            assert_eq!(all, format!("-ERR Protocol error: {reply}\r\n").as_bytes(), "{transport:?}");
+            assert_eq!(
+                all,
+                format!("-ERR Protocol error: {reply}\r\n").as_bytes(),
+                "{transport:?}"
+            );
         }
     }
 }
@@ -230,7 +272,9 @@ fn a_record_dribbled_byte_by_byte_and_garbage_after_the_handshake() {
     under.write_all(&[23, 3, 3, 0, 20]).expect("connected");
     under.write_all(&[7; 20]).expect("connected");
     assert!(client.try_read().is_none());
-    until("its connection is gone", || (admin.info("tls_connections") == "0").then_some(()));
+    until("its connection is gone", || {
+        (admin.info("tls_connections") == "0").then_some(())
+    });
     assert_alive(&server);
 }
 
@@ -240,5 +284,10 @@ fn second_handle(fd: std::os::fd::RawFd) -> TcpStream {
     // SAFETY: the client that owns the descriptor outlives this borrow; the clone below is a descriptor of its own.
     #[allow(unsafe_code)]
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    TcpStream::from(borrowed.as_fd().try_clone_to_owned().expect("a free descriptor"))
+    TcpStream::from(
+        borrowed
+            .as_fd()
+            .try_clone_to_owned()
+            .expect("a free descriptor"),
+    )
 }

@@ -1,6 +1,6 @@
 //! The same random commands to this server and to Debian's (7.0.15): replies must be equal byte for byte.
 //!
-//! Known differences of version are left out where they are generated, each with its reason.
+//! OBJECT REFCOUNT is left out: Redis does not share the small integer that COPY made, which nobody can build on.
 
 use conn::resp::Value;
 use data::util::rand::Rng;
@@ -13,12 +13,71 @@ const BATCH: usize = 100;
 
 /// Values at the edges of encodings, numbers and limits.
 const VALUES: &[&str] = &[
-    "", "0", "1", "-1", "007", "+5", " 5", "5 ", "3.0", "3.10", "1e3", "-0", "0x10", "nan", "inf", "-inf", "9223372036854775807",
-    "-9223372036854775808", "9223372036854775808", "abc", "a\r\nb", "\u{0}\u{1}", "18446744073709551615", "1.17549435e-38",
-    "12345678901234567890123456789012345678901234", "123456789012345678901234567890123456789012345",
+    "",
+    "0",
+    "1",
+    "-1",
+    "007",
+    "+5",
+    " 5",
+    "5 ",
+    "3.0",
+    "3.10",
+    "1e3",
+    "-0",
+    "0x10",
+    "nan",
+    "inf",
+    "-inf",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "abc",
+    "a\r\nb",
+    "\u{0}\u{1}",
+    "18446744073709551615",
+    "1.17549435e-38",
+    "12345678901234567890123456789012345678901234",
+    "123456789012345678901234567890123456789012345",
 ];
-const NUMBERS: &[&str] = &["0", "1", "-1", "2", "5", "-5", "100", "-100", "9223372036854775807", "-9223372036854775808", "x", "1.5", ""];
-const FLOATS: &[&str] = &["0.1", "1.5", "-3", "1e10", "5.0e-5", "abc", "1e400", "inf", "nan", "3.000000000001", "17179869184.25"];
+const NUMBERS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "2",
+    "5",
+    "-5",
+    "100",
+    "-100",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "x",
+    "1.5",
+    "",
+];
+/// Milliseconds of Unix time, far enough away for both servers to see the same.
+const TIMES: &[&str] = &[
+    "9999999999000",
+    "0",
+    "-1",
+    "x",
+    "",
+    "9223372036854775807",
+    "-9223372036854775808",
+];
+const FLOATS: &[&str] = &[
+    "0.1",
+    "1.5",
+    "-3",
+    "1e10",
+    "5.0e-5",
+    "abc",
+    "1e400",
+    "inf",
+    "nan",
+    "3.000000000001",
+    "17179869184.25",
+];
 
 fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
     from[rng.below(from.len() as u64) as usize]
@@ -30,22 +89,28 @@ fn command(rng: &mut Rng) -> Vec<String> {
     let value = pick(rng, VALUES).to_owned();
     let number = pick(rng, NUMBERS).to_owned();
     let second = pick(rng, NUMBERS).to_owned();
+    let time = pick(rng, TIMES).to_owned();
     let float = pick(rng, FLOATS).to_owned();
-    let words: Vec<&str> = match rng.below(44) {
+    let words: Vec<&str> = match rng.below(43) {
         0..3 => vec!["SET", &key, &value],
         3 => vec!["SET", &key, &value, "NX"],
         4 => vec!["SET", &key, &value, "XX", "GET"],
-        5 => vec!["SET", &key, &value, "EX", "1000"],
+        5 => vec!["SET", &key, &value, "EXAT", "9999999999"],
         6 => vec!["SET", &key, &value, "KEEPTTL"],
-        7 => vec!["SET", &key, &value, "PX", &number],
+        7 => vec!["SET", &key, &value, "PXAT", &time],
         8..10 => vec!["GET", &key],
         10 => vec!["GETSET", &key, &value],
         11 => vec!["GETDEL", &key],
         12 => vec!["GETEX", &key, "PERSIST"],
-        13 => vec!["GETEX", &key, "EX", &number],
+        13 => vec!["GETEX", &key, "PXAT", &time],
         14 => vec!["APPEND", &key, &value],
         15 => vec!["STRLEN", &key],
-        16 => vec!["SETRANGE", &key, pick(rng, &["0", "1", "5", "100", "-1", "536870912", "x"]), &value],
+        16 => vec![
+            "SETRANGE",
+            &key,
+            pick(rng, &["0", "1", "5", "100", "-1", "536870912", "x"]),
+            &value,
+        ],
         17 => vec!["GETRANGE", &key, &number, &second],
         18 => vec!["SUBSTR", &key, &number, &second],
         19 => vec!["INCR", &key],
@@ -65,30 +130,39 @@ fn command(rng: &mut Rng) -> Vec<String> {
         33 => vec!["RENAMENX", &key, &other],
         34 => vec!["COPY", &key, &other],
         35 => vec!["COPY", &key, &other, "REPLACE"],
-        36 => vec!["EXPIRE", &key, pick(rng, &["1000", "0", "-1", "x", "9223372036854775807"])],
-        37 => vec!["EXPIRE", &key, "2000", pick(rng, &["NX", "XX", "GT", "LT", "nx", "QQ"])],
-        38 => vec!["TTL", &key],
+        36 => vec![
+            "EXPIREAT",
+            &key,
+            pick(rng, &["8888888888", "0", "-1", "x", "9223372036854775807"]),
+        ],
+        37 => vec![
+            "EXPIREAT",
+            &key,
+            "7777777777",
+            pick(rng, &["NX", "XX", "GT", "LT", "nx", "QQ"]),
+        ],
+        38 => vec!["PEXPIRETIME", &key],
         39 => vec!["PERSIST", &key],
         40 => vec!["TYPE", &key],
         41 => vec!["OBJECT", "ENCODING", &key],
-        42 => vec!["SETNX", &key, &value],
-        _ => vec!["OBJECT", "REFCOUNT", &key],
+        _ => vec!["SETNX", &key, &value],
     };
     words.into_iter().map(str::to_owned).collect()
 }
 
-/// Version 7.2 tells an APPEND to the end of an embedded string apart from 7.0 in nothing but this: 7.0 may report
-/// `embstr` for a short result of SETRANGE on a missing key, 7.2 `raw`.
-fn differs_by_version(command: &[String]) -> bool {
-    command[0] == "OBJECT" && command[1] == "ENCODING"
-}
-
-fn send_all(client: &mut Client, peer: &mut conn::blocking::Client, batch: &[Vec<String>]) -> Vec<(Value, Value)> {
+fn send_all(
+    client: &mut Client,
+    peer: &mut conn::blocking::Client,
+    batch: &[Vec<String>],
+) -> Vec<(Value, Value)> {
     for command in batch {
         client.raw().write(command).expect("connected");
-        peer.write(command).expect("connected");
+        peer.write(command).expect("theirs is connected");
     }
-    batch.iter().map(|_| (client.read(), peer.read().expect("connected"))).collect()
+    batch
+        .iter()
+        .map(|_| (client.read(), peer.read().expect("theirs answers")))
+        .collect()
 }
 
 #[test]
@@ -103,8 +177,13 @@ fn random_commands_are_answered_as_by_debians_redis() {
         let mut rng = Rng::new(seed);
         for _ in 0..COMMANDS / BATCH / Transport::ALL.len() {
             let batch: Vec<Vec<String>> = (0..BATCH).map(|_| command(&mut rng)).collect();
-            for (command, (our_reply, their_reply)) in batch.iter().zip(send_all(&mut ours, &mut theirs, &batch)) {
-                assert!(our_reply == their_reply || differs_by_version(command), "{transport:?} {command:?}: {our_reply:?}, theirs {their_reply:?}");
+            for (command, (our_reply, their_reply)) in
+                batch.iter().zip(send_all(&mut ours, &mut theirs, &batch))
+            {
+                assert!(
+                    our_reply == their_reply,
+                    "{transport:?} {command:?}: {our_reply:?}, theirs {their_reply:?}"
+                );
             }
         }
     }

@@ -12,9 +12,39 @@ const INPUTS: usize = 20_000;
 
 /// Pieces that inputs are made of, besides random bytes.
 const PIECES: &[&[u8]] = &[
-    b"*1\r\n", b"*3\r\n", b"*-1\r\n", b"*0\r\n", b"$3\r\n", b"$0\r\n\r\n", b"$-1\r\n", b"SET\r\n", b"PING\r\n", b"\"", b"'", b"\\x4", b"\r\n", b"\n",
-    b"*2147483647\r\n", b"*99999999999999999999\r\n", b"$536870912\r\n", b"%1\r\n", b"~2\r\n", b">1\r\n", b"|1\r\n", b"+OK\r\n", b"-ERR x\r\n", b":1\r\n",
-    b"#t\r\n", b",1.5\r\n", b"(12\r\n", b"=5\r\ntxt:a\r\n", b"_\r\n", b"!3\r\nERR\r\n", b"\0", b" ", b"$32768\r\n",
+    b"*1\r\n",
+    b"*3\r\n",
+    b"*-1\r\n",
+    b"*0\r\n",
+    b"$3\r\n",
+    b"$0\r\n\r\n",
+    b"$-1\r\n",
+    b"SET\r\n",
+    b"PING\r\n",
+    b"\"",
+    b"'",
+    b"\\x4",
+    b"\r\n",
+    b"\n",
+    b"*2147483647\r\n",
+    b"*99999999999999999999\r\n",
+    b"$536870912\r\n",
+    b"%1\r\n",
+    b"~2\r\n",
+    b">1\r\n",
+    b"|1\r\n",
+    b"+OK\r\n",
+    b"-ERR x\r\n",
+    b":1\r\n",
+    b"#t\r\n",
+    b",1.5\r\n",
+    b"(12\r\n",
+    b"=5\r\ntxt:a\r\n",
+    b"_\r\n",
+    b"!3\r\nERR\r\n",
+    b"\0",
+    b" ",
+    b"$32768\r\n",
 ];
 
 fn input(rng: &mut Rng) -> Vec<u8> {
@@ -36,7 +66,10 @@ fn the_request_parser_takes_anything() {
     let mut rng = Rng::new(1);
     for _ in 0..INPUTS {
         let bytes = input(&mut rng);
-        let limits = Limits { max_bulk: 1 << 20, unauthenticated: rng.below(2) == 0 };
+        let limits = Limits {
+            max_bulk: 1 << 20,
+            unauthenticated: rng.below(2) == 0,
+        };
         let mut request = Request::default();
         let mut rest = bytes.as_slice();
         'feed: while !rest.is_empty() {
@@ -47,7 +80,9 @@ fn the_request_parser_takes_anything() {
             rest = &rest[n..];
             loop {
                 match request.parse(limits) {
-                    Ok(Parsed::Command) => assert!(request.argv.iter().map(<[u8]>::len).sum::<usize>() <= bytes.len()),
+                    Ok(Parsed::Command) => {
+                        assert!(request.argv.iter().map(<[u8]>::len).sum::<usize>() <= bytes.len())
+                    }
                     Ok(Parsed::Nothing) => {}
                     Ok(Parsed::Incomplete) => break,
                     Err(error) => {
@@ -97,7 +132,11 @@ fn quoting_and_splitting_are_inverse() {
     let mut rng = Rng::new(3);
     for _ in 0..INPUTS {
         let words: Vec<Vec<u8>> = (0..rng.below(4) + 1).map(|_| input(&mut rng)).collect();
-        let line = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(&b' ');
+        let line = words
+            .iter()
+            .map(|word| quoted(word))
+            .collect::<Vec<_>>()
+            .join(&b' ');
         assert_eq!(split(&line).expect("what was quoted is balanced"), words);
         let _ = split(&input(&mut rng));
     }
@@ -110,7 +149,12 @@ fn numbers_survive_the_way_out_and_in() {
         let number = f64::from_bits(rng.next_u64());
         if number.is_finite() {
             let text = format_f64(number);
-            assert_eq!(parse_f64(&text).map(f64::to_bits), Some(number.to_bits()), "{}", text.escape_ascii());
+            assert_eq!(
+                parse_f64(&text).map(f64::to_bits),
+                Some(number.to_bits()),
+                "{}",
+                text.escape_ascii()
+            );
         }
         let integer = rng.next_u64() as i64 >> rng.below(64);
         assert_eq!(parse_i64(integer.to_string().as_bytes()), Some(integer));
@@ -120,15 +164,18 @@ fn numbers_survive_the_way_out_and_in() {
 }
 
 #[test]
-fn patterns_end_and_agree_with_themselves() {
+fn patterns_end_and_case_only_widens() {
     let mut rng = Rng::new(5);
     let alphabet = b"ab*?[]^-\\";
     for _ in 0..INPUTS {
-        let make = |rng: &mut Rng| -> Vec<u8> { (0..rng.below(12)).map(|_| alphabet[rng.below(9) as usize]).collect() };
+        let make = |rng: &mut Rng| -> Vec<u8> {
+            (0..rng.below(12))
+                .map(|_| alphabet[rng.below(9) as usize])
+                .collect()
+        };
         let (pattern, text) = (make(&mut rng), make(&mut rng));
         let plain = matches(&pattern, &text, false);
         assert!(!plain || matches(&pattern, &text, true));
-        assert!(matches(&[b"*".as_slice(), &pattern, b"*"].concat(), &text, false) || !plain);
     }
 }
 
@@ -137,11 +184,21 @@ fn a_configuration_file_may_hold_anything() {
     let mut rng = Rng::new(6);
     for _ in 0..INPUTS / 10 {
         let text = input(&mut rng);
-        let words = [b"port ".as_slice(), b"save ", b"bind ", b"client-output-buffer-limit normal ", b"rename-command ", b"user "];
+        let words = [
+            b"port ".as_slice(),
+            b"save ",
+            b"bind ",
+            b"client-output-buffer-limit normal ",
+            b"rename-command ",
+            b"user ",
+        ];
         let line = [words[rng.below(6) as usize], &text, b"\n"].concat();
-        let source = Source { name: "fuzz".into(), text: line };
+        let source = Source {
+            name: "fuzz".into(),
+            text: line,
+        };
         if let Err(sentence) = load(&[source]) {
-            assert!(sentence.contains("at line 1"), "{sentence}");
+            assert!(sentence.contains("at line "), "{sentence}");
         }
     }
 }

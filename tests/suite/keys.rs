@@ -25,7 +25,10 @@ fn commands_on_keys() {
             ("COPY b e", "1"),
             ("COPY b e", "0"),
             ("COPY b e REPLACE", "1"),
-            ("COPY b b", "-ERR source and destination objects are the same"),
+            (
+                "COPY b b",
+                "-ERR source and destination objects are the same",
+            ),
             ("MOVE e 1", "1"),
             ("SELECT 1", "OK"),
             ("GET e", "2"),
@@ -38,7 +41,10 @@ fn commands_on_keys() {
             ("EXPIRE c 100 LT", "1"),
             ("EXPIRE c 50 GT", "0"),
             ("EXPIRE c 50 NX", "0"),
-            ("EXPIRE c 9223372036854775807", "-ERR invalid expire time in 'expire' command"),
+            (
+                "EXPIRE c 9223372036854775807",
+                "-ERR invalid expire time in 'expire' command",
+            ),
             ("TTL c", "100"),
             ("PERSIST c", "1"),
             ("PERSIST c", "0"),
@@ -54,12 +60,18 @@ fn commands_on_keys() {
 }
 
 /// Walks all keys; what each call returned, and how many calls it took.
-fn walk(client: &mut Client, options: &str, mut between: impl FnMut(&mut Client, usize)) -> BTreeSet<String> {
+fn walk(
+    client: &mut Client,
+    options: &str,
+    mut between: impl FnMut(&mut Client, usize),
+) -> BTreeSet<String> {
     let mut cursor = "0".to_owned();
     let mut seen = BTreeSet::new();
     for call in 0.. {
         let reply = client.cmd(&format!("SCAN {cursor}{options}"));
-        let Some([next, Value::Array(keys)]) = reply.elements() else { panic!("{reply:?}") };
+        let Some([next, Value::Array(keys)]) = reply.elements() else {
+            panic!("{reply:?}")
+        };
         cursor = show(next);
         seen.extend(keys.iter().map(show));
         if cursor == "0" {
@@ -80,7 +92,9 @@ fn a_walk_meets_every_key_that_stays_while_the_table_grows_and_shrinks() {
         if call % 2 == 0 && call < 40 {
             client.text(&format!("DEBUG POPULATE 2000 new{call}"));
         } else if call % 2 == 1 {
-            let doomed: Vec<String> = (0..200).map(|i| format!("goes:{}", (call * 200 + i) % 5000)).collect();
+            let doomed: Vec<String> = (0..200)
+                .map(|i| format!("goes:{}", (call * 200 + i) % 5000))
+                .collect();
             client.text(&format!("DEL {}", doomed.join(" ")));
         }
         if call == 40 {
@@ -90,8 +104,17 @@ fn a_walk_meets_every_key_that_stays_while_the_table_grows_and_shrinks() {
     for number in 0..5000 {
         assert!(seen.contains(&format!("stays:{number}")), "stays:{number}");
     }
-    let filtered = walk(&mut client, " COUNT 1000 MATCH stays:1* TYPE string", |_, _| {});
-    assert_eq!(filtered.len(), (0..5000).filter(|n: &i32| n.to_string().starts_with('1')).count());
+    let filtered = walk(
+        &mut client,
+        " COUNT 1000 MATCH stays:1* TYPE string",
+        |_, _| {},
+    );
+    assert_eq!(
+        filtered.len(),
+        (0..5000)
+            .filter(|n: &i32| n.to_string().starts_with('1'))
+            .count()
+    );
 }
 
 #[test]
@@ -102,9 +125,15 @@ fn keys_end_in_time_by_themselves() {
         client.text(&format!("SET k:{number} v PX 1"));
     }
     client.text("SET stays v");
-    until("active expiry removes what nobody asks for", || (client.text("DBSIZE") == "1").then_some(()));
+    until("active expiry removes what nobody asks for", || {
+        (client.text("DBSIZE") == "1").then_some(())
+    });
     assert_eq!(client.info("expired_keys"), "1000");
-    assert!(client.text("INFO keyspace").contains("db0:keys=1,expires=0"));
+    assert!(
+        client
+            .text("INFO keyspace")
+            .contains("db0:keys=1,expires=0")
+    );
 }
 
 #[test]
@@ -114,7 +143,9 @@ fn a_flush_hands_the_data_to_the_background() {
     client.text("DEBUG POPULATE 100000");
     assert_eq!(client.text("FLUSHALL ASYNC"), "OK");
     assert_eq!(client.text("DBSIZE"), "0");
-    until("the background frees", || (client.info("lazyfreed_objects") == "100000").then_some(()));
+    until("the background frees", || {
+        (client.info("lazyfreed_objects") == "100000").then_some(())
+    });
     assert_eq!(client.info("lazyfree_pending_objects"), "0");
     client.text("DEBUG POPULATE 1000");
     assert_eq!(client.text("FLUSHALL SYNC"), "OK");

@@ -12,16 +12,30 @@ fn a_bad_reload_keeps_the_old_certificate_and_says_why() {
     let mut client = server.client(Transport::Tls);
     let serial = client.info("tls_server_cert_serial");
     let broken = server.dir.path().join("broken.pem");
-    fs::write(&broken, "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n").expect("writable");
+    fs::write(
+        &broken,
+        "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n",
+    )
+    .expect("writable");
     let broken = broken.to_string_lossy().into_owned();
     let other_key = certs::file("client.key");
-    for (directive, value) in
-        [("tls-cert-file", broken.as_str()), ("tls-cert-file", "/nowhere.crt"), ("tls-key-file", &other_key), ("tls-protocols", "TLSv9")]
-    {
+    for (directive, value) in [
+        ("tls-cert-file", broken.as_str()),
+        ("tls-cert-file", "/nowhere.crt"),
+        ("tls-key-file", &other_key),
+        ("tls-protocols", "TLSv9"),
+    ] {
         let reply = client.text(&format!("CONFIG SET {directive} {value}"));
-        assert!(reply.starts_with("-ERR CONFIG SET failed"), "{directive} {value}: {reply}");
+        assert!(
+            reply.starts_with("-ERR CONFIG SET failed"),
+            "{directive} {value}: {reply}"
+        );
         assert_eq!(client.info("tls_server_cert_serial"), serial);
-        assert_eq!(server.client(Transport::Tls).text("PING"), "PONG", "{directive} {value}");
+        assert_eq!(
+            server.client(Transport::Tls).text("PING"),
+            "PONG",
+            "{directive} {value}"
+        );
     }
     assert!(!client.info("tls_last_reload_error").is_empty());
 }
@@ -32,12 +46,27 @@ fn a_rotation_drops_nobody() {
     let mut old = server.client(Transport::Tls);
     let before = old.info("tls_server_cert_serial");
     let (cert, key) = (certs::file("server.crt"), certs::file("server.key"));
-    assert_eq!(old.text(&format!("CONFIG SET tls-cert-file {cert} tls-key-file {key}")), "OK");
+    assert_eq!(
+        old.text(&format!(
+            "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
+        )),
+        "OK"
+    );
     assert_ne!(old.info("tls_server_cert_serial"), before);
     assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
     for round in 0..20 {
-        assert_eq!(old.text(&format!("CONFIG SET tls-cert-file {cert} tls-key-file {key}")), "OK", "{round}");
-        assert_eq!(server.client(Transport::Tls).text("PING"), "PONG", "{round}");
+        assert_eq!(
+            old.text(&format!(
+                "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
+            )),
+            "OK",
+            "{round}"
+        );
+        assert_eq!(
+            server.client(Transport::Tls).text("PING"),
+            "PONG",
+            "{round}"
+        );
         assert_eq!(old.text("PING"), "PONG");
     }
 }
@@ -48,14 +77,34 @@ fn ports_move_without_dropping_anyone() {
     for transport in Transport::ALL {
         let mut client = server.client(transport);
         let new = tests::server::free_port();
-        let (directive, old) = if transport == Transport::Tls { ("tls-port", server.tls_port) } else { ("port", server.port) };
-        assert_eq!(client.text(&format!("CONFIG SET {directive} {new}")), "OK", "{transport:?}");
+        let (directive, old) = if transport == Transport::Tls {
+            ("tls-port", server.tls_port)
+        } else {
+            ("port", server.port)
+        };
+        assert_eq!(
+            client.text(&format!("CONFIG SET {directive} {new}")),
+            "OK",
+            "{transport:?}"
+        );
         assert!(std::net::TcpStream::connect(("127.0.0.1", new)).is_ok());
         assert_eq!(client.text("PING"), "PONG");
-        assert_eq!(client.text(&format!("CONFIG SET {directive} {old}")), "OK", "{transport:?}");
+        assert_eq!(
+            client.text(&format!("CONFIG SET {directive} {old}")),
+            "OK",
+            "{transport:?}"
+        );
         let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
         let port = taken.local_addr().expect("bound").port();
-        assert!(client.text(&format!("CONFIG SET {directive} {port}")).starts_with("-ERR CONFIG SET failed"));
-        assert_eq!(server.client(transport).text("PING"), "PONG", "{transport:?}");
+        assert!(
+            client
+                .text(&format!("CONFIG SET {directive} {port}"))
+                .starts_with("-ERR CONFIG SET failed")
+        );
+        assert_eq!(
+            server.client(transport).text("PING"),
+            "PONG",
+            "{transport:?}"
+        );
     }
 }

@@ -9,18 +9,29 @@ use tests::server::{Server, free_port};
 
 /// Runs the server's binary until it ends by itself.
 fn run(args: &[&str]) -> Output {
-    Command::new(tests::binary("redis-server")).args(args).output().expect("the binary runs")
+    Command::new(tests::binary("redis-server"))
+        .args(args)
+        .output()
+        .expect("the binary runs")
 }
 
 fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 #[test]
 fn it_says_who_it_is() {
     let version = run(&["--version"]);
     assert!(version.status.success());
-    assert!(text(&version).starts_with("Redis server v=7.2.6 "), "{}", text(&version));
+    assert!(
+        text(&version).starts_with("Redis server v=7.2.6 "),
+        "{}",
+        text(&version)
+    );
     assert!(run(&["--help"]).status.success());
     let refused = run(&["--test-memory", "10"]);
     assert!(!refused.status.success() && text(&refused).len() > 20);
@@ -37,27 +48,53 @@ fn what_cannot_work_is_one_sentence_and_nothing_started() {
     let broken_cert = write("broken.crt", "no certificate");
     let port = free_port().to_string();
     let tls = |cert: &str, key: &str| -> Vec<String> {
-        ["--port", "0", "--tls-port", &port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file"]
-            .iter()
-            .map(|&word| word.to_owned())
-            .chain([certs::file("ca.crt")])
-            .collect()
+        [
+            "--port",
+            "0",
+            "--tls-port",
+            &port,
+            "--tls-cert-file",
+            cert,
+            "--tls-key-file",
+            key,
+            "--tls-ca-cert-file",
+        ]
+        .iter()
+        .map(|&word| word.to_owned())
+        .chain([certs::file("ca.crt")])
+        .collect()
     };
     let cases: Vec<(Vec<String>, &str)> = vec![
-        (vec![write("a.conf", "port 6379\nnonsense yes\n")], "at line 2"),
+        (
+            vec![write("a.conf", "port 6379\nnonsense yes\n")],
+            "at line 2",
+        ),
         (vec![write("b.conf", "\n\nmaxclients many\n")], "at line 3"),
         (vec![write("c.conf", "appendonly yes\n")], "appendonly"),
         (vec!["/nowhere/redis.conf".into()], "/nowhere/redis.conf"),
-        (vec!["--replicaof".into(), "127.0.0.1".into(), "6379".into()], "replicaof"),
+        (
+            vec!["--replicaof".into(), "127.0.0.1".into(), "6379".into()],
+            "replicaof",
+        ),
         (tls(&broken_cert, &certs::file("redis.key")), "broken.crt"),
-        (tls(&certs::file("redis.crt"), "/nowhere.key"), "/nowhere.key"),
-        (tls(&certs::file("redis.crt"), &certs::file("client.key")), "key"),
+        (
+            tls(&certs::file("redis.crt"), "/nowhere.key"),
+            "/nowhere.key",
+        ),
+        (
+            tls(&certs::file("redis.crt"), &certs::file("client.key")),
+            "key",
+        ),
     ];
     for (args, expected) in cases {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let output = run(&args);
         assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output));
-        assert!(text(&output).contains(expected), "{args:?}: {}", text(&output));
+        assert!(
+            text(&output).contains(expected),
+            "{args:?}: {}",
+            text(&output)
+        );
     }
 }
 
@@ -71,23 +108,40 @@ fn a_port_in_use_is_named() {
     let port = taken.local_addr().expect("bound").port().to_string();
     let output = run(&["--port", &port, "--bind", "127.0.0.1"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output).contains(&format!("Failed listening on port {port} (tcp), aborting.")), "{}", text(&output));
+    assert!(
+        text(&output).contains(&format!("Failed listening on port {port} (tcp), aborting.")),
+        "{}",
+        text(&output)
+    );
 }
 
 #[test]
 fn a_configuration_file_is_read_and_rewritten() {
     let folder = tempfile_dir();
     let path = folder.path().join("redis.conf");
-    fs::write(&path, "# a remark\nmaxclients 100\n\nproc-title-template \"{title} {listen-addr}\"\n").expect("writable");
+    fs::write(
+        &path,
+        "# a remark\nmaxclients 100\n\nproc-title-template \"{title} {listen-addr}\"\n",
+    )
+    .expect("writable");
     let server = Server::start_with_config(&path, &[]);
     let mut client = server.client(Transport::Tls);
     assert_eq!(client.text("CONFIG GET maxclients"), "[maxclients 100]");
     assert_eq!(client.text("CONFIG SET maxclients 200 timeout 7"), "OK");
-    assert_eq!(client.text("CONFIG SET maxclients 300 timeout nonsense").split(' ').next(), Some("-ERR"));
+    assert_eq!(
+        client
+            .text("CONFIG SET maxclients 300 timeout nonsense")
+            .split(' ')
+            .next(),
+        Some("-ERR")
+    );
     assert_eq!(client.text("CONFIG GET maxclients"), "[maxclients 200]");
     assert_eq!(client.text("CONFIG REWRITE"), "OK");
     let written = fs::read_to_string(&path).expect("readable");
-    assert!(written.starts_with("# a remark\nmaxclients 200\n"), "{written}");
+    assert!(
+        written.starts_with("# a remark\nmaxclients 200\n"),
+        "{written}"
+    );
     assert!(written.contains("timeout 7"), "{written}");
     let title = fs::read_to_string(format!("/proc/{}/cmdline", server.pid())).unwrap_or_default();
     assert!(title.contains("127.0.0.1:"), "{title}");
@@ -107,7 +161,10 @@ fn signals_and_shutdown_end_it_in_order() {
         assert!(server.dir.path().join("redis.pid").exists());
         let mut client = server.client(Transport::Tls);
         assert_eq!(client.text("SET k v"), "OK");
-        let sent = Command::new("kill").args([format!("-{signal}"), server.pid().to_string()]).status().expect("kill is there");
+        let sent = Command::new("kill")
+            .args([format!("-{signal}"), server.pid().to_string()])
+            .status()
+            .expect("kill is there");
         assert!(sent.success());
         assert_eq!(server.wait_for_exit(), Some(0));
         assert!(server.log().contains("bye bye"));
@@ -117,7 +174,10 @@ fn signals_and_shutdown_end_it_in_order() {
     for transport in Transport::ALL {
         let mut server = Server::start(&[]);
         let mut client = server.client(transport);
-        assert_eq!(client.text("SHUTDOWN ABORT"), "-ERR No shutdown in progress.");
+        assert_eq!(
+            client.text("SHUTDOWN ABORT"),
+            "-ERR No shutdown in progress."
+        );
         assert_eq!(client.text("SHUTDOWN NOW ABORT"), "-ERR syntax error");
         client.send(b"SHUTDOWN NOSAVE\r\n");
         assert_eq!(server.wait_for_exit(), Some(0), "{transport:?}");
@@ -133,7 +193,13 @@ fn a_bug_of_ours_leaves_a_report() {
         assert_ne!(server.wait_for_exit(), Some(0));
         server.wait_for_log(&["(end of log)"]);
         let log = server.log();
-        for part in ["REDIS BUG REPORT START", "STACK TRACE", "redis_version:7.2.6", "CURRENT CLIENT", "REDIS BUG REPORT END"] {
+        for part in [
+            "REDIS BUG REPORT START",
+            "STACK TRACE",
+            "redis_version:7.2.6",
+            "CURRENT CLIENT",
+            "REDIS BUG REPORT END",
+        ] {
             assert!(log.contains(part), "{command}: no {part} in\n{log}");
         }
     }

@@ -19,7 +19,9 @@ const ROUNDS: usize = 4;
 fn lane(server: &Server, lane: usize) -> HashMap<String, String> {
     let mut rng = Rng::new(lane as u64 + 1);
     let mut acknowledged = HashMap::new();
-    let mut clients: Vec<_> = (0..CLIENTS / LANES).map(|_| server.client(Transport::Tls)).collect();
+    let mut clients: Vec<_> = (0..CLIENTS / LANES)
+        .map(|_| server.client(Transport::Tls))
+        .collect();
     for round in 0..ROUNDS {
         for (number, client) in clients.iter_mut().enumerate() {
             if rng.below(10) == 0 {
@@ -27,8 +29,14 @@ fn lane(server: &Server, lane: usize) -> HashMap<String, String> {
                 client.try_send(b"*3\r\n$3\r\nSET\r\n$4\r\nhalf");
                 *client = server.client(Transport::Tls);
             }
-            let writes: Vec<(String, String)> =
-                (0..16).map(|i| (format!("{lane}:{number}:{i}"), format!("{round}:{}", rng.next_u64()))).collect();
+            let writes: Vec<(String, String)> = (0..16)
+                .map(|i| {
+                    (
+                        format!("{lane}:{number}:{i}"),
+                        format!("{round}:{}", rng.next_u64()),
+                    )
+                })
+                .collect();
             for (key, value) in &writes {
                 client.raw().write(&["SET", key, value]).expect("connected");
             }
@@ -45,8 +53,18 @@ fn lane(server: &Server, lane: usize) -> HashMap<String, String> {
 fn every_acknowledged_write_of_500_tls_clients_is_there() {
     let server = Server::start(&[]);
     let acknowledged: Vec<HashMap<String, String>> = thread::scope(|scope| {
-        let lanes: Vec<_> = (0..LANES).map(|number| scope.spawn({ let server = &server; move || lane(server, number) })).collect();
-        lanes.into_iter().map(|lane| lane.join().expect("a lane ends well")).collect()
+        let lanes: Vec<_> = (0..LANES)
+            .map(|number| {
+                scope.spawn({
+                    let server = &server;
+                    move || lane(server, number)
+                })
+            })
+            .collect();
+        lanes
+            .into_iter()
+            .map(|lane| lane.join().expect("a lane ends well"))
+            .collect()
     });
     let mut client = server.client(Transport::Tcp);
     for (key, value) in acknowledged.iter().flatten() {
@@ -79,8 +97,16 @@ fn reloads_under_load_cost_no_request() {
         let mut admin = server.client(Transport::Tcp);
         for round in 0..20 {
             let name = if round % 2 == 0 { "server" } else { "redis" };
-            let (cert, key) = (certs::file(&format!("{name}.crt")), certs::file(&format!("{name}.key")));
-            assert_eq!(admin.text(&format!("CONFIG SET tls-cert-file {cert} tls-key-file {key}")), "OK");
+            let (cert, key) = (
+                certs::file(&format!("{name}.crt")),
+                certs::file(&format!("{name}.key")),
+            );
+            assert_eq!(
+                admin.text(&format!(
+                    "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
+                )),
+                "OK"
+            );
         }
         done.store(true, Relaxed);
         for worker in workers {
@@ -95,7 +121,8 @@ fn handshakes_that_never_end_do_not_keep_others_out() {
     // Some say nothing, some dribble the start of a hello.
     let dead: Vec<TcpStream> = (0..1500)
         .map(|number| {
-            let mut socket = TcpStream::connect(("127.0.0.1", server.tls_port)).expect("the port listens");
+            let mut socket =
+                TcpStream::connect(("127.0.0.1", server.tls_port)).expect("the port listens");
             if number % 2 == 0 {
                 socket.write_all(&[22, 3, 1]).expect("connected");
             }
@@ -107,5 +134,9 @@ fn handshakes_that_never_end_do_not_keep_others_out() {
     }
     let mut client = server.client(Transport::Tcp);
     let used: u64 = client.info("used_memory").parse().expect("a number");
-    assert!(used < 200 << 20, "{used} bytes for {} dead handshakes", dead.len());
+    assert!(
+        used < 200 << 20,
+        "{used} bytes for {} dead handshakes",
+        dead.len()
+    );
 }

@@ -48,7 +48,21 @@ fn values_of_every_size_come_back_whole() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
-        for size in [0, 1, 127, 128, 129, 16_383, 16_384, 16_385, 32_767, 32_768, 65_536, 1 << 20, (5 << 20) + 3] {
+        for size in [
+            0,
+            1,
+            127,
+            128,
+            129,
+            16_383,
+            16_384,
+            16_385,
+            32_767,
+            32_768,
+            65_536,
+            1 << 20,
+            (5 << 20) + 3,
+        ] {
             let value: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
             assert_eq!(show(&client.call(&[b"SET", b"k".as_slice(), &value])), "OK");
             let got = client.call(&["GET", "k"]);

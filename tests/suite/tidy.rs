@@ -10,8 +10,26 @@ use tests::root;
 
 /// The floors of `server/src`, ground first. A file may import from its own floor and from those before it.
 const FLOORS: &[&str] = &[
-    "sys", "wire", "config", "state", "server", "report", "egress", "feed", "keyspace", "session", "exec", "script", "ingress",
-    "persist", "replication", "cluster", "sentinel", "house", "commands", "main",
+    "sys",
+    "wire",
+    "config",
+    "state",
+    "server",
+    "report",
+    "egress",
+    "feed",
+    "keyspace",
+    "session",
+    "exec",
+    "script",
+    "ingress",
+    "persist",
+    "replication",
+    "cluster",
+    "sentinel",
+    "house",
+    "commands",
+    "main",
 ];
 
 /// Imports that go up on purpose, with the reason.
@@ -35,8 +53,21 @@ const CRATES: &[(&str, &[&str])] = &[
     ("mio", &["ae/"]),
     ("openssl", &["conn/"]),
     ("openssl_sys", &["conn/"]),
-    ("libc", &["ae/", "conn/", "server/src/sys/", "server/src/house/crash.rs", "server/data/src/util/mem.rs", "server/src/ingress/listen.rs"]),
-    ("nix", &["ae/", "conn/", "server/src/sys/", "cli/", "benchmark/"]),
+    (
+        "libc",
+        &[
+            "ae/",
+            "conn/",
+            "server/src/sys/",
+            "server/src/house/crash.rs",
+            "server/data/src/util/mem.rs",
+            "server/src/ingress/listen.rs",
+        ],
+    ),
+    (
+        "nix",
+        &["ae/", "conn/", "server/src/sys/", "cli/", "benchmark/"],
+    ),
     ("tikv_jemalloc_sys", &["server/src/sys/memory.rs"]),
 ];
 
@@ -68,7 +99,15 @@ struct Source {
 
 fn sources() -> Vec<Source> {
     let mut files = Vec::new();
-    for folder in ["ae/src", "conn/src", "server/table/src", "server/data/src", "server/src", "cli/src", "benchmark/src"] {
+    for folder in [
+        "ae/src",
+        "conn/src",
+        "server/table/src",
+        "server/data/src",
+        "server/src",
+        "cli/src",
+        "benchmark/src",
+    ] {
         collect(&root().join(folder), &mut files);
     }
     assert!(files.len() > 50, "the sources were not found");
@@ -76,8 +115,10 @@ fn sources() -> Vec<Source> {
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> =
-        fs::read_dir(folder).expect("a folder of the layout").map(|entry| entry.expect("readable").path()).collect();
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("a folder of the layout")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
@@ -91,10 +132,21 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 fn read(path: &Path) -> Source {
     let text = fs::read_to_string(path).expect("readable");
     let base = root();
-    let name = path.strip_prefix(&base).expect("inside").to_string_lossy().replace('\\', "/");
+    let name = path
+        .strip_prefix(&base)
+        .expect("inside")
+        .to_string_lossy()
+        .replace('\\', "/");
     let all: Vec<String> = text.lines().map(str::to_owned).collect();
-    let end = all.iter().position(|line| line.starts_with("#[cfg(test)]")).unwrap_or(all.len());
-    Source { name, total: all.len(), lines: all[..end].to_vec() }
+    let end = all
+        .iter()
+        .position(|line| line.starts_with("#[cfg(test)]"))
+        .unwrap_or(all.len());
+    Source {
+        name,
+        total: all.len(),
+        lines: all[..end].to_vec(),
+    }
 }
 
 impl Source {
@@ -122,7 +174,8 @@ impl Source {
 fn has_word(line: &str, word: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
-        !line[..at].chars().next_back().is_some_and(is_word) && !line[at + word.len()..].chars().next().is_some_and(is_word)
+        !line[..at].chars().next_back().is_some_and(is_word)
+            && !line[at + word.len()..].chars().next().is_some_and(is_word)
     })
 }
 
@@ -132,7 +185,9 @@ fn report(problems: &[String]) {
 
 /// Every crate path in a line that starts with `crate::`.
 fn crate_paths(line: &str) -> impl Iterator<Item = &str> {
-    line.match_indices("crate::").filter(|(at, _)| !line[..*at].ends_with('$')).map(|(at, _)| &line[at + 7..])
+    line.match_indices("crate::")
+        .filter(|(at, _)| !line[..*at].ends_with('$'))
+        .map(|(at, _)| &line[at + 7..])
 }
 
 #[test]
@@ -142,11 +197,21 @@ fn imports_only_go_down() {
         let Some(own) = source.floor() else { continue };
         for (number, line) in source.code() {
             for path in crate_paths(line) {
-                let target = path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-                let Some(floor) = FLOORS.iter().position(|floor| *floor == target) else { continue };
-                let excused = UPWARD.iter().any(|(from, to, _)| source.name == *from && path.starts_with(to));
+                let target = path
+                    .split(|c: char| !c.is_alphanumeric() && c != '_')
+                    .next()
+                    .unwrap_or_default();
+                let Some(floor) = FLOORS.iter().position(|floor| *floor == target) else {
+                    continue;
+                };
+                let excused = UPWARD
+                    .iter()
+                    .any(|(from, to, _)| source.name == *from && path.starts_with(to));
                 if floor > own && !excused {
-                    problems.push(format!("{}:{number}: {} imports {target}, which is above it", source.name, FLOORS[own]));
+                    problems.push(format!(
+                        "{}:{number}: {} imports {target}, which is above it",
+                        source.name, FLOORS[own]
+                    ));
                 }
                 let sibling = source.name.starts_with("server/src/commands/")
                     && !source.name.ends_with("/mod.rs")
@@ -154,7 +219,10 @@ fn imports_only_go_down() {
                     && !path.starts_with("commands::args")
                     && !path.starts_with("commands::Family");
                 if sibling {
-                    problems.push(format!("{}:{number}: a family of commands imports another", source.name));
+                    problems.push(format!(
+                        "{}:{number}: a family of commands imports another",
+                        source.name
+                    ));
                 }
             }
         }
@@ -167,11 +235,23 @@ fn no_circle_among_the_files_of_a_floor() {
     let files = sources();
     let mut edges: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for source in &files {
-        let Some(module) = source.name.strip_prefix("server/src/").and_then(|name| name.strip_suffix(".rs")) else { continue };
-        let imports = source.code().flat_map(|(_, line)| crate_paths(line)).filter_map(|path| {
-            let mut parts = path.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').next()?.split("::");
-            Some(format!("{}/{}", parts.next()?, parts.next()?))
-        });
+        let Some(module) = source
+            .name
+            .strip_prefix("server/src/")
+            .and_then(|name| name.strip_suffix(".rs"))
+        else {
+            continue;
+        };
+        let imports = source
+            .code()
+            .flat_map(|(_, line)| crate_paths(line))
+            .filter_map(|path| {
+                let mut parts = path
+                    .split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
+                    .next()?
+                    .split("::");
+                Some(format!("{}/{}", parts.next()?, parts.next()?))
+            });
         edges.insert(module.to_owned(), imports.collect());
     }
     let mut problems = Vec::new();
@@ -195,7 +275,11 @@ fn no_circle_among_the_files_of_a_floor() {
 fn every_file_has_a_header_and_a_bounded_length() {
     let mut problems = Vec::new();
     for source in sources() {
-        if !source.lines.first().is_some_and(|line| line.starts_with("//!")) {
+        if !source
+            .lines
+            .first()
+            .is_some_and(|line| line.starts_with("//!"))
+        {
             problems.push(format!("{}: no header", source.name));
         }
         if source.total > MAX_FILE_LINES && !source.name.starts_with("server/table/src/") {
@@ -216,9 +300,16 @@ fn functions_are_short() {
         for (number, line) in source.lines.iter().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let text = line.trim_start();
-            let is_function = ["fn ", "pub fn ", "pub(crate) fn ", "pub unsafe fn ", "unsafe fn ", "extern \"C\" fn "]
-                .iter()
-                .any(|start| text.starts_with(start));
+            let is_function = [
+                "fn ",
+                "pub fn ",
+                "pub(crate) fn ",
+                "pub unsafe fn ",
+                "unsafe fn ",
+                "extern \"C\" fn ",
+            ]
+            .iter()
+            .any(|start| text.starts_with(start));
             if open.is_none() && is_function && !text.ends_with(';') {
                 open = Some((number, indent, text.to_owned()));
             }
@@ -229,9 +320,17 @@ fn functions_are_short() {
                 let length = number - start + 1;
                 let body = &source.lines[*start..=number];
                 let arms = body.iter().filter(|line| line.contains("=>")).count();
-                let limit = if arms * 4 >= length { MAX_FLAT_MATCH_LINES } else { MAX_FUNCTION_LINES };
+                let limit = if arms * 4 >= length {
+                    MAX_FLAT_MATCH_LINES
+                } else {
+                    MAX_FUNCTION_LINES
+                };
                 if length > limit {
-                    problems.push(format!("{}:{}: {length} lines in `{name}`", source.name, start + 1));
+                    problems.push(format!(
+                        "{}:{}: {length} lines in `{name}`",
+                        source.name,
+                        start + 1
+                    ));
                 }
                 open = None;
             } else if open.is_some() && text == "}" && indent == 0 {
@@ -252,7 +351,9 @@ fn unsafe_and_statics_stand_where_they_may() {
             }
             let text = line.trim_start();
             let is_static = text.starts_with("static ") || text.starts_with("pub static ");
-            let changes = ["Atomic", "Mutex", "RwLock", "OnceLock", "Cell<", "Sink"].iter().any(|kind| line.contains(kind));
+            let changes = ["Atomic", "Mutex", "RwLock", "OnceLock", "Cell<", "Sink"]
+                .iter()
+                .any(|kind| line.contains(kind));
             if is_static && changes && !source.is_any(STATICS) {
                 problems.push(format!("{}:{number}: a static that changes", source.name));
             }
@@ -275,7 +376,8 @@ fn crates_are_named_where_they_live() {
     for source in sources() {
         for (number, line) in source.code() {
             for (name, places) in CRATES {
-                let named = line.contains(&format!("{name}::")) && has_word(line, name) || line.trim() == format!("use {name};");
+                let named = line.contains(&format!("{name}::")) && has_word(line, name)
+                    || line.trim() == format!("use {name};");
                 if named && !source.is_any(places) && !source.is_any(UNSAFE) {
                     problems.push(format!("{}:{number}: {name}", source.name));
                 }
@@ -291,7 +393,9 @@ fn methods_of_the_server_stand_on_its_page() {
     for source in sources() {
         for (number, line) in source.code() {
             let text = line.trim_start();
-            let inherent = ["impl Server ", "impl Server{", "impl Ctx<", "impl<'a> Ctx<"].iter().any(|start| text.starts_with(start));
+            let inherent = ["impl Server ", "impl Server{", "impl Ctx<", "impl<'a> Ctx<"]
+                .iter()
+                .any(|start| text.starts_with(start));
             if inherent && source.name != "server/src/server.rs" {
                 problems.push(format!("{}:{number}: {text}", source.name));
             }

@@ -28,7 +28,11 @@ pub static PROCS: Family = &[
 ];
 
 fn id(cx: &mut Ctx<'_>) -> Done {
-    let number = cx.srv.clients.get(cx.client_id()).map_or(0, |client| client.id);
+    let number = cx
+        .srv
+        .clients
+        .get(cx.client_id())
+        .map_or(0, |client| client.id);
     cx.reply.int(number as i64);
     Ok(())
 }
@@ -54,7 +58,9 @@ fn class(name: &[u8]) -> Result<Class, Fault> {
         b"master" => Ok(Class::Master),
         b"slave" | b"replica" => Ok(Class::Replica),
         b"pubsub" => Ok(Class::PubSub),
-        _ => Err(Fault::bytes([b"ERR Unknown client type '", name, b"'"].concat())),
+        _ => Err(Fault::bytes(
+            [b"ERR Unknown client type '", name, b"'"].concat(),
+        )),
     }
 }
 
@@ -71,17 +77,27 @@ fn list(cx: &mut Ctx<'_>) -> Done {
         if !args.is_done() {
             return Err(SYNTAX);
         }
-        ids.retain(|&id| cx.srv.clients.get(id).is_some_and(|client| class_of(client) == wanted));
+        ids.retain(|&id| {
+            cx.srv
+                .clients
+                .get(id)
+                .is_some_and(|client| class_of(client) == wanted)
+        });
     } else if args.word_with_value("id") {
         ids.clear();
         while let Some(arg) = args.take() {
-            let number = parse_i64(arg).filter(|&n| n > 0).ok_or_else(|| Fault::new("ERR Invalid client ID"))?;
+            let number = parse_i64(arg)
+                .filter(|&n| n > 0)
+                .ok_or_else(|| Fault::new("ERR Invalid client ID"))?;
             ids.extend(cx.srv.clients.by_number.get(&(number as u64)));
         }
     } else if !args.is_done() {
         return Err(SYNTAX);
     }
-    let text: String = ids.into_iter().map(|id| client_line(cx.srv, id) + "\n").collect();
+    let text: String = ids
+        .into_iter()
+        .map(|id| client_line(cx.srv, id) + "\n")
+        .collect();
     cx.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
@@ -96,7 +112,12 @@ fn setname(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn getname(cx: &mut Ctx<'_>) -> Done {
-    match cx.srv.clients.get(cx.client_id()).map(|client| &client.name) {
+    match cx
+        .srv
+        .clients
+        .get(cx.client_id())
+        .map(|client| &client.name)
+    {
         Some(name) if !name.is_empty() => cx.reply.bulk(name),
         _ => cx.reply.null(),
     }
@@ -106,14 +127,22 @@ fn getname(cx: &mut Ctx<'_>) -> Done {
 fn setinfo(cx: &mut Ctx<'_>) -> Done {
     let (attribute, value) = (&cx.argv[2], &cx.argv[3]);
     let id = cx.client_id();
-    let Some(client) = cx.srv.clients.get_mut(id) else { return Ok(()) };
+    let Some(client) = cx.srv.clients.get_mut(id) else {
+        return Ok(());
+    };
     let (field, name) = match attribute.to_ascii_lowercase().as_slice() {
         b"lib-name" => (&mut client.lib_name, "lib-name"),
         b"lib-ver" => (&mut client.lib_ver, "lib-ver"),
-        _ => return Err(Fault::bytes([b"ERR Unrecognized option '", attribute, b"'"].concat())),
+        _ => {
+            return Err(Fault::bytes(
+                [b"ERR Unrecognized option '", attribute, b"'"].concat(),
+            ));
+        }
     };
     if !is_clean(value) {
-        return Err(Fault::new(format!("ERR {name} cannot contain spaces, newlines or special characters.")));
+        return Err(Fault::new(format!(
+            "ERR {name} cannot contain spaces, newlines or special characters."
+        )));
     }
     *field = value.to_vec();
     cx.reply.ok();
@@ -131,14 +160,23 @@ struct Filter<'a> {
 }
 
 fn parse_filter<'a>(args: &mut Args<'a>) -> Result<Filter<'a>, Fault> {
-    let mut filter = Filter { number: None, peer: None, local: None, class: None, user: None, skip_me: true };
+    let mut filter = Filter {
+        number: None,
+        peer: None,
+        local: None,
+        class: None,
+        user: None,
+        skip_me: true,
+    };
     while let Some(option) = args.take() {
         let value = args.need()?;
         match option.to_ascii_lowercase().as_slice() {
             b"id" => {
                 let number = parse_i64(value).filter(|&n| n > 0);
-                filter.number =
-                    Some(number.ok_or_else(|| Fault::new("ERR client-id should be greater than 0"))? as u64);
+                filter.number = Some(
+                    number.ok_or_else(|| Fault::new("ERR client-id should be greater than 0"))?
+                        as u64,
+                );
             }
             b"addr" => filter.peer = Some(value),
             b"laddr" => filter.local = Some(value),
@@ -159,10 +197,16 @@ fn parse_filter<'a>(args: &mut Args<'a>) -> Result<Filter<'a>, Fault> {
 }
 
 fn fits(srv: &Server, id: ClientId, filter: &Filter<'_>) -> bool {
-    let Some(client) = srv.clients.get(id) else { return false };
+    let Some(client) = srv.clients.get(id) else {
+        return false;
+    };
     filter.number.is_none_or(|number| client.id == number)
-        && filter.peer.is_none_or(|addr| peer_text(srv, client).as_bytes() == addr)
-        && filter.local.is_none_or(|addr| local_text(srv, client).as_bytes() == addr)
+        && filter
+            .peer
+            .is_none_or(|addr| peer_text(srv, client).as_bytes() == addr)
+        && filter
+            .local
+            .is_none_or(|addr| local_text(srv, client).as_bytes() == addr)
         && filter.class.is_none_or(|class| class_of(client) == class)
         && filter.user.is_none_or(|_| client.authenticated)
 }
@@ -172,7 +216,14 @@ fn kill(cx: &mut Ctx<'_>) -> Done {
     let old_form = cx.argv.len() == 3;
     let filter = if old_form {
         let peer = Some(args.need()?);
-        Filter { number: None, peer, local: None, class: None, user: None, skip_me: false }
+        Filter {
+            number: None,
+            peer,
+            local: None,
+            class: None,
+            user: None,
+            skip_me: false,
+        }
     } else {
         parse_filter(&mut args)?
     };
@@ -225,7 +276,9 @@ fn no_touch(cx: &mut Ctx<'_>) -> Done {
 
 fn reply(cx: &mut Ctx<'_>) -> Done {
     let id = cx.client_id();
-    let Some(client) = cx.srv.clients.get_mut(id) else { return Ok(()) };
+    let Some(client) = cx.srv.clients.get_mut(id) else {
+        return Ok(());
+    };
     match cx.argv[2].to_ascii_lowercase().as_slice() {
         b"on" => {
             client.reply_mode = ReplyMode::On;

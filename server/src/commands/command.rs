@@ -4,7 +4,7 @@
 
 use data::util::glob::matches;
 use table::arg::Arg;
-use table::keys::{KeyRef, KeysError, Keys, keys};
+use table::keys::{KeyRef, Keys, KeysError, keys};
 use table::spec::{Begin, Find, KeySpec, Spec};
 use table::words::Categories;
 use table::{CmdId, server as rows};
@@ -30,11 +30,15 @@ pub static PROCS: Family = &[
 
 /// Commands that clients can use, without their subcommands.
 fn top_level(commands: &Commands) -> Vec<CmdId> {
-    table::iter().filter(|&id| table::parent(id).is_none() && is_bound(commands, id)).collect()
+    table::iter()
+        .filter(|&id| table::parent(id).is_none() && is_bound(commands, id))
+        .collect()
 }
 
 fn children(commands: &Commands, id: CmdId) -> Vec<CmdId> {
-    table::subcommands(id).filter(|&sub| is_bound(commands, sub)).collect()
+    table::subcommands(id)
+        .filter(|&sub| is_bound(commands, sub))
+        .collect()
 }
 
 /// The command of a name that may be `config|get`.
@@ -139,7 +143,12 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
     statuses(reply, spec.flags.labels(), "");
     match spec.begin {
         Begin::Unknown => write_search(reply, "begin_search", "unknown", &[]),
-        Begin::Index(index) => write_search(reply, "begin_search", "index", &[("index", i64::from(index))]),
+        Begin::Index(index) => write_search(
+            reply,
+            "begin_search",
+            "index",
+            &[("index", i64::from(index))],
+        ),
         Begin::Keyword(keyword, from) => {
             reply.bulk(b"begin_search");
             reply.map(2);
@@ -157,11 +166,21 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
         Find::Unknown => write_search(reply, "find_keys", "unknown", &[]),
         Find::Range { last, step, limit } => {
             let fields = [("lastkey", last), ("keystep", step), ("limit", limit)];
-            write_search(reply, "find_keys", "range", &fields.map(|(name, value)| (name, i64::from(value))));
+            write_search(
+                reply,
+                "find_keys",
+                "range",
+                &fields.map(|(name, value)| (name, i64::from(value))),
+            );
         }
         Find::Keynum { count, first, step } => {
             let fields = [("keynumidx", count), ("firstkey", first), ("keystep", step)];
-            write_search(reply, "find_keys", "keynum", &fields.map(|(name, value)| (name, i64::from(value))));
+            write_search(
+                reply,
+                "find_keys",
+                "keynum",
+                &fields.map(|(name, value)| (name, i64::from(value))),
+            );
         }
     }
 }
@@ -172,7 +191,10 @@ fn docs(cx: &mut Ctx<'_>) -> Done {
     let ids: Vec<CmdId> = if argv.len() == 2 {
         top_level(commands)
     } else {
-        argv.iter().skip(2).filter_map(|name| by_full_name(commands, name)).collect()
+        argv.iter()
+            .skip(2)
+            .filter_map(|name| by_full_name(commands, name))
+            .collect()
     };
     cx.reply.map(ids.len());
     for id in ids {
@@ -188,7 +210,11 @@ fn write_docs(reply: &mut Reply, commands: &Commands, id: CmdId) {
     let labels: Vec<&str> = spec.doc_labels().collect();
     let mark = reply.defer();
     let mut fields = 3;
-    for (name, text) in [("summary", spec.summary), ("since", spec.since), ("group", spec.group.name())] {
+    for (name, text) in [
+        ("summary", spec.summary),
+        ("since", spec.since),
+        ("group", spec.group.name()),
+    ] {
         write_pair(reply, name, text);
     }
     fields += write_optional(reply, "complexity", spec.complexity);
@@ -281,8 +307,13 @@ fn write_arg(reply: &mut Reply, arg: &Arg) {
 /// The row of the command line that begins at argument 2.
 fn row_of_line(cx: &Ctx<'_>) -> Result<&'static Spec, Fault> {
     let top = find(&cx.srv.commands, &cx.argv[2]).ok_or(INVALID_COMMAND)?;
-    let sub = (cx.argv.len() > 3).then(|| table::sub(top, &cx.argv[3])).flatten();
-    Ok(table::spec(sub.filter(|&sub| is_bound(&cx.srv.commands, sub)).unwrap_or(top)))
+    let sub = (cx.argv.len() > 3)
+        .then(|| table::sub(top, &cx.argv[3]))
+        .flatten();
+    Ok(table::spec(
+        sub.filter(|&sub| is_bound(&cx.srv.commands, sub))
+            .unwrap_or(top),
+    ))
 }
 
 fn keys_of_line(cx: &Ctx<'_>, spec: &Spec) -> Result<Keys, KeysError> {
@@ -328,9 +359,18 @@ fn parse_filter<'a>(mut args: Args<'a>) -> Result<Filter<'a>, Fault> {
     if args.word("aclcat") {
         let name = args.need()?;
         let label = |(_, label): &&(Categories, &str)| label.as_bytes().eq_ignore_ascii_case(name);
-        return Ok(Filter::Category(Categories::LABELS.iter().find(label).map(|(category, _)| *category)));
+        return Ok(Filter::Category(
+            Categories::LABELS
+                .iter()
+                .find(label)
+                .map(|(category, _)| *category),
+        ));
     }
-    if args.word("pattern") { Ok(Filter::Pattern(args.need()?)) } else { Err(SYNTAX) }
+    if args.word("pattern") {
+        Ok(Filter::Pattern(args.need()?))
+    } else {
+        Err(SYNTAX)
+    }
 }
 
 fn list(cx: &mut Ctx<'_>) -> Done {

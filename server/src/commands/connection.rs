@@ -9,7 +9,9 @@ use crate::session::auth::{authenticate, password_is_set};
 use crate::session::close::close_after_reply;
 use crate::session::name::set_name;
 use crate::session::reset::reset;
-use crate::wire::fault::{DB_INDEX, Fault, HELLO_NO_AUTH, INVALID_DB_INDEX, NO_PROTO, SYNTAX, arity};
+use crate::wire::fault::{
+    DB_INDEX, Fault, HELLO_NO_AUTH, INVALID_DB_INDEX, NO_PROTO, SYNTAX, arity,
+};
 use crate::wire::reply::Resp;
 
 /// Rows and procs.
@@ -42,7 +44,10 @@ fn echo(cx: &mut Ctx<'_>) -> Done {
 
 fn select(cx: &mut Ctx<'_>) -> Done {
     let index = int(&cx.argv[1]).map_err(|_| INVALID_DB_INDEX)?;
-    let index = usize::try_from(index).ok().filter(|&i| i < cx.srv.keys.dbs.len()).ok_or(DB_INDEX)?;
+    let index = usize::try_from(index)
+        .ok()
+        .filter(|&i| i < cx.srv.keys.dbs.len())
+        .ok_or(DB_INDEX)?;
     let id = cx.client_id();
     if let Some(client) = cx.srv.clients.get_mut(id) {
         client.db = index;
@@ -76,9 +81,9 @@ struct Hello<'a> {
 fn parse_hello<'a>(args: &mut Args<'a>) -> Result<Hello<'a>, Fault> {
     let mut hello = Hello::default();
     if let Some(version) = args.take() {
-        hello.resp = match int(version).map_err(|_| {
-            Fault::new("ERR Protocol version is not an integer or out of range")
-        })? {
+        hello.resp = match int(version)
+            .map_err(|_| Fault::new("ERR Protocol version is not an integer or out of range"))?
+        {
             2 => Some(Resp::V2),
             3 => Some(Resp::V3),
             _ => return Err(NO_PROTO),
@@ -103,7 +108,9 @@ fn hello(cx: &mut Ctx<'_>) -> Done {
     if let Some((user, password)) = hello.auth {
         authenticate(cx.srv, id, user, password)?;
     }
-    let Some(client) = cx.srv.clients.get_mut(id) else { return Ok(()) };
+    let Some(client) = cx.srv.clients.get_mut(id) else {
+        return Ok(());
+    };
     if !client.authenticated {
         return Err(HELLO_NO_AUTH);
     }

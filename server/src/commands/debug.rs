@@ -4,9 +4,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use data::value::{NewValue, Scratch};
-use data::value::db::Expire;
 use data::ds::table::TableStats;
+use data::value::db::Expire;
+use data::value::{NewValue, Scratch};
 use table::server as rows;
 
 use crate::commands::Family;
@@ -32,22 +32,102 @@ struct Sub {
 }
 
 static SUBCOMMANDS: &[Sub] = &[
-    Sub { name: "change-repl-id", args: 0..=0, run: |cx| switch(cx, |_| {}), help: &["    Nothing, until there is replication."] },
-    Sub { name: "config-rewrite-force-all", args: 0..=0, run: rewrite_all, help: &["    CONFIG REWRITE of every directive."] },
-    Sub { name: "error", args: 1..=1, run: error, help: &["    Answer with this error."] },
-    Sub { name: "htstats", args: 1..=2, run: htstats, help: &["    How full the tables of a database are."] },
-    Sub { name: "log", args: 1..=1, run: log, help: &["    Write a line to the log."] },
-    Sub { name: "mallctl", args: 1..=2, run: |_| Err(SYNTAX), help: &["    Not available."] },
-    Sub { name: "object", args: 1..=2, run: object, help: &["    How a key is stored."] },
-    Sub { name: "panic", args: 0..=0, run: |_| panic!("called by DEBUG PANIC"), help: &["    Crash by a panic."] },
-    Sub { name: "pause-cron", args: 1..=1, run: pause_cron, help: &["    Stop or restart the clockwork."] },
-    Sub { name: "populate", args: 1..=3, run: populate, help: &["    Add keys <prefix>:<number> of a size."] },
-    Sub { name: "protocol", args: 1..=1, run: protocol, help: &["    Answer with a reply of this type."] },
-    Sub { name: "replybuffer", args: 2..=2, run: replybuffer, help: &["    PEAK-RESET-TIME <ms|NEVER|RESET> or RESIZING <0|1>."] },
-    Sub { name: "sdslen", args: 1..=1, run: sdslen, help: &["    Lengths of a key and its string."] },
-    Sub { name: "segfault", args: 0..=0, run: segfault, help: &["    Crash by a signal."] },
-    Sub { name: "set-active-expire", args: 1..=1, run: set_active_expire, help: &["    Switch active expiry."] },
-    Sub { name: "sleep", args: 1..=1, run: sleep, help: &["    Hold the server for so many seconds."] },
+    Sub {
+        name: "change-repl-id",
+        args: 0..=0,
+        run: |cx| switch(cx, |_| {}),
+        help: &["    Nothing, until there is replication."],
+    },
+    Sub {
+        name: "config-rewrite-force-all",
+        args: 0..=0,
+        run: rewrite_all,
+        help: &["    CONFIG REWRITE of every directive."],
+    },
+    Sub {
+        name: "error",
+        args: 1..=1,
+        run: error,
+        help: &["    Answer with this error."],
+    },
+    Sub {
+        name: "htstats",
+        args: 1..=2,
+        run: htstats,
+        help: &["    How full the tables of a database are."],
+    },
+    Sub {
+        name: "log",
+        args: 1..=1,
+        run: log,
+        help: &["    Write a line to the log."],
+    },
+    Sub {
+        name: "mallctl",
+        args: 1..=2,
+        run: |_| Err(SYNTAX),
+        help: &["    Not available."],
+    },
+    Sub {
+        name: "object",
+        args: 1..=2,
+        run: object,
+        help: &["    How a key is stored."],
+    },
+    Sub {
+        name: "panic",
+        args: 0..=0,
+        run: |_| panic!("called by DEBUG PANIC"),
+        help: &["    Crash by a panic."],
+    },
+    Sub {
+        name: "pause-cron",
+        args: 1..=1,
+        run: pause_cron,
+        help: &["    Stop or restart the clockwork."],
+    },
+    Sub {
+        name: "populate",
+        args: 1..=3,
+        run: populate,
+        help: &["    Add keys <prefix>:<number> of a size."],
+    },
+    Sub {
+        name: "protocol",
+        args: 1..=1,
+        run: protocol,
+        help: &["    Answer with a reply of this type."],
+    },
+    Sub {
+        name: "replybuffer",
+        args: 2..=2,
+        run: replybuffer,
+        help: &["    PEAK-RESET-TIME <ms|NEVER|RESET> or RESIZING <0|1>."],
+    },
+    Sub {
+        name: "sdslen",
+        args: 1..=1,
+        run: sdslen,
+        help: &["    Lengths of a key and its string."],
+    },
+    Sub {
+        name: "segfault",
+        args: 0..=0,
+        run: segfault,
+        help: &["    Crash by a signal."],
+    },
+    Sub {
+        name: "set-active-expire",
+        args: 1..=1,
+        run: set_active_expire,
+        help: &["    Switch active expiry."],
+    },
+    Sub {
+        name: "sleep",
+        args: 1..=1,
+        run: sleep,
+        help: &["    Hold the server for so many seconds."],
+    },
 ];
 
 fn debug(cx: &mut Ctx<'_>) -> Done {
@@ -56,18 +136,25 @@ fn debug(cx: &mut Ctx<'_>) -> Done {
     if name.eq_ignore_ascii_case(b"help") {
         return help(cx);
     }
-    let fits = |sub: &&Sub| name.eq_ignore_ascii_case(sub.name.as_bytes()) && sub.args.contains(&(argv.len() - 2));
-    let sub = SUBCOMMANDS.iter().find(fits).ok_or_else(|| subcommand_syntax("debug", name))?;
+    let fits = |sub: &&Sub| {
+        name.eq_ignore_ascii_case(sub.name.as_bytes()) && sub.args.contains(&(argv.len() - 2))
+    };
+    let sub = SUBCOMMANDS
+        .iter()
+        .find(fits)
+        .ok_or_else(|| subcommand_syntax("debug", name))?;
     (sub.run)(cx)
 }
 
 fn help(cx: &mut Ctx<'_>) -> Done {
-    let mut lines = vec!["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:".to_owned()];
+    let mut lines =
+        vec!["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:".to_owned()];
     for sub in SUBCOMMANDS {
         lines.push(sub.name.to_uppercase());
         lines.extend(sub.help.iter().map(|&line| line.to_owned()));
     }
-    cx.reply.help(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    cx.reply
+        .help(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -100,7 +187,8 @@ fn log(cx: &mut Ctx<'_>) -> Done {
 
 fn rewrite_all(cx: &mut Ctx<'_>) -> Done {
     let path = Path::new(&cx.srv.process.config_file);
-    rewrite(path, &cx.srv.config, true).map_err(|_| Fault::new("ERR CONFIG-REWRITE-FORCE-ALL failed"))?;
+    rewrite(path, &cx.srv.config, true)
+        .map_err(|_| Fault::new("ERR CONFIG-REWRITE-FORCE-ALL failed"))?;
     switch(cx, |_| {})
 }
 
@@ -153,7 +241,11 @@ fn sdslen(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
     let entry = peek(cx, key).ok_or(NO_SUCH_KEY)?;
     let mut scratch = Scratch::default();
-    let (len, room, bytes) = (entry.value().bytes(&mut scratch).len(), entry.room(), entry.memory());
+    let (len, room, bytes) = (
+        entry.value().bytes(&mut scratch).len(),
+        entry.room(),
+        entry.memory(),
+    );
     let text = format!(
         "key_sds_len:{}, key_sds_avail:0, key_zmalloc: {bytes}, val_sds_len:{len}, val_sds_avail:{room}, val_zmalloc: {bytes}",
         key.len()
@@ -166,7 +258,11 @@ fn populate(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let count = usize::try_from(int(&argv[2])?).map_err(|_| SYNTAX)?;
     let prefix = if argv.len() > 3 { &argv[3] } else { b"key" };
-    let size = if argv.len() > 4 { usize::try_from(int(&argv[4])?).map_err(|_| SYNTAX)? } else { 0 };
+    let size = if argv.len() > 4 {
+        usize::try_from(int(&argv[4])?).map_err(|_| SYNTAX)?
+    } else {
+        0
+    };
     let lru = fresh(cx);
     let keys = db_mut(cx.srv, cx.db);
     for number in 0..count {
@@ -190,7 +286,11 @@ fn htstats(cx: &mut Ctx<'_>) -> Done {
         .filter(|&n| n < cx.srv.keys.dbs.len())
         .ok_or_else(|| Fault::new("ERR Out of range database"))?;
     let (keys, expires) = db(cx.srv, number).stats();
-    let text = format!("[Dictionary HT]\n{}[Expires HT]\n{}", table_text(&keys), table_text(&expires));
+    let text = format!(
+        "[Dictionary HT]\n{}[Expires HT]\n{}",
+        table_text(&keys),
+        table_text(&expires)
+    );
     cx.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
@@ -201,7 +301,10 @@ fn table_text(stats: &TableStats) -> String {
         stats.slots, stats.used
     );
     if stats.slots_to > 0 {
-        text.push_str(&format!("Hash table 1 stats (rehashing target):\n table size: {}\n", stats.slots_to));
+        text.push_str(&format!(
+            "Hash table 1 stats (rehashing target):\n table size: {}\n",
+            stats.slots_to
+        ));
     }
     text.push_str(" Distance from the home line:\n");
     for (distance, count) in stats.distances.iter().enumerate() {

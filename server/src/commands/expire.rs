@@ -16,10 +16,20 @@ pub static PROCS: Family = &[
     (&rows::EXPIRE, |cx| expire(cx, TimeUnit::Seconds)),
     (&rows::PEXPIRE, |cx| expire(cx, TimeUnit::Milliseconds)),
     (&rows::EXPIREAT, |cx| expire(cx, TimeUnit::UnixSeconds)),
-    (&rows::PEXPIREAT, |cx| expire(cx, TimeUnit::UnixMilliseconds)),
-    (&rows::TTL, |cx| time_left(cx, |at_ms, now_ms| (at_ms - now_ms).max(0).saturating_add(500) / 1000)),
-    (&rows::PTTL, |cx| time_left(cx, |at_ms, now_ms| (at_ms - now_ms).max(0))),
-    (&rows::EXPIRETIME, |cx| time_left(cx, |at_ms, _| at_ms.saturating_add(500) / 1000)),
+    (&rows::PEXPIREAT, |cx| {
+        expire(cx, TimeUnit::UnixMilliseconds)
+    }),
+    (&rows::TTL, |cx| {
+        time_left(cx, |at_ms, now_ms| {
+            (at_ms - now_ms).max(0).saturating_add(500) / 1000
+        })
+    }),
+    (&rows::PTTL, |cx| {
+        time_left(cx, |at_ms, now_ms| (at_ms - now_ms).max(0))
+    }),
+    (&rows::EXPIRETIME, |cx| {
+        time_left(cx, |at_ms, _| at_ms.saturating_add(500) / 1000)
+    }),
     (&rows::PEXPIRETIME, |cx| time_left(cx, |at_ms, _| at_ms)),
     (&rows::PERSIST, persist),
 ];
@@ -50,10 +60,14 @@ fn parse_condition(mut args: Args<'_>) -> Result<Condition, Fault> {
         *flag = true;
     }
     if condition.none && (condition.some || condition.later || condition.earlier) {
-        return Err(Fault::new("ERR NX and XX, GT or LT options at the same time are not compatible"));
+        return Err(Fault::new(
+            "ERR NX and XX, GT or LT options at the same time are not compatible",
+        ));
     }
     if condition.later && condition.earlier {
-        return Err(Fault::new("ERR GT and LT options at the same time are not compatible"));
+        return Err(Fault::new(
+            "ERR GT and LT options at the same time are not compatible",
+        ));
     }
     Ok(condition)
 }
@@ -72,8 +86,11 @@ fn expire(cx: &mut Ctx<'_>, unit: TimeUnit) -> Done {
     let key = &argv[1];
     let condition = parse_condition(Args::from(argv, 3))?;
     let value = int(&argv[2])?;
-    let at_ms = unix_ms(cx.now_ms, value, unit).ok_or_else(|| invalid_expire(table::full_name(cx.cmd)))?;
-    if live_place(cx.srv, cx.db, key).is_none() || !condition.holds(db(cx.srv, cx.db).expire_of(key), at_ms) {
+    let at_ms =
+        unix_ms(cx.now_ms, value, unit).ok_or_else(|| invalid_expire(table::full_name(cx.cmd)))?;
+    if live_place(cx.srv, cx.db, key).is_none()
+        || !condition.holds(db(cx.srv, cx.db).expire_of(key), at_ms)
+    {
         cx.reply.int(0);
         return Ok(());
     }
@@ -91,7 +108,10 @@ fn time_left(cx: &mut Ctx<'_>, show: fn(i64, i64) -> i64) -> Done {
     let key = &cx.argv[1];
     let answer = match live_place(cx.srv, cx.db, key) {
         None => -2,
-        Some(place) => db(cx.srv, cx.db).at(place).expire().map_or(-1, |at_ms| show(at_ms, cx.now_ms)),
+        Some(place) => db(cx.srv, cx.db)
+            .at(place)
+            .expire()
+            .map_or(-1, |at_ms| show(at_ms, cx.now_ms)),
     };
     cx.reply.int(answer);
     Ok(())
@@ -99,8 +119,8 @@ fn time_left(cx: &mut Ctx<'_>, show: fn(i64, i64) -> i64) -> Done {
 
 fn persist(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[1];
-    let had_time =
-        live_place(cx.srv, cx.db, key).is_some_and(|place| db(cx.srv, cx.db).at(place).expire().is_some());
+    let had_time = live_place(cx.srv, cx.db, key)
+        .is_some_and(|place| db(cx.srv, cx.db).at(place).expire().is_some());
     if had_time {
         db_mut(cx.srv, cx.db).set_expire(key, None);
         key_changed(cx.srv, cx.db, key, 1, Event::Generic("persist"));

@@ -14,7 +14,9 @@ use crate::wire::fault::{DB_INDEX, Fault, NO_SUCH_KEY, NOT_INTEGER, SAME_OBJECT,
 
 /// Rows and procs.
 pub static PROCS: Family = &[
-    (&rows::DEL, |cx| del(cx, cx.srv.config.lazyfree_lazy_user_del)),
+    (&rows::DEL, |cx| {
+        del(cx, cx.srv.config.lazyfree_lazy_user_del)
+    }),
     (&rows::UNLINK, |cx| del(cx, true)),
     (&rows::EXISTS, exists),
     (&rows::TYPE, type_of),
@@ -32,14 +34,22 @@ pub static PROCS: Family = &[
 
 fn del(cx: &mut Ctx<'_>, lazy: bool) -> Done {
     let argv = cx.argv;
-    let removed = argv.iter().skip(1).filter(|key| delete(cx.srv, cx.db, key, lazy)).count();
+    let removed = argv
+        .iter()
+        .skip(1)
+        .filter(|key| delete(cx.srv, cx.db, key, lazy))
+        .count();
     cx.reply.int(removed as i64);
     Ok(())
 }
 
 fn count_found(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let found = argv.iter().skip(1).filter(|key| find_read(cx, key).is_some()).count();
+    let found = argv
+        .iter()
+        .skip(1)
+        .filter(|key| find_read(cx, key).is_some())
+        .count();
     cx.reply.int(found as i64);
     Ok(())
 }
@@ -109,13 +119,18 @@ fn renamenx(cx: &mut Ctx<'_>) -> Done {
 /// A database by the number a client gives.
 fn database(cx: &Ctx<'_>, arg: &[u8]) -> Result<usize, Fault> {
     let number = int(arg)?;
-    usize::try_from(number).ok().filter(|&n| n < cx.srv.keys.dbs.len()).ok_or(DB_INDEX)
+    usize::try_from(number)
+        .ok()
+        .filter(|&n| n < cx.srv.keys.dbs.len())
+        .ok_or(DB_INDEX)
 }
 
 fn move_key(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let (key, from) = (&argv[1], cx.db);
-    let to = int(&argv[2]).map_err(|_| NOT_INTEGER).and_then(|_| database(cx, &argv[2]))?;
+    let to = int(&argv[2])
+        .map_err(|_| NOT_INTEGER)
+        .and_then(|_| database(cx, &argv[2]))?;
     if from == to {
         return Err(SAME_OBJECT);
     }
@@ -162,7 +177,9 @@ fn copy(cx: &mut Ctx<'_>) -> Done {
         delete_replaced(cx, number, to);
     }
     let lru = fresh(cx);
-    let entry = db(cx.srv, cx.db).find(from).map(|entry| Entry::new(to, entry.content(), entry.expire(), lru));
+    let entry = db(cx.srv, cx.db)
+        .find(from)
+        .map(|entry| Entry::new(to, entry.content(), entry.expire(), lru));
     if let Some(entry) = entry {
         // The destination was just seen to be free.
         let _ = db_mut(cx.srv, number).insert(entry);
@@ -176,7 +193,13 @@ fn randomkey(cx: &mut Ctx<'_>) -> Done {
     // Keys whose time is over are removed on the way; when nearly all are over, one of them will do.
     for _ in 0..100 {
         let keys = &mut cx.srv.keys;
-        let Some(key) = keys.dbs[cx.db].db.random(&mut keys.rng).map(|entry| entry.key().to_vec()) else { break };
+        let Some(key) = keys.dbs[cx.db]
+            .db
+            .random(&mut keys.rng)
+            .map(|entry| entry.key().to_vec())
+        else {
+            break;
+        };
         if live_place(cx.srv, cx.db, &key).is_some() {
             cx.reply.bulk(&key);
             return Ok(());
@@ -211,7 +234,12 @@ fn swapdb(cx: &mut Ctx<'_>) -> Done {
     let first = int(&argv[1]).map_err(|_| Fault::new("ERR invalid first DB index"))?;
     let second = int(&argv[2]).map_err(|_| Fault::new("ERR invalid second DB index"))?;
     let count = cx.srv.keys.dbs.len();
-    let valid = |n: i64| usize::try_from(n).ok().filter(|&n| n < count).ok_or(DB_INDEX);
+    let valid = |n: i64| {
+        usize::try_from(n)
+            .ok()
+            .filter(|&n| n < count)
+            .ok_or(DB_INDEX)
+    };
     let (first, second) = (valid(first)?, valid(second)?);
     cx.srv.keys.dbs.swap(first, second);
     cx.srv.stats.dirty += 1;

@@ -63,19 +63,33 @@ fn stats(cx: &mut Ctx<'_>) -> Done {
         ("functions.caches", 0),
     ];
     let per_key = if keys == 0 { 0 } else { net / keys };
-    let tail = [("overhead.total", parts.overhead), ("keys.count", keys), ("keys.bytes-per-key", per_key)];
+    let tail = [
+        ("overhead.total", parts.overhead),
+        ("keys.count", keys),
+        ("keys.bytes-per-key", per_key),
+    ];
     let tail = tail.into_iter().chain([("dataset.bytes", parts.dataset)]);
-    let arena_numbers =
-        [("allocator.allocated", arena.allocated), ("allocator.active", arena.active), ("allocator.resident", arena.resident)];
+    let arena_numbers = [
+        ("allocator.allocated", arena.allocated),
+        ("allocator.active", arena.active),
+        ("allocator.resident", arena.resident),
+    ];
     let ratios = [
-        ("dataset.percentage", 100.0 * ratio(parts.dataset, net).min(1.0)),
+        (
+            "dataset.percentage",
+            100.0 * ratio(parts.dataset, net).min(1.0),
+        ),
         ("peak.percentage", 100.0 * ratio(parts.used, parts.peak)),
-        ("allocator-fragmentation.ratio", ratio(arena.active, arena.allocated)),
+        (
+            "allocator-fragmentation.ratio",
+            ratio(arena.active, arena.allocated),
+        ),
         ("allocator-rss.ratio", ratio(arena.resident, arena.active)),
         ("rss-overhead.ratio", ratio(rss, arena.resident)),
         ("fragmentation", ratio(rss, parts.used)),
     ];
-    cx.reply.map(numbers.len() + databases.len() + 4 + arena_numbers.len() + ratios.len());
+    cx.reply
+        .map(numbers.len() + databases.len() + 4 + arena_numbers.len() + ratios.len());
     let number = |cx: &mut Ctx<'_>, name: &str, value: usize| {
         cx.reply.bulk(name.as_bytes());
         cx.reply.int(value as i64);
@@ -104,7 +118,9 @@ fn doctor(cx: &mut Ctx<'_>) -> Done {
     let rss = cx.srv.memory.rss;
     let mut findings = Vec::new();
     if parts.used < 5 << 20 {
-        findings.push("Hardly any memory is in use, so there is nothing to say about it yet.".to_owned());
+        findings.push(
+            "Hardly any memory is in use, so there is nothing to say about it yet.".to_owned(),
+        );
     } else {
         if ratio(parts.peak, parts.used) > 1.5 {
             findings.push(format!(
@@ -120,10 +136,15 @@ fn doctor(cx: &mut Ctx<'_>) -> Done {
             ));
         }
         if parts.clients > 200_000 * cx.srv.clients.len().max(1) {
-            findings.push("Clients hold big buffers: CLIENT LIST shows which (tot-mem).".to_owned());
+            findings
+                .push("Clients hold big buffers: CLIENT LIST shows which (tot-mem).".to_owned());
         }
     }
-    let text = if findings.is_empty() { "No memory problem was found.".to_owned() } else { findings.join("\n") };
+    let text = if findings.is_empty() {
+        "No memory problem was found.".to_owned()
+    } else {
+        findings.join("\n")
+    };
     cx.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }

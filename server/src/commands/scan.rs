@@ -24,10 +24,17 @@ struct ScanOptions<'a> {
 }
 
 fn parse_scan<'a>(mut args: Args<'a>) -> Result<ScanOptions<'a>, Fault> {
-    let mut options = ScanOptions { count: DEFAULT_COUNT, pattern: None, type_name: None };
+    let mut options = ScanOptions {
+        count: DEFAULT_COUNT,
+        pattern: None,
+        type_name: None,
+    };
     while !args.is_done() {
         if args.word_with_value("count") {
-            options.count = usize::try_from(args.int()?).ok().filter(|&n| n > 0).ok_or(SYNTAX)?;
+            options.count = usize::try_from(args.int()?)
+                .ok()
+                .filter(|&n| n > 0)
+                .ok_or(SYNTAX)?;
         } else if args.word_with_value("match") {
             options.pattern = Some(args.need()?).filter(|&pattern| pattern != b"*");
         } else if args.word_with_value("type") {
@@ -57,19 +64,27 @@ fn scan(cx: &mut Ctx<'_>) -> Done {
     let mut seen = 0;
     // A sparse table is walked on, within bounds, until enough elements were seen.
     for _ in 0..options.count.saturating_mul(10) {
-        cursor = db(cx.srv, cx.db).scan(cursor, options.count - seen.min(options.count - 1), &mut |entry| {
-            seen += 1;
-            let wanted = options.pattern.is_none_or(|pattern| matches(pattern, entry.key(), false))
-                && options.type_name.is_none_or(|name| is_type(entry.ty(), name));
-            if !wanted {
-                return;
-            }
-            if entry.expire().is_some_and(|at_ms| now_ms > at_ms) {
-                over.push(entry.key().to_vec());
-            } else {
-                found.push(entry.key().to_vec());
-            }
-        });
+        cursor = db(cx.srv, cx.db).scan(
+            cursor,
+            options.count - seen.min(options.count - 1),
+            &mut |entry| {
+                seen += 1;
+                let wanted = options
+                    .pattern
+                    .is_none_or(|pattern| matches(pattern, entry.key(), false))
+                    && options
+                        .type_name
+                        .is_none_or(|name| is_type(entry.ty(), name));
+                if !wanted {
+                    return;
+                }
+                if entry.expire().is_some_and(|at_ms| now_ms > at_ms) {
+                    over.push(entry.key().to_vec());
+                } else {
+                    found.push(entry.key().to_vec());
+                }
+            },
+        );
         if cursor == 0 || seen >= options.count {
             break;
         }

@@ -79,11 +79,18 @@ fn lolwut(cx: &mut Ctx<'_>) -> Done {
     for row in 0..ROWS {
         for _ in 0..COLUMNS {
             let disorder = rng.below(ROWS as u64) as usize;
-            text.push(if disorder < row { ['▖', '▚', '▞', '▟'][rng.below(4) as usize] } else { '▪' });
+            text.push(if disorder < row {
+                ['▖', '▚', '▞', '▟'][rng.below(4) as usize]
+            } else {
+                '▪'
+            });
         }
         text.push('\n');
     }
-    text.push_str(&format!("\nSquares losing their order. Redis ver. {}\n", env!("CARGO_PKG_VERSION")));
+    text.push_str(&format!(
+        "\nSquares losing their order. Redis ver. {}\n",
+        env!("CARGO_PKG_VERSION")
+    ));
     cx.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }

@@ -192,13 +192,19 @@ enum NewTime<'a> {
 }
 
 fn parse_getex<'a>(mut args: Args<'a>) -> Result<NewTime<'a>, Fault> {
-    let Some(option) = args.take() else { return Ok(NewTime::Keep) };
+    let Some(option) = args.take() else {
+        return Ok(NewTime::Keep);
+    };
     let time = match TimeUnit::of_option(option) {
         Some(unit) => NewTime::At(args.need()?, unit),
         None if option.eq_ignore_ascii_case(b"persist") => NewTime::Persist,
         None => return Err(SYNTAX),
     };
-    if args.is_done() { Ok(time) } else { Err(SYNTAX) }
+    if args.is_done() {
+        Ok(time)
+    } else {
+        Err(SYNTAX)
+    }
 }
 
 fn getex(cx: &mut Ctx<'_>) -> Done {
@@ -233,7 +239,12 @@ fn getex(cx: &mut Ctx<'_>) -> Done {
 fn getdel(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     if reply_string(cx, &argv[1])? {
-        delete(cx.srv, cx.db, &argv[1], cx.srv.config.lazyfree_lazy_user_del);
+        delete(
+            cx.srv,
+            cx.db,
+            &argv[1],
+            cx.srv.config.lazyfree_lazy_user_del,
+        );
     }
     Ok(())
 }
@@ -275,7 +286,11 @@ fn msetnx(cx: &mut Ctx<'_>) -> Done {
     if argv.len().is_multiple_of(2) {
         return Err(arity("msetnx"));
     }
-    let exists = argv.iter().skip(1).step_by(2).any(|key| live_place(cx.srv, cx.db, key).is_some());
+    let exists = argv
+        .iter()
+        .skip(1)
+        .step_by(2)
+        .any(|key| live_place(cx.srv, cx.db, key).is_some());
     if !exists {
         set_all(cx);
     }

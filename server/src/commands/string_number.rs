@@ -11,7 +11,9 @@ use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::lookup::{db_mut, find_write, need_string};
 use crate::keyspace::store::store;
 use crate::server::{Ctx, Done};
-use crate::wire::fault::{DECREMENT_OVERFLOW, Fault, NAN_OR_INFINITY, NOT_FLOAT, NOT_INTEGER, OVERFLOW};
+use crate::wire::fault::{
+    DECREMENT_OVERFLOW, Fault, NAN_OR_INFINITY, NOT_FLOAT, NOT_INTEGER, OVERFLOW,
+};
 
 /// Rows and procs.
 pub static PROCS: Family = &[
@@ -26,7 +28,11 @@ pub static PROCS: Family = &[
 fn current(cx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<i64>, Fault> {
     match find_write(cx, key) {
         None => Ok(None),
-        Some(entry) => need_string(entry)?.value().to_i64().map(Some).ok_or(NOT_INTEGER),
+        Some(entry) => need_string(entry)?
+            .value()
+            .to_i64()
+            .map(Some)
+            .ok_or(NOT_INTEGER),
     }
 }
 
@@ -78,7 +84,7 @@ fn incrbyfloat(cx: &mut Ctx<'_>) -> Done {
         return Err(NAN_OR_INFINITY);
     }
     let text = after.format();
-    store(cx, key, NewValue::encode(&text), Expire::Keep);
+    store(cx, key, NewValue::Text(&text), Expire::Keep);
     key_changed(cx.srv, cx.db, key, 1, Event::String("incrbyfloat"));
     cx.reply.bulk(&text);
     Ok(())

@@ -24,12 +24,18 @@ pub static PROCS: Family = &[
 /// A string may not outgrow `proto-max-bulk-len`.
 fn check_length(cx: &Ctx<'_>, len: usize, more: usize) -> Done {
     let total = len.checked_add(more).ok_or(STRING_TOO_LONG)?;
-    if total as u64 > cx.srv.config.proto_max_bulk_len as u64 { Err(STRING_TOO_LONG) } else { Ok(()) }
+    if total as u64 > cx.srv.config.proto_max_bulk_len as u64 {
+        Err(STRING_TOO_LONG)
+    } else {
+        Ok(())
+    }
 }
 
 /// The length of the string under a key; `None` when there is no key.
 fn length(cx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<usize>, Fault> {
-    find_write(cx, key).map(|entry| need_string(entry).map(|entry| entry.value().len())).transpose()
+    find_write(cx, key)
+        .map(|entry| need_string(entry).map(|entry| entry.value().len()))
+        .transpose()
 }
 
 fn append(cx: &mut Ctx<'_>) -> Done {
@@ -64,7 +70,9 @@ fn setrange(cx: &mut Ctx<'_>) -> Done {
     if before.is_none() {
         store(cx, key, NewValue::encode(b""), Expire::Clear);
     }
-    let len = db_mut(cx.srv, cx.db).set_range(key, offset, bytes).unwrap_or(0);
+    let len = db_mut(cx.srv, cx.db)
+        .set_range(key, offset, bytes)
+        .unwrap_or(0);
     key_changed(cx.srv, cx.db, key, 1, Event::String("setrange"));
     cx.reply.int(len as i64);
     Ok(())
@@ -76,9 +84,19 @@ fn clamp(start: i64, end: i64, len: usize) -> std::ops::Range<usize> {
     if start < 0 && end < 0 && start > end {
         return 0..0;
     }
-    let from_end = |index: i64| if index < 0 { len.saturating_add(index).max(0) } else { index };
+    let from_end = |index: i64| {
+        if index < 0 {
+            len.saturating_add(index).max(0)
+        } else {
+            index
+        }
+    };
     let (start, end) = (from_end(start), from_end(end).min(len - 1));
-    if start > end { 0..0 } else { start as usize..end as usize + 1 }
+    if start > end {
+        0..0
+    } else {
+        start as usize..end as usize + 1
+    }
 }
 
 fn getrange(cx: &mut Ctx<'_>) -> Done {
@@ -124,7 +142,9 @@ fn parse_lcs(mut args: Args<'_>) -> Result<LcsOptions, Fault> {
         }
     }
     if options.len && options.idx {
-        return Err(Fault::new("ERR If you want both the length and indexes, please just use IDX."));
+        return Err(Fault::new(
+            "ERR If you want both the length and indexes, please just use IDX.",
+        ));
     }
     Ok(options)
 }
@@ -133,7 +153,9 @@ fn text_of(cx: &mut Ctx<'_>, key: &[u8]) -> Result<Vec<u8>, Fault> {
     let wrong = || Fault::new("ERR The specified keys must contain string values");
     match find_read(cx, key) {
         None => Ok(Vec::new()),
-        Some(entry) => need_string(entry).map(|entry| entry.value().to_vec()).map_err(|_| wrong()),
+        Some(entry) => need_string(entry)
+            .map(|entry| entry.value().to_vec())
+            .map_err(|_| wrong()),
     }
 }
 
@@ -157,11 +179,14 @@ impl Prefixes {
             return Err(too_big());
         }
         let width = b.len() + 1;
-        let count = (a.len() + 1).checked_mul(width).filter(|&n| n < isize::MAX as usize / 4).ok_or_else(too_big)?;
+        let count = (a.len() + 1)
+            .checked_mul(width)
+            .filter(|&n| n < isize::MAX as usize / 4)
+            .ok_or_else(too_big)?;
         let mut cells = Vec::new();
-        cells
-            .try_reserve_exact(count)
-            .map_err(|_| Fault::new("ERR Insufficient memory, failed allocating transient memory for LCS"))?;
+        cells.try_reserve_exact(count).map_err(|_| {
+            Fault::new("ERR Insufficient memory, failed allocating transient memory for LCS")
+        })?;
         cells.resize(count, 0u32);
         for i in 1..=a.len() {
             for j in 1..=b.len() {
@@ -186,8 +211,14 @@ impl Prefixes {
         while i > 0 && j > 0 {
             if a[i - 1] == b[j - 1] {
                 match runs.last_mut() {
-                    Some(run) if run.a_end - run.len == i && run.b_end - run.len == j => run.len += 1,
-                    _ => runs.push(Run { a_end: i, b_end: j, len: 1 }),
+                    Some(run) if run.a_end - run.len == i && run.b_end - run.len == j => {
+                        run.len += 1
+                    }
+                    _ => runs.push(Run {
+                        a_end: i,
+                        b_end: j,
+                        len: 1,
+                    }),
                 }
                 i -= 1;
                 j -= 1;
@@ -215,7 +246,12 @@ fn lcs(cx: &mut Ctx<'_>) -> Done {
     if options.idx {
         reply_runs(cx, &runs, &options, total);
     } else {
-        let text: Vec<u8> = runs.iter().rev().flat_map(|run| &a[run.a_end - run.len..run.a_end]).copied().collect();
+        let text: Vec<u8> = runs
+            .iter()
+            .rev()
+            .flat_map(|run| &a[run.a_end - run.len..run.a_end])
+            .copied()
+            .collect();
         cx.reply.bulk(&text);
     }
     Ok(())
@@ -224,7 +260,10 @@ fn lcs(cx: &mut Ctx<'_>) -> Done {
 fn reply_runs(cx: &mut Ctx<'_>, runs: &[Run], options: &LcsOptions, total: u32) {
     cx.reply.map(2);
     cx.reply.bulk(b"matches");
-    let shown: Vec<&Run> = runs.iter().filter(|run| run.len as i64 >= options.min_match).collect();
+    let shown: Vec<&Run> = runs
+        .iter()
+        .filter(|run| run.len as i64 >= options.min_match)
+        .collect();
     cx.reply.array(shown.len());
     for run in shown {
         cx.reply.array(if options.with_match_len { 3 } else { 2 });
@@ -265,8 +304,13 @@ mod tests {
     fn runs_spell_the_subsequence() {
         let (a, b) = (b"ohmytext".as_slice(), b"mynewtext".as_slice());
         let prefixes = Prefixes::of(a, b).expect("small");
-        let text: Vec<u8> =
-            prefixes.runs(a, b).iter().rev().flat_map(|run| &a[run.a_end - run.len..run.a_end]).copied().collect();
+        let text: Vec<u8> = prefixes
+            .runs(a, b)
+            .iter()
+            .rev()
+            .flat_map(|run| &a[run.a_end - run.len..run.a_end])
+            .copied()
+            .collect();
         assert_eq!(text, b"mytext");
     }
 }

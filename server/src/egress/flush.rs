@@ -50,7 +50,9 @@ pub fn on_writable(srv: &mut Server, conn: ConnId) {
 
 fn flush_client(srv: &mut Server, id: ClientId) {
     let sent = send(srv, id);
-    let Some(client) = srv.clients.get_mut(id) else { return };
+    let Some(client) = srv.clients.get_mut(id) else {
+        return;
+    };
     let Some(conn) = client.conn else { return };
     match sent {
         Sent::All => {
@@ -66,7 +68,8 @@ fn flush_client(srv: &mut Server, id: ClientId) {
         Sent::Some => {
             if !client.flags.contains(ClientFlags::WRITE_HANDLER) {
                 client.flags.insert(ClientFlags::WRITE_HANDLER);
-                srv.conns.set_write_handler(&mut srv.el, conn, Some(on_writable), false);
+                srv.conns
+                    .set_write_handler(&mut srv.el, conn, Some(on_writable), false);
             }
         }
         Sent::Failed => {
@@ -79,9 +82,19 @@ fn flush_client(srv: &mut Server, id: ClientId) {
 }
 
 fn send(srv: &mut Server, id: ClientId) -> Sent {
-    let Server { clients, conns, el, stats, .. } = srv;
-    let Some(client) = clients.get_mut(id) else { return Sent::All };
-    let Some(conn) = client.conn else { return Sent::All };
+    let Server {
+        clients,
+        conns,
+        el,
+        stats,
+        ..
+    } = srv;
+    let Some(client) = clients.get_mut(id) else {
+        return Sent::All;
+    };
+    let Some(conn) = client.conn else {
+        return Sent::All;
+    };
     let out = &mut client.io.out;
     let before = out.len();
     let mut blocked = false;
@@ -129,8 +142,11 @@ fn send(srv: &mut Server, id: ClientId) -> Sent {
 pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
     let limit = srv.config.client_output_buffer_limit[0];
     let now = srv.unit.now_ms / 1000;
-    let Some(client) = srv.clients.get_mut(id) else { return false };
-    let used = (client.output_bytes() + client.conn.map_or(0, |conn| srv.conns.pending_out(conn))) as u64;
+    let Some(client) = srv.clients.get_mut(id) else {
+        return false;
+    };
+    let used =
+        (client.output_bytes() + client.conn.map_or(0, |conn| srv.conns.pending_out(conn))) as u64;
     if limit.hard != 0 && used > limit.hard {
         return true;
     }

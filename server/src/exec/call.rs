@@ -13,13 +13,28 @@ use crate::wire::request::Argv;
 ///
 /// A fault after a partial reply replaces it. The clock is read once: a command begins when the one before it in the
 /// same batch of input ended (`unit.clock_ns`, set when the batch began).
-pub fn call(srv: &mut Server, id: ClientId, cmd: CmdId, proc: Proc, argv: &Argv, reply: &mut Reply) {
+pub fn call(
+    srv: &mut Server,
+    id: ClientId,
+    cmd: CmdId,
+    proc: Proc,
+    argv: &Argv,
+    reply: &mut Reply,
+) {
     let started = srv.unit.clock_ns;
     let client_db = srv.clients.get(id).map_or(0, |client| client.db);
     let mark = reply.mark();
     srv.unit.depth += 1;
     let now_ms = srv.unit.now_ms;
-    let done = proc(&mut Ctx { srv, argv, reply, cmd, db: client_db, origin: Origin::Client(id), now_ms });
+    let done = proc(&mut Ctx {
+        srv,
+        argv,
+        reply,
+        cmd,
+        db: client_db,
+        origin: Origin::Client(id),
+        now_ms,
+    });
     srv.unit.depth -= 1;
     let failed = done.is_err();
     if let Err(fault) = done {

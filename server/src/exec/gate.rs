@@ -25,8 +25,16 @@ pub enum Verdict {
 
 /// Asks all questions about one command.
 #[inline]
-pub fn verdict(srv: &Server, id: ClientId, _cmd: CmdId, spec: &'static Spec, argv: &Argv) -> Verdict {
-    let Some(client) = srv.clients.get(id) else { return Verdict::Refuse(NO_AUTH) };
+pub fn verdict(
+    srv: &Server,
+    id: ClientId,
+    _cmd: CmdId,
+    spec: &'static Spec,
+    argv: &Argv,
+) -> Verdict {
+    let Some(client) = srv.clients.get(id) else {
+        return Verdict::Refuse(NO_AUTH);
+    };
     if spec.flags.contains(Flags::PROTECTED)
         && let Some(fault) = protected(srv, client, argv)
     {
@@ -68,8 +76,11 @@ pub fn allowed(srv: &Server, client: &Client, allow: Allow) -> bool {
 /// Whether a client sits on this machine.
 pub fn is_local(srv: &Server, client: &Client) -> bool {
     client.flags.contains(ClientFlags::UNIX)
-        || client.conn.and_then(|conn| srv.conns.peer(conn)).is_some_and(|peer| match peer {
-            Addr::Unix(_) => true,
-            Addr::Tcp(addr) => addr.ip().is_loopback(),
-        })
+        || client
+            .conn
+            .and_then(|conn| srv.conns.peer(conn))
+            .is_some_and(|peer| match peer {
+                Addr::Unix(_) => true,
+                Addr::Tcp(addr) => addr.ip().is_loopback(),
+            })
 }

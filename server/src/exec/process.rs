@@ -27,7 +27,9 @@ pub enum Flow {
 /// Executes one command of a client; its answer is in `reply`.
 pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Flow {
     let hard_limit = srv.config.client_output_buffer_limit[0].hard as usize;
-    let Some(client) = srv.clients.get_mut(id) else { return Flow::Stop };
+    let Some(client) = srv.clients.get_mut(id) else {
+        return Flow::Stop;
+    };
     prepare(client, reply, hard_limit);
     match resolve(&srv.commands, argv) {
         Ok((cmd, spec, proc)) => {
@@ -47,7 +49,9 @@ pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Fl
             refuse(srv, reply, &fault);
         }
     }
-    let Some(client) = srv.clients.get_mut(id) else { return Flow::Stop };
+    let Some(client) = srv.clients.get_mut(id) else {
+        return Flow::Stop;
+    };
     client.reply_mode = match client.reply_mode {
         ReplyMode::SkipNext => ReplyMode::Skipping,
         ReplyMode::Skipping => ReplyMode::On,
@@ -57,7 +61,11 @@ pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Fl
         crate::egress::flush::close_over_limit(srv, id);
         return Flow::Stop;
     }
-    if client.closing == Closing::No { Flow::Next } else { Flow::Stop }
+    if client.closing == Closing::No {
+        Flow::Next
+    } else {
+        Flow::Stop
+    }
 }
 
 /// What of the client decides how its answer is written.
@@ -65,11 +73,18 @@ pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Fl
 fn prepare(client: &Client, reply: &mut Reply, hard_limit: usize) {
     reply.resp = client.resp;
     reply.muted = matches!(client.reply_mode, ReplyMode::Off | ReplyMode::Skipping);
-    reply.limit = if client.authenticated { hard_limit } else { UNAUTHENTICATED_OUTPUT };
+    reply.limit = if client.authenticated {
+        hard_limit
+    } else {
+        UNAUTHENTICATED_OUTPUT
+    };
 }
 
 /// The row and the proc of a request, its arity checked.
-pub fn resolve(commands: &Commands, argv: &Argv) -> Result<(CmdId, &'static Spec, Proc), (Option<CmdId>, Fault)> {
+pub fn resolve(
+    commands: &Commands,
+    argv: &Argv,
+) -> Result<(CmdId, &'static Spec, Proc), (Option<CmdId>, Fault)> {
     let Some(top) = find(commands, &argv[0]) else {
         return Err((None, unknown_command(&argv[0], argv.iter().skip(1))));
     };
@@ -97,7 +112,8 @@ pub fn find(commands: &Commands, name: &[u8]) -> Option<CmdId> {
         if let Some((_, id)) = commands.renamed.iter().find(|(new, _)| *new == lower) {
             return Some(*id);
         }
-        return table::lookup(name).filter(|id| !commands.hidden.contains(id) && is_bound(commands, *id));
+        return table::lookup(name)
+            .filter(|id| !commands.hidden.contains(id) && is_bound(commands, *id));
     }
     table::lookup(name).filter(|id| is_bound(commands, *id))
 }

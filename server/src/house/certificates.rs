@@ -43,7 +43,9 @@ pub fn warn_daily(srv: &mut Server) {
 fn warn_expiring(srv: &mut Server) {
     let now = clock::unix_ms() / 1000;
     srv.tls.warned_day = now / DAY_SECONDS;
-    let Some(context) = &srv.tls.context else { return };
+    let Some(context) = &srv.tls.context else {
+        return;
+    };
     for cert in context.certs() {
         warn_one(cert, now);
     }
@@ -52,13 +54,26 @@ fn warn_expiring(srv: &mut Server) {
 fn warn_one(cert: &CertInfo, now: i64) {
     let left = cert.not_after - now;
     let date = clock::utc_date(cert.not_after);
-    let what = format!("{} certificate {} ({})", role(cert.role), cert.file, cert.subject);
+    let what = format!(
+        "{} certificate {} ({})",
+        role(cert.role),
+        cert.file,
+        cert.subject
+    );
     if left < 0 {
-        warning!("TLS: the {what} has expired on {date}: clients that verify it will refuse this server");
+        warning!(
+            "TLS: the {what} has expired on {date}: clients that verify it will refuse this server"
+        );
     } else if cert.not_before > now {
-        warning!("TLS: the {what} is not valid before {}", clock::utc_date(cert.not_before));
+        warning!(
+            "TLS: the {what} is not valid before {}",
+            clock::utc_date(cert.not_before)
+        );
     } else if left < WARN_DAYS * DAY_SECONDS {
-        notice!("TLS: the {what} expires on {date}, in {} days", left / DAY_SECONDS);
+        notice!(
+            "TLS: the {what} expires on {date}, in {} days",
+            left / DAY_SECONDS
+        );
     }
 }
 

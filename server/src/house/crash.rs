@@ -48,7 +48,9 @@ fn on_panic(info: &PanicHookInfo<'_>) {
         .map(|text| (*text).to_owned())
         .or_else(|| info.payload().downcast_ref::<String>().cloned())
         .unwrap_or_default();
-    let place = info.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
+    let place = info
+        .location()
+        .map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
     report(&[
         "------------------------------------------------".into(),
         "!!! Software Failure. Press left mouse button to continue".into(),
@@ -59,7 +61,10 @@ fn on_panic(info: &PanicHookInfo<'_>) {
 }
 
 extern "C" fn on_signal(signal: c_int) {
-    report(&[format!("Redis {} crashed by signal: {signal}", env!("CARGO_PKG_VERSION"))]);
+    report(&[format!(
+        "Redis {} crashed by signal: {signal}",
+        env!("CARGO_PKG_VERSION")
+    )]);
     // SAFETY: the handler was reset, so this ends the process as the signal would have.
     unsafe { libc::raise(signal) };
 }

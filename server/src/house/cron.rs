@@ -18,13 +18,34 @@ struct Step {
 }
 
 static STEPS: &[Step] = &[
-    Step { period_ms: 0, run: heed_signals },
-    Step { period_ms: 100, run: sample_rates },
-    Step { period_ms: 100, run: sample_memory },
-    Step { period_ms: 0, run: visit_clients },
-    Step { period_ms: 0, run: tend_databases },
-    Step { period_ms: 5000, run: log_clients },
-    Step { period_ms: 60_000, run: watch_certificates },
+    Step {
+        period_ms: 0,
+        run: heed_signals,
+    },
+    Step {
+        period_ms: 100,
+        run: sample_rates,
+    },
+    Step {
+        period_ms: 100,
+        run: sample_memory,
+    },
+    Step {
+        period_ms: 0,
+        run: visit_clients,
+    },
+    Step {
+        period_ms: 0,
+        run: tend_databases,
+    },
+    Step {
+        period_ms: 5000,
+        run: log_clients,
+    },
+    Step {
+        period_ms: 60_000,
+        run: watch_certificates,
+    },
 ];
 
 /// Clients looked at per second at least; with many, each is looked at once a second.
@@ -67,14 +88,22 @@ fn hz(srv: &Server) -> u64 {
 }
 
 fn heed_signals(srv: &mut Server) {
-    let Some(name) = process::shutdown_signal() else { return };
+    let Some(name) = process::shutdown_signal() else {
+        return;
+    };
     if srv.shutdown.asap.is_some() {
         return;
     }
     warning!("Received {name} scheduling shutdown...");
-    let flags = if name == "SIGINT" { srv.config.shutdown_on_sigint } else { srv.config.shutdown_on_sigterm };
+    let flags = if name == "SIGINT" {
+        srv.config.shutdown_on_sigint
+    } else {
+        srv.config.shutdown_on_sigterm
+    };
     if shut_down(srv, flags) == ShutdownOutcome::Refused {
-        warning!("{name} received but errors trying to shut down the server, check the logs for more information");
+        warning!(
+            "{name} received but errors trying to shut down the server, check the logs for more information"
+        );
         process::forget_shutdown_signal();
     }
 }
@@ -101,8 +130,15 @@ fn visit_clients(srv: &mut Server) {
     let total = srv.clients.len();
     let share = (total as u64 / hz(srv)).max(MIN_VISITS.min(total) as u64) as usize;
     let cursor = srv.clients.cron_cursor;
-    let order = srv.clients.by_number.range(cursor + 1..).chain(srv.clients.by_number.range(..=cursor));
-    let visited: Vec<(u64, ClientId)> = order.take(share).map(|(&number, &id)| (number, id)).collect();
+    let order = srv
+        .clients
+        .by_number
+        .range(cursor + 1..)
+        .chain(srv.clients.by_number.range(..=cursor));
+    let visited: Vec<(u64, ClientId)> = order
+        .take(share)
+        .map(|(&number, &id)| (number, id))
+        .collect();
     for (number, id) in visited {
         srv.clients.cron_cursor = number;
         visit(srv, id);
@@ -112,7 +148,9 @@ fn visit_clients(srv: &mut Server) {
 fn visit(srv: &mut Server, id: ClientId) {
     let now_ms = srv.unit.now_ms;
     let timeout = srv.config.timeout;
-    let Some(client) = srv.clients.get_mut(id) else { return };
+    let Some(client) = srv.clients.get_mut(id) else {
+        return;
+    };
     let idle = now_ms / 1000 - client.last_active;
     if timeout > 0 && idle > timeout && !client.flags.contains(ClientFlags::EXECUTING) {
         verbose!("Closing idle client");
@@ -132,7 +170,10 @@ fn shrink_query_buffer(client: &mut Client, idle: i64) {
     let (used, free) = request.sizes();
     if idle > QBUF_IDLE_SECONDS && used + free > 0 {
         request.shrink(0);
-    } else if used + free > QBUF_BIG && client.qbuf_peak < (used + free) / 2 && !request.is_incomplete() {
+    } else if used + free > QBUF_BIG
+        && client.qbuf_peak < (used + free) / 2
+        && !request.is_incomplete()
+    {
         request.shrink(client.qbuf_peak.max(crate::wire::request::READ_CHUNK));
     }
     client.qbuf_peak = used;
@@ -166,7 +207,11 @@ fn tend_databases(srv: &mut Server) {
 }
 
 fn log_clients(srv: &mut Server) {
-    verbose!("{} clients connected (0 replicas), {} bytes in use", srv.clients.len(), memory::used());
+    verbose!(
+        "{} clients connected (0 replicas), {} bytes in use",
+        srv.clients.len(),
+        memory::used()
+    );
 }
 
 fn watch_certificates(srv: &mut Server) {

@@ -38,7 +38,12 @@ const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 ///
 /// # Errors
 /// A sentence: the server cannot start.
-pub fn serve(config: Params, info: ProcessInfo, commands: Commands, run: fn(&mut Server)) -> Result<(), String> {
+pub fn serve(
+    config: Params,
+    info: ProcessInfo,
+    commands: Commands,
+    run: fn(&mut Server),
+) -> Result<(), String> {
     enter_directory(&config)?;
     open_log(&config)?;
     if config.daemonize {
@@ -46,7 +51,8 @@ pub fn serve(config: Params, info: ProcessInfo, commands: Commands, run: fn(&mut
     }
     process::install_signals().map_err(|error| format!("Cannot handle signals: {error}"))?;
     announce(&info);
-    let srv = build(config, info, commands).map_err(|error| format!("Cannot create the event loop: {error}"))?;
+    let srv = build(config, info, commands)
+        .map_err(|error| format!("Cannot create the event loop: {error}"))?;
     // Freeing a big data set key by key would only delay the exit.
     let srv = Box::leak(Box::new(srv));
     crash::install(srv);
@@ -77,7 +83,11 @@ fn announce(info: &ProcessInfo) {
 ///
 /// # Errors
 /// The system gives no event loop.
-pub fn build(mut config: Params, process: ProcessInfo, mut commands: Commands) -> std::io::Result<Server> {
+pub fn build(
+    mut config: Params,
+    process: ProcessInfo,
+    mut commands: Commands,
+) -> std::io::Result<Server> {
     let seed = u64::from_le_bytes(process::random_bytes());
     data::util::hash::set_seed(process::random_bytes());
     let descriptors = adjust_descriptors(&mut config);
@@ -104,7 +114,9 @@ pub fn build(mut config: Params, process: ProcessInfo, mut commands: Commands) -
         process,
         shutdown: Default::default(),
         debug: Default::default(),
-        hooks: Hooks { client_gone: |_, _, _| {} },
+        hooks: Hooks {
+            client_gone: |_, _, _| {},
+        },
         config,
     })
 }
@@ -148,16 +160,23 @@ pub fn make_room(srv: &mut Server) -> Result<(), String> {
     if srv.el.setsize() >= size || srv.el.resize(size) {
         return Ok(());
     }
-    Err("The event loop API used by Redis is not able to handle the specified number of clients".into())
+    Err(
+        "The event loop API used by Redis is not able to handle the specified number of clients"
+            .into(),
+    )
 }
 
 /// Puts the names of `rename-command` into force.
 fn rename(commands: &mut Commands, config: &Params) {
     for (old, new) in &config.rename_command {
-        let Some(id) = table::lookup(old.as_bytes()) else { continue };
+        let Some(id) = table::lookup(old.as_bytes()) else {
+            continue;
+        };
         commands.hidden.push(id);
         if !new.is_empty() {
-            commands.renamed.push((new.to_ascii_lowercase().into_bytes(), id));
+            commands
+                .renamed
+                .push((new.to_ascii_lowercase().into_bytes(), id));
         }
     }
 }
@@ -167,7 +186,8 @@ fn rename(commands: &mut Commands, config: &Params) {
 /// # Errors
 /// A sentence: the system does not let the process in.
 fn enter_directory(config: &Params) -> Result<(), String> {
-    std::env::set_current_dir(&config.dir).map_err(|error| format!("Can't chdir to '{}': {}", config.dir, host::reason(&error)))
+    std::env::set_current_dir(&config.dir)
+        .map_err(|error| format!("Can't chdir to '{}': {}", config.dir, host::reason(&error)))
 }
 
 /// Opens the log before anything is logged.
@@ -176,7 +196,13 @@ fn enter_directory(config: &Params) -> Result<(), String> {
 /// The log file cannot be opened.
 pub fn open_log(config: &Params) -> Result<(), String> {
     log::set_threshold(config.loglevel);
-    log::set_file(&config.logfile).map_err(|error| format!("Can't open the log file: {}: {}", config.logfile, host::reason(&error)))?;
+    log::set_file(&config.logfile).map_err(|error| {
+        format!(
+            "Can't open the log file: {}: {}",
+            config.logfile,
+            host::reason(&error)
+        )
+    })?;
     if config.syslog_enabled {
         log::open_syslog(&config.syslog_ident, config.syslog_facility);
     }
@@ -194,7 +220,9 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     show_banner(srv);
     memory::set_background_thread(srv.config.jemalloc_bg_thread);
     if srv.config.tls_port != 0 || srv.config.tls.cert_file.is_some() {
-        certificates::load(srv).map_err(|error| format!("Failed to configure TLS: {error}. Check logs for more info."))?;
+        certificates::load(srv).map_err(|error| {
+            format!("Failed to configure TLS: {error}. Check logs for more info.")
+        })?;
     }
     listen::open_all(srv)?;
     write_pidfile(srv);
@@ -224,7 +252,11 @@ fn show_banner(srv: &Server) {
     if srv.config.always_show_logo || (terminal && !srv.config.syslog_enabled) {
         logo::show(srv);
     } else {
-        let port = if srv.config.port != 0 { srv.config.port } else { srv.config.tls_port };
+        let port = if srv.config.port != 0 {
+            srv.config.port
+        } else {
+            srv.config.tls_port
+        };
         notice!("Running mode=standalone, port={port}.");
     }
 }
@@ -235,12 +267,24 @@ pub fn set_title(srv: &Server) {
         return;
     }
     let config = &srv.config;
-    let address = match config.bind.first().map_or("*", |address| address.trim_start_matches('-')) {
+    let address = match config
+        .bind
+        .first()
+        .map_or("*", |address| address.trim_start_matches('-'))
+    {
         "" => "*",
         address => address,
     };
-    let port = if config.port != 0 { config.port } else { config.tls_port };
-    let listen = if port != 0 { format!("{address}:{port}") } else { config.unixsocket.clone() };
+    let port = if config.port != 0 {
+        config.port
+    } else {
+        config.tls_port
+    };
+    let listen = if port != 0 {
+        format!("{address}:{port}")
+    } else {
+        config.unixsocket.clone()
+    };
     let value = |name: &str| match name {
         "title" => Some(srv.process.executable.clone()),
         "listen-addr" => Some(listen.clone()),
@@ -264,7 +308,11 @@ fn write_pidfile(srv: &mut Server) {
     if !config.pidfile.is_empty() {
         match process::write_pidfile(&config.pidfile) {
             Ok(()) => srv.process.wrote_pidfile = true,
-            Err(error) => warning!("Failed to write PID file {}: {}", config.pidfile, host::reason(&error)),
+            Err(error) => warning!(
+                "Failed to write PID file {}: {}",
+                config.pidfile,
+                host::reason(&error)
+            ),
         }
     }
 }
@@ -275,7 +323,11 @@ fn write_pidfile(srv: &mut Server) {
 /// A sentence: the system refuses. The reason is logged.
 pub fn adjust_oom_score(srv: &mut Server) -> Result<(), String> {
     let value = srv.config.oom_score_adj_values[0] as i32;
-    let base = srv.process.oom_score_base.or_else(host::oom_score_adj).unwrap_or(0);
+    let base = srv
+        .process
+        .oom_score_base
+        .or_else(host::oom_score_adj)
+        .unwrap_or(0);
     let score = match srv.config.oom_score_adj {
         OomScoreAdj::No if srv.process.oom_score_base.is_none() => return Ok(()),
         OomScoreAdj::No => base,

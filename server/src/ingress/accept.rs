@@ -37,7 +37,9 @@ const PROTECTED_MODE: &str = "DENIED Redis is running in protected mode because 
 /// The read handler of listening sockets.
 pub fn on_acceptable(srv: &mut Server, fd: RawFd, _data: u64) {
     for _ in 0..MAX_ACCEPTS_PER_TURN {
-        let Some(open) = srv.listeners.by_fd(fd) else { return };
+        let Some(open) = srv.listeners.by_fd(fd) else {
+            return;
+        };
         let kind = open.kind;
         match open.listener.accept() {
             Accept::Conn(accepted) => take(srv, kind, accepted),
@@ -63,13 +65,19 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
         }
         return;
     }
-    let tls = if kind == Kind::Tls { srv.tls.context.clone() } else { None };
+    let tls = if kind == Kind::Tls {
+        srv.tls.context.clone()
+    } else {
+        None
+    };
     let peer = accepted.peer.clone();
     let Server { conns, el, .. } = srv;
     match conns.accept(el, accepted, tls.as_ref(), on_handshake, 0) {
         Ok(conn) if kind == Kind::Tls => debug_assert!(conns.exists(conn)),
         Ok(conn) => welcome(srv, conn, kind),
-        Err(error) => warning!("Error registering fd event for the new client connection: {peer}: {error}"),
+        Err(error) => {
+            warning!("Error registering fd event for the new client connection: {peer}: {error}")
+        }
     }
 }
 
@@ -94,7 +102,11 @@ fn on_handshake(srv: &mut Server, conn: ConnId) {
 fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
     srv.stats.connections += 1;
     let now = srv.unit.now_ms / 1000;
-    let flags = if kind == Kind::Unix { ClientFlags::UNIX } else { ClientFlags::empty() };
+    let flags = if kind == Kind::Unix {
+        ClientFlags::UNIX
+    } else {
+        ClientFlags::empty()
+    };
     let id = srv.clients.add(Client {
         conn: Some(conn),
         flags,
@@ -123,5 +135,8 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
 fn protected_from(srv: &Server, id: ClientId) -> bool {
     srv.config.protected_mode
         && srv.config.requirepass.is_empty()
-        && srv.clients.get(id).is_some_and(|client| !crate::exec::gate::is_local(srv, client))
+        && srv
+            .clients
+            .get(id)
+            .is_some_and(|client| !crate::exec::gate::is_local(srv, client))
 }

@@ -18,8 +18,17 @@ use crate::{verbose, warning};
 /// Reads what a client sent and executes the commands that are whole.
 pub fn on_readable(srv: &mut Server, conn: ConnId) {
     let id = ClientId::from_word(srv.conns.data(conn));
-    let Server { clients, conns, el, stats, unit, .. } = srv;
-    let Some(client) = clients.get_mut(id) else { return };
+    let Server {
+        clients,
+        conns,
+        el,
+        stats,
+        unit,
+        ..
+    } = srv;
+    let Some(client) = clients.get_mut(id) else {
+        return;
+    };
     if client.closing != Closing::No || client.flags.contains(ClientFlags::EXECUTING) {
         return;
     }
@@ -48,12 +57,17 @@ pub fn on_readable(srv: &mut Server, conn: ConnId) {
 
 /// Closes a client whose query buffer is over its limit.
 fn over_query_limit(srv: &mut Server, id: ClientId) -> bool {
-    let Some(client) = srv.clients.get(id) else { return true };
+    let Some(client) = srv.clients.get(id) else {
+        return true;
+    };
     let (used, _) = client.io.request.sizes();
     if (used + client.io.request.argv_bytes()) as i64 <= srv.config.client_query_buffer_limit {
         return false;
     }
-    warning!("Closing client that reached max query buffer length: {} (qbuf initial bytes: \"\")", client_line(srv, id));
+    warning!(
+        "Closing client that reached max query buffer length: {} (qbuf initial bytes: \"\")",
+        client_line(srv, id)
+    );
     srv.stats.query_buffer_disconnects += 1;
     close_now(srv, id);
     true
@@ -64,7 +78,9 @@ fn over_query_limit(srv: &mut Server, id: ClientId) -> bool {
 /// Request and output are moved out of the slab meanwhile, so that a command may reach any client, this one included;
 /// what others push to it in the meantime comes behind its replies.
 pub fn process_input(srv: &mut Server, id: ClientId) {
-    let Some(client) = srv.clients.get_mut(id) else { return };
+    let Some(client) = srv.clients.get_mut(id) else {
+        return;
+    };
     let mut request = std::mem::take(&mut client.io.request);
     let mut reply = Reply::behind(std::mem::take(&mut client.io.out), client.resp, 0);
     note_sizes(client, &request);
@@ -78,8 +94,13 @@ pub fn process_input(srv: &mut Server, id: ClientId) {
 
 fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply) {
     loop {
-        let Some(client) = srv.clients.get(id) else { return };
-        let limits = Limits { max_bulk: srv.config.proto_max_bulk_len, unauthenticated: !client.authenticated };
+        let Some(client) = srv.clients.get(id) else {
+            return;
+        };
+        let limits = Limits {
+            max_bulk: srv.config.proto_max_bulk_len,
+            unauthenticated: !client.authenticated,
+        };
         match request.parse(limits) {
             Ok(Parsed::Command) => {
                 if run(srv, id, &request.argv, reply) == Flow::Stop {
@@ -95,7 +116,9 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
 
 fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Reply) {
     let Server { clients, conns, .. } = srv;
-    let Some(client) = clients.get_mut(id) else { return };
+    let Some(client) = clients.get_mut(id) else {
+        return;
+    };
     client.flags.remove(ClientFlags::EXECUTING);
     if client.closing == Closing::No {
         request.compact();
@@ -129,11 +152,24 @@ fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Rep
 fn note_sizes(client: &mut Client, request: &Request) {
     let (qbuf, qbuf_free) = request.sizes();
     client.qbuf_peak = client.qbuf_peak.max(qbuf);
-    client.sizes = Sizes { qbuf, qbuf_free, argv: request.argv_bytes(), ..client.sizes };
+    client.sizes = Sizes {
+        qbuf,
+        qbuf_free,
+        argv: request.argv_bytes(),
+        ..client.sizes
+    };
 }
 
 fn protocol_error(srv: &mut Server, id: ClientId, error: &ProtocolError, reply: &mut Reply) {
-    verbose!("Protocol error ({}) from client: {}", error.0, client_line(srv, id));
-    refuse(srv, reply, &Fault::new(format!("ERR Protocol error: {}", error.0)));
+    verbose!(
+        "Protocol error ({}) from client: {}",
+        error.0,
+        client_line(srv, id)
+    );
+    refuse(
+        srv,
+        reply,
+        &Fault::new(format!("ERR Protocol error: {}", error.0)),
+    );
     close_after_reply(srv, id);
 }

@@ -38,7 +38,11 @@ pub fn reopen(srv: &mut Server, kind: Kind) -> Result<(), String> {
         return Ok(());
     }
     let wanted = port_of(srv, kind);
-    let same_port = srv.listeners.open.iter().any(|open| open.kind == kind && open.port == wanted && wanted != 0);
+    let same_port = srv
+        .listeners
+        .open
+        .iter()
+        .any(|open| open.kind == kind && open.port == wanted && wanted != 0);
     if !same_port {
         let opened = open_kind(srv, kind)?;
         close_kind(srv, kind);
@@ -51,7 +55,10 @@ pub fn reopen(srv: &mut Server, kind: Kind) -> Result<(), String> {
     match open_kind(srv, kind) {
         Ok(opened) => adopt(srv, opened),
         Err(error) => {
-            let restored = addresses.iter().filter_map(|address| open_tcp(srv, kind, address, wanted).ok()).collect();
+            let restored = addresses
+                .iter()
+                .filter_map(|address| open_tcp(srv, kind, address, wanted).ok())
+                .collect();
             adopt(srv, restored)?;
             Err(error)
         }
@@ -61,13 +68,23 @@ pub fn reopen(srv: &mut Server, kind: Kind) -> Result<(), String> {
 /// Whether the sockets of a kind are those that the configuration asks for.
 fn is_current(srv: &Server, kind: Kind) -> bool {
     let port = port_of(srv, kind);
-    let open: Vec<&Open> = srv.listeners.open.iter().filter(|open| open.kind == kind).collect();
+    let open: Vec<&Open> = srv
+        .listeners
+        .open
+        .iter()
+        .filter(|open| open.kind == kind)
+        .collect();
     if port == 0 {
         return open.is_empty();
     }
     let bind = &srv.config.bind;
-    let wanted = |open: &&Open| bind.iter().any(|address| address.strip_prefix('-').unwrap_or(address) == open.address);
-    let there = |address: &String| address.starts_with('-') || open.iter().any(|open| open.address == *address);
+    let wanted = |open: &&Open| {
+        bind.iter()
+            .any(|address| address.strip_prefix('-').unwrap_or(address) == open.address)
+    };
+    let there = |address: &String| {
+        address.starts_with('-') || open.iter().any(|open| open.address == *address)
+    };
     open.iter().all(|open| open.port == port) && open.iter().all(wanted) && bind.iter().all(there)
 }
 
@@ -110,13 +127,21 @@ fn open_kind(srv: &Server, kind: Kind) -> Result<Vec<Open>, String> {
     }
     let mut opened = Vec::new();
     for address in &srv.config.bind {
-        let (optional, plain) = address.strip_prefix('-').map_or((false, address.as_str()), |rest| (true, rest));
+        let (optional, plain) = address
+            .strip_prefix('-')
+            .map_or((false, address.as_str()), |rest| (true, rest));
         match open_tcp(srv, kind, plain, port) {
             Ok(open) => opened.push(open),
             Err(error) if optional && is_missing(&error) => {}
             Err(error) => {
-                warning!("Warning: Could not create server TCP listening socket {plain}:{port}: bind: {}", reason(&error));
-                let sentence = format!("Failed listening on port {port} ({}), aborting.", kind.name());
+                warning!(
+                    "Warning: Could not create server TCP listening socket {plain}:{port}: bind: {}",
+                    reason(&error)
+                );
+                let sentence = format!(
+                    "Failed listening on port {port} ({}), aborting.",
+                    kind.name()
+                );
                 return Err(sentence);
             }
         }
@@ -125,16 +150,27 @@ fn open_kind(srv: &Server, kind: Kind) -> Result<Vec<Open>, String> {
 }
 
 fn open_tcp(srv: &Server, kind: Kind, address: &str, port: u16) -> io::Result<Open> {
-    let listener = Listener::tcp(address, port, srv.config.tcp_backlog as i32, srv.config.socket_mark_id as u32)?;
-    Ok(Open { kind, address: address.to_owned(), port, listener })
+    let listener = Listener::tcp(
+        address,
+        port,
+        srv.config.tcp_backlog as i32,
+        srv.config.socket_mark_id as u32,
+    )?;
+    Ok(Open {
+        kind,
+        address: address.to_owned(),
+        port,
+        listener,
+    })
 }
 
 /// Errors that mean the machine has no such address or protocol.
 fn is_missing(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(libc::ENOPROTOOPT | libc::EPROTONOSUPPORT | libc::ESOCKTNOSUPPORT | libc::EPFNOSUPPORT)
-            | Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)
+        Some(
+            libc::ENOPROTOOPT | libc::EPROTONOSUPPORT | libc::ESOCKTNOSUPPORT | libc::EPFNOSUPPORT
+        ) | Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)
     )
 }
 
@@ -145,7 +181,12 @@ fn open_unix(srv: &Server) -> Result<Vec<Open>, String> {
     }
     let perm = (srv.config.unixsocketperm != 0).then_some(srv.config.unixsocketperm as u32);
     match Listener::unix(path.as_ref(), perm, srv.config.tcp_backlog as i32) {
-        Ok(listener) => Ok(vec![Open { kind: Kind::Unix, address: path.clone(), port: 0, listener }]),
+        Ok(listener) => Ok(vec![Open {
+            kind: Kind::Unix,
+            address: path.clone(),
+            port: 0,
+            listener,
+        }]),
         Err(error) => {
             let why = reason(&error);
             warning!("Failed opening Unix socket: bind: {path}: {why}");

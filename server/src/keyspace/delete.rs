@@ -12,7 +12,9 @@ pub fn delete(srv: &mut Server, db: usize, key: &[u8], lazy: bool) -> bool {
     if live_place(srv, db, key).is_none() {
         return false;
     }
-    let Some(entry) = srv.keys.dbs[db].db.remove(key) else { return false };
+    let Some(entry) = srv.keys.dbs[db].db.remove(key) else {
+        return false;
+    };
     free_entry(srv, entry, lazy);
     key_changed(srv, db, key, 1, Event::Generic("del"));
     true

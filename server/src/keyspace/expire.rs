@@ -49,7 +49,8 @@ pub fn slow_cycle(srv: &mut Server) {
 pub fn fast_cycle(srv: &mut Server) {
     let now_us = srv.unit.clock_ns / 1000;
     let effort = effort(srv, true);
-    let wanted = srv.keys.expire_timed_out || srv.stats.expired_stale_perc >= effort.stale_percent as f64;
+    let wanted =
+        srv.keys.expire_timed_out || srv.stats.expired_stale_perc >= effort.stale_percent as f64;
     if wanted && now_us >= srv.keys.expire_fast_at_us + 2 * effort.limit_us {
         srv.keys.expire_fast_at_us = now_us;
         cycle(srv, true);
@@ -82,7 +83,11 @@ fn cycle(srv: &mut Server, fast: bool) {
         }
     }
     srv.stats.expire_cycle_us += clock::monotonic_us() - started;
-    let stale = if sampled == 0 { 0.0 } else { expired as f64 * 100.0 / sampled as f64 };
+    let stale = if sampled == 0 {
+        0.0
+    } else {
+        expired as f64 * 100.0 / sampled as f64
+    };
     srv.stats.expired_stale_perc = stale * 0.05 + srv.stats.expired_stale_perc * 0.95;
 }
 
@@ -95,22 +100,29 @@ fn round(srv: &mut Server, number: usize, keys: u64) -> (u64, u64) {
         return (0, 0);
     }
     let mut over: Vec<Vec<u8>> = Vec::new();
-    let (mut seen, mut ttl_sum, mut ttl_count) = (0, 0, 0);
-    database.expire_cursor = database.db.scan_expires(database.expire_cursor, keys as usize, &mut |entry| {
-        seen += 1;
-        match entry.expire() {
-            Some(at_ms) if now_ms > at_ms => over.push(entry.key().to_vec()),
-            Some(at_ms) => {
-                ttl_sum += at_ms - now_ms;
-                ttl_count += 1;
-            }
-            None => {}
-        }
-    });
+    let (mut seen, mut ttl_sum, mut ttl_count) = (0, 0i128, 0);
+    database.expire_cursor =
+        database
+            .db
+            .scan_expires(database.expire_cursor, keys as usize, &mut |entry| {
+                seen += 1;
+                match entry.expire() {
+                    Some(at_ms) if now_ms > at_ms => over.push(entry.key().to_vec()),
+                    Some(at_ms) => {
+                        ttl_sum += i128::from(at_ms) - i128::from(now_ms);
+                        ttl_count += 1;
+                    }
+                    None => {}
+                }
+            });
     if ttl_count > 0 {
-        let average = ttl_sum / ttl_count;
+        let average = (ttl_sum / ttl_count) as i64;
         let before = database.avg_ttl_ms;
-        database.avg_ttl_ms = if before == 0 { average } else { before / 50 * 49 + average / 50 };
+        database.avg_ttl_ms = if before == 0 {
+            average
+        } else {
+            before + (average - before) / 50
+        };
     }
     for key in &over {
         delete_expired(srv, number, key);

@@ -6,7 +6,9 @@ use crate::server::Server;
 
 /// Removes a key whose time is over.
 pub fn delete_expired(srv: &mut Server, db: usize, key: &[u8]) {
-    let Some(entry) = srv.keys.dbs[db].db.remove(key) else { return };
+    let Some(entry) = srv.keys.dbs[db].db.remove(key) else {
+        return;
+    };
     free_entry(srv, entry, srv.config.lazyfree_lazy_expire);
     srv.stats.expired_keys += 1;
     key_changed(srv, db, key, 0, Event::Expired);

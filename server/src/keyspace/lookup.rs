@@ -68,7 +68,11 @@ pub fn peek<'a>(cx: &'a mut Ctx<'_>, key: &[u8]) -> Option<EntryRef<'a>> {
 
 /// Renews a key's recency, unless the client asked not to (CLIENT NO-TOUCH) and the command is not TOUCH itself.
 fn touch(cx: &Ctx<'_>, place: Place) {
-    let quiet = cx.srv.clients.get(cx.client_id()).is_some_and(|client| client.flags.contains(ClientFlags::NO_TOUCH));
+    let quiet = cx
+        .srv
+        .clients
+        .get(cx.client_id())
+        .is_some_and(|client| client.flags.contains(ClientFlags::NO_TOUCH));
     if !quiet || cx.cmd == TOUCH {
         let entry = db(cx.srv, cx.db).at(place);
         entry.set_lru(touched(&cx.srv.config, entry.lru(), cx.now_ms));
@@ -89,5 +93,9 @@ pub fn fresh(cx: &Ctx<'_>) -> u32 {
 /// `WRONGTYPE`.
 #[inline]
 pub fn need_string(entry: EntryRef<'_>) -> Result<EntryRef<'_>, Fault> {
-    if entry.ty() == Type::String { Ok(entry) } else { Err(WRONG_TYPE) }
+    if entry.ty() == Type::String {
+        Ok(entry)
+    } else {
+        Err(WRONG_TYPE)
+    }
 }

@@ -24,7 +24,11 @@ fn minutes(now_ms: i64) -> u32 {
 /// The value for a new key.
 #[inline]
 pub fn recency(config: &Params, now_ms: i64) -> u32 {
-    if config.maxmemory_policy.is_lfu() { minutes(now_ms) << 8 | LFU_INIT } else { lru_clock(now_ms) }
+    if config.maxmemory_policy.is_lfu() {
+        minutes(now_ms) << 8 | LFU_INIT
+    } else {
+        lru_clock(now_ms)
+    }
 }
 
 /// The value of a key with value `before` that is used now.
@@ -33,7 +37,11 @@ pub fn touched(config: &Params, before: u32, now_ms: i64) -> u32 {
     if !config.maxmemory_policy.is_lfu() {
         return lru_clock(now_ms);
     }
-    let counter = increment(lfu_counter(config, before, now_ms), config.lfu_log_factor, now_ms as u64 ^ u64::from(before));
+    let counter = increment(
+        lfu_counter(config, before, now_ms),
+        config.lfu_log_factor,
+        now_ms as u64 ^ u64::from(before),
+    );
     minutes(now_ms) << 8 | counter
 }
 
@@ -41,7 +49,11 @@ pub fn touched(config: &Params, before: u32, now_ms: i64) -> u32 {
 pub fn lfu_counter(config: &Params, value: u32, now_ms: i64) -> u32 {
     let (then, counter) = (value >> 8, value & 255);
     let elapsed = minutes(now_ms).wrapping_sub(then) & 0xffff;
-    let periods = if config.lfu_decay_time > 0 { elapsed / config.lfu_decay_time as u32 } else { 0 };
+    let periods = if config.lfu_decay_time > 0 {
+        elapsed / config.lfu_decay_time as u32
+    } else {
+        0
+    };
     counter.saturating_sub(periods)
 }
 

@@ -10,7 +10,9 @@ use crate::wire::reply::Resp;
 
 /// The line of one client, without a line end; empty when it is gone.
 pub fn client_line(srv: &Server, id: ClientId) -> String {
-    let Some(client) = srv.clients.get(id) else { return String::new() };
+    let Some(client) = srv.clients.get(id) else {
+        return String::new();
+    };
     let mut line = String::with_capacity(400);
     let (peer, local) = (peer_text(srv, client), local_text(srv, client));
     let fd = client.conn.map_or(-1, |conn| srv.conns.fd(conn));
@@ -39,7 +41,11 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         out.chunks(),
         out.chunk_bytes() + pending,
         memory(srv, client),
-        if client.flags.contains(ClientFlags::WRITE_HANDLER) { "rw" } else { "r" },
+        if client.flags.contains(ClientFlags::WRITE_HANDLER) {
+            "rw"
+        } else {
+            "r"
+        },
         client.last_cmd.map_or("NULL", table::full_name),
         if client.resp == Resp::V3 { 3 } else { 2 },
         String::from_utf8_lossy(&client.lib_name),
@@ -55,7 +61,10 @@ pub fn peer_text(srv: &Server, client: &Client) -> String {
 
 /// The server's end of the connection.
 pub fn local_text(srv: &Server, client: &Client) -> String {
-    text(srv, client.conn.and_then(|conn| srv.conns.local(conn)).as_ref())
+    text(
+        srv,
+        client.conn.and_then(|conn| srv.conns.local(conn)).as_ref(),
+    )
 }
 
 fn text(srv: &Server, addr: Option<&Addr>) -> String {
@@ -79,7 +88,11 @@ fn flag_letters(client: &Client) -> String {
     .iter()
     .filter_map(|&(set, letter)| set.then_some(letter))
     .collect();
-    if letters.is_empty() { "N".into() } else { letters }
+    if letters.is_empty() {
+        "N".into()
+    } else {
+        letters
+    }
 }
 
 /// Sizes of a client's input, wherever it is at the moment.
@@ -88,7 +101,12 @@ fn sizes(client: &Client) -> crate::state::client::Sizes {
         return client.sizes;
     }
     let (qbuf, qbuf_free) = client.io.request.sizes();
-    crate::state::client::Sizes { qbuf, qbuf_free, argv: client.io.request.argv_bytes(), multi: client.sizes.multi }
+    crate::state::client::Sizes {
+        qbuf,
+        qbuf_free,
+        argv: client.io.request.argv_bytes(),
+        multi: client.sizes.multi,
+    }
 }
 
 /// All memory that a client holds, in bytes: `tot-mem`.

@@ -5,8 +5,20 @@ use crate::server::Server;
 
 /// Writes the section.
 pub fn write(srv: &Server, info: &mut Info) {
-    let input = srv.clients.slab.iter().map(|(_, client)| client.qbuf_peak).max().unwrap_or(0);
-    let output = srv.clients.slab.iter().map(|(_, client)| client.output_bytes()).max().unwrap_or(0);
+    let input = srv
+        .clients
+        .slab
+        .iter()
+        .map(|(_, client)| client.qbuf_peak)
+        .max()
+        .unwrap_or(0);
+    let output = srv
+        .clients
+        .slab
+        .iter()
+        .map(|(_, client)| client.output_bytes())
+        .max()
+        .unwrap_or(0);
     info.field("connected_clients", srv.clients.len());
     info.field("cluster_connections", 0);
     info.field("maxclients", srv.config.maxclients);

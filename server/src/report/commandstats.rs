@@ -21,7 +21,11 @@ fn seen(srv: &Server) -> impl Iterator<Item = (&'static str, &CommandStats)> {
 pub fn write_calls(srv: &Server, info: &mut Info) {
     for (name, stats) in seen(srv) {
         let usec = stats.time_ns / 1000;
-        let per_call = if stats.calls == 0 { 0.0 } else { stats.time_ns as f64 / 1000.0 / stats.calls as f64 };
+        let per_call = if stats.calls == 0 {
+            0.0
+        } else {
+            stats.time_ns as f64 / 1000.0 / stats.calls as f64
+        };
         info.field(
             format_args!("cmdstat_{name}"),
             format_args!(
@@ -35,7 +39,10 @@ pub fn write_calls(srv: &Server, info: &mut Info) {
 /// Writes how often each error code was answered.
 pub fn write_errors(srv: &Server, info: &mut Info) {
     for (code, count) in &srv.stats.errors {
-        info.field(format_args!("errorstat_{}", String::from_utf8_lossy(code)), format_args!("count={count}"));
+        info.field(
+            format_args!("errorstat_{}", String::from_utf8_lossy(code)),
+            format_args!("count={count}"),
+        );
     }
 }
 

@@ -5,7 +5,9 @@
 
 use std::fmt::{Display, Write};
 
-use crate::report::{clients, commandstats, cpu, keyspace, memory, persistence, replication, server, stats, tls};
+use crate::report::{
+    clients, commandstats, cpu, keyspace, memory, persistence, replication, server, stats, tls,
+};
 use crate::server::Server;
 
 /// A section: the word that asks for it, its title, and who writes it.
@@ -27,25 +29,90 @@ enum When {
 }
 
 static SECTIONS: &[Section] = &[
-    Section { name: "server", title: "Server", when: When::Default, write: server::write },
-    Section { name: "clients", title: "Clients", when: When::Default, write: clients::write },
-    Section { name: "memory", title: "Memory", when: When::Default, write: memory::write },
-    Section { name: "persistence", title: "Persistence", when: When::Default, write: persistence::write },
-    Section { name: "stats", title: "Stats", when: When::Default, write: stats::write },
-    Section { name: "replication", title: "Replication", when: When::Default, write: replication::write },
-    Section { name: "cpu", title: "CPU", when: When::Default, write: cpu::write },
-    Section { name: "tls", title: "TLS", when: When::Default, write: tls::write },
-    Section { name: "modules", title: "Modules", when: When::Default, write: |_, _| {} },
-    Section { name: "commandstats", title: "Commandstats", when: When::All, write: commandstats::write_calls },
-    Section { name: "errorstats", title: "Errorstats", when: When::Default, write: commandstats::write_errors },
-    Section { name: "latencystats", title: "Latencystats", when: When::All, write: commandstats::write_latency },
+    Section {
+        name: "server",
+        title: "Server",
+        when: When::Default,
+        write: server::write,
+    },
+    Section {
+        name: "clients",
+        title: "Clients",
+        when: When::Default,
+        write: clients::write,
+    },
+    Section {
+        name: "memory",
+        title: "Memory",
+        when: When::Default,
+        write: memory::write,
+    },
+    Section {
+        name: "persistence",
+        title: "Persistence",
+        when: When::Default,
+        write: persistence::write,
+    },
+    Section {
+        name: "stats",
+        title: "Stats",
+        when: When::Default,
+        write: stats::write,
+    },
+    Section {
+        name: "replication",
+        title: "Replication",
+        when: When::Default,
+        write: replication::write,
+    },
+    Section {
+        name: "cpu",
+        title: "CPU",
+        when: When::Default,
+        write: cpu::write,
+    },
+    Section {
+        name: "tls",
+        title: "TLS",
+        when: When::Default,
+        write: tls::write,
+    },
+    Section {
+        name: "modules",
+        title: "Modules",
+        when: When::Default,
+        write: |_, _| {},
+    },
+    Section {
+        name: "commandstats",
+        title: "Commandstats",
+        when: When::All,
+        write: commandstats::write_calls,
+    },
+    Section {
+        name: "errorstats",
+        title: "Errorstats",
+        when: When::Default,
+        write: commandstats::write_errors,
+    },
+    Section {
+        name: "latencystats",
+        title: "Latencystats",
+        when: When::All,
+        write: commandstats::write_latency,
+    },
     Section {
         name: "cluster",
         title: "Cluster",
         when: When::Default,
         write: |_, info| info.field("cluster_enabled", 0),
     },
-    Section { name: "keyspace", title: "Keyspace", when: When::Default, write: keyspace::write },
+    Section {
+        name: "keyspace",
+        title: "Keyspace",
+        when: When::Default,
+        write: keyspace::write,
+    },
 ];
 
 /// The text being written.
@@ -119,7 +186,12 @@ mod tests {
 
     #[test]
     fn sizes_for_people() {
-        for (bytes, text) in [(0, "0B"), (1023, "1023B"), (931_144, "909.32K"), (25_276_510_208, "23.54G")] {
+        for (bytes, text) in [
+            (0, "0B"),
+            (1023, "1023B"),
+            (931_144, "909.32K"),
+            (25_276_510_208, "23.54G"),
+        ] {
             assert_eq!(human(bytes), text);
         }
     }

@@ -9,7 +9,10 @@ pub fn write(srv: &Server, info: &mut Info) {
         let (keys, expires) = (database.db.len(), database.db.expires_len());
         if keys > 0 {
             let ttl = database.avg_ttl_ms;
-            info.field(format_args!("db{number}"), format_args!("keys={keys},expires={expires},avg_ttl={ttl}"));
+            info.field(
+                format_args!("db{number}"),
+                format_args!("keys={keys},expires={expires},avg_ttl={ttl}"),
+            );
         }
     }
 }

@@ -25,10 +25,26 @@ pub struct Breakdown {
 
 /// Adds up where the memory goes.
 pub fn breakdown(srv: &Server) -> Breakdown {
-    let mapped: usize = srv.keys.dbs.iter().map(|database| database.db.mapped_bytes()).sum();
+    let mapped: usize = srv
+        .keys
+        .dbs
+        .iter()
+        .map(|database| database.db.mapped_bytes())
+        .sum();
     let used = memory::used() + mapped;
-    let clients = srv.clients.slab.iter().map(|(_, client)| client_line::memory(srv, client)).sum();
-    let tables = srv.keys.dbs.iter().map(|database| database.db.table_bytes()).map(|(keys, expires)| keys + expires).sum();
+    let clients = srv
+        .clients
+        .slab
+        .iter()
+        .map(|(_, client)| client_line::memory(srv, client))
+        .sum();
+    let tables = srv
+        .keys
+        .dbs
+        .iter()
+        .map(|database| database.db.table_bytes())
+        .map(|(keys, expires)| keys + expires)
+        .sum();
     let overhead = srv.memory.startup + clients + tables;
     Breakdown {
         used,
@@ -53,11 +69,17 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.size("used_memory", parts.used);
     info.size("used_memory_rss", srv.memory.rss);
     info.size("used_memory_peak", parts.peak);
-    info.field("used_memory_peak_perc", format_args!("{:.2}%", 100.0 * ratio(parts.used, parts.peak)));
+    info.field(
+        "used_memory_peak_perc",
+        format_args!("{:.2}%", 100.0 * ratio(parts.used, parts.peak)),
+    );
     info.field("used_memory_overhead", parts.overhead);
     info.field("used_memory_startup", parts.startup);
     info.field("used_memory_dataset", parts.dataset);
-    info.field("used_memory_dataset_perc", format_args!("{:.2}%", 100.0 * ratio(parts.dataset, net).min(1.0)));
+    info.field(
+        "used_memory_dataset_perc",
+        format_args!("{:.2}%", 100.0 * ratio(parts.dataset, net).min(1.0)),
+    );
     info.field("allocator_allocated", srv.memory.arena.allocated);
     info.field("allocator_active", srv.memory.arena.active);
     info.field("allocator_resident", srv.memory.arena.resident);
@@ -66,7 +88,11 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.size("maxmemory", srv.config.maxmemory as usize);
     info.field("maxmemory_policy", srv.config.maxmemory_policy.name());
     write_allocator(srv, info, parts.used);
-    for name in ["mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers"] {
+    for name in [
+        "mem_not_counted_for_evict",
+        "mem_replication_backlog",
+        "mem_total_replication_buffers",
+    ] {
         info.field(name, 0);
     }
     info.field("mem_clients_slaves", 0);
@@ -103,9 +129,15 @@ fn write_allocator(srv: &Server, info: &mut Info, used: usize) {
     let arena = &srv.memory.arena;
     let rss = srv.memory.rss;
     info.ratio("allocator_frag_ratio", ratio(arena.active, arena.allocated));
-    info.field("allocator_frag_bytes", arena.active as i64 - arena.allocated as i64);
+    info.field(
+        "allocator_frag_bytes",
+        arena.active as i64 - arena.allocated as i64,
+    );
     info.ratio("allocator_rss_ratio", ratio(arena.resident, arena.active));
-    info.field("allocator_rss_bytes", arena.resident as i64 - arena.active as i64);
+    info.field(
+        "allocator_rss_bytes",
+        arena.resident as i64 - arena.active as i64,
+    );
     info.ratio("rss_overhead_ratio", ratio(rss, arena.resident));
     info.field("rss_overhead_bytes", rss as i64 - arena.resident as i64);
     info.ratio("mem_fragmentation_ratio", ratio(rss, used));

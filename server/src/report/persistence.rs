@@ -5,7 +5,13 @@ use crate::server::Server;
 
 /// Writes the section.
 pub fn write(srv: &Server, info: &mut Info) {
-    for name in ["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"] {
+    for name in [
+        "loading",
+        "async_loading",
+        "current_cow_peak",
+        "current_cow_size",
+        "current_cow_size_age",
+    ] {
         info.field(name, 0);
     }
     info.field("current_fork_perc", "0.00");
@@ -17,10 +23,19 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("rdb_last_bgsave_status", "ok");
     info.field("rdb_last_bgsave_time_sec", -1);
     info.field("rdb_current_bgsave_time_sec", -1);
-    for name in ["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"] {
+    for name in [
+        "rdb_saves",
+        "rdb_last_cow_size",
+        "rdb_last_load_keys_expired",
+        "rdb_last_load_keys_loaded",
+    ] {
         info.field(name, 0);
     }
-    for name in ["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"] {
+    for name in [
+        "aof_enabled",
+        "aof_rewrite_in_progress",
+        "aof_rewrite_scheduled",
+    ] {
         info.field(name, 0);
     }
     info.field("aof_last_rewrite_time_sec", -1);
@@ -29,7 +44,11 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("aof_rewrites", 0);
     info.field("aof_rewrites_consecutive_failures", 0);
     info.field("aof_last_write_status", "ok");
-    for name in ["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"] {
+    for name in [
+        "aof_last_cow_size",
+        "module_fork_in_progress",
+        "module_fork_last_cow_size",
+    ] {
         info.field(name, 0);
     }
 }

@@ -21,9 +21,20 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("atomicvar_api", "rust-atomics");
     info.field("gcc_version", "0.0.0");
     info.field("process_id", std::process::id());
-    info.field("process_supervised", if srv.process.supervised { "systemd" } else { "no" });
+    info.field(
+        "process_supervised",
+        if srv.process.supervised {
+            "systemd"
+        } else {
+            "no"
+        },
+    );
     info.field("run_id", &srv.process.run_id);
-    let port = if srv.config.port != 0 { srv.config.port } else { srv.config.tls_port };
+    let port = if srv.config.port != 0 {
+        srv.config.port
+    } else {
+        srv.config.tls_port
+    };
     info.field("tcp_port", port);
     info.field("server_time_usec", clock::unix_us());
     info.field("uptime_in_seconds", uptime);
@@ -40,17 +51,32 @@ pub fn write(srv: &Server, info: &mut Info) {
 /// One line per kind of listener, with every address it is bound to.
 fn write_listeners(srv: &Server, info: &mut Info) {
     let mut number = 0;
-    for (kind, port) in [(Kind::Tcp, srv.config.port), (Kind::Unix, 0), (Kind::Tls, srv.config.tls_port)] {
+    for (kind, port) in [
+        (Kind::Tcp, srv.config.port),
+        (Kind::Unix, 0),
+        (Kind::Tls, srv.config.tls_port),
+    ] {
         if !srv.listeners.open.iter().any(|open| open.kind == kind) {
             continue;
         }
         let binds: String = if kind == Kind::Unix {
             format!(",bind={}", srv.config.unixsocket)
         } else {
-            srv.config.bind.iter().map(|address| format!(",bind={address}")).collect()
+            srv.config
+                .bind
+                .iter()
+                .map(|address| format!(",bind={address}"))
+                .collect()
         };
-        let port = if port == 0 { String::new() } else { format!(",port={port}") };
-        info.field(format_args!("listener{number}"), format_args!("name={}{binds}{port}", kind.name()));
+        let port = if port == 0 {
+            String::new()
+        } else {
+            format!(",port={port}")
+        };
+        info.field(
+            format_args!("listener{number}"),
+            format_args!("name={}{binds}{port}", kind.name()),
+        );
         number += 1;
     }
 }

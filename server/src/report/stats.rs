@@ -11,20 +11,40 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("instantaneous_ops_per_sec", stats.command_rate.per_second());
     info.field("total_net_input_bytes", stats.input_bytes);
     info.field("total_net_output_bytes", stats.output_bytes);
-    zeros(info, &["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
-    info.ratio("instantaneous_input_kbps", stats.input_rate.per_second() as f64 / 1024.0);
-    info.ratio("instantaneous_output_kbps", stats.output_rate.per_second() as f64 / 1024.0);
+    zeros(
+        info,
+        &["total_net_repl_input_bytes", "total_net_repl_output_bytes"],
+    );
+    info.ratio(
+        "instantaneous_input_kbps",
+        stats.input_rate.per_second() as f64 / 1024.0,
+    );
+    info.ratio(
+        "instantaneous_output_kbps",
+        stats.output_rate.per_second() as f64 / 1024.0,
+    );
     info.ratio("instantaneous_input_repl_kbps", 0.0);
     info.ratio("instantaneous_output_repl_kbps", 0.0);
     info.field("rejected_connections", stats.rejected_connections);
     zeros(info, &["sync_full", "sync_partial_ok", "sync_partial_err"]);
     info.field("expired_keys", stats.expired_keys);
     info.ratio("expired_stale_perc", stats.expired_stale_perc);
-    info.field("expired_time_cap_reached_count", stats.expired_time_cap_reached);
-    info.field("expire_cycle_cpu_milliseconds", stats.expire_cycle_us / 1000);
+    info.field(
+        "expired_time_cap_reached_count",
+        stats.expired_time_cap_reached,
+    );
+    info.field(
+        "expire_cycle_cpu_milliseconds",
+        stats.expire_cycle_us / 1000,
+    );
     zeros(
         info,
-        &["evicted_keys", "evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"],
+        &[
+            "evicted_keys",
+            "evicted_clients",
+            "total_eviction_exceeded_time",
+            "current_eviction_exceeded_time",
+        ],
     );
     info.field("keyspace_hits", stats.hits);
     info.field("keyspace_misses", stats.misses);
@@ -54,24 +74,52 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("dump_payload_sanitizations", 0);
     info.field("total_reads_processed", stats.reads);
     info.field("total_writes_processed", stats.writes);
-    zeros(info, &["io_threaded_reads_processed", "io_threaded_writes_processed"]);
+    zeros(
+        info,
+        &[
+            "io_threaded_reads_processed",
+            "io_threaded_writes_processed",
+        ],
+    );
     write_loop(srv, info);
 }
 
 fn write_loop(srv: &Server, info: &mut Info) {
     let stats = &srv.stats;
-    info.field("client_query_buffer_limit_disconnections", stats.query_buffer_disconnects);
-    info.field("client_output_buffer_limit_disconnections", stats.output_buffer_disconnects);
+    info.field(
+        "client_query_buffer_limit_disconnections",
+        stats.query_buffer_disconnects,
+    );
+    info.field(
+        "client_output_buffer_limit_disconnections",
+        stats.output_buffer_disconnects,
+    );
     info.field("reply_buffer_shrinks", stats.reply_buffer_shrinks);
     info.field("reply_buffer_expands", stats.reply_buffer_expands);
     info.field("eventloop_cycles", stats.loop_turns);
     info.field("eventloop_duration_sum", stats.loop_us);
-    info.field("eventloop_duration_cmd_sum", stats.by_command.iter().map(|c| c.time_ns).sum::<u64>() / 1000);
-    info.field("instantaneous_eventloop_cycles_per_sec", stats.loop_rate.per_second());
+    info.field(
+        "eventloop_duration_cmd_sum",
+        stats.by_command.iter().map(|c| c.time_ns).sum::<u64>() / 1000,
+    );
+    info.field(
+        "instantaneous_eventloop_cycles_per_sec",
+        stats.loop_rate.per_second(),
+    );
     let turns = stats.loop_rate.per_second().max(1);
-    info.field("instantaneous_eventloop_duration_usec", stats.loop_time_rate.per_second() / turns);
+    info.field(
+        "instantaneous_eventloop_duration_usec",
+        stats.loop_time_rate.per_second() / turns,
+    );
     info.field("acl_access_denied_auth", stats.auth_failures);
-    zeros(info, &["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
+    zeros(
+        info,
+        &[
+            "acl_access_denied_cmd",
+            "acl_access_denied_key",
+            "acl_access_denied_channel",
+        ],
+    );
 }
 
 /// Counters of subjects that do not exist yet.

@@ -10,13 +10,20 @@ use crate::sys::clock;
 /// Writes the section.
 pub fn write(srv: &Server, info: &mut Info) {
     let stats = srv.conns.stats();
-    let total: usize = stats.current.iter().map(|sessions| sessions.connections).sum();
+    let total: usize = stats
+        .current
+        .iter()
+        .map(|sessions| sessions.connections)
+        .sum();
     info.field("tls_enabled", u8::from(srv.tls.context.is_some()));
     info.field("tls_connections", total);
     for (number, sessions) in stats.current.iter().enumerate() {
         info.field(
             format_args!("tls_connections{number}"),
-            format_args!("version={},cipher={},connections={}", sessions.version, sessions.cipher, sessions.connections),
+            format_args!(
+                "version={},cipher={},connections={}",
+                sessions.version, sessions.cipher, sessions.connections
+            ),
         );
     }
     info.field("tls_handshakes_done", stats.handshakes_done);
@@ -25,9 +32,15 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("tls_handshakes_waiting", stats.waiting);
     info.field("tls_handshakes_failed", stats.failed.iter().sum::<u64>());
     for (reason, count) in FailReason::ALL.iter().zip(stats.failed) {
-        info.field(format_args!("tls_handshakes_failed_{}", reason.name()), count);
+        info.field(
+            format_args!("tls_handshakes_failed_{}", reason.name()),
+            count,
+        );
     }
-    let (sentence, time) = stats.last_failure.as_ref().map_or(("", 0), |last| (&*last.sentence, last.unix_time));
+    let (sentence, time) = stats
+        .last_failure
+        .as_ref()
+        .map_or(("", 0), |last| (&*last.sentence, last.unix_time));
     info.field("tls_last_handshake_error", sentence);
     info.field("tls_last_handshake_error_time", time);
     info.field("tls_bytes_in", stats.traffic.bytes_in);
@@ -43,13 +56,24 @@ pub fn write(srv: &Server, info: &mut Info) {
 
 fn write_certificates(srv: &Server, info: &mut Info) {
     let certs: &[CertInfo] = srv.tls.context.as_ref().map_or(&[], TlsContext::certs);
-    for (role, name) in [(CertRole::Server, "server"), (CertRole::Client, "client"), (CertRole::Ca, "ca")] {
+    for (role, name) in [
+        (CertRole::Server, "server"),
+        (CertRole::Client, "client"),
+        (CertRole::Ca, "ca"),
+    ] {
         // Of several (a CA bundle) the one that ends first is the one to know about.
-        if let Some(cert) = certs.iter().filter(|cert| cert.role == role).min_by_key(|cert| cert.not_after) {
+        if let Some(cert) = certs
+            .iter()
+            .filter(|cert| cert.role == role)
+            .min_by_key(|cert| cert.not_after)
+        {
             info.field(format_args!("tls_{name}_cert_serial"), &cert.serial);
             info.field(format_args!("tls_{name}_cert_subject"), &cert.subject);
             info.field(format_args!("tls_{name}_cert_names"), cert.names.join(","));
-            info.field(format_args!("tls_{name}_cert_expires_in_seconds"), cert.not_after - clock::unix_ms() / 1000);
+            info.field(
+                format_args!("tls_{name}_cert_expires_in_seconds"),
+                cert.not_after - clock::unix_ms() / 1000,
+            );
         }
     }
 }

@@ -10,10 +10,16 @@ use crate::wire::fault::{AUTH_NO_PASSWORD, Fault, WRONG_PASS};
 ///
 /// # Errors
 /// `WRONGPASS`; the client stays as it was.
-pub fn authenticate(srv: &mut Server, id: ClientId, user: &[u8], password: &[u8]) -> Result<(), Fault> {
+pub fn authenticate(
+    srv: &mut Server,
+    id: ClientId,
+    user: &[u8],
+    password: &[u8],
+) -> Result<(), Fault> {
     let expected = srv.config.requirepass.as_slice();
     // Digests are compared, so that the time taken says nothing about the password.
-    let right = user == b"default" && (expected.is_empty() || sha256_hex(password) == sha256_hex(expected));
+    let right =
+        user == b"default" && (expected.is_empty() || sha256_hex(password) == sha256_hex(expected));
     if !right {
         srv.stats.auth_failures += 1;
         return Err(WRONG_PASS);
@@ -29,5 +35,9 @@ pub fn authenticate(srv: &mut Server, id: ClientId, user: &[u8], password: &[u8]
 /// # Errors
 /// No password is configured.
 pub fn password_is_set(srv: &Server) -> Result<(), Fault> {
-    if srv.config.requirepass.is_empty() { Err(AUTH_NO_PASSWORD) } else { Ok(()) }
+    if srv.config.requirepass.is_empty() {
+        Err(AUTH_NO_PASSWORD)
+    } else {
+        Ok(())
+    }
 }

@@ -5,8 +5,13 @@ use crate::state::client::{ClientFlags, ClientId, Closing};
 
 /// Closes a client that no command of its own is executing for.
 pub fn close_now(srv: &mut Server, id: ClientId) {
-    let Some(client) = srv.clients.get(id) else { return };
-    if client.flags.intersects(ClientFlags::EXECUTING | ClientFlags::PROTECTED) {
+    let Some(client) = srv.clients.get(id) else {
+        return;
+    };
+    if client
+        .flags
+        .intersects(ClientFlags::EXECUTING | ClientFlags::PROTECTED)
+    {
         srv.clients.queue_close(id);
         return;
     }
@@ -34,7 +39,9 @@ pub fn drain_close_queue(srv: &mut Server) {
     let mut rest = std::mem::take(&mut srv.clients.close_queue);
     rest.retain(|&id| {
         let on_stack = srv.clients.get(id).is_some_and(|client| {
-            client.flags.intersects(ClientFlags::EXECUTING | ClientFlags::PROTECTED)
+            client
+                .flags
+                .intersects(ClientFlags::EXECUTING | ClientFlags::PROTECTED)
         });
         if !on_stack {
             close_now(srv, id);

@@ -14,7 +14,9 @@ pub fn is_clean(text: &[u8]) -> bool {
 /// The name holds a character that would break CLIENT LIST.
 pub fn set_name(client: &mut Client, name: &[u8]) -> Result<(), Fault> {
     if !is_clean(name) {
-        return Err(Fault::new("ERR Client names cannot contain spaces, newlines or special characters."));
+        return Err(Fault::new(
+            "ERR Client names cannot contain spaces, newlines or special characters.",
+        ));
     }
     client.name = name.to_vec();
     Ok(())

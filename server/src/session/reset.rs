@@ -8,7 +8,9 @@ use crate::wire::reply::Resp;
 pub fn reset(srv: &mut Server, id: ClientId) {
     let no_password = srv.config.requirepass.is_empty();
     if let Some(client) = srv.clients.get_mut(id) {
-        client.flags.remove(ClientFlags::NO_EVICT | ClientFlags::NO_TOUCH | ClientFlags::MONITOR);
+        client
+            .flags
+            .remove(ClientFlags::NO_EVICT | ClientFlags::NO_TOUCH | ClientFlags::MONITOR);
         client.reply_mode = ReplyMode::On;
         client.resp = Resp::V2;
         client.db = 0;

@@ -26,15 +26,21 @@ impl Background {
         let (jobs, inbox) = unbounded::<(Garbage, u64)>();
         let (pending, freed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let (pending_there, freed_there) = (Arc::clone(&pending), Arc::clone(&freed));
-        let thread = thread::Builder::new().name("bio_lazy_free".into()).spawn(move || {
-            for (garbage, objects) in inbox {
-                drop(garbage);
-                memory::fold();
-                pending_there.fetch_sub(objects, Relaxed);
-                freed_there.fetch_add(objects, Relaxed);
-            }
-        });
-        Background { jobs: thread.is_ok().then_some(jobs), pending, freed }
+        let thread = thread::Builder::new()
+            .name("bio_lazy_free".into())
+            .spawn(move || {
+                for (garbage, objects) in inbox {
+                    drop(garbage);
+                    memory::fold();
+                    pending_there.fetch_sub(objects, Relaxed);
+                    freed_there.fetch_add(objects, Relaxed);
+                }
+            });
+        Background {
+            jobs: thread.is_ok().then_some(jobs),
+            pending,
+            freed,
+        }
     }
 
     /// Frees `garbage`, which counts as `objects`, on the thread (or here, if it could not be started).

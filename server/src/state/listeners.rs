@@ -51,7 +51,9 @@ impl Listeners {
 
     /// Removes and returns all listeners of a kind.
     pub fn take(&mut self, kind: Kind) -> Vec<Open> {
-        let (taken, kept) = std::mem::take(&mut self.open).into_iter().partition(|open| open.kind == kind);
+        let (taken, kept) = std::mem::take(&mut self.open)
+            .into_iter()
+            .partition(|open| open.kind == kind);
         self.open = kept;
         taken
     }

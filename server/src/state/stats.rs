@@ -195,7 +195,8 @@ impl Stats {
     #[inline]
     pub fn command(&mut self, id: CmdId) -> &mut CommandStats {
         if self.by_command.is_empty() {
-            self.by_command.resize(table::COUNT, CommandStats::default());
+            self.by_command
+                .resize(table::COUNT, CommandStats::default());
         }
         &mut self.by_command[id.index()]
     }
@@ -210,7 +211,10 @@ impl Stats {
 
     /// CONFIG RESETSTAT: everything but what describes the present.
     pub fn reset(&mut self) {
-        *self = Stats { dirty: self.dirty, ..Stats::default() };
+        *self = Stats {
+            dirty: self.dirty,
+            ..Stats::default()
+        };
     }
 }
 
@@ -230,12 +234,17 @@ mod tests {
         }
         let rows = latency.cumulative();
         assert_eq!(rows.last().map(|row| row.1), Some(100_000));
-        assert!(rows.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1));
+        assert!(
+            rows.windows(2)
+                .all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1)
+        );
     }
 
     #[test]
     fn every_duration_lies_in_its_bucket() {
-        for ns in (0..30).flat_map(|shift| [(1u64 << shift), (1u64 << shift) + 1, (3u64 << shift) / 2]) {
+        for ns in
+            (0..30).flat_map(|shift| [(1u64 << shift), (1u64 << shift) + 1, (3u64 << shift) / 2])
+        {
             let index = Latency::index(ns);
             assert!(ns <= Latency::edge(index), "{ns}");
             assert!(index == 0 || ns > Latency::edge(index - 1), "{ns}");
@@ -248,6 +257,10 @@ mod tests {
         for i in 0..=16 {
             rate.sample(i * 50, 1 + i * 100);
         }
-        assert!((490..=530).contains(&rate.per_second()), "{}", rate.per_second());
+        assert!(
+            (490..=530).contains(&rate.per_second()),
+            "{}",
+            rate.per_second()
+        );
     }
 }

@@ -8,7 +8,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 /// Unix time in milliseconds.
@@ -24,7 +26,10 @@ pub fn unix_us() -> i64 {
 /// Monotonic time in nanoseconds from an arbitrary start.
 #[inline]
 pub fn monotonic_ns() -> u64 {
-    let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut ts = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `ts` is a valid timespec for the call to fill in.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut ts) };
     ts.tv_sec as u64 * 1_000_000_000 + ts.tv_nsec as u64
@@ -44,7 +49,12 @@ pub fn log_stamp(out: &mut Vec<u8>) {
     // SAFETY: `tm` is filled by localtime_r before strftime reads it; `text` bounds the output.
     let len = unsafe {
         libc::localtime_r(&raw const secs, tm.as_mut_ptr());
-        libc::strftime(text.as_mut_ptr().cast(), text.len(), c"%d %b %Y %H:%M:%S.".as_ptr(), tm.as_ptr())
+        libc::strftime(
+            text.as_mut_ptr().cast(),
+            text.len(),
+            c"%d %b %Y %H:%M:%S.".as_ptr(),
+            tm.as_ptr(),
+        )
     };
     out.extend_from_slice(&text[..len]);
     out.extend_from_slice(format!("{:03}", now.subsec_millis()).as_bytes());
@@ -61,7 +71,11 @@ pub fn utc_date(unix_secs: i64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }

@@ -8,7 +8,11 @@ use std::fs;
 pub fn resident() -> usize {
     let pages = fs::read_to_string("/proc/self/statm")
         .ok()
-        .and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()))
+        .and_then(|text| {
+            text.split(' ')
+                .nth(1)
+                .and_then(|pages| pages.parse::<usize>().ok())
+        })
         .unwrap_or(0);
     pages * page_size()
 }
@@ -56,12 +60,17 @@ pub fn cpu_seconds(who: Who) -> (f64, f64) {
 
 /// `vm.overcommit_memory`, when the system has it.
 pub fn overcommit() -> Option<i32> {
-    fs::read_to_string("/proc/sys/vm/overcommit_memory").ok()?.trim().parse().ok()
+    fs::read_to_string("/proc/sys/vm/overcommit_memory")
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// Whether transparent huge pages are always used.
 pub fn huge_pages_always() -> bool {
-    fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").is_ok_and(|text| text.contains("[always]"))
+    fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled")
+        .is_ok_and(|text| text.contains("[always]"))
 }
 
 /// Keeps transparent huge pages away from this process: with a forked child each write would copy 2 MiB.
@@ -72,7 +81,9 @@ pub fn disable_huge_pages() -> bool {
 
 /// Collates strings by a locale from now on, the environment's when empty. Returns whether there is such a locale.
 pub fn set_collation(locale: &str) -> bool {
-    let Ok(locale) = std::ffi::CString::new(locale) else { return false };
+    let Ok(locale) = std::ffi::CString::new(locale) else {
+        return false;
+    };
     // SAFETY: the text is NUL-terminated; no other thread of this process reads the locale.
     unsafe { !libc::setlocale(libc::LC_COLLATE, locale.as_ptr()).is_null() }
 }
@@ -88,18 +99,28 @@ pub fn reason(error: &std::io::Error) -> String {
 
 /// The longest accept queue the system allows.
 pub fn somaxconn() -> Option<i32> {
-    fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse().ok()
+    fs::read_to_string("/proc/sys/net/core/somaxconn")
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// `current_clocksource`, whose slowest kinds make each clock reading a system call.
 pub fn clocksource() -> Option<String> {
     let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+    fs::read_to_string(path)
+        .ok()
+        .map(|text| text.trim().to_owned())
 }
 
 /// `oom_score_adj` of this process.
 pub fn oom_score_adj() -> Option<i32> {
-    fs::read_to_string("/proc/self/oom_score_adj").ok()?.trim().parse().ok()
+    fs::read_to_string("/proc/self/oom_score_adj")
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// Sets `oom_score_adj` of this process.

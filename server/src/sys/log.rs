@@ -104,7 +104,13 @@ pub fn open_syslog(ident: &str, facility: i32) {
         // syslog keeps the pointer for the life of the process, hence the leak of these few bytes.
         let ident = Box::leak(ident.into_boxed_c_str());
         // SAFETY: `ident` is a NUL-terminated string that lives for ever.
-        unsafe { libc::openlog(ident.as_ptr(), libc::LOG_PID | libc::LOG_NDELAY | libc::LOG_NOWAIT, facility) };
+        unsafe {
+            libc::openlog(
+                ident.as_ptr(),
+                libc::LOG_PID | libc::LOG_NDELAY | libc::LOG_NOWAIT,
+                facility,
+            )
+        };
         SINK.syslog.store(true, Relaxed);
     }
 }
@@ -118,7 +124,12 @@ pub fn enabled(level: Level) -> bool {
 pub fn line(level: Level, message: fmt::Arguments<'_>) {
     if enabled(level) {
         let mark = [b'.', b'-', b'*', b'#', b'#'][level as usize];
-        let mut text = format!("{}:{} ", std::process::id(), SINK.role.load(Relaxed) as char).into_bytes();
+        let mut text = format!(
+            "{}:{} ",
+            std::process::id(),
+            SINK.role.load(Relaxed) as char
+        )
+        .into_bytes();
         clock::log_stamp(&mut text);
         text.extend_from_slice(&[b' ', mark, b' ']);
         let start = text.len();

@@ -36,7 +36,11 @@ pub struct Jemalloc;
 
 #[inline]
 fn flags(align: usize) -> c_int {
-    if align <= 8 { 0 } else { je::MALLOCX_ALIGN(align) }
+    if align <= 8 {
+        0
+    } else {
+        je::MALLOCX_ALIGN(align)
+    }
 }
 
 #[inline]
@@ -216,7 +220,15 @@ fn read_size(name: *const c_char) -> usize {
     let mut value = 0usize;
     let mut len = size_of::<usize>();
     // SAFETY: `name` is NUL-terminated, `value` has the stated size.
-    unsafe { je::mallctl(name, (&raw mut value).cast(), &raw mut len, std::ptr::null_mut(), 0) };
+    unsafe {
+        je::mallctl(
+            name,
+            (&raw mut value).cast(),
+            &raw mut len,
+            std::ptr::null_mut(),
+            0,
+        )
+    };
     value
 }
 
@@ -224,7 +236,13 @@ fn read_size(name: *const c_char) -> usize {
 pub fn purge() {
     // SAFETY: 4096 is MALLCTL_ARENAS_ALL; the call takes no value.
     unsafe {
-        je::mallctl(c"arena.4096.purge".as_ptr(), std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), 0);
+        je::mallctl(
+            c"arena.4096.purge".as_ptr(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            0,
+        );
     }
 }
 
@@ -247,7 +265,11 @@ pub fn set_background_thread(on: bool) {
 /// # Panics
 /// The allocator was built without `JEMALLOC_SYS_WITH_LG_QUANTUM=3`.
 pub fn assert_quantum() {
-    assert_eq!(usable(17, 0), 24, "jemalloc was built without LG_QUANTUM=3: build inside the tree, see .cargo/config.toml");
+    assert_eq!(
+        usable(17, 0),
+        24,
+        "jemalloc was built without LG_QUANTUM=3: build inside the tree, see .cargo/config.toml"
+    );
 }
 
 /// `jemalloc-5.3.1` as INFO's `mem_allocator` shows it.
@@ -256,8 +278,18 @@ pub fn version() -> String {
     let mut len = size_of::<*const c_char>();
     // SAFETY: "version" yields a pointer to a static NUL-terminated string.
     let version = unsafe {
-        je::mallctl(c"version".as_ptr(), (&raw mut text).cast(), &raw mut len, std::ptr::null_mut(), 0);
-        if text.is_null() { "unknown".into() } else { std::ffi::CStr::from_ptr(text).to_string_lossy() }
+        je::mallctl(
+            c"version".as_ptr(),
+            (&raw mut text).cast(),
+            &raw mut len,
+            std::ptr::null_mut(),
+            0,
+        );
+        if text.is_null() {
+            "unknown".into()
+        } else {
+            std::ffi::CStr::from_ptr(text).to_string_lossy()
+        }
     };
     format!("jemalloc-{}", version.split('-').next().unwrap_or_default())
 }

@@ -27,7 +27,9 @@ extern "C" fn note_arguments(argc: c_int, argv: *mut *mut c_char, envp: *mut *mu
             return;
         }
         let mut end = start;
-        let strings = (0..argc as usize).map(|i| *argv.add(i)).chain((0..).map(|i| *envp.add(i)).take_while(|s| !s.is_null()));
+        let strings = (0..argc as usize)
+            .map(|i| *argv.add(i))
+            .chain((0..).map(|i| *envp.add(i)).take_while(|s| !s.is_null()));
         for string in strings {
             if string == end || string == start {
                 end = string.add(CStr::from_ptr(string).to_bytes_with_nul().len());
@@ -81,11 +83,18 @@ extern "C" fn on_shutdown_signal(signal: c_int) {
 /// # Errors
 /// The system refuses a handler.
 pub fn install_signals() -> nix::Result<()> {
-    let ask = SigAction::new(SigHandler::Handler(on_shutdown_signal), SaFlags::empty(), SigSet::empty());
+    let ask = SigAction::new(
+        SigHandler::Handler(on_shutdown_signal),
+        SaFlags::empty(),
+        SigSet::empty(),
+    );
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    for (signal, action) in
-        [(Signal::SIGTERM, &ask), (Signal::SIGINT, &ask), (Signal::SIGHUP, &ignore), (Signal::SIGPIPE, &ignore)]
-    {
+    for (signal, action) in [
+        (Signal::SIGTERM, &ask),
+        (Signal::SIGINT, &ask),
+        (Signal::SIGHUP, &ignore),
+        (Signal::SIGPIPE, &ignore),
+    ] {
         // SAFETY: the handler only touches an atomic, or exits.
         unsafe { sigaction(signal, action)? };
     }
@@ -134,8 +143,12 @@ pub fn daemonize() -> io::Result<()> {
 
 /// Tells systemd, when it asked to be told. Returns whether it did.
 pub fn notify_systemd(message: &str) -> bool {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return false };
-    let Ok(socket) = UnixDatagram::unbound() else { return false };
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        return false;
+    };
+    let Ok(socket) = UnixDatagram::unbound() else {
+        return false;
+    };
     use std::os::unix::ffi::OsStrExt;
     let path = path.as_bytes();
     let sent = if path.first() == Some(&b'@') {
@@ -150,7 +163,9 @@ pub fn notify_systemd(message: &str) -> bool {
 
 /// Raises the limit of open descriptors to `wanted`, or as far as the system lets us; returns the limit in force.
 pub fn raise_descriptors(wanted: u64) -> u64 {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1024 };
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return 1024;
+    };
     if soft >= wanted {
         return soft;
     }
@@ -189,7 +204,10 @@ pub fn write_pidfile(path: &str) -> io::Result<()> {
 
 /// Absolute form of a path that need not exist.
 pub fn absolute(path: &str) -> String {
-    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned())
+    std::path::absolute(path).map_or_else(
+        |_| path.to_owned(),
+        |path| path.to_string_lossy().into_owned(),
+    )
 }
 
 /// Names of the kernel: sysname, release, machine.
@@ -202,9 +220,15 @@ pub fn uname() -> (String, String, String) {
     };
     let text = |field: &[c_char]| {
         // SAFETY: as above.
-        unsafe { CStr::from_ptr(field.as_ptr()) }.to_string_lossy().into_owned()
+        unsafe { CStr::from_ptr(field.as_ptr()) }
+            .to_string_lossy()
+            .into_owned()
     };
-    (text(&name.sysname), text(&name.release), text(&name.machine))
+    (
+        text(&name.sysname),
+        text(&name.release),
+        text(&name.machine),
+    )
 }
 
 /// Leaves the process group's terminal alone and ends this process without destructors.

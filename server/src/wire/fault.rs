@@ -106,7 +106,9 @@ pub fn subcommand_syntax(parent: &str, name: &[u8]) -> Fault {
 
 /// The command's arity does not fit; `full_name` is `config|get` for a subcommand.
 pub fn arity(full_name: &str) -> Fault {
-    Fault::new(format!("ERR wrong number of arguments for '{full_name}' command"))
+    Fault::new(format!(
+        "ERR wrong number of arguments for '{full_name}' command"
+    ))
 }
 
 /// The expiry of `full_name` is not usable.

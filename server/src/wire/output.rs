@@ -89,7 +89,8 @@ impl Output {
     fn seal(&mut self) {
         if !self.tail.is_empty() {
             self.front_bytes += self.tail.len();
-            self.front.push_back(Chunk::Owned(std::mem::take(&mut self.tail)));
+            self.front
+                .push_back(Chunk::Owned(std::mem::take(&mut self.tail)));
         }
     }
 
@@ -135,7 +136,11 @@ impl Output {
 
     /// The first parts to send, as many as `slices` holds; their number.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let parts = self.front.iter().map(Chunk::bytes).chain([self.tail.as_slice()]);
+        let parts = self
+            .front
+            .iter()
+            .map(Chunk::bytes)
+            .chain([self.tail.as_slice()]);
         let mut skip = self.sent;
         let mut count = 0;
         for (slot, part) in slices.iter_mut().zip(parts) {

@@ -54,7 +54,12 @@ pub struct Reply {
 impl Reply {
     /// A writer that goes on behind `out`.
     pub fn behind(out: Output, resp: Resp, limit: usize) -> Self {
-        Reply { out, resp, limit, ..Reply::default() }
+        Reply {
+            out,
+            resp,
+            limit,
+            ..Reply::default()
+        }
     }
 
     #[inline]
@@ -93,7 +98,10 @@ impl Reply {
             return;
         }
         self.out.tail.push(mark);
-        self.out.tail.extend(text.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }));
+        self.out.tail.extend(
+            text.iter()
+                .map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }),
+        );
         self.out.tail.extend_from_slice(b"\r\n");
         self.settle();
     }
@@ -148,12 +156,20 @@ impl Reply {
     /// A null: `_`, or the null bulk of RESP2.
     #[inline]
     pub fn null(&mut self) {
-        self.raw(if self.resp == Resp::V3 { b"_\r\n" } else { b"$-1\r\n" });
+        self.raw(if self.resp == Resp::V3 {
+            b"_\r\n"
+        } else {
+            b"$-1\r\n"
+        });
     }
 
     /// A null where RESP2 has a null array.
     pub fn null_array(&mut self) {
-        self.raw(if self.resp == Resp::V3 { b"_\r\n" } else { b"*-1\r\n" });
+        self.raw(if self.resp == Resp::V3 {
+            b"_\r\n"
+        } else {
+            b"*-1\r\n"
+        });
     }
 
     /// The head of an array of `n` elements.
@@ -237,7 +253,10 @@ impl Reply {
 
     /// Where the reply stands now.
     pub fn mark(&self) -> Mark {
-        Mark { chunks: self.out.chunks(), tail: self.out.tail_len() }
+        Mark {
+            chunks: self.out.chunks(),
+            tail: self.out.tail_len(),
+        }
     }
 
     /// Forgets what was written since `mark`.
@@ -290,7 +309,10 @@ mod tests {
     use crate::wire::fault::Fault;
 
     fn written(resp: Resp, write: impl FnOnce(&mut Reply)) -> String {
-        let mut reply = Reply { resp, ..Reply::default() };
+        let mut reply = Reply {
+            resp,
+            ..Reply::default()
+        };
         write(&mut reply);
         String::from_utf8(reply.out.tail).expect("text")
     }
@@ -305,7 +327,11 @@ mod tests {
             (|r| r.set(2), "*2\r\n", "~2\r\n"),
             (|r| r.boolean(true), ":1\r\n", "#t\r\n"),
             (|r| r.double(3.141), "$5\r\n3.141\r\n", ",3.141\r\n"),
-            (|r| r.verbatim("txt", b"ab"), "$2\r\nab\r\n", "=6\r\ntxt:ab\r\n"),
+            (
+                |r| r.verbatim("txt", b"ab"),
+                "$2\r\nab\r\n",
+                "=6\r\ntxt:ab\r\n",
+            ),
             (|r| r.bulk_int(-12), "$3\r\n-12\r\n", "$3\r\n-12\r\n"),
         ];
         for (write, v2, v3) in table {
@@ -335,7 +361,10 @@ mod tests {
 
     #[test]
     fn over_the_limit_all_is_dropped() {
-        let mut reply = Reply { limit: 100, ..Reply::default() };
+        let mut reply = Reply {
+            limit: 100,
+            ..Reply::default()
+        };
         for _ in 0..1000 {
             reply.bulk(b"0123456789");
         }

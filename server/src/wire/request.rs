@@ -58,7 +58,8 @@ impl Argv {
     pub fn push(&mut self, arg: &[u8]) {
         let start = self.buf.len() - self.base;
         self.buf.extend_from_slice(arg);
-        self.args.push(Arg::Inline(start as u32..(start + arg.len()) as u32));
+        self.args
+            .push(Arg::Inline(start as u32..(start + arg.len()) as u32));
     }
 
     /// Number of arguments, the name included.
@@ -108,7 +109,9 @@ impl Index<usize> for Argv {
     #[inline]
     fn index(&self, i: usize) -> &[u8] {
         match &self.args[i] {
-            Arg::Inline(range) => &self.buf[self.base + range.start as usize..self.base + range.end as usize],
+            Arg::Inline(range) => {
+                &self.buf[self.base + range.start as usize..self.base + range.end as usize]
+            }
             Arg::Big(bytes) => bytes,
         }
     }
@@ -178,7 +181,11 @@ impl Request {
         }
         let free = self.argv.buf.len() - self.filled;
         if free < READ_CHUNK {
-            let wanted = (self.filled + READ_CHUNK).max(if self.filled >= READ_CHUNK { self.filled * 2 } else { 0 });
+            let wanted = (self.filled + READ_CHUNK).max(if self.filled >= READ_CHUNK {
+                self.filled * 2
+            } else {
+                0
+            });
             self.argv.buf.resize(wanted, 0);
         }
         &mut self.argv.buf[self.filled..]
@@ -209,7 +216,10 @@ impl Request {
 
     /// Heap bytes in use and free: `qbuf` and `qbuf-free` of CLIENT LIST.
     pub fn sizes(&self) -> (usize, usize) {
-        let (big_used, big_total) = self.big_fill.as_ref().map_or((0, 0), |big| (big.filled, big.buf.len()));
+        let (big_used, big_total) = self
+            .big_fill
+            .as_ref()
+            .map_or((0, 0), |big| (big.filled, big.buf.len()));
         let used = self.filled - self.pos + big_used;
         let total = self.argv.buf.len() + big_total + self.spare.len();
         (used, total - used)
@@ -238,7 +248,11 @@ impl Request {
     /// Gives memory back until about `keep` bytes are left free (cron: idle clients, past peaks).
     pub fn shrink(&mut self, keep: usize) {
         self.compact();
-        let size = if self.filled + keep == 0 { 0 } else { self.filled + keep };
+        let size = if self.filled + keep == 0 {
+            0
+        } else {
+            self.filled + keep
+        };
         if size < self.argv.buf.len() {
             self.argv.buf.truncate(size);
             self.argv.buf.shrink_to_fit();
@@ -287,9 +301,13 @@ impl Request {
     }
 
     fn parse_array_header(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
-        let Some((digits, next)) = self.line("too big mbulk count string")? else { return Ok(Parsed::Incomplete) };
+        let Some((digits, next)) = self.line("too big mbulk count string")? else {
+            return Ok(Parsed::Incomplete);
+        };
         let count = parse_i64(&self.argv.buf[digits]).filter(|&n| n <= i64::from(i32::MAX));
-        let Some(count) = count else { return Err(ProtocolError::new("invalid multibulk length")) };
+        let Some(count) = count else {
+            return Err(ProtocolError::new("invalid multibulk length"));
+        };
         if limits.unauthenticated && count > MAX_ARGS_UNAUTHENTICATED {
             return Err(ProtocolError::new("unauthenticated multibulk length"));
         }
@@ -332,13 +350,21 @@ impl Request {
         if self.pos == self.filled {
             return Ok(None);
         }
-        let Some((digits, next)) = self.line("too big bulk count string")? else { return Ok(None) };
+        let Some((digits, next)) = self.line("too big bulk count string")? else {
+            return Ok(None);
+        };
         let mark = self.argv.buf[self.pos];
         if mark != b'$' {
-            return Err(ProtocolError(format!("expected '$', got '{}'", mark as char)));
+            return Err(ProtocolError(format!(
+                "expected '$', got '{}'",
+                mark as char
+            )));
         }
-        let len = parse_i64(&self.argv.buf[digits]).filter(|len| (0..=limits.max_bulk).contains(len));
-        let Some(len) = len else { return Err(ProtocolError::new("invalid bulk length")) };
+        let len =
+            parse_i64(&self.argv.buf[digits]).filter(|len| (0..=limits.max_bulk).contains(len));
+        let Some(len) = len else {
+            return Err(ProtocolError::new("invalid bulk length"));
+        };
         if limits.unauthenticated && len > MAX_BULK_UNAUTHENTICATED {
             return Err(ProtocolError::new("unauthenticated bulk length"));
         }
@@ -368,11 +394,16 @@ impl Request {
         let mut big = self.big_fill.take().unwrap_or_else(|| {
             let mut buf = std::mem::take(&mut self.spare);
             buf.resize(len + 2, 0);
-            BigFill { buf, filled: 0, want: len + 2 }
+            BigFill {
+                buf,
+                filled: 0,
+                want: len + 2,
+            }
         });
         let here = (big.want - big.filled).min(self.filled - self.pos);
         if here > 0 {
-            big.buf[big.filled..big.filled + here].copy_from_slice(&self.argv.buf[self.pos..self.pos + here]);
+            big.buf[big.filled..big.filled + here]
+                .copy_from_slice(&self.argv.buf[self.pos..self.pos + here]);
             big.filled += here;
             self.pos += here;
         }
@@ -406,10 +437,16 @@ impl Request {
         for arg in &args {
             let base = self.argv.base;
             self.argv.buf[base + at..base + at + arg.len()].copy_from_slice(arg);
-            self.argv.args.push(Arg::Inline(at as u32..(at + arg.len()) as u32));
+            self.argv
+                .args
+                .push(Arg::Inline(at as u32..(at + arg.len()) as u32));
             at += arg.len();
         }
-        Ok(if args.is_empty() { Parsed::Nothing } else { Parsed::Command })
+        Ok(if args.is_empty() {
+            Parsed::Nothing
+        } else {
+            Parsed::Command
+        })
     }
 }
 
@@ -417,7 +454,10 @@ impl Request {
 mod tests {
     use super::{BIG_ARG, Limits, Parsed, Request};
 
-    const OPEN: Limits = Limits { max_bulk: 512 * 1024 * 1024, unauthenticated: false };
+    const OPEN: Limits = Limits {
+        max_bulk: 512 * 1024 * 1024,
+        unauthenticated: false,
+    };
 
     /// Feeds `input` in pieces of `step` bytes and collects every command.
     fn commands(input: &[u8], step: usize) -> Result<Vec<Vec<Vec<u8>>>, String> {
@@ -433,7 +473,9 @@ mod tests {
                 rest = &rest[n..];
                 loop {
                     match request.parse(OPEN).map_err(|e| e.0)? {
-                        Parsed::Command => got.push(request.argv.iter().map(<[u8]>::to_vec).collect()),
+                        Parsed::Command => {
+                            got.push(request.argv.iter().map(<[u8]>::to_vec).collect())
+                        }
                         Parsed::Nothing => {}
                         Parsed::Incomplete => break,
                     }
@@ -476,15 +518,24 @@ mod tests {
         ] {
             assert_eq!(commands(input, input.len()).expect_err("broken"), text);
         }
-        assert_eq!(commands(&[b'a'; 70_000], 4096).expect_err("broken"), "too big inline request");
+        assert_eq!(
+            commands(&[b'a'; 70_000], 4096).expect_err("broken"),
+            "too big inline request"
+        );
         let mut long = b"*".to_vec();
         long.extend_from_slice(&[b'1'; 70_000]);
-        assert_eq!(commands(&long, 4096).expect_err("broken"), "too big mbulk count string");
+        assert_eq!(
+            commands(&long, 4096).expect_err("broken"),
+            "too big mbulk count string"
+        );
     }
 
     #[test]
     fn unauthenticated_limits() {
-        let limits = Limits { unauthenticated: true, ..OPEN };
+        let limits = Limits {
+            unauthenticated: true,
+            ..OPEN
+        };
         for (input, text) in [
             (&b"*11\r\n"[..], "unauthenticated multibulk length"),
             (b"*1\r\n$16385\r\n", "unauthenticated bulk length"),
