@@ -54,9 +54,21 @@ impl Interrupts {
         Ok(Self { shared, wake })
     }
 
+    /// The same where Ctrl-C is to end a loop; `None` when it goes on ending the program.
+    pub fn for_loop() -> Option<Self> {
+        let interrupts = Self::watch().ok()?;
+        interrupts.catch(true);
+        Some(interrupts)
+    }
+
     /// From now on Ctrl-C is noted, or ends the program.
     pub fn catch(&self, catching: bool) {
         self.shared.catching.store(catching, Ordering::SeqCst);
+    }
+
+    /// Whether Ctrl-C was pressed and not taken yet.
+    pub fn pressed(&self) -> bool {
+        self.shared.pressed.load(Ordering::SeqCst)
     }
 
     /// Whether Ctrl-C was pressed since this was last asked.

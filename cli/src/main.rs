@@ -22,6 +22,7 @@ mod help;
 mod hints;
 mod interrupt;
 mod issue;
+mod modes;
 mod oneshot;
 mod out;
 mod session;
@@ -33,6 +34,8 @@ use std::env;
 use std::process::ExitCode;
 
 use crate::args::{Mode, Options};
+use crate::modes::bigkeys::{self, Measure};
+use crate::modes::{hotkeys, intrinsic, latency, lru, pipe, scan, stat};
 use crate::out::Exit;
 use crate::session::Session;
 
@@ -51,6 +54,7 @@ fn run() -> Result<(), Exit> {
             Ok(())
         }
         Mode::TestHintFile(path) => hints::test_file(path, options.verbose),
+        Mode::IntrinsicLatency(duration) => intrinsic::run(*duration),
         mode => connected(mode, &options),
     }
 }
@@ -58,8 +62,18 @@ fn run() -> Result<(), Exit> {
 /// Everything that needs a server.
 fn connected(mode: &Mode, options: &Options) -> Result<(), Exit> {
     let mut session = Session::new(options)?;
-    match mode {
-        Mode::Eval(path) => oneshot::eval(&mut session, options, path),
-        _ => oneshot::run(&mut session, options),
+    let session = &mut session;
+    match *mode {
+        Mode::Latency { history } => latency::run(session, options, history),
+        Mode::LatencyDist { mono } => latency::spectrum(session, options, mono),
+        Mode::Pipe(patience) => pipe::run(session, patience),
+        Mode::BigKeys => bigkeys::run(session, options, Measure::Elements),
+        Mode::MemKeys(samples) => bigkeys::run(session, options, Measure::Memory(samples)),
+        Mode::HotKeys => hotkeys::run(session, options),
+        Mode::Stat => stat::run(session, options),
+        Mode::Scan => scan::run(session, options),
+        Mode::LruTest(keys) => lru::run(session, keys),
+        Mode::Eval(ref path) => oneshot::eval(session, options, path),
+        _ => oneshot::run(session, options),
     }
 }

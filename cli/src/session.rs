@@ -152,20 +152,30 @@ impl Session {
     /// # Errors
     /// What is not as it should be, which was said.
     pub fn connect(&mut self) -> Result<(), Trouble> {
-        self.lose();
-        match self.dial() {
-            Ok(client) => {
-                keep_alive(&client);
-                self.client = Some(client);
-            }
+        if let Err(error) = self.open() {
+            self.explain(&error);
+            return Err(Trouble::Unreachable);
+        }
+        self.begin()
+    }
+
+    /// The same once more after the connection was lost; false while the server is not there.
+    ///
+    /// # Errors
+    /// It is there, but not as it should be, which was said.
+    pub fn reconnect(&mut self) -> Result<bool, Exit> {
+        match self.open() {
+            Ok(()) => match self.begin() {
+                Ok(()) => Ok(true),
+                Err(Trouble::Unreachable) => Ok(false),
+                Err(_) => Err(Exit(1)),
+            },
+            Err(error) if matches!(error.step(), Step::Resolve | Step::Connect) => Ok(false),
             Err(error) => {
                 self.explain(&error);
-                return Err(Trouble::Unreachable);
+                Err(Exit(1))
             }
         }
-        self.log_in()?;
-        self.select()?;
-        self.switch_protocol()
     }
 
     /// The same for a mode, which wants all of it or nothing.
@@ -302,6 +312,20 @@ impl Session {
             (Value::Push(_), Pushes::Drop) => None,
             _ => Some(value),
         }
+    }
+
+    fn open(&mut self) -> Result<(), ConnError> {
+        self.lose();
+        let client = self.dial()?;
+        keep_alive(&client);
+        self.client = Some(client);
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), Trouble> {
+        self.log_in()?;
+        self.select()?;
+        self.switch_protocol()
     }
 
     fn dial(&self) -> Result<Client, ConnError> {
