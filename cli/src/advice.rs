@@ -18,19 +18,24 @@ pub fn advise(error: &ConnError, asked: &Asked<'_>) -> String {
     if let Some(detail) = reason.strip_prefix("certificate verify failed: ") {
         return verification(detail, asked);
     }
-    let lower = reason.to_ascii_lowercase();
-    let advice = if lower.contains("certificate required")
-        || (lower.contains("handshake failure") && !asked.has_cert)
-    {
-        "the server wants a client certificate; use --cert and --key"
-    } else if lower.contains("unknown ca") || lower.contains("bad certificate") {
-        "the server does not trust the client certificate; use --cert and --key with one that its CA has signed"
-    } else if lower.contains("wrong version number") || lower.contains("packet length too long") {
-        "the server does not speak TLS on this port"
-    } else {
+    if reason.starts_with("the peer does not speak TLS") {
+        return format!("{reason}; use another port, or no --tls");
+    }
+    let Some(alert) = reason.strip_prefix("the peer refused with an alert: ") else {
         return reason.to_owned();
     };
-    format!("{reason}: {advice}")
+    // OpenSSL 3.0 has no words for the alert that a certificate is required.
+    let about_certificates =
+        alert == "unknown" || alert == "handshake failure" || alert.contains("certificate");
+    match (about_certificates || alert == "unknown CA", asked.has_cert) {
+        (true, false) => {
+            format!("{reason}; does the server want a client certificate? Use --cert and --key")
+        }
+        (true, true) => format!(
+            "{reason}; does the server trust the CA that signed the client certificate? Use --cert and --key"
+        ),
+        (false, _) => reason.to_owned(),
+    }
 }
 
 /// `detail` is OpenSSL's verdict, and in parentheses whose certificate it is about.
@@ -54,7 +59,9 @@ fn verification(detail: &str, asked: &Asked<'_>) -> String {
         "certificate has expired" | "certificate is not yet valid" => {
             "renew the server's certificate, check the clock, or use --insecure to skip verification"
         }
-        _ => "use --cacert or --cacertdir with the CA that signed it, or --insecure to skip verification",
+        _ => {
+            "use --cacert or --cacertdir with the CA that signed it, or --insecure to skip verification"
+        }
     };
     format!("certificate verify failed: {detail}; {advice}")
 }
@@ -83,10 +90,17 @@ mod tests {
                 "certificate verify failed: self-signed certificate in certificate chain (CN=CA)",
                 "certificate verify failed: self-signed certificate in certificate chain (CN=CA); use --cacert",
             ),
-            ("wrong version number", "wrong version number: the server does not speak TLS"),
             (
-                "tlsv13 alert certificate required",
-                "tlsv13 alert certificate required: the server wants a client certificate; use --cert",
+                "the peer does not speak TLS (wrong version number)",
+                "the peer does not speak TLS (wrong version number); use another port",
+            ),
+            (
+                "the peer refused with an alert: unknown",
+                "the peer refused with an alert: unknown; does the server want a client certificate?",
+            ),
+            (
+                "the peer refused with an alert: protocol version",
+                "the peer refused with an alert: protocol version",
             ),
             ("Connection reset by peer", "Connection reset by peer"),
         ];

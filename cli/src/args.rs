@@ -1,6 +1,6 @@
 //! The command line: `redis-cli [OPTIONS] [cmd [arg [arg ...]]]`.
 //!
-//! clap reads it into [`Args`], word by word as Redis does: `-h` is the host, an option may take a value that begins
+//! clap reads it into [`Args`] (`flags`), word by word as Redis does: `-h` is the host, an option may take a value that begins
 //! with a dash, and with the first word that is no option the command begins, whatever follows. [`parse`] makes
 //! [`Options`] of it, in which what excludes each other is one enum.
 //!
@@ -10,14 +10,15 @@ use std::env;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ErrorKind};
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use conn::tls::context::ClientTlsConfig;
 
+use crate::flags::Args;
 use crate::format::{Format, Output};
+use crate::options::{Endpoint, Mode, Options, Resp, Stdin, Tls};
 use crate::out::{Exit, complain, fail, print};
 use crate::url::{self, Url};
 use crate::words::unquote;
@@ -26,354 +27,44 @@ use crate::words::unquote;
 pub const VERSION: &str = concat!("redis-cli ", env!("CARGO_PKG_VERSION"));
 
 const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
-const PASSWORD_WARNING: &str =
-    "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
+const PASSWORD_WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
 
-/// Options that need a part of Redis that is not there yet, and how many words belong to each.
+/// Options that need a part of Redis that is not there yet, and what is said about each.
 const REFUSED: [(&str, &str); 9] = [
-    ("cluster", "--cluster: the cluster manager is not available yet."),
-    ("rdb", "--rdb: transferring an RDB file is not available yet."),
-    ("functions_rdb", "--functions-rdb: transferring an RDB file is not available yet."),
-    ("replica", "--replica: showing the replication stream is not available yet."),
-    ("slave", "--slave: showing the replication stream is not available yet."),
+    (
+        "cluster",
+        "--cluster: the cluster manager is not available yet.",
+    ),
+    (
+        "rdb",
+        "--rdb: transferring an RDB file is not available yet.",
+    ),
+    (
+        "functions_rdb",
+        "--functions-rdb: transferring an RDB file is not available yet.",
+    ),
+    (
+        "replica",
+        "--replica: showing the replication stream is not available yet.",
+    ),
+    (
+        "slave",
+        "--slave: showing the replication stream is not available yet.",
+    ),
     ("ldb", "--ldb: the Lua debugger is not available."),
-    ("ldb_sync_mode", "--ldb-sync-mode: the Lua debugger is not available."),
-    ("cluster_replicas", "--cluster-replicas: the cluster manager is not available yet."),
-    ("cluster_yes", "--cluster-yes: the cluster manager is not available yet."),
+    (
+        "ldb_sync_mode",
+        "--ldb-sync-mode: the Lua debugger is not available.",
+    ),
+    (
+        "cluster_replicas",
+        "--cluster-replicas: the cluster manager is not available yet.",
+    ),
+    (
+        "cluster_yes",
+        "--cluster-yes: the cluster manager is not available yet.",
+    ),
 ];
-
-/// Talk to a Redis server: one command, or a prompt when none is given.
-#[derive(Debug, Parser)]
-#[command(
-    name = "redis-cli",
-    override_usage = "redis-cli [OPTIONS] [cmd [arg [arg ...]]]",
-    disable_help_flag = true,
-    disable_version_flag = true,
-    args_override_self = true,
-    term_width = 100
-)]
-struct Args {
-    /// Name or address of the server [default: 127.0.0.1]
-    #[arg(short = 'h', value_name = "hostname")]
-    host: Option<String>,
-    /// Port of the server [default: 6379]
-    #[arg(short = 'p', value_name = "port")]
-    port: Option<u16>,
-    /// Connect to a Unix socket instead of host and port
-    #[arg(short = 's', value_name = "socket")]
-    socket: Option<PathBuf>,
-    /// Password; the variable REDISCLI_AUTH is a safer place for it
-    #[arg(short = 'a', long = "pass", value_name = "password")]
-    password: Option<OsString>,
-    /// User that the password belongs to
-    #[arg(long, value_name = "username")]
-    user: Option<OsString>,
-    /// Ask for the password, without showing it
-    #[arg(long)]
-    askpass: bool,
-    /// Server, login and database in one: redis[s]://user:password@host:port/db
-    #[arg(short = 'u', value_name = "uri")]
-    uri: Option<String>,
-    /// Run the command this many times; a negative number is for ever
-    #[arg(short = 'r', value_name = "repeat", default_value_t = 1)]
-    repeat: i64,
-    /// Seconds to wait between repetitions, samples or pages, fractions allowed
-    #[arg(short = 'i', value_name = "interval", default_value_t = 0.0)]
-    interval: f64,
-    /// Number of the database
-    #[arg(short = 'n', value_name = "db")]
-    db: Option<i64>,
-    /// Speak RESP2
-    #[arg(short = '2')]
-    resp2: bool,
-    /// Speak RESP3
-    #[arg(short = '3')]
-    resp3: bool,
-    /// Read the last argument of the command from standard input
-    #[arg(short = 'x')]
-    last_from_stdin: bool,
-    /// Read the argument of the command that is <tag> from standard input
-    #[arg(short = 'X', value_name = "tag")]
-    tag_from_stdin: Option<OsString>,
-    /// What stands between the elements of a raw reply [default: a line end]
-    #[arg(short = 'd', value_name = "delimiter")]
-    element_delimiter: Option<OsString>,
-    /// What stands after a raw reply [default: a line end]
-    #[arg(short = 'D', value_name = "delimiter")]
-    reply_delimiter: Option<OsString>,
-    /// Follow the redirections of a cluster
-    #[arg(short = 'c')]
-    follow: bool,
-    /// Exit with code 1 when a command is answered by an error
-    #[arg(short = 'e')]
-    exit_on_error: bool,
-    /// Use TLS
-    #[arg(long)]
-    tls: bool,
-    /// Server name to ask for, and to verify the server's certificate against instead of the host
-    #[arg(long, value_name = "host")]
-    sni: Option<String>,
-    /// File of CA certificates to verify the server with; without it, those of the system
-    #[arg(long, value_name = "file")]
-    cacert: Option<String>,
-    /// Directory of the same
-    #[arg(long, value_name = "dir")]
-    cacertdir: Option<String>,
-    /// Do not verify the server's certificate
-    #[arg(long)]
-    insecure: bool,
-    /// Client certificate to show
-    #[arg(long, value_name = "file")]
-    cert: Option<String>,
-    /// Private key of the client certificate
-    #[arg(long, value_name = "file")]
-    key: Option<String>,
-    /// Ciphers up to TLS 1.2, separated by colons, as ciphers(1ssl) describes them
-    #[arg(long, value_name = "list")]
-    tls_ciphers: Option<String>,
-    /// Ciphersuites of TLS 1.3, separated by colons
-    #[arg(long, value_name = "list")]
-    tls_ciphersuites: Option<String>,
-    /// Print replies raw, as is done when standard output is no terminal
-    #[arg(long)]
-    raw: bool,
-    /// Print replies for people even when standard output is no terminal
-    #[arg(long)]
-    no_raw: bool,
-    /// Read the words of the command as quoted strings
-    #[arg(long)]
-    quoted_input: bool,
-    /// Print replies as CSV
-    #[arg(long)]
-    csv: bool,
-    /// Print replies as JSON, over RESP3 unless -2 is given
-    #[arg(long)]
-    json: bool,
-    /// The same in ASCII, other bytes escaped
-    #[arg(long)]
-    quoted_json: bool,
-    /// Whether to print RESP3 push messages [default: yes on a terminal]
-    #[arg(long, value_name = "yn")]
-    show_pushes: Option<String>,
-    /// Show figures of the server, a line per interval
-    #[arg(long)]
-    stat: bool,
-    /// Measure the time of a PING, again and again
-    #[arg(long)]
-    latency: bool,
-    /// The same, a line for every 15 seconds (-i)
-    #[arg(long)]
-    latency_history: bool,
-    /// The same as a spectrum of colours, a line per second (-i)
-    #[arg(long)]
-    latency_dist: bool,
-    /// Draw --latency-dist in shades of grey
-    #[arg(long)]
-    mono: bool,
-    /// Read and write <keys> keys of which a fifth gets four fifths of the traffic, and count hits
-    #[arg(long, value_name = "keys")]
-    lru_test: Option<u64>,
-    /// Send standard input to the server as it is: commands in RESP
-    #[arg(long)]
-    pipe: bool,
-    /// Seconds that --pipe waits for replies after the last command; 0 is for ever
-    #[arg(long, value_name = "n", default_value_t = 30)]
-    pipe_timeout: u64,
-    /// Look for the keys with the most elements
-    #[arg(long)]
-    bigkeys: bool,
-    /// Look for the keys that take the most memory
-    #[arg(long)]
-    memkeys: bool,
-    /// The same, looking at <n> elements of each key
-    #[arg(long, value_name = "n")]
-    memkeys_samples: Option<u64>,
-    /// Look for the keys used most; the server must evict by LFU
-    #[arg(long)]
-    hotkeys: bool,
-    /// List all keys
-    #[arg(long)]
-    scan: bool,
-    /// Only keys like this, with --scan, --bigkeys, --memkeys or --hotkeys
-    #[arg(long, value_name = "pat")]
-    pattern: Option<OsString>,
-    /// The same as a quoted string
-    #[arg(long, value_name = "pat")]
-    quoted_pattern: Option<OsString>,
-    /// Keys to ask for at a time
-    #[arg(long, value_name = "count", default_value_t = 10)]
-    count: i64,
-    /// Measure for <sec> seconds how long this machine keeps a program from running
-    #[arg(long, value_name = "sec")]
-    intrinsic_latency: Option<u64>,
-    /// Run a Lua script; the command's words are keys, and behind a lone comma arguments
-    #[arg(long, value_name = "file")]
-    eval: Option<PathBuf>,
-    #[arg(long, hide = true)]
-    ldb: bool,
-    #[arg(long, hide = true)]
-    ldb_sync_mode: bool,
-    #[arg(long, hide = true)]
-    replica: bool,
-    #[arg(long, hide = true)]
-    slave: bool,
-    #[arg(long, hide = true)]
-    rdb: Option<OsString>,
-    #[arg(long, hide = true)]
-    functions_rdb: Option<OsString>,
-    #[arg(long, hide = true, num_args = 0..=1)]
-    cluster: Option<OsString>,
-    #[arg(long, hide = true)]
-    cluster_replicas: Option<OsString>,
-    #[arg(long, hide = true)]
-    cluster_yes: bool,
-    #[arg(long = "test_hint", hide = true)]
-    test_hint: Option<OsString>,
-    #[arg(long = "test_hint_file", hide = true)]
-    test_hint_file: Option<PathBuf>,
-    /// Say more
-    #[arg(long)]
-    verbose: bool,
-    /// Do not warn about a password on the command line
-    #[arg(long)]
-    no_auth_warning: bool,
-    /// Print this help
-    #[arg(long)]
-    help: bool,
-    /// Print the version
-    #[arg(short = 'v', long)]
-    version: bool,
-    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    command: Vec<OsString>,
-}
-
-/// Where the server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// A name or an address.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// A Unix socket, which goes before the others.
-    pub socket: Option<PathBuf>,
-}
-
-/// Which protocol to ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resp {
-    /// RESP2, in which every connection begins.
-    Two,
-    /// RESP3, or fail.
-    Three,
-    /// RESP3 if the server has it.
-    PreferThree,
-}
-
-/// TLS, as the command line has it.
-#[derive(Clone)]
-pub struct Tls {
-    /// Certificates and settings.
-    pub config: ClientTlsConfig,
-    /// `--sni`
-    pub sni: Option<String>,
-}
-
-/// Which argument of the command comes from standard input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stdin {
-    /// None.
-    Unread,
-    /// One more at the end.
-    Last,
-    /// The one that is this word.
-    Tag(Vec<u8>),
-}
-
-/// What the program is to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Commands: that of the command line, or those of a prompt.
-    Commands,
-    /// A script, and its keys and arguments.
-    Eval(PathBuf),
-    /// `--latency`, `--latency-history`
-    Latency {
-        /// A line per interval.
-        history: bool,
-    },
-    /// `--latency-dist`
-    LatencyDist {
-        /// Grey instead of colours.
-        mono: bool,
-    },
-    /// `--pipe`, and how long it waits for the last reply.
-    Pipe(Option<Duration>),
-    /// `--bigkeys`
-    BigKeys,
-    /// `--memkeys`, and how many elements to look at.
-    MemKeys(Option<u64>),
-    /// `--hotkeys`
-    HotKeys,
-    /// `--stat`
-    Stat,
-    /// `--scan`
-    Scan,
-    /// `--lru-test`, and how many keys.
-    LruTest(u64),
-    /// `--intrinsic-latency`, and for how long.
-    IntrinsicLatency(Duration),
-    /// `--test_hint`: the hint for this line.
-    TestHint(Vec<u8>),
-    /// `--test_hint_file`: a file of lines and expected hints.
-    TestHintFile(PathBuf),
-}
-
-/// Everything the command line says.
-#[derive(Clone)]
-pub struct Options {
-    /// Where to connect.
-    pub endpoint: Endpoint,
-    /// How, if by TLS.
-    pub tls: Option<Tls>,
-    /// Who logs in.
-    pub user: Option<Vec<u8>>,
-    /// With what.
-    pub password: Option<Vec<u8>>,
-    /// Ask for it.
-    pub askpass: bool,
-    /// The database to begin with.
-    pub db: i64,
-    /// The protocol.
-    pub resp: Resp,
-    /// Follow redirections.
-    pub follow: bool,
-    /// How often the command runs; negative: for ever.
-    pub repeat: i64,
-    /// The pause between two runs; zero if it was not given.
-    pub interval: Duration,
-    /// Which argument comes from standard input.
-    pub stdin: Stdin,
-    /// The command's words are quoted strings.
-    pub quoted_input: bool,
-    /// Fail when the server answers an error.
-    pub exit_on_error: bool,
-    /// How replies are written.
-    pub format: Format,
-    /// Whether push messages are.
-    pub show_pushes: bool,
-    /// Whether standard output is a terminal, or to be treated as one.
-    pub to_terminal: bool,
-    /// What to do.
-    pub mode: Mode,
-    /// Keys like this.
-    pub pattern: Option<Vec<u8>>,
-    /// Keys at a time.
-    pub count: i64,
-    /// Say more.
-    pub verbose: bool,
-    /// The command, or what belongs to a script.
-    pub command: Vec<Vec<u8>>,
-}
 
 /// Reads the command line, the program's name first. An [`Exit`] of 0: what was asked for was printed.
 ///
@@ -402,7 +93,11 @@ pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
     {
         return fail(sentence);
     }
-    if let Some(word) = args.command.first().filter(|word| word.as_bytes().starts_with(b"-")) {
+    if let Some(word) = args
+        .command
+        .first()
+        .filter(|word| word.as_bytes().starts_with(b"-"))
+    {
         return unrecognized(&word.to_string_lossy());
     }
     let options = options(args, &matches, to_terminal).or_else(fail)?;
@@ -449,88 +144,97 @@ fn refuse(error: &clap::Error) -> Result<Options, Exit> {
 
 fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Options, String> {
     let (output, prefers_three) = output(matches, to_terminal);
-    let show_pushes = show_pushes(&args, to_terminal);
-    let mode = mode(&args);
     let resp = match (args.resp2, args.resp3) {
         (true, true) => return Err("Options -2 and -3 are mutually exclusive.".to_owned()),
         (_, true) => Resp::Three,
         (false, _) if prefers_three => Resp::PreferThree,
         _ => Resp::Two,
     };
-    let stdin = match (args.last_from_stdin, args.tag_from_stdin) {
-        (true, Some(_)) => return Err("Options -x and -X are mutually exclusive.".to_owned()),
-        (true, None) => Stdin::Last,
-        (false, Some(tag)) => Stdin::Tag(tag.into_vec()),
-        (false, None) => Stdin::Unread,
-    };
     if args.socket.is_some() && args.follow {
         return Err("Options -c and -s are mutually exclusive.".to_owned());
     }
     let interval = Duration::try_from_secs_f64(args.interval)
         .map_err(|_| format!("Invalid value '{}' for -i.", args.interval))?;
-    let pattern = match args.quoted_pattern {
-        Some(text) => Some(
-            unquote(text.as_bytes())
-                .ok_or("Invalid quoted string specified for --quoted-pattern.")?,
-        ),
-        None => args.pattern.map(OsString::into_vec),
-    };
     let url = args.uri.as_deref().map_or(Ok(Url::default()), url::parse)?;
     // Of an option and the part of a URL that says the same, the later one counts.
     let overrides = |id: &str| last_index(matches, id) > last_index(matches, "uri");
-    let uses_tls = args.tls || url.tls;
-    let tls = uses_tls.then(|| Tls {
-        config: ClientTlsConfig {
-            cacert: args.cacert,
-            cacertdir: args.cacertdir,
-            cert: args.cert,
-            key: args.key,
-            key_pass: None,
-            insecure: args.insecure,
-            ciphers: args.tls_ciphers,
-            ciphersuites: args.tls_ciphersuites,
-        },
-        sni: args.sni,
-    });
-    let user = args.user.map(OsString::into_vec);
-    let password = args.password.map(OsString::into_vec);
-    let password = pick(overrides("password"), password, url.password);
+    let password = pick(overrides("password"), bytes(&args.password), url.password);
     if password.is_some() && !args.no_auth_warning {
         complain(PASSWORD_WARNING);
     }
+    let host = pick(overrides("host"), args.host.clone(), url.host);
     let endpoint = Endpoint {
-        host: pick(overrides("host"), args.host, url.host).unwrap_or_else(|| "127.0.0.1".to_owned()),
+        host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
         port: pick(overrides("port"), args.port, url.port).unwrap_or(6379),
-        socket: args.socket,
+        socket: args.socket.clone(),
     };
-    let bytes = |text: Option<OsString>| text.map_or_else(|| b"\n".to_vec(), OsString::into_vec);
+    let line_end = || b"\n".to_vec();
     Ok(Options {
         endpoint,
-        tls,
-        user: pick(overrides("user"), user, url.user),
-        password: password.or_else(|| env::var_os(AUTH_VARIABLE).map(OsString::into_vec)),
+        tls: (args.tls || url.tls).then(|| tls(&args)),
+        user: pick(overrides("user"), bytes(&args.user), url.user),
+        password: password.or_else(|| bytes(&env::var_os(AUTH_VARIABLE))),
         askpass: args.askpass,
         db: pick(overrides("db"), args.db, url.db).unwrap_or(0),
         resp,
         follow: args.follow,
         repeat: args.repeat,
         interval,
-        stdin,
+        stdin: stdin(&args)?,
         quoted_input: args.quoted_input,
         exit_on_error: args.exit_on_error,
         format: Format {
             output,
-            element_delimiter: bytes(args.element_delimiter),
-            reply_delimiter: bytes(args.reply_delimiter),
+            element_delimiter: bytes(&args.element_delimiter).unwrap_or_else(line_end),
+            reply_delimiter: bytes(&args.reply_delimiter).unwrap_or_else(line_end),
         },
-        show_pushes,
+        show_pushes: show_pushes(&args, to_terminal),
         to_terminal,
-        mode,
-        pattern,
+        mode: mode(&args),
+        pattern: pattern(&args)?,
         count: args.count,
         verbose: args.verbose,
         command: args.command.into_iter().map(OsString::into_vec).collect(),
     })
+}
+
+fn bytes(text: &Option<OsString>) -> Option<Vec<u8>> {
+    text.as_ref().map(|text| text.as_bytes().to_vec())
+}
+
+fn tls(args: &Args) -> Tls {
+    Tls {
+        config: ClientTlsConfig {
+            cacert: args.cacert.clone(),
+            cacertdir: args.cacertdir.clone(),
+            cert: args.cert.clone(),
+            key: args.key.clone(),
+            key_pass: None,
+            insecure: args.insecure,
+            ciphers: args.tls_ciphers.clone(),
+            ciphersuites: args.tls_ciphersuites.clone(),
+        },
+        sni: args.sni.clone(),
+    }
+}
+
+fn stdin(args: &Args) -> Result<Stdin, String> {
+    match (args.last_from_stdin, bytes(&args.tag_from_stdin)) {
+        (true, Some(_)) => Err("Options -x and -X are mutually exclusive.".to_owned()),
+        (true, None) => Ok(Stdin::Last),
+        (false, Some(tag)) => Ok(Stdin::Tag(tag)),
+        (false, None) => Ok(Stdin::Unread),
+    }
+}
+
+fn pattern(args: &Args) -> Result<Option<Vec<u8>>, String> {
+    let Some(quoted) = &args.quoted_pattern else {
+        return Ok(bytes(&args.pattern));
+    };
+    match unquote(quoted.as_bytes()) {
+        Some(pattern) => Ok(Some(pattern)),
+        None => Err("Invalid quoted string specified for --quoted-pattern.".to_owned()),
+    }
 }
 
 fn pick<T>(option_counts: bool, option: Option<T>, from_url: Option<T>) -> Option<T> {
@@ -625,15 +329,21 @@ fn mode(args: &Args) -> Mode {
 
 #[cfg(test)]
 mod tests {
-    use super::{Mode, Options, Resp, Stdin, parse};
+    use super::parse;
     use crate::format::Output;
+    use crate::options::{Mode, Options, Resp, Stdin};
     use crate::out::Exit;
     use std::time::Duration;
 
     fn options(line: &str) -> Result<Options, Exit> {
         let words = line.split(' ').filter(|word| !word.is_empty());
         let words = words.map(|word| if word == "''" { "" } else { word });
-        parse(std::iter::once("redis-cli").chain(words).map(Into::into).collect())
+        parse(
+            std::iter::once("redis-cli")
+                .chain(words)
+                .map(Into::into)
+                .collect(),
+        )
     }
 
     fn good(line: &str) -> Options {
@@ -675,7 +385,11 @@ mod tests {
         ];
         for (line, host, port) in table {
             let endpoint = good(line).endpoint;
-            assert_eq!((endpoint.host.as_str(), endpoint.port), (host, port), "{line}");
+            assert_eq!(
+                (endpoint.host.as_str(), endpoint.port),
+                (host, port),
+                "{line}"
+            );
         }
         assert_eq!(good("--csv --raw").format.output, Output::Raw);
         assert_eq!(good("--raw --csv").format.output, Output::Csv);
@@ -692,11 +406,20 @@ mod tests {
         assert_eq!(good("-X t SET k t").stdin, Stdin::Tag(b"t".to_vec()));
         assert_eq!(good("-i 0.1").interval, Duration::from_millis(100));
         assert_eq!(good("-D ''").format.reply_delimiter, b"");
-        assert_eq!(good("--pipe").mode, Mode::Pipe(Some(Duration::from_secs(30))));
+        assert_eq!(
+            good("--pipe").mode,
+            Mode::Pipe(Some(Duration::from_secs(30)))
+        );
         assert_eq!(good("--pipe --pipe-timeout 0").mode, Mode::Pipe(None));
-        assert_eq!(good("--latency-history").mode, Mode::Latency { history: true });
+        assert_eq!(
+            good("--latency-history").mode,
+            Mode::Latency { history: true }
+        );
         assert_eq!(good("--memkeys-samples 5").mode, Mode::MemKeys(Some(5)));
-        assert_eq!(good("--quoted-pattern \"*:\\x32\"").pattern, Some(b"*:2".to_vec()));
+        assert_eq!(
+            good("--quoted-pattern \"*:\\x32\"").pattern,
+            Some(b"*:2".to_vec())
+        );
         let tls = good("--tls --sni db --insecure").tls.expect("TLS");
         assert_eq!(tls.sni.as_deref(), Some("db"));
         assert!(tls.config.insecure);

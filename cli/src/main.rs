@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `args`, `url` | the command line |
+//! | `args`, `flags`, `options`, `url` | the command line |
 //! | `words` | words with quotes |
 //! | `out` | what is printed, and exit codes |
 //! | `format` | replies as text |
@@ -18,6 +18,7 @@ mod args;
 mod dice;
 mod docs;
 mod editor;
+mod flags;
 mod format;
 mod help;
 mod hints;
@@ -26,6 +27,7 @@ mod interrupt;
 mod issue;
 mod modes;
 mod oneshot;
+mod options;
 mod out;
 mod preferences;
 mod repl;
@@ -37,9 +39,9 @@ mod words;
 use std::env;
 use std::process::ExitCode;
 
-use crate::args::{Mode, Options};
 use crate::modes::bigkeys::{self, Measure};
 use crate::modes::{hotkeys, intrinsic, latency, lru, pipe, scan, stat};
+use crate::options::{Mode, Options};
 use crate::out::Exit;
 use crate::session::Session;
 

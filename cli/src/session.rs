@@ -24,9 +24,9 @@ use conn::tls::context::TlsContext;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::advice::{Asked, advise};
-use crate::args::{Endpoint, Options, Resp};
 use crate::format::Format;
 use crate::interrupt::Interrupts;
+use crate::options::{Endpoint, Options, Resp};
 use crate::out::{Exit, complain, fail, print};
 
 /// Seconds of silence after which the system asks whether the server is still there.
@@ -73,6 +73,8 @@ pub struct Session {
     password: Option<Vec<u8>>,
     resp: Resp,
     client: Option<Client>,
+    /// The present server has answered something.
+    heard: bool,
     /// How replies are written.
     pub format: Format,
     /// Where push messages go while nobody is subscribed.
@@ -115,7 +117,9 @@ impl Session {
                     insecure: tls.config.insecure,
                     has_cert: tls.config.cert.is_some(),
                 }),
-                Err(error) => return fail(format!("Could not negotiate a TLS connection: {error}")),
+                Err(error) => {
+                    return fail(format!("Could not negotiate a TLS connection: {error}"));
+                }
             },
             None => None,
         };
@@ -131,6 +135,7 @@ impl Session {
             password: options.password.clone(),
             resp: options.resp,
             client: None,
+            heard: false,
             format: options.format.clone(),
             idle_pushes,
             pushes: idle_pushes,
@@ -189,6 +194,7 @@ impl Session {
     /// Gives the connection up.
     pub fn lose(&mut self) {
         self.client = None;
+        self.heard = false;
         self.db = 0;
         self.speaks_resp3 = false;
         self.transaction = None;
@@ -237,6 +243,7 @@ impl Session {
     pub fn receive(&mut self) -> Result<Value, Failure> {
         loop {
             let value = self.client()?.read()?;
+            self.heard = true;
             if let Some(value) = self.route(value) {
                 return Ok(value);
             }
@@ -293,13 +300,26 @@ impl Session {
 
     /// What is said about a failure of the present connection.
     pub fn describe(&self, failure: &Failure) -> String {
-        match (failure, &self.tls) {
-            (Failure::Conn(error), Some(tls)) => {
-                format!("Error: {}", advise(error, &self.asked(tls)))
+        let reason = match (failure, &self.tls) {
+            (Failure::Conn(error), Some(tls)) => advise(error, &self.asked(tls)),
+            (Failure::Conn(error), None) => error.reason().to_owned(),
+            (other, _) => other.to_string(),
+        };
+        // A server that hangs up on the first word has often a reason that it cannot say in time.
+        let hung_up = match failure {
+            Failure::Closed => true,
+            Failure::Conn(error) => error.reason() == reason,
+            _ => false,
+        };
+        let guess = match &self.tls {
+            _ if self.heard || !hung_up || self.endpoint.socket.is_some() => "",
+            None => " (if it speaks TLS on this port, use --tls)",
+            Some(tls) if !tls.has_cert => {
+                " (if it wants a client certificate, use --cert and --key)"
             }
-            (Failure::Conn(error), None) => format!("Error: {}", error.reason()),
-            (other, _) => format!("Error: {other}"),
-        }
+            Some(_) => "",
+        };
+        format!("Error: {reason}{guess}")
     }
 
     /// A push message goes where they go; anything else is for the reader.

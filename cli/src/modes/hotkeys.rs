@@ -2,8 +2,8 @@
 
 use conn::resp::{Value, encode};
 
-use crate::args::Options;
 use crate::modes::keys::{Walk, db_size, share};
+use crate::options::Options;
 use crate::out::{Exit, complain, fail, print};
 use crate::session::Session;
 use crate::words::quoted;
@@ -52,7 +52,9 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
         for (key, counter) in keys.iter().zip(counters) {
             sampled += 1;
             if sampled.is_multiple_of(1_000_000) {
-                print(format!("[{progress:05.2}%] Sampled {sampled} keys so far\n"));
+                print(format!(
+                    "[{progress:05.2}%] Sampled {sampled} keys so far\n"
+                ));
             }
             let key = quoted(key);
             if hottest.admit(counter, &key) {
@@ -69,7 +71,9 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
     }
     print(format!("Sampled {sampled} keys in the keyspace!\n"));
     for (counter, key) in hottest.0.iter().rev() {
-        print(format!("hot key found with counter: {counter}\tkeyname: {key}\n"));
+        print(format!(
+            "hot key found with counter: {counter}\tkeyname: {key}\n"
+        ));
     }
     Ok(())
 }

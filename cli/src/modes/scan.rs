@@ -1,8 +1,8 @@
 //! `--scan`: the names of all keys.
 
-use crate::args::Options;
 use crate::format::Output;
 use crate::modes::keys::Walk;
+use crate::options::Options;
 use crate::out::{Exit, print};
 use crate::session::Session;
 use crate::words::quote;

@@ -1,0 +1,213 @@
+//! Every option of the command line, as clap reads it. The comment on a field is its line of `--help`.
+//!
+//! What is hidden belongs to a part of Redis that is not there yet, or to tests.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Talk to a Redis server: one command, or a prompt when none is given.
+#[derive(Debug, Parser)]
+#[command(
+    name = "redis-cli",
+    override_usage = "redis-cli [OPTIONS] [cmd [arg [arg ...]]]",
+    disable_help_flag = true,
+    disable_version_flag = true,
+    args_override_self = true,
+    term_width = 100
+)]
+pub struct Args {
+    /// Name or address of the server [default: 127.0.0.1]
+    #[arg(short = 'h', value_name = "hostname")]
+    pub host: Option<String>,
+    /// Port of the server [default: 6379]
+    #[arg(short = 'p', value_name = "port")]
+    pub port: Option<u16>,
+    /// Connect to a Unix socket instead of host and port
+    #[arg(short = 's', value_name = "socket")]
+    pub socket: Option<PathBuf>,
+    /// Password; the variable REDISCLI_AUTH is a safer place for it
+    #[arg(short = 'a', long = "pass", value_name = "password")]
+    pub password: Option<OsString>,
+    /// User that the password belongs to
+    #[arg(long, value_name = "username")]
+    pub user: Option<OsString>,
+    /// Ask for the password, without showing it
+    #[arg(long)]
+    pub askpass: bool,
+    /// Server, login and database in one: redis[s]://user:password@host:port/db
+    #[arg(short = 'u', value_name = "uri")]
+    pub uri: Option<String>,
+    /// Run the command this many times; a negative number is for ever
+    #[arg(short = 'r', value_name = "repeat", default_value_t = 1)]
+    pub repeat: i64,
+    /// Seconds to wait between repetitions, samples or pages, fractions allowed
+    #[arg(short = 'i', value_name = "interval", default_value_t = 0.0)]
+    pub interval: f64,
+    /// Number of the database
+    #[arg(short = 'n', value_name = "db")]
+    pub db: Option<i64>,
+    /// Speak RESP2
+    #[arg(short = '2')]
+    pub resp2: bool,
+    /// Speak RESP3
+    #[arg(short = '3')]
+    pub resp3: bool,
+    /// Read the last argument of the command from standard input
+    #[arg(short = 'x')]
+    pub last_from_stdin: bool,
+    /// Read the argument of the command that is <tag> from standard input
+    #[arg(short = 'X', value_name = "tag")]
+    pub tag_from_stdin: Option<OsString>,
+    /// What stands between the elements of a raw reply [default: a line end]
+    #[arg(short = 'd', value_name = "delimiter")]
+    pub element_delimiter: Option<OsString>,
+    /// What stands after a raw reply [default: a line end]
+    #[arg(short = 'D', value_name = "delimiter")]
+    pub reply_delimiter: Option<OsString>,
+    /// Follow the redirections of a cluster
+    #[arg(short = 'c')]
+    pub follow: bool,
+    /// Exit with code 1 when a command is answered by an error
+    #[arg(short = 'e')]
+    pub exit_on_error: bool,
+    /// Use TLS
+    #[arg(long)]
+    pub tls: bool,
+    /// Server name to ask for, and to verify the server's certificate against instead of the host
+    #[arg(long, value_name = "host")]
+    pub sni: Option<String>,
+    /// File of CA certificates to verify the server with; without it, those of the system
+    #[arg(long, value_name = "file")]
+    pub cacert: Option<String>,
+    /// Directory of the same
+    #[arg(long, value_name = "dir")]
+    pub cacertdir: Option<String>,
+    /// Do not verify the server's certificate
+    #[arg(long)]
+    pub insecure: bool,
+    /// Client certificate to show
+    #[arg(long, value_name = "file")]
+    pub cert: Option<String>,
+    /// Private key of the client certificate
+    #[arg(long, value_name = "file")]
+    pub key: Option<String>,
+    /// Ciphers up to TLS 1.2, separated by colons, as ciphers(1ssl) describes them
+    #[arg(long, value_name = "list")]
+    pub tls_ciphers: Option<String>,
+    /// Ciphersuites of TLS 1.3, separated by colons
+    #[arg(long, value_name = "list")]
+    pub tls_ciphersuites: Option<String>,
+    /// Print replies raw, as is done when standard output is no terminal
+    #[arg(long)]
+    pub raw: bool,
+    /// Print replies for people even when standard output is no terminal
+    #[arg(long)]
+    pub no_raw: bool,
+    /// Read the words of the command as quoted strings
+    #[arg(long)]
+    pub quoted_input: bool,
+    /// Print replies as CSV
+    #[arg(long)]
+    pub csv: bool,
+    /// Print replies as JSON, over RESP3 unless -2 is given
+    #[arg(long)]
+    pub json: bool,
+    /// The same in ASCII, other bytes escaped
+    #[arg(long)]
+    pub quoted_json: bool,
+    /// Whether to print RESP3 push messages [default: yes on a terminal]
+    #[arg(long, value_name = "yn")]
+    pub show_pushes: Option<String>,
+    /// Show figures of the server, a line per interval
+    #[arg(long)]
+    pub stat: bool,
+    /// Measure the time of a PING, again and again
+    #[arg(long)]
+    pub latency: bool,
+    /// The same, a line for every 15 seconds (-i)
+    #[arg(long)]
+    pub latency_history: bool,
+    /// The same as a spectrum of colours, a line per second (-i)
+    #[arg(long)]
+    pub latency_dist: bool,
+    /// Draw --latency-dist in shades of grey
+    #[arg(long)]
+    pub mono: bool,
+    /// Read and write <keys> keys of which a fifth gets four fifths of the traffic, and count hits
+    #[arg(long, value_name = "keys")]
+    pub lru_test: Option<u64>,
+    /// Send standard input to the server as it is: commands in RESP
+    #[arg(long)]
+    pub pipe: bool,
+    /// Seconds that --pipe waits for replies after the last command; 0 is for ever
+    #[arg(long, value_name = "n", default_value_t = 30)]
+    pub pipe_timeout: u64,
+    /// Look for the keys with the most elements
+    #[arg(long)]
+    pub bigkeys: bool,
+    /// Look for the keys that take the most memory
+    #[arg(long)]
+    pub memkeys: bool,
+    /// The same, looking at <n> elements of each key
+    #[arg(long, value_name = "n")]
+    pub memkeys_samples: Option<u64>,
+    /// Look for the keys used most; the server must evict by LFU
+    #[arg(long)]
+    pub hotkeys: bool,
+    /// List all keys
+    #[arg(long)]
+    pub scan: bool,
+    /// Only keys like this, with --scan, --bigkeys, --memkeys or --hotkeys
+    #[arg(long, value_name = "pat")]
+    pub pattern: Option<OsString>,
+    /// The same as a quoted string
+    #[arg(long, value_name = "pat")]
+    pub quoted_pattern: Option<OsString>,
+    /// Keys to ask for at a time
+    #[arg(long, value_name = "count", default_value_t = 10)]
+    pub count: i64,
+    /// Measure for <sec> seconds how long this machine keeps a program from running
+    #[arg(long, value_name = "sec")]
+    pub intrinsic_latency: Option<u64>,
+    /// Run a Lua script; the command's words are keys, and behind a lone comma arguments
+    #[arg(long, value_name = "file")]
+    pub eval: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    pub ldb: bool,
+    #[arg(long, hide = true)]
+    pub ldb_sync_mode: bool,
+    #[arg(long, hide = true)]
+    pub replica: bool,
+    #[arg(long, hide = true)]
+    pub slave: bool,
+    #[arg(long, hide = true)]
+    pub rdb: Option<OsString>,
+    #[arg(long, hide = true)]
+    pub functions_rdb: Option<OsString>,
+    #[arg(long, hide = true, num_args = 0..=1)]
+    pub cluster: Option<OsString>,
+    #[arg(long, hide = true)]
+    pub cluster_replicas: Option<OsString>,
+    #[arg(long, hide = true)]
+    pub cluster_yes: bool,
+    #[arg(long = "test_hint", hide = true)]
+    pub test_hint: Option<OsString>,
+    #[arg(long = "test_hint_file", hide = true)]
+    pub test_hint_file: Option<PathBuf>,
+    /// Say more
+    #[arg(long)]
+    pub verbose: bool,
+    /// Do not warn about a password on the command line
+    #[arg(long)]
+    pub no_auth_warning: bool,
+    /// Print this help
+    #[arg(long)]
+    pub help: bool,
+    /// Print the version
+    #[arg(short = 'v', long)]
+    pub version: bool,
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<OsString>,
+}
