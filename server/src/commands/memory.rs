@@ -1,5 +1,6 @@
 //! MEMORY: what a key takes, and where all the memory is.
 
+use data::value::entry::EntryRef;
 use table::server as rows;
 
 use crate::commands::Family;
@@ -28,7 +29,7 @@ fn usage(cx: &mut Ctx<'_>) -> Done {
             return Err(SYNTAX);
         }
     }
-    match peek(cx, &argv[2]).map(|entry| entry.memory()) {
+    match peek(cx, &argv[2]).map(EntryRef::memory) {
         Some(bytes) => cx.reply.int(bytes as i64),
         None => cx.reply.null(),
     }
@@ -47,7 +48,7 @@ fn stats(cx: &mut Ctx<'_>) -> Done {
         .dbs
         .iter()
         .enumerate()
-        .filter(|(_, database)| database.db.len() > 0)
+        .filter(|(_, database)| !database.db.is_empty())
         .map(|(number, database)| (number, database.db.table_bytes()))
         .collect();
     let mut numbers = vec![
@@ -62,7 +63,7 @@ fn stats(cx: &mut Ctx<'_>) -> Done {
         ("lua.caches", 0),
         ("functions.caches", 0),
     ];
-    let per_key = if keys == 0 { 0 } else { net / keys };
+    let per_key = net.checked_div(keys).unwrap_or(0);
     let tail = [
         ("overhead.total", parts.overhead),
         ("keys.count", keys),

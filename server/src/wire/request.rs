@@ -474,7 +474,7 @@ mod tests {
                 loop {
                     match request.parse(OPEN).map_err(|e| e.0)? {
                         Parsed::Command => {
-                            got.push(request.argv.iter().map(<[u8]>::to_vec).collect())
+                            got.push(request.argv.iter().map(<[u8]>::to_vec).collect());
                         }
                         Parsed::Nothing => {}
                         Parsed::Incomplete => break,
