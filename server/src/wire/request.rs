@@ -392,8 +392,13 @@ impl Request {
     /// Moves what is here of a big bulk into a buffer of its own; true once it is whole.
     fn take_big(&mut self, len: usize) -> bool {
         let mut big = self.big_fill.take().unwrap_or_else(|| {
+            let want = len + 2;
             let mut buf = std::mem::take(&mut self.spare);
-            buf.resize(len + 2, 0);
+            // The value may be kept for ever, so it may not drag a buffer along that is much too big.
+            if buf.capacity() > want + want / 8 {
+                buf = Vec::new();
+            }
+            buf.resize(want, 0);
             BigFill {
                 buf,
                 filled: 0,
