@@ -395,8 +395,8 @@ impl Request {
             let want = len + 2;
             let mut buf = std::mem::take(&mut self.spare);
             // The value may be kept for ever, so it may not drag a buffer along that is much too big.
-            if buf.capacity() > want + want / 8 {
-                buf = Vec::new();
+            if buf.capacity() < want || buf.capacity() > want + want / 8 {
+                buf = vec![0; want];
             }
             buf.resize(want, 0);
             BigFill {
