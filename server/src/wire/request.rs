@@ -257,7 +257,11 @@ impl Request {
 
     /// Bytes of the arguments parsed so far: `argv-mem` of CLIENT LIST.
     pub fn argv_bytes(&self) -> usize {
-        self.argv.bytes()
+        self.argv
+            .args
+            .iter()
+            .map(|arg| self.argv.text(arg).len())
+            .sum()
     }
 
     /// Whether the buffer was ever allocated.
@@ -379,6 +383,7 @@ impl Request {
 
     fn begin(&mut self) {
         self.argv.args.clear();
+        self.argv.window = 0..0;
         self.ends.clear();
         self.handed_out = 0;
         self.argv.base = self.pos;
