@@ -54,24 +54,6 @@ pub struct Argv {
 }
 
 impl Argv {
-    /// Copies arguments into an argv of their own.
-    pub fn owned<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut argv = Argv::default();
-        for arg in args {
-            argv.push(arg);
-        }
-        argv
-    }
-
-    /// Appends a copy of an argument.
-    pub fn push(&mut self, arg: &[u8]) {
-        let start = self.buf.len() - self.base;
-        self.buf.extend_from_slice(arg);
-        self.args
-            .push(Arg::Inline(start as u32..(start + arg.len()) as u32));
-        self.window.end += 1;
-    }
-
     /// Number of arguments, the name included.
     pub fn len(&self) -> usize {
         self.window.len()
@@ -95,21 +77,6 @@ impl Argv {
         }
     }
 
-    /// A copy that outlives the query buffer; big arguments are shared.
-    pub fn to_owned(&self) -> Self {
-        let mut argv = Argv::default();
-        for i in 0..self.len() {
-            match self.arg(i) {
-                Arg::Big(bytes) => {
-                    argv.args.push(Arg::Big(Arc::clone(bytes)));
-                    argv.window.end += 1;
-                }
-                Arg::Inline(_) => argv.push(&self[i]),
-            }
-        }
-        argv
-    }
-
     #[inline]
     fn arg(&self, i: usize) -> &Arg {
         &self.args[self.window.clone()][i]
@@ -124,11 +91,6 @@ impl Argv {
             }
             Arg::Big(bytes) => bytes,
         }
-    }
-
-    /// Bytes of all arguments together.
-    pub fn bytes(&self) -> usize {
-        self.iter().map(<[u8]>::len).sum()
     }
 }
 
