@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -212,6 +212,17 @@ impl Client {
             Transport::Tcp(socket) => socket.as_raw_fd(),
             Transport::Unix(socket) => socket.as_raw_fd(),
             Transport::Tls(stream, _) => stream.socket().as_raw_fd(),
+        }
+    }
+}
+
+/// To wait for it beside other descriptors. [`Client::has_buffered`] comes first.
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.transport {
+            Transport::Tcp(socket) => socket.as_fd(),
+            Transport::Unix(socket) => socket.as_fd(),
+            Transport::Tls(stream, _) => stream.socket().as_fd(),
         }
     }
 }
