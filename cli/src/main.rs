@@ -1,3 +1,79 @@
-//! Under construction.
+//! redis-cli: one command, a prompt, or one of the modes that watch a server.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `args`, `url` | the command line |
+//! | `words` | words with quotes |
+//! | `out` | what is printed, and exit codes |
+//! | `format` | replies as text |
+//! | `session`, `advice`, `interrupt`, `wait` | the connection and what is known about it; Ctrl-C |
+//! | `issue` | one command and its replies |
+//! | `docs`, `hints`, `help` | the commands, from the rows that the server has too |
+//! | `oneshot` | the command of the command line |
+//! | `repl`, `editor`, `history`, `preferences` | the prompt |
+//! | `modes/` | everything that begins with `--` and is no command |
 
-fn main() {}
+mod advice;
+mod args;
+mod dice;
+mod docs;
+mod format;
+mod help;
+mod hints;
+mod interrupt;
+mod issue;
+mod modes;
+mod oneshot;
+mod out;
+mod session;
+mod url;
+mod wait;
+mod words;
+
+use std::env;
+use std::process::ExitCode;
+
+use crate::args::{Mode, Options};
+use crate::modes::bigkeys::{self, Measure};
+use crate::modes::{hotkeys, intrinsic, latency, lru, pipe, scan, stat};
+use crate::out::Exit;
+use crate::session::Session;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Exit(code)) => ExitCode::from(code),
+    }
+}
+
+fn run() -> Result<(), Exit> {
+    let options = args::parse(env::args_os().collect())?;
+    match &options.mode {
+        Mode::TestHint(line) => {
+            hints::show(line);
+            Ok(())
+        }
+        Mode::TestHintFile(path) => hints::test_file(path, options.verbose),
+        Mode::IntrinsicLatency(duration) => intrinsic::run(*duration),
+        mode => connected(mode, &options),
+    }
+}
+
+/// Everything that needs a server.
+fn connected(mode: &Mode, options: &Options) -> Result<(), Exit> {
+    let mut session = Session::new(options)?;
+    let session = &mut session;
+    match *mode {
+        Mode::Latency { history } => latency::run(session, options, history),
+        Mode::LatencyDist { mono } => latency::spectrum(session, options, mono),
+        Mode::Pipe(patience) => pipe::run(session, patience),
+        Mode::BigKeys => bigkeys::run(session, options, Measure::Elements),
+        Mode::MemKeys(samples) => bigkeys::run(session, options, Measure::Memory(samples)),
+        Mode::HotKeys => hotkeys::run(session, options),
+        Mode::Stat => stat::run(session, options),
+        Mode::Scan => scan::run(session, options),
+        Mode::LruTest(keys) => lru::run(session, keys),
+        Mode::Eval(ref path) => oneshot::eval(session, options, path),
+        _ => oneshot::run(session, options),
+    }
+}

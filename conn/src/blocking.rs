@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -99,8 +99,12 @@ impl Client {
     /// The connection failed, or the server closed it.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match &mut self.transport {
-            Transport::Tcp(socket) => socket.write_all(bytes).map_err(write_failure),
-            Transport::Unix(socket) => socket.write_all(bytes).map_err(write_failure),
+            Transport::Tcp(socket) => socket
+                .write_all(bytes)
+                .map_err(|error| write_failure(&error)),
+            Transport::Unix(socket) => socket
+                .write_all(bytes)
+                .map_err(|error| write_failure(&error)),
             Transport::Tls(stream, pool) => send_tls(stream, pool, bytes),
         }
     }
@@ -212,6 +216,17 @@ impl Client {
     }
 }
 
+/// To wait for it beside other descriptors. [`Client::has_buffered`] comes first.
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.transport {
+            Transport::Tcp(socket) => socket.as_fd(),
+            Transport::Unix(socket) => socket.as_fd(),
+            Transport::Tls(stream, _) => stream.socket().as_fd(),
+        }
+    }
+}
+
 impl Transport {
     fn socket_timeout(&self, timeout: Option<Duration>) {
         let _ = match self {
@@ -259,10 +274,10 @@ fn handshake(socket: TcpStream, tls: &ClientTls<'_>) -> Result<Transport, ConnEr
     }
 }
 
-fn write_failure(error: std::io::Error) -> Failure {
+fn write_failure(error: &std::io::Error) -> Failure {
     match error.kind() {
         ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Failure::Closed,
-        _ => Failure::Conn(ConnError::io(Step::Write, &error)),
+        _ => Failure::Conn(ConnError::io(Step::Write, error)),
     }
 }
 

@@ -81,7 +81,7 @@ fn the_request_parser_takes_anything() {
             loop {
                 match request.parse(limits) {
                     Ok(Parsed::Command) => {
-                        assert!(request.argv.iter().map(<[u8]>::len).sum::<usize>() <= bytes.len())
+                        assert!(request.argv.iter().map(<[u8]>::len).sum::<usize>() <= bytes.len());
                     }
                     Ok(Parsed::Nothing) => {}
                     Ok(Parsed::Incomplete) => break,

@@ -1,0 +1,381 @@
+//! One command of the user's: sent, its replies printed, and what it changes about the session noted.
+//!
+//! Most commands have one reply. MONITOR never ends; the SUBSCRIBE family is answered once per channel, by messages
+//! that look like those of the channels; in a cluster a reply may only say where to ask.
+
+use std::mem;
+use std::thread;
+use std::time::Duration;
+
+use conn::blocking::Failure;
+use conn::resp::Value;
+
+use crate::help::help;
+use crate::out::{Exit, complain, fail, print};
+use crate::session::{Pushes, Session, Trouble};
+use crate::wait;
+
+/// How a command went.
+enum Sent {
+    /// It was answered.
+    Answered,
+    /// It is to be sent to another node, where the session is headed now.
+    Redirected,
+}
+
+/// Runs a command `repeat` times (negative: for ever), `pause` after each.
+///
+/// # Errors
+/// It could not be sent or answered, which was said; in a session that is not interactive, also what `-e` makes of an
+/// error reply.
+pub fn issue(
+    session: &mut Session,
+    argv: &[Vec<u8>],
+    repeat: i64,
+    pause: Duration,
+) -> Result<(), Exit> {
+    let Some(name) = argv.first() else {
+        return Ok(());
+    };
+    if is(name, "help") || is(name, "?") {
+        print(help(&argv[1..]));
+        return Ok(());
+    }
+    if is(name, "sync") || is(name, "psync") {
+        return fail("Showing the replication stream is not available yet.");
+    }
+    let mut redirected = false;
+    loop {
+        if redirected || !session.is_connected() {
+            match session.connect() {
+                // Whoever is not let in may want to send AUTH. But nobody wants a command to run in another database
+                // than asked for.
+                Ok(()) | Err(Trouble::NotLoggedIn | Trouble::WrongProtocol) => {}
+                Err(Trouble::WrongDb) if session.interactive => {}
+                Err(Trouble::WrongDb | Trouble::Unreachable) => return Err(Exit(1)),
+            }
+        }
+        match send_repeatedly(session, argv, repeat, pause) {
+            Ok(Sent::Answered) => return Ok(()),
+            Ok(Sent::Redirected) => redirected = true,
+            Err(Ending::Exit(exit)) => return Err(exit),
+            Err(Ending::Failed(failure)) => {
+                complain(session.describe(&failure));
+                session.lose();
+                return Err(Exit(1));
+            }
+        }
+    }
+}
+
+/// Why a command did not go well.
+enum Ending {
+    Failed(Failure),
+    Exit(Exit),
+}
+
+impl From<Failure> for Ending {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn send_repeatedly(
+    session: &mut Session,
+    argv: &[Vec<u8>],
+    repeat: i64,
+    pause: Duration,
+) -> Result<Sent, Ending> {
+    if mem::take(&mut session.asking)
+        && let Value::Error(text) = session.call(&["ASKING"])?
+    {
+        complain([b"ASKING failed: ", text.as_slice()].concat());
+        return Err(Ending::Exit(Exit(1)));
+    }
+    let mut left = repeat;
+    while left != 0 {
+        left -= i64::from(left > 0);
+        session.send(argv)?;
+        if is(&argv[0], "monitor") {
+            monitor(session)?;
+            return Ok(Sent::Answered);
+        }
+        let reply = match answer(session, argv) {
+            // A server that shuts down as told to has no reply for it.
+            Err(Ending::Failed(_)) if is(&argv[0], "shutdown") => {
+                session.lose();
+                return Ok(Sent::Answered);
+            }
+            other => other?,
+        };
+        let Some(reply) = reply else {
+            return Ok(Sent::Redirected);
+        };
+        note(session, argv, &reply);
+        if !pause.is_zero() {
+            thread::sleep(pause);
+        }
+    }
+    Ok(Sent::Answered)
+}
+
+/// Prints what MONITOR says until the server says no more, or Ctrl-C is pressed.
+fn monitor(session: &mut Session) -> Result<(), Ending> {
+    if let Some(interrupts) = &session.interrupts {
+        interrupts.catch(true);
+    }
+    let ending = loop {
+        if !wait::for_reply(session)? {
+            break session.connect().map_err(|_| Ending::Exit(Exit(1)));
+        }
+        let reply = session.receive()?;
+        print(session.format.reply(&reply, false));
+        if matches!(reply, Value::Error(_)) {
+            break Ok(());
+        }
+    };
+    if let Some(interrupts) = &session.interrupts {
+        interrupts.catch(false);
+    }
+    ending
+}
+
+/// Prints everything up to and with the reply to the command, which it answers; `None`: a redirection.
+fn answer(session: &mut Session, argv: &[Vec<u8>]) -> Result<Option<Value>, Ending> {
+    let verbatim = is_verbatim(argv);
+    let name = argv[0].to_ascii_lowercase();
+    let subscribes = matches!(&name[..], b"subscribe" | b"psubscribe" | b"ssubscribe");
+    let unsubscribes = matches!(&name[..], b"unsubscribe" | b"punsubscribe" | b"sunsubscribe");
+    let mut confirmations = 0;
+    if subscribes || unsubscribes {
+        confirmations = (argv.len() - 1).max(1);
+        session.pushes = Pushes::Deliver;
+    }
+    loop {
+        let Some(reply) = next(session, verbatim)? else {
+            return Ok(None);
+        };
+        let Some(kind) = message_kind(&reply, session.speaks_resp3) else {
+            // Other messages are no reply while some may come.
+            let is_message = matches!(reply, Value::Push(_)) && (session.subscribed || confirmations > 0);
+            if is_message {
+                continue;
+            }
+            return Ok(Some(reply));
+        };
+        if confirmations == 0 && !session.subscribed {
+            return Ok(Some(reply));
+        }
+        if confirmations == 0 || !kind.eq_ignore_ascii_case(&name) {
+            continue;
+        }
+        session.subscribed |= subscribes;
+        confirmations -= 1;
+        if confirmations == 0 {
+            return Ok(Some(reply));
+        }
+    }
+}
+
+/// Prints the next reply. `None`: it was a redirection, and the session knows where to.
+fn next(session: &mut Session, verbatim: bool) -> Result<Option<Value>, Ending> {
+    let reply = session.receive()?;
+    if let Value::Error(text) = &reply {
+        if session.follow
+            && let Some(redirection) = redirection(text)
+        {
+            follow(session, redirection);
+            return Ok(None);
+        }
+        if session.exit_on_error && !session.interactive {
+            complain(text);
+            return Err(Ending::Exit(Exit(1)));
+        }
+    }
+    print(session.format.reply(&reply, verbatim));
+    Ok(Some(reply))
+}
+
+/// What the session knows after a command and its last reply.
+fn note(session: &mut Session, argv: &[Vec<u8>], reply: &Value) {
+    let failed = matches!(reply, Value::Error(_));
+    let name = argv[0].to_ascii_lowercase();
+    match (&name[..], argv.len()) {
+        (b"select", 2) if !failed => {
+            let db = std::str::from_utf8(&argv[1]).ok();
+            if let Some(db) = db.and_then(|text| text.parse().ok()) {
+                session.db = db;
+                session.wanted_db = db;
+            }
+        }
+        (b"auth", 2 | 3) if !failed => {
+            // What goes wrong is said, and the prompt shows the database.
+            let _ = session.select();
+        }
+        (b"multi", 1) if !failed => session.transaction = Some(session.db),
+        (b"exec", 1) => end_transaction(session, failed || *reply == Value::Null),
+        (b"discard", 1) if !failed => end_transaction(session, true),
+        (b"reset", 1) if !failed => {
+            session.transaction = None;
+            session.db = 0;
+            session.wanted_db = 0;
+            session.speaks_resp3 = false;
+            session.subscribed = false;
+            session.restore_pushes();
+        }
+        (b"hello", _) => match reply {
+            Value::Map(_) => session.speaks_resp3 = true,
+            Value::Array(_) => session.speaks_resp3 = false,
+            _ => {}
+        },
+        _ if session.pushes == Pushes::Deliver && !session.subscribed => session.restore_pushes(),
+        _ => {}
+    }
+}
+
+/// A SELECT that was queued has no effect in a transaction that did not run.
+fn end_transaction(session: &mut Session, undone: bool) {
+    if let Some(db) = session.transaction.take()
+        && undone
+    {
+        session.db = db;
+        session.wanted_db = db;
+    }
+}
+
+/// The kind of a message of Pub/Sub, such as `subscribe`.
+fn message_kind(reply: &Value, resp3: bool) -> Option<&[u8]> {
+    let parts = match reply {
+        Value::Push(parts) if resp3 => parts,
+        Value::Array(parts) if !resp3 => parts,
+        _ => return None,
+    };
+    match parts.as_slice() {
+        [Value::Bulk(kind), _, _, ..] if kind.ends_with(b"message") || kind.ends_with(b"subscribe") => Some(kind),
+        _ => None,
+    }
+}
+
+/// Where a reply sends the client.
+#[derive(Debug, PartialEq, Eq)]
+struct Redirection {
+    slot: u16,
+    /// `None`: where the reply came from.
+    host: Option<String>,
+    port: u16,
+    asking: bool,
+}
+
+/// Reads `MOVED 3999 127.0.0.1:6381` and `ASK …`. What is malformed is an error like any other.
+fn redirection(text: &[u8]) -> Option<Redirection> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut words = text.split(' ');
+    let asking = match words.next()? {
+        "MOVED" => false,
+        "ASK" => true,
+        _ => return None,
+    };
+    let slot = words.next()?.parse().ok()?;
+    let (host, port) = words.next()?.rsplit_once(':')?;
+    Some(Redirection {
+        slot,
+        host: (!host.is_empty()).then(|| host.to_owned()),
+        port: port.parse().ok()?,
+        asking,
+    })
+}
+
+fn follow(session: &mut Session, to: Redirection) {
+    if let Some(host) = to.host {
+        session.endpoint.host = host;
+    }
+    session.endpoint.port = to.port;
+    session.asking = to.asking;
+    if session.interactive {
+        print(format!(
+            "-> Redirected to slot [{}] located at {}:{}\n",
+            to.slot, session.endpoint.host, session.endpoint.port
+        ));
+    }
+}
+
+fn is(word: &[u8], name: &str) -> bool {
+    word.eq_ignore_ascii_case(name.as_bytes())
+}
+
+/// Whether the reply of a command is a text made for people, to be printed as it is.
+fn is_verbatim(argv: &[Vec<u8>]) -> bool {
+    let words: Vec<Vec<u8>> = argv.iter().take(2).map(|word| word.to_ascii_lowercase()).collect();
+    let second = words.get(1).map_or(&b""[..], Vec::as_slice);
+    match (&words[0][..], second, argv.len()) {
+        (b"info" | b"lolwut", _, _) => true,
+        (b"debug", b"htstats" | b"htstats-key" | b"client-eviction", _) => true,
+        (b"memory", b"malloc-stats" | b"doctor", _) => true,
+        (b"cluster", b"nodes" | b"info", 2) => true,
+        (b"client", b"list" | b"info", _) => true,
+        (b"latency", b"graph", 3) => true,
+        (b"latency", b"doctor", 2) => true,
+        (b"proxy", b"info", _) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Redirection, is_verbatim, message_kind, redirection};
+    use conn::resp::Value;
+
+    #[test]
+    fn redirections_are_read_and_nonsense_is_not() {
+        let to = |slot, host: &str, port, asking| {
+            let host = (!host.is_empty()).then(|| host.to_owned());
+            Some(Redirection { slot, host, port, asking })
+        };
+        let table = [
+            ("MOVED 3999 127.0.0.1:6381", to(3999, "127.0.0.1", 6381, false)),
+            ("ASK 1 h:7", to(1, "h", 7, true)),
+            ("MOVED 3999 :6381", to(3999, "", 6381, false)),
+            ("MOVED 1 ::1:6379", to(1, "::1", 6379, false)),
+            ("MOVED", None),
+            ("MOVED ", None),
+            ("MOVED 3999", None),
+            ("MOVED x h:1", None),
+            ("ASK 1 h", None),
+            ("ASK 1 h:99999", None),
+            ("ERR no", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(redirection(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_for_people_are_known() {
+        let table = [
+            ("INFO", true),
+            ("info server", true),
+            ("CLIENT LIST", true),
+            ("client kill", false),
+            ("cluster nodes", true),
+            ("cluster nodes x", false),
+            ("latency graph e", true),
+            ("latency graph", false),
+            ("get info", false),
+        ];
+        for (line, expected) in table {
+            let argv: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+            assert_eq!(is_verbatim(&argv), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn messages_are_told_from_replies() {
+        let of = |kind: &str| vec![Value::Bulk(kind.as_bytes().to_vec()), Value::Null, Value::Int(1)];
+        assert!(message_kind(&Value::Array(of("pmessage")), false).is_some());
+        assert!(message_kind(&Value::Push(of("subscribe")), true).is_some());
+        assert!(message_kind(&Value::Array(of("subscribe")), true).is_none());
+        assert!(message_kind(&Value::Array(of("pong")), false).is_none());
+        assert!(message_kind(&Value::Array(vec![Value::Null; 3]), false).is_none());
+        assert!(message_kind(&Value::Array(Vec::new()), false).is_none());
+    }
+}

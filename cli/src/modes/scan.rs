@@ -1,0 +1,31 @@
+//! `--scan`: the names of all keys.
+
+use crate::args::Options;
+use crate::format::Output;
+use crate::modes::keys::Walk;
+use crate::out::{Exit, print};
+use crate::session::Session;
+use crate::words::quote;
+
+/// Lists the keys, one in each line.
+///
+/// # Errors
+/// The server does not answer, which was said.
+pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
+    session.connect_or_exit()?;
+    let mut walk = Walk::new();
+    while let Some(keys) = walk.page(session, options)? {
+        let mut lines = Vec::new();
+        for key in keys {
+            if options.format.output == Output::Standard {
+                quote(&mut lines, &key);
+            } else {
+                lines.extend_from_slice(&key);
+            }
+            lines.push(b'\n');
+        }
+        print(lines);
+        walk.rest(options, true);
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! The command of the command line, and `--eval`: run once, and the program ends.
+
+use std::fs;
+use std::io::{Read, stdin};
+use std::path::Path;
+
+use crate::args::{Options, Stdin};
+use crate::issue::issue;
+use crate::out::{Exit, complain, fail, print};
+use crate::session::Session;
+use crate::words::unquote;
+
+/// Runs the command of the command line.
+///
+/// # Errors
+/// It could not be run, which was said.
+pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
+    let mut argv = options.command.clone();
+    if options.quoted_input {
+        let words: Option<Vec<_>> = argv.iter().map(|word| unquote(word)).collect();
+        let Some(words) = words else {
+            print("Invalid quoted string\n");
+            return Err(Exit(1));
+        };
+        argv = words;
+    }
+    match &options.stdin {
+        Stdin::Unread => {}
+        Stdin::Last => argv.push(read_stdin()?),
+        Stdin::Tag(tag) => match argv.iter_mut().find(|word| *word == tag) {
+            Some(word) => *word = read_stdin()?,
+            None => return fail("Using -X option but stdin tag not match."),
+        },
+    }
+    issue(session, &argv, options.repeat, options.interval)?;
+    while session.subscribed {
+        match session.receive() {
+            Ok(message) => print(session.format.reply(&message, false)),
+            Err(failure) => return fail(session.describe(&failure)),
+        }
+    }
+    Ok(())
+}
+
+/// Runs the script of a file. Words up to a lone comma are keys, those behind it arguments.
+///
+/// # Errors
+/// It could not be read or run, which was said.
+pub fn eval(session: &mut Session, options: &Options, path: &Path) -> Result<(), Exit> {
+    session.connect_or_exit()?;
+    let script = match fs::read(path) {
+        Ok(script) => script,
+        Err(error) => return fail(format!("Can't open file '{}': {}", path.display(), reason(&error))),
+    };
+    let comma = options.command.iter().position(|word| word == b",");
+    let keys = comma.unwrap_or(options.command.len());
+    let mut argv = vec![b"EVAL".to_vec(), script, keys.to_string().into_bytes()];
+    let words = options.command.iter().enumerate();
+    argv.extend(words.filter(|&(at, _)| Some(at) != comma).map(|(_, word)| word.clone()));
+    issue(session, &argv, options.repeat, options.interval)
+}
+
+fn read_stdin() -> Result<Vec<u8>, Exit> {
+    let mut text = Vec::new();
+    match stdin().lock().read_to_end(&mut text) {
+        Ok(_) => Ok(text),
+        Err(error) => {
+            complain(format!("Reading from standard input: {}", reason(&error)));
+            Err(Exit(1))
+        }
+    }
+}
+
+/// The system's words without the number that std appends.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_owned()
+}

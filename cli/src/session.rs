@@ -1,0 +1,427 @@
+//! The connection, and what is known about it: database, protocol, transaction, subscriptions.
+//!
+//! ```text
+//!            connect                    SUBSCRIBE
+//! no client ─────────▶ client: plain ◀────────────▶ subscribed
+//!     ▲                  │   ▲          RESET, ^C
+//!     └── lose ──────────┘   └── MULTI … EXEC, DISCARD: `transaction`
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. `db`, `speaks_resp3`, `transaction` and `subscribed` are about the present client; a new one begins anew.
+//! 2. `wanted_db` is what the user asked for last. Every new connection selects it.
+//! 3. What went wrong while connecting is said here, once.
+
+use std::net::IpAddr;
+
+use conn::blocking::{Client, Failure};
+use conn::conns::ClientTls;
+use conn::dial::Target;
+use conn::error::{ConnError, Step};
+use conn::resp::Value;
+use conn::tls::context::TlsContext;
+use nix::sys::socket::{setsockopt, sockopt};
+
+use crate::advice::{Asked, advise};
+use crate::args::{Endpoint, Options, Resp};
+use crate::format::Format;
+use crate::interrupt::Interrupts;
+use crate::out::{Exit, complain, fail, print};
+
+/// Seconds of silence after which the system asks whether the server is still there.
+const KEEPALIVE_S: u32 = 15;
+
+/// Why a connection cannot be used as it was meant to; it was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no connection.
+    Unreachable,
+    /// The server does not let us in; commands can be sent all the same, AUTH for one.
+    NotLoggedIn,
+    /// Another database is selected than was asked for.
+    WrongDb,
+    /// Another protocol is spoken than was asked for.
+    WrongProtocol,
+}
+
+/// Where push messages go that come between replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushes {
+    /// They are printed.
+    Print,
+    /// They are dropped.
+    Drop,
+    /// They are given to the reader like replies: SUBSCRIBE waits for them.
+    Deliver,
+}
+
+/// Certificates, and what to ask for.
+struct TlsSetup {
+    context: TlsContext,
+    sni: Option<String>,
+    insecure: bool,
+    has_cert: bool,
+}
+
+/// A connection to a server, made and remade as needed.
+pub struct Session {
+    /// Where it goes. Redirections and `connect` change it.
+    pub endpoint: Endpoint,
+    tls: Option<TlsSetup>,
+    user: Option<Vec<u8>>,
+    password: Option<Vec<u8>>,
+    resp: Resp,
+    client: Option<Client>,
+    /// How replies are written.
+    pub format: Format,
+    /// Where push messages go while nobody is subscribed.
+    idle_pushes: Pushes,
+    /// Where push messages go now.
+    pub pushes: Pushes,
+    /// The database that is selected.
+    pub db: i64,
+    /// The database that should be.
+    pub wanted_db: i64,
+    /// RESP3 is spoken.
+    pub speaks_resp3: bool,
+    /// In MULTI; the database that was selected before it.
+    pub transaction: Option<i64>,
+    /// Subscribed to channels.
+    pub subscribed: bool,
+    /// Redirections are followed.
+    pub follow: bool,
+    /// ASKING goes before the next command.
+    pub asking: bool,
+    /// There is a prompt: a lost connection is no reason to end.
+    pub interactive: bool,
+    /// An error reply is a reason to end.
+    pub exit_on_error: bool,
+    /// Ctrl-C, where there is a prompt.
+    pub interrupts: Option<Interrupts>,
+}
+
+impl Session {
+    /// A session that is not connected yet.
+    ///
+    /// # Errors
+    /// Certificates or keys cannot be loaded, which was said.
+    pub fn new(options: &Options) -> Result<Self, Exit> {
+        let tls = match &options.tls {
+            Some(tls) => match TlsContext::for_client(&tls.config) {
+                Ok(context) => Some(TlsSetup {
+                    context,
+                    sni: tls.sni.clone(),
+                    insecure: tls.config.insecure,
+                    has_cert: tls.config.cert.is_some(),
+                }),
+                Err(error) => return fail(format!("Could not negotiate a TLS connection: {error}")),
+            },
+            None => None,
+        };
+        let idle_pushes = if options.show_pushes {
+            Pushes::Print
+        } else {
+            Pushes::Drop
+        };
+        Ok(Self {
+            endpoint: options.endpoint.clone(),
+            tls,
+            user: options.user.clone(),
+            password: options.password.clone(),
+            resp: options.resp,
+            client: None,
+            format: options.format.clone(),
+            idle_pushes,
+            pushes: idle_pushes,
+            db: 0,
+            wanted_db: options.db,
+            speaks_resp3: false,
+            transaction: None,
+            subscribed: false,
+            follow: options.follow,
+            asking: false,
+            interactive: false,
+            exit_on_error: options.exit_on_error,
+            interrupts: None,
+        })
+    }
+
+    /// Connects, logs in, selects the database and the protocol.
+    ///
+    /// # Errors
+    /// What is not as it should be, which was said.
+    pub fn connect(&mut self) -> Result<(), Trouble> {
+        if let Err(error) = self.open() {
+            self.explain(&error);
+            return Err(Trouble::Unreachable);
+        }
+        self.begin()
+    }
+
+    /// The same once more after the connection was lost; false while the server is not there.
+    ///
+    /// # Errors
+    /// It is there, but not as it should be, which was said.
+    pub fn reconnect(&mut self) -> Result<bool, Exit> {
+        match self.open() {
+            Ok(()) => match self.begin() {
+                Ok(()) => Ok(true),
+                Err(Trouble::Unreachable) => Ok(false),
+                Err(_) => Err(Exit(1)),
+            },
+            Err(error) if matches!(error.step(), Step::Resolve | Step::Connect) => Ok(false),
+            Err(error) => {
+                self.explain(&error);
+                Err(Exit(1))
+            }
+        }
+    }
+
+    /// The same for a mode, which wants all of it or nothing.
+    ///
+    /// # Errors
+    /// It did not succeed, which was said.
+    pub fn connect_or_exit(&mut self) -> Result<(), Exit> {
+        self.connect().map_err(|_| Exit(1))
+    }
+
+    /// Gives the connection up.
+    pub fn lose(&mut self) {
+        self.client = None;
+        self.db = 0;
+        self.speaks_resp3 = false;
+        self.transaction = None;
+        self.subscribed = false;
+        self.pushes = self.idle_pushes;
+    }
+
+    /// Push messages go again where they go while nobody is subscribed.
+    pub fn restore_pushes(&mut self) {
+        self.pushes = self.idle_pushes;
+    }
+
+    /// Whether there is a connection. It may have ended without anyone having noticed.
+    pub fn is_connected(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// The connection.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn client(&mut self) -> Result<&mut Client, Failure> {
+        self.client.as_mut().ok_or(Failure::Closed)
+    }
+
+    /// The same, to look at.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn present_client(&self) -> Result<&Client, Failure> {
+        self.client.as_ref().ok_or(Failure::Closed)
+    }
+
+    /// Sends a command.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn send<A: AsRef<[u8]>>(&mut self, argv: &[A]) -> Result<(), Failure> {
+        self.client()?.write(argv)
+    }
+
+    /// Waits for the next reply.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn receive(&mut self) -> Result<Value, Failure> {
+        loop {
+            let value = self.client()?.read()?;
+            if let Some(value) = self.route(value) {
+                return Ok(value);
+            }
+        }
+    }
+
+    /// A reply that has come already.
+    ///
+    /// # Errors
+    /// What came is not RESP.
+    pub fn buffered(&mut self) -> Result<Option<Value>, Failure> {
+        while let Some(value) = self.client()?.buffered()? {
+            if let Some(value) = self.route(value) {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends a command and waits for its reply.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn call<A: AsRef<[u8]>>(&mut self, argv: &[A]) -> Result<Value, Failure> {
+        self.send(argv)?;
+        self.receive()
+    }
+
+    /// Selects the database that is wanted, unless it is.
+    ///
+    /// # Errors
+    /// The server refuses, or the connection failed; it was said.
+    pub fn select(&mut self) -> Result<(), Trouble> {
+        if self.db == self.wanted_db {
+            return Ok(());
+        }
+        let wanted = self.wanted_db;
+        match self.call_or_lose(&["SELECT", &wanted.to_string()])? {
+            Value::Error(text) => {
+                complain([format!("SELECT {wanted} failed: ").as_bytes(), &text].concat());
+                // Who must log in first may do so now; AUTH selects again.
+                if text.starts_with(b"NOAUTH") {
+                    Err(Trouble::NotLoggedIn)
+                } else {
+                    Err(Trouble::WrongDb)
+                }
+            }
+            _ => {
+                self.db = wanted;
+                Ok(())
+            }
+        }
+    }
+
+    /// What is said about a failure of the present connection.
+    pub fn describe(&self, failure: &Failure) -> String {
+        match (failure, &self.tls) {
+            (Failure::Conn(error), Some(tls)) => {
+                format!("Error: {}", advise(error, &self.asked(tls)))
+            }
+            (Failure::Conn(error), None) => format!("Error: {}", error.reason()),
+            (other, _) => format!("Error: {other}"),
+        }
+    }
+
+    /// A push message goes where they go; anything else is for the reader.
+    fn route(&self, value: Value) -> Option<Value> {
+        match (&value, self.pushes) {
+            (Value::Push(_), Pushes::Print) => {
+                print(self.format.push(&value));
+                None
+            }
+            (Value::Push(_), Pushes::Drop) => None,
+            _ => Some(value),
+        }
+    }
+
+    fn open(&mut self) -> Result<(), ConnError> {
+        self.lose();
+        let client = self.dial()?;
+        keep_alive(&client);
+        self.client = Some(client);
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), Trouble> {
+        self.log_in()?;
+        self.select()?;
+        self.switch_protocol()
+    }
+
+    fn dial(&self) -> Result<Client, ConnError> {
+        if let Some(path) = &self.endpoint.socket {
+            return Client::connect(&Target::Unix(path), None, None);
+        }
+        let Endpoint { host, port, .. } = &self.endpoint;
+        let target = Target::Tcp {
+            host,
+            port: *port,
+            bind_source: None,
+        };
+        let tls = self.tls.as_ref().map(|tls| {
+            // A server name is a name: RFC 6066 has no place for addresses.
+            let is_name = host.parse::<IpAddr>().is_err();
+            let sni = tls.sni.as_deref();
+            ClientTls {
+                context: &tls.context,
+                sni: sni.or(is_name.then_some(host.as_str())),
+                verify_name: (!tls.insecure).then(|| self.asked(tls).name),
+            }
+        });
+        Client::connect(&target, tls, None)
+    }
+
+    fn asked<'a>(&'a self, tls: &'a TlsSetup) -> Asked<'a> {
+        Asked {
+            name: tls.sni.as_deref().unwrap_or(&self.endpoint.host),
+            has_cert: tls.has_cert,
+        }
+    }
+
+    fn explain(&self, error: &ConnError) {
+        if let (Step::Handshake | Step::Load, Some(tls)) = (error.step(), &self.tls) {
+            let advised = advise(error, &self.asked(tls));
+            complain(format!("Could not negotiate a TLS connection: {advised}"));
+            return;
+        }
+        let Endpoint { host, port, socket } = &self.endpoint;
+        let place = match socket {
+            Some(path) => path.display().to_string(),
+            None => format!("{host}:{port}"),
+        };
+        let reason = error.reason();
+        let reason = reason
+            .strip_prefix("failed to lookup address information: ")
+            .unwrap_or(reason);
+        complain(format!("Could not connect to Redis at {place}: {reason}"));
+    }
+
+    fn log_in(&mut self) -> Result<(), Trouble> {
+        let Some(password) = self.password.clone() else {
+            return Ok(());
+        };
+        let mut argv = vec![b"AUTH".to_vec()];
+        argv.extend(self.user.clone());
+        argv.push(password);
+        match self.call_or_lose(&argv)? {
+            Value::Error(text) => {
+                complain([b"AUTH failed: ", text.as_slice()].concat());
+                Err(Trouble::NotLoggedIn)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn switch_protocol(&mut self) -> Result<(), Trouble> {
+        if self.resp == Resp::Two {
+            return Ok(());
+        }
+        match self.call_or_lose(&["HELLO", "3"])? {
+            Value::Error(text) => {
+                complain([b"HELLO 3 failed: ", text.as_slice()].concat());
+                if self.resp == Resp::Three {
+                    return Err(Trouble::WrongProtocol);
+                }
+            }
+            _ => self.speaks_resp3 = true,
+        }
+        Ok(())
+    }
+
+    fn call_or_lose<A: AsRef<[u8]>>(&mut self, argv: &[A]) -> Result<Value, Trouble> {
+        self.call(argv).map_err(|failure| {
+            complain(self.describe(&failure));
+            self.lose();
+            Trouble::Unreachable
+        })
+    }
+}
+
+/// Long commands leave a connection silent for long, and middle-boxes forget such ones.
+fn keep_alive(client: &Client) {
+    // A Unix socket has nothing of it, and without it all is well too.
+    let _ = setsockopt(client, sockopt::KeepAlive, &true)
+        .and_then(|()| setsockopt(client, sockopt::TcpKeepIdle, &KEEPALIVE_S))
+        .and_then(|()| setsockopt(client, sockopt::TcpKeepInterval, &(KEEPALIVE_S / 3)))
+        .and_then(|()| setsockopt(client, sockopt::TcpKeepCount, &3));
+}
