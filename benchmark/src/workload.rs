@@ -302,11 +302,14 @@ fn replace(text: &[u8], needle: &[u8], with: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Writes `number` in decimal over all of `place`, with zeros in front.
+/// Writes `number` in decimal over all of `place`, with zeros in front; two digits at a time, since
+/// each division waits for the one before.
 fn write_digits(place: &mut [u8], mut number: u64) {
-    for digit in place.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
+    for pair in place.rchunks_exact_mut(2) {
+        let two = (number % 100) as u8;
+        number /= 100;
+        pair[0] = b'0' + two / 10;
+        pair[1] = b'0' + two % 10;
     }
 }
 
