@@ -17,14 +17,18 @@ mod advice;
 mod args;
 mod dice;
 mod docs;
+mod editor;
 mod format;
 mod help;
 mod hints;
+mod history;
 mod interrupt;
 mod issue;
 mod modes;
 mod oneshot;
 mod out;
+mod preferences;
+mod repl;
 mod session;
 mod url;
 mod wait;
@@ -47,7 +51,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Exit> {
-    let options = args::parse(env::args_os().collect())?;
+    let mut options = args::parse(env::args_os().collect())?;
+    if options.askpass {
+        options.password = editor::ask_password("Please input password: ");
+    }
     match &options.mode {
         Mode::TestHint(line) => {
             hints::show(line);
@@ -74,6 +81,7 @@ fn connected(mode: &Mode, options: &Options) -> Result<(), Exit> {
         Mode::Scan => scan::run(session, options),
         Mode::LruTest(keys) => lru::run(session, keys),
         Mode::Eval(ref path) => oneshot::eval(session, options, path),
+        _ if options.command.is_empty() => repl::run(session, options),
         _ => oneshot::run(session, options),
     }
 }

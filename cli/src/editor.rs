@@ -1,0 +1,303 @@
+//! Where the lines of the prompt come from: a terminal, with editing, history, hints and completion; or a pipe.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::env;
+use std::io::{self, ErrorKind, IsTerminal, stdin};
+
+use rustyline::completion::Completer;
+use rustyline::config::Configurer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::{Hint, Hinter};
+use rustyline::history::MemHistory;
+use rustyline::validate::Validator;
+use rustyline::{ColorMode, CompletionType, Config, Context, Helper};
+
+use crate::docs::{entries, groups};
+use crate::hints::hint;
+use crate::history::History;
+
+const GREY: &str = "\x1b[90m";
+const RESET: &str = "\x1b[0m";
+
+/// A source of lines.
+pub enum Editor {
+    /// A terminal.
+    Terminal(Box<Terminal>),
+    /// Anything else.
+    Pipe(Pipe),
+}
+
+impl Editor {
+    /// The source that standard input is.
+    ///
+    /// # Errors
+    /// The terminal does not do as it is told.
+    pub fn new() -> Result<Self, ReadlineError> {
+        if stdin().is_terminal() {
+            Ok(Self::Terminal(Box::new(Terminal::new()?)))
+        } else {
+            Ok(Self::Pipe(Pipe::default()))
+        }
+    }
+
+    /// The next line; `None` at the end, which Ctrl-C is as well.
+    pub fn line(&mut self, prompt: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Terminal(terminal) => terminal.line(prompt).map(String::into_bytes),
+            Self::Pipe(pipe) => pipe.line(),
+        }
+    }
+
+    /// Whether a line is there that no waiting for standard input would tell of.
+    pub fn has_line(&self) -> bool {
+        match self {
+            Self::Terminal(_) => false,
+            Self::Pipe(pipe) => !pipe.buffer.is_empty(),
+        }
+    }
+
+    /// Hints are shown from now on, or not.
+    pub fn show_hints(&mut self, hints: bool) {
+        if let Self::Terminal(terminal) = self
+            && let Some(assistant) = terminal.editor.helper_mut()
+        {
+            assistant.hints = hints;
+        }
+    }
+
+    /// Remembers a line, if lines are remembered.
+    pub fn remember(&mut self, line: &[u8]) {
+        if let Self::Terminal(terminal) = self {
+            terminal.remember(&String::from_utf8_lossy(line));
+        }
+    }
+
+    /// Clears the screen, if there is one.
+    pub fn clear_screen(&mut self) {
+        if let Self::Terminal(terminal) = self {
+            // It stays as it is then.
+            let _ = terminal.editor.clear_screen();
+        }
+    }
+}
+
+/// Lines from a terminal.
+pub struct Terminal {
+    editor: rustyline::Editor<Assistant, MemHistory>,
+    history: History,
+}
+
+impl Terminal {
+    fn new() -> Result<Self, ReadlineError> {
+        let config = Config::builder()
+            .completion_type(CompletionType::Circular)
+            .build();
+        let mut editor = rustyline::Editor::with_history(config, MemHistory::new())?;
+        editor.set_helper(Some(Assistant::new()));
+        let history = History::load();
+        for line in history.lines() {
+            editor.add_history_entry(line)?;
+        }
+        Ok(Self { editor, history })
+    }
+
+    fn line(&mut self, prompt: &str) -> Option<String> {
+        loop {
+            match self.editor.readline(prompt) {
+                Ok(line) => return Some(line),
+                // Bytes that are no UTF-8 were typed or pasted: that line is lost, the prompt is not.
+                Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn remember(&mut self, line: &str) {
+        if self.history.add(line) {
+            // Without it the line is in the file alone.
+            let _ = self.editor.add_history_entry(line);
+        }
+    }
+}
+
+/// Lines from a pipe or a file. What was read and not given out is known, unlike with the reader of std: whoever waits
+/// for standard input must know.
+#[derive(Default)]
+pub struct Pipe {
+    buffer: VecDeque<u8>,
+}
+
+impl Pipe {
+    fn line(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
+                let line = self.buffer.drain(..=end).take(end).collect();
+                return Some(line);
+            }
+            if !self.fill() {
+                let rest = Vec::from(std::mem::take(&mut self.buffer));
+                return (!rest.is_empty()).then_some(rest);
+            }
+        }
+    }
+
+    /// Reads what has come; false at the end.
+    fn fill(&mut self) -> bool {
+        let mut buf = [0; 16 * 1024];
+        loop {
+            match read_unbuffered(&mut buf) {
+                Ok(0) => return false,
+                Ok(n) => {
+                    self.buffer.extend(&buf[..n]);
+                    return true;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+/// Reads from standard input past std's buffer.
+fn read_unbuffered(buf: &mut [u8]) -> io::Result<usize> {
+    nix::unistd::read(stdin(), buf).map_err(Into::into)
+}
+
+/// Asks for a password on a terminal, without showing it. From a pipe it is the first line.
+pub fn ask_password(prompt: &str) -> Option<Vec<u8>> {
+    if !stdin().is_terminal() {
+        return Pipe::default().line();
+    }
+    let mut editor = rustyline::Editor::<Mask, MemHistory>::with_history(
+        Config::default(),
+        MemHistory::new(),
+    )
+    .ok()?;
+    editor.set_helper(Some(Mask));
+    editor.set_color_mode(ColorMode::Forced);
+    editor.readline(prompt).ok().map(String::into_bytes)
+}
+
+/// Whether the terminal knows colours.
+pub fn has_colours() -> bool {
+    env::var("TERM").is_ok_and(|term| term.contains("xterm"))
+}
+
+/// Hints and completion.
+struct Assistant {
+    hints: bool,
+    commands: Vec<String>,
+    topics: Vec<String>,
+}
+
+impl Assistant {
+    fn new() -> Self {
+        let commands: Vec<String> = entries().into_iter().map(|entry| entry.name).collect();
+        let groups = groups().into_iter().map(|group| format!("@{group}"));
+        Self {
+            hints: true,
+            topics: commands.iter().cloned().chain(groups).collect(),
+            commands,
+        }
+    }
+}
+
+/// What is shown behind the line. It cannot be taken over: it names arguments, it is none.
+struct Shown(String);
+
+impl Hint for Shown {
+    fn display(&self) -> &str {
+        &self.0
+    }
+
+    fn completion(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Helper for Assistant {}
+
+impl Validator for Assistant {}
+
+impl Hinter for Assistant {
+    type Hint = Shown;
+
+    fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<Shown> {
+        if !self.hints || pos < line.len() {
+            return None;
+        }
+        let text = hint(line.as_bytes()).filter(|text| !text.is_empty())?;
+        let gap = if line.ends_with(char::is_whitespace) { "" } else { " " };
+        Some(Shown(format!("{gap}{text}")))
+    }
+}
+
+impl Highlighter for Assistant {
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(format!("{GREY}{hint}{RESET}"))
+    }
+}
+
+impl Completer for Assistant {
+    type Candidate = String;
+
+    /// The commands that begin like the line; behind `help`, the groups too.
+    fn complete(
+        &self,
+        line: &str,
+        pos: usize,
+        _: &Context<'_>,
+    ) -> Result<(usize, Vec<String>), ReadlineError> {
+        let typed = &line[..pos];
+        let (start, names) = completion_of(typed, &self.commands, &self.topics);
+        let wanted = typed[start..].as_bytes();
+        let fits = |name: &&String| {
+            name.as_bytes()
+                .get(..wanted.len())
+                .is_some_and(|begin| begin.eq_ignore_ascii_case(wanted))
+        };
+        Ok((start, names.iter().filter(fits).cloned().collect()))
+    }
+}
+
+/// Where in the line the name to complete begins, and which names there are.
+fn completion_of<'a>(
+    typed: &str,
+    commands: &'a [String],
+    topics: &'a [String],
+) -> (usize, &'a [String]) {
+    match typed.get(..5) {
+        Some(word) if word.eq_ignore_ascii_case("help ") => {
+            let topic = typed[5..].trim_start();
+            (typed.len() - topic.len(), topics)
+        }
+        _ => (0, commands),
+    }
+}
+
+/// Stars instead of what is typed.
+struct Mask;
+
+impl Helper for Mask {}
+
+impl Validator for Mask {}
+
+impl Hinter for Mask {
+    type Hint = String;
+}
+
+impl Completer for Mask {
+    type Candidate = String;
+}
+
+impl Highlighter for Mask {
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        Cow::Owned("*".repeat(line.chars().count()))
+    }
+
+    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
+        true
+    }
+}

@@ -1,0 +1,293 @@
+//! The prompt.
+//!
+//! It outlives the connection: a command that finds none connects anew. While the session is subscribed, messages are
+//! shown as they come, until a key is pressed.
+
+use std::io::{IsTerminal, stdin};
+use std::num::IntErrorKind;
+use std::time::{Duration, Instant};
+
+use conn::blocking::Failure;
+use conn::resp::Value;
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+
+use crate::args::Options;
+use crate::editor::{Editor, has_colours};
+use crate::format::Output;
+use crate::history::is_sensitive;
+use crate::interrupt::Interrupts;
+use crate::issue::issue;
+use crate::out::{Exit, fail, print};
+use crate::preferences::Preferences;
+use crate::session::Session;
+use crate::wait::{Event, for_reply_or_key};
+use crate::words::split;
+
+const READING: &str = "Reading messages... (press Ctrl-C to quit or any key to type command)\r";
+const ERASE_LINE: &str = "\x1b[K";
+/// A command that takes longer is told how long it took.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// What a line was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Line,
+    End,
+}
+
+struct Repl<'a> {
+    session: &'a mut Session,
+    options: &'a Options,
+    editor: Editor,
+    preferences: Preferences,
+}
+
+/// Reads commands and runs them until the input ends.
+///
+/// # Errors
+/// The terminal cannot be used, or the connection was lost where nothing goes on without it; it was said.
+pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
+    session.interactive = true;
+    // Without it Ctrl-C ends the program, and nothing else is lost.
+    session.interrupts = Interrupts::watch().ok();
+    let preferences = if stdin().is_terminal() {
+        Preferences::load()
+    } else {
+        Preferences { hints: false }
+    };
+    let mut editor = match Editor::new() {
+        Ok(editor) => editor,
+        Err(error) => return fail(format!("The terminal cannot be used: {error}")),
+    };
+    editor.show_hints(preferences.hints);
+    // Whatever is wrong was said; the next command tries again.
+    let _ = session.connect();
+    let mut repl = Repl {
+        session,
+        options,
+        editor,
+        preferences,
+    };
+    loop {
+        let prompt = prompt(repl.session);
+        let next = match repl.editor.line(&prompt) {
+            Some(line) => repl.line(&line),
+            // At the end of a subscription there is a plain prompt, if it is a terminal that the end came from.
+            None if repl.session.subscribed && repl.session.connect().is_ok() => Next::Line,
+            None => Next::End,
+        };
+        if next == Next::End {
+            return Ok(());
+        }
+        if repl.session.subscribed {
+            repl.show_messages()?;
+        }
+    }
+}
+
+impl Repl<'_> {
+    fn line(&mut self, line: &[u8]) -> Next {
+        let Some(words) = split(line) else {
+            print("Invalid argument(s)\n");
+            self.editor.remember(line);
+            return Next::Line;
+        };
+        let Some(first) = words.first() else {
+            return Next::Line;
+        };
+        let (repeat, command) = match repetition(first) {
+            Repetition::Times(times) if words.len() > 1 => (times, &words[1..]),
+            Repetition::Impossible if words.len() > 1 => {
+                print("Invalid redis-cli repeat command option value.\n");
+                return Next::Line;
+            }
+            _ => (1, &words[..]),
+        };
+        if !is_sensitive(command) {
+            self.editor.remember(line);
+        }
+        match (first.to_ascii_lowercase().as_slice(), words.len()) {
+            (b"quit" | b"exit", _) => return Next::End,
+            ([b':', ..], _) => {
+                if let Err(complaint) = self.preferences.set(&words) {
+                    print(format!("{complaint}\n"));
+                }
+                self.editor.show_hints(self.preferences.hints);
+            }
+            (b"restart", _) => print("Use 'restart' only in Lua debugging mode.\n"),
+            (b"connect", 3) => self.connect_to(&words[1], &words[2]),
+            (b"clear", 1) => self.editor.clear_screen(),
+            _ => self.issue(command, repeat),
+        }
+        Next::Line
+    }
+
+    fn issue(&mut self, command: &[Vec<u8>], repeat: i64) {
+        let begun = Instant::now();
+        // What went wrong was said, and the prompt shows whether there is a connection.
+        let _ = issue(self.session, command, repeat, self.options.interval);
+        let took = begun.elapsed();
+        if took >= SLOW && self.session.format.output == Output::Standard {
+            print(format!("({:.2}s)\n", took.as_secs_f64()));
+        }
+    }
+
+    fn connect_to(&mut self, host: &[u8], port: &[u8]) {
+        let port = std::str::from_utf8(port).ok().and_then(|port| port.parse().ok());
+        let Some(port) = port else {
+            print("Invalid server port.\n");
+            return;
+        };
+        let endpoint = &mut self.session.endpoint;
+        endpoint.host = String::from_utf8_lossy(host).into_owned();
+        endpoint.port = port;
+        endpoint.socket = None;
+        // As at the start.
+        let _ = self.session.connect();
+    }
+
+    /// Shows messages until a key is pressed or the subscription ends.
+    fn show_messages(&mut self) -> Result<(), Exit> {
+        let _quiet = QuietKeys::begin();
+        if let Some(interrupts) = &self.session.interrupts {
+            interrupts.catch(true);
+        }
+        let shown = self.show_messages_until_key();
+        if let Some(interrupts) = &self.session.interrupts {
+            interrupts.catch(false);
+        }
+        shown.or_else(|failure| fail(self.session.describe(&failure)))
+    }
+
+    fn show_messages_until_key(&mut self) -> Result<(), Failure> {
+        let tells = self.options.to_terminal && self.session.format.output != Output::Raw;
+        while self.session.subscribed {
+            while let Some(message) = self.session.buffered()? {
+                self.show(&message);
+            }
+            if tells && has_colours() {
+                print(format!("\x1b[1;90m{READING}\x1b[0m"));
+            } else if tells {
+                print(READING);
+            }
+            let event = if self.editor.has_line() {
+                Event::Key
+            } else {
+                for_reply_or_key(self.session)?
+            };
+            if tells {
+                print(ERASE_LINE);
+            }
+            match event {
+                Event::Server => {
+                    let message = self.session.receive()?;
+                    self.show(&message);
+                }
+                Event::Key => return Ok(()),
+                Event::Interrupt => {
+                    self.session.subscribed = false;
+                    return self.session.connect().map_err(|_| Failure::Closed);
+                }
+                Event::Nothing => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&self, message: &Value) {
+        print(self.session.format.reply(message, false));
+    }
+}
+
+/// `127.0.0.1:6379[2](TX)> `
+fn prompt(session: &Session) -> String {
+    if !session.is_connected() {
+        return "not connected> ".to_owned();
+    }
+    let endpoint = &session.endpoint;
+    let mut prompt = match &endpoint.socket {
+        Some(path) => format!("redis {}", path.display()),
+        None if endpoint.host.contains(':') => format!("[{}]:{}", endpoint.host, endpoint.port),
+        None => format!("{}:{}", endpoint.host, endpoint.port),
+    };
+    if session.db != 0 {
+        prompt.push_str(&format!("[{}]", session.db));
+    }
+    if session.transaction.is_some() {
+        prompt.push_str("(TX)");
+    }
+    if session.subscribed {
+        prompt.push_str("(subscribed mode)");
+    }
+    prompt.push_str("> ");
+    prompt
+}
+
+/// How often the rest of a line is to run, as its first word says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repetition {
+    /// It is no number.
+    Once,
+    /// It is, and a good one.
+    Times(i64),
+    /// It is, but not one of repetitions.
+    Impossible,
+}
+
+fn repetition(word: &[u8]) -> Repetition {
+    match std::str::from_utf8(word).map(str::parse::<i64>) {
+        Ok(Ok(times)) if times > 0 => Repetition::Times(times),
+        Ok(Ok(_)) => Repetition::Impossible,
+        Ok(Err(error))
+            if matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow) =>
+        {
+            Repetition::Impossible
+        }
+        _ => Repetition::Once,
+    }
+}
+
+/// A terminal on which a key counts as soon as it is pressed, and is not shown. It ends with the value.
+struct QuietKeys(Termios);
+
+impl QuietKeys {
+    fn begin() -> Option<Self> {
+        if !stdin().is_terminal() {
+            return None;
+        }
+        let before = tcgetattr(stdin()).ok()?;
+        let mut quiet = before.clone();
+        quiet.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON);
+        tcsetattr(stdin(), SetArg::TCSANOW, &quiet).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for QuietKeys {
+    fn drop(&mut self) {
+        // Nothing else is left to try.
+        let _ = tcsetattr(stdin(), SetArg::TCSANOW, &self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Repetition, repetition};
+
+    #[test]
+    fn a_number_repeats() {
+        let table = [
+            ("3", Repetition::Times(3)),
+            ("+3", Repetition::Times(3)),
+            ("0", Repetition::Impossible),
+            ("-1", Repetition::Impossible),
+            ("99999999999999999999", Repetition::Impossible),
+            ("3x", Repetition::Once),
+            ("get", Repetition::Once),
+            ("", Repetition::Once),
+        ];
+        for (word, expected) in table {
+            assert_eq!(repetition(word.as_bytes()), expected, "{word}");
+        }
+    }
+}
