@@ -54,7 +54,9 @@ fn verification(detail: &str, asked: &Asked<'_>) -> String {
         "certificate has expired" | "certificate is not yet valid" => {
             "renew the server's certificate, check the clock, or use --insecure to skip verification"
         }
-        _ => "use --cacert or --cacertdir with the CA that signed it, or --insecure to skip verification",
+        _ => {
+            "use --cacert or --cacertdir with the CA that signed it, or --insecure to skip verification"
+        }
     };
     format!("certificate verify failed: {detail}; {advice}")
 }
@@ -83,7 +85,10 @@ mod tests {
                 "certificate verify failed: self-signed certificate in certificate chain (CN=CA)",
                 "certificate verify failed: self-signed certificate in certificate chain (CN=CA); use --cacert",
             ),
-            ("wrong version number", "wrong version number: the server does not speak TLS"),
+            (
+                "wrong version number",
+                "wrong version number: the server does not speak TLS",
+            ),
             (
                 "tlsv13 alert certificate required",
                 "tlsv13 alert certificate required: the server wants a client certificate; use --cert",

@@ -26,20 +26,43 @@ use crate::words::unquote;
 pub const VERSION: &str = concat!("redis-cli ", env!("CARGO_PKG_VERSION"));
 
 const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
-const PASSWORD_WARNING: &str =
-    "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
+const PASSWORD_WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
 
 /// Options that need a part of Redis that is not there yet, and how many words belong to each.
 const REFUSED: [(&str, &str); 9] = [
-    ("cluster", "--cluster: the cluster manager is not available yet."),
-    ("rdb", "--rdb: transferring an RDB file is not available yet."),
-    ("functions_rdb", "--functions-rdb: transferring an RDB file is not available yet."),
-    ("replica", "--replica: showing the replication stream is not available yet."),
-    ("slave", "--slave: showing the replication stream is not available yet."),
+    (
+        "cluster",
+        "--cluster: the cluster manager is not available yet.",
+    ),
+    (
+        "rdb",
+        "--rdb: transferring an RDB file is not available yet.",
+    ),
+    (
+        "functions_rdb",
+        "--functions-rdb: transferring an RDB file is not available yet.",
+    ),
+    (
+        "replica",
+        "--replica: showing the replication stream is not available yet.",
+    ),
+    (
+        "slave",
+        "--slave: showing the replication stream is not available yet.",
+    ),
     ("ldb", "--ldb: the Lua debugger is not available."),
-    ("ldb_sync_mode", "--ldb-sync-mode: the Lua debugger is not available."),
-    ("cluster_replicas", "--cluster-replicas: the cluster manager is not available yet."),
-    ("cluster_yes", "--cluster-yes: the cluster manager is not available yet."),
+    (
+        "ldb_sync_mode",
+        "--ldb-sync-mode: the Lua debugger is not available.",
+    ),
+    (
+        "cluster_replicas",
+        "--cluster-replicas: the cluster manager is not available yet.",
+    ),
+    (
+        "cluster_yes",
+        "--cluster-yes: the cluster manager is not available yet.",
+    ),
 ];
 
 /// Talk to a Redis server: one command, or a prompt when none is given.
@@ -402,7 +425,11 @@ pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
     {
         return fail(sentence);
     }
-    if let Some(word) = args.command.first().filter(|word| word.as_bytes().starts_with(b"-")) {
+    if let Some(word) = args
+        .command
+        .first()
+        .filter(|word| word.as_bytes().starts_with(b"-"))
+    {
         return unrecognized(&word.to_string_lossy());
     }
     let options = options(args, &matches, to_terminal).or_else(fail)?;
@@ -479,7 +506,7 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
     // Of an option and the part of a URL that says the same, the later one counts.
     let overrides = |id: &str| last_index(matches, id) > last_index(matches, "uri");
     let uses_tls = args.tls || url.tls;
-    let tls = uses_tls.then(|| Tls {
+    let tls = uses_tls.then_some(Tls {
         config: ClientTlsConfig {
             cacert: args.cacert,
             cacertdir: args.cacertdir,
@@ -499,7 +526,8 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
         complain(PASSWORD_WARNING);
     }
     let endpoint = Endpoint {
-        host: pick(overrides("host"), args.host, url.host).unwrap_or_else(|| "127.0.0.1".to_owned()),
+        host: pick(overrides("host"), args.host, url.host)
+            .unwrap_or_else(|| "127.0.0.1".to_owned()),
         port: pick(overrides("port"), args.port, url.port).unwrap_or(6379),
         socket: args.socket,
     };
@@ -633,7 +661,12 @@ mod tests {
     fn options(line: &str) -> Result<Options, Exit> {
         let words = line.split(' ').filter(|word| !word.is_empty());
         let words = words.map(|word| if word == "''" { "" } else { word });
-        parse(std::iter::once("redis-cli").chain(words).map(Into::into).collect())
+        parse(
+            std::iter::once("redis-cli")
+                .chain(words)
+                .map(Into::into)
+                .collect(),
+        )
     }
 
     fn good(line: &str) -> Options {
@@ -675,7 +708,11 @@ mod tests {
         ];
         for (line, host, port) in table {
             let endpoint = good(line).endpoint;
-            assert_eq!((endpoint.host.as_str(), endpoint.port), (host, port), "{line}");
+            assert_eq!(
+                (endpoint.host.as_str(), endpoint.port),
+                (host, port),
+                "{line}"
+            );
         }
         assert_eq!(good("--csv --raw").format.output, Output::Raw);
         assert_eq!(good("--raw --csv").format.output, Output::Csv);
@@ -692,11 +729,20 @@ mod tests {
         assert_eq!(good("-X t SET k t").stdin, Stdin::Tag(b"t".to_vec()));
         assert_eq!(good("-i 0.1").interval, Duration::from_millis(100));
         assert_eq!(good("-D ''").format.reply_delimiter, b"");
-        assert_eq!(good("--pipe").mode, Mode::Pipe(Some(Duration::from_secs(30))));
+        assert_eq!(
+            good("--pipe").mode,
+            Mode::Pipe(Some(Duration::from_secs(30)))
+        );
         assert_eq!(good("--pipe --pipe-timeout 0").mode, Mode::Pipe(None));
-        assert_eq!(good("--latency-history").mode, Mode::Latency { history: true });
+        assert_eq!(
+            good("--latency-history").mode,
+            Mode::Latency { history: true }
+        );
         assert_eq!(good("--memkeys-samples 5").mode, Mode::MemKeys(Some(5)));
-        assert_eq!(good("--quoted-pattern \"*:\\x32\"").pattern, Some(b"*:2".to_vec()));
+        assert_eq!(
+            good("--quoted-pattern \"*:\\x32\"").pattern,
+            Some(b"*:2".to_vec())
+        );
         let tls = good("--tls --sni db --insecure").tls.expect("TLS");
         assert_eq!(tls.sni.as_deref(), Some("db"));
         assert!(tls.config.insecure);

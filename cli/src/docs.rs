@@ -52,7 +52,9 @@ mod tests {
     #[test]
     fn names_are_found() {
         let words = |line: &str| -> Vec<Vec<u8>> {
-            line.split_whitespace().map(|word| word.as_bytes().to_vec()).collect()
+            line.split_whitespace()
+                .map(|word| word.as_bytes().to_vec())
+                .collect()
         };
         let table = [
             ("get key", Some(("get", 1))),

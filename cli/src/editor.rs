@@ -170,11 +170,9 @@ pub fn ask_password(prompt: &str) -> Option<Vec<u8>> {
     if !stdin().is_terminal() {
         return Pipe::default().line();
     }
-    let mut editor = rustyline::Editor::<Mask, MemHistory>::with_history(
-        Config::default(),
-        MemHistory::new(),
-    )
-    .ok()?;
+    let mut editor =
+        rustyline::Editor::<Mask, MemHistory>::with_history(Config::default(), MemHistory::new())
+            .ok()?;
     editor.set_helper(Some(Mask));
     editor.set_color_mode(ColorMode::Forced);
     editor.readline(prompt).ok().map(String::into_bytes)
@@ -229,7 +227,11 @@ impl Hinter for Assistant {
             return None;
         }
         let text = hint(line.as_bytes()).filter(|text| !text.is_empty())?;
-        let gap = if line.ends_with(char::is_whitespace) { "" } else { " " };
+        let gap = if line.ends_with(char::is_whitespace) {
+            ""
+        } else {
+            " "
+        };
         Some(Shown(format!("{gap}{text}")))
     }
 }
@@ -252,7 +254,7 @@ impl Completer for Assistant {
     ) -> Result<(usize, Vec<String>), ReadlineError> {
         let typed = &line[..pos];
         let (start, names) = completion_of(typed, &self.commands, &self.topics);
-        let wanted = typed[start..].as_bytes();
+        let wanted = &typed.as_bytes()[start..];
         let fits = |name: &&String| {
             name.as_bytes()
                 .get(..wanted.len())

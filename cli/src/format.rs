@@ -196,11 +196,13 @@ fn numbered_pairs(out: &mut Vec<u8>, pairs: &[(Value, Value)], prefix: &str) {
 
 fn is_multiline(value: &Value) -> bool {
     match value {
-        Value::Array(values) | Value::Set(values) | Value::Push(values) => match values.as_slice() {
-            [] => false,
-            [only] => is_multiline(only),
-            _ => true,
-        },
+        Value::Array(values) | Value::Set(values) | Value::Push(values) => {
+            match values.as_slice() {
+                [] => false,
+                [only] => is_multiline(only),
+                _ => true,
+            }
+        }
         Value::Map(pairs) => match pairs.as_slice() {
             [] => false,
             [(_, value)] => is_multiline(value),
@@ -294,7 +296,11 @@ fn json_string(out: &mut Vec<u8>, text: &[u8], form: Output) {
         let mut quoted = Vec::new();
         quote(&mut quoted, text);
         for byte in quoted {
-            out.extend_from_slice(if byte == b'\\' { b"\\\\" } else { std::slice::from_ref(&byte) });
+            out.extend_from_slice(if byte == b'\\' {
+                b"\\\\"
+            } else {
+                std::slice::from_ref(&byte)
+            });
         }
         return;
     }
@@ -386,13 +392,7 @@ mod tests {
                 "\"k\",1,7,\"x\",\"y\"\n",
                 "{\"k\":1,\"7\":[\"x\",\"y\"]}\n",
             ),
-            (
-                "|1 +ttl :3 +v ",
-                "v\n",
-                "v\n",
-                "\"v\"\n",
-                "\"v\"\n",
-            ),
+            ("|1 +ttl :3 +v ", "v\n", "v\n", "\"v\"\n", "\"v\"\n"),
         ];
         for (input, standard, raw, csv, json) in table {
             let value = decode(input);

@@ -39,7 +39,13 @@ fn general() -> String {
 fn of_group(group: &[u8]) -> String {
     let mut text = String::new();
     for entry in entries() {
-        if entry.spec.group.name().as_bytes().eq_ignore_ascii_case(group) {
+        if entry
+            .spec
+            .group
+            .name()
+            .as_bytes()
+            .eq_ignore_ascii_case(group)
+        {
             text.push_str(&paragraph(&entry.name, entry.spec));
         }
     }
@@ -81,7 +87,10 @@ mod tests {
     use super::help;
 
     fn of(line: &str) -> String {
-        let words: Vec<Vec<u8>> = line.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
+        let words: Vec<Vec<u8>> = line
+            .split_whitespace()
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
         help(&words)
     }
 
@@ -89,8 +98,13 @@ mod tests {
     fn topics_are_found_in_any_case() {
         assert!(of("").starts_with("redis-cli 7.2.6\n"));
         let get = of("Get");
-        assert!(get.starts_with("\r\n  \x1b[1mGET\x1b[0m \x1b[90mkey\x1b[0m\r\n  \x1b[33msummary:\x1b[0m "));
-        assert!(get.ends_with("  \x1b[33mgroup:\x1b[0m string\r\n\r\n"), "{get}");
+        assert!(get.starts_with(
+            "\r\n  \x1b[1mGET\x1b[0m \x1b[90mkey\x1b[0m\r\n  \x1b[33msummary:\x1b[0m "
+        ));
+        assert!(
+            get.ends_with("  \x1b[33mgroup:\x1b[0m string\r\n\r\n"),
+            "{get}"
+        );
         let config = of("config");
         assert!(config.contains("CONFIG GET") && config.contains("CONFIG REWRITE"));
         assert!(!of("config get").contains("CONFIG SET"));

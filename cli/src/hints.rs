@@ -45,12 +45,17 @@ pub fn test_file(path: &Path, verbose: bool) -> Result<(), Exit> {
                 let input = String::from_utf8_lossy(input);
                 return fail(format!("Missing expected hint for input '{input}'"));
             }
-            [input, expected, ..] => (input.clone(), String::from_utf8_lossy(expected).into_owned()),
+            [input, expected, ..] => (
+                input.clone(),
+                String::from_utf8_lossy(expected).into_owned(),
+            ),
         };
         let hint = hint(&input).unwrap_or_default();
         let input = String::from_utf8_lossy(&input);
         if verbose {
-            print(format!("Input: '{input}', Expected: '{expected}', Hint: '{hint}'\n"));
+            print(format!(
+                "Input: '{input}', Expected: '{expected}', Hint: '{hint}'\n"
+            ));
         }
         total += 1;
         if hint.trim_end() == expected {
@@ -61,9 +66,17 @@ pub fn test_file(path: &Path, verbose: bool) -> Result<(), Exit> {
             ));
         }
     }
-    let verdict = if passed == total { "SUCCESS" } else { "FAILURE" };
+    let verdict = if passed == total {
+        "SUCCESS"
+    } else {
+        "FAILURE"
+    };
     print(format!("{verdict}: {passed}/{total} passed\n"));
-    if passed == total { Ok(()) } else { Err(Exit(1)) }
+    if passed == total {
+        Ok(())
+    } else {
+        Err(Exit(1))
+    }
 }
 
 #[cfg(test)]

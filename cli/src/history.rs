@@ -126,7 +126,10 @@ mod tests {
             ("", false),
         ];
         for (line, expected) in table {
-            let argv: Vec<Vec<u8>> = line.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
+            let argv: Vec<Vec<u8>> = line
+                .split_whitespace()
+                .map(|word| word.as_bytes().to_vec())
+                .collect();
             assert_eq!(is_sensitive(&argv), expected, "{line}");
         }
     }

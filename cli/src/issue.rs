@@ -145,7 +145,10 @@ fn answer(session: &mut Session, argv: &[Vec<u8>]) -> Result<Option<Value>, Endi
     let verbatim = is_verbatim(argv);
     let name = argv[0].to_ascii_lowercase();
     let subscribes = matches!(&name[..], b"subscribe" | b"psubscribe" | b"ssubscribe");
-    let unsubscribes = matches!(&name[..], b"unsubscribe" | b"punsubscribe" | b"sunsubscribe");
+    let unsubscribes = matches!(
+        &name[..],
+        b"unsubscribe" | b"punsubscribe" | b"sunsubscribe"
+    );
     let mut confirmations = 0;
     if subscribes || unsubscribes {
         confirmations = (argv.len() - 1).max(1);
@@ -157,7 +160,8 @@ fn answer(session: &mut Session, argv: &[Vec<u8>]) -> Result<Option<Value>, Endi
         };
         let Some(kind) = message_kind(&reply, session.speaks_resp3) else {
             // Other messages are no reply while some may come.
-            let is_message = matches!(reply, Value::Push(_)) && (session.subscribed || confirmations > 0);
+            let is_message =
+                matches!(reply, Value::Push(_)) && (session.subscribed || confirmations > 0);
             if is_message {
                 continue;
             }
@@ -251,7 +255,11 @@ fn message_kind(reply: &Value, resp3: bool) -> Option<&[u8]> {
         _ => return None,
     };
     match parts.as_slice() {
-        [Value::Bulk(kind), _, _, ..] if kind.ends_with(b"message") || kind.ends_with(b"subscribe") => Some(kind),
+        [Value::Bulk(kind), _, _, ..]
+            if kind.ends_with(b"message") || kind.ends_with(b"subscribe") =>
+        {
+            Some(kind)
+        }
         _ => None,
     }
 }
@@ -305,19 +313,27 @@ fn is(word: &[u8], name: &str) -> bool {
 
 /// Whether the reply of a command is a text made for people, to be printed as it is.
 fn is_verbatim(argv: &[Vec<u8>]) -> bool {
-    let words: Vec<Vec<u8>> = argv.iter().take(2).map(|word| word.to_ascii_lowercase()).collect();
+    let words: Vec<Vec<u8>> = argv
+        .iter()
+        .take(2)
+        .map(|word| word.to_ascii_lowercase())
+        .collect();
     let second = words.get(1).map_or(&b""[..], Vec::as_slice);
-    match (&words[0][..], second, argv.len()) {
-        (b"info" | b"lolwut", _, _) => true,
-        (b"debug", b"htstats" | b"htstats-key" | b"client-eviction", _) => true,
-        (b"memory", b"malloc-stats" | b"doctor", _) => true,
-        (b"cluster", b"nodes" | b"info", 2) => true,
-        (b"client", b"list" | b"info", _) => true,
-        (b"latency", b"graph", 3) => true,
-        (b"latency", b"doctor", 2) => true,
-        (b"proxy", b"info", _) => true,
-        _ => false,
-    }
+    matches!(
+        (&words[0][..], second, argv.len()),
+        (b"info" | b"lolwut", _, _)
+            | (
+                b"debug",
+                b"htstats" | b"htstats-key" | b"client-eviction",
+                _
+            )
+            | (b"memory", b"malloc-stats" | b"doctor", _)
+            | (b"cluster", b"nodes" | b"info", 2)
+            | (b"client", b"list" | b"info", _)
+            | (b"latency", b"graph", 3)
+            | (b"latency", b"doctor", 2)
+            | (b"proxy", b"info", _)
+    )
 }
 
 #[cfg(test)]
@@ -329,10 +345,18 @@ mod tests {
     fn redirections_are_read_and_nonsense_is_not() {
         let to = |slot, host: &str, port, asking| {
             let host = (!host.is_empty()).then(|| host.to_owned());
-            Some(Redirection { slot, host, port, asking })
+            Some(Redirection {
+                slot,
+                host,
+                port,
+                asking,
+            })
         };
         let table = [
-            ("MOVED 3999 127.0.0.1:6381", to(3999, "127.0.0.1", 6381, false)),
+            (
+                "MOVED 3999 127.0.0.1:6381",
+                to(3999, "127.0.0.1", 6381, false),
+            ),
             ("ASK 1 h:7", to(1, "h", 7, true)),
             ("MOVED 3999 :6381", to(3999, "", 6381, false)),
             ("MOVED 1 ::1:6379", to(1, "::1", 6379, false)),
@@ -363,14 +387,23 @@ mod tests {
             ("get info", false),
         ];
         for (line, expected) in table {
-            let argv: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+            let argv: Vec<Vec<u8>> = line
+                .split(' ')
+                .map(|word| word.as_bytes().to_vec())
+                .collect();
             assert_eq!(is_verbatim(&argv), expected, "{line}");
         }
     }
 
     #[test]
     fn messages_are_told_from_replies() {
-        let of = |kind: &str| vec![Value::Bulk(kind.as_bytes().to_vec()), Value::Null, Value::Int(1)];
+        let of = |kind: &str| {
+            vec![
+                Value::Bulk(kind.as_bytes().to_vec()),
+                Value::Null,
+                Value::Int(1),
+            ]
+        };
         assert!(message_kind(&Value::Array(of("pmessage")), false).is_some());
         assert!(message_kind(&Value::Push(of("subscribe")), true).is_some());
         assert!(message_kind(&Value::Array(of("subscribe")), true).is_none());

@@ -50,13 +50,23 @@ pub fn eval(session: &mut Session, options: &Options, path: &Path) -> Result<(),
     session.connect_or_exit()?;
     let script = match fs::read(path) {
         Ok(script) => script,
-        Err(error) => return fail(format!("Can't open file '{}': {}", path.display(), reason(&error))),
+        Err(error) => {
+            return fail(format!(
+                "Can't open file '{}': {}",
+                path.display(),
+                reason(&error)
+            ));
+        }
     };
     let comma = options.command.iter().position(|word| word == b",");
     let keys = comma.unwrap_or(options.command.len());
     let mut argv = vec![b"EVAL".to_vec(), script, keys.to_string().into_bytes()];
     let words = options.command.iter().enumerate();
-    argv.extend(words.filter(|&(at, _)| Some(at) != comma).map(|(_, word)| word.clone()));
+    argv.extend(
+        words
+            .filter(|&(at, _)| Some(at) != comma)
+            .map(|(_, word)| word.clone()),
+    );
     issue(session, &argv, options.repeat, options.interval)
 }
 
@@ -74,5 +84,8 @@ fn read_stdin() -> Result<Vec<u8>, Exit> {
 /// The system's words without the number that std appends.
 pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
-    text.split(" (os error ").next().unwrap_or_default().to_owned()
+    text.split(" (os error ")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }

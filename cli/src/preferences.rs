@@ -79,14 +79,33 @@ mod tests {
             (":SET NoHints", Ok(()), false),
             (":set hints", Ok(()), true),
             ("", Ok(()), true),
-            (":set colour", Err("unknown redis-cli preference 'colour'"), true),
-            (":set", Err("unknown redis-cli internal command ':set'"), true),
-            (":unset hints", Err("unknown redis-cli internal command ':unset'"), true),
+            (
+                ":set colour",
+                Err("unknown redis-cli preference 'colour'"),
+                true,
+            ),
+            (
+                ":set",
+                Err("unknown redis-cli internal command ':set'"),
+                true,
+            ),
+            (
+                ":unset hints",
+                Err("unknown redis-cli internal command ':unset'"),
+                true,
+            ),
         ];
         for (line, expected, hints) in table {
             let mut preferences = Preferences { hints: true };
-            let words: Vec<Vec<u8>> = line.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
-            assert_eq!(preferences.set(&words), expected.map_err(str::to_owned), "{line}");
+            let words: Vec<Vec<u8>> = line
+                .split_whitespace()
+                .map(|word| word.as_bytes().to_vec())
+                .collect();
+            assert_eq!(
+                preferences.set(&words),
+                expected.map_err(str::to_owned),
+                "{line}"
+            );
             assert_eq!(preferences.hints, hints, "{line}");
         }
     }

@@ -133,7 +133,9 @@ impl Repl<'_> {
     }
 
     fn connect_to(&mut self, host: &[u8], port: &[u8]) {
-        let port = std::str::from_utf8(port).ok().and_then(|port| port.parse().ok());
+        let port = std::str::from_utf8(port)
+            .ok()
+            .and_then(|port| port.parse().ok());
         let Some(port) = port else {
             print("Invalid server port.\n");
             return;
@@ -239,7 +241,10 @@ fn repetition(word: &[u8]) -> Repetition {
         Ok(Ok(times)) if times > 0 => Repetition::Times(times),
         Ok(Ok(_)) => Repetition::Impossible,
         Ok(Err(error))
-            if matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow) =>
+            if matches!(
+                error.kind(),
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow
+            ) =>
         {
             Repetition::Impossible
         }
@@ -257,7 +262,9 @@ impl QuietKeys {
         }
         let before = tcgetattr(stdin()).ok()?;
         let mut quiet = before.clone();
-        quiet.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON);
+        quiet
+            .local_flags
+            .remove(LocalFlags::ECHO | LocalFlags::ICANON);
         tcsetattr(stdin(), SetArg::TCSANOW, &quiet).ok()?;
         Some(Self(before))
     }

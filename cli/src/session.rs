@@ -115,7 +115,9 @@ impl Session {
                     insecure: tls.config.insecure,
                     has_cert: tls.config.cert.is_some(),
                 }),
-                Err(error) => return fail(format!("Could not negotiate a TLS connection: {error}")),
+                Err(error) => {
+                    return fail(format!("Could not negotiate a TLS connection: {error}"));
+                }
             },
             None => None,
         };

@@ -106,7 +106,11 @@ pub fn run(session: &mut Session, options: &Options, measure: Measure) -> Result
 
 impl Survey {
     /// The kinds of these keys by their position; `None` for those that have vanished.
-    fn types(&mut self, session: &mut Session, keys: &[Vec<u8>]) -> Result<Vec<Option<usize>>, Exit> {
+    fn types(
+        &mut self,
+        session: &mut Session,
+        keys: &[Vec<u8>],
+    ) -> Result<Vec<Option<usize>>, Exit> {
         let commands = keys.iter().map(|key| vec![b"TYPE".to_vec(), key.clone()]);
         let replies = pipeline(session, &commands.collect::<Vec<_>>(), "type")?;
         let mut types = Vec::with_capacity(keys.len());
@@ -119,7 +123,12 @@ impl Survey {
                 Value::Error(text) => {
                     return fail([b"TYPE returned an error: ", text.as_slice()].concat());
                 }
-                _ => return fail(format!("Invalid reply type for TYPE on key '{}'!", quoted(key))),
+                _ => {
+                    return fail(format!(
+                        "Invalid reply type for TYPE on key '{}'!",
+                        quoted(key)
+                    ));
+                }
             }
         }
         Ok(types)
@@ -157,10 +166,21 @@ impl Survey {
             match reply {
                 Value::Int(size) => sizes[at] = u64::try_from(size).unwrap_or(0),
                 _ => {
-                    let words = if self.measure == Measure::Elements { 1 } else { 2 };
+                    let words = if self.measure == Measure::Elements {
+                        1
+                    } else {
+                        2
+                    };
                     let command = command[..words].join(&b' ');
                     complain(
-                        [b"Warning:  ", &command[..], b" on '", &keys[at], b"' failed (may have changed type)"].concat(),
+                        [
+                            b"Warning:  ",
+                            &command[..],
+                            b" on '",
+                            &keys[at],
+                            b"' failed (may have changed type)",
+                        ]
+                        .concat(),
                     );
                 }
             }
@@ -195,7 +215,10 @@ impl Survey {
             kind.biggest = Some((name, size));
         }
         if self.sampled.is_multiple_of(1_000_000) {
-            print(format!("[{progress:05.2}%] Sampled {} keys so far\n", self.sampled));
+            print(format!(
+                "[{progress:05.2}%] Sampled {} keys so far\n",
+                self.sampled
+            ));
         }
     }
 
@@ -216,7 +239,10 @@ impl Survey {
         for kind in &self.kinds {
             if let Some((key, size)) = &kind.biggest {
                 let unit = self.unit(kind);
-                text.push_str(&format!("Biggest {:>6} found '{key}' has {size} {unit}\n", kind.name));
+                text.push_str(&format!(
+                    "Biggest {:>6} found '{key}' has {size} {unit}\n",
+                    kind.name
+                ));
             }
         }
         text.push('\n');
@@ -244,7 +270,11 @@ fn average(total: u64, count: u64) -> f64 {
 }
 
 /// Sends all commands at once and waits for as many replies.
-fn pipeline(session: &mut Session, commands: &[Vec<Vec<u8>>], what: &str) -> Result<Vec<Value>, Exit> {
+fn pipeline(
+    session: &mut Session,
+    commands: &[Vec<Vec<u8>>],
+    what: &str,
+) -> Result<Vec<Value>, Exit> {
     let mut batch = Vec::new();
     for command in commands {
         conn::resp::encode(&mut batch, command);

@@ -52,7 +52,9 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
         for (key, counter) in keys.iter().zip(counters) {
             sampled += 1;
             if sampled.is_multiple_of(1_000_000) {
-                print(format!("[{progress:05.2}%] Sampled {sampled} keys so far\n"));
+                print(format!(
+                    "[{progress:05.2}%] Sampled {sampled} keys so far\n"
+                ));
             }
             let key = quoted(key);
             if hottest.admit(counter, &key) {
@@ -69,7 +71,9 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
     }
     print(format!("Sampled {sampled} keys in the keyspace!\n"));
     for (counter, key) in hottest.0.iter().rev() {
-        print(format!("hot key found with counter: {counter}\tkeyname: {key}\n"));
+        print(format!(
+            "hot key found with counter: {counter}\tkeyname: {key}\n"
+        ));
     }
     Ok(())
 }

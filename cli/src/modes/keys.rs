@@ -79,7 +79,10 @@ impl Walk {
     }
 }
 
-fn take_page(reply: Value) -> Result<(Vec<u8>, Vec<Vec<u8>>), Vec<u8>> {
+/// The cursor to go on from, and the keys of one reply to SCAN; or what is wrong with it.
+type Page = Result<(Vec<u8>, Vec<Vec<u8>>), Vec<u8>>;
+
+fn take_page(reply: Value) -> Page {
     let parts = match reply {
         Value::Error(text) => return Err([b"SCAN error: ", text.as_slice()].concat()),
         Value::Array(parts) => parts,

@@ -61,7 +61,9 @@ const COLOURS: [u8; 19] = [
     0, 233, 234, 235, 237, 239, 241, 243, 245, 247, 144, 143, 142, 184, 226, 214, 208, 202, 196,
 ];
 /// The same in grey.
-const GREYS: [u8; 13] = [0, 233, 234, 235, 237, 239, 241, 243, 245, 247, 249, 251, 253];
+const GREYS: [u8; 13] = [
+    0, 233, 234, 235, 237, 239, 241, 243, 245, 247, 249, 251, 253,
+];
 
 /// Milliseconds of the samples so far.
 #[derive(Default)]
@@ -74,7 +76,11 @@ struct Samples {
 
 impl Samples {
     fn add(&mut self, ms: u128) {
-        self.min = if self.count == 0 { ms } else { self.min.min(ms) };
+        self.min = if self.count == 0 {
+            ms
+        } else {
+            self.min.min(ms)
+        };
         self.max = self.max.max(ms);
         self.total += ms;
         self.count += 1;
@@ -92,7 +98,9 @@ impl Samples {
             Output::Csv => format!("{min},{max},{average:.2},{count}\n"),
             Output::Raw => format!("{min} {max} {average:.2} {count}\n"),
             Output::Json | Output::QuotedJson => {
-                format!("{{\"min\": {min}, \"max\": {max}, \"avg\": {average:.2}, \"count\": {count}}}\n")
+                format!(
+                    "{{\"min\": {min}, \"max\": {max}, \"avg\": {average:.2}, \"count\": {count}}}\n"
+                )
             }
         }
     }

@@ -56,7 +56,9 @@ pub fn run(session: &mut Session, keys: u64) -> Result<(), Exit> {
 fn write(session: &mut Session, dice: &mut Dice, keys: u64) -> Result<(), Failure> {
     let mut batch = Vec::new();
     for _ in 0..PIPELINE {
-        let value: String = (0..5).map(|_| char::from(b'A' + (dice.roll() % 57) as u8)).collect();
+        let value: String = (0..5)
+            .map(|_| char::from(b'A' + (dice.roll() % 57) as u8))
+            .collect();
         encode(&mut batch, &["SET", &key(dice, keys), &value]);
     }
     session.client()?.send(&batch)?;
@@ -67,7 +69,12 @@ fn write(session: &mut Session, dice: &mut Dice, keys: u64) -> Result<(), Failur
     Ok(())
 }
 
-fn read(session: &mut Session, dice: &mut Dice, keys: u64, tally: &mut Tally) -> Result<(), Failure> {
+fn read(
+    session: &mut Session,
+    dice: &mut Dice,
+    keys: u64,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
     let mut batch = Vec::new();
     for _ in 0..PIPELINE {
         encode(&mut batch, &["GET", &key(dice, keys)]);
@@ -92,7 +99,9 @@ fn pick(fraction: f64, keys: u64) -> u64 {
     let power = ALPHA + 1.0;
     let end = (keys as f64 + 1.0).powf(power);
     let drawn = ((end - 1.0) * fraction + 1.0).powf(1.0 / power);
-    (keys + 1).saturating_sub(drawn as u64).clamp(1, keys.max(1))
+    (keys + 1)
+        .saturating_sub(drawn as u64)
+        .clamp(1, keys.max(1))
 }
 
 #[cfg(test)]

@@ -48,7 +48,10 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
 
 /// The figures of one INFO.
 fn line(info: &str, new_requests: i64) -> String {
-    let requests = format!("{} (+{new_requests})", field(info, "total_commands_processed"));
+    let requests = format!(
+        "{} (+{new_requests})",
+        field(info, "total_commands_processed")
+    );
     format!(
         "{:<11}{:<8} {:<8}{:<8}{requests:<19} {:<12}{}\n",
         keys(info),
@@ -75,8 +78,19 @@ fn field(info: &str, name: &str) -> i64 {
 /// The keys of all databases: `db0:keys=1,expires=0,…`.
 fn keys(info: &str) -> i64 {
     lines(info)
-        .filter(|(field, _)| field.strip_prefix("db").is_some_and(|db| db.parse::<u32>().is_ok()))
-        .filter_map(|(_, value)| value.strip_prefix("keys=")?.split(',').next()?.parse::<i64>().ok())
+        .filter(|(field, _)| {
+            field
+                .strip_prefix("db")
+                .is_some_and(|db| db.parse::<u32>().is_ok())
+        })
+        .filter_map(|(_, value)| {
+            value
+                .strip_prefix("keys=")?
+                .split(',')
+                .next()?
+                .parse::<i64>()
+                .ok()
+        })
         .sum()
 }
 
