@@ -478,30 +478,14 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
     let (output, prefers_three) = output(matches, to_terminal);
     let show_pushes = show_pushes(&args, to_terminal);
     let mode = mode(&args);
-    let resp = match (args.resp2, args.resp3) {
-        (true, true) => return Err("Options -2 and -3 are mutually exclusive.".to_owned()),
-        (_, true) => Resp::Three,
-        (false, _) if prefers_three => Resp::PreferThree,
-        _ => Resp::Two,
-    };
-    let stdin = match (args.last_from_stdin, args.tag_from_stdin) {
-        (true, Some(_)) => return Err("Options -x and -X are mutually exclusive.".to_owned()),
-        (true, None) => Stdin::Last,
-        (false, Some(tag)) => Stdin::Tag(tag.into_vec()),
-        (false, None) => Stdin::Unread,
-    };
+    let resp = resp(&args, prefers_three)?;
+    let stdin = stdin(args.last_from_stdin, args.tag_from_stdin)?;
     if args.socket.is_some() && args.follow {
         return Err("Options -c and -s are mutually exclusive.".to_owned());
     }
     let interval = Duration::try_from_secs_f64(args.interval)
         .map_err(|_| format!("Invalid value '{}' for -i.", args.interval))?;
-    let pattern = match args.quoted_pattern {
-        Some(text) => Some(
-            unquote(text.as_bytes())
-                .ok_or("Invalid quoted string specified for --quoted-pattern.")?,
-        ),
-        None => args.pattern.map(OsString::into_vec),
-    };
+    let pattern = pattern(args.quoted_pattern, args.pattern)?;
     let url = args.uri.as_deref().map_or(Ok(Url::default()), url::parse)?;
     // Of an option and the part of a URL that says the same, the later one counts.
     let overrides = |id: &str| last_index(matches, id) > last_index(matches, "uri");
@@ -559,6 +543,34 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
         verbose: args.verbose,
         command: args.command.into_iter().map(OsString::into_vec).collect(),
     })
+}
+
+fn resp(args: &Args, prefers_three: bool) -> Result<Resp, String> {
+    match (args.resp2, args.resp3) {
+        (true, true) => Err("Options -2 and -3 are mutually exclusive.".to_owned()),
+        (_, true) => Ok(Resp::Three),
+        (false, _) if prefers_three => Ok(Resp::PreferThree),
+        _ => Ok(Resp::Two),
+    }
+}
+
+fn stdin(last: bool, tag: Option<OsString>) -> Result<Stdin, String> {
+    match (last, tag) {
+        (true, Some(_)) => Err("Options -x and -X are mutually exclusive.".to_owned()),
+        (true, None) => Ok(Stdin::Last),
+        (false, Some(tag)) => Ok(Stdin::Tag(tag.into_vec())),
+        (false, None) => Ok(Stdin::Unread),
+    }
+}
+
+fn pattern(quoted: Option<OsString>, plain: Option<OsString>) -> Result<Option<Vec<u8>>, String> {
+    let Some(text) = quoted else {
+        return Ok(plain.map(OsString::into_vec));
+    };
+    match unquote(text.as_bytes()) {
+        Some(pattern) => Ok(Some(pattern)),
+        None => Err("Invalid quoted string specified for --quoted-pattern.".to_owned()),
+    }
 }
 
 fn pick<T>(option_counts: bool, option: Option<T>, from_url: Option<T>) -> Option<T> {
