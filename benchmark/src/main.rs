@@ -1,3 +1,176 @@
-//! Under construction.
+//! redis-benchmark: loads a server and measures it.
+//!
+//! ```text
+//!   args, uri ──► probe ──► workload ──► run ──► client (a loop per thread) ──► report
+//!                                                  │ tally, histogram
+//! ```
+//!
+//! `args` reads the command line, `probe` finds the server, `workload` makes requests, `client` sends
+//! them and counts replies, `run` adds up what its loops have counted, `report` prints it.
 
-fn main() {}
+mod args;
+mod client;
+mod histogram;
+mod probe;
+mod report;
+mod run;
+mod tally;
+mod uri;
+mod usage;
+mod workload;
+
+use std::env;
+use std::io::{self, Read};
+use std::process::{self, ExitCode};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::args::{Options, Stop};
+use crate::probe::{Endpoint, ServerConfig};
+use crate::report::{fatal, to_stdout};
+use crate::workload::{Data, Workload};
+
+fn main() -> ExitCode {
+    match args::parse(env::args_os().skip(1)) {
+        Ok(options) => start(&options),
+        Err(Stop::Help) => {
+            to_stdout(|out| out.write_all(usage::TEXT.as_bytes()));
+            return ExitCode::SUCCESS;
+        }
+        Err(Stop::Version) => {
+            to_stdout(|out| writeln!(out, "redis-benchmark {}", env!("CARGO_PKG_VERSION")));
+            return ExitCode::SUCCESS;
+        }
+        Err(Stop::Invalid(option)) => {
+            let text = usage::TEXT;
+            to_stdout(|out| {
+                write!(
+                    out,
+                    "Invalid option \"{option}\" or option argument missing\n\n{text}"
+                )
+            });
+            return ExitCode::FAILURE;
+        }
+        Err(Stop::Refused(sentence)) => fatal(sentence),
+    }
+    ExitCode::SUCCESS
+}
+
+fn start(options: &Options) {
+    // A benchmark that was left running outlives its terminal. Threads inherit the mask.
+    let mut hangup = SigSet::empty();
+    hangup.add(Signal::SIGHUP);
+    let _ = hangup.thread_block();
+    for warning in &options.warnings {
+        eprintln!("{warning}");
+    }
+    let (endpoint, server) = match probe::probe(options) {
+        Ok(found) => found,
+        Err(sentence) => fatal(sentence),
+    };
+    if server.is_none() {
+        eprintln!("WARNING: Could not fetch server CONFIG");
+    }
+    if options.keep_alive == 0 {
+        eprintln!(
+            "WARNING: Keepalive disabled. You probably need 'echo 1 > /proc/sys/net/ipv4/tcp_tw_reuse' \
+             for Linux and 'sudo sysctl -w net.inet.tcp.msl=1000' for Mac OS X in order to use a lot of \
+             clients/requests"
+        );
+    }
+    if !options.command.is_empty() && options.tests.is_some() {
+        eprintln!("WARNING: Option -t is ignored.");
+    }
+    let mut session = Session {
+        options,
+        endpoint,
+        server,
+        seed: seed(options),
+    };
+    if options.idle {
+        session.stay_idle();
+    }
+    if options.csv {
+        to_stdout(report::csv_header);
+    }
+    if options.command.is_empty() {
+        session.run_suite();
+    } else {
+        session.run_command();
+    }
+}
+
+/// Everything that one test after the other needs.
+struct Session<'a> {
+    options: &'a Options,
+    endpoint: Endpoint,
+    server: Option<ServerConfig>,
+    seed: u64,
+}
+
+impl Session<'_> {
+    fn stay_idle(&self) {
+        let clients = self.options.clients;
+        to_stdout(|out| {
+            writeln!(
+                out,
+                "Creating {clients} idle connections and waiting forever (Ctrl+C when done)"
+            )
+        });
+        run::run(self.options, &self.endpoint, None, self.seed);
+    }
+
+    fn run_command(&mut self) {
+        let last = self.options.reads_stdin.then(|| {
+            let mut text = Vec::new();
+            match io::stdin().read_to_end(&mut text) {
+                Ok(_) => text,
+                Err(error) => fatal(format!("Reading from standard input: {error}")),
+            }
+        });
+        let data = Data::new().take(self.options.data_size);
+        let workload = workload::command(self.options, last, &data);
+        loop {
+            self.run(&workload);
+            if !self.options.repeats {
+                break;
+            }
+        }
+    }
+
+    fn run_suite(&mut self) {
+        let mut data = Data::new();
+        loop {
+            for workload in workload::suite(self.options, &data.take(self.options.data_size)) {
+                self.run(&workload);
+            }
+            if !self.options.csv {
+                to_stdout(|out| writeln!(out));
+            }
+            if !self.options.repeats {
+                break;
+            }
+        }
+    }
+
+    fn run(&mut self, workload: &Workload) {
+        let outcome = run::run(self.options, &self.endpoint, Some(workload), self.seed);
+        // The next test draws other numbers: keys that this one has written are not all it meets.
+        self.seed = self
+            .seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let server = self.server.as_ref();
+        to_stdout(|out| report::outcome(out, self.options, server, workload, &outcome));
+    }
+}
+
+fn seed(options: &Options) -> u64 {
+    options.seed.unwrap_or_else(|| {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        since.as_nanos() as u64 ^ u64::from(process::id()) << 32
+    })
+}

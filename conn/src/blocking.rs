@@ -99,8 +99,12 @@ impl Client {
     /// The connection failed, or the server closed it.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match &mut self.transport {
-            Transport::Tcp(socket) => socket.write_all(bytes).map_err(write_failure),
-            Transport::Unix(socket) => socket.write_all(bytes).map_err(write_failure),
+            Transport::Tcp(socket) => socket
+                .write_all(bytes)
+                .map_err(|error| write_failure(&error)),
+            Transport::Unix(socket) => socket
+                .write_all(bytes)
+                .map_err(|error| write_failure(&error)),
             Transport::Tls(stream, pool) => send_tls(stream, pool, bytes),
         }
     }
@@ -270,10 +274,10 @@ fn handshake(socket: TcpStream, tls: &ClientTls<'_>) -> Result<Transport, ConnEr
     }
 }
 
-fn write_failure(error: std::io::Error) -> Failure {
+fn write_failure(error: &std::io::Error) -> Failure {
     match error.kind() {
         ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Failure::Closed,
-        _ => Failure::Conn(ConnError::io(Step::Write, &error)),
+        _ => Failure::Conn(ConnError::io(Step::Write, error)),
     }
 }
 

@@ -1,7 +1,8 @@
 //! RESP2 and RESP3 from the client's side: commands out, replies in.
 //!
 //! The decoder takes bytes as they come and keeps where it is, also inside an aggregate, so a reply of any size costs
-//! time linear in it. A user who only counts replies (a benchmark) skips them without building values.
+//! time linear in it. A user who only counts replies (a benchmark) skips them without building values, and from the
+//! buffer that they were read into: only a line that its end cuts off is copied.
 //!
 //! Invariants:
 //! 1. Nothing is allocated on the server's word alone: an aggregate grows as its elements arrive, and lengths are bounded.
@@ -117,14 +118,23 @@ pub enum Skipped {
     Push,
 }
 
+/// A reply that is being skipped.
+#[derive(Debug)]
+struct Passing {
+    what: Skipped,
+    /// Values still to come.
+    missing: u64,
+    /// Bytes still to come of the bulk string under way, its line end included.
+    body: usize,
+}
+
 /// An incremental decoder.
 #[derive(Debug, Default)]
 pub struct Decoder {
     buf: Vec<u8>,
     pos: usize,
     stack: Vec<Frame>,
-    /// Values still to be skipped of the reply under way, and what it is.
-    skipping: Option<(u64, Skipped)>,
+    passing: Option<Passing>,
 }
 
 impl Decoder {
@@ -189,66 +199,42 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Passes over the next whole reply or push; `None` when more bytes are needed.
+    /// Passes over the next whole reply or push of what was fed; `None` when more bytes are needed.
     ///
     /// # Errors
     /// The bytes are not RESP.
     pub fn skip(&mut self) -> Result<Option<Skipped>, ProtocolError> {
-        loop {
-            let Some(token) = self.skim()? else {
-                return Ok(None);
-            };
-            let (kind, more) = token;
-            let (missing, what) = match self.skipping.take() {
-                Some((missing, what)) => (missing - 1 + more, what),
-                None => (more, kind),
-            };
-            if missing == 0 {
-                return Ok(Some(what));
-            }
-            self.skipping = Some((missing, what));
-        }
+        let mut rest = &self.buf[self.pos..];
+        let skipped = pass(&mut self.passing, &mut rest);
+        self.pos = self.buf.len() - rest.len();
+        skipped
     }
 
-    /// One token: its kind, were it the outermost, and how many values it announces.
-    fn skim(&mut self) -> Result<Option<(Skipped, u64)>, ProtocolError> {
-        let start = self.pos;
-        let Some(line) = self.line()? else {
-            return Ok(None);
-        };
-        let mark = self.buf[start];
-        Ok(Some(match mark {
-            b'-' => (Skipped::Error(self.buf[line].to_vec()), 0),
-            b'$' | b'=' | b'!' => {
-                let len = self.length(&line, MAX_BULK)?;
-                if len >= 0 {
-                    if self.pending() < len as usize + 2 {
-                        self.pos = start;
-                        return Ok(None);
-                    }
-                    self.pos += len as usize + 2;
-                }
-                (Skipped::Reply, 0)
+    /// The same for bytes that are not fed but lie in front: it takes the reply off `input`. With
+    /// `None` all of `input` is taken.
+    ///
+    /// # Errors
+    /// The bytes are not RESP.
+    pub fn skip_in(&mut self, input: &mut &[u8]) -> Result<Option<Skipped>, ProtocolError> {
+        while self.pending() > 0 {
+            if let Some(skipped) = self.skip()? {
+                return Ok(Some(skipped));
             }
-            b'*' | b'~' | b'>' => {
-                let kind = if mark == b'>' {
-                    Skipped::Push
-                } else {
-                    Skipped::Reply
-                };
-                (kind, self.length(&line, MAX_ELEMENTS)?.max(0) as u64)
+            if input.is_empty() {
+                return Ok(None);
             }
-            b'%' => (
-                Skipped::Reply,
-                2 * self.length(&line, MAX_ELEMENTS)?.max(0) as u64,
-            ),
-            b'|' => (
-                Skipped::Reply,
-                2 * self.length(&line, MAX_ELEMENTS)?.max(0) as u64 + 1,
-            ),
-            b'+' | b':' | b',' | b'(' | b'#' | b'_' => (Skipped::Reply, 0),
-            other => return unknown(other),
-        }))
+            // What is kept begins with a line that was cut off: this completes it.
+            let end = input.iter().position(|&b| b == b'\n');
+            let (line, rest) = input.split_at(end.map_or(input.len(), |end| end + 1));
+            self.feed(line);
+            *input = rest;
+        }
+        let skipped = pass(&mut self.passing, input)?;
+        if skipped.is_none() && !input.is_empty() {
+            self.feed(input);
+            *input = &[];
+        }
+        Ok(skipped)
     }
 
     /// The next token, when all of it is here.
@@ -325,26 +311,106 @@ impl Decoder {
 
     /// The line at `pos` without its mark and its end, and passes it.
     fn line(&mut self) -> Result<Option<std::ops::Range<usize>>, ProtocolError> {
-        let rest = &self.buf[self.pos..];
-        match rest.iter().position(|&b| b == b'\n') {
-            Some(0) => broken("an empty line"),
-            Some(end) => {
-                let start = self.pos + 1;
-                let stop = self.pos + end - usize::from(end > 1 && rest[end - 1] == b'\r');
-                self.pos += end + 1;
-                Ok(Some(start..stop))
-            }
-            None if rest.len() > MAX_LINE => broken("a line has no end"),
-            None => Ok(None),
-        }
+        let Some((len, next)) = line_at(&self.buf[self.pos..])? else {
+            return Ok(None);
+        };
+        let start = self.pos + 1;
+        self.pos += next;
+        Ok(Some(start..start + len))
     }
 
     fn length(&self, line: &std::ops::Range<usize>, max: i64) -> Result<i64, ProtocolError> {
-        match number(&self.buf[line.clone()]) {
-            Some(n) if (-1..=max).contains(&n) => Ok(n),
-            Some(n) => broken(format!("a length of {n} is out of bounds")),
-            None => broken("a length is not a number"),
+        length(&self.buf[line.clone()], max)
+    }
+}
+
+/// Takes the next reply off `input`, of which `passing` may have begun. What is left of `input`
+/// when there is none is a head that is cut off.
+fn pass(
+    passing: &mut Option<Passing>,
+    input: &mut &[u8],
+) -> Result<Option<Skipped>, ProtocolError> {
+    loop {
+        if let Some(under_way) = passing {
+            let here = under_way.body.min(input.len());
+            under_way.body -= here;
+            *input = &input[here..];
+            if under_way.body > 0 {
+                return Ok(None);
+            }
+            if under_way.missing == 0 {
+                return Ok(passing.take().map(|under_way| under_way.what));
+            }
         }
+        let Some(value) = head(input)? else {
+            return Ok(None);
+        };
+        match passing {
+            Some(under_way) => {
+                under_way.missing = under_way.missing - 1 + value.missing;
+                under_way.body = value.body;
+            }
+            None => *passing = Some(value),
+        }
+    }
+}
+
+/// Takes the head of a value off `input`: what it is, were it the outermost, and what it announces.
+fn head(input: &mut &[u8]) -> Result<Option<Passing>, ProtocolError> {
+    let Some((len, next)) = line_at(input)? else {
+        return Ok(None);
+    };
+    let (mark, line) = (input[0], &input[1..=len]);
+    let count = |max| Ok(length(line, max)?.max(0) as u64);
+    let (what, missing, body) = match mark {
+        b'+' | b':' | b',' | b'(' | b'#' | b'_' => (Skipped::Reply, 0, 0),
+        b'-' => (Skipped::Error(line.to_vec()), 0, 0),
+        b'$' | b'=' => match length(line, MAX_BULK)? {
+            -1 => (Skipped::Reply, 0, 0),
+            len => (Skipped::Reply, 0, len as usize + 2),
+        },
+        b'!' => {
+            // Its text is wanted, so it has to be here as a whole.
+            let len = count(MAX_BULK)? as usize;
+            match input.get(next..next + len) {
+                Some(text) if input.len() >= next + len + 2 => {
+                    (Skipped::Error(text.to_vec()), 0, len + 2)
+                }
+                _ => return Ok(None),
+            }
+        }
+        b'*' | b'~' => (Skipped::Reply, count(MAX_ELEMENTS)?, 0),
+        b'>' => (Skipped::Push, count(MAX_ELEMENTS)?, 0),
+        b'%' => (Skipped::Reply, 2 * count(MAX_ELEMENTS)?, 0),
+        b'|' => (Skipped::Reply, 2 * count(MAX_ELEMENTS)? + 1, 0),
+        other => return unknown(other),
+    };
+    *input = &input[next..];
+    Ok(Some(Passing {
+        what,
+        missing,
+        body,
+    }))
+}
+
+/// The line that `bytes` begin with: its length without mark and end, and where the next begins.
+fn line_at(bytes: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
+    match bytes.iter().position(|&b| b == b'\n') {
+        Some(0) => broken("an empty line"),
+        Some(end) => {
+            let has_return = end > 1 && bytes[end - 1] == b'\r';
+            Ok(Some((end - 1 - usize::from(has_return), end + 1)))
+        }
+        None if bytes.len() > MAX_LINE => broken("a line has no end"),
+        None => Ok(None),
+    }
+}
+
+fn length(line: &[u8], max: i64) -> Result<i64, ProtocolError> {
+    match number(line) {
+        Some(n) if (-1..=max).contains(&n) => Ok(n),
+        Some(n) => broken(format!("a length of {n} is out of bounds")),
+        None => broken("a length is not a number"),
     }
 }
 
@@ -435,7 +501,8 @@ mod tests {
 
     #[test]
     fn skipping_counts_what_decoding_builds() {
-        let input = b"*2\r\n$3\r\nabc\r\n*1\r\n:1\r\n-ERR no\r\n>2\r\n+p\r\n:3\r\n$2\r\nhi\r\n%1\r\n+k\r\n*0\r\n*0\r\n";
+        let input = b"*2\r\n$3\r\nabc\r\n*1\r\n:1\r\n-ERR no\r\n>2\r\n+p\r\n:3\r\n$2\r\nhi\r\n%1\r\n+k\r\n*0\r\n*0\r\n\
+            $-1\r\n!7\r\nERR\r\nno\r\n|1\r\n+k\r\n$0\r\n\r\n:1\r\n";
         let wanted = [
             Skipped::Reply,
             Skipped::Error(b"ERR no".to_vec()),
@@ -443,18 +510,42 @@ mod tests {
             Skipped::Reply,
             Skipped::Reply,
             Skipped::Reply,
+            Skipped::Reply,
+            Skipped::Error(b"ERR\r\nno".to_vec()),
+            Skipped::Reply,
         ];
-        for step in 1..input.len() {
-            let mut decoder = Decoder::default();
-            let mut got = Vec::new();
-            for piece in input.chunks(step) {
-                decoder.feed(piece);
-                while let Some(skipped) = decoder.skip().expect("valid") {
-                    got.push(skipped);
+        for step in 1..=input.len() {
+            let (mut fed, mut passed) = (Decoder::default(), Decoder::default());
+            let (mut from_fed, mut from_passed) = (Vec::new(), Vec::new());
+            for mut piece in input.chunks(step) {
+                fed.feed(piece);
+                while let Some(skipped) = fed.skip().expect("valid") {
+                    from_fed.push(skipped);
                 }
+                while let Some(skipped) = passed.skip_in(&mut piece).expect("valid") {
+                    from_passed.push(skipped);
+                }
+                assert!(piece.is_empty());
             }
-            assert_eq!(got, wanted, "step {step}");
+            assert_eq!(from_fed, wanted, "step {step}");
+            assert_eq!(from_passed, wanted, "step {step}");
+            assert_eq!(passed.pending(), 0);
         }
+    }
+
+    #[test]
+    fn a_long_bulk_is_skipped_without_being_kept() {
+        let mut decoder = Decoder::default();
+        let mut piece = &b"$1000000\r\n"[..];
+        assert_eq!(decoder.skip_in(&mut piece), Ok(None));
+        for _ in 0..1000 {
+            let mut piece = &[b'x'; 1000][..];
+            assert_eq!(decoder.skip_in(&mut piece), Ok(None));
+            assert_eq!(decoder.pending(), 0);
+        }
+        let mut piece = &b"\r\n+OK\r\n"[..];
+        assert_eq!(decoder.skip_in(&mut piece), Ok(Some(Skipped::Reply)));
+        assert_eq!(piece, b"+OK\r\n");
     }
 
     #[test]

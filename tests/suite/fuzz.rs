@@ -1,6 +1,6 @@
 //! Random and broken inputs, a bounded number of them, for every parser that strangers feed. The seeds are fixed.
 
-use conn::resp::Decoder;
+use conn::resp::{Decoder, ProtocolError};
 use data::util::glob::matches;
 use data::util::num::{format_f64, parse_f64, parse_i64, parse_memory};
 use data::util::rand::Rng;
@@ -81,7 +81,7 @@ fn the_request_parser_takes_anything() {
             loop {
                 match request.parse(limits) {
                     Ok(Parsed::Command) => {
-                        assert!(request.argv.iter().map(<[u8]>::len).sum::<usize>() <= bytes.len())
+                        assert!(request.argv.iter().map(<[u8]>::len).sum::<usize>() <= bytes.len());
                     }
                     Ok(Parsed::Nothing) => {}
                     Ok(Parsed::Incomplete) => break,
@@ -99,31 +99,38 @@ fn the_request_parser_takes_anything() {
     }
 }
 
+/// How many replies `next` yields until the input ends or is no RESP any more, and which of both it was.
+fn count_replies<T>(
+    bytes: &[u8],
+    step: usize,
+    next: impl Fn(&mut Decoder) -> Result<Option<T>, ProtocolError>,
+) -> (usize, bool) {
+    let mut decoder = Decoder::default();
+    let mut replies = 0;
+    for piece in bytes.chunks(step) {
+        decoder.feed(piece);
+        loop {
+            match next(&mut decoder) {
+                Ok(Some(_)) => replies += 1,
+                Ok(None) => break,
+                Err(_) => return (replies, false),
+            }
+        }
+    }
+    (replies, true)
+}
+
 #[test]
 fn the_reply_decoder_takes_anything_and_skips_what_it_decodes() {
     let mut rng = Rng::new(2);
     for _ in 0..INPUTS {
         let bytes = input(&mut rng);
-        let (mut decoder, mut skipper) = (Decoder::default(), Decoder::default());
-        let (mut decoded, mut skipped) = (0, 0);
-        for piece in bytes.chunks(rng.below(7) as usize + 1) {
-            decoder.feed(piece);
-            skipper.feed(piece);
-            loop {
-                match decoder.next_value() {
-                    Ok(Some(_)) => decoded += 1,
-                    Ok(None) => break,
-                    Err(error) => {
-                        assert!(error.to_string().starts_with("Protocol error"));
-                        break;
-                    }
-                }
-            }
-            while let Ok(Some(_)) = skipper.skip() {
-                skipped += 1;
-            }
-        }
-        assert!(skipped >= decoded, "{}", bytes.escape_ascii());
+        let step = rng.below(7) as usize + 1;
+        let (decoded, whole) = count_replies(&bytes, step, Decoder::next_value);
+        let (skipped, _) = count_replies(&bytes, step, Decoder::skip);
+        // Skipping does not look into values, so it may go on where decoding ends.
+        let agree = skipped == decoded || (!whole && skipped > decoded);
+        assert!(agree, "{decoded} {skipped} {}", bytes.escape_ascii());
     }
 }
 

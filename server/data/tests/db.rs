@@ -9,7 +9,7 @@ use data::ds::table::{ResizePolicy, set_resize_policy};
 use data::util::num::parse_i64;
 use data::util::rand::Rng;
 use data::value::db::{Db, Expire, Old};
-use data::value::entry::{EntryRef, INLINE_MAX};
+use data::value::entry::{Entry, EntryRef, INLINE_MAX};
 use data::value::{Encoding, NewValue, Type, Value, ValueRef};
 
 /// What the model knows of a key.
@@ -230,6 +230,53 @@ fn encodings_follow_the_history() {
     // INCRBYFLOAT stores a text even when it is that of an integer.
     set(&mut db, NewValue::Text(b"3"));
     assert_eq!(encoding(&db), Some("embstr"));
+}
+
+#[test]
+fn every_shape_of_entry_survives_every_change() {
+    let texts = [0, 1, 44, 45, 252, 253, 512, 513, 70_000].map(|len| vec![b't'; len]);
+    let values: Vec<NewValue<'_>> = [0, 127, 128, 1 << 20, 1 << 30, 1 << 40]
+        .map(NewValue::from)
+        .into_iter()
+        .chain(texts.iter().map(|text| NewValue::Text(text)))
+        .collect();
+    for key_len in [0, 1, 250, 251, 252, 253, 254, 255, 65_535, 65_536] {
+        let key: Vec<u8> = (0..key_len).map(|at| (at % 251) as u8).collect();
+        let mut db = Db::new();
+        let text_of = |value: &NewValue<'_>| {
+            Entry::new(b"", value.clone(), None, 0)
+                .view()
+                .value()
+                .to_vec()
+        };
+        for (before, after) in values
+            .iter()
+            .flat_map(|before| values.iter().map(move |after| (before, after)))
+        {
+            db.set(&key, before.clone(), Expire::Clear, 1);
+            for expire in [Some(i64::MIN), Some(i64::MAX), None, Some(0)] {
+                assert!(db.set_expire(&key, expire));
+                assert_eq!(
+                    (db.expire_of(&key), db.expires_len()),
+                    (expire, usize::from(expire.is_some()))
+                );
+                assert_eq!(
+                    db.find(&key).map(|entry| entry.value().to_vec()),
+                    Some(text_of(before))
+                );
+            }
+            db.set(&key, after.clone(), Expire::Keep, 2);
+            let entry = db.find(&key).unwrap();
+            assert_eq!(
+                (entry.key(), entry.expire(), entry.lru()),
+                (&key[..], Some(0), 2)
+            );
+            assert_eq!(
+                (entry.value().to_vec(), entry.value().len()),
+                (text_of(after), text_of(after).len())
+            );
+        }
+    }
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! MEMORY: what a key takes, and where all the memory is.
 
+use data::value::entry::EntryRef;
 use table::server as rows;
 
 use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::keyspace::lookup::peek;
 use crate::report::memory::{breakdown, ratio};
-use crate::server::{Ctx, Done};
+use crate::server::{Ctx, Done, Server};
 use crate::sys::memory;
 use crate::wire::fault::SYNTAX;
+use crate::wire::reply::Reply;
 
 /// Rows and procs.
 pub static PROCS: Family = &[
@@ -28,89 +30,122 @@ fn usage(cx: &mut Ctx<'_>) -> Done {
             return Err(SYNTAX);
         }
     }
-    match peek(cx, &argv[2]).map(|entry| entry.memory()) {
+    match peek(cx, &argv[2]).map(EntryRef::memory) {
         Some(bytes) => cx.reply.int(bytes as i64),
         None => cx.reply.null(),
     }
     Ok(())
 }
 
+/// One entry of MEMORY STATS.
+enum Fact {
+    /// A count, or a size in bytes.
+    Number(&'static str, i64),
+    /// A ratio, or a share in per cent.
+    Ratio(&'static str, f64),
+    /// The tables of a database: keys and expiries, in bytes.
+    Database(usize, usize, usize),
+}
+
 fn stats(cx: &mut Ctx<'_>) -> Done {
-    let parts = breakdown(cx.srv);
-    let keys = cx.srv.keys.total();
-    let net = parts.used.saturating_sub(parts.startup);
-    let arena = cx.srv.memory.arena;
-    let rss = cx.srv.memory.rss;
-    let databases: Vec<(usize, (usize, usize))> = cx
-        .srv
-        .keys
-        .dbs
-        .iter()
-        .enumerate()
-        .filter(|(_, database)| database.db.len() > 0)
-        .map(|(number, database)| (number, database.db.table_bytes()))
-        .collect();
-    let mut numbers = vec![
-        ("peak.allocated", parts.peak),
-        ("total.allocated", parts.used),
-        ("startup.allocated", parts.startup),
-        ("replication.backlog", 0),
-        ("clients.slaves", 0),
-        ("clients.normal", parts.clients),
-        ("cluster.links", 0),
-        ("aof.buffer", 0),
-        ("lua.caches", 0),
-        ("functions.caches", 0),
-    ];
-    let per_key = if keys == 0 { 0 } else { net / keys };
-    let tail = [
-        ("overhead.total", parts.overhead),
-        ("keys.count", keys),
-        ("keys.bytes-per-key", per_key),
-    ];
-    let tail = tail.into_iter().chain([("dataset.bytes", parts.dataset)]);
-    let arena_numbers = [
-        ("allocator.allocated", arena.allocated),
-        ("allocator.active", arena.active),
-        ("allocator.resident", arena.resident),
-    ];
-    let ratios = [
-        (
-            "dataset.percentage",
-            100.0 * ratio(parts.dataset, net).min(1.0),
-        ),
-        ("peak.percentage", 100.0 * ratio(parts.used, parts.peak)),
-        (
-            "allocator-fragmentation.ratio",
-            ratio(arena.active, arena.allocated),
-        ),
-        ("allocator-rss.ratio", ratio(arena.resident, arena.active)),
-        ("rss-overhead.ratio", ratio(rss, arena.resident)),
-        ("fragmentation", ratio(rss, parts.used)),
-    ];
-    cx.reply
-        .map(numbers.len() + databases.len() + 4 + arena_numbers.len() + ratios.len());
-    let number = |cx: &mut Ctx<'_>, name: &str, value: usize| {
-        cx.reply.bulk(name.as_bytes());
-        cx.reply.int(value as i64);
+    let mut facts = Vec::new();
+    data_facts(cx.srv, &mut facts);
+    allocator_facts(cx.srv, &mut facts);
+    cx.reply.map(facts.len());
+    let number = |reply: &mut Reply, name: &str, value: i64| {
+        reply.bulk(name.as_bytes());
+        reply.int(value);
     };
-    for (name, value) in numbers.drain(..) {
-        number(cx, name, value);
-    }
-    for (db, (keys, expires)) in databases {
-        cx.reply.bulk(format!("db.{db}").as_bytes());
-        cx.reply.map(2);
-        number(cx, "overhead.hashtable.main", keys);
-        number(cx, "overhead.hashtable.expires", expires);
-    }
-    for (name, value) in tail.chain(arena_numbers) {
-        number(cx, name, value);
-    }
-    for (name, value) in ratios {
-        cx.reply.bulk(name.as_bytes());
-        cx.reply.double(value);
+    for fact in facts {
+        match fact {
+            Fact::Number(name, value) => number(cx.reply, name, value),
+            Fact::Ratio(name, value) => {
+                cx.reply.bulk(name.as_bytes());
+                cx.reply.double(value);
+            }
+            Fact::Database(db, keys, expires) => {
+                cx.reply.bulk(format!("db.{db}").as_bytes());
+                cx.reply.map(2);
+                number(cx.reply, "overhead.hashtable.main", keys as i64);
+                number(cx.reply, "overhead.hashtable.expires", expires as i64);
+            }
+        }
     }
     Ok(())
+}
+
+/// What the data takes, and what everything around it does.
+fn data_facts(srv: &Server, facts: &mut Vec<Fact>) {
+    let parts = breakdown(srv);
+    let keys = srv.keys.total();
+    let net = parts.used.saturating_sub(parts.startup);
+    let bytes = |name, value: usize| Fact::Number(name, value as i64);
+    facts.push(bytes("peak.allocated", parts.peak));
+    facts.push(bytes("total.allocated", parts.used));
+    facts.push(bytes("startup.allocated", parts.startup));
+    facts.push(bytes("replication.backlog", 0));
+    facts.push(bytes("clients.slaves", 0));
+    facts.push(bytes("clients.normal", parts.clients));
+    for name in [
+        "cluster.links",
+        "aof.buffer",
+        "lua.caches",
+        "functions.caches",
+    ] {
+        facts.push(bytes(name, 0));
+    }
+    for (number, database) in srv.keys.dbs.iter().enumerate() {
+        if !database.db.is_empty() {
+            let (keys, expires) = database.db.table_bytes();
+            facts.push(Fact::Database(number, keys, expires));
+        }
+    }
+    facts.push(bytes("overhead.total", parts.overhead));
+    facts.push(bytes("keys.count", keys));
+    facts.push(bytes(
+        "keys.bytes-per-key",
+        net.checked_div(keys).unwrap_or(0),
+    ));
+    facts.push(bytes("dataset.bytes", parts.dataset));
+    let share = ratio(parts.dataset, net).min(1.0);
+    facts.push(Fact::Ratio("dataset.percentage", 100.0 * share));
+    facts.push(Fact::Ratio(
+        "peak.percentage",
+        100.0 * ratio(parts.used, parts.peak),
+    ));
+}
+
+/// What the allocator and the system say.
+fn allocator_facts(srv: &Server, facts: &mut Vec<Fact>) {
+    let arena = srv.memory.arena;
+    let (rss, used) = (srv.memory.rss, memory::used());
+    facts.push(Fact::Number("allocator.allocated", arena.allocated as i64));
+    facts.push(Fact::Number("allocator.active", arena.active as i64));
+    facts.push(Fact::Number("allocator.resident", arena.resident as i64));
+    for (ratio_name, bytes_name, whole, part) in [
+        (
+            "allocator-fragmentation.ratio",
+            "allocator-fragmentation.bytes",
+            arena.active,
+            arena.allocated,
+        ),
+        (
+            "allocator-rss.ratio",
+            "allocator-rss.bytes",
+            arena.resident,
+            arena.active,
+        ),
+        (
+            "rss-overhead.ratio",
+            "rss-overhead.bytes",
+            rss,
+            arena.resident,
+        ),
+        ("fragmentation", "fragmentation.bytes", rss, used),
+    ] {
+        facts.push(Fact::Ratio(ratio_name, ratio(whole, part)));
+        facts.push(Fact::Number(bytes_name, whole as i64 - part as i64));
+    }
 }
 
 fn doctor(cx: &mut Ctx<'_>) -> Done {

@@ -1,5 +1,6 @@
 //! OBJECT: how a key is stored and how recently it was used.
 
+use data::value::entry::EntryRef;
 use table::generic as rows;
 
 use crate::commands::Family;
@@ -37,7 +38,7 @@ fn refcount(cx: &mut Ctx<'_>) -> Done {
 
 fn freq(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    let Some(value) = peek(cx, key).map(|entry| entry.lru()) else {
+    let Some(value) = peek(cx, key).map(EntryRef::lru) else {
         cx.reply.null();
         return Ok(());
     };
@@ -54,7 +55,7 @@ fn freq(cx: &mut Ctx<'_>) -> Done {
 
 fn idletime(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    let Some(value) = peek(cx, key).map(|entry| entry.lru()) else {
+    let Some(value) = peek(cx, key).map(EntryRef::lru) else {
         cx.reply.null();
         return Ok(());
     };

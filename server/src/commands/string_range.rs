@@ -212,7 +212,7 @@ impl Prefixes {
             if a[i - 1] == b[j - 1] {
                 match runs.last_mut() {
                     Some(run) if run.a_end - run.len == i && run.b_end - run.len == j => {
-                        run.len += 1
+                        run.len += 1;
                     }
                     _ => runs.push(Run {
                         a_end: i,

@@ -76,7 +76,7 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
         Ok(conn) if kind == Kind::Tls => debug_assert!(conns.exists(conn)),
         Ok(conn) => welcome(srv, conn, kind),
         Err(error) => {
-            warning!("Error registering fd event for the new client connection: {peer}: {error}")
+            warning!("Error registering fd event for the new client connection: {peer}: {error}");
         }
     }
 }
@@ -118,7 +118,8 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
         ..Client::default()
     });
     if srv.config.tcp_keepalive > 0 && kind != Kind::Unix {
-        srv.conns.keepalive(conn, srv.config.tcp_keepalive as u32);
+        // A connection that died meanwhile tells of it when it is read.
+        let _ = srv.conns.keepalive(conn, srv.config.tcp_keepalive as u32);
     }
     srv.conns.set_data(conn, id.to_word());
     let Server { conns, el, .. } = srv;

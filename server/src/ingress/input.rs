@@ -2,6 +2,7 @@
 
 use conn::connection::ConnId;
 use conn::stream::Io;
+use data::value::db::Db;
 
 use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::exec::process::{Flow, run};
@@ -12,7 +13,7 @@ use crate::session::close::{close_after_reply, close_now};
 use crate::state::client::{Client, ClientFlags, ClientId, Closing, Sizes};
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
-use crate::wire::request::{Limits, Parsed, ProtocolError, Request};
+use crate::wire::request::{BATCH, Limits, Parsed, ProtocolError, Request};
 use crate::{verbose, warning};
 
 /// Reads what a client sent and executes the commands that are whole.
@@ -103,6 +104,7 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
         };
         match request.parse(limits) {
             Ok(Parsed::Command) => {
+                prefetch(srv, id, request);
                 if run(srv, id, &request.argv, reply) == Flow::Stop {
                     return;
                 }
@@ -112,6 +114,28 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
             Err(error) => return protocol_error(srv, id, &error, reply),
         }
     }
+}
+
+/// Brings the keys of a new batch of a pipeline into the cache together, so that their misses overlap.
+fn prefetch(srv: &mut Server, id: ClientId, request: &Request) {
+    let mut keys: [&[u8]; BATCH] = [&[]; BATCH];
+    let mut count = 0;
+    for (slot, key) in keys.iter_mut().zip(request.keys_of_new_batch()) {
+        *slot = key;
+        count += 1;
+    }
+    if count == 0 {
+        return;
+    }
+    let Some(client) = srv.clients.get(id) else {
+        return;
+    };
+    let db = &srv.keys.dbs[client.db].db;
+    let hashes = &mut srv.unit.hashes;
+    hashes.clear();
+    Db::hash_batch(&keys[..count], hashes);
+    hashes.iter().for_each(|&hash| db.prefetch_line(hash));
+    hashes.iter().for_each(|&hash| db.prefetch_entry(hash));
 }
 
 fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Reply) {

@@ -3,6 +3,27 @@
 use crate::report::info::Info;
 use crate::server::Server;
 
+/// Counters between the lookups and the errors whose subjects do not exist yet.
+const WITHOUT_SUBJECT: [&str; 17] = [
+    "pubsub_channels",
+    "pubsub_patterns",
+    "pubsubshard_channels",
+    "latest_fork_usec",
+    "total_forks",
+    "migrate_cached_sockets",
+    "slave_expires_tracked_keys",
+    "active_defrag_hits",
+    "active_defrag_misses",
+    "active_defrag_key_hits",
+    "active_defrag_key_misses",
+    "total_active_defrag_time",
+    "current_active_defrag_time",
+    "tracking_total_keys",
+    "tracking_total_items",
+    "tracking_total_prefixes",
+    "unexpected_error_replies",
+];
+
 /// Writes the section.
 pub fn write(srv: &Server, info: &mut Info) {
     let stats = &srv.stats;
@@ -48,28 +69,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     );
     info.field("keyspace_hits", stats.hits);
     info.field("keyspace_misses", stats.misses);
-    zeros(
-        info,
-        &[
-            "pubsub_channels",
-            "pubsub_patterns",
-            "pubsubshard_channels",
-            "latest_fork_usec",
-            "total_forks",
-            "migrate_cached_sockets",
-            "slave_expires_tracked_keys",
-            "active_defrag_hits",
-            "active_defrag_misses",
-            "active_defrag_key_hits",
-            "active_defrag_key_misses",
-            "total_active_defrag_time",
-            "current_active_defrag_time",
-            "tracking_total_keys",
-            "tracking_total_items",
-            "tracking_total_prefixes",
-            "unexpected_error_replies",
-        ],
-    );
+    zeros(info, &WITHOUT_SUBJECT);
     info.field("total_error_replies", stats.error_replies);
     info.field("dump_payload_sanitizations", 0);
     info.field("total_reads_processed", stats.reads);

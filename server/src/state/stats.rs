@@ -25,8 +25,9 @@ impl Rate {
     /// Takes a sample of an ever growing counter at a monotonic time in milliseconds.
     pub fn sample(&mut self, value: u64, now_ms: u64) {
         let elapsed = now_ms.saturating_sub(self.last_ms);
-        if elapsed > 0 {
-            self.samples[self.next] = value.saturating_sub(self.last_value) * 1000 / elapsed;
+        let growth = value.saturating_sub(self.last_value) * 1000;
+        if let Some(rate) = growth.checked_div(elapsed) {
+            self.samples[self.next] = rate;
             self.next = (self.next + 1) % SAMPLES;
         }
         self.last_value = value;

@@ -20,6 +20,8 @@ pub struct Unit {
     pub turn_began_us: u64,
     /// How often the clockwork (`house/cron`) has run.
     pub cron_ticks: u64,
+    /// Hashes of the keys of a batch; kept for its memory.
+    pub hashes: Vec<u64>,
 }
 
 impl Unit {

@@ -109,7 +109,7 @@ pub fn open_syslog(ident: &str, facility: i32) {
                 ident.as_ptr(),
                 libc::LOG_PID | libc::LOG_NDELAY | libc::LOG_NOWAIT,
                 facility,
-            )
+            );
         };
         SINK.syslog.store(true, Relaxed);
     }

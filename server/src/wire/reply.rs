@@ -326,7 +326,7 @@ mod tests {
             (|r| r.map(2), "*4\r\n", "%2\r\n"),
             (|r| r.set(2), "*2\r\n", "~2\r\n"),
             (|r| r.boolean(true), ":1\r\n", "#t\r\n"),
-            (|r| r.double(3.141), "$5\r\n3.141\r\n", ",3.141\r\n"),
+            (|r| r.double(2.5), "$3\r\n2.5\r\n", ",2.5\r\n"),
             (
                 |r| r.verbatim("txt", b"ab"),
                 "$2\r\nab\r\n",

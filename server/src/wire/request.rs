@@ -4,13 +4,17 @@
 //! and more gets a buffer of its own, read into straight from the socket, which a command may keep without a copy.
 //!
 //! ```text
-//! buf   | done .. base | command being parsed .. pos | unparsed .. filled | free space |
+//! buf   | done .. base | commands parsed and not executed .. pos | unparsed .. filled | free space |
 //! ```
+//!
+//! Of a pipeline up to [`BATCH`] commands are parsed ahead, so that their keys can be fetched into the cache together;
+//! they are handed out one at a time.
 //!
 //! # Invariants
 //! 1. Ranges are relative to `base`, so dropping what lies before it moves no range.
 //! 2. While a big argument is under way (`big_fill`), every byte read belongs to it; the space offered is bounded by it.
-//! 3. Nothing here allocates on a peer's word alone, but one bulk of a size that the limits allow.
+//! 3. A command parsed ahead is whole: one that is not, or that is wrong, is left unparsed until it is the first.
+//! 4. Nothing here allocates on a peer's word alone, but one bulk of a size that the limits allow.
 
 use std::ops::{Index, Range};
 use std::sync::Arc;
@@ -22,6 +26,8 @@ use data::util::split::split;
 pub const READ_CHUNK: usize = 16 * 1024;
 /// A bulk of this size gets a buffer of its own.
 pub const BIG_ARG: usize = 32 * 1024;
+/// Commands of a pipeline that are parsed ahead at most.
+pub const BATCH: usize = 32;
 /// A line (inline request or a length) longer than this is a protocol error.
 const MAX_LINE: usize = 64 * 1024;
 /// Arguments of a request before authentication.
@@ -41,35 +47,21 @@ enum Arg {
 pub struct Argv {
     buf: Vec<u8>,
     base: usize,
+    /// Arguments of this command and of those parsed with it.
     args: Vec<Arg>,
+    /// Which of `args` are this command's.
+    window: Range<usize>,
 }
 
 impl Argv {
-    /// Copies arguments into an argv of their own.
-    pub fn owned<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut argv = Argv::default();
-        for arg in args {
-            argv.push(arg);
-        }
-        argv
-    }
-
-    /// Appends a copy of an argument.
-    pub fn push(&mut self, arg: &[u8]) {
-        let start = self.buf.len() - self.base;
-        self.buf.extend_from_slice(arg);
-        self.args
-            .push(Arg::Inline(start as u32..(start + arg.len()) as u32));
-    }
-
     /// Number of arguments, the name included.
     pub fn len(&self) -> usize {
-        self.args.len()
+        self.window.len()
     }
 
     /// Whether there is no argument at all.
     pub fn is_empty(&self) -> bool {
-        self.args.is_empty()
+        self.window.is_empty()
     }
 
     /// The arguments in order.
@@ -79,27 +71,26 @@ impl Argv {
 
     /// The buffer of a big argument, to be shared instead of copied.
     pub fn shared(&self, i: usize) -> Option<&Arc<Vec<u8>>> {
-        match &self.args[i] {
+        match self.arg(i) {
             Arg::Big(bytes) => Some(bytes),
             Arg::Inline(_) => None,
         }
     }
 
-    /// A copy that outlives the query buffer; big arguments are shared.
-    pub fn to_owned(&self) -> Self {
-        let mut argv = Argv::default();
-        for i in 0..self.len() {
-            match &self.args[i] {
-                Arg::Big(bytes) => argv.args.push(Arg::Big(Arc::clone(bytes))),
-                Arg::Inline(_) => argv.push(&self[i]),
-            }
-        }
-        argv
+    #[inline]
+    fn arg(&self, i: usize) -> &Arg {
+        &self.args[self.window.clone()][i]
     }
 
-    /// Bytes of all arguments together.
-    pub fn bytes(&self) -> usize {
-        self.iter().map(<[u8]>::len).sum()
+    /// The bytes of an argument of any command parsed.
+    #[inline]
+    fn text<'a>(&'a self, arg: &'a Arg) -> &'a [u8] {
+        match arg {
+            Arg::Inline(range) => {
+                &self.buf[self.base + range.start as usize..self.base + range.end as usize]
+            }
+            Arg::Big(bytes) => bytes,
+        }
     }
 }
 
@@ -108,12 +99,7 @@ impl Index<usize> for Argv {
 
     #[inline]
     fn index(&self, i: usize) -> &[u8] {
-        match &self.args[i] {
-            Arg::Inline(range) => {
-                &self.buf[self.base + range.start as usize..self.base + range.end as usize]
-            }
-            Arg::Big(bytes) => bytes,
-        }
+        self.text(self.arg(i))
     }
 }
 
@@ -166,6 +152,12 @@ pub struct Request {
     /// Length of the bulk whose header was read.
     bulk: Option<usize>,
     big_fill: Option<BigFill>,
+    /// Where the arguments of each command of the batch end.
+    ends: Vec<usize>,
+    /// How many commands of the batch were handed out.
+    handed_out: usize,
+    /// The command being parsed is not the first of its batch.
+    ahead: bool,
     /// Room for the next big argument: who sends one is likely to send another.
     spare: Vec<u8>,
 }
@@ -211,7 +203,7 @@ impl Request {
 
     /// Whether a command has begun to arrive and is not whole.
     pub fn is_incomplete(&self) -> bool {
-        self.missing > 0 || self.filled > self.argv.base
+        self.missing > 0 || self.filled > self.pos
     }
 
     /// Heap bytes in use and free: `qbuf` and `qbuf-free` of CLIENT LIST.
@@ -227,7 +219,11 @@ impl Request {
 
     /// Bytes of the arguments parsed so far: `argv-mem` of CLIENT LIST.
     pub fn argv_bytes(&self) -> usize {
-        self.argv.bytes()
+        self.argv
+            .args
+            .iter()
+            .map(|arg| self.argv.text(arg).len())
+            .sum()
     }
 
     /// Whether the buffer was ever allocated.
@@ -274,8 +270,65 @@ impl Request {
     /// # Errors
     /// The peer broke the protocol; the connection is of no further use.
     pub fn parse(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+        if self.handed_out == self.ends.len() {
+            match self.parse_batch(limits)? {
+                Parsed::Command => {}
+                other => return Ok(other),
+            }
+        }
+        let start = self
+            .handed_out
+            .checked_sub(1)
+            .map_or(0, |last| self.ends[last]);
+        self.argv.window = start..self.ends[self.handed_out];
+        self.handed_out += 1;
+        Ok(Parsed::Command)
+    }
+
+    /// The first arguments, most often keys, of a batch of which the first command was just handed out; none when the
+    /// batch is that command alone.
+    pub fn keys_of_new_batch(&self) -> impl Iterator<Item = &[u8]> {
+        let new = self.handed_out == 1 && self.ends.len() > 1;
+        let ends: &[usize] = if new { &self.ends } else { &[] };
+        let starts = [0].into_iter().chain(ends.iter().copied());
+        starts
+            .zip(ends)
+            .filter(|(start, end)| start + 1 < **end)
+            .map(|(start, _)| self.argv.text(&self.argv.args[start + 1]))
+    }
+
+    /// Parses the next command, and behind it whole ones as far as a batch goes.
+    fn parse_batch(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
         if self.missing == 0 {
             self.begin();
+        }
+        match self.parse_one(limits)? {
+            Parsed::Command => self.ends.push(self.argv.args.len()),
+            other => return Ok(other),
+        }
+        // What a client may send changes when it authenticates, so nothing is parsed ahead before that.
+        while self.pos < self.filled && self.ends.len() < BATCH && !limits.unauthenticated {
+            let (pos, args) = (self.pos, self.argv.args.len());
+            self.ahead = true;
+            let parsed = self.parse_one(limits);
+            self.ahead = false;
+            match parsed {
+                Ok(Parsed::Command) => self.ends.push(self.argv.args.len()),
+                Ok(Parsed::Nothing) => {}
+                Ok(Parsed::Incomplete) | Err(_) => {
+                    self.pos = pos;
+                    self.argv.args.truncate(args);
+                    self.missing = 0;
+                    self.bulk = None;
+                    break;
+                }
+            }
+        }
+        Ok(Parsed::Command)
+    }
+
+    fn parse_one(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+        if self.missing == 0 {
             if self.pos == self.filled {
                 return Ok(Parsed::Incomplete);
             }
@@ -292,6 +345,9 @@ impl Request {
 
     fn begin(&mut self) {
         self.argv.args.clear();
+        self.argv.window = 0..0;
+        self.ends.clear();
+        self.handed_out = 0;
         self.argv.base = self.pos;
         if self.pos == self.filled {
             self.argv.base = 0;
@@ -329,6 +385,10 @@ impl Request {
                 },
             };
             if len >= BIG_ARG {
+                // A big argument under way could not be taken back.
+                if self.ahead {
+                    return Ok(Parsed::Incomplete);
+                }
                 if !self.take_big(len) {
                     return Ok(Parsed::Incomplete);
                 }
@@ -392,8 +452,13 @@ impl Request {
     /// Moves what is here of a big bulk into a buffer of its own; true once it is whole.
     fn take_big(&mut self, len: usize) -> bool {
         let mut big = self.big_fill.take().unwrap_or_else(|| {
+            let want = len + 2;
             let mut buf = std::mem::take(&mut self.spare);
-            buf.resize(len + 2, 0);
+            // The value may be kept for ever, so it may not drag a buffer along that is much too big.
+            if buf.capacity() < want || buf.capacity() > want + want / 8 {
+                buf = vec![0; want];
+            }
+            buf.resize(want, 0);
             BigFill {
                 buf,
                 filled: 0,
@@ -433,9 +498,9 @@ impl Request {
             return Err(ProtocolError::new("unauthenticated multibulk length"));
         }
         // Unquoting never lengthens, so the arguments fit where the line stood.
-        let mut at = 0;
+        let base = self.argv.base;
+        let mut at = self.pos - (n + 1) - base;
         for arg in &args {
-            let base = self.argv.base;
             self.argv.buf[base + at..base + at + arg.len()].copy_from_slice(arg);
             self.argv
                 .args
@@ -474,7 +539,7 @@ mod tests {
                 loop {
                     match request.parse(OPEN).map_err(|e| e.0)? {
                         Parsed::Command => {
-                            got.push(request.argv.iter().map(<[u8]>::to_vec).collect())
+                            got.push(request.argv.iter().map(<[u8]>::to_vec).collect());
                         }
                         Parsed::Nothing => {}
                         Parsed::Incomplete => break,

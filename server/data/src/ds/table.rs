@@ -107,6 +107,8 @@ pub struct Table<E: Element> {
     lines: Lines,
     migration: Option<Migration>,
     used: usize,
+    /// Fewer elements than this make the table shrink.
+    shrink_below: usize,
     owns: PhantomData<E>,
 }
 
@@ -149,6 +151,7 @@ impl<E: Element> Table<E> {
             lines: Lines::none(),
             migration: None,
             used: 0,
+            shrink_below: 0,
             owns: PhantomData,
         }
     }
@@ -221,7 +224,7 @@ impl<E: Element> Table<E> {
                 return Place { migrated, spot };
             }
             // Never seen at the fills above, except in tables of a few lines.
-            self.rebuild(self.lines.homes().max(self.array(true).homes()) * 6 / 5 + 1);
+            self.grow_for_room(self.lines.homes().max(self.array(true).homes()));
         }
     }
 
@@ -529,7 +532,7 @@ impl<E: Element> Table<E> {
             self.migrate(PACE);
         } else if self.used == 0 {
             self.lines = Lines::none();
-        } else if self.used * 100 < SHRINK_BELOW * SLOTS * self.lines.homes() {
+        } else if self.used < self.shrink_below {
             let homes = homes_for(self.used, SHRINK_TO);
             if homes < self.lines.homes() {
                 self.resize(homes);
@@ -566,8 +569,8 @@ impl<E: Element> Table<E> {
         }
         // Past the last home nothing is left: the overhang holds only what spilled over full lines.
         if *frontier >= self.lines.homes() {
-            self.lines = mem::replace(to, Lines::none());
-            self.migration = None;
+            let lines = mem::replace(to, Lines::none());
+            self.settle(lines);
         } else {
             self.lines.discard_before(*frontier);
         }
@@ -585,27 +588,37 @@ impl<E: Element> Table<E> {
                     to.remove(spot, position_of::<E>);
                 }
             }
-            self.rebuild(homes * 6 / 5 + 1);
+            self.grow_for_room(homes);
         }
     }
 
-    /// Puts everything into one new array at once, which has `homes` lines or more.
-    fn rebuild(&mut self, mut homes: usize) {
+    /// An array of `homes` lines had no room within reach of some key: takes a larger one at once.
+    #[cold]
+    fn grow_for_room(&mut self, homes: usize) {
+        self.rebuild(homes * 6 / 5 + 1);
+        // The fill is low now, and yet a smaller array would not do.
+        self.shrink_below = self.shrink_below.min(self.used / 2);
+    }
+
+    /// Puts everything into one new array at once, which has `homes` lines, or more if they are uneven.
+    fn rebuild(&mut self, homes: usize) {
         let window = self.arrays().map(Lines::window).min().unwrap_or(0);
-        loop {
-            let mut to = Lines::new(homes, window);
-            let filled = (0..self.physical_lines()).try_for_each(|at| {
-                let (array, line) = self.physical_line(at);
-                array.copy_line(line, &mut to, position_of::<E>)
-            });
-            if filled.is_ok() {
-                self.lines = to;
-                self.migration = None;
-                return;
-            }
-            // A few lines may be too uneven for this size.
-            homes = homes * 6 / 5 + 1;
+        let mut to = Lines::new(homes, window);
+        let filled = (0..self.physical_lines()).try_for_each(|at| {
+            let (array, line) = self.physical_line(at);
+            array.copy_line(line, &mut to, position_of::<E>)
+        });
+        match filled {
+            Ok(()) => self.settle(to),
+            Err(NoRoom) => self.grow_for_room(homes),
         }
+    }
+
+    /// Goes on with an array that holds everything.
+    fn settle(&mut self, lines: Lines) {
+        self.shrink_below = lines.homes() * SLOTS * SHRINK_BELOW / 100;
+        self.lines = lines;
+        self.migration = None;
     }
 }
 

@@ -337,8 +337,9 @@ mod tests {
             &long,
             false
         ));
+        // A fraction of a second where nothing else runs; what this is about would take hours.
         assert!(
-            start.elapsed() < Duration::from_secs(3),
+            start.elapsed() < Duration::from_secs(30),
             "{:?}",
             start.elapsed()
         );

@@ -10,7 +10,7 @@ pub mod string;
 
 use std::sync::Arc;
 
-use crate::util::num::{MAX_I64_DIGITS, parse_i64, write_i64};
+use crate::util::num::{MAX_I64_DIGITS, i64_len, parse_i64, write_i64};
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -165,7 +165,7 @@ impl<'a> ValueRef<'a> {
     pub fn len(&self) -> usize {
         match self {
             ValueRef::Bytes(text) => text.len(),
-            ValueRef::Int(number) => write_i64(*number, &mut Scratch::default()).len(),
+            ValueRef::Int(number) => i64_len(*number),
             ValueRef::Shared(buffer) => buffer.len(),
         }
     }

@@ -1,0 +1,395 @@
+//! One loop and its clients: connections that send a batch, wait for its replies, and send again.
+//!
+//! ```text
+//!   queued ──► dialing ──► idle ──issue──► waiting ──all replies──┐
+//!     ▲                     ▲                                     │
+//!     │                     └───────────── keep alive ────────────┤
+//!     └───────────────────────────────── no keep alive ───────────┘
+//! ```
+//!
+//! A batch is sent from where its predecessor's last reply was read, without waiting for the loop to
+//! say that there is room: there is, since everything before it was answered. All clients of a loop
+//! share its batch, and what the socket did not take is copied (`rest`), because the next client
+//! draws new numbers.
+//!
+//! Invariants:
+//! 1. `busy` counts the clients that wait for replies. The loop stops when it is 0 and nothing more
+//!    is to be sent, or when its last client is lost.
+//! 2. No more than [`DIALING_AT_ONCE`] connections are on their way, so that the server's backlog
+//!    does not overflow.
+//! 3. A client's number is its connection's data word and its place in `clients`.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::time::Instant;
+
+use ae::event_loop::{EventLoop, Host, run};
+use ae::time::{Next, TimerId};
+use conn::admission::Limits;
+use conn::connection::{ConnId, State};
+use conn::conns::{ConnHost, Conns};
+use conn::drive::process_pending;
+use conn::error::ConnError;
+use conn::resp::{Decoder, Skipped};
+use conn::stream::Io;
+
+use crate::args::Options;
+use crate::histogram::Latencies;
+use crate::probe::{Endpoint, connect_failure};
+use crate::report::{self, fatal, to_stdout};
+use crate::tally::{Snapshot, Tally};
+use crate::workload::{self, Batch, Rng, Workload};
+
+/// Connections on their way at once.
+const DIALING_AT_ONCE: usize = 64;
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+/// Milliseconds between two progress lines.
+const PROGRESS_MS: u64 = 250;
+/// Descriptors that are no client's: the loops' own, the standard ones, what the system's resolver
+/// holds open.
+const OTHER_DESCRIPTORS: usize = 1024;
+
+/// What the loops of a run have in common.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// What was asked for.
+    pub options: &'a Options,
+    /// The server.
+    pub endpoint: &'a Endpoint,
+    /// What is sent; `None` sends nothing.
+    pub workload: Option<&'a Workload>,
+    /// What is counted.
+    pub tally: &'a Tally,
+    /// Where random numbers begin.
+    pub seed: u64,
+}
+
+/// What one loop has to tell.
+#[derive(Debug)]
+pub struct Part {
+    /// Its latencies.
+    pub latencies: Latencies,
+    /// When its last reply came.
+    pub ended: Instant,
+    /// Length of its progress line.
+    pub line_len: usize,
+}
+
+struct Client {
+    /// Replies that the batch still lacks.
+    pending: u64,
+    /// Replies that come before those, to what a new connection sends first.
+    preceding: usize,
+    sent_at: Instant,
+    /// Of the batch under way, once its first reply has come.
+    latency_us: Option<u64>,
+    decoder: Decoder,
+    /// What the socket did not take, and how much of it has gone since.
+    rest: Vec<u8>,
+    rest_sent: usize,
+}
+
+impl Client {
+    fn new(now: Instant) -> Self {
+        Self {
+            pending: 0,
+            preceding: 0,
+            sent_at: now,
+            latency_us: None,
+            decoder: Decoder::default(),
+            rest: Vec::new(),
+            rest_sent: 0,
+        }
+    }
+}
+
+struct Load<'a> {
+    el: EventLoop<Self>,
+    conns: Conns<Self>,
+    job: Job<'a>,
+    clients: Vec<Client>,
+    queued: VecDeque<usize>,
+    dialing: usize,
+    busy: usize,
+    lost: usize,
+    batch: Batch,
+    /// What a new connection sends before its first batch, and the replies to it.
+    prefix: Vec<u8>,
+    preceding: usize,
+    rng: Rng,
+    chunk: Vec<u8>,
+    latencies: Latencies,
+    last: Snapshot,
+    ended: Instant,
+    line_len: usize,
+}
+
+impl Host for Load<'_> {
+    fn el(&mut self) -> &mut EventLoop<Self> {
+        &mut self.el
+    }
+}
+
+impl ConnHost for Load<'_> {
+    fn conns(&mut self) -> &mut Conns<Self> {
+        &mut self.conns
+    }
+
+    fn io(&mut self) -> (&mut EventLoop<Self>, &mut Conns<Self>) {
+        (&mut self.el, &mut self.conns)
+    }
+}
+
+/// Runs the `index`-th loop of a job to its end. The first one shows the progress.
+pub fn drive(job: Job<'_>, index: usize) -> Part {
+    let mut load = Load::new(job, index);
+    if index == 0 && !job.options.csv {
+        load.el.add_timer(PROGRESS_MS, on_progress, 0);
+    }
+    load.dial();
+    if !load.clients.is_empty() {
+        run(&mut load);
+    }
+    let ids: Vec<ConnId> = load.conns.ids().collect();
+    for id in ids {
+        load.conns.close(&mut load.el, id);
+    }
+    Part {
+        latencies: load.latencies,
+        ended: load.ended,
+        line_len: load.line_len,
+    }
+}
+
+impl<'a> Load<'a> {
+    fn new(job: Job<'a>, index: usize) -> Self {
+        let options = job.options;
+        let loops = options.threads.max(1);
+        let count = options.clients / loops + usize::from(index < options.clients % loops);
+        let mut el = match EventLoop::new(options.clients + OTHER_DESCRIPTORS) {
+            Ok(el) => el,
+            Err(error) => fatal(format!("Could not create an event loop: {error}")),
+        };
+        el.set_before_sleep(before_sleep);
+        let request = job.workload.map_or(&[][..], |workload| &workload.request);
+        let (prefix, preceding) = workload::prefix(options);
+        Self {
+            el,
+            conns: Conns::new(Limits::default()),
+            job,
+            clients: (0..count).map(|_| Client::new(job.tally.began)).collect(),
+            queued: (0..count).collect(),
+            dialing: 0,
+            busy: 0,
+            lost: 0,
+            batch: Batch::new(request, options.pipeline, options.keyspace),
+            prefix,
+            preceding,
+            rng: Rng::new(job.seed.wrapping_add(index as u64)),
+            chunk: vec![0; CHUNK],
+            latencies: Latencies::new(options.precision),
+            last: job.tally.start(),
+            ended: job.tally.began,
+            line_len: 0,
+        }
+    }
+
+    /// Begins connections, as many as may be on their way.
+    fn dial(&mut self) {
+        while self.dialing < DIALING_AT_ONCE
+            && let Some(index) = self.queued.pop_front()
+        {
+            let endpoint = self.job.endpoint;
+            let begun = endpoint.connect(&mut self.el, &mut self.conns, on_connect, index as u64);
+            if let Err(error) = begun {
+                fatal(connect_failure(self.job.options, &error));
+            }
+            self.dialing += 1;
+        }
+        self.settle();
+    }
+
+    /// Sends the next batch of a client that waits for nothing; `is_new` if its connection has sent
+    /// nothing before.
+    fn issue(&mut self, index: usize, id: ConnId, is_new: bool) {
+        let options = self.job.options;
+        if !self.job.tally.claim(options.pipeline as u64) {
+            return self.settle();
+        }
+        self.busy += 1;
+        self.batch.randomize(&mut self.rng);
+        let client = &mut self.clients[index];
+        client.pending = options.pipeline as u64;
+        client.latency_us = None;
+        client.sent_at = Instant::now();
+        let bytes = self.batch.bytes();
+        let prefix: &[u8] = if is_new { &self.prefix } else { &[] };
+        let io = if prefix.is_empty() {
+            self.conns.write(&mut self.el, id, bytes)
+        } else {
+            client.preceding = self.preceding;
+            let pieces = [IoSlice::new(prefix), IoSlice::new(bytes)];
+            self.conns.write_vectored(&mut self.el, id, &pieces)
+        };
+        let taken = match io {
+            Io::Done(n) => n,
+            Io::WouldBlock | Io::Eof => 0,
+            Io::Failed(error) => return self.lose(id, &error),
+        };
+        if taken < prefix.len() + bytes.len() {
+            client.rest_sent = 0;
+            client.rest.clear();
+            client
+                .rest
+                .extend_from_slice(prefix.get(taken..).unwrap_or_default());
+            client
+                .rest
+                .extend_from_slice(&bytes[taken.saturating_sub(prefix.len())..]);
+            self.conns
+                .set_write_handler(&mut self.el, id, Some(on_write), false);
+        }
+        // What it cannot send goes on from the loop, and what goes wrong is met by the next read.
+        let _ = self.conns.flush(&mut self.el, id);
+    }
+
+    /// Counts the replies in what a client has read into `chunk`.
+    fn take_replies(&mut self, index: usize, id: ConnId, len: usize) {
+        let client = &mut self.clients[index];
+        // To parse is this program's work: it is no part of what the server took.
+        let latency_us = *client
+            .latency_us
+            .get_or_insert_with(|| client.sent_at.elapsed().as_micros() as u64);
+        let mut input = &self.chunk[..len];
+        let mut replies = 0;
+        loop {
+            match client.decoder.skip_in(&mut input) {
+                Ok(Some(Skipped::Reply)) if client.preceding > 0 => client.preceding -= 1,
+                Ok(Some(Skipped::Reply)) => replies += 1,
+                Ok(Some(Skipped::Push)) => {}
+                Ok(Some(Skipped::Error(text))) => fatal(format!(
+                    "Error from server: {}",
+                    String::from_utf8_lossy(&text)
+                )),
+                Ok(None) => break,
+                Err(error) => fatal(format!("Error: {error}")),
+            }
+        }
+        // Some commands have more replies than one (SUBSCRIBE): those beyond the batch's count are
+        // nobody's.
+        let replies = client.pending.min(replies);
+        if replies == 0 {
+            return;
+        }
+        client.pending -= replies;
+        let wanted = self.job.tally.finish(replies, latency_us);
+        self.latencies.record(latency_us, wanted);
+        if client.pending == 0 {
+            self.finish_batch(index, id);
+        }
+    }
+
+    fn finish_batch(&mut self, index: usize, id: ConnId) {
+        self.busy -= 1;
+        if self.job.options.keep_alive != 0 {
+            return self.issue(index, id, false);
+        }
+        self.conns.close(&mut self.el, id);
+        self.clients[index].decoder = Decoder::default();
+        if !self.job.tally.is_issued() {
+            self.queued.push_back(index);
+        }
+        self.dial();
+    }
+
+    /// A connection broke while something was written to it. Others may go on.
+    fn lose(&mut self, id: ConnId, error: &ConnError) {
+        if error.reason() != "Broken pipe" {
+            eprintln!("Error writing to the server: {}", error.reason());
+        }
+        self.conns.close(&mut self.el, id);
+        self.busy -= 1;
+        self.lost += 1;
+        if self.job.tally.lose_one() == 0 {
+            fatal("All clients disconnected... aborting.");
+        }
+        self.settle();
+    }
+
+    /// Stops the loop if there is nothing left to do.
+    fn settle(&mut self) {
+        let is_done = self.job.workload.is_some() && self.busy == 0 && self.job.tally.is_issued();
+        if is_done || self.lost == self.clients.len() {
+            self.ended = Instant::now();
+            self.el.stop();
+        }
+    }
+}
+
+fn before_sleep(s: &mut Load<'_>) {
+    let has_more = process_pending(s);
+    s.el.set_dont_wait(has_more);
+}
+
+fn on_connect(s: &mut Load<'_>, id: ConnId) {
+    s.dialing -= 1;
+    if s.conns.state(id) != State::Connected {
+        match s.conns.error(id) {
+            // The probe got through: this is no mistake of address or certificates, but a server
+            // that takes no more, or that is gone.
+            Some(error) => fatal(format!("Error: {error}")),
+            None => fatal("Error: Server closed the connection"),
+        }
+    }
+    s.conns.set_read_handler(&mut s.el, id, Some(on_read));
+    if s.job.workload.is_some() {
+        let index = s.conns.data(id) as usize;
+        s.issue(index, id, true);
+    }
+    s.dial();
+}
+
+fn on_read(s: &mut Load<'_>, id: ConnId) {
+    let index = s.conns.data(id) as usize;
+    match s.conns.read(&mut s.el, id, &mut s.chunk) {
+        Io::Done(len) => s.take_replies(index, id, len),
+        Io::WouldBlock => {}
+        Io::Eof => fatal("Error: Server closed the connection"),
+        Io::Failed(error) => fatal(format!("Error: {}", error.reason())),
+    }
+}
+
+/// Sends what the socket did not take at once.
+fn on_write(s: &mut Load<'_>, id: ConnId) {
+    let index = s.conns.data(id) as usize;
+    let client = &mut s.clients[index];
+    match s
+        .conns
+        .write(&mut s.el, id, &client.rest[client.rest_sent..])
+    {
+        Io::Done(n) => client.rest_sent += n,
+        Io::WouldBlock | Io::Eof => {}
+        Io::Failed(error) => return s.lose(id, &error),
+    }
+    if client.rest_sent == client.rest.len() {
+        s.conns.set_write_handler(&mut s.el, id, None, false);
+    }
+    let _ = s.conns.flush(&mut s.el, id);
+}
+
+fn on_progress(s: &mut Load<'_>, _timer: TimerId, _data: u64) -> Next {
+    let tally = s.job.tally;
+    let Some(workload) = s.job.workload else {
+        to_stdout(|out| report::idle_progress(out, tally.live()));
+        return Next::In(PROGRESS_MS);
+    };
+    let now = tally.now();
+    let (rps, ms) = now.since(&tally.start());
+    let (rps_now, ms_now) = now.since(&s.last);
+    s.last = now;
+    let (rates, means) = ((rps_now, rps), (ms_now, ms));
+    let len = s.line_len;
+    let printed = to_stdout(|out| report::progress(out, &workload.title, rates, means, len));
+    s.line_len = printed.unwrap_or(len);
+    Next::In(PROGRESS_MS)
+}

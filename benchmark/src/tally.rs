@@ -1,0 +1,142 @@
+//! What the loops of a run count together.
+//!
+//! A batch costs one addition when it is sent and two when its replies are there, whatever its
+//! length; nothing is ordered by these counters, so they are relaxed.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// The counters.
+#[derive(Debug)]
+pub struct Tally {
+    /// When the run began.
+    pub began: Instant,
+    wanted: u64,
+    issued: AtomicU64,
+    finished: AtomicU64,
+    /// Microseconds over all replies.
+    latency_us: AtomicU64,
+    live: AtomicUsize,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub at: Instant,
+    /// Replies that had come.
+    pub finished: u64,
+    /// What they had waited for, in microseconds.
+    pub latency_us: u64,
+}
+
+impl Snapshot {
+    /// Replies per second, and milliseconds per reply, since `earlier`; 0 where there were none.
+    pub fn since(&self, earlier: &Self) -> (f64, f64) {
+        let seconds = (self.at - earlier.at).as_secs_f64();
+        let replies = (self.finished - earlier.finished) as f64;
+        let us = self.latency_us.saturating_sub(earlier.latency_us) as f64;
+        let over = |n: f64, d: f64| if d > 0.0 { n / d } else { 0.0 };
+        (over(replies, seconds), over(us / 1000.0, replies))
+    }
+}
+
+impl Tally {
+    /// A run of so many requests over so many connections, which begins now.
+    pub fn new(wanted: u64, clients: usize) -> Self {
+        Self {
+            began: Instant::now(),
+            wanted,
+            issued: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            latency_us: AtomicU64::new(0),
+            live: AtomicUsize::new(clients),
+        }
+    }
+
+    /// Asks to send a batch; false when enough was sent. The last batch may go beyond what was
+    /// wanted.
+    pub fn claim(&self, batch: u64) -> bool {
+        !self.is_issued() && self.issued.fetch_add(batch, Ordering::Relaxed) < self.wanted
+    }
+
+    /// True when nothing more is to be sent.
+    pub fn is_issued(&self) -> bool {
+        self.issued.load(Ordering::Relaxed) >= self.wanted
+    }
+
+    /// Counts replies; answers how many of them were wanted.
+    pub fn finish(&self, replies: u64, latency_us: u64) -> u64 {
+        let before = self.finished.fetch_add(replies, Ordering::Relaxed);
+        self.latency_us
+            .fetch_add(replies.saturating_mul(latency_us), Ordering::Relaxed);
+        replies.min(self.wanted.saturating_sub(before))
+    }
+
+    /// Replies that have come.
+    pub fn finished(&self) -> u64 {
+        self.finished.load(Ordering::Relaxed)
+    }
+
+    /// Connections that have not failed.
+    pub fn live(&self) -> usize {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection that has failed; answers how many are left.
+    pub fn lose_one(&self) -> usize {
+        self.live.fetch_sub(1, Ordering::Relaxed) - 1
+    }
+
+    /// The counters as they were at the beginning.
+    pub fn start(&self) -> Snapshot {
+        Snapshot {
+            at: self.began,
+            finished: 0,
+            latency_us: 0,
+        }
+    }
+
+    /// The counters now.
+    pub fn now(&self) -> Snapshot {
+        Snapshot {
+            at: Instant::now(),
+            finished: self.finished(),
+            latency_us: self.latency_us.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Snapshot, Tally};
+
+    #[test]
+    fn the_last_batch_may_go_beyond() {
+        let tally = Tally::new(20, 2);
+        assert!(tally.claim(16));
+        assert!(tally.claim(16));
+        assert!(!tally.claim(16));
+        assert!(tally.is_issued());
+        assert_eq!(tally.finish(16, 10), 16);
+        assert_eq!(tally.finish(16, 10), 4);
+        assert_eq!(tally.finish(1, 10), 0);
+        assert_eq!(tally.finished(), 33);
+        assert_eq!(tally.now().latency_us, 330);
+        assert_eq!((tally.lose_one(), tally.live()), (1, 1));
+    }
+
+    #[test]
+    fn rates_are_those_between_two_moments() {
+        let start = Tally::new(1, 1).start();
+        let later = Snapshot {
+            at: start.at + Duration::from_millis(500),
+            finished: 100,
+            latency_us: 50_000,
+        };
+        assert_eq!(later.since(&start), (200.0, 0.5));
+        assert_eq!(start.since(&start), (0.0, 0.0));
+    }
+}

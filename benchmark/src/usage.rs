@@ -1,0 +1,67 @@
+//! What `--help` says.
+
+/// Every option with what it does.
+pub const TEXT: &str = "\
+Usage: redis-benchmark [OPTIONS] [COMMAND ARGS...]
+
+Sends requests over many connections at once and reports how many per second
+were answered, and how soon. Without COMMAND it runs its tests one by one.
+
+Server:
+ -h <hostname>      Host name or address (default 127.0.0.1)
+ -p <port>          Port (default 6379)
+ -s <socket>        Unix socket, instead of host and port
+ -u <uri>           All of it as redis://[[user:]password@]host[:port][/db],
+                    or rediss:// for TLS
+ -a <password>      Password
+ --user <username>  User that the password is for
+ --dbnum <db>       Database number (default 0)
+ -3                 Speak RESP3
+ --enable-tracking  Have the server track the keys that are read
+
+Load:
+ -c <clients>       Connections (default 50)
+ -n <requests>      Requests per test (default 100000)
+ -P <numreq>        Requests that a connection sends at once (default 1)
+ -d <size>          Bytes of a value (default 3)
+ -k <boolean>       0 makes a new connection for each batch (default 1)
+ -r <keyspacelen>   Replace each __rand_int__ in a request by twelve digits of a
+                    random number below this, a new one each time. The tests use
+                    it for keys, members and scores; without -r they stay the same.
+ --threads <num>    Share the connections among so many threads
+ --seed <num>       Where the random numbers begin (default: depends on the time)
+ -t <tests>         Only these tests, separated by commas, such as set,lrange_100
+ -l                 Run the tests again and again
+ -I                 Open the connections, send nothing, and wait
+ -x                 Take the last argument of COMMAND from the standard input
+
+Report:
+ -q                 One line per test
+ --csv              One line of CSV per test
+ --precision <num>  Significant digits of the latencies (default 3, at most 4)
+
+TLS:
+ --tls              Connect with TLS
+ --sni <host>       Name to ask for; the certificate must be for this name
+ --cacert <file>    Certificates to trust
+ --cacertdir <dir>  Directory of certificates to trust. Without both, those that
+                    the system trusts
+ --insecure         Trust any certificate
+ --cert <file>      Certificate to show
+ --key <file>       Its private key
+ --tls-ciphers <list>       Ciphers of TLS 1.2 and older, separated by colons
+ --tls-ciphersuites <list>  Ciphers of TLS 1.3, separated by colons
+
+ --help             This text
+ --version          The version
+
+In the arguments of COMMAND each __data__ becomes a value of -d bytes.
+
+Examples:
+ All tests against this machine:
+   $ redis-benchmark
+ A million SETs to random keys, sixteen at a time:
+   $ redis-benchmark -t set -n 1000000 -r 100000000 -P 16
+ Any command:
+   $ redis-benchmark -r 10000 -n 10000 lpush mylist __rand_int__
+";

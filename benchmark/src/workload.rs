@@ -1,0 +1,429 @@
+//! What is sent: the tests by name, and a batch of requests with places for random numbers.
+//!
+//! A batch is built once per loop and sent again and again; before each time the digits at its
+//! `__rand_int__` places are written anew.
+//!
+//! Invariants:
+//! 1. `places` are offsets of twelve bytes each inside `bytes`, in order, without overlap.
+//! 2. With the same seed, the same number of threads and one connection the same requests are sent.
+
+use conn::resp::encode;
+
+use crate::args::Options;
+
+/// Replaced by twelve random digits.
+const RAND_INT: &[u8] = b"__rand_int__";
+/// Replaced by data of the chosen size.
+const DATA: &str = "__data__";
+/// Replaced by a score: random if the keys are.
+const SCORE: &str = "__score__";
+const KEY: &str = "key:__rand_int__";
+
+/// How a test's request is written.
+enum Form {
+    /// As it stands.
+    Inline(&'static str),
+    /// As an array of arguments.
+    Args(&'static [&'static str]),
+}
+
+/// A test: the names that select it, its title, its request.
+struct Test(&'static [&'static str], &'static str, Form);
+
+/// The tests, in the order in which they run.
+const TESTS: &[Test] = &[
+    Test(
+        &["ping_inline", "ping"],
+        "PING_INLINE",
+        Form::Inline("PING\r\n"),
+    ),
+    Test(&["ping_mbulk", "ping"], "PING_MBULK", Form::Args(&["PING"])),
+    Test(&["set"], "SET", Form::Args(&["SET", KEY, DATA])),
+    Test(&["get"], "GET", Form::Args(&["GET", KEY])),
+    Test(
+        &["incr"],
+        "INCR",
+        Form::Args(&["INCR", "counter:__rand_int__"]),
+    ),
+    Test(&["lpush"], "LPUSH", Form::Args(&["LPUSH", "mylist", DATA])),
+    Test(&["rpush"], "RPUSH", Form::Args(&["RPUSH", "mylist", DATA])),
+    Test(&["lpop"], "LPOP", Form::Args(&["LPOP", "mylist"])),
+    Test(&["rpop"], "RPOP", Form::Args(&["RPOP", "mylist"])),
+    Test(
+        &["sadd"],
+        "SADD",
+        Form::Args(&["SADD", "myset", "element:__rand_int__"]),
+    ),
+    Test(
+        &["hset"],
+        "HSET",
+        Form::Args(&["HSET", "myhash", "element:__rand_int__", DATA]),
+    ),
+    Test(&["spop"], "SPOP", Form::Args(&["SPOP", "myset"])),
+    Test(
+        &["zadd"],
+        "ZADD",
+        Form::Args(&["ZADD", "myzset", SCORE, "element:__rand_int__"]),
+    ),
+    Test(&["zpopmin"], "ZPOPMIN", Form::Args(&["ZPOPMIN", "myzset"])),
+    Test(
+        &[
+            "lrange",
+            "lrange_100",
+            "lrange_300",
+            "lrange_500",
+            "lrange_600",
+        ],
+        "LPUSH (needed to benchmark LRANGE)",
+        Form::Args(&["LPUSH", "mylist", DATA]),
+    ),
+    Test(
+        &["lrange", "lrange_100"],
+        "LRANGE_100 (first 100 elements)",
+        Form::Args(&["LRANGE", "mylist", "0", "99"]),
+    ),
+    Test(
+        &["lrange", "lrange_300"],
+        "LRANGE_300 (first 300 elements)",
+        Form::Args(&["LRANGE", "mylist", "0", "299"]),
+    ),
+    Test(
+        &["lrange", "lrange_500"],
+        "LRANGE_500 (first 500 elements)",
+        Form::Args(&["LRANGE", "mylist", "0", "499"]),
+    ),
+    Test(
+        &["lrange", "lrange_600"],
+        "LRANGE_600 (first 600 elements)",
+        Form::Args(&["LRANGE", "mylist", "0", "599"]),
+    ),
+    Test(
+        &["mset"],
+        "MSET (10 keys)",
+        Form::Args(&[
+            "MSET", KEY, DATA, KEY, DATA, KEY, DATA, KEY, DATA, KEY, DATA, KEY, DATA, KEY, DATA,
+            KEY, DATA, KEY, DATA, KEY, DATA,
+        ]),
+    ),
+    Test(
+        &["xadd"],
+        "XADD",
+        Form::Args(&["XADD", "mystream", "*", "myfield", DATA]),
+    ),
+];
+
+/// One benchmark.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// What it is called in the report.
+    pub title: String,
+    /// What the report calls its payload, in bytes.
+    pub payload: usize,
+    /// The request.
+    pub request: Vec<u8>,
+}
+
+/// The tests that were asked for.
+pub fn suite(options: &Options, data: &[u8]) -> Vec<Workload> {
+    let selected = TESTS
+        .iter()
+        .filter(|Test(names, ..)| names.iter().any(|name| options.selects(name)));
+    let workload = |Test(_, title, form): &Test| Workload {
+        title: (*title).to_string(),
+        payload: data.len(),
+        request: match form {
+            Form::Inline(line) => line.as_bytes().to_vec(),
+            Form::Args(args) => request(args.iter().map(|&arg| match arg {
+                SCORE if options.keyspace.is_some() => RAND_INT,
+                SCORE => b"0",
+                DATA => data,
+                other => other.as_bytes(),
+            })),
+        },
+    };
+    selected.map(workload).collect()
+}
+
+/// The command of the command line; `last` is one more argument of it.
+pub fn command(options: &Options, last: Option<Vec<u8>>, data: &[u8]) -> Workload {
+    let words: Vec<_> = options
+        .command
+        .iter()
+        .map(|word| String::from_utf8_lossy(word))
+        .collect();
+    let args = options
+        .command
+        .iter()
+        .map(|word| replace(word, DATA.as_bytes(), data));
+    let request = request(args.chain(last));
+    Workload {
+        title: words.join(" "),
+        payload: request.len(),
+        request,
+    }
+}
+
+/// The command that authenticates; `None` without a password.
+pub fn auth(options: &Options) -> Option<Vec<&[u8]>> {
+    let password = options.password.as_deref()?;
+    let args = [Some(&b"AUTH"[..]), options.user.as_deref(), Some(password)];
+    Some(args.into_iter().flatten().collect())
+}
+
+/// What a connection sends before its first batch, and how many replies that brings.
+pub fn prefix(options: &Options) -> (Vec<u8>, usize) {
+    let mut commands: Vec<Vec<&[u8]>> = Vec::new();
+    commands.extend(auth(options));
+    if options.tracks {
+        commands.push(vec![b"CLIENT", b"TRACKING", b"on"]);
+    }
+    let dbnum = options.dbnum.to_string();
+    if options.dbnum != 0 {
+        commands.push(vec![b"SELECT", dbnum.as_bytes()]);
+    }
+    if options.resp3 {
+        commands.push(vec![b"HELLO", b"3"]);
+    }
+    let mut bytes = Vec::new();
+    for args in &commands {
+        encode(&mut bytes, args);
+    }
+    (bytes, commands.len())
+}
+
+/// Data that does not compress: characters drawn by the generator of C's standard, from Redis's
+/// seed.
+#[derive(Debug)]
+pub struct Data(u32);
+
+impl Data {
+    /// At the seed.
+    pub fn new() -> Self {
+        Self(1234)
+    }
+
+    /// The next `count` bytes.
+    pub fn take(&mut self, count: usize) -> Vec<u8> {
+        let mut byte = || {
+            self.0 = self.0.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+            b'0' + (self.0 >> 16 & 63) as u8
+        };
+        (0..count).map(|_| byte()).collect()
+    }
+}
+
+/// Requests that are sent together.
+#[derive(Debug)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    places: Vec<usize>,
+    keyspace: u64,
+}
+
+impl Batch {
+    /// `pipeline` times `request`; with a keyspace its `__rand_int__` become numbers below that.
+    pub fn new(request: &[u8], pipeline: usize, keyspace: Option<u64>) -> Self {
+        let bytes = request.repeat(pipeline);
+        let places = keyspace.map_or_else(Vec::new, |_| find_all(&bytes, RAND_INT));
+        Self {
+            bytes,
+            places,
+            keyspace: keyspace.unwrap_or(0),
+        }
+    }
+
+    /// The bytes to send.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Draws new numbers. A keyspace of 0 has the number 0.
+    pub fn randomize(&mut self, rng: &mut Rng) {
+        for &place in &self.places {
+            let number = if self.keyspace == 0 {
+                0
+            } else {
+                rng.below(self.keyspace)
+            };
+            write_digits(&mut self.bytes[place..place + RAND_INT.len()], number);
+        }
+    }
+}
+
+/// Random numbers for keys: SplitMix64 (Steele, Lea and Flood, 2014).
+#[derive(Debug)]
+pub struct Rng(u64);
+
+impl Rng {
+    /// Begins at `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `n`. Its lean towards some of them is below `n / 2^64`.
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((u128::from(x ^ x >> 31) * u128::from(n)) >> 64) as u64
+    }
+}
+
+fn request(args: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
+    let args: Vec<_> = args.collect();
+    let mut out = Vec::new();
+    encode(&mut out, &args);
+    out
+}
+
+/// Where `needle` begins in `text`.
+fn find_all(text: &[u8], needle: &[u8]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text[from..]
+        .windows(needle.len())
+        .position(|window| window == needle)
+    {
+        found.push(from + at);
+        from += at + needle.len();
+    }
+    found
+}
+
+fn replace(text: &[u8], needle: &[u8], with: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut from = 0;
+    for at in find_all(text, needle) {
+        out.extend_from_slice(&text[from..at]);
+        out.extend_from_slice(with);
+        from = at + needle.len();
+    }
+    out.extend_from_slice(&text[from..]);
+    out
+}
+
+/// Writes `number` in decimal over all of `place`, with zeros in front; two digits at a time, since
+/// each division waits for the one before.
+fn write_digits(place: &mut [u8], mut number: u64) {
+    for pair in place.rchunks_exact_mut(2) {
+        let two = (number % 100) as u8;
+        number /= 100;
+        pair[0] = b'0' + two / 10;
+        pair[1] = b'0' + two % 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Batch, Data, Rng, command, prefix, suite};
+    use crate::args::{Options, parse};
+
+    fn options(line: &str) -> Options {
+        match parse(line.split_whitespace().map(Into::into)) {
+            Ok(options) => options,
+            Err(stop) => panic!("{line}: {stop:?}"),
+        }
+    }
+
+    fn titles(line: &str) -> Vec<String> {
+        suite(&options(line), b"xxx")
+            .into_iter()
+            .map(|workload| workload.title)
+            .collect()
+    }
+
+    #[test]
+    fn names_select_tests() {
+        assert_eq!(titles("").len(), 21);
+        assert_eq!(titles("-t ping"), ["PING_INLINE", "PING_MBULK"]);
+        assert_eq!(titles("-t mset,set"), ["SET", "MSET (10 keys)"]);
+        assert_eq!(
+            titles("-t lrange_500"),
+            [
+                "LPUSH (needed to benchmark LRANGE)",
+                "LRANGE_500 (first 500 elements)"
+            ]
+        );
+        assert_eq!(titles("-t nosuch"), [""; 0]);
+    }
+
+    #[test]
+    fn requests_carry_data_and_scores() {
+        let request = |line: &str| suite(&options(line), b"VXK").remove(0).request;
+        assert_eq!(request("-t ping_inline"), b"PING\r\n");
+        assert_eq!(
+            request("-t set"),
+            b"*3\r\n$3\r\nSET\r\n$16\r\nkey:__rand_int__\r\n$3\r\nVXK\r\n"
+        );
+        assert!(request("-t zadd").ends_with(b"$1\r\n0\r\n$20\r\nelement:__rand_int__\r\n"));
+        assert!(
+            request("-t zadd -r 9")
+                .ends_with(b"$12\r\n__rand_int__\r\n$20\r\nelement:__rand_int__\r\n")
+        );
+        assert!(request("-t mset").starts_with(b"*21\r\n$4\r\nMSET\r\n$16\r\nkey:"));
+    }
+
+    #[test]
+    fn a_command_is_taken_as_it_stands_but_for_its_data() {
+        let workload = command(
+            &options("set k a__data__b__data__"),
+            Some(b"in".to_vec()),
+            b"VX",
+        );
+        assert_eq!(workload.title, "set k a__data__b__data__");
+        assert_eq!(
+            workload.request,
+            b"*4\r\n$3\r\nset\r\n$1\r\nk\r\n$6\r\naVXbVX\r\n$2\r\nin\r\n"
+        );
+        assert_eq!(workload.payload, workload.request.len());
+    }
+
+    #[test]
+    fn a_connection_introduces_itself() {
+        assert_eq!(prefix(&options("")), (Vec::new(), 0));
+        let (bytes, replies) = prefix(&options("-a p --user u --enable-tracking --dbnum 5 -3"));
+        assert_eq!(replies, 4);
+        assert_eq!(
+            bytes.escape_ascii().to_string(),
+            "*3\\r\\n$4\\r\\nAUTH\\r\\n$1\\r\\nu\\r\\n$1\\r\\np\\r\\n\
+             *3\\r\\n$6\\r\\nCLIENT\\r\\n$8\\r\\nTRACKING\\r\\n$2\\r\\non\\r\\n\
+             *2\\r\\n$6\\r\\nSELECT\\r\\n$1\\r\\n5\\r\\n*2\\r\\n$5\\r\\nHELLO\\r\\n$1\\r\\n3\\r\\n"
+        );
+        assert_eq!(prefix(&options("--user u")).1, 0);
+    }
+
+    #[test]
+    fn data_is_that_of_redis() {
+        let mut data = Data::new();
+        assert_eq!(data.take(3), b"VXK");
+        assert_eq!(data.take(6), b"eHogKg");
+    }
+
+    #[test]
+    fn every_place_gets_twelve_digits_below_the_keyspace() {
+        let mut rng = Rng::new(7);
+        let mut batch = Batch::new(b"a __rand_int__ __rand_int__\r\n", 3, Some(1000));
+        let numbers = |batch: &Batch| -> Vec<u64> {
+            let text = String::from_utf8(batch.bytes().to_vec()).expect("text");
+            let words = text
+                .split_ascii_whitespace()
+                .filter(|word| word.len() == 12);
+            words.map(|word| word.parse().expect("digits")).collect()
+        };
+        let mut seen = Vec::new();
+        for _ in 0..2000 {
+            batch.randomize(&mut rng);
+            seen.extend(numbers(&batch));
+        }
+        assert_eq!(seen.len(), 12_000);
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, (0..1000).collect::<Vec<u64>>());
+        let mut zero = Batch::new(b"__rand_int__", 1, Some(0));
+        zero.randomize(&mut rng);
+        assert_eq!(zero.bytes(), b"000000000000");
+        let mut plain = Batch::new(b"__rand_int__", 1, None);
+        plain.randomize(&mut rng);
+        assert_eq!(plain.bytes(), b"__rand_int__");
+    }
+}
