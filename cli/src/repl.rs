@@ -182,8 +182,9 @@ impl Repl<'_> {
             }
             match event {
                 Event::Server => {
-                    let message = self.session.receive()?;
-                    self.show(&message);
+                    if let Some(message) = self.session.receive_now()? {
+                        self.show(&message);
+                    }
                 }
                 Event::Key => return Ok(()),
                 Event::Interrupt => {

@@ -14,6 +14,7 @@
 //! 3. What went wrong while connecting is said here, once.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use conn::blocking::{Client, Failure};
 use conn::conns::ClientTls;
@@ -31,6 +32,9 @@ use crate::out::{Exit, complain, fail, print};
 
 /// Seconds of silence after which the system asks whether the server is still there.
 const KEEPALIVE_S: u32 = 15;
+
+/// How long a read waits that is not to wait; 0 would be for ever.
+pub const GLANCE: Duration = Duration::from_millis(1);
 
 /// Why a connection cannot be used as it was meant to; it was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,6 +251,21 @@ impl Session {
             if let Some(value) = self.route(value) {
                 return Ok(value);
             }
+        }
+    }
+
+    /// The next reply if it has come, or is just coming. That the descriptor is readable is no promise: over TLS it may
+    /// be a session ticket, or half a record.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn receive_now(&mut self) -> Result<Option<Value>, Failure> {
+        self.client()?.set_read_timeout(Some(GLANCE));
+        let received = self.receive();
+        self.client()?.set_read_timeout(None);
+        match received {
+            Err(Failure::TimedOut) => Ok(None),
+            other => other.map(Some),
         }
     }
 

@@ -3,7 +3,8 @@
 //! Reading and writing alternate as the socket allows. After the last byte of input comes an ECHO of random bytes:
 //! when they come back, every reply has.
 //!
-//! A send waits for the socket, and may do so: a Redis server reads on, whatever it has still to write.
+//! A send waits for the socket, and may do so: a Redis server reads on, whatever it has still to write. A read does not
+//! wait, for over TLS a socket becomes readable by session tickets too, and then no reply follows.
 
 use std::io::{self, Read, stdin};
 use std::os::fd::AsFd;
@@ -17,7 +18,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::dice::Dice;
 use crate::oneshot::reason;
 use crate::out::{Exit, complain, fail, print};
-use crate::session::Session;
+use crate::session::{GLANCE, Session};
 
 /// Bytes of input at a time.
 const CHUNK: usize = 16 * 1024;
@@ -45,6 +46,9 @@ struct Transfer {
 /// There were error replies, or the connection failed; it was said.
 pub fn run(session: &mut Session, patience: Option<Duration>) -> Result<(), Exit> {
     session.connect_or_exit()?;
+    if let Ok(client) = session.client() {
+        client.set_read_timeout(Some(GLANCE));
+    }
     let mut transfer = Transfer {
         decoder: Decoder::default(),
         errors: 0,
