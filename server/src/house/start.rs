@@ -33,6 +33,8 @@ const HANDSHAKES_IN_FLIGHT: usize = 512;
 const HANDSHAKES_PER_TURN: u32 = 8;
 /// A handshake that takes longer is given up, in milliseconds.
 const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
+/// Free pages go back to the system after this time, in milliseconds.
+const PAGE_DECAY_MS: isize = 1000;
 
 /// Runs a server until it is shut down; `run` is the loop.
 ///
@@ -219,6 +221,7 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     notice!("monotonic clock: POSIX clock_gettime");
     show_banner(srv);
     memory::set_background_thread(srv.config.jemalloc_bg_thread);
+    memory::set_decay(PAGE_DECAY_MS);
     if srv.config.tls_port != 0 || srv.config.tls.cert_file.is_some() {
         certificates::load(srv).map_err(|error| {
             format!("Failed to configure TLS: {error}. Check logs for more info.")

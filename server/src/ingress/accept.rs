@@ -72,12 +72,20 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
     };
     let peer = accepted.peer.clone();
     let Server { conns, el, .. } = srv;
-    match conns.accept(el, accepted, tls.as_ref(), on_handshake, 0) {
-        Ok(conn) if kind == Kind::Tls => debug_assert!(conns.exists(conn)),
-        Ok(conn) => welcome(srv, conn, kind),
+    let conn = match conns.accept(el, accepted, tls.as_ref(), on_handshake, 0) {
+        Ok(conn) => conn,
         Err(error) => {
             warning!("Error registering fd event for the new client connection: {peer}: {error}");
+            return;
         }
+    };
+    if kind != Kind::Unix {
+        // Replies are whole when they are sent: holding the last segment back gains nothing. A connection that died
+        // meanwhile tells of it when it is read.
+        let _ = conns.nodelay(conn);
+    }
+    if kind != Kind::Tls {
+        welcome(srv, conn, kind);
     }
 }
 
