@@ -5,6 +5,7 @@ mod cve;
 mod differential;
 mod fuzz;
 mod keys;
+mod peers;
 mod protocol;
 mod reload;
 mod startup;

@@ -1,0 +1,95 @@
+//! Clients that are not the suite's own: Debian's tools, ours, and the `redis` crate.
+
+use std::process::Command;
+
+use tests::certs;
+use tests::peer::program;
+use tests::server::Server;
+
+fn tls_options(server: &Server) -> Vec<String> {
+    let mut options = vec![
+        "-p".to_owned(),
+        server.tls_port.to_string(),
+        "--tls".to_owned(),
+    ];
+    for (option, file) in [
+        ("--cert", "redis.crt"),
+        ("--key", "redis.key"),
+        ("--cacert", "ca.crt"),
+    ] {
+        options.extend([option.to_owned(), certs::file(file)]);
+    }
+    options
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().expect("the program runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn both_command_lines_work_over_tls() {
+    let server = Server::start(&[]);
+    let options = tls_options(&server);
+    for (name, mut cli) in [
+        ("theirs", program("redis-cli")),
+        ("ours", Command::new(tests::binary("redis-cli"))),
+    ] {
+        cli.args(&options).args(["SET", name, "1"]);
+        assert_eq!(output(&mut cli), "OK\n", "{name}");
+    }
+    let mut cli = Command::new(tests::binary("redis-cli"));
+    assert_eq!(output(cli.args(&options).args(["DBSIZE"])), "2\n");
+}
+
+#[test]
+fn both_benchmarks_load_it_over_tls() {
+    let server = Server::start(&[]);
+    let options = tls_options(&server);
+    let load = ["-t", "set,get", "-n", "5000", "-P", "16", "-q", "--csv"];
+    for mut benchmark in [
+        program("redis-benchmark"),
+        Command::new(tests::binary("redis-benchmark")),
+    ] {
+        let text = output(benchmark.args(&options).args(load));
+        assert!(
+            text.contains("\"SET\"") && text.contains("\"GET\""),
+            "{text}"
+        );
+    }
+    let mut client = server.client(tests::client::Transport::Tcp);
+    assert!(
+        client
+            .text("INFO commandstats")
+            .contains("cmdstat_get:calls=10000,")
+    );
+}
+
+#[test]
+fn the_redis_crate_works_over_tcp_and_tls() {
+    let server = Server::start(&["--tls-auth-clients", "no"]);
+    for url in [
+        format!("redis://127.0.0.1:{}/1", server.port),
+        format!("rediss://127.0.0.1:{}/1#insecure", server.tls_port),
+    ] {
+        let client = redis::Client::open(url.as_str()).expect("a valid address");
+        let mut connection = client.get_connection().expect("it connects");
+        let value = vec![7u8; 3 << 20];
+        let mut pipe = redis::pipe();
+        pipe.cmd("SET")
+            .arg("k")
+            .arg(&value)
+            .ignore()
+            .cmd("GET")
+            .arg("k")
+            .cmd("STRLEN")
+            .arg("k");
+        let got: (Vec<u8>, usize) = pipe.query(&mut connection).expect("replies");
+        assert_eq!((got.0 == value, got.1), (true, value.len()), "{url}");
+    }
+}
