@@ -63,11 +63,13 @@ fn both_benchmarks_load_it_over_tls() {
         );
     }
     let mut client = server.client(tests::client::Transport::Tcp);
-    assert!(
-        client
-            .text("INFO commandstats")
-            .contains("cmdstat_get:calls=10000,")
-    );
+    let line = client.info("cmdstat_get");
+    let calls = line
+        .strip_prefix("calls=")
+        .and_then(|rest| rest.split(',').next());
+    // A client finishes the pipeline it is in, so there may be a few more.
+    let enough = calls.is_some_and(|calls| calls.parse::<u64>().is_ok_and(|n| n >= 10_000));
+    assert!(enough, "{line}");
 }
 
 #[test]
