@@ -10,8 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use conn::tls::context::ClientTlsConfig;
-
-use crate::uri;
+use conn::url;
 
 /// Threads at most.
 const MAX_THREADS: usize = 500;
@@ -264,19 +263,18 @@ fn set_threads(options: &mut Options, number: i64) {
 }
 
 fn set_uri(options: &mut Options, text: &[u8]) -> Result<(), Stop> {
-    let parts = uri::parse(text).map_err(|sentence| Stop::Refused(sentence.to_string()))?;
-    options.tls |= parts.tls;
-    options.user = parts.user.or(options.user.take());
-    options.password = parts.password.or(options.password.take());
-    if let Some(host) = parts.host {
-        options.host = String::from_utf8_lossy(host).into_owned();
+    let text = String::from_utf8_lossy(text);
+    let url = url::parse(&text).map_err(Stop::Refused)?;
+    options.tls |= url.tls;
+    // `redis://:password@` is how a password without a user is commonly written.
+    let user = url.user.filter(|user| !user.is_empty());
+    options.user = user.or(options.user.take());
+    options.password = url.password.or(options.password.take());
+    if let Some(host) = url.host {
+        options.host = host;
     }
-    if let Some(digits) = parts.port {
-        options.port = port(leading_number(digits))?;
-    }
-    if let Some(digits) = parts.dbnum {
-        options.dbnum = leading_number(digits);
-    }
+    options.port = url.port.unwrap_or(options.port);
+    options.dbnum = url.db.unwrap_or(options.dbnum);
     Ok(())
 }
 

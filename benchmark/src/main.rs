@@ -1,7 +1,7 @@
 //! redis-benchmark: loads a server and measures it.
 //!
 //! ```text
-//!   args, uri ──► probe ──► workload ──► run ──► client (a loop per thread) ──► report
+//!   args ──► probe ──► workload ──► run ──► client (a loop per thread) ──► report
 //!                                                  │ tally, histogram
 //! ```
 //!
@@ -15,7 +15,6 @@ mod probe;
 mod report;
 mod run;
 mod tally;
-mod uri;
 mod usage;
 mod workload;
 

@@ -15,12 +15,12 @@ use std::time::Duration;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use conn::tls::context::ClientTlsConfig;
+use conn::url::{self, Url};
 
 use crate::flags::Args;
 use crate::format::{Format, Output};
 use crate::options::{Endpoint, Mode, Options, Resp, Stdin, Tls};
 use crate::out::{Exit, complain, fail, print};
-use crate::url::{self, Url};
 use crate::words::unquote;
 
 /// What `--version` says.

@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `args`, `flags`, `options`, `url` | the command line |
+//! | `args`, `flags`, `options` | the command line |
 //! | `words` | words with quotes |
 //! | `out` | what is printed, and exit codes |
 //! | `format` | replies as text |
@@ -32,7 +32,6 @@ mod out;
 mod preferences;
 mod repl;
 mod session;
-mod url;
 mod wait;
 mod words;
 

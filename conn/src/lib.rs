@@ -12,6 +12,7 @@
 //! | `dial` | outgoing sockets |
 //! | `conns` | the slab of a loop's connections, and what can be done with one |
 //! | `inspect` | what can be asked about one |
+//! | `url` | where to connect, in one word |
 //! | `resp`, `blocking` | the protocol from the client's side, and a client that waits |
 //! | `drive` | what happens to them: accept, connect, handshakes, handlers, the pending pass |
 
@@ -28,3 +29,4 @@ pub mod listener;
 pub mod resp;
 pub mod stream;
 pub mod tls;
+pub mod url;

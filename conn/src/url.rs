@@ -51,7 +51,7 @@ pub fn parse(text: &str) -> Result<Url, String> {
     let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
     if !place.is_empty() {
         let (host, port) = split_place(place);
-        url.host = Some(host.to_owned());
+        url.host = (!host.is_empty()).then(|| host.to_owned());
         if let Some(port) = port {
             url.port = Some(port.parse().map_err(|_| "Invalid server port.")?);
         }
@@ -132,6 +132,7 @@ mod tests {
             ("redis://[::1]:7/", url(false, ("", ""), "::1", 7, -1)),
             ("redis://[::1]", url(false, ("", ""), "::1", 0, -1)),
             ("redis:///5", url(false, ("", ""), "", 0, 5)),
+            ("redis://:7000", url(false, ("", ""), "", 7000, -1)),
         ];
         for (text, expected) in table {
             assert_eq!(parse(text), Ok(expected), "{text}");
