@@ -61,20 +61,6 @@ impl What {
         hooks: false,
         wait: false,
     };
-    /// The same with hooks, for a host whose before-sleep knows that it is nested.
-    pub const FILES_AND_HOOKS: Self = Self {
-        files: true,
-        timers: false,
-        hooks: true,
-        wait: false,
-    };
-    /// The timers that are due, and nothing else.
-    pub const TIMERS_ONLY: Self = Self {
-        files: false,
-        timers: true,
-        hooks: false,
-        wait: false,
-    };
 }
 
 /// A hook before or after the poll.

@@ -137,11 +137,6 @@ impl<S> Conns<S> {
         })
     }
 
-    /// Bytes of the buffers that the connections share.
-    pub fn shared_memory(&self) -> usize {
-        self.pool.memory()
-    }
-
     /// How many there are.
     pub fn len(&self) -> usize {
         self.slots.len() - self.vacant.len()

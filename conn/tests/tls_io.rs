@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use common::certs::Site;
 use common::peer::{Peer, client_context, only};
 use common::{World, dial, listen, on_read};
-use conn::connection::{ConnId, State};
+use conn::connection::{ConnId, ConnProc, State};
 use conn::drive::process_pending;
 use conn::stream::Io;
 use openssl::ssl::{SslContext, SslVersion};
@@ -219,6 +219,31 @@ fn half_a_record_is_not_pending() {
     world.until("the rest", |world| world.input.len() == 1000);
 }
 
+/// Two connections with `bytes` to read, of which each has read 10; from now on `handler` reads.
+fn two_pending(bytes: usize, handler: ConnProc<World>) -> (World, [Peer; 2]) {
+    let Stage {
+        mut world,
+        id,
+        mut peer,
+        context,
+        site,
+    } = stage();
+    let (second, mut other) = join(&mut world, &site, &context);
+    world.chunk = 10;
+    for who in [&mut peer, &mut other] {
+        who.write(&pattern(bytes));
+        who.push();
+    }
+    world.until("first bytes of both", |world| world.input.len() == 20);
+    world.take_log();
+    for each in [id, second] {
+        world
+            .conns
+            .set_read_handler(&mut world.el, each, Some(handler));
+    }
+    (world, [peer, other])
+}
+
 /// The flaw was a list walked while the handlers of its members freed other members.
 #[test]
 fn a_handler_in_the_pending_pass_may_close_the_next_in_line() {
@@ -233,26 +258,7 @@ fn a_handler_in_the_pending_pass_may_close_the_next_in_line() {
             world.conns.close(&mut world.el, other);
         }
     }
-    let Stage {
-        mut world,
-        id,
-        mut peer,
-        context,
-        site,
-    } = stage();
-    let (second, mut other) = join(&mut world, &site, &context);
-    world.chunk = 10;
-    for who in [&mut peer, &mut other] {
-        who.write(&pattern(25));
-        who.push();
-    }
-    world.until("first bytes of both", |world| world.input.len() == 20);
-    world.take_log();
-    for each in [id, second] {
-        world
-            .conns
-            .set_read_handler(&mut world.el, each, Some(close_others));
-    }
+    let (mut world, _peers) = two_pending(25, close_others);
     assert!(process_pending(&mut world), "the survivor has more");
     assert_eq!(world.take_log(), ["read 10"]);
     assert_eq!(world.conns.len(), 1);
@@ -269,26 +275,7 @@ fn a_pass_within_a_pass_goes_on_with_the_queue() {
         world.conns.protect(&mut world.el, id, false);
         on_read(world, id);
     }
-    let Stage {
-        mut world,
-        id,
-        mut peer,
-        context,
-        site,
-    } = stage();
-    let (second, mut other) = join(&mut world, &site, &context);
-    world.chunk = 10;
-    for who in [&mut peer, &mut other] {
-        who.write(&pattern(20));
-        who.push();
-    }
-    world.until("first bytes of both", |world| world.input.len() == 20);
-    world.take_log();
-    for each in [id, second] {
-        world
-            .conns
-            .set_read_handler(&mut world.el, each, Some(nest));
-    }
+    let (mut world, _peers) = two_pending(20, nest);
     process_pending(&mut world);
     assert_eq!(
         world

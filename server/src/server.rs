@@ -9,7 +9,7 @@ use table::CmdId;
 
 use crate::config::params::Params;
 use crate::state::background::Background;
-use crate::state::client::{Client, ClientId};
+use crate::state::client::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
 use crate::state::keys::Keys;
@@ -40,13 +40,6 @@ pub struct Commands {
     pub renamed: Vec<(Vec<u8>, CmdId)>,
     /// Ids whose own name no longer works.
     pub hidden: Vec<CmdId>,
-}
-
-/// What a deed below must tell one above; filled by `main`.
-#[derive(Clone, Copy)]
-pub struct Hooks {
-    /// A client is gone; it is no longer in the slab.
-    pub client_gone: fn(&mut Server, ClientId, &Client),
 }
 
 /// On whose behalf a command runs.
@@ -114,8 +107,6 @@ pub struct Server {
     pub shutdown: Shutdown,
     /// Switches of DEBUG.
     pub debug: DebugState,
-    /// Calls upward.
-    pub hooks: Hooks,
 }
 
 impl Host for Server {

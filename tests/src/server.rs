@@ -203,11 +203,6 @@ impl Server {
         self.child.wait().expect("it is our child").code()
     }
 
-    /// Whether the process still runs.
-    pub fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
-
     /// Resident memory in bytes.
     pub fn resident(&self) -> usize {
         let text = fs::read_to_string(format!("/proc/{}/statm", self.pid())).unwrap_or_default();

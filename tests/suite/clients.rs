@@ -78,6 +78,34 @@ fn a_kill_ends_others_at_once_and_oneself_after_the_answer() {
 }
 
 #[test]
+fn a_client_that_is_leaving_is_no_longer_read() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut admin = server.client(Transport::Tcp);
+        admin.call(&[b"SET".as_slice(), b"big", &vec![b'v'; 1 << 20]]);
+        let mut leaving = server.client(transport);
+        leaving.cmd("CLIENT SETNAME leaving");
+        // More output than the socket takes, the end of the session, and input behind it that nobody wants.
+        let request = "GET big\r\n".repeat(32) + "QUIT\r\n" + &"PING\r\n".repeat(2000);
+        leaving.send(request.as_bytes());
+        until("only its output is waited for", || {
+            let list = admin.text("CLIENT LIST");
+            let line = list.lines().find(|line| line.contains("name=leaving"))?;
+            (line.contains(" events=w ") && line.contains(" flags=c")).then_some(())
+        });
+        for _ in 0..32 {
+            assert_eq!(
+                leaving.read().text().map(<[u8]>::len),
+                Some(1 << 20),
+                "{transport:?}"
+            );
+        }
+        assert_eq!(tests::client::show(&leaving.read()), "OK", "{transport:?}");
+        assert!(leaving.try_read().is_none(), "{transport:?}");
+    }
+}
+
+#[test]
 fn a_password_is_asked_for() {
     let server = Server::start(&["--requirepass", "secret"]);
     for transport in Transport::ALL {

@@ -37,7 +37,16 @@ fn id(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
+/// The caller's request is not in the slab while its command runs, so its size is noted before lines are written.
+fn note_own_arguments(cx: &mut Ctx<'_>) {
+    let (id, bytes) = (cx.client_id(), cx.argv.bytes());
+    if let Some(client) = cx.srv.clients.get_mut(id) {
+        client.sizes.argv = bytes;
+    }
+}
+
 fn info(cx: &mut Ctx<'_>) -> Done {
+    note_own_arguments(cx);
     let line = client_line(cx.srv, cx.client_id()) + "\n";
     cx.reply.verbatim("txt", line.as_bytes());
     Ok(())
@@ -70,6 +79,7 @@ fn class_of(_client: &Client) -> Class {
 }
 
 fn list(cx: &mut Ctx<'_>) -> Done {
+    note_own_arguments(cx);
     let mut args = Args::from(cx.argv, 2);
     let mut ids = cx.srv.clients.ids();
     if args.word_with_value("type") {

@@ -37,12 +37,6 @@ struct Sub {
 
 static SUBCOMMANDS: &[Sub] = &[
     Sub {
-        name: "change-repl-id",
-        args: 0..=0,
-        run: |cx| switch(cx, |_| {}),
-        help: &["    Nothing, until there is replication."],
-    },
-    Sub {
         name: "config-rewrite-force-all",
         args: 0..=0,
         run: rewrite_all,
@@ -65,12 +59,6 @@ static SUBCOMMANDS: &[Sub] = &[
         args: 1..=1,
         run: log,
         help: &["    Write a line to the log."],
-    },
-    Sub {
-        name: "mallctl",
-        args: 1..=2,
-        run: |_| Err(SYNTAX),
-        help: &["    Not available."],
     },
     Sub {
         name: "object",

@@ -43,24 +43,6 @@ impl MaxmemoryPolicy {
             MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu
         )
     }
-
-    /// Whether the choice needs to know when entries were used.
-    pub fn is_lru(self) -> bool {
-        matches!(
-            self,
-            MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::AllkeysLru
-        )
-    }
-
-    /// Whether keys without an expiry may go.
-    pub fn is_allkeys(self) -> bool {
-        matches!(
-            self,
-            MaxmemoryPolicy::AllkeysLru
-                | MaxmemoryPolicy::AllkeysLfu
-                | MaxmemoryPolicy::AllkeysRandom
-        )
-    }
 }
 
 choices! {

@@ -4,7 +4,6 @@
 //! in this build (cluster, replicas, scripts) is not asked.
 
 use conn::addr::Addr;
-use table::CmdId;
 use table::spec::Spec;
 use table::words::Flags;
 
@@ -25,13 +24,7 @@ pub enum Verdict {
 
 /// Asks all questions about one command.
 #[inline]
-pub fn verdict(
-    srv: &Server,
-    id: ClientId,
-    _cmd: CmdId,
-    spec: &'static Spec,
-    argv: &Argv,
-) -> Verdict {
+pub fn verdict(srv: &Server, id: ClientId, spec: &'static Spec, argv: &Argv) -> Verdict {
     let Some(client) = srv.clients.get(id) else {
         return Verdict::Refuse(NO_AUTH);
     };

@@ -34,7 +34,7 @@ pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Fl
     match resolve(&srv.commands, argv) {
         Ok((cmd, spec, proc)) => {
             client.last_cmd = Some(cmd);
-            match verdict(srv, id, cmd, spec, argv) {
+            match verdict(srv, id, spec, argv) {
                 Verdict::Run => call(srv, id, cmd, proc, argv, reply),
                 Verdict::Refuse(fault) => {
                     srv.stats.command(cmd).rejected += 1;

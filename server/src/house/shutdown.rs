@@ -19,6 +19,12 @@ pub enum ShutdownOutcome {
 /// Ends the server, unless that would lose what was to be kept.
 pub fn shut_down(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
     notice!("User requested shutdown...");
+    if flags.save && !flags.force {
+        warning!(
+            "Error trying to save the DB, can't exit: there is no RDB yet. SHUTDOWN NOSAVE or FORCE exits without."
+        );
+        return ShutdownOutcome::Refused;
+    }
     srv.shutdown.asap = Some(flags);
     if srv.process.supervised {
         process::notify_systemd("STOPPING=1\n");

@@ -13,7 +13,7 @@ use crate::house::before_sleep::{after_sleep, before_sleep};
 use crate::house::cron::cron;
 use crate::house::{certificates, crash, logo};
 use crate::ingress::listen;
-use crate::server::{Commands, Hooks, Server};
+use crate::server::{Commands, Server};
 use crate::state::background::Background;
 use crate::state::clients::Clients;
 use crate::state::keys::Keys;
@@ -73,7 +73,7 @@ fn announce(info: &ProcessInfo) {
     );
     if info.config_file.is_empty() && info.args.len() <= 1 {
         warning!(
-            "Warning: no config file specified, using the default config. In order to specify a config file use {}              /path/to/redis.conf",
+            "Warning: no config file specified, using the default config. In order to specify a config file use {} /path/to/redis.conf",
             info.executable
         );
     } else {
@@ -116,9 +116,6 @@ pub fn build(
         process,
         shutdown: Default::default(),
         debug: Default::default(),
-        hooks: Hooks {
-            client_gone: |_, _, _| {},
-        },
         config,
     })
 }
@@ -375,6 +372,7 @@ fn tell_supervisor(srv: &mut Server) {
             srv.process.supervised =
                 process::notify_systemd("STATUS=Ready to accept connections\nREADY=1\n");
         }
-        Supervised::No | Supervised::Upstart => {}
+        Supervised::Upstart => process::stop_for_upstart(),
+        Supervised::No => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use conn::connection::ConnId;
 use conn::stream::Io;
+use data::util::split::quoted;
 use data::value::db::Db;
 
 use crate::egress::flush::{close_over_limit, over_output_limit};
@@ -66,8 +67,9 @@ fn over_query_limit(srv: &mut Server, id: ClientId) -> bool {
         return false;
     }
     warning!(
-        "Closing client that reached max query buffer length: {} (qbuf initial bytes: \"\")",
-        client_line(srv, id)
+        "Closing client that reached max query buffer length: {} (qbuf initial bytes: {})",
+        client_line(srv, id),
+        String::from_utf8_lossy(&quoted(client.io.request.first_bytes()))
     );
     srv.stats.query_buffer_disconnects += 1;
     close_now(srv, id);

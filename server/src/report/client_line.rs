@@ -41,11 +41,7 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         out.chunks(),
         out.chunk_bytes() + pending,
         memory(srv, client),
-        if client.flags.contains(ClientFlags::WRITE_HANDLER) {
-            "rw"
-        } else {
-            "r"
-        },
+        events(srv, client),
         client.last_cmd.map_or("NULL", table::full_name),
         if client.resp == Resp::V3 { 3 } else { 2 },
         String::from_utf8_lossy(&client.lib_name),
@@ -75,10 +71,22 @@ fn text(srv: &Server, addr: Option<&Addr>) -> String {
     }
 }
 
+/// What the client's socket is watched for.
+fn events(srv: &Server, client: &Client) -> &'static str {
+    let reads = client
+        .conn
+        .is_some_and(|conn| srv.conns.has_read_handler(conn));
+    match (reads, client.flags.contains(ClientFlags::WRITE_HANDLER)) {
+        (true, true) => "rw",
+        (true, false) => "r",
+        (false, true) => "w",
+        (false, false) => "",
+    }
+}
+
 /// Letters of `flags=`, `N` when there are none.
 fn flag_letters(client: &Client) -> String {
     let letters: String = [
-        (client.flags.contains(ClientFlags::MONITOR), 'O'),
         (client.closing == Closing::AfterReply, 'c'),
         (client.closing == Closing::Now, 'A'),
         (client.flags.contains(ClientFlags::UNIX), 'U'),

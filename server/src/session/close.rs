@@ -8,18 +8,12 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get(id) else {
         return;
     };
-    if client
-        .flags
-        .intersects(ClientFlags::EXECUTING | ClientFlags::PROTECTED)
-    {
+    if client.flags.contains(ClientFlags::EXECUTING) {
         srv.clients.queue_close(id);
         return;
     }
-    if let Some(client) = srv.clients.remove(id) {
-        if let Some(conn) = client.conn {
-            srv.conns.close(&mut srv.el, conn);
-        }
-        (srv.hooks.client_gone)(srv, id, &client);
+    if let Some(conn) = srv.clients.remove(id).and_then(|client| client.conn) {
+        srv.conns.close(&mut srv.el, conn);
     }
 }
 
@@ -29,6 +23,10 @@ pub fn close_after_reply(srv: &mut Server, id: ClientId) {
         && client.closing == Closing::No
     {
         client.closing = Closing::AfterReply;
+        // Nobody reads what it still sends, so its socket would stay readable and keep the loop awake.
+        if let Some(conn) = client.conn {
+            srv.conns.set_read_handler(&mut srv.el, conn, None);
+        }
         // One without output would never be flushed, and so never closed.
         srv.clients.queue_write(id);
     }
@@ -38,11 +36,8 @@ pub fn close_after_reply(srv: &mut Server, id: ClientId) {
 pub fn drain_close_queue(srv: &mut Server) {
     let mut rest = std::mem::take(&mut srv.clients.close_queue);
     rest.retain(|&id| {
-        let on_stack = srv.clients.get(id).is_some_and(|client| {
-            client
-                .flags
-                .intersects(ClientFlags::EXECUTING | ClientFlags::PROTECTED)
-        });
+        let client = srv.clients.get(id);
+        let on_stack = client.is_some_and(|client| client.flags.contains(ClientFlags::EXECUTING));
         if !on_stack {
             close_now(srv, id);
         }

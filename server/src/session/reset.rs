@@ -10,7 +10,7 @@ pub fn reset(srv: &mut Server, id: ClientId) {
     if let Some(client) = srv.clients.get_mut(id) {
         client
             .flags
-            .remove(ClientFlags::NO_EVICT | ClientFlags::NO_TOUCH | ClientFlags::MONITOR);
+            .remove(ClientFlags::NO_EVICT | ClientFlags::NO_TOUCH);
         client.reply_mode = ReplyMode::On;
         client.resp = Resp::V2;
         client.db = 0;

@@ -31,12 +31,8 @@ bitflags! {
         const PENDING_WRITE = 1 << 3;
         /// Its write handler is installed: the socket was full.
         const WRITE_HANDLER = 1 << 4;
-        /// The up-stack client of nested events: neither read nor closed.
-        const PROTECTED = 1 << 5;
         /// A command of its own is on the stack right now.
-        const EXECUTING = 1 << 6;
-        /// It is the connection that runs MONITOR.
-        const MONITOR = 1 << 7;
+        const EXECUTING = 1 << 5;
     }
 }
 
@@ -133,8 +129,6 @@ pub struct Client {
     pub reply_size: usize,
     /// When `reply_peak` was last reset, Unix milliseconds.
     pub reply_peak_at: i64,
-    /// Memory counted for it by the latest pass of cron, in bytes.
-    pub counted_memory: usize,
 }
 
 impl Client {

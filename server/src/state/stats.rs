@@ -181,8 +181,6 @@ pub struct Stats {
     pub loop_turns: u64,
     /// Time of all turns without the sleep, microseconds.
     pub loop_us: u64,
-    /// Time of all turns spent in commands, microseconds.
-    pub loop_commands_us: u64,
     /// Turns of the event loop per second.
     pub loop_rate: Rate,
     /// Time of turns per second, microseconds.

@@ -171,11 +171,6 @@ pub fn sample_peak() -> usize {
     PEAK.fetch_max(now, Relaxed).max(now)
 }
 
-/// Forgets the peak (CONFIG RESETSTAT).
-pub fn reset_peak() {
-    PEAK.store(used(), Relaxed);
-}
-
 /// Folds the calling thread's counter into the common one: the end of a background job.
 pub fn fold() {
     let drift = DRIFT.try_with(Cell::take).unwrap_or(0);

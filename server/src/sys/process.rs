@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::fs;
 use std::io;
 use std::os::unix::net::UnixDatagram;
@@ -161,6 +161,13 @@ pub fn notify_systemd(message: &str) -> bool {
     sent.is_ok()
 }
 
+/// Tells upstart, which waits for the process to stop itself once; without upstart nothing happens.
+pub fn stop_for_upstart() {
+    if std::env::var_os("UPSTART_JOB").is_some() {
+        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+    }
+}
+
 /// Raises the limit of open descriptors to `wanted`, or as far as the system lets us; returns the limit in force.
 pub fn raise_descriptors(wanted: u64) -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
@@ -229,15 +236,4 @@ pub fn uname() -> (String, String, String) {
         text(&name.release),
         text(&name.machine),
     )
-}
-
-/// Leaves the process group's terminal alone and ends this process without destructors.
-pub fn exit_now(code: i32) -> ! {
-    // SAFETY: ends the process.
-    unsafe { libc::_exit(code) }
-}
-
-/// A C string of a path, for calls that want one.
-pub fn c_path(path: &str) -> Option<CString> {
-    CString::new(path).ok()
 }

@@ -21,10 +21,7 @@ texts! {
     WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
     NO_SUCH_KEY = "ERR no such key";
     SAME_OBJECT = "ERR source and destination objects are the same";
-    OUT_OF_RANGE_INDEX = "ERR index out of range";
     NOT_INTEGER = "ERR value is not an integer or out of range";
-    OUT_OF_RANGE = "ERR value is out of range";
-    MUST_BE_POSITIVE = "ERR value is out of range, must be positive";
     NOT_FLOAT = "ERR value is not a valid float";
     NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity";
     OVERFLOW = "ERR increment or decrement would overflow";
@@ -45,11 +42,9 @@ texts! {
     INVALID_CURSOR = "ERR invalid cursor";
     EXECABORT = "EXECABORT Transaction discarded because of previous errors.";
     PUSH_NEEDS_RESP3 = "ERR RESP2 is not supported by this command";
-    NOT_KEY_COMMAND = "ERR The command has no key arguments";
     INVALID_COMMAND = "ERR Invalid command specified";
     SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
     NO_SHUTDOWN = "ERR No shutdown in progress.";
-    COPY_TO_SAME = "ERR source and destination objects are the same";
 }
 
 impl Fault {

@@ -286,11 +286,6 @@ impl Reply {
         }
     }
 
-    /// Writes the head of a set of `n` elements where `mark` was taken.
-    pub fn close_set(&mut self, mark: Mark, n: usize) {
-        self.close(mark, if self.resp == Resp::V3 { b'~' } else { b'*' }, n);
-    }
-
     fn close(&mut self, mark: Mark, kind: u8, n: usize) {
         self.deferred = self.deferred.saturating_sub(1);
         if self.muted || self.overflow {

@@ -30,6 +30,8 @@ pub const BIG_ARG: usize = 32 * 1024;
 pub const BATCH: usize = 32;
 /// A line (inline request or a length) longer than this is a protocol error.
 const MAX_LINE: usize = 64 * 1024;
+/// Bytes of a query buffer that the log shows.
+const SHOWN_BYTES: usize = 64;
 /// Arguments of a request before authentication.
 const MAX_ARGS_UNAUTHENTICATED: i64 = 10;
 /// Bytes of an argument before authentication.
@@ -75,6 +77,11 @@ impl Argv {
             Arg::Big(bytes) => Some(bytes),
             Arg::Inline(_) => None,
         }
+    }
+
+    /// Bytes of all arguments together.
+    pub fn bytes(&self) -> usize {
+        self.iter().map(<[u8]>::len).sum()
     }
 
     #[inline]
@@ -196,9 +203,9 @@ impl Request {
         self.filled - self.argv.base + self.big_fill.as_ref().map_or(0, |big| big.filled)
     }
 
-    /// Whether bytes are left that have not been looked at.
-    pub fn has_unparsed(&self) -> bool {
-        self.pos < self.filled
+    /// The beginning of what waits to be parsed, for the log.
+    pub fn first_bytes(&self) -> &[u8] {
+        &self.argv.buf[self.argv.base..self.filled.min(self.argv.base + SHOWN_BYTES)]
     }
 
     /// Whether a command has begun to arrive and is not whole.
@@ -224,11 +231,6 @@ impl Request {
             .iter()
             .map(|arg| self.argv.text(arg).len())
             .sum()
-    }
-
-    /// Whether the buffer was ever allocated.
-    pub fn has_buffer(&self) -> bool {
-        !self.argv.buf.is_empty()
     }
 
     /// Moves what is unfinished to the front, so that the space behind it can be read into again.

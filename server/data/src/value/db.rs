@@ -302,11 +302,6 @@ impl Db {
         self.expires.step(lines) || keys
     }
 
-    /// Whether a table is between two sizes.
-    pub fn is_resizing(&self) -> bool {
-        self.keys.is_migrating() || self.expires.is_migrating()
-    }
-
     /// Bytes of the tables of keys and of expiries, without the entries.
     pub fn table_bytes(&self) -> (usize, usize) {
         (self.keys.bytes(), self.expires.bytes())
