@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use data::ds::table::TableStats;
 use data::value::db::Expire;
-use data::value::{NewValue, Scratch};
+use data::value::{NewValue, Scratch, Type};
 use table::server as rows;
 
 use crate::commands::Family;
@@ -215,11 +215,11 @@ fn replybuffer(cx: &mut Ctx<'_>) -> Done {
 fn object(cx: &mut Ctx<'_>) -> Done {
     let now_ms = cx.now_ms;
     let key = &cx.argv[2];
-    let entry = peek(cx, key).ok_or(NO_SUCH_KEY)?;
+    let entry = peek(cx.srv, cx.db, key).ok_or(NO_SUCH_KEY)?;
     let text = format!(
         "Value at:{:p} refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.address(),
-        entry.value().refcount(),
+        entry.refcount(),
         entry.encoding().name(),
         entry.value().len() + 1,
         entry.lru(),
@@ -231,12 +231,15 @@ fn object(cx: &mut Ctx<'_>) -> Done {
 
 fn sdslen(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    let entry = peek(cx, key).ok_or(NO_SUCH_KEY)?;
+    let entry = peek(cx.srv, cx.db, key).ok_or(NO_SUCH_KEY)?;
+    if entry.ty() != Type::String {
+        return Err(Fault::new("ERR Not an sds encoded string."));
+    }
     let mut scratch = Scratch::default();
     let (len, room, bytes) = (
         entry.value().bytes(&mut scratch).len(),
         entry.room(),
-        entry.memory(),
+        entry.memory(0),
     );
     let text = format!(
         "key_sds_len:{}, key_sds_avail:0, key_zmalloc: {bytes}, val_sds_len:{len}, val_sds_avail:{room}, val_zmalloc: {bytes}",
@@ -255,7 +258,7 @@ fn populate(cx: &mut Ctx<'_>) -> Done {
     } else {
         0
     };
-    let lru = fresh(cx);
+    let lru = fresh(cx.srv);
     let keys = db_mut(cx.srv, cx.db);
     for number in 0..count {
         let key = [prefix, b":", number.to_string().as_bytes()].concat();

@@ -48,7 +48,7 @@ fn count_found(cx: &mut Ctx<'_>) -> Done {
     let found = argv
         .iter()
         .skip(1)
-        .filter(|key| find_read(cx, key).is_some())
+        .filter(|key| find_read(cx.srv, cx.db, key).is_some())
         .count();
     cx.reply.int(found as i64);
     Ok(())
@@ -176,7 +176,7 @@ fn copy(cx: &mut Ctx<'_>) -> Done {
         }
         delete_replaced(cx, number, to);
     }
-    let lru = fresh(cx);
+    let lru = fresh(cx.srv);
     let entry = db(cx.srv, cx.db)
         .find(from)
         .map(|entry| Entry::new(to, entry.content(), entry.expire(), lru));

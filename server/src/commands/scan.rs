@@ -109,17 +109,15 @@ fn keys(cx: &mut Ctx<'_>) -> Done {
     let pattern = &cx.argv[1];
     let now_ms = cx.srv.unit.now_ms;
     let everything = pattern == b"*";
-    let mut reply = std::mem::take(cx.reply);
-    let mark = reply.defer();
+    let mark = cx.reply.defer();
     let mut count = 0;
     for entry in db(cx.srv, cx.db).iter() {
         let wanted = everything || matches(pattern, entry.key(), false);
         if wanted && entry.expire().is_none_or(|at_ms| now_ms <= at_ms) {
-            reply.bulk(entry.key());
+            cx.reply.bulk(entry.key());
             count += 1;
         }
     }
-    reply.close_array(mark, count);
-    *cx.reply = reply;
+    cx.reply.close_array(mark, count);
     Ok(())
 }

@@ -4,10 +4,13 @@ use table::CmdId;
 
 use crate::exec::refuse::refuse;
 use crate::server::{Ctx, Origin, Proc, Server};
-use crate::state::client::ClientId;
+use crate::state::client::{ClientFlags, ClientId};
 use crate::sys::clock;
 use crate::wire::reply::Reply;
 use crate::wire::request::Argv;
+
+/// It renews the recency of keys whatever its client asked for.
+const TOUCH: CmdId = table::id(&table::generic::TOUCH);
 
 /// Runs `proc` for a client.
 ///
@@ -22,7 +25,10 @@ pub fn call(
     reply: &mut Reply,
 ) {
     let started = srv.unit.clock_ns;
-    let client_db = srv.clients.get(id).map_or(0, |client| client.db);
+    let (client_db, no_touch) = srv.clients.get(id).map_or((0, false), |client| {
+        (client.db, client.flags.contains(ClientFlags::NO_TOUCH))
+    });
+    srv.unit.no_touch = no_touch && cmd != TOUCH;
     let mark = reply.mark();
     srv.unit.depth += 1;
     let now_ms = srv.unit.now_ms;

@@ -12,6 +12,16 @@ pub enum Event {
     Generic(&'static str),
     /// `$`: strings.
     String(&'static str),
+    /// `l`: lists.
+    List(&'static str),
+    /// `s`: sets.
+    Set(&'static str),
+    /// `z`: sorted sets.
+    Zset(&'static str),
+    /// `h`: hashes.
+    Hash(&'static str),
+    /// `t`: streams.
+    Stream(&'static str),
     /// `x`: the time of the key was over.
     Expired,
 }

@@ -7,7 +7,7 @@ use data::value::db::Expire;
 
 use crate::keyspace::free::free_old;
 use crate::keyspace::lookup::{db_mut, fresh};
-use crate::server::Ctx;
+use crate::server::{Ctx, Server};
 use crate::wire::fault::{Fault, invalid_expire};
 
 /// An argument as a value: its own buffer when it is big, else its bytes.
@@ -19,11 +19,10 @@ pub fn value_of<'a>(cx: &Ctx<'a>, arg: usize) -> NewValue<'a> {
 }
 
 /// Stores a value, whatever was there before.
-pub fn store(cx: &mut Ctx<'_>, key: &[u8], value: NewValue<'_>, expire: Expire) {
-    let lru = fresh(cx);
-    let db = cx.db;
-    let old = db_mut(cx.srv, db).set(key, value, expire, lru);
-    free_old(cx.srv, old);
+pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, expire: Expire) {
+    let lru = fresh(srv);
+    let old = db_mut(srv, number).set(key, value, expire, lru);
+    free_old(srv, old);
 }
 
 /// How an option of SET and GETEX gives a time.

@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use data::ds::item::Item;
 use data::util::num::{format_f64, push_i64};
 
 use crate::wire::fault::Fault;
@@ -151,6 +152,15 @@ impl Reply {
     pub fn bulk_int(&mut self, n: i64) {
         let mut digits = itoa::Buffer::new();
         self.bulk(digits.format(n).as_bytes());
+    }
+
+    /// An element of a value as a bulk string.
+    #[inline]
+    pub fn item(&mut self, item: Item<'_>) {
+        match item {
+            Item::Int(n) => self.bulk_int(n),
+            Item::Bytes(bytes) => self.bulk(bytes),
+        }
     }
 
     /// A null: `_`, or the null bulk of RESP2.
