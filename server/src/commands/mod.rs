@@ -22,6 +22,7 @@ pub mod server;
 pub mod string;
 pub mod string_number;
 pub mod string_range;
+pub mod transaction;
 
 /// The rows of a family with their procs.
 pub type Family = &'static [(&'static Spec, Proc)];
@@ -41,6 +42,7 @@ static FAMILIES: &[Family] = &[
     string::PROCS,
     string_number::PROCS,
     string_range::PROCS,
+    transaction::PROCS,
 ];
 
 /// Binds every proc to its row.

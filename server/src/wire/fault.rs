@@ -41,6 +41,8 @@ texts! {
     NO_SUCH_CLIENT = "ERR No such client";
     INVALID_CURSOR = "ERR invalid cursor";
     EXECABORT = "EXECABORT Transaction discarded because of previous errors.";
+    NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
+    UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
     PUSH_NEEDS_RESP3 = "ERR RESP2 is not supported by this command";
     INVALID_COMMAND = "ERR Invalid command specified";
     SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
@@ -104,6 +106,13 @@ pub fn arity(full_name: &str) -> Fault {
     Fault::new(format!(
         "ERR wrong number of arguments for '{full_name}' command"
     ))
+}
+
+/// EXEC was refused for this reason.
+pub fn exec_abort(reason: &Fault) -> Fault {
+    let mut text = b"EXECABORT Transaction discarded because of: ".to_vec();
+    text.extend_from_slice(&reason.0);
+    Fault::bytes(text)
 }
 
 /// The expiry of `full_name` is not usable.

@@ -10,6 +10,7 @@ pub mod entry;
 pub mod hash;
 pub mod list;
 pub mod set;
+pub mod stored;
 pub mod stream;
 pub mod string;
 pub mod zset;
