@@ -3,4 +3,5 @@
 pub mod item;
 mod lines;
 pub mod slab;
+pub mod sorted;
 pub mod table;
