@@ -8,6 +8,8 @@ use table::spec::Spec;
 use crate::server::{Commands, Proc};
 
 pub mod args;
+pub mod bitfield;
+pub mod bitmap;
 pub mod client;
 pub mod command;
 pub mod config;
@@ -28,6 +30,8 @@ pub mod transaction;
 pub type Family = &'static [(&'static Spec, Proc)];
 
 static FAMILIES: &[Family] = &[
+    bitfield::PROCS,
+    bitmap::PROCS,
     client::PROCS,
     command::PROCS,
     config::PROCS,

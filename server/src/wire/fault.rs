@@ -27,6 +27,7 @@ texts! {
     OVERFLOW = "ERR increment or decrement would overflow";
     DECREMENT_OVERFLOW = "ERR decrement would overflow";
     STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    BIT_OFFSET = "ERR bit offset is not an integer or out of range";
     OFFSET_OUT_OF_RANGE = "ERR offset is out of range";
     NO_AUTH = "NOAUTH Authentication required.";
     NO_PROTO = "NOPROTO unsupported protocol version";
