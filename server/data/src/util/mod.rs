@@ -6,6 +6,7 @@ pub mod glob;
 pub mod grisu;
 pub mod hash;
 pub mod longdouble;
+pub mod lzf;
 pub mod mem;
 pub mod num;
 pub mod rand;
