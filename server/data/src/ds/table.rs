@@ -304,7 +304,7 @@ impl<E: Element> Table<E> {
     ///
     /// An element that is in the table from the first call to the last is visited at least once,
     /// whatever is inserted, removed or resized in between.
-    pub fn scan(&self, cursor: u64, count: usize, each: &mut dyn FnMut(E::Ref<'_>)) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, count: usize, each: &mut dyn FnMut(E::Ref<'a>)) -> u64 {
         let mut cursor = cursor & RING;
         let (mut seen, mut lines) = (0, 0);
         while seen < count.max(1) && lines * SLOTS < count.saturating_mul(10).max(1) {
@@ -481,7 +481,7 @@ impl<E: Element> Table<E> {
         }
     }
 
-    fn scan_window(&self, cursor: u64, window: usize, each: impl FnMut(E::Ref<'_>)) -> u64 {
+    fn scan_window<'a>(&'a self, cursor: u64, window: usize, each: impl FnMut(E::Ref<'a>)) -> u64 {
         // The arrays divide the ring between them at the frontier, so a window ends there too.
         let (array, limit) = match &self.migration {
             Some(migration) if self.is_migrated(cursor) => {
