@@ -13,3 +13,4 @@ mod storm;
 mod strings;
 mod tidy;
 mod tls;
+mod transactions;

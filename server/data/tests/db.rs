@@ -9,7 +9,8 @@ use data::ds::table::{ResizePolicy, set_resize_policy};
 use data::util::num::parse_i64;
 use data::util::rand::Rng;
 use data::value::db::{Db, Expire};
-use data::value::entry::{Entry, EntryRef, INLINE_MAX, Old};
+use data::value::entry::{Entry, EntryRef, Old};
+use data::value::stored::INLINE_MAX;
 use data::value::{Encoding, NewValue, Type, Value, ValueRef};
 
 /// What the model knows of a key.

@@ -76,6 +76,25 @@ pub fn int(arg: &[u8]) -> Result<i64, Fault> {
     parse_i64(arg).ok_or(NOT_INTEGER)
 }
 
+/// A timeout in seconds, with a fraction, as the time at which it ends, in milliseconds of Unix time; 0 never ends.
+///
+/// # Errors
+/// It is no number, negative, or too far away.
+pub fn deadline(arg: &[u8], now_ms: i64) -> Result<Option<i64>, Fault> {
+    let out_of_range = || Fault::new("ERR timeout is out of range");
+    let seconds =
+        parse_f64(arg).ok_or_else(|| Fault::new("ERR timeout is not a float or out of range"))?;
+    let ms = (seconds * 1000.0).ceil();
+    if ms >= i64::MAX as f64 {
+        return Err(out_of_range());
+    }
+    match ms as i64 {
+        ..0 => Err(Fault::new("ERR timeout is negative")),
+        0 => Ok(None),
+        ms => now_ms.checked_add(ms).map(Some).ok_or_else(out_of_range),
+    }
+}
+
 /// An argument as a double.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use table::{generic as rows, server};
 
 use crate::commands::Family;
 use crate::commands::args::{Args, int};
-use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::change::{Event, database_changes, key_changed};
 use crate::keyspace::delete::{delete, flush};
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db, db_mut, find_read, fresh, live_place};
@@ -241,7 +241,13 @@ fn swapdb(cx: &mut Ctx<'_>) -> Done {
             .ok_or(DB_INDEX)
     };
     let (first, second) = (valid(first)?, valid(second)?);
-    cx.srv.keys.dbs.swap(first, second);
+    if first != second {
+        database_changes(cx.srv, first, Some(second));
+        database_changes(cx.srv, second, Some(first));
+        cx.srv.keys.dbs.swap(first, second);
+        cx.srv.blocked.mark_all_ready(first);
+        cx.srv.blocked.mark_all_ready(second);
+    }
     cx.srv.stats.dirty += 1;
     cx.reply.ok();
     Ok(())

@@ -8,6 +8,8 @@ use table::spec::Spec;
 use crate::server::{Commands, Proc};
 
 pub mod args;
+pub mod bitfield;
+pub mod bitmap;
 pub mod client;
 pub mod command;
 pub mod config;
@@ -27,11 +29,14 @@ pub mod set_random;
 pub mod string;
 pub mod string_number;
 pub mod string_range;
+pub mod transaction;
 
 /// The rows of a family with their procs.
 pub type Family = &'static [(&'static Spec, Proc)];
 
 static FAMILIES: &[Family] = &[
+    bitfield::PROCS,
+    bitmap::PROCS,
     client::PROCS,
     command::PROCS,
     config::PROCS,
@@ -51,6 +56,7 @@ static FAMILIES: &[Family] = &[
     string::PROCS,
     string_number::PROCS,
     string_range::PROCS,
+    transaction::PROCS,
 ];
 
 /// Binds every proc to its row.

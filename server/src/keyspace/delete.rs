@@ -4,7 +4,7 @@ use data::value::aggregate::AggregateRef;
 use data::value::db::Db;
 use data::value::entry::EntryRef;
 
-use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::change::{Event, database_changes, key_changed};
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db, db_mut, live_place};
 use crate::server::Server;
@@ -41,6 +41,8 @@ pub fn flush(srv: &mut Server, db: Option<usize>, lazy: bool) -> usize {
     let numbers = db.map_or(0..srv.keys.dbs.len(), |number| number..number + 1);
     let mut removed = 0;
     for number in numbers {
+        database_changes(srv, number, None);
+        srv.blocked.mark_all_ready(number);
         let database = &mut srv.keys.dbs[number];
         let keys = database.db.len();
         let old: Db = database.db.clear();

@@ -40,6 +40,12 @@ pub fn live_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> 
     Some(place)
 }
 
+/// Whether the time of a key is over that has not been removed yet.
+pub fn is_over(srv: &Server, number: usize, key: &[u8]) -> bool {
+    let expire = db(srv, number).expire_of(key);
+    expire.is_some_and(|at_ms| srv.unit.now_ms > at_ms)
+}
+
 /// The entry of a key for reading.
 #[inline]
 pub fn find_read<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {

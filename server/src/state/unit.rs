@@ -1,6 +1,6 @@
 //! The unit of execution: how deep the stack of commands is, and the instant it sees.
 
-use crate::state::client::ClientId;
+use crate::state::client_id::ClientId;
 use crate::sys::clock;
 
 /// What is being executed.

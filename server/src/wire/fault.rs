@@ -35,6 +35,7 @@ texts! {
     OVERFLOW = "ERR increment or decrement would overflow";
     DECREMENT_OVERFLOW = "ERR decrement would overflow";
     STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    BIT_OFFSET = "ERR bit offset is not an integer or out of range";
     OFFSET_OUT_OF_RANGE = "ERR offset is out of range";
     NO_AUTH = "NOAUTH Authentication required.";
     NO_PROTO = "NOPROTO unsupported protocol version";
@@ -49,6 +50,8 @@ texts! {
     NO_SUCH_CLIENT = "ERR No such client";
     INVALID_CURSOR = "ERR invalid cursor";
     EXECABORT = "EXECABORT Transaction discarded because of previous errors.";
+    NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
+    UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
     PUSH_NEEDS_RESP3 = "ERR RESP2 is not supported by this command";
     INVALID_COMMAND = "ERR Invalid command specified";
     SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
@@ -119,6 +122,13 @@ pub fn not_between(least: i64, most: i64) -> Fault {
     Fault::new(format!(
         "ERR value is out of range, value must between {least} and {most}"
     ))
+}
+
+/// EXEC was refused for this reason.
+pub fn exec_abort(reason: &Fault) -> Fault {
+    let mut text = b"EXECABORT Transaction discarded because of: ".to_vec();
+    text.extend_from_slice(&reason.0);
+    Fault::bytes(text)
 }
 
 /// The expiry of `full_name` is not usable.

@@ -1,5 +1,6 @@
 //! Small tools that know nothing of keys and values.
 
+pub mod bits;
 pub mod crc;
 pub mod glob;
 pub mod grisu;

@@ -29,7 +29,6 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
-use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -42,12 +41,8 @@ use crate::ds::table::Element;
 use crate::util::hash::hash;
 use crate::util::mem::usable_size;
 use crate::value::aggregate::{Aggregate, AggregateMut, AggregateRef, Kind, MAX_SIZE};
-use crate::value::{EMBSTR_MAX, Encoding, NewValue, Type, Value, ValueRef};
-
-/// The longest text that lives in its entry. A buffer of its own costs 48 bytes more and two cache misses:
-/// with texts of 129 to 500 bytes a GET takes 620 to 960 ns here and 1170 to 1380 ns there. Longer ones
-/// gain less, and an entry that changes its size must move with all its text.
-pub const INLINE_MAX: usize = 512;
+use crate::value::stored::{Form, INLINE_MAX, Stored, aligned, length_width};
+use crate::value::{Encoding, NewValue, Type, Value, ValueRef};
 
 /// The greatest LRU or LFU field.
 pub const LRU_MAX: u32 = (1 << 24) - 1;
@@ -57,125 +52,6 @@ const EXPIRES: u32 = 1 << 3;
 const FORM_SHIFT: u32 = 4;
 const FORM_MASK: u32 = 15 << FORM_SHIFT;
 const LRU_SHIFT: u32 = 8;
-
-/// How the value lies in the entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Int1 = 0,
-    Int2 = 1,
-    Int3 = 2,
-    Int4 = 3,
-    Int8 = 4,
-    Embstr = 5,
-    Raw = 6,
-    Shared = 7,
-    Aggregate = 8,
-}
-
-impl Form {
-    #[inline(always)]
-    fn of(head: u32) -> Self {
-        match (head & FORM_MASK) >> FORM_SHIFT {
-            0 => Form::Int1,
-            1 => Form::Int2,
-            2 => Form::Int3,
-            3 => Form::Int4,
-            4 => Form::Int8,
-            5 => Form::Embstr,
-            6 => Form::Raw,
-            7 => Form::Shared,
-            _ => Form::Aggregate,
-        }
-    }
-
-    fn int_width(self) -> Option<usize> {
-        match self {
-            Form::Int1 => Some(1),
-            Form::Int2 => Some(2),
-            Form::Int3 => Some(3),
-            Form::Int4 => Some(4),
-            Form::Int8 => Some(8),
-            Form::Embstr | Form::Raw | Form::Shared | Form::Aggregate => None,
-        }
-    }
-}
-
-/// A value on its way into an entry.
-enum Stored<'a> {
-    Int(i64, Form),
-    Text(Cow<'a, [u8]>, Form),
-    Shared(Arc<Vec<u8>>),
-    Aggregate(Aggregate),
-}
-
-impl<'a> Stored<'a> {
-    fn new(value: NewValue<'a>) -> Self {
-        match value {
-            NewValue::Text(text) => Self::text(Cow::Borrowed(text), false),
-            NewValue::Raw(text) => Self::text(Cow::Borrowed(text), true),
-            NewValue::Owned(Value::Str(text)) => Self::text(Cow::Owned(text), false),
-            NewValue::Owned(Value::Raw(text)) => Self::text(Cow::Owned(text), true),
-            NewValue::Owned(Value::Int(number)) => Self::int(number),
-            NewValue::Aggregate(aggregate) => Stored::Aggregate(aggregate),
-            NewValue::Owned(Value::Shared(buffer)) if buffer.len() <= INLINE_MAX => {
-                Self::text(Cow::Owned(buffer.to_vec()), false)
-            }
-            NewValue::Owned(Value::Shared(mut buffer)) => {
-                // As Redis trims what SET takes over. While another still reads it, it stays as it is.
-                if let Some(text) = Arc::get_mut(&mut buffer)
-                    && text.capacity() - text.len() > text.len() / 10
-                {
-                    text.shrink_to_fit();
-                }
-                Stored::Shared(buffer)
-            }
-        }
-    }
-
-    fn int(number: i64) -> Self {
-        let form = match number {
-            -0x80..=0x7f => Form::Int1,
-            -0x8000..=0x7fff => Form::Int2,
-            -0x80_0000..=0x7f_ffff => Form::Int3,
-            -0x8000_0000..=0x7fff_ffff => Form::Int4,
-            _ => Form::Int8,
-        };
-        Stored::Int(number, form)
-    }
-
-    fn text(text: Cow<'a, [u8]>, raw: bool) -> Self {
-        match text.len() {
-            0..=EMBSTR_MAX if !raw => Stored::Text(text, Form::Embstr),
-            0..=INLINE_MAX => Stored::Text(text, Form::Raw),
-            _ => Stored::Shared(Arc::new(text.into_owned())),
-        }
-    }
-
-    fn form(&self) -> Form {
-        match self {
-            Stored::Int(_, form) | Stored::Text(_, form) => *form,
-            Stored::Shared(_) => Form::Shared,
-            Stored::Aggregate(_) => Form::Aggregate,
-        }
-    }
-
-    fn ty(&self) -> Type {
-        match self {
-            Stored::Aggregate(aggregate) => aggregate.view().ty(),
-            _ => Type::String,
-        }
-    }
-
-    /// The size of an entry with this value behind `prefix` bytes.
-    fn size_behind(&self, prefix: usize) -> usize {
-        match self {
-            Stored::Int(_, form) => prefix + form.int_width().unwrap_or(0),
-            Stored::Text(text, _) => prefix + length_width(text.len()) + text.len(),
-            Stored::Shared(_) => aligned(prefix) + size_of::<Arc<Vec<u8>>>(),
-            Stored::Aggregate(_) => aligned(prefix) + MAX_SIZE,
-        }
-    }
-}
 
 /// What a value that was replaced leaves to be freed.
 #[derive(Debug)]
@@ -458,7 +334,7 @@ impl<'a> EntryRef<'a> {
 
     #[inline(always)]
     fn form(self) -> Form {
-        Form::of(self.head())
+        Form::of((self.head() & FORM_MASK) >> FORM_SHIFT)
     }
 
     /// A part of the content behind the header.
@@ -849,19 +725,4 @@ fn layout(size: usize) -> Layout {
 #[inline(always)]
 fn key_length_at(expires: bool) -> usize {
     if expires { 12 } else { 4 }
-}
-
-/// Where a value that is no plain bytes lies.
-fn aligned(value_at: usize) -> usize {
-    value_at.next_multiple_of(8)
-}
-
-/// Bytes that the length `len` takes.
-fn length_width(len: usize) -> usize {
-    match len {
-        0..=252 => 1,
-        253..=0xffff => 3,
-        0x1_0000..=0xffff_ffff => 5,
-        _ => 9,
-    }
 }

@@ -13,6 +13,7 @@ pub mod record;
 pub mod records;
 pub mod set;
 pub mod set_algebra;
+pub mod stored;
 pub mod stream;
 pub mod string;
 pub mod zset;
