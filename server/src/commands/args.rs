@@ -118,9 +118,11 @@ pub fn random_count(arg: &[u8]) -> Result<i64, Fault> {
 /// How many elements are to be taken.
 ///
 /// # Errors
-/// It is no integer, or negative.
+/// It is no integer, or negative: both are told with the same words.
 pub fn take_count(arg: &[u8]) -> Result<usize, Fault> {
-    usize::try_from(int(arg)?).map_err(|_| NOT_POSITIVE)
+    parse_i64(arg)
+        .and_then(|count| usize::try_from(count).ok())
+        .ok_or(NOT_POSITIVE)
 }
 
 /// What SCAN and its kin are asked for beside the cursor.
