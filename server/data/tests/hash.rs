@@ -75,7 +75,7 @@ fn a_hash_is_what_was_put_into_it() {
         }
         assert_eq!(fields(&hash), model);
         assert_eq!(fields(&hash.clone()), model);
-        assert!(hash.memory(0) > 0 && hash.memory(1) > 0);
+        assert!(hash.is_empty() || hash.memory(0) > 0 && hash.memory(1) > 0);
         tables += u32::from(hash.encoding() == Encoding::Hashtable);
     }
     assert!((50..350).contains(&tables), "{tables}");

@@ -46,7 +46,8 @@ fn intersection_of(sets: &[Option<&Set>], limits: &Limits) -> Set {
 }
 
 fn union_of(sets: &[Option<&Set>], limits: &Limits) -> Set {
-    union(sets.iter().copied().flatten(), limits)
+    let present: Vec<&Set> = sets.iter().copied().flatten().collect();
+    union(&present, limits)
 }
 
 fn difference_of(sets: &[Option<&Set>], limits: &Limits) -> Set {

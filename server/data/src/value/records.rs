@@ -16,7 +16,6 @@ use crate::value::record::{Field, Member, Record, RecordRef};
 const OFTEN: usize = 3;
 
 /// Records by their key.
-#[derive(Default)]
 pub struct Records<const TEXTS: usize> {
     table: Table<Record<TEXTS>>,
 }
@@ -24,7 +23,7 @@ pub struct Records<const TEXTS: usize> {
 impl<const TEXTS: usize> Records<TEXTS> {
     /// A table with room for `count` records.
     pub fn with_room(count: usize) -> Self {
-        let mut table = Table::new();
+        let mut table = Table::scattered();
         table.reserve(count);
         Records { table }
     }
@@ -170,7 +169,9 @@ impl Records<2> {
 
 impl<const TEXTS: usize> Clone for Records<TEXTS> {
     fn clone(&self) -> Self {
-        let mut clone = Self::with_room(self.len());
+        let mut clone = Records {
+            table: self.table.alike(),
+        };
         for record in self.iter() {
             clone.table.insert(hash(record.key()), record.to_owned());
         }

@@ -125,6 +125,20 @@ impl Set {
         }
     }
 
+    /// Makes room in an empty set for `count` different members, if so many make a table whatever they are.
+    pub fn reserve(&mut self, count: usize, limits: &Limits) {
+        if self.is_empty() && count > limits.max_ints.max(limits.max_entries) {
+            *self = Set::Table(Box::new(Records::with_room(count)));
+        }
+    }
+
+    /// Adds all members of another set.
+    pub fn extend(&mut self, other: &Set, limits: &Limits) {
+        other.iter().for_each(|member| {
+            self.add(member, limits);
+        });
+    }
+
     /// Adds a member; whether it was not there yet.
     pub fn add(&mut self, member: Item<'_>, limits: &Limits) -> bool {
         match self {

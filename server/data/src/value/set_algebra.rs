@@ -41,12 +41,12 @@ pub fn intersection(sets: &[&Set], limits: &Limits) -> Set {
 }
 
 /// The set of the members that any of `sets` has.
-pub fn union<'a>(sets: impl IntoIterator<Item = &'a Set>, limits: &Limits) -> Set {
+pub fn union(sets: &[&Set], limits: &Limits) -> Set {
     let mut result = Set::new();
+    // The others may add nothing to the biggest.
+    result.reserve(sets.iter().map(|set| set.len()).max().unwrap_or(0), limits);
     for set in sets {
-        for member in set.iter() {
-            result.add(member, limits);
-        }
+        result.extend(set, limits);
     }
     result
 }
@@ -74,9 +74,8 @@ pub fn difference(first: &Set, others: &[&Set], limits: &Limits) -> Set {
         });
         return result;
     }
-    for member in first.iter() {
-        result.add(member, limits);
-    }
+    result.reserve(first.len(), limits);
+    result.extend(first, limits);
     for other in others {
         for member in other.iter() {
             result.remove(member);
