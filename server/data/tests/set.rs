@@ -9,7 +9,9 @@ use data::ds::item::Item;
 use data::util::rand::Rng;
 use data::value::Encoding;
 use data::value::set::{Limits, Set};
-use data::value::set_algebra::{difference, each_common, intersection, union};
+use data::value::set_algebra::{
+    difference, each_common, each_left, each_of_any, intersection, union,
+};
 
 /// Redis's defaults.
 const LIMITS: Limits = Limits {
@@ -342,6 +344,16 @@ fn sets_are_combined_as_sets_are() {
             members(&union(&sets, &SMALL)),
             fold(|left, right| left | right)
         );
+        let mut passed = Vec::new();
+        each_of_any(&sets, &mut |member| passed.push(member.to_vec()));
+        passed.sort();
+        assert!(fold(|left, right| left | right).into_iter().eq(passed));
+        let mut passed = Vec::new();
+        each_left(sets[0], &sets[1..], &SMALL, &mut |member| {
+            passed.push(member.to_vec());
+        });
+        passed.sort();
+        assert!(fold(|left, right| left - right).into_iter().eq(passed));
         assert_eq!(
             members(&difference(sets[0], &sets[1..], &SMALL)),
             fold(|left, right| left - right)

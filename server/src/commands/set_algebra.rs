@@ -2,12 +2,15 @@
 
 use std::ops::{ControlFlow, Range};
 
+use data::ds::item::Item;
 use data::value::NewValue;
 use data::value::aggregate::Kind;
 use data::value::db::Expire;
 use data::value::entry::EntryRef;
 use data::value::set::{Limits, Set};
-use data::value::set_algebra::{difference, each_common, intersection, union};
+use data::value::set_algebra::{
+    difference, each_common, each_left, each_of_any, intersection, union,
+};
 use table::set as rows;
 
 use crate::commands::Family;
@@ -23,50 +26,63 @@ use crate::wire::request::Argv;
 
 /// Rows and procs.
 pub static PROCS: Family = &[
-    (&rows::SINTER, sinter),
+    (&rows::SINTER, |cx| answer(cx, each_in_all)),
     (&rows::SINTERCARD, sintercard),
     (&rows::SINTERSTORE, |cx| {
-        store_result(cx, "sinterstore", intersection_of)
+        store_result(cx, "sinterstore", |sets, limits| {
+            intersection(&all_of(sets), limits)
+        })
     }),
-    (&rows::SUNION, |cx| answer(cx, union_of)),
+    (&rows::SUNION, |cx| answer(cx, each_in_any)),
     (&rows::SUNIONSTORE, |cx| {
-        store_result(cx, "sunionstore", union_of)
+        store_result(cx, "sunionstore", |sets, limits| {
+            union(&present(sets), limits)
+        })
     }),
-    (&rows::SDIFF, |cx| answer(cx, difference_of)),
+    (&rows::SDIFF, |cx| answer(cx, each_in_first)),
     (&rows::SDIFFSTORE, |cx| {
-        store_result(cx, "sdiffstore", difference_of)
+        store_result(cx, "sdiffstore", |sets, limits| match sets {
+            [Some(first), others @ ..] => difference(first, &present(others), limits),
+            _ => Set::new(),
+        })
     }),
 ];
 
-/// Makes a set of others, of which one may not be there.
-type Combine = fn(&[Option<&Set>], &Limits) -> Set;
+/// Passes on the members of a combination of sets, of which one may not be there.
+type Pass = fn(&[Option<&Set>], &Limits, &mut dyn FnMut(Item<'_>));
 
-fn intersection_of(sets: &[Option<&Set>], limits: &Limits) -> Set {
-    intersection(&all_of(sets), limits)
+fn each_in_all(sets: &[Option<&Set>], _: &Limits, each: &mut dyn FnMut(Item<'_>)) {
+    each_common(&all_of(sets), &mut |member| {
+        each(member);
+        ControlFlow::Continue(())
+    });
 }
 
-fn union_of(sets: &[Option<&Set>], limits: &Limits) -> Set {
-    let present: Vec<&Set> = sets.iter().copied().flatten().collect();
-    union(&present, limits)
+fn each_in_any(sets: &[Option<&Set>], _: &Limits, each: &mut dyn FnMut(Item<'_>)) {
+    each_of_any(&present(sets), &mut |member| each(member));
 }
 
-fn difference_of(sets: &[Option<&Set>], limits: &Limits) -> Set {
-    match sets.split_first() {
-        Some((Some(first), others)) => {
-            let others: Vec<&Set> = others.iter().copied().flatten().collect();
-            difference(first, &others, limits)
-        }
-        _ => Set::new(),
+fn each_in_first(sets: &[Option<&Set>], limits: &Limits, each: &mut dyn FnMut(Item<'_>)) {
+    if let [Some(first), others @ ..] = sets {
+        each_left(first, &present(others), limits, each);
     }
 }
 
-fn answer(cx: &mut Ctx<'_>, combine: Combine) -> Done {
+fn answer(cx: &mut Ctx<'_>, pass: Pass) -> Done {
     let limits = set_limits(&cx.srv.config);
-    let result = combine(&sets(cx.srv, cx.db, cx.argv, 1..cx.argv.len())?, &limits);
-    cx.reply.set(result.len());
-    result.iter().for_each(|member| cx.reply.item(member));
+    let sets = sets(cx.srv, cx.db, cx.argv, 1..cx.argv.len())?;
+    let mark = cx.reply.defer();
+    let mut members = 0;
+    pass(&sets, &limits, &mut |member| {
+        cx.reply.item(member);
+        members += 1;
+    });
+    cx.reply.close_set(mark, members);
     Ok(())
 }
+
+/// Makes a set of others, of which one may not be there.
+type Combine = fn(&[Option<&Set>], &Limits) -> Set;
 
 fn store_result(cx: &mut Ctx<'_>, event: &'static str, combine: Combine) -> Done {
     let argv = cx.argv;
@@ -83,19 +99,6 @@ fn store_result(cx: &mut Ctx<'_>, event: &'static str, combine: Combine) -> Done
         delete(cx.srv, cx.db, key, lazy);
     }
     cx.reply.int(members as i64);
-    Ok(())
-}
-
-fn sinter(cx: &mut Ctx<'_>) -> Done {
-    let sets = sets(cx.srv, cx.db, cx.argv, 1..cx.argv.len())?;
-    let mark = cx.reply.defer();
-    let mut members = 0;
-    each_common(&all_of(&sets), &mut |member| {
-        cx.reply.item(member);
-        members += 1;
-        ControlFlow::Continue(())
-    });
-    cx.reply.close_set(mark, members);
     Ok(())
 }
 
@@ -149,6 +152,11 @@ fn sets<'a>(
     let db = db(srv, number);
     let found = keys.map(|key| db.find(&argv[key]).and_then(EntryRef::get));
     Ok(found.collect())
+}
+
+/// The sets that are there.
+fn present<'a>(sets: &[Option<&'a Set>]) -> Vec<&'a Set> {
+    sets.iter().copied().flatten().collect()
 }
 
 /// All sets, or none if one is missing: then nothing is common to all.

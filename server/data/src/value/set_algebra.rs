@@ -5,6 +5,7 @@
 //!
 //! The encodings that the results take follow Redis's, as they can be seen once a result is stored.
 
+use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
 use crate::ds::intset::Intset;
@@ -20,7 +21,6 @@ pub fn each_common<'a>(sets: &[&'a Set], each: &mut dyn FnMut(Item<'a>) -> Contr
     let mut sets = sets.to_vec();
     sets.sort_by_key(|set| set.len());
     if let Some((smallest, others)) = sets.split_first() {
-        let others = others.iter().copied();
         each_filtered(smallest, others, Keep::Members, each);
     }
 }
@@ -40,6 +40,16 @@ pub fn intersection(sets: &[&Set], limits: &Limits) -> Set {
     result
 }
 
+/// Passes on the members that any of `sets` has, each once.
+pub fn each_of_any<'a>(sets: &[&'a Set], each: &mut dyn FnMut(Item<'a>)) {
+    for (at, set) in sets.iter().enumerate() {
+        each_filtered(set, &sets[..at], Keep::Strangers, &mut |member| {
+            each(member);
+            ControlFlow::Continue(())
+        });
+    }
+}
+
 /// The set of the members that any of `sets` has.
 pub fn union(sets: &[&Set], limits: &Limits) -> Set {
     let mut result = Set::new();
@@ -51,29 +61,53 @@ pub fn union(sets: &[&Set], limits: &Limits) -> Set {
     result
 }
 
-/// The set of the members of `first` that none of `others` has.
-///
-/// Either looks for each member of `first` in the others until one has it, or takes all members of the others out of a
-/// copy of `first`: whatever promises less work, where the first way is given half its price, since it often ends early
-/// and copies less.
-pub fn difference(first: &Set, others: &[&Set], limits: &Limits) -> Set {
-    let mut result = Set::new();
-    if others.iter().any(|other| std::ptr::eq(*other, first)) {
-        return result;
+/// Passes on the members of `first` that none of `others` has.
+pub fn each_left(first: &Set, others: &[&Set], limits: &Limits, each: &mut dyn FnMut(Item<'_>)) {
+    if looking_up_is_less(first, others) {
+        each_unknown(first, others, each);
+    } else {
+        taken_out(first, others, limits).iter().for_each(each);
     }
+}
+
+/// The set of the members of `first` that none of `others` has.
+pub fn difference(first: &Set, others: &[&Set], limits: &Limits) -> Set {
+    if !looking_up_is_less(first, others) {
+        return taken_out(first, others, limits);
+    }
+    let mut result = Set::new();
+    each_unknown(first, others, &mut |member| {
+        result.add(member, limits);
+    });
+    result
+}
+
+/// Whether a difference is found with less work by looking for each member of `first` in the others until one has it,
+/// than by taking the members of the others out of a copy of `first`. The first way is given half its price, since it
+/// often ends early and copies less.
+fn looking_up_is_less(first: &Set, others: &[&Set]) -> bool {
     let look_up = first.len() * (others.len() + 1) / 2;
     let take_out = first.len() + others.iter().map(|other| other.len()).sum::<usize>();
-    if look_up <= take_out {
-        let mut others = others.to_vec();
-        // The biggest one is the likeliest to have a member.
-        others.sort_by_key(|other| std::cmp::Reverse(other.len()));
-        let others = others.into_iter();
-        each_filtered(first, others, Keep::Strangers, &mut |member| {
-            result.add(member, limits);
-            ControlFlow::Continue(())
-        });
-        return result;
+    look_up <= take_out || others.iter().any(|other| std::ptr::eq(*other, first))
+}
+
+/// The first way to a difference.
+fn each_unknown(first: &Set, others: &[&Set], each: &mut dyn FnMut(Item<'_>)) {
+    if others.iter().any(|other| std::ptr::eq(*other, first)) {
+        return;
     }
+    let mut others = others.to_vec();
+    // The biggest one is the likeliest to have a member.
+    others.sort_by_key(|other| Reverse(other.len()));
+    each_filtered(first, &others, Keep::Strangers, &mut |member| {
+        each(member);
+        ControlFlow::Continue(())
+    });
+}
+
+/// The second way to a difference.
+fn taken_out(first: &Set, others: &[&Set], limits: &Limits) -> Set {
+    let mut result = Set::new();
     result.reserve(first.len(), limits);
     result.extend(first, limits);
     for other in others {
@@ -90,7 +124,7 @@ pub fn difference(first: &Set, others: &[&Set], limits: &Limits) -> Set {
 /// Passes on the members of `set` that every one of `others` lets pass.
 fn each_filtered<'a>(
     set: &'a Set,
-    others: impl Iterator<Item = &'a Set> + Clone,
+    others: &[&'a Set],
     keep: Keep,
     each: &mut dyn FnMut(Item<'a>) -> ControlFlow<()>,
 ) {
@@ -101,7 +135,7 @@ fn each_filtered<'a>(
         if group.is_empty() {
             return;
         }
-        for other in others.clone() {
+        for other in others {
             other.filter(&mut group, keep);
         }
         if group.drain(..).try_for_each(&mut *each).is_break() {
