@@ -120,10 +120,12 @@ impl Hash {
         }
         let found = pairs.find_every(Item::Bytes(name), STEP);
         match found.and_then(|at| pairs.next(at)) {
-            Some(at) => pairs.replace(at, Item::Bytes(value)),
+            Some(at) => {
+                pairs.replace(at, Item::Bytes(value));
+            }
             None => {
-                pairs.push(Item::Bytes(name));
-                pairs.push(Item::Bytes(value));
+                pairs.push_back(Item::Bytes(name));
+                pairs.push_back(Item::Bytes(value));
             }
         }
         if self.len() > limits.max_entries {
@@ -138,7 +140,7 @@ impl Hash {
             Hash::Table(fields) => fields.remove(name).is_some(),
             Hash::Packed(pairs) => match pairs.find_every(Item::Bytes(name), STEP) {
                 Some(at) => {
-                    pairs.remove(at, STEP);
+                    pairs.remove_run(at, STEP);
                     true
                 }
                 None => false,
@@ -153,7 +155,7 @@ impl Hash {
             Hash::Table(fields) => fields.find(name).map(|field| Item::Bytes(field.value())),
             Hash::Packed(pairs) => {
                 let at = pairs.find_every(Item::Bytes(name), STEP)?;
-                pairs.at(pairs.next(at)?)
+                pairs.next(at).map(|at| pairs.get(at))
             }
         }
     }
@@ -191,8 +193,8 @@ impl Hash {
         }
         match self {
             Hash::Packed(pairs) => {
-                let at = pairs.seek(STEP * rng.below(self.len() as u64) as usize)?;
-                Some((pairs.at(at)?, pairs.at(pairs.next(at)?)?))
+                let at = pairs.nth(STEP as i64 * rng.below(self.len() as u64) as i64)?;
+                Some((pairs.get(at), pairs.get(pairs.next(at)?)))
             }
             Hash::Table(fields) => fields.random(rng).map(items),
         }

@@ -151,7 +151,7 @@ impl Set {
                     && member.len() <= limits.max_value
                     && members.has_room(member.len())
                 {
-                    members.push(member);
+                    members.push_back(member);
                 } else {
                     self.spread(1).add(member.bytes(&mut Scratch::default()));
                 }
@@ -179,7 +179,7 @@ impl Set {
                 .is_some(),
             Set::Packed(members) => match members.find(member) {
                 Some(at) => {
-                    members.remove(at, 1);
+                    members.remove(at);
                     true
                 }
                 None => false,
@@ -246,7 +246,10 @@ impl Set {
         let at = |len: usize, rng: &mut Rng| rng.below(len as u64) as usize;
         match self {
             Set::Ints(members) => members.get(at(members.len(), rng)).map(Item::Int),
-            Set::Packed(members) => members.get(at(members.len(), rng)),
+            Set::Packed(members) => {
+                let at = members.nth(at(members.len(), rng) as i64)?;
+                Some(members.get(at))
+            }
             Set::Table(members) => members.random(rng).map(|member| Item::Bytes(member.key())),
         }
     }
@@ -287,9 +290,9 @@ impl Set {
                 Some(each(Item::Int(number)))
             }
             Set::Packed(members) => {
-                let at = members.seek(rng.below(members.len() as u64) as usize)?;
-                let result = members.at(at).map(each);
-                members.remove(at, 1);
+                let at = members.nth(rng.below(members.len() as u64) as i64)?;
+                let result = Some(each(members.get(at)));
+                members.remove(at);
                 result
             }
             Set::Table(members) => {
@@ -361,7 +364,9 @@ impl Set {
             (Set::Ints(members), Item::Int(number)) => {
                 members.insert(number);
             }
-            (Set::Packed(members), member) => members.push(member),
+            (Set::Packed(members), member) => {
+                members.push_back(member);
+            }
             _ => unreachable!("only compact encodings are rebuilt, with members of their kind"),
         }
     }
@@ -369,7 +374,7 @@ impl Set {
     /// Adds a text to a set of integers.
     fn add_beside_ints(&mut self, member: Item<'_>, limits: &Limits) {
         let Set::Ints(members) = self else { return };
-        let ends = [members.first(), members.last()];
+        let ends = [members.min(), members.max()];
         let longest = ends
             .into_iter()
             .flatten()
@@ -382,10 +387,10 @@ impl Set {
             && longest <= limits.max_value
             && packed.has_room(members.len() * (longest + 2) + member.len())
         {
-            members
-                .iter()
-                .for_each(|number| packed.push(Item::Int(number)));
-            packed.push(member);
+            members.iter().for_each(|number| {
+                packed.push_back(Item::Int(number));
+            });
+            packed.push_back(member);
             *self = Set::Packed(packed);
         } else {
             self.spread(1).add(member.bytes(&mut Scratch::default()));
