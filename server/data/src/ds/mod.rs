@@ -7,3 +7,4 @@ pub mod listpack;
 pub mod slab;
 pub mod sorted;
 pub mod table;
+pub mod thin;

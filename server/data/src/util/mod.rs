@@ -7,6 +7,7 @@ pub mod grisu;
 pub mod hash;
 pub mod length;
 pub mod longdouble;
+pub mod lzf;
 pub mod mem;
 pub mod num;
 pub mod rand;
