@@ -76,6 +76,12 @@ fn what_cannot_work_is_one_sentence_and_nothing_started() {
             vec!["--replicaof".into(), "127.0.0.1".into(), "6379".into()],
             "replicaof",
         ),
+        (
+            ["--port", &port, "--locale-collate", "no_SUCH"]
+                .map(str::to_owned)
+                .to_vec(),
+            "Failed to configure LOCALE for invalid locale name.",
+        ),
         (tls(&broken_cert, &certs::file("redis.key")), "broken.crt"),
         (
             tls(&certs::file("redis.crt"), "/nowhere.key"),

@@ -30,12 +30,12 @@ use openssl::ssl::{
     SslContext, SslContextBuilder, SslContextRef, SslMethod, SslMode, SslOptions,
     SslSessionCacheMode, SslVerifyMode,
 };
-use openssl::x509::{X509, X509StoreContext, X509StoreContextRef};
+use openssl::x509::{X509, X509Ref, X509StoreContext, X509StoreContextRef, X509VerifyResult};
 use openssl_sys as ffi;
 
 use crate::error::{ConnError, Step};
 use crate::tls::bio::note_rejected;
-use crate::tls::info::{CertInfo, CertRole, common_name};
+use crate::tls::info::{CertInfo, CertRole, alternative_names, common_name};
 
 /// The groups that a context offers unless told otherwise. The default of OpenSSL 3.6 would keep
 /// 6.6 KB of a post-quantum key per connection.
@@ -44,6 +44,9 @@ pub const DEFAULT_GROUPS: &str = "X25519:P-256";
 /// Tickets given out per full handshake. Each costs 25 µs and 255 bytes, and clients of a server
 /// like this one seldom resume.
 const TICKETS: usize = 1;
+
+/// Alternative names of a certificate that an error counts up.
+const NAMES_TOLD: usize = 8;
 
 /// Tells sessions of this program from those of others behind the same keys. A ticket from another
 /// context is refused.
@@ -389,16 +392,36 @@ fn base(
 /// sentence.
 fn on_verdict(accepted: bool, chain: &mut X509StoreContextRef) -> bool {
     if !accepted
-        && let Some(name) = chain
-            .current_cert()
-            .and_then(|cert| common_name(cert.subject_name()))
+        && let Some(whose) = chain.current_cert().and_then(|cert| whose(cert, chain.error()))
         && let Some(ssl) = X509StoreContext::ssl_idx()
             .ok()
             .and_then(|index| chain.ex_data(index))
     {
-        note_rejected(ssl, &name);
+        note_rejected(ssl, &whose);
     }
     accepted
+}
+
+/// Whose certificate it is, as far as it says. Where the name was wrong it matters which ones would have been right: the
+/// alternative names, or without any the common name.
+fn whose(cert: &X509Ref, verdict: X509VerifyResult) -> Option<String> {
+    let common_name = common_name(cert.subject_name()).map(|name| format!("CN={name}"));
+    let wrong_name = [
+        ffi::X509_V_ERR_HOSTNAME_MISMATCH,
+        ffi::X509_V_ERR_IP_ADDRESS_MISMATCH,
+    ];
+    if !wrong_name.contains(&verdict.as_raw()) {
+        return common_name;
+    }
+    let names = alternative_names(cert);
+    let more = names.len().saturating_sub(NAMES_TOLD);
+    let mut told = names[..names.len() - more].join(", ");
+    if more > 0 {
+        told.push_str(&format!(" and {more} more"));
+    }
+    let names = (!told.is_empty()).then(|| format!("valid for {told}"));
+    let parts: Vec<String> = common_name.into_iter().chain(names).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn configure_server(builder: &mut SslContextBuilder, config: &TlsConfig) -> Result<(), ConnError> {

@@ -544,7 +544,7 @@ impl TlsStream {
             let whose = if whose.is_empty() {
                 String::new()
             } else {
-                format!(" (CN={})", whose.escape_debug())
+                format!(" ({})", whose.escape_debug())
             };
             let reason = format!(
                 "certificate verify failed: {}{whose}",
