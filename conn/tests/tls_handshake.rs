@@ -499,7 +499,8 @@ fn our_client_verifies_who_answers() {
         .iter()
         .find(|line| line.contains("127.0.0.1:PORT"))
         .expect("the client's line");
-    let expected = "certificate verify failed: hostname mismatch (CN=server; valid for server, 127.0.0.1)";
+    let expected =
+        "certificate verify failed: hostname mismatch (CN=server; valid for server, 127.0.0.1)";
     assert!(
         line.to_lowercase().ends_with(&expected.to_lowercase()),
         "{line}"

@@ -181,7 +181,8 @@ fn random_commands_are_answered_as_by_debians_redis() {
     let peer = Peer::start();
     let mut theirs = peer.client();
     let first_seed = setting("DIFFERENTIAL_SEED", 1);
-    let batches = setting("DIFFERENTIAL_COMMANDS", COMMANDS) as usize / BATCH / Transport::ALL.len();
+    let batches =
+        setting("DIFFERENTIAL_COMMANDS", COMMANDS) as usize / BATCH / Transport::ALL.len();
     for (seed, transport) in (first_seed..).zip(Transport::ALL) {
         let mut ours = server.client(transport);
         ours.text("FLUSHALL");

@@ -13,3 +13,5 @@ mod storm;
 mod strings;
 mod tidy;
 mod tls;
+mod tls_matrix;
+mod tls_session;

@@ -7,8 +7,9 @@
 //!
 //! Invariants:
 //! 1. A load either succeeds whole or answers a sentence that names the file and the cause.
-//! 2. Sessions survive a reload: the ticket keys go from the previous context to the new one, and
-//!    the session id context is always the same.
+//! 2. Sessions survive a reload, since the ticket keys go from the previous context to the new one; but not a change of
+//!    the rules for clients. OpenSSL verifies nobody who resumes, so a ticket that was earned under other rules would let
+//!    in whom the present ones keep out. The session id context is therefore made of the rules (`session_rules`).
 //! 3. Certificates that are not valid now are loaded all the same, as Redis does, but not in
 //!    silence: `warnings`.
 //! 4. The error queue of the thread is empty afterwards (`tls::stream` relies on it).
@@ -26,6 +27,7 @@ use foreign_types::ForeignTypeRef;
 use openssl::dh::Dh;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
+use openssl::sha::Sha256;
 use openssl::ssl::{
     SslContext, SslContextBuilder, SslContextRef, SslMethod, SslMode, SslOptions,
     SslSessionCacheMode, SslVerifyMode,
@@ -47,10 +49,6 @@ const TICKETS: usize = 1;
 
 /// Alternative names of a certificate that an error counts up.
 const NAMES_TOLD: usize = 8;
-
-/// Tells sessions of this program from those of others behind the same keys. A ticket from another
-/// context is refused.
-const SESSION_ID_CONTEXT: &[u8] = b"redis";
 
 const SSL_CTRL_GET_TLSEXT_TICKET_KEYS: i32 = 58;
 const SSL_CTRL_SET_TLSEXT_TICKET_KEYS: i32 = 59;
@@ -167,6 +165,8 @@ struct Inner {
     server: SslContext,
     client: SslContext,
     auth_clients: AuthClients,
+    /// Who is trusted, as a digest.
+    trust: [u8; 32],
     report: Arc<Report>,
 }
 
@@ -202,6 +202,7 @@ impl TlsContext {
         let Inner {
             server,
             client,
+            trust,
             report,
             ..
         } = &*self.0;
@@ -209,9 +210,18 @@ impl TlsContext {
             server: server.clone(),
             client: client.clone(),
             auth_clients,
+            trust: *trust,
             report: Arc::clone(report),
         };
         Self(Arc::new(inner))
+    }
+
+    /// What a client's session is worth something under: whether it has to show a certificate, and who may have signed
+    /// it. A ticket of other rules is not taken, which costs that client a full handshake.
+    pub(crate) fn session_rules(&self) -> [u8; 32] {
+        let mut rules = self.0.trust;
+        rules[31] = self.0.auth_clients as u8;
+        rules
     }
 
     /// Whether clients must show a certificate.
@@ -292,6 +302,7 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
         server,
         client,
         auth_clients: config.auth_clients,
+        trust: trust(config)?,
         report: Arc::new(report),
     })))
 }
@@ -337,8 +348,32 @@ fn load_for_client(config: &ClientTlsConfig) -> Result<TlsContext, ConnError> {
         server,
         client: client.build(),
         auth_clients,
+        trust: [0; 32],
         report: Arc::new(report),
     })))
+}
+
+/// A digest of the trusted certificates. Where they lie does not matter, nor when they were written.
+fn trust(config: &TlsConfig) -> Result<[u8; 32], ConnError> {
+    let mut digest = Sha256::new();
+    if let Some(file) = config.ca_cert_file.as_deref() {
+        digest.update(&read(file)?);
+    }
+    let files = config
+        .ca_cert_dir
+        .as_deref()
+        .map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
+    let mut paths: Vec<_> = files
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    paths.sort();
+    for path in paths {
+        // What cannot be read, OpenSSL will not trust either.
+        digest.update(&fs::read(path).unwrap_or_default());
+    }
+    Ok(digest.finish())
 }
 
 /// What every context has, whatever is configured.
@@ -392,7 +427,9 @@ fn base(
 /// sentence.
 fn on_verdict(accepted: bool, chain: &mut X509StoreContextRef) -> bool {
     if !accepted
-        && let Some(whose) = chain.current_cert().and_then(|cert| whose(cert, chain.error()))
+        && let Some(whose) = chain
+            .current_cert()
+            .and_then(|cert| whose(cert, chain.error()))
         && let Some(ssl) = X509StoreContext::ssl_idx()
             .ok()
             .and_then(|index| chain.ex_data(index))
@@ -430,9 +467,6 @@ fn configure_server(builder: &mut SslContextBuilder, config: &TlsConfig) -> Resu
         builder.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
     }
     let fail = |stack: ErrorStack| failure("OpenSSL", &stack);
-    builder
-        .set_session_id_context(SESSION_ID_CONTEXT)
-        .map_err(fail)?;
     builder.set_num_tickets(TICKETS).map_err(fail)?;
     if config.session_caching {
         builder.set_session_cache_mode(SslSessionCacheMode::SERVER);
