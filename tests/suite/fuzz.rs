@@ -88,7 +88,7 @@ fn commands(
         loop {
             match request.parse(limits) {
                 Ok(Parsed::Command) => {
-                    commands.push(request.argv.iter().map(<[u8]>::to_vec).collect())
+                    commands.push(request.argv.iter().map(<[u8]>::to_vec).collect());
                 }
                 Ok(Parsed::Nothing) => {}
                 Ok(Parsed::Incomplete) => break,
