@@ -14,6 +14,7 @@ use server::sys::memory::Jemalloc;
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
+// Samples are of a fixed size: left to itself divan measures cold caches, and takes that for the price.
 const KEYS: [u64; 2] = [10_000, 1_000_000];
 const VALUE: NewValue<'static> = NewValue::Text(b"value:0123456789");
 
@@ -34,7 +35,7 @@ fn filled(keys: u64) -> Db {
     db
 }
 
-#[divan::bench(args = KEYS)]
+#[divan::bench(args = KEYS, sample_size = 2000)]
 fn get_hit(bencher: Bencher<'_, '_>, keys: u64) {
     let (db, mut rng) = (filled(keys), Rng::new(1));
     bencher.counter(ItemsCount::new(1u32)).bench_local(|| {
@@ -43,7 +44,7 @@ fn get_hit(bencher: Bencher<'_, '_>, keys: u64) {
     });
 }
 
-#[divan::bench(args = KEYS)]
+#[divan::bench(args = KEYS, sample_size = 2000)]
 fn get_miss(bencher: Bencher<'_, '_>, keys: u64) {
     let (db, mut rng) = (filled(keys), Rng::new(1));
     bencher
@@ -51,7 +52,7 @@ fn get_miss(bencher: Bencher<'_, '_>, keys: u64) {
         .bench_local(|| black_box(db.find(&key(keys + rng.below(keys))).is_some()));
 }
 
-#[divan::bench(args = KEYS)]
+#[divan::bench(args = KEYS, sample_size = 2000)]
 fn set_over(bencher: Bencher<'_, '_>, keys: u64) {
     let (mut db, mut rng) = (filled(keys), Rng::new(1));
     bencher
@@ -60,7 +61,7 @@ fn set_over(bencher: Bencher<'_, '_>, keys: u64) {
 }
 
 /// One key goes and comes back, so that the table keeps its size.
-#[divan::bench(args = KEYS)]
+#[divan::bench(args = KEYS, sample_size = 2000)]
 fn remove_and_insert(bencher: Bencher<'_, '_>, keys: u64) {
     let (mut db, mut rng) = (filled(keys), Rng::new(1));
     bencher.counter(ItemsCount::new(2u32)).bench_local(|| {

@@ -67,7 +67,7 @@ fn send(tls: &mut TlsStream, pool: &mut Pool, mut rest: &[u8]) {
 }
 
 /// One reply of so many bytes, and a flush.
-#[divan::bench(args = [7, 100, 1000, 16_384, 100_000, 1_000_000])]
+#[divan::bench(args = [7, 100, 1000, 16_384, 100_000, 1_000_000], sample_size = 50)]
 fn reply(bencher: Bencher<'_, '_>, len: usize) {
     let (mut tls, mut pool) = connect();
     let bytes = vec![b'v'; len];
@@ -77,7 +77,7 @@ fn reply(bencher: Bencher<'_, '_>, len: usize) {
 }
 
 /// Small pieces become few records.
-#[divan::bench(args = [16, 256])]
+#[divan::bench(args = [16, 256], sample_size = 50)]
 fn pieces_of_100_bytes(bencher: Bencher<'_, '_>, count: usize) {
     let (mut tls, mut pool) = connect();
     let bytes = [b'v'; 100];

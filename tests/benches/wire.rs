@@ -49,13 +49,13 @@ fn parse(bencher: Bencher<'_, '_>, one: &[u8]) {
         });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn request_get(bencher: Bencher<'_, '_>) {
     parse(bencher, b"*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000042\r\n");
 }
 
 /// By length of the value; from 32 KiB on it has a buffer of its own.
-#[divan::bench(args = [3, 100, 1000, 10_000, 100_000])]
+#[divan::bench(args = [3, 100, 1000, 10_000, 100_000], sample_size = 200)]
 fn request_set(bencher: Bencher<'_, '_>, len: usize) {
     let head = format!("*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000042\r\n${len}\r\n");
     parse(
@@ -64,7 +64,7 @@ fn request_set(bencher: Bencher<'_, '_>, len: usize) {
     );
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn request_inline(bencher: Bencher<'_, '_>) {
     parse(bencher, b"GET key:000000000042\r\n");
 }
@@ -81,24 +81,24 @@ fn write(bencher: Bencher<'_, '_>, one: impl Fn(&mut Reply)) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn reply_ok(bencher: Bencher<'_, '_>) {
     write(bencher, Reply::ok);
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn reply_int(bencher: Bencher<'_, '_>) {
     write(bencher, |reply| reply.int(black_box(123_456_789)));
 }
 
-#[divan::bench(args = [3, 100, 1000, 10_000])]
+#[divan::bench(args = [3, 100, 1000, 10_000], sample_size = 200)]
 fn reply_bulk(bencher: Bencher<'_, '_>, len: usize) {
     let value = vec![b'v'; len];
     write(bencher, |reply| reply.bulk(black_box(&value)));
 }
 
 /// A hundred elements, whose number is told only afterwards.
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn reply_deferred_array(bencher: Bencher<'_, '_>) {
     write(bencher, |reply| {
         let mark = reply.defer();
