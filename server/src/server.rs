@@ -9,7 +9,8 @@ use table::CmdId;
 
 use crate::config::params::Params;
 use crate::state::background::Background;
-use crate::state::client::ClientId;
+use crate::state::blocked::{Blocked, KeyWait};
+use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
 use crate::state::keys::Keys;
@@ -20,6 +21,7 @@ use crate::state::shutdown::Shutdown;
 use crate::state::stats::Stats;
 use crate::state::tls::TlsState;
 use crate::state::unit::Unit;
+use crate::state::watch::Watch;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
 use crate::wire::request::Argv;
@@ -47,6 +49,17 @@ pub struct Commands {
 pub enum Origin {
     /// A client's own request.
     Client(ClientId),
+    /// A request that the client had queued in a transaction.
+    Exec(ClientId),
+}
+
+impl Origin {
+    /// The client behind it.
+    pub fn client_id(self) -> ClientId {
+        match self {
+            Origin::Client(id) | Origin::Exec(id) => id,
+        }
+    }
 }
 
 /// One execution of a command.
@@ -65,13 +78,21 @@ pub struct Ctx<'a> {
     pub origin: Origin,
     /// Unix time in milliseconds that the command sees.
     pub now_ms: i64,
+    /// The arguments that stand for these from now on: what waits, and what is propagated.
+    pub rewrite: Option<Argv>,
+    /// The command has found nothing and is to wait.
+    pub wait: Option<KeyWait>,
 }
 
 impl Ctx<'_> {
     /// The client that asked.
     pub fn client_id(&self) -> ClientId {
-        let Origin::Client(id) = self.origin;
-        id
+        self.origin.client_id()
+    }
+
+    /// Whether the command may wait; one in a transaction may not.
+    pub fn may_wait(&self) -> bool {
+        matches!(self.origin, Origin::Client(_))
     }
 }
 
@@ -89,6 +110,10 @@ pub struct Server {
     pub clients: Clients,
     /// Databases.
     pub keys: Keys,
+    /// Watched keys.
+    pub watch: Watch,
+    /// Clients that wait.
+    pub blocked: Blocked,
     /// What is being executed.
     pub unit: Unit,
     /// Counters.

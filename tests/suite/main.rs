@@ -3,6 +3,7 @@
 mod clients;
 mod cve;
 mod differential;
+mod differential_sets;
 mod fuzz;
 mod keys;
 mod peers;
@@ -15,3 +16,4 @@ mod tidy;
 mod tls;
 mod tls_matrix;
 mod tls_session;
+mod transactions;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use data::ds::table::{ResizePolicy, set_resize_policy};
 use data::util::num::parse_i64;
 use data::util::rand::Rng;
-use data::value::db::{Db, Expire, Old};
-use data::value::entry::{Entry, EntryRef, INLINE_MAX};
+use data::value::db::{Db, Expire};
+use data::value::entry::{Entry, EntryRef, Old};
+use data::value::stored::INLINE_MAX;
 use data::value::{Encoding, NewValue, Type, Value, ValueRef};
 
 /// What the model knows of a key.
@@ -293,7 +294,7 @@ fn integers_at_every_width() {
             let entry = db.find(b"0123456789").unwrap();
             assert_eq!(entry.value().to_i64(), Some(number));
             assert!(matches!(entry.value(), ValueRef::Int(_)));
-            memory.insert(entry.memory());
+            memory.insert(entry.memory(0));
         }
     }
     // 4 of header, 11 of key, 1 to 8 of number.
@@ -358,9 +359,9 @@ fn entries_change_databases_and_names() {
     one.set(b"k", NewValue::Raw(b"short"), Expire::At(5), 9);
     let entry = one.remove(b"k").unwrap();
     assert_eq!((one.len(), one.expires_len()), (0, 0));
-    let renamed = entry.renamed(b"other");
-    two.insert(entry).unwrap();
-    two.insert(renamed).unwrap();
+    two.insert(entry.renamed(b"other")).unwrap();
+    one.set(b"k", NewValue::Raw(b"short"), Expire::At(5), 9);
+    two.insert(one.remove(b"k").unwrap()).unwrap();
     for key in [b"k".as_slice(), b"other"] {
         let entry = two.find(key).unwrap();
         assert_eq!(

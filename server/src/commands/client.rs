@@ -4,13 +4,15 @@ use data::util::num::parse_i64;
 use table::connection as rows;
 
 use crate::commands::Family;
-use crate::commands::args::Args;
+use crate::commands::args::{Args, int};
+use crate::exec::unblock::give_up;
 use crate::report::client_line::{client_line, local_text, peer_text};
 use crate::server::{Ctx, Done, Server};
 use crate::session::close::close_after_reply;
 use crate::session::name::{is_clean, set_name};
-use crate::state::client::{Client, ClientFlags, ClientId, ReplyMode};
-use crate::wire::fault::{Fault, NO_SUCH_CLIENT, SYNTAX};
+use crate::state::client::{Client, ClientFlags, ReplyMode};
+use crate::state::client_id::ClientId;
+use crate::wire::fault::{Fault, NO_SUCH_CLIENT, SYNTAX, UNBLOCKED};
 
 /// Rows and procs.
 pub static PROCS: Family = &[
@@ -24,6 +26,7 @@ pub static PROCS: Family = &[
     (&rows::CLIENT_NO_EVICT, no_evict),
     (&rows::CLIENT_NO_TOUCH, no_touch),
     (&rows::CLIENT_REPLY, reply),
+    (&rows::CLIENT_UNBLOCK, unblock),
     (&rows::CLIENT_HELP, help),
 ];
 
@@ -282,6 +285,36 @@ fn no_evict(cx: &mut Ctx<'_>) -> Done {
 
 fn no_touch(cx: &mut Ctx<'_>) -> Done {
     set_flag(cx, ClientFlags::NO_TOUCH)
+}
+
+fn unblock(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let fault = match argv.len() {
+        3 => None,
+        4 if argv[3].eq_ignore_ascii_case(b"timeout") => None,
+        4 if argv[3].eq_ignore_ascii_case(b"error") => Some(UNBLOCKED),
+        4 => {
+            return Err(Fault::new(
+                "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+            ));
+        }
+        _ => return Err(SYNTAX),
+    };
+    let number = int(&argv[2])?;
+    let clients = &cx.srv.clients;
+    let id = u64::try_from(number)
+        .ok()
+        .and_then(|number| clients.by_number.get(&number).copied())
+        .filter(|&id| {
+            clients
+                .get(id)
+                .is_some_and(|client| client.parked.is_some())
+        });
+    if let Some(id) = id {
+        give_up(cx.srv, id, fault.as_ref());
+    }
+    cx.reply.int(i64::from(id.is_some()));
+    Ok(())
 }
 
 fn reply(cx: &mut Ctx<'_>) -> Done {

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use data::ds::table::TableStats;
+use data::value::aggregate::AggregateRef;
 use data::value::db::Expire;
-use data::value::{NewValue, Scratch};
+use data::value::{NewValue, Scratch, Type};
 use table::server as rows;
 
 use crate::commands::Family;
@@ -53,6 +54,12 @@ static SUBCOMMANDS: &[Sub] = &[
         args: 1..=2,
         run: htstats,
         help: &["    How full the tables of a database are."],
+    },
+    Sub {
+        name: "htstats-key",
+        args: 1..=2,
+        run: htstats_key,
+        help: &["    How full the table of a set or hash is."],
     },
     Sub {
         name: "log",
@@ -215,11 +222,11 @@ fn replybuffer(cx: &mut Ctx<'_>) -> Done {
 fn object(cx: &mut Ctx<'_>) -> Done {
     let now_ms = cx.now_ms;
     let key = &cx.argv[2];
-    let entry = peek(cx, key).ok_or(NO_SUCH_KEY)?;
+    let entry = peek(cx.srv, cx.db, key).ok_or(NO_SUCH_KEY)?;
     let text = format!(
         "Value at:{:p} refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.address(),
-        entry.value().refcount(),
+        entry.refcount(),
         entry.encoding().name(),
         entry.value().len() + 1,
         entry.lru(),
@@ -231,12 +238,15 @@ fn object(cx: &mut Ctx<'_>) -> Done {
 
 fn sdslen(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    let entry = peek(cx, key).ok_or(NO_SUCH_KEY)?;
+    let entry = peek(cx.srv, cx.db, key).ok_or(NO_SUCH_KEY)?;
+    if entry.ty() != Type::String {
+        return Err(Fault::new("ERR Not an sds encoded string."));
+    }
     let mut scratch = Scratch::default();
     let (len, room, bytes) = (
         entry.value().bytes(&mut scratch).len(),
         entry.room(),
-        entry.memory(),
+        entry.memory(0),
     );
     let text = format!(
         "key_sds_len:{}, key_sds_avail:0, key_zmalloc: {bytes}, val_sds_len:{len}, val_sds_avail:{room}, val_zmalloc: {bytes}",
@@ -255,7 +265,7 @@ fn populate(cx: &mut Ctx<'_>) -> Done {
     } else {
         0
     };
-    let lru = fresh(cx);
+    let lru = fresh(cx.srv);
     let keys = db_mut(cx.srv, cx.db);
     for number in 0..count {
         let key = [prefix, b":", number.to_string().as_bytes()].concat();
@@ -284,6 +294,23 @@ fn htstats(cx: &mut Ctx<'_>) -> Done {
         table_text(&expires)
     );
     cx.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+fn htstats_key(cx: &mut Ctx<'_>) -> Done {
+    let key = &cx.argv[2];
+    let entry = peek(cx.srv, cx.db, key).ok_or(NO_SUCH_KEY)?;
+    let stats = match entry.aggregate() {
+        Some(AggregateRef::Set(set)) => set.table_stats(),
+        Some(AggregateRef::Hash(hash)) => hash.table_stats(),
+        _ => None,
+    };
+    let stats = stats.ok_or_else(|| {
+        Fault::new(
+            "ERR The value stored at the specified key is not represented using an hash table",
+        )
+    })?;
+    cx.reply.verbatim("txt", table_text(&stats).as_bytes());
     Ok(())
 }
 

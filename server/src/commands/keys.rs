@@ -5,7 +5,7 @@ use table::{generic as rows, server};
 
 use crate::commands::Family;
 use crate::commands::args::{Args, int};
-use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::change::{Event, database_changes, key_changed};
 use crate::keyspace::delete::{delete, flush};
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db, db_mut, find_read, fresh, live_place};
@@ -48,7 +48,7 @@ fn count_found(cx: &mut Ctx<'_>) -> Done {
     let found = argv
         .iter()
         .skip(1)
-        .filter(|key| find_read(cx, key).is_some())
+        .filter(|key| find_read(cx.srv, cx.db, key).is_some())
         .count();
     cx.reply.int(found as i64);
     Ok(())
@@ -176,7 +176,7 @@ fn copy(cx: &mut Ctx<'_>) -> Done {
         }
         delete_replaced(cx, number, to);
     }
-    let lru = fresh(cx);
+    let lru = fresh(cx.srv);
     let entry = db(cx.srv, cx.db)
         .find(from)
         .map(|entry| Entry::new(to, entry.content(), entry.expire(), lru));
@@ -241,7 +241,13 @@ fn swapdb(cx: &mut Ctx<'_>) -> Done {
             .ok_or(DB_INDEX)
     };
     let (first, second) = (valid(first)?, valid(second)?);
-    cx.srv.keys.dbs.swap(first, second);
+    if first != second {
+        database_changes(cx.srv, first, Some(second));
+        database_changes(cx.srv, second, Some(first));
+        cx.srv.keys.dbs.swap(first, second);
+        cx.srv.blocked.mark_all_ready(first);
+        cx.srv.blocked.mark_all_ready(second);
+    }
     cx.srv.stats.dirty += 1;
     cx.reply.ok();
     Ok(())

@@ -1,6 +1,5 @@
 //! MEMORY: what a key takes, and where all the memory is.
 
-use data::value::entry::EntryRef;
 use table::server as rows;
 
 use crate::commands::Family;
@@ -22,15 +21,20 @@ pub static PROCS: Family = &[
     (&rows::MEMORY_HELP, help),
 ];
 
+/// Elements of a value that MEMORY USAGE looks at unless it is told otherwise.
+const DEFAULT_SAMPLES: usize = 5;
+
 fn usage(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let mut args = Args::from(argv, 3);
+    let mut samples = DEFAULT_SAMPLES;
     while !args.is_done() {
-        if !args.word_with_value("samples") || args.int()? < 0 {
+        if !args.word_with_value("samples") {
             return Err(SYNTAX);
         }
+        samples = usize::try_from(args.int()?).map_err(|_| SYNTAX)?;
     }
-    match peek(cx, &argv[2]).map(EntryRef::memory) {
+    match peek(cx.srv, cx.db, &argv[2]).map(|entry| entry.memory(samples)) {
         Some(bytes) => cx.reply.int(bytes as i64),
         None => cx.reply.null(),
     }

@@ -8,39 +8,55 @@ use table::spec::Spec;
 use crate::server::{Commands, Proc};
 
 pub mod args;
+pub mod bitfield;
+pub mod bitmap;
 pub mod client;
 pub mod command;
 pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
+pub mod hash;
+pub mod hash_random;
 pub mod keys;
 pub mod memory;
 pub mod object;
 pub mod scan;
 pub mod server;
+pub mod set;
+pub mod set_algebra;
+pub mod set_random;
 pub mod string;
 pub mod string_number;
 pub mod string_range;
+pub mod transaction;
 
 /// The rows of a family with their procs.
 pub type Family = &'static [(&'static Spec, Proc)];
 
 static FAMILIES: &[Family] = &[
+    bitfield::PROCS,
+    bitmap::PROCS,
     client::PROCS,
     command::PROCS,
     config::PROCS,
     connection::PROCS,
     debug::PROCS,
     expire::PROCS,
+    hash::PROCS,
+    hash_random::PROCS,
     keys::PROCS,
     memory::PROCS,
     object::PROCS,
     scan::PROCS,
     server::PROCS,
+    set::PROCS,
+    set_algebra::PROCS,
+    set_random::PROCS,
     string::PROCS,
     string_number::PROCS,
     string_range::PROCS,
+    transaction::PROCS,
 ];
 
 /// Binds every proc to its row.

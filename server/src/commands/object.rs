@@ -20,7 +20,7 @@ pub static PROCS: Family = &[
 
 fn encoding(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    match peek(cx, key).map(|entry| entry.encoding().name()) {
+    match peek(cx.srv, cx.db, key).map(|entry| entry.encoding().name()) {
         Some(name) => cx.reply.bulk(name.as_bytes()),
         None => cx.reply.null(),
     }
@@ -29,7 +29,7 @@ fn encoding(cx: &mut Ctx<'_>) -> Done {
 
 fn refcount(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    match peek(cx, key).map(|entry| entry.value().refcount()) {
+    match peek(cx.srv, cx.db, key).map(EntryRef::refcount) {
         Some(count) => cx.reply.int(count),
         None => cx.reply.null(),
     }
@@ -38,7 +38,7 @@ fn refcount(cx: &mut Ctx<'_>) -> Done {
 
 fn freq(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    let Some(value) = peek(cx, key).map(EntryRef::lru) else {
+    let Some(value) = peek(cx.srv, cx.db, key).map(EntryRef::lru) else {
         cx.reply.null();
         return Ok(());
     };
@@ -55,7 +55,7 @@ fn freq(cx: &mut Ctx<'_>) -> Done {
 
 fn idletime(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    let Some(value) = peek(cx, key).map(EntryRef::lru) else {
+    let Some(value) = peek(cx.srv, cx.db, key).map(EntryRef::lru) else {
         cx.reply.null();
         return Ok(());
     };

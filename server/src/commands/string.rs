@@ -41,21 +41,16 @@ fn reply_value(reply: &mut Reply, value: &ValueRef<'_>) {
 
 /// GET of any command that has it: the string, or null; whether there was one.
 fn reply_string(cx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Fault> {
-    // The entry borrows the server through the context, so the reply is taken aside first.
-    let mut reply = std::mem::take(cx.reply);
-    let found = match find_read(cx, key).map(need_string) {
+    match find_read(cx.srv, cx.db, key) {
         None => {
-            reply.null();
+            cx.reply.null();
             Ok(false)
         }
-        Some(Err(fault)) => Err(fault),
-        Some(Ok(entry)) => {
-            reply_value(&mut reply, &entry.value());
+        Some(entry) => {
+            reply_value(cx.reply, &need_string(entry)?.value());
             Ok(true)
         }
-    };
-    *cx.reply = reply;
-    found
+    }
 }
 
 fn get(cx: &mut Ctx<'_>) -> Done {
@@ -130,7 +125,7 @@ fn set(cx: &mut Ctx<'_>) -> Done {
         live_place(cx.srv, cx.db, key);
     }
     let value = value_of(cx, 2);
-    store(cx, key, value, expire);
+    store(cx.srv, cx.db, key, value, expire);
     key_changed(cx.srv, cx.db, key, 1, Event::String("set"));
     if matches!(expire, Expire::At(_)) {
         key_changed(cx.srv, cx.db, key, 0, Event::Generic("expire"));
@@ -144,7 +139,7 @@ fn set(cx: &mut Ctx<'_>) -> Done {
 #[inline]
 fn set_plain(cx: &mut Ctx<'_>, key: &[u8]) {
     let value = value_of(cx, 2);
-    store(cx, key, value, Expire::Clear);
+    store(cx.srv, cx.db, key, value, Expire::Clear);
     key_changed(cx.srv, cx.db, key, 1, Event::String("set"));
 }
 
@@ -152,7 +147,7 @@ fn set_with_time(cx: &mut Ctx<'_>, unit: TimeUnit) -> Done {
     let argv = cx.argv;
     let at_ms = expire_at(cx, int(&argv[2])?, unit)?;
     let value = value_of(cx, 3);
-    store(cx, &argv[1], value, Expire::At(at_ms));
+    store(cx.srv, cx.db, &argv[1], value, Expire::At(at_ms));
     key_changed(cx.srv, cx.db, &argv[1], 1, Event::String("set"));
     key_changed(cx.srv, cx.db, &argv[1], 0, Event::Generic("expire"));
     cx.reply.ok();
@@ -251,15 +246,13 @@ fn getdel(cx: &mut Ctx<'_>) -> Done {
 
 fn mget(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let mut reply = std::mem::take(cx.reply);
-    reply.array(argv.len() - 1);
+    cx.reply.array(argv.len() - 1);
     for key in argv.iter().skip(1) {
-        match find_read(cx, key) {
-            Some(entry) if entry.ty() == Type::String => reply_value(&mut reply, &entry.value()),
-            _ => reply.null(),
+        match find_read(cx.srv, cx.db, key) {
+            Some(entry) if entry.ty() == Type::String => reply_value(cx.reply, &entry.value()),
+            _ => cx.reply.null(),
         }
     }
-    *cx.reply = reply;
     Ok(())
 }
 
@@ -267,7 +260,7 @@ fn set_all(cx: &mut Ctx<'_>) {
     let argv = cx.argv;
     for i in (1..argv.len()).step_by(2) {
         let value = value_of(cx, i + 1);
-        store(cx, &argv[i], value, Expire::Clear);
+        store(cx.srv, cx.db, &argv[i], value, Expire::Clear);
         key_changed(cx.srv, cx.db, &argv[i], 1, Event::String("set"));
     }
 }
@@ -300,7 +293,7 @@ fn msetnx(cx: &mut Ctx<'_>) -> Done {
 
 fn strlen(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let len = match find_read(cx, &argv[1]) {
+    let len = match find_read(cx.srv, cx.db, &argv[1]) {
         Some(entry) => need_string(entry)?.value().len(),
         None => 0,
     };

@@ -26,7 +26,7 @@ pub static PROCS: Family = &[
 
 /// The integer under a key; `None` when there is no key.
 fn current(cx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<i64>, Fault> {
-    match find_write(cx, key) {
+    match find_write(cx.srv, cx.db, key) {
         None => Ok(None),
         Some(entry) => need_string(entry)?
             .value()
@@ -43,7 +43,7 @@ fn add(cx: &mut Ctx<'_>, increment: i64) -> Done {
     if before.is_some() {
         db_mut(cx.srv, cx.db).set_int(key, after);
     } else {
-        store(cx, key, NewValue::from(after), Expire::Clear);
+        store(cx.srv, cx.db, key, NewValue::from(after), Expire::Clear);
     }
     key_changed(cx.srv, cx.db, key, 1, Event::String("incrby"));
     cx.reply.int(after);
@@ -71,7 +71,7 @@ fn decrby(cx: &mut Ctx<'_>) -> Done {
 fn incrbyfloat(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let key = &argv[1];
-    let before = match find_write(cx, key) {
+    let before = match find_write(cx.srv, cx.db, key) {
         None => LongDouble::from_i64(0),
         Some(entry) => match need_string(entry)?.value() {
             ValueRef::Int(n) => LongDouble::from_i64(n),
@@ -84,7 +84,7 @@ fn incrbyfloat(cx: &mut Ctx<'_>) -> Done {
         return Err(NAN_OR_INFINITY);
     }
     let text = after.format();
-    store(cx, key, NewValue::Text(&text), Expire::Keep);
+    store(cx.srv, cx.db, key, NewValue::Text(&text), Expire::Keep);
     key_changed(cx.srv, cx.db, key, 1, Event::String("incrbyfloat"));
     cx.reply.bulk(&text);
     Ok(())

@@ -33,7 +33,7 @@ fn check_length(cx: &Ctx<'_>, len: usize, more: usize) -> Done {
 
 /// The length of the string under a key; `None` when there is no key.
 fn length(cx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<usize>, Fault> {
-    find_write(cx, key)
+    find_write(cx.srv, cx.db, key)
         .map(|entry| need_string(entry).map(|entry| entry.value().len()))
         .transpose()
 }
@@ -44,7 +44,7 @@ fn append(cx: &mut Ctx<'_>) -> Done {
     let len = match length(cx, key)? {
         None => {
             let value = value_of(cx, 2);
-            store(cx, key, value, Expire::Clear);
+            store(cx.srv, cx.db, key, value, Expire::Clear);
             tail.len()
         }
         Some(len) => {
@@ -68,7 +68,7 @@ fn setrange(cx: &mut Ctx<'_>) -> Done {
     }
     check_length(cx, offset, bytes.len())?;
     if before.is_none() {
-        store(cx, key, NewValue::encode(b""), Expire::Clear);
+        store(cx.srv, cx.db, key, NewValue::encode(b""), Expire::Clear);
     }
     let len = db_mut(cx.srv, cx.db)
         .set_range(key, offset, bytes)
@@ -102,23 +102,15 @@ fn clamp(start: i64, end: i64, len: usize) -> std::ops::Range<usize> {
 fn getrange(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let (start, end) = (int(&argv[2])?, int(&argv[3])?);
-    let mut reply = std::mem::take(cx.reply);
-    let done = match find_read(cx, &argv[1]).map(need_string) {
-        None => {
-            reply.bulk(b"");
-            Ok(())
-        }
-        Some(Err(fault)) => Err(fault),
-        Some(Ok(entry)) => {
-            let mut scratch = Scratch::default();
-            let value = entry.value();
-            let bytes = value.bytes(&mut scratch);
-            reply.bulk(&bytes[clamp(start, end, bytes.len())]);
-            Ok(())
-        }
+    let Some(entry) = find_read(cx.srv, cx.db, &argv[1]) else {
+        cx.reply.bulk(b"");
+        return Ok(());
     };
-    *cx.reply = reply;
-    done
+    let mut scratch = Scratch::default();
+    let value = need_string(entry)?.value();
+    let bytes = value.bytes(&mut scratch);
+    cx.reply.bulk(&bytes[clamp(start, end, bytes.len())]);
+    Ok(())
 }
 
 /// Options of LCS.
@@ -151,7 +143,7 @@ fn parse_lcs(mut args: Args<'_>) -> Result<LcsOptions, Fault> {
 
 fn text_of(cx: &mut Ctx<'_>, key: &[u8]) -> Result<Vec<u8>, Fault> {
     let wrong = || Fault::new("ERR The specified keys must contain string values");
-    match find_read(cx, key) {
+    match find_read(cx.srv, cx.db, key) {
         None => Ok(Vec::new()),
         Some(entry) => need_string(entry)
             .map(|entry| entry.value().to_vec())

@@ -10,7 +10,8 @@ use conn::connection::ConnId;
 use conn::stream::Io;
 
 use crate::server::Server;
-use crate::state::client::{ClientFlags, ClientId, Closing};
+use crate::state::client::{ClientFlags, Closing};
+use crate::state::client_id::ClientId;
 use crate::{notice, verbose};
 
 /// Bytes that one client is sent per turn, so that one reader does not hold up the rest.

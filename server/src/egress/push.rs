@@ -1,7 +1,8 @@
 //! Giving a client something it did not ask for, or more than its reply.
 
 use crate::server::Server;
-use crate::state::client::{ClientId, Closing, ReplyMode};
+use crate::state::client::{Closing, ReplyMode};
+use crate::state::client_id::ClientId;
 use crate::wire::reply::Reply;
 
 /// Lets `write` append to the output of a client other than the one executing, within its limit.

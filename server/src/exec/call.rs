@@ -1,40 +1,63 @@
-//! Calls a command, and settles what a call leaves behind: time, statistics, the fault it may have ended in.
+//! Calls a command, and settles what a call leaves behind: time, statistics, the fault it may have ended in, the wait it
+//! may have begun.
 
+use ae::time::Next;
 use table::CmdId;
 
 use crate::exec::refuse::refuse;
 use crate::server::{Ctx, Origin, Proc, Server};
-use crate::state::client::ClientId;
+use crate::state::blocked::{KeyWait, Parked};
+use crate::state::client::ClientFlags;
+use crate::state::client_id::ClientId;
 use crate::sys::clock;
 use crate::wire::reply::Reply;
 use crate::wire::request::Argv;
 
-/// Runs `proc` for a client.
+/// It renews the recency of keys whatever its client asked for.
+const TOUCH: CmdId = table::id(&table::generic::TOUCH);
+
+/// A command that is to be called.
+pub struct Call<'a> {
+    /// On whose behalf.
+    pub origin: Origin,
+    /// Its row.
+    pub cmd: CmdId,
+    /// Its proc.
+    pub proc: Proc,
+    /// Its arguments.
+    pub argv: &'a Argv,
+    /// It has been called before and has waited since.
+    pub before: Option<&'a Parked>,
+}
+
+/// Calls a command.
 ///
 /// A fault after a partial reply replaces it. The clock is read once: a command begins when the one before it in the
-/// same batch of input ended (`unit.clock_ns`, set when the batch began).
-pub fn call(
-    srv: &mut Server,
-    id: ClientId,
-    cmd: CmdId,
-    proc: Proc,
-    argv: &Argv,
-    reply: &mut Reply,
-) {
+/// same batch of input ended (`unit.clock_ns`, set when the batch began). A command that has to wait leaves no trace in
+/// the statistics until its wait is over.
+pub fn call(srv: &mut Server, call: Call<'_>, reply: &mut Reply) {
+    let id = call.origin.client_id();
     let started = srv.unit.clock_ns;
-    let client_db = srv.clients.get(id).map_or(0, |client| client.db);
+    let (client_db, no_touch) = srv.clients.get(id).map_or((0, false), |client| {
+        (client.db, client.flags.contains(ClientFlags::NO_TOUCH))
+    });
+    srv.unit.no_touch = no_touch && call.cmd != TOUCH;
     let mark = reply.mark();
     srv.unit.depth += 1;
     let now_ms = srv.unit.now_ms;
-    let done = proc(&mut Ctx {
+    let mut cx = Ctx {
         srv,
-        argv,
+        argv: call.argv,
         reply,
-        cmd,
+        cmd: call.cmd,
         db: client_db,
-        origin: Origin::Client(id),
+        origin: call.origin,
         now_ms,
-    });
+        rewrite: None,
+        wait: None,
+    };
+    let done = (call.proc)(&mut cx);
+    let (rewrite, wait) = (cx.rewrite.take(), cx.wait.take());
     srv.unit.depth -= 1;
     let failed = done.is_err();
     if let Err(fault) = done {
@@ -46,11 +69,47 @@ pub fn call(
     if srv.unit.depth == 0 {
         srv.unit.now_ms = (ended as i64 + srv.unit.clock_offset_ns) / 1_000_000;
     }
-    settle(srv, cmd, ended - started, failed);
+    let spent_ns = ended - started + call.before.map_or(0, |before| before.spent_ns);
+    match wait {
+        Some(wait) => park(srv, id, &call, rewrite, wait, client_db, spent_ns),
+        None => settle(srv, call.cmd, spent_ns, failed),
+    }
 }
 
+/// Lets a client wait. A command that waits again keeps its first deadline.
+#[cold]
+fn park(
+    srv: &mut Server,
+    id: ClientId,
+    call: &Call<'_>,
+    rewrite: Option<Argv>,
+    mut wait: KeyWait,
+    db: usize,
+    spent_ns: u64,
+) {
+    if let Some(before) = call.before {
+        wait.deadline_ms = before.wait.deadline_ms;
+    }
+    if let Some(at_ms) = wait.deadline_ms
+        && srv
+            .blocked
+            .next_deadline()
+            .is_none_or(|first| at_ms < first)
+    {
+        // Only to wake the loop in time: before it sleeps again it looks at all deadlines.
+        let ms = (at_ms - srv.unit.now_ms).max(0) as u64;
+        srv.el.add_timer(ms, |_, _, _| Next::Never, 0);
+    }
+    let argv = rewrite.unwrap_or_else(|| call.argv.detached());
+    if let Some(client) = srv.clients.get_mut(id) {
+        let parked = srv.blocked.park(id, call.cmd, argv, db, wait, spent_ns);
+        client.parked = Some(parked);
+    }
+}
+
+/// Counts a command that is done.
 #[inline]
-fn settle(srv: &mut Server, cmd: CmdId, elapsed_ns: u64, failed: bool) {
+pub fn settle(srv: &mut Server, cmd: CmdId, elapsed_ns: u64, failed: bool) {
     srv.stats.commands += 1;
     let tracking = srv.config.latency_tracking;
     let stats = srv.stats.command(cmd);

@@ -6,11 +6,13 @@
 use conn::addr::Addr;
 use table::spec::Spec;
 use table::words::Flags;
+use table::{CmdId, connection, transactions};
 
 use crate::config::values::Allow;
 use crate::server::Server;
-use crate::state::client::{Client, ClientFlags, ClientId};
-use crate::wire::fault::{Fault, NO_AUTH};
+use crate::state::client::{Client, ClientFlags};
+use crate::state::client_id::ClientId;
+use crate::wire::fault::{Fault, NO_AUTH, NOT_IN_TRANSACTION};
 use crate::wire::request::Argv;
 
 /// Answer of the gate.
@@ -18,13 +20,21 @@ use crate::wire::request::Argv;
 pub enum Verdict {
     /// Call it.
     Run,
+    /// Keep it for EXEC.
+    Queue,
     /// Tell the client this instead.
     Refuse(Fault),
 }
 
 /// Asks all questions about one command.
 #[inline]
-pub fn verdict(srv: &Server, id: ClientId, spec: &'static Spec, argv: &Argv) -> Verdict {
+pub fn verdict(
+    srv: &Server,
+    id: ClientId,
+    cmd: CmdId,
+    spec: &'static Spec,
+    argv: &Argv,
+) -> Verdict {
     let Some(client) = srv.clients.get(id) else {
         return Verdict::Refuse(NO_AUTH);
     };
@@ -36,7 +46,30 @@ pub fn verdict(srv: &Server, id: ClientId, spec: &'static Spec, argv: &Argv) -> 
     if !client.authenticated && !spec.flags.contains(Flags::NO_AUTH) {
         return Verdict::Refuse(NO_AUTH);
     }
+    if client.multi.is_some() {
+        return in_transaction(cmd, spec);
+    }
     Verdict::Run
+}
+
+/// Commands that are executed at once in a transaction.
+const NOT_QUEUED: [CmdId; 6] = [
+    table::id(&transactions::EXEC),
+    table::id(&transactions::DISCARD),
+    table::id(&transactions::MULTI),
+    table::id(&transactions::WATCH),
+    table::id(&connection::QUIT),
+    table::id(&connection::RESET),
+];
+
+fn in_transaction(cmd: CmdId, spec: &Spec) -> Verdict {
+    if spec.flags.contains(Flags::NO_MULTI) {
+        Verdict::Refuse(NOT_IN_TRANSACTION)
+    } else if NOT_QUEUED.contains(&cmd) {
+        Verdict::Run
+    } else {
+        Verdict::Queue
+    }
 }
 
 /// DEBUG and MODULE are for whom the configuration says.

@@ -4,3 +4,5 @@ pub mod call;
 pub mod gate;
 pub mod process;
 pub mod refuse;
+pub mod transaction;
+pub mod unblock;

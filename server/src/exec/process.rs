@@ -3,12 +3,16 @@
 use table::CmdId;
 use table::spec::Spec;
 
-use crate::exec::call::call;
+use crate::egress::flush::close_over_limit;
+use crate::exec::call::{Call, call};
 use crate::exec::gate::{Verdict, verdict};
 use crate::exec::refuse::refuse;
-use crate::server::{Commands, Proc, Server};
-use crate::state::client::{Client, ClientId, Closing, ReplyMode};
-use crate::wire::fault::{Fault, arity, unknown_command, unknown_subcommand};
+use crate::server::{Commands, Origin, Proc, Server};
+use crate::session::transaction;
+use crate::state::blocked::Parked;
+use crate::state::client::{Client, Closing, ReplyMode};
+use crate::state::client_id::ClientId;
+use crate::wire::fault::{Fault, arity, exec_abort, unknown_command, unknown_subcommand};
 use crate::wire::reply::Reply;
 use crate::wire::request::Argv;
 
@@ -20,12 +24,20 @@ const UNAUTHENTICATED_OUTPUT: usize = 17 * 1024;
 pub enum Flow {
     /// Go on with its input.
     Next,
-    /// It is closing, or gone.
+    /// It waits, is closing, or gone.
     Stop,
 }
 
-/// Executes one command of a client; its answer is in `reply`.
-pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Flow {
+/// Executes one command of a client; its answer is in `reply`. `before` is what it waited for, if this is not its first
+/// execution.
+#[inline]
+pub fn execute(
+    srv: &mut Server,
+    id: ClientId,
+    argv: &Argv,
+    reply: &mut Reply,
+    before: Option<&Parked>,
+) -> Flow {
     let hard_limit = srv.config.client_output_buffer_limit[0].hard as usize;
     let Some(client) = srv.clients.get_mut(id) else {
         return Flow::Stop;
@@ -34,21 +46,53 @@ pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Fl
     match resolve(&srv.commands, argv) {
         Ok((cmd, spec, proc)) => {
             client.last_cmd = Some(cmd);
-            match verdict(srv, id, spec, argv) {
-                Verdict::Run => call(srv, id, cmd, proc, argv, reply),
-                Verdict::Refuse(fault) => {
-                    srv.stats.command(cmd).rejected += 1;
-                    refuse(srv, reply, &fault);
+            match verdict(srv, id, cmd, spec, argv) {
+                Verdict::Run => {
+                    let origin = Origin::Client(id);
+                    let invocation = Call {
+                        origin,
+                        cmd,
+                        proc,
+                        argv,
+                        before,
+                    };
+                    call(srv, invocation, reply);
                 }
+                Verdict::Queue => {
+                    if let Some(client) = srv.clients.get_mut(id) {
+                        transaction::queue(client, cmd, argv);
+                    }
+                    reply.status("QUEUED");
+                }
+                Verdict::Refuse(fault) => reject(srv, id, Some(cmd), fault, reply),
             }
         }
-        Err((cmd, fault)) => {
-            if let Some(cmd) = cmd {
-                srv.stats.command(cmd).rejected += 1;
-            }
-            refuse(srv, reply, &fault);
-        }
+        Err((cmd, fault)) => reject(srv, id, cmd, fault, reply),
     }
+    after(srv, id, reply)
+}
+
+/// Refuses a command. A transaction that it was to be part of is lost; EXEC itself ends it.
+#[cold]
+fn reject(srv: &mut Server, id: ClientId, cmd: Option<CmdId>, fault: Fault, reply: &mut Reply) {
+    if let Some(cmd) = cmd {
+        srv.stats.command(cmd).rejected += 1;
+    }
+    if cmd == Some(EXEC) {
+        transaction::take(&mut srv.watch, &mut srv.clients, id);
+        return refuse(srv, reply, &exec_abort(&fault));
+    }
+    if let Some(client) = srv.clients.get_mut(id) {
+        transaction::flag(client);
+    }
+    refuse(srv, reply, &fault);
+}
+
+const EXEC: CmdId = table::id(&table::transactions::EXEC);
+
+/// Whether the client's next command may follow.
+#[inline]
+fn after(srv: &mut Server, id: ClientId, reply: &Reply) -> Flow {
     let Some(client) = srv.clients.get_mut(id) else {
         return Flow::Stop;
     };
@@ -58,10 +102,10 @@ pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Fl
         kept => kept,
     };
     if reply.overflow {
-        crate::egress::flush::close_over_limit(srv, id);
+        close_over_limit(srv, id);
         return Flow::Stop;
     }
-    if client.closing == Closing::No {
+    if client.closing == Closing::No && client.parked.is_none() {
         Flow::Next
     } else {
         Flow::Stop

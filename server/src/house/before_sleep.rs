@@ -3,6 +3,8 @@
 use conn::drive::process_pending;
 
 use crate::egress::flush::flush_pending;
+use crate::exec::unblock::{expire_waits, serve_ready};
+use crate::ingress::input::process_resumed;
 use crate::keyspace::expire::fast_cycle;
 use crate::server::Server;
 use crate::session::close::drain_close_queue;
@@ -15,11 +17,17 @@ pub fn before_sleep(srv: &mut Server) {
     srv.el.set_dont_wait(more);
     // 2. A little active expiry, when the slow cycle could not finish.
     fast_cycle(srv);
-    // 3. Replies.
+    // 3. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
+    expire_waits(srv);
+    if srv.blocked.has_ready() {
+        serve_ready(srv);
+    }
+    process_resumed(srv);
+    // 4. Replies.
     flush_pending(srv);
-    // 4. Clients that were to be closed.
+    // 5. Clients that were to be closed.
     drain_close_queue(srv);
-    // 5. Figures of this turn.
+    // 6. Figures of this turn.
     memory::sample_peak();
     let now_us = clock::monotonic_us();
     srv.stats.loop_turns += 1;

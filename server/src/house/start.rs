@@ -110,6 +110,8 @@ pub fn build(
         listeners: Default::default(),
         clients: Clients::default(),
         keys: Keys::new(config.databases as usize, seed),
+        watch: Default::default(),
+        blocked: Default::default(),
         unit,
         stats: Default::default(),
         commands,

@@ -6,12 +6,14 @@ use data::util::split::quoted;
 use data::value::db::Db;
 
 use crate::egress::flush::{close_over_limit, over_output_limit};
-use crate::exec::process::{Flow, run};
+use crate::exec::process::Flow;
 use crate::exec::refuse::refuse;
+use crate::exec::unblock::run;
 use crate::report::client_line::client_line;
 use crate::server::Server;
 use crate::session::close::{close_after_reply, close_now};
-use crate::state::client::{Client, ClientFlags, ClientId, Closing, Sizes};
+use crate::state::client::{Client, ClientFlags, Closing, Sizes};
+use crate::state::client_id::ClientId;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
 use crate::wire::request::{BATCH, Limits, Parsed, ProtocolError, Request};
@@ -84,6 +86,9 @@ pub fn process_input(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else {
         return;
     };
+    if client.parked.is_some() {
+        return;
+    }
     let mut request = std::mem::take(&mut client.io.request);
     let mut reply = Reply::behind(std::mem::take(&mut client.io.out), client.resp, 0);
     note_sizes(client, &request);
@@ -93,6 +98,15 @@ pub fn process_input(srv: &mut Server, id: ClientId) {
     execute_all(srv, id, &mut request, &mut reply);
     srv.unit.current = outer;
     put_back(srv, id, request, reply);
+}
+
+/// Goes on with the input of clients whose wait is over.
+pub fn process_resumed(srv: &mut Server) {
+    while !srv.blocked.resumed.is_empty() {
+        for id in std::mem::take(&mut srv.blocked.resumed) {
+            process_input(srv, id);
+        }
+    }
 }
 
 fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply) {

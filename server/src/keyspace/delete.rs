@@ -1,10 +1,12 @@
 //! Removing keys on a client's behalf, and emptying databases.
 
+use data::value::aggregate::AggregateRef;
 use data::value::db::Db;
+use data::value::entry::EntryRef;
 
-use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::change::{Event, database_changes, key_changed};
 use crate::keyspace::free::free_entry;
-use crate::keyspace::lookup::live_place;
+use crate::keyspace::lookup::{db, db_mut, live_place};
 use crate::server::Server;
 
 /// Removes a key for DEL and UNLINK; whether it was there.
@@ -20,11 +22,27 @@ pub fn delete(srv: &mut Server, db: usize, key: &[u8], lazy: bool) -> bool {
     true
 }
 
+/// Removes a key whose value has no elements left, after a command that took some; whether it did.
+pub fn drop_if_empty(srv: &mut Server, number: usize, key: &[u8]) -> bool {
+    let empty = db(srv, number)
+        .find(key)
+        .and_then(EntryRef::aggregate)
+        .is_some_and(AggregateRef::is_empty);
+    if empty {
+        // Nothing is left in it that would take time to free.
+        drop(db_mut(srv, number).remove(key));
+        key_changed(srv, number, key, 0, Event::Generic("del"));
+    }
+    empty
+}
+
 /// Empties one database, or all; how many keys went.
 pub fn flush(srv: &mut Server, db: Option<usize>, lazy: bool) -> usize {
     let numbers = db.map_or(0..srv.keys.dbs.len(), |number| number..number + 1);
     let mut removed = 0;
     for number in numbers {
+        database_changes(srv, number, None);
+        srv.blocked.mark_all_ready(number);
         let database = &mut srv.keys.dbs[number];
         let keys = database.db.len();
         let old: Db = database.db.clear();

@@ -4,13 +4,13 @@
 
 use data::ds::table::Place;
 use data::value::Type;
+use data::value::aggregate::Kind;
 use data::value::db::Db;
 use data::value::entry::EntryRef;
 
 use crate::keyspace::expired::delete_expired;
 use crate::keyspace::recency::{recency, touched};
-use crate::server::{Ctx, Server};
-use crate::state::client::ClientFlags;
+use crate::server::Server;
 use crate::wire::fault::{Fault, WRONG_TYPE};
 
 /// The database of a number.
@@ -40,51 +40,108 @@ pub fn live_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> 
     Some(place)
 }
 
+/// Whether the time of a key is over that has not been removed yet.
+pub fn is_over(srv: &Server, number: usize, key: &[u8]) -> bool {
+    let expire = db(srv, number).expire_of(key);
+    expire.is_some_and(|at_ms| srv.unit.now_ms > at_ms)
+}
+
 /// The entry of a key for reading.
 #[inline]
-pub fn find_read<'a>(cx: &'a mut Ctx<'_>, key: &[u8]) -> Option<EntryRef<'a>> {
-    let Some(place) = live_place(cx.srv, cx.db, key) else {
-        cx.srv.stats.misses += 1;
+pub fn find_read<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
+    let Some(place) = live_place(srv, number, key) else {
+        srv.stats.misses += 1;
         return None;
     };
-    cx.srv.stats.hits += 1;
-    touch(cx, place);
-    Some(db(cx.srv, cx.db).at(place))
+    srv.stats.hits += 1;
+    touch(srv, number, place);
+    Some(db(srv, number).at(place))
 }
 
 /// The entry of a key for writing.
 #[inline]
-pub fn find_write<'a>(cx: &'a mut Ctx<'_>, key: &[u8]) -> Option<EntryRef<'a>> {
-    let place = live_place(cx.srv, cx.db, key)?;
-    touch(cx, place);
-    Some(db(cx.srv, cx.db).at(place))
+pub fn find_write<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
+    let place = live_place(srv, number, key)?;
+    touch(srv, number, place);
+    Some(db(srv, number).at(place))
 }
 
 /// The entry of a key for those who only look at it from outside: no statistics, no recency.
-pub fn peek<'a>(cx: &'a mut Ctx<'_>, key: &[u8]) -> Option<EntryRef<'a>> {
-    let place = live_place(cx.srv, cx.db, key)?;
-    Some(db(cx.srv, cx.db).at(place))
+pub fn peek<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
+    let place = live_place(srv, number, key)?;
+    Some(db(srv, number).at(place))
 }
 
-/// Renews a key's recency, unless the client asked not to (CLIENT NO-TOUCH) and the command is not TOUCH itself.
-fn touch(cx: &Ctx<'_>, place: Place) {
-    let quiet = cx
-        .srv
-        .clients
-        .get(cx.client_id())
-        .is_some_and(|client| client.flags.contains(ClientFlags::NO_TOUCH));
-    if !quiet || cx.cmd == TOUCH {
-        let entry = db(cx.srv, cx.db).at(place);
-        entry.set_lru(touched(&cx.srv.config, entry.lru(), cx.now_ms));
+/// The value of a key for reading, which must be of type `K` if it is there.
+///
+/// # Errors
+/// `WRONGTYPE`.
+#[inline]
+pub fn read<'a, K: Kind>(
+    srv: &'a mut Server,
+    number: usize,
+    key: &[u8],
+) -> Result<Option<&'a K>, Fault> {
+    match find_read(srv, number, key) {
+        None => Ok(None),
+        Some(entry) => entry.get().map(Some).ok_or(WRONG_TYPE),
     }
 }
 
-const TOUCH: table::CmdId = table::id(&table::generic::TOUCH);
+/// The value of a key for writing, which must be of type `K` if it is there.
+///
+/// # Errors
+/// `WRONGTYPE`.
+#[inline]
+pub fn write<'a, K: Kind>(
+    srv: &'a mut Server,
+    number: usize,
+    key: &[u8],
+) -> Result<Option<&'a mut K>, Fault> {
+    let Some(place) = live_place(srv, number, key) else {
+        return Ok(None);
+    };
+    touch(srv, number, place);
+    let value = db_mut(srv, number).value_mut(place);
+    value.map(Some).ok_or(WRONG_TYPE)
+}
+
+/// The value of a key for writing, which must be of type `K`; an empty one is created if there is none. Whoever calls
+/// fills it, or removes it with `keyspace/delete::drop_if_empty`.
+///
+/// # Errors
+/// `WRONGTYPE`.
+#[inline]
+pub fn write_or_create<'a, K: Kind>(
+    srv: &'a mut Server,
+    number: usize,
+    key: &[u8],
+) -> Result<&'a mut K, Fault> {
+    let place = match live_place(srv, number, key) {
+        Some(place) => {
+            touch(srv, number, place);
+            place
+        }
+        None => {
+            let lru = fresh(srv);
+            db_mut(srv, number).create::<K>(Db::hash(key), key, lru)
+        }
+    };
+    db_mut(srv, number).value_mut(place).ok_or(WRONG_TYPE)
+}
+
+/// Renews a key's recency, unless the command leaves it alone.
+fn touch(srv: &Server, number: usize, place: Place) {
+    if !srv.unit.no_touch {
+        let entry = db(srv, number).at(place);
+        entry.set_lru(touched(&srv.config, entry.lru(), srv.unit.now_ms));
+    }
+}
 
 /// The value of recency for a new key.
 #[inline]
-pub fn fresh(cx: &Ctx<'_>) -> u32 {
-    recency(&cx.srv.config, cx.now_ms)
+pub fn fresh(srv: &Server) -> u32 {
+    recency(&srv.config, srv.unit.now_ms)
 }
 
 /// An entry must hold a string.

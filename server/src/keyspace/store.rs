@@ -6,9 +6,9 @@ use data::value::NewValue;
 use data::value::db::Expire;
 
 use crate::keyspace::free::free_old;
-use crate::keyspace::lookup::{db_mut, fresh};
-use crate::server::Ctx;
-use crate::wire::fault::{Fault, invalid_expire};
+use crate::keyspace::lookup::{db_mut, find_write, fresh, need_string};
+use crate::server::{Ctx, Server};
+use crate::wire::fault::{Fault, WRONG_TYPE, invalid_expire};
 
 /// An argument as a value: its own buffer when it is big, else its bytes.
 pub fn value_of<'a>(cx: &Ctx<'a>, arg: usize) -> NewValue<'a> {
@@ -19,11 +19,34 @@ pub fn value_of<'a>(cx: &Ctx<'a>, arg: usize) -> NewValue<'a> {
 }
 
 /// Stores a value, whatever was there before.
-pub fn store(cx: &mut Ctx<'_>, key: &[u8], value: NewValue<'_>, expire: Expire) {
-    let lru = fresh(cx);
-    let db = cx.db;
-    let old = db_mut(cx.srv, db).set(key, value, expire, lru);
-    free_old(cx.srv, old);
+pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, expire: Expire) {
+    let lru = fresh(srv);
+    let old = db_mut(srv, number).set(key, value, expire, lru);
+    free_old(srv, old);
+}
+
+/// Edits the bits of a string, which is created, or lengthened with zeros to `len` bytes, if need be; `edit` is told
+/// whether it was.
+///
+/// # Errors
+/// `WRONGTYPE`.
+pub fn edit_bits<R>(
+    srv: &mut Server,
+    number: usize,
+    key: &[u8],
+    len: usize,
+    edit: impl FnOnce(&mut [u8], bool) -> R,
+) -> Result<R, Fault> {
+    match find_write(srv, number, key).map(need_string).transpose()? {
+        Some(_) => {}
+        None => store(srv, number, key, NewValue::Raw(b""), Expire::Clear),
+    }
+    let edited = db_mut(srv, number).edit_string(key, |text| {
+        let grown = text.len() < len;
+        text.grow(len);
+        edit(text.bytes_mut(), grown)
+    });
+    edited.ok_or(WRONG_TYPE)
 }
 
 /// How an option of SET and GETEX gives a time.

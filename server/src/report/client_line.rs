@@ -5,7 +5,8 @@ use std::fmt::Write;
 use conn::addr::Addr;
 
 use crate::server::Server;
-use crate::state::client::{Client, ClientFlags, ClientId, Closing};
+use crate::state::client::{Client, ClientFlags, Closing};
+use crate::state::client_id::ClientId;
 use crate::wire::reply::Resp;
 
 /// The line of one client, without a line end; empty when it is gone.
@@ -22,7 +23,7 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
     let pending = client.conn.map_or(0, |conn| srv.conns.pending_out(conn));
     let _ = write!(
         line,
-        "id={} addr={peer} laddr={local} fd={fd} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 \
+        "id={} addr={peer} laddr={local} fd={fd} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} \
          qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} \
          user=default redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
@@ -31,6 +32,10 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         now - client.last_active,
         flag_letters(client),
         client.db,
+        client
+            .multi
+            .as_ref()
+            .map_or(-1, |multi| multi.queue.len() as i64),
         sizes.qbuf,
         sizes.qbuf_free,
         sizes.argv,
@@ -87,6 +92,9 @@ fn events(srv: &Server, client: &Client) -> &'static str {
 /// Letters of `flags=`, `N` when there are none.
 fn flag_letters(client: &Client) -> String {
     let letters: String = [
+        (client.multi.is_some(), 'x'),
+        (client.parked.is_some(), 'b'),
+        (client.dirty_cas, 'd'),
         (client.closing == Closing::AfterReply, 'c'),
         (client.closing == Closing::Now, 'A'),
         (client.flags.contains(ClientFlags::UNIX), 'U'),

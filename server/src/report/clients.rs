@@ -24,9 +24,9 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("maxclients", srv.config.maxclients);
     info.field("client_recent_max_input_buffer", input);
     info.field("client_recent_max_output_buffer", output);
-    info.field("blocked_clients", 0);
+    info.field("blocked_clients", srv.blocked.count);
     info.field("tracking_clients", 0);
-    info.field("clients_in_timeout_table", 0);
-    info.field("total_blocking_keys", 0);
+    info.field("clients_in_timeout_table", srv.blocked.deadlines_len());
+    info.field("total_blocking_keys", srv.blocked.keys_len());
     info.field("total_blocking_keys_on_nokey", 0);
 }

@@ -3,7 +3,7 @@
 use data::util::sha::sha256_hex;
 
 use crate::server::Server;
-use crate::state::client::ClientId;
+use crate::state::client_id::ClientId;
 use crate::wire::fault::{AUTH_NO_PASSWORD, Fault, WRONG_PASS};
 
 /// Checks a user name and a password, and lets the client in.

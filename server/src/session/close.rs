@@ -1,7 +1,8 @@
 //! The end of a client: at once when it is idle, by a queue when it may be on the stack.
 
 use crate::server::Server;
-use crate::state::client::{ClientFlags, ClientId, Closing};
+use crate::state::client::{ClientFlags, Closing};
+use crate::state::client_id::ClientId;
 
 /// Closes a client that no command of its own is executing for.
 pub fn close_now(srv: &mut Server, id: ClientId) {
@@ -12,7 +13,14 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
         srv.clients.queue_close(id);
         return;
     }
-    if let Some(conn) = srv.clients.remove(id).and_then(|client| client.conn) {
+    let Some(mut client) = srv.clients.remove(id) else {
+        return;
+    };
+    srv.watch.remove_all(id, &mut client.watched);
+    if let Some(parked) = client.parked.take() {
+        srv.blocked.unpark(id, &parked);
+    }
+    if let Some(conn) = client.conn {
         srv.conns.close(&mut srv.el, conn);
     }
 }

@@ -4,3 +4,5 @@ pub mod auth;
 pub mod close;
 pub mod name;
 pub mod reset;
+pub mod transaction;
+pub mod wait;

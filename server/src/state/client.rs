@@ -7,15 +7,14 @@
 
 use bitflags::bitflags;
 use conn::connection::ConnId;
-use data::ds::slab;
 use table::CmdId;
 
+use crate::state::blocked::Parked;
+use crate::state::multi::Multi;
+use crate::state::watch::Watched;
 use crate::wire::output::Output;
 use crate::wire::reply::Resp;
 use crate::wire::request::Request;
-
-/// Place of a client in the slab; a stale one finds nothing.
-pub type ClientId = slab::Id;
 
 bitflags! {
     /// States of a client that do not exclude each other.
@@ -105,6 +104,14 @@ pub struct Client {
     pub db: usize,
     /// It has given the password, or none is needed.
     pub authenticated: bool,
+    /// MULTI: the transaction being put together.
+    pub multi: Option<Box<Multi>>,
+    /// Keys that it watches.
+    pub watched: Vec<Watched>,
+    /// One of them has changed.
+    pub dirty_cas: bool,
+    /// Its command that waits; no other is executed meanwhile.
+    pub parked: Option<Box<Parked>>,
     /// CLIENT SETNAME.
     pub name: Vec<u8>,
     /// CLIENT SETINFO lib-name.

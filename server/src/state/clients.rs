@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use data::ds::slab::Slab;
 
-use crate::state::client::{Client, ClientFlags, ClientId, Closing};
+use crate::state::client::{Client, ClientFlags, Closing};
+use crate::state::client_id::ClientId;
 
 /// The clients of the server.
 #[derive(Default)]

@@ -1,14 +1,18 @@
 //! Nouns: state that never names the server.
 
 pub mod background;
+pub mod blocked;
 pub mod client;
+pub mod client_id;
 pub mod clients;
 pub mod debug;
 pub mod keys;
 pub mod listeners;
 pub mod memory;
+pub mod multi;
 pub mod process;
 pub mod shutdown;
 pub mod stats;
 pub mod tls;
 pub mod unit;
+pub mod watch;

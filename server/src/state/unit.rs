@@ -1,6 +1,6 @@
 //! The unit of execution: how deep the stack of commands is, and the instant it sees.
 
-use crate::state::client::ClientId;
+use crate::state::client_id::ClientId;
 use crate::sys::clock;
 
 /// What is being executed.
@@ -10,6 +10,8 @@ pub struct Unit {
     pub depth: u32,
     /// The client whose input is being processed.
     pub current: Option<ClientId>,
+    /// The command being executed leaves the recency of keys alone (CLIENT NO-TOUCH).
+    pub no_touch: bool,
     /// Unix time in milliseconds that the unit sees.
     pub now_ms: i64,
     /// Monotonic time at which the latest command ended, in nanoseconds: the next one in a pipeline starts there.

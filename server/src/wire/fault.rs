@@ -23,10 +23,19 @@ texts! {
     SAME_OBJECT = "ERR source and destination objects are the same";
     NOT_INTEGER = "ERR value is not an integer or out of range";
     NOT_FLOAT = "ERR value is not a valid float";
+    NOT_POSITIVE = "ERR value is out of range, must be positive";
+    OUT_OF_RANGE = "ERR value is out of range";
+    HASH_NOT_INTEGER = "ERR hash value is not an integer";
+    HASH_NOT_FLOAT = "ERR hash value is not a float";
+    INCREMENT_NAN_OR_INFINITY = "ERR value is NaN or Infinity";
+    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
+    NUMKEYS_TOO_MANY = "ERR Number of keys can't be greater than number of args";
+    LIMIT_NEGATIVE = "ERR LIMIT can't be negative";
     NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity";
     OVERFLOW = "ERR increment or decrement would overflow";
     DECREMENT_OVERFLOW = "ERR decrement would overflow";
     STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    BIT_OFFSET = "ERR bit offset is not an integer or out of range";
     OFFSET_OUT_OF_RANGE = "ERR offset is out of range";
     NO_AUTH = "NOAUTH Authentication required.";
     NO_PROTO = "NOPROTO unsupported protocol version";
@@ -41,6 +50,8 @@ texts! {
     NO_SUCH_CLIENT = "ERR No such client";
     INVALID_CURSOR = "ERR invalid cursor";
     EXECABORT = "EXECABORT Transaction discarded because of previous errors.";
+    NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
+    UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
     PUSH_NEEDS_RESP3 = "ERR RESP2 is not supported by this command";
     INVALID_COMMAND = "ERR Invalid command specified";
     SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
@@ -104,6 +115,20 @@ pub fn arity(full_name: &str) -> Fault {
     Fault::new(format!(
         "ERR wrong number of arguments for '{full_name}' command"
     ))
+}
+
+/// A number must lie between two others, both included.
+pub fn not_between(least: i64, most: i64) -> Fault {
+    Fault::new(format!(
+        "ERR value is out of range, value must between {least} and {most}"
+    ))
+}
+
+/// EXEC was refused for this reason.
+pub fn exec_abort(reason: &Fault) -> Fault {
+    let mut text = b"EXECABORT Transaction discarded because of: ".to_vec();
+    text.extend_from_slice(&reason.0);
+    Fault::bytes(text)
 }
 
 /// The expiry of `full_name` is not usable.

@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use data::ds::item::Item;
 use data::util::num::{format_f64, push_i64};
 
 use crate::wire::fault::Fault;
@@ -153,6 +154,15 @@ impl Reply {
         self.bulk(digits.format(n).as_bytes());
     }
 
+    /// An element of a value as a bulk string.
+    #[inline]
+    pub fn item(&mut self, item: Item<'_>) {
+        match item {
+            Item::Int(n) => self.bulk_int(n),
+            Item::Bytes(bytes) => self.bulk(bytes),
+        }
+    }
+
     /// A null: `_`, or the null bulk of RESP2.
     #[inline]
     pub fn null(&mut self) {
@@ -276,6 +286,11 @@ impl Reply {
     /// Writes the head of an array of `n` elements where `mark` was taken.
     pub fn close_array(&mut self, mark: Mark, n: usize) {
         self.close(mark, b'*', n);
+    }
+
+    /// Writes the head of a set of `n` elements where `mark` was taken.
+    pub fn close_set(&mut self, mark: Mark, n: usize) {
+        self.close(mark, if self.resp == Resp::V3 { b'~' } else { b'*' }, n);
     }
 
     /// Writes the head of a map of `n` pairs where `mark` was taken.

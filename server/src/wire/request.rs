@@ -79,6 +79,45 @@ impl Argv {
         }
     }
 
+    /// Arguments on memory of their own.
+    pub fn of<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut argv = Argv::default();
+        for arg in args {
+            argv.push(arg);
+        }
+        argv
+    }
+
+    /// A copy on memory of its own that is no bigger than it has to be; big arguments are shared.
+    pub fn detached(&self) -> Self {
+        let mut copy = Argv::default();
+        copy.buf.reserve_exact(self.inline_bytes());
+        copy.args.reserve_exact(self.len());
+        for i in 0..self.len() {
+            match self.arg(i) {
+                Arg::Inline(_) => copy.push(&self[i]),
+                big => copy.args.push(big.clone()),
+            }
+        }
+        copy.window = 0..copy.args.len();
+        copy
+    }
+
+    /// Adds an argument.
+    pub fn push(&mut self, arg: &[u8]) {
+        let start = self.buf.len() as u32;
+        self.buf.extend_from_slice(arg);
+        self.args.push(Arg::Inline(start..self.buf.len() as u32));
+        self.window.end = self.args.len();
+    }
+
+    fn inline_bytes(&self) -> usize {
+        (0..self.len())
+            .filter(|&i| matches!(self.arg(i), Arg::Inline(_)))
+            .map(|i| self[i].len())
+            .sum()
+    }
+
     /// Bytes of all arguments together.
     pub fn bytes(&self) -> usize {
         self.iter().map(<[u8]>::len).sum()

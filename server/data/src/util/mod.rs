@@ -1,12 +1,16 @@
 //! Small tools that know nothing of keys and values.
 
+pub mod bits;
 pub mod crc;
 pub mod glob;
 pub mod grisu;
 pub mod hash;
+pub mod length;
 pub mod longdouble;
+pub mod lzf;
 pub mod mem;
 pub mod num;
 pub mod rand;
+pub mod sample;
 pub mod sha;
 pub mod split;

@@ -16,13 +16,13 @@
 #![allow(unsafe_code)]
 
 use std::mem;
-use std::sync::Arc;
 
 use crate::ds::table::{Place, Table, TableStats};
 use crate::util::hash;
 use crate::util::rand::Rng;
 use crate::value::NewValue;
-use crate::value::entry::{Alias, Entry, EntryRef};
+use crate::value::aggregate::Kind;
+use crate::value::entry::{Alias, Entry, EntryRef, Old};
 use crate::value::string::StringEdit;
 
 /// What becomes of the expiry of a key that is set.
@@ -34,15 +34,6 @@ pub enum Expire {
     Clear,
     /// The key expires at this time, in milliseconds of Unix time.
     At(i64),
-}
-
-/// What a value that was replaced leaves to be freed.
-#[derive(Debug)]
-pub enum Old {
-    /// Nothing: it lay in its entry.
-    Inline,
-    /// A buffer. Dropping it may take long; another thread can.
-    Buffer(Arc<Vec<u8>>),
 }
 
 /// A database.
@@ -161,7 +152,7 @@ impl Db {
             }
             entry.set_value(value)
         });
-        Some(old.map_or(Old::Inline, Old::Buffer))
+        Some(old)
     }
 
     /// Adds an entry that was taken out of a database, as it is. Gives it back when its key exists.
@@ -329,13 +320,27 @@ impl Db {
         self.keys.get(place)
     }
 
-    /// Adds an entry whose key is not there.
-    fn add(&mut self, hash: u64, entry: Entry) {
+    /// The value of many elements at a place, to be changed; `None` when it is not of type `K`.
+    #[inline]
+    pub fn value_mut<K: Kind>(&mut self, place: Place) -> Option<&mut K> {
+        // SAFETY: the database owns the entry and is borrowed exclusively for as long as the result lives.
+        unsafe { self.keys.get(place).aggregate_mut() }.and_then(K::of_mut)
+    }
+
+    /// Adds an entry whose key is not there; where it lies now.
+    fn add(&mut self, hash: u64, entry: Entry) -> Place {
         let expires = entry.view().expire().is_some();
         let place = self.keys.insert(hash, entry);
         if expires {
             self.add_alias(hash, place);
         }
+        place
+    }
+
+    /// Adds an empty value of type `K` under a key that is not there; where it lies now.
+    pub fn create<K: Kind>(&mut self, hash: u64, key: &[u8], lru: u32) -> Place {
+        debug_assert!(self.locate(hash, key).is_none());
+        self.add(hash, Entry::new(key, K::default().wrap(), None, lru))
     }
 
     fn add_alias(&mut self, hash: u64, place: Place) {

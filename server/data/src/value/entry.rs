@@ -13,6 +13,7 @@
 //! | `Int1` … `Int8` | 1, 2, 3, 4 or 8 bytes of a signed integer, little-endian |
 //! | `Embstr`, `Raw` | length as above, then the text: at most [`INLINE_MAX`] bytes |
 //! | `Shared` | at the next multiple of 8: an `Arc<Vec<u8>>` |
+//! | `Aggregate` | at the next multiple of 8: the `List`, `Set`, `Zset`, `Hash` or `Stream` itself, by the type in the header |
 //!
 //! 16 bytes of key and 16 of value make 38, for which the allocator gives 40. The size of the allocation
 //! is not stored: it is the size class of what the content adds up to, so whatever stays within the
@@ -23,11 +24,11 @@
 //! 2. Every byte of the content is initialised.
 //! 3. Only `Shared` entries hold an `Arc`, and a text of at most [`INLINE_MAX`] bytes is never stored so
 //!    when it arrives (it may become so by growing).
+//! 4. The form is `Aggregate` exactly when the type is not `String`, and then the value lies there as its own type.
 
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
-use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -39,125 +40,28 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::ds::table::Element;
 use crate::util::hash::hash;
 use crate::util::mem::usable_size;
-use crate::value::{EMBSTR_MAX, Encoding, NewValue, Type, Value, ValueRef};
-
-/// The longest text that lives in its entry. A buffer of its own costs 48 bytes more and two cache misses:
-/// with texts of 129 to 500 bytes a GET takes 620 to 960 ns here and 1170 to 1380 ns there. Longer ones
-/// gain less, and an entry that changes its size must move with all its text.
-pub const INLINE_MAX: usize = 512;
+use crate::value::aggregate::{Aggregate, AggregateMut, AggregateRef, Kind, MAX_SIZE};
+use crate::value::stored::{Form, INLINE_MAX, Stored, aligned, length_width};
+use crate::value::{Encoding, NewValue, Type, Value, ValueRef};
 
 /// The greatest LRU or LFU field.
 pub const LRU_MAX: u32 = (1 << 24) - 1;
 
+const TYPE_MASK: u32 = 7;
 const EXPIRES: u32 = 1 << 3;
 const FORM_SHIFT: u32 = 4;
 const FORM_MASK: u32 = 15 << FORM_SHIFT;
 const LRU_SHIFT: u32 = 8;
 
-/// How the value lies in the entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Int1 = 0,
-    Int2 = 1,
-    Int3 = 2,
-    Int4 = 3,
-    Int8 = 4,
-    Embstr = 5,
-    Raw = 6,
-    Shared = 7,
-}
-
-impl Form {
-    #[inline(always)]
-    fn of(head: u32) -> Self {
-        match (head & FORM_MASK) >> FORM_SHIFT {
-            0 => Form::Int1,
-            1 => Form::Int2,
-            2 => Form::Int3,
-            3 => Form::Int4,
-            4 => Form::Int8,
-            5 => Form::Embstr,
-            6 => Form::Raw,
-            _ => Form::Shared,
-        }
-    }
-
-    fn int_width(self) -> Option<usize> {
-        match self {
-            Form::Int1 => Some(1),
-            Form::Int2 => Some(2),
-            Form::Int3 => Some(3),
-            Form::Int4 => Some(4),
-            Form::Int8 => Some(8),
-            Form::Embstr | Form::Raw | Form::Shared => None,
-        }
-    }
-}
-
-/// A value on its way into an entry.
-enum Stored<'a> {
-    Int(i64, Form),
-    Text(Cow<'a, [u8]>, Form),
-    Shared(Arc<Vec<u8>>),
-}
-
-impl<'a> Stored<'a> {
-    fn new(value: NewValue<'a>) -> Self {
-        match value {
-            NewValue::Text(text) => Self::text(Cow::Borrowed(text), false),
-            NewValue::Raw(text) => Self::text(Cow::Borrowed(text), true),
-            NewValue::Owned(Value::Str(text)) => Self::text(Cow::Owned(text), false),
-            NewValue::Owned(Value::Raw(text)) => Self::text(Cow::Owned(text), true),
-            NewValue::Owned(Value::Int(number)) => Self::int(number),
-            NewValue::Owned(Value::Shared(buffer)) if buffer.len() <= INLINE_MAX => {
-                Self::text(Cow::Owned(buffer.to_vec()), false)
-            }
-            NewValue::Owned(Value::Shared(mut buffer)) => {
-                // As Redis trims what SET takes over. While another still reads it, it stays as it is.
-                if let Some(text) = Arc::get_mut(&mut buffer)
-                    && text.capacity() - text.len() > text.len() / 10
-                {
-                    text.shrink_to_fit();
-                }
-                Stored::Shared(buffer)
-            }
-        }
-    }
-
-    fn int(number: i64) -> Self {
-        let form = match number {
-            -0x80..=0x7f => Form::Int1,
-            -0x8000..=0x7fff => Form::Int2,
-            -0x80_0000..=0x7f_ffff => Form::Int3,
-            -0x8000_0000..=0x7fff_ffff => Form::Int4,
-            _ => Form::Int8,
-        };
-        Stored::Int(number, form)
-    }
-
-    fn text(text: Cow<'a, [u8]>, raw: bool) -> Self {
-        match text.len() {
-            0..=EMBSTR_MAX if !raw => Stored::Text(text, Form::Embstr),
-            0..=INLINE_MAX => Stored::Text(text, Form::Raw),
-            _ => Stored::Shared(Arc::new(text.into_owned())),
-        }
-    }
-
-    fn form(&self) -> Form {
-        match self {
-            Stored::Int(_, form) | Stored::Text(_, form) => *form,
-            Stored::Shared(_) => Form::Shared,
-        }
-    }
-
-    /// The size of an entry with this value behind `prefix` bytes.
-    fn size_behind(&self, prefix: usize) -> usize {
-        match self {
-            Stored::Int(_, form) => prefix + form.int_width().unwrap_or(0),
-            Stored::Text(text, _) => prefix + length_width(text.len()) + text.len(),
-            Stored::Shared(_) => shared_at(prefix) + size_of::<Arc<Vec<u8>>>(),
-        }
-    }
+/// What a value that was replaced leaves to be freed.
+#[derive(Debug)]
+pub enum Old {
+    /// Nothing: it lay in its entry.
+    Inline,
+    /// A buffer. Dropping it may take long; another thread can.
+    Buffer(Arc<Vec<u8>>),
+    /// A value of many elements, likewise.
+    Aggregate(Aggregate),
 }
 
 /// An entry, owned.
@@ -254,7 +158,7 @@ impl<'a> EntryRef<'a> {
 
     /// The type of the value.
     pub fn ty(self) -> Type {
-        match self.head() & 7 {
+        match self.head() & TYPE_MASK {
             0 => Type::String,
             1 => Type::List,
             2 => Type::Set,
@@ -269,24 +173,87 @@ impl<'a> EntryRef<'a> {
         match self.form() {
             Form::Embstr => Encoding::Embstr,
             Form::Raw | Form::Shared => Encoding::Raw,
+            Form::Aggregate => self
+                .aggregate()
+                .map_or(Encoding::Raw, AggregateRef::encoding),
             _ => Encoding::Int,
         }
     }
 
-    /// The value.
+    /// The string. Whoever calls has seen that the value is one; an aggregate is no bytes.
     #[inline]
     pub fn value(self) -> ValueRef<'a> {
         let at = self.value_at();
         match self.form() {
             Form::Embstr | Form::Raw => ValueRef::Bytes(self.text(at)),
             Form::Shared => ValueRef::Shared(self.shared(at)),
+            Form::Aggregate => ValueRef::Bytes(&[]),
             form => ValueRef::Int(self.int(at, form.int_width().unwrap_or(0))),
         }
     }
 
+    /// The value of many elements, when it is one.
+    pub fn aggregate(self) -> Option<AggregateRef<'a>> {
+        if self.form() != Form::Aggregate {
+            return None;
+        }
+        let at = self.place();
+        // SAFETY: a value of this type lies there (invariant 4), and lives as long as the entry.
+        Some(unsafe {
+            match self.ty() {
+                Type::List => AggregateRef::List(&*at.cast()),
+                Type::Set => AggregateRef::Set(&*at.cast()),
+                Type::Zset => AggregateRef::Zset(&*at.cast()),
+                Type::Hash => AggregateRef::Hash(&*at.cast()),
+                Type::Stream => AggregateRef::Stream(&*at.cast()),
+                Type::String => return None,
+            }
+        })
+    }
+
+    /// The value, when it is of type `K`.
+    #[inline]
+    pub fn get<K: Kind>(self) -> Option<&'a K> {
+        self.aggregate().and_then(K::of)
+    }
+
+    /// The value of many elements, to be changed.
+    ///
+    /// # Safety
+    /// The owner of the entry is borrowed exclusively for `'a`, and this is the only view of it meanwhile.
+    pub(super) unsafe fn aggregate_mut(self) -> Option<AggregateMut<'a>> {
+        if self.form() != Form::Aggregate {
+            return None;
+        }
+        let at = self.place();
+        // SAFETY: a value of this type lies there (invariant 4), and nobody else looks at it.
+        Some(unsafe {
+            match self.ty() {
+                Type::List => AggregateMut::List(&mut *at.cast()),
+                Type::Set => AggregateMut::Set(&mut *at.cast()),
+                Type::Zset => AggregateMut::Zset(&mut *at.cast()),
+                Type::Hash => AggregateMut::Hash(&mut *at.cast()),
+                Type::Stream => AggregateMut::Stream(&mut *at.cast()),
+                Type::String => return None,
+            }
+        })
+    }
+
+    /// What OBJECT REFCOUNT shows. Redis shares the objects of small integers and says so by the highest
+    /// count there is; clients have come to rely on it.
+    pub fn refcount(self) -> i64 {
+        match self.value() {
+            ValueRef::Int(0..10_000) => i64::from(i32::MAX),
+            _ => 1,
+        }
+    }
+
     /// The value as what would be stored to get the same again, with the encoding it reports. A big
-    /// text is shared, not copied.
+    /// text is shared, not copied; an aggregate is copied.
     pub fn content(self) -> NewValue<'a> {
+        if let Some(aggregate) = self.aggregate() {
+            return NewValue::Aggregate(aggregate.to_owned());
+        }
         match (self.value(), self.encoding()) {
             (ValueRef::Int(number), _) => NewValue::Owned(Value::Int(number)),
             (ValueRef::Shared(buffer), _) => NewValue::Owned(Value::Shared(Arc::clone(buffer))),
@@ -318,8 +285,12 @@ impl<'a> EntryRef<'a> {
         );
     }
 
-    /// Bytes that the entry takes of the allocator, with what it points to.
-    pub fn memory(self) -> usize {
+    /// Bytes that the entry takes of the allocator, with what it points to; of an aggregate estimated from
+    /// `samples` elements, 0 being all.
+    pub fn memory(self, samples: usize) -> usize {
+        if let Some(aggregate) = self.aggregate() {
+            return self.allocated() + aggregate.memory(samples);
+        }
         let buffer = match self.value() {
             // The counts of the `Arc` stand before the vector.
             ValueRef::Shared(buffer) => {
@@ -363,7 +334,7 @@ impl<'a> EntryRef<'a> {
 
     #[inline(always)]
     fn form(self) -> Form {
-        Form::of(self.head())
+        Form::of((self.head() & FORM_MASK) >> FORM_SHIFT)
     }
 
     /// A part of the content behind the header.
@@ -417,9 +388,16 @@ impl<'a> EntryRef<'a> {
         i64::from_le_bytes(whole)
     }
 
+    /// Where a value lies that is no plain bytes.
+    fn place(self) -> *mut u8 {
+        let at = aligned(self.value_at());
+        // SAFETY: private, and called for entries of form `Shared` or `Aggregate`, whose value lies there.
+        unsafe { self.at.as_ptr().add(at) }
+    }
+
     fn shared(self, value_at: usize) -> &'a Arc<Vec<u8>> {
         // SAFETY: private, and called for entries of form `Shared`, which hold an aligned `Arc` there.
-        unsafe { &*self.at.as_ptr().add(shared_at(value_at)).cast() }
+        unsafe { &*self.at.as_ptr().add(aligned(value_at)).cast() }
     }
 
     /// The size of the entry's own allocation.
@@ -430,7 +408,8 @@ impl<'a> EntryRef<'a> {
                 let (len, at) = self.length(at);
                 at + len
             }
-            Form::Shared => shared_at(at) + size_of::<Arc<Vec<u8>>>(),
+            Form::Shared => aligned(at) + size_of::<Arc<Vec<u8>>>(),
+            Form::Aggregate => aligned(at) + MAX_SIZE,
             form => at + form.int_width().unwrap_or(0),
         })
     }
@@ -462,7 +441,7 @@ impl Entry {
             at: allocate(usable_size(value.size_behind(key_at + key.len()))),
         };
         let expires = if expire.is_some() { EXPIRES } else { 0 };
-        entry.set_head(Type::String as u32 | expires | lru << LRU_SHIFT);
+        entry.set_head(expires | lru << LRU_SHIFT);
         if let Some(at_ms) = expire {
             entry.put(4, &at_ms.to_ne_bytes());
         }
@@ -483,13 +462,21 @@ impl Entry {
 
     /// The same value, expiry and LRU field under another key.
     #[must_use]
-    pub fn renamed(&self, key: &[u8]) -> Entry {
-        let old = self.view();
-        Entry::new(key, old.content(), old.expire(), old.lru())
+    pub fn renamed(mut self, key: &[u8]) -> Entry {
+        let (expire, lru) = (self.view().expire(), self.view().lru());
+        if self.view().aggregate().is_none() {
+            return Entry::new(key, self.view().content(), expire, lru);
+        }
+        match self.set_value(0) {
+            Old::Aggregate(aggregate) => Entry::new(key, aggregate, expire, lru),
+            Old::Inline | Old::Buffer(_) => {
+                unreachable!("the value was just seen to be an aggregate")
+            }
+        }
     }
 
-    /// Replaces the value. Returns the old one when it had a buffer of its own, which may be big.
-    pub fn set_value<'v>(&mut self, value: impl Into<NewValue<'v>>) -> Option<Arc<Vec<u8>>> {
+    /// Replaces the value. Returns what of the old one is still to be freed.
+    pub fn set_value<'v>(&mut self, value: impl Into<NewValue<'v>>) -> Old {
         self.store(Stored::new(value.into()))
     }
 
@@ -516,7 +503,7 @@ impl Entry {
             let digits = value.to_vec();
             self.set_value(NewValue::Raw(&digits));
         } else if self.view().form() == Form::Embstr {
-            self.set_form(Form::Raw);
+            self.set_form(Type::String, Form::Raw);
         }
     }
 
@@ -552,7 +539,7 @@ impl Entry {
         if self.view().form() != Form::Shared {
             return None;
         }
-        let at = shared_at(self.view().value_at());
+        let at = aligned(self.view().value_at());
         // SAFETY: an entry of form `Shared` holds an aligned `Arc` there.
         Some(unsafe { &mut *self.at.as_ptr().add(at).cast() })
     }
@@ -562,16 +549,16 @@ impl Entry {
         let size = self.view().allocated();
         let (from, to) = (key_length_at(!expires), key_length_at(expires));
         let value_at = self.view().value_at();
-        let shared = self.take_shared();
-        // What moves: all up to the end of the value, or only to the `Arc`, which is written anew.
-        let end = if shared.is_some() {
+        let apart = self.take_apart();
+        // What moves: all up to the end of the value, or only to the pointers, which are written anew.
+        let end = if apart.is_some() {
             value_at
         } else {
             self.view().content_end()
         };
         let new_value_at = value_at + to - from;
-        let new_size = usable_size(match &shared {
-            Some(_) => shared_at(new_value_at) + size_of::<Arc<Vec<u8>>>(),
+        let new_size = usable_size(match &apart {
+            Some(value) => value.size_behind(new_value_at),
             None => end + to - from,
         });
         if expires {
@@ -586,29 +573,47 @@ impl Entry {
             self.reallocate(size, new_size);
         }
         self.set_head(self.view().head() ^ EXPIRES);
-        if let Some(buffer) = shared {
-            self.put_value(new_value_at, Stored::Shared(buffer));
+        if let Some(value) = apart {
+            self.put_value(new_value_at, value);
         }
     }
 
-    fn store(&mut self, value: Stored<'_>) -> Option<Arc<Vec<u8>>> {
+    fn store(&mut self, value: Stored<'_>) -> Old {
         let at = self.view().value_at();
         let size = self.view().allocated();
-        let old = self.take_shared();
+        let old = match self.take_apart() {
+            Some(Stored::Shared(buffer)) => Old::Buffer(buffer),
+            Some(Stored::Aggregate(aggregate)) => Old::Aggregate(aggregate),
+            _ => Old::Inline,
+        };
         self.reallocate(size, usable_size(value.size_behind(at)));
         self.put_value(at, value);
         old
     }
 
-    /// Reads the `Arc` of a `Shared` entry out. The caller writes another value before anyone looks.
-    fn take_shared(&mut self) -> Option<Arc<Vec<u8>>> {
-        let buffer: *mut Arc<Vec<u8>> = self.shared_mut()?;
-        // SAFETY: the place is overwritten without a drop, or freed, by every caller.
-        Some(unsafe { buffer.read() })
+    /// Reads a value out that is no plain bytes. The caller writes another one before anyone looks.
+    fn take_apart(&mut self) -> Option<Stored<'static>> {
+        let form = self.view().form();
+        if !matches!(form, Form::Shared | Form::Aggregate) {
+            return None;
+        }
+        let at = self.view().place();
+        // SAFETY: a value of this form and type lies there (invariants 3 and 4); the place is overwritten
+        // without a drop, or freed, by every caller.
+        Some(unsafe {
+            match self.view().ty() {
+                Type::String => Stored::Shared(at.cast::<Arc<Vec<u8>>>().read()),
+                Type::List => Stored::Aggregate(Aggregate::List(ptr::read(at.cast()))),
+                Type::Set => Stored::Aggregate(Aggregate::Set(ptr::read(at.cast()))),
+                Type::Zset => Stored::Aggregate(Aggregate::Zset(ptr::read(at.cast()))),
+                Type::Hash => Stored::Aggregate(Aggregate::Hash(ptr::read(at.cast()))),
+                Type::Stream => Stored::Aggregate(Aggregate::Stream(ptr::read(at.cast()))),
+            }
+        })
     }
 
     fn put_value(&mut self, at: usize, value: Stored<'_>) {
-        self.set_form(value.form());
+        self.set_form(value.ty(), value.form());
         match value {
             Stored::Int(number, form) => {
                 self.put(at, &number.to_le_bytes()[..form.int_width().unwrap_or(0)]);
@@ -619,8 +624,19 @@ impl Entry {
             }
             // SAFETY: the allocation has room for the `Arc` at this aligned offset (`size_behind`).
             Stored::Shared(buffer) => unsafe {
-                let place: *mut Arc<Vec<u8>> = self.at.as_ptr().add(shared_at(at)).cast();
+                let place: *mut Arc<Vec<u8>> = self.at.as_ptr().add(aligned(at)).cast();
                 place.write(buffer);
+            },
+            // SAFETY: likewise: `MAX_SIZE` bytes are no less than any of the types (asserted where it is).
+            Stored::Aggregate(aggregate) => unsafe {
+                let place = self.at.as_ptr().add(aligned(at));
+                match aggregate {
+                    Aggregate::List(own) => ptr::write(place.cast(), own),
+                    Aggregate::Set(own) => ptr::write(place.cast(), own),
+                    Aggregate::Zset(own) => ptr::write(place.cast(), own),
+                    Aggregate::Hash(own) => ptr::write(place.cast(), own),
+                    Aggregate::Stream(own) => ptr::write(place.cast(), own),
+                }
             },
         }
     }
@@ -652,8 +668,9 @@ impl Entry {
         self.view().atomic_head().store(head, Ordering::Relaxed);
     }
 
-    fn set_form(&mut self, form: Form) {
-        self.set_head(self.view().head() & !FORM_MASK | (form as u32) << FORM_SHIFT);
+    fn set_form(&mut self, ty: Type, form: Form) {
+        let kept = self.view().head() & !(FORM_MASK | TYPE_MASK);
+        self.set_head(kept | ty as u32 | (form as u32) << FORM_SHIFT);
     }
 
     fn reallocate(&mut self, old: usize, new: usize) {
@@ -689,7 +706,7 @@ impl fmt::Debug for Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let size = self.view().allocated();
-        drop(self.take_shared());
+        drop(self.take_apart());
         // SAFETY: the allocation is ours and has this layout (invariant 1).
         unsafe { dealloc(self.at.as_ptr(), layout(size)) }
     }
@@ -708,18 +725,4 @@ fn layout(size: usize) -> Layout {
 #[inline(always)]
 fn key_length_at(expires: bool) -> usize {
     if expires { 12 } else { 4 }
-}
-
-fn shared_at(value_at: usize) -> usize {
-    value_at.next_multiple_of(align_of::<Arc<Vec<u8>>>())
-}
-
-/// Bytes that the length `len` takes.
-fn length_width(len: usize) -> usize {
-    match len {
-        0..=252 => 1,
-        253..=0xffff => 3,
-        0x1_0000..=0xffff_ffff => 5,
-        _ => 9,
-    }
 }

@@ -1,16 +1,27 @@
 //! Values: what a key holds, how it is stored, and the database that finds it.
 //!
 //! A string takes one of three forms when it comes and goes: [`NewValue`] is what a caller hands in,
-//! [`ValueRef`] what a reader sees, [`Value`] what is carried around by itself. How a value lies in its
-//! entry is known to `value/entry.rs` alone.
+//! [`ValueRef`] what a reader sees, [`Value`] what is carried around by itself. Values of many elements
+//! ([`aggregate`]) are changed where they lie. How a value lies in its entry is known to `value/entry.rs` alone.
 
+pub mod aggregate;
 pub mod db;
 pub mod entry;
+pub mod hash;
+pub mod list;
+pub mod record;
+pub mod records;
+pub mod set;
+pub mod set_algebra;
+pub mod stored;
+pub mod stream;
 pub mod string;
+pub mod zset;
 
 use std::sync::Arc;
 
 use crate::util::num::{MAX_I64_DIGITS, i64_len, parse_i64, write_i64};
+use crate::value::aggregate::Aggregate;
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +65,18 @@ pub enum Encoding {
     Embstr,
     /// A longer text, or one that was edited in place.
     Raw,
+    /// Elements one behind the other in one buffer.
+    Listpack,
+    /// A list of many such buffers.
+    Quicklist,
+    /// Sorted integers in one buffer.
+    Intset,
+    /// A hash table.
+    Hashtable,
+    /// A sorted set too big for one buffer. The name is Redis's; the structure is ours.
+    Skiplist,
+    /// A stream.
+    Stream,
 }
 
 impl Encoding {
@@ -63,6 +86,12 @@ impl Encoding {
             Encoding::Int => "int",
             Encoding::Embstr => "embstr",
             Encoding::Raw => "raw",
+            Encoding::Listpack => "listpack",
+            Encoding::Quicklist => "quicklist",
+            Encoding::Intset => "intset",
+            Encoding::Hashtable => "hashtable",
+            Encoding::Skiplist => "skiplist",
+            Encoding::Stream => "stream",
         }
     }
 }
@@ -70,7 +99,7 @@ impl Encoding {
 /// The longest text that reports `embstr`.
 pub const EMBSTR_MAX: usize = 44;
 
-/// A value by itself, owned.
+/// A string by itself, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// An integer that stands for its digits.
@@ -111,8 +140,10 @@ pub enum NewValue<'a> {
     Text(&'a [u8]),
     /// A text that reports `raw` whatever its length.
     Raw(&'a [u8]),
-    /// A value that stands by itself.
+    /// A string that stands by itself.
     Owned(Value),
+    /// A value of many elements.
+    Aggregate(Aggregate),
 }
 
 impl<'a> NewValue<'a> {
@@ -139,13 +170,19 @@ impl From<Value> for NewValue<'_> {
     }
 }
 
+impl From<Aggregate> for NewValue<'_> {
+    fn from(value: Aggregate) -> Self {
+        NewValue::Aggregate(value)
+    }
+}
+
 impl From<i64> for NewValue<'_> {
     fn from(number: i64) -> Self {
         NewValue::Owned(Value::Int(number))
     }
 }
 
-/// A value, borrowed from its entry.
+/// A string, borrowed from its entry.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueRef<'a> {
     /// A text.
@@ -191,15 +228,6 @@ impl<'a> ValueRef<'a> {
     /// Appends the value as a text.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.bytes(&mut Scratch::default()));
-    }
-
-    /// What OBJECT REFCOUNT shows. Redis shares the objects of small integers and says so by the highest
-    /// count there is; clients have come to rely on it.
-    pub fn refcount(&self) -> i64 {
-        match self {
-            ValueRef::Int(0..10_000) => i64::from(i32::MAX),
-            _ => 1,
-        }
     }
 
     /// The value as an integer: INCR's view.

@@ -8,7 +8,8 @@
 
 use std::sync::Arc;
 
-use crate::value::entry::{Entry, INLINE_MAX};
+use crate::value::entry::Entry;
+use crate::value::stored::INLINE_MAX;
 use crate::value::{Value, ValueRef};
 
 /// Growing texts are given at most this much room.

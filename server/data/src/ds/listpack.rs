@@ -1,0 +1,728 @@
+//! A listpack: texts and integers one behind the other in one buffer, walked in both directions.
+//!
+//! An element is its encoding, its content, and behind both the number of their bytes, so that the element before can be
+//! found from the one after it.
+//!
+//! | encoding | content |
+//! |---|---|
+//! | `0xxxxxxx` | an integer of 0 to 127, in the encoding itself |
+//! | `10xxxxxx` | a text of up to 63 bytes |
+//! | `110xxxxx` y | a signed integer of 13 bits |
+//! | `1110xxxx` y | a text of up to 4095 bytes |
+//! | `0xf0` | length (4 bytes), then a longer text |
+//! | `0xf1` `0xf2` `0xf3` `0xf4` | a signed integer of 2, 3, 4 or 8 bytes |
+//!
+//! All numbers are little-endian but those that share a byte with the encoding. The number of bytes behind an element is
+//! read from its end: 7 bits per byte, the lowest last, all but the first marked by the high bit.
+//!
+//! | offset in the form of an RDB file | size | meaning |
+//! |---|---|---|
+//! | 0 | 4 | bytes of the whole |
+//! | 4 | 2 | elements; 65535 when there are more than fit |
+//! | 6 | | elements |
+//! | end | 1 | 255 |
+//!
+//! In memory stand a count of four bytes and the elements.
+//!
+//! Invariants:
+//! 1. The elements are whole and of the encodings above, each followed by its size. What comes from outside is checked,
+//!    element by element, before it is taken.
+//! 2. An integer of 64 bits in its canonical digits is stored as an integer. (What comes from outside may do otherwise; it
+//!    is found all the same.)
+
+use std::fmt;
+
+use crate::ds::item::Item;
+use crate::ds::thin::Thin;
+use crate::util::num::MAX_I64_DIGITS;
+
+/// Bytes that the form of an RDB file has in front of the elements and behind them.
+const FRAME: usize = 7;
+/// Bytes in front of the elements in memory.
+const HEAD: usize = 4;
+/// No listpack grows beyond this, whatever the configuration says.
+const MAX_BYTES: usize = 1 << 30;
+/// The most bytes of an element beside its text.
+const MAX_OVERHEAD: usize = 5 + 5;
+
+/// Where an element is; good until the listpack changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pos(usize);
+
+/// Elements in one buffer.
+#[derive(Clone, Default)]
+pub struct Listpack {
+    /// Nothing while there is no element.
+    buf: Thin,
+}
+
+impl Listpack {
+    /// An empty one, which allocates nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of elements.
+    #[inline]
+    pub fn len(&self) -> usize {
+        let count = self.buf.bytes().first_chunk::<HEAD>();
+        count.map_or(0, |count| u32::from_le_bytes(*count) as usize)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.buf.is_empty()
+    }
+
+    /// Bytes as Redis counts them: those of the form in an RDB file.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.elements().len() + FRAME
+    }
+
+    /// Bytes that the allocator gave for it.
+    pub fn memory(&self) -> usize {
+        self.buf.memory()
+    }
+
+    /// Whether texts of together `more` bytes can be added within the safe size.
+    pub fn has_room(&self, more: usize) -> bool {
+        more < MAX_BYTES && self.bytes() + more + 2 * MAX_OVERHEAD < MAX_BYTES
+    }
+
+    /// Bytes that an element takes.
+    pub fn element_size(item: Item<'_>) -> usize {
+        let content = Coded::new(item).len();
+        content + size_width(content)
+    }
+
+    /// The first element.
+    pub fn first(&self) -> Option<Pos> {
+        (!self.is_empty()).then_some(Pos(HEAD))
+    }
+
+    /// The last element.
+    pub fn last(&self) -> Option<Pos> {
+        self.before(self.buf.len())
+    }
+
+    /// The element behind one.
+    #[inline]
+    pub fn next(&self, pos: Pos) -> Option<Pos> {
+        let behind = self.end_of(pos);
+        (behind < self.buf.len()).then_some(Pos(behind))
+    }
+
+    /// The element before one.
+    pub fn prev(&self, pos: Pos) -> Option<Pos> {
+        self.before(pos.0)
+    }
+
+    /// The element of an index, which counts from the end when it is negative.
+    pub fn nth(&self, index: i64) -> Option<Pos> {
+        let len = self.len() as i64;
+        let index = if index < 0 { index + len } else { index };
+        if !(0..len).contains(&index) {
+            return None;
+        }
+        if index <= len / 2 {
+            let mut pos = self.first()?;
+            for _ in 0..index {
+                pos = self.next(pos)?;
+            }
+            Some(pos)
+        } else {
+            let mut pos = self.last()?;
+            for _ in index + 1..len {
+                pos = self.prev(pos)?;
+            }
+            Some(pos)
+        }
+    }
+
+    /// The element at a position.
+    #[inline]
+    pub fn get(&self, pos: Pos) -> Item<'_> {
+        read(self.buf.bytes(), pos.0)
+    }
+
+    /// All elements.
+    pub fn iter(&self) -> Iter<'_> {
+        self.iter_from(self.first())
+    }
+
+    /// The elements from one on.
+    pub fn iter_from(&self, pos: Option<Pos>) -> Iter<'_> {
+        Iter {
+            pack: self,
+            next: pos,
+        }
+    }
+
+    /// The elements from one on towards the first.
+    pub fn iter_back(&self, pos: Option<Pos>) -> IterBack<'_> {
+        IterBack {
+            pack: self,
+            next: pos,
+        }
+    }
+
+    /// The first element that has this text.
+    #[inline]
+    pub fn find(&self, item: Item<'_>) -> Option<Pos> {
+        self.find_every(item, 1)
+    }
+
+    /// The same, looking at every `step`th element only.
+    #[inline]
+    pub fn find_every(&self, item: Item<'_>, step: usize) -> Option<Pos> {
+        self.find_from(self.first()?, item, step)
+    }
+
+    /// The same from an element on.
+    pub fn find_from(&self, from: Pos, item: Item<'_>, step: usize) -> Option<Pos> {
+        let mut scratch = [0; MAX_I64_DIGITS];
+        let number = item.to_i64();
+        let text = item.bytes(&mut scratch);
+        let bytes = self.buf.bytes();
+        let mut at = from.0;
+        while at < bytes.len() {
+            let same = match read(bytes, at) {
+                Item::Int(other) => number == Some(other),
+                Item::Bytes(other) => other == text,
+            };
+            if same {
+                return Some(Pos(at));
+            }
+            for _ in 0..step {
+                if at < bytes.len() {
+                    at = end_of(bytes, at);
+                }
+            }
+        }
+        None
+    }
+
+    /// Adds an element behind all others.
+    pub fn push_back(&mut self, item: Item<'_>) -> Pos {
+        self.insert_at(self.buf.len().max(HEAD), item)
+    }
+
+    /// Adds an element before all others.
+    pub fn push_front(&mut self, item: Item<'_>) -> Pos {
+        self.insert_at(HEAD, item)
+    }
+
+    /// Adds an element before one. Returns where it is.
+    pub fn insert_before(&mut self, pos: Pos, item: Item<'_>) -> Pos {
+        self.insert_at(pos.0, item)
+    }
+
+    /// Adds an element behind one. Returns where it is.
+    pub fn insert_after(&mut self, pos: Pos, item: Item<'_>) -> Pos {
+        self.insert_at(self.end_of(pos), item)
+    }
+
+    /// Replaces an element. Returns where it is.
+    pub fn replace(&mut self, pos: Pos, item: Item<'_>) -> Pos {
+        let coded = Coded::new(item);
+        let (size, width) = size_behind(coded.len());
+        let range = pos.0..self.end_of(pos);
+        self.buf
+            .splice(range, &[coded.head(), coded.text, &size[..width]]);
+        pos
+    }
+
+    /// Removes an element. Returns the one that followed it.
+    pub fn remove(&mut self, pos: Pos) -> Option<Pos> {
+        self.remove_run(pos, 1)
+    }
+
+    /// Removes `count` elements from one on, or as many as there are. Returns the one that followed them.
+    pub fn remove_run(&mut self, pos: Pos, count: usize) -> Option<Pos> {
+        let (mut end, mut gone) = (pos.0, 0);
+        while gone < count && end < self.buf.len() {
+            end = end_of(self.buf.bytes(), end);
+            gone += 1;
+        }
+        if gone == self.len() {
+            *self = Self::new();
+            return None;
+        }
+        self.buf.splice(pos.0..end, &[]);
+        self.add_to_len(-(gone as i64));
+        (pos.0 < self.buf.len()).then_some(pos)
+    }
+
+    /// Removes `count` elements from an index on, or as many as there are.
+    pub fn remove_range(&mut self, index: usize, count: usize) {
+        if let Some(pos) = self.nth(index as i64).filter(|_| count > 0) {
+            self.remove_run(pos, count);
+        }
+    }
+
+    /// Takes the elements from an index on out, as a listpack of their own.
+    #[must_use]
+    pub fn split_off(&mut self, index: usize) -> Listpack {
+        let mut rest = Listpack::new();
+        let Some(pos) = self.nth(index as i64) else {
+            return rest;
+        };
+        let moved = self.len() - index;
+        rest.buf.splice(
+            0..0,
+            &[&(moved as u32).to_le_bytes(), &self.buf.bytes()[pos.0..]],
+        );
+        self.remove_run(pos, moved);
+        rest
+    }
+
+    /// Adds all elements of another one behind.
+    pub fn append(&mut self, other: &Listpack) {
+        if self.is_empty() {
+            *self = other.clone();
+            return;
+        }
+        let end = self.buf.len();
+        self.buf.splice(end..end, &[other.elements()]);
+        self.add_to_len(other.len() as i64);
+    }
+
+    /// The form of an RDB file.
+    pub fn to_rdb(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.bytes());
+        self.write_rdb(&mut out);
+        out
+    }
+
+    /// Appends the form of an RDB file.
+    pub fn write_rdb(&self, out: &mut Vec<u8>) {
+        let count = u16::try_from(self.len()).unwrap_or(u16::MAX);
+        out.extend_from_slice(&(self.bytes() as u32).to_le_bytes());
+        out.extend_from_slice(&count.to_le_bytes());
+        out.extend_from_slice(self.elements());
+        out.push(0xff);
+    }
+
+    /// Reads the form of an RDB file; `None` when it is damaged anywhere.
+    pub fn from_rdb(bytes: &[u8]) -> Option<Self> {
+        let total = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
+        let count = usize::from(u16::from_le_bytes(*bytes.get(4..)?.first_chunk()?));
+        let elements = bytes.get(6..)?.strip_suffix(&[0xff])?;
+        if total != bytes.len() || total > MAX_BYTES {
+            return None;
+        }
+        let (mut at, mut seen) = (0, 0);
+        while at < elements.len() {
+            at = checked_end(elements, at)?;
+            seen += 1;
+        }
+        if count != usize::from(u16::MAX) && count != seen {
+            return None;
+        }
+        let mut pack = Listpack::new();
+        if seen > 0 {
+            pack.buf
+                .splice(0..0, &[&(seen as u32).to_le_bytes(), elements]);
+        }
+        Some(pack)
+    }
+
+    fn elements(&self) -> &[u8] {
+        self.buf.bytes().get(HEAD..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn end_of(&self, pos: Pos) -> usize {
+        end_of(self.buf.bytes(), pos.0)
+    }
+
+    /// The element that ends at an offset.
+    fn before(&self, end: usize) -> Option<Pos> {
+        if end <= HEAD {
+            return None;
+        }
+        let bytes = self.buf.bytes();
+        let (mut size, mut width) = (0, 0);
+        loop {
+            let byte = bytes[end - 1 - width];
+            size |= usize::from(byte & 0x7f) << (7 * width);
+            width += 1;
+            if byte & 0x80 == 0 {
+                return Some(Pos(end - width - size));
+            }
+        }
+    }
+
+    fn insert_at(&mut self, at: usize, item: Item<'_>) -> Pos {
+        if self.buf.is_empty() {
+            self.buf.splice(0..0, &[&[0; HEAD]]);
+        }
+        let coded = Coded::new(item);
+        let (size, width) = size_behind(coded.len());
+        self.buf
+            .splice(at..at, &[coded.head(), coded.text, &size[..width]]);
+        self.add_to_len(1);
+        Pos(at)
+    }
+
+    fn add_to_len(&mut self, by: i64) {
+        let len = (self.len() as i64 + by) as u32;
+        self.buf.bytes_mut()[..HEAD].copy_from_slice(&len.to_le_bytes());
+    }
+}
+
+impl fmt::Debug for Listpack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts = self
+            .iter()
+            .map(|item| item.to_vec().escape_ascii().to_string());
+        f.debug_list().entries(texts).finish()
+    }
+}
+
+/// An element on its way into the buffer: encoding, and the text behind it.
+struct Coded<'a> {
+    head: [u8; 9],
+    head_len: usize,
+    text: &'a [u8],
+}
+
+impl<'a> Coded<'a> {
+    #[inline]
+    fn new(item: Item<'a>) -> Self {
+        let item = match item {
+            Item::Bytes(text) => Item::encode(text),
+            number @ Item::Int(_) => number,
+        };
+        let mut coded = Coded {
+            head: [0; 9],
+            head_len: 0,
+            text: &[],
+        };
+        match item {
+            Item::Int(number) => coded.put_integer(number),
+            Item::Bytes(text) => coded.put_text(text),
+        }
+        coded
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.head[..bytes.len()].copy_from_slice(bytes);
+        self.head_len = bytes.len();
+    }
+
+    fn put_integer(&mut self, number: i64) {
+        let wide = number.to_le_bytes();
+        let (marker, width) = match number {
+            0..=127 => return self.put(&wide[..1]),
+            -4096..=4095 => {
+                let bits = number as u16 & 0x1fff;
+                return self.put(&[0xc0 | (bits >> 8) as u8, bits as u8]);
+            }
+            -0x8000..=0x7fff => (0xf1, 2),
+            -0x80_0000..=0x7f_ffff => (0xf2, 3),
+            -0x8000_0000..=0x7fff_ffff => (0xf3, 4),
+            _ => (0xf4, 8),
+        };
+        self.head[0] = marker;
+        self.head[1..=width].copy_from_slice(&wide[..width]);
+        self.head_len = 1 + width;
+    }
+
+    fn put_text(&mut self, text: &'a [u8]) {
+        self.text = text;
+        match text.len() {
+            len @ 0..=63 => self.put(&[0x80 | len as u8]),
+            len @ 64..=4095 => self.put(&[0xe0 | (len >> 8) as u8, len as u8]),
+            len => {
+                let [a, b, c, d] = (len as u32).to_le_bytes();
+                self.put(&[0xf0, a, b, c, d]);
+            }
+        }
+    }
+
+    #[inline]
+    fn head(&self) -> &[u8] {
+        &self.head[..self.head_len]
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.head_len + self.text.len()
+    }
+}
+
+/// Bytes that the size of an element takes behind it.
+#[inline]
+fn size_width(size: usize) -> usize {
+    match size {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        0x20_0000..0x1000_0000 => 4,
+        _ => 5,
+    }
+}
+
+/// The size of an element as it stands behind it.
+#[inline]
+fn size_behind(size: usize) -> ([u8; 5], usize) {
+    let width = size_width(size);
+    let mut bytes = [0; 5];
+    let mut rest = size;
+    for at in (0..width).rev() {
+        bytes[at] = (rest & 0x7f) as u8 | if at > 0 { 0x80 } else { 0 };
+        rest >>= 7;
+    }
+    (bytes, width)
+}
+
+/// Bytes of encoding and content of the element at an offset.
+#[inline(always)]
+fn content_len(bytes: &[u8], at: usize) -> usize {
+    let first = bytes[at];
+    match first {
+        0..0x80 => 1,
+        0x80..0xc0 => 1 + usize::from(first & 0x3f),
+        0xc0..0xe0 => 2,
+        0xe0..0xf0 => 2 + (usize::from(first & 0x0f) << 8 | usize::from(bytes[at + 1])),
+        0xf0 => 5 + long_len(bytes, at),
+        0xf1 => 3,
+        0xf2 => 4,
+        0xf3 => 5,
+        _ => 9,
+    }
+}
+
+#[inline]
+fn long_len(bytes: &[u8], at: usize) -> usize {
+    let len = bytes[at + 1..].first_chunk().copied().unwrap_or_default();
+    u32::from_le_bytes(len) as usize
+}
+
+/// The offset behind the element at an offset.
+#[inline(always)]
+fn end_of(bytes: &[u8], at: usize) -> usize {
+    let content = content_len(bytes, at);
+    at + content + size_width(content)
+}
+
+#[inline(always)]
+fn read(bytes: &[u8], at: usize) -> Item<'_> {
+    let first = bytes[at];
+    let signed = |width: usize| {
+        let mut wide = [0; 8];
+        wide[8 - width..].copy_from_slice(&bytes[at + 1..=at + width]);
+        Item::Int(i64::from_le_bytes(wide) >> (64 - 8 * width))
+    };
+    match first {
+        0..0x80 => Item::Int(i64::from(first)),
+        0x80..0xc0 => Item::Bytes(&bytes[at + 1..][..usize::from(first & 0x3f)]),
+        0xc0..0xe0 => {
+            let bits = u16::from(first & 0x1f) << 8 | u16::from(bytes[at + 1]);
+            Item::Int(i64::from((bits << 3) as i16 >> 3))
+        }
+        0xe0..0xf0 => {
+            let len = usize::from(first & 0x0f) << 8 | usize::from(bytes[at + 1]);
+            Item::Bytes(&bytes[at + 2..][..len])
+        }
+        0xf0 => Item::Bytes(&bytes[at + 5..][..long_len(bytes, at)]),
+        0xf1 => signed(2),
+        0xf2 => signed(3),
+        0xf3 => signed(4),
+        _ => signed(8),
+    }
+}
+
+/// The offset behind the element at an offset, if it is whole, of a known encoding, and followed by its size.
+fn checked_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = &bytes[at..];
+    let needed = match *rest.first()? {
+        0xe0..0xf0 => 2,
+        0xf0 => 5,
+        0xf5.. => return None,
+        _ => 1,
+    };
+    if rest.len() < needed {
+        return None;
+    }
+    let content = content_len(bytes, at);
+    let (size, width) = size_behind(content);
+    let behind = rest.get(content..content + width)?;
+    (behind == &size[..width]).then_some(at + content + width)
+}
+
+/// Elements in order.
+#[derive(Clone)]
+pub struct Iter<'a> {
+    pack: &'a Listpack,
+    next: Option<Pos>,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Item<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Item<'a>> {
+        let pos = self.next?;
+        self.next = self.pack.next(pos);
+        Some(self.pack.get(pos))
+    }
+}
+
+/// Elements from the last to the first.
+#[derive(Clone)]
+pub struct IterBack<'a> {
+    pack: &'a Listpack,
+    next: Option<Pos>,
+}
+
+impl<'a> Iterator for IterBack<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        let pos = self.next?;
+        self.next = self.pack.prev(pos);
+        Some(self.pack.get(pos))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Listpack;
+    use crate::ds::item::Item;
+    use crate::util::rand::Rng;
+
+    fn random_text(rng: &mut Rng) -> Vec<u8> {
+        match rng.below(8) {
+            0..3 => {
+                let bits = rng.below(64);
+                let sign = if rng.below(2) == 0 { 1 } else { -1 };
+                ((rng.next_u64() >> bits) as i64)
+                    .wrapping_mul(sign)
+                    .to_string()
+                    .into_bytes()
+            }
+            3 => b"007".to_vec(),
+            4 => vec![b'x'; 60 + rng.below(10) as usize],
+            5 => vec![b'y'; 120 + rng.below(5000) as usize],
+            _ => (0..rng.below(12)).map(|_| rng.next_u64() as u8).collect(),
+        }
+    }
+
+    fn texts(pack: &Listpack) -> Vec<Vec<u8>> {
+        pack.iter().map(|item| item.to_vec()).collect()
+    }
+
+    #[test]
+    fn it_does_what_a_vector_does() {
+        let mut rng = Rng::new(1);
+        let (mut pack, mut model) = (Listpack::new(), Vec::<Vec<u8>>::new());
+        for round in 0..4000 {
+            let text = random_text(&mut rng);
+            let item = Item::Bytes(&text);
+            let at = rng.below(model.len() as u64 + 1) as usize;
+            match rng.below(if model.len() < 60 { 6 } else { 12 }) {
+                0 => {
+                    pack.push_back(item);
+                    model.push(text);
+                }
+                1 => {
+                    pack.push_front(item);
+                    model.insert(0, text);
+                }
+                2 | 3 if at < model.len() => {
+                    let pos = pack.nth(at as i64).unwrap();
+                    let pos = if round % 2 == 0 {
+                        model.insert(at, text.clone());
+                        pack.insert_before(pos, item)
+                    } else {
+                        model.insert(at + 1, text.clone());
+                        pack.insert_after(pos, item)
+                    };
+                    assert!(pack.get(pos).is(&text));
+                }
+                4 if at < model.len() => {
+                    pack.replace(pack.nth(at as i64).unwrap(), item);
+                    model[at] = text;
+                }
+                5 if at < model.len() => {
+                    let behind = pack.remove(pack.nth(at as i64).unwrap());
+                    model.remove(at);
+                    assert_eq!(behind, pack.nth(at as i64));
+                }
+                6 => {
+                    let count = rng.below(9) as usize;
+                    pack.remove_range(at, count);
+                    model.drain(at..(at + count).min(model.len()));
+                }
+                7 => {
+                    let rest = pack.split_off(at);
+                    assert_eq!(texts(&rest), model[at..]);
+                    pack.append(&rest);
+                }
+                _ => {}
+            }
+            assert_eq!(pack.len(), model.len());
+            if round % 16 == 0 {
+                assert_eq!(texts(&pack), model);
+                let back = pack.iter_back(pack.last()).map(|item| item.to_vec());
+                assert!(back.eq(model.iter().rev().cloned()));
+                let again = Listpack::from_rdb(&pack.to_rdb()).unwrap();
+                assert_eq!(texts(&again), model);
+                if let Some(known) = model.get(at) {
+                    let found = pack.find(Item::Bytes(known)).unwrap();
+                    let first = model.iter().position(|other| other == known).unwrap();
+                    assert_eq!(Some(found), pack.nth(first as i64));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_are_those_of_redis() {
+        let mut pack = Listpack::new();
+        for text in ["a", "127", "-1", "4096", "70000", "01"] {
+            pack.push_back(Item::Bytes(text.as_bytes()));
+        }
+        let expected = b"\x20\0\0\0\x06\0\x81a\x02\x7f\x01\xdf\xff\x02\xf1\0\x10\x03\xf2\x70\x11\x01\x04\x8201\x03\xff";
+        let mut expected = expected.to_vec();
+        expected[0] = expected.len() as u8;
+        assert_eq!(pack.to_rdb(), expected);
+    }
+
+    #[test]
+    fn damage_is_seen_and_does_no_harm() {
+        let mut rng = Rng::new(2);
+        let mut pack = Listpack::new();
+        for _ in 0..20 {
+            pack.push_back(Item::Bytes(&random_text(&mut rng)));
+        }
+        let whole = pack.to_rdb();
+        for end in 0..whole.len() {
+            assert!(Listpack::from_rdb(&whole[..end]).is_none());
+        }
+        for _ in 0..20_000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=rng.below(3) {
+                let at = rng.below(bytes.len() as u64) as usize;
+                bytes[at] = rng.next_u64() as u8;
+            }
+            if let Some(pack) = Listpack::from_rdb(&bytes) {
+                assert_eq!(pack.iter().count(), pack.len());
+                assert_eq!(pack.iter_back(pack.last()).count(), pack.len());
+            }
+        }
+    }
+
+    #[test]
+    fn every_second_element_can_be_searched() {
+        let mut pack = Listpack::new();
+        for text in ["a", "b", "b", "a"] {
+            pack.push_back(Item::Bytes(text.as_bytes()));
+        }
+        assert_eq!(pack.find_every(Item::Bytes(b"b"), 2), pack.nth(2));
+        assert_eq!(pack.find_every(Item::Bytes(b"c"), 2), None);
+    }
+}

@@ -1,0 +1,266 @@
+//! Numbers of any width inside strings: BITFIELD and BITFIELD_RO.
+//!
+//! All operations are parsed before the first is executed, so a wrong one changes nothing.
+
+use data::util::bits::{get_field, set_field};
+use data::util::num::parse_i64;
+use data::value::Scratch;
+use table::bitmap as rows;
+
+use crate::commands::Family;
+use crate::commands::args::{Args, int};
+use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::lookup::{find_read, need_string};
+use crate::keyspace::store::edit_bits;
+use crate::server::{Ctx, Done};
+use crate::wire::fault::{BIT_OFFSET, Fault, SYNTAX};
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::BITFIELD, |cx| bitfield(cx, false)),
+    (&rows::BITFIELD_RO, |cx| bitfield(cx, true)),
+];
+
+/// A field of a string: where it is, how wide, and whether its highest bit is a sign.
+#[derive(Clone, Copy)]
+struct Field {
+    offset: usize,
+    bits: u32,
+    signed: bool,
+}
+
+/// What becomes of a result that does not fit into its field.
+#[derive(Clone, Copy)]
+enum Overflow {
+    /// Its low bits are kept.
+    Wrap,
+    /// The nearest number that fits is taken.
+    Saturate,
+    /// Nothing is written, and null is answered.
+    Fail,
+}
+
+enum Action {
+    Get,
+    Set(i64, Overflow),
+    IncrBy(i64, Overflow),
+}
+
+impl Field {
+    fn parse(cx: &Ctx<'_>, ty: &[u8], offset: &[u8]) -> Result<Self, Fault> {
+        let wrong = || {
+            Fault::new(
+                "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+            )
+        };
+        let (signed, most) = match ty.first() {
+            Some(b'i') => (true, 64),
+            Some(b'u') => (false, 63),
+            _ => return Err(wrong()),
+        };
+        let bits = parse_i64(&ty[1..])
+            .filter(|bits| (1..=most).contains(bits))
+            .ok_or_else(wrong)?;
+        let (digits, unit) = match offset.strip_prefix(b"#") {
+            Some(digits) => (digits, bits),
+            None => (offset, 1),
+        };
+        let offset = parse_i64(digits)
+            .map(|number| number.wrapping_mul(unit))
+            .filter(|&offset| offset >= 0 && offset >> 3 < cx.srv.config.proto_max_bulk_len)
+            .ok_or(BIT_OFFSET)?;
+        Ok(Field {
+            offset: offset as usize,
+            bits: bits as u32,
+            signed,
+        })
+    }
+
+    /// The first byte behind the field.
+    fn end(self) -> usize {
+        (self.offset + self.bits as usize - 1) / 8 + 1
+    }
+
+    fn get(self, text: &[u8]) -> i64 {
+        let raw = get_field(text, self.offset, self.bits);
+        if self.signed {
+            let unused = 64 - self.bits;
+            (raw << unused) as i64 >> unused
+        } else {
+            raw as i64
+        }
+    }
+
+    fn set(self, text: &mut [u8], number: i64) {
+        set_field(text, self.offset, self.bits, number as u64);
+    }
+
+    /// A number as the field can hold it; `None` when it does not fit and may not be fitted.
+    fn fit(self, exact: i128, overflow: Overflow) -> Option<i64> {
+        let (least, most) = if self.signed {
+            (-(1i128 << (self.bits - 1)), (1i128 << (self.bits - 1)) - 1)
+        } else {
+            (0, (1i128 << self.bits) - 1)
+        };
+        if (least..=most).contains(&exact) {
+            return Some(exact as i64);
+        }
+        match overflow {
+            Overflow::Fail => None,
+            Overflow::Saturate => Some(exact.clamp(least, most) as i64),
+            Overflow::Wrap => {
+                let unused = 128 - self.bits;
+                let low = (exact as u128) << unused;
+                Some(if self.signed {
+                    (low as i128 >> unused) as i64
+                } else {
+                    (low >> unused) as i64
+                })
+            }
+        }
+    }
+
+    /// SET's number as the field sees it: an unsigned field takes a negative one for a huge one.
+    fn given(self, number: i64) -> i128 {
+        if self.signed {
+            i128::from(number)
+        } else {
+            i128::from(number as u64)
+        }
+    }
+}
+
+fn parse(cx: &Ctx<'_>) -> Result<Vec<(Field, Action)>, Fault> {
+    let mut args = Args::from(cx.argv, 2);
+    let mut overflow = Overflow::Wrap;
+    let mut actions = Vec::new();
+    while let Some(name) = args.take() {
+        let name = name.to_ascii_lowercase();
+        match (name.as_slice(), args.left()) {
+            (b"overflow", 1..) => {
+                overflow = match args.need()?.to_ascii_lowercase().as_slice() {
+                    b"wrap" => Overflow::Wrap,
+                    b"sat" => Overflow::Saturate,
+                    b"fail" => Overflow::Fail,
+                    _ => return Err(Fault::new("ERR Invalid OVERFLOW type specified")),
+                };
+                continue;
+            }
+            (b"get", 2..) | (b"set" | b"incrby", 3..) => {}
+            _ => return Err(SYNTAX),
+        }
+        let field = Field::parse(cx, args.need()?, args.need()?)?;
+        let action = match name.as_slice() {
+            b"get" => Action::Get,
+            b"set" => Action::Set(int(args.need()?)?, overflow),
+            _ => Action::IncrBy(int(args.need()?)?, overflow),
+        };
+        actions.push((field, action));
+    }
+    Ok(actions)
+}
+
+/// Executes one action: what it answers, and whether it changed the text.
+fn execute(field: Field, action: &Action, text: &mut [u8]) -> (Option<i64>, bool) {
+    let old = field.get(text);
+    let (exact, overflow, answer_old) = match *action {
+        Action::Get => return (Some(old), false),
+        Action::Set(number, overflow) => (field.given(number), overflow, true),
+        Action::IncrBy(step, overflow) => (i128::from(old) + i128::from(step), overflow, false),
+    };
+    match field.fit(exact, overflow) {
+        None => (None, false),
+        Some(new) => {
+            field.set(text, new);
+            (Some(if answer_old { old } else { new }), new != old)
+        }
+    }
+}
+
+fn bitfield(cx: &mut Ctx<'_>, read_only: bool) -> Done {
+    let key = &cx.argv[1];
+    let actions = parse(cx)?;
+    let room = actions
+        .iter()
+        .filter(|(_, action)| !matches!(action, Action::Get))
+        .map(|(field, _)| field.end())
+        .max();
+    let Some(room) = room else {
+        return get_all(cx, &actions);
+    };
+    if read_only {
+        return Err(Fault::new(
+            "ERR BITFIELD_RO only supports the GET subcommand",
+        ));
+    }
+    let (answers, changes) = edit_bits(cx.srv, cx.db, key, room, |text, grown| {
+        let mut changes = 0;
+        let mut answers = Vec::with_capacity(actions.len());
+        for (field, action) in &actions {
+            let (answer, changed) = execute(*field, action, text);
+            let wrote = answer.is_some() && !matches!(action, Action::Get);
+            changes += u64::from(changed || grown && wrote);
+            answers.push(answer);
+        }
+        (answers, changes)
+    })?;
+    if changes > 0 {
+        key_changed(cx.srv, cx.db, key, changes, Event::String("setbit"));
+    }
+    cx.reply.array(answers.len());
+    for answer in answers {
+        match answer {
+            Some(number) => cx.reply.int(number),
+            None => cx.reply.null(),
+        }
+    }
+    Ok(())
+}
+
+/// Only GETs: the key is read, and need not be there.
+fn get_all(cx: &mut Ctx<'_>, actions: &[(Field, Action)]) -> Done {
+    let mut scratch = Scratch::default();
+    let entry = find_read(cx.srv, cx.db, &cx.argv[1]);
+    let value = entry
+        .map(need_string)
+        .transpose()?
+        .map(|entry| entry.value());
+    let text = value
+        .as_ref()
+        .map_or(&b""[..], |value| value.bytes(&mut scratch));
+    cx.reply.array(actions.len());
+    for (field, _) in actions {
+        cx.reply.int(field.get(text));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Field, Overflow};
+
+    #[test]
+    fn what_does_not_fit_wraps_saturates_or_fails() {
+        let field = |bits, signed| Field {
+            offset: 0,
+            bits,
+            signed,
+        };
+        for (signed, bits, exact, wrapped, saturated) in [
+            (false, 8, 256, 0, 255),
+            (false, 8, -1, 255, 0),
+            (false, 8, 255, 255, 255),
+            (true, 8, 128, -128, 127),
+            (true, 8, -129, 127, -128),
+            (true, 64, 1i128 << 63, i64::MIN, i64::MAX),
+            (true, 64, -(1i128 << 63) - 1, i64::MAX, i64::MIN),
+            (false, 63, 1i128 << 63, 0, i64::MAX),
+        ] {
+            let field = field(bits, signed);
+            assert_eq!(field.fit(exact, Overflow::Wrap), Some(wrapped), "{exact}");
+            assert_eq!(field.fit(exact, Overflow::Saturate), Some(saturated));
+            let fits = wrapped == saturated;
+            assert_eq!(field.fit(exact, Overflow::Fail).is_some(), fits);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A client's side of MULTI and WATCH: beginning, queueing, and giving up.
+
+use table::CmdId;
+
+use crate::keyspace::lookup::is_over;
+use crate::server::Server;
+use crate::state::client::Client;
+use crate::state::client_id::ClientId;
+use crate::state::clients::Clients;
+use crate::state::multi::{Multi, Queued};
+use crate::state::watch::{Watch, Watched};
+use crate::wire::request::Argv;
+
+/// Begins a transaction; false when one is under way.
+pub fn begin(client: &mut Client) -> bool {
+    let fresh = client.multi.is_none();
+    if fresh {
+        client.multi = Some(Box::default());
+    }
+    fresh
+}
+
+/// Queues a command. One that can only be discarded any more is not kept.
+pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv) {
+    let dirty = client.dirty_cas;
+    let Some(multi) = &mut client.multi else {
+        return;
+    };
+    if multi.aborted || dirty {
+        return;
+    }
+    let argv = argv.detached();
+    client.sizes.multi += size_of::<Queued>() + argv.bytes();
+    multi.queue.push(Queued { cmd, argv });
+}
+
+/// A command of a client was refused: if it is in a transaction, that is lost.
+pub fn flag(client: &mut Client) {
+    if let Some(multi) = &mut client.multi {
+        multi.aborted = true;
+    }
+}
+
+/// Ends a transaction, executed or not, and all watches; what was queued.
+pub fn take(watch: &mut Watch, clients: &mut Clients, id: ClientId) -> Option<Box<Multi>> {
+    let client = clients.get_mut(id)?;
+    client.dirty_cas = false;
+    client.sizes.multi = 0;
+    watch.remove_all(id, &mut client.watched);
+    client.multi.take()
+}
+
+/// Lets a client watch a key.
+pub fn watch(srv: &mut Server, id: ClientId, db: usize, key: &[u8]) {
+    let expired = is_over(srv, db, key);
+    if let Some(client) = srv.clients.get_mut(id) {
+        let key = key.into();
+        let watched = Watched { db, key, expired };
+        srv.watch.add(id, &mut client.watched, watched);
+    }
+}
+
+/// Lets a client watch nothing, and forgets what changed.
+pub fn unwatch(srv: &mut Server, id: ClientId) {
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.dirty_cas = false;
+        srv.watch.remove_all(id, &mut client.watched);
+    }
+}
+
+/// Whether a key that a client watches has been changed, or is over its time without having been removed yet.
+pub fn is_dirty(srv: &Server, id: ClientId) -> bool {
+    srv.clients.get(id).is_some_and(|client| {
+        let over = |watched: &Watched| !watched.expired && is_over(srv, watched.db, &watched.key);
+        client.dirty_cas || client.watched.iter().any(over)
+    })
+}

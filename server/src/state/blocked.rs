@@ -1,0 +1,193 @@
+//! Clients that wait: for keys, until a deadline.
+//!
+//! ```text
+//! running ── a command finds nothing ──> parked ── its key is ready ──> executed again ──> running, or parked anew
+//!                                          │
+//!                                          └── deadline, CLIENT UNBLOCK, gone ──> running, or closed
+//! ```
+//!
+//! A waiter has a ticket. Tickets rise, so the clients of one key stand in the order in which they came; who is parked
+//! anew gets a new one.
+//!
+//! # Invariants
+//! 1. A parked client is in the queue of each of its keys, and in `deadlines` if it has one; nobody else is.
+//! 2. `ready` holds a key at most once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use data::value::Type;
+use table::CmdId;
+
+use crate::state::client_id::ClientId;
+use crate::wire::request::Argv;
+
+/// What a command asks for that finds nothing: to be executed again when one of its keys is ready.
+#[derive(Clone, Debug)]
+pub struct KeyWait {
+    /// The type that a key must have to be of use.
+    pub ty: Type,
+    /// The keys, in the selected database.
+    pub keys: Vec<Box<[u8]>>,
+    /// When to give up, in milliseconds of Unix time; `None` waits for ever.
+    pub deadline_ms: Option<i64>,
+    /// Also executed again when a key vanishes or changes its type (XREADGROUP).
+    pub on_nokey: bool,
+}
+
+/// A command that waits.
+#[derive(Debug)]
+pub struct Parked {
+    /// The command.
+    pub cmd: CmdId,
+    /// Its arguments, on memory of their own.
+    pub argv: Argv,
+    /// The database that was selected.
+    pub db: usize,
+    /// What it waits for.
+    pub wait: KeyWait,
+    /// Time that its executions have taken so far, in nanoseconds.
+    pub spent_ns: u64,
+    ticket: u64,
+}
+
+/// Everybody who waits.
+#[derive(Default)]
+pub struct Blocked {
+    queues: HashMap<usize, HashMap<Box<[u8]>, BTreeMap<u64, ClientId>>>,
+    deadlines: BTreeSet<(i64, u64, ClientId)>,
+    ready: VecDeque<(usize, Box<[u8]>)>,
+    next_ticket: u64,
+    /// Clients whose wait is over and whose further input is to be looked at.
+    pub resumed: Vec<ClientId>,
+    /// Ready keys are being served: who does so serves those that come up meanwhile, too.
+    pub serving: bool,
+    /// Parked clients.
+    pub count: usize,
+}
+
+impl Blocked {
+    /// Whether nobody waits for a key.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.queues.is_empty()
+    }
+
+    /// Keys that somebody waits for.
+    pub fn keys_len(&self) -> usize {
+        self.queues.values().map(HashMap::len).sum()
+    }
+
+    /// Clients that have a deadline.
+    pub fn deadlines_len(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// Lets a client wait; the record goes into [`crate::state::client::Client::parked`].
+    pub fn park(
+        &mut self,
+        id: ClientId,
+        cmd: CmdId,
+        argv: Argv,
+        db: usize,
+        wait: KeyWait,
+        spent_ns: u64,
+    ) -> Box<Parked> {
+        self.next_ticket += 1;
+        let ticket = self.next_ticket;
+        let queues = self.queues.entry(db).or_default();
+        for key in &wait.keys {
+            queues.entry(key.clone()).or_default().insert(ticket, id);
+        }
+        if let Some(at_ms) = wait.deadline_ms {
+            self.deadlines.insert((at_ms, ticket, id));
+        }
+        self.count += 1;
+        Box::new(Parked {
+            cmd,
+            argv,
+            db,
+            wait,
+            spent_ns,
+            ticket,
+        })
+    }
+
+    /// Ends a wait.
+    pub fn unpark(&mut self, id: ClientId, parked: &Parked) {
+        if let Some(queues) = self.queues.get_mut(&parked.db) {
+            for key in &parked.wait.keys {
+                if let Some(queue) = queues.get_mut(key) {
+                    queue.remove(&parked.ticket);
+                    if queue.is_empty() {
+                        queues.remove(key);
+                    }
+                }
+            }
+            if queues.is_empty() {
+                self.queues.remove(&parked.db);
+            }
+        }
+        if let Some(at_ms) = parked.wait.deadline_ms {
+            self.deadlines.remove(&(at_ms, parked.ticket, id));
+        }
+        self.count -= 1;
+    }
+
+    /// A key has changed: whoever waits for it is served when the command under way is done.
+    pub fn mark_ready(&mut self, db: usize, key: &[u8]) {
+        let waited_for = self
+            .queues
+            .get(&db)
+            .is_some_and(|queues| queues.contains_key(key));
+        // Few keys are ready at a time: one command's.
+        if waited_for
+            && !self
+                .ready
+                .iter()
+                .any(|(at, known)| *at == db && **known == *key)
+        {
+            self.ready.push_back((db, key.into()));
+        }
+    }
+
+    /// Every key of a database may have changed.
+    pub fn mark_all_ready(&mut self, db: usize) {
+        let keys: Vec<_> = match self.queues.get(&db) {
+            Some(queues) => queues.keys().cloned().collect(),
+            None => return,
+        };
+        for key in keys {
+            self.mark_ready(db, &key);
+        }
+    }
+
+    /// Whether a key is ready.
+    #[inline]
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Takes the key that was ready first.
+    pub fn take_ready(&mut self) -> Option<(usize, Box<[u8]>)> {
+        self.ready.pop_front()
+    }
+
+    /// Who waits for a key, first come first.
+    pub fn waiters(&self, db: usize, key: &[u8]) -> Vec<ClientId> {
+        let queue = self.queues.get(&db).and_then(|queues| queues.get(key));
+        queue.map_or_else(Vec::new, |queue| queue.values().copied().collect())
+    }
+
+    /// The earliest deadline, in milliseconds of Unix time.
+    pub fn next_deadline(&self) -> Option<i64> {
+        self.deadlines.first().map(|&(at_ms, _, _)| at_ms)
+    }
+
+    /// A client whose deadline has passed.
+    pub fn overdue(&self, now_ms: i64) -> Option<ClientId> {
+        self.deadlines
+            .first()
+            .filter(|&&(at_ms, _, _)| at_ms <= now_ms)
+            .map(|&(_, _, id)| id)
+    }
+}

@@ -1,0 +1,149 @@
+//! MULTI, EXEC, DISCARD and WATCH.
+
+use tests::client::{Client, Transport, show};
+use tests::server::Server;
+
+/// Sends commands and compares what they answer.
+fn check(client: &mut Client, table: &[(&str, &str)]) {
+    for (command, reply) in table {
+        assert_eq!(client.text(command), *reply, "{command}");
+    }
+}
+
+#[test]
+fn queued_commands_are_executed_together() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        check(
+            &mut client,
+            &[
+                ("FLUSHALL", "OK"),
+                ("EXEC", "-ERR EXEC without MULTI"),
+                ("DISCARD", "-ERR DISCARD without MULTI"),
+                ("MULTI", "OK"),
+                ("MULTI", "-ERR MULTI calls can not be nested"),
+                ("WATCH a", "-ERR WATCH inside MULTI is not allowed"),
+                ("SET a 1", "QUEUED"),
+                ("INCR a", "QUEUED"),
+                ("INCRBY a x", "QUEUED"),
+                ("SELECT 1", "QUEUED"),
+                ("GET a", "QUEUED"),
+                ("SELECT 0", "QUEUED"),
+                (
+                    "EXEC",
+                    "[OK 2 -ERR value is not an integer or out of range OK nil OK]",
+                ),
+                ("MULTI", "OK"),
+                ("SET a 5", "QUEUED"),
+                ("DISCARD", "OK"),
+                ("GET a", "2"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_refused_command_loses_the_transaction() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        let lost = "-EXECABORT Transaction discarded because of previous errors.";
+        check(
+            &mut client,
+            &[
+                ("FLUSHALL", "OK"),
+                ("MULTI", "OK"),
+                ("GET", "-ERR wrong number of arguments for 'get' command"),
+                ("SET a 1", "QUEUED"),
+                ("EXEC", lost),
+                ("EXISTS a", "0"),
+                ("MULTI", "OK"),
+                ("SHUTDOWN", "-ERR Command not allowed inside a transaction"),
+                ("EXEC", lost),
+                ("MULTI", "OK"),
+                (
+                    "EXEC x",
+                    "-EXECABORT Transaction discarded because of: ERR wrong number of arguments for 'exec' command",
+                ),
+                ("EXEC", "-ERR EXEC without MULTI"),
+                ("MULTI", "OK"),
+                ("RESET", "RESET"),
+                ("EXEC", "-ERR EXEC without MULTI"),
+            ],
+        );
+    }
+}
+
+/// What happens to a watched key, and whether it makes the transaction fail.
+const CHANGES: &[(&str, &str, bool)] = &[
+    ("", "", false),
+    ("", "SET k 1", true),
+    ("", "SET other 1", false),
+    ("SET k 1", "GET k", false),
+    ("SET k 1", "DEL k", true),
+    ("SET k 1", "EXPIRE k 100", true),
+    ("SET k 1", "FLUSHALL", true),
+    ("", "FLUSHALL", false),
+    ("SET k 1", "SWAPDB 0 1", true),
+    ("", "SWAPDB 0 1", false),
+    ("SET k 1", "RENAME k other", true),
+    ("SET k 1", "MOVE k 1", true),
+    ("SET other 1", "COPY other k", true),
+];
+
+#[test]
+fn a_watched_key_that_changes_makes_the_transaction_fail() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut one = server.client(transport);
+        let mut other = server.client(transport);
+        for (before, change, fails) in CHANGES {
+            one.text("FLUSHALL");
+            for command in [*before].iter().filter(|command| !command.is_empty()) {
+                one.text(command);
+            }
+            one.text("WATCH k");
+            if !change.is_empty() {
+                other.text(change);
+            }
+            one.text("MULTI");
+            one.text("PING");
+            let expected = if *fails { "nil" } else { "[PONG]" };
+            assert_eq!(one.text("EXEC"), expected, "{before}, {change}");
+            // What was watched is so no longer.
+            other.text("SET k 2");
+            check(
+                &mut one,
+                &[("MULTI", "OK"), ("PING", "QUEUED"), ("EXEC", "[PONG]")],
+            );
+        }
+        check(
+            &mut one,
+            &[
+                ("WATCH k", "OK"),
+                ("SET k 3", "OK"),
+                ("UNWATCH", "OK"),
+                ("MULTI", "OK"),
+                ("EXEC", "[]"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_watched_key_whose_time_is_over_counts_as_changed() {
+    let server = Server::start(&[]);
+    let mut client = server.client(Transport::Tcp);
+    // In one write, so that nothing comes between the first two.
+    client.send(
+        b"DEBUG SET-ACTIVE-EXPIRE 0\r\nSET k 1 PX 20\r\nWATCH k\r\nDEBUG SLEEP 0.05\r\nMULTI\r\nPING\r\nEXEC\r\n",
+    );
+    for reply in ["OK", "OK", "OK", "OK", "OK", "QUEUED", "nil"] {
+        assert_eq!(show(&client.read()), reply);
+    }
+    client.send(b"SET k 1 PX 1\r\nDEBUG SLEEP 0.02\r\nWATCH k\r\nGET k\r\nMULTI\r\nEXEC\r\n");
+    for reply in ["OK", "OK", "OK", "nil", "OK", "[]"] {
+        assert_eq!(show(&client.read()), reply);
+    }
+}
