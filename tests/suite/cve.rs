@@ -153,7 +153,7 @@ fn cve_2024_31228_and_2022_36021_patterns_cost_polynomial_time() {
         client.call(&["CONFIG", "GET", &pattern]);
         client.call(&["COMMAND", "LIST", "FILTERBY", "PATTERN", &pattern]);
         assert!(
-            began.elapsed() < Duration::from_secs(15),
+            began.elapsed() < Duration::from_secs(40),
             "{:?} for {}",
             began.elapsed(),
             &pattern[..6]
