@@ -1,7 +1,11 @@
 //! Data structures: containers that know their elements only through a narrow trait.
 
+mod element;
+pub mod intset;
 pub mod item;
 mod lines;
+pub mod listpack;
 pub mod slab;
 pub mod sorted;
 pub mod table;
+pub mod thin;

@@ -1,0 +1,340 @@
+//! Growable buffers of bytes behind one pointer, for values of which there are millions.
+//!
+//! `Vec` is three words and does not know what the allocator really gave. These buffers keep no capacity: it is the
+//! size class ([`usable_size`]) of what the length adds up to, so a change within the class touches no allocator, and
+//! growing costs one reallocation per class (four in a doubling, which keeps it amortised, and at most a quarter of
+//! the room unused).
+//!
+//! [`Thin`] is one word; its length lies in front of the bytes. [`Beside`] has the length, and a small tag of its
+//! owner's, beside the pointer, where an enum over both would leave room unused; its bytes fill a size class exactly.
+//!
+//! | offset in a `Thin` allocation | size | meaning |
+//! |---|---|---|
+//! | 0 | 4 | length of the bytes, native byte order |
+//! | 4 | | the bytes |
+//!
+//! Invariants:
+//! 1. Without bytes there is no allocation: the pointer of a `Thin` is that of a constant length of 0, the pointer of
+//!    a `Beside` dangles.
+//! 2. Otherwise the allocation has [`usable_size`] of head and bytes, alignment [`ALIGN`], and its bytes are
+//!    initialised up to the length.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::ops::Range;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use crate::util::mem::usable_size;
+
+const ALIGN: usize = 8;
+
+/// Bytes in front of those of a [`Thin`].
+const HEAD: usize = size_of::<u32>();
+
+/// The most bytes that a buffer holds.
+pub const MAX_LEN: usize = u32::MAX as usize;
+
+/// What a [`Thin`] without bytes points to: a length of 0, at the alignment of an allocation.
+#[repr(align(8))]
+struct NoBytes(#[expect(dead_code, reason = "read through a pointer")] u32);
+
+/// A growable buffer of one word.
+pub struct Thin {
+    at: NonNull<u8>,
+}
+
+/// A growable buffer with its length and a tag beside the pointer.
+pub struct Beside<T: Copy> {
+    at: NonNull<u8>,
+    len: u32,
+    /// Whatever the owner wants to know of the bytes.
+    pub tag: T,
+}
+
+// SAFETY: a buffer owns its memory alone, as a `Vec<u8>` would.
+unsafe impl Send for Thin {}
+// SAFETY: shared access only reads.
+unsafe impl Sync for Thin {}
+// SAFETY: as above; the tag is a value of its own.
+unsafe impl<T: Copy + Send> Send for Beside<T> {}
+// SAFETY: shared access only reads.
+unsafe impl<T: Copy + Sync> Sync for Beside<T> {}
+
+impl Thin {
+    /// An empty buffer, which allocates nothing.
+    pub const fn new() -> Self {
+        const NO_BYTES: &NoBytes = &NoBytes(0);
+        Thin {
+            at: NonNull::from_ref(NO_BYTES).cast(),
+        }
+    }
+
+    /// How many bytes it holds.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        // SAFETY: invariants 1 and 2: the pointer is that of a length, at an alignment of 8.
+        unsafe { self.at.cast::<u32>().read() as usize }
+    }
+
+    /// Whether it holds none.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes.
+    #[inline(always)]
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: as many bytes are initialised behind the head. With a length of 0 the pointer is one past a constant
+        // of 8 bytes at most, which is valid for no bytes.
+        unsafe { slice::from_raw_parts(self.at.add(HEAD).as_ptr(), self.len()) }
+    }
+
+    /// The bytes, to be changed where they are.
+    #[inline(always)]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and the borrow is exclusive; nothing is written through a slice of no bytes.
+        unsafe { slice::from_raw_parts_mut(self.at.add(HEAD).as_ptr(), self.len()) }
+    }
+
+    /// Puts `parts`, one behind the other, in the place of the bytes in `range`.
+    pub fn splice(&mut self, range: Range<usize>, parts: &[&[u8]]) {
+        let len = self.len();
+        // SAFETY: the allocation is that of `len` bytes behind a head.
+        unsafe {
+            let (at, len) = splice(self.at, HEAD, len, range, parts);
+            self.at = at.unwrap_or(Thin::new().at);
+            if at.is_some() {
+                self.at.cast::<u32>().write(len as u32);
+            }
+        }
+    }
+
+    /// Bytes that the allocator gave for it.
+    pub fn memory(&self) -> usize {
+        allocated(HEAD, self.len())
+    }
+}
+
+impl<T: Copy> Beside<T> {
+    /// An empty buffer, which allocates nothing.
+    pub const fn new(tag: T) -> Self {
+        Beside {
+            at: NonNull::dangling(),
+            len: 0,
+            tag,
+        }
+    }
+
+    /// How many bytes it holds.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether it holds none.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes.
+    #[inline(always)]
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: as many bytes are initialised there; the pointer dangles only when there are none.
+        unsafe { slice::from_raw_parts(self.at.as_ptr(), self.len()) }
+    }
+
+    /// The bytes, to be changed where they are.
+    #[inline(always)]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and the borrow is exclusive.
+        unsafe { slice::from_raw_parts_mut(self.at.as_ptr(), self.len()) }
+    }
+
+    /// Puts `parts`, one behind the other, in the place of the bytes in `range`.
+    pub fn splice(&mut self, range: Range<usize>, parts: &[&[u8]]) {
+        let len = self.len();
+        // SAFETY: the allocation is that of `len` bytes without a head.
+        unsafe {
+            let (at, len) = splice(self.at, 0, len, range, parts);
+            self.at = at.unwrap_or(NonNull::dangling());
+            self.len = len as u32;
+        }
+    }
+
+    /// Bytes that the allocator gave for it.
+    pub fn memory(&self) -> usize {
+        allocated(0, self.len())
+    }
+}
+
+impl Default for Thin {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clone for Thin {
+    fn clone(&self) -> Self {
+        let mut copy = Thin::new();
+        copy.splice(0..0, &[self.bytes()]);
+        copy
+    }
+}
+
+impl<T: Copy> Clone for Beside<T> {
+    fn clone(&self) -> Self {
+        let mut copy = Beside::new(self.tag);
+        copy.splice(0..0, &[self.bytes()]);
+        copy
+    }
+}
+
+impl Drop for Thin {
+    fn drop(&mut self) {
+        let len = self.len();
+        // SAFETY: the allocation of `len` bytes behind a head is released once.
+        unsafe { release(self.at, HEAD, len) }
+    }
+}
+
+impl<T: Copy> Drop for Beside<T> {
+    fn drop(&mut self) {
+        // SAFETY: the allocation of `len` bytes without a head is released once.
+        unsafe { release(self.at, 0, self.len()) }
+    }
+}
+
+/// Bytes that the allocator gives for `len` bytes behind a head.
+fn allocated(head: usize, len: usize) -> usize {
+    if len == 0 { 0 } else { usable_size(head + len) }
+}
+
+fn layout(head: usize, len: usize) -> Layout {
+    // A length is below 2^32, so its size class is far from the end of the address space.
+    Layout::from_size_align(allocated(head, len), ALIGN).unwrap_or(Layout::new::<u64>())
+}
+
+/// # Safety
+/// `at` is the allocation of `len` bytes behind a head of `head`, or there is none since `len` is 0.
+unsafe fn release(at: NonNull<u8>, head: usize, len: usize) {
+    if len > 0 {
+        // SAFETY: the caller's promise, with the layout of invariant 2.
+        unsafe { dealloc(at.as_ptr(), layout(head, len)) }
+    }
+}
+
+/// Puts `parts` in the place of `range` among `len` bytes behind `head` bytes. Gives the allocation, if there is one
+/// afterwards, and its length. The content of the head is not kept up.
+///
+/// # Safety
+/// As for [`release`]; the allocation belongs to the caller, who replaces the pointer by what is returned.
+unsafe fn splice(
+    at: NonNull<u8>,
+    head: usize,
+    len: usize,
+    range: Range<usize>,
+    parts: &[&[u8]],
+) -> (Option<NonNull<u8>>, usize) {
+    assert!(range.start <= range.end && range.end <= len, "inside");
+    let added: usize = parts.iter().map(|part| part.len()).sum();
+    let new_len = len - range.len() + added;
+    assert!(new_len <= MAX_LEN, "a buffer of more than 4 GiB");
+    // SAFETY: the tail moves within memory that is large enough before a shrinking and after a growing reallocation;
+    // the parts are borrowed from elsewhere and written inside of it.
+    unsafe {
+        let tail = len - range.end;
+        let from = head + range.end;
+        let to = head + range.start + added;
+        let mut at = at;
+        if new_len >= len {
+            at = resize(at, head, len, new_len);
+            ptr::copy(at.as_ptr().add(from), at.as_ptr().add(to), tail);
+        } else {
+            ptr::copy(at.as_ptr().add(from), at.as_ptr().add(to), tail);
+            at = resize(at, head, len, new_len);
+        }
+        let mut place = head + range.start;
+        for part in parts {
+            ptr::copy_nonoverlapping(part.as_ptr(), at.as_ptr().add(place), part.len());
+            place += part.len();
+        }
+        ((new_len > 0).then_some(at), new_len)
+    }
+}
+
+/// Makes the allocation one for `new` bytes. Aborts when memory is out, as every allocation does.
+///
+/// # Safety
+/// As for [`splice`].
+unsafe fn resize(at: NonNull<u8>, head: usize, old: usize, new: usize) -> NonNull<u8> {
+    let (before, after) = (layout(head, old), layout(head, new));
+    if new == 0 {
+        // SAFETY: the caller's promise.
+        unsafe { release(at, head, old) }
+        return at;
+    }
+    if old > 0 && before == after {
+        return at;
+    }
+    // SAFETY: `new` is not 0, so neither is the size; the old allocation, if any, has the layout of invariant 2.
+    let raw = unsafe {
+        if old == 0 {
+            alloc(after)
+        } else {
+            realloc(at.as_ptr(), before, after.size())
+        }
+    };
+    NonNull::new(raw).unwrap_or_else(|| handle_alloc_error(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Beside, Thin};
+    use crate::util::rand::Rng;
+
+    #[test]
+    fn splices_like_a_vector() {
+        let mut rng = Rng::new(1);
+        let (mut thin, mut beside, mut model) = (Thin::new(), Beside::new(7u8), Vec::new());
+        for _ in 0..20_000 {
+            let start = rng.below(model.len() as u64 + 1) as usize;
+            let most = (model.len() - start) as u64;
+            let end = start + (rng.below(most + 1) as usize).min(rng.below(200) as usize);
+            let part: Vec<u8> = (0..rng.below(150)).map(|_| rng.next_u64() as u8).collect();
+            let parts: [&[u8]; 3] = [&part, &[], &part[..part.len() / 2]];
+            let end = if rng.below(500) == 0 {
+                model.len()
+            } else {
+                end
+            };
+            thin.splice(start..end, &parts);
+            beside.splice(start..end, &parts);
+            model.splice(start..end, parts.concat());
+            assert!(thin.bytes() == model && beside.bytes() == model);
+            assert_eq!(thin.is_empty(), model.is_empty());
+        }
+        assert!(thin.clone().bytes_mut() == model && beside.clone().bytes_mut() == model);
+        assert_eq!(beside.clone().tag, 7);
+        thin.splice(0..model.len(), &[]);
+        beside.splice(0..model.len(), &[]);
+        assert_eq!((thin.len(), thin.memory()), (0, 0));
+        assert_eq!((beside.len(), beside.memory()), (0, 0));
+        assert!(thin.bytes_mut().is_empty() && thin.clone().is_empty());
+    }
+
+    #[test]
+    fn takes_one_word_or_two_and_what_the_size_class_says() {
+        assert_eq!(size_of::<Option<Thin>>(), 8);
+        assert_eq!(size_of::<Option<Beside<bool>>>(), 16);
+        let mut thin = Thin::new();
+        thin.splice(0..0, &[&[0; 1020]]);
+        assert_eq!(thin.memory(), 1024);
+        let mut beside = Beside::new(());
+        beside.splice(0..0, &[&[0; 1024]]);
+        assert_eq!(beside.memory(), 1024);
+    }
+}
