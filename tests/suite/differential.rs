@@ -150,7 +150,8 @@ fn command(rng: &mut Rng) -> Vec<String> {
     words.into_iter().map(str::to_owned).collect()
 }
 
-fn send_all(
+/// Sends commands to both as one batch; the replies of each, ours first.
+pub fn send_all(
     client: &mut Client,
     peer: &mut conn::blocking::Client,
     batch: &[Vec<String>],

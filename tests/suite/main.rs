@@ -3,6 +3,7 @@
 mod clients;
 mod cve;
 mod differential;
+mod differential_sets;
 mod fuzz;
 mod keys;
 mod peers;

@@ -9,8 +9,8 @@
 //! * [`value`] puts them together: an entry (key, header and small value in one allocation), the
 //!   string value, and [`value::db::Db`], the keyspace with its index of expiring keys.
 //!
-//! Two statics live here, and no others: the hashing seed (`util/hash`) and the resize policy
-//! (`ds/table`).
+//! Three statics live here, and no others: the hashing seed (`util/hash`), the resize policy and the count of
+//! scattered tables (`ds/table`).
 
 pub mod ds;
 pub mod util;

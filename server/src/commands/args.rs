@@ -1,8 +1,12 @@
-//! A cursor over the arguments of a command: options are taken one after the other, each checked once.
+//! A cursor over the arguments of a command: options are taken one after the other, each checked once; and the kinds of
+//! arguments that several families take.
 
+use data::util::glob::matches;
 use data::util::num::{parse_f64, parse_i64};
 
-use crate::wire::fault::{Fault, NOT_FLOAT, NOT_INTEGER, SYNTAX};
+use crate::wire::fault::{
+    Fault, INVALID_CURSOR, NOT_FLOAT, NOT_INTEGER, NOT_POSITIVE, SYNTAX, not_between,
+};
 use crate::wire::request::Argv;
 
 /// The arguments not yet taken.
@@ -97,4 +101,99 @@ pub fn deadline(arg: &[u8], now_ms: i64) -> Result<Option<i64>, Fault> {
 /// It is none.
 pub fn float(arg: &[u8]) -> Result<f64, Fault> {
     parse_f64(arg).ok_or(NOT_FLOAT)
+}
+
+/// How many random elements of a value are wanted: so many different ones, or, of a negative count, so many draws.
+///
+/// # Errors
+/// It is no integer, or the one that has no counterpart without its sign.
+pub fn random_count(arg: &[u8]) -> Result<i64, Fault> {
+    let count = int(arg)?;
+    if count == i64::MIN {
+        return Err(not_between(-i64::MAX, i64::MAX));
+    }
+    Ok(count)
+}
+
+/// How many elements are to be taken.
+///
+/// # Errors
+/// It is no integer, or negative: both are told with the same words.
+pub fn take_count(arg: &[u8]) -> Result<usize, Fault> {
+    parse_i64(arg)
+        .and_then(|count| usize::try_from(count).ok())
+        .ok_or(NOT_POSITIVE)
+}
+
+/// What SCAN and its kin are asked for beside the cursor.
+pub struct ScanOptions<'a> {
+    /// COUNT: elements that a call looks at.
+    pub count: usize,
+    /// MATCH, unless it matches everything.
+    pub pattern: Option<&'a [u8]>,
+    /// TYPE: only keys of this type.
+    pub type_name: Option<&'a [u8]>,
+}
+
+impl<'a> ScanOptions<'a> {
+    /// Reads the options behind the cursor; TYPE is one only for SCAN itself.
+    ///
+    /// # Errors
+    /// A syntax error, or a COUNT that is no integer.
+    pub fn read(mut args: Args<'a>, of_keys: bool) -> Result<Self, Fault> {
+        let mut options = ScanOptions {
+            count: DEFAULT_SCAN_COUNT,
+            pattern: None,
+            type_name: None,
+        };
+        while !args.is_done() {
+            if args.word_with_value("count") {
+                options.count = usize::try_from(args.int()?)
+                    .ok()
+                    .filter(|&count| count > 0)
+                    .ok_or(SYNTAX)?;
+            } else if args.word_with_value("match") {
+                options.pattern = Some(args.need()?).filter(|&pattern| pattern != b"*");
+            } else if of_keys && args.word_with_value("type") {
+                options.type_name = Some(args.need()?);
+            } else {
+                return Err(SYNTAX);
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether the pattern lets an element pass.
+    pub fn matches(&self, text: &[u8]) -> bool {
+        self.pattern
+            .is_none_or(|pattern| matches(pattern, text, false))
+    }
+}
+
+/// Elements that a call of SCAN looks at, unless it says COUNT.
+const DEFAULT_SCAN_COUNT: usize = 10;
+
+/// A cursor, as C's `strtoul` reads one: digits, perhaps with a sign, of which a minus wraps around. Nothing is 0.
+///
+/// # Errors
+/// It is anything else, or beyond 64 bits.
+pub fn scan_cursor(arg: &[u8]) -> Result<u64, Fault> {
+    if arg.is_empty() {
+        return Ok(0);
+    }
+    let (negative, digits) = match arg {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let cursor = std::str::from_utf8(digits)
+        .ok()
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|digits| digits.parse::<u64>().ok())
+        .ok_or(INVALID_CURSOR)?;
+    Ok(if negative {
+        cursor.wrapping_neg()
+    } else {
+        cursor
+    })
 }

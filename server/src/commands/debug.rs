@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use data::ds::table::TableStats;
+use data::value::aggregate::AggregateRef;
 use data::value::db::Expire;
 use data::value::{NewValue, Scratch, Type};
 use table::server as rows;
@@ -53,6 +54,12 @@ static SUBCOMMANDS: &[Sub] = &[
         args: 1..=2,
         run: htstats,
         help: &["    How full the tables of a database are."],
+    },
+    Sub {
+        name: "htstats-key",
+        args: 1..=2,
+        run: htstats_key,
+        help: &["    How full the table of a set or hash is."],
     },
     Sub {
         name: "log",
@@ -287,6 +294,23 @@ fn htstats(cx: &mut Ctx<'_>) -> Done {
         table_text(&expires)
     );
     cx.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+fn htstats_key(cx: &mut Ctx<'_>) -> Done {
+    let key = &cx.argv[2];
+    let entry = peek(cx.srv, cx.db, key).ok_or(NO_SUCH_KEY)?;
+    let stats = match entry.aggregate() {
+        Some(AggregateRef::Set(set)) => set.table_stats(),
+        Some(AggregateRef::Hash(hash)) => hash.table_stats(),
+        _ => None,
+    };
+    let stats = stats.ok_or_else(|| {
+        Fault::new(
+            "ERR The value stored at the specified key is not represented using an hash table",
+        )
+    })?;
+    cx.reply.verbatim("txt", table_text(&stats).as_bytes());
     Ok(())
 }
 

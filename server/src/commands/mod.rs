@@ -16,11 +16,16 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
+pub mod hash;
+pub mod hash_random;
 pub mod keys;
 pub mod memory;
 pub mod object;
 pub mod scan;
 pub mod server;
+pub mod set;
+pub mod set_algebra;
+pub mod set_random;
 pub mod string;
 pub mod string_number;
 pub mod string_range;
@@ -38,11 +43,16 @@ static FAMILIES: &[Family] = &[
     connection::PROCS,
     debug::PROCS,
     expire::PROCS,
+    hash::PROCS,
+    hash_random::PROCS,
     keys::PROCS,
     memory::PROCS,
     object::PROCS,
     scan::PROCS,
     server::PROCS,
+    set::PROCS,
+    set_algebra::PROCS,
+    set_random::PROCS,
     string::PROCS,
     string_number::PROCS,
     string_range::PROCS,

@@ -5,60 +5,18 @@ use data::value::Type;
 use table::generic as rows;
 
 use crate::commands::Family;
-use crate::commands::args::Args;
+use crate::commands::args::{Args, ScanOptions, scan_cursor};
 use crate::keyspace::expired::delete_expired;
 use crate::keyspace::lookup::db;
 use crate::server::{Ctx, Done};
-use crate::wire::fault::{Fault, INVALID_CURSOR, SYNTAX};
 
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::SCAN, scan), (&rows::KEYS, keys)];
 
-/// Elements that a call of SCAN looks at, unless it says COUNT.
-const DEFAULT_COUNT: usize = 10;
-
-struct ScanOptions<'a> {
-    count: usize,
-    pattern: Option<&'a [u8]>,
-    type_name: Option<&'a [u8]>,
-}
-
-fn parse_scan<'a>(mut args: Args<'a>) -> Result<ScanOptions<'a>, Fault> {
-    let mut options = ScanOptions {
-        count: DEFAULT_COUNT,
-        pattern: None,
-        type_name: None,
-    };
-    while !args.is_done() {
-        if args.word_with_value("count") {
-            options.count = usize::try_from(args.int()?)
-                .ok()
-                .filter(|&n| n > 0)
-                .ok_or(SYNTAX)?;
-        } else if args.word_with_value("match") {
-            options.pattern = Some(args.need()?).filter(|&pattern| pattern != b"*");
-        } else if args.word_with_value("type") {
-            options.type_name = Some(args.need()?);
-        } else {
-            return Err(SYNTAX);
-        }
-    }
-    Ok(options)
-}
-
-/// A cursor is an unsigned number without signs or spaces.
-fn parse_cursor(arg: &[u8]) -> Result<u64, Fault> {
-    std::str::from_utf8(arg)
-        .ok()
-        .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
-        .and_then(|text| text.parse().ok())
-        .ok_or(INVALID_CURSOR)
-}
-
 fn scan(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let mut cursor = parse_cursor(&argv[1])?;
-    let options = parse_scan(Args::from(argv, 2))?;
+    let mut cursor = scan_cursor(&argv[1])?;
+    let options = ScanOptions::read(Args::from(argv, 2), true)?;
     let now_ms = cx.srv.unit.now_ms;
     let (mut found, mut over) = (Vec::new(), Vec::new());
     let mut seen = 0;
@@ -69,9 +27,7 @@ fn scan(cx: &mut Ctx<'_>) -> Done {
             options.count - seen.min(options.count - 1),
             &mut |entry| {
                 seen += 1;
-                let wanted = options
-                    .pattern
-                    .is_none_or(|pattern| matches(pattern, entry.key(), false))
+                let wanted = options.matches(entry.key())
                     && options
                         .type_name
                         .is_none_or(|name| is_type(entry.ty(), name));

@@ -2,6 +2,7 @@
 
 pub mod choice;
 pub mod file;
+pub mod limits;
 pub mod params;
 pub mod rewrite;
 pub mod row;

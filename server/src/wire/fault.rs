@@ -23,6 +23,14 @@ texts! {
     SAME_OBJECT = "ERR source and destination objects are the same";
     NOT_INTEGER = "ERR value is not an integer or out of range";
     NOT_FLOAT = "ERR value is not a valid float";
+    NOT_POSITIVE = "ERR value is out of range, must be positive";
+    OUT_OF_RANGE = "ERR value is out of range";
+    HASH_NOT_INTEGER = "ERR hash value is not an integer";
+    HASH_NOT_FLOAT = "ERR hash value is not a float";
+    INCREMENT_NAN_OR_INFINITY = "ERR value is NaN or Infinity";
+    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
+    NUMKEYS_TOO_MANY = "ERR Number of keys can't be greater than number of args";
+    LIMIT_NEGATIVE = "ERR LIMIT can't be negative";
     NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity";
     OVERFLOW = "ERR increment or decrement would overflow";
     DECREMENT_OVERFLOW = "ERR decrement would overflow";
@@ -106,6 +114,13 @@ pub fn subcommand_syntax(parent: &str, name: &[u8]) -> Fault {
 pub fn arity(full_name: &str) -> Fault {
     Fault::new(format!(
         "ERR wrong number of arguments for '{full_name}' command"
+    ))
+}
+
+/// A number must lie between two others, both included.
+pub fn not_between(least: i64, most: i64) -> Fault {
+    Fault::new(format!(
+        "ERR value is out of range, value must between {least} and {most}"
     ))
 }
 

@@ -288,6 +288,11 @@ impl Reply {
         self.close(mark, b'*', n);
     }
 
+    /// Writes the head of a set of `n` elements where `mark` was taken.
+    pub fn close_set(&mut self, mark: Mark, n: usize) {
+        self.close(mark, if self.resp == Resp::V3 { b'~' } else { b'*' }, n);
+    }
+
     /// Writes the head of a map of `n` pairs where `mark` was taken.
     pub fn close_map(&mut self, mark: Mark, n: usize) {
         match self.resp {

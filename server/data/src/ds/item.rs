@@ -73,18 +73,6 @@ impl<'a> Item<'a> {
     }
 }
 
-impl<'a> From<&'a [u8]> for Item<'a> {
-    fn from(text: &'a [u8]) -> Self {
-        Item::Bytes(text)
-    }
-}
-
-impl From<i64> for Item<'_> {
-    fn from(number: i64) -> Self {
-        Item::Int(number)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Item;

@@ -1,6 +1,5 @@
 //! Data structures: containers that know their elements only through a narrow trait.
 
-mod element;
 pub mod intset;
 pub mod item;
 mod lines;

@@ -21,6 +21,11 @@ impl Rng {
         }))
     }
 
+    /// A generator of its own for one task, so that the task need not hold this one.
+    pub fn fork(&mut self) -> Self {
+        Rng::new(self.next_u64())
+    }
+
     /// The next 64 random bits.
     #[inline]
     pub fn next_u64(&mut self) -> u64 {

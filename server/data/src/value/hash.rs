@@ -1,36 +1,280 @@
-//! The value of type hash.
+//! The value of type hash: fields with a value each, in one of two encodings.
+//!
+//! [`Hash::Packed`] holds a few short fields, each followed by its value, in one buffer; when a field or value is too
+//! long for it, or they are too many, it becomes a [`Hash::Table`] and stays one. Clients see the encoding (OBJECT
+//! ENCODING), so the rules are Redis's.
 
-use crate::value::Encoding;
+use crate::ds::item::Item;
+use crate::ds::listpack::Listpack;
+use crate::ds::table::TableStats;
+use crate::util::rand::Rng;
+use crate::util::sample::choose;
+use crate::value::record::FieldRef;
+use crate::value::records::Records;
+use crate::value::{Encoding, Scratch};
+
+/// Up to which size a hash stays packed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `hash-max-listpack-entries`: fields.
+    pub max_entries: usize,
+    /// `hash-max-listpack-value`: bytes of a field, or of a value.
+    pub max_value: usize,
+}
+
+/// Elements that a field takes in a packed hash: itself, and its value behind it.
+const STEP: usize = 2;
+
+/// A field and its value.
+pub type Pair<'a> = (Item<'a>, Item<'a>);
 
 /// A hash.
-#[derive(Clone, Default)]
-pub struct Hash {
-    items: Box<Vec<Vec<u8>>>,
+#[derive(Clone)]
+pub enum Hash {
+    /// Few and short fields and values.
+    Packed(Listpack),
+    /// Any.
+    Table(Box<Records<2>>),
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Hash {
     /// An empty one.
     pub fn new() -> Self {
-        Self::default()
+        Hash::Packed(Listpack::new())
     }
 
-    /// How many elements it has.
+    /// How many fields it has.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.items.len()
+        match self {
+            Hash::Packed(pairs) => pairs.len() / STEP,
+            Hash::Table(fields) => fields.len(),
+        }
     }
 
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.len() == 0
     }
 
     /// The encoding that OBJECT ENCODING names.
     pub fn encoding(&self) -> Encoding {
-        Encoding::Listpack
+        match self {
+            Hash::Packed(_) => Encoding::Listpack,
+            Hash::Table(_) => Encoding::Hashtable,
+        }
     }
 
-    /// Bytes that it takes beyond its entry, estimated from `samples` elements; 0 looks at all.
-    pub fn memory(&self, _samples: usize) -> usize {
+    /// Bytes that it takes beyond its entry, estimated from `samples` fields; 0 looks at all.
+    pub fn memory(&self, samples: usize) -> usize {
+        match self {
+            Hash::Packed(pairs) => pairs.memory(),
+            Hash::Table(fields) => fields.memory(samples),
+        }
+    }
+
+    /// What its table looks like, if it is one.
+    pub fn table_stats(&self) -> Option<TableStats> {
+        match self {
+            Hash::Table(fields) => Some(fields.stats()),
+            Hash::Packed(_) => None,
+        }
+    }
+
+    /// Chooses the encoding for fields and values that are about to be set, which come one after the other.
+    pub fn expect<'a>(&mut self, texts: impl ExactSizeIterator<Item = &'a [u8]>, limits: &Limits) {
+        let Hash::Packed(pairs) = self else { return };
+        let fields = texts.len() / STEP;
+        if fields > limits.max_entries {
+            self.spread(fields);
+            return;
+        }
+        let mut bytes = 0;
+        for text in texts {
+            if text.len() > limits.max_value {
+                self.spread(fields);
+                return;
+            }
+            bytes += text.len();
+        }
+        if !pairs.has_room(bytes) {
+            self.spread(fields);
+        }
+    }
+
+    /// Sets the value of a field; whether the field was not there yet.
+    pub fn set(&mut self, name: &[u8], value: &[u8], limits: &Limits) -> bool {
+        let Hash::Packed(pairs) = self else {
+            return self.spread(0).set(name, value);
+        };
+        if name.len().max(value.len()) > limits.max_value
+            || !pairs.has_room(name.len() + value.len())
+        {
+            return self.spread(1).set(name, value);
+        }
+        let found = pairs.find_every(Item::Bytes(name), STEP);
+        match found.and_then(|at| pairs.next(at)) {
+            Some(at) => {
+                pairs.replace(at, Item::Bytes(value));
+            }
+            None => {
+                pairs.push_back(Item::Bytes(name));
+                pairs.push_back(Item::Bytes(value));
+            }
+        }
+        if self.len() > limits.max_entries {
+            self.spread(0);
+        }
+        found.is_none()
+    }
+
+    /// Takes a field out; whether it was there.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        match self {
+            Hash::Table(fields) => fields.remove(name).is_some(),
+            Hash::Packed(pairs) => match pairs.find_every(Item::Bytes(name), STEP) {
+                Some(at) => {
+                    pairs.remove_run(at, STEP);
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    /// The value of a field.
+    #[inline]
+    pub fn get(&self, name: &[u8]) -> Option<Item<'_>> {
+        match self {
+            Hash::Table(fields) => fields.find(name).map(|field| Item::Bytes(field.value())),
+            Hash::Packed(pairs) => {
+                let at = pairs.find_every(Item::Bytes(name), STEP)?;
+                pairs.next(at).map(|at| pairs.get(at))
+            }
+        }
+    }
+
+    /// Whether it has a field.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        match self {
+            Hash::Table(fields) => fields.find(name).is_some(),
+            Hash::Packed(pairs) => pairs.find_every(Item::Bytes(name), STEP).is_some(),
+        }
+    }
+
+    /// All fields with their values: of a packed hash in the order in which they came, of a table in none.
+    pub fn iter(&self) -> impl Iterator<Item = Pair<'_>> {
+        match self {
+            Hash::Packed(pairs) => Each::Packed(packed_pairs(pairs)),
+            Hash::Table(fields) => Each::Table(fields.iter().map(items)),
+        }
+    }
+
+    /// Visits about `count` fields from a cursor on and tells the next cursor, 0 at the end: a table with the guarantee
+    /// of `Table::scan`, a packed hash as a whole.
+    pub fn scan<'a>(&'a self, cursor: u64, count: usize, each: &mut dyn FnMut(Pair<'a>)) -> u64 {
+        if let Hash::Table(fields) = self {
+            return fields.scan(cursor, count, &mut |field| each(items(field)));
+        }
+        self.iter().for_each(each);
         0
+    }
+
+    /// A field, each with the same chance. `None` only of an empty hash.
+    pub fn random(&self, rng: &mut Rng) -> Option<Pair<'_>> {
+        if self.is_empty() {
+            return None;
+        }
+        match self {
+            Hash::Packed(pairs) => {
+                let at = pairs.nth(STEP as i64 * rng.below(self.len() as u64) as i64)?;
+                Some((pairs.get(at), pairs.get(pairs.next(at)?)))
+            }
+            Hash::Table(fields) => fields.random(rng).map(items),
+        }
+    }
+
+    /// Passes on `count` fields, each drawn from all of them.
+    pub fn draw<'a>(&'a self, count: usize, rng: &mut Rng, mut each: impl FnMut(Pair<'a>)) {
+        if let Hash::Packed(pairs) = self
+            && count > 1
+            && !self.is_empty()
+        {
+            // Finding the way to each anew would be slower.
+            let all: Vec<Pair<'a>> = packed_pairs(pairs).collect();
+            (0..count).for_each(|_| each(all[rng.below(all.len() as u64) as usize]));
+            return;
+        }
+        (0..count).filter_map(|_| self.random(rng)).for_each(each);
+    }
+
+    /// Passes on `count` different fields, or all if there are fewer; each subset is equally likely.
+    pub fn sample<'a>(&'a self, count: usize, rng: &mut Rng, mut each: impl FnMut(Pair<'a>)) {
+        match self {
+            Hash::Packed(pairs) => choose(packed_pairs(pairs), self.len(), count, rng, each),
+            Hash::Table(fields) => fields.sample(count, rng, |field| each(items(field))),
+        }
+    }
+
+    /// Turns a packed hash into a table with room for so many more fields.
+    fn spread(&mut self, more: usize) -> &mut Records<2> {
+        if let Hash::Packed(pairs) = self {
+            let mut fields = Records::with_room(pairs.len() / STEP + more);
+            let mut scratch = (Scratch::default(), Scratch::default());
+            for (name, value) in packed_pairs(pairs) {
+                fields.insert([name.bytes(&mut scratch.0), value.bytes(&mut scratch.1)]);
+            }
+            *self = Hash::Table(Box::new(fields));
+        }
+        match self {
+            Hash::Table(fields) => fields,
+            Hash::Packed(_) => unreachable!("it was just made a table"),
+        }
+    }
+}
+
+fn items(field: FieldRef<'_>) -> Pair<'_> {
+    let (name, value) = field.pair();
+    (Item::Bytes(name), Item::Bytes(value))
+}
+
+fn packed_pairs(pairs: &Listpack) -> impl Iterator<Item = Pair<'_>> {
+    let mut elements = pairs.iter();
+    std::iter::from_fn(move || Some((elements.next()?, elements.next()?)))
+}
+
+/// The fields of one encoding or the other.
+enum Each<P, T> {
+    Packed(P),
+    Table(T),
+}
+
+impl<'a, P, T> Iterator for Each<P, T>
+where
+    P: Iterator<Item = Pair<'a>>,
+    T: Iterator<Item = Pair<'a>>,
+{
+    type Item = Pair<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Pair<'a>> {
+        match self {
+            Each::Packed(pairs) => pairs.next(),
+            Each::Table(fields) => fields.next(),
+        }
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, Pair<'a>) -> B>(self, start: B, each: F) -> B {
+        match self {
+            Each::Packed(pairs) => pairs.fold(start, each),
+            Each::Table(fields) => fields.fold(start, each),
+        }
     }
 }

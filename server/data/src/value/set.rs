@@ -1,36 +1,457 @@
-//! The value of type set.
+//! The value of type set: which members it has, in one of three encodings.
+//!
+//! | encoding | holds | until |
+//! |---|---|---|
+//! | [`Set::Ints`] | integers only, sorted | a text comes, or more of them than [`Limits::max_ints`] |
+//! | [`Set::Packed`] | a few short texts and integers | a member is too long, or they are too many |
+//! | [`Set::Table`] | anything | |
+//!
+//! Nothing but [`Set::settle`] and the making of a new set leads back. Integers that no longer are alone become a packed
+//! set if they all fit into one; integers that are too many become a table at once. Clients see the encoding (OBJECT
+//! ENCODING), so these rules are Redis's.
+//!
+//! A member comes and goes as an [`Item`]; `Item::Bytes` of an integer's digits and `Item::Int` are the same member.
 
-use crate::value::Encoding;
+use crate::ds::intset::Intset;
+use crate::ds::item::Item;
+use crate::ds::listpack::Listpack;
+use crate::ds::table::TableStats;
+use crate::util::rand::Rng;
+use crate::util::sample::{choose, split};
+use crate::value::records::Records;
+use crate::value::{Encoding, Scratch};
+
+/// Up to which size a set keeps its compact encodings.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `set-max-intset-entries`: integers.
+    pub max_ints: usize,
+    /// `set-max-listpack-entries`: members of a packed set.
+    pub max_entries: usize,
+    /// `set-max-listpack-value`: bytes of a member of a packed set.
+    pub max_value: usize,
+}
+
+/// Integers beyond which an intset ends whatever the configuration says.
+const MOST_INTS: usize = 1 << 30;
+
+/// A random choice from a table takes one step while at least this part of `count` stays: see [`Set::pop_many`].
+const STAY: usize = 5;
 
 /// A set.
-#[derive(Clone, Default)]
-pub struct Set {
-    items: Box<Vec<Vec<u8>>>,
+#[derive(Clone)]
+pub enum Set {
+    /// Integers.
+    Ints(Intset),
+    /// Few and short members.
+    Packed(Listpack),
+    /// Any members.
+    Table(Box<Records<1>>),
+}
+
+impl Default for Set {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Set {
     /// An empty one.
     pub fn new() -> Self {
-        Self::default()
+        Set::Ints(Intset::new())
     }
 
-    /// How many elements it has.
+    /// How many members it has.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.items.len()
+        match self {
+            Set::Ints(members) => members.len(),
+            Set::Packed(members) => members.len(),
+            Set::Table(members) => members.len(),
+        }
     }
 
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.len() == 0
     }
 
     /// The encoding that OBJECT ENCODING names.
     pub fn encoding(&self) -> Encoding {
-        Encoding::Intset
+        match self {
+            Set::Ints(_) => Encoding::Intset,
+            Set::Packed(_) => Encoding::Listpack,
+            Set::Table(_) => Encoding::Hashtable,
+        }
     }
 
-    /// Bytes that it takes beyond its entry, estimated from `samples` elements; 0 looks at all.
-    pub fn memory(&self, _samples: usize) -> usize {
+    /// Bytes that it takes beyond its entry, estimated from `samples` members; 0 looks at all.
+    pub fn memory(&self, samples: usize) -> usize {
+        match self {
+            Set::Ints(members) => members.memory(),
+            Set::Packed(members) => members.memory(),
+            Set::Table(members) => members.memory(samples),
+        }
+    }
+
+    /// What its table looks like, if it is one.
+    pub fn table_stats(&self) -> Option<TableStats> {
+        match self {
+            Set::Table(members) => Some(members.stats()),
+            Set::Ints(_) | Set::Packed(_) => None,
+        }
+    }
+
+    /// Chooses the encoding for `count` members that are about to be added, of which `first` is the first. An empty set
+    /// takes the one that suits them, another one becomes a table if they are too many by themselves.
+    pub fn expect(&mut self, first: Item<'_>, count: usize, limits: &Limits) {
+        if self.is_empty() {
+            *self = if count <= limits.max_ints && first.to_i64().is_some() {
+                Set::Ints(Intset::new())
+            } else if count <= limits.max_entries {
+                Set::Packed(Listpack::new())
+            } else {
+                Set::Table(Box::new(Records::with_room(count)))
+            };
+            return;
+        }
+        let most = match self {
+            Set::Ints(_) => limits.max_ints,
+            Set::Packed(_) => limits.max_entries,
+            Set::Table(_) => return,
+        };
+        if count > most {
+            self.spread(count);
+        }
+    }
+
+    /// Makes room in an empty set for `count` different members, if so many make a table whatever they are.
+    pub fn reserve(&mut self, count: usize, limits: &Limits) {
+        if self.is_empty() && count > limits.max_ints.max(limits.max_entries) {
+            *self = Set::Table(Box::new(Records::with_room(count)));
+        }
+    }
+
+    /// Adds all members of another set.
+    pub fn extend(&mut self, other: &Set, limits: &Limits) {
+        other.iter().for_each(|member| {
+            self.add(member, limits);
+        });
+    }
+
+    /// Adds a member; whether it was not there yet.
+    pub fn add(&mut self, member: Item<'_>, limits: &Limits) -> bool {
+        match self {
+            Set::Table(members) => members.add(member.bytes(&mut Scratch::default())),
+            Set::Packed(members) => {
+                if members.find(member).is_some() {
+                    return false;
+                }
+                if members.len() < limits.max_entries
+                    && member.len() <= limits.max_value
+                    && members.has_room(member.len())
+                {
+                    members.push_back(member);
+                } else {
+                    self.spread(1).add(member.bytes(&mut Scratch::default()));
+                }
+                true
+            }
+            Set::Ints(members) => {
+                let Some(number) = member.to_i64() else {
+                    self.add_beside_ints(member, limits);
+                    return true;
+                };
+                let added = members.insert(number);
+                if members.len() > limits.max_ints.min(MOST_INTS) {
+                    self.spread(0);
+                }
+                added
+            }
+        }
+    }
+
+    /// Takes a member out; whether it was there.
+    pub fn remove(&mut self, member: Item<'_>) -> bool {
+        match self {
+            Set::Table(members) => members
+                .remove(member.bytes(&mut Scratch::default()))
+                .is_some(),
+            Set::Packed(members) => match members.find(member) {
+                Some(at) => {
+                    members.remove(at);
+                    true
+                }
+                None => false,
+            },
+            Set::Ints(members) => member.to_i64().is_some_and(|number| members.remove(number)),
+        }
+    }
+
+    /// Whether it has a member.
+    #[inline]
+    pub fn contains(&self, member: Item<'_>) -> bool {
+        match self {
+            Set::Table(members) => members
+                .find(member.bytes(&mut Scratch::default()))
+                .is_some(),
+            Set::Packed(members) => members.find(member).is_some(),
+            Set::Ints(members) => member
+                .to_i64()
+                .is_some_and(|number| members.contains(number)),
+        }
+    }
+
+    /// Drops from `items` those that are members, or those that are none if `keep` says so.
+    pub fn filter(&self, items: &mut Vec<Item<'_>>, keep: Keep) {
+        let Set::Table(members) = self else {
+            return items.retain(|item| self.contains(*item) == (keep == Keep::Members));
+        };
+        let mut digits = vec![Scratch::default(); items.len()];
+        let keys: Vec<&[u8]> = items
+            .iter()
+            .zip(&mut digits)
+            .map(|(item, room)| item.bytes(room))
+            .collect();
+        let mut found = members.contains_each(&keys);
+        items.retain(|_| found.next() == Some(keep == Keep::Members));
+    }
+
+    /// All members: integers in order, others in none.
+    pub fn iter(&self) -> impl Iterator<Item = Item<'_>> {
+        match self {
+            Set::Ints(members) => Each::Ints(members.iter().map(Item::Int)),
+            Set::Packed(members) => Each::Packed(members.iter()),
+            Set::Table(members) => {
+                Each::Table(members.iter().map(|member| Item::Bytes(member.key())))
+            }
+        }
+    }
+
+    /// Visits about `count` members from a cursor on and tells the next cursor, 0 at the end: a table with the guarantee
+    /// of `Table::scan`, a compact encoding as a whole.
+    pub fn scan<'a>(&'a self, cursor: u64, count: usize, each: &mut dyn FnMut(Item<'a>)) -> u64 {
+        if let Set::Table(members) = self {
+            return members.scan(cursor, count, &mut |member| each(Item::Bytes(member.key())));
+        }
+        self.iter().for_each(each);
         0
+    }
+
+    /// A member, each with the same chance. `None` only of an empty set.
+    pub fn random(&self, rng: &mut Rng) -> Option<Item<'_>> {
+        if self.is_empty() {
+            return None;
+        }
+        let at = |len: usize, rng: &mut Rng| rng.below(len as u64) as usize;
+        match self {
+            Set::Ints(members) => members.get(at(members.len(), rng)).map(Item::Int),
+            Set::Packed(members) => {
+                let at = members.nth(at(members.len(), rng) as i64)?;
+                Some(members.get(at))
+            }
+            Set::Table(members) => members.random(rng).map(|member| Item::Bytes(member.key())),
+        }
+    }
+
+    /// Passes on `count` members, each drawn from all of them.
+    pub fn draw<'a>(&'a self, count: usize, rng: &mut Rng, mut each: impl FnMut(Item<'a>)) {
+        if let Set::Packed(members) = self
+            && count > 1
+            && !self.is_empty()
+        {
+            // Finding the way to each anew would be slower.
+            let all: Vec<Item<'a>> = members.iter().collect();
+            (0..count).for_each(|_| each(all[rng.below(all.len() as u64) as usize]));
+            return;
+        }
+        (0..count).filter_map(|_| self.random(rng)).for_each(each);
+    }
+
+    /// Passes on `count` different members, or all if there are fewer; each subset is equally likely.
+    pub fn sample<'a>(&'a self, count: usize, rng: &mut Rng, mut each: impl FnMut(Item<'a>)) {
+        match self {
+            Set::Table(members) => {
+                members.sample(count, rng, |member| each(Item::Bytes(member.key())));
+            }
+            Set::Ints(_) | Set::Packed(_) => choose(self.iter(), self.len(), count, rng, each),
+        }
+    }
+
+    /// Takes a member out, each with the same chance, and passes it on.
+    pub fn pop<R>(&mut self, rng: &mut Rng, each: impl FnOnce(Item<'_>) -> R) -> Option<R> {
+        if self.is_empty() {
+            return None;
+        }
+        match self {
+            Set::Ints(members) => {
+                let number = members.get(rng.below(members.len() as u64) as usize)?;
+                members.remove(number);
+                Some(each(Item::Int(number)))
+            }
+            Set::Packed(members) => {
+                let at = members.nth(rng.below(members.len() as u64) as i64)?;
+                let result = Some(each(members.get(at)));
+                members.remove(at);
+                result
+            }
+            Set::Table(members) => {
+                let member = members.pop(rng)?;
+                Some(each(Item::Bytes(member.view().key())))
+            }
+        }
+    }
+
+    /// Takes `count` members out, of which there are more, and passes them on; each subset is equally likely.
+    ///
+    /// When few stay, those are what is chosen and put into a new set, which has the encoding that suits them.
+    pub fn pop_many(
+        &mut self,
+        count: usize,
+        limits: &Limits,
+        rng: &mut Rng,
+        mut each: impl FnMut(Item<'_>),
+    ) {
+        let len = self.len();
+        let mut stay = match self {
+            Set::Ints(_) => Set::Ints(Intset::new()),
+            Set::Packed(_) | Set::Table(_) => Set::Packed(Listpack::new()),
+        };
+        match self {
+            Set::Ints(_) | Set::Packed(_) => {
+                split(self.iter(), len, count, rng, |member, goes| {
+                    if goes {
+                        each(member);
+                    } else {
+                        stay.keep(member);
+                    }
+                });
+            }
+            Set::Table(members) if len.saturating_sub(count) * STAY > count => {
+                for member in (0..count).map_while(|_| members.pop(rng)) {
+                    each(Item::Bytes(member.view().key()));
+                }
+                return;
+            }
+            Set::Table(members) => {
+                for member in (count..len).map_while(|_| members.pop(rng)) {
+                    stay.add(Item::Bytes(member.view().key()), limits);
+                }
+                self.iter().for_each(each);
+            }
+        }
+        *self = stay;
+    }
+
+    /// Makes a set that only has integers one of integers, unless they are too many.
+    pub fn settle(&mut self, limits: &Limits) {
+        if matches!(self, Set::Ints(_)) || self.len() > limits.max_ints.min(MOST_INTS) {
+            return;
+        }
+        let mut members = Intset::new();
+        for member in self.iter() {
+            let Some(number) = member.to_i64() else {
+                return;
+            };
+            members.insert(number);
+        }
+        *self = Set::Ints(members);
+    }
+
+    /// Puts a member that is new, and small enough since the set had it before, at the end of a compact encoding.
+    fn keep(&mut self, member: Item<'_>) {
+        match (self, member) {
+            (Set::Ints(members), Item::Int(number)) => {
+                members.insert(number);
+            }
+            (Set::Packed(members), member) => {
+                members.push_back(member);
+            }
+            _ => unreachable!("only compact encodings are rebuilt, with members of their kind"),
+        }
+    }
+
+    /// Adds a text to a set of integers.
+    fn add_beside_ints(&mut self, member: Item<'_>, limits: &Limits) {
+        let Set::Ints(members) = self else { return };
+        let ends = [members.min(), members.max()];
+        let longest = ends
+            .into_iter()
+            .flatten()
+            .map(|number| Item::Int(number).len())
+            .max()
+            .unwrap_or(0);
+        let mut packed = Listpack::new();
+        if members.len() < limits.max_entries
+            && member.len() <= limits.max_value
+            && longest <= limits.max_value
+            && packed.has_room(members.len() * (longest + 2) + member.len())
+        {
+            members.iter().for_each(|number| {
+                packed.push_back(Item::Int(number));
+            });
+            packed.push_back(member);
+            *self = Set::Packed(packed);
+        } else {
+            self.spread(1).add(member.bytes(&mut Scratch::default()));
+        }
+    }
+
+    /// Turns a compact encoding into a table with room for so many more.
+    fn spread(&mut self, more: usize) -> &mut Records<1> {
+        if !matches!(self, Set::Table(_)) {
+            let mut members = Records::with_room(self.len() + more);
+            for member in self.iter() {
+                members.insert([member.bytes(&mut Scratch::default())]);
+            }
+            *self = Set::Table(Box::new(members));
+        }
+        match self {
+            Set::Table(members) => members,
+            Set::Ints(_) | Set::Packed(_) => unreachable!("it was just made a table"),
+        }
+    }
+}
+
+/// Which items [`Set::filter`] keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Those that the set has.
+    Members,
+    /// Those that it has not.
+    Strangers,
+}
+
+/// The members of one encoding or another.
+enum Each<I, P, T> {
+    Ints(I),
+    Packed(P),
+    Table(T),
+}
+
+impl<'a, I, P, T> Iterator for Each<I, P, T>
+where
+    I: Iterator<Item = Item<'a>>,
+    P: Iterator<Item = Item<'a>>,
+    T: Iterator<Item = Item<'a>>,
+{
+    type Item = Item<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Item<'a>> {
+        match self {
+            Each::Ints(members) => members.next(),
+            Each::Packed(members) => members.next(),
+            Each::Table(members) => members.next(),
+        }
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, Item<'a>) -> B>(self, start: B, each: F) -> B {
+        match self {
+            Each::Ints(members) => members.fold(start, each),
+            Each::Packed(members) => members.fold(start, each),
+            Each::Table(members) => members.fold(start, each),
+        }
     }
 }

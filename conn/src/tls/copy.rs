@@ -1,0 +1,64 @@
+//! `memcpy` for long copies, in steps that the C library makes with vector instructions.
+//!
+//! From some length on (2112 bytes where the processor calls itself fast at that) glibc copies by `rep movsb`. That may be fast in
+//! principle and is not where it was measured, a virtual machine on a Xeon: 3.7 GB/s against 20. OpenSSL copies the plaintext
+//! of every record with `memcpy`, so that was a quarter of the cost of serving 16 KiB by TLS, and 40 % of serving 1 MiB. The
+//! library's own switch, an environment variable, is read before `main`. So `memcpy` is defined here for the whole program:
+//! it calls glibc's `memmove` as often as it takes steps below the threshold. Server CPU against Debian's Redis in one run:
+//! GET of 16 KiB 0.87 before, 0.70 after; GET of 1 MiB 0.80 and 0.47; SET of 1 MiB 0.84 and 0.72.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+
+/// Bytes of a step: below the lowest threshold that glibc has.
+const STEP: usize = 2048;
+
+unsafe extern "C" {
+    fn memmove(dest: *mut c_void, src: *const c_void, n: usize) -> *mut c_void;
+}
+
+/// C's `memcpy`.
+///
+/// # Safety
+/// As the standard says: `n` bytes can be read at `src` and written at `dest`, and they do not overlap.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memcpy(dest: *mut c_void, src: *const c_void, n: usize) -> *mut c_void {
+    let mut done = 0;
+    // SAFETY: every step is a part of what the caller vouches for.
+    unsafe {
+        while n - done > STEP {
+            memmove(dest.byte_add(done), src.byte_add(done), STEP);
+            done += STEP;
+        }
+        memmove(dest.byte_add(done), src.byte_add(done), n - done);
+    }
+    dest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STEP, memcpy};
+
+    #[test]
+    fn every_length_around_a_step_is_copied_whole() {
+        let source: Vec<u8> = (0..STEP * 3).map(|at| (at % 251) as u8).collect();
+        for n in [
+            0,
+            1,
+            STEP - 1,
+            STEP,
+            STEP + 1,
+            2 * STEP,
+            2 * STEP + 1,
+            3 * STEP,
+        ] {
+            let mut target = vec![0xff; source.len() + 1];
+            // SAFETY: both have room for `n` bytes.
+            let answer = unsafe { memcpy(target.as_mut_ptr().cast(), source.as_ptr().cast(), n) };
+            assert_eq!(answer, target.as_mut_ptr().cast());
+            assert_eq!(target[..n], source[..n]);
+            assert!(target[n..].iter().all(|byte| *byte == 0xff));
+        }
+    }
+}

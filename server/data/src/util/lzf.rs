@@ -1,0 +1,164 @@
+//! LZF: the fast compression of strings in RDB files and of the inner nodes of lists.
+//!
+//! A compressed text is a row of literals and references to what came before.
+//!
+//! | first byte | then | meaning |
+//! |---|---|---|
+//! | `000nnnnn` | n + 1 bytes | these bytes |
+//! | `nnnooooo` | o | n + 2 bytes from `ooooo oooooooo` + 1 bytes back, n from 1 to 6 |
+//! | `111ooooo` | n, o | n + 9 bytes from as far back |
+//!
+//! The format is that of LibLZF by Marc Lehmann, whose decoder reads what is written here and the reverse.
+
+/// Bits of the index over three bytes.
+const INDEX_BITS: u32 = 13;
+/// How far back a reference reaches.
+const MAX_DISTANCE: usize = 1 << 13;
+/// The longest reference.
+const MAX_MATCH: usize = 264;
+/// The most literals in a row.
+const MAX_LITERALS: usize = 32;
+
+/// Compresses a text; `None` unless at least four bytes are gained.
+pub fn compress(text: &[u8]) -> Option<Vec<u8>> {
+    let limit = text.len().checked_sub(4)?;
+    let mut out = Vec::with_capacity(text.len());
+    // Where three bytes with this hash were seen last, plus 1.
+    let mut seen = vec![0u32; 1 << INDEX_BITS];
+    let (mut at, mut literals_from) = (0, 0);
+    while at + 2 < text.len() {
+        let slot = &mut seen[index(text, at)];
+        let candidate = (*slot as usize).checked_sub(1);
+        *slot = at as u32 + 1;
+        let length = candidate
+            .filter(|&from| at - from <= MAX_DISTANCE)
+            .map_or(0, |from| common(text, from, at));
+        if length < 3 {
+            at += 1;
+            continue;
+        }
+        put_literals(&mut out, &text[literals_from..at]);
+        put_reference(&mut out, at - candidate.unwrap_or(0), length);
+        if out.len() > limit {
+            return None;
+        }
+        // What lies inside a match is entered sparsely: its last bytes are enough to go on from.
+        let end = at + length;
+        for inside in [end - 2, end - 1] {
+            if inside + 2 < text.len() {
+                seen[index(text, inside)] = inside as u32 + 1;
+            }
+        }
+        at = end;
+        literals_from = end;
+    }
+    put_literals(&mut out, &text[literals_from..]);
+    (out.len() <= limit).then_some(out)
+}
+
+/// The slot of the three bytes at an offset.
+fn index(text: &[u8], at: usize) -> usize {
+    let three = u32::from_le_bytes([text[at], text[at + 1], text[at + 2], 0]);
+    (three.wrapping_mul(0x9E37_79B1) >> (32 - INDEX_BITS)) as usize
+}
+
+/// How many bytes are the same from two offsets on.
+fn common(text: &[u8], from: usize, at: usize) -> usize {
+    let most = (text.len() - at).min(MAX_MATCH);
+    let pairs = text[from..].iter().zip(&text[at..at + most]);
+    pairs.take_while(|(one, other)| one == other).count()
+}
+
+fn put_literals(out: &mut Vec<u8>, literals: &[u8]) {
+    for run in literals.chunks(MAX_LITERALS) {
+        out.push(run.len() as u8 - 1);
+        out.extend_from_slice(run);
+    }
+}
+
+fn put_reference(out: &mut Vec<u8>, distance: usize, length: usize) {
+    let (back, count) = (distance - 1, length - 2);
+    let high = (back >> 8) as u8;
+    if count < 7 {
+        out.push((count as u8) << 5 | high);
+    } else {
+        out.extend_from_slice(&[7 << 5 | high, (count - 7) as u8]);
+    }
+    out.push(back as u8);
+}
+
+/// Decompresses a text of `len` bytes; `None` when it is damaged or of another length.
+pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
+    let mut text = Vec::with_capacity(len);
+    let mut rest = packed.iter().copied();
+    while let Some(first) = rest.next() {
+        if first < 32 {
+            let count = usize::from(first) + 1;
+            let before = text.len();
+            text.extend(rest.by_ref().take(count));
+            if text.len() != before + count || text.len() > len {
+                return None;
+            }
+            continue;
+        }
+        let count = match first >> 5 {
+            7 => usize::from(rest.next()?) + 9,
+            short => usize::from(short) + 2,
+        };
+        let back = usize::from(first & 31) << 8 | usize::from(rest.next()?);
+        let from = text.len().checked_sub(back + 1)?;
+        if text.len() + count > len {
+            return None;
+        }
+        // A reference may reach into what it is just writing: then its beginning repeats.
+        let mut left = count;
+        while left > 0 {
+            let run = left.min(text.len() - from);
+            text.extend_from_within(from..from + run);
+            left -= run;
+        }
+    }
+    (text.len() == len).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{compress, decompress};
+    use crate::util::rand::Rng;
+
+    #[test]
+    fn what_is_compressed_comes_back() {
+        let mut rng = Rng::new(4);
+        for round in 0..3000 {
+            let letters = 1 + rng.below(if round % 3 == 0 { 256 } else { 4 });
+            let text: Vec<u8> = (0..rng.below(600))
+                .map(|_| rng.below(letters) as u8)
+                .collect();
+            if let Some(packed) = compress(&text) {
+                assert!(packed.len() + 4 <= text.len());
+                assert_eq!(decompress(&packed, text.len()).as_deref(), Some(&text[..]));
+                assert_eq!(decompress(&packed, text.len() - 1), None);
+                assert_eq!(decompress(&packed, text.len() + 1), None);
+            }
+        }
+        let long = vec![b'a'; 100_000];
+        let packed = compress(&long).expect("it is one letter");
+        assert!(packed.len() < 1300);
+        assert_eq!(decompress(&packed, long.len()), Some(long));
+        assert_eq!(compress(b"abc"), None);
+    }
+
+    #[test]
+    fn damage_is_refused_without_harm() {
+        let mut rng = Rng::new(5);
+        let packed =
+            compress(b"hello hello hello hello hello world world world").expect("it repeats");
+        for _ in 0..20_000 {
+            let mut bytes = packed.clone();
+            let at = rng.below(bytes.len() as u64) as usize;
+            bytes[at] = rng.next_u64() as u8;
+            bytes.truncate(1 + rng.below(bytes.len() as u64) as usize);
+            let _ = decompress(&bytes, 47);
+        }
+    }
+}

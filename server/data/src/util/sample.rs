@@ -1,0 +1,72 @@
+//! Choosing at random from what can only be walked from one end to the other.
+
+use crate::util::rand::Rng;
+
+/// Passes on `count` of the `total` elements of `all`, or all of them if there are fewer, in their order. Each subset of
+/// that size is equally likely (Knuth's Algorithm S).
+pub fn choose<T>(
+    all: impl IntoIterator<Item = T>,
+    total: usize,
+    count: usize,
+    rng: &mut Rng,
+    mut each: impl FnMut(T),
+) {
+    split(all, total, count, rng, |element, chosen| {
+        if chosen {
+            each(element);
+        }
+    });
+}
+
+/// Passes on all of the `total` elements, and whether each is among the `count` chosen ones.
+pub fn split<T>(
+    all: impl IntoIterator<Item = T>,
+    total: usize,
+    count: usize,
+    rng: &mut Rng,
+    mut each: impl FnMut(T, bool),
+) {
+    let (mut left, mut wanted) = (total as u64, count as u64);
+    for element in all {
+        let chosen = left > 0 && rng.below(left) < wanted;
+        each(element, chosen);
+        left = left.saturating_sub(1);
+        wanted -= u64::from(chosen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{choose, split};
+    use crate::util::rand::Rng;
+
+    #[test]
+    fn each_pair_of_six_is_chosen_as_often() {
+        let mut rng = Rng::new(3);
+        let mut counts = [[0u32; 6]; 6];
+        for _ in 0..15_000 {
+            let mut pair = Vec::new();
+            choose(0..6, 6, 2, &mut rng, |number| pair.push(number));
+            counts[pair[0]][pair[1]] += 1;
+        }
+        for low in 0..6 {
+            for high in 0..6 {
+                let expected = if low < high { 850..1150 } else { 0..1 };
+                assert!(expected.contains(&counts[low][high]), "{counts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_are_passed_on_and_so_many_chosen() {
+        let mut rng = Rng::new(4);
+        for (total, count) in [(0, 0), (0, 3), (1, 0), (1, 1), (5, 4), (5, 5), (5, 9)] {
+            let (mut seen, mut chosen) = (0, 0);
+            split(0..total, total, count, &mut rng, |_, is| {
+                seen += 1;
+                chosen += usize::from(is);
+            });
+            assert_eq!((seen, chosen), (total, count.min(total)));
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Records: the elements of big sets and hashes, one allocation each behind a thin pointer.
+//!
+//! A [`Member`] is one text, a [`Field`] two: its name and its value. Each text stands behind its length (see
+//! `util/length.rs`). 16 bytes of member make 17, for which the allocator gives 24; a field of 16 and 16 makes 34 and
+//! takes 40. A long value lies in the record as well: it is moved when its size changes, by which it saves a second
+//! allocation and the cache miss of every read.
+//!
+//! | offset | size | meaning |
+//! |---|---|---|
+//! | 0 | 1, 3, 5 or 9 | length of the first text |
+//! | … | | the first text: the key by which a table finds the record |
+//! | … | | the second one with its length, in a field |
+//!
+//! Invariants:
+//! 1. The allocation has [`usable_size`] of the content's size, and alignment 8. The size is not stored: whatever stays
+//!    within the size class is changed in place.
+//! 2. Every byte of the content is initialised.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use crate::ds::table::Element;
+use crate::util::hash::hash;
+use crate::util::length;
+use crate::util::mem::usable_size;
+
+/// A record of so many texts, owned.
+pub struct Record<const TEXTS: usize> {
+    at: NonNull<u8>,
+}
+
+/// An element of a big set.
+pub type Member = Record<1>;
+
+/// An element of a big hash: name and value.
+pub type Field = Record<2>;
+
+// SAFETY: a record owns its memory, which holds nothing but bytes.
+unsafe impl<const TEXTS: usize> Send for Record<TEXTS> {}
+
+/// A record, borrowed.
+#[derive(Clone, Copy)]
+pub struct RecordRef<'a, const TEXTS: usize> {
+    at: NonNull<u8>,
+    life: PhantomData<&'a [u8]>,
+}
+
+/// A field, borrowed.
+pub type FieldRef<'a> = RecordRef<'a, 2>;
+
+// SAFETY: the pointer of a record is aligned to 8, comes from the allocator (below 2^47), and stays the same from
+// `into_raw` to `from_raw`.
+unsafe impl<const TEXTS: usize> Element for Record<TEXTS> {
+    type Ref<'a> = RecordRef<'a, TEXTS>;
+
+    fn into_raw(self) -> NonNull<u8> {
+        ManuallyDrop::new(self).at
+    }
+
+    unsafe fn from_raw(at: NonNull<u8>) -> Self {
+        Record { at }
+    }
+
+    #[inline(always)]
+    unsafe fn borrow<'a>(at: NonNull<u8>) -> RecordRef<'a, TEXTS> {
+        RecordRef {
+            at,
+            life: PhantomData,
+        }
+    }
+
+    fn hash(record: RecordRef<'_, TEXTS>) -> u64 {
+        hash(record.key())
+    }
+}
+
+impl<'a, const TEXTS: usize> RecordRef<'a, TEXTS> {
+    /// The first text.
+    #[inline(always)]
+    pub fn key(self) -> &'a [u8] {
+        self.text_at(0).0
+    }
+
+    /// Where the record is: its identity while nothing is changed.
+    #[inline]
+    pub fn address(self) -> usize {
+        self.at.as_ptr().addr()
+    }
+
+    /// Bytes that the record takes of the allocator.
+    pub fn memory(self) -> usize {
+        usable_size(self.content_len())
+    }
+
+    /// A record of its own with the same texts.
+    pub fn to_owned(self) -> Record<TEXTS> {
+        let content = self.bytes(0, self.content_len());
+        let mut copy = Record::allocate(content.len());
+        copy.put(0, content);
+        copy
+    }
+
+    fn content_len(self) -> usize {
+        (0..TEXTS).fold(0, |at, _| self.text_at(at).1)
+    }
+
+    /// The text whose length is at an offset, and the offset behind it.
+    #[inline(always)]
+    fn text_at(self, at: usize) -> (&'a [u8], usize) {
+        let first = self.bytes(at, 1)[0];
+        let (len, at) = match length::following(first) {
+            0 => (usize::from(first), at + 1),
+            more => (length::decode(self.bytes(at + 1, more)), at + 1 + more),
+        };
+        (self.bytes(at, len), at + len)
+    }
+
+    #[inline(always)]
+    fn bytes(self, at: usize, len: usize) -> &'a [u8] {
+        // SAFETY: private, and called with offsets that the lengths stored before them imply, so the bytes are inside
+        // the allocation and initialised (invariant 2).
+        unsafe { slice::from_raw_parts(self.at.as_ptr().add(at), len) }
+    }
+}
+
+impl<'a> FieldRef<'a> {
+    /// The value.
+    #[inline(always)]
+    pub fn value(self) -> &'a [u8] {
+        self.pair().1
+    }
+
+    /// Name and value.
+    #[inline(always)]
+    pub fn pair(self) -> (&'a [u8], &'a [u8]) {
+        let (name, at) = self.text_at(0);
+        (name, self.text_at(at).0)
+    }
+}
+
+impl<const TEXTS: usize> Record<TEXTS> {
+    /// A record of these texts.
+    pub fn new(texts: [&[u8]; TEXTS]) -> Self {
+        let mut record = Self::allocate(texts.iter().map(|text| coded_len(text)).sum());
+        texts.iter().fold(0, |at, text| record.put_text(at, text));
+        record
+    }
+
+    /// A record whose content is to be written at once.
+    fn allocate(size: usize) -> Self {
+        let layout = layout(size);
+        // SAFETY: a size class is never 0.
+        let at = unsafe { alloc(layout) };
+        Record {
+            at: NonNull::new(at).unwrap_or_else(|| handle_alloc_error(layout)),
+        }
+    }
+
+    /// The record, borrowed.
+    #[inline]
+    pub fn view(&self) -> RecordRef<'_, TEXTS> {
+        RecordRef {
+            at: self.at,
+            life: PhantomData,
+        }
+    }
+
+    /// Writes a text with its length at an offset. Tells the offset behind it.
+    fn put_text(&mut self, at: usize, text: &[u8]) -> usize {
+        let (coded, width) = (length::encode(text.len()), length::width(text.len()));
+        self.put(at, &coded[..width]);
+        self.put(at + width, text);
+        at + width + text.len()
+    }
+
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        // SAFETY: private, and called within the size that the record was allocated for; `bytes` cannot be the
+        // record's own, which is borrowed exclusively.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at.as_ptr().add(at), bytes.len()) }
+    }
+}
+
+impl<const TEXTS: usize> Clone for Record<TEXTS> {
+    fn clone(&self) -> Self {
+        self.view().to_owned()
+    }
+}
+
+impl Field {
+    /// Replaces the value.
+    pub fn set_value(&mut self, value: &[u8]) {
+        let old = layout(self.view().content_len());
+        let value_at = self.view().text_at(0).1;
+        let new = layout(value_at + coded_len(value));
+        if old != new {
+            // SAFETY: the allocation has the layout of its old size (invariant 1); a size class is never 0.
+            let at = unsafe { realloc(self.at.as_ptr(), old, new.size()) };
+            self.at = NonNull::new(at).unwrap_or_else(|| handle_alloc_error(new));
+        }
+        self.put_text(value_at, value);
+    }
+}
+
+impl<const TEXTS: usize> Drop for Record<TEXTS> {
+    fn drop(&mut self) {
+        let layout = layout(self.view().content_len());
+        // SAFETY: the allocation is ours and has this layout (invariant 1).
+        unsafe { dealloc(self.at.as_ptr(), layout) }
+    }
+}
+
+fn coded_len(text: &[u8]) -> usize {
+    length::width(text.len()) + text.len()
+}
+
+/// The allocation for a content of `size` bytes.
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(usable_size(size), 8)
+        .expect("a record is smaller than the address space")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Field, Member};
+    use crate::util::rand::Rng;
+
+    const LENGTHS: [usize; 8] = [0, 1, 15, 16, 252, 253, 65_535, 70_000];
+
+    #[test]
+    fn texts_of_any_length_come_back() {
+        for len in LENGTHS {
+            let text = vec![b'x'; len];
+            assert_eq!(Member::new([&text]).view().key(), text);
+            for other in LENGTHS {
+                let field = Field::new([&text, &vec![b'y'; other]]);
+                assert_eq!(field.view().pair(), (&text[..], &vec![b'y'; other][..]));
+            }
+        }
+        assert_eq!(Member::new([&[b'm'; 16]]).view().memory(), 24);
+        assert_eq!(Field::new([&[b'f'; 16], &[b'v'; 16]]).view().memory(), 40);
+    }
+
+    #[test]
+    fn a_value_is_replaced_by_any_other() {
+        let mut rng = Rng::new(1);
+        let mut field = Field::new([b"name", b""]);
+        for round in 0..1000u32 {
+            let len = LENGTHS[rng.below(8) as usize] + rng.below(9) as usize;
+            let value = vec![round as u8; len];
+            field.set_value(&value);
+            assert_eq!(field.view().pair(), (&b"name"[..], &value[..]));
+        }
+    }
+}

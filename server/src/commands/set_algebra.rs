@@ -1,0 +1,166 @@
+//! Several sets: intersection, union and difference, answered or stored.
+
+use std::ops::{ControlFlow, Range};
+
+use data::ds::item::Item;
+use data::value::NewValue;
+use data::value::aggregate::Kind;
+use data::value::db::Expire;
+use data::value::entry::EntryRef;
+use data::value::set::{Limits, Set};
+use data::value::set_algebra::{
+    difference, each_common, each_left, each_of_any, intersection, union,
+};
+use table::set as rows;
+
+use crate::commands::Family;
+use crate::commands::args::{Args, int};
+use crate::config::limits::set_limits;
+use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::delete::delete;
+use crate::keyspace::lookup::{db, read};
+use crate::keyspace::store::store;
+use crate::server::{Ctx, Done, Server};
+use crate::wire::fault::{Fault, LIMIT_NEGATIVE, NUMKEYS_NOT_POSITIVE, NUMKEYS_TOO_MANY, SYNTAX};
+use crate::wire::request::Argv;
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::SINTER, |cx| answer(cx, each_in_all)),
+    (&rows::SINTERCARD, sintercard),
+    (&rows::SINTERSTORE, |cx| {
+        store_result(cx, "sinterstore", |sets, limits| {
+            intersection(&all_of(sets), limits)
+        })
+    }),
+    (&rows::SUNION, |cx| answer(cx, each_in_any)),
+    (&rows::SUNIONSTORE, |cx| {
+        store_result(cx, "sunionstore", |sets, limits| {
+            union(&present(sets), limits)
+        })
+    }),
+    (&rows::SDIFF, |cx| answer(cx, each_in_first)),
+    (&rows::SDIFFSTORE, |cx| {
+        store_result(cx, "sdiffstore", |sets, limits| match sets {
+            [Some(first), others @ ..] => difference(first, &present(others), limits),
+            _ => Set::new(),
+        })
+    }),
+];
+
+/// Passes on the members of a combination of sets, of which one may not be there.
+type Pass = fn(&[Option<&Set>], &Limits, &mut dyn FnMut(Item<'_>));
+
+fn each_in_all(sets: &[Option<&Set>], _: &Limits, each: &mut dyn FnMut(Item<'_>)) {
+    each_common(&all_of(sets), &mut |member| {
+        each(member);
+        ControlFlow::Continue(())
+    });
+}
+
+fn each_in_any(sets: &[Option<&Set>], _: &Limits, each: &mut dyn FnMut(Item<'_>)) {
+    each_of_any(&present(sets), &mut |member| each(member));
+}
+
+fn each_in_first(sets: &[Option<&Set>], limits: &Limits, each: &mut dyn FnMut(Item<'_>)) {
+    if let [Some(first), others @ ..] = sets {
+        each_left(first, &present(others), limits, each);
+    }
+}
+
+fn answer(cx: &mut Ctx<'_>, pass: Pass) -> Done {
+    let limits = set_limits(&cx.srv.config);
+    let sets = sets(cx.srv, cx.db, cx.argv, 1..cx.argv.len())?;
+    let mark = cx.reply.defer();
+    let mut members = 0;
+    pass(&sets, &limits, &mut |member| {
+        cx.reply.item(member);
+        members += 1;
+    });
+    cx.reply.close_set(mark, members);
+    Ok(())
+}
+
+/// Makes a set of others, of which one may not be there.
+type Combine = fn(&[Option<&Set>], &Limits) -> Set;
+
+fn store_result(cx: &mut Ctx<'_>, event: &'static str, combine: Combine) -> Done {
+    let argv = cx.argv;
+    let key = &argv[1];
+    let limits = set_limits(&cx.srv.config);
+    let result = combine(&sets(cx.srv, cx.db, argv, 2..argv.len())?, &limits);
+    let members = result.len();
+    if members > 0 {
+        let value = NewValue::Aggregate(result.wrap());
+        store(cx.srv, cx.db, key, value, Expire::Clear);
+        key_changed(cx.srv, cx.db, key, 1, Event::Set(event));
+    } else {
+        let lazy = cx.srv.config.lazyfree_lazy_server_del;
+        delete(cx.srv, cx.db, key, lazy);
+    }
+    cx.reply.int(members as i64);
+    Ok(())
+}
+
+fn sintercard(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let keys = int(&argv[1])
+        .ok()
+        .and_then(|count| usize::try_from(count).ok())
+        .filter(|&count| count > 0)
+        .ok_or(NUMKEYS_NOT_POSITIVE)?;
+    if keys > argv.len() - 2 {
+        return Err(NUMKEYS_TOO_MANY);
+    }
+    let mut limit = 0;
+    let mut args = Args::from(argv, 2 + keys);
+    while !args.is_done() {
+        if !args.word_with_value("limit") {
+            return Err(SYNTAX);
+        }
+        limit = args
+            .int()
+            .ok()
+            .and_then(|limit| usize::try_from(limit).ok())
+            .ok_or(LIMIT_NEGATIVE)?;
+    }
+    let sets = sets(cx.srv, cx.db, argv, 2..2 + keys)?;
+    let mut members = 0;
+    each_common(&all_of(&sets), &mut |_| {
+        members += 1;
+        if members == limit {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    cx.reply.int(members as i64);
+    Ok(())
+}
+
+/// The sets under some keys, `None` where there is none. Each key is looked up for reading by itself, which may remove it
+/// and needs all of the server; then they are borrowed together.
+fn sets<'a>(
+    srv: &'a mut Server,
+    number: usize,
+    argv: &Argv,
+    keys: Range<usize>,
+) -> Result<Vec<Option<&'a Set>>, Fault> {
+    for key in keys.clone() {
+        read::<Set>(srv, number, &argv[key])?;
+    }
+    let db = db(srv, number);
+    let found = keys.map(|key| db.find(&argv[key]).and_then(EntryRef::get));
+    Ok(found.collect())
+}
+
+/// The sets that are there.
+fn present<'a>(sets: &[Option<&'a Set>]) -> Vec<&'a Set> {
+    sets.iter().copied().flatten().collect()
+}
+
+/// All sets, or none if one is missing: then nothing is common to all.
+fn all_of<'a>(sets: &[Option<&'a Set>]) -> Vec<&'a Set> {
+    let all: Option<Vec<&Set>> = sets.iter().copied().collect();
+    all.unwrap_or_default()
+}

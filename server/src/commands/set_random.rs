@@ -1,0 +1,106 @@
+//! Members at random: SPOP and SRANDMEMBER.
+
+use std::mem;
+
+use data::value::aggregate::Kind;
+use data::value::set::Set;
+use table::set as rows;
+
+use crate::commands::Family;
+use crate::commands::args::{random_count, take_count};
+use crate::config::limits::set_limits;
+use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::delete::drop_if_empty;
+use crate::keyspace::free::free_aggregate;
+use crate::keyspace::lookup::{read, write};
+use crate::server::{Ctx, Done};
+use crate::wire::fault::SYNTAX;
+
+/// Rows and procs.
+pub static PROCS: Family = &[(&rows::SPOP, spop), (&rows::SRANDMEMBER, srandmember)];
+
+/// Draws after which the reply is asked whether it still takes any: a client may want more than memory holds.
+const DRAWS: usize = 1000;
+
+fn spop(cx: &mut Ctx<'_>) -> Done {
+    match cx.argv.len() {
+        2 => pop_one(cx),
+        3 => pop_many(cx),
+        _ => Err(SYNTAX),
+    }
+}
+
+fn pop_one(cx: &mut Ctx<'_>) -> Done {
+    let key = &cx.argv[1];
+    let mut rng = cx.srv.keys.rng.fork();
+    let set = write::<Set>(cx.srv, cx.db, key)?;
+    let popped = set.and_then(|set| set.pop(&mut rng, |member| cx.reply.item(member)));
+    if popped.is_none() {
+        cx.reply.null();
+        return Ok(());
+    }
+    key_changed(cx.srv, cx.db, key, 1, Event::Set("spop"));
+    drop_if_empty(cx.srv, cx.db, key);
+    Ok(())
+}
+
+fn pop_many(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let key = &argv[1];
+    let count = take_count(&argv[2])?;
+    let limits = set_limits(&cx.srv.config);
+    let lazy = cx.srv.config.lazyfree_lazy_server_del;
+    let mut rng = cx.srv.keys.rng.fork();
+    let set = write::<Set>(cx.srv, cx.db, key)?;
+    let Some(set) = set.filter(|_| count > 0) else {
+        cx.reply.set(0);
+        return Ok(());
+    };
+    let popped = count.min(set.len());
+    cx.reply.set(popped);
+    if popped == set.len() {
+        let all = mem::take(set);
+        all.iter().for_each(|member| cx.reply.item(member));
+        free_aggregate(cx.srv, all.wrap(), lazy);
+    } else {
+        set.pop_many(count, &limits, &mut rng, |member| cx.reply.item(member));
+    }
+    key_changed(cx.srv, cx.db, key, popped as u64, Event::Set("spop"));
+    drop_if_empty(cx.srv, cx.db, key);
+    Ok(())
+}
+
+fn srandmember(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let count = match argv.len() {
+        2 => None,
+        3 => Some(random_count(&argv[2])?),
+        _ => return Err(SYNTAX),
+    };
+    let mut rng = cx.srv.keys.rng.fork();
+    let set = read::<Set>(cx.srv, cx.db, &argv[1])?;
+    match (set, count) {
+        (None, None) => cx.reply.null(),
+        (None, Some(_)) => cx.reply.array(0),
+        (Some(set), None) => {
+            if let Some(member) = set.random(&mut rng) {
+                cx.reply.item(member);
+            }
+        }
+        (Some(set), Some(count @ 0..)) => {
+            let count = set.len().min(count as usize);
+            cx.reply.array(count);
+            set.sample(count, &mut rng, |member| cx.reply.item(member));
+        }
+        (Some(set), Some(count)) => {
+            let mut left = count.unsigned_abs() as usize;
+            cx.reply.array(left);
+            while left > 0 && !cx.reply.overflow {
+                let draws = left.min(DRAWS);
+                set.draw(draws, &mut rng, |member| cx.reply.item(member));
+                left -= draws;
+            }
+        }
+    }
+    Ok(())
+}

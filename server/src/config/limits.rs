@@ -1,0 +1,27 @@
+//! Up to which size values keep their compact encodings, as the directives say it.
+
+use data::value::{hash, set};
+
+use crate::config::params::Params;
+
+/// `set-max-*`.
+pub fn set_limits(config: &Params) -> set::Limits {
+    set::Limits {
+        max_ints: size(config.set_max_intset_entries),
+        max_entries: size(config.set_max_listpack_entries),
+        max_value: size(config.set_max_listpack_value),
+    }
+}
+
+/// `hash-max-*`.
+pub fn hash_limits(config: &Params) -> hash::Limits {
+    hash::Limits {
+        max_entries: size(config.hash_max_listpack_entries),
+        max_value: size(config.hash_max_listpack_value),
+    }
+}
+
+/// The rows of the directives let nothing below 0 pass.
+fn size(value: i64) -> usize {
+    usize::try_from(value).unwrap_or(0)
+}
