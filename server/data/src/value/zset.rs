@@ -18,7 +18,7 @@ use crate::ds::listpack::{Listpack, Pos};
 use crate::ds::sorted::{self, Sorted};
 use crate::ds::table::Table;
 use crate::util::hash::hash;
-use crate::util::num::{format_f64, parse_f64};
+use crate::util::num::{f64_to_i64, format_f64, parse_f64};
 use crate::util::rand::Rng;
 use crate::value::Encoding;
 use crate::value::record::{Field, FieldRef};
@@ -289,7 +289,14 @@ fn remove_pair(pairs: &mut Listpack, member: &[u8]) -> Option<f64> {
 
 /// Adds a pair where it belongs; the member is not there.
 fn insert_pair(pairs: &mut Listpack, member: &[u8], score: f64) {
-    let digits = format_f64(score);
+    let digits;
+    let coded = match f64_to_i64(score) {
+        Some(number) => Item::Int(number),
+        None => {
+            digits = format_f64(score);
+            Item::Bytes(&digits)
+        }
+    };
     let mut at = pairs.first();
     while let Some(here) = at {
         let behind = pairs.next(here);
@@ -298,13 +305,13 @@ fn insert_pair(pairs: &mut Listpack, member: &[u8], score: f64) {
             || other == score && pairs.get(here).bytes(&mut Default::default()) > member;
         if later {
             let here = pairs.insert_before(here, Item::Bytes(member));
-            pairs.insert_after(here, Item::Bytes(&digits));
+            pairs.insert_after(here, coded);
             return;
         }
         at = behind.and_then(|at| pairs.next(at));
     }
     pairs.push_back(Item::Bytes(member));
-    pairs.push_back(Item::Bytes(&digits));
+    pairs.push_back(coded);
 }
 
 /// The predicate of the tree: what comes before a member with its score.
