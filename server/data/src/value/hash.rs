@@ -118,12 +118,14 @@ impl Hash {
         {
             return self.spread(1).set(name, value);
         }
-        let found = pairs.find_every(Item::Bytes(name), STEP);
+        let found = pairs.find(Item::Bytes(name), STEP);
         match found.and_then(|at| pairs.next(at)) {
-            Some(at) => pairs.replace(at, Item::Bytes(value)),
+            Some(at) => {
+                pairs.replace(at, Item::Bytes(value));
+            }
             None => {
-                pairs.push(Item::Bytes(name));
-                pairs.push(Item::Bytes(value));
+                pairs.push_back(Item::Bytes(name));
+                pairs.push_back(Item::Bytes(value));
             }
         }
         if self.len() > limits.max_entries {
@@ -136,9 +138,9 @@ impl Hash {
     pub fn remove(&mut self, name: &[u8]) -> bool {
         match self {
             Hash::Table(fields) => fields.remove(name).is_some(),
-            Hash::Packed(pairs) => match pairs.find_every(Item::Bytes(name), STEP) {
+            Hash::Packed(pairs) => match pairs.find(Item::Bytes(name), STEP) {
                 Some(at) => {
-                    pairs.remove(at, STEP);
+                    pairs.remove_run(at, STEP);
                     true
                 }
                 None => false,
@@ -152,8 +154,8 @@ impl Hash {
         match self {
             Hash::Table(fields) => fields.find(name).map(|field| Item::Bytes(field.value())),
             Hash::Packed(pairs) => {
-                let at = pairs.find_every(Item::Bytes(name), STEP)?;
-                pairs.at(pairs.next(at)?)
+                let at = pairs.find(Item::Bytes(name), STEP)?;
+                pairs.next(at).map(|at| pairs.get(at))
             }
         }
     }
@@ -162,7 +164,7 @@ impl Hash {
     pub fn contains(&self, name: &[u8]) -> bool {
         match self {
             Hash::Table(fields) => fields.find(name).is_some(),
-            Hash::Packed(pairs) => pairs.find_every(Item::Bytes(name), STEP).is_some(),
+            Hash::Packed(pairs) => pairs.find(Item::Bytes(name), STEP).is_some(),
         }
     }
 
@@ -186,13 +188,12 @@ impl Hash {
 
     /// A field, each with the same chance. `None` only of an empty hash.
     pub fn random(&self, rng: &mut Rng) -> Option<Pair<'_>> {
-        if self.is_empty() {
-            return None;
-        }
         match self {
+            Hash::Packed(_) if self.is_empty() => None,
             Hash::Packed(pairs) => {
-                let at = pairs.seek(STEP * rng.below(self.len() as u64) as usize)?;
-                Some((pairs.at(at)?, pairs.at(pairs.next(at)?)?))
+                let at = pairs.nth((STEP as u64 * rng.below(self.len() as u64)) as i64)?;
+                let value = pairs.next(at)?;
+                Some((pairs.get(at), pairs.get(value)))
             }
             Hash::Table(fields) => fields.random(rng).map(items),
         }
@@ -226,7 +227,7 @@ impl Hash {
             let mut fields = Records::with_room(pairs.len() / STEP + more);
             let mut scratch = (Scratch::default(), Scratch::default());
             for (name, value) in packed_pairs(pairs) {
-                fields.insert([name.bytes(&mut scratch.0), value.bytes(&mut scratch.1)]);
+                fields.set(name.bytes(&mut scratch.0), value.bytes(&mut scratch.1));
             }
             *self = Hash::Table(Box::new(fields));
         }

@@ -62,11 +62,6 @@ impl<const TEXTS: usize> Records<TEXTS> {
         })
     }
 
-    /// Adds a record whose key is not there.
-    pub fn insert(&mut self, texts: [&[u8]; TEXTS]) {
-        self.table.insert(hash(texts[0]), Record::new(texts));
-    }
-
     /// Takes the record of a key out.
     pub fn remove(&mut self, key: &[u8]) -> Option<Record<TEXTS>> {
         self.table.remove(hash(key), |record| record.key() == key)

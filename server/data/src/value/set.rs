@@ -14,7 +14,7 @@
 
 use crate::ds::intset::Intset;
 use crate::ds::item::Item;
-use crate::ds::listpack::Listpack;
+use crate::ds::listpack::{Listpack, Pos};
 use crate::ds::table::TableStats;
 use crate::util::rand::Rng;
 use crate::util::sample::{choose, split};
@@ -144,14 +144,14 @@ impl Set {
         match self {
             Set::Table(members) => members.add(member.bytes(&mut Scratch::default())),
             Set::Packed(members) => {
-                if members.find(member).is_some() {
+                if members.find(member, 1).is_some() {
                     return false;
                 }
                 if members.len() < limits.max_entries
                     && member.len() <= limits.max_value
                     && members.has_room(member.len())
                 {
-                    members.push(member);
+                    members.push_back(member);
                 } else {
                     self.spread(1).add(member.bytes(&mut Scratch::default()));
                 }
@@ -177,9 +177,9 @@ impl Set {
             Set::Table(members) => members
                 .remove(member.bytes(&mut Scratch::default()))
                 .is_some(),
-            Set::Packed(members) => match members.find(member) {
+            Set::Packed(members) => match members.find(member, 1) {
                 Some(at) => {
-                    members.remove(at, 1);
+                    members.remove(at);
                     true
                 }
                 None => false,
@@ -195,7 +195,7 @@ impl Set {
             Set::Table(members) => members
                 .find(member.bytes(&mut Scratch::default()))
                 .is_some(),
-            Set::Packed(members) => members.find(member).is_some(),
+            Set::Packed(members) => members.find(member, 1).is_some(),
             Set::Ints(members) => member
                 .to_i64()
                 .is_some_and(|number| members.contains(number)),
@@ -240,13 +240,9 @@ impl Set {
 
     /// A member, each with the same chance. `None` only of an empty set.
     pub fn random(&self, rng: &mut Rng) -> Option<Item<'_>> {
-        if self.is_empty() {
-            return None;
-        }
-        let at = |len: usize, rng: &mut Rng| rng.below(len as u64) as usize;
         match self {
-            Set::Ints(members) => members.get(at(members.len(), rng)).map(Item::Int),
-            Set::Packed(members) => members.get(at(members.len(), rng)),
+            Set::Ints(members) => members.random(rng).map(Item::Int),
+            Set::Packed(members) => random_of(members, rng).map(|at| members.get(at)),
             Set::Table(members) => members.random(rng).map(|member| Item::Bytes(member.key())),
         }
     }
@@ -277,20 +273,17 @@ impl Set {
 
     /// Takes a member out, each with the same chance, and passes it on.
     pub fn pop<R>(&mut self, rng: &mut Rng, each: impl FnOnce(Item<'_>) -> R) -> Option<R> {
-        if self.is_empty() {
-            return None;
-        }
         match self {
             Set::Ints(members) => {
-                let number = members.get(rng.below(members.len() as u64) as usize)?;
+                let number = members.random(rng)?;
                 members.remove(number);
                 Some(each(Item::Int(number)))
             }
             Set::Packed(members) => {
-                let at = members.seek(rng.below(members.len() as u64) as usize)?;
-                let result = members.at(at).map(each);
-                members.remove(at, 1);
-                result
+                let at = random_of(members, rng)?;
+                let result = each(members.get(at));
+                members.remove(at);
+                Some(result)
             }
             Set::Table(members) => {
                 let member = members.pop(rng)?;
@@ -361,7 +354,9 @@ impl Set {
             (Set::Ints(members), Item::Int(number)) => {
                 members.insert(number);
             }
-            (Set::Packed(members), member) => members.push(member),
+            (Set::Packed(members), member) => {
+                members.push_back(member);
+            }
             _ => unreachable!("only compact encodings are rebuilt, with members of their kind"),
         }
     }
@@ -369,7 +364,7 @@ impl Set {
     /// Adds a text to a set of integers.
     fn add_beside_ints(&mut self, member: Item<'_>, limits: &Limits) {
         let Set::Ints(members) = self else { return };
-        let ends = [members.first(), members.last()];
+        let ends = [members.min(), members.max()];
         let longest = ends
             .into_iter()
             .flatten()
@@ -382,10 +377,10 @@ impl Set {
             && longest <= limits.max_value
             && packed.has_room(members.len() * (longest + 2) + member.len())
         {
-            members
-                .iter()
-                .for_each(|number| packed.push(Item::Int(number)));
-            packed.push(member);
+            members.iter().for_each(|number| {
+                packed.push_back(Item::Int(number));
+            });
+            packed.push_back(member);
             *self = Set::Packed(packed);
         } else {
             self.spread(1).add(member.bytes(&mut Scratch::default()));
@@ -397,7 +392,7 @@ impl Set {
         if !matches!(self, Set::Table(_)) {
             let mut members = Records::with_room(self.len() + more);
             for member in self.iter() {
-                members.insert([member.bytes(&mut Scratch::default())]);
+                members.add(member.bytes(&mut Scratch::default()));
             }
             *self = Set::Table(Box::new(members));
         }
@@ -406,6 +401,14 @@ impl Set {
             Set::Ints(_) | Set::Packed(_) => unreachable!("it was just made a table"),
         }
     }
+}
+
+/// An element of a packed set, each with the same chance.
+fn random_of(members: &Listpack, rng: &mut Rng) -> Option<Pos> {
+    let len = members.len() as u64;
+    (len > 0)
+        .then(|| rng.below(len) as i64)
+        .and_then(|at| members.nth(at))
 }
 
 /// Which items [`Set::filter`] keeps.
