@@ -167,9 +167,15 @@ impl Listpack {
         }
     }
 
-    /// The first of every `step` elements that has this text.
+    /// The first element that has this text.
     #[inline]
-    pub fn find(&self, item: Item<'_>, step: usize) -> Option<Pos> {
+    pub fn find(&self, item: Item<'_>) -> Option<Pos> {
+        self.find_every(item, 1)
+    }
+
+    /// The same, looking at every `step`th element only.
+    #[inline]
+    pub fn find_every(&self, item: Item<'_>, step: usize) -> Option<Pos> {
         self.find_from(self.first()?, item, step)
     }
 
@@ -666,7 +672,7 @@ mod tests {
                 let again = Listpack::from_rdb(&pack.to_rdb()).unwrap();
                 assert_eq!(texts(&again), model);
                 if let Some(known) = model.get(at) {
-                    let found = pack.find(Item::Bytes(known), 1).unwrap();
+                    let found = pack.find(Item::Bytes(known)).unwrap();
                     let first = model.iter().position(|other| other == known).unwrap();
                     assert_eq!(Some(found), pack.nth(first as i64));
                 }
@@ -716,7 +722,7 @@ mod tests {
         for text in ["a", "b", "b", "a"] {
             pack.push_back(Item::Bytes(text.as_bytes()));
         }
-        assert_eq!(pack.find(Item::Bytes(b"b"), 2), pack.nth(2));
-        assert_eq!(pack.find(Item::Bytes(b"c"), 2), None);
+        assert_eq!(pack.find_every(Item::Bytes(b"b"), 2), pack.nth(2));
+        assert_eq!(pack.find_every(Item::Bytes(b"c"), 2), None);
     }
 }

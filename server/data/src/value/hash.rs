@@ -118,7 +118,7 @@ impl Hash {
         {
             return self.spread(1).set(name, value);
         }
-        let found = pairs.find(Item::Bytes(name), STEP);
+        let found = pairs.find_every(Item::Bytes(name), STEP);
         match found.and_then(|at| pairs.next(at)) {
             Some(at) => {
                 pairs.replace(at, Item::Bytes(value));
@@ -138,7 +138,7 @@ impl Hash {
     pub fn remove(&mut self, name: &[u8]) -> bool {
         match self {
             Hash::Table(fields) => fields.remove(name).is_some(),
-            Hash::Packed(pairs) => match pairs.find(Item::Bytes(name), STEP) {
+            Hash::Packed(pairs) => match pairs.find_every(Item::Bytes(name), STEP) {
                 Some(at) => {
                     pairs.remove_run(at, STEP);
                     true
@@ -154,7 +154,7 @@ impl Hash {
         match self {
             Hash::Table(fields) => fields.find(name).map(|field| Item::Bytes(field.value())),
             Hash::Packed(pairs) => {
-                let at = pairs.find(Item::Bytes(name), STEP)?;
+                let at = pairs.find_every(Item::Bytes(name), STEP)?;
                 pairs.next(at).map(|at| pairs.get(at))
             }
         }
@@ -164,7 +164,7 @@ impl Hash {
     pub fn contains(&self, name: &[u8]) -> bool {
         match self {
             Hash::Table(fields) => fields.find(name).is_some(),
-            Hash::Packed(pairs) => pairs.find(Item::Bytes(name), STEP).is_some(),
+            Hash::Packed(pairs) => pairs.find_every(Item::Bytes(name), STEP).is_some(),
         }
     }
 

@@ -144,7 +144,7 @@ impl Set {
         match self {
             Set::Table(members) => members.add(member.bytes(&mut Scratch::default())),
             Set::Packed(members) => {
-                if members.find(member, 1).is_some() {
+                if members.find(member).is_some() {
                     return false;
                 }
                 if members.len() < limits.max_entries
@@ -177,7 +177,7 @@ impl Set {
             Set::Table(members) => members
                 .remove(member.bytes(&mut Scratch::default()))
                 .is_some(),
-            Set::Packed(members) => match members.find(member, 1) {
+            Set::Packed(members) => match members.find(member) {
                 Some(at) => {
                     members.remove(at);
                     true
@@ -195,7 +195,7 @@ impl Set {
             Set::Table(members) => members
                 .find(member.bytes(&mut Scratch::default()))
                 .is_some(),
-            Set::Packed(members) => members.find(member, 1).is_some(),
+            Set::Packed(members) => members.find(member).is_some(),
             Set::Ints(members) => member
                 .to_i64()
                 .is_some_and(|number| members.contains(number)),
