@@ -35,8 +35,8 @@ pub struct Limits {
 /// Integers beyond which an intset ends whatever the configuration says.
 const MOST_INTS: usize = 1 << 30;
 
-/// A random choice from a table takes one step while at least this part of `count` stays: see [`Set::pop_many`].
-const STAY: usize = 5;
+/// A table of which this many times more members go than stay is made anew: see [`Set::pop_many`].
+const RENEW: usize = 5;
 
 /// A set.
 #[derive(Clone)]
@@ -294,7 +294,7 @@ impl Set {
 
     /// Takes `count` members out, of which there are more, and passes them on; each subset is equally likely.
     ///
-    /// When few stay, those are what is chosen and put into a new set, which has the encoding that suits them.
+    /// Of a table of which little stays, what stays is chosen and put into a new set, in the encoding that suits it.
     pub fn pop_many(
         &mut self,
         count: usize,
@@ -317,7 +317,7 @@ impl Set {
                     }
                 });
             }
-            Set::Table(members) if len.saturating_sub(count) * STAY > count => {
+            Set::Table(members) if len.saturating_sub(count) * RENEW > count => {
                 for member in (0..count).map_while(|_| members.pop(rng)) {
                     each(Item::Bytes(member.view().key()));
                 }
