@@ -33,6 +33,9 @@ pub struct Limits {
     pub max_value: usize,
 }
 
+/// The most bytes that the digits of a score take in a listpack.
+const SCORE_SIZE: usize = 40;
+
 /// A sorted set.
 #[derive(Clone)]
 pub enum Zset {
@@ -60,13 +63,28 @@ impl Zset {
         Self::default()
     }
 
-    /// One of these members, each of which comes once.
-    pub fn collect<'a>(pairs: impl IntoIterator<Item = (&'a [u8], f64)>, limits: &Limits) -> Self {
-        let mut zset = Zset::new();
-        for (member, score) in pairs {
-            zset.set(member, score, limits);
+    /// One of these members, which are in order.
+    pub fn collect(pairs: &[(Vec<u8>, f64)], limits: &Limits) -> Self {
+        let bytes: usize = pairs.iter().map(|(member, _)| member.len()).sum();
+        let fits = |(member, _): &(Vec<u8>, f64)| member.len() <= limits.max_value;
+        if pairs.len() > limits.max_entries
+            || !pairs.iter().all(fits)
+            || !Listpack::new().has_room(bytes + pairs.len() * SCORE_SIZE)
+        {
+            let mut tree = Box::<Tree>::default();
+            for (member, score) in pairs {
+                tree.set(member, *score);
+            }
+            return Zset::Tree(tree);
         }
-        zset
+        let mut packed = Listpack::new();
+        for (member, score) in pairs {
+            packed.push_back(Item::Bytes(member));
+            put_score(*score, |coded| {
+                packed.push_back(coded);
+            });
+        }
+        Zset::Packed(packed)
     }
 
     /// How many members it has.
@@ -287,16 +305,16 @@ fn remove_pair(pairs: &mut Listpack, member: &[u8]) -> Option<f64> {
     score
 }
 
+/// Hands a score over in the form that listpacks hold: an integer where it is one, else its shortest digits.
+fn put_score(score: f64, put: impl FnOnce(Item<'_>)) {
+    match f64_to_i64(score) {
+        Some(number) => put(Item::Int(number)),
+        None => put(Item::Bytes(&format_f64(score))),
+    }
+}
+
 /// Adds a pair where it belongs; the member is not there.
 fn insert_pair(pairs: &mut Listpack, member: &[u8], score: f64) {
-    let digits;
-    let coded = match f64_to_i64(score) {
-        Some(number) => Item::Int(number),
-        None => {
-            digits = format_f64(score);
-            Item::Bytes(&digits)
-        }
-    };
     let mut at = pairs.first();
     while let Some(here) = at {
         let behind = pairs.next(here);
@@ -305,13 +323,16 @@ fn insert_pair(pairs: &mut Listpack, member: &[u8], score: f64) {
             || other == score && pairs.get(here).bytes(&mut Default::default()) > member;
         if later {
             let here = pairs.insert_before(here, Item::Bytes(member));
-            pairs.insert_after(here, coded);
-            return;
+            return put_score(score, |coded| {
+                pairs.insert_after(here, coded);
+            });
         }
         at = behind.and_then(|at| pairs.next(at));
     }
     pairs.push_back(Item::Bytes(member));
-    pairs.push_back(coded);
+    put_score(score, |coded| {
+        pairs.push_back(coded);
+    });
 }
 
 /// The predicate of the tree: what comes before a member with its score.
