@@ -4,6 +4,8 @@ pub mod intset;
 pub mod item;
 mod lines;
 pub mod listpack;
+pub mod nodes;
+pub mod quicklist;
 pub mod slab;
 pub mod sorted;
 pub mod table;
