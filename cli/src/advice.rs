@@ -38,20 +38,18 @@ pub fn advise(error: &ConnError, asked: &Asked<'_>) -> String {
     }
 }
 
-/// `detail` is OpenSSL's verdict, and in parentheses whose certificate it is about.
+/// `detail` is OpenSSL's verdict, and in parentheses whose certificate it is about, with all its names if the name is
+/// what was wrong.
 fn verification(detail: &str, asked: &Asked<'_>) -> String {
-    let (verdict, whose) = match detail.split_once(" (CN=") {
+    let (verdict, whose) = match detail.split_once(" (") {
         Some((verdict, rest)) => (verdict, rest.strip_suffix(')')),
         None => (detail, None),
     };
     let advice = match verdict.to_ascii_lowercase().as_str() {
         "hostname mismatch" | "ip address mismatch" => {
-            let has = whose.map_or_else(
-                || "another".to_owned(),
-                |name| format!("certificate has \"{name}\""),
-            );
+            let has = whose.unwrap_or("no name");
             return format!(
-                "certificate verify failed: {verdict} (asked for \"{}\", {has}); use --sni <name> with a name that is in \
+                "certificate verify failed: {verdict} (asked for \"{}\"; the certificate has {has}); use --sni <name> with a name that is in \
                  the certificate, or --insecure to skip verification",
                 asked.name
             );
@@ -75,12 +73,12 @@ mod tests {
     fn each_failure_names_its_remedy() {
         let table = [
             (
-                "certificate verify failed: hostname mismatch (CN=localhost)",
-                "certificate verify failed: hostname mismatch (asked for \"db\", certificate has \"localhost\"); use --sni",
+                "certificate verify failed: hostname mismatch (CN=localhost; valid for localhost, 127.0.0.1)",
+                "certificate verify failed: hostname mismatch (asked for \"db\"; the certificate has CN=localhost; valid for localhost, 127.0.0.1); use --sni",
             ),
             (
                 "certificate verify failed: IP address mismatch",
-                "certificate verify failed: IP address mismatch (asked for \"db\", another); use --sni",
+                "certificate verify failed: IP address mismatch (asked for \"db\"; the certificate has no name); use --sni",
             ),
             (
                 "certificate verify failed: certificate has expired (CN=a)",

@@ -185,3 +185,32 @@ pub fn speak(port: u16, bytes: &[u8]) -> Vec<u8> {
     let _ = socket.read_to_end(&mut all);
     all
 }
+
+/// Connects with these settings and pings; the reply or the failure as a sentence.
+///
+/// # Errors
+/// The settings cannot be used, or the connection was refused.
+pub fn ping(
+    port: u16,
+    config: &ClientTlsConfig,
+    verify_name: Option<&str>,
+) -> Result<String, String> {
+    let context = TlsContext::for_client(config).map_err(|error| error.to_string())?;
+    let target = Target::Tcp {
+        host: "127.0.0.1",
+        port,
+        bind_source: None,
+    };
+    let tls = ClientTls {
+        context: &context,
+        sni: Some("localhost"),
+        verify_name,
+    };
+    let mut client = blocking::Client::connect(&target, Some(tls), Some(PATIENCE))
+        .map_err(|error| error.to_string())?;
+    client.set_read_timeout(Some(PATIENCE));
+    let reply = client
+        .call(&["PING"])
+        .map_err(|failure| failure.to_string())?;
+    Ok(show(&reply))
+}

@@ -4,8 +4,11 @@
 
 pub mod certs;
 pub mod client;
+pub mod corpus;
+pub mod descriptors;
 pub mod peer;
 pub mod server;
+pub mod stranger;
 pub mod wait;
 
 use std::path::PathBuf;

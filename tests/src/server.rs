@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -19,6 +19,13 @@ use crate::wait::PATIENCE;
 struct Log {
     lines: Mutex<Vec<String>>,
     bell: Condvar,
+}
+
+impl Log {
+    /// A test that gives up waiting does so with the lines in its hands; they are good all the same.
+    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A running server.
@@ -121,14 +128,10 @@ impl Server {
         thread::spawn(move || {
             for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line).into_owned();
-                there.lines.lock().expect("no reader panics").push(line);
+                there.lines().push(line);
                 there.bell.notify_all();
             }
-            there
-                .lines
-                .lock()
-                .expect("no reader panics")
-                .push("(end of log)".to_owned());
+            there.lines().push("(end of log)".to_owned());
             there.bell.notify_all();
         });
         let server = Server {
@@ -148,7 +151,7 @@ impl Server {
 
     /// The log so far.
     pub fn log(&self) -> String {
-        self.log.lines.lock().expect("no reader panics").join("\n")
+        self.log.lines().join("\n")
     }
 
     /// Waits until the log has a line with one of these texts, and answers that line.
@@ -157,7 +160,7 @@ impl Server {
     /// It does not come in time.
     pub fn wait_for_log(&self, texts: &[&str]) -> String {
         let deadline = Instant::now() + PATIENCE;
-        let mut lines = self.log.lines.lock().expect("no reader panics");
+        let mut lines = self.log.lines();
         loop {
             if let Some(line) = lines
                 .iter()
@@ -171,12 +174,8 @@ impl Server {
                 "no line with {texts:?} in the log:\n{}",
                 lines.join("\n")
             );
-            lines = self
-                .log
-                .bell
-                .wait_timeout(lines, left)
-                .expect("no reader panics")
-                .0;
+            let waited = self.log.bell.wait_timeout(lines, left);
+            lines = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

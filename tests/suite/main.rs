@@ -14,4 +14,6 @@ mod storm;
 mod strings;
 mod tidy;
 mod tls;
+mod tls_matrix;
+mod tls_session;
 mod transactions;

@@ -1,101 +1,10 @@
 //! TLS from outside: who gets in, who does not, and what the log says of it.
 
-use std::path::Path;
-
-use conn::blocking;
-use conn::conns::ClientTls;
-use conn::dial::Target;
-use conn::tls::context::{ClientTlsConfig, TlsContext};
-use tests::certs;
-use tests::client::{Transport, speak, tls_config};
+use conn::tls::context::ClientTlsConfig;
+use tests::certs::{self, Order, Signer, file_in};
+use tests::client::{Transport, ping, speak, tls_config};
 use tests::server::Server;
-use tests::wait::{PATIENCE, until};
-
-/// Connects with these settings and pings; the reply or the failure as a sentence.
-fn ping(port: u16, config: &ClientTlsConfig, verify_name: Option<&str>) -> Result<String, String> {
-    let context = TlsContext::for_client(config).map_err(|error| error.to_string())?;
-    let target = Target::Tcp {
-        host: "127.0.0.1",
-        port,
-        bind_source: None,
-    };
-    let tls = ClientTls {
-        context: &context,
-        sni: Some("localhost"),
-        verify_name,
-    };
-    let mut client = blocking::Client::connect(&target, Some(tls), Some(PATIENCE))
-        .map_err(|error| error.to_string())?;
-    client.set_read_timeout(Some(PATIENCE));
-    let reply = client
-        .call(&["PING"])
-        .map_err(|failure| failure.to_string())?;
-    Ok(tests::client::show(&reply))
-}
-
-fn shown(folder: &Path, name: &str) -> (Option<String>, Option<String>) {
-    let path = |ext: &str| {
-        Some(
-            folder
-                .join(format!("{name}.{ext}"))
-                .to_string_lossy()
-                .into_owned(),
-        )
-    };
-    (path("crt"), path("key"))
-}
-
-#[test]
-fn the_matrix_of_client_certificates() {
-    let made = tempfile::tempdir().expect("a temporary folder");
-    certs::issue(made.path(), "expired", "old", -1, true);
-    certs::issue(made.path(), "stranger", "stranger", 10, false);
-    let good = tls_config();
-    let none = ClientTlsConfig {
-        cert: None,
-        key: None,
-        ..tls_config()
-    };
-    let with = |name: &str| {
-        let (cert, key) = shown(made.path(), name);
-        ClientTlsConfig {
-            cert,
-            key,
-            ..tls_config()
-        }
-    };
-    for (auth, no_certificate_works) in [("yes", false), ("optional", true), ("no", true)] {
-        let server = Server::start(&["--tls-auth-clients", auth]);
-        assert_eq!(
-            ping(server.tls_port, &good, None),
-            Ok("PONG".into()),
-            "{auth}"
-        );
-        assert_eq!(
-            ping(server.tls_port, &none, None).is_ok(),
-            no_certificate_works,
-            "{auth} without a certificate"
-        );
-        for name in ["expired", "stranger"] {
-            assert_eq!(
-                ping(server.tls_port, &with(name), None).is_ok(),
-                auth == "no",
-                "{auth} {name}"
-            );
-        }
-        if auth != "no" {
-            let line = server.wait_for_log(&["certificate has expired"]);
-            assert!(
-                line.contains("Error accepting a client connection"),
-                "{line}"
-            );
-            assert!(
-                line.contains("127.0.0.1:") && line.contains("CN=old"),
-                "{line}"
-            );
-        }
-    }
-}
+use tests::wait::until;
 
 #[test]
 fn a_client_knows_whom_it_talks_to() {
@@ -114,47 +23,21 @@ fn a_client_knows_whom_it_talks_to() {
         );
     }
     let made = tempfile::tempdir().expect("a temporary folder");
-    certs::issue(made.path(), "other-ca", "other", 10, false);
+    certs::issue(
+        made.path(),
+        &Order {
+            name: "other-ca",
+            signer: Signer::Itself,
+            extensions: certs::AUTHORITY,
+            ..Order::default()
+        },
+    );
     let wrong_ca = ClientTlsConfig {
-        cacert: shown(made.path(), "other-ca").0,
+        cacert: Some(file_in(made.path(), "other-ca.crt")),
         ..tls_config()
     };
     let error = ping(server.tls_port, &wrong_ca, None).expect_err("it cannot be verified");
     assert!(error.contains("certificate verify failed"), "{error}");
-}
-
-#[test]
-fn protocols_and_ciphers_are_what_the_configuration_says() {
-    for (protocols, version) in [
-        ("TLSv1.2", "TLSv1.2"),
-        ("TLSv1.3", "TLSv1.3"),
-        ("TLSv1.2 TLSv1.3", "TLSv1.3"),
-    ] {
-        let server = Server::start(&["--tls-protocols", protocols]);
-        let mut client = server.client(Transport::Tls);
-        assert_eq!(
-            client.raw().tls().map(|(version, _)| version),
-            Some(version)
-        );
-        assert!(
-            client
-                .text("INFO tls")
-                .contains(&format!("version={version},"))
-        );
-    }
-    let server = Server::start(&[
-        "--tls-protocols",
-        "TLSv1.2",
-        "--tls-ciphers",
-        "AES256-GCM-SHA384",
-    ]);
-    let mut client = server.client(Transport::Tls);
-    assert_eq!(client.raw().tls(), Some(("TLSv1.2", "AES256-GCM-SHA384")));
-    let other = ClientTlsConfig {
-        ciphers: Some("AES128-GCM-SHA256".into()),
-        ..tls_config()
-    };
-    assert!(ping(server.tls_port, &other, None).is_err());
 }
 
 #[test]
@@ -179,7 +62,7 @@ fn a_plaintext_client_gets_a_closed_connection_and_the_log_a_reason() {
 }
 
 #[test]
-fn a_key_with_a_password_and_a_chain() {
+fn a_key_with_a_password() {
     let made = tempfile::tempdir().expect("a temporary folder");
     let encrypted = made.path().join("enc.key").to_string_lossy().into_owned();
     let key = certs::file("redis.key");

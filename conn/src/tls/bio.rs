@@ -146,7 +146,7 @@ pub(crate) struct Transport {
     sent: usize,
     received_bytes: u64,
     sent_bytes: u64,
-    /// Whose certificate was just rejected, if it has a name.
+    /// Whose certificate was just rejected, if it says: `CN=server`, and behind a wrong name the right ones.
     pub(crate) rejected: Option<Box<str>>,
     /// The first byte that ever came: 22 for TLS.
     pub(crate) first: Option<u8>,
@@ -347,14 +347,14 @@ impl Bio {
 
 /// Remembers whose certificate the handshake of `ssl` has just rejected: OpenSSL itself forgets it.
 /// For the verify callback.
-pub(crate) fn note_rejected(ssl: &SslRef, name: &str) {
+pub(crate) fn note_rejected(ssl: &SslRef, whose: &str) {
     // SAFETY: a live object. Its BIO, if it has one, was made by `attach`, since that is how
     // connections of our contexts get theirs; and the callback runs inside a call into OpenSSL, so
     // that no reference to the transport is alive.
     unsafe {
         let bio = ffi::SSL_get_rbio(ssl.as_ptr());
         if !bio.is_null() {
-            transport(bio).rejected = Some(name.into());
+            transport(bio).rejected = Some(whose.into());
         }
     }
 }

@@ -7,8 +7,9 @@
 //!
 //! Invariants:
 //! 1. A load either succeeds whole or answers a sentence that names the file and the cause.
-//! 2. Sessions survive a reload: the ticket keys go from the previous context to the new one, and
-//!    the session id context is always the same.
+//! 2. Sessions survive a reload, since the ticket keys go from the previous context to the new one; but not a change of
+//!    the rules for clients. OpenSSL verifies nobody who resumes, so a ticket that was earned under other rules would let
+//!    in whom the present ones keep out. The session id context is therefore made of the rules (`session_rules`).
 //! 3. Certificates that are not valid now are loaded all the same, as Redis does, but not in
 //!    silence: `warnings`.
 //! 4. The error queue of the thread is empty afterwards (`tls::stream` relies on it).
@@ -26,16 +27,17 @@ use foreign_types::ForeignTypeRef;
 use openssl::dh::Dh;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
+use openssl::sha::Sha256;
 use openssl::ssl::{
     SslContext, SslContextBuilder, SslContextRef, SslMethod, SslMode, SslOptions,
     SslSessionCacheMode, SslVerifyMode,
 };
-use openssl::x509::{X509, X509StoreContext, X509StoreContextRef};
+use openssl::x509::{X509, X509Ref, X509StoreContext, X509StoreContextRef, X509VerifyResult};
 use openssl_sys as ffi;
 
 use crate::error::{ConnError, Step};
 use crate::tls::bio::note_rejected;
-use crate::tls::info::{CertInfo, CertRole, common_name};
+use crate::tls::info::{CertInfo, CertRole, alternative_names, common_name};
 
 /// The groups that a context offers unless told otherwise. The default of OpenSSL 3.6 would keep
 /// 6.6 KB of a post-quantum key per connection.
@@ -45,9 +47,8 @@ pub const DEFAULT_GROUPS: &str = "X25519:P-256";
 /// like this one seldom resume.
 const TICKETS: usize = 1;
 
-/// Tells sessions of this program from those of others behind the same keys. A ticket from another
-/// context is refused.
-const SESSION_ID_CONTEXT: &[u8] = b"redis";
+/// Alternative names of a certificate that an error counts up.
+const NAMES_TOLD: usize = 8;
 
 const SSL_CTRL_GET_TLSEXT_TICKET_KEYS: i32 = 58;
 const SSL_CTRL_SET_TLSEXT_TICKET_KEYS: i32 = 59;
@@ -164,6 +165,8 @@ struct Inner {
     server: SslContext,
     client: SslContext,
     auth_clients: AuthClients,
+    /// Who is trusted, as a digest.
+    trust: [u8; 32],
     report: Arc<Report>,
 }
 
@@ -199,6 +202,7 @@ impl TlsContext {
         let Inner {
             server,
             client,
+            trust,
             report,
             ..
         } = &*self.0;
@@ -206,9 +210,18 @@ impl TlsContext {
             server: server.clone(),
             client: client.clone(),
             auth_clients,
+            trust: *trust,
             report: Arc::clone(report),
         };
         Self(Arc::new(inner))
+    }
+
+    /// What a client's session is worth something under: whether it has to show a certificate, and who may have signed
+    /// it. A ticket of other rules is not taken, which costs that client a full handshake.
+    pub(crate) fn session_rules(&self) -> [u8; 32] {
+        let mut rules = self.0.trust;
+        rules[31] = self.0.auth_clients as u8;
+        rules
     }
 
     /// Whether clients must show a certificate.
@@ -289,6 +302,7 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
         server,
         client,
         auth_clients: config.auth_clients,
+        trust: trust(config)?,
         report: Arc::new(report),
     })))
 }
@@ -334,8 +348,32 @@ fn load_for_client(config: &ClientTlsConfig) -> Result<TlsContext, ConnError> {
         server,
         client: client.build(),
         auth_clients,
+        trust: [0; 32],
         report: Arc::new(report),
     })))
+}
+
+/// A digest of the trusted certificates. Where they lie does not matter, nor when they were written.
+fn trust(config: &TlsConfig) -> Result<[u8; 32], ConnError> {
+    let mut digest = Sha256::new();
+    if let Some(file) = config.ca_cert_file.as_deref() {
+        digest.update(&read(file)?);
+    }
+    let files = config
+        .ca_cert_dir
+        .as_deref()
+        .map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
+    let mut paths: Vec<_> = files
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    paths.sort();
+    for path in paths {
+        // What cannot be read, OpenSSL will not trust either.
+        digest.update(&fs::read(path).unwrap_or_default());
+    }
+    Ok(digest.finish())
 }
 
 /// What every context has, whatever is configured.
@@ -389,16 +427,38 @@ fn base(
 /// sentence.
 fn on_verdict(accepted: bool, chain: &mut X509StoreContextRef) -> bool {
     if !accepted
-        && let Some(name) = chain
+        && let Some(whose) = chain
             .current_cert()
-            .and_then(|cert| common_name(cert.subject_name()))
+            .and_then(|cert| whose(cert, chain.error()))
         && let Some(ssl) = X509StoreContext::ssl_idx()
             .ok()
             .and_then(|index| chain.ex_data(index))
     {
-        note_rejected(ssl, &name);
+        note_rejected(ssl, &whose);
     }
     accepted
+}
+
+/// Whose certificate it is, as far as it says. Where the name was wrong it matters which ones would have been right: the
+/// alternative names, or without any the common name.
+fn whose(cert: &X509Ref, verdict: X509VerifyResult) -> Option<String> {
+    let common_name = common_name(cert.subject_name()).map(|name| format!("CN={name}"));
+    let wrong_name = [
+        ffi::X509_V_ERR_HOSTNAME_MISMATCH,
+        ffi::X509_V_ERR_IP_ADDRESS_MISMATCH,
+    ];
+    if !wrong_name.contains(&verdict.as_raw()) {
+        return common_name;
+    }
+    let names = alternative_names(cert);
+    let more = names.len().saturating_sub(NAMES_TOLD);
+    let mut told = names[..names.len() - more].join(", ");
+    if more > 0 {
+        told.push_str(&format!(" and {more} more"));
+    }
+    let names = (!told.is_empty()).then(|| format!("valid for {told}"));
+    let parts: Vec<String> = common_name.into_iter().chain(names).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn configure_server(builder: &mut SslContextBuilder, config: &TlsConfig) -> Result<(), ConnError> {
@@ -407,9 +467,6 @@ fn configure_server(builder: &mut SslContextBuilder, config: &TlsConfig) -> Resu
         builder.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
     }
     let fail = |stack: ErrorStack| failure("OpenSSL", &stack);
-    builder
-        .set_session_id_context(SESSION_ID_CONTEXT)
-        .map_err(fail)?;
     builder.set_num_tickets(TICKETS).map_err(fail)?;
     if config.session_caching {
         builder.set_session_cache_mode(SslSessionCacheMode::SERVER);

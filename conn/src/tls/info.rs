@@ -189,7 +189,8 @@ fn name_text(name: &X509NameRef) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-fn alternative_names(cert: &X509Ref) -> Vec<String> {
+/// Names besides the common one: DNS names and IP addresses.
+pub(crate) fn alternative_names(cert: &X509Ref) -> Vec<String> {
     let Some(names) = cert.subject_alt_names() else {
         return Vec::new();
     };

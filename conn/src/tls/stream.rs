@@ -24,7 +24,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_uint};
 use std::io::IoSlice;
 use std::mem;
 use std::net::TcpStream;
@@ -52,6 +52,10 @@ const NO_CERTIFICATE: c_int = 199;
 
 /// First byte of a handshake record.
 const HANDSHAKE_RECORD: u8 = 22;
+
+unsafe extern "C" {
+    fn SSL_set_session_id_context(ssl: *mut ffi::SSL, id: *const u8, len: c_uint) -> c_int;
+}
 
 /// A direction of the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +159,11 @@ impl TlsStream {
                 .ssl
                 .set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT),
         }
+        let rules = context.session_rules();
+        // SAFETY: a live object; the call copies as many bytes as it is given, at most 32.
+        unsafe {
+            SSL_set_session_id_context(stream.ssl.as_ptr(), rules.as_ptr(), rules.len() as c_uint)
+        };
         stream.ssl.set_accept_state();
         Ok(stream)
     }
@@ -544,7 +553,7 @@ impl TlsStream {
             let whose = if whose.is_empty() {
                 String::new()
             } else {
-                format!(" (CN={})", whose.escape_debug())
+                format!(" ({})", whose.escape_debug())
             };
             let reason = format!(
                 "certificate verify failed: {}{whose}",

@@ -1,6 +1,7 @@
 //! The keyspace, measured: time per operation, memory per key, the worst single write.
 //!
-//! `cargo bench -p data [-- KEYS]`, with 1 million keys when no number is given. Times are processor
+//! `cargo bench -p data [-- [growth] KEYS]`, with 1 million keys when no number is given. `growth` measures inserts and
+//! deletes alone, for each size from 1 million keys on, doubled until KEYS: 16 million take a minute. Times are processor
 //! time of the thread, and include making the text of the key. Keys have 16 bytes.
 
 #![allow(unsafe_code)]
@@ -60,6 +61,10 @@ fn main() {
         let class = unsafe { jemalloc::nallocx(size, 0) };
         assert_eq!(usable_size(size), class, "quantum 8");
     }
+    if std::env::args().any(|argument| argument == "growth") {
+        growth(keys);
+        return;
+    }
     memory("text of 16", keys, |_| VALUE, Expire::Clear);
     memory(
         "number",
@@ -111,6 +116,22 @@ fn memory(name: &str, keys: u64, value: impl Fn(u64) -> NewValue<'static>, expir
     }
     let mean = sum / samples;
     println!("{name:28} {mean:6.1} bytes per key ({least:.1} to {most:.1})");
+}
+
+/// From empty to so many keys and back.
+fn growth(most: u64) {
+    let mut room = [0; 16];
+    let mut keys = 1_000_000;
+    while keys <= most {
+        let mut db = Db::new();
+        each(&format!("insert, {keys} keys"), keys, |number| {
+            db.set(key(number, &mut room), VALUE, Expire::Clear, 0);
+        });
+        each(&format!("remove, {keys} keys"), keys, |number| {
+            black_box(db.remove(key(number, &mut room)));
+        });
+        keys *= 2;
+    }
 }
 
 fn times(keys: u64) {

@@ -5,7 +5,8 @@ use data::util::glob::matches;
 use data::util::num::{parse_f64, parse_i64};
 
 use crate::wire::fault::{
-    Fault, INVALID_CURSOR, NOT_FLOAT, NOT_INTEGER, NOT_POSITIVE, SYNTAX, not_between,
+    Fault, INVALID_CURSOR, NOT_FLOAT, NOT_INTEGER, NOT_POSITIVE, NUMKEYS_NOT_POSITIVE, SYNTAX,
+    not_between,
 };
 use crate::wire::request::Argv;
 
@@ -57,6 +58,18 @@ impl<'a> Args<'a> {
     /// Takes the next one when it is this word and a value follows it; the value is left to be taken.
     pub fn word_with_value(&mut self, word: &str) -> bool {
         self.left() >= 2 && self.word(word)
+    }
+
+    /// Takes a number of keys, and so many keys.
+    ///
+    /// # Errors
+    /// The number is not above 0, or there are not as many.
+    pub fn keys(&mut self) -> Result<Vec<&'a [u8]>, Fault> {
+        let count = positive(self.need()?, NUMKEYS_NOT_POSITIVE)?;
+        if count > self.left() {
+            return Err(SYNTAX);
+        }
+        Ok((0..count).filter_map(|_| self.take()).collect())
     }
 
     /// Takes an integer.
@@ -123,6 +136,17 @@ pub fn take_count(arg: &[u8]) -> Result<usize, Fault> {
     parse_i64(arg)
         .and_then(|count| usize::try_from(count).ok())
         .ok_or(NOT_POSITIVE)
+}
+
+/// An argument as an integer above 0.
+///
+/// # Errors
+/// The given fault: it is none.
+pub fn positive(arg: &[u8], fault: Fault) -> Result<usize, Fault> {
+    parse_i64(arg)
+        .and_then(|count| usize::try_from(count).ok())
+        .filter(|&count| count > 0)
+        .ok_or(fault)
 }
 
 /// What SCAN and its kin are asked for beside the cursor.

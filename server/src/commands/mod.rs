@@ -32,6 +32,7 @@ pub mod string;
 pub mod string_number;
 pub mod string_range;
 pub mod transaction;
+pub mod zset;
 
 /// The rows of a family with their procs.
 pub type Family = &'static [(&'static Spec, Proc)];
@@ -61,6 +62,11 @@ static FAMILIES: &[Family] = &[
     string_number::PROCS,
     string_range::PROCS,
     transaction::PROCS,
+    zset::algebra::PROCS,
+    zset::elements::PROCS,
+    zset::pop::PROCS,
+    zset::random::PROCS,
+    zset::range::PROCS,
 ];
 
 /// Binds every proc to its row.

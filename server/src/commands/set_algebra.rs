@@ -3,9 +3,7 @@
 use std::ops::{ControlFlow, Range};
 
 use data::ds::item::Item;
-use data::value::NewValue;
 use data::value::aggregate::Kind;
-use data::value::db::Expire;
 use data::value::entry::EntryRef;
 use data::value::set::{Limits, Set};
 use data::value::set_algebra::{
@@ -16,10 +14,9 @@ use table::set as rows;
 use crate::commands::Family;
 use crate::commands::args::{Args, int};
 use crate::config::limits::set_limits;
-use crate::keyspace::change::{Event, key_changed};
-use crate::keyspace::delete::delete;
+use crate::keyspace::change::Event;
 use crate::keyspace::lookup::{db, read};
-use crate::keyspace::store::store;
+use crate::keyspace::store::store_aggregate;
 use crate::server::{Ctx, Done, Server};
 use crate::wire::fault::{Fault, LIMIT_NEGATIVE, NUMKEYS_NOT_POSITIVE, NUMKEYS_TOO_MANY, SYNTAX};
 use crate::wire::request::Argv;
@@ -90,14 +87,7 @@ fn store_result(cx: &mut Ctx<'_>, event: &'static str, combine: Combine) -> Done
     let limits = set_limits(&cx.srv.config);
     let result = combine(&sets(cx.srv, cx.db, argv, 2..argv.len())?, &limits);
     let members = result.len();
-    if members > 0 {
-        let value = NewValue::Aggregate(result.wrap());
-        store(cx.srv, cx.db, key, value, Expire::Clear);
-        key_changed(cx.srv, cx.db, key, 1, Event::Set(event));
-    } else {
-        let lazy = cx.srv.config.lazyfree_lazy_server_del;
-        delete(cx.srv, cx.db, key, lazy);
-    }
+    store_aggregate(cx.srv, cx.db, key, result.wrap(), Event::Set(event));
     cx.reply.int(members as i64);
     Ok(())
 }

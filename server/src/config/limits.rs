@@ -1,6 +1,6 @@
 //! Up to which size values keep their compact encodings, as the directives say it.
 
-use data::value::{hash, set};
+use data::value::{hash, set, zset};
 
 use crate::config::params::Params;
 
@@ -18,6 +18,14 @@ pub fn hash_limits(config: &Params) -> hash::Limits {
     hash::Limits {
         max_entries: size(config.hash_max_listpack_entries),
         max_value: size(config.hash_max_listpack_value),
+    }
+}
+
+/// `zset-max-*`.
+pub fn zset_limits(config: &Params) -> zset::Limits {
+    zset::Limits {
+        max_entries: size(config.zset_max_listpack_entries),
+        max_value: size(config.zset_max_listpack_value),
     }
 }
 

@@ -53,6 +53,9 @@ pub fn serve(
     }
     process::install_signals().map_err(|error| format!("Cannot handle signals: {error}"))?;
     announce(&info);
+    if !host::set_collation(&config.locale_collate) {
+        return Err("Failed to configure LOCALE for invalid locale name.".into());
+    }
     let srv = build(config, info, commands)
         .map_err(|error| format!("Cannot create the event loop: {error}"))?;
     // Freeing a big data set key by key would only delay the exit.

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use data::value::NewValue;
+use data::value::aggregate::Aggregate;
 use data::value::db::Expire;
 
+use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::delete::delete;
 use crate::keyspace::free::free_old;
 use crate::keyspace::lookup::{db_mut, find_write, fresh, need_string};
 use crate::server::{Ctx, Server};
@@ -23,6 +26,22 @@ pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, e
     let lru = fresh(srv);
     let old = db_mut(srv, number).set(key, value, expire, lru);
     free_old(srv, old);
+}
+
+/// Stores the result of a command whatever was there before; one without elements removes the key instead.
+pub fn store_aggregate(
+    srv: &mut Server,
+    number: usize,
+    key: &[u8],
+    value: Aggregate,
+    event: Event,
+) {
+    if value.view().is_empty() {
+        delete(srv, number, key, srv.config.lazyfree_lazy_server_del);
+    } else {
+        store(srv, number, key, value.into(), Expire::Clear);
+        key_changed(srv, number, key, 1, event);
+    }
 }
 
 /// Edits the bits of a string, which is created, or lengthened with zeros to `len` bytes, if need be; `edit` is told

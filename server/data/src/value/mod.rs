@@ -17,6 +17,7 @@ pub mod stored;
 pub mod stream;
 pub mod string;
 pub mod zset;
+pub mod zset_range;
 
 use std::sync::Arc;
 

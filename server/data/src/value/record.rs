@@ -89,7 +89,20 @@ impl<'a, const TEXTS: usize> RecordRef<'a, TEXTS> {
     /// Where the record is: its identity while nothing is changed.
     #[inline]
     pub fn address(self) -> usize {
-        self.at.as_ptr().addr()
+        self.at.as_ptr().expose_provenance()
+    }
+
+    /// The record at an address that [`RecordRef::address`] gave.
+    ///
+    /// # Safety
+    /// The record is alive and unchanged for as long as the result is used.
+    #[inline]
+    pub unsafe fn at(address: usize) -> Self {
+        RecordRef {
+            // SAFETY: the address is that of an allocation, so it is not null.
+            at: unsafe { NonNull::new_unchecked(ptr::with_exposed_provenance_mut(address)) },
+            life: PhantomData,
+        }
     }
 
     /// Bytes that the record takes of the allocator.

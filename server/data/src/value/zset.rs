@@ -1,11 +1,57 @@
-//! The value of type zset.
+//! Sorted sets: members with scores, in the order of score and then of the member's bytes.
+//!
+//! A small one is a listpack of pairs, member and score, in order. A big one is a hash table of records (member and
+//! score) and a tree over the same records, so that a member is found by itself, by its order and by its rank.
+//!
+//! Every range is a range of ranks: bounds on scores or members are turned into one first.
+//!
+//! Invariants:
+//! 1. No score is NaN.
+//! 2. `order` has exactly the records of `members`, each under its address and with the score that is in it.
 
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+
+use crate::ds::item::Item;
+use crate::ds::listpack::{Listpack, Pos};
+use crate::ds::sorted::{self, Sorted};
+use crate::ds::table::Table;
+use crate::util::hash::hash;
+use crate::util::num::{f64_to_i64, format_f64, parse_f64};
+use crate::util::rand::Rng;
 use crate::value::Encoding;
+use crate::value::record::{Field, FieldRef};
+use crate::value::zset_range::{LexRange, ScoreRange};
 
-/// A zset.
-#[derive(Clone, Default)]
-pub struct Zset {
-    items: Box<Vec<Vec<u8>>>,
+/// How big a compact sorted set may get.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Members.
+    pub max_entries: usize,
+    /// Bytes of a member.
+    pub max_value: usize,
+}
+
+/// A sorted set.
+#[derive(Clone)]
+pub enum Zset {
+    /// Pairs in one buffer.
+    Packed(Listpack),
+    /// A table and a tree.
+    Tree(Box<Tree>),
+}
+
+/// A big sorted set.
+pub struct Tree {
+    members: Table<Field>,
+    order: Sorted,
+}
+
+impl Default for Zset {
+    fn default() -> Self {
+        Zset::Packed(Listpack::new())
+    }
 }
 
 impl Zset {
@@ -14,23 +60,391 @@ impl Zset {
         Self::default()
     }
 
-    /// How many elements it has.
+    /// One of these members, each of which comes once.
+    pub fn collect<'a>(pairs: impl IntoIterator<Item = (&'a [u8], f64)>, limits: &Limits) -> Self {
+        let mut zset = Zset::new();
+        for (member, score) in pairs {
+            zset.set(member, score, limits);
+        }
+        zset
+    }
+
+    /// How many members it has.
     pub fn len(&self) -> usize {
-        self.items.len()
+        match self {
+            Zset::Packed(pairs) => pairs.len() / 2,
+            Zset::Tree(tree) => tree.order.len(),
+        }
     }
 
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.len() == 0
     }
 
     /// The encoding that OBJECT ENCODING names.
     pub fn encoding(&self) -> Encoding {
-        Encoding::Listpack
+        match self {
+            Zset::Packed(_) => Encoding::Listpack,
+            Zset::Tree(_) => Encoding::Skiplist,
+        }
     }
 
-    /// Bytes that it takes beyond its entry, estimated from `samples` elements; 0 looks at all.
-    pub fn memory(&self, _samples: usize) -> usize {
-        0
+    /// Bytes that it takes beyond its entry, estimated from `samples` members; 0 looks at all.
+    pub fn memory(&self, samples: usize) -> usize {
+        match self {
+            Zset::Packed(pairs) => pairs.memory(),
+            Zset::Tree(tree) => tree.memory(samples),
+        }
+    }
+
+    /// The score of a member.
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match self {
+            Zset::Packed(pairs) => {
+                let at = pairs.find_every(Item::Bytes(member), 2)?;
+                pairs.next(at).map(|at| score_of(pairs.get(at)))
+            }
+            Zset::Tree(tree) => tree.find(member).map(score_in),
+        }
+    }
+
+    /// Adds a member or gives it another score. Returns the score it had.
+    pub fn set(&mut self, member: &[u8], score: f64, limits: &Limits) -> Option<f64> {
+        debug_assert!(!score.is_nan());
+        if let Zset::Packed(pairs) = self {
+            let old = remove_pair(pairs, member);
+            let fits = old.is_some()
+                || pairs.len() / 2 < limits.max_entries
+                    && member.len() <= limits.max_value
+                    && pairs.has_room(member.len());
+            if fits {
+                insert_pair(pairs, member, score);
+                return old;
+            }
+            self.grow();
+        }
+        let Zset::Tree(tree) = self else {
+            unreachable!("one that does not fit into a listpack has just become a tree")
+        };
+        tree.set(member, score)
+    }
+
+    /// Takes a member out. Returns its score.
+    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        match self {
+            Zset::Packed(pairs) => remove_pair(pairs, member),
+            Zset::Tree(tree) => tree.remove(member),
+        }
+    }
+
+    /// How many members come before this one, and its score.
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        match self {
+            Zset::Packed(_) => self
+                .range(0..self.len(), false)
+                .enumerate()
+                .find(|(_, (other, _))| other.is(member))
+                .map(|(rank, (_, score))| (rank, score)),
+            Zset::Tree(tree) => {
+                let score = score_in(tree.find(member)?);
+                Some((tree.order.rank(before(member, score)), score))
+            }
+        }
+    }
+
+    /// The ranks of the members whose score is in a range.
+    pub fn ranks_by_score(&self, range: &ScoreRange) -> Range<usize> {
+        self.ranks(
+            |score, _| range.is_after(score),
+            |score, _| range.reaches(score),
+        )
+    }
+
+    /// The ranks of the members that are in a range; all have the same score.
+    pub fn ranks_by_lex(&self, range: &LexRange<'_>) -> Range<usize> {
+        self.ranks(
+            |_, member| range.is_after(member),
+            |_, member| range.reaches(member),
+        )
+    }
+
+    /// The ranks between two predicates, each true for a first part of the members: those below the range, and those
+    /// that are not above it.
+    fn ranks(
+        &self,
+        below: impl Fn(f64, &[u8]) -> bool,
+        reached: impl Fn(f64, &[u8]) -> bool,
+    ) -> Range<usize> {
+        let count = |is: &dyn Fn(f64, &[u8]) -> bool| match self {
+            Zset::Packed(_) => self
+                .range(0..self.len(), false)
+                .take_while(|(member, score)| is(*score, member.bytes(&mut Default::default())))
+                .count(),
+            Zset::Tree(tree) => tree
+                .order
+                .rank(|score, handle| is(score, member_at(handle))),
+        };
+        let start = count(&below);
+        start..count(&reached).max(start)
+    }
+
+    /// Members of a range of ranks, which is inside, with their scores; backwards if `reverse`.
+    pub fn range(&self, ranks: Range<usize>, reverse: bool) -> Elements<'_> {
+        let left = ranks.len();
+        let walk = match self {
+            _ if ranks.is_empty() => Walk::Nothing,
+            Zset::Packed(pairs) => {
+                let rank = if reverse { ranks.end - 1 } else { ranks.start };
+                Walk::Packed {
+                    pairs,
+                    at: pairs.nth(rank as i64 * 2),
+                    reverse,
+                }
+            }
+            Zset::Tree(tree) if reverse => Walk::Down(tree.order.range_back(ranks.end - 1)),
+            Zset::Tree(tree) => Walk::Up(tree.order.range(ranks.start)),
+        };
+        Elements { walk, left }
+    }
+
+    /// All members with their scores.
+    pub fn iter(&self) -> Elements<'_> {
+        self.range(0..self.len(), false)
+    }
+
+    /// A sorted set of its own with the members of a range of ranks.
+    #[must_use]
+    pub fn part(&self, ranks: Range<usize>, limits: &Limits) -> Zset {
+        let mut part = Zset::new();
+        for (member, score) in self.range(ranks, false) {
+            part.set(member.bytes(&mut Default::default()), score, limits);
+        }
+        part
+    }
+
+    /// Takes the members of a range of ranks out; how many.
+    pub fn remove_range(&mut self, ranks: Range<usize>) -> usize {
+        match self {
+            Zset::Packed(pairs) => pairs.remove_range(ranks.start * 2, ranks.len() * 2),
+            Zset::Tree(tree) => {
+                let gone: Vec<Vec<u8>> = tree
+                    .order
+                    .range(ranks.start)
+                    .take(ranks.len())
+                    .map(|(_, handle)| member_at(handle).to_vec())
+                    .collect();
+                for member in &gone {
+                    tree.remove(member);
+                }
+            }
+        }
+        ranks.len()
+    }
+
+    /// A member, each with the same chance, and its score.
+    pub fn random(&self, rng: &mut Rng) -> Option<(Item<'_>, f64)> {
+        let rank = (self.len() > 0).then(|| rng.below(self.len() as u64) as usize)?;
+        self.range(rank..rank + 1, false).next()
+    }
+
+    /// Visits about `count` members from `cursor` on; returns the cursor to go on from, 0 at the end. A member that stays
+    /// from the first call to the last is visited at least once.
+    pub fn scan(&self, cursor: u64, count: usize, each: &mut dyn FnMut(Item<'_>, f64)) -> u64 {
+        match self {
+            Zset::Packed(_) => {
+                self.iter().for_each(|(member, score)| each(member, score));
+                0
+            }
+            Zset::Tree(tree) => tree.members.scan(cursor, count, &mut |record| {
+                each(Item::Bytes(record.key()), score_in(record));
+            }),
+        }
+    }
+
+    /// Turns a listpack into a tree.
+    fn grow(&mut self) {
+        let mut tree = Box::<Tree>::default();
+        for (member, score) in self.iter() {
+            tree.set(member.bytes(&mut Default::default()), score);
+        }
+        *self = Zset::Tree(tree);
     }
 }
+
+/// The score behind a member in a listpack.
+fn score_of(item: Item<'_>) -> f64 {
+    match item {
+        Item::Int(number) => number as f64,
+        Item::Bytes(digits) => parse_f64(digits).unwrap_or(0.0),
+    }
+}
+
+fn remove_pair(pairs: &mut Listpack, member: &[u8]) -> Option<f64> {
+    let at = pairs.find_every(Item::Bytes(member), 2)?;
+    let score = pairs.next(at).map(|at| score_of(pairs.get(at)));
+    pairs.remove_run(at, 2);
+    score
+}
+
+/// Adds a pair where it belongs; the member is not there.
+fn insert_pair(pairs: &mut Listpack, member: &[u8], score: f64) {
+    let digits;
+    let coded = match f64_to_i64(score) {
+        Some(number) => Item::Int(number),
+        None => {
+            digits = format_f64(score);
+            Item::Bytes(&digits)
+        }
+    };
+    let mut at = pairs.first();
+    while let Some(here) = at {
+        let behind = pairs.next(here);
+        let other = behind.map_or(0.0, |at| score_of(pairs.get(at)));
+        let later = other > score
+            || other == score && pairs.get(here).bytes(&mut Default::default()) > member;
+        if later {
+            let here = pairs.insert_before(here, Item::Bytes(member));
+            pairs.insert_after(here, coded);
+            return;
+        }
+        at = behind.and_then(|at| pairs.next(at));
+    }
+    pairs.push_back(Item::Bytes(member));
+    pairs.push_back(coded);
+}
+
+/// The predicate of the tree: what comes before a member with its score.
+fn before(member: &[u8], score: f64) -> impl Fn(f64, u64) -> bool {
+    move |other, handle| other < score || other == score && member_at(handle) < member
+}
+
+/// The member behind a handle of the tree.
+fn member_at<'a>(handle: u64) -> &'a [u8] {
+    // SAFETY: private, and called for handles that the tree holds or has just given; those are the addresses of records
+    // in the table (invariant 2), which are taken out of the tree before they are freed. The result is used before the
+    // sorted set is next changed.
+    unsafe { FieldRef::at(handle as usize) }.key()
+}
+
+fn score_in(record: FieldRef<'_>) -> f64 {
+    let bytes = record.value().first_chunk().copied().unwrap_or_default();
+    f64::from_le_bytes(bytes)
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Tree {
+            members: Table::scattered(),
+            order: Sorted::new(),
+        }
+    }
+}
+
+impl Tree {
+    fn find(&self, member: &[u8]) -> Option<FieldRef<'_>> {
+        self.members
+            .find(hash(member), |record| record.key() == member)
+    }
+
+    fn set(&mut self, member: &[u8], score: f64) -> Option<f64> {
+        let hash = hash(member);
+        let Some(place) = self.members.locate(hash, |record| record.key() == member) else {
+            let record = Field::new([member, &score.to_le_bytes()]);
+            let place = self.members.insert(hash, record);
+            let handle = self.members.get(place).address() as u64;
+            self.order.insert((score, handle), before(member, score));
+            return None;
+        };
+        let record = self.members.get(place);
+        let (old, handle) = (score_in(record), record.address() as u64);
+        if old != score {
+            self.order.remove(before(member, old));
+            // As long as the one it replaces, so it stays where it is.
+            self.members
+                .update(place, |record| record.set_value(&score.to_le_bytes()));
+            self.order.insert((score, handle), before(member, score));
+        }
+        Some(old)
+    }
+
+    fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        let hash = hash(member);
+        let place = self.members.locate(hash, |record| record.key() == member)?;
+        let score = score_in(self.members.get(place));
+        self.order.remove(before(member, score));
+        self.members.remove_at(place);
+        Some(score)
+    }
+
+    fn memory(&self, samples: usize) -> usize {
+        let len = self.order.len();
+        let looked_at = if samples == 0 { len } else { samples.min(len) };
+        let records: usize = self
+            .members
+            .iter()
+            .take(looked_at)
+            .map(FieldRef::memory)
+            .sum();
+        let records = records.checked_div(looked_at).unwrap_or(0) * len;
+        size_of::<Tree>() + self.members.bytes() + self.order.memory() + records
+    }
+}
+
+impl Clone for Tree {
+    fn clone(&self) -> Self {
+        let mut copy = Tree::default();
+        copy.members.reserve(self.order.len());
+        for (score, handle) in self.order.range(0) {
+            copy.set(member_at(handle), score);
+        }
+        copy
+    }
+}
+
+enum Walk<'a> {
+    Nothing,
+    Packed {
+        pairs: &'a Listpack,
+        at: Option<Pos>,
+        reverse: bool,
+    },
+    Up(sorted::Range<'a>),
+    Down(sorted::RangeBack<'a>),
+}
+
+/// Members with their scores.
+pub struct Elements<'a> {
+    walk: Walk<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = (Item<'a>, f64);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let (score, handle) = match &mut self.walk {
+            Walk::Nothing => return None,
+            Walk::Packed { pairs, at, reverse } => {
+                let here = (*at)?;
+                let behind = pairs.next(here)?;
+                *at = if *reverse {
+                    pairs.prev(here).and_then(|at| pairs.prev(at))
+                } else {
+                    pairs.next(behind)
+                };
+                return Some((pairs.get(here), score_of(pairs.get(behind))));
+            }
+            Walk::Up(range) => range.next()?,
+            Walk::Down(range) => range.next()?,
+        };
+        Some((Item::Bytes(member_at(handle)), score))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Elements<'_> {}

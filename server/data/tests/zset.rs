@@ -1,0 +1,142 @@
+//! Sorted sets against a model: a sorted vector of pairs, with both encodings.
+
+#![allow(clippy::unwrap_used)]
+
+use data::util::rand::Rng;
+use data::value::Encoding;
+use data::value::zset::{Limits, Zset};
+use data::value::zset_range::{LexBound, LexRange, ScoreBound, ScoreRange};
+
+type Model = Vec<(f64, Vec<u8>)>;
+
+const LIMITS: Limits = Limits {
+    max_entries: 40,
+    max_value: 20,
+};
+
+fn place(model: &Model, score: f64, member: &[u8]) -> usize {
+    model.partition_point(|(other, name)| (*other, name.as_slice()) < (score, member))
+}
+
+fn take(model: &mut Model, member: &[u8]) -> Option<f64> {
+    let at = model.iter().position(|(_, name)| name == member)?;
+    Some(model.remove(at).0)
+}
+
+fn compare(zset: &Zset, model: &Model, rng: &mut Rng) {
+    assert_eq!(zset.len(), model.len());
+    let pairs = |start: usize, end: usize, reverse: bool| -> Model {
+        zset.range(start..end, reverse)
+            .map(|(member, score)| (score, member.to_vec()))
+            .collect()
+    };
+    assert_eq!(pairs(0, model.len(), false), *model);
+    let backwards: Model = model.iter().rev().cloned().collect();
+    assert_eq!(pairs(0, model.len(), true), backwards);
+    let start = rng.below(model.len() as u64 + 1) as usize;
+    let end = start + rng.below((model.len() - start) as u64 + 1) as usize;
+    assert_eq!(pairs(start, end, false), model[start..end]);
+    for (rank, (score, member)) in model.iter().enumerate().step_by(7) {
+        assert_eq!(zset.score(member), Some(*score));
+        assert_eq!(zset.rank(member), Some((rank, *score)));
+    }
+    let (low, high) = (rng.below(12) as f64 - 6.0, rng.below(12) as f64 - 6.0);
+    let bound = |score, exclusive| ScoreBound { score, exclusive };
+    let range = ScoreRange {
+        min: bound(low, true),
+        max: bound(high, false),
+    };
+    let inside = model
+        .iter()
+        .filter(|(score, _)| *score > low && *score <= high);
+    assert_eq!(zset.ranks_by_score(&range).len(), inside.count());
+}
+
+#[test]
+fn it_does_what_a_sorted_vector_does() {
+    for seed in 1..6 {
+        let mut rng = Rng::new(seed);
+        let (mut zset, mut model) = (Zset::new(), Model::new());
+        let size = if seed % 2 == 0 { 30 } else { 400 };
+        for round in 0..4000 {
+            let number = rng.below(size * 2);
+            let member = match rng.below(3) {
+                0 => number.to_string().into_bytes(),
+                _ => format!("m{number}").into_bytes(),
+            };
+            let score = match rng.below(20) {
+                0 => f64::INFINITY,
+                1 => f64::NEG_INFINITY,
+                2 => 0.1 * number as f64,
+                _ => rng.below(10) as f64 - 5.0,
+            };
+            if rng.below(100) < 60 {
+                let old = take(&mut model, &member);
+                assert_eq!(zset.set(&member, score, &LIMITS), old);
+                model.insert(place(&model, score, &member), (score, member));
+            } else {
+                assert_eq!(zset.remove(&member), take(&mut model, &member));
+            }
+            if round % 50 == 0 {
+                compare(&zset, &model, &mut rng);
+                compare(&zset.clone(), &model, &mut rng);
+            }
+            if round % 500 == 499 {
+                let start = rng.below(model.len() as u64) as usize;
+                let end = (start + 20).min(model.len());
+                assert_eq!(zset.remove_range(start..end), end - start);
+                model.drain(start..end);
+            }
+        }
+        compare(&zset, &model, &mut rng);
+    }
+}
+
+#[test]
+fn the_encoding_changes_at_its_limits() {
+    let mut zset = Zset::new();
+    for number in 0..40 {
+        zset.set(format!("{number}").as_bytes(), 1.0, &LIMITS);
+    }
+    assert_eq!(zset.encoding(), Encoding::Listpack);
+    zset.set(b"7", 2.0, &LIMITS);
+    assert_eq!(zset.encoding(), Encoding::Listpack);
+    zset.set(b"more", 1.0, &LIMITS);
+    assert_eq!((zset.encoding(), zset.len()), (Encoding::Skiplist, 41));
+    let mut zset = Zset::new();
+    zset.set(&[b'x'; 20], 1.0, &LIMITS);
+    assert_eq!(zset.encoding(), Encoding::Listpack);
+    zset.set(&[b'x'; 21], 1.0, &LIMITS);
+    assert_eq!(zset.encoding(), Encoding::Skiplist);
+}
+
+#[test]
+fn members_of_one_score_have_an_order_of_their_own() {
+    for limits in [
+        LIMITS,
+        Limits {
+            max_entries: 0,
+            max_value: 0,
+        },
+    ] {
+        let mut zset = Zset::new();
+        for member in ["b", "d", "a", "c", "5"] {
+            zset.set(member.as_bytes(), 0.0, &limits);
+        }
+        let count = |min, max| zset.ranks_by_lex(&LexRange { min, max }).len();
+        assert_eq!(count(LexBound::Least, LexBound::Greatest), 5);
+        assert_eq!(
+            count(LexBound::Inclusive(b"a"), LexBound::Exclusive(b"c")),
+            2
+        );
+        assert_eq!(
+            count(LexBound::Exclusive(b"a"), LexBound::Inclusive(b"c")),
+            2
+        );
+        assert_eq!(count(LexBound::Greatest, LexBound::Least), 0);
+        assert_eq!(
+            count(LexBound::Inclusive(b"c"), LexBound::Inclusive(b"a")),
+            0
+        );
+    }
+}

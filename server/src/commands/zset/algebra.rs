@@ -1,0 +1,322 @@
+//! Several sorted sets, or plain sets, worked into one: ZUNION, ZINTER, ZDIFF, their STORE forms, and ZINTERCARD.
+
+use std::collections::HashMap;
+
+use data::ds::item::Item;
+use data::util::num::parse_f64;
+use data::value::Type;
+use data::value::aggregate::{AggregateRef, Kind};
+use data::value::set::Set;
+use data::value::zset::Zset;
+use table::sorted_set as rows;
+
+use crate::commands::Family;
+use crate::commands::args::{Args, int};
+use crate::commands::zset::range::reply_range;
+use crate::config::limits::zset_limits;
+use crate::keyspace::change::Event;
+use crate::keyspace::lookup::{db, find_read};
+use crate::keyspace::store::store_aggregate;
+use crate::server::{Ctx, Done, Server};
+use crate::wire::fault::{Fault, LIMIT_NEGATIVE, SYNTAX, WRONG_TYPE};
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::ZUNION, |cx| show(cx, Operation::Union)),
+    (&rows::ZINTER, |cx| show(cx, Operation::Inter)),
+    (&rows::ZDIFF, |cx| show(cx, Operation::Diff)),
+    (&rows::ZUNIONSTORE, |cx| {
+        store(cx, Operation::Union, "zunionstore")
+    }),
+    (&rows::ZINTERSTORE, |cx| {
+        store(cx, Operation::Inter, "zinterstore")
+    }),
+    (&rows::ZDIFFSTORE, |cx| {
+        store(cx, Operation::Diff, "zdiffstore")
+    }),
+    (&rows::ZINTERCARD, zintercard),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Union,
+    Inter,
+    Diff,
+}
+
+/// How the scores of one member in several sets become one.
+#[derive(Clone, Copy)]
+enum Aggregation {
+    Sum,
+    Min,
+    Max,
+}
+
+impl Aggregation {
+    fn of_name(name: &[u8]) -> Result<Self, Fault> {
+        match name.to_ascii_lowercase().as_slice() {
+            b"sum" => Ok(Aggregation::Sum),
+            b"min" => Ok(Aggregation::Min),
+            b"max" => Ok(Aggregation::Max),
+            _ => Err(SYNTAX),
+        }
+    }
+
+    fn join(self, one: f64, other: f64) -> f64 {
+        match self {
+            // Opposite infinities make 0 by convention.
+            Aggregation::Sum => number(one + other),
+            Aggregation::Min => one.min(other),
+            Aggregation::Max => one.max(other),
+        }
+    }
+}
+
+/// What is no number counts as 0.
+fn number(score: f64) -> f64 {
+    if score.is_nan() { 0.0 } else { score }
+}
+
+/// What is worked together, and how.
+struct Query<'a> {
+    keys: Vec<&'a [u8]>,
+    weights: Vec<f64>,
+    aggregation: Aggregation,
+    scores: bool,
+    limit: usize,
+}
+
+/// What a command may be told beside the keys.
+#[derive(Clone, Copy)]
+struct Options {
+    weights: bool,
+    scores: bool,
+    limit: bool,
+}
+
+/// Parses `numkeys key … [options]` from the cursor on. As in Redis, the keys are looked up before the options are read.
+fn parse<'a>(cx: &mut Ctx<'a>, mut args: Args<'a>, options: Options) -> Result<Query<'a>, Fault> {
+    let count = int(args.need()?)?;
+    if count < 1 {
+        return Err(Fault::new(format!(
+            "ERR at least 1 input key is needed for '{}' command",
+            table::full_name(cx.cmd)
+        )));
+    }
+    if count > args.left() as i64 {
+        return Err(SYNTAX);
+    }
+    let keys: Vec<&[u8]> = (0..count).filter_map(|_| args.take()).collect();
+    for key in &keys {
+        check_type(cx.srv, cx.db, key)?;
+    }
+    let mut query = Query {
+        weights: vec![1.0; keys.len()],
+        keys,
+        aggregation: Aggregation::Sum,
+        scores: false,
+        limit: usize::MAX,
+    };
+    while !args.is_done() {
+        if options.weights && args.left() > query.keys.len() && args.word("weights") {
+            for weight in &mut query.weights {
+                let given = parse_f64(args.need()?);
+                *weight = given.ok_or_else(|| Fault::new("ERR weight value is not a float"))?;
+            }
+        } else if options.weights && args.word_with_value("aggregate") {
+            query.aggregation = Aggregation::of_name(args.need()?)?;
+        } else if options.scores && args.word("withscores") {
+            query.scores = true;
+        } else if options.limit && args.word_with_value("limit") {
+            let limit = int(args.need()?)
+                .ok()
+                .and_then(|limit| usize::try_from(limit).ok());
+            query.limit = match limit.ok_or(LIMIT_NEGATIVE)? {
+                0 => usize::MAX,
+                limit => limit,
+            };
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    Ok(query)
+}
+
+/// Only sets of both kinds can be worked together.
+fn check_type(srv: &mut Server, number: usize, key: &[u8]) -> Done {
+    match find_read(srv, number, key).map(|entry| entry.ty()) {
+        None | Some(Type::Set | Type::Zset) => Ok(()),
+        Some(_) => Err(WRONG_TYPE),
+    }
+}
+
+/// A set that is worked with. The members of a plain one have the score 1.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Nothing,
+    Set(&'a Set),
+    Zset(&'a Zset),
+}
+
+impl<'a> Source<'a> {
+    fn of_key(srv: &'a Server, number: usize, key: &[u8]) -> Self {
+        let value = db(srv, number)
+            .find(key)
+            .and_then(|entry| entry.aggregate());
+        match value {
+            Some(AggregateRef::Set(set)) => Source::Set(set),
+            Some(AggregateRef::Zset(zset)) => Source::Zset(zset),
+            _ => Source::Nothing,
+        }
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Source::Nothing => 0,
+            Source::Set(set) => set.len(),
+            Source::Zset(zset) => zset.len(),
+        }
+    }
+
+    fn score(self, member: &[u8]) -> Option<f64> {
+        match self {
+            Source::Nothing => None,
+            Source::Set(set) => set.contains(Item::Bytes(member)).then_some(1.0),
+            Source::Zset(zset) => zset.score(member),
+        }
+    }
+
+    /// Passes members on until `each` has enough.
+    fn walk(self, each: &mut dyn FnMut(Item<'_>, f64) -> bool) {
+        match self {
+            Source::Nothing => {}
+            Source::Set(set) => {
+                set.iter().all(|member| each(member, 1.0));
+            }
+            Source::Zset(zset) => {
+                zset.iter().all(|(member, score)| each(member, score));
+            }
+        }
+    }
+}
+
+/// The result, member by member.
+type Pairs = Vec<(Vec<u8>, f64)>;
+
+/// Works the sources together. Unions and intersections begin with the smallest.
+fn work(srv: &Server, number: usize, query: &Query<'_>, operation: Operation) -> Pairs {
+    let mut sources: Vec<(Source<'_>, f64)> = query
+        .keys
+        .iter()
+        .map(|key| Source::of_key(srv, number, key))
+        .zip(query.weights.iter().copied())
+        .collect();
+    if operation != Operation::Diff {
+        sources.sort_by_key(|(source, _)| source.len());
+    }
+    match operation {
+        Operation::Union => union(&sources, query.aggregation),
+        Operation::Inter => inter(&sources, query.aggregation, query.limit),
+        Operation::Diff => diff(&sources),
+    }
+}
+
+fn union(sources: &[(Source<'_>, f64)], aggregation: Aggregation) -> Pairs {
+    let mut scores: HashMap<Vec<u8>, f64> = HashMap::new();
+    for (source, weight) in sources {
+        source.walk(&mut |member, score| {
+            let score = number(score * weight);
+            let member = member.to_vec();
+            scores
+                .entry(member)
+                .and_modify(|known| *known = aggregation.join(*known, score))
+                .or_insert(score);
+            true
+        });
+    }
+    scores.into_iter().collect()
+}
+
+fn inter(sources: &[(Source<'_>, f64)], aggregation: Aggregation, limit: usize) -> Pairs {
+    let mut pairs = Pairs::new();
+    let Some(((first, weight), others)) = sources.split_first() else {
+        return pairs;
+    };
+    first.walk(&mut |member, score| {
+        let mut scratch = Default::default();
+        let bytes = member.bytes(&mut scratch);
+        let mut total = number(score * weight);
+        for (other, weight) in others {
+            match other.score(bytes) {
+                Some(score) => total = aggregation.join(total, number(score * weight)),
+                None => return true,
+            }
+        }
+        pairs.push((bytes.to_vec(), total));
+        pairs.len() < limit
+    });
+    pairs
+}
+
+fn diff(sources: &[(Source<'_>, f64)]) -> Pairs {
+    let mut pairs = Pairs::new();
+    let Some(((first, _), others)) = sources.split_first() else {
+        return pairs;
+    };
+    first.walk(&mut |member, score| {
+        let mut scratch = Default::default();
+        let bytes = member.bytes(&mut scratch);
+        if others.iter().all(|(other, _)| other.score(bytes).is_none()) {
+            pairs.push((bytes.to_vec(), score));
+        }
+        true
+    });
+    pairs
+}
+
+fn result(cx: &Ctx<'_>, query: &Query<'_>, operation: Operation) -> Zset {
+    let pairs = work(cx.srv, cx.db, query, operation);
+    let pairs = pairs
+        .iter()
+        .map(|(member, score)| (member.as_slice(), *score));
+    Zset::collect(pairs, &zset_limits(&cx.srv.config))
+}
+
+fn show(cx: &mut Ctx<'_>, operation: Operation) -> Done {
+    let options = Options {
+        weights: operation != Operation::Diff,
+        scores: true,
+        limit: false,
+    };
+    let query = parse(cx, Args::from(cx.argv, 1), options)?;
+    let zset = result(cx, &query, operation);
+    reply_range(cx.reply, &zset, 0..zset.len(), false, query.scores);
+    Ok(())
+}
+
+fn store(cx: &mut Ctx<'_>, operation: Operation, event: &'static str) -> Done {
+    let options = Options {
+        weights: operation != Operation::Diff,
+        scores: false,
+        limit: false,
+    };
+    let query = parse(cx, Args::from(cx.argv, 2), options)?;
+    let zset = result(cx, &query, operation);
+    let len = zset.len();
+    let event = Event::Zset(event);
+    store_aggregate(cx.srv, cx.db, &cx.argv[1], zset.wrap(), event);
+    cx.reply.int(len as i64);
+    Ok(())
+}
+
+fn zintercard(cx: &mut Ctx<'_>) -> Done {
+    let options = Options {
+        weights: false,
+        scores: false,
+        limit: true,
+    };
+    let query = parse(cx, Args::from(cx.argv, 1), options)?;
+    let pairs = work(cx.srv, cx.db, &query, Operation::Inter);
+    cx.reply.int(pairs.len() as i64);
+    Ok(())
+}

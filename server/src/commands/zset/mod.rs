@@ -1,0 +1,8 @@
+//! Sorted sets, by subject.
+
+pub mod algebra;
+pub mod bounds;
+pub mod elements;
+pub mod pop;
+pub mod random;
+pub mod range;

@@ -1,0 +1,205 @@
+//! Taking members from either end: ZPOPMIN, ZPOPMAX, ZMPOP and the forms of them that wait.
+
+use data::value::Type;
+use data::value::zset::Zset;
+use table::sorted_set as rows;
+
+use crate::commands::Family;
+use crate::commands::args::{Args, deadline, positive, take_count};
+use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::delete::drop_if_empty;
+use crate::keyspace::lookup::write;
+use crate::server::{Ctx, Done};
+use crate::session::wait::wait_for_keys;
+use crate::state::blocked::KeyWait;
+use crate::wire::fault::{Fault, SYNTAX};
+use crate::wire::reply::Resp;
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::ZPOPMIN, |cx| zpop(cx, End::Min)),
+    (&rows::ZPOPMAX, |cx| zpop(cx, End::Max)),
+    (&rows::BZPOPMIN, |cx| bzpop(cx, End::Min)),
+    (&rows::BZPOPMAX, |cx| bzpop(cx, End::Max)),
+    (&rows::ZMPOP, zmpop),
+    (&rows::BZMPOP, bzmpop),
+];
+
+#[derive(Clone, Copy)]
+enum End {
+    Min,
+    Max,
+}
+
+impl End {
+    fn of_word(args: &mut Args<'_>) -> Result<Self, Fault> {
+        if args.word("min") {
+            Ok(End::Min)
+        } else if args.word("max") {
+            Ok(End::Max)
+        } else {
+            Err(SYNTAX)
+        }
+    }
+
+    fn event(self) -> Event {
+        Event::Zset(match self {
+            End::Min => "zpopmin",
+            End::Max => "zpopmax",
+        })
+    }
+}
+
+/// Takes up to `count` members out of a set that has some.
+fn take(
+    cx: &mut Ctx<'_>,
+    key: &[u8],
+    end: End,
+    count: usize,
+) -> Result<Vec<(Vec<u8>, f64)>, Fault> {
+    let Some(zset) = write::<Zset>(cx.srv, cx.db, key)? else {
+        return Ok(Vec::new());
+    };
+    let (len, count) = (zset.len(), count.min(zset.len()));
+    let (ranks, reverse) = match end {
+        End::Min => (0..count, false),
+        End::Max => (len - count..len, true),
+    };
+    let taken: Vec<_> = zset
+        .range(ranks.clone(), reverse)
+        .map(|(member, score)| (member.to_vec(), score))
+        .collect();
+    zset.remove_range(ranks);
+    if count > 0 {
+        key_changed(cx.srv, cx.db, key, count as u64, end.event());
+        drop_if_empty(cx.srv, cx.db, key);
+    }
+    Ok(taken)
+}
+
+/// Members with their scores, each pair an array of its own if `nested`.
+fn reply_pairs(cx: &mut Ctx<'_>, pairs: &[(Vec<u8>, f64)], nested: bool) {
+    cx.reply
+        .array(if nested { pairs.len() } else { pairs.len() * 2 });
+    for (member, score) in pairs {
+        if nested {
+            cx.reply.array(2);
+        }
+        cx.reply.bulk(member);
+        cx.reply.double(*score);
+    }
+}
+
+fn zpop(cx: &mut Ctx<'_>, end: End) -> Done {
+    let argv = cx.argv;
+    let count = match argv.len() {
+        2 => None,
+        3 => Some(take_count(&argv[2])?),
+        _ => return Err(SYNTAX),
+    };
+    let taken = take(cx, &argv[1], end, count.unwrap_or(1))?;
+    let nested = count.is_some() && cx.reply.resp == Resp::V3;
+    reply_pairs(cx, &taken, nested);
+    Ok(())
+}
+
+/// The first of the keys that holds a set, and what was taken from it.
+fn take_first<'a>(
+    cx: &mut Ctx<'_>,
+    keys: impl Iterator<Item = &'a [u8]>,
+    end: End,
+    count: usize,
+) -> Result<Option<(&'a [u8], Vec<(Vec<u8>, f64)>)>, Fault> {
+    for key in keys {
+        let taken = take(cx, key, end, count)?;
+        if !taken.is_empty() {
+            return Ok(Some((key, taken)));
+        }
+    }
+    Ok(None)
+}
+
+fn bzpop(cx: &mut Ctx<'_>, end: End) -> Done {
+    let argv = cx.argv;
+    let last = argv.len() - 1;
+    let deadline_ms = deadline(&argv[last], cx.now_ms)?;
+    let keys = || (1..last).map(|at| &argv[at]);
+    match take_first(cx, keys(), end, 1)? {
+        Some((key, taken)) => {
+            cx.reply.array(3);
+            cx.reply.bulk(key);
+            for (member, score) in taken {
+                cx.reply.bulk(&member);
+                cx.reply.double(score);
+            }
+        }
+        None => wait_for_keys(
+            cx,
+            KeyWait {
+                ty: Type::Zset,
+                keys: keys().map(Into::into).collect(),
+                deadline_ms,
+                on_nokey: false,
+            },
+        ),
+    }
+    Ok(())
+}
+
+/// The arguments of ZMPOP from the number of keys on.
+struct Multi<'a> {
+    keys: Vec<&'a [u8]>,
+    end: End,
+    count: usize,
+}
+
+fn parse_multi<'a>(mut args: Args<'a>) -> Result<Multi<'a>, Fault> {
+    let keys = args.keys()?;
+    let end = End::of_word(&mut args)?;
+    let mut count = None;
+    while !args.is_done() {
+        if count.is_some() || !args.word_with_value("count") {
+            return Err(SYNTAX);
+        }
+        let fault = Fault::new("ERR count should be greater than 0");
+        count = Some(positive(args.need()?, fault)?);
+    }
+    let count = count.unwrap_or(1);
+    Ok(Multi { keys, end, count })
+}
+
+/// Answers with the key and what was taken from it; false when there was nothing to take.
+fn pop_multi(cx: &mut Ctx<'_>, multi: &Multi<'_>) -> Result<bool, Fault> {
+    let keys = multi.keys.iter().copied();
+    let Some((key, taken)) = take_first(cx, keys, multi.end, multi.count)? else {
+        return Ok(false);
+    };
+    cx.reply.array(2);
+    cx.reply.bulk(key);
+    reply_pairs(cx, &taken, true);
+    Ok(true)
+}
+
+fn zmpop(cx: &mut Ctx<'_>) -> Done {
+    let multi = parse_multi(Args::from(cx.argv, 1))?;
+    if !pop_multi(cx, &multi)? {
+        cx.reply.null_array();
+    }
+    Ok(())
+}
+
+fn bzmpop(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let deadline_ms = deadline(&argv[1], cx.now_ms)?;
+    let multi = parse_multi(Args::from(argv, 2))?;
+    if !pop_multi(cx, &multi)? {
+        let wait = KeyWait {
+            ty: Type::Zset,
+            keys: multi.keys.iter().map(|&key| key.into()).collect(),
+            deadline_ms,
+            on_nokey: false,
+        };
+        wait_for_keys(cx, wait);
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Sorted sets without their order: ZRANDMEMBER and ZSCAN.
+
+use data::ds::item::Item;
+use data::util::num::{format_f64, format_f64_g17};
+use data::util::sample::choose;
+use data::value::Encoding;
+use data::value::zset::Zset;
+use table::sorted_set as rows;
+
+use crate::commands::Family;
+use crate::commands::args::{Args, ScanOptions, random_count, scan_cursor};
+use crate::keyspace::lookup::{find_read, read};
+use crate::server::{Ctx, Done};
+use crate::wire::fault::{Fault, SYNTAX, WRONG_TYPE};
+use crate::wire::reply::{Reply, Resp};
+
+/// Rows and procs.
+pub static PROCS: Family = &[(&rows::ZRANDMEMBER, zrandmember), (&rows::ZSCAN, zscan)];
+
+fn zrandmember(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    if argv.len() == 2 {
+        return one(cx);
+    }
+    let count = random_count(&argv[2])?;
+    let scores = match argv.len() {
+        3 => false,
+        4 if argv[3].eq_ignore_ascii_case(b"withscores") => true,
+        _ => return Err(SYNTAX),
+    };
+    // Twice as many elements are to be written then.
+    if scores && !(-(i64::MAX / 2)..=i64::MAX / 2).contains(&count) {
+        return Err(Fault::new("ERR value is out of range"));
+    }
+    if read::<Zset>(cx.srv, cx.db, &argv[1])?.is_none() || count == 0 {
+        cx.reply.array(0);
+        return Ok(());
+    }
+    // The set is looked up once more, since the generator is needed beside it.
+    let keys = &mut cx.srv.keys;
+    let entry = keys.dbs[cx.db].db.find(&argv[1]);
+    let Some(zset) = entry.and_then(|entry| entry.get::<Zset>()) else {
+        return Err(WRONG_TYPE);
+    };
+    let rng = &mut keys.rng;
+    let nested = scores && cx.reply.resp == Resp::V3;
+    let each = if scores && !nested { 2 } else { 1 };
+    if count < 0 {
+        let draws = count.unsigned_abs() as usize;
+        cx.reply.array(draws * each);
+        for _ in 0..draws {
+            if let Some(pair) = zset.random(rng) {
+                reply_pair(cx.reply, pair, scores, nested);
+            }
+            if cx.reply.overflow {
+                break;
+            }
+        }
+        return Ok(());
+    }
+    let count = (count as usize).min(zset.len());
+    cx.reply.array(count * each);
+    choose(zset.iter(), zset.len(), count, rng, |pair| {
+        reply_pair(cx.reply, pair, scores, nested);
+    });
+    Ok(())
+}
+
+/// One member, without a count.
+fn one(cx: &mut Ctx<'_>) -> Done {
+    let key = &cx.argv[1];
+    if find_read(cx.srv, cx.db, key).is_none() {
+        cx.reply.null();
+        return Ok(());
+    }
+    let keys = &mut cx.srv.keys;
+    let entry = keys.dbs[cx.db].db.find(key);
+    let zset = entry
+        .and_then(|entry| entry.get::<Zset>())
+        .ok_or(WRONG_TYPE)?;
+    match zset.random(&mut keys.rng) {
+        Some((member, _)) => cx.reply.item(member),
+        None => cx.reply.null(),
+    }
+    Ok(())
+}
+
+fn reply_pair(reply: &mut Reply, (member, score): (Item<'_>, f64), scores: bool, nested: bool) {
+    if nested {
+        reply.array(2);
+    }
+    reply.item(member);
+    if scores {
+        reply.double(score);
+    }
+}
+
+fn zscan(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let cursor = scan_cursor(&argv[2])?;
+    let mut pairs: Vec<(Vec<u8>, f64)> = Vec::new();
+    // A big set tells its scores with all 17 digits, a small one as they are stored: so does Redis.
+    let mut digits: fn(f64) -> Vec<u8> = format_f64;
+    let next = match read::<Zset>(cx.srv, cx.db, &argv[1])? {
+        None => 0,
+        Some(zset) => {
+            let options = ScanOptions::read(Args::from(argv, 3), false)?;
+            if zset.encoding() == Encoding::Skiplist {
+                digits = format_f64_g17;
+            }
+            zset.scan(cursor, options.count, &mut |member, score| {
+                let member = member.to_vec();
+                if options.matches(&member) {
+                    pairs.push((member, score));
+                }
+            })
+        }
+    };
+    cx.reply.array(2);
+    cx.reply.bulk(next.to_string().as_bytes());
+    cx.reply.array(pairs.len() * 2);
+    for (member, score) in &pairs {
+        cx.reply.bulk(member);
+        cx.reply.bulk(&digits(*score));
+    }
+    Ok(())
+}

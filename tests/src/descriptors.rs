@@ -1,0 +1,13 @@
+//! How many descriptors this process may have.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Raises the limit to `wanted`, or as far as the system lets it; the limit then.
+pub fn raise(wanted: u64) -> u64 {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the system tells");
+    let new = wanted.clamp(soft, hard.max(soft));
+    match setrlimit(Resource::RLIMIT_NOFILE, new, hard) {
+        Ok(()) => new,
+        Err(_) => soft,
+    }
+}

@@ -1,0 +1,360 @@
+//! TLS as a matrix: certificates of every kind, on both sides, and what of protocol, cipher and client authentication
+//! goes with what.
+
+use std::path::Path;
+use std::process::Command;
+
+use conn::tls::context::ClientTlsConfig;
+use openssl::ssl::SslContextBuilder;
+use tests::certs::{self, Order, Signer, file_in};
+use tests::client::{Transport, ping, tls_config};
+use tests::server::Server;
+use tests::stranger::{self, Stranger};
+
+/// Each value of `tls-auth-clients`, and whether a client without a certificate gets in.
+const AUTH: [(&str, bool); 3] = [("yes", false), ("optional", true), ("no", true)];
+
+/// Settings of a client that shows `NAME.crt` of `folder`.
+fn showing(folder: &Path, cert: &str, key: &str) -> ClientTlsConfig {
+    ClientTlsConfig {
+        cert: Some(file_in(folder, cert)),
+        key: Some(file_in(folder, key)),
+        ..tls_config()
+    }
+}
+
+/// Certificates that no server should take, each with what the log says of it.
+const BAD: [(&str, &str); 4] = [
+    ("expired", "certificate has expired (CN=old)"),
+    ("stranger", "self-signed certificate (CN=stranger)"),
+    ("forged", "certificate signature failure (CN=forged)"),
+    ("purpose", " certificate purpose (CN=serves)"),
+];
+
+fn make_bad(folder: &Path) {
+    let orders = [
+        Order {
+            name: "expired",
+            subject: "/CN=old",
+            days: -1,
+            ..Order::default()
+        },
+        Order {
+            name: "stranger",
+            subject: "/CN=stranger",
+            signer: Signer::Itself,
+            ..Order::default()
+        },
+        // An authority that took the name of the one that is trusted.
+        Order {
+            name: "usurper",
+            subject: "/O=Redis Test/CN=Certificate Authority",
+            signer: Signer::Itself,
+            extensions: certs::AUTHORITY,
+            ..Order::default()
+        },
+        Order {
+            name: "forged",
+            subject: "/CN=forged",
+            signer: Signer::Other("usurper"),
+            ..Order::default()
+        },
+        Order {
+            name: "purpose",
+            subject: "/CN=serves",
+            extensions: &["extendedKeyUsage=serverAuth"],
+            ..Order::default()
+        },
+    ];
+    for order in orders {
+        certs::issue(folder, &order);
+    }
+}
+
+#[test]
+fn client_certificates_by_tls_auth_clients() {
+    let made = tempfile::tempdir().expect("a temporary folder");
+    make_bad(made.path());
+    let none = ClientTlsConfig {
+        cert: None,
+        key: None,
+        ..tls_config()
+    };
+    for (auth, open) in AUTH {
+        let server = Server::start(&["--tls-auth-clients", auth]);
+        let port = server.tls_port;
+        assert_eq!(ping(port, &tls_config(), None), Ok("PONG".into()), "{auth}");
+        assert_eq!(
+            ping(port, &none, None).is_ok(),
+            open,
+            "{auth} without a certificate"
+        );
+        for (name, _) in BAD {
+            let config = showing(made.path(), &format!("{name}.crt"), &format!("{name}.key"));
+            assert_eq!(
+                ping(port, &config, None).is_ok(),
+                auth == "no",
+                "{auth} {name}"
+            );
+        }
+        if auth != "no" {
+            for (name, said) in BAD {
+                // OpenSSL tells a forged signature of another algorithm, or misses the issuer: either is right.
+                let said = if name == "forged" {
+                    "(CN=forged)"
+                } else {
+                    said
+                };
+                let line =
+                    server.wait_for_log(&[said, &said.replace("self-signed", "self signed")]);
+                assert!(
+                    line.contains("Error accepting a client connection: "),
+                    "{line}"
+                );
+                assert!(line.contains("127.0.0.1:"), "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_chain_is_sent_and_taken_whole() {
+    let made = tempfile::tempdir().expect("a temporary folder");
+    certs::issue_chain(made.path());
+    let (chain, leaf, key) = ("chain.crt", "leaf.crt", "leaf.key");
+    for (shown, works) in [(chain, true), (leaf, false)] {
+        // Of a server.
+        let server = Server::start(&[
+            "--tls-cert-file",
+            &file_in(made.path(), shown),
+            "--tls-key-file",
+            &file_in(made.path(), key),
+        ]);
+        let reply = ping(server.tls_port, &tls_config(), Some("localhost"));
+        assert_eq!(reply.is_ok(), works, "{reply:?}");
+        if let Err(error) = reply {
+            assert!(
+                error.contains("certificate verify failed: unable to"),
+                "{error}"
+            );
+        }
+        // Of a client.
+        let server = Server::start(&[]);
+        let reply = ping(
+            server.tls_port,
+            &showing(made.path(), shown, key),
+            Some("localhost"),
+        );
+        assert_eq!(reply.is_ok(), works, "{reply:?}");
+        if !works {
+            server.wait_for_log(&["certificate verify failed: unable to"]);
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_not_the_certificates_is_refused_before_anything_is_sent() {
+    let config = ClientTlsConfig {
+        key: Some(certs::file("client.key")),
+        ..tls_config()
+    };
+    let error = ping(1, &config, None).expect_err("they do not match");
+    assert!(
+        error.contains("the private key does not match the certificate in "),
+        "{error}"
+    );
+
+    let server = Server::start(&[]);
+    let port = server.tls_port.to_string();
+    let (ca, cert, key) = (
+        certs::file("ca.crt"),
+        certs::file("redis.crt"),
+        certs::file("client.key"),
+    );
+    let files = ["--cacert", &ca, "--cert", &cert, "--key", &key];
+    for program in ["redis-cli", "redis-benchmark"] {
+        let args: &[&str] = if program == "redis-cli" {
+            &["PING"]
+        } else {
+            &["-n", "1", "-q"]
+        };
+        let done = Command::new(tests::binary(program))
+            .args(["-p", &port, "--tls"])
+            .args(files)
+            .args(args)
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(1), "{program}: {text}");
+        assert!(
+            text.contains("client.key") && text.contains("does not match"),
+            "{program}: {text}"
+        );
+    }
+    let mut admin = server.client(Transport::Tcp);
+    assert_eq!(admin.info("tls_handshakes_failed"), "0");
+}
+
+#[test]
+fn redis_cli_tells_every_name_of_a_certificate_that_is_for_others() {
+    let server = Server::start(&["--tls-auth-clients", "no"]);
+    let port = server.tls_port.to_string();
+    let done = Command::new(tests::binary("redis-cli"))
+        .args([
+            "-p",
+            &port,
+            "--tls",
+            "--cacert",
+            &certs::file("ca.crt"),
+            "--sni",
+            "db.example",
+            "PING",
+        ])
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(!done.status.success());
+    let told = "(asked for \"db.example\"; the certificate has CN=Generic-cert; valid for localhost, 127.0.0.1, ::1)";
+    assert!(text.contains(told), "{text}");
+}
+
+#[test]
+fn a_name_with_a_nul_is_no_name() {
+    let made = tempfile::tempdir().expect("a temporary folder");
+    let name = b"localhost\0.evil.example";
+    // A SEQUENCE with one dNSName.
+    let der = [
+        &[0x30, name.len() as u8 + 2, 0x82, name.len() as u8],
+        &name[..],
+    ]
+    .concat();
+    let hex: Vec<String> = der.iter().map(|byte| format!("{byte:02x}")).collect();
+    let extension = format!("subjectAltName=DER:{}", hex.join(":"));
+    certs::issue(
+        made.path(),
+        &Order {
+            name: "nul",
+            extensions: &[&extension],
+            ..Order::default()
+        },
+    );
+    let server = Server::start(&[
+        "--tls-cert-file",
+        &file_in(made.path(), "nul.crt"),
+        "--tls-key-file",
+        &file_in(made.path(), "nul.key"),
+    ]);
+    let error =
+        ping(server.tls_port, &tls_config(), Some("localhost")).expect_err("it is another's");
+    assert!(
+        error.to_lowercase().contains("hostname mismatch"),
+        "{error}"
+    );
+    assert!(!error.contains("evil"), "{error}");
+    assert_eq!(
+        ping(server.tls_port, &tls_config(), None),
+        Ok("PONG".into())
+    );
+    assert!(
+        !server
+            .client(Transport::Tcp)
+            .info("tls_server_cert_names")
+            .contains("localhost")
+    );
+}
+
+/// Versions, and ciphers of each.
+const CIPHERS: [(&str, &str); 7] = [
+    ("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256"),
+    ("TLSv1.2", "ECDHE-RSA-CHACHA20-POLY1305"),
+    ("TLSv1.2", "DHE-RSA-AES256-GCM-SHA384"),
+    ("TLSv1.2", "AES256-GCM-SHA384"),
+    ("TLSv1.3", "TLS_AES_128_GCM_SHA256"),
+    ("TLSv1.3", "TLS_AES_256_GCM_SHA384"),
+    ("TLSv1.3", "TLS_CHACHA20_POLY1305_SHA256"),
+];
+
+/// A client that offers one version and one cipher.
+fn offer(version: &str, cipher: &str) -> impl FnOnce(&mut SslContextBuilder) {
+    use openssl::ssl::SslVersion;
+    let old = version == "TLSv1.2";
+    move |builder| {
+        stranger::only(if old {
+            SslVersion::TLS1_2
+        } else {
+            SslVersion::TLS1_3
+        })(builder);
+        let set = if old {
+            builder.set_cipher_list(cipher)
+        } else {
+            builder.set_ciphersuites(cipher)
+        };
+        set.expect("OpenSSL knows the cipher");
+    }
+}
+
+fn try_ping(port: u16, certificate: bool, version: &str, cipher: &str) -> Result<(), String> {
+    let context = stranger::context(certificate, offer(version, cipher));
+    let mut peer = Stranger::connect(port, &context, None)?;
+    assert_eq!(peer.negotiated(), (version, cipher));
+    peer.ping()
+}
+
+#[test]
+fn protocol_by_cipher_by_client_authentication() {
+    for (auth, open) in AUTH {
+        let server = Server::start(&["--tls-auth-clients", auth]);
+        for (version, cipher) in CIPHERS {
+            for certificate in [true, false] {
+                let done = try_ping(server.tls_port, certificate, version, cipher);
+                assert_eq!(
+                    done.is_ok(),
+                    certificate || open,
+                    "{auth} {version} {cipher} {certificate}: {done:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_server_does_not_offer_is_refused_from_the_next_connection_on() {
+    let server = Server::start(&[]);
+    let mut admin = server.client(Transport::Tcp);
+    let mut old = server.client(Transport::Tls);
+    for (directive, value, taken) in [
+        ("tls-protocols", "TLSv1.2", &CIPHERS[..4]),
+        ("tls-ciphers", "DHE-RSA-AES256-GCM-SHA384", &CIPHERS[2..3]),
+        ("tls-protocols", "TLSv1.3", &CIPHERS[4..]),
+        (
+            "tls-ciphersuites",
+            "TLS_CHACHA20_POLY1305_SHA256",
+            &CIPHERS[6..],
+        ),
+    ] {
+        assert_eq!(admin.text(&format!("CONFIG SET {directive} {value}")), "OK");
+        for row in CIPHERS {
+            let done = try_ping(server.tls_port, true, row.0, row.1);
+            assert_eq!(
+                done.is_ok(),
+                taken.contains(&row),
+                "{directive} {value}: {row:?} {done:?}"
+            );
+        }
+        assert_eq!(old.text("PING"), "PONG", "{directive} {value}");
+    }
+    for row in [
+        ("TLSv1.2", "TLSv1.2"),
+        ("TLSv1.3", "TLSv1.3"),
+        ("TLSv1.2 TLSv1.3", "TLSv1.3"),
+    ] {
+        admin.call(&["CONFIG", "SET", "tls-protocols", row.0]);
+        let mut client = server.client(Transport::Tls);
+        assert_eq!(client.raw().tls().map(|(version, _)| version), Some(row.1));
+        assert!(
+            client
+                .text("INFO tls")
+                .contains(&format!("version={},", row.1))
+        );
+    }
+}
