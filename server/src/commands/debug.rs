@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use data::ds::quicklist::PLAIN_FROM;
+use data::ds::node::PLAIN_FROM;
 use data::ds::table::TableStats;
 use data::util::num::parse_memory;
 use data::value::aggregate::AggregateRef;

@@ -1,6 +1,7 @@
 //! Lists: elements are pushed, popped, looked at, searched, replaced and removed.
 
-use data::ds::quicklist::{End, Limits};
+use data::ds::node::Limits;
+use data::ds::quicklist::End;
 use data::util::num::parse_i64;
 use data::value::list::{List, Needle};
 use table::list as rows;

@@ -4,7 +4,8 @@
 //! What waits is executed again from its start when a key is ready, so each command here is one that does not wait and
 //! what it does when nothing is there. What is propagated never waits: that is the rewritten command.
 
-use data::ds::quicklist::{End, Limits};
+use data::ds::node::Limits;
+use data::ds::quicklist::End;
 use data::util::num::{MAX_I64_DIGITS, parse_i64, write_i64};
 use data::value::Type;
 use data::value::list::List;

@@ -1,6 +1,6 @@
 //! Switches that DEBUG turns for tests.
 
-use data::ds::quicklist::{Limits, PLAIN_FROM};
+use data::ds::node::{Limits, PLAIN_FROM};
 
 use crate::config::params::Params;
 

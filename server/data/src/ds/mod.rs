@@ -4,6 +4,7 @@ pub mod intset;
 pub mod item;
 mod lines;
 pub mod listpack;
+pub mod node;
 pub mod nodes;
 pub mod quicklist;
 pub mod slab;

@@ -6,7 +6,8 @@
 
 use crate::ds::item::Item;
 use crate::ds::listpack::Listpack;
-use crate::ds::quicklist::{self, End, Iter, Limits, Quicklist};
+use crate::ds::node::Limits;
+use crate::ds::quicklist::{self, End, Iter, Quicklist};
 use crate::util::num::parse_i64;
 use crate::value::Encoding;
 
@@ -321,8 +322,9 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::List;
+    use crate::ds::node::{Limits, Node};
     use crate::ds::nodes::Counted;
-    use crate::ds::quicklist::{End, Iter, Limits, Node};
+    use crate::ds::quicklist::{End, Iter};
     use crate::util::rand::Rng;
     use crate::value::Encoding;
 
