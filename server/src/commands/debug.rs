@@ -4,7 +4,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use data::ds::node::PLAIN_FROM;
 use data::ds::table::TableStats;
+use data::util::num::parse_memory;
 use data::value::aggregate::AggregateRef;
 use data::value::db::Expire;
 use data::value::{NewValue, Scratch, Type};
@@ -96,6 +98,12 @@ static SUBCOMMANDS: &[Sub] = &[
         args: 1..=1,
         run: protocol,
         help: &["    Answer with a reply of this type."],
+    },
+    Sub {
+        name: "quicklist-packed-threshold",
+        args: 1..=1,
+        run: packed_threshold,
+        help: &["    From this size on, an element of a list is a node by itself."],
     },
     Sub {
         name: "replybuffer",
@@ -199,6 +207,19 @@ fn pause_cron(cx: &mut Ctx<'_>) -> Done {
 fn set_active_expire(cx: &mut Ctx<'_>) -> Done {
     let on = int(&cx.argv[2])? != 0;
     switch(cx, |cx| cx.srv.keys.active_expire = on)
+}
+
+fn packed_threshold(cx: &mut Ctx<'_>) -> Done {
+    let fault = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    let bytes = parse_memory(&cx.argv[2])
+        .filter(|&bytes| bytes <= (1 << 32) - (1 << 20))
+        .ok_or_else(|| Fault::new(fault))?;
+    let bytes = if bytes == 0 {
+        PLAIN_FROM
+    } else {
+        bytes as usize
+    };
+    switch(cx, |cx| cx.srv.debug.list_plain_from = bytes)
 }
 
 fn replybuffer(cx: &mut Ctx<'_>) -> Done {

@@ -19,6 +19,8 @@ pub mod expire;
 pub mod hash;
 pub mod hash_random;
 pub mod keys;
+pub mod list;
+pub mod list_move;
 pub mod memory;
 pub mod object;
 pub mod scan;
@@ -47,6 +49,8 @@ static FAMILIES: &[Family] = &[
     hash::PROCS,
     hash_random::PROCS,
     keys::PROCS,
+    list::PROCS,
+    list_move::PROCS,
     memory::PROCS,
     object::PROCS,
     scan::PROCS,
