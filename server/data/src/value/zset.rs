@@ -121,7 +121,7 @@ impl Zset {
         match self {
             Zset::Packed(pairs) => {
                 let at = pairs.find_every(Item::Bytes(member), 2)?;
-                pairs.next(at).map(|at| score_of(pairs.get(at)))
+                pairs.next(at).map(|at| score_behind(pairs.get(at)))
             }
             Zset::Tree(tree) => tree.find(member).map(score_in),
         }
@@ -290,17 +290,22 @@ impl Zset {
     }
 }
 
-/// The score behind a member in a listpack.
-fn score_of(item: Item<'_>) -> f64 {
+/// The score behind a member in a listpack; `None` when it is no number.
+pub fn score_of(item: Item<'_>) -> Option<f64> {
     match item {
-        Item::Int(number) => number as f64,
-        Item::Bytes(digits) => parse_f64(digits).unwrap_or(0.0),
+        Item::Int(number) => Some(number as f64),
+        Item::Bytes(digits) => parse_f64(digits).filter(|score| !score.is_nan()),
     }
+}
+
+/// The same of a pair whose score is known to be one.
+fn score_behind(item: Item<'_>) -> f64 {
+    score_of(item).unwrap_or(0.0)
 }
 
 fn remove_pair(pairs: &mut Listpack, member: &[u8]) -> Option<f64> {
     let at = pairs.find_every(Item::Bytes(member), 2)?;
-    let score = pairs.next(at).map(|at| score_of(pairs.get(at)));
+    let score = pairs.next(at).map(|at| score_behind(pairs.get(at)));
     pairs.remove_run(at, 2);
     score
 }
@@ -318,7 +323,7 @@ fn insert_pair(pairs: &mut Listpack, member: &[u8], score: f64) {
     let mut at = pairs.first();
     while let Some(here) = at {
         let behind = pairs.next(here);
-        let other = behind.map_or(0.0, |at| score_of(pairs.get(at)));
+        let other = behind.map_or(0.0, |at| score_behind(pairs.get(at)));
         let later = other > score
             || other == score && pairs.get(here).bytes(&mut Default::default()) > member;
         if later {
@@ -455,7 +460,7 @@ impl<'a> Iterator for Elements<'a> {
                 } else {
                     pairs.next(behind)
                 };
-                return Some((pairs.get(here), score_of(pairs.get(behind))));
+                return Some((pairs.get(here), score_behind(pairs.get(behind))));
             }
             Walk::Up(range) => range.next()?,
             Walk::Down(range) => range.next()?,
