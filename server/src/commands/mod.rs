@@ -15,6 +15,7 @@ pub mod command;
 pub mod config;
 pub mod connection;
 pub mod debug;
+pub mod dump;
 pub mod expire;
 pub mod hash;
 pub mod hash_random;
@@ -45,6 +46,7 @@ static FAMILIES: &[Family] = &[
     config::PROCS,
     connection::PROCS,
     debug::PROCS,
+    dump::PROCS,
     expire::PROCS,
     hash::PROCS,
     hash_random::PROCS,
