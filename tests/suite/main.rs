@@ -7,6 +7,7 @@ mod differential_sets;
 mod fuzz;
 mod keys;
 mod peers;
+mod persistence;
 mod protocol;
 mod reload;
 mod startup;

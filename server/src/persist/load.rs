@@ -26,8 +26,10 @@ const WRONG_CHECKSUM: &str = "Wrong RDB checksum";
 pub enum LoadError {
     /// There is no file.
     Missing,
-    /// It cannot be read, is damaged, or does not fit; that was logged.
-    Failed,
+    /// It cannot be opened; that was logged.
+    Unreadable,
+    /// It is damaged, or does not fit; that was logged.
+    Corrupt,
     /// The server was told to end meanwhile.
     Stopped,
 }
@@ -56,8 +58,11 @@ pub fn at_start(srv: &mut Server) -> Result<(), Option<String>> {
             Ok(())
         }
         Err(LoadError::Missing) => Ok(()),
-        Err(LoadError::Failed) => Err(Some(
+        Err(LoadError::Unreadable) => Err(Some(
             "Fatal error loading the DB, check server logs. Exiting.".into(),
+        )),
+        Err(LoadError::Corrupt) => Err(Some(
+            "Terminating server after rdb file reading failure.".into(),
         )),
         Err(LoadError::Stopped) => Err(None),
     }
@@ -81,7 +86,7 @@ pub fn load(srv: &mut Server, existing: Existing, clients: Clients) -> Result<()
                 "Fatal error: can't open the RDB file {name} for reading: {}",
                 host::reason(&error)
             );
-            return Err(LoadError::Failed);
+            return Err(LoadError::Unreadable);
         }
     };
     srv.snapshot.loading = Some(Loading {
@@ -122,7 +127,7 @@ fn read(
             let (end, key) = (matches!(item, Item::End), matches!(item, Item::Key(_)));
             insert(srv, &mut insertion, item).map_err(|why| {
                 warning!("{why}");
-                LoadError::Failed
+                LoadError::Corrupt
             })?;
             if end {
                 return Ok(());
@@ -186,6 +191,5 @@ fn failed(decoder: &Decoder, why: &str) -> LoadError {
             String::from_utf8_lossy(decoder.current_key())
         );
     }
-    warning!("Terminating server after rdb file reading failure.");
-    LoadError::Failed
+    LoadError::Corrupt
 }

@@ -1,0 +1,536 @@
+//! Snapshots: written, loaded, and nothing lost when either fails.
+
+use std::fs;
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+use tests::client::{Client, Transport, speak};
+use tests::server::{Server, free_port};
+use tests::wait::until;
+
+/// A file that Redis 7.0.15 wrote: every type in its small encodings, an expiry far away, a second database.
+const FROM_7_0: &str = "524544495330303130fa0972656469732d76657206372e302e3135fa0a72656469732d62697473c040fa056374696d65c200b1066b\
+fa08757365642d6d656dc2583c1000fa08616f662d62617365c000fe00fb09010b04696e74730e0200000003000000010002002c0100046c6f6e67c30a40c80261\
+6261e0ba0101616210046861736813130000000400816602817602816702817702ff0203736574020179017811047a73657418180000000400836f6e650483312e\
+35048374776f040201ff0004746578740568656c6c6ffc00d8c32cbb03000000056c61746572c00100066e756d626572c1393012046c69737401020f0f00000003\
+008161028162020301fffe03fb010000056f74686572026462ff66c6d8bebf98db34";
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn start_in(folder: &Path, args: &[&str]) -> Server {
+    let folder = folder.to_string_lossy().into_owned();
+    let mut all = vec!["--dir", folder.as_str()];
+    all.extend(args);
+    Server::start(&all)
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| (byte as char).to_digit(16).expect("a hexadecimal digit") as u8;
+    let pairs = text.as_bytes().chunks_exact(2);
+    pairs
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect()
+}
+
+/// Keys of every type that can be stored, small and big.
+fn fill(client: &mut Client) {
+    for line in [
+        "SET text hello",
+        "SET number -42",
+        "SET later soon PXAT 4102444800000",
+        "RPUSH list a b 3",
+        "SADD ints 1 2 300",
+        "SADD set x y",
+        "ZADD zset 1.5 one -inf two",
+        "HSET hash f v g w",
+        "DEBUG POPULATE 1000 filler 100",
+    ] {
+        let reply = client.text(line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+    for number in 0..600 {
+        client.text(&format!("RPUSH big-list {number}-element"));
+        client.text(&format!("SADD big-set {number}-member"));
+        client.text(&format!("ZADD big-zset {number}.25 {number}-member"));
+        client.text(&format!("HSET big-hash {number}-field value"));
+    }
+    client.text("SELECT 9");
+    client.text("SET elsewhere yes");
+    client.text("SELECT 0");
+}
+
+fn digest(client: &mut Client) -> String {
+    client.text("DEBUG DIGEST")
+}
+
+fn wait_for_child(client: &mut Client) {
+    until("the child ends", || {
+        (client.info("rdb_bgsave_in_progress") == "0").then_some(())
+    });
+}
+
+/// The child's process, from the latest line that tells.
+fn child_pid(server: &Server) -> String {
+    server.wait_for_log(&["Background saving started by pid"]);
+    let log = server.log();
+    let line = log.lines().rfind(|line| line.contains("started by pid"));
+    let pid = line.and_then(|line| line.rsplit(' ').next());
+    pid.expect("a line that ends in a pid").to_owned()
+}
+
+fn signal(name: &str, pid: &str) {
+    let sent = Command::new("kill").args([name, pid]).status();
+    assert!(sent.expect("kill is there").success(), "{name} {pid}");
+}
+
+/// `redis-check-rdb` with these arguments.
+fn check(args: &[&Path]) -> Output {
+    Command::new(tests::binary("redis-server"))
+        .arg0("redis-check-rdb")
+        .args(args)
+        .output()
+        .expect("the binary runs")
+}
+
+#[test]
+fn what_is_saved_comes_back() {
+    for options in [
+        &["--rdbcompression", "no"][..],
+        &["--rdbchecksum", "no"],
+        &["--maxmemory-policy", "allkeys-lru"],
+        &["--maxmemory-policy", "allkeys-lfu"],
+    ] {
+        let folder = folder();
+        let server = start_in(folder.path(), options);
+        let mut client = server.client(Transport::Tls);
+        fill(&mut client);
+        assert_eq!(client.text("SAVE"), "OK");
+        assert_eq!(client.info("rdb_changes_since_last_save"), "0");
+        let before = digest(&mut client);
+        drop(server);
+        let server = start_in(folder.path(), options);
+        let mut client = server.client(Transport::Tls);
+        assert_eq!(digest(&mut client), before, "{options:?}");
+        assert_eq!(client.text("PEXPIRETIME later"), "4102444800000");
+        assert_eq!(client.info("rdb_last_load_keys_loaded"), "1013");
+        assert_eq!(client.info("loading"), "0");
+        server.wait_for_log(&["DB loaded from disk: "]);
+        let checked = check(&[&folder.path().join("dump.rdb")]);
+        let text = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert!(checked.status.success(), "{text}");
+        assert!(
+            text.contains("[info] 1013 keys read\n[info] 1 expires\n"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_child_saves_what_was_there_when_it_was_made() {
+    let folder = folder();
+    let server = start_in(folder.path(), &[]);
+    let mut client = server.client(Transport::Tls);
+    fill(&mut client);
+    let before = digest(&mut client);
+    client.text("CONFIG SET rdb-key-save-delay 100");
+    assert_eq!(client.text("BGSAVE"), "Background saving started");
+    for command in ["BGSAVE", "SAVE", "BGSAVE SCHEDULE"] {
+        assert_eq!(
+            client.text(command),
+            "-ERR Background save already in progress"
+        );
+    }
+    assert_eq!(client.info("current_save_keys_total"), "1013");
+    for number in 0..50 {
+        client.text(&format!("SET since:{number} x"));
+    }
+    wait_for_child(&mut client);
+    server.wait_for_log(&["Background saving terminated with success"]);
+    server.wait_for_log(&["Fork CoW for RDB"]);
+    assert_eq!(client.info("rdb_changes_since_last_save"), "50");
+    assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
+    assert_ne!(client.info("rdb_last_cow_size"), "0");
+    assert_eq!(client.info("total_forks"), "1");
+    drop(server);
+    let server = start_in(folder.path(), &[]);
+    assert_eq!(digest(&mut server.client(Transport::Tcp)), before);
+}
+
+#[test]
+fn a_child_that_is_killed_leaves_the_old_file_and_stops_writes() {
+    let folder = folder();
+    let server = start_in(folder.path(), &["--save", "900", "100000"]);
+    let mut client = server.client(Transport::Tls);
+    assert_eq!(client.text("SET k old"), "OK");
+    assert_eq!(client.text("SAVE"), "OK");
+    let file = fs::read(folder.path().join("dump.rdb")).expect("it was saved");
+    client.text("SET k new");
+    client.text("DEBUG POPULATE 1000");
+    client.text("CONFIG SET rdb-key-save-delay 10000000");
+    client.text("BGSAVE");
+    let pid = child_pid(&server);
+    let temp = folder.path().join(format!("temp-{pid}.rdb"));
+    until("the child has opened its file", || {
+        temp.exists().then_some(())
+    });
+    signal("-9", &pid);
+    wait_for_child(&mut client);
+    server.wait_for_log(&["Background saving terminated by signal 9"]);
+    assert_eq!(client.info("rdb_last_bgsave_status"), "err");
+    assert!(!temp.exists());
+    assert_eq!(
+        fs::read(folder.path().join("dump.rdb")).expect("it is there"),
+        file
+    );
+    for refused in ["SET k newer", "PING"] {
+        let reply = client.text(refused);
+        assert!(
+            reply.starts_with("-MISCONF Redis is configured to save"),
+            "{reply}"
+        );
+    }
+    assert_eq!(client.text("GET k"), "new");
+    client.text("CONFIG SET stop-writes-on-bgsave-error no");
+    assert_eq!(client.text("SET k newer"), "OK");
+    client.text("CONFIG SET stop-writes-on-bgsave-error yes rdb-key-save-delay 0");
+    assert_eq!(client.text("BGSAVE"), "Background saving started");
+    wait_for_child(&mut client);
+    assert_eq!(client.text("SET k newest"), "OK");
+}
+
+#[test]
+fn a_full_disk_costs_nothing_but_the_save() {
+    let folder = folder();
+    let mut server = start_in(folder.path(), &[]);
+    let mut client = server.client(Transport::Tls);
+    client.text("SET k old");
+    assert_eq!(client.text("SAVE"), "OK");
+    let file = fs::read(folder.path().join("dump.rdb")).expect("it was saved");
+    client.text("DEBUG POPULATE 20000 key 500");
+    let limited = Command::new("prlimit")
+        .args(["--pid", &server.pid().to_string(), "--fsize=100000:100000"])
+        .status();
+    assert!(limited.expect("prlimit is there").success());
+    assert_eq!(client.text("CONFIG SET rdbcompression no"), "OK");
+    assert_eq!(client.text("SAVE"), "-ERR");
+    server.wait_for_log(&["Write error saving DB on disk(write): File too large"]);
+    assert_eq!(client.text("BGSAVE"), "Background saving started");
+    wait_for_child(&mut client);
+    assert_eq!(client.info("rdb_last_bgsave_status"), "err");
+    // It cannot save, so it does not go.
+    let refused = "-ERR Errors trying to SHUTDOWN. Check logs.";
+    assert_eq!(client.text("SHUTDOWN SAVE"), refused);
+    assert_eq!(client.text("DBSIZE"), "20001");
+    assert_eq!(
+        fs::read(folder.path().join("dump.rdb")).expect("it is there"),
+        file
+    );
+    let left: Vec<_> = fs::read_dir(folder.path()).expect("readable").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    client.send(b"SHUTDOWN SAVE FORCE\r\n");
+    assert_eq!(server.wait_for_exit(), Some(0));
+}
+
+#[test]
+fn a_folder_that_is_gone_is_named() {
+    let folder = folder();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).expect("writable");
+    let server = start_in(&inner, &[]);
+    let mut client = server.client(Transport::Tls);
+    client.text("SET k v");
+    fs::remove_dir(&inner).expect("it is empty");
+    assert_eq!(client.text("SAVE"), "-ERR");
+    server.wait_for_log(&["Failed opening the temp RDB file temp-"]);
+    assert_eq!(client.text("GET k"), "v");
+}
+
+#[test]
+fn a_file_that_is_cut_anywhere_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("dump.rdb");
+    let whole = unhex(FROM_7_0);
+    let server = start_in(folder.path(), &[]);
+    let mut client = server.client(Transport::Tcp);
+    for cut in 0..whole.len() {
+        fs::write(&path, &whole[..cut]).expect("writable");
+        assert_eq!(
+            client.text("DEBUG RELOAD NOSAVE"),
+            "-ERR Error trying to load the RDB dump, check server logs.",
+            "{cut}"
+        );
+    }
+    fs::write(&path, &whole).expect("writable");
+    assert_eq!(client.text("DEBUG RELOAD NOSAVE"), "OK");
+    for cut in [0, 8, 100, whole.len() - 1] {
+        fs::write(&path, &whole[..cut]).expect("writable");
+        let dir = folder.path().to_string_lossy().into_owned();
+        let port = free_port().to_string();
+        let output = Command::new(tests::binary("redis-server"))
+            .args(["--port", &port, "--dir", &dir])
+            .output()
+            .expect("the binary runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{cut}: {text}");
+        assert!(
+            text.contains("-> Unexpected EOF reading RDB file")
+                && text.contains("Terminating server after rdb file reading failure."),
+            "{cut}: {text}"
+        );
+        assert_eq!(fs::read(&path).expect("it is there"), whole[..cut]);
+        let checked = check(&[&path]);
+        assert_eq!(checked.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert!(
+            text.contains("--- RDB ERROR DETECTED ---\n"),
+            "{cut}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_checksum_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("dump.rdb");
+    let mut bytes = unhex(FROM_7_0);
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&path, &bytes).expect("writable");
+    let server = start_in(folder.path(), &["--rdbchecksum", "no"]);
+    assert_eq!(server.client(Transport::Tcp).text("GET text"), "hello");
+    drop(server);
+    let dir = folder.path().to_string_lossy().into_owned();
+    let output = Command::new(tests::binary("redis-server"))
+        .args(["--port", &free_port().to_string(), "--dir", &dir])
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("-> RDB CRC error"));
+    let checked = check(&[&path]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("RDB CRC error"));
+}
+
+#[test]
+fn a_file_of_redis_7_0_loads() {
+    let folder = folder();
+    let path = folder.path().join("dump.rdb");
+    fs::write(&path, unhex(FROM_7_0)).expect("writable");
+    let server = start_in(folder.path(), &[]);
+    let mut client = server.client(Transport::Tls);
+    let long = "ab".repeat(100);
+    for (command, reply) in [
+        ("GET text", "hello"),
+        ("GET number", "12345"),
+        ("GET long", long.as_str()),
+        ("LRANGE list 0 -1", "[a b 3]"),
+        ("SMEMBERS ints", "[1 2 300]"),
+        ("SCARD set", "2"),
+        ("ZRANGE zset 0 -1 WITHSCORES", "[one 1.5 two 2]"),
+        ("HGETALL hash", "[f v g w]"),
+        ("PEXPIRETIME later", "4102444800000"),
+        ("SELECT 3", "OK"),
+        ("GET other", "db"),
+    ] {
+        assert_eq!(client.text(command), reply, "{command}");
+    }
+    server.wait_for_log(&["Loading RDB produced by version 7.0.15"]);
+    let checked = check(&[&path]);
+    let text = String::from_utf8_lossy(&checked.stdout).into_owned();
+    for part in [
+        "[offset 0] Checking RDB file ",
+        "AUX FIELD redis-ver = '7.0.15'\n",
+        "Selecting DB ID 3\n",
+        "] Checksum OK\n",
+        "] \\o/ RDB looks OK! \\o/\n",
+        "[info] 10 keys read\n[info] 1 expires\n[info] 0 already expired\n",
+    ] {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+    assert!(!check(&[]).status.success());
+}
+
+#[test]
+fn keys_that_are_over_are_not_loaded() {
+    let folder = folder();
+    let server = start_in(folder.path(), &[]);
+    let mut client = server.client(Transport::Tls);
+    client.text("DEBUG SET-ACTIVE-EXPIRE 0");
+    client.text("SET stays x");
+    client.text("SET goes x PX 1");
+    assert_eq!(client.text("SAVE"), "OK");
+    until("it is over", || {
+        (client.text("EXISTS goes") == "0").then_some(())
+    });
+    drop(server);
+    let server = start_in(folder.path(), &[]);
+    let mut client = server.client(Transport::Tls);
+    assert_eq!(client.info("rdb_last_load_keys_expired"), "1");
+    assert_eq!(client.info("rdb_last_load_keys_loaded"), "1");
+    server.wait_for_log(&["Done loading RDB, keys loaded: 1, keys expired: 1."]);
+}
+
+#[test]
+fn the_end_saves_when_there_are_save_points() {
+    for (save, command, kept) in [
+        ("900 1", "SHUTDOWN", true),
+        ("900 1", "SHUTDOWN NOSAVE", false),
+        ("", "SHUTDOWN", false),
+        ("", "SHUTDOWN SAVE", true),
+        ("900 1", "-TERM", true),
+    ] {
+        let folder = folder();
+        let mut server = start_in(folder.path(), &["--save", save]);
+        let mut client = server.client(Transport::Tls);
+        client.text("SET k v");
+        if command.starts_with('-') {
+            signal(command, &server.pid().to_string());
+        } else {
+            client.send(format!("{command}\r\n").as_bytes());
+        }
+        assert_eq!(server.wait_for_exit(), Some(0), "{save} {command}");
+        let there = folder.path().join("dump.rdb").exists();
+        assert_eq!(there, kept, "{save} {command}");
+    }
+}
+
+#[test]
+fn a_child_does_not_hold_the_end_nor_a_connection() {
+    let folder = folder();
+    let mut server = start_in(folder.path(), &[]);
+    let mut client = server.client(Transport::Tls);
+    let mut other = server.client(Transport::Tcp);
+    let id = other.text("CLIENT ID");
+    client.text("DEBUG POPULATE 100");
+    client.text("CONFIG SET rdb-key-save-delay 10000000");
+    client.text("BGSAVE");
+    let pid = child_pid(&server);
+    let title = format!("/proc/{pid}/cmdline");
+    until("the child has its title", || {
+        let title = fs::read_to_string(&title).unwrap_or_default();
+        title.starts_with("redis-rdb-bgsave ").then_some(())
+    });
+    // The child holds no copy of the descriptor, or this would wait for its end.
+    assert_eq!(client.text(&format!("CLIENT KILL ID {id}")), "1");
+    assert!(other.read_to_end().is_empty());
+    signal("-TERM", &server.pid().to_string());
+    assert_eq!(server.wait_for_exit(), Some(0));
+    server.wait_for_log(&["There is a child saving an .rdb. Killing it!"]);
+    until("the child is gone", || {
+        (!Path::new(&format!("/proc/{pid}/exe")).exists()).then_some(())
+    });
+    assert!(!folder.path().join(format!("temp-{pid}.rdb")).exists());
+}
+
+#[test]
+fn flushall_ends_the_child_and_saves_nothing_as_nothing() {
+    let folder = folder();
+    let server = start_in(folder.path(), &["--save", "900", "100000"]);
+    let mut client = server.client(Transport::Tls);
+    client.text("DEBUG POPULATE 1000");
+    client.text("CONFIG SET rdb-key-save-delay 10000000");
+    client.text("BGSAVE");
+    child_pid(&server);
+    client.text("CONFIG SET rdb-key-save-delay 0");
+    assert_eq!(client.text("FLUSHALL"), "OK");
+    wait_for_child(&mut client);
+    assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
+    assert_eq!(client.text("SET k v"), "OK");
+    drop(server);
+    let server = start_in(folder.path(), &[]);
+    assert_eq!(server.client(Transport::Tcp).text("DBSIZE"), "0");
+}
+
+#[test]
+fn save_points_and_schedules_make_children() {
+    let folder = folder();
+    let server = start_in(folder.path(), &["--save", "1", "1"]);
+    let mut client = server.client(Transport::Tls);
+    client.text("SET k v");
+    server.wait_for_log(&["1 changes in 1 seconds. Saving..."]);
+    server.wait_for_log(&["Background saving terminated with success"]);
+    client.text("CONFIG SET save ");
+    client.text("MULTI");
+    client.text("BGSAVE");
+    client.text("SET k w");
+    assert_eq!(client.text("EXEC"), "[Background saving scheduled OK]");
+    until("the scheduled one is done", || {
+        (client.info("rdb_changes_since_last_save") == "0").then_some(())
+    });
+    assert_eq!(client.text("BGSAVE SOON"), "-ERR syntax error");
+    let now = client.text("TIME");
+    let last: i64 = client.text("LASTSAVE").parse().expect("a number");
+    let now: i64 = now[1..]
+        .split(' ')
+        .next()
+        .and_then(|s| s.parse().ok())
+        .expect("a number");
+    assert!(now - last < 30, "{last} {now}");
+}
+
+#[test]
+fn clients_are_told_that_it_is_loading() {
+    let folder = folder();
+    let server = start_in(folder.path(), &[]);
+    let mut client = server.client(Transport::Tls);
+    client.text("DEBUG POPULATE 20000 key 100");
+    client.text("SAVE");
+    drop(server);
+    let port = free_port();
+    let dir = folder.path().to_string_lossy().into_owned();
+    let mut child = Command::new(tests::binary("redis-server"))
+        .args(["--port", &port.to_string(), "--dir", &dir])
+        .args(["--key-load-delay", "1000"])
+        .args(["--loading-process-events-interval-bytes", "1024"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    until("it listens", || {
+        TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    let text = speak(
+        port,
+        b"GET key:1\r\nINFO persistence\r\nSAVE\r\nSHUTDOWN\r\n",
+    );
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(
+        text.starts_with("-LOADING Redis is loading the dataset in memory\r\n"),
+        "{text}"
+    );
+    assert!(text.contains("\r\nloading:1\r\n"), "{text}");
+    assert!(text.contains("\r\nloading_loaded_perc:"), "{text}");
+    assert_eq!(child.wait().expect("it is our child").code(), Some(0));
+    // What was half loaded has not been saved over the whole.
+    let server = start_in(folder.path(), &[]);
+    assert_eq!(server.client(Transport::Tcp).text("DBSIZE"), "20000");
+}
+
+#[test]
+fn reload_saves_empties_and_loads() {
+    let folder = folder();
+    let server = start_in(folder.path(), &[]);
+    let mut client = server.client(Transport::Tls);
+    fill(&mut client);
+    let before = digest(&mut client);
+    assert_eq!(client.text("DEBUG RELOAD"), "OK");
+    assert_eq!(digest(&mut client), before);
+    client.text("SET extra 1");
+    client.text("SET text changed");
+    assert_eq!(client.text("DEBUG RELOAD NOSAVE NOFLUSH MERGE"), "OK");
+    assert_eq!(client.text("MGET extra text"), "[1 hello]");
+    assert_eq!(
+        client.text("DEBUG RELOAD NOSAVE NOFLUSH"),
+        "-ERR Error trying to load the RDB dump, check server logs."
+    );
+    assert_eq!(client.text("DEBUG RELOAD NOSAVE"), "OK");
+    assert_eq!(digest(&mut client), before);
+    assert_eq!(
+        client.text("DEBUG RELOAD NOTHING"),
+        "-ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."
+    );
+}
