@@ -493,10 +493,7 @@ fn clients_are_told_that_it_is_loading() {
     until("it listens", || {
         TcpStream::connect(("127.0.0.1", port)).ok()
     });
-    let text = speak(
-        port,
-        b"GET key:1\r\nINFO persistence\r\nSAVE\r\nSHUTDOWN\r\n",
-    );
+    let text = speak(port, b"GET key:1\r\nINFO persistence\r\nSAVE\r\nQUIT\r\n");
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(
         text.starts_with("-LOADING Redis is loading the dataset in memory\r\n"),
@@ -504,6 +501,7 @@ fn clients_are_told_that_it_is_loading() {
     );
     assert!(text.contains("\r\nloading:1\r\n"), "{text}");
     assert!(text.contains("\r\nloading_loaded_perc:"), "{text}");
+    speak(port, b"SHUTDOWN\r\n");
     assert_eq!(child.wait().expect("it is our child").code(), Some(0));
     // What was half loaded has not been saved over the whole.
     let server = start_in(folder.path(), &[]);
