@@ -2,7 +2,7 @@
 
 use crate::report::info::Info;
 use crate::server::Server;
-use crate::state::child::Purpose;
+use crate::state::child::{Child, Purpose};
 use crate::state::snapshot::Loading;
 use crate::sys::clock;
 
@@ -28,10 +28,7 @@ fn write_child(srv: &Server, info: &mut Info) {
     info.field("current_cow_peak", child.map_or(0, |child| child.cow_peak));
     info.field("current_cow_size", latest.cow);
     info.field("current_cow_size_age", age);
-    info.ratio(
-        "current_fork_perc",
-        child.map_or(0.0, |child| child.percent()),
-    );
+    info.ratio("current_fork_perc", child.map_or(0.0, Child::percent));
     info.field("current_save_keys_processed", latest.keys);
     info.field(
         "current_save_keys_total",
