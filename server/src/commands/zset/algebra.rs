@@ -249,7 +249,7 @@ fn inter(sources: &[(Source<'_>, f64)], aggregation: Aggregation, limit: usize) 
         let mut total = number(score * weight);
         for (other, weight) in others {
             match other.score(bytes) {
-                Some(score) => total = aggregation.join(total, number(score * weight)),
+                Some(score) => total = aggregation.join(total, score * weight),
                 None => return true,
             }
         }
