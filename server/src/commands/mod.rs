@@ -18,6 +18,7 @@ pub mod debug;
 pub mod expire;
 pub mod hash;
 pub mod hash_random;
+pub mod hyperloglog;
 pub mod keys;
 pub mod memory;
 pub mod object;
@@ -46,6 +47,7 @@ static FAMILIES: &[Family] = &[
     expire::PROCS,
     hash::PROCS,
     hash_random::PROCS,
+    hyperloglog::PROCS,
     keys::PROCS,
     memory::PROCS,
     object::PROCS,

@@ -24,6 +24,8 @@ pub enum Event {
     Stream(&'static str),
     /// `x`: the time of the key was over.
     Expired,
+    /// Nobody is told: the value means what it meant before.
+    Silent,
 }
 
 /// A key was changed; `changes` is how much that counts towards save points.
