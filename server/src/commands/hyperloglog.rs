@@ -146,16 +146,7 @@ fn pfmerge(cx: &mut Ctx<'_>) -> Done {
     find_or_create(cx.srv, cx.db, target)?;
     let max_bytes = max_sparse(cx.srv);
     edit(cx.srv, cx.db, target, |text| {
-        if dense {
-            hll::make_dense(text)?;
-        }
-        for (index, &value) in union.values().iter().enumerate() {
-            if value != 0 {
-                hll::raise(text, index, value, max_bytes)?;
-            }
-        }
-        hll::invalidate(text);
-        Ok(())
+        union.write(text, dense, max_bytes)
     })?;
     // As many elements added at once.
     key_changed(cx.srv, cx.db, target, 1, Event::String("pfadd"));

@@ -16,6 +16,7 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
+pub mod geo;
 pub mod hash;
 pub mod hash_random;
 pub mod hyperloglog;
@@ -45,6 +46,8 @@ static FAMILIES: &[Family] = &[
     connection::PROCS,
     debug::PROCS,
     expire::PROCS,
+    geo::position::PROCS,
+    geo::search::PROCS,
     hash::PROCS,
     hash_random::PROCS,
     hyperloglog::PROCS,

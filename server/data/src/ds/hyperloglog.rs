@@ -24,6 +24,8 @@
 //! 2. A sparse one is changed by the same local steps as Redis takes, so that both sides of a replication link, and every
 //!    DUMP, have the same bytes.
 
+use std::ops::Range;
+
 /// How many registers there are.
 pub const REGISTERS: usize = 1 << INDEX_BITS;
 
@@ -73,10 +75,10 @@ pub fn encoding(text: &[u8]) -> Option<Encoding> {
 
 /// One that has counted nothing.
 pub fn empty() -> Vec<u8> {
-    let mut text = vec![0; HEADER];
+    let mut text = vec![0; HEADER + 2];
     text[..4].copy_from_slice(MAGIC);
     text[4] = SPARSE;
-    push_run(&mut text, 0, REGISTERS);
+    write_run(&mut text[HEADER..], 0, REGISTERS);
     text
 }
 
@@ -147,21 +149,36 @@ pub fn raise(
     if found.run.value >= value {
         return Ok(false);
     }
-    let mut runs = Vec::with_capacity(5);
-    push_run(&mut runs, found.run.value, index - found.first);
-    push_run(&mut runs, value, 1);
     let last = found.first + found.run.len - 1;
-    push_run(&mut runs, found.run.value, last - index);
-    let grows = runs.len() > found.run.bytes;
-    if grows && text.len() + runs.len() - found.run.bytes > max_bytes {
+    let parts = [
+        (found.run.value, index - found.first),
+        (value, 1),
+        (found.run.value, last - index),
+    ];
+    let (mut runs, mut len) = ([0; 5], 0);
+    for (value, registers) in parts {
+        len += write_run(&mut runs[len..], value, registers);
+    }
+    if len > found.run.bytes && text.len() + len - found.run.bytes > max_bytes {
         make_dense(text)?;
         return Ok(raise_dense(text, index, value));
     }
     make_room(text, max_bytes);
-    text.splice(found.at..found.at + found.run.bytes, runs);
+    replace(text, found.at..found.at + found.run.bytes, &runs[..len]);
     join_runs(text, found.before);
     invalidate(text);
     Ok(true)
+}
+
+/// Puts bytes in the place of others.
+fn replace(text: &mut Vec<u8>, old: Range<usize>, new: &[u8]) {
+    let (len, behind) = (text.len(), old.start + new.len());
+    if new.len() > old.len() {
+        text.resize(len + new.len() - old.len(), 0);
+    }
+    text.copy_within(old.end..len, behind);
+    text.truncate(len + new.len() - old.len());
+    text[old.start..behind].copy_from_slice(new);
 }
 
 /// Room for two more runs at least, and, so that it is not for each element, for some more.
@@ -186,35 +203,53 @@ struct Run {
 #[inline]
 fn run_at(text: &[u8], at: usize) -> Option<Run> {
     let &byte = text.get(at)?;
-    Some(match byte >> 6 {
-        0 => Run {
-            value: 0,
-            len: usize::from(byte) + 1,
-            bytes: 1,
-        },
-        1 => Run {
-            value: 0,
-            len: (usize::from(byte & 63) << 8 | usize::from(*text.get(at + 1)?)) + 1,
-            bytes: 2,
-        },
-        _ => Run {
-            value: (byte >> 2 & 31) + 1,
-            len: usize::from(byte & 3) + 1,
-            bytes: 1,
-        },
-    })
+    let (value, len, bytes) = match byte >> 6 {
+        0 => (0, usize::from(byte) + 1, 1),
+        1 => (0, long_run_at(text, at)?, 2),
+        _ => ((byte >> 2 & 31) + 1, usize::from(byte & 3) + 1, 1),
+    };
+    Some(Run { value, len, bytes })
 }
 
-/// Adds a run of `len` registers, which may be none.
-fn push_run(out: &mut Vec<u8>, value: u8, len: usize) {
+/// The length of a run of two bytes.
+#[inline]
+fn long_run_at(text: &[u8], at: usize) -> Option<usize> {
+    let [high, low] = *text.get(at..)?.first_chunk()?;
+    Some(usize::from(u16::from_be_bytes([high & 63, low])) + 1)
+}
+
+/// The length of a run of one byte; 0 says that it has two.
+const SHORT_LEN: [u8; 256] = {
+    let mut lens = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        lens[byte] = match byte >> 6 {
+            0 => byte as u8 + 1,
+            1 => 0,
+            _ => (byte as u8 & 3) + 1,
+        };
+        byte += 1;
+    }
+    lens
+};
+
+/// Writes a run of `len` registers, which may be none; how many bytes that takes.
+fn write_run(out: &mut [u8], value: u8, len: usize) -> usize {
     match (value, len) {
-        (_, 0) => {}
-        (0, 1..=MAX_SHORT_ZEROS) => out.push(len as u8 - 1),
-        (0, _) => {
+        (_, 0) => 0,
+        (0, _) if len > MAX_SHORT_ZEROS => {
             let [high, low] = (len as u16 - 1).to_be_bytes();
-            out.extend_from_slice(&[high | 0x40, low]);
+            out[..2].copy_from_slice(&[high | 0x40, low]);
+            2
         }
-        _ => out.push(0x80 | (value - 1) << 2 | (len as u8 - 1)),
+        (0, _) => {
+            out[0] = len as u8 - 1;
+            1
+        }
+        _ => {
+            out[0] = 0x80 | (value - 1) << 2 | (len as u8 - 1);
+            1
+        }
     }
 }
 
@@ -229,11 +264,20 @@ struct Found {
     run: Run,
 }
 
+/// Finds a register. Thousands of runs may have to be passed, so of each only the length is looked at, in a table: kinds
+/// come in any order, and a branch by kind would be guessed wrong.
 fn find_run(text: &[u8], index: usize) -> Result<Found, Corrupted> {
     let (mut before, mut at, mut first) = (HEADER, HEADER, 0);
     loop {
-        let run = run_at(text, at).ok_or(Corrupted)?;
-        if index < first + run.len {
+        let byte = *text.get(at).ok_or(Corrupted)?;
+        let mut len = usize::from(SHORT_LEN[usize::from(byte)]);
+        let mut next = at + 1;
+        if len == 0 {
+            len = long_run_at(text, at).ok_or(Corrupted)?;
+            next += 1;
+        }
+        if index < first + len {
+            let run = run_at(text, at).ok_or(Corrupted)?;
             return Ok(Found {
                 before,
                 at,
@@ -242,8 +286,8 @@ fn find_run(text: &[u8], index: usize) -> Result<Found, Corrupted> {
             });
         }
         before = at;
-        at += run.bytes;
-        first += run.len;
+        at = next;
+        first += len;
     }
 }
 
@@ -354,6 +398,35 @@ impl Registers {
         Ok(())
     }
 
+    /// Writes the union into one that is part of it, and out of date then. A sparse one is changed register by register,
+    /// which its bytes show, so no faster way will do.
+    ///
+    /// # Errors
+    /// The runs of the one do not cover the registers.
+    pub fn write(
+        &self,
+        text: &mut Vec<u8>,
+        dense: bool,
+        max_bytes: usize,
+    ) -> Result<(), Corrupted> {
+        if dense {
+            make_dense(text)?;
+            let (values, _) = self.0.as_chunks::<4>();
+            let (packed, _) = text[HEADER..].as_chunks_mut::<3>();
+            for (packed, values) in packed.iter_mut().zip(values) {
+                *packed = pack(*values);
+            }
+        } else {
+            for (index, &value) in self.0.iter().enumerate() {
+                if value != 0 {
+                    raise(text, index, value, max_bytes)?;
+                }
+            }
+        }
+        invalidate(text);
+        Ok(())
+    }
+
     /// The estimate of the union.
     pub fn estimate(&self) -> u64 {
         let mut histogram = Histogram::default();
@@ -376,28 +449,66 @@ fn unpack([one, two, three]: [u8; 3]) -> [u8; 4] {
     ]
 }
 
+/// Three bytes with four registers.
+#[inline]
+fn pack([one, two, three, four]: [u8; 4]) -> [u8; 3] {
+    [
+        one | two << 6,
+        two >> 2 | three << 4,
+        three >> 4 | four << 2,
+    ]
+}
+
 /// The estimate of one, from its registers.
 ///
 /// # Errors
 /// Its runs do not cover the registers.
 pub fn count(text: &[u8]) -> Result<u64, Corrupted> {
-    let mut histogram = Histogram::default();
     if text[4] == SPARSE {
-        let values = &mut histogram.0[0];
-        walk(text, |_, run| {
-            values[usize::from(run.value)] += run.len as u32;
-        })?;
-    } else {
-        let (packed, _) = text[HEADER..].as_chunks::<3>();
-        for packed in packed {
-            histogram.add(unpack(*packed));
-        }
+        return Ok(estimate(&sparse_histogram(&text[HEADER..])?));
+    }
+    let mut histogram = Histogram::default();
+    let (packed, _) = text[HEADER..].as_chunks::<3>();
+    for packed in packed {
+        histogram.add(unpack(*packed));
     }
     Ok(estimate(&histogram.total()))
 }
 
-/// How many registers have each value, in four parts: registers of the same value follow each other often, and a counter
-/// that was just written is slow to read back.
+/// How many registers have each value. Runs of one byte are counted by that byte, and what they mean is seen to afterwards;
+/// in two tables by turns, since a counter that was just written is slow to read back.
+fn sparse_histogram(runs: &[u8]) -> Result<[u32; 64], Corrupted> {
+    let (mut short, mut long) = ([[0u32; 256]; 2], 0);
+    let mut at = 0;
+    while let Some(&byte) = runs.get(at) {
+        at += 1;
+        if byte >> 6 == 1 {
+            long += long_run_at(runs, at - 1).ok_or(Corrupted)? as u64;
+            at += 1;
+        } else {
+            short[at & 1][usize::from(byte)] += 1;
+        }
+    }
+    let mut total = [0u64; 64];
+    total[0] = long;
+    for byte in 0..=u8::MAX {
+        if let Some(run) = run_at(&[byte], 0) {
+            let runs: u64 = short
+                .iter()
+                .map(|table| u64::from(table[usize::from(byte)]))
+                .sum();
+            total[usize::from(run.value)] += run.len as u64 * runs;
+        }
+    }
+    if total.iter().sum::<u64>() == REGISTERS as u64 {
+        Ok(total.map(|registers| registers as u32))
+    } else {
+        Err(Corrupted)
+    }
+}
+
+/// How many registers have each value, in four parts for the same reason: registers of the same value often follow
+/// each other.
 struct Histogram([[u32; 64]; 4]);
 
 impl Default for Histogram {
@@ -607,6 +718,17 @@ mod tests {
             assert_eq!(registers.merge(text), Ok(()));
             assert_eq!(registers.values(), model);
             assert_eq!(count(text), Ok(registers.estimate()));
+            for dense in [false, true] {
+                let mut copy = text.clone();
+                assert_eq!(registers.write(&mut copy, dense, usize::MAX), Ok(()));
+                assert_eq!(
+                    &copy[..HEADER - 1] == &other[..HEADER - 1],
+                    dense || text == &other
+                );
+                let mut again = Registers::default();
+                assert_eq!(again.merge(&copy), Ok(()));
+                assert_eq!(again.values(), model);
+            }
         }
     }
 
