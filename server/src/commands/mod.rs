@@ -15,12 +15,15 @@ pub mod command;
 pub mod config;
 pub mod connection;
 pub mod debug;
+pub mod dump;
 pub mod expire;
 pub mod geo;
 pub mod hash;
 pub mod hash_random;
 pub mod hyperloglog;
 pub mod keys;
+pub mod list;
+pub mod list_move;
 pub mod memory;
 pub mod object;
 pub mod scan;
@@ -45,6 +48,7 @@ static FAMILIES: &[Family] = &[
     config::PROCS,
     connection::PROCS,
     debug::PROCS,
+    dump::PROCS,
     expire::PROCS,
     geo::position::PROCS,
     geo::search::PROCS,
@@ -52,6 +56,8 @@ static FAMILIES: &[Family] = &[
     hash_random::PROCS,
     hyperloglog::PROCS,
     keys::PROCS,
+    list::PROCS,
+    list_move::PROCS,
     memory::PROCS,
     object::PROCS,
     scan::PROCS,

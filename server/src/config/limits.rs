@@ -1,5 +1,7 @@
 //! Up to which size values keep their compact encodings, as the directives say it.
 
+use data::ds::node;
+use data::rdb::value::Options;
 use data::value::{hash, set, zset};
 
 use crate::config::params::Params;
@@ -26,6 +28,16 @@ pub fn zset_limits(config: &Params) -> zset::Limits {
     zset::Limits {
         max_entries: size(config.zset_max_listpack_entries),
         max_value: size(config.zset_max_listpack_value),
+    }
+}
+
+/// All of them, for values that are read from an RDB file; those of lists are known to `state/debug`.
+pub fn rdb_options(config: &Params, list: node::Limits) -> Options {
+    Options {
+        list,
+        set: set_limits(config),
+        hash: hash_limits(config),
+        zset: zset_limits(config),
     }
 }
 
