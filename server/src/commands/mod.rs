@@ -31,6 +31,7 @@ pub mod server;
 pub mod set;
 pub mod set_algebra;
 pub mod set_random;
+pub mod sort;
 pub mod string;
 pub mod string_number;
 pub mod string_range;
@@ -65,6 +66,7 @@ static FAMILIES: &[Family] = &[
     set::PROCS,
     set_algebra::PROCS,
     set_random::PROCS,
+    sort::PROCS,
     string::PROCS,
     string_number::PROCS,
     string_range::PROCS,
