@@ -17,8 +17,10 @@ pub mod connection;
 pub mod debug;
 pub mod dump;
 pub mod expire;
+pub mod geo;
 pub mod hash;
 pub mod hash_random;
+pub mod hyperloglog;
 pub mod keys;
 pub mod list;
 pub mod list_move;
@@ -29,6 +31,7 @@ pub mod server;
 pub mod set;
 pub mod set_algebra;
 pub mod set_random;
+pub mod sort;
 pub mod string;
 pub mod string_number;
 pub mod string_range;
@@ -48,8 +51,11 @@ static FAMILIES: &[Family] = &[
     debug::PROCS,
     dump::PROCS,
     expire::PROCS,
+    geo::position::PROCS,
+    geo::search::PROCS,
     hash::PROCS,
     hash_random::PROCS,
+    hyperloglog::PROCS,
     keys::PROCS,
     list::PROCS,
     list_move::PROCS,
@@ -60,6 +66,7 @@ static FAMILIES: &[Family] = &[
     set::PROCS,
     set_algebra::PROCS,
     set_random::PROCS,
+    sort::PROCS,
     string::PROCS,
     string_number::PROCS,
     string_range::PROCS,

@@ -26,6 +26,8 @@ pub enum Event {
     Stream(&'static str),
     /// `x`: the time of the key was over.
     Expired,
+    /// Nobody is told: the value means what it meant before.
+    Silent,
 }
 
 impl Event {
