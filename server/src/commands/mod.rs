@@ -26,6 +26,7 @@ pub mod server;
 pub mod set;
 pub mod set_algebra;
 pub mod set_random;
+pub mod stream;
 pub mod string;
 pub mod string_number;
 pub mod string_range;
@@ -54,6 +55,9 @@ static FAMILIES: &[Family] = &[
     set::PROCS,
     set_algebra::PROCS,
     set_random::PROCS,
+    stream::add::PROCS,
+    stream::edit::PROCS,
+    stream::range::PROCS,
     string::PROCS,
     string_number::PROCS,
     string_range::PROCS,
