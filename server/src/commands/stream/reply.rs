@@ -3,6 +3,7 @@
 use data::value::stream_id::{IdRoom, StreamId};
 use data::value::stream_node::Entry;
 
+use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
 
 /// An id, as a bulk string.
@@ -44,4 +45,28 @@ pub fn reply_entries<'a>(
         written += 1;
     }
     reply.close_array(mark, written);
+}
+
+/// There is no such key, or no such group of its stream.
+pub fn no_group(key: &[u8], group: &[u8]) -> Fault {
+    let parts = [
+        b"NOGROUP No such key '".as_slice(),
+        key,
+        b"' or consumer group '",
+        group,
+        b"'",
+    ];
+    Fault::bytes(parts.concat())
+}
+
+/// The stream of a key has no such group.
+pub fn no_group_of(group: &[u8], key: &[u8]) -> Fault {
+    let parts = [
+        b"NOGROUP No such consumer group '".as_slice(),
+        group,
+        b"' for key name '",
+        key,
+        b"'",
+    ];
+    Fault::bytes(parts.concat())
 }
