@@ -19,6 +19,7 @@ pub mod stream_group;
 pub mod stream_id;
 pub mod stream_log;
 pub mod stream_node;
+pub mod stream_parts;
 pub mod stream_radix;
 pub mod string;
 pub mod zset;

@@ -214,7 +214,7 @@ impl Log {
     }
 
     /// How many entries were added up to an id, if that can be told: for one at either end of the stream.
-    fn count_up_to(&self, id: StreamId) -> Option<i64> {
+    pub fn count_up_to(&self, id: StreamId) -> Option<i64> {
         let added = self.entries_added as i64;
         if added == 0 {
             return Some(0);

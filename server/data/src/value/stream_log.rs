@@ -234,7 +234,7 @@ impl Log {
     }
 
     /// Looks the first entry up again after entries were deleted.
-    fn renew_first_id(&mut self) {
+    pub(crate) fn renew_first_id(&mut self) {
         let first = self.entries(StreamId::MIN, StreamId::MAX, false).next();
         self.first_id = first.map_or(StreamId::MIN, |entry| entry.id);
     }
