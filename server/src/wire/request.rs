@@ -105,7 +105,10 @@ impl Argv {
 
     /// A copy on memory of its own in which other arguments stand at some places, each given once.
     pub fn replacing(&self, replaced: &[(usize, Vec<u8>)]) -> Self {
+        let added: usize = replaced.iter().map(|(_, other)| other.len()).sum();
         let mut copy = Argv::default();
+        copy.buf.reserve_exact(self.inline_bytes() + added);
+        copy.args.reserve_exact(self.len());
         for i in 0..self.len() {
             let other = replaced.iter().find(|(place, _)| *place == i);
             match (other, self.arg(i)) {

@@ -17,6 +17,7 @@ pub mod stored;
 pub mod stream;
 pub mod stream_group;
 pub mod stream_id;
+pub mod stream_index;
 pub mod stream_log;
 pub mod stream_node;
 pub mod stream_parts;

@@ -6,11 +6,9 @@
 //! 1. `len` is the number of entries in the nodes that are not deleted.
 //! 2. `first_id` is the id of the first of them, or 0-0.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Range;
-
 use crate::ds::listpack::{Listpack, Pos};
 use crate::value::stream_id::StreamId;
+use crate::value::stream_index::{Index, Place};
 use crate::value::stream_node::{
     Entry, Limits, MAX_BYTES, Node, Pairs, append, create, delete_while, is_full,
 };
@@ -18,7 +16,7 @@ use crate::value::stream_node::{
 /// Entries in order.
 #[derive(Clone, Default)]
 pub struct Log {
-    pub(crate) nodes: BTreeMap<StreamId, Listpack>,
+    pub(crate) nodes: Index,
     pub(crate) len: usize,
     pub(crate) first_id: StreamId,
     /// The last id that was given away.
@@ -73,16 +71,21 @@ impl Log {
 
     /// The id of the first entry, deleted ones included, or the last id there is.
     pub fn first_id_ever(&self) -> StreamId {
-        let first = self.nodes.iter().find_map(|(&id, pack)| {
+        let first = self.nodes.iter().find_map(|(id, pack)| {
             let node = Node::open(id, pack)?;
             node.entry(node.first()?)
         });
         first.map_or(StreamId::MAX, |entry| entry.id)
     }
 
+    /// How many nodes there are.
+    pub fn nodes_len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// The nodes, each under its id.
-    pub fn nodes(&self) -> impl ExactSizeIterator<Item = (StreamId, &Listpack)> {
-        self.nodes.iter().map(|(&id, pack)| (id, pack))
+    pub fn nodes(&self) -> impl Iterator<Item = (StreamId, &Listpack)> {
+        self.nodes.iter()
     }
 
     /// The id that `*` means; `None` when the last one there is was given away.
@@ -96,15 +99,15 @@ impl Log {
 
     /// The entries from one id to another, both included, or from the other to the one.
     pub fn entries(&self, start: StreamId, end: StreamId, reverse: bool) -> Entries<'_> {
-        // The node before the range may reach into it.
-        let before = self.nodes.range(..=start).next_back();
-        let nodes = match before {
-            _ if start > end => Range::default(),
-            Some((&first, _)) => self.nodes.range(first..=end),
-            None => self.nodes.range(..=end),
+        let first = if reverse {
+            self.nodes.up_to(end)
+        } else {
+            // The node before the range may reach into it.
+            self.nodes.up_to(start).or(self.nodes.first())
         };
         Entries {
-            nodes,
+            nodes: &self.nodes,
+            next: first,
             node: None,
             start,
             end,
@@ -126,13 +129,11 @@ impl Log {
         if bytes > MAX_BYTES || id <= self.last_id {
             return false;
         }
-        if let Some(mut tail) = self.nodes.last_entry()
-            && !is_full(tail.get(), bytes, limits)
-        {
-            let master = *tail.key();
-            append(tail.get_mut(), master, id, pairs);
-        } else {
-            self.nodes.insert(id, create(pairs));
+        match self.nodes.last().map(|place| self.nodes.get_mut(place)) {
+            Some((master, tail)) if !is_full(tail, bytes, limits) => {
+                append(tail, master, id, pairs);
+            }
+            _ => self.nodes.push(id, create(pairs)),
         }
         self.len += 1;
         self.entries_added = self.entries_added.wrapping_add(1);
@@ -160,12 +161,13 @@ impl Log {
     }
 
     fn delete_one(&mut self, id: StreamId) -> bool {
-        let Some((&master, pack)) = self.nodes.range_mut(..=id).next_back() else {
+        let Some(place) = self.nodes.up_to(id) else {
             return false;
         };
+        let (master, pack) = self.nodes.get_mut(place);
         let (left, gone) = delete_while(pack, master, |entry| (entry <= id).then_some(entry == id));
         if gone > 0 && left == 0 {
-            self.nodes.remove(&master);
+            self.nodes.remove(place);
         }
         self.len -= gone;
         gone > 0
@@ -174,7 +176,8 @@ impl Log {
     /// Deletes entries from the first on. Returns how many.
     pub fn trim(&mut self, trim: &Trim) -> usize {
         let mut deleted = 0;
-        while let Some((&master, pack)) = self.nodes.first_key_value() {
+        while let Some(place) = self.nodes.first() {
+            let (master, pack) = self.nodes.get(place);
             if matches!(trim.keep, Keep::Last(max) if self.len as u64 <= max) {
                 break;
             }
@@ -196,7 +199,7 @@ impl Log {
                 }
             };
             if whole {
-                self.nodes.pop_first();
+                self.nodes.remove(place);
                 self.len -= live;
                 deleted += live;
                 continue;
@@ -218,11 +221,11 @@ impl Log {
             Keep::Last(max) => (self.len as u64).saturating_sub(max),
             Keep::From(_) => 0,
         };
-        let Some(mut first) = self.nodes.first_entry() else {
+        let Some(place) = self.nodes.first() else {
             return 0;
         };
-        let master = *first.key();
-        let (_, gone) = delete_while(first.get_mut(), master, |id| match keep {
+        let (master, pack) = self.nodes.get_mut(place);
+        let (_, gone) = delete_while(pack, master, |id| match keep {
             Keep::Last(_) => {
                 surplus = surplus.checked_sub(1)?;
                 Some(true)
@@ -245,21 +248,19 @@ impl Log {
             0 => self.nodes.len(),
             samples => samples.min(self.nodes.len()),
         };
-        let bytes: usize = self
-            .nodes
-            .values()
-            .take(looked_at)
-            .map(Listpack::memory)
-            .sum();
-        let index = self.nodes.len() * size_of::<(StreamId, Listpack)>();
-        index + (bytes as f64 / looked_at.max(1) as f64 * self.nodes.len() as f64) as usize
+        let packs = self.nodes().take(looked_at);
+        let bytes: usize = packs.map(|(_, pack)| pack.memory()).sum();
+        let all = bytes as f64 / looked_at.max(1) as f64 * self.nodes.len() as f64;
+        self.nodes.memory() + all as usize
     }
 }
 
 /// Entries in one direction or the other, without the deleted ones.
 #[derive(Clone)]
 pub struct Entries<'a> {
-    nodes: Range<'a, StreamId, Listpack>,
+    nodes: &'a Index,
+    /// The node that is opened next.
+    next: Option<Place>,
     /// The node that is walked, and where its next entry is.
     node: Option<(Node<'a>, Pos)>,
     start: StreamId,
@@ -283,10 +284,12 @@ impl<'a> Entries<'a> {
 
     /// Goes on to the next node.
     fn open(&mut self) -> Option<()> {
-        let (&id, pack) = if self.reverse {
-            self.nodes.next_back()?
+        let place = self.next?;
+        let (id, pack) = self.nodes.get(place);
+        self.next = if self.reverse {
+            self.nodes.prev(place)
         } else {
-            self.nodes.next()?
+            self.nodes.next(place)
         };
         let node = Node::open(id, pack)?;
         let at = if self.reverse {
@@ -313,8 +316,7 @@ impl<'a> Iterator for Entries<'a> {
                 continue;
             }
             if if self.reverse { before } else { behind } {
-                self.node = None;
-                self.nodes = Range::default();
+                (self.node, self.next) = (None, None);
                 return None;
             }
             if !before && !behind {

@@ -220,14 +220,9 @@ impl<'a> Entry<'a> {
 /// A node with its first entry.
 pub fn create<'a>(pairs: impl Pairs<'a>) -> Listpack {
     let mut pack = Listpack::new();
-    let mut head = |number: usize| pack.push_back(Item::Int(number as i64));
-    head(1);
-    head(0);
-    head(pairs.len());
-    for (field, _) in pairs.clone() {
-        pack.push_back(Item::Bytes(field));
-    }
-    pack.push_back(Item::Int(0));
+    let head = [1, 0, pairs.len()].map(|number| Item::Int(number as i64));
+    let fields = pairs.clone().map(|(field, _)| Item::Bytes(field));
+    pack.extend(head.into_iter().chain(fields).chain([Item::Int(0)]));
     push_entry(&mut pack, (0, 0), true, pairs);
     pack
 }
@@ -272,19 +267,15 @@ fn has_fields<'a>(node: &Node<'_>, mut pairs: impl Pairs<'a>) -> bool {
 
 fn push_entry<'a>(pack: &mut Listpack, id: (i64, i64), same: bool, pairs: impl Pairs<'a>) {
     let len = pairs.len();
-    pack.push_back(Item::Int(if same { SAME_FIELDS } else { 0 }));
-    pack.push_back(Item::Int(id.0));
-    pack.push_back(Item::Int(id.1));
-    if !same {
-        pack.push_back(Item::Int(len as i64));
-    }
-    for (field, value) in pairs {
-        if !same {
-            pack.push_back(Item::Bytes(field));
-        }
-        pack.push_back(Item::Bytes(value));
-    }
-    pack.push_back(Item::Int(back_of(len, same) as i64));
+    let flags = if same { SAME_FIELDS } else { 0 };
+    let head = [flags, id.0, id.1].map(Item::Int);
+    let own = (!same).then_some(Item::Int(len as i64));
+    let content = pairs.flat_map(|(field, value)| {
+        let field = (!same).then_some(Item::Bytes(field));
+        field.into_iter().chain([Item::Bytes(value)])
+    });
+    let back = Item::Int(back_of(len, same) as i64);
+    pack.extend(head.into_iter().chain(own).chain(content).chain([back]));
 }
 
 /// How many elements an entry has before its `back`.

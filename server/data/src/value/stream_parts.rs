@@ -44,15 +44,13 @@ impl StreamBuilder {
     /// Adds a node behind the others.
     pub fn node(&mut self, id: StreamId, pack: Listpack) -> bool {
         let log = self.stream.log_mut();
-        let follows = log
-            .nodes
-            .last_key_value()
-            .is_none_or(|(&last, _)| last < id);
+        let last = log.nodes.last().map(|place| log.nodes.get(place).0);
+        let follows = last.is_none_or(|last| last < id);
         if !follows || !is_sound(&pack) {
             return false;
         }
         log.len += Node::open(id, &pack).map_or(0, |node| node.live);
-        log.nodes.insert(id, pack);
+        log.nodes.push(id, pack);
         true
     }
 

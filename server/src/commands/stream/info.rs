@@ -102,7 +102,7 @@ fn stream(cx: &mut Ctx<'_>) -> Done {
 
 fn reply_log(reply: &mut Reply, log: &Log) {
     int(reply, "length", log.len() as i64);
-    int(reply, "radix-tree-keys", log.nodes().len() as i64);
+    int(reply, "radix-tree-keys", log.nodes_len() as i64);
     int(reply, "radix-tree-nodes", log.radix_nodes() as i64);
     id(reply, "last-generated-id", log.last_id);
     id(reply, "max-deleted-entry-id", log.max_deleted_id);
