@@ -6,6 +6,7 @@
 //!
 //! * [`util`] holds what knows nothing of keys: numbers, patterns, hashing, checksums, memory.
 //! * [`ds`] holds the data structures.
+//! * [`rdb`] reads and writes databases as bytes.
 //! * [`value`] puts them together: an entry (key, header and small value in one allocation), the
 //!   string value, and [`value::db::Db`], the keyspace with its index of expiring keys.
 //!
@@ -13,5 +14,6 @@
 //! scattered tables (`ds/table`).
 
 pub mod ds;
+pub mod rdb;
 pub mod util;
 pub mod value;

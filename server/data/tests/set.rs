@@ -194,6 +194,19 @@ fn a_walk_meets_whoever_stays() {
     }
 }
 
+#[test]
+fn members_in_the_order_of_another_table_do_not_crowd() {
+    let from = texts(0..100_000, &LIMITS);
+    let mut to = Set::new();
+    // Crowded, the table would find no room near the places where they belong and grow far beyond its need.
+    for member in from.iter().take(50_000) {
+        to.add(member, &LIMITS);
+    }
+    let stats = to.table_stats().unwrap();
+    let slots = stats.slots.max(stats.slots_to);
+    assert!(stats.used * 100 / slots > 65, "{} of {slots}", stats.used);
+}
+
 /// Three sets, one of each encoding.
 fn one_of_each() -> [Set; 3] {
     let sets = [

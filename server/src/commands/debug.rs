@@ -4,9 +4,13 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use data::ds::node::PLAIN_FROM;
 use data::ds::table::TableStats;
+use data::rdb::encoder::payload;
+use data::util::num::parse_memory;
 use data::value::aggregate::AggregateRef;
 use data::value::db::Expire;
+use data::value::digest;
 use data::value::{NewValue, Scratch, Type};
 use table::server as rows;
 
@@ -28,6 +32,9 @@ pub static PROCS: Family = &[(&rows::DEBUG, debug)];
 #[expect(clippy::approx_constant, reason = "it is this number, not pi")]
 const SAMPLE_DOUBLE: f64 = 3.141;
 
+/// Bytes of a DUMP payload around the value: its type, and the footer.
+const PAYLOAD_FRAME: usize = 11;
+
 /// A subcommand: its name, how many arguments it takes at least and at most, and what it does.
 struct Sub {
     name: &'static str,
@@ -42,6 +49,18 @@ static SUBCOMMANDS: &[Sub] = &[
         args: 0..=0,
         run: rewrite_all,
         help: &["    CONFIG REWRITE of every directive."],
+    },
+    Sub {
+        name: "digest",
+        args: 0..=0,
+        run: digest_all,
+        help: &["    A fingerprint of all data."],
+    },
+    Sub {
+        name: "digest-value",
+        args: 1..=usize::MAX,
+        run: digest_values,
+        help: &["    A fingerprint of the value of each key."],
     },
     Sub {
         name: "error",
@@ -96,6 +115,12 @@ static SUBCOMMANDS: &[Sub] = &[
         args: 1..=1,
         run: protocol,
         help: &["    Answer with a reply of this type."],
+    },
+    Sub {
+        name: "quicklist-packed-threshold",
+        args: 1..=1,
+        run: packed_threshold,
+        help: &["    From this size on, an element of a list is a node by itself."],
     },
     Sub {
         name: "replybuffer",
@@ -201,6 +226,19 @@ fn set_active_expire(cx: &mut Ctx<'_>) -> Done {
     switch(cx, |cx| cx.srv.keys.active_expire = on)
 }
 
+fn packed_threshold(cx: &mut Ctx<'_>) -> Done {
+    let fault = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    let bytes = parse_memory(&cx.argv[2])
+        .filter(|&bytes| bytes <= (1 << 32) - (1 << 20))
+        .ok_or_else(|| Fault::new(fault))?;
+    let bytes = if bytes == 0 {
+        PLAIN_FROM
+    } else {
+        bytes as usize
+    };
+    switch(cx, |cx| cx.srv.debug.list_plain_from = bytes)
+}
+
 fn replybuffer(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let value = &argv[3];
@@ -219,6 +257,23 @@ fn replybuffer(cx: &mut Ctx<'_>) -> Done {
     Err(subcommand_syntax("debug", &argv[1]))
 }
 
+fn digest_all(cx: &mut Ctx<'_>) -> Done {
+    let dbs = cx.srv.keys.dbs.iter().map(|database| &database.db);
+    cx.reply.status(&digest::of_all(dbs).hex());
+    Ok(())
+}
+
+fn digest_values(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    cx.reply.array(argv.len() - 2);
+    for key in argv.iter().skip(2) {
+        let entry = peek(cx.srv, cx.db, key);
+        let digest = entry.map(digest::of_value).unwrap_or_default();
+        cx.reply.status(&digest.hex());
+    }
+    Ok(())
+}
+
 fn object(cx: &mut Ctx<'_>) -> Done {
     let now_ms = cx.now_ms;
     let key = &cx.argv[2];
@@ -228,7 +283,7 @@ fn object(cx: &mut Ctx<'_>) -> Done {
         entry.address(),
         entry.refcount(),
         entry.encoding().name(),
-        entry.value().len() + 1,
+        payload(entry, true).len() - PAYLOAD_FRAME,
         entry.lru(),
         idle_seconds(entry.lru(), now_ms)
     );

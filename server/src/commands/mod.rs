@@ -15,10 +15,13 @@ pub mod command;
 pub mod config;
 pub mod connection;
 pub mod debug;
+pub mod dump;
 pub mod expire;
 pub mod hash;
 pub mod hash_random;
 pub mod keys;
+pub mod list;
+pub mod list_move;
 pub mod memory;
 pub mod object;
 pub mod scan;
@@ -44,10 +47,13 @@ static FAMILIES: &[Family] = &[
     config::PROCS,
     connection::PROCS,
     debug::PROCS,
+    dump::PROCS,
     expire::PROCS,
     hash::PROCS,
     hash_random::PROCS,
     keys::PROCS,
+    list::PROCS,
+    list_move::PROCS,
     memory::PROCS,
     object::PROCS,
     scan::PROCS,

@@ -1,5 +1,7 @@
 //! Up to which size values keep their compact encodings, as the directives say it.
 
+use data::ds::node;
+use data::rdb::value::Options;
 use data::value::{hash, set, stream_node, zset};
 
 use crate::config::params::Params;
@@ -34,6 +36,16 @@ pub fn stream_limits(config: &Params) -> stream_node::Limits {
     stream_node::Limits {
         max_bytes: size(config.stream_node_max_bytes),
         max_entries: size(config.stream_node_max_entries),
+    }
+}
+
+/// All of them, for values that are read from an RDB file; those of lists are known to `state/debug`.
+pub fn rdb_options(config: &Params, list: node::Limits) -> Options {
+    Options {
+        list,
+        set: set_limits(config),
+        hash: hash_limits(config),
+        zset: zset_limits(config),
     }
 }
 

@@ -3,6 +3,8 @@
 //! It counts the change, makes the transactions of those fail who watch the key, and has those served who wait for it.
 //! What else follows from a changed key (client-side caching, keyspace events) has its place here and nowhere else.
 
+use data::ds::quicklist::End;
+
 use crate::server::Server;
 
 /// What happened to a key: the class that `notify-keyspace-events` names by a letter, and the event.
@@ -24,6 +26,24 @@ pub enum Event {
     Stream(&'static str),
     /// `x`: the time of the key was over.
     Expired,
+}
+
+impl Event {
+    /// An element came to an end of a list.
+    pub fn pushed(end: End) -> Self {
+        Event::List(match end {
+            End::Head => "lpush",
+            End::Tail => "rpush",
+        })
+    }
+
+    /// An element was taken from an end of a list.
+    pub fn popped(end: End) -> Self {
+        Event::List(match end {
+            End::Head => "lpop",
+            End::Tail => "rpop",
+        })
+    }
 }
 
 /// A key was changed; `changes` is how much that counts towards save points.

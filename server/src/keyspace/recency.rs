@@ -62,6 +62,19 @@ pub fn idle_seconds(value: u32, now_ms: i64) -> u32 {
     lru_clock(now_ms).wrapping_sub(value) & 0xff_ffff
 }
 
+/// The value of a key that was last used so many seconds ago, as RESTORE and RDB files tell it; `None` under LFU.
+pub fn idle_since(config: &Params, idle: i64, now_ms: i64) -> Option<u32> {
+    let idle = idle.clamp(0, 0xff_ffff) as u32;
+    let value = lru_clock(now_ms).wrapping_sub(idle) & 0xff_ffff;
+    (!config.maxmemory_policy.is_lfu()).then_some(value)
+}
+
+/// The value of a key with an LFU counter, as RESTORE and RDB files tell it; `None` unless the policy is LFU.
+pub fn frequency_of(config: &Params, counter: i64, now_ms: i64) -> Option<u32> {
+    let value = minutes(now_ms) << 8 | counter.clamp(0, 255) as u32;
+    config.maxmemory_policy.is_lfu().then_some(value)
+}
+
 /// Counts one use, the less likely the higher the counter is.
 fn increment(counter: u32, log_factor: i64, seed: u64) -> u32 {
     if counter >= 255 {

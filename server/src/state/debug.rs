@@ -1,5 +1,9 @@
 //! Switches that DEBUG turns for tests.
 
+use data::ds::node::{Limits, PLAIN_FROM};
+
+use crate::config::params::Params;
+
 /// What DEBUG has changed.
 pub struct DebugState {
     /// DEBUG PAUSE-CRON.
@@ -8,6 +12,8 @@ pub struct DebugState {
     pub reply_peak_reset_ms: i64,
     /// DEBUG REPLYBUFFER RESIZING.
     pub reply_resizing: bool,
+    /// DEBUG QUICKLIST-PACKED-THRESHOLD: from how many bytes on an element is a node by itself.
+    pub list_plain_from: usize,
 }
 
 /// How often a client's reply peak is forgotten, in milliseconds.
@@ -19,6 +25,18 @@ impl Default for DebugState {
             pause_cron: false,
             reply_peak_reset_ms: REPLY_PEAK_RESET_MS,
             reply_resizing: true,
+            list_plain_from: PLAIN_FROM,
+        }
+    }
+}
+
+impl DebugState {
+    /// How big the nodes of lists become, by the directives `list-*` and by what DEBUG says.
+    pub fn list_limits(&self, config: &Params) -> Limits {
+        Limits {
+            fill: config.list_max_listpack_size,
+            depth: usize::try_from(config.list_compress_depth).unwrap_or(0),
+            plain_from: self.list_plain_from,
         }
     }
 }

@@ -52,6 +52,7 @@ texts! {
     EXECABORT = "EXECABORT Transaction discarded because of previous errors.";
     NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
     UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    BUSY_KEY = "BUSYKEY Target key name already exists.";
     PUSH_NEEDS_RESP3 = "ERR RESP2 is not supported by this command";
     INVALID_COMMAND = "ERR Invalid command specified";
     SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";

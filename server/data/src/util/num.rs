@@ -140,6 +140,29 @@ pub fn push_f64(out: &mut Vec<u8>, number: f64) {
     }
 }
 
+/// A double with 17 significant digits, as C's `%.17g` writes it.
+pub fn format_f64_g17(number: f64) -> Vec<u8> {
+    if !number.is_finite() {
+        return format_f64(number);
+    }
+    let scientific = format!("{number:.16e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let mut text = if (-4..17).contains(&exponent) {
+        format!("{number:.*}", (16 - exponent) as usize)
+    } else {
+        digits.to_owned()
+    };
+    if text.contains('.') {
+        text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
+    }
+    if !(-4..17).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        text.push_str(&format!("e{sign}{:02}", exponent.abs()));
+    }
+    text.into_bytes()
+}
+
 /// The double that `text` denotes, as Redis takes it: what `strtod` reads in the C locale, without
 /// spaces before it, and neither NaN nor beyond the range (a number too small is beyond it as well).
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
@@ -306,6 +329,24 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    #[test]
+    fn seventeen_digits_as_c_writes_them() {
+        for (number, text) in [
+            (0.0, "0"),
+            (1.5, "1.5"),
+            (0.1, "0.10000000000000001"),
+            (-3.0, "-3"),
+            (1e300, "1.0000000000000001e+300"),
+            (1e17, "1e+17"),
+            (1e16, "10000000000000000"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(super::format_f64_g17(number), text.as_bytes(), "{number}");
+        }
+    }
+
     use super::{
         MAX_I64_DIGITS, f64_to_i64, format_f64, i64_len, parse_f64, parse_i64, parse_memory,
         parse_u64, parse_u64_lenient, write_i64,

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 0 | 4 | header: type 3 bits, has expiry 1, form of the value 4, LRU or LFU field 24 |
 //! | 4 | 0 or 8 | expiry, milliseconds of Unix time |
-//! | … | 1, 3, 5 or 9 | length of the key: one byte up to 252, else 253, 254 or 255 and 2, 4 or 8 bytes |
+//! | … | 1, 3, 5 or 9 | length of the key, as `util/length.rs` writes it |
 //! | … | | key |
 //! | … | | value |
 //!
@@ -39,9 +39,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::ds::table::Element;
 use crate::util::hash::hash;
+use crate::util::length;
 use crate::util::mem::usable_size;
 use crate::value::aggregate::{Aggregate, AggregateMut, AggregateRef, Kind, MAX_SIZE};
-use crate::value::stored::{Form, INLINE_MAX, Stored, aligned, length_width};
+use crate::value::stored::{Form, INLINE_MAX, Stored, aligned};
 use crate::value::{Encoding, NewValue, Type, Value, ValueRef};
 
 /// The greatest LRU or LFU field.
@@ -349,16 +350,10 @@ impl<'a> EntryRef<'a> {
     /// A length and the offset behind it.
     #[inline(always)]
     fn length(self, at: usize) -> (usize, usize) {
-        let wide = |width: usize| {
-            let mut whole = [0; 8];
-            whole[..width].copy_from_slice(self.bytes(at + 1, width));
-            (u64::from_le_bytes(whole) as usize, at + 1 + width)
-        };
-        match self.bytes(at, 1)[0] {
-            253 => wide(2),
-            254 => wide(4),
-            255 => wide(8),
-            short => (usize::from(short), at + 1),
+        let first = self.bytes(at, 1)[0];
+        match length::following(first) {
+            0 => (usize::from(first), at + 1),
+            more => (length::decode(self.bytes(at + 1, more)), at + 1 + more),
         }
     }
 
@@ -436,7 +431,7 @@ impl Entry {
     ) -> Self {
         debug_assert!(lru <= LRU_MAX);
         let value = Stored::new(value.into());
-        let key_at = key_length_at(expire.is_some()) + length_width(key.len());
+        let key_at = key_length_at(expire.is_some()) + length::width(key.len());
         let mut entry = Entry {
             at: allocate(usable_size(value.size_behind(key_at + key.len()))),
         };
@@ -522,7 +517,7 @@ impl Entry {
         assert!(matches!(self.view().form(), Form::Embstr | Form::Raw) && len <= INLINE_MAX);
         let at = self.view().value_at();
         let (old_len, old_text_at) = self.view().length(at);
-        let text_at = at + length_width(len);
+        let text_at = at + length::width(len);
         self.reallocate(self.view().allocated(), usable_size(text_at + len));
         // SAFETY: the allocation now holds `text_at + len` bytes and `old_len <= len` of text; the length
         // in front of the text may have become wider, so the text moves within it.
@@ -643,17 +638,7 @@ impl Entry {
 
     /// Writes a length and tells the offset behind it.
     fn put_length(&mut self, at: usize, len: usize) -> usize {
-        let width = length_width(len);
-        let mut coded = [0; 9];
-        coded[0] = match width {
-            1 => len as u8,
-            3 => 253,
-            5 => 254,
-            _ => 255,
-        };
-        if width > 1 {
-            coded[1..].copy_from_slice(&(len as u64).to_le_bytes());
-        }
+        let (coded, width) = (length::encode(len), length::width(len));
         self.put(at, &coded[..width]);
         at + width
     }

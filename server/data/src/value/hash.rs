@@ -188,13 +188,12 @@ impl Hash {
 
     /// A field, each with the same chance. `None` only of an empty hash.
     pub fn random(&self, rng: &mut Rng) -> Option<Pair<'_>> {
-        if self.is_empty() {
-            return None;
-        }
         match self {
+            Hash::Packed(_) if self.is_empty() => None,
             Hash::Packed(pairs) => {
-                let at = pairs.nth(STEP as i64 * rng.below(self.len() as u64) as i64)?;
-                Some((pairs.get(at), pairs.get(pairs.next(at)?)))
+                let at = pairs.nth((STEP as u64 * rng.below(self.len() as u64)) as i64)?;
+                let value = pairs.next(at)?;
+                Some((pairs.get(at), pairs.get(value)))
             }
             Hash::Table(fields) => fields.random(rng).map(items),
         }
@@ -228,7 +227,7 @@ impl Hash {
             let mut fields = Records::with_room(pairs.len() / STEP + more);
             let mut scratch = (Scratch::default(), Scratch::default());
             for (name, value) in packed_pairs(pairs) {
-                fields.insert([name.bytes(&mut scratch.0), value.bytes(&mut scratch.1)]);
+                fields.set(name.bytes(&mut scratch.0), value.bytes(&mut scratch.1));
             }
             *self = Hash::Table(Box::new(fields));
         }

@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 pub mod db;
+pub mod digest;
 pub mod entry;
 pub mod hash;
 pub mod list;

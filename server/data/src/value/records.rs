@@ -2,7 +2,8 @@
 //!
 //! It is `ds/table.rs` for elements that carry their texts themselves, found by the first of them. Where many keys are
 //! looked for at once, they are hashed together and their lines and records prefetched, which takes a third of the time
-//! of one lookup after the other once the table is larger than the caches.
+//! of one lookup after the other once the table is larger than the caches. Each table has an order of its own, since sets
+//! and hashes are often filled with what was read from others.
 
 use std::collections::HashSet;
 
@@ -60,11 +61,6 @@ impl<const TEXTS: usize> Records<TEXTS> {
                 .locate(hash, |record| record.key() == key)
                 .is_some()
         })
-    }
-
-    /// Adds a record whose key is not there.
-    pub fn insert(&mut self, texts: [&[u8]; TEXTS]) {
-        self.table.insert(hash(texts[0]), Record::new(texts));
     }
 
     /// Takes the record of a key out.

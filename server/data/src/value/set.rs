@@ -14,7 +14,7 @@
 
 use crate::ds::intset::Intset;
 use crate::ds::item::Item;
-use crate::ds::listpack::Listpack;
+use crate::ds::listpack::{Listpack, Pos};
 use crate::ds::table::TableStats;
 use crate::util::rand::Rng;
 use crate::util::sample::{choose, split};
@@ -35,8 +35,8 @@ pub struct Limits {
 /// Integers beyond which an intset ends whatever the configuration says.
 const MOST_INTS: usize = 1 << 30;
 
-/// A random choice from a table takes one step while at least this part of `count` stays: see [`Set::pop_many`].
-const STAY: usize = 5;
+/// A table of which this many times more members go than stay is made anew: see [`Set::pop_many`].
+const RENEW: usize = 5;
 
 /// A set.
 #[derive(Clone)]
@@ -240,16 +240,9 @@ impl Set {
 
     /// A member, each with the same chance. `None` only of an empty set.
     pub fn random(&self, rng: &mut Rng) -> Option<Item<'_>> {
-        if self.is_empty() {
-            return None;
-        }
-        let at = |len: usize, rng: &mut Rng| rng.below(len as u64) as usize;
         match self {
-            Set::Ints(members) => members.get(at(members.len(), rng)).map(Item::Int),
-            Set::Packed(members) => {
-                let at = members.nth(at(members.len(), rng) as i64)?;
-                Some(members.get(at))
-            }
+            Set::Ints(members) => members.random(rng).map(Item::Int),
+            Set::Packed(members) => random_of(members, rng).map(|at| members.get(at)),
             Set::Table(members) => members.random(rng).map(|member| Item::Bytes(member.key())),
         }
     }
@@ -280,20 +273,17 @@ impl Set {
 
     /// Takes a member out, each with the same chance, and passes it on.
     pub fn pop<R>(&mut self, rng: &mut Rng, each: impl FnOnce(Item<'_>) -> R) -> Option<R> {
-        if self.is_empty() {
-            return None;
-        }
         match self {
             Set::Ints(members) => {
-                let number = members.get(rng.below(members.len() as u64) as usize)?;
+                let number = members.random(rng)?;
                 members.remove(number);
                 Some(each(Item::Int(number)))
             }
             Set::Packed(members) => {
-                let at = members.nth(rng.below(members.len() as u64) as i64)?;
-                let result = Some(each(members.get(at)));
+                let at = random_of(members, rng)?;
+                let result = each(members.get(at));
                 members.remove(at);
-                result
+                Some(result)
             }
             Set::Table(members) => {
                 let member = members.pop(rng)?;
@@ -304,7 +294,7 @@ impl Set {
 
     /// Takes `count` members out, of which there are more, and passes them on; each subset is equally likely.
     ///
-    /// When few stay, those are what is chosen and put into a new set, which has the encoding that suits them.
+    /// Of a table of which little stays, what stays is chosen and put into a new set, in the encoding that suits it.
     pub fn pop_many(
         &mut self,
         count: usize,
@@ -327,7 +317,7 @@ impl Set {
                     }
                 });
             }
-            Set::Table(members) if len.saturating_sub(count) * STAY > count => {
+            Set::Table(members) if len.saturating_sub(count) * RENEW > count => {
                 for member in (0..count).map_while(|_| members.pop(rng)) {
                     each(Item::Bytes(member.view().key()));
                 }
@@ -402,7 +392,7 @@ impl Set {
         if !matches!(self, Set::Table(_)) {
             let mut members = Records::with_room(self.len() + more);
             for member in self.iter() {
-                members.insert([member.bytes(&mut Scratch::default())]);
+                members.add(member.bytes(&mut Scratch::default()));
             }
             *self = Set::Table(Box::new(members));
         }
@@ -411,6 +401,14 @@ impl Set {
             Set::Ints(_) | Set::Packed(_) => unreachable!("it was just made a table"),
         }
     }
+}
+
+/// An element of a packed set, each with the same chance.
+fn random_of(members: &Listpack, rng: &mut Rng) -> Option<Pos> {
+    let len = members.len() as u64;
+    (len > 0)
+        .then(|| rng.below(len) as i64)
+        .and_then(|at| members.nth(at))
 }
 
 /// Which items [`Set::filter`] keeps.

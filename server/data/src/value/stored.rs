@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::util::length;
 use crate::value::aggregate::{Aggregate, MAX_SIZE};
 use crate::value::{EMBSTR_MAX, NewValue, Type, Value};
 
@@ -124,7 +125,7 @@ impl<'a> Stored<'a> {
     pub(super) fn size_behind(&self, prefix: usize) -> usize {
         match self {
             Stored::Int(_, form) => prefix + form.int_width().unwrap_or(0),
-            Stored::Text(text, _) => prefix + length_width(text.len()) + text.len(),
+            Stored::Text(text, _) => prefix + length::width(text.len()) + text.len(),
             Stored::Shared(_) => aligned(prefix) + size_of::<Arc<Vec<u8>>>(),
             Stored::Aggregate(_) => aligned(prefix) + MAX_SIZE,
         }
@@ -134,14 +135,4 @@ impl<'a> Stored<'a> {
 /// Where a value that is no plain bytes lies.
 pub(super) fn aligned(value_at: usize) -> usize {
     value_at.next_multiple_of(8)
-}
-
-/// Bytes that the length `len` takes.
-pub(super) fn length_width(len: usize) -> usize {
-    match len {
-        0..=252 => 1,
-        253..=0xffff => 3,
-        0x1_0000..=0xffff_ffff => 5,
-        _ => 9,
-    }
 }

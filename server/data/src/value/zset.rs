@@ -18,7 +18,7 @@ use crate::ds::listpack::{Listpack, Pos};
 use crate::ds::sorted::{self, Sorted};
 use crate::ds::table::Table;
 use crate::util::hash::hash;
-use crate::util::num::{format_f64, parse_f64};
+use crate::util::num::{f64_to_i64, format_f64, parse_f64};
 use crate::util::rand::Rng;
 use crate::value::Encoding;
 use crate::value::record::{Field, FieldRef};
@@ -32,6 +32,9 @@ pub struct Limits {
     /// Bytes of a member.
     pub max_value: usize,
 }
+
+/// The most bytes that the digits of a score take in a listpack.
+const SCORE_SIZE: usize = 40;
 
 /// A sorted set.
 #[derive(Clone)]
@@ -60,13 +63,28 @@ impl Zset {
         Self::default()
     }
 
-    /// One of these members, each of which comes once.
-    pub fn collect<'a>(pairs: impl IntoIterator<Item = (&'a [u8], f64)>, limits: &Limits) -> Self {
-        let mut zset = Zset::new();
-        for (member, score) in pairs {
-            zset.set(member, score, limits);
+    /// One of these members, which are in order.
+    pub fn collect(pairs: &[(Vec<u8>, f64)], limits: &Limits) -> Self {
+        let bytes: usize = pairs.iter().map(|(member, _)| member.len()).sum();
+        let fits = |(member, _): &(Vec<u8>, f64)| member.len() <= limits.max_value;
+        if pairs.len() > limits.max_entries
+            || !pairs.iter().all(fits)
+            || !Listpack::new().has_room(bytes + pairs.len() * SCORE_SIZE)
+        {
+            let mut tree = Box::<Tree>::default();
+            for (member, score) in pairs {
+                tree.set(member, *score);
+            }
+            return Zset::Tree(tree);
         }
-        zset
+        let mut packed = Listpack::new();
+        for (member, score) in pairs {
+            packed.push_back(Item::Bytes(member));
+            put_score(*score, |coded| {
+                packed.push_back(coded);
+            });
+        }
+        Zset::Packed(packed)
     }
 
     /// How many members it has.
@@ -103,7 +121,7 @@ impl Zset {
         match self {
             Zset::Packed(pairs) => {
                 let at = pairs.find_every(Item::Bytes(member), 2)?;
-                pairs.next(at).map(|at| score_of(pairs.get(at)))
+                pairs.next(at).map(|at| score_behind(pairs.get(at)))
             }
             Zset::Tree(tree) => tree.find(member).map(score_in),
         }
@@ -272,39 +290,54 @@ impl Zset {
     }
 }
 
-/// The score behind a member in a listpack.
-fn score_of(item: Item<'_>) -> f64 {
+/// The score behind a member in a listpack; `None` when it is no number.
+pub fn score_of(item: Item<'_>) -> Option<f64> {
     match item {
-        Item::Int(number) => number as f64,
-        Item::Bytes(digits) => parse_f64(digits).unwrap_or(0.0),
+        Item::Int(number) => Some(number as f64),
+        Item::Bytes(digits) => parse_f64(digits).filter(|score| !score.is_nan()),
     }
+}
+
+/// The same of a pair whose score is known to be one.
+fn score_behind(item: Item<'_>) -> f64 {
+    score_of(item).unwrap_or(0.0)
 }
 
 fn remove_pair(pairs: &mut Listpack, member: &[u8]) -> Option<f64> {
     let at = pairs.find_every(Item::Bytes(member), 2)?;
-    let score = pairs.next(at).map(|at| score_of(pairs.get(at)));
+    let score = pairs.next(at).map(|at| score_behind(pairs.get(at)));
     pairs.remove_run(at, 2);
     score
 }
 
+/// Hands a score over in the form that listpacks hold: an integer where it is one, else its shortest digits.
+fn put_score(score: f64, put: impl FnOnce(Item<'_>)) {
+    match f64_to_i64(score) {
+        Some(number) => put(Item::Int(number)),
+        None => put(Item::Bytes(&format_f64(score))),
+    }
+}
+
 /// Adds a pair where it belongs; the member is not there.
 fn insert_pair(pairs: &mut Listpack, member: &[u8], score: f64) {
-    let digits = format_f64(score);
     let mut at = pairs.first();
     while let Some(here) = at {
         let behind = pairs.next(here);
-        let other = behind.map_or(0.0, |at| score_of(pairs.get(at)));
+        let other = behind.map_or(0.0, |at| score_behind(pairs.get(at)));
         let later = other > score
             || other == score && pairs.get(here).bytes(&mut Default::default()) > member;
         if later {
             let here = pairs.insert_before(here, Item::Bytes(member));
-            pairs.insert_after(here, Item::Bytes(&digits));
-            return;
+            return put_score(score, |coded| {
+                pairs.insert_after(here, coded);
+            });
         }
         at = behind.and_then(|at| pairs.next(at));
     }
     pairs.push_back(Item::Bytes(member));
-    pairs.push_back(Item::Bytes(&digits));
+    put_score(score, |coded| {
+        pairs.push_back(coded);
+    });
 }
 
 /// The predicate of the tree: what comes before a member with its score.
@@ -427,7 +460,7 @@ impl<'a> Iterator for Elements<'a> {
                 } else {
                     pairs.next(behind)
                 };
-                return Some((pairs.get(here), score_of(pairs.get(behind))));
+                return Some((pairs.get(here), score_behind(pairs.get(behind))));
             }
             Walk::Up(range) => range.next()?,
             Walk::Down(range) => range.next()?,

@@ -1,5 +1,6 @@
 //! Several sorted sets, or plain sets, worked into one: ZUNION, ZINTER, ZDIFF, their STORE forms, and ZINTERCARD.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use data::ds::item::Item;
@@ -12,7 +13,7 @@ use table::sorted_set as rows;
 
 use crate::commands::Family;
 use crate::commands::args::{Args, int};
-use crate::commands::zset::range::reply_range;
+use crate::commands::zset::range::reply_members;
 use crate::config::limits::zset_limits;
 use crate::keyspace::change::Event;
 use crate::keyspace::lookup::{db, find_read};
@@ -274,12 +275,14 @@ fn diff(sources: &[(Source<'_>, f64)]) -> Pairs {
     pairs
 }
 
-fn result(cx: &Ctx<'_>, query: &Query<'_>, operation: Operation) -> Zset {
-    let pairs = work(cx.srv, cx.db, query, operation);
-    let pairs = pairs
-        .iter()
-        .map(|(member, score)| (member.as_slice(), *score));
-    Zset::collect(pairs, &zset_limits(&cx.srv.config))
+/// The result in order.
+fn result(cx: &Ctx<'_>, query: &Query<'_>, operation: Operation) -> Pairs {
+    let mut pairs = work(cx.srv, cx.db, query, operation);
+    pairs.sort_unstable_by(|(one, score), (other, other_score)| {
+        let by_score = score.partial_cmp(other_score).unwrap_or(Ordering::Equal);
+        by_score.then_with(|| one.cmp(other))
+    });
+    pairs
 }
 
 fn show(cx: &mut Ctx<'_>, operation: Operation) -> Done {
@@ -289,8 +292,10 @@ fn show(cx: &mut Ctx<'_>, operation: Operation) -> Done {
         limit: false,
     };
     let query = parse(cx, Args::from(cx.argv, 1), options)?;
-    let zset = result(cx, &query, operation);
-    reply_range(cx.reply, &zset, 0..zset.len(), false, query.scores);
+    let pairs = result(cx, &query, operation);
+    let items = pairs.iter();
+    let items = items.map(|(member, score)| (Item::Bytes(member), *score));
+    reply_members(cx.reply, items, query.scores);
     Ok(())
 }
 
@@ -301,7 +306,8 @@ fn store(cx: &mut Ctx<'_>, operation: Operation, event: &'static str) -> Done {
         limit: false,
     };
     let query = parse(cx, Args::from(cx.argv, 2), options)?;
-    let zset = result(cx, &query, operation);
+    let limits = zset_limits(&cx.srv.config);
+    let zset = Zset::collect(&result(cx, &query, operation), &limits);
     let len = zset.len();
     let event = Event::Zset(event);
     store_aggregate(cx.srv, cx.db, &cx.argv[1], zset.wrap(), event);

@@ -1,8 +1,9 @@
 //! Sorted sets without their order: ZRANDMEMBER and ZSCAN.
 
 use data::ds::item::Item;
-use data::util::num::format_f64;
+use data::util::num::{format_f64, format_f64_g17};
 use data::util::sample::choose;
+use data::value::Encoding;
 use data::value::zset::Zset;
 use table::sorted_set as rows;
 
@@ -98,10 +99,15 @@ fn zscan(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let cursor = scan_cursor(&argv[2])?;
     let mut pairs: Vec<(Vec<u8>, f64)> = Vec::new();
+    // A big set tells its scores with all 17 digits, a small one as they are stored: so does Redis.
+    let mut digits: fn(f64) -> Vec<u8> = format_f64;
     let next = match read::<Zset>(cx.srv, cx.db, &argv[1])? {
         None => 0,
         Some(zset) => {
             let options = ScanOptions::read(Args::from(argv, 3), false)?;
+            if zset.encoding() == Encoding::Skiplist {
+                digits = format_f64_g17;
+            }
             zset.scan(cursor, options.count, &mut |member, score| {
                 let member = member.to_vec();
                 if options.matches(&member) {
@@ -115,7 +121,7 @@ fn zscan(cx: &mut Ctx<'_>) -> Done {
     cx.reply.array(pairs.len() * 2);
     for (member, score) in &pairs {
         cx.reply.bulk(member);
-        cx.reply.bulk(&format_f64(*score));
+        cx.reply.bulk(&digits(*score));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use data::ds::item::Item;
 use data::value::aggregate::Kind;
 use data::value::zset::Zset;
 use data::value::zset_range::{LexRange, ScoreRange};
@@ -206,20 +207,18 @@ fn parse<'a>(mut args: Args<'a>, form: Form) -> Result<Query<'a>, Fault> {
 }
 
 /// Answers with members and, if asked for, scores: pairs of their own in RESP3, one after the other in RESP2.
-pub fn reply_range(
+pub fn reply_members<'a>(
     reply: &mut Reply,
-    zset: &Zset,
-    ranks: Range<usize>,
-    reverse: bool,
+    members: impl ExactSizeIterator<Item = (Item<'a>, f64)>,
     scores: bool,
 ) {
     let nested = scores && reply.resp == Resp::V3;
     reply.array(if scores && !nested {
-        ranks.len() * 2
+        members.len() * 2
     } else {
-        ranks.len()
+        members.len()
     });
-    for (member, score) in zset.range(ranks, reverse) {
+    for (member, score) in members {
         if nested {
             reply.array(2);
         }
@@ -234,8 +233,8 @@ fn zrange(cx: &mut Ctx<'_>, form: Form) -> Done {
     let query = parse(Args::from(cx.argv, 2), form)?;
     match read::<Zset>(cx.srv, cx.db, &cx.argv[1])? {
         Some(zset) => {
-            let ranks = query.ranks(zset);
-            reply_range(cx.reply, zset, ranks, query.reverse, query.scores);
+            let members = zset.range(query.ranks(zset), query.reverse);
+            reply_members(cx.reply, members, query.scores);
         }
         None => cx.reply.array(0),
     }

@@ -1,0 +1,400 @@
+//! The nodes of a quicklist in their order: found by their elements, added and removed anywhere in short time.
+//!
+//! Nodes lie in chunks of at most [`CHUNK`], and a chunk knows how many elements its nodes have. A million nodes are
+//! some ten thousand chunks, so finding an element looks at that many sums and one chunk's nodes, and adding a node in
+//! the middle moves a chunk's nodes and, when the chunk has to be cut in two, the list of chunks.
+//!
+//! Invariants:
+//! 1. No chunk is empty.
+//! 2. The sums are right: a node's number of elements changes only inside [`Nodes::change`].
+
+use std::collections::VecDeque;
+
+/// The most nodes of a chunk.
+const CHUNK: usize = 128;
+
+/// What has elements that count.
+pub trait Counted {
+    /// How many.
+    fn count(&self) -> usize;
+}
+
+/// Where a node is. Adding and removing nodes makes it void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    chunk: usize,
+    node: usize,
+}
+
+#[derive(Clone)]
+struct Chunk<T> {
+    nodes: VecDeque<T>,
+    elements: usize,
+}
+
+/// A sequence of nodes.
+#[derive(Clone)]
+pub struct Nodes<T> {
+    chunks: VecDeque<Chunk<T>>,
+    nodes: usize,
+    elements: usize,
+}
+
+impl<T: Counted> Default for Nodes<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Counted> Nodes<T> {
+    /// None.
+    pub fn new() -> Self {
+        Nodes {
+            chunks: VecDeque::new(),
+            nodes: 0,
+            elements: 0,
+        }
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.nodes == 0
+    }
+
+    /// How many elements all nodes have.
+    #[inline]
+    pub fn elements(&self) -> usize {
+        self.elements
+    }
+
+    /// The first node.
+    #[inline]
+    pub fn first(&self) -> Option<Place> {
+        (self.nodes > 0).then_some(Place { chunk: 0, node: 0 })
+    }
+
+    /// The last node.
+    #[inline]
+    pub fn last(&self) -> Option<Place> {
+        self.last_of(self.chunks.len().checked_sub(1)?)
+    }
+
+    /// The node behind one.
+    pub fn next(&self, place: Place) -> Option<Place> {
+        let Place { chunk, node } = place;
+        if node + 1 < self.chunks.get(chunk)?.nodes.len() {
+            return Some(Place {
+                chunk,
+                node: node + 1,
+            });
+        }
+        let chunk = chunk + 1;
+        (chunk < self.chunks.len()).then_some(Place { chunk, node: 0 })
+    }
+
+    /// The node before one.
+    pub fn prev(&self, place: Place) -> Option<Place> {
+        let Place { chunk, node } = place;
+        match node.checked_sub(1) {
+            Some(node) => Some(Place { chunk, node }),
+            None => self.last_of(chunk.checked_sub(1)?),
+        }
+    }
+
+    /// A node.
+    #[inline]
+    pub fn get(&self, place: Place) -> &T {
+        &self.chunks[place.chunk].nodes[place.node]
+    }
+
+    /// Changes a node.
+    #[inline]
+    pub fn change<R>(&mut self, place: Place, change: impl FnOnce(&mut T) -> R) -> R {
+        let chunk = &mut self.chunks[place.chunk];
+        let node = &mut chunk.nodes[place.node];
+        let before = node.count();
+        let result = change(node);
+        let after = node.count();
+        chunk.elements = chunk.elements - before + after;
+        self.elements = self.elements - before + after;
+        result
+    }
+
+    /// The node that has the element of an index, and the index of the element in it.
+    pub fn locate(&self, index: usize) -> Option<(Place, usize)> {
+        if index >= self.elements {
+            return None;
+        }
+        if index < self.elements / 2 {
+            return self.locate_from_front(index);
+        }
+        let (place, back) = self.locate_from_back(self.elements - 1 - index)?;
+        Some((place, self.get(place).count() - 1 - back))
+    }
+
+    /// How many nodes are on the side of a node that has fewer; counted up to `most`.
+    pub fn depth(&self, place: Place, most: usize) -> usize {
+        let sum = |chunks: &mut dyn Iterator<Item = &Chunk<T>>, own: usize| {
+            let mut depth = own;
+            for chunk in chunks {
+                if depth >= most {
+                    break;
+                }
+                depth += chunk.nodes.len();
+            }
+            depth
+        };
+        let own = self.chunks[place.chunk].nodes.len() - 1 - place.node;
+        let before = sum(&mut self.chunks.range(..place.chunk), place.node);
+        let behind = sum(&mut self.chunks.range(place.chunk + 1..), own);
+        before.min(behind).min(most)
+    }
+
+    /// Adds a node before all others.
+    pub fn push_front(&mut self, node: T) {
+        if self.chunks.front().is_none_or(Chunk::is_full) {
+            self.chunks.push_front(Chunk::new());
+        }
+        self.count(node.count());
+        let chunk = &mut self.chunks[0];
+        chunk.elements += node.count();
+        chunk.nodes.push_front(node);
+    }
+
+    /// Adds a node behind all others.
+    pub fn push_back(&mut self, node: T) {
+        if self.chunks.back().is_none_or(Chunk::is_full) {
+            self.chunks.push_back(Chunk::new());
+        }
+        self.count(node.count());
+        let last = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[last];
+        chunk.elements += node.count();
+        chunk.nodes.push_back(node);
+    }
+
+    /// Adds a node behind one. Returns where it is.
+    pub fn insert_after(&mut self, place: Place, node: T) -> Place {
+        let Place {
+            mut chunk,
+            node: at,
+        } = place;
+        let mut at = at + 1;
+        if self.chunks[chunk].is_full() {
+            let tail = self.chunks[chunk].split();
+            let kept = self.chunks[chunk].nodes.len();
+            self.chunks.insert(chunk + 1, tail);
+            if at > kept {
+                (chunk, at) = (chunk + 1, at - kept);
+            }
+        }
+        self.count(node.count());
+        let own = &mut self.chunks[chunk];
+        own.elements += node.count();
+        own.nodes.insert(at, node);
+        Place { chunk, node: at }
+    }
+
+    /// Adds a node before one. Returns where it is.
+    pub fn insert_before(&mut self, place: Place, node: T) -> Place {
+        match self.prev(place) {
+            Some(prev) => self.insert_after(prev, node),
+            None => {
+                self.push_front(node);
+                Place { chunk: 0, node: 0 }
+            }
+        }
+    }
+
+    /// Removes a node. Returns it, and where the one is that followed it.
+    pub fn remove(&mut self, place: Place) -> (Option<T>, Option<Place>) {
+        let Place { chunk, node: at } = place;
+        let own = &mut self.chunks[chunk];
+        let node = own.nodes.remove(at);
+        let count = node.as_ref().map_or(0, T::count);
+        own.elements -= count;
+        self.elements -= count;
+        self.nodes -= 1;
+        let next = if own.nodes.is_empty() {
+            self.chunks.remove(chunk);
+            Place { chunk, node: 0 }
+        } else if at == own.nodes.len() {
+            Place {
+                chunk: chunk + 1,
+                node: 0,
+            }
+        } else {
+            place
+        };
+        (node, (next.chunk < self.chunks.len()).then_some(next))
+    }
+
+    /// The nodes in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flat_map(|chunk| &chunk.nodes)
+    }
+
+    /// Bytes that the allocator gave for the nodes themselves, about.
+    pub fn memory(&self) -> usize {
+        let chunks = self.chunks.iter();
+        let nodes: usize = chunks.map(|chunk| chunk.nodes.capacity()).sum();
+        nodes * size_of::<T>() + self.chunks.capacity() * size_of::<Chunk<T>>()
+    }
+
+    fn last_of(&self, chunk: usize) -> Option<Place> {
+        let node = self.chunks[chunk].nodes.len().checked_sub(1)?;
+        Some(Place { chunk, node })
+    }
+
+    fn count(&mut self, elements: usize) {
+        self.nodes += 1;
+        self.elements += elements;
+    }
+
+    fn locate_from_front(&self, mut index: usize) -> Option<(Place, usize)> {
+        for (number, chunk) in self.chunks.iter().enumerate() {
+            if index >= chunk.elements {
+                index -= chunk.elements;
+                continue;
+            }
+            for (at, node) in chunk.nodes.iter().enumerate() {
+                if index < node.count() {
+                    let place = Place {
+                        chunk: number,
+                        node: at,
+                    };
+                    return Some((place, index));
+                }
+                index -= node.count();
+            }
+        }
+        None
+    }
+
+    /// The same for an index that counts from the last element, as is the one that is returned.
+    fn locate_from_back(&self, mut index: usize) -> Option<(Place, usize)> {
+        for (number, chunk) in self.chunks.iter().enumerate().rev() {
+            if index >= chunk.elements {
+                index -= chunk.elements;
+                continue;
+            }
+            for (at, node) in chunk.nodes.iter().enumerate().rev() {
+                if index < node.count() {
+                    let place = Place {
+                        chunk: number,
+                        node: at,
+                    };
+                    return Some((place, index));
+                }
+                index -= node.count();
+            }
+        }
+        None
+    }
+}
+
+impl<T: Counted> Chunk<T> {
+    fn new() -> Self {
+        Chunk {
+            nodes: VecDeque::new(),
+            elements: 0,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.nodes.len() >= CHUNK
+    }
+
+    fn split(&mut self) -> Self {
+        let nodes = self.nodes.split_off(self.nodes.len() / 2);
+        let elements = nodes.iter().map(T::count).sum();
+        self.elements -= elements;
+        Chunk { nodes, elements }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counted, Nodes};
+    use crate::util::rand::Rng;
+
+    impl Counted for usize {
+        fn count(&self) -> usize {
+            *self
+        }
+    }
+
+    fn check(nodes: &Nodes<usize>, model: &[usize]) {
+        assert_eq!(nodes.len(), model.len());
+        assert!(nodes.iter().eq(model));
+        let elements: usize = model.iter().sum();
+        assert_eq!(nodes.elements(), elements);
+        let (mut index, mut place, mut at) = (0, nodes.first(), 0);
+        while let Some(here) = place {
+            for offset in 0..model[at] {
+                assert_eq!(nodes.locate(index + offset), Some((here, offset)));
+            }
+            let side = at.min(model.len() - 1 - at);
+            assert_eq!(nodes.depth(here, 300), side.min(300));
+            assert_eq!(nodes.depth(here, 3), side.min(3));
+            let next = nodes.next(here);
+            assert!(next.is_none_or(|next| nodes.prev(next) == Some(here)));
+            index += model[at];
+            at += 1;
+            place = next;
+        }
+        assert_eq!((at, nodes.locate(elements)), (model.len(), None));
+    }
+
+    #[test]
+    fn is_a_sequence_that_knows_its_sums() {
+        let mut rng = Rng::new(5);
+        let (mut nodes, mut model) = (Nodes::new(), Vec::new());
+        for step in 0..6000 {
+            let count = 1 + rng.below(5) as usize;
+            let at = rng.below(model.len() as u64 + 1) as usize;
+            let place = (0..at).fold(nodes.first(), |place, _| nodes.next(place?));
+            let growing = (step / 1500) % 2 == 0;
+            match (rng.below(if growing { 6 } else { 12 }), place) {
+                (0 | 1, Some(place)) => {
+                    let new = nodes.insert_before(place, count);
+                    assert_eq!(nodes.get(new), &count);
+                    model.insert(at, count);
+                }
+                (2 | 3, Some(place)) => {
+                    let new = nodes.insert_after(place, count);
+                    assert_eq!(nodes.get(new), &count);
+                    model.insert(at + 1, count);
+                }
+                (4, Some(place)) => {
+                    nodes.change(place, |node| *node = count);
+                    model[at] = count;
+                }
+                (5, _) => {
+                    nodes.push_front(count);
+                    model.insert(0, count);
+                    nodes.push_back(count + 1);
+                    model.push(count + 1);
+                }
+                (_, Some(place)) => {
+                    let (gone, next) = nodes.remove(place);
+                    assert_eq!(gone, Some(model.remove(at)));
+                    assert_eq!(next.map(|next| *nodes.get(next)), model.get(at).copied());
+                }
+                (_, None) => {}
+            }
+            if step % 100 == 0 {
+                check(&nodes, &model);
+            }
+        }
+        while let Some(last) = nodes.last() {
+            assert_eq!(nodes.remove(last), (model.pop(), None));
+        }
+        check(&nodes, &model);
+    }
+}

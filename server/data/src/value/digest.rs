@@ -1,0 +1,122 @@
+//! A fingerprint of values, the same for the same content whatever its encoding: DEBUG DIGEST.
+//!
+//! It is 20 bytes. What has no order is joined by exclusive or, so that it comes to the same in any order; what has one is
+//! mixed in, one after the other. A real Redis computes the same of the same data, which is how two servers are compared.
+
+use crate::util::grisu;
+use crate::util::num::format_f64;
+use crate::util::sha::sha1;
+use crate::value::aggregate::AggregateRef;
+use crate::value::db::Db;
+use crate::value::entry::EntryRef;
+use crate::value::{Scratch, Type};
+
+/// A fingerprint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest([u8; 20]);
+
+impl Digest {
+    /// Joins something in, in whatever order.
+    fn join(&mut self, bytes: &[u8]) {
+        let hash = sha1(bytes);
+        self.0
+            .iter_mut()
+            .zip(hash)
+            .for_each(|(own, other)| *own ^= other);
+    }
+
+    /// Mixes something in behind what was.
+    fn mix(&mut self, bytes: &[u8]) {
+        self.join(bytes);
+        self.0 = sha1(&self.0);
+    }
+
+    /// Forty hexadecimal digits.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The fingerprint of databases by their numbers.
+pub fn of_all<'a>(dbs: impl Iterator<Item = &'a Db>) -> Digest {
+    let mut all = Digest::default();
+    for (number, db) in dbs.enumerate() {
+        if db.is_empty() {
+            continue;
+        }
+        all.mix(&(number as u32).to_be_bytes());
+        for entry in db.iter() {
+            let mut digest = Digest::default();
+            digest.mix(entry.key());
+            add_value(&mut digest, entry);
+            all.join(&digest.0);
+        }
+    }
+    all
+}
+
+/// The fingerprint of a value and its expiry.
+pub fn of_value(entry: EntryRef<'_>) -> Digest {
+    let mut digest = Digest::default();
+    add_value(&mut digest, entry);
+    digest
+}
+
+fn add_value(digest: &mut Digest, entry: EntryRef<'_>) {
+    // The numbers of types are Redis's; 5 is that of modules.
+    let number: u32 = match entry.ty() {
+        Type::Stream => 6,
+        ty => ty as u32,
+    };
+    digest.mix(&number.to_be_bytes());
+    match entry.aggregate() {
+        None => digest.mix(entry.value().bytes(&mut Scratch::default())),
+        Some(value) => add_aggregate(digest, value),
+    }
+    if entry.expire().is_some() {
+        digest.join(b"!!expire!!");
+    }
+}
+
+fn add_aggregate(digest: &mut Digest, value: AggregateRef<'_>) {
+    let pair = |one: &[u8], other: &[u8]| {
+        let mut digest = Digest::default();
+        digest.mix(one);
+        digest.mix(other);
+        digest.0
+    };
+    match value {
+        AggregateRef::List(list) => {
+            let mut items = list.iter();
+            while let Some(item) = items.next() {
+                digest.mix(item.bytes(&mut Scratch::default()));
+            }
+        }
+        AggregateRef::Set(set) => {
+            for member in set.iter() {
+                digest.join(member.bytes(&mut Scratch::default()));
+            }
+        }
+        AggregateRef::Hash(hash) => {
+            for (name, value) in hash.iter() {
+                digest.join(&pair(&name.to_vec(), &value.to_vec()));
+            }
+        }
+        AggregateRef::Zset(zset) => {
+            for (member, score) in zset.iter() {
+                digest.join(&pair(&member.to_vec(), &score_text(score)));
+            }
+        }
+        AggregateRef::Stream(_) => {}
+    }
+}
+
+/// A score as its shortest digits, integers too.
+fn score_text(score: f64) -> Vec<u8> {
+    if score == 0.0 || !score.is_finite() {
+        return format_f64(score);
+    }
+    let mut text = Vec::new();
+    grisu::push_f64(&mut text, score);
+    text
+}

@@ -1,0 +1,115 @@
+//! Values as bytes: DUMP and RESTORE.
+
+use data::rdb::decoder::{check_payload, read_payload};
+use data::rdb::encoder::payload;
+use data::value::entry::Entry;
+use table::generic as rows;
+
+use crate::commands::Family;
+use crate::commands::args::{Args, int};
+use crate::config::limits::rdb_options;
+use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::free::free_entry;
+use crate::keyspace::lookup::{db_mut, fresh, live_place, peek};
+use crate::keyspace::recency::{frequency_of, idle_since};
+use crate::server::{Ctx, Done};
+use crate::wire::fault::{BUSY_KEY, Fault, SYNTAX};
+use crate::wire::request::Argv;
+
+/// Rows and procs.
+pub static PROCS: Family = &[(&rows::DUMP, dump), (&rows::RESTORE, restore)];
+
+fn dump(cx: &mut Ctx<'_>) -> Done {
+    let compress = cx.srv.config.rdbcompression;
+    match peek(cx.srv, cx.db, &cx.argv[1]) {
+        Some(entry) => cx.reply.bulk(&payload(entry, compress)),
+        None => cx.reply.null(),
+    }
+    Ok(())
+}
+
+/// Options of RESTORE.
+#[derive(Default)]
+struct RestoreOptions {
+    replace: bool,
+    absolute: bool,
+    idle: Option<i64>,
+    frequency: Option<i64>,
+}
+
+fn parse(mut args: Args<'_>) -> Result<RestoreOptions, Fault> {
+    let mut options = RestoreOptions::default();
+    while !args.is_done() {
+        if args.word("replace") {
+            options.replace = true;
+        } else if args.word("absttl") {
+            options.absolute = true;
+        } else if options.frequency.is_none() && args.word_with_value("idletime") {
+            let idle = args.int()?;
+            if idle < 0 {
+                return Err(Fault::new("ERR Invalid IDLETIME value, must be >= 0"));
+            }
+            options.idle = Some(idle);
+        } else if options.idle.is_none() && args.word_with_value("freq") {
+            let frequency = args.int()?;
+            if !(0..=255).contains(&frequency) {
+                return Err(Fault::new(
+                    "ERR Invalid FREQ value, must be >= 0 and <= 255",
+                ));
+            }
+            options.frequency = Some(frequency);
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    Ok(options)
+}
+
+fn restore(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    let key = &argv[1];
+    let options = parse(Args::from(argv, 4))?;
+    if !options.replace && live_place(cx.srv, cx.db, key).is_some() {
+        return Err(BUSY_KEY);
+    }
+    let ttl = int(&argv[2])?;
+    if ttl < 0 {
+        return Err(Fault::new("ERR Invalid TTL value, must be >= 0"));
+    }
+    let body = check_payload(&argv[3])
+        .map_err(|_| Fault::new("ERR DUMP payload version or checksum are wrong"))?;
+    let lists = cx.srv.debug.list_limits(&cx.srv.config);
+    let value = read_payload(body, &rdb_options(&cx.srv.config, lists))
+        .ok()
+        .flatten()
+        .ok_or_else(|| Fault::new("ERR Bad data format"))?;
+    let replaced = db_mut(cx.srv, cx.db).remove(key);
+    let was_there = replaced.is_some();
+    if let Some(entry) = replaced {
+        free_entry(cx.srv, entry, cx.srv.config.lazyfree_lazy_server_del);
+    }
+    let at_ms = match ttl {
+        0 => None,
+        at_ms if options.absolute => Some(at_ms),
+        ttl => Some(cx.now_ms.saturating_add(ttl)),
+    };
+    if at_ms.is_some_and(|at_ms| at_ms < cx.now_ms) {
+        if was_there {
+            cx.rewrite = Some(Argv::of([b"DEL".as_slice(), key]));
+            key_changed(cx.srv, cx.db, key, 1, Event::Generic("del"));
+        }
+        cx.reply.ok();
+        return Ok(());
+    }
+    let lru = match (options.idle, options.frequency) {
+        (Some(idle), _) => idle_since(&cx.srv.config, idle, cx.now_ms),
+        (_, Some(frequency)) => frequency_of(&cx.srv.config, frequency, cx.now_ms),
+        _ => None,
+    };
+    let lru = lru.unwrap_or_else(|| fresh(cx.srv));
+    // Whatever was under the key is gone by now.
+    let _ = db_mut(cx.srv, cx.db).insert(Entry::new(key, value, at_ms, lru));
+    key_changed(cx.srv, cx.db, key, 1, Event::Generic("restore"));
+    cx.reply.ok();
+    Ok(())
+}
