@@ -38,6 +38,11 @@ impl Index {
         self.len
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// All nodes.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (StreamId, &Listpack)> {
         let slots = self.chunks.iter().flatten();
@@ -46,7 +51,7 @@ impl Index {
 
     /// The first node.
     pub fn first(&self) -> Option<Place> {
-        (self.len > 0).then_some(Place { chunk: 0, slot: 0 })
+        (!self.is_empty()).then_some(Place { chunk: 0, slot: 0 })
     }
 
     /// The last node.

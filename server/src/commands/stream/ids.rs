@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn ids_and_what_is_none() {
-        let table: [(&[u8], Option<(u64, u64)>); 10] = [
-            (b"5-3", Some((5, 3))),
+        let table = [
+            (b"5-3".as_slice(), Some((5, 3))),
             (b"5", Some((5, 0))),
             (b"18446744073709551615-1", Some((TOP, 1))),
             (b"5-3\0x", Some((5, 3))),
