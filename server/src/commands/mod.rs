@@ -32,6 +32,7 @@ pub mod set;
 pub mod set_algebra;
 pub mod set_random;
 pub mod sort;
+pub mod stream;
 pub mod string;
 pub mod string_number;
 pub mod string_range;
@@ -67,6 +68,14 @@ static FAMILIES: &[Family] = &[
     set_algebra::PROCS,
     set_random::PROCS,
     sort::PROCS,
+    stream::add::PROCS,
+    stream::claim::PROCS,
+    stream::edit::PROCS,
+    stream::group::PROCS,
+    stream::info::PROCS,
+    stream::pending::PROCS,
+    stream::range::PROCS,
+    stream::read::PROCS,
     string::PROCS,
     string_number::PROCS,
     string_range::PROCS,
