@@ -183,6 +183,11 @@ impl<S> EventLoop<S> {
         self.poller.waker()
     }
 
+    /// All descriptors that were added and not forgotten.
+    pub fn registered(&self) -> impl Iterator<Item = RawFd> {
+        self.files.registered()
+    }
+
     /// The bound on descriptors.
     pub fn setsize(&self) -> usize {
         self.files.setsize()

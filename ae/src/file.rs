@@ -108,6 +108,11 @@ impl<S> Files<S> {
         }
     }
 
+    pub(crate) fn registered(&self) -> impl Iterator<Item = RawFd> {
+        let known = self.files.iter().zip(0..);
+        known.filter(|(file, _)| file.registered).map(|(_, fd)| fd)
+    }
+
     pub(crate) fn setsize(&self) -> usize {
         self.setsize
     }

@@ -19,6 +19,7 @@
 //! | `session` | a client's own side: authentication, name, reset, close |
 //! | `exec` | from arguments to an executed command: row, gate, call |
 //! | `ingress` | listening, accepting, reading |
+//! | `persist` | the data set on disk: snapshots, the child that writes them, loading, checking |
 //! | `house` | start, the page before sleep, the clockwork, certificates, the way out, the crash report |
 //! | `commands` | one file per family, headed by its rows and procs |
 //!
@@ -63,6 +64,7 @@ pub mod exec;
 pub mod house;
 pub mod ingress;
 pub mod keyspace;
+pub mod persist;
 pub mod report;
 pub mod server;
 pub mod session;

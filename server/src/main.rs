@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use ae::event_loop::run;
 use conn::tls::memory::Allocator;
 use server::house::command_line::{self, Start};
+use server::persist::check::check;
 use server::sys::memory::{self, Jemalloc};
 use server::sys::process;
 use server::{commands, house, warning};
@@ -34,6 +35,10 @@ fn main() -> ExitCode {
             eprintln!("{text}");
             ExitCode::FAILURE
         }
+        Start::CheckRdb(path) => match check(&path, &mut std::io::stdout().lock()) {
+            Ok(true) => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        },
         Start::Serve(config, info) => {
             match house::start::serve(*config, info, commands::bind(), run) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@ use table::CmdId;
 use crate::config::params::Params;
 use crate::state::background::Background;
 use crate::state::blocked::{Blocked, KeyWait};
+use crate::state::child::Child;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
@@ -18,6 +19,7 @@ use crate::state::listeners::Listeners;
 use crate::state::memory::MemorySamples;
 use crate::state::process::ProcessInfo;
 use crate::state::shutdown::Shutdown;
+use crate::state::snapshot::Snapshot;
 use crate::state::stats::Stats;
 use crate::state::tls::TlsState;
 use crate::state::unit::Unit;
@@ -128,6 +130,10 @@ pub struct Server {
     pub memory: MemorySamples,
     /// This process.
     pub process: ProcessInfo,
+    /// Snapshots.
+    pub snapshot: Snapshot,
+    /// The child process.
+    pub child: Option<Child>,
     /// The way out.
     pub shutdown: Shutdown,
     /// Switches of DEBUG.

@@ -16,8 +16,9 @@ use crate::config::row::{Effect, Flags, Row};
 use crate::config::table::{Named, find, names};
 use crate::exec::gate::allowed;
 use crate::house::certificates;
-use crate::house::start::{adjust_oom_score, make_room, set_title};
+use crate::house::start::{adjust_oom_score, make_room};
 use crate::ingress::listen::reopen;
+use crate::report::title::set_title;
 use crate::server::{Ctx, Done, Server};
 use crate::state::listeners::Kind;
 use crate::sys::host::{self, reason};
@@ -195,7 +196,7 @@ fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
         Effect::Maxclients => make_room(srv)?,
         Effect::LogLevel => log::set_threshold(srv.config.loglevel),
         Effect::OomScore => adjust_oom_score(srv)?,
-        Effect::ProcTitle => set_title(srv),
+        Effect::ProcTitle => set_title(srv, &srv.process.executable),
         Effect::Dir => set_current_dir(&srv.config.dir).map_err(|error| reason(&error))?,
         Effect::AllocatorThread => memory::set_background_thread(srv.config.jemalloc_bg_thread),
         Effect::Locale if host::set_collation(&srv.config.locale_collate) => {}
@@ -212,7 +213,7 @@ fn listen(srv: &mut Server, kinds: &[Kind], complaint: &str) -> Result<(), Strin
             return Err(complaint.into());
         }
     }
-    set_title(srv);
+    set_title(srv, &srv.process.executable);
     Ok(())
 }
 

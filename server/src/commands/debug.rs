@@ -17,13 +17,17 @@ use table::server as rows;
 use crate::commands::Family;
 use crate::commands::args::{float, int};
 use crate::config::rewrite::rewrite;
+use crate::keyspace::delete::flush;
 use crate::keyspace::lookup::{db, db_mut, fresh, peek};
 use crate::keyspace::recency::idle_seconds;
+use crate::persist::bgsave::save_now;
+use crate::persist::insert::Existing;
+use crate::persist::load::{Clients, load};
 use crate::server::{Ctx, Done};
 use crate::state::debug::REPLY_PEAK_RESET_MS;
-use crate::warning;
-use crate::wire::fault::{Fault, NO_SUCH_KEY, PUSH_NEEDS_RESP3, SYNTAX, subcommand_syntax};
+use crate::wire::fault::{ERR, Fault, NO_SUCH_KEY, PUSH_NEEDS_RESP3, SYNTAX, subcommand_syntax};
 use crate::wire::reply::Resp;
+use crate::{notice, warning};
 
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::DEBUG, debug)];
@@ -123,6 +127,14 @@ static SUBCOMMANDS: &[Sub] = &[
         help: &["    From this size on, an element of a list is a node by itself."],
     },
     Sub {
+        name: "reload",
+        args: 0..=3,
+        run: reload,
+        help: &[
+            "    Save, empty all databases and load: each step but the last unless NOSAVE or NOFLUSH says so; MERGE replaces keys.",
+        ],
+    },
+    Sub {
         name: "replybuffer",
         args: 2..=2,
         run: replybuffer,
@@ -213,6 +225,33 @@ fn rewrite_all(cx: &mut Ctx<'_>) -> Done {
     let path = Path::new(&cx.srv.process.config_file);
     rewrite(path, &cx.srv.config, true)
         .map_err(|_| Fault::new("ERR CONFIG-REWRITE-FORCE-ALL failed"))?;
+    switch(cx, |_| {})
+}
+
+/// Clients are not served while it loads: the command is executed in their midst.
+fn reload(cx: &mut Ctx<'_>) -> Done {
+    let (mut saving, mut emptying, mut existing) = (true, true, Existing::Refuse);
+    for option in cx.argv.iter().skip(2) {
+        match option.to_ascii_lowercase().as_slice() {
+            b"merge" => existing = Existing::Replace,
+            b"noflush" => emptying = false,
+            b"nosave" => saving = false,
+            _ => {
+                return Err(Fault::new(
+                    "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                ));
+            }
+        }
+    }
+    if saving && !save_now(cx.srv) {
+        return Err(ERR);
+    }
+    if emptying {
+        flush(cx.srv, None, false);
+    }
+    load(cx.srv, existing, Clients::Hold)
+        .map_err(|_| Fault::new("ERR Error trying to load the RDB dump, check server logs."))?;
+    notice!("DB reloaded by DEBUG RELOAD");
     switch(cx, |_| {})
 }
 

@@ -9,6 +9,7 @@ use crate::keyspace::change::{Event, database_changes, key_changed};
 use crate::keyspace::delete::{delete, flush};
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db, db_mut, find_read, fresh, live_place};
+use crate::persist::bgsave::all_flushed;
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{DB_INDEX, Fault, NO_SUCH_KEY, NOT_INTEGER, SAME_OBJECT, SYNTAX};
 
@@ -225,6 +226,9 @@ fn flush_command(cx: &mut Ctx<'_>, number: Option<usize>) -> Done {
     };
     let removed = flush(cx.srv, number, lazy);
     cx.srv.stats.dirty += removed as u64;
+    if number.is_none() {
+        all_flushed(cx.srv);
+    }
     cx.reply.ok();
     Ok(())
 }

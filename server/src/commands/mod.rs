@@ -26,6 +26,7 @@ pub mod list;
 pub mod list_move;
 pub mod memory;
 pub mod object;
+pub mod persistence;
 pub mod scan;
 pub mod server;
 pub mod set;
@@ -62,6 +63,7 @@ static FAMILIES: &[Family] = &[
     list_move::PROCS,
     memory::PROCS,
     object::PROCS,
+    persistence::PROCS,
     scan::PROCS,
     server::PROCS,
     set::PROCS,

@@ -228,13 +228,6 @@ impl Params {
     /// What an operator should be told at start: settings that are stored and do not do yet what they say.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if !self.save.is_empty() {
-            warnings.push(
-                "save points are configured, but this server cannot write snapshots yet: \
-                 the data set is lost when the process ends (save \"\" says so and silences this warning)"
-                    .into(),
-            );
-        }
         let [primary, replica, child] = self.oom_score_adj_values;
         if self.oom_score_adj != OomScoreAdj::No && (replica < primary || child < replica) {
             warnings.push(

@@ -36,6 +36,14 @@ impl MaxmemoryPolicy {
         self.word()
     }
 
+    /// Whether keys go by when they were used.
+    pub fn is_lru(self) -> bool {
+        matches!(
+            self,
+            MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::AllkeysLru
+        )
+    }
+
     /// Whether entries count how often they are used, and not when.
     pub fn is_lfu(self) -> bool {
         matches!(

@@ -12,7 +12,7 @@ use crate::config::values::Allow;
 use crate::server::Server;
 use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
-use crate::wire::fault::{Fault, NO_AUTH, NOT_IN_TRANSACTION};
+use crate::wire::fault::{Fault, LOADING, MISCONF_RDB, NO_AUTH, NOT_IN_TRANSACTION};
 use crate::wire::request::Argv;
 
 /// Answer of the gate.
@@ -46,15 +46,39 @@ pub fn verdict(
     if !client.authenticated && !spec.flags.contains(Flags::NO_AUTH) {
         return Verdict::Refuse(NO_AUTH);
     }
+    if srv.snapshot.failed && saves_are_needed(srv) && changes_data(client, cmd, spec) {
+        return Verdict::Refuse(MISCONF_RDB);
+    }
+    if srv.snapshot.loading.is_some() && !spec.flags.contains(Flags::LOADING) {
+        return Verdict::Refuse(LOADING);
+    }
     if client.multi.is_some() {
         return in_transaction(cmd, spec);
     }
     Verdict::Run
 }
 
+/// Whether data that cannot be saved must not change.
+fn saves_are_needed(srv: &Server) -> bool {
+    srv.config.stop_writes_on_bgsave_error && !srv.config.save.is_empty()
+}
+
+/// Whether a command writes, or executes one that does. PING counts: whoever asks shall hear of the trouble.
+fn changes_data(client: &Client, cmd: CmdId, spec: &Spec) -> bool {
+    let writes = |spec: &Spec| spec.flags.contains(Flags::WRITE);
+    let queued = || {
+        let queue = client.multi.iter().flat_map(|multi| &multi.queue);
+        queue.map(|queued| table::spec(queued.cmd)).any(writes)
+    };
+    writes(spec) || cmd == PING || (cmd == EXEC && queued())
+}
+
+const PING: CmdId = table::id(&connection::PING);
+const EXEC: CmdId = table::id(&transactions::EXEC);
+
 /// Commands that are executed at once in a transaction.
 const NOT_QUEUED: [CmdId; 6] = [
-    table::id(&transactions::EXEC),
+    EXEC,
     table::id(&transactions::DISCARD),
     table::id(&transactions::MULTI),
     table::id(&transactions::WATCH),

@@ -15,6 +15,12 @@ pub fn before_sleep(srv: &mut Server) {
     // 1. Clients whose bytes TLS has already taken from the socket: no event will ever tell of them.
     let more = process_pending(srv);
     srv.el.set_dont_wait(more);
+    if srv.snapshot.loading.is_some() {
+        // The data is not all there: clients hear so, and that is all.
+        flush_pending(srv);
+        drain_close_queue(srv);
+        return;
+    }
     // 2. A little active expiry, when the slow cycle could not finish.
     fast_cycle(srv);
     // 3. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.

@@ -24,17 +24,18 @@ pub enum Start {
     Say(String),
     /// The impossible; the text says why.
     Refuse(String),
+    /// Whether this snapshot file is good.
+    CheckRdb(String),
     /// A server.
     Serve(Box<Params>, ProcessInfo),
 }
 
 /// Programs that Redis's server can be under another name.
-const OTHER_PROGRAMS: [(&str, &str); 3] = [
+const OTHER_PROGRAMS: [(&str, &str); 2] = [
     (
         "redis-sentinel",
         "Sentinel is not a part of this server yet.",
     ),
-    ("redis-check-rdb", "This server cannot check snapshots yet."),
     (
         "redis-check-aof",
         "This server cannot check append-only files yet.",
@@ -70,6 +71,9 @@ pub fn parse(args: &[String]) -> Start {
     {
         return Start::Refuse((*why).into());
     }
+    if program.contains("redis-check-rdb") {
+        return check_rdb(args);
+    }
     match args.get(1).map(String::as_str) {
         Some("-v" | "--version") => return Start::Say(version()),
         Some("-h" | "--help") => return Start::Say(HELP.into()),
@@ -95,6 +99,20 @@ pub fn parse(args: &[String]) -> Start {
     match loaded {
         Ok(params) => Start::Serve(Box::new(params), describe(args, config_file)),
         Err(why) => Start::Refuse(why),
+    }
+}
+
+/// `redis-check-rdb FILE`.
+fn check_rdb(args: &[String]) -> Start {
+    match args {
+        [_, flag] if flag == "-v" || flag == "--version" => {
+            Start::Say(format!("redis-check-rdb {}\n", env!("CARGO_PKG_VERSION")))
+        }
+        [_, file] => Start::CheckRdb(file.clone()),
+        _ => Start::Refuse(format!(
+            "Usage: {} <rdb-file-name>",
+            args.first().map_or("redis-check-rdb", String::as_str)
+        )),
     }
 }
 

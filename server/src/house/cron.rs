@@ -4,6 +4,7 @@ use ae::time::{Next, TimerId};
 
 use crate::house::shutdown::{ShutdownOutcome, shut_down};
 use crate::keyspace::expire::slow_cycle;
+use crate::persist::bgsave::tend;
 use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::{Client, ClientFlags};
@@ -38,6 +39,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 0,
         run: tend_databases,
+    },
+    Step {
+        period_ms: 0,
+        run: tend,
     },
     Step {
         period_ms: 5000,

@@ -7,18 +7,20 @@ use conn::admission::Limits;
 use conn::conns::Conns;
 
 use crate::config::params::Params;
-use crate::config::title;
 use crate::config::values::{OomScoreAdj, Supervised};
 use crate::house::before_sleep::{after_sleep, before_sleep};
 use crate::house::cron::cron;
 use crate::house::{certificates, crash, logo};
 use crate::ingress::listen;
+use crate::persist::load;
+use crate::report::title::set_title;
 use crate::server::{Commands, Server};
 use crate::state::background::Background;
 use crate::state::clients::Clients;
 use crate::state::keys::Keys;
 use crate::state::listeners::Kind;
 use crate::state::process::ProcessInfo;
+use crate::state::snapshot::Snapshot;
 use crate::state::unit::Unit;
 use crate::sys::{host, log, memory, process};
 use crate::{notice, warning};
@@ -62,6 +64,12 @@ pub fn serve(
     let srv = Box::leak(Box::new(srv));
     crash::install(srv);
     open(srv)?;
+    match load::at_start(srv) {
+        Ok(()) => {}
+        Err(Some(sentence)) => return Err(sentence),
+        Err(None) => return Ok(()),
+    }
+    be_ready(srv);
     run(srv);
     Ok(())
 }
@@ -104,6 +112,7 @@ pub fn build(
     };
     let mut unit = Unit::default();
     unit.refresh();
+    let unit_seconds = unit.now_ms / 1000;
     Ok(Server {
         el: EventLoop::new(descriptors)?,
         conns: Conns::new(limits),
@@ -119,6 +128,8 @@ pub fn build(
         background: Background::start(),
         memory: Default::default(),
         process,
+        snapshot: Snapshot::new(unit_seconds),
+        child: None,
         shutdown: Default::default(),
         debug: Default::default(),
         config,
@@ -219,7 +230,7 @@ pub fn open_log(config: &Params) -> Result<(), String> {
 /// A sentence: the server must not run like this.
 pub fn open(srv: &mut Server) -> Result<(), String> {
     log::set_role(log::Role::Primary);
-    set_title(srv);
+    set_title(srv, &srv.process.executable);
     notice!("monotonic clock: POSIX clock_gettime");
     show_banner(srv);
     memory::set_background_thread(srv.config.jemalloc_bg_thread);
@@ -243,13 +254,17 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     srv.memory.startup = memory::used();
     srv.memory.rss = host::resident();
     notice!("Server initialized");
+    Ok(())
+}
+
+/// Says that clients are welcome: the data is there.
+fn be_ready(srv: &mut Server) {
     for kind in [Kind::Tcp, Kind::Unix, Kind::Tls] {
         if srv.listeners.open.iter().any(|open| open.kind == kind) {
             notice!("Ready to accept connections {}", kind.name());
         }
     }
     tell_supervisor(srv);
-    Ok(())
 }
 
 fn show_banner(srv: &Server) {
@@ -263,45 +278,6 @@ fn show_banner(srv: &Server) {
             srv.config.tls_port
         };
         notice!("Running mode=standalone, port={port}.");
-    }
-}
-
-/// Makes `proc-title-template` the title of the process.
-pub fn set_title(srv: &Server) {
-    if !srv.config.set_proc_title {
-        return;
-    }
-    let config = &srv.config;
-    let address = match config
-        .bind
-        .first()
-        .map_or("*", |address| address.trim_start_matches('-'))
-    {
-        "" => "*",
-        address => address,
-    };
-    let port = if config.port != 0 {
-        config.port
-    } else {
-        config.tls_port
-    };
-    let listen = if port != 0 {
-        format!("{address}:{port}")
-    } else {
-        config.unixsocket.clone()
-    };
-    let value = |name: &str| match name {
-        "title" => Some(srv.process.executable.clone()),
-        "listen-addr" => Some(listen.clone()),
-        "server-mode" => Some(String::new()),
-        "port" => Some(config.port.to_string()),
-        "tls-port" => Some(config.tls_port.to_string()),
-        "unixsocket" => Some(config.unixsocket.clone()),
-        "config-file" => Some(srv.process.config_file.clone()),
-        _ => None,
-    };
-    if let Some(title) = title::expand(&config.proc_title_template, value) {
-        process::set_title(&title);
     }
 }
 
@@ -327,20 +303,15 @@ fn write_pidfile(srv: &mut Server) {
 /// # Errors
 /// A sentence: the system refuses. The reason is logged.
 pub fn adjust_oom_score(srv: &mut Server) -> Result<(), String> {
-    let value = srv.config.oom_score_adj_values[0] as i32;
-    let base = srv
-        .process
-        .oom_score_base
-        .or_else(host::oom_score_adj)
-        .unwrap_or(0);
-    let score = match srv.config.oom_score_adj {
-        OomScoreAdj::No if srv.process.oom_score_base.is_none() => return Ok(()),
-        OomScoreAdj::No => base,
-        OomScoreAdj::Relative => base + value,
-        OomScoreAdj::Absolute => value,
-    };
-    srv.process.oom_score_base = (srv.config.oom_score_adj != OomScoreAdj::No).then_some(base);
-    host::set_oom_score_adj(score.clamp(-1000, 1000)).map_err(|error| {
+    let base = srv.process.oom_score_base;
+    let used = srv.config.oom_score_adj != OomScoreAdj::No;
+    if !used && base.is_none() {
+        return Ok(());
+    }
+    let base = base.or_else(host::oom_score_adj).unwrap_or(0);
+    srv.process.oom_score_base = used.then_some(base);
+    let score = srv.process.oom_score(&srv.config, 0).unwrap_or(base);
+    host::set_oom_score_adj(score).map_err(|error| {
         warning!("Unable to write oom_score_adj: {}", host::reason(&error));
         "Failed to set current oom_score_adj. Check server logs.".into()
     })

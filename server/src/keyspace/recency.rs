@@ -5,6 +5,7 @@
 //! LFU   minutes of the last decrement (16 bits) | logarithmic counter (8 bits)
 //! ```
 
+use data::rdb::decoder::Recency;
 use data::util::rand::Rng;
 
 use crate::config::params::Params;
@@ -73,6 +74,17 @@ pub fn idle_since(config: &Params, idle: i64, now_ms: i64) -> Option<u32> {
 pub fn frequency_of(config: &Params, counter: i64, now_ms: i64) -> Option<u32> {
     let value = minutes(now_ms) << 8 | counter.clamp(0, 255) as u32;
     config.maxmemory_policy.is_lfu().then_some(value)
+}
+
+/// What an RDB file tells of a value, for a policy that is interested.
+pub fn saved(config: &Params, value: u32, now_ms: i64) -> Recency {
+    if config.maxmemory_policy.is_lfu() {
+        Recency::Frequency((value & 255) as u8)
+    } else if config.maxmemory_policy.is_lru() {
+        Recency::Idle(u64::from(idle_seconds(value, now_ms)))
+    } else {
+        Recency::Unknown
+    }
 }
 
 /// Counts one use, the less likely the higher the counter is.

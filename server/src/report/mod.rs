@@ -11,4 +11,5 @@ pub mod persistence;
 pub mod replication;
 pub mod server;
 pub mod stats;
+pub mod title;
 pub mod tls;

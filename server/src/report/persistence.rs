@@ -1,36 +1,75 @@
-//! INFO persistence. Nothing is saved yet, so most fields have the value of a server that never saved.
+//! INFO persistence.
 
 use crate::report::info::Info;
 use crate::server::Server;
+use crate::state::child::Purpose;
+use crate::state::snapshot::Loading;
+use crate::sys::clock;
 
 /// Writes the section.
 pub fn write(srv: &Server, info: &mut Info) {
-    for name in [
-        "loading",
-        "async_loading",
-        "current_cow_peak",
-        "current_cow_size",
-        "current_cow_size_age",
-    ] {
-        info.field(name, 0);
+    info.field("loading", u8::from(srv.snapshot.loading.is_some()));
+    info.field("async_loading", 0);
+    write_child(srv, info);
+    write_snapshots(srv, info);
+    write_append_only(info);
+    if let Some(loading) = &srv.snapshot.loading {
+        write_loading(loading, info);
     }
-    info.field("current_fork_perc", "0.00");
-    info.field("current_save_keys_processed", 0);
-    info.field("current_save_keys_total", 0);
+}
+
+fn write_child(srv: &Server, info: &mut Info) {
+    let child = srv.child.as_ref();
+    let latest = child.map(|child| child.latest).unwrap_or_default();
+    let age = match latest.cow_at_us {
+        0 => 0,
+        at_us => clock::monotonic_us().saturating_sub(at_us) / 1_000_000,
+    };
+    info.field("current_cow_peak", child.map_or(0, |child| child.cow_peak));
+    info.field("current_cow_size", latest.cow);
+    info.field("current_cow_size_age", age);
+    info.ratio(
+        "current_fork_perc",
+        child.map_or(0.0, |child| child.percent()),
+    );
+    info.field("current_save_keys_processed", latest.keys);
+    info.field(
+        "current_save_keys_total",
+        child.map_or(0, |child| child.keys_total),
+    );
+}
+
+fn write_snapshots(srv: &Server, info: &mut Info) {
+    let snapshot = &srv.snapshot;
+    let saving = srv
+        .child
+        .as_ref()
+        .is_some_and(|child| child.purpose == Purpose::Save);
+    let current = if saving {
+        srv.unit.now_ms / 1000 - snapshot.started
+    } else {
+        -1
+    };
     info.field("rdb_changes_since_last_save", srv.stats.dirty);
-    info.field("rdb_bgsave_in_progress", 0);
-    info.field("rdb_last_save_time", srv.process.started_ms / 1000);
-    info.field("rdb_last_bgsave_status", "ok");
-    info.field("rdb_last_bgsave_time_sec", -1);
-    info.field("rdb_current_bgsave_time_sec", -1);
-    for name in [
-        "rdb_saves",
-        "rdb_last_cow_size",
-        "rdb_last_load_keys_expired",
-        "rdb_last_load_keys_loaded",
-    ] {
-        info.field(name, 0);
-    }
+    info.field("rdb_bgsave_in_progress", u8::from(saving));
+    info.field("rdb_last_save_time", snapshot.last_save);
+    info.field(
+        "rdb_last_bgsave_status",
+        if snapshot.failed { "err" } else { "ok" },
+    );
+    info.field(
+        "rdb_last_bgsave_time_sec",
+        snapshot.last_duration.unwrap_or(-1),
+    );
+    info.field("rdb_current_bgsave_time_sec", current);
+    info.field("rdb_saves", snapshot.saves);
+    info.field("rdb_last_cow_size", snapshot.last_cow);
+    info.field("rdb_last_load_keys_expired", snapshot.keys_expired);
+    info.field("rdb_last_load_keys_loaded", snapshot.keys_loaded);
+}
+
+/// The append-only file does not exist yet, so its fields have the values of a server that does not use it.
+fn write_append_only(info: &mut Info) {
     for name in [
         "aof_enabled",
         "aof_rewrite_in_progress",
@@ -51,4 +90,21 @@ pub fn write(srv: &Server, info: &mut Info) {
     ] {
         info.field(name, 0);
     }
+}
+
+fn write_loading(loading: &Loading, info: &mut Info) {
+    let elapsed = clock::unix_ms() / 1000 - loading.started;
+    let share = loading.loaded as f64 / loading.total.max(1) as f64;
+    let eta = if elapsed == 0 {
+        1
+    } else {
+        let left = loading.total.saturating_sub(loading.loaded);
+        (elapsed as f64 * left as f64 / (loading.loaded + 1) as f64) as i64
+    };
+    info.field("loading_start_time", loading.started);
+    info.field("loading_total_bytes", loading.total);
+    info.field("loading_rdb_used_mem", loading.used_mem);
+    info.field("loading_loaded_bytes", loading.loaded);
+    info.ratio("loading_loaded_perc", share * 100.0);
+    info.field("loading_eta_seconds", eta);
 }

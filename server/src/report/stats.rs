@@ -4,12 +4,7 @@ use crate::report::info::Info;
 use crate::server::Server;
 
 /// Counters between the lookups and the errors whose subjects do not exist yet.
-const WITHOUT_SUBJECT: [&str; 17] = [
-    "pubsub_channels",
-    "pubsub_patterns",
-    "pubsubshard_channels",
-    "latest_fork_usec",
-    "total_forks",
+const WITHOUT_SUBJECT: [&str; 12] = [
     "migrate_cached_sockets",
     "slave_expires_tracked_keys",
     "active_defrag_hits",
@@ -69,6 +64,12 @@ pub fn write(srv: &Server, info: &mut Info) {
     );
     info.field("keyspace_hits", stats.hits);
     info.field("keyspace_misses", stats.misses);
+    zeros(
+        info,
+        &["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"],
+    );
+    info.field("latest_fork_usec", stats.fork_us);
+    info.field("total_forks", stats.forks);
     zeros(info, &WITHOUT_SUBJECT);
     info.field("total_error_replies", stats.error_replies);
     info.field("dump_payload_sanitizations", 0);

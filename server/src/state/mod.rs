@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod blocked;
+pub mod child;
 pub mod client;
 pub mod client_id;
 pub mod clients;
@@ -12,6 +13,7 @@ pub mod memory;
 pub mod multi;
 pub mod process;
 pub mod shutdown;
+pub mod snapshot;
 pub mod stats;
 pub mod tls;
 pub mod unit;

@@ -171,6 +171,10 @@ pub struct Stats {
     pub auth_failures: u64,
     /// Changes of the data set: `rdb_changes_since_last_save`.
     pub dirty: u64,
+    /// How long the latest fork took, microseconds.
+    pub fork_us: u64,
+    /// Forks.
+    pub forks: u64,
     /// Commands per second.
     pub command_rate: Rate,
     /// Bytes read per second.

@@ -1,5 +1,6 @@
 //! The system below: the only home of libc in this crate.
 
+pub mod child;
 pub mod clock;
 pub mod host;
 pub mod log;

@@ -78,7 +78,8 @@ extern "C" fn on_shutdown_signal(signal: c_int) {
     }
 }
 
-/// TERM and INT ask for a shutdown; HUP and PIPE are nothing to a server.
+/// TERM and INT ask for a shutdown; HUP and PIPE are nothing to a server, and a file that may grow no more is an error
+/// of the write.
 ///
 /// # Errors
 /// The system refuses a handler.
@@ -94,6 +95,7 @@ pub fn install_signals() -> nix::Result<()> {
         (Signal::SIGINT, &ask),
         (Signal::SIGHUP, &ignore),
         (Signal::SIGPIPE, &ignore),
+        (Signal::SIGXFSZ, &ignore),
     ] {
         // SAFETY: the handler only touches an atomic, or exits.
         unsafe { sigaction(signal, action)? };

@@ -17,6 +17,7 @@ macro_rules! texts {
 }
 
 texts! {
+    ERR = "ERR";
     SYNTAX = "ERR syntax error";
     WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
     NO_SUCH_KEY = "ERR no such key";
@@ -46,6 +47,7 @@ texts! {
     DB_INDEX = "ERR DB index is out of range";
     INVALID_DB_INDEX = "ERR invalid DB index";
     LOADING = "LOADING Redis is loading the dataset in memory";
+    MISCONF_RDB = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
     OOM = "OOM command not allowed when used memory > 'maxmemory'.";
     NO_SUCH_CLIENT = "ERR No such client";
     INVALID_CURSOR = "ERR invalid cursor";

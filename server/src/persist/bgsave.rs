@@ -1,0 +1,136 @@
+//! Saving: at once, by a child, or when a save point says so.
+//!
+//! ```text
+//!          begin                       tend: exit 0
+//! idle ───────────> child is saving ───────────────> saved: changes since then remain
+//!   ^                      │ any other end
+//!   └── 5 seconds ── failed <┘        killed quietly (FLUSHALL): as if it had never been
+//! ```
+
+use crate::persist::fork;
+use crate::persist::rdb_file::{remove_temp, save};
+use crate::server::Server;
+use crate::state::child::{Child, Purpose};
+use crate::sys::child::Ended;
+use crate::sys::host;
+use crate::{notice, warning};
+
+/// Seconds after a failure before it is tried again.
+const RETRY_DELAY: i64 = 5;
+
+fn now(srv: &Server) -> i64 {
+    srv.unit.now_ms / 1000
+}
+
+/// Saves at once; whether that worked.
+pub fn save_now(srv: &mut Server) -> bool {
+    srv.snapshot.saves += 1;
+    let saved = save(srv, None);
+    if saved {
+        srv.stats.dirty = 0;
+        srv.snapshot.last_save = now(srv);
+        srv.snapshot.failed = false;
+    }
+    saved
+}
+
+/// Makes a child that saves; whether there is one. There must be none yet.
+pub fn begin(srv: &mut Server) -> bool {
+    srv.snapshot.saves += 1;
+    srv.snapshot.dirty_before = srv.stats.dirty;
+    srv.snapshot.last_try = now(srv);
+    let made = fork::start(
+        srv,
+        Purpose::Save,
+        "redis-rdb-bgsave",
+        "RDB",
+        |srv, reporter| save(srv, Some(reporter)),
+    );
+    match made {
+        Ok(pid) => {
+            notice!("Background saving started by pid {pid}");
+            srv.snapshot.started = now(srv);
+            true
+        }
+        Err(error) => {
+            warning!("Can't save in background: fork: {}", host::reason(&error));
+            srv.snapshot.failed = true;
+            false
+        }
+    }
+}
+
+/// Looks after the child and the save points: a step of the clockwork.
+pub fn tend(srv: &mut Server) {
+    if srv.child.is_some() {
+        if let Some((child, ended)) = fork::poll(srv) {
+            match child.purpose {
+                Purpose::Save => settle(srv, &child, ended),
+            }
+        }
+        return;
+    }
+    let elapsed = now(srv) - srv.snapshot.last_save;
+    let may_try = !srv.snapshot.failed || now(srv) - srv.snapshot.last_try > RETRY_DELAY;
+    if !may_try {
+        return;
+    }
+    let due =
+        srv.config.save.iter().find(|point| {
+            srv.stats.dirty >= point.changes.unsigned_abs() && elapsed > point.seconds
+        });
+    if let Some(point) = due {
+        notice!(
+            "{} changes in {} seconds. Saving...",
+            point.changes,
+            point.seconds
+        );
+        begin(srv);
+    } else if srv.snapshot.scheduled && begin(srv) {
+        srv.snapshot.scheduled = false;
+    }
+}
+
+/// A child that was to save has ended.
+fn settle(srv: &mut Server, child: &Child, ended: Ended) {
+    let snapshot = &mut srv.snapshot;
+    match ended {
+        Ended::Exit(0) => {
+            notice!("Background saving terminated with success");
+            srv.stats.dirty = srv.stats.dirty.saturating_sub(snapshot.dirty_before);
+            snapshot.last_save = srv.unit.now_ms / 1000;
+            snapshot.failed = false;
+        }
+        Ended::Exit(_) => {
+            warning!("Background saving error");
+            snapshot.failed = true;
+        }
+        Ended::Signal(signal) => {
+            warning!("Background saving terminated by signal {signal}");
+            snapshot.failed = true;
+        }
+        Ended::Quietly => warning!("Background saving terminated by signal 10"),
+    }
+    if ended != Ended::Exit(0) {
+        remove_temp(child.pid);
+    }
+    snapshot.last_cow = child.latest.cow;
+    snapshot.last_duration = Some(srv.unit.now_ms / 1000 - snapshot.started);
+}
+
+/// All databases were emptied on a client's behalf: what a child is saving is of no use any more, and the file must not
+/// bring the keys back.
+pub fn all_flushed(srv: &mut Server) {
+    fork::kill(srv, Purpose::Save);
+    if !srv.config.save.is_empty() {
+        save_now(srv);
+    }
+}
+
+/// The server ends, or is about to save by itself: the child goes, and what it has written.
+pub fn abandon(srv: &Server) {
+    if let Some(pid) = fork::kill(srv, Purpose::Save) {
+        warning!("There is a child saving an .rdb. Killing it!");
+        remove_temp(pid);
+    }
+}

@@ -1,0 +1,178 @@
+//! The child process that works on a frozen copy of the data set.
+//!
+//! There is at most one. It runs a closure over the server as it was at the moment of the fork, tells how far it is
+//! through a pipe, and leaves with 0 when the closure says that all is well. It never gets back into the loop.
+//!
+//! ```text
+//! start ──fork──> parent: Some(Child) ── poll, by cron ──> reports read … reaped: None, and how it ended
+//!            └──> child: work ──> last report ──> exit
+//! ```
+
+use std::io::{self, PipeWriter, Write};
+
+use data::ds::table::{ResizePolicy, set_resize_policy};
+
+use crate::report::title::set_title;
+use crate::server::Server;
+use crate::state::child::{Child, Purpose, Report};
+use crate::sys::child::{self, Ended, Fork};
+use crate::sys::{clock, host, log};
+use crate::{notice, verbose, warning};
+
+/// Progress is reported this often, in microseconds.
+const PERIOD_US: u64 = 1_000_000;
+/// Measuring memory may take one part in so many of the child's time.
+const MEASURE_SHARE: u64 = 100;
+/// Keys between two looks at the clock.
+const KEYS_PER_LOOK: u64 = 1024;
+
+/// The child's end of the pipe.
+pub struct Reporter {
+    pipe: PipeWriter,
+    name: &'static str,
+    latest: Report,
+    reported_us: u64,
+    /// How long the last measurement of memory took.
+    cost_us: u64,
+    peak: u64,
+    sum: u64,
+    count: u64,
+}
+
+impl Reporter {
+    fn new(pipe: PipeWriter, name: &'static str) -> Self {
+        Reporter {
+            pipe,
+            name,
+            latest: Report::default(),
+            reported_us: 0,
+            cost_us: 0,
+            peak: 0,
+            sum: 0,
+            count: 0,
+        }
+    }
+
+    /// One more key is about to be done.
+    pub fn key(&mut self) {
+        let keys = self.latest.keys;
+        self.latest.keys += 1;
+        if !keys.is_multiple_of(KEYS_PER_LOOK) {
+            return;
+        }
+        let now_us = clock::monotonic_us();
+        if now_us - self.reported_us >= PERIOD_US {
+            self.reported_us = now_us;
+            if now_us - self.latest.cow_at_us > self.cost_us * MEASURE_SHARE {
+                self.measure();
+                verbose!("{}", self.memory());
+            }
+            self.send();
+        }
+    }
+
+    /// The work is done.
+    fn finish(&mut self) {
+        self.measure();
+        notice!("{}", self.memory());
+        self.send();
+    }
+
+    fn measure(&mut self) {
+        let began_us = clock::monotonic_us();
+        self.latest.cow = child::private_dirty();
+        self.latest.cow_at_us = clock::monotonic_us();
+        self.cost_us = self.latest.cow_at_us - began_us;
+        self.peak = self.peak.max(self.latest.cow);
+        self.sum += self.latest.cow;
+        self.count += 1;
+    }
+
+    fn memory(&self) -> String {
+        format!(
+            "Fork CoW for {}: current {} MB, peak {} MB, average {} MB",
+            self.name,
+            self.latest.cow >> 20,
+            self.peak >> 20,
+            (self.sum / self.count.max(1)) >> 20
+        )
+    }
+
+    fn send(&mut self) {
+        if let Err(error) = self.pipe.write_all(&self.latest.encode()) {
+            warning!(
+                "Child failed reporting info to parent, exiting. {}",
+                host::reason(&error)
+            );
+            child::exit(1);
+        }
+    }
+}
+
+/// Makes a child that does `work`, which answers whether it succeeded. `title` is the child's in the list of processes,
+/// `name` its work's in the log.
+///
+/// # Errors
+/// The system has no room for another process.
+pub fn start(
+    srv: &mut Server,
+    purpose: Purpose,
+    title: &str,
+    name: &'static str,
+    work: impl FnOnce(&mut Server, &mut Reporter) -> bool,
+) -> io::Result<i32> {
+    assert!(srv.child.is_none(), "there is a child");
+    let (reader, writer) = io::pipe()?;
+    child::set_nonblocking(&reader);
+    let keys = srv.keys.total() as u64;
+    let began_us = clock::monotonic_us();
+    match child::fork()? {
+        Fork::Child => {
+            drop(reader);
+            child::become_child(srv.el.registered());
+            log::set_role(log::Role::Child);
+            set_title(srv, title);
+            if let Some(score) = srv.process.oom_score(&srv.config, CHILD_CLASS) {
+                let _ = host::set_oom_score_adj(score);
+            }
+            let mut reporter = Reporter::new(writer, name);
+            let good = work(srv, &mut reporter);
+            if good {
+                reporter.finish();
+            }
+            child::exit(i32::from(!good))
+        }
+        Fork::Parent(pid) => {
+            srv.stats.fork_us = clock::monotonic_us() - began_us;
+            srv.stats.forks += 1;
+            srv.child = Some(Child::new(pid, purpose, keys, reader));
+            // Whatever a table moves now is copied by the system first.
+            set_resize_policy(ResizePolicy::Avoid);
+            Ok(pid)
+        }
+    }
+}
+
+/// Which of the values of `oom-score-adj-values` is a child's.
+const CHILD_CLASS: usize = 2;
+
+/// Hears what the child has to say; the child and how it ended, once it has.
+pub fn poll(srv: &mut Server) -> Option<(Child, Ended)> {
+    let child = srv.child.as_mut()?;
+    // Asked first: what a child has said before it ended can be read after it.
+    let ended = child::reap(child.pid);
+    child.hear();
+    let ended = ended?;
+    set_resize_policy(ResizePolicy::Allow);
+    Some((srv.child.take()?, ended))
+}
+
+/// Tells the child to end, if there is one for this purpose; [`poll`] will say when it has.
+pub fn kill(srv: &Server, purpose: Purpose) -> Option<i32> {
+    let child = srv
+        .child
+        .as_ref()
+        .filter(|child| child.purpose == purpose)?;
+    child::kill_quietly(child.pid);
+    Some(child.pid)
+}

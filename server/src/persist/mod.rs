@@ -1,0 +1,8 @@
+//! The data set on disk.
+
+pub mod bgsave;
+pub mod check;
+pub mod fork;
+pub mod insert;
+pub mod load;
+pub mod rdb_file;

@@ -1,0 +1,220 @@
+//! Writing a snapshot: beside the old one, and in its place only when all of it is on the disk.
+//!
+//! # Invariants
+//! 1. Under the configured name there is at any time a whole file or none; a failure of any kind leaves the old one.
+//! 2. A temporary file bears the number of the process that writes it, and is gone when that failed.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+use data::rdb::encoder;
+use data::util::crc::crc64;
+use data::util::rand::Rng;
+
+use crate::keyspace::recency::saved;
+use crate::persist::fork::Reporter;
+use crate::server::Server;
+use crate::sys::{clock, host, memory};
+use crate::{notice, warning};
+
+/// Bytes that are gathered before they are written.
+const CHUNK: usize = 64 * 1024;
+/// Bytes that are written before they are forced to the disk, with `rdb-save-incremental-fsync`.
+const SYNC_STEP: u64 = 4 * 1024 * 1024;
+
+/// What went wrong, and while doing what.
+struct Failure {
+    step: &'static str,
+    error: io::Error,
+}
+
+/// Makes of an error a [`Failure`].
+fn during(step: &'static str) -> impl Fn(io::Error) -> Failure {
+    move |error| Failure { step, error }
+}
+
+/// The name of the temporary file of a process.
+pub fn temp_name(pid: u32) -> String {
+    format!("temp-{pid}.rdb")
+}
+
+/// Removes what a child that did not finish has left.
+pub fn remove_temp(pid: i32) {
+    if let Ok(pid) = u32::try_from(pid) {
+        let _ = fs::remove_file(temp_name(pid));
+    }
+}
+
+/// Saves the data set under `dbfilename`; whether that worked. The reason why not is logged.
+pub fn save(srv: &Server, reporter: Option<&mut Reporter>) -> bool {
+    let temp = temp_name(std::process::id());
+    let name = &srv.config.dbfilename;
+    let saved = write(srv, &temp, reporter).and_then(|()| put_in_place(&temp, name));
+    match saved {
+        Ok(()) => notice!("DB saved on disk"),
+        Err(failure) => {
+            let _ = fs::remove_file(&temp);
+            report(&failure, &temp, name);
+            return false;
+        }
+    }
+    true
+}
+
+fn report(failure: &Failure, temp: &str, name: &str) {
+    let directory = || {
+        std::env::current_dir().map_or_else(|_| "unknown".into(), |dir| dir.display().to_string())
+    };
+    let why = host::reason(&failure.error);
+    match failure.step {
+        "open" => warning!(
+            "Failed opening the temp RDB file {temp} (in server root dir {}) for saving: {why}",
+            directory()
+        ),
+        "rename" => warning!(
+            "Error moving temp DB file {temp} on the final destination {name} (in server root dir {}): {why}",
+            directory()
+        ),
+        "directory" => warning!("Failed to fsync directory while saving DB: {why}"),
+        step => warning!("Write error saving DB on disk({step}): {why}"),
+    }
+}
+
+fn write(srv: &Server, temp: &str, reporter: Option<&mut Reporter>) -> Result<(), Failure> {
+    let mut out = Output {
+        file: File::create(temp).map_err(during("open"))?,
+        buf: Vec::with_capacity(CHUNK * 2),
+        checksum: srv.config.rdbchecksum.then_some(0),
+        sync: srv.config.rdb_save_incremental_fsync,
+        unsynced: 0,
+    };
+    databases(srv, &mut out, reporter).map_err(during("write"))?;
+    out.file.sync_all().map_err(during("fsync"))
+}
+
+/// A directory entry is on the disk only when the directory is.
+fn put_in_place(temp: &str, name: &str) -> Result<(), Failure> {
+    fs::rename(temp, name).map_err(during("rename"))?;
+    File::open(".")
+        .and_then(|directory| directory.sync_all())
+        .map_err(during("directory"))
+}
+
+/// The file that is being written.
+struct Output {
+    file: File,
+    buf: Vec<u8>,
+    /// Of what is written, when it is wanted.
+    checksum: Option<u64>,
+    sync: bool,
+    unsynced: u64,
+}
+
+impl Output {
+    /// Writes what is gathered, once it is enough.
+    fn pass(&mut self) -> io::Result<()> {
+        if self.buf.len() >= CHUNK {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(sum) = &mut self.checksum {
+            *sum = crc64(*sum, &self.buf);
+        }
+        self.file.write_all(&self.buf)?;
+        self.unsynced += self.buf.len() as u64;
+        self.buf.clear();
+        // One huge value must not leave its memory behind.
+        self.buf.shrink_to(CHUNK * 2);
+        if self.sync && self.unsynced >= SYNC_STEP {
+            // Little by little, so that the disk is not held by all of it at the end.
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(())
+    }
+}
+
+fn databases(
+    srv: &Server,
+    out: &mut Output,
+    mut reporter: Option<&mut Reporter>,
+) -> io::Result<()> {
+    let buf = &mut out.buf;
+    encoder::header(buf);
+    let facts = [
+        ("redis-ver", env!("CARGO_PKG_VERSION").to_owned()),
+        ("redis-bits", usize::BITS.to_string()),
+        ("ctime", (clock::unix_ms() / 1000).to_string()),
+        ("used-mem", memory::used().to_string()),
+        ("aof-base", "0".to_owned()),
+    ];
+    for (name, value) in facts {
+        encoder::aux(buf, name.as_bytes(), value.as_bytes());
+    }
+    for code in &srv.snapshot.functions {
+        encoder::function(buf, code, srv.config.rdbcompression);
+    }
+    let now_ms = clock::unix_ms();
+    let mut pause = Pause::new(srv.config.rdb_key_save_delay);
+    for (number, database) in srv.keys.dbs.iter().enumerate() {
+        let db = &database.db;
+        if db.is_empty() {
+            continue;
+        }
+        encoder::select_db(&mut out.buf, number as u64);
+        encoder::resize_db(&mut out.buf, db.len() as u64, db.expires_len() as u64);
+        for entry in db.iter() {
+            let recency = saved(&srv.config, entry.lru(), now_ms);
+            encoder::entry(&mut out.buf, entry, recency, srv.config.rdbcompression);
+            out.pass()?;
+            if let Some(reporter) = reporter.as_deref_mut() {
+                reporter.key();
+            }
+            pause.take();
+        }
+    }
+    encoder::eof(&mut out.buf);
+    out.flush()?;
+    out.file.write_all(&out.checksum.unwrap_or(0).to_le_bytes())
+}
+
+/// `rdb-key-save-delay` and `key-load-delay`: microseconds after each key, or when negative one after so many keys on
+/// average.
+pub struct Pause {
+    delay: i64,
+    rng: Rng,
+}
+
+impl Pause {
+    /// Of a directive's value.
+    pub fn new(delay: i64) -> Self {
+        Pause {
+            delay,
+            rng: Rng::new(clock::monotonic_ns()),
+        }
+    }
+
+    /// Waits, if there is something to wait for.
+    #[inline]
+    pub fn take(&mut self) {
+        if self.delay != 0 {
+            self.wait();
+        }
+    }
+
+    #[cold]
+    fn wait(&mut self) {
+        let micros = match u64::try_from(self.delay) {
+            Ok(micros) => micros,
+            Err(_) => u64::from(self.rng.below(self.delay.unsigned_abs()) == 0),
+        };
+        if micros > 0 {
+            thread::sleep(Duration::from_micros(micros));
+        }
+    }
+}

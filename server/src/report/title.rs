@@ -1,0 +1,44 @@
+//! What `ps` shows of the server and of its children.
+
+use crate::config::title::expand;
+use crate::server::Server;
+use crate::sys::process;
+
+/// Makes `proc-title-template` the title of the process; `title` stands for its `{title}`.
+pub fn set_title(srv: &Server, title: &str) {
+    if !srv.config.set_proc_title {
+        return;
+    }
+    let config = &srv.config;
+    let address = match config
+        .bind
+        .first()
+        .map_or("*", |address| address.trim_start_matches('-'))
+    {
+        "" => "*",
+        address => address,
+    };
+    let port = if config.port != 0 {
+        config.port
+    } else {
+        config.tls_port
+    };
+    let listen = if port != 0 {
+        format!("{address}:{port}")
+    } else {
+        config.unixsocket.clone()
+    };
+    let value = |name: &str| match name {
+        "title" => Some(title.to_owned()),
+        "listen-addr" => Some(listen.clone()),
+        "server-mode" => Some(String::new()),
+        "port" => Some(config.port.to_string()),
+        "tls-port" => Some(config.tls_port.to_string()),
+        "unixsocket" => Some(config.unixsocket.clone()),
+        "config-file" => Some(srv.process.config_file.clone()),
+        _ => None,
+    };
+    if let Some(text) = expand(&config.proc_title_template, value) {
+        process::set_title(&text);
+    }
+}

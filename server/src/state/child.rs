@@ -1,0 +1,120 @@
+//! The child process, of which there is at most one, and what it reports.
+//!
+//! Format of a report, numbers little-endian:
+//!
+//! | offset | size | meaning |
+//! |---|---|---|
+//! | 0 | 8 | keys that are done |
+//! | 8 | 8 | bytes of memory copied because of the child |
+//! | 16 | 8 | when those were measured: microseconds of the monotonic clock |
+
+use std::io::{PipeReader, Read};
+
+/// Bytes of a report.
+pub const REPORT: usize = 24;
+
+/// What a child is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// BGSAVE and save points.
+    Save,
+}
+
+/// What a child says about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Keys that are done.
+    pub keys: u64,
+    /// Bytes of memory copied because of the child.
+    pub cow: u64,
+    /// When those were measured, monotonic microseconds.
+    pub cow_at_us: u64,
+}
+
+impl Report {
+    /// As it goes through the pipe.
+    pub fn encode(self) -> [u8; REPORT] {
+        let mut bytes = [0; REPORT];
+        let numbers = [self.keys, self.cow, self.cow_at_us];
+        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// As it came out of the pipe.
+    pub fn decode(bytes: [u8; REPORT]) -> Self {
+        let mut numbers = bytes
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|number| u64::from_le_bytes(*number));
+        let mut next = || numbers.next().unwrap_or(0);
+        Report {
+            keys: next(),
+            cow: next(),
+            cow_at_us: next(),
+        }
+    }
+}
+
+/// A child that lives.
+pub struct Child {
+    /// The process.
+    pub pid: i32,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Keys there were when it was made.
+    pub keys_total: u64,
+    /// What it said last.
+    pub latest: Report,
+    /// The most memory that was copied because of it, in bytes.
+    pub cow_peak: u64,
+    reports: PipeReader,
+}
+
+impl Child {
+    /// A child that was just made and reports through `reports`, which never blocks.
+    pub fn new(pid: i32, purpose: Purpose, keys_total: u64, reports: PipeReader) -> Self {
+        Child {
+            pid,
+            purpose,
+            keys_total,
+            latest: Report::default(),
+            cow_peak: 0,
+            reports,
+        }
+    }
+
+    /// Reads what it has said since. A report is smaller than what a pipe takes in one piece, so none is ever torn.
+    pub fn hear(&mut self) {
+        let mut bytes = [0; REPORT];
+        while self.reports.read_exact(&mut bytes).is_ok() {
+            self.latest = Report::decode(bytes);
+            self.cow_peak = self.cow_peak.max(self.latest.cow);
+        }
+    }
+
+    /// How far it is, per cent.
+    pub fn percent(&self) -> f64 {
+        if self.keys_total == 0 {
+            return 0.0;
+        }
+        self.latest.keys as f64 / self.keys_total as f64 * 100.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Report;
+
+    #[test]
+    fn a_report_survives_the_pipe() {
+        let report = Report {
+            keys: 1,
+            cow: u64::MAX,
+            cow_at_us: 1 << 40,
+        };
+        assert_eq!(Report::decode(report.encode()), report);
+    }
+}
