@@ -106,7 +106,7 @@ impl<'a> Pattern<'a> {
                 None => look(None),
             },
             Some(field) => {
-                let hash = entry.and_then(|entry| entry.get::<Hash>());
+                let hash = entry.and_then(data::value::entry::EntryRef::get::<Hash>);
                 match hash.and_then(|hash| hash.get(field)) {
                     Some(value) => look(Some(value.bytes(&mut Scratch::default()))),
                     None => look(None),

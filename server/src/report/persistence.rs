@@ -30,7 +30,7 @@ fn write_child(srv: &Server, info: &mut Info) {
     info.field("current_cow_size_age", age);
     info.ratio(
         "current_fork_perc",
-        child.map_or(0.0, |child| child.percent()),
+        child.map_or(0.0, super::super::state::child::Child::percent),
     );
     info.field("current_save_keys_processed", latest.keys);
     info.field(

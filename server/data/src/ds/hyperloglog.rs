@@ -722,7 +722,7 @@ mod tests {
                 let mut copy = text.clone();
                 assert_eq!(registers.write(&mut copy, dense, usize::MAX), Ok(()));
                 assert_eq!(
-                    &copy[..HEADER - 1] == &other[..HEADER - 1],
+                    copy[..HEADER - 1] == other[..HEADER - 1],
                     dense || text == &other
                 );
                 let mut again = Registers::default();

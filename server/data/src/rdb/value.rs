@@ -305,7 +305,7 @@ fn set_of_ints(ints: Intset, options: &Options) -> Set {
     }
     let mut set = Set::new();
     set.reserve(ints.len(), &options.set);
-    for number in ints.iter() {
+    for number in &ints {
         set.add(Item::Int(number), &options.set);
     }
     set
