@@ -332,6 +332,56 @@ fn cve_2023_28425_msetnx_with_one_key_twice() {
 }
 
 #[test]
+fn cve_2022_35951_xautoclaim_with_counts_that_overflow() {
+    let server = start(&[]);
+    let mut client = server.client(Transport::Tls);
+    assert_eq!(client.text("XADD s 1-0 f v"), "1-0");
+    assert_eq!(client.text("XGROUP CREATE s g 0"), "OK");
+    client.text("XREADGROUP GROUP g c STREAMS s >");
+    for count in ["576460752303423487", "4611686018427387904", "268435457"] {
+        let reply = client.text(&format!("XAUTOCLAIM s g d 0 0 COUNT {count} JUSTID"));
+        let expected = match count {
+            "4611686018427387904" => "-ERR COUNT must be > 0",
+            _ => "[0-0 [1-0] []]",
+        };
+        assert_eq!(reply, expected, "{count}");
+    }
+    assert_alive(&server);
+}
+
+#[test]
+fn cve_2022_31144_xautoclaim_over_entries_that_were_deleted() {
+    let server = start(&[]);
+    let mut client = server.client(Transport::Tls);
+    client.text("XGROUP CREATE s g 0 MKSTREAM");
+    for id in 1..=40 {
+        client.text(&format!("XADD s {id}-0 f v"));
+    }
+    client.text("XREADGROUP GROUP g c STREAMS s >");
+    for id in (1..=40).filter(|id| id % 4 > 0) {
+        client.text(&format!("XDEL s {id}-0"));
+    }
+    // Each of the answers may hold two ids, of entries that are claimed or gone.
+    for cursor in (1..=40).step_by(2) {
+        let next = if cursor == 39 {
+            "0-0"
+        } else {
+            &format!("{}-0", cursor + 2)
+        };
+        let (first, second) = (format!("{cursor}-0"), format!("{}-0", cursor + 1));
+        let expected = if cursor % 4 == 3 {
+            format!("[{next} [{second}] [{first}]]")
+        } else {
+            format!("[{next} [] [{first} {second}]]")
+        };
+        let reply = client.text(&format!("XAUTOCLAIM s g d 0 {first} COUNT 2 JUSTID"));
+        assert_eq!(reply, expected, "{cursor}");
+    }
+    assert_eq!(client.text("XPENDING s g"), "[10 4-0 40-0 [[d 10]]]");
+    assert_alive(&server);
+}
+
+#[test]
 fn cve_2022_35977_offsets_whose_sums_overflow() {
     let server = start(&[]);
     let mut client = server.client(Transport::Tls);

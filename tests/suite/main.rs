@@ -12,6 +12,7 @@ mod protocol;
 mod reload;
 mod startup;
 mod storm;
+mod streams;
 mod strings;
 mod tidy;
 mod tls;

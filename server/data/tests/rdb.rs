@@ -43,7 +43,10 @@ const OPTIONS: Options = Options {
 fn text(entry: EntryRef<'_>) -> String {
     let mut parts: Vec<String> = Vec::new();
     let show = |bytes: &[u8]| bytes.escape_ascii().to_string();
-    match entry.aggregate().map(|value| value.to_owned()) {
+    match entry
+        .aggregate()
+        .map(data::value::aggregate::AggregateRef::to_owned)
+    {
         None => parts.push(show(&entry.value().to_vec())),
         Some(Aggregate::List(list)) => {
             let mut items = list.iter();

@@ -32,6 +32,11 @@ impl<'a> Args<'a> {
         self.argv.len().saturating_sub(self.next)
     }
 
+    /// Which argument is the next one.
+    pub fn position(&self) -> usize {
+        self.next
+    }
+
     /// Takes the next one, if there is one.
     pub fn take(&mut self) -> Option<&'a [u8]> {
         (!self.is_done()).then(|| {
@@ -105,6 +110,23 @@ pub fn deadline(arg: &[u8], now_ms: i64) -> Result<Option<i64>, Fault> {
         ..0 => Err(Fault::new("ERR timeout is negative")),
         0 => Ok(None),
         ms => now_ms.checked_add(ms).map(Some).ok_or_else(out_of_range),
+    }
+}
+
+/// A timeout in whole milliseconds, as [`deadline`].
+///
+/// # Errors
+/// It is no integer, negative, or too far away.
+pub fn deadline_ms(arg: &[u8], now_ms: i64) -> Result<Option<i64>, Fault> {
+    let ms = parse_i64(arg)
+        .ok_or_else(|| Fault::new("ERR timeout is not an integer or out of range"))?;
+    match ms {
+        ..0 => Err(Fault::new("ERR timeout is negative")),
+        0 => Ok(None),
+        ms => now_ms
+            .checked_add(ms)
+            .map(Some)
+            .ok_or_else(|| Fault::new("ERR timeout is out of range")),
     }
 }
 

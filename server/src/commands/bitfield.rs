@@ -224,7 +224,7 @@ fn get_all(cx: &mut Ctx<'_>, actions: &[(Field, Action)]) -> Done {
     let value = entry
         .map(need_string)
         .transpose()?
-        .map(|entry| entry.value());
+        .map(data::value::entry::EntryRef::value);
     let text = value
         .as_ref()
         .map_or(&b""[..], |value| value.bytes(&mut scratch));

@@ -17,8 +17,10 @@ pub mod connection;
 pub mod debug;
 pub mod dump;
 pub mod expire;
+pub mod geo;
 pub mod hash;
 pub mod hash_random;
+pub mod hyperloglog;
 pub mod keys;
 pub mod list;
 pub mod list_move;
@@ -30,6 +32,8 @@ pub mod server;
 pub mod set;
 pub mod set_algebra;
 pub mod set_random;
+pub mod sort;
+pub mod stream;
 pub mod string;
 pub mod string_number;
 pub mod string_range;
@@ -49,8 +53,11 @@ static FAMILIES: &[Family] = &[
     debug::PROCS,
     dump::PROCS,
     expire::PROCS,
+    geo::position::PROCS,
+    geo::search::PROCS,
     hash::PROCS,
     hash_random::PROCS,
+    hyperloglog::PROCS,
     keys::PROCS,
     list::PROCS,
     list_move::PROCS,
@@ -62,6 +69,15 @@ static FAMILIES: &[Family] = &[
     set::PROCS,
     set_algebra::PROCS,
     set_random::PROCS,
+    sort::PROCS,
+    stream::add::PROCS,
+    stream::claim::PROCS,
+    stream::edit::PROCS,
+    stream::group::PROCS,
+    stream::info::PROCS,
+    stream::pending::PROCS,
+    stream::range::PROCS,
+    stream::read::PROCS,
     string::PROCS,
     string_number::PROCS,
     string_range::PROCS,

@@ -2,7 +2,7 @@
 
 use data::ds::node;
 use data::rdb::value::Options;
-use data::value::{hash, set, zset};
+use data::value::{hash, set, stream_node, zset};
 
 use crate::config::params::Params;
 
@@ -28,6 +28,14 @@ pub fn zset_limits(config: &Params) -> zset::Limits {
     zset::Limits {
         max_entries: size(config.zset_max_listpack_entries),
         max_value: size(config.zset_max_listpack_value),
+    }
+}
+
+/// `stream-node-max-*`.
+pub fn stream_limits(config: &Params) -> stream_node::Limits {
+    stream_node::Limits {
+        max_bytes: size(config.stream_node_max_bytes),
+        max_entries: size(config.stream_node_max_entries),
     }
 }
 

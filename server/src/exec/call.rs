@@ -17,6 +17,7 @@ use crate::wire::request::Argv;
 const TOUCH: CmdId = table::id(&table::generic::TOUCH);
 
 /// A command that is to be called.
+#[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// On whose behalf.
     pub origin: Origin,

@@ -64,28 +64,28 @@ pub fn execute(
                     }
                     reply.status("QUEUED");
                 }
-                Verdict::Refuse(fault) => reject(srv, id, Some(cmd), fault, reply),
+                Verdict::Refuse(fault) => reject(srv, id, Some(cmd), &fault, reply),
             }
         }
-        Err((cmd, fault)) => reject(srv, id, cmd, fault, reply),
+        Err((cmd, fault)) => reject(srv, id, cmd, &fault, reply),
     }
     after(srv, id, reply)
 }
 
 /// Refuses a command. A transaction that it was to be part of is lost; EXEC itself ends it.
 #[cold]
-fn reject(srv: &mut Server, id: ClientId, cmd: Option<CmdId>, fault: Fault, reply: &mut Reply) {
+fn reject(srv: &mut Server, id: ClientId, cmd: Option<CmdId>, fault: &Fault, reply: &mut Reply) {
     if let Some(cmd) = cmd {
         srv.stats.command(cmd).rejected += 1;
     }
     if cmd == Some(EXEC) {
         transaction::take(&mut srv.watch, &mut srv.clients, id);
-        return refuse(srv, reply, &exec_abort(&fault));
+        return refuse(srv, reply, &exec_abort(fault));
     }
     if let Some(client) = srv.clients.get_mut(id) {
         transaction::flag(client);
     }
-    refuse(srv, reply, &fault);
+    refuse(srv, reply, fault);
 }
 
 const EXEC: CmdId = table::id(&table::transactions::EXEC);

@@ -26,6 +26,8 @@ pub enum Event {
     Stream(&'static str),
     /// `x`: the time of the key was over.
     Expired,
+    /// Nobody is told: the value means what it meant before.
+    Silent,
 }
 
 impl Event {
@@ -49,10 +51,16 @@ impl Event {
 /// A key was changed; `changes` is how much that counts towards save points.
 #[inline]
 pub fn key_changed(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
-    srv.stats.dirty += changes;
     if !srv.watch.is_empty() {
         touch_watchers(srv, db, key);
     }
+    key_told(srv, db, key, changes, event);
+}
+
+/// The same for what those who watch the key do not notice: groups of a stream, and what they have read.
+#[inline]
+pub fn key_told(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
+    srv.stats.dirty += changes;
     if !srv.blocked.is_empty() && wakes(event) {
         srv.blocked.mark_ready(db, key);
     }

@@ -106,6 +106,25 @@ pub fn write<'a, K: Kind>(
     value.map(Some).ok_or(WRONG_TYPE)
 }
 
+/// The value of a key for commands that count as readers of it and yet change something: groups of a stream.
+///
+/// # Errors
+/// `WRONGTYPE`.
+pub fn read_mut<'a, K: Kind>(
+    srv: &'a mut Server,
+    number: usize,
+    key: &[u8],
+) -> Result<Option<&'a mut K>, Fault> {
+    let Some(place) = live_place(srv, number, key) else {
+        srv.stats.misses += 1;
+        return Ok(None);
+    };
+    srv.stats.hits += 1;
+    touch(srv, number, place);
+    let value = db_mut(srv, number).value_mut(place);
+    value.map(Some).ok_or(WRONG_TYPE)
+}
+
 /// The value of a key for writing, which must be of type `K`; an empty one is created if there is none. Whoever calls
 /// fills it, or removes it with `keyspace/delete::drop_if_empty`.
 ///

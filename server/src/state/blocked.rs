@@ -50,10 +50,14 @@ pub struct Parked {
     ticket: u64,
 }
 
+/// Who waits for one key, by ticket.
+type Queue = BTreeMap<u64, ClientId>;
+
 /// Everybody who waits.
 #[derive(Default)]
 pub struct Blocked {
-    queues: HashMap<usize, HashMap<Box<[u8]>, BTreeMap<u64, ClientId>>>,
+    /// By database, then by key.
+    queues: HashMap<usize, HashMap<Box<[u8]>, Queue>>,
     deadlines: BTreeSet<(i64, u64, ClientId)>,
     ready: VecDeque<(usize, Box<[u8]>)>,
     next_ticket: u64,

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use std::cmp::Ordering;
+use std::ffi::CStr;
 use std::fs;
 
 /// Resident memory of this process, in bytes; 0 when the system does not tell.
@@ -86,6 +88,27 @@ pub fn set_collation(locale: &str) -> bool {
     };
     // SAFETY: the text is NUL-terminated; no other thread of this process reads the locale.
     unsafe { !libc::setlocale(libc::LC_COLLATE, locale.as_ptr()).is_null() }
+}
+
+/// Whether the locale collates by bytes.
+pub fn collates_bytes() -> bool {
+    // SAFETY: only asks; the answer is a NUL-terminated text that stays until the locale is next set, and no other thread
+    // sets it.
+    let name = unsafe {
+        let name = libc::setlocale(libc::LC_COLLATE, std::ptr::null());
+        if name.is_null() {
+            return true;
+        }
+        CStr::from_ptr(name)
+    };
+    matches!(name.to_bytes(), b"C" | b"POSIX")
+}
+
+/// The order of two texts in the locale.
+pub fn collate(one: &CStr, other: &CStr) -> Ordering {
+    // SAFETY: both are NUL-terminated.
+    let order = unsafe { libc::strcoll(one.as_ptr(), other.as_ptr()) };
+    order.cmp(&0)
 }
 
 /// The reason of a system's error, without its number.

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use data::ds::item::Item;
-use data::util::num::{format_f64, push_i64};
+use data::util::num::{format_f64, format_f64_decimals, push_i64};
 
 use crate::wire::fault::Fault;
 use crate::wire::output::Output;
@@ -224,6 +224,15 @@ impl Reply {
     /// A double.
     pub fn double(&mut self, value: f64) {
         let text = format_f64(value);
+        match self.resp {
+            Resp::V3 => self.line(b',', &text),
+            Resp::V2 => self.bulk(&text),
+        }
+    }
+
+    /// A double with all its decimals up to the 17th.
+    pub fn double_decimals(&mut self, value: f64) {
+        let text = format_f64_decimals(value);
         match self.resp {
             Resp::V3 => self.line(b',', &text),
             Resp::V2 => self.bulk(&text),

@@ -103,6 +103,24 @@ impl Argv {
         copy
     }
 
+    /// A copy on memory of its own in which other arguments stand at some places, each given once.
+    pub fn replacing(&self, replaced: &[(usize, Vec<u8>)]) -> Self {
+        let added: usize = replaced.iter().map(|(_, other)| other.len()).sum();
+        let mut copy = Argv::default();
+        copy.buf.reserve_exact(self.inline_bytes() + added);
+        copy.args.reserve_exact(self.len());
+        for i in 0..self.len() {
+            let other = replaced.iter().find(|(place, _)| *place == i);
+            match (other, self.arg(i)) {
+                (Some((_, other)), _) => copy.push(other),
+                (None, Arg::Inline(_)) => copy.push(&self[i]),
+                (None, big) => copy.args.push(big.clone()),
+            }
+        }
+        copy.window = 0..copy.args.len();
+        copy
+    }
+
     /// Adds an argument.
     pub fn push(&mut self, arg: &[u8]) {
         let start = self.buf.len() as u32;

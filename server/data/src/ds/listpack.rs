@@ -42,6 +42,8 @@ const FRAME: usize = 7;
 const HEAD: usize = 4;
 /// No listpack grows beyond this, whatever the configuration says.
 const MAX_BYTES: usize = 1 << 30;
+/// Bytes that are expected when elements are added at once.
+const EXTENSION: usize = 128;
 /// The most bytes of an element beside its text.
 const MAX_OVERHEAD: usize = 5 + 5;
 
@@ -206,6 +208,25 @@ impl Listpack {
     /// Adds an element behind all others.
     pub fn push_back(&mut self, item: Item<'_>) -> Pos {
         self.insert_at(self.buf.len().max(HEAD), item)
+    }
+
+    /// Adds elements behind all others, all at once.
+    pub fn extend<'a>(&mut self, items: impl Iterator<Item = Item<'a>>) {
+        let (mut bytes, mut count) = (Vec::with_capacity(EXTENSION), 0);
+        for item in items {
+            let coded = Coded::new(item);
+            let (size, width) = size_behind(coded.len());
+            bytes.extend_from_slice(coded.head());
+            bytes.extend_from_slice(coded.text);
+            bytes.extend_from_slice(&size[..width]);
+            count += 1;
+        }
+        if count > 0 {
+            let no_count: &[u8] = if self.buf.is_empty() { &[0; HEAD] } else { &[] };
+            let end = self.buf.len();
+            self.buf.splice(end..end, &[no_count, &bytes]);
+            self.add_to_len(count);
+        }
     }
 
     /// Adds an element before all others.

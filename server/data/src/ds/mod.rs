@@ -1,5 +1,6 @@
 //! Data structures: containers that know their elements only through a narrow trait.
 
+pub mod hyperloglog;
 pub mod intset;
 pub mod item;
 mod lines;

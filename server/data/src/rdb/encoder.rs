@@ -2,6 +2,7 @@
 
 use crate::ds::node::Node;
 use crate::rdb::decoder::Recency;
+use crate::rdb::stream;
 use crate::rdb::write::{integer, length, text};
 use crate::rdb::{VERSION, op, ty};
 use crate::util::crc::crc64;
@@ -102,7 +103,7 @@ fn value(out: &mut Vec<u8>, entry: EntryRef<'_>, compress: bool) {
         Some(AggregateRef::Set(own)) => set(out, own, compress),
         Some(AggregateRef::Zset(own)) => zset(out, own, compress),
         Some(AggregateRef::Hash(own)) => hash(out, own, compress),
-        Some(AggregateRef::Stream(_)) => {}
+        Some(AggregateRef::Stream(own)) => stream::write(out, own, compress),
     }
 }
 

@@ -10,7 +10,7 @@
 //! * [`cursor`] reads the format's numbers and strings, [`write`] writes them.
 //! * [`decoder`] is pushed: bytes go in as they come, items come out as soon as they are whole. It stops and goes on
 //!   inside a value, so a file, a socket, RESTORE and the check tool are all served by it.
-//! * [`value`] builds the values of all types and encodings, [`ziplist`] reads the encodings of versions before 10.
+//! * [`value`] builds the values of all types and encodings, [`stream`] those of streams, [`ziplist`] reads the encodings of versions before 10.
 //! * [`encoder`] writes values.
 //!
 //! Nothing here does I/O or knows a clock.
@@ -18,6 +18,7 @@
 pub mod cursor;
 pub mod decoder;
 pub mod encoder;
+pub mod stream;
 pub mod value;
 pub mod write;
 pub mod ziplist;

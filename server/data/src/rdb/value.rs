@@ -16,6 +16,7 @@ use crate::ds::listpack::Listpack;
 use crate::ds::node;
 use crate::ds::quicklist::{End, Quicklist};
 use crate::rdb::cursor::{Cursor, Stop};
+use crate::rdb::stream::Reader;
 use crate::rdb::ziplist::{read_ziplist, read_zipmap};
 use crate::rdb::{Corrupt, ty};
 use crate::value::aggregate::{Aggregate, Kind};
@@ -63,6 +64,7 @@ enum Growing {
     Set(Set),
     Zset(Zset),
     Hash(Hash),
+    Stream(Box<Reader>),
 }
 
 fn corrupt(reason: &str) -> Stop {
@@ -92,6 +94,9 @@ impl Builder {
             | ty::HASH_LISTPACK
             | ty::ZSET_LISTPACK
             | ty::SET_LISTPACK => Growing::Whole,
+            ty::STREAM_LISTPACKS | ty::STREAM_LISTPACKS_2 | ty::STREAM_LISTPACKS_3 => {
+                Growing::Stream(Box::new(Reader::new(ty)))
+            }
             ty::MODULE | ty::MODULE_2 => {
                 return Err(Corrupt::new(
                     "The RDB file contains a value of a module, and no module is loaded",
@@ -115,8 +120,14 @@ impl Builder {
         cursor: &mut Cursor<'_>,
         options: &Options,
     ) -> Result<Option<Built>, Stop> {
-        if matches!(self.growing, Growing::Whole) {
-            return whole(self.ty, cursor, options).map(Some);
+        match &mut self.growing {
+            Growing::Whole => return whole(self.ty, cursor, options).map(Some),
+            // A stream without entries is one all the same.
+            Growing::Stream(reader) => {
+                let stream = reader.step(cursor)?;
+                return Ok(stream.map(|stream| Some(NewValue::Aggregate(stream.wrap()))));
+            }
+            _ => {}
         }
         let left = match self.left {
             Some(left) => left,
@@ -148,7 +159,7 @@ impl Builder {
 
     fn element(&mut self, cursor: &mut Cursor<'_>, options: &Options) -> Result<(), Stop> {
         match &mut self.growing {
-            Growing::Whole => {}
+            Growing::Whole | Growing::Stream(_) => {}
             Growing::List(list) => {
                 let text = cursor.text()?;
                 list.push(End::Tail, [&text[..]].into_iter(), &options.list);
@@ -183,7 +194,7 @@ impl Builder {
 
     fn built(&mut self, options: &Options) -> Built {
         let aggregate = match std::mem::replace(&mut self.growing, Growing::Whole) {
-            Growing::Whole => return None,
+            Growing::Whole | Growing::Stream(_) => return None,
             Growing::List(list) => list.settled(&options.list).wrap(),
             Growing::Nodes(nodes) => List::Quick(nodes).settled(&options.list).wrap(),
             Growing::Set(set) => set.wrap(),
@@ -294,7 +305,7 @@ fn set_of_ints(ints: Intset, options: &Options) -> Set {
     }
     let mut set = Set::new();
     set.reserve(ints.len(), &options.set);
-    for number in ints.iter() {
+    for number in &ints {
         set.add(Item::Int(number), &options.set);
     }
     set

@@ -2,6 +2,7 @@
 
 pub mod bits;
 pub mod crc;
+pub mod geo;
 pub mod glob;
 pub mod grisu;
 pub mod hash;
@@ -10,6 +11,7 @@ pub mod longdouble;
 pub mod lzf;
 pub mod mem;
 pub mod num;
+pub mod part;
 pub mod rand;
 pub mod sample;
 pub mod sha;

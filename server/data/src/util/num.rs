@@ -140,6 +140,12 @@ pub fn push_f64(out: &mut Vec<u8>, number: f64) {
     }
 }
 
+/// A double with 17 decimals less the zeros at the end, as Redis writes coordinates.
+pub fn format_f64_decimals(number: f64) -> Vec<u8> {
+    let text = format!("{number:.17}");
+    text.trim_end_matches('0').trim_end_matches('.').into()
+}
+
 /// A double with 17 significant digits, as C's `%.17g` writes it.
 pub fn format_f64_g17(number: f64) -> Vec<u8> {
     if !number.is_finite() {

@@ -9,6 +9,7 @@ use crate::util::sha::sha1;
 use crate::value::aggregate::AggregateRef;
 use crate::value::db::Db;
 use crate::value::entry::EntryRef;
+use crate::value::stream_id::StreamId;
 use crate::value::{Scratch, Type};
 
 /// A fingerprint.
@@ -107,7 +108,15 @@ fn add_aggregate(digest: &mut Digest, value: AggregateRef<'_>) {
                 digest.join(&pair(&member.to_vec(), &score_text(score)));
             }
         }
-        AggregateRef::Stream(_) => {}
+        AggregateRef::Stream(stream) => {
+            for entry in stream.log().entries(StreamId::MIN, StreamId::MAX, false) {
+                digest.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                for (field, value) in entry.pairs() {
+                    digest.mix(&field.to_vec());
+                    digest.mix(&value.to_vec());
+                }
+            }
+        }
     }
 }
 

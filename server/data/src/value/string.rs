@@ -93,6 +93,11 @@ impl<'a> StringEdit<'a> {
         self.entry.set_value(Value::Raw(text));
     }
 
+    /// The text as a buffer of its own, whatever its length, for changes that the other methods do not know.
+    pub fn buffer_mut(&mut self) -> &mut Vec<u8> {
+        self.buffer(0)
+    }
+
     /// The buffer of a text that does not lie in its entry, ours alone and with room for `len` bytes. A
     /// text that lies in its entry is moved out.
     fn buffer(&mut self, len: usize) -> &mut Vec<u8> {

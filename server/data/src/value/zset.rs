@@ -262,7 +262,7 @@ impl Zset {
 
     /// A member, each with the same chance, and its score.
     pub fn random(&self, rng: &mut Rng) -> Option<(Item<'_>, f64)> {
-        let rank = (self.len() > 0).then(|| rng.below(self.len() as u64) as usize)?;
+        let rank = (!self.is_empty()).then(|| rng.below(self.len() as u64) as usize)?;
         self.range(rank..rank + 1, false).next()
     }
 

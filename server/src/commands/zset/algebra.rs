@@ -145,7 +145,7 @@ fn parse<'a>(cx: &mut Ctx<'a>, mut args: Args<'a>, options: Options) -> Result<Q
 
 /// Only sets of both kinds can be worked together.
 fn check_type(srv: &mut Server, number: usize, key: &[u8]) -> Done {
-    match find_read(srv, number, key).map(|entry| entry.ty()) {
+    match find_read(srv, number, key).map(data::value::entry::EntryRef::ty) {
         None | Some(Type::Set | Type::Zset) => Ok(()),
         Some(_) => Err(WRONG_TYPE),
     }
@@ -163,7 +163,7 @@ impl<'a> Source<'a> {
     fn of_key(srv: &'a Server, number: usize, key: &[u8]) -> Self {
         let value = db(srv, number)
             .find(key)
-            .and_then(|entry| entry.aggregate());
+            .and_then(data::value::entry::EntryRef::aggregate);
         match value {
             Some(AggregateRef::Set(set)) => Source::Set(set),
             Some(AggregateRef::Zset(zset)) => Source::Zset(zset),
@@ -249,7 +249,7 @@ fn inter(sources: &[(Source<'_>, f64)], aggregation: Aggregation, limit: usize) 
         let mut total = number(score * weight);
         for (other, weight) in others {
             match other.score(bytes) {
-                Some(score) => total = aggregation.join(total, number(score * weight)),
+                Some(score) => total = aggregation.join(total, score * weight),
                 None => return true,
             }
         }

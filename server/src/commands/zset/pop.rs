@@ -25,6 +25,11 @@ pub static PROCS: Family = &[
     (&rows::BZMPOP, bzmpop),
 ];
 
+/// A member and its score.
+type Pair = (Vec<u8>, f64);
+/// What was taken.
+type Pairs = Vec<Pair>;
+
 #[derive(Clone, Copy)]
 enum End {
     Min,
@@ -51,12 +56,7 @@ impl End {
 }
 
 /// Takes up to `count` members out of a set that has some.
-fn take(
-    cx: &mut Ctx<'_>,
-    key: &[u8],
-    end: End,
-    count: usize,
-) -> Result<Vec<(Vec<u8>, f64)>, Fault> {
+fn take(cx: &mut Ctx<'_>, key: &[u8], end: End, count: usize) -> Result<Pairs, Fault> {
     let Some(zset) = write::<Zset>(cx.srv, cx.db, key)? else {
         return Ok(Vec::new());
     };
@@ -78,7 +78,7 @@ fn take(
 }
 
 /// Members with their scores, each pair an array of its own if `nested`.
-fn reply_pairs(cx: &mut Ctx<'_>, pairs: &[(Vec<u8>, f64)], nested: bool) {
+fn reply_pairs(cx: &mut Ctx<'_>, pairs: &[Pair], nested: bool) {
     cx.reply
         .array(if nested { pairs.len() } else { pairs.len() * 2 });
     for (member, score) in pairs {
@@ -109,7 +109,7 @@ fn take_first<'a>(
     keys: impl Iterator<Item = &'a [u8]>,
     end: End,
     count: usize,
-) -> Result<Option<(&'a [u8], Vec<(Vec<u8>, f64)>)>, Fault> {
+) -> Result<Option<(&'a [u8], Pairs)>, Fault> {
     for key in keys {
         let taken = take(cx, key, end, count)?;
         if !taken.is_empty() {

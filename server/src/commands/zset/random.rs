@@ -39,7 +39,7 @@ fn zrandmember(cx: &mut Ctx<'_>) -> Done {
     // The set is looked up once more, since the generator is needed beside it.
     let keys = &mut cx.srv.keys;
     let entry = keys.dbs[cx.db].db.find(&argv[1]);
-    let Some(zset) = entry.and_then(|entry| entry.get::<Zset>()) else {
+    let Some(zset) = entry.and_then(data::value::entry::EntryRef::get::<Zset>) else {
         return Err(WRONG_TYPE);
     };
     let rng = &mut keys.rng;
@@ -76,7 +76,7 @@ fn one(cx: &mut Ctx<'_>) -> Done {
     let keys = &mut cx.srv.keys;
     let entry = keys.dbs[cx.db].db.find(key);
     let zset = entry
-        .and_then(|entry| entry.get::<Zset>())
+        .and_then(data::value::entry::EntryRef::get::<Zset>)
         .ok_or(WRONG_TYPE)?;
     match zset.random(&mut keys.rng) {
         Some((member, _)) => cx.reply.item(member),

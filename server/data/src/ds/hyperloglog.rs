@@ -1,0 +1,796 @@
+//! HyperLogLog: an estimate of how many different elements were counted, with a standard error of 0.81 %.
+//!
+//! A HyperLogLog lives in the bytes of a string, in Redis's format, so that GET, SET, replicas and dumps carry it like any
+//! other. Each element is hashed (MurmurHash64A); 14 bits choose a register, and the register keeps the longest run of
+//! zeros that the other 50 have begun with. The estimate is that of Otmar Ertl, "New cardinality estimation algorithms for
+//! HyperLogLog sketches" (arXiv:1702.01284).
+//!
+//! # Format
+//! ```text
+//! offset  size    meaning
+//! 0       4       HYLL
+//! 4       1       encoding: 0 dense, 1 sparse
+//! 5       3       zero
+//! 8       8       the last estimate, little endian; its highest bit says that it is out of date
+//! 16      12288   dense: registers of 6 bits, the lowest bits of a byte first
+//! 16      ...     sparse: runs of equal registers, in their order
+//!                 00nnnnnn            n + 1 registers that are 0
+//!                 01nnnnnn nnnnnnnn   n + 1 registers that are 0
+//!                 1vvvvvnn            n + 1 registers that are v + 1
+//! ```
+//!
+//! # Invariants
+//! 1. Bytes come from outside: that runs cover all registers and no more is checked wherever they are walked.
+//! 2. A sparse one is changed by the same local steps as Redis takes, so that both sides of a replication link, and every
+//!    DUMP, have the same bytes.
+
+use std::ops::Range;
+
+/// How many registers there are.
+pub const REGISTERS: usize = 1 << INDEX_BITS;
+
+/// Bits of a hash that choose a register.
+const INDEX_BITS: u32 = 14;
+/// Bits of a hash that are left.
+const RUN_BITS: usize = 64 - INDEX_BITS as usize;
+const HEADER: usize = 16;
+const DENSE_LEN: usize = HEADER + REGISTERS * 6 / 8;
+const MAGIC: &[u8; 4] = b"HYLL";
+const DENSE: u8 = 0;
+const SPARSE: u8 = 1;
+/// The byte of the header with the mark that the estimate is out of date.
+const STALE_AT: usize = 15;
+const STALE: u8 = 0x80;
+const SEED: u64 = 0xadc8_3b19;
+
+/// The greatest value and length of a run of registers that are not 0, and the greatest length of a short one of zeros.
+const MAX_VALUE: u8 = 32;
+const MAX_VALUE_RUN: usize = 4;
+const MAX_SHORT_ZEROS: usize = 64;
+
+/// The runs do not cover the registers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Corrupted;
+
+/// How the registers are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Encoding {
+    /// Each by itself.
+    Dense,
+    /// As runs.
+    Sparse,
+}
+
+/// The encoding of a text that is a HyperLogLog by its header and, if dense, its length.
+pub fn encoding(text: &[u8]) -> Option<Encoding> {
+    if text.len() < HEADER || !text.starts_with(MAGIC) {
+        return None;
+    }
+    match text[4] {
+        DENSE if text.len() == DENSE_LEN => Some(Encoding::Dense),
+        SPARSE => Some(Encoding::Sparse),
+        _ => None,
+    }
+}
+
+/// One that has counted nothing.
+pub fn empty() -> Vec<u8> {
+    let mut text = vec![0; HEADER + 2];
+    text[..4].copy_from_slice(MAGIC);
+    text[4] = SPARSE;
+    write_run(&mut text[HEADER..], 0, REGISTERS);
+    text
+}
+
+/// The last estimate, unless it is out of date.
+pub fn cached(text: &[u8]) -> Option<u64> {
+    let bytes = text[8..HEADER].first_chunk()?;
+    (text[STALE_AT] & STALE == 0).then(|| u64::from_le_bytes(*bytes))
+}
+
+/// Keeps an estimate.
+pub fn set_cached(text: &mut [u8], estimate: u64) {
+    text[8..HEADER].copy_from_slice(&estimate.to_le_bytes());
+}
+
+/// Says that the last estimate is out of date.
+pub fn invalidate(text: &mut [u8]) {
+    text[STALE_AT] |= STALE;
+}
+
+/// The register of an element, and the value that it should have at least.
+#[inline]
+pub fn register_of(element: &[u8]) -> (usize, u8) {
+    let hash = murmur64(element, SEED);
+    let index = hash as usize & (REGISTERS - 1);
+    let rest = hash >> INDEX_BITS | 1 << RUN_BITS;
+    (index, rest.trailing_zeros() as u8 + 1)
+}
+
+/// Raises a register of a dense one to `value`; whether it was lower.
+#[inline]
+pub fn raise_dense(text: &mut [u8], index: usize, value: u8) -> bool {
+    // The last register ends with the last byte, so only the others look at two bytes.
+    let (at, shift) = (HEADER + index * 6 / 8, index * 6 % 8);
+    let low = u16::from(text[at]);
+    let high = text.get(at + 1).map_or(0, |&byte| u16::from(byte));
+    let pair = low | high << 8;
+    let old = (pair >> shift & 63) as u8;
+    if old >= value {
+        return false;
+    }
+    let pair = pair & !(63 << shift) | u16::from(value) << shift;
+    text[at] = pair as u8;
+    if let Some(byte) = text.get_mut(at + 1) {
+        *byte = (pair >> 8) as u8;
+    }
+    true
+}
+
+/// Raises a register to `value`; whether it was lower. A sparse one that would outgrow `max_bytes`, or cannot hold the
+/// value, becomes dense.
+///
+/// # Errors
+/// No run covers the register.
+pub fn raise(
+    text: &mut Vec<u8>,
+    index: usize,
+    value: u8,
+    max_bytes: usize,
+) -> Result<bool, Corrupted> {
+    if text[4] == DENSE {
+        return Ok(raise_dense(text, index, value));
+    }
+    if value > MAX_VALUE {
+        make_dense(text)?;
+        return Ok(raise_dense(text, index, value));
+    }
+    let found = find_run(text, index)?;
+    if found.run.value >= value {
+        return Ok(false);
+    }
+    let last = found.first + found.run.len - 1;
+    let parts = [
+        (found.run.value, index - found.first),
+        (value, 1),
+        (found.run.value, last - index),
+    ];
+    let (mut runs, mut len) = ([0; 5], 0);
+    for (value, registers) in parts {
+        len += write_run(&mut runs[len..], value, registers);
+    }
+    if len > found.run.bytes && text.len() + len - found.run.bytes > max_bytes {
+        make_dense(text)?;
+        return Ok(raise_dense(text, index, value));
+    }
+    make_room(text, max_bytes);
+    replace(text, found.at..found.at + found.run.bytes, &runs[..len]);
+    join_runs(text, found.before);
+    invalidate(text);
+    Ok(true)
+}
+
+/// Puts bytes in the place of others.
+fn replace(text: &mut Vec<u8>, old: Range<usize>, new: &[u8]) {
+    let (len, behind) = (text.len(), old.start + new.len());
+    if new.len() > old.len() {
+        text.resize(len + new.len() - old.len(), 0);
+    }
+    text.copy_within(old.end..len, behind);
+    text.truncate(len + new.len() - old.len());
+    text[old.start..behind].copy_from_slice(new);
+}
+
+/// Room for two more runs at least, and, so that it is not for each element, for some more.
+fn make_room(text: &mut Vec<u8>, max_bytes: usize) {
+    const STEP: usize = 300;
+    let least = text.len() + 3;
+    if text.capacity() < least {
+        let wanted = (least + least.min(STEP)).min(max_bytes).max(least);
+        text.reserve_exact(wanted - text.len());
+    }
+}
+
+/// Registers that follow each other and are equal, as they are written.
+#[derive(Clone, Copy)]
+struct Run {
+    value: u8,
+    len: usize,
+    bytes: usize,
+}
+
+/// The run that is written at an offset; `None` at the end, or when its second byte is missing.
+#[inline]
+fn run_at(text: &[u8], at: usize) -> Option<Run> {
+    let &byte = text.get(at)?;
+    let (value, len, bytes) = match byte >> 6 {
+        0 => (0, usize::from(byte) + 1, 1),
+        1 => (0, long_run_at(text, at)?, 2),
+        _ => ((byte >> 2 & 31) + 1, usize::from(byte & 3) + 1, 1),
+    };
+    Some(Run { value, len, bytes })
+}
+
+/// The length of a run of two bytes.
+#[inline]
+fn long_run_at(text: &[u8], at: usize) -> Option<usize> {
+    let [high, low] = *text.get(at..)?.first_chunk()?;
+    Some(usize::from(u16::from_be_bytes([high & 63, low])) + 1)
+}
+
+/// The length of a run of one byte; 0 says that it has two.
+const SHORT_LEN: [u8; 256] = {
+    let mut lens = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        lens[byte] = match byte >> 6 {
+            0 => byte as u8 + 1,
+            1 => 0,
+            _ => (byte as u8 & 3) + 1,
+        };
+        byte += 1;
+    }
+    lens
+};
+
+/// Writes a run of `len` registers, which may be none; how many bytes that takes.
+fn write_run(out: &mut [u8], value: u8, len: usize) -> usize {
+    match (value, len) {
+        (_, 0) => 0,
+        (0, _) if len > MAX_SHORT_ZEROS => {
+            let [high, low] = (len as u16 - 1).to_be_bytes();
+            out[..2].copy_from_slice(&[high | 0x40, low]);
+            2
+        }
+        (0, _) => {
+            out[0] = len as u8 - 1;
+            1
+        }
+        _ => {
+            out[0] = 0x80 | (value - 1) << 2 | (len as u8 - 1);
+            1
+        }
+    }
+}
+
+/// Where a register was found.
+struct Found {
+    /// Offset of the run before, or of this one if it is the first.
+    before: usize,
+    /// Offset of the run.
+    at: usize,
+    /// Its first register.
+    first: usize,
+    run: Run,
+}
+
+/// Finds a register. Thousands of runs may have to be passed, so of each only the length is looked at, in a table: kinds
+/// come in any order, and a branch by kind would be guessed wrong.
+fn find_run(text: &[u8], index: usize) -> Result<Found, Corrupted> {
+    let (mut before, mut at, mut first) = (HEADER, HEADER, 0);
+    loop {
+        let byte = *text.get(at).ok_or(Corrupted)?;
+        let mut len = usize::from(SHORT_LEN[usize::from(byte)]);
+        let mut next = at + 1;
+        if len == 0 {
+            len = long_run_at(text, at).ok_or(Corrupted)?;
+            next += 1;
+        }
+        if index < first + len {
+            let run = run_at(text, at).ok_or(Corrupted)?;
+            return Ok(Found {
+                before,
+                at,
+                first,
+                run,
+            });
+        }
+        before = at;
+        at = next;
+        first += len;
+    }
+}
+
+/// Joins neighbours of the same value as far as one run can hold them, in the five runs from `at` on: as far as a change
+/// can reach. A joined run counts as one more of the five.
+fn join_runs(text: &mut Vec<u8>, mut at: usize) {
+    for _ in 0..5 {
+        let Some(run) = run_at(text, at) else {
+            return;
+        };
+        let next = run_at(text, at + run.bytes);
+        match next {
+            Some(next)
+                if run.value != 0
+                    && next.value == run.value
+                    && run.len + next.len <= MAX_VALUE_RUN =>
+            {
+                text[at] += next.len as u8;
+                text.remove(at + 1);
+            }
+            _ => at += run.bytes,
+        }
+    }
+}
+
+/// Passes every run of a sparse one on with its first register.
+///
+/// # Errors
+/// The runs do not cover the registers: `each` has then seen only runs that lie within them.
+#[inline]
+fn walk(text: &[u8], mut each: impl FnMut(usize, Run)) -> Result<(), Corrupted> {
+    let (mut at, mut first) = (HEADER, 0);
+    while at < text.len() {
+        let run = run_at(text, at).ok_or(Corrupted)?;
+        if first + run.len > REGISTERS {
+            return Err(Corrupted);
+        }
+        each(first, run);
+        at += run.bytes;
+        first += run.len;
+    }
+    if first == REGISTERS {
+        Ok(())
+    } else {
+        Err(Corrupted)
+    }
+}
+
+/// Makes a sparse one dense.
+///
+/// # Errors
+/// Its runs do not cover the registers; it stays what it was.
+pub fn make_dense(text: &mut Vec<u8>) -> Result<(), Corrupted> {
+    if text[4] == DENSE {
+        return Ok(());
+    }
+    let mut dense = vec![0; DENSE_LEN];
+    dense[..HEADER].copy_from_slice(&text[..HEADER]);
+    dense[4] = DENSE;
+    walk(text, |first, run| {
+        if run.value != 0 {
+            for index in first..first + run.len {
+                raise_dense(&mut dense, index, run.value);
+            }
+        }
+    })?;
+    *text = dense;
+    Ok(())
+}
+
+/// The registers of any number of HyperLogLogs, each the highest of all: their union.
+#[derive(Clone)]
+pub struct Registers(Box<[u8; REGISTERS]>);
+
+impl Default for Registers {
+    fn default() -> Self {
+        Registers(Box::new([0; REGISTERS]))
+    }
+}
+
+impl Registers {
+    /// The value of each.
+    pub fn values(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    /// Takes another one in.
+    ///
+    /// # Errors
+    /// Its runs do not cover the registers.
+    pub fn merge(&mut self, text: &[u8]) -> Result<(), Corrupted> {
+        if text[4] == SPARSE {
+            return walk(text, |first, run| {
+                if run.value != 0 {
+                    for value in &mut self.0[first..first + run.len] {
+                        *value = run.value.max(*value);
+                    }
+                }
+            });
+        }
+        let (packed, _) = text[HEADER..].as_chunks::<3>();
+        let (values, _) = self.0.as_chunks_mut::<4>();
+        for (packed, values) in packed.iter().zip(values) {
+            for (value, other) in values.iter_mut().zip(unpack(*packed)) {
+                *value = other.max(*value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the union into one that is part of it, and out of date then. A sparse one is changed register by register,
+    /// which its bytes show, so no faster way will do.
+    ///
+    /// # Errors
+    /// The runs of the one do not cover the registers.
+    pub fn write(
+        &self,
+        text: &mut Vec<u8>,
+        dense: bool,
+        max_bytes: usize,
+    ) -> Result<(), Corrupted> {
+        if dense {
+            make_dense(text)?;
+            let (values, _) = self.0.as_chunks::<4>();
+            let (packed, _) = text[HEADER..].as_chunks_mut::<3>();
+            for (packed, values) in packed.iter_mut().zip(values) {
+                *packed = pack(*values);
+            }
+        } else {
+            for (index, &value) in self.0.iter().enumerate() {
+                if value != 0 {
+                    raise(text, index, value, max_bytes)?;
+                }
+            }
+        }
+        invalidate(text);
+        Ok(())
+    }
+
+    /// The estimate of the union.
+    pub fn estimate(&self) -> u64 {
+        let mut histogram = Histogram::default();
+        let (values, _) = self.0.as_chunks::<4>();
+        for values in values {
+            histogram.add(*values);
+        }
+        estimate(&histogram.total())
+    }
+}
+
+/// The four registers in three bytes.
+#[inline]
+fn unpack([one, two, three]: [u8; 3]) -> [u8; 4] {
+    [
+        one & 63,
+        (one >> 6 | two << 2) & 63,
+        (two >> 4 | three << 4) & 63,
+        three >> 2,
+    ]
+}
+
+/// Three bytes with four registers.
+#[inline]
+fn pack([one, two, three, four]: [u8; 4]) -> [u8; 3] {
+    [
+        one | two << 6,
+        two >> 2 | three << 4,
+        three >> 4 | four << 2,
+    ]
+}
+
+/// The estimate of one, from its registers.
+///
+/// # Errors
+/// Its runs do not cover the registers.
+pub fn count(text: &[u8]) -> Result<u64, Corrupted> {
+    if text[4] == SPARSE {
+        return Ok(estimate(&sparse_histogram(&text[HEADER..])?));
+    }
+    let mut histogram = Histogram::default();
+    let (packed, _) = text[HEADER..].as_chunks::<3>();
+    for packed in packed {
+        histogram.add(unpack(*packed));
+    }
+    Ok(estimate(&histogram.total()))
+}
+
+/// How many registers have each value. Runs of one byte are counted by that byte, and what they mean is seen to afterwards;
+/// in two tables by turns, since a counter that was just written is slow to read back.
+fn sparse_histogram(runs: &[u8]) -> Result<[u32; 64], Corrupted> {
+    let (mut short, mut long) = ([[0u32; 256]; 2], 0);
+    let mut at = 0;
+    while let Some(&byte) = runs.get(at) {
+        at += 1;
+        if byte >> 6 == 1 {
+            long += long_run_at(runs, at - 1).ok_or(Corrupted)? as u64;
+            at += 1;
+        } else {
+            short[at & 1][usize::from(byte)] += 1;
+        }
+    }
+    let mut total = [0u64; 64];
+    total[0] = long;
+    for byte in 0..=u8::MAX {
+        if let Some(run) = run_at(&[byte], 0) {
+            let runs: u64 = short
+                .iter()
+                .map(|table| u64::from(table[usize::from(byte)]))
+                .sum();
+            total[usize::from(run.value)] += run.len as u64 * runs;
+        }
+    }
+    if total.iter().sum::<u64>() == REGISTERS as u64 {
+        Ok(total.map(|registers| registers as u32))
+    } else {
+        Err(Corrupted)
+    }
+}
+
+/// How many registers have each value, in four parts for the same reason: registers of the same value often follow
+/// each other.
+struct Histogram([[u32; 64]; 4]);
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram([[0; 64]; 4])
+    }
+}
+
+impl Histogram {
+    #[inline]
+    fn add(&mut self, values: [u8; 4]) {
+        for (part, value) in self.0.iter_mut().zip(values) {
+            part[usize::from(value & 63)] += 1;
+        }
+    }
+
+    fn total(&self) -> [u32; 64] {
+        let mut total = [0; 64];
+        for part in &self.0 {
+            total.iter_mut().zip(part).for_each(|(sum, n)| *sum += n);
+        }
+        total
+    }
+}
+
+/// Ertl's estimator ("Algorithm 6" of the paper), of the registers by their values.
+fn estimate(histogram: &[u32; 64]) -> u64 {
+    const ALPHA_INFINITY: f64 = 0.721_347_520_444_481_7;
+    let m = REGISTERS as f64;
+    let mut z = m * tau((m - f64::from(histogram[RUN_BITS + 1])) / m);
+    for &registers in histogram[1..=RUN_BITS].iter().rev() {
+        z += f64::from(registers);
+        z *= 0.5;
+    }
+    z += m * sigma(f64::from(histogram[0]) / m);
+    let estimate = (ALPHA_INFINITY * m * m / z).round();
+    // Forged registers may make it infinite, which the C library rounds to the least integer on x86.
+    if estimate < i64::MAX as f64 {
+        estimate as u64
+    } else {
+        i64::MIN as u64
+    }
+}
+
+fn sigma(mut x: f64) -> f64 {
+    if x == 1.0 {
+        return f64::INFINITY;
+    }
+    let (mut y, mut z) = (1.0, x);
+    loop {
+        x *= x;
+        let before = z;
+        z += x * y;
+        y += y;
+        if z == before {
+            return z;
+        }
+    }
+}
+
+fn tau(mut x: f64) -> f64 {
+    if x == 0.0 || x == 1.0 {
+        return 0.0;
+    }
+    let (mut y, mut z) = (1.0, 1.0 - x);
+    loop {
+        x = x.sqrt();
+        let before = z;
+        y *= 0.5;
+        z -= (1.0 - x) * (1.0 - x) * y;
+        if z == before {
+            return z / 3.0;
+        }
+    }
+}
+
+/// The runs of a sparse one in words, as PFDEBUG DECODE shows them: `z:` and `Z:` zeros of one and two bytes, `v:` a value
+/// and how often.
+pub fn describe(text: &[u8]) -> String {
+    let mut words = Vec::new();
+    let mut at = HEADER;
+    while let Some(run) = run_at(text, at) {
+        words.push(match (run.value, run.bytes) {
+            (0, 1) => format!("z:{}", run.len),
+            (0, _) => format!("Z:{}", run.len),
+            (value, _) => format!("v:{value},{}", run.len),
+        });
+        at += run.bytes;
+    }
+    words.join(" ")
+}
+
+/// MurmurHash64A of Austin Appleby, over little-endian words.
+#[inline]
+fn murmur64(bytes: &[u8], seed: u64) -> u64 {
+    const M: u64 = 0xc6a4_a793_5bd1_e995;
+    const R: u32 = 47;
+    let mut hash = seed ^ (bytes.len() as u64).wrapping_mul(M);
+    let (words, tail) = bytes.as_chunks::<8>();
+    for word in words {
+        let mut word = u64::from_le_bytes(*word).wrapping_mul(M);
+        word ^= word >> R;
+        hash = (hash ^ word.wrapping_mul(M)).wrapping_mul(M);
+    }
+    if !tail.is_empty() {
+        let mut word = [0; 8];
+        word[..tail.len()].copy_from_slice(tail);
+        hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(M);
+    }
+    hash ^= hash >> R;
+    hash = hash.wrapping_mul(M);
+    hash ^ hash >> R
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Corrupted, Encoding, HEADER, REGISTERS, Registers, cached, count, describe, empty,
+        encoding, invalidate, make_dense, raise, raise_dense, register_of, set_cached,
+    };
+    use crate::util::rand::Rng;
+
+    const MAX_BYTES: usize = 3000;
+
+    fn sparse(runs: &[u8]) -> Vec<u8> {
+        let mut text = empty();
+        text.truncate(HEADER);
+        text.extend_from_slice(runs);
+        text
+    }
+
+    fn raised(changes: &[(usize, u8)]) -> Vec<u8> {
+        let mut text = empty();
+        for &(index, value) in changes {
+            assert_eq!(raise(&mut text, index, value, MAX_BYTES), Ok(true));
+        }
+        text
+    }
+
+    #[test]
+    fn runs_are_split_and_joined() {
+        let table: [(&[(usize, u8)], &str); 7] = [
+            (&[], "Z:16384"),
+            (&[(0, 1)], "v:1,1 Z:16383"),
+            (&[(16383, 32)], "Z:16383 v:32,1"),
+            (&[(64, 2)], "z:64 v:2,1 Z:16319"),
+            (&[(5, 3), (6, 3), (4, 3)], "z:4 v:3,3 Z:16377"),
+            (
+                &[(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)],
+                "z:1 v:1,4 v:1,1 Z:16378",
+            ),
+            (
+                &[(1, 1), (2, 1), (3, 1), (2, 2)],
+                "z:1 v:1,1 v:2,1 v:1,1 Z:16380",
+            ),
+        ];
+        for (changes, words) in table {
+            let text = raised(changes);
+            assert_eq!(describe(&text), words);
+            let mut registers = Registers::default();
+            assert_eq!(registers.merge(&text), Ok(()));
+            for &(index, value) in changes {
+                assert!(registers.values()[index] >= value);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_higher_changes_nothing() {
+        let mut text = raised(&[(7, 3)]);
+        set_cached(&mut text, 1);
+        assert_eq!(raise(&mut text, 7, 3, MAX_BYTES), Ok(false));
+        assert_eq!(cached(&text), Some(1));
+        invalidate(&mut text);
+        assert_eq!(cached(&text), None);
+    }
+
+    #[test]
+    fn a_sparse_one_becomes_dense_for_a_high_value_and_when_it_is_too_long() {
+        let mut text = raised(&[(7, 3)]);
+        assert_eq!(raise(&mut text, 8, 33, MAX_BYTES), Ok(true));
+        assert_eq!(encoding(&text), Some(Encoding::Dense));
+        let mut text = raised(&[(7, 3)]);
+        let max = text.len();
+        assert_eq!(raise(&mut text, 7, 4, max), Ok(true));
+        assert_eq!(encoding(&text), Some(Encoding::Sparse));
+        assert_eq!(raise(&mut text, 9, 4, max), Ok(true));
+        assert_eq!(encoding(&text), Some(Encoding::Dense));
+    }
+
+    #[test]
+    fn both_encodings_hold_the_same_registers() {
+        let mut rng = Rng::new(1);
+        let (mut one, mut other) = (empty(), empty());
+        make_dense(&mut other).expect("an empty one is whole");
+        let mut model = vec![0u8; REGISTERS];
+        for _ in 0..20_000 {
+            let (index, value) = register_of(&rng.next_u64().to_le_bytes());
+            let changed = model[index] < value;
+            model[index] = model[index].max(value);
+            assert_eq!(raise(&mut one, index, value, usize::MAX), Ok(changed));
+            assert_eq!(raise_dense(&mut other, index, value), changed);
+        }
+        assert_eq!(count(&one), count(&other));
+        for text in [&one, &other] {
+            let mut registers = Registers::default();
+            assert_eq!(registers.merge(text), Ok(()));
+            assert_eq!(registers.values(), model);
+            assert_eq!(count(text), Ok(registers.estimate()));
+            for dense in [false, true] {
+                let mut copy = text.clone();
+                assert_eq!(registers.write(&mut copy, dense, usize::MAX), Ok(()));
+                assert_eq!(
+                    copy[..HEADER - 1] == other[..HEADER - 1],
+                    dense || text == &other
+                );
+                let mut again = Registers::default();
+                assert_eq!(again.merge(&copy), Ok(()));
+                assert_eq!(again.values(), model);
+            }
+        }
+    }
+
+    #[test]
+    fn estimates_are_close() {
+        let mut rng = Rng::new(2);
+        let mut text = empty();
+        let mut elements = 0;
+        for power in 0..6 {
+            let target = 10u32.pow(power);
+            while elements < target {
+                let (index, value) = register_of(&rng.next_u64().to_le_bytes());
+                raise(&mut text, index, value, MAX_BYTES).expect("whole");
+                elements += 1;
+            }
+            let estimate = count(&text).expect("whole") as f64;
+            let error = (estimate - f64::from(target)).abs() / f64::from(target);
+            assert!(error < 0.05, "{estimate} of {target}");
+        }
+    }
+
+    #[test]
+    fn runs_that_do_not_cover_the_registers_are_refused() {
+        let table: [&[u8]; 6] = [
+            &[],
+            &[0x7f, 0xfe],
+            &[0x7f, 0xff, 0x00],
+            &[0x7f, 0xff, 0x80],
+            &[0x7f, 0xfd, 0x83],
+            &[0x7f],
+        ];
+        for runs in table {
+            let mut text = sparse(runs);
+            assert_eq!(encoding(&text), Some(Encoding::Sparse));
+            assert_eq!(count(&text), Err(Corrupted), "{runs:?}");
+            assert_eq!(Registers::default().merge(&text), Err(Corrupted));
+            assert_eq!(make_dense(&mut text), Err(Corrupted));
+            assert_eq!(text, sparse(runs));
+        }
+        // Enough long runs to overflow a sum of 32 bits.
+        let text = sparse(&[0x7f, 0xff].repeat(300_000));
+        assert_eq!(count(&text), Err(Corrupted));
+        let mut text = sparse(&[0x00, 0x83]);
+        assert_eq!(raise(&mut text, 5, 1, MAX_BYTES), Err(Corrupted));
+    }
+
+    #[test]
+    fn only_a_whole_header_is_one() {
+        assert_eq!(encoding(&empty()), Some(Encoding::Sparse));
+        assert_eq!(encoding(&empty()[..15]), None);
+        for (at, byte) in [(0, b'h'), (4, 0), (4, 2), (4, 255)] {
+            let mut text = empty();
+            text[at] = byte;
+            assert_eq!(encoding(&text), None);
+        }
+    }
+
+    #[test]
+    fn forged_registers_have_an_estimate_too() {
+        let mut text = empty();
+        make_dense(&mut text).expect("whole");
+        text[HEADER..].fill(0xff);
+        assert_eq!(count(&text), Ok(i64::MIN as u64));
+    }
+}

@@ -1,0 +1,522 @@
+//! Points on the earth as numbers of 52 bits, the distance between them, and which numbers a search has to look at.
+//!
+//! Longitude and latitude are each cut in half 26 times; the answers are interleaved, latitude first from the lowest bit
+//! on. Points with the same leading bits lie in the same cell of a grid, so a cell is a range of numbers, and a search
+//! visits the cell of its centre and the eight around it, in a grid coarse enough for them to cover it.
+//!
+//! Clients see many digits of what is computed here, so each formula has its operations in the order of Redis's.
+
+use std::f64::consts::PI;
+use std::ops::Range;
+
+/// Halvings of each coordinate in a score.
+const STEPS: u32 = 26;
+
+/// The least and the greatest longitude.
+pub const LONGITUDE: Extent = Extent {
+    min: -180.0,
+    max: 180.0,
+};
+
+/// The least and the greatest latitude: those of the Mercator projection of web maps (EPSG:3857).
+pub const LATITUDE: Extent = Extent {
+    min: -85.05112878,
+    max: 85.05112878,
+};
+
+/// The latitudes of geohash.org, which reach up to the poles.
+const ALL_LATITUDES: Extent = Extent {
+    min: -90.0,
+    max: 90.0,
+};
+
+/// Mean radius of the earth in metres.
+const EARTH_RADIUS: f64 = 6_372_797.560856;
+
+/// Half of the equator in metres, as the Mercator projection has it.
+const MERCATOR_MAX: f64 = 20_037_726.37;
+
+/// A degree in radians.
+const DEGREE: f64 = PI / 180.0;
+
+/// The bits of the latitude in a cell, and of the longitude.
+const EVEN: u64 = 0x5555_5555_5555_5555;
+const ODD: u64 = !EVEN;
+
+/// From one coordinate to another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extent {
+    /// The lower one.
+    pub min: f64,
+    /// The upper one.
+    pub max: f64,
+}
+
+impl Extent {
+    /// Whether a coordinate is inside.
+    pub fn contains(&self, coordinate: f64) -> bool {
+        self.min <= coordinate && coordinate <= self.max
+    }
+
+    /// Where a coordinate is, in parts of 2^`step`.
+    fn part(&self, coordinate: f64, step: u32) -> u32 {
+        let offset = (coordinate - self.min) / (self.max - self.min);
+        (offset * two_to(step)) as u32
+    }
+
+    /// The part of a number.
+    fn cut(&self, part: u32, step: u32) -> Extent {
+        let scale = self.max - self.min;
+        let edge = |part: u32| self.min + (f64::from(part) / two_to(step)) * scale;
+        Extent {
+            min: edge(part),
+            max: edge(part.wrapping_add(1)),
+        }
+    }
+
+    fn middle(&self) -> f64 {
+        (self.min + self.max) / 2.0
+    }
+}
+
+fn two_to(step: u32) -> f64 {
+    (1u64 << step) as f64
+}
+
+/// A place, in degrees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// To the east.
+    pub longitude: f64,
+    /// To the north.
+    pub latitude: f64,
+}
+
+impl Point {
+    /// The score of a member that is here.
+    pub fn score(self) -> u64 {
+        Cell::of(self, LATITUDE, STEPS).bits
+    }
+
+    /// The place of a member: the middle of the cell that its score is.
+    pub fn of_score(score: f64) -> Point {
+        let cell = Cell {
+            bits: bits_of(score),
+            step: STEPS,
+        };
+        let (longitude, latitude) = cell.area();
+        Point {
+            longitude: longitude.middle().clamp(LONGITUDE.min, LONGITUDE.max),
+            latitude: latitude.middle().clamp(LATITUDE.min, LATITUDE.max),
+        }
+    }
+
+    /// The standard geohash. Its last letter would need more bits than there are, and is always the first one.
+    pub fn geohash(self) -> [u8; 11] {
+        const LETTERS: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
+        let bits = Cell::of(self, ALL_LATITUDES, STEPS).bits;
+        let mut text = [LETTERS[0]; 11];
+        for (letter, shift) in text.iter_mut().zip((2..=47).rev().step_by(5)) {
+            *letter = LETTERS[(bits >> shift & 31) as usize];
+        }
+        text
+    }
+
+    /// The distance to another place in metres, by the haversine formula.
+    pub fn distance(self, other: Point) -> f64 {
+        let v = ((other.longitude * DEGREE - self.longitude * DEGREE) / 2.0).sin();
+        if v == 0.0 {
+            return self.latitude_distance(other);
+        }
+        let (one, two) = (self.latitude * DEGREE, other.latitude * DEGREE);
+        let u = ((two - one) / 2.0).sin();
+        let a = u * u + one.cos() * two.cos() * v * v;
+        // Rounding must not lead beyond the other side of the earth, which has no distance.
+        2.0 * EARTH_RADIUS * a.sqrt().min(1.0).asin()
+    }
+
+    /// As [`Point::distance`], to the place on the same longitude.
+    fn latitude_distance(self, other: Point) -> f64 {
+        EARTH_RADIUS * (other.latitude * DEGREE - self.latitude * DEGREE).abs()
+    }
+}
+
+/// The bits of a score. Any sorted set may be taken for one of places, so a score may be any number; one that does not fit
+/// becomes what it becomes on x86.
+fn bits_of(score: f64) -> u64 {
+    const TWO_TO_63: f64 = (1u64 << 63) as f64;
+    if score < TWO_TO_63 {
+        score as i64 as u64
+    } else if score < 2.0 * TWO_TO_63 {
+        score as u64
+    } else {
+        0
+    }
+}
+
+/// A cell of the grid with 2^`step` columns and rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cell {
+    bits: u64,
+    step: u32,
+}
+
+impl Cell {
+    fn of(point: Point, latitudes: Extent, step: u32) -> Cell {
+        let latitude = latitudes.part(point.latitude, step);
+        let longitude = LONGITUDE.part(point.longitude, step);
+        Cell {
+            bits: spread(latitude) | spread(longitude) << 1,
+            step,
+        }
+    }
+
+    /// What it covers: longitudes, latitudes.
+    fn area(self) -> (Extent, Extent) {
+        let longitude = LONGITUDE.cut(gather(self.bits >> 1), self.step);
+        let latitude = LATITUDE.cut(gather(self.bits), self.step);
+        (longitude, latitude)
+    }
+
+    /// The cell so many columns to the east and rows to the north; both go round.
+    fn neighbour(self, (east, north): (i32, i32)) -> Cell {
+        Cell {
+            bits: self.moved(ODD, east) | self.moved(EVEN, north),
+            step: self.step,
+        }
+    }
+
+    /// One coordinate, moved by at most one. Adding 1 below its lowest bit, with the gaps between its bits filled, carries
+    /// through.
+    fn moved(self, own: u64, by: i32) -> u64 {
+        let all = u64::MAX >> (64 - 2 * self.step);
+        let (own, gaps) = (own & all, !own & all);
+        let bits = self.bits & own;
+        let moved = match by {
+            0 => bits,
+            1.. => bits.wrapping_add(gaps + 1),
+            ..0 => (bits | gaps).wrapping_sub(gaps + 1),
+        };
+        moved & own
+    }
+
+    /// The scores of the places in it: from the first on, below the second.
+    pub fn scores(self) -> Range<f64> {
+        let shift = 2 * (STEPS - self.step);
+        let score = |bits: u64| (bits << shift) as f64;
+        score(self.bits)..score(self.bits + 1)
+    }
+}
+
+/// How far the bits of a number are moved apart, and which are left then.
+const SPREADING: [(u32, u64); 5] = [
+    (16, 0x0000_ffff_0000_ffff),
+    (8, 0x00ff_00ff_00ff_00ff),
+    (4, 0x0f0f_0f0f_0f0f_0f0f),
+    (2, 0x3333_3333_3333_3333),
+    (1, EVEN),
+];
+
+/// Puts the bits of a number at the even places.
+fn spread(number: u32) -> u64 {
+    let together = u64::from(number);
+    SPREADING
+        .iter()
+        .fold(together, |bits, (by, mask)| (bits | bits << by) & mask)
+}
+
+/// The number whose bits are at the even places.
+fn gather(bits: u64) -> u32 {
+    let mut bits = bits & EVEN;
+    for (index, (by, _)) in SPREADING.iter().enumerate().rev() {
+        let mask = if index == 0 {
+            u64::from(u32::MAX)
+        } else {
+            SPREADING[index - 1].1
+        };
+        bits = (bits | bits >> by) & mask;
+    }
+    bits as u32
+}
+
+/// What a search covers, in units of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Form {
+    /// All within a radius.
+    Circle {
+        /// The radius.
+        radius: f64,
+    },
+    /// A rectangle along the meridians.
+    Rectangle {
+        /// From west to east.
+        width: f64,
+        /// From north to south.
+        height: f64,
+    },
+}
+
+/// A search around a place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Search {
+    /// The middle.
+    pub centre: Point,
+    /// What is covered.
+    pub form: Form,
+    /// Metres in the unit that it is given in.
+    pub unit: f64,
+}
+
+/// The nine cells that are visited, as columns to the east and rows to the north.
+const AROUND: [(i32, i32); 9] = [
+    (0, 0),
+    (0, 1),
+    (0, -1),
+    (1, 0),
+    (-1, 0),
+    (1, 1),
+    (-1, 1),
+    (1, -1),
+    (-1, -1),
+];
+
+impl Search {
+    /// The distance of a place that is inside, in metres.
+    pub fn distance(&self, point: Point) -> Option<f64> {
+        match self.form {
+            Form::Circle { radius } => {
+                let distance = self.centre.distance(point);
+                (distance <= radius * self.unit).then_some(distance)
+            }
+            Form::Rectangle { width, height } => {
+                // The latitude alone is cheaper to look at.
+                if point.latitude_distance(self.centre) > height * self.unit / 2.0 {
+                    return None;
+                }
+                let beside = Point {
+                    longitude: self.centre.longitude,
+                    ..point
+                };
+                let inside = point.distance(beside) <= width * self.unit / 2.0;
+                inside.then(|| self.centre.distance(point))
+            }
+        }
+    }
+
+    /// The cells that cover it.
+    pub fn cells(&self) -> Vec<Cell> {
+        let (longitudes, latitudes) = self.bounds();
+        let mut step = self.step();
+        let mut centre = Cell::of(self.centre, LATITUDE, step);
+        if step > 1 && !covers(centre, longitudes, latitudes) {
+            step -= 1;
+            centre = Cell::of(self.centre, LATITUDE, step);
+        }
+        let (columns, rows) = centre.area();
+        let mut cells: Vec<Cell> = Vec::with_capacity(AROUND.len());
+        for around in AROUND {
+            // What lies behind an edge that the search does not reach has nothing in it.
+            let useless = match around {
+                _ if step < 2 => false,
+                (-1, _) if columns.min < longitudes.min => true,
+                (1, _) if columns.max > longitudes.max => true,
+                (_, -1) if rows.min < latitudes.min => true,
+                (_, 1) if rows.max > latitudes.max => true,
+                _ => false,
+            };
+            let cell = centre.neighbour(around);
+            // In a grid of two columns east and west are the same.
+            let again = cells.len() > 1 && cells.last() == Some(&cell);
+            if !useless && !again {
+                cells.push(cell);
+            }
+        }
+        cells
+    }
+
+    /// The longitudes and latitudes around it. Its edge is longest where it is nearest to a pole.
+    fn bounds(&self) -> (Extent, Extent) {
+        let (width, height) = match self.form {
+            Form::Circle { radius } => (radius, radius),
+            Form::Rectangle { width, height } => (width / 2.0, height / 2.0),
+        };
+        let (width, height) = (self.unit * width, self.unit * height);
+        let Point {
+            longitude,
+            latitude,
+        } = self.centre;
+        let north = height / EARTH_RADIUS / DEGREE;
+        let edge = if latitude < 0.0 {
+            latitude - north
+        } else {
+            latitude + north
+        };
+        let east = width / EARTH_RADIUS / (edge * DEGREE).cos() / DEGREE;
+        let around = |middle: f64, by: f64| Extent {
+            min: middle - by,
+            max: middle + by,
+        };
+        (around(longitude, east), around(latitude, north))
+    }
+
+    /// How fine a grid may be so that nine cells cover the search, as an estimate.
+    fn step(&self) -> u32 {
+        let mut metres = self.unit
+            * match self.form {
+                Form::Circle { radius } => radius,
+                Form::Rectangle { width, height } => {
+                    let (width, height) = (width / 2.0, height / 2.0);
+                    (width * width + height * height).sqrt()
+                }
+            };
+        if metres == 0.0 {
+            return STEPS;
+        }
+        let mut step = -1;
+        while metres < MERCATOR_MAX {
+            metres *= 2.0;
+            step += 1;
+        }
+        // Columns are narrower towards the poles.
+        step -= match self.centre.latitude.abs() {
+            latitude if latitude > 80.0 => 2,
+            latitude if latitude > 66.0 => 1,
+            _ => 0,
+        };
+        step.clamp(1, STEPS as i32) as u32
+    }
+}
+
+/// Whether the cells around `centre` reach as far as these bounds.
+fn covers(centre: Cell, longitudes: Extent, latitudes: Extent) -> bool {
+    let columns = |east| centre.neighbour((east, 0)).area().0;
+    let rows = |north| centre.neighbour((0, north)).area().1;
+    rows(1).max >= latitudes.max
+        && rows(-1).min <= latitudes.min
+        && columns(1).max >= longitudes.max
+        && columns(-1).min <= longitudes.min
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cell, Form, LATITUDE, LONGITUDE, Point, STEPS, Search, gather, spread};
+    use crate::util::rand::Rng;
+
+    fn point(longitude: f64, latitude: f64) -> Point {
+        Point {
+            longitude,
+            latitude,
+        }
+    }
+
+    fn random(rng: &mut Rng) -> Point {
+        point(
+            LONGITUDE.min + rng.unit() * 360.0,
+            LATITUDE.min + rng.unit() * (LATITUDE.max - LATITUDE.min),
+        )
+    }
+
+    #[test]
+    fn bits_are_spread_and_gathered() {
+        let mut rng = Rng::new(1);
+        for _ in 0..1000 {
+            let (one, two) = (rng.next_u64() as u32, rng.next_u64() as u32);
+            let bits = spread(one) | spread(two) << 1;
+            assert_eq!((gather(bits), gather(bits >> 1)), (one, two));
+        }
+    }
+
+    /// The places and numbers of Redis's documentation of GEOADD, GEOHASH and GEODIST.
+    #[test]
+    fn known_places() {
+        let table = [
+            (point(13.361389, 38.115556), 3479099956230698, "sqc8b49rny0"),
+            (point(15.087269, 37.502669), 3479447370796909, "sqdtr74hyu0"),
+        ];
+        for (place, score, geohash) in table {
+            assert_eq!(place.score(), score);
+            let stored = Point::of_score(score as f64);
+            assert!(place.distance(stored) < 0.5);
+            assert_eq!(stored.geohash(), geohash.as_bytes());
+        }
+        let [one, two] = table.map(|(_, score, _)| Point::of_score(score as f64));
+        assert_eq!(format!("{:.4}", one.distance(two)), "166274.1516");
+    }
+
+    #[test]
+    fn neighbours_go_round() {
+        let corner = Cell { bits: 0, step: 2 };
+        assert_eq!(corner.neighbour((-1, -1)).bits, 0b1111);
+        assert_eq!(corner.neighbour((1, 0)).bits, 0b0010);
+        assert_eq!(corner.neighbour((0, 1)).bits, 0b0001);
+        let mut rng = Rng::new(2);
+        for _ in 0..1000 {
+            let step = 1 + rng.below(u64::from(STEPS)) as u32;
+            let cell = Cell::of(random(&mut rng), LATITUDE, step);
+            for (east, north) in super::AROUND {
+                let there = cell.neighbour((east, north));
+                assert_eq!(there.neighbour((-east, -north)), cell);
+            }
+        }
+    }
+
+    #[test]
+    fn the_cells_of_a_search_have_all_that_is_inside() {
+        let mut rng = Rng::new(3);
+        for _ in 0..20_000 {
+            let centre = random(&mut rng);
+            let size = 10f64.powf(rng.unit() * 6.0);
+            let form = if rng.below(2) == 0 {
+                Form::Circle { radius: size }
+            } else {
+                let (width, height) = (size, size * rng.unit());
+                Form::Rectangle { width, height }
+            };
+            let search = Search {
+                centre,
+                form,
+                unit: 1.0,
+            };
+            let scores: Vec<_> = search.cells().into_iter().map(Cell::scores).collect();
+            let degrees = size / 111_000.0;
+            let near = point(
+                (centre.longitude + (rng.unit() - 0.5) * degrees).clamp(-179.9, 179.9),
+                (centre.latitude + (rng.unit() - 0.5) * degrees).clamp(-85.0, 85.0),
+            );
+            let score = near.score() as f64;
+            let inside = search.distance(Point::of_score(score)).is_some();
+            assert!(
+                !inside || scores.iter().any(|range| range.contains(&score)),
+                "{search:?} {near:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn any_number_is_a_place() {
+        for score in [
+            -5.0,
+            -1e300,
+            1e19,
+            1e300,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            0.5,
+        ] {
+            let place = Point::of_score(score);
+            assert!(LONGITUDE.contains(place.longitude) && LATITUDE.contains(place.latitude));
+        }
+    }
+
+    #[test]
+    fn the_other_side_of_the_earth_has_a_distance() {
+        for longitude in -180..=0 {
+            for latitude in -85..=85 {
+                let (longitude, latitude) = (f64::from(longitude), f64::from(latitude));
+                let distance =
+                    point(longitude, latitude).distance(point(longitude + 180.0, -latitude));
+                assert!(distance.is_finite());
+            }
+        }
+    }
+}

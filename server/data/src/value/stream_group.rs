@@ -1,0 +1,236 @@
+//! A consumer group of a stream: how far it has read, its consumers, and what was delivered and not acknowledged.
+//!
+//! A pending entry lies in the group's map with the number of its consumer, and its id in the set of that consumer.
+//! Numbers are places in a vector, used again after a consumer has left; consumers are found and listed by name.
+//!
+//! Invariants:
+//! 1. An id is in the group's map exactly when it is in the set of one consumer, the one whose number stands there.
+//! 2. `by_name` has the numbers of all consumers, in the order of their names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::value::stream_id::StreamId;
+use crate::value::stream_log::Log;
+
+/// A consumer of a group; good until it leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsumerId(u32);
+
+/// An entry that was delivered and not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nack {
+    /// When it was delivered last, in milliseconds of Unix time.
+    pub delivered_ms: i64,
+    /// How often.
+    pub deliveries: u64,
+    /// To whom.
+    pub consumer: ConsumerId,
+}
+
+/// A consumer.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    name: Box<[u8]>,
+    /// When it asked for something last, in milliseconds of Unix time.
+    pub seen_ms: i64,
+    /// When it was given something last.
+    pub active_ms: Option<i64>,
+    pending: BTreeSet<StreamId>,
+}
+
+/// A group.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// The last entry that was delivered to anybody.
+    pub last_id: StreamId,
+    /// How many entries the group has read, as far as that is known.
+    pub entries_read: Option<i64>,
+    pending: BTreeMap<StreamId, Nack>,
+    consumers: Vec<Option<Consumer>>,
+    by_name: Vec<ConsumerId>,
+}
+
+impl Consumer {
+    /// Its name.
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// What was delivered to it and not acknowledged.
+    pub fn pending(&self) -> &BTreeSet<StreamId> {
+        &self.pending
+    }
+}
+
+impl Group {
+    /// A group that goes on behind an id.
+    pub fn new(last_id: StreamId, entries_read: Option<i64>) -> Self {
+        Group {
+            last_id,
+            entries_read,
+            ..Group::default()
+        }
+    }
+
+    /// The consumers in the order of their names.
+    pub fn consumers(&self) -> impl ExactSizeIterator<Item = &Consumer> {
+        self.by_name.iter().map(|&id| self.consumer(id))
+    }
+
+    /// A consumer.
+    pub fn consumer(&self, id: ConsumerId) -> &Consumer {
+        match &self.consumers[id.0 as usize] {
+            Some(consumer) => consumer,
+            None => unreachable!("numbers of consumers that have left are nowhere"),
+        }
+    }
+
+    /// A consumer, to be changed.
+    pub fn consumer_mut(&mut self, id: ConsumerId) -> &mut Consumer {
+        match &mut self.consumers[id.0 as usize] {
+            Some(consumer) => consumer,
+            None => unreachable!("numbers of consumers that have left are nowhere"),
+        }
+    }
+
+    /// Where a name stands, or would stand.
+    fn place(&self, name: &[u8]) -> Result<usize, usize> {
+        self.by_name
+            .binary_search_by(|&id| self.consumer(id).name().cmp(name))
+    }
+
+    /// The consumer of a name.
+    pub fn find(&self, name: &[u8]) -> Option<ConsumerId> {
+        self.place(name).ok().map(|at| self.by_name[at])
+    }
+
+    /// The consumer of a name, who joins the group if need be; whether it did.
+    pub fn join(&mut self, name: &[u8], now_ms: i64) -> (ConsumerId, bool) {
+        let at = match self.place(name) {
+            Ok(at) => return (self.by_name[at], false),
+            Err(at) => at,
+        };
+        let free = self.consumers.iter().position(Option::is_none);
+        let number = free.unwrap_or_else(|| {
+            self.consumers.push(None);
+            self.consumers.len() - 1
+        });
+        self.consumers[number] = Some(Consumer {
+            name: name.into(),
+            seen_ms: now_ms,
+            active_ms: None,
+            pending: BTreeSet::new(),
+        });
+        let id = ConsumerId(number as u32);
+        self.by_name.insert(at, id);
+        (id, true)
+    }
+
+    /// Takes a consumer out, and with it what it has pending. Returns how much that was; `None` when it is unknown.
+    pub fn leave(&mut self, name: &[u8]) -> Option<usize> {
+        let at = self.place(name).ok()?;
+        let id = self.by_name.remove(at);
+        let consumer = self.consumers[id.0 as usize].take()?;
+        for id in &consumer.pending {
+            self.pending.remove(id);
+        }
+        Some(consumer.pending.len())
+    }
+
+    /// Everything pending, in order.
+    pub fn pending(&self) -> &BTreeMap<StreamId, Nack> {
+        &self.pending
+    }
+
+    /// A pending entry.
+    pub fn nack(&self, id: StreamId) -> Option<Nack> {
+        self.pending.get(&id).copied()
+    }
+
+    /// Lets an entry be pending as given, whoever had it before.
+    pub fn assign(&mut self, id: StreamId, nack: Nack) {
+        let before = self.pending.insert(id, nack);
+        match before {
+            Some(before) if before.consumer == nack.consumer => return,
+            Some(before) => {
+                self.consumer_mut(before.consumer).pending.remove(&id);
+            }
+            None => {}
+        }
+        self.consumer_mut(nack.consumer).pending.insert(id);
+    }
+
+    /// An entry is no longer pending; whether it was.
+    pub fn acknowledge(&mut self, id: StreamId) -> bool {
+        let Some(nack) = self.pending.remove(&id) else {
+            return false;
+        };
+        self.consumer_mut(nack.consumer).pending.remove(&id);
+        true
+    }
+
+    /// The group has read an entry for the first time: its counter goes on, or starts anew where it can be known.
+    pub fn advance(&mut self, log: &Log, id: StreamId) {
+        match self.entries_read {
+            Some(read) if !log.is_broken_from(id) => {
+                self.entries_read = Some(read.wrapping_add(1));
+            }
+            _ if log.entries_added > 0 => self.entries_read = log.count_up_to(id),
+            _ => {}
+        }
+        self.last_id = id;
+    }
+
+    /// How many entries it has yet to read, if that is known.
+    pub fn lag(&self, log: &Log) -> Option<i64> {
+        if log.entries_added == 0 {
+            return Some(0);
+        }
+        let read = match self.entries_read {
+            Some(read) if !log.is_broken_from(self.last_id) => read,
+            _ => log.count_up_to(self.last_id)?,
+        };
+        Some((log.entries_added as i64).wrapping_sub(read))
+    }
+
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
+        let names: usize = self.consumers().map(|consumer| consumer.name.len()).sum();
+        let per_entry = size_of::<(StreamId, Nack)>() + size_of::<StreamId>();
+        size_of::<Self>()
+            + names
+            + self.consumers.len() * size_of::<Option<Consumer>>()
+            + self.pending.len() * per_entry
+    }
+}
+
+impl Log {
+    /// Whether XDEL has deleted an entry from `start` on, so that counting what is there does not tell how much was.
+    fn is_broken_from(&self, start: StreamId) -> bool {
+        !self.is_empty()
+            && self.max_deleted_id != StreamId::MIN
+            && self.first_id() <= self.max_deleted_id
+            && start <= self.max_deleted_id
+    }
+
+    /// How many entries were added up to an id, if that can be told: for one at either end of the stream.
+    pub fn count_up_to(&self, id: StreamId) -> Option<i64> {
+        let added = self.entries_added as i64;
+        if added == 0 {
+            return Some(0);
+        }
+        if id == self.last_id || self.is_empty() && id < self.last_id {
+            return Some(added);
+        }
+        let whole = self.max_deleted_id == StreamId::MIN || self.max_deleted_id < self.first_id();
+        if id > self.last_id || !whole || id > self.first_id() {
+            return None;
+        }
+        let gone = added.wrapping_sub(self.len() as i64);
+        Some(if id == self.first_id() {
+            gone.wrapping_add(1)
+        } else {
+            gone
+        })
+    }
+}

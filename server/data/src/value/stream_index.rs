@@ -1,0 +1,189 @@
+//! The nodes of a stream in the order of their ids: chunks of nodes, one behind the other.
+//!
+//! Nodes come at the end, leave at the beginning, and seldom leave in between; a chunk is small, so that then little is
+//! moved. Chunks fill up, so a node costs hardly more than its id and its pointer.
+//!
+//! Invariants:
+//! 1. No chunk is empty, and none has more than [`CHUNK`] nodes.
+//! 2. Ids ascend, through all chunks.
+
+use std::collections::VecDeque;
+
+use crate::ds::listpack::Listpack;
+use crate::value::stream_id::StreamId;
+
+/// Nodes of a chunk at most.
+const CHUNK: usize = 128;
+
+/// A node under its id.
+type Slot = (StreamId, Listpack);
+
+/// Nodes in order.
+#[derive(Clone, Default)]
+pub struct Index {
+    chunks: VecDeque<Vec<Slot>>,
+    len: usize,
+}
+
+/// Where a node is; good until the index changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    chunk: usize,
+    slot: usize,
+}
+
+impl Index {
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All nodes.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (StreamId, &Listpack)> {
+        let slots = self.chunks.iter().flatten();
+        slots.map(|(id, pack)| (*id, pack))
+    }
+
+    /// The first node.
+    pub fn first(&self) -> Option<Place> {
+        (!self.is_empty()).then_some(Place { chunk: 0, slot: 0 })
+    }
+
+    /// The last node.
+    #[inline]
+    pub fn last(&self) -> Option<Place> {
+        let chunk = self.chunks.len().checked_sub(1)?;
+        let slot = self.chunks[chunk].len() - 1;
+        Some(Place { chunk, slot })
+    }
+
+    /// The last node whose id is not above one: the node where that entry is, if it is anywhere.
+    pub fn up_to(&self, id: StreamId) -> Option<Place> {
+        let begin = |chunk: &Vec<Slot>| chunk.first().is_some_and(|(first, _)| *first <= id);
+        let chunk = self.chunks.partition_point(begin).checked_sub(1)?;
+        let nodes = &self.chunks[chunk];
+        let slot = nodes
+            .partition_point(|(own, _)| *own <= id)
+            .checked_sub(1)?;
+        Some(Place { chunk, slot })
+    }
+
+    /// The node behind one.
+    pub fn next(&self, place: Place) -> Option<Place> {
+        let Place { chunk, slot } = place;
+        if slot + 1 < self.chunks[chunk].len() {
+            return Some(Place {
+                chunk,
+                slot: slot + 1,
+            });
+        }
+        (chunk + 1 < self.chunks.len()).then_some(Place {
+            chunk: chunk + 1,
+            slot: 0,
+        })
+    }
+
+    /// The node before one.
+    pub fn prev(&self, place: Place) -> Option<Place> {
+        let Place { chunk, slot } = place;
+        if let Some(slot) = slot.checked_sub(1) {
+            return Some(Place { chunk, slot });
+        }
+        let chunk = chunk.checked_sub(1)?;
+        let slot = self.chunks[chunk].len() - 1;
+        Some(Place { chunk, slot })
+    }
+
+    /// A node.
+    pub fn get(&self, place: Place) -> (StreamId, &Listpack) {
+        let (id, pack) = &self.chunks[place.chunk][place.slot];
+        (*id, pack)
+    }
+
+    /// A node, to be changed.
+    pub fn get_mut(&mut self, place: Place) -> (StreamId, &mut Listpack) {
+        let (id, pack) = &mut self.chunks[place.chunk][place.slot];
+        (*id, pack)
+    }
+
+    /// Adds a node, whose id is above all others.
+    pub fn push(&mut self, id: StreamId, pack: Listpack) {
+        self.len += 1;
+        match self.chunks.back_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push((id, pack)),
+            _ => self.chunks.push_back(vec![(id, pack)]),
+        }
+    }
+
+    /// Removes a node.
+    pub fn remove(&mut self, place: Place) {
+        self.len -= 1;
+        let chunk = &mut self.chunks[place.chunk];
+        chunk.remove(place.slot);
+        if chunk.is_empty() {
+            self.chunks.remove(place.chunk);
+        }
+    }
+
+    /// Bytes that it takes beside the nodes.
+    pub fn memory(&self) -> usize {
+        let slots: usize = self.chunks.iter().map(Vec::capacity).sum();
+        self.chunks.capacity() * size_of::<Vec<Slot>>() + slots * size_of::<Slot>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::Index;
+    use crate::ds::listpack::Listpack;
+    use crate::util::rand::Rng;
+    use crate::value::stream_id::StreamId;
+
+    #[test]
+    fn it_does_what_a_tree_does() {
+        let (mut rng, mut index, mut model) = (Rng::new(1), Index::default(), BTreeMap::new());
+        let mut top = 0;
+        for _ in 0..20_000 {
+            let id = StreamId::new(rng.below(top + 2), 0);
+            match rng.below(3) {
+                0 if rng.below(20) > 0 => {}
+                0 | 1 if model.len() < 600 => {
+                    top += 1 + rng.below(3);
+                    index.push(StreamId::new(top, 0), Listpack::new());
+                    model.insert(StreamId::new(top, 0), ());
+                }
+                _ => {
+                    let place = index.up_to(id).filter(|_| rng.below(2) == 0);
+                    if let Some(place) = place.or(index.first()) {
+                        model.remove(&index.get(place).0);
+                        index.remove(place);
+                    }
+                }
+            }
+            let found = index.up_to(id).map(|place| index.get(place).0);
+            assert_eq!(found, model.range(..=id).next_back().map(|(id, ())| *id));
+            let next = index
+                .up_to(id)
+                .map_or(index.first(), |place| index.next(place));
+            let after = next.map(|place| index.get(place).0);
+            assert_eq!(
+                after,
+                model
+                    .range(id..)
+                    .find(|(own, ())| **own > id)
+                    .map(|(id, ())| *id)
+            );
+            let back = next.map_or(index.last(), |place| index.prev(place));
+            assert_eq!(back, index.up_to(id));
+            assert_eq!(index.len(), model.len());
+        }
+        assert!(index.iter().map(|(id, _)| id).eq(model.into_keys()));
+    }
+}

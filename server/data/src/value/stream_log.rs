@@ -1,0 +1,327 @@
+//! The entries of a stream: nodes by their ids, and what the stream remembers of entries that are gone.
+//!
+//! Entries are only ever added behind all others, so only the last node grows.
+//!
+//! Invariants:
+//! 1. `len` is the number of entries in the nodes that are not deleted.
+//! 2. `first_id` is the id of the first of them, or 0-0.
+
+use crate::ds::listpack::{Listpack, Pos};
+use crate::value::stream_id::StreamId;
+use crate::value::stream_index::{Index, Place};
+use crate::value::stream_node::{
+    Entry, Limits, MAX_BYTES, Node, Pairs, append, create, delete_while, is_full,
+};
+
+/// Entries in order.
+#[derive(Clone, Default)]
+pub struct Log {
+    pub(crate) nodes: Index,
+    pub(crate) len: usize,
+    pub(crate) first_id: StreamId,
+    /// The last id that was given away.
+    pub last_id: StreamId,
+    /// The highest id that XDEL has deleted.
+    pub max_deleted_id: StreamId,
+    /// Entries ever added.
+    pub entries_added: u64,
+}
+
+/// Which entries XTRIM and XADD are to delete, from the first on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// MAXLEN: so many entries stay.
+    Last(u64),
+    /// MINID: entries with this id or a higher one stay.
+    From(StreamId),
+}
+
+/// How exactly a stream is trimmed.
+#[derive(Clone, Copy, Debug)]
+pub struct Trim {
+    /// What stays.
+    pub keep: Keep,
+    /// Only nodes as a whole go, so a little more may stay.
+    pub approximate: bool,
+    /// At most so many entries go.
+    pub limit: Option<u64>,
+}
+
+impl Log {
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The id of the first entry, or 0-0.
+    pub fn first_id(&self) -> StreamId {
+        self.first_id
+    }
+
+    /// The id of the last entry, or 0-0: below [`Log::last_id`] when the last one was deleted.
+    pub fn top_id(&self) -> StreamId {
+        let top = self.entries(StreamId::MIN, StreamId::MAX, true).next();
+        top.map_or(StreamId::MIN, |entry| entry.id)
+    }
+
+    /// The id of the first entry, deleted ones included, or the last id there is.
+    pub fn first_id_ever(&self) -> StreamId {
+        let first = self.nodes.iter().find_map(|(id, pack)| {
+            let node = Node::open(id, pack)?;
+            node.entry(node.first()?)
+        });
+        first.map_or(StreamId::MAX, |entry| entry.id)
+    }
+
+    /// How many nodes there are.
+    pub fn nodes_len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The nodes, each under its id.
+    pub fn nodes(&self) -> impl Iterator<Item = (StreamId, &Listpack)> {
+        self.nodes.iter()
+    }
+
+    /// The id that `*` means; `None` when the last one there is was given away.
+    pub fn next_id(&self, now_ms: u64) -> Option<StreamId> {
+        if now_ms > self.last_id.ms {
+            Some(StreamId::new(now_ms, 0))
+        } else {
+            self.last_id.next()
+        }
+    }
+
+    /// The entries from one id to another, both included, or from the other to the one.
+    pub fn entries(&self, start: StreamId, end: StreamId, reverse: bool) -> Entries<'_> {
+        let first = if reverse {
+            self.nodes.up_to(end)
+        } else {
+            // The node before the range may reach into it.
+            self.nodes.up_to(start).or(self.nodes.first())
+        };
+        Entries {
+            nodes: &self.nodes,
+            next: first,
+            node: None,
+            start,
+            end,
+            reverse,
+        }
+    }
+
+    /// The entry of an id.
+    pub fn get(&self, id: StreamId) -> Option<Entry<'_>> {
+        self.entries(id, id, false).next()
+    }
+
+    /// Adds an entry behind all others; false when it is too big, or its id is not above the last one.
+    pub fn append<'a>(&mut self, id: StreamId, pairs: impl Pairs<'a>, limits: &Limits) -> bool {
+        let bytes = pairs
+            .clone()
+            .map(|(field, value)| field.len() + value.len())
+            .sum();
+        if bytes > MAX_BYTES || id <= self.last_id {
+            return false;
+        }
+        match self.nodes.last().map(|place| self.nodes.get_mut(place)) {
+            Some((master, tail)) if !is_full(tail, bytes, limits) => {
+                append(tail, master, id, pairs);
+            }
+            _ => self.nodes.push(id, create(pairs)),
+        }
+        self.len += 1;
+        self.entries_added = self.entries_added.wrapping_add(1);
+        self.last_id = id;
+        if self.len == 1 {
+            self.first_id = id;
+        }
+        true
+    }
+
+    /// Deletes entries by their ids. Returns how many there were.
+    pub fn delete(&mut self, ids: impl Iterator<Item = StreamId>) -> usize {
+        let (mut deleted, mut first_gone) = (0, false);
+        for id in ids {
+            if self.delete_one(id) {
+                deleted += 1;
+                first_gone |= id == self.first_id;
+                self.max_deleted_id = self.max_deleted_id.max(id);
+            }
+        }
+        if first_gone {
+            self.renew_first_id();
+        }
+        deleted
+    }
+
+    fn delete_one(&mut self, id: StreamId) -> bool {
+        let Some(place) = self.nodes.up_to(id) else {
+            return false;
+        };
+        let (master, pack) = self.nodes.get_mut(place);
+        let (left, gone) = delete_while(pack, master, |entry| (entry <= id).then_some(entry == id));
+        if gone > 0 && left == 0 {
+            self.nodes.remove(place);
+        }
+        self.len -= gone;
+        gone > 0
+    }
+
+    /// Deletes entries from the first on. Returns how many.
+    pub fn trim(&mut self, trim: &Trim) -> usize {
+        let mut deleted = 0;
+        while let Some(place) = self.nodes.first() {
+            let (master, pack) = self.nodes.get(place);
+            if matches!(trim.keep, Keep::Last(max) if self.len as u64 <= max) {
+                break;
+            }
+            let Some(node) = Node::open(master, pack) else {
+                break;
+            };
+            let live = node.live;
+            if trim
+                .limit
+                .is_some_and(|most| (deleted + live) as u64 > most)
+            {
+                break;
+            }
+            let whole = match trim.keep {
+                Keep::Last(max) => (self.len - live) as u64 >= max,
+                Keep::From(min) => {
+                    let last = node.last().and_then(|at| node.entry(at));
+                    last.is_none_or(|last| last.id < min)
+                }
+            };
+            if whole {
+                self.nodes.remove(place);
+                self.len -= live;
+                deleted += live;
+                continue;
+            }
+            if !trim.approximate {
+                deleted += self.trim_first_node(trim.keep);
+            }
+            break;
+        }
+        if deleted > 0 {
+            self.renew_first_id();
+        }
+        deleted
+    }
+
+    /// Deletes some of the entries of the first node. It stays, though perhaps all are deleted that it has.
+    fn trim_first_node(&mut self, keep: Keep) -> usize {
+        let mut surplus = match keep {
+            Keep::Last(max) => (self.len as u64).saturating_sub(max),
+            Keep::From(_) => 0,
+        };
+        let Some(place) = self.nodes.first() else {
+            return 0;
+        };
+        let (master, pack) = self.nodes.get_mut(place);
+        let (_, gone) = delete_while(pack, master, |id| match keep {
+            Keep::Last(_) => {
+                surplus = surplus.checked_sub(1)?;
+                Some(true)
+            }
+            Keep::From(min) => (id < min).then_some(true),
+        });
+        self.len -= gone;
+        gone
+    }
+
+    /// Looks the first entry up again after entries were deleted.
+    pub(crate) fn renew_first_id(&mut self) {
+        let first = self.entries(StreamId::MIN, StreamId::MAX, false).next();
+        self.first_id = first.map_or(StreamId::MIN, |entry| entry.id);
+    }
+
+    /// Bytes of the nodes, estimated from the first `samples` ones; 0 looks at all.
+    pub fn memory(&self, samples: usize) -> usize {
+        let looked_at = match samples {
+            0 => self.nodes.len(),
+            samples => samples.min(self.nodes.len()),
+        };
+        let packs = self.nodes().take(looked_at);
+        let bytes: usize = packs.map(|(_, pack)| pack.memory()).sum();
+        let all = bytes as f64 / looked_at.max(1) as f64 * self.nodes.len() as f64;
+        self.nodes.memory() + all as usize
+    }
+}
+
+/// Entries in one direction or the other, without the deleted ones.
+#[derive(Clone)]
+pub struct Entries<'a> {
+    nodes: &'a Index,
+    /// The node that is opened next.
+    next: Option<Place>,
+    /// The node that is walked, and where its next entry is.
+    node: Option<(Node<'a>, Pos)>,
+    start: StreamId,
+    end: StreamId,
+    reverse: bool,
+}
+
+impl<'a> Entries<'a> {
+    /// The next entry of the node that is walked.
+    fn step(&mut self) -> Option<Entry<'a>> {
+        let (node, at) = self.node.take()?;
+        let entry = node.entry(at)?;
+        let following = if self.reverse {
+            node.before(&entry)
+        } else {
+            entry.next()
+        };
+        self.node = following.map(|at| (node, at));
+        Some(entry)
+    }
+
+    /// Goes on to the next node.
+    fn open(&mut self) -> Option<()> {
+        let place = self.next?;
+        let (id, pack) = self.nodes.get(place);
+        self.next = if self.reverse {
+            self.nodes.prev(place)
+        } else {
+            self.nodes.next(place)
+        };
+        let node = Node::open(id, pack)?;
+        let at = if self.reverse {
+            node.last()
+        } else {
+            node.first()
+        };
+        self.node = at.map(|at| (node, at));
+        Some(())
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        loop {
+            let Some(entry) = self.step() else {
+                self.open()?;
+                continue;
+            };
+            let (before, behind) = (entry.id < self.start, entry.id > self.end);
+            if entry.deleted {
+                continue;
+            }
+            if if self.reverse { before } else { behind } {
+                (self.node, self.next) = (None, None);
+                return None;
+            }
+            if !before && !behind {
+                return Some(entry);
+            }
+        }
+    }
+}

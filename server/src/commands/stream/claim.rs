@@ -1,0 +1,268 @@
+//! Taking over what is pending for others: XCLAIM, XAUTOCLAIM.
+//!
+//! What was deleted from the stream meanwhile can be given to nobody: on the way it stops to be pending.
+
+use data::util::num::parse_i64;
+use data::value::stream::Stream;
+use data::value::stream_group::{ConsumerId, Group, Nack};
+use data::value::stream_id::StreamId;
+use data::value::stream_log::Log;
+use table::stream as rows;
+
+use crate::commands::Family;
+use crate::commands::args::Args;
+use crate::commands::stream::ids::{exact_id, range_start};
+use crate::commands::stream::reply::{no_group, reply_entry, reply_id};
+use crate::keyspace::change::{Event, key_told};
+use crate::keyspace::lookup::read_mut;
+use crate::server::{Ctx, Done};
+use crate::wire::fault::{Fault, SYNTAX};
+use crate::wire::reply::Reply;
+use crate::wire::request::Argv;
+
+/// Rows and procs.
+pub static PROCS: Family = &[(&rows::XCLAIM, xclaim), (&rows::XAUTOCLAIM, xautoclaim)];
+
+/// Entries that XAUTOCLAIM claims unless it says COUNT.
+const DEFAULT_COUNT: usize = 100;
+/// Entries that XAUTOCLAIM looks at for each one that it may claim.
+const ATTEMPTS: usize = 10;
+/// The highest COUNT.
+const MAX_COUNT: i64 = i64::MAX / 16;
+
+/// How entries are claimed.
+#[derive(Clone, Copy, Default)]
+struct Claim {
+    /// Only what was delivered at least so long ago.
+    min_idle_ms: i64,
+    /// What counts as the time of the delivery, if not now.
+    delivered_ms: Option<i64>,
+    /// What counts as the number of deliveries, if not one more than before.
+    deliveries: Option<u64>,
+    /// Also what is not pending.
+    force: bool,
+    /// Only the ids are answered, which does not count as a delivery.
+    just_ids: bool,
+}
+
+/// What became of an entry.
+#[derive(PartialEq, Eq)]
+enum Outcome {
+    /// It is pending for the consumer now.
+    Claimed,
+    /// It is no longer in the stream, and no longer pending.
+    Gone,
+    /// Nothing: it is not pending, or was delivered too recently.
+    Untouched,
+}
+
+impl Claim {
+    /// Claims an entry for a consumer.
+    fn claim(
+        &self,
+        log: &Log,
+        group: &mut Group,
+        consumer: ConsumerId,
+        id: StreamId,
+        now_ms: i64,
+    ) -> Outcome {
+        let nack = group.nack(id);
+        if log.get(id).is_none() {
+            return if group.acknowledge(id) {
+                Outcome::Gone
+            } else {
+                Outcome::Untouched
+            };
+        }
+        let before = match nack {
+            Some(nack) => {
+                let idle_ms = now_ms.wrapping_sub(nack.delivered_ms);
+                if self.min_idle_ms > 0 && idle_ms < self.min_idle_ms {
+                    return Outcome::Untouched;
+                }
+                nack.deliveries
+            }
+            None if self.force => 1,
+            None => return Outcome::Untouched,
+        };
+        let counted = before.wrapping_add(u64::from(!self.just_ids));
+        let claimed = Nack {
+            delivered_ms: self.delivered_ms.unwrap_or(now_ms),
+            deliveries: self.deliveries.unwrap_or(counted),
+            consumer,
+        };
+        group.assign(id, claimed);
+        group.consumer_mut(consumer).active_ms = Some(now_ms);
+        Outcome::Claimed
+    }
+
+    fn reply(&self, reply: &mut Reply, log: &Log, claimed: &[StreamId]) {
+        reply.array(claimed.len());
+        for &id in claimed {
+            match log.get(id) {
+                Some(entry) if !self.just_ids => reply_entry(reply, &entry),
+                _ => reply_id(reply, id),
+            }
+        }
+    }
+}
+
+/// An idle time from which on entries are claimed.
+fn min_idle(arg: &[u8], command: &str) -> Result<i64, Fault> {
+    let ms = parse_i64(arg)
+        .ok_or_else(|| Fault::new(format!("ERR Invalid min-idle-time argument for {command}")))?;
+    Ok(ms.max(0))
+}
+
+/// The consumer asks; it joins the group if need be.
+fn ask(group: &mut Group, name: &[u8], now_ms: i64) -> (ConsumerId, bool) {
+    let (consumer, joined) = group.join(name, now_ms);
+    group.consumer_mut(consumer).seen_ms = now_ms;
+    (consumer, joined)
+}
+
+/// Counts what has changed.
+fn tell(cx: &mut Ctx<'_>, joined: bool, changes: usize) {
+    if joined {
+        let event = Event::Stream("xgroup-createconsumer");
+        key_told(cx.srv, cx.db, &cx.argv[1], 1, event);
+    }
+    cx.srv.stats.dirty += changes as u64;
+}
+
+/// The arguments of XCLAIM from the idle time on.
+fn parse_claim(argv: &Argv, now_ms: i64) -> Result<(Claim, Vec<StreamId>, StreamId), Fault> {
+    let mut claim = Claim {
+        min_idle_ms: min_idle(&argv[4], "XCLAIM")?,
+        ..Claim::default()
+    };
+    // Options begin where no id stands.
+    let ids: Vec<_> = argv
+        .iter()
+        .skip(5)
+        .map_while(|arg| exact_id(arg).ok())
+        .collect();
+    let mut last_id = StreamId::MIN;
+    let mut args = Args::from(argv, 5 + ids.len());
+    while !args.is_done() {
+        if args.word("force") {
+            claim.force = true;
+        } else if args.word("justid") {
+            claim.just_ids = true;
+        } else if args.word_with_value("idle") {
+            let idle_ms = option_int(&mut args, "IDLE")?;
+            claim.delivered_ms = Some(now_ms.wrapping_sub(idle_ms));
+        } else if args.word_with_value("time") {
+            claim.delivered_ms = Some(option_int(&mut args, "TIME")?);
+        } else if args.word_with_value("retrycount") {
+            claim.deliveries = u64::try_from(option_int(&mut args, "RETRYCOUNT")?).ok();
+        } else if args.word_with_value("lastid") {
+            last_id = exact_id(args.need()?)?;
+        } else {
+            let parts = [
+                b"ERR Unrecognized XCLAIM option '".as_slice(),
+                args.need()?,
+                b"'",
+            ];
+            return Err(Fault::bytes(parts.concat()));
+        }
+    }
+    // Clients compute times by clocks of their own: what cannot be is now.
+    claim.delivered_ms = claim
+        .delivered_ms
+        .filter(|at_ms| (0..=now_ms).contains(at_ms));
+    Ok((claim, ids, last_id))
+}
+
+fn option_int(args: &mut Args<'_>, option: &str) -> Result<i64, Fault> {
+    parse_i64(args.need()?)
+        .ok_or_else(|| Fault::new(format!("ERR Invalid {option} option argument for XCLAIM")))
+}
+
+fn xclaim(cx: &mut Ctx<'_>) -> Done {
+    let (argv, now_ms) = (cx.argv, cx.now_ms);
+    let stream = read_mut::<Stream>(cx.srv, cx.db, &argv[1])?;
+    let (log, group) = stream
+        .and_then(|stream| stream.group_mut(&argv[2]))
+        .ok_or_else(|| no_group(&argv[1], &argv[2]))?;
+    let (claim, ids, last_id) = parse_claim(argv, now_ms)?;
+    let advanced = last_id > group.last_id;
+    if advanced {
+        group.last_id = last_id;
+    }
+    let (consumer, joined) = ask(group, &argv[3], now_ms);
+    let (mut claimed, mut gone) = (Vec::new(), 0);
+    for id in ids {
+        match claim.claim(log, group, consumer, id, now_ms) {
+            Outcome::Claimed => claimed.push(id),
+            Outcome::Gone => gone += 1,
+            Outcome::Untouched => {}
+        }
+    }
+    claim.reply(cx.reply, log, &claimed);
+    // The last id alone is a change when no other one carries it along.
+    let changes = match claimed.len() + gone {
+        0 => usize::from(advanced),
+        changes => changes,
+    };
+    tell(cx, joined, changes);
+    Ok(())
+}
+
+/// The options of XAUTOCLAIM.
+fn parse_auto(argv: &Argv) -> Result<(Claim, StreamId, usize), Fault> {
+    let mut claim = Claim {
+        min_idle_ms: min_idle(&argv[4], "XAUTOCLAIM")?,
+        ..Claim::default()
+    };
+    let start = range_start(&argv[5])?;
+    let mut count = DEFAULT_COUNT;
+    let mut args = Args::from(argv, 6);
+    while !args.is_done() {
+        if args.word_with_value("count") {
+            count = parse_i64(args.need()?)
+                .filter(|count| (1..=MAX_COUNT).contains(count))
+                .ok_or_else(|| Fault::new("ERR COUNT must be > 0"))? as usize;
+        } else if args.word("justid") {
+            claim.just_ids = true;
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    Ok((claim, start, count))
+}
+
+fn xautoclaim(cx: &mut Ctx<'_>) -> Done {
+    let (argv, now_ms) = (cx.argv, cx.now_ms);
+    let (claim, start, count) = parse_auto(argv)?;
+    let stream = read_mut::<Stream>(cx.srv, cx.db, &argv[1])?;
+    let (log, group) = stream
+        .and_then(|stream| stream.group_mut(&argv[2]))
+        .ok_or_else(|| no_group(&argv[1], &argv[2]))?;
+    let (consumer, joined) = ask(group, &argv[3], now_ms);
+    let (mut claimed, mut gone) = (Vec::new(), Vec::new());
+    let mut attempts = count.saturating_mul(ATTEMPTS);
+    let following = |group: &Group, from| group.pending().range(from..).next().map(|(&id, _)| id);
+    let mut next = following(group, start);
+    while let Some(id) = next {
+        if attempts == 0 || claimed.len() + gone.len() == count {
+            break;
+        }
+        attempts -= 1;
+        match claim.claim(log, group, consumer, id, now_ms) {
+            Outcome::Claimed => claimed.push(id),
+            Outcome::Gone => gone.push(id),
+            Outcome::Untouched => {}
+        }
+        next = id.next().and_then(|id| following(group, id));
+    }
+    cx.reply.array(3);
+    reply_id(cx.reply, next.unwrap_or(StreamId::MIN));
+    claim.reply(cx.reply, log, &claimed);
+    cx.reply.array(gone.len());
+    for &id in &gone {
+        reply_id(cx.reply, id);
+    }
+    tell(cx, joined, claimed.len() + gone.len());
+    Ok(())
+}

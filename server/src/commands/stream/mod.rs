@@ -1,0 +1,13 @@
+//! Streams, by subject.
+
+pub mod add;
+pub mod claim;
+pub mod edit;
+pub mod group;
+pub mod ids;
+pub mod info;
+pub mod pending;
+pub mod range;
+pub mod read;
+pub mod reply;
+pub mod trim;

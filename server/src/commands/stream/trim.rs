@@ -1,0 +1,125 @@
+//! The options of XADD and XTRIM that trim a stream, and what is propagated instead of them.
+//!
+//! An approximate trim depends on the nodes, so it is propagated as an exact one to what it has come to.
+
+use data::value::stream_id::IdRoom;
+use data::value::stream_log::{Keep, Log, Trim};
+
+use crate::commands::args::Args;
+use crate::commands::stream::ids::exact_id;
+use crate::config::params::Params;
+use crate::wire::fault::Fault;
+
+/// The most entries that an approximate trim deletes unless it says LIMIT, whatever the size of a node.
+const MAX_LIMIT: i64 = 1_000_000;
+/// The same where nodes have no limit.
+const DEFAULT_LIMIT: i64 = 10_000;
+/// Full nodes that an approximate trim deletes unless it says LIMIT.
+const DEFAULT_NODES: i64 = 100;
+
+/// Options that trim, as far as they were read.
+#[derive(Default)]
+pub struct TrimOptions {
+    keep: Option<Keep>,
+    approximate: bool,
+    limit: Option<u64>,
+    /// The argument that says how much is to stay.
+    amount_at: usize,
+}
+
+impl TrimOptions {
+    /// Takes one option, if it is one of these.
+    ///
+    /// # Errors
+    /// Its value is none.
+    pub fn take(&mut self, args: &mut Args<'_>) -> Result<bool, Fault> {
+        if args.word_with_value("maxlen") {
+            self.begin(args)?;
+            let most = u64::try_from(args.int()?);
+            let negative = |_| Fault::new("ERR The MAXLEN argument must be >= 0.");
+            self.keep = Some(Keep::Last(most.map_err(negative)?));
+        } else if args.word_with_value("minid") {
+            self.begin(args)?;
+            self.keep = Some(Keep::From(exact_id(args.need()?)?));
+        } else if args.word_with_value("limit") {
+            let limit = u64::try_from(args.int()?);
+            let negative = |_| Fault::new("ERR The LIMIT argument must be >= 0.");
+            self.limit = Some(limit.map_err(negative)?);
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Takes the sign behind MAXLEN or MINID.
+    fn begin(&mut self, args: &mut Args<'_>) -> Result<(), Fault> {
+        if self.keep.is_some() {
+            return Err(Fault::new(
+                "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
+            ));
+        }
+        self.approximate = args.word_with_value("~");
+        if !self.approximate {
+            args.word_with_value("=");
+        }
+        self.amount_at = args.position();
+        Ok(())
+    }
+
+    /// What they say together, when all were taken; nothing if they do not trim, which `needed` forbids.
+    ///
+    /// # Errors
+    /// They do not fit each other.
+    pub fn finish(&self, config: &Params, needed: bool) -> Result<Option<Trim>, Fault> {
+        if self.keep.is_none() && self.limit.is_some_and(|limit| limit > 0) {
+            return Err(Fault::new(
+                "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
+            ));
+        }
+        if self.keep.is_none() && needed {
+            return Err(Fault::new(
+                "ERR syntax error, XTRIM must be called with a trimming strategy",
+            ));
+        }
+        let limit = match self.limit {
+            Some(_) if !self.approximate => {
+                return Err(Fault::new(
+                    "ERR syntax error, LIMIT cannot be used without the special ~ option",
+                ));
+            }
+            Some(limit) => limit,
+            None if self.approximate => default_limit(config) as u64,
+            None => 0,
+        };
+        Ok(self.keep.map(|keep| Trim {
+            keep,
+            approximate: self.approximate,
+            limit: Some(limit).filter(|&limit| limit > 0),
+        }))
+    }
+
+    /// The arguments that make an approximate trim exact, by their places: it has come to what is in the log now.
+    pub fn exact(&self, log: &Log) -> Vec<(usize, Vec<u8>)> {
+        if !self.approximate {
+            return Vec::new();
+        }
+        let amount = match self.keep {
+            Some(Keep::From(_)) => {
+                let mut room: IdRoom = [0; size_of::<IdRoom>()];
+                log.first_id_ever().text(&mut room).to_vec()
+            }
+            _ => log.len().to_string().into_bytes(),
+        };
+        vec![
+            (self.amount_at - 1, b"=".to_vec()),
+            (self.amount_at, amount),
+        ]
+    }
+}
+
+fn default_limit(config: &Params) -> i64 {
+    match config.stream_node_max_entries.saturating_mul(DEFAULT_NODES) {
+        ..=0 => DEFAULT_LIMIT,
+        limit => limit.min(MAX_LIMIT),
+    }
+}
