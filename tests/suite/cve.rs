@@ -307,14 +307,7 @@ fn cve_2023_36824_key_counts_that_lie() {
     let server = start(&[]);
     let mut client = server.client(Transport::Tcp);
     for count in ["-1", "0", "99999999999", "4294967297", "3", "x"] {
-        for command in [
-            "EVAL s",
-            "ZUNIONSTORE d",
-            "LMPOP",
-            "BLMPOP 0",
-            "ZINTERCARD",
-            "XREAD STREAMS",
-        ] {
+        for command in ["EVAL s", "ZUNIONSTORE d", "LMPOP", "BLMPOP 0", "ZINTERCARD"] {
             let reply = client.text(&format!("COMMAND GETKEYS {command} {count} k"));
             assert!(reply.starts_with('-'), "{command} {count}: {reply}");
         }

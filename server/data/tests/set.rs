@@ -327,6 +327,9 @@ fn any_set(rng: &mut Rng) -> Set {
     set
 }
 
+/// A set without encodings.
+type Model = BTreeSet<Vec<u8>>;
+
 #[test]
 fn sets_are_combined_as_sets_are() {
     let mut rng = Rng::new(9);
@@ -335,7 +338,7 @@ fn sets_are_combined_as_sets_are() {
         let sets: Vec<&Set> = sets.iter().collect();
         let models: Vec<BTreeSet<Vec<u8>>> = sets.iter().map(|set| members(set)).collect();
         let (first, others) = models.split_first().unwrap();
-        let fold = |combine: fn(&BTreeSet<Vec<u8>>, &BTreeSet<Vec<u8>>) -> BTreeSet<Vec<u8>>| {
+        let fold = |combine: fn(&Model, &Model) -> Model| {
             others
                 .iter()
                 .fold(first.clone(), |left, right| combine(&left, right))
