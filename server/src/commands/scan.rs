@@ -27,16 +27,13 @@ fn scan(cx: &mut Ctx<'_>) -> Done {
             options.count - seen.min(options.count - 1),
             &mut |entry| {
                 seen += 1;
-                let wanted = options.matches(entry.key())
-                    && options
-                        .type_name
-                        .is_none_or(|name| is_type(entry.ty(), name));
-                if !wanted {
+                if !options.matches(entry.key()) {
                     return;
                 }
+                let is_wanted = |name| is_type(entry.ty(), name);
                 if entry.expire().is_some_and(|at_ms| now_ms > at_ms) {
                     over.push(entry.key().to_vec());
-                } else {
+                } else if options.type_name.is_none_or(is_wanted) {
                     found.push(entry.key().to_vec());
                 }
             },

@@ -654,7 +654,7 @@ mod tests {
                     model.insert(0, text);
                 }
                 2 | 3 if at < model.len() => {
-                    let pos = pack.nth(at as i64).unwrap();
+                    let pos = pack.nth(at as i64).expect("it is there");
                     let pos = if round % 2 == 0 {
                         model.insert(at, text.clone());
                         pack.insert_before(pos, item)
@@ -665,11 +665,11 @@ mod tests {
                     assert!(pack.get(pos).is(&text));
                 }
                 4 if at < model.len() => {
-                    pack.replace(pack.nth(at as i64).unwrap(), item);
+                    pack.replace(pack.nth(at as i64).expect("it is there"), item);
                     model[at] = text;
                 }
                 5 if at < model.len() => {
-                    let behind = pack.remove(pack.nth(at as i64).unwrap());
+                    let behind = pack.remove(pack.nth(at as i64).expect("it is there"));
                     model.remove(at);
                     assert_eq!(behind, pack.nth(at as i64));
                 }
@@ -690,11 +690,14 @@ mod tests {
                 assert_eq!(texts(&pack), model);
                 let back = pack.iter_back(pack.last()).map(|item| item.to_vec());
                 assert!(back.eq(model.iter().rev().cloned()));
-                let again = Listpack::from_rdb(&pack.to_rdb()).unwrap();
+                let again = Listpack::from_rdb(&pack.to_rdb()).expect("it is there");
                 assert_eq!(texts(&again), model);
                 if let Some(known) = model.get(at) {
-                    let found = pack.find(Item::Bytes(known)).unwrap();
-                    let first = model.iter().position(|other| other == known).unwrap();
+                    let found = pack.find(Item::Bytes(known)).expect("it is there");
+                    let first = model
+                        .iter()
+                        .position(|other| other == known)
+                        .expect("it is there");
                     assert_eq!(Some(found), pack.nth(first as i64));
                 }
             }
