@@ -28,5 +28,6 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("tracking_clients", 0);
     info.field("clients_in_timeout_table", srv.blocked.deadlines_len());
     info.field("total_blocking_keys", srv.blocked.keys_len());
-    info.field("total_blocking_keys_on_nokey", 0);
+    let on_nokey = srv.blocked.keys_on_nokey_len();
+    info.field("total_blocking_keys_on_nokey", on_nokey);
 }

@@ -51,7 +51,14 @@ pub struct Parked {
 }
 
 /// Who waits for one key, by ticket.
-type Queue = BTreeMap<u64, ClientId>;
+type Queue = BTreeMap<u64, Waiter>;
+
+#[derive(Clone, Copy, Debug)]
+struct Waiter {
+    id: ClientId,
+    /// As in its [`KeyWait`].
+    on_nokey: bool,
+}
 
 /// Everybody who waits.
 #[derive(Default)]
@@ -81,6 +88,14 @@ impl Blocked {
         self.queues.values().map(HashMap::len).sum()
     }
 
+    /// Of these, the keys that somebody also wants to know of when they vanish.
+    pub fn keys_on_nokey_len(&self) -> usize {
+        let queues = self.queues.values().flat_map(HashMap::values);
+        queues
+            .filter(|queue| queue.values().any(|waiter| waiter.on_nokey))
+            .count()
+    }
+
     /// Clients that have a deadline.
     pub fn deadlines_len(&self) -> usize {
         self.deadlines.len()
@@ -100,7 +115,9 @@ impl Blocked {
         let ticket = self.next_ticket;
         let queues = self.queues.entry(db).or_default();
         for key in &wait.keys {
-            queues.entry(key.clone()).or_default().insert(ticket, id);
+            let on_nokey = wait.on_nokey;
+            let queue = queues.entry(key.clone()).or_default();
+            queue.insert(ticket, Waiter { id, on_nokey });
         }
         if let Some(at_ms) = wait.deadline_ms {
             self.deadlines.insert((at_ms, ticket, id));
@@ -179,7 +196,9 @@ impl Blocked {
     /// Who waits for a key, first come first.
     pub fn waiters(&self, db: usize, key: &[u8]) -> Vec<ClientId> {
         let queue = self.queues.get(&db).and_then(|queues| queues.get(key));
-        queue.map_or_else(Vec::new, |queue| queue.values().copied().collect())
+        queue.map_or_else(Vec::new, |queue| {
+            queue.values().map(|waiter| waiter.id).collect()
+        })
     }
 
     /// The earliest deadline, in milliseconds of Unix time.
