@@ -38,7 +38,7 @@ fn geoadd(cx: &mut Ctx<'_>) -> Done {
         };
         *flag = true;
     }
-    if args.is_done() || args.left() % 3 != 0 || only_new && only_existing {
+    if args.is_done() || !args.left().is_multiple_of(3) || only_new && only_existing {
         return Err(SYNTAX);
     }
     let options = argv.len() - args.left();
