@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conn::resp::Decoder;
+use conn::resp::{Decoder, Value};
 use nix::sys::socket::{setsockopt, sockopt};
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
@@ -209,6 +209,50 @@ fn cve_2023_45145_nor_for_an_instant_while_it_starts() {
 }
 
 #[test]
+fn cve_2025_32023_hyperloglogs_whose_runs_cover_more_than_all_registers() {
+    let server = start(&[]);
+    let mut client = server.client(Transport::Tls);
+    let head = b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\x80";
+    let overlong = [
+        [&head[..], b"\x7f\xff\x83"].concat(),
+        [&head[..], b"\x7f\xff\x00"].concat(),
+        // A sum of 32 bits comes around to a register that a value may be written to, or to one before the first.
+        [&head[..], &b"\x7f\xff".repeat(1 << 18), b"\x83"].concat(),
+        [&head[..], &b"\x7f\xff".repeat(1 << 17), b"\x83"].concat(),
+    ];
+    let corrupted = "-INVALIDOBJ Corrupted HLL object detected";
+    client.text("PFADD whole a b c");
+    for text in &overlong {
+        client.call(&[&b"SET"[..], b"forged", text]);
+        for line in [
+            "PFCOUNT forged",
+            "PFCOUNT whole forged",
+            "PFMERGE target whole forged",
+            "PFMERGE forged whole",
+            "PFDEBUG GETREG forged",
+            "PFDEBUG TODENSE forged",
+        ] {
+            assert_eq!(client.text(line), corrupted, "{line}");
+        }
+        // Elements have registers that the runs do cover, until the value would have to become dense.
+        client.text("CONFIG SET hll-sparse-max-bytes 0");
+        let mut replies = (0..100).map(|n| client.text(&format!("PFADD forged {n}")));
+        assert!(replies.any(|reply| reply == corrupted));
+        client.text("CONFIG SET hll-sparse-max-bytes 3000");
+        assert_eq!(client.text("EXISTS target"), "0");
+        assert_eq!(client.text("PFCOUNT whole"), "3");
+    }
+    for text in [&head[..15], b"HYLL\x02\0\0\0\0\0\0\0\0\0\0\0", b"12345"] {
+        client.call(&[&b"SET"[..], b"forged", text]);
+        assert_eq!(
+            client.text("PFCOUNT forged"),
+            "-WRONGTYPE Key is not a valid HyperLogLog string value."
+        );
+    }
+    assert_alive(&server);
+}
+
+#[test]
 fn cve_2025_27151_a_name_longer_than_any_path() {
     let long = "n".repeat(5000);
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -404,6 +448,41 @@ fn cve_2022_35977_offsets_whose_sums_overflow() {
         ("4294967296", "4294967297", ""),
     ] {
         assert_eq!(client.text(&format!("GETRANGE k {from} {to}")), reply);
+    }
+    assert_alive(&server);
+}
+
+#[test]
+fn cve_2022_35977_limits_of_sort_whose_sums_overflow() {
+    let server = start(&[]);
+    let mut client = server.client(Transport::Tls);
+    client.text("RPUSH list 3 1 2");
+    client.text("SADD set 3 1 2");
+    client.text("ZADD zset 3 3 1 1 2 2");
+    let most = i64::MAX.to_string();
+    for key in ["list", "set", "zset"] {
+        for (start, count, len) in [
+            (most.as_str(), most.as_str(), 0),
+            ("0", &most, 3),
+            ("1", &most, 2),
+            ("4611686018427387904", "4611686018427387904", 0),
+            ("-9223372036854775808", "-9223372036854775808", 3),
+            ("2", "-1", 1),
+            ("3", "1", 0),
+            ("0", "0", 0),
+        ] {
+            for by in ["", "BY nosort", "BY nosort DESC", "BY w_*", "ALPHA"] {
+                let space = if by.is_empty() { "" } else { " " };
+                let limit = format!("{key}{space}{by} LIMIT {start} {count}");
+                let reply = client.cmd(&format!("SORT {limit}"));
+                let Value::Array(elements) = &reply else {
+                    panic!("{limit}: {}", show(&reply));
+                };
+                assert_eq!(elements.len(), len, "{limit}");
+                let stored = client.text(&format!("SORT {limit} STORE target"));
+                assert_eq!(stored, len.to_string(), "{limit}");
+            }
+        }
     }
     assert_alive(&server);
 }

@@ -14,6 +14,7 @@ use data::util::part::sort_part;
 use data::value::Scratch;
 use data::value::aggregate::{AggregateRef, Kind};
 use data::value::db::Expire;
+use data::value::entry::EntryRef;
 use data::value::hash::Hash;
 use data::value::list::List;
 use table::generic as rows;
@@ -106,7 +107,7 @@ impl<'a> Pattern<'a> {
                 None => look(None),
             },
             Some(field) => {
-                let hash = entry.and_then(data::value::entry::EntryRef::get::<Hash>);
+                let hash = entry.and_then(EntryRef::get::<Hash>);
                 match hash.and_then(|hash| hash.get(field)) {
                     Some(value) => look(Some(value.bytes(&mut Scratch::default()))),
                     None => look(None),
@@ -168,6 +169,8 @@ fn parse<'a>(argv: &'a Argv, may_store: bool, cluster: bool) -> Result<Options<'
 #[derive(Default)]
 struct Texts {
     bytes: Vec<u8>,
+    /// One of them has a NUL of its own.
+    nul_inside: bool,
 }
 
 /// Where a text is.
@@ -181,6 +184,7 @@ impl Texts {
     fn push(&mut self, text: &[u8]) -> Span {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(text);
+        self.nul_inside |= text.contains(&0);
         let end = self.bytes.len();
         self.bytes.push(0);
         Span { start, end }
@@ -214,7 +218,8 @@ enum Weight {
 /// How texts are compared.
 #[derive(Clone, Copy)]
 enum Collation {
-    /// By their bytes: what is stored must not depend on where it was sorted.
+    /// By their bytes: what is stored must not depend on where it was sorted. In the locale `C` it is the same, unless a
+    /// text has a NUL inside.
     Bytes,
     /// By their bytes up to a NUL: the order of the locale `C`.
     CText,
@@ -395,12 +400,11 @@ fn weigh(cx: &mut Ctx<'_>, options: &Options<'_>, rows: &mut [Row], texts: &mut 
 
 /// Sorts the elements, or as many as are wanted.
 fn order(rows: &mut [Row], texts: &Texts, options: &Options<'_>, range: Range<usize>) {
-    let collation = if options.store.is_some() {
-        Collation::Bytes
-    } else if host::collates_bytes() {
-        Collation::CText
-    } else {
-        Collation::Locale
+    let collation = match host::collates_bytes() {
+        _ if options.store.is_some() => Collation::Bytes,
+        true if texts.nul_inside => Collation::CText,
+        true => Collation::Bytes,
+        false => Collation::Locale,
     };
     let compare = |one: &Row, other: &Row| {
         let order = match (one.weight, other.weight) {

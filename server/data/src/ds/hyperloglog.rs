@@ -478,30 +478,37 @@ pub fn count(text: &[u8]) -> Result<u64, Corrupted> {
 /// How many registers have each value. Runs of one byte are counted by that byte, and what they mean is seen to afterwards;
 /// in two tables by turns, since a counter that was just written is slow to read back.
 fn sparse_histogram(runs: &[u8]) -> Result<[u32; 64], Corrupted> {
-    let (mut short, mut long) = ([[0u32; 256]; 2], 0);
+    // No more runs than registers, or sums might overflow.
+    if runs.len() > 2 * REGISTERS {
+        return Err(Corrupted);
+    }
+    let (mut tables, mut long) = ([[0u32; 256]; 2], 0);
     let mut at = 0;
     while let Some(&byte) = runs.get(at) {
         at += 1;
         if byte >> 6 == 1 {
-            long += long_run_at(runs, at - 1).ok_or(Corrupted)? as u64;
+            long += long_run_at(runs, at - 1).ok_or(Corrupted)? as u32;
             at += 1;
         } else {
-            short[at & 1][usize::from(byte)] += 1;
+            tables[at & 1][usize::from(byte)] += 1;
         }
     }
-    let mut total = [0u64; 64];
-    total[0] = long;
-    for byte in 0..=u8::MAX {
-        if let Some(run) = run_at(&[byte], 0) {
-            let runs: u64 = short
-                .iter()
-                .map(|table| u64::from(table[usize::from(byte)]))
-                .sum();
-            total[usize::from(run.value)] += run.len as u64 * runs;
-        }
+    let [mut short, other] = tables;
+    short.iter_mut().zip(other).for_each(|(sum, n)| *sum += n);
+    let registers = |runs: &[u32]| -> u32 {
+        (1..)
+            .zip(runs)
+            .map(|(len, runs): (u32, _)| len * runs)
+            .sum()
+    };
+    let (zeros, values) = (&short[..MAX_SHORT_ZEROS], &short[0x80..]);
+    let mut total = [0; 64];
+    total[0] = long + registers(zeros);
+    for (sum, runs) in total[1..].iter_mut().zip(values.chunks(MAX_VALUE_RUN)) {
+        *sum = registers(runs);
     }
-    if total.iter().sum::<u64>() == REGISTERS as u64 {
-        Ok(total.map(|registers| registers as u32))
+    if total.iter().sum::<u32>() == REGISTERS as u32 {
+        Ok(total)
     } else {
         Err(Corrupted)
     }

@@ -226,6 +226,34 @@ impl Zset {
         Elements { walk, left }
     }
 
+    /// The members whose score is not below `score`, in order, with their scores.
+    pub fn range_from(&self, score: f64) -> Elements<'_> {
+        let len = self.len();
+        let pairs = match self {
+            Zset::Packed(pairs) => pairs,
+            Zset::Tree(tree) => {
+                let start = tree.order.rank(|other, _| other < score);
+                return self.range(start..len, false);
+            }
+        };
+        // Found and read in one walk: searches with many small ranges come here.
+        let (mut at, mut left) = (pairs.first(), len);
+        while let Some(behind) = at.and_then(|at| pairs.next(at))
+            && score_of(pairs.get(behind)).is_some_and(|other| other < score)
+        {
+            at = pairs.next(behind);
+            left -= 1;
+        }
+        Elements {
+            walk: Walk::Packed {
+                pairs,
+                at,
+                reverse: false,
+            },
+            left,
+        }
+    }
+
     /// All members with their scores.
     pub fn iter(&self) -> Elements<'_> {
         self.range(0..self.len(), false)

@@ -1,12 +1,13 @@
 //! Members near a place: GEOSEARCH, GEOSEARCHSTORE, and the older GEORADIUS family.
 
+use std::ops::Range;
+
 use data::ds::item::Item;
 use data::util::geo::{Point, Search};
 use data::util::part::sort_part;
 use data::value::aggregate::Kind;
 use data::value::db::Expire;
 use data::value::zset::Zset;
-use data::value::zset_range::{ScoreBound, ScoreRange};
 use table::geo as rows;
 
 use crate::commands::Family;
@@ -118,22 +119,13 @@ fn find<'a>(zset: &'a Zset, search: &Search, query: &Query<'_>) -> Vec<Hit<'a>> 
 /// Adds the members with scores in a range that are inside, until there are enough.
 fn find_in<'a>(
     zset: &'a Zset,
-    scores: std::ops::Range<f64>,
+    scores: Range<f64>,
     search: &Search,
     enough: usize,
     hits: &mut Vec<Hit<'a>>,
 ) {
-    let ranks = zset.ranks_by_score(&ScoreRange {
-        min: ScoreBound {
-            score: scores.start,
-            exclusive: false,
-        },
-        max: ScoreBound {
-            score: scores.end,
-            exclusive: true,
-        },
-    });
-    for (member, score) in zset.range(ranks, false) {
+    let members = zset.range_from(scores.start);
+    for (member, score) in members.take_while(|(_, score)| *score < scores.end) {
         let place = Point::of_score(score);
         if let Some(distance) = search.distance(place) {
             hits.push(Hit {
