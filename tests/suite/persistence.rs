@@ -400,6 +400,27 @@ fn the_end_saves_when_there_are_save_points() {
 }
 
 #[test]
+fn an_operator_who_insists_leaves_no_half_file() {
+    let folder = folder();
+    let mut server = start_in(folder.path(), &["--save", "900", "1"]);
+    let mut client = server.client(Transport::Tls);
+    client.text("DEBUG PAUSE-CRON 1");
+    signal("-TERM", &server.pid().to_string());
+    until("the signal has come", || {
+        (client.text("SHUTDOWN ABORT") == "OK").then_some(())
+    });
+    client.text("DEBUG PAUSE-CRON 0");
+    client.text("DEBUG POPULATE 100");
+    client.text("CONFIG SET rdb-key-save-delay 10000000");
+    let temp = folder.path().join(format!("temp-{}.rdb", server.pid()));
+    signal("-INT", &server.pid().to_string());
+    until("it is saving", || temp.exists().then_some(()));
+    signal("-INT", &server.pid().to_string());
+    assert_eq!(server.wait_for_exit(), Some(1));
+    assert!(!temp.exists());
+}
+
+#[test]
 fn a_child_does_not_hold_the_end_nor_a_connection() {
     let folder = folder();
     let mut server = start_in(folder.path(), &[]);

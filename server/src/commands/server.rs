@@ -7,10 +7,11 @@ use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::config::values::ShutdownFlags;
 use crate::house::shutdown::{ShutdownOutcome, shut_down};
+use crate::notice;
 use crate::report::info;
 use crate::server::{Ctx, Done};
 use crate::session::close::close_after_reply;
-use crate::sys::clock;
+use crate::sys::{clock, process};
 use crate::wire::fault::{NO_SHUTDOWN, SHUTDOWN_FAILED, SYNTAX};
 
 /// Rows and procs.
@@ -60,7 +61,14 @@ fn shutdown(cx: &mut Ctx<'_>) -> Done {
         return Err(SYNTAX);
     }
     if abort {
-        return Err(NO_SHUTDOWN);
+        // A signal that has come and was not heeded yet is a shutdown in progress.
+        if process::shutdown_signal().is_none() {
+            return Err(NO_SHUTDOWN);
+        }
+        process::forget_shutdown_signal();
+        notice!("Shutdown manually aborted.");
+        cx.reply.ok();
+        return Ok(());
     }
     let id = cx.client_id();
     if shut_down(cx.srv, flags) == ShutdownOutcome::Refused {

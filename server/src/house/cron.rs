@@ -76,8 +76,6 @@ pub fn cron(srv: &mut Server, _timer: TimerId, _data: u64) -> Next {
             }
         }
         srv.unit.cron_ticks += 1;
-    } else {
-        heed_signals(srv);
     }
     Next::In(period_ms)
 }

@@ -8,11 +8,11 @@
 //! ```
 
 use crate::persist::fork;
-use crate::persist::rdb_file::{remove_temp, save};
+use crate::persist::rdb_file::{remove_temp, save, temp_name};
 use crate::server::Server;
 use crate::state::child::{Child, Purpose};
 use crate::sys::child::Ended;
-use crate::sys::host;
+use crate::sys::{host, process};
 use crate::{notice, warning};
 
 /// Seconds after a failure before it is tried again.
@@ -25,7 +25,9 @@ fn now(srv: &Server) -> i64 {
 /// Saves at once; whether that worked.
 pub fn save_now(srv: &mut Server) -> bool {
     srv.snapshot.saves += 1;
+    process::begin_writing(&temp_name(std::process::id()));
     let saved = save(srv, None);
+    process::end_writing();
     if saved {
         srv.stats.dirty = 0;
         srv.snapshot.last_save = now(srv);

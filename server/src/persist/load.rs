@@ -181,13 +181,18 @@ fn failed(decoder: &Decoder, why: &str) -> LoadError {
     } else {
         why
     };
+    let checked = if decoder.current_key().is_empty() {
+        ""
+    } else {
+        " (integrity check failed)"
+    };
     warning!(
-        "Internal error in RDB reading offset {} -> {short}",
+        "Internal error in RDB reading offset {} -> {short}{checked}",
         decoder.position()
     );
     if !decoder.current_key().is_empty() {
         warning!(
-            "The value of key '{}' was being read",
+            "The value of key '{}': integrity check failed",
             String::from_utf8_lossy(decoder.current_key())
         );
     }

@@ -2,18 +2,23 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::fs;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 /// The signal that asked for a shutdown; 0 is none.
 static SHUTDOWN_SIGNAL: AtomicI32 = AtomicI32::new(0);
+/// The file that is gone when the process is interrupted: a snapshot that is being written. Never freed once set, since a
+/// signal may come on any thread.
+static UNFINISHED: AtomicPtr<c_char> = AtomicPtr::new(ptr::null_mut());
+/// Whether it is being written.
+static WRITING: AtomicBool = AtomicBool::new(false);
 /// Where the kernel keeps the arguments, and how many bytes lie there in one piece with the environment.
 static TITLE_START: AtomicPtr<c_char> = AtomicPtr::new(ptr::null_mut());
 static TITLE_ROOM: AtomicUsize = AtomicUsize::new(0);
@@ -73,9 +78,30 @@ pub fn set_title(title: &str) {
 extern "C" fn on_shutdown_signal(signal: c_int) {
     // A second SIGINT means now: the operator's terminal is waiting.
     if SHUTDOWN_SIGNAL.swap(signal, Relaxed) == libc::SIGINT && signal == libc::SIGINT {
-        // SAFETY: _exit is async-signal-safe.
-        unsafe { libc::_exit(1) };
+        // SAFETY: unlink and _exit are async-signal-safe; the name is NUL-terminated and lives for ever.
+        unsafe {
+            let unfinished = UNFINISHED.load(Relaxed);
+            if WRITING.load(Relaxed) && !unfinished.is_null() {
+                libc::unlink(unfinished);
+            }
+            libc::_exit(1)
+        };
     }
+}
+
+/// Names the file to be removed should an operator interrupt the process twice; it bears the same name each time.
+pub fn begin_writing(name: &str) {
+    if UNFINISHED.load(Relaxed).is_null()
+        && let Ok(name) = CString::new(name)
+    {
+        UNFINISHED.store(name.into_raw(), Relaxed);
+    }
+    WRITING.store(true, Relaxed);
+}
+
+/// The file is finished, or gone.
+pub fn end_writing() {
+    WRITING.store(false, Relaxed);
 }
 
 /// TERM and INT ask for a shutdown; HUP and PIPE are nothing to a server, and a file that may grow no more is an error
