@@ -48,6 +48,17 @@ pub fn free_port() -> u16 {
         .port()
 }
 
+/// A temporary folder, in memory where there is such: snapshots are forced to the disk, and one that is busy with a build may
+/// take longer for that than a test can wait.
+///
+/// # Panics
+/// There is no room for one.
+pub fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a temporary folder")
+}
+
 impl Server {
     /// Starts a server with TCP, TLS and a Unix socket, and these arguments more.
     ///
@@ -83,7 +94,7 @@ impl Server {
             [config, rest @ ..] if !config.starts_with('-') => (Some(*config), rest),
             _ => (None, args),
         };
-        let dir = tempfile::tempdir().expect("a temporary folder");
+        let dir = folder();
         let (port, tls_port) = (free_port(), free_port());
         let socket = dir.path().join("s");
         let mut command = Command::new(crate::binary("redis-server"));

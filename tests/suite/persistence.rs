@@ -6,9 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use tempfile::TempDir;
 use tests::client::{Client, Transport, speak};
-use tests::server::{Server, free_port};
+use tests::server::{Server, folder, free_port};
 use tests::wait::until;
 
 /// A file that Redis 7.0.15 wrote: every type in its small encodings, an expiry far away, a second database.
@@ -17,10 +16,6 @@ fa08757365642d6d656dc2583c1000fa08616f662d62617365c000fe00fb09010b04696e74730e02
 6261e0ba0101616210046861736813130000000400816602817602816702817702ff0203736574020179017811047a73657418180000000400836f6e650483312e\
 35048374776f040201ff0004746578740568656c6c6ffc00d8c32cbb03000000056c61746572c00100066e756d626572c1393012046c69737401020f0f00000003\
 008161028162020301fffe03fb010000056f74686572026462ff66c6d8bebf98db34";
-
-fn folder() -> TempDir {
-    tempfile::tempdir().expect("a temporary folder")
-}
 
 fn start_in(folder: &Path, args: &[&str]) -> Server {
     let folder = folder.to_string_lossy().into_owned();

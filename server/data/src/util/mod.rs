@@ -10,6 +10,7 @@ pub mod length;
 pub mod longdouble;
 pub mod lzf;
 pub mod mem;
+pub mod murmur;
 pub mod num;
 pub mod part;
 pub mod rand;
