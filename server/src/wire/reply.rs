@@ -19,6 +19,9 @@ use crate::wire::output::Output;
 /// A shared value of this size is sent from where it is stored, in bytes.
 const SHARE: usize = 16 * 1024;
 
+/// Bytes of a bulk string beside its own, at most.
+const BULK_FRAME: usize = 1 + 20 + 2 + 2;
+
 /// RESP version of a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Resp {
@@ -132,9 +135,17 @@ impl Reply {
     /// A bulk string.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.header(b'$', bytes.len() as i64);
-        self.raw(bytes);
-        self.raw(b"\r\n");
+        if self.muted || self.overflow {
+            return;
+        }
+        let tail = &mut self.out.tail;
+        tail.reserve(bytes.len() + BULK_FRAME);
+        tail.push(b'$');
+        push_i64(tail, bytes.len() as i64);
+        tail.extend_from_slice(b"\r\n");
+        tail.extend_from_slice(bytes);
+        tail.extend_from_slice(b"\r\n");
+        self.settle();
     }
 
     /// A bulk string that is shared with the output when it is big.
