@@ -18,6 +18,8 @@ use crate::state::keys::Keys;
 use crate::state::listeners::Listeners;
 use crate::state::memory::MemorySamples;
 use crate::state::process::ProcessInfo;
+use crate::state::propagation::Propagation;
+use crate::state::replication::stream::Replication;
 use crate::state::shutdown::Shutdown;
 use crate::state::snapshot::Snapshot;
 use crate::state::stats::Stats;
@@ -53,13 +55,15 @@ pub enum Origin {
     Client(ClientId),
     /// A request that the client had queued in a transaction.
     Exec(ClientId),
+    /// A request of the primary that this server is a replica of; its client stands for the link.
+    Primary(ClientId),
 }
 
 impl Origin {
     /// The client behind it.
     pub fn client_id(self) -> ClientId {
         match self {
-            Origin::Client(id) | Origin::Exec(id) => id,
+            Origin::Client(id) | Origin::Exec(id) | Origin::Primary(id) => id,
         }
     }
 }
@@ -134,6 +138,10 @@ pub struct Server {
     pub snapshot: Snapshot,
     /// The child process.
     pub child: Option<Child>,
+    /// Writes that are to be propagated.
+    pub propagation: Propagation,
+    /// Replication.
+    pub replication: Replication,
     /// The way out.
     pub shutdown: Shutdown,
     /// Switches of DEBUG.

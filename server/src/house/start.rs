@@ -20,6 +20,8 @@ use crate::state::clients::Clients;
 use crate::state::keys::Keys;
 use crate::state::listeners::Kind;
 use crate::state::process::ProcessInfo;
+use crate::state::replication::id::ReplId;
+use crate::state::replication::stream::Replication;
 use crate::state::snapshot::Snapshot;
 use crate::state::unit::Unit;
 use crate::sys::{host, log, memory, process};
@@ -130,6 +132,8 @@ pub fn build(
         process,
         snapshot: Snapshot::new(unit_seconds),
         child: None,
+        propagation: Default::default(),
+        replication: Replication::new(ReplId::new(process::random_bytes()), unit_seconds),
         shutdown: Default::default(),
         debug: Default::default(),
         config,

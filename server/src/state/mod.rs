@@ -12,6 +12,8 @@ pub mod listeners;
 pub mod memory;
 pub mod multi;
 pub mod process;
+pub mod propagation;
+pub mod replication;
 pub mod shutdown;
 pub mod snapshot;
 pub mod stats;
