@@ -15,6 +15,7 @@
 //! | `server` | the front page |
 //! | `report` | INFO, one file per section; a client as a line |
 //! | `egress` | pushing and sending |
+//! | `feed` | what a unit has changed, as a stream of writes |
 //! | `keyspace` | deeds on keys: look up, change, expire, delete, free |
 //! | `session` | a client's own side: authentication, name, reset, close |
 //! | `exec` | from arguments to an executed command: row, gate, call |
@@ -61,6 +62,7 @@ pub mod commands;
 pub mod config;
 pub mod egress;
 pub mod exec;
+pub mod feed;
 pub mod house;
 pub mod ingress;
 pub mod keyspace;

@@ -68,6 +68,18 @@ impl Origin {
     }
 }
 
+/// Whether what a command did is propagated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Propagate {
+    /// If it has changed something.
+    #[default]
+    IfChanged,
+    /// In any case.
+    Always,
+    /// Not as a command: what it has told `feed/propagate` says all.
+    Never,
+}
+
 /// One execution of a command.
 pub struct Ctx<'a> {
     /// The server.
@@ -86,6 +98,8 @@ pub struct Ctx<'a> {
     pub now_ms: i64,
     /// The arguments that stand for these from now on: what waits, and what is propagated.
     pub rewrite: Option<Argv>,
+    /// Whether it is propagated.
+    pub propagate: Propagate,
     /// The command has found nothing and is to wait.
     pub wait: Option<KeyWait>,
 }

@@ -10,7 +10,7 @@ use crate::exec::refuse::refuse;
 use crate::server::{Commands, Origin, Proc, Server};
 use crate::session::transaction;
 use crate::state::blocked::Parked;
-use crate::state::client::{Client, Closing, ReplyMode};
+use crate::state::client::{Client, ClientFlags, Closing, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::wire::fault::{Fault, arity, exec_abort, unknown_command, unknown_subcommand};
 use crate::wire::reply::Reply;
@@ -48,7 +48,7 @@ pub fn execute(
             client.last_cmd = Some(cmd);
             match verdict(srv, id, cmd, spec, argv) {
                 Verdict::Run => {
-                    let origin = Origin::Client(id);
+                    let origin = origin(srv, id);
                     let invocation = Call {
                         origin,
                         cmd,
@@ -70,6 +70,17 @@ pub fn execute(
         Err((cmd, fault)) => reject(srv, id, cmd, &fault, reply),
     }
     after(srv, id, reply)
+}
+
+/// On whose behalf a request of a client is executed.
+#[inline]
+fn origin(srv: &Server, id: ClientId) -> Origin {
+    let client = srv.clients.get(id);
+    if client.is_some_and(|client| client.flags.contains(ClientFlags::PRIMARY)) {
+        Origin::Primary(id)
+    } else {
+        Origin::Client(id)
+    }
 }
 
 /// Refuses a command. A transaction that it was to be part of is lost; EXEC itself ends it.

@@ -68,7 +68,9 @@ impl Blocks {
     }
 
     /// Appends bytes. A new block has room for [`BLOCK`] of them, or for all of these if they are more and `most` allows.
-    pub fn append(&mut self, mut bytes: &[u8], most: usize) {
+    /// Answers whether there are more blocks now.
+    pub fn append(&mut self, mut bytes: &[u8], most: usize) -> bool {
+        let blocks = self.blocks.len();
         while !bytes.is_empty() {
             let free = self
                 .blocks
@@ -90,6 +92,7 @@ impl Blocks {
             self.end += now.len() as u64;
             bytes = later;
         }
+        self.blocks.len() > blocks
     }
 
     /// The bytes from `position` up to `end`, as many parts as `slices` holds; their number.

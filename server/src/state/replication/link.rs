@@ -8,3 +8,10 @@ pub struct Link {
     /// Its port.
     pub port: u16,
 }
+
+impl Link {
+    /// Whether the primary's stream is being followed.
+    pub fn is_up(&self) -> bool {
+        false
+    }
+}

@@ -33,6 +33,8 @@ pub struct Replication {
     pub backlog: Option<Backlog>,
     /// The database that the stream has selected; `None` makes the next write select one.
     pub selected: Option<usize>,
+    /// Something was appended since replicas were last sent what there is.
+    pub unsent: bool,
     /// Clients that are replicas.
     pub replicas: Vec<ClientId>,
     /// Unix seconds since when there is none.
@@ -60,6 +62,7 @@ impl Replication {
             blocks: Blocks::at(0),
             backlog: None,
             selected: None,
+            unsent: false,
             replicas: Vec::new(),
             alone_since: now,
             good_replicas: 0,
