@@ -9,7 +9,7 @@ use table::CmdId;
 
 use crate::config::params::Params;
 use crate::state::background::Background;
-use crate::state::blocked::{Blocked, KeyWait};
+use crate::state::blocked::{Blocked, Wait};
 use crate::state::child::Child;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
@@ -19,6 +19,7 @@ use crate::state::listeners::Listeners;
 use crate::state::memory::MemorySamples;
 use crate::state::process::ProcessInfo;
 use crate::state::propagation::Propagation;
+use crate::state::replication::replica::Replica;
 use crate::state::replication::stream::Replication;
 use crate::state::shutdown::Shutdown;
 use crate::state::snapshot::Snapshot;
@@ -101,7 +102,7 @@ pub struct Ctx<'a> {
     /// Whether it is propagated.
     pub propagate: Propagate,
     /// The command has found nothing and is to wait.
-    pub wait: Option<KeyWait>,
+    pub wait: Option<Wait>,
 }
 
 impl Ctx<'_> {
@@ -114,6 +115,13 @@ impl Ctx<'_> {
     pub fn may_wait(&self) -> bool {
         matches!(self.origin, Origin::Client(_))
     }
+}
+
+/// What a floor below has to tell one above, as procs that are filled in when the server is built.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    /// A client that was a replica is gone.
+    pub replica_gone: fn(&mut Server, &Replica),
 }
 
 /// Everything.
@@ -160,6 +168,8 @@ pub struct Server {
     pub shutdown: Shutdown,
     /// Switches of DEBUG.
     pub debug: DebugState,
+    /// Who is told upstairs.
+    pub hooks: Hooks,
 }
 
 impl Host for Server {

@@ -5,3 +5,4 @@ pub mod id;
 pub mod link;
 pub mod replica;
 pub mod stream;
+pub mod transfer;

@@ -16,6 +16,7 @@ use crate::state::client_id::ClientId;
 use crate::state::replication::blocks::Blocks;
 use crate::state::replication::id::ReplId;
 use crate::state::replication::link::Link;
+use crate::state::replication::transfer::Transfer;
 
 /// Everything about replication.
 pub struct Replication {
@@ -41,6 +42,8 @@ pub struct Replication {
     pub alone_since: i64,
     /// Replicas in good standing, for `min-replicas-to-write`; counted by the clockwork.
     pub good_replicas: usize,
+    /// A snapshot is being sent to replicas straight from the child that makes it.
+    pub transfer: Option<Transfer>,
     /// This server is a replica, and this its way to its primary.
     pub link: Option<Box<Link>>,
 }
@@ -66,6 +69,7 @@ impl Replication {
             replicas: Vec::new(),
             alone_since: now,
             good_replicas: 0,
+            transfer: None,
             link: None,
         }
     }
