@@ -11,6 +11,7 @@ use crate::config::params::Params;
 use crate::state::background::Background;
 use crate::state::blocked::{Blocked, KeyWait};
 use crate::state::child::Child;
+use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
@@ -116,8 +117,17 @@ impl Ctx<'_> {
     }
 }
 
+/// What a deed must tell one on a floor above it.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    /// The client that stood for the primary is gone.
+    pub primary_gone: fn(&mut Server, ClientId, &Client),
+}
+
 /// Everything.
 pub struct Server {
+    /// Ways up.
+    pub hooks: Hooks,
     /// The event loop.
     pub el: EventLoop<Server>,
     /// Connections.
