@@ -4,7 +4,7 @@ use crate::report::info::Info;
 use crate::server::Server;
 
 /// Counters between the lookups and the errors whose subjects do not exist yet.
-const WITHOUT_SUBJECT: [&str; 12] = [
+const WITHOUT_SUBJECT: [&str; 11] = [
     "migrate_cached_sockets",
     "slave_expires_tracked_keys",
     "active_defrag_hits",
