@@ -135,22 +135,14 @@ fn settle(
     after: Result<After, Failed>,
     rest: Vec<u8>,
 ) {
+    let Some(link) = link(srv) else { return };
+    // The stream may have begun before the file is loaded.
+    link.inbox.extend(rest);
     match after {
-        Ok(After::Wait) => {
-            if let Some(link) = link(srv) {
-                link.stage = Stage::Transfer(transfer);
-            }
-        }
-        Ok(After::Done) => {
-            if let Some(link) = link(srv) {
-                link.inbox = rest;
-            }
-            finish(srv, conn, *transfer);
-        }
+        Ok(After::Wait) => link.stage = Stage::Transfer(transfer),
+        Ok(After::Done) => finish(srv, conn, *transfer),
         Err(Failed) => {
-            if let Some(link) = link(srv) {
-                link.stage = Stage::Transfer(transfer);
-            }
+            link.stage = Stage::Transfer(transfer);
             fail(srv, Again::Now);
         }
     }
