@@ -43,7 +43,7 @@ pub fn begin(srv: &mut Server, conn: ConnId) {
 
 fn await_reply(srv: &mut Server, steps: VecDeque<Step>) {
     let now = srv.unit.now_ms / 1000;
-    if let Some(link) = link(srv) {
+    if let Some(link) = link(srv).filter(|link| link.conn.is_some()) {
         link.stage = Stage::Handshake(steps);
         link.last_io = now;
     }

@@ -147,7 +147,7 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
     dial(srv, others);
 }
 
-/// Sends to the primary while there is no client for it.
+/// Sends to the primary while there is no client for it. If that fails the link is given up, and has no connection.
 pub fn send(srv: &mut Server, bytes: &[u8]) {
     let Some(link) = link(srv) else { return };
     link.outbox.extend_from_slice(bytes);
@@ -171,11 +171,17 @@ fn on_writable(srv: &mut Server, conn: ConnId) {
         match conns.write(el, conn, &link.outbox) {
             Io::Done(n) => drop(link.outbox.drain(..n)),
             Io::WouldBlock => break,
-            // Reading meets it, too, and tells.
-            Io::Eof | Io::Failed(_) => return,
+            Io::Failed(error) => {
+                warning!("Sending command to master in replication handshake: {error}");
+                return fail(srv, Again::Later);
+            }
+            Io::Eof => return,
         }
     }
-    let _ = conns.flush(el, conn);
+    if let Io::Failed(error) = conns.flush(el, conn) {
+        warning!("Sending command to master in replication handshake: {error}");
+        return fail(srv, Again::Later);
+    }
     let waits = !link.outbox.is_empty();
     if waits != conns.has_write_handler(conn) {
         let handler: Option<fn(&mut Server, ConnId)> = if waits { Some(on_writable) } else { None };

@@ -64,7 +64,9 @@ enum After {
 /// A data set is going to come, with a history and an offset that belong to it.
 pub fn begin(srv: &mut Server, conn: ConnId, promised: Option<(ReplId, u64)>) {
     let now = srv.unit.now_ms / 1000;
-    let Some(link) = link(srv) else { return };
+    let Some(link) = link(srv).filter(|link| link.conn == Some(conn)) else {
+        return;
+    };
     link.promised = promised;
     link.last_io = now;
     link.stage = Stage::Transfer(Box::default());
