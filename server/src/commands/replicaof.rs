@@ -42,7 +42,7 @@ fn replicaof(cx: &mut Ctx<'_>) -> Done {
             cx.reply.status("OK Already connected to specified master");
             return Ok(());
         }
-        become_replica(cx.srv, host.clone(), port);
+        become_replica(cx.srv, &host, port);
         let who = client_line(cx.srv, cx.client_id());
         notice!("REPLICAOF {host}:{port} enabled (user request from '{who}')");
     }

@@ -24,7 +24,7 @@ use crate::wire::command::encode;
 use crate::{notice, warning};
 
 /// The longest line of a primary, in bytes.
-pub const MAX_LINE: usize = 1024;
+const MAX_LINE: usize = 1024;
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
 
@@ -55,24 +55,31 @@ fn send_request(srv: &mut Server, args: &[&[u8]]) {
     send(srv, &request);
 }
 
-/// Takes a line, without its end, out of `inbox`. `Err` when it is too long.
-pub fn take_line(inbox: &mut Vec<u8>) -> Result<Option<Vec<u8>>, ()> {
-    let Some(end) = inbox.iter().position(|&byte| byte == b'\n') else {
-        return if inbox.len() > MAX_LINE {
-            Err(())
-        } else {
-            Ok(None)
-        };
-    };
-    let mut line: Vec<u8> = inbox.drain(..=end).collect();
-    line.pop();
-    if line.last() == Some(&b'\r') {
-        line.pop();
-    }
-    if line.len() > MAX_LINE {
-        Err(())
-    } else {
-        Ok(Some(line))
+/// What [`take_line`] has found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line {
+    /// A line, without its end.
+    Whole(Vec<u8>),
+    /// Its end has not come yet.
+    Unfinished,
+    /// No primary says so much.
+    TooLong,
+}
+
+/// Takes a line out of `inbox`.
+pub fn take_line(inbox: &mut Vec<u8>) -> Line {
+    let end = inbox.iter().position(|&byte| byte == b'\n');
+    match end {
+        None if inbox.len() <= MAX_LINE => Line::Unfinished,
+        Some(end) if end <= MAX_LINE => {
+            let mut line: Vec<u8> = inbox.drain(..=end).collect();
+            line.pop();
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            Line::Whole(line)
+        }
+        _ => Line::TooLong,
     }
 }
 
@@ -117,12 +124,12 @@ fn take_lines(srv: &mut Server, conn: ConnId) {
         let now = srv.unit.now_ms / 1000;
         let Some(link) = link(srv) else { return };
         match take_line(&mut link.inbox) {
-            Ok(Some(line)) => {
+            Line::Whole(line) => {
                 link.last_io = now;
                 take_reply(srv, conn, step, &line);
             }
-            Ok(None) => return,
-            Err(()) => {
+            Line::Unfinished => return,
+            Line::TooLong => {
                 warning!("Failed to read response from the server: the line is too long");
                 return no_answer(srv);
             }
@@ -280,16 +287,16 @@ fn go_on(srv: &mut Server, conn: ConnId, rest: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_LINE, parse_full_resync, take_line};
+    use super::{Line, MAX_LINE, parse_full_resync, take_line};
 
     #[test]
     fn lines_are_taken_whole_and_bounded() {
         let mut inbox = b"+PONG\r\n\n+OK".to_vec();
-        assert_eq!(take_line(&mut inbox), Ok(Some(b"+PONG".to_vec())));
-        assert_eq!(take_line(&mut inbox), Ok(Some(Vec::new())));
-        assert_eq!(take_line(&mut inbox), Ok(None));
+        assert_eq!(take_line(&mut inbox), Line::Whole(b"+PONG".to_vec()));
+        assert_eq!(take_line(&mut inbox), Line::Whole(Vec::new()));
+        assert_eq!(take_line(&mut inbox), Line::Unfinished);
         assert_eq!(inbox, b"+OK");
-        assert_eq!(take_line(&mut vec![b'x'; MAX_LINE + 1]), Err(()));
+        assert_eq!(take_line(&mut vec![b'x'; MAX_LINE + 1]), Line::TooLong);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::sys::process;
 use crate::wire::fault::Fault;
 
 /// Follows a primary from now on.
-pub fn become_replica(srv: &mut Server, host: String, port: u16) {
+pub fn become_replica(srv: &mut Server, host: &str, port: u16) {
     let was_replica = srv.replication.is_replica();
     let cached = if was_replica {
         leave(srv)
@@ -32,10 +32,10 @@ pub fn become_replica(srv: &mut Server, host: String, port: u16) {
     srv.replication.link = Some(Box::new(Link {
         cached,
         down_since,
-        ..Link::new(host.clone(), port)
+        ..Link::new(host.to_owned(), port)
     }));
     disconnect_blocked(srv);
-    srv.config.replicaof = Some((host.clone(), port));
+    srv.config.replicaof = Some((host.to_owned(), port));
     log::set_role(Role::Replica);
     notice!("Connecting to MASTER {host}:{port}");
     connect(srv);

@@ -30,7 +30,7 @@ use crate::persist::fork;
 use crate::persist::load;
 use crate::persist::rdb_file::remove_temp;
 use crate::replication::replica::apply;
-use crate::replication::replica::handshake::take_line;
+use crate::replication::replica::handshake::{Line, take_line};
 use crate::replication::replica::link::{Again, fail, link, send};
 use crate::server::Server;
 use crate::state::child::Purpose;
@@ -51,9 +51,11 @@ const LOAD_SLICE_US: u64 = 5000;
 const MAX_NAMES: i64 = 5;
 
 /// Why a transfer ended; it is logged.
+#[derive(Clone, Copy)]
 struct Failed;
 
 /// What is to be done with a transfer after a step.
+#[derive(Clone, Copy)]
 enum After {
     /// More bytes are needed.
     Wait,
@@ -168,9 +170,9 @@ fn head<'a>(
             return Err(Failed);
         };
         let line = match take_line(&mut link.inbox) {
-            Ok(Some(line)) => line,
-            Ok(None) => return Ok(None),
-            Err(()) => {
+            Line::Whole(line) => line,
+            Line::Unfinished => return Ok(None),
+            Line::TooLong => {
                 warning!("Bad protocol from MASTER, the line before the data set is too long");
                 return Err(Failed);
             }
@@ -405,7 +407,7 @@ fn complete(srv: &mut Server, transfer: &mut Transfer) -> Result<After, Failed> 
         }
         Sink::Spool(spool) => {
             let size = transfer.read - transfer.tail.len() as u64;
-            transfer.sink = load_spool(srv, spool, size)?;
+            transfer.sink = load_spool(srv, &spool, size)?;
             Ok(After::Wait)
         }
         Sink::None | Sink::Loading(..) => Err(Failed),
@@ -413,10 +415,10 @@ fn complete(srv: &mut Server, transfer: &mut Transfer) -> Result<After, Failed> 
 }
 
 /// Puts the file in its place and begins to load it.
-fn load_spool(srv: &mut Server, spool: Spool, size: u64) -> Result<Sink, Failed> {
+fn load_spool(srv: &mut Server, spool: &Spool, size: u64) -> Result<Sink, Failed> {
     kill_saving_child(srv);
     let name = srv.config.dbfilename.clone();
-    let placed = place(&spool, &name);
+    let placed = place(spool, &name);
     if placed.is_err() {
         let _ = fs::remove_file(&spool.name);
     }
