@@ -21,6 +21,7 @@
 //! | `exec` | from arguments to an executed command: row, gate, call |
 //! | `ingress` | listening, accepting, reading |
 //! | `persist` | the data set on disk: snapshots, the child that writes them, loading, checking |
+//! | `replication` | this server as a replica of another one: the link, the data set, the stream |
 //! | `house` | start, the page before sleep, the clockwork, certificates, the way out, the crash report |
 //! | `commands` | one file per family, headed by its rows and procs |
 //!
@@ -67,6 +68,7 @@ pub mod house;
 pub mod ingress;
 pub mod keyspace;
 pub mod persist;
+pub mod replication;
 pub mod report;
 pub mod server;
 pub mod session;

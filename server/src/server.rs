@@ -11,6 +11,7 @@ use crate::config::params::Params;
 use crate::state::background::Background;
 use crate::state::blocked::{Blocked, Wait};
 use crate::state::child::Child;
+use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
@@ -19,7 +20,6 @@ use crate::state::listeners::Listeners;
 use crate::state::memory::MemorySamples;
 use crate::state::process::ProcessInfo;
 use crate::state::propagation::Propagation;
-use crate::state::replication::replica::Replica;
 use crate::state::replication::stream::Replication;
 use crate::state::shutdown::Shutdown;
 use crate::state::snapshot::Snapshot;
@@ -117,15 +117,19 @@ impl Ctx<'_> {
     }
 }
 
-/// What a floor below has to tell one above, as procs that are filled in when the server is built.
+/// What a deed must tell one on a floor above it.
 #[derive(Clone, Copy)]
 pub struct Hooks {
     /// A client that was a replica is gone.
-    pub replica_gone: fn(&mut Server, &Replica),
+    pub replica_gone: fn(&mut Server, &Client),
+    /// The client that stood for the primary is gone.
+    pub primary_gone: fn(&mut Server, ClientId, &Client),
 }
 
 /// Everything.
 pub struct Server {
+    /// Ways up.
+    pub hooks: Hooks,
     /// The event loop.
     pub el: EventLoop<Server>,
     /// Connections.
@@ -168,8 +172,6 @@ pub struct Server {
     pub shutdown: Shutdown,
     /// Switches of DEBUG.
     pub debug: DebugState,
-    /// Who is told upstairs.
-    pub hooks: Hooks,
 }
 
 impl Host for Server {

@@ -11,6 +11,7 @@ use crate::commands::args::{Args, int};
 use crate::config::limits::rdb_options;
 use crate::feed::propagate::{as_deletion, instead};
 use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::expired::is_past;
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db_mut, fresh, live_place, peek};
 use crate::keyspace::recency::{frequency_of, idle_since};
@@ -94,7 +95,7 @@ fn restore(cx: &mut Ctx<'_>) -> Done {
         at_ms if options.absolute => Some(at_ms),
         ttl => Some(cx.now_ms.saturating_add(ttl)),
     };
-    if at_ms.is_some_and(|at_ms| at_ms < cx.now_ms) {
+    if at_ms.is_some_and(|at_ms| is_past(cx.srv, at_ms, cx.now_ms)) {
         if was_there {
             as_deletion(cx, key, cx.srv.config.lazyfree_lazy_server_del);
             key_changed(cx.srv, cx.db, key, 1, Event::Generic("del"));

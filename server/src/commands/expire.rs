@@ -8,6 +8,7 @@ use crate::commands::args::{Args, int};
 use crate::feed::propagate::{as_deletion, instead};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::delete;
+use crate::keyspace::expired::is_past;
 use crate::keyspace::lookup::{db, db_mut, live_place};
 use crate::keyspace::store::{TimeUnit, unix_ms};
 use crate::server::{Ctx, Done};
@@ -96,7 +97,7 @@ fn expire(cx: &mut Ctx<'_>, unit: TimeUnit) -> Done {
         cx.reply.int(0);
         return Ok(());
     }
-    if at_ms <= cx.now_ms {
+    if is_past(cx.srv, at_ms, cx.now_ms) {
         let lazy = cx.srv.config.lazyfree_lazy_expire;
         delete(cx.srv, cx.db, key, lazy);
         as_deletion(cx, key, lazy);

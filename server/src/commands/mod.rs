@@ -27,6 +27,7 @@ pub mod list_move;
 pub mod memory;
 pub mod object;
 pub mod persistence;
+pub mod replicaof;
 pub mod scan;
 pub mod server;
 pub mod set;
@@ -64,6 +65,7 @@ static FAMILIES: &[Family] = &[
     memory::PROCS,
     object::PROCS,
     persistence::PROCS,
+    replicaof::PROCS,
     scan::PROCS,
     server::PROCS,
     set::PROCS,

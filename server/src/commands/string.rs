@@ -10,6 +10,7 @@ use crate::commands::args::{Args, int};
 use crate::feed::propagate::{as_deletion, instead};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::delete;
+use crate::keyspace::expired::is_past;
 use crate::keyspace::lookup::{db_mut, find_read, live_place, need_string};
 use crate::keyspace::store::{TimeUnit, expire_at, store, value_of};
 use crate::server::{Ctx, Done};
@@ -247,7 +248,7 @@ fn getex(cx: &mut Ctx<'_>) -> Done {
         }
         NewTime::At(value, unit) => {
             let at_ms = expire_at(cx, int(value)?, unit)?;
-            if at_ms <= cx.now_ms {
+            if is_past(cx.srv, at_ms, cx.now_ms) {
                 let lazy = cx.srv.config.lazyfree_lazy_expire;
                 delete(cx.srv, cx.db, key, lazy);
                 as_deletion(cx, key, lazy);

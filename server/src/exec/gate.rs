@@ -83,8 +83,15 @@ fn not_now(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec) -> Option<Fau
             return Some(MASTER_DOWN);
         }
     }
-    if srv.snapshot.loading.is_some() && !spec.flags.contains(Flags::LOADING) {
-        return Some(LOADING);
+    if let Some(loading) = srv.snapshot.loading {
+        let refused = if loading.serves_old {
+            spec.flags.contains(Flags::NO_ASYNC_LOADING)
+        } else {
+            !spec.flags.contains(Flags::LOADING)
+        };
+        if refused {
+            return Some(LOADING);
+        }
     }
     None
 }

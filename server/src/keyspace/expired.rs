@@ -5,6 +5,11 @@ use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::free::free_entry;
 use crate::server::Server;
 
+/// Whether a key that is to end at this time is over at once. On a replica it is not: its primary says so.
+pub fn is_past(srv: &Server, at_ms: i64, now_ms: i64) -> bool {
+    at_ms <= now_ms && !srv.replication.is_replica()
+}
+
 /// Removes a key whose time is over.
 pub fn delete_expired(srv: &mut Server, db: usize, key: &[u8]) {
     let Some(entry) = srv.keys.dbs[db].db.remove(key) else {

@@ -72,6 +72,9 @@ pub fn tend(srv: &mut Server) {
         }
         return;
     }
+    if srv.snapshot.loading.is_some() {
+        return;
+    }
     let elapsed = now(srv) - srv.snapshot.last_save;
     let may_try = !srv.snapshot.failed || now(srv) - srv.snapshot.last_try > RETRY_DELAY;
     if !may_try {

@@ -6,16 +6,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::thread;
-use std::time::Duration;
 
 use data::rdb::encoder;
 use data::util::crc::crc64;
-use data::util::rand::Rng;
 
 use crate::keyspace::recency::saved;
 use crate::persist::fork::Reporter;
 use crate::server::Server;
+use crate::state::pause::Pause;
 use crate::sys::{clock, host, memory};
 use crate::{notice, warning};
 
@@ -181,40 +179,4 @@ fn databases(
     encoder::eof(&mut out.buf);
     out.flush()?;
     out.file.write_all(&out.checksum.unwrap_or(0).to_le_bytes())
-}
-
-/// `rdb-key-save-delay` and `key-load-delay`: microseconds after each key, or when negative one after so many keys on
-/// average.
-pub struct Pause {
-    delay: i64,
-    rng: Rng,
-}
-
-impl Pause {
-    /// Of a directive's value.
-    pub fn new(delay: i64) -> Self {
-        Pause {
-            delay,
-            rng: Rng::new(clock::monotonic_ns()),
-        }
-    }
-
-    /// Waits, if there is something to wait for.
-    #[inline]
-    pub fn take(&mut self) {
-        if self.delay != 0 {
-            self.wait();
-        }
-    }
-
-    #[cold]
-    fn wait(&mut self) {
-        let micros = match u64::try_from(self.delay) {
-            Ok(micros) => micros,
-            Err(_) => u64::from(self.rng.below(self.delay.unsigned_abs()) == 0),
-        };
-        if micros > 0 {
-            thread::sleep(Duration::from_micros(micros));
-        }
-    }
 }

@@ -92,6 +92,7 @@ fn events(srv: &Server, client: &Client) -> &'static str {
 /// Letters of `flags=`, `N` when there are none.
 fn flag_letters(client: &Client) -> String {
     let letters: String = [
+        (client.flags.contains(ClientFlags::PRIMARY), 'M'),
         (client.multi.is_some(), 'x'),
         (client.parked.is_some(), 'b'),
         (client.dirty_cas, 'd'),

@@ -1,11 +1,18 @@
 //! INFO replication of a primary without replicas.
 
 use crate::report::info::Info;
+use crate::report::replica;
 use crate::server::Server;
 
 /// Writes the section.
 pub fn write(srv: &Server, info: &mut Info) {
-    info.field("role", "master");
+    match &srv.replication.link {
+        Some(link) => {
+            info.field("role", "slave");
+            replica::write(srv, link, info);
+        }
+        None => info.field("role", "master"),
+    }
     info.field("connected_slaves", 0);
     info.field("master_failover_state", "no-failover");
     info.field("master_replid", &srv.process.run_id);

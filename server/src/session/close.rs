@@ -23,6 +23,9 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
     if let Some(conn) = client.conn {
         srv.conns.close(&mut srv.el, conn);
     }
+    if client.flags.contains(ClientFlags::PRIMARY) {
+        (srv.hooks.primary_gone)(srv, id, &client);
+    }
 }
 
 /// Lets a client have what is written for it, and then closes it; it runs no further command.

@@ -155,6 +155,10 @@ pub struct Stats {
     pub hits: u64,
     /// Lookups that found none.
     pub misses: u64,
+    /// Bytes that came from a primary.
+    pub repl_input_bytes: u64,
+    /// Commands of a primary that failed here.
+    pub unexpected_error_replies: u64,
     /// Error replies.
     pub error_replies: u64,
     /// Error replies by code.

@@ -12,7 +12,6 @@ pub static ROWS: &[Row] = &[
     special("replicaof", REPLICAOF)
         .alias("slaveof")
         .flags(Flags::IMMUTABLE.union(Flags::MULTI_ARG))
-        .later("there is no replication yet, so this server would not follow its primary")
         .doc("Host and port of the primary that this server is a replica of."),
     bytes("masterauth", field!(masterauth))
         .flags(Flags::SENSITIVE)

@@ -1,0 +1,9 @@
+//! The clockwork's step for replication, once a second.
+
+use crate::replication::replica::link;
+use crate::server::Server;
+
+/// Looks at the link to the primary.
+pub fn replication_cron(srv: &mut Server) {
+    link::cron(srv);
+}

@@ -1,0 +1,4 @@
+//! This server as a replica, and as a primary.
+
+pub mod cron;
+pub mod replica;
