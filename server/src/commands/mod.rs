@@ -28,6 +28,7 @@ pub mod memory;
 pub mod object;
 pub mod persistence;
 pub mod replicaof;
+pub mod replication;
 pub mod scan;
 pub mod server;
 pub mod set;
@@ -66,6 +67,7 @@ static FAMILIES: &[Family] = &[
     object::PROCS,
     persistence::PROCS,
     replicaof::PROCS,
+    replication::PROCS,
     scan::PROCS,
     server::PROCS,
     set::PROCS,

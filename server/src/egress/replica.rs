@@ -27,7 +27,10 @@ const MAX_SLICES: usize = 16;
 pub fn send_more(srv: &mut Server, id: ClientId, most: usize) -> Sent {
     let mut sent = 0;
     while sent < most {
-        let replica = srv.clients.get(id).and_then(|client| client.replica.as_ref());
+        let replica = srv
+            .clients
+            .get(id)
+            .and_then(|client| client.replica.as_ref());
         let Some(replica) = replica else {
             return Sent::All;
         };
@@ -209,9 +212,7 @@ pub fn go_online(srv: &mut Server, id: ClientId) {
     };
     if replica.rdb_only {
         replica.stage = Stage::Served;
-        notice!(
-            "RDB transfer completed, rdb only replica ({shown}) should be disconnected asap"
-        );
+        notice!("RDB transfer completed, rdb only replica ({shown}) should be disconnected asap");
         return;
     }
     replica.stage = Stage::Online;

@@ -86,6 +86,9 @@ pub fn call(srv: &mut Server, call: Call<'_>, reply: &mut Reply) {
                 }
                 if srv.unit.depth == 0 {
                     end_of_unit(srv);
+                    if let Some(client) = srv.clients.get_mut(id) {
+                        client.written_offset = srv.replication.offset;
+                    }
                 }
             }
         }

@@ -53,10 +53,23 @@ pub fn verdict(
     {
         return Verdict::Refuse(fault);
     }
+    if client.replica.is_some() && is_foul(client, cmd, spec) {
+        return Verdict::Refuse(Fault::new("ERR Replica can't interact with the keyspace"));
+    }
     if client.multi.is_some() {
         return in_transaction(cmd, spec);
     }
     Verdict::Run
+}
+
+/// Whether a replica of this server asks for what is not a replica's business.
+fn is_foul(client: &Client, cmd: CmdId, spec: &Spec) -> bool {
+    let is_one = client
+        .replica
+        .as_ref()
+        .is_some_and(|replica| replica.is_one());
+    let touches = Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE;
+    is_one && (spec.flags.intersects(touches) || changes_data(client, cmd, spec, false))
 }
 
 /// Why the state of the server does not allow a command.

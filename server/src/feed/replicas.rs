@@ -90,10 +90,26 @@ fn close_laggards(srv: &mut Server) {
 /// Replicas that have acknowledged the stream up to an offset.
 pub fn acknowledged(srv: &Server, offset: u64) -> i64 {
     let far_enough = |id: &ClientId| {
-        let replica = srv.clients.get(*id).and_then(|client| client.replica.as_ref());
+        let replica = srv
+            .clients
+            .get(*id)
+            .and_then(|client| client.replica.as_ref());
         replica.is_some_and(|replica| replica.ack_offset >= offset)
     };
     online(srv).filter(far_enough).count() as i64
+}
+
+/// Counts the replicas in good standing, for `min-replicas-to-write`.
+pub fn refresh_good(srv: &mut Server) {
+    let now = srv.unit.now_ms / 1000;
+    let good = online(srv).filter(|&id| {
+        let replica = srv
+            .clients
+            .get(id)
+            .and_then(|client| client.replica.as_ref());
+        replica.is_some_and(|replica| now - replica.ack_at <= srv.config.min_replicas_max_lag)
+    });
+    srv.replication.good_replicas = good.count();
 }
 
 /// Lets every replica be sent what is new, before the loop sleeps.

@@ -4,6 +4,7 @@ use conn::drive::process_pending;
 
 use crate::egress::flush::flush_pending;
 use crate::exec::unblock::{expire_waits, serve_ready};
+use crate::feed::replicas::{ask_for_acks, queue_all};
 use crate::ingress::input::process_resumed;
 use crate::keyspace::expire::fast_cycle;
 use crate::replication::replica::link::take_addresses;
@@ -32,11 +33,16 @@ pub fn before_sleep(srv: &mut Server) {
         serve_ready(srv);
     }
     process_resumed(srv);
-    // 5. Replies.
+    // 5. Replicas: whoever waits for them wants to know how far they are; what is new of the stream.
+    if std::mem::take(&mut srv.replication.wants_acks) {
+        ask_for_acks(srv);
+    }
+    queue_all(srv);
+    // 6. Replies, and what replicas are sent.
     flush_pending(srv);
-    // 6. Clients that were to be closed.
+    // 7. Clients that were to be closed.
     drain_close_queue(srv);
-    // 7. Figures of this turn.
+    // 8. Figures of this turn.
     memory::sample_peak();
     let now_us = clock::monotonic_us();
     srv.stats.loop_turns += 1;

@@ -4,8 +4,8 @@ use ae::time::{Next, TimerId};
 
 use crate::house::shutdown::{ShutdownOutcome, shut_down};
 use crate::keyspace::expire::slow_cycle;
-use crate::persist::bgsave::tend;
 use crate::replication::cron::replication_cron;
+use crate::replication::primary::snapshot::tend;
 use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::{Client, ClientFlags};
@@ -218,8 +218,9 @@ fn tend_databases(srv: &mut Server) {
 
 fn log_clients(srv: &mut Server) {
     verbose!(
-        "{} clients connected (0 replicas), {} bytes in use",
-        srv.clients.len(),
+        "{} clients connected ({} replicas), {} bytes in use",
+        srv.clients.len() - srv.replication.replicas.len(),
+        srv.replication.replicas.len(),
         memory::used()
     );
 }

@@ -97,7 +97,10 @@ impl Replica {
 
     /// Whether the stream is being kept for it.
     pub fn needs_stream(&self) -> bool {
-        let has_begun = matches!(self.stage, Stage::Saving | Stage::Sending(_) | Stage::Online);
+        let has_begun = matches!(
+            self.stage,
+            Stage::Saving | Stage::Sending(_) | Stage::Online
+        );
         has_begun && !self.rdb_only
     }
 

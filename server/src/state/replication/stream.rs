@@ -42,6 +42,10 @@ pub struct Replication {
     pub alone_since: i64,
     /// Replicas in good standing, for `min-replicas-to-write`; counted by the clockwork.
     pub good_replicas: usize,
+    /// Replicas are to be asked how far they are.
+    pub wants_acks: bool,
+    /// Seconds of the clockwork with replicas, for the signs of life.
+    pub seconds: u64,
     /// A snapshot is being sent to replicas straight from the child that makes it.
     pub transfer: Option<Transfer>,
     /// This server is a replica, and this its way to its primary.
@@ -69,6 +73,8 @@ impl Replication {
             replicas: Vec::new(),
             alone_since: now,
             good_replicas: 0,
+            wants_acks: false,
+            seconds: 0,
             transfer: None,
             link: None,
         }
