@@ -18,6 +18,7 @@ use crate::state::debug::DebugState;
 use crate::state::keys::Keys;
 use crate::state::listeners::Listeners;
 use crate::state::memory::MemorySamples;
+use crate::state::pauses::Pauses;
 use crate::state::process::ProcessInfo;
 use crate::state::propagation::Propagation;
 use crate::state::replication::stream::Replication;
@@ -146,6 +147,8 @@ pub struct Server {
     pub watch: Watch,
     /// Clients that wait.
     pub blocked: Blocked,
+    /// Pauses of clients.
+    pub pauses: Pauses,
     /// What is being executed.
     pub unit: Unit,
     /// Counters.

@@ -17,6 +17,7 @@ pub mod connection;
 pub mod debug;
 pub mod dump;
 pub mod expire;
+pub mod failover;
 pub mod geo;
 pub mod hash;
 pub mod hash_random;
@@ -68,6 +69,7 @@ static FAMILIES: &[Family] = &[
     persistence::PROCS,
     replicaof::PROCS,
     replication::PROCS,
+    failover::PROCS,
     scan::PROCS,
     server::PROCS,
     set::PROCS,

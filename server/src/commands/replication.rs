@@ -11,6 +11,8 @@ use crate::feed::replicas::acknowledged;
 use crate::replication::primary::snapshot::tend;
 use crate::replication::primary::sync::{begin_full, replica, resume};
 use crate::replication::replica::apply::send_ack;
+use crate::replication::replica::role::become_primary;
+use crate::report::client_line::client_line;
 use crate::report::replicas::{all, name};
 use crate::server::{Ctx, Done, Origin, Server};
 use crate::state::blocked::{ReplicaWait, Wait};
@@ -46,6 +48,15 @@ fn sync(cx: &mut Ctx<'_>, wanted: Option<(&[u8], &[u8])>) -> Done {
     if asking.is_one() {
         return Ok(());
     }
+    if let Some((history, _)) = wanted
+        && cx.argv.len() > 3
+        && cx.argv[3].eq_ignore_ascii_case(b"failover")
+    {
+        take_over(cx, history)?;
+    }
+    let Some(asking) = replica(cx.srv, id) else {
+        return Ok(());
+    };
     let filtered = asking.without != Filter::default() && !asking.can_eof;
     refuse(cx, filtered)?;
     notice!("Replica {} asks for synchronization", name(cx.srv, id));
@@ -74,8 +85,32 @@ fn sync(cx: &mut Ctx<'_>, wanted: Option<(&[u8], &[u8])>) -> Done {
     Ok(())
 }
 
+/// The primary of this server hands its role over.
+fn take_over(cx: &mut Ctx<'_>, history: &[u8]) -> Done {
+    notice!(
+        "Failover request received for replid {}.",
+        String::from_utf8_lossy(history)
+    );
+    if !cx.srv.replication.is_replica() {
+        return Err(Fault::new("ERR PSYNC FAILOVER can't be sent to a master."));
+    }
+    let own = cx.srv.replication.id;
+    if !own.as_bytes().eq_ignore_ascii_case(history) {
+        return Err(Fault::new(
+            "ERR PSYNC FAILOVER replid must match my replid.",
+        ));
+    }
+    become_primary(cx.srv);
+    let who = client_line(cx.srv, cx.client_id());
+    notice!("MASTER MODE enabled (failover request from '{who}')");
+    Ok(())
+}
+
 /// Why nobody can be synchronized now.
 fn refuse(cx: &Ctx<'_>, filtered: bool) -> Done {
+    if cx.srv.replication.failover.is_some() {
+        return Err(Fault::new("NOMASTERLINK Can't SYNC while failing over"));
+    }
     let link = cx.srv.replication.link.as_ref();
     if link.is_some_and(|link| !link.is_up()) {
         return Err(Fault::new(

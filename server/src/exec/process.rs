@@ -10,7 +10,7 @@ use crate::exec::refuse::refuse;
 use crate::report::client_line::client_line;
 use crate::server::{Commands, Origin, Proc, Server};
 use crate::session::transaction;
-use crate::state::blocked::Parked;
+use crate::state::blocked::{Parked, Wait};
 use crate::state::client::{Client, ClientFlags, Closing, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::warning;
@@ -66,6 +66,7 @@ pub fn execute(
                     }
                     reply.status("QUEUED");
                 }
+                Verdict::Postpone => postpone(srv, id, cmd, argv),
                 Verdict::Refuse(fault) => reject(srv, id, Some(cmd), &fault, reply),
             }
         }
@@ -82,6 +83,18 @@ fn origin(srv: &Server, id: ClientId) -> Origin {
         Origin::Primary(id)
     } else {
         Origin::Client(id)
+    }
+}
+
+/// Lets a command wait for the end of a pause; it is asked about anew then.
+#[cold]
+fn postpone(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv) {
+    if let Some(client) = srv.clients.get_mut(id) {
+        let db = client.db;
+        let parked = srv
+            .blocked
+            .park(id, cmd, argv.detached(), db, Wait::Pause, 0);
+        client.parked = Some(parked);
     }
 }
 

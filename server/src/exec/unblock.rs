@@ -77,8 +77,13 @@ fn execute_again(srv: &mut Server, id: ClientId) {
     };
     let outer = srv.unit.current.replace(id);
     srv.unit.begin();
+    // One that was postponed has not been called yet.
+    let before = match parked.wait {
+        Wait::Pause => None,
+        _ => Some(&*parked),
+    };
     answer(srv, id, |srv, reply| {
-        execute(srv, id, &parked.argv, reply, Some(&parked));
+        execute(srv, id, &parked.argv, reply, before);
     });
     srv.unit.current = outer;
     let client = srv.clients.get(id);
@@ -140,7 +145,7 @@ pub fn serve_acknowledged(srv: &mut Server) {
 
 /// Executes what has waited for the end of a pause.
 pub fn end_pause(srv: &mut Server) {
-    for id in std::mem::take(&mut srv.blocked.for_pause) {
+    for id in srv.blocked.for_pause.clone() {
         execute_again(srv, id);
     }
 }

@@ -129,6 +129,7 @@ pub fn build(
         keys: Keys::new(config.databases as usize, seed),
         watch: Default::default(),
         blocked: Default::default(),
+        pauses: Default::default(),
         unit,
         stats: Default::default(),
         commands,

@@ -58,8 +58,9 @@ pub fn fast_cycle(srv: &mut Server) {
 }
 
 fn cycle(srv: &mut Server, fast: bool) {
-    // Keys of a replica are its primary's affair.
-    if !srv.keys.active_expire || srv.replication.is_replica() {
+    // Keys of a replica are its primary's affair, and in a pause nothing changes.
+    let is_held = srv.replication.is_replica() || srv.pauses.scope().is_some();
+    if !srv.keys.active_expire || is_held {
         return;
     }
     let effort = effort(srv, fast);

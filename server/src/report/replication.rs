@@ -3,6 +3,7 @@
 use crate::report::info::Info;
 use crate::report::{replica, replicas};
 use crate::server::Server;
+use crate::state::replication::failover::state_name;
 
 /// Writes the section.
 pub fn write(srv: &Server, info: &mut Info) {
@@ -19,7 +20,10 @@ pub fn write(srv: &Server, info: &mut Info) {
         info.field("min_slaves_good_slaves", replication.good_replicas);
     }
     replicas::write(srv, info);
-    info.field("master_failover_state", "no-failover");
+    info.field(
+        "master_failover_state",
+        state_name(replication.failover.as_ref()),
+    );
     info.field("master_replid", replication.id);
     info.field("master_replid2", replication.id2);
     info.field("master_repl_offset", replication.offset);

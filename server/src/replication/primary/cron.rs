@@ -32,6 +32,8 @@ fn give_signs(srv: &mut Server) {
     srv.replication.seconds += 1;
     if seconds.is_multiple_of(srv.config.repl_ping_replica_period as u64)
         && !srv.replication.is_replica()
+        // One that hands over must not move on.
+        && srv.replication.failover.is_none()
     {
         ping(srv);
     }

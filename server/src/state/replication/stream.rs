@@ -14,6 +14,7 @@
 
 use crate::state::client_id::ClientId;
 use crate::state::replication::blocks::Blocks;
+use crate::state::replication::failover::Failover;
 use crate::state::replication::id::ReplId;
 use crate::state::replication::link::Link;
 use crate::state::replication::transfer::Transfer;
@@ -46,6 +47,8 @@ pub struct Replication {
     pub wants_acks: bool,
     /// Seconds of the clockwork with replicas, for the signs of life.
     pub seconds: u64,
+    /// The role is being handed to a replica.
+    pub failover: Option<Failover>,
     /// A snapshot is being sent to replicas straight from the child that makes it.
     pub transfer: Option<Transfer>,
     /// This server is a replica, and this its way to its primary.
@@ -75,6 +78,7 @@ impl Replication {
             good_replicas: 0,
             wants_acks: false,
             seconds: 0,
+            failover: None,
             transfer: None,
             link: None,
         }
