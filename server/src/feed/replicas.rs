@@ -102,14 +102,8 @@ pub fn acknowledged(srv: &Server, offset: u64) -> i64 {
 /// Counts the replicas in good standing, for `min-replicas-to-write`.
 pub fn refresh_good(srv: &mut Server) {
     let now = srv.unit.now_ms / 1000;
-    let good = online(srv).filter(|&id| {
-        let replica = srv
-            .clients
-            .get(id)
-            .and_then(|client| client.replica.as_ref());
-        replica.is_some_and(|replica| now - replica.ack_at <= srv.config.min_replicas_max_lag)
-    });
-    srv.replication.good_replicas = good.count();
+    let max_lag = srv.config.min_replicas_max_lag;
+    srv.replication.count_good(&srv.clients, now, max_lag);
 }
 
 /// Lets every replica be sent what is new, before the loop sleeps.

@@ -2,7 +2,7 @@
 
 use ae::time::{Next, TimerId};
 
-use crate::house::shutdown::{ShutdownOutcome, shut_down};
+use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::expire::slow_cycle;
 use crate::replication::cron::replication_cron;
 use crate::replication::primary::snapshot::tend;
@@ -24,6 +24,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 0,
         run: heed_signals,
+    },
+    Step {
+        period_ms: 0,
+        run: tend_shutdown,
     },
     Step {
         period_ms: 100,
@@ -100,7 +104,7 @@ fn heed_signals(srv: &mut Server) {
     let Some(name) = process::shutdown_signal() else {
         return;
     };
-    if srv.shutdown.asap.is_some() {
+    if srv.shutdown.asap.is_some() || srv.shutdown.waiting.is_some() {
         return;
     }
     warning!("Received {name} scheduling shutdown...");

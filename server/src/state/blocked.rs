@@ -54,6 +54,8 @@ pub enum Wait {
     Replicas(ReplicaWait),
     /// The end of a pause.
     Pause,
+    /// The end of the server.
+    Shutdown,
 }
 
 impl Wait {
@@ -62,7 +64,7 @@ impl Wait {
         match self {
             Wait::Keys(wait) => wait.deadline_ms,
             Wait::Replicas(wait) => wait.deadline_ms,
-            Wait::Pause => None,
+            Wait::Pause | Wait::Shutdown => None,
         }
     }
 
@@ -70,7 +72,7 @@ impl Wait {
     fn keys(&self) -> &[Box<[u8]>] {
         match self {
             Wait::Keys(wait) => &wait.keys,
-            Wait::Replicas(_) | Wait::Pause => &[],
+            Wait::Replicas(_) | Wait::Pause | Wait::Shutdown => &[],
         }
     }
 }
@@ -113,6 +115,8 @@ pub struct Blocked {
     pub for_replicas: Vec<ClientId>,
     /// Clients that wait for the end of a pause, first come first.
     pub for_pause: Vec<ClientId>,
+    /// Clients that wait for the end of the server.
+    pub for_shutdown: Vec<ClientId>,
     /// Clients whose wait is over and whose further input is to be looked at.
     pub resumed: Vec<ClientId>,
     /// Ready keys are being served: who does so serves those that come up meanwhile, too.
@@ -169,6 +173,7 @@ impl Blocked {
             }
             Wait::Replicas(_) => self.for_replicas.push(id),
             Wait::Pause => self.for_pause.push(id),
+            Wait::Shutdown => self.for_shutdown.push(id),
         }
         if let Some(at_ms) = wait.deadline_ms() {
             self.deadlines.insert((at_ms, ticket, id));
@@ -201,6 +206,7 @@ impl Blocked {
         }
         match parked.wait {
             Wait::Keys(_) => {}
+            Wait::Shutdown => self.for_shutdown.retain(|&other| other != id),
             Wait::Replicas(_) => self.for_replicas.retain(|&other| other != id),
             Wait::Pause => self.for_pause.retain(|&other| other != id),
         }

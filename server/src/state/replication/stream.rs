@@ -13,10 +13,12 @@
 //! 2. Without one nothing is kept, and `blocks` ends at `offset`.
 
 use crate::state::client_id::ClientId;
+use crate::state::clients::Clients;
 use crate::state::replication::blocks::Blocks;
 use crate::state::replication::failover::Failover;
 use crate::state::replication::id::ReplId;
 use crate::state::replication::link::Link;
+use crate::state::replication::replica::Stage;
 use crate::state::replication::transfer::Transfer;
 
 /// Everything about replication.
@@ -94,6 +96,17 @@ impl Replication {
     #[inline]
     pub fn is_fed(&self) -> bool {
         self.backlog.is_some() && self.link.is_none()
+    }
+
+    /// Counts the replicas that were heard in the last `max_lag` seconds.
+    pub fn count_good(&mut self, clients: &Clients, now: i64, max_lag: i64) {
+        let good = self.replicas.iter().filter(|&&id| {
+            let replica = clients.get(id).and_then(|client| client.replica.as_ref());
+            replica.is_some_and(|replica| {
+                matches!(replica.stage, Stage::Online) && now - replica.ack_at <= max_lag
+            })
+        });
+        self.good_replicas = good.count();
     }
 
     /// Begins to keep the past, from now on.
