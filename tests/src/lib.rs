@@ -6,6 +6,7 @@ pub mod certs;
 pub mod client;
 pub mod corpus;
 pub mod descriptors;
+pub mod follower;
 pub mod peer;
 pub mod primary;
 pub mod server;

@@ -28,7 +28,8 @@ pub struct Link {
     inbox: Vec<u8>,
 }
 
-enum Wire {
+/// What carries the bytes.
+pub(crate) enum Wire {
     Tcp(TcpStream),
     Tls(SslStream<TcpStream>),
 }
@@ -120,10 +121,7 @@ impl Primary {
                 Wire::Tls(ssl.accept(socket).expect("a handshake"))
             }
         };
-        Link {
-            wire,
-            inbox: Vec::new(),
-        }
+        Link::new(wire)
     }
 
     /// Waits for a replica and answers all it says up to PSYNC; the connection, and the words of PSYNC.
@@ -145,6 +143,21 @@ impl Primary {
 }
 
 impl Link {
+    pub(crate) fn new(wire: Wire) -> Self {
+        Link {
+            wire,
+            inbox: Vec::new(),
+        }
+    }
+
+    /// Waits for so many bytes.
+    pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
+        while self.inbox.len() < len {
+            assert_ne!(self.read(), 0, "the other end has closed");
+        }
+        self.inbox.drain(..len).collect()
+    }
+
     fn read(&mut self) -> usize {
         let mut buf = [0; 4096];
         let read = match &mut self.wire {
@@ -156,13 +169,14 @@ impl Link {
         n
     }
 
-    fn line(&mut self) -> String {
+    /// Waits for a line.
+    pub(crate) fn line(&mut self) -> String {
         loop {
             if let Some(end) = self.inbox.windows(2).position(|pair| pair == b"\r\n") {
                 let line: Vec<u8> = self.inbox.drain(..end + 2).collect();
                 return String::from_utf8_lossy(&line[..end]).into_owned();
             }
-            assert_ne!(self.read(), 0, "the replica has closed");
+            assert_ne!(self.read(), 0, "the other end has closed");
         }
     }
 

@@ -217,10 +217,8 @@ pub fn go_online(srv: &mut Server, id: ClientId) {
     }
     replica.stage = Stage::Online;
     replica.ack_at = now;
-    let max_lag = srv.config.min_replicas_max_lag;
     if !client.flags.contains(ClientFlags::WRITE_HANDLER) {
         srv.clients.queue_write(id);
     }
-    srv.replication.count_good(&srv.clients, now, max_lag);
     notice!("Synchronization with replica {shown} succeeded");
 }

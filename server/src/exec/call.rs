@@ -44,6 +44,7 @@ pub fn call(srv: &mut Server, call: Call<'_>, reply: &mut Reply) {
         (client.db, client.flags.contains(ClientFlags::NO_TOUCH))
     });
     srv.unit.no_touch = no_touch && call.cmd != TOUCH;
+    srv.unit.command = Some(call.cmd);
     let mark = reply.mark();
     let dirty = srv.stats.dirty;
     srv.unit.depth += 1;

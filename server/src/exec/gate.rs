@@ -73,6 +73,7 @@ pub fn verdict(
 /// Whether a command waits for the end of a pause.
 #[cold]
 fn is_paused(client: &Client, cmd: CmdId, spec: &Spec, scope: Scope) -> bool {
+    // The primary's stream is held back where it is read.
     let is_link = client.flags.contains(ClientFlags::PRIMARY)
         || client
             .replica
@@ -99,9 +100,8 @@ fn not_now(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec) -> Option<Fau
         return Some(MISCONF_RDB);
     }
     if srv.config.min_replicas_to_write > 0
-        && !srv.replication.is_replica()
-        && (srv.replication.good_replicas as i64) < srv.config.min_replicas_to_write
         && changes_data(client, cmd, spec, false)
+        && lacks_replicas(srv)
     {
         return Some(NO_REPLICAS);
     }
@@ -127,6 +127,14 @@ fn not_now(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec) -> Option<Fau
         }
     }
     None
+}
+
+/// Whether fewer replicas than wanted would get a write soon.
+#[cold]
+fn lacks_replicas(srv: &Server) -> bool {
+    let (now, max_lag) = (srv.unit.now_ms / 1000, srv.config.min_replicas_max_lag);
+    let good = srv.replication.good_replicas(&srv.clients, now, max_lag);
+    max_lag > 0 && !srv.replication.is_replica() && (good as i64) < srv.config.min_replicas_to_write
 }
 
 /// Whether data that cannot be saved must not change.

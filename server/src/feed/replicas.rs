@@ -99,13 +99,6 @@ pub fn acknowledged(srv: &Server, offset: u64) -> i64 {
     online(srv).filter(far_enough).count() as i64
 }
 
-/// Counts the replicas in good standing, for `min-replicas-to-write`.
-pub fn refresh_good(srv: &mut Server) {
-    let now = srv.unit.now_ms / 1000;
-    let max_lag = srv.config.min_replicas_max_lag;
-    srv.replication.count_good(&srv.clients, now, max_lag);
-}
-
 /// Lets every replica be sent what is new, before the loop sleeps.
 pub fn queue_all(srv: &mut Server) {
     if !std::mem::take(&mut srv.replication.unsent) {

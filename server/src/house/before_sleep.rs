@@ -8,6 +8,7 @@ use crate::feed::replicas::{ask_for_acks, queue_all};
 use crate::ingress::input::process_resumed;
 use crate::keyspace::expire::fast_cycle;
 use crate::replication::failover::advance;
+use crate::replication::replica::apply::go_on;
 use crate::replication::replica::link::take_addresses;
 use crate::server::Server;
 use crate::session::close::drain_close_queue;
@@ -30,8 +31,10 @@ pub fn before_sleep(srv: &mut Server) {
     fast_cycle(srv);
     // 4. A failover goes on when its replica has caught up; a pause ends.
     advance(srv);
-    if srv.pauses.expire(srv.unit.now_ms) || srv.pauses.scope().is_none() {
+    srv.pauses.expire(srv.unit.now_ms);
+    if srv.pauses.take_end() {
         end_pause(srv);
+        go_on(srv);
     }
     // 5. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
     expire_waits(srv);

@@ -7,6 +7,7 @@ use data::value::Type;
 use data::value::aggregate::Kind;
 use data::value::db::Db;
 use data::value::entry::EntryRef;
+use table::words::Flags;
 
 use crate::keyspace::expired::delete_expired;
 use crate::keyspace::recency::{recency, touched};
@@ -40,7 +41,7 @@ pub fn live_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> 
 }
 
 /// The time of a key is over. A replica leaves it to its primary to say so: what that sends still finds the key, and
-/// clients do not. Only a replica that clients may write to removes it, since they may be about to put another in its
+/// clients do not. Only a write of a client, where clients may write, removes it: it may be about to put another in its
 /// place.
 #[cold]
 fn over(srv: &mut Server, number: usize, key: &[u8], place: Place) -> Option<Place> {
@@ -48,7 +49,8 @@ fn over(srv: &mut Server, number: usize, key: &[u8], place: Place) -> Option<Pla
         if link.client().is_some() && link.client() == srv.unit.current {
             return Some(place);
         }
-        if srv.config.replica_read_only {
+        let writes = |cmd| table::spec(cmd).flags.contains(Flags::WRITE);
+        if srv.config.replica_read_only || !srv.unit.command.is_some_and(writes) {
             return None;
         }
     }

@@ -33,6 +33,8 @@ struct Pause {
 #[derive(Debug, Default)]
 pub struct Pauses {
     by_purpose: [Option<Pause>; 3],
+    /// There was a pause, and who waited for its end has not gone on.
+    is_due: bool,
 }
 
 impl Pauses {
@@ -41,6 +43,7 @@ impl Pauses {
         let pause = &mut self.by_purpose[purpose as usize];
         let end_ms = pause.map_or(end_ms, |known| known.end_ms.max(end_ms));
         *pause = Some(Pause { scope, end_ms });
+        self.is_due = true;
     }
 
     /// The scope of the pause of a purpose.
@@ -53,15 +56,18 @@ impl Pauses {
         self.by_purpose[purpose as usize] = None;
     }
 
-    /// Ends those whose time is over; whether there is none any more, and there was one.
-    pub fn expire(&mut self, now_ms: i64) -> bool {
-        if self.scope().is_none() {
-            return false;
+    /// Ends those whose time is over.
+    pub fn expire(&mut self, now_ms: i64) {
+        if self.is_due {
+            for pause in &mut self.by_purpose {
+                *pause = pause.filter(|pause| pause.end_ms > now_ms);
+            }
         }
-        for pause in &mut self.by_purpose {
-            *pause = pause.filter(|pause| pause.end_ms > now_ms);
-        }
-        self.scope().is_none()
+    }
+
+    /// Whether the last one has ended since this was asked.
+    pub fn take_end(&mut self) -> bool {
+        self.is_due && self.scope().is_none() && std::mem::take(&mut self.is_due)
     }
 
     /// What waits now.
@@ -69,12 +75,6 @@ impl Pauses {
     pub fn scope(&self) -> Option<Scope> {
         let pauses = self.by_purpose.iter().flatten();
         pauses.map(|pause| pause.scope).max()
-    }
-
-    /// The end of the pause that ends first.
-    pub fn next_end_ms(&self) -> Option<i64> {
-        let pauses = self.by_purpose.iter().flatten();
-        pauses.map(|pause| pause.end_ms).min()
     }
 }
 
@@ -85,16 +85,19 @@ mod tests {
     #[test]
     fn pauses_add_up_and_end_on_their_own() {
         let mut pauses = Pauses::default();
-        assert!(!pauses.expire(0));
+        assert!(!pauses.take_end());
         pauses.begin(Purpose::Client, Scope::All, 100);
         pauses.begin(Purpose::Failover, Scope::Writes, i64::MAX);
         assert_eq!(pauses.scope(), Some(Scope::All));
         pauses.begin(Purpose::Client, Scope::All, 50);
-        assert!(!pauses.expire(99));
+        pauses.expire(99);
         assert_eq!(pauses.scope(), Some(Scope::All));
-        assert!(!pauses.expire(100));
+        pauses.expire(100);
+        assert!(!pauses.take_end());
         assert_eq!(pauses.scope(), Some(Scope::Writes));
         pauses.end(Purpose::Failover);
         assert_eq!(pauses.scope(), None);
+        assert!(pauses.take_end());
+        assert!(!pauses.take_end());
     }
 }

@@ -1,7 +1,7 @@
 //! The clockwork's look at replicas, once a second.
 
 use crate::egress::push::push_raw;
-use crate::feed::replicas::{ping, refresh_good, trim};
+use crate::feed::replicas::{ping, trim};
 use crate::replication::primary::diskless;
 use crate::replication::primary::snapshot::begin_if_due;
 use crate::report::replicas::name;
@@ -15,6 +15,7 @@ use crate::{notice, warning};
 
 /// Signs of life, time-outs, the end of a backlog nobody came back for, snapshots that are due.
 pub fn cron(srv: &mut Server) {
+    srv.replication.seconds += 1;
     if srv.replication.replicas.is_empty() {
         forget_backlog(srv);
         return;
@@ -23,13 +24,11 @@ pub fn cron(srv: &mut Server) {
     close_silent(srv);
     diskless::settle_if_any(srv);
     begin_if_due(srv);
-    refresh_good(srv);
     trim(srv);
 }
 
 fn give_signs(srv: &mut Server) {
     let seconds = srv.replication.seconds;
-    srv.replication.seconds += 1;
     if seconds.is_multiple_of(srv.config.repl_ping_replica_period as u64)
         && !srv.replication.is_replica()
         // One that hands over must not move on.
@@ -99,6 +98,5 @@ pub fn replica_gone(srv: &mut Server, shown: &str) {
     if srv.replication.replicas.is_empty() {
         srv.replication.alone_since = srv.unit.now_ms / 1000;
     }
-    refresh_good(srv);
     diskless::replica_left(srv);
 }

@@ -1,7 +1,6 @@
 //! SYNC and PSYNC: a client becomes a replica, with the part of the stream that it misses, or with a snapshot.
 
 use crate::egress::push::push_raw;
-use crate::feed::replicas::refresh_good;
 use crate::replication::primary::snapshot;
 use crate::report::replicas::name;
 use crate::server::Server;
@@ -46,7 +45,6 @@ pub fn resume(srv: &mut Server, id: ClientId, history: &[u8], offset: i64) -> bo
         name(srv, id),
         srv.replication.offset - position
     );
-    refresh_good(srv);
     true
 }
 

@@ -172,8 +172,19 @@ fn execute(srv: &mut Server, id: ClientId) {
     }
 }
 
-/// Executes the next command; whether there may be another one.
+/// Goes on with what a pause has held back.
+pub fn go_on(srv: &mut Server) {
+    let id = srv.replication.link.as_ref().and_then(|link| link.client());
+    if let Some(id) = id {
+        execute(srv, id);
+    }
+}
+
+/// Executes the next command; whether there may be another one. In a pause nothing changes, so it is held back.
 fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply) -> bool {
+    if srv.pauses.scope().is_some() {
+        return false;
+    }
     let limits = Limits {
         max_bulk: srv.config.proto_max_bulk_len.max(MAX_BULK),
         unauthenticated: false,

@@ -43,11 +43,9 @@ pub struct Replication {
     pub replicas: Vec<ClientId>,
     /// Unix seconds since when there is none.
     pub alone_since: i64,
-    /// Replicas in good standing, for `min-replicas-to-write`; counted by the clockwork.
-    pub good_replicas: usize,
     /// Replicas are to be asked how far they are.
     pub wants_acks: bool,
-    /// Seconds of the clockwork with replicas, for the signs of life.
+    /// Seconds of the clockwork, for the signs of life.
     pub seconds: u64,
     /// The role is being handed to a replica.
     pub failover: Option<Failover>,
@@ -77,7 +75,6 @@ impl Replication {
             unsent: false,
             replicas: Vec::new(),
             alone_since: now,
-            good_replicas: 0,
             wants_acks: false,
             seconds: 0,
             failover: None,
@@ -98,15 +95,15 @@ impl Replication {
         self.backlog.is_some() && self.link.is_none()
     }
 
-    /// Counts the replicas that were heard in the last `max_lag` seconds.
-    pub fn count_good(&mut self, clients: &Clients, now: i64, max_lag: i64) {
-        let good = self.replicas.iter().filter(|&&id| {
-            let replica = clients.get(id).and_then(|client| client.replica.as_ref());
+    /// Replicas in good standing: heard in the last `max_lag` seconds.
+    pub fn good_replicas(&self, clients: &Clients, now: i64, max_lag: i64) -> usize {
+        let is_good = |id: &&ClientId| {
+            let replica = clients.get(**id).and_then(|client| client.replica.as_ref());
             replica.is_some_and(|replica| {
                 matches!(replica.stage, Stage::Online) && now - replica.ack_at <= max_lag
             })
-        });
-        self.good_replicas = good.count();
+        };
+        self.replicas.iter().filter(is_good).count()
     }
 
     /// Begins to keep the past, from now on.
