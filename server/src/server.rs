@@ -9,7 +9,7 @@ use table::CmdId;
 
 use crate::config::params::Params;
 use crate::state::background::Background;
-use crate::state::blocked::{Blocked, KeyWait};
+use crate::state::blocked::{Blocked, Wait};
 use crate::state::child::Child;
 use crate::state::client::Client;
 use crate::state::client_id::ClientId;
@@ -18,6 +18,7 @@ use crate::state::debug::DebugState;
 use crate::state::keys::Keys;
 use crate::state::listeners::Listeners;
 use crate::state::memory::MemorySamples;
+use crate::state::pauses::Pauses;
 use crate::state::process::ProcessInfo;
 use crate::state::propagation::Propagation;
 use crate::state::replication::stream::Replication;
@@ -102,7 +103,7 @@ pub struct Ctx<'a> {
     /// Whether it is propagated.
     pub propagate: Propagate,
     /// The command has found nothing and is to wait.
-    pub wait: Option<KeyWait>,
+    pub wait: Option<Wait>,
 }
 
 impl Ctx<'_> {
@@ -120,6 +121,8 @@ impl Ctx<'_> {
 /// What a deed must tell one on a floor above it.
 #[derive(Clone, Copy)]
 pub struct Hooks {
+    /// A client that was a replica is gone.
+    pub replica_gone: fn(&mut Server, &str),
     /// The client that stood for the primary is gone.
     pub primary_gone: fn(&mut Server, ClientId, &Client),
 }
@@ -144,6 +147,8 @@ pub struct Server {
     pub watch: Watch,
     /// Clients that wait.
     pub blocked: Blocked,
+    /// Pauses of clients.
+    pub pauses: Pauses,
     /// What is being executed.
     pub unit: Unit,
     /// Counters.

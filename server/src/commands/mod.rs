@@ -17,6 +17,7 @@ pub mod connection;
 pub mod debug;
 pub mod dump;
 pub mod expire;
+pub mod failover;
 pub mod geo;
 pub mod hash;
 pub mod hash_random;
@@ -28,6 +29,7 @@ pub mod memory;
 pub mod object;
 pub mod persistence;
 pub mod replicaof;
+pub mod replication;
 pub mod scan;
 pub mod server;
 pub mod set;
@@ -66,6 +68,8 @@ static FAMILIES: &[Family] = &[
     object::PROCS,
     persistence::PROCS,
     replicaof::PROCS,
+    replication::PROCS,
+    failover::PROCS,
     scan::PROCS,
     server::PROCS,
     set::PROCS,

@@ -17,6 +17,9 @@ pub static PROCS: Family = &[(&rows::REPLICAOF, replicaof), (&rows::SLAVEOF, rep
 
 fn replicaof(cx: &mut Ctx<'_>) -> Done {
     let (host, port) = (&cx.argv[1], &cx.argv[2]);
+    if cx.srv.replication.failover.is_some() {
+        return Err(Fault::new("ERR REPLICAOF not allowed while failing over."));
+    }
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
         if cx.srv.replication.is_replica() {
             become_primary(cx.srv);

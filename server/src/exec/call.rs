@@ -7,7 +7,7 @@ use table::CmdId;
 use crate::exec::refuse::refuse;
 use crate::feed::propagate::{also, end_of_unit, is_wanted};
 use crate::server::{Ctx, Origin, Proc, Propagate, Server};
-use crate::state::blocked::{KeyWait, Parked};
+use crate::state::blocked::{Parked, Wait};
 use crate::state::client::ClientFlags;
 use crate::state::client_id::ClientId;
 use crate::sys::clock;
@@ -86,6 +86,9 @@ pub fn call(srv: &mut Server, call: Call<'_>, reply: &mut Reply) {
                 }
                 if srv.unit.depth == 0 {
                     end_of_unit(srv);
+                    if let Some(client) = srv.clients.get_mut(id) {
+                        client.written_offset = srv.replication.offset;
+                    }
                 }
             }
         }
@@ -99,20 +102,22 @@ fn park(
     id: ClientId,
     call: &Call<'_>,
     rewrite: Option<Argv>,
-    mut wait: KeyWait,
+    mut wait: Wait,
     db: usize,
     spent_ns: u64,
 ) {
-    if let Some(before) = call.before {
-        wait.deadline_ms = before.wait.deadline_ms;
+    if let (Wait::Keys(wait), Some(before)) = (&mut wait, call.before)
+        && let Wait::Keys(before) = &before.wait
+    {
+        wait.deadline_ms = before.deadline_ms;
     }
-    if let Some(at_ms) = wait.deadline_ms
+    if let Some(at_ms) = wait.deadline_ms()
         && srv
             .blocked
             .next_deadline()
             .is_none_or(|first| at_ms < first)
     {
-        // Only to wake the loop in time: before it sleeps again it looks at all deadlines.
+        // To wake the loop in time. A later deadline is seen by the clockwork at the latest.
         let ms = (at_ms - srv.unit.now_ms).max(0) as u64;
         srv.el.add_timer(ms, |_, _, _| Next::Never, 0);
     }

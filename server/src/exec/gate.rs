@@ -12,6 +12,7 @@ use crate::config::values::Allow;
 use crate::server::Server;
 use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
+use crate::state::pauses::Scope;
 use crate::wire::fault::{
     Fault, LOADING, MASTER_DOWN, MISCONF_RDB, NO_AUTH, NO_REPLICAS, NOT_IN_TRANSACTION, READ_ONLY,
 };
@@ -24,6 +25,8 @@ pub enum Verdict {
     Run,
     /// Keep it for EXEC.
     Queue,
+    /// Let it wait for the end of a pause.
+    Postpone,
     /// Tell the client this instead.
     Refuse(Fault),
 }
@@ -53,10 +56,40 @@ pub fn verdict(
     {
         return Verdict::Refuse(fault);
     }
+    if client.replica.is_some() && is_foul(client, cmd, spec) {
+        return Verdict::Refuse(Fault::new("ERR Replica can't interact with the keyspace"));
+    }
+    if let Some(scope) = srv.pauses.scope()
+        && is_paused(client, cmd, spec, scope)
+    {
+        return Verdict::Postpone;
+    }
     if client.multi.is_some() {
         return in_transaction(cmd, spec);
     }
     Verdict::Run
+}
+
+/// Whether a command waits for the end of a pause.
+#[cold]
+fn is_paused(client: &Client, cmd: CmdId, spec: &Spec, scope: Scope) -> bool {
+    let is_link = client.flags.contains(ClientFlags::PRIMARY)
+        || client
+            .replica
+            .as_ref()
+            .is_some_and(|replica| replica.is_one());
+    let is_told = |spec: &Spec| spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
+    !is_link && (scope == Scope::All || does(client, cmd, spec, is_told))
+}
+
+/// Whether a replica of this server asks for what is not a replica's business.
+fn is_foul(client: &Client, cmd: CmdId, spec: &Spec) -> bool {
+    let is_one = client
+        .replica
+        .as_ref()
+        .is_some_and(|replica| replica.is_one());
+    let touches = Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE;
+    is_one && (spec.flags.intersects(touches) || changes_data(client, cmd, spec, false))
 }
 
 /// Why the state of the server does not allow a command.
@@ -105,11 +138,14 @@ fn saves_are_needed(srv: &Server) -> bool {
 /// trouble.
 fn changes_data(client: &Client, cmd: CmdId, spec: &Spec, ping: bool) -> bool {
     let writes = |spec: &Spec| spec.flags.contains(Flags::WRITE);
-    let queued = || {
-        let queue = client.multi.iter().flat_map(|multi| &multi.queue);
-        queue.map(|queued| table::spec(queued.cmd)).any(writes)
-    };
-    writes(spec) || (ping && cmd == PING) || (cmd == EXEC && queued())
+    (ping && cmd == PING) || does(client, cmd, spec, writes)
+}
+
+/// Whether a command is of a kind, or executes one that is.
+#[inline]
+fn does(client: &Client, cmd: CmdId, spec: &Spec, kind: impl Fn(&Spec) -> bool) -> bool {
+    let queue = client.multi.iter().flat_map(|multi| &multi.queue);
+    kind(spec) || (cmd == EXEC && queue.map(|queued| table::spec(queued.cmd)).any(kind))
 }
 
 const PING: CmdId = table::id(&connection::PING);

@@ -71,10 +71,7 @@ pub fn trim(srv: &mut Server) {
     let clients = &srv.clients;
     let positions = srv.replication.replicas.iter().filter_map(|&id| {
         let replica = clients.get(id)?.replica.as_ref()?;
-        match replica.stage {
-            Stage::Saving | Stage::Sending(_) | Stage::Online => Some(replica.position),
-            Stage::None | Stage::Waiting | Stage::Served => None,
-        }
+        replica.needs_stream().then_some(replica.position)
     });
     let slowest = positions.min();
     let size = srv.config.repl_backlog_size as u64;
@@ -88,6 +85,25 @@ fn close_laggards(srv: &mut Server) {
             close_over_limit(srv, id);
         }
     }
+}
+
+/// Replicas that have acknowledged the stream up to an offset.
+pub fn acknowledged(srv: &Server, offset: u64) -> i64 {
+    let far_enough = |id: &ClientId| {
+        let replica = srv
+            .clients
+            .get(*id)
+            .and_then(|client| client.replica.as_ref());
+        replica.is_some_and(|replica| replica.ack_offset >= offset)
+    };
+    online(srv).filter(far_enough).count() as i64
+}
+
+/// Counts the replicas in good standing, for `min-replicas-to-write`.
+pub fn refresh_good(srv: &mut Server) {
+    let now = srv.unit.now_ms / 1000;
+    let max_lag = srv.config.min_replicas_max_lag;
+    srv.replication.count_good(&srv.clients, now, max_lag);
 }
 
 /// Lets every replica be sent what is new, before the loop sleeps.

@@ -3,9 +3,11 @@
 use conn::drive::process_pending;
 
 use crate::egress::flush::flush_pending;
-use crate::exec::unblock::{expire_waits, serve_ready};
+use crate::exec::unblock::{end_pause, expire_waits, serve_ready};
+use crate::feed::replicas::{ask_for_acks, queue_all};
 use crate::ingress::input::process_resumed;
 use crate::keyspace::expire::fast_cycle;
+use crate::replication::failover::advance;
 use crate::replication::replica::link::take_addresses;
 use crate::server::Server;
 use crate::session::close::drain_close_queue;
@@ -26,17 +28,27 @@ pub fn before_sleep(srv: &mut Server) {
     take_addresses(srv);
     // 3. A little active expiry, when the slow cycle could not finish.
     fast_cycle(srv);
-    // 4. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
+    // 4. A failover goes on when its replica has caught up; a pause ends.
+    advance(srv);
+    if srv.pauses.expire(srv.unit.now_ms) || srv.pauses.scope().is_none() {
+        end_pause(srv);
+    }
+    // 5. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
     expire_waits(srv);
     if srv.blocked.has_ready() {
         serve_ready(srv);
     }
     process_resumed(srv);
-    // 5. Replies.
+    // 6. Replicas: whoever waits for them wants to know how far they are; what is new of the stream.
+    if std::mem::take(&mut srv.replication.wants_acks) {
+        ask_for_acks(srv);
+    }
+    queue_all(srv);
+    // 7. Replies, and what replicas are sent.
     flush_pending(srv);
-    // 6. Clients that were to be closed.
+    // 8. Clients that were to be closed.
     drain_close_queue(srv);
-    // 7. Figures of this turn.
+    // 9. Figures of this turn.
     memory::sample_peak();
     let now_us = clock::monotonic_us();
     srv.stats.loop_turns += 1;

@@ -2,10 +2,10 @@
 
 use ae::time::{Next, TimerId};
 
-use crate::house::shutdown::{ShutdownOutcome, shut_down};
+use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::expire::slow_cycle;
-use crate::persist::bgsave::tend;
 use crate::replication::cron::replication_cron;
+use crate::replication::primary::snapshot::tend;
 use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::{Client, ClientFlags};
@@ -24,6 +24,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 0,
         run: heed_signals,
+    },
+    Step {
+        period_ms: 0,
+        run: tend_shutdown,
     },
     Step {
         period_ms: 100,
@@ -100,7 +104,7 @@ fn heed_signals(srv: &mut Server) {
     let Some(name) = process::shutdown_signal() else {
         return;
     };
-    if srv.shutdown.asap.is_some() {
+    if srv.shutdown.asap.is_some() || srv.shutdown.waiting.is_some() {
         return;
     }
     warning!("Received {name} scheduling shutdown...");
@@ -218,8 +222,9 @@ fn tend_databases(srv: &mut Server) {
 
 fn log_clients(srv: &mut Server) {
     verbose!(
-        "{} clients connected (0 replicas), {} bytes in use",
-        srv.clients.len(),
+        "{} clients connected ({} replicas), {} bytes in use",
+        srv.clients.len() - srv.replication.replicas.len(),
+        srv.replication.replicas.len(),
         memory::used()
     );
 }

@@ -13,7 +13,7 @@ use crate::house::cron::cron;
 use crate::house::{certificates, crash, logo};
 use crate::ingress::listen;
 use crate::persist::load;
-use crate::replication::replica;
+use crate::replication::{primary, replica};
 use crate::report::title::set_title;
 use crate::server::{Commands, Hooks, Server};
 use crate::state::background::Background;
@@ -119,6 +119,7 @@ pub fn build(
     let unit_seconds = unit.now_ms / 1000;
     Ok(Server {
         hooks: Hooks {
+            replica_gone: primary::cron::replica_gone,
             primary_gone: replica::link::primary_gone,
         },
         el: EventLoop::new(descriptors)?,
@@ -128,6 +129,7 @@ pub fn build(
         keys: Keys::new(config.databases as usize, seed),
         watch: Default::default(),
         blocked: Default::default(),
+        pauses: Default::default(),
         unit,
         stats: Default::default(),
         commands,

@@ -62,8 +62,20 @@ pub fn key_changed(srv: &mut Server, db: usize, key: &[u8], changes: u64, event:
 #[inline]
 pub fn key_told(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
     srv.stats.dirty += changes;
+    if srv.replication.is_replica() && event == Event::Generic("expire") {
+        note_own_expire(srv, db, key);
+    }
     if !srv.blocked.is_empty() && wakes(event) {
         srv.blocked.mark_ready(db, key);
+    }
+}
+
+/// On a replica that clients may write to, their keys are not the primary's to delete.
+#[cold]
+fn note_own_expire(srv: &mut Server, db: usize, key: &[u8]) {
+    let primary = srv.replication.link.as_ref().and_then(|link| link.client());
+    if primary.is_none() || primary != srv.unit.current {
+        srv.keys.own_expires.insert((db, key.into()));
     }
 }
 

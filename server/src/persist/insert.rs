@@ -76,6 +76,9 @@ fn insert_key(srv: &mut Server, session: &mut Session, key: Loaded) -> Result<()
     let keeps = srv.replication.is_replica();
     if !keeps && key.expire.is_some_and(|at_ms| at_ms < session.now_ms) {
         session.counts.expired += 1;
+        if let Some(gone) = &mut session.gone {
+            gone.push((session.db, key.key));
+        }
         return Ok(());
     }
     let config = &srv.config;

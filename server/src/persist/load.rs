@@ -11,6 +11,7 @@ use ae::event_loop::{What, process_events};
 use data::rdb::decoder::{Decoder, Item};
 
 use crate::config::limits::rdb_options;
+use crate::feed::propagate::deletion;
 use crate::persist::insert::insert;
 use crate::server::Server;
 use crate::state::keys::Database;
@@ -55,8 +56,8 @@ pub enum Clients {
 pub fn at_start(srv: &mut Server) -> Result<(), Option<String>> {
     let began_us = clock::monotonic_us();
     match load(srv, Existing::Refuse, Clients::Serve) {
-        Ok(place) => {
-            resume(srv, place);
+        Ok(mut session) => {
+            resume(srv, &mut session);
             notice!(
                 "DB loaded from disk: {:.3} seconds",
                 (clock::monotonic_us() - began_us) as f64 / 1e6
@@ -76,7 +77,8 @@ pub fn at_start(srv: &mut Server) -> Result<(), Option<String>> {
 
 /// Goes on in the history that the data set belongs to. A replica asks its primary for what came after; a primary lets
 /// replicas that know as much go on with it, under a history of its own.
-fn resume(srv: &mut Server, place: StreamPlace) {
+fn resume(srv: &mut Server, session: &mut Session) {
+    let place = session.place;
     let (Some(id), Some(offset)) = (place.id, place.offset) else {
         return;
     };
@@ -93,17 +95,17 @@ fn resume(srv: &mut Server, place: StreamPlace) {
             replication.second_offset = offset as i64 + 1;
         }
     }
+    let lazy = srv.config.lazyfree_lazy_expire;
+    for (db, key) in session.gone.take().into_iter().flatten() {
+        deletion(srv, db, &key, lazy);
+    }
 }
 
-/// Loads the file under `dbfilename`; its place in a stream of writes.
+/// Loads the file under `dbfilename`.
 ///
 /// # Errors
 /// See [`LoadError`]. What was loaded until then is in the databases.
-pub fn load(
-    srv: &mut Server,
-    existing: Existing,
-    clients: Clients,
-) -> Result<StreamPlace, LoadError> {
+pub fn load(srv: &mut Server, existing: Existing, clients: Clients) -> Result<Session, LoadError> {
     let name = srv.config.dbfilename.clone();
     let opened = File::open(&name).and_then(|file| {
         let total = file.metadata()?.len();
@@ -121,9 +123,10 @@ pub fn load(
         }
     };
     let mut session = begin(srv, existing, total, None);
+    session.gone = (!srv.replication.is_replica()).then(Vec::new);
     let loaded = read(srv, file, &mut session, clients);
     end(srv);
-    loaded.map(|()| session.place)
+    loaded.map(|()| session)
 }
 
 /// Begins to load a snapshot of so many bytes (0 is unknown): into the databases of the server, or into others beside
@@ -151,6 +154,7 @@ pub fn begin(
         functions: Vec::new(),
         place: StreamPlace::default(),
         counts: Counts::default(),
+        gone: None,
         pause: Pause::new(srv.config.key_load_delay),
     }
 }

@@ -9,6 +9,7 @@ pub mod keyspace;
 pub mod memory;
 pub mod persistence;
 pub mod replica;
+pub mod replicas;
 pub mod replication;
 pub mod server;
 pub mod stats;

@@ -43,7 +43,7 @@ fn write_snapshots(srv: &Server, info: &mut Info) {
     let saving = srv
         .child
         .as_ref()
-        .is_some_and(|child| child.purpose == Purpose::Save);
+        .is_some_and(|child| matches!(child.purpose, Purpose::Save | Purpose::Stream));
     let current = if saving {
         srv.unit.now_ms / 1000 - snapshot.started
     } else {

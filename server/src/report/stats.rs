@@ -27,7 +27,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("total_net_input_bytes", stats.input_bytes);
     info.field("total_net_output_bytes", stats.output_bytes);
     info.field("total_net_repl_input_bytes", stats.repl_input_bytes);
-    info.field("total_net_repl_output_bytes", 0);
+    info.field("total_net_repl_output_bytes", stats.replica_output_bytes);
     info.ratio(
         "instantaneous_input_kbps",
         stats.input_rate.per_second() as f64 / 1024.0,
@@ -39,7 +39,9 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.ratio("instantaneous_input_repl_kbps", 0.0);
     info.ratio("instantaneous_output_repl_kbps", 0.0);
     info.field("rejected_connections", stats.rejected_connections);
-    zeros(info, &["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    info.field("sync_full", stats.sync_full);
+    info.field("sync_partial_ok", stats.sync_partial_ok);
+    info.field("sync_partial_err", stats.sync_partial_err);
     info.field("expired_keys", stats.expired_keys);
     info.ratio("expired_stale_perc", stats.expired_stale_perc);
     info.field(

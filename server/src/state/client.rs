@@ -123,6 +123,8 @@ pub struct Client {
     pub lib_name: Vec<u8>,
     /// CLIENT SETINFO lib-ver.
     pub lib_ver: Vec<u8>,
+    /// How far the stream of writes had come when it last wrote something: what WAIT waits for.
+    pub written_offset: u64,
     /// The command executed last.
     pub last_cmd: Option<CmdId>,
     /// When it connected, Unix seconds.

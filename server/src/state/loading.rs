@@ -59,6 +59,9 @@ pub struct Session {
     pub place: StreamPlace,
     /// How many keys came.
     pub counts: Counts,
+    /// Keys whose time was over, with their database: replicas that go on with the data set have them yet. Only noted where
+    /// there may be such replicas.
+    pub gone: Option<Vec<(usize, Vec<u8>)>>,
     /// `key-load-delay`.
     pub pause: Pause,
 }

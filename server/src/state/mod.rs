@@ -13,6 +13,7 @@ pub mod loading;
 pub mod memory;
 pub mod multi;
 pub mod pause;
+pub mod pauses;
 pub mod process;
 pub mod propagation;
 pub mod replication;

@@ -58,7 +58,6 @@ pub static ROWS: &[Row] = &[
     int("min-replicas-to-write", field!(min_replicas_to_write), 0, INT)
         .alias("min-slaves-to-write")
         .default("0")
-        .later("there are no replicas yet, so the promise of so many copies could not be kept")
         .doc("With fewer replicas than this, writes are refused; 0 never does."),
     int("min-replicas-max-lag", field!(min_replicas_max_lag), 0, INT)
         .alias("min-slaves-max-lag")

@@ -15,6 +15,7 @@ use conn::connection::ConnId;
 use conn::stream::Io;
 
 use crate::feed::replicas::disconnect_all;
+use crate::replication::failover::answered;
 use crate::replication::replica::link::{Again, fail, link, send};
 use crate::replication::replica::{apply, transfer};
 use crate::server::Server;
@@ -216,11 +217,17 @@ fn introduce(srv: &mut Server) {
 /// PSYNC: from where this server stands, if that can be.
 fn ask_for_stream(srv: &mut Server) {
     let (id, offset) = (srv.replication.id, srv.replication.offset);
+    let is_handing = srv.replication.failover.is_some();
     let Some(link) = link(srv) else { return };
     if link.cached.is_some() {
         let next = (offset + 1).to_string();
         notice!("Trying a partial resynchronization (request {id}:{next}).");
-        send_request(srv, &[b"PSYNC", id.as_bytes(), next.as_bytes()]);
+        let mut request: Vec<&[u8]> = vec![b"PSYNC", id.as_bytes(), next.as_bytes()];
+        if is_handing {
+            // It is a replica of this server yet, and is to take over.
+            request.push(b"FAILOVER");
+        }
+        send_request(srv, &request);
     } else {
         notice!("Partial resynchronization not possible (no cached master)");
         send_request(srv, &[b"PSYNC", b"?", b"-1"]);
@@ -231,7 +238,18 @@ fn ask_for_stream(srv: &mut Server) {
 fn after_psync(srv: &mut Server, conn: ConnId, line: &[u8], shown: &str) {
     if line.is_empty() {
         // A sign of life while it prepares an answer.
-    } else if let Some(rest) = line.strip_prefix(b"+FULLRESYNC") {
+        return;
+    }
+    let is_handing = srv.replication.failover.is_some();
+    answered(
+        srv,
+        line.starts_with(b"+FULLRESYNC") || line.starts_with(b"+CONTINUE"),
+    );
+    if is_handing && srv.replication.link.is_none() {
+        // It has refused to take over: this server is a primary again.
+        return;
+    }
+    if let Some(rest) = line.strip_prefix(b"+FULLRESYNC") {
         let promised = parse_full_resync(rest);
         match promised {
             Some((id, offset)) => notice!("Full resync from master: {id}:{offset}"),

@@ -23,6 +23,7 @@ use conn::connection::ConnId;
 use crossbeam_channel::Receiver;
 
 use crate::state::client_id::ClientId;
+use crate::state::clients::Clients;
 use crate::state::loading::Session;
 use crate::state::replication::id::{DIGITS, ReplId};
 
@@ -161,6 +162,13 @@ impl Link {
             Stage::Up(id) => Some(id),
             _ => None,
         }
+    }
+
+    /// The database that the stream has selected, if the present history can be gone on with.
+    pub fn stream_db(&self, clients: &Clients) -> Option<usize> {
+        let cached = self.cached?;
+        let client = self.client().and_then(|id| clients.get(id));
+        Some(client.map_or(cached, |client| client.db))
     }
 
     /// How far it is, in the word that ROLE uses.

@@ -8,8 +8,6 @@
 
 use std::fs::File;
 
-use crate::state::replication::id::ReplId;
-
 /// How far a replica is.
 #[derive(Debug, Default)]
 pub enum Stage {
@@ -74,8 +72,10 @@ pub struct Replica {
     pub online_on_ack: bool,
     /// Position in a diskless transfer up to which it was sent.
     pub ring_position: u64,
-    /// The history that it asked to go on with, if any (`PSYNC`).
-    pub asked: Option<ReplId>,
+    /// Since when its socket takes nothing of a diskless transfer, Unix seconds; 0 while it does.
+    pub stalled_since: i64,
+    /// When it asked for a snapshot, Unix seconds.
+    pub asked_at: i64,
     /// It used SYNC, so it does not acknowledge.
     pub is_old: bool,
 }
@@ -93,5 +93,33 @@ impl Replica {
     /// Whether it is a replica, or on its way to be one.
     pub fn is_one(&self) -> bool {
         !matches!(self.stage, Stage::None)
+    }
+
+    /// Whether the stream is being kept for it.
+    pub fn needs_stream(&self) -> bool {
+        let has_begun = matches!(
+            self.stage,
+            Stage::Saving | Stage::Sending(_) | Stage::Online
+        );
+        has_begun && !self.rdb_only
+    }
+
+    /// Bytes of the stream that it was not sent yet; `offset` is how far the stream has come.
+    pub fn behind(&self, offset: u64) -> u64 {
+        if self.needs_stream() {
+            offset.saturating_sub(self.position)
+        } else {
+            0
+        }
+    }
+
+    /// Its state as INFO names it; nothing when it is of no interest.
+    pub fn state_name(&self) -> &'static str {
+        match self.stage {
+            Stage::Waiting | Stage::Saving => "wait_bgsave",
+            Stage::Sending(_) => "send_bulk",
+            Stage::Online => "online",
+            Stage::None | Stage::Served => "",
+        }
     }
 }

@@ -13,9 +13,13 @@
 //! 2. Without one nothing is kept, and `blocks` ends at `offset`.
 
 use crate::state::client_id::ClientId;
+use crate::state::clients::Clients;
 use crate::state::replication::blocks::Blocks;
+use crate::state::replication::failover::Failover;
 use crate::state::replication::id::ReplId;
 use crate::state::replication::link::Link;
+use crate::state::replication::replica::Stage;
+use crate::state::replication::transfer::Transfer;
 
 /// Everything about replication.
 pub struct Replication {
@@ -41,6 +45,14 @@ pub struct Replication {
     pub alone_since: i64,
     /// Replicas in good standing, for `min-replicas-to-write`; counted by the clockwork.
     pub good_replicas: usize,
+    /// Replicas are to be asked how far they are.
+    pub wants_acks: bool,
+    /// Seconds of the clockwork with replicas, for the signs of life.
+    pub seconds: u64,
+    /// The role is being handed to a replica.
+    pub failover: Option<Failover>,
+    /// A snapshot is being sent to replicas straight from the child that makes it.
+    pub transfer: Option<Transfer>,
     /// This server is a replica, and this its way to its primary.
     pub link: Option<Box<Link>>,
 }
@@ -66,6 +78,10 @@ impl Replication {
             replicas: Vec::new(),
             alone_since: now,
             good_replicas: 0,
+            wants_acks: false,
+            seconds: 0,
+            failover: None,
+            transfer: None,
             link: None,
         }
     }
@@ -80,6 +96,17 @@ impl Replication {
     #[inline]
     pub fn is_fed(&self) -> bool {
         self.backlog.is_some() && self.link.is_none()
+    }
+
+    /// Counts the replicas that were heard in the last `max_lag` seconds.
+    pub fn count_good(&mut self, clients: &Clients, now: i64, max_lag: i64) {
+        let good = self.replicas.iter().filter(|&&id| {
+            let replica = clients.get(id).and_then(|client| client.replica.as_ref());
+            replica.is_some_and(|replica| {
+                matches!(replica.stage, Stage::Online) && now - replica.ack_at <= max_lag
+            })
+        });
+        self.good_replicas = good.count();
     }
 
     /// Begins to keep the past, from now on.
