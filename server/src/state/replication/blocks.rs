@@ -146,7 +146,8 @@ mod tests {
     fn read(blocks: &Blocks, from: u64, end: u64) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 64];
         let count = blocks.slices(from, end, &mut slices);
-        slices[..count].concat()
+        let bytes = slices[..count].iter().flat_map(|slice| slice.iter());
+        bytes.copied().collect()
     }
 
     #[test]
