@@ -44,7 +44,7 @@ impl Follower {
     }
 
     /// Waits for the next request; signs of life are stepped over.
-    pub fn next(&mut self) -> String {
+    pub fn hear(&mut self) -> String {
         loop {
             let request = self.link.request();
             if request[0] != "PING" {

@@ -8,6 +8,7 @@ use crate::commands::Family;
 use crate::commands::args::{deadline_ms, int};
 use crate::exec::unblock::serve_acknowledged;
 use crate::feed::replicas::acknowledged;
+use crate::replication::primary::diskless::settle_all;
 use crate::replication::primary::snapshot::tend;
 use crate::replication::primary::sync::{begin_full, replica, resume};
 use crate::replication::replica::apply::send_ack;
@@ -221,6 +222,7 @@ fn acknowledge(srv: &mut Server, id: ClientId, argv: &Argv, at: usize) {
     if is_saving {
         // It may have loaded what its child was not heard to have written.
         tend(srv);
+        settle_all(srv);
     }
     let Some(replica) = replica(srv, id).filter(|replica| replica.is_one()) else {
         return;

@@ -9,7 +9,7 @@ use std::io::IoSlice;
 use conn::connection::ConnId;
 use conn::stream::Io;
 
-use crate::egress::replica::send_more;
+use crate::egress::replica::{Sent, send_more};
 use crate::server::Server;
 use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
@@ -19,17 +19,6 @@ use crate::{notice, verbose};
 const MAX_BYTES_PER_TURN: usize = 1024 * 1024;
 /// Parts of an output that are offered to the kernel at once.
 const MAX_SLICES: usize = 16;
-
-/// How far sending got.
-#[derive(PartialEq, Eq)]
-pub enum Sent {
-    /// Everything is out.
-    All,
-    /// The socket is full, or the client has had its share of this turn.
-    Some,
-    /// The connection is of no further use.
-    Failed,
-}
 
 /// Sends the output of every client that has some.
 pub fn flush_pending(srv: &mut Server) {

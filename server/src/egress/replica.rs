@@ -3,12 +3,11 @@
 //! None of it lies in the replica's output. It is read from where it is kept, as far as the socket takes it.
 
 use std::io::{IoSlice, Read};
+use std::os::fd::AsRawFd;
 
 use ae::file::Mask;
 use conn::stream::Io;
-use std::os::fd::AsRawFd;
 
-use crate::egress::flush::Sent;
 use crate::report::replicas::name;
 use crate::server::Server;
 use crate::state::client::ClientFlags;
@@ -23,6 +22,17 @@ const PIECE: usize = 64 * 1024;
 /// Parts of the stream that are offered to the kernel at once.
 const MAX_SLICES: usize = 16;
 
+/// How far sending got.
+#[derive(PartialEq, Eq)]
+pub enum Sent {
+    /// Everything is out.
+    All,
+    /// The socket is full, or the client has had its share of this turn.
+    Some,
+    /// The connection is of no further use.
+    Failed,
+}
+
 /// Sends what a replica is to have, at most about `most` bytes.
 pub fn send_more(srv: &mut Server, id: ClientId, most: usize) -> Sent {
     let mut sent = 0;
@@ -35,7 +45,7 @@ pub fn send_more(srv: &mut Server, id: ClientId, most: usize) -> Sent {
             return Sent::All;
         };
         let io = match &replica.stage {
-            Stage::Saving if srv.replication.transfer.is_some() => send_ring(srv, id),
+            Stage::Saving if replica.transfer != 0 => send_ring(srv, id),
             Stage::Sending(_) => send_file(srv, id),
             Stage::Online if !replica.online_on_ack => send_stream(srv, id),
             Stage::None | Stage::Waiting | Stage::Saving | Stage::Online | Stage::Served => {
@@ -106,13 +116,13 @@ fn send_ring(srv: &mut Server, id: ClientId) -> Io {
         replication,
         ..
     } = srv;
-    let (Some(transfer), Some((conn, replica))) = (
-        &replication.transfer,
-        clients.get_mut(id).and_then(|client| {
-            let conn = client.conn?;
-            Some((conn, client.replica.as_mut()?))
-        }),
-    ) else {
+    let Some((conn, replica)) = clients.get_mut(id).and_then(|client| {
+        let conn = client.conn?;
+        Some((conn, client.replica.as_mut()?))
+    }) else {
+        return Io::Done(0);
+    };
+    let Some(transfer) = replication.transfer(replica.transfer) else {
         return Io::Done(0);
     };
     let mut slices = [IoSlice::new(&[]); MAX_SLICES];
@@ -128,7 +138,8 @@ fn send_ring(srv: &mut Server, id: ClientId) -> Io {
         Io::Done(n) => {
             replica.ring_position += n as u64;
             replica.stalled_since = 0;
-            ring_moved(srv);
+            let number = replica.transfer;
+            ring_moved(srv, number);
         }
         Io::WouldBlock if replica.stalled_since == 0 => replica.stalled_since = now,
         _ => {}
@@ -137,14 +148,16 @@ fn send_ring(srv: &mut Server, id: ClientId) -> Io {
 }
 
 /// Drops of the ring what every replica has, and goes on reading the pipe when there is room again.
-pub fn ring_moved(srv: &mut Server) {
+pub fn ring_moved(srv: &mut Server, number: u64) {
     let clients = &srv.clients;
     let positions = srv.replication.replicas.iter().filter_map(|&id| {
         let replica = clients.get(id)?.replica.as_ref()?;
-        matches!(replica.stage, Stage::Saving).then_some(replica.ring_position)
+        let is_sent = matches!(replica.stage, Stage::Saving) && replica.transfer == number;
+        is_sent.then_some(replica.ring_position)
     });
     let slowest = positions.min();
-    let Some(transfer) = &mut srv.replication.transfer else {
+    let mut transfers = srv.replication.transfers.iter_mut();
+    let Some(transfer) = transfers.find(|transfer| transfer.number == number) else {
         return;
     };
     let needed = slowest.unwrap_or(transfer.ring.end());

@@ -53,7 +53,7 @@ pub fn write(srv: &Server, info: &mut Info) {
             _ => 0,
         };
         info.field(
-            &format!("slave{number}"),
+            format_args!("slave{number}"),
             format_args!(
                 "ip={ip},port={},state={},offset={},lag={lag}",
                 replica.port,

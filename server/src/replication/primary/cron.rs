@@ -22,7 +22,7 @@ pub fn cron(srv: &mut Server) {
     }
     give_signs(srv);
     close_silent(srv);
-    diskless::settle_if_any(srv);
+    diskless::settle_all(srv);
     begin_if_due(srv);
     trim(srv);
 }
@@ -37,13 +37,12 @@ fn give_signs(srv: &mut Server) {
         ping(srv);
     }
     // Who waits for a snapshot hears an empty line, which is in no stream.
-    let streams = srv.replication.transfer.is_some();
     for id in srv.replication.replicas.clone() {
         let client = srv.clients.get(id);
         let replica = client.and_then(|client| client.replica.as_ref());
         let waits = replica.is_some_and(|replica| match replica.stage {
             Stage::Waiting => true,
-            Stage::Saving => !streams,
+            Stage::Saving => replica.transfer == 0,
             _ => false,
         });
         if waits {

@@ -15,10 +15,11 @@ use ae::file::Mask;
 use crate::egress::replica::{go_online, ring_moved};
 use crate::persist::fork;
 use crate::persist::rdb_file::stream;
-use crate::replication::primary::snapshot::being_served;
+use crate::replication::primary::snapshot::served_by;
 use crate::report::replicas::name;
 use crate::server::Server;
 use crate::state::child::{Child, Purpose};
+use crate::state::client_id::ClientId;
 use crate::state::replication::blocks::BLOCK;
 use crate::state::replication::id::ReplId;
 use crate::state::replication::replica::Filter;
@@ -32,22 +33,23 @@ const PIECE: usize = 64 * 1024;
 /// Pieces read per turn of the loop.
 const PIECES_PER_TURN: usize = 16;
 
-/// Begins a transfer; whether there is a child for it.
-pub fn begin(srv: &mut Server, without: Filter) -> bool {
-    match make_child(srv, without) {
+/// Begins a transfer; its number, if there is a child for it.
+pub fn begin(srv: &mut Server, without: Filter) -> Option<u64> {
+    let number = srv.replication.next_transfer;
+    srv.replication.next_transfer += 1;
+    match make_child(srv, number, without) {
         Ok(pid) => {
             notice!("Background RDB transfer started by pid {pid}");
-            true
+            Some(number)
         }
         Err(error) => {
             warning!("Can't save in background: fork: {}", host::reason(&error));
-            srv.replication.transfer = None;
-            false
+            None
         }
     }
 }
 
-fn make_child(srv: &mut Server, without: Filter) -> io::Result<i32> {
+fn make_child(srv: &mut Server, number: u64, without: Filter) -> io::Result<i32> {
     let (reader, writer) = io::pipe()?;
     set_nonblocking(&reader);
     let mark = ReplId::new(process::random_bytes());
@@ -61,15 +63,22 @@ fn make_child(srv: &mut Server, without: Filter) -> io::Result<i32> {
             stream(srv, pipe, mark.as_bytes(), without, reporter)
         },
     )?;
-    srv.el.add(reader.as_raw_fd(), Mask::READABLE, on_pipe, 0)?;
-    srv.replication.transfer = Some(Transfer::new(reader));
+    let fd = reader.as_raw_fd();
+    srv.replication
+        .transfers
+        .push(Transfer::new(number, reader));
+    if let Err(error) = srv.el.add(fd, Mask::READABLE, on_pipe, 0) {
+        give_up(srv);
+        return Err(error);
+    }
     Ok(child)
 }
 
 /// The read handler of the pipe.
 fn on_pipe(srv: &mut Server, fd: RawFd, _data: u64) {
+    let Some(number) = open(srv) else { return };
     for _ in 0..PIECES_PER_TURN {
-        let Some(transfer) = &mut srv.replication.transfer else {
+        let Some(transfer) = srv.replication.open_transfer() else {
             return;
         };
         if transfer.ring.len() >= RING {
@@ -83,7 +92,7 @@ fn on_pipe(srv: &mut Server, fd: RawFd, _data: u64) {
         let mut piece = [0; PIECE];
         match pipe.read(&mut piece) {
             Ok(0) => {
-                end_of_pipe(srv, fd);
+                end_of_pipe(srv, fd, number);
                 break;
             }
             Ok(n) => {
@@ -103,33 +112,43 @@ fn on_pipe(srv: &mut Server, fd: RawFd, _data: u64) {
             }
         }
     }
-    for id in being_served(srv) {
+    for id in served_by(srv, number) {
         srv.clients.queue_write(id);
     }
 }
 
-fn end_of_pipe(srv: &mut Server, fd: RawFd) {
+/// The number of the transfer that a child is writing.
+fn open(srv: &mut Server) -> Option<u64> {
+    srv.replication
+        .open_transfer()
+        .map(|transfer| transfer.number)
+}
+
+fn end_of_pipe(srv: &mut Server, fd: RawFd, number: u64) {
     srv.el.forget(fd);
-    if let Some(transfer) = &mut srv.replication.transfer {
+    if let Some(transfer) = srv.replication.open_transfer() {
         transfer.pipe = None;
     }
     notice!(
         "Diskless rdb transfer, done reading from pipe, {} replicas still up.",
-        being_served(srv).len()
+        served_by(srv, number).len()
     );
-    settle(srv);
+    settle(srv, number);
 }
 
 /// The child has ended.
 pub fn child_ended(srv: &mut Server, child: &Child, ended: Ended) {
     srv.snapshot.last_cow = child.latest.cow;
+    let number = open(srv);
     match ended {
         Ended::Exit(0) => {
             notice!("Background RDB transfer terminated with success");
-            if let Some(transfer) = &mut srv.replication.transfer {
+            if let Some(transfer) = srv.replication.open_transfer() {
                 transfer.is_good = true;
             }
-            settle(srv);
+            if let Some(number) = number {
+                settle(srv, number);
+            }
         }
         Ended::Exit(_) => {
             warning!("Background transfer error");
@@ -146,86 +165,86 @@ pub fn child_ended(srv: &mut Server, child: &Child, ended: Ended) {
     }
 }
 
-/// Replicas that have all of it are given the stream once they say that they have loaded it. Without any left the transfer
-/// is over.
-pub fn settle(srv: &mut Server) {
-    let served = being_served(srv);
-    let mut left = served.len();
-    for id in served {
-        let client = srv.clients.get(id);
-        let Some(replica) = client.and_then(|client| client.replica.as_ref()) else {
-            continue;
-        };
-        let complete = srv.replication.transfer.as_ref();
-        if !complete.is_some_and(|transfer| transfer.is_complete_at(replica.ring_position)) {
-            continue;
-        }
-        left -= 1;
-        notice!(
-            "Streamed replica with {} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming",
-            name(srv, id)
-        );
-        if let Some(replica) = srv
+/// Replicas that have all of a transfer are given the stream once they say that they have loaded it. Without any left the
+/// transfer is over.
+fn settle(srv: &mut Server, number: u64) {
+    for id in served_by(srv, number) {
+        let replica = srv
             .clients
-            .get_mut(id)
-            .and_then(|client| client.replica.as_mut())
-        {
-            replica.online_on_ack = true;
-            if replica.rdb_only {
-                srv.clients.queue_close(id);
-            }
+            .get(id)
+            .and_then(|client| client.replica.as_ref());
+        let position = replica.map_or(0, |replica| replica.ring_position);
+        let transfer = srv.replication.transfer(number);
+        if transfer.is_some_and(|transfer| transfer.is_complete_at(position)) {
+            complete(srv, id);
         }
-        go_online(srv, id);
     }
-    let done = srv
-        .replication
-        .transfer
-        .as_ref()
-        .is_some_and(|transfer| transfer.is_good && transfer.pipe.is_none());
-    if left == 0 && done {
-        srv.replication.transfer = None;
-    } else {
-        ring_moved(srv);
+    if served_by(srv, number).is_empty() {
+        let done = |transfer: &Transfer| transfer.number == number && !transfer.is_open();
+        srv.replication.transfers.retain(|transfer| !done(transfer));
     }
+    ring_moved(srv, number);
 }
 
-/// The clockwork's look at a transfer, once a second: replicas that were slow may have it all now.
-pub fn settle_if_any(srv: &mut Server) {
-    if srv.replication.transfer.is_some() {
-        settle(srv);
+/// A replica has all of its transfer.
+fn complete(srv: &mut Server, id: ClientId) {
+    notice!(
+        "Streamed replica with {} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming",
+        name(srv, id)
+    );
+    if let Some(replica) = srv
+        .clients
+        .get_mut(id)
+        .and_then(|client| client.replica.as_mut())
+    {
+        replica.online_on_ack = true;
+        if replica.rdb_only {
+            srv.clients.queue_close(id);
+        }
+    }
+    go_online(srv, id);
+}
+
+/// Looks which replicas have all of their transfers: by the clockwork, and when one of them says something.
+pub fn settle_all(srv: &mut Server) {
+    let transfers = srv.replication.transfers.iter();
+    let numbers: Vec<u64> = transfers.map(|transfer| transfer.number).collect();
+    for number in numbers {
+        settle(srv, number);
     }
 }
 
 /// A replica is gone: a child that nobody reads any more is ended.
 pub fn replica_left(srv: &mut Server) {
-    if srv.replication.transfer.is_none() {
-        return;
+    if let Some(number) = open(srv)
+        && served_by(srv, number).is_empty()
+    {
+        if fork::kill(srv, Purpose::Stream).is_some() {
+            warning!("Diskless rdb transfer, last replica dropped, killing fork child.");
+        }
+        drop_open(srv);
     }
-    if !being_served(srv).is_empty() {
-        return ring_moved(srv);
-    }
-    if fork::kill(srv, Purpose::Stream).is_some() {
-        warning!("Diskless rdb transfer, last replica dropped, killing fork child.");
-    }
-    close_pipe(srv);
-    srv.replication.transfer = None;
+    settle_all(srv);
 }
 
-/// The transfer has failed: its replicas are to come again.
+/// The transfer that is being written has failed: its replicas are to come again.
 fn give_up(srv: &mut Server) {
     fork::kill(srv, Purpose::Stream);
-    for id in being_served(srv) {
+    let Some(number) = open(srv) else { return };
+    for id in served_by(srv, number) {
         warning!("SYNC failed. BGSAVE child returned an error");
         srv.clients.queue_close(id);
     }
-    close_pipe(srv);
-    srv.replication.transfer = None;
+    drop_open(srv);
 }
 
-fn close_pipe(srv: &mut Server) {
-    if let Some(transfer) = &mut srv.replication.transfer
-        && let Some(pipe) = transfer.pipe.take()
-    {
+fn drop_open(srv: &mut Server) {
+    let Some(transfer) = srv.replication.open_transfer() else {
+        return;
+    };
+    let pipe = transfer.pipe.take();
+    srv.replication.transfers.pop();
+    if let Some(pipe) = pipe {
         srv.el.forget(pipe.as_raw_fd());
     }
 }

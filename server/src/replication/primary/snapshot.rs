@@ -14,6 +14,7 @@ use crate::session::close::close_after_reply;
 use crate::state::child::Purpose;
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::{Filter, Sending, Stage};
+use crate::state::replication::transfer::{MOST, Transfer};
 use crate::sys::child::Ended;
 use crate::sys::host;
 use crate::wire::fault::Fault;
@@ -53,14 +54,34 @@ pub fn waiting(srv: &Server) -> Vec<ClientId> {
     at_stage(srv, |stage| matches!(stage, Stage::Waiting))
 }
 
-/// Replicas for which one is being made.
-pub fn being_served(srv: &Server) -> Vec<ClientId> {
-    at_stage(srv, |stage| matches!(stage, Stage::Saving))
+/// Replicas that a save under way is for.
+fn being_saved_for(srv: &Server) -> Vec<ClientId> {
+    served_by(srv, 0)
+}
+
+/// Replicas that are sent a transfer; number 0 is the save under way.
+pub fn served_by(srv: &Server, transfer: u64) -> Vec<ClientId> {
+    let mut ids = at_stage(srv, |stage| matches!(stage, Stage::Saving));
+    ids.retain(|&id| {
+        let client = srv.clients.get(id);
+        let replica = client.and_then(|client| client.replica.as_ref());
+        replica.is_some_and(|replica| replica.transfer == transfer)
+    });
+    ids
+}
+
+/// Whether a snapshot may begin at all: there is no child, and few replicas are behind with earlier ones.
+pub fn may_begin(srv: &Server) -> bool {
+    let transfers = &srv.replication.transfers;
+    srv.child.is_none()
+        && !srv.snapshot.hides_data()
+        && transfers.len() < MOST
+        && !transfers.iter().any(Transfer::is_open)
 }
 
 /// Begins a snapshot for those who wait, once it is time: a diskless one waits for others to come.
 pub fn begin_if_due(srv: &mut Server) {
-    if srv.child.is_some() || srv.replication.transfer.is_some() || srv.snapshot.hides_data() {
+    if !may_begin(srv) {
         return;
     }
     let now = srv.unit.now_ms / 1000;
@@ -103,12 +124,12 @@ pub fn begin(srv: &mut Server, can_eof: bool, without: Filter) {
     let begun = if diskless {
         diskless::begin(srv, without)
     } else {
-        bgsave::begin(srv)
+        bgsave::begin(srv).then_some(0)
     };
-    if begun {
+    if let Some(transfer) = begun {
         let offset = srv.replication.offset;
         for id in served {
-            promise(srv, id, offset);
+            promise(srv, id, offset, transfer);
         }
         return;
     }
@@ -131,7 +152,7 @@ pub fn join_save(srv: &mut Server, id: ClientId) {
     };
     let (rdb_only, can_eof, can_psync2, without) =
         (new.rdb_only, new.can_eof, new.can_psync2, new.without);
-    let fits = being_served(srv).into_iter().find_map(|other| {
+    let fits = being_saved_for(srv).into_iter().find_map(|other| {
         let client = srv.clients.get(other)?;
         let other = client.replica.as_ref()?;
         let fits = (!other.rdb_only || rdb_only)
@@ -142,7 +163,7 @@ pub fn join_save(srv: &mut Server, id: ClientId) {
     });
     match fits {
         Some(offset) => {
-            promise(srv, id, offset);
+            promise(srv, id, offset, 0);
             notice!("Waiting for end of BGSAVE for SYNC");
         }
         None => notice!(
@@ -153,7 +174,7 @@ pub fn join_save(srv: &mut Server, id: ClientId) {
 
 /// A save has ended: replicas that waited for it are sent the file.
 fn saved(srv: &mut Server, good: bool) {
-    for id in being_served(srv) {
+    for id in being_saved_for(srv) {
         let file = if good {
             open(srv)
         } else {

@@ -129,7 +129,7 @@ pub fn begin_full(srv: &mut Server, id: ClientId) {
         Some(Purpose::Stream) => {
             notice!("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
         }
-        None if srv.replication.transfer.is_some() => {
+        None if !snapshot::may_begin(srv) => {
             notice!("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
         }
         None if srv.config.repl_diskless_sync
@@ -142,8 +142,9 @@ pub fn begin_full(srv: &mut Server, id: ClientId) {
     }
 }
 
-/// Promises a replica a snapshot of this moment, or of `offset`, and the stream from there on.
-pub fn promise(srv: &mut Server, id: ClientId, offset: u64) {
+/// Promises a replica a snapshot of this moment, or of `offset`, and the stream from there on; `transfer` is the number of
+/// a diskless transfer.
+pub fn promise(srv: &mut Server, id: ClientId, offset: u64, transfer: u64) {
     let history = srv.replication.id;
     // The new replica does not know which database is selected.
     srv.replication.selected = None;
@@ -153,6 +154,7 @@ pub fn promise(srv: &mut Server, id: ClientId, offset: u64) {
     replica.stage = Stage::Saving;
     replica.initial_offset = offset;
     replica.position = offset;
+    replica.transfer = transfer;
     replica.ring_position = 0;
     replica.stalled_since = 0;
     if !replica.is_old {

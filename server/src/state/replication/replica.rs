@@ -70,6 +70,8 @@ pub struct Replica {
     pub fack_offset: u64,
     /// It gets the stream once it has said that the snapshot is loaded.
     pub online_on_ack: bool,
+    /// The number of the diskless transfer that it is sent; 0 for none.
+    pub transfer: u64,
     /// Position in a diskless transfer up to which it was sent.
     pub ring_position: u64,
     /// Since when its socket takes nothing of a diskless transfer, Unix seconds; 0 while it does.

@@ -49,8 +49,10 @@ pub struct Replication {
     pub seconds: u64,
     /// The role is being handed to a replica.
     pub failover: Option<Failover>,
-    /// A snapshot is being sent to replicas straight from the child that makes it.
-    pub transfer: Option<Transfer>,
+    /// Snapshots that are being sent to replicas straight from the child that makes them; only the last one may be open.
+    pub transfers: Vec<Transfer>,
+    /// The number of the next one.
+    pub next_transfer: u64,
     /// This server is a replica, and this its way to its primary.
     pub link: Option<Box<Link>>,
 }
@@ -78,7 +80,8 @@ impl Replication {
             wants_acks: false,
             seconds: 0,
             failover: None,
-            transfer: None,
+            transfers: Vec::new(),
+            next_transfer: 1,
             link: None,
         }
     }
@@ -104,6 +107,20 @@ impl Replication {
             })
         };
         self.replicas.iter().filter(is_good).count()
+    }
+
+    /// The transfer that a child is writing.
+    pub fn open_transfer(&mut self) -> Option<&mut Transfer> {
+        self.transfers
+            .last_mut()
+            .filter(|transfer| transfer.is_open())
+    }
+
+    /// The transfer of a number.
+    pub fn transfer(&self, number: u64) -> Option<&Transfer> {
+        self.transfers
+            .iter()
+            .find(|transfer| transfer.number == number)
     }
 
     /// Begins to keep the past, from now on.

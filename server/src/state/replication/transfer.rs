@@ -10,8 +10,14 @@ use crate::state::replication::blocks::Blocks;
 /// Bytes that the fastest replica may be ahead of the slowest.
 pub const RING: u64 = 32 * 1024 * 1024;
 
+/// Transfers that may be under way: one that is being written, and those of which slow replicas have yet to be sent the
+/// rest.
+pub const MOST: usize = 4;
+
 /// A transfer.
 pub struct Transfer {
+    /// Its number; replicas know theirs.
+    pub number: u64,
     /// Where the child writes; `None` when all was read.
     pub pipe: Option<PipeReader>,
     /// What was read and some replica was not sent yet.
@@ -24,8 +30,9 @@ pub struct Transfer {
 
 impl Transfer {
     /// Of a child that writes into the other end of `pipe`.
-    pub fn new(pipe: PipeReader) -> Self {
+    pub fn new(number: u64, pipe: PipeReader) -> Self {
         Transfer {
+            number,
             pipe: Some(pipe),
             ring: Blocks::at(0),
             is_full: false,
@@ -33,8 +40,13 @@ impl Transfer {
         }
     }
 
+    /// Whether a child is writing it, or what that wrote is not all read.
+    pub fn is_open(&self) -> bool {
+        !self.is_good || self.pipe.is_some()
+    }
+
     /// Whether a replica that was sent everything up to `position` has it all.
     pub fn is_complete_at(&self, position: u64) -> bool {
-        self.is_good && self.pipe.is_none() && position == self.ring.end()
+        !self.is_open() && position == self.ring.end()
     }
 }
