@@ -10,6 +10,7 @@ mod peers;
 mod persistence;
 mod protocol;
 mod reload;
+mod sorted_sets;
 mod startup;
 mod storm;
 mod streams;
