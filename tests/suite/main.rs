@@ -10,6 +10,7 @@ mod peers;
 mod persistence;
 mod protocol;
 mod reload;
+mod replication_replica;
 mod sorted_sets;
 mod startup;
 mod storm;

@@ -12,6 +12,7 @@ use crate::session::close::close_after_reply;
 use crate::session::name::{is_clean, set_name};
 use crate::state::client::{Client, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
+use crate::state::replication::replica::Replica;
 use crate::wire::fault::{Fault, NO_SUCH_CLIENT, SYNTAX, UNBLOCKED};
 
 /// Rows and procs.
@@ -76,9 +77,16 @@ fn class(name: &[u8]) -> Result<Class, Fault> {
     }
 }
 
-/// Every client is a normal one until there are replicas and subscribers.
-fn class_of(_client: &Client) -> Class {
-    Class::Normal
+/// What a client is; nobody subscribes yet.
+fn class_of(client: &Client) -> Class {
+    let is_replica = |replica: &Replica| replica.is_one();
+    if client.flags.contains(ClientFlags::PRIMARY) {
+        Class::Master
+    } else if client.replica.as_deref().is_some_and(is_replica) {
+        Class::Replica
+    } else {
+        Class::Normal
+    }
 }
 
 fn list(cx: &mut Ctx<'_>) -> Done {

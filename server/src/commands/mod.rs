@@ -27,6 +27,8 @@ pub mod list_move;
 pub mod memory;
 pub mod object;
 pub mod persistence;
+pub mod replicaof;
+pub mod replication;
 pub mod scan;
 pub mod server;
 pub mod set;
@@ -64,6 +66,8 @@ static FAMILIES: &[Family] = &[
     memory::PROCS,
     object::PROCS,
     persistence::PROCS,
+    replicaof::PROCS,
+    replication::PROCS,
     scan::PROCS,
     server::PROCS,
     set::PROCS,

@@ -4,7 +4,8 @@ use ae::time::{Next, TimerId};
 
 use crate::house::shutdown::{ShutdownOutcome, shut_down};
 use crate::keyspace::expire::slow_cycle;
-use crate::persist::bgsave::tend;
+use crate::replication::cron::replication_cron;
+use crate::replication::primary::snapshot::tend;
 use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::{Client, ClientFlags};
@@ -43,6 +44,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 0,
         run: tend,
+    },
+    Step {
+        period_ms: 1000,
+        run: replication_cron,
     },
     Step {
         period_ms: 5000,
@@ -156,7 +161,8 @@ fn visit(srv: &mut Server, id: ClientId) {
         return;
     };
     let idle = now_ms / 1000 - client.last_active;
-    if timeout > 0 && idle > timeout && !client.flags.contains(ClientFlags::EXECUTING) {
+    let busy = ClientFlags::EXECUTING | ClientFlags::PRIMARY;
+    if timeout > 0 && idle > timeout && !client.flags.intersects(busy) {
         verbose!("Closing idle client");
         return close_now(srv, id);
     }
@@ -212,8 +218,9 @@ fn tend_databases(srv: &mut Server) {
 
 fn log_clients(srv: &mut Server) {
     verbose!(
-        "{} clients connected (0 replicas), {} bytes in use",
-        srv.clients.len(),
+        "{} clients connected ({} replicas), {} bytes in use",
+        srv.clients.len() - srv.replication.replicas.len(),
+        srv.replication.replicas.len(),
         memory::used()
     );
 }

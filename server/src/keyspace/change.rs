@@ -4,6 +4,7 @@
 //! What else follows from a changed key (client-side caching, keyspace events) has its place here and nowhere else.
 
 use data::ds::quicklist::End;
+use data::value::db::Db;
 
 use crate::server::Server;
 
@@ -124,6 +125,20 @@ pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
                 (true, Some(true)) => {}
                 (false, Some(true)) if !was => watched.expired = true,
                 _ => client.dirty_cas = true,
+            }
+        }
+    }
+}
+
+/// A database holds something else than `before`: whoever watched a key that was or is there has seen it change.
+pub fn touch_all(srv: &mut Server, db: usize, before: &Db) {
+    for key in srv.watch.keys(db) {
+        if before.find(&key).is_none() && srv.keys.dbs[db].db.find(&key).is_none() {
+            continue;
+        }
+        for id in srv.watch.watchers(db, &key).to_vec() {
+            if let Some(client) = srv.clients.get_mut(id) {
+                client.dirty_cas = true;
             }
         }
     }

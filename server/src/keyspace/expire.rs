@@ -58,7 +58,8 @@ pub fn fast_cycle(srv: &mut Server) {
 }
 
 fn cycle(srv: &mut Server, fast: bool) {
-    if !srv.keys.active_expire {
+    // Keys of a replica are its primary's affair.
+    if !srv.keys.active_expire || srv.replication.is_replica() {
         return;
     }
     let effort = effort(srv, fast);

@@ -38,10 +38,26 @@ fn live_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option
     if let Some(at_ms) = keys.at(place).expire()
         && srv.unit.now_ms > at_ms
     {
-        delete_expired(srv, number, key);
-        return None;
+        return over(srv, number, key, place);
     }
     Some(place)
+}
+
+/// The time of a key is over. A replica leaves it to its primary to say so: what that sends still finds the key, and
+/// clients do not. Only a replica that clients may write to removes it, since they may be about to put another in its
+/// place.
+#[cold]
+fn over(srv: &mut Server, number: usize, key: &[u8], place: Place) -> Option<Place> {
+    if let Some(link) = &srv.replication.link {
+        if link.client().is_some() && link.client() == srv.unit.current {
+            return Some(place);
+        }
+        if srv.config.replica_read_only {
+            return None;
+        }
+    }
+    delete_expired(srv, number, key);
+    None
 }
 
 /// Whether the time of a key is over that has not been removed yet.

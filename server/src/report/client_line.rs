@@ -89,9 +89,16 @@ fn events(srv: &Server, client: &Client) -> &'static str {
     }
 }
 
+fn is_replica(client: &Client) -> bool {
+    let replica = client.replica.as_ref();
+    replica.is_some_and(|replica| replica.is_one())
+}
+
 /// Letters of `flags=`, `N` when there are none.
 fn flag_letters(client: &Client) -> String {
     let letters: String = [
+        (client.flags.contains(ClientFlags::PRIMARY), 'M'),
+        (is_replica(client), 'S'),
         (client.multi.is_some(), 'x'),
         (client.parked.is_some(), 'b'),
         (client.dirty_cas, 'd'),

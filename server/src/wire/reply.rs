@@ -52,6 +52,8 @@ pub struct Reply {
     pub limit: usize,
     /// The limit was passed: the client is to be closed.
     pub overflow: bool,
+    /// The latest fault that nobody heard, since nothing is written.
+    pub unheard: Option<Fault>,
     deferred: u32,
 }
 
@@ -123,6 +125,9 @@ impl Reply {
 
     /// An error line.
     pub fn fault(&mut self, fault: &Fault) {
+        if self.muted {
+            self.unheard = Some(fault.clone());
+        }
         self.line(b'-', &fault.0);
     }
 

@@ -9,6 +9,7 @@ use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::commands::geo::args::{point, unit};
 use crate::config::limits::zset_limits;
+use crate::feed::propagate::is_wanted;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::lookup::{read, write, write_or_create};
 use crate::server::{Ctx, Done};
@@ -46,7 +47,9 @@ fn geoadd(cx: &mut Ctx<'_>) -> Done {
     while !args.is_done() {
         members.push((point(&mut args)?.score(), args.need()?));
     }
-    cx.rewrite = Some(as_zadd(argv, options, &members));
+    if is_wanted(cx.srv) {
+        cx.rewrite = Some(as_zadd(argv, options, &members));
+    }
     let limits = zset_limits(&cx.srv.config);
     if only_existing && write::<Zset>(cx.srv, cx.db, key)?.is_none() {
         cx.reply.int(0);

@@ -1,0 +1,5 @@
+//! This server as a replica, and as a primary.
+
+pub mod cron;
+pub mod primary;
+pub mod replica;
