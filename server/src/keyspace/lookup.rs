@@ -29,7 +29,11 @@ pub fn db_mut(srv: &mut Server, db: usize) -> &mut Db {
 /// Where a key is, unless its time is over: then it is removed.
 #[inline]
 pub fn live_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
-    let hash = Db::hash(key);
+    live_hashed(srv, number, Db::hash(key), key)
+}
+
+#[inline]
+fn live_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option<Place> {
     let keys = db(srv, number);
     let place = keys.locate(hash, key)?;
     if let Some(at_ms) = keys.at(place).expire()
@@ -67,15 +71,22 @@ pub fn is_over(srv: &Server, number: usize, key: &[u8]) -> bool {
     expire.is_some_and(|at_ms| srv.unit.now_ms > at_ms)
 }
 
-/// The entry of a key for reading.
+/// Where a key is that is looked up for reading.
 #[inline]
-pub fn find_read<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
+fn place_read(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
     let Some(place) = live_place(srv, number, key) else {
         srv.stats.misses += 1;
         return None;
     };
     srv.stats.hits += 1;
     touch(srv, number, place);
+    Some(place)
+}
+
+/// The entry of a key for reading.
+#[inline]
+pub fn find_read<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
+    let place = place_read(srv, number, key)?;
     Some(db(srv, number).at(place))
 }
 
@@ -136,12 +147,9 @@ pub fn read_mut<'a, K: Kind>(
     number: usize,
     key: &[u8],
 ) -> Result<Option<&'a mut K>, Fault> {
-    let Some(place) = live_place(srv, number, key) else {
-        srv.stats.misses += 1;
+    let Some(place) = place_read(srv, number, key) else {
         return Ok(None);
     };
-    srv.stats.hits += 1;
-    touch(srv, number, place);
     let value = db_mut(srv, number).value_mut(place);
     value.map(Some).ok_or(WRONG_TYPE)
 }
@@ -157,14 +165,15 @@ pub fn write_or_create<'a, K: Kind>(
     number: usize,
     key: &[u8],
 ) -> Result<&'a mut K, Fault> {
-    let place = match live_place(srv, number, key) {
+    let hash = Db::hash(key);
+    let place = match live_hashed(srv, number, hash, key) {
         Some(place) => {
             touch(srv, number, place);
             place
         }
         None => {
             let lru = fresh(srv);
-            db_mut(srv, number).create::<K>(Db::hash(key), key, lru)
+            db_mut(srv, number).create::<K>(hash, key, lru)
         }
     };
     db_mut(srv, number).value_mut(place).ok_or(WRONG_TYPE)

@@ -57,6 +57,10 @@ pub struct Reply {
     deferred: u32,
 }
 
+fn digit(number: usize) -> u8 {
+    b'0' + number as u8
+}
+
 impl Reply {
     /// A writer that goes on behind `out`.
     pub fn behind(out: Output, resp: Resp, limit: usize) -> Self {
@@ -145,9 +149,18 @@ impl Reply {
         }
         let tail = &mut self.out.tail;
         tail.reserve(bytes.len() + BULK_FRAME);
-        tail.push(b'$');
-        push_i64(tail, bytes.len() as i64);
-        tail.extend_from_slice(b"\r\n");
+        // Elements of lists and sets are mostly short: one store each writes the head of these.
+        match bytes.len() {
+            len @ 0..10 => tail.extend_from_slice(&[b'$', digit(len), b'\r', b'\n']),
+            len @ 10..100 => {
+                tail.extend_from_slice(&[b'$', digit(len / 10), digit(len % 10), b'\r', b'\n']);
+            }
+            len => {
+                tail.push(b'$');
+                push_i64(tail, len as i64);
+                tail.extend_from_slice(b"\r\n");
+            }
+        }
         tail.extend_from_slice(bytes);
         tail.extend_from_slice(b"\r\n");
         self.settle();

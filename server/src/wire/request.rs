@@ -28,6 +28,9 @@ pub const READ_CHUNK: usize = 16 * 1024;
 pub const BIG_ARG: usize = 32 * 1024;
 /// Commands of a pipeline that are parsed ahead at most.
 pub const BATCH: usize = 32;
+/// With this many arguments parsed, no further command is parsed ahead: their places would take more room than the
+/// misses of few and long commands are worth.
+const BATCH_ARGS: usize = 256;
 /// A line (inline request or a length) longer than this is a protocol error.
 const MAX_LINE: usize = 64 * 1024;
 /// Bytes of a query buffer that the log shows.
@@ -366,14 +369,17 @@ impl Request {
         last.map_or(0, |last| self.ends[last].position)
     }
 
-    /// The first arguments, most often keys, of a batch of which the first command was just handed out; none when the
-    /// batch is that command alone.
-    pub fn keys_of_new_batch(&self) -> impl Iterator<Item = &[u8]> {
-        let new = self.handed_out == 1 && self.ends.len() > 1;
-        let ends: &[End] = if new { &self.ends } else { &[] };
-        let starts = [0].into_iter().chain(ends.iter().map(|end| end.args));
+    /// Whether the first command was just handed out of a batch of more than that.
+    #[inline]
+    pub fn is_new_batch(&self) -> bool {
+        self.handed_out == 1 && self.ends.len() > 1
+    }
+
+    /// The first arguments, most often keys, of all commands of the batch.
+    pub fn batch_keys(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = [0].into_iter().chain(self.ends.iter().map(|end| end.args));
         starts
-            .zip(ends)
+            .zip(&self.ends)
             .filter(|(start, end)| start + 1 < end.args)
             .map(|(start, _)| self.argv.text(&self.argv.args[start + 1]))
     }
@@ -388,7 +394,11 @@ impl Request {
             other => return Ok(other),
         }
         // What a client may send changes when it authenticates, so nothing is parsed ahead before that.
-        while self.pos < self.filled && self.ends.len() < BATCH && !limits.unauthenticated {
+        while self.pos < self.filled
+            && self.ends.len() < BATCH
+            && self.argv.args.len() < BATCH_ARGS
+            && !limits.unauthenticated
+        {
             let (pos, args) = (self.pos, self.argv.args.len());
             self.ahead = true;
             let parsed = self.parse_one(limits);

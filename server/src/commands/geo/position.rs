@@ -56,16 +56,19 @@ fn geoadd(cx: &mut Ctx<'_>) -> Done {
         return Ok(());
     }
     let zset: &mut Zset = write_or_create(cx.srv, cx.db, key)?;
+    zset.expect(members.len(), members[0].1.len(), &limits);
     let (mut added, mut moved) = (0, 0);
     for (score, member) in members {
         let score = score as f64;
-        let changes = match zset.score(member) {
-            None if !only_existing => &mut added,
-            Some(old) if !only_new && old != score => &mut moved,
-            _ => continue,
-        };
-        zset.set(member, score, &limits);
-        *changes += 1;
+        zset.update(member, &limits, |old| {
+            let changes = match old {
+                None if !only_existing => &mut added,
+                Some(old) if !only_new && old != score => &mut moved,
+                _ => return (None, ()),
+            };
+            *changes += 1;
+            (Some(score), ())
+        });
     }
     if added + moved > 0 {
         key_changed(cx.srv, cx.db, key, added + moved, Event::Zset("zadd"));
