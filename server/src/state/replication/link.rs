@@ -54,6 +54,8 @@ pub struct Link {
     pub is_old: bool,
     /// Bytes of the primary's requests that are executed, counted from the beginning of the connection.
     pub applied: u64,
+    /// The loop is to connect before it sleeps, without waiting for the clockwork.
+    pub again: bool,
     /// Counts attempts to connect; a timer of an earlier one finds another number.
     pub attempt: u64,
 }
