@@ -12,6 +12,7 @@ mod propagation;
 mod protocol;
 mod reload;
 mod replication;
+mod replication_faults;
 mod replication_replica;
 mod sorted_sets;
 mod startup;
