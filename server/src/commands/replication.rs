@@ -16,7 +16,7 @@ use crate::replication::replica::apply::send_ack;
 use crate::replication::replica::role::become_primary;
 use crate::report::client_line::client_line;
 use crate::report::replicas::{all, name};
-use crate::server::{Ctx, Done, Origin, Server};
+use crate::server::{Ctx, Done, Server};
 use crate::state::blocked::{ReplicaWait, Wait};
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::{Filter, Stage};
@@ -146,7 +146,9 @@ fn replconf(cx: &mut Ctx<'_>) -> Done {
                 return Ok(());
             }
             b"getack" => {
-                if matches!(cx.origin, Origin::Primary(_)) {
+                // In a transaction, too.
+                let link = cx.srv.replication.link.as_ref();
+                if link.is_some_and(|link| link.client() == Some(id)) {
                     send_ack(cx.srv);
                 }
                 return Ok(());

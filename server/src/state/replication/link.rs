@@ -56,6 +56,8 @@ pub struct Link {
     pub applied: u64,
     /// The loop is to connect before it sleeps, without waiting for the clockwork.
     pub again: bool,
+    /// When it was last said that what comes cannot be saved, Unix milliseconds.
+    pub warned_ms: i64,
     /// Counts attempts to connect; a timer of an earlier one finds another number.
     pub attempt: u64,
 }
