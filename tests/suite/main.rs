@@ -13,6 +13,7 @@ mod protocol;
 mod reload;
 mod replication;
 mod replication_faults;
+mod replication_fuzz;
 mod replication_replica;
 mod sorted_sets;
 mod startup;

@@ -25,6 +25,8 @@ use crate::state::replication::link::{Stage, Step};
 use crate::wire::command::encode;
 use crate::{notice, warning};
 
+/// No history is that long: what is added to an offset does not overflow.
+const MAX_OFFSET: u64 = 1 << 62;
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
 
@@ -252,7 +254,7 @@ fn parse_full_resync(rest: &[u8]) -> Option<(ReplId, u64)> {
     let mut words = rest.split(|&byte| byte == b' ').skip(1);
     let id = ReplId::parse(words.next()?)?;
     let offset = str::from_utf8(words.next()?).ok()?.trim().parse().ok()?;
-    Some((id, offset))
+    (offset <= MAX_OFFSET).then_some((id, offset))
 }
 
 /// `+CONTINUE`, with the name that the history has from here on, or without.
@@ -283,6 +285,7 @@ mod tests {
         let id = "a".repeat(40);
         for (rest, fine) in [
             (format!(" {id} 17"), true),
+            (format!(" {id} {}", u64::MAX), false),
             (format!(" {id}"), false),
             (format!(" {id} x"), false),
             (" a 17".to_owned(), false),
