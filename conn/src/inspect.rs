@@ -58,6 +58,18 @@ impl<S> Conns<S> {
         }
     }
 
+    /// Lets the kernel gather small segments again, which saves packets at the price of delay.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn delay(&self, id: ConnId) -> io::Result<()> {
+        let connection = self.get(id).ok_or(io::ErrorKind::NotConnected)?;
+        match (connection.stream.tcp(), &connection.peer) {
+            (Some(socket), Addr::Tcp(_)) => socket.set_nodelay(false),
+            _ => Ok(()),
+        }
+    }
+
     /// True until `close`.
     pub fn exists(&self, id: ConnId) -> bool {
         self.get(id).is_some()

@@ -15,11 +15,13 @@
 //! | `server` | the front page |
 //! | `report` | INFO, one file per section; a client as a line |
 //! | `egress` | pushing and sending |
+//! | `feed` | what a unit has changed, as a stream of writes |
 //! | `keyspace` | deeds on keys: look up, change, expire, delete, free |
 //! | `session` | a client's own side: authentication, name, reset, close |
 //! | `exec` | from arguments to an executed command: row, gate, call |
 //! | `ingress` | listening, accepting, reading |
 //! | `persist` | the data set on disk: snapshots, the child that writes them, loading, checking |
+//! | `replication` | this server as a replica of another one: the link, the data set, the stream |
 //! | `house` | start, the page before sleep, the clockwork, certificates, the way out, the crash report |
 //! | `commands` | one file per family, headed by its rows and procs |
 //!
@@ -61,10 +63,12 @@ pub mod commands;
 pub mod config;
 pub mod egress;
 pub mod exec;
+pub mod feed;
 pub mod house;
 pub mod ingress;
 pub mod keyspace;
 pub mod persist;
+pub mod replication;
 pub mod report;
 pub mod server;
 pub mod session;

@@ -9,15 +9,19 @@ use table::CmdId;
 
 use crate::config::params::Params;
 use crate::state::background::Background;
-use crate::state::blocked::{Blocked, KeyWait};
+use crate::state::blocked::{Blocked, Wait};
 use crate::state::child::Child;
+use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
 use crate::state::keys::Keys;
 use crate::state::listeners::Listeners;
 use crate::state::memory::MemorySamples;
+use crate::state::pauses::Pauses;
 use crate::state::process::ProcessInfo;
+use crate::state::propagation::Propagation;
+use crate::state::replication::stream::Replication;
 use crate::state::shutdown::Shutdown;
 use crate::state::snapshot::Snapshot;
 use crate::state::stats::Stats;
@@ -53,15 +57,29 @@ pub enum Origin {
     Client(ClientId),
     /// A request that the client had queued in a transaction.
     Exec(ClientId),
+    /// A request of the primary that this server is a replica of; its client stands for the link.
+    Primary(ClientId),
 }
 
 impl Origin {
     /// The client behind it.
     pub fn client_id(self) -> ClientId {
         match self {
-            Origin::Client(id) | Origin::Exec(id) => id,
+            Origin::Client(id) | Origin::Exec(id) | Origin::Primary(id) => id,
         }
     }
+}
+
+/// Whether what a command did is propagated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Propagate {
+    /// If it has changed something.
+    #[default]
+    IfChanged,
+    /// In any case.
+    Always,
+    /// Not as a command: what it has told `feed/propagate` says all.
+    Never,
 }
 
 /// One execution of a command.
@@ -82,8 +100,10 @@ pub struct Ctx<'a> {
     pub now_ms: i64,
     /// The arguments that stand for these from now on: what waits, and what is propagated.
     pub rewrite: Option<Argv>,
+    /// Whether it is propagated.
+    pub propagate: Propagate,
     /// The command has found nothing and is to wait.
-    pub wait: Option<KeyWait>,
+    pub wait: Option<Wait>,
 }
 
 impl Ctx<'_> {
@@ -98,8 +118,19 @@ impl Ctx<'_> {
     }
 }
 
+/// What a deed must tell one on a floor above it.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    /// A client that was a replica is gone.
+    pub replica_gone: fn(&mut Server, &str),
+    /// The client that stood for the primary is gone.
+    pub primary_gone: fn(&mut Server, ClientId, &Client),
+}
+
 /// Everything.
 pub struct Server {
+    /// Ways up.
+    pub hooks: Hooks,
     /// The event loop.
     pub el: EventLoop<Server>,
     /// Connections.
@@ -116,6 +147,8 @@ pub struct Server {
     pub watch: Watch,
     /// Clients that wait.
     pub blocked: Blocked,
+    /// Pauses of clients.
+    pub pauses: Pauses,
     /// What is being executed.
     pub unit: Unit,
     /// Counters.
@@ -134,6 +167,10 @@ pub struct Server {
     pub snapshot: Snapshot,
     /// The child process.
     pub child: Option<Child>,
+    /// Writes that are to be propagated.
+    pub propagation: Propagation,
+    /// Replication.
+    pub replication: Replication,
     /// The way out.
     pub shutdown: Shutdown,
     /// Switches of DEBUG.

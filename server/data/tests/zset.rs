@@ -140,3 +140,43 @@ fn members_of_one_score_have_an_order_of_their_own() {
         );
     }
 }
+
+#[test]
+fn a_tree_keeps_a_negative_zero() {
+    let sign = |zset: &Zset| zset.score(b"zero").map(f64::is_sign_negative);
+    let members: Vec<Vec<u8>> = (0..41).map(|n| format!("m{n}").into_bytes()).collect();
+    let fill = |mut zset: Zset, count: usize, bytes: usize| {
+        zset.expect(count + 1, bytes, &LIMITS);
+        zset.set(b"zero", -0.0, &LIMITS);
+        for member in &members[..count] {
+            zset.set(member, 1.0, &LIMITS);
+        }
+        zset
+    };
+    assert_eq!(sign(&fill(Zset::new(), 39, 4)), Some(false));
+    assert_eq!(sign(&fill(Zset::new(), 40, 4)), Some(true));
+    assert_eq!(sign(&fill(Zset::new(), 1, 21)), Some(true));
+    let unsettled = fill(Zset::unsettled(2), 1, 4);
+    assert_eq!(
+        (sign(&unsettled), unsettled.encoding()),
+        (Some(true), Encoding::Skiplist)
+    );
+    let settled = unsettled.settled(&LIMITS);
+    assert_eq!(
+        (sign(&settled), settled.encoding()),
+        (Some(false), Encoding::Listpack)
+    );
+    let big = fill(Zset::unsettled(41), 40, 4).settled(&LIMITS);
+    assert_eq!(
+        (sign(&big), big.encoding()),
+        (Some(true), Encoding::Skiplist)
+    );
+    assert_eq!(sign(&big.part(0..41, 41, &LIMITS)), Some(true));
+    assert_eq!(sign(&big.part(0..41, 0, &LIMITS)), Some(false));
+    // One that holds a few members already is told by their number alone.
+    let mut zset = fill(Zset::new(), 1, 4);
+    zset.expect(2, 100, &LIMITS);
+    assert_eq!(zset.encoding(), Encoding::Listpack);
+    zset.expect(41, 1, &LIMITS);
+    assert_eq!(zset.encoding(), Encoding::Skiplist);
+}

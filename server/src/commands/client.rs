@@ -4,14 +4,17 @@ use data::util::num::parse_i64;
 use table::connection as rows;
 
 use crate::commands::Family;
-use crate::commands::args::{Args, int};
+use crate::commands::args::{Args, deadline_ms, int};
 use crate::exec::unblock::give_up;
 use crate::report::client_line::{client_line, local_text, peer_text};
 use crate::server::{Ctx, Done, Server};
 use crate::session::close::close_after_reply;
 use crate::session::name::{is_clean, set_name};
+use crate::session::pause::{pause, unpause};
 use crate::state::client::{Client, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
+use crate::state::pauses::{Purpose, Scope};
+use crate::state::replication::replica::Replica;
 use crate::wire::fault::{Fault, NO_SUCH_CLIENT, SYNTAX, UNBLOCKED};
 
 /// Rows and procs.
@@ -27,8 +30,37 @@ pub static PROCS: Family = &[
     (&rows::CLIENT_NO_TOUCH, no_touch),
     (&rows::CLIENT_REPLY, reply),
     (&rows::CLIENT_UNBLOCK, unblock),
+    (&rows::CLIENT_PAUSE, pause_clients),
+    (&rows::CLIENT_UNPAUSE, unpause_clients),
     (&rows::CLIENT_HELP, help),
 ];
+
+fn pause_clients(cx: &mut Ctx<'_>) -> Done {
+    let mut args = Args::from(cx.argv, 3);
+    let scope = if args.is_done() || args.word("all") {
+        Scope::All
+    } else if args.word("write") {
+        Scope::Writes
+    } else {
+        return Err(Fault::new("ERR CLIENT PAUSE mode must be WRITE or ALL"));
+    };
+    if !args.is_done() {
+        return Err(SYNTAX);
+    }
+    let end_ms = deadline_ms(&cx.argv[2], cx.now_ms)?.unwrap_or(cx.now_ms);
+    // A pause of everything is not narrowed by one of less.
+    let known = cx.srv.pauses.scope_of(Purpose::Client);
+    let scope = known.map_or(scope, |known| known.max(scope));
+    pause(cx.srv, Purpose::Client, scope, end_ms);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn unpause_clients(cx: &mut Ctx<'_>) -> Done {
+    unpause(cx.srv, Purpose::Client);
+    cx.reply.ok();
+    Ok(())
+}
 
 fn id(cx: &mut Ctx<'_>) -> Done {
     let number = cx
@@ -76,9 +108,16 @@ fn class(name: &[u8]) -> Result<Class, Fault> {
     }
 }
 
-/// Every client is a normal one until there are replicas and subscribers.
-fn class_of(_client: &Client) -> Class {
-    Class::Normal
+/// What a client is; nobody subscribes yet.
+fn class_of(client: &Client) -> Class {
+    let is_replica = |replica: &Replica| replica.is_one();
+    if client.flags.contains(ClientFlags::PRIMARY) {
+        Class::Master
+    } else if client.replica.as_deref().is_some_and(is_replica) {
+        Class::Replica
+    } else {
+        Class::Normal
+    }
 }
 
 fn list(cx: &mut Ctx<'_>) -> Done {

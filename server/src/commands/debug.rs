@@ -17,14 +17,17 @@ use table::server as rows;
 use crate::commands::Family;
 use crate::commands::args::{float, int};
 use crate::config::rewrite::rewrite;
+use crate::feed::propagate::also;
 use crate::keyspace::delete::flush;
 use crate::keyspace::lookup::{db, db_mut, fresh, peek};
 use crate::keyspace::recency::idle_seconds;
 use crate::persist::bgsave::save_now;
-use crate::persist::insert::Existing;
 use crate::persist::load::{Clients, load};
 use crate::server::{Ctx, Done};
 use crate::state::debug::REPLY_PEAK_RESET_MS;
+use crate::state::loading::Existing;
+use crate::state::replication::id::ReplId;
+use crate::sys::process;
 use crate::wire::fault::{ERR, Fault, NO_SUCH_KEY, PUSH_NEEDS_RESP3, SYNTAX, subcommand_syntax};
 use crate::wire::reply::Resp;
 use crate::{notice, warning};
@@ -48,6 +51,14 @@ struct Sub {
 }
 
 static SUBCOMMANDS: &[Sub] = &[
+    Sub {
+        name: "change-repl-id",
+        args: 0..=0,
+        run: change_history,
+        help: &[
+            "    Another name for the history of writes, so that no replica can go on with it.",
+        ],
+    },
     Sub {
         name: "config-rewrite-force-all",
         args: 0..=0,
@@ -127,6 +138,12 @@ static SUBCOMMANDS: &[Sub] = &[
         help: &["    From this size on, an element of a list is a node by itself."],
     },
     Sub {
+        name: "replicate",
+        args: 1..=usize::MAX,
+        run: replicate,
+        help: &["    Send replicas this command, whatever it is."],
+    },
+    Sub {
         name: "reload",
         args: 0..=3,
         run: reload,
@@ -197,6 +214,21 @@ fn help(cx: &mut Ctx<'_>) -> Done {
 /// A change of state that is answered with OK.
 fn switch(cx: &mut Ctx<'_>, change: impl FnOnce(&mut Ctx<'_>)) -> Done {
     change(cx);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn change_history(cx: &mut Ctx<'_>) -> Done {
+    notice!("Changing replication IDs after receiving DEBUG change-repl-id");
+    let id = ReplId::new(process::random_bytes());
+    cx.srv.replication.new_history(id);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn replicate(cx: &mut Ctx<'_>) -> Done {
+    let args: Vec<&[u8]> = cx.argv.iter().skip(2).collect();
+    also(cx.srv, cx.db, args.into_iter());
     cx.reply.ok();
     Ok(())
 }

@@ -2,19 +2,21 @@
 
 use data::rdb::decoder::{check_payload, read_payload};
 use data::rdb::encoder::payload;
+use data::util::num::{MAX_I64_DIGITS, write_i64};
 use data::value::entry::Entry;
 use table::generic as rows;
 
 use crate::commands::Family;
 use crate::commands::args::{Args, int};
 use crate::config::limits::rdb_options;
+use crate::feed::propagate::{as_deletion, instead};
 use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::expired::is_past;
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db_mut, fresh, live_place, peek};
 use crate::keyspace::recency::{frequency_of, idle_since};
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{BUSY_KEY, Fault, SYNTAX};
-use crate::wire::request::Argv;
 
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::DUMP, dump), (&rows::RESTORE, restore)];
@@ -93,13 +95,19 @@ fn restore(cx: &mut Ctx<'_>) -> Done {
         at_ms if options.absolute => Some(at_ms),
         ttl => Some(cx.now_ms.saturating_add(ttl)),
     };
-    if at_ms.is_some_and(|at_ms| at_ms < cx.now_ms) {
+    if at_ms.is_some_and(|at_ms| is_past(cx.srv, at_ms, cx.now_ms)) {
         if was_there {
-            cx.rewrite = Some(Argv::of([b"DEL".as_slice(), key]));
+            as_deletion(cx, key, cx.srv.config.lazyfree_lazy_server_del);
             key_changed(cx.srv, cx.db, key, 1, Event::Generic("del"));
         }
         cx.reply.ok();
         return Ok(());
+    }
+    if let Some(at_ms) = at_ms.filter(|_| !options.absolute) {
+        let mut digits = [0; MAX_I64_DIGITS];
+        let at_ms = write_i64(at_ms, &mut digits);
+        let others = argv.iter().skip(3).chain([b"ABSTTL".as_slice()]);
+        instead(cx, [&argv[0], key, at_ms].into_iter().chain(others));
     }
     let lru = match (options.idle, options.frequency) {
         (Some(idle), _) => idle_since(&cx.srv.config, idle, cx.now_ms),

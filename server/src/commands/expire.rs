@@ -1,11 +1,14 @@
 //! When keys end: EXPIRE and its kin, TTL and its kin, PERSIST.
 
+use data::util::num::{MAX_I64_DIGITS, write_i64};
 use table::generic as rows;
 
 use crate::commands::Family;
 use crate::commands::args::{Args, int};
+use crate::feed::propagate::{as_deletion, instead};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::delete;
+use crate::keyspace::expired::is_past;
 use crate::keyspace::lookup::{db, db_mut, live_place};
 use crate::keyspace::store::{TimeUnit, unix_ms};
 use crate::server::{Ctx, Done};
@@ -94,11 +97,22 @@ fn expire(cx: &mut Ctx<'_>, unit: TimeUnit) -> Done {
         cx.reply.int(0);
         return Ok(());
     }
-    if at_ms <= cx.now_ms {
-        delete(cx.srv, cx.db, key, cx.srv.config.lazyfree_lazy_expire);
+    if is_past(cx.srv, at_ms, cx.now_ms) {
+        let lazy = cx.srv.config.lazyfree_lazy_expire;
+        delete(cx.srv, cx.db, key, lazy);
+        as_deletion(cx, key, lazy);
     } else {
         db_mut(cx.srv, cx.db).set_expire(key, Some(at_ms));
         key_changed(cx.srv, cx.db, key, 1, Event::Generic("expire"));
+        let mut digits = [0; MAX_I64_DIGITS];
+        let others = argv.iter().skip(3);
+        let at_ms = write_i64(at_ms, &mut digits);
+        instead(
+            cx,
+            [b"PEXPIREAT".as_slice(), key, at_ms]
+                .into_iter()
+                .chain(others),
+        );
     }
     cx.reply.int(1);
     Ok(())

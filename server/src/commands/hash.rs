@@ -10,6 +10,7 @@ use table::hash as rows;
 use crate::commands::Family;
 use crate::commands::args::{Args, ScanOptions, int, scan_cursor};
 use crate::config::limits::hash_limits;
+use crate::feed::propagate::instead;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::drop_if_empty;
 use crate::keyspace::lookup::{read, write, write_or_create};
@@ -120,6 +121,8 @@ fn hincrbyfloat(cx: &mut Ctx<'_>) -> Done {
     let text = after.format();
     hash.set(name, &text, &limits);
     key_changed(cx.srv, cx.db, key, 1, Event::Hash("hincrbyfloat"));
+    // Another machine may compute another last digit.
+    instead(cx, [b"HSET".as_slice(), key, name, &text]);
     cx.reply.bulk(&text);
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::keyspace::delete::{delete, flush};
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db, db_mut, find_read, fresh, live_place};
 use crate::persist::bgsave::all_flushed;
-use crate::server::{Ctx, Done};
+use crate::server::{Ctx, Done, Propagate};
 use crate::wire::fault::{DB_INDEX, Fault, NO_SUCH_KEY, NOT_INTEGER, SAME_OBJECT, SYNTAX};
 
 /// Rows and procs.
@@ -226,6 +226,8 @@ fn flush_command(cx: &mut Ctx<'_>, number: Option<usize>) -> Done {
     };
     let removed = flush(cx.srv, number, lazy);
     cx.srv.stats.dirty += removed as u64;
+    // Also when there was nothing here: there may be something elsewhere.
+    cx.propagate = Propagate::Always;
     if number.is_none() {
         all_flushed(cx.srv);
     }

@@ -13,6 +13,7 @@ use table::list as rows;
 
 use crate::commands::Family;
 use crate::commands::args::{Args, deadline};
+use crate::feed::propagate::instead;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::drop_if_empty;
 use crate::keyspace::lookup::{write, write_or_create};
@@ -92,7 +93,7 @@ fn blmove(cx: &mut Ctx<'_>) -> Done {
     let (from, to) = (end(&argv[3])?, end(&argv[4])?);
     let deadline_ms = deadline(&argv[5], cx.now_ms)?;
     if move_element(cx, from, to)? {
-        cx.rewrite = Some(Argv::of([b"LMOVE", &argv[1], &argv[2], &argv[3], &argv[4]]));
+        instead(cx, [b"LMOVE", &argv[1], &argv[2], &argv[3], &argv[4]]);
         return Ok(());
     }
     wait_for_source(cx, deadline_ms);
@@ -103,7 +104,7 @@ fn brpoplpush(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let deadline_ms = deadline(&argv[3], cx.now_ms)?;
     if move_element(cx, End::Tail, End::Head)? {
-        cx.rewrite = Some(Argv::of([b"RPOPLPUSH", &argv[1], &argv[2]]));
+        instead(cx, [b"RPOPLPUSH", &argv[1], &argv[2]]);
         return Ok(());
     }
     wait_for_source(cx, deadline_ms);
@@ -149,7 +150,7 @@ fn blocking_pop(cx: &mut Ctx<'_>, end: End) -> Done {
         list.remove_from(end, 1, &limits);
         key_changed(cx.srv, cx.db, key, 1, Event::popped(end));
         drop_if_empty(cx.srv, cx.db, key);
-        cx.rewrite = Some(Argv::of([pop_name(end), key]));
+        instead(cx, [pop_name(end), key]);
         return Ok(());
     }
     let keys = (1..last).map(|at| argv[at].into()).collect();
@@ -224,7 +225,7 @@ fn mpop(cx: &mut Ctx<'_>, mpop: &Mpop) -> Result<bool, Fault> {
         drop_if_empty(cx.srv, cx.db, key);
         let mut digits = [0; MAX_I64_DIGITS];
         let gone = write_i64(gone as i64, &mut digits);
-        cx.rewrite = Some(Argv::of([pop_name(mpop.end), key, gone]));
+        instead(cx, [pop_name(mpop.end), key, gone]);
         return Ok(true);
     }
     Ok(false)

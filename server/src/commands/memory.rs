@@ -87,8 +87,8 @@ fn data_facts(srv: &Server, facts: &mut Vec<Fact>) {
     facts.push(bytes("peak.allocated", parts.peak));
     facts.push(bytes("total.allocated", parts.used));
     facts.push(bytes("startup.allocated", parts.startup));
-    facts.push(bytes("replication.backlog", 0));
-    facts.push(bytes("clients.slaves", 0));
+    facts.push(bytes("replication.backlog", parts.backlog));
+    facts.push(bytes("clients.slaves", parts.replicas));
     facts.push(bytes("clients.normal", parts.clients));
     for name in [
         "cluster.links",

@@ -17,6 +17,7 @@ pub mod connection;
 pub mod debug;
 pub mod dump;
 pub mod expire;
+pub mod failover;
 pub mod geo;
 pub mod hash;
 pub mod hash_random;
@@ -27,6 +28,8 @@ pub mod list_move;
 pub mod memory;
 pub mod object;
 pub mod persistence;
+pub mod replicaof;
+pub mod replication;
 pub mod scan;
 pub mod server;
 pub mod set;
@@ -64,6 +67,9 @@ static FAMILIES: &[Family] = &[
     memory::PROCS,
     object::PROCS,
     persistence::PROCS,
+    replicaof::PROCS,
+    replication::PROCS,
+    failover::PROCS,
     scan::PROCS,
     server::PROCS,
     set::PROCS,

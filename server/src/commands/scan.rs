@@ -6,8 +6,7 @@ use table::generic as rows;
 
 use crate::commands::Family;
 use crate::commands::args::{Args, ScanOptions, scan_cursor};
-use crate::keyspace::expired::delete_expired;
-use crate::keyspace::lookup::db;
+use crate::keyspace::lookup::{db, live_place};
 use crate::server::{Ctx, Done};
 
 /// Rows and procs.
@@ -43,7 +42,7 @@ fn scan(cx: &mut Ctx<'_>) -> Done {
         }
     }
     for key in &over {
-        delete_expired(cx.srv, cx.db, key);
+        live_place(cx.srv, cx.db, key);
     }
     cx.reply.array(2);
     cx.reply.bulk(cursor.to_string().as_bytes());

@@ -6,11 +6,12 @@ use table::server as rows;
 use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::config::values::ShutdownFlags;
-use crate::house::shutdown::{ShutdownOutcome, shut_down};
+use crate::house::shutdown::{ShutdownOutcome, cancel, shut_down};
 use crate::notice;
 use crate::report::info;
 use crate::server::{Ctx, Done};
 use crate::session::close::close_after_reply;
+use crate::state::blocked::Wait;
 use crate::sys::{clock, process};
 use crate::wire::fault::{NO_SHUTDOWN, SHUTDOWN_FAILED, SYNTAX};
 
@@ -62,19 +63,20 @@ fn shutdown(cx: &mut Ctx<'_>) -> Done {
     }
     if abort {
         // A signal that has come and was not heeded yet is a shutdown in progress.
-        if process::shutdown_signal().is_none() {
+        let signalled = process::shutdown_signal().is_some();
+        if !cancel(cx.srv) && !signalled {
             return Err(NO_SHUTDOWN);
         }
-        process::forget_shutdown_signal();
         notice!("Shutdown manually aborted.");
         cx.reply.ok();
         return Ok(());
     }
     let id = cx.client_id();
-    if shut_down(cx.srv, flags) == ShutdownOutcome::Refused {
-        return Err(SHUTDOWN_FAILED);
+    match shut_down(cx.srv, flags) {
+        ShutdownOutcome::Going => close_after_reply(cx.srv, id),
+        ShutdownOutcome::Later => cx.wait = Some(Wait::Shutdown),
+        ShutdownOutcome::Refused => return Err(SHUTDOWN_FAILED),
     }
-    close_after_reply(cx.srv, id);
     Ok(())
 }
 

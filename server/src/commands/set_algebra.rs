@@ -12,7 +12,7 @@ use data::value::set_algebra::{
 use table::set as rows;
 
 use crate::commands::Family;
-use crate::commands::args::{Args, int};
+use crate::commands::args::{Args, positive};
 use crate::config::limits::set_limits;
 use crate::keyspace::change::Event;
 use crate::keyspace::lookup::{db, read};
@@ -94,11 +94,7 @@ fn store_result(cx: &mut Ctx<'_>, event: &'static str, combine: Combine) -> Done
 
 fn sintercard(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let keys = int(&argv[1])
-        .ok()
-        .and_then(|count| usize::try_from(count).ok())
-        .filter(|&count| count > 0)
-        .ok_or(NUMKEYS_NOT_POSITIVE)?;
+    let keys = positive(&argv[1], NUMKEYS_NOT_POSITIVE)?;
     if keys > argv.len() - 2 {
         return Err(NUMKEYS_TOO_MANY);
     }

@@ -9,11 +9,12 @@ use table::set as rows;
 use crate::commands::Family;
 use crate::commands::args::{random_count, take_count};
 use crate::config::limits::set_limits;
+use crate::feed::propagate::{also, as_deletion, instead, is_wanted};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::drop_if_empty;
 use crate::keyspace::free::free_aggregate;
 use crate::keyspace::lookup::{read, write};
-use crate::server::{Ctx, Done};
+use crate::server::{Ctx, Done, Propagate};
 use crate::wire::fault::SYNTAX;
 
 /// Rows and procs.
@@ -21,6 +22,9 @@ pub static PROCS: Family = &[(&rows::SPOP, spop), (&rows::SRANDMEMBER, srandmemb
 
 /// Draws after which the reply is asked whether it still takes any: a client may want more than memory holds.
 const DRAWS: usize = 1000;
+
+/// Members of a SREM that stands for a part of SPOP.
+const MEMBERS_PER_SREM: usize = 1024;
 
 fn spop(cx: &mut Ctx<'_>) -> Done {
     match cx.argv.len() {
@@ -32,13 +36,23 @@ fn spop(cx: &mut Ctx<'_>) -> Done {
 
 fn pop_one(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[1];
+    let wanted = is_wanted(cx.srv);
     let mut rng = cx.srv.keys.rng.fork();
     let set = write::<Set>(cx.srv, cx.db, key)?;
-    let popped = set.and_then(|set| set.pop(&mut rng, |member| cx.reply.item(member)));
+    let mut member = Vec::new();
+    let popped = set.and_then(|set| {
+        set.pop(&mut rng, |popped| {
+            cx.reply.item(popped);
+            if wanted {
+                member = popped.to_vec();
+            }
+        })
+    });
     if popped.is_none() {
         cx.reply.null();
         return Ok(());
     }
+    instead(cx, [b"SREM".as_slice(), key, &member]);
     key_changed(cx.srv, cx.db, key, 1, Event::Set("spop"));
     drop_if_empty(cx.srv, cx.db, key);
     Ok(())
@@ -50,6 +64,7 @@ fn pop_many(cx: &mut Ctx<'_>) -> Done {
     let count = take_count(&argv[2])?;
     let limits = set_limits(&cx.srv.config);
     let lazy = cx.srv.config.lazyfree_lazy_server_del;
+    let wanted = is_wanted(cx.srv);
     let mut rng = cx.srv.keys.rng.fork();
     let set = write::<Set>(cx.srv, cx.db, key)?;
     let Some(set) = set.filter(|_| count > 0) else {
@@ -62,12 +77,32 @@ fn pop_many(cx: &mut Ctx<'_>) -> Done {
         let all = mem::take(set);
         all.iter().for_each(|member| cx.reply.item(member));
         free_aggregate(cx.srv, all.wrap(), lazy);
+        as_deletion(cx, key, lazy);
     } else {
-        set.pop_many(count, &limits, &mut rng, |member| cx.reply.item(member));
+        let mut members = Vec::new();
+        set.pop_many(count, &limits, &mut rng, |member| {
+            cx.reply.item(member);
+            if wanted {
+                members.push(member.to_vec());
+            }
+        });
+        propagate_removal(cx, key, &members);
     }
     key_changed(cx.srv, cx.db, key, popped as u64, Event::Set("spop"));
     drop_if_empty(cx.srv, cx.db, key);
     Ok(())
+}
+
+/// What chance has chosen is propagated by name, a bounded number of members at a time.
+fn propagate_removal(cx: &mut Ctx<'_>, key: &[u8], members: &[Vec<u8>]) {
+    cx.propagate = Propagate::Never;
+    for some in members.chunks(MEMBERS_PER_SREM) {
+        let args: Vec<&[u8]> = [b"SREM".as_slice(), key]
+            .into_iter()
+            .chain(some.iter().map(Vec::as_slice))
+            .collect();
+        also(cx.srv, cx.db, args.into_iter());
+    }
 }
 
 fn srandmember(cx: &mut Ctx<'_>) -> Done {

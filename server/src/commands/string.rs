@@ -1,13 +1,16 @@
 //! Strings as a whole: SET and its old forms, GET and its kin, MSET, STRLEN.
 
+use data::util::num::{MAX_I64_DIGITS, write_i64};
 use data::value::db::Expire;
 use data::value::{Type, ValueRef};
 use table::string as rows;
 
 use crate::commands::Family;
 use crate::commands::args::{Args, int};
+use crate::feed::propagate::{as_deletion, instead};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::delete;
+use crate::keyspace::expired::is_past;
 use crate::keyspace::lookup::{db_mut, find_read, live_place, need_string};
 use crate::keyspace::store::{TimeUnit, expire_at, store, value_of};
 use crate::server::{Ctx, Done};
@@ -127,13 +130,35 @@ fn set(cx: &mut Ctx<'_>) -> Done {
     let value = value_of(cx, 2);
     store(cx.srv, cx.db, key, value, expire);
     key_changed(cx.srv, cx.db, key, 1, Event::String("set"));
-    if matches!(expire, Expire::At(_)) {
+    if let Expire::At(at_ms) = expire {
         key_changed(cx.srv, cx.db, key, 0, Event::Generic("expire"));
+        let absolute = options
+            .expire
+            .is_some_and(|(_, unit)| unit == TimeUnit::UnixMilliseconds);
+        if !absolute {
+            set_until(cx, &argv[2], at_ms);
+        }
+    } else if options.get {
+        let is_get = |arg: &&[u8]| arg.eq_ignore_ascii_case(b"get");
+        instead(
+            cx,
+            argv.iter()
+                .take(3)
+                .chain(argv.iter().skip(3).filter(|arg| !is_get(arg))),
+        );
     }
     if !options.get {
         cx.reply.ok();
     }
     Ok(())
+}
+
+/// What sets a value until a time is propagated as: no clock but this one decides when it ends.
+fn set_until(cx: &mut Ctx<'_>, value: &[u8], at_ms: i64) {
+    let mut digits = [0; MAX_I64_DIGITS];
+    let at_ms = write_i64(at_ms, &mut digits);
+    let key = &cx.argv[1];
+    instead(cx, [b"SET".as_slice(), key, value, b"PXAT", at_ms]);
 }
 
 #[inline]
@@ -150,6 +175,7 @@ fn set_with_time(cx: &mut Ctx<'_>, unit: TimeUnit) -> Done {
     store(cx.srv, cx.db, &argv[1], value, Expire::At(at_ms));
     key_changed(cx.srv, cx.db, &argv[1], 1, Event::String("set"));
     key_changed(cx.srv, cx.db, &argv[1], 0, Event::Generic("expire"));
+    set_until(cx, &argv[3], at_ms);
     cx.reply.ok();
     Ok(())
 }
@@ -176,6 +202,7 @@ fn getset(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     reply_string(cx, &argv[1])?;
     set_plain(cx, &argv[1]);
+    instead(cx, [b"SET".as_slice(), &argv[1], &argv[2]]);
     Ok(())
 }
 
@@ -216,15 +243,21 @@ fn getex(cx: &mut Ctx<'_>) -> Done {
             if had_time {
                 db_mut(cx.srv, cx.db).set_expire(key, None);
                 key_changed(cx.srv, cx.db, key, 1, Event::Generic("persist"));
+                instead(cx, [b"PERSIST".as_slice(), key]);
             }
         }
         NewTime::At(value, unit) => {
             let at_ms = expire_at(cx, int(value)?, unit)?;
-            if at_ms <= cx.now_ms {
-                delete(cx.srv, cx.db, key, cx.srv.config.lazyfree_lazy_expire);
+            if is_past(cx.srv, at_ms, cx.now_ms) {
+                let lazy = cx.srv.config.lazyfree_lazy_expire;
+                delete(cx.srv, cx.db, key, lazy);
+                as_deletion(cx, key, lazy);
             } else {
                 db_mut(cx.srv, cx.db).set_expire(key, Some(at_ms));
                 key_changed(cx.srv, cx.db, key, 1, Event::Generic("expire"));
+                let mut digits = [0; MAX_I64_DIGITS];
+                let at_ms = write_i64(at_ms, &mut digits);
+                instead(cx, [b"PEXPIREAT".as_slice(), key, at_ms]);
             }
         }
     }
@@ -240,6 +273,7 @@ fn getdel(cx: &mut Ctx<'_>) -> Done {
             &argv[1],
             cx.srv.config.lazyfree_lazy_user_del,
         );
+        as_deletion(cx, &argv[1], false);
     }
     Ok(())
 }

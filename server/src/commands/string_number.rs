@@ -7,6 +7,7 @@ use table::string as rows;
 
 use crate::commands::Family;
 use crate::commands::args::int;
+use crate::feed::propagate::instead;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::lookup::{db_mut, find_write, need_string};
 use crate::keyspace::store::store;
@@ -86,6 +87,8 @@ fn incrbyfloat(cx: &mut Ctx<'_>) -> Done {
     let text = after.format();
     store(cx.srv, cx.db, key, NewValue::Text(&text), Expire::Keep);
     key_changed(cx.srv, cx.db, key, 1, Event::String("incrbyfloat"));
+    // Another machine may compute another last digit.
+    instead(cx, [b"SET".as_slice(), key, &text, b"KEEPTTL"]);
     cx.reply.bulk(&text);
     Ok(())
 }

@@ -417,7 +417,6 @@ mod tests {
             "user default on nopass",
             "user default on nopass ~* &* +@all -get",
             "appendonly yes",
-            "slaveof 127.0.0.1 1",
             "module.option 1",
         ] {
             assert!(read(text).is_err(), "{text}");

@@ -200,6 +200,7 @@ params! {
     timeout: i64,
     tls: TlsConfig,
     tls_cluster: bool,
+    tls_peer_name_check: bool,
     tls_port: i64,
     tls_replication: bool,
     tracking_table_max_keys: i64,

@@ -98,12 +98,13 @@ mod tests {
         let shown = all
             .iter()
             .filter(|named| !named.row.flags.contains(Flags::HIDDEN));
-        assert_eq!(shown.count(), 195 + 1);
+        assert_eq!(shown.count(), 195 + 2);
         assert!(
             all.windows(2).all(|pair| pair[0].name < pair[1].name),
             "a name twice"
         );
         assert!(find(b"tls-groups").is_some());
+        assert!(find(b"tls-peer-name-check").is_some());
     }
 
     #[test]
@@ -367,10 +368,8 @@ mod tests {
             ("appendonly", "yes"),
             ("maxmemory", "100mb"),
             ("maxmemory-clients", "5%"),
-            ("replicaof", "127.0.0.1 6379"),
             ("cluster-enabled", "yes"),
             ("aclfile", "/etc/users"),
-            ("min-replicas-to-write", "1"),
             ("activedefrag", "yes"),
         ];
         for (name, text) in rows {

@@ -9,6 +9,7 @@ use std::io::IoSlice;
 use conn::connection::ConnId;
 use conn::stream::Io;
 
+use crate::egress::replica::{Sent, send_more};
 use crate::server::Server;
 use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
@@ -18,15 +19,6 @@ use crate::{notice, verbose};
 const MAX_BYTES_PER_TURN: usize = 1024 * 1024;
 /// Parts of an output that are offered to the kernel at once.
 const MAX_SLICES: usize = 16;
-
-/// How far sending got.
-#[derive(PartialEq, Eq)]
-enum Sent {
-    All,
-    /// The socket is full, or the client has had its share of this turn.
-    Some,
-    Failed,
-}
 
 /// Sends the output of every client that has some.
 pub fn flush_pending(srv: &mut Server) {
@@ -50,7 +42,11 @@ pub fn on_writable(srv: &mut Server, conn: ConnId) {
 }
 
 fn flush_client(srv: &mut Server, id: ClientId) {
-    let sent = send(srv, id);
+    let mut sent = send(srv, id);
+    let client = srv.clients.get(id);
+    if sent == Sent::All && client.is_some_and(|client| client.replica.is_some()) {
+        sent = send_more(srv, id, MAX_BYTES_PER_TURN);
+    }
     let Some(client) = srv.clients.get_mut(id) else {
         return;
     };
@@ -141,13 +137,21 @@ fn send(srv: &mut Server, id: ClientId) -> Sent {
 
 /// Whether a client's output is over a limit of its class; it is then to be closed.
 pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
-    let limit = srv.config.client_output_buffer_limit[0];
+    let offset = srv.replication.offset;
     let now = srv.unit.now_ms / 1000;
     let Some(client) = srv.clients.get_mut(id) else {
         return false;
     };
-    let used =
-        (client.output_bytes() + client.conn.map_or(0, |conn| srv.conns.pending_out(conn))) as u64;
+    let replica = client.replica.as_ref().filter(|replica| replica.is_one());
+    let limits = &srv.config.client_output_buffer_limit;
+    let mut limit = limits[usize::from(replica.is_some())];
+    if replica.is_some() && limit.hard != 0 {
+        // What the backlog holds anyway costs nothing more.
+        limit.hard = limit.hard.max(srv.config.repl_backlog_size as u64);
+    }
+    let behind = replica.map_or(0, |replica| replica.behind(offset));
+    let waiting = client.output_bytes() + client.conn.map_or(0, |conn| srv.conns.pending_out(conn));
+    let used = waiting as u64 + behind;
     if limit.hard != 0 && used > limit.hard {
         return true;
     }

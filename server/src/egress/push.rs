@@ -5,6 +5,14 @@ use crate::state::client::{Closing, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::wire::reply::Reply;
 
+/// Appends bytes that are no reply to the output of a client, whatever it wants to hear.
+pub fn push_raw(srv: &mut Server, id: ClientId, bytes: &[u8]) {
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.io.out.tail.extend_from_slice(bytes);
+        srv.clients.queue_write(id);
+    }
+}
+
 /// Lets `write` append to the output of a client other than the one executing, within its limit.
 pub fn push(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply)) {
     let limit = srv.config.client_output_buffer_limit[0].hard as usize;

@@ -1,12 +1,13 @@
 //! Calls a command, and settles what a call leaves behind: time, statistics, the fault it may have ended in, the wait it
-//! may have begun.
+//! may have begun, what is propagated.
 
 use ae::time::Next;
 use table::CmdId;
 
 use crate::exec::refuse::refuse;
-use crate::server::{Ctx, Origin, Proc, Server};
-use crate::state::blocked::{KeyWait, Parked};
+use crate::feed::propagate::{also, end_of_unit, is_wanted};
+use crate::server::{Ctx, Origin, Proc, Propagate, Server};
+use crate::state::blocked::{Parked, Wait};
 use crate::state::client::ClientFlags;
 use crate::state::client_id::ClientId;
 use crate::sys::clock;
@@ -43,7 +44,9 @@ pub fn call(srv: &mut Server, call: Call<'_>, reply: &mut Reply) {
         (client.db, client.flags.contains(ClientFlags::NO_TOUCH))
     });
     srv.unit.no_touch = no_touch && call.cmd != TOUCH;
+    srv.unit.command = Some(call.cmd);
     let mark = reply.mark();
+    let dirty = srv.stats.dirty;
     srv.unit.depth += 1;
     let now_ms = srv.unit.now_ms;
     let mut cx = Ctx {
@@ -55,10 +58,11 @@ pub fn call(srv: &mut Server, call: Call<'_>, reply: &mut Reply) {
         origin: call.origin,
         now_ms,
         rewrite: None,
+        propagate: Propagate::IfChanged,
         wait: None,
     };
     let done = (call.proc)(&mut cx);
-    let (rewrite, wait) = (cx.rewrite.take(), cx.wait.take());
+    let (rewrite, wait, propagate) = (cx.rewrite.take(), cx.wait.take(), cx.propagate);
     srv.unit.depth -= 1;
     let failed = done.is_err();
     if let Err(fault) = done {
@@ -73,7 +77,22 @@ pub fn call(srv: &mut Server, call: Call<'_>, reply: &mut Reply) {
     let spent_ns = ended - started + call.before.map_or(0, |before| before.spent_ns);
     match wait {
         Some(wait) => park(srv, id, &call, rewrite, wait, client_db, spent_ns),
-        None => settle(srv, call.cmd, spent_ns, failed),
+        None => {
+            settle(srv, call.cmd, spent_ns, failed);
+            if is_wanted(srv) {
+                let changed = srv.stats.dirty != dirty;
+                if propagate == Propagate::Always || (changed && propagate != Propagate::Never) {
+                    let argv = rewrite.as_ref().unwrap_or(call.argv);
+                    also(srv, client_db, argv.iter());
+                }
+                if srv.unit.depth == 0 {
+                    end_of_unit(srv);
+                    if let Some(client) = srv.clients.get_mut(id) {
+                        client.written_offset = srv.replication.offset;
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -84,20 +103,22 @@ fn park(
     id: ClientId,
     call: &Call<'_>,
     rewrite: Option<Argv>,
-    mut wait: KeyWait,
+    mut wait: Wait,
     db: usize,
     spent_ns: u64,
 ) {
-    if let Some(before) = call.before {
-        wait.deadline_ms = before.wait.deadline_ms;
+    if let (Wait::Keys(wait), Some(before)) = (&mut wait, call.before)
+        && let Wait::Keys(before) = &before.wait
+    {
+        wait.deadline_ms = before.deadline_ms;
     }
-    if let Some(at_ms) = wait.deadline_ms
+    if let Some(at_ms) = wait.deadline_ms()
         && srv
             .blocked
             .next_deadline()
             .is_none_or(|first| at_ms < first)
     {
-        // Only to wake the loop in time: before it sleeps again it looks at all deadlines.
+        // To wake the loop in time. A later deadline is seen by the clockwork at the latest.
         let ms = (at_ms - srv.unit.now_ms).max(0) as u64;
         srv.el.add_timer(ms, |_, _, _| Next::Never, 0);
     }

@@ -1,7 +1,7 @@
 //! The gate: may this client run this command now?
 //!
 //! Small questions in Redis's order; the first answer that is not "run" wins. A question whose subject does not exist
-//! in this build (cluster, replicas, scripts) is not asked.
+//! in this build (cluster, scripts) is not asked. What the primary of a replica sends is let in: it has been asked there.
 
 use conn::addr::Addr;
 use table::spec::Spec;
@@ -12,7 +12,10 @@ use crate::config::values::Allow;
 use crate::server::Server;
 use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
-use crate::wire::fault::{Fault, LOADING, MISCONF_RDB, NO_AUTH, NOT_IN_TRANSACTION};
+use crate::state::pauses::Scope;
+use crate::wire::fault::{
+    Fault, LOADING, MASTER_DOWN, MISCONF_RDB, NO_AUTH, NO_REPLICAS, NOT_IN_TRANSACTION, READ_ONLY,
+};
 use crate::wire::request::Argv;
 
 /// Answer of the gate.
@@ -22,6 +25,8 @@ pub enum Verdict {
     Run,
     /// Keep it for EXEC.
     Queue,
+    /// Let it wait for the end of a pause.
+    Postpone,
     /// Tell the client this instead.
     Refuse(Fault),
 }
@@ -46,11 +51,18 @@ pub fn verdict(
     if !client.authenticated && !spec.flags.contains(Flags::NO_AUTH) {
         return Verdict::Refuse(NO_AUTH);
     }
-    if srv.snapshot.failed && saves_are_needed(srv) && changes_data(client, cmd, spec) {
-        return Verdict::Refuse(MISCONF_RDB);
+    if !client.flags.contains(ClientFlags::PRIMARY)
+        && let Some(fault) = not_now(srv, client, cmd, spec)
+    {
+        return Verdict::Refuse(fault);
     }
-    if srv.snapshot.loading.is_some() && !spec.flags.contains(Flags::LOADING) {
-        return Verdict::Refuse(LOADING);
+    if client.replica.is_some() && is_foul(client, cmd, spec) {
+        return Verdict::Refuse(Fault::new("ERR Replica can't interact with the keyspace"));
+    }
+    if let Some(scope) = srv.pauses.scope()
+        && is_paused(client, cmd, spec, scope)
+    {
+        return Verdict::Postpone;
     }
     if client.multi.is_some() {
         return in_transaction(cmd, spec);
@@ -58,19 +70,90 @@ pub fn verdict(
     Verdict::Run
 }
 
+/// Whether a command waits for the end of a pause.
+#[cold]
+fn is_paused(client: &Client, cmd: CmdId, spec: &Spec, scope: Scope) -> bool {
+    // The primary's stream is held back where it is read.
+    let is_link = client.flags.contains(ClientFlags::PRIMARY)
+        || client
+            .replica
+            .as_ref()
+            .is_some_and(|replica| replica.is_one());
+    let is_told = |spec: &Spec| spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
+    !is_link && (scope == Scope::All || does(client, cmd, spec, is_told))
+}
+
+/// Whether a replica of this server asks for what is not a replica's business.
+fn is_foul(client: &Client, cmd: CmdId, spec: &Spec) -> bool {
+    let is_one = client
+        .replica
+        .as_ref()
+        .is_some_and(|replica| replica.is_one());
+    let touches = Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE;
+    is_one && (spec.flags.intersects(touches) || changes_data(client, cmd, spec, false))
+}
+
+/// Why the state of the server does not allow a command.
+#[inline]
+fn not_now(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec) -> Option<Fault> {
+    if srv.snapshot.failed && saves_are_needed(srv) && changes_data(client, cmd, spec, true) {
+        return Some(MISCONF_RDB);
+    }
+    if srv.config.min_replicas_to_write > 0
+        && changes_data(client, cmd, spec, false)
+        && lacks_replicas(srv)
+    {
+        return Some(NO_REPLICAS);
+    }
+    if let Some(link) = &srv.replication.link {
+        if srv.config.replica_read_only && changes_data(client, cmd, spec, false) {
+            return Some(READ_ONLY);
+        }
+        if !srv.config.replica_serve_stale_data
+            && !link.is_up()
+            && !spec.flags.contains(Flags::STALE)
+        {
+            return Some(MASTER_DOWN);
+        }
+    }
+    if let Some(loading) = srv.snapshot.loading {
+        let refused = if loading.serves_old {
+            spec.flags.contains(Flags::NO_ASYNC_LOADING)
+        } else {
+            !spec.flags.contains(Flags::LOADING)
+        };
+        if refused {
+            return Some(LOADING);
+        }
+    }
+    None
+}
+
+/// Whether fewer replicas than wanted would get a write soon.
+#[cold]
+fn lacks_replicas(srv: &Server) -> bool {
+    let (now, max_lag) = (srv.unit.now_ms / 1000, srv.config.min_replicas_max_lag);
+    let good = srv.replication.good_replicas(&srv.clients, now, max_lag);
+    max_lag > 0 && !srv.replication.is_replica() && (good as i64) < srv.config.min_replicas_to_write
+}
+
 /// Whether data that cannot be saved must not change.
 fn saves_are_needed(srv: &Server) -> bool {
     srv.config.stop_writes_on_bgsave_error && !srv.config.save.is_empty()
 }
 
-/// Whether a command writes, or executes one that does. PING counts: whoever asks shall hear of the trouble.
-fn changes_data(client: &Client, cmd: CmdId, spec: &Spec) -> bool {
+/// Whether a command writes, or executes one that does. With `ping` that counts, too: whoever asks shall hear of the
+/// trouble.
+fn changes_data(client: &Client, cmd: CmdId, spec: &Spec, ping: bool) -> bool {
     let writes = |spec: &Spec| spec.flags.contains(Flags::WRITE);
-    let queued = || {
-        let queue = client.multi.iter().flat_map(|multi| &multi.queue);
-        queue.map(|queued| table::spec(queued.cmd)).any(writes)
-    };
-    writes(spec) || cmd == PING || (cmd == EXEC && queued())
+    (ping && cmd == PING) || does(client, cmd, spec, writes)
+}
+
+/// Whether a command is of a kind, or executes one that is.
+#[inline]
+fn does(client: &Client, cmd: CmdId, spec: &Spec, kind: impl Fn(&Spec) -> bool) -> bool {
+    let queue = client.multi.iter().flat_map(|multi| &multi.queue);
+    kind(spec) || (cmd == EXEC && queue.map(|queued| table::spec(queued.cmd)).any(kind))
 }
 
 const PING: CmdId = table::id(&connection::PING);

@@ -7,11 +7,13 @@ use crate::egress::flush::close_over_limit;
 use crate::exec::call::{Call, call};
 use crate::exec::gate::{Verdict, verdict};
 use crate::exec::refuse::refuse;
+use crate::report::client_line::client_line;
 use crate::server::{Commands, Origin, Proc, Server};
 use crate::session::transaction;
-use crate::state::blocked::Parked;
-use crate::state::client::{Client, Closing, ReplyMode};
+use crate::state::blocked::{Parked, Wait};
+use crate::state::client::{Client, ClientFlags, Closing, ReplyMode};
 use crate::state::client_id::ClientId;
+use crate::warning;
 use crate::wire::fault::{Fault, arity, exec_abort, unknown_command, unknown_subcommand};
 use crate::wire::reply::Reply;
 use crate::wire::request::Argv;
@@ -48,7 +50,7 @@ pub fn execute(
             client.last_cmd = Some(cmd);
             match verdict(srv, id, cmd, spec, argv) {
                 Verdict::Run => {
-                    let origin = Origin::Client(id);
+                    let origin = origin(srv, id);
                     let invocation = Call {
                         origin,
                         cmd,
@@ -64,12 +66,36 @@ pub fn execute(
                     }
                     reply.status("QUEUED");
                 }
+                Verdict::Postpone => postpone(srv, id, cmd, argv),
                 Verdict::Refuse(fault) => reject(srv, id, Some(cmd), &fault, reply),
             }
         }
         Err((cmd, fault)) => reject(srv, id, cmd, &fault, reply),
     }
     after(srv, id, reply)
+}
+
+/// On whose behalf a request of a client is executed.
+#[inline]
+fn origin(srv: &Server, id: ClientId) -> Origin {
+    let client = srv.clients.get(id);
+    if client.is_some_and(|client| client.flags.contains(ClientFlags::PRIMARY)) {
+        Origin::Primary(id)
+    } else {
+        Origin::Client(id)
+    }
+}
+
+/// Lets a command wait for the end of a pause; it is asked about anew then.
+#[cold]
+fn postpone(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv) {
+    if let Some(client) = srv.clients.get_mut(id) {
+        let db = client.db;
+        let parked = srv
+            .blocked
+            .park(id, cmd, argv.detached(), db, Wait::Pause, 0);
+        client.parked = Some(parked);
+    }
 }
 
 /// Refuses a command. A transaction that it was to be part of is lost; EXEC itself ends it.
@@ -92,7 +118,7 @@ const EXEC: CmdId = table::id(&table::transactions::EXEC);
 
 /// Whether the client's next command may follow.
 #[inline]
-fn after(srv: &mut Server, id: ClientId, reply: &Reply) -> Flow {
+fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
     let Some(client) = srv.clients.get_mut(id) else {
         return Flow::Stop;
     };
@@ -105,11 +131,44 @@ fn after(srv: &mut Server, id: ClientId, reply: &Reply) -> Flow {
         close_over_limit(srv, id);
         return Flow::Stop;
     }
+    if is_replica(client) && !reply.out.is_empty() {
+        close_talkative(srv, id, reply);
+        return Flow::Stop;
+    }
     if client.closing == Closing::No && client.parked.is_none() {
         Flow::Next
     } else {
         Flow::Stop
     }
+}
+
+/// A replica reads nothing but snapshots and the stream: to answer it would break both.
+#[cold]
+fn close_talkative(srv: &mut Server, id: ClientId, reply: &mut Reply) {
+    let client = srv.clients.get(id);
+    let name = client
+        .and_then(|client| client.last_cmd)
+        .map_or("NULL", table::full_name);
+    let text = reply.out.first();
+    if text.first() == Some(&b'-') {
+        warning!(
+            "== CRITICAL == This master is sending an error to its replica: '{}' after processing the command '{name}'",
+            String::from_utf8_lossy(text).trim_end()
+        );
+        srv.stats.unexpected_error_replies += 1;
+    }
+    warning!(
+        "Replica generated a reply to command '{name}', disconnecting it: {}",
+        client_line(srv, id)
+    );
+    reply.out.clear();
+    srv.clients.queue_close(id);
+}
+
+#[inline]
+fn is_replica(client: &Client) -> bool {
+    let replica = client.replica.as_ref();
+    replica.is_some_and(|replica| replica.is_one())
 }
 
 /// What of the client decides how its answer is written.

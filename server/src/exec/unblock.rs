@@ -10,9 +10,10 @@ use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::exec::call::settle;
 use crate::exec::process::{Flow, execute};
 use crate::exec::refuse::refuse;
+use crate::feed::replicas::acknowledged;
 use crate::keyspace::lookup::{db, is_over};
 use crate::server::Server;
-use crate::state::blocked::Parked;
+use crate::state::blocked::{Parked, Wait};
 use crate::state::client::ClientFlags;
 use crate::state::client_id::ClientId;
 use crate::wire::fault::Fault;
@@ -50,10 +51,11 @@ pub fn serve_ready(srv: &mut Server) {
 /// Whether a client may find what it waits for under a key.
 fn is_served(srv: &Server, id: ClientId, number: usize, key: &[u8]) -> bool {
     let client = srv.clients.get(id);
-    let Some(parked) = client.and_then(|client| client.parked.as_ref()) else {
+    let parked = client.and_then(|client| client.parked.as_ref());
+    let Some(Wait::Keys(wait)) = parked.map(|parked| &parked.wait) else {
         return false;
     };
-    parked.wait.on_nokey || type_of(srv, number, key) == Some(parked.wait.ty)
+    wait.on_nokey || type_of(srv, number, key) == Some(wait.ty)
 }
 
 fn type_of(srv: &Server, number: usize, key: &[u8]) -> Option<Type> {
@@ -75,8 +77,13 @@ fn execute_again(srv: &mut Server, id: ClientId) {
     };
     let outer = srv.unit.current.replace(id);
     srv.unit.begin();
+    // One that was postponed has not been called yet.
+    let before = match parked.wait {
+        Wait::Pause => None,
+        _ => Some(&*parked),
+    };
     answer(srv, id, |srv, reply| {
-        execute(srv, id, &parked.argv, reply, Some(&parked));
+        execute(srv, id, &parked.argv, reply, before);
     });
     srv.unit.current = outer;
     let client = srv.clients.get(id);
@@ -112,12 +119,35 @@ pub fn give_up(srv: &mut Server, id: ClientId, fault: Option<&Fault>) {
     let Some(parked) = unpark(srv, id) else {
         return;
     };
-    answer(srv, id, |srv, reply| match fault {
-        Some(fault) => refuse(srv, reply, fault),
-        None => reply.null_array(),
+    answer(srv, id, |srv, reply| match (fault, &parked.wait) {
+        (Some(fault), _) => refuse(srv, reply, fault),
+        (None, Wait::Replicas(wait)) => reply.int(acknowledged(srv, wait.offset)),
+        (None, _) => reply.null_array(),
     });
     settle(srv, parked.cmd, parked.spent_ns, fault.is_some());
     srv.blocked.resumed.push(id);
+}
+
+/// Answers those who wait for replicas and have enough.
+pub fn serve_acknowledged(srv: &mut Server) {
+    for id in srv.blocked.for_replicas.clone() {
+        let parked = srv
+            .clients
+            .get(id)
+            .and_then(|client| client.parked.as_ref());
+        if let Some(Wait::Replicas(wait)) = parked.map(|parked| &parked.wait)
+            && acknowledged(srv, wait.offset) >= wait.count
+        {
+            give_up(srv, id, None);
+        }
+    }
+}
+
+/// Executes what has waited for the end of a pause.
+pub fn end_pause(srv: &mut Server) {
+    for id in srv.blocked.for_pause.clone() {
+        execute_again(srv, id);
+    }
 }
 
 /// Ends the waits whose deadline has passed.

@@ -3,9 +3,13 @@
 use conn::drive::process_pending;
 
 use crate::egress::flush::flush_pending;
-use crate::exec::unblock::{expire_waits, serve_ready};
+use crate::exec::unblock::{end_pause, expire_waits, serve_ready};
+use crate::feed::replicas::{ask_for_acks, queue_all};
 use crate::ingress::input::process_resumed;
 use crate::keyspace::expire::fast_cycle;
+use crate::replication::failover::advance;
+use crate::replication::replica::apply::go_on;
+use crate::replication::replica::link::take_addresses;
 use crate::server::Server;
 use crate::session::close::drain_close_queue;
 use crate::sys::{clock, memory};
@@ -15,25 +19,39 @@ pub fn before_sleep(srv: &mut Server) {
     // 1. Clients whose bytes TLS has already taken from the socket: no event will ever tell of them.
     let more = process_pending(srv);
     srv.el.set_dont_wait(more);
-    if srv.snapshot.loading.is_some() {
+    if srv.snapshot.hides_data() {
         // The data is not all there: clients hear so, and that is all.
         flush_pending(srv);
         drain_close_queue(srv);
         return;
     }
-    // 2. A little active expiry, when the slow cycle could not finish.
+    // 2. The primary's address, when its name is resolved.
+    take_addresses(srv);
+    // 3. A little active expiry, when the slow cycle could not finish.
     fast_cycle(srv);
-    // 3. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
+    // 4. A failover goes on when its replica has caught up; a pause ends.
+    advance(srv);
+    srv.pauses.expire(srv.unit.now_ms);
+    if srv.pauses.take_end() {
+        end_pause(srv);
+        go_on(srv);
+    }
+    // 5. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
     expire_waits(srv);
     if srv.blocked.has_ready() {
         serve_ready(srv);
     }
     process_resumed(srv);
-    // 4. Replies.
+    // 6. Replicas: whoever waits for them wants to know how far they are; what is new of the stream.
+    if std::mem::take(&mut srv.replication.wants_acks) {
+        ask_for_acks(srv);
+    }
+    queue_all(srv);
+    // 7. Replies, and what replicas are sent.
     flush_pending(srv);
-    // 5. Clients that were to be closed.
+    // 8. Clients that were to be closed.
     drain_close_queue(srv);
-    // 6. Figures of this turn.
+    // 9. Figures of this turn.
     memory::sample_peak();
     let now_us = clock::monotonic_us();
     srv.stats.loop_turns += 1;

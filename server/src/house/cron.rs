@@ -2,9 +2,10 @@
 
 use ae::time::{Next, TimerId};
 
-use crate::house::shutdown::{ShutdownOutcome, shut_down};
+use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::expire::slow_cycle;
-use crate::persist::bgsave::tend;
+use crate::replication::cron::replication_cron;
+use crate::replication::primary::snapshot::tend;
 use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::{Client, ClientFlags};
@@ -25,6 +26,10 @@ static STEPS: &[Step] = &[
         run: heed_signals,
     },
     Step {
+        period_ms: 0,
+        run: tend_shutdown,
+    },
+    Step {
         period_ms: 100,
         run: sample_rates,
     },
@@ -43,6 +48,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 0,
         run: tend,
+    },
+    Step {
+        period_ms: 1000,
+        run: replication_cron,
     },
     Step {
         period_ms: 5000,
@@ -95,7 +104,7 @@ fn heed_signals(srv: &mut Server) {
     let Some(name) = process::shutdown_signal() else {
         return;
     };
-    if srv.shutdown.asap.is_some() {
+    if srv.shutdown.asap.is_some() || srv.shutdown.waiting.is_some() {
         return;
     }
     warning!("Received {name} scheduling shutdown...");
@@ -156,7 +165,8 @@ fn visit(srv: &mut Server, id: ClientId) {
         return;
     };
     let idle = now_ms / 1000 - client.last_active;
-    if timeout > 0 && idle > timeout && !client.flags.contains(ClientFlags::EXECUTING) {
+    let busy = ClientFlags::EXECUTING | ClientFlags::PRIMARY;
+    if timeout > 0 && idle > timeout && !client.flags.intersects(busy) {
         verbose!("Closing idle client");
         return close_now(srv, id);
     }
@@ -212,8 +222,9 @@ fn tend_databases(srv: &mut Server) {
 
 fn log_clients(srv: &mut Server) {
     verbose!(
-        "{} clients connected (0 replicas), {} bytes in use",
-        srv.clients.len(),
+        "{} clients connected ({} replicas), {} bytes in use",
+        srv.clients.len() - srv.replication.replicas.len(),
+        srv.replication.replicas.len(),
         memory::used()
     );
 }

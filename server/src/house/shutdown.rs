@@ -2,10 +2,18 @@
 
 use crate::config::values::ShutdownFlags;
 use crate::egress::flush::flush_pending;
+use crate::exec::unblock::give_up;
+use crate::feed::replicas::queue_all;
 use crate::ingress::listen::close_all;
 use crate::persist::bgsave::{abandon, save_now};
+use crate::report::replicas::{all, name};
 use crate::server::Server;
+use crate::session::pause::{pause, unpause};
+use crate::state::client_id::ClientId;
+use crate::state::pauses::{Purpose, Scope};
+use crate::state::replication::replica::{Replica, Stage};
 use crate::sys::process;
+use crate::wire::fault::SHUTDOWN_FAILED;
 use crate::{notice, warning};
 
 /// Whether the server goes.
@@ -15,14 +23,91 @@ pub enum ShutdownOutcome {
     Going,
     /// Something must not be lost; the server stays.
     Refused,
+    /// When replicas have caught up, or their time is over.
+    Later,
 }
 
-/// Ends the server, unless that would lose what was to be kept.
+/// Ends the server, unless that would lose what was to be kept. Replicas may catch up before.
 pub fn shut_down(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
+    if srv.shutdown.waiting.is_some() {
+        return ShutdownOutcome::Later;
+    }
     notice!("User requested shutdown...");
     if srv.process.supervised {
         process::notify_systemd("STOPPING=1\n");
     }
+    let timeout = srv.config.shutdown_timeout;
+    if !flags.now && timeout != 0 && lagging(srv).next().is_some() {
+        let end_ms = srv.unit.now_ms + timeout * 1000;
+        srv.shutdown.waiting = Some((flags, end_ms));
+        srv.replication.wants_acks = true;
+        pause(srv, Purpose::Shutdown, Scope::Writes, i64::MAX);
+        notice!("Waiting for replicas before shutting down.");
+        return ShutdownOutcome::Later;
+    }
+    finish(srv, flags)
+}
+
+/// Replicas that do not have all there is.
+fn lagging(srv: &Server) -> impl Iterator<Item = (ClientId, &Replica)> {
+    let offset = srv.replication.offset;
+    let behind = move |replica: &Replica| replica.ack_offset != offset;
+    all(srv)
+        .filter(move |(_, _, replica)| behind(replica))
+        .map(|(id, _, replica)| (id, replica))
+}
+
+/// Goes on with a shutdown that waits: a step of the clockwork.
+pub fn tend_shutdown(srv: &mut Server) {
+    let Some((flags, end_ms)) = srv.shutdown.waiting else {
+        return;
+    };
+    if (srv.unit.now_ms >= end_ms || lagging(srv).next().is_none())
+        && finish(srv, flags) == ShutdownOutcome::Refused
+    {
+        warning!("Errors trying to shut down the server. Check the logs for more information.");
+        cancel(srv);
+    }
+}
+
+/// Gives up a shutdown that waits; whether there was one.
+pub fn cancel(srv: &mut Server) -> bool {
+    let waited = srv.shutdown.waiting.take().is_some();
+    process::forget_shutdown_signal();
+    for id in std::mem::take(&mut srv.blocked.for_shutdown) {
+        give_up(srv, id, Some(&SHUTDOWN_FAILED));
+    }
+    unpause(srv, Purpose::Shutdown);
+    waited
+}
+
+fn log_replicas(srv: &Server) {
+    let now = srv.unit.now_ms / 1000;
+    let replicas = srv.replication.replicas.len();
+    let mut behind = 0;
+    for (id, replica) in lagging(srv) {
+        behind += 1;
+        let lag = match replica.stage {
+            Stage::Online => now - replica.ack_at,
+            _ => 0,
+        };
+        notice!(
+            "Lagging replica {} reported offset {} behind master, lag={lag}, state={}.",
+            name(srv, id),
+            srv.replication.offset as i64 - replica.ack_offset as i64,
+            replica.state_name()
+        );
+    }
+    if replicas > 0 {
+        notice!(
+            "{} of {replicas} replicas are in sync when shutting down.",
+            replicas - behind
+        );
+    }
+}
+
+fn finish(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
+    log_replicas(srv);
     abandon(srv);
     if must_save(srv, flags) && !save_finally(srv, flags.force) {
         return ShutdownOutcome::Refused;
@@ -32,6 +117,7 @@ pub fn shut_down(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
         notice!("Removing the pid file.");
         let _ = std::fs::remove_file(&srv.config.pidfile);
     }
+    queue_all(srv);
     flush_pending(srv);
     close_all(srv);
     warning!("Redis is now ready to exit, bye bye...");

@@ -13,13 +13,17 @@ use crate::house::cron::cron;
 use crate::house::{certificates, crash, logo};
 use crate::ingress::listen;
 use crate::persist::load;
+use crate::replication::{primary, replica};
 use crate::report::title::set_title;
-use crate::server::{Commands, Server};
+use crate::server::{Commands, Hooks, Server};
 use crate::state::background::Background;
 use crate::state::clients::Clients;
 use crate::state::keys::Keys;
 use crate::state::listeners::Kind;
 use crate::state::process::ProcessInfo;
+use crate::state::replication::id::ReplId;
+use crate::state::replication::link::Link;
+use crate::state::replication::stream::Replication;
 use crate::state::snapshot::Snapshot;
 use crate::state::unit::Unit;
 use crate::sys::{host, log, memory, process};
@@ -114,6 +118,10 @@ pub fn build(
     unit.refresh();
     let unit_seconds = unit.now_ms / 1000;
     Ok(Server {
+        hooks: Hooks {
+            replica_gone: primary::cron::replica_gone,
+            primary_gone: replica::link::primary_gone,
+        },
         el: EventLoop::new(descriptors)?,
         conns: Conns::new(limits),
         listeners: Default::default(),
@@ -121,6 +129,7 @@ pub fn build(
         keys: Keys::new(config.databases as usize, seed),
         watch: Default::default(),
         blocked: Default::default(),
+        pauses: Default::default(),
         unit,
         stats: Default::default(),
         commands,
@@ -130,6 +139,8 @@ pub fn build(
         process,
         snapshot: Snapshot::new(unit_seconds),
         child: None,
+        propagation: Default::default(),
+        replication: Replication::new(ReplId::new(process::random_bytes()), unit_seconds),
         shutdown: Default::default(),
         debug: Default::default(),
         config,
@@ -229,13 +240,19 @@ pub fn open_log(config: &Params) -> Result<(), String> {
 /// # Errors
 /// A sentence: the server must not run like this.
 pub fn open(srv: &mut Server) -> Result<(), String> {
-    log::set_role(log::Role::Primary);
+    match srv.config.replicaof.clone() {
+        Some((host, port)) => {
+            srv.replication.link = Some(Box::new(Link::new(host, port)));
+            log::set_role(log::Role::Replica);
+        }
+        None => log::set_role(log::Role::Primary),
+    }
     set_title(srv, &srv.process.executable);
     notice!("monotonic clock: POSIX clock_gettime");
     show_banner(srv);
     memory::set_background_thread(srv.config.jemalloc_bg_thread);
     memory::set_decay(PAGE_DECAY_MS);
-    if srv.config.tls_port != 0 || srv.config.tls.cert_file.is_some() {
+    if srv.config.uses_tls() || srv.config.tls.cert_file.is_some() {
         certificates::load(srv).map_err(|error| {
             format!("Failed to configure TLS: {error}. Check logs for more info.")
         })?;
@@ -298,7 +315,7 @@ fn write_pidfile(srv: &mut Server) {
     }
 }
 
-/// Applies `oom-score-adj` of a primary; switched off, the score from before comes back.
+/// Applies `oom-score-adj` of a primary or a replica; switched off, the score from before comes back.
 ///
 /// # Errors
 /// A sentence: the system refuses. The reason is logged.
@@ -310,7 +327,8 @@ pub fn adjust_oom_score(srv: &mut Server) -> Result<(), String> {
     }
     let base = base.or_else(host::oom_score_adj).unwrap_or(0);
     srv.process.oom_score_base = used.then_some(base);
-    let score = srv.process.oom_score(&srv.config, 0).unwrap_or(base);
+    let class = usize::from(srv.replication.is_replica());
+    let score = srv.process.oom_score(&srv.config, class).unwrap_or(base);
     host::set_oom_score_adj(score).map_err(|error| {
         warning!("Unable to write oom_score_adj: {}", host::reason(&error));
         "Failed to set current oom_score_adj. Check server logs.".into()

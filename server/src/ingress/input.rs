@@ -120,7 +120,9 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
         };
         match request.parse(limits) {
             Ok(Parsed::Command) => {
-                prefetch(srv, id, request);
+                if request.is_new_batch() {
+                    prefetch(srv, id, request);
+                }
                 if run(srv, id, &request.argv, reply) == Flow::Stop {
                     return;
                 }
@@ -133,10 +135,11 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
 }
 
 /// Brings the keys of a new batch of a pipeline into the cache together, so that their misses overlap.
+#[inline(never)]
 fn prefetch(srv: &mut Server, id: ClientId, request: &Request) {
     let mut keys: [&[u8]; BATCH] = [&[]; BATCH];
     let mut count = 0;
-    for (slot, key) in keys.iter_mut().zip(request.keys_of_new_batch()) {
+    for (slot, key) in keys.iter_mut().zip(request.batch_keys()) {
         *slot = key;
         count += 1;
     }

@@ -4,6 +4,7 @@
 //! What else follows from a changed key (client-side caching, keyspace events) has its place here and nowhere else.
 
 use data::ds::quicklist::End;
+use data::value::db::Db;
 
 use crate::server::Server;
 
@@ -61,8 +62,20 @@ pub fn key_changed(srv: &mut Server, db: usize, key: &[u8], changes: u64, event:
 #[inline]
 pub fn key_told(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
     srv.stats.dirty += changes;
+    if srv.replication.is_replica() && event == Event::Generic("expire") {
+        note_own_expire(srv, db, key);
+    }
     if !srv.blocked.is_empty() && wakes(event) {
         srv.blocked.mark_ready(db, key);
+    }
+}
+
+/// On a replica that clients may write to, their keys are not the primary's to delete.
+#[cold]
+fn note_own_expire(srv: &mut Server, db: usize, key: &[u8]) {
+    let primary = srv.replication.link.as_ref().and_then(|link| link.client());
+    if primary.is_none() || primary != srv.unit.current {
+        srv.keys.own_expires.insert((db, key.into()));
     }
 }
 
@@ -124,6 +137,20 @@ pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
                 (true, Some(true)) => {}
                 (false, Some(true)) if !was => watched.expired = true,
                 _ => client.dirty_cas = true,
+            }
+        }
+    }
+}
+
+/// A database holds something else than `before`: whoever watched a key that was or is there has seen it change.
+pub fn touch_all(srv: &mut Server, db: usize, before: &Db) {
+    for key in srv.watch.keys(db) {
+        if before.find(&key).is_none() && srv.keys.dbs[db].db.find(&key).is_none() {
+            continue;
+        }
+        for id in srv.watch.watchers(db, &key).to_vec() {
+            if let Some(client) = srv.clients.get_mut(id) {
+                client.dirty_cas = true;
             }
         }
     }

@@ -4,10 +4,11 @@ use data::value::aggregate::AggregateRef;
 use data::value::db::Db;
 use data::value::entry::EntryRef;
 
-use crate::keyspace::change::{Event, database_changes, key_changed};
+use crate::keyspace::change::{Event, database_changes, key_changed, touch_all};
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db, db_mut, live_place};
 use crate::server::Server;
+use crate::state::keys::Database;
 
 /// Removes a key for DEL and UNLINK; whether it was there.
 pub fn delete(srv: &mut Server, db: usize, key: &[u8], lazy: bool) -> bool {
@@ -34,6 +35,17 @@ pub fn drop_if_empty(srv: &mut Server, number: usize, key: &[u8]) -> bool {
         key_changed(srv, number, key, 0, Event::Generic("del"));
     }
     empty
+}
+
+/// Other databases take the place of all there are; those are freed in the background.
+pub fn exchange(srv: &mut Server, others: Vec<Database>) {
+    for (number, other) in others.into_iter().enumerate() {
+        let old = std::mem::replace(&mut srv.keys.dbs[number], other);
+        srv.blocked.mark_all_ready(number);
+        touch_all(srv, number, &old.db);
+        let keys = old.db.len() as u64;
+        srv.background.free(Box::new(old), keys);
+    }
 }
 
 /// Empties one database, or all; how many keys went.

@@ -42,7 +42,25 @@ fn effort(srv: &Server, fast: bool) -> Effort {
 
 /// The cycle of the clockwork.
 pub fn slow_cycle(srv: &mut Server) {
+    if srv.replication.is_replica() {
+        own_cycle(srv);
+    }
     cycle(srv, false);
+}
+
+/// Removes of a replica what its own clients have written, when its time is over.
+fn own_cycle(srv: &mut Server) {
+    let now_ms = srv.unit.now_ms;
+    let mut own = std::mem::take(&mut srv.keys.own_expires);
+    own.retain(|(number, key)| {
+        let expire = srv.keys.dbs[*number].db.expire_of(key);
+        let over = expire.is_some_and(|at_ms| now_ms > at_ms);
+        if over {
+            delete_expired(srv, *number, key);
+        }
+        expire.is_some() && !over
+    });
+    srv.keys.own_expires = own;
 }
 
 /// The cycle before sleep: only when there is known to be more, and not twice in short order.
@@ -58,7 +76,9 @@ pub fn fast_cycle(srv: &mut Server) {
 }
 
 fn cycle(srv: &mut Server, fast: bool) {
-    if !srv.keys.active_expire {
+    // Keys of a replica are its primary's affair, and in a pause nothing changes.
+    let is_held = srv.replication.is_replica() || srv.pauses.scope().is_some();
+    if !srv.keys.active_expire || is_held {
         return;
     }
     let effort = effort(srv, fast);

@@ -1,15 +1,23 @@
 //! Removing a key whose time is over, met by a command or sought out.
 
+use crate::feed::propagate::deletion;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::free::free_entry;
 use crate::server::Server;
+
+/// Whether a key that is to end at this time is over at once. On a replica it is not: its primary says so.
+pub fn is_past(srv: &Server, at_ms: i64, now_ms: i64) -> bool {
+    at_ms <= now_ms && !srv.replication.is_replica()
+}
 
 /// Removes a key whose time is over.
 pub fn delete_expired(srv: &mut Server, db: usize, key: &[u8]) {
     let Some(entry) = srv.keys.dbs[db].db.remove(key) else {
         return;
     };
-    free_entry(srv, entry, srv.config.lazyfree_lazy_expire);
+    let lazy = srv.config.lazyfree_lazy_expire;
+    free_entry(srv, entry, lazy);
     srv.stats.expired_keys += 1;
     key_changed(srv, db, key, 0, Event::Expired);
+    deletion(srv, db, key, lazy);
 }

@@ -7,6 +7,7 @@ use data::value::Type;
 use data::value::aggregate::Kind;
 use data::value::db::Db;
 use data::value::entry::EntryRef;
+use table::words::Flags;
 
 use crate::keyspace::expired::delete_expired;
 use crate::keyspace::recency::{recency, touched};
@@ -28,16 +29,40 @@ pub fn db_mut(srv: &mut Server, db: usize) -> &mut Db {
 /// Where a key is, unless its time is over: then it is removed.
 #[inline]
 pub fn live_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
-    let hash = Db::hash(key);
+    live_hashed(srv, number, Db::hash(key), key)
+}
+
+#[inline]
+fn live_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option<Place> {
     let keys = db(srv, number);
     let place = keys.locate(hash, key)?;
     if let Some(at_ms) = keys.at(place).expire()
         && srv.unit.now_ms > at_ms
     {
-        delete_expired(srv, number, key);
-        return None;
+        return over(srv, number, key, place);
     }
     Some(place)
+}
+
+/// The time of a key is over. A replica leaves it to its primary to say so: what that sends still finds the key, and
+/// clients do not. Only a write of a client, where clients may write, removes it: it may be about to put another in its
+/// place.
+#[cold]
+fn over(srv: &mut Server, number: usize, key: &[u8], place: Place) -> Option<Place> {
+    if let Some(link) = &srv.replication.link {
+        if link.client().is_some() && link.client() == srv.unit.current {
+            return Some(place);
+        }
+        let writes = |cmd| table::spec(cmd).flags.contains(Flags::WRITE);
+        if srv.config.replica_read_only || !srv.unit.command.is_some_and(writes) {
+            return None;
+        }
+    }
+    // While writes are paused nothing changes, and nobody writes who could meet the key.
+    if srv.pauses.scope().is_none() {
+        delete_expired(srv, number, key);
+    }
+    None
 }
 
 /// Whether the time of a key is over that has not been removed yet.
@@ -46,15 +71,22 @@ pub fn is_over(srv: &Server, number: usize, key: &[u8]) -> bool {
     expire.is_some_and(|at_ms| srv.unit.now_ms > at_ms)
 }
 
-/// The entry of a key for reading.
+/// Where a key is that is looked up for reading.
 #[inline]
-pub fn find_read<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
+fn place_read(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
     let Some(place) = live_place(srv, number, key) else {
         srv.stats.misses += 1;
         return None;
     };
     srv.stats.hits += 1;
     touch(srv, number, place);
+    Some(place)
+}
+
+/// The entry of a key for reading.
+#[inline]
+pub fn find_read<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
+    let place = place_read(srv, number, key)?;
     Some(db(srv, number).at(place))
 }
 
@@ -115,12 +147,9 @@ pub fn read_mut<'a, K: Kind>(
     number: usize,
     key: &[u8],
 ) -> Result<Option<&'a mut K>, Fault> {
-    let Some(place) = live_place(srv, number, key) else {
-        srv.stats.misses += 1;
+    let Some(place) = place_read(srv, number, key) else {
         return Ok(None);
     };
-    srv.stats.hits += 1;
-    touch(srv, number, place);
     let value = db_mut(srv, number).value_mut(place);
     value.map(Some).ok_or(WRONG_TYPE)
 }
@@ -136,14 +165,15 @@ pub fn write_or_create<'a, K: Kind>(
     number: usize,
     key: &[u8],
 ) -> Result<&'a mut K, Fault> {
-    let place = match live_place(srv, number, key) {
+    let hash = Db::hash(key);
+    let place = match live_hashed(srv, number, hash, key) {
         Some(place) => {
             touch(srv, number, place);
             place
         }
         None => {
             let lru = fresh(srv);
-            db_mut(srv, number).create::<K>(Db::hash(key), key, lru)
+            db_mut(srv, number).create::<K>(hash, key, lru)
         }
     };
     db_mut(srv, number).value_mut(place).ok_or(WRONG_TYPE)

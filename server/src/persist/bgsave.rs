@@ -1,7 +1,7 @@
 //! Saving: at once, by a child, or when a save point says so.
 //!
 //! ```text
-//!          begin                       tend: exit 0
+//!          begin                       settle: exit 0
 //! idle ───────────> child is saving ───────────────> saved: changes since then remain
 //!   ^                      │ any other end
 //!   └── 5 seconds ── failed <┘        killed quietly (FLUSHALL): as if it had never been
@@ -62,14 +62,9 @@ pub fn begin(srv: &mut Server) -> bool {
     }
 }
 
-/// Looks after the child and the save points: a step of the clockwork.
-pub fn tend(srv: &mut Server) {
-    if srv.child.is_some() {
-        if let Some((child, ended)) = fork::poll(srv) {
-            match child.purpose {
-                Purpose::Save => settle(srv, &child, ended),
-            }
-        }
+/// Saves when a save point or somebody who asked for it says so; there must be no child.
+pub fn begin_if_due(srv: &mut Server) {
+    if srv.snapshot.loading.is_some() {
         return;
     }
     let elapsed = now(srv) - srv.snapshot.last_save;
@@ -94,7 +89,7 @@ pub fn tend(srv: &mut Server) {
 }
 
 /// A child that was to save has ended.
-fn settle(srv: &mut Server, child: &Child, ended: Ended) {
+pub fn settle(srv: &mut Server, child: &Child, ended: Ended) {
     let snapshot = &mut srv.snapshot;
     match ended {
         Ended::Exit(0) => {

@@ -1,73 +1,33 @@
 //! From the items of an RDB file to keys of the databases.
 //!
-//! Keys whose time is over are dropped, since nothing else would tell replicas about them, and so are keys whose value
-//! has no elements. Libraries cannot be run by this server yet: their code is kept, and written again by the next save.
+//! Keys whose time is over are dropped, unless a primary is going to tell, and so are keys whose value has no elements. Libraries cannot be run by this server yet: their code is kept, and written again by the next save.
 
 use data::rdb::decoder::{Item, Loaded, Recency};
-use data::value::db::Expire;
+use data::value::db::{Db, Expire};
 
 use crate::keyspace::recency::{frequency_of, idle_since, recency};
 use crate::server::Server;
+use crate::state::loading::{Existing, Session};
+use crate::state::replication::id::ReplId;
 use crate::sys::clock;
 use crate::{debug, notice};
 
 /// Empty keys that are named in the log; more are only counted.
 const NAMED_EMPTY_KEYS: u64 = 10;
 
-/// What happens to a key of the file that there is already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// The file is refused.
-    Refuse,
-    /// It is replaced.
-    Replace,
-}
-
-/// Where a file is being loaded to, and how many keys came.
-pub struct Insertion {
-    existing: Existing,
-    now_ms: i64,
-    db: usize,
-    /// Bytes of the file; no table is made bigger for more keys than can be in there.
-    bytes: u64,
-    functions: Vec<Vec<u8>>,
-    /// Keys that were inserted.
-    pub loaded: u64,
-    /// Keys whose time was over.
-    pub expired: u64,
-    /// Keys without elements.
-    pub empty: u64,
-}
-
 /// The fewest bytes that a key takes in a file: type, key and value.
 const MIN_KEY: u64 = 3;
-
-impl Insertion {
-    /// Of a file of so many bytes.
-    pub fn new(existing: Existing, bytes: u64) -> Self {
-        Insertion {
-            existing,
-            now_ms: clock::unix_ms(),
-            db: 0,
-            bytes,
-            functions: Vec::new(),
-            loaded: 0,
-            expired: 0,
-            empty: 0,
-        }
-    }
-}
 
 /// Inserts one item.
 ///
 /// # Errors
 /// A sentence: the file does not fit this server.
-pub fn insert(srv: &mut Server, insertion: &mut Insertion, item: Item) -> Result<(), String> {
+pub fn insert(srv: &mut Server, session: &mut Session, item: Item) -> Result<(), String> {
     match item {
         Item::Version(_) => {}
-        Item::Aux(name, value) => note_fact(srv, &name, &value),
+        Item::Aux(name, value) => note_fact(srv, session, &name, &value),
         Item::SelectDb(number) => {
-            insertion.db = usize::try_from(number)
+            session.db = usize::try_from(number)
                 .ok()
                 .filter(|&number| number < srv.keys.dbs.len())
                 .ok_or_else(|| {
@@ -78,33 +38,47 @@ pub fn insert(srv: &mut Server, insertion: &mut Insertion, item: Item) -> Result
                 })?;
         }
         Item::ResizeDb(keys, expires) => {
-            let most = insertion.bytes / MIN_KEY;
-            let db = &mut srv.keys.dbs[insertion.db].db;
+            let most = session.bytes / MIN_KEY;
+            let db = target(srv, session);
             if db.is_empty() {
                 db.reserve(keys.min(most) as usize, expires.min(most) as usize);
             }
         }
         Item::Function(code) => {
             notice!("The RDB file has a function library, which is kept but not run");
-            insertion.functions.push(code);
+            session.functions.push(code);
         }
-        Item::Key(key) => insert_key(srv, insertion, *key)?,
-        Item::End => finish(srv, insertion),
+        Item::Key(key) => insert_key(srv, session, *key)?,
+        Item::End => finish(srv, session),
     }
     Ok(())
 }
 
-fn insert_key(srv: &mut Server, insertion: &mut Insertion, key: Loaded) -> Result<(), String> {
+/// The database that is being filled.
+fn target<'a>(srv: &'a mut Server, session: &'a mut Session) -> &'a mut Db {
+    let number = session.db;
+    match &mut session.beside {
+        Some(dbs) => &mut dbs[number].db,
+        None => &mut srv.keys.dbs[number].db,
+    }
+}
+
+fn insert_key(srv: &mut Server, session: &mut Session, key: Loaded) -> Result<(), String> {
     let shown = || String::from_utf8_lossy(&key.key).into_owned();
     let Some(value) = key.value else {
-        if insertion.empty < NAMED_EMPTY_KEYS {
+        if session.counts.empty < NAMED_EMPTY_KEYS {
             notice!("rdbLoadObject skipping empty key: {}", shown());
         }
-        insertion.empty += 1;
+        session.counts.empty += 1;
         return Ok(());
     };
-    if key.expire.is_some_and(|at_ms| at_ms < insertion.now_ms) {
-        insertion.expired += 1;
+    // A replica keeps what its primary has not yet deleted.
+    let keeps = srv.replication.is_replica();
+    if !keeps && key.expire.is_some_and(|at_ms| at_ms < session.now_ms) {
+        session.counts.expired += 1;
+        if let Some(gone) = &mut session.gone {
+            gone.push((session.db, key.key));
+        }
         return Ok(());
     }
     let config = &srv.config;
@@ -113,28 +87,29 @@ fn insert_key(srv: &mut Server, insertion: &mut Insertion, key: Loaded) -> Resul
         Recency::Idle(seconds) => idle_since(
             config,
             i64::try_from(seconds).unwrap_or(i64::MAX),
-            insertion.now_ms,
+            session.now_ms,
         ),
-        Recency::Frequency(counter) => frequency_of(config, i64::from(counter), insertion.now_ms),
+        Recency::Frequency(counter) => frequency_of(config, i64::from(counter), session.now_ms),
     };
-    let lru = told.unwrap_or_else(|| recency(config, insertion.now_ms));
+    let lru = told.unwrap_or_else(|| recency(config, session.now_ms));
     let expire = key.expire.map_or(Expire::Clear, Expire::At);
-    let db = &mut srv.keys.dbs[insertion.db].db;
-    if insertion.existing == Existing::Refuse && db.find(&key.key).is_some() {
+    let (existing, number) = (session.existing, session.db);
+    let db = target(srv, session);
+    if existing == Existing::Refuse && db.find(&key.key).is_some() {
         return Err(format!(
             "RDB has duplicated key '{}' in DB {}",
             shown(),
-            insertion.db
+            number
         ));
     }
     drop(db.set(&key.key, value, expire, lru));
-    insertion.loaded += 1;
+    session.counts.loaded += 1;
     Ok(())
 }
 
-fn finish(srv: &mut Server, insertion: &mut Insertion) {
-    let functions = std::mem::take(&mut insertion.functions);
-    if insertion.existing == Existing::Refuse {
+fn finish(srv: &mut Server, session: &mut Session) {
+    let functions = std::mem::take(&mut session.functions);
+    if session.existing == Existing::Refuse {
         srv.snapshot.functions.clear();
     }
     for code in functions {
@@ -142,13 +117,13 @@ fn finish(srv: &mut Server, insertion: &mut Insertion) {
             srv.snapshot.functions.push(code);
         }
     }
-    srv.snapshot.keys_loaded = insertion.loaded;
-    srv.snapshot.keys_expired = insertion.expired;
-    let (loaded, expired) = (insertion.loaded, insertion.expired);
-    if insertion.empty > 0 {
+    srv.snapshot.keys_loaded = session.counts.loaded;
+    srv.snapshot.keys_expired = session.counts.expired;
+    let (loaded, expired) = (session.counts.loaded, session.counts.expired);
+    if session.counts.empty > 0 {
         notice!(
             "Done loading RDB, keys loaded: {loaded}, keys expired: {expired}, empty keys skipped: {}.",
-            insertion.empty
+            session.counts.empty
         );
     } else {
         notice!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}.");
@@ -156,7 +131,7 @@ fn finish(srv: &mut Server, insertion: &mut Insertion) {
 }
 
 /// What a file tells about itself.
-fn note_fact(srv: &mut Server, name: &[u8], value: &[u8]) {
+fn note_fact(srv: &mut Server, session: &mut Session, name: &[u8], value: &[u8]) {
     let text = String::from_utf8_lossy(value);
     let number = text.parse::<i64>().unwrap_or(0);
     match name {
@@ -175,8 +150,10 @@ fn note_fact(srv: &mut Server, name: &[u8], value: &[u8]) {
             }
         }
         b"aof-base" | b"aof-preamble" if number != 0 => notice!("RDB is base AOF"),
-        b"redis-bits" | b"repl-stream-db" | b"repl-id" | b"repl-offset" | b"lua" | b"aof-base"
-        | b"aof-preamble" => {}
+        b"repl-stream-db" => session.place.db = usize::try_from(number).ok(),
+        b"repl-id" => session.place.id = ReplId::parse(value),
+        b"repl-offset" => session.place.offset = u64::try_from(number).ok(),
+        b"redis-bits" | b"lua" | b"aof-base" | b"aof-preamble" => {}
         [b'%', ..] => notice!("RDB '{}': {text}", String::from_utf8_lossy(name)),
         _ => debug!(
             "Unrecognized RDB AUX field: '{}'",

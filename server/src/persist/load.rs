@@ -11,15 +11,21 @@ use ae::event_loop::{What, process_events};
 use data::rdb::decoder::{Decoder, Item};
 
 use crate::config::limits::rdb_options;
-use crate::persist::insert::{Existing, Insertion, insert};
-use crate::persist::rdb_file::Pause;
+use crate::feed::propagate::deletion;
+use crate::persist::insert::insert;
 use crate::server::Server;
+use crate::state::keys::Database;
+use crate::state::loading::{Counts, Existing, Session, StreamPlace};
+use crate::state::pause::Pause;
 use crate::state::snapshot::Loading;
 use crate::sys::{clock, host, memory, process};
 use crate::{notice, warning};
 
 /// How a decoder's words for a wrong checksum begin.
 const WRONG_CHECKSUM: &str = "Wrong RDB checksum";
+
+/// A snapshot of unknown size counts as one of so many bytes when room is made for its keys.
+const UNKNOWN_SIZE: u64 = 4 * 1024 * 1024;
 
 /// Why nothing, or not all, was loaded.
 #[derive(Debug)]
@@ -50,7 +56,8 @@ pub enum Clients {
 pub fn at_start(srv: &mut Server) -> Result<(), Option<String>> {
     let began_us = clock::monotonic_us();
     match load(srv, Existing::Refuse, Clients::Serve) {
-        Ok(()) => {
+        Ok(mut session) => {
+            resume(srv, &mut session);
             notice!(
                 "DB loaded from disk: {:.3} seconds",
                 (clock::monotonic_us() - began_us) as f64 / 1e6
@@ -68,11 +75,37 @@ pub fn at_start(srv: &mut Server) -> Result<(), Option<String>> {
     }
 }
 
+/// Goes on in the history that the data set belongs to. A replica asks its primary for what came after; a primary lets
+/// replicas that know as much go on with it, under a history of its own.
+fn resume(srv: &mut Server, session: &mut Session) {
+    let place = session.place;
+    let (Some(id), Some(offset)) = (place.id, place.offset) else {
+        return;
+    };
+    let replication = &mut srv.replication;
+    replication.offset = offset;
+    replication.create_backlog();
+    match &mut replication.link {
+        Some(link) => {
+            replication.id = id;
+            link.cached = Some(place.db.unwrap_or(0));
+        }
+        None => {
+            replication.id2 = id;
+            replication.second_offset = offset as i64 + 1;
+        }
+    }
+    let lazy = srv.config.lazyfree_lazy_expire;
+    for (db, key) in session.gone.take().into_iter().flatten() {
+        deletion(srv, db, &key, lazy);
+    }
+}
+
 /// Loads the file under `dbfilename`.
 ///
 /// # Errors
 /// See [`LoadError`]. What was loaded until then is in the databases.
-pub fn load(srv: &mut Server, existing: Existing, clients: Clients) -> Result<(), LoadError> {
+pub fn load(srv: &mut Server, existing: Existing, clients: Clients) -> Result<Session, LoadError> {
     let name = srv.config.dbfilename.clone();
     let opened = File::open(&name).and_then(|file| {
         let total = file.metadata()?.len();
@@ -89,55 +122,102 @@ pub fn load(srv: &mut Server, existing: Existing, clients: Clients) -> Result<()
             return Err(LoadError::Unreadable);
         }
     };
+    let mut session = begin(srv, existing, total, None);
+    session.gone = (!srv.replication.is_replica()).then(Vec::new);
+    let loaded = read(srv, file, &mut session, clients);
+    end(srv);
+    loaded.map(|()| session)
+}
+
+/// Begins to load a snapshot of so many bytes (0 is unknown): into the databases of the server, or into others beside
+/// them. Clients are told that data is missing, unless there is other data to go on with (`serve`).
+pub fn begin(
+    srv: &mut Server,
+    existing: Existing,
+    bytes: u64,
+    beside: Option<(Vec<Database>, bool)>,
+) -> Session {
     srv.snapshot.loading = Some(Loading {
         started: clock::unix_ms() / 1000,
-        total,
+        total: bytes,
+        serves_old: beside.as_ref().is_some_and(|&(_, serve)| serve),
         ..Loading::default()
     });
-    let loaded = read(srv, file, Insertion::new(existing, total), clients);
+    let list = srv.debug.list_limits(&srv.config);
+    Session {
+        decoder: Decoder::new(rdb_options(&srv.config, list), srv.config.rdbchecksum),
+        existing,
+        beside: beside.map(|(dbs, _)| dbs),
+        now_ms: clock::unix_ms(),
+        db: 0,
+        bytes: if bytes == 0 { UNKNOWN_SIZE } else { bytes },
+        functions: Vec::new(),
+        place: StreamPlace::default(),
+        counts: Counts::default(),
+        gone: None,
+        pause: Pause::new(srv.config.key_load_delay),
+    }
+}
+
+/// Nothing is being loaded any more.
+pub fn end(srv: &mut Server) {
     srv.snapshot.loading = None;
     srv.unit.refresh();
-    loaded
+}
+
+/// Takes in the next bytes of a snapshot; whether that was all of it.
+///
+/// # Errors
+/// It is damaged; that was logged.
+pub fn feed(srv: &mut Server, session: &mut Session, bytes: &[u8]) -> Result<bool, LoadError> {
+    session.decoder.feed(bytes);
+    loop {
+        let item = match session.decoder.next_item() {
+            Ok(Some(item)) => item,
+            Ok(None) => break,
+            Err(corrupt) => return Err(failed(&session.decoder, &corrupt.0)),
+        };
+        let (end, key) = (matches!(item, Item::End), matches!(item, Item::Key(_)));
+        insert(srv, session, item).map_err(|why| {
+            warning!("{why}");
+            LoadError::Corrupt
+        })?;
+        if end {
+            return Ok(true);
+        }
+        if key {
+            session.pause.take();
+        }
+    }
+    if let Some(loading) = &mut srv.snapshot.loading {
+        loading.loaded = session.decoder.position();
+    }
+    Ok(false)
+}
+
+/// The snapshot has ended before its end.
+pub fn cut_short(session: &Session) -> LoadError {
+    failed(&session.decoder, "Unexpected EOF reading RDB file")
 }
 
 fn read(
     srv: &mut Server,
     mut file: File,
-    mut insertion: Insertion,
+    session: &mut Session,
     clients: Clients,
 ) -> Result<(), LoadError> {
-    let list = srv.debug.list_limits(&srv.config);
-    let mut decoder = Decoder::new(rdb_options(&srv.config, list), srv.config.rdbchecksum);
-    let mut pause = Pause::new(srv.config.key_load_delay);
     let piece = srv.config.loading_process_events_interval_bytes.max(1024) as usize;
     let mut buf = vec![0; piece];
     loop {
-        let n = fill(&mut file, &mut buf)
-            .map_err(|error| failed(&decoder, &format!("Read error: {}", host::reason(&error))))?;
+        let n = fill(&mut file, &mut buf).map_err(|error| {
+            let why = format!("Read error: {}", host::reason(&error));
+            failed(&session.decoder, &why)
+        })?;
         if n == 0 {
-            return Err(failed(&decoder, "Unexpected EOF reading RDB file"));
+            return Err(cut_short(session));
         }
-        decoder.feed(&buf[..n]);
-        loop {
-            let item = match decoder.next_item() {
-                Ok(Some(item)) => item,
-                Ok(None) => break,
-                Err(corrupt) => return Err(failed(&decoder, &corrupt.0)),
-            };
-            let (end, key) = (matches!(item, Item::End), matches!(item, Item::Key(_)));
-            insert(srv, &mut insertion, item).map_err(|why| {
-                warning!("{why}");
-                LoadError::Corrupt
-            })?;
-            if end {
-                return Ok(());
-            }
-            if key {
-                pause.take();
-            }
-        }
-        if let Some(loading) = &mut srv.snapshot.loading {
-            loading.loaded = decoder.position();
+        if feed(srv, session, &buf[..n])? {
+            return Ok(());
         }
         look_around(srv, clients)?;
     }

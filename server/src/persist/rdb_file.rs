@@ -6,16 +6,15 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::thread;
-use std::time::Duration;
 
 use data::rdb::encoder;
 use data::util::crc::crc64;
-use data::util::rand::Rng;
 
 use crate::keyspace::recency::saved;
 use crate::persist::fork::Reporter;
 use crate::server::Server;
+use crate::state::pause::Pause;
+use crate::state::replication::replica::Filter;
 use crate::sys::{clock, host, memory};
 use crate::{notice, warning};
 
@@ -83,15 +82,35 @@ fn report(failure: &Failure, temp: &str, name: &str) {
 }
 
 fn write(srv: &Server, temp: &str, reporter: Option<&mut Reporter>) -> Result<(), Failure> {
-    let mut out = Output {
-        file: File::create(temp).map_err(during("open"))?,
-        buf: Vec::with_capacity(CHUNK * 2),
-        checksum: srv.config.rdbchecksum.then_some(0),
-        sync: srv.config.rdb_save_incremental_fsync,
-        unsynced: 0,
-    };
-    databases(srv, &mut out, reporter).map_err(during("write"))?;
+    let mut out = Output::new(srv, File::create(temp).map_err(during("open"))?);
+    out.sync = srv.config.rdb_save_incremental_fsync;
+    snapshot(srv, &mut out, Filter::default(), reporter).map_err(during("write"))?;
     out.file.sync_all().map_err(during("fsync"))
+}
+
+/// Writes a snapshot without what `without` says to a pipe, between a line that names the mark and the mark itself;
+/// whether that worked.
+pub fn stream(
+    srv: &Server,
+    pipe: File,
+    mark: &[u8],
+    without: Filter,
+    reporter: &mut Reporter,
+) -> bool {
+    let mut out = Output::new(srv, pipe);
+    let head = [b"$EOF:", mark, b"\r\n"].concat();
+    let written = out
+        .file
+        .write_all(&head)
+        .and_then(|()| snapshot(srv, &mut out, without, Some(reporter)))
+        .and_then(|()| out.file.write_all(mark));
+    if let Err(error) = &written {
+        warning!(
+            "Write error sending DB to replicas: {}",
+            host::reason(error)
+        );
+    }
+    written.is_ok()
 }
 
 /// A directory entry is on the disk only when the directory is.
@@ -113,6 +132,16 @@ struct Output {
 }
 
 impl Output {
+    fn new(srv: &Server, file: File) -> Self {
+        Output {
+            file,
+            buf: Vec::with_capacity(CHUNK * 2),
+            checksum: srv.config.rdbchecksum.then_some(0),
+            sync: false,
+            unsynced: 0,
+        }
+    }
+
     /// Writes what is gathered, once it is enough.
     fn pass(&mut self) -> io::Result<()> {
         if self.buf.len() >= CHUNK {
@@ -139,10 +168,28 @@ impl Output {
     }
 }
 
-fn databases(
+/// Where in the stream of writes this is: history, offset and the database that the stream has selected. Whoever loads
+/// the snapshot may go on from there.
+fn place(srv: &Server) -> Option<[(&'static str, String); 3]> {
+    let replication = &srv.replication;
+    let db = match &replication.link {
+        Some(link) => link.stream_db(&srv.clients)?,
+        // When none is selected the next write selects one.
+        None if replication.backlog.is_some() => replication.selected.unwrap_or(0),
+        None => return None,
+    };
+    Some([
+        ("repl-stream-db", db.to_string()),
+        ("repl-id", replication.id.to_string()),
+        ("repl-offset", replication.offset.to_string()),
+    ])
+}
+
+fn snapshot(
     srv: &Server,
     out: &mut Output,
-    mut reporter: Option<&mut Reporter>,
+    without: Filter,
+    reporter: Option<&mut Reporter>,
 ) -> io::Result<()> {
     let buf = &mut out.buf;
     encoder::header(buf);
@@ -151,14 +198,30 @@ fn databases(
         ("redis-bits", usize::BITS.to_string()),
         ("ctime", (clock::unix_ms() / 1000).to_string()),
         ("used-mem", memory::used().to_string()),
-        ("aof-base", "0".to_owned()),
     ];
-    for (name, value) in facts {
+    let place = place(srv).into_iter().flatten();
+    let base = [("aof-base", "0".to_owned())];
+    for (name, value) in facts.into_iter().chain(place).chain(base) {
         encoder::aux(buf, name.as_bytes(), value.as_bytes());
     }
-    for code in &srv.snapshot.functions {
-        encoder::function(buf, code, srv.config.rdbcompression);
+    if !without.functions {
+        for code in &srv.snapshot.functions {
+            encoder::function(buf, code, srv.config.rdbcompression);
+        }
     }
+    if !without.data {
+        databases(srv, out, reporter)?;
+    }
+    encoder::eof(&mut out.buf);
+    out.flush()?;
+    out.file.write_all(&out.checksum.unwrap_or(0).to_le_bytes())
+}
+
+fn databases(
+    srv: &Server,
+    out: &mut Output,
+    mut reporter: Option<&mut Reporter>,
+) -> io::Result<()> {
     let now_ms = clock::unix_ms();
     let mut pause = Pause::new(srv.config.rdb_key_save_delay);
     for (number, database) in srv.keys.dbs.iter().enumerate() {
@@ -178,43 +241,5 @@ fn databases(
             pause.take();
         }
     }
-    encoder::eof(&mut out.buf);
-    out.flush()?;
-    out.file.write_all(&out.checksum.unwrap_or(0).to_le_bytes())
-}
-
-/// `rdb-key-save-delay` and `key-load-delay`: microseconds after each key, or when negative one after so many keys on
-/// average.
-pub struct Pause {
-    delay: i64,
-    rng: Rng,
-}
-
-impl Pause {
-    /// Of a directive's value.
-    pub fn new(delay: i64) -> Self {
-        Pause {
-            delay,
-            rng: Rng::new(clock::monotonic_ns()),
-        }
-    }
-
-    /// Waits, if there is something to wait for.
-    #[inline]
-    pub fn take(&mut self) {
-        if self.delay != 0 {
-            self.wait();
-        }
-    }
-
-    #[cold]
-    fn wait(&mut self) {
-        let micros = match u64::try_from(self.delay) {
-            Ok(micros) => micros,
-            Err(_) => u64::from(self.rng.below(self.delay.unsigned_abs()) == 0),
-        };
-        if micros > 0 {
-            thread::sleep(Duration::from_micros(micros));
-        }
-    }
+    Ok(())
 }

@@ -44,7 +44,7 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         client.reply_peak,
         out.tail_len(),
         out.chunks(),
-        out.chunk_bytes() + pending,
+        out.chunk_bytes() + pending + behind(srv, client),
         memory(srv, client),
         events(srv, client),
         client.last_cmd.map_or("NULL", table::full_name),
@@ -89,9 +89,22 @@ fn events(srv: &Server, client: &Client) -> &'static str {
     }
 }
 
+/// Bytes of the stream of writes that a replica was not sent yet.
+fn behind(srv: &Server, client: &Client) -> usize {
+    let replica = client.replica.as_ref();
+    replica.map_or(0, |replica| replica.behind(srv.replication.offset) as usize)
+}
+
+fn is_replica(client: &Client) -> bool {
+    let replica = client.replica.as_ref();
+    replica.is_some_and(|replica| replica.is_one())
+}
+
 /// Letters of `flags=`, `N` when there are none.
 fn flag_letters(client: &Client) -> String {
     let letters: String = [
+        (client.flags.contains(ClientFlags::PRIMARY), 'M'),
+        (is_replica(client), 'S'),
         (client.multi.is_some(), 'x'),
         (client.parked.is_some(), 'b'),
         (client.dirty_cas, 'd'),
@@ -136,6 +149,7 @@ pub fn memory(srv: &Server, client: &Client) -> usize {
         + sizes.multi
         + out.tail.capacity().max(client.reply_size)
         + out.chunk_bytes()
+        + behind(srv, client)
         + client.name.capacity()
         + client.lib_name.capacity()
         + client.lib_ver.capacity()

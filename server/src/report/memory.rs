@@ -13,8 +13,12 @@ pub struct Breakdown {
     pub peak: usize,
     /// Right after start.
     pub startup: usize,
-    /// Buffers of clients.
+    /// Buffers of clients that are no replicas.
     pub clients: usize,
+    /// The stream of writes, as far as it is kept for replicas only.
+    pub replicas: usize,
+    /// The rest of that stream: what the backlog keeps.
+    pub backlog: usize,
     /// Tables of the databases.
     pub tables: usize,
     /// Everything that is not data.
@@ -32,12 +36,22 @@ pub fn breakdown(srv: &Server) -> Breakdown {
         .map(|database| database.db.mapped_bytes())
         .sum();
     let used = memory::used() + mapped;
-    let clients = srv
-        .clients
-        .slab
-        .iter()
+    let others = srv.clients.slab.iter().filter(|(_, client)| {
+        !client
+            .replica
+            .as_ref()
+            .is_some_and(|replica| replica.is_one())
+    });
+    let clients = others
         .map(|(_, client)| client_line::memory(srv, client))
         .sum();
+    let stream = srv.replication.blocks.memory();
+    let backlog = if srv.replication.replicas.is_empty() {
+        stream
+    } else {
+        stream.min(srv.config.repl_backlog_size as usize)
+    };
+    let replicas = stream - backlog;
     let tables = srv
         .keys
         .dbs
@@ -45,12 +59,14 @@ pub fn breakdown(srv: &Server) -> Breakdown {
         .map(|database| database.db.table_bytes())
         .map(|(keys, expires)| keys + expires)
         .sum();
-    let overhead = srv.memory.startup + clients + tables;
+    let overhead = srv.memory.startup + clients + replicas + backlog + tables;
     Breakdown {
         used,
         peak: memory::sample_peak().max(used),
         startup: srv.memory.startup,
         clients,
+        replicas,
+        backlog,
         tables,
         overhead,
         dataset: used.saturating_sub(overhead),
@@ -88,14 +104,13 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.size("maxmemory", srv.config.maxmemory as usize);
     info.field("maxmemory_policy", srv.config.maxmemory_policy.name());
     write_allocator(srv, info, parts.used);
-    for name in [
-        "mem_not_counted_for_evict",
-        "mem_replication_backlog",
+    info.field("mem_not_counted_for_evict", parts.replicas);
+    info.field("mem_replication_backlog", parts.backlog);
+    info.field(
         "mem_total_replication_buffers",
-    ] {
-        info.field(name, 0);
-    }
-    info.field("mem_clients_slaves", 0);
+        srv.replication.blocks.memory(),
+    );
+    info.field("mem_clients_slaves", parts.replicas);
     info.field("mem_clients_normal", parts.clients);
     info.field("mem_cluster_links", 0);
     info.field("mem_aof_buffer", 0);

@@ -8,6 +8,8 @@ pub mod info;
 pub mod keyspace;
 pub mod memory;
 pub mod persistence;
+pub mod replica;
+pub mod replicas;
 pub mod replication;
 pub mod server;
 pub mod stats;

@@ -8,8 +8,10 @@ use crate::sys::clock;
 
 /// Writes the section.
 pub fn write(srv: &Server, info: &mut Info) {
-    info.field("loading", u8::from(srv.snapshot.loading.is_some()));
-    info.field("async_loading", 0);
+    let is_loading = srv.snapshot.loading.is_some();
+    let hides_data = srv.snapshot.hides_data();
+    info.field("loading", u8::from(hides_data));
+    info.field("async_loading", u8::from(is_loading && !hides_data));
     write_child(srv, info);
     write_snapshots(srv, info);
     write_append_only(info);
@@ -41,7 +43,7 @@ fn write_snapshots(srv: &Server, info: &mut Info) {
     let saving = srv
         .child
         .as_ref()
-        .is_some_and(|child| child.purpose == Purpose::Save);
+        .is_some_and(|child| matches!(child.purpose, Purpose::Save | Purpose::Stream));
     let current = if saving {
         srv.unit.now_ms / 1000 - snapshot.started
     } else {

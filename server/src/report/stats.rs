@@ -4,7 +4,7 @@ use crate::report::info::Info;
 use crate::server::Server;
 
 /// Counters between the lookups and the errors whose subjects do not exist yet.
-const WITHOUT_SUBJECT: [&str; 12] = [
+const WITHOUT_SUBJECT: [&str; 11] = [
     "migrate_cached_sockets",
     "slave_expires_tracked_keys",
     "active_defrag_hits",
@@ -16,7 +16,6 @@ const WITHOUT_SUBJECT: [&str; 12] = [
     "tracking_total_keys",
     "tracking_total_items",
     "tracking_total_prefixes",
-    "unexpected_error_replies",
 ];
 
 /// Writes the section.
@@ -27,10 +26,8 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("instantaneous_ops_per_sec", stats.command_rate.per_second());
     info.field("total_net_input_bytes", stats.input_bytes);
     info.field("total_net_output_bytes", stats.output_bytes);
-    zeros(
-        info,
-        &["total_net_repl_input_bytes", "total_net_repl_output_bytes"],
-    );
+    info.field("total_net_repl_input_bytes", stats.repl_input_bytes);
+    info.field("total_net_repl_output_bytes", stats.replica_output_bytes);
     info.ratio(
         "instantaneous_input_kbps",
         stats.input_rate.per_second() as f64 / 1024.0,
@@ -42,7 +39,9 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.ratio("instantaneous_input_repl_kbps", 0.0);
     info.ratio("instantaneous_output_repl_kbps", 0.0);
     info.field("rejected_connections", stats.rejected_connections);
-    zeros(info, &["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    info.field("sync_full", stats.sync_full);
+    info.field("sync_partial_ok", stats.sync_partial_ok);
+    info.field("sync_partial_err", stats.sync_partial_err);
     info.field("expired_keys", stats.expired_keys);
     info.ratio("expired_stale_perc", stats.expired_stale_perc);
     info.field(
@@ -71,6 +70,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("latest_fork_usec", stats.fork_us);
     info.field("total_forks", stats.forks);
     zeros(info, &WITHOUT_SUBJECT);
+    info.field("unexpected_error_replies", stats.unexpected_error_replies);
     info.field("total_error_replies", stats.error_replies);
     info.field("dump_payload_sanitizations", 0);
     info.field("total_reads_processed", stats.reads);

@@ -1,8 +1,10 @@
 //! The end of a client: at once when it is idle, by a queue when it may be on the stack.
 
+use crate::report::replicas::name;
 use crate::server::Server;
 use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
+use crate::state::replication::replica::Replica;
 
 /// Closes a client that no command of its own is executing for.
 pub fn close_now(srv: &mut Server, id: ClientId) {
@@ -13,6 +15,12 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
         srv.clients.queue_close(id);
         return;
     }
+    let is_replica = |replica: &Replica| replica.is_one();
+    let replica = if client.replica.as_deref().is_some_and(is_replica) {
+        Some(name(srv, id))
+    } else {
+        None
+    };
     let Some(mut client) = srv.clients.remove(id) else {
         return;
     };
@@ -22,6 +30,13 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
     }
     if let Some(conn) = client.conn {
         srv.conns.close(&mut srv.el, conn);
+    }
+    if client.flags.contains(ClientFlags::PRIMARY) {
+        (srv.hooks.primary_gone)(srv, id, &client);
+    }
+    if let Some(replica) = replica {
+        srv.replication.replicas.retain(|&other| other != id);
+        (srv.hooks.replica_gone)(srv, &replica);
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod close;
 pub mod name;
+pub mod pause;
 pub mod reset;
 pub mod transaction;
 pub mod wait;

@@ -1,4 +1,4 @@
-//! Clients that wait: for keys, until a deadline.
+//! Clients that wait: for keys, for replicas, for a pause to end; until a deadline.
 //!
 //! ```text
 //! running ── a command finds nothing ──> parked ── its key is ready ──> executed again ──> running, or parked anew
@@ -34,6 +34,49 @@ pub struct KeyWait {
     pub on_nokey: bool,
 }
 
+/// What WAIT asks for: so many replicas that have acknowledged the stream up to an offset.
+#[derive(Clone, Copy, Debug)]
+pub struct ReplicaWait {
+    /// Bytes of the stream.
+    pub offset: u64,
+    /// Replicas.
+    pub count: i64,
+    /// When to give up, in milliseconds of Unix time; `None` waits for ever.
+    pub deadline_ms: Option<i64>,
+}
+
+/// What a command waits for.
+#[derive(Clone, Debug)]
+pub enum Wait {
+    /// A key that is ready.
+    Keys(KeyWait),
+    /// Replicas that have come as far as the client.
+    Replicas(ReplicaWait),
+    /// The end of a pause.
+    Pause,
+    /// The end of the server.
+    Shutdown,
+}
+
+impl Wait {
+    /// When to give up, in milliseconds of Unix time.
+    pub fn deadline_ms(&self) -> Option<i64> {
+        match self {
+            Wait::Keys(wait) => wait.deadline_ms,
+            Wait::Replicas(wait) => wait.deadline_ms,
+            Wait::Pause | Wait::Shutdown => None,
+        }
+    }
+
+    /// The keys it is about.
+    fn keys(&self) -> &[Box<[u8]>] {
+        match self {
+            Wait::Keys(wait) => &wait.keys,
+            Wait::Replicas(_) | Wait::Pause | Wait::Shutdown => &[],
+        }
+    }
+}
+
 /// A command that waits.
 #[derive(Debug)]
 pub struct Parked {
@@ -44,7 +87,7 @@ pub struct Parked {
     /// The database that was selected.
     pub db: usize,
     /// What it waits for.
-    pub wait: KeyWait,
+    pub wait: Wait,
     /// Time that its executions have taken so far, in nanoseconds.
     pub spent_ns: u64,
     ticket: u64,
@@ -68,6 +111,12 @@ pub struct Blocked {
     deadlines: BTreeSet<(i64, u64, ClientId)>,
     ready: VecDeque<(usize, Box<[u8]>)>,
     next_ticket: u64,
+    /// Clients that wait for replicas.
+    pub for_replicas: Vec<ClientId>,
+    /// Clients that wait for the end of a pause, first come first.
+    pub for_pause: Vec<ClientId>,
+    /// Clients that wait for the end of the server.
+    pub for_shutdown: Vec<ClientId>,
     /// Clients whose wait is over and whose further input is to be looked at.
     pub resumed: Vec<ClientId>,
     /// Ready keys are being served: who does so serves those that come up meanwhile, too.
@@ -108,18 +157,25 @@ impl Blocked {
         cmd: CmdId,
         argv: Argv,
         db: usize,
-        wait: KeyWait,
+        wait: Wait,
         spent_ns: u64,
     ) -> Box<Parked> {
         self.next_ticket += 1;
         let ticket = self.next_ticket;
-        let queues = self.queues.entry(db).or_default();
-        for key in &wait.keys {
-            let on_nokey = wait.on_nokey;
-            let queue = queues.entry(key.clone()).or_default();
-            queue.insert(ticket, Waiter { id, on_nokey });
+        match &wait {
+            Wait::Keys(wait) => {
+                let queues = self.queues.entry(db).or_default();
+                for key in &wait.keys {
+                    let on_nokey = wait.on_nokey;
+                    let queue = queues.entry(key.clone()).or_default();
+                    queue.insert(ticket, Waiter { id, on_nokey });
+                }
+            }
+            Wait::Replicas(_) => self.for_replicas.push(id),
+            Wait::Pause => self.for_pause.push(id),
+            Wait::Shutdown => self.for_shutdown.push(id),
         }
-        if let Some(at_ms) = wait.deadline_ms {
+        if let Some(at_ms) = wait.deadline_ms() {
             self.deadlines.insert((at_ms, ticket, id));
         }
         self.count += 1;
@@ -136,7 +192,7 @@ impl Blocked {
     /// Ends a wait.
     pub fn unpark(&mut self, id: ClientId, parked: &Parked) {
         if let Some(queues) = self.queues.get_mut(&parked.db) {
-            for key in &parked.wait.keys {
+            for key in parked.wait.keys() {
                 if let Some(queue) = queues.get_mut(key) {
                     queue.remove(&parked.ticket);
                     if queue.is_empty() {
@@ -148,7 +204,13 @@ impl Blocked {
                 self.queues.remove(&parked.db);
             }
         }
-        if let Some(at_ms) = parked.wait.deadline_ms {
+        match parked.wait {
+            Wait::Keys(_) => {}
+            Wait::Shutdown => self.for_shutdown.retain(|&other| other != id),
+            Wait::Replicas(_) => self.for_replicas.retain(|&other| other != id),
+            Wait::Pause => self.for_pause.retain(|&other| other != id),
+        }
+        if let Some(at_ms) = parked.wait.deadline_ms() {
             self.deadlines.remove(&(at_ms, parked.ticket, id));
         }
         self.count -= 1;

@@ -16,8 +16,10 @@ pub const REPORT: usize = 24;
 /// What a child is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// BGSAVE and save points.
+    /// BGSAVE, save points, and replicas that get a file.
     Save,
+    /// Replicas that get what the child writes.
+    Stream,
 }
 
 /// What a child says about itself.

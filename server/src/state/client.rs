@@ -11,6 +11,7 @@ use table::CmdId;
 
 use crate::state::blocked::Parked;
 use crate::state::multi::Multi;
+use crate::state::replication::replica::Replica;
 use crate::state::watch::Watched;
 use crate::wire::output::Output;
 use crate::wire::reply::Resp;
@@ -32,6 +33,8 @@ bitflags! {
         const WRITE_HANDLER = 1 << 4;
         /// A command of its own is on the stack right now.
         const EXECUTING = 1 << 5;
+        /// It stands for the link to the primary that this server is a replica of.
+        const PRIMARY = 1 << 6;
     }
 }
 
@@ -112,12 +115,16 @@ pub struct Client {
     pub dirty_cas: bool,
     /// Its command that waits; no other is executed meanwhile.
     pub parked: Option<Box<Parked>>,
+    /// It is a replica of this server, or has begun to tell about itself as one.
+    pub replica: Option<Box<Replica>>,
     /// CLIENT SETNAME.
     pub name: Vec<u8>,
     /// CLIENT SETINFO lib-name.
     pub lib_name: Vec<u8>,
     /// CLIENT SETINFO lib-ver.
     pub lib_ver: Vec<u8>,
+    /// How far the stream of writes had come when it last wrote something: what WAIT waits for.
+    pub written_offset: u64,
     /// The command executed last.
     pub last_cmd: Option<CmdId>,
     /// When it connected, Unix seconds.

@@ -1,5 +1,7 @@
 //! The databases, and where active expiry stands in them.
 
+use std::collections::BTreeSet;
+
 use data::util::rand::Rng;
 use data::value::db::Db;
 
@@ -26,6 +28,8 @@ pub struct Keys {
     pub expire_timed_out: bool,
     /// When the latest fast cycle began, monotonic microseconds.
     pub expire_fast_at_us: u64,
+    /// Keys with a time that clients of a writable replica have written: no primary will delete them.
+    pub own_expires: BTreeSet<(usize, Box<[u8]>)>,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: bool,
 }
@@ -39,6 +43,7 @@ impl Keys {
             expire_next_db: 0,
             expire_timed_out: false,
             expire_fast_at_us: 0,
+            own_expires: BTreeSet::new(),
             active_expire: true,
         }
     }

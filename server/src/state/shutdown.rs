@@ -7,4 +7,6 @@ use crate::config::values::ShutdownFlags;
 pub struct Shutdown {
     /// A shutdown is under way.
     pub asap: Option<ShutdownFlags>,
+    /// One waits for replicas to catch up, until a time in milliseconds of Unix time.
+    pub waiting: Option<(ShutdownFlags, i64)>,
 }

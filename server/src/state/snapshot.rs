@@ -11,6 +11,8 @@ pub struct Loading {
     pub loaded: u64,
     /// Memory that the server used which wrote the file, as the file tells.
     pub used_mem: u64,
+    /// The old data set is there meanwhile, and clients are served from it.
+    pub serves_old: bool,
 }
 
 /// State of snapshots. All times are Unix time in seconds.
@@ -51,5 +53,10 @@ impl Snapshot {
             last_save: now,
             ..Snapshot::default()
         }
+    }
+
+    /// Whether the data is not there, so that most commands must be refused.
+    pub fn hides_data(&self) -> bool {
+        self.loading.is_some_and(|loading| !loading.serves_old)
     }
 }

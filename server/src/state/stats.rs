@@ -139,6 +139,14 @@ pub struct Stats {
     pub input_bytes: u64,
     /// Bytes sent to clients.
     pub output_bytes: u64,
+    /// Of snapshots and of the stream, sent to replicas.
+    pub replica_output_bytes: u64,
+    /// Full synchronizations of replicas.
+    pub sync_full: u64,
+    /// Replicas that went on where they were.
+    pub sync_partial_ok: u64,
+    /// Replicas that could not.
+    pub sync_partial_err: u64,
     /// Events of reading.
     pub reads: u64,
     /// Events of writing.
@@ -155,6 +163,10 @@ pub struct Stats {
     pub hits: u64,
     /// Lookups that found none.
     pub misses: u64,
+    /// Bytes that came from a primary.
+    pub repl_input_bytes: u64,
+    /// Commands of a primary that failed here.
+    pub unexpected_error_replies: u64,
     /// Error replies.
     pub error_replies: u64,
     /// Error replies by code.

@@ -1,5 +1,7 @@
 //! The unit of execution: how deep the stack of commands is, and the instant it sees.
 
+use table::CmdId;
+
 use crate::state::client_id::ClientId;
 use crate::sys::clock;
 
@@ -10,6 +12,8 @@ pub struct Unit {
     pub depth: u32,
     /// The client whose input is being processed.
     pub current: Option<ClientId>,
+    /// The command being executed, or the last one that was.
+    pub command: Option<CmdId>,
     /// The command being executed leaves the recency of keys alone (CLIENT NO-TOUCH).
     pub no_touch: bool,
     /// Unix time in milliseconds that the unit sees.

@@ -47,6 +47,9 @@ texts! {
     DB_INDEX = "ERR DB index is out of range";
     LOADING = "LOADING Redis is loading the dataset in memory";
     MISCONF_RDB = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+    NO_REPLICAS = "NOREPLICAS Not enough good replicas to write.";
+    READ_ONLY = "READONLY You can't write against a read only replica.";
+    MASTER_DOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
     OOM = "OOM command not allowed when used memory > 'maxmemory'.";
     NO_SUCH_CLIENT = "ERR No such client";
     INVALID_CURSOR = "ERR invalid cursor";

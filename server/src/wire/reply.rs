@@ -52,7 +52,13 @@ pub struct Reply {
     pub limit: usize,
     /// The limit was passed: the client is to be closed.
     pub overflow: bool,
+    /// The latest fault that nobody heard, since nothing is written.
+    pub unheard: Option<Fault>,
     deferred: u32,
+}
+
+fn digit(number: usize) -> u8 {
+    b'0' + number as u8
 }
 
 impl Reply {
@@ -123,6 +129,9 @@ impl Reply {
 
     /// An error line.
     pub fn fault(&mut self, fault: &Fault) {
+        if self.muted {
+            self.unheard = Some(fault.clone());
+        }
         self.line(b'-', &fault.0);
     }
 
@@ -140,9 +149,18 @@ impl Reply {
         }
         let tail = &mut self.out.tail;
         tail.reserve(bytes.len() + BULK_FRAME);
-        tail.push(b'$');
-        push_i64(tail, bytes.len() as i64);
-        tail.extend_from_slice(b"\r\n");
+        // Elements of lists and sets are mostly short: one store each writes the head of these.
+        match bytes.len() {
+            len @ 0..10 => tail.extend_from_slice(&[b'$', digit(len), b'\r', b'\n']),
+            len @ 10..100 => {
+                tail.extend_from_slice(&[b'$', digit(len / 10), digit(len % 10), b'\r', b'\n']);
+            }
+            len => {
+                tail.push(b'$');
+                push_i64(tail, len as i64);
+                tail.extend_from_slice(b"\r\n");
+            }
+        }
         tail.extend_from_slice(bytes);
         tail.extend_from_slice(b"\r\n");
         self.settle();

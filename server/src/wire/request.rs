@@ -28,6 +28,9 @@ pub const READ_CHUNK: usize = 16 * 1024;
 pub const BIG_ARG: usize = 32 * 1024;
 /// Commands of a pipeline that are parsed ahead at most.
 pub const BATCH: usize = 32;
+/// With this many arguments parsed, no further command is parsed ahead: their places would take more room than the
+/// misses of few and long commands are worth.
+const BATCH_ARGS: usize = 256;
 /// A line (inline request or a length) longer than this is a protocol error.
 const MAX_LINE: usize = 64 * 1024;
 /// Bytes of a query buffer that the log shows.
@@ -216,14 +219,25 @@ pub struct Request {
     /// Length of the bulk whose header was read.
     bulk: Option<usize>,
     big_fill: Option<BigFill>,
-    /// Where the arguments of each command of the batch end.
-    ends: Vec<usize>,
+    /// Where each command of the batch ends.
+    ends: Vec<End>,
     /// How many commands of the batch were handed out.
     handed_out: usize,
     /// The command being parsed is not the first of its batch.
     ahead: bool,
     /// Room for the next big argument: who sends one is likely to send another.
     spare: Vec<u8>,
+    /// Bytes that were read and are no longer in the buffer: what is before `pos` comes on top.
+    passed: u64,
+}
+
+/// Where a command ends.
+#[derive(Clone, Copy)]
+struct End {
+    /// Behind which of the arguments.
+    args: usize,
+    /// Behind how many of all the bytes that were ever read.
+    position: u64,
 }
 
 impl Request {
@@ -250,7 +264,10 @@ impl Request {
     /// `n` bytes of [`Request::space`] now hold data.
     pub fn filled(&mut self, n: usize) {
         match &mut self.big_fill {
-            Some(big) => big.filled += n,
+            Some(big) => {
+                big.filled += n;
+                self.passed += n as u64;
+            }
             None => self.filled += n,
         }
     }
@@ -296,6 +313,7 @@ impl Request {
             self.argv.buf.copy_within(self.argv.base..self.filled, 0);
             self.filled -= self.argv.base;
             self.pos -= self.argv.base;
+            self.passed += self.argv.base as u64;
             self.argv.base = 0;
         }
     }
@@ -338,21 +356,31 @@ impl Request {
         let start = self
             .handed_out
             .checked_sub(1)
-            .map_or(0, |last| self.ends[last]);
-        self.argv.window = start..self.ends[self.handed_out];
+            .map_or(0, |last| self.ends[last].args);
+        self.argv.window = start..self.ends[self.handed_out].args;
         self.handed_out += 1;
         Ok(Parsed::Command)
     }
 
-    /// The first arguments, most often keys, of a batch of which the first command was just handed out; none when the
-    /// batch is that command alone.
-    pub fn keys_of_new_batch(&self) -> impl Iterator<Item = &[u8]> {
-        let new = self.handed_out == 1 && self.ends.len() > 1;
-        let ends: &[usize] = if new { &self.ends } else { &[] };
-        let starts = [0].into_iter().chain(ends.iter().copied());
+    /// How many of all the bytes that were ever read belong to the commands taken out so far, and to what was skipped
+    /// before them.
+    pub fn position(&self) -> u64 {
+        let last = self.handed_out.checked_sub(1);
+        last.map_or(0, |last| self.ends[last].position)
+    }
+
+    /// Whether the first command was just handed out of a batch of more than that.
+    #[inline]
+    pub fn is_new_batch(&self) -> bool {
+        self.handed_out == 1 && self.ends.len() > 1
+    }
+
+    /// The first arguments, most often keys, of all commands of the batch.
+    pub fn batch_keys(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = [0].into_iter().chain(self.ends.iter().map(|end| end.args));
         starts
-            .zip(ends)
-            .filter(|(start, end)| start + 1 < **end)
+            .zip(&self.ends)
+            .filter(|(start, end)| start + 1 < end.args)
             .map(|(start, _)| self.argv.text(&self.argv.args[start + 1]))
     }
 
@@ -362,17 +390,21 @@ impl Request {
             self.begin();
         }
         match self.parse_one(limits)? {
-            Parsed::Command => self.ends.push(self.argv.args.len()),
+            Parsed::Command => self.end_command(),
             other => return Ok(other),
         }
         // What a client may send changes when it authenticates, so nothing is parsed ahead before that.
-        while self.pos < self.filled && self.ends.len() < BATCH && !limits.unauthenticated {
+        while self.pos < self.filled
+            && self.ends.len() < BATCH
+            && self.argv.args.len() < BATCH_ARGS
+            && !limits.unauthenticated
+        {
             let (pos, args) = (self.pos, self.argv.args.len());
             self.ahead = true;
             let parsed = self.parse_one(limits);
             self.ahead = false;
             match parsed {
-                Ok(Parsed::Command) => self.ends.push(self.argv.args.len()),
+                Ok(Parsed::Command) => self.end_command(),
                 Ok(Parsed::Nothing) => {}
                 Ok(Parsed::Incomplete) | Err(_) => {
                     self.pos = pos;
@@ -384,6 +416,13 @@ impl Request {
             }
         }
         Ok(Parsed::Command)
+    }
+
+    fn end_command(&mut self) {
+        self.ends.push(End {
+            args: self.argv.args.len(),
+            position: self.passed + self.pos as u64,
+        });
     }
 
     fn parse_one(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
@@ -409,6 +448,7 @@ impl Request {
         self.handed_out = 0;
         self.argv.base = self.pos;
         if self.pos == self.filled {
+            self.passed += self.pos as u64;
             self.argv.base = 0;
             self.pos = 0;
             self.filled = 0;
@@ -627,6 +667,48 @@ mod tests {
             let got = commands(&input, step).expect("valid");
             assert_eq!(got.len(), 6, "step {step}");
             assert_eq!(got[4][1], big);
+        }
+    }
+
+    #[test]
+    fn the_position_is_behind_the_command_taken_out() {
+        let big = vec![b'x'; BIG_ARG + 7];
+        let mut input = Vec::new();
+        let mut ends = Vec::new();
+        for round in 0..40 {
+            input.extend_from_slice(b"*2\r\n$4\r\nECHO\r\n$1\r\nk\r\n");
+            ends.push(input.len() as u64);
+            if round % 7 == 3 {
+                input.extend_from_slice(b"\r\n\n");
+                let head = format!("*2\r\n$4\r\nECHO\r\n${}\r\n", big.len());
+                input.extend_from_slice(head.as_bytes());
+                input.extend_from_slice(&big);
+                input.extend_from_slice(b"\r\n");
+                ends.push(input.len() as u64);
+            }
+        }
+        for step in [1, 3, 1000, 20_000, input.len()] {
+            let mut request = Request::default();
+            let mut got = Vec::new();
+            for piece in input.chunks(step) {
+                let mut rest = piece;
+                while !rest.is_empty() {
+                    let space = request.space();
+                    let n = space.len().min(rest.len());
+                    space[..n].copy_from_slice(&rest[..n]);
+                    request.filled(n);
+                    rest = &rest[n..];
+                    loop {
+                        match request.parse(OPEN).expect("valid") {
+                            Parsed::Command => got.push(request.position()),
+                            Parsed::Nothing => {}
+                            Parsed::Incomplete => break,
+                        }
+                    }
+                    request.compact();
+                }
+            }
+            assert_eq!(got, ends, "step {step}");
         }
     }
 

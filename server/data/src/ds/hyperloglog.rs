@@ -432,11 +432,20 @@ impl Registers {
     /// The estimate of the union.
     pub fn estimate(&self) -> u64 {
         let mut histogram = Histogram::default();
-        let (values, _) = self.0.as_chunks::<4>();
-        for values in values {
-            histogram.add(*values);
+        let mut zeros = 0;
+        let (eights, _) = self.0.as_chunks::<8>();
+        for eight in eights {
+            // Most registers of a few sparse ones are 0.
+            if *eight == [0; 8] {
+                zeros += 8;
+            } else {
+                let (values, _) = eight.as_chunks::<4>();
+                values.iter().for_each(|values| histogram.add(*values));
+            }
         }
-        estimate(&histogram.total())
+        let mut total = histogram.total();
+        total[0] += zeros;
+        estimate(&total)
     }
 }
 

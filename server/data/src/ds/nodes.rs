@@ -257,45 +257,34 @@ impl<T: Counted> Nodes<T> {
     }
 
     fn locate_from_front(&self, mut index: usize) -> Option<(Place, usize)> {
-        for (number, chunk) in self.chunks.iter().enumerate() {
-            if index >= chunk.elements {
-                index -= chunk.elements;
-                continue;
-            }
-            for (at, node) in chunk.nodes.iter().enumerate() {
-                if index < node.count() {
-                    let place = Place {
-                        chunk: number,
-                        node: at,
-                    };
-                    return Some((place, index));
-                }
-                index -= node.count();
-            }
-        }
-        None
+        let chunks = self.chunks.iter().enumerate();
+        let (chunk, own) = seek(chunks, |chunk| chunk.elements, &mut index)?;
+        let (node, _) = seek(own.nodes.iter().enumerate(), T::count, &mut index)?;
+        Some((Place { chunk, node }, index))
     }
 
     /// The same for an index that counts from the last element, as is the one that is returned.
     fn locate_from_back(&self, mut index: usize) -> Option<(Place, usize)> {
-        for (number, chunk) in self.chunks.iter().enumerate().rev() {
-            if index >= chunk.elements {
-                index -= chunk.elements;
-                continue;
-            }
-            for (at, node) in chunk.nodes.iter().enumerate().rev() {
-                if index < node.count() {
-                    let place = Place {
-                        chunk: number,
-                        node: at,
-                    };
-                    return Some((place, index));
-                }
-                index -= node.count();
-            }
-        }
-        None
+        let chunks = self.chunks.iter().enumerate().rev();
+        let (chunk, own) = seek(chunks, |chunk| chunk.elements, &mut index)?;
+        let (node, _) = seek(own.nodes.iter().enumerate().rev(), T::count, &mut index)?;
+        Some((Place { chunk, node }, index))
     }
+}
+
+/// Which of some parts has the element of an index, which becomes the one of the element in it.
+fn seek<'a, P>(
+    mut parts: impl Iterator<Item = (usize, &'a P)>,
+    count: impl Fn(&P) -> usize,
+    index: &mut usize,
+) -> Option<(usize, &'a P)> {
+    parts.find(|(_, part)| match index.checked_sub(count(part)) {
+        None => true,
+        Some(rest) => {
+            *index = rest;
+            false
+        }
+    })
 }
 
 impl<T: Counted> Chunk<T> {

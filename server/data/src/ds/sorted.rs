@@ -129,24 +129,19 @@ impl Sorted {
 
     /// Elements from a rank on, in ascending order.
     pub fn range(&self, rank: usize) -> Range<'_> {
-        let mut range = Range {
-            path: Vec::new(),
-            leaf: None,
-        };
-        range.descend(&self.root, rank);
-        range
+        let mut way = Way::default();
+        way.descend(&self.root, rank);
+        Range(way)
     }
 
     /// Elements from a rank on, in descending order.
     pub fn range_back(&self, rank: usize) -> RangeBack<'_> {
-        let mut range = RangeBack {
-            path: Vec::new(),
-            leaf: None,
-        };
+        let mut way = Way::default();
         if rank < self.len {
-            range.descend(&self.root, rank);
+            way.descend(&self.root, rank);
+            way.at += 1;
         }
-        range
+        RangeBack(way)
     }
 
     /// Bytes that the tree takes.
@@ -187,7 +182,7 @@ impl Node {
 
     fn least(&self) -> Pair {
         match self {
-            Node::Leaf(leaf) => (leaf.scores[0], leaf.handles[0]),
+            Node::Leaf(leaf) => leaf.get(0),
             Node::Inner(inner) => (inner.scores[0], inner.handles[0]),
         }
     }
@@ -220,7 +215,7 @@ impl Node {
         match (self, right) {
             (Node::Leaf(left), Node::Leaf(right)) => {
                 for at in 0..right.len {
-                    left.put(left.len, (right.scores[at], right.handles[at]));
+                    left.put(left.len, right.get(at));
                 }
             }
             (Node::Inner(left), Node::Inner(mut right)) => {
@@ -286,6 +281,11 @@ impl Leaf {
         partition(&self.scores[..self.len], &self.handles[..self.len], before)
     }
 
+    #[inline]
+    fn get(&self, at: usize) -> Pair {
+        (self.scores[at], self.handles[at])
+    }
+
     fn put(&mut self, at: usize, (score, handle): Pair) {
         self.scores.copy_within(at..self.len, at + 1);
         self.handles.copy_within(at..self.len, at + 1);
@@ -294,7 +294,7 @@ impl Leaf {
     }
 
     fn take(&mut self, at: usize) -> Pair {
-        let pair = (self.scores[at], self.handles[at]);
+        let pair = self.get(at);
         self.scores.copy_within(at + 1..self.len, at);
         self.handles.copy_within(at + 1..self.len, at);
         self.len -= 1;
@@ -455,73 +455,25 @@ fn partition(scores: &[f64], handles: &[u64], before: &mut impl FnMut(f64, u64) 
     low
 }
 
-/// Elements in ascending order.
-pub struct Range<'a> {
-    /// Inner nodes from the root on, each with the child after the one that is being read.
+/// The way from the root to a leaf, and a place in that.
+#[derive(Default)]
+struct Way<'a> {
+    /// Inner nodes from the root on, each with the child through which the way goes.
     path: Vec<(&'a Inner, usize)>,
-    leaf: Option<(&'a Leaf, usize)>,
+    /// Nothing when the way has left the tree.
+    leaf: Option<&'a Leaf>,
+    /// Elements of the leaf before the place.
+    at: usize,
 }
 
-impl<'a> Range<'a> {
+impl<'a> Way<'a> {
+    /// Goes down from a node to the element of a rank below it, or behind the last one.
     fn descend(&mut self, mut node: &'a Node, mut rank: usize) {
         loop {
             match node {
                 Node::Leaf(leaf) => {
-                    self.leaf = Some((leaf, rank));
-                    return;
-                }
-                Node::Inner(inner) => {
-                    let mut child = 0;
-                    while child + 1 < inner.counts.len() && rank >= inner.counts[child] {
-                        rank -= inner.counts[child];
-                        child += 1;
-                    }
-                    self.path.push((inner, child + 1));
-                    node = &inner.children[child];
-                }
-            }
-        }
-    }
-}
-
-impl Iterator for Range<'_> {
-    type Item = Pair;
-
-    fn next(&mut self) -> Option<Pair> {
-        loop {
-            let (leaf, at) = self.leaf.as_mut()?;
-            if *at < leaf.len {
-                *at += 1;
-                return Some((leaf.scores[*at - 1], leaf.handles[*at - 1]));
-            }
-            self.leaf = None;
-            while let Some((inner, next)) = self.path.last_mut() {
-                if *next < inner.children.len() {
-                    let child = &inner.children[*next];
-                    *next += 1;
-                    self.descend(child, 0);
-                    break;
-                }
-                self.path.pop();
-            }
-        }
-    }
-}
-
-/// Elements in descending order.
-pub struct RangeBack<'a> {
-    /// Inner nodes from the root on, each with how many of its children come before the one that is being read.
-    path: Vec<(&'a Inner, usize)>,
-    /// The leaf, and how many of its elements are still to come.
-    leaf: Option<(&'a Leaf, usize)>,
-}
-
-impl<'a> RangeBack<'a> {
-    fn descend(&mut self, mut node: &'a Node, mut rank: usize) {
-        loop {
-            match node {
-                Node::Leaf(leaf) => {
-                    self.leaf = Some((leaf, leaf.len.min(rank.saturating_add(1))));
+                    self.leaf = Some(leaf);
+                    self.at = rank.min(leaf.len);
                     return;
                 }
                 Node::Inner(inner) => {
@@ -536,28 +488,59 @@ impl<'a> RangeBack<'a> {
             }
         }
     }
+
+    /// Leaves the leaf for a neighbour: `sibling` says which child comes after one, of how many; `rank` is where the
+    /// neighbour is entered.
+    fn turn(&mut self, sibling: impl Fn(usize, usize) -> Option<usize>, rank: usize) {
+        self.leaf = None;
+        while let Some((inner, child)) = self.path.last_mut() {
+            if let Some(next) = sibling(*child, inner.children.len()) {
+                *child = next;
+                let node = &inner.children[next];
+                return self.descend(node, rank);
+            }
+            self.path.pop();
+        }
+    }
 }
+
+/// Elements in ascending order.
+pub struct Range<'a>(Way<'a>);
+
+impl Iterator for Range<'_> {
+    type Item = Pair;
+
+    fn next(&mut self) -> Option<Pair> {
+        let way = &mut self.0;
+        loop {
+            let leaf = way.leaf?;
+            if way.at < leaf.len {
+                way.at += 1;
+                return Some(leaf.get(way.at - 1));
+            }
+            way.turn(
+                |child, children| (child + 1 < children).then_some(child + 1),
+                0,
+            );
+        }
+    }
+}
+
+/// Elements in descending order.
+pub struct RangeBack<'a>(Way<'a>);
 
 impl Iterator for RangeBack<'_> {
     type Item = Pair;
 
     fn next(&mut self) -> Option<Pair> {
+        let way = &mut self.0;
         loop {
-            let (leaf, left) = self.leaf.as_mut()?;
-            if *left > 0 {
-                *left -= 1;
-                return Some((leaf.scores[*left], leaf.handles[*left]));
+            let leaf = way.leaf?;
+            if way.at > 0 {
+                way.at -= 1;
+                return Some(leaf.get(way.at));
             }
-            self.leaf = None;
-            while let Some((inner, child)) = self.path.last_mut() {
-                if *child > 0 {
-                    *child -= 1;
-                    let child = &inner.children[*child];
-                    self.descend(child, usize::MAX);
-                    break;
-                }
-                self.path.pop();
-            }
+            way.turn(|child, _| child.checked_sub(1), usize::MAX);
         }
     }
 }

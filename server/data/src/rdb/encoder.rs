@@ -4,7 +4,7 @@ use crate::ds::node::Node;
 use crate::rdb::decoder::Recency;
 use crate::rdb::stream;
 use crate::rdb::write::{integer, length, text};
-use crate::rdb::{VERSION, op, ty};
+use crate::rdb::{VERSION, container, op, ty};
 use crate::util::crc::crc64;
 use crate::util::num::MAX_I64_DIGITS;
 use crate::value::ValueRef;
@@ -115,15 +115,11 @@ fn string(out: &mut Vec<u8>, value: ValueRef<'_>, compress: bool) {
     }
 }
 
-/// A node of a list that is one element, and one that is a listpack.
-const PLAIN: u64 = 1;
-const PACKED: u64 = 2;
-
 fn list(out: &mut Vec<u8>, list: &List, compress: bool) {
     match list {
         List::Packed(pack) => {
             length(out, 1);
-            length(out, PACKED);
+            length(out, container::PACKED);
             text(out, &pack.to_rdb(), compress);
         }
         List::Quick(quick) => {
@@ -138,23 +134,23 @@ fn list(out: &mut Vec<u8>, list: &List, compress: bool) {
 fn list_node(out: &mut Vec<u8>, node: &Node, compress: bool) {
     match node {
         Node::Plain(bytes) => {
-            length(out, PLAIN);
+            length(out, container::PLAIN);
             text(out, bytes.bytes(), compress);
         }
         Node::Packed(pack) => {
-            length(out, PACKED);
+            length(out, container::PACKED);
             text(out, &pack.to_rdb(), compress);
         }
         // It is compressed already, and of the very bytes that are to be written.
         Node::Squeezed(squeezed) if compress => {
-            length(out, PACKED);
+            length(out, container::PACKED);
             out.push(0xc3);
             length(out, squeezed.lzf.len() as u64);
             length(out, squeezed.len as u64);
             out.extend_from_slice(&squeezed.lzf);
         }
         Node::Squeezed(_) => {
-            length(out, PACKED);
+            length(out, container::PACKED);
             let pack = node.unpacked().unwrap_or_default();
             text(out, &pack.to_rdb(), compress);
         }

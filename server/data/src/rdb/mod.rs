@@ -100,6 +100,14 @@ pub mod ty {
     pub const STREAM_LISTPACKS_3: u8 = 21;
 }
 
+/// Codes of a list's nodes.
+pub mod container {
+    /// One element.
+    pub const PLAIN: u64 = 1;
+    /// A listpack.
+    pub const PACKED: u64 = 2;
+}
+
 /// What is wrong with the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corrupt(pub String);

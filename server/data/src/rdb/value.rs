@@ -1,7 +1,8 @@
 //! Building values of every type from every encoding that any version wrote.
 //!
 //! A value that is written element by element is read so: a step takes one element, and the value grows as commands would
-//! make it grow, so that it ends in the encoding that the limits of now ask for. A value that is written as one buffer is
+//! make it grow, so that it ends in the encoding that the limits of now ask for. (A sorted set is settled at its end: what
+//! was a tree keeps a negative zero among its scores if it stays one.) A value that is written as one buffer is
 //! checked, element by element and for elements that come twice, and then taken as it is, unless it is too big by now.
 //!
 //! Everything is checked whatever `sanitize-dump-payload` says: nothing here trusts a byte, and the buffers are looked
@@ -18,7 +19,7 @@ use crate::ds::quicklist::{End, Quicklist};
 use crate::rdb::cursor::{Cursor, Stop};
 use crate::rdb::stream::Reader;
 use crate::rdb::ziplist::{read_ziplist, read_zipmap};
-use crate::rdb::{Corrupt, ty};
+use crate::rdb::{Corrupt, container, ty};
 use crate::value::aggregate::{Aggregate, Kind};
 use crate::value::hash::{self, Hash};
 use crate::value::list::List;
@@ -41,11 +42,6 @@ pub struct Options {
 
 /// A value as it comes out: `None` when it has no elements, and so is none.
 pub type Built = Option<NewValue<'static>>;
-
-/// A node of a list that is one element.
-const PLAIN: u64 = 1;
-/// A node of a list that is a listpack.
-const PACKED: u64 = 2;
 
 /// A value that is being read.
 pub struct Builder {
@@ -83,7 +79,7 @@ impl Builder {
                 Growing::Nodes(Box::new(Quicklist::new(options.list)))
             }
             ty::SET => Growing::Set(Set::new()),
-            ty::ZSET | ty::ZSET_2 => Growing::Zset(Zset::new()),
+            ty::ZSET | ty::ZSET_2 => Growing::Zset(Zset::unsettled(0)),
             ty::HASH => Growing::Hash(Hash::new()),
             ty::STRING
             | ty::HASH_ZIPMAP
@@ -152,8 +148,10 @@ impl Builder {
     fn expect(&mut self, count: u64, options: &Options) {
         const MOST: u64 = 1 << 20;
         let count = count.min(MOST) as usize;
-        if let Growing::Set(set) = &mut self.growing {
-            set.reserve(count, &options.set);
+        match &mut self.growing {
+            Growing::Set(set) => set.reserve(count, &options.set),
+            Growing::Zset(zset) => *zset = Zset::unsettled(count),
+            _ => {}
         }
     }
 
@@ -198,7 +196,7 @@ impl Builder {
             Growing::List(list) => list.settled(&options.list).wrap(),
             Growing::Nodes(nodes) => List::Quick(nodes).settled(&options.list).wrap(),
             Growing::Set(set) => set.wrap(),
-            Growing::Zset(zset) => zset.wrap(),
+            Growing::Zset(zset) => zset.settled(&options.zset).wrap(),
             Growing::Hash(hash) => hash.wrap(),
         };
         value(aggregate)
@@ -228,8 +226,8 @@ fn add_node(nodes: &mut Quicklist, ty: u8, cursor: &mut Cursor<'_>) -> Result<()
     let container = cursor.length()?;
     let bytes = cursor.text()?;
     match container {
-        PLAIN => nodes.push_plain(&bytes),
-        PACKED => nodes.push_pack(pack_of(&bytes)?),
+        container::PLAIN => nodes.push_plain(&bytes),
+        container::PACKED => nodes.push_pack(pack_of(&bytes)?),
         _ => return Err(corrupt("Quicklist integrity check failed.")),
     }
     Ok(())

@@ -3,6 +3,9 @@
 //! A small one is a listpack of pairs, member and score, in order. A big one is a hash table of records (member and
 //! score) and a tree over the same records, so that a member is found by itself, by its order and by its rank.
 //!
+//! A listpack has integers for whole scores, and no negative zero among them; a tree keeps it. So it matters, as in Redis,
+//! whether many members that come at once begin as a listpack: [`Zset::expect`].
+//!
 //! Every range is a range of ranks: bounds on scores or members are turned into one first.
 //!
 //! Invariants:
@@ -65,13 +68,8 @@ impl Zset {
 
     /// One of these members, which are in order.
     pub fn collect(pairs: &[(Vec<u8>, f64)], limits: &Limits) -> Self {
-        let bytes: usize = pairs.iter().map(|(member, _)| member.len()).sum();
-        let fits = |(member, _): &(Vec<u8>, f64)| member.len() <= limits.max_value;
-        if pairs.len() > limits.max_entries
-            || !pairs.iter().all(fits)
-            || !Listpack::new().has_room(bytes + pairs.len() * SCORE_SIZE)
-        {
-            let mut tree = Box::<Tree>::default();
+        if !limits.allow(pairs.iter().map(|(member, _)| member.len())) {
+            let mut tree = Tree::with_room(pairs.len());
             for (member, score) in pairs {
                 tree.set(member, *score);
             }
@@ -79,12 +77,38 @@ impl Zset {
         }
         let mut packed = Listpack::new();
         for (member, score) in pairs {
-            packed.push_back(Item::Bytes(member));
-            put_score(*score, |coded| {
-                packed.push_back(coded);
-            });
+            push_pair(&mut packed, Item::Bytes(member), *score);
         }
         Zset::Packed(packed)
+    }
+
+    /// An empty one for `count` members whose sizes are not known: a tree, until they are all there and it is settled.
+    pub fn unsettled(count: usize) -> Self {
+        Zset::Tree(Tree::with_room(count))
+    }
+
+    /// It in the encoding that its members ask for.
+    #[must_use]
+    pub fn settled(self, limits: &Limits) -> Self {
+        let lens = self.iter().map(|(member, _)| member.len());
+        if matches!(self, Zset::Packed(_)) || !limits.allow(lens) {
+            return self;
+        }
+        let mut packed = Listpack::new();
+        for (member, score) in self.iter() {
+            push_pair(&mut packed, member, score);
+        }
+        Zset::Packed(packed)
+    }
+
+    /// Chooses the encoding for `count` members that are about to be set, of which one has so many bytes: as Redis does
+    /// it, by the first of them when there were none, and by their number alone else.
+    pub fn expect(&mut self, count: usize, bytes: usize, limits: &Limits) {
+        if let Zset::Packed(pairs) = self
+            && (count > limits.max_entries || pairs.is_empty() && bytes > limits.max_value)
+        {
+            self.grow(count);
+        }
     }
 
     /// How many members it has.
@@ -121,7 +145,7 @@ impl Zset {
         match self {
             Zset::Packed(pairs) => {
                 let at = pairs.find_every(Item::Bytes(member), 2)?;
-                pairs.next(at).map(|at| score_behind(pairs.get(at)))
+                Some(score_after(pairs, at))
             }
             Zset::Tree(tree) => tree.find(member).map(score_in),
         }
@@ -129,23 +153,40 @@ impl Zset {
 
     /// Adds a member or gives it another score. Returns the score it had.
     pub fn set(&mut self, member: &[u8], score: f64, limits: &Limits) -> Option<f64> {
-        debug_assert!(!score.is_nan());
-        if let Zset::Packed(pairs) = self {
-            let old = remove_pair(pairs, member);
-            let fits = old.is_some()
-                || pairs.len() / 2 < limits.max_entries
-                    && member.len() <= limits.max_value
-                    && pairs.has_room(member.len());
-            if fits {
-                insert_pair(pairs, member, score);
-                return old;
-            }
-            self.grow();
-        }
-        let Zset::Tree(tree) = self else {
-            unreachable!("one that does not fit into a listpack has just become a tree")
+        self.update(member, limits, |old| (Some(score), old))
+    }
+
+    /// Gives a member the score that `choose` makes of the one it has, which is `None` of a member that is not there;
+    /// `None` leaves all as it is. Returns what `choose` says beside.
+    pub fn update<R>(
+        &mut self,
+        member: &[u8],
+        limits: &Limits,
+        choose: impl FnOnce(Option<f64>) -> (Option<f64>, R),
+    ) -> R {
+        let pairs = match self {
+            Zset::Tree(tree) => return tree.update(member, choose),
+            Zset::Packed(pairs) => pairs,
         };
-        tree.set(member, score)
+        let found = pairs.find_every(Item::Bytes(member), 2);
+        let old = found.map(|at| score_after(pairs, at));
+        let (new, answer) = choose(old);
+        let Some(score) = new.filter(|_| new != old) else {
+            return answer;
+        };
+        debug_assert!(!score.is_nan());
+        if let Some(at) = found {
+            pairs.remove_run(at, 2);
+            insert_pair(pairs, member, score);
+        } else if pairs.len() / 2 < limits.max_entries
+            && member.len() <= limits.max_value
+            && pairs.has_room(member.len())
+        {
+            insert_pair(pairs, member, score);
+        } else {
+            self.grow(1).set(member, score);
+        }
+        answer
     }
 
     /// Takes a member out. Returns its score.
@@ -259,10 +300,11 @@ impl Zset {
         self.range(0..self.len(), false)
     }
 
-    /// A sorted set of its own with the members of a range of ranks.
+    /// A sorted set of its own with the members of a range of ranks, of which so many were `expected`.
     #[must_use]
-    pub fn part(&self, ranks: Range<usize>, limits: &Limits) -> Zset {
+    pub fn part(&self, ranks: Range<usize>, expected: usize, limits: &Limits) -> Zset {
         let mut part = Zset::new();
+        part.expect(expected, 0, limits);
         for (member, score) in self.range(ranks, false) {
             part.set(member.bytes(&mut Default::default()), score, limits);
         }
@@ -308,13 +350,31 @@ impl Zset {
         }
     }
 
-    /// Turns a listpack into a tree.
-    fn grow(&mut self) {
-        let mut tree = Box::<Tree>::default();
-        for (member, score) in self.iter() {
-            tree.set(member.bytes(&mut Default::default()), score);
+    /// Turns a listpack into a tree with room for so many more members.
+    fn grow(&mut self, more: usize) -> &mut Tree {
+        if let Zset::Packed(pairs) = self {
+            let mut tree = Tree::with_room(pairs.len() / 2 + more);
+            for (member, score) in self.iter() {
+                tree.set(member.bytes(&mut Default::default()), score);
+            }
+            *self = Zset::Tree(tree);
         }
-        *self = Zset::Tree(tree);
+        match self {
+            Zset::Tree(tree) => tree,
+            Zset::Packed(_) => unreachable!("it was just made a tree"),
+        }
+    }
+}
+
+impl Limits {
+    /// Whether members of these sizes may be a listpack.
+    fn allow(&self, mut lens: impl ExactSizeIterator<Item = usize>) -> bool {
+        let count = lens.len();
+        if count > self.max_entries {
+            return false;
+        }
+        let bytes = lens.try_fold(0, |sum, len| (len <= self.max_value).then_some(sum + len));
+        bytes.is_some_and(|bytes| Listpack::new().has_room(bytes + count * SCORE_SIZE))
     }
 }
 
@@ -331,11 +391,17 @@ fn score_behind(item: Item<'_>) -> f64 {
     score_of(item).unwrap_or(0.0)
 }
 
+/// The score of the member at a position.
+fn score_after(pairs: &Listpack, member: Pos) -> f64 {
+    let score = pairs.next(member).map(|at| score_behind(pairs.get(at)));
+    score.unwrap_or(0.0)
+}
+
 fn remove_pair(pairs: &mut Listpack, member: &[u8]) -> Option<f64> {
     let at = pairs.find_every(Item::Bytes(member), 2)?;
-    let score = pairs.next(at).map(|at| score_behind(pairs.get(at)));
+    let score = score_after(pairs, at);
     pairs.remove_run(at, 2);
-    score
+    Some(score)
 }
 
 /// Hands a score over in the form that listpacks hold: an integer where it is one, else its shortest digits.
@@ -362,7 +428,11 @@ fn insert_pair(pairs: &mut Listpack, member: &[u8], score: f64) {
         }
         at = behind.and_then(|at| pairs.next(at));
     }
-    pairs.push_back(Item::Bytes(member));
+    push_pair(pairs, Item::Bytes(member), score);
+}
+
+fn push_pair(pairs: &mut Listpack, member: Item<'_>, score: f64) {
+    pairs.push_back(member);
     put_score(score, |coded| {
         pairs.push_back(coded);
     });
@@ -396,30 +466,50 @@ impl Default for Tree {
 }
 
 impl Tree {
+    fn with_room(count: usize) -> Box<Self> {
+        let mut tree = Box::<Tree>::default();
+        tree.members.reserve(count);
+        tree
+    }
+
     fn find(&self, member: &[u8]) -> Option<FieldRef<'_>> {
         self.members
             .find(hash(member), |record| record.key() == member)
     }
 
-    fn set(&mut self, member: &[u8], score: f64) -> Option<f64> {
+    fn set(&mut self, member: &[u8], score: f64) {
+        self.update(member, |_| (Some(score), ()));
+    }
+
+    fn update<R>(
+        &mut self,
+        member: &[u8],
+        choose: impl FnOnce(Option<f64>) -> (Option<f64>, R),
+    ) -> R {
         let hash = hash(member);
-        let Some(place) = self.members.locate(hash, |record| record.key() == member) else {
-            let record = Field::new([member, &score.to_le_bytes()]);
-            let place = self.members.insert(hash, record);
-            let handle = self.members.get(place).address() as u64;
-            self.order.insert((score, handle), before(member, score));
-            return None;
+        let place = self.members.locate(hash, |record| record.key() == member);
+        let old = place.map(|place| score_in(self.members.get(place)));
+        let (new, answer) = choose(old);
+        let Some(score) = new.filter(|_| new != old) else {
+            return answer;
         };
-        let record = self.members.get(place);
-        let (old, handle) = (score_in(record), record.address() as u64);
-        if old != score {
-            self.order.remove(before(member, old));
-            // As long as the one it replaces, so it stays where it is.
-            self.members
-                .update(place, |record| record.set_value(&score.to_le_bytes()));
-            self.order.insert((score, handle), before(member, score));
-        }
-        Some(old)
+        debug_assert!(!score.is_nan());
+        let place = match (place, old) {
+            (Some(place), Some(old)) => {
+                self.order.remove(before(member, old));
+                // As long as the one it replaces, so the record stays where it is.
+                self.members
+                    .update(place, |record| record.set_value(&score.to_le_bytes()));
+                place
+            }
+            _ => {
+                let record = Field::new([member, &score.to_le_bytes()]);
+                self.members.insert(hash, record)
+            }
+        };
+        let handle = self.members.get(place).address() as u64;
+        self.order.insert((score, handle), before(member, score));
+        answer
     }
 
     fn remove(&mut self, member: &[u8]) -> Option<f64> {

@@ -9,6 +9,7 @@ use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::commands::geo::args::{point, unit};
 use crate::config::limits::zset_limits;
+use crate::feed::propagate::is_wanted;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::lookup::{read, write, write_or_create};
 use crate::server::{Ctx, Done};
@@ -46,23 +47,28 @@ fn geoadd(cx: &mut Ctx<'_>) -> Done {
     while !args.is_done() {
         members.push((point(&mut args)?.score(), args.need()?));
     }
-    cx.rewrite = Some(as_zadd(argv, options, &members));
+    if is_wanted(cx.srv) {
+        cx.rewrite = Some(as_zadd(argv, options, &members));
+    }
     let limits = zset_limits(&cx.srv.config);
     if only_existing && write::<Zset>(cx.srv, cx.db, key)?.is_none() {
         cx.reply.int(0);
         return Ok(());
     }
     let zset: &mut Zset = write_or_create(cx.srv, cx.db, key)?;
+    zset.expect(members.len(), members[0].1.len(), &limits);
     let (mut added, mut moved) = (0, 0);
     for (score, member) in members {
         let score = score as f64;
-        let changes = match zset.score(member) {
-            None if !only_existing => &mut added,
-            Some(old) if !only_new && old != score => &mut moved,
-            _ => continue,
-        };
-        zset.set(member, score, &limits);
-        *changes += 1;
+        zset.update(member, &limits, |old| {
+            let changes = match old {
+                None if !only_existing => &mut added,
+                Some(old) if !only_new && old != score => &mut moved,
+                _ => return (None, ()),
+            };
+            *changes += 1;
+            (Some(score), ())
+        });
     }
     if added + moved > 0 {
         key_changed(cx.srv, cx.db, key, added + moved, Event::Zset("zadd"));

@@ -12,6 +12,7 @@ use crate::commands::stream::ids::{NewId, new_id};
 use crate::commands::stream::reply::reply_id;
 use crate::commands::stream::trim::TrimOptions;
 use crate::config::limits::stream_limits;
+use crate::feed::propagate::is_wanted;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::lookup::{write, write_or_create};
 use crate::server::{Ctx, Done};
@@ -101,6 +102,7 @@ fn xadd(cx: &mut Ctx<'_>) -> Done {
         cx.reply.null();
         return Ok(());
     }
+    let wanted = is_wanted(cx.srv);
     let stream: &mut Stream = write_or_create(cx.srv, cx.db, key)?;
     let log = stream.log_mut();
     let id = choose_id(log, add.id, now_ms)?;
@@ -112,13 +114,15 @@ fn xadd(cx: &mut Ctx<'_>) -> Done {
         return Err(too_large());
     }
     let trimmed = add.trim.map_or(0, |trim| log.trim(&trim));
-    let mut replaced = add.options.exact(log);
-    if !matches!(add.id, NewId::Given(_)) {
-        let mut room: IdRoom = [0; size_of::<IdRoom>()];
-        replaced.push((add.id_at, id.text(&mut room).to_vec()));
-    }
-    if !replaced.is_empty() {
-        cx.rewrite = Some(argv.replacing(&replaced));
+    if wanted {
+        let mut replaced = add.options.exact(log);
+        if !matches!(add.id, NewId::Given(_)) {
+            let mut room: IdRoom = [0; size_of::<IdRoom>()];
+            replaced.push((add.id_at, id.text(&mut room).to_vec()));
+        }
+        if !replaced.is_empty() {
+            cx.rewrite = Some(argv.replacing(&replaced));
+        }
     }
     reply_id(cx.reply, id);
     key_changed(cx.srv, cx.db, key, 1, Event::Stream("xadd"));

@@ -12,10 +12,11 @@ use table::stream as rows;
 use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::commands::stream::ids::{exact_id, range_start};
+use crate::commands::stream::propagate::{self, Pending};
 use crate::commands::stream::reply::{no_group, reply_entry, reply_id};
 use crate::keyspace::change::{Event, key_told};
 use crate::keyspace::lookup::read_mut;
-use crate::server::{Ctx, Done};
+use crate::server::{Ctx, Done, Propagate};
 use crate::wire::fault::{Fault, SYNTAX};
 use crate::wire::reply::Reply;
 use crate::wire::request::Argv;
@@ -191,15 +192,28 @@ fn xclaim(cx: &mut Ctx<'_>) -> Done {
         group.last_id = last_id;
     }
     let (consumer, joined) = ask(group, &argv[3], now_ms);
-    let (mut claimed, mut gone) = (Vec::new(), 0);
+    let (mut claimed, mut gone, mut told) = (Vec::new(), 0, Vec::new());
     for id in ids {
+        let before = group.nack(id);
         match claim.claim(log, group, consumer, id, now_ms) {
-            Outcome::Claimed => claimed.push(id),
-            Outcome::Gone => gone += 1,
+            Outcome::Claimed => {
+                claimed.push(id);
+                told.extend(group.nack(id).map(|nack| Pending::of(group, id, nack)));
+            }
+            Outcome::Gone => {
+                gone += 1;
+                told.extend(before.map(|nack| Pending::of(group, id, nack)));
+            }
             Outcome::Untouched => {}
         }
     }
+    let position = (group.last_id, group.entries_read);
     claim.reply(cx.reply, log, &claimed);
+    cx.propagate = Propagate::Never;
+    propagate::pending(cx, &argv[1], &argv[2], &told);
+    if advanced && told.is_empty() {
+        propagate::read_on(cx, &argv[1], &argv[2], position);
+    }
     // The last id alone is a change when no other one carries it along.
     let changes = match claimed.len() + gone {
         0 => usize::from(advanced),
@@ -240,7 +254,7 @@ fn xautoclaim(cx: &mut Ctx<'_>) -> Done {
         .and_then(|stream| stream.group_mut(&argv[2]))
         .ok_or_else(|| no_group(&argv[1], &argv[2]))?;
     let (consumer, joined) = ask(group, &argv[3], now_ms);
-    let (mut claimed, mut gone) = (Vec::new(), Vec::new());
+    let (mut claimed, mut gone, mut told) = (Vec::new(), Vec::new(), Vec::new());
     let mut attempts = count.saturating_mul(ATTEMPTS);
     let following = |group: &Group, from| group.pending().range(from..).next().map(|(&id, _)| id);
     let mut next = following(group, start);
@@ -249,9 +263,16 @@ fn xautoclaim(cx: &mut Ctx<'_>) -> Done {
             break;
         }
         attempts -= 1;
+        let before = group.nack(id);
         match claim.claim(log, group, consumer, id, now_ms) {
-            Outcome::Claimed => claimed.push(id),
-            Outcome::Gone => gone.push(id),
+            Outcome::Claimed => {
+                claimed.push(id);
+                told.extend(group.nack(id).map(|nack| Pending::of(group, id, nack)));
+            }
+            Outcome::Gone => {
+                gone.push(id);
+                told.extend(before.map(|nack| Pending::of(group, id, nack)));
+            }
             Outcome::Untouched => {}
         }
         next = id.next().and_then(|id| following(group, id));
@@ -263,6 +284,8 @@ fn xautoclaim(cx: &mut Ctx<'_>) -> Done {
     for &id in &gone {
         reply_id(cx.reply, id);
     }
+    cx.propagate = Propagate::Never;
+    propagate::pending(cx, &argv[1], &argv[2], &told);
     tell(cx, joined, claimed.len() + gone.len());
     Ok(())
 }

@@ -7,6 +7,7 @@ pub mod group;
 pub mod ids;
 pub mod info;
 pub mod pending;
+pub mod propagate;
 pub mod range;
 pub mod read;
 pub mod reply;

@@ -10,10 +10,12 @@ use table::stream as rows;
 use crate::commands::Family;
 use crate::commands::args::{Args, deadline_ms};
 use crate::commands::stream::ids::exact_id;
+use crate::commands::stream::propagate::{self, Pending};
 use crate::commands::stream::reply::{no_group, reply_entries, reply_entry, reply_id};
+use crate::feed::propagate::is_wanted;
 use crate::keyspace::change::{Event, key_told};
 use crate::keyspace::lookup::{read, read_mut};
-use crate::server::{Ctx, Done};
+use crate::server::{Ctx, Done, Propagate};
 use crate::session::wait::wait_for_keys;
 use crate::state::blocked::KeyWait;
 use crate::wire::fault::{Fault, SYNTAX};
@@ -57,6 +59,10 @@ enum From {
 
 fn xread(cx: &mut Ctx<'_>, of_group: bool) -> Done {
     let request = parse(cx, of_group)?;
+    if of_group {
+        // What it comes to is told instead.
+        cx.propagate = Propagate::Never;
+    }
     let mut from = Vec::with_capacity(request.keys.len());
     for (key, id) in request.keys.iter().zip(&request.ids) {
         from.push(start(cx, &request, key, id)?);
@@ -203,6 +209,8 @@ fn serve_group(
     count: Option<usize>,
 ) -> Result<bool, Fault> {
     let now_ms = cx.now_ms;
+    let wanted = is_wanted(cx.srv);
+    let mut given = Given::default();
     let Some(stream) = read_mut::<Stream>(cx.srv, cx.db, key)? else {
         return Ok(false);
     };
@@ -220,7 +228,9 @@ fn serve_group(
         From::New if log.top_id() > group.last_id => {
             reply_head(cx.reply, key);
             let keep = (!reader.no_ack).then_some(consumer);
-            deliver(cx.reply, log, group, keep, count, now_ms);
+            given.wanted = wanted;
+            deliver(cx.reply, log, group, keep, count, now_ms, &mut given);
+            given.read_on = reader.no_ack.then_some((group.last_id, group.entries_read));
             true
         }
         From::New => false,
@@ -228,9 +238,23 @@ fn serve_group(
     if joined {
         let event = Event::Stream("xgroup-createconsumer");
         key_told(cx.srv, cx.db, key, 1, event);
+        propagate::joined(cx, key, reader.group, reader.consumer);
+    }
+    propagate::pending(cx, key, reader.group, &given.pending);
+    if let Some(position) = given.read_on {
+        propagate::read_on(cx, key, reader.group, position);
     }
     cx.srv.stats.dirty += u64::from(served);
     Ok(served)
+}
+
+/// What was delivered, for those who want to know.
+#[derive(Default)]
+struct Given {
+    wanted: bool,
+    pending: Vec<Pending>,
+    /// How far the group has read, if nothing became pending.
+    read_on: Option<(StreamId, Option<i64>)>,
 }
 
 /// Delivers what the group has not read yet. It becomes pending for the consumer, if one is given.
@@ -241,6 +265,7 @@ fn deliver(
     keep: Option<ConsumerId>,
     count: Option<usize>,
     now_ms: i64,
+    given: &mut Given,
 ) {
     let start = group.last_id.next().unwrap_or(StreamId::MAX);
     let entries = log.entries(start, StreamId::MAX, false);
@@ -259,6 +284,9 @@ fn deliver(
             };
             group.assign(entry.id, nack);
             group.consumer_mut(consumer).active_ms = Some(now_ms);
+            if given.wanted {
+                given.pending.push(Pending::of(group, entry.id, nack));
+            }
         }
     }
     reply.close_array(mark, written);

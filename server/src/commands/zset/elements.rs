@@ -1,6 +1,6 @@
 //! Single members of sorted sets: ZADD, ZINCRBY, ZREM, and what is known of a member or of the whole.
 
-use data::value::zset::{Limits, Zset};
+use data::value::zset::Zset;
 use table::sorted_set as rows;
 
 use crate::commands::Family;
@@ -77,41 +77,32 @@ fn check_options(options: AddOptions, pairs: usize) -> Done {
     Err(Fault::new(conflict))
 }
 
-/// Adds or updates one member as the options say.
-fn add_one(
-    zset: &mut Zset,
-    member: &[u8],
-    given: f64,
-    options: AddOptions,
-    limits: &Limits,
-) -> Result<Outcome, Fault> {
-    let not_a_number = || Fault::new("ERR resulting score is not a number (NaN)");
-    let Some(old) = zset.score(member) else {
-        if options.only_existing {
-            return Ok(Outcome::Nothing);
+impl AddOptions {
+    /// The score that a member gets beside the one it has, and what that means.
+    fn choose(self, old: Option<f64>, given: f64) -> (Option<f64>, Result<Outcome, Fault>) {
+        let Some(old) = old else {
+            return if self.only_existing {
+                (None, Ok(Outcome::Nothing))
+            } else {
+                (Some(given), Ok(Outcome::Added(given)))
+            };
+        };
+        if self.only_new {
+            return (None, Ok(Outcome::Nothing));
         }
-        zset.set(member, given, limits);
-        return Ok(Outcome::Added(given));
-    };
-    if options.only_new {
-        return Ok(Outcome::Nothing);
+        let score = if self.increment { old + given } else { given };
+        if score.is_nan() {
+            let fault = Fault::new("ERR resulting score is not a number (NaN)");
+            return (None, Err(fault));
+        }
+        if self.only_less && score >= old || self.only_greater && score <= old {
+            (None, Ok(Outcome::Nothing))
+        } else if score == old {
+            (None, Ok(Outcome::Same(score)))
+        } else {
+            (Some(score), Ok(Outcome::Updated(score)))
+        }
     }
-    let score = if options.increment {
-        old + given
-    } else {
-        given
-    };
-    if score.is_nan() {
-        return Err(not_a_number());
-    }
-    if options.only_less && score >= old || options.only_greater && score <= old {
-        return Ok(Outcome::Nothing);
-    }
-    if score == old {
-        return Ok(Outcome::Same(score));
-    }
-    zset.set(member, score, limits);
-    Ok(Outcome::Updated(score))
 }
 
 fn zadd(cx: &mut Ctx<'_>, increment: bool) -> Done {
@@ -136,9 +127,10 @@ fn zadd(cx: &mut Ctx<'_>, increment: bool) -> Done {
         return answer_added(cx, options, None, 0, 0);
     }
     let zset: &mut Zset = write_or_create(cx.srv, cx.db, key)?;
+    zset.expect(pairs.len(), pairs[0].1.len(), &limits);
     let (mut added, mut updated, mut score, mut fault) = (0, 0, None, None);
     for (given, member) in pairs {
-        match add_one(zset, member, given, options, &limits) {
+        match zset.update(member, &limits, |old| options.choose(old, given)) {
             Ok(Outcome::Nothing) => {}
             Ok(Outcome::Same(same)) => score = Some(same),
             Ok(Outcome::Added(new)) => {

@@ -1,11 +1,13 @@
 //! Taking members from either end: ZPOPMIN, ZPOPMAX, ZMPOP and the forms of them that wait.
 
+use data::util::num::{MAX_I64_DIGITS, write_i64};
 use data::value::Type;
 use data::value::zset::Zset;
 use table::sorted_set as rows;
 
 use crate::commands::Family;
 use crate::commands::args::{Args, deadline, positive, take_count};
+use crate::feed::propagate::instead;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::drop_if_empty;
 use crate::keyspace::lookup::write;
@@ -44,6 +46,13 @@ impl End {
             Ok(End::Max)
         } else {
             Err(SYNTAX)
+        }
+    }
+
+    fn pop_name(self) -> &'static [u8] {
+        match self {
+            End::Min => b"ZPOPMIN",
+            End::Max => b"ZPOPMAX",
         }
     }
 
@@ -126,6 +135,7 @@ fn bzpop(cx: &mut Ctx<'_>, end: End) -> Done {
     let keys = || (1..last).map(|at| &argv[at]);
     match take_first(cx, keys(), end, 1)? {
         Some((key, taken)) => {
+            instead(cx, [end.pop_name(), key]);
             cx.reply.array(3);
             cx.reply.bulk(key);
             for (member, score) in taken {
@@ -174,6 +184,9 @@ fn pop_multi(cx: &mut Ctx<'_>, multi: &Multi<'_>) -> Result<bool, Fault> {
     let Some((key, taken)) = take_first(cx, keys, multi.end, multi.count)? else {
         return Ok(false);
     };
+    let mut digits = [0; MAX_I64_DIGITS];
+    let count = write_i64(taken.len() as i64, &mut digits);
+    instead(cx, [multi.end.pop_name(), key, count]);
     cx.reply.array(2);
     cx.reply.bulk(key);
     reply_pairs(cx, &taken, true);

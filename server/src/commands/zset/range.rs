@@ -246,7 +246,15 @@ fn zrangestore(cx: &mut Ctx<'_>) -> Done {
     let query = parse(Args::from(argv, 3), Form::STORE)?;
     let limits = zset_limits(&cx.srv.config);
     let result = match read::<Zset>(cx.srv, cx.db, &argv[2])? {
-        Some(zset) => zset.part(query.ranks(zset), &limits),
+        Some(zset) => {
+            let ranks = query.ranks(zset);
+            // Of other bounds Redis knows the number of members only at the end.
+            let expected = match query.bounds {
+                Bounds::Ranks(..) => ranks.len(),
+                _ => 0,
+            };
+            zset.part(ranks, expected, &limits)
+        }
         None => Zset::new(),
     };
     let len = result.len();

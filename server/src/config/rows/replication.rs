@@ -12,7 +12,6 @@ pub static ROWS: &[Row] = &[
     special("replicaof", REPLICAOF)
         .alias("slaveof")
         .flags(Flags::IMMUTABLE.union(Flags::MULTI_ARG))
-        .later("there is no replication yet, so this server would not follow its primary")
         .doc("Host and port of the primary that this server is a replica of."),
     bytes("masterauth", field!(masterauth))
         .flags(Flags::SENSITIVE)
@@ -59,7 +58,6 @@ pub static ROWS: &[Row] = &[
     int("min-replicas-to-write", field!(min_replicas_to_write), 0, INT)
         .alias("min-slaves-to-write")
         .default("0")
-        .later("there are no replicas yet, so the promise of so many copies could not be kept")
         .doc("With fewer replicas than this, writes are refused; 0 never does."),
     int("min-replicas-max-lag", field!(min_replicas_max_lag), 0, INT)
         .alias("min-slaves-max-lag")

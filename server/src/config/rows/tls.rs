@@ -55,6 +55,9 @@ pub static ROWS: &[Row] = &[
         .default("no")
         .effects(&[Effect::Tls])
         .doc("Links to a primary use TLS."),
+    yes_no("tls-peer-name-check", field!(tls_peer_name_check))
+        .default("no")
+        .doc("On such a link the certificate of the peer must be for the name or address that was connected to."),
     yes_no("tls-cluster", field!(tls_cluster))
         .default("no")
         .effects(&[Effect::Tls])

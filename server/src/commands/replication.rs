@@ -1,0 +1,303 @@
+//! What replicas say to their primary (SYNC, PSYNC, REPLCONF), and what clients ask about them (WAIT, ROLE).
+
+use data::util::num::parse_i64;
+use data::util::split::split;
+use table::{generic, server as rows};
+
+use crate::commands::Family;
+use crate::commands::args::{deadline_ms, int};
+use crate::exec::unblock::serve_acknowledged;
+use crate::feed::replicas::acknowledged;
+use crate::replication::primary::diskless::settle_all;
+use crate::replication::primary::snapshot::tend;
+use crate::replication::primary::sync::{begin_full, replica, resume};
+use crate::replication::replica::apply::send_ack;
+use crate::replication::replica::role::become_primary;
+use crate::report::client_line::client_line;
+use crate::report::replicas::{all, name};
+use crate::server::{Ctx, Done, Origin, Server};
+use crate::state::blocked::{ReplicaWait, Wait};
+use crate::state::client_id::ClientId;
+use crate::state::replication::replica::{Filter, Stage};
+use crate::wire::fault::{Fault, NOT_INTEGER, SYNTAX};
+use crate::wire::request::Argv;
+use crate::{notice, warning};
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::SYNC, |cx| sync(cx, None)),
+    (&rows::PSYNC, psync),
+    (&rows::REPLCONF, replconf),
+    (&rows::ROLE, role),
+    (&generic::WAIT, wait),
+];
+
+/// Bytes of an address that a replica announces, at most.
+const MAX_ADDRESS: usize = 255;
+
+fn psync(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    sync(cx, Some((&argv[1], &argv[2])))
+}
+
+/// Makes a client a replica; `wanted` is the history and the offset that it could go on with.
+fn sync(cx: &mut Ctx<'_>, wanted: Option<(&[u8], &[u8])>) -> Done {
+    let id = cx.client_id();
+    let Some(asking) = replica(cx.srv, id) else {
+        return Ok(());
+    };
+    if asking.is_one() {
+        return Ok(());
+    }
+    if let Some((history, _)) = wanted
+        && cx.argv.len() > 3
+        && cx.argv[3].eq_ignore_ascii_case(b"failover")
+    {
+        take_over(cx, history)?;
+    }
+    let Some(asking) = replica(cx.srv, id) else {
+        return Ok(());
+    };
+    let filtered = asking.without != Filter::default() && !asking.can_eof;
+    refuse(cx, filtered)?;
+    notice!("Replica {} asks for synchronization", name(cx.srv, id));
+    match wanted {
+        Some((history, offset)) => {
+            let Some(offset) = parse_i64(offset) else {
+                warning!(
+                    "Replica {} asks for synchronization but with a wrong offset",
+                    name(cx.srv, id)
+                );
+                return Err(NOT_INTEGER);
+            };
+            if resume(cx.srv, id, history, offset) {
+                cx.srv.stats.sync_partial_ok += 1;
+                return Ok(());
+            }
+            cx.srv.stats.sync_partial_err += u64::from(history.first() != Some(&b'?'));
+        }
+        None => {
+            if let Some(replica) = replica(cx.srv, id) {
+                replica.is_old = true;
+            }
+        }
+    }
+    begin_full(cx.srv, id);
+    Ok(())
+}
+
+/// The primary of this server hands its role over.
+fn take_over(cx: &mut Ctx<'_>, history: &[u8]) -> Done {
+    notice!(
+        "Failover request received for replid {}.",
+        String::from_utf8_lossy(history)
+    );
+    if !cx.srv.replication.is_replica() {
+        return Err(Fault::new("ERR PSYNC FAILOVER can't be sent to a master."));
+    }
+    let own = cx.srv.replication.id;
+    if !own.as_bytes().eq_ignore_ascii_case(history) {
+        return Err(Fault::new(
+            "ERR PSYNC FAILOVER replid must match my replid.",
+        ));
+    }
+    become_primary(cx.srv);
+    let who = client_line(cx.srv, cx.client_id());
+    notice!("MASTER MODE enabled (failover request from '{who}')");
+    Ok(())
+}
+
+/// Why nobody can be synchronized now.
+fn refuse(cx: &Ctx<'_>, filtered: bool) -> Done {
+    if cx.srv.replication.failover.is_some() {
+        return Err(Fault::new("NOMASTERLINK Can't SYNC while failing over"));
+    }
+    let link = cx.srv.replication.link.as_ref();
+    if link.is_some_and(|link| !link.is_up()) {
+        return Err(Fault::new(
+            "NOMASTERLINK Can't SYNC while not connected with my master",
+        ));
+    }
+    let client = cx.srv.clients.get(cx.client_id());
+    let unsent = client.is_some_and(|client| client.output_bytes() > 0);
+    if unsent || !cx.reply.out.is_empty() {
+        return Err(Fault::new(
+            "ERR SYNC and PSYNC are invalid with pending output",
+        ));
+    }
+    if filtered {
+        return Err(Fault::new("ERR Filtered replica requires EOF capability"));
+    }
+    Ok(())
+}
+
+fn replconf(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    if argv.len().is_multiple_of(2) {
+        return Err(SYNTAX);
+    }
+    let id = cx.client_id();
+    for at in (1..argv.len()).step_by(2) {
+        let value = &argv[at + 1];
+        match argv[at].to_ascii_lowercase().as_slice() {
+            b"ack" => {
+                acknowledge(cx.srv, id, argv, at);
+                return Ok(());
+            }
+            b"getack" => {
+                if matches!(cx.origin, Origin::Primary(_)) {
+                    send_ack(cx.srv);
+                }
+                return Ok(());
+            }
+            option => describe(cx.srv, id, option, value, &argv[at])?,
+        }
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+/// A replica tells about itself.
+fn describe(srv: &mut Server, id: ClientId, option: &[u8], value: &[u8], written: &[u8]) -> Done {
+    let Some(replica) = replica(srv, id) else {
+        return Ok(());
+    };
+    match option {
+        b"listening-port" => replica.port = int(value)?,
+        b"ip-address" if value.len() > MAX_ADDRESS => {
+            return Err(Fault::new(format!(
+                "ERR REPLCONF ip-address provided by replica instance is too long: {} bytes",
+                value.len()
+            )));
+        }
+        b"ip-address" => replica.ip = String::from_utf8_lossy(value).into_owned(),
+        // Capabilities that are not known here make no difference here.
+        b"capa" => {
+            replica.can_eof |= value.eq_ignore_ascii_case(b"eof");
+            replica.can_psync2 |= value.eq_ignore_ascii_case(b"psync2");
+        }
+        b"rdb-only" => {
+            let number = int(value)?;
+            if !(0..=1).contains(&number) {
+                return Err(Fault::new(
+                    "ERR value is out of range, must be between 0 and 1",
+                ));
+            }
+            replica.rdb_only = number == 1;
+        }
+        b"rdb-filter-only" => replica.without = parse_filter(value)?,
+        _ => {
+            let text = [b"ERR Unrecognized REPLCONF option: ", written].concat();
+            return Err(Fault::bytes(text));
+        }
+    }
+    Ok(())
+}
+
+/// The parts that are wanted, as the parts that are not.
+fn parse_filter(value: &[u8]) -> Result<Filter, Fault> {
+    let parts = split(value).map_err(|_| Fault::new("ERR Missing rdb-filter-only values"))?;
+    let mut without = Filter {
+        data: true,
+        functions: true,
+    };
+    for part in parts {
+        if !part.eq_ignore_ascii_case(b"functions") {
+            let text = [
+                b"ERR Unsupported rdb-filter-only option: ".as_slice(),
+                &part,
+            ]
+            .concat();
+            return Err(Fault::bytes(text));
+        }
+        without.functions = false;
+    }
+    Ok(without)
+}
+
+/// A replica says how far it is. It hears no answer.
+fn acknowledge(srv: &mut Server, id: ClientId, argv: &Argv, at: usize) {
+    let now = srv.unit.now_ms / 1000;
+    let is_saving = replica(srv, id).is_some_and(|replica| matches!(replica.stage, Stage::Saving));
+    if is_saving {
+        // It may have loaded what its child was not heard to have written.
+        tend(srv);
+        settle_all(srv);
+    }
+    let Some(replica) = replica(srv, id).filter(|replica| replica.is_one()) else {
+        return;
+    };
+    let Some(offset) = parse_i64(&argv[at + 1]) else {
+        return;
+    };
+    let forward =
+        |known: &mut u64, told: i64| *known = (*known).max(u64::try_from(told).unwrap_or(0));
+    forward(&mut replica.ack_offset, offset);
+    if argv.len() > at + 3
+        && argv[at + 2].eq_ignore_ascii_case(b"fack")
+        && let Some(offset) = parse_i64(&argv[at + 3])
+    {
+        forward(&mut replica.fack_offset, offset);
+    }
+    replica.ack_at = now;
+    if replica.online_on_ack && matches!(replica.stage, Stage::Online) {
+        replica.online_on_ack = false;
+        srv.clients.queue_write(id);
+    }
+    if !srv.blocked.for_replicas.is_empty() {
+        serve_acknowledged(srv);
+    }
+}
+
+fn wait(cx: &mut Ctx<'_>) -> Done {
+    if cx.srv.replication.is_replica() {
+        return Err(Fault::new(
+            "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is \
+             configured to be writable (which is not the default) writes to replicas are just local and are not propagated.",
+        ));
+    }
+    let count = int(&cx.argv[1])?;
+    let deadline_ms = deadline_ms(&cx.argv[2], cx.now_ms)?;
+    let client = cx.srv.clients.get(cx.client_id());
+    let offset = client.map_or(0, |client| client.written_offset);
+    let acknowledged = acknowledged(cx.srv, offset);
+    if acknowledged >= count || !cx.may_wait() {
+        cx.reply.int(acknowledged);
+        return Ok(());
+    }
+    cx.wait = Some(Wait::Replicas(ReplicaWait {
+        offset,
+        count,
+        deadline_ms,
+    }));
+    cx.srv.replication.wants_acks = true;
+    Ok(())
+}
+
+fn role(cx: &mut Ctx<'_>) -> Done {
+    let offset = cx.srv.replication.offset as i64;
+    if let Some(link) = &cx.srv.replication.link {
+        cx.reply.array(5);
+        cx.reply.bulk(b"slave");
+        cx.reply.bulk(link.host.as_bytes());
+        cx.reply.int(i64::from(link.port));
+        cx.reply.bulk(link.role().as_bytes());
+        cx.reply.int(if link.is_up() { offset } else { -1 });
+        return Ok(());
+    }
+    let online = all(cx.srv).filter(|(_, _, replica)| matches!(replica.stage, Stage::Online));
+    let rows: Vec<_> = online
+        .map(|(_, ip, replica)| (ip, replica.port, replica.ack_offset))
+        .collect();
+    cx.reply.array(3);
+    cx.reply.bulk(b"master");
+    cx.reply.int(offset);
+    cx.reply.array(rows.len());
+    for (ip, port, acknowledged) in rows {
+        cx.reply.array(3);
+        cx.reply.bulk(ip.as_bytes());
+        cx.reply.bulk_int(port);
+        cx.reply.bulk_int(acknowledged as i64);
+    }
+    Ok(())
+}

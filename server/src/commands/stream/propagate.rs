@@ -1,0 +1,85 @@
+//! What is propagated of a group that was read or claimed from: not the command, which depends on the clock and on what is
+//! pending, but what it has come to.
+
+use data::util::num::{MAX_I64_DIGITS, write_i64};
+use data::value::stream_group::{Group, Nack};
+use data::value::stream_id::{IdRoom, StreamId};
+
+use crate::feed::propagate::also;
+use crate::server::Ctx;
+
+/// A pending entry as it is to be elsewhere, too.
+pub struct Pending {
+    id: StreamId,
+    consumer: Vec<u8>,
+    nack: Nack,
+    /// The last id of the group.
+    last_id: StreamId,
+}
+
+impl Pending {
+    /// What is pending of `group` under `id`.
+    pub fn of(group: &Group, id: StreamId, nack: Nack) -> Self {
+        Pending {
+            id,
+            consumer: group.consumer(nack.consumer).name().to_vec(),
+            nack,
+            last_id: group.last_id,
+        }
+    }
+}
+
+/// A consumer joined a group.
+pub fn joined(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], consumer: &[u8]) {
+    let args = [
+        b"XGROUP".as_slice(),
+        b"CREATECONSUMER",
+        key,
+        group,
+        consumer,
+    ];
+    also(cx.srv, cx.db, args.into_iter());
+}
+
+/// Entries became pending, or stopped to be: those that are in no stream any more vanish by being claimed.
+pub fn pending(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], entries: &[Pending]) {
+    for entry in entries {
+        let (mut id, mut last): (IdRoom, IdRoom) =
+            ([0; size_of::<IdRoom>()], [0; size_of::<IdRoom>()]);
+        let mut time = [0; MAX_I64_DIGITS];
+        let mut count = [0; MAX_I64_DIGITS];
+        let args = [
+            b"XCLAIM".as_slice(),
+            key,
+            group,
+            &entry.consumer,
+            b"0",
+            entry.id.text(&mut id),
+            b"TIME",
+            write_i64(entry.nack.delivered_ms, &mut time),
+            b"RETRYCOUNT",
+            write_i64(entry.nack.deliveries as i64, &mut count),
+            b"FORCE",
+            b"JUSTID",
+            b"LASTID",
+            entry.last_id.text(&mut last),
+        ];
+        also(cx.srv, cx.db, args.into_iter());
+    }
+}
+
+/// A group has read on, without anything being pending for it.
+pub fn read_on(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], position: (StreamId, Option<i64>)) {
+    let mut id: IdRoom = [0; size_of::<IdRoom>()];
+    let mut read = [0; MAX_I64_DIGITS];
+    let args = [
+        b"XGROUP".as_slice(),
+        b"SETID",
+        key,
+        group,
+        position.0.text(&mut id),
+        b"ENTRIESREAD",
+        write_i64(position.1.unwrap_or(-1), &mut read),
+    ];
+    also(cx.srv, cx.db, args.into_iter());
+}

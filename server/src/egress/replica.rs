@@ -1,0 +1,237 @@
+//! Sending to a replica what no reply is: a snapshot file, a diskless transfer, the stream of writes.
+//!
+//! None of it lies in the replica's output. It is read from where it is kept, as far as the socket takes it.
+
+use std::io::{IoSlice, Read};
+use std::os::fd::AsRawFd;
+
+use ae::file::Mask;
+use conn::stream::Io;
+
+use crate::report::replicas::name;
+use crate::server::Server;
+use crate::state::client::ClientFlags;
+use crate::state::client_id::ClientId;
+use crate::state::replication::replica::{Sending, Stage};
+use crate::state::replication::transfer::RING;
+use crate::sys::host;
+use crate::{notice, warning};
+
+/// Bytes of a file that are read at once.
+const PIECE: usize = 64 * 1024;
+/// Parts of the stream that are offered to the kernel at once.
+const MAX_SLICES: usize = 16;
+
+/// How far sending got.
+#[derive(PartialEq, Eq)]
+pub enum Sent {
+    /// Everything is out.
+    All,
+    /// The socket is full, or the client has had its share of this turn.
+    Some,
+    /// The connection is of no further use.
+    Failed,
+}
+
+/// Sends what a replica is to have, at most about `most` bytes.
+pub fn send_more(srv: &mut Server, id: ClientId, most: usize) -> Sent {
+    let mut sent = 0;
+    while sent < most {
+        let replica = srv
+            .clients
+            .get(id)
+            .and_then(|client| client.replica.as_ref());
+        let Some(replica) = replica else {
+            return Sent::All;
+        };
+        let io = match &replica.stage {
+            Stage::Saving if replica.transfer != 0 => send_ring(srv, id),
+            Stage::Sending(_) => send_file(srv, id),
+            Stage::Online if !replica.online_on_ack => send_stream(srv, id),
+            Stage::None | Stage::Waiting | Stage::Saving | Stage::Online | Stage::Served => {
+                Io::Done(0)
+            }
+        };
+        match io {
+            Io::Done(0) => return finish(srv, id),
+            Io::Done(n) => {
+                sent += n;
+                srv.stats.replica_output_bytes += n as u64;
+            }
+            Io::WouldBlock => return Sent::Some,
+            Io::Eof | Io::Failed(_) => return Sent::Failed,
+        }
+    }
+    Sent::Some
+}
+
+/// Lets the socket have what the connection has collected.
+fn finish(srv: &mut Server, id: ClientId) -> Sent {
+    let Some(conn) = srv.clients.get(id).and_then(|client| client.conn) else {
+        return Sent::All;
+    };
+    match srv.conns.flush(&mut srv.el, conn) {
+        Io::Done(_) => Sent::All,
+        Io::WouldBlock => Sent::Some,
+        Io::Eof | Io::Failed(_) => Sent::Failed,
+    }
+}
+
+/// Sends of the stream what is executed and not sent; `Done(0)` when that is nothing.
+fn send_stream(srv: &mut Server, id: ClientId) -> Io {
+    let Server {
+        clients,
+        conns,
+        el,
+        replication,
+        ..
+    } = srv;
+    let Some((conn, replica)) = clients.get_mut(id).and_then(|client| {
+        let conn = client.conn?;
+        Some((conn, client.replica.as_mut()?))
+    }) else {
+        return Io::Done(0);
+    };
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    let count = replication
+        .blocks
+        .slices(replica.position, replication.offset, &mut slices);
+    if count == 0 {
+        return Io::Done(0);
+    }
+    let io = conns.write_vectored(el, conn, &slices[..count]);
+    if let Io::Done(n) = io {
+        replica.position += n as u64;
+    }
+    io
+}
+
+/// Sends of a diskless transfer what was read from the pipe; `Done(0)` when it has all there is.
+fn send_ring(srv: &mut Server, id: ClientId) -> Io {
+    let now = srv.unit.now_ms / 1000;
+    let Server {
+        clients,
+        conns,
+        el,
+        replication,
+        ..
+    } = srv;
+    let Some((conn, replica)) = clients.get_mut(id).and_then(|client| {
+        let conn = client.conn?;
+        Some((conn, client.replica.as_mut()?))
+    }) else {
+        return Io::Done(0);
+    };
+    let Some(transfer) = replication.transfer(replica.transfer) else {
+        return Io::Done(0);
+    };
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    let end = transfer.ring.end();
+    let count = transfer
+        .ring
+        .slices(replica.ring_position, end, &mut slices);
+    if count == 0 {
+        return Io::Done(0);
+    }
+    let io = conns.write_vectored(el, conn, &slices[..count]);
+    match io {
+        Io::Done(n) => {
+            replica.ring_position += n as u64;
+            replica.stalled_since = 0;
+            let number = replica.transfer;
+            ring_moved(srv, number);
+        }
+        Io::WouldBlock if replica.stalled_since == 0 => replica.stalled_since = now,
+        _ => {}
+    }
+    io
+}
+
+/// Drops of the ring what every replica has, and goes on reading the pipe when there is room again.
+pub fn ring_moved(srv: &mut Server, number: u64) {
+    let clients = &srv.clients;
+    let positions = srv.replication.replicas.iter().filter_map(|&id| {
+        let replica = clients.get(id)?.replica.as_ref()?;
+        let is_sent = matches!(replica.stage, Stage::Saving) && replica.transfer == number;
+        is_sent.then_some(replica.ring_position)
+    });
+    let slowest = positions.min();
+    let mut transfers = srv.replication.transfers.iter_mut();
+    let Some(transfer) = transfers.find(|transfer| transfer.number == number) else {
+        return;
+    };
+    let needed = slowest.unwrap_or(transfer.ring.end());
+    while transfer.ring.drop_first_before(needed) {}
+    if transfer.is_full && transfer.ring.len() < RING {
+        transfer.is_full = false;
+        if let Some(pipe) = &transfer.pipe {
+            srv.el.set_mask(pipe.as_raw_fd(), Mask::READABLE);
+        }
+    }
+}
+
+/// Sends the next piece of a file; `Done(0)` when it is out.
+fn send_file(srv: &mut Server, id: ClientId) -> Io {
+    let Server {
+        clients, conns, el, ..
+    } = srv;
+    let Some((conn, replica)) = clients.get_mut(id).and_then(|client| {
+        let conn = client.conn?;
+        Some((conn, client.replica.as_mut()?))
+    }) else {
+        return Io::Done(0);
+    };
+    let Stage::Sending(sending) = &mut replica.stage else {
+        return Io::Done(0);
+    };
+    if sending.sent == sending.piece.len() {
+        if sending.read == sending.size {
+            go_online(srv, id);
+            return Io::Done(0);
+        }
+        if let Err(why) = next_piece(sending) {
+            warning!("Read error sending DB to replica: {why}");
+            srv.clients.queue_close(id);
+            return Io::Done(0);
+        }
+    }
+    let io = conns.write(el, conn, &sending.piece[sending.sent..]);
+    if let Io::Done(n) = io {
+        sending.sent += n;
+    }
+    io
+}
+
+fn next_piece(sending: &mut Sending) -> Result<(), String> {
+    let left = sending.size - sending.read;
+    let wanted = left.min(PIECE as u64) as usize;
+    sending.piece.resize(wanted, 0);
+    sending.sent = 0;
+    let read = sending.file.read_exact(&mut sending.piece);
+    read.map_err(|error| host::reason(&error))?;
+    sending.read += wanted as u64;
+    Ok(())
+}
+
+/// A replica has its snapshot.
+pub fn go_online(srv: &mut Server, id: ClientId) {
+    let now = srv.unit.now_ms / 1000;
+    let shown = name(srv, id);
+    let Some(client) = srv.clients.get_mut(id) else {
+        return;
+    };
+    let Some(replica) = &mut client.replica else {
+        return;
+    };
+    if replica.rdb_only {
+        replica.stage = Stage::Served;
+        notice!("RDB transfer completed, rdb only replica ({shown}) should be disconnected asap");
+        return;
+    }
+    replica.stage = Stage::Online;
+    replica.ack_at = now;
+    if !client.flags.contains(ClientFlags::WRITE_HANDLER) {
+        srv.clients.queue_write(id);
+    }
+    notice!("Synchronization with replica {shown} succeeded");
+}

@@ -1,0 +1,131 @@
+//! The stream of writes: what is appended to it, and who is sent it.
+//!
+//! It is held once, in blocks; a replica is a position in it. What the backlog (`repl-backlog-size`) and the slowest
+//! replica do not need any more is dropped.
+
+use crate::egress::flush::{close_over_limit, over_output_limit};
+use crate::server::Server;
+use crate::state::client_id::ClientId;
+use crate::state::propagation::Propagation;
+use crate::state::replication::replica::Stage;
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
+
+/// A block of the stream is at most this share of the backlog.
+const BLOCKS_PER_BACKLOG: i64 = 16;
+
+/// Appends the writes of a unit.
+pub fn feed(srv: &mut Server, propagation: &Propagation) {
+    let whole = propagation.len() > 1;
+    if whole {
+        append(srv, MULTI);
+    }
+    for (db, request) in propagation.iter() {
+        select(srv, db);
+        append(srv, request);
+    }
+    if whole {
+        append(srv, EXEC);
+    }
+}
+
+/// A sign of life for replicas.
+pub fn ping(srv: &mut Server) {
+    append(srv, PING);
+}
+
+/// Asks replicas how far they are.
+pub fn ask_for_acks(srv: &mut Server) {
+    append(srv, GETACK);
+}
+
+fn select(srv: &mut Server, db: usize) {
+    if srv.replication.selected != Some(db) {
+        srv.replication.selected = Some(db);
+        let mut digits = itoa::Buffer::new();
+        let number = digits.format(db);
+        let request = format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{number}\r\n", number.len());
+        append(srv, request.as_bytes());
+    }
+}
+
+fn append(srv: &mut Server, bytes: &[u8]) {
+    let size = srv.config.repl_backlog_size;
+    let replication = &mut srv.replication;
+    let grown = replication
+        .blocks
+        .append(bytes, (size / BLOCKS_PER_BACKLOG) as usize);
+    replication.offset = replication.blocks.end();
+    replication.unsent = true;
+    if grown {
+        trim(srv);
+        close_laggards(srv);
+    }
+}
+
+/// Drops what nobody needs of the stream.
+pub fn trim(srv: &mut Server) {
+    let clients = &srv.clients;
+    let positions = srv.replication.replicas.iter().filter_map(|&id| {
+        let replica = clients.get(id)?.replica.as_ref()?;
+        replica.needs_stream().then_some(replica.position)
+    });
+    let slowest = positions.min();
+    let size = srv.config.repl_backlog_size as u64;
+    srv.replication.trim(size, slowest);
+}
+
+/// Closes replicas that are too far behind for their limit.
+fn close_laggards(srv: &mut Server) {
+    for id in srv.replication.replicas.clone() {
+        if over_output_limit(srv, id) {
+            close_over_limit(srv, id);
+        }
+    }
+}
+
+/// Replicas that have acknowledged the stream up to an offset.
+pub fn acknowledged(srv: &Server, offset: u64) -> i64 {
+    let far_enough = |id: &ClientId| {
+        let replica = srv
+            .clients
+            .get(*id)
+            .and_then(|client| client.replica.as_ref());
+        replica.is_some_and(|replica| replica.ack_offset >= offset)
+    };
+    online(srv).filter(far_enough).count() as i64
+}
+
+/// Lets every replica be sent what is new, before the loop sleeps.
+pub fn queue_all(srv: &mut Server) {
+    if !std::mem::take(&mut srv.replication.unsent) {
+        return;
+    }
+    let Server {
+        clients,
+        replication,
+        ..
+    } = srv;
+    for &id in &replication.replicas {
+        clients.queue_write(id);
+    }
+}
+
+/// Lets every replica go: what they have is no longer a part of what comes.
+pub fn disconnect_all(srv: &mut Server) {
+    for id in srv.replication.replicas.clone() {
+        srv.clients.queue_close(id);
+    }
+}
+
+/// Replicas that have the data set and are sent the stream.
+pub fn online(srv: &Server) -> impl Iterator<Item = ClientId> {
+    let clients = &srv.clients;
+    srv.replication.replicas.iter().copied().filter(|&id| {
+        let replica = clients.get(id).and_then(|client| client.replica.as_ref());
+        replica.is_some_and(|replica| matches!(replica.stage, Stage::Online))
+    })
+}

@@ -1,0 +1,101 @@
+//! The clockwork's look at replicas, once a second.
+
+use crate::egress::push::push_raw;
+use crate::feed::replicas::{ping, trim};
+use crate::replication::primary::diskless;
+use crate::replication::primary::snapshot::begin_if_due;
+use crate::report::replicas::name;
+use crate::server::Server;
+use crate::session::close::close_now;
+use crate::state::client_id::ClientId;
+use crate::state::replication::id::ReplId;
+use crate::state::replication::replica::Stage;
+use crate::sys::process;
+use crate::{notice, warning};
+
+/// Signs of life, time-outs, the end of a backlog nobody came back for, snapshots that are due.
+pub fn cron(srv: &mut Server) {
+    srv.replication.seconds += 1;
+    if srv.replication.replicas.is_empty() {
+        forget_backlog(srv);
+        return;
+    }
+    give_signs(srv);
+    close_silent(srv);
+    diskless::settle_all(srv);
+    begin_if_due(srv);
+    trim(srv);
+}
+
+fn give_signs(srv: &mut Server) {
+    let seconds = srv.replication.seconds;
+    if seconds.is_multiple_of(srv.config.repl_ping_replica_period as u64)
+        && !srv.replication.is_replica()
+        // One that hands over must not move on.
+        && srv.replication.failover.is_none()
+    {
+        ping(srv);
+    }
+    // Who waits for a snapshot hears an empty line, which is in no stream.
+    for id in srv.replication.replicas.clone() {
+        let client = srv.clients.get(id);
+        let replica = client.and_then(|client| client.replica.as_ref());
+        let waits = replica.is_some_and(|replica| match replica.stage {
+            Stage::Waiting => true,
+            Stage::Saving => replica.transfer == 0,
+            _ => false,
+        });
+        if waits {
+            push_raw(srv, id, b"\n");
+        }
+    }
+}
+
+fn close_silent(srv: &mut Server) {
+    let now = srv.unit.now_ms / 1000;
+    let timeout = srv.config.repl_timeout;
+    let late = |since: i64| now - since > timeout;
+    let mut silent: Vec<(ClientId, &str)> = Vec::new();
+    for &id in &srv.replication.replicas {
+        let client = srv.clients.get(id);
+        let Some(replica) = client.and_then(|client| client.replica.as_ref()) else {
+            continue;
+        };
+        match replica.stage {
+            Stage::Online if !replica.is_old && late(replica.ack_at) => {
+                silent.push((id, "streaming sync"));
+            }
+            Stage::Saving if replica.stalled_since != 0 && late(replica.stalled_since) => {
+                silent.push((id, "full sync"));
+            }
+            _ => {}
+        }
+    }
+    for (id, what) in silent {
+        warning!("Disconnecting timedout replica ({what}): {}", name(srv, id));
+        close_now(srv, id);
+    }
+}
+
+/// Frees a backlog that no replica came back for. A replica keeps its own: it may be a primary one day.
+fn forget_backlog(srv: &mut Server) {
+    let ttl = srv.config.repl_backlog_ttl;
+    let idle = srv.unit.now_ms / 1000 - srv.replication.alone_since;
+    let replication = &mut srv.replication;
+    if ttl == 0 || replication.backlog.is_none() || replication.is_replica() || idle <= ttl {
+        return;
+    }
+    // Writes from now on are in no stream, so nobody may go on with this history.
+    replication.new_history(ReplId::new(process::random_bytes()));
+    replication.drop_backlog();
+    notice!("Replication backlog freed after {ttl} seconds without connected replicas.");
+}
+
+/// A client that was a replica is gone (a hook of `session/close`).
+pub fn replica_gone(srv: &mut Server, shown: &str) {
+    notice!("Connection with replica {shown} lost.");
+    if srv.replication.replicas.is_empty() {
+        srv.replication.alone_since = srv.unit.now_ms / 1000;
+    }
+    diskless::replica_left(srv);
+}

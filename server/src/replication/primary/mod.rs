@@ -1,0 +1,6 @@
+//! This server as the one that others are replicas of.
+
+pub mod cron;
+pub mod diskless;
+pub mod snapshot;
+pub mod sync;

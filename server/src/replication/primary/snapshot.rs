@@ -1,0 +1,212 @@
+//! Snapshots for replicas: when one is begun, who shares it, and what happens when the child that makes it has ended.
+//!
+//! One that goes to the disk is a save like any other; each replica is then sent the file. A diskless one is
+//! `replication/primary/diskless`.
+
+use std::fs::File;
+
+use crate::egress::push::{push, push_raw};
+use crate::persist::{bgsave, fork};
+use crate::replication::primary::diskless;
+use crate::replication::primary::sync::{promise, replica};
+use crate::server::Server;
+use crate::session::close::close_after_reply;
+use crate::state::child::Purpose;
+use crate::state::client_id::ClientId;
+use crate::state::replication::replica::{Filter, Sending, Stage};
+use crate::state::replication::transfer::{MOST, Transfer};
+use crate::sys::child::Ended;
+use crate::sys::host;
+use crate::wire::fault::Fault;
+use crate::{notice, warning};
+
+/// Looks after the child, the save points and the replicas that wait for either: a step of the clockwork.
+pub fn tend(srv: &mut Server) {
+    if srv.child.is_none() {
+        return bgsave::begin_if_due(srv);
+    }
+    let Some((child, ended)) = fork::poll(srv) else {
+        return;
+    };
+    match child.purpose {
+        Purpose::Save => {
+            bgsave::settle(srv, &child, ended);
+            saved(srv, ended == Ended::Exit(0));
+        }
+        Purpose::Stream => diskless::child_ended(srv, &child, ended),
+    }
+    begin_if_due(srv);
+}
+
+/// Replicas at a stage.
+fn at_stage(srv: &Server, is_it: fn(&Stage) -> bool) -> Vec<ClientId> {
+    let replicas = srv.replication.replicas.iter().copied();
+    let at = |id: &ClientId| {
+        let client = srv.clients.get(*id);
+        let replica = client.and_then(|client| client.replica.as_ref());
+        replica.is_some_and(|replica| is_it(&replica.stage))
+    };
+    replicas.filter(at).collect()
+}
+
+/// Replicas that wait for a snapshot to begin.
+pub fn waiting(srv: &Server) -> Vec<ClientId> {
+    at_stage(srv, |stage| matches!(stage, Stage::Waiting))
+}
+
+/// Replicas that a save under way is for.
+fn being_saved_for(srv: &Server) -> Vec<ClientId> {
+    served_by(srv, 0)
+}
+
+/// Replicas that are sent a transfer; number 0 is the save under way.
+pub fn served_by(srv: &Server, transfer: u64) -> Vec<ClientId> {
+    let mut ids = at_stage(srv, |stage| matches!(stage, Stage::Saving));
+    ids.retain(|&id| {
+        let client = srv.clients.get(id);
+        let replica = client.and_then(|client| client.replica.as_ref());
+        replica.is_some_and(|replica| replica.transfer == transfer)
+    });
+    ids
+}
+
+/// Whether a snapshot may begin at all: there is no child, and few replicas are behind with earlier ones.
+pub fn may_begin(srv: &Server) -> bool {
+    let transfers = &srv.replication.transfers;
+    srv.child.is_none()
+        && !srv.snapshot.hides_data()
+        && transfers.len() < MOST
+        && !transfers.iter().any(Transfer::is_open)
+}
+
+/// Begins a snapshot for those who wait, once it is time: a diskless one waits for others to come.
+pub fn begin_if_due(srv: &mut Server) {
+    if !may_begin(srv) {
+        return;
+    }
+    let now = srv.unit.now_ms / 1000;
+    let (mut count, mut longest, mut can_eof, mut wanted) = (0, 0, true, None);
+    for id in waiting(srv) {
+        let client = srv.clients.get(id);
+        let Some(replica) = client.and_then(|client| client.replica.as_ref()) else {
+            continue;
+        };
+        if *wanted.get_or_insert(replica.without) != replica.without {
+            continue;
+        }
+        count += 1;
+        longest = longest.max(now - replica.asked_at);
+        can_eof &= replica.can_eof;
+    }
+    let Some(without) = wanted else { return };
+    let config = &srv.config;
+    let enough = config.repl_diskless_sync_max_replicas;
+    if !config.repl_diskless_sync
+        || (enough > 0 && count >= enough)
+        || longest >= config.repl_diskless_sync_delay
+    {
+        begin(srv, can_eof, without);
+    }
+}
+
+/// Begins a snapshot for all who wait for one without what `without` says.
+pub fn begin(srv: &mut Server, can_eof: bool, without: Filter) {
+    let partial = without != Filter::default();
+    let diskless = (srv.config.repl_diskless_sync || partial) && can_eof;
+    notice!(
+        "Starting BGSAVE for SYNC with target: {}",
+        if diskless { "replicas sockets" } else { "disk" }
+    );
+    let served: Vec<ClientId> = waiting(srv)
+        .into_iter()
+        .filter(|&id| replica(srv, id).is_some_and(|replica| replica.without == without))
+        .collect();
+    let begun = if diskless {
+        diskless::begin(srv, without)
+    } else {
+        bgsave::begin(srv).then_some(0)
+    };
+    if let Some(transfer) = begun {
+        let offset = srv.replication.offset;
+        for id in served {
+            promise(srv, id, offset, transfer);
+        }
+        return;
+    }
+    warning!("BGSAVE for replication failed");
+    for id in served {
+        let fault = Fault::new("ERR BGSAVE failed, replication can't continue");
+        if let Some(replica) = replica(srv, id) {
+            replica.stage = Stage::None;
+        }
+        srv.replication.replicas.retain(|&other| other != id);
+        push(srv, id, |reply| reply.fault(&fault));
+        close_after_reply(srv, id);
+    }
+}
+
+/// A save is under way: a replica may share it with one for which the stream is kept since it began.
+pub fn join_save(srv: &mut Server, id: ClientId) {
+    let Some(new) = replica(srv, id) else {
+        return;
+    };
+    let (rdb_only, can_eof, can_psync2, without) =
+        (new.rdb_only, new.can_eof, new.can_psync2, new.without);
+    let fits = being_saved_for(srv).into_iter().find_map(|other| {
+        let client = srv.clients.get(other)?;
+        let other = client.replica.as_ref()?;
+        let fits = (!other.rdb_only || rdb_only)
+            && (can_eof || !other.can_eof)
+            && (can_psync2 || !other.can_psync2)
+            && without == other.without;
+        fits.then_some(other.initial_offset)
+    });
+    match fits {
+        Some(offset) => {
+            promise(srv, id, offset, 0);
+            notice!("Waiting for end of BGSAVE for SYNC");
+        }
+        None => notice!(
+            "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC"
+        ),
+    }
+}
+
+/// A save has ended: replicas that waited for it are sent the file.
+fn saved(srv: &mut Server, good: bool) {
+    for id in being_saved_for(srv) {
+        let file = if good {
+            open(srv)
+        } else {
+            Err("BGSAVE child returned an error".into())
+        };
+        match file {
+            Ok((file, size)) => {
+                let head = format!("${size}\r\n");
+                push_raw(srv, id, head.as_bytes());
+                if let Some(replica) = replica(srv, id) {
+                    replica.stage = Stage::Sending(Sending {
+                        file,
+                        size,
+                        read: 0,
+                        piece: Vec::new(),
+                        sent: 0,
+                    });
+                }
+                srv.clients.queue_write(id);
+            }
+            Err(why) => {
+                warning!("SYNC failed. {why}");
+                srv.clients.queue_close(id);
+            }
+        }
+    }
+}
+
+fn open(srv: &Server) -> Result<(File, u64), String> {
+    let opened = File::open(&srv.config.dbfilename).and_then(|file| {
+        let size = file.metadata()?.len();
+        Ok((file, size))
+    });
+    opened.map_err(|error| format!("Can't open/stat DB after BGSAVE: {}", host::reason(&error)))
+}

@@ -1,0 +1,164 @@
+//! SYNC and PSYNC: a client becomes a replica, with the part of the stream that it misses, or with a snapshot.
+
+use crate::egress::push::push_raw;
+use crate::replication::primary::snapshot;
+use crate::report::replicas::name;
+use crate::server::Server;
+use crate::state::child::Purpose;
+use crate::state::client_id::ClientId;
+use crate::state::replication::id::ReplId;
+use crate::state::replication::replica::{Replica, Stage};
+use crate::sys::process;
+use crate::{notice, warning};
+
+/// What a client is, that is about to be a replica.
+pub fn replica(srv: &mut Server, id: ClientId) -> Option<&mut Replica> {
+    srv.clients
+        .get_mut(id)
+        .map(|client| &mut **client.replica.get_or_insert_default())
+}
+
+/// Lets a replica go on with the history that it names, if what it misses is there; `offset` is that of the first byte
+/// that it wants.
+pub fn resume(srv: &mut Server, id: ClientId, history: &[u8], offset: i64) -> bool {
+    if !is_known(srv, id, history, offset) || !is_kept(srv, id, offset) {
+        return false;
+    }
+    let now = srv.unit.now_ms / 1000;
+    let position = (offset - 1) as u64;
+    let Some(replica) = replica(srv, id) else {
+        return false;
+    };
+    replica.stage = Stage::Online;
+    replica.online_on_ack = false;
+    replica.ack_at = now;
+    replica.position = position;
+    let line = if replica.can_psync2 {
+        format!("+CONTINUE {}\r\n", srv.replication.id)
+    } else {
+        "+CONTINUE\r\n".to_owned()
+    };
+    srv.replication.replicas.push(id);
+    push_raw(srv, id, line.as_bytes());
+    notice!(
+        "Partial resynchronization request from {} accepted. Sending {} bytes of backlog starting from offset {offset}.",
+        name(srv, id),
+        srv.replication.offset - position
+    );
+    true
+}
+
+/// Whether a history is, up to an offset, that of this server.
+fn is_known(srv: &Server, id: ClientId, history: &[u8], offset: i64) -> bool {
+    let replication = &srv.replication;
+    let same = |own: ReplId| own.as_bytes().eq_ignore_ascii_case(history);
+    if same(replication.id) || (same(replication.id2) && offset <= replication.second_offset) {
+        return true;
+    }
+    if history.first() == Some(&b'?') {
+        notice!("Full resync requested by replica {}", name(srv, id));
+    } else if same(replication.id2) {
+        notice!(
+            "Partial resynchronization not accepted: Requested offset for second ID was {offset}, but I can reply up to {}",
+            replication.second_offset
+        );
+    } else {
+        notice!(
+            "Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '{}', my replication IDs are \
+             '{}' and '{}')",
+            String::from_utf8_lossy(history),
+            replication.id,
+            replication.id2
+        );
+    }
+    false
+}
+
+/// Whether the stream is kept from an offset on.
+fn is_kept(srv: &Server, id: ClientId, offset: i64) -> bool {
+    let replication = &srv.replication;
+    let kept = replication.backlog.as_ref().is_some_and(|backlog| {
+        let first = backlog.start as i64 + 1;
+        (first..=replication.offset as i64 + 1).contains(&offset)
+    });
+    if kept {
+        return true;
+    }
+    let shown = name(srv, id);
+    notice!(
+        "Unable to partial resync with replica {shown} for lack of backlog (Replica request was: {offset})."
+    );
+    if offset > replication.offset as i64 {
+        warning!(
+            "Warning: replica {shown} tried to PSYNC with an offset that is greater than the master replication offset."
+        );
+    }
+    false
+}
+
+/// Makes a client a replica that waits for a snapshot, and begins one if it may.
+pub fn begin_full(srv: &mut Server, id: ClientId) {
+    srv.stats.sync_full += 1;
+    let now = srv.unit.now_ms / 1000;
+    let Some(replica) = replica(srv, id) else {
+        return;
+    };
+    replica.stage = Stage::Waiting;
+    replica.asked_at = now;
+    let (can_eof, without) = (replica.can_eof, replica.without);
+    srv.replication.replicas.push(id);
+    if srv.config.repl_disable_tcp_nodelay
+        && let Some(conn) = srv.clients.get(id).and_then(|client| client.conn)
+    {
+        // It only costs packets when it fails.
+        let _ = srv.conns.delay(conn);
+    }
+    if srv.replication.replicas.len() == 1 && srv.replication.backlog.is_none() {
+        // What was written until now is in no history that anybody could go on with.
+        let replication = &mut srv.replication;
+        replication.new_history(ReplId::new(process::random_bytes()));
+        replication.create_backlog();
+        notice!(
+            "Replication backlog created, my new replication IDs are '{}' and '{}'",
+            replication.id,
+            replication.id2
+        );
+    }
+    match srv.child.as_ref().map(|child| child.purpose) {
+        Some(Purpose::Save) => snapshot::join_save(srv, id),
+        Some(Purpose::Stream) => {
+            notice!("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
+        }
+        None if !snapshot::may_begin(srv) => {
+            notice!("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
+        }
+        None if srv.config.repl_diskless_sync
+            && can_eof
+            && srv.config.repl_diskless_sync_delay > 0 =>
+        {
+            notice!("Delay next BGSAVE for diskless SYNC");
+        }
+        None => snapshot::begin(srv, can_eof, without),
+    }
+}
+
+/// Promises a replica a snapshot of this moment, or of `offset`, and the stream from there on; `transfer` is the number of
+/// a diskless transfer.
+pub fn promise(srv: &mut Server, id: ClientId, offset: u64, transfer: u64) {
+    let history = srv.replication.id;
+    // The new replica does not know which database is selected.
+    srv.replication.selected = None;
+    let Some(replica) = replica(srv, id) else {
+        return;
+    };
+    replica.stage = Stage::Saving;
+    replica.initial_offset = offset;
+    replica.position = offset;
+    replica.transfer = transfer;
+    replica.ring_position = 0;
+    replica.stalled_since = 0;
+    if !replica.is_old {
+        let line = format!("+FULLRESYNC {history} {offset}\r\n");
+        push_raw(srv, id, line.as_bytes());
+    }
+}

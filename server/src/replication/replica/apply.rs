@@ -1,0 +1,289 @@
+//! Following the primary's stream: the read handler of the client that stands for it.
+//!
+//! What is read goes into the stream of this server as it is, for the backlog and for replicas of its own, and is executed
+//! command by command. The offset follows what is executed, exactly: it is behind a command when the next one begins, and
+//! before a transaction until EXEC has executed it.
+//!
+//! A write is never skipped. A command that this server does not know, or takes differently, ends the link for good.
+
+use conn::connection::ConnId;
+use conn::stream::Io;
+
+use crate::exec::process::{Flow, resolve};
+use crate::exec::unblock::run;
+use crate::feed::replicas::trim;
+use crate::replication::replica::link::link;
+use crate::report::client_line::client_line;
+use crate::server::Server;
+use crate::session::close::close_now;
+use crate::state::client::{Client, ClientFlags, Closing, ReplyMode};
+use crate::state::client_id::ClientId;
+use crate::state::replication::link::Stage;
+use crate::wire::fault::Fault;
+use crate::wire::reply::{Reply, Resp};
+use crate::wire::request::{Argv, Limits, Parsed, Request};
+use crate::{notice, warning};
+
+/// The biggest value that is believed of a primary, in bytes; `proto-max-bulk-len` is for clients.
+const MAX_BULK: i64 = 4 << 30;
+/// A block of the stream is at most this share of the backlog.
+const BLOCKS_PER_BACKLOG: i64 = 16;
+/// Reads per turn of the loop.
+const READS_PER_TURN: u32 = 8;
+/// Bytes of a reply that the log shows.
+const SHOWN: usize = 4096;
+
+/// The stream begins: a client stands for the primary from now on. What was read of the stream already is in `inbox`.
+pub fn go_live(srv: &mut Server, conn: ConnId, db: usize) {
+    let now = srv.unit.now_ms / 1000;
+    let id = srv.clients.add(Client {
+        conn: Some(conn),
+        flags: ClientFlags::PRIMARY,
+        // What it is told about offsets goes past this.
+        reply_mode: ReplyMode::Off,
+        authenticated: true,
+        db: db.min(srv.keys.dbs.len() - 1),
+        created: now,
+        last_active: now,
+        reply_size: crate::wire::output::KEEP_TAIL,
+        reply_peak_at: srv.unit.now_ms,
+        ..Client::default()
+    });
+    let Some(link) = link(srv) else { return };
+    link.stage = Stage::Up(id);
+    link.conn = None;
+    link.last_io = now;
+    link.down_since = 0;
+    link.applied = 0;
+    link.cached = (!link.is_old).then_some(db);
+    let (unsent, begun) = (
+        std::mem::take(&mut link.outbox),
+        std::mem::take(&mut link.inbox),
+    );
+    srv.conns.set_data(conn, id.to_word());
+    let Server { conns, el, .. } = srv;
+    conns.set_write_handler(el, conn, None, false);
+    conns.set_read_handler(el, conn, Some(on_readable));
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.io.out.tail.extend_from_slice(&unsent);
+        srv.clients.queue_write(id);
+    }
+    take_in(srv, id, &begun);
+}
+
+/// Bytes that came with the end of the handshake, or of the data set.
+fn take_in(srv: &mut Server, id: ClientId, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let Some(client) = srv.clients.get_mut(id) else {
+            return;
+        };
+        let space = client.io.request.space();
+        let n = space.len().min(bytes.len());
+        space[..n].copy_from_slice(&bytes[..n]);
+        client.io.request.filled(n);
+        append(srv, &bytes[..n]);
+        bytes = &bytes[n..];
+        execute(srv, id);
+    }
+}
+
+/// Bytes of the stream are kept.
+fn append(srv: &mut Server, bytes: &[u8]) {
+    let most = (srv.config.repl_backlog_size / BLOCKS_PER_BACKLOG) as usize;
+    if srv.replication.blocks.append(bytes, most) {
+        trim(srv);
+    }
+}
+
+/// The read handler of the primary's client.
+fn on_readable(srv: &mut Server, conn: ConnId) {
+    let id = ClientId::from_word(srv.conns.data(conn));
+    for _ in 0..READS_PER_TURN {
+        if !read(srv, id, conn) {
+            return;
+        }
+        execute(srv, id);
+    }
+}
+
+/// Reads what the socket has; whether there was something.
+fn read(srv: &mut Server, id: ClientId, conn: ConnId) -> bool {
+    let most = (srv.config.repl_backlog_size / BLOCKS_PER_BACKLOG) as usize;
+    let Server {
+        clients,
+        conns,
+        el,
+        stats,
+        unit,
+        replication,
+        ..
+    } = srv;
+    let Some(client) = clients.get_mut(id) else {
+        return false;
+    };
+    if client.closing != Closing::No || client.flags.contains(ClientFlags::EXECUTING) {
+        return false;
+    }
+    let space = client.io.request.space();
+    let why = match conns.read(el, conn, space) {
+        Io::Done(n) => {
+            stats.reads += 1;
+            stats.repl_input_bytes += n as u64;
+            let grown = replication.blocks.append(&space[..n], most);
+            client.io.request.filled(n);
+            client.last_active = unit.now_ms / 1000;
+            if let Some(link) = &mut replication.link {
+                link.last_io = unit.now_ms / 1000;
+            }
+            if grown {
+                trim(srv);
+            }
+            return true;
+        }
+        Io::WouldBlock => return false,
+        Io::Eof => "connection closed".to_owned(),
+        Io::Failed(error) => error.to_string(),
+    };
+    notice!("Reading from master: {why}");
+    close_now(srv, id);
+    false
+}
+
+/// Executes what is whole of the stream.
+fn execute(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else {
+        return;
+    };
+    let mut request = std::mem::take(&mut client.io.request);
+    let mut reply = Reply::behind(Default::default(), Resp::V2, 0);
+    client.flags.insert(ClientFlags::EXECUTING);
+    let outer = srv.unit.current.replace(id);
+    srv.unit.begin();
+    while next(srv, id, &mut request, &mut reply) {}
+    srv.unit.current = outer;
+    let Some(client) = srv.clients.get_mut(id) else {
+        return;
+    };
+    client.flags.remove(ClientFlags::EXECUTING);
+    request.compact();
+    client.io.request = request;
+    if !client.io.out.is_empty() {
+        srv.clients.queue_write(id);
+    }
+}
+
+/// Goes on with what a pause has held back.
+pub fn go_on(srv: &mut Server) {
+    let id = srv.replication.link.as_ref().and_then(|link| link.client());
+    if let Some(id) = id {
+        execute(srv, id);
+    }
+}
+
+/// Executes the next command; whether there may be another one. In a pause nothing changes, so it is held back.
+fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply) -> bool {
+    if srv.pauses.scope().is_some() {
+        return false;
+    }
+    let limits = Limits {
+        max_bulk: srv.config.proto_max_bulk_len.max(MAX_BULK),
+        unauthenticated: false,
+    };
+    match request.parse(limits) {
+        Ok(Parsed::Command) => {}
+        Ok(Parsed::Nothing) => return true,
+        Ok(Parsed::Incomplete) => return false,
+        Err(error) => {
+            warning!(
+                "Protocol error ({}) from master: {}",
+                error.0,
+                client_line(srv, id)
+            );
+            distrust(srv, id);
+            return false;
+        }
+    }
+    reply.unheard = None;
+    let flow = run(srv, id, &request.argv, reply);
+    if let Some(fault) = reply.unheard.take()
+        && !take_fault(srv, id, &request.argv, &fault)
+    {
+        return false;
+    }
+    settle(srv, id, request.position());
+    flow == Flow::Next
+}
+
+/// A command is executed, and with it all bytes up to `position`; a transaction counts when it has ended.
+fn settle(srv: &mut Server, id: ClientId, position: u64) {
+    let queueing = srv
+        .clients
+        .get(id)
+        .is_some_and(|client| client.multi.is_some());
+    let Some(link) = &mut srv.replication.link else {
+        return;
+    };
+    if !queueing && link.client() == Some(id) {
+        let n = position - link.applied;
+        link.applied = position;
+        srv.replication.executed(n);
+        srv.replication.unsent = true;
+    }
+}
+
+/// A command of the primary has failed; whether the stream may be followed further.
+#[cold]
+fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> bool {
+    let text = &fault.0[..fault.0.len().min(SHOWN)];
+    let name = String::from_utf8_lossy(&argv[0]).to_lowercase();
+    warning!(
+        "== CRITICAL == This replica is sending an error to its master: '-{}' after processing the command '{name}'",
+        String::from_utf8_lossy(text)
+    );
+    srv.stats.unexpected_error_replies += 1;
+    if resolve(&srv.commands, argv).is_ok() {
+        return true;
+    }
+    warning!(
+        "== CRITICAL == The master sends the command '{name}', which this server cannot execute. The link is ended, so \
+         that no write is skipped, until REPLICAOF is called again"
+    );
+    srv.clients.queue_close(id);
+    let now = srv.unit.now_ms / 1000;
+    if let Some(link) = link(srv) {
+        link.stage = Stage::Halted;
+        link.cached = None;
+        link.down_since = now;
+    }
+    srv.replication.forget_unexecuted();
+    false
+}
+
+/// The stream is broken: it is not to be gone on with.
+fn distrust(srv: &mut Server, id: ClientId) {
+    if let Some(link) = link(srv) {
+        link.cached = None;
+    }
+    srv.clients.queue_close(id);
+}
+
+/// Tells the primary how far this server is.
+pub fn send_ack(srv: &mut Server) {
+    let offset = srv.replication.offset as i64;
+    let Some(id) = link(srv)
+        .filter(|link| !link.is_old)
+        .and_then(|link| link.client())
+    else {
+        return;
+    };
+    let Some(client) = srv.clients.get_mut(id) else {
+        return;
+    };
+    let mut reply = Reply::behind(std::mem::take(&mut client.io.out), Resp::V2, 0);
+    reply.array(3);
+    reply.bulk(b"REPLCONF");
+    reply.bulk(b"ACK");
+    reply.bulk_int(offset);
+    client.io.out = reply.out;
+    srv.clients.queue_write(id);
+}

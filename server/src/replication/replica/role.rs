@@ -1,0 +1,95 @@
+//! Becoming a replica, following another primary, becoming a primary again.
+
+use crate::exec::unblock::give_up;
+use crate::feed::replicas::disconnect_all;
+use crate::notice;
+use crate::replication::replica::link::{cancel, connect};
+use crate::server::Server;
+use crate::session::close::{close_after_reply, close_now};
+use crate::state::replication::id::ReplId;
+use crate::state::replication::link::{Link, Stage};
+use crate::sys::log::{self, Role};
+use crate::sys::process;
+use crate::wire::fault::Fault;
+
+/// Follows a primary from now on.
+pub fn become_replica(srv: &mut Server, host: &str, port: u16) {
+    let was_replica = srv.replication.is_replica();
+    let cached = if was_replica {
+        leave(srv)
+    } else {
+        notice!(
+            "Before turning into a replica, using my own master parameters to synthesize a cached master: I may be able to \
+             synchronize with the new master with just a partial transfer."
+        );
+        Some(0)
+    };
+    let down_since = match &srv.replication.link {
+        Some(link) if link.down_since != 0 => link.down_since,
+        _ if was_replica => srv.unit.now_ms / 1000,
+        _ => 0,
+    };
+    srv.replication.link = Some(Box::new(Link {
+        cached,
+        down_since,
+        ..Link::new(host.to_owned(), port)
+    }));
+    disconnect_blocked(srv);
+    srv.config.replicaof = Some((host.to_owned(), port));
+    log::set_role(Role::Replica);
+    notice!("Connecting to MASTER {host}:{port}");
+    connect(srv);
+}
+
+/// Is a primary from now on. Its history goes on under another name, from where it is.
+pub fn become_primary(srv: &mut Server) {
+    if !srv.replication.is_replica() {
+        return;
+    }
+    leave(srv);
+    let now = srv.unit.now_ms / 1000;
+    let replication = &mut srv.replication;
+    replication.link = None;
+    replication.forget_unexecuted();
+    replication.fork_history(ReplId::new(process::random_bytes()));
+    replication.selected = None;
+    replication.alone_since = now;
+    srv.config.replicaof = None;
+    log::set_role(Role::Primary);
+    // They are to hear of the new name; they can go on from where they are.
+    disconnect_all(srv);
+}
+
+/// Leaves the primary; the database its stream had selected, if that can be gone on with.
+fn leave(srv: &mut Server) -> Option<usize> {
+    let link = srv.replication.link.as_deref_mut()?;
+    let client = link.client();
+    if let Some(id) = client {
+        let db = srv.clients.get(id).map_or(0, |client| client.db);
+        link.cached = link.cached.map(|_| db);
+        // Its end is no loss of the link: nobody connects again.
+        link.stage = Stage::Idle;
+        close_now(srv, id);
+        srv.replication.forget_unexecuted();
+    } else {
+        cancel(srv);
+    }
+    srv.replication.link.as_ref()?.cached
+}
+
+/// Who waits for a write of this server would wait for ever.
+fn disconnect_blocked(srv: &mut Server) {
+    let fault = Fault::new(
+        "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+    );
+    for id in srv.clients.ids() {
+        let waits = srv
+            .clients
+            .get(id)
+            .is_some_and(|client| client.parked.is_some());
+        if waits {
+            give_up(srv, id, Some(&fault));
+            close_after_reply(srv, id);
+        }
+    }
+}

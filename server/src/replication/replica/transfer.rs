@@ -1,0 +1,598 @@
+//! A full synchronisation: the primary's data set, from its socket into this server.
+//!
+//! ```text
+//!                      ┌── disabled ─────> a temporary file ─> whole, in place ─> loaded in pieces ──┐
+//! $SIZE or $EOF:MARK ──┼── on-empty-db ──> the decoder, into the databases ──────────────────────────┼─> the stream
+//!                      └── swapdb ───────> the decoder, into others beside them ─> exchanged ────────┘
+//! ```
+//!
+//! What comes is taken in by the read handler, and a file is loaded by a timer a piece at a time, so that the loop goes
+//! on meanwhile. What fails is given up as a whole, and asked for again.
+//!
+//! # Invariants
+//! 1. While a [`Transfer`] is worked on it is out of the link, which is Idle then; nothing here runs commands.
+//! 2. The old data set, the cached position and the replicas of this server are given up together ([`attach`]), and only
+//!    when there is something to take their place: a whole file, the beginning of a stream, or whole other databases.
+
+use std::borrow::Cow;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::mem;
+
+use ae::time::{Next, TimerId};
+use conn::connection::ConnId;
+use conn::stream::Io;
+
+use crate::config::values::DisklessLoad;
+use crate::feed::replicas::disconnect_all;
+use crate::keyspace::delete::{exchange, flush};
+use crate::persist::fork;
+use crate::persist::load;
+use crate::persist::rdb_file::remove_temp;
+use crate::replication::replica::apply;
+use crate::replication::replica::handshake::{Line, take_line};
+use crate::replication::replica::link::{Again, fail, link, send};
+use crate::server::Server;
+use crate::state::child::Purpose;
+use crate::state::keys::Database;
+use crate::state::loading::{Existing, Session};
+use crate::state::replication::id::{DIGITS, ReplId};
+use crate::state::replication::link::{Ending, Sink, Spool, Stage, Transfer};
+use crate::sys::{clock, host, process};
+use crate::{notice, warning};
+
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+/// Bytes that are written before they are forced to the disk.
+const SYNC_STEP: u64 = 8 * 1024 * 1024;
+/// How long a file is loaded before the loop goes on, in microseconds.
+const LOAD_SLICE_US: u64 = 5000;
+/// Names tried for the temporary file.
+const MAX_NAMES: i64 = 5;
+
+/// Why a transfer ended; it is logged.
+#[derive(Clone, Copy)]
+struct Failed;
+
+/// What is to be done with a transfer after a step.
+#[derive(Clone, Copy)]
+enum After {
+    /// More bytes are needed.
+    Wait,
+    /// The data set is here.
+    Done,
+}
+
+/// A data set is going to come, with a history and an offset that belong to it.
+pub fn begin(srv: &mut Server, conn: ConnId, promised: Option<(ReplId, u64)>) {
+    let now = srv.unit.now_ms / 1000;
+    let Some(link) = link(srv).filter(|link| link.conn == Some(conn)) else {
+        return;
+    };
+    link.promised = promised;
+    link.last_io = now;
+    link.stage = Stage::Transfer(Box::default());
+    let rest = mem::take(&mut link.inbox);
+    srv.conns
+        .set_read_handler(&mut srv.el, conn, Some(on_readable));
+    take_in(srv, conn, &rest);
+}
+
+/// The read handler while a data set comes.
+fn on_readable(srv: &mut Server, conn: ConnId) {
+    let mut buf = [0; CHUNK];
+    let why = match srv.conns.read(&mut srv.el, conn, &mut buf) {
+        Io::Done(n) => {
+            srv.stats.repl_input_bytes += n as u64;
+            return take_in(srv, conn, &buf[..n]);
+        }
+        Io::WouldBlock => return,
+        Io::Eof => "connection lost".to_owned(),
+        Io::Failed(error) => error.to_string(),
+    };
+    let begun = link(srv).is_some_and(
+        |link| matches!(&link.stage, Stage::Transfer(transfer) if transfer.end.is_some()),
+    );
+    if begun {
+        warning!("I/O error trying to sync with MASTER: {why}");
+    } else {
+        warning!("I/O error reading bulk count from MASTER: {why}");
+    }
+    fail(srv, Again::Now);
+}
+
+/// Takes the transfer out of the link.
+fn take(srv: &mut Server) -> Option<Box<Transfer>> {
+    let link = link(srv)?;
+    match mem::take(&mut link.stage) {
+        Stage::Transfer(transfer) => Some(transfer),
+        other => {
+            link.stage = other;
+            None
+        }
+    }
+}
+
+fn take_in(srv: &mut Server, conn: ConnId, bytes: &[u8]) {
+    let now = srv.unit.now_ms / 1000;
+    let Some(mut transfer) = take(srv) else {
+        return;
+    };
+    if let Some(link) = link(srv)
+        && !bytes.is_empty()
+    {
+        link.last_io = now;
+    }
+    let mut rest = Vec::new();
+    let after = head(srv, &mut transfer, bytes).and_then(|body| match body {
+        Some(body) => payload(srv, &mut transfer, &body, &mut rest),
+        None => Ok(After::Wait),
+    });
+    settle(srv, conn, transfer, after, rest);
+}
+
+/// Puts a transfer back, or ends it.
+fn settle(
+    srv: &mut Server,
+    conn: ConnId,
+    transfer: Box<Transfer>,
+    after: Result<After, Failed>,
+    rest: Vec<u8>,
+) {
+    let Some(link) = link(srv) else { return };
+    // The stream may have begun before the file is loaded.
+    link.inbox.extend(rest);
+    match after {
+        Ok(After::Wait) => link.stage = Stage::Transfer(transfer),
+        Ok(After::Done) => finish(srv, conn, *transfer),
+        Err(Failed) => {
+            link.stage = Stage::Transfer(transfer);
+            fail(srv, Again::Now);
+        }
+    }
+}
+
+/// Takes in the line that tells how the data set ends; what of `bytes` is behind it, once it is here.
+fn head<'a>(
+    srv: &mut Server,
+    transfer: &mut Transfer,
+    bytes: &'a [u8],
+) -> Result<Option<Cow<'a, [u8]>>, Failed> {
+    if transfer.end.is_some() {
+        return Ok(Some(bytes.into()));
+    }
+    let Some(link) = link(srv) else {
+        return Err(Failed);
+    };
+    link.inbox.extend_from_slice(bytes);
+    loop {
+        let Some(link) = self::link(srv) else {
+            return Err(Failed);
+        };
+        let line = match take_line(&mut link.inbox) {
+            Line::Whole(line) => line,
+            Line::Unfinished => return Ok(None),
+            Line::TooLong => {
+                warning!("Bad protocol from MASTER, the line before the data set is too long");
+                return Err(Failed);
+            }
+        };
+        // An empty line is a sign of life.
+        if !line.is_empty() {
+            let rest = mem::take(&mut link.inbox);
+            transfer.end = Some(parse_head(&line)?);
+            open_sink(srv, transfer)?;
+            return Ok(Some(rest.into()));
+        }
+    }
+}
+
+fn parse_head(line: &[u8]) -> Result<Ending, Failed> {
+    let shown = String::from_utf8_lossy(line);
+    match line {
+        [b'-', ..] => warning!("MASTER aborted replication with an error: {}", &shown[1..]),
+        [b'$', b'E', b'O', b'F', b':', mark @ ..] => {
+            if let Some(mark) = mark.first_chunk::<DIGITS>() {
+                return Ok(Ending::Mark(*mark));
+            }
+            warning!("Bad protocol from MASTER, the mark of the end is too short: '{shown}'");
+        }
+        [b'$', digits @ ..] => {
+            let size = str::from_utf8(digits)
+                .ok()
+                .and_then(|text| text.parse().ok());
+            if let Some(size) = size {
+                return Ok(Ending::Size(size));
+            }
+            warning!("Bad protocol from MASTER, the size is no number: '{shown}'");
+        }
+        _ => warning!(
+            "Bad protocol from MASTER, the first byte is not '$' (we received '{shown}'), are you sure the host and port \
+             are right?"
+        ),
+    }
+    Err(Failed)
+}
+
+/// Decides where the data set goes, and gets that ready.
+fn open_sink(srv: &mut Server, transfer: &mut Transfer) -> Result<(), Failed> {
+    let how = srv.config.repl_diskless_load;
+    let straight =
+        how == DisklessLoad::Swapdb || (how == DisklessLoad::OnEmptyDb && srv.keys.total() == 0);
+    let to = if straight { "to parser" } else { "to disk" };
+    let mut size = 0;
+    match transfer.end {
+        Some(Ending::Size(bytes)) => {
+            size = bytes;
+            notice!("MASTER <-> REPLICA sync: receiving {bytes} bytes from master {to}");
+        }
+        _ => {
+            notice!("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF {to}");
+        }
+    }
+    if !straight {
+        transfer.sink = Sink::Spool(open_spool()?);
+        return Ok(());
+    }
+    kill_saving_child(srv);
+    let swap = how == DisklessLoad::Swapdb;
+    let beside = swap.then(|| {
+        let promised = link(srv).and_then(|link| link.promised);
+        // What is here is an older state of the same data set: better than nothing.
+        let related = promised.is_some_and(|(id, _)| id == srv.replication.id);
+        let dbs = srv.keys.dbs.iter().map(|_| Database::default());
+        (dbs.collect(), related)
+    });
+    if !swap {
+        attach(srv);
+        flush_old(srv);
+    }
+    notice!("MASTER <-> REPLICA sync: Loading DB in memory");
+    let session = load::begin(srv, Existing::Refuse, size, beside);
+    transfer.sink = Sink::Parser(Box::new(session), false);
+    Ok(())
+}
+
+fn open_spool() -> Result<Spool, Failed> {
+    let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
+    let now = clock::unix_ms() / 1000;
+    for number in 0..MAX_NAMES {
+        let name = format!("temp-{}.{}.rdb", now + number, std::process::id());
+        let opened = OpenOptions::new().write(true).create_new(true).open(&name);
+        match opened {
+            Ok(file) => {
+                return Ok(Spool {
+                    file,
+                    name,
+                    unsynced: 0,
+                });
+            }
+            Err(error) => last = error,
+        }
+    }
+    warning!(
+        "Opening the temp file needed for MASTER <-> REPLICA synchronization: {}",
+        host::reason(&last)
+    );
+    Err(Failed)
+}
+
+/// What a child saves would take the place of what is about to be loaded.
+fn kill_saving_child(srv: &mut Server) {
+    if let Some(pid) = fork::kill(srv, Purpose::Save) {
+        notice!(
+            "Replica is about to load the RDB file received from the master, but there is a pending RDB child running. \
+             Killing process {pid} and removing its temp file to avoid any race"
+        );
+        remove_temp(pid);
+    }
+}
+
+/// What this server had is not what its primary has: nobody can go on from it.
+fn attach(srv: &mut Server) {
+    if let Some(link) = link(srv)
+        && link.cached.take().is_some()
+    {
+        notice!("Discarding previously cached master state.");
+    }
+    disconnect_all(srv);
+    srv.replication.drop_backlog();
+}
+
+fn flush_old(srv: &mut Server) {
+    notice!("MASTER <-> REPLICA sync: Flushing old data");
+    flush(srv, None, srv.config.replica_lazy_flush);
+    srv.snapshot.functions.clear();
+}
+
+/// Takes in bytes of the data set; what is behind its end goes to `rest`.
+fn payload(
+    srv: &mut Server,
+    transfer: &mut Transfer,
+    bytes: &[u8],
+    rest: &mut Vec<u8>,
+) -> Result<After, Failed> {
+    match transfer.end {
+        Some(Ending::Size(size)) => {
+            let left = usize::try_from(size - transfer.read).unwrap_or(usize::MAX);
+            let (mine, behind) = bytes.split_at(left.min(bytes.len()));
+            transfer.read += mine.len() as u64;
+            store(srv, &mut transfer.sink, mine)?;
+            if transfer.read < size {
+                return Ok(After::Wait);
+            }
+            rest.extend_from_slice(behind);
+        }
+        Some(Ending::Mark(mark)) => {
+            transfer.read += bytes.len() as u64;
+            hold_back(srv, transfer, bytes)?;
+            if transfer.tail != mark {
+                return Ok(After::Wait);
+            }
+        }
+        None => return Err(Failed),
+    }
+    complete(srv, transfer)
+}
+
+/// Passes on all but the latest bytes, which may be the mark.
+fn hold_back(srv: &mut Server, transfer: &mut Transfer, bytes: &[u8]) -> Result<(), Failed> {
+    if bytes.len() >= DIGITS {
+        let (body, tail) = bytes.split_at(bytes.len() - DIGITS);
+        let before = mem::replace(&mut transfer.tail, tail.to_vec());
+        store(srv, &mut transfer.sink, &before)?;
+        return store(srv, &mut transfer.sink, body);
+    }
+    let mut all = mem::take(&mut transfer.tail);
+    all.extend_from_slice(bytes);
+    transfer.tail = all.split_off(all.len().saturating_sub(DIGITS));
+    store(srv, &mut transfer.sink, &all)
+}
+
+fn store(srv: &mut Server, sink: &mut Sink, bytes: &[u8]) -> Result<(), Failed> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    match sink {
+        Sink::Spool(spool) => write(spool, bytes).map_err(|error| {
+            warning!(
+                "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA synchronization: {}",
+                host::reason(&error)
+            );
+            Failed
+        }),
+        Sink::Parser(_, true) => {
+            warning!("Replication stream EOF marker is broken");
+            Err(Failed)
+        }
+        Sink::Parser(session, ended) => {
+            *ended = load::feed(srv, session, bytes).map_err(|_| not_loaded("socket"))?;
+            if *ended && !session.decoder.take_rest().is_empty() {
+                warning!("Replication stream EOF marker is broken");
+                return Err(Failed);
+            }
+            Ok(())
+        }
+        Sink::None | Sink::Loading(..) => Err(Failed),
+    }
+}
+
+fn write(spool: &mut Spool, bytes: &[u8]) -> io::Result<()> {
+    spool.file.write_all(bytes)?;
+    spool.unsynced += bytes.len() as u64;
+    if spool.unsynced >= SYNC_STEP {
+        // Little by little, so that the end does not have to wait for all of it.
+        spool.file.sync_data()?;
+        spool.unsynced = 0;
+    }
+    Ok(())
+}
+
+fn not_loaded(from: &str) -> Failed {
+    warning!("Failed trying to load the MASTER synchronization DB from {from}, check server logs.");
+    Failed
+}
+
+/// All bytes are here.
+fn complete(srv: &mut Server, transfer: &mut Transfer) -> Result<After, Failed> {
+    match mem::take(&mut transfer.sink) {
+        Sink::Parser(session, ended) => {
+            if !ended {
+                load::cut_short(&session);
+                transfer.sink = Sink::Parser(session, false);
+                return Err(not_loaded("socket"));
+            }
+            transfer.sink = Sink::Parser(session, true);
+            Ok(After::Done)
+        }
+        Sink::Spool(spool) => {
+            let size = transfer.read - transfer.tail.len() as u64;
+            transfer.sink = load_spool(srv, &spool, size)?;
+            Ok(After::Wait)
+        }
+        Sink::None | Sink::Loading(..) => Err(Failed),
+    }
+}
+
+/// Puts the file in its place and begins to load it.
+fn load_spool(srv: &mut Server, spool: &Spool, size: u64) -> Result<Sink, Failed> {
+    kill_saving_child(srv);
+    let name = srv.config.dbfilename.clone();
+    let placed = place(spool, &name);
+    if placed.is_err() {
+        let _ = fs::remove_file(&spool.name);
+    }
+    placed?;
+    let file = File::open(&name).map_err(|error| {
+        warning!(
+            "Fatal error: can't open the RDB file {name} for reading: {}",
+            host::reason(&error)
+        );
+        Failed
+    })?;
+    attach(srv);
+    flush_old(srv);
+    notice!("MASTER <-> REPLICA sync: Loading DB in memory");
+    let session = load::begin(srv, Existing::Refuse, size, None);
+    let attempt = link(srv).map_or(0, |link| link.attempt);
+    if let Some(conn) = link(srv).and_then(|link| link.conn) {
+        // The stream waits in the socket until the data set is there.
+        srv.conns.set_read_handler(&mut srv.el, conn, None);
+    }
+    srv.el.add_timer(0, load_piece, attempt);
+    Ok(Sink::Loading(file, Box::new(session)))
+}
+
+fn place(spool: &Spool, name: &str) -> Result<(), Failed> {
+    let complaint = |error: io::Error, what: String| {
+        warning!(
+            "Failed trying to {what} in MASTER <-> REPLICA synchronization: {}",
+            host::reason(&error)
+        );
+        Failed
+    };
+    let synced = spool.file.sync_all();
+    synced.map_err(|error| complaint(error, "sync the temp DB to disk".into()))?;
+    fs::rename(&spool.name, name)
+        .map_err(|error| complaint(error, format!("rename the temp DB into {name}")))?;
+    // A directory entry is on the disk only when the directory is.
+    File::open(".")
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| complaint(error, format!("sync DB directory {name}")))
+}
+
+/// The timer that loads a file, a piece per turn of the loop.
+fn load_piece(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
+    let Some(link) = link(srv).filter(|link| link.attempt == attempt) else {
+        return Next::Never;
+    };
+    let Some(conn) = link.conn else {
+        return Next::Never;
+    };
+    let Some(mut transfer) = take(srv) else {
+        return Next::Never;
+    };
+    let Sink::Loading(mut file, mut session) = mem::take(&mut transfer.sink) else {
+        settle(srv, conn, transfer, Err(Failed), Vec::new());
+        return Next::Never;
+    };
+    let loaded = load_slice(srv, &mut file, &mut session);
+    transfer.sink = Sink::Loading(file, session);
+    let (after, next) = match loaded {
+        Ok(false) => (Ok(After::Wait), Next::In(0)),
+        Ok(true) => (Ok(After::Done), Next::Never),
+        Err(Failed) => (Err(not_loaded("disk")), Next::Never),
+    };
+    settle(srv, conn, transfer, after, Vec::new());
+    next
+}
+
+/// Loads for a few milliseconds; whether that was the end.
+fn load_slice(srv: &mut Server, file: &mut File, session: &mut Session) -> Result<bool, Failed> {
+    let piece = srv.config.loading_process_events_interval_bytes;
+    let mut buf = vec![0; (piece.max(1024) as usize).min(CHUNK)];
+    let until = clock::monotonic_us() + LOAD_SLICE_US;
+    loop {
+        let n = match file.read(&mut buf) {
+            Ok(0) => {
+                load::cut_short(session);
+                return Err(Failed);
+            }
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                warning!("Reading the RDB file: {}", host::reason(&error));
+                return Err(Failed);
+            }
+        };
+        let ended = load::feed(srv, session, &buf[..n]).map_err(|_| Failed)?;
+        if ended || clock::monotonic_us() >= until {
+            return Ok(ended);
+        }
+    }
+}
+
+/// The data set is here: the stream begins.
+fn finish(srv: &mut Server, conn: ConnId, transfer: Transfer) {
+    let from_file = matches!(transfer.sink, Sink::Loading(..));
+    let (Sink::Loading(_, mut session) | Sink::Parser(mut session, _)) = transfer.sink else {
+        return;
+    };
+    if let Some(dbs) = session.beside.take() {
+        attach(srv);
+        notice!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
+        exchange(srv, dbs);
+        notice!("MASTER <-> REPLICA sync: Discarding old DB in background");
+    }
+    load::end(srv);
+    if from_file {
+        remove_file_if_unwanted(srv);
+    } else {
+        // Nothing on the disk has this data yet.
+        srv.stats.dirty += 1;
+    }
+    let fresh = ReplId::new(process::random_bytes());
+    let Some(link) = link(srv) else { return };
+    let (id, offset) = link.promised.unwrap_or((fresh, 0));
+    srv.replication.adopt(id, offset);
+    apply::go_live(srv, conn, session.place.db.unwrap_or(0));
+    notice!("MASTER <-> REPLICA sync: Finished with success");
+    if matches!(transfer.end, Some(Ending::Mark(_))) {
+        // The primary waits for this before it sends the stream.
+        apply::send_ack(srv);
+    }
+}
+
+/// `rdb-del-sync-files`.
+fn remove_file_if_unwanted(srv: &Server) {
+    if srv.config.rdb_del_sync_files && srv.config.save.is_empty() && !srv.config.appendonly {
+        notice!(
+            "Removing the RDB file obtained from the master. This replica has persistence disabled"
+        );
+        let _ = fs::remove_file(&srv.config.dbfilename);
+    }
+}
+
+/// A transfer was given up.
+pub fn discard(srv: &mut Server, transfer: Transfer) {
+    match transfer.sink {
+        Sink::None => {}
+        Sink::Spool(spool) => {
+            let _ = fs::remove_file(&spool.name);
+        }
+        Sink::Loading(..) => load::end(srv),
+        Sink::Parser(mut session, _) => {
+            match session.beside.take() {
+                Some(dbs) => {
+                    notice!("MASTER <-> REPLICA sync: Discarding temporary DB in background");
+                    let keys = dbs.iter().map(|database| database.db.len() as u64).sum();
+                    srv.background.free(Box::new(dbs), keys);
+                }
+                // Half a data set is none.
+                None => drop(flush(srv, None, srv.config.replica_lazy_flush)),
+            }
+            load::end(srv);
+        }
+    }
+}
+
+/// The clockwork's look at a transfer.
+pub fn cron(srv: &mut Server, late: bool) {
+    let Some(link) = link(srv) else { return };
+    let Stage::Transfer(transfer) = &link.stage else {
+        return;
+    };
+    match transfer.sink {
+        // A primary closes replicas that it does not hear from.
+        Sink::Loading(..) => send(srv, b"\n"),
+        _ if late => {
+            warning!(
+                "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' parameter \
+                 in redis.conf to a larger value."
+            );
+            fail(srv, Again::Now);
+        }
+        Sink::Parser(..) => send(srv, b"\n"),
+        _ => {}
+    }
+}

@@ -1,0 +1,43 @@
+//! A wait after each key that is saved or loaded, for tests: `rdb-key-save-delay` and `key-load-delay`.
+
+use std::thread;
+use std::time::Duration;
+
+use data::util::rand::Rng;
+
+use crate::sys::clock;
+
+/// Microseconds after each key, or when negative one after so many keys on average.
+pub struct Pause {
+    delay: i64,
+    rng: Rng,
+}
+
+impl Pause {
+    /// Of a directive's value.
+    pub fn new(delay: i64) -> Self {
+        Pause {
+            delay,
+            rng: Rng::new(clock::monotonic_ns()),
+        }
+    }
+
+    /// Waits, if there is something to wait for.
+    #[inline]
+    pub fn take(&mut self) {
+        if self.delay != 0 {
+            self.wait();
+        }
+    }
+
+    #[cold]
+    fn wait(&mut self) {
+        let micros = match u64::try_from(self.delay) {
+            Ok(micros) => micros,
+            Err(_) => u64::from(self.rng.below(self.delay.unsigned_abs()) == 0),
+        };
+        if micros > 0 {
+            thread::sleep(Duration::from_micros(micros));
+        }
+    }
+}

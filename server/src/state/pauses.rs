@@ -1,0 +1,103 @@
+//! Pauses: times in which commands of clients wait.
+//!
+//! There is one for each purpose, and what they ask for adds up.
+
+/// Why clients are paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// CLIENT PAUSE.
+    Client,
+    /// Replicas are to catch up before the server ends.
+    Shutdown,
+    /// A replica is to catch up before it takes over.
+    Failover,
+}
+
+/// What waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Commands that may change the data set, or that replicas hear of.
+    Writes,
+    /// All commands.
+    All,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    scope: Scope,
+    /// Milliseconds of Unix time.
+    end_ms: i64,
+}
+
+/// All pauses.
+#[derive(Debug, Default)]
+pub struct Pauses {
+    by_purpose: [Option<Pause>; 3],
+    /// There was a pause, and who waited for its end has not gone on.
+    is_due: bool,
+}
+
+impl Pauses {
+    /// Begins a pause, or makes the one of this purpose longer; one that was to end later still does.
+    pub fn begin(&mut self, purpose: Purpose, scope: Scope, end_ms: i64) {
+        let pause = &mut self.by_purpose[purpose as usize];
+        let end_ms = pause.map_or(end_ms, |known| known.end_ms.max(end_ms));
+        *pause = Some(Pause { scope, end_ms });
+        self.is_due = true;
+    }
+
+    /// The scope of the pause of a purpose.
+    pub fn scope_of(&self, purpose: Purpose) -> Option<Scope> {
+        self.by_purpose[purpose as usize].map(|pause| pause.scope)
+    }
+
+    /// Ends the pause of a purpose.
+    pub fn end(&mut self, purpose: Purpose) {
+        self.by_purpose[purpose as usize] = None;
+    }
+
+    /// Ends those whose time is over.
+    pub fn expire(&mut self, now_ms: i64) {
+        if self.is_due {
+            for pause in &mut self.by_purpose {
+                *pause = pause.filter(|pause| pause.end_ms > now_ms);
+            }
+        }
+    }
+
+    /// Whether the last one has ended since this was asked.
+    pub fn take_end(&mut self) -> bool {
+        self.is_due && self.scope().is_none() && std::mem::take(&mut self.is_due)
+    }
+
+    /// What waits now.
+    #[inline]
+    pub fn scope(&self) -> Option<Scope> {
+        let pauses = self.by_purpose.iter().flatten();
+        pauses.map(|pause| pause.scope).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pauses, Purpose, Scope};
+
+    #[test]
+    fn pauses_add_up_and_end_on_their_own() {
+        let mut pauses = Pauses::default();
+        assert!(!pauses.take_end());
+        pauses.begin(Purpose::Client, Scope::All, 100);
+        pauses.begin(Purpose::Failover, Scope::Writes, i64::MAX);
+        assert_eq!(pauses.scope(), Some(Scope::All));
+        pauses.begin(Purpose::Client, Scope::All, 50);
+        pauses.expire(99);
+        assert_eq!(pauses.scope(), Some(Scope::All));
+        pauses.expire(100);
+        assert!(!pauses.take_end());
+        assert_eq!(pauses.scope(), Some(Scope::Writes));
+        pauses.end(Purpose::Failover);
+        assert_eq!(pauses.scope(), None);
+        assert!(pauses.take_end());
+        assert!(!pauses.take_end());
+    }
+}

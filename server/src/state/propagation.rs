@@ -1,0 +1,61 @@
+//! Writes of the unit under way that are to be propagated when it ends.
+
+use std::ops::Range;
+
+use crate::wire::command::encode;
+
+/// One write.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The database that it is for.
+    pub db: usize,
+    /// Where its request is.
+    bytes: Range<usize>,
+}
+
+/// What waits for the end of the unit. The bytes are requests as the protocol has them.
+#[derive(Debug, Default)]
+pub struct Propagation {
+    writes: Vec<Write>,
+    bytes: Vec<u8>,
+}
+
+/// Memory that is kept for the next unit, in bytes.
+const KEEP: usize = 64 * 1024;
+
+impl Propagation {
+    /// Whether nothing waits.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// How many writes wait.
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Adds a write.
+    pub fn push<'a>(&mut self, db: usize, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        let start = self.bytes.len();
+        encode(args, &mut self.bytes);
+        self.writes.push(Write {
+            db,
+            bytes: start..self.bytes.len(),
+        });
+    }
+
+    /// The writes in order: the database and the request of each.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        self.writes
+            .iter()
+            .map(|write| (write.db, &self.bytes[write.bytes.clone()]))
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.writes.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEEP);
+    }
+}

@@ -1,0 +1,30 @@
+//! Requests as this server writes them: to its replicas, to its files, to its primary.
+
+/// Appends a request to `out`.
+pub fn encode<'a>(args: impl ExactSizeIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
+    header(b'*', args.len(), out);
+    for arg in args {
+        header(b'$', arg.len(), out);
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn header(mark: u8, n: usize, out: &mut Vec<u8>) {
+    let mut digits = itoa::Buffer::new();
+    out.push(mark);
+    out.extend_from_slice(digits.format(n).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encode;
+
+    #[test]
+    fn a_request_is_an_array_of_bulks() {
+        let mut out = Vec::new();
+        encode([b"GET".as_slice(), b""].into_iter(), &mut out);
+        assert_eq!(out, b"*2\r\n$3\r\nGET\r\n$0\r\n\r\n");
+    }
+}

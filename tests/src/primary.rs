@@ -1,0 +1,285 @@
+//! A primary that says what a test tells it to, over TCP or TLS.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use openssl::ssl::{Ssl, SslContext, SslFiletype, SslMethod, SslStream, SslVerifyMode};
+
+use crate::certs;
+use crate::client::Transport;
+use crate::wait::{PATIENCE, until};
+
+/// The id of its history.
+pub const ID: &str = "0123456789abcdef0123456789abcdef01234567";
+/// The mark behind a data set of unknown size.
+pub const MARK: &str = "fedcba9876543210fedcba9876543210fedcba98";
+
+/// A listening primary.
+pub struct Primary {
+    listener: TcpListener,
+    tls: Option<SslContext>,
+    /// Its port.
+    pub port: u16,
+}
+
+/// A replica's connection to it.
+pub struct Link {
+    wire: Wire,
+    inbox: Vec<u8>,
+}
+
+/// What carries the bytes.
+pub(crate) enum Wire {
+    Tcp(TcpStream),
+    Tls(SslStream<TcpStream>),
+}
+
+fn context(cert: &str, key: &str) -> SslContext {
+    let mut builder = SslContext::builder(SslMethod::tls_server()).expect("a context");
+    builder
+        .set_certificate_file(cert, SslFiletype::PEM)
+        .expect("a certificate");
+    builder
+        .set_private_key_file(key, SslFiletype::PEM)
+        .expect("its key");
+    builder
+        .set_ca_file(certs::file("ca.crt"))
+        .expect("the test CA");
+    builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+    builder.build()
+}
+
+impl Primary {
+    /// One that listens.
+    ///
+    /// # Panics
+    /// The machine has no loopback.
+    pub fn new(transport: Transport) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
+        listener.set_nonblocking(true).expect("a socket option");
+        let port = listener.local_addr().expect("it is bound").port();
+        let tls = (transport == Transport::Tls)
+            .then(|| context(&certs::file("redis.crt"), &certs::file("redis.key")));
+        Primary {
+            listener,
+            tls,
+            port,
+        }
+    }
+
+    /// The same with another certificate to show.
+    pub fn showing(self, cert: &str, key: &str) -> Self {
+        Primary {
+            tls: Some(context(cert, key)),
+            ..self
+        }
+    }
+
+    /// Offers TLS to the next replica, which does not want it.
+    ///
+    /// # Panics
+    /// It does.
+    pub fn be_refused(&self) {
+        let context = self.tls.as_ref().expect("a primary with TLS");
+        let ssl = Ssl::new(context).expect("an object");
+        let ended = ssl.accept(self.accept_socket()).map(|mut tls| {
+            // With TLS 1.3 the other side's verdict comes after the handshake.
+            tls.read(&mut [0; 64])
+        });
+        assert!(!matches!(ended, Ok(Ok(1..))), "the replica has gone on");
+    }
+
+    /// Waits for a replica's TCP connection.
+    ///
+    /// # Panics
+    /// It does not come.
+    pub fn accept_socket(&self) -> TcpStream {
+        let (socket, _) = until("a replica connects", || self.listener.accept().ok());
+        socket.set_nonblocking(false).expect("a socket option");
+        socket.set_nodelay(true).expect("a socket option");
+        socket
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a socket option");
+        socket
+    }
+
+    /// Whether nobody is trying to connect.
+    pub fn is_left_alone(&self) -> bool {
+        matches!(self.listener.accept(), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
+    /// Waits for a replica.
+    ///
+    /// # Panics
+    /// It does not come, or does not get through the handshake of TLS.
+    pub fn accept(&self) -> Link {
+        let socket = self.accept_socket();
+        let wire = match &self.tls {
+            None => Wire::Tcp(socket),
+            Some(context) => {
+                let ssl = Ssl::new(context).expect("an object");
+                Wire::Tls(ssl.accept(socket).expect("a handshake"))
+            }
+        };
+        Link::new(wire)
+    }
+
+    /// Waits for a replica and answers all it says up to PSYNC; the connection, and the words of PSYNC.
+    ///
+    /// # Panics
+    /// It says something else.
+    pub fn greet(&self) -> (Link, Vec<String>) {
+        let mut link = self.accept();
+        loop {
+            let request = link.request();
+            match request[0].as_str() {
+                "PING" => link.send("+PONG\r\n"),
+                "REPLCONF" | "AUTH" => link.send("+OK\r\n"),
+                "PSYNC" => return (link, request),
+                other => panic!("a replica said {other}"),
+            }
+        }
+    }
+}
+
+impl Link {
+    pub(crate) fn new(wire: Wire) -> Self {
+        Link {
+            wire,
+            inbox: Vec::new(),
+        }
+    }
+
+    /// Waits for so many bytes.
+    pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
+        while self.inbox.len() < len {
+            assert_ne!(self.read(), 0, "the other end has closed");
+        }
+        self.inbox.drain(..len).collect()
+    }
+
+    fn read(&mut self) -> usize {
+        let mut buf = [0; 4096];
+        let read = match &mut self.wire {
+            Wire::Tcp(socket) => socket.read(&mut buf),
+            Wire::Tls(tls) => tls.read(&mut buf),
+        };
+        let n = read.unwrap_or(0);
+        self.inbox.extend_from_slice(&buf[..n]);
+        n
+    }
+
+    /// Waits for a line.
+    pub(crate) fn line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.inbox.windows(2).position(|pair| pair == b"\r\n") {
+                let line: Vec<u8> = self.inbox.drain(..end + 2).collect();
+                return String::from_utf8_lossy(&line[..end]).into_owned();
+            }
+            assert_ne!(self.read(), 0, "the other end has closed");
+        }
+    }
+
+    /// Waits for the next request; empty lines are stepped over.
+    ///
+    /// # Panics
+    /// It does not come.
+    pub fn request(&mut self) -> Vec<String> {
+        let mut head = self.line();
+        while head.trim().is_empty() {
+            head = self.line();
+        }
+        let Some(count) = head.trim().strip_prefix('*') else {
+            return vec![head];
+        };
+        let count: usize = count.parse().expect("a number of words");
+        (0..count)
+            .map(|_| {
+                self.line();
+                self.line()
+            })
+            .collect()
+    }
+
+    /// Waits for an acknowledgement of this offset.
+    ///
+    /// # Panics
+    /// It does not come.
+    pub fn wait_for_ack(&mut self, offset: u64) {
+        let wanted = offset.to_string();
+        until("an acknowledgement", || {
+            let request = self.request();
+            assert_eq!(request[..2], ["REPLCONF", "ACK"], "{request:?}");
+            (request[2] == wanted).then_some(())
+        });
+    }
+
+    /// Sends bytes.
+    ///
+    /// # Panics
+    /// The replica has closed.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        match &mut self.wire {
+            Wire::Tcp(socket) => socket.write_all(bytes),
+            Wire::Tls(tls) => tls.write_all(bytes),
+        }
+        .expect("the replica reads");
+    }
+
+    /// Sends bytes one by one.
+    pub fn trickle(&mut self, bytes: impl AsRef<[u8]>) {
+        for byte in bytes.as_ref() {
+            self.send([*byte]);
+        }
+    }
+
+    /// Waits until the replica closes.
+    pub fn wait_for_end(mut self) {
+        while self.read() > 0 {}
+    }
+
+    /// Promises a data set that stands at `offset`.
+    pub fn promise(&mut self, offset: u64) {
+        self.send(format!("+FULLRESYNC {ID} {offset}\r\n"));
+    }
+}
+
+/// A data set of strings, as a file has it; it has no checksum.
+pub fn rdb(pairs: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = b"REDIS0011\xfe\x00".to_vec();
+    for (key, value) in pairs {
+        bytes.push(0);
+        for text in [key, value] {
+            bytes.push(u8::try_from(text.len()).expect("a short text"));
+            bytes.extend_from_slice(text.as_bytes());
+        }
+    }
+    bytes.push(0xff);
+    bytes.extend_from_slice(&[0; 8]);
+    bytes
+}
+
+/// A data set as it is sent when its size is known, or when it is not.
+pub fn framed(rdb: &[u8], marked: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if marked {
+        bytes.extend_from_slice(format!("$EOF:{MARK}\r\n").as_bytes());
+        bytes.extend_from_slice(rdb);
+        bytes.extend_from_slice(MARK.as_bytes());
+    } else {
+        bytes.extend_from_slice(format!("${}\r\n", rdb.len()).as_bytes());
+        bytes.extend_from_slice(rdb);
+    }
+    bytes
+}
+
+/// A request as the stream has it.
+pub fn request(line: &str) -> Vec<u8> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+    }
+    bytes
+}

@@ -1,0 +1,333 @@
+//! Servers that follow each other: data sets, cuts, changes of roles, over TCP and TLS by the same body.
+
+use std::thread;
+
+use tests::client::{Client, Transport, show};
+use tests::follower::{Follower, asleep, resume};
+use tests::peer::Peer;
+use tests::server::Server;
+use tests::wait::until;
+
+const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
+
+/// A server whose links are of this kind.
+fn start(transport: Transport, args: &[&str]) -> (Server, Client) {
+    // A sign of life is a part of the stream, and would make one server know more than another.
+    let quiet = ["--repl-ping-replica-period", "3600"];
+    let mut all = vec!["--repl-diskless-sync-delay", "0"];
+    all.extend(quiet);
+    if transport == Transport::Tls {
+        all.extend(["--tls-replication", "yes"]);
+    }
+    all.extend(args);
+    let server = Server::start(&all);
+    let client = server.client(Transport::Tcp);
+    (server, client)
+}
+
+/// Where replicas find a server.
+fn port(server: &Server, transport: Transport) -> u16 {
+    match transport {
+        Transport::Tls => server.tls_port,
+        _ => server.port,
+    }
+}
+
+fn follow(replica: &mut Client, primary: &Server, transport: Transport) {
+    let command = format!("REPLICAOF 127.0.0.1 {}", port(primary, transport));
+    assert_eq!(replica.text(&command), "OK");
+}
+
+fn wait_for_link(replica: &mut Client) {
+    until("a link", || {
+        (replica.info("master_link_status") == "up").then_some(())
+    });
+}
+
+/// Waits until a replica has all that its primary has; what both have.
+fn settle(primary: &mut Client, replica: &mut Client) -> String {
+    until("the same offset", || {
+        let offset = primary.info("master_repl_offset");
+        (replica.info("slave_repl_offset") == offset).then_some(())
+    });
+    let digest = primary.text("DEBUG DIGEST");
+    assert_eq!(replica.text("DEBUG DIGEST"), digest);
+    digest
+}
+
+/// Keys of every type, small and big.
+fn fill(client: &mut Client) {
+    fill_by(&mut |line| client.text(line));
+}
+
+/// The same by whatever says it to a server.
+fn fill_by(say: &mut dyn FnMut(&str) -> String) {
+    say("DEBUG POPULATE 1000 filler 100");
+    for number in 0..300 {
+        for line in [
+            format!("SET text:{number} value EX 1000"),
+            format!("RPUSH list {number}-element"),
+            format!("SADD set {number}-member"),
+            format!("ZADD zset {number}.25 {number}-member"),
+            format!("HSET hash {number}-field value"),
+            format!("XADD stream * field {number}"),
+        ] {
+            let reply = say(&line);
+            assert!(!reply.starts_with('-'), "{line}: {reply}");
+        }
+    }
+    say("SELECT 7");
+    say("SET elsewhere 1");
+    say("SELECT 0");
+}
+
+#[test]
+fn a_data_set_and_what_follows_it() {
+    for transport in BOTH {
+        for diskless in ["no", "yes"] {
+            for load in ["disabled", "swapdb"] {
+                let (server, mut primary) = start(transport, &["--repl-diskless-sync", diskless]);
+                let (_other, mut replica) = start(transport, &["--repl-diskless-load", load]);
+                fill(&mut primary);
+                replica.text("SET mine 1");
+                follow(&mut replica, &server, transport);
+                for number in 0..1000 {
+                    primary.text(&format!("INCRBY live {number}"));
+                }
+                wait_for_link(&mut replica);
+                assert_eq!(primary.text("WAIT 1 0"), "1");
+                settle(&mut primary, &mut replica);
+                assert_eq!(replica.text("EXISTS mine"), "0");
+                assert!(primary.info("slave0").contains("state=online"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_chain_of_three_goes_on_after_every_cut() {
+    for transport in BOTH {
+        let (first, mut a) = start(transport, &[]);
+        let (second, mut b) = start(transport, &[]);
+        let (_third, mut c) = start(transport, &[]);
+        fill(&mut a);
+        follow(&mut b, &first, transport);
+        wait_for_link(&mut b);
+        follow(&mut c, &second, transport);
+        wait_for_link(&mut c);
+        for round in 0..3 {
+            a.text("CLIENT KILL TYPE replica");
+            a.text(&format!("SET round {round}"));
+            b.text("CLIENT KILL TYPE replica");
+            wait_for_link(&mut b);
+            wait_for_link(&mut c);
+            settle(&mut a, &mut b);
+            settle(&mut a, &mut c);
+        }
+        assert_eq!(a.info("sync_full"), "1");
+        assert_eq!(b.info("sync_full"), "1");
+    }
+}
+
+#[test]
+fn a_promoted_replica_is_followed_from_where_everybody_is() {
+    for transport in BOTH {
+        let (first, mut a) = start(transport, &[]);
+        let (second, mut b) = start(transport, &[]);
+        let (_third, mut c) = start(transport, &[]);
+        fill(&mut a);
+        for replica in [&mut b, &mut c] {
+            follow(replica, &first, transport);
+            wait_for_link(replica);
+        }
+        settle(&mut a, &mut b);
+        settle(&mut a, &mut c);
+        let history = a.info("master_replid");
+        assert_eq!(b.text("REPLICAOF NO ONE"), "OK");
+        assert_eq!(b.info("master_replid2"), history);
+        b.text("SET new 1");
+        for replica in [&mut a, &mut c] {
+            follow(replica, &second, transport);
+            wait_for_link(replica);
+        }
+        settle(&mut b, &mut a);
+        settle(&mut b, &mut c);
+        assert_eq!(
+            (b.info("sync_full"), b.info("sync_partial_ok")),
+            ("0".into(), "2".into())
+        );
+    }
+}
+
+#[test]
+fn only_a_known_past_is_gone_on_with() {
+    for transport in BOTH {
+        let (server, mut client) = start(transport, &["--repl-diskless-sync", "no"]);
+        let follower = Follower::new(&server, transport);
+        let (history, offset) = follower.promised.clone();
+        client.text("SET a 1");
+        let ask = |history: &str, offset: u64| resume(&server, transport, history, offset);
+        assert_eq!(ask(&history, offset + 1), format!("+CONTINUE {history}"));
+        for (history, offset) in [
+            (history.as_str(), offset + 10_000),
+            (history.as_str(), 0),
+            ("0123456789abcdef0123456789abcdef01234567", 1),
+            ("nonsense", 1),
+        ] {
+            assert!(ask(history, offset).starts_with("+FULLRESYNC"), "{history}");
+        }
+        let answer = resume(&server, transport, &history, u64::MAX);
+        assert!(answer.starts_with("-ERR"), "{answer}");
+    }
+}
+
+/// A replica that reads nothing holds up neither the loop nor another replica; when it goes, its transfer goes on.
+#[test]
+fn a_replica_that_stands_still() {
+    for transport in BOTH {
+        let (server, mut primary) = start(transport, &["--rdbcompression", "no"]);
+        primary.text("DEBUG POPULATE 2000 big 10000");
+        let mut sleeper = asleep(&server, transport);
+        let (_other, mut replica) = start(transport, &[]);
+        follow(&mut replica, &server, transport);
+        wait_for_link(&mut replica);
+        settle(&mut primary, &mut replica);
+        assert!(sleeper.is_there());
+        drop(sleeper);
+        server.wait_for_log(&["lost"]);
+        assert_eq!(primary.info("connected_slaves"), "1");
+    }
+}
+
+#[test]
+fn the_last_replica_takes_the_child_with_it() {
+    let args = ["--rdb-key-save-delay", "1000", "--repl-timeout", "60"];
+    let (server, mut primary) = start(Transport::Tcp, &args);
+    primary.text("DEBUG POPULATE 100000 big 100");
+    let sleeper = asleep(&server, Transport::Tcp);
+    until("a child", || {
+        (primary.info("rdb_bgsave_in_progress") == "1").then_some(())
+    });
+    drop(sleeper);
+    server.wait_for_log(&["last replica dropped, killing fork child"]);
+    until("no child", || {
+        (primary.info("rdb_bgsave_in_progress") == "0").then_some(())
+    });
+}
+
+#[test]
+fn writes_wait_for_enough_replicas() {
+    let (server, mut primary) = start(Transport::Tcp, &["--min-replicas-to-write", "1"]);
+    let refusal = "-NOREPLICAS Not enough good replicas to write.";
+    assert_eq!(primary.text("SET a 1"), refusal);
+    assert_eq!(primary.text("WAIT 1 1"), "0");
+    let (_other, mut replica) = start(Transport::Tcp, &[]);
+    follow(&mut replica, &server, Transport::Tcp);
+    wait_for_link(&mut replica);
+    until("a good replica", || {
+        (primary.text("SET a 1") == "OK").then_some(())
+    });
+    assert_eq!(primary.text("WAIT 1 0"), "1");
+    assert_eq!(primary.text("WAIT 2 10"), "1");
+    let role = primary.text("ROLE");
+    assert!(role.starts_with("[master "), "{role}");
+    assert!(replica.text("ROLE").contains("connected"));
+    assert!(replica.text("WAIT 0 0").starts_with("-ERR WAIT cannot"));
+}
+
+#[test]
+fn a_pause_holds_writes_back_and_keeps_their_order() {
+    for transport in BOTH {
+        let server = Server::start(&[]);
+        let mut client = server.client(transport);
+        assert_eq!(client.text("CLIENT PAUSE 100000 WRITE"), "OK");
+        assert_eq!(client.text("GET a"), "nil");
+        let mut writers: Vec<Client> = (0..3).map(|_| server.client(transport)).collect();
+        for (number, writer) in writers.iter_mut().enumerate() {
+            writer.send(format!("RPUSH l {number}\r\nGET a\r\n").as_bytes());
+            let waiting = (number + 1).to_string();
+            until("a waiting client", || {
+                (client.info("blocked_clients") == waiting).then_some(())
+            });
+        }
+        assert_eq!(client.text("CLIENT UNPAUSE"), "OK");
+        for (number, writer) in writers.iter_mut().enumerate() {
+            assert_eq!(show(&writer.read()), (number + 1).to_string());
+            assert_eq!(show(&writer.read()), "nil");
+        }
+        assert_eq!(client.text("LRANGE l 0 -1"), "[0 1 2]");
+        assert_eq!(client.text("CLIENT PAUSE 20"), "OK");
+        assert_eq!(client.text("SET a 1"), "OK");
+    }
+}
+
+#[test]
+fn the_role_is_handed_over_without_a_lost_write() {
+    for transport in BOTH {
+        let (first, mut a) = start(transport, &[]);
+        let (second, mut b) = start(transport, &[]);
+        follow(&mut b, &first, transport);
+        wait_for_link(&mut b);
+        let mut writer = first.client(Transport::Tcp);
+        let written = thread::spawn(move || {
+            let mut written = 0;
+            while writer.text("INCR count") == (written + 1).to_string() {
+                written += 1;
+            }
+            written
+        });
+        until("some writes", || {
+            (a.text("GET count") != "nil").then_some(())
+        });
+        assert_eq!(a.text("FAILOVER"), "OK");
+        until("the other role", || {
+            (b.info("role") == "master").then_some(())
+        });
+        let written = written.join().expect("the writer ends");
+        wait_for_link(&mut a);
+        settle(&mut b, &mut a);
+        assert_eq!(b.text("GET count"), written.to_string());
+        assert_eq!(a.info("master_failover_state"), "no-failover");
+        assert_eq!(b.info("sync_full"), "0");
+        drop(second);
+    }
+}
+
+#[test]
+fn what_is_no_business_of_a_replica() {
+    let (server, _client) = start(Transport::Tcp, &["--repl-diskless-sync", "no"]);
+    for command in ["PING", "GET a", "SET a 1"] {
+        let mut follower = Follower::new(&server, Transport::Tcp);
+        follower.say(command);
+        follower.wait_for_end();
+    }
+    server.wait_for_log(&[
+        "Replica generated a reply to command 'ping'",
+        "can't interact with the keyspace",
+    ]);
+}
+
+/// Debian's server as the primary; as a replica it cannot load this version of the file.
+#[test]
+fn a_real_primary() {
+    let peer = Peer::start();
+    let mut raw = peer.client();
+    let mut primary = |line: &str| {
+        let args: Vec<&str> = line.split(' ').collect();
+        show(&raw.call(&args).expect("Debian's server answers"))
+    };
+    fill_by(&mut primary);
+    let (_server, mut replica) = start(Transport::Tcp, &[]);
+    let command = format!("REPLICAOF 127.0.0.1 {}", peer.port);
+    assert_eq!(replica.text(&command), "OK");
+    for number in 0..1000 {
+        primary(&format!("ZADD z {number} member:{number}"));
+        primary("SPOP set");
+        primary("XADD stream MAXLEN ~ 100 * a b");
+    }
+    wait_for_link(&mut replica);
+    until("the same data", || {
+        let digest = primary("DEBUG DIGEST");
+        (replica.text("DEBUG DIGEST") == digest).then_some(())
+    });
+}

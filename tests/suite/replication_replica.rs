@@ -1,0 +1,406 @@
+//! This server as a replica, before a primary that does what it likes: every step over TCP and over TLS.
+
+use tests::certs::{Order, file_in, issue};
+use tests::client::{Client, Transport};
+use tests::primary::{ID, Link, MARK, Primary, framed, rdb, request};
+use tests::server::{Server, folder};
+use tests::wait::until;
+
+/// The same body over both.
+const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
+
+/// A server, a client of it, and a primary that it is about to follow.
+fn stage(transport: Transport, args: &[&str]) -> (Server, Client, Primary) {
+    let mut all = args.to_vec();
+    if transport == Transport::Tls {
+        all.extend(["--tls-replication", "yes"]);
+    }
+    let server = Server::start(&all);
+    let client = server.client(Transport::Tcp);
+    (server, client, Primary::new(transport))
+}
+
+fn follow(client: &mut Client, primary: &Primary) {
+    let reply = client.text(&format!("REPLICAOF 127.0.0.1 {}", primary.port));
+    assert_eq!(reply, "OK");
+}
+
+fn wait_for_link(client: &mut Client, status: &str) {
+    until("the state of the link", || {
+        (client.info("master_link_status") == status).then_some(())
+    });
+}
+
+/// Gives a replica a data set that stands at `offset`.
+fn give(primary: &Primary, offset: u64, pairs: &[(&str, &str)]) -> Link {
+    let (mut link, _) = primary.greet();
+    link.promise(offset);
+    link.send(framed(&rdb(pairs), true));
+    link.wait_for_ack(offset);
+    link
+}
+
+#[test]
+fn it_introduces_itself_step_by_step() {
+    for transport in BOTH {
+        let args = [
+            "--masteruser",
+            "u",
+            "--masterauth",
+            "p w",
+            "--replica-announce-ip",
+            "10.1.2.3",
+            "--replica-announce-port",
+            "77",
+        ];
+        let (_server, mut client, primary) = stage(transport, &args);
+        follow(&mut client, &primary);
+        let mut link = primary.accept();
+        assert_eq!(link.request(), ["PING"]);
+        link.trickle("-NOAUTH Authentication required.\r\n");
+        assert_eq!(link.request(), ["AUTH", "u", "p w"]);
+        assert_eq!(link.request(), ["REPLCONF", "listening-port", "77"]);
+        assert_eq!(link.request(), ["REPLCONF", "ip-address", "10.1.2.3"]);
+        let capabilities = ["REPLCONF", "capa", "eof", "capa", "psync2"];
+        assert_eq!(link.request(), capabilities);
+        link.trickle("+OK\r\n-ERR unknown\r\n+OK\r\n-ERR unknown\r\n");
+        let psync = link.request();
+        assert_eq!((psync[0].as_str(), psync[2].as_str()), ("PSYNC", "1"));
+        link.send("\n\n");
+        link.promise(1000);
+        link.send("\n");
+        link.trickle(framed(&rdb(&[("a", "1")]), false));
+        wait_for_link(&mut client, "up");
+        assert_eq!(client.text("GET a"), "1");
+        link.send(request("SELECT 3"));
+        link.send(request("SET b 2"));
+        link.wait_for_ack(1000 + 23 + 27);
+        assert_eq!(client.text("SELECT 3"), "OK");
+        assert_eq!(client.text("GET b"), "2");
+        assert!(client.text("SET b 3").starts_with("-READONLY"));
+    }
+}
+
+#[test]
+fn it_tells_the_port_that_a_primary_can_reach() {
+    for transport in BOTH {
+        let (server, mut client, primary) = stage(transport, &[]);
+        follow(&mut client, &primary);
+        let mut link = primary.accept();
+        assert_eq!(link.request(), ["PING"]);
+        link.send("+PONG\r\n");
+        let port = match transport {
+            Transport::Tls => server.tls_port,
+            _ => server.port,
+        };
+        assert_eq!(link.request()[2], port.to_string());
+        assert_eq!(client.info("role"), "slave");
+    }
+}
+
+#[test]
+fn a_data_set_comes_in_every_way() {
+    for transport in BOTH {
+        for load in ["disabled", "on-empty-db", "swapdb"] {
+            for marked in [false, true] {
+                let (server, mut client, primary) =
+                    stage(transport, &["--repl-diskless-load", load]);
+                follow(&mut client, &primary);
+                let (mut link, _) = primary.greet();
+                link.promise(0);
+                let mut bytes = framed(&rdb(&[("a", "1"), ("b", "2")]), marked);
+                if !marked {
+                    // With a size the stream may follow at once, in the same segment.
+                    bytes.extend(request("SET c 3"));
+                }
+                link.send(bytes);
+                let mut offset = 27;
+                if marked {
+                    link.wait_for_ack(0);
+                    link.trickle(request("SET c 3"));
+                }
+                link.wait_for_ack(offset);
+                link.send(request("DEL a"));
+                offset += 20;
+                link.wait_for_ack(offset);
+                assert_eq!(client.text("MGET a b c"), "[nil 2 3]");
+                let to = if load == "disabled" { "disk" } else { "parser" };
+                assert!(server.log().contains(&format!("to {to}")));
+                assert!(server.log().contains("sync: Finished with success"));
+                let files = std::fs::read_dir(server.dir.path()).expect("its folder");
+                let temporary = files
+                    .flatten()
+                    .filter(|entry| entry.file_name().to_string_lossy().starts_with("temp-"));
+                assert_eq!(temporary.count(), 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_transfer_that_breaks_leaves_what_it_should() {
+    for transport in BOTH {
+        for (load, left) in [
+            ("disabled", "old"),
+            ("swapdb", "old"),
+            ("on-empty-db", "nil"),
+        ] {
+            let (server, mut client, primary) = stage(transport, &["--repl-diskless-load", load]);
+            if left == "old" {
+                client.text("SET k old");
+            }
+            follow(&mut client, &primary);
+            let (mut link, _) = primary.greet();
+            link.promise(0);
+            let bytes = framed(&rdb(&[("a", "1"), ("k", "new")]), true);
+            link.send(&bytes[..bytes.len() - MARK.len() - 12]);
+            server.wait_for_log(&["receiving streamed RDB"]);
+            drop(link);
+            server.wait_for_log(&["after failure"]);
+            let (mut link, _) = primary.greet();
+            assert_eq!(client.text("GET k"), left);
+            assert_eq!(client.text("GET a"), "nil");
+            link.promise(0);
+            link.send(bytes);
+            link.wait_for_ack(0);
+            assert_eq!(client.text("MGET a k"), "[1 new]");
+        }
+    }
+}
+
+#[test]
+fn damage_is_refused_and_asked_for_again() {
+    for load in ["disabled", "swapdb"] {
+        let (server, mut client, primary) = stage(Transport::Tcp, &["--repl-diskless-load", load]);
+        follow(&mut client, &primary);
+        let (mut link, _) = primary.greet();
+        link.promise(0);
+        let mut broken = rdb(&[("a", "1")]);
+        broken[11] = 99;
+        link.send(framed(&broken, true));
+        server.wait_for_log(&["Failed trying to load the MASTER synchronization DB"]);
+        for head in ["-ERR no\r\n", "+what\r\n", "$x\r\n", "$EOF:short\r\n"] {
+            let (mut link, psync) = primary.greet();
+            // What it had before the damaged file came is gone with it; otherwise it may still ask.
+            assert_eq!(psync[0], "PSYNC");
+            link.promise(0);
+            link.send(head);
+            link.wait_for_end();
+        }
+        let (mut link, _) = primary.greet();
+        link.promise(0);
+        link.send(framed(&rdb(&[("a", "1")]), true));
+        link.wait_for_ack(0);
+        assert_eq!(client.text("GET a"), "1");
+    }
+}
+
+#[test]
+fn refusals_are_tried_again() {
+    for transport in BOTH {
+        let (server, mut client, primary) = stage(transport, &["--masterauth", "p"]);
+        follow(&mut client, &primary);
+        let mut link = primary.accept();
+        link.request();
+        link.send("-ERR no\r\n");
+        link.wait_for_end();
+        server.wait_for_log(&["Error reply to PING from master: '-ERR no'"]);
+        let mut link = primary.accept();
+        link.request();
+        link.send("+PONG\r\n-WRONGPASS no\r\n");
+        link.wait_for_end();
+        server.wait_for_log(&["Unable to AUTH to MASTER: -WRONGPASS no"]);
+        for refusal in ["-NOMASTERLINK no\r\n", "-LOADING no\r\n"] {
+            let (mut link, _) = primary.greet();
+            link.send(refusal);
+            link.wait_for_end();
+        }
+        server.wait_for_log(&["Master is currently unable to PSYNC"]);
+        let (mut link, _) = primary.greet();
+        link.send("-ERR unknown command\r\n");
+        assert_eq!(link.request(), ["SYNC"]);
+        link.send(framed(&rdb(&[("a", "1")]), false));
+        wait_for_link(&mut client, "up");
+        assert_eq!(client.text("GET a"), "1");
+    }
+}
+
+#[test]
+fn a_link_that_is_cut_anywhere_is_made_again() {
+    for transport in BOTH {
+        let (_server, mut client, primary) = stage(transport, &[]);
+        follow(&mut client, &primary);
+        drop(primary.accept_socket());
+        for steps in 0..4 {
+            let mut link = primary.accept();
+            for step in 0..steps {
+                link.request();
+                let answer = if step == 0 { "+PONG\r\n" } else { "+OK\r\n" };
+                link.send(answer);
+            }
+        }
+        give(&primary, 5, &[("a", "1")]);
+        assert_eq!(client.text("GET a"), "1");
+    }
+}
+
+#[test]
+fn silence_ends_every_step() {
+    for transport in BOTH {
+        let (server, mut client, primary) = stage(transport, &[]);
+        client.text("CONFIG SET repl-timeout 1");
+        follow(&mut client, &primary);
+        // Neither TLS nor PING is answered.
+        let silent = primary.accept_socket();
+        server.wait_for_log(&["Timeout connecting to the MASTER..."]);
+        let (mut link, _) = primary.greet();
+        link.promise(0);
+        link.send("$100\r\nREDIS");
+        server.wait_for_log(&["Timeout receiving bulk data from MASTER..."]);
+        let followed = give(&primary, 0, &[]);
+        server.wait_for_log(&["MASTER timeout: no data nor PING received..."]);
+        drop((silent, link, followed));
+    }
+}
+
+#[test]
+fn it_goes_on_from_where_it_was_cut() {
+    for transport in BOTH {
+        let (server, mut client, primary) = stage(transport, &[]);
+        follow(&mut client, &primary);
+        let mut link = give(&primary, 100, &[("a", "1")]);
+        link.send(request("SELECT 2"));
+        link.send(request("SET b 2"));
+        link.wait_for_ack(150);
+        // Half a command, and a transaction that is not whole, are not executed: it asks for them again.
+        link.send(request("MULTI"));
+        link.send(request("SET b 3"));
+        link.send(&request("SET b 4")[..9]);
+        until("all is read", || {
+            (client.info("slave_read_repl_offset") == "201").then_some(())
+        });
+        assert_eq!(client.info("slave_repl_offset"), "150");
+        drop(link);
+        let (mut link, psync) = primary.greet();
+        assert_eq!(psync, ["PSYNC", ID, "151"]);
+        let other = ID.replace('0', "f");
+        link.send(format!("+CONTINUE {other}\r\n"));
+        for line in ["MULTI", "SET b 3", "INCR b", "EXEC"] {
+            link.send(request(line));
+        }
+        link.wait_for_ack(150 + 15 + 27 + 21 + 14);
+        server.wait_for_log(&["Successful partial resynchronization with master."]);
+        client.text("SELECT 2");
+        assert_eq!(client.text("GET b"), "4");
+        drop(link);
+        let (_link, psync) = primary.greet();
+        assert_eq!(psync[1], other);
+    }
+}
+
+#[test]
+fn a_command_that_it_does_not_know_ends_the_link() {
+    for transport in BOTH {
+        let (server, mut client, primary) = stage(transport, &[]);
+        follow(&mut client, &primary);
+        let mut link = give(&primary, 0, &[("a", "1")]);
+        // One that fails where it is known does not.
+        link.send(request("LPUSH a x"));
+        link.send(request("SET a 2"));
+        link.wait_for_ack(29 + 27);
+        server.wait_for_log(&["== CRITICAL == This replica is sending an error to its master"]);
+        assert_eq!(client.info("unexpected_error_replies"), "1");
+        link.send(request("FROBNICATE a"));
+        link.send(request("SET a 3"));
+        link.wait_for_end();
+        server.wait_for_log(&["The master sends the command 'frobnicate'"]);
+        assert_eq!(client.text("GET a"), "2");
+        assert_eq!(client.info("master_link_status"), "down");
+        assert!(primary.is_left_alone());
+        follow(&mut client, &primary);
+        give(&primary, 200, &[("a", "4")]);
+        assert_eq!(client.text("GET a"), "4");
+    }
+}
+
+#[test]
+fn a_key_is_over_when_the_primary_says_so() {
+    let (_server, mut client, primary) = stage(Transport::Tcp, &[]);
+    follow(&mut client, &primary);
+    let mut link = give(&primary, 0, &[("a", "1")]);
+    let mut offset = 0;
+    let mut send = |link: &mut Link, line: &str| {
+        let bytes = request(line);
+        offset += bytes.len() as u64;
+        link.send(bytes);
+        link.wait_for_ack(offset);
+    };
+    send(&mut link, "PEXPIREAT a 1");
+    assert_eq!(client.text("GET a"), "nil");
+    assert_eq!(client.text("DBSIZE"), "1");
+    // For its primary it is there.
+    send(&mut link, "INCR a");
+    assert_eq!(client.text("DBSIZE"), "1");
+    send(&mut link, "PERSIST a");
+    assert_eq!(client.text("GET a"), "2");
+    send(&mut link, "DEL a");
+    assert_eq!(client.text("DBSIZE"), "0");
+}
+
+#[test]
+fn the_name_of_the_peer_is_looked_at_when_wanted() {
+    let folder = folder();
+    let order = Order {
+        name: "elsewhere",
+        extensions: &["subjectAltName=DNS:elsewhere.example,IP:10.9.8.7"],
+        ..Order::default()
+    };
+    issue(folder.path(), &order);
+    let file = |name| file_in(folder.path(), name);
+    let (server, mut client, primary) = stage(Transport::Tls, &[]);
+    let primary = primary.showing(&file("elsewhere.crt"), &file("elsewhere.key"));
+    // Without the directive it is enough that somebody trusted has signed it.
+    follow(&mut client, &primary);
+    let link = give(&primary, 0, &[]);
+    client.text("CONFIG SET tls-peer-name-check yes");
+    drop(link);
+    primary.be_refused();
+    let line = server.wait_for_log(&["Error condition on socket for SYNC"]);
+    assert!(line.contains("elsewhere.example"), "{line}");
+    assert!(line.contains("10.9.8.7"), "{line}");
+}
+
+#[test]
+fn a_name_is_resolved_and_every_address_tried() {
+    for transport in BOTH {
+        let check = ["--tls-peer-name-check", "yes"];
+        let (_server, mut client, primary) = stage(transport, &check);
+        let reply = client.text(&format!("REPLICAOF localhost {}", primary.port));
+        assert_eq!(reply, "OK");
+        give(&primary, 0, &[("a", "1")]);
+        assert_eq!(client.text("GET a"), "1");
+        let reply = client.text(&format!("REPLICAOF no.such.name.invalid {}", primary.port));
+        assert_eq!(reply, "OK");
+        assert_eq!(client.text("PING"), "PONG");
+        wait_for_link(&mut client, "down");
+    }
+}
+
+#[test]
+fn a_primary_again_it_takes_writes() {
+    let (server, mut client, primary) = stage(Transport::Tcp, &[]);
+    follow(&mut client, &primary);
+    let link = give(&primary, 7, &[("a", "1")]);
+    let again = client.text(&format!("REPLICAOF 127.0.0.1 {}", primary.port));
+    assert_eq!(again, "OK Already connected to specified master");
+    assert_eq!(client.text("REPLICAOF NO ONE"), "OK");
+    link.wait_for_end();
+    assert_eq!(client.info("role"), "master");
+    assert_eq!(client.text("SET a 2"), "OK");
+    server.wait_for_log(&["MASTER MODE enabled"]);
+    assert!(primary.is_left_alone());
+    assert_eq!(
+        client.text("REPLICAOF host 70000"),
+        "-ERR Invalid master port"
+    );
+}

@@ -1,0 +1,44 @@
+//! Sorted sets: what compact ones cannot hold.
+
+use tests::client::{Client, Transport, show};
+use tests::server::Server;
+
+/// The score of `zero` in the sorted sets that there are.
+fn zeros(client: &mut Client) -> Vec<String> {
+    let mut keys = ["many", "long", "few", "copy", "range"].into_iter();
+    let scores = keys
+        .by_ref()
+        .map(|key| client.text(&format!("ZSCORE {key} zero")));
+    scores.collect()
+}
+
+#[test]
+fn a_big_one_keeps_a_negative_zero() {
+    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut client = server.client(Transport::Tcp);
+    let mut many: Vec<String> = ["ZADD", "many", "-0.0", "zero"].map(str::to_owned).into();
+    for number in 0..128 {
+        many.extend(["1".to_owned(), format!("m{number}")]);
+    }
+    assert_eq!(show(&client.call(&many)), "129");
+    let long = "x".repeat(65);
+    // Redis looks at the first member's size: the second of "few" comes too late.
+    client.call(&["ZADD", "long", "1", &long, "-0.0", "zero"]);
+    client.call(&["ZADD", "few", "-0.0", "zero", "1", &long]);
+    client.text("ZRANGESTORE range many 0 -1");
+    let payload = client.call(&["DUMP", "many"]);
+    let payload = payload.text().expect("a payload");
+    let restored = client.call(&[b"RESTORE".as_slice(), b"copy", b"0", payload]);
+    assert_eq!(show(&restored), "OK");
+    let expected = ["-0", "-0", "0", "-0", "-0"];
+    assert_eq!(zeros(&mut client), expected);
+    assert_eq!(client.text("DEBUG RELOAD"), "OK");
+    assert_eq!(zeros(&mut client), expected);
+    assert_eq!(client.text("OBJECT ENCODING long"), "skiplist");
+    // Nothing but its integers fit a listpack.
+    client.text("ZREMRANGEBYRANK many 1 -1");
+    assert_eq!(client.text("OBJECT ENCODING many"), "skiplist");
+    assert_eq!(client.text("DEBUG RELOAD"), "OK");
+    assert_eq!(client.text("OBJECT ENCODING many"), "listpack");
+    assert_eq!(client.text("ZSCORE many zero"), "0");
+}
