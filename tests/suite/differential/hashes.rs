@@ -6,7 +6,7 @@ use super::compare::As::{Exact, Groups, Shape};
 pub const FAMILY: Family = Family {
     name: "hashes",
     config: &[
-        ("hash-max-listpack-entries", "12"),
+        ("hash-max-listpack-entries", "60"),
         ("hash-max-listpack-value", "40"),
     ],
     #[rustfmt::skip]

@@ -14,6 +14,8 @@
 //! * OBJECT ENCODING of lists and sets: 7.2 has listpacks for small ones, 7.0 has not. Their order follows from that.
 //! * Scores are written with 17 digits by 7.0 and with as few as tell them apart by 7.2, in replies and in DEBUG DIGEST:
 //!   only short binary fractions are stored. For the same reason nothing adds up a sorted set with itself for ever.
+//! * More pairs in one HSET or ZADD than a listpack may have make a table in 7.2, though some are of the same field: the limits
+//!   are as high as what a row can have.
 //! * XINFO CONSUMERS and XINFO STREAM FULL have `inactive` and `active-time` in 7.2.
 //! * XCLAIM and XAUTOCLAIM make their consumer in 7.2 even when there is nothing to claim.
 //! * Of two reasons to refuse an XSETID, each names another.

@@ -4,7 +4,7 @@ use super::Family;
 use super::compare::As::{Exact, ScoreGroups, Scores, Shape};
 
 const CONFIG: &[(&str, &str)] = &[
-    ("zset-max-listpack-entries", "12"),
+    ("zset-max-listpack-entries", "60"),
     ("zset-max-listpack-value", "40"),
 ];
 
