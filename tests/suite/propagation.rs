@@ -148,7 +148,7 @@ fn keys_whose_time_is_over() {
     expect(&mut follower, "SETNX", &wanted);
     brief(&mut client, "d");
     brief(&mut client, "e");
-    assert_eq!(client.text("SCAN 0"), "[0 []]");
+    assert_eq!(client.text("SCAN 0"), "[0 [b]]");
     let heard: Vec<String> = (0..6).map(|_| follower.hear()).collect();
     assert!(
         heard[4..].iter().all(|told| told.starts_with("DEL ")),
