@@ -22,6 +22,7 @@
 //! | `ingress` | listening, accepting, reading |
 //! | `persist` | the data set on disk: snapshots, the child that writes them, loading, checking |
 //! | `replication` | this server as a replica of another one: the link, the data set, the stream |
+//! | `cluster` | keys that move between servers: MIGRATE |
 //! | `house` | start, the page before sleep, the clockwork, certificates, the way out, the crash report |
 //! | `commands` | one file per family, headed by its rows and procs |
 //!
@@ -59,6 +60,7 @@
 //! * **A TLS connection becomes a client when its handshake is done.** Until then it counts towards `maxclients` and
 //!   costs no client; a storm of half-open handshakes is `conn::admission`'s to bound.
 
+pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod egress;

@@ -2,6 +2,7 @@
 
 use conn::drive::process_pending;
 
+use crate::cluster::migrate::conclude;
 use crate::egress::flush::flush_pending;
 use crate::exec::unblock::{end_pause, expire_waits, serve_ready};
 use crate::feed::replicas::{ask_for_acks, queue_all};
@@ -36,22 +37,24 @@ pub fn before_sleep(srv: &mut Server) {
         end_pause(srv);
         go_on(srv);
     }
-    // 5. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
+    // 5. Keys that have arrived at another server leave this one.
+    conclude(srv);
+    // 6. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
     expire_waits(srv);
     if srv.blocked.has_ready() {
         serve_ready(srv);
     }
     process_resumed(srv);
-    // 6. Replicas: whoever waits for them wants to know how far they are; what is new of the stream.
+    // 7. Replicas: whoever waits for them wants to know how far they are; what is new of the stream.
     if std::mem::take(&mut srv.replication.wants_acks) {
         ask_for_acks(srv);
     }
     queue_all(srv);
-    // 7. Replies, and what replicas are sent.
+    // 8. Replies, and what replicas are sent.
     flush_pending(srv);
-    // 8. Clients that were to be closed.
+    // 9. Clients that were to be closed.
     drain_close_queue(srv);
-    // 9. Figures of this turn.
+    // 10. Figures of this turn.
     memory::sample_peak();
     let now_us = clock::monotonic_us();
     srv.stats.loop_turns += 1;

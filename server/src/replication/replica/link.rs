@@ -3,14 +3,12 @@
 //! Every step has `repl-timeout` seconds. The clockwork looks once a second whether one has taken longer, and connects
 //! again where there is no connection.
 
-use std::net::{IpAddr, ToSocketAddrs};
-use std::thread;
+use std::net::IpAddr;
 
 use conn::connection::{ConnId, State};
 use conn::conns::ClientTls;
 use conn::dial::Target;
 use conn::stream::Io;
-use crossbeam_channel::bounded;
 
 use crate::replication::replica::{apply, handshake, transfer};
 use crate::server::Server;
@@ -49,20 +47,9 @@ pub fn connect(srv: &mut Server) {
     if let Ok(ip) = link.host.parse() {
         return dial(srv, vec![ip]);
     }
-    let (sender, receiver) = bounded(1);
-    let name = (link.host.clone(), link.port);
-    let resolve = move || {
-        let resolved = name.to_socket_addrs();
-        // Nobody listens any more when the link has been given up meanwhile.
-        let _ = sender.send(resolved.map(|addrs| addrs.map(|addr| addr.ip()).collect()));
-        // A loop that cannot be woken turns by itself ten times a second.
-        let _ = waker.wake();
-    };
-    match thread::Builder::new()
-        .name("resolver".into())
-        .spawn(resolve)
-    {
-        Ok(_) => link.stage = Stage::Resolving(receiver),
+    // A loop that cannot be woken turns by itself ten times a second.
+    match host::resolve(link.host.clone(), link.port, move || drop(waker.wake())) {
+        Ok(receiver) => link.stage = Stage::Resolving(receiver),
         Err(error) => warning!("Unable to connect to MASTER: {}", host::reason(&error)),
     }
 }
