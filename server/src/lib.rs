@@ -21,7 +21,7 @@
 //! | `exec` | from arguments to an executed command: row, gate, call |
 //! | `ingress` | listening, accepting, reading |
 //! | `persist` | the data set on disk: snapshots, the child that writes them, loading, checking |
-//! | `replication` | this server as a replica of another one: the link, the data set, the stream |
+//! | `replication` | this server as a primary of others, as a replica of another one, and the change between both |
 //! | `cluster` | keys that move between servers: MIGRATE |
 //! | `house` | start, the page before sleep, the clockwork, certificates, the way out, the crash report |
 //! | `commands` | one file per family, headed by its rows and procs |
@@ -39,6 +39,9 @@
 //! 8. `commands::*`: arguments by a cursor, keys by `keyspace::lookup`, the answer into `cx.reply`.
 //! 9. `keyspace::change`: the one closing call of whatever changed a key.
 //! 10. `egress::flush`, before the loop sleeps: the output of all clients that have some.
+//!
+//! A side stream leaves at 7, where `feed::propagate` collects what the unit has changed and `feed::replicas` appends it to the
+//! stream of writes, and comes in at 5, where `replication::replica::apply` executes what a primary sends.
 //!
 //! # Where things are added
 //!
@@ -59,6 +62,12 @@
 //!   floors stay one-way and no client vanishes under a walk.
 //! * **A TLS connection becomes a client when its handshake is done.** Until then it counts towards `maxclients` and
 //!   costs no client; a storm of half-open handshakes is `conn::admission`'s to bound.
+//! * **The stream of writes is held once** (`state::replication::blocks`). A replica is a position in it, so output for many
+//!   grows with the slowest and not with their number, and the backlog is nothing but the part behind all of them. On a
+//!   replica the same blocks take what is read from the primary, byte for byte; an offset marks how much is executed, and
+//!   only that is passed on.
+//! * **What a child writes for replicas goes through a ring** (`state::replication::transfer`). Each replica reads it at its own
+//!   pace; a slow one holds up the next transfer no more than its memory does.
 
 pub mod cluster;
 pub mod commands;

@@ -9,7 +9,7 @@ use conn::blocking::Client;
 use conn::dial::Target;
 use tempfile::TempDir;
 
-use crate::server::free_port;
+use crate::server::{self, free_port};
 use crate::wait::{PATIENCE, until};
 
 fn folder() -> &'static PathBuf {
@@ -39,7 +39,8 @@ pub struct Peer {
     child: Child,
     /// Its port.
     pub port: u16,
-    _dir: TempDir,
+    /// Its working folder.
+    pub dir: TempDir,
 }
 
 impl Peer {
@@ -48,7 +49,7 @@ impl Peer {
     /// # Panics
     /// It does not come up.
     pub fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+        let dir = server::folder();
         let port = free_port();
         let child = program("redis-server")
             .args([
@@ -66,11 +67,7 @@ impl Peer {
             .stdout(Stdio::null())
             .spawn()
             .expect("Debian's server runs");
-        let peer = Peer {
-            child,
-            port,
-            _dir: dir,
-        };
+        let peer = Peer { child, port, dir };
         until("Debian's server answers", || {
             let mut client = peer.try_client()?;
             client.call(&["PING"]).ok()

@@ -3,7 +3,6 @@
 mod clients;
 mod cve;
 mod differential;
-mod differential_sets;
 mod fuzz;
 mod keys;
 mod peers;

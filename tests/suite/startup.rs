@@ -73,10 +73,6 @@ fn what_cannot_work_is_one_sentence_and_nothing_started() {
         (vec![write("c.conf", "appendonly yes\n")], "appendonly"),
         (vec!["/nowhere/redis.conf".into()], "/nowhere/redis.conf"),
         (
-            vec!["--replicaof".into(), "127.0.0.1".into(), "6379".into()],
-            "replicaof",
-        ),
-        (
             ["--port", &port, "--locale-collate", "no_SUCH"]
                 .map(str::to_owned)
                 .to_vec(),

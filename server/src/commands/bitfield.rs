@@ -120,10 +120,13 @@ impl Field {
         }
     }
 
-    /// SET's number as the field sees it: an unsigned field takes a negative one for a huge one.
+    /// SET's number as the field sees it: an unsigned field takes a negative one for a huge one. So does a signed one, when
+    /// the distance from its maximum is more than a signed 64 bit number: there Redis's arithmetic wraps.
     fn given(self, number: i64) -> i128 {
         if self.signed {
-            i128::from(number)
+            let most = (1i64 << (self.bits - 1)).wrapping_sub(1);
+            let wraps = self.bits < 64 && most.checked_sub(number).is_none();
+            i128::from(number) + if wraps { 1i128 << 64 } else { 0 }
         } else {
             i128::from(number as u64)
         }
@@ -238,6 +241,25 @@ fn get_all(cx: &mut Ctx<'_>, actions: &[(Field, Action)]) -> Done {
 #[cfg(test)]
 mod tests {
     use super::{Field, Overflow};
+
+    #[test]
+    fn a_number_too_far_below_counts_as_too_far_above() {
+        let field = |bits| Field {
+            offset: 0,
+            bits,
+            signed: true,
+        };
+        let far = -5_155_622_659_714_947_435;
+        let most = (1 << 62) - 1;
+        let fit = |bits, number, overflow| field(bits).fit(field(bits).given(number), overflow);
+        assert_eq!(fit(63, far, Overflow::Saturate), Some(most));
+        assert_eq!(
+            fit(62, -(1 << 61) - 1, Overflow::Saturate),
+            Some(-(1 << 61))
+        );
+        assert_eq!(fit(64, i64::MIN, Overflow::Saturate), Some(i64::MIN));
+        assert_eq!(fit(8, -129, Overflow::Wrap), Some(127));
+    }
 
     #[test]
     fn what_does_not_fit_wraps_saturates_or_fails() {

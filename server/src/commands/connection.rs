@@ -9,9 +9,7 @@ use crate::session::auth::{authenticate, password_is_set};
 use crate::session::close::close_after_reply;
 use crate::session::name::set_name;
 use crate::session::reset::reset;
-use crate::wire::fault::{
-    DB_INDEX, Fault, HELLO_NO_AUTH, INVALID_DB_INDEX, NO_PROTO, SYNTAX, arity,
-};
+use crate::wire::fault::{DB_INDEX, Fault, HELLO_NO_AUTH, NO_PROTO, SYNTAX, arity};
 use crate::wire::reply::Resp;
 
 /// Rows and procs.
@@ -43,7 +41,7 @@ fn echo(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn select(cx: &mut Ctx<'_>) -> Done {
-    let index = int(&cx.argv[1]).map_err(|_| INVALID_DB_INDEX)?;
+    let index = int(&cx.argv[1])?;
     let index = usize::try_from(index)
         .ok()
         .filter(|&i| i < cx.srv.keys.dbs.len())

@@ -42,6 +42,11 @@ pub fn on_writable(srv: &mut Server, conn: ConnId) {
 }
 
 fn flush_client(srv: &mut Server, id: ClientId) {
+    // Who is about to be closed gets nothing more: a replica may have been told that its history is another one now.
+    let client = srv.clients.get(id);
+    if client.is_some_and(|client| client.closing == Closing::Now) {
+        return;
+    }
     let mut sent = send(srv, id);
     let client = srv.clients.get(id);
     if sent == Sent::All && client.is_some_and(|client| client.replica.is_some()) {

@@ -19,7 +19,8 @@ pub fn write(srv: &Server, info: &mut Info) {
         .map(|(_, client)| client.output_bytes())
         .max()
         .unwrap_or(0);
-    info.field("connected_clients", srv.clients.len());
+    let replicas = srv.replication.replicas.len();
+    info.field("connected_clients", srv.clients.len() - replicas);
     info.field("cluster_connections", 0);
     info.field("maxclients", srv.config.maxclients);
     info.field("client_recent_max_input_buffer", input);

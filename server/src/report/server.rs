@@ -45,6 +45,9 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("executable", &srv.process.executable);
     info.field("config_file", &srv.process.config_file);
     info.field("io_threads_active", 0);
+    if let Some((_, end_ms)) = srv.shutdown.waiting {
+        info.field("shutdown_in_milliseconds", end_ms - srv.unit.now_ms);
+    }
     write_listeners(srv, info);
 }
 

@@ -187,15 +187,18 @@ impl Cell {
     }
 
     /// One coordinate, moved by at most one. Adding 1 below its lowest bit, with the gaps between its bits filled, carries
-    /// through.
+    /// through. One that stays keeps all its bits: the longitude 180 has one more than the others.
     fn moved(self, own: u64, by: i32) -> u64 {
+        if by == 0 {
+            return self.bits & own;
+        }
         let all = u64::MAX >> (64 - 2 * self.step);
         let (own, gaps) = (own & all, !own & all);
         let bits = self.bits & own;
-        let moved = match by {
-            0 => bits,
-            1.. => bits.wrapping_add(gaps + 1),
-            ..0 => (bits | gaps).wrapping_sub(gaps + 1),
+        let moved = if by > 0 {
+            bits.wrapping_add(gaps + 1)
+        } else {
+            (bits | gaps).wrapping_sub(gaps + 1)
         };
         moved & own
     }
@@ -441,6 +444,25 @@ mod tests {
         }
         let [one, two] = table.map(|(_, score, _)| Point::of_score(score as f64));
         assert_eq!(format!("{:.4}", one.distance(two)), "166274.1516");
+    }
+
+    /// The longitude 180 has a bit more than the others; a search there must not look at the other side only.
+    #[test]
+    fn the_last_meridian_is_found() {
+        let place = Point::of_score(point(180.0, 21.17).score() as f64);
+        for radius in [1.0, 1000.0, 1e6] {
+            let search = Search {
+                centre: place,
+                form: Form::Circle { radius },
+                unit: 1.0,
+            };
+            let score = place.score() as f64;
+            let found = search
+                .cells()
+                .iter()
+                .any(|cell| cell.scores().contains(&score));
+            assert!(found, "within {radius} m");
+        }
     }
 
     #[test]

@@ -97,5 +97,6 @@ pub fn replica_gone(srv: &mut Server, shown: &str) {
     if srv.replication.replicas.is_empty() {
         srv.replication.alone_since = srv.unit.now_ms / 1000;
     }
+    trim(srv);
     diskless::replica_left(srv);
 }
