@@ -58,6 +58,11 @@ impl Follower {
         self.link.send(request(command));
     }
 
+    /// What comes until the server closes.
+    pub fn rest(self) -> Vec<u8> {
+        self.link.rest()
+    }
+
     /// Waits until the server closes.
     pub fn wait_for_end(self) {
         self.link.wait_for_end();

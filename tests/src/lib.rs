@@ -9,6 +9,7 @@ pub mod descriptors;
 pub mod follower;
 pub mod peer;
 pub mod primary;
+pub mod proxy;
 pub mod server;
 pub mod stranger;
 pub mod wait;

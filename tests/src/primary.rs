@@ -239,6 +239,12 @@ impl Link {
         while self.read() > 0 {}
     }
 
+    /// What comes until the other end closes.
+    pub(crate) fn rest(mut self) -> Vec<u8> {
+        while self.read() > 0 {}
+        self.inbox
+    }
+
     /// Promises a data set that stands at `offset`.
     pub fn promise(&mut self, offset: u64) {
         self.send(format!("+FULLRESYNC {ID} {offset}\r\n"));

@@ -13,6 +13,8 @@ mod protocol;
 mod redis_cli;
 mod reload;
 mod replication;
+mod replication_faults;
+mod replication_fuzz;
 mod replication_replica;
 mod sorted_sets;
 mod startup;

@@ -146,6 +146,16 @@ fn keys_whose_time_is_over() {
         "EXEC",
     ];
     expect(&mut follower, "SETNX", &wanted);
+    brief(&mut client, "d");
+    brief(&mut client, "e");
+    assert_eq!(client.text("SCAN 0"), "[0 [b]]");
+    let heard: Vec<String> = (0..6).map(|_| follower.hear()).collect();
+    assert!(
+        heard[4..].iter().all(|told| told.starts_with("DEL ")),
+        "{heard:?}"
+    );
+    client.text("DEL b");
+    expect(&mut follower, "DEL", &["DEL b"]);
     client.text("CONFIG SET lazyfree-lazy-expire yes");
     brief(&mut client, "c");
     client.text("DEBUG SET-ACTIVE-EXPIRE 1");

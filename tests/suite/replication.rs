@@ -160,6 +160,21 @@ fn a_promoted_replica_is_followed_from_where_everybody_is() {
 }
 
 #[test]
+fn a_replica_that_is_let_go_hears_nothing_of_another_history() {
+    for transport in BOTH {
+        let (server, mut client) = start(transport, &["--repl-diskless-sync", "no"]);
+        let follower = Follower::new(&server, transport);
+        client.text("REPLICAOF 127.0.0.1 1");
+        client.send(b"REPLICAOF NO ONE\r\nSET later 1\r\n");
+        let heard = follower.rest();
+        let words = String::from_utf8_lossy(&heard);
+        assert!(!words.contains("later"), "{words}");
+        assert_eq!(show(&client.read()), "OK");
+        assert_eq!(show(&client.read()), "OK");
+    }
+}
+
+#[test]
 fn only_a_known_past_is_gone_on_with() {
     for transport in BOTH {
         let (server, mut client) = start(transport, &["--repl-diskless-sync", "no"]);

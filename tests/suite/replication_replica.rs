@@ -1,9 +1,10 @@
 //! This server as a replica, before a primary that does what it likes: every step over TCP and over TLS.
 
+use nix::sys::signal::Signal;
 use tests::certs::{Order, file_in, issue};
 use tests::client::{Client, Transport};
 use tests::primary::{ID, Link, MARK, Primary, framed, rdb, request};
-use tests::server::{Server, folder};
+use tests::server::{Server, folder, send_signal};
 use tests::wait::until;
 
 /// The same body over both.
@@ -299,6 +300,89 @@ fn it_goes_on_from_where_it_was_cut() {
 }
 
 #[test]
+fn it_tells_how_far_it_is_in_the_middle_of_a_batch() {
+    for transport in BOTH {
+        let (_server, mut client, primary) = stage(transport, &[]);
+        follow(&mut client, &primary);
+        let mut link = give(&primary, 1000, &[]);
+        let lines = [
+            "SET a 1",
+            "REPLCONF GETACK *",
+            "SET a 2",
+            "MULTI",
+            "SET a 3",
+            "REPLCONF GETACK *",
+            "EXEC",
+            "REPLCONF GETACK *",
+        ];
+        let requests: Vec<Vec<u8>> = lines.iter().map(|line| request(line)).collect();
+        // Neither the question itself counts, nor a transaction before it has ended.
+        let up_to = |count: usize| {
+            let bytes: usize = requests[..count].iter().map(Vec::len).sum();
+            (1000 + bytes).to_string()
+        };
+        link.send(requests.concat());
+        let mut heard = Vec::new();
+        while heard.len() < 3 {
+            let request = link.request();
+            assert_eq!(request[..2], ["REPLCONF", "ACK"]);
+            // The clockwork may have told where it stood.
+            if request[2] != "1000" {
+                heard.push(request[2].clone());
+            }
+        }
+        assert_eq!(heard, [up_to(1), up_to(3), up_to(7)]);
+        let end = up_to(8).parse().expect("a number");
+        link.wait_for_ack(end);
+        assert_eq!(client.text("GET a"), "3");
+    }
+}
+
+#[test]
+fn a_replica_may_rather_end_than_differ() {
+    for behavior in ["panic", "panic-on-replicas"] {
+        let args = ["--propagation-error-behavior", behavior];
+        let (mut server, mut client, primary) = stage(Transport::Tcp, &args);
+        follow(&mut client, &primary);
+        let mut link = give(&primary, 0, &[("a", "1")]);
+        link.send(request("LPUSH a x"));
+        server.wait_for_log(&["This replica panicked sending an error to its master after"]);
+        assert_eq!(server.wait_for_exit(), None);
+    }
+}
+
+/// What comes cannot be saved: the process ends, unless it is told not to mind.
+#[test]
+fn a_replica_whose_disk_fails() {
+    for ignores in ["no", "yes"] {
+        let args = ["--replica-ignore-disk-write-errors", ignores];
+        let (mut server, mut client, primary) = stage(Transport::Tcp, &args);
+        follow(&mut client, &primary);
+        let mut link = give(&primary, 0, &[("a", "1")]);
+        client.text("CONFIG SET rdb-key-save-delay 10000000");
+        client.call(&["CONFIG", "SET", "save", "3600 100000"]);
+        assert_eq!(client.text("BGSAVE"), "Background saving started");
+        let line = server.wait_for_log(&["Background saving started by pid"]);
+        let pid = line.rsplit(' ').next().and_then(|pid| pid.parse().ok());
+        send_signal(pid.expect("a process"), Signal::SIGKILL);
+        until("it has failed", || {
+            (client.info("rdb_last_bgsave_status") == "err").then_some(())
+        });
+        link.send(request("PING"));
+        link.wait_for_ack(14);
+        server.wait_for_log(&["Replica is applying a command even though"]);
+        link.send(request("SET a 2"));
+        if ignores == "yes" {
+            link.wait_for_ack(14 + 27);
+            assert_eq!(client.text("GET a"), "2");
+        } else {
+            server.wait_for_log(&["Replica was unable to write command to disk."]);
+            assert_eq!(server.wait_for_exit(), None);
+        }
+    }
+}
+
+#[test]
 fn a_command_that_it_does_not_know_ends_the_link() {
     for transport in BOTH {
         let (server, mut client, primary) = stage(transport, &[]);
@@ -338,6 +422,8 @@ fn a_key_is_over_when_the_primary_says_so() {
     send(&mut link, "PEXPIREAT a 1");
     assert_eq!(client.text("GET a"), "nil");
     assert_eq!(client.text("DBSIZE"), "1");
+    // It may have no other.
+    assert_eq!(client.text("RANDOMKEY"), "a");
     // For its primary it is there.
     send(&mut link, "INCR a");
     assert_eq!(client.text("DBSIZE"), "1");

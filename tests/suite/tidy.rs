@@ -2,7 +2,7 @@
 //!
 //! It reads the sources as text, line by line, and stops at a file's `mod tests`. What it finds is listed all at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -241,34 +241,61 @@ fn imports_only_go_down() {
     report(&problems);
 }
 
+/// The files, by their path below `server/src` and without `.rs`, that a path behind `crate::` leads to. A list in braces
+/// leads to several.
+fn files_of(path: &str, is_file: impl Fn(&str) -> bool) -> Vec<String> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let end = path.find(|c| !is_part(c)).unwrap_or(path.len());
+    let (stem, rest) = path.split_at(end);
+    let listed = rest
+        .strip_prefix('{')
+        .and_then(|list| list.split('}').next());
+    let names = listed.unwrap_or_default().split(',');
+    let full = names.map(|name| format!("{stem}{}", name.trim()).replace("::", "/"));
+    full.filter_map(|name| {
+        // A file may be named itself, or what is in it.
+        let mut name = name.trim_end_matches('/');
+        while !is_file(name) {
+            name = name.rsplit_once('/')?.0;
+        }
+        Some(name.to_owned())
+    })
+    .collect()
+}
+
 #[test]
 fn no_circle_among_the_files_of_a_floor() {
     let files = sources();
+    let module = |source: &Source| {
+        let name = source.name.strip_prefix("server/src/")?;
+        Some(name.strip_suffix(".rs")?.to_owned())
+    };
+    let modules: BTreeSet<String> = files.iter().filter_map(module).collect();
     let mut edges: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for source in &files {
-        let Some(module) = source
-            .name
-            .strip_prefix("server/src/")
-            .and_then(|name| name.strip_suffix(".rs"))
-        else {
+        let Some(module) = module(source) else {
             continue;
         };
         let imports = source
             .code()
             .flat_map(|(_, line)| crate_paths(line))
-            .filter_map(|path| {
-                let mut parts = path
-                    .split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
-                    .next()?
-                    .split("::");
-                Some(format!("{}/{}", parts.next()?, parts.next()?))
-            });
-        edges.insert(module.to_owned(), imports.collect());
+            .flat_map(|path| files_of(path, |name| modules.contains(name)))
+            .filter(|name| *name != module);
+        let imports = imports.collect();
+        edges.insert(module, imports);
     }
+    let nested = &edges["replication/replica/connect"];
+    assert!(
+        nested.iter().any(|name| name == "replication/replica/link")
+            && nested
+                .iter()
+                .any(|name| name == "replication/replica/apply"),
+        "folders in folders are seen: {nested:?}"
+    );
     let mut problems = Vec::new();
     for start in edges.keys() {
         let mut todo: Vec<&String> = edges[start].iter().collect();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         while let Some(module) = todo.pop() {
             if module == start {
                 problems.push(format!("{start} imports itself by way of others"));

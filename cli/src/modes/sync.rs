@@ -6,7 +6,9 @@
 use std::fs::File;
 use std::io::{Write, stdout};
 use std::path::Path;
+use std::time::Duration;
 
+use conn::blocking::Failure;
 use conn::resp::{Decoder, Value};
 
 use crate::format::{Format, Output};
@@ -15,6 +17,8 @@ use crate::session::Session;
 
 /// Bytes received at a time.
 const CHUNK: usize = 64 * 1024;
+/// How long the stream is silent before it is said again that somebody listens.
+const SILENCE: Duration = Duration::from_secs(1);
 /// Bytes of the mark behind a data set of unknown size.
 const MARK: usize = 40;
 /// Bytes of the longest line in front of it.
@@ -103,14 +107,9 @@ pub fn replica(session: &mut Session) -> Result<(), Exit> {
     let total = sync.transfer(&end, |_| Ok(()))?;
     match end {
         End::After(_) => complain("Full resync done. Logging commands from master."),
-        End::At(_) => {
-            complain(format!(
-                "Full resync done after {total} bytes. Logging commands from master."
-            ));
-            // The server sends nothing more before it hears that the replica is there.
-            let told = sync.session.send(&["REPLCONF", "ACK", "0"]);
-            told.or_else(|failure| fail(format!("Error writing to master: {failure}")))?;
-        }
+        End::At(_) => complain(format!(
+            "Full resync done after {total} bytes. Logging commands from master."
+        )),
     }
     sync.show()
 }
@@ -161,16 +160,28 @@ impl<'s> Sync<'s> {
     /// Waits for more bytes; how many came, 0 at the end.
     fn receive(&mut self) -> Result<usize, Exit> {
         let mut buf = vec![0; CHUNK];
-        let received = self
-            .session
-            .client()
-            .and_then(|client| client.receive(&mut buf));
-        match received {
-            Ok(n) => {
-                self.inbox.extend_from_slice(&buf[..n]);
-                Ok(n)
+        loop {
+            let received = self
+                .session
+                .client()
+                .and_then(|client| client.receive(&mut buf));
+            match received {
+                Ok(n) => {
+                    self.inbox.extend_from_slice(&buf[..n]);
+                    return Ok(n);
+                }
+                Err(Failure::TimedOut) => self.acknowledge()?,
+                Err(failure) => return fail(self.session.describe(&failure)),
             }
-            Err(failure) => fail(self.session.describe(&failure)),
+        }
+    }
+
+    /// Says that the replica is there. Behind a data set of unknown size the server sends nothing before it has heard so,
+    /// and it does not listen before the process is gone that wrote the data set: hence again in every silence.
+    fn acknowledge(&mut self) -> Result<(), Exit> {
+        match self.session.send(&["REPLCONF", "ACK", "0"]) {
+            Ok(()) => Ok(()),
+            Err(failure) => fail(format!("Error writing to master: {failure}")),
         }
     }
 
@@ -206,6 +217,9 @@ impl<'s> Sync<'s> {
             output: Output::Csv,
             ..self.session.format.clone()
         };
+        if let Ok(client) = self.session.client() {
+            client.set_read_timeout(Some(SILENCE));
+        }
         let mut decoder = Decoder::default();
         loop {
             decoder.feed(&std::mem::take(&mut self.inbox));

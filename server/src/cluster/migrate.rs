@@ -300,7 +300,8 @@ fn fail(srv: &mut Server, id: u64, failure: Failure) {
         && transfer.answers.restored.is_empty();
     transfer.may_retry = false;
     let conn = transfer.conn.take();
-    if !again {
+    // One that has its outcome keeps it.
+    if !again && transfer.outcome.is_none() {
         transfer.end(Err(failure));
     }
     if let Some(conn) = conn {
@@ -326,7 +327,6 @@ fn on_timer(srv: &mut Server, _timer: TimerId, id: u64) -> Next {
         Stage::Talking if transfer.sent < transfer.outbox.len() => Failure::Write,
         Stage::Talking => Failure::Read,
     };
-    // One that has its outcome keeps it.
     if transfer.outcome.is_none() {
         transfer.end(Err(failure));
     }

@@ -18,6 +18,8 @@ pub static PROCS: Family = &[(&rows::MIGRATE, migrate)];
 
 /// Milliseconds that stand for a time-out that makes no sense.
 const DEFAULT_TIMEOUT_MS: i64 = 1000;
+/// The longest time-out, a year: sums with it must not overflow.
+const MAX_TIMEOUT_MS: i64 = 365 * 24 * 3600 * 1000;
 /// Where the key stands; it is empty when KEYS names them.
 const KEY: usize = 3;
 
@@ -84,7 +86,7 @@ fn parse(argv: &Argv) -> Result<Order, Fault> {
         host: String::from_utf8_lossy(&argv[1]).into_owned(),
         port: port.unwrap_or(0),
         db,
-        timeout_ms: timeout_ms as u64,
+        timeout_ms: timeout_ms.min(MAX_TIMEOUT_MS) as u64,
         copy,
         replace,
         auth,

@@ -9,13 +9,14 @@ use crate::commands::args::{deadline_ms, int};
 use crate::exec::unblock::serve_acknowledged;
 use crate::feed::replicas::acknowledged;
 use crate::replication::primary::diskless::settle_all;
+use crate::replication::primary::served::replica;
 use crate::replication::primary::snapshot::tend;
-use crate::replication::primary::sync::{begin_full, replica, resume};
+use crate::replication::primary::sync::{begin_full, resume};
 use crate::replication::replica::apply::send_ack;
 use crate::replication::replica::role::become_primary;
 use crate::report::client_line::client_line;
 use crate::report::replicas::{all, name};
-use crate::server::{Ctx, Done, Origin, Server};
+use crate::server::{Ctx, Done, Server};
 use crate::state::blocked::{ReplicaWait, Wait};
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::{Filter, Stage};
@@ -145,7 +146,9 @@ fn replconf(cx: &mut Ctx<'_>) -> Done {
                 return Ok(());
             }
             b"getack" => {
-                if matches!(cx.origin, Origin::Primary(_)) {
+                // In a transaction, too.
+                let link = cx.srv.replication.link.as_ref();
+                if link.is_some_and(|link| link.client() == Some(id)) {
                     send_ack(cx.srv);
                 }
                 return Ok(());

@@ -10,7 +10,7 @@ use conn::stream::Io;
 
 use crate::report::replicas::name;
 use crate::server::Server;
-use crate::state::client::ClientFlags;
+use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::{Sending, Stage};
 use crate::state::replication::transfer::RING;
@@ -37,16 +37,16 @@ pub enum Sent {
 pub fn send_more(srv: &mut Server, id: ClientId, most: usize) -> Sent {
     let mut sent = 0;
     while sent < most {
-        let replica = srv
-            .clients
-            .get(id)
-            .and_then(|client| client.replica.as_ref());
-        let Some(replica) = replica else {
+        let client = srv.clients.get(id);
+        let Some((client, replica)) = client.and_then(|c| Some((c, c.replica.as_ref()?))) else {
             return Sent::All;
         };
+        let is_leaving = client.closing == Closing::Now;
         let io = match &replica.stage {
             Stage::Saving if replica.transfer != 0 => send_ring(srv, id),
             Stage::Sending(_) => send_file(srv, id),
+            // What comes may be of another history than the one it takes it for.
+            Stage::Online if is_leaving => Io::Done(0),
             Stage::Online if !replica.online_on_ack => send_stream(srv, id),
             Stage::None | Stage::Waiting | Stage::Saving | Stage::Online | Stage::Served => {
                 Io::Done(0)

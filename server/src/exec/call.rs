@@ -44,7 +44,7 @@ pub fn call(srv: &mut Server, call: Call<'_>, reply: &mut Reply) {
         (client.db, client.flags.contains(ClientFlags::NO_TOUCH))
     });
     srv.unit.no_touch = no_touch && call.cmd != TOUCH;
-    srv.unit.command = Some(call.cmd);
+    let outer = srv.unit.command.replace(call.cmd);
     let mark = reply.mark();
     let dirty = srv.stats.dirty;
     srv.unit.depth += 1;
@@ -64,6 +64,10 @@ pub fn call(srv: &mut Server, call: Call<'_>, reply: &mut Reply) {
     let done = (call.proc)(&mut cx);
     let (rewrite, wait, propagate) = (cx.rewrite.take(), cx.wait.take(), cx.propagate);
     srv.unit.depth -= 1;
+    if srv.unit.depth > 0 {
+        // The rest of the unit is EXEC's again.
+        srv.unit.command = outer;
+    }
     let failed = done.is_err();
     if let Err(fault) = done {
         reply.rewind(mark);

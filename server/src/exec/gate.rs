@@ -122,7 +122,7 @@ fn is_foul(client: &Client, cmd: CmdId, spec: &Spec) -> bool {
 /// Why the state of the server does not allow a command.
 #[inline]
 fn not_now(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec) -> Option<Fault> {
-    if srv.snapshot.failed && saves_are_needed(srv) && changes_data(client, cmd, spec, true) {
+    if srv.snapshot.failed && cannot_be_saved(srv, client, cmd, spec) {
         return Some(MISCONF_RDB);
     }
     if srv.config.min_replicas_to_write > 0
@@ -163,9 +163,11 @@ fn lacks_replicas(srv: &Server) -> bool {
     max_lag > 0 && !srv.replication.is_replica() && (good as i64) < srv.config.min_replicas_to_write
 }
 
-/// Whether data that cannot be saved must not change.
-fn saves_are_needed(srv: &Server) -> bool {
-    srv.config.stop_writes_on_bgsave_error && !srv.config.save.is_empty()
+/// Whether a command changes data that has to be saved; asked when the latest save has failed.
+pub fn cannot_be_saved(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec) -> bool {
+    srv.config.stop_writes_on_bgsave_error
+        && !srv.config.save.is_empty()
+        && changes_data(client, cmd, spec, true)
 }
 
 /// Whether a command writes, or executes one that does. With `ping` that counts, too: whoever asks shall hear of the

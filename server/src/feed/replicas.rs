@@ -3,6 +3,8 @@
 //! It is held once, in blocks; a replica is a position in it. What the backlog (`repl-backlog-size`) and the slowest
 //! replica do not need any more is dropped.
 
+use table::words::Flags;
+
 use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::server::Server;
 use crate::state::client_id::ClientId;
@@ -19,7 +21,13 @@ const BLOCKS_PER_BACKLOG: i64 = 16;
 
 /// Appends the writes of a unit.
 pub fn feed(srv: &mut Server, propagation: &Propagation) {
-    let whole = propagation.len() > 1;
+    // What SCAN and its like meet on their way has nothing to do with each other.
+    let apart = |cmd| {
+        table::spec(cmd)
+            .flags
+            .contains(Flags::TOUCHES_ARBITRARY_KEYS)
+    };
+    let whole = propagation.len() > 1 && !srv.unit.command.is_some_and(apart);
     if whole {
         append(srv, MULTI);
     }

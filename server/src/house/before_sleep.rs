@@ -10,7 +10,7 @@ use crate::ingress::input::process_resumed;
 use crate::keyspace::expire::fast_cycle;
 use crate::replication::failover::advance;
 use crate::replication::replica::apply::go_on;
-use crate::replication::replica::link::take_addresses;
+use crate::replication::replica::connect;
 use crate::server::Server;
 use crate::session::close::drain_close_queue;
 use crate::sys::{clock, memory};
@@ -26,34 +26,34 @@ pub fn before_sleep(srv: &mut Server) {
         drain_close_queue(srv);
         return;
     }
-    // 2. The primary's address, when its name is resolved.
-    take_addresses(srv);
-    // 3. A little active expiry, when the slow cycle could not finish.
+    // 2. A little active expiry, when the slow cycle could not finish.
     fast_cycle(srv);
-    // 4. A failover goes on when its replica has caught up; a pause ends.
+    // 3. A failover goes on when its replica has caught up; a pause ends.
     advance(srv);
     srv.pauses.expire(srv.unit.now_ms);
     if srv.pauses.take_end() {
         end_pause(srv);
         go_on(srv);
     }
-    // 5. Keys that have arrived at another server leave this one.
+    // 4. Keys that have arrived at another server leave this one.
     conclude(srv);
-    // 6. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
+    // 5. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
     expire_waits(srv);
     if srv.blocked.has_ready() {
         serve_ready(srv);
     }
     process_resumed(srv);
-    // 7. Replicas: whoever waits for them wants to know how far they are; what is new of the stream.
+    // 6. Replicas: whoever waits for them wants to know how far they are; what is new of the stream.
     if std::mem::take(&mut srv.replication.wants_acks) {
         ask_for_acks(srv);
     }
     queue_all(srv);
-    // 8. Replies, and what replicas are sent.
+    // 7. Replies, and what replicas are sent.
     flush_pending(srv);
-    // 9. Clients that were to be closed.
+    // 8. Clients that were to be closed.
     drain_close_queue(srv);
+    // 9. The way to the primary: connected to again when it was lost (a line ago, maybe), its name resolved.
+    connect::advance(srv);
     // 10. Figures of this turn.
     memory::sample_peak();
     let now_us = clock::monotonic_us();

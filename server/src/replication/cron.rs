@@ -1,11 +1,11 @@
 //! The clockwork's step for replication, once a second.
 
 use crate::replication::primary;
-use crate::replication::replica::link;
+use crate::replication::replica::connect;
 use crate::server::Server;
 
 /// Looks at the link to the primary, and at replicas.
 pub fn replication_cron(srv: &mut Server) {
-    link::cron(srv);
+    connect::cron(srv);
     primary::cron::cron(srv);
 }

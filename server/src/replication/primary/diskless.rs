@@ -15,7 +15,7 @@ use ae::file::Mask;
 use crate::egress::replica::{go_online, ring_moved};
 use crate::persist::fork;
 use crate::persist::rdb_file::stream;
-use crate::replication::primary::snapshot::served_by;
+use crate::replication::primary::served::served_by;
 use crate::report::replicas::name;
 use crate::server::Server;
 use crate::state::child::{Child, Purpose};

@@ -2,5 +2,6 @@
 
 pub mod cron;
 pub mod diskless;
+pub mod served;
 pub mod snapshot;
 pub mod sync;

@@ -8,7 +8,7 @@ use std::fs::File;
 use crate::egress::push::{push, push_raw};
 use crate::persist::{bgsave, fork};
 use crate::replication::primary::diskless;
-use crate::replication::primary::sync::{promise, replica};
+use crate::replication::primary::served::{promise, replica, served_by, waiting};
 use crate::server::Server;
 use crate::session::close::close_after_reply;
 use crate::state::child::Purpose;
@@ -38,36 +38,9 @@ pub fn tend(srv: &mut Server) {
     begin_if_due(srv);
 }
 
-/// Replicas at a stage.
-fn at_stage(srv: &Server, is_it: fn(&Stage) -> bool) -> Vec<ClientId> {
-    let replicas = srv.replication.replicas.iter().copied();
-    let at = |id: &ClientId| {
-        let client = srv.clients.get(*id);
-        let replica = client.and_then(|client| client.replica.as_ref());
-        replica.is_some_and(|replica| is_it(&replica.stage))
-    };
-    replicas.filter(at).collect()
-}
-
-/// Replicas that wait for a snapshot to begin.
-pub fn waiting(srv: &Server) -> Vec<ClientId> {
-    at_stage(srv, |stage| matches!(stage, Stage::Waiting))
-}
-
 /// Replicas that a save under way is for.
 fn being_saved_for(srv: &Server) -> Vec<ClientId> {
     served_by(srv, 0)
-}
-
-/// Replicas that are sent a transfer; number 0 is the save under way.
-pub fn served_by(srv: &Server, transfer: u64) -> Vec<ClientId> {
-    let mut ids = at_stage(srv, |stage| matches!(stage, Stage::Saving));
-    ids.retain(|&id| {
-        let client = srv.clients.get(id);
-        let replica = client.and_then(|client| client.replica.as_ref());
-        replica.is_some_and(|replica| replica.transfer == transfer)
-    });
-    ids
 }
 
 /// Whether a snapshot may begin at all: there is no child, and few replicas are behind with earlier ones.

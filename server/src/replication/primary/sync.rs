@@ -1,22 +1,16 @@
 //! SYNC and PSYNC: a client becomes a replica, with the part of the stream that it misses, or with a snapshot.
 
 use crate::egress::push::push_raw;
+use crate::replication::primary::served::replica;
 use crate::replication::primary::snapshot;
 use crate::report::replicas::name;
 use crate::server::Server;
 use crate::state::child::Purpose;
 use crate::state::client_id::ClientId;
 use crate::state::replication::id::ReplId;
-use crate::state::replication::replica::{Replica, Stage};
+use crate::state::replication::replica::Stage;
 use crate::sys::process;
 use crate::{notice, warning};
-
-/// What a client is, that is about to be a replica.
-pub fn replica(srv: &mut Server, id: ClientId) -> Option<&mut Replica> {
-    srv.clients
-        .get_mut(id)
-        .map(|client| &mut **client.replica.get_or_insert_default())
-}
 
 /// Lets a replica go on with the history that it names, if what it misses is there; `offset` is that of the first byte
 /// that it wants.
@@ -139,26 +133,5 @@ pub fn begin_full(srv: &mut Server, id: ClientId) {
             notice!("Delay next BGSAVE for diskless SYNC");
         }
         None => snapshot::begin(srv, can_eof, without),
-    }
-}
-
-/// Promises a replica a snapshot of this moment, or of `offset`, and the stream from there on; `transfer` is the number of
-/// a diskless transfer.
-pub fn promise(srv: &mut Server, id: ClientId, offset: u64, transfer: u64) {
-    let history = srv.replication.id;
-    // The new replica does not know which database is selected.
-    srv.replication.selected = None;
-    let Some(replica) = replica(srv, id) else {
-        return;
-    };
-    replica.stage = Stage::Saving;
-    replica.initial_offset = offset;
-    replica.position = offset;
-    replica.transfer = transfer;
-    replica.ring_position = 0;
-    replica.stalled_since = 0;
-    if !replica.is_old {
-        let line = format!("+FULLRESYNC {history} {offset}\r\n");
-        push_raw(srv, id, line.as_bytes());
     }
 }

@@ -4,11 +4,15 @@
 //! command by command. The offset follows what is executed, exactly: it is behind a command when the next one begins, and
 //! before a transaction until EXEC has executed it.
 //!
-//! A write is never skipped. A command that this server does not know, or takes differently, ends the link for good.
+//! A write is never skipped. A command that this server does not know, or takes differently, ends the link for good. Where
+//! the operator wants a replica to end rather than to differ from its primary, or from its own file, it does.
 
 use conn::connection::ConnId;
 use conn::stream::Io;
+use table::connection;
 
+use crate::config::values::PropagationError;
+use crate::exec::gate::cannot_be_saved;
 use crate::exec::process::{Flow, resolve};
 use crate::exec::unblock::run;
 use crate::feed::replicas::trim;
@@ -30,6 +34,8 @@ const MAX_BULK: i64 = 4 << 30;
 const BLOCKS_PER_BACKLOG: i64 = 16;
 /// Reads per turn of the loop.
 const READS_PER_TURN: u32 = 8;
+/// How often it is said that what comes cannot be saved.
+const WARN_EVERY_MS: i64 = 10_000;
 /// Bytes of a reply that the log shows.
 const SHOWN: usize = 4096;
 
@@ -203,6 +209,9 @@ fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply
             return false;
         }
     }
+    if srv.snapshot.failed {
+        mind_the_disk(srv, id, &request.argv);
+    }
     reply.unheard = None;
     let flow = run(srv, id, &request.argv, reply);
     if let Some(fault) = reply.unheard.take()
@@ -212,6 +221,29 @@ fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply
     }
     settle(srv, id, request.position());
     flow == Flow::Next
+}
+
+/// The latest save has failed, and so may the next: a write is executed all the same, or the process ends
+/// (`replica-ignore-disk-write-errors`).
+#[cold]
+fn mind_the_disk(srv: &mut Server, id: ClientId, argv: &Argv) {
+    let Ok((cmd, spec, _)) = resolve(&srv.commands, argv) else {
+        return;
+    };
+    let client = srv.clients.get(id);
+    if !client.is_some_and(|client| cannot_be_saved(srv, client, cmd, spec)) {
+        return;
+    }
+    let is_ping = cmd == table::id(&connection::PING);
+    assert!(
+        srv.config.replica_ignore_disk_write_errors || is_ping,
+        "Replica was unable to write command to disk."
+    );
+    let now_ms = srv.unit.now_ms;
+    if let Some(link) = link(srv).filter(|link| now_ms > link.warned_ms + WARN_EVERY_MS) {
+        link.warned_ms = now_ms;
+        warning!("Replica is applying a command even though it is unable to write to disk.");
+    }
 }
 
 /// A command is executed, and with it all bytes up to `position`; a transaction counts when it has ended.
@@ -241,6 +273,11 @@ fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> boo
         String::from_utf8_lossy(text)
     );
     srv.stats.unexpected_error_replies += 1;
+    assert!(
+        !srv.config.replica_read_only
+            || srv.config.propagation_error_behavior == PropagationError::Ignore,
+        "This replica panicked sending an error to its master after processing the command '{name}'"
+    );
     if resolve(&srv.commands, argv).is_ok() {
         return true;
     }

@@ -16,6 +16,7 @@ use conn::stream::Io;
 
 use crate::feed::replicas::disconnect_all;
 use crate::replication::failover::answered;
+use crate::replication::replica::line::{Line, take_line};
 use crate::replication::replica::link::{Again, fail, link, send};
 use crate::replication::replica::{apply, transfer};
 use crate::server::Server;
@@ -24,8 +25,8 @@ use crate::state::replication::link::{Stage, Step};
 use crate::wire::command::encode;
 use crate::{notice, warning};
 
-/// The longest line of a primary, in bytes.
-const MAX_LINE: usize = 1024;
+/// No history is that long: what is added to an offset does not overflow.
+const MAX_OFFSET: u64 = 1 << 62;
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
 
@@ -54,34 +55,6 @@ fn send_request(srv: &mut Server, args: &[&[u8]]) {
     let mut request = Vec::new();
     encode(args.iter().copied(), &mut request);
     send(srv, &request);
-}
-
-/// What [`take_line`] has found.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Line {
-    /// A line, without its end.
-    Whole(Vec<u8>),
-    /// Its end has not come yet.
-    Unfinished,
-    /// No primary says so much.
-    TooLong,
-}
-
-/// Takes a line out of `inbox`.
-pub fn take_line(inbox: &mut Vec<u8>) -> Line {
-    let end = inbox.iter().position(|&byte| byte == b'\n');
-    match end {
-        None if inbox.len() <= MAX_LINE => Line::Unfinished,
-        Some(end) if end <= MAX_LINE => {
-            let mut line: Vec<u8> = inbox.drain(..=end).collect();
-            line.pop();
-            if line.last() == Some(&b'\r') {
-                line.pop();
-            }
-            Line::Whole(line)
-        }
-        _ => Line::TooLong,
-    }
 }
 
 /// The read handler until the stream, or a data set, begins.
@@ -281,7 +254,7 @@ fn parse_full_resync(rest: &[u8]) -> Option<(ReplId, u64)> {
     let mut words = rest.split(|&byte| byte == b' ').skip(1);
     let id = ReplId::parse(words.next()?)?;
     let offset = str::from_utf8(words.next()?).ok()?.trim().parse().ok()?;
-    Some((id, offset))
+    (offset <= MAX_OFFSET).then_some((id, offset))
 }
 
 /// `+CONTINUE`, with the name that the history has from here on, or without.
@@ -305,23 +278,14 @@ fn go_on(srv: &mut Server, conn: ConnId, rest: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, MAX_LINE, parse_full_resync, take_line};
-
-    #[test]
-    fn lines_are_taken_whole_and_bounded() {
-        let mut inbox = b"+PONG\r\n\n+OK".to_vec();
-        assert_eq!(take_line(&mut inbox), Line::Whole(b"+PONG".to_vec()));
-        assert_eq!(take_line(&mut inbox), Line::Whole(Vec::new()));
-        assert_eq!(take_line(&mut inbox), Line::Unfinished);
-        assert_eq!(inbox, b"+OK");
-        assert_eq!(take_line(&mut vec![b'x'; MAX_LINE + 1]), Line::TooLong);
-    }
+    use super::parse_full_resync;
 
     #[test]
     fn a_promise_has_an_id_and_an_offset() {
         let id = "a".repeat(40);
         for (rest, fine) in [
             (format!(" {id} 17"), true),
+            (format!(" {id} {}", u64::MAX), false),
             (format!(" {id}"), false),
             (format!(" {id} x"), false),
             (" a 17".to_owned(), false),

@@ -1,28 +1,23 @@
-//! Connecting to the primary, and what happens when the link fails: nothing here waits.
+//! What every stage of the link to the primary needs: sending before there is a client, giving up, what a lost
+//! connection leaves behind.
 //!
-//! Every step has `repl-timeout` seconds. The clockwork looks once a second whether one has taken longer, and connects
-//! again where there is no connection.
+//! Nothing here connects. Who wants the link again at once says so ([`reconnect`]), and the loop does it before it sleeps
+//! (`connect`): by then whatever the failure has interrupted is over.
 
-use std::net::IpAddr;
-
-use conn::connection::{ConnId, State};
-use conn::conns::ClientTls;
-use conn::dial::Target;
+use conn::connection::ConnId;
 use conn::stream::Io;
 
-use crate::replication::replica::{apply, handshake, transfer};
+use crate::replication::replica::discard::discard;
 use crate::server::Server;
-use crate::session::close::close_now;
 use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::replication::link::{Link, Stage};
-use crate::sys::host;
 use crate::{notice, warning};
 
 /// Whether a link that failed is tried again at once, or by the clockwork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// At once.
+    /// Before the loop sleeps.
     Now,
     /// By the clockwork, within a second.
     Later,
@@ -31,107 +26,6 @@ pub enum Again {
 /// The link, when this server is a replica.
 pub fn link(srv: &mut Server) -> Option<&mut Link> {
     srv.replication.link.as_deref_mut()
-}
-
-/// Begins to connect.
-pub fn connect(srv: &mut Server) {
-    let (now, waker) = (srv.unit.now_ms / 1000, srv.el.waker());
-    let Some(link) = link(srv) else { return };
-    link.attempt += 1;
-    link.last_io = now;
-    link.inbox.clear();
-    link.outbox.clear();
-    link.promised = None;
-    link.is_old = false;
-    notice!("MASTER <-> REPLICA sync started");
-    if let Ok(ip) = link.host.parse() {
-        return dial(srv, vec![ip]);
-    }
-    // A loop that cannot be woken turns by itself ten times a second.
-    match host::resolve(link.host.clone(), link.port, move || drop(waker.wake())) {
-        Ok(receiver) => link.stage = Stage::Resolving(receiver),
-        Err(error) => warning!("Unable to connect to MASTER: {}", host::reason(&error)),
-    }
-}
-
-/// Before the loop sleeps: goes on when the primary's name is resolved.
-pub fn take_addresses(srv: &mut Server) {
-    let Some(link) = link(srv) else { return };
-    let Stage::Resolving(receiver) = &link.stage else {
-        return;
-    };
-    match receiver.try_recv() {
-        Ok(Ok(addresses)) => dial(srv, addresses),
-        Ok(Err(error)) => {
-            warning!(
-                "Unable to connect to MASTER: {}: {}",
-                link.host,
-                host::reason(&error)
-            );
-            link.stage = Stage::Idle;
-        }
-        Err(_) => {}
-    }
-}
-
-/// Connects to the first of these addresses; the others are for when it fails.
-fn dial(srv: &mut Server, mut addresses: Vec<IpAddr>) {
-    let Some(link) = srv.replication.link.as_deref_mut() else {
-        return;
-    };
-    link.stage = Stage::Idle;
-    if addresses.is_empty() {
-        return;
-    }
-    let address = addresses.remove(0).to_string();
-    let is_name = link.host.parse::<IpAddr>().is_err();
-    let source = &srv.config.bind_source_addr;
-    let target = Target::Tcp {
-        host: &address,
-        port: link.port,
-        bind_source: (!source.is_empty()).then_some(source.as_str()),
-    };
-    let context = srv.tls.context.clone();
-    let tls = match &context {
-        Some(context) if srv.config.tls_replication => Some(ClientTls {
-            context,
-            sni: is_name.then_some(link.host.as_str()),
-            verify_name: srv.config.tls_peer_name_check.then_some(link.host.as_str()),
-        }),
-        None if srv.config.tls_replication => {
-            return warning!("Unable to connect to MASTER: no certificates are loaded");
-        }
-        _ => None,
-    };
-    match srv.conns.connect(&mut srv.el, &target, tls, on_connect, 0) {
-        Ok(conn) => {
-            link.conn = Some(conn);
-            link.stage = Stage::Connecting(addresses);
-        }
-        Err(error) => {
-            warning!("Unable to connect to MASTER: {error}");
-            dial(srv, addresses);
-        }
-    }
-}
-
-/// The connection has come about, or not.
-fn on_connect(srv: &mut Server, conn: ConnId) {
-    if link(srv).is_none_or(|link| link.conn != Some(conn)) {
-        return srv.conns.close(&mut srv.el, conn);
-    }
-    if srv.conns.state(conn) == State::Connected {
-        return handshake::begin(srv, conn);
-    }
-    if let Some(error) = srv.conns.error(conn) {
-        warning!("Error condition on socket for SYNC: {error}");
-    }
-    let others = match link(srv).map(|link| std::mem::take(&mut link.stage)) {
-        Some(Stage::Connecting(others)) => others,
-        _ => Vec::new(),
-    };
-    cancel(srv);
-    dial(srv, others);
 }
 
 /// Sends to the primary while there is no client for it. If that fails the link is given up, and has no connection.
@@ -176,22 +70,19 @@ fn on_writable(srv: &mut Server, conn: ConnId) {
     }
 }
 
-/// Gives up what is under way before the stream is followed; whether something was.
-pub fn cancel(srv: &mut Server) -> bool {
-    let Some(link) = link(srv) else { return false };
-    if link.is_up() {
-        return false;
-    }
+/// Gives up what is under way before the stream is followed.
+pub fn cancel(srv: &mut Server) {
+    let Some(link) = link(srv).filter(|link| !link.is_up()) else {
+        return;
+    };
     let stage = std::mem::take(&mut link.stage);
     let conn = link.conn.take();
-    let was_busy = !matches!(stage, Stage::Idle | Stage::Halted);
     if let Some(conn) = conn {
         srv.conns.close(&mut srv.el, conn);
     }
     if let Stage::Transfer(transfer) = stage {
-        transfer::discard(srv, *transfer);
+        discard(srv, *transfer);
     }
-    was_busy
 }
 
 /// Gives up what is under way, and tries again.
@@ -204,7 +95,14 @@ pub fn fail(srv: &mut Server, again: Again) {
             link.host,
             link.port
         );
-        connect(srv);
+        reconnect(srv);
+    }
+}
+
+/// The loop is to connect before it sleeps.
+pub fn reconnect(srv: &mut Server) {
+    if let Some(link) = link(srv) {
+        link.again = true;
     }
 }
 
@@ -227,31 +125,5 @@ pub fn primary_gone(srv: &mut Server, id: ClientId, client: &Client) {
     link.down_since = now;
     notice!("Reconnecting to MASTER {}:{}", link.host, link.port);
     replication.forget_unexecuted();
-    connect(srv);
-}
-
-/// The clockwork's look at the link, once a second.
-pub fn cron(srv: &mut Server) {
-    let now = srv.unit.now_ms / 1000;
-    let timeout = srv.config.repl_timeout;
-    let Some(link) = link(srv) else { return };
-    let late = now - link.last_io > timeout;
-    match link.stage {
-        Stage::Idle => {
-            notice!("Connecting to MASTER {}:{}", link.host, link.port);
-            connect(srv);
-        }
-        Stage::Halted => {}
-        Stage::Resolving(_) | Stage::Connecting(_) | Stage::Handshake(_) if late => {
-            warning!("Timeout connecting to the MASTER...");
-            fail(srv, Again::Now);
-        }
-        Stage::Resolving(_) | Stage::Connecting(_) | Stage::Handshake(_) => {}
-        Stage::Transfer(_) => transfer::cron(srv, late),
-        Stage::Up(id) if late => {
-            warning!("MASTER timeout: no data nor PING received...");
-            close_now(srv, id);
-        }
-        Stage::Up(_) => apply::send_ack(srv),
-    }
+    reconnect(srv);
 }

@@ -3,7 +3,7 @@
 use crate::exec::unblock::give_up;
 use crate::feed::replicas::disconnect_all;
 use crate::notice;
-use crate::replication::replica::link::{cancel, connect};
+use crate::replication::replica::link::{cancel, reconnect};
 use crate::server::Server;
 use crate::session::close::{close_after_reply, close_now};
 use crate::state::replication::id::ReplId;
@@ -40,7 +40,7 @@ pub fn become_replica(srv: &mut Server, host: &str, port: u16) {
     srv.config.replicaof = Some((host.to_owned(), port));
     log::set_role(Role::Replica);
     notice!("Connecting to MASTER {host}:{port}");
-    connect(srv);
+    reconnect(srv);
 }
 
 /// Is a primary from now on. Its history goes on under another name, from where it is.

@@ -30,7 +30,7 @@ use crate::persist::fork;
 use crate::persist::load;
 use crate::persist::rdb_file::remove_temp;
 use crate::replication::replica::apply;
-use crate::replication::replica::handshake::{Line, take_line};
+use crate::replication::replica::line::{Line, take_line};
 use crate::replication::replica::link::{Again, fail, link, send};
 use crate::server::Server;
 use crate::state::child::Purpose;
@@ -550,29 +550,6 @@ fn remove_file_if_unwanted(srv: &Server) {
             "Removing the RDB file obtained from the master. This replica has persistence disabled"
         );
         let _ = fs::remove_file(&srv.config.dbfilename);
-    }
-}
-
-/// A transfer was given up.
-pub fn discard(srv: &mut Server, transfer: Transfer) {
-    match transfer.sink {
-        Sink::None => {}
-        Sink::Spool(spool) => {
-            let _ = fs::remove_file(&spool.name);
-        }
-        Sink::Loading(..) => load::end(srv),
-        Sink::Parser(mut session, _) => {
-            match session.beside.take() {
-                Some(dbs) => {
-                    notice!("MASTER <-> REPLICA sync: Discarding temporary DB in background");
-                    let keys = dbs.iter().map(|database| database.db.len() as u64).sum();
-                    srv.background.free(Box::new(dbs), keys);
-                }
-                // Half a data set is none.
-                None => drop(flush(srv, None, srv.config.replica_lazy_flush)),
-            }
-            load::end(srv);
-        }
     }
 }
 

@@ -54,6 +54,10 @@ pub struct Link {
     pub is_old: bool,
     /// Bytes of the primary's requests that are executed, counted from the beginning of the connection.
     pub applied: u64,
+    /// The loop is to connect before it sleeps, without waiting for the clockwork.
+    pub again: bool,
+    /// When it was last said that what comes cannot be saved, Unix milliseconds.
+    pub warned_ms: i64,
     /// Counts attempts to connect; a timer of an earlier one finds another number.
     pub attempt: u64,
 }

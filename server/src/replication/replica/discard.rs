@@ -1,0 +1,32 @@
+//! Giving up a data set that is on its way: what has come of it goes, wherever it is.
+
+use std::fs;
+
+use crate::keyspace::delete::flush;
+use crate::notice;
+use crate::persist::load;
+use crate::server::Server;
+use crate::state::replication::link::{Sink, Transfer};
+
+/// A transfer was given up.
+pub fn discard(srv: &mut Server, transfer: Transfer) {
+    match transfer.sink {
+        Sink::None => {}
+        Sink::Spool(spool) => {
+            let _ = fs::remove_file(&spool.name);
+        }
+        Sink::Loading(..) => load::end(srv),
+        Sink::Parser(mut session, _) => {
+            match session.beside.take() {
+                Some(dbs) => {
+                    notice!("MASTER <-> REPLICA sync: Discarding temporary DB in background");
+                    let keys = dbs.iter().map(|database| database.db.len() as u64).sum();
+                    srv.background.free(Box::new(dbs), keys);
+                }
+                // Half a data set is none.
+                None => drop(flush(srv, None, srv.config.replica_lazy_flush)),
+            }
+            load::end(srv);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Links that break: at every byte of the way to a data set, at random under writes, with processes that die or stand still.
+//! In the end a replica has what its primary has, and nobody keeps more of the stream than the backlog.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use data::util::rand::Rng;
+use nix::sys::signal::Signal;
+use tests::client::{Client, Transport};
+use tests::proxy::{Fault, Plan, Proxy};
+use tests::server::{Server, send_signal};
+use tests::wait::until;
+
+const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
+const FAULTS: [Fault; 3] = [Fault::Cut, Fault::DeafClient, Fault::DeafServer];
+/// Writes that are sent at once.
+const BATCH: usize = 20;
+
+fn start(transport: Transport, args: &[&str]) -> (Server, Client) {
+    let mut all = vec!["--repl-diskless-sync-delay", "0"];
+    // A sign of life is a part of the stream, and would make one server know more than another.
+    all.extend(["--repl-ping-replica-period", "3600"]);
+    if transport == Transport::Tls {
+        all.extend(["--tls-replication", "yes"]);
+    }
+    all.extend(args);
+    let server = Server::start(&all);
+    let client = server.client(Transport::Tcp);
+    (server, client)
+}
+
+/// A proxy before a server's port for replicas.
+fn before(server: &Server, transport: Transport) -> Proxy {
+    Proxy::new(match transport {
+        Transport::Tls => server.tls_port,
+        _ => server.port,
+    })
+}
+
+fn follow(replica: &mut Client, port: u16) {
+    change_role(replica, &format!("REPLICAOF 127.0.0.1 {port}"));
+}
+
+/// While a data set is being loaded nobody may change roles.
+fn change_role(replica: &mut Client, command: &str) {
+    until("another role", || match replica.text(command).as_str() {
+        "OK" => Some(()),
+        refused => {
+            assert!(refused.starts_with("-LOADING"), "{refused}");
+            None
+        }
+    });
+}
+
+fn wait_for_link(replica: &mut Client) {
+    until("a link", || {
+        (replica.info("master_link_status") == "up").then_some(())
+    });
+}
+
+/// Waits until a replica has all that its primary has, and compares what both have.
+fn settle(primary: &mut Client, replica: &mut Client) {
+    until("the same offset", || {
+        let offset = primary.info("master_repl_offset");
+        let same = replica.info("slave_repl_offset") == offset;
+        (same && replica.info("master_link_status") == "up").then_some(())
+    });
+    let digest = primary.text("DEBUG DIGEST");
+    assert_eq!(replica.text("DEBUG DIGEST"), digest);
+}
+
+/// Waits until no more of the stream is kept than the backlog has room for, and its blocks.
+fn wait_for_small_stream(client: &mut Client, backlog: u64) {
+    until("the stream is let go", || {
+        let kept: u64 = client.info("mem_total_replication_buffers").parse().ok()?;
+        (kept <= backlog + backlog / 4).then_some(())
+    });
+}
+
+/// Writes to a server on a thread until the flag falls; how many.
+fn write(server: &Server, going: &Arc<AtomicBool>) -> JoinHandle<usize> {
+    let mut client = server.client(Transport::Tcp);
+    let going = Arc::clone(going);
+    thread::spawn(move || {
+        let mut rng = Rng::new(7);
+        let mut written = 0;
+        while going.load(Ordering::Relaxed) {
+            let mut batch = Vec::new();
+            for _ in 0..BATCH {
+                let n = rng.below(500);
+                let line = match rng.below(6) {
+                    0 => format!("INCR count:{n}\r\n"),
+                    1 => format!("SET text:{n} {} EX 1000\r\n", "x".repeat(n as usize / 8)),
+                    2 => format!("LPUSH list:{n} {written}\r\n"),
+                    3 => format!("SADD set:{n} {written}\r\n"),
+                    4 => "SPOP set:1 2\r\n".to_owned(),
+                    _ => format!("DEL text:{n}\r\n"),
+                };
+                batch.extend_from_slice(line.as_bytes());
+            }
+            client.send(&batch);
+            for _ in 0..BATCH {
+                client.read();
+            }
+            written += BATCH;
+        }
+        written
+    })
+}
+
+/// Where to break a way of so many bytes: closely at first, where the steps are, in a few places, and in the mark at the
+/// end. The next way is a little longer or shorter: sizes of memory are a part of it, and with TLS the sizes of records.
+fn places(total: u64, transport: Transport) -> Vec<u64> {
+    let (talk, step, mark) = match transport {
+        Transport::Tls => (5000, 389, total / 50),
+        _ => (130, 9, 25),
+    };
+    let mut places: Vec<u64> = (1..talk.min(total)).step_by(step).collect();
+    places.extend((1..8).map(|part| total * part / 8));
+    places.push(total - mark);
+    places
+}
+
+#[test]
+fn the_way_to_a_data_set_breaks_at_every_stage() {
+    for transport in BOTH {
+        for load in ["disabled", "swapdb"] {
+            let (server, mut primary) =
+                start(transport, &["--rdbcompression", "no", "--hz", "100"]);
+            let (_other, mut replica) = start(transport, &["--repl-diskless-load", load]);
+            primary.text("DEBUG POPULATE 500 filler 100");
+            let proxy = before(&server, transport);
+            follow(&mut replica, proxy.port);
+            wait_for_link(&mut replica);
+            let total = proxy.passed();
+            for (number, at) in places(total, transport).into_iter().enumerate() {
+                // With a history of its own it is given a data set, and no part of the stream.
+                change_role(&mut replica, "REPLICAOF NO ONE");
+                let fault = Some((FAULTS[number % 3], at));
+                let trickle = number % 4 == 3;
+                let before = proxy.faults();
+                proxy.plan(Plan { fault, trickle });
+                follow(&mut replica, proxy.port);
+                proxy.wait_for_fault(before);
+            }
+            proxy.plan(Plan::default());
+            // Whatever the last one has left, it comes to an end by itself.
+            primary.text("SET last 1");
+            settle(&mut primary, &mut replica);
+            assert_eq!(replica.text("GET last"), "1");
+        }
+    }
+}
+
+#[test]
+fn a_followed_stream_breaks_at_random_under_writes() {
+    for transport in BOTH {
+        let size = ["--repl-backlog-size", "256mb"];
+        let (server, mut primary) = start(transport, &size);
+        let (_other, mut replica) = start(transport, &[]);
+        let proxy = before(&server, transport);
+        follow(&mut replica, proxy.port);
+        wait_for_link(&mut replica);
+        let going = Arc::new(AtomicBool::new(true));
+        let writer = write(&server, &going);
+        let mut rng = Rng::new(11);
+        for round in 1..=24_usize {
+            let fault = Some((FAULTS[round % 3], 6000 + rng.below(60_000)));
+            let trickle = rng.below(8) == 0;
+            let before = proxy.faults();
+            proxy.plan(Plan { fault, trickle });
+            if round == 1 {
+                proxy.cut();
+            }
+            proxy.wait_for_fault(before);
+        }
+        proxy.plan(Plan::default());
+        proxy.cut();
+        going.store(false, Ordering::Relaxed);
+        let written = writer.join().expect("the writer ends");
+        settle(&mut primary, &mut replica);
+        assert!(written >= 1000, "{written}");
+        assert_eq!(primary.info("sync_full"), "1");
+        // The first time it asked with a history of its own.
+        assert_eq!(primary.info("sync_partial_err"), "1");
+        let resumed: u64 = primary.info("sync_partial_ok").parse().expect("a number");
+        assert!(resumed >= 20, "{resumed}");
+    }
+}
+
+#[test]
+fn a_chain_breaks_at_both_links_under_writes() {
+    for transport in BOTH {
+        let size = ["--repl-backlog-size", "256mb"];
+        let (first, mut a) = start(transport, &size);
+        let (second, mut b) = start(transport, &size);
+        let (_third, mut c) = start(transport, &size);
+        let proxies = [before(&first, transport), before(&second, transport)];
+        for (replica, proxy) in [(&mut b, &proxies[0]), (&mut c, &proxies[1])] {
+            follow(replica, proxy.port);
+            wait_for_link(replica);
+        }
+        let going = Arc::new(AtomicBool::new(true));
+        let writer = write(&first, &going);
+        let mut rng = Rng::new(13);
+        for round in 0..16_usize {
+            let proxy = &proxies[round % 2];
+            let fault = Some((FAULTS[round % 3], 6000 + rng.below(40_000)));
+            let before = proxy.faults();
+            proxy.plan(Plan {
+                fault,
+                trickle: false,
+            });
+            proxy.cut();
+            proxy.wait_for_fault(before);
+            proxy.plan(Plan::default());
+        }
+        going.store(false, Ordering::Relaxed);
+        writer.join().expect("the writer ends");
+        settle(&mut a, &mut b);
+        settle(&mut a, &mut c);
+        assert_eq!(a.info("sync_full"), "1");
+        assert_eq!(b.info("sync_full"), "1");
+    }
+}
+
+#[test]
+fn a_replica_that_is_stopped_and_goes_on() {
+    for transport in BOTH {
+        let size = ["--repl-backlog-size", "1mb"];
+        let (server, mut primary) = start(transport, &size);
+        let (other, mut replica) = start(transport, &size);
+        let proxy = before(&server, transport);
+        follow(&mut replica, proxy.port);
+        wait_for_link(&mut replica);
+        other.signal(Signal::SIGSTOP);
+        proxy.hold();
+        let value = "x".repeat(100_000);
+        for number in 0..200 {
+            primary.text(&format!("SET big:{number} {value}"));
+        }
+        let kept: u64 = primary
+            .info("mem_total_replication_buffers")
+            .parse()
+            .expect("a number");
+        assert!(kept > 4 << 20, "it is kept for the replica: {kept}");
+        other.signal(Signal::SIGCONT);
+        proxy.release();
+        settle(&mut primary, &mut replica);
+        assert_eq!(primary.info("sync_full"), "1");
+        primary.text("SET one more");
+        wait_for_small_stream(&mut primary, 1 << 20);
+        wait_for_small_stream(&mut replica, 1 << 20);
+    }
+}
+
+#[test]
+fn a_replica_that_is_killed_is_let_go() {
+    for transport in BOTH {
+        let size = ["--repl-backlog-size", "1mb"];
+        let (server, mut primary) = start(transport, &size);
+        let (mut other, mut replica) = start(transport, &[]);
+        let proxy = before(&server, transport);
+        follow(&mut replica, proxy.port);
+        wait_for_link(&mut replica);
+        proxy.hold();
+        let value = "x".repeat(100_000);
+        for number in 0..100 {
+            primary.text(&format!("SET big:{number} {value}"));
+        }
+        other.signal(Signal::SIGKILL);
+        assert_eq!(other.wait_for_exit(), None);
+        proxy.release();
+        until("it is gone", || {
+            (primary.info("connected_slaves") == "0").then_some(())
+        });
+        primary.text("SET one more");
+        wait_for_small_stream(&mut primary, 1 << 20);
+        let (_new, mut replica) = start(transport, &[]);
+        follow(&mut replica, proxy.port);
+        wait_for_link(&mut replica);
+        settle(&mut primary, &mut replica);
+    }
+}
+
+#[test]
+fn the_child_of_a_transfer_is_killed() {
+    for transport in BOTH {
+        let slow = ["--rdb-key-save-delay", "10000"];
+        let (server, mut primary) = start(transport, &slow);
+        let (_other, mut replica) = start(transport, &["--repl-diskless-load", "swapdb"]);
+        primary.text("DEBUG POPULATE 5000 filler 100");
+        let proxy = before(&server, transport);
+        follow(&mut replica, proxy.port);
+        let line = server.wait_for_log(&["Background RDB transfer started by pid"]);
+        let pid = line.rsplit(' ').next().and_then(|pid| pid.parse().ok());
+        primary.text("CONFIG SET rdb-key-save-delay 0");
+        send_signal(pid.expect("a process"), Signal::SIGKILL);
+        server.wait_for_log(&["Background transfer terminated by signal 9"]);
+        wait_for_link(&mut replica);
+        settle(&mut primary, &mut replica);
+        assert_eq!(proxy.connections(), 2);
+    }
+}
