@@ -136,7 +136,7 @@ impl<'s> Sync<'s> {
         }
         let inbox = session
             .client()
-            .map(|client| client.take_rest())
+            .map(conn::blocking::Client::take_rest)
             .unwrap_or_default();
         let mut sync = Sync { session, inbox };
         loop {
