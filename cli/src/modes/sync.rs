@@ -8,7 +8,7 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::time::Duration;
 
-use conn::blocking::Failure;
+use conn::blocking::{Client, Failure};
 use conn::resp::{Decoder, Value};
 
 use crate::format::{Format, Output};
@@ -134,10 +134,7 @@ impl<'s> Sync<'s> {
         if session.send(&["SYNC"]).is_err() {
             return fail("Error writing to master");
         }
-        let inbox = session
-            .client()
-            .map(conn::blocking::Client::take_rest)
-            .unwrap_or_default();
+        let inbox = session.client().map(Client::take_rest).unwrap_or_default();
         let mut sync = Sync { session, inbox };
         loop {
             if let Some(at) = sync.inbox.iter().position(|&byte| byte == b'\n') {
