@@ -30,26 +30,14 @@ const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
 const PASSWORD_WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
 
 /// Options that need a part of Redis that is not there yet, and what is said about each.
-const REFUSED: [(&str, &str); 9] = [
+const REFUSED: [(&str, &str); 6] = [
     (
         "cluster",
         "--cluster: the cluster manager is not available yet.",
     ),
     (
-        "rdb",
-        "--rdb: transferring an RDB file is not available yet.",
-    ),
-    (
         "functions_rdb",
-        "--functions-rdb: transferring an RDB file is not available yet.",
-    ),
-    (
-        "replica",
-        "--replica: showing the replication stream is not available yet.",
-    ),
-    (
-        "slave",
-        "--slave: showing the replication stream is not available yet.",
+        "--functions-rdb: there are no functions yet.",
     ),
     ("ldb", "--ldb: the Lua debugger is not available."),
     (
@@ -299,6 +287,10 @@ fn mode(args: &Args) -> Mode {
         }
     } else if args.latency_dist {
         Mode::LatencyDist { mono: args.mono }
+    } else if args.replica || args.slave {
+        Mode::Replica
+    } else if let Some(path) = &args.rdb {
+        Mode::Rdb(path.clone())
     } else if args.pipe {
         let timeout = Duration::from_secs(args.pipe_timeout);
         Mode::Pipe((!timeout.is_zero()).then_some(timeout))
@@ -415,6 +407,8 @@ mod tests {
             good("--latency-history").mode,
             Mode::Latency { history: true }
         );
+        assert_eq!(good("--slave").mode, Mode::Replica);
+        assert_eq!(good("--rdb -").mode, Mode::Rdb("-".into()));
         assert_eq!(good("--memkeys-samples 5").mode, Mode::MemKeys(Some(5)));
         assert_eq!(
             good("--quoted-pattern \"*:\\x32\"").pattern,
@@ -443,8 +437,8 @@ mod tests {
             "-u http://h",
             "--quoted-pattern \"open",
             "--ldb --eval f",
-            "--rdb f",
-            "--replica",
+            "--rdb",
+            "--functions-rdb f",
             "--cluster create a:1 b:2 --cluster-replicas 1",
             "--cluster",
             "--cluster-replicas 1",

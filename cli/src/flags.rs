@@ -178,12 +178,14 @@ pub struct Args {
     pub ldb: bool,
     #[arg(long, hide = true)]
     pub ldb_sync_mode: bool,
-    #[arg(long, hide = true)]
+    /// Show the writes that a replica gets
+    #[arg(long)]
     pub replica: bool,
     #[arg(long, hide = true)]
     pub slave: bool,
-    #[arg(long, hide = true)]
-    pub rdb: Option<OsString>,
+    /// Write the data set to a file; - is standard output
+    #[arg(long, value_name = "file")]
+    pub rdb: Option<PathBuf>,
     #[arg(long, hide = true)]
     pub functions_rdb: Option<OsString>,
     #[arg(long, hide = true, num_args = 0..=1)]

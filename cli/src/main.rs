@@ -39,7 +39,7 @@ use std::env;
 use std::process::ExitCode;
 
 use crate::modes::bigkeys::{self, Measure};
-use crate::modes::{hotkeys, intrinsic, latency, lru, pipe, scan, stat};
+use crate::modes::{hotkeys, intrinsic, latency, lru, pipe, scan, stat, sync};
 use crate::options::{Mode, Options};
 use crate::out::Exit;
 use crate::session::Session;
@@ -74,6 +74,8 @@ fn connected(mode: &Mode, options: &Options) -> Result<(), Exit> {
     match *mode {
         Mode::Latency { history } => latency::run(session, options, history),
         Mode::LatencyDist { mono } => latency::spectrum(session, options, mono),
+        Mode::Replica => sync::replica(session),
+        Mode::Rdb(ref path) => sync::rdb(session, path),
         Mode::Pipe(patience) => pipe::run(session, patience),
         Mode::BigKeys => bigkeys::run(session, options, Measure::Elements),
         Mode::MemKeys(samples) => bigkeys::run(session, options, Measure::Memory(samples)),

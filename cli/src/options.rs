@@ -66,6 +66,10 @@ pub enum Mode {
         /// Grey instead of colours.
         mono: bool,
     },
+    /// `--replica`
+    Replica,
+    /// `--rdb`, and where to.
+    Rdb(PathBuf),
     /// `--pipe`, and how long it waits for the last reply.
     Pipe(Option<Duration>),
     /// `--bigkeys`

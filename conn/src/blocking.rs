@@ -183,6 +183,15 @@ impl Client {
         self.transport.socket_timeout(timeout);
     }
 
+    /// Bounds how long a send waits while the peer reads nothing; `None` is for ever.
+    pub fn set_write_timeout(&mut self, timeout: Option<Duration>) {
+        let _ = match &self.transport {
+            Transport::Tcp(socket) => socket.set_write_timeout(timeout),
+            Transport::Unix(socket) => socket.set_write_timeout(timeout),
+            Transport::Tls(stream, _) => stream.socket().set_write_timeout(timeout),
+        };
+    }
+
     /// Says that nothing more will be sent; replies still come. TLS says it by a close_notify.
     pub fn finish_sending(&mut self) {
         match &mut self.transport {

@@ -22,6 +22,7 @@
 //! | `ingress` | listening, accepting, reading |
 //! | `persist` | the data set on disk: snapshots, the child that writes them, loading, checking |
 //! | `replication` | this server as a primary of others, as a replica of another one, and the change between both |
+//! | `cluster` | keys that move between servers: MIGRATE |
 //! | `house` | start, the page before sleep, the clockwork, certificates, the way out, the crash report |
 //! | `commands` | one file per family, headed by its rows and procs |
 //!
@@ -68,6 +69,7 @@
 //! * **What a child writes for replicas goes through a ring** (`state::replication::transfer`). Each replica reads it at its own
 //!   pace; a slow one holds up the next transfer no more than its memory does.
 
+pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod egress;

@@ -18,6 +18,7 @@ use crate::state::debug::DebugState;
 use crate::state::keys::Keys;
 use crate::state::listeners::Listeners;
 use crate::state::memory::MemorySamples;
+use crate::state::migration::Migration;
 use crate::state::pauses::Pauses;
 use crate::state::process::ProcessInfo;
 use crate::state::propagation::Propagation;
@@ -171,6 +172,8 @@ pub struct Server {
     pub propagation: Propagation,
     /// Replication.
     pub replication: Replication,
+    /// Keys on their way to other servers.
+    pub migration: Migration,
     /// The way out.
     pub shutdown: Shutdown,
     /// Switches of DEBUG.

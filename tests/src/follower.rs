@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use openssl::ssl::Ssl;
 
 use crate::client::Transport;
+use crate::pair::port;
 use crate::primary::{Link, Wire, request};
 use crate::server::Server;
 use crate::stranger;
@@ -87,11 +88,8 @@ pub fn resume(server: &Server, transport: Transport, history: &str, offset: u64)
 }
 
 fn connect(server: &Server, transport: Transport) -> Link {
-    let port = match transport {
-        Transport::Tls => server.tls_port,
-        _ => server.port,
-    };
-    let socket = TcpStream::connect(("127.0.0.1", port)).expect("the port listens");
+    let socket =
+        TcpStream::connect(("127.0.0.1", port(server, transport))).expect("the port listens");
     socket
         .set_read_timeout(Some(PATIENCE))
         .expect("a socket option");

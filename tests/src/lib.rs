@@ -7,6 +7,7 @@ pub mod client;
 pub mod corpus;
 pub mod descriptors;
 pub mod follower;
+pub mod pair;
 pub mod peer;
 pub mod primary;
 pub mod proxy;

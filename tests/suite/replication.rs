@@ -4,44 +4,16 @@ use std::thread;
 
 use tests::client::{Client, Transport, show};
 use tests::follower::{Follower, asleep, resume};
+use tests::pair::{port, start, wait_for_link};
 use tests::peer::Peer;
 use tests::server::Server;
 use tests::wait::until;
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
-/// A server whose links are of this kind.
-fn start(transport: Transport, args: &[&str]) -> (Server, Client) {
-    // A sign of life is a part of the stream, and would make one server know more than another.
-    let quiet = ["--repl-ping-replica-period", "3600"];
-    let mut all = vec!["--repl-diskless-sync-delay", "0"];
-    all.extend(quiet);
-    if transport == Transport::Tls {
-        all.extend(["--tls-replication", "yes"]);
-    }
-    all.extend(args);
-    let server = Server::start(&all);
-    let client = server.client(Transport::Tcp);
-    (server, client)
-}
-
-/// Where replicas find a server.
-fn port(server: &Server, transport: Transport) -> u16 {
-    match transport {
-        Transport::Tls => server.tls_port,
-        _ => server.port,
-    }
-}
-
 fn follow(replica: &mut Client, primary: &Server, transport: Transport) {
     let command = format!("REPLICAOF 127.0.0.1 {}", port(primary, transport));
     assert_eq!(replica.text(&command), "OK");
-}
-
-fn wait_for_link(replica: &mut Client) {
-    until("a link", || {
-        (replica.info("master_link_status") == "up").then_some(())
-    });
 }
 
 /// Waits until a replica has all that its primary has; what both have.

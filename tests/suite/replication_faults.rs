@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use data::util::rand::Rng;
 use nix::sys::signal::Signal;
 use tests::client::{Client, Transport};
+use tests::pair::{port, start, wait_for_link};
 use tests::proxy::{Fault, Plan, Proxy};
 use tests::server::{Server, send_signal};
 use tests::wait::until;
@@ -17,25 +18,9 @@ const FAULTS: [Fault; 3] = [Fault::Cut, Fault::DeafClient, Fault::DeafServer];
 /// Writes that are sent at once.
 const BATCH: usize = 20;
 
-fn start(transport: Transport, args: &[&str]) -> (Server, Client) {
-    let mut all = vec!["--repl-diskless-sync-delay", "0"];
-    // A sign of life is a part of the stream, and would make one server know more than another.
-    all.extend(["--repl-ping-replica-period", "3600"]);
-    if transport == Transport::Tls {
-        all.extend(["--tls-replication", "yes"]);
-    }
-    all.extend(args);
-    let server = Server::start(&all);
-    let client = server.client(Transport::Tcp);
-    (server, client)
-}
-
 /// A proxy before a server's port for replicas.
 fn before(server: &Server, transport: Transport) -> Proxy {
-    Proxy::new(match transport {
-        Transport::Tls => server.tls_port,
-        _ => server.port,
-    })
+    Proxy::new(port(server, transport))
 }
 
 fn follow(replica: &mut Client, port: u16) {
@@ -50,12 +35,6 @@ fn change_role(replica: &mut Client, command: &str) {
             assert!(refused.starts_with("-LOADING"), "{refused}");
             None
         }
-    });
-}
-
-fn wait_for_link(replica: &mut Client) {
-    until("a link", || {
-        (replica.info("master_link_status") == "up").then_some(())
     });
 }
 

@@ -10,3 +10,4 @@ pub mod pipe;
 pub mod retry;
 pub mod scan;
 pub mod stat;
+pub mod sync;

@@ -11,6 +11,7 @@ use crate::server::{Ctx, Done, Server};
 use crate::session::close::close_after_reply;
 use crate::session::name::{is_clean, set_name};
 use crate::session::pause::{pause, unpause};
+use crate::state::blocked::Wait;
 use crate::state::client::{Client, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
@@ -347,7 +348,8 @@ fn unblock(cx: &mut Ctx<'_>) -> Done {
         .filter(|&id| {
             clients
                 .get(id)
-                .is_some_and(|client| client.parked.is_some())
+                .and_then(|client| client.parked.as_ref())
+                .is_some_and(|parked| !matches!(parked.wait, Wait::Migration | Wait::Outcome))
         });
     if let Some(id) = id {
         give_up(cx.srv, id, fault.as_ref());

@@ -26,6 +26,7 @@ pub mod keys;
 pub mod list;
 pub mod list_move;
 pub mod memory;
+pub mod migrate;
 pub mod object;
 pub mod persistence;
 pub mod replicaof;
@@ -65,6 +66,7 @@ static FAMILIES: &[Family] = &[
     list::PROCS,
     list_move::PROCS,
     memory::PROCS,
+    migrate::PROCS,
     object::PROCS,
     persistence::PROCS,
     replicaof::PROCS,

@@ -200,6 +200,7 @@ params! {
     timeout: i64,
     tls: TlsConfig,
     tls_cluster: bool,
+    tls_migrate: bool,
     tls_peer_name_check: bool,
     tls_port: i64,
     tls_replication: bool,
@@ -218,7 +219,7 @@ impl Params {
         // What is out of these ranges is taken as a hint and not refused, as Redis does.
         self.hz = self.hz.clamp(HZ_RANGE.0, HZ_RANGE.1);
         self.repl_backlog_size = self.repl_backlog_size.max(MIN_BACKLOG);
-        self.tls.outgoing_links = self.tls_replication || self.tls_cluster;
+        self.tls.outgoing_links = self.tls_replication || self.tls_cluster || self.tls_migrate;
     }
 
     /// Whether a TLS context is needed.

@@ -6,13 +6,15 @@ use std::io::{IoSlice, Read};
 use std::os::fd::AsRawFd;
 
 use ae::file::Mask;
+use conn::connection::ConnId;
 use conn::stream::Io;
 
 use crate::report::replicas::name;
 use crate::server::Server;
 use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
-use crate::state::replication::replica::{Sending, Stage};
+use crate::state::clients::Clients;
+use crate::state::replication::replica::{Replica, Sending, Stage};
 use crate::state::replication::transfer::RING;
 use crate::sys::host;
 use crate::{notice, warning};
@@ -77,6 +79,12 @@ fn finish(srv: &mut Server, id: ClientId) -> Sent {
     }
 }
 
+/// The connection of a replica, and what is known about it.
+fn link_of(clients: &mut Clients, id: ClientId) -> Option<(ConnId, &mut Replica)> {
+    let client = clients.get_mut(id)?;
+    Some((client.conn?, client.replica.as_deref_mut()?))
+}
+
 /// Sends of the stream what is executed and not sent; `Done(0)` when that is nothing.
 fn send_stream(srv: &mut Server, id: ClientId) -> Io {
     let Server {
@@ -86,10 +94,7 @@ fn send_stream(srv: &mut Server, id: ClientId) -> Io {
         replication,
         ..
     } = srv;
-    let Some((conn, replica)) = clients.get_mut(id).and_then(|client| {
-        let conn = client.conn?;
-        Some((conn, client.replica.as_mut()?))
-    }) else {
+    let Some((conn, replica)) = link_of(clients, id) else {
         return Io::Done(0);
     };
     let mut slices = [IoSlice::new(&[]); MAX_SLICES];
@@ -116,10 +121,7 @@ fn send_ring(srv: &mut Server, id: ClientId) -> Io {
         replication,
         ..
     } = srv;
-    let Some((conn, replica)) = clients.get_mut(id).and_then(|client| {
-        let conn = client.conn?;
-        Some((conn, client.replica.as_mut()?))
-    }) else {
+    let Some((conn, replica)) = link_of(clients, id) else {
         return Io::Done(0);
     };
     let Some(transfer) = replication.transfer(replica.transfer) else {
@@ -175,10 +177,7 @@ fn send_file(srv: &mut Server, id: ClientId) -> Io {
     let Server {
         clients, conns, el, ..
     } = srv;
-    let Some((conn, replica)) = clients.get_mut(id).and_then(|client| {
-        let conn = client.conn?;
-        Some((conn, client.replica.as_mut()?))
-    }) else {
+    let Some((conn, replica)) = link_of(clients, id) else {
         return Io::Done(0);
     };
     let Stage::Sending(sending) = &mut replica.stage else {

@@ -4,6 +4,7 @@
 //! in this build (cluster, scripts) is not asked. What the primary of a replica sends is let in: it has been asked there.
 
 use conn::addr::Addr;
+use table::keys::accessed;
 use table::spec::Spec;
 use table::words::Flags;
 use table::{CmdId, connection, transactions};
@@ -27,6 +28,8 @@ pub enum Verdict {
     Queue,
     /// Let it wait for the end of a pause.
     Postpone,
+    /// Let it wait until a key that it names is no longer in flight to another server.
+    Hold,
     /// Tell the client this instead.
     Refuse(Fault),
 }
@@ -64,10 +67,33 @@ pub fn verdict(
     {
         return Verdict::Postpone;
     }
-    if client.multi.is_some() {
-        return in_transaction(cmd, spec);
+    let verdict = if client.multi.is_some() {
+        in_transaction(cmd, spec)
+    } else {
+        Verdict::Run
+    };
+    if verdict == Verdict::Run && !srv.migration.is_idle() && is_held(srv, client, cmd, spec, argv)
+    {
+        return Verdict::Hold;
     }
-    Verdict::Run
+    verdict
+}
+
+/// Whether a command, or one that it executes, names a key in flight. What comes from the primary is never held.
+#[cold]
+fn is_held(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec, argv: &Argv) -> bool {
+    let flying = |spec: &Spec, argv: &Argv, db: Option<usize>| {
+        accessed(spec, &|at| &argv[at], argv.len())
+            .iter()
+            .any(|key| srv.migration.carries(db, &argv[key.pos as usize]))
+    };
+    if client.flags.contains(ClientFlags::PRIMARY) {
+        return false;
+    }
+    let queue = client.multi.iter().flat_map(|multi| &multi.queue);
+    // A transaction may select another database on its way.
+    let mut queued = queue.map(|each| flying(table::spec(each.cmd), &each.argv, None));
+    flying(spec, argv, Some(client.db)) || (cmd == EXEC && queued.any(|held| held))
 }
 
 /// Whether a command waits for the end of a pause.

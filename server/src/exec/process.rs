@@ -66,7 +66,8 @@ pub fn execute(
                     }
                     reply.status("QUEUED");
                 }
-                Verdict::Postpone => postpone(srv, id, cmd, argv),
+                Verdict::Postpone => postpone(srv, id, cmd, argv, Wait::Pause),
+                Verdict::Hold => postpone(srv, id, cmd, argv, Wait::Outcome),
                 Verdict::Refuse(fault) => reject(srv, id, Some(cmd), &fault, reply),
             }
         }
@@ -86,14 +87,12 @@ fn origin(srv: &Server, id: ClientId) -> Origin {
     }
 }
 
-/// Lets a command wait for the end of a pause; it is asked about anew then.
+/// Lets a command wait before it is executed; it is asked about anew then.
 #[cold]
-fn postpone(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv) {
+fn postpone(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, wait: Wait) {
     if let Some(client) = srv.clients.get_mut(id) {
         let db = client.db;
-        let parked = srv
-            .blocked
-            .park(id, cmd, argv.detached(), db, Wait::Pause, 0);
+        let parked = srv.blocked.park(id, cmd, argv.detached(), db, wait, 0);
         client.parked = Some(parked);
     }
 }

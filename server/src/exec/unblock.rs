@@ -79,7 +79,7 @@ fn execute_again(srv: &mut Server, id: ClientId) {
     srv.unit.begin();
     // One that was postponed has not been called yet.
     let before = match parked.wait {
-        Wait::Pause => None,
+        Wait::Pause | Wait::Outcome => None,
         _ => Some(&*parked),
     };
     answer(srv, id, |srv, reply| {
@@ -114,7 +114,8 @@ fn answer(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Server, &mut R
     }
 }
 
-/// Ends a wait without its command being executed again: with a fault, or as if it had found nothing in time.
+/// Ends a wait without its command being executed again: with a fault, or as if it had found nothing in time; a MIGRATE
+/// has succeeded then.
 pub fn give_up(srv: &mut Server, id: ClientId, fault: Option<&Fault>) {
     let Some(parked) = unpark(srv, id) else {
         return;
@@ -122,6 +123,7 @@ pub fn give_up(srv: &mut Server, id: ClientId, fault: Option<&Fault>) {
     answer(srv, id, |srv, reply| match (fault, &parked.wait) {
         (Some(fault), _) => refuse(srv, reply, fault),
         (None, Wait::Replicas(wait)) => reply.int(acknowledged(srv, wait.offset)),
+        (None, Wait::Migration) => reply.ok(),
         (None, _) => reply.null_array(),
     });
     settle(srv, parked.cmd, parked.spent_ns, fault.is_some());
@@ -146,6 +148,13 @@ pub fn serve_acknowledged(srv: &mut Server) {
 /// Executes what has waited for the end of a pause.
 pub fn end_pause(srv: &mut Server) {
     for id in srv.blocked.for_pause.clone() {
+        execute_again(srv, id);
+    }
+}
+
+/// Executes what has waited for keys in flight; with others in flight it may wait on.
+pub fn end_hold(srv: &mut Server) {
+    for id in srv.blocked.for_outcome.clone() {
         execute_again(srv, id);
     }
 }

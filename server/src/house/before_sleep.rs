@@ -2,6 +2,7 @@
 
 use conn::drive::process_pending;
 
+use crate::cluster::migrate::conclude;
 use crate::egress::flush::flush_pending;
 use crate::exec::unblock::{end_pause, expire_waits, serve_ready};
 use crate::feed::replicas::{ask_for_acks, queue_all};
@@ -34,24 +35,26 @@ pub fn before_sleep(srv: &mut Server) {
         end_pause(srv);
         go_on(srv);
     }
-    // 4. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
+    // 4. Keys that have arrived at another server leave this one.
+    conclude(srv);
+    // 5. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
     expire_waits(srv);
     if srv.blocked.has_ready() {
         serve_ready(srv);
     }
     process_resumed(srv);
-    // 5. Replicas: whoever waits for them wants to know how far they are; what is new of the stream.
+    // 6. Replicas: whoever waits for them wants to know how far they are; what is new of the stream.
     if std::mem::take(&mut srv.replication.wants_acks) {
         ask_for_acks(srv);
     }
     queue_all(srv);
-    // 6. Replies, and what replicas are sent.
+    // 7. Replies, and what replicas are sent.
     flush_pending(srv);
-    // 7. Clients that were to be closed.
+    // 8. Clients that were to be closed.
     drain_close_queue(srv);
-    // 8. The way to the primary: connected to again when it was lost (a line ago, maybe), its name resolved.
+    // 9. The way to the primary: connected to again when it was lost (a line ago, maybe), its name resolved.
     connect::advance(srv);
-    // 9. Figures of this turn.
+    // 10. Figures of this turn.
     memory::sample_peak();
     let now_us = clock::monotonic_us();
     srv.stats.loop_turns += 1;

@@ -2,6 +2,7 @@
 
 use ae::time::{Next, TimerId};
 
+use crate::cluster::migrate;
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::expire::slow_cycle;
 use crate::replication::cron::replication_cron;
@@ -52,6 +53,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 1000,
         run: replication_cron,
+    },
+    Step {
+        period_ms: 1000,
+        run: migrate::cron,
     },
     Step {
         period_ms: 5000,

@@ -136,6 +136,7 @@ pub fn build(
         tls: Default::default(),
         background: Background::start(),
         memory: Default::default(),
+        migration: Default::default(),
         process,
         snapshot: Snapshot::new(unit_seconds),
         child: None,

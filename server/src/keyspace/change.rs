@@ -62,6 +62,9 @@ pub fn key_changed(srv: &mut Server, db: usize, key: &[u8], changes: u64, event:
 #[inline]
 pub fn key_told(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
     srv.stats.dirty += changes;
+    if !srv.migration.is_idle() {
+        srv.migration.spoil(db, key);
+    }
     if srv.replication.is_replica() && event == Event::Generic("expire") {
         note_own_expire(srv, db, key);
     }
@@ -113,6 +116,7 @@ fn touch_watchers(srv: &mut Server, db: usize, key: &[u8]) {
 
 /// A database is about to be emptied, or to hold what another one holds now.
 pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
+    srv.migration.spoil_all(Some(db));
     for key in srv.watch.keys(db) {
         let was = srv.keys.dbs[db].db.find(&key).is_some();
         let will = by.and_then(|by| srv.keys.dbs[by].db.find(&key));
@@ -144,6 +148,7 @@ pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
 
 /// A database holds something else than `before`: whoever watched a key that was or is there has seen it change.
 pub fn touch_all(srv: &mut Server, db: usize, before: &Db) {
+    srv.migration.spoil_all(Some(db));
     for key in srv.watch.keys(db) {
         if before.find(&key).is_none() && srv.keys.dbs[db].db.find(&key).is_none() {
             continue;

@@ -1,4 +1,4 @@
-//! Clients that wait: for keys, for replicas, for a pause to end; until a deadline.
+//! Clients that wait: for keys, for replicas, for a pause or a transfer of keys to end; until a deadline.
 //!
 //! ```text
 //! running ── a command finds nothing ──> parked ── its key is ready ──> executed again ──> running, or parked anew
@@ -56,6 +56,10 @@ pub enum Wait {
     Pause,
     /// The end of the server.
     Shutdown,
+    /// The outcome of the MIGRATE that it is.
+    Migration,
+    /// The outcome of somebody else's MIGRATE: a key of its own is in flight.
+    Outcome,
 }
 
 impl Wait {
@@ -64,7 +68,7 @@ impl Wait {
         match self {
             Wait::Keys(wait) => wait.deadline_ms,
             Wait::Replicas(wait) => wait.deadline_ms,
-            Wait::Pause | Wait::Shutdown => None,
+            Wait::Pause | Wait::Shutdown | Wait::Migration | Wait::Outcome => None,
         }
     }
 
@@ -72,7 +76,7 @@ impl Wait {
     fn keys(&self) -> &[Box<[u8]>] {
         match self {
             Wait::Keys(wait) => &wait.keys,
-            Wait::Replicas(_) | Wait::Pause | Wait::Shutdown => &[],
+            _ => &[],
         }
     }
 }
@@ -115,6 +119,8 @@ pub struct Blocked {
     pub for_replicas: Vec<ClientId>,
     /// Clients that wait for the end of a pause, first come first.
     pub for_pause: Vec<ClientId>,
+    /// Clients that wait for a key in flight, first come first.
+    pub for_outcome: Vec<ClientId>,
     /// Clients that wait for the end of the server.
     pub for_shutdown: Vec<ClientId>,
     /// Clients whose wait is over and whose further input is to be looked at.
@@ -174,6 +180,9 @@ impl Blocked {
             Wait::Replicas(_) => self.for_replicas.push(id),
             Wait::Pause => self.for_pause.push(id),
             Wait::Shutdown => self.for_shutdown.push(id),
+            // Its transfer knows it.
+            Wait::Migration => {}
+            Wait::Outcome => self.for_outcome.push(id),
         }
         if let Some(at_ms) = wait.deadline_ms() {
             self.deadlines.insert((at_ms, ticket, id));
@@ -205,7 +214,8 @@ impl Blocked {
             }
         }
         match parked.wait {
-            Wait::Keys(_) => {}
+            Wait::Keys(_) | Wait::Migration => {}
+            Wait::Outcome => self.for_outcome.retain(|&other| other != id),
             Wait::Shutdown => self.for_shutdown.retain(|&other| other != id),
             Wait::Replicas(_) => self.for_replicas.retain(|&other| other != id),
             Wait::Pause => self.for_pause.retain(|&other| other != id),

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod listeners;
 pub mod loading;
 pub mod memory;
+pub mod migration;
 pub mod multi;
 pub mod pause;
 pub mod pauses;

@@ -61,7 +61,11 @@ pub static ROWS: &[Row] = &[
     yes_no("tls-cluster", field!(tls_cluster))
         .default("no")
         .effects(&[Effect::Tls])
-        .doc("Links between the nodes of a cluster use TLS."),
+        .doc("Links between the nodes of a cluster use TLS, and so do those by which MIGRATE moves keys."),
+    yes_no("tls-migrate", field!(tls_migrate))
+        .default("no")
+        .effects(&[Effect::Tls])
+        .doc("MIGRATE moves keys over TLS outside a cluster, too."),
     option("tls-protocols", field!(tls.protocols))
         .effects(&[Effect::Tls])
         .doc("Protocol versions to accept, of TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; unset means the last two."),

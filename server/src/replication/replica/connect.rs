@@ -4,13 +4,11 @@
 //! again where there is no connection; who does not want to wait for it sets `again`, which is looked at before each sleep
 //! of the loop.
 
-use std::net::{IpAddr, ToSocketAddrs};
-use std::thread;
+use std::net::IpAddr;
 
 use conn::connection::{ConnId, State};
 use conn::conns::ClientTls;
 use conn::dial::Target;
-use crossbeam_channel::bounded;
 
 use crate::replication::replica::link::{Again, cancel, fail, link};
 use crate::replication::replica::{apply, handshake, transfer};
@@ -35,20 +33,9 @@ fn connect(srv: &mut Server) {
     if let Ok(ip) = link.host.parse() {
         return dial(srv, vec![ip]);
     }
-    let (sender, receiver) = bounded(1);
-    let name = (link.host.clone(), link.port);
-    let resolve = move || {
-        let resolved = name.to_socket_addrs();
-        // Nobody listens any more when the link has been given up meanwhile.
-        let _ = sender.send(resolved.map(|addrs| addrs.map(|addr| addr.ip()).collect()));
-        // A loop that cannot be woken turns by itself ten times a second.
-        let _ = waker.wake();
-    };
-    match thread::Builder::new()
-        .name("resolver".into())
-        .spawn(resolve)
-    {
-        Ok(_) => link.stage = Stage::Resolving(receiver),
+    // A loop that cannot be woken turns by itself ten times a second.
+    match host::resolve(link.host.clone(), link.port, move || drop(waker.wake())) {
+        Ok(receiver) => link.stage = Stage::Resolving(receiver),
         Err(error) => warning!("Unable to connect to MASTER: {}", host::reason(&error)),
     }
 }

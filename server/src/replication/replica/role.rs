@@ -15,6 +15,8 @@ use crate::wire::fault::Fault;
 /// Follows a primary from now on.
 pub fn become_replica(srv: &mut Server, host: &str, port: u16) {
     let was_replica = srv.replication.is_replica();
+    // What is in flight is no longer this server's to delete.
+    srv.migration.spoil_all(None);
     let cached = if was_replica {
         leave(srv)
     } else {

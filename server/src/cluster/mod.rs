@@ -1,0 +1,3 @@
+//! Keys that move between servers.
+
+pub mod migrate;

@@ -1,0 +1,286 @@
+//! MIGRATE: keys on their way to other servers, and the links that took some there.
+//!
+//! ```text
+//! begin ──> Resolving ──> Connecting ──> Talking ──> outcome ──> out of the list, before the loop sleeps
+//!   └── a link is kept ───────────────────┘ │
+//!                                           └── the link broke before a key was answered: once more from the top
+//! ```
+//!
+//! # Invariants
+//! 1. A key in flight belongs to one transfer: whoever else names it waits for the outcome.
+//! 2. A key in flight that changes all the same is spoiled: it is never deleted here, and its transfer fails.
+//! 3. A link is kept or belongs to one transfer.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+
+use conn::connection::ConnId;
+use conn::resp::{Decoder, Value};
+use crossbeam_channel::Receiver;
+
+use crate::state::client_id::ClientId;
+
+/// Links that are kept at most.
+pub const MAX_LINKS: usize = 64;
+/// Seconds for which an unused link is kept.
+pub const LINK_TTL_S: i64 = 10;
+
+/// What MIGRATE was asked for.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Name or address of the target.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The database there.
+    pub db: i64,
+    /// How long a step may take without progress, in milliseconds.
+    pub timeout_ms: u64,
+    /// The keys stay here.
+    pub copy: bool,
+    /// Keys of that name there are replaced.
+    pub replace: bool,
+    /// What AUTH is sent with; empty sends none.
+    pub auth: Vec<Vec<u8>>,
+    /// The keys to go.
+    pub keys: Vec<Box<[u8]>>,
+}
+
+/// The step in which a transfer failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The target was not reached.
+    Connect,
+    /// Not everything could be sent.
+    Write,
+    /// Not every answer came.
+    Read,
+}
+
+/// What the target has answered so far.
+#[derive(Default)]
+pub struct Answers {
+    decoder: Decoder,
+    /// Answers to AUTH and SELECT that are still to come.
+    prelude: usize,
+    keys: usize,
+    /// AUTH or SELECT was refused: keys may have been restored, but not where they belong.
+    astray: bool,
+    /// The first refusal.
+    pub refusal: Option<Vec<u8>>,
+    /// Of the keys that were answered, in order: whether the target has it now.
+    pub restored: Vec<bool>,
+}
+
+impl Answers {
+    /// Those to so many commands in front of so many keys.
+    pub fn to(prelude: usize, keys: usize) -> Self {
+        Answers {
+            prelude,
+            keys,
+            ..Answers::default()
+        }
+    }
+
+    /// Whether all are there.
+    pub fn is_complete(&self) -> bool {
+        self.restored.len() == self.keys
+    }
+
+    /// Takes bytes in; false when they are no answers.
+    pub fn feed(&mut self, bytes: &[u8]) -> bool {
+        self.decoder.feed(bytes);
+        while !self.is_complete() {
+            match self.decoder.next_value() {
+                Ok(Some(answer)) => self.take(answer),
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+        // More than was asked for: who knows whose answers these are.
+        self.decoder.pending() == 0
+    }
+
+    fn take(&mut self, answer: Value) {
+        let refusal = match answer {
+            Value::Error(text) => Some(text),
+            _ => None,
+        };
+        if self.prelude > 0 {
+            self.prelude -= 1;
+            self.astray |= refusal.is_some();
+        } else {
+            self.restored.push(refusal.is_none() && !self.astray);
+        }
+        if self.refusal.is_none() {
+            self.refusal = refusal;
+        }
+    }
+}
+
+/// How far a transfer is.
+pub enum Stage {
+    /// The target's name is looked up.
+    Resolving(Receiver<io::Result<Vec<IpAddr>>>),
+    /// A connection is on its way; the other addresses are for when it fails.
+    Connecting(Vec<IpAddr>),
+    /// Keys go out and answers come in.
+    Talking,
+}
+
+/// Keys on their way.
+pub struct Transfer {
+    /// Its number, ever increasing.
+    pub id: u64,
+    /// Who waits for it; gone, perhaps.
+    pub client: ClientId,
+    /// Where the keys come from.
+    pub db: usize,
+    /// What is to be done.
+    pub order: Order,
+    /// Whether a key in flight has changed here.
+    pub spoiled: HashMap<Box<[u8]>, bool>,
+    /// How far it is.
+    pub stage: Stage,
+    /// Its link.
+    pub conn: Option<ConnId>,
+    /// It may begin anew, once, when the link breaks: a kept one may have been dead for long.
+    pub may_retry: bool,
+    /// What is to be sent.
+    pub outbox: Vec<u8>,
+    /// Bytes of it that were.
+    pub sent: usize,
+    /// What has come back.
+    pub answers: Answers,
+    /// When it last got on, in milliseconds of Unix time.
+    pub progress_ms: i64,
+    /// How it ended: all was answered, or a step failed.
+    pub outcome: Option<Result<(), Failure>>,
+}
+
+/// A link that is kept for the next MIGRATE to the same target.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// The connection.
+    pub conn: ConnId,
+    /// The database that is selected there, if that is certain.
+    pub db: Option<i64>,
+    /// When it was last used, Unix seconds.
+    pub used_s: i64,
+}
+
+/// All of it.
+#[derive(Default)]
+pub struct Migration {
+    /// Transfers under way, oldest first.
+    pub transfers: Vec<Transfer>,
+    /// Links by host and port of the target.
+    pub links: HashMap<(String, u16), Kept>,
+    next_id: u64,
+}
+
+impl Migration {
+    /// A number for a transfer.
+    pub fn number(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Whether no key is in flight.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.transfers.is_empty()
+    }
+
+    /// Whether a key is in flight; without a database, from any.
+    pub fn carries(&self, db: Option<usize>, key: &[u8]) -> bool {
+        let from = |transfer: &&Transfer| db.is_none_or(|db| db == transfer.db);
+        let mut transfers = self.transfers.iter().filter(from);
+        transfers.any(|transfer| transfer.spoiled.contains_key(key))
+    }
+
+    /// A key has changed that nobody kept still.
+    #[cold]
+    pub fn spoil(&mut self, db: usize, key: &[u8]) {
+        for transfer in self.transfers.iter_mut().filter(|each| each.db == db) {
+            if let Some(spoiled) = transfer.spoiled.get_mut(key) {
+                *spoiled = true;
+                transfer.end(Err(Failure::Read));
+            }
+        }
+    }
+
+    /// A whole database has changed; without one, all have.
+    #[cold]
+    pub fn spoil_all(&mut self, db: Option<usize>) {
+        for transfer in &mut self.transfers {
+            if db.is_none_or(|db| db == transfer.db) {
+                transfer.spoiled.values_mut().for_each(|each| *each = true);
+                transfer.end(Err(Failure::Read));
+            }
+        }
+    }
+
+    /// The transfer of this number.
+    pub fn get(&mut self, id: u64) -> Option<&mut Transfer> {
+        self.transfers.iter_mut().find(|each| each.id == id)
+    }
+
+    /// The transfer over this link.
+    pub fn over(&mut self, conn: ConnId) -> Option<&mut Transfer> {
+        let is_its = |each: &&mut Transfer| each.conn == Some(conn);
+        self.transfers.iter_mut().find(is_its)
+    }
+
+    /// Takes a transfer that has come to its end.
+    pub fn take_ended(&mut self) -> Option<Transfer> {
+        let at = self.transfers.iter().position(|t| t.outcome.is_some())?;
+        Some(self.transfers.remove(at))
+    }
+}
+
+impl Transfer {
+    /// It has come to its end. The first reason counts, but for a key that changes before the end is acted upon.
+    pub fn end(&mut self, outcome: Result<(), Failure>) {
+        if !matches!(self.outcome, Some(Err(_))) {
+            self.outcome = Some(outcome);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Answers;
+
+    #[test]
+    fn answers_are_counted_and_weighed() {
+        let table: [(usize, &[u8], &[bool], Option<&[u8]>, bool); 5] = [
+            (0, b"+OK\r\n+OK\r\n", &[true, true], None, true),
+            (
+                1,
+                b"+OK\r\n-BUSYKEY x\r\n+OK\r\n",
+                &[false, true],
+                Some(b"BUSYKEY x"),
+                true,
+            ),
+            (
+                1,
+                b"-ERR db\r\n+OK\r\n-NO\r\n",
+                &[false, false],
+                Some(b"ERR db"),
+                true,
+            ),
+            (2, b"+OK\r\n+OK\r\n+O", &[], None, true),
+            (0, b"+OK\r\n+OK\r\n+", &[true, true], None, false),
+        ];
+        for (prelude, bytes, restored, refusal, sane) in table {
+            let mut answers = Answers::to(prelude, 2);
+            let (last, all) = bytes.split_last().expect("not empty");
+            let so_far = answers.feed(all);
+            assert_eq!(so_far && answers.feed(&[*last]), sane);
+            assert_eq!(answers.restored, restored);
+            assert_eq!(answers.refusal.as_deref(), refusal);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! redis-cli as a replica: the data set as a file, and the stream of writes on a terminal.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use tests::certs;
+use tests::client::Transport;
+use tests::server::{Server, folder};
+
+const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
+
+/// redis-cli, on its way to a server.
+fn cli(server: &Server, transport: Transport) -> Command {
+    let mut cli = Command::new(tests::binary("redis-cli"));
+    if transport == Transport::Tls {
+        cli.args(["--tls", "--cacert", &certs::file("ca.crt")]);
+        cli.args([
+            "--cert",
+            &certs::file("redis.crt"),
+            "--key",
+            &certs::file("redis.key"),
+        ]);
+        cli.args(["-p", &server.tls_port.to_string()]);
+    } else {
+        cli.args(["-p", &server.port.to_string()]);
+    }
+    cli
+}
+
+#[test]
+fn the_data_set_becomes_a_file() {
+    for transport in BOTH {
+        for diskless in ["yes", "no"] {
+            let server = Server::start(&[
+                "--repl-diskless-sync",
+                diskless,
+                "--repl-diskless-sync-delay",
+                "0",
+            ]);
+            let mut client = server.client(Transport::Tcp);
+            let big = "x".repeat(300_000);
+            client.text("DEBUG POPULATE 1000");
+            client.text(&format!("SET big {big}"));
+            let dir = folder();
+            let done = cli(&server, transport)
+                .arg("--rdb")
+                .arg(dir.path().join("got.rdb"))
+                .output()
+                .expect("it runs");
+            let said = String::from_utf8_lossy(&done.stderr).into_owned();
+            assert!(done.status.success(), "{said}");
+            assert_eq!(
+                said.contains("until EOF marker"),
+                diskless == "yes",
+                "{said}"
+            );
+            assert!(said.contains("Transfer finished with success"), "{said}");
+            let piped = cli(&server, transport)
+                .args(["--rdb", "-"])
+                .output()
+                .expect("it runs");
+            assert!(piped.stdout.starts_with(b"REDIS0011"));
+            let path = dir.path().to_string_lossy().into_owned();
+            let second = Server::start(&["--dbfilename", "got.rdb", "--dir", &path]);
+            let mut loaded = second.client(Transport::Tcp);
+            let digest = client.text("DEBUG DIGEST");
+            assert_eq!(loaded.text("DEBUG DIGEST"), digest);
+            std::fs::write(dir.path().join("got.rdb"), &piped.stdout).expect("there is room");
+            assert_eq!(loaded.text("DEBUG RELOAD NOSAVE"), "OK");
+            assert_eq!(loaded.text("DEBUG DIGEST"), digest);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told() {
+    let server = Server::start(&["--repl-diskless-sync-delay", "0"]);
+    let done = cli(&server, Transport::Tcp)
+        .args(["--rdb", "/nowhere/at/all"])
+        .output()
+        .expect("it runs");
+    assert!(!done.status.success());
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(said.contains("Error opening '/nowhere/at/all'"), "{said}");
+}
+
+#[test]
+fn the_stream_is_shown_line_by_line() {
+    for transport in BOTH {
+        for diskless in ["yes", "no"] {
+            let server = Server::start(&[
+                "--repl-diskless-sync",
+                diskless,
+                "--repl-diskless-sync-delay",
+                "0",
+            ]);
+            let mut client = server.client(Transport::Tcp);
+            client.text("SET before 1");
+            let mut shown = cli(&server, transport)
+                .arg("--replica")
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("it runs");
+            let stderr = shown.stderr.take().expect("it was piped");
+            let mut told = BufReader::new(stderr).lines().map_while(Result::ok);
+            assert!(told.any(|line| line.contains("Logging commands from master.")));
+            client.text("SET k \"");
+            let stdout = shown.stdout.take().expect("it was piped");
+            let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+            let mut writes = lines.filter(|line| line != "\"ping\"" && line != "\"PING\"");
+            assert_eq!(writes.next().as_deref(), Some("\"SELECT\",\"0\""));
+            assert_eq!(writes.next().as_deref(), Some("\"SET\",\"k\",\"\\\"\""));
+            // The server ends, and so does the show.
+            drop(server);
+            assert!(!shown.wait().expect("it is our child").success());
+        }
+    }
+}
