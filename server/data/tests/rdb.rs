@@ -196,15 +196,28 @@ fn what_is_written_is_read_however_it_is_cut() {
 fn a_payload_is_the_value_alone() {
     for entry in entries() {
         let payload = encoder::payload(entry.view(), true);
-        let body = check_payload(&payload).unwrap();
+        let body = check_payload(&payload, true).unwrap();
         let value = read_payload(body, &OPTIONS).unwrap().unwrap();
         let copy = Entry::new(entry.view().key(), value, entry.view().expire(), 7);
         assert_eq!(text(copy.view()), text(entry.view()));
         for end in [0, 5, payload.len() / 2, payload.len() - 1] {
-            assert!(check_payload(&payload[..end]).is_err());
+            assert!(check_payload(&payload[..end], true).is_err());
         }
         assert!(read_payload(&body[..body.len() - 1], &OPTIONS).is_err());
     }
+}
+
+#[test]
+fn a_checksum_is_looked_at_unless_told_not_to() {
+    let entries = entries();
+    let mut payload = encoder::payload(entries[0].view(), true);
+    let version = payload.len() - 10;
+    *payload.last_mut().unwrap() ^= 1;
+    assert!(check_payload(&payload, true).is_err());
+    assert_eq!(check_payload(&payload, false).unwrap(), &payload[..version]);
+    // A version of the future is refused all the same.
+    payload[version + 1] = 0xff;
+    assert!(check_payload(&payload, false).is_err());
 }
 
 #[test]

@@ -176,6 +176,12 @@ static SUBCOMMANDS: &[Sub] = &[
         help: &["    Switch active expiry."],
     },
     Sub {
+        name: "set-skip-checksum-validation",
+        args: 1..=1,
+        run: skip_checksums,
+        help: &["    Read snapshots and RESTORE payloads whatever their checksum."],
+    },
+    Sub {
         name: "sleep",
         args: 1..=1,
         run: sleep,
@@ -295,6 +301,11 @@ fn pause_cron(cx: &mut Ctx<'_>) -> Done {
 fn set_active_expire(cx: &mut Ctx<'_>) -> Done {
     let on = int(&cx.argv[2])? != 0;
     switch(cx, |cx| cx.srv.keys.active_expire = on)
+}
+
+fn skip_checksums(cx: &mut Ctx<'_>) -> Done {
+    let on = int(&cx.argv[2])? != 0;
+    switch(cx, |cx| cx.srv.debug.skip_checksums = on)
 }
 
 fn packed_threshold(cx: &mut Ctx<'_>) -> Done {

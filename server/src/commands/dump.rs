@@ -78,7 +78,7 @@ fn restore(cx: &mut Ctx<'_>) -> Done {
     if ttl < 0 {
         return Err(Fault::new("ERR Invalid TTL value, must be >= 0"));
     }
-    let body = check_payload(&argv[3])
+    let body = check_payload(&argv[3], !cx.srv.debug.skip_checksums)
         .map_err(|_| Fault::new("ERR DUMP payload version or checksum are wrong"))?;
     let lists = cx.srv.debug.list_limits(&cx.srv.config);
     let value = read_payload(body, &rdb_options(&cx.srv.config, lists))

@@ -144,8 +144,9 @@ pub fn begin(
         ..Loading::default()
     });
     let list = srv.debug.list_limits(&srv.config);
+    let sums = srv.config.rdbchecksum && !srv.debug.skip_checksums;
     Session {
-        decoder: Decoder::new(rdb_options(&srv.config, list), srv.config.rdbchecksum),
+        decoder: Decoder::new(rdb_options(&srv.config, list), sums),
         existing,
         beside: beside.map(|(dbs, _)| dbs),
         now_ms: clock::unix_ms(),

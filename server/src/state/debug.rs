@@ -14,6 +14,8 @@ pub struct DebugState {
     pub reply_resizing: bool,
     /// DEBUG QUICKLIST-PACKED-THRESHOLD: from how many bytes on an element is a node by itself.
     pub list_plain_from: usize,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: snapshots and payloads are read whatever their checksum.
+    pub skip_checksums: bool,
 }
 
 /// How often a client's reply peak is forgotten, in milliseconds.
@@ -26,6 +28,7 @@ impl Default for DebugState {
             reply_peak_reset_ms: REPLY_PEAK_RESET_MS,
             reply_resizing: true,
             list_plain_from: PLAIN_FROM,
+            skip_checksums: false,
         }
     }
 }
