@@ -255,7 +255,15 @@ mod tests {
 
     #[test]
     fn answers_are_counted_and_weighed() {
-        let table: [(usize, &[u8], &[bool], Option<&[u8]>, bool); 5] = [
+        /// Lines before those of keys, what came, which keys are there, the error, and whether that is all.
+        type Row = (
+            usize,
+            &'static [u8],
+            &'static [bool],
+            Option<&'static [u8]>,
+            bool,
+        );
+        let table: [Row; 5] = [
             (0, b"+OK\r\n+OK\r\n", &[true, true], None, true),
             (
                 1,
