@@ -147,3 +147,21 @@ fn a_watched_key_whose_time_is_over_counts_as_changed() {
         assert_eq!(show(&client.read()), reply);
     }
 }
+
+/// What was fine when it was queued is asked about again: the server may have become a replica without a primary.
+#[test]
+fn what_is_queued_is_asked_about_again() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let server = Server::start(&["--replica-serve-stale-data", "no"]);
+        let (mut client, mut other) = (server.client(transport), server.client(transport));
+        client.text("MULTI");
+        client.text("GET a");
+        let port = tests::server::free_port();
+        other.text(&format!("REPLICAOF 127.0.0.1 {port}"));
+        let reply = client.text("EXEC");
+        assert!(reply.starts_with("-EXECABORT"), "{reply}");
+        assert!(reply.contains("MASTERDOWN"), "{reply}");
+        other.text("REPLICAOF NO ONE");
+        assert_eq!(client.text("GET a"), "nil");
+    }
+}

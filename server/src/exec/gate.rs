@@ -137,18 +137,20 @@ fn not_now(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec) -> Option<Fau
         }
         if !srv.config.replica_serve_stale_data
             && !link.is_up()
-            && !spec.flags.contains(Flags::STALE)
+            && does(client, cmd, spec, |spec| !spec.flags.contains(Flags::STALE))
         {
             return Some(MASTER_DOWN);
         }
     }
     if let Some(loading) = srv.snapshot.loading {
-        let refused = if loading.serves_old {
-            spec.flags.contains(Flags::NO_ASYNC_LOADING)
-        } else {
-            !spec.flags.contains(Flags::LOADING)
+        let is_refused = |spec: &Spec| {
+            if loading.serves_old {
+                spec.flags.contains(Flags::NO_ASYNC_LOADING)
+            } else {
+                !spec.flags.contains(Flags::LOADING)
+            }
         };
-        if refused {
+        if does(client, cmd, spec, is_refused) {
             return Some(LOADING);
         }
     }
