@@ -165,3 +165,25 @@ fn what_is_queued_is_asked_about_again() {
         assert_eq!(client.text("GET a"), "nil");
     }
 }
+
+/// A pause that begins within a transaction does not keep a key whose time is over in the way of what follows.
+#[test]
+fn a_key_that_is_over_is_in_nobodys_way() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let server = Server::start(&["--enable-debug-command", "yes"]);
+        let mut client = server.client(transport);
+        for command in [
+            "DEBUG SET-ACTIVE-EXPIRE 0",
+            "SET from kept",
+            "SET to brief PX 1",
+            "DEBUG SLEEP 0.003",
+            "MULTI",
+            "CLIENT PAUSE 100000 WRITE",
+            "RENAME from to",
+        ] {
+            client.text(command);
+        }
+        assert_eq!(client.text("EXEC"), "[OK OK]");
+        assert_eq!(client.text("GET to"), "kept");
+    }
+}

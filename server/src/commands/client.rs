@@ -15,7 +15,6 @@ use crate::state::blocked::Wait;
 use crate::state::client::{Client, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
-use crate::state::replication::replica::Replica;
 use crate::wire::fault::{Fault, NO_SUCH_CLIENT, SYNTAX, UNBLOCKED};
 
 /// Rows and procs.
@@ -111,10 +110,9 @@ fn class(name: &[u8]) -> Result<Class, Fault> {
 
 /// What a client is; nobody subscribes yet.
 fn class_of(client: &Client) -> Class {
-    let is_replica = |replica: &Replica| replica.is_one();
     if client.flags.contains(ClientFlags::PRIMARY) {
         Class::Master
-    } else if client.replica.as_deref().is_some_and(is_replica) {
+    } else if client.is_replica() {
         Class::Replica
     } else {
         Class::Normal

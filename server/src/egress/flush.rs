@@ -147,6 +147,9 @@ pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
     let Some(client) = srv.clients.get_mut(id) else {
         return false;
     };
+    if client.closing == Closing::Now {
+        return false;
+    }
     let replica = client.replica.as_ref().filter(|replica| replica.is_one());
     let limits = &srv.config.client_output_buffer_limit;
     let mut limit = limits[usize::from(replica.is_some())];

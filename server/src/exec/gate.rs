@@ -100,23 +100,16 @@ fn is_held(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec, argv: &Argv) 
 #[cold]
 fn is_paused(client: &Client, cmd: CmdId, spec: &Spec, scope: Scope) -> bool {
     // The primary's stream is held back where it is read.
-    let is_link = client.flags.contains(ClientFlags::PRIMARY)
-        || client
-            .replica
-            .as_ref()
-            .is_some_and(|replica| replica.is_one());
+    let is_link = client.flags.contains(ClientFlags::PRIMARY) || client.is_replica();
     let is_told = |spec: &Spec| spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
     !is_link && (scope == Scope::All || does(client, cmd, spec, is_told))
 }
 
 /// Whether a replica of this server asks for what is not a replica's business.
 fn is_foul(client: &Client, cmd: CmdId, spec: &Spec) -> bool {
-    let is_one = client
-        .replica
-        .as_ref()
-        .is_some_and(|replica| replica.is_one());
     let touches = Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE;
-    is_one && (spec.flags.intersects(touches) || changes_data(client, cmd, spec, false))
+    client.is_replica()
+        && (spec.flags.intersects(touches) || changes_data(client, cmd, spec, false))
 }
 
 /// Why the state of the server does not allow a command.

@@ -130,7 +130,7 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
         close_over_limit(srv, id);
         return Flow::Stop;
     }
-    if is_replica(client) && !reply.out.is_empty() {
+    if client.is_replica() && !reply.out.is_empty() {
         close_talkative(srv, id, reply);
         return Flow::Stop;
     }
@@ -162,12 +162,6 @@ fn close_talkative(srv: &mut Server, id: ClientId, reply: &mut Reply) {
     );
     reply.out.clear();
     srv.clients.queue_close(id);
-}
-
-#[inline]
-fn is_replica(client: &Client) -> bool {
-    let replica = client.replica.as_ref();
-    replica.is_some_and(|replica| replica.is_one())
 }
 
 /// What of the client decides how its answer is written.

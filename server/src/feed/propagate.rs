@@ -58,7 +58,6 @@ pub fn deletion(srv: &mut Server, db: usize, key: &[u8], lazy: bool) {
 }
 
 /// The unit is over: passes on what waits.
-#[cold]
 pub fn end_of_unit(srv: &mut Server) {
     if srv.propagation.is_empty() {
         return;

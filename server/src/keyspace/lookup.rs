@@ -45,21 +45,17 @@ fn live_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option
 }
 
 /// The time of a key is over. A replica leaves it to its primary to say so: what that sends still finds the key, and
-/// clients do not. Only a write of a client, where clients may write, removes it: it may be about to put another in its
-/// place.
+/// clients do not. In a pause nothing changes, either. Only a write, where one may happen all the same, removes it: it may be
+/// about to put another in its place.
 #[cold]
 fn over(srv: &mut Server, number: usize, key: &[u8], place: Place) -> Option<Place> {
-    if let Some(link) = &srv.replication.link {
-        if link.client().is_some() && link.client() == srv.unit.current {
-            return Some(place);
-        }
-        let writes = |cmd| table::spec(cmd).flags.contains(Flags::WRITE);
-        if srv.config.replica_read_only || !srv.unit.command.is_some_and(writes) {
-            return None;
-        }
+    let primary = srv.replication.link.as_ref().and_then(|link| link.client());
+    if primary.is_some() && primary == srv.unit.current {
+        return Some(place);
     }
-    // While writes are paused nothing changes, and nobody writes who could meet the key.
-    if srv.pauses.scope().is_none() {
+    let writes = |cmd| table::spec(cmd).flags.contains(Flags::WRITE);
+    let is_held = srv.replication.is_replica() || srv.pauses.scope().is_some();
+    if !is_held || srv.unit.command.is_some_and(writes) {
         delete_expired(srv, number, key);
     }
     None

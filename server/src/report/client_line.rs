@@ -95,16 +95,11 @@ fn behind(srv: &Server, client: &Client) -> usize {
     replica.map_or(0, |replica| replica.behind(srv.replication.offset) as usize)
 }
 
-fn is_replica(client: &Client) -> bool {
-    let replica = client.replica.as_ref();
-    replica.is_some_and(|replica| replica.is_one())
-}
-
 /// Letters of `flags=`, `N` when there are none.
 fn flag_letters(client: &Client) -> String {
     let letters: String = [
         (client.flags.contains(ClientFlags::PRIMARY), 'M'),
-        (is_replica(client), 'S'),
+        (client.is_replica(), 'S'),
         (client.multi.is_some(), 'x'),
         (client.parked.is_some(), 'b'),
         (client.dirty_cas, 'd'),

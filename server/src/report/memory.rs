@@ -36,12 +36,11 @@ pub fn breakdown(srv: &Server) -> Breakdown {
         .map(|database| database.db.mapped_bytes())
         .sum();
     let used = memory::used() + mapped;
-    let others = srv.clients.slab.iter().filter(|(_, client)| {
-        !client
-            .replica
-            .as_ref()
-            .is_some_and(|replica| replica.is_one())
-    });
+    let others = srv
+        .clients
+        .slab
+        .iter()
+        .filter(|(_, client)| !client.is_replica());
     let clients = others
         .map(|(_, client)| client_line::memory(srv, client))
         .sum();

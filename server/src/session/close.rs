@@ -4,7 +4,6 @@ use crate::report::replicas::name;
 use crate::server::Server;
 use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
-use crate::state::replication::replica::Replica;
 
 /// Closes a client that no command of its own is executing for.
 pub fn close_now(srv: &mut Server, id: ClientId) {
@@ -15,12 +14,7 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
         srv.clients.queue_close(id);
         return;
     }
-    let is_replica = |replica: &Replica| replica.is_one();
-    let replica = if client.replica.as_deref().is_some_and(is_replica) {
-        Some(name(srv, id))
-    } else {
-        None
-    };
+    let replica = client.is_replica().then(|| name(srv, id));
     let Some(mut client) = srv.clients.remove(id) else {
         return;
     };

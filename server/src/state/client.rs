@@ -146,6 +146,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether it is a replica of this server, or on its way to be one.
+    pub fn is_replica(&self) -> bool {
+        let replica = self.replica.as_ref();
+        replica.is_some_and(|replica| replica.is_one())
+    }
+
     /// Bytes of output waiting, in our buffers.
     pub fn output_bytes(&self) -> usize {
         self.io.out.len()
