@@ -107,24 +107,27 @@ fn put_reference(out: &mut Vec<u8>, distance: usize, length: usize) {
 /// Decompresses a text of `len` bytes; `None` when it is damaged or of another length.
 pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(len);
-    let mut rest = packed.iter().copied();
-    while let Some(first) = rest.next() {
+    let mut rest = packed;
+    while let Some((&first, tail)) = rest.split_first() {
         if first < 32 {
-            let count = usize::from(first) + 1;
-            let before = text.len();
-            text.extend(rest.by_ref().take(count));
-            if text.len() != before + count || text.len() > len {
+            let (literals, tail) = tail.split_at_checked(usize::from(first) + 1)?;
+            if literals.len() > len - text.len() {
                 return None;
             }
+            text.extend_from_slice(literals);
+            rest = tail;
             continue;
         }
-        let count = match first >> 5 {
-            7 => usize::from(rest.next()?) + 9,
-            short => usize::from(short) + 2,
+        let (count, tail) = match first >> 5 {
+            7 => tail
+                .split_first()
+                .map(|(&more, tail)| (usize::from(more) + 9, tail))?,
+            short => (usize::from(short) + 2, tail),
         };
-        let back = usize::from(first & 31) << 8 | usize::from(rest.next()?);
+        let (&low, tail) = tail.split_first()?;
+        let back = usize::from(first & 31) << 8 | usize::from(low);
         let from = text.len().checked_sub(back + 1)?;
-        if text.len() + count > len {
+        if count > len - text.len() {
             return None;
         }
         // A reference may reach into what it is just writing: then its beginning repeats.
@@ -134,6 +137,7 @@ pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
             text.extend_from_within(from..from + run);
             left -= run;
         }
+        rest = tail;
     }
     (text.len() == len).then_some(text)
 }
