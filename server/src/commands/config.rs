@@ -23,7 +23,7 @@ use crate::server::{Ctx, Done, Server};
 use crate::state::listeners::Kind;
 use crate::sys::host::{self, reason};
 use crate::sys::{log, memory};
-use crate::wire::fault::{Fault, SYNTAX};
+use crate::wire::fault::{Fault, LOADING, SYNTAX};
 use crate::{notice, warning};
 
 /// Rows and procs.
@@ -104,6 +104,9 @@ fn changes<'a>(cx: &Ctx<'a>) -> Result<Vec<Change<'a>>, Fault> {
         }
         if flags.contains(Flags::PROTECTED) && !may_protected {
             return Err(failed(name, "can't set protected config"));
+        }
+        if flags.contains(Flags::DENY_LOADING) && cx.srv.snapshot.loading.is_some() {
+            return Err(LOADING);
         }
         if changes.iter().any(|change| change.named.name == named.name) {
             return Err(failed(name, "duplicate parameter"));
