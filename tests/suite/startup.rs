@@ -207,3 +207,21 @@ fn a_bug_of_ours_leaves_a_report() {
         }
     }
 }
+
+#[test]
+fn a_loop_that_does_not_come_round_is_reported() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let server = Server::start(&["--hz", "10"]);
+        let mut client = server.client(transport);
+        // Two turns of the clockwork are the least.
+        assert_eq!(client.text("CONFIG SET watchdog-period 1"), "OK");
+        assert_eq!(
+            client.text("CONFIG GET watchdog-period"),
+            "[watchdog-period 200]"
+        );
+        assert_eq!(client.text("DEBUG SLEEP 0.5"), "OK");
+        server.wait_for_log(&["--- WATCHDOG TIMER EXPIRED ---"]);
+        assert_eq!(client.text("CONFIG SET watchdog-period 0"), "OK");
+        assert_eq!(client.text("PING"), "PONG");
+    }
+}

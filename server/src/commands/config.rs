@@ -16,7 +16,7 @@ use crate::config::row::{Effect, Flags, Row};
 use crate::config::table::{Named, find, names};
 use crate::exec::gate::allowed;
 use crate::house::certificates;
-use crate::house::start::{adjust_oom_score, make_room};
+use crate::house::start::{adjust_oom_score, make_room, set_watchdog};
 use crate::ingress::listen::reopen;
 use crate::report::title::set_title;
 use crate::server::{Ctx, Done, Server};
@@ -204,6 +204,7 @@ fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
         Effect::AllocatorThread => memory::set_background_thread(srv.config.jemalloc_bg_thread),
         Effect::Locale if host::set_collation(&srv.config.locale_collate) => {}
         Effect::Locale => return Err("Invalid locale name".into()),
+        Effect::Watchdog => set_watchdog(srv),
     }
     Ok(())
 }
