@@ -174,8 +174,13 @@ fn execute(srv: &mut Server, id: ClientId) {
     client.flags.remove(ClientFlags::EXECUTING);
     request.compact();
     client.io.request = request;
-    if !client.io.out.is_empty() {
+    let has_output = !client.io.out.is_empty();
+    if has_output {
         srv.clients.queue_write(id);
+    }
+    // A command that was longer than the backlog had to be kept whole until it was executed.
+    if srv.replication.blocks.len() > srv.config.repl_backlog_size as u64 {
+        trim(srv);
     }
 }
 
