@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use nix::sys::signal::Signal;
 use tests::certs;
 use tests::client::Transport;
 use tests::server::{Server, free_port};
@@ -204,6 +205,22 @@ fn a_bug_of_ours_leaves_a_report() {
             "REDIS BUG REPORT END",
         ] {
             assert!(log.contains(part), "{command}: no {part} in\n{log}");
+        }
+    }
+}
+
+#[test]
+fn an_abort_from_outside_leaves_a_report() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let mut server = Server::start(&[]);
+        let mut client = server.client(transport);
+        assert_eq!(client.text("PING"), "PONG");
+        server.signal(Signal::SIGABRT);
+        assert_ne!(server.wait_for_exit(), Some(0));
+        server.wait_for_log(&["(end of log)"]);
+        let log = server.log();
+        for part in ["crashed by signal: 6", "STACK TRACE", "REPORT END"] {
+            assert!(log.contains(part), "no {part} in\n{log}");
         }
     }
 }
