@@ -52,8 +52,8 @@ fn replies_can_be_switched_off() {
     for transport in Transport::ALL {
         let mut client = server.client(transport);
         client.send(b"CLIENT REPLY SKIP\r\nSET a 1\r\nCLIENT REPLY OFF\r\nSET a 2\r\nPING\r\nCLIENT REPLY ON\r\nGET a\r\n");
-        assert_eq!(tests::client::show(&client.read()), "OK", "{transport:?}");
-        assert_eq!(tests::client::show(&client.read()), "2", "{transport:?}");
+        assert_eq!(show(&client.read()), "OK", "{transport:?}");
+        assert_eq!(show(&client.read()), "2", "{transport:?}");
     }
 }
 
@@ -100,7 +100,7 @@ fn a_client_that_is_leaving_is_no_longer_read() {
                 "{transport:?}"
             );
         }
-        assert_eq!(tests::client::show(&leaving.read()), "OK", "{transport:?}");
+        assert_eq!(show(&leaving.read()), "OK", "{transport:?}");
         assert!(leaving.try_read().is_none(), "{transport:?}");
     }
 }
