@@ -44,16 +44,16 @@ const TOLD: &[(&str, &[&str])] = &[
     ("XGROUP CREATE x g 0", &["XGROUP CREATE x g 0"]),
     (
         "XREADGROUP GROUP g c COUNT 1 STREAMS x >",
-        &["XCLAIM x g c 0 5-0 TIME # RETRYCOUNT 1 FORCE JUSTID LASTID 5-0"],
+        &[
+            "MULTI",
+            "XGROUP CREATECONSUMER x g c",
+            "XCLAIM x g c 0 5-0 TIME # RETRYCOUNT 1 FORCE JUSTID LASTID 5-0",
+            "EXEC",
+        ],
     ),
     (
         "XREADGROUP GROUP g c NOACK STREAMS x >",
         &["XGROUP SETID x g 6-0 ENTRIESREAD 2"],
-    ),
-    ("XREADGROUP GROUP g idle STREAMS x >", &[]),
-    (
-        "XREADGROUP GROUP g e NOACK STREAMS x >",
-        &["XGROUP CREATECONSUMER x g e"],
     ),
     (
         "XCLAIM x g d 0 5-0",

@@ -238,10 +238,7 @@ fn serve_group(
     if joined {
         let event = Event::Stream("xgroup-createconsumer");
         key_told(cx.srv, cx.db, key, 1, event);
-        // What it is given makes it known elsewhere; without acknowledgement nothing would.
-        if reader.no_ack {
-            propagate::joined(cx, key, reader.group, reader.consumer);
-        }
+        propagate::joined(cx, key, reader.group, reader.consumer);
     }
     propagate::pending(cx, key, reader.group, &given.pending);
     if let Some(position) = given.read_on {
