@@ -494,6 +494,22 @@ fn a_name_is_resolved_and_every_address_tried() {
 }
 
 #[test]
+fn of_a_command_that_is_longer_than_the_backlog_no_more_is_kept() {
+    for transport in BOTH {
+        let (_server, mut client, primary) = stage(transport, &["--repl-backlog-size", "65536"]);
+        follow(&mut client, &primary);
+        let mut link = give(&primary, 0, &[("a", "1")]);
+        let long = request(&format!("SET a {}", "x".repeat(8 << 20)));
+        let offset = long.len() as u64;
+        link.send(long);
+        link.wait_for_ack(offset);
+        let kept = client.info("mem_replication_backlog");
+        let kept: u64 = kept.parse().expect("a number");
+        assert!(kept < 1 << 20, "{kept}");
+    }
+}
+
+#[test]
 fn a_primary_again_it_takes_writes() {
     let (server, mut client, primary) = stage(Transport::Tcp, &[]);
     follow(&mut client, &primary);
@@ -510,20 +526,4 @@ fn a_primary_again_it_takes_writes() {
         client.text("REPLICAOF host 70000"),
         "-ERR Invalid master port"
     );
-}
-
-#[test]
-fn of_a_command_that_is_longer_than_the_backlog_no_more_is_kept() {
-    for transport in BOTH {
-        let (_server, mut client, primary) = stage(transport, &["--repl-backlog-size", "65536"]);
-        follow(&mut client, &primary);
-        let mut link = give(&primary, 0, &[("a", "1")]);
-        let long = request(&format!("SET a {}", "x".repeat(8 << 20)));
-        let offset = long.len() as u64;
-        link.send(long);
-        link.wait_for_ack(offset);
-        let kept = client.info("mem_replication_backlog");
-        let kept: u64 = kept.parse().expect("a number");
-        assert!(kept < 1 << 20, "{kept}");
-    }
 }
