@@ -95,7 +95,7 @@ fn said(server: &Server, transport: Transport, mode: &str) -> String {
 #[test]
 fn walks_over_the_keys_see_every_type() {
     const KEYS: [(&str, &str, &str); 6] = [
-        ("SET", "a-string", "some text"),
+        ("SET", "a-string", "some-text"),
         ("RPUSH", "a-list", "a b c"),
         ("SADD", "a-set", "a b c d"),
         ("ZADD", "a-zset", "1 a 2 b"),
