@@ -69,7 +69,7 @@ fn touch(cx: &mut Ctx<'_>) -> Done {
 fn type_of(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[1];
     let name = match live_place(cx.srv, cx.db, key) {
-        Some(place) => db(cx.srv, cx.db).at(place).ty().name(),
+        Some(place) => db(cx.srv, cx.db).at(place).shown_type().name(),
         None => "none",
     };
     cx.reply.status(name);

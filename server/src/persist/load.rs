@@ -176,7 +176,7 @@ pub fn feed(srv: &mut Server, session: &mut Session, bytes: &[u8]) -> Result<boo
         let item = match session.decoder.next_item() {
             Ok(Some(item)) => item,
             Ok(None) => break,
-            Err(corrupt) => return Err(failed(&session.decoder, &corrupt.0)),
+            Err(corrupt) => return Err(failed(&session.decoder, &corrupt.reason)),
         };
         let (end, key) = (matches!(item, Item::End), matches!(item, Item::Key(_)));
         insert(srv, session, item).map_err(|why| {

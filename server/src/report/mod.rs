@@ -1,5 +1,6 @@
 //! What the server says about itself.
 
+pub mod bug;
 pub mod client_line;
 pub mod clients;
 pub mod commandstats;

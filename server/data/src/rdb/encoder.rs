@@ -93,6 +93,7 @@ fn type_of(entry: EntryRef<'_>) -> u8 {
         Some(AggregateRef::Hash(Hash::Packed(_))) => ty::HASH_LISTPACK,
         Some(AggregateRef::Hash(Hash::Table(_))) => ty::HASH,
         Some(AggregateRef::Stream(_)) => ty::STREAM_LISTPACKS_3,
+        Some(AggregateRef::Damaged(own)) => own.payload().first().copied().unwrap_or_default(),
     }
 }
 
@@ -104,6 +105,7 @@ fn value(out: &mut Vec<u8>, entry: EntryRef<'_>, compress: bool) {
         Some(AggregateRef::Zset(own)) => zset(out, own, compress),
         Some(AggregateRef::Hash(own)) => hash(out, own, compress),
         Some(AggregateRef::Stream(own)) => stream::write(out, own, compress),
+        Some(AggregateRef::Damaged(own)) => out.extend(own.payload().iter().skip(1)),
     }
 }
 

@@ -6,7 +6,7 @@
 //! checked, element by element and for elements that come twice, and then taken as it is, unless it is too big by now.
 //!
 //! Everything is checked whatever `sanitize-dump-payload` says: nothing here trusts a byte, and the buffers are looked
-//! through once anyway.
+//! through once anyway. The directive only lets elements of a set or a hash come twice, which commands can live with.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::ds::quicklist::{End, Quicklist};
 use crate::rdb::cursor::{Cursor, Stop};
 use crate::rdb::stream::Reader;
 use crate::rdb::ziplist::{read_ziplist, read_zipmap};
-use crate::rdb::{Corrupt, container, ty};
+use crate::rdb::{Corrupt, Depth, container, ty};
 use crate::value::aggregate::{Aggregate, Kind};
 use crate::value::hash::{self, Hash};
 use crate::value::list::List;
@@ -38,6 +38,8 @@ pub struct Options {
     pub hash: hash::Limits,
     /// Of sorted sets.
     pub zset: zset::Limits,
+    /// Whether a listpack of a set or a hash may have an element twice, as long as it stays one.
+    pub twice: bool,
 }
 
 /// A value as it comes out: `None` when it has no elements, and so is none.
@@ -220,14 +222,14 @@ fn add_field(hash: &mut Hash, name: &[u8], value: &[u8], options: &Options) -> R
 fn add_node(nodes: &mut Quicklist, ty: u8, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
     if ty == ty::LIST_QUICKLIST {
         let bytes = cursor.text()?;
-        nodes.push_pack(pack_of_ziplist(&bytes)?);
+        nodes.push_pack(pack_of_ziplist(&bytes, "Ziplist")?);
         return Ok(());
     }
     let container = cursor.length()?;
     let bytes = cursor.text()?;
     match container {
-        container::PLAIN => nodes.push_plain(&bytes),
-        container::PACKED => nodes.push_pack(pack_of(&bytes)?),
+        container::PLAIN if !bytes.is_empty() => nodes.push_plain(&bytes),
+        container::PACKED => nodes.push_pack(pack_of(&bytes, "Listpack")?),
         _ => return Err(corrupt("Quicklist integrity check failed.")),
     }
     Ok(())
@@ -243,7 +245,7 @@ fn whole(ty: u8, cursor: &mut Cursor<'_>, options: &Options) -> Result<Built, St
                 .ok_or_else(|| corrupt("Intset integrity check failed."))?;
             value(set_of_ints(ints, options).wrap())
         }
-        ty::SET_LISTPACK => value(set_of(pack_of(&text)?, options)?.wrap()),
+        ty::SET_LISTPACK => value(set_of(pack_of(&text, "Set listpack")?, options)?.wrap()),
         ty::HASH_ZIPMAP => {
             let mut hash = Hash::new();
             let mut twice = Ok(());
@@ -254,12 +256,24 @@ fn whole(ty: u8, cursor: &mut Cursor<'_>, options: &Options) -> Result<Built, St
             twice?;
             value(hash.wrap())
         }
-        ty::HASH_ZIPLIST => value(hash_of(pack_of_ziplist(&text)?, options)?.wrap()),
-        ty::HASH_LISTPACK => value(hash_of(pack_of(&text)?, options)?.wrap()),
-        ty::ZSET_ZIPLIST => value(zset_of(&pack_of_ziplist(&text)?, options)?.wrap()),
-        ty::ZSET_LISTPACK => value(zset_of(&pack_of(&text)?, options)?.wrap()),
+        ty::HASH_ZIPLIST => {
+            let pack = pack_of_ziplist(&text, "Hash ziplist")?;
+            value(hash_of(pack, &strict(options), "Hash ziplist")?.wrap())
+        }
+        ty::HASH_LISTPACK => {
+            let pack = pack_of(&text, "Hash listpack")?;
+            value(hash_of(pack, options, "Hash listpack")?.wrap())
+        }
+        ty::ZSET_ZIPLIST => {
+            let pack = pack_of_ziplist(&text, "Zset ziplist")?;
+            value(zset_of(&pack, options, "Zset ziplist")?.wrap())
+        }
+        ty::ZSET_LISTPACK => {
+            let pack = pack_of(&text, "Zset listpack")?;
+            value(zset_of(&pack, options, "Zset listpack")?.wrap())
+        }
         _ => {
-            let list = List::Packed(pack_of_ziplist(&text)?);
+            let list = List::Packed(pack_of_ziplist(&text, "List ziplist")?);
             value(list.settled(&options.list).wrap())
         }
     })
@@ -274,27 +288,48 @@ fn string(text: Vec<u8>) -> NewValue<'static> {
     }
 }
 
-fn pack_of(bytes: &[u8]) -> Result<Listpack, Stop> {
-    Listpack::from_rdb(bytes).ok_or_else(|| corrupt("listpack integrity check failed."))
+/// What the log says of a buffer of this kind.
+fn failed(what: &str) -> String {
+    format!("{what} integrity check failed.")
 }
 
-fn pack_of_ziplist(bytes: &[u8]) -> Result<Listpack, Stop> {
+fn pack_of(bytes: &[u8], what: &str) -> Result<Listpack, Stop> {
+    Listpack::from_rdb(bytes).ok_or_else(|| Corrupt::in_pack(bytes, &failed(what)).into())
+}
+
+/// Ziplists have no frame beside what is checked of them in any case.
+fn pack_of_ziplist(bytes: &[u8], what: &str) -> Result<Listpack, Stop> {
     let mut pack = Listpack::new();
-    read_ziplist(bytes, |item| {
+    let read = read_ziplist(bytes, |item| {
         if !pack.has_room(item.len()) {
             return Err(Corrupt::new("a ziplist is too big"));
         }
         pack.push_back(item);
         Ok(())
-    })?;
+    });
+    read.map_err(|_| corrupt(&failed(what)))?;
     Ok(pack)
 }
 
-/// Whether every `step`th element, from the first on, is there once, and the last one is whole.
-fn is_distinct(pack: &Listpack, step: usize) -> bool {
+fn strict(options: &Options) -> Options {
+    Options {
+        twice: false,
+        ..*options
+    }
+}
+
+/// Elements in groups of `step`, of which the last is whole; unless they may come twice, the first ones of all are distinct.
+fn check_groups(pack: &Listpack, step: usize, twice: bool, what: &str) -> Result<(), Stop> {
+    if !pack.len().is_multiple_of(step) {
+        return Err(Corrupt::at(Depth::Part, failed(what)).into());
+    }
     let mut seen = HashSet::with_capacity(pack.len() / step);
     let mut names = pack.iter().step_by(step);
-    pack.len().is_multiple_of(step) && names.all(|name| seen.insert(name.to_vec()))
+    if twice || names.all(|name| seen.insert(name.to_vec())) {
+        return Ok(());
+    }
+    let reason = format!("{} Found a {what} with dup elements", failed(what));
+    Err(Corrupt::at(Depth::Whole, reason).into())
 }
 
 fn set_of_ints(ints: Intset, options: &Options) -> Set {
@@ -310,10 +345,9 @@ fn set_of_ints(ints: Intset, options: &Options) -> Set {
 }
 
 fn set_of(pack: Listpack, options: &Options) -> Result<Set, Stop> {
-    if !is_distinct(&pack, 1) {
-        return Err(corrupt("Set listpack integrity check failed."));
-    }
-    if pack.len() <= options.set.max_entries {
+    let fits = pack.len() <= options.set.max_entries;
+    check_groups(&pack, 1, options.twice && fits, "Set listpack")?;
+    if fits {
         return Ok(Set::Packed(pack));
     }
     let mut set = Set::new();
@@ -324,11 +358,10 @@ fn set_of(pack: Listpack, options: &Options) -> Result<Set, Stop> {
     Ok(set)
 }
 
-fn hash_of(pack: Listpack, options: &Options) -> Result<Hash, Stop> {
-    if !is_distinct(&pack, 2) {
-        return Err(corrupt("Hash listpack integrity check failed."));
-    }
-    if pack.len() / 2 <= options.hash.max_entries {
+fn hash_of(pack: Listpack, options: &Options, what: &str) -> Result<Hash, Stop> {
+    let fits = pack.len() / 2 <= options.hash.max_entries;
+    check_groups(&pack, 2, options.twice && fits, what)?;
+    if fits {
         return Ok(Hash::Packed(pack));
     }
     let mut hash = Hash::new();
@@ -339,11 +372,9 @@ fn hash_of(pack: Listpack, options: &Options) -> Result<Hash, Stop> {
     Ok(hash)
 }
 
-fn zset_of(pack: &Listpack, options: &Options) -> Result<Zset, Stop> {
-    let damaged = || corrupt("Zset listpack integrity check failed.");
-    if !is_distinct(pack, 2) {
-        return Err(damaged());
-    }
+fn zset_of(pack: &Listpack, options: &Options, what: &str) -> Result<Zset, Stop> {
+    let damaged = || Corrupt::at(Depth::Part, failed(what));
+    check_groups(pack, 2, false, what)?;
     let mut zset = Zset::new();
     let mut items = pack.iter();
     while let (Some(member), Some(score)) = (items.next(), items.next()) {
