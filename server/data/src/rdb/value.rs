@@ -273,8 +273,10 @@ fn whole(ty: u8, cursor: &mut Cursor<'_>, options: &Options) -> Result<Built, St
             value(zset_of(&pack, options, "Zset listpack")?.wrap())
         }
         _ => {
-            let list = List::Packed(pack_of_ziplist(&text, "List ziplist")?);
-            value(list.settled(&options.list).wrap())
+            // Redis leaves it a quicklist of one node, which OBJECT ENCODING shows.
+            let mut nodes = Quicklist::new(options.list);
+            nodes.push_pack(pack_of_ziplist(&text, "List ziplist")?);
+            value(List::Quick(Box::new(nodes)).wrap())
         }
     })
 }
