@@ -197,3 +197,39 @@ fn lcs_does_not_ask_for_more_memory_than_a_bulk_may_have() {
     assert!(reply.starts_with("-ERR Insufficient memory"), "{reply}");
     assert_eq!(client.text("PING"), "PONG");
 }
+
+#[test]
+fn debug_shows_how_the_elements_of_a_value_lie() {
+    let server = Server::start(&[]);
+    let mut client = server.client(Transport::Tcp);
+    client.text("HSET h field 1234");
+    client.text("CONFIG SET list-max-listpack-size 2");
+    client.text("RPUSH l a b c");
+    client.text("SET s x");
+    let reply = client.text("DEBUG LISTPACK h");
+    assert_eq!(reply, "Listpack structure printed on stdout");
+    server.wait_for_log(&["{num entries 2}"]);
+    for level in ["", " 1"] {
+        let reply = client.text(&format!("DEBUG QUICKLIST l{level}"));
+        assert_eq!(reply, "Quicklist structure printed on stdout");
+    }
+    let log = server.log();
+    for part in [
+        "[str]field}",
+        "[str]1234}",
+        "{len : 2}",
+        "container : PACKED",
+        "[str]c}",
+    ] {
+        assert!(log.contains(part), "{part}");
+    }
+    assert_eq!(
+        client.text("DEBUG LISTPACK s"),
+        "-ERR Not a listpack encoded object."
+    );
+    assert_eq!(
+        client.text("DEBUG QUICKLIST h"),
+        "-ERR Not a quicklist encoded object."
+    );
+    assert_eq!(client.text("DEBUG LISTPACK none"), "-ERR no such key");
+}

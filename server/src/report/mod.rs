@@ -7,6 +7,7 @@ pub mod commandstats;
 pub mod cpu;
 pub mod info;
 pub mod keyspace;
+pub mod layout;
 pub mod memory;
 pub mod persistence;
 pub mod replica;
