@@ -20,6 +20,7 @@ use crate::rdb::cursor::{Cursor, Stop};
 use crate::rdb::stream::Reader;
 use crate::rdb::ziplist::{read_ziplist, read_zipmap};
 use crate::rdb::{Corrupt, Depth, container, ty};
+use crate::util;
 use crate::value::aggregate::{Aggregate, Kind};
 use crate::value::hash::{self, Hash};
 use crate::value::list::List;
@@ -153,6 +154,7 @@ impl Builder {
         match &mut self.growing {
             Growing::Set(set) => set.reserve(count, &options.set),
             Growing::Zset(zset) => *zset = Zset::unsettled(count),
+            Growing::Hash(hash) => hash.reserve(count, &options.hash),
             _ => {}
         }
     }
@@ -266,11 +268,11 @@ fn whole(ty: u8, cursor: &mut Cursor<'_>, options: &Options) -> Result<Built, St
         }
         ty::ZSET_ZIPLIST => {
             let pack = pack_of_ziplist(&text, "Zset ziplist")?;
-            value(zset_of(&pack, options, "Zset ziplist")?.wrap())
+            value(zset_of(pack, options, "Zset ziplist")?.wrap())
         }
         ty::ZSET_LISTPACK => {
             let pack = pack_of(&text, "Zset listpack")?;
-            value(zset_of(&pack, options, "Zset listpack")?.wrap())
+            value(zset_of(pack, options, "Zset listpack")?.wrap())
         }
         _ => {
             // Redis leaves it a quicklist of one node, which OBJECT ENCODING shows.
@@ -325,13 +327,44 @@ fn check_groups(pack: &Listpack, step: usize, twice: bool, what: &str) -> Result
     if !pack.len().is_multiple_of(step) {
         return Err(Corrupt::at(Depth::Part, failed(what)).into());
     }
-    let mut seen = HashSet::with_capacity(pack.len() / step);
-    let mut names = pack.iter().step_by(step);
-    if twice || names.all(|name| seen.insert(name.to_vec())) {
+    if twice || is_distinct(pack, step) {
         return Ok(());
     }
     let reason = format!("{} Found a {what} with dup elements", failed(what));
     Err(Corrupt::at(Depth::Whole, reason).into())
+}
+
+/// Whether every `step`th element, from the first on, is there once.
+fn is_distinct(pack: &Listpack, step: usize) -> bool {
+    let names = || pack.iter().step_by(step);
+    let mut hashes: Vec<u64> = names()
+        .map(|name| util::hash::hash(name.bytes(&mut Default::default())))
+        .collect();
+    hashes.sort_unstable();
+    // Texts with different hashes differ; the others have to be looked at.
+    hashes.is_sorted_by(|one, other| one < other) || {
+        let mut seen = HashSet::with_capacity(hashes.len());
+        names().all(|name| seen.insert(name.to_vec()))
+    }
+}
+
+/// Whether the pairs of members and scores are in the order of a sorted set; `None` when a score is none.
+fn is_in_order(pack: &Listpack) -> Option<bool> {
+    let mut items = pack.iter();
+    let mut last: Option<(f64, Item<'_>)> = None;
+    while let (Some(member), Some(score)) = (items.next(), items.next()) {
+        let score = zset::score_of(score)?;
+        let after = last.is_none_or(|(before, name)| {
+            let names =
+                || name.bytes(&mut Default::default()) < member.bytes(&mut Default::default());
+            before < score || before == score && names()
+        });
+        if !after {
+            return Some(false);
+        }
+        last = Some((score, member));
+    }
+    Some(true)
 }
 
 fn set_of_ints(ints: Intset, options: &Options) -> Set {
@@ -374,14 +407,17 @@ fn hash_of(pack: Listpack, options: &Options, what: &str) -> Result<Hash, Stop> 
     Ok(hash)
 }
 
-fn zset_of(pack: &Listpack, options: &Options, what: &str) -> Result<Zset, Stop> {
+fn zset_of(pack: Listpack, options: &Options, what: &str) -> Result<Zset, Stop> {
     let damaged = || Corrupt::at(Depth::Part, failed(what));
-    check_groups(pack, 2, false, what)?;
-    let mut zset = Zset::new();
+    check_groups(&pack, 2, false, what)?;
+    if is_in_order(&pack).ok_or_else(damaged)? && pack.len() / 2 <= options.zset.max_entries {
+        return Ok(Zset::Packed(pack));
+    }
+    let mut zset = Zset::unsettled(pack.len() / 2);
     let mut items = pack.iter();
     while let (Some(member), Some(score)) = (items.next(), items.next()) {
         let score = zset::score_of(score).ok_or_else(damaged)?;
         zset.set(&member.to_vec(), score, &options.zset);
     }
-    Ok(zset)
+    Ok(zset.settled(&options.zset))
 }
