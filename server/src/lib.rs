@@ -68,6 +68,9 @@
 //!   only that is passed on.
 //! * **What a child writes for replicas goes through a ring** (`state::replication::transfer`). Each replica reads it at its own
 //!   pace; a slow one holds up the next transfer no more than its memory does.
+//! * **Every payload and file is checked to the last byte**, whatever `sanitize-dump-payload` says. Where the directive lets in what
+//!   only such a check refuses, RESTORE keeps it as bytes that no command reads (`data::value::damaged`), and reports it as
+//!   Redis would when it stops at it. Nothing that is read can therefore be unsound, and no snapshot has what would not load.
 
 pub mod cluster;
 pub mod commands;

@@ -12,6 +12,7 @@ pub mod peer;
 pub mod primary;
 pub mod proxy;
 pub mod server;
+pub mod snapshots;
 pub mod stranger;
 pub mod wait;
 

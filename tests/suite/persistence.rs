@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use tests::client::{Client, Transport, speak};
 use tests::server::{Server, folder, free_port};
+use tests::snapshots::unhex;
 use tests::wait::until;
 
 /// A file that Redis 7.0.15 wrote: every type in its small encodings, an expiry far away, a second database.
@@ -22,14 +23,6 @@ fn start_in(folder: &Path, args: &[&str]) -> Server {
     let mut all = vec!["--dir", folder.as_str()];
     all.extend(args);
     Server::start(&all)
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digit = |byte: u8| (byte as char).to_digit(16).expect("a hexadecimal digit") as u8;
-    let pairs = text.as_bytes().chunks_exact(2);
-    pairs
-        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
-        .collect()
 }
 
 /// Keys of every type that can be stored, small and big.

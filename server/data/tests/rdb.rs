@@ -37,6 +37,7 @@ const OPTIONS: Options = Options {
         max_entries: 50,
         max_value: 64,
     },
+    twice: false,
 };
 
 /// A value as text, whatever its encoding; unordered ones sorted.
@@ -70,7 +71,7 @@ fn text(entry: EntryRef<'_>) -> String {
             }));
             parts.sort();
         }
-        Some(Aggregate::Stream(_)) => {}
+        Some(Aggregate::Stream(_) | Aggregate::Damaged(_)) => {}
     }
     format!("{}:{}", entry.encoding().name(), parts.join(","))
 }
@@ -167,7 +168,7 @@ fn load(file: &[u8], piece: usize) -> Result<Db, String> {
     let mut db = Db::new();
     for bytes in file.chunks(piece) {
         decoder.feed(bytes);
-        while let Some(item) = decoder.next_item().map_err(|corrupt| corrupt.0)? {
+        while let Some(item) = decoder.next_item().map_err(|corrupt| corrupt.reason)? {
             match item {
                 Item::Key(loaded) => {
                     assert_eq!(loaded.recency, Recency::Idle(5));

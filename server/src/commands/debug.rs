@@ -12,6 +12,7 @@ use data::value::aggregate::AggregateRef;
 use data::value::db::{Db, Expire};
 use data::value::digest;
 use data::value::entry::EntryRef;
+use data::value::list::List;
 use data::value::{NewValue, Scratch, Type};
 use table::server as rows;
 
@@ -24,10 +25,12 @@ use crate::keyspace::lookup::{db, db_mut, fresh, peek};
 use crate::keyspace::recency::idle_seconds;
 use crate::persist::bgsave::save_now;
 use crate::persist::load::{Clients, load};
+use crate::report::layout;
 use crate::server::{Ctx, Done};
 use crate::state::debug::REPLY_PEAK_RESET_MS;
 use crate::state::loading::Existing;
 use crate::state::replication::id::ReplId;
+use crate::sys::log::raw;
 use crate::sys::process;
 use crate::wire::fault::{ERR, Fault, NO_SUCH_KEY, PUSH_NEEDS_RESP3, SYNTAX, subcommand_syntax};
 use crate::wire::reply::Resp;
@@ -97,6 +100,12 @@ static SUBCOMMANDS: &[Sub] = &[
         help: &["    How full the table of a set or hash is."],
     },
     Sub {
+        name: "listpack",
+        args: 1..=1,
+        run: listpack,
+        help: &["    Write the elements of a key's listpack to the log."],
+    },
+    Sub {
         name: "log",
         args: 1..=1,
         run: log,
@@ -131,6 +140,12 @@ static SUBCOMMANDS: &[Sub] = &[
         args: 1..=1,
         run: protocol,
         help: &["    Answer with a reply of this type."],
+    },
+    Sub {
+        name: "quicklist",
+        args: 1..=2,
+        run: quicklist,
+        help: &["    Write the nodes of a key's list to the log; 1 for their elements, too."],
     },
     Sub {
         name: "quicklist-packed-threshold",
@@ -454,6 +469,30 @@ fn htstats_key(cx: &mut Ctx<'_>) -> Done {
         )
     })?;
     cx.reply.verbatim("txt", table_text(&stats).as_bytes());
+    Ok(())
+}
+
+fn listpack(cx: &mut Ctx<'_>) -> Done {
+    let mut text = String::new();
+    let entry = peek(cx.srv, cx.db, &cx.argv[2]).ok_or(NO_SUCH_KEY)?;
+    let pack = entry.aggregate().and_then(layout::pack_of);
+    let pack = pack.ok_or_else(|| Fault::new("ERR Not a listpack encoded object."))?;
+    layout::listpack(&mut text, pack);
+    raw(text.as_bytes());
+    cx.reply.status("Listpack structure printed on stdout");
+    Ok(())
+}
+
+fn quicklist(cx: &mut Ctx<'_>) -> Done {
+    let mut text = String::new();
+    let full = cx.argv.iter().nth(3).is_some_and(|level| level != b"0");
+    let entry = peek(cx.srv, cx.db, &cx.argv[2]).ok_or(NO_SUCH_KEY)?;
+    let Some(AggregateRef::List(List::Quick(list))) = entry.aggregate() else {
+        return Err(Fault::new("ERR Not a quicklist encoded object."));
+    };
+    layout::quicklist(&mut text, list, full);
+    raw(text.as_bytes());
+    cx.reply.status("Quicklist structure printed on stdout");
     Ok(())
 }
 

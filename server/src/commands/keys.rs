@@ -66,7 +66,7 @@ fn touch(cx: &mut Ctx<'_>) -> Done {
 fn type_of(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[1];
     let entry = glance(cx.srv, cx.db, key);
-    let name = entry.map_or("none", |entry| entry.ty().name());
+    let name = entry.map_or("none", |entry| entry.shown_type().name());
     cx.reply.status(name);
     Ok(())
 }

@@ -29,7 +29,7 @@ fn scan(cx: &mut Ctx<'_>) -> Done {
                 if !options.matches(entry.key()) {
                     return;
                 }
-                let is_wanted = |name| is_type(entry.ty(), name);
+                let is_wanted = |name| is_type(entry.shown_type(), name);
                 if entry.expire().is_some_and(|at_ms| now_ms > at_ms) {
                     over.push(entry.key().to_vec());
                 } else if options.type_name.is_none_or(is_wanted) {

@@ -310,7 +310,7 @@ fn collect(source: AggregateRef<'_>, texts: &mut Texts) -> Vec<Row> {
         AggregateRef::Zset(zset) => zset
             .iter()
             .for_each(|(item, _)| push_row(&mut rows, texts, item)),
-        AggregateRef::Hash(_) | AggregateRef::Stream(_) => {}
+        AggregateRef::Hash(_) | AggregateRef::Stream(_) | AggregateRef::Damaged(_) => {}
     }
     rows
 }
@@ -354,7 +354,7 @@ fn collect_part(
             zset.range(ranks, reverse)
                 .for_each(|(item, _)| push_row(&mut rows, texts, item));
         }
-        AggregateRef::Hash(_) | AggregateRef::Stream(_) => {}
+        AggregateRef::Hash(_) | AggregateRef::Stream(_) | AggregateRef::Damaged(_) => {}
     }
     rows
 }

@@ -165,7 +165,7 @@ struct Prefixes {
 }
 
 impl Prefixes {
-    fn of(a: &[u8], b: &[u8]) -> Result<Self, Fault> {
+    fn of(a: &[u8], b: &[u8], most_bytes: usize) -> Result<Self, Fault> {
         let too_big = || Fault::new("ERR String too long for LCS");
         if a.len() >= u32::MAX as usize || b.len() >= u32::MAX as usize {
             return Err(too_big());
@@ -175,6 +175,11 @@ impl Prefixes {
             .checked_mul(width)
             .filter(|&n| n < isize::MAX as usize / 4)
             .ok_or_else(too_big)?;
+        if count * size_of::<u32>() > most_bytes {
+            return Err(Fault::new(
+                "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
+            ));
+        }
         let mut cells = Vec::new();
         cells.try_reserve_exact(count).map_err(|_| {
             Fault::new("ERR Insufficient memory, failed allocating transient memory for LCS")
@@ -228,7 +233,7 @@ fn lcs(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let (a, b) = (text_of(cx, &argv[1])?, text_of(cx, &argv[2])?);
     let options = parse_lcs(Args::from(argv, 3))?;
-    let prefixes = Prefixes::of(&a, &b)?;
+    let prefixes = Prefixes::of(&a, &b, cx.srv.config.proto_max_bulk_len as usize)?;
     let total = prefixes.at(a.len(), b.len());
     if options.len {
         cx.reply.int(i64::from(total));
@@ -295,7 +300,7 @@ mod tests {
     #[test]
     fn runs_spell_the_subsequence() {
         let (a, b) = (b"ohmytext".as_slice(), b"mynewtext".as_slice());
-        let prefixes = Prefixes::of(a, b).expect("small");
+        let prefixes = Prefixes::of(a, b, 1 << 20).expect("small");
         let text: Vec<u8> = prefixes
             .runs(a, b)
             .iter()

@@ -46,6 +46,7 @@ pub fn rdb_options(config: &Params, list: node::Limits) -> Options {
         set: set_limits(config),
         hash: hash_limits(config),
         zset: zset_limits(config),
+        twice: false,
     }
 }
 

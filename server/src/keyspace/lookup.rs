@@ -6,6 +6,7 @@
 use data::ds::table::Place;
 use data::value::Type;
 use data::value::aggregate::Kind;
+use data::value::damaged::Damaged;
 use data::value::db::Db;
 use data::value::entry::EntryRef;
 use table::words::Flags;
@@ -13,7 +14,7 @@ use table::words::Flags;
 use crate::keyspace::expired::delete_expired;
 use crate::keyspace::recency::{recency, touched};
 use crate::server::Server;
-use crate::wire::fault::{Fault, WRONG_TYPE};
+use crate::wire::fault::{DAMAGED, Fault, WRONG_TYPE};
 
 /// The database of a number.
 #[inline]
@@ -126,7 +127,7 @@ pub fn read<'a, K: Kind>(
 ) -> Result<Option<&'a K>, Fault> {
     match find_read(srv, number, key) {
         None => Ok(None),
-        Some(entry) => entry.get().map(Some).ok_or(WRONG_TYPE),
+        Some(entry) => entry.get().map(Some).ok_or_else(|| refusal::<K>(entry)),
     }
 }
 
@@ -144,8 +145,7 @@ pub fn write<'a, K: Kind>(
         return Ok(None);
     };
     touch(srv, number, place);
-    let value = db_mut(srv, number).value_mut(place);
-    value.map(Some).ok_or(WRONG_TYPE)
+    value_at(srv, number, place).map(Some)
 }
 
 /// The value of a key for commands that count as readers of it and yet change something: groups of a stream.
@@ -160,8 +160,7 @@ pub fn read_mut<'a, K: Kind>(
     let Some(place) = place_read(srv, number, key) else {
         return Ok(None);
     };
-    let value = db_mut(srv, number).value_mut(place);
-    value.map(Some).ok_or(WRONG_TYPE)
+    value_at(srv, number, place).map(Some)
 }
 
 /// The value of a key for writing, which must be of type `K`; an empty one is created if there is none. Whoever calls
@@ -186,7 +185,28 @@ pub fn write_or_create<'a, K: Kind>(
             db_mut(srv, number).create::<K>(hash, key, lru)
         }
     };
+    value_at(srv, number, place)
+}
+
+/// The value at a place, which must be of type `K`.
+#[inline]
+fn value_at<K: Kind>(srv: &mut Server, number: usize, place: Place) -> Result<&mut K, Fault> {
+    let entry = db(srv, number).at(place);
+    if entry.ty() != K::TYPE {
+        return Err(refusal::<K>(entry));
+    }
     db_mut(srv, number).value_mut(place).ok_or(WRONG_TYPE)
+}
+
+/// Why an entry is not taken for a `K`: it is something else, or one that nobody can look into.
+#[cold]
+fn refusal<K: Kind>(entry: EntryRef<'_>) -> Fault {
+    let damaged = entry.get::<Damaged>().map(Damaged::ty);
+    if damaged == Some(K::TYPE) {
+        DAMAGED
+    } else {
+        WRONG_TYPE
+    }
 }
 
 /// Renews a key's recency, unless the command leaves it alone.

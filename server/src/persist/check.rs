@@ -87,7 +87,7 @@ fn read(
                     return Ok(Ok(()));
                 }
                 Ok(Some(item)) => look_at(item, decoder.position(), now_ms, seen, out)?,
-                Err(corrupt) => return Ok(Err(corrupt.0)),
+                Err(corrupt) => return Ok(Err(corrupt.reason)),
             }
         }
     }

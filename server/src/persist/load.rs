@@ -187,7 +187,7 @@ pub fn feed(srv: &mut Server, session: &mut Session, bytes: &[u8]) -> Result<boo
             }
             next => {
                 insert_keys(srv, session, &mut waiting)?;
-                next.map_err(|corrupt| failed(&session.decoder, &corrupt.0))?
+                next.map_err(|corrupt| failed(&session.decoder, &corrupt.reason))?
             }
         };
         let Some(item) = item else {

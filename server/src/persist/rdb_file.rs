@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use data::rdb::encoder::{self, Writer};
 use data::util::crc::crc64;
+use data::value::Type;
 
 use crate::keyspace::recency::saved;
 use crate::persist::fork::Reporter;
@@ -255,6 +256,12 @@ fn databases(
         encoder::select_db(&mut out.buf, number as u64);
         encoder::resize_db(&mut out.buf, db.len() as u64, db.expires_len() as u64);
         for entry in db.iter() {
+            if entry.ty() == Type::Damaged {
+                // A file is checked to the last byte when it is loaded: with this in it none of it would be.
+                let key = String::from_utf8_lossy(entry.key());
+                warning!("Key '{key}' has a damaged value and is not saved");
+                continue;
+            }
             let recency = saved(&srv.config, entry.lru(), now_ms);
             let Output { buf, sink } = &mut *out;
             let mut to = Writer {

@@ -1,11 +1,13 @@
 //! What the server says about itself.
 
+pub mod bug;
 pub mod client_line;
 pub mod clients;
 pub mod commandstats;
 pub mod cpu;
 pub mod info;
 pub mod keyspace;
+pub mod layout;
 pub mod memory;
 pub mod persistence;
 pub mod replica;

@@ -20,6 +20,7 @@ texts! {
     ERR = "ERR";
     SYNTAX = "ERR syntax error";
     WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    DAMAGED = "ERR the value of this key is damaged; see the log of the time when it was restored";
     NO_SUCH_KEY = "ERR no such key";
     SAME_OBJECT = "ERR source and destination objects are the same";
     NOT_INTEGER = "ERR value is not an integer or out of range";

@@ -38,7 +38,7 @@ use crate::ds::thin::Beside;
 use crate::util::num::MAX_I64_DIGITS;
 
 /// Bytes that the form of an RDB file has in front of the elements and behind them.
-const FRAME: usize = 7;
+pub const FRAME: usize = 7;
 /// The number of elements when there are more than fit.
 const UNCOUNTED: u16 = u16::MAX;
 /// No listpack grows beyond this, whatever the configuration says.
@@ -51,6 +51,12 @@ const MAX_OVERHEAD: usize = 5 + 5;
 /// Where an element is; good until the listpack changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pos(usize);
+
+/// Whether the form of an RDB file has its size in front and its end behind; its elements are not looked at.
+pub fn has_frame(bytes: &[u8]) -> bool {
+    let total = bytes.first_chunk().map(|total| u32::from_le_bytes(*total));
+    bytes.len() >= FRAME && total == u32::try_from(bytes.len()).ok() && bytes.ends_with(&[0xff])
+}
 
 /// Elements in one buffer.
 #[derive(Clone)]

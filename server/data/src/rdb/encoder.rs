@@ -137,6 +137,7 @@ fn type_of(entry: EntryRef<'_>) -> u8 {
         Some(AggregateRef::Hash(Hash::Packed(_))) => ty::HASH_LISTPACK,
         Some(AggregateRef::Hash(Hash::Table(_))) => ty::HASH,
         Some(AggregateRef::Stream(_)) => ty::STREAM_LISTPACKS_3,
+        Some(AggregateRef::Damaged(own)) => own.payload().first().copied().unwrap_or_default(),
     }
 }
 
@@ -148,6 +149,7 @@ fn value(to: &mut Writer<'_>, entry: EntryRef<'_>) {
         Some(AggregateRef::Zset(own)) => zset(to, own),
         Some(AggregateRef::Hash(own)) => hash(to, own),
         Some(AggregateRef::Stream(own)) => stream::write(to, own),
+        Some(AggregateRef::Damaged(own)) => to.raw(own.payload().get(1..).unwrap_or_default()),
     }
 }
 

@@ -12,18 +12,22 @@
 //!   inside a value, so a file, a socket, RESTORE and the check tool are all served by it.
 //! * [`value`] builds the values of all types and encodings, [`stream`] those of streams, [`ziplist`] reads the encodings of versions before 10.
 //! * [`encoder`] writes values.
+//! * [`shallow`] keeps, if so wished, what only a look inside its parts shows to be damaged.
 //!
 //! Nothing here does I/O or knows a clock.
 
 pub mod cursor;
 pub mod decoder;
 pub mod encoder;
+pub mod shallow;
 pub mod stream;
 pub mod value;
 pub mod write;
 pub mod ziplist;
 
 use std::fmt;
+
+use crate::ds::listpack::has_frame;
 
 /// The version written, and the newest that is read.
 pub const VERSION: u16 = 11;
@@ -108,20 +112,51 @@ pub mod container {
     pub const PACKED: u64 = 2;
 }
 
+/// How deep one has to look to see a damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// It is in the frame of a value or of one of its parts.
+    Frame,
+    /// It is inside a part.
+    Part,
+    /// The parts are sound and contradict each other, or what is said of them.
+    Whole,
+}
+
 /// What is wrong with the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Corrupt(pub String);
+pub struct Corrupt {
+    /// A sentence.
+    pub reason: String,
+    /// Where it shows.
+    pub depth: Depth,
+}
 
 impl Corrupt {
-    /// With this reason.
+    /// With this reason, in a frame.
     pub fn new(reason: impl Into<String>) -> Self {
-        Corrupt(reason.into())
+        Corrupt::at(Depth::Frame, reason)
+    }
+
+    /// With this reason, at a depth.
+    pub fn at(depth: Depth, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Corrupt { reason, depth }
+    }
+
+    /// In a listpack of these bytes, which is refused.
+    pub fn in_pack(pack: &[u8], reason: &str) -> Self {
+        let depth = match has_frame(pack) {
+            true => Depth::Part,
+            false => Depth::Frame,
+        };
+        Corrupt::at(depth, reason)
     }
 }
 
 impl fmt::Display for Corrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.reason)
     }
 }
 

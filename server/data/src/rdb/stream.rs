@@ -13,13 +13,14 @@
 
 use std::mem;
 
-use crate::ds::listpack::Listpack;
+use crate::ds::listpack::{FRAME, Listpack, has_frame};
 use crate::rdb::cursor::{Cursor, Stop};
 use crate::rdb::encoder::Writer;
-use crate::rdb::{Corrupt, ty};
+use crate::rdb::{Corrupt, Depth, ty};
 use crate::value::stream::Stream;
 use crate::value::stream_group::Group;
 use crate::value::stream_id::StreamId;
+use crate::value::stream_node::is_sound;
 use crate::value::stream_parts::{GroupBuilder, StreamBuilder, Totals};
 
 fn write_id(to: &mut Writer<'_>, id: StreamId) {
@@ -94,6 +95,8 @@ pub struct Reader {
     /// The group at hand, and how many follow it.
     group: Option<(Vec<u8>, GroupBuilder)>,
     groups_left: u64,
+    /// Nodes are not looked into, and so not kept either.
+    frames_only: bool,
 }
 
 fn read_id(cursor: &mut Cursor<'_>) -> Result<StreamId, Stop> {
@@ -106,12 +109,23 @@ fn read_raw_id(cursor: &mut Cursor<'_>) -> Result<StreamId, Stop> {
     bytes.map(StreamId::from_be_bytes).ok_or(Stop::Short)
 }
 
-fn damaged() -> Stop {
-    Stop::Corrupt(Corrupt::new("Stream integrity check failed."))
+fn damaged(reason: &str) -> Stop {
+    Stop::Corrupt(Corrupt::new(reason))
 }
 
-fn must(holds: bool) -> Result<(), Stop> {
-    if holds { Ok(()) } else { Err(damaged()) }
+fn must(holds: bool, reason: &str) -> Result<(), Stop> {
+    if holds { Ok(()) } else { Err(damaged(reason)) }
+}
+
+/// Whether the way back from the end of a node leads nowhere: its last element is an integer, of 1 to 5 or 9 bytes, and
+/// the size that stands behind it says otherwise.
+fn ends_astray(bytes: &[u8]) -> bool {
+    let size = bytes.len().checked_sub(2).map(|at| bytes[at]);
+    has_frame(bytes) && !matches!(size, Some(1..=5 | 9))
+}
+
+fn no_group() -> Stop {
+    damaged("Stream integrity check failed.")
 }
 
 impl Reader {
@@ -123,6 +137,15 @@ impl Reader {
             stream: StreamBuilder::default(),
             group: None,
             groups_left: 0,
+            frames_only: false,
+        }
+    }
+
+    /// One that is read for its form alone: the stream that comes out is without entries.
+    pub fn of_frames(ty: u8) -> Self {
+        Reader {
+            frames_only: true,
+            ..Reader::new(ty)
         }
     }
 
@@ -137,31 +160,40 @@ impl Reader {
             Next::Nodes(left) => {
                 let name = cursor.text()?;
                 let pack = cursor.text()?;
-                let id = name.as_ref().try_into().map_err(|_| damaged())?;
-                let pack = Listpack::from_rdb(&pack).ok_or_else(damaged)?;
-                must(self.stream.node(StreamId::from_be_bytes(id), pack))?;
+                self.node(&name, &pack)?;
                 Next::Nodes(left - 1)
             }
             Next::Totals => {
                 let totals = self.totals(cursor)?;
                 let groups = cursor.length()?;
-                must(self.stream.totals(&totals))?;
+                if !self.frames_only && !self.stream.totals(&totals) {
+                    let reason = "Stream length inconsistent with its entries";
+                    return Err(Corrupt::at(Depth::Whole, reason).into());
+                }
                 Next::Groups(groups)
             }
             Next::Groups(0) => Next::Done,
             Next::Groups(left) => self.begin_group(cursor, left)?,
             Next::Pending(left) => self.pending(cursor, left)?,
             Next::Consumers(0) => {
-                let (name, group) = self.group.take().ok_or_else(damaged)?;
-                let group = group.finish().ok_or_else(damaged)?;
-                must(self.stream.group(&name, group))?;
+                let (name, group) = self.group.take().ok_or_else(no_group)?;
+                let group = group
+                    .finish()
+                    .ok_or_else(|| damaged("Stream CG PEL entry without consumer"))?;
+                must(
+                    self.stream.group(&name, group),
+                    "Duplicated consumer group name",
+                )?;
                 Next::Groups(self.groups_left)
             }
             Next::Consumers(left) => self.consumer(cursor, left)?,
             Next::Owned(consumers, 0) => Next::Consumers(consumers),
             Next::Owned(consumers, left) => {
                 let id = read_raw_id(cursor)?;
-                must(self.group()?.owned(id))?;
+                must(
+                    self.group()?.owned(id),
+                    "Consumer entry not found in group global PEL",
+                )?;
                 Next::Owned(consumers, left - 1)
             }
             Next::Done => Next::Done,
@@ -169,9 +201,29 @@ impl Reader {
         Ok(matches!(self.next, Next::Done).then(|| mem::take(&mut self.stream).finish()))
     }
 
+    fn node(&mut self, name: &[u8], bytes: &[u8]) -> Result<(), Stop> {
+        const DAMAGED: &str = "Stream listpack integrity check failed.";
+        let id = name
+            .try_into()
+            .map_err(|_| damaged("Stream node key entry is not the size of a stream ID"))?;
+        if self.frames_only {
+            must(has_frame(bytes), DAMAGED)?;
+            return must(bytes.len() > FRAME, "Empty listpack inside stream");
+        }
+        let pack = Listpack::from_rdb(bytes).filter(is_sound);
+        let pack = pack.ok_or_else(|| match ends_astray(bytes) {
+            true => Corrupt::at(Depth::Whole, "Corrupt stream, no last entry is found"),
+            false => Corrupt::in_pack(bytes, DAMAGED),
+        })?;
+        must(
+            self.stream.node(StreamId::from_be_bytes(id), pack),
+            "Listpack re-added with existing key",
+        )
+    }
+
     fn group(&mut self) -> Result<&mut GroupBuilder, Stop> {
         let group = self.group.as_mut();
-        group.map(|(_, group)| group).ok_or_else(damaged)
+        group.map(|(_, group)| group).ok_or_else(no_group)
     }
 
     fn totals(&self, cursor: &mut Cursor<'_>) -> Result<Totals, Stop> {
@@ -211,7 +263,10 @@ impl Reader {
         }
         let id = read_raw_id(cursor)?;
         let (delivered_ms, deliveries) = (cursor.u64()? as i64, cursor.length()?);
-        must(self.group()?.pending(id, delivered_ms, deliveries))?;
+        must(
+            self.group()?.pending(id, delivered_ms, deliveries),
+            "Duplicated global PEL entry loading stream consumer group",
+        )?;
         Ok(Next::Pending(left - 1))
     }
 
@@ -225,7 +280,10 @@ impl Reader {
             Some(seen_ms)
         };
         let owned = cursor.length()?;
-        must(self.group()?.consumer(&name, seen_ms, active_ms))?;
+        must(
+            self.group()?.consumer(&name, seen_ms, active_ms),
+            "Duplicate stream consumer detected.",
+        )?;
         Ok(Next::Owned(left - 1, owned))
     }
 }

@@ -6,7 +6,7 @@
 //! checked, element by element and for elements that come twice, and then taken as it is, unless it is too big by now.
 //!
 //! Everything is checked whatever `sanitize-dump-payload` says: nothing here trusts a byte, and the buffers are looked
-//! through once anyway.
+//! through once anyway. The directive only lets elements of a set or a hash come twice, which commands can live with.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::ds::quicklist::{End, Quicklist};
 use crate::rdb::cursor::{Cursor, Stop};
 use crate::rdb::stream::Reader;
 use crate::rdb::ziplist::{read_ziplist, read_zipmap};
-use crate::rdb::{Corrupt, container, ty};
+use crate::rdb::{Corrupt, Depth, container, ty};
 use crate::util;
 use crate::value::aggregate::{Aggregate, Kind};
 use crate::value::hash::{self, Hash};
@@ -39,6 +39,8 @@ pub struct Options {
     pub hash: hash::Limits,
     /// Of sorted sets.
     pub zset: zset::Limits,
+    /// Whether a listpack of a set or a hash may have an element twice, as long as it stays one.
+    pub twice: bool,
 }
 
 /// A value as it comes out: `None` when it has no elements, and so is none.
@@ -222,14 +224,14 @@ fn add_field(hash: &mut Hash, name: &[u8], value: &[u8], options: &Options) -> R
 fn add_node(nodes: &mut Quicklist, ty: u8, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
     if ty == ty::LIST_QUICKLIST {
         let bytes = cursor.text()?;
-        nodes.push_pack(pack_of_ziplist(&bytes)?);
+        nodes.push_pack(pack_of_ziplist(&bytes, "Ziplist")?);
         return Ok(());
     }
     let container = cursor.length()?;
     let bytes = cursor.text()?;
     match container {
-        container::PLAIN => nodes.push_plain(&bytes),
-        container::PACKED => nodes.push_pack(pack_of(&bytes)?),
+        container::PLAIN if !bytes.is_empty() => nodes.push_plain(&bytes),
+        container::PACKED => nodes.push_pack(pack_of(&bytes, "Listpack")?),
         _ => return Err(corrupt("Quicklist integrity check failed.")),
     }
     Ok(())
@@ -245,7 +247,7 @@ fn whole(ty: u8, cursor: &mut Cursor<'_>, options: &Options) -> Result<Built, St
                 .ok_or_else(|| corrupt("Intset integrity check failed."))?;
             value(set_of_ints(ints, options).wrap())
         }
-        ty::SET_LISTPACK => value(set_of(pack_of(&text)?, options)?.wrap()),
+        ty::SET_LISTPACK => value(set_of(pack_of(&text, "Set listpack")?, options)?.wrap()),
         ty::HASH_ZIPMAP => {
             let mut hash = Hash::new();
             let mut twice = Ok(());
@@ -256,13 +258,27 @@ fn whole(ty: u8, cursor: &mut Cursor<'_>, options: &Options) -> Result<Built, St
             twice?;
             value(hash.wrap())
         }
-        ty::HASH_ZIPLIST => value(hash_of(pack_of_ziplist(&text)?, options)?.wrap()),
-        ty::HASH_LISTPACK => value(hash_of(pack_of(&text)?, options)?.wrap()),
-        ty::ZSET_ZIPLIST => value(zset_of(pack_of_ziplist(&text)?, options)?.wrap()),
-        ty::ZSET_LISTPACK => value(zset_of(pack_of(&text)?, options)?.wrap()),
+        ty::HASH_ZIPLIST => {
+            let pack = pack_of_ziplist(&text, "Hash ziplist")?;
+            value(hash_of(pack, &strict(options), "Hash ziplist")?.wrap())
+        }
+        ty::HASH_LISTPACK => {
+            let pack = pack_of(&text, "Hash listpack")?;
+            value(hash_of(pack, options, "Hash listpack")?.wrap())
+        }
+        ty::ZSET_ZIPLIST => {
+            let pack = pack_of_ziplist(&text, "Zset ziplist")?;
+            value(zset_of(pack, options, "Zset ziplist")?.wrap())
+        }
+        ty::ZSET_LISTPACK => {
+            let pack = pack_of(&text, "Zset listpack")?;
+            value(zset_of(pack, options, "Zset listpack")?.wrap())
+        }
         _ => {
-            let list = List::Packed(pack_of_ziplist(&text)?);
-            value(list.settled(&options.list).wrap())
+            // Redis leaves it a quicklist of one node, which OBJECT ENCODING shows.
+            let mut nodes = Quicklist::new(options.list);
+            nodes.push_pack(pack_of_ziplist(&text, "List ziplist")?);
+            value(List::Quick(Box::new(nodes)).wrap())
         }
     })
 }
@@ -276,23 +292,49 @@ fn string(text: Vec<u8>) -> NewValue<'static> {
     }
 }
 
-fn pack_of(bytes: &[u8]) -> Result<Listpack, Stop> {
-    Listpack::from_rdb(bytes).ok_or_else(|| corrupt("listpack integrity check failed."))
+/// What the log says of a buffer of this kind.
+fn failed(what: &str) -> String {
+    format!("{what} integrity check failed.")
 }
 
-fn pack_of_ziplist(bytes: &[u8]) -> Result<Listpack, Stop> {
+fn pack_of(bytes: &[u8], what: &str) -> Result<Listpack, Stop> {
+    Listpack::from_rdb(bytes).ok_or_else(|| Corrupt::in_pack(bytes, &failed(what)).into())
+}
+
+/// Ziplists have no frame beside what is checked of them in any case.
+fn pack_of_ziplist(bytes: &[u8], what: &str) -> Result<Listpack, Stop> {
     let mut pack = Listpack::new();
-    read_ziplist(bytes, |item| {
+    let read = read_ziplist(bytes, |item| {
         if !pack.has_room(item.len()) {
             return Err(Corrupt::new("a ziplist is too big"));
         }
         pack.push_back(item);
         Ok(())
-    })?;
+    });
+    read.map_err(|_| corrupt(&failed(what)))?;
     Ok(pack)
 }
 
-/// Whether every `step`th element, from the first on, is there once, and the last one is whole.
+fn strict(options: &Options) -> Options {
+    Options {
+        twice: false,
+        ..*options
+    }
+}
+
+/// Elements in groups of `step`, of which the last is whole; unless they may come twice, the first ones of all are distinct.
+fn check_groups(pack: &Listpack, step: usize, twice: bool, what: &str) -> Result<(), Stop> {
+    if !pack.len().is_multiple_of(step) {
+        return Err(Corrupt::at(Depth::Part, failed(what)).into());
+    }
+    if twice || is_distinct(pack, step) {
+        return Ok(());
+    }
+    let reason = format!("{} Found a {what} with dup elements", failed(what));
+    Err(Corrupt::at(Depth::Whole, reason).into())
+}
+
+/// Whether every `step`th element, from the first on, is there once.
 fn is_distinct(pack: &Listpack, step: usize) -> bool {
     let names = || pack.iter().step_by(step);
     let mut hashes: Vec<u64> = names()
@@ -300,34 +342,29 @@ fn is_distinct(pack: &Listpack, step: usize) -> bool {
         .collect();
     hashes.sort_unstable();
     // Texts with different hashes differ; the others have to be looked at.
-    let differ = hashes.is_sorted_by(|one, other| one < other) || {
+    hashes.is_sorted_by(|one, other| one < other) || {
         let mut seen = HashSet::with_capacity(hashes.len());
         names().all(|name| seen.insert(name.to_vec()))
-    };
-    pack.len().is_multiple_of(step) && differ
+    }
 }
 
-/// Whether the pairs of members and scores are in the order of a sorted set.
-///
-/// # Errors
-/// A score is none.
-fn is_in_order(pack: &Listpack) -> Result<bool, Stop> {
+/// Whether the pairs of members and scores are in the order of a sorted set; `None` when a score is none.
+fn is_in_order(pack: &Listpack) -> Option<bool> {
     let mut items = pack.iter();
     let mut last: Option<(f64, Item<'_>)> = None;
     while let (Some(member), Some(score)) = (items.next(), items.next()) {
-        let score = zset::score_of(score)
-            .ok_or_else(|| corrupt("Zset listpack integrity check failed."))?;
+        let score = zset::score_of(score)?;
         let after = last.is_none_or(|(before, name)| {
             let names =
                 || name.bytes(&mut Default::default()) < member.bytes(&mut Default::default());
             before < score || before == score && names()
         });
         if !after {
-            return Ok(false);
+            return Some(false);
         }
         last = Some((score, member));
     }
-    Ok(true)
+    Some(true)
 }
 
 fn set_of_ints(ints: Intset, options: &Options) -> Set {
@@ -343,10 +380,9 @@ fn set_of_ints(ints: Intset, options: &Options) -> Set {
 }
 
 fn set_of(pack: Listpack, options: &Options) -> Result<Set, Stop> {
-    if !is_distinct(&pack, 1) {
-        return Err(corrupt("Set listpack integrity check failed."));
-    }
-    if pack.len() <= options.set.max_entries {
+    let fits = pack.len() <= options.set.max_entries;
+    check_groups(&pack, 1, options.twice && fits, "Set listpack")?;
+    if fits {
         return Ok(Set::Packed(pack));
     }
     let mut set = Set::new();
@@ -357,11 +393,10 @@ fn set_of(pack: Listpack, options: &Options) -> Result<Set, Stop> {
     Ok(set)
 }
 
-fn hash_of(pack: Listpack, options: &Options) -> Result<Hash, Stop> {
-    if !is_distinct(&pack, 2) {
-        return Err(corrupt("Hash listpack integrity check failed."));
-    }
-    if pack.len() / 2 <= options.hash.max_entries {
+fn hash_of(pack: Listpack, options: &Options, what: &str) -> Result<Hash, Stop> {
+    let fits = pack.len() / 2 <= options.hash.max_entries;
+    check_groups(&pack, 2, options.twice && fits, what)?;
+    if fits {
         return Ok(Hash::Packed(pack));
     }
     let mut hash = Hash::new();
@@ -372,12 +407,10 @@ fn hash_of(pack: Listpack, options: &Options) -> Result<Hash, Stop> {
     Ok(hash)
 }
 
-fn zset_of(pack: Listpack, options: &Options) -> Result<Zset, Stop> {
-    let damaged = || corrupt("Zset listpack integrity check failed.");
-    if !is_distinct(&pack, 2) {
-        return Err(damaged());
-    }
-    if is_in_order(&pack)? && pack.len() / 2 <= options.zset.max_entries {
+fn zset_of(pack: Listpack, options: &Options, what: &str) -> Result<Zset, Stop> {
+    let damaged = || Corrupt::at(Depth::Part, failed(what));
+    check_groups(&pack, 2, false, what)?;
+    if is_in_order(&pack).ok_or_else(damaged)? && pack.len() / 2 <= options.zset.max_entries {
         return Ok(Zset::Packed(pack));
     }
     let mut zset = Zset::unsettled(pack.len() / 2);

@@ -45,7 +45,7 @@ pub fn read_ziplist<'a>(
     bytes: &'a [u8],
     mut each: impl FnMut(Item<'a>) -> Result<(), Corrupt>,
 ) -> Result<usize, Corrupt> {
-    let damaged = || Corrupt::new("ziplist integrity check failed");
+    let damaged = || Corrupt::new("Ziplist integrity check failed.");
     let mut rest = Rest(bytes);
     let total = rest.array().map(u32::from_le_bytes).ok_or_else(damaged)?;
     let tail = rest.array().map(u32::from_le_bytes).ok_or_else(damaged)?;
@@ -105,7 +105,7 @@ fn integer(rest: &mut Rest<'_>, encoding: u8) -> Option<i64> {
     }
 }
 
-/// Passes on the pairs of a zipmap.
+/// Passes on the pairs of a zipmap. An empty one, which no writer made, counts as damaged.
 ///
 /// # Errors
 /// It is damaged. Pairs may have been passed on before that was seen.
@@ -113,7 +113,7 @@ pub fn read_zipmap<'a>(
     bytes: &'a [u8],
     mut each: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), Corrupt>,
 ) -> Result<(), Corrupt> {
-    let damaged = || Corrupt::new("zipmap integrity check failed");
+    let damaged = || Corrupt::new("Zipmap integrity check failed.");
     let mut rest = Rest(bytes);
     let count = rest.byte().ok_or_else(damaged)?;
     let mut seen = 0;
@@ -123,7 +123,7 @@ pub fn read_zipmap<'a>(
         seen += 1;
     }
     let counted = count >= WIDE || usize::from(count) == seen;
-    if rest.0.len() == 1 && counted {
+    if rest.0.len() == 1 && counted && seen > 0 {
         Ok(())
     } else {
         Err(damaged())

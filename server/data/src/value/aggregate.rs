@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::value::damaged::Damaged;
 use crate::value::hash::Hash;
 use crate::value::list::List;
 use crate::value::set::Set;
@@ -129,7 +130,7 @@ macro_rules! aggregates {
     };
 }
 
-aggregates!(List, Set, Zset, Hash, Stream);
+aggregates!(List, Set, Zset, Hash, Stream, Damaged);
 
 impl fmt::Debug for Aggregate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

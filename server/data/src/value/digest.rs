@@ -65,7 +65,7 @@ pub fn of_value(entry: EntryRef<'_>) -> Digest {
 
 fn add_value(digest: &mut Digest, entry: EntryRef<'_>) {
     // The numbers of types are Redis's; 5 is that of modules.
-    let number: u32 = match entry.ty() {
+    let number: u32 = match entry.shown_type() {
         Type::Stream => 6,
         ty => ty as u32,
     };
@@ -108,6 +108,7 @@ fn add_aggregate(digest: &mut Digest, value: AggregateRef<'_>) {
                 digest.join(&pair(&member.to_vec(), &score_text(score)));
             }
         }
+        AggregateRef::Damaged(damaged) => digest.mix(damaged.payload()),
         AggregateRef::Stream(stream) => {
             for entry in stream.log().entries(StreamId::MIN, StreamId::MAX, false) {
                 digest.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());

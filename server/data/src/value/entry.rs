@@ -13,7 +13,7 @@
 //! | `Int1` … `Int8` | 1, 2, 3, 4 or 8 bytes of a signed integer, little-endian |
 //! | `Embstr`, `Raw` | length as above, then the text: at most [`INLINE_MAX`] bytes |
 //! | `Shared` | at the next multiple of 8: an `Arc<Vec<u8>>` |
-//! | `Aggregate` | at the next multiple of 8: the `List`, `Set`, `Zset`, `Hash` or `Stream` itself, by the type in the header |
+//! | `Aggregate` | at the next multiple of 8: the `List`, `Set`, `Zset`, `Hash`, `Stream` or `Damaged` itself, by the type in the header |
 //!
 //! 16 bytes of key and 16 of value make 38, for which the allocator gives 40. The size of the allocation
 //! is not stored: it is the size class of what the content adds up to, so whatever stays within the
@@ -42,6 +42,7 @@ use crate::util::hash::hash;
 use crate::util::length;
 use crate::util::mem::usable_size;
 use crate::value::aggregate::{Aggregate, AggregateMut, AggregateRef, Kind, MAX_SIZE};
+use crate::value::damaged::Damaged;
 use crate::value::stored::{Form, INLINE_MAX, Stored, aligned};
 use crate::value::{Encoding, NewValue, Type, Value, ValueRef};
 
@@ -165,8 +166,14 @@ impl<'a> EntryRef<'a> {
             2 => Type::Set,
             3 => Type::Zset,
             4 => Type::Hash,
-            _ => Type::Stream,
+            5 => Type::Stream,
+            _ => Type::Damaged,
         }
+    }
+
+    /// The type that TYPE answers: of a damaged value the one it claims.
+    pub fn shown_type(self) -> Type {
+        self.get::<Damaged>().map_or(self.ty(), Damaged::ty)
     }
 
     /// The encoding that OBJECT ENCODING names.
@@ -207,6 +214,7 @@ impl<'a> EntryRef<'a> {
                 Type::Zset => AggregateRef::Zset(&*at.cast()),
                 Type::Hash => AggregateRef::Hash(&*at.cast()),
                 Type::Stream => AggregateRef::Stream(&*at.cast()),
+                Type::Damaged => AggregateRef::Damaged(&*at.cast()),
                 Type::String => return None,
             }
         })
@@ -235,6 +243,7 @@ impl<'a> EntryRef<'a> {
                 Type::Zset => AggregateMut::Zset(&mut *at.cast()),
                 Type::Hash => AggregateMut::Hash(&mut *at.cast()),
                 Type::Stream => AggregateMut::Stream(&mut *at.cast()),
+                Type::Damaged => AggregateMut::Damaged(&mut *at.cast()),
                 Type::String => return None,
             }
         })
@@ -603,6 +612,7 @@ impl Entry {
                 Type::Zset => Stored::Aggregate(Aggregate::Zset(ptr::read(at.cast()))),
                 Type::Hash => Stored::Aggregate(Aggregate::Hash(ptr::read(at.cast()))),
                 Type::Stream => Stored::Aggregate(Aggregate::Stream(ptr::read(at.cast()))),
+                Type::Damaged => Stored::Aggregate(Aggregate::Damaged(ptr::read(at.cast()))),
             }
         })
     }
@@ -631,6 +641,7 @@ impl Entry {
                     Aggregate::Zset(own) => ptr::write(place.cast(), own),
                     Aggregate::Hash(own) => ptr::write(place.cast(), own),
                     Aggregate::Stream(own) => ptr::write(place.cast(), own),
+                    Aggregate::Damaged(own) => ptr::write(place.cast(), own),
                 }
             },
         }

@@ -5,6 +5,7 @@
 //! ([`aggregate`]) are changed where they lie. How a value lies in its entry is known to `value/entry.rs` alone.
 
 pub mod aggregate;
+pub mod damaged;
 pub mod db;
 pub mod digest;
 pub mod entry;
@@ -33,10 +34,11 @@ use crate::util::num::{MAX_I64_DIGITS, i64_len, parse_i64, write_i64};
 use crate::value::aggregate::Aggregate;
 
 /// The type of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Type {
     /// Bytes, or a number that stands for its digits.
+    #[default]
     String = 0,
     /// A list.
     List = 1,
@@ -48,6 +50,8 @@ pub enum Type {
     Hash = 4,
     /// A stream.
     Stream = 5,
+    /// Bytes that claim to be one of the others ([`damaged`]).
+    Damaged = 6,
 }
 
 impl Type {
@@ -60,19 +64,21 @@ impl Type {
             Type::Zset => "zset",
             Type::Hash => "hash",
             Type::Stream => "stream",
+            Type::Damaged => "damaged",
         }
     }
 }
 
 /// The encoding of a value as OBJECT ENCODING names it. It tells the history of a string, which is
 /// visible to clients, not where its bytes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// A canonical 64-bit integer.
     Int,
     /// A text of at most [`EMBSTR_MAX`] bytes that was stored as a whole.
     Embstr,
     /// A longer text, or one that was edited in place.
+    #[default]
     Raw,
     /// Elements one behind the other in one buffer.
     Listpack,

@@ -6,6 +6,7 @@
 //! The encodings that the results take follow Redis's, as they can be seen once a result is stored.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use crate::ds::intset::Intset;
@@ -99,8 +100,15 @@ fn each_unknown(first: &Set, others: &[&Set], each: &mut dyn FnMut(Item<'_>)) {
     let mut others = others.to_vec();
     // The biggest one is the likeliest to have a member.
     others.sort_by_key(|other| Reverse(other.len()));
+    // A packed set that came by RESTORE may have a member twice; a difference has not.
+    let mut seen = matches!(first, Set::Packed(_)).then(HashSet::new);
     each_filtered(first, &others, Keep::Strangers, &mut |member| {
-        each(member);
+        if seen
+            .as_mut()
+            .is_none_or(|seen| seen.insert(member.to_vec()))
+        {
+            each(member);
+        }
         ControlFlow::Continue(())
     });
 }

@@ -3,8 +3,8 @@
 //! An encoder walks [`Log::nodes`] (each listpack has `write_rdb`), the fields of the log, [`Stream::groups`], of each
 //! group `pending` and `consumers`, and of each consumer `pending`, whose ids are also in the group's.
 //!
-//! A decoder fills a [`StreamBuilder`] and, for each group, a [`GroupBuilder`]. Nothing is believed: every entry of every
-//! node is looked at, and whatever does not fit answers false or `None`, after which the builder is to be dropped.
+//! A decoder fills a [`StreamBuilder`] and, for each group, a [`GroupBuilder`]. It has looked at every entry of every
+//! node (`stream_node::is_sound`); whatever does not fit answers false or `None`, after which the builder is to be dropped.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::value::stream::Stream;
 use crate::value::stream_group::{ConsumerId, Group, Nack};
 use crate::value::stream_id::StreamId;
 use crate::value::stream_log::Log;
-use crate::value::stream_node::{Node, is_sound};
+use crate::value::stream_node::Node;
 
 /// A stream that is being put together.
 #[derive(Default)]
@@ -41,12 +41,12 @@ pub struct GroupBuilder {
 }
 
 impl StreamBuilder {
-    /// Adds a node behind the others.
+    /// Adds a node, which is sound, behind the others; false when its id is not behind theirs.
     pub fn node(&mut self, id: StreamId, pack: Listpack) -> bool {
         let log = self.stream.log_mut();
         let last = log.nodes.last().map(|place| log.nodes.get(place).0);
         let follows = last.is_none_or(|last| last < id);
-        if !follows || !is_sound(&pack) {
+        if !follows {
             return false;
         }
         log.len += Node::open(id, &pack).map_or(0, |node| node.live);
