@@ -5,11 +5,35 @@ use data::util::num::{MAX_I64_DIGITS, write_i64};
 use data::value::stream_group::{Group, Nack};
 use data::value::stream_id::{IdRoom, StreamId};
 
-use crate::feed::propagate::also;
-use crate::server::Ctx;
+use crate::feed::propagate::{also, is_wanted};
+use crate::server::{Ctx, Server};
+
+/// Entries that became pending, or stopped to be, as far as anybody wants to know.
+pub struct Told {
+    is_wanted: bool,
+    entries: Vec<Pending>,
+}
+
+impl Told {
+    /// Nothing yet.
+    pub fn new(srv: &Server) -> Self {
+        Told {
+            is_wanted: is_wanted(srv),
+            entries: Vec::new(),
+        }
+    }
+
+    /// An entry is pending of `group` under `id`, or was until now.
+    pub fn push(&mut self, group: &Group, id: StreamId, nack: Option<Nack>) {
+        if self.is_wanted {
+            let pending = nack.map(|nack| Pending::of(group, id, nack));
+            self.entries.extend(pending);
+        }
+    }
+}
 
 /// A pending entry as it is to be elsewhere, too.
-pub struct Pending {
+struct Pending {
     id: StreamId,
     consumer: Vec<u8>,
     nack: Nack,
@@ -18,8 +42,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// What is pending of `group` under `id`.
-    pub fn of(group: &Group, id: StreamId, nack: Nack) -> Self {
+    fn of(group: &Group, id: StreamId, nack: Nack) -> Self {
         Pending {
             id,
             consumer: group.consumer(nack.consumer).name().to_vec(),
@@ -29,7 +52,7 @@ impl Pending {
     }
 }
 
-/// A consumer joined a group.
+/// A consumer joined a group, and nothing is pending for it that would tell so.
 pub fn joined(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], consumer: &[u8]) {
     let args = [
         b"XGROUP".as_slice(),
@@ -41,9 +64,9 @@ pub fn joined(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], consumer: &[u8]) {
     also(cx.srv, cx.db, args.into_iter());
 }
 
-/// Entries became pending, or stopped to be: those that are in no stream any more vanish by being claimed.
-pub fn pending(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], entries: &[Pending]) {
-    for entry in entries {
+/// Passes on what has become of entries: those that are in no stream any more vanish by being claimed.
+pub fn pending(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], told: &Told) {
+    for entry in &told.entries {
         let (mut id, mut last): (IdRoom, IdRoom) =
             ([0; size_of::<IdRoom>()], [0; size_of::<IdRoom>()]);
         let mut time = [0; MAX_I64_DIGITS];
