@@ -240,6 +240,9 @@ struct End {
     position: u64,
 }
 
+/// The biggest value that is believed of a primary, in bytes; `proto-max-bulk-len` is for clients.
+pub const MAX_BULK_OF_PRIMARY: i64 = 4 << 30;
+
 impl Request {
     /// Space to read into: the rest of a big argument, or at least [`READ_CHUNK`] bytes of the buffer.
     pub fn space(&mut self) -> &mut [u8] {
@@ -269,6 +272,14 @@ impl Request {
                 self.passed += n as u64;
             }
             None => self.filled += n,
+        }
+    }
+
+    /// The last `n` bytes that [`Request::filled`] was told of.
+    pub fn latest(&self, n: usize) -> &[u8] {
+        match &self.big_fill {
+            Some(big) => &big.buf[big.filled - n..big.filled],
+            None => &self.argv.buf[self.filled - n..self.filled],
         }
     }
 
