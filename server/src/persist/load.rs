@@ -16,7 +16,7 @@ use crate::persist::insert::insert;
 use crate::server::Server;
 use crate::state::keys::Database;
 use crate::state::loading::{Counts, Existing, Session, StreamPlace};
-use crate::state::pause::Pause;
+use crate::state::slowdown::Slowdown;
 use crate::state::snapshot::Loading;
 use crate::sys::{clock, host, memory, process};
 use crate::{notice, warning};
@@ -156,7 +156,7 @@ pub fn begin(
         place: StreamPlace::default(),
         counts: Counts::default(),
         gone: None,
-        pause: Pause::new(srv.config.key_load_delay),
+        slowdown: Slowdown::new(srv.config.key_load_delay),
     }
 }
 
@@ -187,7 +187,7 @@ pub fn feed(srv: &mut Server, session: &mut Session, bytes: &[u8]) -> Result<boo
             return Ok(true);
         }
         if key {
-            session.pause.take();
+            session.slowdown.take();
         }
     }
     if let Some(loading) = &mut srv.snapshot.loading {
