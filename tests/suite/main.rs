@@ -15,6 +15,7 @@ mod reload;
 mod replication;
 mod replication_faults;
 mod replication_fuzz;
+mod replication_peers;
 mod replication_replica;
 mod sorted_sets;
 mod startup;
