@@ -23,24 +23,26 @@ use crate::differential::{FAMILIES, Family, Source, readable, setting};
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 /// Commands of each family before, during and after a synchronisation.
-const SHARE: u64 = 400;
+const SHARE: u64 = 200;
 /// Commands of each family whose streams are compared.
 const COMPARED: u64 = 4000;
 const BATCH: u64 = 50;
 
 /// What no family has: chance, clocks, and waiting, each in words that mean the same elsewhere.
 const CHANCE: &[&str] = &[
+    // A database that no family has anything to do with.
+    "SELECT 9",
+    "SET brief 1 PX 20",
+    "GET brief",
     "SELECT 0",
     "SADD crowd a b c d e f g h i j k l m",
     "SPOP crowd",
     "SPOP crowd 3",
     "INCRBYFLOAT float 0.1",
     "HINCRBYFLOAT floats f 1.5",
-    "SET brief 1 PX 20",
     "SET long 1 EX 1000",
     "GETEX long PX 100000",
     "GETEX long PERSIST",
-    "GET brief",
     "XADD log MAXLEN ~ 50 * f v",
     "XGROUP CREATE log all $ MKSTREAM",
     "XREADGROUP GROUP all me COUNT 2 STREAMS log >",
@@ -133,7 +135,9 @@ impl Writes {
             send(client, &chance);
         }
         // What ends by itself would do so while both are compared.
-        client.text("DEL brief");
+        for line in ["SELECT 9", "DEL brief", "SELECT 0"] {
+            client.text(line);
+        }
     }
 }
 
