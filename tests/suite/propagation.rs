@@ -2,6 +2,7 @@
 
 use tests::client::{Client, Transport};
 use tests::follower::Follower;
+use tests::peer::{Peer, real};
 use tests::server::Server;
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
@@ -95,21 +96,35 @@ fn expect(follower: &mut Follower, command: &str, wanted: &[&str]) {
     }
 }
 
+/// Executes the table by a client; `follower` hears what it should.
+fn tell_all(client: &mut Client, follower: &mut Follower) {
+    for (command, wanted) in TOLD {
+        let reply = client.text(command);
+        assert!(!reply.starts_with('-'), "{command}: {reply}");
+        expect(follower, command, wanted);
+    }
+    // Nothing else was said: this comes next.
+    client.text("SET end 1");
+    expect(follower, "the end", &["SET end 1"]);
+}
+
 #[test]
 fn every_write_in_words_that_mean_the_same_elsewhere() {
     for transport in BOTH {
         let server = Server::start(&["--repl-diskless-sync", "no"]);
         let mut client = server.client(Transport::Tcp);
         let mut follower = Follower::new(&server, transport);
-        for (command, wanted) in TOLD {
-            let reply = client.text(command);
-            assert!(!reply.starts_with('-'), "{command}: {reply}");
-            expect(&mut follower, command, wanted);
-        }
-        // Nothing else was said: this comes next.
-        client.text("SET end 1");
-        expect(&mut follower, "the end", &["SET end 1"]);
+        tell_all(&mut client, &mut follower);
     }
+}
+
+/// With `REAL_REDIS` (see `replication_peers`): the table is right.
+#[test]
+fn the_real_one_uses_the_same_words() {
+    let Some(program) = real() else { return };
+    let peer = Peer::start_this(program, &["--repl-diskless-sync", "no"]);
+    let mut follower = Follower::of(peer.port, Transport::Tcp);
+    tell_all(&mut peer.connect(), &mut follower);
 }
 
 /// A key that is met when its time is over is deleted first, in one unit with the command that met it.
