@@ -12,8 +12,10 @@
 //!   one most likely to be there still. None waits for ever, because of the third bound.
 //! * **Per turn.** Steps of handshakes beyond the turn's budget wait for the next turn, so that
 //!   commands are served in between.
-//! * **Deadline.** Counted from accept, parked or not. It is what takes slots away from peers that
-//!   dribble.
+//! * **Deadline.** Counted from accept, parked or not.
+//! * **Contended slots.** While connections are parked, a handshake that has held its slot for
+//!   longer than an honest one needs, and waits for its peer, gives it up. It is what takes slots
+//!   away from peers that dribble, long before their deadline.
 //!
 //! Invariants:
 //! 1. `in_flight` counts the incoming connections in phase Handshaking.
@@ -35,6 +37,8 @@ pub struct Limits {
     pub handshakes_per_turn: u32,
     /// Milliseconds from accept to the end of the handshake; 0 is for ever.
     pub handshake_timeout_ms: u64,
+    /// Milliseconds that a handshake may hold its slot while others wait for one; at least 1.
+    pub contended_slot_ms: u64,
 }
 
 impl Default for Limits {
@@ -43,6 +47,7 @@ impl Default for Limits {
             handshakes_in_flight: 512,
             handshakes_per_turn: 32,
             handshake_timeout_ms: 10_000,
+            contended_slot_ms: 1000,
         }
     }
 }
@@ -54,9 +59,20 @@ pub(crate) struct Admission {
     turn: u32,
     steps: u32,
     parked: Vec<ConnId>,
+    /// Since when connections hold a slot, in order.
+    holders: VecDeque<(Instant, ConnId)>,
     /// In order, unless the timeout was shortened meanwhile; then a deadline is met late by as
     /// much.
     deadlines: VecDeque<(Instant, ConnId)>,
+}
+
+/// Why a handshake is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    /// Its deadline has passed.
+    Deadline,
+    /// Others wait for its slot.
+    Contended,
 }
 
 impl Admission {
@@ -67,6 +83,7 @@ impl Admission {
             turn: 0,
             steps: 0,
             parked: Vec::new(),
+            holders: VecDeque::new(),
             deadlines: VecDeque::new(),
         }
     }
@@ -83,8 +100,14 @@ impl Admission {
         self.in_flight < self.limits.handshakes_in_flight.max(1)
     }
 
-    pub(crate) fn take_slot(&mut self) {
+    pub(crate) fn take_slot(&mut self, now: Instant, id: ConnId) {
         self.in_flight += 1;
+        self.holders.push_back((now, id));
+    }
+
+    /// Lets one that was overdue keep its slot for as long again.
+    pub(crate) fn keep_slot(&mut self, now: Instant, id: ConnId) {
+        self.holders.push_back((now, id));
     }
 
     pub(crate) fn free_slot(&mut self) {
@@ -104,8 +127,10 @@ impl Admission {
         true
     }
 
-    pub(crate) fn park(&mut self, id: ConnId) {
+    /// Puts a connection aside until a slot is free. True if it is the only one.
+    pub(crate) fn park(&mut self, id: ConnId) -> bool {
         self.parked.push(id);
+        self.parked.len() == 1
     }
 
     /// The connection that is to be woken next, if a slot is free. It may be gone; then ask again.
@@ -126,27 +151,43 @@ impl Admission {
         }
     }
 
-    /// Time from `now` to the first deadline among connections that `is_live`; others are dropped
-    /// on the way.
+    /// Time from `now` until a handshake is to be given up, among connections that `is_live`; others
+    /// are dropped on the way.
     pub(crate) fn soonest(
         &mut self,
         now: Instant,
         is_live: impl Fn(ConnId) -> bool,
     ) -> Option<Duration> {
-        while let Some(&(deadline, id)) = self.deadlines.front() {
-            if is_live(id) {
-                return Some(deadline.saturating_duration_since(now));
-            }
-            self.deadlines.pop_front();
+        for queue in [&mut self.deadlines, &mut self.holders] {
+            while queue.pop_front_if(|&mut (_, id)| !is_live(id)).is_some() {}
         }
-        None
+        let deadline = self.deadlines.front().map(|&(deadline, _)| deadline);
+        let contended = self.contended();
+        deadline
+            .into_iter()
+            .chain(contended)
+            .min()
+            .map(|first| first.saturating_duration_since(now))
     }
 
-    /// The next connection whose deadline has passed. It may be done long since, or gone.
-    pub(crate) fn expired(&mut self, now: Instant) -> Option<ConnId> {
-        self.deadlines
-            .pop_front_if(|(deadline, _)| *deadline <= now)
-            .map(|(_, id)| id)
+    /// The next connection whose time is over. It may be done long since, or gone.
+    pub(crate) fn overdue(&mut self, now: Instant) -> Option<(ConnId, Overdue)> {
+        let passed = self
+            .deadlines
+            .pop_front_if(|(deadline, _)| *deadline <= now);
+        if let Some((_, id)) = passed {
+            return Some((id, Overdue::Deadline));
+        }
+        self.contended().filter(|&end| end <= now)?;
+        let (_, id) = self.holders.pop_front()?;
+        Some((id, Overdue::Contended))
+    }
+
+    /// When the oldest slot is to be given up, if somebody waits for it.
+    fn contended(&self) -> Option<Instant> {
+        let &(since, _) = self.holders.front()?;
+        let most = Duration::from_millis(self.limits.contended_slot_ms.max(1));
+        (!self.parked.is_empty()).then_some(since + most)
     }
 }
 
@@ -163,6 +204,7 @@ mod tests {
             handshakes_in_flight,
             handshakes_per_turn,
             handshake_timeout_ms: 100,
+            contended_slot_ms: 20,
         })
     }
 
@@ -170,7 +212,7 @@ mod tests {
     fn a_freed_slot_goes_to_the_newest() {
         let mut admission = admission(1, 9);
         assert!(admission.has_slot());
-        admission.take_slot();
+        admission.take_slot(Instant::now(), id(0));
         for n in 1..=3 {
             admission.park(id(n));
         }
@@ -207,9 +249,29 @@ mod tests {
         }
         assert_eq!(admission.soonest(start, |_| true), Some(ms(100)));
         assert_eq!(admission.soonest(start, |id| id.index() > 0), Some(ms(110)));
-        assert_eq!(admission.expired(start + ms(109)), None);
-        assert_eq!(admission.expired(start + ms(120)), Some(id(1)));
-        assert_eq!(admission.expired(start + ms(120)), Some(id(2)));
+        let passed = |n| Some((id(n), Overdue::Deadline));
+        assert_eq!(admission.overdue(start + ms(109)), None);
+        assert_eq!(admission.overdue(start + ms(120)), passed(1));
+        assert_eq!(admission.overdue(start + ms(120)), passed(2));
         assert_eq!(admission.soonest(start, |_| true), None);
+    }
+
+    #[test]
+    fn slots_that_others_wait_for_are_given_up() {
+        let mut admission = admission(2, 9);
+        let start = Instant::now();
+        let ms = Duration::from_millis;
+        for n in 0..2 {
+            admission.take_slot(start + ms(10 * n), id(n as usize));
+        }
+        assert_eq!(admission.soonest(start, |_| true), None);
+        assert_eq!(admission.overdue(start + ms(99)), None);
+        assert!(admission.park(id(2)));
+        assert!(!admission.park(id(3)));
+        assert_eq!(admission.soonest(start, |_| true), Some(ms(20)));
+        assert_eq!(admission.overdue(start + ms(19)), None);
+        let given_up = Some((id(0), Overdue::Contended));
+        assert_eq!(admission.overdue(start + ms(20)), given_up);
+        assert_eq!(admission.soonest(start, |_| true), Some(ms(30)));
     }
 }

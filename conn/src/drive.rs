@@ -23,6 +23,7 @@ use ae::file::Mask;
 use ae::time::{Next, TimerId};
 
 use crate::addr::Addr;
+use crate::admission::Overdue;
 use crate::connection::{ConnId, ConnProc, Connection, Phase};
 use crate::conns::{ClientTls, ConnHost, Conns, find, peek};
 use crate::dial::{Target, dial};
@@ -106,15 +107,19 @@ impl<S: ConnHost> Conns<S> {
             Phase::Dialing => self.finish_dialing(el, id),
             Phase::Waiting if !self.admission.has_slot() => {
                 connection.is_parked = true;
-                self.admission.park(id);
+                let is_first = self.admission.park(id);
                 self.watch(el, id);
+                if is_first {
+                    // Whoever holds a slot has less time from now on.
+                    self.rearm_deadline(el);
+                }
                 false
             }
             // Its socket stays ready, so that the next turn comes without sleep.
             Phase::Waiting | Phase::Handshaking if !self.admission.spend(el.turn()) => false,
             Phase::Waiting => match self.greet(id) {
                 Ok(()) => {
-                    self.admission.take_slot();
+                    self.admission.take_slot(Instant::now(), id);
                     self.shake_hands(el, id)
                 }
                 Err(error) => self.fail(el, id, error, Some(FailReason::Protocol)),
@@ -231,6 +236,13 @@ impl<S: ConnHost> Conns<S> {
         }
     }
 
+    fn rearm_deadline(&mut self, el: &mut EventLoop<S>) {
+        if let Some(timer) = self.deadline_timer.take() {
+            el.remove_timer(timer);
+        }
+        self.arm_deadline(el);
+    }
+
     /// Milliseconds until the first deadline.
     fn until_deadline(&mut self) -> Option<u64> {
         let slots = &self.slots;
@@ -247,13 +259,24 @@ impl<S: ConnHost> Conns<S> {
     /// The next connection whose time for a handshake is over, now failed.
     fn next_expired(&mut self, el: &mut EventLoop<S>) -> Option<ConnId> {
         let now = Instant::now();
-        while let Some(id) = self.admission.expired(now) {
-            if find(&mut self.slots, id).is_some_and(|connection| connection.is_being_accepted()) {
-                let error =
-                    ConnError::new(Step::Handshake, "the handshake was not finished in time");
-                self.fail(el, id, error, Some(FailReason::Timeout));
-                return Some(id);
-            }
+        while let Some((id, why)) = self.admission.overdue(now) {
+            let Some(connection) =
+                find(&mut self.slots, id).filter(|connection| connection.is_being_accepted())
+            else {
+                continue;
+            };
+            let why = match why {
+                Overdue::Deadline => "the handshake was not finished in time",
+                // It has done its part, and waits for a step of ours.
+                Overdue::Contended if el.ready(connection.stream.fd()).contains(Mask::READABLE) => {
+                    self.admission.keep_slot(now, id);
+                    continue;
+                }
+                Overdue::Contended => "the handshake stood still while others waited",
+            };
+            let error = ConnError::new(Step::Handshake, why);
+            self.fail(el, id, error, Some(FailReason::Timeout));
+            return Some(id);
         }
         None
     }

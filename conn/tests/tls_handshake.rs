@@ -208,6 +208,7 @@ fn limits(
         handshakes_in_flight,
         handshakes_per_turn,
         handshake_timeout_ms,
+        contended_slot_ms: 60_000,
     }
 }
 
@@ -307,6 +308,34 @@ fn handshakes_in_flight_are_bounded_and_the_newest_goes_next() {
         crowd.finish(n);
     }
     assert_eq!(crowd.world.conns.stats().in_flight, 0);
+}
+
+#[test]
+fn a_handshake_that_stands_still_gives_its_slot_to_one_that_waits() {
+    let mut crowd = Crowd::new(Limits {
+        contended_slot_ms: 0,
+        ..limits(1, 100, 0)
+    });
+    crowd.join().push();
+    crowd.world.until("a slot is taken", |world| {
+        world.conns.stats().in_flight == 1
+    });
+    for _ in 0..3 {
+        crowd.world.glance();
+    }
+    assert!(crowd.world.log.is_empty(), "nobody waits yet");
+    crowd.join().push();
+    crowd.finish(1);
+    let line = &crowd.world.log[0];
+    assert!(
+        line.ends_with("the handshake stood still while others waited"),
+        "{line}"
+    );
+    let stats = crowd.world.conns.stats();
+    assert_eq!(
+        (failures(&stats, FailReason::Timeout), stats.in_flight),
+        (1, 0)
+    );
 }
 
 #[test]

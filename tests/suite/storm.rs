@@ -142,7 +142,7 @@ fn ten_thousand_handshakes_that_never_end_keep_nobody_out() {
     for _ in 0..20 {
         assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
     }
-    // Now all slots are held. The honest waits until the first deadline passes, and goes before the others then.
+    // Now all slots are held. The honest waits until one of them has been held for too long, and goes before the others then.
     sockets.extend((0..300).map(|_| half_open(true)));
     assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
     let number = |admin: &mut tests::client::Client, field: &str| -> u64 {

@@ -113,6 +113,7 @@ pub fn build(
         handshakes_in_flight: HANDSHAKES_IN_FLIGHT,
         handshakes_per_turn: HANDSHAKES_PER_TURN,
         handshake_timeout_ms: HANDSHAKE_TIMEOUT_MS,
+        ..Limits::default()
     };
     let mut unit = Unit::default();
     unit.refresh();

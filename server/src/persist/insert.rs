@@ -48,7 +48,7 @@ pub fn insert(srv: &mut Server, session: &mut Session, item: Item) -> Result<(),
             notice!("The RDB file has a function library, which is kept but not run");
             session.functions.push(code);
         }
-        Item::Key(key) => insert_key(srv, session, *key)?,
+        Item::Key(key) => Announced::new(srv, session, *key).insert(srv, session)?,
         Item::End => finish(srv, session),
     }
     Ok(())
@@ -63,48 +63,68 @@ fn target<'a>(srv: &'a mut Server, session: &'a mut Session) -> &'a mut Db {
     }
 }
 
-fn insert_key(srv: &mut Server, session: &mut Session, key: Loaded) -> Result<(), String> {
-    let shown = || String::from_utf8_lossy(&key.key).into_owned();
-    let Some(value) = key.value else {
-        if session.counts.empty < NAMED_EMPTY_KEYS {
-            notice!("rdbLoadObject skipping empty key: {}", shown());
-        }
-        session.counts.empty += 1;
-        return Ok(());
-    };
-    // A replica keeps what its primary has not yet deleted.
-    let keeps = srv.replication.is_replica();
-    if !keeps && key.expire.is_some_and(|at_ms| at_ms < session.now_ms) {
-        session.counts.expired += 1;
-        if let Some(gone) = &mut session.gone {
-            gone.push((session.db, key.key));
-        }
-        return Ok(());
+/// A key that is about to be inserted, and whose place in the table is being fetched meanwhile.
+pub struct Announced {
+    hash: u64,
+    key: Loaded,
+}
+
+impl Announced {
+    /// Begins to fetch the place of a key.
+    pub fn new(srv: &mut Server, session: &mut Session, key: Loaded) -> Self {
+        let hash = Db::hash(&key.key);
+        target(srv, session).prefetch_line(hash);
+        Announced { hash, key }
     }
-    let config = &srv.config;
-    let told = match key.recency {
-        Recency::Unknown => None,
-        Recency::Idle(seconds) => idle_since(
-            config,
-            i64::try_from(seconds).unwrap_or(i64::MAX),
-            session.now_ms,
-        ),
-        Recency::Frequency(counter) => frequency_of(config, i64::from(counter), session.now_ms),
-    };
-    let lru = told.unwrap_or_else(|| recency(config, session.now_ms));
-    let expire = key.expire.map_or(Expire::Clear, Expire::At);
-    let (existing, number) = (session.existing, session.db);
-    let db = target(srv, session);
-    if existing == Existing::Refuse && db.find(&key.key).is_some() {
-        return Err(format!(
-            "RDB has duplicated key '{}' in DB {}",
-            shown(),
-            number
-        ));
+
+    /// Inserts the key into the database that is being filled.
+    ///
+    /// # Errors
+    /// A sentence: it is there, and must not be.
+    pub fn insert(self, srv: &mut Server, session: &mut Session) -> Result<(), String> {
+        let Announced { hash, key } = self;
+        let shown = || String::from_utf8_lossy(&key.key).into_owned();
+        let Some(value) = key.value else {
+            if session.counts.empty < NAMED_EMPTY_KEYS {
+                notice!("rdbLoadObject skipping empty key: {}", shown());
+            }
+            session.counts.empty += 1;
+            return Ok(());
+        };
+        // A replica keeps what its primary has not yet deleted.
+        let keeps = srv.replication.is_replica();
+        if !keeps && key.expire.is_some_and(|at_ms| at_ms < session.now_ms) {
+            session.counts.expired += 1;
+            if let Some(gone) = &mut session.gone {
+                gone.push((session.db, key.key));
+            }
+            return Ok(());
+        }
+        let config = &srv.config;
+        let told = match key.recency {
+            Recency::Unknown => None,
+            Recency::Idle(seconds) => idle_since(
+                config,
+                i64::try_from(seconds).unwrap_or(i64::MAX),
+                session.now_ms,
+            ),
+            Recency::Frequency(counter) => frequency_of(config, i64::from(counter), session.now_ms),
+        };
+        let lru = told.unwrap_or_else(|| recency(config, session.now_ms));
+        let expire = key.expire.map_or(Expire::Clear, Expire::At);
+        let (existing, number) = (session.existing, session.db);
+        let db = target(srv, session);
+        if existing == Existing::Refuse && db.find_hashed(hash, &key.key).is_some() {
+            return Err(format!(
+                "RDB has duplicated key '{}' in DB {}",
+                shown(),
+                number
+            ));
+        }
+        drop(db.set_hashed(hash, &key.key, value, expire, lru));
+        session.counts.loaded += 1;
+        Ok(())
     }
-    drop(db.set(&key.key, value, expire, lru));
-    session.counts.loaded += 1;
-    Ok(())
 }
 
 fn finish(srv: &mut Server, session: &mut Session) {

@@ -12,7 +12,7 @@ use data::rdb::decoder::{Decoder, Item};
 
 use crate::config::limits::rdb_options;
 use crate::feed::propagate::deletion;
-use crate::persist::insert::insert;
+use crate::persist::insert::{Announced, insert};
 use crate::server::Server;
 use crate::state::keys::Database;
 use crate::state::loading::{Counts, Existing, Session, StreamPlace};
@@ -26,6 +26,9 @@ const WRONG_CHECKSUM: &str = "Wrong RDB checksum";
 
 /// A snapshot of unknown size counts as one of so many bytes when room is made for its keys.
 const UNKNOWN_SIZE: u64 = 4 * 1024 * 1024;
+
+/// Keys whose places in the table are fetched together: none of them is near, and one by one each would be waited for.
+const TOGETHER: usize = 16;
 
 /// Why nothing, or not all, was loaded.
 #[derive(Debug)]
@@ -172,28 +175,53 @@ pub fn end(srv: &mut Server) {
 /// It is damaged; that was logged.
 pub fn feed(srv: &mut Server, session: &mut Session, bytes: &[u8]) -> Result<bool, LoadError> {
     session.decoder.feed(bytes);
+    let mut waiting = Vec::with_capacity(TOGETHER);
     loop {
         let item = match session.decoder.next_item() {
-            Ok(Some(item)) => item,
-            Ok(None) => break,
-            Err(corrupt) => return Err(failed(&session.decoder, &corrupt.0)),
+            Ok(Some(Item::Key(key))) => {
+                waiting.push(Announced::new(srv, session, *key));
+                if waiting.len() == TOGETHER {
+                    insert_keys(srv, session, &mut waiting)?;
+                }
+                continue;
+            }
+            next => {
+                insert_keys(srv, session, &mut waiting)?;
+                next.map_err(|corrupt| failed(&session.decoder, &corrupt.0))?
+            }
         };
-        let (end, key) = (matches!(item, Item::End), matches!(item, Item::Key(_)));
-        insert(srv, session, item).map_err(|why| {
-            warning!("{why}");
-            LoadError::Corrupt
-        })?;
+        let Some(item) = item else {
+            break;
+        };
+        let end = matches!(item, Item::End);
+        insert(srv, session, item).map_err(|why| refused(&why))?;
         if end {
             return Ok(true);
-        }
-        if key {
-            session.slowdown.take();
         }
     }
     if let Some(loading) = &mut srv.snapshot.loading {
         loading.loaded = session.decoder.position();
     }
     Ok(false)
+}
+
+/// Inserts the keys that were announced, in their order.
+fn insert_keys(
+    srv: &mut Server,
+    session: &mut Session,
+    keys: &mut Vec<Announced>,
+) -> Result<(), LoadError> {
+    for key in keys.drain(..) {
+        key.insert(srv, session).map_err(|why| refused(&why))?;
+        session.slowdown.take();
+    }
+    Ok(())
+}
+
+/// The snapshot is whole, and does not fit.
+fn refused(why: &str) -> LoadError {
+    warning!("{why}");
+    LoadError::Corrupt
 }
 
 /// The snapshot has ended before its end.

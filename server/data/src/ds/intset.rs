@@ -79,7 +79,7 @@ impl Intset {
     /// How many integers there are.
     #[inline]
     pub fn len(&self) -> usize {
-        self.integers.len() >> self.integers.tag.shift()
+        self.integers.len() >> self.integers.tag().shift()
     }
 
     /// Whether there are none.
@@ -112,7 +112,7 @@ impl Intset {
     /// The rank of an integer: `Err` has the rank that it would get.
     #[inline]
     pub fn find(&self, number: i64) -> Result<usize, usize> {
-        if Width::of(number) > self.integers.tag {
+        if Width::of(number) > self.integers.tag() {
             return Err(if number < 0 { 0 } else { self.len() });
         }
         // Ascending insertions are common, and answered here.
@@ -151,10 +151,10 @@ impl Intset {
         let Err(index) = self.find(number) else {
             return false;
         };
-        if Width::of(number) > self.integers.tag {
+        if Width::of(number) > self.integers.tag() {
             self.widen(Width::of(number));
         }
-        let width = self.integers.tag;
+        let width = self.integers.tag();
         let place = index << width.shift();
         let bytes = number.to_le_bytes();
         self.integers
@@ -177,7 +177,7 @@ impl Intset {
     pub fn remove_run(&mut self, index: usize, count: usize) {
         let start = index.min(self.len());
         let end = start.saturating_add(count).min(self.len());
-        let shift = self.integers.tag.shift();
+        let shift = self.integers.tag().shift();
         self.integers.splice(start << shift..end << shift, &[]);
     }
 
@@ -185,7 +185,7 @@ impl Intset {
     pub fn iter(&self) -> Iter<'_> {
         Iter {
             bytes: self.integers.bytes(),
-            width: self.integers.tag,
+            width: self.integers.tag(),
         }
     }
 
@@ -208,7 +208,7 @@ impl Intset {
 
     /// Appends the form of an RDB file.
     pub fn write_rdb(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&(self.integers.tag.bytes() as u32).to_le_bytes());
+        out.extend_from_slice(&(self.integers.tag().bytes() as u32).to_le_bytes());
         out.extend_from_slice(&(self.len() as u32).to_le_bytes());
         out.extend_from_slice(self.integers.bytes());
     }
@@ -232,7 +232,7 @@ impl Intset {
 
     #[inline]
     fn at(&self, index: usize) -> i64 {
-        let width = self.integers.tag;
+        let width = self.integers.tag();
         read(&self.integers.bytes()[index << width.shift()..], width)
     }
 

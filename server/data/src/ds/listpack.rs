@@ -22,7 +22,8 @@
 //! | 6 | | elements |
 //! | end | 1 | 255 |
 //!
-//! In memory stand a count of four bytes and the elements.
+//! In memory stand the elements alone, and their number beside the pointer. As in the file it is not kept when it does not
+//! fit: then they are counted when somebody asks.
 //!
 //! Invariants:
 //! 1. The elements are whole and of the encodings above, each followed by its size. What comes from outside is checked,
@@ -33,13 +34,13 @@
 use std::fmt;
 
 use crate::ds::item::Item;
-use crate::ds::thin::Thin;
+use crate::ds::thin::Beside;
 use crate::util::num::MAX_I64_DIGITS;
 
 /// Bytes that the form of an RDB file has in front of the elements and behind them.
 const FRAME: usize = 7;
-/// Bytes in front of the elements in memory.
-const HEAD: usize = 4;
+/// The number of elements when there are more than fit.
+const UNCOUNTED: u16 = u16::MAX;
 /// No listpack grows beyond this, whatever the configuration says.
 const MAX_BYTES: usize = 1 << 30;
 /// Bytes that are expected when elements are added at once.
@@ -52,23 +53,33 @@ const MAX_OVERHEAD: usize = 5 + 5;
 pub struct Pos(usize);
 
 /// Elements in one buffer.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Listpack {
-    /// Nothing while there is no element.
-    buf: Thin,
+    /// The elements and their number, or [`UNCOUNTED`].
+    buf: Beside<u16>,
+}
+
+impl Default for Listpack {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Listpack {
     /// An empty one, which allocates nothing.
     pub fn new() -> Self {
-        Self::default()
+        Listpack {
+            buf: Beside::new(0),
+        }
     }
 
     /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {
-        let count = self.buf.bytes().first_chunk::<HEAD>();
-        count.map_or(0, |count| u32::from_le_bytes(*count) as usize)
+        match self.buf.tag() {
+            UNCOUNTED => self.iter().count(),
+            count => usize::from(count),
+        }
     }
 
     /// Whether there is none.
@@ -79,7 +90,7 @@ impl Listpack {
     /// Bytes as Redis counts them: those of the form in an RDB file.
     #[inline]
     pub fn bytes(&self) -> usize {
-        self.elements().len() + FRAME
+        self.buf.len() + FRAME
     }
 
     /// Bytes that the allocator gave for it.
@@ -100,7 +111,7 @@ impl Listpack {
 
     /// The first element.
     pub fn first(&self) -> Option<Pos> {
-        (!self.is_empty()).then_some(Pos(HEAD))
+        (!self.is_empty()).then_some(Pos(0))
     }
 
     /// The last element.
@@ -207,7 +218,7 @@ impl Listpack {
 
     /// Adds an element behind all others.
     pub fn push_back(&mut self, item: Item<'_>) -> Pos {
-        self.insert_at(self.buf.len().max(HEAD), item)
+        self.insert_at(self.buf.len(), item)
     }
 
     /// Adds elements behind all others, all at once.
@@ -221,17 +232,14 @@ impl Listpack {
             bytes.extend_from_slice(&size[..width]);
             count += 1;
         }
-        if count > 0 {
-            let no_count: &[u8] = if self.buf.is_empty() { &[0; HEAD] } else { &[] };
-            let end = self.buf.len();
-            self.buf.splice(end..end, &[no_count, &bytes]);
-            self.add_to_len(count);
-        }
+        let end = self.buf.len();
+        self.buf.splice(end..end, &[&bytes]);
+        self.added(count);
     }
 
     /// Adds an element before all others.
     pub fn push_front(&mut self, item: Item<'_>) -> Pos {
-        self.insert_at(HEAD, item)
+        self.insert_at(0, item)
     }
 
     /// Adds an element before one. Returns where it is.
@@ -266,12 +274,8 @@ impl Listpack {
             end = end_of(self.buf.bytes(), end);
             gone += 1;
         }
-        if gone == self.len() {
-            *self = Self::new();
-            return None;
-        }
         self.buf.splice(pos.0..end, &[]);
-        self.add_to_len(-(gone as i64));
+        self.removed(gone);
         (pos.0 < self.buf.len()).then_some(pos)
     }
 
@@ -290,23 +294,17 @@ impl Listpack {
             return rest;
         };
         let moved = self.len() - index;
-        rest.buf.splice(
-            0..0,
-            &[&(moved as u32).to_le_bytes(), &self.buf.bytes()[pos.0..]],
-        );
+        rest.buf.splice(0..0, &[&self.buf.bytes()[pos.0..]]);
+        rest.added(moved);
         self.remove_run(pos, moved);
         rest
     }
 
     /// Adds all elements of another one behind.
     pub fn append(&mut self, other: &Listpack) {
-        if self.is_empty() {
-            *self = other.clone();
-            return;
-        }
         let end = self.buf.len();
-        self.buf.splice(end..end, &[other.elements()]);
-        self.add_to_len(other.len() as i64);
+        self.buf.splice(end..end, &[other.buf.bytes()]);
+        self.added(other.len());
     }
 
     /// The form of an RDB file.
@@ -318,17 +316,16 @@ impl Listpack {
 
     /// Appends the form of an RDB file.
     pub fn write_rdb(&self, out: &mut Vec<u8>) {
-        let count = u16::try_from(self.len()).unwrap_or(u16::MAX);
         out.extend_from_slice(&(self.bytes() as u32).to_le_bytes());
-        out.extend_from_slice(&count.to_le_bytes());
-        out.extend_from_slice(self.elements());
+        out.extend_from_slice(&self.buf.tag().to_le_bytes());
+        out.extend_from_slice(self.buf.bytes());
         out.push(0xff);
     }
 
     /// Reads the form of an RDB file; `None` when it is damaged anywhere.
     pub fn from_rdb(bytes: &[u8]) -> Option<Self> {
         let total = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
-        let count = usize::from(u16::from_le_bytes(*bytes.get(4..)?.first_chunk()?));
+        let count = u16::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
         let elements = bytes.get(6..)?.strip_suffix(&[0xff])?;
         if total != bytes.len() || total > MAX_BYTES {
             return None;
@@ -338,19 +335,13 @@ impl Listpack {
             at = checked_end(elements, at)?;
             seen += 1;
         }
-        if count != usize::from(u16::MAX) && count != seen {
+        if count != UNCOUNTED && usize::from(count) != seen {
             return None;
         }
         let mut pack = Listpack::new();
-        if seen > 0 {
-            pack.buf
-                .splice(0..0, &[&(seen as u32).to_le_bytes(), elements]);
-        }
+        pack.buf.splice(0..0, &[elements]);
+        pack.added(seen);
         Some(pack)
-    }
-
-    fn elements(&self) -> &[u8] {
-        self.buf.bytes().get(HEAD..).unwrap_or_default()
     }
 
     #[inline]
@@ -360,7 +351,7 @@ impl Listpack {
 
     /// The element that ends at an offset.
     fn before(&self, end: usize) -> Option<Pos> {
-        if end <= HEAD {
+        if end == 0 {
             return None;
         }
         let bytes = self.buf.bytes();
@@ -376,20 +367,28 @@ impl Listpack {
     }
 
     fn insert_at(&mut self, at: usize, item: Item<'_>) -> Pos {
-        if self.buf.is_empty() {
-            self.buf.splice(0..0, &[&[0; HEAD]]);
-        }
         let coded = Coded::new(item);
         let (size, width) = size_behind(coded.len());
         self.buf
             .splice(at..at, &[coded.head(), coded.text, &size[..width]]);
-        self.add_to_len(1);
+        self.added(1);
         Pos(at)
     }
 
-    fn add_to_len(&mut self, by: i64) {
-        let len = (self.len() as i64 + by) as u32;
-        self.buf.bytes_mut()[..HEAD].copy_from_slice(&len.to_le_bytes());
+    /// So many elements have come.
+    #[inline]
+    fn added(&mut self, elements: usize) {
+        let count = usize::from(self.buf.tag()) + elements;
+        self.buf.set_tag(u16::try_from(count).unwrap_or(UNCOUNTED));
+    }
+
+    /// So many elements have gone.
+    fn removed(&mut self, elements: usize) {
+        let count = match self.buf.tag() {
+            UNCOUNTED => self.iter().count(),
+            count => usize::from(count) - elements,
+        };
+        self.buf.set_tag(u16::try_from(count).unwrap_or(UNCOUNTED));
     }
 }
 

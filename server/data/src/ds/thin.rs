@@ -6,7 +6,8 @@
 //! the room unused).
 //!
 //! [`Thin`] is one word; its length lies in front of the bytes. [`Beside`] has the length, and a small tag of its
-//! owner's, beside the pointer, where an enum over both would leave room unused; its bytes fill a size class exactly.
+//! owner's, beside the pointer, and its bytes fill a size class exactly. It is packed, so that an enum over such
+//! buffers and words fits into two words.
 //!
 //! | offset in a `Thin` allocation | size | meaning |
 //! |---|---|---|
@@ -45,12 +46,12 @@ pub struct Thin {
     at: NonNull<u8>,
 }
 
-/// A growable buffer with its length and a tag beside the pointer.
+/// A growable buffer with its length, and whatever else its owner wants to know of the bytes, beside the pointer.
+#[repr(Rust, packed)]
 pub struct Beside<T: Copy> {
     at: NonNull<u8>,
     len: u32,
-    /// Whatever the owner wants to know of the bytes.
-    pub tag: T,
+    tag: T,
 }
 
 // SAFETY: a buffer owns its memory alone, as a `Vec<u8>` would.
@@ -128,6 +129,18 @@ impl<T: Copy> Beside<T> {
         }
     }
 
+    /// What its owner wants to know.
+    #[inline(always)]
+    pub fn tag(&self) -> T {
+        self.tag
+    }
+
+    /// Replaces what its owner wants to know.
+    #[inline(always)]
+    pub fn set_tag(&mut self, tag: T) {
+        self.tag = tag;
+    }
+
     /// How many bytes it holds.
     #[inline(always)]
     pub fn len(&self) -> usize {
@@ -144,14 +157,14 @@ impl<T: Copy> Beside<T> {
     #[inline(always)]
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: as many bytes are initialised there; the pointer dangles only when there are none.
-        unsafe { slice::from_raw_parts(self.at.as_ptr(), self.len()) }
+        unsafe { slice::from_raw_parts({ self.at }.as_ptr(), self.len()) }
     }
 
     /// The bytes, to be changed where they are.
     #[inline(always)]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above, and the borrow is exclusive.
-        unsafe { slice::from_raw_parts_mut(self.at.as_ptr(), self.len()) }
+        unsafe { slice::from_raw_parts_mut({ self.at }.as_ptr(), self.len()) }
     }
 
     /// Puts `parts`, one behind the other, in the place of the bytes in `range`.
@@ -318,7 +331,7 @@ mod tests {
             assert_eq!(thin.is_empty(), model.is_empty());
         }
         assert!(thin.clone().bytes_mut() == model && beside.clone().bytes_mut() == model);
-        assert_eq!(beside.clone().tag, 7);
+        assert_eq!(beside.clone().tag(), 7);
         thin.splice(0..model.len(), &[]);
         beside.splice(0..model.len(), &[]);
         assert_eq!((thin.len(), thin.memory()), (0, 0));
@@ -329,7 +342,7 @@ mod tests {
     #[test]
     fn takes_one_word_or_two_and_what_the_size_class_says() {
         assert_eq!(size_of::<Option<Thin>>(), 8);
-        assert_eq!(size_of::<Option<Beside<bool>>>(), 16);
+        assert_eq!(size_of::<Option<Beside<u16>>>(), 14);
         let mut thin = Thin::new();
         thin.splice(0..0, &[&[0; 1020]]);
         assert_eq!(thin.memory(), 1024);

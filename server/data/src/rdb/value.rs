@@ -20,6 +20,7 @@ use crate::rdb::cursor::{Cursor, Stop};
 use crate::rdb::stream::Reader;
 use crate::rdb::ziplist::{read_ziplist, read_zipmap};
 use crate::rdb::{Corrupt, container, ty};
+use crate::util;
 use crate::value::aggregate::{Aggregate, Kind};
 use crate::value::hash::{self, Hash};
 use crate::value::list::List;
@@ -151,6 +152,7 @@ impl Builder {
         match &mut self.growing {
             Growing::Set(set) => set.reserve(count, &options.set),
             Growing::Zset(zset) => *zset = Zset::unsettled(count),
+            Growing::Hash(hash) => hash.reserve(count, &options.hash),
             _ => {}
         }
     }
@@ -256,8 +258,8 @@ fn whole(ty: u8, cursor: &mut Cursor<'_>, options: &Options) -> Result<Built, St
         }
         ty::HASH_ZIPLIST => value(hash_of(pack_of_ziplist(&text)?, options)?.wrap()),
         ty::HASH_LISTPACK => value(hash_of(pack_of(&text)?, options)?.wrap()),
-        ty::ZSET_ZIPLIST => value(zset_of(&pack_of_ziplist(&text)?, options)?.wrap()),
-        ty::ZSET_LISTPACK => value(zset_of(&pack_of(&text)?, options)?.wrap()),
+        ty::ZSET_ZIPLIST => value(zset_of(pack_of_ziplist(&text)?, options)?.wrap()),
+        ty::ZSET_LISTPACK => value(zset_of(pack_of(&text)?, options)?.wrap()),
         _ => {
             let list = List::Packed(pack_of_ziplist(&text)?);
             value(list.settled(&options.list).wrap())
@@ -292,9 +294,40 @@ fn pack_of_ziplist(bytes: &[u8]) -> Result<Listpack, Stop> {
 
 /// Whether every `step`th element, from the first on, is there once, and the last one is whole.
 fn is_distinct(pack: &Listpack, step: usize) -> bool {
-    let mut seen = HashSet::with_capacity(pack.len() / step);
-    let mut names = pack.iter().step_by(step);
-    pack.len().is_multiple_of(step) && names.all(|name| seen.insert(name.to_vec()))
+    let names = || pack.iter().step_by(step);
+    let mut hashes: Vec<u64> = names()
+        .map(|name| util::hash::hash(name.bytes(&mut Default::default())))
+        .collect();
+    hashes.sort_unstable();
+    // Texts with different hashes differ; the others have to be looked at.
+    let differ = hashes.is_sorted_by(|one, other| one < other) || {
+        let mut seen = HashSet::with_capacity(hashes.len());
+        names().all(|name| seen.insert(name.to_vec()))
+    };
+    pack.len().is_multiple_of(step) && differ
+}
+
+/// Whether the pairs of members and scores are in the order of a sorted set.
+///
+/// # Errors
+/// A score is none.
+fn is_in_order(pack: &Listpack) -> Result<bool, Stop> {
+    let mut items = pack.iter();
+    let mut last: Option<(f64, Item<'_>)> = None;
+    while let (Some(member), Some(score)) = (items.next(), items.next()) {
+        let score = zset::score_of(score)
+            .ok_or_else(|| corrupt("Zset listpack integrity check failed."))?;
+        let after = last.is_none_or(|(before, name)| {
+            let names =
+                || name.bytes(&mut Default::default()) < member.bytes(&mut Default::default());
+            before < score || before == score && names()
+        });
+        if !after {
+            return Ok(false);
+        }
+        last = Some((score, member));
+    }
+    Ok(true)
 }
 
 fn set_of_ints(ints: Intset, options: &Options) -> Set {
@@ -339,16 +372,19 @@ fn hash_of(pack: Listpack, options: &Options) -> Result<Hash, Stop> {
     Ok(hash)
 }
 
-fn zset_of(pack: &Listpack, options: &Options) -> Result<Zset, Stop> {
+fn zset_of(pack: Listpack, options: &Options) -> Result<Zset, Stop> {
     let damaged = || corrupt("Zset listpack integrity check failed.");
-    if !is_distinct(pack, 2) {
+    if !is_distinct(&pack, 2) {
         return Err(damaged());
     }
-    let mut zset = Zset::new();
+    if is_in_order(&pack)? && pack.len() / 2 <= options.zset.max_entries {
+        return Ok(Zset::Packed(pack));
+    }
+    let mut zset = Zset::unsettled(pack.len() / 2);
     let mut items = pack.iter();
     while let (Some(member), Some(score)) = (items.next(), items.next()) {
         let score = zset::score_of(score).ok_or_else(damaged)?;
         zset.set(&member.to_vec(), score, &options.zset);
     }
-    Ok(zset)
+    Ok(zset.settled(&options.zset))
 }

@@ -10,63 +10,80 @@
 //!
 //! The format is that of LibLZF by Marc Lehmann, whose decoder reads what is written here and the reverse.
 
-/// Bits of the index over three bytes.
-const INDEX_BITS: u32 = 13;
 /// How far back a reference reaches.
 const MAX_DISTANCE: usize = 1 << 13;
 /// The longest reference.
 const MAX_MATCH: usize = 264;
 /// The most literals in a row.
 const MAX_LITERALS: usize = 32;
+/// After so many bytes without a match, as a power of two, the search moves in longer steps.
+const PATIENCE: u32 = 6;
 
 /// Compresses a text; `None` unless at least four bytes are gained.
 pub fn compress(text: &[u8]) -> Option<Vec<u8>> {
+    // To clear the index must not cost more than to read the text.
+    match text.len() {
+        0..256 => compress_with(text, &mut [0; 1 << 8]),
+        256..4096 => compress_with(text, &mut [0; 1 << 11]),
+        _ => compress_with(text, &mut [0; 1 << 13]),
+    }
+}
+
+/// Compresses with an index that tells for three bytes, by their hash, where they were seen last.
+///
+/// The index keeps the low 16 bits of an offset. It is a hint: what lies there is compared before it is believed.
+fn compress_with<const SLOTS: usize>(text: &[u8], seen: &mut [u16; SLOTS]) -> Option<Vec<u8>> {
     let limit = text.len().checked_sub(4)?;
     let mut out = Vec::with_capacity(text.len());
-    // Where three bytes with this hash were seen last, plus 1.
-    let mut seen = vec![0u32; 1 << INDEX_BITS];
     let (mut at, mut literals_from) = (0, 0);
-    while at + 2 < text.len() {
-        let slot = &mut seen[index(text, at)];
-        let candidate = (*slot as usize).checked_sub(1);
-        *slot = at as u32 + 1;
-        let length = candidate
-            .filter(|&from| at - from <= MAX_DISTANCE)
-            .map_or(0, |from| common(text, from, at));
+    while let Some(slot) = slot::<SLOTS>(text, at) {
+        let distance = usize::from((at as u16).wrapping_sub(seen[slot]));
+        seen[slot] = at as u16;
+        let length = match at.checked_sub(distance) {
+            Some(from) if from < at && distance <= MAX_DISTANCE => common(text, from, at),
+            _ => 0,
+        };
         if length < 3 {
-            at += 1;
+            at += 1 + ((at - literals_from) >> PATIENCE);
             continue;
         }
         put_literals(&mut out, &text[literals_from..at]);
-        put_reference(&mut out, at - candidate.unwrap_or(0), length);
+        put_reference(&mut out, distance, length);
         if out.len() > limit {
             return None;
         }
+        at += length;
+        literals_from = at;
         // What lies inside a match is entered sparsely: its last bytes are enough to go on from.
-        let end = at + length;
-        for inside in [end - 2, end - 1] {
-            if inside + 2 < text.len() {
-                seen[index(text, inside)] = inside as u32 + 1;
+        for inside in [at - 2, at - 1] {
+            if let Some(slot) = self::slot::<SLOTS>(text, inside) {
+                seen[slot] = inside as u16;
             }
         }
-        at = end;
-        literals_from = end;
     }
-    put_literals(&mut out, &text[literals_from..]);
+    let rest = &text[literals_from..];
+    if out.len() + rest.len() > limit {
+        return None;
+    }
+    put_literals(&mut out, rest);
     (out.len() <= limit).then_some(out)
 }
 
-/// The slot of the three bytes at an offset.
-fn index(text: &[u8], at: usize) -> usize {
-    let three = u32::from_le_bytes([text[at], text[at + 1], text[at + 2], 0]);
-    (three.wrapping_mul(0x9E37_79B1) >> (32 - INDEX_BITS)) as usize
+/// The slot of the three bytes at an offset, as long as there are three.
+fn slot<const SLOTS: usize>(text: &[u8], at: usize) -> Option<usize> {
+    let &[a, b, c] = text.get(at..)?.first_chunk()?;
+    let hash = u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9E37_79B1);
+    Some((hash >> (32 - SLOTS.ilog2())) as usize)
 }
 
 /// How many bytes are the same from two offsets on.
 fn common(text: &[u8], from: usize, at: usize) -> usize {
     let most = (text.len() - at).min(MAX_MATCH);
-    let pairs = text[from..].iter().zip(&text[at..at + most]);
-    pairs.take_while(|(one, other)| one == other).count()
+    let (before, here) = (&text[from..from + most], &text[at..at + most]);
+    let words = before.as_chunks::<8>().0.iter().zip(here.as_chunks().0);
+    let same = 8 * words.take_while(|(one, other)| one == other).count();
+    let bytes = before[same..].iter().zip(&here[same..]);
+    same + bytes.take_while(|(one, other)| one == other).count()
 }
 
 fn put_literals(out: &mut Vec<u8>, literals: &[u8]) {
@@ -90,24 +107,27 @@ fn put_reference(out: &mut Vec<u8>, distance: usize, length: usize) {
 /// Decompresses a text of `len` bytes; `None` when it is damaged or of another length.
 pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(len);
-    let mut rest = packed.iter().copied();
-    while let Some(first) = rest.next() {
+    let mut rest = packed;
+    while let Some((&first, tail)) = rest.split_first() {
         if first < 32 {
-            let count = usize::from(first) + 1;
-            let before = text.len();
-            text.extend(rest.by_ref().take(count));
-            if text.len() != before + count || text.len() > len {
+            let (literals, tail) = tail.split_at_checked(usize::from(first) + 1)?;
+            if literals.len() > len - text.len() {
                 return None;
             }
+            text.extend_from_slice(literals);
+            rest = tail;
             continue;
         }
-        let count = match first >> 5 {
-            7 => usize::from(rest.next()?) + 9,
-            short => usize::from(short) + 2,
+        let (count, tail) = match first >> 5 {
+            7 => tail
+                .split_first()
+                .map(|(&more, tail)| (usize::from(more) + 9, tail))?,
+            short => (usize::from(short) + 2, tail),
         };
-        let back = usize::from(first & 31) << 8 | usize::from(rest.next()?);
+        let (&low, tail) = tail.split_first()?;
+        let back = usize::from(first & 31) << 8 | usize::from(low);
         let from = text.len().checked_sub(back + 1)?;
-        if text.len() + count > len {
+        if count > len - text.len() {
             return None;
         }
         // A reference may reach into what it is just writing: then its beginning repeats.
@@ -117,6 +137,7 @@ pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
             text.extend_from_within(from..from + run);
             left -= run;
         }
+        rest = tail;
     }
     (text.len() == len).then_some(text)
 }

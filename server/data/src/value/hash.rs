@@ -87,6 +87,13 @@ impl Hash {
         }
     }
 
+    /// Makes room for `count` fields that are about to be set, when they are too many for a packed hash.
+    pub fn reserve(&mut self, count: usize, limits: &Limits) {
+        if count > limits.max_entries {
+            self.spread(count);
+        }
+    }
+
     /// Chooses the encoding for fields and values that are about to be set, which come one after the other.
     pub fn expect<'a>(&mut self, texts: impl ExactSizeIterator<Item = &'a [u8]>, limits: &Limits) {
         let Hash::Packed(pairs) = self else { return };
