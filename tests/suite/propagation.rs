@@ -56,8 +56,8 @@ const TOLD: &[(&str, &[&str])] = &[
         &["XGROUP SETID x g 6-0 ENTRIESREAD 2"],
     ),
     (
-        "XCLAIM x g d 0 5-0",
-        &["XCLAIM x g d 0 5-0 TIME # RETRYCOUNT 2 FORCE JUSTID LASTID 6-0"],
+        "XCLAIM x g d 0 5",
+        &["XCLAIM x g d 0 5 TIME # RETRYCOUNT 2 FORCE JUSTID LASTID 6-0"],
     ),
     ("XACK x g 5-0", &["XACK x g 5-0"]),
     ("PFADD p a", &["PFADD p a"]),

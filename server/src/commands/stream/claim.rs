@@ -194,16 +194,16 @@ fn xclaim(cx: &mut Ctx<'_>) -> Done {
     }
     let (consumer, joined) = ask(group, &argv[3], now_ms);
     let (mut claimed, mut gone) = (Vec::new(), 0);
-    for id in ids {
+    for (written, id) in argv.iter().skip(5).zip(ids) {
         let before = group.nack(id);
         match claim.claim(log, group, consumer, id, now_ms) {
             Outcome::Claimed => {
                 claimed.push(id);
-                told.push(group, id, group.nack(id));
+                told.push_as(group, written, group.nack(id));
             }
             Outcome::Gone => {
                 gone += 1;
-                told.push(group, id, before);
+                told.push_as(group, written, before);
             }
             Outcome::Untouched => {}
         }

@@ -26,6 +26,14 @@ impl Told {
     /// An entry is pending of `group` under `id`, or was until now.
     pub fn push(&mut self, group: &Group, id: StreamId, nack: Option<Nack>) {
         if self.is_wanted {
+            let mut room: IdRoom = [0; size_of::<IdRoom>()];
+            self.push_as(group, id.text(&mut room), nack);
+        }
+    }
+
+    /// As [`Told::push`], with the id as a client has written it.
+    pub fn push_as(&mut self, group: &Group, id: &[u8], nack: Option<Nack>) {
+        if self.is_wanted {
             let pending = nack.map(|nack| Pending::of(group, id, nack));
             self.entries.extend(pending);
         }
@@ -34,7 +42,7 @@ impl Told {
 
 /// A pending entry as it is to be elsewhere, too.
 struct Pending {
-    id: StreamId,
+    id: Vec<u8>,
     consumer: Vec<u8>,
     nack: Nack,
     /// The last id of the group.
@@ -42,9 +50,9 @@ struct Pending {
 }
 
 impl Pending {
-    fn of(group: &Group, id: StreamId, nack: Nack) -> Self {
+    fn of(group: &Group, id: &[u8], nack: Nack) -> Self {
         Pending {
-            id,
+            id: id.to_vec(),
             consumer: group.consumer(nack.consumer).name().to_vec(),
             nack,
             last_id: group.last_id,
@@ -67,8 +75,7 @@ pub fn joined(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], consumer: &[u8]) {
 /// Passes on what has become of entries: those that are in no stream any more vanish by being claimed.
 pub fn pending(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], told: &Told) {
     for entry in &told.entries {
-        let (mut id, mut last): (IdRoom, IdRoom) =
-            ([0; size_of::<IdRoom>()], [0; size_of::<IdRoom>()]);
+        let mut last: IdRoom = [0; size_of::<IdRoom>()];
         let mut time = [0; MAX_I64_DIGITS];
         let mut count = [0; MAX_I64_DIGITS];
         let args = [
@@ -77,7 +84,7 @@ pub fn pending(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], told: &Told) {
             group,
             &entry.consumer,
             b"0",
-            entry.id.text(&mut id),
+            &entry.id,
             b"TIME",
             write_i64(entry.nack.delivered_ms, &mut time),
             b"RETRYCOUNT",
