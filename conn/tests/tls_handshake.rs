@@ -15,6 +15,7 @@ use conn::dial::Target;
 use conn::listener::Listener;
 use conn::tls::context::{AuthClients, TlsConfig, TlsContext};
 use conn::tls::info::{FailReason, TlsStats};
+use openssl::asn1::Asn1Time;
 use openssl::ssl::{SslContext, SslSession, SslVersion};
 
 fn failures(stats: &TlsStats, reason: FailReason) -> u64 {
@@ -455,6 +456,43 @@ fn tickets_survive_a_reload_and_a_new_certificate() {
         let unrelated = TlsContext::load(&config, None).expect("a context");
         let (resumed, _) = session(&unrelated, &context, Some(&ticket));
         assert!(!resumed);
+    }
+}
+
+/// OpenSSL verifies a certificate once and hands out a ticket for it, which may live longer.
+#[test]
+fn a_ticket_is_worth_nothing_once_its_certificate_has_expired() {
+    for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        let site = site(AuthClients::Yes);
+        let client = site.authority.issue_for("app1", (-60, 3));
+        let context = client_context(|builder| {
+            only(version)(builder);
+            showing(&client)(builder);
+        });
+        let tls = site.context();
+        let (_, ticket) = session(&tls, &context, None);
+        let (resumed, ticket) = session(&tls, &context, Some(&ticket));
+        assert!(resumed, "{version:?}: as long as it is valid");
+        let mut world = World::new();
+        world.until("the certificate expires", |_| {
+            let now = Asn1Time::days_from_now(0).expect("a time");
+            client.cert.not_after() < now
+        });
+        let listener = listen();
+        let mut peer = Peer::resuming(dial(&listener), &context, Some(&ticket));
+        world.accept(&listener, Some(&tls));
+        world.until("a verdict", |world| {
+            peer.pull();
+            peer.step();
+            peer.push();
+            !world.log.is_empty()
+        });
+        let line = &world.log[0];
+        assert!(
+            line.ends_with("certificate of the resumed session has expired (CN=app1)"),
+            "{line}"
+        );
+        assert_eq!(failures(&world.conns.stats(), FailReason::Certificate), 1);
     }
 }
 

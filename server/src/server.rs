@@ -140,7 +140,7 @@ impl Ctx<'_> {
 #[derive(Clone, Copy)]
 pub struct Hooks {
     /// A client that was a replica is gone.
-    pub replica_gone: fn(&mut Server, &str),
+    pub replica_gone: fn(&mut Server, &Client, &str),
     /// The client that stood for the primary is gone.
     pub primary_gone: fn(&mut Server, ClientId, &Client),
 }

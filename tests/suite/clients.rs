@@ -1,6 +1,6 @@
 //! CLIENT, AUTH, limits on clients.
 
-use tests::client::Transport;
+use tests::client::{Client, Transport, show};
 use tests::server::Server;
 use tests::wait::until;
 
@@ -52,8 +52,8 @@ fn replies_can_be_switched_off() {
     for transport in Transport::ALL {
         let mut client = server.client(transport);
         client.send(b"CLIENT REPLY SKIP\r\nSET a 1\r\nCLIENT REPLY OFF\r\nSET a 2\r\nPING\r\nCLIENT REPLY ON\r\nGET a\r\n");
-        assert_eq!(tests::client::show(&client.read()), "OK", "{transport:?}");
-        assert_eq!(tests::client::show(&client.read()), "2", "{transport:?}");
+        assert_eq!(show(&client.read()), "OK", "{transport:?}");
+        assert_eq!(show(&client.read()), "2", "{transport:?}");
     }
 }
 
@@ -100,7 +100,7 @@ fn a_client_that_is_leaving_is_no_longer_read() {
                 "{transport:?}"
             );
         }
-        assert_eq!(tests::client::show(&leaving.read()), "OK", "{transport:?}");
+        assert_eq!(show(&leaving.read()), "OK", "{transport:?}");
         assert!(leaving.try_read().is_none(), "{transport:?}");
     }
 }
@@ -162,5 +162,26 @@ fn an_idle_client_is_closed() {
         let mut client = server.client(transport);
         assert_eq!(client.text("PING"), "PONG");
         assert!(client.read_to_end().is_empty(), "{transport:?}");
+    }
+}
+
+#[test]
+fn a_long_command_leaves_no_memory_behind() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        client.text("FLUSHALL");
+        let used =
+            |client: &mut Client| -> u64 { client.info("used_memory").parse().expect("a number") };
+        let before = used(&mut client);
+        let members: Vec<String> = (0..100_000).map(|member| member.to_string()).collect();
+        let words = ["SADD".to_owned(), "set".to_owned()]
+            .into_iter()
+            .chain(members);
+        assert_eq!(show(&client.call(&words.collect::<Vec<_>>())), "100000");
+        assert_eq!(client.text("UNLINK set"), "1");
+        until("memory to be given back", || {
+            (used(&mut client) < before + 500_000).then_some(())
+        });
     }
 }

@@ -151,3 +151,53 @@ fn a_flush_hands_the_data_to_the_background() {
     assert_eq!(client.text("FLUSHALL SYNC"), "OK");
     assert_eq!(client.text("FLUSHALL NOW"), "-ERR syntax error");
 }
+
+/// A command, and whether it renews the key `a`, which is there, and how many hits and misses it is.
+const LOOKUPS: &[(&str, bool, u64, u64)] = &[
+    ("EXISTS a nothing", false, 1, 1),
+    ("TYPE a", false, 1, 0),
+    ("TYPE nothing", false, 0, 1),
+    ("TTL a", false, 1, 0),
+    ("PEXPIRETIME nothing", false, 0, 1),
+    ("OBJECT ENCODING a", false, 1, 0),
+    ("OBJECT FREQ nothing", false, 0, 1),
+    ("DUMP a", true, 1, 0),
+    ("GET a", true, 1, 0),
+    ("TOUCH a nothing", true, 1, 1),
+    ("COPY a b", true, 1, 0),
+    ("EXPIRE a 100", true, 0, 0),
+    ("PERSIST a", true, 0, 0),
+    ("APPEND a x", true, 0, 0),
+];
+
+#[test]
+fn a_look_at_a_key_is_counted_and_may_renew_it() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        for &(command, renews, hits, misses) in LOOKUPS {
+            client.text("FLUSHALL");
+            client.text("SET a v");
+            let payload = client.call(&["DUMP", "a"]);
+            let Value::Bulk(payload) = payload else {
+                panic!("no payload: {payload:?}");
+            };
+            let idle: [&[u8]; 7] = [
+                b"RESTORE",
+                b"a",
+                b"0",
+                &payload,
+                b"REPLACE",
+                b"IDLETIME",
+                b"1000",
+            ];
+            assert_eq!(show(&client.call(&idle)), "OK");
+            client.text("CONFIG RESETSTAT");
+            client.text(command);
+            let counted = (client.info("keyspace_hits"), client.info("keyspace_misses"));
+            assert_eq!(counted, (hits.to_string(), misses.to_string()), "{command}");
+            let idle: u64 = client.text("OBJECT IDLETIME a").parse().expect("a number");
+            assert_eq!(idle < 1000, renews, "{command}: {idle}");
+        }
+    }
+}

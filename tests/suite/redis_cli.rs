@@ -1,4 +1,4 @@
-//! redis-cli as a replica: the data set as a file, and the stream of writes on a terminal.
+//! redis-cli as a replica: the data set as a file, and the stream of writes on a terminal. And its walks over all keys.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -82,6 +82,50 @@ fn a_file_that_cannot_be_written_is_told() {
     assert!(!done.status.success());
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(said.contains("Error opening '/nowhere/at/all'"), "{said}");
+}
+
+/// What redis-cli says in a mode.
+fn said(server: &Server, transport: Transport, mode: &str) -> String {
+    let done = cli(server, transport).arg(mode).output().expect("it runs");
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn walks_over_the_keys_see_every_type() {
+    const KEYS: [(&str, &str, &str); 6] = [
+        ("SET", "a-string", "some text"),
+        ("RPUSH", "a-list", "a b c"),
+        ("SADD", "a-set", "a b c d"),
+        ("ZADD", "a-zset", "1 a 2 b"),
+        ("HSET", "a-hash", "f v g w"),
+        ("XADD", "a-stream", "* f v"),
+    ];
+    let server = Server::start(&["--maxmemory-policy", "allkeys-lfu", "--lfu-log-factor", "0"]);
+    let mut client = server.client(Transport::Tcp);
+    for (command, key, args) in KEYS {
+        client.cmd(&format!("{command} {key} {args}"));
+    }
+    for transport in BOTH {
+        let biggest = said(&server, transport, "--bigkeys");
+        let heaviest = said(&server, transport, "--memkeys");
+        let hottest = said(&server, transport, "--hotkeys");
+        for (_, key, _) in KEYS {
+            let ty = key.trim_start_matches("a-");
+            let line = format!("Biggest {:>6} found", ty);
+            assert!(biggest.contains(&format!("\"{key}\"")), "{key}: {biggest}");
+            assert!(biggest.contains(&line), "{line}: {biggest}");
+            assert!(
+                heaviest.contains(&format!("\"{key}\"")),
+                "{key}: {heaviest}"
+            );
+            assert!(
+                hottest.contains(&format!("keyname: \"{key}\"")),
+                "{key}: {hottest}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -203,6 +203,62 @@ fn the_last_replica_takes_the_child_with_it() {
 }
 
 #[test]
+fn flushall_ends_what_is_streamed_and_another_begins() {
+    for transport in BOTH {
+        let args = ["--rdb-key-save-delay", "10000000"];
+        let (server, mut primary) = start(transport, &args);
+        primary.text("DEBUG POPULATE 1000");
+        primary.text("CONFIG SET repl-diskless-sync-delay 0");
+        let (_other, mut replica) = start(transport, &["--repl-diskless-load", "swapdb"]);
+        follow(&mut replica, &server, transport);
+        server.wait_for_log(&["Background RDB transfer started by pid"]);
+        primary.text("CONFIG SET rdb-key-save-delay 0");
+        assert_eq!(primary.text("FLUSHALL"), "OK");
+        server.wait_for_log(&["Background transfer terminated by signal 10"]);
+        wait_for_link(&mut replica);
+        assert_eq!(primary.info("sync_full"), "2");
+        assert_eq!(replica.text("DBSIZE"), "0");
+    }
+}
+
+#[test]
+fn a_save_for_replicas_ends_with_the_last_of_them() {
+    let args = [
+        "--rdb-key-save-delay",
+        "10000000",
+        "--repl-diskless-sync",
+        "no",
+    ];
+    for (transport, points) in [(Transport::Tcp, ""), (Transport::Tls, "900 100000")] {
+        let (server, mut primary) = start(transport, &args);
+        primary.text("DEBUG POPULATE 1000");
+        primary.call(&["CONFIG", "SET", "save", points]);
+        let first = asleep(&server, transport);
+        let second = asleep(&server, transport);
+        let lose = |primary: &mut Client, replica, left: &str| {
+            drop(replica);
+            until("a replica less", || {
+                (primary.info("connected_slaves") == left).then_some(())
+            });
+        };
+        until("both to wait for one child", || {
+            let text = primary.text("INFO replication");
+            (text.matches("state=wait_bgsave").count() == 2).then_some(())
+        });
+        server.wait_for_log(&["Background saving started by pid"]);
+        lose(&mut primary, first, "1");
+        assert_eq!(primary.info("rdb_bgsave_in_progress"), "1");
+        lose(&mut primary, second, "0");
+        if points.is_empty() {
+            server.wait_for_log(&["Background saving terminated by signal 10"]);
+            assert_eq!(primary.info("rdb_bgsave_in_progress"), "0");
+        } else {
+            assert_eq!(primary.info("rdb_bgsave_in_progress"), "1");
+        }
+    }
+}
+
+#[test]
 fn writes_wait_for_enough_replicas() {
     let (server, mut primary) = start(Transport::Tcp, &["--min-replicas-to-write", "1"]);
     let refusal = "-NOREPLICAS Not enough good replicas to write.";

@@ -156,6 +156,14 @@ fn a_transfer_that_breaks_leaves_what_it_should() {
             let bytes = framed(&rdb(&[("a", "1"), ("k", "new")]), true);
             link.send(&bytes[..bytes.len() - MARK.len() - 12]);
             server.wait_for_log(&["receiving streamed RDB"]);
+            if load == "swapdb" {
+                server.wait_for_log(&["Loading DB in memory"]);
+                let loading = "-LOADING Redis is loading the dataset in memory";
+                for set in ["appendonly no", "repl-diskless-load disabled"] {
+                    assert_eq!(client.text(&format!("CONFIG SET {set}")), loading);
+                }
+                assert_eq!(client.text("CONFIG SET hz 11"), "OK");
+            }
             drop(link);
             server.wait_for_log(&["after failure"]);
             let (mut link, _) = primary.greet();
@@ -383,7 +391,7 @@ fn a_replica_whose_disk_fails() {
 }
 
 #[test]
-fn a_command_that_it_does_not_know_ends_the_link() {
+fn a_command_that_it_lacks_ends_the_link() {
     for transport in BOTH {
         let (server, mut client, primary) = stage(transport, &[]);
         follow(&mut client, &primary);
@@ -394,11 +402,17 @@ fn a_command_that_it_does_not_know_ends_the_link() {
         link.wait_for_ack(29 + 27);
         server.wait_for_log(&["== CRITICAL == This replica is sending an error to its master"]);
         assert_eq!(client.info("unexpected_error_replies"), "1");
+        // Nor does one that no server of this version knows.
         link.send(request("FROBNICATE a"));
         link.send(request("SET a 3"));
+        link.wait_for_ack(29 + 27 + 28 + 27);
+        server.wait_for_log(&["after processing the command 'frobnicate'"]);
+        assert_eq!(client.text("GET a"), "3");
+        link.send(request("FCALL f 0"));
+        link.send(request("SET a 5"));
         link.wait_for_end();
-        server.wait_for_log(&["The master sends the command 'frobnicate'"]);
-        assert_eq!(client.text("GET a"), "2");
+        server.wait_for_log(&["This server lacks a command that its master sends"]);
+        assert_eq!(client.text("GET a"), "3");
         assert_eq!(client.info("master_link_status"), "down");
         assert!(primary.is_left_alone());
         follow(&mut client, &primary);
@@ -422,6 +436,13 @@ fn a_key_is_over_when_the_primary_says_so() {
     send(&mut link, "PEXPIREAT a 1");
     assert_eq!(client.text("GET a"), "nil");
     assert_eq!(client.text("DBSIZE"), "1");
+    // Who looks at what is stored sees it.
+    assert!(client.text("DEBUG OBJECT a").starts_with("Value at:"));
+    assert!(client.text("DEBUG SDSLEN a").starts_with("key_sds_len:1,"));
+    assert_ne!(
+        client.text("DEBUG DIGEST-VALUE a"),
+        client.text("DEBUG DIGEST-VALUE b")
+    );
     // It may have no other.
     assert_eq!(client.text("RANDOMKEY"), "a");
     // For its primary it is there.
@@ -469,6 +490,22 @@ fn a_name_is_resolved_and_every_address_tried() {
         assert_eq!(reply, "OK");
         assert_eq!(client.text("PING"), "PONG");
         wait_for_link(&mut client, "down");
+    }
+}
+
+#[test]
+fn of_a_command_that_is_longer_than_the_backlog_no_more_is_kept() {
+    for transport in BOTH {
+        let (_server, mut client, primary) = stage(transport, &["--repl-backlog-size", "65536"]);
+        follow(&mut client, &primary);
+        let mut link = give(&primary, 0, &[("a", "1")]);
+        let long = request(&format!("SET a {}", "x".repeat(8 << 20)));
+        let offset = long.len() as u64;
+        link.send(long);
+        link.wait_for_ack(offset);
+        let kept = client.info("mem_replication_backlog");
+        let kept: u64 = kept.parse().expect("a number");
+        assert!(kept < 1 << 20, "{kept}");
     }
 }
 

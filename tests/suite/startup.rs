@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use nix::sys::signal::Signal;
 use tests::certs;
 use tests::client::Transport;
 use tests::server::{Server, free_port};
@@ -205,5 +206,39 @@ fn a_bug_of_ours_leaves_a_report() {
         ] {
             assert!(log.contains(part), "{command}: no {part} in\n{log}");
         }
+    }
+}
+
+#[test]
+fn an_abort_from_outside_leaves_a_report() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let mut server = Server::start(&[]);
+        let mut client = server.client(transport);
+        assert_eq!(client.text("PING"), "PONG");
+        server.signal(Signal::SIGABRT);
+        assert_ne!(server.wait_for_exit(), Some(0));
+        server.wait_for_log(&["(end of log)"]);
+        let log = server.log();
+        for part in ["crashed by signal: 6", "STACK TRACE", "REPORT END"] {
+            assert!(log.contains(part), "no {part} in\n{log}");
+        }
+    }
+}
+
+#[test]
+fn a_loop_that_does_not_come_round_is_reported() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let server = Server::start(&["--hz", "10"]);
+        let mut client = server.client(transport);
+        // Two turns of the clockwork are the least.
+        assert_eq!(client.text("CONFIG SET watchdog-period 1"), "OK");
+        assert_eq!(
+            client.text("CONFIG GET watchdog-period"),
+            "[watchdog-period 200]"
+        );
+        assert_eq!(client.text("DEBUG SLEEP 0.5"), "OK");
+        server.wait_for_log(&["--- WATCHDOG TIMER EXPIRED ---"]);
+        assert_eq!(client.text("CONFIG SET watchdog-period 0"), "OK");
+        assert_eq!(client.text("PING"), "PONG");
     }
 }

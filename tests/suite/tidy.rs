@@ -79,6 +79,7 @@ const STATICS: &[&str] = &[
     "server/src/sys/memory.rs",
     "server/src/sys/process.rs",
     "server/src/sys/log.rs",
+    "server/src/sys/watchdog.rs",
     "server/src/house/crash.rs",
     "conn/src/tls/bio.rs",
     "conn/src/tls/memory.rs",

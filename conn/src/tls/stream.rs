@@ -32,6 +32,7 @@ use std::os::fd::AsRawFd;
 
 use foreign_types::ForeignTypeRef;
 use nix::errno::Errno;
+use openssl::asn1::Asn1Time;
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslContextRef, SslVerifyMode};
 use openssl::x509::X509VerifyResult;
@@ -259,7 +260,7 @@ impl TlsStream {
             clear_errors();
             return match sent {
                 Io::Failed(error) => Handshake::Failed(FailReason::Closed, error),
-                _ => Handshake::Done,
+                _ => self.judge_ticket(),
             };
         }
         match (self.trouble(code, Step::Handshake), sent) {
@@ -543,6 +544,28 @@ impl TlsStream {
             return Trouble::Eof;
         }
         Trouble::Failed(error_of(step, &stack), reason_code(&stack))
+    }
+
+    /// A ticket stands for a certificate that was verified once, and OpenSSL does not look at it again: it may have
+    /// expired since.
+    fn judge_ticket(&self) -> Handshake {
+        if !self.is_resumed() || !self.ssl.verify_mode().contains(SslVerifyMode::PEER) {
+            return Handshake::Done;
+        }
+        let (cert, now) = (self.ssl.peer_certificate(), Asn1Time::days_from_now(0));
+        let expired = cert.filter(|cert| now.is_ok_and(|now| cert.not_after() < now));
+        expired.map_or(Handshake::Done, |cert| {
+            let whose = info::common_name(cert.subject_name()).map_or(String::new(), |name| {
+                format!(" (CN={})", name.escape_debug())
+            });
+            let reason = format!(
+                "certificate verify failed: certificate of the resumed session has expired{whose}"
+            );
+            Handshake::Failed(
+                FailReason::Certificate,
+                ConnError::new(Step::Handshake, reason),
+            )
+        })
     }
 
     /// Names what went wrong in a handshake, better than OpenSSL does.

@@ -64,19 +64,22 @@ fn name(common_name: &str) -> X509Name {
     name.build()
 }
 
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
 fn new_key() -> PKey<Private> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("a curve");
     PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key")
 }
 
-/// A builder with everything but extensions; valid for the given days from today.
-fn builder(subject: &str, key: &PKey<Private>, days: (i64, i64)) -> X509Builder {
+/// A builder with everything but extensions; valid for the given seconds from now.
+fn builder(subject: &str, key: &PKey<Private>, seconds: (i64, i64)) -> X509Builder {
     static SERIAL: AtomicU32 = AtomicU32::new(1);
-    let today = std::time::SystemTime::now()
+    let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .expect("a clock")
         .as_secs() as i64;
-    let day = |n: i64| Asn1Time::from_unix(today + n * 86_400).expect("a time");
+    let time = |n: i64| Asn1Time::from_unix(now + n).expect("a time");
     let serial = BigNum::from_u32(SERIAL.fetch_add(1, Ordering::Relaxed))
         .and_then(|n| n.to_asn1_integer())
         .expect("a serial");
@@ -84,8 +87,8 @@ fn builder(subject: &str, key: &PKey<Private>, days: (i64, i64)) -> X509Builder 
     builder.set_version(2).expect("version 3");
     builder.set_serial_number(&serial).expect("a serial");
     builder.set_subject_name(&name(subject)).expect("a subject");
-    builder.set_not_before(&day(days.0)).expect("a time");
-    builder.set_not_after(&day(days.1)).expect("a time");
+    builder.set_not_before(&time(seconds.0)).expect("a time");
+    builder.set_not_after(&time(seconds.1)).expect("a time");
     builder.set_pubkey(key).expect("a key");
     builder
 }
@@ -93,7 +96,7 @@ fn builder(subject: &str, key: &PKey<Private>, days: (i64, i64)) -> X509Builder 
 impl Authority {
     pub fn new(common_name: &str) -> Self {
         let key = new_key();
-        let mut builder = builder(common_name, &key, (-1, 30));
+        let mut builder = builder(common_name, &key, (-DAY, 30 * DAY));
         builder
             .set_issuer_name(&name(common_name))
             .expect("an issuer");
@@ -116,8 +119,13 @@ impl Authority {
     }
 
     pub fn issue(&self, common_name: &str, days: (i64, i64)) -> Issued {
+        self.issue_for(common_name, (days.0 * DAY, days.1 * DAY))
+    }
+
+    /// One that is valid for the given seconds from now.
+    pub fn issue_for(&self, common_name: &str, seconds: (i64, i64)) -> Issued {
         let key = new_key();
-        let mut builder = builder(common_name, &key, days);
+        let mut builder = builder(common_name, &key, seconds);
         builder
             .set_issuer_name(self.cert.subject_name())
             .expect("an issuer");

@@ -5,7 +5,7 @@
 use data::ds::node;
 use data::ds::quicklist::End;
 use data::rdb::decoder::{Decoder, Item, Recency, check_payload, read_payload};
-use data::rdb::encoder;
+use data::rdb::encoder::{self, Writer};
 use data::rdb::value::Options;
 use data::util::crc::crc64;
 use data::util::rand::Rng;
@@ -140,16 +140,22 @@ fn entries() -> Vec<Entry> {
 }
 
 fn file(compress: bool) -> Vec<u8> {
-    let mut out = Vec::new();
-    encoder::header(&mut out);
-    encoder::aux(&mut out, b"redis-ver", b"7.2.6");
-    encoder::select_db(&mut out, 3);
+    let (mut out, mut rest) = (Vec::new(), Vec::new());
+    encoder::header(&mut rest);
+    encoder::aux(&mut rest, b"redis-ver", b"7.2.6");
+    encoder::select_db(&mut rest, 3);
     let entries = entries();
-    encoder::resize_db(&mut out, entries.len() as u64, 10);
+    encoder::resize_db(&mut rest, entries.len() as u64, 10);
     for entry in &entries {
-        encoder::entry(&mut out, entry.view(), Recency::Idle(5), compress);
+        let mut to = Writer {
+            out: &mut rest,
+            compress,
+            empty: &mut |piece| out.append(piece),
+        };
+        encoder::entry(&mut to, entry.view(), Recency::Idle(5));
     }
-    encoder::eof(&mut out);
+    encoder::eof(&mut rest);
+    out.append(&mut rest);
     let sum = crc64(0, &out);
     out.extend_from_slice(&sum.to_le_bytes());
     out

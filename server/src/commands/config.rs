@@ -16,14 +16,14 @@ use crate::config::row::{Effect, Flags, Row};
 use crate::config::table::{Named, find, names};
 use crate::exec::gate::allowed;
 use crate::house::certificates;
-use crate::house::start::{adjust_oom_score, make_room};
+use crate::house::start::{adjust_oom_score, make_room, set_watchdog};
 use crate::ingress::listen::reopen;
 use crate::report::title::set_title;
 use crate::server::{Ctx, Done, Server};
 use crate::state::listeners::Kind;
 use crate::sys::host::{self, reason};
 use crate::sys::{log, memory};
-use crate::wire::fault::{Fault, SYNTAX};
+use crate::wire::fault::{Fault, LOADING, SYNTAX};
 use crate::{notice, warning};
 
 /// Rows and procs.
@@ -104,6 +104,9 @@ fn changes<'a>(cx: &Ctx<'a>) -> Result<Vec<Change<'a>>, Fault> {
         }
         if flags.contains(Flags::PROTECTED) && !may_protected {
             return Err(failed(name, "can't set protected config"));
+        }
+        if flags.contains(Flags::DENY_LOADING) && cx.srv.snapshot.loading.is_some() {
+            return Err(LOADING);
         }
         if changes.iter().any(|change| change.named.name == named.name) {
             return Err(failed(name, "duplicate parameter"));
@@ -201,6 +204,7 @@ fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
         Effect::AllocatorThread => memory::set_background_thread(srv.config.jemalloc_bg_thread),
         Effect::Locale if host::set_collation(&srv.config.locale_collate) => {}
         Effect::Locale => return Err("Invalid locale name".into()),
+        Effect::Watchdog => set_watchdog(srv),
     }
     Ok(())
 }

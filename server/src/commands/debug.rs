@@ -9,8 +9,9 @@ use data::ds::table::TableStats;
 use data::rdb::encoder::payload;
 use data::util::num::parse_memory;
 use data::value::aggregate::AggregateRef;
-use data::value::db::Expire;
+use data::value::db::{Db, Expire};
 use data::value::digest;
+use data::value::entry::EntryRef;
 use data::value::{NewValue, Scratch, Type};
 use table::server as rows;
 
@@ -345,11 +346,18 @@ fn digest_all(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
+/// The entry of a key, even when its time is over: this is a look at what is there.
+fn stored<'a>(cx: &'a Ctx<'_>, key: &[u8]) -> Option<EntryRef<'a>> {
+    let keys = db(cx.srv, cx.db);
+    let place = keys.locate(Db::hash(key), key)?;
+    Some(keys.at(place))
+}
+
 fn digest_values(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     cx.reply.array(argv.len() - 2);
     for key in argv.iter().skip(2) {
-        let entry = peek(cx.srv, cx.db, key);
+        let entry = stored(cx, key);
         let digest = entry.map(digest::of_value).unwrap_or_default();
         cx.reply.status(&digest.hex());
     }
@@ -357,9 +365,7 @@ fn digest_values(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn object(cx: &mut Ctx<'_>) -> Done {
-    let now_ms = cx.now_ms;
-    let key = &cx.argv[2];
-    let entry = peek(cx.srv, cx.db, key).ok_or(NO_SUCH_KEY)?;
+    let entry = stored(cx, &cx.argv[2]).ok_or(NO_SUCH_KEY)?;
     let text = format!(
         "Value at:{:p} refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.address(),
@@ -367,7 +373,7 @@ fn object(cx: &mut Ctx<'_>) -> Done {
         entry.encoding().name(),
         payload(entry, true).len() - PAYLOAD_FRAME,
         entry.lru(),
-        idle_seconds(entry.lru(), now_ms)
+        idle_seconds(entry.lru(), cx.now_ms)
     );
     cx.reply.status(&text);
     Ok(())
@@ -375,7 +381,7 @@ fn object(cx: &mut Ctx<'_>) -> Done {
 
 fn sdslen(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    let entry = peek(cx.srv, cx.db, key).ok_or(NO_SUCH_KEY)?;
+    let entry = stored(cx, key).ok_or(NO_SUCH_KEY)?;
     if entry.ty() != Type::String {
         return Err(Fault::new("ERR Not an sds encoded string."));
     }

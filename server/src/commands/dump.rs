@@ -13,7 +13,7 @@ use crate::feed::propagate::{as_deletion, instead};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::expired::is_past;
 use crate::keyspace::free::free_entry;
-use crate::keyspace::lookup::{db_mut, fresh, live_place, peek};
+use crate::keyspace::lookup::{db_mut, find_read, fresh, live_place};
 use crate::keyspace::recency::{frequency_of, idle_since};
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{BUSY_KEY, Fault, SYNTAX};
@@ -23,7 +23,7 @@ pub static PROCS: Family = &[(&rows::DUMP, dump), (&rows::RESTORE, restore)];
 
 fn dump(cx: &mut Ctx<'_>) -> Done {
     let compress = cx.srv.config.rdbcompression;
-    match peek(cx.srv, cx.db, &cx.argv[1]) {
+    match find_read(cx.srv, cx.db, &cx.argv[1]) {
         Some(entry) => cx.reply.bulk(&payload(entry, compress)),
         None => cx.reply.null(),
     }

@@ -9,7 +9,7 @@ use crate::feed::propagate::{as_deletion, instead};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::delete;
 use crate::keyspace::expired::is_past;
-use crate::keyspace::lookup::{db, db_mut, live_place};
+use crate::keyspace::lookup::{db, db_mut, find_write, glance};
 use crate::keyspace::store::{TimeUnit, unix_ms};
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{Fault, invalid_expire};
@@ -91,7 +91,7 @@ fn expire(cx: &mut Ctx<'_>, unit: TimeUnit) -> Done {
     let value = int(&argv[2])?;
     let at_ms =
         unix_ms(cx.now_ms, value, unit).ok_or_else(|| invalid_expire(table::full_name(cx.cmd)))?;
-    if live_place(cx.srv, cx.db, key).is_none()
+    if find_write(cx.srv, cx.db, key).is_none()
         || !condition.holds(db(cx.srv, cx.db).expire_of(key), at_ms)
     {
         cx.reply.int(0);
@@ -120,12 +120,9 @@ fn expire(cx: &mut Ctx<'_>, unit: TimeUnit) -> Done {
 
 fn time_left(cx: &mut Ctx<'_>, show: fn(i64, i64) -> i64) -> Done {
     let key = &cx.argv[1];
-    let answer = match live_place(cx.srv, cx.db, key) {
+    let answer = match glance(cx.srv, cx.db, key) {
         None => -2,
-        Some(place) => db(cx.srv, cx.db)
-            .at(place)
-            .expire()
-            .map_or(-1, |at_ms| show(at_ms, cx.now_ms)),
+        Some(entry) => entry.expire().map_or(-1, |at_ms| show(at_ms, cx.now_ms)),
     };
     cx.reply.int(answer);
     Ok(())
@@ -133,8 +130,7 @@ fn time_left(cx: &mut Ctx<'_>, show: fn(i64, i64) -> i64) -> Done {
 
 fn persist(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[1];
-    let had_time = live_place(cx.srv, cx.db, key)
-        .is_some_and(|place| db(cx.srv, cx.db).at(place).expire().is_some());
+    let had_time = find_write(cx.srv, cx.db, key).is_some_and(|entry| entry.expire().is_some());
     if had_time {
         db_mut(cx.srv, cx.db).set_expire(key, None);
         key_changed(cx.srv, cx.db, key, 1, Event::Generic("persist"));

@@ -8,7 +8,7 @@ use crate::commands::args::{Args, int};
 use crate::keyspace::change::{Event, database_changes, key_changed};
 use crate::keyspace::delete::{delete, flush};
 use crate::keyspace::free::free_entry;
-use crate::keyspace::lookup::{db, db_mut, find_read, fresh, live_place};
+use crate::keyspace::lookup::{db, db_mut, find_read, find_write, fresh, glance, live_place};
 use crate::persist::bgsave::all_flushed;
 use crate::server::{Ctx, Done, Propagate};
 use crate::wire::fault::{DB_INDEX, Fault, NO_SUCH_KEY, NOT_INTEGER, SAME_OBJECT, SYNTAX};
@@ -47,31 +47,26 @@ fn del(cx: &mut Ctx<'_>, lazy: bool) -> Done {
     Ok(())
 }
 
-fn count_found(cx: &mut Ctx<'_>) -> Done {
-    let argv = cx.argv;
-    let found = argv
-        .iter()
-        .skip(1)
-        .filter(|key| find_read(cx.srv, cx.db, key).is_some())
-        .count();
-    cx.reply.int(found as i64);
+fn exists(cx: &mut Ctx<'_>) -> Done {
+    let keys = cx.argv.iter().skip(1);
+    let found = keys.filter(|key| glance(cx.srv, cx.db, key).is_some());
+    let count = found.count();
+    cx.reply.int(count as i64);
     Ok(())
 }
 
-fn exists(cx: &mut Ctx<'_>) -> Done {
-    count_found(cx)
-}
-
 fn touch(cx: &mut Ctx<'_>) -> Done {
-    count_found(cx)
+    let keys = cx.argv.iter().skip(1);
+    let found = keys.filter(|key| find_read(cx.srv, cx.db, key).is_some());
+    let count = found.count();
+    cx.reply.int(count as i64);
+    Ok(())
 }
 
 fn type_of(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[1];
-    let name = match live_place(cx.srv, cx.db, key) {
-        Some(place) => db(cx.srv, cx.db).at(place).ty().name(),
-        None => "none",
-    };
+    let entry = glance(cx.srv, cx.db, key);
+    let name = entry.map_or("none", |entry| entry.ty().name());
     cx.reply.status(name);
     Ok(())
 }
@@ -80,7 +75,7 @@ fn type_of(cx: &mut Ctx<'_>) -> Done {
 fn rename_to(cx: &mut Ctx<'_>, replace: bool) -> Result<bool, Fault> {
     let argv = cx.argv;
     let (from, to) = (&argv[1], &argv[2]);
-    live_place(cx.srv, cx.db, from).ok_or(NO_SUCH_KEY)?;
+    find_write(cx.srv, cx.db, from).ok_or(NO_SUCH_KEY)?;
     if from == to {
         return Ok(replace);
     }
@@ -138,7 +133,7 @@ fn move_key(cx: &mut Ctx<'_>) -> Done {
     if from == to {
         return Err(SAME_OBJECT);
     }
-    if live_place(cx.srv, from, key).is_none() || live_place(cx.srv, to, key).is_some() {
+    if find_write(cx.srv, from, key).is_none() || live_place(cx.srv, to, key).is_some() {
         cx.reply.int(0);
         return Ok(());
     }
@@ -169,7 +164,7 @@ fn copy(cx: &mut Ctx<'_>) -> Done {
     if number == cx.db && from == to {
         return Err(SAME_OBJECT);
     }
-    if live_place(cx.srv, cx.db, from).is_none() {
+    if find_read(cx.srv, cx.db, from).is_none() {
         cx.reply.int(0);
         return Ok(());
     }

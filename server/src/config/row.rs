@@ -52,6 +52,8 @@ pub enum Effect {
     AllocatorThread,
     /// Strings are collated by another locale.
     Locale,
+    /// The software watchdog is set, or taken off.
+    Watchdog,
 }
 
 bitflags! {

@@ -30,7 +30,14 @@ static REPORTING: AtomicBool = AtomicBool::new(false);
 pub fn install(srv: &mut Server) {
     SERVER.store(srv, SeqCst);
     panic::set_hook(Box::new(on_panic));
-    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL] {
+    let fatal = [
+        libc::SIGSEGV,
+        libc::SIGBUS,
+        libc::SIGFPE,
+        libc::SIGILL,
+        libc::SIGABRT,
+    ];
+    for signal in fatal {
         // SAFETY: the handler reports and ends the process; SA_RESETHAND makes a second fault fatal.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();

@@ -11,7 +11,7 @@ use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
-use crate::sys::{clock, host, memory, process};
+use crate::sys::{clock, host, memory, process, watchdog};
 use crate::wire::output::KEEP_TAIL;
 use crate::{verbose, warning};
 
@@ -22,6 +22,10 @@ struct Step {
 }
 
 static STEPS: &[Step] = &[
+    Step {
+        period_ms: 0,
+        run: keep_watchdog,
+    },
     Step {
         period_ms: 0,
         run: heed_signals,
@@ -105,6 +109,12 @@ fn hz(srv: &Server) -> u64 {
         }
     }
     hz
+}
+
+fn keep_watchdog(srv: &mut Server) {
+    if srv.config.watchdog_period > 0 {
+        watchdog::postpone(srv.config.watchdog_period);
+    }
 }
 
 fn heed_signals(srv: &mut Server) {

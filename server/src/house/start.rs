@@ -26,7 +26,7 @@ use crate::state::replication::link::Link;
 use crate::state::replication::stream::Replication;
 use crate::state::snapshot::Snapshot;
 use crate::state::unit::Unit;
-use crate::sys::{host, log, memory, process};
+use crate::sys::{host, log, memory, process, watchdog};
 use crate::{notice, warning};
 
 /// Descriptors that the server needs beside those of clients.
@@ -252,6 +252,7 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     set_title(srv, &srv.process.executable);
     notice!("monotonic clock: POSIX clock_gettime");
     show_banner(srv);
+    set_watchdog(srv);
     memory::set_background_thread(srv.config.jemalloc_bg_thread);
     memory::set_decay(PAGE_DECAY_MS);
     if srv.config.uses_tls() || srv.config.tls.cert_file.is_some() {
@@ -315,6 +316,15 @@ fn write_pidfile(srv: &mut Server) {
             ),
         }
     }
+}
+
+/// Puts `watchdog-period` into force. Shorter than two turns of the clockwork it would go off by itself.
+pub fn set_watchdog(srv: &mut Server) {
+    let period = &mut srv.config.watchdog_period;
+    if *period > 0 {
+        *period = (*period).max(2 * 1000 / srv.config.hz);
+    }
+    watchdog::set(*period);
 }
 
 /// Applies `oom-score-adj` of a primary or a replica; switched off, the score from before comes back.

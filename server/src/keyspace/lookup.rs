@@ -1,6 +1,7 @@
 //! Finding keys on behalf of commands: a key whose time is over is not there, and is removed on the way.
 //!
-//! A lookup for reading counts as hit or miss and renews the key's recency; one for writing renews it only.
+//! A lookup for reading counts as hit or miss and renews the key's recency; one for writing renews it only, and one that
+//! asks about the key (EXISTS, TYPE, TTL, OBJECT) counts only.
 
 use data::ds::table::Place;
 use data::value::Type;
@@ -67,16 +68,29 @@ pub fn is_over(srv: &Server, number: usize, key: &[u8]) -> bool {
     expire.is_some_and(|at_ms| srv.unit.now_ms > at_ms)
 }
 
-/// Where a key is that is looked up for reading.
+/// Where a key is that is looked up; hit or miss is counted.
 #[inline]
-fn place_read(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
+fn counted_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
     let Some(place) = live_place(srv, number, key) else {
         srv.stats.misses += 1;
         return None;
     };
     srv.stats.hits += 1;
+    Some(place)
+}
+
+/// Where a key is that is looked up for reading.
+#[inline]
+fn place_read(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
+    let place = counted_place(srv, number, key)?;
     touch(srv, number, place);
     Some(place)
+}
+
+/// The entry of a key for a command that asks about it without using its value: hit or miss, and as recent as before.
+pub fn glance<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
+    let place = counted_place(srv, number, key)?;
+    Some(db(srv, number).at(place))
 }
 
 /// The entry of a key for reading.

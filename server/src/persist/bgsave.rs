@@ -115,10 +115,11 @@ pub fn settle(srv: &mut Server, child: &Child, ended: Ended) {
     snapshot.last_duration = Some(srv.unit.now_ms / 1000 - snapshot.started);
 }
 
-/// All databases were emptied on a client's behalf: what a child is saving is of no use any more, and the file must not
-/// bring the keys back.
+/// All databases were emptied on a client's behalf: what a child is saving or streaming is of no use any more, and the
+/// file must not bring the keys back.
 pub fn all_flushed(srv: &mut Server) {
     fork::kill(srv, Purpose::Save);
+    fork::kill(srv, Purpose::Stream);
     if !srv.config.save.is_empty() {
         save_now(srv);
     }

@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 
-use data::rdb::encoder;
+use data::rdb::encoder::{self, Writer};
 use data::util::crc::crc64;
 
 use crate::keyspace::recency::saved;
@@ -18,7 +18,7 @@ use crate::state::slowdown::Slowdown;
 use crate::sys::{clock, host, memory};
 use crate::{notice, warning};
 
-/// Bytes that are gathered before they are written.
+/// Bytes that are gathered before they are written, about.
 const CHUNK: usize = 64 * 1024;
 /// Bytes that are written before they are forced to the disk, with `rdb-save-incremental-fsync`.
 const SYNC_STEP: u64 = 4 * 1024 * 1024;
@@ -83,9 +83,9 @@ fn report(failure: &Failure, temp: &str, name: &str) {
 
 fn write(srv: &Server, temp: &str, reporter: Option<&mut Reporter>) -> Result<(), Failure> {
     let mut out = Output::new(srv, File::create(temp).map_err(during("open"))?);
-    out.sync = srv.config.rdb_save_incremental_fsync;
+    out.sink.sync = srv.config.rdb_save_incremental_fsync;
     snapshot(srv, &mut out, Filter::default(), reporter).map_err(during("write"))?;
-    out.file.sync_all().map_err(during("fsync"))
+    out.sink.file.sync_all().map_err(during("fsync"))
 }
 
 /// Writes a snapshot without what `without` says to a pipe, between a line that names the mark and the mark itself;
@@ -100,10 +100,11 @@ pub fn stream(
     let mut out = Output::new(srv, pipe);
     let head = [b"$EOF:", mark, b"\r\n"].concat();
     let written = out
+        .sink
         .file
         .write_all(&head)
         .and_then(|()| snapshot(srv, &mut out, without, Some(reporter)))
-        .and_then(|()| out.file.write_all(mark));
+        .and_then(|()| out.sink.file.write_all(mark));
     if let Err(error) = &written {
         warning!(
             "Write error sending DB to replicas: {}",
@@ -121,44 +122,65 @@ fn put_in_place(temp: &str, name: &str) -> Result<(), Failure> {
         .map_err(during("directory"))
 }
 
-/// The file that is being written.
+/// A snapshot that is being written: what is gathered, and where it goes.
 struct Output {
-    file: File,
     buf: Vec<u8>,
+    sink: Sink,
+}
+
+/// The file or pipe behind a snapshot.
+struct Sink {
+    file: File,
     /// Of what is written, when it is wanted.
     checksum: Option<u64>,
     sync: bool,
     unsynced: u64,
+    /// The first failure. Nothing is written after it.
+    failure: Option<io::Error>,
 }
 
 impl Output {
     fn new(srv: &Server, file: File) -> Self {
         Output {
-            file,
             buf: Vec::with_capacity(CHUNK * 2),
-            checksum: srv.config.rdbchecksum.then_some(0),
-            sync: false,
-            unsynced: 0,
+            sink: Sink {
+                file,
+                checksum: srv.config.rdbchecksum.then_some(0),
+                sync: false,
+                unsynced: 0,
+                failure: None,
+            },
         }
-    }
-
-    /// Writes what is gathered, once it is enough.
-    fn pass(&mut self) -> io::Result<()> {
-        if self.buf.len() >= CHUNK {
-            self.flush()?;
-        }
-        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if let Some(sum) = &mut self.checksum {
-            *sum = crc64(*sum, &self.buf);
+        self.sink.empty(&mut self.buf);
+        self.sink.check()
+    }
+}
+
+impl Sink {
+    /// Writes what is gathered, unless that has failed before.
+    fn empty(&mut self, buf: &mut Vec<u8>) {
+        if self.failure.is_none() {
+            self.failure = self.write(buf).err();
         }
-        self.file.write_all(&self.buf)?;
-        self.unsynced += self.buf.len() as u64;
-        self.buf.clear();
-        // One huge value must not leave its memory behind.
-        self.buf.shrink_to(CHUNK * 2);
+        buf.clear();
+        // One huge element must not leave its memory behind.
+        buf.shrink_to(CHUNK * 2);
+    }
+
+    /// Whether all was written so far.
+    fn check(&mut self) -> io::Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(sum) = &mut self.checksum {
+            *sum = crc64(*sum, bytes);
+        }
+        self.file.write_all(bytes)?;
+        self.unsynced += bytes.len() as u64;
         if self.sync && self.unsynced >= SYNC_STEP {
             // Little by little, so that the disk is not held by all of it at the end.
             self.file.sync_data()?;
@@ -214,7 +236,8 @@ fn snapshot(
     }
     encoder::eof(&mut out.buf);
     out.flush()?;
-    out.file.write_all(&out.checksum.unwrap_or(0).to_le_bytes())
+    let sum = out.sink.checksum.unwrap_or(0);
+    out.sink.file.write_all(&sum.to_le_bytes())
 }
 
 fn databases(
@@ -233,8 +256,14 @@ fn databases(
         encoder::resize_db(&mut out.buf, db.len() as u64, db.expires_len() as u64);
         for entry in db.iter() {
             let recency = saved(&srv.config, entry.lru(), now_ms);
-            encoder::entry(&mut out.buf, entry, recency, srv.config.rdbcompression);
-            out.pass()?;
+            let Output { buf, sink } = &mut *out;
+            let mut to = Writer {
+                out: buf,
+                compress: srv.config.rdbcompression,
+                empty: &mut |buf| sink.empty(buf),
+            };
+            encoder::entry(&mut to, entry, recency);
+            sink.check()?;
             if let Some(reporter) = reporter.as_deref_mut() {
                 reporter.key();
             }

@@ -30,7 +30,7 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
     }
     if let Some(replica) = replica {
         srv.replication.replicas.retain(|&other| other != id);
-        (srv.hooks.replica_gone)(srv, &replica);
+        (srv.hooks.replica_gone)(srv, &client, &replica);
     }
 }
 

@@ -6,3 +6,4 @@ pub mod host;
 pub mod log;
 pub mod memory;
 pub mod process;
+pub mod watchdog;

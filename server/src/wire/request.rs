@@ -346,6 +346,8 @@ impl Request {
             big.buf.shrink_to_fit();
         }
         self.spare = Vec::new();
+        self.argv.args.shrink_to_fit();
+        self.ends.shrink_to_fit();
     }
 
     /// Forgets everything read: the client is about to be closed.
@@ -762,6 +764,21 @@ mod tests {
             request.filled(input.len());
             assert_eq!(request.parse(limits).expect_err("broken").0, text);
         }
+    }
+
+    #[test]
+    fn shrinking_forgets_how_many_arguments_there_were() {
+        let mut request = Request::default();
+        let text = [b"*5000\r\n".to_vec(), b"$1\r\nx\r\n".repeat(5000)].concat();
+        for part in text.chunks(1000) {
+            request.space()[..part.len()].copy_from_slice(part);
+            request.filled(part.len());
+        }
+        assert_eq!(request.parse(OPEN), Ok(Parsed::Command));
+        assert_eq!(request.argv.len(), 5000);
+        assert_eq!(request.parse(OPEN), Ok(Parsed::Incomplete));
+        request.shrink(0);
+        assert_eq!(request.argv.args.capacity(), 0);
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! Writing records and values; every function appends to a buffer that the caller empties as it likes.
+//! Writing records and values.
+//!
+//! Every function appends to a buffer. Where one value may be long the caller gets to empty the buffer between its elements
+//! ([`Writer::rest`]), so that what is kept of a value is a piece of it.
 
 use crate::ds::node::Node;
 use crate::rdb::decoder::Recency;
@@ -51,29 +54,70 @@ pub fn eof(out: &mut Vec<u8>) {
     out.push(op::EOF);
 }
 
+/// Bytes in the buffer from which on it is given to be emptied.
+const PIECE: usize = 64 * 1024;
+
+/// A buffer that a value is written into.
+pub struct Writer<'a> {
+    /// The buffer.
+    pub out: &'a mut Vec<u8>,
+    /// Whether texts are compressed where that gains something.
+    pub compress: bool,
+    /// Empties the buffer, or lets it grow.
+    pub empty: &'a mut dyn FnMut(&mut Vec<u8>),
+}
+
+impl Writer<'_> {
+    pub(super) fn length(&mut self, number: u64) {
+        length(self.out, number);
+    }
+
+    pub(super) fn text(&mut self, bytes: &[u8]) {
+        text(self.out, bytes, self.compress);
+    }
+
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Between two elements.
+    #[inline]
+    pub(super) fn rest(&mut self) {
+        if self.out.len() >= PIECE {
+            (self.empty)(self.out);
+        }
+    }
+}
+
 /// A key with all that belongs to it.
-pub fn entry(out: &mut Vec<u8>, entry: EntryRef<'_>, recency: Recency, compress: bool) {
+pub fn entry(to: &mut Writer<'_>, entry: EntryRef<'_>, recency: Recency) {
     if let Some(at_ms) = entry.expire() {
-        out.push(op::EXPIRETIME_MS);
-        out.extend_from_slice(&at_ms.to_le_bytes());
+        to.out.push(op::EXPIRETIME_MS);
+        to.raw(&at_ms.to_le_bytes());
     }
     match recency {
         Recency::Unknown => {}
         Recency::Idle(seconds) => {
-            out.push(op::IDLE);
-            length(out, seconds);
+            to.out.push(op::IDLE);
+            to.length(seconds);
         }
-        Recency::Frequency(counter) => out.extend_from_slice(&[op::FREQ, counter]),
+        Recency::Frequency(counter) => to.raw(&[op::FREQ, counter]),
     }
-    out.push(type_of(entry));
-    text(out, entry.key(), compress);
-    value(out, entry, compress);
+    to.out.push(type_of(entry));
+    to.text(entry.key());
+    value(to, entry);
+    to.rest();
 }
 
 /// A value by itself, as DUMP answers it.
 pub fn payload(entry: EntryRef<'_>, compress: bool) -> Vec<u8> {
     let mut out = vec![type_of(entry)];
-    value(&mut out, entry, compress);
+    let mut to = Writer {
+        out: &mut out,
+        compress,
+        empty: &mut |_| {},
+    };
+    value(&mut to, entry);
     out.extend_from_slice(&VERSION.to_le_bytes());
     let sum = crc64(0, &out);
     out.extend_from_slice(&sum.to_le_bytes());
@@ -96,102 +140,106 @@ fn type_of(entry: EntryRef<'_>) -> u8 {
     }
 }
 
-fn value(out: &mut Vec<u8>, entry: EntryRef<'_>, compress: bool) {
+fn value(to: &mut Writer<'_>, entry: EntryRef<'_>) {
     match entry.aggregate() {
-        None => string(out, entry.value(), compress),
-        Some(AggregateRef::List(own)) => list(out, own, compress),
-        Some(AggregateRef::Set(own)) => set(out, own, compress),
-        Some(AggregateRef::Zset(own)) => zset(out, own, compress),
-        Some(AggregateRef::Hash(own)) => hash(out, own, compress),
-        Some(AggregateRef::Stream(own)) => stream::write(out, own, compress),
+        None => string(to, entry.value()),
+        Some(AggregateRef::List(own)) => list(to, own),
+        Some(AggregateRef::Set(own)) => set(to, own),
+        Some(AggregateRef::Zset(own)) => zset(to, own),
+        Some(AggregateRef::Hash(own)) => hash(to, own),
+        Some(AggregateRef::Stream(own)) => stream::write(to, own),
     }
 }
 
-fn string(out: &mut Vec<u8>, value: ValueRef<'_>, compress: bool) {
+fn string(to: &mut Writer<'_>, value: ValueRef<'_>) {
     match value {
-        ValueRef::Int(number) => integer(out, number),
-        ValueRef::Bytes(bytes) => text(out, bytes, compress),
-        ValueRef::Shared(bytes) => text(out, bytes, compress),
+        ValueRef::Int(number) => integer(to.out, number),
+        ValueRef::Bytes(bytes) => to.text(bytes),
+        ValueRef::Shared(bytes) => to.text(bytes),
     }
 }
 
-fn list(out: &mut Vec<u8>, list: &List, compress: bool) {
+fn list(to: &mut Writer<'_>, list: &List) {
     match list {
         List::Packed(pack) => {
-            length(out, 1);
-            length(out, container::PACKED);
-            text(out, &pack.to_rdb(), compress);
+            to.length(1);
+            to.length(container::PACKED);
+            to.text(&pack.to_rdb());
         }
         List::Quick(quick) => {
-            length(out, quick.node_count() as u64);
-            quick
-                .nodes()
-                .for_each(|node| list_node(out, node, compress));
+            to.length(quick.node_count() as u64);
+            quick.nodes().for_each(|node| {
+                list_node(to, node);
+                to.rest();
+            });
         }
     }
 }
 
-fn list_node(out: &mut Vec<u8>, node: &Node, compress: bool) {
+fn list_node(to: &mut Writer<'_>, node: &Node) {
     match node {
         Node::Plain(bytes) => {
-            length(out, container::PLAIN);
-            text(out, bytes.bytes(), compress);
+            to.length(container::PLAIN);
+            to.text(bytes.bytes());
         }
         Node::Packed(pack) => {
-            length(out, container::PACKED);
-            text(out, &pack.to_rdb(), compress);
+            to.length(container::PACKED);
+            to.text(&pack.to_rdb());
         }
         // It is compressed already, and of the very bytes that are to be written.
-        Node::Squeezed(squeezed) if compress => {
-            length(out, container::PACKED);
-            out.push(0xc3);
-            length(out, squeezed.lzf.len() as u64);
-            length(out, squeezed.len as u64);
-            out.extend_from_slice(&squeezed.lzf);
+        Node::Squeezed(squeezed) if to.compress => {
+            to.length(container::PACKED);
+            to.out.push(0xc3);
+            to.length(squeezed.lzf.len() as u64);
+            to.length(squeezed.len as u64);
+            to.raw(&squeezed.lzf);
         }
         Node::Squeezed(_) => {
-            length(out, container::PACKED);
+            to.length(container::PACKED);
             let pack = node.unpacked().unwrap_or_default();
-            text(out, &pack.to_rdb(), compress);
+            to.text(&pack.to_rdb());
         }
     }
 }
 
-fn set(out: &mut Vec<u8>, set: &Set, compress: bool) {
+fn set(to: &mut Writer<'_>, set: &Set) {
     match set {
-        Set::Ints(ints) => text(out, &ints.to_rdb(), compress),
-        Set::Packed(pack) => text(out, &pack.to_rdb(), compress),
+        Set::Ints(ints) => to.text(&ints.to_rdb()),
+        Set::Packed(pack) => to.text(&pack.to_rdb()),
         Set::Table(members) => {
-            length(out, members.len() as u64);
+            to.length(members.len() as u64);
             for member in members.iter() {
-                text(out, member.key(), compress);
+                to.text(member.key());
+                to.rest();
             }
         }
     }
 }
 
-fn hash(out: &mut Vec<u8>, hash: &Hash, compress: bool) {
+fn hash(to: &mut Writer<'_>, hash: &Hash) {
     match hash {
-        Hash::Packed(pack) => text(out, &pack.to_rdb(), compress),
+        Hash::Packed(pack) => to.text(&pack.to_rdb()),
         Hash::Table(fields) => {
-            length(out, fields.len() as u64);
+            to.length(fields.len() as u64);
             for field in fields.iter() {
                 let (name, value) = field.pair();
-                text(out, name, compress);
-                text(out, value, compress);
+                to.text(name);
+                to.text(value);
+                to.rest();
             }
         }
     }
 }
 
 /// From the greatest to the least, as Redis does: read so, each member is added in front of all others.
-fn zset(out: &mut Vec<u8>, zset: &Zset, compress: bool) {
+fn zset(to: &mut Writer<'_>, zset: &Zset) {
     if let Zset::Packed(pack) = zset {
-        return text(out, &pack.to_rdb(), compress);
+        return to.text(&pack.to_rdb());
     }
-    length(out, zset.len() as u64);
+    to.length(zset.len() as u64);
     for (member, score) in zset.range(0..zset.len(), true) {
-        text(out, member.bytes(&mut [0; MAX_I64_DIGITS]), compress);
-        out.extend_from_slice(&score.to_le_bytes());
+        to.text(member.bytes(&mut [0; MAX_I64_DIGITS]));
+        to.raw(&score.to_le_bytes());
+        to.rest();
     }
 }

@@ -15,56 +15,59 @@ use std::mem;
 
 use crate::ds::listpack::Listpack;
 use crate::rdb::cursor::{Cursor, Stop};
-use crate::rdb::write::{length, text};
+use crate::rdb::encoder::Writer;
 use crate::rdb::{Corrupt, ty};
 use crate::value::stream::Stream;
 use crate::value::stream_group::Group;
 use crate::value::stream_id::StreamId;
 use crate::value::stream_parts::{GroupBuilder, StreamBuilder, Totals};
 
-fn write_id(out: &mut Vec<u8>, id: StreamId) {
-    length(out, id.ms);
-    length(out, id.seq);
+fn write_id(to: &mut Writer<'_>, id: StreamId) {
+    to.length(id.ms);
+    to.length(id.seq);
 }
 
 /// Appends a stream in the form of 7.2.
-pub fn write(out: &mut Vec<u8>, stream: &Stream, compress: bool) {
+pub fn write(to: &mut Writer<'_>, stream: &Stream) {
     let log = stream.log();
-    length(out, log.nodes_len() as u64);
+    to.length(log.nodes_len() as u64);
     for (id, pack) in log.nodes() {
-        length(out, 16);
-        out.extend_from_slice(&id.to_be_bytes());
-        text(out, &pack.to_rdb(), compress);
+        to.length(16);
+        to.raw(&id.to_be_bytes());
+        to.text(&pack.to_rdb());
+        to.rest();
     }
-    length(out, log.len() as u64);
+    to.length(log.len() as u64);
     for id in [log.last_id, log.first_id(), log.max_deleted_id] {
-        write_id(out, id);
+        write_id(to, id);
     }
-    length(out, log.entries_added);
-    length(out, stream.groups().len() as u64);
+    to.length(log.entries_added);
+    to.length(stream.groups().len() as u64);
     for (name, group) in stream.groups() {
-        write_group(out, name, group, compress);
+        write_group(to, name, group);
     }
 }
 
-fn write_group(out: &mut Vec<u8>, name: &[u8], group: &Group, compress: bool) {
-    text(out, name, compress);
-    write_id(out, group.last_id);
-    length(out, group.entries_read.unwrap_or(-1) as u64);
-    length(out, group.pending().len() as u64);
+fn write_group(to: &mut Writer<'_>, name: &[u8], group: &Group) {
+    to.text(name);
+    write_id(to, group.last_id);
+    to.length(group.entries_read.unwrap_or(-1) as u64);
+    to.length(group.pending().len() as u64);
     for (id, nack) in group.pending() {
-        out.extend_from_slice(&id.to_be_bytes());
-        out.extend_from_slice(&nack.delivered_ms.to_le_bytes());
-        length(out, nack.deliveries);
+        to.raw(&id.to_be_bytes());
+        to.raw(&nack.delivered_ms.to_le_bytes());
+        to.length(nack.deliveries);
+        to.rest();
     }
-    length(out, group.consumers().len() as u64);
+    to.length(group.consumers().len() as u64);
     for consumer in group.consumers() {
-        text(out, consumer.name(), compress);
-        out.extend_from_slice(&consumer.seen_ms.to_le_bytes());
-        out.extend_from_slice(&consumer.active_ms.unwrap_or(-1).to_le_bytes());
-        length(out, consumer.pending().len() as u64);
+        to.text(consumer.name());
+        to.raw(&consumer.seen_ms.to_le_bytes());
+        to.raw(&consumer.active_ms.unwrap_or(-1).to_le_bytes());
+        to.length(consumer.pending().len() as u64);
         for id in consumer.pending() {
-            out.extend_from_slice(&id.to_be_bytes());
+            to.raw(&id.to_be_bytes());
+            to.rest();
         }
     }
 }

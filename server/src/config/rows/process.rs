@@ -87,6 +87,7 @@ pub static ROWS: &[Row] = &[
         .doc("A failed assertion ends the process by exit and not by abort, for tests."),
     int("watchdog-period", field!(watchdog_period), 0, INT)
         .hidden()
+        .effects(&[Effect::Watchdog])
         .default("0")
         .doc("Milliseconds after which a blocked event loop is reported in the log; 0 never is."),
     special("shutdown-on-sigint", ON_SIGINT)

@@ -2,14 +2,15 @@
 
 use crate::egress::push::push_raw;
 use crate::feed::replicas::{ping, trim};
-use crate::replication::primary::diskless;
 use crate::replication::primary::snapshot::begin_if_due;
+use crate::replication::primary::{diskless, snapshot};
 use crate::report::replicas::name;
 use crate::server::Server;
 use crate::session::close::close_now;
+use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::replication::id::ReplId;
-use crate::state::replication::replica::Stage;
+use crate::state::replication::replica::{Replica, Stage};
 use crate::sys::process;
 use crate::{notice, warning};
 
@@ -92,8 +93,13 @@ fn forget_backlog(srv: &mut Server) {
 }
 
 /// A client that was a replica is gone (a hook of `session/close`).
-pub fn replica_gone(srv: &mut Server, shown: &str) {
+pub fn replica_gone(srv: &mut Server, gone: &Client, shown: &str) {
     notice!("Connection with replica {shown} lost.");
+    let waited =
+        |replica: &Replica| matches!(replica.stage, Stage::Saving) && replica.transfer == 0;
+    if gone.replica.as_deref().is_some_and(waited) {
+        snapshot::replica_left(srv);
+    }
     if srv.replication.replicas.is_empty() {
         srv.replication.alone_since = srv.unit.now_ms / 1000;
     }

@@ -143,6 +143,14 @@ pub fn join_save(srv: &mut Server, id: ClientId) {
     }
 }
 
+/// A replica that a save was for is gone. When no other waits for it, a child that would go on for long is in the way of
+/// the next snapshot; where save points are set, the file is of use by itself.
+pub fn replica_left(srv: &mut Server) {
+    if srv.config.save.is_empty() && being_saved_for(srv).is_empty() {
+        fork::kill(srv, Purpose::Save);
+    }
+}
+
 /// A save has ended: replicas that waited for it are sent the file.
 fn saved(srv: &mut Server, good: bool) {
     for id in being_saved_for(srv) {

@@ -4,8 +4,9 @@
 //! command by command. The offset follows what is executed, exactly: it is behind a command when the next one begins, and
 //! before a transaction until EXEC has executed it.
 //!
-//! A write is never skipped. A command that this server does not know, or takes differently, ends the link for good. Where
-//! the operator wants a replica to end rather than to differ from its primary, or from its own file, it does.
+//! A write of this version is never skipped: a command that this server lacks, or takes differently, ends the link for
+//! good. One that Redis 7.2 does not have either is logged and left out, as there. Where the operator wants a replica to end
+//! rather than to differ from its primary, or from its own file, it does.
 
 use conn::connection::ConnId;
 use conn::stream::Io;
@@ -165,8 +166,13 @@ fn execute(srv: &mut Server, id: ClientId) {
     client.flags.remove(ClientFlags::EXECUTING);
     request.compact();
     client.io.request = request;
-    if !client.io.out.is_empty() {
+    let has_output = !client.io.out.is_empty();
+    if has_output {
         srv.clients.queue_write(id);
+    }
+    // A command that was longer than the backlog had to be kept whole until it was executed.
+    if srv.replication.blocks.len() > srv.config.repl_backlog_size as u64 {
+        trim(srv);
     }
 }
 
@@ -270,12 +276,13 @@ fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> boo
             || srv.config.propagation_error_behavior == PropagationError::Ignore,
         "This replica panicked sending an error to its master after processing the command '{name}'"
     );
-    if resolve(&srv.commands, argv).is_ok() {
+    // A name that no Redis of this version has is skipped, as that skips it.
+    if table::lookup(&argv[0]).is_none() || resolve(&srv.commands, argv).is_ok() {
         return true;
     }
     warning!(
-        "== CRITICAL == The master sends the command '{name}', which this server cannot execute. The link is ended, so \
-         that no write is skipped, until REPLICAOF is called again"
+        "== CRITICAL == This server lacks a command that its master sends. The link is ended, so that no write is \
+         skipped, until REPLICAOF is called again"
     );
     srv.clients.queue_close(id);
     let now = srv.unit.now_ms / 1000;

@@ -1,0 +1,104 @@
+//! The software watchdog: a timer that the clockwork keeps pushing back. When the event loop does not come round in time it
+//! goes off, and the log shows what the main thread was doing, stack and all. The process then goes on.
+//!
+//! # Invariants
+//! 1. The handler neither allocates nor locks: what it interrupts may be the allocator, or the log.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_void};
+use std::io::Write;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering::Relaxed};
+
+use crate::sys::log;
+
+/// The log as it was when the watchdog was set: it cannot be looked for when it goes off. -1 is not yet.
+static LOG: AtomicI32 = AtomicI32::new(-1);
+/// The timer, made with the first setting.
+static TIMER: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+
+/// Sets it to go off after this many milliseconds without [`postpone`], or, for 0, never. To be called on the thread that
+/// it is to watch.
+pub fn set(period_ms: i64) {
+    if period_ms == 0 {
+        return postpone(0);
+    }
+    let old = LOG.swap(log::descriptor(), Relaxed);
+    if old == -1 && !install() {
+        return LOG.store(-1, Relaxed);
+    }
+    if old > 1 {
+        // SAFETY: a descriptor of this file's own.
+        unsafe { libc::close(old) };
+    }
+    postpone(period_ms);
+}
+
+/// Makes handler and timer; whether there is one.
+fn install() -> bool {
+    let mut frame = ptr::null_mut();
+    let mut timer = ptr::null_mut();
+    // SAFETY: there is room for the one frame that is asked for (the first call loads a library, which allocates, so it is
+    // made here); structures of zeros are valid; the handler keeps invariant 1.
+    unsafe {
+        libc::backtrace(&raw mut frame, 1);
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_alarm as extern "C" fn(c_int) as usize;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigaction(libc::SIGALRM, &raw const action, ptr::null_mut());
+        let mut event: libc::sigevent = std::mem::zeroed();
+        event.sigev_notify = libc::SIGEV_THREAD_ID;
+        event.sigev_signo = libc::SIGALRM;
+        event.sigev_notify_thread_id = libc::gettid();
+        if libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) != 0 {
+            return false;
+        }
+    }
+    TIMER.store(timer, Relaxed);
+    true
+}
+
+/// The event loop has come round: the time begins anew.
+pub fn postpone(period_ms: i64) {
+    if LOG.load(Relaxed) == -1 {
+        return;
+    }
+    // SAFETY: structures of zeros are valid, and the timer was made.
+    unsafe {
+        let mut time: libc::itimerspec = std::mem::zeroed();
+        time.it_value.tv_sec = period_ms / 1000;
+        time.it_value.tv_nsec = period_ms % 1000 * 1_000_000;
+        libc::timer_settime(TIMER.load(Relaxed), 0, &raw const time, ptr::null_mut());
+    }
+}
+
+/// Redis's lines, for those who look for them.
+extern "C" fn on_alarm(_signal: c_int) {
+    let fd = LOG.load(Relaxed);
+    let mut frames = [ptr::null_mut(); 100];
+    // SAFETY: the arrays bound what is written and read; what was interrupted finds its errno as it was.
+    unsafe {
+        let errno = *libc::__errno_location();
+        say(
+            fd,
+            "--- WATCHDOG TIMER EXPIRED ---\n\n------ STACK TRACE ------",
+        );
+        let count = libc::backtrace(frames.as_mut_ptr(), frames.len() as c_int);
+        libc::backtrace_symbols_fd(frames.as_ptr(), count, fd);
+        say(fd, "--------\n");
+        *libc::__errno_location() = errno;
+    }
+}
+
+/// A line as Redis writes it from a handler, where the time is no more than seconds since 1970.
+fn say(fd: c_int, text: &str) {
+    let mut line = [0; 128];
+    let mut rest = line.as_mut_slice();
+    // SAFETY: neither call can fail, or touches memory.
+    let (pid, now) = unsafe { (libc::getpid(), libc::time(ptr::null_mut())) };
+    let _ = writeln!(rest, "{pid}:signal-handler ({now}) \n{text}");
+    let left = rest.len();
+    // SAFETY: the slice is valid for its length.
+    unsafe { libc::write(fd, line.as_ptr().cast(), line.len() - left) };
+}
