@@ -22,6 +22,7 @@ use crate::state::migration::Migration;
 use crate::state::pauses::Pauses;
 use crate::state::process::ProcessInfo;
 use crate::state::propagation::Propagation;
+use crate::state::replication::link::MAX_BULK_OF_PRIMARY;
 use crate::state::replication::stream::Replication;
 use crate::state::shutdown::Shutdown;
 use crate::state::snapshot::Snapshot;
@@ -31,7 +32,7 @@ use crate::state::unit::Unit;
 use crate::state::watch::Watch;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
-use crate::wire::request::{Argv, MAX_BULK_OF_PRIMARY};
+use crate::wire::request::Argv;
 
 /// Result of a command: the reply is written, or the client is told a fault.
 pub type Done = Result<(), Fault>;

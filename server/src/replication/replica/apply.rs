@@ -24,10 +24,10 @@ use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::{Client, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
-use crate::state::replication::link::Stage;
+use crate::state::replication::link::{MAX_BULK_OF_PRIMARY, Stage};
 use crate::wire::fault::Fault;
 use crate::wire::reply::{Reply, Resp};
-use crate::wire::request::{Argv, Limits, MAX_BULK_OF_PRIMARY, Parsed, Request};
+use crate::wire::request::{Argv, Limits, Parsed, Request};
 use crate::{notice, warning};
 
 /// Reads per turn of the loop.

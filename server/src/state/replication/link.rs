@@ -122,6 +122,9 @@ pub enum Ending {
     Mark([u8; DIGITS]),
 }
 
+/// The biggest value that is believed of a primary, in bytes; `proto-max-bulk-len` is for clients.
+pub const MAX_BULK_OF_PRIMARY: i64 = 4 << 30;
+
 /// Where a data set goes.
 #[derive(Default)]
 pub enum Sink {
