@@ -11,7 +11,7 @@ use crate::config::params::Params;
 use crate::state::background::Background;
 use crate::state::blocked::{Blocked, Wait};
 use crate::state::child::Child;
-use crate::state::client::Client;
+use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
@@ -22,6 +22,7 @@ use crate::state::migration::Migration;
 use crate::state::pauses::Pauses;
 use crate::state::process::ProcessInfo;
 use crate::state::propagation::Propagation;
+use crate::state::replication::link::MAX_BULK_OF_PRIMARY;
 use crate::state::replication::stream::Replication;
 use crate::state::shutdown::Shutdown;
 use crate::state::snapshot::Snapshot;
@@ -116,6 +117,23 @@ impl Ctx<'_> {
     /// Whether the command may wait; one in a transaction may not.
     pub fn may_wait(&self) -> bool {
         matches!(self.origin, Origin::Client(_))
+    }
+
+    /// Whether it comes from the primary, in a transaction or not: limits of this server do not count then, since the
+    /// primary has executed it.
+    pub fn must_obey(&self) -> bool {
+        let client = self.srv.clients.get(self.client_id());
+        client.is_some_and(|client| client.flags.contains(ClientFlags::PRIMARY))
+    }
+
+    /// Bytes that a string may have.
+    pub fn max_string(&self) -> i64 {
+        let limit = self.srv.config.proto_max_bulk_len;
+        if limit < MAX_BULK_OF_PRIMARY && self.must_obey() {
+            MAX_BULK_OF_PRIMARY
+        } else {
+            limit
+        }
     }
 }
 

@@ -45,6 +45,10 @@ pub struct Client {
 }
 
 impl Client {
+    pub(crate) fn of(inner: blocking::Client) -> Self {
+        Client { inner }
+    }
+
     pub(crate) fn connect(server: &Server, transport: Transport) -> Self {
         let socket = server.socket();
         let tcp = |port| Target::Tcp {

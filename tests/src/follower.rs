@@ -24,7 +24,15 @@ impl Follower {
     /// # Panics
     /// The server does not do what a primary does.
     pub fn new(server: &Server, transport: Transport) -> Self {
-        let mut link = connect(server, transport);
+        Follower::of(port(server, transport), transport)
+    }
+
+    /// As [`Follower::new`], of whoever listens on a port.
+    ///
+    /// # Panics
+    /// It does not do what a primary does.
+    pub fn of(port: u16, transport: Transport) -> Self {
+        let mut link = connect(port, transport);
         link.send(request("REPLCONF listening-port 1"));
         assert_eq!(link.line(), "+OK");
         link.send(request("PSYNC ? -1"));
@@ -38,7 +46,7 @@ impl Follower {
                 break size.parse().expect("a size");
             }
         };
-        assert!(link.take(size).starts_with(b"REDIS0011"));
+        assert!(link.take(size).starts_with(b"REDIS00"));
         let mut follower = Follower { link, promised };
         follower.acknowledge(follower.promised.1);
         follower
@@ -80,16 +88,15 @@ impl Follower {
 /// # Panics
 /// It does not answer.
 pub fn resume(server: &Server, transport: Transport, history: &str, offset: u64) -> String {
-    let mut link = connect(server, transport);
+    let mut link = connect(port(server, transport), transport);
     link.send(request("REPLCONF capa psync2"));
     assert_eq!(link.line(), "+OK");
     link.send(request(&format!("PSYNC {history} {offset}")));
     link.line()
 }
 
-fn connect(server: &Server, transport: Transport) -> Link {
-    let socket =
-        TcpStream::connect(("127.0.0.1", port(server, transport))).expect("the port listens");
+fn connect(port: u16, transport: Transport) -> Link {
+    let socket = TcpStream::connect(("127.0.0.1", port)).expect("the port listens");
     socket
         .set_read_timeout(Some(PATIENCE))
         .expect("a socket option");
@@ -110,7 +117,7 @@ pub struct Asleep(Link);
 /// # Panics
 /// The server does not do what a primary does.
 pub fn asleep(server: &Server, transport: Transport) -> Asleep {
-    let mut link = connect(server, transport);
+    let mut link = connect(port(server, transport), transport);
     link.send(request("REPLCONF capa eof capa psync2"));
     assert_eq!(link.line(), "+OK");
     link.send(request("PSYNC ? -1"));

@@ -1,4 +1,5 @@
-//! Real peers: Debian's Redis, unpacked by `tests/peers`.
+//! Real peers: Debian's Redis (7.0.15), unpacked by `tests/peers`, and the one that `REAL_REDIS` names: a `redis-server` of
+//! 7.2 with TLS, built by hand, since no distribution has it.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -9,6 +10,8 @@ use conn::blocking::Client;
 use conn::dial::Target;
 use tempfile::TempDir;
 
+use crate::certs;
+use crate::client;
 use crate::server::{self, free_port};
 use crate::wait::{PATIENCE, until};
 
@@ -34,45 +37,70 @@ pub fn program(name: &str) -> Command {
     command
 }
 
-/// A running server of Debian's.
+/// The server that `REAL_REDIS` names.
+pub fn real() -> Option<Command> {
+    std::env::var_os("REAL_REDIS").map(Command::new)
+}
+
+/// A running server that is not ours.
 pub struct Peer {
     child: Child,
     /// Its port.
     pub port: u16,
+    /// Its TLS port.
+    pub tls_port: u16,
     /// Its working folder.
     pub dir: TempDir,
 }
 
 impl Peer {
-    /// Starts one.
+    /// Starts Debian's.
     ///
     /// # Panics
     /// It does not come up.
     pub fn start() -> Self {
+        Peer::start_this(program("redis-server"), &[])
+    }
+
+    /// Starts a program with these arguments more.
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub fn start_this(mut program: Command, args: &[&str]) -> Self {
         let dir = server::folder();
-        let port = free_port();
-        let child = program("redis-server")
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--enable-debug-command",
-                "yes",
-                "--dir",
-            ])
+        let (port, tls_port) = (free_port(), free_port());
+        let child = program
+            .args(["--port", &port.to_string()])
+            .args(["--tls-port", &tls_port.to_string()])
+            .args(["--tls-cert-file", &certs::file("redis.crt")])
+            .args(["--tls-key-file", &certs::file("redis.key")])
+            .args(["--tls-ca-cert-file", &certs::file("ca.crt")])
+            .args(["--bind", "127.0.0.1", "--save", ""])
+            .args(["--enable-debug-command", "yes", "--dir"])
             .arg(dir.path())
+            .args(args)
             .stdout(Stdio::null())
             .spawn()
-            .expect("Debian's server runs");
-        let peer = Peer { child, port, dir };
-        until("Debian's server answers", || {
+            .expect("a real server runs");
+        let peer = Peer {
+            child,
+            port,
+            tls_port,
+            dir,
+        };
+        until("a real server answers", || {
             let mut client = peer.try_client()?;
             client.call(&["PING"]).ok()
         });
         peer
+    }
+
+    /// A connection to it, as to one of ours.
+    ///
+    /// # Panics
+    /// It cannot be reached.
+    pub fn connect(&self) -> client::Client {
+        client::Client::of(self.client())
     }
 
     fn try_client(&self) -> Option<Client> {

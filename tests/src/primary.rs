@@ -180,7 +180,7 @@ impl Link {
         }
     }
 
-    /// Waits for the next request; empty lines are stepped over.
+    /// Waits for the next request; empty lines are stepped over. Bytes that are no text are shown as such.
     ///
     /// # Panics
     /// It does not come.
@@ -193,12 +193,18 @@ impl Link {
             return vec![head];
         };
         let count: usize = count.parse().expect("a number of words");
-        (0..count)
-            .map(|_| {
-                self.line();
-                self.line()
-            })
-            .collect()
+        (0..count).map(|_| self.word()).collect()
+    }
+
+    fn word(&mut self) -> String {
+        let size = self.line();
+        let size: usize = size[1..].parse().expect("a size");
+        let mut word = self.take(size + 2);
+        word.truncate(size);
+        match String::from_utf8(word) {
+            Ok(text) => text,
+            Err(bytes) => bytes.as_bytes().escape_ascii().to_string(),
+        }
     }
 
     /// Waits for an acknowledgement of this offset.
@@ -236,7 +242,9 @@ impl Link {
 
     /// Waits until the replica closes.
     pub fn wait_for_end(mut self) {
-        while self.read() > 0 {}
+        while self.read() > 0 {
+            self.inbox.clear();
+        }
     }
 
     /// What comes until the other end closes.

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conn::resp::{Decoder, Value};
+use data::util::crc::crc64;
 use nix::sys::socket::{setsockopt, sockopt};
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
@@ -206,6 +207,99 @@ fn cve_2023_45145_nor_for_an_instant_while_it_starts() {
         child.kill().expect("it runs");
         child.wait().expect("it is ours");
     }
+}
+
+/// A payload of DUMP around these bytes, its checksum as it should be.
+fn payload(body: &[u8]) -> Vec<u8> {
+    let mut bytes = [body, &11u16.to_le_bytes()].concat();
+    bytes.extend_from_slice(&crc64(0, &bytes).to_le_bytes());
+    bytes
+}
+
+/// Over every transport: payloads that are refused, and of which nothing stays.
+fn assert_bad_data(server: &Server, payloads: &[Vec<u8>]) {
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        for bytes in payloads {
+            let line = [b"RESTORE".as_slice(), b"forged", b"0", bytes, b"REPLACE"];
+            let shown = &bytes[..bytes.len().min(100)];
+            let reply = show(&client.call(&line));
+            assert_eq!(reply, "-ERR Bad data format", "{}", shown.escape_ascii());
+            assert_eq!(client.text("EXISTS forged"), "0");
+        }
+    }
+    assert_alive(server);
+}
+
+/// The payload of a stream whose group has two pending entries, and the same with the last mention of the second one, which
+/// is that of its consumer, replaced by the first one.
+fn doubly_pending(server: &Server, owners: [&str; 2]) -> [Vec<u8>; 2] {
+    let mut client = server.client(Transport::Tcp);
+    client.text("DEL s");
+    client.text("XADD s 1-1 f v");
+    client.text("XADD s 2-1 f v");
+    client.text("XGROUP CREATE s g 0");
+    for owner in owners {
+        client.text(&format!("XREADGROUP GROUP g {owner} COUNT 1 STREAMS s >"));
+    }
+    let Value::Bulk(whole) = client.cmd("DUMP s") else {
+        panic!("no payload");
+    };
+    let raw = |ms: u64| [ms.to_be_bytes(), 1u64.to_be_bytes()].concat();
+    let mut body = whole[..whole.len() - 10].to_vec();
+    let mut places = body.windows(16);
+    let at = places.rposition(|bytes| bytes == raw(2));
+    let at = at.expect("the consumer has it");
+    body[at..at + 16].copy_from_slice(&raw(1));
+    [whole, payload(&body)]
+}
+
+#[test]
+fn cve_2026_66373_an_entry_that_is_pending_for_two_consumers() {
+    let server = start(&[]);
+    let [whole, forged] = doubly_pending(&server, ["one", "two"]);
+    assert_bad_data(&server, &[forged]);
+    let mut client = server.client(Transport::Tcp);
+    let line = [b"RESTORE".as_slice(), b"forged", b"0", &whole];
+    assert_eq!(show(&client.call(&line)), "OK");
+}
+
+#[test]
+fn cve_2026_25243_an_entry_that_is_pending_twice_for_its_consumer() {
+    let server = start(&[]);
+    let [_, forged] = doubly_pending(&server, ["one", "one"]);
+    assert_bad_data(&server, &[forged]);
+}
+
+#[test]
+fn cve_2026_25243_lengths_of_elements_that_lie() {
+    let server = start(&[]);
+    // A zipmap in a string: its small lengths in one byte, and in five.
+    let zipmap = |map: &[u8]| {
+        let len = u8::try_from(map.len()).expect("a short map");
+        payload(&[&[9, len], map].concat())
+    };
+    let five = |len: u32, rest: &[u8]| [&[1, 0xfe], &len.to_le_bytes()[..], rest].concat();
+    let mut client = server.client(Transport::Tcp);
+    let fine = zipmap(b"\x01\x01k\x01\0v\xff");
+    let line = [b"RESTORE".as_slice(), b"fine", b"0", &fine];
+    assert_eq!(show(&client.call(&line)), "OK");
+    assert_eq!(client.text("HGETALL fine"), "[k v]");
+    // Lengths of more than 1 GiB: of a plain string, of a compressed one, and of an element of a hash.
+    let long = [0x80, 0x50, 0, 0, 0];
+    let compressed = [&[0xc3, 4][..], &long, b"\x00abc"].concat();
+    assert_bad_data(
+        &server,
+        &[
+            zipmap(&five(1, b"k\x01\0v\xff")),
+            zipmap(&five(0x5000_0000, b"k\x01\0v\xff")),
+            zipmap(b"\x01\x01k\xfe\x01\0\0\0\0v\xff"),
+            payload(&[&[0][..], &long, b"abc"].concat()),
+            payload(&[&[0][..], &compressed].concat()),
+            payload(&[&[4, 1, 1, b'k'][..], &long, b"abc"].concat()),
+            payload(&[&[4, 1, 1, b'k'][..], &compressed].concat()),
+        ],
+    );
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod reload;
 mod replication;
 mod replication_faults;
 mod replication_fuzz;
+mod replication_peers;
 mod replication_replica;
 mod snapshots;
 mod sorted_sets;

@@ -1,9 +1,11 @@
 //! MIGRATE: keys leave for another server, over TCP and over TLS, and are never nowhere.
 
+use nix::sys::signal::Signal;
 use tests::client::{Client, Transport, show};
 use tests::follower::Follower;
 use tests::peer::Peer;
 use tests::primary::{Link, Primary};
+use tests::proxy::{Fault, Plan, Proxy};
 use tests::server::Server;
 use tests::wait::until;
 
@@ -211,6 +213,154 @@ fn a_target_that_fails_costs_no_key() {
         assert_eq!(show(&here.read()), told);
         assert_eq!(here.text("MGET a b c"), "[nil 2 3]");
         assert_eq!(here.info("migrate_cached_sockets"), "0");
+    }
+}
+
+#[test]
+fn what_has_arrived_is_not_deleted_while_writes_are_paused() {
+    for transport in BOTH {
+        let (server, mut here) = source(transport);
+        let target = Primary::new(transport);
+        let mut other = server.client(Transport::Tcp);
+        let mut follower = Follower::new(&server, Transport::Tcp);
+        here.text("SET a 1");
+        here.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
+        let mut link = target.accept();
+        assert_eq!(next(&mut link), ["SELECT", "0"]);
+        assert_eq!(next(&mut link), ["RESTORE", "a", "0"]);
+        assert_eq!(other.text("CLIENT PAUSE 1000000 WRITE"), "OK");
+        link.send("+OK\r\n+OK\r\n");
+        let offset = other.info("master_repl_offset");
+        for _ in 0..100 {
+            assert_eq!(other.text("DBSIZE"), "1");
+        }
+        assert_eq!(other.info("master_repl_offset"), offset);
+        assert_eq!(other.text("CLIENT UNPAUSE"), "OK");
+        assert_eq!(show(&here.read()), "OK");
+        assert_eq!(other.text("DBSIZE"), "0");
+        let heard: Vec<String> = (0..3).map(|_| follower.hear()).collect();
+        assert_eq!(heard, ["SELECT 0", "SET a 1", "DEL a"]);
+    }
+}
+
+#[test]
+fn a_source_that_becomes_a_replica_deletes_nothing() {
+    for transport in BOTH {
+        let (server, mut here) = source(transport);
+        let (target, primary) = (Primary::new(transport), Primary::new(Transport::Tcp));
+        let mut other = server.client(Transport::Tcp);
+        here.text("SET a 1");
+        here.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
+        let mut link = target.accept();
+        assert_eq!(next(&mut link), ["SELECT", "0"]);
+        assert_eq!(next(&mut link), ["RESTORE", "a", "0"]);
+        let command = format!("REPLICAOF 127.0.0.1 {}", primary.port);
+        assert_eq!(other.text(&command), "OK");
+        let told = show(&here.read());
+        assert!(told.starts_with("-UNBLOCKED"), "{told}");
+        assert!(here.try_read().is_none());
+        // The target has it all the same, maybe.
+        link.send("+OK\r\n+OK\r\n");
+        link.wait_for_end();
+        assert_eq!(other.text("REPLICAOF NO ONE"), "OK");
+        assert_eq!(other.text("GET a"), "1");
+    }
+}
+
+#[test]
+fn many_transfers_at_once_and_as_many_links_as_are_kept() {
+    const MOST: usize = 64;
+    for transport in BOTH {
+        let (server, mut here) = source(transport);
+        let targets: Vec<Primary> = (0..=MOST).map(|_| Primary::new(transport)).collect();
+        let mut callers = Vec::new();
+        for (number, target) in targets.iter().enumerate() {
+            here.text(&format!("SET key:{number} {number}"));
+            let mut caller = server.client(Transport::Tcp);
+            let line = format!("MIGRATE 127.0.0.1 {} key:{number} 0 20000\r\n", target.port);
+            caller.send(line.as_bytes());
+            callers.push(caller);
+        }
+        let mut links: Vec<Link> = targets.iter().map(Primary::accept).collect();
+        for (number, link) in links.iter_mut().enumerate() {
+            assert_eq!(next(link), ["SELECT", "0"]);
+            assert_eq!(next(link)[1], format!("key:{number}"));
+        }
+        assert_eq!(here.text("DBSIZE"), (MOST + 1).to_string());
+        for (link, caller) in links.iter_mut().zip(&mut callers).rev() {
+            link.send("+OK\r\n+OK\r\n");
+            assert_eq!(show(&caller.read()), "OK");
+        }
+        assert_eq!(here.text("DBSIZE"), "0");
+        assert_eq!(here.info("migrate_cached_sockets"), MOST.to_string());
+    }
+}
+
+/// Wherever the link is cut, each key is on the source or on the target.
+#[test]
+fn a_key_is_never_on_neither() {
+    for transport in BOTH {
+        let (_server, mut here) = source(transport);
+        let target = Server::start(&[]);
+        let mut there = target.client(Transport::Tcp);
+        let proxy = Proxy::new(port(&target, transport));
+        let keys = ["a", "b", "c"];
+        let line = format!(
+            "MIGRATE 127.0.0.1 {} \"\" 0 5000 REPLACE KEYS a b c\r\n",
+            proxy.port
+        );
+        let mut migrate = || {
+            there.text("FLUSHALL");
+            here.text("MSET a 1 b 2 c 3");
+            here.send(line.as_bytes());
+            let told = show(&here.read());
+            let gone = keys
+                .iter()
+                .filter(|key| here.text(&format!("GET {key}")) == "nil");
+            let gone: Vec<_> = gone.collect();
+            for key in &gone {
+                assert_eq!(there.text(&format!("EXISTS {key}")), "1", "{told}");
+            }
+            (told, gone.len())
+        };
+        assert_eq!(migrate(), ("OK".to_owned(), keys.len()));
+        let total = proxy.passed();
+        let mut outcomes = [0; 4];
+        for at in (1..total).step_by(1 + total as usize / 100) {
+            // The link that is kept is of no use, which costs no more than another attempt.
+            proxy.cut();
+            let fault = Some((Fault::Cut, at));
+            proxy.plan(Plan {
+                fault,
+                trickle: at % 2 == 0,
+            });
+            let (told, gone) = migrate();
+            assert_eq!(told == "OK", gone == keys.len(), "{told}, {gone} are gone");
+            outcomes[gone] += 1;
+        }
+        assert!(outcomes[0] > 0, "{outcomes:?}");
+        if transport == Transport::Tcp {
+            assert!(outcomes[1] > 0 && outcomes[2] > 0, "{outcomes:?}");
+        }
+    }
+}
+
+#[test]
+fn a_target_that_is_killed_costs_no_key() {
+    for transport in BOTH {
+        let (_server, mut here) = source(transport);
+        let mut target = Server::start(&[]);
+        here.text("SET a 1");
+        let to = port(&target, transport);
+        // One that stands still takes the key in, and says nothing.
+        here.text(&format!("MIGRATE 127.0.0.1 {to} a 0 5000 COPY"));
+        target.signal(Signal::SIGSTOP);
+        here.send(format!("MIGRATE 127.0.0.1 {to} a 0 20000 REPLACE\r\n").as_bytes());
+        target.signal(Signal::SIGKILL);
+        assert_eq!(target.wait_for_exit(), None);
+        let told = show(&here.read());
+        assert!(told.starts_with("-IOERR"), "{told}");
+        assert_eq!(here.text("GET a"), "1");
     }
 }
 

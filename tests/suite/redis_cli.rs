@@ -113,7 +113,7 @@ fn walks_over_the_keys_see_every_type() {
         let hottest = said(&server, transport, "--hotkeys");
         for (_, key, _) in KEYS {
             let ty = key.trim_start_matches("a-");
-            let line = format!("Biggest {:>6} found", ty);
+            let line = format!("Biggest {ty:>6} found");
             assert!(biggest.contains(&format!("\"{key}\"")), "{key}: {biggest}");
             assert!(biggest.contains(&line), "{line}: {biggest}");
             assert!(

@@ -350,6 +350,22 @@ fn what_is_no_business_of_a_replica() {
     ]);
 }
 
+#[test]
+fn a_replica_that_comes_from_a_socket_file_is_shown() {
+    let (server, mut client) = start(Transport::Tcp, &["--repl-diskless-sync", "no"]);
+    let mut replica = server.client(Transport::Unix);
+    assert_eq!(replica.text("REPLCONF listening-port 77"), "OK");
+    replica.send(b"SYNC\r\n");
+    until("a replica", || {
+        let shown = client.info("slave0");
+        shown
+            .starts_with("ip=/unixsocket,port=77,state=online")
+            .then_some(())
+    });
+    assert_eq!(client.text("ROLE"), "[master 0 [[/unixsocket 77 0]]]");
+    server.wait_for_log(&["Synchronization with replica /unixsocket:77 succeeded"]);
+}
+
 /// Debian's server as the primary; as a replica it cannot load this version of the file.
 #[test]
 fn a_real_primary() {

@@ -527,3 +527,37 @@ fn a_primary_again_it_takes_writes() {
         "-ERR Invalid master port"
     );
 }
+
+/// What the primary has executed is executed, whatever the limits here are, in a transaction, too.
+#[test]
+fn limits_are_not_for_the_primary() {
+    for transport in BOTH {
+        let (server, mut client, primary) = stage(transport, &["--proto-max-bulk-len", "1mb"]);
+        follow(&mut client, &primary);
+        let mut link = give(&primary, 0, &[]);
+        let lines = [
+            "XADD s MAXLEN = 1 LIMIT 5 1-1 f v",
+            "XADD s MAXLEN = 1 LIMIT 5 2-1 f v",
+            "SETRANGE r 2000000 x",
+            "MULTI",
+            "SETBIT b 16000000 1",
+            "BITFIELD f SET u8 16000000 7",
+            "XTRIM s MINID = 2-1 LIMIT 5",
+            "EXEC",
+        ];
+        let stream: Vec<u8> = lines.iter().flat_map(|line| request(line)).collect();
+        link.send(&stream);
+        link.wait_for_ack(stream.len() as u64);
+        assert_eq!(client.text("XLEN s"), "1");
+        assert_eq!(client.text("STRLEN r"), "2000001");
+        assert_eq!(client.text("STRLEN b"), "2000001");
+        assert_eq!(client.text("STRLEN f"), "2000001");
+        assert!(!server.log().contains("CRITICAL"), "{}", server.log());
+        assert_eq!(client.text("REPLICAOF NO ONE"), "OK");
+        assert!(
+            client
+                .text("SETRANGE r 2000001 x")
+                .starts_with("-ERR string exceeds")
+        );
+    }
+}

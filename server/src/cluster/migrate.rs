@@ -27,7 +27,7 @@ use data::rdb::encoder::payload;
 
 use crate::config::params::Params;
 use crate::exec::unblock::{end_hold, give_up};
-use crate::feed::propagate::{also, end_of_unit};
+use crate::feed::propagate::{also, as_unit};
 use crate::keyspace::delete::delete;
 use crate::keyspace::lookup::db;
 use crate::server::{Ctx, Done, Server};
@@ -377,14 +377,13 @@ fn end(srv: &mut Server, transfer: Transfer) {
         ..
     } = transfer;
     let is_whole = |key: &[u8]| spoiled.get(key) == Some(&false);
-    srv.unit.depth += 1;
-    let gone = delete_restored(srv, db, &order, &answers, is_whole);
-    if !gone.is_empty() {
-        let line: Vec<&[u8]> = [b"DEL".as_slice()].into_iter().chain(gone).collect();
-        also(srv, db, line.into_iter());
-    }
-    srv.unit.depth -= 1;
-    end_of_unit(srv);
+    as_unit(srv, |srv| {
+        let gone = delete_restored(srv, db, &order, &answers, is_whole);
+        if !gone.is_empty() {
+            let line: Vec<&[u8]> = [b"DEL".as_slice()].into_iter().chain(gone).collect();
+            also(srv, db, line.into_iter());
+        }
+    });
     let offset = srv.replication.offset;
     if let Some(client) = srv.clients.get_mut(client) {
         client.written_offset = offset;

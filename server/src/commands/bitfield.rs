@@ -67,7 +67,7 @@ impl Field {
         };
         let offset = parse_i64(digits)
             .map(|number| number.wrapping_mul(unit))
-            .filter(|&offset| offset >= 0 && offset >> 3 < cx.srv.config.proto_max_bulk_len)
+            .filter(|&offset| offset >= 0 && offset >> 3 < cx.max_string())
             .ok_or(BIT_OFFSET)?;
         Ok(Field {
             offset: offset as usize,

@@ -28,7 +28,7 @@ pub static PROCS: Family = &[
 /// The offset of a bit in a string that may not outgrow `proto-max-bulk-len`.
 fn bit_offset(cx: &Ctx<'_>, arg: &[u8]) -> Result<usize, Fault> {
     let offset = int(arg).map_err(|_| BIT_OFFSET)?;
-    if offset < 0 || offset >> 3 >= cx.srv.config.proto_max_bulk_len {
+    if offset < 0 || offset >> 3 >= cx.max_string() {
         return Err(BIT_OFFSET);
     }
     Ok(offset as usize)

@@ -79,8 +79,7 @@ fn check(srv: &Server, wanted: &Failover) -> Done {
     let Some(id) = find_replica(srv, host, *port) else {
         return refuse("ERR FAILOVER target HOST and PORT is not a replica.");
     };
-    let client = srv.clients.get(id);
-    let target = client.and_then(|client| client.replica.as_ref());
+    let target = srv.clients.replica(id);
     if target.is_some_and(|target| matches!(target.stage, replica::Stage::Online)) {
         Ok(())
     } else {

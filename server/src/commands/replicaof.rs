@@ -10,6 +10,7 @@ use crate::replication::replica::role::{become_primary, become_replica};
 use crate::report::client_line::client_line;
 use crate::server::{Ctx, Done};
 use crate::state::replication::link::Stage;
+use crate::state::replication::replica::Replica;
 use crate::wire::fault::{Fault, NOT_INTEGER};
 
 /// Rows and procs.
@@ -27,9 +28,8 @@ fn replicaof(cx: &mut Ctx<'_>) -> Done {
             notice!("MASTER MODE enabled (user request from '{who}')");
         }
     } else {
-        let client = cx.srv.clients.get(cx.client_id());
-        let replica = client.and_then(|client| client.replica.as_ref());
-        if replica.is_some_and(|replica| replica.is_one()) {
+        let replica = cx.srv.clients.replica(cx.client_id());
+        if replica.is_some_and(Replica::is_one) {
             return Err(Fault::new(
                 "ERR Command is not valid when client is a replica.",
             ));

@@ -221,13 +221,15 @@ fn parse_filter(value: &[u8]) -> Result<Filter, Fault> {
 /// A replica says how far it is. It hears no answer.
 fn acknowledge(srv: &mut Server, id: ClientId, argv: &Argv, at: usize) {
     let now = srv.unit.now_ms / 1000;
-    let is_saving = replica(srv, id).is_some_and(|replica| matches!(replica.stage, Stage::Saving));
+    let replica = srv.clients.replica(id);
+    let is_saving = replica.is_some_and(|replica| matches!(replica.stage, Stage::Saving));
     if is_saving {
         // It may have loaded what its child was not heard to have written.
         tend(srv);
         settle_all(srv);
     }
-    let Some(replica) = replica(srv, id).filter(|replica| replica.is_one()) else {
+    let replica = srv.clients.replica_mut(id);
+    let Some(replica) = replica.filter(|replica| replica.is_one()) else {
         return;
     };
     let Some(offset) = parse_i64(&argv[at + 1]) else {

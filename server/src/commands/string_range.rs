@@ -24,7 +24,7 @@ pub static PROCS: Family = &[
 /// A string may not outgrow `proto-max-bulk-len`.
 fn check_length(cx: &Ctx<'_>, len: usize, more: usize) -> Done {
     let total = len.checked_add(more).ok_or(STRING_TOO_LONG)?;
-    if total as u64 > cx.srv.config.proto_max_bulk_len as u64 {
+    if total as u64 > cx.max_string() as u64 {
         Err(STRING_TOO_LONG)
     } else {
         Ok(())

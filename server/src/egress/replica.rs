@@ -153,7 +153,7 @@ fn send_ring(srv: &mut Server, id: ClientId) -> Io {
 pub fn ring_moved(srv: &mut Server, number: u64) {
     let clients = &srv.clients;
     let positions = srv.replication.replicas.iter().filter_map(|&id| {
-        let replica = clients.get(id)?.replica.as_ref()?;
+        let replica = clients.replica(id)?;
         let is_sent = matches!(replica.stage, Stage::Saving) && replica.transfer == number;
         is_sent.then_some(replica.ring_position)
     });

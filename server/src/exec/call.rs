@@ -83,19 +83,18 @@ pub fn call(srv: &mut Server, call: Call<'_>, reply: &mut Reply) {
         Some(wait) => park(srv, id, &call, rewrite, wait, client_db, spent_ns),
         None => {
             settle(srv, call.cmd, spent_ns, failed);
-            if is_wanted(srv) {
-                let changed = srv.stats.dirty != dirty;
-                if propagate == Propagate::Always || (changed && propagate != Propagate::Never) {
-                    let argv = rewrite.as_ref().unwrap_or(call.argv);
-                    also(srv, client_db, argv.iter());
-                }
-                if srv.unit.depth == 0 {
-                    end_of_unit(srv);
-                    if let Some(client) = srv.clients.get_mut(id) {
-                        client.written_offset = srv.replication.offset;
-                    }
-                }
+            let changed = srv.stats.dirty != dirty;
+            if propagate == Propagate::Always || (changed && propagate != Propagate::Never) {
+                let argv = rewrite.as_ref().unwrap_or(call.argv);
+                also(srv, client_db, argv.iter());
             }
+        }
+    }
+    // One that waits may have met a key whose time is over.
+    if srv.unit.depth == 0 && is_wanted(srv) {
+        end_of_unit(srv);
+        if let Some(client) = srv.clients.get_mut(id) {
+            client.written_offset = srv.replication.offset;
         }
     }
 }

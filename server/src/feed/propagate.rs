@@ -57,6 +57,16 @@ pub fn deletion(srv: &mut Server, db: usize, key: &[u8], lazy: bool) {
     }
 }
 
+/// Does something as a unit that no command is.
+pub fn as_unit(srv: &mut Server, deed: impl FnOnce(&mut Server)) {
+    srv.unit.depth += 1;
+    deed(srv);
+    srv.unit.depth -= 1;
+    if srv.unit.depth == 0 {
+        end_of_unit(srv);
+    }
+}
+
 /// The unit is over: passes on what waits.
 pub fn end_of_unit(srv: &mut Server) {
     if srv.propagation.is_empty() {

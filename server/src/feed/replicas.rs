@@ -16,9 +16,6 @@ const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
 
-/// A block of the stream is at most this share of the backlog.
-const BLOCKS_PER_BACKLOG: i64 = 16;
-
 /// Appends the writes of a unit.
 pub fn feed(srv: &mut Server, propagation: &Propagation) {
     // What SCAN and its like meet on their way has nothing to do with each other.
@@ -61,11 +58,9 @@ fn select(srv: &mut Server, db: usize) {
 }
 
 fn append(srv: &mut Server, bytes: &[u8]) {
-    let size = srv.config.repl_backlog_size;
+    let size = srv.config.repl_backlog_size as u64;
     let replication = &mut srv.replication;
-    let grown = replication
-        .blocks
-        .append(bytes, (size / BLOCKS_PER_BACKLOG) as usize);
+    let grown = replication.keep(bytes, size);
     replication.offset = replication.blocks.end();
     replication.unsent = true;
     if grown {
@@ -78,7 +73,7 @@ fn append(srv: &mut Server, bytes: &[u8]) {
 pub fn trim(srv: &mut Server) {
     let clients = &srv.clients;
     let positions = srv.replication.replicas.iter().filter_map(|&id| {
-        let replica = clients.get(id)?.replica.as_ref()?;
+        let replica = clients.replica(id)?;
         replica.needs_stream().then_some(replica.position)
     });
     let slowest = positions.min();
@@ -98,10 +93,7 @@ fn close_laggards(srv: &mut Server) {
 /// Replicas that have acknowledged the stream up to an offset.
 pub fn acknowledged(srv: &Server, offset: u64) -> i64 {
     let far_enough = |id: &ClientId| {
-        let replica = srv
-            .clients
-            .get(*id)
-            .and_then(|client| client.replica.as_ref());
+        let replica = srv.clients.replica(*id);
         replica.is_some_and(|replica| replica.ack_offset >= offset)
     };
     online(srv).filter(far_enough).count() as i64
@@ -133,7 +125,7 @@ pub fn disconnect_all(srv: &mut Server) {
 pub fn online(srv: &Server) -> impl Iterator<Item = ClientId> {
     let clients = &srv.clients;
     srv.replication.replicas.iter().copied().filter(|&id| {
-        let replica = clients.get(id).and_then(|client| client.replica.as_ref());
+        let replica = clients.replica(id);
         replica.is_some_and(|replica| matches!(replica.stage, Stage::Online))
     })
 }

@@ -24,7 +24,7 @@ pub fn before_sleep(srv: &mut Server) {
         // The data is not all there: clients hear so, and that is all.
         flush_pending(srv);
         drain_close_queue(srv);
-        return;
+        return end_turn(srv);
     }
     // 2. A little active expiry, when the slow cycle could not finish.
     fast_cycle(srv);
@@ -56,13 +56,22 @@ pub fn before_sleep(srv: &mut Server) {
     connect::advance(srv);
     // 10. Figures of this turn.
     memory::sample_peak();
-    let now_us = clock::monotonic_us();
-    srv.stats.loop_turns += 1;
-    srv.stats.loop_us += now_us.saturating_sub(srv.unit.turn_began_us);
+    end_turn(srv);
+}
+
+fn end_turn(srv: &mut Server) {
+    let us = clock::monotonic_us().saturating_sub(srv.unit.turn_began_us);
+    let stats = &mut srv.stats;
+    stats.loop_turns += 1;
+    stats.loop_us += us;
+    stats.loop_max_us = stats.loop_max_us.max(us);
+    let commands = stats.commands.saturating_sub(srv.unit.turn_began_at);
+    stats.loop_max_commands = stats.loop_max_commands.max(commands);
 }
 
 /// The loop's after-sleep hook.
 pub fn after_sleep(srv: &mut Server) {
     srv.unit.refresh();
     srv.unit.turn_began_us = srv.unit.clock_ns / 1000;
+    srv.unit.turn_began_at = srv.stats.commands;
 }

@@ -85,6 +85,7 @@ const MIN_REPLY: usize = 1024;
 pub fn cron(srv: &mut Server, _timer: TimerId, _data: u64) -> Next {
     let period_ms = 1000 / hz(srv);
     srv.unit.refresh();
+    let began_us = srv.unit.clock_ns / 1000;
     if !srv.debug.pause_cron {
         let ticks = srv.unit.cron_ticks;
         for step in STEPS {
@@ -95,6 +96,7 @@ pub fn cron(srv: &mut Server, _timer: TimerId, _data: u64) -> Next {
         }
         srv.unit.cron_ticks += 1;
     }
+    srv.stats.cron_us += clock::monotonic_us().saturating_sub(began_us);
     Next::In(period_ms)
 }
 

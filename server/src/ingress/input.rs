@@ -22,33 +22,14 @@ use crate::{verbose, warning};
 /// Reads what a client sent and executes the commands that are whole.
 pub fn on_readable(srv: &mut Server, conn: ConnId) {
     let id = ClientId::from_word(srv.conns.data(conn));
-    let Server {
-        clients,
-        conns,
-        el,
-        stats,
-        unit,
-        ..
-    } = srv;
-    let Some(client) = clients.get_mut(id) else {
-        return;
-    };
-    if client.closing != Closing::No || client.flags.contains(ClientFlags::EXECUTING) {
-        return;
-    }
-    stats.reads += 1;
-    match conns.read(el, conn, client.io.request.space()) {
-        Io::Done(n) => {
-            stats.input_bytes += n as u64;
-            client.last_active = unit.now_ms / 1000;
-            client.io.request.filled(n);
-        }
-        Io::WouldBlock => return,
-        Io::Eof => {
+    match read(srv, id, conn) {
+        None | Some(Io::WouldBlock) => return,
+        Some(Io::Done(n)) => srv.stats.input_bytes += n as u64,
+        Some(Io::Eof) => {
             verbose!("Client closed connection {}", client_line(srv, id));
             return close_now(srv, id);
         }
-        Io::Failed(error) => {
+        Some(Io::Failed(error)) => {
             verbose!("Reading from client: {error}");
             return close_now(srv, id);
         }
@@ -57,6 +38,30 @@ pub fn on_readable(srv: &mut Server, conn: ConnId) {
         return;
     }
     process_input(srv, id);
+}
+
+/// Reads what a connection has into its client's query buffer, unless the client is not to be read now.
+#[inline]
+pub fn read(srv: &mut Server, id: ClientId, conn: ConnId) -> Option<Io> {
+    let Server {
+        clients,
+        conns,
+        el,
+        stats,
+        unit,
+        ..
+    } = srv;
+    let client = clients.get_mut(id)?;
+    if client.closing != Closing::No || client.flags.contains(ClientFlags::EXECUTING) {
+        return None;
+    }
+    stats.reads += 1;
+    let io = conns.read(el, conn, client.io.request.space());
+    if let Io::Done(n) = io {
+        client.last_active = unit.now_ms / 1000;
+        client.io.request.filled(n);
+    }
+    Some(io)
 }
 
 /// Closes a client whose query buffer is over its limit.

@@ -16,7 +16,7 @@ use crate::persist::insert::{Announced, insert};
 use crate::server::Server;
 use crate::state::keys::Database;
 use crate::state::loading::{Counts, Existing, Session, StreamPlace};
-use crate::state::pause::Pause;
+use crate::state::slowdown::Slowdown;
 use crate::state::snapshot::Loading;
 use crate::sys::{clock, host, memory, process};
 use crate::{notice, warning};
@@ -159,7 +159,7 @@ pub fn begin(
         place: StreamPlace::default(),
         counts: Counts::default(),
         gone: None,
-        pause: Pause::new(srv.config.key_load_delay),
+        slowdown: Slowdown::new(srv.config.key_load_delay),
     }
 }
 
@@ -213,7 +213,7 @@ fn insert_keys(
 ) -> Result<(), LoadError> {
     for key in keys.drain(..) {
         key.insert(srv, session).map_err(|why| refused(&why))?;
-        session.pause.take();
+        session.slowdown.take();
     }
     Ok(())
 }

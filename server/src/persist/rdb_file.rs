@@ -14,8 +14,8 @@ use data::value::Type;
 use crate::keyspace::recency::saved;
 use crate::persist::fork::Reporter;
 use crate::server::Server;
-use crate::state::pause::Pause;
 use crate::state::replication::replica::Filter;
+use crate::state::slowdown::Slowdown;
 use crate::sys::{clock, host, memory};
 use crate::{notice, warning};
 
@@ -247,7 +247,7 @@ fn databases(
     mut reporter: Option<&mut Reporter>,
 ) -> io::Result<()> {
     let now_ms = clock::unix_ms();
-    let mut pause = Pause::new(srv.config.rdb_key_save_delay);
+    let mut slowdown = Slowdown::new(srv.config.rdb_key_save_delay);
     for (number, database) in srv.keys.dbs.iter().enumerate() {
         let db = &database.db;
         if db.is_empty() {
@@ -274,7 +274,7 @@ fn databases(
             if let Some(reporter) = reporter.as_deref_mut() {
                 reporter.key();
             }
-            pause.take();
+            slowdown.take();
         }
     }
     Ok(())

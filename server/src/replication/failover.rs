@@ -58,8 +58,7 @@ pub fn advance(srv: &mut Server) {
 fn caught_up(srv: &Server) -> Option<(String, u16)> {
     let target = srv.replication.failover.as_ref()?.target.as_ref();
     let has_all = |id: &ClientId| {
-        let client = srv.clients.get(*id);
-        let replica = client.and_then(|client| client.replica.as_ref());
+        let replica = srv.clients.replica(*id);
         replica.is_some_and(|replica| replica.ack_offset == srv.replication.offset)
     };
     if let Some((host, port)) = target {
@@ -67,7 +66,7 @@ fn caught_up(srv: &Server) -> Option<(String, u16)> {
         return has_all(&id).then(|| (host.clone(), *port));
     }
     let id = online(srv).find(has_all)?;
-    let port = srv.clients.get(id)?.replica.as_ref()?.port;
+    let port = srv.clients.replica(id)?.port;
     Some((address(srv, id)?, u16::try_from(port).ok()?))
 }
 

@@ -26,6 +26,8 @@ enum When {
     Default,
     /// INFO all and INFO everything.
     All,
+    /// None.
+    Never,
 }
 
 static SECTIONS: &[Section] = &[
@@ -113,6 +115,12 @@ static SECTIONS: &[Section] = &[
         when: When::Default,
         write: keyspace::write,
     },
+    Section {
+        name: "debug",
+        title: "Debug",
+        when: When::Never,
+        write: stats::write_debug,
+    },
 ];
 
 /// The text being written.
@@ -147,7 +155,11 @@ pub fn answer<'a>(srv: &Server, wanted: impl Iterator<Item = &'a [u8]>) -> Strin
     let default = wanted.is_empty() || asked("default");
     let mut info = Info::default();
     for section in SECTIONS {
-        let unasked = all || (default && section.when == When::Default);
+        let unasked = match section.when {
+            When::Default => all || default,
+            When::All => all,
+            When::Never => false,
+        };
         if unasked || asked(section.name) {
             write_section(srv, section, &mut info);
         }

@@ -31,14 +31,15 @@ pub fn address(srv: &Server, id: ClientId) -> Option<String> {
     }
     match srv.conns.peer(client.conn?)? {
         Addr::Tcp(addr) => Some(addr.ip().to_string()),
-        Addr::Unix(_) => None,
+        // Redis's name for whoever comes from a file.
+        Addr::Unix(_) => Some("/unixsocket".to_owned()),
     }
 }
 
 /// All replicas with where they are.
 pub fn all(srv: &Server) -> impl Iterator<Item = (ClientId, String, &Replica)> {
     srv.replication.replicas.iter().filter_map(|&id| {
-        let replica = srv.clients.get(id)?.replica.as_deref()?;
+        let replica = srv.clients.replica(id)?;
         Some((id, address(srv, id)?, replica))
     })
 }

@@ -129,3 +129,12 @@ fn zeros(info: &mut Info, names: &[&str]) {
         info.field(name, 0);
     }
 }
+
+/// Writes the section of who looks into the loop.
+pub fn write_debug(srv: &Server, info: &mut Info) {
+    let stats = &srv.stats;
+    zeros(info, &["eventloop_duration_aof_sum"]);
+    info.field("eventloop_duration_cron_sum", stats.cron_us);
+    info.field("eventloop_duration_max", stats.loop_max_us);
+    info.field("eventloop_cmd_per_cycle_max", stats.loop_max_commands);
+}

@@ -1,9 +1,11 @@
-//! The background thread that frees big values and closes files, so that the loop does not.
+//! The background thread that frees big values, closes files and forces them to the disk, so that the loop does not.
 //!
 //! Jobs go through a channel; their number is counted, for INFO and for whoever waits.
 
-use std::sync::Arc;
+use std::fs::File;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use crossbeam_channel::{Sender, unbounded};
@@ -12,6 +14,21 @@ use crate::sys::memory;
 
 /// Something whose destructor is the work.
 pub type Garbage = Box<dyn Send>;
+
+/// What has come of forcing a file to the disk; nothing while it is under way.
+pub type Forced = Arc<OnceLock<io::Result<()>>>;
+
+/// A file that its destructor forces to the disk.
+struct Force {
+    file: File,
+    forced: Forced,
+}
+
+impl Drop for Force {
+    fn drop(&mut self) {
+        let _ = self.forced.set(self.file.sync_all());
+    }
+}
 
 /// Handle to the thread.
 pub struct Background {
@@ -53,6 +70,17 @@ impl Background {
                 self.pending.fetch_sub(objects, Relaxed);
             }
         }
+    }
+
+    /// Forces what was written to a file to the disk, on the thread.
+    pub fn force(&self, file: File) -> Forced {
+        let forced = Forced::default();
+        let job = Force {
+            file,
+            forced: Arc::clone(&forced),
+        };
+        self.free(Box::new(job), 0);
+        forced
     }
 
     /// Objects waiting: `lazyfree_pending_objects`.

@@ -9,6 +9,7 @@ use data::ds::slab::Slab;
 
 use crate::state::client::{Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
+use crate::state::replication::replica::Replica;
 
 /// The clients of the server.
 #[derive(Default)]
@@ -54,6 +55,18 @@ impl Clients {
     #[inline]
     pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
         self.slab.get_mut(id)
+    }
+
+    /// What is known about a client that is a replica, or has told about itself as one.
+    #[inline]
+    pub fn replica(&self, id: ClientId) -> Option<&Replica> {
+        self.get(id)?.replica.as_deref()
+    }
+
+    /// As [`Clients::replica`], to be changed.
+    #[inline]
+    pub fn replica_mut(&mut self, id: ClientId) -> Option<&mut Replica> {
+        self.get_mut(id)?.replica.as_deref_mut()
     }
 
     /// Number of clients.

@@ -5,8 +5,8 @@
 use data::rdb::decoder::Decoder;
 
 use crate::state::keys::Database;
-use crate::state::pause::Pause;
 use crate::state::replication::id::ReplId;
+use crate::state::slowdown::Slowdown;
 
 /// What happens to a key of the snapshot that there is already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,5 +63,5 @@ pub struct Session {
     /// there may be such replicas.
     pub gone: Option<Vec<(usize, Vec<u8>)>>,
     /// `key-load-delay`.
-    pub pause: Pause,
+    pub slowdown: Slowdown,
 }

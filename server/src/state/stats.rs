@@ -197,6 +197,12 @@ pub struct Stats {
     pub loop_turns: u64,
     /// Time of all turns without the sleep, microseconds.
     pub loop_us: u64,
+    /// The longest turn without the sleep, microseconds.
+    pub loop_max_us: u64,
+    /// The most commands in one turn.
+    pub loop_max_commands: u64,
+    /// Time of the clockwork, microseconds.
+    pub cron_us: u64,
     /// Turns of the event loop per second.
     pub loop_rate: Rate,
     /// Time of turns per second, microseconds.

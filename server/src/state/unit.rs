@@ -24,6 +24,8 @@ pub struct Unit {
     pub clock_offset_ns: i64,
     /// Monotonic time at which this turn of the loop began, in microseconds.
     pub turn_began_us: u64,
+    /// Commands that had been executed by then.
+    pub turn_began_at: u64,
     /// How often the clockwork (`house/cron`) has run.
     pub cron_ticks: u64,
     /// Hashes of the keys of a batch; kept for its memory.

@@ -7,8 +7,7 @@
 //! buf   | done .. base | commands parsed and not executed .. pos | unparsed .. filled | free space |
 //! ```
 //!
-//! Of a pipeline up to [`BATCH`] commands are parsed ahead, so that their keys can be fetched into the cache together;
-//! they are handed out one at a time.
+//! Up to [`BATCH`] commands are parsed ahead, so that their keys come into the cache together, and handed out one by one.
 //!
 //! # Invariants
 //! 1. Ranges are relative to `base`, so dropping what lies before it moves no range.
@@ -28,8 +27,7 @@ pub const READ_CHUNK: usize = 16 * 1024;
 pub const BIG_ARG: usize = 32 * 1024;
 /// Commands of a pipeline that are parsed ahead at most.
 pub const BATCH: usize = 32;
-/// With this many arguments parsed, no further command is parsed ahead: their places would take more room than the
-/// misses of few and long commands are worth.
+/// With so many arguments parsed no further command is: their places would take more room than its misses are worth.
 const BATCH_ARGS: usize = 256;
 /// A line (inline request or a length) longer than this is a protocol error.
 const MAX_LINE: usize = 64 * 1024;
@@ -269,6 +267,14 @@ impl Request {
                 self.passed += n as u64;
             }
             None => self.filled += n,
+        }
+    }
+
+    /// The last `n` bytes that [`Request::filled`] was told of.
+    pub fn latest(&self, n: usize) -> &[u8] {
+        match &self.big_fill {
+            Some(big) => &big.buf[big.filled - n..big.filled],
+            None => &self.argv.buf[self.filled - n..self.filled],
         }
     }
 
@@ -625,6 +631,15 @@ mod tests {
         unauthenticated: false,
     };
 
+    /// Lets a request have as many bytes as it offers space for; what is left of them.
+    fn fill<'a>(request: &mut Request, bytes: &'a [u8]) -> &'a [u8] {
+        let space = request.space();
+        let n = space.len().min(bytes.len());
+        space[..n].copy_from_slice(&bytes[..n]);
+        request.filled(n);
+        &bytes[n..]
+    }
+
     /// Feeds `input` in pieces of `step` bytes and collects every command.
     fn commands(input: &[u8], step: usize) -> Result<Vec<Vec<Vec<u8>>>, String> {
         let mut request = Request::default();
@@ -632,11 +647,7 @@ mod tests {
         for piece in input.chunks(step) {
             let mut rest = piece;
             while !rest.is_empty() {
-                let space = request.space();
-                let n = space.len().min(rest.len());
-                space[..n].copy_from_slice(&rest[..n]);
-                request.filled(n);
-                rest = &rest[n..];
+                rest = fill(&mut request, rest);
                 loop {
                     match request.parse(OPEN).map_err(|e| e.0)? {
                         Parsed::Command => {
@@ -695,11 +706,7 @@ mod tests {
             for piece in input.chunks(step) {
                 let mut rest = piece;
                 while !rest.is_empty() {
-                    let space = request.space();
-                    let n = space.len().min(rest.len());
-                    space[..n].copy_from_slice(&rest[..n]);
-                    request.filled(n);
-                    rest = &rest[n..];
+                    rest = fill(&mut request, rest);
                     loop {
                         match request.parse(OPEN).expect("valid") {
                             Parsed::Command => got.push(request.position()),
@@ -749,8 +756,7 @@ mod tests {
             (b"*1\r\n$16385\r\n", "unauthenticated bulk length"),
         ] {
             let mut request = Request::default();
-            request.space()[..input.len()].copy_from_slice(input);
-            request.filled(input.len());
+            fill(&mut request, input);
             assert_eq!(request.parse(limits).expect_err("broken").0, text);
         }
     }
@@ -760,8 +766,7 @@ mod tests {
         let mut request = Request::default();
         let text = [b"*5000\r\n".to_vec(), b"$1\r\nx\r\n".repeat(5000)].concat();
         for part in text.chunks(1000) {
-            request.space()[..part.len()].copy_from_slice(part);
-            request.filled(part.len());
+            fill(&mut request, part);
         }
         assert_eq!(request.parse(OPEN), Ok(Parsed::Command));
         assert_eq!(request.argv.len(), 5000);
@@ -774,8 +779,7 @@ mod tests {
     fn shrinking_loses_no_byte() {
         let mut request = Request::default();
         let head = b"*3\r\n$3\r\nset\r\n$1\r\na\r\n$100000\r\n";
-        request.space()[..head.len()].copy_from_slice(head);
-        request.filled(head.len());
+        fill(&mut request, head);
         assert_eq!(request.parse(OPEN), Ok(Parsed::Incomplete));
         assert!(request.sizes().0 + request.sizes().1 >= 100_000);
         request.shrink(0);

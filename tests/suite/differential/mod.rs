@@ -57,11 +57,27 @@ const FLUSH_EVERY: u64 = 1500;
 /// The timeout of blocking commands, in seconds.
 const MOMENT: &[u8] = b"0.001";
 
+/// Every family.
+pub(crate) const FAMILIES: &[&Family] = &[
+    &bits::FAMILY,
+    &geos::FAMILY,
+    &hashes::FAMILY,
+    &hlls::FAMILY,
+    &keys::FAMILY,
+    &lists::FAMILY,
+    &sets::FAMILY,
+    &sorts::FAMILY,
+    &streams::FAMILY,
+    &strings::FAMILY,
+    &zsets::FAMILY,
+    &zsets::BY_NAME,
+];
+
 /// The commands of a type.
-struct Family {
-    name: &'static str,
+pub(crate) struct Family {
+    pub(crate) name: &'static str,
     /// Directives set on both servers, each with its value.
-    config: &'static [(&'static str, &'static str)],
+    pub(crate) config: &'static [(&'static str, &'static str)],
     /// Rules of its own for the grammar.
     rules: &'static [(&'static str, &'static str)],
     /// How often (a weight), how compared, and what it looks like.
@@ -71,17 +87,17 @@ struct Family {
 }
 
 /// A number from the environment, or what an everyday run takes.
-fn setting(name: &str, otherwise: u64) -> u64 {
+pub(crate) fn setting(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| {
         text.parse()
             .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
     })
 }
 
-type Command = (Vec<Vec<u8>>, As);
+pub(crate) type Command = (Vec<Vec<u8>>, As);
 
 /// Draws the commands of a family.
-struct Source {
+pub(crate) struct Source {
     grammar: Grammar,
     /// Each row as often as its weight says.
     rows: Vec<(As, Line)>,
@@ -91,7 +107,7 @@ struct Source {
 }
 
 impl Source {
-    fn new(family: &Family, seed: u64) -> Self {
+    pub(crate) fn new(family: &Family, seed: u64) -> Self {
         let grammar = Grammar::new(family.rules);
         let rows: Vec<(As, Line)> = family
             .rows
@@ -113,7 +129,8 @@ impl Source {
         }
     }
 
-    fn command(&mut self) -> Command {
+    /// The next command, and how replies to it are compared.
+    pub(crate) fn command(&mut self) -> Command {
         if self.rng.below(FLUSH_EVERY) == 0 {
             return (vec![b"FLUSHALL".to_vec()], As::Exact);
         }
@@ -168,7 +185,7 @@ impl Pair {
     }
 }
 
-fn readable(words: &[Vec<u8>]) -> String {
+pub(crate) fn readable(words: &[Vec<u8>]) -> String {
     let words: Vec<String> = words
         .iter()
         .map(|word| format!("\"{}\"", word.escape_ascii()))

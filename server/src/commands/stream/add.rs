@@ -45,7 +45,7 @@ fn parse_add(cx: &Ctx<'_>) -> Result<Add, Fault> {
             id = Some(new_id(args.need()?)?);
         }
     }
-    let trim = options.finish(&cx.srv.config, false)?;
+    let trim = options.finish(cx, false)?;
     if args.left() < 2 || args.left() % 2 == 1 {
         return Err(arity(table::full_name(cx.cmd)));
     }
@@ -146,7 +146,7 @@ fn xtrim(cx: &mut Ctx<'_>) -> Done {
             return Err(SYNTAX);
         }
     }
-    let trim = options.finish(&cx.srv.config, true)?.ok_or(SYNTAX)?;
+    let trim = options.finish(cx, true)?.ok_or(SYNTAX)?;
     let Some(stream) = write::<Stream>(cx.srv, cx.db, key)? else {
         cx.reply.int(0);
         return Ok(());

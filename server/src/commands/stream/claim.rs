@@ -12,7 +12,7 @@ use table::stream as rows;
 use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::commands::stream::ids::{exact_id, range_start};
-use crate::commands::stream::propagate::{self, Pending};
+use crate::commands::stream::propagate::{self, Told};
 use crate::commands::stream::reply::{no_group, reply_entry, reply_id};
 use crate::keyspace::change::{Event, key_told};
 use crate::keyspace::lookup::read_mut;
@@ -182,6 +182,7 @@ fn option_int(args: &mut Args<'_>, option: &str) -> Result<i64, Fault> {
 
 fn xclaim(cx: &mut Ctx<'_>) -> Done {
     let (argv, now_ms) = (cx.argv, cx.now_ms);
+    let mut told = Told::new(cx.srv);
     let stream = read_mut::<Stream>(cx.srv, cx.db, &argv[1])?;
     let (log, group) = stream
         .and_then(|stream| stream.group_mut(&argv[2]))
@@ -192,17 +193,17 @@ fn xclaim(cx: &mut Ctx<'_>) -> Done {
         group.last_id = last_id;
     }
     let (consumer, joined) = ask(group, &argv[3], now_ms);
-    let (mut claimed, mut gone, mut told) = (Vec::new(), 0, Vec::new());
-    for id in ids {
+    let (mut claimed, mut gone) = (Vec::new(), 0);
+    for (written, id) in argv.iter().skip(5).zip(ids) {
         let before = group.nack(id);
         match claim.claim(log, group, consumer, id, now_ms) {
             Outcome::Claimed => {
                 claimed.push(id);
-                told.extend(group.nack(id).map(|nack| Pending::of(group, id, nack)));
+                told.push_as(group, written, group.nack(id));
             }
             Outcome::Gone => {
                 gone += 1;
-                told.extend(before.map(|nack| Pending::of(group, id, nack)));
+                told.push_as(group, written, before);
             }
             Outcome::Untouched => {}
         }
@@ -211,14 +212,12 @@ fn xclaim(cx: &mut Ctx<'_>) -> Done {
     claim.reply(cx.reply, log, &claimed);
     cx.propagate = Propagate::Never;
     propagate::pending(cx, &argv[1], &argv[2], &told);
-    if advanced && told.is_empty() {
+    let mut changes = claimed.len() + gone;
+    if advanced && changes == 0 {
+        // No entry carries the last id along.
         propagate::read_on(cx, &argv[1], &argv[2], position);
+        changes = 1;
     }
-    // The last id alone is a change when no other one carries it along.
-    let changes = match claimed.len() + gone {
-        0 => usize::from(advanced),
-        changes => changes,
-    };
     tell(cx, joined, changes);
     Ok(())
 }
@@ -248,13 +247,14 @@ fn parse_auto(argv: &Argv) -> Result<(Claim, StreamId, usize), Fault> {
 
 fn xautoclaim(cx: &mut Ctx<'_>) -> Done {
     let (argv, now_ms) = (cx.argv, cx.now_ms);
+    let mut told = Told::new(cx.srv);
     let (claim, start, count) = parse_auto(argv)?;
     let stream = read_mut::<Stream>(cx.srv, cx.db, &argv[1])?;
     let (log, group) = stream
         .and_then(|stream| stream.group_mut(&argv[2]))
         .ok_or_else(|| no_group(&argv[1], &argv[2]))?;
     let (consumer, joined) = ask(group, &argv[3], now_ms);
-    let (mut claimed, mut gone, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut claimed, mut gone) = (Vec::new(), Vec::new());
     let mut attempts = count.saturating_mul(ATTEMPTS);
     let following = |group: &Group, from| group.pending().range(from..).next().map(|(&id, _)| id);
     let mut next = following(group, start);
@@ -267,11 +267,11 @@ fn xautoclaim(cx: &mut Ctx<'_>) -> Done {
         match claim.claim(log, group, consumer, id, now_ms) {
             Outcome::Claimed => {
                 claimed.push(id);
-                told.extend(group.nack(id).map(|nack| Pending::of(group, id, nack)));
+                told.push(group, id, group.nack(id));
             }
             Outcome::Gone => {
                 gone.push(id);
-                told.extend(before.map(|nack| Pending::of(group, id, nack)));
+                told.push(group, id, before);
             }
             Outcome::Untouched => {}
         }

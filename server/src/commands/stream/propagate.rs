@@ -5,12 +5,44 @@ use data::util::num::{MAX_I64_DIGITS, write_i64};
 use data::value::stream_group::{Group, Nack};
 use data::value::stream_id::{IdRoom, StreamId};
 
-use crate::feed::propagate::also;
-use crate::server::Ctx;
+use crate::feed::propagate::{also, is_wanted};
+use crate::server::{Ctx, Server};
+
+/// Entries that became pending, or stopped to be, as far as anybody wants to know.
+pub struct Told {
+    is_wanted: bool,
+    entries: Vec<Pending>,
+}
+
+impl Told {
+    /// Nothing yet.
+    pub fn new(srv: &Server) -> Self {
+        Told {
+            is_wanted: is_wanted(srv),
+            entries: Vec::new(),
+        }
+    }
+
+    /// An entry is pending of `group` under `id`, or was until now.
+    pub fn push(&mut self, group: &Group, id: StreamId, nack: Option<Nack>) {
+        if self.is_wanted {
+            let mut room: IdRoom = [0; size_of::<IdRoom>()];
+            self.push_as(group, id.text(&mut room), nack);
+        }
+    }
+
+    /// As [`Told::push`], with the id as a client has written it.
+    pub fn push_as(&mut self, group: &Group, id: &[u8], nack: Option<Nack>) {
+        if self.is_wanted {
+            let pending = nack.map(|nack| Pending::of(group, id, nack));
+            self.entries.extend(pending);
+        }
+    }
+}
 
 /// A pending entry as it is to be elsewhere, too.
-pub struct Pending {
-    id: StreamId,
+struct Pending {
+    id: Vec<u8>,
     consumer: Vec<u8>,
     nack: Nack,
     /// The last id of the group.
@@ -18,10 +50,9 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// What is pending of `group` under `id`.
-    pub fn of(group: &Group, id: StreamId, nack: Nack) -> Self {
+    fn of(group: &Group, id: &[u8], nack: Nack) -> Self {
         Pending {
-            id,
+            id: id.to_vec(),
             consumer: group.consumer(nack.consumer).name().to_vec(),
             nack,
             last_id: group.last_id,
@@ -29,7 +60,7 @@ impl Pending {
     }
 }
 
-/// A consumer joined a group.
+/// A consumer joined a group, and nothing is pending for it that would tell so.
 pub fn joined(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], consumer: &[u8]) {
     let args = [
         b"XGROUP".as_slice(),
@@ -41,11 +72,10 @@ pub fn joined(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], consumer: &[u8]) {
     also(cx.srv, cx.db, args.into_iter());
 }
 
-/// Entries became pending, or stopped to be: those that are in no stream any more vanish by being claimed.
-pub fn pending(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], entries: &[Pending]) {
-    for entry in entries {
-        let (mut id, mut last): (IdRoom, IdRoom) =
-            ([0; size_of::<IdRoom>()], [0; size_of::<IdRoom>()]);
+/// Passes on what has become of entries: those that are in no stream any more vanish by being claimed.
+pub fn pending(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], told: &Told) {
+    for entry in &told.entries {
+        let mut last: IdRoom = [0; size_of::<IdRoom>()];
         let mut time = [0; MAX_I64_DIGITS];
         let mut count = [0; MAX_I64_DIGITS];
         let args = [
@@ -54,7 +84,7 @@ pub fn pending(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], entries: &[Pending]) 
             group,
             &entry.consumer,
             b"0",
-            entry.id.text(&mut id),
+            &entry.id,
             b"TIME",
             write_i64(entry.nack.delivered_ms, &mut time),
             b"RETRYCOUNT",

@@ -10,9 +10,8 @@ use table::stream as rows;
 use crate::commands::Family;
 use crate::commands::args::{Args, deadline_ms};
 use crate::commands::stream::ids::exact_id;
-use crate::commands::stream::propagate::{self, Pending};
+use crate::commands::stream::propagate::{self, Told};
 use crate::commands::stream::reply::{no_group, reply_entries, reply_entry, reply_id};
-use crate::feed::propagate::is_wanted;
 use crate::keyspace::change::{Event, key_told};
 use crate::keyspace::lookup::{read, read_mut};
 use crate::server::{Ctx, Done, Propagate};
@@ -209,8 +208,8 @@ fn serve_group(
     count: Option<usize>,
 ) -> Result<bool, Fault> {
     let now_ms = cx.now_ms;
-    let wanted = is_wanted(cx.srv);
-    let mut given = Given::default();
+    let mut told = Told::new(cx.srv);
+    let mut read_on = None;
     let Some(stream) = read_mut::<Stream>(cx.srv, cx.db, key)? else {
         return Ok(false);
     };
@@ -228,9 +227,8 @@ fn serve_group(
         From::New if log.top_id() > group.last_id => {
             reply_head(cx.reply, key);
             let keep = (!reader.no_ack).then_some(consumer);
-            given.wanted = wanted;
-            deliver(cx.reply, log, group, keep, count, now_ms, &mut given);
-            given.read_on = reader.no_ack.then_some((group.last_id, group.entries_read));
+            deliver(cx.reply, log, group, keep, count, now_ms, &mut told);
+            read_on = reader.no_ack.then_some((group.last_id, group.entries_read));
             true
         }
         From::New => false,
@@ -238,23 +236,16 @@ fn serve_group(
     if joined {
         let event = Event::Stream("xgroup-createconsumer");
         key_told(cx.srv, cx.db, key, 1, event);
-        propagate::joined(cx, key, reader.group, reader.consumer);
+        if reader.no_ack {
+            propagate::joined(cx, key, reader.group, reader.consumer);
+        }
     }
-    propagate::pending(cx, key, reader.group, &given.pending);
-    if let Some(position) = given.read_on {
+    propagate::pending(cx, key, reader.group, &told);
+    if let Some(position) = read_on {
         propagate::read_on(cx, key, reader.group, position);
     }
     cx.srv.stats.dirty += u64::from(served);
     Ok(served)
-}
-
-/// What was delivered, for those who want to know.
-#[derive(Default)]
-struct Given {
-    wanted: bool,
-    pending: Vec<Pending>,
-    /// How far the group has read, if nothing became pending.
-    read_on: Option<(StreamId, Option<i64>)>,
 }
 
 /// Delivers what the group has not read yet. It becomes pending for the consumer, if one is given.
@@ -265,7 +256,7 @@ fn deliver(
     keep: Option<ConsumerId>,
     count: Option<usize>,
     now_ms: i64,
-    given: &mut Given,
+    told: &mut Told,
 ) {
     let start = group.last_id.next().unwrap_or(StreamId::MAX);
     let entries = log.entries(start, StreamId::MAX, false);
@@ -284,9 +275,7 @@ fn deliver(
             };
             group.assign(entry.id, nack);
             group.consumer_mut(consumer).active_ms = Some(now_ms);
-            if given.wanted {
-                given.pending.push(Pending::of(group, entry.id, nack));
-            }
+            told.push(group, entry.id, Some(nack));
         }
     }
     reply.close_array(mark, written);

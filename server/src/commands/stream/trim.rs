@@ -8,6 +8,7 @@ use data::value::stream_log::{Keep, Log, Trim};
 use crate::commands::args::Args;
 use crate::commands::stream::ids::exact_id;
 use crate::config::params::Params;
+use crate::server::Ctx;
 use crate::wire::fault::Fault;
 
 /// The most entries that an approximate trim deletes unless it says LIMIT, whatever the size of a node.
@@ -70,7 +71,7 @@ impl TrimOptions {
     ///
     /// # Errors
     /// They do not fit each other.
-    pub fn finish(&self, config: &Params, needed: bool) -> Result<Option<Trim>, Fault> {
+    pub fn finish(&self, cx: &Ctx<'_>, needed: bool) -> Result<Option<Trim>, Fault> {
         if self.keep.is_none() && self.limit.is_some_and(|limit| limit > 0) {
             return Err(Fault::new(
                 "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
@@ -82,13 +83,15 @@ impl TrimOptions {
             ));
         }
         let limit = match self.limit {
+            // It has made its trim exact, and left the limit where it stood.
+            _ if cx.must_obey() => 0,
             Some(_) if !self.approximate => {
                 return Err(Fault::new(
                     "ERR syntax error, LIMIT cannot be used without the special ~ option",
                 ));
             }
             Some(limit) => limit,
-            None if self.approximate => default_limit(config) as u64,
+            None if self.approximate => default_limit(&cx.srv.config) as u64,
             None => 0,
         };
         Ok(self.keep.map(|keep| Trim {

@@ -39,13 +39,14 @@ fn give_signs(srv: &mut Server) {
     }
     // Who waits for a snapshot hears an empty line, which is in no stream.
     for id in srv.replication.replicas.clone() {
-        let client = srv.clients.get(id);
-        let replica = client.and_then(|client| client.replica.as_ref());
-        let waits = replica.is_some_and(|replica| match replica.stage {
-            Stage::Waiting => true,
-            Stage::Saving => replica.transfer == 0,
-            _ => false,
-        });
+        let waits = srv
+            .clients
+            .replica(id)
+            .is_some_and(|replica| match replica.stage {
+                Stage::Waiting => true,
+                Stage::Saving => replica.transfer == 0,
+                _ => false,
+            });
         if waits {
             push_raw(srv, id, b"\n");
         }
@@ -58,8 +59,7 @@ fn close_silent(srv: &mut Server) {
     let late = |since: i64| now - since > timeout;
     let mut silent: Vec<(ClientId, &str)> = Vec::new();
     for &id in &srv.replication.replicas {
-        let client = srv.clients.get(id);
-        let Some(replica) = client.and_then(|client| client.replica.as_ref()) else {
+        let Some(replica) = srv.clients.replica(id) else {
             continue;
         };
         match replica.stage {

@@ -169,10 +169,7 @@ pub fn child_ended(srv: &mut Server, child: &Child, ended: Ended) {
 /// transfer is over.
 fn settle(srv: &mut Server, number: u64) {
     for id in served_by(srv, number) {
-        let replica = srv
-            .clients
-            .get(id)
-            .and_then(|client| client.replica.as_ref());
+        let replica = srv.clients.replica(id);
         let position = replica.map_or(0, |replica| replica.ring_position);
         let transfer = srv.replication.transfer(number);
         if transfer.is_some_and(|transfer| transfer.is_complete_at(position)) {
@@ -192,11 +189,7 @@ fn complete(srv: &mut Server, id: ClientId) {
         "Streamed replica with {} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming",
         name(srv, id)
     );
-    if let Some(replica) = srv
-        .clients
-        .get_mut(id)
-        .and_then(|client| client.replica.as_mut())
-    {
+    if let Some(replica) = srv.clients.replica_mut(id) {
         replica.online_on_ack = true;
         if replica.rdb_only {
             srv.clients.queue_close(id);

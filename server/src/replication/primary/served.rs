@@ -16,8 +16,7 @@ pub fn replica(srv: &mut Server, id: ClientId) -> Option<&mut Replica> {
 fn at_stage(srv: &Server, is_it: fn(&Stage) -> bool) -> Vec<ClientId> {
     let replicas = srv.replication.replicas.iter().copied();
     let at = |id: &ClientId| {
-        let client = srv.clients.get(*id);
-        let replica = client.and_then(|client| client.replica.as_ref());
+        let replica = srv.clients.replica(*id);
         replica.is_some_and(|replica| is_it(&replica.stage))
     };
     replicas.filter(at).collect()
@@ -32,8 +31,7 @@ pub fn waiting(srv: &Server) -> Vec<ClientId> {
 pub fn served_by(srv: &Server, transfer: u64) -> Vec<ClientId> {
     let mut ids = at_stage(srv, |stage| matches!(stage, Stage::Saving));
     ids.retain(|&id| {
-        let client = srv.clients.get(id);
-        let replica = client.and_then(|client| client.replica.as_ref());
+        let replica = srv.clients.replica(id);
         replica.is_some_and(|replica| replica.transfer == transfer)
     });
     ids

@@ -60,8 +60,7 @@ pub fn begin_if_due(srv: &mut Server) {
     let now = srv.unit.now_ms / 1000;
     let (mut count, mut longest, mut can_eof, mut wanted) = (0, 0, true, None);
     for id in waiting(srv) {
-        let client = srv.clients.get(id);
-        let Some(replica) = client.and_then(|client| client.replica.as_ref()) else {
+        let Some(replica) = srv.clients.replica(id) else {
             continue;
         };
         if *wanted.get_or_insert(replica.without) != replica.without {
@@ -126,8 +125,7 @@ pub fn join_save(srv: &mut Server, id: ClientId) {
     let (rdb_only, can_eof, can_psync2, without) =
         (new.rdb_only, new.can_eof, new.can_psync2, new.without);
     let fits = being_saved_for(srv).into_iter().find_map(|other| {
-        let client = srv.clients.get(other)?;
-        let other = client.replica.as_ref()?;
+        let other = srv.clients.replica(other)?;
         let fits = (!other.rdb_only || rdb_only)
             && (can_eof || !other.can_eof)
             && (can_psync2 || !other.can_psync2)

@@ -17,22 +17,19 @@ use crate::exec::gate::cannot_be_saved;
 use crate::exec::process::{Flow, resolve};
 use crate::exec::unblock::run;
 use crate::feed::replicas::trim;
+use crate::ingress::input::read;
 use crate::replication::replica::link::link;
 use crate::report::client_line::client_line;
 use crate::server::Server;
 use crate::session::close::close_now;
-use crate::state::client::{Client, ClientFlags, Closing, ReplyMode};
+use crate::state::client::{Client, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
-use crate::state::replication::link::Stage;
+use crate::state::replication::link::{MAX_BULK_OF_PRIMARY, Stage};
 use crate::wire::fault::Fault;
 use crate::wire::reply::{Reply, Resp};
 use crate::wire::request::{Argv, Limits, Parsed, Request};
 use crate::{notice, warning};
 
-/// The biggest value that is believed of a primary, in bytes; `proto-max-bulk-len` is for clients.
-const MAX_BULK: i64 = 4 << 30;
-/// A block of the stream is at most this share of the backlog.
-const BLOCKS_PER_BACKLOG: i64 = 16;
 /// Reads per turn of the loop.
 const READS_PER_TURN: u32 = 8;
 /// How often it is said that what comes cannot be saved.
@@ -96,8 +93,8 @@ fn take_in(srv: &mut Server, id: ClientId, mut bytes: &[u8]) {
 
 /// Bytes of the stream are kept.
 fn append(srv: &mut Server, bytes: &[u8]) {
-    let most = (srv.config.repl_backlog_size / BLOCKS_PER_BACKLOG) as usize;
-    if srv.replication.blocks.append(bytes, most) {
+    let size = srv.config.repl_backlog_size as u64;
+    if srv.replication.keep(bytes, size) {
         trim(srv);
     }
 }
@@ -106,7 +103,7 @@ fn append(srv: &mut Server, bytes: &[u8]) {
 fn on_readable(srv: &mut Server, conn: ConnId) {
     let id = ClientId::from_word(srv.conns.data(conn));
     for _ in 0..READS_PER_TURN {
-        if !read(srv, id, conn) {
+        if !take_more(srv, id, conn) {
             return;
         }
         execute(srv, id);
@@ -114,46 +111,41 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
 }
 
 /// Reads what the socket has; whether there was something.
-fn read(srv: &mut Server, id: ClientId, conn: ConnId) -> bool {
-    let most = (srv.config.repl_backlog_size / BLOCKS_PER_BACKLOG) as usize;
+fn take_more(srv: &mut Server, id: ClientId, conn: ConnId) -> bool {
+    let why = match read(srv, id, conn) {
+        Some(Io::Done(n)) => {
+            came_in(srv, id, n);
+            return true;
+        }
+        None | Some(Io::WouldBlock) => return false,
+        Some(Io::Eof) => "connection closed".to_owned(),
+        Some(Io::Failed(error)) => error.to_string(),
+    };
+    notice!("Reading from master: {why}");
+    close_now(srv, id);
+    false
+}
+
+/// The last `n` bytes of the query buffer are new.
+fn came_in(srv: &mut Server, id: ClientId, n: usize) {
+    let size = srv.config.repl_backlog_size as u64;
     let Server {
         clients,
-        conns,
-        el,
         stats,
         unit,
         replication,
         ..
     } = srv;
-    let Some(client) = clients.get_mut(id) else {
-        return false;
-    };
-    if client.closing != Closing::No || client.flags.contains(ClientFlags::EXECUTING) {
-        return false;
+    stats.repl_input_bytes += n as u64;
+    if let Some(link) = &mut replication.link {
+        link.last_io = unit.now_ms / 1000;
     }
-    let space = client.io.request.space();
-    let why = match conns.read(el, conn, space) {
-        Io::Done(n) => {
-            stats.reads += 1;
-            stats.repl_input_bytes += n as u64;
-            let grown = replication.blocks.append(&space[..n], most);
-            client.io.request.filled(n);
-            client.last_active = unit.now_ms / 1000;
-            if let Some(link) = &mut replication.link {
-                link.last_io = unit.now_ms / 1000;
-            }
-            if grown {
-                trim(srv);
-            }
-            return true;
-        }
-        Io::WouldBlock => return false,
-        Io::Eof => "connection closed".to_owned(),
-        Io::Failed(error) => error.to_string(),
+    let Some(client) = clients.get(id) else {
+        return;
     };
-    notice!("Reading from master: {why}");
-    close_now(srv, id);
-    false
+    if replication.keep(client.io.request.latest(n), size) {
+        trim(srv);
+    }
 }
 
 /// Executes what is whole of the stream.
@@ -198,7 +190,7 @@ fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply
         return false;
     }
     let limits = Limits {
-        max_bulk: srv.config.proto_max_bulk_len.max(MAX_BULK),
+        max_bulk: srv.config.proto_max_bulk_len.max(MAX_BULK_OF_PRIMARY),
         unauthenticated: false,
     };
     match request.parse(limits) {

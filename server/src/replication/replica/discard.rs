@@ -12,7 +12,7 @@ use crate::state::replication::link::{Sink, Transfer};
 pub fn discard(srv: &mut Server, transfer: Transfer) {
     match transfer.sink {
         Sink::None => {}
-        Sink::Spool(spool) => {
+        Sink::Spool(spool) | Sink::Forcing(spool, _) => {
             let _ = fs::remove_file(&spool.name);
         }
         Sink::Loading(..) => load::end(srv),

@@ -6,8 +6,8 @@
 //!                      └── swapdb ───────> the decoder, into others beside them ─> exchanged ────────┘
 //! ```
 //!
-//! What comes is taken in by the read handler, and a file is loaded by a timer a piece at a time, so that the loop goes
-//! on meanwhile. What fails is given up as a whole, and asked for again.
+//! What comes is taken in by the read handler, a file is forced to the disk by the background thread, and loaded by a timer
+//! a piece at a time, so that the loop goes on meanwhile. What fails is given up as a whole, and asked for again.
 //!
 //! # Invariants
 //! 1. While a [`Transfer`] is worked on it is out of the link, which is Idle then; nothing here runs commands.
@@ -33,6 +33,7 @@ use crate::replication::replica::apply;
 use crate::replication::replica::line::{Line, take_line};
 use crate::replication::replica::link::{Again, fail, link, send};
 use crate::server::Server;
+use crate::state::background::Background;
 use crate::state::child::Purpose;
 use crate::state::keys::Database;
 use crate::state::loading::{Existing, Session};
@@ -265,6 +266,7 @@ fn open_spool() -> Result<Spool, Failed> {
                     file,
                     name,
                     unsynced: 0,
+                    forced: Vec::new(),
                 });
             }
             Err(error) => last = error,
@@ -354,7 +356,7 @@ fn store(srv: &mut Server, sink: &mut Sink, bytes: &[u8]) -> Result<(), Failed> 
         return Ok(());
     }
     match sink {
-        Sink::Spool(spool) => write(spool, bytes).map_err(|error| {
+        Sink::Spool(spool) => write(&srv.background, spool, bytes).map_err(|error| {
             warning!(
                 "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA synchronization: {}",
                 host::reason(&error)
@@ -373,19 +375,38 @@ fn store(srv: &mut Server, sink: &mut Sink, bytes: &[u8]) -> Result<(), Failed> 
             }
             Ok(())
         }
-        Sink::None | Sink::Loading(..) => Err(Failed),
+        Sink::None | Sink::Forcing(..) | Sink::Loading(..) => Err(Failed),
     }
 }
 
-fn write(spool: &mut Spool, bytes: &[u8]) -> io::Result<()> {
+fn write(background: &Background, spool: &mut Spool, bytes: &[u8]) -> io::Result<()> {
     spool.file.write_all(bytes)?;
     spool.unsynced += bytes.len() as u64;
-    if spool.unsynced >= SYNC_STEP {
+    if spool.unsynced >= SYNC_STEP && is_forced(spool)? {
         // Little by little, so that the end does not have to wait for all of it.
-        spool.file.sync_data()?;
+        spool.forced = vec![background.force(spool.file.try_clone()?)];
         spool.unsynced = 0;
     }
     Ok(())
+}
+
+/// Whether all that was to be forced to the disk is there.
+fn is_forced(spool: &Spool) -> io::Result<bool> {
+    let mut all = true;
+    for forced in &spool.forced {
+        match forced.get() {
+            None => all = false,
+            Some(Ok(())) => {}
+            // The system tells of a failure only once.
+            Some(Err(error)) => {
+                return Err(match error.raw_os_error() {
+                    Some(code) => io::Error::from_raw_os_error(code),
+                    None => error.kind().into(),
+                });
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn not_loaded(from: &str) -> Failed {
@@ -405,24 +426,85 @@ fn complete(srv: &mut Server, transfer: &mut Transfer) -> Result<After, Failed> 
             transfer.sink = Sink::Parser(session, true);
             Ok(After::Done)
         }
-        Sink::Spool(spool) => {
+        Sink::Spool(mut spool) => {
             let size = transfer.read - transfer.tail.len() as u64;
-            transfer.sink = load_spool(srv, &spool, size)?;
-            Ok(After::Wait)
+            let forced = force(srv, &mut spool);
+            transfer.sink = Sink::Forcing(spool, size);
+            forced.map(|()| After::Wait)
         }
-        Sink::None | Sink::Loading(..) => Err(Failed),
+        Sink::None | Sink::Forcing(..) | Sink::Loading(..) => Err(Failed),
     }
 }
 
+/// Lets the whole file come to the disk, and looks after it from then on.
+fn force(srv: &mut Server, spool: &mut Spool) -> Result<(), Failed> {
+    let file = spool.file.try_clone();
+    let file = file.map_err(|error| complain(&error, "sync the temp DB to disk"))?;
+    spool.forced.push(srv.background.force(file));
+    let Some(link) = link(srv) else {
+        return Err(Failed);
+    };
+    let (attempt, conn) = (link.attempt, link.conn);
+    if let Some(conn) = conn {
+        // The stream waits in the socket until the data set is there.
+        srv.conns.set_read_handler(&mut srv.el, conn, None);
+    }
+    srv.el.add_timer(0, await_disk, attempt);
+    Ok(())
+}
+
+/// Takes the transfer out of the link for a timer, unless the timer is of another attempt.
+fn take_for(srv: &mut Server, attempt: u64) -> Option<(ConnId, Box<Transfer>)> {
+    let link = link(srv).filter(|link| link.attempt == attempt)?;
+    let conn = link.conn?;
+    Some((conn, take(srv)?))
+}
+
+/// The timer that waits for a file to be on the disk.
+fn await_disk(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
+    let Some((conn, mut transfer)) = take_for(srv, attempt) else {
+        return Next::Never;
+    };
+    let Sink::Forcing(spool, size) = mem::take(&mut transfer.sink) else {
+        settle(srv, conn, transfer, Err(Failed), Vec::new());
+        return Next::Never;
+    };
+    let forced = is_forced(&spool);
+    transfer.sink = Sink::Forcing(spool, size);
+    let (after, next) = match forced {
+        Ok(false) => (Ok(After::Wait), Next::In(1)),
+        Ok(true) => (load_spool(srv, &mut transfer), Next::Never),
+        Err(error) => {
+            let failed = complain(&error, "sync the temp DB to disk");
+            (Err(failed), Next::Never)
+        }
+    };
+    settle(srv, conn, transfer, after, Vec::new());
+    next
+}
+
+fn complain(error: &io::Error, what: &str) -> Failed {
+    warning!(
+        "Failed trying to {what} in MASTER <-> REPLICA synchronization: {}",
+        host::reason(error)
+    );
+    Failed
+}
+
 /// Puts the file in its place and begins to load it.
-fn load_spool(srv: &mut Server, spool: &Spool, size: u64) -> Result<Sink, Failed> {
+fn load_spool(srv: &mut Server, transfer: &mut Transfer) -> Result<After, Failed> {
+    let Sink::Forcing(spool, size) = &transfer.sink else {
+        return Err(Failed);
+    };
+    let size = *size;
     kill_saving_child(srv);
     let name = srv.config.dbfilename.clone();
-    let placed = place(spool, &name);
-    if placed.is_err() {
-        let _ = fs::remove_file(&spool.name);
-    }
-    placed?;
+    fs::rename(&spool.name, &name)
+        .map_err(|error| complain(&error, &format!("rename the temp DB into {name}")))?;
+    // A directory entry is on the disk only when the directory is. Should it never be, the data set is asked for again.
+    let directory =
+        File::open(".").map_err(|error| complain(&error, &format!("sync DB directory {name}")))?;
+    srv.background.force(directory);
     let file = File::open(&name).map_err(|error| {
         warning!(
             "Fatal error: can't open the RDB file {name} for reading: {}",
@@ -435,41 +517,14 @@ fn load_spool(srv: &mut Server, spool: &Spool, size: u64) -> Result<Sink, Failed
     notice!("MASTER <-> REPLICA sync: Loading DB in memory");
     let session = load::begin(srv, Existing::Refuse, size, None);
     let attempt = link(srv).map_or(0, |link| link.attempt);
-    if let Some(conn) = link(srv).and_then(|link| link.conn) {
-        // The stream waits in the socket until the data set is there.
-        srv.conns.set_read_handler(&mut srv.el, conn, None);
-    }
     srv.el.add_timer(0, load_piece, attempt);
-    Ok(Sink::Loading(file, Box::new(session)))
-}
-
-fn place(spool: &Spool, name: &str) -> Result<(), Failed> {
-    let complaint = |error: io::Error, what: String| {
-        warning!(
-            "Failed trying to {what} in MASTER <-> REPLICA synchronization: {}",
-            host::reason(&error)
-        );
-        Failed
-    };
-    let synced = spool.file.sync_all();
-    synced.map_err(|error| complaint(error, "sync the temp DB to disk".into()))?;
-    fs::rename(&spool.name, name)
-        .map_err(|error| complaint(error, format!("rename the temp DB into {name}")))?;
-    // A directory entry is on the disk only when the directory is.
-    File::open(".")
-        .and_then(|directory| directory.sync_all())
-        .map_err(|error| complaint(error, format!("sync DB directory {name}")))
+    transfer.sink = Sink::Loading(file, Box::new(session));
+    Ok(After::Wait)
 }
 
 /// The timer that loads a file, a piece per turn of the loop.
 fn load_piece(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
-    let Some(link) = link(srv).filter(|link| link.attempt == attempt) else {
-        return Next::Never;
-    };
-    let Some(conn) = link.conn else {
-        return Next::Never;
-    };
-    let Some(mut transfer) = take(srv) else {
+    let Some((conn, mut transfer)) = take_for(srv, attempt) else {
         return Next::Never;
     };
     let Sink::Loading(mut file, mut session) = mem::take(&mut transfer.sink) else {
@@ -561,7 +616,7 @@ pub fn cron(srv: &mut Server, late: bool) {
     };
     match transfer.sink {
         // A primary closes replicas that it does not hear from.
-        Sink::Loading(..) => send(srv, b"\n"),
+        Sink::Forcing(..) | Sink::Loading(..) => send(srv, b"\n"),
         _ if late => {
             warning!(
                 "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' parameter \

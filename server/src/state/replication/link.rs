@@ -22,6 +22,7 @@ use std::net::IpAddr;
 use conn::connection::ConnId;
 use crossbeam_channel::Receiver;
 
+use crate::state::background::Forced;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::loading::Session;
@@ -121,6 +122,9 @@ pub enum Ending {
     Mark([u8; DIGITS]),
 }
 
+/// The biggest value that is believed of a primary, in bytes; `proto-max-bulk-len` is for clients.
+pub const MAX_BULK_OF_PRIMARY: i64 = 4 << 30;
+
 /// Where a data set goes.
 #[derive(Default)]
 pub enum Sink {
@@ -131,7 +135,9 @@ pub enum Sink {
     Spool(Spool),
     /// Straight into the decoder.
     Parser(Box<Session>, bool),
-    /// The file is whole and is being loaded.
+    /// The file, of so many bytes, is whole and is being forced to the disk.
+    Forcing(Spool, u64),
+    /// The file is in its place and is being loaded.
     Loading(File, Box<Session>),
 }
 
@@ -141,8 +147,10 @@ pub struct Spool {
     pub file: File,
     /// Its temporary name.
     pub name: String,
-    /// Bytes written since they were last forced to the disk.
+    /// Bytes written since it was last decided to force them to the disk.
     pub unsynced: u64,
+    /// What is being forced to the disk, or was of late.
+    pub forced: Vec<Forced>,
 }
 
 impl Link {

@@ -21,6 +21,9 @@ use crate::state::replication::link::Link;
 use crate::state::replication::replica::Stage;
 use crate::state::replication::transfer::Transfer;
 
+/// A block of the stream is at most this share of the backlog.
+const BLOCKS_PER_BACKLOG: u64 = 16;
+
 /// Everything about replication.
 pub struct Replication {
     /// The history that this server's data has.
@@ -101,7 +104,7 @@ impl Replication {
     /// Replicas in good standing: heard in the last `max_lag` seconds.
     pub fn good_replicas(&self, clients: &Clients, now: i64, max_lag: i64) -> usize {
         let is_good = |id: &&ClientId| {
-            let replica = clients.get(**id).and_then(|client| client.replica.as_ref());
+            let replica = clients.replica(**id);
             replica.is_some_and(|replica| {
                 matches!(replica.stage, Stage::Online) && now - replica.ack_at <= max_lag
             })
@@ -121,6 +124,12 @@ impl Replication {
         self.transfers
             .iter()
             .find(|transfer| transfer.number == number)
+    }
+
+    /// Keeps bytes of the stream; `size` is `repl-backlog-size`, in bytes. Answers whether there are more blocks now.
+    pub fn keep(&mut self, bytes: &[u8], size: u64) -> bool {
+        self.blocks
+            .append(bytes, (size / BLOCKS_PER_BACKLOG) as usize)
     }
 
     /// Begins to keep the past, from now on.

@@ -1,4 +1,4 @@
-//! A wait after each key that is saved or loaded, for tests: `rdb-key-save-delay` and `key-load-delay`.
+//! Sleep after each key that is saved or loaded, for tests: `rdb-key-save-delay` and `key-load-delay`.
 
 use std::thread;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use data::util::rand::Rng;
 use crate::sys::clock;
 
 /// Microseconds after each key, or when negative one after so many keys on average.
-pub struct Pause {
+pub struct Slowdown {
     delay: i64,
     rng: Rng,
 }
 
-impl Pause {
+impl Slowdown {
     /// Of a directive's value.
     pub fn new(delay: i64) -> Self {
-        Pause {
+        Slowdown {
             delay,
             rng: Rng::new(clock::monotonic_ns()),
         }
