@@ -102,7 +102,8 @@ fn with_numbers(reply: &Value) -> Value {
 
 fn without(reply: &Value, field: usize, of: usize) -> Value {
     match reply {
-        Value::Array(fields) if fields.len() == of => {
+        // Not so many lists: those are what is looked for.
+        Value::Array(fields) if fields.len() == of && !matches!(fields[0], Value::Array(_)) => {
             let mut fields = fields.clone();
             fields[field] = Value::Null;
             Value::Array(fields)
