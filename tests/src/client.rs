@@ -11,7 +11,7 @@ use conn::tls::context::{ClientTlsConfig, TlsContext};
 
 use crate::certs;
 use crate::server::Server;
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, until};
 
 /// How a client reaches the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +152,13 @@ impl Client {
             .find_map(|line| line.strip_prefix(&prefix))
             .unwrap_or_default()
             .to_owned()
+    }
+
+    /// Waits until no process saves in the background.
+    pub fn wait_for_child(&mut self) {
+        until("the child ends", || {
+            (self.info("rdb_bgsave_in_progress") == "0").then_some(())
+        });
     }
 }
 

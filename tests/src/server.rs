@@ -219,6 +219,18 @@ impl Server {
         self.child.id()
     }
 
+    /// The process that saves in the background, or did so last.
+    ///
+    /// # Panics
+    /// There was none.
+    pub fn saving_child(&self) -> u32 {
+        self.wait_for_log(&["Background saving started by pid"]);
+        let log = self.log();
+        let line = log.lines().rfind(|line| line.contains("started by pid"));
+        let pid = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
+        pid.expect("a line that ends in a pid")
+    }
+
     /// Sends the process a signal.
     ///
     /// # Panics

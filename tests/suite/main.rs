@@ -24,6 +24,7 @@ mod startup;
 mod storm;
 mod streams;
 mod strings;
+mod tables;
 mod tidy;
 mod tls;
 mod tls_matrix;

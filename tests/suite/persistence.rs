@@ -56,21 +56,6 @@ fn digest(client: &mut Client) -> String {
     client.text("DEBUG DIGEST")
 }
 
-fn wait_for_child(client: &mut Client) {
-    until("the child ends", || {
-        (client.info("rdb_bgsave_in_progress") == "0").then_some(())
-    });
-}
-
-/// The child's process, from the latest line that tells.
-fn child_pid(server: &Server) -> String {
-    server.wait_for_log(&["Background saving started by pid"]);
-    let log = server.log();
-    let line = log.lines().rfind(|line| line.contains("started by pid"));
-    let pid = line.and_then(|line| line.rsplit(' ').next());
-    pid.expect("a line that ends in a pid").to_owned()
-}
-
 fn signal(name: &str, pid: &str) {
     let sent = Command::new("kill").args([name, pid]).status();
     assert!(sent.expect("kill is there").success(), "{name} {pid}");
@@ -137,7 +122,7 @@ fn a_child_saves_what_was_there_when_it_was_made() {
     for number in 0..50 {
         client.text(&format!("SET since:{number} x"));
     }
-    wait_for_child(&mut client);
+    client.wait_for_child();
     server.wait_for_log(&["Background saving terminated with success"]);
     server.wait_for_log(&["Fork CoW for RDB"]);
     assert_eq!(client.info("rdb_changes_since_last_save"), "50");
@@ -161,13 +146,13 @@ fn a_child_that_is_killed_leaves_the_old_file_and_stops_writes() {
     client.text("DEBUG POPULATE 1000");
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     client.text("BGSAVE");
-    let pid = child_pid(&server);
+    let pid = server.saving_child().to_string();
     let temp = folder.path().join(format!("temp-{pid}.rdb"));
     until("the child has opened its file", || {
         temp.exists().then_some(())
     });
     signal("-9", &pid);
-    wait_for_child(&mut client);
+    client.wait_for_child();
     server.wait_for_log(&["Background saving terminated by signal 9"]);
     assert_eq!(client.info("rdb_last_bgsave_status"), "err");
     assert!(!temp.exists());
@@ -187,7 +172,7 @@ fn a_child_that_is_killed_leaves_the_old_file_and_stops_writes() {
     assert_eq!(client.text("SET k newer"), "OK");
     client.text("CONFIG SET stop-writes-on-bgsave-error yes rdb-key-save-delay 0");
     assert_eq!(client.text("BGSAVE"), "Background saving started");
-    wait_for_child(&mut client);
+    client.wait_for_child();
     assert_eq!(client.text("SET k newest"), "OK");
 }
 
@@ -208,7 +193,7 @@ fn a_full_disk_costs_nothing_but_the_save() {
     assert_eq!(client.text("SAVE"), "-ERR");
     server.wait_for_log(&["Write error saving DB on disk(write): File too large"]);
     assert_eq!(client.text("BGSAVE"), "Background saving started");
-    wait_for_child(&mut client);
+    client.wait_for_child();
     assert_eq!(client.info("rdb_last_bgsave_status"), "err");
     // It cannot save, so it does not go.
     let refused = "-ERR Errors trying to SHUTDOWN. Check logs.";
@@ -418,7 +403,7 @@ fn a_child_does_not_hold_the_end_nor_a_connection() {
     client.text("DEBUG POPULATE 100");
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     client.text("BGSAVE");
-    let pid = child_pid(&server);
+    let pid = server.saving_child().to_string();
     let title = format!("/proc/{pid}/cmdline");
     until("the child has its title", || {
         let title = fs::read_to_string(&title).unwrap_or_default();
@@ -444,10 +429,10 @@ fn flushall_ends_the_child_and_saves_nothing_as_nothing() {
     client.text("DEBUG POPULATE 1000");
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     client.text("BGSAVE");
-    child_pid(&server);
+    server.saving_child();
     client.text("CONFIG SET rdb-key-save-delay 0");
     assert_eq!(client.text("FLUSHALL"), "OK");
-    wait_for_child(&mut client);
+    client.wait_for_child();
     assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
     assert_eq!(client.text("SET k v"), "OK");
     drop(server);

@@ -36,8 +36,10 @@ pub const FAMILY: Family = Family {
         (1, Exact, "SORT <list> <weight> <limit> <get> <order> <alpha> STORE <key>"),
         (1, Exact, "SORT <set> <weight> <limit> <get> <order> STORE <key>"),
         (1, Exact, "SORT <key> BY nosort <limit> <get> STORE <key>"),
+        (1, Exact, "SORT <list> {LIMIT <junk> <junk>|BY|GET|STORE|<junk>|BY <junk>|GET <junk>}"),
         (1, Exact, "LRANGE <key> 0 -1"),
         (1, Exact, "DEL {<key>|<set>|<list>}"),
     ],
-    junk: true,
+    // It would make sets under other names, and they have no order.
+    junk: false,
 };

@@ -349,14 +349,17 @@ impl<E: Element> Table<E> {
 
     /// An element, each with the same chance. `None` only of an empty table.
     pub fn random(&self, rng: &mut Rng) -> Option<E::Ref<'_>> {
-        /// In a table with a fifth of its slots in use this many draws miss once in 10^19.
-        const DRAWS: usize = 200;
+        /// To walk so many lines costs what a draw does.
+        const LINES_PER_DRAW: usize = 16;
+        /// Draws at least: with a fifth of the slots in use, all miss once in a million.
+        const DRAWS: usize = 64;
         if self.used == 0 {
             return None;
         }
-        let slots = (self.physical_lines() * SLOTS) as u64;
-        for _ in 0..DRAWS {
-            let slot = rng.below(slots) as usize;
+        let lines = self.physical_lines();
+        let draws = DRAWS.max(lines / LINES_PER_DRAW);
+        for _ in 0..draws {
+            let slot = rng.below((lines * SLOTS) as u64) as usize;
             let (array, line) = self.physical_line(slot / SLOTS);
             let address = array.get(Spot {
                 line,
@@ -366,13 +369,8 @@ impl<E: Element> Table<E> {
                 return Some(borrow::<E>(address));
             }
         }
-        // Nearly empty, since a child keeps it from shrinking: the next element will do.
-        let mut found = None;
-        self.walk(rng, self.physical_lines(), |element| {
-            found = Some(element);
-            ControlFlow::Break(())
-        });
-        found
+        // Nearly empty, since a child keeps it from shrinking.
+        self.iter().nth(rng.below(self.used as u64) as usize)
     }
 
     /// Visits up to `count` elements that stand together, from a random line on: cheap, but the
