@@ -41,9 +41,8 @@ pub const FAMILY: Family = Family {
         (1, Groups(1), "SCAN 0 COUNT 1000 {MATCH {*|k*}}? {TYPE <type>}?"),
         (1, Shape, "RANDOMKEY"),
         (1, Shape, "OBJECT {IDLETIME|FREQ} <key>"),
-        (1, Exact, "OBJECT {FREQ|IDLETIME|REFCOUNT|X} nothing"),
-        // Junk may name a key, and small sets have another encoding since 7.2.
-        (1, Shape, "OBJECT ENCODING nothing"),
+        // Junk in the place of the name may be that of a key.
+        (1, Shape, "OBJECT {ENCODING|FREQ|IDLETIME|REFCOUNT|X} nothing"),
         // The payload ends in the version of its writer.
         (1, Ignored, "DUMP <key>"),
         (1, Exact, "RESTORE <key> {0|-1|x|100} <bytes> {REPLACE|ABSTTL|IDLETIME 5|FREQ 300|X}?"),
