@@ -58,6 +58,8 @@ fn main() {
             ours.cpu / theirs.cpu
         );
     }
+    let files = servers.each_ref().map(Running::file_bytes);
+    println!("file: {} bytes of {}", files[0], files[1]);
     let copied = servers.each_mut().map(Running::copied);
     println!("copied while saving: {} bytes of {}", copied[0], copied[1]);
 }
@@ -192,6 +194,11 @@ impl Running {
             wall: begin.elapsed().as_secs_f64(),
             cpu: self.cpu() - cpu,
         }
+    }
+
+    fn file_bytes(&self) -> u64 {
+        let file = fs::metadata(self.dir.path().join("dump.rdb"));
+        file.expect("it was saved").len()
     }
 
     /// Ends the server and starts another one on the same file.
