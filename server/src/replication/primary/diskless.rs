@@ -77,6 +77,7 @@ fn make_child(srv: &mut Server, number: u64, without: Filter) -> io::Result<i32>
 /// The read handler of the pipe.
 fn on_pipe(srv: &mut Server, fd: RawFd, _data: u64) {
     let Some(number) = open(srv) else { return };
+    let mut piece = [0; PIECE];
     for _ in 0..PIECES_PER_TURN {
         let Some(transfer) = srv.replication.open_transfer() else {
             return;
@@ -89,7 +90,6 @@ fn on_pipe(srv: &mut Server, fd: RawFd, _data: u64) {
         let Some(pipe) = &mut transfer.pipe else {
             return;
         };
-        let mut piece = [0; PIECE];
         match pipe.read(&mut piece) {
             Ok(0) => {
                 end_of_pipe(srv, fd, number);
