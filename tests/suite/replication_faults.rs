@@ -1,16 +1,19 @@
 //! Links that break: at every byte of the way to a data set, at random under writes, with processes that die or stand still.
 //! In the end a replica has what its primary has, and nobody keeps more of the stream than the backlog.
 
+use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use data::util::rand::Rng;
 use nix::sys::signal::Signal;
+use tests::certs::{Order, file_in, issue};
 use tests::client::{Client, Transport};
 use tests::pair::{port, start, wait_for_link};
 use tests::proxy::{Fault, Plan, Proxy};
-use tests::server::{Server, send_signal};
+use tests::server::{Server, folder, send_signal};
 use tests::wait::until;
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
@@ -281,4 +284,74 @@ fn the_child_of_a_transfer_is_killed() {
         settle(&mut primary, &mut replica);
         assert_eq!(proxy.connections(), 2);
     }
+}
+
+/// Lets a server write files of so many bytes.
+fn limit_files(server: &Server, bytes: &str) {
+    let limited = Command::new("prlimit")
+        .args(["--pid", &server.pid().to_string()])
+        .arg(format!("--fsize={bytes}:unlimited"))
+        .status();
+    assert!(limited.expect("prlimit is there").success());
+}
+
+#[test]
+fn a_full_disk_on_either_side_is_waited_out() {
+    for transport in BOTH {
+        let by_file = ["--repl-diskless-sync", "no", "--rdbcompression", "no"];
+        let (server, mut primary) = start(transport, &by_file);
+        let (other, mut replica) = start(transport, &["--repl-diskless-load", "disabled"]);
+        primary.text("DEBUG POPULATE 2000 filler 500");
+        limit_files(&server, "100000");
+        follow(&mut replica, port(&server, transport));
+        server.wait_for_log(&["Write error saving DB on disk(write): File too large"]);
+        limit_files(&other, "100000");
+        limit_files(&server, "unlimited");
+        other.wait_for_log(&["Write error or short write writing to the DB dump file"]);
+        assert_eq!(replica.text("PING"), "PONG");
+        limit_files(&other, "unlimited");
+        wait_for_link(&mut replica);
+        settle(&mut primary, &mut replica);
+        let left: Vec<_> = fs::read_dir(other.dir.path())
+            .expect("readable")
+            .map(|entry| entry.expect("readable").file_name())
+            .filter(|name| name.to_string_lossy().starts_with("temp-"))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn certificates_are_renewed_under_a_link() {
+    let (server, mut primary) = start(Transport::Tls, &[]);
+    let (_other, mut replica) = start(Transport::Tls, &[]);
+    let proxy = before(&server, Transport::Tls);
+    follow(&mut replica, proxy.port);
+    wait_for_link(&mut replica);
+    let made = folder();
+    let new = Order {
+        name: "new",
+        ..Order::default()
+    };
+    issue(made.path(), &new);
+    let (cert, key) = (
+        file_in(made.path(), "new.crt"),
+        file_in(made.path(), "new.key"),
+    );
+    for client in [&mut primary, &mut replica] {
+        let renew = format!("CONFIG SET tls-cert-file {cert} tls-key-file {key}");
+        let before = client.info("tls_server_cert_serial");
+        assert_eq!(client.text(&renew), "OK");
+        assert_ne!(client.info("tls_server_cert_serial"), before);
+    }
+    primary.text("SET k old");
+    settle(&mut primary, &mut replica);
+    assert_eq!(primary.info("sync_partial_ok"), "0", "the link has held");
+    proxy.cut();
+    until("the link is up again, and goes on where it was", || {
+        (primary.info("sync_partial_ok") == "1").then_some(())
+    });
+    primary.text("SET k new");
+    settle(&mut primary, &mut replica);
+    assert_eq!(primary.info("sync_full"), "1");
 }
