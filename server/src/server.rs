@@ -9,9 +9,10 @@ use table::CmdId;
 
 use crate::config::params::Params;
 use crate::state::background::Background;
-use crate::state::blocked::{Blocked, Wait};
+use crate::state::blocked::{Block, Blocked};
+use crate::state::caller::Caller;
 use crate::state::child::Child;
-use crate::state::client::{Client, ClientFlags};
+use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
@@ -28,11 +29,13 @@ use crate::state::shutdown::Shutdown;
 use crate::state::snapshot::Snapshot;
 use crate::state::stats::Stats;
 use crate::state::tls::TlsState;
+use crate::state::turn::Turn;
 use crate::state::unit::Unit;
+use crate::state::wakeup::Wakeup;
 use crate::state::watch::Watch;
+use crate::wire::argv::Argv;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
-use crate::wire::request::Argv;
 
 /// Result of a command: the reply is written, or the client is told a fault.
 pub type Done = Result<(), Fault>;
@@ -50,26 +53,6 @@ pub struct Commands {
     pub renamed: Vec<(Vec<u8>, CmdId)>,
     /// Ids whose own name no longer works.
     pub hidden: Vec<CmdId>,
-}
-
-/// On whose behalf a command runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A client's own request.
-    Client(ClientId),
-    /// A request that the client had queued in a transaction.
-    Exec(ClientId),
-    /// A request of the primary that this server is a replica of; its client stands for the link.
-    Primary(ClientId),
-}
-
-impl Origin {
-    /// The client behind it.
-    pub fn client_id(self) -> ClientId {
-        match self {
-            Origin::Client(id) | Origin::Exec(id) | Origin::Primary(id) => id,
-        }
-    }
 }
 
 /// Whether what a command did is propagated.
@@ -94,43 +77,26 @@ pub struct Ctx<'a> {
     pub reply: &'a mut Reply,
     /// The row that is executed.
     pub cmd: CmdId,
-    /// The selected database.
+    /// The database that was selected when it began.
     pub db: usize,
-    /// On whose behalf.
-    pub origin: Origin,
+    /// For whom it is executed; what it changes of the session is kept.
+    pub caller: &'a mut Caller,
     /// Unix time in milliseconds that the command sees.
     pub now_ms: i64,
-    /// The arguments that stand for these from now on: what waits, and what is propagated.
+    /// The arguments that stand for these from now on: what blocks, and what is propagated.
     pub rewrite: Option<Argv>,
     /// Whether it is propagated.
     pub propagate: Propagate,
-    /// The command has found nothing and is to wait.
-    pub wait: Option<Wait>,
+    /// The command has found nothing and is to block.
+    pub block: Option<Block>,
 }
 
 impl Ctx<'_> {
-    /// The client that asked.
-    pub fn client_id(&self) -> ClientId {
-        self.origin.client_id()
-    }
-
-    /// Whether the command may wait; one in a transaction may not.
-    pub fn may_wait(&self) -> bool {
-        matches!(self.origin, Origin::Client(_))
-    }
-
-    /// Whether it comes from the primary, in a transaction or not: limits of this server do not count then, since the
-    /// primary has executed it.
-    pub fn must_obey(&self) -> bool {
-        let client = self.srv.clients.get(self.client_id());
-        client.is_some_and(|client| client.flags.contains(ClientFlags::PRIMARY))
-    }
-
     /// Bytes that a string may have.
     pub fn max_string(&self) -> i64 {
         let limit = self.srv.config.proto_max_bulk_len;
-        if limit < MAX_BULK_OF_PRIMARY && self.must_obey() {
-            MAX_BULK_OF_PRIMARY
+        if self.caller.obeyed {
+            limit.max(MAX_BULK_OF_PRIMARY)
         } else {
             limit
         }
@@ -164,10 +130,14 @@ pub struct Server {
     pub keys: Keys,
     /// Watched keys.
     pub watch: Watch,
-    /// Clients that wait.
+    /// Blocked clients.
     pub blocked: Blocked,
     /// Pauses of clients.
     pub pauses: Pauses,
+    /// The timer for the earliest deadline of both.
+    pub wakeup: Wakeup,
+    /// The turn of the event loop.
+    pub turn: Turn,
     /// What is being executed.
     pub unit: Unit,
     /// Counters.

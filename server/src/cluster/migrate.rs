@@ -26,11 +26,12 @@ use conn::tls::context::TlsContext;
 use data::rdb::encoder::payload;
 
 use crate::config::params::Params;
-use crate::exec::unblock::{end_hold, give_up};
+use crate::exec::unblock::{give_up, release};
 use crate::feed::propagate::{also, as_unit};
 use crate::keyspace::delete::delete;
 use crate::keyspace::lookup::db;
 use crate::server::{Ctx, Done, Server};
+use crate::state::blocked::BlockKind;
 use crate::state::client_id::ClientId;
 use crate::state::migration::{
     Answers, Failure, Kept, LINK_TTL_S, MAX_LINKS, Order, Stage, Transfer,
@@ -360,7 +361,7 @@ pub fn conclude(srv: &mut Server) {
         any = true;
     }
     if any {
-        end_hold(srv);
+        release(srv, BlockKind::KeyInFlight);
     }
 }
 

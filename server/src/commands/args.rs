@@ -4,11 +4,11 @@
 use data::util::glob::matches;
 use data::util::num::{parse_f64, parse_i64};
 
+use crate::wire::argv::Argv;
 use crate::wire::fault::{
     Fault, INVALID_CURSOR, NOT_FLOAT, NOT_INTEGER, NOT_POSITIVE, NUMKEYS_NOT_POSITIVE, SYNTAX,
     not_between,
 };
-use crate::wire::request::Argv;
 
 /// The arguments not yet taken.
 pub struct Args<'a> {

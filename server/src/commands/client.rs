@@ -8,11 +8,11 @@ use crate::commands::args::{Args, deadline_ms, int};
 use crate::exec::unblock::give_up;
 use crate::report::client_line::{client_line, local_text, peer_text};
 use crate::server::{Ctx, Done, Server};
-use crate::session::close::close_after_reply;
+use crate::session::auth::is_required;
+use crate::session::close::{close_after_reply, close_now};
 use crate::session::name::{is_clean, set_name};
 use crate::session::pause::{pause, unpause};
-use crate::state::blocked::Wait;
-use crate::state::client::{Client, ClientFlags, ReplyMode};
+use crate::state::client::{Class, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
 use crate::wire::fault::{Fault, NO_SUCH_CLIENT, SYNTAX, UNBLOCKED};
@@ -66,7 +66,7 @@ fn id(cx: &mut Ctx<'_>) -> Done {
     let number = cx
         .srv
         .clients
-        .get(cx.client_id())
+        .get(cx.caller.client)
         .map_or(0, |client| client.id);
     cx.reply.int(number as i64);
     Ok(())
@@ -74,7 +74,7 @@ fn id(cx: &mut Ctx<'_>) -> Done {
 
 /// The caller's request is not in the slab while its command runs, so its size is noted before lines are written.
 fn note_own_arguments(cx: &mut Ctx<'_>) {
-    let (id, bytes) = (cx.client_id(), cx.argv.bytes());
+    let (id, bytes) = (cx.caller.client, cx.argv.bytes());
     if let Some(client) = cx.srv.clients.get_mut(id) {
         client.sizes.argv = bytes;
     }
@@ -82,40 +82,20 @@ fn note_own_arguments(cx: &mut Ctx<'_>) {
 
 fn info(cx: &mut Ctx<'_>) -> Done {
     note_own_arguments(cx);
-    let line = client_line(cx.srv, cx.client_id()) + "\n";
+    let line = client_line(cx.srv, cx.caller.client) + "\n";
     cx.reply.verbatim("txt", line.as_bytes());
     Ok(())
-}
-
-/// The classes that LIST and KILL can filter by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Normal,
-    Master,
-    Replica,
-    PubSub,
 }
 
 fn class(name: &[u8]) -> Result<Class, Fault> {
     match name.to_ascii_lowercase().as_slice() {
         b"normal" => Ok(Class::Normal),
-        b"master" => Ok(Class::Master),
+        b"master" => Ok(Class::Primary),
         b"slave" | b"replica" => Ok(Class::Replica),
         b"pubsub" => Ok(Class::PubSub),
         _ => Err(Fault::bytes(
             [b"ERR Unknown client type '", name, b"'"].concat(),
         )),
-    }
-}
-
-/// What a client is; nobody subscribes yet.
-fn class_of(client: &Client) -> Class {
-    if client.flags.contains(ClientFlags::PRIMARY) {
-        Class::Master
-    } else if client.is_replica() {
-        Class::Replica
-    } else {
-        Class::Normal
     }
 }
 
@@ -132,7 +112,7 @@ fn list(cx: &mut Ctx<'_>) -> Done {
             cx.srv
                 .clients
                 .get(id)
-                .is_some_and(|client| class_of(client) == wanted)
+                .is_some_and(|client| client.class() == wanted)
         });
     } else if args.word_with_value("id") {
         ids.clear();
@@ -154,7 +134,7 @@ fn list(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn setname(cx: &mut Ctx<'_>) -> Done {
-    let id = cx.client_id();
+    let id = cx.caller.client;
     if let Some(client) = cx.srv.clients.get_mut(id) {
         set_name(client, &cx.argv[2])?;
     }
@@ -166,7 +146,7 @@ fn getname(cx: &mut Ctx<'_>) -> Done {
     match cx
         .srv
         .clients
-        .get(cx.client_id())
+        .get(cx.caller.client)
         .map(|client| &client.name)
     {
         Some(name) if !name.is_empty() => cx.reply.bulk(name),
@@ -177,7 +157,7 @@ fn getname(cx: &mut Ctx<'_>) -> Done {
 
 fn setinfo(cx: &mut Ctx<'_>) -> Done {
     let (attribute, value) = (&cx.argv[2], &cx.argv[3]);
-    let id = cx.client_id();
+    let id = cx.caller.client;
     let Some(client) = cx.srv.clients.get_mut(id) else {
         return Ok(());
     };
@@ -258,8 +238,10 @@ fn fits(srv: &Server, id: ClientId, filter: &Filter<'_>) -> bool {
         && filter
             .local
             .is_none_or(|addr| local_text(srv, client).as_bytes() == addr)
-        && filter.class.is_none_or(|class| class_of(client) == class)
-        && filter.user.is_none_or(|_| client.authenticated)
+        && filter.class.is_none_or(|class| client.class() == class)
+        && filter
+            .user
+            .is_none_or(|_| !is_required(srv, &client.session))
 }
 
 fn kill(cx: &mut Ctx<'_>) -> Done {
@@ -278,7 +260,7 @@ fn kill(cx: &mut Ctx<'_>) -> Done {
     } else {
         parse_filter(&mut args)?
     };
-    let me = cx.client_id();
+    let me = cx.caller.client;
     let mut killed = 0;
     for id in cx.srv.clients.ids() {
         if !fits(cx.srv, id, &filter) || (id == me && filter.skip_me) {
@@ -288,7 +270,7 @@ fn kill(cx: &mut Ctx<'_>) -> Done {
         if id == me {
             close_after_reply(cx.srv, id);
         } else {
-            cx.srv.clients.queue_close(id);
+            close_now(cx.srv, id);
         }
     }
     match (old_form, killed) {
@@ -307,22 +289,19 @@ fn on_off(arg: &[u8]) -> Result<bool, Fault> {
     }
 }
 
-fn set_flag(cx: &mut Ctx<'_>, flag: ClientFlags) -> Done {
+fn no_evict(cx: &mut Ctx<'_>) -> Done {
     let on = on_off(&cx.argv[2])?;
-    let id = cx.client_id();
-    if let Some(client) = cx.srv.clients.get_mut(id) {
-        client.flags.set(flag, on);
+    if let Some(client) = cx.srv.clients.get_mut(cx.caller.client) {
+        client.flags.set(ClientFlags::NO_EVICT, on);
     }
     cx.reply.ok();
     Ok(())
 }
 
-fn no_evict(cx: &mut Ctx<'_>) -> Done {
-    set_flag(cx, ClientFlags::NO_EVICT)
-}
-
 fn no_touch(cx: &mut Ctx<'_>) -> Done {
-    set_flag(cx, ClientFlags::NO_TOUCH)
+    cx.caller.session.no_touch = on_off(&cx.argv[2])?;
+    cx.reply.ok();
+    Ok(())
 }
 
 fn unblock(cx: &mut Ctx<'_>) -> Done {
@@ -344,10 +323,9 @@ fn unblock(cx: &mut Ctx<'_>) -> Done {
         .ok()
         .and_then(|number| clients.by_number.get(&number).copied())
         .filter(|&id| {
-            clients
-                .get(id)
-                .and_then(|client| client.parked.as_ref())
-                .is_some_and(|parked| !matches!(parked.wait, Wait::Migration | Wait::Outcome))
+            let client = clients.get(id);
+            let command = client.and_then(|client| client.blocked.as_ref());
+            command.is_some_and(|command| command.block.kind().rule().may_be_unblocked)
         });
     if let Some(id) = id {
         give_up(cx.srv, id, fault.as_ref());
@@ -357,7 +335,7 @@ fn unblock(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn reply(cx: &mut Ctx<'_>) -> Done {
-    let id = cx.client_id();
+    let id = cx.caller.client;
     let Some(client) = cx.srv.clients.get_mut(id) else {
         return Ok(());
     };

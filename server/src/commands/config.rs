@@ -84,7 +84,7 @@ fn set(cx: &mut Ctx<'_>) -> Done {
 
 /// The directives that are asked for; the first one that may not be set ends it.
 fn changes<'a>(cx: &Ctx<'a>) -> Result<Vec<Change<'a>>, Fault> {
-    let client = cx.srv.clients.get(cx.client_id());
+    let client = cx.srv.clients.get(cx.caller.client);
     let allow = cx.srv.config.enable_protected_configs;
     let may_protected = client.is_some_and(|client| allowed(cx.srv, client, allow));
     let mut changes: Vec<Change<'a>> = Vec::new();

@@ -5,7 +5,7 @@ use table::connection as rows;
 use crate::commands::Family;
 use crate::commands::args::{Args, int};
 use crate::server::{Ctx, Done};
-use crate::session::auth::{authenticate, password_is_set};
+use crate::session::auth::{authenticate, is_required, password_is_set};
 use crate::session::close::close_after_reply;
 use crate::session::name::set_name;
 use crate::session::reset::reset;
@@ -46,22 +46,19 @@ fn select(cx: &mut Ctx<'_>) -> Done {
         .ok()
         .filter(|&i| i < cx.srv.keys.dbs.len())
         .ok_or(DB_INDEX)?;
-    let id = cx.client_id();
-    if let Some(client) = cx.srv.clients.get_mut(id) {
-        client.db = index;
-    }
+    cx.caller.session.db = index;
     cx.reply.ok();
     Ok(())
 }
 
 fn auth(cx: &mut Ctx<'_>) -> Done {
-    let id = cx.client_id();
+    let session = &mut cx.caller.session;
     match cx.argv.len() {
         2 => {
             password_is_set(cx.srv)?;
-            authenticate(cx.srv, id, b"default", &cx.argv[1])?;
+            authenticate(cx.srv, session, b"default", &cx.argv[1])?;
         }
-        3 => authenticate(cx.srv, id, &cx.argv[1], &cx.argv[2])?,
+        3 => authenticate(cx.srv, session, &cx.argv[1], &cx.argv[2])?,
         _ => return Err(SYNTAX),
     }
     cx.reply.ok();
@@ -102,24 +99,27 @@ fn parse_hello<'a>(args: &mut Args<'a>) -> Result<Hello<'a>, Fault> {
 
 fn hello(cx: &mut Ctx<'_>) -> Done {
     let hello = parse_hello(&mut Args::from(cx.argv, 1))?;
-    let id = cx.client_id();
     if let Some((user, password)) = hello.auth {
-        authenticate(cx.srv, id, user, password)?;
+        authenticate(cx.srv, &mut cx.caller.session, user, password)?;
     }
-    let Some(client) = cx.srv.clients.get_mut(id) else {
-        return Ok(());
-    };
-    if !client.authenticated {
+    if is_required(cx.srv, &cx.caller.session) {
         return Err(HELLO_NO_AUTH);
     }
+    let is_replica = cx.srv.replication.is_replica();
+    let Some(client) = cx.srv.clients.get_mut(cx.caller.client) else {
+        return Ok(());
+    };
     if let Some(name) = hello.name {
         set_name(client, name)?;
     }
     if let Some(resp) = hello.resp {
-        client.resp = resp;
+        cx.caller.session.resp = resp;
         cx.reply.resp = resp;
     }
-    let proto = if client.resp == Resp::V3 { 3 } else { 2 };
+    let proto = match cx.caller.session.resp {
+        Resp::V2 => 2,
+        Resp::V3 => 3,
+    };
     let number = client.id as i64;
     cx.reply.map(7);
     cx.reply.bulk(b"server");
@@ -133,15 +133,15 @@ fn hello(cx: &mut Ctx<'_>) -> Done {
     cx.reply.bulk(b"mode");
     cx.reply.bulk(b"standalone");
     cx.reply.bulk(b"role");
-    cx.reply.bulk(b"master");
+    cx.reply
+        .bulk(if is_replica { b"replica" } else { b"master" });
     cx.reply.bulk(b"modules");
     cx.reply.array(0);
     Ok(())
 }
 
 fn reset_command(cx: &mut Ctx<'_>) -> Done {
-    let id = cx.client_id();
-    reset(cx.srv, id);
+    reset(cx.srv, cx.caller);
     cx.reply.resp = Resp::V2;
     cx.reply.muted = false;
     cx.reply.status("RESET");
@@ -150,7 +150,7 @@ fn reset_command(cx: &mut Ctx<'_>) -> Done {
 
 fn quit(cx: &mut Ctx<'_>) -> Done {
     cx.reply.ok();
-    let id = cx.client_id();
+    let id = cx.caller.client;
     close_after_reply(cx.srv, id);
     Ok(())
 }

@@ -19,12 +19,14 @@ use table::server as rows;
 use crate::commands::Family;
 use crate::commands::args::{float, int};
 use crate::config::rewrite::rewrite;
+use crate::config::values::ShutdownFlags;
 use crate::feed::propagate::also;
+use crate::house::shutdown::shut_down;
 use crate::keyspace::delete::flush;
 use crate::keyspace::lookup::{db, db_mut, fresh, peek};
 use crate::keyspace::recency::idle_seconds;
 use crate::persist::bgsave::save_now;
-use crate::persist::load::{Clients, load};
+use crate::persist::load::{LoadError, load};
 use crate::report::layout;
 use crate::server::{Ctx, Done};
 use crate::state::debug::REPLY_PEAK_RESET_MS;
@@ -282,7 +284,7 @@ fn rewrite_all(cx: &mut Ctx<'_>) -> Done {
     switch(cx, |_| {})
 }
 
-/// Clients are not served while it loads: the command is executed in their midst.
+/// Saves, empties and loads. Other clients are served while it loads; a shutdown meanwhile does not save what is half loaded.
 fn reload(cx: &mut Ctx<'_>) -> Done {
     let (mut saving, mut emptying, mut existing) = (true, true, Existing::Refuse);
     for option in cx.argv.iter().skip(2) {
@@ -303,8 +305,16 @@ fn reload(cx: &mut Ctx<'_>) -> Done {
     if emptying {
         flush(cx.srv, None, false);
     }
-    load(cx.srv, existing, Clients::Hold)
-        .map_err(|_| Fault::new("ERR Error trying to load the RDB dump, check server logs."))?;
+    let loaded = load(cx.srv, existing);
+    if matches!(loaded, Err(LoadError::Stopped)) && cx.srv.shutdown.asap.is_none() {
+        let flags = ShutdownFlags {
+            nosave: true,
+            now: true,
+            ..ShutdownFlags::default()
+        };
+        shut_down(cx.srv, flags);
+    }
+    loaded.map_err(|_| Fault::new("ERR Error trying to load the RDB dump, check server logs."))?;
     notice!("DB reloaded by DEBUG RELOAD");
     switch(cx, |_| {})
 }

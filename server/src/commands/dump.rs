@@ -21,7 +21,7 @@ use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db_mut, find_read, fresh, live_place};
 use crate::keyspace::recency::{frequency_of, idle_since};
 use crate::report::bug;
-use crate::server::{Ctx, Done, Origin};
+use crate::server::{Ctx, Done};
 use crate::verbose;
 use crate::wire::fault::{BUSY_KEY, Fault, SYNTAX};
 
@@ -79,7 +79,7 @@ fn is_sanitized(cx: &Ctx<'_>) -> bool {
     match cx.srv.config.sanitize_dump_payload {
         SanitizeDumpPayload::No => false,
         SanitizeDumpPayload::Yes => true,
-        SanitizeDumpPayload::Clients => !matches!(cx.origin, Origin::Primary(_)),
+        SanitizeDumpPayload::Clients => !cx.caller.obeyed,
     }
 }
 

@@ -8,7 +8,7 @@ use data::value::{NewValue, Scratch, ValueRef};
 use table::hyperloglog as rows;
 
 use crate::commands::Family;
-use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::change::{Event, key_changed, key_changed_unwatched};
 use crate::keyspace::lookup::{db_mut, find_read, find_write, need_string};
 use crate::keyspace::store::store;
 use crate::server::{Ctx, Done, Server};
@@ -201,7 +201,7 @@ fn pfdebug(cx: &mut Ctx<'_>) -> Done {
 fn make_dense(srv: &mut Server, db: usize, key: &[u8], encoding: Encoding) -> Done {
     if encoding == Encoding::Sparse {
         edit(srv, db, key, hll::make_dense)?;
-        srv.stats.dirty += 1;
+        key_changed_unwatched(srv, db, key, 1, Event::Silent);
     }
     Ok(())
 }

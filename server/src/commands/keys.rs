@@ -5,7 +5,7 @@ use table::{generic as rows, server};
 
 use crate::commands::Family;
 use crate::commands::args::{Args, int};
-use crate::keyspace::change::{Event, database_changes, key_changed};
+use crate::keyspace::change::{Event, count_changes, database_changes, key_changed};
 use crate::keyspace::delete::{delete, flush};
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db, db_mut, find_read, find_write, fresh, glance, live_place};
@@ -229,7 +229,7 @@ fn flush_command(cx: &mut Ctx<'_>, number: Option<usize>) -> Done {
         _ => return Err(SYNTAX),
     };
     let removed = flush(cx.srv, number, lazy);
-    cx.srv.stats.dirty += removed as u64;
+    count_changes(cx.srv, removed as u64);
     // Also when there was nothing here: there may be something elsewhere.
     cx.propagate = Propagate::Always;
     if number.is_none() {
@@ -258,7 +258,7 @@ fn swapdb(cx: &mut Ctx<'_>) -> Done {
         cx.srv.blocked.mark_all_ready(first);
         cx.srv.blocked.mark_all_ready(second);
     }
-    cx.srv.stats.dirty += 1;
+    count_changes(cx.srv, 1);
     cx.reply.ok();
     Ok(())
 }

@@ -18,10 +18,10 @@ use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::drop_if_empty;
 use crate::keyspace::lookup::{write, write_or_create};
 use crate::server::{Ctx, Done};
-use crate::session::wait::wait_for_keys;
-use crate::state::blocked::KeyWait;
+use crate::session::block::block_on_keys;
+use crate::state::blocked::KeyBlock;
+use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, NUMKEYS_NOT_POSITIVE, SYNTAX};
-use crate::wire::request::Argv;
 
 /// Rows and procs.
 pub static PROCS: Family = &[
@@ -112,7 +112,7 @@ fn brpoplpush(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn wait_for_source(cx: &mut Ctx<'_>, deadline_ms: Option<i64>) {
-    if cx.may_wait() {
+    if cx.caller.may_block() {
         let source: &[u8] = &cx.argv[1];
         wait(cx, vec![source.into()], deadline_ms);
     } else {
@@ -122,13 +122,13 @@ fn wait_for_source(cx: &mut Ctx<'_>, deadline_ms: Option<i64>) {
 }
 
 fn wait(cx: &mut Ctx<'_>, keys: Vec<Box<[u8]>>, deadline_ms: Option<i64>) {
-    let wait = KeyWait {
+    let wait = KeyBlock {
         ty: Type::List,
         keys,
         deadline_ms,
         on_nokey: false,
     };
-    wait_for_keys(cx, wait);
+    block_on_keys(cx, wait);
 }
 
 /// Takes an element of the first list that has one.

@@ -8,10 +8,10 @@ use crate::commands::args::{Args, int};
 use crate::feed::propagate::instead;
 use crate::keyspace::lookup::find_read;
 use crate::server::{Ctx, Done};
-use crate::state::blocked::Wait;
+use crate::state::blocked::Block;
 use crate::state::migration::Order;
+use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, SYNTAX};
-use crate::wire::request::Argv;
 
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::MIGRATE, migrate)];
@@ -32,9 +32,9 @@ fn migrate(cx: &mut Ctx<'_>) -> Done {
         cx.reply.status("NOKEY");
         return Ok(());
     }
-    if cx.may_wait() {
-        begin(cx.srv, cx.client_id(), cx.db, order);
-        cx.wait = Some(Wait::Migration);
+    if cx.caller.may_block() {
+        begin(cx.srv, cx.caller.client, cx.db, order);
+        cx.block = Some(Block::Migration);
         return Ok(());
     }
     at_once(cx, &order, |cx, gone| {

@@ -4,7 +4,8 @@ use table::server as rows;
 
 use crate::commands::Family;
 use crate::persist::bgsave::{begin, save_now};
-use crate::server::{Ctx, Done, Origin};
+use crate::server::{Ctx, Done};
+use crate::state::caller::Kind;
 use crate::state::child::Purpose;
 use crate::wire::fault::{ERR, Fault, SYNTAX};
 
@@ -42,7 +43,7 @@ fn bgsave(cx: &mut Ctx<'_>) -> Done {
         _ => return Err(SYNTAX),
     };
     // The rest of a transaction is to be in the file.
-    let in_exec = matches!(cx.origin, Origin::Exec(_));
+    let in_exec = cx.caller.kind == Kind::Transaction;
     if is_saving(cx) {
         return Err(Fault::new("ERR Background save already in progress"));
     }

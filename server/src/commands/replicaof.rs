@@ -24,11 +24,11 @@ fn replicaof(cx: &mut Ctx<'_>) -> Done {
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
         if cx.srv.replication.is_replica() {
             become_primary(cx.srv);
-            let who = client_line(cx.srv, cx.client_id());
+            let who = client_line(cx.srv, cx.caller.client);
             notice!("MASTER MODE enabled (user request from '{who}')");
         }
     } else {
-        let replica = cx.srv.clients.replica(cx.client_id());
+        let replica = cx.srv.clients.replica(cx.caller.client);
         if replica.is_some_and(Replica::is_one) {
             return Err(Fault::new(
                 "ERR Command is not valid when client is a replica.",
@@ -46,7 +46,7 @@ fn replicaof(cx: &mut Ctx<'_>) -> Done {
             return Ok(());
         }
         become_replica(cx.srv, &host, port);
-        let who = client_line(cx.srv, cx.client_id());
+        let who = client_line(cx.srv, cx.caller.client);
         notice!("REPLICAOF {host}:{port} enabled (user request from '{who}')");
     }
     // The reason is in the log; the role has changed all the same.

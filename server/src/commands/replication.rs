@@ -17,11 +17,11 @@ use crate::replication::replica::role::become_primary;
 use crate::report::client_line::client_line;
 use crate::report::replicas::{all, name};
 use crate::server::{Ctx, Done, Server};
-use crate::state::blocked::{ReplicaWait, Wait};
+use crate::state::blocked::{Block, BlockKind, ReplicaBlock};
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::{Filter, Stage};
+use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, NOT_INTEGER, SYNTAX};
-use crate::wire::request::Argv;
 use crate::{notice, warning};
 
 /// Rows and procs.
@@ -43,7 +43,7 @@ fn psync(cx: &mut Ctx<'_>) -> Done {
 
 /// Makes a client a replica; `wanted` is the history and the offset that it could go on with.
 fn sync(cx: &mut Ctx<'_>, wanted: Option<(&[u8], &[u8])>) -> Done {
-    let id = cx.client_id();
+    let id = cx.caller.client;
     let Some(asking) = replica(cx.srv, id) else {
         return Ok(());
     };
@@ -103,7 +103,7 @@ fn take_over(cx: &mut Ctx<'_>, history: &[u8]) -> Done {
         ));
     }
     become_primary(cx.srv);
-    let who = client_line(cx.srv, cx.client_id());
+    let who = client_line(cx.srv, cx.caller.client);
     notice!("MASTER MODE enabled (failover request from '{who}')");
     Ok(())
 }
@@ -119,7 +119,7 @@ fn refuse(cx: &Ctx<'_>, filtered: bool) -> Done {
             "NOMASTERLINK Can't SYNC while not connected with my master",
         ));
     }
-    let client = cx.srv.clients.get(cx.client_id());
+    let client = cx.srv.clients.get(cx.caller.client);
     let unsent = client.is_some_and(|client| client.output_bytes() > 0);
     if unsent || !cx.reply.out.is_empty() {
         return Err(Fault::new(
@@ -137,7 +137,7 @@ fn replconf(cx: &mut Ctx<'_>) -> Done {
     if argv.len().is_multiple_of(2) {
         return Err(SYNTAX);
     }
-    let id = cx.client_id();
+    let id = cx.caller.client;
     for at in (1..argv.len()).step_by(2) {
         let value = &argv[at + 1];
         match argv[at].to_ascii_lowercase().as_slice() {
@@ -249,7 +249,7 @@ fn acknowledge(srv: &mut Server, id: ClientId, argv: &Argv, at: usize) {
         replica.online_on_ack = false;
         srv.clients.queue_write(id);
     }
-    if !srv.blocked.for_replicas.is_empty() {
+    if srv.blocked.has_kind(BlockKind::Replicas) {
         serve_acknowledged(srv);
     }
 }
@@ -263,14 +263,14 @@ fn wait(cx: &mut Ctx<'_>) -> Done {
     }
     let count = int(&cx.argv[1])?;
     let deadline_ms = deadline_ms(&cx.argv[2], cx.now_ms)?;
-    let client = cx.srv.clients.get(cx.client_id());
+    let client = cx.srv.clients.get(cx.caller.client);
     let offset = client.map_or(0, |client| client.written_offset);
     let acknowledged = acknowledged(cx.srv, offset);
-    if acknowledged >= count || !cx.may_wait() {
+    if acknowledged >= count || !cx.caller.may_block() {
         cx.reply.int(acknowledged);
         return Ok(());
     }
-    cx.wait = Some(Wait::Replicas(ReplicaWait {
+    cx.block = Some(Block::Replicas(ReplicaBlock {
         offset,
         count,
         deadline_ms,

@@ -11,7 +11,7 @@ use crate::notice;
 use crate::report::info;
 use crate::server::{Ctx, Done};
 use crate::session::close::close_after_reply;
-use crate::state::blocked::Wait;
+use crate::state::blocked::Block;
 use crate::sys::{clock, process};
 use crate::wire::fault::{NO_SHUTDOWN, SHUTDOWN_FAILED, SYNTAX};
 
@@ -71,10 +71,10 @@ fn shutdown(cx: &mut Ctx<'_>) -> Done {
         cx.reply.ok();
         return Ok(());
     }
-    let id = cx.client_id();
+    let id = cx.caller.client;
     match shut_down(cx.srv, flags) {
         ShutdownOutcome::Going => close_after_reply(cx.srv, id),
-        ShutdownOutcome::Later => cx.wait = Some(Wait::Shutdown),
+        ShutdownOutcome::Later => cx.block = Some(Block::Shutdown),
         ShutdownOutcome::Refused => return Err(SHUTDOWN_FAILED),
     }
     Ok(())

@@ -18,8 +18,8 @@ use crate::keyspace::change::Event;
 use crate::keyspace::lookup::{db, read};
 use crate::keyspace::store::store_aggregate;
 use crate::server::{Ctx, Done, Server};
+use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, LIMIT_NEGATIVE, NUMKEYS_NOT_POSITIVE, NUMKEYS_TOO_MANY, SYNTAX};
-use crate::wire::request::Argv;
 
 /// Rows and procs.
 pub static PROCS: Family = &[

@@ -27,8 +27,8 @@ use crate::keyspace::lookup::find_read;
 use crate::keyspace::store::store;
 use crate::server::{Ctx, Done, Server};
 use crate::sys::host;
+use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, SYNTAX, WRONG_TYPE};
-use crate::wire::request::Argv;
 
 /// Rows and procs.
 pub static PROCS: Family = &[

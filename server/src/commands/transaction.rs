@@ -18,7 +18,7 @@ pub static PROCS: Family = &[
 ];
 
 fn multi(cx: &mut Ctx<'_>) -> Done {
-    let id = cx.client_id();
+    let id = cx.caller.client;
     if !cx.srv.clients.get_mut(id).is_some_and(begin) {
         return Err(Fault::new("ERR MULTI calls can not be nested"));
     }
@@ -27,7 +27,7 @@ fn multi(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn in_multi(cx: &Ctx<'_>) -> bool {
-    let client = cx.srv.clients.get(cx.client_id());
+    let client = cx.srv.clients.get(cx.caller.client);
     client.is_some_and(|client| client.multi.is_some())
 }
 
@@ -35,7 +35,7 @@ fn exec(cx: &mut Ctx<'_>) -> Done {
     if !in_multi(cx) {
         return Err(Fault::new("ERR EXEC without MULTI"));
     }
-    let id = cx.client_id();
+    let id = cx.caller.client;
     let dirty = is_dirty(cx.srv, id);
     let Some(multi) = take(&mut cx.srv.watch, &mut cx.srv.clients, id) else {
         return Ok(());
@@ -55,7 +55,7 @@ fn discard(cx: &mut Ctx<'_>) -> Done {
     if !in_multi(cx) {
         return Err(Fault::new("ERR DISCARD without MULTI"));
     }
-    let id = cx.client_id();
+    let id = cx.caller.client;
     take(&mut cx.srv.watch, &mut cx.srv.clients, id);
     cx.reply.ok();
     Ok(())
@@ -65,7 +65,7 @@ fn watch_keys(cx: &mut Ctx<'_>) -> Done {
     if in_multi(cx) {
         return Err(Fault::new("ERR WATCH inside MULTI is not allowed"));
     }
-    let (argv, id) = (cx.argv, cx.client_id());
+    let (argv, id) = (cx.argv, cx.caller.client);
     // Who is dirty already needs no more reasons.
     let dirty = cx
         .srv
@@ -82,7 +82,7 @@ fn watch_keys(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn unwatch_all(cx: &mut Ctx<'_>) -> Done {
-    let id = cx.client_id();
+    let id = cx.caller.client;
     unwatch(cx.srv, id);
     cx.reply.ok();
     Ok(())

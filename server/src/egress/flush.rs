@@ -151,8 +151,7 @@ pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
         return false;
     }
     let replica = client.replica.as_ref().filter(|replica| replica.is_one());
-    let limits = &srv.config.client_output_buffer_limit;
-    let mut limit = limits[usize::from(replica.is_some())];
+    let mut limit = srv.config.client_output_buffer_limit[client.class().limit_index()];
     if replica.is_some() && limit.hard != 0 {
         // What the backlog holds anyway costs nothing more.
         limit.hard = limit.hard.max(srv.config.repl_backlog_size as u64);

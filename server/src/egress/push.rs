@@ -15,15 +15,19 @@ pub fn push_raw(srv: &mut Server, id: ClientId, bytes: &[u8]) {
 
 /// Lets `write` append to the output of a client other than the one executing, within its limit.
 pub fn push(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply)) {
-    let limit = srv.config.client_output_buffer_limit[0].hard as usize;
     let Some(client) = srv.clients.get_mut(id) else {
         return;
     };
+    let limit = srv.config.client_output_buffer_limit[client.class().limit_index()].hard as usize;
     if client.conn.is_none() || client.closing == Closing::Now || client.reply_mode != ReplyMode::On
     {
         return;
     }
-    let mut reply = Reply::behind(std::mem::take(&mut client.io.out), client.resp, limit);
+    let mut reply = Reply::behind(
+        std::mem::take(&mut client.io.out),
+        client.session.resp,
+        limit,
+    );
     write(&mut reply);
     let overflow = reply.overflow;
     client.io.out = reply.out;

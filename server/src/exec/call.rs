@@ -1,140 +1,157 @@
-//! Calls a command, and settles what a call leaves behind: time, statistics, the fault it may have ended in, the wait it
-//! may have begun, what is propagated.
+//! Calls a command, and deals with what a call leaves behind: time, statistics, the fault it may have ended in, the block
+//! it may have begun, what is propagated.
 
-use ae::time::Next;
 use table::CmdId;
 
 use crate::exec::refuse::refuse;
-use crate::feed::propagate::{also, end_of_unit, is_wanted};
-use crate::server::{Ctx, Origin, Proc, Propagate, Server};
-use crate::state::blocked::{Parked, Wait};
-use crate::state::client::ClientFlags;
-use crate::state::client_id::ClientId;
+use crate::feed::propagate::{Grouping, also, end_of_unit, is_wanted};
+use crate::server::{Ctx, Proc, Propagate, Server};
+use crate::state::blocked::{Block, BlockedCommand};
+use crate::state::caller::Caller;
 use crate::sys::clock;
+use crate::wire::argv::Argv;
 use crate::wire::reply::Reply;
-use crate::wire::request::Argv;
 
 /// It renews the recency of keys whatever its client asked for.
 const TOUCH: CmdId = table::id(&table::generic::TOUCH);
 
 /// A command that is to be called.
 #[derive(Clone, Copy)]
-pub struct Call<'a> {
-    /// On whose behalf.
-    pub origin: Origin,
+pub struct Invocation<'a> {
     /// Its row.
     pub cmd: CmdId,
     /// Its proc.
     pub proc: Proc,
     /// Its arguments.
     pub argv: &'a Argv,
-    /// It has been called before and has waited since.
-    pub before: Option<&'a Parked>,
+    /// It was called before and has been blocked since.
+    pub before: Option<&'a BlockedCommand>,
+}
+
+/// What a proc has left behind in its context.
+struct Outcome {
+    rewrite: Option<Argv>,
+    block: Option<Block>,
+    propagate: Propagate,
+    changed: bool,
+    failed: bool,
 }
 
 /// Calls a command.
 ///
 /// A fault after a partial reply replaces it. The clock is read once: a command begins when the one before it in the
-/// same batch of input ended (`unit.clock_ns`, set when the batch began). A command that has to wait leaves no trace in
-/// the statistics until its wait is over.
-pub fn call(srv: &mut Server, call: Call<'_>, reply: &mut Reply) {
-    let id = call.origin.client_id();
-    let started = srv.unit.clock_ns;
-    let (client_db, no_touch) = srv.clients.get(id).map_or((0, false), |client| {
-        (client.db, client.flags.contains(ClientFlags::NO_TOUCH))
-    });
-    srv.unit.no_touch = no_touch && call.cmd != TOUCH;
-    let outer = srv.unit.command.replace(call.cmd);
-    let mark = reply.mark();
-    let dirty = srv.stats.dirty;
-    srv.unit.depth += 1;
-    let now_ms = srv.unit.now_ms;
-    let mut cx = Ctx {
-        srv,
-        argv: call.argv,
-        reply,
-        cmd: call.cmd,
-        db: client_db,
-        origin: call.origin,
-        now_ms,
-        rewrite: None,
-        propagate: Propagate::IfChanged,
-        wait: None,
-    };
-    let done = (call.proc)(&mut cx);
-    let (rewrite, wait, propagate) = (cx.rewrite.take(), cx.wait.take(), cx.propagate);
-    srv.unit.depth -= 1;
-    if srv.unit.depth > 0 {
-        // The rest of the unit is EXEC's again.
-        srv.unit.command = outer;
-    }
-    let failed = done.is_err();
-    if let Err(fault) = done {
-        reply.rewind(mark);
-        refuse(srv, reply, &fault);
-    }
+/// same batch of input ended (`turn.clock_ns`, set when the batch began). A command that blocks leaves no trace in the
+/// statistics until it is unblocked.
+pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, reply: &mut Reply) {
+    let started = srv.turn.clock_ns;
+    let outer = srv.unit;
+    let cmd = invocation.cmd;
+    let db = caller.session.db;
+    srv.unit = outer.nested(cmd, caller, caller.session.no_touch && cmd != TOUCH);
+    let outcome = execute(srv, caller, invocation, reply);
     let ended = clock::monotonic_ns();
-    srv.unit.clock_ns = ended;
-    if srv.unit.depth == 0 {
-        srv.unit.now_ms = (ended as i64 + srv.unit.clock_offset_ns) / 1_000_000;
+    srv.turn.clock_ns = ended;
+    let spent_ns = ended - started + invocation.before.map_or(0, |before| before.spent_ns);
+    if let Some(client) = srv.clients.get_mut(caller.client) {
+        client.session = caller.session;
     }
-    let spent_ns = ended - started + call.before.map_or(0, |before| before.spent_ns);
-    match wait {
-        Some(wait) => park(srv, id, &call, rewrite, wait, client_db, spent_ns),
+    match outcome.block {
+        Some(block) => {
+            let argv = outcome
+                .rewrite
+                .unwrap_or_else(|| invocation.argv.detached());
+            let mut command = BlockedCommand::new(cmd, argv, db, block);
+            command.spent_ns = spent_ns;
+            command.seen_version = srv.keys.version;
+            block_client(srv, caller, command, invocation.before);
+        }
         None => {
-            settle(srv, call.cmd, spent_ns, failed);
-            let changed = srv.stats.dirty != dirty;
-            if propagate == Propagate::Always || (changed && propagate != Propagate::Never) {
-                let argv = rewrite.as_ref().unwrap_or(call.argv);
-                also(srv, client_db, argv.iter());
+            count(srv, cmd, spent_ns, outcome.failed);
+            let wanted = match outcome.propagate {
+                Propagate::Always => true,
+                Propagate::IfChanged => outcome.changed,
+                Propagate::Never => false,
+            };
+            if wanted {
+                let argv = outcome.rewrite.as_ref().unwrap_or(invocation.argv);
+                also(srv, db, argv.iter());
             }
         }
     }
-    // One that waits may have met a key whose time is over.
-    if srv.unit.depth == 0 && is_wanted(srv) {
-        end_of_unit(srv);
-        if let Some(client) = srv.clients.get_mut(id) {
+    srv.unit = outer;
+    if outer.depth > 0 {
+        return;
+    }
+    srv.unit.now_ms = (ended as i64 + srv.turn.clock_offset_ns) / 1_000_000;
+    // A blocked command may have met an expired key.
+    if is_wanted(srv) {
+        end_of_unit(srv, Grouping::of(cmd));
+        if let Some(client) = srv.clients.get_mut(caller.client) {
             client.written_offset = srv.replication.offset;
         }
     }
 }
 
-/// Lets a client wait. A command that waits again keeps its first deadline.
-#[cold]
-fn park(
+/// Runs the proc; a fault becomes the reply.
+#[inline]
+fn execute(
     srv: &mut Server,
-    id: ClientId,
-    call: &Call<'_>,
-    rewrite: Option<Argv>,
-    mut wait: Wait,
-    db: usize,
-    spent_ns: u64,
+    caller: &mut Caller,
+    invocation: &Invocation<'_>,
+    reply: &mut Reply,
+) -> Outcome {
+    let mark = reply.mark();
+    let changes = srv.keys.changes;
+    let now_ms = srv.unit.now_ms;
+    let mut cx = Ctx {
+        srv,
+        argv: invocation.argv,
+        reply,
+        cmd: invocation.cmd,
+        db: caller.session.db,
+        caller,
+        now_ms,
+        rewrite: None,
+        propagate: Propagate::IfChanged,
+        block: None,
+    };
+    let done = (invocation.proc)(&mut cx);
+    let outcome = Outcome {
+        rewrite: cx.rewrite.take(),
+        block: cx.block.take(),
+        propagate: cx.propagate,
+        changed: cx.srv.keys.changes != changes,
+        failed: done.is_err(),
+    };
+    if let Err(fault) = done {
+        reply.rewind(mark);
+        refuse(srv, reply, &fault);
+    }
+    outcome
+}
+
+/// Blocks a client. A command that blocks again keeps its first deadline.
+#[cold]
+fn block_client(
+    srv: &mut Server,
+    caller: &Caller,
+    mut command: BlockedCommand,
+    before: Option<&BlockedCommand>,
 ) {
-    if let (Wait::Keys(wait), Some(before)) = (&mut wait, call.before)
-        && let Wait::Keys(before) = &before.wait
+    if let (Block::Keys(block), Some(before)) = (&mut command.block, before)
+        && let Block::Keys(before) = &before.block
     {
-        wait.deadline_ms = before.deadline_ms;
+        block.deadline_ms = before.deadline_ms;
     }
-    if let Some(at_ms) = wait.deadline_ms()
-        && srv
-            .blocked
-            .next_deadline()
-            .is_none_or(|first| at_ms < first)
-    {
-        // To wake the loop in time. A later deadline is seen by the clockwork at the latest.
-        let ms = (at_ms - srv.unit.now_ms).max(0) as u64;
-        srv.el.add_timer(ms, |_, _, _| Next::Never, 0);
-    }
-    let argv = rewrite.unwrap_or_else(|| call.argv.detached());
+    let id = caller.client;
     if let Some(client) = srv.clients.get_mut(id) {
-        let parked = srv.blocked.park(id, call.cmd, argv, db, wait, spent_ns);
-        client.parked = Some(parked);
+        client.blocked = Some(srv.blocked.block(id, command));
     }
 }
 
 /// Counts a command that is done.
 #[inline]
-pub fn settle(srv: &mut Server, cmd: CmdId, elapsed_ns: u64, failed: bool) {
+pub fn count(srv: &mut Server, cmd: CmdId, elapsed_ns: u64, failed: bool) {
     srv.stats.commands += 1;
     let tracking = srv.config.latency_tracking;
     let stats = srv.stats.command(cmd);

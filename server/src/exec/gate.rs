@@ -1,7 +1,7 @@
 //! The gate: may this client run this command now?
 //!
-//! Small questions in Redis's order; the first answer that is not "run" wins. A question whose subject does not exist
-//! in this build (cluster, scripts) is not asked. What the primary of a replica sends is let in: it has been asked there.
+//! Small questions in Redis's order, asked of the caller; the first answer that is not "run" wins. A question whose subject
+//! does not exist in this build (cluster, scripts) is not asked. The commands of a primary that this server obeys are let in.
 
 use conn::addr::Addr;
 use table::keys::accessed;
@@ -11,13 +11,14 @@ use table::{CmdId, connection, transactions};
 
 use crate::config::values::Allow;
 use crate::server::Server;
-use crate::state::client::{Client, ClientFlags};
-use crate::state::client_id::ClientId;
+use crate::session::auth;
+use crate::state::caller::Caller;
+use crate::state::client::{Class, Client, ClientFlags};
 use crate::state::pauses::Scope;
+use crate::wire::argv::Argv;
 use crate::wire::fault::{
     Fault, LOADING, MASTER_DOWN, MISCONF_RDB, NO_AUTH, NO_REPLICAS, NOT_IN_TRANSACTION, READ_ONLY,
 };
-use crate::wire::request::Argv;
 
 /// Answer of the gate.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,9 +27,9 @@ pub enum Verdict {
     Run,
     /// Keep it for EXEC.
     Queue,
-    /// Let it wait for the end of a pause.
+    /// Block it until a pause ends.
     Postpone,
-    /// Let it wait until a key that it names is no longer in flight to another server.
+    /// Block it until a key that it names is no longer in flight to another server.
     Hold,
     /// Tell the client this instead.
     Refuse(Fault),
@@ -38,112 +39,133 @@ pub enum Verdict {
 #[inline]
 pub fn verdict(
     srv: &Server,
-    id: ClientId,
+    caller: &Caller,
     cmd: CmdId,
     spec: &'static Spec,
     argv: &Argv,
 ) -> Verdict {
-    let Some(client) = srv.clients.get(id) else {
-        return Verdict::Refuse(NO_AUTH);
-    };
+    let request = Request { caller, cmd, spec };
     if spec.flags.contains(Flags::PROTECTED)
-        && let Some(fault) = protected(srv, client, argv)
+        && let Some(fault) = protected(srv, &request)
     {
         return Verdict::Refuse(fault);
     }
-    if !client.authenticated && !spec.flags.contains(Flags::NO_AUTH) {
-        return Verdict::Refuse(NO_AUTH);
+    if let Some(fault) = permitted(srv, caller, spec) {
+        return Verdict::Refuse(fault);
     }
-    if !client.flags.contains(ClientFlags::PRIMARY)
-        && let Some(fault) = not_now(srv, client, cmd, spec)
+    if !caller.obeyed
+        && let Some(fault) = not_now(srv, &request)
     {
         return Verdict::Refuse(fault);
     }
-    if client.replica.is_some() && is_foul(client, cmd, spec) {
+    if caller.class == Class::Replica && request.does(KEYSPACE) {
         return Verdict::Refuse(Fault::new("ERR Replica can't interact with the keyspace"));
     }
     if let Some(scope) = srv.pauses.scope()
-        && is_paused(client, cmd, spec, scope)
+        && is_paused(&request, scope)
     {
         return Verdict::Postpone;
     }
-    let verdict = if client.multi.is_some() {
+    let verdict = if caller.queued.is_some() {
         in_transaction(cmd, spec)
     } else {
         Verdict::Run
     };
-    if verdict == Verdict::Run && !srv.migration.is_idle() && is_held(srv, client, cmd, spec, argv)
-    {
+    let may_hold = verdict == Verdict::Run && !caller.obeyed && !srv.migration.is_idle();
+    if may_hold && names_key_in_flight(srv, &request, argv) {
         return Verdict::Hold;
     }
     verdict
 }
 
-/// Whether a command, or one that it executes, names a key in flight. What comes from the primary is never held.
+/// What its caller may not use, by its user's rights: asked before a command is queued or called, and again for each
+/// command that EXEC takes from the queue.
+#[inline]
+pub fn permitted(srv: &Server, caller: &Caller, spec: &Spec) -> Option<Fault> {
+    let is_refused =
+        auth::is_required(srv, &caller.session) && !spec.flags.contains(Flags::NO_AUTH);
+    is_refused.then_some(NO_AUTH)
+}
+
+/// A command and its caller.
+struct Request<'a> {
+    caller: &'a Caller,
+    cmd: CmdId,
+    spec: &'a Spec,
+}
+
+impl Request<'_> {
+    /// Whether the command, or one that it executes from the queue, has one of these flags.
+    #[inline]
+    fn does(&self, flags: Flags) -> bool {
+        self.caller
+            .does_any(self.spec.flags, self.cmd == EXEC, flags)
+    }
+
+    /// Whether the command, or one that it executes from the queue, lacks this flag.
+    #[inline]
+    fn lacks(&self, flag: Flags) -> bool {
+        self.caller.lacks(self.spec.flags, self.cmd == EXEC, flag)
+    }
+}
+
+/// What a replica of this server may not use: it is sent the keyspace, and does not ask for it.
+const KEYSPACE: Flags = Flags::WRITE
+    .union(Flags::READONLY)
+    .union(Flags::MAY_REPLICATE);
+
+/// Whether a command, or one that it executes from the queue, names a key in flight.
 #[cold]
-fn is_held(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec, argv: &Argv) -> bool {
-    let flying = |spec: &Spec, argv: &Argv, db: Option<usize>| {
+fn names_key_in_flight(srv: &Server, request: &Request<'_>, argv: &Argv) -> bool {
+    let in_flight = |spec: &Spec, argv: &Argv, db: Option<usize>| {
         accessed(spec, &|at| &argv[at], argv.len())
             .iter()
             .any(|key| srv.migration.carries(db, &argv[key.pos as usize]))
     };
-    if client.flags.contains(ClientFlags::PRIMARY) {
-        return false;
+    if in_flight(request.spec, argv, Some(request.caller.session.db)) {
+        return true;
     }
-    let queue = client.multi.iter().flat_map(|multi| &multi.queue);
+    let client = srv.clients.get(request.caller.client);
+    let multi = client.and_then(|client| client.multi.as_ref());
+    let queue = multi.iter().flat_map(|multi| &multi.queue);
     // A transaction may select another database on its way.
-    let mut queued = queue.map(|each| flying(table::spec(each.cmd), &each.argv, None));
-    flying(spec, argv, Some(client.db)) || (cmd == EXEC && queued.any(|held| held))
+    request.cmd == EXEC
+        && queue
+            .map(|each| in_flight(table::spec(each.cmd), &each.argv, None))
+            .any(|found| found)
 }
 
-/// Whether a command waits for the end of a pause.
+/// Whether a command is held back until a pause ends. The primary's stream is held back where it is read.
 #[cold]
-fn is_paused(client: &Client, cmd: CmdId, spec: &Spec, scope: Scope) -> bool {
-    // The primary's stream is held back where it is read.
-    let is_link = client.flags.contains(ClientFlags::PRIMARY) || client.is_replica();
-    let is_told = |spec: &Spec| spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
-    !is_link && (scope == Scope::All || does(client, cmd, spec, is_told))
-}
-
-/// Whether a replica of this server asks for what is not a replica's business.
-fn is_foul(client: &Client, cmd: CmdId, spec: &Spec) -> bool {
-    let touches = Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE;
-    client.is_replica()
-        && (spec.flags.intersects(touches) || changes_data(client, cmd, spec, false))
+fn is_paused(request: &Request<'_>, scope: Scope) -> bool {
+    let is_link = matches!(request.caller.class, Class::Primary | Class::Replica);
+    !is_link && (scope == Scope::All || request.does(Flags::WRITE.union(Flags::MAY_REPLICATE)))
 }
 
 /// Why the state of the server does not allow a command.
 #[inline]
-fn not_now(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec) -> Option<Fault> {
-    if srv.snapshot.failed && cannot_be_saved(srv, client, cmd, spec) {
+fn not_now(srv: &Server, request: &Request<'_>) -> Option<Fault> {
+    if srv.snapshot.failed && cannot_be_saved(srv, request.caller, request.cmd, request.spec) {
         return Some(MISCONF_RDB);
     }
-    if srv.config.min_replicas_to_write > 0
-        && changes_data(client, cmd, spec, false)
-        && lacks_replicas(srv)
-    {
+    if srv.config.min_replicas_to_write > 0 && request.does(Flags::WRITE) && lacks_replicas(srv) {
         return Some(NO_REPLICAS);
     }
     if let Some(link) = &srv.replication.link {
-        if srv.config.replica_read_only && changes_data(client, cmd, spec, false) {
+        if srv.config.replica_read_only && request.does(Flags::WRITE) {
             return Some(READ_ONLY);
         }
-        if !srv.config.replica_serve_stale_data
-            && !link.is_up()
-            && does(client, cmd, spec, |spec| !spec.flags.contains(Flags::STALE))
-        {
+        if !srv.config.replica_serve_stale_data && !link.is_up() && request.lacks(Flags::STALE) {
             return Some(MASTER_DOWN);
         }
     }
     if let Some(loading) = srv.snapshot.loading {
-        let is_refused = |spec: &Spec| {
-            if loading.serves_old {
-                spec.flags.contains(Flags::NO_ASYNC_LOADING)
-            } else {
-                !spec.flags.contains(Flags::LOADING)
-            }
+        let is_refused = if loading.serves_old {
+            request.does(Flags::NO_ASYNC_LOADING)
+        } else {
+            request.lacks(Flags::LOADING)
         };
-        if does(client, cmd, spec, is_refused) {
+        if is_refused {
             return Some(LOADING);
         }
     }
@@ -158,28 +180,16 @@ fn lacks_replicas(srv: &Server) -> bool {
     max_lag > 0 && !srv.replication.is_replica() && (good as i64) < srv.config.min_replicas_to_write
 }
 
-/// Whether a command changes data that has to be saved; asked when the latest save has failed.
-pub fn cannot_be_saved(srv: &Server, client: &Client, cmd: CmdId, spec: &Spec) -> bool {
+/// Whether a command changes data that has to be saved; asked when the latest save has failed. PING counts, too: its
+/// caller is to learn of the trouble.
+pub fn cannot_be_saved(srv: &Server, caller: &Caller, cmd: CmdId, spec: &Spec) -> bool {
     srv.config.stop_writes_on_bgsave_error
         && !srv.config.save.is_empty()
-        && changes_data(client, cmd, spec, true)
-}
-
-/// Whether a command writes, or executes one that does. With `ping` that counts, too: whoever asks shall hear of the
-/// trouble.
-fn changes_data(client: &Client, cmd: CmdId, spec: &Spec, ping: bool) -> bool {
-    let writes = |spec: &Spec| spec.flags.contains(Flags::WRITE);
-    (ping && cmd == PING) || does(client, cmd, spec, writes)
-}
-
-/// Whether a command is of a kind, or executes one that is.
-#[inline]
-fn does(client: &Client, cmd: CmdId, spec: &Spec, kind: impl Fn(&Spec) -> bool) -> bool {
-    let queue = client.multi.iter().flat_map(|multi| &multi.queue);
-    kind(spec) || (cmd == EXEC && queue.map(|queued| table::spec(queued.cmd)).any(kind))
+        && (cmd == PING || Request { caller, cmd, spec }.does(Flags::WRITE))
 }
 
 const PING: CmdId = table::id(&connection::PING);
+const DEBUG: CmdId = table::id(&table::server::DEBUG);
 const EXEC: CmdId = table::id(&transactions::EXEC);
 
 /// Commands that are executed at once in a transaction.
@@ -202,18 +212,25 @@ fn in_transaction(cmd: CmdId, spec: &Spec) -> Verdict {
     }
 }
 
-/// DEBUG and MODULE are for whom the configuration says.
-fn protected(srv: &Server, client: &Client, argv: &Argv) -> Option<Fault> {
-    let is_debug = argv[0].eq_ignore_ascii_case(b"debug");
-    let (allow, directive) = if is_debug {
-        (srv.config.enable_debug_command, "enable-debug-command")
+/// DEBUG and MODULE are for the clients that the configuration names.
+fn protected(srv: &Server, request: &Request<'_>) -> Option<Fault> {
+    let (name, allow, directive) = if request.cmd == DEBUG {
+        (
+            "DEBUG",
+            srv.config.enable_debug_command,
+            "enable-debug-command",
+        )
     } else {
-        (srv.config.enable_module_command, "enable-module-command")
+        (
+            "MODULE",
+            srv.config.enable_module_command,
+            "enable-module-command",
+        )
     };
-    if allowed(srv, client, allow) {
+    let client = srv.clients.get(request.caller.client);
+    if client.is_some_and(|client| allowed(srv, client, allow)) {
         return None;
     }
-    let name = if is_debug { "DEBUG" } else { "MODULE" };
     Some(Fault::new(format!(
         "ERR {name} command not allowed. If the {directive} option is set to \"local\", you can run it from a local \
          connection, otherwise you need to set this option in the configuration file, and then restart the server."

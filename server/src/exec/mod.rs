@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod gate;
+pub mod nested;
 pub mod process;
 pub mod refuse;
 pub mod transaction;

@@ -4,19 +4,19 @@ use table::CmdId;
 use table::spec::Spec;
 
 use crate::egress::flush::close_over_limit;
-use crate::exec::call::{Call, call};
+use crate::exec::call::{Invocation, call};
 use crate::exec::gate::{Verdict, verdict};
 use crate::exec::refuse::refuse;
 use crate::report::client_line::client_line;
-use crate::server::{Commands, Origin, Proc, Server};
-use crate::session::transaction;
-use crate::state::blocked::{Parked, Wait};
-use crate::state::client::{Client, ClientFlags, Closing, ReplyMode};
+use crate::server::{Commands, Proc, Server};
+use crate::session::{auth, transaction};
+use crate::state::blocked::{Block, BlockedCommand};
+use crate::state::caller::Caller;
 use crate::state::client_id::ClientId;
 use crate::warning;
+use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, arity, exec_abort, unknown_command, unknown_subcommand};
 use crate::wire::reply::Reply;
-use crate::wire::request::Argv;
 
 /// Bytes of output that a client may have waiting before it has authenticated.
 const UNAUTHENTICATED_OUTPUT: usize = 17 * 1024;
@@ -26,11 +26,11 @@ const UNAUTHENTICATED_OUTPUT: usize = 17 * 1024;
 pub enum Flow {
     /// Go on with its input.
     Next,
-    /// It waits, is closing, or gone.
+    /// It is blocked, closing, or gone.
     Stop,
 }
 
-/// Executes one command of a client; its answer is in `reply`. `before` is what it waited for, if this is not its first
+/// Executes one command of a client; its answer is in `reply`. `before` is how it was blocked, if this is not its first
 /// execution.
 #[inline]
 pub fn execute(
@@ -38,27 +38,26 @@ pub fn execute(
     id: ClientId,
     argv: &Argv,
     reply: &mut Reply,
-    before: Option<&Parked>,
+    before: Option<&BlockedCommand>,
 ) -> Flow {
-    let hard_limit = srv.config.client_output_buffer_limit[0].hard as usize;
     let Some(client) = srv.clients.get_mut(id) else {
         return Flow::Stop;
     };
-    prepare(client, reply, hard_limit);
+    let mut caller = Caller::of(id, client);
+    reply.muted = client.is_muted();
     match resolve(&srv.commands, argv) {
         Ok((cmd, spec, proc)) => {
             client.last_cmd = Some(cmd);
-            match verdict(srv, id, cmd, spec, argv) {
+            prepare(srv, &caller, reply);
+            match verdict(srv, &caller, cmd, spec, argv) {
                 Verdict::Run => {
-                    let origin = origin(srv, id);
-                    let invocation = Call {
-                        origin,
+                    let invocation = Invocation {
                         cmd,
                         proc,
                         argv,
                         before,
                     };
-                    call(srv, invocation, reply);
+                    call(srv, &mut caller, &invocation, reply);
                 }
                 Verdict::Queue => {
                     if let Some(client) = srv.clients.get_mut(id) {
@@ -66,34 +65,26 @@ pub fn execute(
                     }
                     reply.status("QUEUED");
                 }
-                Verdict::Postpone => postpone(srv, id, cmd, argv, Wait::Pause),
-                Verdict::Hold => postpone(srv, id, cmd, argv, Wait::Outcome),
+                Verdict::Postpone => hold_back(srv, &caller, cmd, argv, Block::Pause),
+                Verdict::Hold => hold_back(srv, &caller, cmd, argv, Block::KeyInFlight),
                 Verdict::Refuse(fault) => reject(srv, id, Some(cmd), &fault, reply),
             }
         }
-        Err((cmd, fault)) => reject(srv, id, cmd, &fault, reply),
+        Err((cmd, fault)) => {
+            prepare(srv, &caller, reply);
+            reject(srv, id, cmd, &fault, reply);
+        }
     }
     after(srv, id, reply)
 }
 
-/// On whose behalf a request of a client is executed.
-#[inline]
-fn origin(srv: &Server, id: ClientId) -> Origin {
-    let client = srv.clients.get(id);
-    if client.is_some_and(|client| client.flags.contains(ClientFlags::PRIMARY)) {
-        Origin::Primary(id)
-    } else {
-        Origin::Client(id)
-    }
-}
-
-/// Lets a command wait before it is executed; it is asked about anew then.
+/// Blocks a command in front of the gate, which it is asked at anew afterwards.
 #[cold]
-fn postpone(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, wait: Wait) {
+fn hold_back(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv, block: Block) {
+    let id = caller.client;
     if let Some(client) = srv.clients.get_mut(id) {
-        let db = client.db;
-        let parked = srv.blocked.park(id, cmd, argv.detached(), db, wait, 0);
-        client.parked = Some(parked);
+        let command = BlockedCommand::new(cmd, argv.detached(), caller.session.db, block);
+        client.blocked = Some(srv.blocked.block(id, command));
     }
 }
 
@@ -121,11 +112,9 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
     let Some(client) = srv.clients.get_mut(id) else {
         return Flow::Stop;
     };
-    client.reply_mode = match client.reply_mode {
-        ReplyMode::SkipNext => ReplyMode::Skipping,
-        ReplyMode::Skipping => ReplyMode::On,
-        kept => kept,
-    };
+    if client.blocked.is_none() {
+        client.advance_reply_mode();
+    }
     if reply.overflow {
         close_over_limit(srv, id);
         return Flow::Stop;
@@ -134,7 +123,7 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
         close_talkative(srv, id, reply);
         return Flow::Stop;
     }
-    if client.closing == Closing::No && client.parked.is_none() {
+    if client.may_go_on() {
         Flow::Next
     } else {
         Flow::Stop
@@ -164,15 +153,14 @@ fn close_talkative(srv: &mut Server, id: ClientId, reply: &mut Reply) {
     srv.clients.queue_close(id);
 }
 
-/// What of the client decides how its answer is written.
+/// What of the caller decides how its answer is written.
 #[inline]
-fn prepare(client: &Client, reply: &mut Reply, hard_limit: usize) {
-    reply.resp = client.resp;
-    reply.muted = matches!(client.reply_mode, ReplyMode::Off | ReplyMode::Skipping);
-    reply.limit = if client.authenticated {
-        hard_limit
-    } else {
+fn prepare(srv: &Server, caller: &Caller, reply: &mut Reply) {
+    reply.resp = caller.session.resp;
+    reply.limit = if auth::is_required(srv, &caller.session) {
         UNAUTHENTICATED_OUTPUT
+    } else {
+        srv.config.client_output_buffer_limit[caller.class.limit_index()].hard as usize
     };
 }
 

@@ -1,61 +1,80 @@
-//! Serving clients that wait, and the ways in which a wait ends.
+//! Serving blocked clients, and the ways in which a block ends.
 //!
-//! A command that waits is not continued but executed again, from the gate on, when one of its keys is ready. It may find
-//! nothing again, and then waits behind all others. Ready keys are served after each command, before the next one of the
-//! same pipeline, so that who waited longest gets what came first.
+//! A blocked command is not continued but executed again, from the gate on, when one of its keys is ready. It may find
+//! nothing again, and then blocks behind all others. Ready keys are served after each command, before the next one of the
+//! same pipeline, so that whoever has been blocked longest gets what came first.
 
 use data::value::Type;
 
 use crate::egress::flush::{close_over_limit, over_output_limit};
-use crate::exec::call::settle;
+use crate::exec::call::count;
 use crate::exec::process::{Flow, execute};
 use crate::exec::refuse::refuse;
 use crate::feed::replicas::acknowledged;
 use crate::keyspace::lookup::{db, is_over};
 use crate::server::Server;
-use crate::state::blocked::{Parked, Wait};
-use crate::state::client::ClientFlags;
+use crate::state::blocked::{Block, BlockKind, BlockedCommand, OnCancel, Waiter};
+use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
+use crate::wire::argv::Argv;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
-use crate::wire::request::Argv;
 
-/// Executes one command of a client, and then whatever waits for the keys it has filled.
+/// Executes one command of a client, and then the clients blocked on the keys that it has filled.
 #[inline]
 pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Flow {
     let flow = execute(srv, id, argv, reply, None);
-    if srv.blocked.has_ready() {
-        serve_ready(srv);
+    if !srv.blocked.has_ready() {
+        return flow;
     }
-    flow
+    serve_ready(srv);
+    // One of them may have closed this client.
+    let may_go_on = |id| srv.clients.get(id).is_some_and(|client| client.may_go_on());
+    match flow {
+        Flow::Next if !may_go_on(id) => Flow::Stop,
+        flow => flow,
+    }
 }
 
-/// Serves everybody who waits for a key that is ready, and for those that become ready meanwhile.
+/// Serves the clients blocked on ready keys, and on those that become ready meanwhile.
 #[cold]
 pub fn serve_ready(srv: &mut Server) {
     if srv.unit.depth > 0 || srv.blocked.serving {
         return;
     }
     srv.blocked.serving = true;
-    while let Some((number, key)) = srv.blocked.take_ready() {
-        // Those who come back to wait are not served again in this round.
-        for id in srv.blocked.waiters(number, &key) {
-            if is_served(srv, id, number, &key) {
-                execute_again(srv, id);
+    while let Some((number, key, last)) = srv.blocked.take_ready() {
+        let mut after = 0;
+        // A client that blocks again gets a later ticket and is not served again in this round.
+        while let Some(waiter) = srv.blocked.next_waiter(number, &key, after, last) {
+            after = waiter.ticket;
+            let found = type_of(srv, number, &key);
+            if found.is_none() && !srv.blocked.is_awaited_on_nokey(number, &key) {
+                break;
+            }
+            if is_served(srv, waiter, found) {
+                execute_again(srv, waiter.id);
             }
         }
     }
     srv.blocked.serving = false;
 }
 
-/// Whether a client may find what it waits for under a key.
-fn is_served(srv: &Server, id: ClientId, number: usize, key: &[u8]) -> bool {
-    let client = srv.clients.get(id);
-    let parked = client.and_then(|client| client.parked.as_ref());
-    let Some(Wait::Keys(wait)) = parked.map(|parked| &parked.wait) else {
+/// Whether a client may find what it is blocked on under a key that holds a value of this type.
+fn is_served(srv: &Server, waiter: Waiter, found: Option<Type>) -> bool {
+    let client = srv.clients.get(waiter.id);
+    let command = client.and_then(|client| client.blocked.as_ref());
+    let Some(command) = command else {
         return false;
     };
-    wait.on_nokey || type_of(srv, number, key) == Some(wait.ty)
+    // Nothing has changed since another of its keys had it executed in vain.
+    if command.seen_version == srv.keys.version {
+        return false;
+    }
+    match &command.block {
+        Block::Keys(block) => waiter.on_nokey || found == Some(block.ty),
+        _ => false,
+    }
 }
 
 fn type_of(srv: &Server, number: usize, key: &[u8]) -> Option<Type> {
@@ -63,31 +82,32 @@ fn type_of(srv: &Server, number: usize, key: &[u8]) -> Option<Type> {
     (!is_over(srv, number, key)).then(|| entry.ty())
 }
 
-/// Takes a client out of its wait.
-fn unpark(srv: &mut Server, id: ClientId) -> Option<Box<Parked>> {
-    let parked = srv.clients.get_mut(id)?.parked.take()?;
-    srv.blocked.unpark(id, &parked);
-    Some(parked)
+/// Takes a client out of its block.
+fn unblock(srv: &mut Server, id: ClientId) -> Option<Box<BlockedCommand>> {
+    let command = srv.clients.get_mut(id)?.blocked.take()?;
+    srv.blocked.unblock(id, &command);
+    Some(command)
 }
 
-/// Executes a waiting command once more.
+/// Executes a blocked command once more.
 fn execute_again(srv: &mut Server, id: ClientId) {
-    let Some(parked) = unpark(srv, id) else {
+    let Some(command) = unblock(srv, id) else {
         return;
     };
-    let outer = srv.unit.current.replace(id);
-    srv.unit.begin();
-    // One that was postponed has not been called yet.
-    let before = match parked.wait {
-        Wait::Pause | Wait::Outcome => None,
-        _ => Some(&*parked),
-    };
-    answer(srv, id, |srv, reply| {
-        execute(srv, id, &parked.argv, reply, before);
-    });
-    srv.unit.current = outer;
     let client = srv.clients.get(id);
-    if client.is_some_and(|client| client.parked.is_none()) {
+    if client.is_none_or(|client| client.closing != Closing::No) {
+        return;
+    }
+    let outer = srv.unit.client.replace(id);
+    srv.unit.now_ms = srv.turn.tick();
+    let rule = command.block.kind().rule();
+    let before = rule.was_executed.then_some(&*command);
+    answer(srv, id, |srv, reply| {
+        execute(srv, id, &command.argv, reply, before);
+    });
+    srv.unit.client = outer;
+    let client = srv.clients.get(id);
+    if client.is_some_and(|client| client.blocked.is_none()) {
         srv.blocked.resumed.push(id);
     }
 }
@@ -97,13 +117,16 @@ fn answer(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Server, &mut R
     let Some(client) = srv.clients.get_mut(id) else {
         return;
     };
-    let mut reply = Reply::behind(std::mem::take(&mut client.io.out), client.resp, 0);
+    let out = std::mem::take(&mut client.io.out);
+    let mut reply = Reply::behind(out, client.session.resp, 0);
+    reply.muted = client.is_muted();
+    let was_executing = client.flags.contains(ClientFlags::EXECUTING);
     client.flags.insert(ClientFlags::EXECUTING);
     write(srv, &mut reply);
     let Some(client) = srv.clients.get_mut(id) else {
         return;
     };
-    client.flags.remove(ClientFlags::EXECUTING);
+    client.flags.set(ClientFlags::EXECUTING, was_executing);
     reply.out.append(std::mem::take(&mut client.io.out));
     client.io.out = reply.out;
     if !client.io.out.is_empty() {
@@ -114,53 +137,49 @@ fn answer(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Server, &mut R
     }
 }
 
-/// Ends a wait without its command being executed again: with a fault, or as if it had found nothing in time; a MIGRATE
-/// has succeeded then.
+/// Ends a block without its command being executed again: with a fault, or with what its kind answers then.
 pub fn give_up(srv: &mut Server, id: ClientId, fault: Option<&Fault>) {
-    let Some(parked) = unpark(srv, id) else {
+    let Some(command) = unblock(srv, id) else {
         return;
     };
-    answer(srv, id, |srv, reply| match (fault, &parked.wait) {
+    answer(srv, id, |srv, reply| match (fault, &command.block) {
         (Some(fault), _) => refuse(srv, reply, fault),
-        (None, Wait::Replicas(wait)) => reply.int(acknowledged(srv, wait.offset)),
-        (None, Wait::Migration) => reply.ok(),
-        (None, _) => reply.null_array(),
+        (None, Block::Replicas(block)) => reply.int(acknowledged(srv, block.offset)),
+        (None, block) => match block.kind().rule().on_cancel {
+            OnCancel::NullArray => reply.null_array(),
+            OnCancel::Ok | OnCancel::Acknowledged => reply.ok(),
+        },
     });
-    settle(srv, parked.cmd, parked.spent_ns, fault.is_some());
+    count(srv, command.cmd, command.spent_ns, fault.is_some());
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.advance_reply_mode();
+    }
     srv.blocked.resumed.push(id);
 }
 
-/// Answers those who wait for replicas and have enough.
+/// Answers the clients that wait for acknowledgements and have enough.
 pub fn serve_acknowledged(srv: &mut Server) {
-    for id in srv.blocked.for_replicas.clone() {
-        let parked = srv
-            .clients
-            .get(id)
-            .and_then(|client| client.parked.as_ref());
-        if let Some(Wait::Replicas(wait)) = parked.map(|parked| &parked.wait)
-            && acknowledged(srv, wait.offset) >= wait.count
+    for id in srv.blocked.of_kind(BlockKind::Replicas) {
+        let client = srv.clients.get(id);
+        let command = client.and_then(|client| client.blocked.as_ref());
+        if let Some(Block::Replicas(block)) = command.map(|command| &command.block)
+            && acknowledged(srv, block.offset) >= block.count
         {
             give_up(srv, id, None);
         }
     }
 }
 
-/// Executes what has waited for the end of a pause.
-pub fn end_pause(srv: &mut Server) {
-    for id in srv.blocked.for_pause.clone() {
+/// Executes again what is blocked in front of the gate by a pause, or by keys in flight; with another reason to be held
+/// back it blocks anew.
+pub fn release(srv: &mut Server, kind: BlockKind) {
+    for id in srv.blocked.of_kind(kind) {
         execute_again(srv, id);
     }
 }
 
-/// Executes what has waited for keys in flight; with others in flight it may wait on.
-pub fn end_hold(srv: &mut Server) {
-    for id in srv.blocked.for_outcome.clone() {
-        execute_again(srv, id);
-    }
-}
-
-/// Ends the waits whose deadline has passed.
-pub fn expire_waits(srv: &mut Server) {
+/// Ends the blocks whose deadline has passed.
+pub fn expire_blocks(srv: &mut Server) {
     while let Some(id) = srv.blocked.overdue(srv.unit.now_ms) {
         give_up(srv, id, None);
     }

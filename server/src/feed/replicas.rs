@@ -3,10 +3,9 @@
 //! It is held once, in blocks; a replica is a position in it. What the backlog (`repl-backlog-size`) and the slowest
 //! replica do not need any more is dropped.
 
-use table::words::Flags;
-
 use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::server::Server;
+use crate::state::caller::Targets;
 use crate::state::client_id::ClientId;
 use crate::state::propagation::Propagation;
 use crate::state::replication::replica::Stage;
@@ -16,19 +15,13 @@ const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
 
-/// Appends the writes of a unit.
-pub fn feed(srv: &mut Server, propagation: &Propagation) {
-    // What SCAN and its like meet on their way has nothing to do with each other.
-    let apart = |cmd| {
-        table::spec(cmd)
-            .flags
-            .contains(Flags::TOUCHES_ARBITRARY_KEYS)
-    };
-    let whole = propagation.len() > 1 && !srv.unit.command.is_some_and(apart);
+/// Appends the writes of a unit; several that belong together (`whole`) between MULTI and EXEC.
+pub fn feed(srv: &mut Server, propagation: &Propagation, whole: bool) {
+    let whole = whole && propagation.to(Targets::REPLICAS).nth(1).is_some();
     if whole {
         append(srv, MULTI);
     }
-    for (db, request) in propagation.iter() {
+    for (db, request) in propagation.to(Targets::REPLICAS) {
         select(srv, db);
         append(srv, request);
     }

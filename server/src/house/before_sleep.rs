@@ -4,7 +4,7 @@ use conn::drive::process_pending;
 
 use crate::cluster::migrate::conclude;
 use crate::egress::flush::flush_pending;
-use crate::exec::unblock::{end_pause, expire_waits, serve_ready};
+use crate::exec::unblock::{expire_blocks, release, serve_ready};
 use crate::feed::replicas::{ask_for_acks, queue_all};
 use crate::ingress::input::process_resumed;
 use crate::keyspace::expire::fast_cycle;
@@ -13,6 +13,8 @@ use crate::replication::replica::apply::go_on;
 use crate::replication::replica::connect;
 use crate::server::Server;
 use crate::session::close::drain_close_queue;
+use crate::session::deadline::arm_wakeup;
+use crate::state::blocked::BlockKind;
 use crate::sys::{clock, memory};
 
 /// The loop's before-sleep hook.
@@ -20,8 +22,8 @@ pub fn before_sleep(srv: &mut Server) {
     // 1. Clients whose bytes TLS has already taken from the socket: no event will ever tell of them.
     let more = process_pending(srv);
     srv.el.set_dont_wait(more);
-    if srv.snapshot.hides_data() {
-        // The data is not all there: clients hear so, and that is all.
+    if srv.snapshot.hides_data() || srv.unit.depth > 0 {
+        // The data is not all there, or a command on the stack is not done: clients get replies, and that is all.
         flush_pending(srv);
         drain_close_queue(srv);
         return end_turn(srv);
@@ -32,13 +34,13 @@ pub fn before_sleep(srv: &mut Server) {
     advance(srv);
     srv.pauses.expire(srv.unit.now_ms);
     if srv.pauses.take_end() {
-        end_pause(srv);
+        release(srv, BlockKind::Pause);
         go_on(srv);
     }
     // 4. Keys that have arrived at another server leave this one.
     conclude(srv);
-    // 5. Clients whose wait is over: by time, or because expiry made a key of theirs vanish.
-    expire_waits(srv);
+    // 5. Blocked clients: their deadline has passed, or expiry made a key of theirs vanish.
+    expire_blocks(srv);
     if srv.blocked.has_ready() {
         serve_ready(srv);
     }
@@ -54,24 +56,26 @@ pub fn before_sleep(srv: &mut Server) {
     drain_close_queue(srv);
     // 9. The way to the primary: connected to again when it was lost (a line ago, maybe), its name resolved.
     connect::advance(srv);
-    // 10. Figures of this turn.
+    // 10. The earliest deadline of blocked clients and pauses wakes the loop.
+    arm_wakeup(srv);
+    // 11. Figures of this turn.
     memory::sample_peak();
     end_turn(srv);
 }
 
 fn end_turn(srv: &mut Server) {
-    let us = clock::monotonic_us().saturating_sub(srv.unit.turn_began_us);
+    let us = clock::monotonic_us().saturating_sub(srv.turn.began_us);
     let stats = &mut srv.stats;
     stats.loop_turns += 1;
     stats.loop_us += us;
     stats.loop_max_us = stats.loop_max_us.max(us);
-    let commands = stats.commands.saturating_sub(srv.unit.turn_began_at);
+    let commands = stats.commands.saturating_sub(srv.turn.began_at);
     stats.loop_max_commands = stats.loop_max_commands.max(commands);
 }
 
 /// The loop's after-sleep hook.
 pub fn after_sleep(srv: &mut Server) {
-    srv.unit.refresh();
-    srv.unit.turn_began_us = srv.unit.clock_ns / 1000;
-    srv.unit.turn_began_at = srv.stats.commands;
+    srv.unit.now_ms = srv.turn.refresh();
+    srv.turn.began_us = srv.turn.clock_ns / 1000;
+    srv.turn.began_at = srv.stats.commands;
 }

@@ -116,7 +116,7 @@ fn about_server(srv: &Server) {
         log::raw(client_line(srv, id).as_bytes());
         log::raw(b"\n");
     }
-    if let Some(id) = srv.unit.current {
+    if let Some(id) = srv.unit.client {
         log::raw(b"\n------ CURRENT CLIENT INFO ------\n");
         log::raw(client_line(srv, id).as_bytes());
         log::raw(b"\n");

@@ -3,13 +3,14 @@
 use ae::time::{Next, TimerId};
 
 use crate::cluster::migrate;
+use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::expire::slow_cycle;
 use crate::replication::cron::replication_cron;
 use crate::replication::primary::snapshot::tend;
 use crate::server::Server;
 use crate::session::close::close_now;
-use crate::state::client::{Client, ClientFlags};
+use crate::state::client::{Class, Client};
 use crate::state::client_id::ClientId;
 use crate::sys::{clock, host, memory, process, watchdog};
 use crate::wire::output::KEEP_TAIL;
@@ -84,17 +85,17 @@ const MIN_REPLY: usize = 1024;
 /// The timer proc.
 pub fn cron(srv: &mut Server, _timer: TimerId, _data: u64) -> Next {
     let period_ms = 1000 / hz(srv);
-    srv.unit.refresh();
-    let began_us = srv.unit.clock_ns / 1000;
+    srv.unit.now_ms = srv.turn.refresh();
+    let began_us = srv.turn.clock_ns / 1000;
     if !srv.debug.pause_cron {
-        let ticks = srv.unit.cron_ticks;
+        let ticks = srv.turn.cron_ticks;
         for step in STEPS {
             let every = (step.period_ms / period_ms).max(1);
             if ticks.is_multiple_of(every) {
                 (step.run)(srv);
             }
         }
-        srv.unit.cron_ticks += 1;
+        srv.turn.cron_ticks += 1;
     }
     srv.stats.cron_us += clock::monotonic_us().saturating_sub(began_us);
     Next::In(period_ms)
@@ -182,11 +183,17 @@ fn visit(srv: &mut Server, id: ClientId) {
         return;
     };
     let idle = now_ms / 1000 - client.last_active;
-    let busy = ClientFlags::EXECUTING | ClientFlags::PRIMARY;
-    if timeout > 0 && idle > timeout && !client.flags.intersects(busy) {
+    if timeout > 0 && idle > timeout && client.blocked.is_none() && client.class() == Class::Normal
+    {
         verbose!("Closing idle client");
         return close_now(srv, id);
     }
+    if over_output_limit(srv, id) {
+        return close_over_limit(srv, id);
+    }
+    let Some(client) = srv.clients.get_mut(id) else {
+        return;
+    };
     shrink_query_buffer(client, idle);
     if srv.debug.reply_resizing {
         let (shrunk, grown) = resize_reply_buffer(client, now_ms, srv.debug.reply_peak_reset_ms);

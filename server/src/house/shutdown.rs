@@ -9,6 +9,7 @@ use crate::persist::bgsave::{abandon, save_now};
 use crate::report::replicas::{all, name};
 use crate::server::Server;
 use crate::session::pause::{pause, unpause};
+use crate::state::blocked::BlockKind;
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
 use crate::state::replication::replica::{Replica, Stage};
@@ -74,7 +75,7 @@ pub fn tend_shutdown(srv: &mut Server) {
 pub fn cancel(srv: &mut Server) -> bool {
     let waited = srv.shutdown.waiting.take().is_some();
     process::forget_shutdown_signal();
-    for id in std::mem::take(&mut srv.blocked.for_shutdown) {
+    for id in srv.blocked.of_kind(BlockKind::Shutdown) {
         give_up(srv, id, Some(&SHUTDOWN_FAILED));
     }
     unpause(srv, Purpose::Shutdown);

@@ -25,6 +25,7 @@ use crate::state::replication::id::ReplId;
 use crate::state::replication::link::Link;
 use crate::state::replication::stream::Replication;
 use crate::state::snapshot::Snapshot;
+use crate::state::turn::Turn;
 use crate::state::unit::Unit;
 use crate::sys::{host, log, memory, process, watchdog};
 use crate::{notice, warning};
@@ -115,9 +116,9 @@ pub fn build(
         handshake_timeout_ms: HANDSHAKE_TIMEOUT_MS,
         ..Limits::default()
     };
-    let mut unit = Unit::default();
-    unit.refresh();
-    let unit_seconds = unit.now_ms / 1000;
+    let mut turn = Turn::default();
+    let now_ms = turn.refresh();
+    let now = now_ms / 1000;
     Ok(Server {
         hooks: Hooks {
             replica_gone: primary::cron::replica_gone,
@@ -131,7 +132,12 @@ pub fn build(
         watch: Default::default(),
         blocked: Default::default(),
         pauses: Default::default(),
-        unit,
+        wakeup: Default::default(),
+        turn,
+        unit: Unit {
+            now_ms,
+            ..Unit::default()
+        },
         stats: Default::default(),
         commands,
         tls: Default::default(),
@@ -139,10 +145,10 @@ pub fn build(
         memory: Default::default(),
         migration: Default::default(),
         process,
-        snapshot: Snapshot::new(unit_seconds),
+        snapshot: Snapshot::new(now),
         child: None,
         propagation: Default::default(),
-        replication: Replication::new(ReplId::new(process::random_bytes()), unit_seconds),
+        replication: Replication::new(ReplId::new(process::random_bytes()), now),
         shutdown: Default::default(),
         debug: Default::default(),
         config,

@@ -17,6 +17,7 @@ use crate::session::close::close_after_reply;
 use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::state::listeners::Kind;
+use crate::state::session::Session;
 use crate::wire::fault::{Fault, MAX_CLIENTS};
 use crate::{verbose, warning};
 
@@ -119,7 +120,10 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
     let id = srv.clients.add(Client {
         conn: Some(conn),
         flags,
-        authenticated: srv.config.requirepass.is_empty(),
+        session: Session {
+            authenticated: srv.config.requirepass.is_empty(),
+            ..Session::default()
+        },
         created: now,
         last_active: now,
         reply_size: crate::wire::output::KEEP_TAIL,

@@ -11,6 +11,7 @@ use crate::exec::refuse::refuse;
 use crate::exec::unblock::run;
 use crate::report::client_line::client_line;
 use crate::server::Server;
+use crate::session::auth::is_required;
 use crate::session::close::{close_after_reply, close_now};
 use crate::state::client::{Client, ClientFlags, Closing, Sizes};
 use crate::state::client_id::ClientId;
@@ -52,7 +53,7 @@ pub fn read(srv: &mut Server, id: ClientId, conn: ConnId) -> Option<Io> {
         ..
     } = srv;
     let client = clients.get_mut(id)?;
-    if client.closing != Closing::No || client.flags.contains(ClientFlags::EXECUTING) {
+    if !client.may_read() {
         return None;
     }
     stats.reads += 1;
@@ -91,21 +92,22 @@ pub fn process_input(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else {
         return;
     };
-    if client.parked.is_some() {
+    if !client.may_run() {
         return;
     }
     let mut request = std::mem::take(&mut client.io.request);
-    let mut reply = Reply::behind(std::mem::take(&mut client.io.out), client.resp, 0);
+    let out = std::mem::take(&mut client.io.out);
+    let mut reply = Reply::behind(out, client.session.resp, 0);
     note_sizes(client, &request);
     client.flags.insert(ClientFlags::EXECUTING);
-    let outer = srv.unit.current.replace(id);
-    srv.unit.begin();
+    let outer = srv.unit.client.replace(id);
+    srv.unit.now_ms = srv.turn.tick();
     execute_all(srv, id, &mut request, &mut reply);
-    srv.unit.current = outer;
+    srv.unit.client = outer;
     put_back(srv, id, request, reply);
 }
 
-/// Goes on with the input of clients whose wait is over.
+/// Goes on with the input of clients that were unblocked.
 pub fn process_resumed(srv: &mut Server) {
     while !srv.blocked.resumed.is_empty() {
         for id in std::mem::take(&mut srv.blocked.resumed) {
@@ -121,7 +123,7 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
         };
         let limits = Limits {
             max_bulk: srv.config.proto_max_bulk_len,
-            unauthenticated: !client.authenticated,
+            unauthenticated: is_required(srv, &client.session),
         };
         match request.parse(limits) {
             Ok(Parsed::Command) => {
@@ -154,8 +156,8 @@ fn prefetch(srv: &mut Server, id: ClientId, request: &Request) {
     let Some(client) = srv.clients.get(id) else {
         return;
     };
-    let db = &srv.keys.dbs[client.db].db;
-    let hashes = &mut srv.unit.hashes;
+    let db = &srv.keys.dbs[client.session.db].db;
+    let hashes = &mut srv.turn.hashes;
     hashes.clear();
     Db::hash_batch(&keys[..count], hashes);
     hashes.iter().for_each(|&hash| db.prefetch_line(hash));

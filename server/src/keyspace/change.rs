@@ -1,12 +1,15 @@
-//! The one closing call of whatever changes a key.
+//! The one closing call of whatever changes a key or a database.
 //!
-//! It counts the change, makes the transactions of those fail who watch the key, and has those served who wait for it.
-//! What else follows from a changed key (client-side caching, keyspace events) has its place here and nowhere else.
+//! It counts the change, fails the transactions of clients that watch the key, and marks the key ready for clients that are
+//! blocked on it. What else follows from a changed key (client-side caching, keyspace events) has its place here and nowhere
+//! else. Only this file writes `Stats::dirty` upwards and `Keys::changes`; whether a command is propagated is read from the
+//! latter.
 
 use data::ds::quicklist::End;
 use data::value::db::Db;
 
 use crate::server::Server;
+use crate::state::client_id::ClientId;
 
 /// What happened to a key: the class that `notify-keyspace-events` names by a letter, and the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +28,9 @@ pub enum Event {
     Hash(&'static str),
     /// `t`: streams.
     Stream(&'static str),
-    /// `x`: the time of the key was over.
+    /// `x`: the key has expired.
     Expired,
-    /// Nobody is told: the value means what it meant before.
+    /// No event: what readers of the key see has not changed.
     Silent,
 }
 
@@ -55,13 +58,14 @@ pub fn key_changed(srv: &mut Server, db: usize, key: &[u8], changes: u64, event:
     if !srv.watch.is_empty() {
         touch_watchers(srv, db, key);
     }
-    key_told(srv, db, key, changes, event);
+    key_changed_unwatched(srv, db, key, changes, event);
 }
 
-/// The same for what those who watch the key do not notice: groups of a stream, and what they have read.
+/// The same for a change that does not fail transactions of clients that watch the key: groups of a stream and what they
+/// have read, the representation of a value.
 #[inline]
-pub fn key_told(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
-    srv.stats.dirty += changes;
+pub fn key_changed_unwatched(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
+    count_changes(srv, changes);
     if !srv.migration.is_idle() {
         srv.migration.spoil(db, key);
     }
@@ -73,42 +77,46 @@ pub fn key_told(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Ev
     }
 }
 
-/// On a replica that clients may write to, their keys are not the primary's to delete.
+/// Something has changed that is to be saved and propagated: so many changes.
+#[inline]
+pub fn count_changes(srv: &mut Server, changes: u64) {
+    srv.stats.dirty += changes;
+    srv.keys.changes += changes;
+    srv.keys.version += 1;
+}
+
+/// On a replica that clients may write to, their keys are not deleted by the primary.
 #[cold]
 fn note_own_expire(srv: &mut Server, db: usize, key: &[u8]) {
-    let primary = srv.replication.link.as_ref().and_then(|link| link.client());
-    if primary.is_none() || primary != srv.unit.current {
+    if !srv.unit.obeyed {
         srv.keys.own_expires.insert((db, key.into()));
     }
 }
 
-/// Whether an event may give a waiting command what it waits for. Of those of streams only these do.
+/// Whether an event may give a blocked command what it waits for. Of those of streams only these do.
 fn wakes(event: Event) -> bool {
     match event {
         Event::Stream(name) => matches!(name, "xadd" | "xgroup-destroy"),
+        Event::Silent => false,
         _ => true,
     }
 }
 
-/// Makes the transactions of those who watch a key fail. Once is enough, so they watch nothing from then on.
+/// Fails the transactions of the clients that watch a key. Once is enough, so they watch nothing from then on.
 #[cold]
 fn touch_watchers(srv: &mut Server, db: usize, key: &[u8]) {
     let gone = srv.keys.dbs[db].db.find(key).is_none();
-    for id in srv.watch.watchers(db, key).to_vec() {
+    for id in srv.watch.clients(db, key) {
+        if gone
+            && let Some(watcher) = srv.watch.watcher_mut(db, key, id)
+            && std::mem::take(&mut watcher.expired)
+        {
+            // The deletion of a key that had expired when it was first watched is no change.
+            continue;
+        }
         let Some(client) = srv.clients.get_mut(id) else {
             continue;
         };
-        let watched = client
-            .watched
-            .iter_mut()
-            .find(|watched| watched.db == db && *watched.key == *key);
-        if let Some(watched) = watched.filter(|watched| watched.expired) {
-            // That a key vanishes whose time was over when it was first watched is no change.
-            if gone {
-                watched.expired = false;
-                continue;
-            }
-        }
         client.dirty_cas = true;
         srv.watch.remove_all(id, &mut client.watched);
     }
@@ -117,46 +125,46 @@ fn touch_watchers(srv: &mut Server, db: usize, key: &[u8]) {
 /// A database is about to be emptied, or to hold what another one holds now.
 pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
     srv.migration.spoil_all(Some(db));
+    srv.keys.version += 1;
     for key in srv.watch.keys(db) {
         let was = srv.keys.dbs[db].db.find(&key).is_some();
         let will = by.and_then(|by| srv.keys.dbs[by].db.find(&key));
         if !was && will.is_none() {
             continue;
         }
-        let over = will.map(|entry| entry.expire().is_some_and(|at_ms| srv.unit.now_ms > at_ms));
-        for id in srv.watch.watchers(db, &key).to_vec() {
-            let Some(client) = srv.clients.get_mut(id) else {
+        let will_be_expired =
+            will.map(|entry| entry.expire().is_some_and(|at_ms| srv.unit.now_ms > at_ms));
+        for id in srv.watch.clients(db, &key) {
+            let Some(watcher) = srv.watch.watcher_mut(db, &key, id) else {
                 continue;
             };
-            let watched = client
-                .watched
-                .iter_mut()
-                .find(|watched| watched.db == db && watched.key == key);
-            let Some(watched) = watched else {
-                continue;
-            };
-            match (watched.expired, over) {
-                // It was over and vanishes, stays over, or comes as one that is: no change.
-                (true, None) => watched.expired = false,
+            match (watcher.expired, will_be_expired) {
+                // It had expired and vanishes, stays expired, or comes as one that has: no change.
+                (true, None) => watcher.expired = false,
                 (true, Some(true)) => {}
-                (false, Some(true)) if !was => watched.expired = true,
-                _ => client.dirty_cas = true,
+                (false, Some(true)) if !was => watcher.expired = true,
+                _ => fail_transaction(srv, id),
             }
         }
     }
 }
 
-/// A database holds something else than `before`: whoever watched a key that was or is there has seen it change.
+/// A database holds something else than `before`: the keys that were or are there have changed.
 pub fn touch_all(srv: &mut Server, db: usize, before: &Db) {
     srv.migration.spoil_all(Some(db));
+    srv.keys.version += 1;
     for key in srv.watch.keys(db) {
         if before.find(&key).is_none() && srv.keys.dbs[db].db.find(&key).is_none() {
             continue;
         }
-        for id in srv.watch.watchers(db, &key).to_vec() {
-            if let Some(client) = srv.clients.get_mut(id) {
-                client.dirty_cas = true;
-            }
+        for id in srv.watch.clients(db, &key) {
+            fail_transaction(srv, id);
         }
+    }
+}
+
+fn fail_transaction(srv: &mut Server, id: ClientId) {
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.dirty_cas = true;
     }
 }

@@ -1,8 +1,10 @@
-//! Seeking out keys whose time is over, a few at a time.
+//! Active expiry: finding expired keys, a few at a time.
 //!
-//! The slow cycle belongs to the clockwork: it walks the databases and scans their expiring keys until few of those it
-//! meets are over, or its share of the processor (25 % at effort 1) is used up. The fast cycle runs before the loop sleeps
-//! when the slow one ended by its time limit, a millisecond at most.
+//! The slow cycle is a step of cron: it walks the databases and scans their volatile keys until few of those it meets have
+//! expired, or its share of the processor (25 % at effort 1) is used up. The fast cycle runs before the loop sleeps when the
+//! slow one ended by its time limit, a millisecond at most.
+
+use std::ops::Bound;
 
 use crate::keyspace::expired::delete_expired;
 use crate::server::Server;
@@ -18,6 +20,10 @@ const SLOW_PERCENT: u64 = 25;
 const STALE_PERCENT: u64 = 10;
 /// Databases visited per cycle.
 const DBS_PER_CYCLE: usize = 16;
+/// Time that one cycle spends on keys of a replica's own clients, microseconds.
+const OWN_LIMIT_US: u64 = 1000;
+/// So many of these keys are looked at between two readings of the clock.
+const OWN_KEYS_PER_CLOCK: usize = 64;
 
 /// How hard a cycle tries, from `active-expire-effort`.
 struct Effort {
@@ -48,24 +54,42 @@ pub fn slow_cycle(srv: &mut Server) {
     cycle(srv, false);
 }
 
-/// Removes of a replica what its own clients have written, when its time is over.
+/// Deletes expired keys of a writable replica that its own clients have written: as many as fit into its time limit, from
+/// where the last cycle has stopped.
 fn own_cycle(srv: &mut Server) {
-    let now_ms = srv.unit.now_ms;
-    let mut own = std::mem::take(&mut srv.keys.own_expires);
-    own.retain(|(number, key)| {
-        let expire = srv.keys.dbs[*number].db.expire_of(key);
-        let over = expire.is_some_and(|at_ms| now_ms > at_ms);
-        if over {
-            delete_expired(srv, *number, key);
+    let started = clock::monotonic_us();
+    for looked_at in 1..=srv.keys.own_expires.len() {
+        let from = (Bound::Excluded(&srv.keys.own_cursor), Bound::Unbounded);
+        let own = &srv.keys.own_expires;
+        let Some(next) = own.range(from).next().or_else(|| own.first()).cloned() else {
+            break;
+        };
+        visit_own(srv, &next);
+        srv.keys.own_cursor = next;
+        if looked_at.is_multiple_of(OWN_KEYS_PER_CLOCK)
+            && clock::monotonic_us() - started > OWN_LIMIT_US
+        {
+            break;
         }
-        expire.is_some() && !over
-    });
-    srv.keys.own_expires = own;
+    }
+}
+
+/// Deletes one of those keys if it has expired, and forgets one that is gone or expires no more.
+fn visit_own(srv: &mut Server, own: &(usize, Box<[u8]>)) {
+    let (number, key) = own;
+    let expire = srv.keys.dbs[*number].db.expire_of(key);
+    let has_expired = expire.is_some_and(|at_ms| srv.unit.now_ms > at_ms);
+    if has_expired {
+        delete_expired(srv, *number, key);
+    }
+    if has_expired || expire.is_none() {
+        srv.keys.own_expires.remove(own);
+    }
 }
 
 /// The cycle before sleep: only when there is known to be more, and not twice in short order.
 pub fn fast_cycle(srv: &mut Server) {
-    let now_us = srv.unit.clock_ns / 1000;
+    let now_us = srv.turn.clock_ns / 1000;
     let effort = effort(srv, true);
     let wanted =
         srv.keys.expire_timed_out || srv.stats.expired_stale_perc >= effort.stale_percent as f64;

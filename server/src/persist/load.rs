@@ -1,16 +1,15 @@
 //! Loading a snapshot file into the databases.
 //!
 //! The file is fed to the decoder in pieces of `loading-process-events-interval-bytes`; between two of them clients are
-//! served, if whoever loads says so. They are told that the server is loading, or get an answer to those few commands
-//! that need no data.
+//! served. They are told that the server is loading, or get an answer to those few commands that need no data.
 
 use std::fs::File;
 use std::io::{self, Read};
 
-use ae::event_loop::{What, process_events};
 use data::rdb::decoder::{Decoder, Item};
 
 use crate::config::limits::rdb_options;
+use crate::exec::nested::process_events_inside;
 use crate::feed::propagate::deletion;
 use crate::persist::insert::{Announced, insert};
 use crate::server::Server;
@@ -43,22 +42,13 @@ pub enum LoadError {
     Stopped,
 }
 
-/// What is done about clients while a file is loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clients {
-    /// They are served.
-    Serve,
-    /// They wait: a command is being executed, and it is the one that loads.
-    Hold,
-}
-
 /// Loads the snapshot when the server starts.
 ///
 /// # Errors
 /// A sentence: the server must not run without what is in the file. `None` when it was told to end, and shall.
 pub fn at_start(srv: &mut Server) -> Result<(), Option<String>> {
     let began_us = clock::monotonic_us();
-    match load(srv, Existing::Refuse, Clients::Serve) {
+    match load(srv, Existing::Refuse) {
         Ok(mut session) => {
             resume(srv, &mut session);
             notice!(
@@ -108,7 +98,7 @@ fn resume(srv: &mut Server, session: &mut Session) {
 ///
 /// # Errors
 /// See [`LoadError`]. What was loaded until then is in the databases.
-pub fn load(srv: &mut Server, existing: Existing, clients: Clients) -> Result<Session, LoadError> {
+pub fn load(srv: &mut Server, existing: Existing) -> Result<Session, LoadError> {
     let name = srv.config.dbfilename.clone();
     let opened = File::open(&name).and_then(|file| {
         let total = file.metadata()?.len();
@@ -127,7 +117,7 @@ pub fn load(srv: &mut Server, existing: Existing, clients: Clients) -> Result<Se
     };
     let mut session = begin(srv, existing, total, None);
     session.gone = (!srv.replication.is_replica()).then(Vec::new);
-    let loaded = read(srv, file, &mut session, clients);
+    let loaded = read(srv, file, &mut session);
     end(srv);
     loaded.map(|()| session)
 }
@@ -166,7 +156,7 @@ pub fn begin(
 /// Nothing is being loaded any more.
 pub fn end(srv: &mut Server) {
     srv.snapshot.loading = None;
-    srv.unit.refresh();
+    srv.unit.now_ms = srv.turn.refresh();
 }
 
 /// Takes in the next bytes of a snapshot; whether that was all of it.
@@ -229,12 +219,7 @@ pub fn cut_short(session: &Session) -> LoadError {
     failed(&session.decoder, "Unexpected EOF reading RDB file")
 }
 
-fn read(
-    srv: &mut Server,
-    mut file: File,
-    session: &mut Session,
-    clients: Clients,
-) -> Result<(), LoadError> {
+fn read(srv: &mut Server, mut file: File, session: &mut Session) -> Result<(), LoadError> {
     let piece = srv.config.loading_process_events_interval_bytes.max(1024) as usize;
     let mut buf = vec![0; piece];
     loop {
@@ -248,7 +233,7 @@ fn read(
         if feed(srv, session, &buf[..n])? {
             return Ok(());
         }
-        look_around(srv, clients)?;
+        look_around(srv)?;
     }
 }
 
@@ -262,16 +247,9 @@ fn fill(file: &mut File, buf: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Between two pieces: clients, signals, figures.
-fn look_around(srv: &mut Server, clients: Clients) -> Result<(), LoadError> {
+fn look_around(srv: &mut Server) -> Result<(), LoadError> {
     memory::sample_peak();
-    if clients == Clients::Hold {
-        return Ok(());
-    }
-    let look = What {
-        hooks: true,
-        ..What::FILES_ONLY
-    };
-    process_events(srv, look);
+    process_events_inside(srv);
     if process::shutdown_signal().is_some() {
         warning!("Received shutdown signal during loading, exiting now.");
         return Err(LoadError::Stopped);

@@ -31,7 +31,7 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         now - client.created,
         now - client.last_active,
         flag_letters(client),
-        client.db,
+        client.session.db,
         client
             .multi
             .as_ref()
@@ -48,7 +48,11 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         memory(srv, client),
         events(srv, client),
         client.last_cmd.map_or("NULL", table::full_name),
-        if client.resp == Resp::V3 { 3 } else { 2 },
+        if client.session.resp == Resp::V3 {
+            3
+        } else {
+            2
+        },
         String::from_utf8_lossy(&client.lib_name),
         String::from_utf8_lossy(&client.lib_ver),
     );
@@ -101,13 +105,13 @@ fn flag_letters(client: &Client) -> String {
         (client.flags.contains(ClientFlags::PRIMARY), 'M'),
         (client.is_replica(), 'S'),
         (client.multi.is_some(), 'x'),
-        (client.parked.is_some(), 'b'),
+        (client.blocked.is_some(), 'b'),
         (client.dirty_cas, 'd'),
         (client.closing == Closing::AfterReply, 'c'),
         (client.closing == Closing::Now, 'A'),
         (client.flags.contains(ClientFlags::UNIX), 'U'),
         (client.flags.contains(ClientFlags::NO_EVICT), 'e'),
-        (client.flags.contains(ClientFlags::NO_TOUCH), 'T'),
+        (client.session.no_touch, 'T'),
     ]
     .iter()
     .filter_map(|&(set, letter)| set.then_some(letter))

@@ -25,7 +25,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("maxclients", srv.config.maxclients);
     info.field("client_recent_max_input_buffer", input);
     info.field("client_recent_max_output_buffer", output);
-    info.field("blocked_clients", srv.blocked.count);
+    info.field("blocked_clients", srv.blocked.len());
     info.field("tracking_clients", 0);
     info.field("clients_in_timeout_table", srv.blocked.deadlines_len());
     info.field("total_blocking_keys", srv.blocked.keys_len());

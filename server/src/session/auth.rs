@@ -3,16 +3,23 @@
 use data::util::sha::sha256_hex;
 
 use crate::server::Server;
-use crate::state::client_id::ClientId;
+use crate::state::session::Session;
 use crate::wire::fault::{AUTH_NO_PASSWORD, Fault, WRONG_PASS};
 
-/// Checks a user name and a password, and lets the client in.
+/// Whether a client has to authenticate before it may do anything else. Once the default user needs no password, nobody has
+/// to, whenever the client connected.
+#[inline]
+pub fn is_required(srv: &Server, session: &Session) -> bool {
+    !session.authenticated && !srv.config.requirepass.is_empty()
+}
+
+/// Checks a user name and a password, and authenticates the session.
 ///
 /// # Errors
-/// `WRONGPASS`; the client stays as it was.
+/// `WRONGPASS`; the session stays as it was.
 pub fn authenticate(
     srv: &mut Server,
-    id: ClientId,
+    session: &mut Session,
     user: &[u8],
     password: &[u8],
 ) -> Result<(), Fault> {
@@ -24,9 +31,7 @@ pub fn authenticate(
         srv.stats.auth_failures += 1;
         return Err(WRONG_PASS);
     }
-    if let Some(client) = srv.clients.get_mut(id) {
-        client.authenticated = true;
-    }
+    session.authenticated = true;
     Ok(())
 }
 

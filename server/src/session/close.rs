@@ -2,15 +2,15 @@
 
 use crate::report::replicas::name;
 use crate::server::Server;
-use crate::state::client::{ClientFlags, Closing};
+use crate::state::client::{Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 
-/// Closes a client that no command of its own is executing for.
+/// Closes a client at once; one that is on the stack is queued to be closed when it no longer is.
 pub fn close_now(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get(id) else {
         return;
     };
-    if client.flags.contains(ClientFlags::EXECUTING) {
+    if client.is_on_stack() {
         srv.clients.queue_close(id);
         return;
     }
@@ -19,8 +19,8 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
         return;
     };
     srv.watch.remove_all(id, &mut client.watched);
-    if let Some(parked) = client.parked.take() {
-        srv.blocked.unpark(id, &parked);
+    if let Some(command) = client.blocked.take() {
+        srv.blocked.unblock(id, &command);
     }
     if let Some(conn) = client.conn {
         srv.conns.close(&mut srv.el, conn);
@@ -54,7 +54,7 @@ pub fn drain_close_queue(srv: &mut Server) {
     let mut rest = std::mem::take(&mut srv.clients.close_queue);
     rest.retain(|&id| {
         let client = srv.clients.get(id);
-        let on_stack = client.is_some_and(|client| client.flags.contains(ClientFlags::EXECUTING));
+        let on_stack = client.is_some_and(Client::is_on_stack);
         if !on_stack {
             close_now(srv, id);
         }

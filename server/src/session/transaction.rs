@@ -9,7 +9,7 @@ use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::multi::{Multi, Queued};
 use crate::state::watch::{Watch, Watched};
-use crate::wire::request::Argv;
+use crate::wire::argv::Argv;
 
 /// Begins a transaction; false when one is under way.
 pub fn begin(client: &mut Client) -> bool {
@@ -31,7 +31,7 @@ pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv) {
     }
     let argv = argv.detached();
     client.sizes.multi += size_of::<Queued>() + argv.bytes();
-    multi.queue.push(Queued { cmd, argv });
+    multi.push(cmd, argv);
 }
 
 /// A command of a client was refused: if it is in a transaction, that is lost.
@@ -55,8 +55,8 @@ pub fn watch(srv: &mut Server, id: ClientId, db: usize, key: &[u8]) {
     let expired = is_over(srv, db, key);
     if let Some(client) = srv.clients.get_mut(id) {
         let key = key.into();
-        let watched = Watched { db, key, expired };
-        srv.watch.add(id, &mut client.watched, watched);
+        let watched = Watched { db, key };
+        srv.watch.add(id, &mut client.watched, watched, expired);
     }
 }
 
@@ -71,7 +71,9 @@ pub fn unwatch(srv: &mut Server, id: ClientId) {
 /// Whether a key that a client watches has been changed, or is over its time without having been removed yet.
 pub fn is_dirty(srv: &Server, id: ClientId) -> bool {
     srv.clients.get(id).is_some_and(|client| {
-        let over = |watched: &Watched| !watched.expired && is_over(srv, watched.db, &watched.key);
-        client.dirty_cas || client.watched.iter().any(over)
+        let has_expired = |watched: &Watched| {
+            is_over(srv, watched.db, &watched.key) && !srv.watch.was_expired(id, watched)
+        };
+        client.dirty_cas || client.watched.iter().any(has_expired)
     })
 }

@@ -1,17 +1,20 @@
-//! Clients that wait: for keys, for replicas, for a pause or a transfer of keys to end; until a deadline.
+//! Blocked clients: what each waits for, until when, and how its wait may end.
 //!
 //! ```text
-//! running ── a command finds nothing ──> parked ── its key is ready ──> executed again ──> running, or parked anew
+//! running ── a command finds nothing ──> blocked ── a key is ready ──> executed again ──> running, or blocked anew
 //!                                          │
-//!                                          └── deadline, CLIENT UNBLOCK, gone ──> running, or closed
+//!                                          └── deadline, CLIENT UNBLOCK, change of role, gone ──> running, or closed
 //! ```
 //!
-//! A waiter has a ticket. Tickets rise, so the clients of one key stand in the order in which they came; who is parked
-//! anew gets a new one.
+//! A blocked client has a ticket. Tickets rise, so the clients of one key stand in the order in which they blocked; one
+//! that blocks again gets a new ticket.
 //!
 //! # Invariants
-//! 1. A parked client is in the queue of each of its keys, and in `deadlines` if it has one; nobody else is.
-//! 2. `ready` holds a key at most once.
+//! 1. A blocked client is in the queue of each of its keys, in `by_kind`, and in `deadlines` if it has one; nobody else is.
+//! 2. No queue is empty. `keys_on_nokey` counts the queues with a client that is also served when the key vanishes.
+//! 3. A key is in `ready` at most once per queue (`KeyQueue::is_ready`).
+//!
+//! Blocking, unblocking and marking a key ready cost the logarithm of the number of clients per key.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -19,16 +22,16 @@ use data::value::Type;
 use table::CmdId;
 
 use crate::state::client_id::ClientId;
-use crate::wire::request::Argv;
+use crate::wire::argv::Argv;
 
-/// What a command asks for that finds nothing: to be executed again when one of its keys is ready.
+/// A command that found nothing: to be executed again when one of its keys is ready.
 #[derive(Clone, Debug)]
-pub struct KeyWait {
+pub struct KeyBlock {
     /// The type that a key must have to be of use.
     pub ty: Type,
     /// The keys, in the selected database.
     pub keys: Vec<Box<[u8]>>,
-    /// When to give up, in milliseconds of Unix time; `None` waits for ever.
+    /// When to give up, in milliseconds of Unix time; `None` blocks until a key is ready.
     pub deadline_ms: Option<i64>,
     /// Also executed again when a key vanishes or changes its type (XREADGROUP).
     pub on_nokey: bool,
@@ -36,119 +39,235 @@ pub struct KeyWait {
 
 /// What WAIT asks for: so many replicas that have acknowledged the stream up to an offset.
 #[derive(Clone, Copy, Debug)]
-pub struct ReplicaWait {
+pub struct ReplicaBlock {
     /// Bytes of the stream.
     pub offset: u64,
     /// Replicas.
     pub count: i64,
-    /// When to give up, in milliseconds of Unix time; `None` waits for ever.
+    /// When to give up, in milliseconds of Unix time; `None` blocks until they have.
     pub deadline_ms: Option<i64>,
 }
 
-/// What a command waits for.
+/// What a client is blocked on.
 #[derive(Clone, Debug)]
-pub enum Wait {
+pub enum Block {
     /// A key that is ready.
-    Keys(KeyWait),
-    /// Replicas that have come as far as the client.
-    Replicas(ReplicaWait),
+    Keys(KeyBlock),
+    /// Acknowledgements of replicas.
+    Replicas(ReplicaBlock),
     /// The end of a pause.
     Pause,
-    /// The end of the server.
+    /// SHUTDOWN: the end of the server.
     Shutdown,
-    /// The outcome of the MIGRATE that it is.
+    /// The outcome of its own MIGRATE.
     Migration,
-    /// The outcome of somebody else's MIGRATE: a key of its own is in flight.
-    Outcome,
+    /// The outcome of another client's MIGRATE: a key that it names is in flight.
+    KeyInFlight,
 }
 
-impl Wait {
+/// The kinds of blocks, without what they hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BlockKind {
+    /// See [`Block::Keys`].
+    Keys,
+    /// See [`Block::Replicas`].
+    Replicas,
+    /// See [`Block::Pause`].
+    Pause,
+    /// See [`Block::Shutdown`].
+    Shutdown,
+    /// See [`Block::Migration`].
+    Migration,
+    /// See [`Block::KeyInFlight`].
+    KeyInFlight,
+}
+
+/// What a command answers when its block ends without it being executed again and without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCancel {
+    /// A null array.
+    NullArray,
+    /// The number of replicas that have acknowledged.
+    Acknowledged,
+    /// OK.
+    Ok,
+}
+
+/// How the block of one kind may end.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockRule {
+    /// The command was executed before it blocked; otherwise it was held back in front of the gate.
+    pub was_executed: bool,
+    /// It goes on when this server becomes a replica.
+    pub survives_role_change: bool,
+    /// CLIENT UNBLOCK ends it.
+    pub may_be_unblocked: bool,
+    /// What the command answers when it is cancelled: by its deadline, by CLIENT UNBLOCK.
+    pub on_cancel: OnCancel,
+}
+
+impl BlockKind {
+    /// How many kinds there are.
+    const COUNT: usize = 6;
+
+    /// The rule of this kind.
+    pub fn rule(self) -> BlockRule {
+        let held_back = BlockRule {
+            was_executed: false,
+            survives_role_change: true,
+            may_be_unblocked: false,
+            on_cancel: OnCancel::Ok,
+        };
+        match self {
+            BlockKind::Keys => BlockRule {
+                was_executed: true,
+                survives_role_change: false,
+                may_be_unblocked: true,
+                on_cancel: OnCancel::NullArray,
+            },
+            BlockKind::Replicas => BlockRule {
+                was_executed: true,
+                survives_role_change: false,
+                may_be_unblocked: true,
+                on_cancel: OnCancel::Acknowledged,
+            },
+            BlockKind::Shutdown => BlockRule {
+                was_executed: true,
+                survives_role_change: false,
+                ..held_back
+            },
+            BlockKind::Migration => BlockRule {
+                was_executed: true,
+                ..held_back
+            },
+            BlockKind::Pause | BlockKind::KeyInFlight => held_back,
+        }
+    }
+}
+
+impl Block {
+    /// Its kind.
+    pub fn kind(&self) -> BlockKind {
+        match self {
+            Block::Keys(_) => BlockKind::Keys,
+            Block::Replicas(_) => BlockKind::Replicas,
+            Block::Pause => BlockKind::Pause,
+            Block::Shutdown => BlockKind::Shutdown,
+            Block::Migration => BlockKind::Migration,
+            Block::KeyInFlight => BlockKind::KeyInFlight,
+        }
+    }
+
     /// When to give up, in milliseconds of Unix time.
     pub fn deadline_ms(&self) -> Option<i64> {
         match self {
-            Wait::Keys(wait) => wait.deadline_ms,
-            Wait::Replicas(wait) => wait.deadline_ms,
-            Wait::Pause | Wait::Shutdown | Wait::Migration | Wait::Outcome => None,
-        }
-    }
-
-    /// The keys it is about.
-    fn keys(&self) -> &[Box<[u8]>] {
-        match self {
-            Wait::Keys(wait) => &wait.keys,
-            _ => &[],
+            Block::Keys(block) => block.deadline_ms,
+            Block::Replicas(block) => block.deadline_ms,
+            _ => None,
         }
     }
 }
 
-/// A command that waits.
+/// A command that is blocked.
 #[derive(Debug)]
-pub struct Parked {
+pub struct BlockedCommand {
     /// The command.
     pub cmd: CmdId,
     /// Its arguments, on memory of their own.
     pub argv: Argv,
     /// The database that was selected.
     pub db: usize,
-    /// What it waits for.
-    pub wait: Wait,
+    /// What it is blocked on.
+    pub block: Block,
     /// Time that its executions have taken so far, in nanoseconds.
     pub spent_ns: u64,
+    /// `Keys::version` when it was last executed: as long as that stays, executing it again finds nothing again.
+    pub seen_version: u64,
     ticket: u64,
 }
 
-/// Who waits for one key, by ticket.
-type Queue = BTreeMap<u64, Waiter>;
-
-#[derive(Clone, Copy, Debug)]
-struct Waiter {
-    id: ClientId,
-    /// As in its [`KeyWait`].
-    on_nokey: bool,
+/// The clients blocked on one key, by ticket.
+#[derive(Default)]
+struct KeyQueue {
+    waiters: BTreeMap<u64, Waiter>,
+    /// How many of them are also served when the key vanishes.
+    on_nokey: usize,
+    is_ready: bool,
 }
 
-/// Everybody who waits.
+/// A client in the queue of a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiter {
+    /// The client.
+    pub id: ClientId,
+    /// As in its [`KeyBlock`].
+    pub on_nokey: bool,
+    /// Its place in the queue.
+    pub ticket: u64,
+}
+
+/// All blocked clients.
 #[derive(Default)]
 pub struct Blocked {
     /// By database, then by key.
-    queues: HashMap<usize, HashMap<Box<[u8]>, Queue>>,
+    queues: HashMap<usize, HashMap<Box<[u8]>, KeyQueue>>,
+    keys_on_nokey: usize,
     deadlines: BTreeSet<(i64, u64, ClientId)>,
     ready: VecDeque<(usize, Box<[u8]>)>,
-    next_ticket: u64,
-    /// Clients that wait for replicas.
-    pub for_replicas: Vec<ClientId>,
-    /// Clients that wait for the end of a pause, first come first.
-    pub for_pause: Vec<ClientId>,
-    /// Clients that wait for a key in flight, first come first.
-    pub for_outcome: Vec<ClientId>,
-    /// Clients that wait for the end of the server.
-    pub for_shutdown: Vec<ClientId>,
-    /// Clients whose wait is over and whose further input is to be looked at.
+    by_kind: [BTreeMap<u64, ClientId>; BlockKind::COUNT],
+    last_ticket: u64,
+    /// Clients that were unblocked and whose further input is to be looked at.
     pub resumed: Vec<ClientId>,
-    /// Ready keys are being served: who does so serves those that come up meanwhile, too.
+    /// Ready keys are being served: whoever does so also serves those that become ready meanwhile.
     pub serving: bool,
-    /// Parked clients.
-    pub count: usize,
 }
 
 impl Blocked {
-    /// Whether nobody waits for a key.
+    /// Whether no client is blocked on a key.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.queues.is_empty()
     }
 
-    /// Keys that somebody waits for.
+    /// Blocked clients.
+    pub fn len(&self) -> usize {
+        self.by_kind.iter().map(BTreeMap::len).sum()
+    }
+
+    /// The clients blocked on something of a kind, first come first.
+    pub fn of_kind(&self, kind: BlockKind) -> Vec<ClientId> {
+        self.by_kind[kind as usize].values().copied().collect()
+    }
+
+    /// Whether a client is blocked on something of a kind.
+    pub fn has_kind(&self, kind: BlockKind) -> bool {
+        !self.by_kind[kind as usize].is_empty()
+    }
+
+    /// All blocked clients that a change of this server's role unblocks.
+    pub fn ended_by_role_change(&self) -> Vec<ClientId> {
+        const KINDS: [BlockKind; BlockKind::COUNT] = [
+            BlockKind::Keys,
+            BlockKind::Replicas,
+            BlockKind::Pause,
+            BlockKind::Shutdown,
+            BlockKind::Migration,
+            BlockKind::KeyInFlight,
+        ];
+        let ended = KINDS
+            .iter()
+            .filter(|kind| !kind.rule().survives_role_change);
+        ended.flat_map(|&kind| self.of_kind(kind)).collect()
+    }
+
+    /// Keys that clients are blocked on.
     pub fn keys_len(&self) -> usize {
         self.queues.values().map(HashMap::len).sum()
     }
 
-    /// Of these, the keys that somebody also wants to know of when they vanish.
+    /// Of these, the keys with a client that is also served when they vanish.
     pub fn keys_on_nokey_len(&self) -> usize {
-        let queues = self.queues.values().flat_map(HashMap::values);
-        queues
-            .filter(|queue| queue.values().any(|waiter| waiter.on_nokey))
-            .count()
+        self.keys_on_nokey
     }
 
     /// Clients that have a deadline.
@@ -156,101 +275,86 @@ impl Blocked {
         self.deadlines.len()
     }
 
-    /// Lets a client wait; the record goes into [`crate::state::client::Client::parked`].
-    pub fn park(
-        &mut self,
-        id: ClientId,
-        cmd: CmdId,
-        argv: Argv,
-        db: usize,
-        wait: Wait,
-        spent_ns: u64,
-    ) -> Box<Parked> {
-        self.next_ticket += 1;
-        let ticket = self.next_ticket;
-        match &wait {
-            Wait::Keys(wait) => {
-                let queues = self.queues.entry(db).or_default();
-                for key in &wait.keys {
-                    let on_nokey = wait.on_nokey;
-                    let queue = queues.entry(key.clone()).or_default();
-                    queue.insert(ticket, Waiter { id, on_nokey });
+    /// Blocks a client; the command goes into [`crate::state::client::Client::blocked`].
+    pub fn block(&mut self, id: ClientId, mut command: BlockedCommand) -> Box<BlockedCommand> {
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        command.ticket = ticket;
+        if let Block::Keys(block) = &command.block {
+            let queues = self.queues.entry(command.db).or_default();
+            let on_nokey = block.on_nokey;
+            let waiter = Waiter {
+                id,
+                on_nokey,
+                ticket,
+            };
+            for key in &block.keys {
+                let queue = queues.entry(key.clone()).or_default();
+                let is_first = queue.waiters.insert(ticket, waiter).is_none();
+                // A command may name a key twice.
+                if is_first && on_nokey {
+                    queue.on_nokey += 1;
+                    self.keys_on_nokey += usize::from(queue.on_nokey == 1);
                 }
             }
-            Wait::Replicas(_) => self.for_replicas.push(id),
-            Wait::Pause => self.for_pause.push(id),
-            Wait::Shutdown => self.for_shutdown.push(id),
-            // Its transfer knows it.
-            Wait::Migration => {}
-            Wait::Outcome => self.for_outcome.push(id),
         }
-        if let Some(at_ms) = wait.deadline_ms() {
+        self.by_kind[command.block.kind() as usize].insert(ticket, id);
+        if let Some(at_ms) = command.block.deadline_ms() {
             self.deadlines.insert((at_ms, ticket, id));
         }
-        self.count += 1;
-        Box::new(Parked {
-            cmd,
-            argv,
-            db,
-            wait,
-            spent_ns,
-            ticket,
-        })
+        Box::new(command)
     }
 
-    /// Ends a wait.
-    pub fn unpark(&mut self, id: ClientId, parked: &Parked) {
-        if let Some(queues) = self.queues.get_mut(&parked.db) {
-            for key in parked.wait.keys() {
-                if let Some(queue) = queues.get_mut(key) {
-                    queue.remove(&parked.ticket);
-                    if queue.is_empty() {
-                        queues.remove(key);
-                    }
-                }
-            }
-            if queues.is_empty() {
-                self.queues.remove(&parked.db);
-            }
+    /// Unblocks a client.
+    pub fn unblock(&mut self, id: ClientId, command: &BlockedCommand) {
+        if let Block::Keys(block) = &command.block {
+            self.leave_queues(command.db, &block.keys, command.ticket);
         }
-        match parked.wait {
-            Wait::Keys(_) | Wait::Migration => {}
-            Wait::Outcome => self.for_outcome.retain(|&other| other != id),
-            Wait::Shutdown => self.for_shutdown.retain(|&other| other != id),
-            Wait::Replicas(_) => self.for_replicas.retain(|&other| other != id),
-            Wait::Pause => self.for_pause.retain(|&other| other != id),
+        self.by_kind[command.block.kind() as usize].remove(&command.ticket);
+        if let Some(at_ms) = command.block.deadline_ms() {
+            self.deadlines.remove(&(at_ms, command.ticket, id));
         }
-        if let Some(at_ms) = parked.wait.deadline_ms() {
-            self.deadlines.remove(&(at_ms, parked.ticket, id));
-        }
-        self.count -= 1;
     }
 
-    /// A key has changed: whoever waits for it is served when the command under way is done.
+    fn leave_queues(&mut self, db: usize, keys: &[Box<[u8]>], ticket: u64) {
+        let Some(queues) = self.queues.get_mut(&db) else {
+            return;
+        };
+        for key in keys {
+            let Some(queue) = queues.get_mut(key) else {
+                continue;
+            };
+            let removed = queue.waiters.remove(&ticket);
+            if removed.is_some_and(|waiter| waiter.on_nokey) {
+                queue.on_nokey -= 1;
+                self.keys_on_nokey -= usize::from(queue.on_nokey == 0);
+            }
+            if queue.waiters.is_empty() {
+                queues.remove(key);
+            }
+        }
+        if queues.is_empty() {
+            self.queues.remove(&db);
+        }
+    }
+
+    /// A key has changed: the clients blocked on it are served when the command under way is done.
     pub fn mark_ready(&mut self, db: usize, key: &[u8]) {
-        let waited_for = self
-            .queues
-            .get(&db)
-            .is_some_and(|queues| queues.contains_key(key));
-        // Few keys are ready at a time: one command's.
-        if waited_for
-            && !self
-                .ready
-                .iter()
-                .any(|(at, known)| *at == db && **known == *key)
-        {
+        let queues = self.queues.get_mut(&db);
+        let queue = queues.and_then(|queues| queues.get_mut(key));
+        if let Some(queue) = queue.filter(|queue| !queue.is_ready) {
+            queue.is_ready = true;
             self.ready.push_back((db, key.into()));
         }
     }
 
     /// Every key of a database may have changed.
     pub fn mark_all_ready(&mut self, db: usize) {
-        let keys: Vec<_> = match self.queues.get(&db) {
-            Some(queues) => queues.keys().cloned().collect(),
-            None => return,
-        };
-        for key in keys {
-            self.mark_ready(db, &key);
+        for (key, queue) in self.queues.get_mut(&db).into_iter().flatten() {
+            if !queue.is_ready {
+                queue.is_ready = true;
+                self.ready.push_back((db, key.clone()));
+            }
         }
     }
 
@@ -260,29 +364,58 @@ impl Blocked {
         !self.ready.is_empty()
     }
 
-    /// Takes the key that was ready first.
-    pub fn take_ready(&mut self) -> Option<(usize, Box<[u8]>)> {
-        self.ready.pop_front()
+    /// Takes the key that was ready first, and the ticket handed out last: who blocks from now on is not served with it.
+    pub fn take_ready(&mut self) -> Option<(usize, Box<[u8]>, u64)> {
+        let (db, key) = self.ready.pop_front()?;
+        let queues = self.queues.get_mut(&db);
+        if let Some(queue) = queues.and_then(|queues| queues.get_mut(&key)) {
+            queue.is_ready = false;
+        }
+        Some((db, key, self.last_ticket))
     }
 
-    /// Who waits for a key, first come first.
-    pub fn waiters(&self, db: usize, key: &[u8]) -> Vec<ClientId> {
+    /// The next client blocked on a key whose ticket is above `after` and at most `last`.
+    pub fn next_waiter(&self, db: usize, key: &[u8], after: u64, last: u64) -> Option<Waiter> {
+        let queue = self.queues.get(&db)?.get(key)?;
+        if after >= last {
+            return None;
+        }
+        let mut later = queue.waiters.range(after + 1..=last);
+        later.next().map(|(_, waiter)| *waiter)
+    }
+
+    /// Whether a client is blocked on a key that is also served when the key vanishes.
+    pub fn is_awaited_on_nokey(&self, db: usize, key: &[u8]) -> bool {
         let queue = self.queues.get(&db).and_then(|queues| queues.get(key));
-        queue.map_or_else(Vec::new, |queue| {
-            queue.values().map(|waiter| waiter.id).collect()
-        })
+        queue.is_some_and(|queue| queue.on_nokey > 0)
     }
 
     /// The earliest deadline, in milliseconds of Unix time.
+    #[inline]
     pub fn next_deadline(&self) -> Option<i64> {
         self.deadlines.first().map(|&(at_ms, _, _)| at_ms)
     }
 
     /// A client whose deadline has passed.
     pub fn overdue(&self, now_ms: i64) -> Option<ClientId> {
-        self.deadlines
-            .first()
+        let first = self.deadlines.first();
+        first
             .filter(|&&(at_ms, _, _)| at_ms <= now_ms)
             .map(|&(_, _, id)| id)
+    }
+}
+
+impl BlockedCommand {
+    /// A command that is to be blocked.
+    pub fn new(cmd: CmdId, argv: Argv, db: usize, block: Block) -> Self {
+        BlockedCommand {
+            cmd,
+            argv,
+            db,
+            block,
+            spent_ns: 0,
+            seen_version: 0,
+            ticket: 0,
+        }
     }
 }

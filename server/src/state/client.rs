@@ -1,20 +1,33 @@
-//! One client: who it is, what it asked for and has not got yet.
+//! One client: its connection, its session, and where it stands in its life.
+//!
+//! | state | held in | socket is read | next command runs | is closed |
+//! |---|---|---|---|---|
+//! | idle | nothing of the below | yes | yes | at once |
+//! | executing: its input is being processed | `EXECUTING` | no | by whoever processes it | by the queue |
+//! | protected: a command of its own processes events | `PROTECTED` | no | no | by the queue |
+//! | blocked | `blocked` | yes, to see its end | no | at once |
+//! | resumed: unblocked, further input not looked at yet | `Blocked::resumed` | yes | yes | at once |
+//! | closing after its reply | `Closing::AfterReply` | no | no | when its output is sent |
+//! | closing | `Closing::Now` | no | no | by the queue |
+//!
+//! [`Client::may_run`] and [`Client::may_read`] are the only questions asked of these states.
 //!
 //! # Invariants
 //! 1. `io` is the only part that touches the socket's bytes. While the client's input is being processed, `request` and
 //!    `out` are on the stack of `ingress/input`; `sizes` then says how big they were.
 //! 2. A client in `Closing::Now` is in the close queue and runs no further command.
+//! 3. While a command of the client executes, `session` is a copy of its caller's (`exec/call` writes it back).
 
 use bitflags::bitflags;
 use conn::connection::ConnId;
 use table::CmdId;
 
-use crate::state::blocked::Parked;
+use crate::state::blocked::BlockedCommand;
 use crate::state::multi::Multi;
 use crate::state::replication::replica::Replica;
+use crate::state::session::Session;
 use crate::state::watch::Watched;
 use crate::wire::output::Output;
-use crate::wire::reply::Resp;
 use crate::wire::request::Request;
 
 bitflags! {
@@ -25,16 +38,40 @@ bitflags! {
         const UNIX = 1;
         /// Never evicted for memory (CLIENT NO-EVICT).
         const NO_EVICT = 1 << 1;
-        /// Its reads do not change recency (CLIENT NO-TOUCH).
-        const NO_TOUCH = 1 << 2;
         /// It is in the list of clients with output to send.
         const PENDING_WRITE = 1 << 3;
         /// Its write handler is installed: the socket was full.
         const WRITE_HANDLER = 1 << 4;
-        /// A command of its own is on the stack right now.
+        /// Its input is being processed: its request is on the stack.
         const EXECUTING = 1 << 5;
         /// It stands for the link to the primary that this server is a replica of.
         const PRIMARY = 1 << 6;
+        /// A command of its own processes events: it is not read, and not closed, until that is done.
+        const PROTECTED = 1 << 7;
+    }
+}
+
+/// What a client is: decides over its output limit, and what CLIENT LIST and KILL call its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Everybody else.
+    Normal,
+    /// The link to the primary that this server is a replica of.
+    Primary,
+    /// A replica of this server.
+    Replica,
+    /// A subscriber.
+    PubSub,
+}
+
+impl Class {
+    /// The place of its limit in `client-output-buffer-limit`.
+    pub fn limit_index(self) -> usize {
+        match self {
+            Class::Normal | Class::Primary => 0,
+            Class::Replica => 1,
+            Class::PubSub => 2,
+        }
     }
 }
 
@@ -101,20 +138,16 @@ pub struct Client {
     pub closing: Closing,
     /// CLIENT REPLY.
     pub reply_mode: ReplyMode,
-    /// Protocol version.
-    pub resp: Resp,
-    /// Selected database.
-    pub db: usize,
-    /// It has given the password, or none is needed.
-    pub authenticated: bool,
+    /// What its commands start from.
+    pub session: Session,
     /// MULTI: the transaction being put together.
     pub multi: Option<Box<Multi>>,
     /// Keys that it watches.
     pub watched: Vec<Watched>,
     /// One of them has changed.
     pub dirty_cas: bool,
-    /// Its command that waits; no other is executed meanwhile.
-    pub parked: Option<Box<Parked>>,
+    /// Its command that is blocked; no other is executed meanwhile.
+    pub blocked: Option<Box<BlockedCommand>>,
     /// It is a replica of this server, or has begun to tell about itself as one.
     pub replica: Option<Box<Replica>>,
     /// CLIENT SETNAME.
@@ -146,6 +179,57 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether its next command may be executed now.
+    #[inline]
+    pub fn may_run(&self) -> bool {
+        !self.is_on_stack() && self.may_go_on()
+    }
+
+    /// Whether the command after the one that is being executed may follow.
+    #[inline]
+    pub fn may_go_on(&self) -> bool {
+        self.closing == Closing::No && self.blocked.is_none()
+    }
+
+    /// Whether its socket may be read.
+    #[inline]
+    pub fn may_read(&self) -> bool {
+        !self.is_on_stack() && self.closing == Closing::No
+    }
+
+    /// Whether a function further up the stack works with it, so that it may not be closed yet.
+    #[inline]
+    pub fn is_on_stack(&self) -> bool {
+        self.flags
+            .intersects(ClientFlags::EXECUTING | ClientFlags::PROTECTED)
+    }
+
+    /// What it is.
+    #[inline]
+    pub fn class(&self) -> Class {
+        if self.flags.contains(ClientFlags::PRIMARY) {
+            Class::Primary
+        } else if self.is_replica() {
+            Class::Replica
+        } else {
+            Class::Normal
+        }
+    }
+
+    /// Its command was answered: what CLIENT REPLY said of that one command is over.
+    pub fn advance_reply_mode(&mut self) {
+        self.reply_mode = match self.reply_mode {
+            ReplyMode::SkipNext => ReplyMode::Skipping,
+            ReplyMode::Skipping => ReplyMode::On,
+            kept => kept,
+        };
+    }
+
+    /// Whether the command being executed is not answered.
+    pub fn is_muted(&self) -> bool {
+        matches!(self.reply_mode, ReplyMode::Off | ReplyMode::Skipping)
+    }
+
     /// Whether it is a replica of this server, or on its way to be one.
     pub fn is_replica(&self) -> bool {
         let replica = self.replica.as_ref();

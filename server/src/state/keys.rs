@@ -28,8 +28,14 @@ pub struct Keys {
     pub expire_timed_out: bool,
     /// When the latest fast cycle began, monotonic microseconds.
     pub expire_fast_at_us: u64,
-    /// Keys with a time that clients of a writable replica have written: no primary will delete them.
+    /// Volatile keys that clients of a writable replica have written: no primary will delete them.
     pub own_expires: BTreeSet<(usize, Box<[u8]>)>,
+    /// The key of `own_expires` that active expiry has looked at last.
+    pub own_cursor: (usize, Box<[u8]>),
+    /// Changes of the data set since the server started; it only grows. What has raised it is to be propagated.
+    pub changes: u64,
+    /// Raised whenever a key has changed in any way, expiry included.
+    pub version: u64,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: bool,
 }
@@ -44,6 +50,9 @@ impl Keys {
             expire_timed_out: false,
             expire_fast_at_us: 0,
             own_expires: BTreeSet::new(),
+            own_cursor: (0, Box::default()),
+            changes: 0,
+            version: 0,
             active_expire: true,
         }
     }

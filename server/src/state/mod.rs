@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod blocked;
+pub mod caller;
 pub mod child;
 pub mod client;
 pub mod client_id;
@@ -17,10 +18,13 @@ pub mod pauses;
 pub mod process;
 pub mod propagation;
 pub mod replication;
+pub mod session;
 pub mod shutdown;
 pub mod slowdown;
 pub mod snapshot;
 pub mod stats;
 pub mod tls;
+pub mod turn;
 pub mod unit;
+pub mod wakeup;
 pub mod watch;

@@ -1,6 +1,6 @@
-//! Pauses: times in which commands of clients wait.
+//! Pauses: times in which commands of clients are held back.
 //!
-//! There is one for each purpose, and what they ask for adds up.
+//! There is at most one for each purpose, and what they ask for adds up.
 
 /// Why clients are paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Purpose {
     Failover,
 }
 
-/// What waits.
+/// What is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// Commands that may change the data set, or that replicas hear of.
@@ -33,7 +33,7 @@ struct Pause {
 #[derive(Debug, Default)]
 pub struct Pauses {
     by_purpose: [Option<Pause>; 3],
-    /// There was a pause, and who waited for its end has not gone on.
+    /// There was a pause, and what it held back has not been released.
     is_due: bool,
 }
 
@@ -56,7 +56,7 @@ impl Pauses {
         self.by_purpose[purpose as usize] = None;
     }
 
-    /// Ends those whose time is over.
+    /// Ends the pauses whose deadline has passed.
     pub fn expire(&mut self, now_ms: i64) {
         if self.is_due {
             for pause in &mut self.by_purpose {
@@ -70,7 +70,14 @@ impl Pauses {
         self.is_due && self.scope().is_none() && std::mem::take(&mut self.is_due)
     }
 
-    /// What waits now.
+    /// When the first pause ends that ends by itself, in milliseconds of Unix time.
+    #[inline]
+    pub fn next_end(&self) -> Option<i64> {
+        let ends = self.by_purpose.iter().flatten().map(|pause| pause.end_ms);
+        ends.filter(|&end_ms| end_ms != i64::MAX).min()
+    }
+
+    /// What is held back now.
     #[inline]
     pub fn scope(&self) -> Option<Scope> {
         let pauses = self.by_purpose.iter().flatten();

@@ -2,13 +2,16 @@
 
 use std::ops::Range;
 
+use crate::state::caller::Targets;
 use crate::wire::command::encode;
 
 /// One write.
 #[derive(Clone, Debug)]
 pub struct Write {
+    /// Where it goes.
+    targets: Targets,
     /// The database that it is for.
-    pub db: usize,
+    db: usize,
     /// Where its request is.
     bytes: Range<usize>,
 }
@@ -30,25 +33,27 @@ impl Propagation {
         self.writes.is_empty()
     }
 
-    /// How many writes wait.
-    pub fn len(&self) -> usize {
-        self.writes.len()
-    }
-
     /// Adds a write.
-    pub fn push<'a>(&mut self, db: usize, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+    pub fn push<'a>(
+        &mut self,
+        targets: Targets,
+        db: usize,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
         let start = self.bytes.len();
         encode(args, &mut self.bytes);
         self.writes.push(Write {
+            targets,
             db,
             bytes: start..self.bytes.len(),
         });
     }
 
-    /// The writes in order: the database and the request of each.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
+    /// The writes that go to a target, in order: the database and the request of each.
+    pub fn to(&self, target: Targets) -> impl Iterator<Item = (usize, &[u8])> {
         self.writes
             .iter()
+            .filter(move |write| write.targets.contains(target))
             .map(|write| (write.db, &self.bytes[write.bytes.clone()]))
     }
 

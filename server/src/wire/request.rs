@@ -15,16 +15,16 @@
 //! 3. A command parsed ahead is whole: one that is not, or that is wrong, is left unparsed until it is the first.
 //! 4. Nothing here allocates on a peer's word alone, but one bulk of a size that the limits allow.
 
-use std::ops::{Index, Range};
+use std::ops::Range;
 use std::sync::Arc;
 
 use data::util::num::parse_i64;
 use data::util::split::split;
 
+use crate::wire::argv::{Arg, Argv, BIG_ARG};
+
 /// Space that a read is offered at least, in bytes.
 pub const READ_CHUNK: usize = 16 * 1024;
-/// A bulk of this size gets a buffer of its own.
-pub const BIG_ARG: usize = 32 * 1024;
 /// Commands of a pipeline that are parsed ahead at most.
 pub const BATCH: usize = 32;
 /// With so many arguments parsed no further command is: their places would take more room than its misses are worth.
@@ -37,136 +37,6 @@ const SHOWN_BYTES: usize = 64;
 const MAX_ARGS_UNAUTHENTICATED: i64 = 10;
 /// Bytes of an argument before authentication.
 const MAX_BULK_UNAUTHENTICATED: i64 = 16_384;
-
-/// One argument: a place in the buffer, or a buffer of its own.
-#[derive(Clone, Debug)]
-enum Arg {
-    Inline(Range<u32>),
-    Big(Arc<Vec<u8>>),
-}
-
-/// The arguments of one command, name first.
-#[derive(Clone, Debug, Default)]
-pub struct Argv {
-    buf: Vec<u8>,
-    base: usize,
-    /// Arguments of this command and of those parsed with it.
-    args: Vec<Arg>,
-    /// Which of `args` are this command's.
-    window: Range<usize>,
-}
-
-impl Argv {
-    /// Number of arguments, the name included.
-    pub fn len(&self) -> usize {
-        self.window.len()
-    }
-
-    /// Whether there is no argument at all.
-    pub fn is_empty(&self) -> bool {
-        self.window.is_empty()
-    }
-
-    /// The arguments in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
-        (0..self.len()).map(|i| &self[i])
-    }
-
-    /// The buffer of a big argument, to be shared instead of copied.
-    pub fn shared(&self, i: usize) -> Option<&Arc<Vec<u8>>> {
-        match self.arg(i) {
-            Arg::Big(bytes) => Some(bytes),
-            Arg::Inline(_) => None,
-        }
-    }
-
-    /// Arguments on memory of their own.
-    pub fn of<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut argv = Argv::default();
-        for arg in args {
-            argv.push(arg);
-        }
-        argv
-    }
-
-    /// A copy on memory of its own that is no bigger than it has to be; big arguments are shared.
-    pub fn detached(&self) -> Self {
-        let mut copy = Argv::default();
-        copy.buf.reserve_exact(self.inline_bytes());
-        copy.args.reserve_exact(self.len());
-        for i in 0..self.len() {
-            match self.arg(i) {
-                Arg::Inline(_) => copy.push(&self[i]),
-                big => copy.args.push(big.clone()),
-            }
-        }
-        copy.window = 0..copy.args.len();
-        copy
-    }
-
-    /// A copy on memory of its own in which other arguments stand at some places, each given once.
-    pub fn replacing(&self, replaced: &[(usize, Vec<u8>)]) -> Self {
-        let added: usize = replaced.iter().map(|(_, other)| other.len()).sum();
-        let mut copy = Argv::default();
-        copy.buf.reserve_exact(self.inline_bytes() + added);
-        copy.args.reserve_exact(self.len());
-        for i in 0..self.len() {
-            let other = replaced.iter().find(|(place, _)| *place == i);
-            match (other, self.arg(i)) {
-                (Some((_, other)), _) => copy.push(other),
-                (None, Arg::Inline(_)) => copy.push(&self[i]),
-                (None, big) => copy.args.push(big.clone()),
-            }
-        }
-        copy.window = 0..copy.args.len();
-        copy
-    }
-
-    /// Adds an argument.
-    pub fn push(&mut self, arg: &[u8]) {
-        let start = self.buf.len() as u32;
-        self.buf.extend_from_slice(arg);
-        self.args.push(Arg::Inline(start..self.buf.len() as u32));
-        self.window.end = self.args.len();
-    }
-
-    fn inline_bytes(&self) -> usize {
-        (0..self.len())
-            .filter(|&i| matches!(self.arg(i), Arg::Inline(_)))
-            .map(|i| self[i].len())
-            .sum()
-    }
-
-    /// Bytes of all arguments together.
-    pub fn bytes(&self) -> usize {
-        self.iter().map(<[u8]>::len).sum()
-    }
-
-    #[inline]
-    fn arg(&self, i: usize) -> &Arg {
-        &self.args[self.window.clone()][i]
-    }
-
-    /// The bytes of an argument of any command parsed.
-    #[inline]
-    fn text<'a>(&'a self, arg: &'a Arg) -> &'a [u8] {
-        match arg {
-            Arg::Inline(range) => {
-                &self.buf[self.base + range.start as usize..self.base + range.end as usize]
-            }
-            Arg::Big(bytes) => bytes,
-        }
-    }
-}
-
-impl Index<usize> for Argv {
-    type Output = [u8];
-
-    #[inline]
-    fn index(&self, i: usize) -> &[u8] {
-        self.text(self.arg(i))
-    }
-}
 
 /// What the parser may accept from this client at this moment.
 #[derive(Clone, Copy)]
@@ -305,12 +175,9 @@ impl Request {
     }
 
     /// Bytes of the arguments parsed so far: `argv-mem` of CLIENT LIST.
+    #[inline]
     pub fn argv_bytes(&self) -> usize {
-        self.argv
-            .args
-            .iter()
-            .map(|arg| self.argv.text(arg).len())
-            .sum()
+        self.argv.args_bytes
     }
 
     /// Moves what is unfinished to the front, so that the space behind it can be read into again.
@@ -407,7 +274,7 @@ impl Request {
             && self.argv.args.len() < BATCH_ARGS
             && !limits.unauthenticated
         {
-            let (pos, args) = (self.pos, self.argv.args.len());
+            let (pos, args, args_bytes) = (self.pos, self.argv.args.len(), self.argv.args_bytes);
             self.ahead = true;
             let parsed = self.parse_one(limits);
             self.ahead = false;
@@ -417,6 +284,7 @@ impl Request {
                 Ok(Parsed::Incomplete) | Err(_) => {
                     self.pos = pos;
                     self.argv.args.truncate(args);
+                    self.argv.args_bytes = args_bytes;
                     self.missing = 0;
                     self.bulk = None;
                     break;
@@ -451,6 +319,7 @@ impl Request {
 
     fn begin(&mut self) {
         self.argv.args.clear();
+        self.argv.args_bytes = 0;
         self.argv.window = 0..0;
         self.ends.clear();
         self.handed_out = 0;
@@ -504,7 +373,8 @@ impl Request {
                     return Ok(Parsed::Incomplete);
                 }
                 let start = (self.pos - self.argv.base) as u32;
-                self.argv.args.push(Arg::Inline(start..start + len as u32));
+                self.argv
+                    .push_arg(Arg::Inline(start..start + len as u32), len);
                 self.pos += len + 2;
             }
             self.bulk = None;
@@ -586,7 +456,7 @@ impl Request {
         }
         self.spare = vec![0; big.want];
         big.buf.truncate(len);
-        self.argv.args.push(Arg::Big(Arc::new(big.buf)));
+        self.argv.push_arg(Arg::Big(Arc::new(big.buf)), len);
         true
     }
 
@@ -609,9 +479,8 @@ impl Request {
         let mut at = self.pos - (n + 1) - base;
         for arg in &args {
             self.argv.buf[base + at..base + at + arg.len()].copy_from_slice(arg);
-            self.argv
-                .args
-                .push(Arg::Inline(at as u32..(at + arg.len()) as u32));
+            let place = at as u32..(at + arg.len()) as u32;
+            self.argv.push_arg(Arg::Inline(place), arg.len());
             at += arg.len();
         }
         Ok(if args.is_empty() {

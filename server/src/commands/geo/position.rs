@@ -13,9 +13,9 @@ use crate::feed::propagate::is_wanted;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::lookup::{read, write, write_or_create};
 use crate::server::{Ctx, Done};
+use crate::wire::argv::Argv;
 use crate::wire::fault::SYNTAX;
 use crate::wire::reply::Reply;
-use crate::wire::request::Argv;
 
 /// Rows and procs.
 pub static PROCS: Family = &[

@@ -5,8 +5,8 @@ use data::value::zset::Zset;
 
 use crate::commands::args::Args;
 use crate::commands::geo::args::{circle, point, rectangle};
+use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, SYNTAX};
-use crate::wire::request::Argv;
 
 /// How a command is written.
 #[derive(Clone, Copy, PartialEq, Eq)]

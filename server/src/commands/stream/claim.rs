@@ -14,12 +14,12 @@ use crate::commands::args::Args;
 use crate::commands::stream::ids::{exact_id, range_start};
 use crate::commands::stream::propagate::{self, Told};
 use crate::commands::stream::reply::{no_group, reply_entry, reply_id};
-use crate::keyspace::change::{Event, key_told};
+use crate::keyspace::change::{Event, key_changed_unwatched};
 use crate::keyspace::lookup::read_mut;
 use crate::server::{Ctx, Done, Propagate};
+use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, SYNTAX};
 use crate::wire::reply::Reply;
-use crate::wire::request::Argv;
 
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::XCLAIM, xclaim), (&rows::XAUTOCLAIM, xautoclaim)];
@@ -126,9 +126,11 @@ fn ask(group: &mut Group, name: &[u8], now_ms: i64) -> (ConsumerId, bool) {
 fn tell(cx: &mut Ctx<'_>, joined: bool, changes: usize) {
     if joined {
         let event = Event::Stream("xgroup-createconsumer");
-        key_told(cx.srv, cx.db, &cx.argv[1], 1, event);
+        key_changed_unwatched(cx.srv, cx.db, &cx.argv[1], 1, event);
     }
-    cx.srv.stats.dirty += changes as u64;
+    if changes > 0 {
+        key_changed_unwatched(cx.srv, cx.db, &cx.argv[1], changes as u64, Event::Silent);
+    }
 }
 
 /// The arguments of XCLAIM from the idle time on.

@@ -8,7 +8,7 @@ use table::stream as rows;
 use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::commands::stream::ids::{all_ids, exact_id};
-use crate::keyspace::change::{Event, key_changed, key_told};
+use crate::keyspace::change::{Event, key_changed, key_changed_unwatched};
 use crate::keyspace::lookup::write;
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{Fault, NO_SUCH_KEY, SYNTAX};
@@ -98,6 +98,6 @@ fn xsetid(cx: &mut Ctx<'_>) -> Done {
         log.max_deleted_id = ids.max_deleted;
     }
     cx.reply.ok();
-    key_told(cx.srv, cx.db, key, 1, Event::Stream("xsetid"));
+    key_changed_unwatched(cx.srv, cx.db, key, 1, Event::Stream("xsetid"));
     Ok(())
 }

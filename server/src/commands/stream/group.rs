@@ -9,7 +9,7 @@ use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::commands::stream::ids::{all_ids, exact_id, id_or_edge};
 use crate::commands::stream::reply::no_group_of;
-use crate::keyspace::change::{Event, key_changed, key_told};
+use crate::keyspace::change::{Event, key_changed, key_changed_unwatched};
 use crate::keyspace::lookup::{read_mut, write, write_or_create};
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{Fault, subcommand_syntax};
@@ -106,7 +106,11 @@ fn create(cx: &mut Ctx<'_>) -> Done {
         return Err(Fault::new("BUSYGROUP Consumer Group name already exists"));
     }
     cx.reply.ok();
-    let tell = if is_new { key_changed } else { key_told };
+    let tell = if is_new {
+        key_changed
+    } else {
+        key_changed_unwatched
+    };
     tell(cx.srv, cx.db, key, 1, Event::Stream("xgroup-create"));
     Ok(())
 }
@@ -128,7 +132,7 @@ fn setid(cx: &mut Ctx<'_>) -> Done {
     group.entries_read = options.entries_read;
     cx.reply.ok();
     let event = Event::Stream("xgroup-setid");
-    key_told(cx.srv, cx.db, &argv[2], 1, event);
+    key_changed_unwatched(cx.srv, cx.db, &argv[2], 1, event);
     Ok(())
 }
 
@@ -138,7 +142,7 @@ fn destroy(cx: &mut Ctx<'_>) -> Done {
     cx.reply.int(i64::from(destroyed));
     if destroyed {
         let event = Event::Stream("xgroup-destroy");
-        key_told(cx.srv, cx.db, &argv[2], 1, event);
+        key_changed_unwatched(cx.srv, cx.db, &argv[2], 1, event);
     }
     Ok(())
 }
@@ -149,7 +153,7 @@ fn createconsumer(cx: &mut Ctx<'_>) -> Done {
     cx.reply.int(i64::from(joined));
     if joined {
         let event = Event::Stream("xgroup-createconsumer");
-        key_told(cx.srv, cx.db, &argv[2], 1, event);
+        key_changed_unwatched(cx.srv, cx.db, &argv[2], 1, event);
     }
     Ok(())
 }
@@ -160,7 +164,7 @@ fn delconsumer(cx: &mut Ctx<'_>) -> Done {
     cx.reply.int(pending.unwrap_or(0) as i64);
     if pending.is_some() {
         let event = Event::Stream("xgroup-delconsumer");
-        key_told(cx.srv, cx.db, &argv[2], 1, event);
+        key_changed_unwatched(cx.srv, cx.db, &argv[2], 1, event);
     }
     Ok(())
 }
@@ -199,7 +203,9 @@ fn xack(cx: &mut Ctx<'_>) -> Done {
         }
         None => 0,
     };
-    cx.srv.stats.dirty += acknowledged as u64;
+    if acknowledged > 0 {
+        key_changed_unwatched(cx.srv, cx.db, &argv[1], acknowledged as u64, Event::Silent);
+    }
     cx.reply.int(acknowledged as i64);
     Ok(())
 }

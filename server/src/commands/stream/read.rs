@@ -12,11 +12,11 @@ use crate::commands::args::{Args, deadline_ms};
 use crate::commands::stream::ids::exact_id;
 use crate::commands::stream::propagate::{self, Told};
 use crate::commands::stream::reply::{no_group, reply_entries, reply_entry, reply_id};
-use crate::keyspace::change::{Event, key_told};
+use crate::keyspace::change::{Event, key_changed_unwatched};
 use crate::keyspace::lookup::{read, read_mut};
 use crate::server::{Ctx, Done, Propagate};
-use crate::session::wait::wait_for_keys;
-use crate::state::blocked::KeyWait;
+use crate::session::block::block_on_keys;
+use crate::state::blocked::KeyBlock;
 use crate::wire::fault::{Fault, SYNTAX};
 use crate::wire::reply::{Reply, Resp};
 
@@ -235,7 +235,7 @@ fn serve_group(
     };
     if joined {
         let event = Event::Stream("xgroup-createconsumer");
-        key_told(cx.srv, cx.db, key, 1, event);
+        key_changed_unwatched(cx.srv, cx.db, key, 1, event);
         if reader.no_ack {
             propagate::joined(cx, key, reader.group, reader.consumer);
         }
@@ -244,7 +244,9 @@ fn serve_group(
     if let Some(position) = read_on {
         propagate::read_on(cx, key, reader.group, position);
     }
-    cx.srv.stats.dirty += u64::from(served);
+    if served {
+        key_changed_unwatched(cx.srv, cx.db, key, 1, Event::Silent);
+    }
     Ok(served)
 }
 
@@ -333,11 +335,11 @@ fn wait(cx: &mut Ctx<'_>, request: &Read<'_>, from: &[From], deadline_ms: Option
     if !replaced.is_empty() {
         cx.rewrite = Some(cx.argv.replacing(&replaced));
     }
-    let wait = KeyWait {
+    let wait = KeyBlock {
         ty: Type::Stream,
         keys: request.keys.iter().map(|&key| key.into()).collect(),
         deadline_ms,
         on_nokey: request.reader.is_some(),
     };
-    wait_for_keys(cx, wait);
+    block_on_keys(cx, wait);
 }

@@ -84,7 +84,7 @@ impl TrimOptions {
         }
         let limit = match self.limit {
             // It has made its trim exact, and left the limit where it stood.
-            _ if cx.must_obey() => 0,
+            _ if cx.caller.obeyed => 0,
             Some(_) if !self.approximate => {
                 return Err(Fault::new(
                     "ERR syntax error, LIMIT cannot be used without the special ~ option",

@@ -12,8 +12,8 @@ use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::drop_if_empty;
 use crate::keyspace::lookup::write;
 use crate::server::{Ctx, Done};
-use crate::session::wait::wait_for_keys;
-use crate::state::blocked::KeyWait;
+use crate::session::block::block_on_keys;
+use crate::state::blocked::KeyBlock;
 use crate::wire::fault::{Fault, SYNTAX};
 use crate::wire::reply::Resp;
 
@@ -143,9 +143,9 @@ fn bzpop(cx: &mut Ctx<'_>, end: End) -> Done {
                 cx.reply.double(score);
             }
         }
-        None => wait_for_keys(
+        None => block_on_keys(
             cx,
-            KeyWait {
+            KeyBlock {
                 ty: Type::Zset,
                 keys: keys().map(Into::into).collect(),
                 deadline_ms,
@@ -206,13 +206,13 @@ fn bzmpop(cx: &mut Ctx<'_>) -> Done {
     let deadline_ms = deadline(&argv[1], cx.now_ms)?;
     let multi = parse_multi(Args::from(argv, 2))?;
     if !pop_multi(cx, &multi)? {
-        let wait = KeyWait {
+        let wait = KeyBlock {
             ty: Type::Zset,
             keys: multi.keys.iter().map(|&key| key.into()).collect(),
             deadline_ms,
             on_nokey: false,
         };
-        wait_for_keys(cx, wait);
+        block_on_keys(cx, wait);
     }
     Ok(())
 }

@@ -22,12 +22,15 @@ use crate::replication::replica::link::link;
 use crate::report::client_line::client_line;
 use crate::server::Server;
 use crate::session::close::close_now;
+use crate::state::caller::Caller;
 use crate::state::client::{Client, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::state::replication::link::{MAX_BULK_OF_PRIMARY, Stage};
+use crate::state::session::Session;
+use crate::wire::argv::Argv;
 use crate::wire::fault::Fault;
 use crate::wire::reply::{Reply, Resp};
-use crate::wire::request::{Argv, Limits, Parsed, Request};
+use crate::wire::request::{Limits, Parsed, Request};
 use crate::{notice, warning};
 
 /// Reads per turn of the loop.
@@ -45,8 +48,11 @@ pub fn go_live(srv: &mut Server, conn: ConnId, db: usize) {
         flags: ClientFlags::PRIMARY,
         // What it is told about offsets goes past this.
         reply_mode: ReplyMode::Off,
-        authenticated: true,
-        db: db.min(srv.keys.dbs.len() - 1),
+        session: Session {
+            authenticated: true,
+            db: db.min(srv.keys.dbs.len() - 1),
+            ..Session::default()
+        },
         created: now,
         last_active: now,
         reply_size: crate::wire::output::KEEP_TAIL,
@@ -156,10 +162,10 @@ fn execute(srv: &mut Server, id: ClientId) {
     let mut request = std::mem::take(&mut client.io.request);
     let mut reply = Reply::behind(Default::default(), Resp::V2, 0);
     client.flags.insert(ClientFlags::EXECUTING);
-    let outer = srv.unit.current.replace(id);
-    srv.unit.begin();
+    let outer = srv.unit.client.replace(id);
+    srv.unit.now_ms = srv.turn.tick();
     while next(srv, id, &mut request, &mut reply) {}
-    srv.unit.current = outer;
+    srv.unit.client = outer;
     let Some(client) = srv.clients.get_mut(id) else {
         return;
     };
@@ -228,8 +234,8 @@ fn mind_the_disk(srv: &mut Server, id: ClientId, argv: &Argv) {
     let Ok((cmd, spec, _)) = resolve(&srv.commands, argv) else {
         return;
     };
-    let client = srv.clients.get(id);
-    if !client.is_some_and(|client| cannot_be_saved(srv, client, cmd, spec)) {
+    let caller = srv.clients.get(id).map(|client| Caller::of(id, client));
+    if !caller.is_some_and(|caller| cannot_be_saved(srv, &caller, cmd, spec)) {
         return;
     }
     let is_ping = cmd == table::id(&connection::PING);

@@ -119,7 +119,7 @@ pub fn primary_gone(srv: &mut Server, id: ClientId, client: &Client) {
     notice!("Connection with master lost.");
     if link.cached.is_some() {
         notice!("Caching the disconnected master state.");
-        link.cached = Some(client.db);
+        link.cached = Some(client.session.db);
     }
     link.stage = Stage::Idle;
     link.down_since = now;

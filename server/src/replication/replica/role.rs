@@ -67,7 +67,7 @@ fn leave(srv: &mut Server) -> Option<usize> {
     let link = srv.replication.link.as_deref_mut()?;
     let client = link.client();
     if let Some(id) = client {
-        let db = srv.clients.get(id).map_or(0, |client| client.db);
+        let db = srv.clients.get(id).map_or(0, |client| client.session.db);
         link.cached = link.cached.map(|_| db);
         // Its end is no loss of the link: nobody connects again.
         link.stage = Stage::Idle;
@@ -79,19 +79,13 @@ fn leave(srv: &mut Server) -> Option<usize> {
     srv.replication.link.as_ref()?.cached
 }
 
-/// Who waits for a write of this server would wait for ever.
+/// Unblocks and closes the clients that are blocked on a write of this server, which would never come.
 fn disconnect_blocked(srv: &mut Server) {
     let fault = Fault::new(
         "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
     );
-    for id in srv.clients.ids() {
-        let waits = srv
-            .clients
-            .get(id)
-            .is_some_and(|client| client.parked.is_some());
-        if waits {
-            give_up(srv, id, Some(&fault));
-            close_after_reply(srv, id);
-        }
+    for id in srv.blocked.ended_by_role_change() {
+        give_up(srv, id, Some(&fault));
+        close_after_reply(srv, id);
     }
 }

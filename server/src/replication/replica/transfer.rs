@@ -25,6 +25,7 @@ use conn::stream::Io;
 
 use crate::config::values::DisklessLoad;
 use crate::feed::replicas::disconnect_all;
+use crate::keyspace::change::count_changes;
 use crate::keyspace::delete::{exchange, flush};
 use crate::persist::fork;
 use crate::persist::load;
@@ -584,7 +585,7 @@ fn finish(srv: &mut Server, conn: ConnId, transfer: Transfer) {
         remove_file_if_unwanted(srv);
     } else {
         // Nothing on the disk has this data yet.
-        srv.stats.dirty += 1;
+        count_changes(srv, 1);
     }
     let fresh = ReplId::new(process::random_bytes());
     let Some(link) = link(srv) else { return };

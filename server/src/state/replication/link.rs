@@ -180,7 +180,7 @@ impl Link {
     pub fn stream_db(&self, clients: &Clients) -> Option<usize> {
         let cached = self.cached?;
         let client = self.client().and_then(|id| clients.get(id));
-        Some(client.map_or(cached, |client| client.db))
+        Some(client.map_or(cached, |client| client.session.db))
     }
 
     /// How far it is, in the word that ROLE uses.

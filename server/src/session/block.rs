@@ -1,0 +1,13 @@
+//! Blocking a command that has found nothing, where that is allowed.
+
+use crate::server::Ctx;
+use crate::state::blocked::{Block, KeyBlock};
+
+/// Blocks the command until one of its keys is ready; in a transaction it answers as if its deadline had passed.
+pub fn block_on_keys(cx: &mut Ctx<'_>, block: KeyBlock) {
+    if cx.caller.may_block() {
+        cx.block = Some(Block::Keys(block));
+    } else {
+        cx.reply.null_array();
+    }
+}

@@ -1,0 +1,114 @@
+//! The caller of a command: for whom it is executed, and what follows from that.
+//!
+//! | caller | limits of this server apply | may block | keeps its session | propagated to |
+//! |---|---|---|---|---|
+//! | client | yes | yes | yes | AOF, replicas |
+//! | transaction of it | as for the one that queued it | no | yes | as for the one that queued it |
+//! | primary | no | no | yes | AOF |
+//!
+//! A caller is built for each request and owns all that the gate, the call, propagation and the reply need to know about
+//! the client behind it, so none of these looks into the client itself.
+
+use bitflags::bitflags;
+use table::words::Flags;
+
+use crate::state::client::{Class, Client};
+use crate::state::client_id::ClientId;
+use crate::state::multi::Summary;
+use crate::state::session::Session;
+
+bitflags! {
+    /// Where the writes of a command are propagated to.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Targets: u8 {
+        /// The append-only file.
+        const AOF = 1;
+        /// The stream of writes that replicas follow.
+        const REPLICAS = 1 << 1;
+    }
+}
+
+/// What kind of caller it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A client's own request.
+    Client,
+    /// A command that EXEC takes from the queue.
+    Transaction,
+    /// A request of the primary that this server is a replica of.
+    Primary,
+}
+
+/// For whom a command is executed.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// What kind of caller it is.
+    pub kind: Kind,
+    /// The client behind it; for a primary the one that stands for the link.
+    pub client: ClientId,
+    /// What its commands start from.
+    pub session: Session,
+    /// Which output limit counts, and whether it is a replica.
+    pub class: Class,
+    /// The command was executed elsewhere already (by the primary), so this server must follow whatever its own limits say.
+    pub obeyed: bool,
+    /// Where its writes go.
+    pub targets: Targets,
+    /// The transaction that it is putting together: the flags of what is queued.
+    pub queued: Option<Summary>,
+}
+
+impl Caller {
+    /// The caller behind a client's request.
+    #[inline]
+    pub fn of(id: ClientId, client: &Client) -> Self {
+        let class = client.class();
+        let is_primary = class == Class::Primary;
+        Caller {
+            kind: if is_primary {
+                Kind::Primary
+            } else {
+                Kind::Client
+            },
+            client: id,
+            session: client.session,
+            class,
+            obeyed: is_primary,
+            // Replicas of a replica are sent the primary's own bytes.
+            targets: if is_primary {
+                Targets::AOF
+            } else {
+                Targets::all()
+            },
+            queued: client.multi.as_ref().map(|multi| multi.summary),
+        }
+    }
+
+    /// The same caller, executing what it has queued.
+    pub fn in_transaction(&self) -> Self {
+        Caller {
+            kind: Kind::Transaction,
+            queued: None,
+            ..*self
+        }
+    }
+
+    /// Whether a command that finds nothing may block.
+    pub fn may_block(&self) -> bool {
+        self.kind == Kind::Client
+    }
+
+    /// Whether a command (`flags`) is of a kind, or is EXEC (`is_exec`) of a transaction that holds one of that kind.
+    #[inline]
+    pub fn does_any(&self, flags: Flags, is_exec: bool, kind: Flags) -> bool {
+        let queued = self.queued.filter(|_| is_exec);
+        flags.intersects(kind) || queued.is_some_and(|queued| queued.any.intersects(kind))
+    }
+
+    /// Whether a command lacks a flag, or is EXEC of a transaction that holds one that lacks it.
+    #[inline]
+    pub fn lacks(&self, flags: Flags, is_exec: bool, flag: Flags) -> bool {
+        let queued = self.queued.filter(|_| is_exec);
+        !flags.contains(flag) || queued.is_some_and(|queued| queued.lacking.contains(flag))
+    }
+}

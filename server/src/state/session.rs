@@ -1,0 +1,18 @@
+//! What a client has negotiated for its connection, and what its commands start from.
+
+use crate::wire::reply::Resp;
+
+/// The part of a client that a command reads and may change: SELECT, HELLO, AUTH, RESET, CLIENT NO-TOUCH.
+///
+/// While a command executes, the copy in its [`crate::state::caller::Caller`] is the valid one; `exec/call` writes it back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// Selected database.
+    pub db: usize,
+    /// Protocol version of the replies.
+    pub resp: Resp,
+    /// It has given the password, or connected while none was needed.
+    pub authenticated: bool,
+    /// Its reads leave the recency of keys alone.
+    pub no_touch: bool,
+}

@@ -1,0 +1,158 @@
+//! The arguments of one command.
+//!
+//! Small arguments are ranges of one buffer, the client's query buffer or a copy, so a command costs no allocation per
+//! argument. A big one has a buffer of its own, which a command may keep without a copy.
+//!
+//! # Invariants
+//! 1. Ranges are relative to `base`, so dropping what lies before it moves no range.
+//! 2. `args_bytes` is the sum of the lengths of `args`.
+
+use std::ops::{Index, Range};
+use std::sync::Arc;
+
+/// An argument of this size gets a buffer of its own, in bytes.
+pub const BIG_ARG: usize = 32 * 1024;
+
+/// One argument: a place in the buffer, or a buffer of its own.
+#[derive(Clone, Debug)]
+pub(super) enum Arg {
+    Inline(Range<u32>),
+    Big(Arc<Vec<u8>>),
+}
+
+/// The arguments of one command, name first.
+#[derive(Clone, Debug, Default)]
+pub struct Argv {
+    pub(super) buf: Vec<u8>,
+    pub(super) base: usize,
+    /// Arguments of this command and of those parsed with it.
+    pub(super) args: Vec<Arg>,
+    /// Which of `args` are this command's.
+    pub(super) window: Range<usize>,
+    /// Bytes of all of `args` together.
+    pub(super) args_bytes: usize,
+}
+
+impl Argv {
+    /// Number of arguments, the name included.
+    pub fn len(&self) -> usize {
+        self.window.len()
+    }
+
+    /// Whether there is no argument at all.
+    pub fn is_empty(&self) -> bool {
+        self.window.is_empty()
+    }
+
+    /// The arguments in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
+        (0..self.len()).map(|i| &self[i])
+    }
+
+    /// The buffer of a big argument, to be shared instead of copied.
+    pub fn shared(&self, i: usize) -> Option<&Arc<Vec<u8>>> {
+        match self.arg(i) {
+            Arg::Big(bytes) => Some(bytes),
+            Arg::Inline(_) => None,
+        }
+    }
+
+    /// Arguments on memory of their own.
+    pub fn of<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut argv = Argv::default();
+        for arg in args {
+            argv.push(arg);
+        }
+        argv
+    }
+
+    /// A copy on memory of its own that is no bigger than it has to be; big arguments are shared.
+    pub fn detached(&self) -> Self {
+        let mut copy = Argv::default();
+        copy.buf.reserve_exact(self.inline_bytes());
+        copy.args.reserve_exact(self.len());
+        for i in 0..self.len() {
+            match self.arg(i) {
+                Arg::Inline(_) => copy.push(&self[i]),
+                big => copy.push_arg(big.clone(), self[i].len()),
+            }
+        }
+        copy.window = 0..copy.args.len();
+        copy
+    }
+
+    /// A copy on memory of its own in which other arguments stand at some places, each given once.
+    pub fn replacing(&self, replaced: &[(usize, Vec<u8>)]) -> Self {
+        let added: usize = replaced.iter().map(|(_, other)| other.len()).sum();
+        let mut copy = Argv::default();
+        copy.buf.reserve_exact(self.inline_bytes() + added);
+        copy.args.reserve_exact(self.len());
+        for i in 0..self.len() {
+            let other = replaced.iter().find(|(place, _)| *place == i);
+            match (other, self.arg(i)) {
+                (Some((_, other)), _) => copy.push(other),
+                (None, Arg::Inline(_)) => copy.push(&self[i]),
+                (None, big) => copy.push_arg(big.clone(), self[i].len()),
+            }
+        }
+        copy.window = 0..copy.args.len();
+        copy
+    }
+
+    /// Adds an argument: to the buffer, or, when it is big or the buffer is full, on memory of its own.
+    pub fn push(&mut self, arg: &[u8]) {
+        let start = self.buf.len();
+        let place = (u32::try_from(start), u32::try_from(start + arg.len()));
+        match place {
+            (Ok(start), Ok(end)) if arg.len() < BIG_ARG => {
+                self.buf.extend_from_slice(arg);
+                self.push_arg(Arg::Inline(start..end), arg.len());
+            }
+            _ => self.push_arg(Arg::Big(Arc::new(arg.to_vec())), arg.len()),
+        }
+        self.window.end = self.args.len();
+    }
+
+    #[inline]
+    pub(super) fn push_arg(&mut self, arg: Arg, len: usize) {
+        self.args_bytes += len;
+        self.args.push(arg);
+    }
+
+    fn inline_bytes(&self) -> usize {
+        (0..self.len())
+            .filter(|&i| matches!(self.arg(i), Arg::Inline(_)))
+            .map(|i| self[i].len())
+            .sum()
+    }
+
+    /// Bytes of all arguments together.
+    pub fn bytes(&self) -> usize {
+        self.iter().map(<[u8]>::len).sum()
+    }
+
+    #[inline]
+    fn arg(&self, i: usize) -> &Arg {
+        &self.args[self.window.clone()][i]
+    }
+
+    /// The bytes of an argument of any command parsed.
+    #[inline]
+    pub(super) fn text<'a>(&'a self, arg: &'a Arg) -> &'a [u8] {
+        match arg {
+            Arg::Inline(range) => {
+                &self.buf[self.base + range.start as usize..self.base + range.end as usize]
+            }
+            Arg::Big(bytes) => bytes,
+        }
+    }
+}
+
+impl Index<usize> for Argv {
+    type Output = [u8];
+
+    #[inline]
+    fn index(&self, i: usize) -> &[u8] {
+        self.text(self.arg(i))
+    }
+}
