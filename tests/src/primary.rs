@@ -288,12 +288,19 @@ pub fn framed(rdb: &[u8], marked: bool) -> Vec<u8> {
     bytes
 }
 
-/// A request as the stream has it.
+/// A request of these words as the stream has it.
 pub fn request(line: &str) -> Vec<u8> {
-    let words: Vec<&str> = line.split(' ').collect();
-    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
-    for word in words {
-        bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+    let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+    encoded(&words)
+}
+
+/// A request of any arguments as the stream has it.
+pub fn encoded(args: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        bytes.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        bytes.extend_from_slice(arg);
+        bytes.extend_from_slice(b"\r\n");
     }
     bytes
 }

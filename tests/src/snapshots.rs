@@ -13,6 +13,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use data::util::crc::crc64;
+
 /// A snapshot.
 pub struct Snapshot {
     /// The name of its file.
@@ -100,4 +102,15 @@ pub fn unhex(text: &str) -> Vec<u8> {
     pairs
         .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
         .collect()
+}
+
+/// A hash whose listpack promises two elements and has half a one; without version and checksum.
+pub const DAMAGED: &[u8] = b"\x10\x09\x09\x00\x00\x00\x02\x00\x85a\xff";
+
+/// A payload of DUMP around a body.
+pub fn sealed(body: &[u8]) -> Vec<u8> {
+    let mut payload = [body, &11u16.to_le_bytes()].concat();
+    let sum = crc64(0, &payload);
+    payload.extend_from_slice(&sum.to_le_bytes());
+    payload
 }

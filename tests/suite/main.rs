@@ -6,6 +6,7 @@ mod differential;
 mod fuzz;
 mod fuzz_data;
 mod keys;
+mod lifecycle;
 mod migrate;
 mod peers;
 mod persistence;

@@ -3,8 +3,9 @@
 use nix::sys::signal::Signal;
 use tests::certs::{Order, file_in, issue};
 use tests::client::{Client, Transport};
-use tests::primary::{ID, Link, MARK, Primary, framed, rdb, request};
+use tests::primary::{ID, Link, MARK, Primary, encoded, framed, rdb, request};
 use tests::server::{Server, folder, send_signal};
+use tests::snapshots::{DAMAGED, sealed};
 use tests::wait::until;
 
 /// The same body over both.
@@ -559,5 +560,23 @@ fn limits_are_not_for_the_primary() {
                 .text("SETRANGE r 2000001 x")
                 .starts_with("-ERR string exceeds")
         );
+    }
+}
+
+/// With `sanitize-dump-payload clients` the primary's payloads are not checked to the last byte, in a transaction either.
+#[test]
+fn a_transaction_of_the_primary_is_obeyed() {
+    for transport in BOTH {
+        let (_server, mut client, primary) =
+            stage(transport, &["--sanitize-dump-payload", "clients"]);
+        follow(&mut client, &primary);
+        let mut link = give(&primary, 0, &[("a", "1")]);
+        let args: [&[u8]; 4] = [b"RESTORE", b"k", b"0", &sealed(DAMAGED)];
+        let mut stream = request("MULTI");
+        stream.extend(encoded(&args));
+        stream.extend(request("EXEC"));
+        link.send(&stream);
+        link.wait_for_ack(stream.len() as u64);
+        assert_eq!(client.text("TYPE k"), "hash", "{transport:?}");
     }
 }

@@ -3,25 +3,13 @@
 use std::fs;
 
 use conn::resp::Value;
-use data::util::crc::crc64;
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
-use tests::snapshots::{payloads, snapshots};
-
-/// A hash whose listpack promises two elements and has half a one; without version and checksum.
-const DAMAGED: &[u8] = b"\x10\x09\x09\x00\x00\x00\x02\x00\x85a\xff";
+use tests::snapshots::{DAMAGED, payloads, sealed, snapshots};
 
 fn restore(client: &mut Client, key: &str, payload: &[u8]) -> String {
     let args: [&[u8]; 5] = [b"RESTORE", key.as_bytes(), b"0", payload, b"REPLACE"];
     show(&client.call(&args))
-}
-
-/// A payload of DUMP around a body.
-fn sealed(body: &[u8]) -> Vec<u8> {
-    let mut payload = [body, &11u16.to_le_bytes()].concat();
-    let sum = crc64(0, &payload);
-    payload.extend_from_slice(&sum.to_le_bytes());
-    payload
 }
 
 /// The keys of all databases.

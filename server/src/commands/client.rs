@@ -181,7 +181,7 @@ fn setinfo(cx: &mut Ctx<'_>) -> Done {
 }
 
 /// What CLIENT KILL looks for; a client must fit all that is given.
-struct Filter<'a> {
+struct ClientFilter<'a> {
     number: Option<u64>,
     peer: Option<&'a [u8]>,
     local: Option<&'a [u8]>,
@@ -190,8 +190,8 @@ struct Filter<'a> {
     skip_me: bool,
 }
 
-fn parse_filter<'a>(args: &mut Args<'a>) -> Result<Filter<'a>, Fault> {
-    let mut filter = Filter {
+fn parse_filter<'a>(args: &mut Args<'a>) -> Result<ClientFilter<'a>, Fault> {
+    let mut filter = ClientFilter {
         number: None,
         peer: None,
         local: None,
@@ -227,7 +227,7 @@ fn parse_filter<'a>(args: &mut Args<'a>) -> Result<Filter<'a>, Fault> {
     Ok(filter)
 }
 
-fn fits(srv: &Server, id: ClientId, filter: &Filter<'_>) -> bool {
+fn fits(srv: &Server, id: ClientId, filter: &ClientFilter<'_>) -> bool {
     let Some(client) = srv.clients.get(id) else {
         return false;
     };
@@ -249,7 +249,7 @@ fn kill(cx: &mut Ctx<'_>) -> Done {
     let old_form = cx.argv.len() == 3;
     let filter = if old_form {
         let peer = Some(args.need()?);
-        Filter {
+        ClientFilter {
             number: None,
             peer,
             local: None,

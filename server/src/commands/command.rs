@@ -338,7 +338,7 @@ fn getkeys(cx: &mut Ctx<'_>, with_flags: bool) -> Done {
 }
 
 /// Which commands LIST shows.
-enum Filter<'a> {
+enum CommandFilter<'a> {
     All,
     /// Commands of a module: there are none.
     Module,
@@ -346,20 +346,20 @@ enum Filter<'a> {
     Pattern(&'a [u8]),
 }
 
-fn parse_filter<'a>(mut args: Args<'a>) -> Result<Filter<'a>, Fault> {
+fn parse_filter<'a>(mut args: Args<'a>) -> Result<CommandFilter<'a>, Fault> {
     if args.is_done() {
-        return Ok(Filter::All);
+        return Ok(CommandFilter::All);
     }
     if args.left() != 3 || !args.word("filterby") {
         return Err(SYNTAX);
     }
     if args.word("module") {
-        return Ok(Filter::Module);
+        return Ok(CommandFilter::Module);
     }
     if args.word("aclcat") {
         let name = args.need()?;
         let label = |(_, label): &&(Categories, &str)| label.as_bytes().eq_ignore_ascii_case(name);
-        return Ok(Filter::Category(
+        return Ok(CommandFilter::Category(
             Categories::LABELS
                 .iter()
                 .find(label)
@@ -367,7 +367,7 @@ fn parse_filter<'a>(mut args: Args<'a>) -> Result<Filter<'a>, Fault> {
         ));
     }
     if args.word("pattern") {
-        Ok(Filter::Pattern(args.need()?))
+        Ok(CommandFilter::Pattern(args.need()?))
     } else {
         Err(SYNTAX)
     }
@@ -376,10 +376,10 @@ fn parse_filter<'a>(mut args: Args<'a>) -> Result<Filter<'a>, Fault> {
 fn list(cx: &mut Ctx<'_>) -> Done {
     let filter = parse_filter(Args::from(cx.argv, 2))?;
     let shown = |spec: &Spec| match &filter {
-        Filter::All => true,
-        Filter::Module | Filter::Category(None) => false,
-        Filter::Category(Some(category)) => spec.categories().contains(*category),
-        Filter::Pattern(pattern) => matches(pattern, spec.full_name.as_bytes(), true),
+        CommandFilter::All => true,
+        CommandFilter::Module | CommandFilter::Category(None) => false,
+        CommandFilter::Category(Some(category)) => spec.categories().contains(*category),
+        CommandFilter::Pattern(pattern) => matches(pattern, spec.full_name.as_bytes(), true),
     };
     let names: Vec<&str> = table::iter()
         .filter(|&id| is_bound(&cx.srv.commands, id))

@@ -147,7 +147,7 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
             }
         }
     }
-    new.settle();
+    new.normalize();
     let old = std::mem::replace(&mut srv.config, new);
     for (at, (effect, name)) in due.iter().enumerate() {
         if let Err(why) = apply(srv, *effect) {

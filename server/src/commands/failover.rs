@@ -6,7 +6,7 @@ use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::replication::failover::{abort, begin, find_replica};
 use crate::server::{Ctx, Done, Server};
-use crate::state::replication::failover::{Failover, Stage};
+use crate::state::replication::failover::{Failover, FailoverStage};
 use crate::state::replication::replica;
 use crate::wire::fault::{Fault, SYNTAX};
 
@@ -31,7 +31,7 @@ fn failover(cx: &mut Ctx<'_>) -> Done {
 
 fn parse(mut args: Args<'_>, now_ms: i64) -> Result<Failover, Fault> {
     let mut wanted = Failover {
-        stage: Stage::Syncing,
+        stage: FailoverStage::Syncing,
         target: None,
         end_ms: None,
         force: false,
@@ -80,7 +80,7 @@ fn check(srv: &Server, wanted: &Failover) -> Done {
         return refuse("ERR FAILOVER target HOST and PORT is not a replica.");
     };
     let target = srv.clients.replica(id);
-    if target.is_some_and(|target| matches!(target.stage, replica::Stage::Online)) {
+    if target.is_some_and(|target| matches!(target.stage, replica::ReplicaStage::Online)) {
         Ok(())
     } else {
         refuse("ERR FAILOVER target replica is not online.")

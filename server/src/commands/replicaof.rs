@@ -9,7 +9,7 @@ use crate::notice;
 use crate::replication::replica::role::{become_primary, become_replica};
 use crate::report::client_line::client_line;
 use crate::server::{Ctx, Done};
-use crate::state::replication::link::Stage;
+use crate::state::replication::link::LinkStage;
 use crate::state::replication::replica::Replica;
 use crate::wire::fault::{Fault, NOT_INTEGER};
 
@@ -60,6 +60,6 @@ fn is_followed(cx: &Ctx<'_>, host: &str, port: u16) -> bool {
     cx.srv.replication.link.as_ref().is_some_and(|link| {
         link.host.eq_ignore_ascii_case(host)
             && link.port == port
-            && !matches!(link.stage, Stage::Halted)
+            && !matches!(link.stage, LinkStage::Halted)
     })
 }

@@ -8,7 +8,7 @@ use crate::commands::Family;
 use crate::commands::args::{deadline_ms, int};
 use crate::exec::unblock::serve_acknowledged;
 use crate::feed::replicas::acknowledged;
-use crate::replication::primary::diskless::settle_all;
+use crate::replication::primary::diskless::finish_transfers;
 use crate::replication::primary::served::replica;
 use crate::replication::primary::snapshot::tend;
 use crate::replication::primary::sync::{begin_full, resume};
@@ -19,7 +19,7 @@ use crate::report::replicas::{all, name};
 use crate::server::{Ctx, Done, Server};
 use crate::state::blocked::{Block, BlockKind, ReplicaBlock};
 use crate::state::client_id::ClientId;
-use crate::state::replication::replica::{Filter, Stage};
+use crate::state::replication::replica::{ReplicaStage, SnapshotFilter};
 use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, NOT_INTEGER, SYNTAX};
 use crate::{notice, warning};
@@ -59,7 +59,7 @@ fn sync(cx: &mut Ctx<'_>, wanted: Option<(&[u8], &[u8])>) -> Done {
     let Some(asking) = replica(cx.srv, id) else {
         return Ok(());
     };
-    let filtered = asking.without != Filter::default() && !asking.can_eof;
+    let filtered = asking.without != SnapshotFilter::default() && !asking.can_eof;
     refuse(cx, filtered)?;
     notice!("Replica {} asks for synchronization", name(cx.srv, id));
     match wanted {
@@ -198,9 +198,9 @@ fn describe(srv: &mut Server, id: ClientId, option: &[u8], value: &[u8], written
 }
 
 /// The parts that are wanted, as the parts that are not.
-fn parse_filter(value: &[u8]) -> Result<Filter, Fault> {
+fn parse_filter(value: &[u8]) -> Result<SnapshotFilter, Fault> {
     let parts = split(value).map_err(|_| Fault::new("ERR Missing rdb-filter-only values"))?;
-    let mut without = Filter {
+    let mut without = SnapshotFilter {
         data: true,
         functions: true,
     };
@@ -222,11 +222,11 @@ fn parse_filter(value: &[u8]) -> Result<Filter, Fault> {
 fn acknowledge(srv: &mut Server, id: ClientId, argv: &Argv, at: usize) {
     let now = srv.unit.now_ms / 1000;
     let replica = srv.clients.replica(id);
-    let is_saving = replica.is_some_and(|replica| matches!(replica.stage, Stage::Saving));
+    let is_saving = replica.is_some_and(|replica| matches!(replica.stage, ReplicaStage::Saving));
     if is_saving {
         // It may have loaded what its child was not heard to have written.
         tend(srv);
-        settle_all(srv);
+        finish_transfers(srv);
     }
     let replica = srv.clients.replica_mut(id);
     let Some(replica) = replica.filter(|replica| replica.is_one()) else {
@@ -245,7 +245,7 @@ fn acknowledge(srv: &mut Server, id: ClientId, argv: &Argv, at: usize) {
         forward(&mut replica.fack_offset, offset);
     }
     replica.ack_at = now;
-    if replica.online_on_ack && matches!(replica.stage, Stage::Online) {
+    if replica.online_on_ack && matches!(replica.stage, ReplicaStage::Online) {
         replica.online_on_ack = false;
         srv.clients.queue_write(id);
     }
@@ -290,7 +290,8 @@ fn role(cx: &mut Ctx<'_>) -> Done {
         cx.reply.int(if link.is_up() { offset } else { -1 });
         return Ok(());
     }
-    let online = all(cx.srv).filter(|(_, _, replica)| matches!(replica.stage, Stage::Online));
+    let online =
+        all(cx.srv).filter(|(_, _, replica)| matches!(replica.stage, ReplicaStage::Online));
     let rows: Vec<_> = online
         .map(|(_, ip, replica)| (ip, replica.port, replica.ack_offset))
         .collect();

@@ -100,7 +100,7 @@ pub fn load(sources: &[Source]) -> Result<Params, String> {
     }
     let mut params = loader.params;
     params.dir = dir_text(&params);
-    params.settle();
+    params.normalize();
     Ok(params)
 }
 

@@ -5,7 +5,7 @@
 //! provide (`config/table`), so that a default is written once.
 //!
 //! # Invariants
-//! 1. [`Params::settle`] has run since the last change.
+//! 1. [`Params::normalize`] has run since the last change.
 
 use conn::tls::context::TlsConfig;
 
@@ -215,7 +215,7 @@ params! {
 
 impl Params {
     /// Brings what follows from other values up to date; to be called after changes, before they are put to work.
-    pub fn settle(&mut self) {
+    pub fn normalize(&mut self) {
         // What is out of these ranges is taken as a hint and not refused, as Redis does.
         self.hz = self.hz.clamp(HZ_RANGE.0, HZ_RANGE.1);
         self.repl_backlog_size = self.repl_backlog_size.max(MIN_BACKLOG);

@@ -72,7 +72,7 @@ impl Default for Params {
                 panic!("the default of {}: {problem}", row.name);
             }
         }
-        params.settle();
+        params.normalize();
         params
     }
 }
@@ -88,7 +88,7 @@ mod tests {
         let row = find(name.as_bytes()).expect(name).row;
         let mut params = Params::default();
         row.set_text(&mut params, text)?;
-        params.settle();
+        params.normalize();
         Ok(String::from_utf8_lossy(&row.get(&params)).into_owned())
     }
 

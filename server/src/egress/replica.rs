@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
-use crate::state::replication::replica::{Replica, Sending, Stage};
+use crate::state::replication::replica::{Replica, ReplicaStage, Sending};
 use crate::state::replication::transfer::RING;
 use crate::sys::host;
 use crate::{notice, warning};
@@ -45,14 +45,16 @@ pub fn send_more(srv: &mut Server, id: ClientId, most: usize) -> Sent {
         };
         let is_leaving = client.closing == Closing::Now;
         let io = match &replica.stage {
-            Stage::Saving if replica.transfer != 0 => send_ring(srv, id),
-            Stage::Sending(_) => send_file(srv, id),
+            ReplicaStage::Saving if replica.transfer != 0 => send_ring(srv, id),
+            ReplicaStage::Sending(_) => send_file(srv, id),
             // What comes may be of another history than the one it takes it for.
-            Stage::Online if is_leaving => Io::Done(0),
-            Stage::Online if !replica.online_on_ack => send_stream(srv, id),
-            Stage::None | Stage::Waiting | Stage::Saving | Stage::Online | Stage::Served => {
-                Io::Done(0)
-            }
+            ReplicaStage::Online if is_leaving => Io::Done(0),
+            ReplicaStage::Online if !replica.online_on_ack => send_stream(srv, id),
+            ReplicaStage::None
+            | ReplicaStage::Waiting
+            | ReplicaStage::Saving
+            | ReplicaStage::Online
+            | ReplicaStage::Served => Io::Done(0),
         };
         match io {
             Io::Done(0) => return finish(srv, id),
@@ -154,7 +156,7 @@ pub fn ring_moved(srv: &mut Server, number: u64) {
     let clients = &srv.clients;
     let positions = srv.replication.replicas.iter().filter_map(|&id| {
         let replica = clients.replica(id)?;
-        let is_sent = matches!(replica.stage, Stage::Saving) && replica.transfer == number;
+        let is_sent = matches!(replica.stage, ReplicaStage::Saving) && replica.transfer == number;
         is_sent.then_some(replica.ring_position)
     });
     let slowest = positions.min();
@@ -180,7 +182,7 @@ fn send_file(srv: &mut Server, id: ClientId) -> Io {
     let Some((conn, replica)) = link_of(clients, id) else {
         return Io::Done(0);
     };
-    let Stage::Sending(sending) = &mut replica.stage else {
+    let ReplicaStage::Sending(sending) = &mut replica.stage else {
         return Io::Done(0);
     };
     if sending.sent == sending.piece.len() {
@@ -223,11 +225,11 @@ pub fn go_online(srv: &mut Server, id: ClientId) {
         return;
     };
     if replica.rdb_only {
-        replica.stage = Stage::Served;
+        replica.stage = ReplicaStage::Served;
         notice!("RDB transfer completed, rdb only replica ({shown}) should be disconnected asap");
         return;
     }
-    replica.stage = Stage::Online;
+    replica.stage = ReplicaStage::Online;
     replica.ack_at = now;
     if !client.flags.contains(ClientFlags::WRITE_HANDLER) {
         srv.clients.queue_write(id);

@@ -11,7 +11,7 @@ use crate::exec::call::count;
 use crate::exec::process::{Flow, execute};
 use crate::exec::refuse::refuse;
 use crate::feed::replicas::acknowledged;
-use crate::keyspace::lookup::{db, is_over};
+use crate::keyspace::lookup::{db, is_expired};
 use crate::server::Server;
 use crate::state::blocked::{Block, BlockKind, BlockedCommand, OnCancel, Waiter};
 use crate::state::client::{ClientFlags, Closing};
@@ -79,7 +79,7 @@ fn is_served(srv: &Server, waiter: Waiter, found: Option<Type>) -> bool {
 
 fn type_of(srv: &Server, number: usize, key: &[u8]) -> Option<Type> {
     let entry = db(srv, number).find(key)?;
-    (!is_over(srv, number, key)).then(|| entry.ty())
+    (!is_expired(srv, number, key)).then(|| entry.ty())
 }
 
 /// Takes a client out of its block.

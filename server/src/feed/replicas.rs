@@ -8,7 +8,7 @@ use crate::server::Server;
 use crate::state::caller::Targets;
 use crate::state::client_id::ClientId;
 use crate::state::propagation::Propagation;
-use crate::state::replication::replica::Stage;
+use crate::state::replication::replica::ReplicaStage;
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
@@ -119,6 +119,6 @@ pub fn online(srv: &Server) -> impl Iterator<Item = ClientId> {
     let clients = &srv.clients;
     srv.replication.replicas.iter().copied().filter(|&id| {
         let replica = clients.replica(id);
-        replica.is_some_and(|replica| matches!(replica.stage, Stage::Online))
+        replica.is_some_and(|replica| matches!(replica.stage, ReplicaStage::Online))
     })
 }

@@ -12,7 +12,7 @@ use crate::session::pause::{pause, unpause};
 use crate::state::blocked::BlockKind;
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
-use crate::state::replication::replica::{Replica, Stage};
+use crate::state::replication::replica::{Replica, ReplicaStage};
 use crate::sys::process;
 use crate::wire::fault::SHUTDOWN_FAILED;
 use crate::{notice, warning};
@@ -89,7 +89,7 @@ fn log_replicas(srv: &Server) {
     for (id, replica) in lagging(srv) {
         behind += 1;
         let lag = match replica.stage {
-            Stage::Online => now - replica.ack_at,
+            ReplicaStage::Online => now - replica.ack_at,
             _ => 0,
         };
         notice!(

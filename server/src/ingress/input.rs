@@ -17,7 +17,7 @@ use crate::state::client::{Client, ClientFlags, Closing, Sizes};
 use crate::state::client_id::ClientId;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
-use crate::wire::request::{BATCH, Limits, Parsed, ProtocolError, Request};
+use crate::wire::request::{BATCH, Parsed, ProtocolError, Request, RequestLimits};
 use crate::{verbose, warning};
 
 /// Reads what a client sent and executes the commands that are whole.
@@ -121,7 +121,7 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
         let Some(client) = srv.clients.get(id) else {
             return;
         };
-        let limits = Limits {
+        let limits = RequestLimits {
             max_bulk: srv.config.proto_max_bulk_len,
             unauthenticated: is_required(srv, &client.session),
         };

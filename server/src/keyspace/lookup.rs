@@ -41,7 +41,7 @@ fn live_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option
     if let Some(at_ms) = keys.at(place).expire()
         && srv.unit.now_ms > at_ms
     {
-        return over(srv, number, key, place);
+        return expired_place(srv, number, key, place);
     }
     Some(place)
 }
@@ -50,7 +50,7 @@ fn live_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option
 /// clients do not. In a pause nothing changes, either. Only a write, where one may happen all the same, removes it: it may be
 /// about to put another in its place.
 #[cold]
-fn over(srv: &mut Server, number: usize, key: &[u8], place: Place) -> Option<Place> {
+fn expired_place(srv: &mut Server, number: usize, key: &[u8], place: Place) -> Option<Place> {
     if srv.unit.obeyed {
         return Some(place);
     }
@@ -63,7 +63,7 @@ fn over(srv: &mut Server, number: usize, key: &[u8], place: Place) -> Option<Pla
 }
 
 /// Whether the time of a key is over that has not been removed yet.
-pub fn is_over(srv: &Server, number: usize, key: &[u8]) -> bool {
+pub fn is_expired(srv: &Server, number: usize, key: &[u8]) -> bool {
     let expire = db(srv, number).expire_of(key);
     expire.is_some_and(|at_ms| srv.unit.now_ms > at_ms)
 }

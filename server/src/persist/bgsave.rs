@@ -1,7 +1,7 @@
 //! Saving: at once, by a child, or when a save point says so.
 //!
 //! ```text
-//!          begin                       settle: exit 0
+//!          begin                       save_ended: exit 0
 //! idle ───────────> child is saving ───────────────> saved: changes since then remain
 //!   ^                      │ any other end
 //!   └── 5 seconds ── failed <┘        killed quietly (FLUSHALL): as if it had never been
@@ -89,7 +89,7 @@ pub fn begin_if_due(srv: &mut Server) {
 }
 
 /// A child that was to save has ended.
-pub fn settle(srv: &mut Server, child: &Child, ended: Ended) {
+pub fn save_ended(srv: &mut Server, child: &Child, ended: Ended) {
     let snapshot = &mut srv.snapshot;
     match ended {
         Ended::Exit(0) => {

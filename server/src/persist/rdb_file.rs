@@ -14,7 +14,7 @@ use data::value::Type;
 use crate::keyspace::recency::saved;
 use crate::persist::fork::Reporter;
 use crate::server::Server;
-use crate::state::replication::replica::Filter;
+use crate::state::replication::replica::SnapshotFilter;
 use crate::state::slowdown::Slowdown;
 use crate::sys::{clock, host, memory};
 use crate::{notice, warning};
@@ -85,7 +85,7 @@ fn report(failure: &Failure, temp: &str, name: &str) {
 fn write(srv: &Server, temp: &str, reporter: Option<&mut Reporter>) -> Result<(), Failure> {
     let mut out = Output::new(srv, File::create(temp).map_err(during("open"))?);
     out.sink.sync = srv.config.rdb_save_incremental_fsync;
-    snapshot(srv, &mut out, Filter::default(), reporter).map_err(during("write"))?;
+    snapshot(srv, &mut out, SnapshotFilter::default(), reporter).map_err(during("write"))?;
     out.sink.file.sync_all().map_err(during("fsync"))
 }
 
@@ -95,7 +95,7 @@ pub fn stream(
     srv: &Server,
     pipe: File,
     mark: &[u8],
-    without: Filter,
+    without: SnapshotFilter,
     reporter: &mut Reporter,
 ) -> bool {
     let mut out = Output::new(srv, pipe);
@@ -211,7 +211,7 @@ fn place(srv: &Server) -> Option<[(&'static str, String); 3]> {
 fn snapshot(
     srv: &Server,
     out: &mut Output,
-    without: Filter,
+    without: SnapshotFilter,
     reporter: Option<&mut Reporter>,
 ) -> io::Result<()> {
     let buf = &mut out.buf;

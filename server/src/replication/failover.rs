@@ -8,7 +8,7 @@ use crate::server::Server;
 use crate::session::pause::{pause, unpause};
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
-use crate::state::replication::failover::{Failover, Stage};
+use crate::state::replication::failover::{Failover, FailoverStage};
 
 /// The replica at an address.
 pub fn find_replica(srv: &Server, host: &str, port: u16) -> Option<ClientId> {
@@ -33,7 +33,7 @@ pub fn advance(srv: &mut Server) {
     let Some(failover) = &srv.replication.failover else {
         return;
     };
-    if failover.stage != Stage::Syncing {
+    if failover.stage != FailoverStage::Syncing {
         return;
     }
     if failover
@@ -72,7 +72,7 @@ fn caught_up(srv: &Server) -> Option<(String, u16)> {
 
 fn hand_over(srv: &mut Server, host: &str, port: u16) {
     if let Some(failover) = &mut srv.replication.failover {
-        failover.stage = Stage::Handing;
+        failover.stage = FailoverStage::Handing;
         failover.target = Some((host.to_owned(), port));
     }
     become_replica(srv, host, port);
@@ -81,7 +81,7 @@ fn hand_over(srv: &mut Server, host: &str, port: u16) {
 /// The replica has answered to `PSYNC … FAILOVER`.
 pub fn answered(srv: &mut Server, accepted: bool) {
     let handing = srv.replication.failover.as_ref();
-    if handing.is_none_or(|failover| failover.stage != Stage::Handing) {
+    if handing.is_none_or(|failover| failover.stage != FailoverStage::Handing) {
         return;
     }
     if accepted {
@@ -100,7 +100,7 @@ pub fn abort(srv: &mut Server, why: &str) {
         Some((host, port)) => notice!("FAILOVER to {host}:{port} aborted: {why}"),
         None => notice!("FAILOVER to any replica aborted: {why}"),
     }
-    if failover.stage == Stage::Handing {
+    if failover.stage == FailoverStage::Handing {
         become_primary(srv);
     }
     end(srv);

@@ -2,7 +2,7 @@
 
 use crate::report::info::Info;
 use crate::server::Server;
-use crate::state::replication::link::{Ending, Link, Stage, Transfer};
+use crate::state::replication::link::{Ending, IncomingSnapshot, Link, LinkStage};
 
 /// Writes the fields, which follow the role.
 pub fn write(srv: &Server, link: &Link, info: &mut Info) {
@@ -15,7 +15,7 @@ pub fn write(srv: &Server, link: &Link, info: &mut Info) {
     let silence = if is_up { now - link.last_io } else { -1 };
     info.field("master_last_io_seconds_ago", silence);
     let transfer = match &link.stage {
-        Stage::Transfer(transfer) => Some(transfer),
+        LinkStage::Transfer(transfer) => Some(transfer),
         _ => None,
     };
     info.field("master_sync_in_progress", u8::from(transfer.is_some()));
@@ -37,7 +37,7 @@ pub fn write(srv: &Server, link: &Link, info: &mut Info) {
     info.field("replica_announced", u8::from(srv.config.replica_announced));
 }
 
-fn write_transfer(transfer: &Transfer, silence: i64, info: &mut Info) {
+fn write_transfer(transfer: &IncomingSnapshot, silence: i64, info: &mut Info) {
     let total = match transfer.end {
         None => -1,
         Some(Ending::Size(size)) => size as i64,

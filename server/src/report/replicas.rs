@@ -5,7 +5,7 @@ use conn::addr::Addr;
 use crate::report::info::Info;
 use crate::server::Server;
 use crate::state::client_id::ClientId;
-use crate::state::replication::replica::{Replica, Stage};
+use crate::state::replication::replica::{Replica, ReplicaStage};
 
 /// A replica, for the log: where it listens, if it has said so.
 pub fn name(srv: &Server, id: ClientId) -> String {
@@ -50,7 +50,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     let shown = all(srv).filter(|(_, _, replica)| !replica.state_name().is_empty());
     for (number, (_, ip, replica)) in shown.enumerate() {
         let lag = match replica.stage {
-            Stage::Online => now - replica.ack_at,
+            ReplicaStage::Online => now - replica.ack_at,
             _ => 0,
         };
         info.field(

@@ -2,7 +2,7 @@
 
 use table::CmdId;
 
-use crate::keyspace::lookup::is_over;
+use crate::keyspace::lookup::is_expired;
 use crate::server::Server;
 use crate::state::client::Client;
 use crate::state::client_id::ClientId;
@@ -52,7 +52,7 @@ pub fn take(watch: &mut Watch, clients: &mut Clients, id: ClientId) -> Option<Bo
 
 /// Lets a client watch a key.
 pub fn watch(srv: &mut Server, id: ClientId, db: usize, key: &[u8]) {
-    let expired = is_over(srv, db, key);
+    let expired = is_expired(srv, db, key);
     if let Some(client) = srv.clients.get_mut(id) {
         let key = key.into();
         let watched = Watched { db, key };
@@ -72,7 +72,7 @@ pub fn unwatch(srv: &mut Server, id: ClientId) {
 pub fn is_dirty(srv: &Server, id: ClientId) -> bool {
     srv.clients.get(id).is_some_and(|client| {
         let has_expired = |watched: &Watched| {
-            is_over(srv, watched.db, &watched.key) && !srv.watch.was_expired(id, watched)
+            is_expired(srv, watched.db, &watched.key) && !srv.watch.was_expired(id, watched)
         };
         client.dirty_cas || client.watched.iter().any(has_expired)
     })

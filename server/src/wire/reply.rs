@@ -78,12 +78,12 @@ impl Reply {
             return;
         }
         self.out.tail.extend_from_slice(bytes);
-        self.settle();
+        self.after_write();
     }
 
     /// After each piece: close a big tail, watch the limit.
     #[inline]
-    fn settle(&mut self) {
+    fn after_write(&mut self) {
         if self.deferred == 0 {
             self.out.seal_if_big();
         }
@@ -113,7 +113,7 @@ impl Reply {
                 .map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }),
         );
         self.out.tail.extend_from_slice(b"\r\n");
-        self.settle();
+        self.after_write();
     }
 
     /// `+OK`.
@@ -163,7 +163,7 @@ impl Reply {
         }
         tail.extend_from_slice(bytes);
         tail.extend_from_slice(b"\r\n");
-        self.settle();
+        self.after_write();
     }
 
     /// A bulk string that is shared with the output when it is big.
@@ -347,7 +347,7 @@ impl Reply {
         let mut digits = itoa::Buffer::new();
         let head = [&[kind], digits.format(n).as_bytes(), b"\r\n"].concat();
         self.out.tail.splice(mark.tail..mark.tail, head);
-        self.settle();
+        self.after_write();
     }
 }
 

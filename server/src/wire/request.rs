@@ -40,7 +40,7 @@ const MAX_BULK_UNAUTHENTICATED: i64 = 16_384;
 
 /// What the parser may accept from this client at this moment.
 #[derive(Clone, Copy)]
-pub struct Limits {
+pub struct RequestLimits {
     /// `proto-max-bulk-len`, in bytes.
     pub max_bulk: i64,
     /// Whether the client still has to authenticate.
@@ -221,7 +221,7 @@ impl Request {
     ///
     /// # Errors
     /// The peer broke the protocol; the connection is of no further use.
-    pub fn parse(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+    pub fn parse(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
         if self.handed_out == self.ends.len() {
             match self.parse_batch(limits)? {
                 Parsed::Command => {}
@@ -260,7 +260,7 @@ impl Request {
     }
 
     /// Parses the next command, and behind it whole ones as far as a batch goes.
-    fn parse_batch(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+    fn parse_batch(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
         if self.missing == 0 {
             self.begin();
         }
@@ -301,7 +301,7 @@ impl Request {
         });
     }
 
-    fn parse_one(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+    fn parse_one(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
         if self.missing == 0 {
             if self.pos == self.filled {
                 return Ok(Parsed::Incomplete);
@@ -332,7 +332,7 @@ impl Request {
         }
     }
 
-    fn parse_array_header(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+    fn parse_array_header(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
         let Some((digits, next)) = self.line("too big mbulk count string")? else {
             return Ok(Parsed::Incomplete);
         };
@@ -351,7 +351,7 @@ impl Request {
         Ok(Parsed::Command)
     }
 
-    fn parse_bulks(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+    fn parse_bulks(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
         while self.missing > 0 {
             let len = match self.bulk {
                 Some(len) => len,
@@ -383,7 +383,7 @@ impl Request {
         Ok(Parsed::Command)
     }
 
-    fn parse_bulk_header(&mut self, limits: Limits) -> Result<Option<usize>, ProtocolError> {
+    fn parse_bulk_header(&mut self, limits: RequestLimits) -> Result<Option<usize>, ProtocolError> {
         if self.pos == self.filled {
             return Ok(None);
         }
@@ -460,7 +460,7 @@ impl Request {
         true
     }
 
-    fn parse_inline(&mut self, limits: Limits) -> Result<Parsed, ProtocolError> {
+    fn parse_inline(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
         let Some(n) = memchr::memchr(b'\n', &self.argv.buf[self.pos..self.filled]) else {
             if self.filled - self.pos > MAX_LINE {
                 return Err(ProtocolError::new("too big inline request"));
@@ -493,9 +493,9 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
-    use super::{BIG_ARG, Limits, Parsed, Request};
+    use super::{BIG_ARG, Parsed, Request, RequestLimits};
 
-    const OPEN: Limits = Limits {
+    const OPEN: RequestLimits = RequestLimits {
         max_bulk: 512 * 1024 * 1024,
         unauthenticated: false,
     };
@@ -616,7 +616,7 @@ mod tests {
 
     #[test]
     fn unauthenticated_limits() {
-        let limits = Limits {
+        let limits = RequestLimits {
             unauthenticated: true,
             ..OPEN
         };

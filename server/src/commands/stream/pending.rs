@@ -18,7 +18,7 @@ use crate::wire::reply::Reply;
 pub static PROCS: Family = &[(&rows::XPENDING, xpending)];
 
 /// Which pending entries are to be listed.
-struct Filter<'a> {
+struct PendingFilter<'a> {
     min_idle_ms: i64,
     start: StreamId,
     end: StreamId,
@@ -26,7 +26,7 @@ struct Filter<'a> {
     consumer: Option<&'a [u8]>,
 }
 
-fn parse<'a>(cx: &Ctx<'a>) -> Result<Option<Filter<'a>>, Fault> {
+fn parse<'a>(cx: &Ctx<'a>) -> Result<Option<PendingFilter<'a>>, Fault> {
     let argv = cx.argv;
     if argv.len() == 3 {
         return Ok(None);
@@ -45,7 +45,7 @@ fn parse<'a>(cx: &Ctx<'a>) -> Result<Option<Filter<'a>>, Fault> {
     let (start, end) = (args.need()?, args.need()?);
     // The count is looked at before the ids.
     let count = usize::try_from(args.int()?).unwrap_or(0);
-    Ok(Some(Filter {
+    Ok(Some(PendingFilter {
         min_idle_ms,
         start: range_start(start)?,
         end: range_end(end)?,
@@ -97,7 +97,7 @@ fn reply_summary(reply: &mut Reply, group: &Group) {
 }
 
 /// Some of the pending entries, of all consumers or of one.
-fn reply_list(reply: &mut Reply, group: &Group, filter: &Filter<'_>, now_ms: i64) {
+fn reply_list(reply: &mut Reply, group: &Group, filter: &PendingFilter<'_>, now_ms: i64) {
     let consumer = match filter.consumer.map(|name| group.find(name)) {
         Some(None) => return reply.array(0),
         Some(Some(id)) => Some(group.consumer(id)),

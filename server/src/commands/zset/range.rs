@@ -55,12 +55,12 @@ enum By {
     Lex,
 }
 
-/// What the name of a command settles of its range, and what it leaves to options.
+/// What the name of a command fixes of its range, and what it leaves to options.
 #[derive(Clone, Copy)]
 struct Form {
-    /// The bounds, if they are settled.
+    /// The bounds, if they are fixed.
     by: Option<By>,
-    /// The direction, if it is settled.
+    /// The direction, if it is fixed.
     reverse: Option<bool>,
     /// Whether scores can be asked for.
     scores: bool,
@@ -76,11 +76,11 @@ impl Form {
         scores: false,
         ..Form::ANY
     };
-    const RANK: Form = Form::settled(By::Rank);
-    const SCORE: Form = Form::settled(By::Score);
-    const LEX: Form = Form::settled(By::Lex);
+    const RANK: Form = Form::fixed(By::Rank);
+    const SCORE: Form = Form::fixed(By::Score);
+    const LEX: Form = Form::fixed(By::Lex);
 
-    const fn settled(by: By) -> Form {
+    const fn fixed(by: By) -> Form {
         Form {
             by: Some(by),
             reverse: Some(false),

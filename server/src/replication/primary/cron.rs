@@ -10,7 +10,7 @@ use crate::session::close::close_now;
 use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::replication::id::ReplId;
-use crate::state::replication::replica::{Replica, Stage};
+use crate::state::replication::replica::{Replica, ReplicaStage};
 use crate::sys::process;
 use crate::{notice, warning};
 
@@ -23,7 +23,7 @@ pub fn cron(srv: &mut Server) {
     }
     give_signs(srv);
     close_silent(srv);
-    diskless::settle_all(srv);
+    diskless::finish_transfers(srv);
     begin_if_due(srv);
     trim(srv);
 }
@@ -43,8 +43,8 @@ fn give_signs(srv: &mut Server) {
             .clients
             .replica(id)
             .is_some_and(|replica| match replica.stage {
-                Stage::Waiting => true,
-                Stage::Saving => replica.transfer == 0,
+                ReplicaStage::Waiting => true,
+                ReplicaStage::Saving => replica.transfer == 0,
                 _ => false,
             });
         if waits {
@@ -63,10 +63,10 @@ fn close_silent(srv: &mut Server) {
             continue;
         };
         match replica.stage {
-            Stage::Online if !replica.is_old && late(replica.ack_at) => {
+            ReplicaStage::Online if !replica.is_old && late(replica.ack_at) => {
                 silent.push((id, "streaming sync"));
             }
-            Stage::Saving if replica.stalled_since != 0 && late(replica.stalled_since) => {
+            ReplicaStage::Saving if replica.stalled_since != 0 && late(replica.stalled_since) => {
                 silent.push((id, "full sync"));
             }
             _ => {}
@@ -96,7 +96,7 @@ fn forget_backlog(srv: &mut Server) {
 pub fn replica_gone(srv: &mut Server, gone: &Client, shown: &str) {
     notice!("Connection with replica {shown} lost.");
     let waited =
-        |replica: &Replica| matches!(replica.stage, Stage::Saving) && replica.transfer == 0;
+        |replica: &Replica| matches!(replica.stage, ReplicaStage::Saving) && replica.transfer == 0;
     if gone.replica.as_deref().is_some_and(waited) {
         snapshot::replica_left(srv);
     }

@@ -22,8 +22,8 @@ use crate::state::child::{Child, Purpose};
 use crate::state::client_id::ClientId;
 use crate::state::replication::blocks::BLOCK;
 use crate::state::replication::id::ReplId;
-use crate::state::replication::replica::Filter;
-use crate::state::replication::transfer::{RING, Transfer};
+use crate::state::replication::replica::SnapshotFilter;
+use crate::state::replication::transfer::{DisklessTransfer, RING};
 use crate::sys::child::{Ended, set_nonblocking};
 use crate::sys::{host, process};
 use crate::{notice, warning};
@@ -34,7 +34,7 @@ const PIECE: usize = 64 * 1024;
 const PIECES_PER_TURN: usize = 16;
 
 /// Begins a transfer; its number, if there is a child for it.
-pub fn begin(srv: &mut Server, without: Filter) -> Option<u64> {
+pub fn begin(srv: &mut Server, without: SnapshotFilter) -> Option<u64> {
     let number = srv.replication.next_transfer;
     srv.replication.next_transfer += 1;
     match make_child(srv, number, without) {
@@ -49,7 +49,7 @@ pub fn begin(srv: &mut Server, without: Filter) -> Option<u64> {
     }
 }
 
-fn make_child(srv: &mut Server, number: u64, without: Filter) -> io::Result<i32> {
+fn make_child(srv: &mut Server, number: u64, without: SnapshotFilter) -> io::Result<i32> {
     let (reader, writer) = io::pipe()?;
     set_nonblocking(&reader);
     let mark = ReplId::new(process::random_bytes());
@@ -66,7 +66,7 @@ fn make_child(srv: &mut Server, number: u64, without: Filter) -> io::Result<i32>
     let fd = reader.as_raw_fd();
     srv.replication
         .transfers
-        .push(Transfer::new(number, reader));
+        .push(DisklessTransfer::new(number, reader));
     if let Err(error) = srv.el.add(fd, Mask::READABLE, on_pipe, 0) {
         give_up(srv);
         return Err(error);
@@ -133,7 +133,7 @@ fn end_of_pipe(srv: &mut Server, fd: RawFd, number: u64) {
         "Diskless rdb transfer, done reading from pipe, {} replicas still up.",
         served_by(srv, number).len()
     );
-    settle(srv, number);
+    finish_transfer(srv, number);
 }
 
 /// The child has ended.
@@ -147,7 +147,7 @@ pub fn child_ended(srv: &mut Server, child: &Child, ended: Ended) {
                 transfer.is_good = true;
             }
             if let Some(number) = number {
-                settle(srv, number);
+                finish_transfer(srv, number);
             }
         }
         Ended::Exit(_) => {
@@ -167,7 +167,7 @@ pub fn child_ended(srv: &mut Server, child: &Child, ended: Ended) {
 
 /// Replicas that have all of a transfer are given the stream once they say that they have loaded it. Without any left the
 /// transfer is over.
-fn settle(srv: &mut Server, number: u64) {
+fn finish_transfer(srv: &mut Server, number: u64) {
     for id in served_by(srv, number) {
         let replica = srv.clients.replica(id);
         let position = replica.map_or(0, |replica| replica.ring_position);
@@ -177,7 +177,7 @@ fn settle(srv: &mut Server, number: u64) {
         }
     }
     if served_by(srv, number).is_empty() {
-        let done = |transfer: &Transfer| transfer.number == number && !transfer.is_open();
+        let done = |transfer: &DisklessTransfer| transfer.number == number && !transfer.is_open();
         srv.replication.transfers.retain(|transfer| !done(transfer));
     }
     ring_moved(srv, number);
@@ -199,11 +199,11 @@ fn complete(srv: &mut Server, id: ClientId) {
 }
 
 /// Looks which replicas have all of their transfers: by the clockwork, and when one of them says something.
-pub fn settle_all(srv: &mut Server) {
+pub fn finish_transfers(srv: &mut Server) {
     let transfers = srv.replication.transfers.iter();
     let numbers: Vec<u64> = transfers.map(|transfer| transfer.number).collect();
     for number in numbers {
-        settle(srv, number);
+        finish_transfer(srv, number);
     }
 }
 
@@ -217,7 +217,7 @@ pub fn replica_left(srv: &mut Server) {
         }
         drop_open(srv);
     }
-    settle_all(srv);
+    finish_transfers(srv);
 }
 
 /// The transfer that is being written has failed: its replicas are to come again.

@@ -3,7 +3,7 @@
 use crate::egress::push::push_raw;
 use crate::server::Server;
 use crate::state::client_id::ClientId;
-use crate::state::replication::replica::{Replica, Stage};
+use crate::state::replication::replica::{Replica, ReplicaStage};
 
 /// What a client is, that is about to be a replica.
 pub fn replica(srv: &mut Server, id: ClientId) -> Option<&mut Replica> {
@@ -13,7 +13,7 @@ pub fn replica(srv: &mut Server, id: ClientId) -> Option<&mut Replica> {
 }
 
 /// Replicas at a stage.
-fn at_stage(srv: &Server, is_it: fn(&Stage) -> bool) -> Vec<ClientId> {
+fn at_stage(srv: &Server, is_it: fn(&ReplicaStage) -> bool) -> Vec<ClientId> {
     let replicas = srv.replication.replicas.iter().copied();
     let at = |id: &ClientId| {
         let replica = srv.clients.replica(*id);
@@ -24,12 +24,12 @@ fn at_stage(srv: &Server, is_it: fn(&Stage) -> bool) -> Vec<ClientId> {
 
 /// Replicas that wait for a snapshot to begin.
 pub fn waiting(srv: &Server) -> Vec<ClientId> {
-    at_stage(srv, |stage| matches!(stage, Stage::Waiting))
+    at_stage(srv, |stage| matches!(stage, ReplicaStage::Waiting))
 }
 
 /// Replicas that are sent a transfer; number 0 is the save under way.
 pub fn served_by(srv: &Server, transfer: u64) -> Vec<ClientId> {
-    let mut ids = at_stage(srv, |stage| matches!(stage, Stage::Saving));
+    let mut ids = at_stage(srv, |stage| matches!(stage, ReplicaStage::Saving));
     ids.retain(|&id| {
         let replica = srv.clients.replica(id);
         replica.is_some_and(|replica| replica.transfer == transfer)
@@ -46,7 +46,7 @@ pub fn promise(srv: &mut Server, id: ClientId, offset: u64, transfer: u64) {
     let Some(replica) = replica(srv, id) else {
         return;
     };
-    replica.stage = Stage::Saving;
+    replica.stage = ReplicaStage::Saving;
     replica.initial_offset = offset;
     replica.position = offset;
     replica.transfer = transfer;

@@ -13,8 +13,8 @@ use crate::server::Server;
 use crate::session::close::close_after_reply;
 use crate::state::child::Purpose;
 use crate::state::client_id::ClientId;
-use crate::state::replication::replica::{Filter, Sending, Stage};
-use crate::state::replication::transfer::{MOST, Transfer};
+use crate::state::replication::replica::{ReplicaStage, Sending, SnapshotFilter};
+use crate::state::replication::transfer::{DisklessTransfer, MOST};
 use crate::sys::child::Ended;
 use crate::sys::host;
 use crate::wire::fault::Fault;
@@ -30,7 +30,7 @@ pub fn tend(srv: &mut Server) {
     };
     match child.purpose {
         Purpose::Save => {
-            bgsave::settle(srv, &child, ended);
+            bgsave::save_ended(srv, &child, ended);
             saved(srv, ended == Ended::Exit(0));
         }
         Purpose::Stream => diskless::child_ended(srv, &child, ended),
@@ -49,7 +49,7 @@ pub fn may_begin(srv: &Server) -> bool {
     srv.child.is_none()
         && !srv.snapshot.hides_data()
         && transfers.len() < MOST
-        && !transfers.iter().any(Transfer::is_open)
+        && !transfers.iter().any(DisklessTransfer::is_open)
 }
 
 /// Begins a snapshot for those who wait, once it is time: a diskless one waits for others to come.
@@ -82,8 +82,8 @@ pub fn begin_if_due(srv: &mut Server) {
 }
 
 /// Begins a snapshot for all who wait for one without what `without` says.
-pub fn begin(srv: &mut Server, can_eof: bool, without: Filter) {
-    let partial = without != Filter::default();
+pub fn begin(srv: &mut Server, can_eof: bool, without: SnapshotFilter) {
+    let partial = without != SnapshotFilter::default();
     let diskless = (srv.config.repl_diskless_sync || partial) && can_eof;
     notice!(
         "Starting BGSAVE for SYNC with target: {}",
@@ -109,7 +109,7 @@ pub fn begin(srv: &mut Server, can_eof: bool, without: Filter) {
     for id in served {
         let fault = Fault::new("ERR BGSAVE failed, replication can't continue");
         if let Some(replica) = replica(srv, id) {
-            replica.stage = Stage::None;
+            replica.stage = ReplicaStage::None;
         }
         srv.replication.replicas.retain(|&other| other != id);
         push(srv, id, |reply| reply.fault(&fault));
@@ -164,7 +164,7 @@ fn saved(srv: &mut Server, good: bool) {
                 let head = format!("${size}\r\n");
                 push_raw(srv, id, head.as_bytes());
                 if let Some(replica) = replica(srv, id) {
-                    replica.stage = Stage::Sending(Sending {
+                    replica.stage = ReplicaStage::Sending(Sending {
                         file,
                         size,
                         read: 0,

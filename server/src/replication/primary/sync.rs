@@ -8,7 +8,7 @@ use crate::server::Server;
 use crate::state::child::Purpose;
 use crate::state::client_id::ClientId;
 use crate::state::replication::id::ReplId;
-use crate::state::replication::replica::Stage;
+use crate::state::replication::replica::ReplicaStage;
 use crate::sys::process;
 use crate::{notice, warning};
 
@@ -23,7 +23,7 @@ pub fn resume(srv: &mut Server, id: ClientId, history: &[u8], offset: i64) -> bo
     let Some(replica) = replica(srv, id) else {
         return false;
     };
-    replica.stage = Stage::Online;
+    replica.stage = ReplicaStage::Online;
     replica.online_on_ack = false;
     replica.ack_at = now;
     replica.position = position;
@@ -97,7 +97,7 @@ pub fn begin_full(srv: &mut Server, id: ClientId) {
     let Some(replica) = replica(srv, id) else {
         return;
     };
-    replica.stage = Stage::Waiting;
+    replica.stage = ReplicaStage::Waiting;
     replica.asked_at = now;
     let (can_eof, without) = (replica.can_eof, replica.without);
     srv.replication.replicas.push(id);

@@ -25,12 +25,12 @@ use crate::session::close::close_now;
 use crate::state::caller::Caller;
 use crate::state::client::{Client, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
-use crate::state::replication::link::{MAX_BULK_OF_PRIMARY, Stage};
+use crate::state::replication::link::{LinkStage, MAX_BULK_OF_PRIMARY};
 use crate::state::session::Session;
 use crate::wire::argv::Argv;
 use crate::wire::fault::Fault;
 use crate::wire::reply::{Reply, Resp};
-use crate::wire::request::{Limits, Parsed, Request};
+use crate::wire::request::{Parsed, Request, RequestLimits};
 use crate::{notice, warning};
 
 /// Reads per turn of the loop.
@@ -60,7 +60,7 @@ pub fn go_live(srv: &mut Server, conn: ConnId, db: usize) {
         ..Client::default()
     });
     let Some(link) = link(srv) else { return };
-    link.stage = Stage::Up(id);
+    link.stage = LinkStage::Up(id);
     link.conn = None;
     link.last_io = now;
     link.down_since = 0;
@@ -195,7 +195,7 @@ fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply
     if srv.pauses.scope().is_some() {
         return false;
     }
-    let limits = Limits {
+    let limits = RequestLimits {
         max_bulk: srv.config.proto_max_bulk_len.max(MAX_BULK_OF_PRIMARY),
         unauthenticated: false,
     };
@@ -223,7 +223,7 @@ fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply
     {
         return false;
     }
-    settle(srv, id, request.position());
+    advance_offset(srv, id, request.position());
     flow == Flow::Next
 }
 
@@ -251,7 +251,7 @@ fn mind_the_disk(srv: &mut Server, id: ClientId, argv: &Argv) {
 }
 
 /// A command is executed, and with it all bytes up to `position`; a transaction counts when it has ended.
-fn settle(srv: &mut Server, id: ClientId, position: u64) {
+fn advance_offset(srv: &mut Server, id: ClientId, position: u64) {
     let queueing = srv
         .clients
         .get(id)
@@ -293,7 +293,7 @@ fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> boo
     srv.clients.queue_close(id);
     let now = srv.unit.now_ms / 1000;
     if let Some(link) = link(srv) {
-        link.stage = Stage::Halted;
+        link.stage = LinkStage::Halted;
         link.cached = None;
         link.down_since = now;
     }

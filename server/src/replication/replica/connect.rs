@@ -14,7 +14,7 @@ use crate::replication::replica::link::{Again, cancel, fail, link};
 use crate::replication::replica::{apply, handshake, transfer};
 use crate::server::Server;
 use crate::session::close::close_now;
-use crate::state::replication::link::Stage;
+use crate::state::replication::link::LinkStage;
 use crate::sys::host;
 use crate::{notice, warning};
 
@@ -35,14 +35,14 @@ fn connect(srv: &mut Server) {
     }
     // A loop that cannot be woken turns by itself ten times a second.
     match host::resolve(link.host.clone(), link.port, move || drop(waker.wake())) {
-        Ok(receiver) => link.stage = Stage::Resolving(receiver),
+        Ok(receiver) => link.stage = LinkStage::Resolving(receiver),
         Err(error) => warning!("Unable to connect to MASTER: {}", host::reason(&error)),
     }
 }
 
 /// Before the loop sleeps: connects again if that is wanted, and goes on when the primary's name is resolved.
 pub fn advance(srv: &mut Server) {
-    if link(srv).is_some_and(|link| link.again && matches!(link.stage, Stage::Idle)) {
+    if link(srv).is_some_and(|link| link.again && matches!(link.stage, LinkStage::Idle)) {
         connect(srv);
     }
     take_addresses(srv);
@@ -50,7 +50,7 @@ pub fn advance(srv: &mut Server) {
 
 fn take_addresses(srv: &mut Server) {
     let Some(link) = link(srv) else { return };
-    let Stage::Resolving(receiver) = &link.stage else {
+    let LinkStage::Resolving(receiver) = &link.stage else {
         return;
     };
     match receiver.try_recv() {
@@ -61,7 +61,7 @@ fn take_addresses(srv: &mut Server) {
                 link.host,
                 host::reason(&error)
             );
-            link.stage = Stage::Idle;
+            link.stage = LinkStage::Idle;
         }
         Err(_) => {}
     }
@@ -72,7 +72,7 @@ fn dial(srv: &mut Server, mut addresses: Vec<IpAddr>) {
     let Some(link) = srv.replication.link.as_deref_mut() else {
         return;
     };
-    link.stage = Stage::Idle;
+    link.stage = LinkStage::Idle;
     if addresses.is_empty() {
         return;
     }
@@ -99,7 +99,7 @@ fn dial(srv: &mut Server, mut addresses: Vec<IpAddr>) {
     match srv.conns.connect(&mut srv.el, &target, tls, on_connect, 0) {
         Ok(conn) => {
             link.conn = Some(conn);
-            link.stage = Stage::Connecting(addresses);
+            link.stage = LinkStage::Connecting(addresses);
         }
         Err(error) => {
             warning!("Unable to connect to MASTER: {error}");
@@ -120,7 +120,7 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
         warning!("Error condition on socket for SYNC: {error}");
     }
     let others = match link(srv).map(|link| std::mem::take(&mut link.stage)) {
-        Some(Stage::Connecting(others)) => others,
+        Some(LinkStage::Connecting(others)) => others,
         _ => Vec::new(),
     };
     cancel(srv);
@@ -134,21 +134,21 @@ pub fn cron(srv: &mut Server) {
     let Some(link) = link(srv) else { return };
     let late = now - link.last_io > timeout;
     match link.stage {
-        Stage::Idle => {
+        LinkStage::Idle => {
             notice!("Connecting to MASTER {}:{}", link.host, link.port);
             connect(srv);
         }
-        Stage::Halted => {}
-        Stage::Resolving(_) | Stage::Connecting(_) | Stage::Handshake(_) if late => {
+        LinkStage::Halted => {}
+        LinkStage::Resolving(_) | LinkStage::Connecting(_) | LinkStage::Handshake(_) if late => {
             warning!("Timeout connecting to the MASTER...");
             fail(srv, Again::Now);
         }
-        Stage::Resolving(_) | Stage::Connecting(_) | Stage::Handshake(_) => {}
-        Stage::Transfer(_) => transfer::cron(srv, late),
-        Stage::Up(id) if late => {
+        LinkStage::Resolving(_) | LinkStage::Connecting(_) | LinkStage::Handshake(_) => {}
+        LinkStage::Transfer(_) => transfer::cron(srv, late),
+        LinkStage::Up(id) if late => {
             warning!("MASTER timeout: no data nor PING received...");
             close_now(srv, id);
         }
-        Stage::Up(_) => apply::send_ack(srv),
+        LinkStage::Up(_) => apply::send_ack(srv),
     }
 }

@@ -6,10 +6,10 @@ use crate::keyspace::delete::flush;
 use crate::notice;
 use crate::persist::load;
 use crate::server::Server;
-use crate::state::replication::link::{Sink, Transfer};
+use crate::state::replication::link::{IncomingSnapshot, Sink};
 
 /// A transfer was given up.
-pub fn discard(srv: &mut Server, transfer: Transfer) {
+pub fn discard(srv: &mut Server, transfer: IncomingSnapshot) {
     match transfer.sink {
         Sink::None => {}
         Sink::Spool(spool) | Sink::Forcing(spool, _) => {

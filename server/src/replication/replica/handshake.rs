@@ -21,7 +21,7 @@ use crate::replication::replica::link::{Again, fail, link, send};
 use crate::replication::replica::{apply, transfer};
 use crate::server::Server;
 use crate::state::replication::id::ReplId;
-use crate::state::replication::link::{Stage, Step};
+use crate::state::replication::link::{LinkStage, Step};
 use crate::wire::command::encode;
 use crate::{notice, warning};
 
@@ -46,7 +46,7 @@ pub fn begin(srv: &mut Server, conn: ConnId) {
 fn await_reply(srv: &mut Server, steps: VecDeque<Step>) {
     let now = srv.unit.now_ms / 1000;
     if let Some(link) = link(srv).filter(|link| link.conn.is_some()) {
-        link.stage = Stage::Handshake(steps);
+        link.stage = LinkStage::Handshake(steps);
         link.last_io = now;
     }
 }
@@ -88,7 +88,7 @@ fn no_answer(srv: &mut Server) {
 /// The reply that is awaited next.
 fn awaited(srv: &mut Server) -> Option<Step> {
     match &link(srv)?.stage {
-        Stage::Handshake(steps) => steps.front().copied(),
+        LinkStage::Handshake(steps) => steps.front().copied(),
         _ => None,
     }
 }
@@ -130,7 +130,7 @@ fn take_reply(srv: &mut Server, conn: ConnId, step: Step, line: &[u8]) {
         notice!("(Non critical) Master does not understand {name}: {shown}");
     }
     let Some(link) = link(srv) else { return };
-    let Stage::Handshake(steps) = &mut link.stage else {
+    let LinkStage::Handshake(steps) = &mut link.stage else {
         return;
     };
     steps.pop_front();

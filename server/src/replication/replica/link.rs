@@ -11,7 +11,7 @@ use crate::replication::replica::discard::discard;
 use crate::server::Server;
 use crate::state::client::Client;
 use crate::state::client_id::ClientId;
-use crate::state::replication::link::{Link, Stage};
+use crate::state::replication::link::{Link, LinkStage};
 use crate::{notice, warning};
 
 /// Whether a link that failed is tried again at once, or by the clockwork.
@@ -80,7 +80,7 @@ pub fn cancel(srv: &mut Server) {
     if let Some(conn) = conn {
         srv.conns.close(&mut srv.el, conn);
     }
-    if let Stage::Transfer(transfer) = stage {
+    if let LinkStage::Transfer(transfer) = stage {
         discard(srv, *transfer);
     }
 }
@@ -121,7 +121,7 @@ pub fn primary_gone(srv: &mut Server, id: ClientId, client: &Client) {
         notice!("Caching the disconnected master state.");
         link.cached = Some(client.session.db);
     }
-    link.stage = Stage::Idle;
+    link.stage = LinkStage::Idle;
     link.down_since = now;
     notice!("Reconnecting to MASTER {}:{}", link.host, link.port);
     replication.forget_unexecuted();

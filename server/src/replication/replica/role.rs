@@ -7,7 +7,7 @@ use crate::replication::replica::link::{cancel, reconnect};
 use crate::server::Server;
 use crate::session::close::{close_after_reply, close_now};
 use crate::state::replication::id::ReplId;
-use crate::state::replication::link::{Link, Stage};
+use crate::state::replication::link::{Link, LinkStage};
 use crate::sys::log::{self, Role};
 use crate::sys::process;
 use crate::wire::fault::Fault;
@@ -70,7 +70,7 @@ fn leave(srv: &mut Server) -> Option<usize> {
         let db = srv.clients.get(id).map_or(0, |client| client.session.db);
         link.cached = link.cached.map(|_| db);
         // Its end is no loss of the link: nobody connects again.
-        link.stage = Stage::Idle;
+        link.stage = LinkStage::Idle;
         close_now(srv, id);
         srv.replication.forget_unexecuted();
     } else {

@@ -10,7 +10,7 @@
 //! a piece at a time, so that the loop goes on meanwhile. What fails is given up as a whole, and asked for again.
 //!
 //! # Invariants
-//! 1. While a [`Transfer`] is worked on it is out of the link, which is Idle then; nothing here runs commands.
+//! 1. While a [`IncomingSnapshot`] is worked on it is out of the link, which is Idle then; nothing here runs commands.
 //! 2. The old data set, the cached position and the replicas of this server are given up together ([`attach`]), and only
 //!    when there is something to take their place: a whole file, the beginning of a stream, or whole other databases.
 
@@ -39,7 +39,7 @@ use crate::state::child::Purpose;
 use crate::state::keys::Database;
 use crate::state::loading::{Existing, Session};
 use crate::state::replication::id::{DIGITS, ReplId};
-use crate::state::replication::link::{Ending, Sink, Spool, Stage, Transfer};
+use crate::state::replication::link::{Ending, IncomingSnapshot, LinkStage, Sink, Spool};
 use crate::sys::{clock, host, process};
 use crate::{notice, warning};
 
@@ -73,7 +73,7 @@ pub fn begin(srv: &mut Server, conn: ConnId, promised: Option<(ReplId, u64)>) {
     };
     link.promised = promised;
     link.last_io = now;
-    link.stage = Stage::Transfer(Box::default());
+    link.stage = LinkStage::Transfer(Box::default());
     let rest = mem::take(&mut link.inbox);
     srv.conns
         .set_read_handler(&mut srv.el, conn, Some(on_readable));
@@ -93,7 +93,7 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
         Io::Failed(error) => error.to_string(),
     };
     let begun = link(srv).is_some_and(
-        |link| matches!(&link.stage, Stage::Transfer(transfer) if transfer.end.is_some()),
+        |link| matches!(&link.stage, LinkStage::Transfer(transfer) if transfer.end.is_some()),
     );
     if begun {
         warning!("I/O error trying to sync with MASTER: {why}");
@@ -104,10 +104,10 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
 }
 
 /// Takes the transfer out of the link.
-fn take(srv: &mut Server) -> Option<Box<Transfer>> {
+fn take(srv: &mut Server) -> Option<Box<IncomingSnapshot>> {
     let link = link(srv)?;
     match mem::take(&mut link.stage) {
-        Stage::Transfer(transfer) => Some(transfer),
+        LinkStage::Transfer(transfer) => Some(transfer),
         other => {
             link.stage = other;
             None
@@ -130,14 +130,14 @@ fn take_in(srv: &mut Server, conn: ConnId, bytes: &[u8]) {
         Some(body) => payload(srv, &mut transfer, &body, &mut rest),
         None => Ok(After::Wait),
     });
-    settle(srv, conn, transfer, after, rest);
+    continue_or_end(srv, conn, transfer, after, rest);
 }
 
 /// Puts a transfer back, or ends it.
-fn settle(
+fn continue_or_end(
     srv: &mut Server,
     conn: ConnId,
-    transfer: Box<Transfer>,
+    transfer: Box<IncomingSnapshot>,
     after: Result<After, Failed>,
     rest: Vec<u8>,
 ) {
@@ -145,10 +145,10 @@ fn settle(
     // The stream may have begun before the file is loaded.
     link.inbox.extend(rest);
     match after {
-        Ok(After::Wait) => link.stage = Stage::Transfer(transfer),
+        Ok(After::Wait) => link.stage = LinkStage::Transfer(transfer),
         Ok(After::Done) => finish(srv, conn, *transfer),
         Err(Failed) => {
-            link.stage = Stage::Transfer(transfer);
+            link.stage = LinkStage::Transfer(transfer);
             fail(srv, Again::Now);
         }
     }
@@ -157,7 +157,7 @@ fn settle(
 /// Takes in the line that tells how the data set ends; what of `bytes` is behind it, once it is here.
 fn head<'a>(
     srv: &mut Server,
-    transfer: &mut Transfer,
+    transfer: &mut IncomingSnapshot,
     bytes: &'a [u8],
 ) -> Result<Option<Cow<'a, [u8]>>, Failed> {
     if transfer.end.is_some() {
@@ -217,7 +217,7 @@ fn parse_head(line: &[u8]) -> Result<Ending, Failed> {
 }
 
 /// Decides where the data set goes, and gets that ready.
-fn open_sink(srv: &mut Server, transfer: &mut Transfer) -> Result<(), Failed> {
+fn open_sink(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<(), Failed> {
     let how = srv.config.repl_diskless_load;
     let straight =
         how == DisklessLoad::Swapdb || (how == DisklessLoad::OnEmptyDb && srv.keys.total() == 0);
@@ -311,7 +311,7 @@ fn flush_old(srv: &mut Server) {
 /// Takes in bytes of the data set; what is behind its end goes to `rest`.
 fn payload(
     srv: &mut Server,
-    transfer: &mut Transfer,
+    transfer: &mut IncomingSnapshot,
     bytes: &[u8],
     rest: &mut Vec<u8>,
 ) -> Result<After, Failed> {
@@ -339,7 +339,11 @@ fn payload(
 }
 
 /// Passes on all but the latest bytes, which may be the mark.
-fn hold_back(srv: &mut Server, transfer: &mut Transfer, bytes: &[u8]) -> Result<(), Failed> {
+fn hold_back(
+    srv: &mut Server,
+    transfer: &mut IncomingSnapshot,
+    bytes: &[u8],
+) -> Result<(), Failed> {
     if bytes.len() >= DIGITS {
         let (body, tail) = bytes.split_at(bytes.len() - DIGITS);
         let before = mem::replace(&mut transfer.tail, tail.to_vec());
@@ -416,7 +420,7 @@ fn not_loaded(from: &str) -> Failed {
 }
 
 /// All bytes are here.
-fn complete(srv: &mut Server, transfer: &mut Transfer) -> Result<After, Failed> {
+fn complete(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After, Failed> {
     match mem::take(&mut transfer.sink) {
         Sink::Parser(session, ended) => {
             if !ended {
@@ -455,7 +459,7 @@ fn force(srv: &mut Server, spool: &mut Spool) -> Result<(), Failed> {
 }
 
 /// Takes the transfer out of the link for a timer, unless the timer is of another attempt.
-fn take_for(srv: &mut Server, attempt: u64) -> Option<(ConnId, Box<Transfer>)> {
+fn take_for(srv: &mut Server, attempt: u64) -> Option<(ConnId, Box<IncomingSnapshot>)> {
     let link = link(srv).filter(|link| link.attempt == attempt)?;
     let conn = link.conn?;
     Some((conn, take(srv)?))
@@ -467,7 +471,7 @@ fn await_disk(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
         return Next::Never;
     };
     let Sink::Forcing(spool, size) = mem::take(&mut transfer.sink) else {
-        settle(srv, conn, transfer, Err(Failed), Vec::new());
+        continue_or_end(srv, conn, transfer, Err(Failed), Vec::new());
         return Next::Never;
     };
     let forced = is_forced(&spool);
@@ -480,7 +484,7 @@ fn await_disk(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
             (Err(failed), Next::Never)
         }
     };
-    settle(srv, conn, transfer, after, Vec::new());
+    continue_or_end(srv, conn, transfer, after, Vec::new());
     next
 }
 
@@ -493,7 +497,7 @@ fn complain(error: &io::Error, what: &str) -> Failed {
 }
 
 /// Puts the file in its place and begins to load it.
-fn load_spool(srv: &mut Server, transfer: &mut Transfer) -> Result<After, Failed> {
+fn load_spool(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After, Failed> {
     let Sink::Forcing(spool, size) = &transfer.sink else {
         return Err(Failed);
     };
@@ -529,7 +533,7 @@ fn load_piece(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
         return Next::Never;
     };
     let Sink::Loading(mut file, mut session) = mem::take(&mut transfer.sink) else {
-        settle(srv, conn, transfer, Err(Failed), Vec::new());
+        continue_or_end(srv, conn, transfer, Err(Failed), Vec::new());
         return Next::Never;
     };
     let loaded = load_slice(srv, &mut file, &mut session);
@@ -539,7 +543,7 @@ fn load_piece(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
         Ok(true) => (Ok(After::Done), Next::Never),
         Err(Failed) => (Err(not_loaded("disk")), Next::Never),
     };
-    settle(srv, conn, transfer, after, Vec::new());
+    continue_or_end(srv, conn, transfer, after, Vec::new());
     next
 }
 
@@ -569,7 +573,7 @@ fn load_slice(srv: &mut Server, file: &mut File, session: &mut Session) -> Resul
 }
 
 /// The data set is here: the stream begins.
-fn finish(srv: &mut Server, conn: ConnId, transfer: Transfer) {
+fn finish(srv: &mut Server, conn: ConnId, transfer: IncomingSnapshot) {
     let from_file = matches!(transfer.sink, Sink::Loading(..));
     let (Sink::Loading(_, mut session) | Sink::Parser(mut session, _)) = transfer.sink else {
         return;
@@ -612,7 +616,7 @@ fn remove_file_if_unwanted(srv: &Server) {
 /// The clockwork's look at a transfer.
 pub fn cron(srv: &mut Server, late: bool) {
     let Some(link) = link(srv) else { return };
-    let Stage::Transfer(transfer) = &link.stage else {
+    let LinkStage::Transfer(transfer) = &link.stage else {
         return;
     };
     match transfer.sink {

@@ -9,7 +9,7 @@
 #[derive(Debug)]
 pub struct Failover {
     /// How far it is.
-    pub stage: Stage,
+    pub stage: FailoverStage,
     /// The replica that is to take over; any one if it is not named.
     pub target: Option<(String, u16)>,
     /// When it is given up, or forced, in milliseconds of Unix time.
@@ -20,7 +20,7 @@ pub struct Failover {
 
 /// How far a failover is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum FailoverStage {
     /// The replica is to catch up; nobody writes meanwhile.
     Syncing,
     /// It was asked to take over.
@@ -31,7 +31,7 @@ pub enum Stage {
 pub fn state_name(failover: Option<&Failover>) -> &'static str {
     match failover.map(|failover| failover.stage) {
         None => "no-failover",
-        Some(Stage::Syncing) => "waiting-for-sync",
-        Some(Stage::Handing) => "failover-in-progress",
+        Some(FailoverStage::Syncing) => "waiting-for-sync",
+        Some(FailoverStage::Handing) => "failover-in-progress",
     }
 }

@@ -3,14 +3,14 @@
 //! ```text
 //!          ┌──────────────── any failure, a second later ──────────────────┐
 //!          v                                                               │
-//! Idle ─> Resolving ─> Connecting ─> Handshake ── +FULLRESYNC ──> Transfer ┤
+//! Idle ─> Resolving ─> Connecting ─> Handshake ── +FULLRESYNC ──> IncomingSnapshot ┤
 //!          (a name)     (and TLS)        │                           │     │
 //!                                        └── +CONTINUE ──> Up <──────┘     │
 //!                                                          └───────────────┘
 //! ```
 //!
 //! # Invariants
-//! 1. `conn` is set in Connecting, Handshake and Transfer; in Up the connection is the client's.
+//! 1. `conn` is set in Connecting, Handshake and IncomingSnapshot; in Up the connection is the client's.
 //! 2. What the primary would be asked to go on from is always the present history and offset: `cached` says whether that
 //!    may be asked for.
 
@@ -36,7 +36,7 @@ pub struct Link {
     /// Its port.
     pub port: u16,
     /// How far the link is.
-    pub stage: Stage,
+    pub stage: LinkStage,
     /// The connection, until it is a client's.
     pub conn: Option<ConnId>,
     /// What was read of a line that is not whole.
@@ -65,7 +65,7 @@ pub struct Link {
 
 /// How far the link is.
 #[derive(Default)]
-pub enum Stage {
+pub enum LinkStage {
     /// The clockwork will connect.
     #[default]
     Idle,
@@ -78,7 +78,7 @@ pub enum Stage {
     /// These replies are awaited.
     Handshake(VecDeque<Step>),
     /// The data set is coming.
-    Transfer(Box<Transfer>),
+    Transfer(Box<IncomingSnapshot>),
     /// The stream is followed.
     Up(ClientId),
 }
@@ -102,7 +102,7 @@ pub enum Step {
 
 /// A data set on its way.
 #[derive(Default)]
-pub struct Transfer {
+pub struct IncomingSnapshot {
     /// Its end; `None` before the line that tells.
     pub end: Option<Ending>,
     /// Bytes read so far.
@@ -165,13 +165,13 @@ impl Link {
 
     /// Whether the primary's stream is being followed.
     pub fn is_up(&self) -> bool {
-        matches!(self.stage, Stage::Up(_))
+        matches!(self.stage, LinkStage::Up(_))
     }
 
     /// The client that stands for the primary, while its stream is followed.
     pub fn client(&self) -> Option<ClientId> {
         match self.stage {
-            Stage::Up(id) => Some(id),
+            LinkStage::Up(id) => Some(id),
             _ => None,
         }
     }
@@ -186,11 +186,11 @@ impl Link {
     /// How far it is, in the word that ROLE uses.
     pub fn role(&self) -> &'static str {
         match self.stage {
-            Stage::Idle | Stage::Halted => "connect",
-            Stage::Resolving(_) | Stage::Connecting(_) => "connecting",
-            Stage::Handshake(_) => "handshake",
-            Stage::Transfer(_) => "sync",
-            Stage::Up(_) => "connected",
+            LinkStage::Idle | LinkStage::Halted => "connect",
+            LinkStage::Resolving(_) | LinkStage::Connecting(_) => "connecting",
+            LinkStage::Handshake(_) => "handshake",
+            LinkStage::Transfer(_) => "sync",
+            LinkStage::Up(_) => "connected",
         }
     }
 }

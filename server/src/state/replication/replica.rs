@@ -10,7 +10,7 @@ use std::fs::File;
 
 /// How far a replica is.
 #[derive(Debug, Default)]
-pub enum Stage {
+pub enum ReplicaStage {
     /// It has told about itself, and is a client like others yet.
     #[default]
     None,
@@ -45,7 +45,7 @@ pub struct Sending {
 #[derive(Debug, Default)]
 pub struct Replica {
     /// How far it is.
-    pub stage: Stage,
+    pub stage: ReplicaStage,
     /// Port that it listens on.
     pub port: i64,
     /// Address that it announces, if another than the one it connects from.
@@ -57,7 +57,7 @@ pub struct Replica {
     /// It is no replica but a tool that wants a snapshot.
     pub rdb_only: bool,
     /// Parts of the snapshot that it does not want.
-    pub without: Filter,
+    pub without: SnapshotFilter,
     /// The stream up to this position is sent to it.
     pub position: u64,
     /// The offset that it was promised with `+FULLRESYNC`.
@@ -84,7 +84,7 @@ pub struct Replica {
 
 /// Parts of a snapshot that are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct SnapshotFilter {
     /// Keys.
     pub data: bool,
     /// Libraries.
@@ -94,14 +94,14 @@ pub struct Filter {
 impl Replica {
     /// Whether it is a replica, or on its way to be one.
     pub fn is_one(&self) -> bool {
-        !matches!(self.stage, Stage::None)
+        !matches!(self.stage, ReplicaStage::None)
     }
 
     /// Whether the stream is being kept for it.
     pub fn needs_stream(&self) -> bool {
         let has_begun = matches!(
             self.stage,
-            Stage::Saving | Stage::Sending(_) | Stage::Online
+            ReplicaStage::Saving | ReplicaStage::Sending(_) | ReplicaStage::Online
         );
         has_begun && !self.rdb_only
     }
@@ -118,10 +118,10 @@ impl Replica {
     /// Its state as INFO names it; nothing when it is of no interest.
     pub fn state_name(&self) -> &'static str {
         match self.stage {
-            Stage::Waiting | Stage::Saving => "wait_bgsave",
-            Stage::Sending(_) => "send_bulk",
-            Stage::Online => "online",
-            Stage::None | Stage::Served => "",
+            ReplicaStage::Waiting | ReplicaStage::Saving => "wait_bgsave",
+            ReplicaStage::Sending(_) => "send_bulk",
+            ReplicaStage::Online => "online",
+            ReplicaStage::None | ReplicaStage::Served => "",
         }
     }
 }

@@ -18,8 +18,8 @@ use crate::state::replication::blocks::Blocks;
 use crate::state::replication::failover::Failover;
 use crate::state::replication::id::ReplId;
 use crate::state::replication::link::Link;
-use crate::state::replication::replica::Stage;
-use crate::state::replication::transfer::Transfer;
+use crate::state::replication::replica::ReplicaStage;
+use crate::state::replication::transfer::DisklessTransfer;
 
 /// A block of the stream is at most this share of the backlog.
 const BLOCKS_PER_BACKLOG: u64 = 16;
@@ -53,7 +53,7 @@ pub struct Replication {
     /// The role is being handed to a replica.
     pub failover: Option<Failover>,
     /// Snapshots that are being sent to replicas straight from the child that makes them; only the last one may be open.
-    pub transfers: Vec<Transfer>,
+    pub transfers: Vec<DisklessTransfer>,
     /// The number of the next one.
     pub next_transfer: u64,
     /// This server is a replica, and this its way to its primary.
@@ -106,21 +106,21 @@ impl Replication {
         let is_good = |id: &&ClientId| {
             let replica = clients.replica(**id);
             replica.is_some_and(|replica| {
-                matches!(replica.stage, Stage::Online) && now - replica.ack_at <= max_lag
+                matches!(replica.stage, ReplicaStage::Online) && now - replica.ack_at <= max_lag
             })
         };
         self.replicas.iter().filter(is_good).count()
     }
 
     /// The transfer that a child is writing.
-    pub fn open_transfer(&mut self) -> Option<&mut Transfer> {
+    pub fn open_transfer(&mut self) -> Option<&mut DisklessTransfer> {
         self.transfers
             .last_mut()
             .filter(|transfer| transfer.is_open())
     }
 
     /// The transfer of a number.
-    pub fn transfer(&self, number: u64) -> Option<&Transfer> {
+    pub fn transfer(&self, number: u64) -> Option<&DisklessTransfer> {
         self.transfers
             .iter()
             .find(|transfer| transfer.number == number)

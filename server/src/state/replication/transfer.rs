@@ -15,7 +15,7 @@ pub const RING: u64 = 32 * 1024 * 1024;
 pub const MOST: usize = 4;
 
 /// A transfer.
-pub struct Transfer {
+pub struct DisklessTransfer {
     /// Its number; replicas know theirs.
     pub number: u64,
     /// Where the child writes; `None` when all was read.
@@ -28,10 +28,10 @@ pub struct Transfer {
     pub is_good: bool,
 }
 
-impl Transfer {
+impl DisklessTransfer {
     /// Of a child that writes into the other end of `pipe`.
     pub fn new(number: u64, pipe: PipeReader) -> Self {
-        Transfer {
+        DisklessTransfer {
             number,
             pipe: Some(pipe),
             ring: Blocks::at(0),

@@ -1,0 +1,262 @@
+//! The life of a client: blocked, held back, muted, killed, closed for its age or its output.
+
+use tests::client::{Client, Transport, show};
+use tests::follower::Follower;
+use tests::pair::port;
+use tests::server::{Server, free_port};
+use tests::wait::until;
+
+/// Waits until so many clients are blocked.
+fn wait_for_blocked(admin: &mut Client, count: usize) {
+    until("blocked clients", || {
+        (admin.info("blocked_clients") == count.to_string()).then_some(())
+    });
+}
+
+/// The number that CLIENT KILL and UNBLOCK take.
+fn number(client: &mut Client) -> String {
+    client.text("CLIENT ID")
+}
+
+#[test]
+fn a_killed_client_is_not_served_any_more() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let (mut admin, mut victim) = (server.client(transport), server.client(transport));
+        admin.text("FLUSHALL");
+        let id = number(&mut victim);
+        victim.send(b"BLPOP k 0\r\nSET ran 1\r\n");
+        wait_for_blocked(&mut admin, 1);
+        let batch = format!("CLIENT KILL ID {id}\r\nLPUSH k v\r\nLLEN k\r\nEXISTS ran\r\n");
+        admin.send(batch.as_bytes());
+        let replies: Vec<String> = (0..4).map(|_| show(&admin.read())).collect();
+        assert_eq!(replies, ["1", "1", "1", "0"], "{transport:?}");
+        assert!(victim.read_to_end().is_empty(), "{transport:?}");
+        assert_eq!(admin.text("EXISTS ran"), "0", "{transport:?}");
+    }
+}
+
+#[test]
+fn a_blocked_client_is_not_idle() {
+    let server = Server::start(&["--timeout", "1", "--hz", "100"]);
+    for transport in Transport::ALL {
+        let mut blocked = server.client(transport);
+        blocked.send(b"BLPOP k 0\r\n");
+        // Connected later, closed for its age: by then the blocked one is older than that.
+        let mut idle = server.client(transport);
+        assert_eq!(idle.text("PING"), "PONG");
+        assert!(idle.read_to_end().is_empty(), "{transport:?}");
+        assert_eq!(server.client(transport).text("LPUSH k v"), "1");
+        assert_eq!(show(&blocked.read()), "[k v]", "{transport:?}");
+    }
+}
+
+#[test]
+fn what_a_pause_holds_back_can_neither_be_unblocked_nor_lost() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let (mut admin, mut held) = (server.client(transport), server.client(transport));
+        let mut blocked = server.client(transport);
+        admin.text("FLUSHALL");
+        let (held_id, blocked_id) = (number(&mut held), number(&mut blocked));
+        blocked.send(b"BLPOP list 0\r\n");
+        admin.text("CLIENT PAUSE 1000000 WRITE");
+        held.send(b"SET k v\r\n");
+        wait_for_blocked(&mut admin, 2);
+        assert_eq!(admin.text(&format!("CLIENT UNBLOCK {held_id}")), "0");
+        assert_eq!(admin.text(&format!("CLIENT UNBLOCK {held_id} ERROR")), "0");
+        assert_eq!(admin.text(&format!("CLIENT UNBLOCK {blocked_id}")), "1");
+        assert_eq!(show(&blocked.read()), "nil", "{transport:?}");
+        admin.text("CLIENT UNPAUSE");
+        assert_eq!(show(&held.read()), "OK", "{transport:?}");
+        assert_eq!(admin.text("GET k"), "v", "{transport:?}");
+    }
+}
+
+#[test]
+fn a_change_of_role_unblocks_but_does_not_answer_what_is_held_back() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let server = Server::start(&[]);
+        let (mut admin, mut held) = (server.client(transport), server.client(transport));
+        let mut blocked = server.client(transport);
+        blocked.send(b"BLPOP list 0\r\n");
+        wait_for_blocked(&mut admin, 1);
+        admin.text("CLIENT PAUSE 1000000 WRITE");
+        held.send(b"SET k v\r\n");
+        wait_for_blocked(&mut admin, 2);
+        assert_eq!(
+            admin.text(&format!("REPLICAOF 127.0.0.1 {}", free_port())),
+            "OK"
+        );
+        let unblocked = "-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+        assert_eq!(show(&blocked.read()), unblocked, "{transport:?}");
+        assert!(blocked.read_to_end().is_empty(), "{transport:?}");
+        admin.text("CLIENT UNPAUSE");
+        let read_only = "-READONLY You can't write against a read only replica.";
+        assert_eq!(show(&held.read()), read_only, "{transport:?}");
+        assert_eq!(held.text("PING"), "PONG", "{transport:?}");
+    }
+}
+
+#[test]
+fn a_muted_command_stays_muted_while_it_is_blocked() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        client.send(b"CLIENT REPLY OFF\r\nBLPOP none 0.01\r\nCLIENT REPLY ON\r\n");
+        assert_eq!(show(&client.read()), "OK", "{transport:?}");
+        client.send(b"CLIENT REPLY SKIP\r\nBLPOP none 0.01\r\nPING\r\n");
+        assert_eq!(show(&client.read()), "PONG", "{transport:?}");
+        let mut other = server.client(transport);
+        client.send(b"CLIENT REPLY SKIP\r\nBLPOP list 0\r\nLLEN list\r\n");
+        wait_for_blocked(&mut other, 1);
+        assert_eq!(other.text("RPUSH list 1 2"), "2");
+        assert_eq!(show(&client.read()), "1", "{transport:?}");
+        other.text("DEL list");
+    }
+}
+
+#[test]
+fn the_soft_limit_closes_a_client_that_only_stops_reading() {
+    let server = Server::start(&["--client-output-buffer-limit", "normal 0 100000 1"]);
+    for transport in Transport::ALL {
+        let mut admin = server.client(transport);
+        admin.call(&[b"SET".as_slice(), b"big", &vec![b'v'; 1 << 20]]);
+        let mut lazy = server.client(transport);
+        let id = number(&mut lazy);
+        // More than the socket takes; from here on nothing happens that would ask for the limit.
+        lazy.send("GET big\r\n".repeat(32).as_bytes());
+        until("the client to be closed", || {
+            admin
+                .text(&format!("CLIENT LIST ID {id}"))
+                .is_empty()
+                .then_some(())
+        });
+        let line = "scheduled to be closed ASAP for overcoming of output buffer limits";
+        server.wait_for_log(&[line]);
+    }
+}
+
+#[test]
+fn clients_are_served_while_a_command_loads() {
+    let server = Server::start(&[
+        "--loading-process-events-interval-bytes",
+        "1024",
+        "--key-load-delay",
+        "100",
+    ]);
+    for transport in Transport::ALL {
+        let (mut loader, mut other) = (server.client(transport), server.client(transport));
+        loader.text("FLUSHALL");
+        loader.text("DEBUG POPULATE 20000 key 100");
+        let id = number(&mut loader);
+        loader.send(b"DEBUG RELOAD\r\nPING\r\n");
+        until("the server to load", || {
+            other
+                .text("GET key:1")
+                .starts_with("-LOADING")
+                .then_some(())
+        });
+        assert_eq!(
+            other.text("PING"),
+            "-LOADING Redis is loading the dataset in memory"
+        );
+        assert!(other.text("INFO persistence").contains("loading:1"));
+        assert_eq!(show(&loader.read()), "OK", "{transport:?}");
+        assert_eq!(show(&loader.read()), "PONG", "{transport:?}");
+        assert_eq!(other.text("DBSIZE"), "20000", "{transport:?}");
+        assert_eq!(number(&mut loader), id);
+    }
+}
+
+#[test]
+fn nothing_is_propagated_of_a_command_that_has_only_saved() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let server = Server::start(&["--repl-diskless-sync", "no"]);
+        let mut client = server.client(transport);
+        let mut follower = Follower::of(port(&server, transport), transport);
+        client.text("SET a 1");
+        assert_eq!(client.text("SAVE"), "OK");
+        client.text("SET a 2");
+        assert_eq!(client.text("DEBUG RELOAD"), "OK");
+        client.text("SET a 3");
+        let heard: Vec<String> = (0..4).map(|_| follower.hear()).collect();
+        assert_eq!(heard, ["SELECT 0", "SET a 1", "SET a 2", "SET a 3"]);
+    }
+}
+
+#[test]
+fn a_client_may_go_on_when_the_password_is_taken_away() {
+    let server = Server::start(&["--requirepass", "secret"]);
+    for transport in Transport::ALL {
+        let (mut admin, mut waiting) = (server.client(transport), server.client(transport));
+        let no_auth = "-NOAUTH Authentication required.";
+        assert_eq!(waiting.text("PING"), no_auth);
+        assert_eq!(admin.text("AUTH secret"), "OK");
+        admin.call(&["CONFIG", "SET", "requirepass", ""]);
+        assert_eq!(waiting.text("PING"), "PONG", "{transport:?}");
+        assert_eq!(waiting.text("HELLO 2").len(), admin.text("HELLO 2").len());
+        admin.text("CONFIG SET requirepass secret");
+        // It never gave one.
+        assert_eq!(waiting.text("PING"), no_auth, "{transport:?}");
+        assert_eq!(admin.text("PING"), "PONG", "{transport:?}");
+    }
+}
+
+#[test]
+fn a_renamed_command_is_protected_as_what_it_is() {
+    let server = Server::start(&[
+        "--rename-command",
+        "DEBUG",
+        "dbg",
+        "--enable-debug-command",
+        "no",
+    ]);
+    for transport in Transport::ALL {
+        let reply = server.client(transport).text("dbg sleep 0");
+        assert!(
+            reply.starts_with("-ERR DEBUG command not allowed. If the enable-debug-command option"),
+            "{transport:?}: {reply}"
+        );
+    }
+}
+
+#[test]
+fn hello_tells_the_role() {
+    let server = Server::start(&[]);
+    let mut client = server.client(Transport::Tcp);
+    assert!(client.text("HELLO").contains("role master"));
+    client.text(&format!("REPLICAOF 127.0.0.1 {}", free_port()));
+    for transport in Transport::ALL {
+        let reply = server.client(transport).text("HELLO 3");
+        assert!(reply.contains("role=replica"), "{transport:?}: {reply}");
+    }
+}
+
+/// Ready keys that nobody can use, and waiters of many keys, cost what they touch: each push wakes the client at most once.
+#[test]
+fn clients_blocked_on_many_keys_are_served_in_order() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut admin = server.client(transport);
+        let keys: Vec<String> = (0..20_000).map(|key| format!("key:{key}")).collect();
+        let mut blocked: Vec<Client> = (0..3).map(|_| server.client(transport)).collect();
+        for (count, client) in blocked.iter_mut().enumerate() {
+            let request = [vec!["BLPOP".to_owned()], keys.clone(), vec!["0".to_owned()]].concat();
+            client.raw().write(&request).expect("an open connection");
+            wait_for_blocked(&mut admin, count + 1);
+        }
+        admin.text("FLUSHALL");
+        admin.text("MULTI");
+        for key in &keys {
+            admin.text(&format!("RPUSH {key} {key}"));
+        }
+        admin.text("EXEC");
+        for (place, client) in blocked.iter_mut().enumerate() {
+            let expected = format!("[key:{place} key:{place}]");
+            assert_eq!(show(&client.read()), expected, "{transport:?}");
+        }
+        assert_eq!(admin.text("DBSIZE"), "19997", "{transport:?}");
+        admin.text("FLUSHALL");
+    }
+}
