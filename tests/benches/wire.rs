@@ -7,7 +7,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use server::sys::memory::Jemalloc;
 use server::wire::output::Output;
 use server::wire::reply::{Reply, Resp};
-use server::wire::request::{Limits, Parsed, Request};
+use server::wire::request::{Parsed, Request, RequestLimits};
 
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
@@ -22,7 +22,7 @@ fn main() {
 /// Parses the same bytes again and again in one buffer, as a connection does.
 fn parse(bencher: Bencher<'_, '_>, one: &[u8]) {
     let bytes = one.repeat(PIPELINE);
-    let limits = Limits {
+    let limits = RequestLimits {
         max_bulk: 512 << 20,
         unauthenticated: false,
     };

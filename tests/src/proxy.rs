@@ -205,15 +205,17 @@ fn pass(shared: &Shared, mut from: TcpStream, mut to: TcpStream, mut plan: Plan,
             Err(_) => 0,
         };
         shared.wait_for_release();
-        let mut pieces = buf[..n].chunks(if plan.trickle { 1 } else { n.max(1) });
-        if n == 0 || pieces.any(|piece| to.write_all(piece).is_err()) {
-            drop(to.shutdown(Shutdown::Write));
-            return;
-        }
+        // Counted before they leave: whoever has received them may ask at once.
         passed += n as u64;
         let mut state = shared.state();
         if state.connections == number {
             state.passed = passed;
+        }
+        drop(state);
+        let mut pieces = buf[..n].chunks(if plan.trickle { 1 } else { n.max(1) });
+        if n == 0 || pieces.any(|piece| to.write_all(piece).is_err()) {
+            drop(to.shutdown(Shutdown::Write));
+            return;
         }
     }
 }

@@ -9,7 +9,7 @@ use data::util::num::{format_f64, parse_f64, parse_i64, parse_memory};
 use data::util::rand::Rng;
 use data::util::split::{quoted, split};
 use server::config::file::{Source, load};
-use server::wire::request::{Limits, Parsed, Request};
+use server::wire::request::{Parsed, Request, RequestLimits};
 use tests::corpus::Corpus;
 
 const INPUTS: usize = 20_000;
@@ -73,7 +73,7 @@ fn input(rng: &mut Rng) -> Vec<u8> {
 /// What the parser makes of bytes that come in pieces, each as long as `piece` says: the commands, and how it ended.
 fn commands(
     bytes: &[u8],
-    limits: Limits,
+    limits: RequestLimits,
     mut piece: impl FnMut() -> usize,
 ) -> (Vec<Vec<Vec<u8>>>, Option<String>) {
     let mut request = Request::default();
@@ -106,7 +106,7 @@ fn commands(
 
 /// Whatever the network cuts up, the commands are the same, and no longer than what came.
 fn check_request(bytes: &[u8], rng: &mut Rng) {
-    let limits = Limits {
+    let limits = RequestLimits {
         max_bulk: 1 << 20,
         unauthenticated: rng.below(2) == 0,
     };

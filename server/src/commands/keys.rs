@@ -255,8 +255,8 @@ fn swapdb(cx: &mut Ctx<'_>) -> Done {
         database_changes(cx.srv, first, Some(second));
         database_changes(cx.srv, second, Some(first));
         cx.srv.keys.dbs.swap(first, second);
-        cx.srv.blocked.mark_all_ready(first);
-        cx.srv.blocked.mark_all_ready(second);
+        cx.srv.blocked.mark_all_ready(first, false);
+        cx.srv.blocked.mark_all_ready(second, false);
     }
     count_changes(cx.srv, 1);
     cx.reply.ok();

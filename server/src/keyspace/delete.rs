@@ -41,7 +41,7 @@ pub fn drop_if_empty(srv: &mut Server, number: usize, key: &[u8]) -> bool {
 pub fn exchange(srv: &mut Server, others: Vec<Database>) {
     for (number, other) in others.into_iter().enumerate() {
         let old = std::mem::replace(&mut srv.keys.dbs[number], other);
-        srv.blocked.mark_all_ready(number);
+        srv.blocked.mark_all_ready(number, false);
         touch_all(srv, number, &old.db);
         let keys = old.db.len() as u64;
         srv.background.free(Box::new(old), keys);
@@ -54,7 +54,7 @@ pub fn flush(srv: &mut Server, db: Option<usize>, lazy: bool) -> usize {
     let mut removed = 0;
     for number in numbers {
         database_changes(srv, number, None);
-        srv.blocked.mark_all_ready(number);
+        srv.blocked.mark_all_ready(number, true);
         let database = &mut srv.keys.dbs[number];
         let keys = database.db.len();
         let old: Db = database.db.clear();

@@ -131,13 +131,9 @@ impl BlockKind {
                 may_be_unblocked: true,
                 on_cancel: OnCancel::Acknowledged,
             },
-            BlockKind::Shutdown => BlockRule {
+            BlockKind::Shutdown | BlockKind::Migration => BlockRule {
                 was_executed: true,
                 survives_role_change: false,
-                ..held_back
-            },
-            BlockKind::Migration => BlockRule {
-                was_executed: true,
                 ..held_back
             },
             BlockKind::Pause | BlockKind::KeyInFlight => held_back,
@@ -348,10 +344,10 @@ impl Blocked {
         }
     }
 
-    /// Every key of a database may have changed.
-    pub fn mark_all_ready(&mut self, db: usize) {
+    /// Every key of a database may have changed, or has vanished (`emptied`).
+    pub fn mark_all_ready(&mut self, db: usize, emptied: bool) {
         for (key, queue) in self.queues.get_mut(&db).into_iter().flatten() {
-            if !queue.is_ready {
+            if !queue.is_ready && (!emptied || queue.on_nokey > 0) {
                 queue.is_ready = true;
                 self.ready.push_back((db, key.clone()));
             }
