@@ -158,13 +158,22 @@ impl Source {
         places.iter().any(|place| self.name.starts_with(place))
     }
 
-    /// Lines of code: comments and strings that span lines are not looked into.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.lines
-            .iter()
-            .enumerate()
-            .map(|(number, line)| (number + 1, line.as_str()))
-            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+    /// Lines of code, an import that spans several as one; comments and strings that span lines are not looked into.
+    fn code(&self) -> Vec<(usize, String)> {
+        let mut code: Vec<(usize, String)> = Vec::new();
+        let mut in_import = false;
+        for (number, line) in self.lines.iter().enumerate() {
+            if line.trim_start().starts_with("//") {
+                continue;
+            }
+            match code.last_mut() {
+                Some((_, import)) if in_import => import.push_str(line.trim()),
+                _ => code.push((number + 1, line.clone())),
+            }
+            let begins = line.trim_start().starts_with("use ");
+            in_import = (in_import || begins) && !line.trim_end().ends_with(';');
+        }
+        code
     }
 
     fn floor(&self) -> Option<usize> {
@@ -187,11 +196,39 @@ fn report(problems: &[String]) {
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
 }
 
-/// Every crate path in a line that starts with `crate::`.
-fn crate_paths(line: &str) -> impl Iterator<Item = &str> {
+/// Every path behind `crate::` in a line of code, its lists in braces written out.
+fn crate_paths(line: &str) -> Vec<String> {
     line.match_indices("crate::")
         .filter(|(at, _)| !line[..*at].ends_with('$'))
-        .map(|(at, _)| &line[at + 7..])
+        .flat_map(|(at, _)| written_out(&line[at + 7..]))
+        .collect()
+}
+
+/// The paths that a path with lists in braces stands for: `a::{b, c::{d, e}}` is `a::b`, `a::c::d` and `a::c::e`.
+fn written_out(path: &str) -> Vec<String> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let end = path.find(|c| !is_part(c)).unwrap_or(path.len());
+    let (stem, rest) = path.split_at(end);
+    let Some(list) = rest.strip_prefix('{') else {
+        return vec![stem.to_owned()];
+    };
+    let (mut depth, mut start, mut paths) = (0, 0, Vec::new());
+    for (at, c) in list.char_indices() {
+        let ends = depth == 0 && (c == ',' || c == '}');
+        if ends {
+            let item = list[start..at].trim();
+            let items = written_out(item).into_iter();
+            paths.extend(items.map(|item| format!("{stem}{item}")));
+            start = at + 1;
+        }
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    paths
 }
 
 /// Whether a path leads into the folder of commands that a file is in: a big family is a folder.
@@ -206,7 +243,7 @@ fn imports_only_go_down() {
     let mut problems = Vec::new();
     for source in sources() {
         let Some(own) = source.floor() else { continue };
-        for (number, line) in source.code() {
+        for (number, line) in &source.code() {
             for path in crate_paths(line) {
                 let target = path
                     .split(|c: char| !c.is_alphanumeric() && c != '_')
@@ -229,7 +266,7 @@ fn imports_only_go_down() {
                     && path.starts_with("commands::")
                     && !path.starts_with("commands::args")
                     && !path.starts_with("commands::Family")
-                    && !is_own_family(&source.name, path);
+                    && !is_own_family(&source.name, &path);
                 if sibling {
                     problems.push(format!(
                         "{}:{number}: a family of commands imports another",
@@ -242,26 +279,23 @@ fn imports_only_go_down() {
     report(&problems);
 }
 
-/// The files, by their path below `server/src` and without `.rs`, that a path behind `crate::` leads to. A list in braces
-/// leads to several.
-fn files_of(path: &str, is_file: impl Fn(&str) -> bool) -> Vec<String> {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    let end = path.find(|c| !is_part(c)).unwrap_or(path.len());
-    let (stem, rest) = path.split_at(end);
-    let listed = rest
-        .strip_prefix('{')
-        .and_then(|list| list.split('}').next());
-    let names = listed.unwrap_or_default().split(',');
-    let full = names.map(|name| format!("{stem}{}", name.trim()).replace("::", "/"));
-    full.filter_map(|name| {
-        // A file may be named itself, or what is in it.
-        let mut name = name.trim_end_matches('/');
-        while !is_file(name) {
-            name = name.rsplit_once('/')?.0;
-        }
-        Some(name.to_owned())
-    })
-    .collect()
+/// The file, by its path below `server/src` and without `.rs`, that a path behind `crate::` leads to: it may be named
+/// itself, or something in it.
+fn file_of(path: &str, is_file: impl Fn(&str) -> bool) -> Option<String> {
+    let full = path.replace("::", "/");
+    let mut name = full.trim_end_matches('/');
+    while !is_file(name) {
+        name = name.rsplit_once('/')?.0;
+    }
+    Some(name.to_owned())
+}
+
+#[test]
+fn lists_in_imports_are_written_out() {
+    let paths = crate_paths("use crate::{state::{keys::Keys, unit}, sys::clock};");
+    assert_eq!(paths, ["state::keys::Keys", "state::unit", "sys::clock"]);
+    let paths = crate_paths("let x = crate::sys::clock::unix_ms();");
+    assert_eq!(paths, ["sys::clock::unix_ms"]);
 }
 
 #[test]
@@ -279,8 +313,9 @@ fn no_circle_among_the_files_of_a_floor() {
         };
         let imports = source
             .code()
-            .flat_map(|(_, line)| crate_paths(line))
-            .flat_map(|path| files_of(path, |name| modules.contains(name)))
+            .into_iter()
+            .flat_map(|(_, line)| crate_paths(&line))
+            .filter_map(|path| file_of(&path, |name| modules.contains(name)))
             .filter(|name| *name != module);
         let imports = imports.collect();
         edges.insert(module, imports);
@@ -345,6 +380,12 @@ fn functions_are_short() {
                 "pub(crate) fn ",
                 "pub unsafe fn ",
                 "unsafe fn ",
+                "const fn ",
+                "pub const fn ",
+                "pub(crate) const fn ",
+                "pub(super) fn ",
+                "pub(super) const fn ",
+                "unsafe extern \"C\" fn ",
                 "extern \"C\" fn ",
             ]
             .iter()
@@ -384,7 +425,7 @@ fn functions_are_short() {
 fn unsafe_and_statics_stand_where_they_may() {
     let mut problems = Vec::new();
     for source in sources() {
-        for (number, line) in source.code() {
+        for (number, line) in &source.code() {
             if has_word(line, "unsafe") && !line.contains("unsafe_code") && !source.is_any(UNSAFE) {
                 problems.push(format!("{}:{number}: unsafe", source.name));
             }
@@ -413,7 +454,7 @@ fn unsafe_and_statics_stand_where_they_may() {
 fn crates_are_named_where_they_live() {
     let mut problems = Vec::new();
     for source in sources() {
-        for (number, line) in source.code() {
+        for (number, line) in &source.code() {
             for (name, places) in CRATES {
                 let named = line.contains(&format!("{name}::")) && has_word(line, name)
                     || line.trim() == format!("use {name};");
@@ -430,7 +471,7 @@ fn crates_are_named_where_they_live() {
 fn methods_of_the_server_stand_on_its_page() {
     let mut problems = Vec::new();
     for source in sources() {
-        for (number, line) in source.code() {
+        for (number, line) in &source.code() {
             let text = line.trim_start();
             let inherent = ["impl Server ", "impl Server{", "impl Ctx<", "impl<'a> Ctx<"]
                 .iter()

@@ -8,7 +8,7 @@ use crate::commands::args::Args;
 use crate::config::values::ShutdownFlags;
 use crate::house::shutdown::{ShutdownOutcome, cancel, shut_down};
 use crate::notice;
-use crate::report::info;
+use crate::report::sections;
 use crate::server::{Ctx, Done};
 use crate::session::close::close_after_reply;
 use crate::state::blocked::Block;
@@ -24,7 +24,7 @@ pub static PROCS: Family = &[
 ];
 
 fn info_command(cx: &mut Ctx<'_>) -> Done {
-    let text = info::answer(cx.srv, cx.argv.iter().skip(1));
+    let text = sections::answer(cx.srv, cx.argv.iter().skip(1));
     cx.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }

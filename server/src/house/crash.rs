@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::SeqCst};
 use std::{panic, process, ptr};
 
 use crate::report::client_line::client_line;
-use crate::report::info;
+use crate::report::sections;
 use crate::server::Server;
 use crate::sys::log;
 use crate::warning;
@@ -110,7 +110,7 @@ fn trace() {
 
 fn about_server(srv: &Server) {
     log::raw(b"\n------ INFO OUTPUT ------\n");
-    log::raw(info::everything(srv).as_bytes());
+    log::raw(sections::everything(srv).as_bytes());
     log::raw(b"\n------ CLIENT LIST OUTPUT ------\n");
     for id in srv.clients.ids() {
         log::raw(client_line(srv, id).as_bytes());

@@ -1,127 +1,6 @@
-//! INFO: its sections, and how a section's fields are written.
-//!
-//! To add a field, write one `info.field(…)` line in the file of its section. A field whose subject does not exist in
-//! this build has the value it has on a server that does not use it.
+//! The writer of INFO: how the fields of a section are written.
 
 use std::fmt::{Display, Write};
-
-use crate::report::{
-    clients, commandstats, cpu, keyspace, memory, persistence, replication, server, stats, tls,
-};
-use crate::server::Server;
-
-/// A section: the word that asks for it, its title, and who writes it.
-pub struct Section {
-    /// Lower case.
-    pub name: &'static str,
-    title: &'static str,
-    when: When,
-    write: fn(&Server, &mut Info),
-}
-
-/// In which answers a section stands unasked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum When {
-    /// INFO, INFO default, and all below.
-    Default,
-    /// INFO all and INFO everything.
-    All,
-    /// None.
-    Never,
-}
-
-static SECTIONS: &[Section] = &[
-    Section {
-        name: "server",
-        title: "Server",
-        when: When::Default,
-        write: server::write,
-    },
-    Section {
-        name: "clients",
-        title: "Clients",
-        when: When::Default,
-        write: clients::write,
-    },
-    Section {
-        name: "memory",
-        title: "Memory",
-        when: When::Default,
-        write: memory::write,
-    },
-    Section {
-        name: "persistence",
-        title: "Persistence",
-        when: When::Default,
-        write: persistence::write,
-    },
-    Section {
-        name: "stats",
-        title: "Stats",
-        when: When::Default,
-        write: stats::write,
-    },
-    Section {
-        name: "replication",
-        title: "Replication",
-        when: When::Default,
-        write: replication::write,
-    },
-    Section {
-        name: "cpu",
-        title: "CPU",
-        when: When::Default,
-        write: cpu::write,
-    },
-    Section {
-        name: "tls",
-        title: "TLS",
-        when: When::Default,
-        write: tls::write,
-    },
-    Section {
-        name: "modules",
-        title: "Modules",
-        when: When::Default,
-        write: |_, _| {},
-    },
-    Section {
-        name: "commandstats",
-        title: "Commandstats",
-        when: When::All,
-        write: commandstats::write_calls,
-    },
-    Section {
-        name: "errorstats",
-        title: "Errorstats",
-        when: When::Default,
-        write: commandstats::write_errors,
-    },
-    Section {
-        name: "latencystats",
-        title: "Latencystats",
-        when: When::All,
-        write: commandstats::write_latency,
-    },
-    Section {
-        name: "cluster",
-        title: "Cluster",
-        when: When::Default,
-        write: |_, info| info.field("cluster_enabled", 0),
-    },
-    Section {
-        name: "keyspace",
-        title: "Keyspace",
-        when: When::Default,
-        write: keyspace::write,
-    },
-    Section {
-        name: "debug",
-        title: "Debug",
-        when: When::Never,
-        write: stats::write_debug,
-    },
-];
 
 /// The text being written.
 #[derive(Default)]
@@ -130,6 +9,19 @@ pub struct Info {
 }
 
 impl Info {
+    /// The title of a section, an empty line before it unless it is the first.
+    pub fn title(&mut self, title: &str) {
+        if !self.text.is_empty() {
+            self.text.push_str("\r\n");
+        }
+        let _ = write!(self.text, "# {title}\r\n");
+    }
+
+    /// All that was written.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
     /// One line: name and value.
     pub fn field(&mut self, name: impl Display, value: impl Display) {
         let _ = write!(self.text, "{name}:{value}\r\n");
@@ -145,39 +37,6 @@ impl Info {
     pub fn ratio(&mut self, name: &str, value: f64) {
         self.field(name, format_args!("{value:.2}"));
     }
-}
-
-/// The answer to INFO with these arguments (none is `default`).
-pub fn answer<'a>(srv: &Server, wanted: impl Iterator<Item = &'a [u8]>) -> String {
-    let wanted: Vec<Vec<u8>> = wanted.map(<[u8]>::to_ascii_lowercase).collect();
-    let asked = |word: &str| wanted.iter().any(|w| w == word.as_bytes());
-    let all = asked("all") || asked("everything");
-    let default = wanted.is_empty() || asked("default");
-    let mut info = Info::default();
-    for section in SECTIONS {
-        let unasked = match section.when {
-            When::Default => all || default,
-            When::All => all,
-            When::Never => false,
-        };
-        if unasked || asked(section.name) {
-            write_section(srv, section, &mut info);
-        }
-    }
-    info.text
-}
-
-/// All sections, for the crash report.
-pub fn everything(srv: &Server) -> String {
-    answer(srv, [b"everything".as_slice()].into_iter())
-}
-
-fn write_section(srv: &Server, section: &Section, info: &mut Info) {
-    if !info.text.is_empty() {
-        info.text.push_str("\r\n");
-    }
-    let _ = write!(info.text, "# {}\r\n", section.title);
-    (section.write)(srv, info);
 }
 
 /// `1.50M` and the like, as Redis rounds.

@@ -13,6 +13,7 @@ pub mod persistence;
 pub mod replica;
 pub mod replicas;
 pub mod replication;
+pub mod sections;
 pub mod server;
 pub mod stats;
 pub mod title;

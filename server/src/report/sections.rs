@@ -1,0 +1,149 @@
+//! INFO: its sections, and which of them an answer has.
+//!
+//! To add a field, write one `info.field(…)` line in the file of its section. A field whose subject does not exist in
+//! this build has the value it has on a server that does not use it.
+
+use crate::report::info::Info;
+use crate::report::{
+    clients, commandstats, cpu, keyspace, memory, persistence, replication, server, stats, tls,
+};
+use crate::server::Server;
+
+/// A section: the word that asks for it, its title, and who writes it.
+pub struct Section {
+    /// Lower case.
+    pub name: &'static str,
+    title: &'static str,
+    when: When,
+    write: fn(&Server, &mut Info),
+}
+
+/// In which answers a section stands unasked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// INFO, INFO default, and all below.
+    Default,
+    /// INFO all and INFO everything.
+    All,
+    /// None.
+    Never,
+}
+
+static SECTIONS: &[Section] = &[
+    Section {
+        name: "server",
+        title: "Server",
+        when: When::Default,
+        write: server::write,
+    },
+    Section {
+        name: "clients",
+        title: "Clients",
+        when: When::Default,
+        write: clients::write,
+    },
+    Section {
+        name: "memory",
+        title: "Memory",
+        when: When::Default,
+        write: memory::write,
+    },
+    Section {
+        name: "persistence",
+        title: "Persistence",
+        when: When::Default,
+        write: persistence::write,
+    },
+    Section {
+        name: "stats",
+        title: "Stats",
+        when: When::Default,
+        write: stats::write,
+    },
+    Section {
+        name: "replication",
+        title: "Replication",
+        when: When::Default,
+        write: replication::write,
+    },
+    Section {
+        name: "cpu",
+        title: "CPU",
+        when: When::Default,
+        write: cpu::write,
+    },
+    Section {
+        name: "tls",
+        title: "TLS",
+        when: When::Default,
+        write: tls::write,
+    },
+    Section {
+        name: "modules",
+        title: "Modules",
+        when: When::Default,
+        write: |_, _| {},
+    },
+    Section {
+        name: "commandstats",
+        title: "Commandstats",
+        when: When::All,
+        write: commandstats::write_calls,
+    },
+    Section {
+        name: "errorstats",
+        title: "Errorstats",
+        when: When::Default,
+        write: commandstats::write_errors,
+    },
+    Section {
+        name: "latencystats",
+        title: "Latencystats",
+        when: When::All,
+        write: commandstats::write_latency,
+    },
+    Section {
+        name: "cluster",
+        title: "Cluster",
+        when: When::Default,
+        write: |_, info| info.field("cluster_enabled", 0),
+    },
+    Section {
+        name: "keyspace",
+        title: "Keyspace",
+        when: When::Default,
+        write: keyspace::write,
+    },
+    Section {
+        name: "debug",
+        title: "Debug",
+        when: When::Never,
+        write: stats::write_debug,
+    },
+];
+
+/// The answer to INFO with these arguments (none is `default`).
+pub fn answer<'a>(srv: &Server, wanted: impl Iterator<Item = &'a [u8]>) -> String {
+    let wanted: Vec<Vec<u8>> = wanted.map(<[u8]>::to_ascii_lowercase).collect();
+    let asked = |word: &str| wanted.iter().any(|w| w == word.as_bytes());
+    let all = asked("all") || asked("everything");
+    let default = wanted.is_empty() || asked("default");
+    let mut info = Info::default();
+    for section in SECTIONS {
+        let unasked = match section.when {
+            When::Default => all || default,
+            When::All => all,
+            When::Never => false,
+        };
+        if unasked || asked(section.name) {
+            info.title(section.title);
+            (section.write)(srv, &mut info);
+        }
+    }
+    info.into_text()
+}
+
+/// All sections, for the crash report.
+pub fn everything(srv: &Server) -> String {
+    answer(srv, [b"everything".as_slice()].into_iter())
+}
