@@ -1,8 +1,8 @@
-//! Sending what waits: before the loop sleeps, and when a socket that was full can take more.
+//! Sending pending output: before the loop sleeps, and when a socket becomes writable again.
 //!
-//! A client's output is offered to its connection until it is empty or the connection would block. TLS collects records
-//! and sends about three at a time; what it has accepted and not sent is still output (`pending_out`): it counts in
-//! limits, and a client that is to be closed after its reply is closed when that is gone too.
+//! Output is passed to the connection until it is empty or the connection would block. TLS collects about three
+//! records per send. Bytes that TLS has accepted and not sent (`pending_out`) still count as output: towards limits,
+//! and before a client is closed after its reply.
 
 use std::io::IoSlice;
 
@@ -15,12 +15,12 @@ use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::{notice, verbose};
 
-/// Bytes that one client is sent per turn, so that one reader does not hold up the rest.
+/// Bytes sent to one client per turn, so that one reader does not delay the others.
 const MAX_BYTES_PER_TURN: usize = 1024 * 1024;
-/// Parts of an output that are offered to the kernel at once.
+/// Parts of an output that are passed to the kernel at once.
 const MAX_SLICES: usize = 16;
 
-/// Sends the output of every client that has some.
+/// Sends the pending output of all clients.
 pub fn flush_pending(srv: &mut Server) {
     let mut ids = std::mem::take(&mut srv.clients.pending_write);
     for id in ids.drain(..) {
@@ -29,20 +29,21 @@ pub fn flush_pending(srv: &mut Server) {
             flush_client(srv, id);
         }
     }
-    // Closing may have queued others; otherwise the empty list keeps its memory for the next turn.
+    // Closing may have queued others; otherwise the empty list is kept for its memory.
     if srv.clients.pending_write.is_empty() {
         srv.clients.pending_write = ids;
     }
 }
 
-/// The write handler: a socket that was full can take more.
+/// The write handler: the socket is writable again.
 pub fn on_writable(srv: &mut Server, conn: ConnId) {
     let id = ClientId::from_word(srv.conns.data(conn));
     flush_client(srv, id);
 }
 
 fn flush_client(srv: &mut Server, id: ClientId) {
-    // Who is about to be closed gets nothing more: a replica may have been told that its history is another one now.
+    // A client that is about to be closed is sent nothing more: a replica would otherwise get bytes of another
+    // history.
     let client = srv.clients.get(id);
     if client.is_some_and(|client| client.closing == Closing::Now) {
         return;
@@ -140,7 +141,7 @@ fn send(srv: &mut Server, id: ClientId) -> Sent {
     }
 }
 
-/// Whether a client's output is over a limit of its class; it is then to be closed.
+/// Whether a client's output exceeds a limit of its class.
 pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
     let offset = srv.replication.offset;
     let now = srv.unit.now_ms / 1000;
@@ -153,7 +154,7 @@ pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
     let replica = client.replica.as_ref().filter(|replica| replica.is_one());
     let mut limit = srv.config.client_output_buffer_limit[client.class().limit_index()];
     if replica.is_some() && limit.hard != 0 {
-        // What the backlog holds anyway costs nothing more.
+        // A replica's limit is at least the size of the backlog, which exists anyway.
         limit.hard = limit.hard.max(srv.config.repl_backlog_size as u64);
     }
     let behind = replica.map_or(0, |replica| replica.behind(offset));
@@ -172,7 +173,7 @@ pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
     now - client.soft_limit_since > limit.soft_seconds
 }
 
-/// Closes a client over its output limit, with the log line operators look for.
+/// Closes a client over its output limit, with Redis's log line.
 pub fn close_over_limit(srv: &mut Server, id: ClientId) {
     srv.stats.output_buffer_disconnects += 1;
     let line = crate::report::client_line::client_line(srv, id);

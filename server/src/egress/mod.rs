@@ -1,4 +1,4 @@
-//! Bytes and messages on their way out.
+//! Output of clients and replicas.
 
 pub mod flush;
 pub mod push;

@@ -1,11 +1,11 @@
-//! Giving a client something it did not ask for, or more than its reply.
+//! Output that is not the reply to the command being executed.
 
 use crate::server::Server;
 use crate::state::client::{Closing, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::wire::reply::Reply;
 
-/// Appends bytes that are no reply to the output of a client, whatever it wants to hear.
+/// Appends raw bytes to the output of a client, whatever its reply mode.
 pub fn push_raw(srv: &mut Server, id: ClientId, bytes: &[u8]) {
     if let Some(client) = srv.clients.get_mut(id) {
         client.io.out.tail.extend_from_slice(bytes);

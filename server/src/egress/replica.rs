@@ -1,6 +1,6 @@
-//! Sending to a replica what no reply is: a snapshot file, a diskless transfer, the stream of writes.
+//! Sending to a replica: a snapshot file, a diskless transfer, the stream of writes.
 //!
-//! None of it lies in the replica's output. It is read from where it is kept, as far as the socket takes it.
+//! None of this is copied into the replica's output; it is read from where it is kept, as far as the socket takes it.
 
 use std::io::{IoSlice, Read};
 use std::os::fd::AsRawFd;
@@ -21,21 +21,21 @@ use crate::{notice, warning};
 
 /// Bytes of a file that are read at once.
 const PIECE: usize = 64 * 1024;
-/// Parts of the stream that are offered to the kernel at once.
+/// Parts of the stream that are passed to the kernel at once.
 const MAX_SLICES: usize = 16;
 
 /// How far sending got.
 #[derive(PartialEq, Eq)]
 pub enum Sent {
-    /// Everything is out.
+    /// Everything was sent.
     All,
-    /// The socket is full, or the client has had its share of this turn.
+    /// The socket is full, or the budget of this turn is used up.
     Some,
-    /// The connection is of no further use.
+    /// The connection has failed.
     Failed,
 }
 
-/// Sends what a replica is to have, at most about `most` bytes.
+/// Sends a replica up to about `most` bytes of what it is due.
 pub fn send_more(srv: &mut Server, id: ClientId, most: usize) -> Sent {
     let mut sent = 0;
     while sent < most {
@@ -47,7 +47,7 @@ pub fn send_more(srv: &mut Server, id: ClientId, most: usize) -> Sent {
         let io = match &replica.stage {
             ReplicaStage::Saving if replica.transfer != 0 => send_ring(srv, id),
             ReplicaStage::Sending(_) => send_file(srv, id),
-            // What comes may be of another history than the one it takes it for.
+            // After a change of history the stream may not match what the replica expects.
             ReplicaStage::Online if is_leaving => Io::Done(0),
             ReplicaStage::Online if !replica.online_on_ack => send_stream(srv, id),
             ReplicaStage::None
@@ -69,7 +69,7 @@ pub fn send_more(srv: &mut Server, id: ClientId, most: usize) -> Sent {
     Sent::Some
 }
 
-/// Lets the socket have what the connection has collected.
+/// Flushes what the connection has collected.
 fn finish(srv: &mut Server, id: ClientId) -> Sent {
     let Some(conn) = srv.clients.get(id).and_then(|client| client.conn) else {
         return Sent::All;
@@ -81,13 +81,13 @@ fn finish(srv: &mut Server, id: ClientId) -> Sent {
     }
 }
 
-/// The connection of a replica, and what is known about it.
+/// The connection and the state of a replica.
 fn link_of(clients: &mut Clients, id: ClientId) -> Option<(ConnId, &mut Replica)> {
     let client = clients.get_mut(id)?;
     Some((client.conn?, client.replica.as_deref_mut()?))
 }
 
-/// Sends of the stream what is executed and not sent; `Done(0)` when that is nothing.
+/// Sends the part of the stream that is executed and not sent yet; `Done(0)` when there is none.
 fn send_stream(srv: &mut Server, id: ClientId) -> Io {
     let Server {
         clients,
@@ -113,7 +113,7 @@ fn send_stream(srv: &mut Server, id: ClientId) -> Io {
     io
 }
 
-/// Sends of a diskless transfer what was read from the pipe; `Done(0)` when it has all there is.
+/// Sends the part of a diskless transfer that was read from the pipe; `Done(0)` when the replica has all of it.
 fn send_ring(srv: &mut Server, id: ClientId) -> Io {
     let now = srv.unit.now_ms / 1000;
     let Server {
@@ -151,7 +151,7 @@ fn send_ring(srv: &mut Server, id: ClientId) -> Io {
     io
 }
 
-/// Drops of the ring what every replica has, and goes on reading the pipe when there is room again.
+/// Drops the part of the ring that every replica has, and resumes reading the pipe when there is room.
 pub fn ring_moved(srv: &mut Server, number: u64) {
     let clients = &srv.clients;
     let positions = srv.replication.replicas.iter().filter_map(|&id| {
@@ -174,7 +174,7 @@ pub fn ring_moved(srv: &mut Server, number: u64) {
     }
 }
 
-/// Sends the next piece of a file; `Done(0)` when it is out.
+/// Sends the next piece of a file; `Done(0)` when it is complete.
 fn send_file(srv: &mut Server, id: ClientId) -> Io {
     let Server {
         clients, conns, el, ..
@@ -214,7 +214,7 @@ fn next_piece(sending: &mut Sending) -> Result<(), String> {
     Ok(())
 }
 
-/// A replica has its snapshot.
+/// A replica has received its snapshot.
 pub fn go_online(srv: &mut Server, id: ClientId) {
     let now = srv.unit.now_ms / 1000;
     let shown = name(srv, id);

@@ -1,5 +1,4 @@
-//! Calls a command, and deals with what a call leaves behind: time, statistics, the fault it may have ended in, the block
-//! it may have begun, what is propagated.
+//! Calls a command and completes the call: time, statistics, the error reply, blocking, propagation.
 
 use table::CmdId;
 
@@ -12,7 +11,7 @@ use crate::sys::clock;
 use crate::wire::argv::Argv;
 use crate::wire::reply::Reply;
 
-/// It renews the recency of keys whatever its client asked for.
+/// TOUCH renews the access time of keys even under CLIENT NO-TOUCH.
 const TOUCH: CmdId = table::id(&table::generic::TOUCH);
 
 /// A command that is to be called.
@@ -28,7 +27,7 @@ pub struct Invocation<'a> {
     pub before: Option<&'a BlockedCommand>,
 }
 
-/// What a proc has left behind in its context.
+/// What a proc has set in its context.
 struct Outcome {
     rewrite: Option<Argv>,
     block: Option<Block>,
@@ -39,9 +38,9 @@ struct Outcome {
 
 /// Calls a command.
 ///
-/// A fault after a partial reply replaces it. The clock is read once: a command begins when the one before it in the
-/// same batch of input ended (`turn.clock_ns`, set when the batch began). A command that blocks leaves no trace in the
-/// statistics until it is unblocked.
+/// A fault after a partial reply replaces the partial reply. The clock is read once per command: a command starts when
+/// the previous one of the same batch ended (`turn.clock_ns`, set when the batch began). A command that blocks is not
+/// counted in the statistics until it is unblocked.
 pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, reply: &mut Reply) {
     let started = srv.turn.clock_ns;
     let outer = srv.unit;
@@ -83,7 +82,7 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
         return;
     }
     srv.unit.now_ms = (ended as i64 + srv.turn.clock_offset_ns) / 1_000_000;
-    // A blocked command may have met an expired key.
+    // A command that blocks may have deleted an expired key.
     if is_wanted(srv) {
         end_of_unit(srv, Grouping::of(cmd));
         if let Some(client) = srv.clients.get_mut(caller.client) {
@@ -149,7 +148,7 @@ fn block_client(
     }
 }
 
-/// Counts a command that is done.
+/// Counts a completed command.
 #[inline]
 pub fn count(srv: &mut Server, cmd: CmdId, elapsed_ns: u64, failed: bool) {
     srv.stats.commands += 1;

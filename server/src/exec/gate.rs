@@ -1,7 +1,8 @@
-//! The gate: may this client run this command now?
+//! The gate: may this caller run this command now?
 //!
-//! Small questions in Redis's order, asked of the caller; the first answer that is not "run" wins. A question whose subject
-//! does not exist in this build (cluster, scripts) is not asked. The commands of a primary that this server obeys are let in.
+//! The checks run in Redis's order and ask the caller; the first answer other than "run" wins. Checks for subsystems
+//! that this build lacks (cluster, scripts) are absent. Commands of the primary that this server obeys pass the checks
+//! of server state.
 
 use conn::addr::Addr;
 use table::keys::accessed;
@@ -35,7 +36,7 @@ pub enum Verdict {
     Refuse(Fault),
 }
 
-/// Asks all questions about one command.
+/// Runs all checks for one command.
 #[inline]
 pub fn verdict(
     srv: &Server,
@@ -78,8 +79,8 @@ pub fn verdict(
     verdict
 }
 
-/// What its caller may not use, by its user's rights: asked before a command is queued or called, and again for each
-/// command that EXEC takes from the queue.
+/// Whether the caller's user lacks the right to run a command. Checked before a command is queued or called, and again
+/// for each command that EXEC takes from the queue.
 #[inline]
 pub fn permitted(srv: &Server, caller: &Caller, spec: &Spec) -> Option<Fault> {
     let is_refused =
@@ -109,7 +110,7 @@ impl Request<'_> {
     }
 }
 
-/// What a replica of this server may not use: it is sent the keyspace, and does not ask for it.
+/// Flags of commands that a replica may not send: it receives the keyspace and does not query it.
 const KEYSPACE: Flags = Flags::WRITE
     .union(Flags::READONLY)
     .union(Flags::MAY_REPLICATE);
@@ -135,7 +136,8 @@ fn names_key_in_flight(srv: &Server, request: &Request<'_>, argv: &Argv) -> bool
             .any(|found| found)
 }
 
-/// Whether a command is held back until a pause ends. The primary's stream is held back where it is read.
+/// Whether a command is held back until a pause ends. The primary's stream is held back where it is read
+/// (`replica/apply`).
 #[cold]
 fn is_paused(request: &Request<'_>, scope: Scope) -> bool {
     let is_link = matches!(request.caller.class, Class::Primary | Class::Replica);
@@ -172,7 +174,7 @@ fn not_now(srv: &Server, request: &Request<'_>) -> Option<Fault> {
     None
 }
 
-/// Whether fewer replicas than wanted would get a write soon.
+/// Whether fewer than `min-replicas-to-write` replicas are connected with an acceptable lag.
 #[cold]
 fn lacks_replicas(srv: &Server) -> bool {
     let (now, max_lag) = (srv.unit.now_ms / 1000, srv.config.min_replicas_max_lag);
@@ -180,8 +182,7 @@ fn lacks_replicas(srv: &Server) -> bool {
     max_lag > 0 && !srv.replication.is_replica() && (good as i64) < srv.config.min_replicas_to_write
 }
 
-/// Whether a command changes data that has to be saved; asked when the latest save has failed. PING counts, too: its
-/// caller is to learn of the trouble.
+/// Whether a command must be refused because the last save failed. PING counts, too, so that monitoring notices.
 pub fn cannot_be_saved(srv: &Server, caller: &Caller, cmd: CmdId, spec: &Spec) -> bool {
     srv.config.stop_writes_on_bgsave_error
         && !srv.config.save.is_empty()
@@ -192,7 +193,7 @@ const PING: CmdId = table::id(&connection::PING);
 const DEBUG: CmdId = table::id(&table::server::DEBUG);
 const EXEC: CmdId = table::id(&transactions::EXEC);
 
-/// Commands that are executed at once in a transaction.
+/// Commands that run at once inside MULTI.
 const NOT_QUEUED: [CmdId; 6] = [
     EXEC,
     table::id(&transactions::DISCARD),
@@ -212,7 +213,7 @@ fn in_transaction(cmd: CmdId, spec: &Spec) -> Verdict {
     }
 }
 
-/// DEBUG and MODULE are for the clients that the configuration names.
+/// DEBUG and MODULE are allowed only for the clients that the configuration names.
 fn protected(srv: &Server, request: &Request<'_>) -> Option<Fault> {
     let (name, allow, directive) = if request.cmd == DEBUG {
         (
@@ -246,7 +247,7 @@ pub fn allowed(srv: &Server, client: &Client, allow: Allow) -> bool {
     }
 }
 
-/// Whether a client sits on this machine.
+/// Whether a client is connected over loopback or a Unix socket.
 pub fn is_local(srv: &Server, client: &Client) -> bool {
     client.flags.contains(ClientFlags::UNIX)
         || client

@@ -1,8 +1,8 @@
-//! Events inside a command: one that takes long (loading a file, later a slow script) lets others be served meanwhile.
+//! Events inside a command: while a long command runs (loading a file, later a slow script), other clients are served.
 //!
-//! The client whose command it is stays protected: it is neither read nor closed. The unit is saved and restored as a whole,
-//! and its depth is not 0 meanwhile, so no inner command drains a queue of the outer one; for the same reason the page before
-//! sleep is a short one.
+//! The client whose command is running is protected: it is neither read nor closed. The unit is saved and restored as
+//! a whole. Its depth stays above 0, so that no inner command drains a queue of the outer one, and the before-sleep
+//! page is reduced.
 
 use ae::event_loop::{What, process_events};
 

@@ -18,15 +18,15 @@ use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, arity, exec_abort, unknown_command, unknown_subcommand};
 use crate::wire::reply::Reply;
 
-/// Bytes of output that a client may have waiting before it has authenticated.
+/// Output that an unauthenticated client may have pending, in bytes.
 const UNAUTHENTICATED_OUTPUT: usize = 17 * 1024;
 
-/// Whether the next command of the same client may be taken.
+/// Whether the next command of the same client may be executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// Go on with its input.
     Next,
-    /// It is blocked, closing, or gone.
+    /// The client is blocked, closing or gone.
     Stop,
 }
 
@@ -78,7 +78,7 @@ pub fn execute(
     after(srv, id, reply)
 }
 
-/// Blocks a command in front of the gate, which it is asked at anew afterwards.
+/// Blocks a command before it is executed; it passes the gate again when it is released.
 #[cold]
 fn hold_back(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv, block: Block) {
     let id = caller.client;
@@ -88,7 +88,7 @@ fn hold_back(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv, block: 
     }
 }
 
-/// Refuses a command. A transaction that it was to be part of is lost; EXEC itself ends it.
+/// Refuses a command. A transaction under way is aborted; a refused EXEC ends it.
 #[cold]
 fn reject(srv: &mut Server, id: ClientId, cmd: Option<CmdId>, fault: &Fault, reply: &mut Reply) {
     if let Some(cmd) = cmd {
@@ -130,7 +130,7 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
     }
 }
 
-/// A replica reads nothing but snapshots and the stream: to answer it would break both.
+/// Closes a replica that got a reply: it expects nothing but snapshots and the stream, so a reply would corrupt both.
 #[cold]
 fn close_talkative(srv: &mut Server, id: ClientId, reply: &mut Reply) {
     let client = srv.clients.get(id);
@@ -153,7 +153,7 @@ fn close_talkative(srv: &mut Server, id: ClientId, reply: &mut Reply) {
     srv.clients.queue_close(id);
 }
 
-/// What of the caller decides how its answer is written.
+/// Prepares the reply writer for the caller: protocol version and output limit.
 #[inline]
 fn prepare(srv: &Server, caller: &Caller, reply: &mut Reply) {
     reply.resp = caller.session.resp;
@@ -189,7 +189,7 @@ pub fn resolve(
     Ok((cmd, spec, proc))
 }
 
-/// The command of this name that clients can use, `rename-command` applied.
+/// The command of this name that clients may use, with `rename-command` applied.
 pub fn find(commands: &Commands, name: &[u8]) -> Option<CmdId> {
     if !commands.renamed.is_empty() || !commands.hidden.is_empty() {
         let lower = name.to_ascii_lowercase();
@@ -202,7 +202,7 @@ pub fn find(commands: &Commands, name: &[u8]) -> Option<CmdId> {
     table::lookup(name).filter(|id| is_bound(commands, *id))
 }
 
-/// Whether a proc stands behind a row, or behind one of its subcommands.
+/// Whether a row, or one of its subcommands, has a proc.
 #[inline]
 pub fn is_bound(commands: &Commands, id: CmdId) -> bool {
     commands.procs[id.index()].is_some() || commands.containers[id.index()]

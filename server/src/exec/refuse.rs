@@ -1,10 +1,10 @@
-//! Telling a client that it gets no result, and counting that.
+//! Error replies, and counting them.
 
 use crate::server::Server;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
 
-/// Answers with a fault instead of executing.
+/// Replies with an error instead of a result.
 pub fn refuse(srv: &mut Server, reply: &mut Reply, fault: &Fault) {
     srv.stats.count_error(fault.code());
     reply.fault(fault);

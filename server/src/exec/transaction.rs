@@ -6,14 +6,14 @@ use crate::exec::refuse::refuse;
 use crate::server::{Ctx, Propagate};
 use crate::state::multi::Multi;
 
-/// Executes a transaction and answers with the array of its answers.
+/// Executes a transaction and replies with the array of the replies.
 ///
-/// Each command sees the session as the one before it left it, and is asked once more whether its caller is permitted to
-/// use it: that may have changed since it was queued. None may block: one that finds nothing answers as if its deadline
-/// had passed.
+/// Each command sees the session as the previous one left it. The caller's permissions are checked again, since they
+/// may have changed since the command was queued. No command may block: one that finds nothing replies as if it had
+/// timed out.
 pub fn execute(cx: &mut Ctx<'_>, multi: Multi) {
     cx.reply.array(multi.queue.len());
-    // Each command propagates for itself.
+    // Each queued command is propagated on its own; EXEC itself is not.
     cx.propagate = Propagate::Never;
     let mut caller = cx.caller.in_transaction();
     for queued in multi.queue {

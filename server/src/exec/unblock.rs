@@ -1,8 +1,8 @@
-//! Serving blocked clients, and the ways in which a block ends.
+//! Serving blocked clients, and the ways in which a client is unblocked.
 //!
-//! A blocked command is not continued but executed again, from the gate on, when one of its keys is ready. It may find
-//! nothing again, and then blocks behind all others. Ready keys are served after each command, before the next one of the
-//! same pipeline, so that whoever has been blocked longest gets what came first.
+//! A blocked command is executed again from the gate on when one of its keys is ready. If it finds nothing, it blocks
+//! again behind all other clients. Ready keys are served after each command and before the next command of the same
+//! pipeline, so that the client that has been blocked longest is served first.
 
 use data::value::Type;
 
@@ -28,7 +28,7 @@ pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Fl
         return flow;
     }
     serve_ready(srv);
-    // One of them may have closed this client.
+    // One of the served commands may have closed this client.
     let may_go_on = |id| srv.clients.get(id).is_some_and(|client| client.may_go_on());
     match flow {
         Flow::Next if !may_go_on(id) => Flow::Stop,
@@ -60,14 +60,14 @@ pub fn serve_ready(srv: &mut Server) {
     srv.blocked.serving = false;
 }
 
-/// Whether a client may find what it is blocked on under a key that holds a value of this type.
+/// Whether a blocked client can be served by a key that holds a value of this type.
 fn is_served(srv: &Server, waiter: Waiter, found: Option<Type>) -> bool {
     let client = srv.clients.get(waiter.id);
     let command = client.and_then(|client| client.blocked.as_ref());
     let Some(command) = command else {
         return false;
     };
-    // Nothing has changed since another of its keys had it executed in vain.
+    // Nothing has changed since the command was executed for another of its keys.
     if command.seen_version == srv.keys.version {
         return false;
     }
@@ -82,14 +82,14 @@ fn type_of(srv: &Server, number: usize, key: &[u8]) -> Option<Type> {
     (!is_expired(srv, number, key)).then(|| entry.ty())
 }
 
-/// Takes a client out of its block.
+/// Unblocks a client.
 fn unblock(srv: &mut Server, id: ClientId) -> Option<Box<BlockedCommand>> {
     let command = srv.clients.get_mut(id)?.blocked.take()?;
     srv.blocked.unblock(id, &command);
     Some(command)
 }
 
-/// Executes a blocked command once more.
+/// Executes a blocked command again.
 fn execute_again(srv: &mut Server, id: ClientId) {
     let Some(command) = unblock(srv, id) else {
         return;
@@ -112,7 +112,7 @@ fn execute_again(srv: &mut Server, id: ClientId) {
     }
 }
 
-/// Writes an answer for a client whose input is not being processed.
+/// Writes a reply to a client whose input is not being processed.
 fn answer(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Server, &mut Reply)) {
     let Some(client) = srv.clients.get_mut(id) else {
         return;
@@ -137,7 +137,7 @@ fn answer(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Server, &mut R
     }
 }
 
-/// Ends a block without its command being executed again: with a fault, or with what its kind answers then.
+/// Unblocks a client without executing its command again: with an error, or with the reply of its block kind.
 pub fn give_up(srv: &mut Server, id: ClientId, fault: Option<&Fault>) {
     let Some(command) = unblock(srv, id) else {
         return;
@@ -157,7 +157,7 @@ pub fn give_up(srv: &mut Server, id: ClientId, fault: Option<&Fault>) {
     srv.blocked.resumed.push(id);
 }
 
-/// Answers the clients that wait for acknowledgements and have enough.
+/// Replies to the clients in WAIT for which enough replicas have acknowledged.
 pub fn serve_acknowledged(srv: &mut Server) {
     for id in srv.blocked.of_kind(BlockKind::Replicas) {
         let client = srv.clients.get(id);
@@ -170,15 +170,15 @@ pub fn serve_acknowledged(srv: &mut Server) {
     }
 }
 
-/// Executes again what is blocked in front of the gate by a pause, or by keys in flight; with another reason to be held
-/// back it blocks anew.
+/// Executes the commands again that a pause or keys in flight have held back; one that is still held back blocks
+/// again.
 pub fn release(srv: &mut Server, kind: BlockKind) {
     for id in srv.blocked.of_kind(kind) {
         execute_again(srv, id);
     }
 }
 
-/// Ends the blocks whose deadline has passed.
+/// Unblocks the clients whose deadline has passed.
 pub fn expire_blocks(srv: &mut Server) {
     while let Some(id) = srv.blocked.overdue(srv.unit.now_ms) {
         give_up(srv, id, None);

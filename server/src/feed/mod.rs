@@ -1,4 +1,4 @@
-//! What leaves this server as a stream of writes.
+//! Propagation: the stream of writes.
 
 pub mod propagate;
 pub mod replicas;

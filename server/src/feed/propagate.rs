@@ -1,17 +1,17 @@
-//! What a unit of execution has changed, as the requests that make the same change elsewhere.
+//! What a unit of execution has changed, as commands that make the same change elsewhere.
 //!
 //! Redis's rules:
 //!
-//! 1. A command is propagated when it has changed something, as it was sent or as it has rewritten itself (`cx.rewrite`):
-//!    what is propagated must not depend on the clock, on chance, or on what else is in the database.
-//! 2. A command may have others propagated before itself ([`also`]), or nothing at all, or itself in any case
-//!    (`cx.propagate`).
-//! 3. A key that expired or was evicted goes as DEL, or as UNLINK if it is freed in the background here.
-//! 4. Everything waits until the unit ends. More than one write goes between MULTI and EXEC, so that nobody sees a part.
-//! 5. A write for another database than the one before it has a SELECT in front of it, within the MULTI.
+//! 1. A command is propagated if it has changed something, as it was sent or as it rewrote itself (`cx.rewrite`): what
+//!    is propagated must not depend on the clock, on randomness, or on other keys.
+//! 2. A command may propagate others before itself ([`also`]), nothing at all, or itself in any case (`cx.propagate`).
+//! 3. A key that expired or was evicted is propagated as DEL, or as UNLINK if it is freed in the background here.
+//! 4. Writes are passed on when the unit ends. Several go between MULTI and EXEC, so that no reader sees a part of
+//!    them.
+//! 5. A write for another database than the previous one is preceded by SELECT, inside the MULTI.
 //!
-//! A replica propagates nothing of its own: its replicas get the bytes of its primary. Where a write goes is its caller's to
-//! say (`Unit::targets`).
+//! A replica propagates no writes of its own to its replicas: they get the bytes of its primary. The caller decides
+//! where a write goes (`Unit::targets`).
 
 use table::CmdId;
 use table::words::Flags;
@@ -21,17 +21,17 @@ use crate::server::{Ctx, Server};
 use crate::state::caller::Targets;
 use crate::wire::argv::Argv;
 
-/// How the writes of a unit belong together.
+/// How the writes of a unit are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grouping {
     /// Several go between MULTI and EXEC.
     Transaction,
-    /// Each is on its own: what SCAN and its like delete on their way.
+    /// Each on its own: keys that SCAN and similar commands delete on their way.
     Separate,
 }
 
 impl Grouping {
-    /// That of a command which was a unit.
+    /// The grouping for a command that was a unit of its own.
     pub fn of(cmd: CmdId) -> Self {
         let flags = table::spec(cmd).flags;
         if flags.contains(Flags::TOUCHES_ARBITRARY_KEYS) {
@@ -42,7 +42,7 @@ impl Grouping {
     }
 }
 
-/// Where the writes of the unit go: the targets of its caller that exist.
+/// Where the writes of the unit go: those targets of its caller that exist.
 #[inline]
 fn targets(srv: &Server) -> Targets {
     let existing = if srv.replication.is_fed() {
@@ -67,14 +67,14 @@ pub fn also<'a>(srv: &mut Server, db: usize, args: impl ExactSizeIterator<Item =
     }
 }
 
-/// Other words for a command, if it is propagated anywhere.
+/// Replaces the command that is propagated.
 pub fn instead<'a>(cx: &mut Ctx<'_>, args: impl IntoIterator<Item = &'a [u8]>) {
     if is_wanted(cx.srv) {
         cx.rewrite = Some(Argv::of(args));
     }
 }
 
-/// A command has deleted a key, whatever its name says.
+/// Propagates the command as a deletion.
 pub fn as_deletion(cx: &mut Ctx<'_>, key: &[u8], lazy: bool) {
     instead(cx, [deletion_name(lazy), key]);
 }
@@ -83,7 +83,7 @@ fn deletion_name(lazy: bool) -> &'static [u8] {
     if lazy { b"UNLINK" } else { b"DEL" }
 }
 
-/// A key vanished without a command that says so.
+/// Propagates the deletion of a key that no command has deleted.
 pub fn deletion(srv: &mut Server, db: usize, key: &[u8], lazy: bool) {
     also(srv, db, [deletion_name(lazy), key].into_iter());
     if srv.unit.depth == 0 {
@@ -91,7 +91,7 @@ pub fn deletion(srv: &mut Server, db: usize, key: &[u8], lazy: bool) {
     }
 }
 
-/// Does something as a unit that no command is.
+/// Runs `deed` as a unit outside of any command.
 pub fn as_unit(srv: &mut Server, deed: impl FnOnce(&mut Server)) {
     srv.unit.depth += 1;
     deed(srv);
@@ -101,7 +101,7 @@ pub fn as_unit(srv: &mut Server, deed: impl FnOnce(&mut Server)) {
     }
 }
 
-/// The unit is over: passes on what it has collected.
+/// Ends the unit: passes on the writes that it collected.
 pub fn end_of_unit(srv: &mut Server, grouping: Grouping) {
     if srv.propagation.is_empty() {
         return;

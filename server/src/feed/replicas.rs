@@ -1,7 +1,7 @@
-//! The stream of writes: what is appended to it, and who is sent it.
+//! The stream of writes that replicas follow.
 //!
-//! It is held once, in blocks; a replica is a position in it. What the backlog (`repl-backlog-size`) and the slowest
-//! replica do not need any more is dropped.
+//! The stream is held once, in blocks; a replica is a position in it. What neither the backlog (`repl-backlog-size`)
+//! nor the slowest replica needs is dropped.
 
 use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::server::Server;
@@ -30,12 +30,12 @@ pub fn feed(srv: &mut Server, propagation: &Propagation, whole: bool) {
     }
 }
 
-/// A sign of life for replicas.
+/// Sends replicas a PING.
 pub fn ping(srv: &mut Server) {
     append(srv, PING);
 }
 
-/// Asks replicas how far they are.
+/// Asks replicas for their acknowledged offset.
 pub fn ask_for_acks(srv: &mut Server) {
     append(srv, GETACK);
 }
@@ -62,7 +62,7 @@ fn append(srv: &mut Server, bytes: &[u8]) {
     }
 }
 
-/// Drops what nobody needs of the stream.
+/// Drops the part of the stream that is no longer needed.
 pub fn trim(srv: &mut Server) {
     let clients = &srv.clients;
     let positions = srv.replication.replicas.iter().filter_map(|&id| {
@@ -74,7 +74,7 @@ pub fn trim(srv: &mut Server) {
     srv.replication.trim(size, slowest);
 }
 
-/// Closes replicas that are too far behind for their limit.
+/// Closes replicas whose lag exceeds their output limit.
 fn close_laggards(srv: &mut Server) {
     for id in srv.replication.replicas.clone() {
         if over_output_limit(srv, id) {
@@ -92,7 +92,7 @@ pub fn acknowledged(srv: &Server, offset: u64) -> i64 {
     online(srv).filter(far_enough).count() as i64
 }
 
-/// Lets every replica be sent what is new, before the loop sleeps.
+/// Queues the new part of the stream for all replicas, before the loop sleeps.
 pub fn queue_all(srv: &mut Server) {
     if !std::mem::take(&mut srv.replication.unsent) {
         return;
@@ -107,14 +107,14 @@ pub fn queue_all(srv: &mut Server) {
     }
 }
 
-/// Lets every replica go: what they have is no longer a part of what comes.
+/// Disconnects all replicas, since their data set is no longer a prefix of this one.
 pub fn disconnect_all(srv: &mut Server) {
     for id in srv.replication.replicas.clone() {
         srv.clients.queue_close(id);
     }
 }
 
-/// Replicas that have the data set and are sent the stream.
+/// Replicas that have the data set and follow the stream.
 pub fn online(srv: &Server) -> impl Iterator<Item = ClientId> {
     let clients = &srv.clients;
     srv.replication.replicas.iter().copied().filter(|&id| {

@@ -1,7 +1,8 @@
 //! New connections: from the listening socket to a client.
 //!
-//! A plain connection becomes a client at once, a TLS one when its handshake is done; until then it counts towards
-//! `maxclients` but costs no client. An honest client is never starved by others that vanish before they are accepted.
+//! A plain connection becomes a client at once, a TLS connection when its handshake is complete; until then it counts
+//! towards `maxclients` but has no client. A connection that was reset before it is accepted does not end the accept
+//! loop.
 
 use std::fs::File;
 use std::io::Write;
@@ -21,10 +22,10 @@ use crate::state::session::Session;
 use crate::wire::fault::{Fault, MAX_CLIENTS};
 use crate::{verbose, warning};
 
-/// Connections taken from one listener per turn.
+/// Connections accepted from one listener per turn.
 const MAX_ACCEPTS_PER_TURN: usize = 1000;
 
-/// What a client that is not from this machine reads while there is neither a password nor an address bound.
+/// Sent to a client from another machine while there is neither a password nor a bound address.
 const PROTECTED_MODE: &str = "DENIED Redis is running in protected mode because protected mode is enabled and no \
     password is set for the default user. In this mode connections are only accepted from the loopback interface. If \
     you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
@@ -82,8 +83,8 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
         }
     };
     if kind != Kind::Unix {
-        // Replies are whole when they are sent: holding the last segment back gains nothing. A connection that died
-        // meanwhile tells of it when it is read.
+        // Replies are complete when they are sent, so delaying the last segment gains nothing. A connection that
+        // failed meanwhile reports that when it is read.
         let _ = conns.nodelay(conn);
     }
     if kind != Kind::Tls {
@@ -91,13 +92,13 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
     }
 }
 
-/// Tells a client that it is one too many, as far as its socket takes it at once.
+/// Tells a client that `maxclients` is reached, if its socket takes the message at once.
 fn refuse(accepted: Accepted) {
     let mut socket = File::from(accepted.fd);
     let _ = socket.write_all(&[b"-", MAX_CLIENTS.0.as_ref(), b"\r\n"].concat());
 }
 
-/// A TLS handshake has ended, well or not.
+/// A TLS handshake has ended, successfully or not.
 fn on_handshake(srv: &mut Server, conn: ConnId) {
     if srv.conns.state(conn) == State::Connected {
         return welcome(srv, conn, Kind::Tls);
@@ -108,7 +109,7 @@ fn on_handshake(srv: &mut Server, conn: ConnId) {
     srv.conns.close(&mut srv.el, conn);
 }
 
-/// Makes a client of a connection that is ready.
+/// Creates the client of a connection that is ready.
 fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
     srv.stats.connections += 1;
     let now = srv.unit.now_ms / 1000;
@@ -131,7 +132,7 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
         ..Client::default()
     });
     if srv.config.tcp_keepalive > 0 && kind != Kind::Unix {
-        // A connection that died meanwhile tells of it when it is read.
+        // A connection that failed meanwhile reports that when it is read.
         let _ = srv.conns.keepalive(conn, srv.config.tcp_keepalive as u32);
     }
     srv.conns.set_data(conn, id.to_word());
@@ -145,7 +146,7 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
     }
 }
 
-/// Protected mode: without a password only this machine is let in.
+/// Protected mode: without a password only local clients are accepted.
 fn protected_from(srv: &Server, id: ClientId) -> bool {
     srv.config.protected_mode
         && srv.config.requirepass.is_empty()

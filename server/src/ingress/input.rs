@@ -1,4 +1,4 @@
-//! The read handler of clients: bytes into the query buffer, commands out of it.
+//! The read handler of clients: reads into the query buffer and executes the commands in it.
 
 use conn::connection::ConnId;
 use conn::stream::Io;
@@ -20,7 +20,7 @@ use crate::wire::reply::Reply;
 use crate::wire::request::{BATCH, Parsed, ProtocolError, Request, RequestLimits};
 use crate::{verbose, warning};
 
-/// Reads what a client sent and executes the commands that are whole.
+/// Reads what a client has sent and executes the complete commands.
 pub fn on_readable(srv: &mut Server, conn: ConnId) {
     let id = ClientId::from_word(srv.conns.data(conn));
     match read(srv, id, conn) {
@@ -41,7 +41,7 @@ pub fn on_readable(srv: &mut Server, conn: ConnId) {
     process_input(srv, id);
 }
 
-/// Reads what a connection has into its client's query buffer, unless the client is not to be read now.
+/// Reads into a client's query buffer, unless the client may not be read now.
 #[inline]
 pub fn read(srv: &mut Server, id: ClientId, conn: ConnId) -> Option<Io> {
     let Server {
@@ -84,10 +84,10 @@ fn over_query_limit(srv: &mut Server, id: ClientId) -> bool {
     true
 }
 
-/// Executes the whole commands of a client's query buffer.
+/// Executes the complete commands of a client's query buffer.
 ///
-/// Request and output are moved out of the slab meanwhile, so that a command may reach any client, this one included;
-/// what others push to it in the meantime comes behind its replies.
+/// Request and output are moved out of the slab meanwhile, so that a command may access any client, including this
+/// one. What other code appends to its output meanwhile is sent after its replies.
 pub fn process_input(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else {
         return;
@@ -141,7 +141,7 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
     }
 }
 
-/// Brings the keys of a new batch of a pipeline into the cache together, so that their misses overlap.
+/// Prefetches the keys of a new batch of a pipeline together, so that their cache misses overlap.
 #[inline(never)]
 fn prefetch(srv: &mut Server, id: ClientId, request: &Request) {
     let mut keys: [&[u8]; BATCH] = [&[]; BATCH];
@@ -198,7 +198,7 @@ fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Rep
     }
 }
 
-/// Remembers how big the query buffer was, for those who ask while it is on the stack.
+/// Remembers the sizes of the query buffer for CLIENT LIST while it is on the stack.
 fn note_sizes(client: &mut Client, request: &Request) {
     let (qbuf, qbuf_free) = request.sizes();
     client.qbuf_peak = client.qbuf_peak.max(qbuf);

@@ -1,7 +1,7 @@
 //! Opening, replacing and closing the listening sockets.
 //!
 //! `bind` names addresses; one with a leading `-` may be missing on this machine. A change at run time opens the new
-//! sockets before it gives up the old ones, so that a failure leaves the server reachable as it was.
+//! sockets before it closes the old ones, so that the server stays reachable if it fails.
 
 use std::io;
 
@@ -17,7 +17,7 @@ use crate::warning;
 /// Opens all sockets that the configuration asks for, at start.
 ///
 /// # Errors
-/// A sentence, already logged, when one that must open does not.
+/// A sentence, already logged, if a mandatory address cannot be bound.
 pub fn open_all(srv: &mut Server) -> Result<(), String> {
     for kind in [Kind::Tcp, Kind::Unix, Kind::Tls] {
         let opened = open_kind(srv, kind)?;
@@ -29,10 +29,10 @@ pub fn open_all(srv: &mut Server) -> Result<(), String> {
     Ok(())
 }
 
-/// Replaces the sockets of one kind by what the configuration now asks for; connections stay.
+/// Replaces the sockets of one kind according to the configuration; connections stay.
 ///
 /// # Errors
-/// A sentence; the old sockets go on.
+/// A sentence; the old sockets stay open.
 pub fn reopen(srv: &mut Server, kind: Kind) -> Result<(), String> {
     if is_current(srv, kind) {
         return Ok(());
@@ -48,7 +48,7 @@ pub fn reopen(srv: &mut Server, kind: Kind) -> Result<(), String> {
         close_kind(srv, kind);
         return adopt(srv, opened);
     }
-    // The addresses overlap, so the old sockets have to go first; they come back when the new ones fail.
+    // The addresses overlap, so the old sockets are closed first and reopened if the new ones fail.
     let old = srv.listeners.take(kind);
     let addresses: Vec<String> = old.iter().map(|open| open.address.clone()).collect();
     close(srv, old);
@@ -65,7 +65,7 @@ pub fn reopen(srv: &mut Server, kind: Kind) -> Result<(), String> {
     }
 }
 
-/// Whether the sockets of a kind are those that the configuration asks for.
+/// Whether the sockets of a kind match the configuration.
 fn is_current(srv: &Server, kind: Kind) -> bool {
     let port = port_of(srv, kind);
     let open: Vec<&Open> = srv
@@ -88,7 +88,7 @@ fn is_current(srv: &Server, kind: Kind) -> bool {
     open.iter().all(|open| open.port == port) && open.iter().all(wanted) && bind.iter().all(there)
 }
 
-/// Closes all sockets, and removes the path of a Unix one: the end of the process.
+/// Closes all sockets and removes the path of the Unix socket, at the end of the process.
 pub fn close_all(srv: &mut Server) {
     for kind in [Kind::Tcp, Kind::Unix, Kind::Tls] {
         close_kind(srv, kind);
@@ -164,7 +164,7 @@ fn open_tcp(srv: &Server, kind: Kind, address: &str, port: u16) -> io::Result<Op
     })
 }
 
-/// Errors that mean the machine has no such address or protocol.
+/// Errors that mean that the machine lacks the address or the protocol.
 fn is_missing(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -195,7 +195,7 @@ fn open_unix(srv: &Server) -> Result<Vec<Open>, String> {
     }
 }
 
-/// Puts sockets to work.
+/// Registers the sockets with the event loop.
 fn adopt(srv: &mut Server, opened: Vec<Open>) -> Result<(), String> {
     for open in opened {
         let fd = open.listener.fd();

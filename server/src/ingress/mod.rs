@@ -1,4 +1,4 @@
-//! Connections and bytes on their way in.
+//! Incoming connections and their input.
 
 pub mod accept;
 pub mod input;

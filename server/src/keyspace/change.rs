@@ -1,9 +1,8 @@
-//! The one closing call of whatever changes a key or a database.
+//! Every change of a key or a database ends in a call of this file.
 //!
-//! It counts the change, fails the transactions of clients that watch the key, and marks the key ready for clients that are
-//! blocked on it. What else follows from a changed key (client-side caching, keyspace events) has its place here and nowhere
-//! else. Only this file writes `Stats::dirty` upwards and `Keys::changes`; whether a command is propagated is read from the
-//! latter.
+//! A change is counted, fails the transactions of clients that watch the key, and marks the key ready for clients
+//! blocked on it. Client-side caching and keyspace events will follow from here as well. No other file raises
+//! `Stats::dirty` or `Keys::changes`; `exec/call` decides from the latter whether a command is propagated.
 
 use data::ds::quicklist::End;
 use data::value::db::Db;
@@ -14,7 +13,7 @@ use crate::state::client_id::ClientId;
 /// What happened to a key: the class that `notify-keyspace-events` names by a letter, and the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// `g`: commands that know no type.
+    /// `g`: commands for keys of any type.
     Generic(&'static str),
     /// `$`: strings.
     String(&'static str),
@@ -35,7 +34,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// An element came to an end of a list.
+    /// An element was added to an end of a list.
     pub fn pushed(end: End) -> Self {
         Event::List(match end {
             End::Head => "lpush",
@@ -43,7 +42,7 @@ impl Event {
         })
     }
 
-    /// An element was taken from an end of a list.
+    /// An element was removed from an end of a list.
     pub fn popped(end: End) -> Self {
         Event::List(match end {
             End::Head => "lpop",
@@ -52,7 +51,7 @@ impl Event {
     }
 }
 
-/// A key was changed; `changes` is how much that counts towards save points.
+/// A key has changed; `changes` is what that adds to the number of changes since the last save.
 #[inline]
 pub fn key_changed(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
     if !srv.watch.is_empty() {
@@ -61,8 +60,8 @@ pub fn key_changed(srv: &mut Server, db: usize, key: &[u8], changes: u64, event:
     key_changed_unwatched(srv, db, key, changes, event);
 }
 
-/// The same for a change that does not fail transactions of clients that watch the key: groups of a stream and what they
-/// have read, the representation of a value.
+/// The same for a change that does not fail the transactions of clients that watch the key: consumer groups, the
+/// representation of a value.
 #[inline]
 pub fn key_changed_unwatched(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
     count_changes(srv, changes);
@@ -77,7 +76,7 @@ pub fn key_changed_unwatched(srv: &mut Server, db: usize, key: &[u8], changes: u
     }
 }
 
-/// Something has changed that is to be saved and propagated: so many changes.
+/// Counts changes that have to be saved and propagated.
 #[inline]
 pub fn count_changes(srv: &mut Server, changes: u64) {
     srv.stats.dirty += changes;
@@ -85,7 +84,7 @@ pub fn count_changes(srv: &mut Server, changes: u64) {
     srv.keys.version += 1;
 }
 
-/// On a replica that clients may write to, their keys are not deleted by the primary.
+/// Notes a key with a time to live that a client of a writable replica has set: the primary will not delete it.
 #[cold]
 fn note_own_expire(srv: &mut Server, db: usize, key: &[u8]) {
     if !srv.unit.obeyed {
@@ -93,7 +92,7 @@ fn note_own_expire(srv: &mut Server, db: usize, key: &[u8]) {
     }
 }
 
-/// Whether an event may give a blocked command what it waits for. Of those of streams only these do.
+/// Whether an event may unblock a command. Of the stream events only these do.
 fn wakes(event: Event) -> bool {
     match event {
         Event::Stream(name) => matches!(name, "xadd" | "xgroup-destroy"),
@@ -102,7 +101,7 @@ fn wakes(event: Event) -> bool {
     }
 }
 
-/// Fails the transactions of the clients that watch a key. Once is enough, so they watch nothing from then on.
+/// Fails the transactions of the clients that watch a key, and unwatches all their keys.
 #[cold]
 fn touch_watchers(srv: &mut Server, db: usize, key: &[u8]) {
     let gone = srv.keys.dbs[db].db.find(key).is_none();
@@ -111,7 +110,7 @@ fn touch_watchers(srv: &mut Server, db: usize, key: &[u8]) {
             && let Some(watcher) = srv.watch.watcher_mut(db, key, id)
             && std::mem::take(&mut watcher.expired)
         {
-            // The deletion of a key that had expired when it was first watched is no change.
+            // The key had expired already when it was watched, so its deletion is no change.
             continue;
         }
         let Some(client) = srv.clients.get_mut(id) else {
@@ -122,7 +121,7 @@ fn touch_watchers(srv: &mut Server, db: usize, key: &[u8]) {
     }
 }
 
-/// A database is about to be emptied, or to hold what another one holds now.
+/// A database is about to be emptied, or to be swapped with another one.
 pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
     srv.migration.spoil_all(Some(db));
     srv.keys.version += 1;
@@ -139,7 +138,7 @@ pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
                 continue;
             };
             match (watcher.expired, will_be_expired) {
-                // It had expired and vanishes, stays expired, or comes as one that has: no change.
+                // An expired key that is deleted, stays expired or arrives expired has not changed.
                 (true, None) => watcher.expired = false,
                 (true, Some(true)) => {}
                 (false, Some(true)) if !was => watcher.expired = true,
@@ -149,7 +148,7 @@ pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
     }
 }
 
-/// A database holds something else than `before`: the keys that were or are there have changed.
+/// A database was replaced; `before` is what it held.
 pub fn touch_all(srv: &mut Server, db: usize, before: &Db) {
     srv.migration.spoil_all(Some(db));
     srv.keys.version += 1;

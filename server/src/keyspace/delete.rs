@@ -1,4 +1,4 @@
-//! Removing keys on a client's behalf, and emptying databases.
+//! Deleting keys, and emptying databases.
 
 use data::value::aggregate::AggregateRef;
 use data::value::db::Db;
@@ -10,7 +10,7 @@ use crate::keyspace::lookup::{db, db_mut, live_place};
 use crate::server::Server;
 use crate::state::keys::Database;
 
-/// Removes a key for DEL and UNLINK; whether it was there.
+/// Deletes a key for DEL and UNLINK; false if it did not exist.
 pub fn delete(srv: &mut Server, db: usize, key: &[u8], lazy: bool) -> bool {
     if live_place(srv, db, key).is_none() {
         return false;
@@ -23,21 +23,21 @@ pub fn delete(srv: &mut Server, db: usize, key: &[u8], lazy: bool) -> bool {
     true
 }
 
-/// Removes a key whose value has no elements left, after a command that took some; whether it did.
+/// Deletes a key whose value became empty; whether it did.
 pub fn drop_if_empty(srv: &mut Server, number: usize, key: &[u8]) -> bool {
     let empty = db(srv, number)
         .find(key)
         .and_then(EntryRef::aggregate)
         .is_some_and(AggregateRef::is_empty);
     if empty {
-        // Nothing is left in it that would take time to free.
+        // An empty value is cheap to free.
         drop(db_mut(srv, number).remove(key));
         key_changed(srv, number, key, 0, Event::Generic("del"));
     }
     empty
 }
 
-/// Other databases take the place of all there are; those are freed in the background.
+/// Replaces all databases; the old ones are freed in the background.
 pub fn exchange(srv: &mut Server, others: Vec<Database>) {
     for (number, other) in others.into_iter().enumerate() {
         let old = std::mem::replace(&mut srv.keys.dbs[number], other);
@@ -48,7 +48,7 @@ pub fn exchange(srv: &mut Server, others: Vec<Database>) {
     }
 }
 
-/// Empties one database, or all; how many keys went.
+/// Empties one database or all; returns the number of keys.
 pub fn flush(srv: &mut Server, db: Option<usize>, lazy: bool) -> usize {
     let numbers = db.map_or(0..srv.keys.dbs.len(), |number| number..number + 1);
     let mut removed = 0;

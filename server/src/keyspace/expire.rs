@@ -10,22 +10,22 @@ use crate::keyspace::expired::delete_expired;
 use crate::server::Server;
 use crate::sys::clock;
 
-/// Expiring keys looked at per round at effort 1.
+/// Volatile keys examined per round at effort 1.
 const KEYS_PER_ROUND: u64 = 20;
 /// Length of the fast cycle at effort 1, microseconds.
 const FAST_US: u64 = 1000;
 /// Share of the processor of the slow cycle at effort 1, per cent.
 const SLOW_PERCENT: u64 = 25;
-/// Share of keys over their time that is tolerated at effort 1, per cent.
+/// Share of expired keys that is tolerated at effort 1, per cent.
 const STALE_PERCENT: u64 = 10;
 /// Databases visited per cycle.
 const DBS_PER_CYCLE: usize = 16;
 /// Time that one cycle spends on keys of a replica's own clients, microseconds.
 const OWN_LIMIT_US: u64 = 1000;
-/// So many of these keys are looked at between two readings of the clock.
+/// Keys examined between two readings of the clock.
 const OWN_KEYS_PER_CLOCK: usize = 64;
 
-/// How hard a cycle tries, from `active-expire-effort`.
+/// Parameters of a cycle, from `active-expire-effort`.
 struct Effort {
     keys_per_round: u64,
     limit_us: u64,
@@ -46,7 +46,7 @@ fn effort(srv: &Server, fast: bool) -> Effort {
     }
 }
 
-/// The cycle of the clockwork.
+/// The cycle that cron runs.
 pub fn slow_cycle(srv: &mut Server) {
     if srv.replication.is_replica() {
         own_cycle(srv);
@@ -54,8 +54,8 @@ pub fn slow_cycle(srv: &mut Server) {
     cycle(srv, false);
 }
 
-/// Deletes expired keys of a writable replica that its own clients have written: as many as fit into its time limit, from
-/// where the last cycle has stopped.
+/// Deletes expired keys that clients of a writable replica have written: as many as fit into the time limit, starting
+/// where the previous cycle stopped.
 fn own_cycle(srv: &mut Server) {
     let started = clock::monotonic_us();
     for looked_at in 1..=srv.keys.own_expires.len() {
@@ -74,7 +74,7 @@ fn own_cycle(srv: &mut Server) {
     }
 }
 
-/// Deletes one of those keys if it has expired, and forgets one that is gone or expires no more.
+/// Deletes such a key if it has expired, and forgets it if it no longer exists or no longer expires.
 fn visit_own(srv: &mut Server, own: &(usize, Box<[u8]>)) {
     let (number, key) = own;
     let expire = srv.keys.dbs[*number].db.expire_of(key);
@@ -87,7 +87,7 @@ fn visit_own(srv: &mut Server, own: &(usize, Box<[u8]>)) {
     }
 }
 
-/// The cycle before sleep: only when there is known to be more, and not twice in short order.
+/// The cycle before sleep: only if the slow cycle left expired keys behind, and not twice within a short time.
 pub fn fast_cycle(srv: &mut Server) {
     let now_us = srv.turn.clock_ns / 1000;
     let effort = effort(srv, true);
@@ -100,7 +100,7 @@ pub fn fast_cycle(srv: &mut Server) {
 }
 
 fn cycle(srv: &mut Server, fast: bool) {
-    // Keys of a replica are its primary's affair, and in a pause nothing changes.
+    // A replica waits for its primary to delete keys, and nothing is deleted during a pause.
     let is_held = srv.replication.is_replica() || srv.pauses.scope().is_some();
     if !srv.keys.active_expire || is_held {
         return;
@@ -135,7 +135,7 @@ fn cycle(srv: &mut Server, fast: bool) {
     srv.stats.expired_stale_perc = stale * 0.05 + srv.stats.expired_stale_perc * 0.95;
 }
 
-/// Scans a few expiring keys of one database and removes those that are over: (seen, removed).
+/// Scans a few volatile keys of one database and deletes the expired ones: (seen, deleted).
 fn round(srv: &mut Server, number: usize, keys: u64) -> (u64, u64) {
     let now_ms = srv.unit.now_ms;
     let database = &mut srv.keys.dbs[number];

@@ -1,16 +1,16 @@
-//! Removing a key whose time is over, met by a command or sought out.
+//! Deleting an expired key, found by a command or by active expiry.
 
 use crate::feed::propagate::deletion;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::free::free_entry;
 use crate::server::Server;
 
-/// Whether a key that is to end at this time is over at once. On a replica it is not: its primary says so.
+/// Whether a key with this expiry time is to be deleted at once. On a replica it is not: the primary deletes it.
 pub fn is_past(srv: &Server, at_ms: i64, now_ms: i64) -> bool {
     at_ms <= now_ms && !srv.replication.is_replica()
 }
 
-/// Removes a key whose time is over.
+/// Deletes an expired key.
 pub fn delete_expired(srv: &mut Server, db: usize, key: &[u8]) {
     let Some(entry) = srv.keys.dbs[db].db.remove(key) else {
         return;

@@ -1,16 +1,16 @@
-//! Freeing what keys held: here when it is small, on the background thread when it is big.
+//! Freeing values: small ones at once, big ones on the background thread.
 
 use data::value::aggregate::Aggregate;
 use data::value::entry::{Entry, Old};
 
 use crate::server::Server;
 
-/// A value of this size is worth a trip to the background thread, in bytes.
+/// Values of this size and more are freed on the background thread, in bytes.
 const BIG: usize = 64 * 1024;
-/// And so is a value of more elements than this, as in Redis.
+/// So are values with more elements than this, as in Redis.
 const MANY: usize = 64;
 
-/// Frees an entry that was taken out; `lazy` allows the background thread.
+/// Frees a deleted entry; `lazy` allows the background thread.
 pub fn free_entry(srv: &Server, entry: Entry, lazy: bool) {
     let view = entry.view();
     let big = match view.aggregate() {
@@ -22,7 +22,7 @@ pub fn free_entry(srv: &Server, entry: Entry, lazy: bool) {
     }
 }
 
-/// Frees what a value replaced.
+/// Frees a value that was replaced.
 #[inline]
 pub fn free_old(srv: &Server, old: Option<Old>) {
     let lazy = srv.config.lazyfree_lazy_server_del;
@@ -35,7 +35,7 @@ pub fn free_old(srv: &Server, old: Option<Old>) {
     }
 }
 
-/// Frees a value of many elements that was taken out of its key.
+/// Frees a value that was removed from its key.
 pub fn free_aggregate(srv: &Server, aggregate: Aggregate, lazy: bool) {
     if lazy && aggregate.view().len() > MANY {
         srv.background.free(Box::new(aggregate), 1);

@@ -1,7 +1,7 @@
-//! Finding keys on behalf of commands: a key whose time is over is not there, and is removed on the way.
+//! Key lookup for commands. An expired key does not exist for them and is deleted on the way.
 //!
-//! A lookup for reading counts as hit or miss and renews the key's recency; one for writing renews it only, and one that
-//! asks about the key (EXISTS, TYPE, TTL, OBJECT) counts only.
+//! A lookup for reading counts a hit or a miss and renews the access time. A lookup for writing only renews the access
+//! time. A lookup that only asks about the key (EXISTS, TYPE, TTL, OBJECT) only counts.
 
 use data::ds::table::Place;
 use data::value::Type;
@@ -16,19 +16,19 @@ use crate::keyspace::recency::{recency, touched};
 use crate::server::Server;
 use crate::wire::fault::{DAMAGED, Fault, WRONG_TYPE};
 
-/// The database of a number.
+/// The database with this number.
 #[inline]
 pub fn db(srv: &Server, db: usize) -> &Db {
     &srv.keys.dbs[db].db
 }
 
-/// The database of a number.
+/// The database with this number.
 #[inline]
 pub fn db_mut(srv: &mut Server, db: usize) -> &mut Db {
     &mut srv.keys.dbs[db].db
 }
 
-/// Where a key is, unless its time is over: then it is removed.
+/// The place of a key. An expired key is deleted.
 #[inline]
 pub fn live_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
     live_hashed(srv, number, Db::hash(key), key)
@@ -46,9 +46,9 @@ fn live_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option
     Some(place)
 }
 
-/// The time of a key is over. A replica leaves it to its primary to say so: what that sends still finds the key, and
-/// clients do not. In a pause nothing changes, either. Only a write, where one may happen all the same, removes it: it may be
-/// about to put another in its place.
+/// What a lookup finds at an expired key. Commands of the primary still find it: the primary deletes it itself. For
+/// everybody else it does not exist; it is deleted unless this server is a replica or paused. A write command deletes
+/// it even then, since it may be about to store another value under the key.
 #[cold]
 fn expired_place(srv: &mut Server, number: usize, key: &[u8], place: Place) -> Option<Place> {
     if srv.unit.obeyed {
@@ -62,13 +62,13 @@ fn expired_place(srv: &mut Server, number: usize, key: &[u8], place: Place) -> O
     None
 }
 
-/// Whether the time of a key is over that has not been removed yet.
+/// Whether a key has expired and was not deleted yet.
 pub fn is_expired(srv: &Server, number: usize, key: &[u8]) -> bool {
     let expire = db(srv, number).expire_of(key);
     expire.is_some_and(|at_ms| srv.unit.now_ms > at_ms)
 }
 
-/// Where a key is that is looked up; hit or miss is counted.
+/// The place of a key; counts a hit or a miss.
 #[inline]
 fn counted_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
     let Some(place) = live_place(srv, number, key) else {
@@ -79,7 +79,7 @@ fn counted_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
     Some(place)
 }
 
-/// Where a key is that is looked up for reading.
+/// The place of a key for reading.
 #[inline]
 fn place_read(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
     let place = counted_place(srv, number, key)?;
@@ -87,7 +87,7 @@ fn place_read(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
     Some(place)
 }
 
-/// The entry of a key for a command that asks about it without using its value: hit or miss, and as recent as before.
+/// The entry of a key for a command that does not use its value: counts a hit or a miss, keeps the access time.
 pub fn glance<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
     let place = counted_place(srv, number, key)?;
     Some(db(srv, number).at(place))
@@ -108,7 +108,7 @@ pub fn find_write<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<
     Some(db(srv, number).at(place))
 }
 
-/// The entry of a key for those who only look at it from outside: no statistics, no recency.
+/// The entry of a key without statistics and without access time.
 pub fn peek<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
     let place = live_place(srv, number, key)?;
     Some(db(srv, number).at(place))
@@ -147,7 +147,7 @@ pub fn write<'a, K: Kind>(
     value_at(srv, number, place).map(Some)
 }
 
-/// The value of a key for commands that count as readers of it and yet change something: groups of a stream.
+/// The value of a key for commands that count as readers but modify consumer groups.
 ///
 /// # Errors
 /// `WRONGTYPE`.
@@ -162,8 +162,8 @@ pub fn read_mut<'a, K: Kind>(
     value_at(srv, number, place).map(Some)
 }
 
-/// The value of a key for writing, which must be of type `K`; an empty one is created if there is none. Whoever calls
-/// fills it, or removes it with `keyspace/delete::drop_if_empty`.
+/// The value of a key for writing, which must be of type `K`; an empty one is created if the key does not exist. The
+/// caller fills it, or removes it with `keyspace/delete::drop_if_empty`.
 ///
 /// # Errors
 /// `WRONGTYPE`.
@@ -197,7 +197,7 @@ fn value_at<K: Kind>(srv: &mut Server, number: usize, place: Place) -> Result<&m
     db_mut(srv, number).value_mut(place).ok_or(WRONG_TYPE)
 }
 
-/// Why an entry is not taken for a `K`: it is something else, or one that nobody can look into.
+/// The fault for an entry that is not a `K`: another type, or a damaged value.
 #[cold]
 fn refusal<K: Kind>(entry: EntryRef<'_>) -> Fault {
     let damaged = entry.get::<Damaged>().map(Damaged::ty);
@@ -208,7 +208,7 @@ fn refusal<K: Kind>(entry: EntryRef<'_>) -> Fault {
     }
 }
 
-/// Renews a key's recency, unless the command leaves it alone.
+/// Renews the access time of a key, unless the client asked for NO-TOUCH.
 fn touch(srv: &Server, number: usize, place: Place) {
     if !srv.unit.no_touch {
         let entry = db(srv, number).at(place);
@@ -216,13 +216,13 @@ fn touch(srv: &Server, number: usize, place: Place) {
     }
 }
 
-/// The value of recency for a new key.
+/// The access time of a new key.
 #[inline]
 pub fn fresh(srv: &Server) -> u32 {
     recency(&srv.config, srv.unit.now_ms)
 }
 
-/// An entry must hold a string.
+/// The entry must hold a string.
 ///
 /// # Errors
 /// `WRONGTYPE`.

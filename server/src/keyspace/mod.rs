@@ -1,4 +1,4 @@
-//! Deeds on keys that commands share.
+//! Operations on keys that commands share.
 
 pub mod change;
 pub mod delete;

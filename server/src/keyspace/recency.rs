@@ -1,4 +1,4 @@
-//! How recently or how often a key was used: 24 bits in each entry.
+//! Access time or access frequency of a key: 24 bits in each entry.
 //!
 //! ```text
 //! LRU   seconds of the clock, modulo 2^24
@@ -10,7 +10,7 @@ use data::util::rand::Rng;
 
 use crate::config::params::Params;
 
-/// Counter of a key that was never used under LFU: high enough not to be the first to go.
+/// LFU counter of a new key: high enough that it is not evicted first.
 const LFU_INIT: u32 = 5;
 
 /// Seconds of the LRU clock.
@@ -32,7 +32,7 @@ pub fn recency(config: &Params, now_ms: i64) -> u32 {
     }
 }
 
-/// The value of a key with value `before` that is used now.
+/// The value of a key with value `before` after an access.
 #[inline]
 pub fn touched(config: &Params, before: u32, now_ms: i64) -> u32 {
     if !config.maxmemory_policy.is_lfu() {
@@ -46,7 +46,7 @@ pub fn touched(config: &Params, before: u32, now_ms: i64) -> u32 {
     minutes(now_ms) << 8 | counter
 }
 
-/// The LFU counter of a value, decayed by the time since it was last touched: `OBJECT FREQ`.
+/// The LFU counter of a value, decayed by the time since the last access: `OBJECT FREQ`.
 pub fn lfu_counter(config: &Params, value: u32, now_ms: i64) -> u32 {
     let (then, counter) = (value >> 8, value & 255);
     let elapsed = minutes(now_ms).wrapping_sub(then) & 0xffff;
@@ -63,20 +63,20 @@ pub fn idle_seconds(value: u32, now_ms: i64) -> u32 {
     lru_clock(now_ms).wrapping_sub(value) & 0xff_ffff
 }
 
-/// The value of a key that was last used so many seconds ago, as RESTORE and RDB files tell it; `None` under LFU.
+/// The value of a key that was last accessed so many seconds ago (RESTORE, RDB files); `None` under LFU.
 pub fn idle_since(config: &Params, idle: i64, now_ms: i64) -> Option<u32> {
     let idle = idle.clamp(0, 0xff_ffff) as u32;
     let value = lru_clock(now_ms).wrapping_sub(idle) & 0xff_ffff;
     (!config.maxmemory_policy.is_lfu()).then_some(value)
 }
 
-/// The value of a key with an LFU counter, as RESTORE and RDB files tell it; `None` unless the policy is LFU.
+/// The value of a key with an LFU counter (RESTORE, RDB files); `None` unless the policy is LFU.
 pub fn frequency_of(config: &Params, counter: i64, now_ms: i64) -> Option<u32> {
     let value = minutes(now_ms) << 8 | counter.clamp(0, 255) as u32;
     config.maxmemory_policy.is_lfu().then_some(value)
 }
 
-/// What an RDB file tells of a value, for a policy that is interested.
+/// The value that an RDB file gives, as far as the policy uses it.
 pub fn saved(config: &Params, value: u32, now_ms: i64) -> Recency {
     if config.maxmemory_policy.is_lfu() {
         Recency::Frequency((value & 255) as u8)
@@ -87,7 +87,7 @@ pub fn saved(config: &Params, value: u32, now_ms: i64) -> Recency {
     }
 }
 
-/// Counts one use, the less likely the higher the counter is.
+/// Counts one access with a probability that falls as the counter rises.
 fn increment(counter: u32, log_factor: i64, seed: u64) -> u32 {
     if counter >= 255 {
         return 255;

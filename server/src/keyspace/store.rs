@@ -1,4 +1,4 @@
-//! Storing a value under a key, and setting when a key ends: what commands and expiry share.
+//! Storing values and expiry times: what commands and active expiry share.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::keyspace::lookup::{db_mut, find_write, fresh, need_string};
 use crate::server::{Ctx, Server};
 use crate::wire::fault::{Fault, WRONG_TYPE, invalid_expire};
 
-/// An argument as a value: its own buffer when it is big, else its bytes.
+/// An argument as a value: a big one shares the argument's buffer.
 pub fn value_of<'a>(cx: &Ctx<'a>, arg: usize) -> NewValue<'a> {
     match cx.argv.shared(arg) {
         Some(buffer) => NewValue::encode_shared(Arc::clone(buffer)),
@@ -21,14 +21,14 @@ pub fn value_of<'a>(cx: &Ctx<'a>, arg: usize) -> NewValue<'a> {
     }
 }
 
-/// Stores a value, whatever was there before.
+/// Stores a value and replaces an existing one.
 pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, expire: Expire) {
     let lru = fresh(srv);
     let old = db_mut(srv, number).set(key, value, expire, lru);
     free_old(srv, old);
 }
 
-/// Stores the result of a command whatever was there before; one without elements removes the key instead.
+/// Stores the result of a command and replaces an existing value; an empty result deletes the key instead.
 pub fn store_aggregate(
     srv: &mut Server,
     number: usize,
@@ -44,7 +44,7 @@ pub fn store_aggregate(
     }
 }
 
-/// Edits the bits of a string, which is created, or lengthened with zeros to `len` bytes, if need be; `edit` is told
+/// Edits the bits of a string, which is created, or extended with zeros to `len` bytes, if necessary; `edit` is told
 /// whether it was.
 ///
 /// # Errors

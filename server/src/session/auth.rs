@@ -1,4 +1,4 @@
-//! Who a client is. Until there are more users, it is the default user, with or without a password.
+//! Authentication. Without ACL there is one user, the default user, with or without a password.
 
 use data::util::sha::sha256_hex;
 
@@ -6,8 +6,8 @@ use crate::server::Server;
 use crate::state::session::Session;
 use crate::wire::fault::{AUTH_NO_PASSWORD, Fault, WRONG_PASS};
 
-/// Whether a client has to authenticate before it may do anything else. Once the default user needs no password, nobody has
-/// to, whenever the client connected.
+/// Whether a client has to authenticate before it may do anything else. If the default user needs no password, no
+/// client has to, whenever it connected.
 #[inline]
 pub fn is_required(srv: &Server, session: &Session) -> bool {
     !session.authenticated && !srv.config.requirepass.is_empty()
@@ -24,7 +24,7 @@ pub fn authenticate(
     password: &[u8],
 ) -> Result<(), Fault> {
     let expected = srv.config.requirepass.as_slice();
-    // Digests are compared, so that the time taken says nothing about the password.
+    // Digests are compared, so that the time taken reveals nothing about the password.
     let right =
         user == b"default" && (expected.is_empty() || sha256_hex(password) == sha256_hex(expected));
     if !right {
@@ -35,7 +35,7 @@ pub fn authenticate(
     Ok(())
 }
 
-/// The check of AUTH with one argument: there must be a password to compare with.
+/// Check of AUTH with one argument: a password must be configured.
 ///
 /// # Errors
 /// No password is configured.

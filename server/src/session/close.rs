@@ -1,11 +1,11 @@
-//! The end of a client: at once when it is idle, by a queue when it may be on the stack.
+//! Closing clients: at once when they are idle, by the close queue when they are on the stack.
 
 use crate::report::replicas::name;
 use crate::server::Server;
 use crate::state::client::{Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 
-/// Closes a client at once; one that is on the stack is queued to be closed when it no longer is.
+/// Closes a client at once, or by the queue if it is on the stack.
 pub fn close_now(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get(id) else {
         return;
@@ -34,22 +34,22 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
     }
 }
 
-/// Lets a client have what is written for it, and then closes it; it runs no further command.
+/// Closes a client after its pending output is sent; it runs no further command.
 pub fn close_after_reply(srv: &mut Server, id: ClientId) {
     if let Some(client) = srv.clients.get_mut(id)
         && client.closing == Closing::No
     {
         client.closing = Closing::AfterReply;
-        // Nobody reads what it still sends, so its socket would stay readable and keep the loop awake.
+        // Its input is no longer read; a readable socket would keep the loop awake.
         if let Some(conn) = client.conn {
             srv.conns.set_read_handler(&mut srv.el, conn, None);
         }
-        // One without output would never be flushed, and so never closed.
+        // A client without output would never be flushed, and so never closed.
         srv.clients.queue_write(id);
     }
 }
 
-/// Closes everybody in the queue; those on the stack stay in it.
+/// Closes all clients in the queue; those on the stack stay queued.
 pub fn drain_close_queue(srv: &mut Server) {
     let mut rest = std::mem::take(&mut srv.clients.close_queue);
     rest.retain(|&id| {

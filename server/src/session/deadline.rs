@@ -4,7 +4,7 @@ use ae::time::{Next, TimerId};
 
 use crate::server::Server;
 
-/// Sets the one timer to the earliest deadline, if that has changed. What is due is found by the page before sleep.
+/// Sets the timer to the earliest deadline, if that has changed. What has expired is handled before the loop sleeps.
 pub fn arm_wakeup(srv: &mut Server) {
     let deadlines = [srv.blocked.next_deadline(), srv.pauses.next_end()];
     let earliest = deadlines.into_iter().flatten().min();

@@ -1,4 +1,4 @@
-//! A client's own side of things, changed by more than one command.
+//! Operations on a client's own state that more than one command needs.
 
 pub mod auth;
 pub mod block;

@@ -1,4 +1,4 @@
-//! Names and library facts that a client gives of itself: one rule for what they may hold.
+//! Client names and library information: one rule for the characters that they may contain.
 
 use crate::state::client::Client;
 use crate::wire::fault::Fault;
@@ -8,10 +8,10 @@ pub fn is_clean(text: &[u8]) -> bool {
     text.iter().all(|b| (b'!'..=b'~').contains(b))
 }
 
-/// CLIENT SETNAME; an empty name takes it away.
+/// CLIENT SETNAME; an empty name removes it.
 ///
 /// # Errors
-/// The name holds a character that would break CLIENT LIST.
+/// The name contains a character that would break CLIENT LIST.
 pub fn set_name(client: &mut Client, name: &[u8]) -> Result<(), Fault> {
     if !is_clean(name) {
         return Err(Fault::new(

@@ -8,7 +8,7 @@ pub fn pause(srv: &mut Server, purpose: Purpose, scope: Scope, end_ms: i64) {
     srv.pauses.begin(purpose, scope, end_ms);
 }
 
-/// Ends the pause of a purpose. What was held back goes on before the loop sleeps, if no other pause is left.
+/// Ends the pause of a purpose. Commands that were held back run before the loop sleeps, if no other pause is left.
 pub fn unpause(srv: &mut Server, purpose: Purpose) {
     srv.pauses.end(purpose);
 }

@@ -1,4 +1,4 @@
-//! RESET: a connection as good as new.
+//! RESET: the connection returns to its initial state.
 
 use crate::server::Server;
 use crate::session::transaction;
@@ -6,7 +6,7 @@ use crate::state::caller::Caller;
 use crate::state::client::{ClientFlags, ReplyMode};
 use crate::state::session::Session;
 
-/// Takes back everything a client has set for its connection, its authentication included.
+/// Resets everything that a client has set for its connection, including its authentication.
 pub fn reset(srv: &mut Server, caller: &mut Caller) {
     transaction::take(&mut srv.watch, &mut srv.clients, caller.client);
     caller.session = Session {

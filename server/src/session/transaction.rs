@@ -1,4 +1,4 @@
-//! A client's side of MULTI and WATCH: beginning, queueing, and giving up.
+//! A client's side of MULTI and WATCH: starting, queueing, discarding.
 
 use table::CmdId;
 
@@ -11,7 +11,7 @@ use crate::state::multi::{Multi, Queued};
 use crate::state::watch::{Watch, Watched};
 use crate::wire::argv::Argv;
 
-/// Begins a transaction; false when one is under way.
+/// Starts a transaction; false when one is under way.
 pub fn begin(client: &mut Client) -> bool {
     let fresh = client.multi.is_none();
     if fresh {
@@ -20,7 +20,7 @@ pub fn begin(client: &mut Client) -> bool {
     fresh
 }
 
-/// Queues a command. One that can only be discarded any more is not kept.
+/// Queues a command. Once the transaction can only fail, commands are no longer kept.
 pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv) {
     let dirty = client.dirty_cas;
     let Some(multi) = &mut client.multi else {
@@ -34,14 +34,14 @@ pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv) {
     multi.push(cmd, argv);
 }
 
-/// A command of a client was refused: if it is in a transaction, that is lost.
+/// Aborts the transaction of a client after a command was refused.
 pub fn flag(client: &mut Client) {
     if let Some(multi) = &mut client.multi {
         multi.aborted = true;
     }
 }
 
-/// Ends a transaction, executed or not, and all watches; what was queued.
+/// Ends a transaction, executed or not, and all watches; returns what was queued.
 pub fn take(watch: &mut Watch, clients: &mut Clients, id: ClientId) -> Option<Box<Multi>> {
     let client = clients.get_mut(id)?;
     client.dirty_cas = false;
@@ -60,7 +60,7 @@ pub fn watch(srv: &mut Server, id: ClientId, db: usize, key: &[u8]) {
     }
 }
 
-/// Lets a client watch nothing, and forgets what changed.
+/// Unwatches all keys and forgets that one had changed.
 pub fn unwatch(srv: &mut Server, id: ClientId) {
     if let Some(client) = srv.clients.get_mut(id) {
         client.dirty_cas = false;
@@ -68,7 +68,7 @@ pub fn unwatch(srv: &mut Server, id: ClientId) {
     }
 }
 
-/// Whether a key that a client watches has been changed, or is over its time without having been removed yet.
+/// Whether a watched key has changed, or has expired without having been deleted yet.
 pub fn is_dirty(srv: &Server, id: ClientId) -> bool {
     srv.clients.get(id).is_some_and(|client| {
         let has_expired = |watched: &Watched| {
