@@ -1,6 +1,6 @@
 //! The background thread that frees big values, closes files and forces them to the disk, so that the loop does not.
 //!
-//! Jobs go through a channel; their number is counted, for INFO and for whoever waits.
+//! Jobs are sent through a channel. Their number is counted for INFO and for callers that wait for the thread.
 
 use std::fs::File;
 use std::io;
@@ -12,13 +12,13 @@ use crossbeam_channel::{Sender, unbounded};
 
 use crate::sys::memory;
 
-/// Something whose destructor is the work.
+/// A job: its destructor does the work.
 pub type Garbage = Box<dyn Send>;
 
-/// What has come of forcing a file to the disk; nothing while it is under way.
+/// Outcome of an fsync on the thread; `None` while it is running.
 pub type Forced = Arc<OnceLock<io::Result<()>>>;
 
-/// A file that its destructor forces to the disk.
+/// A file whose destructor forces it to the disk.
 struct Force {
     file: File,
     forced: Forced,
@@ -60,7 +60,7 @@ impl Background {
         }
     }
 
-    /// Frees `garbage`, which counts as `objects`, on the thread (or here, if it could not be started).
+    /// Frees `garbage`, counted as `objects`, on the thread, or here if the thread could not be started.
     pub fn free(&self, garbage: Garbage, objects: u64) {
         self.pending.fetch_add(objects, Relaxed);
         match &self.jobs {
@@ -83,7 +83,7 @@ impl Background {
         forced
     }
 
-    /// Objects waiting: `lazyfree_pending_objects`.
+    /// Objects not freed yet: `lazyfree_pending_objects`.
     pub fn pending(&self) -> u64 {
         self.pending.load(Relaxed)
     }
@@ -93,7 +93,7 @@ impl Background {
         self.freed.load(Relaxed)
     }
 
-    /// Forgets how many were freed.
+    /// Resets the number of freed objects.
     pub fn reset_freed(&self) {
         self.freed.store(0, Relaxed);
     }

@@ -1,31 +1,31 @@
-//! The child process, of which there is at most one, and what it reports.
+//! The child process, of which there is at most one, and its progress reports.
 //!
 //! Format of a report, numbers little-endian:
 //!
 //! | offset | size | meaning |
 //! |---|---|---|
-//! | 0 | 8 | keys that are done |
+//! | 0 | 8 | keys processed |
 //! | 8 | 8 | bytes of memory copied because of the child |
 //! | 16 | 8 | when those were measured: microseconds of the monotonic clock |
 
 use std::io::{PipeReader, Read};
 
-/// Bytes of a report.
+/// Size of a report, in bytes.
 pub const REPORT: usize = 24;
 
-/// What a child is for.
+/// The purpose of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// BGSAVE, save points, and replicas that get a file.
+    /// BGSAVE, save points, and replicas that receive a file.
     Save,
-    /// Replicas that get what the child writes.
+    /// Replicas that receive what the child writes to a pipe.
     Stream,
 }
 
-/// What a child says about itself.
+/// A progress report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Keys that are done.
+    /// Keys processed.
     pub keys: u64,
     /// Bytes of memory copied because of the child.
     pub cow: u64,
@@ -34,7 +34,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// As it goes through the pipe.
+    /// Encodes the report for the pipe.
     pub fn encode(self) -> [u8; REPORT] {
         let mut bytes = [0; REPORT];
         let numbers = [self.keys, self.cow, self.cow_at_us];
@@ -44,7 +44,7 @@ impl Report {
         bytes
     }
 
-    /// As it came out of the pipe.
+    /// Decodes a report from the pipe.
     pub fn decode(bytes: [u8; REPORT]) -> Self {
         let mut numbers = bytes
             .as_chunks::<8>()
@@ -60,23 +60,23 @@ impl Report {
     }
 }
 
-/// A child that lives.
+/// A running child.
 pub struct Child {
     /// The process.
     pub pid: i32,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: Purpose,
-    /// Keys there were when it was made.
+    /// Number of keys at the fork.
     pub keys_total: u64,
-    /// What it said last.
+    /// Its latest report.
     pub latest: Report,
-    /// The most memory that was copied because of it, in bytes.
+    /// Peak of the memory copied because of it, in bytes.
     pub cow_peak: u64,
     reports: PipeReader,
 }
 
 impl Child {
-    /// A child that was just made and reports through `reports`, which never blocks.
+    /// A child that was just forked and reports through `reports`, a non-blocking pipe.
     pub fn new(pid: i32, purpose: Purpose, keys_total: u64, reports: PipeReader) -> Self {
         Child {
             pid,
@@ -88,7 +88,7 @@ impl Child {
         }
     }
 
-    /// Reads what it has said since. A report is smaller than what a pipe takes in one piece, so none is ever torn.
+    /// Reads new reports. A report is smaller than PIPE_BUF, so none arrives in parts.
     pub fn hear(&mut self) {
         let mut bytes = [0; REPORT];
         while self.reports.read_exact(&mut bytes).is_ok() {
@@ -97,7 +97,7 @@ impl Child {
         }
     }
 
-    /// How far it is, per cent.
+    /// Progress, per cent.
     pub fn percent(&self) -> f64 {
         if self.keys_total == 0 {
             return 0.0;

@@ -1,16 +1,16 @@
-//! One client: its connection, its session, and where it stands in its life.
+//! One client: its connection, its session, and its place in the client lifecycle.
 //!
 //! | state | held in | socket is read | next command runs | is closed |
 //! |---|---|---|---|---|
-//! | idle | nothing of the below | yes | yes | at once |
-//! | executing: its input is being processed | `EXECUTING` | no | by whoever processes it | by the queue |
-//! | protected: a command of its own processes events | `PROTECTED` | no | no | by the queue |
-//! | blocked | `blocked` | yes, to see its end | no | at once |
-//! | resumed: unblocked, further input not looked at yet | `Blocked::resumed` | yes | yes | at once |
+//! | idle | none of the following | yes | yes | at once |
+//! | executing: its input is being processed | `EXECUTING` | no | by the function that processes it | by the queue |
+//! | protected: its command processes events | `PROTECTED` | no | no | by the queue |
+//! | blocked | `blocked` | yes, to notice a disconnect | no | at once |
+//! | resumed: unblocked, further input not processed yet | `Blocked::resumed` | yes | yes | at once |
 //! | closing after its reply | `Closing::AfterReply` | no | no | when its output is sent |
 //! | closing | `Closing::Now` | no | no | by the queue |
 //!
-//! [`Client::may_run`] and [`Client::may_read`] are the only questions asked of these states.
+//! [`Client::may_run`] and [`Client::may_read`] are the questions that other code asks about these states.
 //!
 //! # Invariants
 //! 1. `io` is the only part that touches the socket's bytes. While the client's input is being processed, `request` and
@@ -31,7 +31,7 @@ use crate::wire::output::Output;
 use crate::wire::request::Request;
 
 bitflags! {
-    /// States of a client that do not exclude each other.
+    /// Flags of a client that do not exclude each other.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct ClientFlags: u32 {
         /// It came in over a Unix socket.
@@ -44,28 +44,28 @@ bitflags! {
         const WRITE_HANDLER = 1 << 4;
         /// Its input is being processed: its request is on the stack.
         const EXECUTING = 1 << 5;
-        /// It stands for the link to the primary that this server is a replica of.
+        /// It represents the link to the primary that this server is a replica of.
         const PRIMARY = 1 << 6;
-        /// A command of its own processes events: it is not read, and not closed, until that is done.
+        /// Its command processes events, so it is neither read nor closed until the command is done.
         const PROTECTED = 1 << 7;
     }
 }
 
-/// What a client is: decides over its output limit, and what CLIENT LIST and KILL call its type.
+/// The class of a client: selects its output limit and its type in CLIENT LIST and KILL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Everybody else.
+    /// Any other client.
     Normal,
     /// The link to the primary that this server is a replica of.
     Primary,
     /// A replica of this server.
     Replica,
-    /// A subscriber.
+    /// A Pub/Sub subscriber.
     PubSub,
 }
 
 impl Class {
-    /// The place of its limit in `client-output-buffer-limit`.
+    /// Index of its limit in `client-output-buffer-limit`.
     pub fn limit_index(self) -> usize {
         match self {
             Class::Normal | Class::Primary => 0,
@@ -78,7 +78,7 @@ impl Class {
 /// Whether and when a client is to be closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Closing {
-    /// It stays.
+    /// It stays open.
     #[default]
     No,
     /// As soon as its output is sent.
@@ -101,16 +101,16 @@ pub enum ReplyMode {
     Skipping,
 }
 
-/// The side of a client that moves bytes. It is `Send`, so that another thread may borrow it one day.
+/// The part of a client that does I/O. It is `Send`, so that another thread can borrow it.
 #[derive(Default)]
 pub struct ClientIo {
     /// Query buffer and parser.
     pub request: Request,
-    /// Replies and pushes that are not sent yet.
+    /// Output that was not sent yet.
     pub out: Output,
 }
 
-/// Sizes in bytes of what may be moved out of the slab, for CLIENT LIST and client eviction.
+/// Sizes in bytes of what may have been moved out of the slab, for CLIENT LIST and client eviction.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sizes {
     /// Query buffer in use.
@@ -126,29 +126,29 @@ pub struct Sizes {
 /// A connected client.
 #[derive(Default)]
 pub struct Client {
-    /// Its public, ever increasing number.
+    /// Its id for CLIENT LIST and KILL; ids only rise.
     pub id: u64,
     /// Its connection; `None` for a client without a socket.
     pub conn: Option<ConnId>,
     /// Bytes in and out.
     pub io: ClientIo,
-    /// States.
+    /// Flags.
     pub flags: ClientFlags,
     /// Whether it is to be closed.
     pub closing: Closing,
     /// CLIENT REPLY.
     pub reply_mode: ReplyMode,
-    /// What its commands start from.
+    /// Database, protocol version, authentication.
     pub session: Session,
     /// MULTI: the transaction being put together.
     pub multi: Option<Box<Multi>>,
     /// Keys that it watches.
     pub watched: Vec<Watched>,
-    /// One of them has changed.
+    /// A watched key has changed.
     pub dirty_cas: bool,
-    /// Its command that is blocked; no other is executed meanwhile.
+    /// Its blocked command; no other command is executed meanwhile.
     pub blocked: Option<Box<BlockedCommand>>,
-    /// It is a replica of this server, or has begun to tell about itself as one.
+    /// Set when it is a replica of this server, or has sent REPLCONF.
     pub replica: Option<Box<Replica>>,
     /// CLIENT SETNAME.
     pub name: Vec<u8>,
@@ -156,21 +156,21 @@ pub struct Client {
     pub lib_name: Vec<u8>,
     /// CLIENT SETINFO lib-ver.
     pub lib_ver: Vec<u8>,
-    /// How far the stream of writes had come when it last wrote something: what WAIT waits for.
+    /// Offset of the stream of writes after its latest write: WAIT waits for this offset.
     pub written_offset: u64,
     /// The command executed last.
     pub last_cmd: Option<CmdId>,
     /// When it connected, Unix seconds.
     pub created: i64,
-    /// When it was last heard or written to, Unix seconds.
+    /// When it last sent something or was last written to, Unix seconds.
     pub last_active: i64,
     /// When its output passed the soft limit, Unix seconds; 0 when it is below.
     pub soft_limit_since: i64,
     /// Sizes of what may be on the stack.
     pub sizes: Sizes,
-    /// Biggest query buffer seen of late, in bytes.
+    /// Recent peak of the query buffer, in bytes.
     pub qbuf_peak: usize,
-    /// Biggest reply buffer seen of late, in bytes: `rbp`.
+    /// Recent peak of the reply buffer, in bytes: `rbp`.
     pub reply_peak: usize,
     /// Size of the reply buffer, in bytes: `rbs`.
     pub reply_size: usize,
@@ -185,7 +185,7 @@ impl Client {
         !self.is_on_stack() && self.may_go_on()
     }
 
-    /// Whether the command after the one that is being executed may follow.
+    /// Whether the command after the current one may follow.
     #[inline]
     pub fn may_go_on(&self) -> bool {
         self.closing == Closing::No && self.blocked.is_none()
@@ -197,14 +197,14 @@ impl Client {
         !self.is_on_stack() && self.closing == Closing::No
     }
 
-    /// Whether a function further up the stack works with it, so that it may not be closed yet.
+    /// Whether a function further up the stack uses it, so that it may not be closed yet.
     #[inline]
     pub fn is_on_stack(&self) -> bool {
         self.flags
             .intersects(ClientFlags::EXECUTING | ClientFlags::PROTECTED)
     }
 
-    /// What it is.
+    /// Its class.
     #[inline]
     pub fn class(&self) -> Class {
         if self.flags.contains(ClientFlags::PRIMARY) {
@@ -216,7 +216,7 @@ impl Client {
         }
     }
 
-    /// Its command was answered: what CLIENT REPLY said of that one command is over.
+    /// A command was answered: moves CLIENT REPLY SKIP one step on.
     pub fn advance_reply_mode(&mut self) {
         self.reply_mode = match self.reply_mode {
             ReplyMode::SkipNext => ReplyMode::Skipping,
@@ -236,7 +236,7 @@ impl Client {
         replica.is_some_and(|replica| replica.is_one())
     }
 
-    /// Bytes of output waiting, in our buffers.
+    /// Bytes of pending output in our buffers.
     pub fn output_bytes(&self) -> usize {
         self.io.out.len()
     }

@@ -1,7 +1,7 @@
-//! All clients, and the queues of what is to be done with them later.
+//! All clients, and the queues of clients to be flushed or closed.
 //!
-//! Closing and sending are never done in the middle of a command: an id is queued here, and one named line drains the
-//! queue (`house/before_sleep`, and `ingress/input` for the client at hand).
+//! Clients are never flushed or closed in the middle of a command: their ids are queued here, and the queues are
+//! drained at one place each (`house/before_sleep`).
 
 use std::collections::BTreeMap;
 
@@ -14,21 +14,21 @@ use crate::state::replication::replica::Replica;
 /// The clients of the server.
 #[derive(Default)]
 pub struct Clients {
-    /// Every client by its place.
+    /// All clients.
     pub slab: Slab<Client>,
-    /// Places by public number: CLIENT LIST's order, CLIENT KILL ID.
+    /// Clients by their public id, in the order of CLIENT LIST.
     pub by_number: BTreeMap<u64, ClientId>,
     /// Clients with output to send.
     pub pending_write: Vec<ClientId>,
     /// Clients to close.
     pub close_queue: Vec<ClientId>,
     next_number: u64,
-    /// Where the cron's walk over all clients stands: the number of the client looked at last.
+    /// The public id of the client that cron has visited last.
     pub cron_cursor: u64,
 }
 
 impl Clients {
-    /// Adds a client and gives it its number.
+    /// Adds a client and assigns its public id.
     pub fn add(&mut self, mut client: Client) -> ClientId {
         self.next_number += 1;
         client.id = self.next_number;
@@ -38,7 +38,7 @@ impl Clients {
         id
     }
 
-    /// Removes a client; what it owned is dropped by the caller.
+    /// Removes a client. The caller releases what it refers to (watches, blocks, its connection).
     pub fn remove(&mut self, id: ClientId) -> Option<Client> {
         let client = self.slab.remove(id)?;
         self.by_number.remove(&client.id);
@@ -57,13 +57,13 @@ impl Clients {
         self.slab.get_mut(id)
     }
 
-    /// What is known about a client that is a replica, or has told about itself as one.
+    /// The replication state of a client that is a replica or has sent REPLCONF.
     #[inline]
     pub fn replica(&self, id: ClientId) -> Option<&Replica> {
         self.get(id)?.replica.as_deref()
     }
 
-    /// As [`Clients::replica`], to be changed.
+    /// As [`Clients::replica`], mutable.
     #[inline]
     pub fn replica_mut(&mut self, id: ClientId) -> Option<&mut Replica> {
         self.get_mut(id)?.replica.as_deref_mut()
@@ -79,7 +79,7 @@ impl Clients {
         self.slab.len() == 0
     }
 
-    /// The public number the next client gets.
+    /// The public id of the next client.
     pub fn next_number(&self) -> u64 {
         self.next_number + 1
     }
@@ -107,7 +107,7 @@ impl Clients {
         }
     }
 
-    /// Places of all clients in the order they connected.
+    /// The ids of all clients in the order in which they connected.
     pub fn ids(&self) -> Vec<ClientId> {
         self.by_number.values().copied().collect()
     }

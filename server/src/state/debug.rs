@@ -1,10 +1,10 @@
-//! Switches that DEBUG turns for tests.
+//! Settings of the DEBUG command, for tests.
 
 use data::ds::node::{Limits, PLAIN_FROM};
 
 use crate::config::params::Params;
 
-/// What DEBUG has changed.
+/// Settings of DEBUG.
 pub struct DebugState {
     /// DEBUG PAUSE-CRON.
     pub pause_cron: bool,
@@ -12,13 +12,13 @@ pub struct DebugState {
     pub reply_peak_reset_ms: i64,
     /// DEBUG REPLYBUFFER RESIZING.
     pub reply_resizing: bool,
-    /// DEBUG QUICKLIST-PACKED-THRESHOLD: from how many bytes on an element is a node by itself.
+    /// DEBUG QUICKLIST-PACKED-THRESHOLD: elements of this size and more get a node of their own, in bytes.
     pub list_plain_from: usize,
-    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: snapshots and payloads are read whatever their checksum.
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: checksums of snapshots and payloads are ignored.
     pub skip_checksums: bool,
 }
 
-/// How often a client's reply peak is forgotten, in milliseconds.
+/// Interval after which a client's reply peak is reset, in milliseconds.
 pub const REPLY_PEAK_RESET_MS: i64 = 5000;
 
 impl Default for DebugState {
@@ -34,7 +34,7 @@ impl Default for DebugState {
 }
 
 impl DebugState {
-    /// How big the nodes of lists become, by the directives `list-*` and by what DEBUG says.
+    /// Limits of list nodes, by the directives `list-*` and DEBUG.
     pub fn list_limits(&self, config: &Params) -> Limits {
         Limits {
             fill: config.list_max_listpack_size,

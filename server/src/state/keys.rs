@@ -1,4 +1,4 @@
-//! The databases, and where active expiry stands in them.
+//! The databases, and the position of active expiry in them.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use data::value::db::Db;
 pub struct Database {
     /// Keys, values, expiries.
     pub db: Db,
-    /// Running mean of the time left to keys with an expiry, in milliseconds.
+    /// Moving average of the time to live of volatile keys, in milliseconds.
     pub avg_ttl_ms: i64,
-    /// Where the scan of the expiries stands.
+    /// Cursor of the scan over volatile keys.
     pub expire_cursor: u64,
 }
 
@@ -20,21 +20,21 @@ pub struct Database {
 pub struct Keys {
     /// By number.
     pub dbs: Vec<Database>,
-    /// Random choices: RANDOMKEY, sampling.
+    /// Random numbers for RANDOMKEY and sampling.
     pub rng: Rng,
-    /// Where active expiry goes on: the number of a database.
+    /// The database at which active expiry continues.
     pub expire_next_db: usize,
-    /// The latest slow cycle of active expiry ended by its time limit.
+    /// The latest slow cycle of active expiry reached its time limit.
     pub expire_timed_out: bool,
     /// When the latest fast cycle began, monotonic microseconds.
     pub expire_fast_at_us: u64,
-    /// Volatile keys that clients of a writable replica have written: no primary will delete them.
+    /// Volatile keys written by clients of a writable replica, which no primary will delete.
     pub own_expires: BTreeSet<(usize, Box<[u8]>)>,
-    /// The key of `own_expires` that active expiry has looked at last.
+    /// The key of `own_expires` that active expiry has visited last.
     pub own_cursor: (usize, Box<[u8]>),
-    /// Changes of the data set since the server started; it only grows. What has raised it is to be propagated.
+    /// Changes of the data set since the server started; it only rises. A command that raises it is propagated.
     pub changes: u64,
-    /// Raised whenever a key has changed in any way, expiry included.
+    /// Raised by every change of any key, including expiry.
     pub version: u64,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: bool,

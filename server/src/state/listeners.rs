@@ -2,7 +2,7 @@
 
 use conn::listener::Listener;
 
-/// What is spoken on a listener.
+/// The transport of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Plain TCP.
@@ -14,7 +14,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word in log lines and in INFO.
+    /// Its name in log lines and INFO.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Tcp => "tcp",
@@ -26,7 +26,7 @@ impl Kind {
 
 /// One listening socket.
 pub struct Open {
-    /// What is spoken on it.
+    /// Its transport.
     pub kind: Kind,
     /// The address as configured, or the path.
     pub address: String,

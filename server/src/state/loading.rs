@@ -1,6 +1,6 @@
-//! A snapshot that is being loaded: how far its decoder is, where its keys go, what it has told about itself.
+//! The state of loading a snapshot: decoder, target databases, and what the snapshot says about itself.
 //!
-//! It is fed with bytes as they come (`persist/load`), be it from a file or from the link to a primary.
+//! `persist/load` feeds it with bytes from a file or from the link to a primary.
 
 use data::rdb::decoder::Decoder;
 
@@ -8,59 +8,59 @@ use crate::state::keys::Database;
 use crate::state::replication::id::ReplId;
 use crate::state::slowdown::Slowdown;
 
-/// What happens to a key of the snapshot that there is already.
+/// What happens to a key of the snapshot that exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// The snapshot is refused.
     Refuse,
-    /// It is replaced.
+    /// The existing key is replaced.
     Replace,
 }
 
-/// The place in a stream of writes at which the snapshot was made, as far as it tells.
+/// The position in the stream of writes at which the snapshot was made, as far as it is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StreamPlace {
-    /// The history.
+    /// The replication id.
     pub id: Option<ReplId>,
-    /// The offset in it.
+    /// The offset.
     pub offset: Option<u64>,
     /// The database that the stream had selected.
     pub db: Option<usize>,
 }
 
-/// What is found out while loading.
+/// Counters of a load.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     /// Keys that were inserted.
     pub loaded: u64,
-    /// Keys whose time was over.
+    /// Keys that had expired.
     pub expired: u64,
-    /// Keys without elements.
+    /// Empty keys.
     pub empty: u64,
 }
 
-/// A snapshot that is being loaded.
+/// A load in progress.
 pub struct Session {
-    /// From bytes to items.
+    /// The decoder.
     pub decoder: Decoder,
-    /// What happens to keys that there are already.
+    /// What happens to keys that exist already.
     pub existing: Existing,
-    /// The databases that are filled, when they are not those of the server.
+    /// The databases that are filled, if they are not those of the server.
     pub beside: Option<Vec<Database>>,
     /// When it began, in milliseconds of Unix time.
     pub now_ms: i64,
     /// The database that is being filled.
     pub db: usize,
-    /// Bytes of the snapshot, if known; no table is made bigger for more keys than can be in there.
+    /// Size of the snapshot, if known; tables are not presized for more keys than fit into it.
     pub bytes: u64,
-    /// Code of libraries.
+    /// Source code of function libraries.
     pub functions: Vec<Vec<u8>>,
-    /// Its place in a stream of writes.
+    /// Its position in the stream of writes.
     pub place: StreamPlace,
-    /// How many keys came.
+    /// Counters.
     pub counts: Counts,
-    /// Keys whose time was over, with their database: replicas that go on with the data set have them yet. Only noted where
-    /// there may be such replicas.
+    /// Keys that had expired, with their database. Replicas that continue from this snapshot still have them, so
+    /// deletions are propagated. Only collected where there may be such replicas.
     pub gone: Option<Vec<(usize, Vec<u8>)>>,
     /// `key-load-delay`.
     pub slowdown: Slowdown,

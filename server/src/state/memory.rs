@@ -1,11 +1,11 @@
-//! Memory as cron saw it last: reading the allocator's own figures is too slow for a command.
+//! Memory figures sampled by cron; querying the allocator is too slow for a command.
 
 use crate::sys::memory::Arena;
 
 /// Samples, in bytes.
 #[derive(Default)]
 pub struct MemorySamples {
-    /// Right after start, before any key.
+    /// Right after start, before any key exists.
     pub startup: usize,
     /// The process's resident set.
     pub rss: usize,

@@ -1,9 +1,9 @@
-//! Facts about this process that never change, or only by the clock.
+//! Facts about this process.
 
 use crate::config::params::Params;
 use crate::config::values::OomScoreAdj;
 
-/// Who and where this process is.
+/// Identity and environment of this process.
 #[derive(Default)]
 pub struct ProcessInfo {
     /// Path of the binary.
@@ -18,16 +18,16 @@ pub struct ProcessInfo {
     pub started_ms: i64,
     /// Processor architecture in bits.
     pub arch_bits: u32,
-    /// Started under a supervisor that wants to be told.
+    /// It was started under a supervisor that is to be notified.
     pub supervised: bool,
-    /// The pid file was written and is ours to remove.
+    /// The pid file was written by this process, which removes it at the end.
     pub wrote_pidfile: bool,
-    /// `oom_score_adj` from before this server set it; `None` while it does not.
+    /// `oom_score_adj` before this server changed it; `None` while it does not.
     pub oom_score_base: Option<i32>,
 }
 
 impl ProcessInfo {
-    /// `oom_score_adj` of a process of a class (0 a primary, 1 a replica, 2 a child); `None` when it is the system's affair.
+    /// `oom_score_adj` for a process class (0 primary, 1 replica, 2 child); `None` if the server does not set it.
     pub fn oom_score(&self, config: &Params, class: usize) -> Option<i32> {
         let value = config.oom_score_adj_values[class] as i32;
         let score = match config.oom_score_adj {

@@ -1,4 +1,4 @@
-//! Writes of the unit under way that are to be propagated when it ends.
+//! Writes of the current unit, to be propagated when it ends.
 
 use std::ops::Range;
 
@@ -8,26 +8,26 @@ use crate::wire::command::encode;
 /// One write.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// Where it goes.
+    /// Its targets.
     targets: Targets,
-    /// The database that it is for.
+    /// Its database.
     db: usize,
-    /// Where its request is.
+    /// Where its request is in `bytes`.
     bytes: Range<usize>,
 }
 
-/// What waits for the end of the unit. The bytes are requests as the protocol has them.
+/// The collected writes; the bytes are requests in RESP.
 #[derive(Debug, Default)]
 pub struct Propagation {
     writes: Vec<Write>,
     bytes: Vec<u8>,
 }
 
-/// Memory that is kept for the next unit, in bytes.
+/// Capacity that is kept for the next unit, in bytes.
 const KEEP: usize = 64 * 1024;
 
 impl Propagation {
-    /// Whether nothing waits.
+    /// Whether there are no writes.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
@@ -57,7 +57,7 @@ impl Propagation {
             .map(|write| (write.db, &self.bytes[write.bytes.clone()]))
     }
 
-    /// Forgets all.
+    /// Removes all writes.
     pub fn clear(&mut self) {
         self.writes.clear();
         self.bytes.clear();

@@ -1,12 +1,12 @@
-//! Whether the server is on its way out.
+//! Shutdown in progress.
 
 use crate::config::values::ShutdownFlags;
 
 /// State of the shutdown.
 #[derive(Default)]
 pub struct Shutdown {
-    /// A shutdown is under way.
+    /// A shutdown that has begun.
     pub asap: Option<ShutdownFlags>,
-    /// One waits for replicas to catch up, until a time in milliseconds of Unix time.
+    /// A shutdown that waits for replicas until a time in milliseconds of Unix time.
     pub waiting: Option<(ShutdownFlags, i64)>,
 }

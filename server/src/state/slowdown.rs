@@ -1,4 +1,4 @@
-//! Sleep after each key that is saved or loaded, for tests: `rdb-key-save-delay` and `key-load-delay`.
+//! Delays after each key that is saved or loaded, for tests: `rdb-key-save-delay` and `key-load-delay`.
 
 use std::thread;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use data::util::rand::Rng;
 
 use crate::sys::clock;
 
-/// Microseconds after each key, or when negative one after so many keys on average.
+/// Microseconds per key; a negative value sleeps one microsecond per that many keys.
 pub struct Slowdown {
     delay: i64,
     rng: Rng,
 }
 
 impl Slowdown {
-    /// Of a directive's value.
+    /// From the value of a directive.
     pub fn new(delay: i64) -> Self {
         Slowdown {
             delay,
@@ -22,7 +22,7 @@ impl Slowdown {
         }
     }
 
-    /// Waits, if there is something to wait for.
+    /// Sleeps if the delay is due.
     #[inline]
     pub fn take(&mut self) {
         if self.delay != 0 {

@@ -1,6 +1,6 @@
-//! Snapshots: what was saved when, what is being loaded, and what of a file must not get lost.
+//! State of snapshots: saving, loading, and data of a file that this server cannot use yet.
 
-/// A file that is being loaded.
+/// A snapshot that is being loaded.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Loading {
     /// Unix time of its beginning, in seconds.
@@ -9,45 +9,45 @@ pub struct Loading {
     pub total: u64,
     /// Bytes read so far.
     pub loaded: u64,
-    /// Memory that the server used which wrote the file, as the file tells.
+    /// Memory used by the server that wrote the file, as the file says.
     pub used_mem: u64,
-    /// The old data set is there meanwhile, and clients are served from it.
+    /// Clients are served from the old data set meanwhile.
     pub serves_old: bool,
 }
 
 /// State of snapshots. All times are Unix time in seconds.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// When the data set was last saved, or the server started.
+    /// When the data set was last saved, or the server was started.
     pub last_save: i64,
-    /// When a child was last to save it.
+    /// When a save in the background was last started.
     pub last_try: i64,
-    /// When the child that is saving it began.
+    /// When the running save began.
     pub started: i64,
-    /// How long the last child took, in seconds.
+    /// Duration of the last save in the background, in seconds.
     pub last_duration: Option<i64>,
     /// The last attempt failed.
     pub failed: bool,
-    /// A child is to save it as soon as there can be one.
+    /// A save is to start as soon as no other child is running.
     pub scheduled: bool,
-    /// Changes there were when the child was made.
+    /// Number of changes at the fork.
     pub dirty_before: u64,
-    /// Attempts.
+    /// Saves started.
     pub saves: u64,
-    /// Memory that was copied because of the last child, in bytes.
+    /// Memory copied because of the last child, in bytes.
     pub last_cow: u64,
     /// The file that is being loaded.
     pub loading: Option<Loading>,
-    /// Keys that the last file had and that were over when it was loaded.
+    /// Keys of the last file that had expired.
     pub keys_expired: u64,
     /// Keys that were loaded from it.
     pub keys_loaded: u64,
-    /// Code of the libraries of the file, which this server cannot run yet; the next file has them again.
+    /// Source of function libraries of the file, which this server cannot run yet; it is written to the next file.
     pub functions: Vec<Vec<u8>>,
 }
 
 impl Snapshot {
-    /// Of a server that starts now.
+    /// The state at start.
     pub fn new(now: i64) -> Self {
         Snapshot {
             last_save: now,
@@ -55,7 +55,7 @@ impl Snapshot {
         }
     }
 
-    /// Whether the data is not there, so that most commands must be refused.
+    /// Whether the data set is not complete, so that most commands are refused.
     pub fn hides_data(&self) -> bool {
         self.loading.is_some_and(|loading| !loading.serves_old)
     }

@@ -1,4 +1,4 @@
-//! Counters behind INFO. All are since start or CONFIG RESETSTAT.
+//! Counters for INFO, counted since start or CONFIG RESETSTAT, except those that describe the present state.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ const SAMPLES: usize = 16;
 /// Histogram of one command's latencies: buckets of powers of two nanoseconds, each cut into [`SUB`] parts.
 const SUB_BITS: u32 = 5;
 const SUB: usize = 1 << SUB_BITS;
-/// Errors with this many different codes are counted; beyond, a client is inventing them.
+/// Maximum number of distinct error codes that are counted; more would come from a client that invents them.
 pub const MAX_ERROR_CODES: usize = 128;
 
 /// A rate, sampled by cron.
@@ -22,7 +22,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Takes a sample of an ever growing counter at a monotonic time in milliseconds.
+    /// Samples a counter at a monotonic time in milliseconds.
     pub fn sample(&mut self, value: u64, now_ms: u64) {
         let elapsed = now_ms.saturating_sub(self.last_ms);
         let growth = value.saturating_sub(self.last_value) * 1000;
@@ -111,16 +111,16 @@ impl Latency {
     }
 }
 
-/// What is counted per command.
+/// Counters of one command.
 #[derive(Clone, Default)]
 pub struct CommandStats {
     /// Executions.
     pub calls: u64,
-    /// Time in execution, nanoseconds.
+    /// Execution time, nanoseconds.
     pub time_ns: u64,
-    /// Refused before execution.
+    /// Calls refused before execution.
     pub rejected: u64,
-    /// Executed and ended in an error.
+    /// Calls that ended in an error.
     pub failed: u64,
     /// Distribution of the execution time.
     pub latency: Latency,
@@ -139,23 +139,23 @@ pub struct Stats {
     pub input_bytes: u64,
     /// Bytes sent to clients.
     pub output_bytes: u64,
-    /// Of snapshots and of the stream, sent to replicas.
+    /// Bytes of snapshots and of the stream sent to replicas.
     pub replica_output_bytes: u64,
     /// Full synchronizations of replicas.
     pub sync_full: u64,
-    /// Replicas that went on where they were.
+    /// Partial resynchronizations that were granted.
     pub sync_partial_ok: u64,
-    /// Replicas that could not.
+    /// Partial resynchronizations that were refused.
     pub sync_partial_err: u64,
-    /// Events of reading.
+    /// Read events.
     pub reads: u64,
-    /// Events of writing.
+    /// Write events.
     pub writes: u64,
-    /// Keys removed because their time was over.
+    /// Keys deleted because they had expired.
     pub expired_keys: u64,
-    /// Estimate of keys whose time is over and that are still there, per cent.
+    /// Estimated share of expired keys that were not deleted yet, per cent.
     pub expired_stale_perc: f64,
-    /// Rounds of active expiry ended by their time limit.
+    /// Cycles of active expiry that reached their time limit.
     pub expired_time_cap_reached: u64,
     /// Time spent in active expiry, microseconds.
     pub expire_cycle_us: u64,
@@ -163,27 +163,27 @@ pub struct Stats {
     pub hits: u64,
     /// Lookups that found none.
     pub misses: u64,
-    /// Bytes that came from a primary.
+    /// Bytes received from the primary.
     pub repl_input_bytes: u64,
-    /// Commands of a primary that failed here.
+    /// Commands of the primary that failed, and error replies to replicas.
     pub unexpected_error_replies: u64,
     /// Error replies.
     pub error_replies: u64,
     /// Error replies by code.
     pub errors: BTreeMap<Vec<u8>, u64>,
-    /// Queries over `client-query-buffer-limit`.
+    /// Clients closed for `client-query-buffer-limit`.
     pub query_buffer_disconnects: u64,
-    /// Clients closed over their output limit.
+    /// Clients closed for their output limit.
     pub output_buffer_disconnects: u64,
-    /// Reply buffers made smaller and bigger.
+    /// Reply buffers that were shrunk.
     pub reply_buffer_shrinks: u64,
-    /// Reply buffers made bigger.
+    /// Reply buffers that were enlarged.
     pub reply_buffer_expands: u64,
     /// Failed authentications.
     pub auth_failures: u64,
-    /// Changes of the data set: `rdb_changes_since_last_save`.
+    /// Changes since the last save: `rdb_changes_since_last_save`.
     pub dirty: u64,
-    /// How long the latest fork took, microseconds.
+    /// Duration of the latest fork, microseconds.
     pub fork_us: u64,
     /// Forks.
     pub forks: u64,
@@ -195,17 +195,17 @@ pub struct Stats {
     pub output_rate: Rate,
     /// Turns of the event loop.
     pub loop_turns: u64,
-    /// Time of all turns without the sleep, microseconds.
+    /// Busy time of all turns, microseconds.
     pub loop_us: u64,
-    /// The longest turn without the sleep, microseconds.
+    /// The longest turn, microseconds without the sleep.
     pub loop_max_us: u64,
     /// The most commands in one turn.
     pub loop_max_commands: u64,
-    /// Time of the clockwork, microseconds.
+    /// Time spent in cron, microseconds.
     pub cron_us: u64,
     /// Turns of the event loop per second.
     pub loop_rate: Rate,
-    /// Time of turns per second, microseconds.
+    /// Busy time of turns per second, microseconds.
     pub loop_time_rate: Rate,
     /// Per command, by its number.
     pub by_command: Vec<CommandStats>,
@@ -230,7 +230,7 @@ impl Stats {
         }
     }
 
-    /// CONFIG RESETSTAT: everything but what describes the present.
+    /// CONFIG RESETSTAT: resets everything but the number of changes.
     pub fn reset(&mut self) {
         *self = Stats {
             dirty: self.dirty,

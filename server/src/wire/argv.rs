@@ -1,7 +1,7 @@
 //! The arguments of one command.
 //!
-//! Small arguments are ranges of one buffer, the client's query buffer or a copy, so a command costs no allocation per
-//! argument. A big one has a buffer of its own, which a command may keep without a copy.
+//! Small arguments are ranges of one buffer (the client's query buffer or a copy), so a command costs no allocation
+//! per argument. A big argument has a buffer of its own, which a command may keep without copying it.
 //!
 //! # Invariants
 //! 1. Ranges are relative to `base`, so dropping what lies before it moves no range.
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// An argument of this size gets a buffer of its own, in bytes.
 pub const BIG_ARG: usize = 32 * 1024;
 
-/// One argument: a place in the buffer, or a buffer of its own.
+/// One argument: a range of the buffer, or a buffer of its own.
 #[derive(Clone, Debug)]
 pub(super) enum Arg {
     Inline(Range<u32>),
@@ -25,7 +25,7 @@ pub(super) enum Arg {
 pub struct Argv {
     pub(super) buf: Vec<u8>,
     pub(super) base: usize,
-    /// Arguments of this command and of those parsed with it.
+    /// Arguments of this command and of those parsed ahead.
     pub(super) args: Vec<Arg>,
     /// Which of `args` are this command's.
     pub(super) window: Range<usize>,
@@ -57,7 +57,7 @@ impl Argv {
         }
     }
 
-    /// Arguments on memory of their own.
+    /// Arguments in a buffer of their own.
     pub fn of<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut argv = Argv::default();
         for arg in args {
@@ -66,7 +66,7 @@ impl Argv {
         argv
     }
 
-    /// A copy on memory of its own that is no bigger than it has to be; big arguments are shared.
+    /// A copy in a buffer of exactly the needed size; big arguments are shared.
     pub fn detached(&self) -> Self {
         let mut copy = Argv::default();
         copy.buf.reserve_exact(self.inline_bytes());
@@ -81,7 +81,7 @@ impl Argv {
         copy
     }
 
-    /// A copy on memory of its own in which other arguments stand at some places, each given once.
+    /// A copy with the arguments at some places replaced, each place given once.
     pub fn replacing(&self, replaced: &[(usize, Vec<u8>)]) -> Self {
         let added: usize = replaced.iter().map(|(_, other)| other.len()).sum();
         let mut copy = Argv::default();
@@ -99,7 +99,7 @@ impl Argv {
         copy
     }
 
-    /// Adds an argument: to the buffer, or, when it is big or the buffer is full, on memory of its own.
+    /// Appends an argument: to the buffer, or, if it is big or the buffer is full, in a buffer of its own.
     pub fn push(&mut self, arg: &[u8]) {
         let start = self.buf.len();
         let place = (u32::try_from(start), u32::try_from(start + arg.len()));
@@ -136,7 +136,7 @@ impl Argv {
         &self.args[self.window.clone()][i]
     }
 
-    /// The bytes of an argument of any command parsed.
+    /// The bytes of any parsed argument.
     #[inline]
     pub(super) fn text<'a>(&'a self, arg: &'a Arg) -> &'a [u8] {
         match arg {

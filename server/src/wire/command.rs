@@ -1,4 +1,4 @@
-//! Requests as this server writes them: to its replicas, to its files, to its primary.
+//! Requests that this server writes: for replicas, files and its primary.
 
 /// Appends a request to `out`.
 pub fn encode<'a>(args: impl ExactSizeIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {

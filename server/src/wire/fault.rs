@@ -1,15 +1,15 @@
-//! Every error text that a client may be told.
+//! Error replies: the type of a fault, and the error texts that more than one command uses.
 //!
 //! A fault begins with its code (`ERR`, `WRONGTYPE`, …): INFO `errorstats` counts by it. Texts that take an argument
 //! are built by a function; the reply writer replaces CR and LF in them, so no argument can forge a second reply.
 
 use std::borrow::Cow;
 
-/// What a client is told instead of a result, without the leading `-`.
+/// An error reply without the leading `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault(pub Cow<'static, [u8]>);
 
-/// The wrong number of bytes was asked for, and similar texts that never change.
+/// Error texts without arguments.
 macro_rules! texts {
     ($($name:ident = $text:literal;)*) => {
         $(#[doc = concat!("`", $text, "`")] pub const $name: Fault = Fault(Cow::Borrowed($text.as_bytes()));)*
@@ -65,12 +65,12 @@ texts! {
 }
 
 impl Fault {
-    /// A fault with a text of its own.
+    /// A fault with this text.
     pub fn new(text: impl Into<String>) -> Self {
         Fault(Cow::Owned(text.into().into_bytes()))
     }
 
-    /// A fault whose text carries bytes of a request.
+    /// A fault whose text contains bytes of the request.
     pub fn bytes(text: Vec<u8>) -> Self {
         Fault(Cow::Owned(text))
     }
@@ -81,7 +81,7 @@ impl Fault {
     }
 }
 
-/// The given name is no command; the first arguments are shown, as far as 128 bytes go.
+/// Unknown command; its first arguments are shown up to 128 bytes.
 pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Fault {
     let mut shown = Vec::new();
     for arg in args {
@@ -100,7 +100,7 @@ pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) ->
     Fault::bytes(text)
 }
 
-/// The given name is no subcommand of `parent`.
+/// Unknown subcommand of `parent`.
 pub fn unknown_subcommand(parent: &str, name: &[u8]) -> Fault {
     let mut text = b"ERR unknown subcommand '".to_vec();
     text.extend_from_slice(&name[..name.len().min(128)]);
@@ -108,7 +108,7 @@ pub fn unknown_subcommand(parent: &str, name: &[u8]) -> Fault {
     Fault::bytes(text)
 }
 
-/// A subcommand that exists but not with these arguments (containers that parse their own).
+/// Known subcommand with unsupported arguments (containers that parse their own subcommands).
 pub fn subcommand_syntax(parent: &str, name: &[u8]) -> Fault {
     let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
     text.extend_from_slice(&name[..name.len().min(128)]);
@@ -116,14 +116,14 @@ pub fn subcommand_syntax(parent: &str, name: &[u8]) -> Fault {
     Fault::bytes(text)
 }
 
-/// The command's arity does not fit; `full_name` is `config|get` for a subcommand.
+/// Wrong number of arguments; `full_name` is `config|get` for a subcommand.
 pub fn arity(full_name: &str) -> Fault {
     Fault::new(format!(
         "ERR wrong number of arguments for '{full_name}' command"
     ))
 }
 
-/// A number must lie between two others, both included.
+/// A number outside of an inclusive range.
 pub fn not_between(least: i64, most: i64) -> Fault {
     Fault::new(format!(
         "ERR value is out of range, value must between {least} and {most}"
@@ -137,7 +137,7 @@ pub fn exec_abort(reason: &Fault) -> Fault {
     Fault::bytes(text)
 }
 
-/// The expiry of `full_name` is not usable.
+/// Invalid expire time in command `full_name`.
 pub fn invalid_expire(full_name: &str) -> Fault {
     Fault::new(format!("ERR invalid expire time in '{full_name}' command"))
 }

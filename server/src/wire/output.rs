@@ -1,4 +1,4 @@
-//! Bytes on their way to a client: a buffer that grows, and big values that are shared, not copied.
+//! Output of a client: a growing buffer, and big values that are shared rather than copied.
 //!
 //! ```text
 //! front: chunk, chunk, … (whole, immutable)   then   tail: the buffer being written
@@ -6,16 +6,16 @@
 //!
 //! # Invariants
 //! 1. `len` is the number of bytes not yet sent, over all parts.
-//! 2. `sent` counts bytes of the first part that are out already; a part leaves when it is out whole, so that a slow
-//!    reader costs no moving of bytes.
+//! 2. `sent` counts the bytes of the first part that were sent; a part is removed when all of it was sent, so a slow
+//!    reader causes no moving of bytes.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-/// The tail becomes a chunk of its own when it has reached this size, in bytes.
+/// A tail of this size becomes a chunk, in bytes.
 const CHUNK: usize = 64 * 1024;
-/// A tail up to this size is kept for the next reply when all is sent, in bytes.
+/// The capacity of an empty tail that is kept for the next reply, in bytes.
 pub const KEEP_TAIL: usize = 16 * 1024;
 
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Output {
         self.front.push_back(Chunk::Shared(bytes));
     }
 
-    /// Closes a tail that has grown big. The reply writer calls this when no deferred length is open.
+    /// Turns a big tail into a chunk. The reply writer calls this when no deferred length is open.
     #[inline]
     pub fn seal_if_big(&mut self) {
         if self.tail.len() >= CHUNK {
@@ -116,7 +116,7 @@ impl Output {
         }
     }
 
-    /// The first `n` bytes are out (at most what [`Output::first`] returned).
+    /// Removes the first `n` bytes, which were sent (at most what [`Output::first`] returned).
     pub fn advance(&mut self, n: usize) {
         self.sent += n;
         if let Some(chunk) = self.front.front() {
@@ -134,7 +134,7 @@ impl Output {
         }
     }
 
-    /// The first parts to send, as many as `slices` holds; their number.
+    /// The first parts to send, as many as `slices` holds; returns their number.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let parts = self
             .front
@@ -151,7 +151,7 @@ impl Output {
         count
     }
 
-    /// The first `n` bytes are out, over any number of parts.
+    /// Removes the first `n` bytes, which were sent, over any number of parts.
     pub fn advance_many(&mut self, mut n: usize) {
         while n > 0 {
             let step = n.min(self.first().len());
@@ -165,7 +165,7 @@ impl Output {
         *self = Output::default();
     }
 
-    /// Cuts back to `mark` bytes of tail and `chunks` chunks (a fault after a partial reply).
+    /// Truncates to `mark` bytes of tail and `chunks` chunks (a fault after a partial reply).
     pub fn truncate(&mut self, chunks: usize, mark: usize) {
         while self.front.len() > chunks {
             match self.front.pop_back() {

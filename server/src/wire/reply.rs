@@ -1,12 +1,13 @@
 //! The RESP writer: one method per reply type, RESP2 or RESP3 as the client negotiated.
 //!
-//! Types that RESP2 lacks fall back as Redis does: a map is a flat array, a double a bulk, a boolean 0 or 1,
-//! a null `$-1` or `*-1`.
+//! Types that RESP2 lacks are written as in Redis: a map as a flat array, a double as a bulk string, a boolean as 0 or
+//! 1, a null as `$-1` or `*-1`.
 //!
 //! # Invariants
-//! 1. No status or error line holds CR or LF, whatever it was made of.
-//! 2. Over `limit` bytes everything is dropped and `overflow` is set: memory stays bounded while a command runs on.
-//! 3. While a deferred length is open the tail is not closed, so a mark stays a position in it.
+//! 1. No status or error line contains CR or LF, whatever text it was built from.
+//! 2. Beyond `limit` bytes the output is dropped and `overflow` is set, so memory stays bounded while the command runs
+//!    on.
+//! 3. While a deferred length is open the tail is not turned into a chunk, so a mark remains valid.
 
 use std::sync::Arc;
 
@@ -16,10 +17,10 @@ use data::util::num::{format_f64, format_f64_decimals, push_i64};
 use crate::wire::fault::Fault;
 use crate::wire::output::Output;
 
-/// A shared value of this size is sent from where it is stored, in bytes.
+/// Shared values of this size and more are not copied into the output, in bytes.
 const SHARE: usize = 16 * 1024;
 
-/// Bytes of a bulk string beside its own, at most.
+/// Maximum number of bytes that frame a bulk string.
 const BULK_FRAME: usize = 1 + 20 + 2 + 2;
 
 /// RESP version of a client.
@@ -32,27 +33,27 @@ pub enum Resp {
     V3,
 }
 
-/// A place in the reply to come back to.
+/// A position in the reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     chunks: usize,
     tail: usize,
 }
 
-/// The reply of the command being executed, and the output that stands before it.
+/// The reply of the command being executed, appended to the client's pending output.
 #[derive(Debug, Default)]
 pub struct Reply {
-    /// Where the bytes go.
+    /// The output.
     pub out: Output,
     /// The client's protocol.
     pub resp: Resp,
     /// CLIENT REPLY OFF or SKIP: nothing is written.
     pub muted: bool,
-    /// Bytes of output from which on everything is dropped; 0 is no limit.
+    /// Output limit in bytes; 0 is no limit.
     pub limit: usize,
-    /// The limit was passed: the client is to be closed.
+    /// The limit was exceeded: the client is to be closed.
     pub overflow: bool,
-    /// The latest fault that nobody heard, since nothing is written.
+    /// The latest fault that was not written because the reply is muted.
     pub unheard: Option<Fault>,
     deferred: u32,
 }
@@ -62,7 +63,7 @@ fn digit(number: usize) -> u8 {
 }
 
 impl Reply {
-    /// A writer that goes on behind `out`.
+    /// A writer that appends to `out`.
     pub fn behind(out: Output, resp: Resp, limit: usize) -> Self {
         Reply {
             out,
@@ -81,7 +82,7 @@ impl Reply {
         self.after_write();
     }
 
-    /// After each piece: close a big tail, watch the limit.
+    /// After each element: turns a big tail into a chunk, and checks the limit.
     #[inline]
     fn after_write(&mut self) {
         if self.deferred == 0 {
@@ -149,7 +150,7 @@ impl Reply {
         }
         let tail = &mut self.out.tail;
         tail.reserve(bytes.len() + BULK_FRAME);
-        // Elements of lists and sets are mostly short: one store each writes the head of these.
+        // Most elements of lists and sets are short: their header is written with one copy.
         match bytes.len() {
             len @ 0..10 => tail.extend_from_slice(&[b'$', digit(len), b'\r', b'\n']),
             len @ 10..100 => {
@@ -166,7 +167,7 @@ impl Reply {
         self.after_write();
     }
 
-    /// A bulk string that is shared with the output when it is big.
+    /// A bulk string; a big one shares the value's buffer.
     pub fn bulk_shared(&mut self, bytes: &Arc<Vec<u8>>) {
         if bytes.len() < SHARE || self.muted || self.overflow || self.deferred > 0 {
             return self.bulk(bytes);
@@ -299,7 +300,7 @@ impl Reply {
         }
     }
 
-    /// Where the reply stands now.
+    /// The current position.
     pub fn mark(&self) -> Mark {
         Mark {
             chunks: self.out.chunks(),
@@ -307,7 +308,7 @@ impl Reply {
         }
     }
 
-    /// Forgets what was written since `mark`.
+    /// Drops what was written since `mark`.
     pub fn rewind(&mut self, mark: Mark) {
         self.deferred = 0;
         if !self.overflow {
@@ -315,23 +316,23 @@ impl Reply {
         }
     }
 
-    /// Leaves room for the head of an aggregate whose length is not known yet.
+    /// Reserves the header of an aggregate whose length is not known yet.
     pub fn defer(&mut self) -> Mark {
         self.deferred += 1;
         self.mark()
     }
 
-    /// Writes the head of an array of `n` elements where `mark` was taken.
+    /// Writes the header of an array of `n` elements at `mark`.
     pub fn close_array(&mut self, mark: Mark, n: usize) {
         self.close(mark, b'*', n);
     }
 
-    /// Writes the head of a set of `n` elements where `mark` was taken.
+    /// Writes the header of a set of `n` elements at `mark`.
     pub fn close_set(&mut self, mark: Mark, n: usize) {
         self.close(mark, if self.resp == Resp::V3 { b'~' } else { b'*' }, n);
     }
 
-    /// Writes the head of a map of `n` pairs where `mark` was taken.
+    /// Writes the header of a map of `n` pairs at `mark`.
     pub fn close_map(&mut self, mark: Mark, n: usize) {
         match self.resp {
             Resp::V3 => self.close(mark, b'%', n),

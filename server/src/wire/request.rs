@@ -1,19 +1,21 @@
-//! From bytes to arguments: the query buffer of a client and the request that is parsed out of it.
+//! The query buffer of a client and the parser of the requests in it.
 //!
-//! Arguments are ranges into the buffer, so a command costs no allocation per argument. A bulk of [`BIG_ARG`] bytes
-//! and more gets a buffer of its own, read into straight from the socket, which a command may keep without a copy.
+//! Arguments are ranges of the buffer, so a command costs no allocation per argument. A bulk of [`BIG_ARG`] bytes and
+//! more is read from the socket straight into a buffer of its own, which a command may keep without copying it.
 //!
 //! ```text
 //! buf   | done .. base | commands parsed and not executed .. pos | unparsed .. filled | free space |
 //! ```
 //!
-//! Up to [`BATCH`] commands are parsed ahead, so that their keys come into the cache together, and handed out one by one.
+//! Up to [`BATCH`] commands are parsed ahead, so that their keys can be prefetched together, and handed out one by
+//! one.
 //!
 //! # Invariants
 //! 1. Ranges are relative to `base`, so dropping what lies before it moves no range.
-//! 2. While a big argument is under way (`big_fill`), every byte read belongs to it; the space offered is bounded by it.
-//! 3. A command parsed ahead is whole: one that is not, or that is wrong, is left unparsed until it is the first.
-//! 4. Nothing here allocates on a peer's word alone, but one bulk of a size that the limits allow.
+//! 2. While a big argument is being read (`big_fill`), every byte read belongs to it; the space offered is limited to
+//!    it.
+//! 3. Only complete commands are parsed ahead; an incomplete or invalid one is left unparsed until it is the first.
+//! 4. Nothing is allocated because of a length that the peer announces, except for one bulk within the limits.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,22 +25,22 @@ use data::util::split::split;
 
 use crate::wire::argv::{Arg, Argv, BIG_ARG};
 
-/// Space that a read is offered at least, in bytes.
+/// Minimum space offered to a read, in bytes.
 pub const READ_CHUNK: usize = 16 * 1024;
-/// Commands of a pipeline that are parsed ahead at most.
+/// Maximum number of commands that are parsed ahead.
 pub const BATCH: usize = 32;
-/// With so many arguments parsed no further command is: their places would take more room than its misses are worth.
+/// Beyond this number of arguments no further command is parsed ahead.
 const BATCH_ARGS: usize = 256;
 /// A line (inline request or a length) longer than this is a protocol error.
 const MAX_LINE: usize = 64 * 1024;
-/// Bytes of a query buffer that the log shows.
+/// Bytes of a query buffer shown in the log.
 const SHOWN_BYTES: usize = 64;
-/// Arguments of a request before authentication.
+/// Maximum number of arguments before authentication.
 const MAX_ARGS_UNAUTHENTICATED: i64 = 10;
-/// Bytes of an argument before authentication.
+/// Maximum size of an argument before authentication, in bytes.
 const MAX_BULK_UNAUTHENTICATED: i64 = 16_384;
 
-/// What the parser may accept from this client at this moment.
+/// What the parser accepts from this client.
 #[derive(Clone, Copy)]
 pub struct RequestLimits {
     /// `proto-max-bulk-len`, in bytes.
@@ -58,7 +60,7 @@ pub enum Parsed {
     Incomplete,
 }
 
-/// The peer does not speak the protocol: the text behind `Protocol error: `.
+/// A protocol error: the text behind `Protocol error: `.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ProtocolError(pub String);
 
@@ -68,7 +70,7 @@ impl ProtocolError {
     }
 }
 
-/// A big argument that is still arriving, its CR LF included.
+/// A big argument being read, including its CR LF.
 struct BigFill {
     buf: Vec<u8>,
     filled: usize,
@@ -82,9 +84,9 @@ pub struct Request {
     pub argv: Argv,
     pos: usize,
     filled: usize,
-    /// Arguments still to come of an array that has begun.
+    /// Arguments still missing of the current array.
     missing: i64,
-    /// Length of the bulk whose header was read.
+    /// Length of the current bulk, once its header was parsed.
     bulk: Option<usize>,
     big_fill: Option<BigFill>,
     /// Where each command of the batch ends.
@@ -93,18 +95,18 @@ pub struct Request {
     handed_out: usize,
     /// The command being parsed is not the first of its batch.
     ahead: bool,
-    /// Room for the next big argument: who sends one is likely to send another.
+    /// A buffer for the next big argument: big arguments tend to follow each other.
     spare: Vec<u8>,
-    /// Bytes that were read and are no longer in the buffer: what is before `pos` comes on top.
+    /// Bytes that were read and dropped from the buffer; `pos` counts on from there.
     passed: u64,
 }
 
 /// Where a command ends.
 #[derive(Clone, Copy)]
 struct End {
-    /// Behind which of the arguments.
+    /// Index behind its last argument.
     args: usize,
-    /// Behind how many of all the bytes that were ever read.
+    /// Position behind it among all bytes that were ever read.
     position: u64,
 }
 
@@ -148,17 +150,17 @@ impl Request {
         }
     }
 
-    /// Bytes that wait to be parsed or belong to an unfinished command.
+    /// Bytes that were not parsed, or belong to an incomplete command.
     pub fn pending(&self) -> usize {
         self.filled - self.argv.base + self.big_fill.as_ref().map_or(0, |big| big.filled)
     }
 
-    /// The beginning of what waits to be parsed, for the log.
+    /// The beginning of the unparsed bytes, for the log.
     pub fn first_bytes(&self) -> &[u8] {
         &self.argv.buf[self.argv.base..self.filled.min(self.argv.base + SHOWN_BYTES)]
     }
 
-    /// Whether a command has begun to arrive and is not whole.
+    /// Whether a command has arrived in part.
     pub fn is_incomplete(&self) -> bool {
         self.missing > 0 || self.filled > self.pos
     }
@@ -180,7 +182,7 @@ impl Request {
         self.argv.args_bytes
     }
 
-    /// Moves what is unfinished to the front, so that the space behind it can be read into again.
+    /// Moves the unfinished part to the front of the buffer.
     pub fn compact(&mut self) {
         if self.argv.base > 0 {
             self.argv.buf.copy_within(self.argv.base..self.filled, 0);
@@ -191,7 +193,7 @@ impl Request {
         }
     }
 
-    /// Gives memory back until about `keep` bytes are left free (cron: idle clients, past peaks).
+    /// Shrinks the buffer until about `keep` bytes are free (cron: idle clients, past peaks).
     pub fn shrink(&mut self, keep: usize) {
         self.compact();
         let size = if self.filled + keep == 0 {
@@ -212,15 +214,15 @@ impl Request {
         self.ends.shrink_to_fit();
     }
 
-    /// Forgets everything read: the client is about to be closed.
+    /// Drops everything that was read: the client is about to be closed.
     pub fn clear(&mut self) {
         *self = Request::default();
     }
 
-    /// Takes the next command out of the buffer.
+    /// Hands out the next command.
     ///
     /// # Errors
-    /// The peer broke the protocol; the connection is of no further use.
+    /// A protocol error; the connection is of no further use.
     pub fn parse(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
         if self.handed_out == self.ends.len() {
             match self.parse_batch(limits)? {
@@ -237,14 +239,13 @@ impl Request {
         Ok(Parsed::Command)
     }
 
-    /// How many of all the bytes that were ever read belong to the commands taken out so far, and to what was skipped
-    /// before them.
+    /// Position behind the commands handed out so far, among all bytes that were ever read.
     pub fn position(&self) -> u64 {
         let last = self.handed_out.checked_sub(1);
         last.map_or(0, |last| self.ends[last].position)
     }
 
-    /// Whether the first command was just handed out of a batch of more than that.
+    /// Whether the first command of a batch of several was just handed out.
     #[inline]
     pub fn is_new_batch(&self) -> bool {
         self.handed_out == 1 && self.ends.len() > 1
@@ -259,7 +260,7 @@ impl Request {
             .map(|(start, _)| self.argv.text(&self.argv.args[start + 1]))
     }
 
-    /// Parses the next command, and behind it whole ones as far as a batch goes.
+    /// Parses the next command, and as many complete ones after it as fit into a batch.
     fn parse_batch(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
         if self.missing == 0 {
             self.begin();
@@ -268,7 +269,7 @@ impl Request {
             Parsed::Command => self.end_command(),
             other => return Ok(other),
         }
-        // What a client may send changes when it authenticates, so nothing is parsed ahead before that.
+        // Limits change when the client authenticates, so nothing is parsed ahead before that.
         while self.pos < self.filled
             && self.ends.len() < BATCH
             && self.argv.args.len() < BATCH_ARGS
@@ -361,7 +362,7 @@ impl Request {
                 },
             };
             if len >= BIG_ARG {
-                // A big argument under way could not be taken back.
+                // A big argument cannot be taken back once it is begun.
                 if self.ahead {
                     return Ok(Parsed::Incomplete);
                 }
@@ -413,11 +414,11 @@ impl Request {
         Ok(self.bulk)
     }
 
-    /// The line at `pos` behind its first byte, and where the next one starts; `None` while it is not whole.
+    /// The line at `pos` without its first byte, and the start of the next line; `None` while it is incomplete.
     #[inline]
     fn line(&self, too_long: &str) -> Result<Option<(Range<usize>, usize)>, ProtocolError> {
         let start = self.pos + 1;
-        // Lengths are a few digits: a byte loop beats a call of memchr.
+        // Lengths have few digits: a byte loop is faster than memchr.
         let window = &self.argv.buf[start.min(self.filled)..self.filled];
         match window.iter().take(MAX_LINE).position(|&b| b == b'\r') {
             Some(n) if start + n + 1 < self.filled => Ok(Some((start..start + n, start + n + 2))),
@@ -426,12 +427,12 @@ impl Request {
         }
     }
 
-    /// Moves what is here of a big bulk into a buffer of its own; true once it is whole.
+    /// Moves the available part of a big bulk into a buffer of its own; true once it is complete.
     fn take_big(&mut self, len: usize) -> bool {
         let mut big = self.big_fill.take().unwrap_or_else(|| {
             let want = len + 2;
             let mut buf = std::mem::take(&mut self.spare);
-            // The value may be kept for ever, so it may not drag a buffer along that is much too big.
+            // The value may be stored, so its buffer must not be much bigger than the value.
             if buf.capacity() < want || buf.capacity() > want + want / 8 {
                 buf = vec![0; want];
             }
@@ -450,7 +451,7 @@ impl Request {
             self.pos += here;
         }
         if big.filled < big.want {
-            // All that was read belongs to this bulk, so the buffer holds headers and small arguments only.
+            // Everything that was read belongs to this bulk, so the buffer holds only headers and small arguments.
             self.big_fill = Some(big);
             return false;
         }
@@ -474,7 +475,7 @@ impl Request {
         if limits.unauthenticated && args.len() as i64 > MAX_ARGS_UNAUTHENTICATED {
             return Err(ProtocolError::new("unauthenticated multibulk length"));
         }
-        // Unquoting never lengthens, so the arguments fit where the line stood.
+        // Unquoting never lengthens an argument, so they fit where the line was.
         let base = self.argv.base;
         let mut at = self.pos - (n + 1) - base;
         for arg in &args {

@@ -1,17 +1,17 @@
-//! A run of bytes in blocks: written at one end, read by many from anywhere, dropped at the other end.
+//! A byte queue in blocks with any number of readers.
 //!
-//! A reader is no more than a position, so a thousand readers cost nothing; what they still need decides what is dropped.
-//! Bytes never move once they are written.
+//! Bytes are appended at one end and dropped at the other. A reader is only a position, so readers cost nothing; the
+//! positions that are still needed decide what is dropped. Bytes never move once they are written.
 //!
 //! # Invariants
-//! 1. Positions count bytes since the run began, wherever it begins; block `i` covers `start .. start + bytes.len()`, and
-//!    the next one begins where it ends.
+//! 1. Positions count all bytes ever appended; block `i` covers `start .. start + bytes.len()`, and the next block
+//!    begins where it ends.
 //! 2. No block is empty.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// Bytes of a block, as long as no limit says less.
+/// Size of a block unless a limit is smaller, in bytes.
 pub const BLOCK: usize = 16 * 1024;
 
 struct Block {
@@ -25,7 +25,7 @@ impl Block {
     }
 }
 
-/// Bytes in blocks.
+/// The queue.
 #[derive(Default)]
 pub struct Blocks {
     blocks: VecDeque<Block>,
@@ -34,7 +34,7 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// Nothing yet; the first byte will be at `position`.
+    /// An empty queue whose first byte will have this position.
     pub fn at(position: u64) -> Self {
         Blocks {
             end: position,
@@ -42,7 +42,7 @@ impl Blocks {
         }
     }
 
-    /// Position of the first byte there is.
+    /// Position of the first byte.
     pub fn start(&self) -> u64 {
         self.blocks.front().map_or(self.end, |block| block.start)
     }
@@ -52,12 +52,12 @@ impl Blocks {
         self.end
     }
 
-    /// Bytes there are.
+    /// Number of bytes.
     pub fn len(&self) -> u64 {
         self.end - self.start()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
@@ -67,8 +67,8 @@ impl Blocks {
         self.allocated + self.blocks.capacity() * size_of::<Block>()
     }
 
-    /// Appends bytes. A new block has room for [`BLOCK`] of them, or for all of these if they are more and `most` allows.
-    /// Answers whether there are more blocks now.
+    /// Appends bytes. A new block has room for [`BLOCK`] bytes, or for all of these if they are more and `most` allows
+    /// that. Returns whether a block was added.
     pub fn append(&mut self, mut bytes: &[u8], most: usize) -> bool {
         let blocks = self.blocks.len();
         while !bytes.is_empty() {
@@ -95,7 +95,7 @@ impl Blocks {
         self.blocks.len() > blocks
     }
 
-    /// The bytes from `position` up to `end`, as many parts as `slices` holds; their number.
+    /// The bytes from `position` up to `end`, in as many parts as `slices` holds; returns their number.
     pub fn slices<'a>(&'a self, position: u64, end: u64, slices: &mut [IoSlice<'a>]) -> usize {
         let first = self.blocks.partition_point(|block| block.end() <= position);
         let mut count = 0;
@@ -111,7 +111,7 @@ impl Blocks {
         count
     }
 
-    /// Drops the first block if all of it lies before `position`; whether it did.
+    /// Drops the first block if it lies before `position` as a whole; whether it did.
     pub fn drop_first_before(&mut self, position: u64) -> bool {
         let over = self
             .blocks
@@ -123,7 +123,7 @@ impl Blocks {
         over
     }
 
-    /// Takes back what was written from `position` on.
+    /// Removes the bytes from `position` on.
     pub fn truncate(&mut self, position: u64) {
         while let Some(block) = self.blocks.back_mut() {
             if block.start < position {

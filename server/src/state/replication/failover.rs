@@ -1,33 +1,33 @@
-//! FAILOVER: a primary hands its role to a replica of its own.
+//! FAILOVER: a primary hands over its role to one of its replicas.
 //!
 //! ```text
 //! none ── FAILOVER ──> Syncing ── a replica has caught up, or FORCE and the time is over ──> Handing ── it accepts ──> none
 //!                         └───────────── ABORT, time-out ─────────────┴── it refuses: a primary again ──> none
 //! ```
 
-/// A failover that is under way.
+/// A failover in progress.
 #[derive(Debug)]
 pub struct Failover {
-    /// How far it is.
+    /// Its stage.
     pub stage: FailoverStage,
-    /// The replica that is to take over; any one if it is not named.
+    /// The replica that takes over; any replica if it is not named.
     pub target: Option<(String, u16)>,
-    /// When it is given up, or forced, in milliseconds of Unix time.
+    /// When it is aborted, or forced, in milliseconds of Unix time.
     pub end_ms: Option<i64>,
-    /// The replica takes over at the end of the time even if it has not caught up.
+    /// At the deadline the replica takes over even if it has not caught up.
     pub force: bool,
 }
 
-/// How far a failover is.
+/// Stages of a failover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailoverStage {
-    /// The replica is to catch up; nobody writes meanwhile.
+    /// Waiting for the replica to catch up; writes are paused.
     Syncing,
-    /// It was asked to take over.
+    /// The replica was asked to take over.
     Handing,
 }
 
-/// The state of failovers as INFO names it.
+/// The state of a failover in INFO.
 pub fn state_name(failover: Option<&Failover>) -> &'static str {
     match failover.map(|failover| failover.stage) {
         None => "no-failover",

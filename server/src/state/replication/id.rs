@@ -1,16 +1,16 @@
-//! The name of a history of writes: 40 hexadecimal digits, drawn at random when the history begins.
+//! Replication ids: 40 random hexadecimal digits that name a history of writes.
 
 use std::fmt;
 
 /// Digits of an id.
 pub const DIGITS: usize = 40;
 
-/// The name of a history.
+/// A replication id.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ReplId([u8; DIGITS]);
 
 impl ReplId {
-    /// The id that names no history.
+    /// The id of no history (all zeros).
     pub const NONE: ReplId = ReplId([b'0'; DIGITS]);
 
     /// An id of random bytes.
@@ -23,7 +23,7 @@ impl ReplId {
         ReplId(digits)
     }
 
-    /// The id that these bytes spell; `None` when they are not 40 characters.
+    /// Parses an id; `None` unless it is 40 characters long.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(ReplId)
     }

@@ -1,18 +1,18 @@
-//! The way to the primary that this server is a replica of.
+//! The link to the primary that this server is a replica of.
 //!
 //! ```text
 //!          ┌──────────────── any failure, a second later ──────────────────┐
 //!          v                                                               │
-//! Idle ─> Resolving ─> Connecting ─> Handshake ── +FULLRESYNC ──> IncomingSnapshot ┤
-//!          (a name)     (and TLS)        │                           │     │
-//!                                        └── +CONTINUE ──> Up <──────┘     │
+//! Idle ─> Resolving ─> Connecting ─> Handshake ── +FULLRESYNC ─> Transfer ─┤
+//!          (a name)     (and TLS)        │                          │      │
+//!                                        └── +CONTINUE ──> Up <─────┘      │
 //!                                                          └───────────────┘
 //! ```
 //!
 //! # Invariants
-//! 1. `conn` is set in Connecting, Handshake and IncomingSnapshot; in Up the connection is the client's.
-//! 2. What the primary would be asked to go on from is always the present history and offset: `cached` says whether that
-//!    may be asked for.
+//! 1. `conn` is set in Connecting, Handshake and Transfer; in Up the connection is the client's.
+//! 2. A partial resynchronization is always requested from the current id and offset; `cached` says whether it may be
+//!    requested.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -35,55 +35,55 @@ pub struct Link {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// How far the link is.
+    /// State of the link.
     pub stage: LinkStage,
-    /// The connection, until it is a client's.
+    /// The connection, until it belongs to a client.
     pub conn: Option<ConnId>,
-    /// What was read of a line that is not whole.
+    /// An incomplete line that was read.
     pub inbox: Vec<u8>,
-    /// What could not be sent at once.
+    /// Output that could not be sent yet.
     pub outbox: Vec<u8>,
-    /// When the present step began, or the primary was last heard, Unix seconds.
+    /// When the current step began, or when the primary last sent something, Unix seconds.
     pub last_io: i64,
-    /// Since when the link is down, Unix seconds; 0 when it is up or never was.
+    /// Since when the link has been down, Unix seconds; 0 while it is up and before it was first up.
     pub down_since: i64,
-    /// Going on with the present history may be asked for; the stream had this database selected.
+    /// Set if a partial resynchronization may be requested: the database that the stream had selected.
     pub cached: Option<usize>,
-    /// History and offset that were promised with `+FULLRESYNC`; `None` of a primary that knows SYNC only.
+    /// Id and offset of `+FULLRESYNC`; `None` for a primary that only knows SYNC.
     pub promised: Option<(ReplId, u64)>,
-    /// The primary does not know PSYNC, so it is told nothing about offsets.
+    /// The primary does not know PSYNC, so it is sent no acknowledgements.
     pub is_old: bool,
-    /// Bytes of the primary's requests that are executed, counted from the beginning of the connection.
+    /// Bytes of the primary's requests that were executed on this connection.
     pub applied: u64,
-    /// The loop is to connect before it sleeps, without waiting for the clockwork.
+    /// The loop connects before it sleeps, without waiting for cron.
     pub again: bool,
-    /// When it was last said that what comes cannot be saved, Unix milliseconds.
+    /// When the warning about a failed save was last logged, Unix milliseconds.
     pub warned_ms: i64,
-    /// Counts attempts to connect; a timer of an earlier one finds another number.
+    /// Number of the connection attempt; a timer of an earlier attempt finds another number.
     pub attempt: u64,
 }
 
-/// How far the link is.
+/// States of the link.
 #[derive(Default)]
 pub enum LinkStage {
-    /// The clockwork will connect.
+    /// Cron will connect.
     #[default]
     Idle,
-    /// The primary sends what this server cannot execute: nothing is tried again before somebody says so.
+    /// The primary has sent a command that this server lacks; no new attempt until REPLICAOF.
     Halted,
     /// The primary's name is being resolved on a thread.
     Resolving(Receiver<io::Result<Vec<IpAddr>>>),
-    /// TCP, and then TLS, are being set up; these addresses are left to try.
+    /// TCP or TLS is being connected; the remaining addresses are tried if it fails.
     Connecting(Vec<IpAddr>),
-    /// These replies are awaited.
+    /// Waiting for these replies.
     Handshake(VecDeque<Step>),
-    /// The data set is coming.
+    /// The snapshot is being received.
     Transfer(Box<IncomingSnapshot>),
     /// The stream is followed.
     Up(ClientId),
 }
 
-/// A reply that is awaited from the primary.
+/// A reply that is expected from the primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// To PING.
@@ -100,44 +100,44 @@ pub enum Step {
     Psync,
 }
 
-/// A data set on its way.
+/// A snapshot being received.
 #[derive(Default)]
 pub struct IncomingSnapshot {
-    /// Its end; `None` before the line that tells.
+    /// How its end is found; `None` before its header line.
     pub end: Option<Ending>,
     /// Bytes read so far.
     pub read: u64,
-    /// With a mark at the end: the latest bytes, which may be part of it.
+    /// With an end marker: the latest bytes, which may be part of it.
     pub tail: Vec<u8>,
-    /// Where it goes.
+    /// Where it is written.
     pub sink: Sink,
 }
 
-/// How the end of a data set is known.
+/// How the end of a snapshot is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// By its size in bytes.
+    /// After this number of bytes.
     Size(u64),
-    /// By a mark behind it.
+    /// By a marker that follows it.
     Mark([u8; DIGITS]),
 }
 
-/// The biggest value that is believed of a primary, in bytes; `proto-max-bulk-len` is for clients.
+/// The biggest value accepted from a primary, in bytes; `proto-max-bulk-len` applies to clients.
 pub const MAX_BULK_OF_PRIMARY: i64 = 4 << 30;
 
-/// Where a data set goes.
+/// Destination of a snapshot.
 #[derive(Default)]
 pub enum Sink {
-    /// It is not known yet.
+    /// Not known yet.
     #[default]
     None,
-    /// Into a file, to be loaded when it is whole.
+    /// A file that is loaded when it is complete.
     Spool(Spool),
-    /// Straight into the decoder.
+    /// The decoder.
     Parser(Box<Session>, bool),
-    /// The file, of so many bytes, is whole and is being forced to the disk.
+    /// The file is complete (so many bytes) and is being forced to the disk.
     Forcing(Spool, u64),
-    /// The file is in its place and is being loaded.
+    /// The file was renamed and is being loaded.
     Loading(File, Box<Session>),
 }
 
@@ -147,14 +147,14 @@ pub struct Spool {
     pub file: File,
     /// Its temporary name.
     pub name: String,
-    /// Bytes written since it was last decided to force them to the disk.
+    /// Bytes written since the last fsync was started.
     pub unsynced: u64,
-    /// What is being forced to the disk, or was of late.
+    /// The latest fsync.
     pub forced: Vec<Forced>,
 }
 
 impl Link {
-    /// To a primary that is to be connected to.
+    /// A link to a primary that is to be connected to.
     pub fn new(host: String, port: u16) -> Self {
         Link {
             host,
@@ -168,7 +168,7 @@ impl Link {
         matches!(self.stage, LinkStage::Up(_))
     }
 
-    /// The client that stands for the primary, while its stream is followed.
+    /// The client that represents the primary while its stream is followed.
     pub fn client(&self) -> Option<ClientId> {
         match self.stage {
             LinkStage::Up(id) => Some(id),
@@ -176,14 +176,14 @@ impl Link {
         }
     }
 
-    /// The database that the stream has selected, if the present history can be gone on with.
+    /// The database that the stream has selected, if a partial resynchronization is possible.
     pub fn stream_db(&self, clients: &Clients) -> Option<usize> {
         let cached = self.cached?;
         let client = self.client().and_then(|id| clients.get(id));
         Some(client.map_or(cached, |client| client.session.db))
     }
 
-    /// How far it is, in the word that ROLE uses.
+    /// Its state in ROLE.
     pub fn role(&self) -> &'static str {
         match self.stage {
             LinkStage::Idle | LinkStage::Halted => "connect",

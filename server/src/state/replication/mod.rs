@@ -1,4 +1,4 @@
-//! Replication: the stream of writes and its names, the replicas that follow it, the primary that is followed.
+//! Replication: the stream of writes, the replicas that follow it, and the link to a primary.
 
 pub mod blocks;
 pub mod failover;

@@ -8,25 +8,25 @@
 
 use std::fs::File;
 
-/// How far a replica is.
+/// Stages of a replica.
 #[derive(Debug, Default)]
 pub enum ReplicaStage {
-    /// It has told about itself, and is a client like others yet.
+    /// It has sent REPLCONF but is still an ordinary client.
     #[default]
     None,
-    /// It waits for a snapshot to begin.
+    /// Waiting for a snapshot to begin.
     Waiting,
-    /// A snapshot for it is being made. With a diskless one it is being sent, too.
+    /// Its snapshot is being made; a diskless one is being sent at the same time.
     Saving,
     /// A snapshot file is being sent to it.
     Sending(Sending),
-    /// It has the data set, and is sent the stream.
+    /// It has the data set and is sent the stream.
     Online,
-    /// It wanted a snapshot only, has it, and will go.
+    /// It only wanted a snapshot and has it.
     Served,
 }
 
-/// A file on its way to a replica.
+/// A file being sent to a replica.
 #[derive(Debug)]
 pub struct Sending {
     /// The snapshot.
@@ -35,50 +35,50 @@ pub struct Sending {
     pub size: u64,
     /// Bytes that were read from it.
     pub read: u64,
-    /// What was read last, and how much of that is sent.
+    /// The piece that was read last.
     pub piece: Vec<u8>,
-    /// Bytes of `piece` that are sent.
+    /// Bytes of `piece` that were sent.
     pub sent: usize,
 }
 
-/// What is known about a replica.
+/// Replication state of a client.
 #[derive(Debug, Default)]
 pub struct Replica {
-    /// How far it is.
+    /// Its stage.
     pub stage: ReplicaStage,
-    /// Port that it listens on.
+    /// The port that it listens on.
     pub port: i64,
-    /// Address that it announces, if another than the one it connects from.
+    /// The address that it announces, if it differs from its peer address.
     pub ip: String,
-    /// It finds the end of a transfer whose size it was not told.
+    /// It supports transfers with an end marker (`capa eof`).
     pub can_eof: bool,
-    /// It understands `+CONTINUE` with an id.
+    /// It supports `+CONTINUE` with an id (`capa psync2`).
     pub can_psync2: bool,
-    /// It is no replica but a tool that wants a snapshot.
+    /// It only wants a snapshot (`rdb-only`).
     pub rdb_only: bool,
     /// Parts of the snapshot that it does not want.
     pub without: SnapshotFilter,
-    /// The stream up to this position is sent to it.
+    /// Position in the stream up to which it was sent.
     pub position: u64,
-    /// The offset that it was promised with `+FULLRESYNC`.
+    /// The offset of its `+FULLRESYNC`.
     pub initial_offset: u64,
-    /// It has said itself how far it is, in bytes of the stream.
+    /// The offset that it has acknowledged.
     pub ack_offset: u64,
-    /// When it last said something, Unix seconds.
+    /// When it last acknowledged, Unix seconds.
     pub ack_at: i64,
-    /// The offset up to which its own snapshot has been written to its disk (`REPLCONF ACK … FACK`).
+    /// The offset that it has on disk (`REPLCONF ACK … FACK`).
     pub fack_offset: u64,
-    /// It gets the stream once it has said that the snapshot is loaded.
+    /// The stream is sent once it acknowledges that the snapshot is loaded.
     pub online_on_ack: bool,
-    /// The number of the diskless transfer that it is sent; 0 for none.
+    /// The number of its diskless transfer; 0 for none.
     pub transfer: u64,
     /// Position in a diskless transfer up to which it was sent.
     pub ring_position: u64,
-    /// Since when its socket takes nothing of a diskless transfer, Unix seconds; 0 while it does.
+    /// Since when its socket has been full during a diskless transfer, Unix seconds; 0 while it is not.
     pub stalled_since: i64,
     /// When it asked for a snapshot, Unix seconds.
     pub asked_at: i64,
-    /// It used SYNC, so it does not acknowledge.
+    /// It used SYNC, so it sends no acknowledgements.
     pub is_old: bool,
 }
 
@@ -92,12 +92,12 @@ pub struct SnapshotFilter {
 }
 
 impl Replica {
-    /// Whether it is a replica, or on its way to be one.
+    /// Whether it is a replica, or is becoming one.
     pub fn is_one(&self) -> bool {
         !matches!(self.stage, ReplicaStage::None)
     }
 
-    /// Whether the stream is being kept for it.
+    /// Whether the stream is kept for it.
     pub fn needs_stream(&self) -> bool {
         let has_begun = matches!(
             self.stage,
@@ -106,7 +106,7 @@ impl Replica {
         has_begun && !self.rdb_only
     }
 
-    /// Bytes of the stream that it was not sent yet; `offset` is how far the stream has come.
+    /// Bytes of the stream that it was not sent yet; `offset` is the end of the stream.
     pub fn behind(&self, offset: u64) -> u64 {
         if self.needs_stream() {
             offset.saturating_sub(self.position)
@@ -115,7 +115,7 @@ impl Replica {
         }
     }
 
-    /// Its state as INFO names it; nothing when it is of no interest.
+    /// Its state in INFO; empty if it is not shown.
     pub fn state_name(&self) -> &'static str {
         match self.stage {
             ReplicaStage::Waiting | ReplicaStage::Saving => "wait_bgsave",

@@ -1,4 +1,4 @@
-//! The stream of writes: its history's name, how far it has come, and what of it is kept.
+//! The stream of writes: its id, its offset, and the part that is kept.
 //!
 //! ```text
 //! positions   kept from .. offset .. end
@@ -6,11 +6,11 @@
 //!                          └─ executed: what replicas of ours may be sent
 //! ```
 //!
-//! On a primary every byte is executed when it is written, so `offset` and `end` are the same.
+//! On a primary every byte is executed when it is appended, so `offset` and `end` are equal.
 //!
 //! # Invariants
 //! 1. With a backlog, `blocks` covers at least the last `histlen` bytes before `offset`.
-//! 2. Without one nothing is kept, and `blocks` ends at `offset`.
+//! 2. Without a backlog nothing is kept, and `blocks` ends at `offset`.
 
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
@@ -24,50 +24,50 @@ use crate::state::replication::transfer::DisklessTransfer;
 /// A block of the stream is at most this share of the backlog.
 const BLOCKS_PER_BACKLOG: u64 = 16;
 
-/// Everything about replication.
+/// State of replication.
 pub struct Replication {
-    /// The history that this server's data has.
+    /// The replication id of this server's history.
     pub id: ReplId,
-    /// The history that it had before its role changed.
+    /// The id before the latest change of role.
     pub id2: ReplId,
-    /// The first offset at which histories `id` and `id2` differ; -1 when there is no other.
+    /// The first offset at which `id` and `id2` may differ; -1 if there is no second id.
     pub second_offset: i64,
-    /// Bytes of the stream that are executed: `master_repl_offset`.
+    /// Bytes of the stream that were executed: `master_repl_offset`.
     pub offset: u64,
-    /// The stream, as far as it is kept.
+    /// The part of the stream that is kept.
     pub blocks: Blocks,
-    /// The past is kept for replicas that come back.
+    /// The backlog, once there is one.
     pub backlog: Option<Backlog>,
-    /// The database that the stream has selected; `None` makes the next write select one.
+    /// The database selected in the stream; `None` makes the next write select one.
     pub selected: Option<usize>,
-    /// Something was appended since replicas were last sent what there is.
+    /// Something was appended since replicas were last queued for sending.
     pub unsent: bool,
     /// Clients that are replicas.
     pub replicas: Vec<ClientId>,
-    /// Unix seconds since when there is none.
+    /// Since when there have been no replicas, Unix seconds.
     pub alone_since: i64,
-    /// Replicas are to be asked how far they are.
+    /// Replicas are to be asked for acknowledgements.
     pub wants_acks: bool,
-    /// Seconds of the clockwork, for the signs of life.
+    /// Seconds counted by cron, for the PING period.
     pub seconds: u64,
-    /// The role is being handed to a replica.
+    /// The failover in progress.
     pub failover: Option<Failover>,
-    /// Snapshots that are being sent to replicas straight from the child that makes them; only the last one may be open.
+    /// Diskless transfers in progress; only the last one may still be written.
     pub transfers: Vec<DisklessTransfer>,
-    /// The number of the next one.
+    /// The number of the next transfer.
     pub next_transfer: u64,
-    /// This server is a replica, and this its way to its primary.
+    /// The link to the primary, if this server is a replica.
     pub link: Option<Box<Link>>,
 }
 
-/// The part of the stream that is kept for replicas that come back.
+/// The backlog: the part of the stream kept for partial resynchronization.
 pub struct Backlog {
     /// Position of its first byte.
     pub start: u64,
 }
 
 impl Replication {
-    /// Of a server that starts, with a history of its own.
+    /// The state at start, with a new id.
     pub fn new(id: ReplId, now: i64) -> Self {
         Replication {
             id,
@@ -95,13 +95,13 @@ impl Replication {
         self.link.is_some()
     }
 
-    /// Whether writes of this server's own go into the stream.
+    /// Whether writes of this server go into the stream.
     #[inline]
     pub fn is_fed(&self) -> bool {
         self.backlog.is_some() && self.link.is_none()
     }
 
-    /// Replicas in good standing: heard in the last `max_lag` seconds.
+    /// Replicas that have acknowledged within `max_lag` seconds.
     pub fn good_replicas(&self, clients: &Clients, now: i64, max_lag: i64) -> usize {
         let is_good = |id: &&ClientId| {
             let replica = clients.replica(**id);
@@ -119,20 +119,20 @@ impl Replication {
             .filter(|transfer| transfer.is_open())
     }
 
-    /// The transfer of a number.
+    /// The transfer with this number.
     pub fn transfer(&self, number: u64) -> Option<&DisklessTransfer> {
         self.transfers
             .iter()
             .find(|transfer| transfer.number == number)
     }
 
-    /// Keeps bytes of the stream; `size` is `repl-backlog-size`, in bytes. Answers whether there are more blocks now.
+    /// Appends bytes to the stream; `size` is `repl-backlog-size`, in bytes. Returns whether a block was added.
     pub fn keep(&mut self, bytes: &[u8], size: u64) -> bool {
         self.blocks
             .append(bytes, (size / BLOCKS_PER_BACKLOG) as usize)
     }
 
-    /// Begins to keep the past, from now on.
+    /// Creates an empty backlog at the current offset.
     pub fn create_backlog(&mut self) {
         if self.backlog.is_none() {
             self.blocks = Blocks::at(self.offset);
@@ -140,36 +140,36 @@ impl Replication {
         }
     }
 
-    /// Forgets the past.
+    /// Drops the backlog.
     pub fn drop_backlog(&mut self) {
         self.backlog = None;
         self.blocks = Blocks::at(self.offset);
         self.selected = None;
     }
 
-    /// Bytes of the past that are kept: `repl_backlog_histlen`.
+    /// Bytes in the backlog: `repl_backlog_histlen`.
     pub fn histlen(&self) -> u64 {
         self.backlog
             .as_ref()
             .map_or(0, |backlog| self.offset - backlog.start)
     }
 
-    /// Begins another history, as one does that may write on its own.
+    /// Starts a new history with an empty second id.
     pub fn new_history(&mut self, id: ReplId) {
         self.id = id;
         self.id2 = ReplId::NONE;
         self.second_offset = -1;
     }
 
-    /// Goes on with another history than the primary that was followed until now: up to here they are the same, so its
-    /// other replicas may go on with this server.
+    /// Changes the id on promotion. Up to the current offset both histories are equal, so other replicas of the old
+    /// primary can continue with this server.
     pub fn fork_history(&mut self, id: ReplId) {
         self.id2 = self.id;
         self.second_offset = self.offset as i64 + 1;
         self.id = id;
     }
 
-    /// Takes over history and offset of a primary, of which nothing is known but its data set.
+    /// Takes over id and offset of a primary after a full synchronization.
     pub fn adopt(&mut self, id: ReplId, offset: u64) {
         self.id = id;
         self.offset = offset;
@@ -179,7 +179,7 @@ impl Replication {
         self.create_backlog();
     }
 
-    /// A replica has executed `n` bytes more of what it has read.
+    /// Advances the offset by `n` executed bytes on a replica.
     pub fn executed(&mut self, n: u64) {
         self.offset += n;
         debug_assert!(
@@ -188,7 +188,7 @@ impl Replication {
         );
     }
 
-    /// A replica forgets what it has read and not executed: its link broke, or it is a primary now.
+    /// Drops what was read from the primary and not executed.
     pub fn forget_unexecuted(&mut self) {
         self.blocks.truncate(self.offset);
     }

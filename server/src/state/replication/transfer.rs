@@ -1,35 +1,34 @@
-//! A diskless transfer: what a child writes into a pipe, on its way to the replicas that wait for it.
+//! A diskless transfer: the snapshot that a child writes into a pipe, proxied to replicas.
 //!
-//! The bytes go through a ring that all replicas read, each at its own pace. While the ring is full nothing is read from
-//! the pipe, and so the child waits; the loop never does.
+//! The bytes go through a ring that every replica reads at its own pace. While the ring is full the pipe is not read,
+//! so the child blocks; the loop never does.
 
 use std::io::PipeReader;
 
 use crate::state::replication::blocks::Blocks;
 
-/// Bytes that the fastest replica may be ahead of the slowest.
+/// Capacity of the ring: how far the fastest replica may be ahead of the slowest, in bytes.
 pub const RING: u64 = 32 * 1024 * 1024;
 
-/// Transfers that may be under way: one that is being written, and those of which slow replicas have yet to be sent the
-/// rest.
+/// Maximum number of transfers: one that is being written, and completed ones that slow replicas are still reading.
 pub const MOST: usize = 4;
 
-/// A transfer.
+/// A diskless transfer.
 pub struct DisklessTransfer {
-    /// Its number; replicas know theirs.
+    /// Its number, by which replicas refer to it.
     pub number: u64,
-    /// Where the child writes; `None` when all was read.
+    /// The read end of the child's pipe; `None` when it was read to the end.
     pub pipe: Option<PipeReader>,
-    /// What was read and some replica was not sent yet.
+    /// What was read from the pipe and some replica was not sent yet.
     pub ring: Blocks,
-    /// The pipe is not being read, since the ring is full.
+    /// The ring is full, so the pipe is not being read.
     pub is_full: bool,
-    /// The child has ended well.
+    /// The child has succeeded.
     pub is_good: bool,
 }
 
 impl DisklessTransfer {
-    /// Of a child that writes into the other end of `pipe`.
+    /// A transfer from the child that writes into `pipe`.
     pub fn new(number: u64, pipe: PipeReader) -> Self {
         DisklessTransfer {
             number,
@@ -40,12 +39,12 @@ impl DisklessTransfer {
         }
     }
 
-    /// Whether a child is writing it, or what that wrote is not all read.
+    /// Whether the child is still writing, or its output was not read to the end.
     pub fn is_open(&self) -> bool {
         !self.is_good || self.pipe.is_some()
     }
 
-    /// Whether a replica that was sent everything up to `position` has it all.
+    /// Whether a replica at this position has received everything.
     pub fn is_complete_at(&self, position: u64) -> bool {
         !self.is_open() && position == self.ring.end()
     }
