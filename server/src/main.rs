@@ -1,4 +1,4 @@
-//! `redis-server`: arguments in, a running server out.
+//! `redis-server`: parses the arguments and runs the server.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! The front page: the server, its one field per subject, and the types that name it.
 //!
-//! Nouns below this file (`state/*`, `wire/*`, `config/*`) never name [`Server`]; deeds above it are free functions over
-//! `&mut Server`. Procs are plain `fn`s stored as data here and written above.
+//! State below this file (`state/*`, `wire/*`, `config/*`) never names [`Server`]; everything above is free functions
+//! over `&mut Server`. Procs are plain `fn`s stored as data here and implemented above.
 
 use ae::event_loop::{EventLoop, Host};
 use conn::conns::{ConnHost, Conns};
@@ -37,25 +37,25 @@ use crate::wire::argv::Argv;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
 
-/// Result of a command: the reply is written, or the client is told a fault.
+/// Result of a command: the reply was written, or the client gets an error reply.
 pub type Done = Result<(), Fault>;
 
-/// What executes a command.
+/// Implementation of a command.
 pub type Proc = fn(&mut Ctx<'_>) -> Done;
 
 /// Names and procs of commands, by the index of their [`CmdId`].
 pub struct Commands {
-    /// The proc of each command; `None` is unknown to clients.
+    /// The proc of each command; `None` makes it unknown to clients.
     pub procs: Vec<Option<Proc>>,
     /// Whether a subcommand of it has a proc.
     pub containers: Vec<bool>,
-    /// `rename-command`: new name in lower case to id. A command renamed to nothing is in `hidden` alone.
+    /// `rename-command`: new name in lower case and id. A command renamed to the empty string is only in `hidden`.
     pub renamed: Vec<(Vec<u8>, CmdId)>,
-    /// Ids whose own name no longer works.
+    /// Commands whose original name no longer works.
     pub hidden: Vec<CmdId>,
 }
 
-/// Whether what a command did is propagated.
+/// Whether a command is propagated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Propagate {
     /// If it has changed something.
@@ -63,7 +63,7 @@ pub enum Propagate {
     IfChanged,
     /// In any case.
     Always,
-    /// Not as a command: what it has told `feed/propagate` says all.
+    /// Never as a command: `feed/propagate` was told what to propagate instead.
     Never,
 }
 
@@ -71,28 +71,28 @@ pub enum Propagate {
 pub struct Ctx<'a> {
     /// The server.
     pub srv: &'a mut Server,
-    /// The arguments, name first.
+    /// The arguments, command name first.
     pub argv: &'a Argv,
-    /// Where the answer goes.
+    /// The reply.
     pub reply: &'a mut Reply,
-    /// The row that is executed.
+    /// The command's row.
     pub cmd: CmdId,
-    /// The database that was selected when it began.
+    /// The database that was selected when the command began.
     pub db: usize,
-    /// For whom it is executed; what it changes of the session is kept.
+    /// For whom it is executed; changes of its session are kept.
     pub caller: &'a mut Caller,
     /// Unix time in milliseconds that the command sees.
     pub now_ms: i64,
-    /// The arguments that stand for these from now on: what blocks, and what is propagated.
+    /// Arguments that replace the original ones when the command blocks or is propagated.
     pub rewrite: Option<Argv>,
     /// Whether it is propagated.
     pub propagate: Propagate,
-    /// The command has found nothing and is to block.
+    /// Set if the command is to block.
     pub block: Option<Block>,
 }
 
 impl Ctx<'_> {
-    /// Bytes that a string may have.
+    /// Maximum length of a string, in bytes.
     pub fn max_string(&self) -> i64 {
         let limit = self.srv.config.proto_max_bulk_len;
         if self.caller.obeyed {
@@ -103,18 +103,18 @@ impl Ctx<'_> {
     }
 }
 
-/// What a deed must tell one on a floor above it.
+/// Callbacks from lower floors to higher ones.
 #[derive(Clone, Copy)]
 pub struct Hooks {
-    /// A client that was a replica is gone.
+    /// A replica has disconnected.
     pub replica_gone: fn(&mut Server, &Client, &str),
-    /// The client that stood for the primary is gone.
+    /// The client that represents the primary is gone.
     pub primary_gone: fn(&mut Server, ClientId, &Client),
 }
 
-/// Everything.
+/// The whole server.
 pub struct Server {
-    /// Ways up.
+    /// Callbacks to higher floors.
     pub hooks: Hooks,
     /// The event loop.
     pub el: EventLoop<Server>,
@@ -138,17 +138,17 @@ pub struct Server {
     pub wakeup: Wakeup,
     /// The turn of the event loop.
     pub turn: Turn,
-    /// What is being executed.
+    /// The command being executed.
     pub unit: Unit,
     /// Counters.
     pub stats: Stats,
     /// Commands.
     pub commands: Commands,
-    /// Certificates.
+    /// TLS contexts.
     pub tls: TlsState,
     /// The background thread.
     pub background: Background,
-    /// Samples of memory, by cron.
+    /// Memory figures sampled by cron.
     pub memory: MemorySamples,
     /// This process.
     pub process: ProcessInfo,
@@ -156,15 +156,15 @@ pub struct Server {
     pub snapshot: Snapshot,
     /// The child process.
     pub child: Option<Child>,
-    /// Writes that are to be propagated.
+    /// Writes of the current unit, to be propagated.
     pub propagation: Propagation,
     /// Replication.
     pub replication: Replication,
-    /// Keys on their way to other servers.
+    /// Keys in flight to other servers.
     pub migration: Migration,
-    /// The way out.
+    /// Shutdown in progress.
     pub shutdown: Shutdown,
-    /// Switches of DEBUG.
+    /// Settings of DEBUG.
     pub debug: DebugState,
 }
 

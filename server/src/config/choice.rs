@@ -14,7 +14,7 @@ pub trait Choice: Copy + PartialEq + 'static {
         found.map_or("unknown", |(word, _)| word)
     }
 
-    /// The value of a word, in any case.
+    /// The value of a word, case-insensitively.
     fn of_word(word: &[u8]) -> Option<Self> {
         let found = Self::WORDS
             .iter()
@@ -23,7 +23,7 @@ pub trait Choice: Copy + PartialEq + 'static {
     }
 }
 
-/// What a client is told that named none of the words.
+/// The error for a word that is not in the list.
 pub fn none_of(words: impl Iterator<Item = &'static str>) -> String {
     let list = words.collect::<Vec<_>>().join(", ");
     format!("argument(s) must be one of the following: {list}")
@@ -50,7 +50,7 @@ mod tests {
     use super::{Choice, none_of};
 
     choices! {
-        /// Sizes.
+        /// Test enum.
         Size {
             /// 1.
             #[default]

@@ -1,11 +1,10 @@
-//! Reading configuration: files, standard input, the command line, all as one text after the other.
+//! Reading configuration: files, standard input and the command line, as one sequence of texts.
 //!
-//! A line is a directive and its words, quoted as `data::util::split` has it; a line that begins with `#` is a comment.
-//! Later lines win, but for directives that accumulate. `include` reads files where it stands, relative to the working
-//! directory that `dir` has set by then; a pattern that fits no file is nothing.
+//! A line is a directive and its words, quoted as `data::util::split` defines; a line that begins with `#` is a
+//! comment. Later lines win, except for directives that accumulate. `include` reads files in place, relative to the
+//! working directory that `dir` has set so far; a pattern without matches is ignored.
 //!
-//! The first line that is not right ends it all, and the error says which file, which line and why in the form that
-//! tools know from Redis.
+//! The first invalid line ends the reading. The error names the file, the line and the cause in Redis's format.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -20,32 +19,32 @@ use crate::config::special::dir_text;
 use crate::config::table;
 use crate::sys::host::reason;
 
-/// How deep files may include each other; a circle ends here.
+/// Maximum nesting of `include`; it also ends circles.
 const MAX_DEPTH: usize = 16;
 
-/// What a line is told whose quotes do not match.
+/// Error for a line with unbalanced quotes.
 const UNBALANCED: &str = "Unbalanced quotes in configuration line";
 
-/// Directives of old, which are read over.
+/// Obsolete directives, which are ignored.
 const FORGOTTEN: [&str; 3] = [
     "list-max-ziplist-entries",
     "list-max-ziplist-value",
     "lua-replicate-commands",
 ];
 
-/// A text with directives.
+/// A text of directives.
 pub struct Source {
-    /// What errors call it.
+    /// Its name in errors.
     pub name: String,
     /// The text.
     pub text: Vec<u8>,
 }
 
-/// Why a line cannot be taken.
+/// Why a line is invalid.
 enum Problem {
-    /// What is wrong with it.
+    /// The cause.
     Line(String),
-    /// Something in a file that it includes, told in full.
+    /// The complete error of an included file.
     Inside(String),
 }
 
@@ -88,7 +87,7 @@ pub fn open(path: &Path) -> Result<Vec<Source>, String> {
 /// Reads texts onto the defaults.
 ///
 /// # Errors
-/// The text, several lines of it, that tells which line is wrong and why.
+/// A text of several lines that says which line is invalid and why.
 pub fn load(sources: &[Source]) -> Result<Params, String> {
     let mut loader = Loader {
         params: Params::default(),
@@ -106,7 +105,7 @@ pub fn load(sources: &[Source]) -> Result<Params, String> {
 
 struct Loader {
     params: Params,
-    /// Accumulating directives that had a line already.
+    /// Accumulating directives that have occurred already.
     seen: Vec<&'static str>,
     depth: usize,
 }
@@ -159,7 +158,7 @@ impl Loader {
         } else if let [all] = args
             && !all.is_empty()
         {
-            // `--save "900 1"`: the words may come in one piece.
+            // `--save "900 1"`: the words may be one argument.
             inner = split(all).map_err(|_| UNBALANCED)?;
             words = inner.iter().map(Vec::as_slice).collect();
         }
@@ -191,7 +190,7 @@ impl Loader {
         Ok(())
     }
 
-    /// Commands go by the names that earlier lines have left them.
+    /// Commands are found by the names that earlier lines gave them.
     fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), String> {
         let text = |word: &[u8]| {
             String::from_utf8(word.to_vec()).map_err(|_| "a name must be valid UTF-8")
@@ -224,8 +223,8 @@ impl Loader {
         Ok(())
     }
 
-    /// A `user` line that says of the default user what it is anyway is taken: Redis writes one into each file it
-    /// rewrites. Anything else would be a right, or a lack of one, that is not kept.
+    /// Accepts a `user` line that describes the default user as it is anyway: Redis writes one into each file it
+    /// rewrites. Any other line would grant or revoke rights, which this build does not support.
     fn user(&self, words: &[Vec<u8>]) -> Result<(), String> {
         let password = &self.params.requirepass;
         let hash = format!("#{}", String::from_utf8_lossy(&sha256_hex(password)));
@@ -270,7 +269,7 @@ fn fatal(name: &str, line_number: usize, line: &[u8], reason: &str) -> String {
     )
 }
 
-/// The paths that fit a pattern, in order. A name that begins with a dot must be asked for with one.
+/// The paths that match a pattern, sorted. A leading dot must be matched explicitly.
 fn expand(pattern: &Path) -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::new()];
     for component in pattern.components() {
@@ -326,7 +325,7 @@ mod tests {
         }])
     }
 
-    /// What a text makes of a directive.
+    /// Applies a text to a directive.
     fn value(text: &str, name: &str) -> String {
         let params = read(text).expect(text);
         let row = table::find(name.as_bytes()).expect(name).row;
@@ -423,8 +422,8 @@ mod tests {
         }
     }
 
-    /// The shipped file has a paragraph for each directive: its sentence, why its value is fixed if it is, and a line
-    /// with its default, or with an example.
+    /// The shipped file has a paragraph for each directive: its sentence, the reason if its value is fixed, and a line
+    /// with its default or an example.
     #[test]
     fn the_shipped_file_explains_every_directive_and_starts_a_server() {
         let file = include_str!("../../redis.conf");
@@ -452,7 +451,7 @@ mod tests {
                 .trim_start_matches("# ");
             let value = line[row.name.len() + 1..].trim_matches('"');
             assert!(row.default.is_empty() || value == row.default, "{line}");
-            // The example's directory need not be there.
+            // The example's directory need not exist.
             assert!(row.name == "dir" || read(line).is_ok(), "{line}");
         }
     }

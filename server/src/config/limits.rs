@@ -1,4 +1,4 @@
-//! Up to which size values keep their compact encodings, as the directives say it.
+//! Limits of compact encodings, as configured.
 
 use data::ds::node;
 use data::rdb::value::Options;
@@ -39,7 +39,7 @@ pub fn stream_limits(config: &Params) -> stream_node::Limits {
     }
 }
 
-/// All of them, for values that are read from an RDB file; those of lists are known to `state/debug`.
+/// All limits, for values read from an RDB file; those of lists are in `state/debug`.
 pub fn rdb_options(config: &Params, list: node::Limits) -> Options {
     Options {
         list,
@@ -50,7 +50,7 @@ pub fn rdb_options(config: &Params, list: node::Limits) -> Options {
     }
 }
 
-/// The rows of the directives let nothing below 0 pass.
+/// The rows refuse values below 0.
 fn size(value: i64) -> usize {
     usize::try_from(value).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! The configuration: typed values, the rows of the directives, the file and its rewriting.
+//! The configuration: typed values, the rows of the directives, the file and how it is rewritten.
 
 pub mod choice;
 pub mod file;

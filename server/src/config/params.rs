@@ -1,8 +1,8 @@
 //! The values of all directives, typed.
 //!
-//! One field per directive, of the directive's name; those of `tls-*` that make up a TLS context are in `tls`. Numbers are
-//! `i64` whatever their range, which the rows guard (`config/rows`). A fresh value comes from [`Default`], which the rows
-//! provide (`config/table`), so that a default is written once.
+//! One field per directive, with the directive's name; the `tls-*` directives that make up a TLS context are in `tls`.
+//! Numbers are `i64` whatever their range, which the rows check (`config/rows`). [`Default`] takes the defaults from
+//! the rows (`config/table`), so that each is written once.
 //!
 //! # Invariants
 //! 1. [`Params::normalize`] has run since the last change.
@@ -16,7 +16,7 @@ use crate::config::values::{
 };
 use crate::sys::log::Level;
 
-/// The slowest and the fastest clockwork, in turns per second.
+/// Minimum and maximum frequency of cron, per second.
 const HZ_RANGE: (i64, i64) = (1, 500);
 /// The smallest backlog, in bytes.
 const MIN_BACKLOG: i64 = 16 * 1024;
@@ -24,7 +24,7 @@ const MIN_BACKLOG: i64 = 16 * 1024;
 /// Declares [`Params`] and its blank value: zero, empty, `no`.
 macro_rules! params {
     ($($field:ident: $type:ty,)*) => {
-        /// The values of all directives; a field bears its directive's name. There is no `Debug`: some are secrets.
+        /// The values of all directives. Not `Debug`, since some are secrets.
         #[derive(Clone)]
         #[expect(missing_docs, reason = "each field is the directive of the same name")]
         pub struct Params {
@@ -32,7 +32,7 @@ macro_rules! params {
         }
 
         impl Params {
-            /// Zero, empty or `no` everywhere: what the rows' defaults are written onto.
+            /// Zero, empty or `no` everywhere: the rows' defaults are applied on top.
             pub fn blank() -> Self {
                 Params { $($field: Default::default(),)* }
             }
@@ -214,9 +214,9 @@ params! {
 }
 
 impl Params {
-    /// Brings what follows from other values up to date; to be called after changes, before they are put to work.
+    /// Updates derived values; called after changes and before they are applied.
     pub fn normalize(&mut self) {
-        // What is out of these ranges is taken as a hint and not refused, as Redis does.
+        // Values out of these ranges are clamped and not refused, as in Redis.
         self.hz = self.hz.clamp(HZ_RANGE.0, HZ_RANGE.1);
         self.repl_backlog_size = self.repl_backlog_size.max(MIN_BACKLOG);
         self.tls.outgoing_links = self.tls_replication || self.tls_cluster || self.tls_migrate;
@@ -227,7 +227,7 @@ impl Params {
         self.tls_port != 0 || self.tls.outgoing_links
     }
 
-    /// What an operator should be told at start: settings that are stored and do not do yet what they say.
+    /// Warnings at start: settings that are stored but have no effect yet.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let [primary, replica, child] = self.oom_score_adj_values;

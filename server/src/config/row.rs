@@ -1,15 +1,15 @@
-//! A directive as a row: its name, how it is read and written, what a change of it leads to.
+//! A directive as a row: its name, how it is read and written, and the effects of a change.
 //!
 //! ```text
 //! int("timeout", field!(timeout), 0, INT).default("0").doc("Seconds after which …")
 //! ```
 //!
-//! A row reaches its field in [`Params`] by a pair of function pointers ([`Field`], made by `field!`). Text goes in by
-//! [`Row::set`] and comes out by [`Row::get`], whose texts are those of CONFIG GET and read back as the same value.
+//! A row accesses its field in [`Params`] by a pair of function pointers ([`Field`], made by `field!`). [`Row::set`]
+//! parses text and [`Row::get`] returns the text of CONFIG GET, which parses to the same value.
 //!
 //! # Invariants
 //! 1. `row.set(row.get())` changes nothing.
-//! 2. A blank value (`Params::blank`) is what an empty default means, so an empty default is never applied.
+//! 2. A blank value (`Params::blank`) is equal to an empty default, so an empty default is never applied.
 
 use bitflags::bitflags;
 use data::util::num::{parse_i64, parse_memory};
@@ -17,42 +17,42 @@ use data::util::num::{parse_i64, parse_memory};
 use crate::config::choice::{Choice, none_of};
 use crate::config::params::Params;
 
-/// Upper bounds of Redis's integer types.
+/// Maxima of Redis's integer types.
 pub const INT: i64 = i32::MAX as i64;
-/// The same, of unsigned ones.
+/// The same, unsigned.
 pub const UINT: i64 = u32::MAX as i64;
-/// The same, of the widest.
+/// The same, 64 bits.
 pub const LONG: i64 = i64::MAX;
 
-/// What a client is told that gave the wrong number of words.
+/// Error for a wrong number of words.
 pub const WRONG_ARGS: &str = "wrong number of arguments";
 
-/// What must happen when a value changed while the server runs; `commands/config` maps effects to deeds.
+/// What must be done when a value changes at run time; `commands/config` maps effects to functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The plain TCP sockets are opened anew.
+    /// The plain TCP sockets are reopened.
     Port,
-    /// The TLS sockets are opened anew.
+    /// The TLS sockets are reopened.
     TlsPort,
-    /// All TCP sockets are opened anew.
+    /// All TCP sockets are reopened.
     Bind,
-    /// Certificates and TLS settings are loaded anew.
+    /// Certificates and TLS settings are reloaded.
     Tls,
-    /// The process gets descriptors for that many clients.
+    /// The limit of descriptors is raised for that many clients.
     Maxclients,
-    /// The log hides what is below the level.
+    /// The log level changes.
     LogLevel,
-    /// The process's `oom_score_adj` follows.
+    /// `oom_score_adj` is applied.
     OomScore,
-    /// The process's title follows.
+    /// The process title is updated.
     ProcTitle,
-    /// The process changes to the directory.
+    /// The working directory changes.
     Dir,
     /// The allocator's background thread starts or stops.
     AllocatorThread,
-    /// Strings are collated by another locale.
+    /// The collation locale changes.
     Locale,
-    /// The software watchdog is set, or taken off.
+    /// The software watchdog is set or stopped.
     Watchdog,
 }
 
@@ -60,32 +60,32 @@ bitflags! {
     /// Properties of a directive.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Flags: u16 {
-        /// Only at start.
+        /// Only set at start (immutable).
         const IMMUTABLE = 1 << 0;
         /// The value is a secret: no log shows it.
         const SENSITIVE = 1 << 1;
         /// CONFIG SET needs `enable-protected-configs`.
         const PROTECTED = 1 << 2;
-        /// CONFIG GET shows it by its full name only.
+        /// CONFIG GET shows it only by its full name.
         const HIDDEN = 1 << 3;
-        /// The value is several words.
+        /// Its value consists of several words.
         const MULTI_ARG = 1 << 4;
-        /// The same value can mean something new (a file was replaced), so its effect is due even when nothing changed.
+        /// The same value may mean something new (a file was replaced), so its effect applies even if nothing changed.
         const VOLATILE = 1 << 5;
-        /// Not while a data set is being loaded.
+        /// Cannot be changed while a data set is being loaded.
         const DENY_LOADING = 1 << 6;
-        /// Its value belongs into a crash report.
+        /// Its value is shown in a crash report.
         const DEBUG = 1 << 7;
-        /// Further lines of a file add to the first.
+        /// Further lines of a file are added to the first.
         const ACCUMULATES = 1 << 8;
     }
 }
 
-/// The place of a value in [`Params`].
+/// Access to a value in [`Params`].
 pub struct Field<T: 'static> {
-    /// To look at it.
+    /// Reads it.
     pub get: fn(&Params) -> &T,
-    /// To change it.
+    /// Writes it.
     pub get_mut: fn(&mut Params) -> &mut T,
 }
 
@@ -97,13 +97,13 @@ macro_rules! field {
     };
 }
 
-/// A field whose type is a [`Choice`], by its words.
+/// A field whose type is a [`Choice`].
 pub struct ChoiceField {
-    /// The word of the present value.
+    /// The word of the current value.
     pub word: fn(&Params) -> &'static str,
     /// Sets the value of a word; `false` when there is no such word.
     pub set: fn(&mut Params, &[u8]) -> bool,
-    /// What to say then.
+    /// The error for an unknown word.
     pub complaint: fn() -> String,
 }
 
@@ -126,76 +126,76 @@ pub fn choose<T: Choice>(value: &mut T, word: &[u8]) -> bool {
     chosen.is_some()
 }
 
-/// What to say when there is no such word.
+/// The error for an unknown word.
 pub fn complaint<T: Choice>() -> String {
     none_of(T::WORDS.iter().map(|(word, _)| *word))
 }
 
-/// How an integer is written.
+/// The text format of an integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Decimal.
     Plain,
-    /// Bytes: `64mb`.
+    /// An amount of memory: `64mb`.
     Memory,
-    /// Bytes, or a percentage, which is stored as a negative number.
+    /// An amount of memory, or a percentage, which is stored as a negative number.
     MemoryOrPercent,
-    /// Octal, as file modes are.
+    /// Octal, for file modes.
     Octal,
 }
 
-/// Says what is wrong with a text.
+/// Checks a text; returns the error.
 pub type Check = fn(&str) -> Result<(), &'static str>;
 
-/// Writes the lines of a directive, given the row, the values and the default values.
+/// Writes the lines of a directive, from its row, the values and the defaults.
 pub type Lines = fn(&Row, &Params, &Params) -> Vec<Line>;
 
 /// A line for the configuration file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The whole line.
+    /// The complete line.
     pub text: Vec<u8>,
-    /// It must be in the file even if the file had none for the directive.
+    /// It is written even if the file had no line for the directive.
     pub force: bool,
 }
 
-/// Reads and writes a value that no other kind fits.
+/// Functions for a value that fits no other kind.
 pub struct Special {
-    /// Reads words.
+    /// Parses words.
     pub set: fn(&mut Params, &[&[u8]]) -> Result<(), String>,
     /// The text of CONFIG GET.
     pub get: fn(&Params) -> String,
-    /// Lines for the file; `None` is the one line `name value`.
+    /// Lines for the file; `None` is the line `name value`.
     pub lines: Option<Lines>,
 }
 
-/// What kind of value a directive has.
+/// The kind of a directive's value.
 pub enum Kind {
     /// yes or no.
     Bool(Field<bool>),
     /// An integer from `min` to `max`.
     Int {
-        /// Where it is.
+        /// Its field.
         field: Field<i64>,
-        /// The least it may be.
+        /// Minimum.
         min: i64,
-        /// The most it may be.
+        /// Maximum.
         max: i64,
-        /// How it is written.
+        /// Text format.
         unit: Unit,
     },
     /// A text.
     Text {
-        /// Where it is.
+        /// Its field.
         field: Field<String>,
-        /// The empty one means none, and is not written into a file.
+        /// The empty text means none and is not written to the file.
         unset: bool,
-        /// What it must fit.
+        /// Its check.
         check: Check,
     },
-    /// A text or none.
+    /// An optional text.
     OptionalText(Field<Option<String>>),
-    /// Any bytes, or none.
+    /// Optional bytes.
     Bytes(Field<Vec<u8>>),
     /// One word of a list.
     Choice(ChoiceField),
@@ -207,19 +207,19 @@ pub enum Kind {
 pub struct Row {
     /// Its name.
     pub name: &'static str,
-    /// An older name that still works.
+    /// An older name that is still accepted.
     pub alias: Option<&'static str>,
     /// How it is read and written.
     pub kind: Kind,
     /// Its properties.
     pub flags: Flags,
-    /// Its value unless something else is configured.
+    /// Its default.
     pub default: &'static str,
-    /// What a change leads to, in this order; nothing where the value is read whenever it is needed.
+    /// The effects of a change, in this order; empty if the value is read when it is needed.
     pub effects: &'static [Effect],
-    /// Why only the default is accepted; `None` where any value is.
+    /// Why only the default is accepted; `None` if any value is.
     pub later: Option<&'static str>,
-    /// What it is for, in a sentence: `redis.conf` is checked against it.
+    /// One sentence of documentation, against which `redis.conf` is checked.
     pub doc: &'static str,
 }
 
@@ -295,7 +295,7 @@ pub const fn octal(name: &'static str, field: Field<i64>, max: i64) -> Row {
     )
 }
 
-/// A row of a text; an empty one is a value like others.
+/// A row of a text; an empty one is a value like any other.
 pub const fn text(name: &'static str, field: Field<String>) -> Row {
     row(
         name,
@@ -307,7 +307,7 @@ pub const fn text(name: &'static str, field: Field<String>) -> Row {
     )
 }
 
-/// A row of a text; an empty one is none.
+/// A row of a text; an empty one means none.
 pub const fn optional(name: &'static str, field: Field<String>) -> Row {
     row(
         name,
@@ -340,41 +340,41 @@ pub const fn special(name: &'static str, special: Special) -> Row {
 }
 
 impl Row {
-    /// Gives it an older name.
+    /// Adds an older name.
     pub const fn alias(mut self, alias: &'static str) -> Self {
         self.alias = Some(alias);
         self
     }
 
-    /// Gives it properties.
+    /// Adds properties.
     pub const fn flags(mut self, flags: Flags) -> Self {
         self.flags = self.flags.union(flags);
         self
     }
 
-    /// Makes it one that only counts at start.
+    /// Makes it immutable.
     pub const fn immutable(self) -> Self {
         self.flags(Flags::IMMUTABLE)
     }
 
-    /// Makes it one that CONFIG GET hides.
+    /// Hides it from patterns of CONFIG GET.
     pub const fn hidden(self) -> Self {
         self.flags(Flags::HIDDEN)
     }
 
-    /// Gives it its default.
+    /// Sets its default.
     pub const fn default(mut self, default: &'static str) -> Self {
         self.default = default;
         self
     }
 
-    /// Gives it effects.
+    /// Sets its effects.
     pub const fn effects(mut self, effects: &'static [Effect]) -> Self {
         self.effects = effects;
         self
     }
 
-    /// Gives its text a check.
+    /// Sets the check of its text.
     ///
     /// # Panics
     /// At compile time, for another kind.
@@ -386,22 +386,22 @@ impl Row {
         self
     }
 
-    /// Refuses all but the default, for the given reason.
+    /// Accepts only the default, for this reason.
     pub const fn later(mut self, why: &'static str) -> Self {
         self.later = Some(why);
         self
     }
 
-    /// Says what it is for.
+    /// Sets its documentation.
     pub const fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
 
-    /// Reads words into the directive's field. On an error `params` may be half changed: set on a copy.
+    /// Parses words into the directive's field. On an error `params` may be partly changed, so a copy must be used.
     ///
     /// # Errors
-    /// What is wrong with them, as Redis says it.
+    /// The error text, as in Redis.
     pub fn set(&self, params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
         if let Kind::Special(special) = &self.kind {
             (special.set)(params, words)?;
@@ -417,7 +417,7 @@ impl Row {
         }
     }
 
-    /// Reads a text, which is split at its blanks where the directive takes several words.
+    /// Parses a text, which is split at blanks if the directive takes several words.
     ///
     /// # Errors
     /// As [`Row::set`].
@@ -486,7 +486,7 @@ fn parse_bool(word: &[u8]) -> Result<bool, String> {
 }
 
 fn parse_int(word: &[u8], min: i64, max: i64, unit: Unit) -> Result<i64, String> {
-    // An amount of memory that does not fit is out of range.
+    // An amount of memory that overflows is out of range.
     let (number, min) = match unit {
         Unit::Plain => (
             parse_i64(word).ok_or("argument couldn't be parsed into an integer")?,

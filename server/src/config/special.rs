@@ -1,6 +1,6 @@
-//! Directives that no general kind fits: how each is read, shown, and written into a file.
+//! Directives that no general kind fits: how each is parsed, shown and written to a file.
 //!
-//! Each is one [`Special`] with its functions behind it. A reader sets all or nothing.
+//! Each is a [`Special`] with its functions behind it. A parser sets all of its fields or none.
 
 use std::path::{Path, PathBuf};
 
@@ -14,9 +14,9 @@ use crate::config::values::{ClientClass, EventClasses, OutputLimit, SavePoint, S
 use crate::sys::host::reason;
 use crate::sys::log::FACILITIES;
 
-/// `bind` takes at most this many addresses.
+/// Maximum number of addresses in `bind`.
 const MAX_ADDRESSES: usize = 16;
-/// Limits of each of the `oom-score-adj-values`.
+/// Range of the `oom-score-adj-values`.
 const OOM_RANGE: std::ops::RangeInclusive<i64> = -2000..=2000;
 
 /// `bind`.
@@ -79,14 +79,14 @@ pub const ON_SIGTERM: Special = Special {
     get: |params| shutdown_text(params.shutdown_on_sigterm),
     lines: None,
 };
-/// `syslog-facility`: the system's numbers by their names.
+/// `syslog-facility`: the system's numbers by name.
 pub const FACILITY: ChoiceField = ChoiceField {
     word: facility_word,
     set: set_facility,
     complaint: || none_of(FACILITIES.iter().map(|(word, _)| *word)),
 };
 
-/// Classes of clients by the name that CONFIG GET shows, and by the one that goes into a file.
+/// Client classes by the name that CONFIG GET shows and the one that is written to a file.
 const CLASSES: [(&str, &str, ClientClass); 3] = [
     ("normal", "normal", ClientClass::Normal),
     ("slave", "replica", ClientClass::Replica),
@@ -148,13 +148,13 @@ fn save_lines(_: &Row, params: &Params, _: &Params) -> Vec<Line> {
         .collect()
 }
 
-/// The directory is kept as an absolute path; whoever puts a configuration to work changes to it.
+/// The directory is kept as an absolute path; applying the configuration changes to it.
 fn set_dir(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
     let [word] = words else {
         return Err(WRONG_ARGS.into());
     };
     let wanted = str::from_utf8(word).map_err(|_| "argument must be valid UTF-8")?;
-    // The dot makes a file that is no directory fail as `chdir` would.
+    // With the dot a path that is no directory fails as it would with `chdir`.
     let path = match wanted {
         "" => PathBuf::new(),
         _ => Path::new(&params.dir).join(wanted).join("."),
@@ -167,7 +167,7 @@ fn set_dir(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
     Ok(())
 }
 
-/// The working directory: the configured one, or the one that the process is in.
+/// The working directory: the configured one, or that of the process.
 pub fn dir_text(params: &Params) -> String {
     if !params.dir.is_empty() {
         return params.dir.clone();
@@ -384,7 +384,7 @@ fn set_facility(params: &mut Params, wanted: &[u8]) -> bool {
     found.is_some()
 }
 
-/// A line that must be in the file.
+/// A line that must be written.
 fn forced(text: String) -> Line {
     Line {
         text: text.into_bytes(),
@@ -392,7 +392,7 @@ fn forced(text: String) -> Line {
     }
 }
 
-/// A line whose value is quoted.
+/// A line with a quoted value.
 pub fn quoted(row: &Row, value: &[u8], force: bool) -> Line {
     let mut text = format!("{} ", row.name).into_bytes();
     quote(&mut text, value);
@@ -411,7 +411,7 @@ pub fn memory_text(bytes: u64) -> String {
     )
 }
 
-/// What C's `strtoll` reads when it must read all of a text; an empty one is 0.
+/// What C's `strtoll` returns if it must consume the whole text; 0 for an empty text.
 fn c_integer(word: &[u8]) -> Option<i64> {
     if word.is_empty() {
         return Some(0);

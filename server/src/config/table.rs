@@ -17,7 +17,7 @@ static GROUPS: [&[Row]; 7] = [
     cluster::ROWS,
 ];
 
-/// A directive by one of its names.
+/// A directive under one of its names.
 #[derive(Clone, Copy)]
 pub struct Named {
     /// The name, or the older one.
@@ -50,7 +50,7 @@ pub fn names() -> Vec<Named> {
     names
 }
 
-/// The directive of a name, in any case.
+/// The directive with this name, case-insensitively.
 pub fn find(name: &[u8]) -> Option<Named> {
     let is = |known: &str| known.as_bytes().eq_ignore_ascii_case(name);
     rows().find_map(|row| {
@@ -83,7 +83,7 @@ mod tests {
     use crate::config::params::Params;
     use crate::config::row::{Flags, Kind};
 
-    /// Sets a directive on defaults and shows it, or what was wrong.
+    /// Sets a directive on top of the defaults and shows it, or the error.
     fn set(name: &str, text: &[u8]) -> Result<String, String> {
         let row = find(name.as_bytes()).expect(name).row;
         let mut params = Params::default();
@@ -123,7 +123,7 @@ mod tests {
         let defaults = Params::default();
         for row in rows() {
             let text = row.get(&defaults);
-            // The directory alone has a value without having a default.
+            // The directory has a value without having a default.
             if text.is_empty() || row.name == "dir" {
                 continue;
             }

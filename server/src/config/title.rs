@@ -1,8 +1,8 @@
-//! `proc-title-template`: texts with variables in braces.
+//! `proc-title-template`: expanding variables in braces.
 //!
 //! `{name}` stands for a value and `{{` for a brace.
 
-/// The variables that a template may have.
+/// The variables of a template.
 pub const VARIABLES: [&str; 7] = [
     "title",
     "listen-addr",
@@ -13,7 +13,7 @@ pub const VARIABLES: [&str; 7] = [
     "config-file",
 ];
 
-/// Puts the values of variables into a template; `None` when a brace is not closed or `value` knows no such variable.
+/// Expands a template; `None` if a brace is not closed or `value` does not know a variable.
 pub fn expand(template: &str, mut value: impl FnMut(&str) -> Option<String>) -> Option<String> {
     let mut out = String::new();
     let mut rest = template;
@@ -33,7 +33,7 @@ pub fn expand(template: &str, mut value: impl FnMut(&str) -> Option<String>) -> 
     Some(out.trim_matches(' ').to_owned())
 }
 
-/// Whether a template can become a title.
+/// Whether a template is valid.
 pub fn is_valid(template: &str) -> bool {
     let known = |name: &str| VARIABLES.contains(&name).then(|| name.to_owned());
     expand(template, known).is_some_and(|title| !title.is_empty())

@@ -1,4 +1,4 @@
-//! Types of the values of directives: lists of words, limits, classes of events.
+//! Types of directive values: lists of words, limits, classes of events.
 
 use bitflags::bitflags;
 use conn::tls::context::AuthClients;
@@ -8,35 +8,35 @@ use crate::config::choice::Choice;
 use crate::sys::log::Level;
 
 choices! {
-    /// `maxmemory-policy`: which keys go when memory is short.
+    /// `maxmemory-policy`: which keys are evicted.
     MaxmemoryPolicy {
-        /// Of the keys with an expiry, one that was not used for long.
+        /// Volatile keys, least recently used first.
         VolatileLru = "volatile-lru",
-        /// Of the keys with an expiry, one that is seldom used.
+        /// Volatile keys, least frequently used first.
         VolatileLfu = "volatile-lfu",
-        /// Of the keys with an expiry, any.
+        /// Volatile keys at random.
         VolatileRandom = "volatile-random",
-        /// Of the keys with an expiry, one that expires soon.
+        /// Volatile keys, shortest time to live first.
         VolatileTtl = "volatile-ttl",
-        /// One that was not used for long.
+        /// All keys, least recently used first.
         AllkeysLru = "allkeys-lru",
-        /// One that is seldom used.
+        /// All keys, least frequently used first.
         AllkeysLfu = "allkeys-lfu",
-        /// Any.
+        /// All keys at random.
         AllkeysRandom = "allkeys-random",
-        /// None; writes are refused.
+        /// No eviction: writes are refused.
         #[default]
         Noeviction = "noeviction",
     }
 }
 
 impl MaxmemoryPolicy {
-    /// The word of the policy, for INFO.
+    /// The word of the policy.
     pub fn name(self) -> &'static str {
         self.word()
     }
 
-    /// Whether keys go by when they were used.
+    /// Whether the policy uses the LRU clock or the LFU counter.
     pub fn is_lru(self) -> bool {
         matches!(
             self,
@@ -44,7 +44,7 @@ impl MaxmemoryPolicy {
         )
     }
 
-    /// Whether entries count how often they are used, and not when.
+    /// Whether entries hold an LFU counter instead of an access time.
     pub fn is_lfu(self) -> bool {
         matches!(
             self,
@@ -54,83 +54,83 @@ impl MaxmemoryPolicy {
 }
 
 choices! {
-    /// `appendfsync`: how soon the append-only file reaches the disk.
+    /// `appendfsync`: when the append-only file is forced to the disk.
     AppendFsync {
         /// Once per second.
         #[default]
         Everysec = "everysec",
         /// Before each reply.
         Always = "always",
-        /// When the system likes.
+        /// When the operating system does.
         No = "no",
     }
 }
 
 choices! {
-    /// `repl-diskless-load`: how a replica takes the data set of its primary.
+    /// `repl-diskless-load`: how a replica receives a snapshot.
     DisklessLoad {
-        /// From a file.
+        /// By a file.
         #[default]
         Disabled = "disabled",
-        /// From the socket, when there is nothing to lose.
+        /// From the socket, if the data set is empty.
         OnEmptyDb = "on-empty-db",
-        /// From the socket, beside the old data set.
+        /// From the socket, keeping the old data set meanwhile.
         Swapdb = "swapdb",
     }
 }
 
 choices! {
-    /// `acl-pubsub-default`: which channels a new user may use.
+    /// `acl-pubsub-default`: channel permissions of a new user.
     AclPubsubDefault {
-        /// All.
+        /// All channels.
         Allchannels = "allchannels",
-        /// None.
+        /// No channels.
         #[default]
         Resetchannels = "resetchannels",
     }
 }
 
 choices! {
-    /// `sanitize-dump-payload`: whose payloads are checked to the last byte.
+    /// `sanitize-dump-payload`: whose payloads are fully checked.
     SanitizeDumpPayload {
         /// Nobody's.
         #[default]
         No = "no",
         /// Everybody's.
         Yes = "yes",
-        /// Those of clients, not those of a primary or of files.
+        /// Those of clients, but not those of a primary or of files.
         Clients = "clients",
     }
 }
 
 choices! {
-    /// `cluster-preferred-endpoint-type`: what a client is told to connect to.
+    /// `cluster-preferred-endpoint-type`: the endpoint that clients are told.
     EndpointType {
         /// The address.
         #[default]
         Ip = "ip",
         /// The announced name.
         Hostname = "hostname",
-        /// Nothing: the client goes on with the name it knows.
+        /// Unknown: the client keeps using the name that it knows.
         UnknownEndpoint = "unknown-endpoint",
     }
 }
 
 choices! {
-    /// `propagation-error-behavior`: what a replicated command that fails leads to.
+    /// `propagation-error-behavior`: the reaction to a failing replicated command.
     PropagationError {
-        /// Nothing.
+        /// Ignore it.
         #[default]
         Ignore = "ignore",
-        /// The end of the process.
+        /// End the process.
         Panic = "panic",
-        /// The end of the process, on replicas.
+        /// End the process on replicas.
         PanicOnReplicas = "panic-on-replicas",
     }
 }
 
 choices! {
-    /// Who may use a protected command or directive.
+    /// Who may use protected commands and directives.
     Allow {
         /// Nobody.
         #[default]
@@ -143,13 +143,13 @@ choices! {
 }
 
 choices! {
-    /// `supervised`: who is told that the server is ready.
+    /// `supervised`: which supervisor is notified.
     Supervised {
         /// upstart, by stopping once.
         Upstart = "upstart",
         /// systemd, over its notify socket.
         Systemd = "systemd",
-        /// Whoever the environment names.
+        /// The one that the environment names.
         Auto = "auto",
         /// Nobody.
         #[default]
@@ -160,10 +160,10 @@ choices! {
 /// `oom-score-adj`: whether the server sets its own score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OomScoreAdj {
-    /// The system's value stays.
+    /// The score is left alone.
     #[default]
     No,
-    /// Values are added to what the process had at start.
+    /// Values are added to the score at start.
     Relative,
     /// Values are set as they are.
     Absolute,
@@ -196,7 +196,7 @@ impl Choice for AuthClients {
     ];
 }
 
-/// `client-output-buffer-limit` of one class of clients.
+/// `client-output-buffer-limit` of one client class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputLimit {
     /// Bytes at which a client is closed at once; 0 is no limit.
@@ -207,10 +207,10 @@ pub struct OutputLimit {
     pub soft_seconds: i64,
 }
 
-/// The classes of clients with output limits of their own.
+/// Client classes with output limits of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientClass {
-    /// Everybody else.
+    /// All other clients.
     Normal = 0,
     /// Replicas.
     Replica = 1,
@@ -218,7 +218,7 @@ pub enum ClientClass {
     PubSub = 2,
 }
 
-/// How SHUTDOWN, or a signal, was asked for.
+/// Options of a shutdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownFlags {
     /// Save even when no save points are configured.
@@ -227,7 +227,7 @@ pub struct ShutdownFlags {
     pub nosave: bool,
     /// Do not wait for replicas.
     pub now: bool,
-    /// Go even when saving fails.
+    /// Shut down even if saving fails.
     pub force: bool,
 }
 
@@ -268,16 +268,16 @@ bitflags! {
         const STREAM = 1 << 10;
         /// `d`: keys of modules.
         const MODULE = 1 << 11;
-        /// `m`: a key was looked for and is not there.
+        /// `m`: a key that was looked up does not exist.
         const KEY_MISS = 1 << 12;
-        /// `n`: a key that was not there before.
+        /// `n`: a new key was created.
         const NEW = 1 << 13;
         /// `A`: the classes `g$lshzxetd`.
         const ALL = 0b1111_1111_1100;
     }
 }
 
-/// Letters of the classes, in the order in which they are shown.
+/// Letters of the classes in the order in which they are shown.
 const LETTERS: [(u8, EventClasses); 14] = [
     (b'g', EventClasses::GENERIC),
     (b'$', EventClasses::STRING),
@@ -296,7 +296,7 @@ const LETTERS: [(u8, EventClasses); 14] = [
 ];
 
 impl EventClasses {
-    /// The classes that letters name; `None` when one names nothing.
+    /// Parses letters; `None` if one is unknown.
     pub fn of_letters(letters: &[u8]) -> Option<Self> {
         let mut classes = EventClasses::empty();
         for &letter in letters {
@@ -309,7 +309,7 @@ impl EventClasses {
         Some(classes)
     }
 
-    /// The letters of the classes. `n` is shown beside `A` too, where Redis 7.2 loses it and a rewritten file with it.
+    /// The letters of the classes. `n` is also shown beside `A`, where Redis 7.2 drops it from a rewritten file.
     pub fn letters(self) -> String {
         let all = self.contains(EventClasses::ALL);
         let shown = if all { self - EventClasses::ALL } else { self };

@@ -1,4 +1,4 @@
-//! What happens once per turn of the loop, before it sleeps. The order matters and is this page.
+//! What happens once per turn of the loop, before it sleeps. The order matters.
 
 use conn::drive::process_pending;
 
@@ -19,46 +19,46 @@ use crate::sys::{clock, memory};
 
 /// The loop's before-sleep hook.
 pub fn before_sleep(srv: &mut Server) {
-    // 1. Clients whose bytes TLS has already taken from the socket: no event will ever tell of them.
+    // 1. Clients with decrypted TLS data, for which no socket event will arrive.
     let more = process_pending(srv);
     srv.el.set_dont_wait(more);
     if srv.snapshot.hides_data() || srv.unit.depth > 0 {
-        // The data is not all there, or a command on the stack is not done: clients get replies, and that is all.
+        // The data set is incomplete, or a command is still running: clients only get their replies.
         flush_pending(srv);
         drain_close_queue(srv);
         return end_turn(srv);
     }
-    // 2. A little active expiry, when the slow cycle could not finish.
+    // 2. The fast cycle of active expiry, if the slow one could not finish.
     fast_cycle(srv);
-    // 3. A failover goes on when its replica has caught up; a pause ends.
+    // 3. A failover proceeds when its replica has caught up; pauses end.
     advance(srv);
     srv.pauses.expire(srv.unit.now_ms);
     if srv.pauses.take_end() {
         release(srv, BlockKind::Pause);
         go_on(srv);
     }
-    // 4. Keys that have arrived at another server leave this one.
+    // 4. Keys that were migrated are deleted.
     conclude(srv);
-    // 5. Blocked clients: their deadline has passed, or expiry made a key of theirs vanish.
+    // 5. Blocked clients: deadlines, and keys that became ready by expiry.
     expire_blocks(srv);
     if srv.blocked.has_ready() {
         serve_ready(srv);
     }
     process_resumed(srv);
-    // 6. Replicas: whoever waits for them wants to know how far they are; what is new of the stream.
+    // 6. Replicas: acknowledgements are requested, and the new part of the stream is queued.
     if std::mem::take(&mut srv.replication.wants_acks) {
         ask_for_acks(srv);
     }
     queue_all(srv);
-    // 7. Replies, and what replicas are sent.
+    // 7. Output of clients and replicas.
     flush_pending(srv);
-    // 8. Clients that were to be closed.
+    // 8. Clients that are to be closed.
     drain_close_queue(srv);
-    // 9. The way to the primary: connected to again when it was lost (a line ago, maybe), its name resolved.
+    // 9. The link to the primary: reconnects when it was lost (perhaps just now), and takes in resolved names.
     connect::advance(srv);
-    // 10. The earliest deadline of blocked clients and pauses wakes the loop.
+    // 10. The timer for the earliest deadline of blocked clients and pauses.
     arm_wakeup(srv);
-    // 11. Figures of this turn.
+    // 11. Statistics of this turn.
     memory::sample_peak();
     end_turn(srv);
 }

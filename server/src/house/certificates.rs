@@ -1,4 +1,4 @@
-//! Loading certificates, and warning before they end.
+//! Loading certificates, and warning before they expire.
 
 use conn::tls::context::TlsContext;
 use conn::tls::info::{CertInfo, CertRole};
@@ -7,14 +7,14 @@ use crate::server::Server;
 use crate::sys::clock;
 use crate::{notice, warning};
 
-/// Days before its end from which on a certificate is worth a line in the log.
+/// Days before expiry from which on a certificate is logged.
 const WARN_DAYS: i64 = 30;
 const DAY_SECONDS: i64 = 86_400;
 
-/// Builds a context from the configuration and puts it to work for new connections.
+/// Builds a context from the configuration and uses it for new connections.
 ///
 /// # Errors
-/// A sentence naming the file and the cause; the context in use stays.
+/// A sentence that names the file and the cause; the current context stays in use.
 pub fn load(srv: &mut Server) -> Result<(), String> {
     srv.tls.last_load_ms = clock::unix_ms();
     match TlsContext::load(&srv.config.tls, srv.tls.context.as_ref()) {
@@ -32,7 +32,7 @@ pub fn load(srv: &mut Server) -> Result<(), String> {
     }
 }
 
-/// Once a day: certificates that have ended, or soon will.
+/// Daily: certificates that have expired, or will soon.
 pub fn warn_daily(srv: &mut Server) {
     let day = srv.unit.now_ms / 1000 / DAY_SECONDS;
     if day != srv.tls.warned_day {

@@ -1,12 +1,12 @@
-//! The arguments of the process: what it is asked to say or to be.
+//! The command line of the server.
 //!
 //! ```text
 //! redis-server [FILE] [--directive value …]… [-]
 //! ```
 //!
-//! Options are lines of a configuration file in another dress: `--port 7000` is the line `port 7000`, read after the file
-//! and after standard input (`-`). What follows an option up to the next one is its value, and the first word behind it
-//! is, even when it begins with `--`.
+//! Options are lines of a configuration: `--port 7000` is the line `port 7000`, read after the file and after standard
+//! input (`-`). The words up to the next option are its value; the first word behind an option belongs to it even if
+//! it begins with `--`.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -18,19 +18,19 @@ use crate::config::params::Params;
 use crate::state::process::ProcessInfo;
 use crate::sys::{clock, host, memory, process};
 
-/// What the arguments ask for.
+/// What the command line asks for.
 pub enum Start {
-    /// To print a text and be done.
+    /// To print a text and exit.
     Say(String),
-    /// The impossible; the text says why.
+    /// Something invalid; the text says why.
     Refuse(String),
-    /// Whether this snapshot file is good.
+    /// To check this snapshot file.
     CheckRdb(String),
-    /// A server.
+    /// To run a server.
     Serve(Box<Params>, ProcessInfo),
 }
 
-/// Programs that Redis's server can be under another name.
+/// Programs that this binary becomes under another name.
 const OTHER_PROGRAMS: [(&str, &str); 2] = [
     (
         "redis-sentinel",
@@ -60,7 +60,7 @@ For instance:
   echo 'requirepass secret' | redis-server --port 7000 -
 ";
 
-/// Makes of the arguments, the program's name first, what they ask for.
+/// Parses the arguments, the program's name first.
 pub fn parse(args: &[String]) -> Start {
     let program = args
         .first()
@@ -116,12 +116,12 @@ fn check_rdb(args: &[String]) -> Start {
     }
 }
 
-/// The arguments of a server, taken apart.
+/// The arguments of a server.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct CommandLine {
     config_file: Option<String>,
     stdin: bool,
-    /// The options, as lines of a configuration.
+    /// The options as lines of a configuration.
     options: Vec<u8>,
 }
 
@@ -133,7 +133,7 @@ impl CommandLine {
             config_file,
             ..CommandLine::default()
         };
-        // The latest option has a value, so that the next `--word` is an option and not its value.
+        // The latest option has a value, so the next `--word` is an option.
         let mut complete = true;
         for (at, arg) in args.iter().enumerate().skip(first) {
             let next = args.get(at + 1);
@@ -141,11 +141,11 @@ impl CommandLine {
                 line.stdin = true;
             } else if complete && let Some(option) = arg.strip_prefix("--") {
                 line.begin(option);
-                // `"--port 7000"` brings its value along.
+                // `"--port 7000"` contains its value.
                 complete = split(arg.as_bytes()).map_or(0, |words| words.len()) != 1;
                 let alone = next.is_none_or(|next| next.starts_with("--"));
                 if !complete && alone && arg.eq_ignore_ascii_case("--save") {
-                    // Scripts that put a list together end up here when it is empty.
+                    // Scripts that build an empty list produce an empty argument.
                     line.options.extend_from_slice(b"\"\"");
                     complete = true;
                 }
@@ -166,7 +166,7 @@ impl CommandLine {
         self.options.push(b' ');
     }
 
-    /// Everything there is to read, in its order.
+    /// All configuration sources in their order.
     fn sources(&self, config_file: &str) -> Result<Vec<Source>, String> {
         let mut sources = if config_file.is_empty() {
             Vec::new()
@@ -219,7 +219,7 @@ fn version() -> String {
     )
 }
 
-/// A setting of the system, and what is wrong with it if something is; `None` when the system does not tell.
+/// A system setting and the problem with it, if any; `None` if unknown.
 type Check = (&'static str, fn() -> Option<Result<(), &'static str>>);
 
 static CHECKS: &[Check] = &[

@@ -1,12 +1,12 @@
-//! The crash report: what a bug of ours leaves in the log.
+//! The crash report that a bug of this server leaves in the log.
 //!
-//! A panic and a fatal signal end in the same report, in the form that operators and tools know from Redis. It is
-//! written line by line with plain `write`s, by whichever thread failed; the process then ends by the signal.
+//! A panic and a fatal signal produce the same report, in the form that operators and tools know from Redis. The
+//! failing thread writes it line by line with plain `write`s; then the process ends by the signal.
 //!
 //! # Invariants
 //! 1. A failure while reporting ends the process at once.
-//! 2. The pointer to the server is set once, by `main`, to a value that lives until the process ends; it is read only
-//!    when the main thread itself has failed, so nobody else is changing the server.
+//! 2. The pointer to the server is set once, by `main`, to a value that lives until the process ends. It is read only
+//!    when the main thread itself has failed, so nothing else is changing the server.
 
 #![allow(unsafe_code)]
 
@@ -23,10 +23,10 @@ use crate::warning;
 
 /// The server, for the report.
 static SERVER: AtomicPtr<Server> = AtomicPtr::new(ptr::null_mut());
-/// A report has begun.
+/// A report was begun.
 static REPORTING: AtomicBool = AtomicBool::new(false);
 
-/// Makes panics and fatal signals write a report about `srv`.
+/// Installs the handlers that write a report about `srv`.
 pub fn install(srv: &mut Server) {
     SERVER.store(srv, SeqCst);
     panic::set_hook(Box::new(on_panic));
@@ -123,7 +123,7 @@ fn about_server(srv: &Server) {
     }
 }
 
-/// Crashes by a signal (DEBUG SEGFAULT).
+/// Crashes with a signal (DEBUG SEGFAULT).
 pub fn provoke() {
     // SAFETY: ends the process, by its own wish.
     unsafe { libc::raise(libc::SIGSEGV) };

@@ -1,4 +1,4 @@
-//! The server's clockwork: `hz` times per second, each step as often as its row says.
+//! Cron: `hz` times per second, each step with the period of its row.
 
 use ae::time::{Next, TimerId};
 
@@ -16,7 +16,7 @@ use crate::sys::{clock, host, memory, process, watchdog};
 use crate::wire::output::KEEP_TAIL;
 use crate::{verbose, warning};
 
-/// A step of the clockwork and the time between two of it, in milliseconds; 0 is every time.
+/// A step of cron and its period, in milliseconds; 0 is every time.
 struct Step {
     period_ms: u64,
     run: fn(&mut Server),
@@ -73,11 +73,11 @@ static STEPS: &[Step] = &[
     },
 ];
 
-/// Clients looked at per second at least; with many, each is looked at once a second.
+/// Clients visited per second at least; with many clients, each is visited once per second.
 const MIN_VISITS: usize = 5;
-/// Idle time in seconds after which a query buffer is given back.
+/// Idle time in seconds after which a query buffer is freed.
 const QBUF_IDLE_SECONDS: i64 = 2;
-/// A query buffer above this is given back when recent requests were smaller, in bytes.
+/// A query buffer above this size is shrunk if recent requests were smaller, in bytes.
 const QBUF_BIG: usize = 32 * 1024;
 /// The smallest reply buffer, in bytes.
 const MIN_REPLY: usize = 1024;
@@ -101,7 +101,7 @@ pub fn cron(srv: &mut Server, _timer: TimerId, _data: u64) -> Next {
     Next::In(period_ms)
 }
 
-/// Turns of the clockwork per second: more with many clients, when `dynamic-hz` allows.
+/// Calls of cron per second: more with many clients, if `dynamic-hz` allows.
 fn hz(srv: &Server) -> u64 {
     let mut hz = srv.config.hz as u64;
     if srv.config.dynamic_hz {
@@ -156,7 +156,7 @@ fn sample_memory(srv: &mut Server) {
     srv.memory.sampled_ms = clock::monotonic_us() / 1000;
 }
 
-/// Looks at a share of the clients, so that each is seen about once per second.
+/// Visits a share of the clients, so that each is visited about once per second.
 fn visit_clients(srv: &mut Server) {
     let total = srv.clients.len();
     let share = (total as u64 / hz(srv)).max(MIN_VISITS.min(total) as u64) as usize;
@@ -202,7 +202,7 @@ fn visit(srv: &mut Server, id: ClientId) {
     }
 }
 
-/// Gives back a query buffer that is idle, or far bigger than recent requests need.
+/// Shrinks a query buffer that is idle, or much bigger than recent requests need.
 fn shrink_query_buffer(client: &mut Client, idle: i64) {
     let request = &mut client.io.request;
     let (used, free) = request.sizes();
@@ -217,7 +217,7 @@ fn shrink_query_buffer(client: &mut Client, idle: i64) {
     client.qbuf_peak = used;
 }
 
-/// Follows the size of recent replies; answers whether the buffer became smaller, and whether bigger.
+/// Adapts the size of the reply buffer to recent replies; returns whether it was shrunk, and whether it was enlarged.
 fn resize_reply_buffer(client: &mut Client, now_ms: i64, reset_ms: i64) -> (bool, bool) {
     let before = client.reply_size;
     if client.reply_peak == client.reply_size {

@@ -3,7 +3,7 @@
 use crate::server::Server;
 use crate::sys::log;
 
-/// Writes the banner to the log as it is, without stamps.
+/// Writes the banner to the log, without stamps.
 pub fn show(srv: &Server) {
     let port = match (srv.config.port, srv.config.tls_port) {
         (0, 0) => srv.config.unixsocket.clone(),

@@ -1,4 +1,4 @@
-//! The house keeping: start, clockwork, the page before sleep, the end.
+//! Housekeeping: start, cron, before sleep, shutdown, crash report.
 
 pub mod before_sleep;
 pub mod certificates;

@@ -1,4 +1,4 @@
-//! The way out.
+//! Shutting down.
 
 use crate::config::values::ShutdownFlags;
 use crate::egress::flush::flush_pending;
@@ -17,18 +17,18 @@ use crate::sys::process;
 use crate::wire::fault::SHUTDOWN_FAILED;
 use crate::{notice, warning};
 
-/// Whether the server goes.
+/// Outcome of a request to shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShutdownOutcome {
     /// The loop ends with this turn.
     Going,
-    /// Something must not be lost; the server stays.
+    /// The final save has failed; the server stays.
     Refused,
-    /// When replicas have caught up, or their time is over.
+    /// The server waits for its replicas first.
     Later,
 }
 
-/// Ends the server, unless that would lose what was to be kept. Replicas may catch up before.
+/// Shuts the server down unless data would be lost. Waits for replicas first.
 pub fn shut_down(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
     if srv.shutdown.waiting.is_some() {
         return ShutdownOutcome::Later;
@@ -49,7 +49,7 @@ pub fn shut_down(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
     finish(srv, flags)
 }
 
-/// Replicas that do not have all there is.
+/// Replicas that have not acknowledged everything.
 fn lagging(srv: &Server) -> impl Iterator<Item = (ClientId, &Replica)> {
     let offset = srv.replication.offset;
     let behind = move |replica: &Replica| replica.ack_offset != offset;
@@ -58,7 +58,7 @@ fn lagging(srv: &Server) -> impl Iterator<Item = (ClientId, &Replica)> {
         .map(|(id, _, replica)| (id, replica))
 }
 
-/// Goes on with a shutdown that waits: a step of the clockwork.
+/// Continues a shutdown that waits for replicas: a step of cron.
 pub fn tend_shutdown(srv: &mut Server) {
     let Some((flags, end_ms)) = srv.shutdown.waiting else {
         return;
@@ -71,7 +71,7 @@ pub fn tend_shutdown(srv: &mut Server) {
     }
 }
 
-/// Gives up a shutdown that waits; whether there was one.
+/// Cancels a shutdown that waits; whether there was one.
 pub fn cancel(srv: &mut Server) -> bool {
     let waited = srv.shutdown.waiting.take().is_some();
     process::forget_shutdown_signal();
@@ -126,13 +126,13 @@ fn finish(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
     ShutdownOutcome::Going
 }
 
-/// What is not all loaded must not replace the file it is loaded from.
+/// A data set that is being loaded must not replace the file that it is loaded from.
 fn must_save(srv: &Server, flags: ShutdownFlags) -> bool {
     let wanted = flags.save || (!srv.config.save.is_empty() && !flags.nosave);
     wanted && srv.snapshot.loading.is_none()
 }
 
-/// Saves for the last time; whether the server may go.
+/// The final save; whether the server may exit.
 fn save_finally(srv: &mut Server, force: bool) -> bool {
     notice!("Saving the final RDB snapshot before exiting.");
     if srv.process.supervised {

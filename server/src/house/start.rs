@@ -1,4 +1,4 @@
-//! From a configuration to a server that accepts connections.
+//! Starting the server: from a configuration to a server that accepts connections.
 
 use std::io::IsTerminal;
 
@@ -30,20 +30,20 @@ use crate::state::unit::Unit;
 use crate::sys::{host, log, memory, process, watchdog};
 use crate::{notice, warning};
 
-/// Descriptors that the server needs beside those of clients.
+/// Descriptors that the server needs besides those of clients.
 const RESERVED_DESCRIPTORS: u64 = 32;
-/// Descriptors that the loop can hold beyond those.
+/// Further descriptors that the loop can hold.
 const SPARE_DESCRIPTORS: usize = 96;
-/// TLS handshakes under way at most; the rest wait in turn.
+/// Maximum number of concurrent TLS handshakes; further ones queue.
 const HANDSHAKES_IN_FLIGHT: usize = 512;
 /// TLS handshake steps per turn of the loop, each up to a millisecond of work.
 const HANDSHAKES_PER_TURN: u32 = 8;
-/// A handshake that takes longer is given up, in milliseconds.
+/// Deadline of a handshake, in milliseconds.
 const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
-/// Free pages go back to the system after this time, in milliseconds.
+/// Time after which unused pages are returned to the system, in milliseconds.
 const PAGE_DECAY_MS: isize = 1000;
 
-/// Runs a server until it is shut down; `run` is the loop.
+/// Runs a server until it is shut down; `run` runs the loop.
 ///
 /// # Errors
 /// A sentence: the server cannot start.
@@ -65,7 +65,7 @@ pub fn serve(
     }
     let srv = build(config, info, commands)
         .map_err(|error| format!("Cannot create the event loop: {error}"))?;
-    // Freeing a big data set key by key would only delay the exit.
+    // The process exits, so a big data set is not freed key by key.
     let srv = Box::leak(Box::new(srv));
     crash::install(srv);
     open(srv)?;
@@ -97,10 +97,10 @@ fn announce(info: &ProcessInfo) {
     }
 }
 
-/// Makes the server's state; nothing is opened yet.
+/// Creates the state of the server without opening anything.
 ///
 /// # Errors
-/// The system gives no event loop.
+/// The event loop cannot be created.
 pub fn build(
     mut config: Params,
     process: ProcessInfo,
@@ -155,8 +155,8 @@ pub fn build(
     })
 }
 
-/// Raises the limit of descriptors for `maxclients`, or lowers `maxclients` to what the system gives. Returns how many
-/// descriptors the loop must hold.
+/// Raises the limit of descriptors for `maxclients`, or lowers `maxclients` to what the system allows. Returns how
+/// many descriptors the loop must hold.
 fn adjust_descriptors(config: &mut Params) -> usize {
     let wanted = config.maxclients as u64 + RESERVED_DESCRIPTORS;
     let got = process::raise_descriptors(wanted);
@@ -177,10 +177,10 @@ fn loop_size(config: &Params) -> usize {
     config.maxclients as usize + RESERVED_DESCRIPTORS as usize + SPARE_DESCRIPTORS
 }
 
-/// Makes room for `maxclients` while the server runs.
+/// Raises the limits for `maxclients` while the server runs.
 ///
 /// # Errors
-/// A sentence: the system does not give so many descriptors.
+/// A sentence: the system does not allow so many descriptors.
 pub fn make_room(srv: &mut Server) -> Result<(), String> {
     let wanted = srv.config.maxclients as u64 + RESERVED_DESCRIPTORS;
     let got = process::raise_descriptors(wanted);
@@ -200,7 +200,7 @@ pub fn make_room(srv: &mut Server) -> Result<(), String> {
     )
 }
 
-/// Puts the names of `rename-command` into force.
+/// Applies `rename-command`.
 fn rename(commands: &mut Commands, config: &Params) {
     for (old, new) in &config.rename_command {
         let Some(id) = table::lookup(old.as_bytes()) else {
@@ -215,16 +215,16 @@ fn rename(commands: &mut Commands, config: &Params) {
     }
 }
 
-/// Changes to the configured directory, from which files are found.
+/// Changes to the working directory.
 ///
 /// # Errors
-/// A sentence: the system does not let the process in.
+/// A sentence: the directory cannot be entered.
 fn enter_directory(config: &Params) -> Result<(), String> {
     std::env::set_current_dir(&config.dir)
         .map_err(|error| format!("Can't chdir to '{}': {}", config.dir, host::reason(&error)))
 }
 
-/// Opens the log before anything is logged.
+/// Opens the log, before anything is logged.
 ///
 /// # Errors
 /// The log file cannot be opened.
@@ -243,7 +243,7 @@ pub fn open_log(config: &Params) -> Result<(), String> {
     Ok(())
 }
 
-/// Opens everything, says so in the log, and hangs the clockwork into the loop.
+/// Opens sockets and files, logs the start, and installs cron in the loop.
 ///
 /// # Errors
 /// A sentence: the server must not run like this.
@@ -268,7 +268,7 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     }
     listen::open_all(srv)?;
     write_pidfile(srv);
-    // The reason is in the log; a server is better than none.
+    // The reason was logged, and the server can run without it.
     let _ = adjust_oom_score(srv);
     warn_about_system(srv);
     for sentence in srv.config.warnings() {
@@ -283,7 +283,7 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     Ok(())
 }
 
-/// Says that clients are welcome: the data is there.
+/// Announces that the server is ready.
 fn be_ready(srv: &mut Server) {
     for kind in [Kind::Tcp, Kind::Unix, Kind::Tls] {
         if srv.listeners.open.iter().any(|open| open.kind == kind) {
@@ -324,7 +324,7 @@ fn write_pidfile(srv: &mut Server) {
     }
 }
 
-/// Puts `watchdog-period` into force. Shorter than two turns of the clockwork it would go off by itself.
+/// Applies `watchdog-period`, which is at least two calls of cron.
 pub fn set_watchdog(srv: &mut Server) {
     let period = &mut srv.config.watchdog_period;
     if *period > 0 {
@@ -333,10 +333,10 @@ pub fn set_watchdog(srv: &mut Server) {
     watchdog::set(*period);
 }
 
-/// Applies `oom-score-adj` of a primary or a replica; switched off, the score from before comes back.
+/// Applies `oom-score-adj` for the current role; when it is switched off, the original score is restored.
 ///
 /// # Errors
-/// A sentence: the system refuses. The reason is logged.
+/// A sentence: the system refuses. The reason was logged.
 pub fn adjust_oom_score(srv: &mut Server) -> Result<(), String> {
     let base = srv.process.oom_score_base;
     let used = srv.config.oom_score_adj != OomScoreAdj::No;
@@ -353,7 +353,7 @@ pub fn adjust_oom_score(srv: &mut Server) -> Result<(), String> {
     })
 }
 
-/// Settings of the system that will hurt.
+/// Warns about system settings that cause trouble.
 fn warn_about_system(srv: &Server) {
     if srv.config.tcp_backlog as i32 > host::somaxconn().unwrap_or(i32::MAX) {
         warning!(

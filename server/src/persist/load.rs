@@ -1,7 +1,7 @@
 //! Loading a snapshot file into the databases.
 //!
-//! The file is fed to the decoder in pieces of `loading-process-events-interval-bytes`; between two of them clients are
-//! served. They are told that the server is loading, or get an answer to those few commands that need no data.
+//! The file is fed to the decoder in pieces of `loading-process-events-interval-bytes`; between two of them clients
+//! are served. They get a LOADING error, except for the few commands that need no data.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -20,32 +20,32 @@ use crate::state::snapshot::Loading;
 use crate::sys::{clock, host, memory, process};
 use crate::{notice, warning};
 
-/// How a decoder's words for a wrong checksum begin.
+/// Prefix of the decoder's message for a wrong checksum.
 const WRONG_CHECKSUM: &str = "Wrong RDB checksum";
 
-/// A snapshot of unknown size counts as one of so many bytes when room is made for its keys.
+/// The size assumed for a snapshot of unknown size when tables are presized.
 const UNKNOWN_SIZE: u64 = 4 * 1024 * 1024;
 
-/// Keys whose places in the table are fetched together: none of them is near, and one by one each would be waited for.
+/// Number of keys whose table positions are prefetched together: each would be a cache miss of its own.
 const TOGETHER: usize = 16;
 
-/// Why nothing, or not all, was loaded.
+/// Why loading failed.
 #[derive(Debug)]
 pub enum LoadError {
-    /// There is no file.
+    /// The file does not exist.
     Missing,
-    /// It cannot be opened; that was logged.
+    /// The file cannot be opened; that was logged.
     Unreadable,
-    /// It is damaged, or does not fit; that was logged.
+    /// The file is damaged or does not fit this server; that was logged.
     Corrupt,
-    /// The server was told to end meanwhile.
+    /// The server was asked to shut down meanwhile.
     Stopped,
 }
 
-/// Loads the snapshot when the server starts.
+/// Loads the snapshot at start.
 ///
 /// # Errors
-/// A sentence: the server must not run without what is in the file. `None` when it was told to end, and shall.
+/// A sentence: the server must not run without the file's data. `None` if it was asked to shut down.
 pub fn at_start(srv: &mut Server) -> Result<(), Option<String>> {
     let began_us = clock::monotonic_us();
     match load(srv, Existing::Refuse) {
@@ -68,8 +68,8 @@ pub fn at_start(srv: &mut Server) -> Result<(), Option<String>> {
     }
 }
 
-/// Goes on in the history that the data set belongs to. A replica asks its primary for what came after; a primary lets
-/// replicas that know as much go on with it, under a history of its own.
+/// Continues the history that the snapshot belongs to: a replica requests the rest from its primary; a primary lets
+/// replicas continue from the old id, under a new id of its own.
 fn resume(srv: &mut Server, session: &mut Session) {
     let place = session.place;
     let (Some(id), Some(offset)) = (place.id, place.offset) else {
@@ -97,7 +97,7 @@ fn resume(srv: &mut Server, session: &mut Session) {
 /// Loads the file under `dbfilename`.
 ///
 /// # Errors
-/// See [`LoadError`]. What was loaded until then is in the databases.
+/// See [`LoadError`]. What was loaded until then stays in the databases.
 pub fn load(srv: &mut Server, existing: Existing) -> Result<Session, LoadError> {
     let name = srv.config.dbfilename.clone();
     let opened = File::open(&name).and_then(|file| {
@@ -122,8 +122,8 @@ pub fn load(srv: &mut Server, existing: Existing) -> Result<Session, LoadError> 
     loaded.map(|()| session)
 }
 
-/// Begins to load a snapshot of so many bytes (0 is unknown): into the databases of the server, or into others beside
-/// them. Clients are told that data is missing, unless there is other data to go on with (`serve`).
+/// Begins to load a snapshot of `bytes` bytes (0 is unknown): into the databases of the server, or into others beside
+/// them. Clients get LOADING errors unless they can be served from the old data set (`serve`).
 pub fn begin(
     srv: &mut Server,
     existing: Existing,
@@ -153,13 +153,13 @@ pub fn begin(
     }
 }
 
-/// Nothing is being loaded any more.
+/// Ends the loading state.
 pub fn end(srv: &mut Server) {
     srv.snapshot.loading = None;
     srv.unit.now_ms = srv.turn.refresh();
 }
 
-/// Takes in the next bytes of a snapshot; whether that was all of it.
+/// Feeds the next bytes of a snapshot; returns whether it is complete.
 ///
 /// # Errors
 /// It is damaged; that was logged.
@@ -195,7 +195,7 @@ pub fn feed(srv: &mut Server, session: &mut Session, bytes: &[u8]) -> Result<boo
     Ok(false)
 }
 
-/// Inserts the keys that were announced, in their order.
+/// Inserts the prefetched keys in their order.
 fn insert_keys(
     srv: &mut Server,
     session: &mut Session,
@@ -208,13 +208,13 @@ fn insert_keys(
     Ok(())
 }
 
-/// The snapshot is whole, and does not fit.
+/// The snapshot is intact but does not fit this server.
 fn refused(why: &str) -> LoadError {
     warning!("{why}");
     LoadError::Corrupt
 }
 
-/// The snapshot has ended before its end.
+/// The snapshot is truncated.
 pub fn cut_short(session: &Session) -> LoadError {
     failed(&session.decoder, "Unexpected EOF reading RDB file")
 }
@@ -246,7 +246,7 @@ fn fill(file: &mut File, buf: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Between two pieces: clients, signals, figures.
+/// Between two pieces: serves clients, checks for signals, samples memory.
 fn look_around(srv: &mut Server) -> Result<(), LoadError> {
     memory::sample_peak();
     process_events_inside(srv);
@@ -260,7 +260,7 @@ fn look_around(srv: &mut Server) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Logs what is wrong with the file and where.
+/// Logs the error and its offset in the file.
 fn failed(decoder: &Decoder, why: &str) -> LoadError {
     let short = if why.starts_with(WRONG_CHECKSUM) {
         warning!("{why}");

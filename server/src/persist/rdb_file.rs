@@ -1,8 +1,8 @@
-//! Writing a snapshot: beside the old one, and in its place only when all of it is on the disk.
+//! Writing a snapshot file: to a temporary file that replaces the old one when it is complete and on disk.
 //!
 //! # Invariants
-//! 1. Under the configured name there is at any time a whole file or none; a failure of any kind leaves the old one.
-//! 2. A temporary file bears the number of the process that writes it, and is gone when that failed.
+//! 1. Under the configured name there is always a complete file or none; any failure leaves the old one.
+//! 2. A temporary file's name contains the pid of its writer; it is removed on failure.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -19,18 +19,18 @@ use crate::state::slowdown::Slowdown;
 use crate::sys::{clock, host, memory};
 use crate::{notice, warning};
 
-/// Bytes that are gathered before they are written, about.
+/// Approximate size of the write buffer, in bytes.
 const CHUNK: usize = 64 * 1024;
-/// Bytes that are written before they are forced to the disk, with `rdb-save-incremental-fsync`.
+/// Bytes between two fsyncs, with `rdb-save-incremental-fsync`.
 const SYNC_STEP: u64 = 4 * 1024 * 1024;
 
-/// What went wrong, and while doing what.
+/// The failed step and its reason.
 struct Failure {
     step: &'static str,
     error: io::Error,
 }
 
-/// Makes of an error a [`Failure`].
+/// Wraps an error into a [`Failure`].
 fn during(step: &'static str) -> impl Fn(io::Error) -> Failure {
     move |error| Failure { step, error }
 }
@@ -40,14 +40,14 @@ pub fn temp_name(pid: u32) -> String {
     format!("temp-{pid}.rdb")
 }
 
-/// Removes what a child that did not finish has left.
+/// Removes the temporary file of a child that did not finish.
 pub fn remove_temp(pid: i32) {
     if let Ok(pid) = u32::try_from(pid) {
         let _ = fs::remove_file(temp_name(pid));
     }
 }
 
-/// Saves the data set under `dbfilename`; whether that worked. The reason why not is logged.
+/// Saves the data set under `dbfilename`; whether that succeeded. A failure is logged.
 pub fn save(srv: &Server, reporter: Option<&mut Reporter>) -> bool {
     let temp = temp_name(std::process::id());
     let name = &srv.config.dbfilename;
@@ -89,8 +89,8 @@ fn write(srv: &Server, temp: &str, reporter: Option<&mut Reporter>) -> Result<()
     out.sink.file.sync_all().map_err(during("fsync"))
 }
 
-/// Writes a snapshot without what `without` says to a pipe, between a line that names the mark and the mark itself;
-/// whether that worked.
+/// Writes a snapshot without the parts in `without` to a pipe, between a line with the end marker and the marker
+/// itself; whether that succeeded.
 pub fn stream(
     srv: &Server,
     pipe: File,
@@ -115,7 +115,7 @@ pub fn stream(
     written.is_ok()
 }
 
-/// A directory entry is on the disk only when the directory is.
+/// A rename is durable only after the directory was forced to the disk.
 fn put_in_place(temp: &str, name: &str) -> Result<(), Failure> {
     fs::rename(temp, name).map_err(during("rename"))?;
     File::open(".")
@@ -123,20 +123,20 @@ fn put_in_place(temp: &str, name: &str) -> Result<(), Failure> {
         .map_err(during("directory"))
 }
 
-/// A snapshot that is being written: what is gathered, and where it goes.
+/// A snapshot being written: its buffer and destination.
 struct Output {
     buf: Vec<u8>,
     sink: Sink,
 }
 
-/// The file or pipe behind a snapshot.
+/// The destination of a snapshot.
 struct Sink {
     file: File,
-    /// Of what is written, when it is wanted.
+    /// Checksum of the bytes, if wanted.
     checksum: Option<u64>,
     sync: bool,
     unsynced: u64,
-    /// The first failure. Nothing is written after it.
+    /// The first failure; nothing is written after it.
     failure: Option<io::Error>,
 }
 
@@ -161,17 +161,17 @@ impl Output {
 }
 
 impl Sink {
-    /// Writes what is gathered, unless that has failed before.
+    /// Writes the buffer, unless a write has failed before.
     fn empty(&mut self, buf: &mut Vec<u8>) {
         if self.failure.is_none() {
             self.failure = self.write(buf).err();
         }
         buf.clear();
-        // One huge element must not leave its memory behind.
+        // The buffer of one huge element must not be kept.
         buf.shrink_to(CHUNK * 2);
     }
 
-    /// Whether all was written so far.
+    /// Whether all writes have succeeded.
     fn check(&mut self) -> io::Result<()> {
         self.failure.take().map_or(Ok(()), Err)
     }
@@ -183,7 +183,7 @@ impl Sink {
         self.file.write_all(bytes)?;
         self.unsynced += bytes.len() as u64;
         if self.sync && self.unsynced >= SYNC_STEP {
-            // Little by little, so that the disk is not held by all of it at the end.
+            // Forces bytes to the disk bit by bit, so that the disk is not busy with all of them at the end.
             self.file.sync_data()?;
             self.unsynced = 0;
         }
@@ -191,13 +191,13 @@ impl Sink {
     }
 }
 
-/// Where in the stream of writes this is: history, offset and the database that the stream has selected. Whoever loads
-/// the snapshot may go on from there.
+/// The position in the stream of writes: id, offset and selected database. A server that loads the snapshot may
+/// continue from there.
 fn place(srv: &Server) -> Option<[(&'static str, String); 3]> {
     let replication = &srv.replication;
     let db = match &replication.link {
         Some(link) => link.stream_db(&srv.clients)?,
-        // When none is selected the next write selects one.
+        // If none is selected, the next write selects one.
         None if replication.backlog.is_some() => replication.selected.unwrap_or(0),
         None => return None,
     };
@@ -257,7 +257,8 @@ fn databases(
         encoder::resize_db(&mut out.buf, db.len() as u64, db.expires_len() as u64);
         for entry in db.iter() {
             if entry.ty() == Type::Damaged {
-                // A file is checked to the last byte when it is loaded: with this in it none of it would be.
+                // Files are checked completely when they are loaded: a damaged value would make the whole file
+                // unloadable.
                 let key = String::from_utf8_lossy(entry.key());
                 warning!("Key '{key}' has a damaged value and is not saved");
                 continue;

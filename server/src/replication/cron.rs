@@ -1,10 +1,10 @@
-//! The clockwork's step for replication, once a second.
+//! Replication's step of cron, once a second.
 
 use crate::replication::primary;
 use crate::replication::replica::connect;
 use crate::server::Server;
 
-/// Looks at the link to the primary, and at replicas.
+/// Checks the link to the primary and the replicas.
 pub fn replication_cron(srv: &mut Server) {
     connect::cron(srv);
     primary::cron::cron(srv);

@@ -1,4 +1,4 @@
-//! FAILOVER: waits until a replica has caught up, then follows it; `state/replication/failover` draws the states.
+//! FAILOVER: waits until a replica has caught up, then follows it. `state/replication/failover` shows the states.
 
 use crate::feed::replicas::online;
 use crate::notice;
@@ -17,18 +17,18 @@ pub fn find_replica(srv: &Server, host: &str, port: u16) -> Option<ClientId> {
         .map(|(id, _, _)| id)
 }
 
-/// Begins one.
+/// Begins a failover.
 pub fn begin(srv: &mut Server, failover: Failover) {
     match &failover.target {
         Some((host, port)) => notice!("FAILOVER requested to {host}:{port}."),
         None => notice!("FAILOVER requested to any replica."),
     }
     srv.replication.failover = Some(failover);
-    // Without an end: that of the failover is its end.
+    // The pause has no deadline of its own: it ends with the failover.
     pause(srv, Purpose::Failover, Scope::Writes, i64::MAX);
 }
 
-/// Looks how far the replica is: before each sleep of the loop, and by the clockwork.
+/// Advances the failover: before each sleep of the loop, and by cron.
 pub fn advance(srv: &mut Server) {
     let Some(failover) = &srv.replication.failover else {
         return;
@@ -54,7 +54,7 @@ pub fn advance(srv: &mut Server) {
     }
 }
 
-/// The replica that may take over, if it has all there is.
+/// The replica that may take over, if it has caught up.
 fn caught_up(srv: &Server) -> Option<(String, u16)> {
     let target = srv.replication.failover.as_ref()?.target.as_ref();
     let has_all = |id: &ClientId| {
@@ -78,7 +78,7 @@ fn hand_over(srv: &mut Server, host: &str, port: u16) {
     become_replica(srv, host, port);
 }
 
-/// The replica has answered to `PSYNC … FAILOVER`.
+/// The replica has replied to `PSYNC … FAILOVER`.
 pub fn answered(srv: &mut Server, accepted: bool) {
     let handing = srv.replication.failover.as_ref();
     if handing.is_none_or(|failover| failover.stage != FailoverStage::Handing) {
@@ -91,7 +91,7 @@ pub fn answered(srv: &mut Server, accepted: bool) {
     }
 }
 
-/// Gives it up.
+/// Aborts the failover.
 pub fn abort(srv: &mut Server, why: &str) {
     let Some(failover) = &srv.replication.failover else {
         return;

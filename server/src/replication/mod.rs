@@ -1,4 +1,4 @@
-//! This server as a replica, and as a primary.
+//! Replication, with this server as a replica and as a primary.
 
 pub mod cron;
 pub mod failover;

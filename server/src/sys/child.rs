@@ -1,7 +1,8 @@
-//! Child processes: the fork, what a child is from then on, and how it ends.
+//! Child processes: fork, what a child may do, and how it ends.
 //!
-//! Threads do not live on in a child, and locks they held stay locked. So a child only computes and writes: it touches no
-//! channel, no TLS and no loop, and leaves by [`exit`], which runs nobody's destructor.
+//! The threads of the parent do not exist in a child, and locks that they held stay locked. A child therefore only
+//! computes and writes: it touches no channel, no TLS object and no event loop, and exits by [`exit`], which runs no
+//! destructors.
 
 #![allow(unsafe_code)]
 
@@ -14,18 +15,18 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sig
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// Exit code of a child that was told to end; nothing is wrong then.
+/// Exit code of a child that was asked to end, which is no error.
 const KILLED_QUIETLY: i32 = 255;
 
-/// On which side of a fork the caller is.
+/// The side of a fork that the caller is on.
 pub enum Fork {
-    /// It is the child.
+    /// The caller is the child.
     Child,
-    /// It is the parent of this process.
+    /// The caller is the parent of this process.
     Parent(i32),
 }
 
-/// How a child ended.
+/// How a child has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// By itself, with this code.
@@ -38,7 +39,7 @@ pub enum Ended {
 
 /// Forks.
 ///
-/// # Errors
+/// The system cannot create another process.
 /// The system has no room for another process.
 pub fn fork() -> io::Result<Fork> {
     // SAFETY: the child keeps to what the header of this file says. The allocator's own locks are taken and released
@@ -55,8 +56,8 @@ extern "C" fn on_quiet_end(_signal: c_int) {
     unsafe { libc::_exit(KILLED_QUIETLY) };
 }
 
-/// Makes the calling process a child: SIGUSR1 ends it, and descriptors that are its parent's business are closed. A
-/// connection that the parent closes would stay open else for as long as the child lives.
+/// Sets up a child: SIGUSR1 ends it, and descriptors that only concern the parent are closed. A connection that the
+/// parent closes would otherwise stay open as long as the child lives.
 pub fn become_child(parents: impl Iterator<Item = RawFd>) {
     let end = SigAction::new(
         SigHandler::Handler(on_quiet_end),
@@ -78,12 +79,12 @@ pub fn exit(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Asks a child to end; [`reap`] will tell.
+/// Asks a child to end; [`reap`] reports that it has.
 pub fn kill_quietly(pid: i32) {
     let _ = kill(Pid::from_raw(pid), Signal::SIGUSR1);
 }
 
-/// How a child ended, once it has.
+/// How a child has ended; `None` while it runs.
 pub fn reap(pid: i32) -> Option<Ended> {
     match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)) {
         Ok(WaitStatus::Exited(_, KILLED_QUIETLY)) => Some(Ended::Quietly),
@@ -91,12 +92,12 @@ pub fn reap(pid: i32) -> Option<Ended> {
         Ok(WaitStatus::Signaled(_, Signal::SIGUSR1, _)) => Some(Ended::Quietly),
         Ok(WaitStatus::Signaled(_, signal, _)) => Some(Ended::Signal(signal as i32)),
         Ok(_) | Err(nix::errno::Errno::EINTR) => None,
-        // It is nobody's child any more: whatever it did, it is not known to have succeeded.
+        // Another waiter has reaped it, so nothing is known of its success.
         Err(_) => Some(Ended::Exit(1)),
     }
 }
 
-/// Makes reads from a pipe answer "would block" when it is empty.
+/// Makes a pipe non-blocking.
 pub fn set_nonblocking(pipe: &PipeReader) {
     // SAFETY: the descriptor is open; the call takes plain numbers.
     unsafe {
@@ -105,7 +106,7 @@ pub fn set_nonblocking(pipe: &PipeReader) {
     }
 }
 
-/// Bytes of memory that this process has for itself, since it or its parent wrote to them after the fork; 0 when the
+/// Memory that this process has for itself because it or its parent wrote to a page after the fork, in bytes; 0 if the
 /// system does not tell.
 pub fn private_dirty() -> u64 {
     let text = fs::read_to_string("/proc/self/smaps_rollup")

@@ -1,7 +1,7 @@
 //! Clocks: wall time for expiry and logs, monotonic time for measuring.
 //!
-//! Both are one vDSO call each. Code that runs inside a command takes the snapshot of its unit
-//! (`Server::now_ms`) instead, so that a script or a transaction sees one instant.
+//! Both are one vDSO call each. Code that runs inside a command uses `Unit::now_ms` instead, so that a script or a
+//! transaction sees one instant.
 
 #![allow(unsafe_code)]
 

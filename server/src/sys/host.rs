@@ -1,4 +1,4 @@
-//! What the system says about itself and about this process: memory, processor time, settings that hurt.
+//! Facts that the operating system provides: memory, processor time, settings that affect the server.
 
 #![allow(unsafe_code)]
 
@@ -11,10 +11,10 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
 
-/// Looks a name up on a thread of its own; `wake` is called when the addresses are there.
+/// Resolves a name on a thread of its own; `wake` is called when the addresses are known.
 ///
 /// # Errors
-/// There can be no thread.
+/// The thread cannot be started.
 pub fn resolve(
     name: String,
     port: u16,
@@ -23,7 +23,7 @@ pub fn resolve(
     let (sender, receiver) = bounded(1);
     let resolve = move || {
         let resolved = (name, port).to_socket_addrs();
-        // Nobody listens any more when the link has been given up meanwhile.
+        // The receiver is gone if the link was given up meanwhile.
         let _ = sender.send(resolved.map(|addrs| addrs.map(|addr| addr.ip()).collect()));
         wake();
     };
@@ -31,7 +31,7 @@ pub fn resolve(
     thread.spawn(resolve).map(|_| receiver)
 }
 
-/// Resident memory of this process, in bytes; 0 when the system does not tell.
+/// Resident memory of this process, in bytes; 0 if unknown.
 pub fn resident() -> usize {
     let pages = fs::read_to_string("/proc/self/statm")
         .ok()
@@ -57,7 +57,7 @@ pub fn total_memory() -> usize {
     pages.max(0) as usize * page_size()
 }
 
-/// Whose processor time is asked for.
+/// Whose processor time is queried.
 #[derive(Clone, Copy)]
 pub enum Who {
     /// The process with all its threads.
@@ -68,7 +68,7 @@ pub enum Who {
     Thread,
 }
 
-/// Seconds of processor time: in the kernel, and outside it.
+/// Processor time in seconds: system and user.
 pub fn cpu_seconds(who: Who) -> (f64, f64) {
     let who = match who {
         Who::Process => libc::RUSAGE_SELF,
@@ -85,7 +85,7 @@ pub fn cpu_seconds(who: Who) -> (f64, f64) {
     (seconds(usage.ru_stime), seconds(usage.ru_utime))
 }
 
-/// `vm.overcommit_memory`, when the system has it.
+/// `vm.overcommit_memory`, if the system has it.
 pub fn overcommit() -> Option<i32> {
     fs::read_to_string("/proc/sys/vm/overcommit_memory")
         .ok()?
@@ -94,19 +94,19 @@ pub fn overcommit() -> Option<i32> {
         .ok()
 }
 
-/// Whether transparent huge pages are always used.
+/// Whether transparent huge pages are set to `always`.
 pub fn huge_pages_always() -> bool {
     fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled")
         .is_ok_and(|text| text.contains("[always]"))
 }
 
-/// Keeps transparent huge pages away from this process: with a forked child each write would copy 2 MiB.
+/// Disables transparent huge pages for this process: with a forked child each write would copy 2 MiB.
 pub fn disable_huge_pages() -> bool {
     // SAFETY: the call takes plain numbers.
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0 }
 }
 
-/// Collates strings by a locale from now on, the environment's when empty. Returns whether there is such a locale.
+/// Sets the locale for collation, the environment's if empty. Returns whether the locale exists.
 pub fn set_collation(locale: &str) -> bool {
     let Ok(locale) = std::ffi::CString::new(locale) else {
         return false;
@@ -115,7 +115,7 @@ pub fn set_collation(locale: &str) -> bool {
     unsafe { !libc::setlocale(libc::LC_COLLATE, locale.as_ptr()).is_null() }
 }
 
-/// Whether the locale collates by bytes.
+/// Whether the locale collates bytewise.
 pub fn collates_bytes() -> bool {
     // SAFETY: only asks; the answer is a NUL-terminated text that stays until the locale is next set, and no other thread
     // sets it.
@@ -129,14 +129,14 @@ pub fn collates_bytes() -> bool {
     matches!(name.to_bytes(), b"C" | b"POSIX")
 }
 
-/// The order of two texts in the locale.
+/// Compares two texts in the locale's order.
 pub fn collate(one: &CStr, other: &CStr) -> Ordering {
     // SAFETY: both are NUL-terminated.
     let order = unsafe { libc::strcoll(one.as_ptr(), other.as_ptr()) };
     order.cmp(&0)
 }
 
-/// The reason of a system's error, without its number.
+/// The text of a system error without its number.
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
@@ -145,7 +145,7 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The longest accept queue the system allows.
+/// The system's limit of the accept queue.
 pub fn somaxconn() -> Option<i32> {
     fs::read_to_string("/proc/sys/net/core/somaxconn")
         .ok()?
@@ -154,7 +154,7 @@ pub fn somaxconn() -> Option<i32> {
         .ok()
 }
 
-/// `current_clocksource`, whose slowest kinds make each clock reading a system call.
+/// `current_clocksource`; its slowest kinds make each clock reading a system call.
 pub fn clocksource() -> Option<String> {
     let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     fs::read_to_string(path)

@@ -1,10 +1,11 @@
-//! The log sink: one line, one `write`, no lock.
+//! The log: one line is one `write`.
 //!
-//! A line is `PID:ROLE DD Mon YYYY HH:MM:SS.mmm LEVEL message`. The sink is a static, because background
-//! threads, forked children and the crash report write through it; each line is assembled on the writer's
-//! own heap and handed to the kernel at once, in append mode, so lines of several writers never mix.
+//! A line is `PID:ROLE DD Mon YYYY HH:MM:SS.mmm LEVEL message`. The sink is a static, because background threads,
+//! forked children and the crash report write to it. Each line is assembled in the writer's own memory and written
+//! with one call in append mode, so lines of several writers never mix. A writer takes a read lock on the path of the
+//! log file, which only CONFIG writes.
 //!
-//! A log file is opened for each line, as operators who rotate by renaming expect.
+//! A log file is opened for each line, so that it can be rotated by renaming.
 
 #![allow(unsafe_code)]
 
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use crate::sys::clock;
 
-/// Importance of a line; the configuration's `loglevel` hides what is below it.
+/// Importance of a line; lines below `loglevel` are not written.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Level {
     /// For developers.
@@ -33,7 +34,7 @@ pub enum Level {
     Nothing,
 }
 
-/// Who writes: the letter behind the pid.
+/// The writer: the letter behind the pid.
 #[derive(Clone, Copy)]
 pub enum Role {
     /// Before the role is known, and forked children.
@@ -63,7 +64,7 @@ struct Sink {
     threshold: AtomicU8,
     role: AtomicU8,
     syslog: AtomicBool,
-    /// Path of the log file; `None` is standard output. Read-locked per line, written by CONFIG alone.
+    /// Path of the log file; `None` is standard output.
     file: RwLock<Option<String>>,
 }
 
@@ -74,7 +75,7 @@ static SINK: Sink = Sink {
     file: RwLock::new(None),
 };
 
-/// Hides lines below `level`.
+/// Suppresses lines below `level`.
 pub fn set_threshold(level: Level) {
     SINK.threshold.store(level as u8, Relaxed);
 }
@@ -84,10 +85,10 @@ pub fn set_role(role: Role) {
     SINK.role.store(role as u8, Relaxed);
 }
 
-/// Sends lines to `path`, or to standard output when it is empty.
+/// Writes lines to `path`, or to standard output if it is empty.
 ///
 /// # Errors
-/// The file cannot be opened for appending; the sink stays as it was.
+/// The file cannot be opened for appending; the log stays as it was.
 pub fn set_file(path: &str) -> std::io::Result<()> {
     if !path.is_empty() {
         OpenOptions::new().create(true).append(true).open(path)?;
@@ -98,10 +99,10 @@ pub fn set_file(path: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Copies lines to syslog from now on, under `ident` and the facility's number.
+/// Copies lines to syslog under `ident` and the facility's number.
 pub fn open_syslog(ident: &str, facility: i32) {
     if let Ok(ident) = CString::new(ident) {
-        // syslog keeps the pointer for the life of the process, hence the leak of these few bytes.
+        // syslog keeps the pointer for the life of the process, so these few bytes are leaked.
         let ident = Box::leak(ident.into_boxed_c_str());
         // SAFETY: `ident` is a NUL-terminated string that lives for ever.
         unsafe {
@@ -142,7 +143,7 @@ pub fn line(level: Level, message: fmt::Arguments<'_>) {
     }
 }
 
-/// Writes bytes as they are: the logo, the crash report.
+/// Writes bytes without a stamp: the logo, the crash report.
 pub fn raw(bytes: &[u8]) {
     let file = SINK.file.try_read().ok().and_then(|file| file.clone());
     match file.and_then(|path| OpenOptions::new().create(true).append(true).open(path).ok()) {
@@ -151,7 +152,7 @@ pub fn raw(bytes: &[u8]) {
     }
 }
 
-/// A descriptor of the log, for calls that write to one: a new one of the file, or standard output.
+/// A descriptor of the log, for calls that need one: the newly opened file, or standard output.
 pub fn descriptor() -> i32 {
     let path = SINK.file.try_read().ok().and_then(|file| file.clone());
     let file = path.and_then(|path| OpenOptions::new().create(true).append(true).open(path).ok());

@@ -1,11 +1,11 @@
 //! The allocator: jemalloc with quantum 8, counted.
 //!
-//! Counting is per thread, in usable sizes, and costs two plain additions: a thread adds to a cell of its own and
-//! folds it into the process-wide counter when it has drifted by [`FOLD`] bytes. `used()` is exact for the
-//! calling thread and off by at most `FOLD` for each other one.
+//! Counting is per thread and in usable sizes. A thread adds to its own counter and merges it into the common one when
+//! it has drifted by [`FOLD`] bytes. `used()` is exact for the calling thread and off by at most `FOLD` for each other
+//! thread.
 //!
 //! # Invariants
-//! 1. Memory is aligned as asked. With quantum 8 a class such as 24 or 56 is only 8-aligned, so an alignment
+//! 1. Memory is aligned as requested. With quantum 8 a class such as 24 or 56 is only aligned to 8, so an alignment
 //!    above 8 is always passed on (the published wrapper drops it up to 16, which is undefined behaviour here).
 //! 2. OpenSSL's hooks get 16-byte alignment, as C's `malloc` promises.
 
@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 use tikv_jemalloc_sys as je;
 
-/// How far a thread's own counter may drift before it is folded into the common one, in bytes.
+/// Drift after which a thread's counter is merged into the common one, in bytes.
 const FOLD: isize = 64 * 1024;
 
-/// Bytes that C code asks for are aligned to this.
+/// Alignment of memory for C code.
 const C_ALIGN: usize = 16;
 
 /// Size classes above this are multiples of 16, and so are their addresses.
@@ -37,9 +37,9 @@ thread_local! {
 /// The process's global allocator.
 pub struct Jemalloc;
 
-/// How to ask for an allocation. An alignment is named only where the size class does not give it: jemalloc takes large
-/// allocations with a named alignment past its cache, at ten times the cost (OpenSSL's record buffers, twice per request:
-/// 8 % of a TLS SET).
+/// The flags of an allocation. An alignment is only passed where the size class does not guarantee it: jemalloc takes
+/// large allocations with an explicit alignment past its cache, at ten times the cost (OpenSSL's record buffers, twice
+/// per request: 8 % of a TLS SET).
 #[inline]
 fn flags(size: usize, align: usize) -> c_int {
     if align <= 8 || align <= 16 && size > ALIGNED_FROM {
@@ -51,7 +51,7 @@ fn flags(size: usize, align: usize) -> c_int {
 
 #[inline]
 fn count(bytes: isize) {
-    // After a thread's locals are gone (it is exiting) the common counter is used directly.
+    // While a thread exits, after its locals are gone, the common counter is used.
     let counted = DRIFT.try_with(|drift| {
         let now = drift.get() + bytes;
         if now.abs() < FOLD {
@@ -66,7 +66,7 @@ fn count(bytes: isize) {
     }
 }
 
-/// Bytes that an allocation of `size` with `flags` really takes.
+/// The usable size of an allocation.
 #[inline]
 fn usable(size: usize, flags: c_int) -> isize {
     // SAFETY: nallocx only computes; its size must not be 0.
@@ -176,32 +176,32 @@ pub fn peak() -> usize {
     PEAK.load(Relaxed)
 }
 
-/// Takes part in the peak: called from cron and by whoever reports it.
+/// Updates the peak: called by cron and before the peak is reported.
 pub fn sample_peak() -> usize {
     let now = used();
     PEAK.fetch_max(now, Relaxed).max(now)
 }
 
-/// Folds the calling thread's counter into the common one: the end of a background job.
+/// Merges the calling thread's counter into the common one, at the end of a background job.
 pub fn fold() {
     let drift = DRIFT.try_with(Cell::take).unwrap_or(0);
     TOTAL.fetch_add(drift, Relaxed);
 }
 
-/// Figures of the allocator itself, in bytes.
+/// Statistics of the allocator, in bytes.
 #[derive(Default, Clone, Copy)]
 pub struct Arena {
-    /// Handed out.
+    /// Allocated.
     pub allocated: usize,
     /// In pages that hold at least one allocation.
     pub active: usize,
     /// In physical memory.
     pub resident: usize,
-    /// Given back lazily and not mapped to memory.
+    /// Unmapped lazily.
     pub retained: usize,
 }
 
-/// Reads jemalloc's own statistics. Refreshing them takes about 9 µs, so cron does it, not commands.
+/// Reads jemalloc's statistics. Refreshing them takes about 9 µs, so cron does that, not commands.
 pub fn arena() -> Arena {
     let epoch = 1u64;
     // SAFETY: the name is NUL-terminated; the value is a u64 of the stated size.
@@ -238,7 +238,7 @@ fn read_size(name: *const c_char) -> usize {
     value
 }
 
-/// Gives unused pages back to the system (MEMORY PURGE).
+/// Returns unused pages to the system (MEMORY PURGE).
 pub fn purge() {
     // SAFETY: 4096 is MALLCTL_ARENAS_ALL; the call takes no value.
     unsafe {
@@ -252,7 +252,7 @@ pub fn purge() {
     }
 }
 
-/// Lets jemalloc return pages from a thread of its own, so that a big free does not stall a command.
+/// Lets jemalloc return pages on a thread of its own, so that freeing a lot does not delay a command.
 pub fn set_background_thread(on: bool) {
     // SAFETY: the value is a bool of the stated size.
     unsafe {
@@ -266,9 +266,9 @@ pub fn set_background_thread(on: bool) {
     }
 }
 
-/// Sets how long free pages wait to be used again before they go back to the system, in milliseconds.
+/// Sets for how long unused pages are kept before they are returned to the system, in milliseconds.
 ///
-/// jemalloc's own 10 seconds keep the query buffers of clients that fell idle resident far longer than cron keeps them.
+/// jemalloc's default of 10 seconds keeps the query buffers of idle clients resident far longer than cron keeps them
 pub fn set_decay(ms: isize) {
     for name in [c"arenas.dirty_decay_ms", c"arena.0.dirty_decay_ms"] {
         // SAFETY: the value is a signed size of the stated length.
@@ -284,7 +284,7 @@ pub fn set_decay(ms: isize) {
     }
 }
 
-/// Refuses to run with the wrong build of jemalloc: the quantum is lost in silence when cargo runs outside the tree.
+/// Panics if jemalloc was built wrongly: the quantum is lost silently when cargo runs outside of the source tree.
 ///
 /// # Panics
 /// The allocator was built without `JEMALLOC_SYS_WITH_LG_QUANTUM=3`.

@@ -1,4 +1,4 @@
-//! The system below: the only home of libc in this crate.
+//! The operating system: the only part of this crate that uses libc.
 
 pub mod child;
 pub mod clock;

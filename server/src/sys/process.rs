@@ -1,4 +1,4 @@
-//! This process towards the system: signals, title, daemon, supervision, descriptors.
+//! This process: signals, title, daemon mode, supervision, descriptors.
 
 #![allow(unsafe_code)]
 
@@ -14,16 +14,16 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 /// The signal that asked for a shutdown; 0 is none.
 static SHUTDOWN_SIGNAL: AtomicI32 = AtomicI32::new(0);
-/// The file that is gone when the process is interrupted: a snapshot that is being written. Never freed once set, since a
-/// signal may come on any thread.
+/// The file that a second interrupt removes: the snapshot being written. Never freed once set, since a signal may
+/// arrive on any thread.
 static UNFINISHED: AtomicPtr<c_char> = AtomicPtr::new(ptr::null_mut());
-/// Whether it is being written.
+/// Whether that file is being written.
 static WRITING: AtomicBool = AtomicBool::new(false);
-/// Where the kernel keeps the arguments, and how many bytes lie there in one piece with the environment.
+/// Address and size of the memory in which the kernel keeps arguments and environment.
 static TITLE_START: AtomicPtr<c_char> = AtomicPtr::new(ptr::null_mut());
 static TITLE_ROOM: AtomicUsize = AtomicUsize::new(0);
 
-/// Measures the room for a process title before `main`, while the original pointers are at hand.
+/// Measures the room for a process title before `main`, while the original pointers are available.
 extern "C" fn note_arguments(argc: c_int, argv: *mut *mut c_char, envp: *mut *mut c_char) {
     // SAFETY: the loader passes the arrays that `execve` laid out: NUL-terminated strings, one behind the other.
     unsafe {
@@ -49,7 +49,7 @@ extern "C" fn note_arguments(argc: c_int, argv: *mut *mut c_char, envp: *mut *mu
 #[unsafe(link_section = ".init_array")]
 static NOTE_ARGUMENTS: extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_char) = note_arguments;
 
-/// Moves the environment out of the way, so that [`set_title`] may write over it. Call it first thing in `main`, after
+/// Moves the environment to the heap, so that [`set_title`] may overwrite it. Must be called first in `main`, after
 /// the arguments were copied.
 pub fn reserve_title() {
     for (name, value) in std::env::vars_os().collect::<Vec<_>>() {
@@ -61,7 +61,7 @@ pub fn reserve_title() {
     }
 }
 
-/// Sets what `ps` shows.
+/// Sets the title that `ps` shows.
 pub fn set_title(title: &str) {
     let (start, room) = (TITLE_START.load(Relaxed), TITLE_ROOM.load(Relaxed));
     if start.is_null() || room < 2 {
@@ -76,7 +76,7 @@ pub fn set_title(title: &str) {
 }
 
 extern "C" fn on_shutdown_signal(signal: c_int) {
-    // A second SIGINT means now: the operator's terminal is waiting.
+    // A second SIGINT exits at once: the operator is waiting at the terminal.
     if SHUTDOWN_SIGNAL.swap(signal, Relaxed) == libc::SIGINT && signal == libc::SIGINT {
         // SAFETY: unlink and _exit are async-signal-safe; the name is NUL-terminated and lives for ever.
         unsafe {
@@ -89,7 +89,7 @@ extern "C" fn on_shutdown_signal(signal: c_int) {
     }
 }
 
-/// Names the file to be removed should an operator interrupt the process twice; it bears the same name each time.
+/// Names the file that a second interrupt removes; it always has the same name.
 pub fn begin_writing(name: &str) {
     if UNFINISHED.load(Relaxed).is_null()
         && let Ok(name) = CString::new(name)
@@ -99,13 +99,12 @@ pub fn begin_writing(name: &str) {
     WRITING.store(true, Relaxed);
 }
 
-/// The file is finished, or gone.
+/// The file is complete, or gone.
 pub fn end_writing() {
     WRITING.store(false, Relaxed);
 }
 
-/// TERM and INT ask for a shutdown; HUP and PIPE are nothing to a server, and a file that may grow no more is an error
-/// of the write.
+/// Installs handlers: TERM and INT request a shutdown; HUP, PIPE and XFSZ are ignored.
 ///
 /// # Errors
 /// The system refuses a handler.
@@ -129,7 +128,7 @@ pub fn install_signals() -> nix::Result<()> {
     Ok(())
 }
 
-/// The signal that asks for a shutdown, if one came.
+/// The signal that requested a shutdown, if any.
 pub fn shutdown_signal() -> Option<&'static str> {
     match SHUTDOWN_SIGNAL.load(Relaxed) {
         libc::SIGTERM => Some("SIGTERM"),
@@ -138,12 +137,12 @@ pub fn shutdown_signal() -> Option<&'static str> {
     }
 }
 
-/// Forgets the signal: the shutdown it asked for was cancelled.
+/// Forgets the signal after the shutdown was cancelled.
 pub fn forget_shutdown_signal() {
     SHUTDOWN_SIGNAL.store(0, Relaxed);
 }
 
-/// Goes into the background: a child of its own session, without the terminal. The parent exits.
+/// Becomes a daemon: a child in a session of its own without a terminal. The parent exits.
 ///
 /// # Errors
 /// The system cannot fork.
@@ -169,7 +168,7 @@ pub fn daemonize() -> io::Result<()> {
     Ok(())
 }
 
-/// Tells systemd, when it asked to be told. Returns whether it did.
+/// Notifies systemd if that is configured in the environment. Returns whether it did.
 pub fn notify_systemd(message: &str) -> bool {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
         return false;
@@ -189,14 +188,14 @@ pub fn notify_systemd(message: &str) -> bool {
     sent.is_ok()
 }
 
-/// Tells upstart, which waits for the process to stop itself once; without upstart nothing happens.
+/// Notifies upstart by stopping once; without upstart nothing happens.
 pub fn stop_for_upstart() {
     if std::env::var_os("UPSTART_JOB").is_some() {
         let _ = nix::sys::signal::raise(Signal::SIGSTOP);
     }
 }
 
-/// Raises the limit of open descriptors to `wanted`, or as far as the system lets us; returns the limit in force.
+/// Raises the limit of open descriptors to `wanted`, or as far as possible; returns the limit in force.
 pub fn raise_descriptors(wanted: u64) -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return 1024;
@@ -204,7 +203,7 @@ pub fn raise_descriptors(wanted: u64) -> u64 {
     if soft >= wanted {
         return soft;
     }
-    // A privileged process may pass its hard limit; others get as near as they can, found by halving.
+    // A privileged process may exceed its hard limit; others approach it by halving.
     let (mut good, mut bad, mut target) = (soft, wanted + 1, wanted);
     while bad - good > 1 {
         if setrlimit(Resource::RLIMIT_NOFILE, target, hard.max(target)).is_ok() {
@@ -217,10 +216,10 @@ pub fn raise_descriptors(wanted: u64) -> u64 {
     good
 }
 
-/// Bytes from the system's generator.
+/// Random bytes from the system.
 ///
 /// # Panics
-/// The system has no generator.
+/// The system has no random generator.
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0u8; N];
     // SAFETY: the buffer is valid for its length.
@@ -237,7 +236,7 @@ pub fn write_pidfile(path: &str) -> io::Result<()> {
     fs::write(path, format!("{}\n", std::process::id()))
 }
 
-/// Absolute form of a path that need not exist.
+/// The absolute form of a path, which need not exist.
 pub fn absolute(path: &str) -> String {
     std::path::absolute(path).map_or_else(
         |_| path.to_owned(),
@@ -245,7 +244,7 @@ pub fn absolute(path: &str) -> String {
     )
 }
 
-/// Names of the kernel: sysname, release, machine.
+/// sysname, release and machine of the kernel.
 pub fn uname() -> (String, String, String) {
     let mut name = std::mem::MaybeUninit::<libc::utsname>::zeroed();
     // SAFETY: uname fills the struct with NUL-terminated arrays.

@@ -1,5 +1,5 @@
-//! The software watchdog: a timer that the clockwork keeps pushing back. When the event loop does not come round in time it
-//! goes off, and the log shows what the main thread was doing, stack and all. The process then goes on.
+//! The software watchdog: a timer that cron keeps postponing. If the event loop does not return in time, the timer
+//! fires and logs the stack of the main thread; the process then goes on.
 //!
 //! # Invariants
 //! 1. The handler neither allocates nor locks: what it interrupts may be the allocator, or the log.
@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering::Relaxed};
 
 use crate::sys::log;
 
-/// The log as it was when the watchdog was set: it cannot be looked for when it goes off. -1 is not yet.
+/// Descriptor of the log at the time when the watchdog was set, since the handler cannot open it. -1 if not set.
 static LOG: AtomicI32 = AtomicI32::new(-1);
-/// The timer, made with the first setting.
+/// The timer, created by the first setting.
 static TIMER: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
 /// Sets it to go off after this many milliseconds without [`postpone`], or, for 0, never. To be called on the thread that

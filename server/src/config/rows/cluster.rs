@@ -4,9 +4,9 @@ use crate::config::row::{INT, LONG, Row, choice, int, memory, optional, text, ye
 use crate::config::values::EndpointType;
 use crate::{choice, field};
 
-/// Bytes of the longest name of a host, with a NUL behind it.
+/// Maximum length of a host name including a NUL, in bytes.
 const HOST_NAME_MAX: usize = 256;
-/// Characters that separate the fields of a cluster's state.
+/// Characters that separate fields in the cluster state.
 const RESERVED: &str = "!#$%&()*+:;<>?@[]^{|}~";
 
 /// The rows.

@@ -1,4 +1,4 @@
-//! The limit of memory, who goes first, freeing, expiry, and compact encodings.
+//! Memory: limits, eviction, lazy freeing, active expiry, compact encodings.
 
 use crate::config::row::{Effect, Flags, INT, LONG, Row, choice, int, memory, yes_no};
 use crate::config::values::{MaxmemoryPolicy, SanitizeDumpPayload};

@@ -1,4 +1,4 @@
-//! The process: where it lives, what it logs, how it ends, what it measures.
+//! The process: directories, log, shutdown, statistics.
 
 use crate::config::row::{
     Effect, Flags, INT, LONG, Row, choice, int, optional, special, text, yes_no,

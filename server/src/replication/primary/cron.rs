@@ -1,4 +1,4 @@
-//! The clockwork's look at replicas, once a second.
+//! Cron of a primary, once a second.
 
 use crate::egress::push::push_raw;
 use crate::feed::replicas::{ping, trim};
@@ -14,7 +14,7 @@ use crate::state::replication::replica::{Replica, ReplicaStage};
 use crate::sys::process;
 use crate::{notice, warning};
 
-/// Signs of life, time-outs, the end of a backlog nobody came back for, snapshots that are due.
+/// PINGs, timeouts, the backlog's time to live, and snapshots that are due.
 pub fn cron(srv: &mut Server) {
     srv.replication.seconds += 1;
     if srv.replication.replicas.is_empty() {
@@ -32,12 +32,12 @@ fn give_signs(srv: &mut Server) {
     let seconds = srv.replication.seconds;
     if seconds.is_multiple_of(srv.config.repl_ping_replica_period as u64)
         && !srv.replication.is_replica()
-        // One that hands over must not move on.
+        // During the handover the offset must not move.
         && srv.replication.failover.is_none()
     {
         ping(srv);
     }
-    // Who waits for a snapshot hears an empty line, which is in no stream.
+    // A replica that waits for a snapshot is sent empty lines, which are not part of the stream.
     for id in srv.replication.replicas.clone() {
         let waits = srv
             .clients
@@ -78,7 +78,8 @@ fn close_silent(srv: &mut Server) {
     }
 }
 
-/// Frees a backlog that no replica came back for. A replica keeps its own: it may be a primary one day.
+/// Frees the backlog when there was no replica for `repl-backlog-ttl`. A replica keeps its backlog: it may be
+/// promoted.
 fn forget_backlog(srv: &mut Server) {
     let ttl = srv.config.repl_backlog_ttl;
     let idle = srv.unit.now_ms / 1000 - srv.replication.alone_since;
@@ -86,13 +87,13 @@ fn forget_backlog(srv: &mut Server) {
     if ttl == 0 || replication.backlog.is_none() || replication.is_replica() || idle <= ttl {
         return;
     }
-    // Writes from now on are in no stream, so nobody may go on with this history.
+    // Writes from now on are not in the stream, so this history cannot be continued.
     replication.new_history(ReplId::new(process::random_bytes()));
     replication.drop_backlog();
     notice!("Replication backlog freed after {ttl} seconds without connected replicas.");
 }
 
-/// A client that was a replica is gone (a hook of `session/close`).
+/// A replica has disconnected (a hook of `session/close`).
 pub fn replica_gone(srv: &mut Server, gone: &Client, shown: &str) {
     notice!("Connection with replica {shown} lost.");
     let waited =

@@ -1,5 +1,5 @@
-//! Diskless transfers: a child writes the snapshot into a pipe, and this process hands it to each replica's connection, TLS
-//! or not. The child never touches a connection.
+//! Diskless transfers: a child writes the snapshot into a pipe, and this process proxies it to the connection of each
+//! replica, TLS or not. The child never touches a connection.
 //!
 //! ```text
 //! child ──pipe──> on_pipe ──> ring ──┬──> replica A (egress/replica, at its own pace)
@@ -28,12 +28,12 @@ use crate::sys::child::{Ended, set_nonblocking};
 use crate::sys::{host, process};
 use crate::{notice, warning};
 
-/// Bytes read from the pipe at once: as much as a pipe holds.
+/// Bytes read from the pipe at once: its capacity.
 const PIECE: usize = 64 * 1024;
 /// Pieces read per turn of the loop.
 const PIECES_PER_TURN: usize = 16;
 
-/// Begins a transfer; its number, if there is a child for it.
+/// Starts a transfer; returns its number, or `None` if there is no child for it.
 pub fn begin(srv: &mut Server, without: SnapshotFilter) -> Option<u64> {
     let number = srv.replication.next_transfer;
     srv.replication.next_transfer += 1;
@@ -165,8 +165,8 @@ pub fn child_ended(srv: &mut Server, child: &Child, ended: Ended) {
     }
 }
 
-/// Replicas that have all of a transfer are given the stream once they say that they have loaded it. Without any left the
-/// transfer is over.
+/// Completes a transfer for the replicas that were sent all of it; they get the stream after they acknowledge that
+/// they have loaded it. A transfer without replicas is removed.
 fn finish_transfer(srv: &mut Server, number: u64) {
     for id in served_by(srv, number) {
         let replica = srv.clients.replica(id);
@@ -183,7 +183,7 @@ fn finish_transfer(srv: &mut Server, number: u64) {
     ring_moved(srv, number);
 }
 
-/// A replica has all of its transfer.
+/// A replica has received all of its transfer.
 fn complete(srv: &mut Server, id: ClientId) {
     notice!(
         "Streamed replica with {} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming",
@@ -198,7 +198,7 @@ fn complete(srv: &mut Server, id: ClientId) {
     go_online(srv, id);
 }
 
-/// Looks which replicas have all of their transfers: by the clockwork, and when one of them says something.
+/// Checks all transfers: by cron, and when a replica acknowledges.
 pub fn finish_transfers(srv: &mut Server) {
     let transfers = srv.replication.transfers.iter();
     let numbers: Vec<u64> = transfers.map(|transfer| transfer.number).collect();
@@ -207,7 +207,7 @@ pub fn finish_transfers(srv: &mut Server) {
     }
 }
 
-/// A replica is gone: a child that nobody reads any more is ended.
+/// A replica is gone: a child whose output nobody reads is killed.
 pub fn replica_left(srv: &mut Server) {
     if let Some(number) = open(srv)
         && served_by(srv, number).is_empty()
@@ -220,7 +220,7 @@ pub fn replica_left(srv: &mut Server) {
     finish_transfers(srv);
 }
 
-/// The transfer that is being written has failed: its replicas are to come again.
+/// The transfer being written has failed: its replicas are disconnected and will retry.
 fn give_up(srv: &mut Server) {
     fork::kill(srv, Purpose::Stream);
     let Some(number) = open(srv) else { return };

@@ -1,4 +1,4 @@
-//! This server as the one that others are replicas of.
+//! This server as a primary.
 
 pub mod cron;
 pub mod diskless;

@@ -1,11 +1,12 @@
-//! Replicas on the way to the data set: who waits for a snapshot, who is sent which, and what each was promised.
+//! Replicas during synchronization: who waits for a snapshot, who is sent which transfer, and the offset each was
+//! promised.
 
 use crate::egress::push::push_raw;
 use crate::server::Server;
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::{Replica, ReplicaStage};
 
-/// What a client is, that is about to be a replica.
+/// The state of a client that becomes a replica.
 pub fn replica(srv: &mut Server, id: ClientId) -> Option<&mut Replica> {
     srv.clients
         .get_mut(id)
@@ -27,7 +28,7 @@ pub fn waiting(srv: &Server) -> Vec<ClientId> {
     at_stage(srv, |stage| matches!(stage, ReplicaStage::Waiting))
 }
 
-/// Replicas that are sent a transfer; number 0 is the save under way.
+/// Replicas that are sent a transfer; number 0 is the running save.
 pub fn served_by(srv: &Server, transfer: u64) -> Vec<ClientId> {
     let mut ids = at_stage(srv, |stage| matches!(stage, ReplicaStage::Saving));
     ids.retain(|&id| {
@@ -37,11 +38,11 @@ pub fn served_by(srv: &Server, transfer: u64) -> Vec<ClientId> {
     ids
 }
 
-/// Promises a replica a snapshot of this moment, or of `offset`, and the stream from there on; `transfer` is the number of
-/// a diskless transfer.
+/// Promises a replica the snapshot of this moment, or of `offset`, and the stream from there on; `transfer` is the
+/// number of a diskless transfer.
 pub fn promise(srv: &mut Server, id: ClientId, offset: u64, transfer: u64) {
     let history = srv.replication.id;
-    // The new replica does not know which database is selected.
+    // The new replica has no database selected, so the next write must select one.
     srv.replication.selected = None;
     let Some(replica) = replica(srv, id) else {
         return;

@@ -1,6 +1,6 @@
-//! Snapshots for replicas: when one is begun, who shares it, and what happens when the child that makes it has ended.
+//! Snapshots for replicas: when one begins, which replicas share it, and what happens when its child has ended.
 //!
-//! One that goes to the disk is a save like any other; each replica is then sent the file. A diskless one is
+//! A snapshot on disk is an ordinary save whose file is then sent to each replica. Diskless snapshots are in
 //! `replication/primary/diskless`.
 
 use std::fs::File;
@@ -20,7 +20,7 @@ use crate::sys::host;
 use crate::wire::fault::Fault;
 use crate::{notice, warning};
 
-/// Looks after the child, the save points and the replicas that wait for either: a step of the clockwork.
+/// Checks the child, the save points and the waiting replicas: a step of cron.
 pub fn tend(srv: &mut Server) {
     if srv.child.is_none() {
         return bgsave::begin_if_due(srv);
@@ -38,12 +38,12 @@ pub fn tend(srv: &mut Server) {
     begin_if_due(srv);
 }
 
-/// Replicas that a save under way is for.
+/// Replicas that a running save is for.
 fn being_saved_for(srv: &Server) -> Vec<ClientId> {
     served_by(srv, 0)
 }
 
-/// Whether a snapshot may begin at all: there is no child, and few replicas are behind with earlier ones.
+/// Whether a snapshot may begin: there is no child, and few replicas are still receiving earlier ones.
 pub fn may_begin(srv: &Server) -> bool {
     let transfers = &srv.replication.transfers;
     srv.child.is_none()
@@ -52,7 +52,7 @@ pub fn may_begin(srv: &Server) -> bool {
         && !transfers.iter().any(DisklessTransfer::is_open)
 }
 
-/// Begins a snapshot for those who wait, once it is time: a diskless one waits for others to come.
+/// Begins a snapshot for the waiting replicas once it is due: a diskless one waits for further replicas to arrive.
 pub fn begin_if_due(srv: &mut Server) {
     if !may_begin(srv) {
         return;
@@ -81,7 +81,7 @@ pub fn begin_if_due(srv: &mut Server) {
     }
 }
 
-/// Begins a snapshot for all who wait for one without what `without` says.
+/// Begins a snapshot for all replicas that wait for one without the parts in `without`.
 pub fn begin(srv: &mut Server, can_eof: bool, without: SnapshotFilter) {
     let partial = without != SnapshotFilter::default();
     let diskless = (srv.config.repl_diskless_sync || partial) && can_eof;
@@ -117,7 +117,7 @@ pub fn begin(srv: &mut Server, can_eof: bool, without: SnapshotFilter) {
     }
 }
 
-/// A save is under way: a replica may share it with one for which the stream is kept since it began.
+/// A save is running: a replica may share it with another one for which the stream has been kept since the save began.
 pub fn join_save(srv: &mut Server, id: ClientId) {
     let Some(new) = replica(srv, id) else {
         return;
@@ -143,15 +143,15 @@ pub fn join_save(srv: &mut Server, id: ClientId) {
     }
 }
 
-/// A replica that a save was for is gone. When no other waits for it, a child that would go on for long is in the way of
-/// the next snapshot; where save points are set, the file is of use by itself.
+/// A replica that a save was for is gone. If no other replica waits for it, the child is killed so that it does not
+/// delay the next snapshot, unless save points are set and the file is useful by itself.
 pub fn replica_left(srv: &mut Server) {
     if srv.config.save.is_empty() && being_saved_for(srv).is_empty() {
         fork::kill(srv, Purpose::Save);
     }
 }
 
-/// A save has ended: replicas that waited for it are sent the file.
+/// A save has ended: its replicas are sent the file.
 fn saved(srv: &mut Server, good: bool) {
     for id in being_saved_for(srv) {
         let file = if good {

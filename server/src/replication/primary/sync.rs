@@ -1,4 +1,4 @@
-//! SYNC and PSYNC: a client becomes a replica, with the part of the stream that it misses, or with a snapshot.
+//! SYNC and PSYNC: a client becomes a replica and gets the missing part of the stream, or a snapshot.
 
 use crate::egress::push::push_raw;
 use crate::replication::primary::served::replica;
@@ -12,8 +12,8 @@ use crate::state::replication::replica::ReplicaStage;
 use crate::sys::process;
 use crate::{notice, warning};
 
-/// Lets a replica go on with the history that it names, if what it misses is there; `offset` is that of the first byte
-/// that it wants.
+/// Grants a partial resynchronization if the id matches and the backlog has what the replica misses; `offset` is that
+/// of the first byte it wants.
 pub fn resume(srv: &mut Server, id: ClientId, history: &[u8], offset: i64) -> bool {
     if !is_known(srv, id, history, offset) || !is_kept(srv, id, offset) {
         return false;
@@ -42,7 +42,7 @@ pub fn resume(srv: &mut Server, id: ClientId, history: &[u8], offset: i64) -> bo
     true
 }
 
-/// Whether a history is, up to an offset, that of this server.
+/// Whether an id names this server's history up to an offset.
 fn is_known(srv: &Server, id: ClientId, history: &[u8], offset: i64) -> bool {
     let replication = &srv.replication;
     let same = |own: ReplId| own.as_bytes().eq_ignore_ascii_case(history);
@@ -90,7 +90,7 @@ fn is_kept(srv: &Server, id: ClientId, offset: i64) -> bool {
     false
 }
 
-/// Makes a client a replica that waits for a snapshot, and begins one if it may.
+/// Makes a client a replica that waits for a snapshot, and begins one if possible.
 pub fn begin_full(srv: &mut Server, id: ClientId) {
     srv.stats.sync_full += 1;
     let now = srv.unit.now_ms / 1000;
@@ -104,11 +104,11 @@ pub fn begin_full(srv: &mut Server, id: ClientId) {
     if srv.config.repl_disable_tcp_nodelay
         && let Some(conn) = srv.clients.get(id).and_then(|client| client.conn)
     {
-        // It only costs packets when it fails.
+        // A failure only costs more packets.
         let _ = srv.conns.delay(conn);
     }
     if srv.replication.replicas.len() == 1 && srv.replication.backlog.is_none() {
-        // What was written until now is in no history that anybody could go on with.
+        // Writes until now were not kept, so no replica can continue from them.
         let replication = &mut srv.replication;
         replication.new_history(ReplId::new(process::random_bytes()));
         replication.create_backlog();

@@ -1,12 +1,12 @@
-//! Following the primary's stream: the read handler of the client that stands for it.
+//! Following the primary's stream: the read handler of the client that represents the primary.
 //!
-//! What is read goes into the stream of this server as it is, for the backlog and for replicas of its own, and is executed
-//! command by command. The offset follows what is executed, exactly: it is behind a command when the next one begins, and
-//! before a transaction until EXEC has executed it.
+//! The bytes that are read are appended to this server's stream unchanged, for its backlog and its own replicas, and
+//! executed command by command. The offset counts exactly what was executed: it moves past a command after it was
+//! executed, and past a transaction after EXEC.
 //!
-//! A write of this version is never skipped: a command that this server lacks, or takes differently, ends the link for
-//! good. One that Redis 7.2 does not have either is logged and left out, as there. Where the operator wants a replica to end
-//! rather than to differ from its primary, or from its own file, it does.
+//! Writes are never skipped silently: a command that this server lacks ends the link permanently. A command that Redis
+//! 7.2 does not have either is logged and skipped, as in Redis. `propagation-error-behavior` and
+//! `replica-ignore-disk-write-errors` can make the process end instead.
 
 use conn::connection::ConnId;
 use conn::stream::Io;
@@ -35,18 +35,18 @@ use crate::{notice, warning};
 
 /// Reads per turn of the loop.
 const READS_PER_TURN: u32 = 8;
-/// How often it is said that what comes cannot be saved.
+/// Interval of the warning about a failed save, in milliseconds.
 const WARN_EVERY_MS: i64 = 10_000;
-/// Bytes of a reply that the log shows.
+/// Bytes of a reply shown in the log.
 const SHOWN: usize = 4096;
 
-/// The stream begins: a client stands for the primary from now on. What was read of the stream already is in `inbox`.
+/// The stream begins: a client represents the primary from now on. What was read of the stream already is in `inbox`.
 pub fn go_live(srv: &mut Server, conn: ConnId, db: usize) {
     let now = srv.unit.now_ms / 1000;
     let id = srv.clients.add(Client {
         conn: Some(conn),
         flags: ClientFlags::PRIMARY,
-        // What it is told about offsets goes past this.
+        // The replica sends acknowledgements, but no replies.
         reply_mode: ReplyMode::Off,
         session: Session {
             authenticated: true,
@@ -81,7 +81,7 @@ pub fn go_live(srv: &mut Server, conn: ConnId, db: usize) {
     take_in(srv, id, &begun);
 }
 
-/// Bytes that came with the end of the handshake, or of the data set.
+/// Executes bytes that arrived together with the end of the handshake or snapshot.
 fn take_in(srv: &mut Server, id: ClientId, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         let Some(client) = srv.clients.get_mut(id) else {
@@ -97,7 +97,7 @@ fn take_in(srv: &mut Server, id: ClientId, mut bytes: &[u8]) {
     }
 }
 
-/// Bytes of the stream are kept.
+/// Appends bytes to the stream.
 fn append(srv: &mut Server, bytes: &[u8]) {
     let size = srv.config.repl_backlog_size as u64;
     if srv.replication.keep(bytes, size) {
@@ -116,7 +116,7 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
     }
 }
 
-/// Reads what the socket has; whether there was something.
+/// Reads from the socket; whether there was anything.
 fn take_more(srv: &mut Server, id: ClientId, conn: ConnId) -> bool {
     let why = match read(srv, id, conn) {
         Some(Io::Done(n)) => {
@@ -132,7 +132,7 @@ fn take_more(srv: &mut Server, id: ClientId, conn: ConnId) -> bool {
     false
 }
 
-/// The last `n` bytes of the query buffer are new.
+/// Accounts for `n` new bytes in the query buffer.
 fn came_in(srv: &mut Server, id: ClientId, n: usize) {
     let size = srv.config.repl_backlog_size as u64;
     let Server {
@@ -154,7 +154,7 @@ fn came_in(srv: &mut Server, id: ClientId, n: usize) {
     }
 }
 
-/// Executes what is whole of the stream.
+/// Executes the complete commands of the stream.
 fn execute(srv: &mut Server, id: ClientId) {
     let Some(client) = srv.clients.get_mut(id) else {
         return;
@@ -176,13 +176,13 @@ fn execute(srv: &mut Server, id: ClientId) {
     if has_output {
         srv.clients.queue_write(id);
     }
-    // A command that was longer than the backlog had to be kept whole until it was executed.
+    // A command longer than the backlog had to be kept until it was executed.
     if srv.replication.blocks.len() > srv.config.repl_backlog_size as u64 {
         trim(srv);
     }
 }
 
-/// Goes on with what a pause has held back.
+/// Continues after a pause.
 pub fn go_on(srv: &mut Server) {
     let id = srv.replication.link.as_ref().and_then(|link| link.client());
     if let Some(id) = id {
@@ -190,7 +190,7 @@ pub fn go_on(srv: &mut Server) {
     }
 }
 
-/// Executes the next command; whether there may be another one. In a pause nothing changes, so it is held back.
+/// Executes the next command; returns whether there may be another. During a pause the stream is held back.
 fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply) -> bool {
     if srv.pauses.scope().is_some() {
         return false;
@@ -227,8 +227,7 @@ fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply
     flow == Flow::Next
 }
 
-/// The latest save has failed, and so may the next: a write is executed all the same, or the process ends
-/// (`replica-ignore-disk-write-errors`).
+/// The last save has failed: a write is executed anyway, or the process ends (`replica-ignore-disk-write-errors`).
 #[cold]
 fn mind_the_disk(srv: &mut Server, id: ClientId, argv: &Argv) {
     let Ok((cmd, spec, _)) = resolve(&srv.commands, argv) else {
@@ -250,7 +249,7 @@ fn mind_the_disk(srv: &mut Server, id: ClientId, argv: &Argv) {
     }
 }
 
-/// A command is executed, and with it all bytes up to `position`; a transaction counts when it has ended.
+/// Advances the offset to `position` after a command was executed; inside a transaction only after EXEC.
 fn advance_offset(srv: &mut Server, id: ClientId, position: u64) {
     let queueing = srv
         .clients
@@ -267,7 +266,7 @@ fn advance_offset(srv: &mut Server, id: ClientId, position: u64) {
     }
 }
 
-/// A command of the primary has failed; whether the stream may be followed further.
+/// A command of the primary has failed; returns whether the link may continue.
 #[cold]
 fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> bool {
     let text = &fault.0[..fault.0.len().min(SHOWN)];
@@ -282,7 +281,7 @@ fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> boo
             || srv.config.propagation_error_behavior == PropagationError::Ignore,
         "This replica panicked sending an error to its master after processing the command '{name}'"
     );
-    // A name that no Redis of this version has is skipped, as that skips it.
+    // A command that Redis 7.2 does not have is skipped, as Redis does.
     if table::lookup(&argv[0]).is_none() || resolve(&srv.commands, argv).is_ok() {
         return true;
     }
@@ -301,7 +300,7 @@ fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> boo
     false
 }
 
-/// The stream is broken: it is not to be gone on with.
+/// The stream is invalid: the link is closed and cannot be resumed.
 fn distrust(srv: &mut Server, id: ClientId) {
     if let Some(link) = link(srv) {
         link.cached = None;
@@ -309,7 +308,7 @@ fn distrust(srv: &mut Server, id: ClientId) {
     srv.clients.queue_close(id);
 }
 
-/// Tells the primary how far this server is.
+/// Sends the primary an acknowledgement.
 pub fn send_ack(srv: &mut Server) {
     let offset = srv.replication.offset as i64;
     let Some(id) = link(srv)

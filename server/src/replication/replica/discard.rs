@@ -1,4 +1,4 @@
-//! Giving up a data set that is on its way: what has come of it goes, wherever it is.
+//! Discarding an incomplete snapshot, wherever its parts are.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::persist::load;
 use crate::server::Server;
 use crate::state::replication::link::{IncomingSnapshot, Sink};
 
-/// A transfer was given up.
+/// A transfer was aborted.
 pub fn discard(srv: &mut Server, transfer: IncomingSnapshot) {
     match transfer.sink {
         Sink::None => {}
@@ -23,7 +23,7 @@ pub fn discard(srv: &mut Server, transfer: IncomingSnapshot) {
                     let keys = dbs.iter().map(|database| database.db.len() as u64).sum();
                     srv.background.free(Box::new(dbs), keys);
                 }
-                // Half a data set is none.
+                // Half a data set is useless.
                 None => drop(flush(srv, None, srv.config.replica_lazy_flush)),
             }
             load::end(srv);

@@ -1,4 +1,4 @@
-//! The talk with a primary before its stream is followed.
+//! The handshake with a primary, before its stream is followed.
 //!
 //! ```text
 //! PING ─> AUTH ─> REPLCONF listening-port ─> REPLCONF ip-address ─> REPLCONF capa ─> PSYNC ─┬─> +FULLRESYNC ─> transfer
@@ -6,8 +6,8 @@
 //!                                                                                          └─> neither ─> SYNC
 //! ```
 //!
-//! AUTH and the REPLCONFs are sent together, and their replies come one by one. A reply is a line of bounded length, and
-//! the deadline of a step ends only when the whole line is there.
+//! AUTH and the REPLCONFs are sent together; their replies are read one by one. A reply is a line of bounded length,
+//! and the deadline of a step applies to the complete line.
 
 use std::collections::VecDeque;
 
@@ -25,16 +25,16 @@ use crate::state::replication::link::{LinkStage, Step};
 use crate::wire::command::encode;
 use crate::{notice, warning};
 
-/// No history is that long: what is added to an offset does not overflow.
+/// Upper bound of offsets, so that additions cannot overflow.
 const MAX_OFFSET: u64 = 1 << 62;
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// The connection is there.
+/// The connection is established.
 pub fn begin(srv: &mut Server, conn: ConnId) {
     notice!("Non blocking connect for SYNC fired the event.");
     if srv.config.tcp_keepalive > 0 {
-        // A connection that died meanwhile tells of it when it is read.
+        // A connection that failed meanwhile reports that when it is read.
         let _ = srv.conns.keepalive(conn, srv.config.tcp_keepalive as u32);
     }
     await_reply(srv, [Step::Ping].into());
@@ -57,7 +57,7 @@ fn send_request(srv: &mut Server, args: &[&[u8]]) {
     send(srv, &request);
 }
 
-/// The read handler until the stream, or a data set, begins.
+/// The read handler until the stream or a snapshot begins.
 fn on_readable(srv: &mut Server, conn: ConnId) {
     let mut buf = [0; CHUNK];
     let why = match srv.conns.read(&mut srv.el, conn, &mut buf) {
@@ -75,7 +75,7 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
     no_answer(srv);
 }
 
-/// The primary has closed, or talks nonsense.
+/// The primary has closed the connection or sent something invalid.
 fn no_answer(srv: &mut Server) {
     if awaited(srv) == Some(Step::Psync) {
         warning!("Master did not reply to PSYNC, will try later");
@@ -85,7 +85,7 @@ fn no_answer(srv: &mut Server) {
     fail(srv, Again::Later);
 }
 
-/// The reply that is awaited next.
+/// Handles the next expected reply.
 fn awaited(srv: &mut Server) -> Option<Step> {
     match &link(srv)?.stage {
         LinkStage::Handshake(steps) => steps.front().copied(),
@@ -154,7 +154,7 @@ fn after_ping(srv: &mut Server, line: &[u8], shown: &str) {
     introduce(srv);
 }
 
-/// Says who this is and what it can do.
+/// Announces this replica and its capabilities.
 fn introduce(srv: &mut Server) {
     let mut steps = VecDeque::new();
     let config = &srv.config;
@@ -187,7 +187,7 @@ fn introduce(srv: &mut Server) {
     await_reply(srv, steps);
 }
 
-/// PSYNC: from where this server stands, if that can be.
+/// Sends PSYNC for the current position, if there is one.
 fn ask_for_stream(srv: &mut Server) {
     let (id, offset) = (srv.replication.id, srv.replication.offset);
     let is_handing = srv.replication.failover.is_some();
@@ -197,7 +197,7 @@ fn ask_for_stream(srv: &mut Server) {
         notice!("Trying a partial resynchronization (request {id}:{next}).");
         let mut request: Vec<&[u8]> = vec![b"PSYNC", id.as_bytes(), next.as_bytes()];
         if is_handing {
-            // It is a replica of this server yet, and is to take over.
+            // The primary is still a replica of this server and is to take over (FAILOVER).
             request.push(b"FAILOVER");
         }
         send_request(srv, &request);
@@ -210,7 +210,7 @@ fn ask_for_stream(srv: &mut Server) {
 
 fn after_psync(srv: &mut Server, conn: ConnId, line: &[u8], shown: &str) {
     if line.is_empty() {
-        // A sign of life while it prepares an answer.
+        // An empty line: the primary is still preparing its reply.
         return;
     }
     let is_handing = srv.replication.failover.is_some();
@@ -219,7 +219,7 @@ fn after_psync(srv: &mut Server, conn: ConnId, line: &[u8], shown: &str) {
         line.starts_with(b"+FULLRESYNC") || line.starts_with(b"+CONTINUE"),
     );
     if is_handing && srv.replication.link.is_none() {
-        // It has refused to take over: this server is a primary again.
+        // It has refused to take over, so this server becomes a primary again.
         return;
     }
     if let Some(rest) = line.strip_prefix(b"+FULLRESYNC") {
@@ -249,7 +249,7 @@ fn after_psync(srv: &mut Server, conn: ConnId, line: &[u8], shown: &str) {
     }
 }
 
-/// ` ID OFFSET`.
+/// Parses ` ID OFFSET`.
 fn parse_full_resync(rest: &[u8]) -> Option<(ReplId, u64)> {
     let mut words = rest.split(|&byte| byte == b' ').skip(1);
     let id = ReplId::parse(words.next()?)?;
@@ -257,7 +257,7 @@ fn parse_full_resync(rest: &[u8]) -> Option<(ReplId, u64)> {
     (offset <= MAX_OFFSET).then_some((id, offset))
 }
 
-/// `+CONTINUE`, with the name that the history has from here on, or without.
+/// Handles `+CONTINUE`, with or without a new id.
 fn go_on(srv: &mut Server, conn: ConnId, rest: &[u8]) {
     let Some(db) = link(srv).and_then(|link| link.cached) else {
         warning!("Master goes on with a stream that was not asked for");
@@ -268,7 +268,7 @@ fn go_on(srv: &mut Server, conn: ConnId, rest: &[u8]) {
     if let Some(id) = id.filter(|id| *id != srv.replication.id) {
         notice!("Master replication ID changed to {id}");
         srv.replication.fork_history(id);
-        // Replicas of ours are to hear of it, too.
+        // Replicas of this server must learn the new id, too.
         disconnect_all(srv);
     }
     srv.replication.create_backlog();

@@ -1,16 +1,16 @@
-//! Lines of a primary, before its stream: taken out of what was read so far.
+//! Reading lines from a primary, before its stream begins.
 
 /// The longest line of a primary, in bytes.
 const MAX_LINE: usize = 1024;
 
-/// What [`take_line`] has found.
+/// Result of [`take_line`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line {
     /// A line, without its end.
     Whole(Vec<u8>),
-    /// Its end has not come yet.
+    /// The line is incomplete.
     Unfinished,
-    /// No primary says so much.
+    /// The line is longer than any line of a primary.
     TooLong,
 }
 

@@ -1,6 +1,7 @@
 //! This server as a replica: the link to its primary, from connecting to following the stream.
 //!
-//! Each of these stands on those before it: `line`, `discard`, `link`, `role`; `apply`, `transfer`, `handshake`, `connect`.
+//! Each of these uses only those before it: `line`, `discard`, `link`, `role`; `apply`, `transfer`, `handshake`,
+//! `connect`.
 
 pub mod apply;
 pub mod connect;

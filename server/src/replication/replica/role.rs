@@ -1,4 +1,4 @@
-//! Becoming a replica, following another primary, becoming a primary again.
+//! Changes of role: REPLICAOF to a primary, to another one, and to NO ONE.
 
 use crate::exec::unblock::give_up;
 use crate::feed::replicas::disconnect_all;
@@ -15,7 +15,7 @@ use crate::wire::fault::Fault;
 /// Follows a primary from now on.
 pub fn become_replica(srv: &mut Server, host: &str, port: u16) {
     let was_replica = srv.replication.is_replica();
-    // What is in flight is no longer this server's to delete.
+    // Keys in flight may no longer be deleted here.
     srv.migration.spoil_all(None);
     let cached = if was_replica {
         leave(srv)
@@ -43,7 +43,7 @@ pub fn become_replica(srv: &mut Server, host: &str, port: u16) {
     reconnect(srv);
 }
 
-/// Is a primary from now on. Its history goes on under another name, from where it is.
+/// Becomes a primary. The history continues under a new id from the current offset.
 pub fn become_primary(srv: &mut Server) {
     if !srv.replication.is_replica() {
         return;
@@ -58,18 +58,18 @@ pub fn become_primary(srv: &mut Server) {
     replication.alone_since = now;
     srv.config.replicaof = None;
     log::set_role(Role::Primary);
-    // They are to hear of the new name; they can go on from where they are.
+    // Replicas reconnect to learn the new id; they can continue from where they are.
     disconnect_all(srv);
 }
 
-/// Leaves the primary; the database its stream had selected, if that can be gone on with.
+/// Disconnects from the primary; returns the database selected in its stream, if it can be resumed.
 fn leave(srv: &mut Server) -> Option<usize> {
     let link = srv.replication.link.as_deref_mut()?;
     let client = link.client();
     if let Some(id) = client {
         let db = srv.clients.get(id).map_or(0, |client| client.session.db);
         link.cached = link.cached.map(|_| db);
-        // Its end is no loss of the link: nobody connects again.
+        // The link is Idle before its client is closed, so it does not reconnect.
         link.stage = LinkStage::Idle;
         close_now(srv, id);
         srv.replication.forget_unexecuted();
@@ -79,7 +79,7 @@ fn leave(srv: &mut Server) -> Option<usize> {
     srv.replication.link.as_ref()?.cached
 }
 
-/// Unblocks and closes the clients that are blocked on a write of this server, which would never come.
+/// Unblocks and closes clients that are blocked on a write, which will not come.
 fn disconnect_blocked(srv: &mut Server) {
     let fault = Fault::new(
         "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",

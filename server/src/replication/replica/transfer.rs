@@ -1,4 +1,4 @@
-//! A full synchronisation: the primary's data set, from its socket into this server.
+//! A full synchronization: receiving the primary's snapshot.
 //!
 //! ```text
 //!                      ┌── disabled ─────> a temporary file ─> whole, in place ─> loaded in pieces ──┐
@@ -6,13 +6,14 @@
 //!                      └── swapdb ───────> the decoder, into others beside them ─> exchanged ────────┘
 //! ```
 //!
-//! What comes is taken in by the read handler, a file is forced to the disk by the background thread, and loaded by a timer
-//! a piece at a time, so that the loop goes on meanwhile. What fails is given up as a whole, and asked for again.
+//! The read handler receives the snapshot, the background thread forces a file to the disk, and a timer loads the file
+//! in pieces, so that the loop keeps running. A failed transfer is discarded as a whole and requested again.
 //!
 //! # Invariants
-//! 1. While a [`IncomingSnapshot`] is worked on it is out of the link, which is Idle then; nothing here runs commands.
-//! 2. The old data set, the cached position and the replicas of this server are given up together ([`attach`]), and only
-//!    when there is something to take their place: a whole file, the beginning of a stream, or whole other databases.
+//! 1. While an [`IncomingSnapshot`] is being processed it is taken out of the link, whose state is Idle then; no
+//!    commands run meanwhile.
+//! 2. The old data set, the cached position and this server's replicas are given up together ([`attach`]), and only
+//!    when their replacement is available: a complete file, the beginning of a stream, or complete other databases.
 
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
@@ -45,27 +46,27 @@ use crate::{notice, warning};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
-/// Bytes that are written before they are forced to the disk.
+/// Bytes between two fsyncs.
 const SYNC_STEP: u64 = 8 * 1024 * 1024;
-/// How long a file is loaded before the loop goes on, in microseconds.
+/// Time spent loading a file per turn of the loop, in microseconds.
 const LOAD_SLICE_US: u64 = 5000;
-/// Names tried for the temporary file.
+/// Number of names tried for the temporary file.
 const MAX_NAMES: i64 = 5;
 
-/// Why a transfer ended; it is logged.
+/// The transfer has failed; the reason was logged.
 #[derive(Clone, Copy)]
 struct Failed;
 
-/// What is to be done with a transfer after a step.
+/// What happens to a transfer after a step.
 #[derive(Clone, Copy)]
 enum After {
     /// More bytes are needed.
     Wait,
-    /// The data set is here.
+    /// The snapshot is complete.
     Done,
 }
 
-/// A data set is going to come, with a history and an offset that belong to it.
+/// A snapshot will follow, with this id and offset.
 pub fn begin(srv: &mut Server, conn: ConnId, promised: Option<(ReplId, u64)>) {
     let now = srv.unit.now_ms / 1000;
     let Some(link) = link(srv).filter(|link| link.conn == Some(conn)) else {
@@ -80,7 +81,7 @@ pub fn begin(srv: &mut Server, conn: ConnId, promised: Option<(ReplId, u64)>) {
     take_in(srv, conn, &rest);
 }
 
-/// The read handler while a data set comes.
+/// The read handler during a transfer.
 fn on_readable(srv: &mut Server, conn: ConnId) {
     let mut buf = [0; CHUNK];
     let why = match srv.conns.read(&mut srv.el, conn, &mut buf) {
@@ -142,7 +143,7 @@ fn continue_or_end(
     rest: Vec<u8>,
 ) {
     let Some(link) = link(srv) else { return };
-    // The stream may have begun before the file is loaded.
+    // The stream may arrive before the file is loaded.
     link.inbox.extend(rest);
     match after {
         Ok(After::Wait) => link.stage = LinkStage::Transfer(transfer),
@@ -154,7 +155,7 @@ fn continue_or_end(
     }
 }
 
-/// Takes in the line that tells how the data set ends; what of `bytes` is behind it, once it is here.
+/// Parses the header line; returns the bytes of `bytes` behind it, once it is complete.
 fn head<'a>(
     srv: &mut Server,
     transfer: &mut IncomingSnapshot,
@@ -179,7 +180,7 @@ fn head<'a>(
                 return Err(Failed);
             }
         };
-        // An empty line is a sign of life.
+        // An empty line is a keepalive.
         if !line.is_empty() {
             let rest = mem::take(&mut link.inbox);
             transfer.end = Some(parse_head(&line)?);
@@ -216,7 +217,7 @@ fn parse_head(line: &[u8]) -> Result<Ending, Failed> {
     Err(Failed)
 }
 
-/// Decides where the data set goes, and gets that ready.
+/// Chooses and prepares the destination of the snapshot.
 fn open_sink(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<(), Failed> {
     let how = srv.config.repl_diskless_load;
     let straight =
@@ -240,7 +241,7 @@ fn open_sink(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<(), Fa
     let swap = how == DisklessLoad::Swapdb;
     let beside = swap.then(|| {
         let promised = link(srv).and_then(|link| link.promised);
-        // What is here is an older state of the same data set: better than nothing.
+        // The existing data set is an older state of the same history, which is better than none.
         let related = promised.is_some_and(|(id, _)| id == srv.replication.id);
         let dbs = srv.keys.dbs.iter().map(|_| Database::default());
         (dbs.collect(), related)
@@ -280,7 +281,7 @@ fn open_spool() -> Result<Spool, Failed> {
     Err(Failed)
 }
 
-/// What a child saves would take the place of what is about to be loaded.
+/// A running save would replace the file that is about to be loaded.
 fn kill_saving_child(srv: &mut Server) {
     if let Some(pid) = fork::kill(srv, Purpose::Save) {
         notice!(
@@ -291,7 +292,7 @@ fn kill_saving_child(srv: &mut Server) {
     }
 }
 
-/// What this server had is not what its primary has: nobody can go on from it.
+/// The data set no longer matches the backlog, so replicas cannot continue from it.
 fn attach(srv: &mut Server) {
     if let Some(link) = link(srv)
         && link.cached.take().is_some()
@@ -308,7 +309,7 @@ fn flush_old(srv: &mut Server) {
     srv.snapshot.functions.clear();
 }
 
-/// Takes in bytes of the data set; what is behind its end goes to `rest`.
+/// Takes in bytes of the snapshot; bytes behind its end go to `rest`.
 fn payload(
     srv: &mut Server,
     transfer: &mut IncomingSnapshot,
@@ -338,7 +339,7 @@ fn payload(
     complete(srv, transfer)
 }
 
-/// Passes on all but the latest bytes, which may be the mark.
+/// Passes on all but the last bytes, which may be the end marker.
 fn hold_back(
     srv: &mut Server,
     transfer: &mut IncomingSnapshot,
@@ -388,21 +389,21 @@ fn write(background: &Background, spool: &mut Spool, bytes: &[u8]) -> io::Result
     spool.file.write_all(bytes)?;
     spool.unsynced += bytes.len() as u64;
     if spool.unsynced >= SYNC_STEP && is_forced(spool)? {
-        // Little by little, so that the end does not have to wait for all of it.
+        // Forces bytes to the disk bit by bit, so that little is left at the end.
         spool.forced = vec![background.force(spool.file.try_clone()?)];
         spool.unsynced = 0;
     }
     Ok(())
 }
 
-/// Whether all that was to be forced to the disk is there.
+/// Whether everything that was to be forced to the disk is there.
 fn is_forced(spool: &Spool) -> io::Result<bool> {
     let mut all = true;
     for forced in &spool.forced {
         match forced.get() {
             None => all = false,
             Some(Ok(())) => {}
-            // The system tells of a failure only once.
+            // The system reports a failure only once.
             Some(Err(error)) => {
                 return Err(match error.raw_os_error() {
                     Some(code) => io::Error::from_raw_os_error(code),
@@ -419,7 +420,7 @@ fn not_loaded(from: &str) -> Failed {
     Failed
 }
 
-/// All bytes are here.
+/// All bytes have arrived.
 fn complete(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After, Failed> {
     match mem::take(&mut transfer.sink) {
         Sink::Parser(session, ended) => {
@@ -441,7 +442,7 @@ fn complete(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After, 
     }
 }
 
-/// Lets the whole file come to the disk, and looks after it from then on.
+/// Starts the fsync of the complete file and the timer that watches it.
 fn force(srv: &mut Server, spool: &mut Spool) -> Result<(), Failed> {
     let file = spool.file.try_clone();
     let file = file.map_err(|error| complain(&error, "sync the temp DB to disk"))?;
@@ -451,21 +452,21 @@ fn force(srv: &mut Server, spool: &mut Spool) -> Result<(), Failed> {
     };
     let (attempt, conn) = (link.attempt, link.conn);
     if let Some(conn) = conn {
-        // The stream waits in the socket until the data set is there.
+        // The stream stays in the socket until the snapshot is loaded.
         srv.conns.set_read_handler(&mut srv.el, conn, None);
     }
     srv.el.add_timer(0, await_disk, attempt);
     Ok(())
 }
 
-/// Takes the transfer out of the link for a timer, unless the timer is of another attempt.
+/// Takes the transfer out of the link for a timer, unless the timer belongs to an earlier attempt.
 fn take_for(srv: &mut Server, attempt: u64) -> Option<(ConnId, Box<IncomingSnapshot>)> {
     let link = link(srv).filter(|link| link.attempt == attempt)?;
     let conn = link.conn?;
     Some((conn, take(srv)?))
 }
 
-/// The timer that waits for a file to be on the disk.
+/// The timer that waits for the fsync.
 fn await_disk(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
     let Some((conn, mut transfer)) = take_for(srv, attempt) else {
         return Next::Never;
@@ -496,7 +497,7 @@ fn complain(error: &io::Error, what: &str) -> Failed {
     Failed
 }
 
-/// Puts the file in its place and begins to load it.
+/// Renames the file and begins to load it.
 fn load_spool(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After, Failed> {
     let Sink::Forcing(spool, size) = &transfer.sink else {
         return Err(Failed);
@@ -506,7 +507,8 @@ fn load_spool(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After
     let name = srv.config.dbfilename.clone();
     fs::rename(&spool.name, &name)
         .map_err(|error| complain(&error, &format!("rename the temp DB into {name}")))?;
-    // A directory entry is on the disk only when the directory is. Should it never be, the data set is asked for again.
+    // The rename is durable only after the directory was forced to the disk; if it never is, the snapshot is requested
+    // again.
     let directory =
         File::open(".").map_err(|error| complain(&error, &format!("sync DB directory {name}")))?;
     srv.background.force(directory);
@@ -572,7 +574,7 @@ fn load_slice(srv: &mut Server, file: &mut File, session: &mut Session) -> Resul
     }
 }
 
-/// The data set is here: the stream begins.
+/// The snapshot is loaded: the stream begins.
 fn finish(srv: &mut Server, conn: ConnId, transfer: IncomingSnapshot) {
     let from_file = matches!(transfer.sink, Sink::Loading(..));
     let (Sink::Loading(_, mut session) | Sink::Parser(mut session, _)) = transfer.sink else {
@@ -588,7 +590,7 @@ fn finish(srv: &mut Server, conn: ConnId, transfer: IncomingSnapshot) {
     if from_file {
         remove_file_if_unwanted(srv);
     } else {
-        // Nothing on the disk has this data yet.
+        // No file on disk has this data yet.
         count_changes(srv, 1);
     }
     let fresh = ReplId::new(process::random_bytes());
@@ -598,7 +600,7 @@ fn finish(srv: &mut Server, conn: ConnId, transfer: IncomingSnapshot) {
     apply::go_live(srv, conn, session.place.db.unwrap_or(0));
     notice!("MASTER <-> REPLICA sync: Finished with success");
     if matches!(transfer.end, Some(Ending::Mark(_))) {
-        // The primary waits for this before it sends the stream.
+        // The primary waits for this acknowledgement before it sends the stream.
         apply::send_ack(srv);
     }
 }
@@ -613,14 +615,14 @@ fn remove_file_if_unwanted(srv: &Server) {
     }
 }
 
-/// The clockwork's look at a transfer.
+/// Cron of a transfer.
 pub fn cron(srv: &mut Server, late: bool) {
     let Some(link) = link(srv) else { return };
     let LinkStage::Transfer(transfer) = &link.stage else {
         return;
     };
     match transfer.sink {
-        // A primary closes replicas that it does not hear from.
+        // Keeps the primary from timing out.
         Sink::Forcing(..) | Sink::Loading(..) => send(srv, b"\n"),
         _ if late => {
             warning!(
