@@ -1,76 +1,96 @@
-//! The Redis server: its architecture, for whoever comes next.
+//! The Redis server. This header describes its architecture and is kept true; older design notes yield to it.
 //!
 //! # Three storeys
 //!
-//! Nouns below, deeds above, one page between them. `state/*`, `wire/*` and `config/*` hold state and never name the
-//! server. `server.rs` names them all: [`server::Server`] has one field per subject. Everything above is a free function
-//! over `&mut Server`. Imports only go down; `tests/suite/tidy.rs` holds the list and fails when one goes up.
+//! State below, functions above, one page between them. `state/*`, `wire/*` and `config/*` hold state and never name the
+//! server. `server.rs` names them all: [`server::Server`] has one field per subject. Everything above is free functions
+//! over `&mut Server`. Imports only go down; `tests/suite/tidy.rs` holds the list of floors and fails on an import that
+//! goes up, or on a circle of files within a floor.
 //!
-//! | floor | what it holds |
+//! | floor | contents |
 //! |---|---|
-//! | `sys` | the system: clock, log, memory, process; the only home of `unsafe` but for the crash report |
-//! | `wire` | RESP: requests parsed in place, replies written, every error text |
-//! | `config` | directives as rows, their values, files, rewriting |
-//! | `state` | clients, databases, statistics, certificates: nouns |
-//! | `server` | the front page |
+//! | `sys` | the operating system: clocks, log, memory, processes; besides the crash report the only place for `unsafe` |
+//! | `wire` | RESP: arguments, requests parsed in place, replies, error texts |
+//! | `config` | directives as rows, their values, reading and rewriting files |
+//! | `state` | clients, callers, databases, statistics, TLS contexts: data without behaviour across subjects |
+//! | `server` | the front page: `Server`, `Ctx`, hooks |
 //! | `report` | INFO, one file per section; a client as a line |
-//! | `egress` | pushing and sending |
-//! | `feed` | what a unit has changed, as a stream of writes |
-//! | `keyspace` | deeds on keys: look up, change, expire, delete, free |
-//! | `session` | a client's own side: authentication, name, reset, close |
-//! | `exec` | from arguments to an executed command: row, gate, call |
+//! | `egress` | output: pushing and sending |
+//! | `feed` | propagation: the writes of a unit, and the stream that replicas follow |
+//! | `keyspace` | operations on keys: lookup, change, expiry, deletion, freeing |
+//! | `session` | a client's own state: authentication, name, transaction, blocking, closing |
+//! | `exec` | from arguments to an executed command: row, gate, call, unblocking, events inside a command |
 //! | `ingress` | listening, accepting, reading |
-//! | `persist` | the data set on disk: snapshots, the child that writes them, loading, checking |
-//! | `replication` | this server as a primary of others, as a replica of another one, and the change between both |
+//! | `persist` | the data set on disk: snapshots, the saving child, loading, checking |
+//! | `replication` | this server as a primary, as a replica, and the change between both |
 //! | `cluster` | keys that move between servers: MIGRATE |
-//! | `house` | start, the page before sleep, the clockwork, certificates, the way out, the crash report |
+//! | `house` | start, before sleep, cron, certificates, shutdown, the crash report |
 //! | `commands` | one file per family, headed by its rows and procs |
 //!
-//! Below them are crates of their own: `ae` (event loop), `conn` (TCP, Unix sockets and TLS behind one face), `table` (a row
-//! for every command, shared with redis-cli), `data` (hash table, entries, values: no I/O, no clock).
+//! Below them are crates of their own: `ae` (event loop), `conn` (TCP, Unix sockets and TLS behind one interface), `table`
+//! (a row per command, shared with redis-cli), `data` (hash table, entries, values: no I/O, no clock).
 //!
-//! # One trip
+//! Statics are confined to what has no server to belong to: allocator, log, signals, watchdog, crash report, the seed of the
+//! hash function, OpenSSL's BIO method and allocator hooks. The list is in `tests/suite/tidy.rs`.
 //!
-//! 1. `ae::event_loop`: a descriptor is ready; its proc is copied out and called with `&mut Server`.
+//! # The path of a request
+//!
+//! 1. `ae::event_loop`: a descriptor is ready; its proc is called with `&mut Server`.
 //! 2. `conn::drive`: from descriptor to connection, TLS progress, the connection's read handler.
 //! 3. `ingress::input`: bytes into the query buffer. Request and output leave the slab for as long as the batch takes.
 //! 4. `wire::request`: arguments as ranges of that buffer, or more bytes needed, or a protocol error.
-//! 5. `exec::process`: the row and the proc. 6. `exec::gate`: may it run? 7. `exec::call`: run it, time it, count it.
+//! 5. `exec::process`: the caller, the row and the proc. 6. `exec::gate`: may it run? 7. `exec::call`: run it, time it, count it.
 //! 8. `commands::*`: arguments by a cursor, keys by `keyspace::lookup`, the answer into `cx.reply`.
-//! 9. `keyspace::change`: the one closing call of whatever changed a key.
-//! 10. `egress::flush`, before the loop sleeps: the output of all clients that have some.
+//! 9. `keyspace::change`: the closing call of every change.
+//! 10. `egress::flush`, before the loop sleeps: sends the output of all clients that have some.
 //!
-//! A side stream leaves at 7, where `feed::propagate` collects what the unit has changed and `feed::replicas` appends it to the
-//! stream of writes, and comes in at 5, where `replication::replica::apply` executes what a primary sends.
+//! Writes leave this path at 7: `feed::propagate` collects them, and `feed::replicas` appends them to the stream when the
+//! unit ends. The commands of a primary enter it at 5, by `replication::replica::apply`.
+//!
+//! # Caller, unit, client
+//!
+//! * A **caller** (`state::caller`) is built for each request. It owns what the gate, the call, propagation and the reply need
+//!   to know: session (database, protocol, authentication), class, whether it is obeyed, the targets of its writes, the flags
+//!   of its queued transaction. A new kind of caller (a script, the append-only file) is a new row there, not a new case
+//!   elsewhere.
+//! * A **unit** (`state::unit`) is what is being executed. It is saved before a nested call and restored after it as a whole.
+//!   Queues are drained at depth 0 only. A command that takes long may process events (`exec::nested`): its own client is
+//!   protected, and the before-sleep page is a short one.
+//! * A **client** (`state::client`) has a table of states and two questions, `may_run` and `may_read`. What a client can be
+//!   blocked on is a row of rules (`state::blocked`): whether it survives a change of role, whether CLIENT UNBLOCK ends it, what
+//!   it replies when it is cancelled. One timer serves the earliest deadline.
 //!
 //! # Where things are added
 //!
-//! * A command: its row is in `table`; write `fn name(cx: &mut Ctx<'_>) -> Done` in the file of its family, name both in that
-//!   file's `PROCS`, and add a test.
-//! * A directive: a row in `config/rows`, a field of `config::params::Params`, and, when a change needs a deed, an effect that
-//!   `commands/config.rs` maps to it.
+//! * A command: its row in `table`; `fn name(cx: &mut Ctx<'_>) -> Done` in the file of its family, both listed in that file's
+//!   `PROCS`; a test.
+//! * A directive: a row in `config/rows`, a field of `config::params::Params`, and, if a change must take effect at once, an
+//!   effect that `commands/config.rs` maps to a function.
 //! * A field of INFO: one line in its section's file under `report`.
-//! * Work for the clockwork: a step in `house/cron.rs`. Before the loop sleeps: a line in `house/before_sleep.rs`.
+//! * Periodic work: a step in `house/cron.rs`. Work before the loop sleeps: a line in `house/before_sleep.rs`.
 //!
 //! # Decisions that are not obvious
 //!
 //! * **A client's request and output move out of the slab while its input is processed** (`ingress::input`). A command
-//!   may then reach every client, its own included, without a lock or a copy; what others push to it meanwhile comes
-//!   behind its replies.
-//! * **One clock reading per command.** A command begins when its predecessor in the batch ended.
-//! * **Sending never closes.** `egress` queues a client to be closed and `session::close` drains the queue, so that the
-//!   floors stay one-way and no client vanishes under a walk.
-//! * **A TLS connection becomes a client when its handshake is done.** Until then it counts towards `maxclients` and
-//!   costs no client; a storm of half-open handshakes is `conn::admission`'s to bound.
-//! * **The stream of writes is held once** (`state::replication::blocks`). A replica is a position in it, so output for many
-//!   grows with the slowest and not with their number, and the backlog is nothing but the part behind all of them. On a
-//!   replica the same blocks take what is read from the primary, byte for byte; an offset marks how much is executed, and
+//!   may then access every client, its own included, without a lock or a copy; what others append to its output meanwhile
+//!   is sent after its replies.
+//! * **One clock reading per command.** A command starts when its predecessor in the batch ended.
+//! * **Two counters of change.** `Keys::changes` decides whether a command is propagated and only rises, while
+//!   `Stats::dirty` falls with every save. `Keys::version` rises with every change, expiry included: as long as it stays,
+//!   executing a blocked command again is pointless.
+//! * **Flushing never closes.** `egress` queues a client to be closed and `session::close` drains the queue, so that imports
+//!   stay one-way and no client vanishes during a walk. Closing another client by command is immediate.
+//! * **A TLS connection becomes a client when its handshake is complete.** Until then it counts towards `maxclients` and
+//!   has no client; `conn::admission` bounds a storm of half-open handshakes.
+//! * **The stream of writes is held once** (`state::replication::blocks`). A replica is a position in it, so memory grows
+//!   with the slowest replica and not with their number, and the backlog is the part behind all of them. On a
+//!   replica the same blocks hold what is read from the primary, byte for byte; an offset marks how much is executed, and
 //!   only that is passed on.
 //! * **What a child writes for replicas goes through a ring** (`state::replication::transfer`). Each replica reads it at its own
-//!   pace; a slow one holds up the next transfer no more than its memory does.
-//! * **Every payload and file is checked to the last byte**, whatever `sanitize-dump-payload` says. Where the directive lets in what
+//!   pace; a slow one delays the next transfer no more than its memory allows.
+//! * **Every payload and file is checked completely**, whatever `sanitize-dump-payload` says. Where the directive admits what
 //!   only such a check refuses, RESTORE keeps it as bytes that no command reads (`data::value::damaged`), and reports it as
-//!   Redis would when it stops at it. Nothing that is read can therefore be unsound, and no snapshot has what would not load.
+//!   Redis does when it aborts. Nothing that is read can therefore be unsound, and no snapshot contains what would not load.
 
 pub mod cluster;
 pub mod commands;

@@ -1,3 +1,3 @@
-//! Keys that move between servers.
+//! Moving keys between servers.
 
 pub mod migrate;

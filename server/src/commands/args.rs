@@ -1,5 +1,4 @@
-//! A cursor over the arguments of a command: options are taken one after the other, each checked once; and the kinds of
-//! arguments that several families take.
+//! A cursor over the arguments of a command, and the kinds of arguments that several families share.
 
 use data::util::glob::matches;
 use data::util::num::{parse_f64, parse_i64};
@@ -10,34 +9,34 @@ use crate::wire::fault::{
     not_between,
 };
 
-/// The arguments not yet taken.
+/// The arguments that were not taken yet.
 pub struct Args<'a> {
     argv: &'a Argv,
     next: usize,
 }
 
 impl<'a> Args<'a> {
-    /// A cursor that stands at argument `first` (0 is the command's name).
+    /// A cursor at argument `first` (0 is the command's name).
     pub fn from(argv: &'a Argv, first: usize) -> Self {
         Args { argv, next: first }
     }
 
-    /// Whether all are taken.
+    /// Whether all arguments were taken.
     pub fn is_done(&self) -> bool {
         self.next >= self.argv.len()
     }
 
-    /// How many are left.
+    /// Number of arguments left.
     pub fn left(&self) -> usize {
         self.argv.len().saturating_sub(self.next)
     }
 
-    /// Which argument is the next one.
+    /// Index of the next argument.
     pub fn position(&self) -> usize {
         self.next
     }
 
-    /// Takes the next one, if there is one.
+    /// Takes the next argument, if any.
     pub fn take(&mut self) -> Option<&'a [u8]> {
         (!self.is_done()).then(|| {
             self.next += 1;
@@ -45,30 +44,30 @@ impl<'a> Args<'a> {
         })
     }
 
-    /// Takes the next one.
+    /// Takes the next argument.
     ///
     /// # Errors
-    /// A syntax error when there is none.
+    /// A syntax error if there is none.
     pub fn need(&mut self) -> Result<&'a [u8], Fault> {
         self.take().ok_or(SYNTAX)
     }
 
-    /// Takes the next one when it is this word, in any case.
+    /// Takes the next argument if it is this word, case-insensitively.
     pub fn word(&mut self, word: &str) -> bool {
         let is = !self.is_done() && self.argv[self.next].eq_ignore_ascii_case(word.as_bytes());
         self.next += usize::from(is);
         is
     }
 
-    /// Takes the next one when it is this word and a value follows it; the value is left to be taken.
+    /// Takes the next argument if it is this word and a value follows, which is not taken.
     pub fn word_with_value(&mut self, word: &str) -> bool {
         self.left() >= 2 && self.word(word)
     }
 
-    /// Takes a number of keys, and so many keys.
+    /// Takes `numkeys` and that many keys.
     ///
     /// # Errors
-    /// The number is not above 0, or there are not as many.
+    /// The number is not positive, or exceeds the arguments.
     pub fn keys(&mut self) -> Result<Vec<&'a [u8]>, Fault> {
         let count = positive(self.need()?, NUMKEYS_NOT_POSITIVE)?;
         if count > self.left() {
@@ -80,7 +79,7 @@ impl<'a> Args<'a> {
     /// Takes an integer.
     ///
     /// # Errors
-    /// There is none, or it is no integer.
+    /// There is none, or it is not an integer.
     pub fn int(&mut self) -> Result<i64, Fault> {
         int(self.need()?)
     }
@@ -89,15 +88,15 @@ impl<'a> Args<'a> {
 /// An argument as an integer.
 ///
 /// # Errors
-/// It is none, or it does not fit into 64 bits.
+/// It is not a 64-bit integer.
 pub fn int(arg: &[u8]) -> Result<i64, Fault> {
     parse_i64(arg).ok_or(NOT_INTEGER)
 }
 
-/// A timeout in seconds, with a fraction, as the time at which it ends, in milliseconds of Unix time; 0 never ends.
+/// A timeout in fractional seconds as a deadline in milliseconds of Unix time; 0 means none.
 ///
 /// # Errors
-/// It is no number, negative, or too far away.
+/// It is not a number, negative, or too large.
 pub fn deadline(arg: &[u8], now_ms: i64) -> Result<Option<i64>, Fault> {
     let out_of_range = || Fault::new("ERR timeout is out of range");
     let seconds =
@@ -113,10 +112,10 @@ pub fn deadline(arg: &[u8], now_ms: i64) -> Result<Option<i64>, Fault> {
     }
 }
 
-/// A timeout in whole milliseconds, as [`deadline`].
+/// A timeout in milliseconds, as [`deadline`].
 ///
 /// # Errors
-/// It is no integer, negative, or too far away.
+/// It is not an integer, negative, or too large.
 pub fn deadline_ms(arg: &[u8], now_ms: i64) -> Result<Option<i64>, Fault> {
     let ms = parse_i64(arg)
         .ok_or_else(|| Fault::new("ERR timeout is not an integer or out of range"))?;
@@ -133,15 +132,15 @@ pub fn deadline_ms(arg: &[u8], now_ms: i64) -> Result<Option<i64>, Fault> {
 /// An argument as a double.
 ///
 /// # Errors
-/// It is none.
+/// It is not a number.
 pub fn float(arg: &[u8]) -> Result<f64, Fault> {
     parse_f64(arg).ok_or(NOT_FLOAT)
 }
 
-/// How many random elements of a value are wanted: so many different ones, or, of a negative count, so many draws.
+/// A count of random elements: positive for distinct elements, negative for independent draws.
 ///
 /// # Errors
-/// It is no integer, or the one that has no counterpart without its sign.
+/// It is not an integer, or has no absolute value.
 pub fn random_count(arg: &[u8]) -> Result<i64, Fault> {
     let count = int(arg)?;
     if count == i64::MIN {
@@ -150,20 +149,20 @@ pub fn random_count(arg: &[u8]) -> Result<i64, Fault> {
     Ok(count)
 }
 
-/// How many elements are to be taken.
+/// The number of elements to be taken.
 ///
 /// # Errors
-/// It is no integer, or negative: both are told with the same words.
+/// It is not an integer, or negative; the error is the same.
 pub fn take_count(arg: &[u8]) -> Result<usize, Fault> {
     parse_i64(arg)
         .and_then(|count| usize::try_from(count).ok())
         .ok_or(NOT_POSITIVE)
 }
 
-/// An argument as an integer above 0.
+/// A positive integer.
 ///
 /// # Errors
-/// The given fault: it is none.
+/// The given fault if it is not.
 pub fn positive(arg: &[u8], fault: Fault) -> Result<usize, Fault> {
     parse_i64(arg)
         .and_then(|count| usize::try_from(count).ok())
@@ -171,9 +170,9 @@ pub fn positive(arg: &[u8], fault: Fault) -> Result<usize, Fault> {
         .ok_or(fault)
 }
 
-/// What SCAN and its kin are asked for beside the cursor.
+/// Options of SCAN and its relatives.
 pub struct ScanOptions<'a> {
-    /// COUNT: elements that a call looks at.
+    /// COUNT: elements to examine per call.
     pub count: usize,
     /// MATCH, unless it matches everything.
     pub pattern: Option<&'a [u8]>,
@@ -182,10 +181,10 @@ pub struct ScanOptions<'a> {
 }
 
 impl<'a> ScanOptions<'a> {
-    /// Reads the options behind the cursor; TYPE is one only for SCAN itself.
+    /// Parses the options behind the cursor; TYPE only for SCAN itself.
     ///
     /// # Errors
-    /// A syntax error, or a COUNT that is no integer.
+    /// A syntax error, or a COUNT that is not an integer.
     pub fn read(mut args: Args<'a>, of_keys: bool) -> Result<Self, Fault> {
         let mut options = ScanOptions {
             count: DEFAULT_SCAN_COUNT,
@@ -209,20 +208,20 @@ impl<'a> ScanOptions<'a> {
         Ok(options)
     }
 
-    /// Whether the pattern lets an element pass.
+    /// Whether an element matches the pattern.
     pub fn matches(&self, text: &[u8]) -> bool {
         self.pattern
             .is_none_or(|pattern| matches(pattern, text, false))
     }
 }
 
-/// Elements that a call of SCAN looks at, unless it says COUNT.
+/// Default of COUNT.
 const DEFAULT_SCAN_COUNT: usize = 10;
 
-/// A cursor, as C's `strtoul` reads one: digits, perhaps with a sign, of which a minus wraps around. Nothing is 0.
+/// A cursor as C's `strtoul` parses it: digits, perhaps with a sign, where minus wraps around. An empty text is 0.
 ///
 /// # Errors
-/// It is anything else, or beyond 64 bits.
+/// Anything else, or more than 64 bits.
 pub fn scan_cursor(arg: &[u8]) -> Result<u64, Fault> {
     if arg.is_empty() {
         return Ok(0);

@@ -1,6 +1,6 @@
-//! Numbers of any width inside strings: BITFIELD and BITFIELD_RO.
+//! BITFIELD and BITFIELD_RO: integers of any width inside strings.
 //!
-//! All operations are parsed before the first is executed, so a wrong one changes nothing.
+//! All operations are parsed before the first is executed, so a syntax error changes nothing.
 
 use data::util::bits::{get_field, set_field};
 use data::util::num::parse_i64;
@@ -21,7 +21,7 @@ pub static PROCS: Family = &[
     (&rows::BITFIELD_RO, |cx| bitfield(cx, true)),
 ];
 
-/// A field of a string: where it is, how wide, and whether its highest bit is a sign.
+/// A field: its offset, width and sign.
 #[derive(Clone, Copy)]
 struct Field {
     offset: usize,
@@ -29,14 +29,14 @@ struct Field {
     signed: bool,
 }
 
-/// What becomes of a result that does not fit into its field.
+/// OVERFLOW: what happens to a result that does not fit.
 #[derive(Clone, Copy)]
 enum Overflow {
-    /// Its low bits are kept.
+    /// WRAP: the low bits are kept.
     Wrap,
-    /// The nearest number that fits is taken.
+    /// SAT: the nearest value that fits.
     Saturate,
-    /// Nothing is written, and null is answered.
+    /// FAIL: nothing is written and the reply is null.
     Fail,
 }
 
@@ -95,7 +95,7 @@ impl Field {
         set_field(text, self.offset, self.bits, number as u64);
     }
 
-    /// A number as the field can hold it; `None` when it does not fit and may not be fitted.
+    /// The value stored for a number; `None` for an overflow under FAIL.
     fn fit(self, exact: i128, overflow: Overflow) -> Option<i64> {
         let (least, most) = if self.signed {
             (-(1i128 << (self.bits - 1)), (1i128 << (self.bits - 1)) - 1)
@@ -120,7 +120,8 @@ impl Field {
         }
     }
 
-    /// SET's number as the field sees it: an unsigned field takes a negative one for a huge one. So does a signed one, when
+    /// The number of SET as the field's type. A negative number is a huge one for an unsigned field, and also for a
+    /// signed one if its distance from the maximum exceeds 64 signed bits: Redis's arithmetic wraps there.
     /// the distance from its maximum is more than a signed 64 bit number: there Redis's arithmetic wraps.
     fn given(self, number: i64) -> i128 {
         if self.signed {
@@ -163,7 +164,7 @@ fn parse(cx: &Ctx<'_>) -> Result<Vec<(Field, Action)>, Fault> {
     Ok(actions)
 }
 
-/// Executes one action: what it answers, and whether it changed the text.
+/// Executes one operation: returns its reply, and whether it changed the string.
 fn execute(field: Field, action: &Action, text: &mut [u8]) -> (Option<i64>, bool) {
     let old = field.get(text);
     let (exact, overflow, answer_old) = match *action {
@@ -220,7 +221,7 @@ fn bitfield(cx: &mut Ctx<'_>, read_only: bool) -> Done {
     Ok(())
 }
 
-/// Only GETs: the key is read, and need not be there.
+/// Only GETs: the key is read and need not exist.
 fn get_all(cx: &mut Ctx<'_>, actions: &[(Field, Action)]) -> Done {
     let mut scratch = Scratch::default();
     let entry = find_read(cx.srv, cx.db, &cx.argv[1]);

@@ -1,4 +1,4 @@
-//! CLIENT: who is connected, and what to do with them.
+//! CLIENT: connected clients.
 
 use data::util::num::parse_i64;
 use table::connection as rows;
@@ -48,7 +48,7 @@ fn pause_clients(cx: &mut Ctx<'_>) -> Done {
         return Err(SYNTAX);
     }
     let end_ms = deadline_ms(&cx.argv[2], cx.now_ms)?.unwrap_or(cx.now_ms);
-    // A pause of everything is not narrowed by one of less.
+    // A pause of all commands is not narrowed to writes.
     let known = cx.srv.pauses.scope_of(Purpose::Client);
     let scope = known.map_or(scope, |known| known.max(scope));
     pause(cx.srv, Purpose::Client, scope, end_ms);
@@ -72,7 +72,7 @@ fn id(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// The caller's request is not in the slab while its command runs, so its size is noted before lines are written.
+/// The request of the executing client is not in the slab, so its size is noted before the line is written.
 fn note_own_arguments(cx: &mut Ctx<'_>) {
     let (id, bytes) = (cx.caller.client, cx.argv.bytes());
     if let Some(client) = cx.srv.clients.get_mut(id) {
@@ -180,7 +180,7 @@ fn setinfo(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// What CLIENT KILL looks for; a client must fit all that is given.
+/// Filters of CLIENT KILL; a client must match all that are given.
 struct ClientFilter<'a> {
     number: Option<u64>,
     peer: Option<&'a [u8]>,

@@ -1,4 +1,4 @@
-//! COMMAND: what the rows of the command table say, as replies.
+//! COMMAND: the command table as replies.
 //!
 //! Only commands with a proc are shown: a row without one is unknown to clients.
 
@@ -28,7 +28,7 @@ pub static PROCS: Family = &[
     (&rows::COMMAND_HELP, help),
 ];
 
-/// Commands that clients can use, without their subcommands.
+/// Commands that clients can use, without subcommands.
 fn top_level(commands: &Commands) -> Vec<CmdId> {
     table::iter()
         .filter(|&id| table::parent(id).is_none() && is_bound(commands, id))
@@ -41,7 +41,7 @@ fn children(commands: &Commands, id: CmdId) -> Vec<CmdId> {
         .collect()
 }
 
-/// The command of a name that may be `config|get`.
+/// The command with this name, which may be `config|get`.
 fn by_full_name(commands: &Commands, name: &[u8]) -> Option<CmdId> {
     match name.iter().position(|&b| b == b'|') {
         None => find(commands, name),
@@ -119,7 +119,7 @@ fn write_info(reply: &mut Reply, commands: &Commands, id: CmdId) {
     }
 }
 
-/// A map of one kind of search: its type, and what it is given.
+/// A map that describes a search of key specifications: its type and its arguments.
 fn write_search(reply: &mut Reply, name: &str, kind: &str, fields: &[(&str, i64)]) {
     reply.bulk(name.as_bytes());
     reply.map(2);
@@ -257,7 +257,7 @@ fn write_pair(reply: &mut Reply, name: &str, text: &str) {
     reply.bulk(text.as_bytes());
 }
 
-/// Writes a field that may be absent; how many were written.
+/// Writes an optional field; returns the number of fields written.
 fn write_optional(reply: &mut Reply, name: &str, text: Option<&str>) -> usize {
     if let Some(text) = text {
         write_pair(reply, name, text);
@@ -337,10 +337,10 @@ fn getkeys(cx: &mut Ctx<'_>, with_flags: bool) -> Done {
     Ok(())
 }
 
-/// Which commands LIST shows.
+/// Filters of COMMAND LIST.
 enum CommandFilter<'a> {
     All,
-    /// Commands of a module: there are none.
+    /// Commands of a module; there are none.
     Module,
     Category(Option<Categories>),
     Pattern(&'a [u8]),

@@ -1,8 +1,8 @@
-//! CONFIG: directives read, changed and written back while the server runs.
+//! CONFIG: reading, changing and rewriting the configuration at run time.
 //!
-//! A CONFIG SET of several directives is one change: all values are read into a copy first, then take the place of the
-//! present ones, then each effect they have is put into force once, in the order of the directives. When one fails, the
-//! old values come back and so do the effects.
+//! A CONFIG SET of several directives is one change: all values are parsed into a copy, which then replaces the
+//! current values; then each effect is applied once, in the order of the directives. If one fails, the old values and
+//! their effects are restored.
 
 use std::env::set_current_dir;
 use std::path::Path;
@@ -66,7 +66,7 @@ fn get(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// A directive and what it is to be.
+/// A directive and its new value.
 struct Change<'a> {
     named: Named,
     value: &'a [u8],
@@ -82,7 +82,7 @@ fn set(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// The directives that are asked for; the first one that may not be set ends it.
+/// The directives to be set; the first one that may not be set is an error.
 fn changes<'a>(cx: &Ctx<'a>) -> Result<Vec<Change<'a>>, Fault> {
     let client = cx.srv.clients.get(cx.caller.client);
     let allow = cx.srv.config.enable_protected_configs;
@@ -128,7 +128,7 @@ fn failed(name: &[u8], why: &str) -> Fault {
 
 fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
     let mut new = srv.config.clone();
-    // Effects that are due, with the directive that asked for each first.
+    // Effects to be applied, each with the first directive that caused it.
     let mut due: Vec<(Effect, &'static str)> = Vec::new();
     for Change {
         named: Named { name, row },
@@ -162,9 +162,9 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
     Ok(())
 }
 
-/// Puts old values back into force, the last of which failed to change.
+/// Restores the effects of the old values up to the one that failed.
 fn restore(srv: &mut Server, done: &[(Effect, &'static str)]) {
-    // Certificates that do not load leave those in use, and the reason in INFO: there is nothing to undo.
+    // Certificates that fail to load leave the current ones in use, and the reason in INFO.
     let count = done.len()
         - usize::from(
             done.last()
@@ -177,7 +177,7 @@ fn restore(srv: &mut Server, done: &[(Effect, &'static str)]) {
     }
 }
 
-/// Puts a changed value into force. A deed that fails logs why, and leaves what was.
+/// Applies one effect. A failure is logged, and the previous state kept.
 fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
     match effect {
         Effect::Port => listen(
@@ -209,7 +209,7 @@ fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
     Ok(())
 }
 
-/// Opens the sockets of these kinds anew; the title of the process may name them.
+/// Reopens the sockets of these kinds; the process title may contain their ports.
 fn listen(srv: &mut Server, kinds: &[Kind], complaint: &str) -> Result<(), String> {
     for kind in kinds {
         if let Err(why) = reopen(srv, *kind) {
@@ -221,7 +221,7 @@ fn listen(srv: &mut Server, kinds: &[Kind], complaint: &str) -> Result<(), Strin
     Ok(())
 }
 
-/// Certificates are looked at only while something uses them.
+/// Certificates are loaded only while something uses them.
 fn load_certificates(srv: &mut Server) -> Result<(), String> {
     if !srv.config.uses_tls() {
         return Ok(());

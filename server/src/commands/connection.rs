@@ -1,4 +1,4 @@
-//! The connection itself: PING, ECHO, SELECT, AUTH, HELLO, RESET, QUIT.
+//! The connection: PING, ECHO, SELECT, AUTH, HELLO, RESET, QUIT.
 
 use table::connection as rows;
 
@@ -65,7 +65,7 @@ fn auth(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// What HELLO was asked to do besides answering.
+/// Options of HELLO.
 #[derive(Default)]
 struct Hello<'a> {
     resp: Option<Resp>,

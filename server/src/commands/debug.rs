@@ -1,4 +1,4 @@
-//! DEBUG: switches and looks inside, for tests and for those who hunt a bug.
+//! DEBUG: settings and inspection, for tests and debugging.
 
 use std::path::Path;
 use std::thread;
@@ -41,14 +41,14 @@ use crate::{notice, warning};
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::DEBUG, debug)];
 
-/// What DEBUG PROTOCOL DOUBLE answers; clients' tests know it.
+/// The reply of DEBUG PROTOCOL DOUBLE, which tests of clients expect.
 #[expect(clippy::approx_constant, reason = "it is this number, not pi")]
 const SAMPLE_DOUBLE: f64 = 3.141;
 
-/// Bytes of a DUMP payload around the value: its type, and the footer.
+/// Bytes of a DUMP payload besides the value: its type and the footer.
 const PAYLOAD_FRAME: usize = 11;
 
-/// A subcommand: its name, how many arguments it takes at least and at most, and what it does.
+/// A subcommand: name, number of arguments, implementation.
 struct Sub {
     name: &'static str,
     args: std::ops::RangeInclusive<usize>,
@@ -235,7 +235,7 @@ fn help(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// A change of state that is answered with OK.
+/// Changes a setting and replies OK.
 fn switch(cx: &mut Ctx<'_>, change: impl FnOnce(&mut Ctx<'_>)) -> Done {
     change(cx);
     cx.reply.ok();
@@ -284,7 +284,8 @@ fn rewrite_all(cx: &mut Ctx<'_>) -> Done {
     switch(cx, |_| {})
 }
 
-/// Saves, empties and loads. Other clients are served while it loads; a shutdown meanwhile does not save what is half loaded.
+/// Saves, empties and loads. Other clients are served while it loads; a shutdown meanwhile does not save the
+/// incomplete data set.
 fn reload(cx: &mut Ctx<'_>) -> Done {
     let (mut saving, mut emptying, mut existing) = (true, true, Existing::Refuse);
     for option in cx.argv.iter().skip(2) {
@@ -371,7 +372,7 @@ fn digest_all(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// The entry of a key, even when its time is over: this is a look at what is there.
+/// The entry of a key, even if it has expired.
 fn stored<'a>(cx: &'a Ctx<'_>, key: &[u8]) -> Option<EntryRef<'a>> {
     let keys = db(cx.srv, cx.db);
     let place = keys.locate(Db::hash(key), key)?;

@@ -1,4 +1,4 @@
-//! Values as bytes: DUMP and RESTORE.
+//! Serialized values: DUMP and RESTORE.
 
 use data::rdb::decoder::{check_payload, read_payload};
 use data::rdb::encoder::payload;
@@ -74,7 +74,7 @@ fn parse(mut args: Args<'_>) -> Result<RestoreOptions, Fault> {
     Ok(options)
 }
 
-/// Whether `sanitize-dump-payload` wants payloads of this origin checked to the last byte.
+/// Whether `sanitize-dump-payload` requires a full check for this caller.
 fn is_sanitized(cx: &Ctx<'_>) -> bool {
     match cx.srv.config.sanitize_dump_payload {
         SanitizeDumpPayload::No => false,
@@ -83,8 +83,8 @@ fn is_sanitized(cx: &Ctx<'_>) -> bool {
     }
 }
 
-/// The value of a payload. What is only let in because it is not to be checked to the last byte is reported as Redis
-/// reports it when it stops at it later; here commands are told, and go on.
+/// The value of a payload. A payload that only a full check would refuse, and that needs none, is stored as damaged
+/// and reported as Redis reports it when it aborts.
 fn value_of(cx: &Ctx<'_>, key: &[u8], body: &[u8]) -> Result<NewValue<'static>, Fault> {
     let bad = || Fault::new("ERR Bad data format");
     let lax = !is_sanitized(cx);
@@ -154,7 +154,7 @@ fn restore(cx: &mut Ctx<'_>) -> Done {
         _ => None,
     };
     let lru = lru.unwrap_or_else(|| fresh(cx.srv));
-    // Whatever was under the key is gone by now.
+    // The old value under the key is gone by now.
     let _ = db_mut(cx.srv, cx.db).insert(Entry::new(key, value, at_ms, lru));
     key_changed(cx.srv, cx.db, key, 1, Event::Generic("restore"));
     cx.reply.ok();

@@ -1,4 +1,4 @@
-//! When keys end: EXPIRE and its kin, TTL and its kin, PERSIST.
+//! Expiry: EXPIRE, TTL, PERSIST and their variants.
 
 use data::util::num::{MAX_I64_DIGITS, write_i64};
 use table::generic as rows;
@@ -37,16 +37,16 @@ pub static PROCS: Family = &[
     (&rows::PERSIST, persist),
 ];
 
-/// Under which condition EXPIRE sets a time.
+/// Conditions of EXPIRE.
 #[derive(Default)]
 struct Condition {
-    /// NX: the key has none.
+    /// NX: the key is not volatile.
     none: bool,
-    /// XX: the key has one.
+    /// XX: the key is volatile.
     some: bool,
-    /// GT: the new one is later.
+    /// GT: the new expiry is later.
     later: bool,
-    /// LT: the new one is earlier; a key without one never ends.
+    /// LT: the new expiry is earlier; a key without one never expires.
     earlier: bool,
 }
 

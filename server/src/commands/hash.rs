@@ -1,4 +1,4 @@
-//! Hashes: fields are set, read, counted, walked over and removed.
+//! Hashes: setting, reading, counting, scanning and deleting fields.
 
 use data::ds::item::Item;
 use data::util::longdouble::LongDouble;
@@ -47,7 +47,7 @@ pub static PROCS: Family = &[
     (&rows::HSCAN, hscan),
 ];
 
-/// Sets the fields of HSET and HMSET; how many are new.
+/// Sets fields for HSET and HMSET; returns the number of new ones.
 fn set_fields(cx: &mut Ctx<'_>) -> Result<usize, Fault> {
     let argv = cx.argv;
     let key = &argv[1];
@@ -86,7 +86,7 @@ fn hincrby(cx: &mut Ctx<'_>) -> Done {
     let (key, name) = (&argv[1], &argv[2]);
     let increment = int(&argv[3])?;
     let limits = hash_limits(&cx.srv.config);
-    // Of a field that is not there no increment fails, so no empty hash is left behind.
+    // An increment of a missing field cannot fail, so no empty hash is left behind.
     let hash = write_or_create::<Hash>(cx.srv, cx.db, key)?;
     let before = match hash.get(name) {
         Some(value) => value.to_i64().ok_or(HASH_NOT_INTEGER)?,
@@ -121,7 +121,7 @@ fn hincrbyfloat(cx: &mut Ctx<'_>) -> Done {
     let text = after.format();
     hash.set(name, &text, &limits);
     key_changed(cx.srv, cx.db, key, 1, Event::Hash("hincrbyfloat"));
-    // Another machine may compute another last digit.
+    // Another machine may compute another last digit, so the result is propagated.
     instead(cx, [b"HSET".as_slice(), key, name, &text]);
     cx.reply.bulk(&text);
     Ok(())
@@ -202,7 +202,7 @@ fn hgetall(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// Answers one side of each pair.
+/// Replies with one side of each pair.
 fn list(cx: &mut Ctx<'_>, side: fn(Pair<'_>) -> Item<'_>) -> Done {
     let key = &cx.argv[1];
     let hash = read::<Hash>(cx.srv, cx.db, key)?;

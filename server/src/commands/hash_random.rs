@@ -1,4 +1,4 @@
-//! Fields at random: HRANDFIELD.
+//! HRANDFIELD.
 
 use data::value::hash::{Hash, Pair};
 use table::hash as rows;
@@ -13,7 +13,7 @@ use crate::wire::reply::{Reply, Resp};
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::HRANDFIELD, hrandfield)];
 
-/// Draws after which the reply is asked whether it still takes any: a client may want more than memory holds.
+/// Number of draws between two checks of the reply's limit: a count may exceed memory.
 const DRAWS: usize = 1000;
 
 fn hrandfield(cx: &mut Ctx<'_>) -> Done {
@@ -62,7 +62,7 @@ fn one_field(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// The head of the answer: in RESP2 fields and values stand side by side, in RESP3 each pair is an array.
+/// The header of the reply: in RESP3 each field with its value is an array, in RESP2 the reply is flat.
 fn begin(reply: &mut Reply, fields: usize, with_values: bool) {
     reply.array(if with_values && reply.resp == Resp::V2 {
         2 * fields

@@ -1,4 +1,4 @@
-//! HyperLogLogs, which are strings of a certain form: PFADD, PFCOUNT, PFMERGE, PFDEBUG, PFSELFTEST.
+//! HyperLogLogs: PFADD, PFCOUNT, PFMERGE, PFDEBUG, PFSELFTEST.
 
 use data::ds::hyperloglog::{self as hll, Corrupted, Encoding, REGISTERS, Registers};
 use data::util::rand::Rng;
@@ -23,7 +23,7 @@ pub static PROCS: Family = &[
     (&rows::PFSELFTEST, pfselftest),
 ];
 
-/// A value whose header was found to be that of a HyperLogLog.
+/// A string with a valid HyperLogLog header.
 struct Found<'a> {
     text: ValueRef<'a>,
     encoding: Encoding,
@@ -41,7 +41,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Calls `look` with the bytes.
+    /// Passes the bytes to `look`.
     fn with<R>(&self, look: impl FnOnce(&[u8]) -> Result<R, Corrupted>) -> Result<R, Fault> {
         look(self.text.bytes(&mut Scratch::default())).map_err(corrupted)
     }
@@ -51,7 +51,7 @@ fn corrupted(_: Corrupted) -> Fault {
     Fault::new("INVALIDOBJ Corrupted HLL object detected")
 }
 
-/// The encoding of the one under a key; an empty one is created if there is none, and then the second is true.
+/// The encoding of the HyperLogLog under a key; a missing one is created, which the second value tells.
 fn find_or_create(srv: &mut Server, db: usize, key: &[u8]) -> Result<(Encoding, bool), Fault> {
     if let Some(entry) = find_write(srv, db, key) {
         return Ok((Found::in_entry(entry)?.encoding, false));
@@ -60,7 +60,7 @@ fn find_or_create(srv: &mut Server, db: usize, key: &[u8]) -> Result<(Encoding, 
     Ok((Encoding::Sparse, true))
 }
 
-/// Lets `change` work on the buffer of one that was found before.
+/// Edits the bytes of an existing HyperLogLog.
 fn edit<R>(
     srv: &mut Server,
     db: usize,
@@ -73,7 +73,7 @@ fn edit<R>(
         .map_err(corrupted)
 }
 
-/// The bytes up to which one stays sparse.
+/// Maximum size of the sparse encoding, in bytes.
 fn max_sparse(srv: &Server) -> usize {
     usize::try_from(srv.config.hll_sparse_max_bytes).unwrap_or(0)
 }
@@ -125,7 +125,7 @@ fn pfcount(cx: &mut Ctx<'_>) -> Done {
     }
     let estimate = found.with(hll::count)?;
     db_mut(cx.srv, cx.db).edit_string(key, |text| hll::set_cached(text.bytes_mut(), estimate));
-    // The value holds other bytes now, which those who have copies of it are to have as well.
+    // The cached cardinality is part of the value, so the change is propagated.
     key_changed(cx.srv, cx.db, key, 1, Event::Silent);
     cx.reply.int(estimate as i64);
     Ok(())
@@ -148,7 +148,7 @@ fn pfmerge(cx: &mut Ctx<'_>) -> Done {
     edit(cx.srv, cx.db, target, |text| {
         union.write(text, dense, max_bytes)
     })?;
-    // As many elements added at once.
+    // As if that many elements were added at once.
     key_changed(cx.srv, cx.db, target, 1, Event::String("pfadd"));
     cx.reply.ok();
     Ok(())
@@ -197,7 +197,7 @@ fn pfdebug(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// Makes a sparse one dense, which is a change to save and to propagate, but none that anyone is told of.
+/// Converts a sparse HyperLogLog to dense: a change of representation that is saved and propagated.
 fn make_dense(srv: &mut Server, db: usize, key: &[u8], encoding: Encoding) -> Done {
     if encoding == Encoding::Sparse {
         edit(srv, db, key, hll::make_dense)?;
@@ -214,7 +214,7 @@ fn pfselftest(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// Each register keeps what it is given, and leaves its neighbours alone.
+/// Each register keeps its value and does not affect its neighbours.
 fn test_registers(rng: &mut Rng) -> Done {
     const CYCLES: usize = 1000;
     for _ in 0..CYCLES {
@@ -238,7 +238,7 @@ fn test_registers(rng: &mut Rng) -> Done {
     Ok(())
 }
 
-/// Estimates of 1, 10, 100, … elements are within six times the standard error, and the same of both encodings.
+/// Estimates of 1, 10, 100, … elements are within six standard errors, and equal in both encodings.
 fn test_estimates(rng: &mut Rng, max_bytes: usize) -> Done {
     const MOST: u64 = 10_000_000;
     let standard_error = 1.04 / (REGISTERS as f64).sqrt();
@@ -262,7 +262,7 @@ fn test_estimates(rng: &mut Rng, max_bytes: usize) -> Done {
         }
         let error = estimate.abs_diff(elements);
         let most = (standard_error * 6.0 * elements as f64).ceil() as u64;
-        // Among ten elements two that share a register are likely enough to be bad luck.
+        // Among ten elements two are likely enough to share a register.
         if error > most.max(u64::from(elements == 10)) {
             return Err(Fault::new(format!(
                 "TESTFAILED Too big error. card:{elements} abserr:{error}"

@@ -1,4 +1,4 @@
-//! Keys of any type: DEL, EXISTS, TYPE, RENAME, COPY, MOVE, RANDOMKEY, TOUCH, and whole databases.
+//! Keys of any type: DEL, EXISTS, TYPE, RENAME, COPY, MOVE, RANDOMKEY, TOUCH; FLUSHALL, SWAPDB, DBSIZE.
 
 use data::value::entry::Entry;
 use table::{generic as rows, server};
@@ -33,7 +33,7 @@ pub static PROCS: Family = &[
     (&server::SWAPDB, swapdb),
 ];
 
-/// Keys that are over and stay, before RANDOMKEY answers with one of them.
+/// Expired keys that RANDOMKEY meets before it replies with one of them.
 const MAX_KEPT: usize = 100;
 
 fn del(cx: &mut Ctx<'_>, lazy: bool) -> Done {
@@ -71,7 +71,7 @@ fn type_of(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// Moves a key to a name; whether it was done.
+/// Renames a key; whether that was done.
 fn rename_to(cx: &mut Ctx<'_>, replace: bool) -> Result<bool, Fault> {
     let argv = cx.argv;
     let (from, to) = (&argv[1], &argv[2]);
@@ -87,7 +87,7 @@ fn rename_to(cx: &mut Ctx<'_>, replace: bool) -> Result<bool, Fault> {
     }
     let number = cx.db;
     if let Some(entry) = db_mut(cx.srv, number).remove(from) {
-        // The destination was just seen to be free.
+        // The destination was just found to be free.
         let _ = db_mut(cx.srv, number).insert(entry.renamed(to));
     }
     key_changed(cx.srv, number, from, 1, Event::Generic("rename_from"));
@@ -95,7 +95,7 @@ fn rename_to(cx: &mut Ctx<'_>, replace: bool) -> Result<bool, Fault> {
     Ok(true)
 }
 
-/// Removes what a rename or copy is about to overwrite: part of that change, so it does not count by itself.
+/// Deletes the destination of a rename or copy; not counted as a change of its own.
 fn delete_replaced(cx: &mut Ctx<'_>, number: usize, key: &[u8]) {
     let lazy = cx.srv.config.lazyfree_lazy_server_del;
     if let Some(entry) = db_mut(cx.srv, number).remove(key) {
@@ -115,7 +115,7 @@ fn renamenx(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// A database by the number a client gives.
+/// A database by its number as an argument.
 fn database(cx: &Ctx<'_>, arg: &[u8]) -> Result<usize, Fault> {
     let number = int(arg)?;
     usize::try_from(number)
@@ -138,7 +138,7 @@ fn move_key(cx: &mut Ctx<'_>) -> Done {
         return Ok(());
     }
     if let Some(entry) = db_mut(cx.srv, from).remove(key) {
-        // The destination was just seen to be free.
+        // The destination was just found to be free.
         let _ = db_mut(cx.srv, to).insert(entry);
     }
     key_changed(cx.srv, from, key, 1, Event::Generic("move_from"));
@@ -180,7 +180,7 @@ fn copy(cx: &mut Ctx<'_>) -> Done {
         .find(from)
         .map(|entry| Entry::new(to, entry.content(), entry.expire(), lru));
     if let Some(entry) = entry {
-        // The destination was just seen to be free.
+        // The destination was just found to be free.
         let _ = db_mut(cx.srv, number).insert(entry);
     }
     key_changed(cx.srv, number, to, 1, Event::Generic("copy_to"));
@@ -205,7 +205,8 @@ fn randomkey(cx: &mut Ctx<'_>) -> Done {
             cx.reply.bulk(&key);
             return Ok(());
         }
-        // A key whose time is over is removed on the way, so this ends; but not by a replica, which may have no other.
+        // An expired key is deleted on the way, so the loop ends; a replica deletes none and may have only expired
+        // keys.
         kept += usize::from(db(cx.srv, cx.db).len() == before);
         if kept == MAX_KEPT {
             cx.reply.bulk(&key);
@@ -230,7 +231,7 @@ fn flush_command(cx: &mut Ctx<'_>, number: Option<usize>) -> Done {
     };
     let removed = flush(cx.srv, number, lazy);
     count_changes(cx.srv, removed as u64);
-    // Also when there was nothing here: there may be something elsewhere.
+    // Propagated even if the database is empty: replicas may differ.
     cx.propagate = Propagate::Always;
     if number.is_none() {
         all_flushed(cx.srv);

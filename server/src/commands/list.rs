@@ -1,4 +1,4 @@
-//! Lists: elements are pushed, popped, looked at, searched, replaced and removed.
+//! Lists: pushing, popping, reading, searching, replacing and deleting elements.
 
 use data::ds::node::Limits;
 use data::ds::quicklist::End;
@@ -141,7 +141,7 @@ fn lrange(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// A number that is not negative; whatever is none is told the same.
+/// A number that must not be negative; any other text gets the same error.
 fn positive(arg: &[u8], fault: Fault) -> Result<usize, Fault> {
     let number = parse_i64(arg).and_then(|number| usize::try_from(number).ok());
     number.ok_or(fault)
@@ -149,12 +149,12 @@ fn positive(arg: &[u8], fault: Fault) -> Result<usize, Fault> {
 
 /// Options of LPOS.
 struct Search {
-    /// Matches to pass over.
+    /// RANK: matches to skip.
     skip: u64,
     from: End,
-    /// How many to answer with; 0 is all. Without it the answer is one.
+    /// COUNT: number of matches; 0 is all. Without it the reply is a single index.
     count: Option<usize>,
-    /// How many elements to look at; 0 is all.
+    /// MAXLEN: elements to compare; 0 is all.
     max_len: usize,
 }
 
@@ -215,7 +215,7 @@ fn lpos(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// The indices that LPOS answers with.
+/// The indices that LPOS replies with.
 fn positions(list: &List, text: &[u8], search: &Search) -> Vec<usize> {
     let needle = Needle::new(text);
     let all = |number| if number == 0 { usize::MAX } else { number };

@@ -1,8 +1,7 @@
-//! Lists among each other: an element moves from one to another, elements are taken from the first that has any, and
-//! both wait for elements where there are none.
+//! Moving elements between lists, popping from the first non-empty list, and the blocking variants of both.
 //!
-//! What waits is executed again from its start when a key is ready, so each command here is one that does not wait and
-//! what it does when nothing is there. What is propagated never waits: that is the rewritten command.
+//! A blocked command is executed again from its start when a key is ready, so each blocking command is its
+//! non-blocking variant plus blocking. The non-blocking variant is what is propagated.
 
 use data::ds::node::Limits;
 use data::ds::quicklist::End;
@@ -48,7 +47,7 @@ fn end(arg: &[u8]) -> Result<End, Fault> {
     }
 }
 
-/// Moves an element of the list of argument 1 to that of argument 2 and answers with it; whether there was one.
+/// Moves an element from the list of argument 1 to that of argument 2 and replies with it; whether there was one.
 fn move_element(cx: &mut Ctx<'_>, from: End, to: End) -> Result<bool, Fault> {
     let argv = cx.argv;
     let (source, target) = (&argv[1], &argv[2]);
@@ -56,13 +55,13 @@ fn move_element(cx: &mut Ctx<'_>, from: End, to: End) -> Result<bool, Fault> {
     if write::<List>(cx.srv, cx.db, source)?.is_none() {
         return Ok(false);
     }
-    // Of the wrong type is told before anything is taken.
+    // A destination of the wrong type is an error before anything is popped.
     write::<List>(cx.srv, cx.db, target)?;
     let Some(text) = write::<List>(cx.srv, cx.db, source)?.and_then(|list| list.take(from)) else {
         return Ok(false);
     };
     write_or_create::<List>(cx.srv, cx.db, target)?.push_moved(to, &text, &limits);
-    // Both may be the same list: it is looked at only now whether it has become small.
+    // Source and destination may be the same list, so the encoding is chosen last.
     if let Some(list) = write::<List>(cx.srv, cx.db, source)? {
         list.shrink(&limits);
     }
@@ -116,7 +115,7 @@ fn wait_for_source(cx: &mut Ctx<'_>, deadline_ms: Option<i64>) {
         let source: &[u8] = &cx.argv[1];
         wait(cx, vec![source.into()], deadline_ms);
     } else {
-        // Where it may not wait it answers as if it did not know how to.
+        // Where it may not block it replies null.
         cx.reply.null();
     }
 }
@@ -131,7 +130,7 @@ fn wait(cx: &mut Ctx<'_>, keys: Vec<Box<[u8]>>, deadline_ms: Option<i64>) {
     block_on_keys(cx, wait);
 }
 
-/// Takes an element of the first list that has one.
+/// Pops an element of the first non-empty list.
 fn blocking_pop(cx: &mut Ctx<'_>, end: End) -> Done {
     let argv = cx.argv;
     let last = argv.len() - 1;
@@ -165,7 +164,7 @@ fn pop_name(end: End) -> &'static [u8] {
     }
 }
 
-/// What LMPOP and BLMPOP ask for.
+/// Arguments of LMPOP and BLMPOP.
 struct Mpop {
     /// Arguments that are keys.
     keys: std::ops::Range<usize>,
@@ -173,7 +172,7 @@ struct Mpop {
     count: usize,
 }
 
-/// Reads the arguments from the number of keys on, which is argument `at`.
+/// Parses the arguments from `numkeys` on, which is argument `at`.
 fn parse_mpop(argv: &Argv, at: usize) -> Result<Mpop, Fault> {
     let positive = |arg: &[u8]| parse_i64(arg).filter(|&n| n > 0).map(|n| n as usize);
     let keys = positive(&argv[at]).ok_or(NUMKEYS_NOT_POSITIVE)?;
@@ -198,7 +197,7 @@ fn parse_mpop(argv: &Argv, at: usize) -> Result<Mpop, Fault> {
     })
 }
 
-/// Takes elements of the first list that has any and answers with its key and them; whether there was one.
+/// Pops elements of the first non-empty list and replies with its key and the elements; whether there were any.
 fn mpop(cx: &mut Ctx<'_>, mpop: &Mpop) -> Result<bool, Fault> {
     let argv = cx.argv;
     let limits = limits(cx);

@@ -1,4 +1,4 @@
-//! MEMORY: what a key takes, and where all the memory is.
+//! MEMORY: memory usage of keys and of the server.
 
 use table::server as rows;
 
@@ -21,7 +21,7 @@ pub static PROCS: Family = &[
     (&rows::MEMORY_HELP, help),
 ];
 
-/// Elements of a value that MEMORY USAGE looks at unless it is told otherwise.
+/// Elements that MEMORY USAGE samples by default.
 const DEFAULT_SAMPLES: usize = 5;
 
 fn usage(cx: &mut Ctx<'_>) -> Done {
@@ -41,13 +41,13 @@ fn usage(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// One entry of MEMORY STATS.
+/// A field of MEMORY STATS.
 enum Fact {
-    /// A count, or a size in bytes.
+    /// A count or a size in bytes.
     Number(&'static str, i64),
-    /// A ratio, or a share in per cent.
+    /// A ratio or a percentage.
     Ratio(&'static str, f64),
-    /// The tables of a database: keys and expiries, in bytes.
+    /// Hash tables of a database (keys and expiries), in bytes.
     Database(usize, usize, usize),
 }
 
@@ -78,7 +78,7 @@ fn stats(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// What the data takes, and what everything around it does.
+/// Fields about data and overhead.
 fn data_facts(srv: &Server, facts: &mut Vec<Fact>) {
     let parts = breakdown(srv);
     let keys = srv.keys.total();
@@ -119,7 +119,7 @@ fn data_facts(srv: &Server, facts: &mut Vec<Fact>) {
     ));
 }
 
-/// What the allocator and the system say.
+/// Fields about the allocator and the system.
 fn allocator_facts(srv: &Server, facts: &mut Vec<Fact>) {
     let arena = srv.memory.arena;
     let (rss, used) = (srv.memory.rss, memory::used());

@@ -1,6 +1,6 @@
 //! Commands: one file per family, each headed by its rows and their procs.
 //!
-//! To add a command: its row is in the crate `table`; write its proc in the file of its family and name both in the
+//! To add a command: add its row to the crate `table`; write its proc in the file of its family and list both in the
 //! file's `PROCS`. Families never import each other.
 
 use table::spec::Spec;
@@ -44,7 +44,7 @@ pub mod string_range;
 pub mod transaction;
 pub mod zset;
 
-/// The rows of a family with their procs.
+/// The rows of a family and their procs.
 pub type Family = &'static [(&'static Spec, Proc)];
 
 static FAMILIES: &[Family] = &[

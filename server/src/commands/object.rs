@@ -1,4 +1,4 @@
-//! OBJECT: how a key is stored and how recently it was used.
+//! OBJECT: encoding and access time of a key.
 
 use data::value::entry::EntryRef;
 use table::generic as rows;

@@ -1,4 +1,4 @@
-//! Saving on demand: SAVE, BGSAVE, LASTSAVE.
+//! SAVE, BGSAVE, LASTSAVE.
 
 use table::server as rows;
 
@@ -16,7 +16,7 @@ pub static PROCS: Family = &[
     (&rows::LASTSAVE, lastsave),
 ];
 
-/// Whether the child is one that saves; what else it is for.
+/// Whether a saving child is running.
 fn is_saving(cx: &Ctx<'_>) -> bool {
     cx.srv
         .child
@@ -42,7 +42,7 @@ fn bgsave(cx: &mut Ctx<'_>) -> Done {
         2 if argv[1].eq_ignore_ascii_case(b"schedule") => true,
         _ => return Err(SYNTAX),
     };
-    // The rest of a transaction is to be in the file.
+    // The save must include the rest of the transaction.
     let in_exec = cx.caller.kind == Kind::Transaction;
     if is_saving(cx) {
         return Err(Fault::new("ERR Background save already in progress"));

@@ -1,4 +1,4 @@
-//! REPLICAOF, and SLAVEOF as it was called.
+//! REPLICAOF and its older name SLAVEOF.
 
 use data::util::num::parse_i64;
 use table::server as rows;
@@ -49,13 +49,13 @@ fn replicaof(cx: &mut Ctx<'_>) -> Done {
         let who = client_line(cx.srv, cx.caller.client);
         notice!("REPLICAOF {host}:{port} enabled (user request from '{who}')");
     }
-    // The reason is in the log; the role has changed all the same.
+    // The reason was logged; the role has changed anyway.
     let _ = adjust_oom_score(cx.srv);
     cx.reply.ok();
     Ok(())
 }
 
-/// Whether this server follows that primary already, and has not given it up.
+/// Whether this server already follows that primary.
 fn is_followed(cx: &Ctx<'_>, host: &str, port: u16) -> bool {
     cx.srv.replication.link.as_ref().is_some_and(|link| {
         link.host.eq_ignore_ascii_case(host)

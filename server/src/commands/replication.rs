@@ -1,4 +1,4 @@
-//! What replicas say to their primary (SYNC, PSYNC, REPLCONF), and what clients ask about them (WAIT, ROLE).
+//! Commands of replicas (SYNC, PSYNC, REPLCONF), and commands about them (WAIT, ROLE).
 
 use data::util::num::parse_i64;
 use data::util::split::split;
@@ -33,7 +33,7 @@ pub static PROCS: Family = &[
     (&generic::WAIT, wait),
 ];
 
-/// Bytes of an address that a replica announces, at most.
+/// Maximum length of an announced address, in bytes.
 const MAX_ADDRESS: usize = 255;
 
 fn psync(cx: &mut Ctx<'_>) -> Done {
@@ -41,7 +41,7 @@ fn psync(cx: &mut Ctx<'_>) -> Done {
     sync(cx, Some((&argv[1], &argv[2])))
 }
 
-/// Makes a client a replica; `wanted` is the history and the offset that it could go on with.
+/// Makes a client a replica; `wanted` is the id and offset for a partial resynchronization.
 fn sync(cx: &mut Ctx<'_>, wanted: Option<(&[u8], &[u8])>) -> Done {
     let id = cx.caller.client;
     let Some(asking) = replica(cx.srv, id) else {
@@ -87,7 +87,7 @@ fn sync(cx: &mut Ctx<'_>, wanted: Option<(&[u8], &[u8])>) -> Done {
     Ok(())
 }
 
-/// The primary of this server hands its role over.
+/// PSYNC … FAILOVER: the primary of this server hands over its role.
 fn take_over(cx: &mut Ctx<'_>, history: &[u8]) -> Done {
     notice!(
         "Failover request received for replid {}.",
@@ -108,7 +108,7 @@ fn take_over(cx: &mut Ctx<'_>, history: &[u8]) -> Done {
     Ok(())
 }
 
-/// Why nobody can be synchronized now.
+/// Why no synchronization is possible now.
 fn refuse(cx: &Ctx<'_>, filtered: bool) -> Done {
     if cx.srv.replication.failover.is_some() {
         return Err(Fault::new("NOMASTERLINK Can't SYNC while failing over"));
@@ -146,7 +146,7 @@ fn replconf(cx: &mut Ctx<'_>) -> Done {
                 return Ok(());
             }
             b"getack" => {
-                // In a transaction, too.
+                // Inside a transaction as well.
                 let link = cx.srv.replication.link.as_ref();
                 if link.is_some_and(|link| link.client() == Some(id)) {
                     send_ack(cx.srv);
@@ -160,7 +160,7 @@ fn replconf(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// A replica tells about itself.
+/// REPLCONF of a replica.
 fn describe(srv: &mut Server, id: ClientId, option: &[u8], value: &[u8], written: &[u8]) -> Done {
     let Some(replica) = replica(srv, id) else {
         return Ok(());
@@ -174,7 +174,7 @@ fn describe(srv: &mut Server, id: ClientId, option: &[u8], value: &[u8], written
             )));
         }
         b"ip-address" => replica.ip = String::from_utf8_lossy(value).into_owned(),
-        // Capabilities that are not known here make no difference here.
+        // Unknown capabilities are ignored.
         b"capa" => {
             replica.can_eof |= value.eq_ignore_ascii_case(b"eof");
             replica.can_psync2 |= value.eq_ignore_ascii_case(b"psync2");
@@ -197,7 +197,7 @@ fn describe(srv: &mut Server, id: ClientId, option: &[u8], value: &[u8], written
     Ok(())
 }
 
-/// The parts that are wanted, as the parts that are not.
+/// Parses the wanted parts of a snapshot; returns the unwanted ones.
 fn parse_filter(value: &[u8]) -> Result<SnapshotFilter, Fault> {
     let parts = split(value).map_err(|_| Fault::new("ERR Missing rdb-filter-only values"))?;
     let mut without = SnapshotFilter {
@@ -218,13 +218,13 @@ fn parse_filter(value: &[u8]) -> Result<SnapshotFilter, Fault> {
     Ok(without)
 }
 
-/// A replica says how far it is. It hears no answer.
+/// An acknowledgement of a replica, which gets no reply.
 fn acknowledge(srv: &mut Server, id: ClientId, argv: &Argv, at: usize) {
     let now = srv.unit.now_ms / 1000;
     let replica = srv.clients.replica(id);
     let is_saving = replica.is_some_and(|replica| matches!(replica.stage, ReplicaStage::Saving));
     if is_saving {
-        // It may have loaded what its child was not heard to have written.
+        // It may have loaded a snapshot before the end of its child was noticed.
         tend(srv);
         finish_transfers(srv);
     }

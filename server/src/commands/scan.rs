@@ -1,4 +1,4 @@
-//! Walking the keyspace: SCAN and KEYS.
+//! Iterating over keys: SCAN and KEYS.
 
 use data::util::glob::matches;
 use data::value::Type;
@@ -19,7 +19,7 @@ fn scan(cx: &mut Ctx<'_>) -> Done {
     let now_ms = cx.srv.unit.now_ms;
     let (mut found, mut over) = (Vec::new(), Vec::new());
     let mut seen = 0;
-    // A sparse table is walked on, within bounds, until enough elements were seen.
+    // A sparse table is scanned further, within limits, until enough elements were seen.
     for _ in 0..options.count.saturating_mul(10) {
         cursor = db(cx.srv, cx.db).scan(
             cursor,

@@ -62,7 +62,7 @@ fn shutdown(cx: &mut Ctx<'_>) -> Done {
         return Err(SYNTAX);
     }
     if abort {
-        // A signal that has come and was not heeded yet is a shutdown in progress.
+        // A signal that was received but not handled yet is a shutdown in progress.
         let signalled = process::shutdown_signal().is_some();
         if !cancel(cx.srv) && !signalled {
             return Err(NO_SHUTDOWN);
@@ -80,7 +80,7 @@ fn shutdown(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// A field of squares, each turned a little more than the one above it, and the version.
+/// LOLWUT: a grid of squares with growing disorder, and the version.
 fn lolwut(cx: &mut Ctx<'_>) -> Done {
     const ROWS: usize = 6;
     const COLUMNS: usize = 33;

@@ -1,4 +1,4 @@
-//! Sets, one at a time: members come, go, move, and are looked for.
+//! Sets: commands on one set.
 
 use data::ds::item::Item;
 use data::value::Scratch;
@@ -71,7 +71,7 @@ fn smove(cx: &mut Ctx<'_>) -> Done {
         return Ok(());
     };
     let held = source.contains(member);
-    // Nothing is taken out before the destination is seen to take it.
+    // Nothing is removed before the destination's type is checked.
     write::<Set>(cx.srv, cx.db, to)?;
     if from == to || !held {
         cx.reply.int(i64::from(held));

@@ -1,4 +1,4 @@
-//! Several sets: intersection, union and difference, answered or stored.
+//! Intersection, union and difference of sets, replied or stored.
 
 use std::ops::{ControlFlow, Range};
 
@@ -45,7 +45,7 @@ pub static PROCS: Family = &[
     }),
 ];
 
-/// Passes on the members of a combination of sets, of which one may not be there.
+/// Passes the members of a combination of sets to a function; missing sets are `None`.
 type Pass = fn(&[Option<&Set>], &Limits, &mut dyn FnMut(Item<'_>));
 
 fn each_in_all(sets: &[Option<&Set>], _: &Limits, each: &mut dyn FnMut(Item<'_>)) {
@@ -78,7 +78,7 @@ fn answer(cx: &mut Ctx<'_>, pass: Pass) -> Done {
     Ok(())
 }
 
-/// Makes a set of others, of which one may not be there.
+/// Builds the result of a combination of sets; missing sets are `None`.
 type Combine = fn(&[Option<&Set>], &Limits) -> Set;
 
 fn store_result(cx: &mut Ctx<'_>, event: &'static str, combine: Combine) -> Done {
@@ -124,8 +124,8 @@ fn sintercard(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// The sets under some keys, `None` where there is none. Each key is looked up for reading by itself, which may remove it
-/// and needs all of the server; then they are borrowed together.
+/// The sets under some keys, `None` for a missing one. Each lookup may delete an expired key and needs the whole
+/// server; afterwards the sets are borrowed together.
 fn sets<'a>(
     srv: &'a mut Server,
     number: usize,
@@ -140,12 +140,12 @@ fn sets<'a>(
     Ok(found.collect())
 }
 
-/// The sets that are there.
+/// The sets that exist.
 fn present<'a>(sets: &[Option<&'a Set>]) -> Vec<&'a Set> {
     sets.iter().copied().flatten().collect()
 }
 
-/// All sets, or none if one is missing: then nothing is common to all.
+/// All sets, or none if one is missing, since the intersection is empty then.
 fn all_of<'a>(sets: &[Option<&'a Set>]) -> Vec<&'a Set> {
     let all: Option<Vec<&Set>> = sets.iter().copied().collect();
     all.unwrap_or_default()

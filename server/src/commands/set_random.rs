@@ -1,4 +1,4 @@
-//! Members at random: SPOP and SRANDMEMBER.
+//! SPOP and SRANDMEMBER.
 
 use std::mem;
 
@@ -20,10 +20,10 @@ use crate::wire::fault::SYNTAX;
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::SPOP, spop), (&rows::SRANDMEMBER, srandmember)];
 
-/// Draws after which the reply is asked whether it still takes any: a client may want more than memory holds.
+/// Number of draws between two checks of the reply's limit: a count may exceed memory.
 const DRAWS: usize = 1000;
 
-/// Members of a SREM that stands for a part of SPOP.
+/// Maximum number of members per SREM that is propagated for SPOP.
 const MEMBERS_PER_SREM: usize = 1024;
 
 fn spop(cx: &mut Ctx<'_>) -> Done {
@@ -93,7 +93,7 @@ fn pop_many(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// What chance has chosen is propagated by name, a bounded number of members at a time.
+/// The chosen members are propagated by name, in commands of bounded size.
 fn propagate_removal(cx: &mut Ctx<'_>, key: &[u8], members: &[Vec<u8>]) {
     cx.propagate = Propagate::Never;
     for some in members.chunks(MEMBERS_PER_SREM) {

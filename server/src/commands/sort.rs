@@ -1,7 +1,7 @@
-//! SORT and SORT_RO: the elements of a list, set or sorted set in an order of their own, or of what other keys say of them.
+//! SORT and SORT_RO: the elements of a list, set or sorted set, sorted by themselves or by the values of other keys.
 //!
-//! The elements are copied before anything else is looked up: into one buffer, each with a NUL behind it, since that is
-//! how the C library wants the texts that it collates. What is sorted are their places in it.
+//! The elements are first copied into one buffer, each followed by a NUL as the C library's collation requires. Their
+//! positions in the buffer are what is sorted.
 
 use std::cmp::Ordering;
 use std::ffi::CStr;
@@ -36,26 +36,26 @@ pub static PROCS: Family = &[
     (&rows::SORT_RO, |cx| sort(cx, false)),
 ];
 
-/// What is asked for.
+/// Arguments.
 struct Options<'a> {
     descending: bool,
     alpha: bool,
     start: i64,
     count: i64,
     by: Option<Pattern<'a>>,
-    /// A BY that names no key: the elements stay in their own order.
+    /// BY with a pattern that names no key: the elements keep their order.
     unsorted: bool,
     get: Vec<Pattern<'a>>,
     store: Option<&'a [u8]>,
 }
 
-/// What stands for an element.
+/// What a pattern of BY or GET expands to for an element.
 enum Pattern<'a> {
-    /// `#`: itself.
+    /// `#`: the element itself.
     Element,
     /// Without a `*`: nothing.
     Nothing,
-    /// The value of a key, or of a field of it, with the element in the place of the `*`.
+    /// The value of a key, or of a field of a hash, with `*` replaced by the element.
     Key {
         before: &'a [u8],
         behind: &'a [u8],
@@ -73,7 +73,7 @@ impl<'a> Pattern<'a> {
         };
         let (before, behind) = (&text[..star], &text[star + 1..]);
         let arrow = behind.windows(2).position(|pair| pair == b"->");
-        // An arrow that leads to nothing is a part of the key.
+        // An arrow without a field behind it is part of the key.
         let arrow = arrow.filter(|arrow| arrow + 2 < behind.len());
         Pattern::Key {
             before,
@@ -82,7 +82,7 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    /// Calls `look` with what stands for an element, if anything does.
+    /// Passes the expansion for an element to `look`, if there is one.
     fn resolve<R>(
         &self,
         srv: &mut Server,
@@ -147,7 +147,7 @@ fn parse<'a>(argv: &'a Argv, may_store: bool, cluster: bool) -> Result<Options<'
             options.store = Some(args.need()?);
         } else if args.word_with_value("by") {
             let pattern = Pattern::new(args.need()?);
-            // Once the elements are to stay unsorted, another BY does not change that.
+            // Once BY is a pattern without `*`, a later BY does not sort again.
             options.unsorted |= !matches!(pattern, Pattern::Key { .. });
             if cluster && matches!(pattern, Pattern::Key { .. }) {
                 return denied("BY");
@@ -165,15 +165,15 @@ fn parse<'a>(argv: &'a Argv, may_store: bool, cluster: bool) -> Result<Options<'
     Ok(options)
 }
 
-/// Texts in one buffer, each with a NUL behind it.
+/// Texts in one buffer, each followed by a NUL.
 #[derive(Default)]
 struct Texts {
     bytes: Vec<u8>,
-    /// One of them has a NUL of its own.
+    /// One of the texts contains a NUL.
     nul_inside: bool,
 }
 
-/// Where a text is.
+/// Position of a text.
 #[derive(Clone, Copy)]
 struct Span {
     start: usize,
@@ -207,23 +207,23 @@ struct Row {
     weight: Weight,
 }
 
-/// What an element is sorted by.
+/// The sort key of an element.
 #[derive(Clone, Copy)]
 enum Weight {
     Number(f64),
-    /// Nothing comes before every text.
+    /// No value sorts before any text.
     Text(Option<Span>),
 }
 
 /// How texts are compared.
 #[derive(Clone, Copy)]
 enum Collation {
-    /// By their bytes: what is stored must not depend on where it was sorted. In the locale `C` it is the same, unless a
-    /// text has a NUL inside.
+    /// Bytewise: what is stored must not depend on the server's locale. Equal to the locale `C` unless a text contains
+    /// a NUL.
     Bytes,
-    /// By their bytes up to a NUL: the order of the locale `C`.
+    /// Bytewise up to a NUL: the locale `C`.
     CText,
-    /// As the locale says.
+    /// By the locale.
     Locale,
 }
 
@@ -237,7 +237,7 @@ impl Collation {
     }
 }
 
-/// The part of `len` elements that LIMIT leaves; a negative count leaves all from the start on.
+/// The part of `len` elements that LIMIT selects; a negative count selects all from the offset on.
 fn limited(len: usize, start: i64, count: i64) -> Range<usize> {
     let bounded = |number: i64| usize::try_from(number).unwrap_or(0).min(len);
     let start = bounded(start);
@@ -258,7 +258,7 @@ fn sort(cx: &mut Ctx<'_>, may_store: bool) -> Done {
         },
     };
     if matches!(source, Some(AggregateRef::Set(_))) && options.unsorted && options.store.is_some() {
-        // A set has no order, and what is stored must be the same everywhere.
+        // A set has no order, and what is stored must be the same on every server.
         options.unsorted = false;
         options.alpha = true;
         options.by = None;
@@ -291,12 +291,12 @@ fn sort(cx: &mut Ctx<'_>, may_store: bool) -> Done {
 fn push_row(rows: &mut Vec<Row>, texts: &mut Texts, item: Item<'_>) {
     rows.push(Row {
         element: texts.push(item.bytes(&mut Default::default())),
-        // Of an integer this is what its digits would be read as.
+        // The number that the digits of an integer parse to.
         weight: Weight::Number(item.to_i64().map_or(f64::NAN, |number| number as f64)),
     });
 }
 
-/// All elements.
+/// Copies all elements.
 fn collect(source: AggregateRef<'_>, texts: &mut Texts) -> Vec<Row> {
     let mut rows = Vec::with_capacity(source.len());
     match source {
@@ -315,7 +315,7 @@ fn collect(source: AggregateRef<'_>, texts: &mut Texts) -> Vec<Row> {
     rows
 }
 
-/// A part of the elements in their own order, or from the last one on if `reverse`; a set has no order to reverse.
+/// Copies a part of the elements in their own order, or from the last one on if `reverse`.
 fn collect_part(
     source: AggregateRef<'_>,
     range: Range<usize>,
@@ -359,8 +359,7 @@ fn collect_part(
     rows
 }
 
-/// A text as a number, as C's `strtod` reads it when it reads all of it up to a NUL: blanks in front do no harm, and
-/// nothing at all is 0.
+/// A number as C's `strtod` parses it, up to a NUL: leading blanks are skipped, and an empty text is 0.
 fn number(text: &[u8]) -> Result<f64, Fault> {
     let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     if text.is_empty() {
@@ -374,7 +373,7 @@ fn number(text: &[u8]) -> Result<f64, Fault> {
         .ok_or_else(|| Fault::new("ERR One or more scores can't be converted into double"))
 }
 
-/// Finds out what each element is sorted by.
+/// Looks up the sort key of each element.
 fn weigh(cx: &mut Ctx<'_>, options: &Options<'_>, rows: &mut [Row], texts: &mut Texts) -> Done {
     for row in rows {
         row.weight = match &options.by {
@@ -398,7 +397,7 @@ fn weigh(cx: &mut Ctx<'_>, options: &Options<'_>, rows: &mut [Row], texts: &mut 
     Ok(())
 }
 
-/// Sorts the elements, or as many as are wanted.
+/// Sorts the elements, or as many as are needed.
 fn order(rows: &mut [Row], texts: &Texts, options: &Options<'_>, range: Range<usize>) {
     let collation = match host::collates_bytes() {
         _ if options.store.is_some() => Collation::Bytes,
@@ -408,7 +407,7 @@ fn order(rows: &mut [Row], texts: &Texts, options: &Options<'_>, range: Range<us
     };
     let compare = |one: &Row, other: &Row| {
         let order = match (one.weight, other.weight) {
-            // The elements themselves make the order of equal numbers certain.
+            // The elements themselves decide between equal numbers, so that the order is deterministic.
             (Weight::Number(left), Weight::Number(right)) => left
                 .partial_cmp(&right)
                 .unwrap_or(Ordering::Equal)
@@ -450,7 +449,7 @@ fn reply_rows(cx: &mut Ctx<'_>, get: &[Pattern<'_>], rows: &[Row], texts: &Texts
     }
 }
 
-/// Stores the result as a list, or removes the key when there is none.
+/// Stores the result as a list, or deletes the key if it is empty.
 fn store_rows(cx: &mut Ctx<'_>, target: &[u8], get: &[Pattern<'_>], rows: &[Row], texts: &Texts) {
     let limits = cx.srv.debug.list_limits(&cx.srv.config);
     let mut elements = Quicklist::new(limits);

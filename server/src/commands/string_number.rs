@@ -1,4 +1,4 @@
-//! Strings as numbers: INCR, DECR and their kin.
+//! INCR, DECR and their variants.
 
 use data::util::longdouble::LongDouble;
 use data::value::db::Expire;
@@ -25,7 +25,7 @@ pub static PROCS: Family = &[
     (&rows::INCRBYFLOAT, incrbyfloat),
 ];
 
-/// The integer under a key; `None` when there is no key.
+/// The integer under a key; `None` if it does not exist.
 fn current(cx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<i64>, Fault> {
     match find_write(cx.srv, cx.db, key) {
         None => Ok(None),
@@ -87,7 +87,7 @@ fn incrbyfloat(cx: &mut Ctx<'_>) -> Done {
     let text = after.format();
     store(cx.srv, cx.db, key, NewValue::Text(&text), Expire::Keep);
     key_changed(cx.srv, cx.db, key, 1, Event::String("incrbyfloat"));
-    // Another machine may compute another last digit.
+    // Another machine may compute another last digit, so the result is propagated.
     instead(cx, [b"SET".as_slice(), key, &text, b"KEEPTTL"]);
     cx.reply.bulk(&text);
     Ok(())

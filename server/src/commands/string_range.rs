@@ -1,4 +1,4 @@
-//! Parts of strings: APPEND, SETRANGE, GETRANGE, and the longest common subsequence.
+//! Parts of strings: APPEND, SETRANGE, GETRANGE, LCS.
 
 use data::value::db::Expire;
 use data::value::{NewValue, Scratch};
@@ -21,7 +21,7 @@ pub static PROCS: Family = &[
     (&rows::LCS, lcs),
 ];
 
-/// A string may not outgrow `proto-max-bulk-len`.
+/// Checks a length against `proto-max-bulk-len`.
 fn check_length(cx: &Ctx<'_>, len: usize, more: usize) -> Done {
     let total = len.checked_add(more).ok_or(STRING_TOO_LONG)?;
     if total as u64 > cx.max_string() as u64 {
@@ -31,7 +31,7 @@ fn check_length(cx: &Ctx<'_>, len: usize, more: usize) -> Done {
     }
 }
 
-/// The length of the string under a key; `None` when there is no key.
+/// The length of the string under a key; `None` if it does not exist.
 fn length(cx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<usize>, Fault> {
     find_write(cx.srv, cx.db, key)
         .map(|entry| need_string(entry).map(|entry| entry.value().len()))
@@ -78,7 +78,7 @@ fn setrange(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// Inclusive bounds that may count from the end, as a range of a string of `len` bytes.
+/// Inclusive bounds, which may count from the end, as a range of a string of `len` bytes.
 fn clamp(start: i64, end: i64, len: usize) -> std::ops::Range<usize> {
     let len = len as i64;
     if start < 0 && end < 0 && start > end {
@@ -151,7 +151,7 @@ fn text_of(cx: &mut Ctx<'_>, key: &[u8]) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// A run of matching bytes: where it ends in each string, and how long it is.
+/// A run of matching bytes: its end in each string, and its length.
 struct Run {
     a_end: usize,
     b_end: usize,

@@ -66,7 +66,7 @@ fn watch_keys(cx: &mut Ctx<'_>) -> Done {
         return Err(Fault::new("ERR WATCH inside MULTI is not allowed"));
     }
     let (argv, id) = (cx.argv, cx.caller.client);
-    // Who is dirty already needs no more reasons.
+    // A transaction that will fail needs no further watches.
     let dirty = cx
         .srv
         .clients

@@ -1,4 +1,4 @@
-//! Saving: at once, by a child, or when a save point says so.
+//! Saving: SAVE, BGSAVE and save points.
 //!
 //! ```text
 //!          begin                       save_ended: exit 0
@@ -15,14 +15,14 @@ use crate::sys::child::Ended;
 use crate::sys::{host, process};
 use crate::{notice, warning};
 
-/// Seconds after a failure before it is tried again.
+/// Seconds between a failed save and the next attempt.
 const RETRY_DELAY: i64 = 5;
 
 fn now(srv: &Server) -> i64 {
     srv.unit.now_ms / 1000
 }
 
-/// Saves at once; whether that worked.
+/// Saves in this process; whether that succeeded.
 pub fn save_now(srv: &mut Server) -> bool {
     srv.snapshot.saves += 1;
     process::begin_writing(&temp_name(std::process::id()));
@@ -36,7 +36,7 @@ pub fn save_now(srv: &mut Server) -> bool {
     saved
 }
 
-/// Makes a child that saves; whether there is one. There must be none yet.
+/// Forks a child that saves; whether that succeeded. There must be no child yet.
 pub fn begin(srv: &mut Server) -> bool {
     srv.snapshot.saves += 1;
     srv.snapshot.dirty_before = srv.stats.dirty;
@@ -62,7 +62,7 @@ pub fn begin(srv: &mut Server) -> bool {
     }
 }
 
-/// Saves when a save point or somebody who asked for it says so; there must be no child.
+/// Starts a save if a save point is due or one was scheduled; there must be no child.
 pub fn begin_if_due(srv: &mut Server) {
     if srv.snapshot.loading.is_some() {
         return;
@@ -88,7 +88,7 @@ pub fn begin_if_due(srv: &mut Server) {
     }
 }
 
-/// A child that was to save has ended.
+/// The saving child has ended.
 pub fn save_ended(srv: &mut Server, child: &Child, ended: Ended) {
     let snapshot = &mut srv.snapshot;
     match ended {
@@ -115,8 +115,8 @@ pub fn save_ended(srv: &mut Server, child: &Child, ended: Ended) {
     snapshot.last_duration = Some(srv.unit.now_ms / 1000 - snapshot.started);
 }
 
-/// All databases were emptied on a client's behalf: what a child is saving or streaming is of no use any more, and the
-/// file must not bring the keys back.
+/// All databases were emptied by a client: the child's snapshot is obsolete, and the file must not bring the keys
+/// back.
 pub fn all_flushed(srv: &mut Server) {
     fork::kill(srv, Purpose::Save);
     fork::kill(srv, Purpose::Stream);
@@ -125,7 +125,7 @@ pub fn all_flushed(srv: &mut Server) {
     }
 }
 
-/// The server ends, or is about to save by itself: the child goes, and what it has written.
+/// Kills the saving child and removes its file: the server shuts down or is about to save itself.
 pub fn abandon(srv: &Server) {
     if let Some(pid) = fork::kill(srv, Purpose::Save) {
         warning!("There is a child saving an .rdb. Killing it!");

@@ -1,4 +1,4 @@
-//! `redis-check-rdb`: reads a file as a server would, and says what is in it or what is wrong.
+//! `redis-check-rdb`: reads a file as a server would, and reports its contents or its first error.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,7 +15,7 @@ const CHUNK: usize = 1024 * 1024;
 /// Bytes of the checksum at the end.
 const FOOTER: usize = 8;
 
-/// What was seen of the file.
+/// What was read of the file so far.
 #[derive(Default)]
 struct Seen {
     version: u16,
@@ -24,7 +24,7 @@ struct Seen {
     expired: u64,
 }
 
-/// Checks the file at `path`, and writes what is found to `out`; whether the file is good.
+/// Checks the file at `path` and writes a report to `out`; whether the file is sound.
 ///
 /// # Errors
 /// `out` cannot be written to.
@@ -63,7 +63,7 @@ pub fn check(path: &str, out: &mut dyn Write) -> io::Result<bool> {
     Ok(found.is_ok())
 }
 
-/// Reads the file to its end; the inner error is what is wrong with it.
+/// Reads the file to its end; the inner error describes the file's.
 fn read(
     file: &mut File,
     decoder: &mut Decoder,
@@ -119,7 +119,7 @@ fn look_at(
     Ok(())
 }
 
-/// The file is whole, so its last bytes before `end` are the checksum.
+/// The file is complete, so its last bytes before `end` are the checksum.
 fn say_checksum(file: &mut File, end: u64, version: u16, out: &mut dyn Write) -> io::Result<()> {
     if version < 5 {
         return Ok(());

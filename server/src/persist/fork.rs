@@ -1,7 +1,7 @@
-//! The child process that works on a frozen copy of the data set.
+//! The child process that works on a snapshot of the data set.
 //!
-//! There is at most one. It runs a closure over the server as it was at the moment of the fork, tells how far it is
-//! through a pipe, and leaves with 0 when the closure says that all is well. It never gets back into the loop.
+//! There is at most one. It runs a closure over the server as it was at the fork, reports its progress through a pipe,
+//! and exits with 0 if the closure succeeds. It never returns to the event loop.
 //!
 //! ```text
 //! start ──fork──> parent: Some(Child) ── poll, by cron ──> reports read … reaped: None, and how it ended
@@ -19,11 +19,11 @@ use crate::sys::child::{self, Ended, Fork};
 use crate::sys::{clock, host, log};
 use crate::{notice, verbose, warning};
 
-/// Progress is reported this often, in microseconds.
+/// Interval of progress reports, in microseconds.
 const PERIOD_US: u64 = 1_000_000;
-/// Measuring memory may take one part in so many of the child's time.
+/// Measuring memory may take at most this fraction (1/n) of the child's time.
 const MEASURE_SHARE: u64 = 100;
-/// Keys between two looks at the clock.
+/// Keys between two readings of the clock.
 const KEYS_PER_LOOK: u64 = 1024;
 
 /// The child's end of the pipe.
@@ -32,7 +32,7 @@ pub struct Reporter {
     name: &'static str,
     latest: Report,
     reported_us: u64,
-    /// How long the last measurement of memory took.
+    /// Duration of the last measurement of memory.
     cost_us: u64,
     peak: u64,
     sum: u64,
@@ -53,7 +53,7 @@ impl Reporter {
         }
     }
 
-    /// One more key is about to be done.
+    /// Called before each key.
     pub fn key(&mut self) {
         let keys = self.latest.keys;
         self.latest.keys += 1;
@@ -71,7 +71,7 @@ impl Reporter {
         }
     }
 
-    /// The work is done.
+    /// Sends the final report.
     fn finish(&mut self) {
         self.measure();
         notice!("{}", self.memory());
@@ -109,11 +109,11 @@ impl Reporter {
     }
 }
 
-/// Makes a child that does `work`, which answers whether it succeeded. `title` is the child's in the list of processes,
-/// `name` its work's in the log.
+/// Forks a child that runs `work`, which returns whether it succeeded. `title` is the child's process title, `name`
+/// its name in the log.
 ///
 /// # Errors
-/// The system has no room for another process.
+/// The system cannot create another process.
 pub fn start(
     srv: &mut Server,
     purpose: Purpose,
@@ -146,20 +146,20 @@ pub fn start(
             srv.stats.fork_us = clock::monotonic_us() - began_us;
             srv.stats.forks += 1;
             srv.child = Some(Child::new(pid, purpose, keys, reader));
-            // Whatever a table moves now is copied by the system first.
+            // A table that moves entries now makes the system copy their pages.
             set_resize_policy(ResizePolicy::Avoid);
             Ok(pid)
         }
     }
 }
 
-/// Which of the values of `oom-score-adj-values` is a child's.
+/// Index of the child's value in `oom-score-adj-values`.
 const CHILD_CLASS: usize = 2;
 
-/// Hears what the child has to say; the child and how it ended, once it has.
+/// Reads the child's reports; returns the child and how it has ended, once it has.
 pub fn poll(srv: &mut Server) -> Option<(Child, Ended)> {
     let child = srv.child.as_mut()?;
-    // Asked first: what a child has said before it ended can be read after it.
+    // Queried first, so that reports written before the end are still read below.
     let ended = child::reap(child.pid);
     child.hear();
     let ended = ended?;
@@ -167,7 +167,7 @@ pub fn poll(srv: &mut Server) -> Option<(Child, Ended)> {
     Some((srv.child.take()?, ended))
 }
 
-/// Tells the child to end, if there is one for this purpose; [`poll`] will say when it has.
+/// Kills the child if it has this purpose; [`poll`] reports its end.
 pub fn kill(srv: &Server, purpose: Purpose) -> Option<i32> {
     let child = srv
         .child

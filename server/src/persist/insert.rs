@@ -1,6 +1,7 @@
-//! From the items of an RDB file to keys of the databases.
+//! Inserting the items of an RDB file into the databases.
 //!
-//! Keys whose time is over are dropped, unless a primary is going to tell, and so are keys whose value has no elements. Libraries cannot be run by this server yet: their code is kept, and written again by the next save.
+//! Expired keys are skipped, except on a replica, and so are empty keys. Function libraries cannot be run by this server yet:
+//! their source is kept, and written again by the next save.
 
 use data::rdb::decoder::{Item, Loaded, Recency};
 use data::value::db::{Db, Expire};
@@ -12,10 +13,10 @@ use crate::state::replication::id::ReplId;
 use crate::sys::clock;
 use crate::{debug, notice};
 
-/// Empty keys that are named in the log; more are only counted.
+/// Empty keys named in the log; further ones are only counted.
 const NAMED_EMPTY_KEYS: u64 = 10;
 
-/// The fewest bytes that a key takes in a file: type, key and value.
+/// Minimum size of a key in a file: type, key and value.
 const MIN_KEY: u64 = 3;
 
 /// Inserts one item.
@@ -54,7 +55,7 @@ pub fn insert(srv: &mut Server, session: &mut Session, item: Item) -> Result<(),
     Ok(())
 }
 
-/// The database that is being filled.
+/// The database being filled.
 fn target<'a>(srv: &'a mut Server, session: &'a mut Session) -> &'a mut Db {
     let number = session.db;
     match &mut session.beside {
@@ -63,24 +64,24 @@ fn target<'a>(srv: &'a mut Server, session: &'a mut Session) -> &'a mut Db {
     }
 }
 
-/// A key that is about to be inserted, and whose place in the table is being fetched meanwhile.
+/// A key to be inserted whose position in the table is being prefetched.
 pub struct Announced {
     hash: u64,
     key: Loaded,
 }
 
 impl Announced {
-    /// Begins to fetch the place of a key.
+    /// Prefetches the position of a key.
     pub fn new(srv: &mut Server, session: &mut Session, key: Loaded) -> Self {
         let hash = Db::hash(&key.key);
         target(srv, session).prefetch_line(hash);
         Announced { hash, key }
     }
 
-    /// Inserts the key into the database that is being filled.
+    /// Inserts the key into the database being filled.
     ///
     /// # Errors
-    /// A sentence: it is there, and must not be.
+    /// A sentence: the key exists already, which is not allowed.
     pub fn insert(self, srv: &mut Server, session: &mut Session) -> Result<(), String> {
         let Announced { hash, key } = self;
         let shown = || String::from_utf8_lossy(&key.key).into_owned();
@@ -91,7 +92,7 @@ impl Announced {
             session.counts.empty += 1;
             return Ok(());
         };
-        // A replica keeps what its primary has not yet deleted.
+        // A replica keeps expired keys until its primary deletes them.
         let keeps = srv.replication.is_replica();
         if !keeps && key.expire.is_some_and(|at_ms| at_ms < session.now_ms) {
             session.counts.expired += 1;
@@ -150,7 +151,7 @@ fn finish(srv: &mut Server, session: &mut Session) {
     }
 }
 
-/// What a file tells about itself.
+/// Handles an auxiliary field.
 fn note_fact(srv: &mut Server, session: &mut Session, name: &[u8], value: &[u8]) {
     let text = String::from_utf8_lossy(value);
     let number = text.parse::<i64>().unwrap_or(0);

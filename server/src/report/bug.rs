@@ -1,8 +1,8 @@
-//! The block that a damaged value leaves in the log.
+//! The report of a damaged value in the log.
 //!
-//! Redis writes it when it stops at the damage. Here the server goes on, and the block stands where the value came in: it
-//! names the command that brought it, the key, and what a full check found. What is wrong inside an element is a failed
-//! assertion, what contradicts the rest is a panic, as there.
+//! Redis writes it when it aborts. This server goes on, and writes it when the value comes in: it names the command,
+//! the key, and what the full check found. A damaged element is reported as a failed assertion, inconsistent metadata
+//! as a panic, as Redis does.
 
 use std::panic::Location;
 
@@ -12,7 +12,7 @@ use data::value::{Encoding, Type};
 
 use crate::warning;
 
-/// Reports a damaged value that a command has brought under a key.
+/// Reports a damaged value that a command has stored under a key.
 #[track_caller]
 pub fn report(command: &[u8], key: &[u8], damaged: &Damaged, corrupt: &Corrupt) {
     let (place, rule) = (
@@ -48,7 +48,7 @@ pub fn report(command: &[u8], key: &[u8], damaged: &Damaged, corrupt: &Corrupt) 
     warning!("The value is kept as it came: no command looks into it, and no snapshot has it");
 }
 
-/// The numbers that Redis gives to types and encodings; 5 is the type of modules.
+/// Redis's numbers of types and encodings; 5 is the type of modules.
 fn type_number(ty: Type) -> u32 {
     match ty {
         Type::Stream => 6,

@@ -59,7 +59,7 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
     line
 }
 
-/// The peer's address; a Unix client is shown by the path of the socket.
+/// The peer's address; for a Unix client the path of the socket.
 pub fn peer_text(srv: &Server, client: &Client) -> String {
     text(srv, client.conn.and_then(|conn| srv.conns.peer(conn)))
 }
@@ -80,7 +80,7 @@ fn text(srv: &Server, addr: Option<&Addr>) -> String {
     }
 }
 
-/// What the client's socket is watched for.
+/// The events that the client's socket is watched for.
 fn events(srv: &Server, client: &Client) -> &'static str {
     let reads = client
         .conn
@@ -123,7 +123,7 @@ fn flag_letters(client: &Client) -> String {
     }
 }
 
-/// Sizes of a client's input, wherever it is at the moment.
+/// Sizes of a client's input, wherever it currently is.
 fn sizes(client: &Client) -> crate::state::client::Sizes {
     if client.flags.contains(ClientFlags::EXECUTING) {
         return client.sizes;
@@ -137,7 +137,7 @@ fn sizes(client: &Client) -> crate::state::client::Sizes {
     }
 }
 
-/// All memory that a client holds, in bytes: `tot-mem`.
+/// Total memory of a client, in bytes: `tot-mem`.
 pub fn memory(srv: &Server, client: &Client) -> usize {
     let sizes = sizes(client);
     let out = &client.io.out;

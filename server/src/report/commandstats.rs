@@ -17,7 +17,7 @@ fn seen(srv: &Server) -> impl Iterator<Item = (&'static str, &CommandStats)> {
         .map(|(index, stats)| (table::full_name(CmdId::from_index(index)), stats))
 }
 
-/// Writes calls, time, refusals and failures.
+/// Writes calls, time, rejected and failed calls.
 pub fn write_calls(srv: &Server, info: &mut Info) {
     for (name, stats) in seen(srv) {
         let usec = stats.time_ns / 1000;
@@ -36,7 +36,7 @@ pub fn write_calls(srv: &Server, info: &mut Info) {
     }
 }
 
-/// Writes how often each error code was answered.
+/// Writes the number of replies per error code.
 pub fn write_errors(srv: &Server, info: &mut Info) {
     for (code, count) in &srv.stats.errors {
         info.field(

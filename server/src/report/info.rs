@@ -1,4 +1,4 @@
-//! The writer of INFO: how the fields of a section are written.
+//! INFO: writing fields.
 
 use std::fmt::{Display, Write};
 
@@ -9,7 +9,7 @@ pub struct Info {
 }
 
 impl Info {
-    /// The title of a section, an empty line before it unless it is the first.
+    /// Starts a section, with an empty line before all but the first.
     pub fn title(&mut self, title: &str) {
         if !self.text.is_empty() {
             self.text.push_str("\r\n");
@@ -17,29 +17,29 @@ impl Info {
         let _ = write!(self.text, "# {title}\r\n");
     }
 
-    /// All that was written.
+    /// Returns the text.
     pub fn into_text(self) -> String {
         self.text
     }
 
-    /// One line: name and value.
+    /// One field.
     pub fn field(&mut self, name: impl Display, value: impl Display) {
         let _ = write!(self.text, "{name}:{value}\r\n");
     }
 
-    /// A size in bytes, and again for people.
+    /// A size in bytes, and in human-readable form.
     pub fn size(&mut self, name: &str, bytes: usize) {
         self.field(name, bytes);
         self.field(format_args!("{name}_human"), human(bytes));
     }
 
-    /// A ratio with two digits.
+    /// A ratio with two decimals.
     pub fn ratio(&mut self, name: &str, value: f64) {
         self.field(name, format_args!("{value:.2}"));
     }
 }
 
-/// `1.50M` and the like, as Redis rounds.
+/// Formats a size as Redis does: `1.50M`.
 pub fn human(bytes: usize) -> String {
     let (shift, unit) = match bytes {
         0..0x400 => return format!("{bytes}B"),

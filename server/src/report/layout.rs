@@ -1,4 +1,4 @@
-//! How the elements of a value lie in memory, for DEBUG LISTPACK and DEBUG QUICKLIST.
+//! Layout of the elements of a value in memory, for DEBUG LISTPACK and DEBUG QUICKLIST.
 
 use std::fmt::Write;
 
@@ -12,10 +12,10 @@ use data::value::list::List;
 use data::value::set::Set;
 use data::value::zset::Zset;
 
-/// Bytes of an element that are shown.
+/// Bytes shown of an element.
 const SHOWN: usize = 40;
 
-/// The listpack that a value is, if it is one.
+/// The listpack of a value that is encoded as one.
 pub fn pack_of(value: AggregateRef<'_>) -> Option<&Listpack> {
     match value {
         AggregateRef::List(List::Packed(pack))
@@ -47,7 +47,7 @@ pub fn listpack(out: &mut String, pack: &Listpack) {
     out.push_str("{end}\n\n");
 }
 
-/// A list of nodes, with their elements when it is to be `full`.
+/// The nodes of a list, with their elements if `full`.
 pub fn quicklist(out: &mut String, list: &Quicklist, full: bool) {
     let count: usize = list.nodes().map(Counted::count).sum();
     let _ = writeln!(out, "{{count : {count}}}\n{{len : {}}}", list.node_count());

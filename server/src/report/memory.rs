@@ -5,29 +5,29 @@ use crate::report::info::Info;
 use crate::server::Server;
 use crate::sys::{host, memory};
 
-/// Where the memory goes, in bytes.
+/// Memory by purpose, in bytes.
 pub struct Breakdown {
-    /// Allocated in all.
+    /// Total allocated.
     pub used: usize,
-    /// The highest `used`.
+    /// Peak of `used`.
     pub peak: usize,
-    /// Right after start.
+    /// Used right after start.
     pub startup: usize,
-    /// Buffers of clients that are no replicas.
+    /// Clients that are not replicas.
     pub clients: usize,
-    /// The stream of writes, as far as it is kept for replicas only.
+    /// The part of the stream of writes that is kept for replicas only.
     pub replicas: usize,
-    /// The rest of that stream: what the backlog keeps.
+    /// The rest of the stream: the backlog.
     pub backlog: usize,
-    /// Tables of the databases.
+    /// Hash tables of the databases.
     pub tables: usize,
-    /// Everything that is not data.
+    /// Everything except data.
     pub overhead: usize,
-    /// The data.
+    /// Data.
     pub dataset: usize,
 }
 
-/// Adds up where the memory goes.
+/// Computes the memory by purpose.
 pub fn breakdown(srv: &Server) -> Breakdown {
     let mapped: usize = srv
         .keys
@@ -119,7 +119,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("lazyfreed_objects", srv.background.freed());
 }
 
-/// There are no scripts yet.
+/// Fields of scripts and functions, which do not exist yet.
 fn write_scripts(info: &mut Info) {
     for name in ["used_memory_lua", "used_memory_vm_eval"] {
         info.field(name, 0);

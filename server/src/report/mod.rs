@@ -1,4 +1,4 @@
-//! What the server says about itself.
+//! Reports: INFO, CLIENT LIST, DEBUG output.
 
 pub mod bug;
 pub mod client_line;

@@ -1,10 +1,10 @@
-//! INFO replication, what only a replica has: its primary, and how far it is with it.
+//! INFO replication: the fields of a replica.
 
 use crate::report::info::Info;
 use crate::server::Server;
 use crate::state::replication::link::{Ending, IncomingSnapshot, Link, LinkStage};
 
-/// Writes the fields, which follow the role.
+/// Writes the fields behind `role`.
 pub fn write(srv: &Server, link: &Link, info: &mut Info) {
     let now = srv.unit.now_ms / 1000;
     let is_up = link.is_up();

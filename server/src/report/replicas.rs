@@ -7,7 +7,7 @@ use crate::server::Server;
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::{Replica, ReplicaStage};
 
-/// A replica, for the log: where it listens, if it has said so.
+/// The name of a replica in the log: its listening address if known.
 pub fn name(srv: &Server, id: ClientId) -> String {
     let Some(client) = srv.clients.get(id) else {
         return "that is gone".into();
@@ -22,7 +22,7 @@ pub fn name(srv: &Server, id: ClientId) -> String {
     }
 }
 
-/// The address that it announces, or comes from.
+/// The announced address, or the peer's.
 pub fn address(srv: &Server, id: ClientId) -> Option<String> {
     let client = srv.clients.get(id)?;
     let announced = client.replica.as_ref().map(|replica| replica.ip.as_str());
@@ -31,12 +31,12 @@ pub fn address(srv: &Server, id: ClientId) -> Option<String> {
     }
     match srv.conns.peer(client.conn?)? {
         Addr::Tcp(addr) => Some(addr.ip().to_string()),
-        // Redis's name for whoever comes from a file.
+        // Redis's name for a peer on a Unix socket.
         Addr::Unix(_) => Some("/unixsocket".to_owned()),
     }
 }
 
-/// All replicas with where they are.
+/// All replicas with their addresses.
 pub fn all(srv: &Server) -> impl Iterator<Item = (ClientId, String, &Replica)> {
     srv.replication.replicas.iter().filter_map(|&id| {
         let replica = srv.clients.replica(id)?;
@@ -44,7 +44,7 @@ pub fn all(srv: &Server) -> impl Iterator<Item = (ClientId, String, &Replica)> {
     })
 }
 
-/// Writes a line for each.
+/// Writes a line for each replica.
 pub fn write(srv: &Server, info: &mut Info) {
     let now = srv.unit.now_ms / 1000;
     let shown = all(srv).filter(|(_, _, replica)| !replica.state_name().is_empty());

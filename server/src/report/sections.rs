@@ -1,4 +1,4 @@
-//! INFO: its sections, and which of them an answer has.
+//! INFO: the list of sections, and composing a reply.
 //!
 //! To add a field, write one `info.field(…)` line in the file of its section. A field whose subject does not exist in
 //! this build has the value it has on a server that does not use it.
@@ -9,7 +9,7 @@ use crate::report::{
 };
 use crate::server::Server;
 
-/// A section: the word that asks for it, its title, and who writes it.
+/// A section: the argument that selects it, its title, and its writer.
 pub struct Section {
     /// Lower case.
     pub name: &'static str,
@@ -18,10 +18,10 @@ pub struct Section {
     write: fn(&Server, &mut Info),
 }
 
-/// In which answers a section stands unasked.
+/// Which requests include a section without naming it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum When {
-    /// INFO, INFO default, and all below.
+    /// INFO, INFO default, and those of `All`.
     Default,
     /// INFO all and INFO everything.
     All,
@@ -122,7 +122,7 @@ static SECTIONS: &[Section] = &[
     },
 ];
 
-/// The answer to INFO with these arguments (none is `default`).
+/// The reply to INFO with these arguments (none means `default`).
 pub fn answer<'a>(srv: &Server, wanted: impl Iterator<Item = &'a [u8]>) -> String {
     let wanted: Vec<Vec<u8>> = wanted.map(<[u8]>::to_ascii_lowercase).collect();
     let asked = |word: &str| wanted.iter().any(|w| w == word.as_bytes());

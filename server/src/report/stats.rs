@@ -3,7 +3,7 @@
 use crate::report::info::Info;
 use crate::server::Server;
 
-/// Counters between the lookups and the errors whose subjects do not exist yet.
+/// Counters of subsystems that do not exist yet, between lookups and errors.
 const WITHOUT_SUBJECT: [&str; 10] = [
     "slave_expires_tracked_keys",
     "active_defrag_hits",
@@ -123,14 +123,14 @@ fn write_loop(srv: &Server, info: &mut Info) {
     );
 }
 
-/// Counters of subjects that do not exist yet.
+/// Counters of subsystems that do not exist yet.
 fn zeros(info: &mut Info, names: &[&str]) {
     for name in names {
         info.field(name, 0);
     }
 }
 
-/// Writes the section of who looks into the loop.
+/// INFO debug: figures of the event loop.
 pub fn write_debug(srv: &Server, info: &mut Info) {
     let stats = &srv.stats;
     zeros(info, &["eventloop_duration_aof_sum"]);

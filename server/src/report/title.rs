@@ -1,10 +1,10 @@
-//! What `ps` shows of the server and of its children.
+//! The process title of the server and its children.
 
 use crate::config::title::expand;
 use crate::server::Server;
 use crate::sys::process;
 
-/// Makes `proc-title-template` the title of the process; `title` stands for its `{title}`.
+/// Sets the process title from `proc-title-template`; `title` replaces `{title}`.
 pub fn set_title(srv: &Server, title: &str) {
     if !srv.config.set_proc_title {
         return;

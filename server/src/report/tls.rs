@@ -61,7 +61,7 @@ fn write_certificates(srv: &Server, info: &mut Info) {
         (CertRole::Client, "client"),
         (CertRole::Ca, "ca"),
     ] {
-        // Of several (a CA bundle) the one that ends first is the one to know about.
+        // Of a CA bundle, the certificate that expires first is shown.
         if let Some(cert) = certs
             .iter()
             .filter(|cert| cert.role == role)

@@ -1,4 +1,4 @@
-//! The TLS context in use, and how its reloads went.
+//! The TLS contexts in use, and the outcome of their reloads.
 
 use conn::tls::context::TlsContext;
 

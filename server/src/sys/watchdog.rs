@@ -18,8 +18,8 @@ static LOG: AtomicI32 = AtomicI32::new(-1);
 /// The timer, created by the first setting.
 static TIMER: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
-/// Sets it to go off after this many milliseconds without [`postpone`], or, for 0, never. To be called on the thread that
-/// it is to watch.
+/// Makes the watchdog fire this many milliseconds after the latest [`postpone`]; 0 stops it. Must be called on the
+/// thread that it watches.
 pub fn set(period_ms: i64) {
     if period_ms == 0 {
         return postpone(0);
@@ -35,7 +35,7 @@ pub fn set(period_ms: i64) {
     postpone(period_ms);
 }
 
-/// Makes handler and timer; whether there is one.
+/// Installs the handler and creates the timer; whether that succeeded.
 fn install() -> bool {
     let mut frame = ptr::null_mut();
     let mut timer = ptr::null_mut();
@@ -59,7 +59,7 @@ fn install() -> bool {
     true
 }
 
-/// The event loop has come round: the time begins anew.
+/// Restarts the timer.
 pub fn postpone(period_ms: i64) {
     if LOG.load(Relaxed) == -1 {
         return;
@@ -73,7 +73,7 @@ pub fn postpone(period_ms: i64) {
     }
 }
 
-/// Redis's lines, for those who look for them.
+/// Writes Redis's log lines.
 extern "C" fn on_alarm(_signal: c_int) {
     let fd = LOG.load(Relaxed);
     let mut frames = [ptr::null_mut(); 100];
@@ -91,7 +91,7 @@ extern "C" fn on_alarm(_signal: c_int) {
     }
 }
 
-/// A line as Redis writes it from a handler, where the time is no more than seconds since 1970.
+/// A log line with its time in seconds since 1970, since a signal handler cannot format local time.
 fn say(fd: c_int, text: &str) {
     let mut line = [0; 128];
     let mut rest = line.as_mut_slice();

@@ -1,4 +1,4 @@
-//! How places and distances are written.
+//! Coordinates and distances as arguments.
 
 use data::util::geo::{Form, LATITUDE, LONGITUDE, Point};
 use data::util::num::parse_f64;
@@ -9,7 +9,7 @@ use crate::wire::fault::Fault;
 /// Takes a longitude and a latitude.
 ///
 /// # Errors
-/// They are no numbers, or outside what has a score.
+/// They are not numbers, or out of range.
 pub fn point(args: &mut Args<'_>) -> Result<Point, Fault> {
     let (longitude, latitude) = (float(args.need()?)?, float(args.need()?)?);
     if LONGITUDE.contains(longitude) && LATITUDE.contains(latitude) {
@@ -23,10 +23,10 @@ pub fn point(args: &mut Args<'_>) -> Result<Point, Fault> {
     )))
 }
 
-/// The metres in a unit of length.
+/// The metres per unit of length.
 ///
 /// # Errors
-/// It is none that is known.
+/// The unit is unknown.
 pub fn unit(name: &[u8]) -> Result<f64, Fault> {
     match name.to_ascii_lowercase().as_slice() {
         b"m" => Ok(1.0),
@@ -42,7 +42,7 @@ pub fn unit(name: &[u8]) -> Result<f64, Fault> {
 /// Takes a radius and its unit.
 ///
 /// # Errors
-/// It is no number, negative, or the unit is none.
+/// It is not a number, negative, or the unit is unknown.
 pub fn circle(args: &mut Args<'_>) -> Result<(Form, f64), Fault> {
     let radius = length(args.need()?, "radius")?;
     if radius < 0.0 {
@@ -54,7 +54,7 @@ pub fn circle(args: &mut Args<'_>) -> Result<(Form, f64), Fault> {
 /// Takes a width, a height and their unit.
 ///
 /// # Errors
-/// They are no numbers, negative, or the unit is none.
+/// They are not numbers, negative, or the unit is unknown.
 pub fn rectangle(args: &mut Args<'_>) -> Result<(Form, f64), Fault> {
     let width = length(args.need()?, "width")?;
     let height = length(args.need()?, "height")?;

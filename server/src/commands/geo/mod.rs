@@ -1,4 +1,4 @@
-//! Geospatial indexes: sorted sets whose scores are places (`data/util/geo`).
+//! Geospatial indexes: sorted sets whose scores are coordinates (`data/util/geo`).
 
 pub mod args;
 pub mod position;

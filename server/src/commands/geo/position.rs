@@ -1,4 +1,4 @@
-//! Places of members: GEOADD, GEOPOS, GEODIST, GEOHASH.
+//! Coordinates of members: GEOADD, GEOPOS, GEODIST, GEOHASH.
 
 use data::util::geo::Point;
 use data::util::num::push_i64;
@@ -78,7 +78,7 @@ fn geoadd(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// The ZADD that does the same: what replicas and the append-only file are given.
+/// The equivalent ZADD, which is what is propagated.
 fn as_zadd(argv: &Argv, options: usize, members: &[(u64, &[u8])]) -> Argv {
     let scores: Vec<Vec<u8>> = members
         .iter()
@@ -94,7 +94,7 @@ fn as_zadd(argv: &Argv, options: usize, members: &[(u64, &[u8])]) -> Argv {
     Argv::of(head.chain(pairs.flat_map(|(score, (_, member))| [score, *member])))
 }
 
-/// Answers something of the place of each given member.
+/// Replies with something about the coordinates of each given member.
 fn each_place(cx: &mut Ctx<'_>, none: fn(&mut Reply), answer: impl Fn(&mut Reply, Point)) -> Done {
     let argv = cx.argv;
     let zset = read::<Zset>(cx.srv, cx.db, &argv[1])?;
@@ -141,7 +141,7 @@ fn geodist(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// A distance with four decimals, in both protocols as a bulk.
+/// A distance with four decimals, a bulk string in both protocols.
 pub fn reply_distance(reply: &mut Reply, distance: f64) {
     let scaled = (distance * 10_000.0).round_ties_even() as i64;
     let (whole, part) = (scaled / 10_000, scaled % 10_000);

@@ -1,4 +1,4 @@
-//! What GEOSEARCH, GEORADIUS and their kin are asked for.
+//! Arguments of GEOSEARCH, GEORADIUS and their variants.
 
 use data::util::geo::{Form, Point, Search};
 use data::value::zset::Zset;
@@ -8,17 +8,17 @@ use crate::commands::geo::args::{circle, point, rectangle};
 use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, SYNTAX};
 
-/// How a command is written.
+/// The syntax of a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// `GEORADIUS key longitude latitude radius unit …`
     Radius {
-        /// Knows STORE and STOREDIST.
+        /// Accepts STORE and STOREDIST.
         may_store: bool,
     },
     /// `GEORADIUSBYMEMBER key member radius unit …`
     RadiusByMember {
-        /// Knows STORE and STOREDIST.
+        /// Accepts STORE and STOREDIST.
         may_store: bool,
     },
     /// `GEOSEARCH key …`
@@ -28,12 +28,12 @@ pub enum Style {
 }
 
 impl Style {
-    /// The argument with the key that is searched.
+    /// Index of the key that is searched.
     pub fn key(self) -> usize {
         1 + usize::from(self == Style::SearchStore)
     }
 
-    /// Centre and form are options.
+    /// Whether centre and shape are options.
     pub fn is_search(self) -> bool {
         matches!(self, Style::Search | Style::SearchStore)
     }
@@ -46,7 +46,7 @@ impl Style {
     }
 }
 
-/// What is answered beside each member.
+/// What is replied besides each member.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct With {
     /// WITHDIST.
@@ -57,16 +57,16 @@ pub struct With {
     pub place: bool,
 }
 
-/// In which order members come.
+/// Order of the members.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The nearest first.
+    /// Nearest first.
     Ascending,
-    /// The farthest first.
+    /// Farthest first.
     Descending,
 }
 
-/// Where the result goes instead of to the client.
+/// Destination of the result.
 #[derive(Clone, Copy)]
 pub struct Store<'a> {
     /// The key.
@@ -77,43 +77,43 @@ pub struct Store<'a> {
 
 /// A query.
 pub struct Query<'a> {
-    /// What is searched; nothing when there is no such key.
+    /// The set that is searched; `None` if the key does not exist.
     pub search: Option<Search>,
-    /// What is answered.
+    /// Contents of the reply.
     pub with: With,
-    /// In which order.
+    /// Order.
     pub order: Option<Order>,
-    /// How many members.
+    /// COUNT.
     pub count: Option<usize>,
-    /// Any so many members will do, not only the nearest.
+    /// ANY: any members within the area, not necessarily the nearest.
     pub any: bool,
-    /// Where they go.
+    /// Destination.
     pub store: Option<Store<'a>>,
 }
 
-/// The two ways to say where the centre is, of which only one may be used.
+/// The two ways to give the centre, which exclude each other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum From {
     Member,
     Place,
 }
 
-/// A query that is being read.
+/// A query being parsed.
 struct Draft<'a, 'z> {
     style: Style,
     zset: Option<&'z Zset>,
     from: Option<From>,
     centre: Option<Point>,
-    /// With the metres in its unit.
+    /// With the metres of its unit.
     form: Option<(Form, f64)>,
     query: Query<'a>,
 }
 
-/// Reads a query on what the key holds. The centre may be one of its members; without a key none is looked for, but the
-/// options must be right all the same.
+/// Parses a query. The centre may be a member of the set; if the key does not exist no member is looked up, but the
+/// options are checked anyway.
 ///
 /// # Errors
-/// Whatever is wrong with the options, the first from the left, then what is missing.
+/// The first invalid option, then missing ones.
 pub fn parse<'a>(argv: &'a Argv, style: Style, zset: Option<&Zset>) -> Result<Query<'a>, Fault> {
     let mut args = Args::from(argv, style.key() + 1);
     let mut draft = Draft {
@@ -158,7 +158,7 @@ pub fn parse<'a>(argv: &'a Argv, style: Style, zset: Option<&Zset>) -> Result<Qu
 }
 
 impl<'a> Draft<'a, '_> {
-    /// The place of a member; `None` when there is no key that could have it.
+    /// Coordinates of a member; `None` if the key does not exist.
     fn place_of(&self, member: &[u8]) -> Result<Option<Point>, Fault> {
         let place = self.zset.map(|zset| {
             let score = zset.score(member);
@@ -263,7 +263,7 @@ impl<'a> Draft<'a, '_> {
         if let (Some(centre), Some((form, unit))) = (self.centre, self.form) {
             self.query.search = Some(Search { centre, form, unit });
         }
-        // The nearest, if only some are wanted and nothing else is said.
+        // Nearest first if COUNT is given without an order.
         if self.query.count.is_some() && !self.query.any {
             self.query.order.get_or_insert(Order::Ascending);
         }

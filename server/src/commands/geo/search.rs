@@ -1,4 +1,4 @@
-//! Members near a place: GEOSEARCH, GEOSEARCHSTORE, and the older GEORADIUS family.
+//! Searching by distance: GEOSEARCH, GEOSEARCHSTORE, and the older GEORADIUS family.
 
 use std::ops::Range;
 
@@ -39,7 +39,7 @@ pub static PROCS: Family = &[
     }),
 ];
 
-/// A member that was found.
+/// A member within the area.
 struct Hit<'a> {
     member: Item<'a>,
     score: f64,
@@ -89,7 +89,7 @@ fn search(cx: &mut Ctx<'_>, style: Style) -> Done {
     Ok(())
 }
 
-/// The members that a query wants, in its order.
+/// The members that match a query, in its order.
 fn find<'a>(zset: &'a Zset, search: &Search, query: &Query<'_>) -> Vec<Hit<'a>> {
     let enough = query.count.filter(|_| query.any).unwrap_or(usize::MAX);
     let mut hits = Vec::new();
@@ -117,7 +117,7 @@ fn find<'a>(zset: &'a Zset, search: &Search, query: &Query<'_>) -> Vec<Hit<'a>> 
     hits
 }
 
-/// Adds the members with scores in a range that are inside, until there are enough.
+/// Adds the members within the area from a range of scores, until there are enough.
 fn find_in<'a>(
     zset: &'a Zset,
     scores: Range<f64>,

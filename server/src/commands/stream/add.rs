@@ -1,4 +1,4 @@
-//! Adding to the end of a stream and trimming its beginning: XADD, XTRIM.
+//! XADD and XTRIM.
 
 use data::value::stream::Stream;
 use data::value::stream_id::{IdRoom, StreamId};
@@ -27,7 +27,7 @@ struct Add {
     create: bool,
     options: TrimOptions,
     trim: Option<Trim>,
-    /// The argument that is the id.
+    /// Index of the id.
     id_at: usize,
 }
 
@@ -64,7 +64,7 @@ fn parse_add(cx: &Ctx<'_>) -> Result<Add, Fault> {
     })
 }
 
-/// The id that an entry gets which is added now.
+/// The id of an entry that is added now.
 fn choose_id(log: &Log, id: NewId, now_ms: i64) -> Result<StreamId, Fault> {
     if log.last_id == StreamId::MAX {
         return Err(Fault::new(
@@ -94,7 +94,7 @@ fn xadd(cx: &mut Ctx<'_>) -> Done {
     let limits = stream_limits(&cx.srv.config);
     let content = add.id_at + 1..argv.len();
     let too_big = content.clone().map(|at| argv[at].len()).sum::<usize>() > MAX_BYTES;
-    // A stream is not created for an entry that it will not have.
+    // A stream is not created for an entry with an invalid id.
     if (!add.create || too_big) && write::<Stream>(cx.srv, cx.db, key)?.is_none() {
         if add.create {
             return Err(too_large());

@@ -1,6 +1,7 @@
-//! Taking over what is pending for others: XCLAIM, XAUTOCLAIM.
+//! XCLAIM and XAUTOCLAIM.
 //!
-//! What was deleted from the stream meanwhile can be given to nobody: on the way it stops to be pending.
+//! Pending entries that were deleted from the stream cannot be claimed; they are removed from the pending list
+//! instead.
 
 use data::util::num::parse_i64;
 use data::value::stream::Stream;
@@ -24,36 +25,36 @@ use crate::wire::reply::Reply;
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::XCLAIM, xclaim), (&rows::XAUTOCLAIM, xautoclaim)];
 
-/// Entries that XAUTOCLAIM claims unless it says COUNT.
+/// Default of COUNT in XAUTOCLAIM.
 const DEFAULT_COUNT: usize = 100;
-/// Entries that XAUTOCLAIM looks at for each one that it may claim.
+/// Entries that XAUTOCLAIM examines per entry that it may claim.
 const ATTEMPTS: usize = 10;
-/// The highest COUNT.
+/// Maximum of COUNT.
 const MAX_COUNT: i64 = i64::MAX / 16;
 
-/// How entries are claimed.
+/// Options.
 #[derive(Clone, Copy, Default)]
 struct Claim {
-    /// Only what was delivered at least so long ago.
+    /// Minimum idle time of an entry.
     min_idle_ms: i64,
-    /// What counts as the time of the delivery, if not now.
+    /// Delivery time to set, if not now.
     delivered_ms: Option<i64>,
-    /// What counts as the number of deliveries, if not one more than before.
+    /// Number of deliveries to set, if not incremented.
     deliveries: Option<u64>,
-    /// Also what is not pending.
+    /// FORCE: also entries that are not pending.
     force: bool,
-    /// Only the ids are answered, which does not count as a delivery.
+    /// JUSTID: reply with ids only, which does not count as a delivery.
     just_ids: bool,
 }
 
-/// What became of an entry.
+/// Outcome for one entry.
 #[derive(PartialEq, Eq)]
 enum Outcome {
     /// It is pending for the consumer now.
     Claimed,
-    /// It is no longer in the stream, and no longer pending.
+    /// It was deleted from the stream, and now from the pending list.
     Gone,
-    /// Nothing: it is not pending, or was delivered too recently.
+    /// It is not pending, or not idle for long enough.
     Untouched,
 }
 
@@ -108,21 +109,21 @@ impl Claim {
     }
 }
 
-/// An idle time from which on entries are claimed.
+/// A minimum idle time.
 fn min_idle(arg: &[u8], command: &str) -> Result<i64, Fault> {
     let ms = parse_i64(arg)
         .ok_or_else(|| Fault::new(format!("ERR Invalid min-idle-time argument for {command}")))?;
     Ok(ms.max(0))
 }
 
-/// The consumer asks; it joins the group if need be.
+/// Registers the consumer's activity; creates it if necessary.
 fn ask(group: &mut Group, name: &[u8], now_ms: i64) -> (ConsumerId, bool) {
     let (consumer, joined) = group.join(name, now_ms);
     group.consumer_mut(consumer).seen_ms = now_ms;
     (consumer, joined)
 }
 
-/// Counts what has changed.
+/// Counts the changes.
 fn tell(cx: &mut Ctx<'_>, joined: bool, changes: usize) {
     if joined {
         let event = Event::Stream("xgroup-createconsumer");
@@ -133,13 +134,13 @@ fn tell(cx: &mut Ctx<'_>, joined: bool, changes: usize) {
     }
 }
 
-/// The arguments of XCLAIM from the idle time on.
+/// Parses the arguments of XCLAIM from the idle time on.
 fn parse_claim(argv: &Argv, now_ms: i64) -> Result<(Claim, Vec<StreamId>, StreamId), Fault> {
     let mut claim = Claim {
         min_idle_ms: min_idle(&argv[4], "XCLAIM")?,
         ..Claim::default()
     };
-    // Options begin where no id stands.
+    // Options begin behind the last id.
     let ids: Vec<_> = argv
         .iter()
         .skip(5)
@@ -170,7 +171,7 @@ fn parse_claim(argv: &Argv, now_ms: i64) -> Result<(Claim, Vec<StreamId>, Stream
             return Err(Fault::bytes(parts.concat()));
         }
     }
-    // Clients compute times by clocks of their own: what cannot be is now.
+    // Clients compute times with their own clocks: an impossible time is replaced by now.
     claim.delivered_ms = claim
         .delivered_ms
         .filter(|at_ms| (0..=now_ms).contains(at_ms));
@@ -216,7 +217,7 @@ fn xclaim(cx: &mut Ctx<'_>) -> Done {
     propagate::pending(cx, &argv[1], &argv[2], &told);
     let mut changes = claimed.len() + gone;
     if advanced && changes == 0 {
-        // No entry carries the last id along.
+        // No claimed entry propagates LASTID.
         propagate::read_on(cx, &argv[1], &argv[2], position);
         changes = 1;
     }

@@ -1,4 +1,4 @@
-//! Changing what is in a stream, or what it remembers: XDEL, XSETID.
+//! XDEL and XSETID.
 
 use data::value::stream::Stream;
 use data::value::stream_id::StreamId;
@@ -33,7 +33,7 @@ fn xdel(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// What XSETID sets.
+/// Arguments of XSETID.
 struct Ids {
     last: StreamId,
     entries_added: Option<u64>,
@@ -65,7 +65,7 @@ fn parse_ids(mut args: Args<'_>) -> Result<Ids, Fault> {
     Ok(ids)
 }
 
-/// The ids must fit what is in the stream.
+/// Checks the ids against the entries of the stream.
 fn check(log: &Log, ids: &Ids) -> Done {
     let fault = if ids.last < log.max_deleted_id {
         "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"

@@ -1,4 +1,4 @@
-//! Groups of consumers: XGROUP, XACK.
+//! XGROUP and XACK.
 
 use data::value::stream::Stream;
 use data::value::stream_group::Group;
@@ -25,9 +25,9 @@ pub static PROCS: Family = &[
     (&rows::XACK, xack),
 ];
 
-/// Most arguments of CREATE.
+/// Maximum number of arguments of CREATE.
 const CREATE_MAX: usize = 8;
-/// Numbers of arguments that SETID takes.
+/// Numbers of arguments that SETID accepts.
 const SETID_LENS: [usize; 2] = [5, 7];
 
 /// Options of CREATE and SETID.
@@ -71,12 +71,12 @@ fn no_stream() -> Fault {
     )
 }
 
-/// The stream of the key, which must be there.
+/// The stream, which must exist.
 fn need_stream<'a>(cx: &'a mut Ctx<'_>) -> Result<&'a mut Stream, Fault> {
     write::<Stream>(cx.srv, cx.db, &cx.argv[2])?.ok_or_else(no_stream)
 }
 
-/// The group, which must be there.
+/// The group, which must exist.
 fn need_group<'a>(cx: &'a mut Ctx<'_>) -> Result<&'a mut Group, Fault> {
     let argv = cx.argv;
     let group = need_stream(cx)?.group_mut(&argv[3]);

@@ -1,24 +1,24 @@
-//! Ids of entries as arguments.
+//! Stream ids as arguments.
 //!
-//! `ms-seq`, or `ms` alone, of which the command knows what number it means. `-` and `+` are the first and the last id,
-//! where a range is meant.
+//! `ms-seq`, or `ms` alone, for which the command supplies the sequence number. In ranges `-` and `+` are the first
+//! and the last id.
 
 use data::util::num::parse_u64_lenient;
 use data::value::stream_id::StreamId;
 
 use crate::wire::fault::Fault;
 
-/// The longest text that is looked at.
+/// Maximum length of an id's text.
 const MAX_LEN: usize = 127;
 
-/// The id that XADD is given.
+/// An id argument of XADD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewId {
     /// `*`: by the clock.
     Auto,
-    /// `ms-*`: the next number of this millisecond.
+    /// `ms-*`: the next sequence number of this millisecond.
     Within(u64),
-    /// The very id.
+    /// An explicit id.
     Given(StreamId),
 }
 
@@ -26,12 +26,12 @@ fn invalid() -> Fault {
     Fault::new("ERR Invalid stream ID specified as stream command argument")
 }
 
-/// A text as far as C reads it.
+/// The text up to a NUL, as C reads it.
 fn c_text(arg: &[u8]) -> &[u8] {
     arg.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
-/// Both parts of an id, the second one as it stands.
+/// Both parts of an id, the second one unparsed.
 fn parts(arg: &[u8]) -> Result<(u64, Option<&[u8]>), Fault> {
     if arg.len() > MAX_LEN {
         return Err(invalid());
@@ -44,28 +44,28 @@ fn parts(arg: &[u8]) -> Result<(u64, Option<&[u8]>), Fault> {
     Ok((parse_u64_lenient(ms).ok_or_else(invalid)?, seq))
 }
 
-/// An id; `missing_seq` is the number if there is none.
+/// An id; `missing_seq` is used if it has no sequence number.
 ///
 /// # Errors
-/// It is no id.
+/// It is not an id.
 pub fn id(arg: &[u8], missing_seq: u64) -> Result<StreamId, Fault> {
     let (ms, seq) = parts(arg)?;
     let seq = seq.map_or(Some(missing_seq), parse_u64_lenient);
     Ok(StreamId::new(ms, seq.ok_or_else(invalid)?))
 }
 
-/// An id of which nothing is missing: a number that is not there is 0.
+/// An id; a missing sequence number is 0.
 ///
 /// # Errors
-/// It is no id.
+/// It is not an id.
 pub fn exact_id(arg: &[u8]) -> Result<StreamId, Fault> {
     id(arg, 0)
 }
 
-/// As [`id`], or one of `-` and `+`.
+/// As [`id`]; also accepts `-` and `+`.
 ///
 /// # Errors
-/// It is none of these.
+/// None of these.
 pub fn id_or_edge(arg: &[u8], missing_seq: u64) -> Result<StreamId, Fault> {
     match c_text(arg) {
         b"-" => Ok(StreamId::MIN),
@@ -74,10 +74,10 @@ pub fn id_or_edge(arg: &[u8], missing_seq: u64) -> Result<StreamId, Fault> {
     }
 }
 
-/// The id for a new entry.
+/// An id for a new entry.
 ///
 /// # Errors
-/// It is none.
+/// It is not one.
 pub fn new_id(arg: &[u8]) -> Result<NewId, Fault> {
     if arg == b"*" {
         return Ok(NewId::Auto);
@@ -91,15 +91,15 @@ pub fn new_id(arg: &[u8]) -> Result<NewId, Fault> {
 /// All ids from an argument on.
 ///
 /// # Errors
-/// One is none.
+/// One of them is not an id.
 pub fn all_ids<'a>(args: impl Iterator<Item = &'a [u8]>) -> Result<Vec<StreamId>, Fault> {
     args.map(exact_id).collect()
 }
 
-/// Where a range begins: the id, or with `(` the one behind it.
+/// Start of a range: the id, or with `(` the next one.
 ///
 /// # Errors
-/// It is no id, or nothing is behind it.
+/// It is not an id, or there is no next one.
 pub fn range_start(arg: &[u8]) -> Result<StreamId, Fault> {
     match arg {
         [b'(', arg @ ..] if !arg.is_empty() => id(arg, 0)?
@@ -109,10 +109,10 @@ pub fn range_start(arg: &[u8]) -> Result<StreamId, Fault> {
     }
 }
 
-/// Where a range ends: the id, or with `(` the one before it.
+/// End of a range: the id, or with `(` the previous one.
 ///
 /// # Errors
-/// It is no id, or nothing is before it.
+/// It is not an id, or there is no previous one.
 pub fn range_end(arg: &[u8]) -> Result<StreamId, Fault> {
     match arg {
         [b'(', arg @ ..] if !arg.is_empty() => id(arg, u64::MAX)?

@@ -1,4 +1,4 @@
-//! What is known of a stream, its groups and their consumers: XINFO.
+//! XINFO.
 
 use data::value::stream::Stream;
 use data::value::stream_group::{Consumer, Group};
@@ -22,7 +22,7 @@ pub static PROCS: Family = &[
     (&rows::XINFO_HELP, help),
 ];
 
-/// Entries that FULL lists of each kind, unless it says COUNT.
+/// Default of COUNT in XINFO STREAM FULL.
 const DEFAULT_COUNT: usize = 10;
 
 fn int(reply: &mut Reply, name: &str, number: i64) {
@@ -48,7 +48,7 @@ fn text(reply: &mut Reply, name: &str, text: &[u8]) {
     reply.bulk(text);
 }
 
-/// Whether FULL is wanted, and how many entries of each kind; a count of 0 is all of them.
+/// Whether FULL is given, and its COUNT; 0 is all.
 fn parse_full(cx: &Ctx<'_>) -> Result<Option<usize>, Fault> {
     let syntax = || subcommand_syntax("xinfo", &cx.argv[1]);
     let mut args = Args::from(cx.argv, 3);
@@ -69,7 +69,7 @@ fn parse_full(cx: &Ctx<'_>) -> Result<Option<usize>, Fault> {
 
 fn stream(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    // That there is no such key is told before what is wrong with the options.
+    // A missing key is reported before invalid options.
     let full = parse_full(cx);
     let stream = read::<Stream>(cx.srv, cx.db, key)?.ok_or(NO_SUCH_KEY)?;
     let full = full?;

@@ -1,4 +1,4 @@
-//! Streams, by subject.
+//! Streams.
 
 pub mod add;
 pub mod claim;

@@ -1,4 +1,4 @@
-//! What was delivered and not acknowledged: XPENDING.
+//! XPENDING.
 
 use data::value::stream::Stream;
 use data::value::stream_group::{Group, Nack};
@@ -17,7 +17,7 @@ use crate::wire::reply::Reply;
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::XPENDING, xpending)];
 
-/// Which pending entries are to be listed.
+/// Arguments of the extended form.
 struct PendingFilter<'a> {
     min_idle_ms: i64,
     start: StreamId,
@@ -43,7 +43,7 @@ fn parse<'a>(cx: &Ctx<'a>) -> Result<Option<PendingFilter<'a>>, Fault> {
         }
     }
     let (start, end) = (args.need()?, args.need()?);
-    // The count is looked at before the ids.
+    // COUNT is checked before the ids.
     let count = usize::try_from(args.int()?).unwrap_or(0);
     Ok(Some(PendingFilter {
         min_idle_ms,
@@ -68,7 +68,7 @@ fn xpending(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// How much is pending, from which id to which, and how much of it for whom.
+/// The summary: number of pending entries, smallest and greatest id, number per consumer.
 fn reply_summary(reply: &mut Reply, group: &Group) {
     let pending = group.pending();
     reply.array(4);
@@ -96,7 +96,7 @@ fn reply_summary(reply: &mut Reply, group: &Group) {
     reply.close_array(mark, written);
 }
 
-/// Some of the pending entries, of all consumers or of one.
+/// The extended form: some pending entries, of all consumers or of one.
 fn reply_list(reply: &mut Reply, group: &Group, filter: &PendingFilter<'_>, now_ms: i64) {
     let consumer = match filter.consumer.map(|name| group.find(name)) {
         Some(None) => return reply.array(0),

@@ -1,5 +1,5 @@
-//! What is propagated of a group that was read or claimed from: not the command, which depends on the clock and on what is
-//! pending, but what it has come to.
+//! Propagation of consumer group reads and claims: not the command, which depends on the clock and on what is pending,
+//! but its outcome.
 
 use data::util::num::{MAX_I64_DIGITS, write_i64};
 use data::value::stream_group::{Group, Nack};
@@ -8,14 +8,14 @@ use data::value::stream_id::{IdRoom, StreamId};
 use crate::feed::propagate::{also, is_wanted};
 use crate::server::{Ctx, Server};
 
-/// Entries that became pending, or stopped to be, as far as anybody wants to know.
+/// Entries that were added to or removed from pending lists, as far as they are to be propagated.
 pub struct Told {
     is_wanted: bool,
     entries: Vec<Pending>,
 }
 
 impl Told {
-    /// Nothing yet.
+    /// An empty list.
     pub fn new(srv: &Server) -> Self {
         Told {
             is_wanted: is_wanted(srv),
@@ -23,7 +23,7 @@ impl Told {
         }
     }
 
-    /// An entry is pending of `group` under `id`, or was until now.
+    /// An entry is pending for `group` under `id`, or was removed.
     pub fn push(&mut self, group: &Group, id: StreamId, nack: Option<Nack>) {
         if self.is_wanted {
             let mut room: IdRoom = [0; size_of::<IdRoom>()];
@@ -31,7 +31,7 @@ impl Told {
         }
     }
 
-    /// As [`Told::push`], with the id as a client has written it.
+    /// As [`Told::push`], with the id as the client has written it.
     pub fn push_as(&mut self, group: &Group, id: &[u8], nack: Option<Nack>) {
         if self.is_wanted {
             let pending = nack.map(|nack| Pending::of(group, id, nack));
@@ -40,12 +40,12 @@ impl Told {
     }
 }
 
-/// A pending entry as it is to be elsewhere, too.
+/// The state of a pending entry that is propagated.
 struct Pending {
     id: Vec<u8>,
     consumer: Vec<u8>,
     nack: Nack,
-    /// The last id of the group.
+    /// The last delivered id of the group.
     last_id: StreamId,
 }
 
@@ -60,7 +60,7 @@ impl Pending {
     }
 }
 
-/// A consumer joined a group, and nothing is pending for it that would tell so.
+/// A consumer was created for which no entry is pending that would create it elsewhere.
 pub fn joined(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], consumer: &[u8]) {
     let args = [
         b"XGROUP".as_slice(),
@@ -72,7 +72,7 @@ pub fn joined(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], consumer: &[u8]) {
     also(cx.srv, cx.db, args.into_iter());
 }
 
-/// Passes on what has become of entries: those that are in no stream any more vanish by being claimed.
+/// Propagates the changes; entries that no longer exist are removed elsewhere by claiming them.
 pub fn pending(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], told: &Told) {
     for entry in &told.entries {
         let mut last: IdRoom = [0; size_of::<IdRoom>()];
@@ -98,7 +98,7 @@ pub fn pending(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], told: &Told) {
     }
 }
 
-/// A group has read on, without anything being pending for it.
+/// A group has advanced without new pending entries (NOACK).
 pub fn read_on(cx: &mut Ctx<'_>, key: &[u8], group: &[u8], position: (StreamId, Option<i64>)) {
     let mut id: IdRoom = [0; size_of::<IdRoom>()];
     let mut read = [0; MAX_I64_DIGITS];

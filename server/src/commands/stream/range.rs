@@ -1,4 +1,4 @@
-//! Reading a stream by ids: XRANGE, XREVRANGE, XLEN.
+//! XRANGE, XREVRANGE, XLEN.
 
 use data::value::stream::Stream;
 use table::stream as rows;

@@ -1,4 +1,4 @@
-//! Reading on from an id, for oneself or for a group, and waiting for what is not there yet: XREAD, XREADGROUP.
+//! XREAD and XREADGROUP, blocking or not.
 
 use data::value::Type;
 use data::value::stream::Stream;
@@ -26,40 +26,40 @@ pub static PROCS: Family = &[
     (&rows::XREADGROUP, |cx| xread(cx, true)),
 ];
 
-/// On whose behalf a group is read.
+/// The consumer of XREADGROUP.
 #[derive(Clone, Copy)]
 struct Reader<'a> {
     group: &'a [u8],
     consumer: &'a [u8],
-    /// What is delivered counts as acknowledged at once.
+    /// NOACK.
     no_ack: bool,
 }
 
-/// The arguments.
+/// Arguments.
 struct Read<'a> {
     reader: Option<Reader<'a>>,
     count: Option<usize>,
-    /// When to give up waiting, if it waits at all.
+    /// Deadline, if the command may block.
     block: Option<Option<i64>>,
     keys: Vec<&'a [u8]>,
     ids: Vec<&'a [u8]>,
-    /// The argument that is the first id.
+    /// Index of the first id.
     ids_at: usize,
 }
 
-/// Where the reading of one stream begins.
+/// Where reading starts in one stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum From {
-    /// Behind an id.
+    /// After an id.
     After(StreamId),
-    /// `>`: behind what the group has read.
+    /// `>`: after the last delivered id of the group.
     New,
 }
 
 fn xread(cx: &mut Ctx<'_>, of_group: bool) -> Done {
     let request = parse(cx, of_group)?;
     if of_group {
-        // What it comes to is told instead.
+        // Its outcome is propagated instead.
         cx.propagate = Propagate::Never;
     }
     let mut from = Vec::with_capacity(request.keys.len());
@@ -103,7 +103,7 @@ fn parse<'a>(cx: &Ctx<'a>, of_group: bool) -> Result<Read<'a>, Fault> {
         if args.word_with_value("block") {
             block = Some(deadline_ms(args.need()?, cx.now_ms)?);
         } else if args.word_with_value("count") {
-            // Nothing above 0 is no limit.
+            // Only a positive COUNT is a limit.
             count = usize::try_from(args.int()?).ok().filter(|&count| count > 0);
         } else if args.left() >= 3 && args.word("group") {
             if !of_group {
@@ -147,7 +147,7 @@ fn parse<'a>(cx: &Ctx<'a>, of_group: bool) -> Result<Read<'a>, Fault> {
     })
 }
 
-/// Where to begin in one stream, which must be one, and have the group.
+/// Where reading starts in one stream, which must have the type and the group.
 fn start(cx: &mut Ctx<'_>, request: &Read<'_>, key: &[u8], id: &[u8]) -> Result<From, Fault> {
     let stream = read::<Stream>(cx.srv, cx.db, key)?;
     if let Some(reader) = request.reader
@@ -170,14 +170,14 @@ fn start(cx: &mut Ctx<'_>, request: &Read<'_>, key: &[u8], id: &[u8]) -> Result<
             "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
         )),
         (id, reader) => match exact_id(id)? {
-            // Behind it there is nothing, so Redis gives it this meaning.
+            // `$` in XREADGROUP has no useful meaning; Redis treats it so.
             StreamId::MAX if reader.is_some() => Ok(From::New),
             id => Ok(From::After(id)),
         },
     }
 }
 
-/// The head of what one stream gives.
+/// The header of one stream's part of the reply.
 fn reply_head(reply: &mut Reply, key: &[u8]) {
     if reply.resp == Resp::V2 {
         reply.array(2);
@@ -185,7 +185,7 @@ fn reply_head(reply: &mut Reply, key: &[u8]) {
     reply.bulk(key);
 }
 
-/// Gives what stands behind an id; false if that is nothing.
+/// Replies with the entries after an id; false if there are none.
 fn serve(cx: &mut Ctx<'_>, key: &[u8], id: StreamId, count: Option<usize>) -> Result<bool, Fault> {
     let Some(stream) = read::<Stream>(cx.srv, cx.db, key)? else {
         return Ok(false);
@@ -199,7 +199,7 @@ fn serve(cx: &mut Ctx<'_>, key: &[u8], id: StreamId, count: Option<usize>) -> Re
     Ok(true)
 }
 
-/// Gives a consumer what is new to its group, or once more what it was given before; false if nothing is new.
+/// Delivers new entries to a consumer, or lists its pending ones; false if there is nothing new.
 fn serve_group(
     cx: &mut Ctx<'_>,
     key: &[u8],
@@ -250,7 +250,7 @@ fn serve_group(
     Ok(served)
 }
 
-/// Delivers what the group has not read yet. It becomes pending for the consumer, if one is given.
+/// Delivers the entries that the group has not read yet; they become pending for the consumer, if one is given.
 fn deliver(
     reply: &mut Reply,
     log: &Log,
@@ -269,7 +269,7 @@ fn deliver(
         reply_entry(reply, &entry);
         written += 1;
         if let Some(consumer) = keep {
-            // It may be pending already, after XGROUP SETID: then it is the new owner's from now on.
+            // It may be pending already, after XGROUP SETID: then its owner changes.
             let nack = Nack {
                 delivered_ms: now_ms,
                 deliveries: 1,
@@ -283,7 +283,7 @@ fn deliver(
     reply.close_array(mark, written);
 }
 
-/// Gives a consumer once more what it has pending behind an id. Of what was deleted meanwhile it is given the id alone.
+/// Lists a consumer's pending entries after an id. For deleted entries only the id is replied.
 fn reply_history(
     reply: &mut Reply,
     log: &Log,
@@ -323,7 +323,7 @@ fn reply_history(
     }
 }
 
-/// Lets the command wait. `$` is what it means now, whatever is added until it is executed again.
+/// Blocks the command. `$` is replaced by the current last id, so that it keeps its meaning.
 fn wait(cx: &mut Ctx<'_>, request: &Read<'_>, from: &[From], deadline_ms: Option<i64>) {
     let mut replaced = Vec::new();
     for (at, (id, from)) in request.ids.iter().zip(from).enumerate() {

@@ -1,4 +1,4 @@
-//! Ids, entries and runs of entries as replies.
+//! Stream ids and entries as replies.
 
 use data::value::stream_id::{IdRoom, StreamId};
 use data::value::stream_node::Entry;
@@ -47,7 +47,7 @@ pub fn reply_entries<'a>(
     reply.close_array(mark, written);
 }
 
-/// There is no such key, or no such group of its stream.
+/// The key or the group does not exist.
 pub fn no_group(key: &[u8], group: &[u8]) -> Fault {
     let parts = [
         b"NOGROUP No such key '".as_slice(),
@@ -59,7 +59,7 @@ pub fn no_group(key: &[u8], group: &[u8]) -> Fault {
     Fault::bytes(parts.concat())
 }
 
-/// The stream of a key has no such group.
+/// The group does not exist.
 pub fn no_group_of(group: &[u8], key: &[u8]) -> Fault {
     let parts = [
         b"NOGROUP No such consumer group '".as_slice(),

@@ -1,6 +1,6 @@
-//! The options of XADD and XTRIM that trim a stream, and what is propagated instead of them.
+//! Trimming options of XADD and XTRIM, and their propagation.
 //!
-//! An approximate trim depends on the nodes, so it is propagated as an exact one to what it has come to.
+//! An approximate trim depends on the node boundaries, so it is propagated as the exact trim that it amounts to.
 
 use data::value::stream_id::IdRoom;
 use data::value::stream_log::{Keep, Log, Trim};
@@ -11,28 +11,28 @@ use crate::config::params::Params;
 use crate::server::Ctx;
 use crate::wire::fault::Fault;
 
-/// The most entries that an approximate trim deletes unless it says LIMIT, whatever the size of a node.
+/// Maximum number of entries that an approximate trim deletes without LIMIT, whatever the node size.
 const MAX_LIMIT: i64 = 1_000_000;
-/// The same where nodes have no limit.
+/// The same if nodes have no limit of entries.
 const DEFAULT_LIMIT: i64 = 10_000;
-/// Full nodes that an approximate trim deletes unless it says LIMIT.
+/// Number of full nodes that an approximate trim deletes without LIMIT.
 const DEFAULT_NODES: i64 = 100;
 
-/// Options that trim, as far as they were read.
+/// Trimming options parsed so far.
 #[derive(Default)]
 pub struct TrimOptions {
     keep: Option<Keep>,
     approximate: bool,
     limit: Option<u64>,
-    /// The argument that says how much is to stay.
+    /// Index of the threshold argument.
     amount_at: usize,
 }
 
 impl TrimOptions {
-    /// Takes one option, if it is one of these.
+    /// Takes one option, if it is a trimming option.
     ///
     /// # Errors
-    /// Its value is none.
+    /// Its value is invalid.
     pub fn take(&mut self, args: &mut Args<'_>) -> Result<bool, Fault> {
         if args.word_with_value("maxlen") {
             self.begin(args)?;
@@ -52,7 +52,7 @@ impl TrimOptions {
         Ok(true)
     }
 
-    /// Takes the sign behind MAXLEN or MINID.
+    /// Takes the `=` or `~` behind MAXLEN or MINID.
     fn begin(&mut self, args: &mut Args<'_>) -> Result<(), Fault> {
         if self.keep.is_some() {
             return Err(Fault::new(
@@ -67,10 +67,10 @@ impl TrimOptions {
         Ok(())
     }
 
-    /// What they say together, when all were taken; nothing if they do not trim, which `needed` forbids.
+    /// The trim described by the options; `None` if there is none, which is an error if `needed`.
     ///
     /// # Errors
-    /// They do not fit each other.
+    /// The options contradict each other.
     pub fn finish(&self, cx: &Ctx<'_>, needed: bool) -> Result<Option<Trim>, Fault> {
         if self.keep.is_none() && self.limit.is_some_and(|limit| limit > 0) {
             return Err(Fault::new(
@@ -83,7 +83,7 @@ impl TrimOptions {
             ));
         }
         let limit = match self.limit {
-            // It has made its trim exact, and left the limit where it stood.
+            // The primary has made the trim exact and kept the LIMIT.
             _ if cx.caller.obeyed => 0,
             Some(_) if !self.approximate => {
                 return Err(Fault::new(
@@ -101,7 +101,7 @@ impl TrimOptions {
         }))
     }
 
-    /// The arguments that make an approximate trim exact, by their places: it has come to what is in the log now.
+    /// Replacement arguments, by index, that make an approximate trim exact.
     pub fn exact(&self, log: &Log) -> Vec<(usize, Vec<u8>)> {
         if !self.approximate {
             return Vec::new();
