@@ -260,3 +260,41 @@ fn clients_blocked_on_many_keys_are_served_in_order() {
         admin.text("FLUSHALL");
     }
 }
+
+#[test]
+fn the_memory_of_clients_is_accounted_for_until_they_are_gone() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut admin = server.client(Transport::Tcp);
+        let normal = |admin: &mut Client| -> i64 {
+            admin.info("mem_clients_normal").parse().expect("a number")
+        };
+        normal(&mut admin);
+        let before = normal(&mut admin);
+        let mut others: Vec<Client> = (0..10).map(|_| server.client(transport)).collect();
+        for other in &mut others {
+            other.send(b"MULTI\r\nSET k ");
+            other.send("v".repeat(20_000).as_bytes());
+            other.send(b"\r\nBLPOP");
+            assert_eq!(show(&other.read()), "OK");
+            assert_eq!(show(&other.read()), "QUEUED");
+        }
+        let during = normal(&mut admin);
+        assert!(
+            during > before + 200_000,
+            "{transport:?}: {before}, {during}"
+        );
+        let lines = admin.text("CLIENT LIST");
+        let shown = lines.lines().filter_map(|line| {
+            let memory = line.split(" tot-mem=").nth(1)?.split(' ').next()?;
+            memory.parse::<i64>().ok()
+        });
+        // The buffers of the client that asks change with each command.
+        let difference = shown.sum::<i64>() - during;
+        assert!(difference.abs() < 20_000, "{transport:?}: {difference}");
+        drop(others);
+        until("their memory to be given back", || {
+            ((normal(&mut admin) - before).abs() < 20_000).then_some(())
+        });
+    }
+}

@@ -9,6 +9,7 @@ use std::io::IoSlice;
 use conn::connection::ConnId;
 use conn::stream::Io;
 
+use crate::egress::account::account_memory;
 use crate::egress::replica::{Sent, send_more};
 use crate::server::Server;
 use crate::state::client::{ClientFlags, Closing};
@@ -27,6 +28,7 @@ pub fn flush_pending(srv: &mut Server) {
         if let Some(client) = srv.clients.get_mut(id) {
             client.flags.remove(ClientFlags::PENDING_WRITE);
             flush_client(srv, id);
+            account_memory(srv, id);
         }
     }
     // Closing may have queued others; otherwise the empty list is kept for its memory.
@@ -39,6 +41,7 @@ pub fn flush_pending(srv: &mut Server) {
 pub fn on_writable(srv: &mut Server, conn: ConnId) {
     let id = ClientId::from_word(srv.conns.data(conn));
     flush_client(srv, id);
+    account_memory(srv, id);
 }
 
 fn flush_client(srv: &mut Server, id: ClientId) {

@@ -3,6 +3,7 @@
 use ae::time::{Next, TimerId};
 
 use crate::cluster::migrate;
+use crate::egress::account::account_memory;
 use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::expire::slow_cycle;
@@ -173,6 +174,7 @@ fn visit_clients(srv: &mut Server) {
     for (number, id) in visited {
         srv.clients.cron_cursor = number;
         visit(srv, id);
+        account_memory(srv, id);
     }
 }
 

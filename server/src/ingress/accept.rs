@@ -12,6 +12,7 @@ use conn::addr::Addr;
 use conn::connection::{ConnId, State};
 use conn::listener::{Accept, Accepted};
 
+use crate::egress::account::account_memory;
 use crate::ingress::input::on_readable;
 use crate::server::Server;
 use crate::session::close::close_after_reply;
@@ -135,6 +136,7 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
         // A connection that failed meanwhile reports that when it is read.
         let _ = srv.conns.keepalive(conn, srv.config.tcp_keepalive as u32);
     }
+    account_memory(srv, id);
     srv.conns.set_data(conn, id.to_word());
     let Server { conns, el, .. } = srv;
     conns.set_read_handler(el, conn, Some(on_readable));

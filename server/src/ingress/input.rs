@@ -5,6 +5,7 @@ use conn::stream::Io;
 use data::util::split::quoted;
 use data::value::db::Db;
 
+use crate::egress::account::account_memory;
 use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::exec::process::Flow;
 use crate::exec::refuse::refuse;
@@ -190,7 +191,8 @@ fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Rep
         .max(reply.out.len().min(client.reply_size));
     client.io.out = reply.out;
     if client.io.out.is_empty() {
-        return;
+        // A client with output is accounted for when it is flushed.
+        return account_memory(srv, id);
     }
     srv.clients.queue_write(id);
     if over_output_limit(srv, id) {

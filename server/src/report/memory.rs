@@ -1,8 +1,8 @@
 //! INFO memory, and the figures that MEMORY STATS shares with it.
 
-use crate::report::client_line;
 use crate::report::info::Info;
 use crate::server::Server;
+use crate::state::client::Class;
 use crate::sys::{host, memory};
 
 /// Memory by purpose, in bytes.
@@ -36,13 +36,10 @@ pub fn breakdown(srv: &Server) -> Breakdown {
         .map(|database| database.db.mapped_bytes())
         .sum();
     let used = memory::used() + mapped;
-    let others = srv
-        .clients
-        .slab
+    let classes = [Class::Normal, Class::PubSub, Class::Primary];
+    let clients = classes
+        .map(|class| srv.clients.memory_of(class))
         .iter()
-        .filter(|(_, client)| !client.is_replica());
-    let clients = others
-        .map(|(_, client)| client_line::memory(srv, client))
         .sum();
     let stream = srv.replication.blocks.memory();
     let backlog = if srv.replication.replicas.is_empty() {

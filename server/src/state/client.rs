@@ -65,6 +65,9 @@ pub enum Class {
 }
 
 impl Class {
+    /// How many classes there are.
+    pub const COUNT: usize = 4;
+
     /// Index of its limit in `client-output-buffer-limit`.
     pub fn limit_index(self) -> usize {
         match self {
@@ -168,6 +171,8 @@ pub struct Client {
     pub soft_limit_since: i64,
     /// Sizes of what may be on the stack.
     pub sizes: Sizes,
+    /// What [`crate::state::clients::Clients::account`] has added to the total of its class.
+    pub accounted: Option<(Class, usize)>,
     /// Recent peak of the query buffer, in bytes.
     pub qbuf_peak: usize,
     /// Recent peak of the reply buffer, in bytes: `rbp`.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use data::ds::slab::Slab;
 
-use crate::state::client::{Client, ClientFlags, Closing};
+use crate::state::client::{Class, Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::Replica;
 
@@ -22,6 +22,8 @@ pub struct Clients {
     pub pending_write: Vec<ClientId>,
     /// Clients to close.
     pub close_queue: Vec<ClientId>,
+    /// Memory of all clients of each [`Class`], in bytes, as of when each client was last active.
+    memory: [usize; Class::COUNT],
     next_number: u64,
     /// The public id of the client that cron has visited last.
     pub cron_cursor: u64,
@@ -42,7 +44,27 @@ impl Clients {
     pub fn remove(&mut self, id: ClientId) -> Option<Client> {
         let client = self.slab.remove(id)?;
         self.by_number.remove(&client.id);
+        if let Some((class, bytes)) = client.accounted {
+            self.memory[class as usize] -= bytes;
+        }
         Some(client)
+    }
+
+    /// Accounts for the memory of a client, in bytes, in place of what was accounted for before.
+    pub fn account(&mut self, id: ClientId, bytes: usize) {
+        let Some(client) = self.slab.get_mut(id) else {
+            return;
+        };
+        let class = client.class();
+        if let Some((class, bytes)) = client.accounted.replace((class, bytes)) {
+            self.memory[class as usize] -= bytes;
+        }
+        self.memory[class as usize] += bytes;
+    }
+
+    /// Memory of all clients of a class, in bytes.
+    pub fn memory_of(&self, class: Class) -> usize {
+        self.memory[class as usize]
     }
 
     /// The client at `id`, if it is still there.
