@@ -3,24 +3,23 @@
 //! ```text
 //!          ┌──────────────── any failure, a second later ──────────────────┐
 //!          v                                                               │
-//! Idle ─> Resolving ─> Connecting ─> Handshake ── +FULLRESYNC ──> Transfer ┤
-//!          (a name)     (and TLS)        │                           │     │
-//!                                        └── +CONTINUE ──> Up <──────┘     │
+//! Idle ──────> Connecting ───────> Handshake ── +FULLRESYNC ──> Transfer ──┤
+//!     (name, address by address, TLS)  │                           │       │
+//!                                      └──── +CONTINUE ──> Up <────┘       │
 //!                                                          └───────────────┘
 //! ```
 //!
 //! # Invariants
-//! 1. `conn` is set in Connecting, Handshake and Transfer; in Up the connection is the client's.
+//! 1. `conn` is set in Connecting once the name is resolved, in Handshake and in Transfer; in Up the connection is the
+//!    client's.
 //! 2. What the primary would be asked to go on from is always the present history and offset: `cached` says whether that
 //!    may be asked for.
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
-use std::net::IpAddr;
 
 use conn::connection::ConnId;
-use crossbeam_channel::Receiver;
+use conn::dial::Dialer;
 
 use crate::state::background::Forced;
 use crate::state::client_id::ClientId;
@@ -71,10 +70,8 @@ pub enum Stage {
     Idle,
     /// The primary sends what this server cannot execute: nothing is tried again before somebody says so.
     Halted,
-    /// The primary's name is being resolved on a thread.
-    Resolving(Receiver<io::Result<Vec<IpAddr>>>),
-    /// TCP, and then TLS, are being set up; these addresses are left to try.
-    Connecting(Vec<IpAddr>),
+    /// The primary's name is being resolved, or TCP and TLS are being set up.
+    Connecting(Dialer),
     /// These replies are awaited.
     Handshake(VecDeque<Step>),
     /// The data set is coming.
@@ -187,7 +184,7 @@ impl Link {
     pub fn role(&self) -> &'static str {
         match self.stage {
             Stage::Idle | Stage::Halted => "connect",
-            Stage::Resolving(_) | Stage::Connecting(_) => "connecting",
+            Stage::Connecting(_) => "connecting",
             Stage::Handshake(_) => "handshake",
             Stage::Transfer(_) => "sync",
             Stage::Up(_) => "connected",
