@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
+use conn::names::NameOptions;
 use conn::tls::context::ClientTlsConfig;
 use conn::url;
 
@@ -42,8 +43,8 @@ pub struct Options {
     pub tracks: bool,
     /// Speak TLS.
     pub tls: bool,
-    /// Name to ask for in the handshake, which the certificate must then be for.
-    pub sni: Option<String>,
+    /// Which name the server's certificate has to carry.
+    pub names: NameOptions,
     /// Certificates and ciphers.
     pub tls_config: ClientTlsConfig,
     /// Connections.
@@ -94,7 +95,7 @@ impl Default for Options {
             resp3: false,
             tracks: false,
             tls: false,
-            sni: None,
+            names: NameOptions::default(),
             tls_config: ClientTlsConfig::default(),
             clients: 50,
             requests: 100_000,
@@ -169,6 +170,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, Stop>
             set_value(&mut options, name, words.next())?;
         }
     }
+    if options.tls {
+        let host = options.socket.is_none().then_some(options.host.as_str());
+        options.names.validate(host).or_else(refused)?;
+    }
     Ok(options)
 }
 
@@ -187,7 +192,11 @@ fn set_switch(options: &mut Options, name: &str) -> Result<bool, Stop> {
         "--csv" => options.csv = true,
         "--enable-tracking" => options.tracks = true,
         "--tls" => options.tls = true,
-        "--insecure" => options.tls_config.insecure = true,
+        "--insecure" => {
+            options.tls_config.insecure = true;
+            options.names.insecure = true;
+        }
+        "--verify-name" => options.names.verify_name = true,
         "--cluster" => {
             return refused("redis-benchmark: --cluster is not supported; point it at one node instead.");
         }
@@ -240,7 +249,7 @@ fn set_value(options: &mut Options, name: String, value: Option<OsString>) -> Re
             options.precision = digits as u8;
         }
         "--threads" => set_threads(options, number()),
-        "--sni" => options.sni = Some(text()),
+        "--sni" => options.names.sni = Some(text()),
         "--cacert" => options.tls_config.cacert = Some(text()),
         "--cacertdir" => options.tls_config.cacertdir = Some(text()),
         "--cert" => options.tls_config.cert = Some(text()),
@@ -266,9 +275,7 @@ fn set_uri(options: &mut Options, text: &[u8]) -> Result<(), Stop> {
     let text = String::from_utf8_lossy(text);
     let url = url::parse(&text).map_err(Stop::Refused)?;
     options.tls |= url.tls;
-    // `redis://:password@` is how a password without a user is commonly written.
-    let user = url.user.filter(|user| !user.is_empty());
-    options.user = user.or(options.user.take());
+    options.user = url.user.or(options.user.take());
     options.password = url.password.or(options.password.take());
     if let Some(host) = url.host {
         options.host = host;
@@ -405,5 +412,7 @@ mod tests {
         assert_eq!(sentence("-u redis://h:70000"), "Invalid server port.");
         assert_eq!(sentence("-u http://h"), "Invalid URI scheme");
         assert!(sentence("--cluster").contains("--cluster"));
+        assert!(sentence("--tls --verify-name --insecure").contains("mutually exclusive"));
+        assert!(sentence("--tls --verify-name -s /s").contains("--sni"));
     }
 }

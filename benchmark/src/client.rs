@@ -335,9 +335,8 @@ fn on_connect(s: &mut Load<'_>, id: ConnId) {
     s.dialing -= 1;
     if s.conns.state(id) != State::Connected {
         match s.conns.error(id) {
-            // The probe got through: this is no mistake of address or certificates, but a server
-            // that takes no more, or that is gone.
-            Some(error) => fatal(format!("Error: {error}")),
+            // The probe was connected, so this is a server that accepts no more, or has ended.
+            Some(error) => fatal(connect_failure(s.job.options, error)),
             None => fatal("Error: Server closed the connection"),
         }
     }

@@ -42,7 +42,10 @@ Report:
 
 TLS:
  --tls              Connect with TLS
- --sni <host>       Name to ask for; the certificate must be for this name
+ --sni <host>       Name to ask for, which the certificate must carry
+ --verify-name      Fail when the certificate does not carry the address given
+                    with -h. Without this option that is a warning; a host name
+                    or --sni is always verified
  --cacert <file>    Certificates to trust
  --cacertdir <dir>  Directory of certificates to trust. Without both, those that
                     the system trusts

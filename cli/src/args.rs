@@ -7,13 +7,14 @@
 //! An unknown option would be the first word of the command for clap, so that is refused here.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use conn::names::NameOptions;
 use conn::tls::context::ClientTlsConfig;
 use conn::url::{self, Url};
 
@@ -60,13 +61,14 @@ const REFUSED: [(&str, &str); 6] = [
 /// The command line makes no sense, which was said; or it asked for nothing but a text.
 pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
     let to_terminal = std::io::stdout().is_terminal() || env::var_os("FAKETTY").is_some();
+    let last = line.last().cloned().unwrap_or_default();
     let matches = match command().try_get_matches_from(line) {
         Ok(matches) => matches,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&error, &last),
     };
     let args = match Args::from_arg_matches(&matches) {
         Ok(args) => args,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&error, &last),
     };
     if args.help {
         return usage();
@@ -114,15 +116,17 @@ fn unrecognized<T>(option: &str) -> Result<T, Exit> {
     ))
 }
 
-/// Says in one sentence what clap did not like.
-fn refuse(error: &clap::Error) -> Result<Options, Exit> {
+/// Translates an error of clap into one sentence; `last` is the last word of the command line.
+fn refuse(error: &clap::Error, last: &OsStr) -> Result<Options, Exit> {
     let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let arg = context(ContextKind::InvalidArg);
     let option = arg.split(' ').next().unwrap_or_default();
     let value = context(ContextKind::InvalidValue);
     match error.kind() {
-        // Last on the line, `-h` cannot be a host.
+        // At the end of the line, `-h` asks for help.
         ErrorKind::InvalidValue if value.is_empty() && option == "-h" => usage(),
+        // The value is missing, so the option is the last word, under the name that was typed.
+        ErrorKind::InvalidValue if value.is_empty() => unrecognized(&last.to_string_lossy()),
         ErrorKind::ValueValidation if option == "-p" => fail("Invalid server port."),
         ErrorKind::ValueValidation => fail(format!("Invalid value '{value}' for {option}.")),
         ErrorKind::InvalidUtf8 => fail("An option's value is not valid UTF-8."),
@@ -156,10 +160,15 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
         port: pick(overrides("port"), args.port, url.port).unwrap_or(6379),
         socket: args.socket.clone(),
     };
+    let tls = (args.tls || url.tls).then(|| tls(&args));
+    if let Some(tls) = &tls {
+        let host = endpoint.socket.is_none().then_some(endpoint.host.as_str());
+        tls.names.validate(host)?;
+    }
     let line_end = || b"\n".to_vec();
     Ok(Options {
         endpoint,
-        tls: (args.tls || url.tls).then(|| tls(&args)),
+        tls,
         user: pick(overrides("user"), bytes(&args.user), url.user),
         password: password.or_else(|| bytes(&env::var_os(AUTH_VARIABLE))),
         askpass: args.askpass,
@@ -202,7 +211,11 @@ fn tls(args: &Args) -> Tls {
             ciphers: args.tls_ciphers.clone(),
             ciphersuites: args.tls_ciphersuites.clone(),
         },
-        sni: args.sni.clone(),
+        names: NameOptions {
+            sni: args.sni.clone(),
+            insecure: args.insecure,
+            verify_name: args.verify_name,
+        },
     }
 }
 
@@ -415,10 +428,13 @@ mod tests {
             Some(b"*:2".to_vec())
         );
         let tls = good("--tls --sni db --insecure").tls.expect("TLS");
-        assert_eq!(tls.sni.as_deref(), Some("db"));
-        assert!(tls.config.insecure);
+        assert_eq!(tls.names.sni.as_deref(), Some("db"));
+        assert!(tls.config.insecure && tls.names.insecure && !tls.names.verify_name);
         assert!(good("-u rediss://u:p@h/3 --no-auth-warning").tls.is_some());
         assert_eq!(good("-u redis://u:p@h/3 --no-auth-warning").db, 3);
+        let password_alone = good("-u redis://:p@h --no-auth-warning");
+        assert_eq!(password_alone.user, None);
+        assert_eq!(password_alone.password.as_deref(), Some(&b"p"[..]));
     }
 
     #[test]
@@ -435,6 +451,8 @@ mod tests {
             "-x -X tag",
             "-c -s /tmp/s",
             "-u http://h",
+            "--tls --insecure --verify-name",
+            "--tls -s /tmp/s --verify-name",
             "--quoted-pattern \"open",
             "--ldb --eval f",
             "--rdb",

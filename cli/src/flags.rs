@@ -78,6 +78,10 @@ pub struct Args {
     /// Server name to ask for, and to verify the server's certificate against instead of the host
     #[arg(long, value_name = "host")]
     pub sni: Option<String>,
+    /// Fail when the server's certificate does not carry the address given with -h; without this
+    /// option that is a warning. A host name or --sni is always verified
+    #[arg(long)]
+    pub verify_name: bool,
     /// File of CA certificates to verify the server with; without it, those of the system
     #[arg(long, value_name = "file")]
     pub cacert: Option<String>,

@@ -1,8 +1,10 @@
 //! What the command line asks for, with one enum for what excludes each other.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use conn::names::NameOptions;
 use conn::tls::context::ClientTlsConfig;
 
 use crate::format::Format;
@@ -18,6 +20,16 @@ pub struct Endpoint {
     pub socket: Option<PathBuf>,
 }
 
+/// As in error messages: `host:port`, or the path of the socket.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.socket {
+            Some(path) => path.display().fmt(f),
+            None => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
 /// Which protocol to ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resp {
@@ -29,13 +41,13 @@ pub enum Resp {
     PreferThree,
 }
 
-/// TLS, as the command line has it.
+/// The TLS options.
 #[derive(Clone)]
 pub struct Tls {
     /// Certificates and settings.
     pub config: ClientTlsConfig,
-    /// `--sni`
-    pub sni: Option<String>,
+    /// Which name the server's certificate has to carry.
+    pub names: NameOptions,
 }
 
 /// Which argument of the command comes from standard input.

@@ -13,13 +13,12 @@
 //! 2. `wanted_db` is what the user asked for last. Every new connection selects it.
 //! 3. What went wrong while connecting is said here, once.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use conn::blocking::{Client, Failure};
-use conn::conns::ClientTls;
-use conn::dial::Target;
+use conn::dial::Place;
 use conn::error::{ConnError, Step};
+use conn::names::NameOptions;
 use conn::resp::Value;
 use conn::tls::context::TlsContext;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -60,12 +59,13 @@ pub enum Pushes {
     Deliver,
 }
 
-/// Certificates, and what to ask for.
+/// Certificates, and what is verified.
 struct TlsSetup {
     context: TlsContext,
-    sni: Option<String>,
-    insecure: bool,
+    names: NameOptions,
     has_cert: bool,
+    /// The host whose certificate a warning was printed about.
+    warned: Option<String>,
 }
 
 /// A connection to a server, made and remade as needed.
@@ -117,12 +117,12 @@ impl Session {
             Some(tls) => match TlsContext::for_client(&tls.config) {
                 Ok(context) => Some(TlsSetup {
                     context,
-                    sni: tls.sni.clone(),
-                    insecure: tls.config.insecure,
+                    names: tls.names.clone(),
                     has_cert: tls.config.cert.is_some(),
+                    warned: None,
                 }),
                 Err(error) => {
-                    return fail(format!("Could not negotiate a TLS connection: {error}"));
+                    return fail(could_not_connect(&options.endpoint, &error.to_string()));
                 }
             },
             None => None,
@@ -324,7 +324,7 @@ impl Session {
             (Failure::Conn(error), None) => error.reason().to_owned(),
             (other, _) => other.to_string(),
         };
-        // A server that hangs up on the first word has often a reason that it cannot say in time.
+        // A server that closes before its first reply often has a reason that it cannot tell in time.
         let hung_up = match failure {
             Failure::Closed => true,
             Failure::Conn(error) => error.reason() == reason,
@@ -338,6 +338,11 @@ impl Session {
             }
             Some(_) => "",
         };
+        // Under TLS 1.3 a server refuses a client certificate after the client's side of the handshake is done.
+        let is_refused = self.tls.is_some() && !self.heard;
+        if is_refused && matches!(failure, Failure::Conn(_) | Failure::Closed) {
+            return could_not_connect(&self.endpoint, &format!("{reason}{guess}"));
+        }
         format!("Error: {reason}{guess}")
     }
 
@@ -356,6 +361,7 @@ impl Session {
     fn open(&mut self) -> Result<(), ConnError> {
         self.lose();
         let client = self.dial()?;
+        self.warn_of_name(&client);
         keep_alive(&client);
         self.client = Some(client);
         Ok(())
@@ -368,51 +374,52 @@ impl Session {
     }
 
     fn dial(&self) -> Result<Client, ConnError> {
-        if let Some(path) = &self.endpoint.socket {
-            return Client::connect(&Target::Unix(path), None, None);
-        }
-        let Endpoint { host, port, .. } = &self.endpoint;
-        let target = Target::Tcp {
-            host,
-            port: *port,
-            bind_source: None,
+        let Endpoint { host, port, socket } = &self.endpoint;
+        let place = match socket {
+            Some(path) => Place::Unix(path),
+            None => Place::Tcp {
+                host,
+                port: *port,
+                source: None,
+            },
         };
-        let tls = self.tls.as_ref().map(|tls| {
-            // A server name is a name: RFC 6066 has no place for addresses.
-            let is_name = host.parse::<IpAddr>().is_err();
-            let sni = tls.sni.as_deref();
-            ClientTls {
-                context: &tls.context,
-                sni: sni.or(is_name.then_some(host.as_str())),
-                verify_name: (!tls.insecure).then(|| self.asked(tls).name),
-            }
-        });
-        Client::connect(&target, tls, None)
+        let tls = self.tls.as_ref();
+        let tls = tls.map(|tls| tls.names.check(self.host()).tls(&tls.context));
+        Client::connect(&place, tls, None)
+    }
+
+    /// Name or address of the server; a Unix socket has none.
+    fn host(&self) -> Option<&str> {
+        let Endpoint { host, socket, .. } = &self.endpoint;
+        socket.is_none().then_some(host)
+    }
+
+    /// Warns, once per host, of a certificate that does not carry the address that was connected to.
+    fn warn_of_name(&mut self, client: &Client) {
+        let host = self.host().map(str::to_owned);
+        let Some(tls) = self.tls.as_mut().filter(|tls| tls.warned != host) else {
+            return;
+        };
+        let check = tls.names.check(host.as_deref());
+        if let Some(warning) = check.warning(client.identity().as_ref()) {
+            complain(warning);
+            tls.warned = host;
+        }
     }
 
     fn asked<'a>(&'a self, tls: &'a TlsSetup) -> Asked<'a> {
         Asked {
-            name: tls.sni.as_deref().unwrap_or(&self.endpoint.host),
+            name: tls.names.asked(&self.endpoint.host),
             has_cert: tls.has_cert,
         }
     }
 
     fn explain(&self, error: &ConnError) {
-        if let (Step::Handshake | Step::Load, Some(tls)) = (error.step(), &self.tls) {
-            let advised = advise(error, &self.asked(tls));
-            complain(format!("Could not negotiate a TLS connection: {advised}"));
-            return;
-        }
-        let Endpoint { host, port, socket } = &self.endpoint;
-        let place = match socket {
-            Some(path) => path.display().to_string(),
-            None => format!("{host}:{port}"),
+        let reason = match (error.step(), &self.tls) {
+            (Step::Handshake | Step::Load, Some(tls)) => advise(error, &self.asked(tls)),
+            _ => error.reason().to_owned(),
         };
-        let reason = error.reason();
-        let reason = reason
-            .strip_prefix("failed to lookup address information: ")
-            .unwrap_or(reason);
-        complain(format!("Could not connect to Redis at {place}: {reason}"));
+        complain(could_not_connect(&self.endpoint, &reason));
     }
 
     fn log_in(&mut self) -> Result<(), Trouble> {
@@ -456,9 +463,14 @@ impl Session {
     }
 }
 
-/// Long commands leave a connection silent for long, and middle-boxes forget such ones.
+/// The sentence with which every failure to connect begins.
+fn could_not_connect(endpoint: &Endpoint, reason: &str) -> String {
+    format!("Could not connect to Redis at {endpoint}: {reason}")
+}
+
+/// Keeps a connection alive that is silent during a long command: middleboxes drop idle ones.
 fn keep_alive(client: &Client) {
-    // A Unix socket has nothing of it, and without it all is well too.
+    // A Unix socket has no such option, and failing to set it does no harm.
     let _ = setsockopt(client, sockopt::KeepAlive, &true)
         .and_then(|()| setsockopt(client, sockopt::TcpKeepIdle, &KEEPALIVE_S))
         .and_then(|()| setsockopt(client, sockopt::TcpKeepInterval, &(KEEPALIVE_S / 3)))

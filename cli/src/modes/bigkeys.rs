@@ -45,15 +45,15 @@ impl Kind {
     }
 }
 
-/// The types of Redis itself, in the order of the report.
+/// The built-in types, in the order of Redis's report.
 fn kinds() -> Vec<Kind> {
     vec![
-        Kind::new("string", Some("STRLEN"), "bytes"),
-        Kind::new("list", Some("LLEN"), "items"),
-        Kind::new("set", Some("SCARD"), "members"),
         Kind::new("hash", Some("HLEN"), "fields"),
-        Kind::new("zset", Some("ZCARD"), "members"),
+        Kind::new("list", Some("LLEN"), "items"),
+        Kind::new("string", Some("STRLEN"), "bytes"),
         Kind::new("stream", Some("XLEN"), "entries"),
+        Kind::new("set", Some("SCARD"), "members"),
+        Kind::new("zset", Some("ZCARD"), "members"),
     ]
 }
 
