@@ -11,7 +11,8 @@ use conn::blocking::Failure;
 use conn::resp::Value;
 
 use crate::help::help;
-use crate::out::{Exit, complain, fail, print};
+use crate::modes::sync;
+use crate::out::{Exit, complain, print};
 use crate::session::{Pushes, Session, Trouble};
 use crate::wait;
 
@@ -40,9 +41,6 @@ pub fn issue(
     if is(name, "help") || is(name, "?") {
         print(help(&argv[1..]));
         return Ok(());
-    }
-    if is(name, "sync") || is(name, "psync") {
-        return fail("Showing the replication stream is not available yet.");
     }
     let mut redirected = false;
     loop {
@@ -91,6 +89,11 @@ fn send_repeatedly(
     {
         complain([b"ASKING failed: ", text.as_slice()].concat());
         return Err(Ending::Exit(Exit(1)));
+    }
+    if is(&argv[0], "sync") || is(&argv[0], "psync") {
+        let followed = sync::follow(session, argv);
+        session.lose();
+        return followed.map(|()| Sent::Answered).map_err(Ending::Exit);
     }
     let mut left = repeat;
     while left != 0 {
