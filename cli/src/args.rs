@@ -1,10 +1,10 @@
 //! The command line: `redis-cli [OPTIONS] [cmd [arg [arg ...]]]`.
 //!
-//! clap reads it into [`Args`] (`flags`), word by word as Redis does: `-h` is the host, an option may take a value that begins
-//! with a dash, and with the first word that is no option the command begins, whatever follows. [`parse`] makes
-//! [`Options`] of it, in which what excludes each other is one enum.
+//! clap parses it into [`Args`] (`flags`) as Redis does: `-h` is the host, the value of an option may begin with a dash,
+//! and the command begins with the first word that is not an option, whatever follows. [`parse`] turns that into
+//! [`Options`], where options that exclude each other are one enum.
 //!
-//! An unknown option would be the first word of the command for clap, so that is refused here.
+//! clap takes an unknown option for the first word of the command, so unknown options are rejected here.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -24,13 +24,13 @@ use crate::options::{Endpoint, Mode, Options, Resp, Stdin, Tls};
 use crate::out::{Exit, complain, fail, print};
 use crate::words::unquote;
 
-/// What `--version` says.
+/// The output of `--version`.
 pub const VERSION: &str = concat!("redis-cli ", env!("CARGO_PKG_VERSION"));
 
 const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
 const PASSWORD_WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
 
-/// Options that need a part of Redis that is not there yet, and what is said about each.
+/// Options that need a feature that is missing so far, and the message for each.
 const REFUSED: [(&str, &str); 6] = [
     (
         "cluster",
@@ -55,10 +55,10 @@ const REFUSED: [(&str, &str); 6] = [
     ),
 ];
 
-/// Reads the command line, the program's name first. An [`Exit`] of 0: what was asked for was printed.
+/// Parses the command line, the program's name first.
 ///
 /// # Errors
-/// The command line makes no sense, which was said; or it asked for nothing but a text.
+/// The command line is invalid and a message was printed; or, with an [`Exit`] of 0, it asked for a text only.
 pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
     let to_terminal = std::io::stdout().is_terminal() || env::var_os("FAKETTY").is_some();
     let last = line.last().cloned().unwrap_or_default();
@@ -95,7 +95,7 @@ pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
 }
 
 fn command() -> clap::Command {
-    // A password may begin with a dash, a pattern too.
+    // Passwords and patterns may begin with a dash.
     Args::command().mut_args(|arg| {
         let takes = arg.get_action().takes_values();
         arg.allow_hyphen_values(takes)
@@ -148,7 +148,7 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
     let interval = Duration::try_from_secs_f64(args.interval)
         .map_err(|_| format!("Invalid value '{}' for -i.", args.interval))?;
     let url = args.uri.as_deref().map_or(Ok(Url::default()), url::parse)?;
-    // Of an option and the part of a URL that says the same, the later one counts.
+    // An option and the same part of a URL override each other: the later one counts.
     let overrides = |id: &str| last_index(matches, id) > last_index(matches, "uri");
     let password = pick(overrides("password"), bytes(&args.password), url.password);
     if password.is_some() && !args.no_auth_warning {
@@ -253,7 +253,7 @@ fn last_index(matches: &ArgMatches, id: &str) -> Option<usize> {
     }
 }
 
-/// The form that was asked for last, and whether it is better over RESP3.
+/// The last output form on the command line, and whether one of them prefers RESP3.
 fn output(matches: &ArgMatches, to_terminal: bool) -> (Output, bool) {
     let forms = [
         ("raw", Output::Raw),
@@ -292,7 +292,7 @@ fn show_pushes(args: &Args, to_terminal: bool) -> bool {
     }
 }
 
-/// Of several modes the first in this order, which is Redis's.
+/// The mode; of several, the first in the order that Redis uses.
 fn mode(args: &Args) -> Mode {
     if args.latency || args.latency_history {
         Mode::Latency {

@@ -1,4 +1,4 @@
-//! The connection, and what is known about it: database, protocol, transaction, subscriptions.
+//! The connection and its state: database, protocol, transaction, subscriptions.
 //!
 //! ```text
 //!            connect                    SUBSCRIBE
@@ -9,9 +9,9 @@
 //!
 //! # Invariants
 //!
-//! 1. `db`, `speaks_resp3`, `transaction` and `subscribed` are about the present client; a new one begins anew.
-//! 2. `wanted_db` is what the user asked for last. Every new connection selects it.
-//! 3. What went wrong while connecting is said here, once.
+//! 1. `db`, `speaks_resp3`, `transaction` and `subscribed` describe the current connection; a new one resets them.
+//! 2. `wanted_db` is the database that the user selected last. Every new connection selects it.
+//! 3. Failures to connect are printed here, once.
 
 use std::time::Duration;
 
@@ -29,33 +29,33 @@ use crate::interrupt::Interrupts;
 use crate::options::{Endpoint, Options, Resp};
 use crate::out::{Exit, complain, fail, print};
 
-/// Seconds of silence after which the system asks whether the server is still there.
+/// Seconds without traffic after which TCP sends a keepalive probe.
 const KEEPALIVE_S: u32 = 15;
 
-/// How long a read waits that is not to wait; 0 would be for ever.
+/// Time-out of a read that should not block.
 pub const GLANCE: Duration = Duration::from_millis(1);
 
-/// Why a connection cannot be used as it was meant to; it was said.
+/// Why a connection cannot be used as requested; a message was printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// There is no connection.
     Unreachable,
-    /// The server does not let us in; commands can be sent all the same, AUTH for one.
+    /// Authentication is required or has failed; some commands can be sent all the same, such as AUTH.
     NotLoggedIn,
-    /// Another database is selected than was asked for.
+    /// The requested database could not be selected.
     WrongDb,
-    /// Another protocol is spoken than was asked for.
+    /// The requested protocol could not be selected.
     WrongProtocol,
 }
 
-/// Where push messages go that come between replies.
+/// What happens to push messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushes {
     /// They are printed.
     Print,
     /// They are dropped.
     Drop,
-    /// They are given to the reader like replies: SUBSCRIBE waits for them.
+    /// They are returned like replies: SUBSCRIBE waits for them.
     Deliver,
 }
 
@@ -68,30 +68,30 @@ struct TlsSetup {
     warned: Option<String>,
 }
 
-/// A connection to a server, made and remade as needed.
+/// A connection to a server, which is made again as needed.
 pub struct Session {
-    /// Where it goes. Redirections and `connect` change it.
+    /// The server. Redirections and `connect` change it.
     pub endpoint: Endpoint,
     tls: Option<TlsSetup>,
     user: Option<Vec<u8>>,
     password: Option<Vec<u8>>,
     resp: Resp,
     client: Option<Client>,
-    /// The present server has answered something.
+    /// A reply was received over the current connection.
     heard: bool,
     /// How replies are written.
     pub format: Format,
-    /// Where push messages go while nobody is subscribed.
+    /// What happens to push messages while not subscribed.
     idle_pushes: Pushes,
-    /// Where push messages go now.
+    /// What happens to push messages now.
     pub pushes: Pushes,
     /// The database that is selected.
     pub db: i64,
-    /// The database that should be.
+    /// The database that should be selected.
     pub wanted_db: i64,
-    /// RESP3 is spoken.
+    /// The protocol is RESP3.
     pub speaks_resp3: bool,
-    /// In MULTI; the database that was selected before it.
+    /// Inside MULTI: the database that was selected before it.
     pub transaction: Option<i64>,
     /// Subscribed to channels.
     pub subscribed: bool,
@@ -99,11 +99,11 @@ pub struct Session {
     pub follow: bool,
     /// ASKING goes before the next command.
     pub asking: bool,
-    /// There is a prompt: a lost connection is no reason to end.
+    /// There is a prompt, which survives a lost connection.
     pub interactive: bool,
-    /// An error reply is a reason to end.
+    /// An error reply ends the program.
     pub exit_on_error: bool,
-    /// Ctrl-C, where there is a prompt.
+    /// Ctrl-C, if there is a prompt.
     pub interrupts: Option<Interrupts>,
 }
 
@@ -111,7 +111,7 @@ impl Session {
     /// A session that is not connected yet.
     ///
     /// # Errors
-    /// Certificates or keys cannot be loaded, which was said.
+    /// Certificates or keys cannot be loaded; a message was printed.
     pub fn new(options: &Options) -> Result<Self, Exit> {
         let tls = match &options.tls {
             Some(tls) => match TlsContext::for_client(&tls.config) {
@@ -156,10 +156,10 @@ impl Session {
         })
     }
 
-    /// Connects, logs in, selects the database and the protocol.
+    /// Connects, authenticates, selects the database and the protocol.
     ///
     /// # Errors
-    /// What is not as it should be, which was said.
+    /// One of these failed; a message was printed.
     pub fn connect(&mut self) -> Result<(), Trouble> {
         if let Err(error) = self.open() {
             self.explain(&error);
@@ -168,10 +168,10 @@ impl Session {
         self.begin()
     }
 
-    /// The same once more after the connection was lost; false while the server is not there.
+    /// Connects again after the connection was lost; false while the server cannot be reached.
     ///
     /// # Errors
-    /// It is there, but not as it should be, which was said.
+    /// It can be reached, but a later step failed; a message was printed.
     pub fn reconnect(&mut self) -> Result<bool, Exit> {
         match self.open() {
             Ok(()) => match self.begin() {
@@ -187,15 +187,15 @@ impl Session {
         }
     }
 
-    /// The same for a mode, which wants all of it or nothing.
+    /// Connects for a mode that needs every step to succeed.
     ///
     /// # Errors
-    /// It did not succeed, which was said.
+    /// A step failed; a message was printed.
     pub fn connect_or_exit(&mut self) -> Result<(), Exit> {
         self.connect().map_err(|_| Exit(1))
     }
 
-    /// Gives the connection up.
+    /// Drops the connection.
     pub fn lose(&mut self) {
         self.client = None;
         self.heard = false;
@@ -206,12 +206,12 @@ impl Session {
         self.pushes = self.idle_pushes;
     }
 
-    /// Push messages go again where they go while nobody is subscribed.
+    /// Resets what happens to push messages to the state without subscriptions.
     pub fn restore_pushes(&mut self) {
         self.pushes = self.idle_pushes;
     }
 
-    /// Whether there is a connection. It may have ended without anyone having noticed.
+    /// Whether there is a connection. That it was closed may not be known yet.
     pub fn is_connected(&self) -> bool {
         self.client.is_some()
     }
@@ -224,7 +224,7 @@ impl Session {
         self.client.as_mut().ok_or(Failure::Closed)
     }
 
-    /// The same, to look at.
+    /// The connection, for reading its state.
     ///
     /// # Errors
     /// There is none.
@@ -254,8 +254,8 @@ impl Session {
         }
     }
 
-    /// The next reply if it has come, or is just coming. That the descriptor is readable is no promise: over TLS it may
-    /// be a session ticket, or half a record.
+    /// The next reply if it has arrived. A readable descriptor does not imply one: over TLS it may be a session ticket or a
+    /// partial record.
     ///
     /// # Errors
     /// The connection failed.
@@ -269,10 +269,10 @@ impl Session {
         }
     }
 
-    /// A reply that has come already.
+    /// A reply that was received already.
     ///
     /// # Errors
-    /// What came is not RESP.
+    /// The bytes are not RESP.
     pub fn buffered(&mut self) -> Result<Option<Value>, Failure> {
         while let Some(value) = self.client()?.buffered()? {
             if let Some(value) = self.route(value) {
@@ -291,10 +291,10 @@ impl Session {
         self.receive()
     }
 
-    /// Selects the database that is wanted, unless it is.
+    /// Selects the wanted database, unless it is selected.
     ///
     /// # Errors
-    /// The server refuses, or the connection failed; it was said.
+    /// The server refuses, or the connection failed; a message was printed.
     pub fn select(&mut self) -> Result<(), Trouble> {
         if self.db == self.wanted_db {
             return Ok(());
@@ -303,7 +303,7 @@ impl Session {
         match self.call_or_lose(&["SELECT", &wanted.to_string()])? {
             Value::Error(text) => {
                 complain([format!("SELECT {wanted} failed: ").as_bytes(), &text].concat());
-                // Who must log in first may do so now; AUTH selects again.
+                // The user may authenticate now, and AUTH selects again.
                 if text.starts_with(b"NOAUTH") {
                     Err(Trouble::NotLoggedIn)
                 } else {
@@ -317,7 +317,7 @@ impl Session {
         }
     }
 
-    /// What is said about a failure of the present connection.
+    /// The message for a failure of the current connection.
     pub fn describe(&self, failure: &Failure) -> String {
         let reason = match (failure, &self.tls) {
             (Failure::Conn(error), Some(tls)) => advise(error, &self.asked(tls)),
@@ -346,7 +346,7 @@ impl Session {
         format!("Error: {reason}{guess}")
     }
 
-    /// A push message goes where they go; anything else is for the reader.
+    /// Handles a push message; returns anything else.
     fn route(&self, value: Value) -> Option<Value> {
         match (&value, self.pushes) {
             (Value::Push(_), Pushes::Print) => {

@@ -1,7 +1,8 @@
 //! A connection for programs that may block: redis-cli, tests, and MIGRATE inside a transaction.
 //!
-//! It is the same stream as on an event loop. The socket never blocks; whoever has to wait polls it
-//! until a deadline, so that a time-out bounds a whole operation however slowly the peer answers.
+//! The stream is the same as on an event loop. The socket is non-blocking: an operation that has to
+//! wait polls it until a deadline, so that a time-out bounds the whole operation however slowly the
+//! peer answers.
 //! TLS runs in its direct mode, which sends what a handshake step has produced before it asks for
 //! the answer.
 //!
@@ -38,11 +39,11 @@ const CHUNK: usize = 64 * 1024;
 pub enum Failure {
     /// The server closed the connection.
     Closed,
-    /// Nothing came within the read time-out.
+    /// The time-out or the deadline has passed.
     TimedOut,
     /// The connection failed.
     Conn(ConnError),
-    /// What came is not RESP.
+    /// The bytes received are not RESP.
     Protocol(ProtocolError),
 }
 
@@ -144,6 +145,10 @@ impl Client {
     /// The connection failed, or nothing came in time.
     pub fn receive(&mut self, buf: &mut [u8]) -> Result<usize, Failure> {
         let until = self.until(self.read_timeout);
+        self.receive_until(buf, until)
+    }
+
+    fn receive_until(&mut self, buf: &mut [u8], until: Option<Instant>) -> Result<usize, Failure> {
         loop {
             let received = match &mut self.transport {
                 Transport::Tcp(socket) => receive_plain(socket, buf)?,
@@ -189,12 +194,13 @@ impl Client {
     /// # Errors
     /// The connection ended, nothing came in time, or what came is not RESP.
     pub fn read(&mut self) -> Result<Value, Failure> {
+        let until = self.until(self.read_timeout);
         let mut buf = vec![0; CHUNK];
         loop {
             if let Some(value) = self.decoder.next_value().map_err(Failure::Protocol)? {
                 return Ok(value);
             }
-            match self.receive(&mut buf)? {
+            match self.receive_until(&mut buf, until)? {
                 0 => return Err(Failure::Closed),
                 n => self.decoder.feed(&buf[..n]),
             }
@@ -204,7 +210,7 @@ impl Client {
     /// A reply that has already come, if there is one.
     ///
     /// # Errors
-    /// What came is not RESP.
+    /// The bytes received are not RESP.
     pub fn buffered(&mut self) -> Result<Option<Value>, Failure> {
         self.decoder.next_value().map_err(Failure::Protocol)
     }
@@ -223,17 +229,17 @@ impl Client {
         self.decoder.take_rest()
     }
 
-    /// Bounds how long a read waits; `None` is for ever.
+    /// Bounds how long a read takes, also of a reply that arrives slowly; `None` removes the bound.
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
         self.read_timeout = timeout;
     }
 
-    /// Bounds how long a send takes; `None` is for ever.
+    /// Bounds how long a send takes; `None` removes the bound.
     pub fn set_write_timeout(&mut self, timeout: Option<Duration>) {
         self.write_timeout = timeout;
     }
 
-    /// Bounds everything from now on together; `None` is for ever.
+    /// Bounds everything from now on together; `None` removes the bound.
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
     }
@@ -321,7 +327,8 @@ fn look_up(query: Query, deadline: Option<Instant>) -> Resolved {
     }
 }
 
-/// Connects to the first of these addresses that accepts. The failure of the last one is told.
+/// Connects to the first of these addresses that accepts. If none does, the error is that of the
+/// last one.
 fn dial_hops(hops: &[Hop], deadline: Option<Instant>) -> Result<TcpStream, ConnError> {
     let mut last = ConnError::new(Step::Resolve, "the name has no address");
     for hop in hops {

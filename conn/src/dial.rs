@@ -5,9 +5,9 @@
 //! a name. [`Dialer`] goes from a name to a connection on a loop (replication, MIGRATE):
 //!
 //! ```text
-//!   start ──► Resolving ──► Trying ──next──► a connection under way ──► connected
-//!             (a thread)      ▲                        │
-//!                             └──── it has failed ─────┘          no address left: given up
+//!   start ──► Resolving ──► Trying ──next──► a connection in progress ──► connected
+//!             (a thread)      ▲                         │
+//!                             └──── it has failed ──────┘         no address left: given up
 //! ```
 //!
 //! [`Place`] is a server by name, for programs that may block (`blocking`).
@@ -56,12 +56,12 @@ pub enum Target<'a> {
     Unix(&'a Path),
 }
 
-/// What became of a step of a [`Dialer`].
+/// The result of a step of a [`Dialer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialed {
     /// The name is still being resolved.
     Resolving,
-    /// This connection is under way; `on_connect` tells whether it succeeds.
+    /// This connection is in progress; `on_connect` learns whether it succeeds.
     Begun(ConnId),
     /// No address is left.
     Exhausted,
@@ -125,8 +125,8 @@ impl Dialer {
     }
 }
 
-/// Begins to connect to `target`: a non-blocking socket that is connected or on its way, and the
-/// address that it goes to.
+/// Begins to connect to `target`: a non-blocking socket that is connected or connecting, and the
+/// address of the peer.
 ///
 /// # Errors
 /// The system refuses at once.

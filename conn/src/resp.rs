@@ -80,7 +80,7 @@ impl Value {
     }
 }
 
-/// What the server sent is not RESP.
+/// The bytes received are not RESP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtocolError(String);
 
@@ -100,7 +100,7 @@ fn broken<T>(text: impl Into<String>) -> Result<T, ProtocolError> {
 #[derive(Debug)]
 struct Frame {
     kind: u8,
-    /// Values still to come; a pair counts as two.
+    /// Values that are missing; a pair counts as two.
     missing: u64,
     values: Vec<Value>,
 }
@@ -135,9 +135,9 @@ pub enum Skipped {
 #[derive(Debug)]
 struct Passing {
     what: Skipped,
-    /// Values still to come.
+    /// Values that are missing.
     missing: u64,
-    /// Bytes still to come of the bulk string under way, its line end included.
+    /// Bytes of the current bulk string that are missing, its line end included.
     body: usize,
     /// How many of these are the text of an error, to be kept.
     kept: usize,
@@ -165,7 +165,7 @@ impl Decoder {
         self.buf.extend_from_slice(bytes);
     }
 
-    /// Bytes that have come and are not decoded.
+    /// Bytes that were fed and are not decoded.
     pub fn pending(&self) -> usize {
         self.buf.len() - self.pos
     }
@@ -200,7 +200,7 @@ impl Decoder {
                     continue;
                 }
             };
-            // A value may complete the aggregate it is in, and that one the next.
+            // A value may complete the aggregate around it, and that one the next outer one.
             loop {
                 let Some(frame) = self.stack.last_mut() else {
                     return Ok(Some(done));
@@ -298,7 +298,7 @@ impl Decoder {
                 }
                 let values = match mark {
                     b'%' => 2 * len as u64,
-                    // The value that the attributes are about belongs to them.
+                    // The value that the attributes describe is counted with them.
                     b'|' => 2 * len as u64 + 1,
                     _ => len as u64,
                 };

@@ -43,7 +43,7 @@ pub fn parse(text: &str) -> Result<Url, String> {
                 Some((user, password)) => (decode(user)?, decode(password)?),
                 None => (Vec::new(), decode(login)?),
             };
-            // `:password@` names no user, and an empty login nobody at all.
+            // `:password@` stands for the default user, and an empty login for no authentication.
             url.password = (!user.is_empty() || !password.is_empty()).then_some(password);
             url.user = (!user.is_empty()).then_some(user);
             rest

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Output};
 use std::thread;
 
@@ -178,20 +178,16 @@ fn carry(listener: UnixListener, port: u16) {
                 tcp.try_clone().expect("a copy"),
                 unix.try_clone().expect("a copy"),
             );
-            thread::spawn(move || pump_up(unix, tcp));
-            thread::spawn(move || pump_down(back.0, back.1));
+            thread::spawn(move || {
+                pump(&unix, &tcp);
+                let _ = tcp.shutdown(Shutdown::Write);
+            });
+            thread::spawn(move || {
+                pump(&back.0, &back.1);
+                let _ = back.1.shutdown(Shutdown::Write);
+            });
         }
     });
-}
-
-fn pump_up(from: UnixStream, to: TcpStream) {
-    pump(from, &to);
-    let _ = to.shutdown(Shutdown::Write);
-}
-
-fn pump_down(from: TcpStream, to: UnixStream) {
-    pump(from, &to);
-    let _ = to.shutdown(Shutdown::Write);
 }
 
 fn pump(mut from: impl Read, mut to: impl Write) {

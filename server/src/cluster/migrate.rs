@@ -88,7 +88,7 @@ fn start(srv: &mut Server, id: u64) {
             transfer.conn = Some(link.conn);
             exchange(srv, link.conn);
         }
-        None => connect(srv, id, order),
+        None => connect(srv, id, &order),
     }
 }
 
@@ -132,9 +132,9 @@ fn compose(srv: &Server, from: usize, order: &Order, is_selected: bool) -> (Vec<
 }
 
 /// Resolves the target's name and connects.
-fn connect(srv: &mut Server, id: u64, order: Order) {
+fn connect(srv: &mut Server, id: u64, order: &Order) {
     let waker = srv.el.waker();
-    let dialer = Dialer::start(query(&srv.config, &order), move || drop(waker.wake()));
+    let dialer = Dialer::start(query(&srv.config, order), move || drop(waker.wake()));
     dial(srv, id, dialer);
 }
 
