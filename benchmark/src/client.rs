@@ -333,8 +333,12 @@ fn on_connect(s: &mut Load<'_>, id: ConnId) {
     s.dialing -= 1;
     if s.conns.state(id) != State::Connected {
         match s.conns.error(id) {
-            // The probe was connected, so this is a server that accepts no more, or has ended.
-            Some(error) => fatal(connect_failure(s.job.options, error)),
+            // The probe was connected, so this is a server that accepts no more connections, or has
+            // ended. Redis's own redis-benchmark reports that as "Error", which scripts look for.
+            Some(error) => {
+                let error = ConnError::new(error.step(), format!("Error: {}", error.reason()));
+                fatal(connect_failure(s.job.options, &error))
+            }
             None => fatal("Error: Server closed the connection"),
         }
     }
