@@ -1,34 +1,35 @@
 //! The command line.
 //!
-//! It is read by hand, from left to right: numbers are read as `atoi` reads them, the last of two
-//! contradicting options wins (`-u` over an earlier `-h`, a later `-p` over both), and the first
-//! word without a dash begins the command to run, whose own dashes are none of ours. Scripts that
-//! drive a benchmark rely on each of these.
+//! It is parsed by hand, from left to right, with rules that existing scripts rely on: numbers are
+//! read as by `atoi`, the last of two contradicting options counts (`-u` over an earlier `-h`, a
+//! later `-p` over both), and the first word without a dash begins the command to run, which may
+//! hold words with dashes.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
+use conn::names::NameOptions;
 use conn::tls::context::ClientTlsConfig;
 use conn::url;
 
-/// Threads at most.
+/// Maximum number of threads.
 const MAX_THREADS: usize = 500;
-/// Bytes of a value at most.
+/// Maximum size of a value in bytes.
 const MAX_DATA: i64 = 1024 * 1024 * 1024;
-/// Significant digits of the latencies at most.
+/// Maximum number of significant digits of latencies.
 const MAX_PRECISION: i64 = 4;
-/// Twelve digits hold no more different numbers than this.
+/// Number of different keys with twelve digits.
 const MAX_KEYSPACE: i64 = 1_000_000_000_000;
 
-/// What was asked for. It holds passwords, so it has no `Debug`.
+/// The options. They hold passwords, so there is no `Debug`.
 #[derive(Clone)]
 pub struct Options {
     /// Host name or address.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Unix socket; goes before host and port.
+    /// Unix socket, which takes precedence over host and port.
     pub socket: Option<PathBuf>,
     /// User to authenticate as.
     pub user: Option<Vec<u8>>,
@@ -36,31 +37,31 @@ pub struct Options {
     pub password: Option<Vec<u8>>,
     /// Database to select.
     pub dbnum: i64,
-    /// Speak RESP3.
+    /// Use RESP3.
     pub resp3: bool,
-    /// Ask for key tracking.
+    /// Enable client-side caching.
     pub tracks: bool,
-    /// Speak TLS.
+    /// Use TLS.
     pub tls: bool,
-    /// Name to ask for in the handshake, which the certificate must then be for.
-    pub sni: Option<String>,
+    /// Which name the server's certificate has to carry.
+    pub names: NameOptions,
     /// Certificates and ciphers.
     pub tls_config: ClientTlsConfig,
-    /// Connections.
+    /// Number of connections.
     pub clients: usize,
     /// Requests of each test.
     pub requests: u64,
-    /// Requests sent at once.
+    /// Requests per pipeline.
     pub pipeline: usize,
-    /// Threads; 0 runs everything in the first one.
+    /// Number of threads; 0 runs everything in the main thread.
     pub threads: usize,
-    /// As given: 0 connects anew for each batch.
+    /// As given: 0 makes a new connection for each batch.
     pub keep_alive: i64,
     /// Bytes of a value.
     pub data_size: usize,
-    /// `__rand_int__` becomes a number below this; `None` leaves it as it is.
+    /// `__rand_int__` becomes a number below this; with `None` it is kept.
     pub keyspace: Option<u64>,
-    /// Where the random numbers begin.
+    /// Seed of the random numbers.
     pub seed: Option<u64>,
     /// Significant digits of latencies.
     pub precision: u8,
@@ -68,17 +69,17 @@ pub struct Options {
     pub quiet: bool,
     /// One line of CSV per test.
     pub csv: bool,
-    /// Again and again.
+    /// Repeat the tests forever.
     pub repeats: bool,
-    /// Connect, and send nothing.
+    /// Keep idle connections open and send nothing.
     pub idle: bool,
-    /// Names of the tests to run, in small letters; `None` is all.
+    /// Names of the tests to run, in lower case; `None` runs all.
     pub tests: Option<Vec<String>>,
-    /// The command's last argument comes from the standard input.
+    /// The last argument of the command is read from standard input.
     pub reads_stdin: bool,
     /// The command to run instead of the tests.
     pub command: Vec<Vec<u8>>,
-    /// What the user should know about the options.
+    /// Warnings about the options.
     pub warnings: Vec<String>,
 }
 
@@ -94,7 +95,7 @@ impl Default for Options {
             resp3: false,
             tracks: false,
             tls: false,
-            sni: None,
+            names: NameOptions::default(),
             tls_config: ClientTlsConfig::default(),
             clients: 50,
             requests: 100_000,
@@ -134,7 +135,7 @@ impl Options {
     }
 }
 
-/// Why nothing is run.
+/// Why no test is run.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
     /// Help was asked for.
@@ -143,7 +144,7 @@ pub enum Stop {
     Version,
     /// An option that does not exist, or lacks its argument.
     Invalid(String),
-    /// A sentence.
+    /// Invalid options, as a message.
     Refused(String),
 }
 
@@ -151,7 +152,7 @@ fn refused<T>(sentence: &str) -> Result<T, Stop> {
     Err(Stop::Refused(sentence.to_string()))
 }
 
-/// Reads the words after the program's name.
+/// Parses the words after the program's name.
 ///
 /// # Errors
 /// There is nothing to run: see [`Stop`].
@@ -169,10 +170,14 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, Stop>
             set_value(&mut options, name, words.next())?;
         }
     }
+    if options.tls {
+        let host = options.socket.is_none().then_some(options.host.as_str());
+        options.names.validate(host).or_else(refused)?;
+    }
     Ok(options)
 }
 
-/// Takes an option without argument; false if this is none.
+/// Applies an option without argument; false if it is not one.
 fn set_switch(options: &mut Options, name: &str) -> Result<bool, Stop> {
     match name {
         "-3" => options.resp3 = true,
@@ -187,7 +192,11 @@ fn set_switch(options: &mut Options, name: &str) -> Result<bool, Stop> {
         "--csv" => options.csv = true,
         "--enable-tracking" => options.tracks = true,
         "--tls" => options.tls = true,
-        "--insecure" => options.tls_config.insecure = true,
+        "--insecure" => {
+            options.tls_config.insecure = true;
+            options.names.insecure = true;
+        }
+        "--verify-name" => options.names.verify_name = true,
         "--cluster" => {
             return refused("redis-benchmark: --cluster is not supported; point it at one node instead.");
         }
@@ -198,7 +207,7 @@ fn set_switch(options: &mut Options, name: &str) -> Result<bool, Stop> {
     Ok(true)
 }
 
-/// Takes an option and its argument.
+/// Applies an option with its argument.
 fn set_value(options: &mut Options, name: String, value: Option<OsString>) -> Result<(), Stop> {
     let Some(value) = value else {
         return Err(Stop::Invalid(name));
@@ -240,7 +249,7 @@ fn set_value(options: &mut Options, name: String, value: Option<OsString>) -> Re
             options.precision = digits as u8;
         }
         "--threads" => set_threads(options, number()),
-        "--sni" => options.sni = Some(text()),
+        "--sni" => options.names.sni = Some(text()),
         "--cacert" => options.tls_config.cacert = Some(text()),
         "--cacertdir" => options.tls_config.cacertdir = Some(text()),
         "--cert" => options.tls_config.cert = Some(text()),
@@ -266,9 +275,7 @@ fn set_uri(options: &mut Options, text: &[u8]) -> Result<(), Stop> {
     let text = String::from_utf8_lossy(text);
     let url = url::parse(&text).map_err(Stop::Refused)?;
     options.tls |= url.tls;
-    // `redis://:password@` is how a password without a user is commonly written.
-    let user = url.user.filter(|user| !user.is_empty());
-    options.user = user.or(options.user.take());
+    options.user = url.user.or(options.user.take());
     options.password = url.password.or(options.password.take());
     if let Some(host) = url.host {
         options.host = host;
@@ -282,7 +289,7 @@ fn port(number: i64) -> Result<u16, Stop> {
     u16::try_from(number).or(refused("Invalid server port."))
 }
 
-/// The number that a text begins with; 0 if it begins with none.
+/// The number at the beginning of a text; 0 if there is none.
 fn leading_number(text: &[u8]) -> i64 {
     let text = text.trim_ascii_start();
     let (sign, digits) = match text {
@@ -405,5 +412,7 @@ mod tests {
         assert_eq!(sentence("-u redis://h:70000"), "Invalid server port.");
         assert_eq!(sentence("-u http://h"), "Invalid URI scheme");
         assert!(sentence("--cluster").contains("--cluster"));
+        assert!(sentence("--tls --verify-name --insecure").contains("mutually exclusive"));
+        assert!(sentence("--tls --verify-name -s /s").contains("--sni"));
     }
 }

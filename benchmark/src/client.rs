@@ -1,4 +1,4 @@
-//! One loop and its clients: connections that send a batch, wait for its replies, and send again.
+//! An event loop and its clients: connections that send a batch, wait for the replies, and repeat.
 //!
 //! ```text
 //!   queued ──► dialing ──► idle ──issue──► waiting ──all replies──┐
@@ -7,17 +7,17 @@
 //!     └───────────────────────────────── no keep alive ───────────┘
 //! ```
 //!
-//! A batch is sent from where its predecessor's last reply was read, without waiting for the loop to
-//! say that there is room: there is, since everything before it was answered. All clients of a loop
-//! share its batch, and what the socket did not take is copied (`rest`), because the next client
-//! draws new numbers.
+//! The next batch is sent as soon as the last reply to the previous one was read, without waiting
+//! for a writable event: the send buffer is empty, since all earlier requests were answered. All
+//! clients of a loop share one batch. What the socket does not accept is copied (`rest`), because
+//! the next client puts new random numbers into the batch.
 //!
 //! Invariants:
-//! 1. `busy` counts the clients that wait for replies. The loop stops when it is 0 and nothing more
-//!    is to be sent, or when its last client is lost.
-//! 2. No more than [`DIALING_AT_ONCE`] connections are on their way, so that the server's backlog
+//! 1. `busy` counts the clients that wait for replies. The loop stops when it is 0 and all requests
+//!    were sent, or when its last client is lost.
+//! 2. At most [`DIALING_AT_ONCE`] connections are being made at a time, so that the server's backlog
 //!    does not overflow.
-//! 3. A client's number is its connection's data word and its place in `clients`.
+//! 3. The index of a client in `clients` is the data word of its connection.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -40,52 +40,52 @@ use crate::report::{self, fatal, to_stdout};
 use crate::tally::{Snapshot, Tally};
 use crate::workload::{self, Batch, Rng, Workload};
 
-/// Connections on their way at once.
+/// Maximum number of connections being made.
 const DIALING_AT_ONCE: usize = 64;
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 /// Milliseconds between two progress lines.
 const PROGRESS_MS: u64 = 250;
-/// Descriptors that are no client's: the loops' own, the standard ones, what the system's resolver
-/// holds open.
+/// Descriptors other than those of clients: those of the loops, the standard ones, those of the
+/// resolver.
 const OTHER_DESCRIPTORS: usize = 1024;
 
-/// What the loops of a run have in common.
+/// What all loops of a run share.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
-    /// What was asked for.
+    /// The options.
     pub options: &'a Options,
     /// The server.
     pub endpoint: &'a Endpoint,
-    /// What is sent; `None` sends nothing.
+    /// The requests; `None` sends nothing.
     pub workload: Option<&'a Workload>,
-    /// What is counted.
+    /// The counters.
     pub tally: &'a Tally,
-    /// Where random numbers begin.
+    /// Seed of the random numbers.
     pub seed: u64,
 }
 
-/// What one loop has to tell.
+/// The results of one loop.
 #[derive(Debug)]
 pub struct Part {
     /// Its latencies.
     pub latencies: Latencies,
-    /// When its last reply came.
+    /// When the last reply was received.
     pub ended: Instant,
     /// Length of its progress line.
     pub line_len: usize,
 }
 
 struct Client {
-    /// Replies that the batch still lacks.
+    /// Replies to the batch that are missing.
     pending: u64,
-    /// Replies that come before those, to what a new connection sends first.
+    /// Replies before those, to the commands that a new connection sends first.
     preceding: usize,
     sent_at: Instant,
-    /// Of the batch under way, once its first reply has come.
+    /// Latency of the current batch, once its first reply was received.
     latency_us: Option<u64>,
     decoder: Decoder,
-    /// What the socket did not take, and how much of it has gone since.
+    /// What the socket did not accept, and how much of it was sent since.
     rest: Vec<u8>,
     rest_sent: usize,
 }
@@ -141,7 +141,7 @@ impl ConnHost for Load<'_> {
     }
 }
 
-/// Runs the `index`-th loop of a job to its end. The first one shows the progress.
+/// Runs the `index`-th loop of a job until it ends. The first one shows the progress.
 pub fn drive(job: Job<'_>, index: usize) -> Part {
     let mut load = Load::new(job, index);
     if index == 0 && !job.options.csv {
@@ -195,7 +195,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Begins connections, as many as may be on their way.
+    /// Starts connections, up to the maximum number at a time.
     fn dial(&mut self) {
         while self.dialing < DIALING_AT_ONCE
             && let Some(index) = self.queued.pop_front()
@@ -207,15 +207,14 @@ impl<'a> Load<'a> {
             }
             self.dialing += 1;
         }
-        self.settle();
+        self.stop_if_done();
     }
 
-    /// Sends the next batch of a client that waits for nothing; `is_new` if its connection has sent
-    /// nothing before.
+    /// Sends the next batch of an idle client; `is_new` if nothing was sent over its connection yet.
     fn issue(&mut self, index: usize, id: ConnId, is_new: bool) {
         let options = self.job.options;
         if !self.job.tally.claim(options.pipeline as u64) {
-            return self.settle();
+            return self.stop_if_done();
         }
         self.busy += 1;
         self.batch.randomize(&mut self.rng);
@@ -249,14 +248,14 @@ impl<'a> Load<'a> {
             self.conns
                 .set_write_handler(&mut self.el, id, Some(on_write), false);
         }
-        // What it cannot send goes on from the loop, and what goes wrong is met by the next read.
+        // The loop sends what is left, and the next read finds a failure.
         let _ = self.conns.flush(&mut self.el, id);
     }
 
     /// Counts the replies in what a client has read into `chunk`.
     fn take_replies(&mut self, index: usize, id: ConnId, len: usize) {
         let client = &mut self.clients[index];
-        // To parse is this program's work: it is no part of what the server took.
+        // Measured before the replies are parsed, which is not part of the latency.
         let latency_us = *client
             .latency_us
             .get_or_insert_with(|| client.sent_at.elapsed().as_micros() as u64);
@@ -275,8 +274,7 @@ impl<'a> Load<'a> {
                 Err(error) => fatal(format!("Error: {error}")),
             }
         }
-        // Some commands have more replies than one (SUBSCRIBE): those beyond the batch's count are
-        // nobody's.
+        // Some commands have more than one reply (SUBSCRIBE); the surplus ones are not counted.
         let replies = client.pending.min(replies);
         if replies == 0 {
             return;
@@ -302,7 +300,7 @@ impl<'a> Load<'a> {
         self.dial();
     }
 
-    /// A connection broke while something was written to it. Others may go on.
+    /// Drops a connection that failed during a write. The other ones continue.
     fn lose(&mut self, id: ConnId, error: &ConnError) {
         if error.reason() != "Broken pipe" {
             eprintln!("Error writing to the server: {}", error.reason());
@@ -313,11 +311,11 @@ impl<'a> Load<'a> {
         if self.job.tally.lose_one() == 0 {
             fatal("All clients disconnected... aborting.");
         }
-        self.settle();
+        self.stop_if_done();
     }
 
-    /// Stops the loop if there is nothing left to do.
-    fn settle(&mut self) {
+    /// Stops the loop if all requests were answered, or all clients are lost.
+    fn stop_if_done(&mut self) {
         let is_done = self.job.workload.is_some() && self.busy == 0 && self.job.tally.is_issued();
         if is_done || self.lost == self.clients.len() {
             self.ended = Instant::now();
@@ -335,9 +333,12 @@ fn on_connect(s: &mut Load<'_>, id: ConnId) {
     s.dialing -= 1;
     if s.conns.state(id) != State::Connected {
         match s.conns.error(id) {
-            // The probe got through: this is no mistake of address or certificates, but a server
-            // that takes no more, or that is gone.
-            Some(error) => fatal(format!("Error: {error}")),
+            // The probe was connected, so this is a server that accepts no more connections, or has
+            // ended. Redis's own redis-benchmark reports that as "Error", which scripts look for.
+            Some(error) => {
+                let error = ConnError::new(error.step(), format!("Error: {}", error.reason()));
+                fatal(connect_failure(s.job.options, &error))
+            }
             None => fatal("Error: Server closed the connection"),
         }
     }
@@ -359,7 +360,7 @@ fn on_read(s: &mut Load<'_>, id: ConnId) {
     }
 }
 
-/// Sends what the socket did not take at once.
+/// Sends what the socket did not accept before.
 fn on_write(s: &mut Load<'_>, id: ConnId) {
     let index = s.conns.data(id) as usize;
     let client = &mut s.clients[index];

@@ -1,22 +1,22 @@
-//! The latencies of a test, and what the report tells of them.
+//! The latencies of a test and the statistics of the report.
 //!
-//! The buckets are those of an HDR histogram from 10 µs to 3 s. The two tables are computed from
-//! them here, row by row as redis-benchmark prints them: scripts read these rows, and the iterators
-//! of the crate stop in other places.
+//! They are kept in an HDR histogram from 10 µs to 3 s. The two tables are computed here and not by
+//! the iterators of the crate, whose steps differ from the rows that redis-benchmark prints and
+//! scripts parse.
 
 use hdrhistogram::Histogram;
 
-/// The finest difference that is told, in microseconds.
+/// The lowest discernible latency in microseconds.
 const LOWEST_US: u64 = 10;
-/// What took longer counts as this.
+/// The highest latency in microseconds; longer ones count as this.
 const HIGHEST_US: u64 = 3_000_000;
-/// Distance of the levels of the second table, in microseconds; the wide one after the first level
-/// above [`NARROW_UP_TO_US`].
+/// Steps between the levels of the second table, in microseconds; the wide one is used after the
+/// first level above [`NARROW_UP_TO_US`].
 const NARROW_US: u64 = 100;
 const WIDE_US: u64 = 1000;
 const NARROW_UP_TO_US: u64 = 2000;
 
-/// A row of a table: so many percent, which is `count`, took no longer than `ms`.
+/// A row of a table: `percent` of the requests, which is `count`, took `ms` or less.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
     /// Percent.
@@ -49,7 +49,7 @@ pub struct Summary {
 pub struct Latencies(Histogram<u64>);
 
 impl Latencies {
-    /// None yet; they will be told to `digits` significant digits.
+    /// An empty histogram with this many significant digits.
     pub fn new(digits: u8) -> Self {
         let histogram = Histogram::new_with_bounds(LOWEST_US, HIGHEST_US, digits);
         Self(histogram.expect("the bounds are constants, and the digits at most four"))
@@ -87,8 +87,8 @@ impl Latencies {
         }
     }
 
-    /// The first table: each step goes half of the way that is left to 100 percent, until a bucket
-    /// holds the slowest request; that one has a row more.
+    /// The first table: each step covers half of the distance to 100 percent, until a bucket holds
+    /// the slowest request, which gets one more row.
     pub fn percentiles(&self) -> Vec<Row> {
         let total = self.0.len();
         let mut rows = Vec::new();
@@ -148,7 +148,7 @@ impl Latencies {
         rows
     }
 
-    /// The largest value of the bucket that completes so many percent.
+    /// The largest value of the bucket in which this percentage is reached.
     fn at_percentile(&self, percent: f64) -> u64 {
         let wanted = (percent / 100.0 * self.0.len() as f64 + 0.5) as u64;
         let mut count = 0;
@@ -160,14 +160,14 @@ impl Latencies {
         found.map_or(0, |(value, _)| self.0.highest_equivalent(value))
     }
 
-    /// The buckets that hold something: a value of each, and how many.
+    /// The buckets that are not empty: a value of each, and its count.
     fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
         let recorded = self.0.iter_recorded();
         recorded.map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value()))
     }
 }
 
-/// The least power of two above the number of times that what is left of 100 percent fits into it.
+/// The smallest power of two above the quotient of 100 percent and what is left of it.
 fn halvings(percent: f64) -> f64 {
     let done = ((100.0 / (100.0 - percent)).ln() / 2f64.ln()).floor();
     2f64.powf(done + 1.0)

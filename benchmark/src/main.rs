@@ -1,12 +1,12 @@
-//! redis-benchmark: loads a server and measures it.
+//! redis-benchmark: measures the throughput and the latency of a server under load.
 //!
 //! ```text
 //!   args ──► probe ──► workload ──► run ──► client (a loop per thread) ──► report
 //!                                                  │ tally, histogram
 //! ```
 //!
-//! `args` reads the command line, `probe` finds the server, `workload` makes requests, `client` sends
-//! them and counts replies, `run` adds up what its loops have counted, `report` prints it.
+//! `args` parses the command line, `probe` connects once, `workload` generates requests, `client`
+//! sends them and counts replies, `run` adds up the results of the loops, `report` prints them.
 
 mod args;
 mod client;
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 }
 
 fn start(options: &Options) {
-    // A benchmark that was left running outlives its terminal. Threads inherit the mask.
+    // The benchmark continues when its terminal is closed. Threads inherit the mask.
     let mut hangup = SigSet::empty();
     hangup.add(Signal::SIGHUP);
     let _ = hangup.thread_block();
@@ -100,7 +100,7 @@ fn start(options: &Options) {
     }
 }
 
-/// Everything that one test after the other needs.
+/// The state that is shared by consecutive tests.
 struct Session<'a> {
     options: &'a Options,
     endpoint: Endpoint,
@@ -155,7 +155,7 @@ impl Session<'_> {
 
     fn run(&mut self, workload: &Workload) {
         let outcome = run::run(self.options, &self.endpoint, Some(workload), self.seed);
-        // The next test draws other numbers: keys that this one has written are not all it meets.
+        // The next test uses other random numbers, so that it does not only hit the keys of this one.
         self.seed = self
             .seed
             .wrapping_mul(6_364_136_223_846_793_005)

@@ -1,26 +1,27 @@
-//! A first connection: which address answers, and how the server is configured.
+//! The first connection: which address of the server accepts, and how the server is configured.
 //!
-//! A host name is resolved here and once; everything after goes to the address that answered. The
-//! addresses are tried one after the other, those of IPv4 first, as hiredis tries them.
+//! A host name is resolved once, here; every later connection goes to the address that has accepted.
 //!
 //! Invariants:
-//! 1. A probe ends with `end` set and its loop stopped, or not at all: like redis-benchmark it
-//!    waits for the server for as long as it takes.
+//! 1. A probe ends with `end` set and its loop stopped, or not at all: like Redis's own
+//!    redis-benchmark it waits for a server that does not answer.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use ae::event_loop::{EventLoop, Host, run};
 use conn::admission::Limits;
 use conn::connection::{ConnId, ConnProc, State};
-use conn::conns::{ClientTls, ConnHost, Conns};
+use conn::conns::{ConnHost, Conns};
 use conn::dial::Target;
 use conn::drive::process_pending;
 use conn::error::{ConnError, Step};
+use conn::names::NameOptions;
+use conn::resolve::{Hop, Query, resolve};
 use conn::resp::{Decoder, Value, encode};
 use conn::stream::Io;
 use conn::tls::context::TlsContext;
+use conn::tls::info::Identity;
 
 use crate::args::Options;
 use crate::workload;
@@ -37,17 +38,18 @@ pub struct ServerConfig {
     pub appendonly: String,
 }
 
-enum Place {
-    Tcp(String, u16),
+enum Address {
+    Tcp(Hop),
     Unix(PathBuf),
 }
 
 /// Where connections go, and how.
 pub struct Endpoint {
-    place: Place,
+    address: Address,
     tls: Option<TlsContext>,
-    sni: Option<String>,
-    verifies_name: bool,
+    names: NameOptions,
+    /// Name or address as it was given; a Unix socket has none.
+    host: Option<String>,
 }
 
 impl Endpoint {
@@ -62,97 +64,88 @@ impl Endpoint {
         on_connect: ConnProc<S>,
         data: u64,
     ) -> Result<ConnId, ConnError> {
-        let target = match &self.place {
-            Place::Tcp(host, port) => Target::Tcp {
-                host,
-                port: *port,
-                bind_source: None,
-            },
-            Place::Unix(path) => Target::Unix(path),
+        let target = match &self.address {
+            Address::Tcp(hop) => Target::Tcp(*hop),
+            Address::Unix(path) => Target::Unix(path),
         };
-        let tls = self.tls.as_ref().map(|context| ClientTls {
-            context,
-            sni: self.sni.as_deref(),
-            verify_name: self.sni.as_deref().filter(|_| self.verifies_name),
-        });
+        let check = self.names.check(self.host.as_deref());
+        let tls = self.tls.as_ref().map(|context| check.tls(context));
         conns.connect(el, &target, tls, on_connect, data)
     }
 }
 
-/// The sentence about a connection that did not come to be.
+/// The sentence about a connection that could not be made.
 pub fn connect_failure(options: &Options, error: &ConnError) -> String {
-    match error.step() {
-        Step::Handshake => format!("Could not negotiate a TLS connection: {}", error.reason()),
-        _ => format!(
-            "Could not connect to Redis at {}: {}",
-            options.place(),
-            error.reason()
-        ),
-    }
+    let reason = match error.step() {
+        Step::Load => error.to_string(),
+        _ => error.reason().to_owned(),
+    };
+    format!(
+        "Could not connect to Redis at {}: {reason}",
+        options.place()
+    )
 }
 
 /// Finds the server and asks for its configuration; `None` when it does not tell.
 ///
 /// # Errors
-/// A sentence: there is no way to it, or it does not know the password.
+/// A sentence: it cannot be reached, or refuses the password.
 pub fn probe(options: &Options) -> Result<(Endpoint, Option<ServerConfig>), String> {
+    let failure = |error: &ConnError| connect_failure(options, error);
     let mut endpoint = Endpoint {
-        place: Place::Unix(PathBuf::new()),
+        address: Address::Unix(PathBuf::new()),
         tls: None,
-        sni: options.sni.clone(),
-        verifies_name: !options.tls_config.insecure,
+        names: options.names.clone(),
+        host: options.socket.is_none().then(|| options.host.clone()),
     };
     if options.tls {
         let context = TlsContext::for_client(&options.tls_config);
-        let failure = |error| format!("Could not negotiate a TLS connection: {error}");
-        endpoint.tls = Some(context.map_err(failure)?);
+        endpoint.tls = Some(context.map_err(|error| failure(&error))?);
     }
-    let mut failure = None;
-    for place in places(options)? {
-        endpoint.place = place;
+    let mut last = ConnError::new(Step::Resolve, "the name has no address");
+    for address in addresses(options).map_err(|error| failure(&error))? {
+        endpoint.address = address;
         match ask(&endpoint, options) {
-            Ok(replies) => return Ok((endpoint, judge(options, replies)?)),
+            Ok(heard) => {
+                let config = judge(options, heard.replies)?;
+                let check = endpoint.names.check(endpoint.host.as_deref());
+                if let Some(warning) = check.warning(heard.identity.as_ref()) {
+                    eprintln!("{warning}");
+                }
+                return Ok((endpoint, config));
+            }
             Err(error) => {
                 let is_final = error.step() != Step::Connect;
-                failure = Some(connect_failure(options, &error));
+                last = error;
                 if is_final {
                     break;
                 }
             }
         }
     }
-    Err(failure.unwrap_or_else(|| {
-        format!(
-            "Could not connect to Redis at {}: the name has no address",
-            options.place()
-        )
-    }))
+    Err(failure(&last))
 }
 
-fn places(options: &Options) -> Result<Vec<Place>, String> {
+fn addresses(options: &Options) -> Result<Vec<Address>, ConnError> {
     if let Some(path) = &options.socket {
-        return Ok(vec![Place::Unix(path.clone())]);
+        return Ok(vec![Address::Unix(path.clone())]);
     }
-    let found = (options.host.as_str(), options.port).to_socket_addrs();
-    let mut addrs: Vec<SocketAddr> = match found {
-        Ok(addrs) => addrs.collect(),
-        Err(error) => {
-            let text = error.to_string();
-            let reason = text.rsplit(": ").next().unwrap_or(&text);
-            return Err(format!(
-                "Could not connect to Redis at {}: {reason}",
-                options.place()
-            ));
-        }
-    };
-    addrs.sort_by_key(SocketAddr::is_ipv6);
-    Ok(addrs
-        .into_iter()
-        .map(|addr| Place::Tcp(addr.ip().to_string(), addr.port()))
-        .collect())
+    let hops = resolve(&Query {
+        host: options.host.clone(),
+        port: options.port,
+        source: None,
+    })?;
+    Ok(hops.into_iter().map(Address::Tcp).collect())
 }
 
-/// Reads what the server answered to AUTH, if it was asked, and to CONFIG GET.
+/// What the probe has heard.
+struct Heard {
+    replies: Vec<Value>,
+    /// The server's, by its certificate.
+    identity: Option<Identity>,
+}
+
+/// Evaluates the replies to AUTH, if it was sent, and to CONFIG GET.
 fn judge(options: &Options, replies: Vec<Value>) -> Result<Option<ServerConfig>, String> {
     let mut replies = replies.into_iter();
     let refusal = |text: &[u8]| {
@@ -190,7 +183,7 @@ fn judge(options: &Options, replies: Vec<Value>) -> Result<Option<ServerConfig>,
     Ok(told.map(|(save, appendonly)| ServerConfig { save, appendonly }))
 }
 
-/// The host of the one connection.
+/// The state of the loop that has the one connection.
 struct Probe {
     el: EventLoop<Self>,
     conns: Conns<Self>,
@@ -219,7 +212,7 @@ impl ConnHost for Probe {
 }
 
 /// The replies to AUTH and CONFIG GET, as far as they came before the server closed.
-fn ask(endpoint: &Endpoint, options: &Options) -> Result<Vec<Value>, ConnError> {
+fn ask(endpoint: &Endpoint, options: &Options) -> Result<Heard, ConnError> {
     let broken = |error: &io::Error| ConnError::io(Step::Connect, error);
     let mut el = EventLoop::new(SETSIZE).map_err(|error| broken(&error))?;
     el.set_before_sleep(before_sleep);
@@ -236,8 +229,12 @@ fn ask(endpoint: &Endpoint, options: &Options) -> Result<Vec<Value>, ConnError> 
     };
     let id = endpoint.connect(&mut probe.el, &mut probe.conns, on_connect, 0)?;
     run(&mut probe);
+    let identity = probe.conns.peer_cert(id);
     probe.conns.close(&mut probe.el, id);
-    probe.end.map(|()| probe.replies)
+    probe.end.map(|()| Heard {
+        replies: probe.replies,
+        identity,
+    })
 }
 
 fn request(options: &Options) -> (Vec<u8>, usize) {
@@ -279,7 +276,7 @@ fn on_write(s: &mut Probe, id: ConnId) {
     }
     if s.sent == s.request.len() {
         s.conns.set_write_handler(&mut s.el, id, None, false);
-        // What it cannot send goes on from the loop.
+        // The loop sends what is left.
         let _ = s.conns.flush(&mut s.el, id);
     }
 }
@@ -289,8 +286,14 @@ fn on_read(s: &mut Probe, id: ConnId) {
     match s.conns.read(&mut s.el, id, &mut chunk) {
         Io::Done(n) => s.decoder.feed(&chunk[..n]),
         Io::WouldBlock => return,
-        // Whoever is refused hears an error first, or nothing.
-        Io::Eof => return s.el.stop(),
+        // A server that refuses sends an error before it closes, or nothing at all.
+        Io::Eof => {
+            if s.replies.is_empty() && s.conns.cipher(id).is_some() {
+                let why = "the server closed the connection before its first reply";
+                s.end = Err(ConnError::new(Step::Read, why));
+            }
+            return s.el.stop();
+        }
         Io::Failed(error) if s.replies.is_empty() => {
             s.end = Err(error);
             return s.el.stop();

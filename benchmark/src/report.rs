@@ -1,9 +1,9 @@
-//! What is printed. The texts are an interface: scripts cut numbers out of them.
+//! The output. Its format is an interface, which scripts parse.
 //!
-//! The progress line is rewritten in place by a carriage return, so each function that prints over
-//! one is told how long it was.
+//! The progress line is overwritten after a carriage return, so each function that prints over one
+//! needs its length.
 //!
-//! A failed write to the standard output ends nothing: who closed it wants no report.
+//! A failed write to standard output is ignored: its reader has closed it.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -26,16 +26,16 @@ const CSV_COLUMNS: [&str; 8] = [
     "max_latency_ms",
 ];
 
-/// How a test went.
+/// The result of a test.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Replies that came.
+    /// Number of replies.
     pub finished: u64,
-    /// How long it took.
+    /// Its duration.
     pub seconds: f64,
-    /// How long each request took.
+    /// The latencies of its requests.
     pub latencies: Latencies,
-    /// Length of the progress line that still stands.
+    /// Length of the progress line on the terminal.
     pub line_len: usize,
 }
 
@@ -45,14 +45,14 @@ impl Outcome {
     }
 }
 
-/// Says a sentence to the standard error and ends the program: no result is better than a false
-/// one.
+/// Prints a message to standard error and ends the program: no result is better than a false one.
 pub fn fatal(sentence: impl Display) -> ! {
     eprintln!("{sentence}");
     process::exit(1)
 }
 
-/// Prints by `print` and leaves nothing in the buffer. Answers what `print` does, if all went well.
+/// Calls `print` with standard output and flushes it. Returns the result of `print`, unless a write
+/// failed.
 pub fn to_stdout<T>(print: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Option<T> {
     let mut out = io::stdout().lock();
     let answer = print(&mut out).ok()?;
@@ -65,7 +65,7 @@ pub fn csv_header(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\"{}\"", CSV_COLUMNS.join("\",\""))
 }
 
-/// The report of a test, in the form that was asked for.
+/// The report of a test, in the requested form.
 pub fn outcome(
     out: &mut dyn Write,
     options: &Options,
@@ -121,8 +121,8 @@ pub fn outcome(
     )
 }
 
-/// The progress line of a test so far: rates and mean latencies, of the last moment and overall.
-/// Returns its length.
+/// The progress line of a test: rates and mean latencies, since the last line and overall. Returns
+/// its length.
 pub fn progress(
     out: &mut dyn Write,
     title: &str,
@@ -138,12 +138,12 @@ pub fn progress(
     Ok(line.len())
 }
 
-/// The progress line of connections that do nothing.
+/// The progress line of idle connections.
 pub fn idle_progress(out: &mut dyn Write, clients: usize) -> io::Result<()> {
     write!(out, "clients: {clients}\r")
 }
 
-/// Blanks over a line of this length.
+/// Overwrites a line of this length with spaces.
 fn blank(out: &mut dyn Write, line_len: usize) -> io::Result<()> {
     write!(out, "{:>line_len$}\r", " ")
 }

@@ -1,7 +1,7 @@
-//! A test from its beginning to its outcome: starts the loops, waits for them, adds up.
+//! Runs a test: starts the loops, waits for them, and adds up their results.
 //!
-//! Each thread owns a loop and the connections on it; they have only the tally in common. Without
-//! `--threads` the one loop runs in the first thread.
+//! Each thread owns a loop and its connections; the threads share only the tally. Without
+//! `--threads` there is one loop, in the main thread.
 
 use std::thread;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::report::{Outcome, fatal};
 use crate::tally::Tally;
 use crate::workload::Workload;
 
-/// What a run that took no time is said to have taken, so that its rate is a number.
+/// Minimum duration of a run, so that its rate is a finite number.
 const SHORTEST: Duration = Duration::from_micros(1);
 
-/// Runs one workload; without one, connects and stays idle for ever.
+/// Runs one workload; without one, connects and stays idle forever.
 pub fn run(
     options: &Options,
     endpoint: &Endpoint,
@@ -45,7 +45,7 @@ pub fn run(
     }
 }
 
-/// All loops at once, each in a thread; their parts as one.
+/// Runs each loop in a thread, and combines the results.
 fn drive_threads(job: Job<'_>) -> Part {
     thread::scope(|scope| {
         let start = |index| {

@@ -1,7 +1,7 @@
-//! What the loops of a run count together.
+//! The counters that the loops of a run share.
 //!
-//! A batch costs one addition when it is sent and two when its replies are there, whatever its
-//! length; nothing is ordered by these counters, so they are relaxed.
+//! A batch of any length costs one addition when it is sent and two when its replies were received.
+//! The counters synchronize nothing else, so they use relaxed ordering.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -24,14 +24,14 @@ pub struct Tally {
 pub struct Snapshot {
     /// When it was taken.
     pub at: Instant,
-    /// Replies that had come.
+    /// Replies received.
     pub finished: u64,
-    /// What they had waited for, in microseconds.
+    /// Sum of their latencies in microseconds.
     pub latency_us: u64,
 }
 
 impl Snapshot {
-    /// Replies per second, and milliseconds per reply, since `earlier`; 0 where there were none.
+    /// Replies per second and mean latency in milliseconds since `earlier`; 0 without replies.
     pub fn since(&self, earlier: &Self) -> (f64, f64) {
         let seconds = (self.at - earlier.at).as_secs_f64();
         let replies = (self.finished - earlier.finished) as f64;
@@ -42,7 +42,7 @@ impl Snapshot {
 }
 
 impl Tally {
-    /// A run of so many requests over so many connections, which begins now.
+    /// The counters of a run with this many requests and connections, which begins now.
     pub fn new(wanted: u64, clients: usize) -> Self {
         Self {
             began: Instant::now(),
@@ -54,18 +54,18 @@ impl Tally {
         }
     }
 
-    /// Asks to send a batch; false when enough was sent. The last batch may go beyond what was
-    /// wanted.
+    /// Claims a batch to send; false when all requests were sent. The last batch may exceed their
+    /// number.
     pub fn claim(&self, batch: u64) -> bool {
         !self.is_issued() && self.issued.fetch_add(batch, Ordering::Relaxed) < self.wanted
     }
 
-    /// True when nothing more is to be sent.
+    /// True when all requests were sent.
     pub fn is_issued(&self) -> bool {
         self.issued.load(Ordering::Relaxed) >= self.wanted
     }
 
-    /// Counts replies; answers how many of them were wanted.
+    /// Counts replies; returns how many of them are within the number of requests.
     pub fn finish(&self, replies: u64, latency_us: u64) -> u64 {
         let before = self.finished.fetch_add(replies, Ordering::Relaxed);
         self.latency_us
@@ -73,7 +73,7 @@ impl Tally {
         replies.min(self.wanted.saturating_sub(before))
     }
 
-    /// Replies that have come.
+    /// Replies received.
     pub fn finished(&self) -> u64 {
         self.finished.load(Ordering::Relaxed)
     }
@@ -83,12 +83,12 @@ impl Tally {
         self.live.load(Ordering::Relaxed)
     }
 
-    /// Counts a connection that has failed; answers how many are left.
+    /// Counts a connection that has failed; returns how many are left.
     pub fn lose_one(&self) -> usize {
         self.live.fetch_sub(1, Ordering::Relaxed) - 1
     }
 
-    /// The counters as they were at the beginning.
+    /// The counters at the beginning.
     pub fn start(&self) -> Snapshot {
         Snapshot {
             at: self.began,

@@ -1,4 +1,4 @@
-//! What `--help` says.
+//! The text of `--help`.
 
 /// Every option with what it does.
 pub const TEXT: &str = "\
@@ -22,18 +22,18 @@ Server:
 Load:
  -c <clients>       Connections (default 50)
  -n <requests>      Requests per test (default 100000)
- -P <numreq>        Requests that a connection sends at once (default 1)
+ -P <numreq>        Requests per pipeline (default 1)
  -d <size>          Bytes of a value (default 3)
  -k <boolean>       0 makes a new connection for each batch (default 1)
  -r <keyspacelen>   Replace each __rand_int__ in a request by twelve digits of a
                     random number below this, a new one each time. The tests use
                     it for keys, members and scores; without -r they stay the same.
- --threads <num>    Share the connections among so many threads
- --seed <num>       Where the random numbers begin (default: depends on the time)
+ --threads <num>    Distribute the connections over this many threads
+ --seed <num>       Seed of the random numbers (default: derived from the time)
  -t <tests>         Only these tests, separated by commas, such as set,lrange_100
- -l                 Run the tests again and again
- -I                 Open the connections, send nothing, and wait
- -x                 Take the last argument of COMMAND from the standard input
+ -l                 Repeat the tests forever
+ -I                 Idle mode: open the connections and send nothing
+ -x                 Read the last argument of COMMAND from standard input
 
 Report:
  -q                 One line per test
@@ -42,7 +42,10 @@ Report:
 
 TLS:
  --tls              Connect with TLS
- --sni <host>       Name to ask for; the certificate must be for this name
+ --sni <host>       Name to ask for, which the certificate must carry
+ --verify-name      Fail when the certificate does not carry the address given
+                    with -h. Without this option that is a warning; a host name
+                    or --sni is always verified
  --cacert <file>    Certificates to trust
  --cacertdir <dir>  Directory of certificates to trust. Without both, those that
                     the system trusts

@@ -1,11 +1,11 @@
-//! What is sent: the tests by name, and a batch of requests with places for random numbers.
+//! The requests: the tests by name, and batches of requests with placeholders for random numbers.
 //!
-//! A batch is built once per loop and sent again and again; before each time the digits at its
-//! `__rand_int__` places are written anew.
+//! A batch is built once per loop and sent repeatedly. Before each time, new random digits are
+//! written to the positions of `__rand_int__`.
 //!
 //! Invariants:
 //! 1. `places` are offsets of twelve bytes each inside `bytes`, in order, without overlap.
-//! 2. With the same seed, the same number of threads and one connection the same requests are sent.
+//! 2. The same seed, number of threads and a single connection result in the same requests.
 
 use conn::resp::encode;
 
@@ -13,9 +13,9 @@ use crate::args::Options;
 
 /// Replaced by twelve random digits.
 const RAND_INT: &[u8] = b"__rand_int__";
-/// Replaced by data of the chosen size.
+/// Replaced by data of the size of `-d`.
 const DATA: &str = "__data__";
-/// Replaced by a score: random if the keys are.
+/// Replaced by a score, which is random if the keys are.
 const SCORE: &str = "__score__";
 const KEY: &str = "key:__rand_int__";
 
@@ -115,15 +115,15 @@ const TESTS: &[Test] = &[
 /// One benchmark.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// What it is called in the report.
+    /// Its title in the report.
     pub title: String,
-    /// What the report calls its payload, in bytes.
+    /// The payload size in the report, in bytes.
     pub payload: usize,
     /// The request.
     pub request: Vec<u8>,
 }
 
-/// The tests that were asked for.
+/// The selected tests.
 pub fn suite(options: &Options, data: &[u8]) -> Vec<Workload> {
     let selected = TESTS
         .iter()
@@ -144,7 +144,7 @@ pub fn suite(options: &Options, data: &[u8]) -> Vec<Workload> {
     selected.map(workload).collect()
 }
 
-/// The command of the command line; `last` is one more argument of it.
+/// The command of the command line, with `last` as an additional argument.
 pub fn command(options: &Options, last: Option<Vec<u8>>, data: &[u8]) -> Workload {
     let words: Vec<_> = options
         .command
@@ -163,14 +163,14 @@ pub fn command(options: &Options, last: Option<Vec<u8>>, data: &[u8]) -> Workloa
     }
 }
 
-/// The command that authenticates; `None` without a password.
+/// AUTH; `None` without a password.
 pub fn auth(options: &Options) -> Option<Vec<&[u8]>> {
     let password = options.password.as_deref()?;
     let args = [Some(&b"AUTH"[..]), options.user.as_deref(), Some(password)];
     Some(args.into_iter().flatten().collect())
 }
 
-/// What a connection sends before its first batch, and how many replies that brings.
+/// The commands that a connection sends before its first batch, and the number of replies to them.
 pub fn prefix(options: &Options) -> (Vec<u8>, usize) {
     let mut commands: Vec<Vec<&[u8]>> = Vec::new();
     commands.extend(auth(options));
@@ -191,13 +191,13 @@ pub fn prefix(options: &Options) -> (Vec<u8>, usize) {
     (bytes, commands.len())
 }
 
-/// Data that does not compress: characters drawn by the generator of C's standard, from Redis's
-/// seed.
+/// Incompressible data: characters from the example generator of the C standard, with the seed that
+/// Redis uses.
 #[derive(Debug)]
 pub struct Data(u32);
 
 impl Data {
-    /// At the seed.
+    /// A generator at its seed.
     pub fn new() -> Self {
         Self(1234)
     }
@@ -237,7 +237,7 @@ impl Batch {
         &self.bytes
     }
 
-    /// Draws new numbers. A keyspace of 0 has the number 0.
+    /// Writes new random numbers. With a keyspace of 0 they are all 0.
     pub fn randomize(&mut self, rng: &mut Rng) {
         for &place in &self.places {
             let number = if self.keyspace == 0 {
@@ -260,7 +260,7 @@ impl Rng {
         Self(seed)
     }
 
-    /// A number below `n`. Its lean towards some of them is below `n / 2^64`.
+    /// A number below `n`. The bias is below `n / 2^64`.
     fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -302,8 +302,8 @@ fn replace(text: &[u8], needle: &[u8], with: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Writes `number` in decimal over all of `place`, with zeros in front; two digits at a time, since
-/// each division waits for the one before.
+/// Writes `number` in decimal with leading zeros; two digits at a time, because each division
+/// depends on the previous one.
 fn write_digits(place: &mut [u8], mut number: u64) {
     for pair in place.rchunks_exact_mut(2) {
         let two = (number % 100) as u8;

@@ -1,18 +1,16 @@
-//! What to do about a failed TLS connection.
-//!
-//! `conn` says what went wrong; which option of this program mends it, only this program knows.
+//! Advice for a failed TLS connection: the reason comes from `conn`, the option of redis-cli that helps is added here.
 
 use conn::error::ConnError;
 
-/// What this end had asked for.
+/// What this end required and offered.
 pub struct Asked<'a> {
-    /// The name that the certificate had to be for.
+    /// The name that the certificate had to carry.
     pub name: &'a str,
-    /// A client certificate was shown.
+    /// A client certificate was sent.
     pub has_cert: bool,
 }
 
-/// The reason of a failure with what to do about it.
+/// The reason of a failure, with advice.
 pub fn advise(error: &ConnError, asked: &Asked<'_>) -> String {
     let reason = error.reason();
     if let Some(detail) = reason.strip_prefix("certificate verify failed: ") {
@@ -24,7 +22,7 @@ pub fn advise(error: &ConnError, asked: &Asked<'_>) -> String {
     let Some(alert) = reason.strip_prefix("the peer refused with an alert: ") else {
         return reason.to_owned();
     };
-    // OpenSSL 3.0 has no words for the alert that a certificate is required.
+    // OpenSSL 3.0 has no text for the alert "certificate required".
     let about_certificates =
         alert == "unknown" || alert == "handshake failure" || alert.contains("certificate");
     match (about_certificates || alert == "unknown CA", asked.has_cert) {
@@ -38,8 +36,8 @@ pub fn advise(error: &ConnError, asked: &Asked<'_>) -> String {
     }
 }
 
-/// `detail` is OpenSSL's verdict, and in parentheses whose certificate it is about, with all its names if the name is
-/// what was wrong.
+/// Advice for a certificate that was rejected. `detail` is OpenSSL's reason and, in parentheses, the subject of the
+/// certificate; with all its names if the name was the reason.
 fn verification(detail: &str, asked: &Asked<'_>) -> String {
     let (verdict, whose) = match detail.split_once(" (") {
         Some((verdict, rest)) => (verdict, rest.strip_suffix(')')),

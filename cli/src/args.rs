@@ -1,19 +1,20 @@
 //! The command line: `redis-cli [OPTIONS] [cmd [arg [arg ...]]]`.
 //!
-//! clap reads it into [`Args`] (`flags`), word by word as Redis does: `-h` is the host, an option may take a value that begins
-//! with a dash, and with the first word that is no option the command begins, whatever follows. [`parse`] makes
-//! [`Options`] of it, in which what excludes each other is one enum.
+//! clap parses it into [`Args`] (`flags`) as Redis does: `-h` is the host, the value of an option may begin with a dash,
+//! and the command begins with the first word that is not an option, whatever follows. [`parse`] turns that into
+//! [`Options`], where options that exclude each other are one enum.
 //!
-//! An unknown option would be the first word of the command for clap, so that is refused here.
+//! clap takes an unknown option for the first word of the command, so unknown options are rejected here.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use conn::names::NameOptions;
 use conn::tls::context::ClientTlsConfig;
 use conn::url::{self, Url};
 
@@ -23,13 +24,13 @@ use crate::options::{Endpoint, Mode, Options, Resp, Stdin, Tls};
 use crate::out::{Exit, complain, fail, print};
 use crate::words::unquote;
 
-/// What `--version` says.
+/// The output of `--version`.
 pub const VERSION: &str = concat!("redis-cli ", env!("CARGO_PKG_VERSION"));
 
 const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
 const PASSWORD_WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
 
-/// Options that need a part of Redis that is not there yet, and what is said about each.
+/// Options that need a feature that is missing so far, and the message for each.
 const REFUSED: [(&str, &str); 6] = [
     (
         "cluster",
@@ -54,19 +55,20 @@ const REFUSED: [(&str, &str); 6] = [
     ),
 ];
 
-/// Reads the command line, the program's name first. An [`Exit`] of 0: what was asked for was printed.
+/// Parses the command line, the program's name first.
 ///
 /// # Errors
-/// The command line makes no sense, which was said; or it asked for nothing but a text.
+/// The command line is invalid and a message was printed; or, with an [`Exit`] of 0, it asked for a text only.
 pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
     let to_terminal = std::io::stdout().is_terminal() || env::var_os("FAKETTY").is_some();
+    let last = line.last().cloned().unwrap_or_default();
     let matches = match command().try_get_matches_from(line) {
         Ok(matches) => matches,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&error, &last),
     };
     let args = match Args::from_arg_matches(&matches) {
         Ok(args) => args,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&error, &last),
     };
     if args.help {
         return usage();
@@ -93,7 +95,7 @@ pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
 }
 
 fn command() -> clap::Command {
-    // A password may begin with a dash, a pattern too.
+    // Passwords and patterns may begin with a dash.
     Args::command().mut_args(|arg| {
         let takes = arg.get_action().takes_values();
         arg.allow_hyphen_values(takes)
@@ -114,15 +116,17 @@ fn unrecognized<T>(option: &str) -> Result<T, Exit> {
     ))
 }
 
-/// Says in one sentence what clap did not like.
-fn refuse(error: &clap::Error) -> Result<Options, Exit> {
+/// Translates an error of clap into one sentence; `last` is the last word of the command line.
+fn refuse(error: &clap::Error, last: &OsStr) -> Result<Options, Exit> {
     let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let arg = context(ContextKind::InvalidArg);
     let option = arg.split(' ').next().unwrap_or_default();
     let value = context(ContextKind::InvalidValue);
     match error.kind() {
-        // Last on the line, `-h` cannot be a host.
+        // At the end of the line, `-h` asks for help.
         ErrorKind::InvalidValue if value.is_empty() && option == "-h" => usage(),
+        // The value is missing, so the option is the last word, under the name that was typed.
+        ErrorKind::InvalidValue if value.is_empty() => unrecognized(&last.to_string_lossy()),
         ErrorKind::ValueValidation if option == "-p" => fail("Invalid server port."),
         ErrorKind::ValueValidation => fail(format!("Invalid value '{value}' for {option}.")),
         ErrorKind::InvalidUtf8 => fail("An option's value is not valid UTF-8."),
@@ -144,7 +148,7 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
     let interval = Duration::try_from_secs_f64(args.interval)
         .map_err(|_| format!("Invalid value '{}' for -i.", args.interval))?;
     let url = args.uri.as_deref().map_or(Ok(Url::default()), url::parse)?;
-    // Of an option and the part of a URL that says the same, the later one counts.
+    // An option and the same part of a URL override each other: the later one counts.
     let overrides = |id: &str| last_index(matches, id) > last_index(matches, "uri");
     let password = pick(overrides("password"), bytes(&args.password), url.password);
     if password.is_some() && !args.no_auth_warning {
@@ -156,10 +160,15 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
         port: pick(overrides("port"), args.port, url.port).unwrap_or(6379),
         socket: args.socket.clone(),
     };
+    let tls = (args.tls || url.tls).then(|| tls(&args));
+    if let Some(tls) = &tls {
+        let host = endpoint.socket.is_none().then_some(endpoint.host.as_str());
+        tls.names.validate(host)?;
+    }
     let line_end = || b"\n".to_vec();
     Ok(Options {
         endpoint,
-        tls: (args.tls || url.tls).then(|| tls(&args)),
+        tls,
         user: pick(overrides("user"), bytes(&args.user), url.user),
         password: password.or_else(|| bytes(&env::var_os(AUTH_VARIABLE))),
         askpass: args.askpass,
@@ -202,7 +211,11 @@ fn tls(args: &Args) -> Tls {
             ciphers: args.tls_ciphers.clone(),
             ciphersuites: args.tls_ciphersuites.clone(),
         },
-        sni: args.sni.clone(),
+        names: NameOptions {
+            sni: args.sni.clone(),
+            insecure: args.insecure,
+            verify_name: args.verify_name,
+        },
     }
 }
 
@@ -240,7 +253,7 @@ fn last_index(matches: &ArgMatches, id: &str) -> Option<usize> {
     }
 }
 
-/// The form that was asked for last, and whether it is better over RESP3.
+/// The last output form on the command line, and whether one of them prefers RESP3.
 fn output(matches: &ArgMatches, to_terminal: bool) -> (Output, bool) {
     let forms = [
         ("raw", Output::Raw),
@@ -279,7 +292,7 @@ fn show_pushes(args: &Args, to_terminal: bool) -> bool {
     }
 }
 
-/// Of several modes the first in this order, which is Redis's.
+/// The mode; of several, the first in the order that Redis uses.
 fn mode(args: &Args) -> Mode {
     if args.latency || args.latency_history {
         Mode::Latency {
@@ -415,10 +428,13 @@ mod tests {
             Some(b"*:2".to_vec())
         );
         let tls = good("--tls --sni db --insecure").tls.expect("TLS");
-        assert_eq!(tls.sni.as_deref(), Some("db"));
-        assert!(tls.config.insecure);
+        assert_eq!(tls.names.sni.as_deref(), Some("db"));
+        assert!(tls.config.insecure && tls.names.insecure && !tls.names.verify_name);
         assert!(good("-u rediss://u:p@h/3 --no-auth-warning").tls.is_some());
         assert_eq!(good("-u redis://u:p@h/3 --no-auth-warning").db, 3);
+        let password_alone = good("-u redis://:p@h --no-auth-warning");
+        assert_eq!(password_alone.user, None);
+        assert_eq!(password_alone.password.as_deref(), Some(&b"p"[..]));
     }
 
     #[test]
@@ -435,6 +451,8 @@ mod tests {
             "-x -X tag",
             "-c -s /tmp/s",
             "-u http://h",
+            "--tls --insecure --verify-name",
+            "--tls -s /tmp/s --verify-name",
             "--quoted-pattern \"open",
             "--ldb --eval f",
             "--rdb",

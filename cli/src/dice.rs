@@ -1,5 +1,4 @@
-//! Random numbers where nothing depends on their being hard to guess: the last word of `--pipe`, the keys of
-//! `--lru-test`.
+//! Random numbers without cryptographic strength: for the final ECHO of `--pipe` and the keys of `--lru-test`.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -7,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 pub struct Dice(u64);
 
 impl Dice {
-    /// A generator of its own sequence.
+    /// A generator with a random seed.
     pub fn new() -> Self {
         // The hasher's keys come from the system's random source.
         Self(RandomState::new().hash_one(0))
@@ -22,9 +21,9 @@ impl Dice {
         bits ^ (bits >> 31)
     }
 
-    /// A number from 0 up to, and without, 1.
+    /// A number in [0, 1).
     pub fn fraction(&mut self) -> f64 {
-        // 53 bits are all that a double holds.
+        // A double has a mantissa of 53 bits.
         (self.roll() >> 11) as f64 / (1u64 << 53) as f64
     }
 }

@@ -1,17 +1,17 @@
-//! The commands as this program knows them: the rows that the server has too, under the names that users type.
+//! The commands that redis-cli knows: the command table of the server, under the names that users type.
 
 use table::spec::Spec;
 
 /// A command or subcommand.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// As it is typed, in capitals: `CONFIG GET`.
+    /// The name in upper case: `CONFIG GET`.
     pub name: String,
-    /// Its row.
+    /// Its row in the command table.
     pub spec: &'static Spec,
 }
 
-/// All commands in order of their names.
+/// All commands, sorted by name.
 pub fn entries() -> Vec<Entry> {
     let mut entries: Vec<Entry> = table::iter()
         .map(|id| {
@@ -26,7 +26,7 @@ pub fn entries() -> Vec<Entry> {
     entries
 }
 
-/// The names of all groups, in order.
+/// The names of all groups, sorted.
 pub fn groups() -> Vec<&'static str> {
     let mut names: Vec<_> = table::iter()
         .map(|id| table::spec(id).group.name())
@@ -36,7 +36,7 @@ pub fn groups() -> Vec<&'static str> {
     names
 }
 
-/// The command that these words begin with, and how many of them are its name.
+/// The command at the beginning of these words, and how many words its name has.
 pub fn find(words: &[Vec<u8>]) -> Option<(&'static Spec, usize)> {
     let id = table::lookup(words.first()?)?;
     match words.get(1).and_then(|word| table::sub(id, word)) {

@@ -1,4 +1,4 @@
-//! Where the lines of the prompt come from: a terminal, with editing, history, hints and completion; or a pipe.
+//! The input of the prompt: a terminal with editing, history, hints and completion, or a pipe.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -30,10 +30,10 @@ pub enum Editor {
 }
 
 impl Editor {
-    /// The source that standard input is.
+    /// An editor for standard input.
     ///
     /// # Errors
-    /// The terminal does not do as it is told.
+    /// The terminal cannot be configured.
     pub fn new() -> Result<Self, ReadlineError> {
         if stdin().is_terminal() {
             Ok(Self::Terminal(Box::new(Terminal::new()?)))
@@ -42,7 +42,7 @@ impl Editor {
         }
     }
 
-    /// The next line; `None` at the end, which Ctrl-C is as well.
+    /// The next line; `None` at the end of the input or after Ctrl-C.
     pub fn line(&mut self, prompt: &str) -> Option<Vec<u8>> {
         match self {
             Self::Terminal(terminal) => terminal.line(prompt).map(String::into_bytes),
@@ -50,7 +50,7 @@ impl Editor {
         }
     }
 
-    /// Whether a line is there that no waiting for standard input would tell of.
+    /// Whether input is buffered here, which polling standard input does not show.
     pub fn has_line(&self) -> bool {
         match self {
             Self::Terminal(_) => false,
@@ -58,7 +58,7 @@ impl Editor {
         }
     }
 
-    /// Hints are shown from now on, or not.
+    /// Turns hints on or off.
     pub fn show_hints(&mut self, hints: bool) {
         if let Self::Terminal(terminal) = self
             && let Some(assistant) = terminal.editor.helper_mut()
@@ -67,17 +67,17 @@ impl Editor {
         }
     }
 
-    /// Remembers a line, if lines are remembered.
+    /// Adds a line to the history, if there is one.
     pub fn remember(&mut self, line: &[u8]) {
         if let Self::Terminal(terminal) = self {
             terminal.remember(&String::from_utf8_lossy(line));
         }
     }
 
-    /// Clears the screen, if there is one.
+    /// Clears the screen of a terminal.
     pub fn clear_screen(&mut self) {
         if let Self::Terminal(terminal) = self {
-            // It stays as it is then.
+            // A failure leaves the screen as it is.
             let _ = terminal.editor.clear_screen();
         }
     }
@@ -107,7 +107,7 @@ impl Terminal {
         loop {
             match self.editor.readline(prompt) {
                 Ok(line) => return Some(line),
-                // Bytes that are no UTF-8 were typed or pasted: that line is lost, the prompt is not.
+                // The line was not UTF-8. It is dropped, and the prompt continues.
                 Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {}
                 Err(_) => return None,
             }
@@ -116,14 +116,14 @@ impl Terminal {
 
     fn remember(&mut self, line: &str) {
         if self.history.add(line) {
-            // Without it the line is in the file alone.
+            // If this fails, the line is only in the file.
             let _ = self.editor.add_history_entry(line);
         }
     }
 }
 
-/// Lines from a pipe or a file. What was read and not given out is known, unlike with the reader of std: whoever waits
-/// for standard input must know.
+/// Lines from a pipe or a file. Unlike with the buffered reader of std, it is known whether input is buffered, which
+/// has to be checked before standard input is polled.
 #[derive(Default)]
 pub struct Pipe {
     buffer: VecDeque<u8>,
@@ -143,7 +143,7 @@ impl Pipe {
         }
     }
 
-    /// Reads what has come; false at the end.
+    /// Reads what is available; false at the end.
     fn fill(&mut self) -> bool {
         let mut buf = [0; 16 * 1024];
         loop {
@@ -160,12 +160,12 @@ impl Pipe {
     }
 }
 
-/// Reads from standard input past std's buffer.
+/// Reads from standard input, bypassing the buffer of std.
 fn read_unbuffered(buf: &mut [u8]) -> io::Result<usize> {
     nix::unistd::read(stdin(), buf).map_err(Into::into)
 }
 
-/// Asks for a password on a terminal, without showing it. From a pipe it is the first line.
+/// Reads a password from a terminal without showing it, or the first line of a pipe.
 pub fn ask_password(prompt: &str) -> Option<Vec<u8>> {
     if !stdin().is_terminal() {
         return Pipe::default().line();
@@ -178,7 +178,7 @@ pub fn ask_password(prompt: &str) -> Option<Vec<u8>> {
     editor.readline(prompt).ok().map(String::into_bytes)
 }
 
-/// Whether the terminal knows colours.
+/// Whether the terminal supports colours.
 pub fn has_colours() -> bool {
     env::var("TERM").is_ok_and(|term| term.contains("xterm"))
 }
@@ -202,7 +202,7 @@ impl Assistant {
     }
 }
 
-/// What is shown behind the line. It cannot be taken over: it names arguments, it is none.
+/// The text shown after the line. It describes arguments, so it is not offered as a completion.
 struct Shown(String);
 
 impl Hint for Shown {
@@ -245,7 +245,7 @@ impl Highlighter for Assistant {
 impl Completer for Assistant {
     type Candidate = String;
 
-    /// The commands that begin like the line; behind `help`, the groups too.
+    /// The commands that begin with the line; after `help`, groups as well.
     fn complete(
         &self,
         line: &str,
@@ -264,7 +264,7 @@ impl Completer for Assistant {
     }
 }
 
-/// Where in the line the name to complete begins, and which names there are.
+/// Where the name to complete begins, and the candidates.
 fn completion_of<'a>(
     typed: &str,
     commands: &'a [String],
@@ -279,7 +279,7 @@ fn completion_of<'a>(
     }
 }
 
-/// Stars instead of what is typed.
+/// Shows asterisks instead of the input.
 struct Mask;
 
 impl Helper for Mask {}

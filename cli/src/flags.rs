@@ -1,6 +1,6 @@
-//! Every option of the command line, as clap reads it. The comment on a field is its line of `--help`.
+//! The command-line options as clap parses them. The comment on a field is its line of `--help`.
 //!
-//! What is hidden belongs to a part of Redis that is not there yet, or to tests.
+//! Hidden options need a feature that is missing so far, or are for tests.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,13 +39,13 @@ pub struct Args {
     /// Server, login and database in one: redis[s]://user:password@host:port/db
     #[arg(short = 'u', value_name = "uri")]
     pub uri: Option<String>,
-    /// Run the command this many times; a negative number is for ever
+    /// Run the command this many times; a negative number repeats it forever
     #[arg(short = 'r', value_name = "repeat", default_value_t = 1)]
     pub repeat: i64,
     /// Seconds to wait between repetitions, samples or pages, fractions allowed
     #[arg(short = 'i', value_name = "interval", default_value_t = 0.0)]
     pub interval: f64,
-    /// Number of the database
+    /// Database number
     #[arg(short = 'n', value_name = "db")]
     pub db: Option<i64>,
     /// Speak RESP2
@@ -60,10 +60,10 @@ pub struct Args {
     /// Read the argument of the command that is <tag> from standard input
     #[arg(short = 'X', value_name = "tag")]
     pub tag_from_stdin: Option<OsString>,
-    /// What stands between the elements of a raw reply [default: a line end]
+    /// Delimiter between the elements of a raw reply [default: a newline]
     #[arg(short = 'd', value_name = "delimiter")]
     pub element_delimiter: Option<OsString>,
-    /// What stands after a raw reply [default: a line end]
+    /// Delimiter after a raw reply [default: a newline]
     #[arg(short = 'D', value_name = "delimiter")]
     pub reply_delimiter: Option<OsString>,
     /// Follow the redirections of a cluster
@@ -78,16 +78,20 @@ pub struct Args {
     /// Server name to ask for, and to verify the server's certificate against instead of the host
     #[arg(long, value_name = "host")]
     pub sni: Option<String>,
+    /// Fail when the server's certificate does not carry the address given with -h; without this
+    /// option that is a warning. A host name or --sni is always verified
+    #[arg(long)]
+    pub verify_name: bool,
     /// File of CA certificates to verify the server with; without it, those of the system
     #[arg(long, value_name = "file")]
     pub cacert: Option<String>,
-    /// Directory of the same
+    /// Directory of CA certificates to verify the server with
     #[arg(long, value_name = "dir")]
     pub cacertdir: Option<String>,
     /// Do not verify the server's certificate
     #[arg(long)]
     pub insecure: bool,
-    /// Client certificate to show
+    /// Client certificate to authenticate with
     #[arg(long, value_name = "file")]
     pub cert: Option<String>,
     /// Private key of the client certificate
@@ -99,10 +103,10 @@ pub struct Args {
     /// Ciphersuites of TLS 1.3, separated by colons
     #[arg(long, value_name = "list")]
     pub tls_ciphersuites: Option<String>,
-    /// Print replies raw, as is done when standard output is no terminal
+    /// Print raw replies (the default when standard output is not a terminal)
     #[arg(long)]
     pub raw: bool,
-    /// Print replies for people even when standard output is no terminal
+    /// Print formatted replies even when standard output is not a terminal
     #[arg(long)]
     pub no_raw: bool,
     /// Read the words of the command as quoted strings
@@ -114,34 +118,34 @@ pub struct Args {
     /// Print replies as JSON, over RESP3 unless -2 is given
     #[arg(long)]
     pub json: bool,
-    /// The same in ASCII, other bytes escaped
+    /// Like --json, with strings in ASCII: other bytes are escaped
     #[arg(long)]
     pub quoted_json: bool,
     /// Whether to print RESP3 push messages [default: yes on a terminal]
     #[arg(long, value_name = "yn")]
     pub show_pushes: Option<String>,
-    /// Show figures of the server, a line per interval
+    /// Print statistics of the server, one line per interval
     #[arg(long)]
     pub stat: bool,
-    /// Measure the time of a PING, again and again
+    /// Measure the latency of PING continuously
     #[arg(long)]
     pub latency: bool,
-    /// The same, a line for every 15 seconds (-i)
+    /// Like --latency, starting a new line every 15 seconds (-i)
     #[arg(long)]
     pub latency_history: bool,
-    /// The same as a spectrum of colours, a line per second (-i)
+    /// Show the latencies as a spectrum of colours, one line per second (-i)
     #[arg(long)]
     pub latency_dist: bool,
     /// Draw --latency-dist in shades of grey
     #[arg(long)]
     pub mono: bool,
-    /// Read and write <keys> keys of which a fifth gets four fifths of the traffic, and count hits
+    /// Simulate a cache of <keys> keys with an 80-20 access pattern and report the hit rate
     #[arg(long, value_name = "keys")]
     pub lru_test: Option<u64>,
-    /// Send standard input to the server as it is: commands in RESP
+    /// Send raw RESP from standard input to the server
     #[arg(long)]
     pub pipe: bool,
-    /// Seconds that --pipe waits for replies after the last command; 0 is for ever
+    /// Seconds that --pipe waits for replies after the last command; 0 waits forever
     #[arg(long, value_name = "n", default_value_t = 30)]
     pub pipe_timeout: u64,
     /// Look for the keys with the most elements
@@ -150,35 +154,35 @@ pub struct Args {
     /// Look for the keys that take the most memory
     #[arg(long)]
     pub memkeys: bool,
-    /// The same, looking at <n> elements of each key
+    /// Like --memkeys, sampling <n> elements of each key
     #[arg(long, value_name = "n")]
     pub memkeys_samples: Option<u64>,
-    /// Look for the keys used most; the server must evict by LFU
+    /// Look for the most used keys; the eviction policy of the server must be LFU
     #[arg(long)]
     pub hotkeys: bool,
     /// List all keys
     #[arg(long)]
     pub scan: bool,
-    /// Only keys like this, with --scan, --bigkeys, --memkeys or --hotkeys
+    /// Pattern of keys for --scan, --bigkeys, --memkeys and --hotkeys
     #[arg(long, value_name = "pat")]
     pub pattern: Option<OsString>,
-    /// The same as a quoted string
+    /// Like --pattern, as a quoted string
     #[arg(long, value_name = "pat")]
     pub quoted_pattern: Option<OsString>,
-    /// Keys to ask for at a time
+    /// COUNT of each SCAN
     #[arg(long, value_name = "count", default_value_t = 10)]
     pub count: i64,
-    /// Measure for <sec> seconds how long this machine keeps a program from running
+    /// Measure the latency of this machine itself for <sec> seconds, without a server
     #[arg(long, value_name = "sec")]
     pub intrinsic_latency: Option<u64>,
-    /// Run a Lua script; the command's words are keys, and behind a lone comma arguments
+    /// Run a Lua script; the words that follow are keys and, after a lone comma, arguments
     #[arg(long, value_name = "file")]
     pub eval: Option<PathBuf>,
     #[arg(long, hide = true)]
     pub ldb: bool,
     #[arg(long, hide = true)]
     pub ldb_sync_mode: bool,
-    /// Show the writes that a replica gets
+    /// Print the commands that the server sends to its replicas
     #[arg(long)]
     pub replica: bool,
     #[arg(long, hide = true)]
@@ -198,7 +202,7 @@ pub struct Args {
     pub test_hint: Option<OsString>,
     #[arg(long = "test_hint_file", hide = true)]
     pub test_hint_file: Option<PathBuf>,
-    /// Say more
+    /// Verbose output
     #[arg(long)]
     pub verbose: bool,
     /// Do not warn about a password on the command line

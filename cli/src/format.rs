@@ -1,14 +1,18 @@
 //! Replies as text: for a terminal, raw, as CSV, as JSON.
 //!
-//! | form | a bulk string | no value | an error |
+//! | form | a bulk string | null | an error |
 //! |---|---|---|---|
 //! | standard | `"quoted"` | `(nil)` | `(error) ERR …` |
-//! | raw | its bytes | nothing | its text and a line end |
+//! | raw | its bytes | nothing | its text and a newline |
 //! | CSV | `"quoted"` | `NULL` | `ERROR,"…"` |
 //! | JSON | `"escaped"`, bytes above ASCII as they are | `null` | `error:"…"` |
-//! | quoted JSON | `"quoted"` with its backslashes doubled: ASCII alone | `null` | `error:"…"` |
+//! | quoted JSON | the quoted string of the standard form as a JSON string: ASCII only | `null` | `error:"…"` |
 //!
-//! A server may nest and mix values as it likes; nothing here expects a shape.
+//! JSON is valid for every reply that holds no error, provided that strings are UTF-8 or quoted. Two deviations from
+//! Redis's redis-cli ensure that: it writes `"` in quoted JSON as `\\"`, which ends the string, and the numbers `inf` and
+//! `nan`, which JSON does not have, without quotes. `error:"…"` is kept for scripts that look for it; it is not JSON.
+//!
+//! A server may nest and mix values in any way; no reply has an expected shape here.
 
 use conn::resp::Value;
 
@@ -17,9 +21,9 @@ use crate::words::quote;
 /// The form of replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// For people.
+    /// Readable, with types.
     Standard,
-    /// For pipes.
+    /// The bytes alone.
     Raw,
     /// `--csv`
     Csv,
@@ -41,7 +45,7 @@ pub struct Format {
 }
 
 impl Format {
-    /// The whole text of a reply. A `verbatim` one is text made for reading (INFO): its bytes and nothing else.
+    /// The text of a reply. A `verbatim` reply is a text made for reading (INFO): only its bytes are printed.
     pub fn reply(&self, value: &Value, verbatim: bool) -> Vec<u8> {
         let mut out = Vec::new();
         if verbatim {
@@ -66,7 +70,7 @@ impl Format {
         out
     }
 
-    /// The text of a message that nobody asked for.
+    /// The text of a push message.
     pub fn push(&self, value: &Value) -> Vec<u8> {
         if self.output == Output::Standard
             && let Some(keys) = invalidated(value)
@@ -133,7 +137,7 @@ fn invalidated(value: &Value) -> Option<Vec<&[u8]>> {
     }
 }
 
-/// Writes for a terminal. `prefix` stands before every line but the first, which the caller has begun.
+/// Writes the standard form. Every line but the first, which the caller has begun, starts with `prefix`.
 fn standard(out: &mut Vec<u8>, value: &Value, prefix: &str) {
     match value {
         Value::Error(text) => line(out, &[b"(error) ", text]),
@@ -183,7 +187,7 @@ fn numbered_pairs(out: &mut Vec<u8>, pairs: &[(Value, Value)], prefix: &str) {
         let before = if at == 0 { "" } else { prefix };
         out.extend_from_slice(format!("{before}{:>width$}# ", at + 1).as_bytes());
         standard(out, key, &deeper);
-        // The value goes on in the line of the key, unless it needs more than one.
+        // The value continues the line of the key, unless it takes several lines.
         out.pop();
         out.extend_from_slice(b" => ");
         if is_multiline(value) {
@@ -227,7 +231,7 @@ fn csv(out: &mut Vec<u8>, value: &Value) {
         Value::Array(values) | Value::Set(values) | Value::Push(values) => {
             separated(out, values, csv);
         }
-        // CSV knows no pairs: a flat list.
+        // CSV has no pairs: the map becomes a flat list.
         Value::Map(pairs) => separated(out, pairs, |out, (key, value)| {
             csv(out, key);
             out.push(b',');
@@ -247,7 +251,10 @@ fn json(out: &mut Vec<u8>, value: &Value, form: Output) {
             json_string(out, text, form);
         }
         Value::Int(n) => out.extend_from_slice(n.to_string().as_bytes()),
-        Value::Double(text) | Value::BigNumber(text) => out.extend_from_slice(text),
+        Value::Double(text) | Value::BigNumber(text) if is_json_number(text) => {
+            out.extend_from_slice(text);
+        }
+        Value::Double(text) | Value::BigNumber(text) => json_string(out, text, form),
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(yes) => out.extend_from_slice(yes.to_string().as_bytes()),
         Value::Array(values) | Value::Set(values) | Value::Push(values) => {
@@ -268,17 +275,39 @@ fn json(out: &mut Vec<u8>, value: &Value, form: Output) {
     }
 }
 
-/// JSON's keys are strings; RESP3's may be anything.
+/// A key of a map, which is a string in JSON and anything in RESP3: what is not a string becomes one that holds its JSON.
 fn json_key(out: &mut Vec<u8>, key: &Value, form: Output) {
     let mut text = Vec::new();
     json(&mut text, key, form);
-    let is_string = text.starts_with(b"\"") || matches!(key, Value::Error(_));
-    if is_string {
+    if text.starts_with(b"\"") {
         out.extend_from_slice(&text);
     } else {
-        out.push(b'"');
-        out.extend_from_slice(&text);
-        out.push(b'"');
+        json_string(out, &text, Output::Json);
+    }
+}
+
+/// Whether a number that the server wrote is one in JSON: `-1`, `1.5e+20`, but not `inf`, `nan`, `+1` or `.5`.
+fn is_json_number(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = digits(text);
+    if whole == 0 || (whole > 1 && text[0] == b'0') {
+        return false;
+    }
+    let mut rest = &text[whole..];
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let len = digits(fraction);
+        if len == 0 {
+            return false;
+        }
+        rest = &fraction[len..];
+    }
+    match rest {
+        [] => true,
+        [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] => {
+            !exponent.is_empty() && digits(exponent) == exponent.len()
+        }
+        _ => false,
     }
 }
 
@@ -295,14 +324,8 @@ fn json_string(out: &mut Vec<u8>, text: &[u8], form: Output) {
     if form == Output::QuotedJson {
         let mut quoted = Vec::new();
         quote(&mut quoted, text);
-        for byte in quoted {
-            out.extend_from_slice(if byte == b'\\' {
-                b"\\\\"
-            } else {
-                std::slice::from_ref(&byte)
-            });
-        }
-        return;
+        // The quoted text is ASCII without control characters; its outer quotes become those of the string.
+        return json_string(out, &quoted[1..quoted.len() - 1], Output::Json);
     }
     out.push(b'"');
     for &byte in text {
@@ -322,7 +345,7 @@ fn json_string(out: &mut Vec<u8>, text: &[u8], form: Output) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Format, Output};
+    use super::{Format, Output, is_json_number};
     use conn::resp::{Decoder, Value};
 
     fn decode(input: &str) -> Value {
@@ -421,7 +444,7 @@ mod tests {
         let value = Value::Bulk(b"K\0\xf0\"".to_vec());
         assert_eq!(
             shown(&value, Output::QuotedJson),
-            "\"K\\\\x00\\\\xf0\\\\\"\"\n"
+            "\"K\\\\x00\\\\xf0\\\\\\\"\"\n"
         );
         let bytes = Value::Bulk(b"\xf0e".to_vec());
         let format = Format {
@@ -430,6 +453,78 @@ mod tests {
             reply_delimiter: Vec::new(),
         };
         assert_eq!(format.reply(&bytes, false), b"\"\xf0e\"\n");
+    }
+
+    #[test]
+    fn json_is_valid_whatever_the_reply() {
+        let json = |input: &str, form| shown(&decode(input), form);
+        // RESP with a blank for each line end · JSON · quoted JSON
+        let table = [
+            (
+                "$10 say_\"hi\"_x ",
+                r#""say_\"hi\"_x""#,
+                r#""say_\\\"hi\\\"_x""#,
+            ),
+            ("+a\\b ", r#""a\\b""#, r#""a\\\\b""#),
+            (",inf ", r#""inf""#, r#""inf""#),
+            (",-inf ", r#""-inf""#, r#""-inf""#),
+            (",nan ", r#""nan""#, r#""nan""#),
+            (",1e+20 ", "1e+20", "1e+20"),
+            (
+                "(-123456789012345678901234567890 ",
+                "-123456789012345678901234567890",
+                "-123456789012345678901234567890",
+            ),
+            ("%1 *1 +a :1 ", r#"{"[\"a\"]":1}"#, r#"{"[\"a\"]":1}"#),
+            (
+                "%1 %1 +a +b _ ",
+                r#"{"{\"a\":\"b\"}":null}"#,
+                r#"{"{\"a\":\"b\"}":null}"#,
+            ),
+            (
+                "%2 _ #t ,inf #f ",
+                r#"{"null":true,"inf":false}"#,
+                r#"{"null":true,"inf":false}"#,
+            ),
+            (
+                ">2 +invalidate *1 $1 k ",
+                r#"["invalidate",["k"]]"#,
+                r#"["invalidate",["k"]]"#,
+            ),
+            (
+                "%1 +k *2 %1 +x *0 ~1 +y ",
+                r#"{"k":[{"x":[]},["y"]]}"#,
+                r#"{"k":[{"x":[]},["y"]]}"#,
+            ),
+        ];
+        for (input, plain, quoted) in table {
+            assert_eq!(json(input, Output::Json), format!("{plain}\n"), "{input}");
+            assert_eq!(
+                json(input, Output::QuotedJson),
+                format!("{quoted}\n"),
+                "{input}"
+            );
+        }
+        for (text, is_number) in [
+            ("0", true),
+            ("-0.5", true),
+            ("17", true),
+            ("1E5", true),
+            ("1e-300", true),
+            ("1.25e+3", true),
+            ("", false),
+            ("-", false),
+            ("01", false),
+            ("1.", false),
+            (".5", false),
+            ("+1", false),
+            ("1e", false),
+            ("1e+", false),
+            ("0x1", false),
+            ("infinity", false),
+        ] {
+            assert_eq!(is_json_number(text.as_bytes()), is_number, "{text}");
+        }
     }
 
     #[test]

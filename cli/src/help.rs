@@ -1,4 +1,4 @@
-//! `help`, `help <command>`, `help @<group>`: from the rows, so without a connection.
+//! `help`, `help <command>`, `help @<group>`: generated from the command table, without a connection.
 
 use table::hints::syntax;
 use table::spec::Spec;
@@ -11,7 +11,7 @@ const GREY: &str = "\x1b[90m";
 const YELLOW: &str = "\x1b[33m";
 const RESET: &str = "\x1b[0m";
 
-/// The text for what stands behind `help`.
+/// The text for the words after `help`.
 pub fn help(topic: &[Vec<u8>]) -> String {
     match topic {
         [] => general(),
@@ -53,7 +53,7 @@ fn of_group(group: &[u8]) -> String {
     text
 }
 
-/// Every command whose name begins with these words: a container shows its subcommands.
+/// Every command whose name begins with these words, so that a container command shows its subcommands.
 fn of_commands(words: &[Vec<u8>]) -> String {
     let mut text = String::new();
     for entry in entries() {

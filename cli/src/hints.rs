@@ -1,4 +1,4 @@
-//! The grey text behind the cursor: what the command still wants.
+//! Hints: the arguments that a command still lacks, shown in grey after the cursor.
 
 use std::fs;
 use std::path::Path;
@@ -7,9 +7,9 @@ use crate::docs::find;
 use crate::out::{Exit, complain, fail, print};
 use crate::words::{is_space, split};
 
-/// The hint for a line that is being typed; `None` when there is no command in it.
+/// The hint for a line that is being typed; `None` when it holds no command.
 ///
-/// The last word counts only once a blank stands behind it: before, it may become another.
+/// The last word is ignored until a space follows it, because it may not be complete.
 pub fn hint(line: &[u8]) -> Option<String> {
     let mut words = split(line)?;
     if !line.last().copied().is_some_and(is_space) {
@@ -25,10 +25,10 @@ pub fn show(line: &[u8]) {
     print(format!("{}\n", hint(line).unwrap_or_default()));
 }
 
-/// `--test_hint_file`: tries lines of `"input" "expected hint"`.
+/// `--test_hint_file`: checks lines of the form `"input" "expected hint"`.
 ///
 /// # Errors
-/// The file cannot be read or is malformed, or a hint is another than expected.
+/// The file cannot be read or is malformed, or a hint is not the expected one.
 pub fn test_file(path: &Path, verbose: bool) -> Result<(), Exit> {
     let text = match fs::read(path) {
         Ok(text) => text,

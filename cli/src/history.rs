@@ -1,11 +1,13 @@
-//! What was typed before: a file of plain lines, that of Redis's own redis-cli.
+//! The history of the prompt: a file of plain lines, shared with Redis's own redis-cli.
 //!
-//! The file is for its owner alone, and what holds a password never gets into it.
+//! Only the owner may read the file, also one that was readable by others before, and a line that holds a password is
+//! never written to it. The file is replaced in one step, so that no other prompt finds it half-written.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process;
 
 use crate::preferences::dot_file;
 
@@ -46,7 +48,7 @@ impl History {
         }
         self.lines.push(line.to_owned());
         self.trim();
-        // A history that cannot be written is still one for this session.
+        // Without a file the history still serves this session.
         let _ = self.save();
         true
     }
@@ -62,13 +64,40 @@ impl History {
         };
         let mut text = self.lines.join("\n");
         text.push('\n');
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(path)?.write_all(text.as_bytes())
+        write(path, text.as_bytes())
     }
 }
 
-/// Whether a command holds a password, or what opens a door just as well.
+/// Replaces a file by one that only its owner may read.
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    // A link to a file elsewhere stays a link.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let is_special = fs::metadata(&target).is_ok_and(|old| !old.is_file());
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    if is_special {
+        return options.open(&target)?.write_all(text);
+    }
+    let mut name = target.as_os_str().to_owned();
+    name.push(format!(".{}", process::id()));
+    let temporary = Path::new(&name);
+    let written = options
+        .create(true)
+        .truncate(true)
+        .open(temporary)
+        .and_then(|mut file| {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+            file.write_all(text)
+        })
+        .and_then(|()| fs::rename(temporary, &target));
+    if written.is_err() {
+        // It may never have been created.
+        let _ = fs::remove_file(temporary);
+    }
+    written
+}
+
+/// Whether a command holds a password or an equivalent secret.
 pub fn is_sensitive(argv: &[Vec<u8>]) -> bool {
     let words: Vec<Vec<u8>> = argv.iter().map(|word| word.to_ascii_lowercase()).collect();
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -101,7 +130,31 @@ fn is_secret(directive: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_sensitive;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::{is_sensitive, write};
+
+    #[test]
+    fn the_file_is_its_owners_alone() {
+        let dir = std::env::temp_dir().join(format!("redis-history-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a folder");
+        let path = dir.join("history");
+        let mode = || fs::metadata(&path).expect("a file").permissions().mode() & 0o777;
+        write(&path, b"one\n").expect("to write");
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("a mode");
+        let link = dir.join("link");
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        write(&link, b"two\n").expect("to write");
+        assert_eq!(mode(), 0o600);
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&path).expect("to read"), b"two\n");
+        assert_eq!(fs::read_dir(&dir).expect("to list").count(), 2);
+        write(std::path::Path::new("/dev/null"), b"x").expect("no file to replace");
+        assert!(write(&dir.join("none/history"), b"x").is_err());
+        fs::remove_dir_all(&dir).expect("to tidy up");
+    }
 
     #[test]
     fn what_holds_a_password_is_known() {

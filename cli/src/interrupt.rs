@@ -1,8 +1,8 @@
-//! Ctrl-C, where it should end a loop and not the program.
+//! Ctrl-C where it should end a loop instead of the program.
 //!
-//! A handler of a signal may do next to nothing, so there is none: SIGINT is blocked in every thread, and one thread
-//! waits for it. While nobody wants to catch it, it ends the program as it always did; else it is noted, and a byte in
-//! a socket wakes whoever waits for descriptors.
+//! There is no signal handler, which could do almost nothing safely: SIGINT is blocked in every thread, and one thread
+//! waits for it. While it is not being caught, it ends the program as usual. Otherwise it is recorded, and a byte in a
+//! socket wakes the thread that polls descriptors.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,7 +14,7 @@ use std::thread;
 
 use nix::sys::signal::{SigSet, Signal};
 
-/// Ctrl-C, watched.
+/// Watches for Ctrl-C.
 pub struct Interrupts {
     shared: Arc<Shared>,
     wake: UnixStream,
@@ -27,7 +27,7 @@ struct Shared {
 }
 
 impl Interrupts {
-    /// Takes SIGINT over, for the rest of the program's life.
+    /// Takes over SIGINT until the program ends.
     ///
     /// # Errors
     /// The system has no descriptors or threads left.
@@ -37,7 +37,7 @@ impl Interrupts {
         wake.set_nonblocking(true)?;
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGINT);
-        // Before the thread is made, which inherits the mask.
+        // Before the thread is created, which inherits the mask.
         signals.thread_block()?;
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
@@ -47,31 +47,31 @@ impl Interrupts {
                     process::exit(1);
                 }
                 theirs.pressed.store(true, Ordering::SeqCst);
-                // A full socket wakes as well.
+                // A full socket wakes the reader as well.
                 let _ = ring.write(&[0]);
             }
         })?;
         Ok(Self { shared, wake })
     }
 
-    /// The same where Ctrl-C is to end a loop; `None` when it goes on ending the program.
+    /// A watcher that catches Ctrl-C at once; `None` when it still ends the program.
     pub fn for_loop() -> Option<Self> {
         let interrupts = Self::watch().ok()?;
         interrupts.catch(true);
         Some(interrupts)
     }
 
-    /// From now on Ctrl-C is noted, or ends the program.
+    /// Has Ctrl-C recorded, or end the program.
     pub fn catch(&self, catching: bool) {
         self.shared.catching.store(catching, Ordering::SeqCst);
     }
 
-    /// Whether Ctrl-C was pressed and not taken yet.
+    /// Whether Ctrl-C was pressed since the last `take`.
     pub fn pressed(&self) -> bool {
         self.shared.pressed.load(Ordering::SeqCst)
     }
 
-    /// Whether Ctrl-C was pressed since this was last asked.
+    /// Whether Ctrl-C was pressed since the last call, and resets that.
     pub fn take(&self) -> bool {
         let mut buf = [0; 16];
         while matches!((&self.wake).read(&mut buf), Ok(n) if n > 0) {}
@@ -79,7 +79,7 @@ impl Interrupts {
     }
 }
 
-/// Readable when Ctrl-C was pressed and not taken.
+/// Readable once Ctrl-C was pressed, until `take`.
 impl AsFd for Interrupts {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()

@@ -1,7 +1,7 @@
-//! One command of the user's: sent, its replies printed, and what it changes about the session noted.
+//! Executes one command of the user: sends it, prints the replies, and updates the state of the session.
 //!
-//! Most commands have one reply. MONITOR never ends; the SUBSCRIBE family is answered once per channel, by messages
-//! that look like those of the channels; in a cluster a reply may only say where to ask.
+//! Most commands have one reply. MONITOR, SYNC and PSYNC start a stream; the SUBSCRIBE family is confirmed once per
+//! channel, by messages of the same form as those of the channels; in a cluster a reply may be a redirection.
 
 use std::mem;
 use std::thread;
@@ -11,7 +11,8 @@ use conn::blocking::Failure;
 use conn::resp::Value;
 
 use crate::help::help;
-use crate::out::{Exit, complain, fail, print};
+use crate::modes::sync;
+use crate::out::{Exit, complain, print};
 use crate::session::{Pushes, Session, Trouble};
 use crate::wait;
 
@@ -19,11 +20,11 @@ use crate::wait;
 enum Sent {
     /// It was answered.
     Answered,
-    /// It is to be sent to another node, where the session is headed now.
+    /// It has to be sent again, to the node that the endpoint of the session was changed to.
     Redirected,
 }
 
-/// Runs a command `repeat` times (negative: for ever), `pause` after each.
+/// Runs a command `repeat` times (a negative number: forever), with a `pause` after each.
 ///
 /// # Errors
 /// It could not be sent or answered, which was said; in a session that is not interactive, also what `-e` makes of an
@@ -41,15 +42,11 @@ pub fn issue(
         print(help(&argv[1..]));
         return Ok(());
     }
-    if is(name, "sync") || is(name, "psync") {
-        return fail("Showing the replication stream is not available yet.");
-    }
     let mut redirected = false;
     loop {
         if redirected || !session.is_connected() {
             match session.connect() {
-                // Whoever is not let in may want to send AUTH. But nobody wants a command to run in another database
-                // than asked for.
+                // Without authentication the command may be AUTH. In the wrong database it must not run.
                 Ok(()) | Err(Trouble::NotLoggedIn | Trouble::WrongProtocol) => {}
                 Err(Trouble::WrongDb) if session.interactive => {}
                 Err(Trouble::WrongDb | Trouble::Unreachable) => return Err(Exit(1)),
@@ -68,7 +65,7 @@ pub fn issue(
     }
 }
 
-/// Why a command did not go well.
+/// Why a command did not complete.
 enum Ending {
     Failed(Failure),
     Exit(Exit),
@@ -92,6 +89,11 @@ fn send_repeatedly(
         complain([b"ASKING failed: ", text.as_slice()].concat());
         return Err(Ending::Exit(Exit(1)));
     }
+    if is(&argv[0], "sync") || is(&argv[0], "psync") {
+        let followed = sync::follow(session, argv);
+        session.lose();
+        return followed.map(|()| Sent::Answered).map_err(Ending::Exit);
+    }
     let mut left = repeat;
     while left != 0 {
         left -= i64::from(left > 0);
@@ -101,7 +103,7 @@ fn send_repeatedly(
             return Ok(Sent::Answered);
         }
         let reply = match answer(session, argv) {
-            // A server that shuts down as told to has no reply for it.
+            // A successful SHUTDOWN has no reply.
             Err(Ending::Failed(_)) if is(&argv[0], "shutdown") => {
                 session.lose();
                 return Ok(Sent::Answered);
@@ -119,7 +121,7 @@ fn send_repeatedly(
     Ok(Sent::Answered)
 }
 
-/// Prints what MONITOR says until the server says no more, or Ctrl-C is pressed.
+/// Prints the output of MONITOR until the connection ends or Ctrl-C is pressed.
 fn monitor(session: &mut Session) -> Result<(), Ending> {
     if let Some(interrupts) = &session.interrupts {
         interrupts.catch(true);
@@ -140,7 +142,7 @@ fn monitor(session: &mut Session) -> Result<(), Ending> {
     ending
 }
 
-/// Prints everything up to and with the reply to the command, which it answers; `None`: a redirection.
+/// Prints everything up to the last reply to the command, and returns that; `None` for a redirection.
 fn answer(session: &mut Session, argv: &[Vec<u8>]) -> Result<Option<Value>, Ending> {
     let verbatim = is_verbatim(argv);
     let name = argv[0].to_ascii_lowercase();
@@ -159,7 +161,7 @@ fn answer(session: &mut Session, argv: &[Vec<u8>]) -> Result<Option<Value>, Endi
             return Ok(None);
         };
         let Some(kind) = message_kind(&reply, session.speaks_resp3) else {
-            // Other messages are no reply while some may come.
+            // While subscribed, any other push message is not the reply.
             let is_message =
                 matches!(reply, Value::Push(_)) && (session.subscribed || confirmations > 0);
             if is_message {
@@ -181,7 +183,7 @@ fn answer(session: &mut Session, argv: &[Vec<u8>]) -> Result<Option<Value>, Endi
     }
 }
 
-/// Prints the next reply. `None`: it was a redirection, and the session knows where to.
+/// Prints the next reply; `None` for a redirection, which changes the endpoint of the session.
 fn next(session: &mut Session, verbatim: bool) -> Result<Option<Value>, Ending> {
     let reply = session.receive()?;
     if let Value::Error(text) = &reply {
@@ -200,7 +202,7 @@ fn next(session: &mut Session, verbatim: bool) -> Result<Option<Value>, Ending> 
     Ok(Some(reply))
 }
 
-/// What the session knows after a command and its last reply.
+/// Updates the state of the session after a command and its last reply.
 fn note(session: &mut Session, argv: &[Vec<u8>], reply: &Value) {
     let failed = matches!(reply, Value::Error(_));
     let name = argv[0].to_ascii_lowercase();
@@ -213,7 +215,7 @@ fn note(session: &mut Session, argv: &[Vec<u8>], reply: &Value) {
             }
         }
         (b"auth", 2 | 3) if !failed => {
-            // What goes wrong is said, and the prompt shows the database.
+            // A failure prints a message, and the prompt shows the database.
             let _ = session.select();
         }
         (b"multi", 1) if !failed => session.transaction = Some(session.db),
@@ -237,7 +239,7 @@ fn note(session: &mut Session, argv: &[Vec<u8>], reply: &Value) {
     }
 }
 
-/// A SELECT that was queued has no effect in a transaction that did not run.
+/// A SELECT that was queued in a transaction that did not run has had no effect.
 fn end_transaction(session: &mut Session, undone: bool) {
     if let Some(db) = session.transaction.take()
         && undone
@@ -247,7 +249,7 @@ fn end_transaction(session: &mut Session, undone: bool) {
     }
 }
 
-/// The kind of a message of Pub/Sub, such as `subscribe`.
+/// The kind of a Pub/Sub message, such as `subscribe`.
 fn message_kind(reply: &Value, resp3: bool) -> Option<&[u8]> {
     let parts = match reply {
         Value::Push(parts) if resp3 => parts,
@@ -264,17 +266,17 @@ fn message_kind(reply: &Value, resp3: bool) -> Option<&[u8]> {
     }
 }
 
-/// Where a reply sends the client.
+/// A redirection of a cluster.
 #[derive(Debug, PartialEq, Eq)]
 struct Redirection {
     slot: u16,
-    /// `None`: where the reply came from.
+    /// `None`: the host that the reply came from.
     host: Option<String>,
     port: u16,
     asking: bool,
 }
 
-/// Reads `MOVED 3999 127.0.0.1:6381` and `ASK …`. What is malformed is an error like any other.
+/// Parses `MOVED 3999 127.0.0.1:6381` and `ASK …`. Anything malformed is an ordinary error.
 fn redirection(text: &[u8]) -> Option<Redirection> {
     let text = std::str::from_utf8(text).ok()?;
     let mut words = text.split(' ');
@@ -311,7 +313,7 @@ fn is(word: &[u8], name: &str) -> bool {
     word.eq_ignore_ascii_case(name.as_bytes())
 }
 
-/// Whether the reply of a command is a text made for people, to be printed as it is.
+/// Whether the reply of a command is a readable text, which is printed as it is.
 fn is_verbatim(argv: &[Vec<u8>]) -> bool {
     let words: Vec<Vec<u8>> = argv
         .iter()

@@ -1,17 +1,17 @@
-//! redis-cli: one command, a prompt, or one of the modes that watch a server.
+//! redis-cli: runs one command, a prompt, or one of the monitoring and analysis modes.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `args`, `flags`, `options` | the command line |
-//! | `words` | words with quotes |
-//! | `out` | what is printed, and exit codes |
+//! | `words` | splitting and quoting of words |
+//! | `out` | output and exit codes |
 //! | `format` | replies as text |
-//! | `session`, `advice`, `interrupt`, `wait` | the connection and what is known about it; Ctrl-C |
+//! | `session`, `advice`, `interrupt`, `wait` | the connection and its state; Ctrl-C |
 //! | `issue` | one command and its replies |
-//! | `docs`, `hints`, `help` | the commands, from the rows that the server has too |
+//! | `docs`, `hints`, `help` | documentation from the command table |
 //! | `oneshot` | the command of the command line |
 //! | `repl`, `editor`, `history`, `preferences` | the prompt |
-//! | `modes/` | everything that begins with `--` and is no command |
+//! | `modes/` | the modes: `--scan`, `--bigkeys`, `--latency`, … |
 
 mod advice;
 mod args;
@@ -67,7 +67,7 @@ fn run() -> Result<(), Exit> {
     }
 }
 
-/// Everything that needs a server.
+/// Runs a mode that needs a server.
 fn connected(mode: &Mode, options: &Options) -> Result<(), Exit> {
     let mut session = Session::new(options)?;
     let session = &mut session;

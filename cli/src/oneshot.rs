@@ -1,4 +1,4 @@
-//! The command of the command line, and `--eval`: run once, and the program ends.
+//! One-shot mode: the command of the command line, and `--eval`.
 
 use std::fs;
 use std::io::{Read, stdin};
@@ -13,7 +13,7 @@ use crate::words::unquote;
 /// Runs the command of the command line.
 ///
 /// # Errors
-/// It could not be run, which was said.
+/// It could not be run; a message was printed.
 pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
     let mut argv = options.command.clone();
     if options.quoted_input {
@@ -42,10 +42,10 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Runs the script of a file. Words up to a lone comma are keys, those behind it arguments.
+/// Runs the script in a file. The words up to a lone comma are keys, the ones after it arguments.
 ///
 /// # Errors
-/// It could not be read or run, which was said.
+/// It could not be read or run; a message was printed.
 pub fn eval(session: &mut Session, options: &Options, path: &Path) -> Result<(), Exit> {
     session.connect_or_exit()?;
     let script = match fs::read(path) {
@@ -81,7 +81,7 @@ fn read_stdin() -> Result<Vec<u8>, Exit> {
     }
 }
 
-/// The system's words without the number that std appends.
+/// The message of a system error, without the number that std appends.
 pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error ")

@@ -1,8 +1,10 @@
-//! What the command line asks for, with one enum for what excludes each other.
+//! The evaluated command line, with one enum for options that exclude each other.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use conn::names::NameOptions;
 use conn::tls::context::ClientTlsConfig;
 
 use crate::format::Format;
@@ -14,28 +16,38 @@ pub struct Endpoint {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// A Unix socket, which goes before the others.
+    /// A Unix socket, which takes precedence over host and port.
     pub socket: Option<PathBuf>,
+}
+
+/// As in error messages: `host:port`, or the path of the socket.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.socket {
+            Some(path) => path.display().fmt(f),
+            None => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
 }
 
 /// Which protocol to ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resp {
-    /// RESP2, in which every connection begins.
+    /// RESP2, the default of every connection.
     Two,
     /// RESP3, or fail.
     Three,
-    /// RESP3 if the server has it.
+    /// RESP3 if the server supports it.
     PreferThree,
 }
 
-/// TLS, as the command line has it.
+/// The TLS options.
 #[derive(Clone)]
 pub struct Tls {
     /// Certificates and settings.
     pub config: ClientTlsConfig,
-    /// `--sni`
-    pub sni: Option<String>,
+    /// Which name the server's certificate has to carry.
+    pub names: NameOptions,
 }
 
 /// Which argument of the command comes from standard input.
@@ -43,18 +55,18 @@ pub struct Tls {
 pub enum Stdin {
     /// None.
     Unread,
-    /// One more at the end.
+    /// An additional last one.
     Last,
-    /// The one that is this word.
+    /// The one that equals this tag.
     Tag(Vec<u8>),
 }
 
 /// What the program is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Commands: that of the command line, or those of a prompt.
+    /// Run the command of the command line, or a prompt.
     Commands,
-    /// A script, and its keys and arguments.
+    /// `--eval` with a script.
     Eval(PathBuf),
     /// `--latency`, `--latency-history`
     Latency {
@@ -68,13 +80,13 @@ pub enum Mode {
     },
     /// `--replica`
     Replica,
-    /// `--rdb`, and where to.
+    /// `--rdb` to this file.
     Rdb(PathBuf),
-    /// `--pipe`, and how long it waits for the last reply.
+    /// `--pipe`, and the time-out for each reply after the last command.
     Pipe(Option<Duration>),
     /// `--bigkeys`
     BigKeys,
-    /// `--memkeys`, and how many elements to look at.
+    /// `--memkeys`, and the number of elements to sample.
     MemKeys(Option<u64>),
     /// `--hotkeys`
     HotKeys,
@@ -82,59 +94,59 @@ pub enum Mode {
     Stat,
     /// `--scan`
     Scan,
-    /// `--lru-test`, and how many keys.
+    /// `--lru-test` with this many keys.
     LruTest(u64),
-    /// `--intrinsic-latency`, and for how long.
+    /// `--intrinsic-latency` for this long.
     IntrinsicLatency(Duration),
-    /// `--test_hint`: the hint for this line.
+    /// `--test_hint` for this line.
     TestHint(Vec<u8>),
-    /// `--test_hint_file`: a file of lines and expected hints.
+    /// `--test_hint_file` with this file.
     TestHintFile(PathBuf),
 }
 
-/// Everything the command line says.
+/// The evaluated options.
 #[derive(Clone)]
 pub struct Options {
     /// Where to connect.
     pub endpoint: Endpoint,
-    /// How, if by TLS.
+    /// The TLS options, if TLS is used.
     pub tls: Option<Tls>,
-    /// Who logs in.
+    /// The user to authenticate as.
     pub user: Option<Vec<u8>>,
-    /// With what.
+    /// The password.
     pub password: Option<Vec<u8>>,
-    /// Ask for it.
+    /// Ask for the password.
     pub askpass: bool,
-    /// The database to begin with.
+    /// The database to select.
     pub db: i64,
     /// The protocol.
     pub resp: Resp,
     /// Follow redirections.
     pub follow: bool,
-    /// How often the command runs; negative: for ever.
+    /// How often the command runs; a negative number: forever.
     pub repeat: i64,
-    /// The pause between two runs; zero if it was not given.
+    /// The pause between two runs; zero if none was given.
     pub interval: Duration,
     /// Which argument comes from standard input.
     pub stdin: Stdin,
     /// The command's words are quoted strings.
     pub quoted_input: bool,
-    /// Fail when the server answers an error.
+    /// Exit with an error when a reply is one.
     pub exit_on_error: bool,
     /// How replies are written.
     pub format: Format,
-    /// Whether push messages are.
+    /// Print push messages.
     pub show_pushes: bool,
-    /// Whether standard output is a terminal, or to be treated as one.
+    /// Standard output is a terminal, or is treated as one.
     pub to_terminal: bool,
     /// What to do.
     pub mode: Mode,
-    /// Keys like this.
+    /// The pattern for keys.
     pub pattern: Option<Vec<u8>>,
-    /// Keys at a time.
+    /// The COUNT of SCAN.
     pub count: i64,
-    /// Say more.
+    /// Verbose output.
     pub verbose: bool,
-    /// The command, or what belongs to a script.
+    /// The command, or the keys and arguments of a script.
     pub command: Vec<Vec<u8>>,
 }

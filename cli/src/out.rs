@@ -1,13 +1,12 @@
-//! What the program says, and how it ends.
+//! Output and exit codes.
 //!
-//! Everything for standard output goes through [`print`], which flushes: replies are bytes, and whoever reads them by a
-//! pipe wants each as it comes. `println!` would panic when that reader is gone; here the program just ends, as one
-//! that is killed by SIGPIPE does.
+//! All standard output goes through [`print`], which flushes, so that a reader of a pipe gets each reply at once. When that
+//! reader has gone, the program exits as if it were killed by SIGPIPE, where `println!` would panic.
 
 use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process;
 
-/// The program is to end with this code; the reason was said.
+/// The program has to end with this code; a message was printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit(pub u8);
 
@@ -26,12 +25,12 @@ pub fn print(text: impl AsRef<[u8]>) {
 /// Writes a line to standard error.
 pub fn complain(text: impl AsRef<[u8]>) {
     let mut err = stderr().lock();
-    // Nobody is left to tell.
+    // There is nowhere else to report a failure.
     let _ = err.write_all(text.as_ref());
     let _ = err.write_all(b"\n");
 }
 
-/// Says why and ends in failure.
+/// Prints a message and fails.
 ///
 /// # Errors
 /// Always: `return fail(…)`.

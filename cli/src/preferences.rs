@@ -1,4 +1,4 @@
-//! What users set for themselves: `:set` at the prompt, and the same lines in `~/.redisclirc`.
+//! Preferences: `:set` at the prompt, and the same lines in `~/.redisclirc`.
 
 use std::env;
 use std::fs;
@@ -13,12 +13,12 @@ const FILE_NAME: &str = ".redisclirc";
 /// Preferences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preferences {
-    /// The arguments of a command are shown as it is typed.
+    /// Show the arguments of a command while it is typed.
     pub hints: bool,
 }
 
 impl Preferences {
-    /// Those of the user's file, or the usual ones.
+    /// Loads the user's file; without one, the defaults.
     pub fn load() -> Self {
         let mut preferences = Self { hints: true };
         let text = dot_file(FILE_VARIABLE, FILE_NAME).and_then(|path| fs::read(path).ok());
@@ -31,7 +31,7 @@ impl Preferences {
         preferences
     }
 
-    /// Does what a line says.
+    /// Applies a line.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -58,7 +58,7 @@ impl Preferences {
     }
 }
 
-/// A file of the user's: what the variable says, or that name in the home directory. `/dev/null` is none.
+/// The path of a dot file: the value of the variable, or that name in the home directory. `/dev/null` stands for no file.
 pub fn dot_file(variable: &str, name: &str) -> Option<PathBuf> {
     let set = |variable| env::var_os(variable).filter(|value| !value.is_empty());
     match set(variable) {

@@ -1,7 +1,7 @@
 //! The prompt.
 //!
-//! It outlives the connection: a command that finds none connects anew. While the session is subscribed, messages are
-//! shown as they come, until a key is pressed.
+//! It survives the loss of the connection: the next command reconnects. While the session is subscribed, messages are
+//! printed as they arrive, until a key is pressed.
 
 use std::io::{IsTerminal, stdin};
 use std::num::IntErrorKind;
@@ -25,10 +25,10 @@ use crate::words::split;
 
 const READING: &str = "Reading messages... (press Ctrl-C to quit or any key to type command)\r";
 const ERASE_LINE: &str = "\x1b[K";
-/// A command that takes longer is told how long it took.
+/// The duration of a command that takes longer is printed.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// What a line was about.
+/// What follows a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Line,
@@ -45,10 +45,10 @@ struct Repl<'a> {
 /// Reads commands and runs them until the input ends.
 ///
 /// # Errors
-/// The terminal cannot be used, or the connection was lost where nothing goes on without it; it was said.
+/// The terminal cannot be used, or the connection was lost while messages were shown; a message was printed.
 pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
     session.interactive = true;
-    // Without it Ctrl-C ends the program, and nothing else is lost.
+    // If this fails, Ctrl-C ends the program.
     session.interrupts = Interrupts::watch().ok();
     let preferences = if stdin().is_terminal() {
         Preferences::load()
@@ -60,7 +60,7 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
         Err(error) => return fail(format!("The terminal cannot be used: {error}")),
     };
     editor.show_hints(preferences.hints);
-    // Whatever is wrong was said; the next command tries again.
+    // A failure was printed; the next command tries again.
     let _ = session.connect();
     let mut repl = Repl {
         session,
@@ -72,7 +72,7 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
         let prompt = prompt(repl.session);
         let next = match repl.editor.line(&prompt) {
             Some(line) => repl.line(&line),
-            // At the end of a subscription there is a plain prompt, if it is a terminal that the end came from.
+            // Ctrl-D while subscribed ends the subscription by a new connection.
             None if repl.session.subscribed && repl.session.connect().is_ok() => Next::Line,
             None => Next::End,
         };
@@ -97,7 +97,7 @@ impl Repl<'_> {
         };
         let (repeat, command) = match repetition(first) {
             Repetition::Times(times) if words.len() > 1 => (times, &words[1..]),
-            Repetition::Impossible if words.len() > 1 => {
+            Repetition::Invalid if words.len() > 1 => {
                 print("Invalid redis-cli repeat command option value.\n");
                 return Next::Line;
             }
@@ -124,7 +124,7 @@ impl Repl<'_> {
 
     fn issue(&mut self, command: &[Vec<u8>], repeat: i64) {
         let begun = Instant::now();
-        // What went wrong was said, and the prompt shows whether there is a connection.
+        // A failure was printed, and the prompt shows whether there is a connection.
         let _ = issue(self.session, command, repeat, self.options.interval);
         let took = begun.elapsed();
         if took >= SLOW && self.session.format.output == Output::Standard {
@@ -144,11 +144,11 @@ impl Repl<'_> {
         endpoint.host = String::from_utf8_lossy(host).into_owned();
         endpoint.port = port;
         endpoint.socket = None;
-        // As at the start.
+        // A failure was printed.
         let _ = self.session.connect();
     }
 
-    /// Shows messages until a key is pressed or the subscription ends.
+    /// Prints messages until a key is pressed or the subscription ends.
     fn show_messages(&mut self) -> Result<(), Exit> {
         let _quiet = QuietKeys::begin();
         if let Some(interrupts) = &self.session.interrupts {
@@ -226,34 +226,34 @@ fn prompt(session: &Session) -> String {
     prompt
 }
 
-/// How often the rest of a line is to run, as its first word says.
+/// How often to run the rest of a line, according to its first word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repetition {
-    /// It is no number.
+    /// The word is not a number.
     Once,
-    /// It is, and a good one.
+    /// The word is a positive number.
     Times(i64),
-    /// It is, but not one of repetitions.
-    Impossible,
+    /// The word is a number, but not a positive one.
+    Invalid,
 }
 
 fn repetition(word: &[u8]) -> Repetition {
     match std::str::from_utf8(word).map(str::parse::<i64>) {
         Ok(Ok(times)) if times > 0 => Repetition::Times(times),
-        Ok(Ok(_)) => Repetition::Impossible,
+        Ok(Ok(_)) => Repetition::Invalid,
         Ok(Err(error))
             if matches!(
                 error.kind(),
                 IntErrorKind::PosOverflow | IntErrorKind::NegOverflow
             ) =>
         {
-            Repetition::Impossible
+            Repetition::Invalid
         }
         _ => Repetition::Once,
     }
 }
 
-/// A terminal on which a key counts as soon as it is pressed, and is not shown. It ends with the value.
+/// Switches the terminal to unbuffered input without echo, until it is dropped.
 struct QuietKeys(Termios);
 
 impl QuietKeys {
@@ -273,7 +273,7 @@ impl QuietKeys {
 
 impl Drop for QuietKeys {
     fn drop(&mut self) {
-        // Nothing else is left to try.
+        // There is no other way to restore it.
         let _ = tcsetattr(stdin(), SetArg::TCSANOW, &self.0);
     }
 }
@@ -287,9 +287,9 @@ mod tests {
         let table = [
             ("3", Repetition::Times(3)),
             ("+3", Repetition::Times(3)),
-            ("0", Repetition::Impossible),
-            ("-1", Repetition::Impossible),
-            ("99999999999999999999", Repetition::Impossible),
+            ("0", Repetition::Invalid),
+            ("-1", Repetition::Invalid),
+            ("99999999999999999999", Repetition::Invalid),
             ("3x", Repetition::Once),
             ("get", Repetition::Once),
             ("", Repetition::Once),

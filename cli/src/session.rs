@@ -1,4 +1,4 @@
-//! The connection, and what is known about it: database, protocol, transaction, subscriptions.
+//! The connection and its state: database, protocol, transaction, subscriptions.
 //!
 //! ```text
 //!            connect                    SUBSCRIBE
@@ -9,17 +9,16 @@
 //!
 //! # Invariants
 //!
-//! 1. `db`, `speaks_resp3`, `transaction` and `subscribed` are about the present client; a new one begins anew.
-//! 2. `wanted_db` is what the user asked for last. Every new connection selects it.
-//! 3. What went wrong while connecting is said here, once.
+//! 1. `db`, `speaks_resp3`, `transaction` and `subscribed` describe the current connection; a new one resets them.
+//! 2. `wanted_db` is the database that the user selected last. Every new connection selects it.
+//! 3. Failures to connect are printed here, once.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use conn::blocking::{Client, Failure};
-use conn::conns::ClientTls;
-use conn::dial::Target;
+use conn::dial::Place;
 use conn::error::{ConnError, Step};
+use conn::names::NameOptions;
 use conn::resp::Value;
 use conn::tls::context::TlsContext;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -30,68 +29,69 @@ use crate::interrupt::Interrupts;
 use crate::options::{Endpoint, Options, Resp};
 use crate::out::{Exit, complain, fail, print};
 
-/// Seconds of silence after which the system asks whether the server is still there.
+/// Seconds without traffic after which TCP sends a keepalive probe.
 const KEEPALIVE_S: u32 = 15;
 
-/// How long a read waits that is not to wait; 0 would be for ever.
+/// Time-out of a read that should not block.
 pub const GLANCE: Duration = Duration::from_millis(1);
 
-/// Why a connection cannot be used as it was meant to; it was said.
+/// Why a connection cannot be used as requested; a message was printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// There is no connection.
     Unreachable,
-    /// The server does not let us in; commands can be sent all the same, AUTH for one.
+    /// Authentication is required or has failed; some commands can be sent all the same, such as AUTH.
     NotLoggedIn,
-    /// Another database is selected than was asked for.
+    /// The requested database could not be selected.
     WrongDb,
-    /// Another protocol is spoken than was asked for.
+    /// The requested protocol could not be selected.
     WrongProtocol,
 }
 
-/// Where push messages go that come between replies.
+/// What happens to push messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushes {
     /// They are printed.
     Print,
     /// They are dropped.
     Drop,
-    /// They are given to the reader like replies: SUBSCRIBE waits for them.
+    /// They are returned like replies: SUBSCRIBE waits for them.
     Deliver,
 }
 
-/// Certificates, and what to ask for.
+/// Certificates, and what is verified.
 struct TlsSetup {
     context: TlsContext,
-    sni: Option<String>,
-    insecure: bool,
+    names: NameOptions,
     has_cert: bool,
+    /// The host whose certificate a warning was printed about.
+    warned: Option<String>,
 }
 
-/// A connection to a server, made and remade as needed.
+/// A connection to a server, which is made again as needed.
 pub struct Session {
-    /// Where it goes. Redirections and `connect` change it.
+    /// The server. Redirections and `connect` change it.
     pub endpoint: Endpoint,
     tls: Option<TlsSetup>,
     user: Option<Vec<u8>>,
     password: Option<Vec<u8>>,
     resp: Resp,
     client: Option<Client>,
-    /// The present server has answered something.
+    /// A reply was received over the current connection.
     heard: bool,
     /// How replies are written.
     pub format: Format,
-    /// Where push messages go while nobody is subscribed.
+    /// What happens to push messages while not subscribed.
     idle_pushes: Pushes,
-    /// Where push messages go now.
+    /// What happens to push messages now.
     pub pushes: Pushes,
     /// The database that is selected.
     pub db: i64,
-    /// The database that should be.
+    /// The database that should be selected.
     pub wanted_db: i64,
-    /// RESP3 is spoken.
+    /// The protocol is RESP3.
     pub speaks_resp3: bool,
-    /// In MULTI; the database that was selected before it.
+    /// Inside MULTI: the database that was selected before it.
     pub transaction: Option<i64>,
     /// Subscribed to channels.
     pub subscribed: bool,
@@ -99,11 +99,11 @@ pub struct Session {
     pub follow: bool,
     /// ASKING goes before the next command.
     pub asking: bool,
-    /// There is a prompt: a lost connection is no reason to end.
+    /// There is a prompt, which survives a lost connection.
     pub interactive: bool,
-    /// An error reply is a reason to end.
+    /// An error reply ends the program.
     pub exit_on_error: bool,
-    /// Ctrl-C, where there is a prompt.
+    /// Ctrl-C, if there is a prompt.
     pub interrupts: Option<Interrupts>,
 }
 
@@ -111,18 +111,18 @@ impl Session {
     /// A session that is not connected yet.
     ///
     /// # Errors
-    /// Certificates or keys cannot be loaded, which was said.
+    /// Certificates or keys cannot be loaded; a message was printed.
     pub fn new(options: &Options) -> Result<Self, Exit> {
         let tls = match &options.tls {
             Some(tls) => match TlsContext::for_client(&tls.config) {
                 Ok(context) => Some(TlsSetup {
                     context,
-                    sni: tls.sni.clone(),
-                    insecure: tls.config.insecure,
+                    names: tls.names.clone(),
                     has_cert: tls.config.cert.is_some(),
+                    warned: None,
                 }),
                 Err(error) => {
-                    return fail(format!("Could not negotiate a TLS connection: {error}"));
+                    return fail(could_not_connect(&options.endpoint, &error.to_string()));
                 }
             },
             None => None,
@@ -156,10 +156,10 @@ impl Session {
         })
     }
 
-    /// Connects, logs in, selects the database and the protocol.
+    /// Connects, authenticates, selects the database and the protocol.
     ///
     /// # Errors
-    /// What is not as it should be, which was said.
+    /// One of these failed; a message was printed.
     pub fn connect(&mut self) -> Result<(), Trouble> {
         if let Err(error) = self.open() {
             self.explain(&error);
@@ -168,10 +168,10 @@ impl Session {
         self.begin()
     }
 
-    /// The same once more after the connection was lost; false while the server is not there.
+    /// Connects again after the connection was lost; false while the server cannot be reached.
     ///
     /// # Errors
-    /// It is there, but not as it should be, which was said.
+    /// It can be reached, but a later step failed; a message was printed.
     pub fn reconnect(&mut self) -> Result<bool, Exit> {
         match self.open() {
             Ok(()) => match self.begin() {
@@ -187,15 +187,15 @@ impl Session {
         }
     }
 
-    /// The same for a mode, which wants all of it or nothing.
+    /// Connects for a mode that needs every step to succeed.
     ///
     /// # Errors
-    /// It did not succeed, which was said.
+    /// A step failed; a message was printed.
     pub fn connect_or_exit(&mut self) -> Result<(), Exit> {
         self.connect().map_err(|_| Exit(1))
     }
 
-    /// Gives the connection up.
+    /// Drops the connection.
     pub fn lose(&mut self) {
         self.client = None;
         self.heard = false;
@@ -206,12 +206,12 @@ impl Session {
         self.pushes = self.idle_pushes;
     }
 
-    /// Push messages go again where they go while nobody is subscribed.
+    /// Resets what happens to push messages to the state without subscriptions.
     pub fn restore_pushes(&mut self) {
         self.pushes = self.idle_pushes;
     }
 
-    /// Whether there is a connection. It may have ended without anyone having noticed.
+    /// Whether there is a connection. That it was closed may not be known yet.
     pub fn is_connected(&self) -> bool {
         self.client.is_some()
     }
@@ -224,7 +224,7 @@ impl Session {
         self.client.as_mut().ok_or(Failure::Closed)
     }
 
-    /// The same, to look at.
+    /// The connection, for reading its state.
     ///
     /// # Errors
     /// There is none.
@@ -254,8 +254,8 @@ impl Session {
         }
     }
 
-    /// The next reply if it has come, or is just coming. That the descriptor is readable is no promise: over TLS it may
-    /// be a session ticket, or half a record.
+    /// The next reply if it has arrived. A readable descriptor does not imply one: over TLS it may be a session ticket or a
+    /// partial record.
     ///
     /// # Errors
     /// The connection failed.
@@ -269,10 +269,10 @@ impl Session {
         }
     }
 
-    /// A reply that has come already.
+    /// A reply that was received already.
     ///
     /// # Errors
-    /// What came is not RESP.
+    /// The bytes are not RESP.
     pub fn buffered(&mut self) -> Result<Option<Value>, Failure> {
         while let Some(value) = self.client()?.buffered()? {
             if let Some(value) = self.route(value) {
@@ -291,10 +291,10 @@ impl Session {
         self.receive()
     }
 
-    /// Selects the database that is wanted, unless it is.
+    /// Selects the wanted database, unless it is selected.
     ///
     /// # Errors
-    /// The server refuses, or the connection failed; it was said.
+    /// The server refuses, or the connection failed; a message was printed.
     pub fn select(&mut self) -> Result<(), Trouble> {
         if self.db == self.wanted_db {
             return Ok(());
@@ -303,7 +303,7 @@ impl Session {
         match self.call_or_lose(&["SELECT", &wanted.to_string()])? {
             Value::Error(text) => {
                 complain([format!("SELECT {wanted} failed: ").as_bytes(), &text].concat());
-                // Who must log in first may do so now; AUTH selects again.
+                // The user may authenticate now, and AUTH selects again.
                 if text.starts_with(b"NOAUTH") {
                     Err(Trouble::NotLoggedIn)
                 } else {
@@ -317,14 +317,14 @@ impl Session {
         }
     }
 
-    /// What is said about a failure of the present connection.
+    /// The message for a failure of the current connection.
     pub fn describe(&self, failure: &Failure) -> String {
         let reason = match (failure, &self.tls) {
             (Failure::Conn(error), Some(tls)) => advise(error, &self.asked(tls)),
             (Failure::Conn(error), None) => error.reason().to_owned(),
             (other, _) => other.to_string(),
         };
-        // A server that hangs up on the first word has often a reason that it cannot say in time.
+        // A server that closes before its first reply often has a reason that it cannot tell in time.
         let hung_up = match failure {
             Failure::Closed => true,
             Failure::Conn(error) => error.reason() == reason,
@@ -338,10 +338,15 @@ impl Session {
             }
             Some(_) => "",
         };
+        // Under TLS 1.3 a server refuses a client certificate after the client's side of the handshake is done.
+        let is_refused = self.tls.is_some() && !self.heard;
+        if is_refused && matches!(failure, Failure::Conn(_) | Failure::Closed) {
+            return could_not_connect(&self.endpoint, &format!("{reason}{guess}"));
+        }
         format!("Error: {reason}{guess}")
     }
 
-    /// A push message goes where they go; anything else is for the reader.
+    /// Handles a push message; returns anything else.
     fn route(&self, value: Value) -> Option<Value> {
         match (&value, self.pushes) {
             (Value::Push(_), Pushes::Print) => {
@@ -356,6 +361,7 @@ impl Session {
     fn open(&mut self) -> Result<(), ConnError> {
         self.lose();
         let client = self.dial()?;
+        self.warn_of_name(&client);
         keep_alive(&client);
         self.client = Some(client);
         Ok(())
@@ -368,51 +374,52 @@ impl Session {
     }
 
     fn dial(&self) -> Result<Client, ConnError> {
-        if let Some(path) = &self.endpoint.socket {
-            return Client::connect(&Target::Unix(path), None, None);
-        }
-        let Endpoint { host, port, .. } = &self.endpoint;
-        let target = Target::Tcp {
-            host,
-            port: *port,
-            bind_source: None,
+        let Endpoint { host, port, socket } = &self.endpoint;
+        let place = match socket {
+            Some(path) => Place::Unix(path),
+            None => Place::Tcp {
+                host,
+                port: *port,
+                source: None,
+            },
         };
-        let tls = self.tls.as_ref().map(|tls| {
-            // A server name is a name: RFC 6066 has no place for addresses.
-            let is_name = host.parse::<IpAddr>().is_err();
-            let sni = tls.sni.as_deref();
-            ClientTls {
-                context: &tls.context,
-                sni: sni.or(is_name.then_some(host.as_str())),
-                verify_name: (!tls.insecure).then(|| self.asked(tls).name),
-            }
-        });
-        Client::connect(&target, tls, None)
+        let tls = self.tls.as_ref();
+        let tls = tls.map(|tls| tls.names.check(self.host()).tls(&tls.context));
+        Client::connect(&place, tls, None)
+    }
+
+    /// Name or address of the server; a Unix socket has none.
+    fn host(&self) -> Option<&str> {
+        let Endpoint { host, socket, .. } = &self.endpoint;
+        socket.is_none().then_some(host)
+    }
+
+    /// Warns, once per host, of a certificate that does not carry the address that was connected to.
+    fn warn_of_name(&mut self, client: &Client) {
+        let host = self.host().map(str::to_owned);
+        let Some(tls) = self.tls.as_mut().filter(|tls| tls.warned != host) else {
+            return;
+        };
+        let check = tls.names.check(host.as_deref());
+        if let Some(warning) = check.warning(client.identity().as_ref()) {
+            complain(warning);
+            tls.warned = host;
+        }
     }
 
     fn asked<'a>(&'a self, tls: &'a TlsSetup) -> Asked<'a> {
         Asked {
-            name: tls.sni.as_deref().unwrap_or(&self.endpoint.host),
+            name: tls.names.asked(&self.endpoint.host),
             has_cert: tls.has_cert,
         }
     }
 
     fn explain(&self, error: &ConnError) {
-        if let (Step::Handshake | Step::Load, Some(tls)) = (error.step(), &self.tls) {
-            let advised = advise(error, &self.asked(tls));
-            complain(format!("Could not negotiate a TLS connection: {advised}"));
-            return;
-        }
-        let Endpoint { host, port, socket } = &self.endpoint;
-        let place = match socket {
-            Some(path) => path.display().to_string(),
-            None => format!("{host}:{port}"),
+        let reason = match (error.step(), &self.tls) {
+            (Step::Handshake | Step::Load, Some(tls)) => advise(error, &self.asked(tls)),
+            _ => error.reason().to_owned(),
         };
-        let reason = error.reason();
-        let reason = reason
-            .strip_prefix("failed to lookup address information: ")
-            .unwrap_or(reason);
-        complain(format!("Could not connect to Redis at {place}: {reason}"));
+        complain(could_not_connect(&self.endpoint, &reason));
     }
 
     fn log_in(&mut self) -> Result<(), Trouble> {
@@ -456,9 +463,14 @@ impl Session {
     }
 }
 
-/// Long commands leave a connection silent for long, and middle-boxes forget such ones.
+/// The sentence with which every failure to connect begins.
+fn could_not_connect(endpoint: &Endpoint, reason: &str) -> String {
+    format!("Could not connect to Redis at {endpoint}: {reason}")
+}
+
+/// Keeps a connection alive that is silent during a long command: middleboxes drop idle ones.
 fn keep_alive(client: &Client) {
-    // A Unix socket has nothing of it, and without it all is well too.
+    // A Unix socket has no such option, and failing to set it does no harm.
     let _ = setsockopt(client, sockopt::KeepAlive, &true)
         .and_then(|()| setsockopt(client, sockopt::TcpKeepIdle, &KEEPALIVE_S))
         .and_then(|()| setsockopt(client, sockopt::TcpKeepInterval, &(KEEPALIVE_S / 3)))

@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::session::Session;
 
-/// Milliseconds after which a wait for a key ends in any case, and the line that says so is drawn anew.
+/// Milliseconds after which a wait for a key ends, so that the status line is drawn again.
 const KEY_MS: u16 = 5000;
 
 /// What came first.
@@ -22,14 +22,14 @@ pub enum Event {
     Server,
     /// A key was pressed, or standard input ended.
     Key,
-    /// Nothing, for as long as was asked.
+    /// Nothing within the time-out.
     Nothing,
 }
 
 /// Waits until the server sends something; false if Ctrl-C came first.
 ///
 /// # Errors
-/// There is no connection, or the system refuses to wait.
+/// There is no connection, or poll failed.
 pub fn for_reply(session: &Session) -> Result<bool, Failure> {
     loop {
         match wait(session, false, PollTimeout::NONE)? {
@@ -40,10 +40,10 @@ pub fn for_reply(session: &Session) -> Result<bool, Failure> {
     }
 }
 
-/// Waits for the server or a key, but not for ever.
+/// Waits for the server or a key, for [`KEY_MS`] at most.
 ///
 /// # Errors
-/// There is no connection, or the system refuses to wait.
+/// There is no connection, or poll failed.
 pub fn for_reply_or_key(session: &Session) -> Result<Event, Failure> {
     wait(session, true, PollTimeout::from(KEY_MS))
 }
@@ -54,7 +54,7 @@ fn wait(session: &Session, for_key: bool, timeout: PollTimeout) -> Result<Event,
         return Ok(Event::Server);
     }
     let keyboard = stdin();
-    // In the order of their weight.
+    // In order of precedence.
     let mut events = Vec::with_capacity(3);
     let mut fds = Vec::with_capacity(3);
     if let Some(interrupts) = &session.interrupts {

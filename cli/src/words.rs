@@ -1,9 +1,9 @@
-//! Words with quotes: what is typed at the prompt, what `--quoted-input` means, and how bytes are shown.
+//! Splitting lines into words, and quoting: for the prompt, `--quoted-input` and the output of binary strings.
 //!
-//! Words are separated by blanks. In double quotes `\n \r \t \b \a \xHH` stand for one byte and any other escaped byte
-//! for itself; in single quotes only `\'` is special. Behind a closing quote the word must end.
+//! Words are separated by white space. In double quotes `\n \r \t \b \a \xHH` stand for one byte and any other escaped
+//! byte for itself; in single quotes only `\'` is special. A word must end after a closing quote.
 
-/// The words of a line; `None` if its quotes do not pair up.
+/// The words of a line; `None` if its quotes are unbalanced.
 pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let end = line.iter().position(|&byte| byte == 0);
     let mut rest = &line[..end.unwrap_or(line.len())];
@@ -18,13 +18,13 @@ pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// The one word that a text in quotes stands for; `None` if it is not exactly one.
+/// The word that a quoted text stands for; `None` if it is not exactly one word.
 pub fn unquote(text: &[u8]) -> Option<Vec<u8>> {
     let mut words = split(text)?;
     if words.len() == 1 { words.pop() } else { None }
 }
 
-/// Appends `text` in double quotes, every byte readable, so that [`split`] reads it back.
+/// Appends `text` in double quotes with escapes, so that [`split`] restores it.
 pub fn quote(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     for &byte in text {
@@ -46,7 +46,7 @@ pub fn quote(out: &mut Vec<u8>, text: &[u8]) {
 pub fn quoted(text: &[u8]) -> String {
     let mut out = Vec::with_capacity(text.len() + 2);
     quote(&mut out, text);
-    // Only ASCII comes out of `quote`.
+    // The output of `quote` is ASCII.
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -69,7 +69,7 @@ fn take_word(rest: &mut &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Reads up to the closing quote and passes it.
+/// Consumes everything up to and including the closing quote.
 fn take_quoted(rest: &mut &[u8], mark: u8, word: &mut Vec<u8>) -> Option<()> {
     loop {
         let (byte, len) = match **rest {
@@ -108,7 +108,7 @@ fn digit(byte: u8) -> Option<u8> {
         .and_then(|value| u8::try_from(value).ok())
 }
 
-/// The blanks of C's `isspace`.
+/// White space as in C's `isspace`.
 pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }

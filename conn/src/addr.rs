@@ -1,4 +1,4 @@
-//! Who is at the other end: an address that prints as Redis prints it.
+//! The address of a peer, formatted as in Redis.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,12 +9,12 @@ use std::path::PathBuf;
 pub enum Addr {
     /// IPv4 or IPv6, with or without TLS on top.
     Tcp(SocketAddr),
-    /// The path of the listening socket; a client's own end has no name.
+    /// The path of the listening socket; the client's end has no path of its own.
     Unix(PathBuf),
 }
 
 impl Addr {
-    /// The address without its port: digits, or the path.
+    /// The IP address without port, or the path.
     pub fn ip(&self) -> String {
         match self {
             Self::Tcp(addr) => addr.ip().to_string(),
@@ -30,7 +30,7 @@ impl Addr {
         }
     }
 
-    /// True for a Unix socket and for a peer on this machine's loopback.
+    /// True for a Unix socket and for a loopback address.
     pub fn is_local(&self) -> bool {
         match self {
             Self::Tcp(addr) => addr.ip().is_loopback(),
@@ -53,7 +53,7 @@ impl fmt::Display for Addr {
         match self {
             Self::Tcp(addr) => match addr.ip() {
                 IpAddr::V4(ip) => write!(f, "{ip}:{}", addr.port()),
-                // Not SocketAddr's own form, which adds the scope.
+                // The form of SocketAddr includes the scope.
                 IpAddr::V6(ip) => write!(f, "[{ip}]:{}", addr.port()),
             },
             Self::Unix(path) => write!(f, "{}:0", path.display()),

@@ -1,22 +1,35 @@
-//! A connection that waits, for programs with nothing else to do: redis-cli and tests.
+//! A connection for programs that may block: redis-cli, tests, and MIGRATE inside a transaction.
 //!
-//! It is the same stream as the evented one, over a socket in blocking mode; TLS runs in its direct mode, which sends what
-//! a handshake step produced before it waits for the answer.
+//! The stream is the same as on an event loop. The socket is non-blocking: an operation that has to
+//! wait polls it until a deadline, so that a time-out bounds the whole operation however slowly the
+//! peer answers.
+//! TLS runs in its direct mode, which sends what a handshake step has produced before it asks for
+//! the answer.
+//!
+//! Invariants:
+//! 1. `deadline`, where it is set, bounds everything together. The time-outs bound one read or one
+//!    send each, which ends at whichever comes first.
 
 use std::fmt;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::conns::ClientTls;
-use crate::dial::Target;
+use crate::dial::{Place, Target, dial};
 use crate::error::{ConnError, Step};
+use crate::resolve::{Hop, Lookup, Query, Resolved, resolve};
 use crate::resp::{Decoder, ProtocolError, Value, encode};
 use crate::stream::Io;
 use crate::tls::bio::Pool;
-use crate::tls::stream::{Handshake, TlsStream};
+use crate::tls::info::Identity;
+use crate::tls::stream::{Handshake, TlsStream, Want};
 
 /// Bytes asked for at once.
 const CHUNK: usize = 64 * 1024;
@@ -26,11 +39,11 @@ const CHUNK: usize = 64 * 1024;
 pub enum Failure {
     /// The server closed the connection.
     Closed,
-    /// Nothing came within the read time-out.
+    /// The time-out or the deadline has passed.
     TimedOut,
     /// The connection failed.
     Conn(ConnError),
-    /// What came is not RESP.
+    /// The bytes received are not RESP.
     Protocol(ProtocolError),
 }
 
@@ -57,56 +70,73 @@ enum Transport {
 pub struct Client {
     transport: Transport,
     decoder: Decoder,
+    read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+    deadline: Option<Instant>,
 }
 
 impl Client {
-    /// Connects, and does the TLS handshake when there is one; `timeout` bounds each step that waits.
+    /// Resolves, connects to the first address that accepts, and does the TLS handshake when there
+    /// is one. `timeout` bounds all of it together.
     ///
     /// # Errors
     /// A sentence that names the peer, the step and the cause.
     pub fn connect(
-        target: &Target<'_>,
+        place: &Place<'_>,
         tls: Option<ClientTls<'_>>,
         timeout: Option<Duration>,
     ) -> Result<Self, ConnError> {
-        let transport = match *target {
-            Target::Unix(path) => Transport::Unix(UnixStream::connect(path).map_err(|error| {
-                ConnError::io(Step::Connect, &error).with_peer(&path.display())
-            })?),
-            Target::Tcp { host, port, .. } => {
-                let socket = dial(host, port, timeout)?;
-                match tls {
-                    None => Transport::Tcp(socket),
-                    Some(tls) => {
-                        let _ = socket.set_read_timeout(timeout);
-                        let transport = handshake(socket, &tls)
-                            .map_err(|error| error.with_peer(&format_args!("{host}:{port}")))?;
-                        transport.socket_timeout(None);
-                        transport
-                    }
-                }
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let (name, socket) = match *place {
+            Place::Unix(path) => (path.display().to_string(), Dialed::Unix(dial_unix(path)?)),
+            Place::Tcp { host, port, source } => {
+                let query = Query {
+                    host: host.to_owned(),
+                    port,
+                    source: source.map(str::to_owned),
+                };
+                let hops = look_up(query, deadline)?;
+                let name = format!("{host}:{port}");
+                let socket = dial_hops(&hops, deadline).map_err(|error| error.with_peer(&name))?;
+                (name, Dialed::Tcp(socket))
             }
+        };
+        let transport = match (socket, tls) {
+            (Dialed::Tcp(socket), None) => Transport::Tcp(socket),
+            (Dialed::Unix(socket), None) => Transport::Unix(socket),
+            (socket, Some(tls)) => handshake(socket.into_stream(), &tls, deadline)
+                .map_err(|error| error.with_peer(&name))?,
         };
         Ok(Client {
             transport,
             decoder: Decoder::default(),
+            read_timeout: None,
+            write_timeout: None,
+            deadline: None,
         })
     }
 
     /// Sends bytes as they are.
     ///
     /// # Errors
-    /// The connection failed, or the server closed it.
-    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        match &mut self.transport {
-            Transport::Tcp(socket) => socket
-                .write_all(bytes)
-                .map_err(|error| write_failure(&error)),
-            Transport::Unix(socket) => socket
-                .write_all(bytes)
-                .map_err(|error| write_failure(&error)),
-            Transport::Tls(stream, pool) => send_tls(stream, pool, bytes),
+    /// The connection failed, or the server closed it, or did not take them in time.
+    pub fn send(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
+        let until = self.until(self.write_timeout);
+        let sent = match &mut self.transport {
+            Transport::Tls(stream, pool) => return send_tls(stream, pool, bytes, until),
+            Transport::Tcp(socket) => send_plain(socket, &mut bytes),
+            Transport::Unix(socket) => send_plain(socket, &mut bytes),
+        };
+        let mut blocked = sent?;
+        while blocked {
+            wait(self.as_fd(), PollFlags::POLLOUT, until)?;
+            blocked = match &mut self.transport {
+                Transport::Tcp(socket) => send_plain(socket, &mut bytes)?,
+                Transport::Unix(socket) => send_plain(socket, &mut bytes)?,
+                Transport::Tls(..) => false,
+            };
         }
+        Ok(())
     }
 
     /// Waits for bytes and puts them into `buf`; 0 is the end.
@@ -114,18 +144,38 @@ impl Client {
     /// # Errors
     /// The connection failed, or nothing came in time.
     pub fn receive(&mut self, buf: &mut [u8]) -> Result<usize, Failure> {
-        match &mut self.transport {
-            Transport::Tcp(socket) => receive_plain(socket, buf),
-            Transport::Unix(socket) => receive_plain(socket, buf),
-            Transport::Tls(stream, pool) => {
-                stream.set_readiness(true, false);
-                match stream.read(pool, buf) {
-                    Io::Done(n) => Ok(n),
-                    Io::Eof => Ok(0),
-                    Io::WouldBlock => Err(Failure::TimedOut),
-                    Io::Failed(error) => Err(Failure::Conn(error)),
+        let until = self.until(self.read_timeout);
+        self.receive_until(buf, until)
+    }
+
+    fn receive_until(&mut self, buf: &mut [u8], until: Option<Instant>) -> Result<usize, Failure> {
+        loop {
+            let received = match &mut self.transport {
+                Transport::Tcp(socket) => receive_plain(socket, buf)?,
+                Transport::Unix(socket) => receive_plain(socket, buf)?,
+                Transport::Tls(stream, pool) => {
+                    stream.set_readiness(true, false);
+                    match stream.read(pool, buf) {
+                        Io::Done(n) => Some(n),
+                        Io::Eof => Some(0),
+                        Io::WouldBlock => None,
+                        Io::Failed(error) => return Err(Failure::Conn(error)),
+                    }
                 }
+            };
+            if let Some(n) = received {
+                return Ok(n);
             }
+            wait(self.as_fd(), PollFlags::POLLIN, until)?;
+        }
+    }
+
+    /// When an operation that begins now has to be done.
+    fn until(&self, timeout: Option<Duration>) -> Option<Instant> {
+        let ends = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        match (ends, self.deadline) {
+            (Some(ends), Some(deadline)) => Some(ends.min(deadline)),
+            (ends, deadline) => ends.or(deadline),
         }
     }
 
@@ -144,12 +194,13 @@ impl Client {
     /// # Errors
     /// The connection ended, nothing came in time, or what came is not RESP.
     pub fn read(&mut self) -> Result<Value, Failure> {
+        let until = self.until(self.read_timeout);
         let mut buf = vec![0; CHUNK];
         loop {
             if let Some(value) = self.decoder.next_value().map_err(Failure::Protocol)? {
                 return Ok(value);
             }
-            match self.receive(&mut buf)? {
+            match self.receive_until(&mut buf, until)? {
                 0 => return Err(Failure::Closed),
                 n => self.decoder.feed(&buf[..n]),
             }
@@ -159,7 +210,7 @@ impl Client {
     /// A reply that has already come, if there is one.
     ///
     /// # Errors
-    /// What came is not RESP.
+    /// The bytes received are not RESP.
     pub fn buffered(&mut self) -> Result<Option<Value>, Failure> {
         self.decoder.next_value().map_err(Failure::Protocol)
     }
@@ -173,26 +224,27 @@ impl Client {
         self.read()
     }
 
-    /// Takes what was received and not decoded: the stream goes on as something else.
+    /// Takes what was received and not decoded: what follows is not RESP.
     pub fn take_rest(&mut self) -> Vec<u8> {
         self.decoder.take_rest()
     }
 
-    /// Bounds how long a read waits; `None` is for ever.
+    /// Bounds how long a read takes, also of a reply that arrives slowly; `None` removes the bound.
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
-        self.transport.socket_timeout(timeout);
+        self.read_timeout = timeout;
     }
 
-    /// Bounds how long a send waits while the peer reads nothing; `None` is for ever.
+    /// Bounds how long a send takes; `None` removes the bound.
     pub fn set_write_timeout(&mut self, timeout: Option<Duration>) {
-        let _ = match &self.transport {
-            Transport::Tcp(socket) => socket.set_write_timeout(timeout),
-            Transport::Unix(socket) => socket.set_write_timeout(timeout),
-            Transport::Tls(stream, _) => stream.socket().set_write_timeout(timeout),
-        };
+        self.write_timeout = timeout;
     }
 
-    /// Says that nothing more will be sent; replies still come. TLS says it by a close_notify.
+    /// Bounds everything from now on together; `None` removes the bound.
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// Closes the sending half; replies still come. Over TLS that is a close_notify.
     pub fn finish_sending(&mut self) {
         match &mut self.transport {
             Transport::Tcp(socket) => drop(socket.shutdown(Shutdown::Write)),
@@ -201,7 +253,7 @@ impl Client {
         }
     }
 
-    /// Whether bytes wait that no wake-up of the descriptor will tell of.
+    /// Whether bytes are buffered here, which polling the descriptor does not show.
     pub fn has_buffered(&self) -> bool {
         self.decoder.pending() > 0
             || matches!(&self.transport, Transport::Tls(stream, _) if stream.is_pending())
@@ -215,7 +267,15 @@ impl Client {
         }
     }
 
-    /// The descriptor, to wait for it.
+    /// Who the server is by its certificate, if there is a verified one.
+    pub fn identity(&self) -> Option<Identity> {
+        match &self.transport {
+            Transport::Tls(stream, _) => stream.peer_identity(),
+            _ => None,
+        }
+    }
+
+    /// The descriptor, to poll it.
     pub fn fd(&self) -> RawFd {
         match &self.transport {
             Transport::Tcp(socket) => socket.as_raw_fd(),
@@ -225,7 +285,7 @@ impl Client {
     }
 }
 
-/// To wait for it beside other descriptors. [`Client::has_buffered`] comes first.
+/// To poll it with other descriptors, after [`Client::has_buffered`].
 impl AsFd for Client {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.transport {
@@ -236,68 +296,149 @@ impl AsFd for Client {
     }
 }
 
-impl Transport {
-    fn socket_timeout(&self, timeout: Option<Duration>) {
-        let _ = match self {
-            Transport::Tcp(socket) => socket.set_read_timeout(timeout),
-            Transport::Unix(socket) => socket.set_read_timeout(timeout),
-            Transport::Tls(stream, _) => stream.socket().set_read_timeout(timeout),
-        };
+/// A connected socket that has not become a transport yet.
+enum Dialed {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Dialed {
+    /// The socket as the type that TLS works on: it uses nothing but the descriptor.
+    fn into_stream(self) -> TcpStream {
+        match self {
+            Self::Tcp(socket) => socket,
+            Self::Unix(socket) => TcpStream::from(OwnedFd::from(socket)),
+        }
     }
 }
 
-/// Reaches the first address of a name that answers.
-fn dial(host: &str, port: u16, timeout: Option<Duration>) -> Result<TcpStream, ConnError> {
-    let to = format!("{host}:{port}");
-    let addrs = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| ConnError::io(Step::Resolve, &error).with_peer(&to))?;
-    let mut last = ConnError::new(Step::Resolve, "the name has no address").with_peer(&to);
-    for addr in addrs {
-        let dialled = match timeout {
-            Some(timeout) => TcpStream::connect_timeout(&addr, timeout),
-            None => TcpStream::connect(addr),
-        };
-        match dialled {
-            Ok(socket) => {
-                let _ = socket.set_nodelay(true);
-                return Ok(socket);
-            }
-            Err(error) => last = ConnError::io(Step::Connect, &error).with_peer(&to),
+/// Connects in blocking mode: without blocking, a full backlog is an error for a Unix socket.
+fn dial_unix(path: &Path) -> Result<UnixStream, ConnError> {
+    let dialled =
+        UnixStream::connect(path).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
+    dialled.map_err(|error| ConnError::io(Step::Connect, &error).with_peer(&path.display()))
+}
+
+/// Resolves on this thread, or on another one if there is a deadline that may pass first.
+fn look_up(query: Query, deadline: Option<Instant>) -> Resolved {
+    match deadline {
+        None => resolve(&query),
+        Some(deadline) => Lookup::start(query, || {}).wait(deadline),
+    }
+}
+
+/// Connects to the first of these addresses that accepts. If none does, the error is that of the
+/// last one.
+fn dial_hops(hops: &[Hop], deadline: Option<Instant>) -> Result<TcpStream, ConnError> {
+    let mut last = ConnError::new(Step::Resolve, "the name has no address");
+    for hop in hops {
+        match dial_hop(hop, deadline) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
         }
     }
     Err(last)
 }
 
-fn handshake(socket: TcpStream, tls: &ClientTls<'_>) -> Result<Transport, ConnError> {
+fn dial_hop(hop: &Hop, deadline: Option<Instant>) -> Result<TcpStream, ConnError> {
+    // The caller names the peer as the user does.
+    let failed = |error: &io::Error| ConnError::io(Step::Connect, error);
+    let (fd, _) =
+        dial(&Target::Tcp(*hop)).map_err(|error| ConnError::new(error.step(), error.reason()))?;
+    let socket = TcpStream::from(fd);
+    match wait(socket.as_fd(), PollFlags::POLLOUT, deadline) {
+        Ok(()) => {}
+        Err(Failure::TimedOut) => return Err(failed(&Errno::ETIMEDOUT.into())),
+        Err(failure) => return Err(ConnError::new(Step::Connect, failure.to_string())),
+    }
+    match socket.take_error() {
+        Ok(None) => Ok(socket),
+        Ok(Some(error)) | Err(error) => Err(failed(&error)),
+    }
+}
+
+fn handshake(
+    socket: TcpStream,
+    tls: &ClientTls<'_>,
+    deadline: Option<Instant>,
+) -> Result<Transport, ConnError> {
     let mut pool = Pool::new();
     let mut stream = TlsStream::connect(tls.context, socket, tls.sni, tls.verify_name, true)?;
-    stream.set_readiness(true, false);
-    match stream.handshake(&mut pool) {
-        Handshake::Done => Ok(Transport::Tls(Box::new(stream), pool)),
-        Handshake::WouldBlock => Err(ConnError::new(
-            Step::Handshake,
-            "the server did not answer in time",
-        )),
-        Handshake::Failed(_, error) => Err(error),
-    }
-}
-
-fn write_failure(error: &std::io::Error) -> Failure {
-    match error.kind() {
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Failure::Closed,
-        _ => Failure::Conn(ConnError::io(Step::Write, error)),
-    }
-}
-
-fn receive_plain(socket: &mut impl Read, buf: &mut [u8]) -> Result<usize, Failure> {
     loop {
-        match socket.read(buf) {
-            Ok(n) => return Ok(n),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+        stream.set_readiness(true, false);
+        match stream.handshake(&mut pool) {
+            Handshake::Done => return Ok(Transport::Tls(Box::new(stream), pool)),
+            Handshake::Failed(_, error) => return Err(error),
+            Handshake::WouldBlock => {}
+        }
+        let mut wanted = PollFlags::POLLIN;
+        wanted.set(PollFlags::POLLOUT, stream.unsent() > 0);
+        match wait(stream.socket().as_fd(), wanted, deadline) {
+            Ok(()) => {}
+            Err(Failure::TimedOut) => {
+                return Err(ConnError::new(
+                    Step::Handshake,
+                    "the server did not answer in time",
+                ));
+            }
+            Err(failure) => return Err(ConnError::new(Step::Handshake, failure.to_string())),
+        }
+    }
+}
+
+/// Blocks until the descriptor is ready (an error counts as ready), or `until` has passed.
+fn wait(fd: BorrowedFd<'_>, wanted: PollFlags, until: Option<Instant>) -> Result<(), Failure> {
+    loop {
+        let timeout = match until {
+            None => PollTimeout::NONE,
+            Some(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                // Rounded up, so that the last poll does not end a moment too early.
+                let left_ms = left.as_micros().div_ceil(1000);
+                PollTimeout::try_from(left_ms).unwrap_or(PollTimeout::MAX)
+            }
+        };
+        match poll(&mut [PollFd::new(fd, wanted)], timeout) {
+            Ok(0) if until.is_some_and(|until| Instant::now() >= until) => {
                 return Err(Failure::TimedOut);
             }
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => {
+                return Err(Failure::Conn(ConnError::io(Step::Read, &errno.into())));
+            }
+        }
+    }
+}
+
+/// Sends what the socket takes; true if bytes are left.
+fn send_plain(socket: &mut impl Write, bytes: &mut &[u8]) -> Result<bool, Failure> {
+    while !bytes.is_empty() {
+        match socket.write(bytes) {
+            Ok(n) => *bytes = &bytes[n..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+                ) =>
+            {
+                return Err(Failure::Closed);
+            }
+            Err(error) => return Err(Failure::Conn(ConnError::io(Step::Write, &error))),
+        }
+    }
+    Ok(false)
+}
+
+/// The bytes that have come; `None` when there are none.
+fn receive_plain(socket: &mut impl Read, buf: &mut [u8]) -> Result<Option<usize>, Failure> {
+    loop {
+        match socket.read(buf) {
+            Ok(n) => return Ok(Some(n)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                 return Err(Failure::Closed);
             }
@@ -306,20 +447,33 @@ fn receive_plain(socket: &mut impl Read, buf: &mut [u8]) -> Result<usize, Failur
     }
 }
 
-fn send_tls(stream: &mut TlsStream, pool: &mut Pool, mut bytes: &[u8]) -> Result<(), Failure> {
-    while !bytes.is_empty() {
-        match stream.write(pool, bytes) {
+fn send_tls(
+    stream: &mut TlsStream,
+    pool: &mut Pool,
+    mut bytes: &[u8],
+    until: Option<Instant>,
+) -> Result<(), Failure> {
+    loop {
+        let io = if bytes.is_empty() {
+            stream.flush(pool)
+        } else {
+            stream.write(pool, bytes)
+        };
+        match io {
+            Io::Done(_) if bytes.is_empty() => return Ok(()),
             Io::Done(n) => bytes = &bytes[n..],
-            // Only a send time-out can make a blocking socket refuse.
-            Io::WouldBlock => return Err(Failure::TimedOut),
             Io::Eof => return Err(Failure::Closed),
             Io::Failed(error) => return Err(Failure::Conn(error)),
+            Io::WouldBlock => {
+                let wanted = match stream.write_wants() {
+                    Want::Read if stream.unsent() == 0 => PollFlags::POLLIN,
+                    _ => PollFlags::POLLOUT,
+                };
+                wait(stream.socket().as_fd(), wanted, until)?;
+                if let Io::Failed(error) = stream.flush(pool) {
+                    return Err(Failure::Conn(error));
+                }
+            }
         }
-    }
-    match stream.flush(pool) {
-        Io::Done(_) => Ok(()),
-        Io::WouldBlock => Err(Failure::TimedOut),
-        Io::Eof => Err(Failure::Closed),
-        Io::Failed(error) => Err(Failure::Conn(error)),
     }
 }

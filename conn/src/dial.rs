@@ -1,10 +1,24 @@
-//! Outgoing sockets: a connect that does not wait.
+//! Outgoing connections: sockets that connect without blocking, and the walk over the addresses of
+//! a server until one of them accepts.
+//!
+//! [`Target`] is one address, and all that an event loop is ever given: nothing on a loop resolves
+//! a name. [`Dialer`] goes from a name to a connection on a loop (replication, MIGRATE):
+//!
+//! ```text
+//!   start ──► Resolving ──► Trying ──next──► a connection in progress ──► connected
+//!             (a thread)      ▲                         │
+//!                             └──── it has failed ──────┘         no address left: given up
+//! ```
+//!
+//! [`Place`] is a server by name, for programs that may block (`blocking`).
 
+use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
+use ae::event_loop::EventLoop;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, bind, connect,
@@ -12,98 +26,140 @@ use nix::sys::socket::{
 };
 
 use crate::addr::Addr;
+use crate::connection::{ConnId, ConnProc};
+use crate::conns::{ClientTls, ConnHost, Conns};
 use crate::error::{ConnError, Step};
+use crate::resolve::{Hop, Lookup, Query};
 
-/// Where an outgoing connection goes.
+/// A server by name.
 #[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
+pub enum Place<'a> {
     /// A TCP port.
     Tcp {
-        /// An address, or a name. A name is resolved on the spot, which takes as long as the
-        /// system's resolver does: a server dials addresses.
+        /// Name or address.
         host: &'a str,
         /// The port.
         port: u16,
-        /// The address of this machine to come from.
-        bind_source: Option<&'a str>,
+        /// Name or address of this machine to connect from.
+        source: Option<&'a str>,
     },
     /// A Unix socket.
     Unix(&'a Path),
 }
 
-/// Begins to connect to `target`: a socket that is connected or on its way, and the address it goes
-/// to. Of a name with several addresses it is the first that does not refuse at once.
+/// A server by address.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// A TCP port.
+    Tcp(Hop),
+    /// A Unix socket.
+    Unix(&'a Path),
+}
+
+/// The result of a step of a [`Dialer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialed {
+    /// The name is still being resolved.
+    Resolving,
+    /// This connection is in progress; `on_connect` learns whether it succeeds.
+    Begun(ConnId),
+    /// No address is left.
+    Exhausted,
+}
+
+/// The way from a server's name to a connection of an event loop.
+#[derive(Debug)]
+pub struct Dialer(Progress);
+
+#[derive(Debug)]
+enum Progress {
+    Resolving(Lookup),
+    Trying(VecDeque<Hop>),
+}
+
+impl Dialer {
+    /// Starts to resolve. `wake` wakes the loop, which calls [`Dialer::next`] before it sleeps.
+    pub fn start(query: Query, wake: impl FnOnce() + Send + 'static) -> Self {
+        Self(Progress::Resolving(Lookup::start(query, wake)))
+    }
+
+    /// Whether the name is still being resolved, as far as is known.
+    pub fn is_resolving(&self) -> bool {
+        matches!(self.0, Progress::Resolving(_))
+    }
+
+    /// Begins to connect to the next address; every failure on the way is given to `report`.
+    pub fn next<S: ConnHost>(
+        &mut self,
+        (el, conns): (&mut EventLoop<S>, &mut Conns<S>),
+        tls: Option<ClientTls<'_>>,
+        on_connect: ConnProc<S>,
+        mut report: impl FnMut(&ConnError),
+    ) -> Dialed {
+        let mut hops = match std::mem::replace(&mut self.0, Progress::Trying(VecDeque::new())) {
+            Progress::Trying(hops) => hops,
+            Progress::Resolving(lookup) => match lookup.poll() {
+                Ok(Ok(hops)) => hops.into(),
+                Ok(Err(error)) => {
+                    report(&error);
+                    return Dialed::Exhausted;
+                }
+                Err(lookup) => {
+                    self.0 = Progress::Resolving(lookup);
+                    return Dialed::Resolving;
+                }
+            },
+        };
+        let mut dialed = Dialed::Exhausted;
+        while let Some(hop) = hops.pop_front() {
+            match conns.connect(el, &Target::Tcp(hop), tls, on_connect, 0) {
+                Ok(conn) => {
+                    dialed = Dialed::Begun(conn);
+                    break;
+                }
+                Err(error) => report(&error),
+            }
+        }
+        self.0 = Progress::Trying(hops);
+        dialed
+    }
+}
+
+/// Begins to connect to `target`: a non-blocking socket that is connected or connecting, and the
+/// address of the peer.
 ///
 /// # Errors
-/// The name has no address, or every address refuses at once.
+/// The system refuses at once.
 pub(crate) fn dial(target: &Target<'_>) -> Result<(OwnedFd, Addr), ConnError> {
-    match *target {
-        Target::Tcp {
-            host,
-            port,
-            bind_source,
-        } => dial_host(host, port, bind_source),
-        Target::Unix(path) => dial_unix(path),
-    }
-}
-
-fn dial_host(
-    host: &str,
-    port: u16,
-    bind_source: Option<&str>,
-) -> Result<(OwnedFd, Addr), ConnError> {
-    let to = format!("{host}:{port}");
-    let resolving = |error: io::Error| ConnError::io(Step::Resolve, &error).with_peer(&to);
-    let source = bind_source
-        .map(|name| resolve(name, 0))
-        .transpose()
-        .map_err(resolving)?;
-    let mut last = ConnError::new(Step::Resolve, "the name has no address").with_peer(&to);
-    for addr in resolve(host, port).map_err(resolving)? {
-        match dial_tcp(addr, source.as_deref()) {
-            Ok(fd) => return Ok((fd, Addr::Tcp(addr))),
-            Err(error) => last = ConnError::io(Step::Connect, &error).with_peer(&Addr::Tcp(addr)),
-        }
-    }
-    Err(last)
-}
-
-fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    match host.parse::<IpAddr>() {
-        Ok(ip) => Ok(vec![SocketAddr::new(ip, port)]),
-        Err(_) => Ok((host, port).to_socket_addrs()?.collect()),
-    }
-}
-
-fn dial_tcp(addr: SocketAddr, sources: Option<&[SocketAddr]>) -> io::Result<OwnedFd> {
-    let fd = new_socket(if addr.is_ipv6() {
-        AddressFamily::Inet6
-    } else {
-        AddressFamily::Inet
-    })?;
-    // Requests and replies are whole when they are written: to hold one back until the last is
-    // acknowledged gains nothing.
-    setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
-    if let Some(sources) = sources {
-        let same_family = sources
-            .iter()
-            .find(|source| source.is_ipv6() == addr.is_ipv6());
-        let source = same_family.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        setsockopt(&fd, sockopt::ReuseAddr, &true)?;
-        bind(fd.as_raw_fd(), &SockaddrStorage::from(*source))?;
-    }
-    begin(fd, &SockaddrStorage::from(addr))
-}
-
-fn dial_unix(path: &Path) -> Result<(OwnedFd, Addr), ConnError> {
-    let dialled = UnixAddr::new(path)
-        .map_err(io::Error::from)
-        .and_then(|addr| begin(new_socket(AddressFamily::Unix)?, &addr));
-    let addr = Addr::Unix(path.to_path_buf());
+    let (dialled, addr) = match target {
+        Target::Tcp(hop) => (dial_tcp(hop), Addr::Tcp(hop.addr)),
+        Target::Unix(path) => (dial_unix(path), Addr::Unix(path.to_path_buf())),
+    };
     match dialled {
         Ok(fd) => Ok((fd, addr)),
         Err(error) => Err(ConnError::io(Step::Connect, &error).with_peer(&addr)),
     }
+}
+
+fn dial_tcp(hop: &Hop) -> io::Result<OwnedFd> {
+    let fd = new_socket(if hop.addr.is_ipv6() {
+        AddressFamily::Inet6
+    } else {
+        AddressFamily::Inet
+    })?;
+    // Requests and replies are written whole, so Nagle's algorithm would only delay them.
+    setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
+    if let Some(source) = hop.source {
+        setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+        let source = SockaddrStorage::from(SocketAddr::new(source, 0));
+        bind(fd.as_raw_fd(), &source)?;
+    }
+    begin(fd, &SockaddrStorage::from(hop.addr))
+}
+
+fn dial_unix(path: &Path) -> io::Result<OwnedFd> {
+    let addr = UnixAddr::new(path)?;
+    begin(new_socket(AddressFamily::Unix)?, &addr)
 }
 
 fn new_socket(family: AddressFamily) -> io::Result<OwnedFd> {

@@ -77,8 +77,7 @@ impl<S: ConnHost> Conns<S> {
     /// Failed. There is no deadline: whoever waits knows for how long, and closes it.
     ///
     /// # Errors
-    /// The name has no address, the system refuses at once, or the loop cannot watch the
-    /// descriptor.
+    /// The system refuses at once, or the loop cannot watch the descriptor.
     pub fn connect(
         &mut self,
         el: &mut EventLoop<S>,

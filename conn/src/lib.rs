@@ -9,11 +9,12 @@
 //! | `stream` | one transport: plain or TLS; `Io`, the answer of every read and write |
 //! | `connection` | one connection: its id, its phases, what its socket is watched for |
 //! | `admission` | which incoming handshakes may go on |
-//! | `dial` | outgoing sockets |
+//! | `resolve`, `dial` | outgoing connections: from a name to addresses, from an address to a socket |
+//! | `names` | which name a server's certificate has to carry |
 //! | `conns` | the slab of a loop's connections, and what can be done with one |
 //! | `inspect` | what can be asked about one |
-//! | `url` | where to connect, in one word |
-//! | `resp`, `blocking` | the protocol from the client's side, and a client that waits |
+//! | `url` | `redis://` URLs |
+//! | `resp`, `blocking` | the protocol from the client's side, and a client that blocks |
 //! | `drive` | what happens to them: accept, connect, handshakes, handlers, the pending pass |
 
 pub mod addr;
@@ -26,6 +27,8 @@ pub mod drive;
 pub mod error;
 pub mod inspect;
 pub mod listener;
+pub mod names;
+pub mod resolve;
 pub mod resp;
 pub mod stream;
 pub mod tls;

@@ -1,17 +1,20 @@
-//! Where to connect, in one word: `redis[s]://[[user]:password@][host[:port]][/db]`.
+//! Servers as URLs: `redis[s]://[[user]:password@][host[:port]][/db]`.
 //!
 //! The form is that of the provisional registration of the `redis` scheme
-//! (<https://www.iana.org/assignments/uri-schemes/prov/redis>), without query parameters. User and password are
-//! percent-decoded.
+//! (<https://www.iana.org/assignments/uri-schemes/prov/redis>). As in redis-cli, user and password
+//! are percent-encoded, a lone word before the `@` is the password, and what is left out keeps its
+//! default. Beyond redis-cli, `:password@` stands for the default user instead of a user without a
+//! name, a password may hold an unescaped `@` (the last one ends it), and a query or fragment is
+//! ignored.
 
 /// The parts of a URL; what it does not say is `None`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Url {
     /// `rediss`
     pub tls: bool,
-    /// Before the colon of the user part.
+    /// The user, if one is named.
     pub user: Option<Vec<u8>>,
-    /// Behind it, or the whole of the part.
+    /// The password; empty for a user without one.
     pub password: Option<Vec<u8>>,
     /// A name or an address, an IPv6 address without its brackets.
     pub host: Option<String>,
@@ -34,28 +37,27 @@ pub fn parse(text: &str) -> Result<Url, String> {
         }
         None => strip_scheme(text, "redis://").ok_or("Invalid URI scheme")?,
     };
-    let rest = match rest.split_once('@') {
+    let rest = match rest.rsplit_once('@') {
         Some((login, rest)) => {
-            let password = match login.split_once(':') {
-                Some((user, password)) => {
-                    url.user = Some(decode(user)?);
-                    password
-                }
-                None => login,
+            let (user, password) = match login.split_once(':') {
+                Some((user, password)) => (decode(user)?, decode(password)?),
+                None => (Vec::new(), decode(login)?),
             };
-            url.password = Some(decode(password)?);
+            // `:password@` stands for the default user, and an empty login for no authentication.
+            url.password = (!user.is_empty() || !password.is_empty()).then_some(password);
+            url.user = (!user.is_empty()).then_some(user);
             rest
         }
         None => rest,
     };
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
     let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if !place.is_empty() {
-        let (host, port) = split_place(place);
-        url.host = (!host.is_empty()).then(|| host.to_owned());
-        if let Some(port) = port {
-            url.port = Some(port.parse().map_err(|_| "Invalid server port.")?);
-        }
+    let (host, port) = split_place(place)?;
+    url.host = (!host.is_empty()).then(|| host.to_owned());
+    if !port.is_empty() {
+        url.port = Some(port.parse().map_err(|_| "Invalid server port.")?);
     }
+    let path = path.trim_end_matches('/');
     if !path.is_empty() {
         let db = path.parse().map_err(|_| "Invalid database number in URI")?;
         url.db = Some(db);
@@ -70,17 +72,19 @@ fn strip_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
         .then(|| &text[scheme.len()..])
 }
 
-fn split_place(place: &str) -> (&str, Option<&str>) {
-    if let Some((host, behind)) = place
-        .strip_prefix('[')
-        .and_then(|place| place.split_once(']'))
-    {
-        return (host, behind.strip_prefix(':'));
+/// Host and port, each empty if it is left out.
+fn split_place(place: &str) -> Result<(&str, &str), String> {
+    if let Some(bracketed) = place.strip_prefix('[') {
+        let Some((host, port)) = bracketed.split_once(']') else {
+            return Err("Invalid IPv6 address in URI: ']' is missing".to_owned());
+        };
+        return match port.strip_prefix(':') {
+            Some(port) => Ok((host, port)),
+            None if port.is_empty() => Ok((host, port)),
+            None => Err("Invalid server port.".to_owned()),
+        };
     }
-    match place.split_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (place, None),
-    }
+    Ok(place.split_once(':').unwrap_or((place, "")))
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, String> {
@@ -133,12 +137,25 @@ mod tests {
             ("redis://[::1]", url(false, ("", ""), "::1", 0, -1)),
             ("redis:///5", url(false, ("", ""), "", 0, 5)),
             ("redis://:7000", url(false, ("", ""), "", 7000, -1)),
+            ("redis://:secret@h", url(false, ("", "secret"), "h", 0, -1)),
+            ("redis://:secret@", url(false, ("", "secret"), "", 0, -1)),
+            ("redis://:s%3ac%40@h", url(false, ("", "s:c@"), "h", 0, -1)),
+            ("redis://u:pa@ss@h", url(false, ("u", "pa@ss"), "h", 0, -1)),
+            ("redis://:a/b@h/2", url(false, ("", "a/b"), "h", 0, 2)),
+            ("redis://@h", url(false, ("", ""), "h", 0, -1)),
+            ("redis://:@h", url(false, ("", ""), "h", 0, -1)),
+            ("rediss://:p@[::1]:7/1", url(true, ("", "p"), "::1", 7, 1)),
+            ("redis://h:/", url(false, ("", ""), "h", 0, -1)),
+            ("redis://h/3/", url(false, ("", ""), "h", 0, 3)),
+            ("redis://h/3?timeout=5s", url(false, ("", ""), "h", 0, 3)),
+            ("redis://h?a=b#c", url(false, ("", ""), "h", 0, -1)),
         ];
         for (text, expected) in table {
             assert_eq!(parse(text), Ok(expected), "{text}");
         }
-        let empty_user = parse("redis://:secret@").expect("a URL");
-        assert_eq!(empty_user.user.as_deref(), Some(&b""[..]));
+        let without_password = parse("redis://u:@h").expect("a URL");
+        assert_eq!(without_password.user.as_deref(), Some(&b"u"[..]));
+        assert_eq!(without_password.password.as_deref(), Some(&b""[..]));
     }
 
     #[test]
@@ -149,6 +166,13 @@ mod tests {
             ("redis://a%2@h", "Incomplete URI encoding"),
             ("redis://a%zz@h", "Illegal character in URI encoding"),
             ("redis://h:70000", "Invalid server port."),
+            ("redis://h:7x", "Invalid server port."),
+            ("redis://::1", "Invalid server port."),
+            ("redis://[::1]7", "Invalid server port."),
+            (
+                "redis://[::1",
+                "Invalid IPv6 address in URI: ']' is missing",
+            ),
             ("redis://h/x", "Invalid database number in URI"),
         ];
         for (text, expected) in table {

@@ -15,6 +15,7 @@ use conn::connection::{ConnId, State};
 use conn::conns::{ClientTls, Conns};
 use conn::dial::Target;
 use conn::listener::Accepted;
+use conn::resolve::Hop;
 use conn::stream::Io;
 
 /// A Unix connection of `world`, and its other end.
@@ -308,6 +309,10 @@ fn a_reset_is_a_sentence() {
     ));
 }
 
+fn local(port: u16) -> std::net::SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
 fn on_connect(world: &mut World, id: ConnId) {
     let state = world.conns.state(id);
     let error = world.conns.error(id).map(ToString::to_string);
@@ -331,11 +336,10 @@ fn connect(
 fn an_outgoing_connection_arrives_or_says_why_not() {
     let mut world = World::new();
     let listener = listen();
-    let target = Target::Tcp {
-        host: "127.0.0.1",
-        port: listener.port(),
-        bind_source: Some("127.0.0.1"),
-    };
+    let target = Target::Tcp(Hop {
+        addr: local(listener.port()),
+        source: Some(local(0).ip()),
+    });
     let id = connect(&mut world, &target, None).expect("under way");
     assert_eq!(world.conns.state(id), State::Connecting);
     assert!(matches!(
@@ -355,11 +359,10 @@ fn an_outgoing_connection_arrives_or_says_why_not() {
 
     // A port that was just free.
     let port = listen().port();
-    let target = Target::Tcp {
-        host: "127.0.0.1",
-        port,
-        bind_source: None,
-    };
+    let target = Target::Tcp(Hop {
+        addr: local(port),
+        source: None,
+    });
     let id = connect(&mut world, &target, None).expect("under way");
     world.take_log();
     world.until("an answer", |world| !world.log.is_empty());

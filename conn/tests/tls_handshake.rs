@@ -13,6 +13,7 @@ use conn::connection::{ConnId, State};
 use conn::conns::ClientTls;
 use conn::dial::Target;
 use conn::listener::Listener;
+use conn::resolve::Hop;
 use conn::tls::context::{AuthClients, TlsConfig, TlsContext};
 use conn::tls::info::{FailReason, TlsStats};
 use openssl::asn1::Asn1Time;
@@ -510,6 +511,10 @@ fn a_ticket_of_the_clients_port_is_none_on_the_bus() {
     }
 }
 
+fn local(port: u16) -> std::net::SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
 fn on_connect(world: &mut World, id: ConnId) {
     on_accept(world, id);
 }
@@ -523,11 +528,10 @@ fn link(
 ) -> (World, ConnId, Vec<String>) {
     let mut world = World::new();
     let listener = listen();
-    let target = Target::Tcp {
-        host: "127.0.0.1",
-        port: listener.port(),
-        bind_source: None,
-    };
+    let target = Target::Tcp(Hop {
+        addr: local(listener.port()),
+        source: None,
+    });
     let tls = ClientTls {
         context: client,
         sni,
@@ -620,11 +624,10 @@ fn a_server_that_does_not_speak_tls_is_named_so() {
     let site = Site::new();
     let mut world = World::new();
     let listener = listen();
-    let target = Target::Tcp {
-        host: "127.0.0.1",
-        port: listener.port(),
-        bind_source: None,
-    };
+    let target = Target::Tcp(Hop {
+        addr: local(listener.port()),
+        source: None,
+    });
     let context = site.context();
     let tls = ClientTls {
         context: &context,

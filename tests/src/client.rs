@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use conn::blocking;
 use conn::conns::ClientTls;
-use conn::dial::Target;
+use conn::dial::Place;
 use conn::resp::Value;
 use conn::tls::context::{ClientTlsConfig, TlsContext};
 
@@ -51,15 +51,15 @@ impl Client {
 
     pub(crate) fn connect(server: &Server, transport: Transport) -> Self {
         let socket = server.socket();
-        let tcp = |port| Target::Tcp {
+        let tcp = |port| Place::Tcp {
             host: "127.0.0.1",
             port,
-            bind_source: None,
+            source: None,
         };
         let connected = match transport {
             Transport::Tcp => blocking::Client::connect(&tcp(server.port), None, Some(PATIENCE)),
             Transport::Unix => {
-                blocking::Client::connect(&Target::Unix(&socket), None, Some(PATIENCE))
+                blocking::Client::connect(&Place::Unix(&socket), None, Some(PATIENCE))
             }
             Transport::Tls => {
                 let context = TlsContext::for_client(&tls_config()).expect("good certificates");
@@ -207,10 +207,10 @@ pub fn ping(
     verify_name: Option<&str>,
 ) -> Result<String, String> {
     let context = TlsContext::for_client(config).map_err(|error| error.to_string())?;
-    let target = Target::Tcp {
+    let target = Place::Tcp {
         host: "127.0.0.1",
         port,
-        bind_source: None,
+        source: None,
     };
     let tls = ClientTls {
         context: &context,

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use conn::blocking::Client;
-use conn::dial::Target;
+use conn::dial::Place;
 use tempfile::TempDir;
 
 use crate::certs;
@@ -104,10 +104,10 @@ impl Peer {
     }
 
     fn try_client(&self) -> Option<Client> {
-        let target = Target::Tcp {
+        let target = Place::Tcp {
             host: "127.0.0.1",
             port: self.port,
-            bind_source: None,
+            source: None,
         };
         let mut client = Client::connect(&target, None, Some(Duration::from_secs(1))).ok()?;
         client.set_read_timeout(Some(PATIENCE));

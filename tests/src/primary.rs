@@ -225,12 +225,17 @@ impl Link {
     /// # Panics
     /// The replica has closed.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        assert!(self.try_send(bytes), "the other end has closed");
+    }
+
+    /// Sends bytes unless the other end has closed; whether that went well.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let bytes = bytes.as_ref();
-        match &mut self.wire {
+        let sent = match &mut self.wire {
             Wire::Tcp(socket) => socket.write_all(bytes),
             Wire::Tls(tls) => tls.write_all(bytes),
-        }
-        .expect("the replica reads");
+        };
+        sent.is_ok()
     }
 
     /// Sends bytes one by one.

@@ -1,6 +1,8 @@
 //! The suite: behaviour through sockets, over every transport by the same body.
 
+mod client_tools;
 mod clients;
+mod config_files;
 mod cve;
 mod differential;
 mod fuzz;

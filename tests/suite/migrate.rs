@@ -1,5 +1,7 @@
 //! MIGRATE: keys leave for another server, over TCP and over TLS, and are never nowhere.
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 use tests::client::{Client, Transport, show};
 use tests::follower::Follower;
@@ -7,7 +9,7 @@ use tests::peer::Peer;
 use tests::primary::{Link, Primary};
 use tests::proxy::{Fault, Plan, Proxy};
 use tests::server::Server;
-use tests::wait::until;
+use tests::wait::{PATIENCE, until};
 
 /// The same body over both.
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
@@ -111,6 +113,33 @@ fn in_a_transaction_it_is_done_at_once() {
         let heard: Vec<String> = (0..5).map(|_| follower.hear()).collect();
         assert_eq!(heard[2..], ["SET a 1", "DEL a", "EXEC"]);
         assert_eq!(target.client(Transport::Tcp).text("GET a"), "1");
+    }
+}
+
+/// A target that sends a byte of a reply that never ends whenever 20 ms have passed.
+#[test]
+fn in_a_transaction_the_time_out_bounds_the_whole_transfer() {
+    for transport in BOTH {
+        let (_server, mut here) = source(transport);
+        let target = Primary::new(transport);
+        here.text("SET a 1");
+        here.text("MULTI");
+        here.text(&format!("MIGRATE localhost {} a 0 700", target.port));
+        here.text("PING");
+        here.send(b"EXEC\r\n");
+        let mut link = target.accept();
+        assert_eq!(next(&mut link), ["SELECT", "0"]);
+        link.send("+OK\r\n+");
+        here.raw().set_read_timeout(Some(Duration::from_millis(20)));
+        let told = until("an end of EXEC", || {
+            let told = here.raw().read().ok();
+            link.try_send("x");
+            told
+        });
+        let failure = "[-IOERR error or timeout reading to target instance PONG]";
+        assert_eq!(show(&told), failure);
+        here.raw().set_read_timeout(Some(PATIENCE));
+        assert_eq!(here.text("GET a"), "1");
     }
 }
 

@@ -1,7 +1,7 @@
-//! `--bigkeys`, `--memkeys`: the biggest key of each type, by its elements or by the memory it takes.
+//! `--bigkeys`, `--memkeys`: the biggest key of each type, by number of elements or by memory.
 //!
-//! For each page of keys one pipeline asks for their types and a second for their sizes. A key may vanish or change its
-//! type between the two.
+//! For each page of keys, one pipeline asks for their types and a second one for their sizes. A key may be deleted or
+//! change its type in between.
 
 use conn::resp::Value;
 
@@ -11,19 +11,19 @@ use crate::out::{Exit, complain, fail, print};
 use crate::session::Session;
 use crate::words::quoted;
 
-/// By what keys are measured.
+/// How keys are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// The command that counts the elements of the type.
+    /// By the command that counts the elements of the type.
     Elements,
-    /// MEMORY USAGE, looking at so many elements of each key.
+    /// By MEMORY USAGE, sampling this many elements of each key.
     Memory(Option<u64>),
 }
 
-/// A type of keys, and what was found of it.
+/// A type, and the keys of it found so far.
 struct Kind {
     name: String,
-    /// The command that measures its keys; a type of a module has none.
+    /// The command that measures its keys; the type of a module has none.
     command: Option<&'static str>,
     unit: &'static str,
     count: u64,
@@ -45,19 +45,19 @@ impl Kind {
     }
 }
 
-/// The types of Redis itself, in the order of the report.
+/// The built-in types, in the order of Redis's report.
 fn kinds() -> Vec<Kind> {
     vec![
-        Kind::new("string", Some("STRLEN"), "bytes"),
-        Kind::new("list", Some("LLEN"), "items"),
-        Kind::new("set", Some("SCARD"), "members"),
         Kind::new("hash", Some("HLEN"), "fields"),
-        Kind::new("zset", Some("ZCARD"), "members"),
+        Kind::new("list", Some("LLEN"), "items"),
+        Kind::new("string", Some("STRLEN"), "bytes"),
         Kind::new("stream", Some("XLEN"), "entries"),
+        Kind::new("set", Some("SCARD"), "members"),
+        Kind::new("zset", Some("ZCARD"), "members"),
     ]
 }
 
-/// What was found so far.
+/// The results so far.
 struct Survey {
     measure: Measure,
     kinds: Vec<Kind>,
@@ -65,10 +65,10 @@ struct Survey {
     key_bytes: u64,
 }
 
-/// Looks at every key and reports.
+/// Scans all keys and prints a report.
 ///
 /// # Errors
-/// The server does not answer, which was said.
+/// The server does not answer; a message was printed.
 pub fn run(session: &mut Session, options: &Options, measure: Measure) -> Result<(), Exit> {
     session.connect_or_exit()?;
     let mut walk = Walk::new();
@@ -94,7 +94,7 @@ pub fn run(session: &mut Session, options: &Options, measure: Measure) -> Result
                 survey.count(key, kind, size, progress);
             }
         }
-        walk.rest(options, false);
+        walk.pause(options, false);
     }
     print("\n-------- summary -------\n\n");
     if walk.was_cut_short() {
@@ -105,7 +105,7 @@ pub fn run(session: &mut Session, options: &Options, measure: Measure) -> Result
 }
 
 impl Survey {
-    /// The kinds of these keys by their position; `None` for those that have vanished.
+    /// For each key the index of its kind; `None` if it was deleted.
     fn types(
         &mut self,
         session: &mut Session,
@@ -145,7 +145,7 @@ impl Survey {
         }))
     }
 
-    /// The sizes of these keys; 0 where there is none to be had.
+    /// The size of each key; 0 if it cannot be determined.
     fn sizes(
         &self,
         session: &mut Session,
@@ -269,7 +269,7 @@ fn average(total: u64, count: u64) -> f64 {
     }
 }
 
-/// Sends all commands at once and waits for as many replies.
+/// Sends all commands at once and reads their replies.
 fn pipeline(
     session: &mut Session,
     commands: &[Vec<Vec<u8>>],

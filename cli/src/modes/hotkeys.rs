@@ -1,4 +1,4 @@
-//! `--hotkeys`: the keys used most, by the counters that eviction by LFU keeps.
+//! `--hotkeys`: the most used keys, by the counters of LFU eviction.
 
 use conn::resp::{Value, encode};
 
@@ -8,15 +8,15 @@ use crate::out::{Exit, complain, fail, print};
 use crate::session::Session;
 use crate::words::quoted;
 
-/// How many keys are reported.
+/// Number of keys in the report.
 const KEPT: usize = 16;
 
-/// The hottest keys, the least hot of them first.
+/// The hottest keys, in ascending order.
 #[derive(Default)]
 struct Hottest(Vec<(u64, String)>);
 
 impl Hottest {
-    /// Whether a key belongs among them, which it then is.
+    /// Adds a key if it belongs among them; whether it does.
     fn admit(&mut self, counter: u64, key: &str) -> bool {
         let at = self.0.partition_point(|&(kept, _)| kept < counter);
         if counter == 0 || (at == 0 && self.0.len() == KEPT) {
@@ -30,10 +30,10 @@ impl Hottest {
     }
 }
 
-/// Looks at every key and reports.
+/// Scans all keys and prints a report.
 ///
 /// # Errors
-/// The server does not answer or keeps no counters, which was said.
+/// The server does not answer or has no counters; a message was printed.
 pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
     session.connect_or_exit()?;
     let mut walk = Walk::new();
@@ -63,7 +63,7 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
                 ));
             }
         }
-        walk.rest(options, false);
+        walk.pause(options, false);
     }
     print("\n-------- summary -------\n\n");
     if walk.was_cut_short() {

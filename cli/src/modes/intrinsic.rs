@@ -1,7 +1,6 @@
-//! `--intrinsic-latency`: how long this machine keeps a busy program from running.
+//! `--intrinsic-latency`: the latency that the kernel and the hypervisor add to a busy process.
 //!
-//! A computation that needs no system call is timed again and again. What a run takes beyond the usual, the kernel or
-//! the hypervisor took.
+//! A computation without system calls is timed repeatedly. A run that takes longer than the others was interrupted.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -45,7 +44,7 @@ pub fn run(duration: Duration) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Shuffles a table in a way that no compiler foresees.
+/// Shuffles a table in a way that the compiler cannot compute in advance.
 fn compute() -> u64 {
     let mut table: [u8; 256] = std::array::from_fn(|at| at as u8);
     let (mut left, mut right) = (0u8, 0u8);

@@ -1,4 +1,4 @@
-//! The keys of a database, a page at a time.
+//! Iteration over the keys of a database, one page of SCAN at a time.
 
 use std::thread;
 
@@ -9,10 +9,10 @@ use crate::options::Options;
 use crate::out::{Exit, fail};
 use crate::session::Session;
 
-/// Pages between two pauses of the modes that ask more about each key.
+/// Pages between two pauses, in the modes that send further commands for each key.
 const PAGES_PER_PAUSE: u64 = 100;
 
-/// A walk through all keys.
+/// An iteration over all keys.
 pub struct Walk {
     cursor: Vec<u8>,
     pages: u64,
@@ -21,7 +21,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// A walk from the beginning, which Ctrl-C ends.
+    /// Starts an iteration that Ctrl-C ends.
     pub fn new() -> Self {
         Self {
             cursor: b"0".to_vec(),
@@ -31,10 +31,10 @@ impl Walk {
         }
     }
 
-    /// The next page, maybe empty; `None` after the last.
+    /// The next page, which may be empty; `None` after the last one.
     ///
     /// # Errors
-    /// The server does not answer, or not what SCAN answers; it was said.
+    /// The server does not answer, or not with a reply to SCAN; a message was printed.
     pub fn page(
         &mut self,
         session: &mut Session,
@@ -62,9 +62,9 @@ impl Walk {
         Ok(Some(keys))
     }
 
-    /// Rests after a page for as long as `-i` says, every 100 pages or, with `each`, after each of them; and ends the
-    /// walk if Ctrl-C was pressed.
-    pub fn rest(&mut self, options: &Options, each: bool) {
+    /// Pauses for the interval of `-i`, after each page with `each`, else after every 100 pages; and ends the iteration if
+    /// Ctrl-C was pressed.
+    pub fn pause(&mut self, options: &Options, each: bool) {
         if !options.interval.is_zero() && (each || self.pages.is_multiple_of(PAGES_PER_PAUSE)) {
             thread::sleep(options.interval);
         }
@@ -73,13 +73,13 @@ impl Walk {
         }
     }
 
-    /// Whether the walk ended before all keys were seen.
+    /// Whether the iteration ended before all keys were seen.
     pub fn was_cut_short(&self) -> bool {
         self.ended && self.cursor != b"0"
     }
 }
 
-/// The cursor to go on from, and the keys of one reply to SCAN; or what is wrong with it.
+/// The next cursor and the keys of a reply to SCAN, or what is wrong with it.
 type Page = Result<(Vec<u8>, Vec<Vec<u8>>), Vec<u8>>;
 
 fn take_page(reply: Value) -> Page {
@@ -102,10 +102,10 @@ fn take_page(reply: Value) -> Page {
     }
 }
 
-/// How many keys the database has.
+/// The number of keys in the database.
 ///
 /// # Errors
-/// The server does not say, which was said.
+/// The server does not tell; a message was printed.
 pub fn db_size(session: &mut Session) -> Result<i64, Exit> {
     match session.call(&["DBSIZE"]) {
         Ok(Value::Int(size)) => Ok(size),
@@ -115,7 +115,7 @@ pub fn db_size(session: &mut Session) -> Result<i64, Exit> {
     }
 }
 
-/// Per cent.
+/// `part` as a percentage of `whole`.
 pub fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 {
         0.0

@@ -1,4 +1,4 @@
-//! `--latency`, `--latency-history`, `--latency-dist`: how long a PING takes, again and again.
+//! `--latency`, `--latency-history`, `--latency-dist`: the latency of PING, measured continuously.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,20 +9,20 @@ use crate::options::Options;
 use crate::out::{Exit, print};
 use crate::session::Session;
 
-/// Between two samples.
+/// Pause between two samples.
 const SAMPLE_PAUSE: Duration = Duration::from_millis(10);
-/// How long a single report samples.
+/// Duration of a single report.
 const SINGLE: Duration = Duration::from_secs(1);
-/// How much time a line of the history covers.
+/// Duration of a line of the history.
 const HISTORY: Duration = Duration::from_secs(15);
-/// How much time a line of the spectrum covers.
+/// Duration of a line of the spectrum.
 const SPECTRUM: Duration = Duration::from_secs(1);
 /// Lines of the spectrum between two legends.
 const LINES_PER_LEGEND: u64 = 20;
 
 const CLEAR_LINE: &str = "\x1b[0G\x1b[2K";
 
-/// The buckets of the spectrum: up to so many microseconds, shown as this letter. What is slower is `?`.
+/// The buckets of the spectrum: the upper bound in microseconds and the letter. Anything slower is `?`.
 const BUCKETS: [(u128, char); 29] = [
     (10, '.'),
     (125, '-'),
@@ -56,11 +56,11 @@ const BUCKETS: [(u128, char); 29] = [
 ];
 const MINUTE: (u128, char) = (60_000_000, 'Q');
 
-/// Colours of a terminal with 256 of them, from none to all samples.
+/// Colours of a 256-colour terminal, from no samples to all samples.
 const COLOURS: [u8; 19] = [
     0, 233, 234, 235, 237, 239, 241, 243, 245, 247, 144, 143, 142, 184, 226, 214, 208, 202, 196,
 ];
-/// The same in grey.
+/// Shades of grey, likewise.
 const GREYS: [u8; 13] = [
     0, 233, 234, 235, 237, 239, 241, 243, 245, 247, 249, 251, 253,
 ];
@@ -106,10 +106,10 @@ impl Samples {
     }
 }
 
-/// Samples for ever on a terminal; else for a while, and reports once.
+/// Samples forever on a terminal; otherwise prints one report after an interval.
 ///
 /// # Errors
-/// The server cannot be used, which was said.
+/// The server cannot be used; a message was printed.
 pub fn run(session: &mut Session, options: &Options, history: bool) -> Result<(), Exit> {
     session.connect_or_exit()?;
     let given = (!options.interval.is_zero()).then_some(options.interval);
@@ -139,7 +139,7 @@ pub fn run(session: &mut Session, options: &Options, history: bool) -> Result<()
 /// Draws a line of coloured letters for every interval.
 ///
 /// # Errors
-/// The server cannot be used, which was said.
+/// The server cannot be used; a message was printed.
 pub fn spectrum(session: &mut Session, options: &Options, mono: bool) -> Result<(), Exit> {
     session.connect_or_exit()?;
     let palette: &[u8] = if mono { &GREYS } else { &COLOURS };
@@ -180,7 +180,7 @@ fn bucket(us: u128) -> usize {
     buckets().take_while(|&(max, _)| us > max).count()
 }
 
-/// One line. The colour of a letter is its share of all samples, however many they were.
+/// A line of the spectrum. The colour of a letter shows its share of the samples.
 fn draw(counts: &[u64], palette: &[u8]) -> String {
     let total: u64 = counts.iter().sum();
     let mut line = String::from("\x1b[38;5;0m");

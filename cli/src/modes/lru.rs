@@ -1,7 +1,6 @@
-//! `--lru-test`: how well a cache of this server's size would do.
+//! `--lru-test`: the hit rate of the server as a cache.
 //!
-//! Keys are written and read so that a fifth of them gets four fifths of the traffic; what the server has evicted
-//! meanwhile is a miss.
+//! Keys are written and read with an 80-20 distribution; a read of an evicted key is a miss.
 
 use std::time::{Duration, Instant};
 
@@ -15,20 +14,20 @@ use crate::session::Session;
 
 const CYCLE: Duration = Duration::from_secs(1);
 const PIPELINE: usize = 250;
-/// The exponent of a power law that gives a fifth of the keys four fifths of the traffic.
+/// The exponent of a power law with which 20% of the keys get 80% of the accesses.
 const ALPHA: f64 = 6.2;
 
-/// What the reads of a cycle found.
+/// The hits and misses of a cycle.
 #[derive(Default)]
 struct Tally {
     hits: u64,
     misses: u64,
 }
 
-/// Writes and reads for ever, a report per second.
+/// Writes and reads forever, with a report per second.
 ///
 /// # Errors
-/// The connection failed, which was said.
+/// The connection failed; a message was printed.
 pub fn run(session: &mut Session, keys: u64) -> Result<(), Exit> {
     session.connect_or_exit()?;
     let mut dice = Dice::new();
@@ -63,7 +62,7 @@ fn write(session: &mut Session, dice: &mut Dice, keys: u64) -> Result<(), Failur
     }
     session.client()?.send(&batch)?;
     for _ in 0..PIPELINE {
-        // A server that is full and does not evict refuses; the reads tell.
+        // A server that is full and does not evict returns errors, which show as misses.
         session.receive()?;
     }
     Ok(())
@@ -94,7 +93,7 @@ fn key(dice: &mut Dice, keys: u64) -> String {
     format!("lru:{}", pick(dice.fraction(), keys))
 }
 
-/// A number from 1 to `keys`, small ones more often, from a fraction that is evenly spread.
+/// Maps a uniformly distributed fraction to a number from 1 to `keys`; small numbers are more frequent.
 fn pick(fraction: f64, keys: u64) -> u64 {
     let power = ALPHA + 1.0;
     let end = (keys as f64 + 1.0).powf(power);

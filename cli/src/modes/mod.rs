@@ -1,4 +1,4 @@
-//! The modes: what `redis-cli --something` does with a server instead of sending it commands.
+//! The modes of redis-cli that are not about a command of the user: `--scan`, `--bigkeys`, `--latency`, …
 
 pub mod bigkeys;
 pub mod hotkeys;

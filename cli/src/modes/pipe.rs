@@ -1,10 +1,10 @@
-//! `--pipe`: standard input goes to the server as it is, and replies are counted.
+//! `--pipe`: mass insertion. Standard input is sent to the server unchanged, and the replies are counted.
 //!
-//! Reading and writing alternate as the socket allows. After the last byte of input comes an ECHO of random bytes:
-//! when they come back, every reply has.
+//! Reads and writes alternate as the socket becomes ready. After the last byte of input an ECHO of random bytes is sent:
+//! its reply is the last one.
 //!
-//! A send waits for the socket, and may do so: a Redis server reads on, whatever it has still to write. A read does not
-//! wait, for over TLS a socket becomes readable by session tickets too, and then no reply follows.
+//! Sends block. That cannot deadlock, because a Redis server keeps reading while it has replies to write. Reads do not
+//! block: over TLS a socket also becomes readable because of session tickets, and then no reply follows.
 
 use std::io::{self, Read, stdin};
 use std::os::fd::AsFd;
@@ -24,32 +24,32 @@ use crate::session::{GLANCE, Session};
 const CHUNK: usize = 16 * 1024;
 /// Bytes of replies at a time.
 const REPLIES: usize = 64 * 1024;
-/// Milliseconds after which silence is looked at.
+/// Interval of the check for the time-out, in milliseconds.
 const TICK_MS: u16 = 1000;
-/// Bytes of the last word.
+/// Length of the random argument of ECHO.
 const MAGIC: usize = 20;
 
-/// What has come of a transfer.
-struct Transfer {
+/// The state of a mass insertion.
+struct Insertion {
     decoder: Decoder,
     errors: u64,
     replies: u64,
-    /// What the last reply will be, once the input has ended.
+    /// The expected last reply, once the input has ended.
     magic: Option<Vec<u8>>,
     done: bool,
     heard: Instant,
 }
 
-/// Sends standard input and waits for all replies, after the last command at most `patience` for each.
+/// Sends standard input and reads all replies; after the last command, `patience` is the time-out for each.
 ///
 /// # Errors
-/// There were error replies, or the connection failed; it was said.
+/// There were error replies, or the connection failed; a message was printed.
 pub fn run(session: &mut Session, patience: Option<Duration>) -> Result<(), Exit> {
     session.connect_or_exit()?;
     if let Ok(client) = session.client() {
         client.set_read_timeout(Some(GLANCE));
     }
-    let mut transfer = Transfer {
+    let mut insertion = Insertion {
         decoder: Decoder::default(),
         errors: 0,
         replies: 0,
@@ -57,34 +57,34 @@ pub fn run(session: &mut Session, patience: Option<Duration>) -> Result<(), Exit
         done: false,
         heard: Instant::now(),
     };
-    while !transfer.done {
-        let ended = transfer.magic.is_some();
+    while !insertion.done {
+        let ended = insertion.magic.is_some();
         let (readable, writable) = match ready(session, !ended) {
             Ok(ready) => ready,
             Err(error) => return fail(format!("Error waiting for the server: {}", reason(&error))),
         };
         if readable {
-            transfer.read(session)?;
+            insertion.read(session)?;
         }
         if writable {
-            transfer.write(session)?;
+            insertion.write(session)?;
         }
-        let waited = transfer.heard.elapsed();
+        let waited = insertion.heard.elapsed();
         if ended && patience.is_some_and(|patience| waited > patience) {
             let seconds = patience.map_or(0, |patience| patience.as_secs());
             complain(format!("No replies for {seconds} seconds: exiting."));
-            transfer.errors += 1;
+            insertion.errors += 1;
             break;
         }
     }
-    let Transfer {
+    let Insertion {
         errors, replies, ..
-    } = transfer;
+    } = insertion;
     print(format!("errors: {errors}, replies: {replies}\n"));
     if errors > 0 { Err(Exit(1)) } else { Ok(()) }
 }
 
-impl Transfer {
+impl Insertion {
     fn read(&mut self, session: &mut Session) -> Result<(), Exit> {
         let mut buf = vec![0; REPLIES];
         match session.client().and_then(|client| client.receive(&mut buf)) {
@@ -139,7 +139,7 @@ impl Transfer {
         };
         match read {
             Ok(0) => {
-                buf = self.last_words();
+                buf = self.final_echo();
                 print("All data transferred. Waiting for the last reply...\n");
                 self.heard = Instant::now();
             }
@@ -148,14 +148,14 @@ impl Transfer {
         }
         match session.client().and_then(|client| client.send(&buf)) {
             Ok(()) => Ok(()),
-            // What the server has said before it hung up is still to be read, and tells why.
+            // Replies that were sent before the connection was closed may tell why.
             Err(Failure::Closed) if self.magic.is_none() => self.read(session),
             Err(failure) => fail(format!("Error writing to the server: {failure}")),
         }
     }
 
-    /// The ECHO, behind a line end: should the input have stopped in the middle of a line, the server still sees it.
-    fn last_words(&mut self) -> Vec<u8> {
+    /// The final ECHO. It follows a newline, so that the server recognizes it even if the input ended inside a line.
+    fn final_echo(&mut self) -> Vec<u8> {
         let mut dice = Dice::new();
         let magic: Vec<u8> = (0..MAGIC).map(|_| dice.roll() as u8).collect();
         let mut words = b"\r\n".to_vec();
@@ -165,7 +165,7 @@ impl Transfer {
     }
 }
 
-/// Waits until the connection can be read, or written if that is wanted.
+/// Waits until the connection is readable or, with `to_write`, writable.
 fn ready(session: &mut Session, to_write: bool) -> io::Result<(bool, bool)> {
     let Ok(client) = session.present_client() else {
         return Err(io::ErrorKind::NotConnected.into());

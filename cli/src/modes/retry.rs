@@ -1,4 +1,4 @@
-//! A request of a mode that watches a server for long and outlives its restarts.
+//! Commands that survive restarts of the server, for modes that run continuously.
 
 use std::thread;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::session::Session;
 const CLEAR_LINE: &str = "\r\x1b[0K";
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Sends a command and waits for its reply, connecting anew as often as it takes.
+/// Sends a command and waits for its reply, reconnecting until that succeeds.
 ///
 /// # Errors
-/// The server is there but makes no sense, which was said.
+/// The server can be reached but cannot be used; a message was printed.
 pub fn call(session: &mut Session, argv: &[&str]) -> Result<Value, Exit> {
     let mut tries = 0;
     loop {

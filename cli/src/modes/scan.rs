@@ -1,4 +1,4 @@
-//! `--scan`: the names of all keys.
+//! `--scan`: prints the names of all keys.
 
 use crate::format::Output;
 use crate::modes::keys::Walk;
@@ -7,10 +7,10 @@ use crate::out::{Exit, print};
 use crate::session::Session;
 use crate::words::quote;
 
-/// Lists the keys, one in each line.
+/// Prints the keys, one per line.
 ///
 /// # Errors
-/// The server does not answer, which was said.
+/// The server does not answer; a message was printed.
 pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
     session.connect_or_exit()?;
     let mut walk = Walk::new();
@@ -25,7 +25,7 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
             lines.push(b'\n');
         }
         print(lines);
-        walk.rest(options, true);
+        walk.pause(options, true);
     }
     Ok(())
 }

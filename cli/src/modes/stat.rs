@@ -1,4 +1,4 @@
-//! `--stat`: figures of the server, a line per interval.
+//! `--stat`: statistics of the server, one line per interval.
 
 use std::thread;
 use std::time::Duration;
@@ -18,10 +18,10 @@ const HEADING: &str = "\
 keys       mem      clients blocked requests            connections          
 ";
 
-/// Prints lines for ever.
+/// Prints lines forever.
 ///
 /// # Errors
-/// The server cannot be used, which was said.
+/// The server cannot be used; a message was printed.
 pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
     session.connect_or_exit()?;
     let pause = if options.interval.is_zero() {
@@ -46,7 +46,7 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
     Ok(())
 }
 
-/// The figures of one INFO.
+/// The line for one reply to INFO.
 fn line(info: &str, new_requests: i64) -> String {
     let requests = format!(
         "{} (+{new_requests})",
@@ -67,7 +67,7 @@ fn lines(info: &str) -> impl Iterator<Item = (&str, &str)> {
     info.lines().filter_map(|line| line.split_once(':'))
 }
 
-/// A number of INFO; 0 where there is none.
+/// A numeric field of INFO; 0 if it is missing.
 fn field(info: &str, name: &str) -> i64 {
     lines(info)
         .find(|&(field, _)| field == name)
@@ -94,7 +94,7 @@ fn keys(info: &str) -> i64 {
         .sum()
 }
 
-/// What the server's child is doing.
+/// The activity of child processes.
 fn child(info: &str) -> &'static str {
     let on = |name| field(info, name) != 0;
     let saves = on("rdb_bgsave_in_progress") || on("bgsave_in_progress");
@@ -107,7 +107,7 @@ fn child(info: &str) -> &'static str {
     }
 }
 
-/// Bytes with a unit.
+/// A number of bytes with a unit.
 fn human(bytes: i64) -> String {
     const UNITS: [char; 5] = ['K', 'M', 'G', 'T', 'P'];
     if bytes.abs() < 1024 {

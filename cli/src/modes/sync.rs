@@ -1,10 +1,11 @@
-//! `--rdb` and `--replica`: the data set that a server gives its replicas, and the stream of writes behind it.
+//! `--rdb` and `--replica`: the data set that a server sends to its replicas, and the stream of writes that follows.
 //!
-//! The data set comes as `$<bytes>`, or as `$EOF:<mark>` and ends with the mark. Before it come empty lines, as signs of
-//! life, for as long as the server takes to make it.
+//! The data set is announced as `$<bytes>`, or as `$EOF:<mark>` and ends with that mark. Until it is ready, the server
+//! sends empty lines as a keepalive.
 
-use std::fs::File;
-use std::io::{Write, stdout};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write, stdout};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,28 +13,37 @@ use conn::blocking::{Client, Failure};
 use conn::resp::{Decoder, Value};
 
 use crate::format::{Format, Output};
+use crate::oneshot::reason;
 use crate::out::{Exit, complain, fail, print};
 use crate::session::Session;
 
 /// Bytes received at a time.
 const CHUNK: usize = 64 * 1024;
-/// How long the stream is silent before it is said again that somebody listens.
+/// How long the stream may be silent before another acknowledgement is sent.
 const SILENCE: Duration = Duration::from_secs(1);
-/// Bytes of the mark behind a data set of unknown size.
+/// Length of the mark at the end of a data set of unknown size.
 const MARK: usize = 40;
-/// Bytes of the longest line in front of it.
+/// Length of the longest line in front of a data set.
 const LINE: usize = 4096;
 
 /// How a data set ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum End {
-    /// After so many bytes.
+    /// After this many bytes.
     After(u64),
     /// With this mark, which is not part of it.
     At([u8; MARK]),
 }
 
-/// The bytes behind SYNC.
+/// What SYNC or PSYNC is answered with.
+enum Reply {
+    /// A data set and then the stream.
+    DataSet(End),
+    /// The stream.
+    Continue,
+}
+
+/// What is received after SYNC.
 struct Sync<'s> {
     session: &'s mut Session,
     /// Received and not looked at yet.
@@ -43,12 +53,12 @@ struct Sync<'s> {
 /// Writes the data set to a file, or to standard output if its name is `-`.
 ///
 /// # Errors
-/// It did not come, or could not be written, which was said.
+/// It was not received or could not be written; a message was printed.
 pub fn rdb(session: &mut Session, path: &Path) -> Result<(), Exit> {
     session.connect_or_exit()?;
     configure(session, &["capa", "eof"])?;
     configure(session, &["rdb-only", "1"])?;
-    let (mut sync, end) = Sync::begin(session)?;
+    let (mut sync, end) = begin(session)?;
     let name = path.display();
     match &end {
         End::After(bytes) => complain(format!(
@@ -61,9 +71,9 @@ pub fn rdb(session: &mut Session, path: &Path) -> Result<(), Exit> {
     let mut file = if path == Path::new("-") {
         None
     } else {
-        match File::create(path) {
+        match create(path) {
             Ok(file) => Some(file),
-            Err(error) => return fail(format!("Error opening '{name}': {error}")),
+            Err(error) => return fail(format!("Error opening '{name}': {}", reason(&error))),
         }
     };
     let total = sync.transfer(&end, |bytes| match &mut file {
@@ -75,7 +85,7 @@ pub fn rdb(session: &mut Session, path: &Path) -> Result<(), Exit> {
         None => stdout().lock().flush(),
     };
     if let Err(error) = synced {
-        return fail(format!("Fail to fsync '{name}': {error}"));
+        return fail(format!("Fail to fsync '{name}': {}", reason(&error)));
     }
     match end {
         End::After(_) => complain("Transfer finished with success."),
@@ -89,33 +99,50 @@ pub fn rdb(session: &mut Session, path: &Path) -> Result<(), Exit> {
 /// Shows the stream of writes, each on a line, until the server ends it.
 ///
 /// # Errors
-/// The stream did not begin or came to its end, which was said.
+/// The stream did not begin or has ended; a message was printed.
 pub fn replica(session: &mut Session) -> Result<(), Exit> {
     session.connect_or_exit()?;
     configure(session, &["capa", "eof"])?;
-    // Nothing of the data set is wanted; a server that knows no filter sends it all.
+    // Asks for an empty data set; a server without that filter sends all of it.
     configure(session, &["rdb-filter-only", ""])?;
-    let (mut sync, end) = Sync::begin(session)?;
-    match &end {
-        End::After(bytes) => complain(format!(
-            "Full resync with master, discarding {bytes} bytes of bulk transfer..."
-        )),
-        End::At(_) => complain(
-            "Full resync with master, discarding bytes of bulk transfer until EOF marker...",
-        ),
-    }
-    let total = sync.transfer(&end, |_| Ok(()))?;
-    match end {
-        End::After(_) => complain("Full resync done. Logging commands from master."),
-        End::At(_) => complain(format!(
-            "Full resync done after {total} bytes. Logging commands from master."
-        )),
-    }
-    sync.show()
+    let (sync, end) = begin(session)?;
+    sync.discard_and_show(&end)
 }
 
-/// Tells the server what kind of replica this is. One that does not know the word is told so.
+/// The commands SYNC and PSYNC as typed by the user: shows the stream, as `--replica` does.
+///
+/// # Errors
+/// The stream did not begin or has ended; a message was printed.
+pub fn follow(session: &mut Session, argv: &[Vec<u8>]) -> Result<(), Exit> {
+    print("Entering replica output mode...  (press Ctrl-C to quit)\n");
+    let (mut sync, reply) = Sync::begin(session, argv)?;
+    match reply {
+        Reply::DataSet(end) => sync.discard_and_show(&end),
+        Reply::Continue => {
+            complain("Partial resync with master...");
+            complain("Partial resync done. Logging commands from master.");
+            sync.show()
+        }
+    }
+}
+
+fn begin(session: &mut Session) -> Result<(Sync<'_>, End), Exit> {
+    match Sync::begin(session, &["SYNC"])? {
+        (sync, Reply::DataSet(end)) => Ok((sync, end)),
+        (_, Reply::Continue) => fail("SYNC with master failed: +CONTINUE"),
+    }
+}
+
+/// Opens the file to write to, with the mode that Redis's redis-cli gives it. An existing file keeps its mode.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o644);
+    options.open(path)
+}
+
+/// Tells the server what kind of replica this is. An option that the server refuses is reported and does no harm.
 fn configure(session: &mut Session, words: &[&str]) -> Result<(), Exit> {
+    complain(format!("sending REPLCONF {}", words.join(" ")));
     let line = [&["REPLCONF"], words].concat();
     match session.call(&line) {
         Ok(Value::Error(text)) => {
@@ -129,9 +156,9 @@ fn configure(session: &mut Session, words: &[&str]) -> Result<(), Exit> {
 }
 
 impl<'s> Sync<'s> {
-    /// Sends SYNC and waits for the head of the data set.
-    fn begin(session: &'s mut Session) -> Result<(Self, End), Exit> {
-        if session.send(&["SYNC"]).is_err() {
+    /// Sends SYNC or PSYNC and waits for the reply.
+    fn begin<A: AsRef<[u8]>>(session: &'s mut Session, argv: &[A]) -> Result<(Self, Reply), Exit> {
+        if session.send(argv).is_err() {
             return fail("Error writing to master");
         }
         let inbox = session.client().map(Client::take_rest).unwrap_or_default();
@@ -143,8 +170,14 @@ impl<'s> Sync<'s> {
                 if line.is_empty() {
                     continue;
                 }
+                if line.starts_with(b"+FULLRESYNC") || line.starts_with(b"+CONTINUE") {
+                    complain([b"PSYNC replied ", line].concat());
+                }
                 return match head(line) {
-                    Some(end) => Ok((sync, end)),
+                    Some(end) => Ok((sync, Reply::DataSet(end))),
+                    // The data set follows.
+                    None if line.starts_with(b"+FULLRESYNC") => continue,
+                    None if line.starts_with(b"+CONTINUE") => Ok((sync, Reply::Continue)),
                     None => fail([b"SYNC with master failed: ", line].concat()),
                 };
             }
@@ -173,8 +206,8 @@ impl<'s> Sync<'s> {
         }
     }
 
-    /// Says that the replica is there. Behind a data set of unknown size the server sends nothing before it has heard so,
-    /// and it does not listen before the process is gone that wrote the data set: hence again in every silence.
+    /// Acknowledges the stream. After a data set of unknown size the server sends nothing until it has received one, and it
+    /// ignores what it receives while the child that wrote the data set is still running: so it is repeated in every silence.
     fn acknowledge(&mut self) -> Result<(), Exit> {
         match self.session.send(&["REPLCONF", "ACK", "0"]) {
             Ok(()) => Ok(()),
@@ -182,17 +215,17 @@ impl<'s> Sync<'s> {
         }
     }
 
-    /// Hands the data set over piece by piece; how many bytes it had. What follows stays in the inbox.
+    /// Hands the data set over piece by piece and returns its size. What follows stays in the inbox.
     fn transfer(
         &mut self,
         end: &End,
-        mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
+        mut take: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<u64, Exit> {
         let mut total = 0;
         loop {
             let (ready, over) = available(&self.inbox, end, total);
             if let Err(error) = take(&self.inbox[..ready]) {
-                return fail(format!("Error writing data to file: {error}"));
+                return fail(format!("Error writing data to file: {}", reason(&error)));
             }
             self.inbox.drain(..ready);
             total += ready as u64;
@@ -208,7 +241,27 @@ impl<'s> Sync<'s> {
         }
     }
 
-    /// Prints what comes.
+    /// Receives the data set without keeping it, and shows the stream that follows.
+    fn discard_and_show(mut self, end: &End) -> Result<(), Exit> {
+        match end {
+            End::After(bytes) => complain(format!(
+                "Full resync with master, discarding {bytes} bytes of bulk transfer..."
+            )),
+            End::At(_) => complain(
+                "Full resync with master, discarding bytes of bulk transfer until EOF marker...",
+            ),
+        }
+        let total = self.transfer(end, |_| Ok(()))?;
+        match end {
+            End::After(_) => complain("Full resync done. Logging commands from master."),
+            End::At(_) => complain(format!(
+                "Full resync done after {total} bytes. Logging commands from master."
+            )),
+        }
+        self.show()
+    }
+
+    /// Prints every command of the stream.
     fn show(&mut self) -> Result<(), Exit> {
         let format = Format {
             output: Output::Csv,

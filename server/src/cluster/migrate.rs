@@ -1,25 +1,27 @@
-//! MIGRATE's client side: RESTORE there, then DEL here, without waiting for anybody.
+//! MIGRATE's client side: RESTORE on the target, then DEL here, without blocking the event loop.
 //!
-//! The caller is parked while its keys are in flight, and everybody else is served. Whoever names such a key waits for the
-//! outcome (`exec/gate`). What cannot be held (the primary's stream, expiry, FLUSHALL, SWAPDB) goes ahead: the key is
-//! spoiled and the transfer fails. A transfer that has come to its end is acted upon at one place, [`conclude`], before
-//! the loop sleeps: keys that the target has confirmed are deleted and propagated as one DEL.
+//! The calling client is blocked while its keys are in flight; other clients are served. A client that names such a key
+//! waits for the outcome (`exec/gate`). Changes that cannot be delayed (the primary's stream, expiry, FLUSHALL, SWAPDB) go
+//! ahead: they invalidate the key, and the transfer fails. All transfers that have ended are handled in one place,
+//! [`conclude`], before the loop sleeps: keys that the target has confirmed are deleted and propagated as one DEL.
 //!
-//! In a transaction nobody can be parked: [`at_once`] waits for that one target, each step of it for the time-out at
-//! most, on a connection of its own that is not kept.
+//! Inside a transaction the client cannot be blocked. [`at_once`] blocks the loop instead, over a connection of its own
+//! that is not cached; the time-out bounds the whole conversation, name resolution included, however slowly the target
+//! answers.
 //!
 //! # Invariants
-//! 1. A key is deleted only after the target has said that it has it, and only if it is what was sent.
+//! 1. A key is deleted only after the target has confirmed it, and only if it still is what was sent.
 //! 2. Nothing is deleted while writes are paused: the end of the transfer waits for the end of the pause.
 
-use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ae::time::{Next, TimerId};
 use conn::blocking::Client;
 use conn::connection::{ConnId, State};
 use conn::conns::ClientTls;
-use conn::dial::Target;
+use conn::dial::{Dialed, Dialer, Place};
+use conn::names::NameCheck;
+use conn::resolve::Query;
 use conn::resp::encode;
 use conn::stream::Io;
 use conn::tls::context::TlsContext;
@@ -34,29 +36,28 @@ use crate::server::{Ctx, Done, Server};
 use crate::state::blocked::BlockKind;
 use crate::state::client_id::ClientId;
 use crate::state::migration::{
-    Answers, Failure, Kept, LINK_TTL_S, MAX_LINKS, Order, Stage, Transfer,
+    Answers, Failure, Kept, KeyTransfer, LINK_TTL_S, MAX_LINKS, Order, Phase,
 };
-use crate::sys::host;
 use crate::verbose;
 use crate::wire::fault::Fault;
 
-/// Bytes sent in one go: a target that reads fast must not keep the loop from others.
+/// Bytes sent per call, so that a target that reads fast does not hold the loop.
 const CHUNK: usize = 256 * 1024;
-/// Bytes of answers read at a time.
+/// Bytes of replies read at a time.
 const ANSWERS: usize = 16 * 1024;
 
-/// Sends keys on their way; `client` hears of the outcome.
+/// Starts to send keys; `client` is told the outcome.
 pub fn begin(srv: &mut Server, client: ClientId, db: usize, order: Order) {
     let id = srv.migration.number();
     let spoiled = order.keys.iter().map(|key| (key.clone(), false)).collect();
     let timeout_ms = order.timeout_ms;
-    srv.migration.transfers.push(Transfer {
+    srv.migration.transfers.push(KeyTransfer {
         id,
         client,
         db,
         order,
         spoiled,
-        stage: Stage::Talking,
+        phase: Phase::Exchange,
         conn: None,
         may_retry: true,
         outbox: Vec::new(),
@@ -66,11 +67,11 @@ pub fn begin(srv: &mut Server, client: ClientId, db: usize, order: Order) {
         outcome: None,
     });
     srv.el.add_timer(timeout_ms, on_timer, id);
-    set_out(srv, id);
+    start(srv, id);
 }
 
-/// Begins, by the link that is kept if there is one.
-fn set_out(srv: &mut Server, id: u64) {
+/// Starts a transfer, over the cached link if there is one.
+fn start(srv: &mut Server, id: u64) {
     let Some(transfer) = srv.migration.get(id) else {
         return;
     };
@@ -86,13 +87,13 @@ fn set_out(srv: &mut Server, id: u64) {
     match kept {
         Some(link) => {
             transfer.conn = Some(link.conn);
-            talk(srv, link.conn);
+            exchange(srv, link.conn);
         }
-        None => reach(srv, id, order),
+        None => connect(srv, id, &order),
     }
 }
 
-/// All that is sent, and what is to come back.
+/// The commands to send, and the replies to expect.
 fn compose(srv: &Server, from: usize, order: &Order, is_selected: bool) -> (Vec<u8>, Answers) {
     let mut out = Vec::new();
     let mut prelude = 0;
@@ -116,7 +117,7 @@ fn compose(srv: &Server, from: usize, order: &Order, is_selected: bool) -> (Vec<
         let Some(entry) = db(srv, from).find(key) else {
             continue;
         };
-        // 0 would be for ever.
+        // 0 would mean no expiry.
         let ttl = entry
             .expire()
             .map_or(0, |at_ms| (at_ms - srv.unit.now_ms).max(1));
@@ -131,56 +132,45 @@ fn compose(srv: &Server, from: usize, order: &Order, is_selected: bool) -> (Vec<
     (out, Answers::to(prelude, keys))
 }
 
-/// Looks the target up, and connects.
-fn reach(srv: &mut Server, id: u64, order: Order) {
-    if let Ok(ip) = order.host.parse() {
-        return dial(srv, id, vec![ip]);
-    }
+/// Resolves the target's name and connects.
+fn connect(srv: &mut Server, id: u64, order: &Order) {
     let waker = srv.el.waker();
-    let resolving = host::resolve(order.host, order.port, move || drop(waker.wake()));
-    let Some(transfer) = srv.migration.get(id) else {
-        return;
-    };
-    match resolving {
-        Ok(receiver) => transfer.stage = Stage::Resolving(receiver),
-        Err(_) => transfer.end(Err(Failure::Connect)),
+    let dialer = Dialer::start(query(&srv.config, order), move || drop(waker.wake()));
+    dial(srv, id, dialer);
+}
+
+fn query(config: &Params, order: &Order) -> Query {
+    let source = Some(&config.bind_source_addr).filter(|source| !source.is_empty());
+    Query {
+        host: order.host.clone(),
+        port: order.port,
+        source: source.cloned(),
     }
 }
 
-/// Connects to the first of these addresses.
-fn dial(srv: &mut Server, id: u64, mut addresses: Vec<IpAddr>) {
+/// Connects to the next address, if the name is resolved and one is left.
+fn dial(srv: &mut Server, id: u64, mut dialer: Dialer) {
     let Some(transfer) = srv.migration.transfers.iter_mut().find(|t| t.id == id) else {
         return;
-    };
-    if addresses.is_empty() {
-        return transfer.end(Err(Failure::Connect));
-    }
-    let address = addresses.remove(0).to_string();
-    let source = &srv.config.bind_source_addr;
-    let target = Target::Tcp {
-        host: &address,
-        port: transfer.order.port,
-        bind_source: (!source.is_empty()).then_some(source.as_str()),
     };
     let context = srv.tls.context.clone();
     let Ok(tls) = tls_for(&srv.config, context.as_ref(), &transfer.order.host) else {
         return transfer.end(Err(Failure::Connect));
     };
-    match srv.conns.connect(&mut srv.el, &target, tls, on_connect, 0) {
-        Ok(conn) => {
+    let told = |error: &_| verbose!("MIGRATE: {error}");
+    match dialer.next((&mut srv.el, &mut srv.conns), tls, on_connect, told) {
+        Dialed::Resolving => transfer.phase = Phase::Connecting(dialer),
+        Dialed::Begun(conn) => {
             transfer.conn = Some(conn);
-            transfer.stage = Stage::Connecting(addresses);
+            transfer.phase = Phase::Connecting(dialer);
         }
-        Err(error) => {
-            verbose!("MIGRATE: {error}");
-            dial(srv, id, addresses);
-        }
+        Dialed::Exhausted => transfer.end(Err(Failure::Connect)),
     }
 }
 
-/// TLS for a link to a target, if there is to be any.
+/// The TLS settings of a link to a target, if it uses TLS.
 ///
-/// `tls-cluster` counts outside a cluster too, as it does in Redis; `tls-migrate` is for who has no cluster.
+/// `tls-cluster` counts outside of a cluster too, as it does in Redis; `tls-migrate` is for servers without a cluster.
 fn tls_for<'a>(
     config: &Params,
     context: Option<&'a TlsContext>,
@@ -189,43 +179,37 @@ fn tls_for<'a>(
     if !config.tls_cluster && (config.cluster_enabled || !config.tls_migrate) {
         return Ok(None);
     }
-    let is_name = host.parse::<IpAddr>().is_err();
-    Ok(Some(ClientTls {
-        context: context.ok_or(Failure::Connect)?,
-        sni: is_name.then_some(host),
-        verify_name: config.tls_peer_name_check.then_some(host),
-    }))
+    let names = NameCheck::between_servers(host, config.tls_peer_name_check);
+    Ok(Some(names.tls(context.ok_or(Failure::Connect)?)))
 }
 
-/// The connection has come about, or not.
+/// The connection was made, or it has failed.
 fn on_connect(srv: &mut Server, conn: ConnId) {
     let connected = srv.conns.state(conn) == State::Connected;
     if let Some(error) = srv.conns.error(conn) {
         verbose!("MIGRATE: {error}");
     }
-    let Some(transfer) = srv.migration.over(conn) else {
+    let Some(transfer) = srv.migration.by_conn(conn) else {
         return srv.conns.close(&mut srv.el, conn);
     };
     if connected {
-        transfer.stage = Stage::Talking;
-        return talk(srv, conn);
+        transfer.phase = Phase::Exchange;
+        return exchange(srv, conn);
     }
-    let (id, stage) = (
-        transfer.id,
-        std::mem::replace(&mut transfer.stage, Stage::Talking),
-    );
+    let id = transfer.id;
+    let phase = std::mem::replace(&mut transfer.phase, Phase::Exchange);
     transfer.conn = None;
     srv.conns.close(&mut srv.el, conn);
-    match stage {
-        Stage::Connecting(others) => dial(srv, id, others),
+    match phase {
+        Phase::Connecting(dialer) => dial(srv, id, dialer),
         _ => fail(srv, id, Failure::Connect),
     }
 }
 
-/// The link is there.
-fn talk(srv: &mut Server, conn: ConnId) {
+/// Sends the commands over a link that is connected, and reads the replies.
+fn exchange(srv: &mut Server, conn: ConnId) {
     let now_ms = srv.unit.now_ms;
-    if let Some(transfer) = srv.migration.over(conn) {
+    if let Some(transfer) = srv.migration.by_conn(conn) {
         transfer.progress_ms = now_ms;
     }
     srv.conns
@@ -242,7 +226,7 @@ fn on_writable(srv: &mut Server, conn: ConnId) {
         migration,
         ..
     } = srv;
-    let Some(transfer) = migration.over(conn) else {
+    let Some(transfer) = migration.by_conn(conn) else {
         return;
     };
     let id = transfer.id;
@@ -254,27 +238,27 @@ fn on_writable(srv: &mut Server, conn: ConnId) {
         (Io::Done(n), _) => {
             transfer.sent += n;
             transfer.progress_ms = now_ms;
-            let waits = transfer.sent < transfer.outbox.len();
-            set_writer(srv, conn, waits);
+            let has_more = transfer.sent < transfer.outbox.len();
+            set_writer(srv, conn, has_more);
         }
         (Io::WouldBlock, _) => set_writer(srv, conn, true),
     }
 }
 
-fn set_writer(srv: &mut Server, conn: ConnId, waits: bool) {
-    if waits != srv.conns.has_write_handler(conn) {
-        let handler: Option<fn(&mut Server, ConnId)> = waits.then_some(on_writable);
+fn set_writer(srv: &mut Server, conn: ConnId, has_more: bool) {
+    if has_more != srv.conns.has_write_handler(conn) {
+        let handler: Option<fn(&mut Server, ConnId)> = has_more.then_some(on_writable);
         srv.conns
             .set_write_handler(&mut srv.el, conn, handler, false);
     }
 }
 
-/// Takes answers in.
+/// Reads replies.
 fn on_readable(srv: &mut Server, conn: ConnId) {
     let now_ms = srv.unit.now_ms;
     let mut buf = vec![0; ANSWERS];
     let read = srv.conns.read(&mut srv.el, conn, &mut buf);
-    let Some(transfer) = srv.migration.over(conn) else {
+    let Some(transfer) = srv.migration.by_conn(conn) else {
         return;
     };
     let id = transfer.id;
@@ -290,7 +274,7 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
     }
 }
 
-/// A step has failed. Before any key was answered it is tried once more, with a link that is new.
+/// A step has failed. Unless a key was answered already, the transfer is tried once more over a new link.
 fn fail(srv: &mut Server, id: u64, failure: Failure) {
     let Some(transfer) = srv.migration.get(id) else {
         return;
@@ -301,7 +285,7 @@ fn fail(srv: &mut Server, id: u64, failure: Failure) {
         && transfer.answers.restored.is_empty();
     transfer.may_retry = false;
     let conn = transfer.conn.take();
-    // One that has its outcome keeps it.
+    // The first outcome counts.
     if !again && transfer.outcome.is_none() {
         transfer.end(Err(failure));
     }
@@ -309,11 +293,11 @@ fn fail(srv: &mut Server, id: u64, failure: Failure) {
         srv.conns.close(&mut srv.el, conn);
     }
     if again {
-        set_out(srv, id);
+        start(srv, id);
     }
 }
 
-/// Looks whether a transfer has got on.
+/// Fails a transfer that has made no progress for its time-out.
 fn on_timer(srv: &mut Server, _timer: TimerId, id: u64) -> Next {
     let now_ms = srv.unit.now_ms;
     let Some(transfer) = srv.migration.get(id) else {
@@ -323,10 +307,10 @@ fn on_timer(srv: &mut Server, _timer: TimerId, id: u64) -> Next {
     if now_ms < late_ms {
         return Next::In((late_ms - now_ms) as u64);
     }
-    let failure = match transfer.stage {
-        Stage::Resolving(_) | Stage::Connecting(_) => Failure::Connect,
-        Stage::Talking if transfer.sent < transfer.outbox.len() => Failure::Write,
-        Stage::Talking => Failure::Read,
+    let failure = match transfer.phase {
+        Phase::Connecting(_) => Failure::Connect,
+        Phase::Exchange if transfer.sent < transfer.outbox.len() => Failure::Write,
+        Phase::Exchange => Failure::Read,
     };
     if transfer.outcome.is_none() {
         transfer.end(Err(failure));
@@ -334,23 +318,24 @@ fn on_timer(srv: &mut Server, _timer: TimerId, id: u64) -> Next {
     Next::Never
 }
 
-/// Before the loop sleeps: goes on with names that are looked up, and acts upon what has ended.
+/// Before the loop sleeps: goes on where a name may have been resolved, and handles transfers that have ended.
 pub fn conclude(srv: &mut Server) {
     if srv.migration.is_idle() {
         return;
     }
-    let resolved = |transfer: &Transfer| match &transfer.stage {
-        Stage::Resolving(receiver) => receiver.try_recv().ok().map(|found| (transfer.id, found)),
-        _ => None,
-    };
-    let resolved: Vec<_> = srv
-        .migration
-        .transfers
-        .iter()
-        .filter_map(resolved)
-        .collect();
-    for (id, found) in resolved {
-        dial(srv, id, found.unwrap_or_default());
+    let mut resolving = Vec::new();
+    for transfer in &mut srv.migration.transfers {
+        if let Phase::Connecting(dialer) = &transfer.phase
+            && dialer.is_resolving()
+            && transfer.outcome.is_none()
+            && let Phase::Connecting(dialer) =
+                std::mem::replace(&mut transfer.phase, Phase::Exchange)
+        {
+            resolving.push((transfer.id, dialer));
+        }
+    }
+    for (id, dialer) in resolving {
+        dial(srv, id, dialer);
     }
     if srv.pauses.scope().is_some() {
         return;
@@ -365,9 +350,9 @@ pub fn conclude(srv: &mut Server) {
     }
 }
 
-/// Deletes what has arrived, keeps the link or not, and tells the caller.
-fn end(srv: &mut Server, transfer: Transfer) {
-    let Transfer {
+/// Deletes the keys that have arrived, caches or closes the link, and answers the client.
+fn end(srv: &mut Server, transfer: KeyTransfer) {
+    let KeyTransfer {
         client,
         db,
         order,
@@ -398,7 +383,7 @@ fn end(srv: &mut Server, transfer: Transfer) {
     give_up(srv, client, verdict(&answers, failure).err().as_ref());
 }
 
-/// Deletes the keys that the target has; which.
+/// Deletes the keys that the target has, and returns them.
 fn delete_restored<'a>(
     srv: &mut Server,
     db: usize,
@@ -417,7 +402,7 @@ fn delete_restored<'a>(
         .collect()
 }
 
-/// What the caller is told.
+/// The reply to the client.
 fn verdict(answers: &Answers, failure: Option<Failure>) -> Done {
     if let Some(text) = &answers.refusal
         && !answers.restored.is_empty()
@@ -441,9 +426,9 @@ fn verdict(answers: &Answers, failure: Option<Failure>) -> Done {
     }
 }
 
-/// Keeps a link for the next transfer to the same target.
+/// Caches a link for the next transfer to the same target.
 fn keep(srv: &mut Server, order: &Order, conn: ConnId, is_selected: bool) {
-    // Should the target close it, the next transfer will notice.
+    // If the target closes it, the next transfer finds out.
     srv.conns.set_read_handler(&mut srv.el, conn, None);
     let kept = Kept {
         conn,
@@ -466,7 +451,7 @@ fn keep(srv: &mut Server, order: &Order, conn: ConnId, is_selected: bool) {
     }
 }
 
-/// The clockwork's look at links that nobody uses, once a second.
+/// Closes links that have not been used for long, once a second.
 pub fn cron(srv: &mut Server) {
     let now_s = srv.unit.now_ms / 1000;
     let (conns, el) = (&mut srv.conns, &mut srv.el);
@@ -479,13 +464,14 @@ pub fn cron(srv: &mut Server) {
     });
 }
 
-/// Sends keys and waits until the outcome is known; `gone` is given the keys that were deleted.
+/// Sends keys and blocks until the outcome is known, or the time-out has passed; `gone` is given the keys that were
+/// deleted.
 ///
 /// # Errors
-/// What the caller is told. Keys may have been deleted all the same.
+/// The reply to the client. Keys may have been deleted all the same.
 pub fn at_once(cx: &mut Ctx<'_>, order: &Order, gone: impl FnOnce(&mut Ctx<'_>, &[&[u8]])) -> Done {
     let (outbox, mut answers) = compose(cx.srv, cx.db, order, false);
-    let failure = exchange(cx.srv, order, &outbox, &mut answers).err();
+    let failure = exchange_blocking(cx.srv, order, &outbox, &mut answers).err();
     let deleted = delete_restored(cx.srv, cx.db, order, &answers, |_| true);
     if !deleted.is_empty() {
         gone(cx, &deleted);
@@ -493,23 +479,24 @@ pub fn at_once(cx: &mut Ctx<'_>, order: &Order, gone: impl FnOnce(&mut Ctx<'_>, 
     verdict(&answers, failure)
 }
 
-/// The whole conversation with a target.
-fn exchange(
+/// The whole conversation with a target, within one deadline.
+fn exchange_blocking(
     srv: &Server,
     order: &Order,
     outbox: &[u8],
     answers: &mut Answers,
 ) -> Result<(), Failure> {
-    let timeout = Some(Duration::from_millis(order.timeout_ms));
-    let target = Target::Tcp {
-        host: &order.host,
-        port: order.port,
-        bind_source: None,
+    let timeout = Duration::from_millis(order.timeout_ms);
+    let deadline = Instant::now() + timeout;
+    let query = query(&srv.config, order);
+    let place = Place::Tcp {
+        host: &query.host,
+        port: query.port,
+        source: query.source.as_deref(),
     };
     let tls = tls_for(&srv.config, srv.tls.context.as_ref(), &order.host)?;
-    let mut link = Client::connect(&target, tls, timeout).map_err(|_| Failure::Connect)?;
-    link.set_read_timeout(timeout);
-    link.set_write_timeout(timeout);
+    let mut link = Client::connect(&place, tls, Some(timeout)).map_err(|_| Failure::Connect)?;
+    link.set_deadline(Some(deadline));
     link.send(outbox).map_err(|_| Failure::Write)?;
     let mut buf = vec![0; ANSWERS];
     while !answers.is_complete() {

@@ -1,32 +1,30 @@
-//! MIGRATE: keys on their way to other servers, and the links that took some there.
+//! MIGRATE: keys in flight to other servers, and cached links to these servers.
 //!
 //! ```text
-//! begin ──> Resolving ──> Connecting ──> Talking ──> outcome ──> out of the list, before the loop sleeps
-//!   └── a link is kept ───────────────────┘ │
-//!                                           └── the link broke before a key was answered: once more from the top
+//! begin ──> Connecting ──> Exchange ──> outcome ──> removed from the list, before the loop sleeps
+//!   └── a link is cached ────┘ │
+//!                              └── the link broke before a key was answered: once more from the top
 //! ```
 //!
 //! # Invariants
-//! 1. A key in flight belongs to one transfer: whoever else names it waits for the outcome.
+//! 1. A key in flight belongs to one transfer: a client that names it waits for the outcome.
 //! 2. A key in flight that changes all the same is spoiled: it is never deleted here, and its transfer fails.
-//! 3. A link is kept or belongs to one transfer.
+//! 3. A link is cached, or it belongs to one transfer.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::IpAddr;
 
 use conn::connection::ConnId;
+use conn::dial::Dialer;
 use conn::resp::{Decoder, Value};
-use crossbeam_channel::Receiver;
 
 use crate::state::client_id::ClientId;
 
-/// Links that are kept at most.
+/// Links that are cached at most.
 pub const MAX_LINKS: usize = 64;
-/// Seconds for which an unused link is kept.
+/// Seconds for which an unused link is cached.
 pub const LINK_TTL_S: i64 = 10;
 
-/// What MIGRATE was asked for.
+/// The arguments of MIGRATE.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// Name or address of the target.
@@ -41,9 +39,9 @@ pub struct Order {
     pub copy: bool,
     /// Keys of that name there are replaced.
     pub replace: bool,
-    /// What AUTH is sent with; empty sends none.
+    /// The arguments of AUTH; without any it is not sent.
     pub auth: Vec<Vec<u8>>,
-    /// The keys to go.
+    /// The keys to send.
     pub keys: Vec<Box<[u8]>>,
 }
 
@@ -88,7 +86,7 @@ impl Answers {
         self.restored.len() == self.keys
     }
 
-    /// Takes bytes in; false when they are no answers.
+    /// Takes bytes; false when they are not valid replies.
     pub fn feed(&mut self, bytes: &[u8]) -> bool {
         self.decoder.feed(bytes);
         while !self.is_complete() {
@@ -98,7 +96,7 @@ impl Answers {
                 Err(_) => return false,
             }
         }
-        // More than was asked for: who knows whose answers these are.
+        // More replies than commands: it is unknown what they answer.
         self.decoder.pending() == 0
     }
 
@@ -119,21 +117,19 @@ impl Answers {
     }
 }
 
-/// How far a transfer is.
-pub enum Stage {
-    /// The target's name is looked up.
-    Resolving(Receiver<io::Result<Vec<IpAddr>>>),
-    /// A connection is on its way; the other addresses are for when it fails.
-    Connecting(Vec<IpAddr>),
-    /// Keys go out and answers come in.
-    Talking,
+/// The progress of a transfer.
+pub enum Phase {
+    /// The target's name is being resolved, or a connection is under way.
+    Connecting(Dialer),
+    /// Keys are sent and replies are read.
+    Exchange,
 }
 
-/// Keys on their way.
-pub struct Transfer {
+/// Keys in flight to one server.
+pub struct KeyTransfer {
     /// Its number, ever increasing.
     pub id: u64,
-    /// Who waits for it; gone, perhaps.
+    /// The client that is blocked on it; it may have been closed.
     pub client: ClientId,
     /// Where the keys come from.
     pub db: usize,
@@ -141,11 +137,11 @@ pub struct Transfer {
     pub order: Order,
     /// Whether a key in flight has changed here.
     pub spoiled: HashMap<Box<[u8]>, bool>,
-    /// How far it is.
-    pub stage: Stage,
+    /// Its progress.
+    pub phase: Phase,
     /// Its link.
     pub conn: Option<ConnId>,
-    /// It may begin anew, once, when the link breaks: a kept one may have been dead for long.
+    /// It may start again, once, when the link breaks: a cached link may have been closed long ago.
     pub may_retry: bool,
     /// What is to be sent.
     pub outbox: Vec<u8>,
@@ -153,13 +149,13 @@ pub struct Transfer {
     pub sent: usize,
     /// What has come back.
     pub answers: Answers,
-    /// When it last got on, in milliseconds of Unix time.
+    /// When it last made progress, in milliseconds of Unix time.
     pub progress_ms: i64,
     /// How it ended: all was answered, or a step failed.
     pub outcome: Option<Result<(), Failure>>,
 }
 
-/// A link that is kept for the next MIGRATE to the same target.
+/// A link that is cached for the next MIGRATE to the same target.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
     /// The connection.
@@ -174,7 +170,7 @@ pub struct Kept {
 #[derive(Default)]
 pub struct Migration {
     /// Transfers under way, oldest first.
-    pub transfers: Vec<Transfer>,
+    pub transfers: Vec<KeyTransfer>,
     /// Links by host and port of the target.
     pub links: HashMap<(String, u16), Kept>,
     next_id: u64,
@@ -195,12 +191,12 @@ impl Migration {
 
     /// Whether a key is in flight; without a database, from any.
     pub fn carries(&self, db: Option<usize>, key: &[u8]) -> bool {
-        let from = |transfer: &&Transfer| db.is_none_or(|db| db == transfer.db);
+        let from = |transfer: &&KeyTransfer| db.is_none_or(|db| db == transfer.db);
         let mut transfers = self.transfers.iter().filter(from);
         transfers.any(|transfer| transfer.spoiled.contains_key(key))
     }
 
-    /// A key has changed that nobody kept still.
+    /// A key has changed although it may be in flight.
     #[cold]
     pub fn spoil(&mut self, db: usize, key: &[u8]) {
         for transfer in self.transfers.iter_mut().filter(|each| each.db == db) {
@@ -223,25 +219,25 @@ impl Migration {
     }
 
     /// The transfer of this number.
-    pub fn get(&mut self, id: u64) -> Option<&mut Transfer> {
+    pub fn get(&mut self, id: u64) -> Option<&mut KeyTransfer> {
         self.transfers.iter_mut().find(|each| each.id == id)
     }
 
-    /// The transfer over this link.
-    pub fn over(&mut self, conn: ConnId) -> Option<&mut Transfer> {
-        let is_its = |each: &&mut Transfer| each.conn == Some(conn);
+    /// The transfer that uses this connection.
+    pub fn by_conn(&mut self, conn: ConnId) -> Option<&mut KeyTransfer> {
+        let is_its = |each: &&mut KeyTransfer| each.conn == Some(conn);
         self.transfers.iter_mut().find(is_its)
     }
 
     /// Takes a transfer that has come to its end.
-    pub fn take_ended(&mut self) -> Option<Transfer> {
+    pub fn take_ended(&mut self) -> Option<KeyTransfer> {
         let at = self.transfers.iter().position(|t| t.outcome.is_some())?;
         Some(self.transfers.remove(at))
     }
 }
 
-impl Transfer {
-    /// It has come to its end. The first reason counts, but for a key that changes before the end is acted upon.
+impl KeyTransfer {
+    /// Records its outcome. The first failure counts, also one after a success that was not handled yet: a key has changed.
     pub fn end(&mut self, outcome: Result<(), Failure>) {
         if !matches!(self.outcome, Some(Err(_))) {
             self.outcome = Some(outcome);

@@ -6,30 +6,6 @@ use std::cmp::Ordering;
 use std::ffi::CStr;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
-use std::thread;
-
-use crossbeam_channel::{Receiver, bounded};
-
-/// Resolves a name on a thread of its own; `wake` is called when the addresses are known.
-///
-/// # Errors
-/// The thread cannot be started.
-pub fn resolve(
-    name: String,
-    port: u16,
-    wake: impl FnOnce() + Send + 'static,
-) -> io::Result<Receiver<io::Result<Vec<IpAddr>>>> {
-    let (sender, receiver) = bounded(1);
-    let resolve = move || {
-        let resolved = (name, port).to_socket_addrs();
-        // The receiver is gone if the link was given up meanwhile.
-        let _ = sender.send(resolved.map(|addrs| addrs.map(|addr| addr.ip()).collect()));
-        wake();
-    };
-    let thread = thread::Builder::new().name("resolver".into());
-    thread.spawn(resolve).map(|_| receiver)
-}
 
 /// Resident memory of this process, in bytes; 0 if unknown.
 pub fn resident() -> usize {

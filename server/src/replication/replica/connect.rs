@@ -1,21 +1,21 @@
-//! Connecting to the primary, and the clockwork of the link: nothing here waits.
+//! Connecting to the primary, and the periodic check of the link. Nothing here blocks.
 //!
-//! Every step has `repl-timeout` seconds. The clockwork looks once a second whether one has taken longer, and connects
-//! again where there is no connection; who does not want to wait for it sets `again`, which is looked at before each sleep
-//! of the loop.
+//! Every step may take `repl-timeout` seconds. Once a second the cron looks whether one has taken longer, and connects
+//! where there is no connection; whoever cannot wait for it sets `again`, which is looked at before each sleep of the
+//! loop. The name is resolved and its addresses are tried by `conn::dial::Dialer`.
 
-use std::net::IpAddr;
+use std::mem;
 
 use conn::connection::{ConnId, State};
-use conn::conns::ClientTls;
-use conn::dial::Target;
+use conn::dial::{Dialed, Dialer};
+use conn::names::NameCheck;
+use conn::resolve::Query;
 
 use crate::replication::replica::link::{Again, cancel, fail, link};
 use crate::replication::replica::{apply, handshake, transfer};
 use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::replication::link::LinkStage;
-use crate::sys::host;
 use crate::{notice, warning};
 
 /// Begins to connect.
@@ -30,14 +30,16 @@ fn connect(srv: &mut Server) {
     link.promised = None;
     link.is_old = false;
     notice!("MASTER <-> REPLICA sync started");
-    if let Ok(ip) = link.host.parse() {
-        return dial(srv, vec![ip]);
-    }
-    // A loop that cannot be woken turns by itself ten times a second.
-    match host::resolve(link.host.clone(), link.port, move || drop(waker.wake())) {
-        Ok(receiver) => link.stage = LinkStage::Resolving(receiver),
-        Err(error) => warning!("Unable to connect to MASTER: {}", host::reason(&error)),
-    }
+    let (host, port) = (link.host.clone(), link.port);
+    let source = Some(&srv.config.bind_source_addr).filter(|source| !source.is_empty());
+    let query = Query {
+        host,
+        port,
+        source: source.cloned(),
+    };
+    // A loop that cannot be woken turns ten times a second by itself.
+    let dialer = Dialer::start(query, move || drop(waker.wake()));
+    dial(srv, dialer);
 }
 
 /// Before the loop sleeps: connects again if that is wanted, and goes on when the primary's name is resolved.
@@ -45,70 +47,43 @@ pub fn advance(srv: &mut Server) {
     if link(srv).is_some_and(|link| link.again && matches!(link.stage, LinkStage::Idle)) {
         connect(srv);
     }
-    take_addresses(srv);
-}
-
-fn take_addresses(srv: &mut Server) {
     let Some(link) = link(srv) else { return };
-    let LinkStage::Resolving(receiver) = &link.stage else {
-        return;
-    };
-    match receiver.try_recv() {
-        Ok(Ok(addresses)) => dial(srv, addresses),
-        Ok(Err(error)) => {
-            warning!(
-                "Unable to connect to MASTER: {}: {}",
-                link.host,
-                host::reason(&error)
-            );
-            link.stage = LinkStage::Idle;
-        }
-        Err(_) => {}
+    if let LinkStage::Connecting(dialer) = &link.stage
+        && dialer.is_resolving()
+        && let LinkStage::Connecting(dialer) = mem::take(&mut link.stage)
+    {
+        dial(srv, dialer);
     }
 }
 
-/// Connects to the first of these addresses; the others are for when it fails.
-fn dial(srv: &mut Server, mut addresses: Vec<IpAddr>) {
+/// Connects to the next address, if the name is resolved and one is left.
+fn dial(srv: &mut Server, mut dialer: Dialer) {
     let Some(link) = srv.replication.link.as_deref_mut() else {
         return;
     };
     link.stage = LinkStage::Idle;
-    if addresses.is_empty() {
-        return;
-    }
-    let address = addresses.remove(0).to_string();
-    let is_name = link.host.parse::<IpAddr>().is_err();
-    let source = &srv.config.bind_source_addr;
-    let target = Target::Tcp {
-        host: &address,
-        port: link.port,
-        bind_source: (!source.is_empty()).then_some(source.as_str()),
-    };
     let context = srv.tls.context.clone();
+    let names = NameCheck::between_servers(&link.host, srv.config.tls_peer_name_check);
     let tls = match &context {
-        Some(context) if srv.config.tls_replication => Some(ClientTls {
-            context,
-            sni: is_name.then_some(link.host.as_str()),
-            verify_name: srv.config.tls_peer_name_check.then_some(link.host.as_str()),
-        }),
+        Some(context) if srv.config.tls_replication => Some(names.tls(context)),
         None if srv.config.tls_replication => {
             return warning!("Unable to connect to MASTER: no certificates are loaded");
         }
         _ => None,
     };
-    match srv.conns.connect(&mut srv.el, &target, tls, on_connect, 0) {
-        Ok(conn) => {
+    let told = |error: &_| warning!("Unable to connect to MASTER: {error}");
+    let dialed = dialer.next((&mut srv.el, &mut srv.conns), tls, on_connect, told);
+    link.stage = match dialed {
+        Dialed::Exhausted => return,
+        Dialed::Resolving => LinkStage::Connecting(dialer),
+        Dialed::Begun(conn) => {
             link.conn = Some(conn);
-            link.stage = LinkStage::Connecting(addresses);
+            LinkStage::Connecting(dialer)
         }
-        Err(error) => {
-            warning!("Unable to connect to MASTER: {error}");
-            dial(srv, addresses);
-        }
-    }
+    };
 }
 
-/// The connection has come about, or not.
+/// The connection was made, or it has failed.
 fn on_connect(srv: &mut Server, conn: ConnId) {
     if link(srv).is_none_or(|link| link.conn != Some(conn)) {
         return srv.conns.close(&mut srv.el, conn);
@@ -119,15 +94,14 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
     if let Some(error) = srv.conns.error(conn) {
         warning!("Error condition on socket for SYNC: {error}");
     }
-    let others = match link(srv).map(|link| std::mem::take(&mut link.stage)) {
-        Some(LinkStage::Connecting(others)) => others,
-        _ => Vec::new(),
-    };
+    let stage = link(srv).map(|link| mem::take(&mut link.stage));
     cancel(srv);
-    dial(srv, others);
+    if let Some(LinkStage::Connecting(dialer)) = stage {
+        dial(srv, dialer);
+    }
 }
 
-/// The clockwork's look at the link, once a second.
+/// The periodic check of the link, once a second.
 pub fn cron(srv: &mut Server) {
     let now = srv.unit.now_ms / 1000;
     let timeout = srv.config.repl_timeout;
@@ -139,11 +113,11 @@ pub fn cron(srv: &mut Server) {
             connect(srv);
         }
         LinkStage::Halted => {}
-        LinkStage::Resolving(_) | LinkStage::Connecting(_) | LinkStage::Handshake(_) if late => {
+        LinkStage::Connecting(_) | LinkStage::Handshake(_) if late => {
             warning!("Timeout connecting to the MASTER...");
             fail(srv, Again::Now);
         }
-        LinkStage::Resolving(_) | LinkStage::Connecting(_) | LinkStage::Handshake(_) => {}
+        LinkStage::Connecting(_) | LinkStage::Handshake(_) => {}
         LinkStage::Transfer(_) => transfer::cron(srv, late),
         LinkStage::Up(id) if late => {
             warning!("MASTER timeout: no data nor PING received...");

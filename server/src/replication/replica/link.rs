@@ -1,8 +1,8 @@
-//! What every stage of the link to the primary needs: sending before there is a client, giving up, what a lost
-//! connection leaves behind.
+//! What every stage of the link to the primary has in common: sending before there is a client for the primary, giving
+//! up, and cleaning up after a lost connection.
 //!
-//! Nothing here connects. Who wants the link again at once says so ([`reconnect`]), and the loop does it before it sleeps
-//! (`connect`): by then whatever the failure has interrupted is over.
+//! Nothing here connects. [`reconnect`] only asks for it, and `connect` does it before the loop sleeps, when the code that
+//! the failure has interrupted has returned.
 
 use conn::connection::ConnId;
 use conn::stream::Io;
@@ -14,12 +14,12 @@ use crate::state::client_id::ClientId;
 use crate::state::replication::link::{Link, LinkStage};
 use crate::{notice, warning};
 
-/// Whether a link that failed is tried again at once, or by the clockwork.
+/// When a link that failed is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
     /// Before the loop sleeps.
     Now,
-    /// By the clockwork, within a second.
+    /// By the cron, within a second.
     Later,
 }
 
@@ -28,7 +28,7 @@ pub fn link(srv: &mut Server) -> Option<&mut Link> {
     srv.replication.link.as_deref_mut()
 }
 
-/// Sends to the primary while there is no client for it. If that fails the link is given up, and has no connection.
+/// Sends to the primary while there is no client for it. If that fails the link is given up and has no connection.
 pub fn send(srv: &mut Server, bytes: &[u8]) {
     let Some(link) = link(srv) else { return };
     link.outbox.extend_from_slice(bytes);
@@ -63,14 +63,14 @@ fn on_writable(srv: &mut Server, conn: ConnId) {
         warning!("Sending command to master in replication handshake: {error}");
         return fail(srv, Again::Later);
     }
-    let waits = !link.outbox.is_empty();
-    if waits != conns.has_write_handler(conn) {
-        let handler: Option<fn(&mut Server, ConnId)> = if waits { Some(on_writable) } else { None };
+    let has_more = !link.outbox.is_empty();
+    if has_more != conns.has_write_handler(conn) {
+        let handler: Option<fn(&mut Server, ConnId)> = has_more.then_some(on_writable);
         conns.set_write_handler(el, conn, handler, false);
     }
 }
 
-/// Gives up what is under way before the stream is followed.
+/// Gives up a link that does not follow the stream yet.
 pub fn cancel(srv: &mut Server) {
     let Some(link) = link(srv).filter(|link| !link.is_up()) else {
         return;
@@ -99,14 +99,14 @@ pub fn fail(srv: &mut Server, again: Again) {
     }
 }
 
-/// The loop is to connect before it sleeps.
+/// Has the loop connect before it sleeps.
 pub fn reconnect(srv: &mut Server) {
     if let Some(link) = link(srv) {
         link.again = true;
     }
 }
 
-/// The client of the primary is gone (a hook of `session/close`): the place in its stream is kept.
+/// The primary's client was closed (called by `session/close`): its position in the stream is cached.
 pub fn primary_gone(srv: &mut Server, id: ClientId, client: &Client) {
     let now = srv.unit.now_ms / 1000;
     let replication = &mut srv.replication;

@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::mem;
+use std::os::unix::fs::OpenOptionsExt;
 
 use ae::time::{Next, TimerId};
 use conn::connection::ConnId;
@@ -261,7 +262,11 @@ fn open_spool() -> Result<Spool, Failed> {
     let now = clock::unix_ms() / 1000;
     for number in 0..MAX_NAMES {
         let name = format!("temp-{}.{}.rdb", now + number, std::process::id());
-        let opened = OpenOptions::new().write(true).create_new(true).open(&name);
+        let opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(&name);
         match opened {
             Ok(file) => {
                 return Ok(Spool {

@@ -3,24 +3,23 @@
 //! ```text
 //!          ┌──────────────── any failure, a second later ──────────────────┐
 //!          v                                                               │
-//! Idle ─> Resolving ─> Connecting ─> Handshake ── +FULLRESYNC ─> Transfer ─┤
-//!          (a name)     (and TLS)        │                          │      │
-//!                                        └── +CONTINUE ──> Up <─────┘      │
+//! Idle ──────> Connecting ───────> Handshake ── +FULLRESYNC ──> Transfer ──┤
+//!     (name, address by address, TLS)  │                           │       │
+//!                                      └──── +CONTINUE ──> Up <────┘       │
 //!                                                          └───────────────┘
 //! ```
 //!
 //! # Invariants
-//! 1. `conn` is set in Connecting, Handshake and Transfer; in Up the connection is the client's.
+//! 1. `conn` is set in Connecting once the name is resolved, in Handshake and in Transfer; in Up the connection is the
+//!    client's.
 //! 2. A partial resynchronization is always requested from the current id and offset; `cached` says whether it may be
 //!    requested.
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
-use std::net::IpAddr;
 
 use conn::connection::ConnId;
-use crossbeam_channel::Receiver;
+use conn::dial::Dialer;
 
 use crate::state::background::Forced;
 use crate::state::client_id::ClientId;
@@ -71,10 +70,8 @@ pub enum LinkStage {
     Idle,
     /// The primary has sent a command that this server lacks; no new attempt until REPLICAOF.
     Halted,
-    /// The primary's name is being resolved on a thread.
-    Resolving(Receiver<io::Result<Vec<IpAddr>>>),
-    /// TCP or TLS is being connected; the remaining addresses are tried if it fails.
-    Connecting(Vec<IpAddr>),
+    /// The primary's name is being resolved, or TCP and TLS are being set up.
+    Connecting(Dialer),
     /// Waiting for these replies.
     Handshake(VecDeque<Step>),
     /// The snapshot is being received.
@@ -187,7 +184,7 @@ impl Link {
     pub fn role(&self) -> &'static str {
         match self.stage {
             LinkStage::Idle | LinkStage::Halted => "connect",
-            LinkStage::Resolving(_) | LinkStage::Connecting(_) => "connecting",
+            LinkStage::Connecting(_) => "connecting",
             LinkStage::Handshake(_) => "handshake",
             LinkStage::Transfer(_) => "sync",
             LinkStage::Up(_) => "connected",

@@ -1,0 +1,262 @@
+//! What redis-cli and redis-benchmark have in common: reaching a server, verifying it, logging in.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Output};
+use std::thread;
+
+use tests::certs::{self, Order};
+use tests::client::Transport;
+use tests::server::{Server, folder, free_port};
+
+/// Both programs, with the arguments that send one PING.
+const TOOLS: [(&str, &[&str]); 2] = [
+    ("redis-cli", &["PING"]),
+    ("redis-benchmark", &["-q", "-n", "1", "-c", "1", "PING"]),
+];
+
+/// Runs a program with these options and its PING.
+fn ping(tool: (&str, &[&str]), options: &[&str]) -> Output {
+    Command::new(tests::binary(tool.0))
+        .args(options)
+        .args(tool.1)
+        .env_remove("REDISCLI_AUTH")
+        .output()
+        .expect("it runs")
+}
+
+/// Its exit code is 0; standard error.
+fn outcome(done: &Output) -> (bool, String) {
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    (done.status.success(), said)
+}
+
+#[test]
+fn every_failure_to_connect_begins_alike_and_gives_the_reason() {
+    let server = Server::start(&[]);
+    let (plain, tls) = (server.port.to_string(), server.tls_port.to_string());
+    let closed = free_port().to_string();
+    let ca = certs::file("ca.crt");
+    let rows: &[(&[&str], &str, &str)] = &[
+        (&["-p", &closed], "127.0.0.1:CLOSED", "Connection refused"),
+        (
+            &["-p", &closed, "--tls", "--cacert", &ca],
+            "127.0.0.1:CLOSED",
+            "Connection refused",
+        ),
+        (&["-h", "nosuch.invalid", "-p", "7"], "nosuch.invalid:7", ""),
+        (
+            &["-s", "/nowhere/s"],
+            "/nowhere/s",
+            "No such file or directory",
+        ),
+        (
+            &["-p", &tls, "--tls"],
+            "127.0.0.1:TLS",
+            "certificate verify failed: self",
+        ),
+        (&["-p", &tls, "--tls", "--cacert", &ca], "127.0.0.1:TLS", ""),
+        (
+            &["-p", &tls, "--tls", "--cacert", "/nowhere/ca"],
+            "127.0.0.1:TLS",
+            "loading /nowhere/ca: No such file",
+        ),
+        (
+            &["-p", &plain, "--tls", "--cacert", &ca],
+            "127.0.0.1:PLAIN",
+            "the peer does not speak TLS",
+        ),
+        (
+            &[
+                "-h",
+                "localhost",
+                "-p",
+                &tls,
+                "--tls",
+                "--cacert",
+                &ca,
+                "--sni",
+                "x.example",
+            ],
+            "localhost:TLS",
+            "certificate verify failed: ",
+        ),
+    ];
+    for tool in TOOLS {
+        for (options, place, reason) in rows {
+            let (succeeded, said) = outcome(&ping(tool, options));
+            assert!(!succeeded, "{tool:?} {options:?}");
+            let place = place
+                .replace("CLOSED", &closed)
+                .replace("TLS", &tls)
+                .replace("PLAIN", &plain);
+            let begin = format!("Could not connect to Redis at {place}: {reason}");
+            assert!(
+                said.to_lowercase().starts_with(&begin.to_lowercase()),
+                "{tool:?} {options:?}: {said}"
+            );
+            assert!(said.len() > begin.len(), "no reason: {said}");
+        }
+    }
+}
+
+#[test]
+fn an_address_that_the_certificate_lacks_passes_with_a_warning_and_a_name_does_not() {
+    let made = folder();
+    let order = Order {
+        name: "named",
+        subject: "/O=Redis Test/CN=db.example",
+        extensions: &["subjectAltName=DNS:db.example"],
+        ..Order::default()
+    };
+    certs::issue(made.path(), &order);
+    let (cert, key) = (
+        certs::file_in(made.path(), "named.crt"),
+        certs::file_in(made.path(), "named.key"),
+    );
+    let named = Server::start(&[
+        "--tls-cert-file",
+        &cert,
+        "--tls-key-file",
+        &key,
+        "--tls-auth-clients",
+        "no",
+    ]);
+    let local = Server::start(&["--tls-auth-clients", "no"]);
+    let ca = certs::file("ca.crt");
+    // Server, options, whether it succeeds, whether there is a warning.
+    let rows: &[(&Server, &[&str], bool, bool)] = &[
+        (&named, &[], true, true),
+        (&named, &["-h", "127.0.0.1"], true, true),
+        (&named, &["--verify-name"], false, false),
+        (&named, &["-h", "localhost"], false, false),
+        (&named, &["--sni", "db.example"], true, false),
+        (
+            &named,
+            &["--sni", "db.example", "--verify-name"],
+            true,
+            false,
+        ),
+        (&named, &["--sni", "other.example"], false, false),
+        (&named, &["--insecure"], true, false),
+        (&local, &[], true, false),
+        (&local, &["--verify-name"], true, false),
+        (&local, &["-h", "localhost"], true, false),
+    ];
+    for tool in TOOLS {
+        for (server, options, succeeds, warns) in rows {
+            let port = server.tls_port.to_string();
+            let all = [&["-p", &port, "--tls", "--cacert", &ca], *options].concat();
+            let (succeeded, said) = outcome(&ping(tool, &all));
+            assert_eq!(succeeded, *succeeds, "{tool:?} {options:?}: {said}");
+            if *warns {
+                assert!(
+                    said.starts_with("Warning: ") && said.contains("db.example"),
+                    "{said}"
+                );
+                assert_eq!(said.lines().count(), 1, "{said}");
+            } else if *succeeds {
+                assert_eq!(said, "", "{tool:?} {options:?}");
+            } else {
+                assert!(said.starts_with("Could not connect to Redis at "), "{said}");
+            }
+        }
+        let port = named.tls_port.to_string();
+        let both = ["-p", &port, "--tls", "--insecure", "--verify-name"];
+        let (succeeded, said) = outcome(&ping(tool, &both));
+        assert!(!succeeded && said.contains("mutually exclusive"), "{said}");
+    }
+}
+
+/// Carries bytes between a Unix socket and a port, until either end closes.
+fn carry(listener: UnixListener, port: u16) {
+    thread::spawn(move || {
+        while let Ok((unix, _)) = listener.accept() {
+            let tcp = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+            let back = (
+                tcp.try_clone().expect("a copy"),
+                unix.try_clone().expect("a copy"),
+            );
+            thread::spawn(move || {
+                pump(&unix, &tcp);
+                let _ = tcp.shutdown(Shutdown::Write);
+            });
+            thread::spawn(move || {
+                pump(&back.0, &back.1);
+                let _ = back.1.shutdown(Shutdown::Write);
+            });
+        }
+    });
+}
+
+fn pump(mut from: impl Read, mut to: impl Write) {
+    // An end that has closed ends it.
+    let _ = std::io::copy(&mut from, &mut to);
+}
+
+#[test]
+fn tls_runs_over_a_unix_socket() {
+    let server = Server::start(&["--tls-auth-clients", "no"]);
+    let made = folder();
+    let path = made.path().join("tls");
+    carry(
+        UnixListener::bind(&path).expect("a socket"),
+        server.tls_port,
+    );
+    let (path, plain) = (
+        path.display().to_string(),
+        server.socket().display().to_string(),
+    );
+    let ca = certs::file("ca.crt");
+    for tool in TOOLS {
+        let tls = ["--tls", "--cacert", ca.as_str()];
+        let (succeeded, said) = outcome(&ping(tool, &[&["-s", &path], &tls[..]].concat()));
+        assert!(succeeded, "{tool:?}: {said}");
+        let named = [&["-s", &path, "--sni", "db.example"], &tls[..]].concat();
+        assert!(!outcome(&ping(tool, &named)).0, "{tool:?}");
+        // The server's own Unix socket is plain.
+        let (succeeded, said) = outcome(&ping(tool, &[&["-s", &plain], &tls[..]].concat()));
+        let told = format!("Could not connect to Redis at {plain}: the peer does not speak TLS");
+        assert!(!succeeded && said.starts_with(&told), "{tool:?}: {said}");
+        let unnamed = [&["-s", &path, "--verify-name"], &tls[..]].concat();
+        let (succeeded, said) = outcome(&ping(tool, &unnamed));
+        assert!(!succeeded && said.contains("--sni"), "{tool:?}: {said}");
+    }
+}
+
+#[test]
+fn urls_log_in() {
+    let server = Server::start(&["--requirepass", "p@ss:/w", "--tls-auth-clients", "no"]);
+    let ca = certs::file("ca.crt");
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let (scheme, port) = match transport {
+            Transport::Tls => ("rediss", server.tls_port),
+            _ => ("redis", server.port),
+        };
+        // The login and what follows the port, and whether the PING is answered.
+        let rows = [
+            (":p%40ss%3a%2fw@", "", true),
+            ("p%40ss%3A%2Fw@", "/", true),
+            ("default:p%40ss%3a%2fw@", "/3", true),
+            (":p@ss:/w@", "/3/?timeout=1", true),
+            (":wrong@", "", false),
+            ("p%40ss%3a%2fw:@", "", false),
+            ("", "", false),
+        ];
+        for tool in TOOLS {
+            for (login, path, succeeds) in rows {
+                let url = format!("{scheme}://{login}127.0.0.1:{port}{path}");
+                let done = ping(tool, &["--cacert", &ca, "-u", &url]);
+                let printed = String::from_utf8_lossy(&done.stdout).into_owned();
+                let answered = done.status.success() && !printed.contains("NOAUTH");
+                assert_eq!(
+                    answered,
+                    succeeds,
+                    "{tool:?} {url}: {printed} {:?}",
+                    outcome(&done)
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! CONFIG REWRITE and the configuration file: its mode, its owner, its name.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use tests::client::Transport;
+use tests::server::{Server, folder};
+
+#[test]
+fn a_file_that_others_may_not_read_stays_so() {
+    for transport in Transport::ALL {
+        for mode in [0o600, 0o640, 0o644] {
+            let dir = folder();
+            let (path, link) = (dir.path().join("real.conf"), dir.path().join("redis.conf"));
+            fs::write(&path, "# secrets\nrequirepass \"\"\n").expect("a file");
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a mode");
+            symlink("real.conf", &link).expect("a link");
+            let before = fs::metadata(&path).expect("a file");
+            let server = Server::start_with_config(&link, &[]);
+            let mut client = server.client(transport);
+            assert_eq!(client.text("CONFIG SET timeout 4321"), "OK");
+            assert_eq!(client.text("CONFIG REWRITE"), "OK");
+            assert!(link.is_symlink());
+            let after = fs::metadata(&path).expect("a file");
+            assert_eq!(after.permissions().mode() & 0o7777, mode);
+            assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()));
+            assert_ne!(after.ino(), before.ino(), "it is replaced in one step");
+            let text = fs::read_to_string(&link).expect("a file");
+            assert!(
+                text.starts_with("# secrets\n") && text.contains("timeout 4321\n"),
+                "{text}"
+            );
+            let left = fs::read_dir(dir.path()).expect("a folder").count();
+            assert_eq!(left, 2, "nothing temporary is left");
+        }
+    }
+}
