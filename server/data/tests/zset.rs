@@ -77,15 +77,18 @@ fn it_does_what_a_sorted_vector_does() {
             } else {
                 assert_eq!(zset.remove(&member), take(&mut model, &member));
             }
+            zset.check();
             if round % 50 == 0 {
                 compare(&zset, &model, &mut rng);
                 compare(&zset.clone(), &model, &mut rng);
             }
-            if round % 500 == 499 {
-                let start = rng.below(model.len() as u64) as usize;
-                let end = (start + 20).min(model.len());
+            if round % 100 == 99 {
+                let start = rng.below(model.len() as u64 + 1) as usize;
+                let most = if round % 900 == 899 { model.len() } else { 20 };
+                let end = (start + most).min(model.len());
                 assert_eq!(zset.remove_range(start..end), end - start);
                 model.drain(start..end);
+                zset.check();
             }
         }
         compare(&zset, &model, &mut rng);
@@ -192,6 +195,7 @@ fn a_member_at_the_edge_is_removed_and_set_again() {
             zset.set(member.as_bytes(), f64::from(number) * sign, &LIMITS);
         }
         zset.remove(b"member:1984");
+        zset.check();
         // Takes the memory of the record that was just freed.
         let other = vec![b'z'; 24];
         zset.set(b"member:1984 again", 1984.0 * sign, &LIMITS);
