@@ -91,17 +91,7 @@ impl Argv {
 
     /// A copy on memory of its own that is no bigger than it has to be; big arguments are shared.
     pub fn detached(&self) -> Self {
-        let mut copy = Argv::default();
-        copy.buf.reserve_exact(self.inline_bytes());
-        copy.args.reserve_exact(self.len());
-        for i in 0..self.len() {
-            match self.arg(i) {
-                Arg::Inline(_) => copy.push(&self[i]),
-                big => copy.args.push(big.clone()),
-            }
-        }
-        copy.window = 0..copy.args.len();
-        copy
+        self.replacing(&[])
     }
 
     /// A copy on memory of its own in which other arguments stand at some places, each given once.
@@ -122,11 +112,16 @@ impl Argv {
         copy
     }
 
-    /// Adds an argument.
+    /// Adds an argument. One that ranges of 32 bits cannot name gets a buffer of its own.
     pub fn push(&mut self, arg: &[u8]) {
-        let start = self.buf.len() as u32;
-        self.buf.extend_from_slice(arg);
-        self.args.push(Arg::Inline(start..self.buf.len() as u32));
+        let (start, end) = (self.buf.len(), self.buf.len() + arg.len());
+        let arg = if let (Ok(start), Ok(end)) = (start.try_into(), end.try_into()) {
+            self.buf.extend_from_slice(arg);
+            Arg::Inline(start..end)
+        } else {
+            Arg::Big(Arc::new(arg.to_vec()))
+        };
+        self.args.push(arg);
         self.window.end = self.args.len();
     }
 
