@@ -16,6 +16,9 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
+#[cfg(asan)]
+use crate::sys::system_malloc as je;
+#[cfg(not(asan))]
 use tikv_jemalloc_sys as je;
 
 /// How far a thread's own counter may drift before it is folded into the common one, in bytes.
