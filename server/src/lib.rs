@@ -71,6 +71,13 @@
 //! * **Every payload and file is checked to the last byte**, whatever `sanitize-dump-payload` says. Where the directive lets in what
 //!   only such a check refuses, RESTORE keeps it as bytes that no command reads (`data::value::damaged`), and reports it as
 //!   Redis would when it stops at it. Nothing that is read can therefore be unsound, and no snapshot has what would not load.
+//! * **Arithmetic on numbers from outside is checked, and this is how we know.** The release profile wraps on overflow; the
+//!   profile `fast`, on which all tests run, panics. `tests/suite/arithmetic.rs` sends the ends of the ranges to every command
+//!   that takes a number, `fuzz*.rs` feeds broken files, payloads and requests to every parser, and the upstream suite runs on
+//!   `fast` as well. In `data/rdb` lengths only reach `Cursor::take` and its kin, which compare them with what is there.
+//! * **Memory is checked in three ways.** Structures with handles, tags or raw records have a `check()` of all their
+//!   invariants, which their model tests call; `tests/sanitize` runs those under AddressSanitizer in CI, and a whole server
+//!   when someone asks; private functions that trust their caller are `unsafe` and say what they trust.
 
 pub mod cluster;
 pub mod commands;
