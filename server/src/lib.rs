@@ -91,6 +91,13 @@
 //! * **Every payload and file is checked completely**, whatever `sanitize-dump-payload` says. Where the directive admits what
 //!   only such a check refuses, RESTORE keeps it as bytes that no command reads (`data::value::damaged`), and reports it as
 //!   Redis does when it aborts. Nothing that is read can therefore be unsound, and no snapshot contains what would not load.
+//! * **Arithmetic on numbers from outside is checked.** The release profile wraps on overflow; the profile `fast`, on which
+//!   all tests run, panics. `tests/suite/arithmetic.rs` sends the limits of the ranges to every command that takes a number,
+//!   `fuzz*.rs` feeds broken files, payloads and requests to every parser, and the upstream suite runs on `fast` as well. In
+//!   `data/rdb` lengths only reach `Cursor::take` and its variants, which compare them with the bytes that are left.
+//! * **Memory is checked in three ways.** Structures with handles, tags or raw records have a `check()` of all their
+//!   invariants, which their model tests call; `tests/sanitize` runs these tests under AddressSanitizer in CI, and a whole
+//!   server on demand; private functions that trust their caller are `unsafe` and state their contract.
 
 pub mod cluster;
 pub mod commands;

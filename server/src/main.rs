@@ -10,6 +10,16 @@ use server::sys::memory::{self, Jemalloc};
 use server::sys::process;
 use server::{commands, house, warning};
 
+/// Not in the library, so that no other program gets it; AddressSanitizer has a `memcpy` of its own.
+#[cfg(all(
+    target_arch = "x86_64",
+    target_os = "linux",
+    target_env = "gnu",
+    not(asan)
+))]
+#[path = "sys/memcpy.rs"]
+mod memcpy;
+
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

@@ -1,5 +1,6 @@
 //! The suite: behaviour through sockets, over every transport by the same body.
 
+mod arithmetic;
 mod client_tools;
 mod clients;
 mod config_files;

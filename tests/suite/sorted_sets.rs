@@ -42,3 +42,32 @@ fn a_big_one_keeps_a_negative_zero() {
     assert_eq!(client.text("OBJECT ENCODING many"), "listpack");
     assert_eq!(client.text("ZSCORE many zero"), "0");
 }
+
+/// The element that an edge split of the tree puts into a node of its own is removed and added again, and the set is then
+/// emptied from that end. Before, the tree kept the address of the freed record (tests/sanitize stops there).
+#[test]
+fn an_element_at_the_edge_is_removed_and_added_again() {
+    let server = Server::start(&[]);
+    for (transport, sign) in [Transport::Tcp, Transport::Tls]
+        .into_iter()
+        .flat_map(|transport| [(transport, 1), (transport, -1)])
+    {
+        let mut client = server.client(transport);
+        client.text("DEL z");
+        for number in 0..1985 {
+            let reply = client.text(&format!("ZADD z {} member:{number}", number * sign));
+            assert_eq!(reply, "1");
+        }
+        if sign == 1 {
+            assert_eq!(client.text("ZREM z member:1984"), "1");
+        } else {
+            client.text("ZPOPMIN z");
+        }
+        client.text(&format!("ZADD z {} again", 1984 * sign));
+        assert_eq!(client.text("ZCOUNT z -inf +inf"), "1985");
+        for left in (0..1985).rev() {
+            client.text(if sign == 1 { "ZPOPMAX z" } else { "ZPOPMIN z" });
+            assert_eq!(client.text("ZCARD z"), left.to_string());
+        }
+    }
+}

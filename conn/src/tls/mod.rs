@@ -6,13 +6,10 @@
 //! | `memory` | OpenSSL's allocations: whose they are, how many bytes |
 //! | `bio` | our transport under OpenSSL: buffers, and one `recv` for many records |
 //! | `context` | certificates, keys and settings, loaded as one and replaced as one |
-//! | `copy` | `memcpy` for the whole program, so that records are not copied the slow way |
 //! | `stream` | one connection: handshake, read, write, shutdown |
 
 pub mod bio;
 pub mod context;
-#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
-pub mod copy;
 pub mod info;
 pub mod memory;
 pub mod stream;

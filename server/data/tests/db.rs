@@ -95,6 +95,9 @@ fn random_walk_against_a_map() {
             if step % 10_000 == 0 {
                 check(&db, &model);
             }
+            if step % (2 * keys) == 0 {
+                db.check();
+            }
         }
         check(&db, &model);
     }
@@ -267,6 +270,7 @@ fn every_shape_of_entry_survives_every_change() {
                 );
             }
             db.set(&key, after.clone(), Expire::Keep, 2);
+            db.check();
             let entry = db.find(&key).unwrap();
             assert_eq!(
                 (entry.key(), entry.expire(), entry.lru()),

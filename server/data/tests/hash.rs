@@ -72,6 +72,7 @@ fn a_hash_is_what_was_put_into_it() {
             );
             assert_eq!(hash.contains(&name), model.contains_key(&name));
             assert_eq!(hash.len(), model.len());
+            hash.check();
         }
         assert_eq!(fields(&hash), model);
         assert_eq!(fields(&hash.clone()), model);

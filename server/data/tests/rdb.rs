@@ -257,6 +257,7 @@ fn damaged_payloads_build_sound_values_or_none() {
         }
         if let Ok(Some(value)) = read_payload(&body, &OPTIONS) {
             let entry = Entry::new(b"k", value, None, 0);
+            entry.view().check();
             assert!(!text(entry.view()).is_empty());
         }
     }

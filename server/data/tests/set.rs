@@ -88,6 +88,7 @@ fn a_set_is_what_was_put_into_it() {
             }
             assert_eq!(set.contains(item), model.contains(&member));
             assert_eq!(set.len(), model.len());
+            set.check();
             seen.insert(set.encoding());
         }
         assert_eq!(members(&set), model);
@@ -344,7 +345,9 @@ fn sets_are_combined_as_sets_are() {
                 .fold(first.clone(), |left, right| combine(&left, right))
         };
         let common = fold(|left, right| left & right);
-        assert_eq!(members(&intersection(&sets, &SMALL)), common);
+        let intersection = intersection(&sets, &SMALL);
+        intersection.check();
+        assert_eq!(members(&intersection), common);
         let mut passed = BTreeSet::new();
         each_common(&sets, &mut |member| {
             assert!(passed.insert(member.to_vec()));

@@ -169,6 +169,10 @@ fn it_does_what_a_vector_does() {
                 (log.entries_added, log.max_deleted_id),
                 (added, highest_gone)
             );
+            // A whole check walks every entry; the log grows to some hundreds.
+            if step % 4 == 0 {
+                log.check();
+            }
             if step % 10 == 0 {
                 compare(&log, &model, &mut rng);
             }
@@ -204,6 +208,7 @@ fn what_is_pending_belongs_to_one_consumer() {
                 model.insert(id, (name, nack.deliveries));
             }
         }
+        group.check();
         let pending: BTreeMap<_, _> = group
             .pending()
             .iter()

@@ -101,7 +101,12 @@ fn random_walk_against_a_set() {
                 assert_eq!(remove(&mut table, item), model.take(&item));
             }
             assert_eq!(table.len(), model.len());
+            // About as many looks at elements as there are steps.
+            if step % (keys / 8 + 1) == 0 {
+                table.check();
+            }
         }
+        table.check();
         assert_eq!(items(&table), model);
         for item in model {
             assert_eq!(remove(&mut table, item), Some(item));

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use data::util::bits;
 use data::value::db::Expire;
-use data::value::{NewValue, Scratch};
+use data::value::{NewValue, Scratch, Value};
 use table::bitmap as rows;
 
 use crate::commands::Family;
@@ -214,19 +214,22 @@ fn bitop(cx: &mut Ctx<'_>) -> Done {
         let operand = operand.bytes(&mut scratch);
         match &mut result {
             Some(result) => operation.apply(result, operand),
+            // One pass: a second one over a big string costs as much again.
+            None if operation == Operation::Not => {
+                result = Some(operand.iter().map(|byte| !byte).collect());
+            }
             None => result = Some(operand.to_vec()),
         }
     }
-    let mut result = result.unwrap_or_default();
-    if operation == Operation::Not {
-        result.iter_mut().for_each(|byte| *byte = !*byte);
-    }
-    if result.is_empty() {
+    let result = result.unwrap_or_default();
+    let len = result.len();
+    if len == 0 {
         delete(cx.srv, cx.db, target, false);
     } else {
-        store(cx.srv, cx.db, target, NewValue::Raw(&result), Expire::Clear);
+        let result = NewValue::Owned(Value::Raw(result));
+        store(cx.srv, cx.db, target, result, Expire::Clear);
         key_changed(cx.srv, cx.db, target, 1, Event::String("set"));
     }
-    cx.reply.int(result.len() as i64);
+    cx.reply.int(len as i64);
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::feed::propagate::{as_deletion, instead};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::delete;
 use crate::keyspace::expired::is_past;
-use crate::keyspace::lookup::{db_mut, find_read, live_place, need_string};
+use crate::keyspace::lookup::{db_mut, find_read, find_read_each, live_place, need_string};
 use crate::keyspace::store::{TimeUnit, expire_at, store, value_of};
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{Fault, SYNTAX, arity};
@@ -281,12 +281,11 @@ fn getdel(cx: &mut Ctx<'_>) -> Done {
 fn mget(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     cx.reply.array(argv.len() - 1);
-    for key in argv.iter().skip(1) {
-        match find_read(cx.srv, cx.db, key) {
-            Some(entry) if entry.ty() == Type::String => reply_value(cx.reply, &entry.value()),
-            _ => cx.reply.null(),
-        }
-    }
+    let reply = &mut *cx.reply;
+    find_read_each(cx.srv, cx.db, argv.iter().skip(1), |entry| match entry {
+        Some(entry) if entry.ty() == Type::String => reply_value(reply, &entry.value()),
+        _ => reply.null(),
+    });
     Ok(())
 }
 

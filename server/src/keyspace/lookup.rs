@@ -71,7 +71,12 @@ pub fn is_expired(srv: &Server, number: usize, key: &[u8]) -> bool {
 /// The place of a key; counts a hit or a miss.
 #[inline]
 fn counted_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
-    let Some(place) = live_place(srv, number, key) else {
+    counted_hashed(srv, number, Db::hash(key), key)
+}
+
+#[inline]
+fn counted_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option<Place> {
+    let Some(place) = live_hashed(srv, number, hash, key) else {
         srv.stats.misses += 1;
         return None;
     };
@@ -98,6 +103,38 @@ pub fn glance<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<Entr
 pub fn find_read<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
     let place = place_read(srv, number, key)?;
     Some(db(srv, number).at(place))
+}
+
+/// As [`find_read`] for each of several keys, in order. Their cache misses overlap.
+pub fn find_read_each<'k>(
+    srv: &mut Server,
+    number: usize,
+    keys: impl Iterator<Item = &'k [u8]>,
+    mut each: impl FnMut(Option<EntryRef<'_>>),
+) {
+    /// Keys whose lines and entries are prefetched together.
+    const BATCH: usize = 32;
+    let mut keys = keys;
+    let (mut batch, mut hashes) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
+    loop {
+        batch.clear();
+        hashes.clear();
+        batch.extend(keys.by_ref().take(BATCH));
+        if batch.is_empty() {
+            return;
+        }
+        Db::hash_batch(&batch, &mut hashes);
+        let db = db(srv, number);
+        hashes.iter().for_each(|&hash| db.prefetch_line(hash));
+        hashes.iter().for_each(|&hash| db.prefetch_entry(hash));
+        for (key, &hash) in batch.iter().zip(&hashes) {
+            let place = counted_hashed(srv, number, hash, key);
+            if let Some(place) = place {
+                touch(srv, number, place);
+            }
+            each(place.map(|place| self::db(srv, number).at(place)));
+        }
+    }
 }
 
 /// The entry of a key for writing.

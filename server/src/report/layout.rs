@@ -54,7 +54,7 @@ pub fn quicklist(out: &mut String, list: &Quicklist, full: bool) {
     for (index, node) in list.nodes().enumerate() {
         let (container, encoding, size) = match node {
             Node::Packed(pack) => ("PACKED", "RAW", pack.bytes()),
-            Node::Plain(text) => ("PLAIN", "RAW", text.bytes().len()),
+            Node::Plain(text) => ("PLAIN", "RAW", text.len()),
             Node::Squeezed(squeezed) => ("PACKED", "LZF", squeezed.len),
         };
         let _ = writeln!(

@@ -16,6 +16,9 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
+#[cfg(asan)]
+use crate::sys::system_malloc as je;
+#[cfg(not(asan))]
 use tikv_jemalloc_sys as je;
 
 /// Drift after which a thread's counter is merged into the common one, in bytes.

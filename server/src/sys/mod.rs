@@ -6,4 +6,6 @@ pub mod host;
 pub mod log;
 pub mod memory;
 pub mod process;
+#[cfg(asan)]
+mod system_malloc;
 pub mod watchdog;

@@ -230,6 +230,15 @@ impl Intset {
         (!deep || set.iter().is_sorted_by(|a, b| a < b)).then_some(set)
     }
 
+    /// Verifies the invariants; panics when one does not hold. For tests.
+    pub fn check(&self) {
+        self.integers.check();
+        let width = self.integers.tag().bytes();
+        assert_eq!(self.integers.len() % width, 0, "whole integers");
+        assert!(self.iter().is_sorted_by(|a, b| a < b), "ascending");
+        assert_eq!(self.iter().count(), self.len(), "number of integers");
+    }
+
     #[inline]
     fn at(&self, index: usize) -> i64 {
         let width = self.integers.tag();
@@ -350,6 +359,7 @@ mod tests {
                 } else {
                     assert_eq!(set.remove(number), model.remove(&number));
                 }
+                set.check();
                 assert_eq!(set.contains(number), model.contains(&number));
                 assert_eq!(
                     set.find(number).unwrap_or_else(|rank| rank),

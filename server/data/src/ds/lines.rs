@@ -305,6 +305,32 @@ impl Lines {
         words.map(move |word| line - self.home_of(line, word, &position_of))
     }
 
+    /// Verifies the invariants against the position of every key, whose home is passed on; how many keys there are.
+    /// Panics when one does not hold.
+    pub(super) fn check(&self, position_of: impl Fn(u64) -> u64, each: impl Fn(usize)) -> usize {
+        let mut count = 0;
+        let mut full_from = 0;
+        for line in 0..self.len() {
+            let words = &self.array[line].0;
+            let used = words.iter().take_while(|&&word| word != 0).count();
+            assert!(words[used..].iter().all(|&word| word == 0), "a gap");
+            for &word in &words[..used] {
+                let position = position_of(address(word));
+                let home = self.home(position);
+                assert_eq!(word & !ADDRESS_MASK, self.tag(position), "tag");
+                assert!(home <= line && line - home <= REACH, "reach");
+                assert!(home >= full_from, "room between a key and its home");
+                assert_eq!(self.home_of(line, word, &position_of), home, "home");
+                each(home);
+            }
+            count += used;
+            if used < SLOTS {
+                full_from = line + 1;
+            }
+        }
+        count
+    }
+
     /// Brings the home line of a position close.
     #[inline(always)]
     pub(super) fn prefetch_line(&self, position: u64) {

@@ -41,7 +41,7 @@ use crate::util::num::MAX_I64_DIGITS;
 pub const FRAME: usize = 7;
 /// The number of elements when there are more than fit.
 const UNCOUNTED: u16 = u16::MAX;
-/// No listpack grows beyond this, whatever the configuration says.
+/// No listpack grows beyond this, whatever the configuration says, unless one element is as long (`node::PLAIN_FROM`).
 const MAX_BYTES: usize = 1 << 30;
 /// Bytes that are expected when elements are added at once.
 const EXTENSION: usize = 128;
@@ -106,7 +106,14 @@ impl Listpack {
 
     /// Whether texts of together `more` bytes can be added within the safe size.
     pub fn has_room(&self, more: usize) -> bool {
-        more < MAX_BYTES && self.bytes() + more + 2 * MAX_OVERHEAD < MAX_BYTES
+        Self::holds(self.bytes(), more)
+    }
+
+    /// The same of a listpack of so many bytes.
+    pub fn holds(bytes: usize, more: usize) -> bool {
+        bytes
+            .checked_add(more)
+            .is_some_and(|bytes| bytes < MAX_BYTES - 2 * MAX_OVERHEAD)
     }
 
     /// Bytes that an element takes.
@@ -333,7 +340,7 @@ impl Listpack {
         let total = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
         let count = u16::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
         let elements = bytes.get(6..)?.strip_suffix(&[0xff])?;
-        if total != bytes.len() || total > MAX_BYTES {
+        if total != bytes.len() {
             return None;
         }
         let (mut at, mut seen) = (0, 0);
@@ -348,6 +355,21 @@ impl Listpack {
         pack.buf.splice(0..0, &[elements]);
         pack.added(seen);
         Some(pack)
+    }
+
+    /// Verifies that every element is whole, as in invariant 1, and that their number is right; panics else. For tests.
+    pub fn check(&self) {
+        self.buf.check();
+        let bytes = self.buf.bytes();
+        let (mut at, mut seen) = (0, 0);
+        while at < bytes.len() {
+            at = checked_end(bytes, at).expect("a whole element");
+            seen += 1;
+        }
+        let count = u16::try_from(seen).unwrap_or(UNCOUNTED);
+        // After removals a number that had not fit stays unknown until the next one.
+        let known = self.buf.tag();
+        assert!(known == count || known == UNCOUNTED, "number of elements");
     }
 
     #[inline]
@@ -691,6 +713,7 @@ mod tests {
                 _ => {}
             }
             assert_eq!(pack.len(), model.len());
+            pack.check();
             if round % 16 == 0 {
                 assert_eq!(texts(&pack), model);
                 let back = pack.iter_back(pack.last()).map(|item| item.to_vec());
@@ -719,6 +742,22 @@ mod tests {
         let mut expected = expected.to_vec();
         expected[0] = expected.len() as u8;
         assert_eq!(pack.to_rdb(), expected);
+    }
+
+    #[test]
+    fn what_would_outgrow_the_safe_size_is_not_held() {
+        let most = super::MAX_BYTES - 2 * super::MAX_OVERHEAD - 1;
+        for (bytes, more, holds) in [
+            (7, 0, true),
+            (7, most - 7, true),
+            (7, most - 6, false),
+            (most, 0, true),
+            (most, 1, false),
+            (u32::MAX as usize, 0, false),
+            (7, usize::MAX, false),
+        ] {
+            assert_eq!(Listpack::holds(bytes, more), holds, "{bytes} and {more}");
+        }
     }
 
     #[test]

@@ -6,7 +6,6 @@
 use crate::ds::item::Item;
 use crate::ds::listpack::Listpack;
 use crate::ds::nodes::Counted;
-use crate::ds::thin::Thin;
 use crate::util::lzf;
 
 /// How big nodes become and which are compressed: the list's directives.
@@ -40,8 +39,8 @@ const MIN_GAIN: usize = 8;
 pub enum Node {
     /// Elements in one buffer.
     Packed(Listpack),
-    /// One big element.
-    Plain(Thin),
+    /// One big element, of any length: the pointer is a word to keep a node at 16 bytes.
+    Plain(Box<Box<[u8]>>),
     /// A packed node, compressed.
     Squeezed(Box<Squeezed>),
 }
@@ -106,9 +105,7 @@ impl Node {
     }
 
     pub(super) fn plain(text: &[u8]) -> Self {
-        let mut buffer = Thin::new();
-        buffer.splice(0..0, &[text]);
-        Node::Plain(buffer)
+        Node::Plain(Box::new(text.into()))
     }
 
     /// The listpack, whatever state it is in; `None` of a plain node.
@@ -132,7 +129,7 @@ impl Node {
     pub(super) fn memory(&self) -> usize {
         match self {
             Node::Packed(pack) => pack.memory(),
-            Node::Plain(text) => text.memory(),
+            Node::Plain(text) => size_of::<Box<[u8]>>() + text.len(),
             Node::Squeezed(squeezed) => size_of::<Squeezed>() + squeezed.lzf.len(),
         }
     }
@@ -140,6 +137,12 @@ impl Node {
     pub(super) fn may_grow(&self, text: &[u8], limits: &Limits) -> bool {
         let plain = matches!(self, Node::Plain(_)) || limits.is_plain(text);
         !plain && !limits.exceeded_by(self.bytes() + text.len() + OVERHEAD, self.count() + 1)
+    }
+
+    /// Whether a text of so many bytes can replace one of its elements in place. As in Redis the limit of a node does not
+    /// matter here, only what a listpack can hold at all.
+    pub(super) fn holds(&self, bytes: usize) -> bool {
+        Listpack::holds(self.bytes(), bytes)
     }
 
     pub(super) fn squeeze(&mut self) {
@@ -153,6 +156,20 @@ impl Node {
                 len: pack.bytes(),
                 lzf: lzf.into_boxed_slice(),
             }));
+        }
+    }
+
+    /// Verifies what the node is made of; panics when something is wrong. For tests.
+    pub(super) fn check(&self) {
+        match self {
+            Node::Packed(pack) => pack.check(),
+            Node::Plain(_) => {}
+            Node::Squeezed(squeezed) => {
+                let pack = squeezed.unpack();
+                pack.check();
+                let known = (squeezed.count, squeezed.len);
+                assert_eq!(known, (pack.len(), pack.bytes()), "a compressed node");
+            }
         }
     }
 
@@ -184,5 +201,23 @@ impl Squeezed {
         let bytes = lzf::decompress(&self.lzf, self.len);
         let pack = bytes.and_then(|bytes| Listpack::from_rdb(&bytes));
         pack.expect("a node decompresses to what was compressed")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Node;
+    use crate::ds::item::Item;
+    use crate::ds::listpack::Listpack;
+
+    #[test]
+    fn an_element_that_a_listpack_cannot_hold_does_not_replace_one() {
+        let mut pack = Listpack::new();
+        pack.push_back(Item::Bytes(&[b'x'; 1000]));
+        let node = Node::Packed(pack);
+        assert!(node.holds((1 << 30) - 2000));
+        assert!(!node.holds((1 << 30) - 1000));
+        assert!(!node.holds(5 << 30));
+        assert_eq!(size_of::<Node>(), 16);
     }
 }

@@ -246,6 +246,19 @@ impl<T: Counted> Nodes<T> {
         nodes * size_of::<T>() + self.chunks.capacity() * size_of::<Chunk<T>>()
     }
 
+    /// Verifies the invariants; panics when one does not hold. For tests.
+    pub fn check(&self) {
+        let (mut nodes, mut elements) = (0, 0);
+        for chunk in &self.chunks {
+            assert!((1..=CHUNK).contains(&chunk.nodes.len()), "size of a chunk");
+            let sum: usize = chunk.nodes.iter().map(T::count).sum();
+            assert_eq!(sum, chunk.elements, "elements of a chunk");
+            nodes += chunk.nodes.len();
+            elements += sum;
+        }
+        assert_eq!((nodes, elements), (self.nodes, self.elements));
+    }
+
     fn last_of(&self, chunk: usize) -> Option<Place> {
         let node = self.chunks[chunk].nodes.len().checked_sub(1)?;
         Some(Place { chunk, node })
@@ -377,6 +390,7 @@ mod tests {
                 }
                 (_, None) => {}
             }
+            nodes.check();
             if step % 100 == 0 {
                 check(&nodes, &model);
             }

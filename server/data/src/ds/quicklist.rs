@@ -121,7 +121,7 @@ impl Quicklist {
                 };
                 Some(pack.get(pos?))
             }
-            Node::Plain(text) => Some(Item::Bytes(text.bytes())),
+            Node::Plain(text) => Some(Item::Bytes(text)),
             Node::Squeezed(_) => None,
         }
     }
@@ -133,19 +133,21 @@ impl Quicklist {
         };
         let limits = self.limits;
         let is_plain = limits.is_plain(text);
-        match (self.nodes.get(place), is_plain) {
+        let node = self.nodes.get(place);
+        let fits = node.holds(text.len());
+        match (node, is_plain) {
             (Node::Plain(_), true) => {
                 self.nodes
                     .change(place, |node| *node = Node::of(text, &limits));
             }
-            (Node::Packed(_) | Node::Squeezed(_), false) => {
+            (Node::Packed(_) | Node::Squeezed(_), false) if fits => {
                 self.edit(place, |pack| {
                     if let Some(pos) = pack.nth(offset as i64) {
                         pack.replace(pos, Item::Bytes(text));
                     }
                 });
             }
-            // From one kind of node to the other.
+            // From one kind of node to the other, or into a node of its own.
             _ => {
                 self.insert(index, text, End::Tail);
                 self.remove_range(index, 1);
@@ -264,6 +266,19 @@ impl Quicklist {
             iter.load(Some(offset));
         }
         iter
+    }
+
+    /// Verifies the invariants of the list and of every node; panics when one does not hold. For tests.
+    pub fn check(&self) {
+        self.nodes.check();
+        let (depth, count) = (self.limits.depth, self.nodes.len());
+        for (at, node) in self.nodes.iter().enumerate() {
+            node.check();
+            assert!(node.count() > 0, "an empty node");
+            let squeezed = matches!(node, Node::Squeezed(_));
+            let inner = depth > 0 && at.min(count - 1 - at) >= depth;
+            assert!(inner || !squeezed, "a compressed node near an end");
+        }
     }
 
     fn outermost(&self, end: End) -> Option<Place> {
@@ -385,7 +400,7 @@ impl Quicklist {
         wanted: &mut impl FnMut(Item<'_>) -> bool,
     ) -> usize {
         if let Node::Plain(text) = self.nodes.get(place) {
-            let gone = wanted(Item::Bytes(text.bytes()));
+            let gone = wanted(Item::Bytes(text));
             if gone {
                 // It leaves an empty node, which the caller removes.
                 self.nodes
@@ -534,7 +549,7 @@ impl<'a> Iter<'a> {
         };
         self.current = match list.nodes.get(place) {
             Node::Packed(pack) => Current::Pack(Some(pack), pack.nth(index)),
-            Node::Plain(text) => Current::Plain(Some(text.bytes())),
+            Node::Plain(text) => Current::Plain(Some(text)),
             Node::Squeezed(squeezed) => {
                 let pack = squeezed.unpack();
                 let pos = pack.nth(index);

@@ -158,6 +158,15 @@ impl<T> Slab<T> {
         })
     }
 
+    /// Verifies the invariant; panics when it does not hold. For tests.
+    pub fn check(&self) {
+        let mut free = self.free.clone();
+        free.sort_unstable();
+        let empty = self.slots.iter().zip(0..);
+        let empty = empty.filter_map(|(slot, index)| slot.value.is_none().then_some(index));
+        assert!(empty.eq(free), "the free slots are those without a value");
+    }
+
     /// The ids in use, as a list that stays while values come and go.
     pub fn ids(&self) -> Vec<Id> {
         self.iter().map(|(id, _)| id).collect()
@@ -215,7 +224,11 @@ mod tests {
                 gone.push(id);
             }
             assert_eq!(slab.len(), model.len());
+            if step % 64 == 0 {
+                slab.check();
+            }
         }
+        slab.check();
         assert!(gone.iter().all(|&id| !slab.contains(id)));
         assert_eq!(
             slab.iter()

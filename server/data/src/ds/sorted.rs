@@ -1,23 +1,26 @@
-//! An order-statistics B+ tree: what big sorted sets are made of.
+//! An order-statistics B+ tree: the ordered index of a big sorted set.
 //!
-//! A leaf holds up to [`LEAF`] elements, each a score and a handle (a word that the owner understands, here the address
-//! of a record). An inner node knows of each child the number of elements below it and the least of them. So an element
-//! is found by its order or by its rank in one walk from the root, and a range is read leaf by leaf.
+//! A leaf holds up to [`LEAF`] elements. An element is a score and a handle, a word that only the owner understands
+//! (a sorted set stores the address of a record in it). An inner node stores for each child the number of elements below
+//! it and its least element, the separator. An element is therefore found by its order or by its rank in one descent,
+//! and a range is read leaf by leaf.
 //!
-//! The tree does not know the order. Whoever calls brings a predicate that is true for a first part of the elements and
-//! false for the rest ("comes before this one"); scores stand beside handles, so that a predicate which compares scores
-//! first seldom has to look behind a handle.
+//! The tree does not know the order. The caller passes a predicate that is true for a prefix of the elements and false
+//! for the rest ("sorts before this one"). Scores are stored beside the handles so that a predicate which compares
+//! scores first rarely has to dereference a handle.
 //!
-//! Elements that come in ascending or descending order fill their leaves: a split at either end of the tree begins an
-//! empty leaf instead of halving a full one.
+//! Elements inserted in ascending or descending order fill their leaves completely: a split at either end of the tree
+//! starts a new node with one element or child instead of halving the full one. So a node may have a single child, and
+//! a removal may empty it.
 //!
-//! Invariants:
-//! 1. All leaves are at the same depth; no node but the root is empty, and an inner root has two children at least.
-//! 2. `counts`, `scores` and `handles` of an inner node tell the truth about its children after each public call.
-//! 3. Nothing is asked of a handle but of elements in the tree: a separator is the least element of its child, never one
-//!    that was removed.
+//! Invariants, which [`Sorted::check`] verifies:
+//! 1. All leaves are at the same depth. No node but a root leaf is empty, and an inner root has at least two children.
+//! 2. After each public call, `counts`, `scores` and `handles` of an inner node match its children.
+//! 3. Predicates only ever see handles of elements that are in the tree: a separator is the least element of its child,
+//!    never one that was removed. Owners dereference handles, so a stale separator would be a use after free.
 
 use std::mem;
+use std::ops::Range as Ranks;
 
 /// Elements of a leaf at most: with its length it makes 504 bytes, a size class of 512.
 pub const LEAF: usize = 31;
@@ -118,13 +121,38 @@ impl Sorted {
     pub fn remove(&mut self, mut before: impl FnMut(f64, u64) -> bool) -> Option<Pair> {
         let pair = self.root.remove(&mut before)?;
         self.len -= 1;
-        if let Node::Inner(inner) = &mut self.root
-            && inner.children.len() == 1
-            && let Some(only) = inner.children.pop()
-        {
-            self.root = only;
-        }
+        self.lower_root();
         Some(pair)
+    }
+
+    /// Removes the elements of a range of ranks, which must not exceed the length. Asks no predicate, and costs about as
+    /// much as the number of leaves in the range.
+    pub fn remove_range(&mut self, ranks: Ranks<usize>) {
+        assert!(
+            ranks.start <= ranks.end && ranks.end <= self.len,
+            "ranks are inside"
+        );
+        if ranks.is_empty() {
+            return;
+        }
+        self.len -= ranks.len();
+        self.root.remove_range(ranks);
+        self.lower_root();
+    }
+
+    /// Replaces an inner root of fewer than two children by its child, or by an empty leaf.
+    fn lower_root(&mut self) {
+        while let Node::Inner(inner) = &mut self.root
+            && inner.children.len() < 2
+        {
+            self.root = inner.children.pop().unwrap_or_default();
+        }
+    }
+
+    /// Verifies invariants 1 and 2 for the whole tree; panics when one does not hold. For tests.
+    pub fn check(&self) {
+        let (_, count) = self.root.check(true);
+        assert_eq!(count, self.len, "length of the tree");
     }
 
     /// Elements from a rank on, in ascending order.
@@ -208,6 +236,42 @@ impl Node {
             }
             Node::Inner(inner) => inner.remove(before),
         }
+    }
+
+    /// Removes the elements of a range of ranks, which is inside and not empty. May leave the node empty.
+    fn remove_range(&mut self, ranks: Ranks<usize>) {
+        match self {
+            Node::Leaf(leaf) => leaf.take_range(ranks),
+            Node::Inner(inner) => inner.remove_range(ranks),
+        }
+    }
+
+    /// Depth and number of elements of the subtree, after its invariants have been verified.
+    fn check(&self, root: bool) -> (usize, usize) {
+        let inner = match self {
+            Node::Leaf(leaf) => {
+                assert!(leaf.len <= LEAF && (root || leaf.len > 0), "empty leaf");
+                return (1, leaf.len);
+            }
+            Node::Inner(inner) => inner,
+        };
+        let width = inner.children.len();
+        assert!(width >= if root { 2 } else { 1 }, "too few children");
+        assert!(width <= FANOUT, "too many children");
+        assert_eq!(inner.counts.len(), width);
+        assert_eq!(inner.scores.len(), width);
+        assert_eq!(inner.handles.len(), width);
+        let (mut depth, mut total) = (None, 0);
+        for (at, child) in inner.children.iter().enumerate() {
+            let (below, count) = child.check(false);
+            assert_eq!(inner.counts[at], count, "count of a child");
+            let separator = (inner.scores[at].to_bits(), inner.handles[at]);
+            let (score, handle) = child.least();
+            assert_eq!(separator, (score.to_bits(), handle), "separator");
+            assert_eq!(*depth.get_or_insert(below), below, "depth of the leaves");
+            total += count;
+        }
+        (depth.unwrap_or(0) + 1, total)
     }
 
     /// Moves all of a right neighbour into this node; both are of one kind and fit into one.
@@ -299,6 +363,12 @@ impl Leaf {
         self.handles.copy_within(at + 1..self.len, at);
         self.len -= 1;
         pair
+    }
+
+    fn take_range(&mut self, range: Ranks<usize>) {
+        self.scores.copy_within(range.end..self.len, range.start);
+        self.handles.copy_within(range.end..self.len, range.start);
+        self.len -= range.len();
     }
 
     fn insert(
@@ -407,29 +477,72 @@ impl Inner {
             }
         };
         self.counts[at] -= 1;
-        if self.children[at].width() * 3 >= self.children[at].capacity() {
-            (self.scores[at], self.handles[at]) = self.children[at].least();
-        } else {
-            self.mend(at);
-        }
+        self.rebalance(at);
         Some(pair)
     }
 
-    /// A child has become thin: joins it with a neighbour, or lets that share.
-    fn mend(&mut self, at: usize) {
-        if self.children.len() == 1 {
-            if self.children[at].width() > 0 {
-                self.refresh(at);
+    /// Removes the elements of a range of ranks, which is inside and not empty. May leave the node without children.
+    fn remove_range(&mut self, ranks: Ranks<usize>) {
+        let (mut first, mut end) = (self.children.len(), 0);
+        let mut base = 0;
+        for at in 0..self.children.len() {
+            let count = self.counts[at];
+            let part = ranks.start.max(base)..ranks.end.min(base + count);
+            if !part.is_empty() {
+                if part.len() < count {
+                    self.children[at].remove_range(part.start - base..part.end - base);
+                    self.refresh(at);
+                } else {
+                    (first, end) = (first.min(at), at + 1);
+                }
             }
-            return;
+            base += count;
         }
-        let left = at.min(self.children.len() - 2);
+        if first < end {
+            self.scores.drain(first..end);
+            self.handles.drain(first..end);
+            self.counts.drain(first..end);
+            self.children.drain(first..end);
+        }
+        self.rebalance_around(ranks.start);
+    }
+
+    /// After a removal of a range: rebalances the child at whose end or in which the gap is, and the one behind it.
+    fn rebalance_around(&mut self, gap: usize) {
+        let (mut at, mut base) = (0, 0);
+        while at + 1 < self.children.len() && base + self.counts[at] < gap {
+            base += self.counts[at];
+            at += 1;
+        }
+        for at in [at + 1, at] {
+            if at < self.children.len() {
+                self.rebalance(at);
+            }
+        }
+    }
+
+    /// After a removal below a child: drops it when it is empty, merges or balances it with a neighbour when it is less
+    /// than a third full, and updates what this node stores about it.
+    fn rebalance(&mut self, at: usize) {
+        let (width, capacity) = (self.children[at].width(), self.children[at].capacity());
+        if width == 0 {
+            // No separator of this child may survive: its element is gone.
+            self.scores.remove(at);
+            self.handles.remove(at);
+            self.counts.remove(at);
+            self.children.remove(at);
+        } else if width * 3 >= capacity || self.children.len() == 1 {
+            self.refresh(at);
+        } else {
+            self.join(at.min(self.children.len() - 2));
+        }
+    }
+
+    /// Merges two neighbours when they leave room in one node, else gives both about as many elements or children.
+    fn join(&mut self, left: usize) {
         let right = left + 1;
-        let (width, capacity) = (
-            self.children[left].width() + self.children[right].width(),
-            self.children[left].capacity(),
-        );
-        if width <= capacity * 3 / 4 {
+        let width = self.children[left].width() + self.children[right].width();
+        if width <= self.children[left].capacity() * 3 / 4 {
             let node = self.take(right);
             self.children[left].absorb(node);
         } else {
@@ -542,114 +655,5 @@ impl Iterator for RangeBack<'_> {
             }
             way.turn(|child, _| child.checked_sub(1), usize::MAX);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Inner, Node, Pair, Sorted};
-    use crate::util::rand::Rng;
-
-    /// The order of the tests: by score, then by handle.
-    fn before(of: Pair) -> impl FnMut(f64, u64) -> bool {
-        move |score, handle| (score, handle) < of
-    }
-
-    fn check(node: &Node, root: bool) -> (usize, usize) {
-        match node {
-            Node::Leaf(leaf) => {
-                assert!(root || leaf.len > 0);
-                (1, leaf.len)
-            }
-            Node::Inner(inner) => check_inner(inner, root),
-        }
-    }
-
-    fn check_inner(inner: &Inner, root: bool) -> (usize, usize) {
-        assert!(inner.children.len() >= if root { 2 } else { 1 });
-        assert!(inner.children.len() <= super::FANOUT);
-        let mut depths = Vec::new();
-        let mut total = 0;
-        for (at, child) in inner.children.iter().enumerate() {
-            let (depth, count) = check(child, false);
-            assert_eq!(inner.counts[at], count);
-            assert_eq!((inner.scores[at], inner.handles[at]), child.least());
-            depths.push(depth);
-            total += count;
-        }
-        assert!(depths.windows(2).all(|two| two[0] == two[1]));
-        (depths[0] + 1, total)
-    }
-
-    fn compare(tree: &Sorted, model: &[Pair], rng: &mut Rng) {
-        assert_eq!(check(&tree.root, true).1, model.len());
-        assert!(tree.range(0).eq(model.iter().copied()));
-        assert!(
-            tree.range_back(model.len().wrapping_sub(1))
-                .eq(model.iter().rev().copied())
-        );
-        let rank = rng.below(model.len() as u64 + 2) as usize;
-        assert_eq!(tree.get(rank), model.get(rank).copied());
-        let some: Vec<Pair> = tree.range_back(rank).take(40).collect();
-        let expected: Vec<Pair> = match model.get(..=rank) {
-            Some(part) => part.iter().rev().take(40).copied().collect(),
-            None => Vec::new(),
-        };
-        assert_eq!(some, expected);
-    }
-
-    #[test]
-    fn it_does_what_a_sorted_vector_does() {
-        for (seed, scores, size) in [(1, 4, 300), (2, 1000, 5000), (3, 1_000_000, 20_000)] {
-            let mut rng = Rng::new(seed);
-            let (mut tree, mut model) = (Sorted::new(), Vec::<Pair>::new());
-            for round in 0..size * 4 {
-                // It grows, stays about as it is, and shrinks to nothing.
-                let grow = if round < size * 2 { 70 } else { 25 };
-                if rng.below(100) < grow || model.is_empty() {
-                    let pair = (rng.below(scores) as f64, rng.next_u64());
-                    let at = model.partition_point(|known| *known < pair);
-                    assert_eq!(tree.rank(before(pair)), at);
-                    model.insert(at, pair);
-                    tree.insert(pair, before(pair));
-                } else {
-                    let at = rng.below(model.len() as u64) as usize;
-                    let pair = model.remove(at);
-                    assert_eq!(tree.remove(before(pair)), Some(pair));
-                }
-                if round % (size / 20) == 0 {
-                    compare(&tree, &model, &mut rng);
-                }
-            }
-            while let Some(pair) = model.pop() {
-                assert_eq!(tree.remove(before(pair)), Some(pair));
-            }
-            compare(&tree, &model, &mut rng);
-        }
-    }
-
-    #[test]
-    fn elements_in_order_fill_their_leaves() {
-        for descending in [false, true] {
-            let mut tree = Sorted::new();
-            for number in 0..100_000u64 {
-                let score = if descending { 100_000 - number } else { number } as f64;
-                tree.insert((score, number), before((score, number)));
-            }
-            check(&tree.root, true);
-            let per_element = tree.memory() as f64 / 100_000.0;
-            assert!(per_element < 19.5, "{per_element}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_found_behind_the_end() {
-        let mut tree = Sorted::new();
-        assert_eq!((tree.get(0), tree.remove(|_, _| false)), (None, None));
-        tree.insert((1.0, 1), |_, _| true);
-        assert_eq!(tree.rank(|_, _| true), 1);
-        assert_eq!(tree.remove(|_, _| true), None);
-        assert_eq!(tree.range(1).next(), None);
-        assert_eq!(tree.range_back(1).next(), None);
     }
 }

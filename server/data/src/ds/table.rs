@@ -221,14 +221,16 @@ impl<E: Element> Table<E> {
         let migrated = self.is_migrated(position);
         let spot = self
             .array(migrated)
-            .find(position, |address| is(borrow::<E>(address)))?;
+            // SAFETY: an address in an array of this table, looked at for the moment.
+            .find(position, |address| is(unsafe { borrow::<E>(address) }))?;
         Some(Place { migrated, spot })
     }
 
     /// The element at a place.
     #[inline]
     pub fn get(&self, place: Place) -> E::Ref<'_> {
-        borrow::<E>(self.array(place.migrated).get(place.spot))
+        // SAFETY: an address of this table, which is borrowed for as long as the result.
+        unsafe { borrow::<E>(self.array(place.migrated).get(place.spot)) }
     }
 
     /// The element with this hash for which `is` holds.
@@ -267,7 +269,8 @@ impl<E: Element> Table<E> {
             .remove(place.spot, ring.of::<E>());
         self.used -= 1;
         self.give_room();
-        take::<E>(address)
+        // SAFETY: the address was just removed.
+        unsafe { take::<E>(address) }
     }
 
     /// Changes an element in place; the change may move it to another address, and keeps its key.
@@ -289,7 +292,8 @@ impl<E: Element> Table<E> {
             }
         }
         let lines = self.array_mut(place.migrated);
-        let element = ManuallyDrop::new(take::<E>(lines.get(place.spot)));
+        // SAFETY: the guard writes the address of the element back before anything else looks at the slot.
+        let element = ManuallyDrop::new(unsafe { take::<E>(lines.get(place.spot)) });
         let mut guard = WriteBack {
             lines,
             spot: place.spot,
@@ -306,7 +310,8 @@ impl<E: Element> Table<E> {
             place.spot,
             element.into_raw().as_ptr().expose_provenance() as u64,
         );
-        take::<E>(old)
+        // SAFETY: the address was just overwritten.
+        unsafe { take::<E>(old) }
     }
 
     /// First of two hints before a lookup: brings the line close.
@@ -366,7 +371,8 @@ impl<E: Element> Table<E> {
                 slot: slot % SLOTS,
             });
             if address != 0 {
-                return Some(borrow::<E>(address));
+                // SAFETY: an address of this table, which is borrowed for as long as the result.
+                return Some(unsafe { borrow::<E>(address) });
             }
         }
         // Nearly empty, since a child keeps it from shrinking.
@@ -395,7 +401,10 @@ impl<E: Element> Table<E> {
     pub fn iter(&self) -> impl Iterator<Item = E::Ref<'_>> {
         (0..self.physical_lines()).flat_map(|at| {
             let (array, line) = self.physical_line(at);
-            array.line(line).map(borrow::<E>)
+            // SAFETY: addresses of this table, which is borrowed for as long as the results.
+            array
+                .line(line)
+                .map(|address| unsafe { borrow::<E>(address) })
         })
     }
 
@@ -428,6 +437,29 @@ impl<E: Element> Table<E> {
             }
         }
         stats
+    }
+
+    /// Verifies the invariants of the table and of its arrays against the hash of every element, which are all looked at;
+    /// panics when one does not hold. For tests.
+    pub fn check(&self) {
+        let ring = self.ring.of::<E>();
+        let mut used = self.lines.check(ring, |home| {
+            let frontier = self.migration.as_ref().map_or(0, |it| it.frontier);
+            assert!(home >= frontier, "an old key before the frontier");
+        });
+        if let Some(migration) = &self.migration {
+            assert!(migration.frontier <= self.lines.len(), "frontier");
+            let before = (0..migration.frontier).flat_map(|line| self.lines.line(line));
+            assert_eq!(before.count(), 0, "keys before the frontier");
+            used += migration.to.check(ring, |_| {});
+            for at in 0..migration.to.len() {
+                for address in migration.to.line(at) {
+                    let home = self.lines.home(ring(address));
+                    assert!(home < migration.frontier, "a new key behind the frontier");
+                }
+            }
+        }
+        assert_eq!(used, self.used, "keys of both arrays");
     }
 
     fn arrays(&self) -> impl Iterator<Item = &Lines> {
@@ -498,7 +530,8 @@ impl<E: Element> Table<E> {
         for at in (start..all).chain(0..start).take(lines) {
             let (array, line) = self.physical_line(at);
             for address in array.line(line) {
-                if each(borrow::<E>(address)).is_break() {
+                // SAFETY: an address of this table, which is borrowed for `'a`.
+                if each(unsafe { borrow::<E>(address) }).is_break() {
                     return;
                 }
             }
@@ -518,7 +551,8 @@ impl<E: Element> Table<E> {
         if first < end {
             let mut each = each;
             array.each_of_homes(first..end, self.ring.of::<E>(), |address| {
-                each(borrow::<E>(address));
+                // SAFETY: an address of this table, which is borrowed for `'a`.
+                each(unsafe { borrow::<E>(address) });
             });
         }
         array.first_position(end).min(limit) & RING
@@ -656,7 +690,8 @@ impl<E: Element> Drop for Table<E> {
         for at in 0..self.physical_lines() {
             let (array, line) = self.physical_line(at);
             for address in array.line(line) {
-                drop(take::<E>(address));
+                // SAFETY: each address is visited once, and the arrays go with the table.
+                drop(unsafe { take::<E>(address) });
             }
         }
     }
@@ -678,7 +713,8 @@ impl Ring {
     /// The position of the element at an address.
     #[inline(always)]
     fn of<E: Element>(self) -> impl Fn(u64) -> u64 + Copy {
-        move |address| self.position(E::hash(borrow::<E>(address)))
+        // SAFETY: private, and passed only addresses of the table whose ring this is, looked at for the moment.
+        move |address| self.position(E::hash(unsafe { borrow::<E>(address) }))
     }
 }
 
@@ -687,18 +723,21 @@ fn homes_for(count: usize, percent: usize) -> usize {
     (count * 100 / SLOTS).div_ceil(percent).max(1)
 }
 
-/// Private, and called only on addresses of the table (invariant 3). The lifetime is that of the
+/// # Safety
+/// `address` is in a table of `E` (invariant 3), and `'a` ends before the element is removed or mutated: it is the
 /// borrow of the table in every public function that passes the result on.
 #[inline(always)]
-fn borrow<'a, E: Element>(address: u64) -> E::Ref<'a> {
-    // SAFETY: invariant 3.
+unsafe fn borrow<'a, E: Element>(address: u64) -> E::Ref<'a> {
+    // SAFETY: the caller's promise.
     unsafe { E::borrow(pointer(address)) }
 }
 
-/// Private, and called only on addresses that leave the table (or are put back before it is used).
+/// # Safety
+/// `address` was in a table of `E` (invariant 3) and has left it: its slot is emptied or overwritten before anything
+/// else looks at it, or the array goes.
 #[inline(always)]
-fn take<E: Element>(address: u64) -> E {
-    // SAFETY: invariant 3; the slot is emptied, overwritten or dropped with the table.
+unsafe fn take<E: Element>(address: u64) -> E {
+    // SAFETY: the caller's promise.
     unsafe { E::from_raw(pointer(address)) }
 }
 

@@ -23,6 +23,7 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::hint::black_box;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::slice;
@@ -117,6 +118,14 @@ impl Thin {
     pub fn memory(&self) -> usize {
         allocated(HEAD, self.len())
     }
+
+    /// Verifies the invariants as far as they show; panics when one does not hold. For tests.
+    pub fn check(&self) {
+        assert!(self.at.cast::<u64>().is_aligned(), "alignment");
+        let is_constant = self.at == Thin::new().at;
+        assert_eq!(is_constant, self.is_empty(), "an allocation of no bytes");
+        touch(self.bytes());
+    }
 }
 
 impl<T: Copy> Beside<T> {
@@ -182,6 +191,17 @@ impl<T: Copy> Beside<T> {
     pub fn memory(&self) -> usize {
         allocated(0, self.len())
     }
+
+    /// Verifies the invariants as far as they show; panics when one does not hold. For tests.
+    pub fn check(&self) {
+        let is_dangling = { self.at } == NonNull::dangling();
+        assert_eq!(is_dangling, self.is_empty(), "an allocation of no bytes");
+        assert!(
+            is_dangling || { self.at }.cast::<u64>().is_aligned(),
+            "alignment"
+        );
+        touch(self.bytes());
+    }
 }
 
 impl Default for Thin {
@@ -219,6 +239,11 @@ impl<T: Copy> Drop for Beside<T> {
         // SAFETY: the allocation of `len` bytes without a head is released once.
         unsafe { release(self.at, 0, self.len()) }
     }
+}
+
+/// Reads every byte, so that AddressSanitizer sees one that is not ours.
+fn touch(bytes: &[u8]) {
+    black_box(bytes.iter().fold(0u8, |all, byte| all ^ byte));
 }
 
 /// Bytes that the allocator gives for `len` bytes behind a head.
@@ -327,6 +352,8 @@ mod tests {
             thin.splice(start..end, &parts);
             beside.splice(start..end, &parts);
             model.splice(start..end, parts.concat());
+            thin.check();
+            beside.check();
             assert!(thin.bytes() == model && beside.bytes() == model);
             assert_eq!(thin.is_empty(), model.is_empty());
         }

@@ -182,7 +182,7 @@ fn list_node(to: &mut Writer<'_>, node: &Node) {
     match node {
         Node::Plain(bytes) => {
             to.length(container::PLAIN);
-            to.text(bytes.bytes());
+            to.text(bytes);
         }
         Node::Packed(pack) => {
             to.length(container::PACKED);

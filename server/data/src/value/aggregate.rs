@@ -94,6 +94,13 @@ macro_rules! aggregates {
                 }
             }
 
+            /// Verifies its structure; panics when something is wrong. For tests.
+            pub fn check(self) {
+                match self {
+                    $(AggregateRef::$kind(own) => own.check()),*
+                }
+            }
+
             /// A copy of it.
             pub fn to_owned(self) -> Aggregate {
                 match self {

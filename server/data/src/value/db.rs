@@ -15,6 +15,7 @@
 
 #![allow(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::mem;
 
 use crate::ds::table::{Place, Table, TableStats};
@@ -306,6 +307,18 @@ impl Db {
     /// The tables of keys and of expiries, for DEBUG HTSTATS. Walks both.
     pub fn stats(&self) -> (TableStats, TableStats) {
         (self.keys.stats(), self.expires.stats())
+    }
+
+    /// Verifies invariant 1, both tables and every entry; panics when something is wrong. For tests.
+    pub fn check(&self) {
+        self.keys.check();
+        self.expires.check();
+        self.keys.iter().for_each(EntryRef::check);
+        let expiring = self.keys.iter().filter(|entry| entry.expire().is_some());
+        let expiring: BTreeSet<*const u8> = expiring.map(EntryRef::address).collect();
+        let aliases: BTreeSet<*const u8> = self.expires.iter().map(EntryRef::address).collect();
+        assert_eq!(expiring, aliases, "the index of expiring keys");
+        assert_eq!(aliases.len(), self.expires.len(), "an alias twice");
     }
 
     /// Where the entry of a key is, for [`Db::at`]; valid until the database changes.

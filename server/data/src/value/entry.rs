@@ -30,6 +30,7 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::fmt;
+use std::hint::black_box;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
@@ -247,6 +248,18 @@ impl<'a> EntryRef<'a> {
                 Type::String => return None,
             }
         })
+    }
+
+    /// Verifies invariant 4 and what the value is made of, and reads the content whole; panics when something is wrong.
+    /// For tests.
+    pub fn check(self) {
+        assert!(self.at.cast::<u64>().is_aligned(), "alignment");
+        let is_aggregate = self.form() == Form::Aggregate;
+        assert_eq!(is_aggregate, self.ty() != Type::String, "form and type");
+        match self.aggregate() {
+            Some(aggregate) => aggregate.check(),
+            None => drop(black_box((self.key().to_vec(), self.value().to_vec()))),
+        }
     }
 
     /// What OBJECT REFCOUNT shows. Redis shares the objects of small integers and says so by the highest

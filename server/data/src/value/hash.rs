@@ -71,6 +71,17 @@ impl Hash {
         }
     }
 
+    /// Verifies its structure; panics when something is wrong. For tests.
+    pub fn check(&self) {
+        match self {
+            Hash::Packed(pack) => {
+                pack.check();
+                assert_eq!(pack.len() % STEP, 0, "a field without a value");
+            }
+            Hash::Table(table) => table.check(),
+        }
+    }
+
     /// Bytes that it takes beyond its entry, estimated from `samples` fields; 0 looks at all.
     pub fn memory(&self, samples: usize) -> usize {
         match self {

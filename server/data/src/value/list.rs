@@ -80,6 +80,14 @@ impl List {
         }
     }
 
+    /// Verifies its structure; panics when something is wrong. For tests.
+    pub fn check(&self) {
+        match self {
+            List::Packed(pack) => pack.check(),
+            List::Quick(quick) => quick.check(),
+        }
+    }
+
     /// Bytes that it takes beyond its entry, estimated from `samples` nodes; 0 looks at all.
     pub fn memory(&self, samples: usize) -> usize {
         match self {
@@ -434,6 +442,7 @@ mod tests {
             (list.len(), list.is_empty()),
             (model.len(), model.is_empty())
         );
+        list.check();
         assert!(texts(list.iter()).iter().eq(model));
         assert!(texts(list.rev()).iter().eq(model.iter().rev()));
         let index = rng.below(model.len() as u64 + 1) as usize;

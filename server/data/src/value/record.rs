@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::hint::black_box;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
@@ -83,7 +84,8 @@ impl<'a, const TEXTS: usize> RecordRef<'a, TEXTS> {
     /// The first text.
     #[inline(always)]
     pub fn key(self) -> &'a [u8] {
-        self.text_at(0).0
+        // SAFETY: a record begins with a text.
+        unsafe { self.text_at(0) }.0
     }
 
     /// Where the record is: its identity while nothing is changed.
@@ -112,31 +114,50 @@ impl<'a, const TEXTS: usize> RecordRef<'a, TEXTS> {
 
     /// A record of its own with the same texts.
     pub fn to_owned(self) -> Record<TEXTS> {
-        let content = self.bytes(0, self.content_len());
-        let mut copy = Record::allocate(content.len());
-        copy.put(0, content);
-        copy
+        // SAFETY: the content as its lengths say it; the copy was allocated for as much.
+        unsafe {
+            let content = self.bytes(0, self.content_len());
+            let mut copy = Record::allocate(content.len());
+            copy.put(0, content);
+            copy
+        }
+    }
+
+    /// Reads the record whole, so that AddressSanitizer sees one that is too short or freed. For tests.
+    pub fn check(self) {
+        assert!(self.at.cast::<u64>().is_aligned(), "alignment");
+        // SAFETY: the content as its lengths say it.
+        let content = unsafe { self.bytes(0, self.content_len()) };
+        black_box(content.iter().fold(0u8, |all, byte| all ^ byte));
     }
 
     fn content_len(self) -> usize {
-        (0..TEXTS).fold(0, |at, _| self.text_at(at).1)
+        // SAFETY: as many texts follow each other.
+        (0..TEXTS).fold(0, |at, _| unsafe { self.text_at(at) }.1)
     }
 
     /// The text whose length is at an offset, and the offset behind it.
+    ///
+    /// # Safety
+    /// `at` is 0 or the offset behind a text that is not the last one.
     #[inline(always)]
-    fn text_at(self, at: usize) -> (&'a [u8], usize) {
-        let first = self.bytes(at, 1)[0];
-        let (len, at) = match length::following(first) {
-            0 => (usize::from(first), at + 1),
-            more => (length::decode(self.bytes(at + 1, more)), at + 1 + more),
-        };
-        (self.bytes(at, len), at + len)
+    unsafe fn text_at(self, at: usize) -> (&'a [u8], usize) {
+        // SAFETY: a length stands there and says how much belongs to it and to its text (invariant 2).
+        unsafe {
+            let first = self.bytes(at, 1)[0];
+            let (len, at) = match length::following(first) {
+                0 => (usize::from(first), at + 1),
+                more => (length::decode(self.bytes(at + 1, more)), at + 1 + more),
+            };
+            (self.bytes(at, len), at + len)
+        }
     }
 
+    /// # Safety
+    /// The range is inside the content.
     #[inline(always)]
-    fn bytes(self, at: usize, len: usize) -> &'a [u8] {
-        // SAFETY: private, and called with offsets that the lengths stored before them imply, so the bytes are inside
-        // the allocation and initialised (invariant 2).
+    unsafe fn bytes(self, at: usize, len: usize) -> &'a [u8] {
+        // SAFETY: the content is inside the allocation and initialised (invariant 2).
         unsafe { slice::from_raw_parts(self.at.as_ptr().add(at), len) }
     }
 }
@@ -151,8 +172,11 @@ impl<'a> FieldRef<'a> {
     /// Name and value.
     #[inline(always)]
     pub fn pair(self) -> (&'a [u8], &'a [u8]) {
-        let (name, at) = self.text_at(0);
-        (name, self.text_at(at).0)
+        // SAFETY: a field is two texts.
+        unsafe {
+            let (name, at) = self.text_at(0);
+            (name, self.text_at(at).0)
+        }
     }
 }
 
@@ -160,7 +184,9 @@ impl<const TEXTS: usize> Record<TEXTS> {
     /// A record of these texts.
     pub fn new(texts: [&[u8]; TEXTS]) -> Self {
         let mut record = Self::allocate(texts.iter().map(|text| coded_len(text)).sum());
-        texts.iter().fold(0, |at, text| record.put_text(at, text));
+        // SAFETY: the record was allocated for these texts one behind the other.
+        let put = |at, text: &&[u8]| unsafe { record.put_text(at, text) };
+        texts.iter().fold(0, put);
         record
     }
 
@@ -184,16 +210,23 @@ impl<const TEXTS: usize> Record<TEXTS> {
     }
 
     /// Writes a text with its length at an offset. Tells the offset behind it.
-    fn put_text(&mut self, at: usize, text: &[u8]) -> usize {
+    ///
+    /// # Safety
+    /// The allocation has room for it there.
+    unsafe fn put_text(&mut self, at: usize, text: &[u8]) -> usize {
         let (coded, width) = (length::encode(text.len()), length::width(text.len()));
-        self.put(at, &coded[..width]);
-        self.put(at + width, text);
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.put(at, &coded[..width]);
+            self.put(at + width, text);
+        }
         at + width + text.len()
     }
 
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        // SAFETY: private, and called within the size that the record was allocated for; `bytes` cannot be the
-        // record's own, which is borrowed exclusively.
+    /// # Safety
+    /// The allocation has room for `bytes` at the offset.
+    unsafe fn put(&mut self, at: usize, bytes: &[u8]) {
+        // SAFETY: the caller's promise; `bytes` cannot be the record's own, which is borrowed exclusively.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at.as_ptr().add(at), bytes.len()) }
     }
 }
@@ -208,14 +241,16 @@ impl Field {
     /// Replaces the value.
     pub fn set_value(&mut self, value: &[u8]) {
         let old = layout(self.view().content_len());
-        let value_at = self.view().text_at(0).1;
+        // SAFETY: a field begins with its name.
+        let value_at = unsafe { self.view().text_at(0) }.1;
         let new = layout(value_at + coded_len(value));
         if old != new {
             // SAFETY: the allocation has the layout of its old size (invariant 1); a size class is never 0.
             let at = unsafe { realloc(self.at.as_ptr(), old, new.size()) };
             self.at = NonNull::new(at).unwrap_or_else(|| handle_alloc_error(new));
         }
-        self.put_text(value_at, value);
+        // SAFETY: the allocation now has room for the value behind the name.
+        unsafe { self.put_text(value_at, value) };
     }
 }
 
@@ -266,6 +301,7 @@ mod tests {
             let len = LENGTHS[rng.below(8) as usize] + rng.below(9) as usize;
             let value = vec![round as u8; len];
             field.set_value(&value);
+            field.view().check();
             assert_eq!(field.view().pair(), (&b"name"[..], &value[..]));
         }
     }

@@ -130,6 +130,12 @@ impl<const TEXTS: usize> Records<TEXTS> {
         size_of::<Self>() + self.table.bytes() + records as usize
     }
 
+    /// Verifies the table and reads every record; panics when something is wrong. For tests.
+    pub fn check(&self) {
+        self.table.check();
+        self.iter().for_each(RecordRef::check);
+    }
+
     /// What the table looks like.
     pub fn stats(&self) -> TableStats {
         self.table.stats()

@@ -85,6 +85,15 @@ impl Set {
         }
     }
 
+    /// Verifies its structure; panics when something is wrong. For tests.
+    pub fn check(&self) {
+        match self {
+            Set::Ints(ints) => ints.check(),
+            Set::Packed(pack) => pack.check(),
+            Set::Table(table) => table.check(),
+        }
+    }
+
     /// Bytes that it takes beyond its entry, estimated from `samples` members; 0 looks at all.
     pub fn memory(&self, samples: usize) -> usize {
         match self {

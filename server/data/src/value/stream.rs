@@ -42,6 +42,12 @@ impl Stream {
         Encoding::Stream
     }
 
+    /// Verifies the log and every group; panics when an invariant does not hold. For tests.
+    pub fn check(&self) {
+        self.log().check();
+        self.groups().for_each(|(_, group)| group.check());
+    }
+
     /// Bytes that it takes beyond its entry, estimated from `samples` nodes; 0 looks at all.
     pub fn memory(&self, samples: usize) -> usize {
         let groups: usize = self

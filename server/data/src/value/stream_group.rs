@@ -193,6 +193,22 @@ impl Group {
         Some((log.entries_added as i64).wrapping_sub(read))
     }
 
+    /// Verifies the invariants; panics when one does not hold. For tests.
+    pub fn check(&self) {
+        let mut owned = 0;
+        for (number, consumer) in self.consumers.iter().enumerate() {
+            for id in consumer.iter().flat_map(|consumer| &consumer.pending) {
+                let owner = self.pending.get(id).map(|nack| nack.consumer.0 as usize);
+                assert_eq!(owner, Some(number), "the consumer of a pending entry");
+                owned += 1;
+            }
+        }
+        assert_eq!(owned, self.pending.len(), "a pending entry of nobody");
+        let names: Vec<&[u8]> = self.consumers().map(Consumer::name).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "consumers by name");
+        assert_eq!(names.len(), self.consumers.iter().flatten().count());
+    }
+
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {
         let names: usize = self.consumers().map(|consumer| consumer.name.len()).sum();

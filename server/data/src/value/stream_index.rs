@@ -130,6 +130,18 @@ impl Index {
         }
     }
 
+    /// Verifies the invariants; panics when one does not hold. For tests.
+    pub fn check(&self) {
+        for chunk in &self.chunks {
+            assert!((1..=CHUNK).contains(&chunk.len()), "size of a chunk");
+        }
+        assert_eq!(self.iter().count(), self.len, "number of nodes");
+        assert!(
+            self.iter().is_sorted_by(|(a, _), (b, _)| a < b),
+            "ids ascend"
+        );
+    }
+
     /// Bytes that it takes beside the nodes.
     pub fn memory(&self) -> usize {
         let slots: usize = self.chunks.iter().map(Vec::capacity).sum();
@@ -183,6 +195,7 @@ mod tests {
             let back = next.map_or(index.last(), |place| index.prev(place));
             assert_eq!(back, index.up_to(id));
             assert_eq!(index.len(), model.len());
+            index.check();
         }
         assert!(index.iter().map(|(id, _)| id).eq(model.into_keys()));
     }

@@ -10,7 +10,7 @@ use crate::ds::listpack::{Listpack, Pos};
 use crate::value::stream_id::StreamId;
 use crate::value::stream_index::{Index, Place};
 use crate::value::stream_node::{
-    Entry, Limits, MAX_BYTES, Node, Pairs, append, create, delete_while, is_full,
+    Entry, Limits, MAX_BYTES, Node, Pairs, append, create, delete_while, is_full, is_sound,
 };
 
 /// Entries in order.
@@ -240,6 +240,26 @@ impl Log {
     pub(crate) fn renew_first_id(&mut self) {
         let first = self.entries(StreamId::MIN, StreamId::MAX, false).next();
         self.first_id = first.map_or(StreamId::MIN, |entry| entry.id);
+    }
+
+    /// Verifies the invariants of the log and of every node; panics when one does not hold. For tests.
+    pub fn check(&self) {
+        self.nodes.check();
+        let mut live = 0;
+        for (id, pack) in self.nodes() {
+            pack.check();
+            assert!(is_sound(pack), "a node is of its form");
+            live += Node::open(id, pack).map_or(0, |node| node.live);
+        }
+        assert_eq!(live, self.len, "entries that are not deleted");
+        let ids: Vec<StreamId> = self
+            .entries(StreamId::MIN, StreamId::MAX, false)
+            .map(|entry| entry.id)
+            .collect();
+        assert!(ids.is_sorted_by(|a, b| a < b), "ids ascend");
+        let first = ids.first().copied().unwrap_or(StreamId::MIN);
+        assert_eq!(first, self.first_id, "the first id");
+        assert!(ids.last().is_none_or(|last| *last <= self.last_id));
     }
 
     /// Bytes of the nodes, estimated from the first `samples` ones; 0 looks at all.

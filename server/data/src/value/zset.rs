@@ -1,26 +1,28 @@
-//! Sorted sets: members with scores, in the order of score and then of the member's bytes.
+//! Sorted sets: members with scores, ordered by score and then by the bytes of the member.
 //!
-//! A small one is a listpack of pairs, member and score, in order. A big one is a hash table of records (member and
-//! score) and a tree over the same records, so that a member is found by itself, by its order and by its rank.
+//! A small set is a listpack of pairs (member, score), in order. A big one is a hash table of records (member and score)
+//! and a tree over the same records, so that a member is found by its bytes, by its order and by its rank.
 //!
-//! A listpack has integers for whole scores, and no negative zero among them; a tree keeps it. So it matters, as in Redis,
-//! whether many members that come at once begin as a listpack: [`Zset::expect`].
+//! A listpack stores whole scores as integers and so has no negative zero; a tree keeps it. As in Redis it therefore
+//! matters to clients whether several members that arrive at once start as a listpack: [`Zset::expect`].
 //!
 //! Every range is a range of ranks: bounds on scores or members are turned into one first.
 //!
-//! Invariants:
+//! Invariants, which [`Zset::check`] verifies:
 //! 1. No score is NaN.
-//! 2. `order` has exactly the records of `members`, each under its address and with the score that is in it.
+//! 2. `order` has exactly the records of `members`, each under its address and with the score that is stored in it. A
+//!    record is freed only after `order` has given up that very address, which [`Tree::remove`] asserts.
 
 #![allow(unsafe_code)]
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::ds::item::Item;
 use crate::ds::listpack::{Listpack, Pos};
 use crate::ds::sorted::{self, Sorted};
-use crate::ds::table::Table;
-use crate::util::hash::hash;
+use crate::ds::table::{Place, Table};
+use crate::util::hash::{hash, hash_batch};
 use crate::util::num::{f64_to_i64, format_f64, parse_f64};
 use crate::util::rand::Rng;
 use crate::value::Encoding;
@@ -207,7 +209,8 @@ impl Zset {
                 .map(|(rank, (_, score))| (rank, score)),
             Zset::Tree(tree) => {
                 let score = score_in(tree.find(member)?);
-                Some((tree.order.rank(before(member, score)), score))
+                // SAFETY: the tree asks about its own handles only, and is borrowed: its records are alive.
+                Some((tree.order.rank(unsafe { before(member, score) }), score))
             }
         }
     }
@@ -242,7 +245,8 @@ impl Zset {
                 .count(),
             Zset::Tree(tree) => tree
                 .order
-                .rank(|score, handle| is(score, member_at(handle))),
+                // SAFETY: handles of the tree, which is borrowed: its records are alive.
+                .rank(|score, handle| is(score, unsafe { member_at(handle) })),
         };
         let start = count(&below);
         start..count(&reached).max(start)
@@ -311,23 +315,33 @@ impl Zset {
         part
     }
 
-    /// Takes the members of a range of ranks out; how many.
+    /// Removes the members of a range of ranks, which is inside; how many.
     pub fn remove_range(&mut self, ranks: Range<usize>) -> usize {
+        let count = ranks.len();
         match self {
-            Zset::Packed(pairs) => pairs.remove_range(ranks.start * 2, ranks.len() * 2),
-            Zset::Tree(tree) => {
-                let gone: Vec<Vec<u8>> = tree
-                    .order
-                    .range(ranks.start)
-                    .take(ranks.len())
-                    .map(|(_, handle)| member_at(handle).to_vec())
-                    .collect();
-                for member in &gone {
-                    tree.remove(member);
-                }
-            }
+            Zset::Packed(pairs) => pairs.remove_range(ranks.start * 2, count * 2),
+            Zset::Tree(tree) if count == tree.order.len() => **tree = Tree::default(),
+            Zset::Tree(tree) => tree.remove_range(ranks),
         }
-        ranks.len()
+        count
+    }
+
+    /// Verifies the invariants of the set and of what it is made of; panics when one does not hold. For tests.
+    pub fn check(&self) {
+        match self {
+            Zset::Packed(pairs) => {
+                pairs.check();
+                assert_eq!(pairs.len() % 2, 0, "a member without a score");
+            }
+            Zset::Tree(tree) => tree.check(),
+        }
+        let mut last: Option<(f64, Vec<u8>)> = None;
+        for (member, score) in self.iter() {
+            let here = (score, member.to_vec());
+            assert!(!score.is_nan(), "a score that is no number");
+            assert!(last.is_none_or(|last| last < here), "members out of order");
+            last = Some(here);
+        }
     }
 
     /// A member, each with the same chance, and its score.
@@ -438,16 +452,21 @@ fn push_pair(pairs: &mut Listpack, member: Item<'_>, score: f64) {
     });
 }
 
-/// The predicate of the tree: what comes before a member with its score.
-fn before(member: &[u8], score: f64) -> impl Fn(f64, u64) -> bool {
-    move |other, handle| other < score || other == score && member_at(handle) < member
+/// The predicate of the tree: whether an element sorts before a member with its score.
+///
+/// # Safety
+/// It is only called with handles of records that are alive and not borrowed exclusively, as those of [`Tree::order`] are.
+unsafe fn before(member: &[u8], score: f64) -> impl Fn(f64, u64) -> bool {
+    // SAFETY: the caller's promise.
+    move |other, handle| other < score || other == score && unsafe { member_at(handle) } < member
 }
 
-/// The member behind a handle of the tree.
-fn member_at<'a>(handle: u64) -> &'a [u8] {
-    // SAFETY: private, and called for handles that the tree holds or has just given; those are the addresses of records
-    // in the table (invariant 2), which are taken out of the tree before they are freed. The result is used before the
-    // sorted set is next changed.
+/// The member of the record that a handle of the tree stands for.
+///
+/// # Safety
+/// `handle` is the address of a record ([`FieldRef::address`]) that is alive and not changed for `'a`.
+unsafe fn member_at<'a>(handle: u64) -> &'a [u8] {
+    // SAFETY: the caller's promise.
     unsafe { FieldRef::at(handle as usize) }.key()
 }
 
@@ -496,7 +515,7 @@ impl Tree {
         debug_assert!(!score.is_nan());
         let place = match (place, old) {
             (Some(place), Some(old)) => {
-                self.order.remove(before(member, old));
+                self.forget(place, member, old);
                 // As long as the one it replaces, so the record stays where it is.
                 self.members
                     .update(place, |record| record.set_value(&score.to_le_bytes()));
@@ -508,17 +527,70 @@ impl Tree {
             }
         };
         let handle = self.members.get(place).address() as u64;
-        self.order.insert((score, handle), before(member, score));
+        // SAFETY: the tree asks about its own handles only, whose records are alive (invariant 2).
+        let before = unsafe { before(member, score) };
+        self.order.insert((score, handle), before);
         answer
+    }
+
+    /// Takes the record at a place out of the order, before it is changed or freed.
+    fn forget(&mut self, place: Place, member: &[u8], score: f64) {
+        // SAFETY: the tree asks about its own handles only, whose records are alive (invariant 2).
+        let before = unsafe { before(member, score) };
+        let forgotten = self.order.remove(before).map(|(_, handle)| handle);
+        let address = self.members.get(place).address() as u64;
+        // Whatever else went wrong: no handle outlives its record.
+        assert_eq!(forgotten, Some(address), "the order has every record");
     }
 
     fn remove(&mut self, member: &[u8]) -> Option<f64> {
         let hash = hash(member);
         let place = self.members.locate(hash, |record| record.key() == member)?;
         let score = score_in(self.members.get(place));
-        self.order.remove(before(member, score));
+        self.forget(place, member, score);
         self.members.remove_at(place);
         Some(score)
+    }
+
+    /// Removes the members of a range of ranks, which is inside.
+    fn remove_range(&mut self, ranks: Range<usize>) {
+        /// Records that are hashed together, so that their cache misses overlap.
+        const BATCH: usize = 64;
+        let range = self.order.range(ranks.start).take(ranks.len());
+        let handles: Vec<u64> = range.map(|(_, handle)| handle).collect();
+        self.order.remove_range(ranks);
+        let mut hashes = Vec::with_capacity(BATCH);
+        for batch in handles.chunks(BATCH) {
+            hashes.clear();
+            // SAFETY: these records have left the order and are still in the table. The slices are gone before the first
+            // of them is freed.
+            let members = batch.iter().map(|handle| unsafe { member_at(*handle) });
+            hash_batch(&members.collect::<Vec<_>>(), &mut hashes);
+            for hash in &hashes {
+                self.members.prefetch_line(*hash);
+            }
+            for (hash, handle) in hashes.iter().zip(batch) {
+                let is = |record: FieldRef<'_>| record.address() as u64 == *handle;
+                self.members.remove(*hash, is);
+            }
+        }
+    }
+
+    /// Verifies invariant 2, and the structure of table and tree.
+    fn check(&self) {
+        self.members.check();
+        self.order.check();
+        let by_address = self.members.iter().map(|record| {
+            let score = score_in(record).to_bits();
+            (record.address() as u64, score)
+        });
+        self.members.iter().for_each(FieldRef::check);
+        let mut records: HashMap<u64, u64> = by_address.collect();
+        assert_eq!(records.len(), self.order.len(), "records and their order");
+        for (score, handle) in self.order.range(0) {
+            let stored = records.remove(&handle);
+            assert_eq!(stored, Some(score.to_bits()), "a handle of no record");
+        }
     }
 
     fn memory(&self, samples: usize) -> usize {
@@ -540,7 +612,8 @@ impl Clone for Tree {
         let mut copy = Tree::default();
         copy.members.reserve(self.order.len());
         for (score, handle) in self.order.range(0) {
-            copy.set(member_at(handle), score);
+            // SAFETY: a handle of this tree, which is borrowed: its records are alive.
+            copy.set(unsafe { member_at(handle) }, score);
         }
         copy
     }
@@ -583,7 +656,8 @@ impl<'a> Iterator for Elements<'a> {
             Walk::Up(range) => range.next()?,
             Walk::Down(range) => range.next()?,
         };
-        Some((Item::Bytes(member_at(handle)), score))
+        // SAFETY: a handle of the tree that is borrowed for `'a`: its records are alive and unchanged for as long.
+        Some((Item::Bytes(unsafe { member_at(handle) }), score))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
