@@ -12,7 +12,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use ae::event_loop::{EventLoop, Host, run};
-use conn::admission::Limits;
+use conn::admission::HandshakeLimits;
 use conn::connection::{ConnId, ConnProc, State};
 use conn::conns::{ClientTls, ConnHost, Conns};
 use conn::dial::Target;
@@ -226,7 +226,7 @@ fn ask(endpoint: &Endpoint, options: &Options) -> Result<Vec<Value>, ConnError> 
     let (request, wanted) = request(options);
     let mut probe = Probe {
         el,
-        conns: Conns::new(Limits::default()),
+        conns: Conns::new(HandshakeLimits::default()),
         request,
         sent: 0,
         decoder: Decoder::default(),

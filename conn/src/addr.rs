@@ -1,4 +1,4 @@
-//! Who is at the other end: an address that prints as Redis prints it.
+//! The address of a peer, which prints as Redis prints it.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

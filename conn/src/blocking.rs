@@ -279,7 +279,7 @@ fn handshake(socket: TcpStream, tls: &ClientTls<'_>) -> Result<Transport, ConnEr
             Step::Handshake,
             "the server did not answer in time",
         )),
-        Handshake::Failed(_, error) => Err(error),
+        Handshake::Failed(error) => Err(error),
     }
 }
 
