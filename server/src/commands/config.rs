@@ -1,8 +1,9 @@
 //! CONFIG: directives read, changed and written back while the server runs.
 //!
 //! A CONFIG SET of several directives is one change: all values are read into a copy first, then take the place of the
-//! present ones, then each effect they have is put into force once, in the order of the directives. When one fails, the
-//! old values come back and so do the effects.
+//! present ones, then each effect they have is applied once, in the order of the directives. If one fails, the old values
+//! are restored and their effects applied again. The TLS context is not loaded again but put back as it was: its files may
+//! have changed since it was loaded.
 
 use std::env::set_current_dir;
 use std::path::Path;
@@ -148,6 +149,7 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
         }
     }
     new.settle();
+    let context = srv.tls.context.clone();
     let old = std::mem::replace(&mut srv.config, new);
     for (at, (effect, name)) in due.iter().enumerate() {
         if let Err(why) = apply(srv, *effect) {
@@ -155,6 +157,7 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
                 "Failed applying new configuration. Possibly related to new {name} setting. Restoring previous settings."
             );
             srv.config = old;
+            srv.tls.context = context;
             restore(srv, &due[..=at]);
             return Err(failed(name.as_bytes(), &why));
         }
@@ -162,22 +165,19 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
     Ok(())
 }
 
-/// Puts old values back into force, the last of which failed to change.
+/// Applies old values again; the last of the effects is the one that failed.
 fn restore(srv: &mut Server, done: &[(Effect, &'static str)]) {
-    // Certificates that do not load leave those in use, and the reason in INFO: there is nothing to undo.
-    let count = done.len()
-        - usize::from(
-            done.last()
-                .is_some_and(|(effect, _)| *effect == Effect::Tls),
-        );
-    for (effect, _) in &done[..count] {
+    for (effect, _) in done {
+        if *effect == Effect::Tls {
+            continue;
+        }
         if let Err(why) = apply(srv, *effect) {
             warning!("Failed applying restored failed CONFIG SET command: {why}");
         }
     }
 }
 
-/// Puts a changed value into force. A deed that fails logs why, and leaves what was.
+/// Applies a changed value. A failure leaves the previous state.
 fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
     match effect {
         Effect::Port => listen(
@@ -209,7 +209,7 @@ fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
     Ok(())
 }
 
-/// Opens the sockets of these kinds anew; the title of the process may name them.
+/// Opens the sockets of these kinds again; the title of the process may name them.
 fn listen(srv: &mut Server, kinds: &[Kind], complaint: &str) -> Result<(), String> {
     for kind in kinds {
         if let Err(why) = reopen(srv, *kind) {
@@ -221,7 +221,7 @@ fn listen(srv: &mut Server, kinds: &[Kind], complaint: &str) -> Result<(), Strin
     Ok(())
 }
 
-/// Certificates are looked at only while something uses them.
+/// Loads certificates, if something uses them.
 fn load_certificates(srv: &mut Server) -> Result<(), String> {
     if !srv.config.uses_tls() {
         return Ok(());

@@ -17,9 +17,8 @@ use crate::sys::{clock, memory};
 
 /// The loop's before-sleep hook.
 pub fn before_sleep(srv: &mut Server) {
-    // 1. Clients whose bytes TLS has already taken from the socket: no event will ever tell of them.
-    let more = process_pending(srv);
-    srv.el.set_dont_wait(more);
+    // 1. Clients whose bytes TLS has already taken from the socket: no event reports them.
+    process_pending(srv);
     if srv.snapshot.hides_data() {
         // The data is not all there: clients hear so, and that is all.
         flush_pending(srv);
@@ -60,6 +59,9 @@ pub fn before_sleep(srv: &mut Server) {
 }
 
 fn end_turn(srv: &mut Server) {
+    // Asked last: any step may make a connection pending again, and the loop would sleep over it.
+    let more = srv.conns.has_pending();
+    srv.el.set_dont_wait(more);
     let us = clock::monotonic_us().saturating_sub(srv.unit.turn_began_us);
     let stats = &mut srv.stats;
     stats.loop_turns += 1;
