@@ -1,22 +1,22 @@
 //! The loop itself: `EventLoop<S>`, and one turn of it.
 //!
 //! A turn (`process_events`) is: before-sleep hook, poll, after-sleep hook, file procs, timer
-//! procs. The host `S` owns its loop and every proc takes `&mut S`, so a turn borrows the loop for
-//! an instant at a time: it copies a proc out, lets go, and calls.
+//! procs. The host `S` owns its loop and every proc takes `&mut S`, so a turn never holds a borrow
+//! of the loop across a call: it copies a proc out, ends the borrow, and calls.
 //!
 //! Invariants:
 //! 1. Nothing is borrowed while a proc runs. A proc may watch, forget and close any descriptor, add
-//!    and remove timers, and run nested turns. A nested turn sees everything that is ready, also
-//!    what the outer one has listed and not yet served.
-//! 2. In one turn an fd's read proc runs before its write proc, each at most once. If both
-//!    directions have the same proc it runs once, and asks `ready` what there is to do.
-//! 3. With BARRIER the write proc goes first, then the read proc, and never the write proc after
-//!    the read proc, not even when the read proc has only just asked for it.
-//! 4. While anything of interest is ready, no poll sleeps; yet every turn polls, so that what is
-//!    ready all the time starves nobody.
-//! 5. A turn allocates nothing: its list is taken from a stack of spare ones, as deep as turns were
-//!    ever nested.
-//! 6. The loop is `Send` and has no globals, so that another thread can own one.
+//!    and remove timers, and run nested turns. A nested turn serves everything that is ready,
+//!    including descriptors that the outer turn has listed and not served yet.
+//! 2. In one turn the read proc of a descriptor runs before its write proc, each at most once. If
+//!    both directions have the same proc it runs once, and asks `ready` what to do.
+//! 3. With BARRIER the write proc runs first, then the read proc. The write proc never runs after
+//!    the read proc in one turn, not even if the read proc has just set BARRIER.
+//! 4. While a watched descriptor is ready no poll sleeps, but every turn polls, so a descriptor that
+//!    is ready all the time does not starve the others.
+//! 5. A turn does not allocate: its list comes from a stack of spare lists, which is as deep as turns
+//!    were ever nested.
+//! 6. The loop is `Send` and has no globals, so any thread can own one.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -27,18 +27,18 @@ use crate::file::{FileProc, Files, Fired, Mask};
 use crate::poller::{Poller, Waker};
 use crate::time::{TimeProc, TimerId, Timers};
 
-/// Who owns a loop, and is handed to its procs.
+/// The owner of a loop; its procs receive a `&mut` to it.
 pub trait Host: Sized {
     /// The loop.
     fn el(&mut self) -> &mut EventLoop<Self>;
 }
 
-/// What one turn attends to.
+/// What one turn processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct What {
-    /// File procs run. What became ready is remembered either way.
+    /// File procs run. Edges are recorded either way.
     pub files: bool,
-    /// Timer procs run, and the poll sleeps no longer than until the soonest deadline.
+    /// Timer procs run, and the poll sleeps until the earliest deadline at most.
     pub timers: bool,
     /// The before-sleep and after-sleep hooks run.
     pub hooks: bool,
@@ -54,7 +54,7 @@ impl What {
         hooks: true,
         wait: true,
     };
-    /// A glance at the descriptors from inside a long command: no timers, no hooks, no sleep.
+    /// Serves descriptors from inside a long command: no timers, no hooks, no sleep.
     pub const FILES_ONLY: Self = Self {
         files: true,
         timers: false,
@@ -98,9 +98,9 @@ impl<S> EventLoop<S> {
         })
     }
 
-    /// Watches `fd` for `mask` as well, with `proc` for those directions. The data word is one for
-    /// the descriptor: the last one given. An empty mask registers the descriptor, so that its
-    /// readiness is known from now on, and watches for nothing.
+    /// Adds `mask` to what `fd` is watched for, with `proc` for those directions. There is one data
+    /// word per descriptor, the last one given. An empty mask registers the descriptor, so that its
+    /// readiness is recorded from now on, and watches for nothing.
     ///
     /// # Errors
     /// `ERANGE` beyond the set size; `EPERM` for what cannot be polled (a regular file); `EBADF`,
@@ -114,14 +114,14 @@ impl<S> EventLoop<S> {
         self.files.remove(fd, mask);
     }
 
-    /// Watches `fd` for exactly `mask`, with the procs that it has. For one who gave both
-    /// directions a proc once.
+    /// Watches `fd` for exactly `mask`, with the procs that were given to `add`. For descriptors
+    /// whose both directions have a proc.
     pub fn set_mask(&mut self, fd: RawFd, mask: Mask) {
         self.files.set_mask(fd, mask);
     }
 
-    /// Ends the registration of `fd`. Always before closing it: a forked child that holds it would
-    /// keep it alive in the kernel's set.
+    /// Ends the registration of `fd`. Required before closing it: a forked child that holds the
+    /// descriptor would keep it in the kernel's epoll set.
     pub fn forget(&mut self, fd: RawFd) {
         self.files.forget(&self.poller, fd);
     }
@@ -131,19 +131,30 @@ impl<S> EventLoop<S> {
         self.files.mask(fd)
     }
 
-    /// What `fd` is ready for, as far as is known: READABLE, WRITABLE, whether watched for or not.
+    /// What `fd` is known to be ready for (READABLE, WRITABLE), whether watched for or not.
     pub fn ready(&self, fd: RawFd) -> Mask {
         self.files.ready(fd)
     }
 
+    /// Takes the ready bits of `fd` out, for a user that is going to use the descriptor without this
+    /// loop. Bits that are set from now on are new edges.
+    pub fn take_ready(&mut self, fd: RawFd) -> Mask {
+        self.files.take_ready(fd)
+    }
+
+    /// Adds ready bits from `take_ready` that were not used up.
+    pub fn restore_ready(&mut self, fd: RawFd, mask: Mask) {
+        self.files.restore_ready(fd, mask);
+    }
+
     /// The user of `fd` met would-block in the directions of `mask`, end of file, or (unless
-    /// `is_closing`) a short read. They are not ready again until the kernel says so.
+    /// `is_closing`) a short read. They are not ready again until the kernel reports it.
     pub fn drained(&mut self, fd: RawFd, mask: Mask) {
         self.files.drained(fd, mask);
     }
 
-    /// The peer of `fd` has closed, or it is in error: a short read no longer means that nothing is
-    /// left.
+    /// The peer of `fd` has closed at least one direction, or `fd` is in error: a short read no
+    /// longer means that nothing is left.
     pub fn is_closing(&self, fd: RawFd) -> bool {
         self.files.is_closing(fd)
     }
@@ -168,7 +179,7 @@ impl<S> EventLoop<S> {
         self.stopped = true;
     }
 
-    /// Calls `proc` once `ms` milliseconds are over, and again if it says so.
+    /// Calls `proc` after `ms` milliseconds, and again if it answers `Next::In`.
     pub fn add_timer(&mut self, ms: u64, proc: TimeProc<S>, data: u64) -> TimerId {
         self.timers.add(Instant::now(), ms, proc, data)
     }
@@ -178,35 +189,35 @@ impl<S> EventLoop<S> {
         self.timers.remove(id)
     }
 
-    /// A handle by which other threads wake this loop.
+    /// A handle with which other threads wake this loop.
     pub fn waker(&self) -> Waker {
         self.poller.waker()
     }
 
-    /// All descriptors that were added and not forgotten.
+    /// All registered descriptors.
     pub fn registered(&self) -> impl Iterator<Item = RawFd> {
         self.files.registered()
     }
 
-    /// The bound on descriptors.
+    /// Descriptors must be below this.
     pub fn setsize(&self) -> usize {
         self.files.setsize()
     }
 
-    /// Changes the bound on descriptors; false, and no change, if one beyond it is watched.
+    /// Changes the bound on descriptors; false, and no change, if one at or above it is registered.
     pub fn resize(&mut self, setsize: usize) -> bool {
         self.files.resize(setsize)
     }
 
-    /// The number of the turn, nested ones included; it wraps. For budgets that begin anew with
+    /// The number of the turn, nested ones included; it wraps. For budgets that are renewed with
     /// every turn.
     pub fn turn(&self) -> u32 {
         self.turn
     }
 
-    /// How long the poll may sleep; `None` is for ever.
+    /// How long the poll may sleep; `None` is without limit.
     fn patience(&mut self, what: What) -> Option<Duration> {
-        if self.files.settle() || !what.wait || self.dont_wait {
+        if self.files.prune() || !what.wait || self.dont_wait {
             return Some(Duration::ZERO);
         }
         if what.timers {
@@ -222,7 +233,7 @@ impl<S> EventLoop<S> {
         self.poller.wait(patience, |edge| files.notice(&edge));
     }
 
-    /// Begins a turn: its number and the list of what fires in it.
+    /// Begins a turn: its number and the list of descriptors that fire in it.
     fn collect(&mut self) -> (u32, Vec<Fired>) {
         self.turn = self.turn.wrapping_add(1);
         let mut list = self.spare.pop().unwrap_or_default();
@@ -262,7 +273,7 @@ pub fn process_events<S: Host>(s: &mut S, what: What) -> usize {
     served
 }
 
-/// Turns until someone says `stop`.
+/// Runs turns until `stop` is called.
 pub fn run<S: Host>(s: &mut S) {
     s.el().stopped = false;
     while !s.el().stopped {
@@ -277,7 +288,7 @@ fn process_files<S: Host>(s: &mut S) -> usize {
     served
 }
 
-/// Calls what is due for one descriptor; false if nothing was.
+/// Calls the procs that are due for one descriptor; false if none was.
 fn fire<S: Host>(s: &mut S, fired: Fired, turn: u32) -> bool {
     let barrier = s.el().mask(fired.fd).contains(Mask::BARRIER);
     let order = if barrier {
@@ -287,8 +298,8 @@ fn fire<S: Host>(s: &mut S, fired: Fired, turn: u32) -> bool {
     };
     let mut called: Option<FileProc<S>> = None;
     for direction in order {
-        // Looked up afresh for each direction: the first proc may have closed the descriptor, or
-        // changed what it is watched for.
+        // Looked up again for each direction: the first proc may have closed the descriptor or
+        // changed its interest.
         let Some((proc, data)) = s.el().files.due(fired, turn, direction) else {
             continue;
         };
@@ -311,7 +322,7 @@ fn process_timers<S: Host>(s: &mut S) -> usize {
     let mut served = 0;
     while let Some((id, proc, data)) = s.el().timers.next_due(now, pass) {
         let next = proc(s, id, data);
-        s.el().timers.settle(Instant::now(), id, next);
+        s.el().timers.reschedule(Instant::now(), id, next);
         served += 1;
     }
     served

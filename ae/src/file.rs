@@ -1,10 +1,10 @@
 //! Watched descriptors, and the ready set that turns the kernel's edges into levels.
 //!
-//! How it works. The kernel says once that a descriptor became readable or writable. Here it
-//! *stays* so until its user says `drained`: it met would-block, or a short read after which
-//! nothing can be left. What fires in a turn is `ready & interest`, both kept in memory, so to gain
-//! or lose interest costs no system call, and data that a proc left unread fires again in the next
-//! turn. Who forgets `drained` pays with a spin, never with a hang.
+//! The kernel reports once that a descriptor became readable or writable. The ready set keeps that
+//! state until the user of the descriptor reports `drained`: it met would-block, or a short read
+//! after which nothing can be left. A descriptor fires while `ready & interest` is not empty. Both
+//! masks are kept in memory, so a change of interest costs no system call, and data that a proc left
+//! unread fires again in the next turn. A missing `drained` costs a spurious call, never a hang.
 //!
 //! ```text
 //!   edge from the kernel ──► ready bit ──────────────► fires, each turn, while interest is there too
@@ -16,17 +16,20 @@
 //! 1. `files` is indexed by descriptor; a slot that was never used or was forgotten has `registered
 //!    == false` and no interest.
 //! 2. A descriptor with `ready & interest` is in `hot`, at most once (`listed`). `hot` may hold
-//!    others too: `settle` drops them.
-//! 3. `closing` is sticky for the life of a registration. With it set a short read proves nothing:
-//!    data and FIN can come in one edge, after which there is never another, so only would-block or
-//!    end of file may drain such a descriptor.
-//! 4. A generation belongs to one registration. An entry of a list taken earlier fires only if its
-//!    generation still stands, so that a number which was closed and reused in the same turn does
-//!    not.
+//!    others too; `prune` drops them.
+//! 3. `closing` is sticky for the life of a registration. Once it is set a short read proves
+//!    nothing: data and FIN can arrive in one edge, after which there is never another, so only
+//!    would-block or end of file may drain such a descriptor.
+//! 4. A generation belongs to one registration. An entry of a list that was collected earlier fires
+//!    only if its generation is still current, so a descriptor that was closed and reused in the
+//!    same turn does not receive the events of its predecessor.
 //! 5. An entry fires only in the newest turn that collected it: if a nested turn has served a
-//!    descriptor, the outer one leaves it alone. That keeps the promise of BARRIER across nesting.
+//!    descriptor, the outer turn skips it. This keeps the guarantee of BARRIER across nested turns.
+//! 6. While a descriptor is used by another thread its ready bits are taken out (`take_ready`), so
+//!    the bits that are set meanwhile are new edges; `restore_ready` adds what that thread left.
 
 use std::io;
+use std::mem;
 use std::os::fd::RawFd;
 
 use bitflags::bitflags;
@@ -41,9 +44,8 @@ bitflags! {
         const READABLE = 1;
         /// Its write proc wants to run.
         const WRITABLE = 2;
-        /// The write proc never runs after the read proc in one turn: it goes first. For replies
-        /// that must not leave before what the read proc has caused was made durable between two
-        /// turns.
+        /// The write proc runs before the read proc, never after it in one turn. For replies that
+        /// must not be sent before the effects of the read proc were made durable between turns.
         const BARRIER = 4;
     }
 }
@@ -51,7 +53,7 @@ bitflags! {
 /// Called when a descriptor is ready: the host, the descriptor, its data word.
 pub type FileProc<S> = fn(&mut S, RawFd, u64);
 
-/// An entry of the list that one turn works off.
+/// An entry of the list of descriptors that one turn serves.
 #[derive(Clone, Copy)]
 pub(crate) struct Fired {
     pub(crate) fd: RawFd,
@@ -123,6 +125,9 @@ impl<S> Files<S> {
             return false;
         }
         self.files.truncate(setsize);
+        // An entry without its file would be listed a second time when the number is used again.
+        let files = self.files.len();
+        self.hot.retain(|&fd| (fd as usize) < files);
         self.setsize = setsize;
         true
     }
@@ -172,8 +177,7 @@ impl<S> Files<S> {
             listed,
             ..File::vacant(generation)
         };
-        // It fails only when the descriptor was closed first, and then there is nothing left to
-        // take back.
+        // It fails only if the descriptor was closed first; then the kernel has removed it already.
         let _ = poller.remove(fd);
     }
 
@@ -195,7 +199,23 @@ impl<S> Files<S> {
         }
     }
 
-    /// Takes in what the kernel said.
+    /// Takes the ready bits of `fd` out, for a user that is about to work without this loop.
+    pub(crate) fn take_ready(&mut self, fd: RawFd) -> Mask {
+        let Some(file) = self.get_mut(fd) else {
+            return Mask::empty();
+        };
+        mem::replace(&mut file.ready, Mask::empty())
+    }
+
+    /// Adds ready bits that `take_ready` took out and that are still valid.
+    pub(crate) fn restore_ready(&mut self, fd: RawFd, mask: Mask) {
+        if let Some(file) = self.get_mut(fd) {
+            file.ready |= mask & (Mask::READABLE | Mask::WRITABLE);
+            self.list(fd);
+        }
+    }
+
+    /// Records an edge that the kernel reported.
     pub(crate) fn notice(&mut self, edge: &Edge) {
         let Some(file) = self.get_mut(edge.fd) else {
             return;
@@ -208,9 +228,9 @@ impl<S> Files<S> {
         self.list(edge.fd);
     }
 
-    /// Drops from the ready set what no longer fires. True if anything is left, that is, if the
-    /// loop must not sleep.
-    pub(crate) fn settle(&mut self) -> bool {
+    /// Drops descriptors that no longer fire from the ready set. True if any are left, in which case
+    /// the loop must not sleep.
+    pub(crate) fn prune(&mut self) -> bool {
         let files = &mut self.files;
         self.hot.retain(|&fd| {
             let Some(file) = files.get_mut(fd as usize) else {
@@ -222,7 +242,7 @@ impl<S> Files<S> {
         !self.hot.is_empty()
     }
 
-    /// Fills `list` with what fires in `turn`, oldest in the ready set first.
+    /// Fills `list` with the descriptors that fire in `turn`, the longest in the ready set first.
     pub(crate) fn collect(&mut self, turn: u32, list: &mut Vec<Fired>) {
         for &fd in &self.hot {
             if let Some(file) = self.files.get_mut(fd as usize) {

@@ -1,8 +1,8 @@
 //! The event loop: one thread, file descriptors and timers, procs that are plain `fn`s.
 //!
-//! It keeps the semantics that Redis's own loop has taught the code above it (level-triggered
-//! readiness, read before write, a barrier that turns the order round, nested turns) on top of mio,
-//! which is edge-triggered and knows none of them. Nothing above this crate sees an edge.
+//! It provides the semantics of Redis's `ae` (level-triggered readiness, read before write, a barrier
+//! that reverses that order, nested turns) on top of mio, which is edge-triggered and has none of
+//! them. Code above this crate never sees an edge.
 //!
 //! | file | what it holds |
 //! |---|---|

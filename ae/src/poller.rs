@@ -1,19 +1,17 @@
 //! mio's `Poll` behind four verbs: add, remove, wait, and a waker for other threads.
 //!
-//! Every descriptor is registered once, for both directions, edge-triggered (mio knows no other
-//! way). Interest is therefore no business of this file: it reports what became ready, and `file`
-//! remembers it.
+//! Every descriptor is registered once, for both directions, edge-triggered (mio has no other mode).
+//! This file knows nothing of interest: it reports what became ready, and `file` records it.
 //!
 //! Invariants:
 //! 1. A token is the descriptor in its low 32 bits and the generation of its registration in its
-//!    high 32. Whoever reads an event compares generations, because a descriptor that was closed
-//!    without `remove` lives on in epoll for as long as a forked child holds it.
-//! 2. Errors and hang-ups count for both directions: a pipe whose other end is gone is reported by
-//!    mio as closed, but neither readable nor writable, and a proc that waits for either must hear
-//!    of it.
+//!    high 32. `file` compares generations, because a descriptor that was closed without `remove`
+//!    stays in epoll for as long as a forked child holds it.
+//! 2. Errors and hang-ups count for both directions: mio reports a pipe whose other end was closed
+//!    as closed, but neither readable nor writable, and a proc that waits for either must run.
 //! 3. A signal is not an error: `wait` returns without events.
-//! 4. A forked child shares the epoll instance. It must not call anything here, `remove` least of
-//!    all: it would take away the parent's registration.
+//! 4. A forked child shares the epoll instance and must not call anything here: `remove` would take
+//!    away the parent's registration.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -26,11 +24,11 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::file::Mask;
 
-/// Events taken from the kernel by one wait. More than these wait for the next turn, in the
-/// kernel's own rotation, so none starves.
+/// Events taken from the kernel by one wait. The rest is delivered in the next turn; the kernel
+/// rotates its list, so no descriptor starves.
 const EVENTS_PER_WAIT: usize = 1024;
 
-/// Does not collide with a descriptor's token, whose low half never has its top bit set.
+/// Differs from every descriptor's token: a descriptor is not negative.
 const WAKER: Token = Token(usize::MAX);
 
 const _: () = assert!(
@@ -40,8 +38,8 @@ const _: () = assert!(
 
 /// Wakes a loop from any thread: its next poll, or the one it sleeps in, returns at once.
 ///
-/// What there is to do, the thread says elsewhere (a channel, as a rule); the loop looks there in
-/// its hooks. Any number of wakes before a poll count as one.
+/// The thread puts the work elsewhere (usually into a channel) and the loop looks there in its
+/// hooks. Any number of wakes before a poll count as one.
 #[derive(Clone, Debug)]
 pub struct Waker(Arc<mio::Waker>);
 
@@ -49,7 +47,7 @@ impl Waker {
     /// Makes the loop's next poll return at once.
     ///
     /// # Errors
-    /// Those of the write to the eventfd behind it; none is known to happen while the loop exists.
+    /// Those of the write to its eventfd; none is known to happen while the loop exists.
     pub fn wake(&self) -> io::Result<()> {
         self.0.wake()
     }
@@ -97,8 +95,8 @@ impl Poller {
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
-    /// Sleeps until something is ready or `timeout` is over (`None`: for ever), and reports each
-    /// edge.
+    /// Sleeps until something is ready or `timeout` has passed (`None`: without limit), and reports
+    /// each edge.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>, mut report: impl FnMut(Edge)) {
         if let Err(error) = self.poll.poll(&mut self.events, timeout) {
             assert!(
@@ -116,8 +114,7 @@ impl Poller {
 }
 
 fn token(fd: RawFd, generation: u32) -> Token {
-    // A descriptor is never negative here: the kernel has just accepted it, or is about to refuse
-    // it.
+    // `fd` is not negative: it was used as an index (`file::register`).
     Token(fd as u32 as usize | (generation as usize) << 32)
 }
 

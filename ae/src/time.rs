@@ -1,16 +1,17 @@
 //! Timers: a deadline, a proc, a data word.
 //!
-//! They lie in one `Vec` in order of deadline, soonest last. A server has a handful of them (cron,
-//! a deadline or two per subsystem), so that an insertion which moves the tail is cheaper than a
-//! heap, and what it buys is plain: the next deadline is the last element.
+//! They are kept in one `Vec` in order of deadline, earliest last. A server has a handful of timers
+//! (cron, one deadline per subsystem), for which moving the tail on insertion is cheaper than a heap.
+//! It is not meant for a timer per client: such users keep their own queue and one timer for its
+//! earliest deadline.
 //!
 //! Invariants:
-//! 1. Deadlines never rise from one element to the next.
-//! 2. A timer runs at most once per pass, whatever its proc answers, and not at all in the pass in
-//!    which it was made.
-//! 3. The timer whose proc runs stays in place, marked `running`, so that its proc may remove it,
-//!    and a nested pass steps over it.
-//! 4. The clock is monotonic; setting the wall clock moves no timer.
+//! 1. Deadlines do not increase from one element to the next.
+//! 2. A timer runs at most once per pass, whatever its proc answers, and not in the pass in which it
+//!    was added.
+//! 3. The timer whose proc runs stays in place, marked `running`, so its proc may remove it, and a
+//!    nested pass skips it.
+//! 4. The clock is monotonic; setting the wall clock does not affect timers.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ pub struct TimerId(u64);
 /// Called when a timer is due: the host, the timer, its data word.
 pub type TimeProc<S> = fn(&mut S, TimerId, u64) -> Next;
 
-/// What becomes of a timer whose proc has run.
+/// What happens to a timer whose proc has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Again, this many milliseconds from the end of the proc.
@@ -35,7 +36,7 @@ struct Timer<S> {
     id: TimerId,
     proc: TimeProc<S>,
     data: u64,
-    /// The pass in which it was made or last ran.
+    /// The pass in which it was added or last ran.
     pass: u64,
     running: bool,
 }
@@ -73,7 +74,7 @@ impl<S> Timers<S> {
         self.take(id).is_some()
     }
 
-    /// Time from `now` to the soonest deadline that is not being served already.
+    /// Time from `now` to the earliest deadline of a timer that is not running.
     pub(crate) fn soonest(&self, now: Instant) -> Option<Duration> {
         let timer = self.timers.iter().rev().find(|timer| !timer.running)?;
         Some(timer.deadline.saturating_duration_since(now))
@@ -85,8 +86,8 @@ impl<S> Timers<S> {
         self.pass
     }
 
-    /// The soonest timer that is due at `now` and has its turn in `pass`; it counts as running
-    /// until `settle`.
+    /// The earliest timer that is due at `now` and may run in `pass`; it counts as running until
+    /// `reschedule`.
     pub(crate) fn next_due(
         &mut self,
         now: Instant,
@@ -104,8 +105,8 @@ impl<S> Timers<S> {
         Some((timer.id, timer.proc, timer.data))
     }
 
-    /// Does what the proc of `id` answered, unless that proc has removed its own timer.
-    pub(crate) fn settle(&mut self, now: Instant, id: TimerId, next: Next) {
+    /// Applies the answer of the proc of `id`, unless that proc has removed its own timer.
+    pub(crate) fn reschedule(&mut self, now: Instant, id: TimerId, next: Next) {
         let Some(timer) = self.take(id) else { return };
         if let Next::In(ms) = next {
             self.insert(Timer {
@@ -123,7 +124,7 @@ impl<S> Timers<S> {
     }
 
     fn insert(&mut self, timer: Timer<S>) {
-        // Among equals the older one is served first, so the new one goes in front of them.
+        // Of equal deadlines the one added first runs first, so the new one goes in front of them.
         let index = self
             .timers
             .partition_point(|other| other.deadline > timer.deadline);
@@ -131,7 +132,7 @@ impl<S> Timers<S> {
     }
 }
 
-/// A sum that saturates some three hundred years ahead instead of overflowing.
+/// A sum that saturates about three hundred years ahead instead of overflowing.
 fn after(now: Instant, ms: u64) -> Instant {
     let far = Duration::from_secs(10_000_000_000);
     now.checked_add(Duration::from_millis(ms))
@@ -154,13 +155,13 @@ mod tests {
         let mut ran = Vec::new();
         while let Some((id, _, data)) = timers.next_due(now, pass) {
             ran.push(data);
-            timers.settle(now, id, next);
+            timers.reschedule(now, id, next);
         }
         ran
     }
 
     #[test]
-    fn they_run_in_order_of_deadline_and_equals_in_order_of_making() {
+    fn timers_run_in_order_of_deadline_then_of_insertion() {
         let start = Instant::now();
         let mut timers = Timers::new();
         for (ms, data) in [(30, 1), (10, 2), (20, 3), (10, 4), (40, 5)] {
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_made_during_a_pass_waits_for_the_next() {
+    fn a_timer_added_during_a_pass_waits_for_the_next() {
         let start = Instant::now();
         let mut timers = Timers::new();
         let number = timers.begin();
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_timer_is_stepped_over_and_can_be_removed() {
+    fn a_running_timer_is_skipped_and_can_be_removed() {
         let start = Instant::now();
         let mut timers = Timers::new();
         let id = timers.add(start, 0, stay, 1);
@@ -204,12 +205,12 @@ mod tests {
         assert_eq!(timers.soonest(start), None);
         assert!(timers.remove(id));
         assert!(!timers.remove(id));
-        timers.settle(start, id, Next::In(5));
+        timers.reschedule(start, id, Next::In(5));
         assert_eq!(timers.soonest(start), None);
     }
 
     #[test]
-    fn a_delay_beyond_all_clocks_saturates() {
+    fn an_unrepresentable_delay_saturates() {
         let start = Instant::now();
         let mut timers = Timers::new();
         timers.add(start, u64::MAX, stay, 1);

@@ -253,3 +253,45 @@ fn a_loop_can_move_to_another_thread() {
     sendable::<EventLoop<World>>();
     sendable::<ae::poller::Waker>();
 }
+
+#[test]
+fn edges_that_arrive_while_the_bits_are_taken_are_kept() {
+    let mut world = World::new();
+    let (ours, mut theirs) = pair();
+    let fd = world.watch(1, ours, Mask::READABLE, read_once);
+    theirs.write_all(b"one").expect("room");
+    world.el.set_mask(fd, Mask::empty());
+    world.glance();
+    let taken = world.el.take_ready(fd);
+    assert_eq!(taken, Mask::READABLE | Mask::WRITABLE);
+    assert_eq!(world.el.ready(fd), Mask::empty());
+    // Another thread empties the socket now; then more arrives.
+    theirs.write_all(b"two").expect("room");
+    world.glance();
+    world.el.restore_ready(fd, Mask::WRITABLE);
+    assert_eq!(world.el.ready(fd), Mask::READABLE | Mask::WRITABLE);
+    world.el.set_mask(fd, Mask::READABLE);
+    assert_eq!(world.glance(), ["1:6"]);
+    // Without a new edge a bit that was used up stays clear.
+    let taken = world.el.take_ready(fd);
+    world.el.restore_ready(fd, taken & Mask::WRITABLE);
+    assert!(world.glance().is_empty());
+    world.el.restore_ready(-1, Mask::READABLE);
+}
+
+#[test]
+fn a_descriptor_that_fell_out_of_the_set_is_listed_once_when_it_returns() {
+    let mut world = World::new();
+    let (ours, mut theirs) = pair();
+    theirs.write_all(b"x").expect("room");
+    let fd = world.watch(1, ours, Mask::READABLE, note_read);
+    assert_eq!(world.glance(), ["r1"]);
+    world.el.forget(fd);
+    assert!(world.el.resize(fd as usize));
+    assert!(world.el.resize(1024));
+    world
+        .el
+        .add(fd, Mask::READABLE, note_read, 1)
+        .expect("the same descriptor");
+    assert_eq!(world.glance(), ["r1"]);
+}

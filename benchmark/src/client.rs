@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use ae::event_loop::{EventLoop, Host, run};
 use ae::time::{Next, TimerId};
-use conn::admission::Limits;
+use conn::admission::HandshakeLimits;
 use conn::connection::{ConnId, State};
 use conn::conns::{ConnHost, Conns};
 use conn::drive::process_pending;
@@ -176,7 +176,7 @@ impl<'a> Load<'a> {
         let (prefix, preceding) = workload::prefix(options);
         Self {
             el,
-            conns: Conns::new(Limits::default()),
+            conns: Conns::new(HandshakeLimits::default()),
             job,
             clients: (0..count).map(|_| Client::new(job.tally.began)).collect(),
             queued: (0..count).collect(),

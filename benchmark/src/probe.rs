@@ -10,7 +10,7 @@ use std::io;
 use std::path::PathBuf;
 
 use ae::event_loop::{EventLoop, Host, run};
-use conn::admission::Limits;
+use conn::admission::HandshakeLimits;
 use conn::connection::{ConnId, ConnProc, State};
 use conn::conns::{ConnHost, Conns};
 use conn::dial::Target;
@@ -219,7 +219,7 @@ fn ask(endpoint: &Endpoint, options: &Options) -> Result<Heard, ConnError> {
     let (request, wanted) = request(options);
     let mut probe = Probe {
         el,
-        conns: Conns::new(Limits::default()),
+        conns: Conns::new(HandshakeLimits::default()),
         request,
         sent: 0,
         decoder: Decoder::default(),

@@ -1,47 +1,53 @@
-//! Which incoming handshakes may go on: how many at once, how many steps per turn, and for how
+//! Which incoming handshakes may proceed: how many at once, how many steps per turn, and for how
 //! long.
 //!
-//! A handshake costs 50 KB while it lasts and 0.3 to 0.6 ms of signing, and whoever can reach the
-//! port can ask for one. Three bounds hold:
+//! A handshake costs 50 KB while it lasts and 0.3 to 0.6 ms of signing, and anyone who can reach the
+//! port can start one. Four bounds apply:
 //!
-//! * **In flight.** A connection takes a slot only once its first bytes are there, so that those
-//!   who connect and say nothing cost a descriptor and a hundred bytes, never a slot. When all
-//!   slots are taken, connections whose bytes are there are parked, and a slot that falls free goes
-//!   to the one that was parked *last*. In a storm a queue served in order makes everyone wait
-//!   until they have given up: each slot is then spent on a peer that is gone. The newest is the
-//!   one most likely to be there still. None waits for ever, because of the third bound.
+//! * **In flight.** A connection takes a slot when its first bytes have arrived, so a peer that
+//!   connects and sends nothing costs a descriptor and a few hundred bytes, but no slot. If all slots
+//!   are taken, connections whose bytes have arrived are parked, and a slot that becomes free goes to
+//!   the one that was parked *last*. In a storm a queue in order of arrival makes every peer wait
+//!   until it has given up, and each slot is then spent on a peer that is gone; the newest is the one
+//!   most likely to be still there. None waits without limit, because of the deadline.
 //! * **Per turn.** Steps of handshakes beyond the turn's budget wait for the next turn, so that
 //!   commands are served in between.
-//! * **Deadline.** Counted from accept, parked or not.
-//! * **Contended slots.** While connections are parked, a handshake that has held its slot for
-//!   longer than an honest one needs, and waits for its peer, gives it up. It is what takes slots
-//!   away from peers that dribble, long before their deadline.
+//! * **Deadline.** Counted from accept, whether parked or not.
+//! * **Contended slots.** While connections are parked, a handshake that has held its slot for longer
+//!   than an honest one needs, and waits for its peer, loses it. This takes slots away from peers that
+//!   send slowly, long before their deadline.
+//!
+//! Every connection between accept and the end of its handshake has an `Entry`, which says in which
+//! of the three ordered sets it is; `end` removes it from all of them at once.
 //!
 //! Invariants:
-//! 1. `in_flight` counts the incoming connections in phase Handshaking.
-//! 2. A free slot and a parked connection never last together: who frees a slot, or drops a
-//!    connection that was woken for one, calls `next_parked`.
+//! 1. The sets hold live connections only: `begin` adds one, and `end` is called whenever a handshake
+//!    is done, fails, or its connection is closed. `holders` is exactly the incoming connections in
+//!    phase Handshaking, `parked` those that wait for a slot.
+//! 2. A connection is in at most one of `holders` and `parked`.
+//! 3. A free slot and a parked connection do not last together: whoever calls `end` then wakes
+//!    connections with `next_parked`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use crate::connection::ConnId;
 
 /// Bounds on incoming handshakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Handshakes under way at once; at least 1.
+pub struct HandshakeLimits {
+    /// Handshakes at once; at least 1.
     pub handshakes_in_flight: usize,
     /// Steps of handshakes (each at most one flight of messages) in one turn of the loop; at least
     /// 1.
     pub handshakes_per_turn: u32,
-    /// Milliseconds from accept to the end of the handshake; 0 is for ever.
+    /// Milliseconds from accept to the end of the handshake; 0 is no limit.
     pub handshake_timeout_ms: u64,
     /// Milliseconds that a handshake may hold its slot while others wait for one; at least 1.
     pub contended_slot_ms: u64,
 }
 
-impl Default for Limits {
+impl Default for HandshakeLimits {
     fn default() -> Self {
         Self {
             handshakes_in_flight: 512,
@@ -52,18 +58,33 @@ impl Default for Limits {
     }
 }
 
+/// Where a connection stands.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Its first bytes have not arrived, or it was woken and has not taken its slot yet.
+    Waiting,
+    /// Parked, with its number in `parked`.
+    Parked(u64),
+    /// Holds a slot, since (or renewed at) this time.
+    Holding(Instant),
+}
+
+struct Entry {
+    deadline: Option<Instant>,
+    place: Place,
+}
+
 pub(crate) struct Admission {
-    limits: Limits,
-    in_flight: usize,
+    limits: HandshakeLimits,
     /// The turn that `steps` counts, and how many were made in it.
     turn: u32,
     steps: u32,
-    parked: Vec<ConnId>,
-    /// Since when connections hold a slot, in order.
-    holders: VecDeque<(Instant, ConnId)>,
-    /// In order, unless the timeout was shortened meanwhile; then a deadline is met late by as
-    /// much.
-    deadlines: VecDeque<(Instant, ConnId)>,
+    entries: HashMap<ConnId, Entry>,
+    /// In order of parking.
+    parked: BTreeMap<u64, ConnId>,
+    last_parked: u64,
+    holders: BTreeSet<(Instant, ConnId)>,
+    deadlines: BTreeSet<(Instant, ConnId)>,
 }
 
 /// Why a handshake is given up.
@@ -76,46 +97,33 @@ pub(crate) enum Overdue {
 }
 
 impl Admission {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: HandshakeLimits) -> Self {
         Self {
             limits,
-            in_flight: 0,
             turn: 0,
             steps: 0,
-            parked: Vec::new(),
-            holders: VecDeque::new(),
-            deadlines: VecDeque::new(),
+            entries: HashMap::new(),
+            parked: BTreeMap::new(),
+            last_parked: 0,
+            holders: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
         }
     }
 
-    pub(crate) fn set_limits(&mut self, limits: Limits) {
+    pub(crate) fn set_limits(&mut self, limits: HandshakeLimits) {
         self.limits = limits;
     }
 
+    /// Slots that are taken.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight
+        self.holders.len()
     }
 
     pub(crate) fn has_slot(&self) -> bool {
-        self.in_flight < self.limits.handshakes_in_flight.max(1)
+        self.in_flight() < self.limits.handshakes_in_flight.max(1)
     }
 
-    pub(crate) fn take_slot(&mut self, now: Instant, id: ConnId) {
-        self.in_flight += 1;
-        self.holders.push_back((now, id));
-    }
-
-    /// Lets one that was overdue keep its slot for as long again.
-    pub(crate) fn keep_slot(&mut self, now: Instant, id: ConnId) {
-        self.holders.push_back((now, id));
-    }
-
-    pub(crate) fn free_slot(&mut self) {
-        debug_assert!(self.in_flight > 0, "a slot was freed twice");
-        self.in_flight = self.in_flight.saturating_sub(1);
-    }
-
-    /// Spends one step of the budget of `turn`; false if there is none left.
+    /// Spends one step of the budget of `turn`; false if none is left.
     pub(crate) fn spend(&mut self, turn: u32) -> bool {
         if self.turn != turn {
             (self.turn, self.steps) = (turn, 0);
@@ -127,67 +135,97 @@ impl Admission {
         true
     }
 
-    /// Puts a connection aside until a slot is free. True if it is the only one.
-    pub(crate) fn park(&mut self, id: ConnId) -> bool {
-        self.parked.push(id);
-        self.parked.len() == 1
-    }
-
-    /// The connection that is to be woken next, if a slot is free. It may be gone; then ask again.
-    pub(crate) fn next_parked(&mut self) -> Option<ConnId> {
-        if self.has_slot() {
-            self.parked.pop()
-        } else {
-            None
-        }
-    }
-
     /// Starts the clock of a connection that was accepted.
     pub(crate) fn begin(&mut self, now: Instant, id: ConnId) {
         let timeout_ms = self.limits.handshake_timeout_ms;
-        if timeout_ms > 0 {
-            self.deadlines
-                .push_back((now + Duration::from_millis(timeout_ms), id));
+        let deadline = (timeout_ms > 0).then(|| now + Duration::from_millis(timeout_ms));
+        if let Some(deadline) = deadline {
+            self.deadlines.insert((deadline, id));
+        }
+        let place = Place::Waiting;
+        self.entries.insert(id, Entry { deadline, place });
+    }
+
+    /// Takes a slot, or renews the time of one that was overdue.
+    pub(crate) fn take_slot(&mut self, now: Instant, id: ConnId) {
+        if self.leave_place(id, Place::Holding(now)) {
+            self.holders.insert((now, id));
         }
     }
 
-    /// Time from `now` until a handshake is to be given up, among connections that `is_live`; others
-    /// are dropped on the way.
-    pub(crate) fn soonest(
-        &mut self,
-        now: Instant,
-        is_live: impl Fn(ConnId) -> bool,
-    ) -> Option<Duration> {
-        for queue in [&mut self.deadlines, &mut self.holders] {
-            while queue.pop_front_if(|&mut (_, id)| !is_live(id)).is_some() {}
+    /// Puts a connection aside until a slot is free. True if it is the only one.
+    pub(crate) fn park(&mut self, id: ConnId) -> bool {
+        self.last_parked += 1;
+        if self.leave_place(id, Place::Parked(self.last_parked)) {
+            self.parked.insert(self.last_parked, id);
         }
-        let deadline = self.deadlines.front().map(|&(deadline, _)| deadline);
-        let contended = self.contended();
-        deadline
-            .into_iter()
-            .chain(contended)
-            .min()
-            .map(|first| first.saturating_duration_since(now))
+        self.parked.len() == 1
     }
 
-    /// The next connection whose time is over. It may be done long since, or gone.
-    pub(crate) fn overdue(&mut self, now: Instant) -> Option<(ConnId, Overdue)> {
-        let passed = self
-            .deadlines
-            .pop_front_if(|(deadline, _)| *deadline <= now);
-        if let Some((_, id)) = passed {
+    /// Removes a connection whose handshake is done or has failed, or that was closed. False if there
+    /// was none.
+    pub(crate) fn end(&mut self, id: ConnId) -> bool {
+        self.leave_place(id, Place::Waiting);
+        let Some(entry) = self.entries.remove(&id) else {
+            return false;
+        };
+        if let Some(deadline) = entry.deadline {
+            self.deadlines.remove(&(deadline, id));
+        }
+        true
+    }
+
+    /// Takes the connection that was parked last, if a slot is free for it besides the `woken` that
+    /// were taken before and have not used theirs.
+    pub(crate) fn next_parked(&mut self, woken: usize) -> Option<ConnId> {
+        if self.in_flight() + woken >= self.limits.handshakes_in_flight.max(1) {
+            return None;
+        }
+        let (_, id) = self.parked.pop_last()?;
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.place = Place::Waiting;
+        }
+        Some(id)
+    }
+
+    /// When the first handshake is to be given up.
+    pub(crate) fn first_end(&self) -> Option<Instant> {
+        let deadline = self.deadlines.first().map(|&(deadline, _)| deadline);
+        deadline.into_iter().chain(self.first_contended()).min()
+    }
+
+    /// A connection whose time has passed at `now`. It stays until `end`, or `take_slot` renews it.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<(ConnId, Overdue)> {
+        if let Some(&(deadline, id)) = self.deadlines.first()
+            && deadline <= now
+        {
             return Some((id, Overdue::Deadline));
         }
-        self.contended().filter(|&end| end <= now)?;
-        let (_, id) = self.holders.pop_front()?;
+        self.first_contended().filter(|&end| end <= now)?;
+        let &(_, id) = self.holders.first()?;
         Some((id, Overdue::Contended))
     }
 
-    /// When the oldest slot is to be given up, if somebody waits for it.
-    fn contended(&self) -> Option<Instant> {
-        let &(since, _) = self.holders.front()?;
+    /// When the oldest slot is to be given up, if others wait for one.
+    fn first_contended(&self) -> Option<Instant> {
+        let &(since, _) = self.holders.first()?;
         let most = Duration::from_millis(self.limits.contended_slot_ms.max(1));
         (!self.parked.is_empty()).then_some(since + most)
+    }
+
+    /// Removes a connection from the set of its present place; false if it has no entry.
+    fn leave_place(&mut self, id: ConnId, next: Place) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return false;
+        };
+        match std::mem::replace(&mut entry.place, next) {
+            Place::Waiting => {}
+            Place::Parked(number) => drop(self.parked.remove(&number)),
+            Place::Holding(since) => {
+                self.holders.remove(&(since, id));
+            }
+        }
+        true
     }
 }
 
@@ -199,32 +237,50 @@ mod tests {
         ConnId::new(index, 1)
     }
 
-    fn admission(handshakes_in_flight: usize, handshakes_per_turn: u32) -> Admission {
-        Admission::new(Limits {
-            handshakes_in_flight,
-            handshakes_per_turn,
-            handshake_timeout_ms: 100,
+    /// With connections 0 to 4 accepted at `start`, 10 ms apart.
+    fn admission(in_flight: usize, timeout_ms: u64) -> (Admission, Instant) {
+        let mut admission = Admission::new(HandshakeLimits {
+            handshakes_in_flight: in_flight,
+            handshakes_per_turn: 2,
+            handshake_timeout_ms: timeout_ms,
             contended_slot_ms: 20,
-        })
-    }
-
-    #[test]
-    fn a_freed_slot_goes_to_the_newest() {
-        let mut admission = admission(1, 9);
-        assert!(admission.has_slot());
-        admission.take_slot(Instant::now(), id(0));
-        for n in 1..=3 {
-            admission.park(id(n));
+        });
+        let start = Instant::now();
+        for n in 0..5 {
+            admission.begin(start + ms(10 * n), id(n as usize));
         }
-        assert_eq!(admission.next_parked(), None);
-        admission.free_slot();
-        assert_eq!(admission.next_parked(), Some(id(3)));
-        assert_eq!(admission.next_parked(), Some(id(2)));
+        (admission, start)
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn is_empty(admission: &Admission) -> bool {
+        admission.entries.is_empty()
+            && admission.parked.is_empty()
+            && admission.holders.is_empty()
+            && admission.deadlines.is_empty()
     }
 
     #[test]
-    fn a_budget_begins_anew_with_each_turn() {
-        let mut admission = admission(9, 2);
+    fn a_free_slot_goes_to_the_newest() {
+        let (mut admission, start) = admission(1, 100);
+        assert!(admission.has_slot());
+        admission.take_slot(start, id(0));
+        for n in 1..=3 {
+            assert_eq!(admission.park(id(n)), n == 1);
+        }
+        assert_eq!(admission.next_parked(0), None);
+        admission.end(id(0));
+        assert_eq!(admission.next_parked(0), Some(id(3)));
+        assert_eq!(admission.next_parked(1), None, "the slot is promised");
+        assert_eq!(admission.next_parked(0), Some(id(2)));
+    }
+
+    #[test]
+    fn a_budget_is_renewed_by_each_turn() {
+        let (mut admission, _) = admission(9, 100);
         assert_eq!(
             [1, 1, 1, 2, 2, 2].map(|turn| admission.spend(turn)),
             [true, true, false, true, true, false]
@@ -232,8 +288,9 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_nothing_still_lets_one_through() {
-        let mut admission = admission(0, 0);
+    fn a_limit_of_zero_still_admits_one() {
+        let (mut admission, _) = admission(0, 0);
+        admission.limits.handshakes_per_turn = 0;
         assert!(admission.has_slot());
         assert!(admission.spend(1));
         assert!(!admission.spend(1));
@@ -241,37 +298,59 @@ mod tests {
 
     #[test]
     fn deadlines_count_from_accept() {
-        let mut admission = admission(9, 9);
-        let start = Instant::now();
-        let ms = Duration::from_millis;
-        for n in 0..3 {
-            admission.begin(start + ms(10 * n), id(n as usize));
-        }
-        assert_eq!(admission.soonest(start, |_| true), Some(ms(100)));
-        assert_eq!(admission.soonest(start, |id| id.index() > 0), Some(ms(110)));
-        let passed = |n| Some((id(n), Overdue::Deadline));
+        let (mut admission, start) = admission(9, 100);
+        assert_eq!(admission.first_end(), Some(start + ms(100)));
+        assert!(admission.end(id(0)));
+        assert!(!admission.end(id(0)));
+        assert_eq!(admission.first_end(), Some(start + ms(110)));
         assert_eq!(admission.overdue(start + ms(109)), None);
-        assert_eq!(admission.overdue(start + ms(120)), passed(1));
-        assert_eq!(admission.overdue(start + ms(120)), passed(2));
-        assert_eq!(admission.soonest(start, |_| true), None);
+        for n in 1..=2 {
+            let overdue = Some((id(n), Overdue::Deadline));
+            assert_eq!(admission.overdue(start + ms(120)), overdue);
+            admission.end(id(n));
+        }
+        assert_eq!(admission.overdue(start + ms(120)), None);
     }
 
     #[test]
-    fn slots_that_others_wait_for_are_given_up() {
-        let mut admission = admission(2, 9);
-        let start = Instant::now();
-        let ms = Duration::from_millis;
-        for n in 0..2 {
-            admission.take_slot(start + ms(10 * n), id(n as usize));
-        }
-        assert_eq!(admission.soonest(start, |_| true), None);
-        assert_eq!(admission.overdue(start + ms(99)), None);
+    fn contended_slots_are_given_up() {
+        let (mut admission, start) = admission(2, 0);
+        admission.take_slot(start, id(0));
+        admission.take_slot(start + ms(10), id(1));
+        assert_eq!(admission.first_end(), None);
         assert!(admission.park(id(2)));
         assert!(!admission.park(id(3)));
-        assert_eq!(admission.soonest(start, |_| true), Some(ms(20)));
+        assert_eq!(admission.first_end(), Some(start + ms(20)));
         assert_eq!(admission.overdue(start + ms(19)), None);
-        let given_up = Some((id(0), Overdue::Contended));
-        assert_eq!(admission.overdue(start + ms(20)), given_up);
-        assert_eq!(admission.soonest(start, |_| true), Some(ms(30)));
+        let overdue = |n| Some((id(n), Overdue::Contended));
+        assert_eq!(admission.overdue(start + ms(20)), overdue(0));
+        admission.take_slot(start + ms(20), id(0));
+        assert_eq!(admission.in_flight(), 2, "renewed, not taken twice");
+        assert_eq!(admission.overdue(start + ms(30)), overdue(1));
+    }
+
+    /// A connection that timed out while it was parked stayed in the queue, so slots counted as
+    /// contended when nobody waited; without a timeout nothing was ever removed.
+    #[test]
+    fn whoever_ends_is_removed_everywhere_at_once() {
+        for timeout_ms in [0, 100] {
+            let (mut admission, start) = admission(1, timeout_ms);
+            admission.take_slot(start, id(0));
+            for n in 1..4 {
+                admission.park(id(n));
+            }
+            for n in 1..4 {
+                assert!(admission.first_contended().is_some());
+                admission.end(id(n));
+            }
+            assert_eq!(admission.first_contended(), None, "nobody waits");
+            for n in [0, 4] {
+                admission.end(id(n));
+            }
+            assert!(is_empty(&admission));
+            admission.take_slot(start, id(0));
+            admission.park(id(0));
+            assert!(is_empty(&admission), "it has ended");
+        }
     }
 }

@@ -368,7 +368,7 @@ fn handshake(
         stream.set_readiness(true, false);
         match stream.handshake(&mut pool) {
             Handshake::Done => return Ok(Transport::Tls(Box::new(stream), pool)),
-            Handshake::Failed(_, error) => return Err(error),
+            Handshake::Failed(error) => return Err(error),
             Handshake::WouldBlock => {}
         }
         let mut wanted = PollFlags::POLLIN;

@@ -1,5 +1,8 @@
 //! One connection of a loop: its id, its phases, its handlers, and what its socket is watched for.
 //!
+//! While its transport is lent to another thread (`lend`) a connection keeps its phase and handlers,
+//! but its socket is watched for nothing and no handler runs.
+//!
 //! ```text
 //!   connect ──► Dialing ──► Handshaking ──┐
 //!                   └────── plain ────────┼──► Open ──read met end of file──► Ended
@@ -12,12 +15,15 @@
 //! 1. `on_ready` is taken when it is called, so it runs once.
 //! 2. `error` is set exactly in `Failed`.
 //! 3. `is_listed` says that the id is in the loop's pending queue.
+//! 4. A failure that the loop met itself (`has_unreported_failure`) is reported by the next call of
+//!    the read handler, also if that may run only later.
 
 use ae::file::Mask;
 
 use crate::addr::Addr;
 use crate::error::ConnError;
-use crate::stream::Stream;
+use crate::io::Budget;
+use crate::stream::{Io, Stream};
 use crate::tls::stream::{TlsStream, Want};
 
 /// Names a connection of one loop. A stale id finds nothing.
@@ -58,33 +64,34 @@ impl ConnId {
     }
 }
 
-/// Called with the host and the connection that has something to do.
+/// Called with the host and the connection.
 pub type ConnProc<S> = fn(&mut S, ConnId);
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Outgoing; the peer has not answered yet, or TLS is being agreed on.
+    /// Outgoing; the connect or the TLS handshake is in progress.
     Connecting,
-    /// Incoming; TLS is being agreed on.
+    /// Incoming; the TLS handshake is in progress.
     Accepting,
     /// Usable.
     Connected,
-    /// The peer has closed its side (what is written still reaches it), or there is no such
+    /// The peer has closed its side (it still receives what is written), or there is no such
     /// connection.
     Closed,
-    /// Broken; `error` says why.
+    /// It has failed; `error` says why.
     Failed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The non-blocking connect is under way.
+    /// The non-blocking connect is in progress.
     Dialing,
     /// Incoming TLS, before its handshake has begun.
     Waiting,
     Handshaking,
     Open,
+    /// A read met end of file.
     Ended,
     Failed,
 }
@@ -97,15 +104,22 @@ pub(crate) struct Connection<S> {
     pub(crate) write: Option<ConnProc<S>>,
     pub(crate) on_ready: Option<ConnProc<S>>,
     pub(crate) error: Option<ConnError>,
+    pub(crate) budget: Budget,
     pub(crate) phase: Phase,
+    /// What the loop was last told to watch for.
+    pub(crate) watched: Mask,
     pub(crate) is_outgoing: bool,
     pub(crate) is_protected: bool,
-    /// The write handler goes before the read handler.
+    /// The write handler runs before the read handler.
     pub(crate) has_barrier: bool,
     /// In the pending queue.
     pub(crate) is_listed: bool,
-    /// In phase Waiting: its first bytes are there and no slot was free.
+    /// In phase Waiting: its first bytes have arrived and no slot was free.
     pub(crate) is_parked: bool,
+    /// Closed while lent: it is removed when it is given back.
+    pub(crate) is_closed: bool,
+    /// It failed outside a read or write of its owner, which has not been called since.
+    pub(crate) has_unreported_failure: bool,
 }
 
 impl<S> Connection<S> {
@@ -118,18 +132,22 @@ impl<S> Connection<S> {
             write: None,
             on_ready: None,
             error: None,
+            budget: Budget::default(),
             phase,
+            watched: Mask::empty(),
             is_outgoing: false,
             is_protected: false,
             has_barrier: false,
             is_listed: false,
             is_parked: false,
+            is_closed: false,
+            has_unreported_failure: false,
         }
     }
 
-    /// Begins the server's side of a handshake. On failure it is as it was, but for TLS.
-    pub(crate) fn greet(self) -> (Self, Result<(), ConnError>) {
-        let Stream::Greeting(socket, context) = self.stream else {
+    /// Begins the server's side of a handshake. If that fails the connection is a plain one.
+    pub(crate) fn start_handshake(self) -> (Self, Result<(), ConnError>) {
+        let Stream::Unstarted(socket, context) = self.stream else {
             return (self, Ok(()));
         };
         match TlsStream::accept(&context, socket) {
@@ -156,6 +174,28 @@ impl<S> Connection<S> {
         matches!(self.phase, Phase::Waiting | Phase::Handshaking) && !self.is_outgoing
     }
 
+    /// Enters the phase that a read or write ended in; the failure it answers names the peer.
+    pub(crate) fn note_end(&mut self, io: Io) -> Io {
+        match io {
+            Io::Failed(error) => {
+                let error = error.with_peer(&self.peer);
+                self.phase = Phase::Failed;
+                self.error = Some(error.clone());
+                Io::Failed(error)
+            }
+            Io::Eof => {
+                self.phase = Phase::Ended;
+                Io::Eof
+            }
+            other => other,
+        }
+    }
+
+    /// True if bytes can be moved through it.
+    pub(crate) fn is_usable(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Ended)
+    }
+
     pub(crate) fn state(&self) -> State {
         match self.phase {
             Phase::Dialing => State::Connecting,
@@ -171,6 +211,9 @@ impl<S> Connection<S> {
     /// What its socket is to be watched for.
     pub(crate) fn interest(&self) -> Mask {
         let mut mask = Mask::empty();
+        if self.stream.is_lent() {
+            return mask;
+        }
         mask.set(Mask::READABLE, self.wants_readable());
         mask.set(Mask::WRITABLE, self.wants_writable());
         mask
@@ -205,7 +248,7 @@ impl<S> Connection<S> {
         self.read.is_some() && !self.is_protected
     }
 
-    /// What the socket has to become before a write goes on.
+    /// What the socket has to become before a write continues.
     pub(crate) fn write_direction(&self) -> Mask {
         match self.stream.tls().map(TlsStream::write_wants) {
             Some(Want::Read) => Mask::READABLE,
@@ -215,14 +258,20 @@ impl<S> Connection<S> {
 
     /// Bytes that were accepted by a write and are not in the kernel.
     pub(crate) fn unsent(&self) -> usize {
-        self.stream.tls().map_or(0, TlsStream::unsent)
+        self.stream.unsent()
     }
 
-    /// True if it is to be read before the next poll, since the socket has nothing to say about it.
+    /// True if its read handler is to run before the next poll, because no event of the socket will
+    /// cause it to.
     pub(crate) fn is_pending(&self) -> bool {
-        self.phase == Phase::Open
-            && self.can_read()
-            && self.stream.tls().is_some_and(TlsStream::is_pending)
+        if !self.can_read() {
+            return false;
+        }
+        match self.phase {
+            Phase::Open => self.stream.tls().is_some_and(TlsStream::is_pending),
+            Phase::Failed => self.has_unreported_failure && !self.stream.is_lent(),
+            _ => false,
+        }
     }
 }
 

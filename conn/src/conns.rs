@@ -1,41 +1,41 @@
 //! The connections of one loop: a slab, and what can be done with a connection.
 //!
 //! A connection is named by a `ConnId`, which is also the data word of its registration with the
-//! loop. This file moves bytes and keeps the registration true; what runs when a socket is ready is
-//! `drive`'s.
+//! loop. Bytes are moved by `io`, which knows neither loop nor slab; this file applies what such a
+//! call came to (`apply`). The handlers that run when a socket is ready are in `drive`.
 //!
 //! Invariants:
-//! 1. A connection is registered with the loop from its first moment to `close`, and watched for
+//! 1. A connection is registered with the loop from `insert` to `close`, and watched for
 //!    `Connection::interest`, which `watch` restores after every change.
-//! 2. `pending` holds the ids of connections that have decrypted data and may be read
-//!    (`Connection::is_pending`), and perhaps others: whoever takes one out looks again.
-//! 3. Whoever opened a connection closes it, also one that failed: only `close` removes it. Its id
-//!    is stale from then on, and finds nothing.
-//! 4. Conns is `Send` and has no globals.
+//! 2. `pending` holds the ids of all connections whose read handler is to run without an event
+//!    (`Connection::is_pending`), and perhaps others: whoever takes one out checks it again.
+//! 3. Whoever opened a connection closes it, also one that failed: only `close` removes it. From then
+//!    on its id is stale and finds nothing. The slot of one that is lent is reused only after it was
+//!    given back.
+//! 4. `Conns` is `Send` and has no globals.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::os::fd::RawFd;
+use std::time::Instant;
 
 use ae::event_loop::{EventLoop, Host};
 use ae::file::{FileProc, Mask};
 use ae::time::TimerId;
-use nix::errno::Errno;
 
-use crate::admission::{Admission, Limits};
+use crate::admission::{Admission, HandshakeLimits};
 use crate::connection::{ConnId, ConnProc, Connection, Phase};
 use crate::error::{ConnError, Step};
-use crate::stream::{Io, Stream, receive, transmit, transmit_vectored};
+use crate::io::{self, Budget, Moved, Readiness};
+use crate::stream::{Io, Stream};
 use crate::tls::bio::Pool;
 use crate::tls::context::TlsContext;
 use crate::tls::info::TlsStats;
-use crate::tls::stream::TlsStream;
 
-/// Who owns connections, beside a loop.
+/// The owner of a loop and its connections.
 pub trait ConnHost: Host {
     /// The connections.
     fn conns(&mut self) -> &mut Conns<Self>;
-    /// Both at once.
+    /// The loop and the connections.
     fn io(&mut self) -> (&mut EventLoop<Self>, &mut Conns<Self>);
 }
 
@@ -61,14 +61,15 @@ pub struct Conns<S> {
     pub(crate) vacant: Vec<u32>,
     pub(crate) pending: VecDeque<ConnId>,
     pub(crate) admission: Admission,
-    pub(crate) deadline_timer: Option<TimerId>,
+    /// The timer for handshakes to be given up, and when it fires.
+    pub(crate) deadline_timer: Option<(TimerId, Instant)>,
     pub(crate) pool: Pool,
     pub(crate) stats: TlsStats,
 }
 
 impl<S> Conns<S> {
     /// No connections yet.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: HandshakeLimits) -> Self {
         Self {
             slots: Vec::new(),
             vacant: Vec::new(),
@@ -80,12 +81,14 @@ impl<S> Conns<S> {
         }
     }
 
-    /// Changes the bounds on handshakes, for those to come.
-    pub fn set_limits(&mut self, limits: Limits) {
+    /// Changes the bounds on handshakes. A deadline that runs already stays.
+    pub fn set_limits(&mut self, limits: HandshakeLimits) {
         self.admission.set_limits(limits);
     }
 
-    /// Reads into `buf`, from TLS as many records as it holds.
+    /// Reads into `buf`: from a plain socket once, from TLS as many records as were received. Would-block
+    /// may also mean that the connection has used up its budget of this turn; the read handler runs
+    /// again in the next.
     pub fn read(&mut self, el: &mut EventLoop<S>, id: ConnId, buf: &mut [u8]) -> Io {
         let Some(connection) = find(&mut self.slots, id) else {
             return gone(Step::Read);
@@ -97,27 +100,29 @@ impl<S> Conns<S> {
             Phase::Dialing | Phase::Waiting | Phase::Handshaking => return Io::WouldBlock,
         }
         let fd = connection.stream.fd();
-        let io = match &mut connection.stream {
-            Stream::Tls(tls) => {
-                tls.set_readiness(el.ready(fd).contains(Mask::READABLE), el.is_closing(fd));
-                let io = tls.read(&mut self.pool, buf);
-                if tls.is_drained() {
-                    el.drained(fd, Mask::READABLE);
-                }
-                io
-            }
-            _ => read_plain(el, fd, buf),
+        let readiness = Readiness {
+            ready: el.ready(fd),
+            is_closing: el.is_closing(fd),
         };
-        self.conclude(el, id, io)
+        connection.budget.begin(el.turn());
+        let moved = io::read(
+            &mut connection.stream,
+            &mut self.pool,
+            readiness,
+            &mut connection.budget,
+            buf,
+        );
+        apply(el, connection, &mut self.pending, id, moved)
     }
 
     /// Writes `data`. A plain socket takes what it has room for. With TLS the bytes that were
-    /// accepted are collected, to be sent by `flush` (or, when that is forgotten, from the loop),
-    /// and nothing is accepted while earlier ones wait for the socket.
+    /// accepted are collected, to be sent by `flush` (or, without it, from the loop), and nothing is
+    /// accepted while earlier bytes wait for the socket. Fewer bytes than offered, or would-block, may
+    /// also mean that the connection has used up its budget of this turn; the write handler runs
+    /// again in the next.
     pub fn write(&mut self, el: &mut EventLoop<S>, id: ConnId, data: &[u8]) -> Io {
-        self.send(el, id, data.len(), |stream, pool, fd| match stream {
-            Stream::Tls(tls) => tls.write(pool, data),
-            _ => moved(transmit(fd, data)),
+        self.send(el, id, |stream, pool, readiness, budget| {
+            io::write(stream, pool, readiness, budget, data)
         })
     }
 
@@ -128,29 +133,25 @@ impl<S> Conns<S> {
         id: ConnId,
         pieces: &[IoSlice<'_>],
     ) -> Io {
-        let wanted = pieces.iter().map(|piece| piece.len()).sum();
-        self.send(el, id, wanted, |stream, pool, fd| match stream {
-            Stream::Tls(tls) => tls.write_vectored(pool, pieces),
-            _ => moved(transmit_vectored(fd, pieces)),
+        self.send(el, id, |stream, pool, readiness, budget| {
+            io::write_vectored(stream, pool, readiness, budget, pieces)
         })
     }
 
-    /// Sends what is collected: `Done(0)` when nothing is left, `WouldBlock` when bytes remain
-    /// (`pending_out`); those go on from the loop.
+    /// Sends what is collected: `Done(0)` if nothing is left, `WouldBlock` if bytes remain
+    /// (`pending_out`), which are sent from the loop.
     pub fn flush(&mut self, el: &mut EventLoop<S>, id: ConnId) -> Io {
-        self.send(el, id, 0, |stream, pool, _| match stream {
-            Stream::Tls(tls) => tls.flush(pool),
-            _ => Io::Done(0),
+        self.send(el, id, |stream, pool, readiness, _| {
+            io::flush(stream, pool, readiness)
         })
     }
 
-    /// Bytes that were accepted and the kernel does not have. They belong to the connection's
-    /// output.
+    /// Bytes that were accepted and are not in the kernel. They count as output of the connection.
     pub fn pending_out(&self, id: ConnId) -> usize {
         self.get(id).map_or(0, Connection::unsent)
     }
 
-    /// Sets what runs when there is something to read, or nothing.
+    /// Sets the handler that runs when there is something to read, or removes it.
     pub fn set_read_handler(
         &mut self,
         el: &mut EventLoop<S>,
@@ -164,8 +165,8 @@ impl<S> Conns<S> {
         self.reading_changed(el, id);
     }
 
-    /// Sets what runs when there is room to write, or nothing. With `barrier` it runs before the
-    /// read handler, never after it in one turn.
+    /// Sets the handler that runs when there is room to write, or removes it. With `barrier` it runs
+    /// before the read handler, never after it in one turn.
     pub fn set_write_handler(
         &mut self,
         el: &mut EventLoop<S>,
@@ -193,8 +194,8 @@ impl<S> Conns<S> {
             .is_some_and(|connection| connection.write.is_some())
     }
 
-    /// A protected connection keeps its read handler, but it does not run: neither from the socket
-    /// nor from the pending pass.
+    /// A protected connection keeps its read handler, but the handler does not run, neither for an
+    /// event nor in the pending pass.
     pub fn protect(&mut self, el: &mut EventLoop<S>, id: ConnId, protected: bool) {
         let Some(connection) = find(&mut self.slots, id) else {
             return;
@@ -203,37 +204,44 @@ impl<S> Conns<S> {
         self.reading_changed(el, id);
     }
 
-    /// Closes it: sends what is collected and, with TLS, a goodbye, as far as the socket takes
-    /// them. A stale id is harmless.
+    /// Closes it: sends what is collected and, with TLS, close_notify, until the socket is full. A
+    /// stale id is harmless. One that is lent is closed when it is given back; its id is stale at
+    /// once.
     pub fn close(&mut self, el: &mut EventLoop<S>, id: ConnId) {
-        if find(&mut self.slots, id).is_none() {
+        let Some(connection) = find(&mut self.slots, id) else {
             return;
-        }
+        };
+        let is_lent = connection.stream.is_lent();
+        connection.is_closed = true;
         let slot = &mut self.slots[id.index()];
         slot.generation = next_generation(slot.generation);
-        let Some(connection) = slot.connection.take() else {
+        if !is_lent {
+            self.remove(el, id);
+        }
+    }
+
+    /// Removes a connection that `close` has marked. `id` is the one that it had.
+    pub(crate) fn remove(&mut self, el: &mut EventLoop<S>, id: ConnId) {
+        let Some(mut connection) = self.slots[id.index()].connection.take() else {
             return;
         };
         self.vacant.push(id.index() as u32);
-        let Connection {
-            mut stream,
-            phase,
-            is_outgoing,
-            ..
-        } = connection;
-        if let Stream::Tls(tls) = &mut stream {
+        if let Stream::Tls(tls) = &mut connection.stream {
             tls.shutdown(&mut self.pool);
         }
-        el.forget(stream.fd());
-        drop(stream);
-        self.leave(el, phase, is_outgoing);
+        el.forget(connection.stream.fd());
+        let is_being_accepted = connection.is_being_accepted();
+        drop(connection);
+        if is_being_accepted {
+            self.leave_admission(el, id);
+        }
     }
 
     pub(crate) fn get(&self, id: ConnId) -> Option<&Connection<S>> {
         peek(&self.slots, id)
     }
 
-    /// Takes a connection in and registers it, with `proc` for both directions.
+    /// Adds a connection and registers it, with `proc` for both directions.
     pub(crate) fn insert(
         &mut self,
         el: &mut EventLoop<S>,
@@ -254,6 +262,10 @@ impl<S> Conns<S> {
             return Err(ConnError::io(step, &error).with_peer(&connection.peer));
         }
         el.set_mask(fd, interest);
+        let connection = Connection {
+            watched: interest,
+            ..connection
+        };
         if self.vacant.pop().is_none() {
             self.slots.push(Slot {
                 generation,
@@ -264,33 +276,31 @@ impl<S> Conns<S> {
         Ok(id)
     }
 
-    /// Makes the loop watch its socket for what it is interested in now.
+    /// Makes the loop watch its socket for its present interest.
     pub(crate) fn watch(&mut self, el: &mut EventLoop<S>, id: ConnId) {
-        if let Some(connection) = self.get(id) {
-            el.set_mask(connection.stream.fd(), connection.interest());
+        if let Some(connection) = find(&mut self.slots, id) {
+            watch(connection, el);
         }
     }
 
-    /// A connection has left `phase`: if it held a slot, or may have been woken for one, the next
-    /// gets it.
-    pub(crate) fn leave(&mut self, el: &mut EventLoop<S>, phase: Phase, is_outgoing: bool) {
-        match phase {
-            Phase::Handshaking if !is_outgoing => self.admission.free_slot(),
-            Phase::Waiting => {}
-            _ => return,
+    /// The handshake of an incoming connection is done or has failed, or the connection was closed:
+    /// the next ones get the slots that are free.
+    pub(crate) fn leave_admission(&mut self, el: &mut EventLoop<S>, id: ConnId) {
+        if !self.admission.end(id) {
+            return;
         }
-        while let Some(id) = self.admission.next_parked() {
-            if let Some(connection) =
-                find(&mut self.slots, id).filter(|connection| connection.phase == Phase::Waiting)
-            {
+        let mut woken = 0;
+        while let Some(next) = self.admission.next_parked(woken) {
+            woken += 1;
+            if let Some(connection) = find(&mut self.slots, next) {
                 connection.is_parked = false;
-                self.watch(el, id);
-                break;
+                self.watch(el, next);
             }
         }
     }
 
-    fn reading_changed(&mut self, el: &mut EventLoop<S>, id: ConnId) {
+    /// The read handler or the protection has changed.
+    pub(crate) fn reading_changed(&mut self, el: &mut EventLoop<S>, id: ConnId) {
         if let Some(connection) = find(&mut self.slots, id)
             && !connection.can_read()
             && let Stream::Tls(tls) = &mut connection.stream
@@ -301,35 +311,52 @@ impl<S> Conns<S> {
         self.watch(el, id);
     }
 
-    /// Puts it into the pending queue if it belongs there.
+    /// Adds it to the pending queue if it is pending.
     pub(crate) fn list(&mut self, id: ConnId) {
-        if let Some(connection) = find(&mut self.slots, id)
-            && !connection.is_listed
-            && connection.is_pending()
-        {
-            connection.is_listed = true;
-            self.pending.push_back(id);
+        if let Some(connection) = find(&mut self.slots, id) {
+            enlist(connection, &mut self.pending, id);
         }
     }
 
-    /// Takes the next connection out of the pending queue; `None` at its end. Its handler is there
-    /// if it is still to be read.
+    /// Takes the next connection out of the pending queue; `None` at its end. The handler is given if
+    /// the connection is still pending.
     pub(crate) fn unlist(&mut self) -> Option<(ConnId, Option<ConnProc<S>>)> {
         let id = self.pending.pop_front()?;
         let handler = find(&mut self.slots, id).and_then(|connection| {
             connection.is_listed = false;
-            connection.read.filter(|_| connection.is_pending())
+            let handler = connection.read.filter(|_| connection.is_pending());
+            connection.has_unreported_failure &= handler.is_none();
+            handler
         });
         Some((id, handler))
     }
 
-    /// The one way of everything that goes out; `wanted` is how much `call` would like to move.
+    /// True if a read handler is to run without an event: the loop must not sleep before
+    /// `process_pending`. To be asked at the end of the before-sleep hook, since everything in it may
+    /// make a connection pending (a reply that resumes a client, for instance).
+    pub fn has_pending(&mut self) -> bool {
+        while let Some(&id) = self.pending.front() {
+            let is_pending = match find(&mut self.slots, id) {
+                Some(connection) => {
+                    connection.is_listed = connection.is_pending();
+                    connection.is_listed
+                }
+                None => false,
+            };
+            if is_pending {
+                return true;
+            }
+            self.pending.pop_front();
+        }
+        false
+    }
+
+    /// Makes a call that writes or flushes.
     fn send(
         &mut self,
         el: &mut EventLoop<S>,
         id: ConnId,
-        wanted: usize,
-        call: impl FnOnce(&mut Stream, &mut Pool, RawFd) -> Io,
+        call: impl FnOnce(&mut Stream, &mut Pool, Readiness, &mut Budget) -> Moved,
     ) -> Io {
         let Some(connection) = find(&mut self.slots, id) else {
             return gone(Step::Write);
@@ -339,75 +366,61 @@ impl<S> Conns<S> {
             Phase::Failed => return failed(connection),
             Phase::Dialing | Phase::Waiting | Phase::Handshaking => return Io::WouldBlock,
         }
-        let fd = connection.stream.fd();
-        if connection.stream.tls().is_some_and(TlsStream::is_stalled)
-            && !el.ready(fd).contains(Mask::WRITABLE)
-        {
-            return Io::WouldBlock;
-        }
-        let io = call(&mut connection.stream, &mut self.pool, fd);
-        let is_full = match (connection.stream.tls(), &io) {
-            (Some(tls), _) => tls.is_stalled(),
-            (None, Io::Done(n)) => *n < wanted,
-            (None, io) => matches!(io, Io::WouldBlock),
+        let readiness = Readiness {
+            ready: el.ready(connection.stream.fd()),
+            // Of no concern to a write.
+            is_closing: false,
         };
-        if is_full {
-            el.drained(fd, Mask::WRITABLE);
-        }
-        self.conclude(el, id, io)
-    }
-
-    /// Draws the consequences of a read or a write.
-    fn conclude(&mut self, el: &mut EventLoop<S>, id: ConnId, io: Io) -> Io {
-        let Some(connection) = find(&mut self.slots, id) else {
-            return io;
-        };
-        let io = match io {
-            Io::Failed(error) => {
-                let error = error.with_peer(&connection.peer);
-                connection.phase = Phase::Failed;
-                connection.error = Some(error.clone());
-                Io::Failed(error)
-            }
-            Io::Eof => {
-                connection.phase = Phase::Ended;
-                Io::Eof
-            }
-            // Only TLS has more to it than the socket.
-            other if !connection.stream.is_tls() => return other,
-            other => other,
-        };
-        self.list(id);
-        self.watch(el, id);
-        io
+        connection.budget.begin(el.turn());
+        let moved = call(
+            &mut connection.stream,
+            &mut self.pool,
+            readiness,
+            &mut connection.budget,
+        );
+        apply(el, connection, &mut self.pending, id, moved)
     }
 }
 
-fn read_plain<S>(el: &mut EventLoop<S>, fd: RawFd, buf: &mut [u8]) -> Io {
-    let received = receive(fd, buf);
-    let is_drained = match received {
-        // Less than asked for means that nothing is left, unless a FIN may be behind it.
-        Ok(Some(n)) => n == 0 || (n < buf.len() && !el.is_closing(fd)),
-        Ok(None) => true,
-        Err(_) => false,
+/// Applies what a call came to: to the connection, the loop and the pending queue.
+#[inline]
+fn apply<S>(
+    el: &mut EventLoop<S>,
+    connection: &mut Connection<S>,
+    pending: &mut VecDeque<ConnId>,
+    id: ConnId,
+    Moved { io, drained }: Moved,
+) -> Io {
+    if !drained.is_empty() {
+        el.drained(connection.stream.fd(), drained);
+    }
+    let io = match io {
+        Io::Failed(_) | Io::Eof => connection.note_end(io),
+        // A plain socket has no state of its own that could have changed.
+        other if !connection.stream.is_tls() => return other,
+        other => other,
     };
-    if is_drained && !buf.is_empty() {
-        el.drained(fd, Mask::READABLE);
-    }
-    match received {
-        Ok(Some(0)) if !buf.is_empty() => Io::Eof,
-        Ok(Some(n)) => Io::Done(n),
-        Ok(None) => Io::WouldBlock,
-        Err(errno) => Io::Failed(ConnError::io(Step::Read, &errno.into())),
+    enlist(connection, pending, id);
+    watch(connection, el);
+    io
+}
+
+/// Adds a connection to the pending queue if it is pending.
+#[inline]
+fn enlist<S>(connection: &mut Connection<S>, pending: &mut VecDeque<ConnId>, id: ConnId) {
+    if !connection.is_listed && connection.is_pending() {
+        connection.is_listed = true;
+        pending.push_back(id);
     }
 }
 
-/// The answer to a write on a plain socket.
-fn moved(sent: Result<Option<usize>, Errno>) -> Io {
-    match sent {
-        Ok(Some(n)) => Io::Done(n),
-        Ok(None) => Io::WouldBlock,
-        Err(errno) => Io::Failed(ConnError::io(Step::Write, &errno.into())),
+/// Makes the loop watch a connection's socket for its present interest.
+#[inline]
+fn watch<S>(connection: &mut Connection<S>, el: &mut EventLoop<S>) {
+    let interest = connection.interest();
+    if interest != connection.watched {
+        connection.watched = interest;
+        el.set_mask(connection.stream.fd(), interest);
     }
 }
 
@@ -431,7 +444,8 @@ fn gone(step: Step) -> Io {
     Io::Failed(ConnError::new(step, "the connection is closed"))
 }
 
-fn failed<S>(connection: &Connection<S>) -> Io {
+fn failed<S>(connection: &mut Connection<S>) -> Io {
+    connection.has_unreported_failure = false;
     let unknown = || ConnError::new(Step::Read, "the connection has failed");
     Io::Failed(connection.error.clone().unwrap_or_else(unknown))
 }

@@ -1,20 +1,22 @@
-//! What happens to connections: how they come to be, and what runs when a socket is ready.
+//! The life of connections: how they are accepted and connected, and what runs when a socket is
+//! ready.
 //!
-//! Both directions of every socket have one proc, `socket_event`. It takes a connection that is not
-//! usable yet as far as it goes (`progress`), and tells its owner when it has arrived, or failed
-//! (`announce`); of a usable one it runs the handlers (`serve`), in the order that its barrier asks
-//! for. With TLS the direction of the socket and that of the data are not the same thing, so the
-//! order is decided here and not in `ae`.
+//! Both directions of every socket have one proc, `socket_event`. It continues a connection that is
+//! not usable yet (`progress`) and reports to its owner when it has become usable or failed
+//! (`announce`); of a usable one it runs the handlers (`serve`) in the order that its barrier
+//! requires. With TLS the direction of the socket and that of the data may differ (a write that has
+//! to read first), so the order is decided here and not in `ae`.
 //!
 //! Invariants:
 //! 1. Nothing is borrowed while a handler runs, and every step after it looks the connection up
 //!    again: a handler may close any connection.
-//! 2. What OpenSSL holds decrypted no socket event will announce. `process_pending` runs the read
-//!    handlers of such connections before the loop sleeps. It takes ids off the front of a queue,
-//!    one at a time, so that handlers may close members of the queue, and passes may nest.
+//! 2. No socket event reports data that OpenSSL or the BIO holds. `process_pending` runs the read
+//!    handlers of such connections before the loop sleeps. It takes ids off the front of a queue, one
+//!    at a time, so handlers may close members of the queue, and passes may nest.
 //! 3. With a barrier the write handler runs before the read handler, never after it in one turn.
+//! 4. A protected connection's read handler does not run, not even to report a failure; that is
+//!    reported when the protection ends.
 
-use std::mem;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,23 +27,23 @@ use ae::time::{Next, TimerId};
 use crate::addr::Addr;
 use crate::admission::Overdue;
 use crate::connection::{ConnId, ConnProc, Connection, Phase};
-use crate::conns::{ClientTls, ConnHost, Conns, find, peek};
+use crate::conns::{ClientTls, ConnHost, Conns, find};
 use crate::dial::{Target, dial};
-use crate::error::{ConnError, Step};
+use crate::error::{Cause, ConnError, Step};
 use crate::listener::Accepted;
-use crate::stream::Stream;
+use crate::stream::{Io, Stream};
 use crate::tls::context::TlsContext;
-use crate::tls::info::{FailReason, LastFailure};
+use crate::tls::info::LastFailure;
 use crate::tls::stream::{Handshake, TlsStream};
 
 impl<S: ConnHost> Conns<S> {
-    /// Takes over an accepted connection. A plain one is connected at once, and `on_accept` is not
-    /// called. With TLS its handshake goes on in the loop; `on_accept` runs once, when it is
-    /// Connected or Failed, and after the former the read handler, since data may have come with
-    /// the last flight.
+    /// Adds an accepted connection. A plain one is connected at once, and `on_accept` is not called.
+    /// With TLS its handshake continues in the loop; `on_accept` runs once, when it is Connected or
+    /// Failed, and in the former case the read handler after it, since data may have arrived with the
+    /// last flight.
     ///
     /// # Errors
-    /// The loop cannot watch its descriptor. The connection is closed then.
+    /// The loop cannot watch its descriptor, which is closed then.
     pub fn accept(
         &mut self,
         el: &mut EventLoop<S>,
@@ -52,7 +54,10 @@ impl<S: ConnHost> Conns<S> {
     ) -> Result<ConnId, ConnError> {
         let Accepted { fd, peer } = accepted;
         let (stream, phase) = match (tls, &peer) {
-            (Some(context), _) => (Stream::Greeting(fd.into(), context.clone()), Phase::Waiting),
+            (Some(context), _) => (
+                Stream::Unstarted(fd.into(), context.clone()),
+                Phase::Waiting,
+            ),
             (None, Addr::Tcp(_)) => (Stream::Tcp(fd.into()), Phase::Open),
             (None, Addr::Unix(_)) => (Stream::Unix(fd.into()), Phase::Open),
         };
@@ -74,7 +79,7 @@ impl<S: ConnHost> Conns<S> {
     }
 
     /// Begins an outgoing connection. `on_connect` runs once, from the loop, when it is Connected or
-    /// Failed. There is no deadline: whoever waits knows for how long, and closes it.
+    /// Failed. There is no deadline: the caller decides how long it waits, and closes it.
     ///
     /// # Errors
     /// The system refuses at once, or the loop cannot watch the descriptor.
@@ -96,8 +101,7 @@ impl<S: ConnHost> Conns<S> {
         self.insert(el, connection, socket_event::<S>, Step::Connect)
     }
 
-    /// Takes a connection that is not usable yet as far as it goes. True if it has just become
-    /// Connected or Failed.
+    /// Continues a connection that is not usable yet. True if it has just become Connected or Failed.
     fn progress(&mut self, el: &mut EventLoop<S>, id: ConnId) -> bool {
         let Some(connection) = find(&mut self.slots, id) else {
             return false;
@@ -109,34 +113,34 @@ impl<S: ConnHost> Conns<S> {
                 let is_first = self.admission.park(id);
                 self.watch(el, id);
                 if is_first {
-                    // Whoever holds a slot has less time from now on.
-                    self.rearm_deadline(el);
+                    // From now on slots are contended, which ends them earlier.
+                    self.arm_deadline(el);
                 }
                 false
             }
-            // Its socket stays ready, so that the next turn comes without sleep.
+            // Its socket stays ready, so the loop does not sleep before the next turn.
             Phase::Waiting | Phase::Handshaking if !self.admission.spend(el.turn()) => false,
-            Phase::Waiting => match self.greet(id) {
+            Phase::Waiting => match self.start_handshake(id) {
                 Ok(()) => {
                     self.admission.take_slot(Instant::now(), id);
                     self.shake_hands(el, id)
                 }
-                Err(error) => self.fail(el, id, error, Some(FailReason::Protocol)),
+                Err(error) => self.fail(el, id, error, true),
             },
             Phase::Handshaking => self.shake_hands(el, id),
             Phase::Open | Phase::Ended | Phase::Failed => false,
         }
     }
 
-    /// Gives an accepted connection its TLS object, which is where its memory begins.
-    fn greet(&mut self, id: ConnId) -> Result<(), ConnError> {
+    /// Gives an accepted connection its TLS object, which takes most of its memory.
+    fn start_handshake(&mut self, id: ConnId) -> Result<(), ConnError> {
         let place = &mut self.slots[id.index()].connection;
         let Some(connection) = place.take() else {
             return Ok(());
         };
-        let (connection, greeted) = connection.greet();
+        let (connection, started) = connection.start_handshake();
         *place = Some(connection);
-        greeted
+        started
     }
 
     fn finish_dialing(&mut self, el: &mut EventLoop<S>, id: ConnId) -> bool {
@@ -144,7 +148,7 @@ impl<S: ConnHost> Conns<S> {
             return false;
         };
         if let Some(error) = connection.stream.take_error() {
-            return self.fail(el, id, ConnError::io(Step::Connect, &error), None);
+            return self.fail(el, id, ConnError::io(Step::Connect, &error), false);
         }
         if matches!(connection.peer, Addr::Tcp(_)) && connection.stream.remote().is_none() {
             el.drained(connection.stream.fd(), Mask::WRITABLE);
@@ -181,100 +185,91 @@ impl<S: ConnHost> Conns<S> {
                 self.watch(el, id);
                 false
             }
-            Handshake::Failed(why, error) => self.fail(el, id, error, Some(why)),
+            Handshake::Failed(error) => self.fail(el, id, error, true),
             Handshake::Done => {
                 self.stats.handshakes_done += 1;
                 self.stats.resumed += u64::from(tls.is_resumed());
-                let (phase, is_outgoing) = (
-                    mem::replace(&mut connection.phase, Phase::Open),
-                    connection.is_outgoing,
-                );
-                self.leave(el, phase, is_outgoing);
+                connection.phase = Phase::Open;
+                self.leave_admission(el, id);
                 self.watch(el, id);
                 true
             }
         }
     }
 
-    /// Ends a connection that never became usable; `why` if TLS was what failed. Always true, for
-    /// `progress`.
+    /// Fails a connection that never became usable, and counts it if the handshake failed. Always
+    /// true, for `progress`.
     fn fail(
         &mut self,
         el: &mut EventLoop<S>,
         id: ConnId,
         error: ConnError,
-        why: Option<FailReason>,
+        is_handshake: bool,
     ) -> bool {
         let Some(connection) = find(&mut self.slots, id) else {
             return false;
         };
         let error = error.with_peer(&connection.peer);
-        if let Some(why) = why {
-            self.stats.failed[why as usize] += 1;
+        if is_handshake {
+            self.stats.failed[error.cause() as usize] += 1;
             self.stats.last_failure = Some(LastFailure {
                 sentence: error.to_string(),
                 unix_time: unix_time(),
             });
         }
         connection.error = Some(error);
-        let (phase, is_outgoing) = (
-            mem::replace(&mut connection.phase, Phase::Failed),
-            connection.is_outgoing,
-        );
-        self.leave(el, phase, is_outgoing);
+        connection.phase = Phase::Failed;
+        self.leave_admission(el, id);
         self.watch(el, id);
         true
     }
 
-    /// Makes sure that a timer waits for the first deadline of a handshake.
+    /// Makes sure that a timer fires when the first handshake is to be given up.
     fn arm_deadline(&mut self, el: &mut EventLoop<S>) {
-        if self.deadline_timer.is_none()
-            && let Some(ms) = self.until_deadline()
-        {
-            self.deadline_timer = Some(el.add_timer(ms, on_deadline::<S>, 0));
+        let Some(end) = self.admission.first_end() else {
+            return;
+        };
+        match self.deadline_timer {
+            // One that fires too early finds nothing and is set anew.
+            Some((_, fires)) if fires <= end => return,
+            Some((timer, _)) => drop(el.remove_timer(timer)),
+            None => {}
         }
+        let timer = el.add_timer(until(end), on_deadline::<S>, 0);
+        self.deadline_timer = Some((timer, end));
     }
 
-    fn rearm_deadline(&mut self, el: &mut EventLoop<S>) {
-        if let Some(timer) = self.deadline_timer.take() {
-            el.remove_timer(timer);
+    /// The answer of the deadline timer: when it is to fire next.
+    fn next_deadline(&mut self, timer: TimerId) -> Next {
+        if self.deadline_timer.is_none_or(|(armed, _)| armed != timer) {
+            // A handler has armed another one.
+            return Next::Never;
         }
-        self.arm_deadline(el);
+        let end = self.admission.first_end();
+        self.deadline_timer = end.map(|end| (timer, end));
+        end.map_or(Next::Never, |end| Next::In(until(end)))
     }
 
-    /// Milliseconds until the first deadline.
-    fn until_deadline(&mut self) -> Option<u64> {
-        let slots = &self.slots;
-        let is_live = |id| peek(slots, id).is_some_and(Connection::is_being_accepted);
-        let soonest = self.admission.soonest(Instant::now(), is_live)?;
-        // A timer that fires a moment early would find nothing.
-        Some(
-            u64::try_from(soonest.as_millis())
-                .unwrap_or(u64::MAX)
-                .saturating_add(1),
-        )
-    }
-
-    /// The next connection whose time for a handshake is over, now failed.
+    /// The next connection whose time for a handshake has passed, now failed.
     fn next_expired(&mut self, el: &mut EventLoop<S>) -> Option<ConnId> {
         let now = Instant::now();
         while let Some((id, why)) = self.admission.overdue(now) {
-            let Some(connection) =
-                find(&mut self.slots, id).filter(|connection| connection.is_being_accepted())
-            else {
+            let Some(connection) = find(&mut self.slots, id) else {
+                debug_assert!(false, "admission holds live connections only");
+                self.admission.end(id);
                 continue;
             };
             let why = match why {
                 Overdue::Deadline => "the handshake was not finished in time",
-                // It has done its part, and waits for a step of ours.
+                // Its peer has answered, and it waits for a step of this side.
                 Overdue::Contended if el.ready(connection.stream.fd()).contains(Mask::READABLE) => {
-                    self.admission.keep_slot(now, id);
+                    self.admission.take_slot(now, id);
                     continue;
                 }
                 Overdue::Contended => "the handshake stood still while others waited",
             };
-            let error = ConnError::new(Step::Handshake, why);
-            self.fail(el, id, error, Some(FailReason::Timeout));
+            let error = ConnError::because(Cause::Timeout, Step::Handshake, why);
+            self.fail(el, id, error, true);
             return Some(id);
         }
         None
@@ -285,15 +280,21 @@ impl<S: ConnHost> Conns<S> {
         let Some(connection) = self.get(id) else {
             return;
         };
-        if connection.unsent() > 0 && el.ready(connection.stream.fd()).contains(Mask::WRITABLE) {
-            // What goes wrong is kept, and met by the handler that runs next.
-            let _ = self.flush(el, id);
+        if connection.unsent() > 0
+            && el.ready(connection.stream.fd()).contains(Mask::WRITABLE)
+            && let Io::Failed(_) = self.flush(el, id)
+            && let Some(connection) = find(&mut self.slots, id)
+        {
+            connection.has_unreported_failure = true;
         }
     }
 
     /// The handler that is to run for `direction` of the data.
-    fn due(&self, el: &EventLoop<S>, id: ConnId, direction: Mask) -> Option<ConnProc<S>> {
-        let connection = self.get(id)?;
+    fn due(&mut self, el: &EventLoop<S>, id: ConnId, direction: Mask) -> Option<ConnProc<S>> {
+        let connection = find(&mut self.slots, id)?;
+        if connection.stream.is_lent() {
+            return None;
+        }
         let ready = el.ready(connection.stream.fd());
         let is_read = direction == Mask::READABLE;
         match connection.phase {
@@ -303,8 +304,12 @@ impl<S: ConnHost> Conns<S> {
             Phase::Open | Phase::Ended if !is_read => connection
                 .write
                 .filter(|_| ready.contains(connection.write_direction())),
-            // It failed under `flush_leftover`: whoever looks finds out why.
-            Phase::Failed if is_read => connection.read.or(connection.write),
+            Phase::Failed if is_read && connection.has_unreported_failure => {
+                let read = connection.read.filter(|_| connection.can_read());
+                let handler = read.or(connection.write);
+                connection.has_unreported_failure = handler.is_none();
+                handler
+            }
             _ => None,
         }
     }
@@ -315,28 +320,29 @@ impl<S: ConnHost> Conns<S> {
     }
 }
 
-/// The before-sleep pass: runs the read handler of every connection that holds decrypted data,
-/// once. True if some hold more: then the next poll must not sleep.
+/// The before-sleep pass: runs the read handler of every connection that is pending, once. True if
+/// some still are; then the next poll must not sleep. If more happens before the poll, ask
+/// `Conns::has_pending` behind it.
 pub fn process_pending<S: ConnHost>(s: &mut S) -> bool {
     let rounds = s.conns().pending.len();
     if rounds > 0 {
         s.conns().stats.pending_passes += 1;
     }
     for _ in 0..rounds {
-        // The queue may have become shorter: a handler has run a pass of its own.
+        // The queue may have become shorter, if a handler has run a pass of its own.
         let Some((id, handler)) = s.conns().unlist() else {
             break;
         };
         if let Some(handler) = handler {
             handler(s, id);
-            // A handler that read nothing has not put it back.
+            // A handler that did not read has not listed it again.
             s.conns().list(id);
         }
     }
     !s.conns().pending.is_empty()
 }
 
-/// Both directions' proc of every connection.
+/// The proc of every connection, for both directions.
 fn socket_event<S: ConnHost>(s: &mut S, _fd: RawFd, word: u64) {
     let id = ConnId::from_word(word);
     let (el, conns) = s.io();
@@ -347,17 +353,17 @@ fn socket_event<S: ConnHost>(s: &mut S, _fd: RawFd, word: u64) {
     }
 }
 
-/// Tells the owner that a connection has become Connected or Failed.
+/// Reports to the owner that a connection has become Connected or Failed.
 fn announce<S: ConnHost>(s: &mut S, id: ConnId) {
     let on_ready = find(&mut s.conns().slots, id).and_then(|connection| connection.on_ready.take());
     if let Some(on_ready) = on_ready {
         on_ready(s, id);
     }
-    // Data may have come in one segment with the end of the handshake: no event will tell of it.
+    // Data may have arrived in one segment with the end of the handshake; no event reports it.
     let read = s
         .conns()
         .get(id)
-        .filter(|c| c.phase == Phase::Open && c.stream.is_tls() && c.can_read())
+        .filter(|c| c.phase == Phase::Open && c.stream.tls().is_some() && c.can_read())
         .and_then(|c| c.read);
     if let Some(read) = read {
         read(s, id);
@@ -386,7 +392,7 @@ fn serve<S: ConnHost>(s: &mut S, id: ConnId) {
     }
 }
 
-fn on_deadline<S: ConnHost>(s: &mut S, _timer: TimerId, _data: u64) -> Next {
+fn on_deadline<S: ConnHost>(s: &mut S, timer: TimerId, _data: u64) -> Next {
     loop {
         let (el, conns) = s.io();
         let Some(id) = conns.next_expired(el) else {
@@ -394,14 +400,15 @@ fn on_deadline<S: ConnHost>(s: &mut S, _timer: TimerId, _data: u64) -> Next {
         };
         announce(s, id);
     }
-    let conns = s.conns();
-    match conns.until_deadline() {
-        Some(ms) => Next::In(ms),
-        None => {
-            conns.deadline_timer = None;
-            Next::Never
-        }
-    }
+    s.conns().next_deadline(timer)
+}
+
+/// Milliseconds until `end`, rounded up: a timer that fires a moment early would find nothing.
+fn until(end: Instant) -> u64 {
+    let left = end.saturating_duration_since(Instant::now());
+    u64::try_from(left.as_millis())
+        .unwrap_or(u64::MAX)
+        .saturating_add(1)
 }
 
 fn outgoing_stream(

@@ -1,11 +1,12 @@
-//! Why a connection failed, as a sentence that an operator can act on.
+//! Why a connection or its handshake failed: a cause for statistics, and a sentence that an operator
+//! can act on.
 //!
-//! An errno is read where the call failed and never later, so that a sentence is about this
-//! failure; and it is never empty, `Success` or `(null)`.
+//! `ConnError` is the one type for both. An errno is read right after the call that failed, so the
+//! sentence is about this failure; and it is never empty, `Success` or `(null)`.
 
 use std::{fmt, io};
 
-/// What was being done.
+/// What was being done when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Looking up a host name.
@@ -25,7 +26,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The step as the beginning of a sentence, with and without whom it concerns.
+    /// The beginning of the sentence, with and without a peer.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Resolve => ("resolving", "name resolution"),
@@ -39,21 +40,72 @@ impl Step {
     }
 }
 
+/// Whose doing a failure was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A deadline passed.
+    Timeout,
+    /// What the peer sent is not TLS.
+    NotTls,
+    /// The peer closed the connection, or the network failed.
+    Closed,
+    /// The peer's certificate was not accepted.
+    Certificate,
+    /// The peer refused, by a TLS alert.
+    Alert,
+    /// The peer violated the protocol, or there is no common version or cipher.
+    Protocol,
+    /// This side: configuration, names, memory.
+    Local,
+}
+
+impl Cause {
+    /// All of them, in the order in which `TlsStats::failed` counts.
+    pub const ALL: [Self; 7] = [
+        Self::Timeout,
+        Self::NotTls,
+        Self::Closed,
+        Self::Certificate,
+        Self::Alert,
+        Self::Protocol,
+        Self::Local,
+    ];
+
+    /// A word for statistics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::NotTls => "not_tls",
+            Self::Closed => "closed",
+            Self::Certificate => "certificate",
+            Self::Alert => "alert",
+            Self::Protocol => "protocol",
+            Self::Local => "local",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Detail {
     peer: String,
     step: Step,
+    cause: Cause,
     reason: String,
 }
 
-/// The failure of a connection: with whom, at which step, and why. One word wide, since it travels
-/// inside every `Io`.
+/// The failure of a connection: peer, step, cause and reason. One word wide, because it is part of
+/// every `Io`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnError(Box<Detail>);
 
 impl ConnError {
-    /// A failure at `step`; the peer may be added later.
+    /// A failure of this side at `step`; the peer may be added later.
     pub fn new(step: Step, reason: impl Into<String>) -> Self {
+        Self::because(Cause::Local, step, reason)
+    }
+
+    /// A failure at `step` with another cause.
+    pub fn because(cause: Cause, step: Step, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         let reason = if reason.is_empty() {
             "unknown error".to_string()
@@ -63,16 +115,21 @@ impl ConnError {
         Self(Box::new(Detail {
             peer: String::new(),
             step,
+            cause,
             reason,
         }))
     }
 
-    /// A failure at `step` for which the system gave the reason.
+    /// A failure of a system call at `step`.
     pub fn io(step: Step, error: &io::Error) -> Self {
-        Self::new(step, system_reason(error))
+        let cause = match step {
+            Step::Load => Cause::Local,
+            _ => Cause::Closed,
+        };
+        Self::because(cause, step, system_reason(error))
     }
 
-    /// Adds with whom (or, for `Step::Load`, what), unless it is known already.
+    /// Adds the peer (for `Step::Load`, the file or directive), unless it is known already.
     #[must_use]
     pub fn with_peer(mut self, peer: &impl fmt::Display) -> Self {
         if self.0.peer.is_empty() {
@@ -81,17 +138,22 @@ impl ConnError {
         self
     }
 
-    /// With whom: an address, or the name that was dialled. Empty if it was never known.
+    /// The peer: an address, or the name that was dialled. Empty if it was never known.
     pub fn peer(&self) -> &str {
         &self.0.peer
     }
 
-    /// At which step.
+    /// What was being done.
     pub fn step(&self) -> Step {
         self.0.step
     }
 
-    /// Why, without peer and step: for log lines that bring their own.
+    /// Whose doing it was.
+    pub fn cause(&self) -> Cause {
+        self.0.cause
+    }
+
+    /// Why, without peer and step: for log lines that name those themselves.
     pub fn reason(&self) -> &str {
         &self.0.reason
     }
@@ -99,7 +161,9 @@ impl ConnError {
 
 impl fmt::Display for ConnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Detail { peer, step, reason } = &*self.0;
+        let Detail {
+            peer, step, reason, ..
+        } = &*self.0;
         let (with, without) = step.words();
         if peer.is_empty() {
             write!(f, "{without}: {reason}")
@@ -111,7 +175,7 @@ impl fmt::Display for ConnError {
 
 impl std::error::Error for ConnError {}
 
-/// The system's words for an error, as strerror gives them, without the number that std appends.
+/// The text of strerror for an error, without the number that std appends.
 pub(crate) fn system_reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.rfind(" (os error ") {

@@ -1,4 +1,7 @@
-//! What can be asked about a connection, and what can be told to its socket.
+//! Questions about a connection, and options of its socket.
+//!
+//! Of a connection that is lent to another thread the socket cannot be reached: options are left as
+//! they are, and what its TLS says is unknown until it is given back.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -14,18 +17,18 @@ use crate::tls::info::{Identity, Sessions, TlsStats};
 use crate::tls::stream::TlsStream;
 
 impl<S> Conns<S> {
-    /// Asks the kernel to acknowledge at once what has come so far. For a request that is still
-    /// incomplete: a peer that holds back its second segment until the first is acknowledged would
-    /// wait 40 ms for the delayed one.
+    /// Makes the kernel acknowledge at once what was received. For a request that is incomplete: a peer
+    /// that holds its second segment back until the first is acknowledged would wait 40 ms for the
+    /// delayed acknowledgement.
     pub fn want_ack(&self, id: ConnId) {
         if let Some(socket) = self.get(id).and_then(|connection| connection.stream.tcp()) {
-            // It is a hint; the socket of a dying connection may refuse it.
+            // Only a hint; a socket that is being reset may refuse it.
             let _ = socket.set_quickack(true);
         }
     }
 
-    /// Makes the kernel look after the peer when nothing was heard for `secs` seconds: three more
-    /// probes, a third of that apart. Nothing for a Unix socket.
+    /// Makes the kernel probe the peer when nothing was received for `secs` seconds, with three more
+    /// probes a third of that apart. No effect on a Unix socket.
     ///
     /// # Errors
     /// The system refuses, or there is no such connection.
@@ -45,8 +48,8 @@ impl<S> Conns<S> {
         Ok(())
     }
 
-    /// Sends small segments at once instead of collecting them in the kernel. Nothing for a Unix
-    /// socket.
+    /// Sends small segments at once instead of collecting them in the kernel (TCP_NODELAY). No effect
+    /// on a Unix socket.
     ///
     /// # Errors
     /// The system refuses, or there is no such connection.
@@ -58,10 +61,10 @@ impl<S> Conns<S> {
         }
     }
 
-    /// Lets the kernel gather small segments again, which saves packets at the price of delay.
+    /// Lets the kernel collect small segments again, which saves packets at the price of delay.
     ///
     /// # Errors
-    /// The system's.
+    /// The system refuses, or there is no such connection.
     pub fn delay(&self, id: ConnId) -> io::Result<()> {
         let connection = self.get(id).ok_or(io::ErrorKind::NotConnected)?;
         match (connection.stream.tcp(), &connection.peer) {
@@ -75,7 +78,7 @@ impl<S> Conns<S> {
         self.get(id).is_some()
     }
 
-    /// What it is doing.
+    /// Its state.
     pub fn state(&self, id: ConnId) -> State {
         self.get(id).map_or(State::Closed, Connection::state)
     }
@@ -107,8 +110,8 @@ impl<S> Conns<S> {
         self.get(id).map(|connection| &connection.peer)
     }
 
-    /// The address of this end. Asked from the kernel each time: it is wanted seldom, and would
-    /// cost every connection 32 bytes.
+    /// The address of this end. Asked from the kernel each time: it is seldom needed, and keeping it
+    /// would cost every connection 32 bytes.
     pub fn local(&self, id: ConnId) -> Option<Addr> {
         self.get(id)?.stream.local()
     }
@@ -119,7 +122,7 @@ impl<S> Conns<S> {
             .is_some_and(|connection| connection.stream.is_tls())
     }
 
-    /// Who the peer is, by a certificate that was verified.
+    /// The identity of the peer, by a certificate that was verified.
     pub fn peer_cert(&self, id: ConnId) -> Option<Identity> {
         self.tls(id)?.peer_identity()
     }
@@ -144,12 +147,12 @@ impl<S> Conns<S> {
     /// All bytes on the heap that it costs, OpenSSL's included.
     pub fn memory(&self, id: ConnId) -> usize {
         self.get(id).map_or(0, |connection| {
-            let tls = connection.stream.tls().map_or(0, TlsStream::memory);
-            size_of::<Slot<S>>() + connection.peer.heap_len() + tls
+            let stream = connection.stream.memory();
+            size_of::<Slot<S>>() + connection.peer.heap_len() + stream
         })
     }
 
-    /// How many there are.
+    /// How many there are, those included that were closed while they were lent.
     pub fn len(&self) -> usize {
         self.slots.len() - self.vacant.len()
     }
@@ -164,12 +167,13 @@ impl<S> Conns<S> {
         let id = |(index, slot): (usize, &Slot<S>)| {
             slot.connection
                 .as_ref()
+                .filter(|connection| !connection.is_closed)
                 .map(|_| ConnId::new(index, slot.generation))
         };
         self.slots.iter().enumerate().filter_map(id)
     }
 
-    /// Statistics of TLS. It walks all connections: for INFO, not for a hot path.
+    /// Statistics of TLS. It walks all connections, so it is for INFO and not for a hot path.
     pub fn stats(&self) -> TlsStats {
         let mut stats = self.stats.clone();
         stats.in_flight = self.admission.in_flight();

@@ -1,21 +1,23 @@
-//! Connections: TCP, Unix sockets and TLS behind one face, evented by `ae`. OpenSSL lives here and
-//! nowhere else.
+//! Connections: TCP, Unix sockets and TLS behind one interface, driven by `ae`. This is the only
+//! crate that uses OpenSSL.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `addr`, `error` | who, and why not |
+//! | `addr`, `error` | addresses of peers; why a connection failed |
 //! | `listener` | listening sockets |
 //! | `tls/` | contexts, the stream over OpenSSL, our own BIO, memory accounting |
-//! | `stream` | one transport: plain or TLS; `Io`, the answer of every read and write |
+//! | `stream` | one transport, plain or TLS; `Io`, the result of every read and write |
+//! | `io` | moving bytes through a transport without a loop, within a budget per turn |
 //! | `connection` | one connection: its id, its phases, what its socket is watched for |
-//! | `admission` | which incoming handshakes may go on |
+//! | `admission` | which incoming handshakes may proceed |
 //! | `resolve`, `dial` | outgoing connections: from a name to addresses, from an address to a socket |
 //! | `names` | which name a server's certificate has to carry |
 //! | `conns` | the slab of a loop's connections, and what can be done with one |
-//! | `inspect` | what can be asked about one |
+//! | `lend` | connections lent to another thread |
+//! | `inspect` | questions about a connection |
+//! | `drive` | what runs when: accept, connect, handshakes, handlers, the pending pass |
 //! | `url` | `redis://` URLs |
-//! | `resp`, `blocking` | the protocol from the client's side, and a client that blocks |
-//! | `drive` | what happens to them: accept, connect, handshakes, handlers, the pending pass |
+//! | `resp`, `blocking` | the protocol from the client's side, and a blocking client |
 
 pub mod addr;
 pub mod admission;
@@ -26,6 +28,8 @@ pub mod dial;
 pub mod drive;
 pub mod error;
 pub mod inspect;
+pub mod io;
+pub mod lend;
 pub mod listener;
 pub mod names;
 pub mod resolve;

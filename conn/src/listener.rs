@@ -1,14 +1,13 @@
 //! Listening sockets: TCP on one address, or a Unix path.
 //!
 //! Invariants:
-//! 1. What is listened on is non-blocking and not inherited by programs that the process starts; so
-//!    is what is accepted.
-//! 2. An IPv6 socket takes IPv6 only, so that `*` and `::*` can stand side by side.
-//! 3. A Unix socket never has wider permissions than asked for, not for an instant: the socket has
-//!    them before `bind` makes the file (the kernel gives the file the socket's mode, less the
+//! 1. Listening and accepted sockets are non-blocking and close-on-exec.
+//! 2. An IPv6 socket accepts IPv6 only, so that `*` and `::*` can be used together.
+//! 3. A Unix socket never has wider permissions than asked for, not even briefly: the socket has
+//!    them before `bind` creates the file (the kernel gives the file the socket's mode, less the
 //!    umask), and nobody can connect before `listen`.
-//! 4. One connection that died in the queue does not end a round of accepting: `accept` tells such
-//!    errors from those of the process.
+//! 4. A connection that was reset while queued does not end a round of accepting: `accept`
+//!    distinguishes such errors from those of the process.
 
 use std::fs;
 use std::io;
@@ -25,25 +24,25 @@ use nix::sys::stat::{Mode, fchmod};
 
 use crate::addr::Addr;
 
-/// A connection that was taken from a listener's queue.
+/// An accepted connection.
 #[derive(Debug)]
 pub struct Accepted {
     /// Its socket: non-blocking, close-on-exec.
     pub fd: OwnedFd,
-    /// Who it is.
+    /// Its address.
     pub peer: Addr,
 }
 
-/// What one call of `accept` gave.
+/// The result of `accept`.
 #[derive(Debug)]
 pub enum Accept {
     /// A connection.
     Conn(Accepted),
     /// The queue is empty.
     WouldBlock,
-    /// One connection died before it could be taken: go on to the next.
+    /// One connection failed before it could be accepted: go on to the next.
     Skip(io::Error),
-    /// The process has run out of descriptors or memory: stop for this turn.
+    /// The process is out of descriptors or memory: stop for this turn.
     Stop(io::Error),
 }
 
@@ -62,7 +61,7 @@ impl Listener {
     /// one). `mark` is the socket mark for routing (SO_MARK), 0 for none.
     ///
     /// # Errors
-    /// `ip` is no address (`InvalidInput`), or the system refuses: address in use, not available,
+    /// `ip` is not an address (`InvalidInput`), or the system refuses: address in use, not available,
     /// family not supported.
     pub fn tcp(ip: &str, port: u16, backlog: i32, mark: u32) -> io::Result<Self> {
         let addr = SocketAddr::new(parse_ip(ip)?, port);
@@ -84,11 +83,11 @@ impl Listener {
         Ok(Self(Socket::Tcp(TcpListener::from(fd))))
     }
 
-    /// Listens on a Unix path, with permissions `perm` (as chmod takes them), or what the umask
+    /// Listens on a Unix path, with permissions `perm` (as chmod takes them), or those that the umask
     /// leaves. A socket that an earlier process left there is removed.
     ///
     /// # Errors
-    /// The path is too long, in use by something that is no socket, or the system refuses.
+    /// The path is too long, exists and is not a socket, or the system refuses.
     pub fn unix(path: &Path, perm: Option<u32>, backlog: i32) -> io::Result<Self> {
         let addr = UnixAddr::new(path)?;
         let fd = new_socket(AddressFamily::Unix)?;
@@ -100,7 +99,7 @@ impl Listener {
         }
         socket::bind(fd.as_raw_fd(), &addr)?;
         if let Some(perm) = perm {
-            // Only now may it become wider than the umask allows.
+            // `bind` has applied the umask; the permissions asked for may be wider.
             fs::set_permissions(path, fs::Permissions::from_mode(perm))?;
         }
         socket::listen(&fd, backlog_of(backlog))?;
@@ -110,7 +109,7 @@ impl Listener {
         )))
     }
 
-    /// Takes the next connection.
+    /// Accepts the next connection.
     pub fn accept(&self) -> Accept {
         let accepted = match &self.0 {
             Socket::Tcp(listener) => listener.accept().and_then(|(stream, addr)| {
@@ -130,7 +129,7 @@ impl Listener {
         };
         match accepted {
             Ok(accepted) => Accept::Conn(accepted),
-            Err(error) => judge(error),
+            Err(error) => classify(error),
         }
     }
 
@@ -159,17 +158,15 @@ impl Listener {
     }
 }
 
-/// Tells what to do about an error of accept(2).
-fn judge(error: io::Error) -> Accept {
+/// What to do about an error of accept(2).
+fn classify(error: io::Error) -> Accept {
     match error.raw_os_error() {
         Some(libc::EAGAIN) => Accept::WouldBlock,
-        // Nothing about the next connection would be different, and with all of its kind the queue
-        // stays as it is.
+        // The next connection would fail in the same way, and this one stays in the queue.
         Some(
             libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EBADF | libc::EINVAL,
         ) => Accept::Stop(error),
-        // A reset before we came, a firewall's veto, an error of the network that waited on the new
-        // socket.
+        // A reset before it was accepted, a firewall rule, a pending network error of the new socket.
         _ => Accept::Skip(error),
     }
 }

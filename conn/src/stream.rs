@@ -1,29 +1,29 @@
-//! One transport: a plain socket or TLS over one, and `Io`, the answer of every read and write.
+//! One transport: a plain socket or TLS over one; and `Io`, the answer of every read and write.
 
 use std::io::IoSlice;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv, send, sendmsg};
+use nix::sys::socket::{MsgFlags, SockaddrStorage, getsockname, recv, send, sendmsg};
 
 use crate::addr::Addr;
 use crate::error::ConnError;
 use crate::tls::context::TlsContext;
 use crate::tls::stream::TlsStream;
 
-/// What became of a read or a write.
+/// The result of a read or a write.
 #[derive(Debug)]
 #[must_use]
 pub enum Io {
-    /// So many bytes were moved. Fewer than asked for is not an error.
+    /// This many bytes were moved. Fewer than asked for is not an error.
     Done(usize),
-    /// Nothing can be moved now; the loop says when.
+    /// Nothing can be moved now; the loop calls the handler when something can.
     WouldBlock,
     /// The peer has closed its side. Only reads answer this.
     Eof,
-    /// The connection is broken, for good.
+    /// The connection has failed; every later call answers the same.
     Failed(ConnError),
 }
 
@@ -34,11 +34,24 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A Unix socket.
     Unix(UnixStream),
-    /// TCP that will speak TLS once its handshake may begin: until then it costs no more than a
-    /// plain one.
-    Greeting(TcpStream, TlsContext),
+    /// TCP whose TLS handshake has not begun: until then it costs no more than a plain connection.
+    Unstarted(TcpStream, TlsContext),
     /// TLS.
     Tls(Box<TlsStream>),
+    /// The transport is lent to another thread; this stands in for it.
+    Lent(Box<Absent>),
+}
+
+/// What remains known of a transport that is lent.
+#[derive(Debug)]
+pub struct Absent {
+    /// The socket's descriptor, which stays open.
+    pub(crate) fd: RawFd,
+    pub(crate) is_tls: bool,
+    /// As of `lend`.
+    pub(crate) unsent: usize,
+    /// As of `lend`.
+    pub(crate) memory: usize,
 }
 
 impl Stream {
@@ -46,21 +59,22 @@ impl Stream {
     pub fn fd(&self) -> RawFd {
         match self {
             Self::Unix(socket) => socket.as_raw_fd(),
-            Self::Tcp(socket) | Self::Greeting(socket, _) => socket.as_raw_fd(),
+            Self::Tcp(socket) | Self::Unstarted(socket, _) => socket.as_raw_fd(),
             Self::Tls(tls) => tls.socket().as_raw_fd(),
+            Self::Lent(absent) => absent.fd,
         }
     }
 
-    /// The TCP socket under it, if it is one.
+    /// The TCP socket under it, if it is one and not lent.
     pub fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Self::Tcp(socket) | Self::Greeting(socket, _) => Some(socket),
+            Self::Tcp(socket) | Self::Unstarted(socket, _) => Some(socket),
             Self::Tls(tls) => Some(tls.socket()),
-            Self::Unix(_) => None,
+            Self::Unix(_) | Self::Lent(_) => None,
         }
     }
 
-    /// The TLS over it, once there is any.
+    /// The TLS over it, once its handshake has begun.
     pub fn tls(&self) -> Option<&TlsStream> {
         match self {
             Self::Tls(tls) => Some(tls),
@@ -70,7 +84,34 @@ impl Stream {
 
     /// True if it speaks TLS, or will.
     pub fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_) | Self::Greeting(..))
+        match self {
+            Self::Tls(_) | Self::Unstarted(..) => true,
+            Self::Lent(absent) => absent.is_tls,
+            Self::Tcp(_) | Self::Unix(_) => false,
+        }
+    }
+
+    /// True while the transport is lent.
+    pub(crate) fn is_lent(&self) -> bool {
+        matches!(self, Self::Lent(_))
+    }
+
+    /// Bytes that were accepted by a write and are not in the kernel.
+    pub(crate) fn unsent(&self) -> usize {
+        match self {
+            Self::Tls(tls) => tls.unsent(),
+            Self::Lent(absent) => absent.unsent,
+            _ => 0,
+        }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            Self::Tls(tls) => tls.memory(),
+            Self::Lent(absent) => absent.memory,
+            _ => 0,
+        }
     }
 
     /// The address of this end; the path for a Unix socket that was accepted.
@@ -81,6 +122,7 @@ impl Stream {
                 addr.as_pathname()
                     .map(|path| Addr::Unix(path.to_path_buf()))
             }
+            Self::Lent(absent) => local_of(absent.fd),
             _ => self
                 .tcp()
                 .and_then(|socket| socket.local_addr().ok())
@@ -93,8 +135,7 @@ impl Stream {
         self.tcp().and_then(|socket| socket.peer_addr().ok())
     }
 
-    /// The error that a non-blocking connect ended with, if it did; reading it takes it off the
-    /// socket.
+    /// The error of a non-blocking connect that failed. Reading it clears it on the socket.
     pub(crate) fn take_error(&self) -> Option<std::io::Error> {
         let error = match self {
             Self::Unix(socket) => socket.take_error(),
@@ -102,6 +143,19 @@ impl Stream {
         };
         error.unwrap_or_else(Some)
     }
+}
+
+/// The address that a TCP socket is bound to.
+fn local_of(fd: RawFd) -> Option<Addr> {
+    let addr = getsockname::<SockaddrStorage>(fd).ok()?;
+    let v4 = addr
+        .as_sockaddr_in()
+        .map(|&addr| SocketAddrV4::from(addr).into());
+    let v6 = || {
+        addr.as_sockaddr_in6()
+            .map(|&addr| SocketAddrV6::from(addr).into())
+    };
+    v4.or_else(v6).map(Addr::Tcp)
 }
 
 /// Receives from a plain socket; `Ok(None)` is would-block.

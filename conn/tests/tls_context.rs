@@ -249,3 +249,32 @@ fn a_client_program_needs_little() {
         format!("loading {other}: the private key does not match the certificate in {cert}")
     );
 }
+
+/// Directories of certificates often hold nothing but links, which were left out.
+#[test]
+fn a_directory_of_links_is_described_by_what_they_lead_to() {
+    use std::os::unix::fs::symlink;
+
+    let site = Site::new();
+    let store = common::certs::Folder::new();
+    let pem = site.authority.cert.to_pem().expect("PEM");
+    let elsewhere = store.write("authority.pem", &pem);
+    let dir = site.folder.path("cas");
+    std::fs::create_dir(&dir).expect("a folder");
+    symlink(&elsewhere, format!("{dir}/0a1b2c3d.0")).expect("a link");
+    symlink(&elsewhere, format!("{dir}/again.pem")).expect("a second link");
+    symlink("nowhere", format!("{dir}/dangling.pem")).expect("a link to nothing");
+    let config = TlsConfig {
+        ca_cert_file: None,
+        ca_cert_dir: Some(dir),
+        ..site.config.clone()
+    };
+    let context = TlsContext::load(&config, None).expect("a context");
+    let files: Vec<&str> = context
+        .certs()
+        .iter()
+        .filter(|cert| cert.role == CertRole::Ca)
+        .map(|cert| cert.file.as_str())
+        .collect();
+    assert_eq!(files, [elsewhere], "once, under its own name");
+}

@@ -4,23 +4,25 @@ mod common;
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
 
 use common::certs::{Authority, Site};
 use common::peer::{Peer, client_context, only, showing};
 use common::{World, dial, listen, next, on_accept};
-use conn::admission::Limits;
+use conn::admission::HandshakeLimits;
 use conn::connection::{ConnId, State};
 use conn::conns::ClientTls;
 use conn::dial::Target;
+use conn::error::Cause;
 use conn::listener::Listener;
 use conn::resolve::Hop;
 use conn::tls::context::{AuthClients, TlsConfig, TlsContext};
-use conn::tls::info::{FailReason, TlsStats};
+use conn::tls::info::TlsStats;
 use openssl::asn1::Asn1Time;
 use openssl::ssl::{SslContext, SslSession, SslVersion};
 
-fn failures(stats: &TlsStats, reason: FailReason) -> u64 {
-    stats.failed[FailReason::ALL
+fn failures(stats: &TlsStats, reason: Cause) -> u64 {
+    stats.failed[Cause::ALL
         .iter()
         .position(|each| *each == reason)
         .expect("one of all")]
@@ -130,19 +132,19 @@ fn what_is_wrong_with_a_client_is_said_on_both_sides() {
         "failed: TLS handshake with PEER: certificate verify failed: certificate has expired (CN=old)"
     );
     assert!(end.contains("certificate expired"), "{end}");
-    assert_eq!(failures(&stats, FailReason::Certificate), 1);
+    assert_eq!(failures(&stats, Cause::Certificate), 1);
 
     let stranger = Authority::new("Other CA").issue("mallory", (-1, 30));
     let (line, end, stats) = refusal(&site, &client_context(showing(&stranger)));
     let expected = "failed: TLS handshake with PEER: certificate verify failed: unable to get local issuer certificate (CN=mallory)";
     assert_eq!(line, expected);
     assert!(end.contains("unknown ca"), "{end}");
-    assert_eq!(failures(&stats, FailReason::Certificate), 1);
+    assert_eq!(failures(&stats, Cause::Certificate), 1);
 
     let (line, end, stats) = refusal(&site, &client_context(|_| {}));
     assert!(line.ends_with("did not return a certificate"), "{line}");
     assert!(end.contains("alert"), "{end}");
-    assert_eq!(failures(&stats, FailReason::Certificate), 1);
+    assert_eq!(failures(&stats, Cause::Certificate), 1);
 }
 
 #[test]
@@ -159,7 +161,7 @@ fn a_client_without_common_ground_is_told() {
         "{line}"
     );
     assert!(end.contains("protocol version"), "{end}");
-    assert_eq!(failures(&stats, FailReason::Protocol), 1);
+    assert_eq!(failures(&stats, Cause::Protocol), 1);
 }
 
 /// Sends `bytes` in plain text and hangs up if told to; the line in the log.
@@ -189,7 +191,7 @@ fn a_client_that_does_not_speak_tls_is_named_so() {
             line.starts_with("failed: TLS handshake with PEER: the peer does not speak TLS ("),
             "{line}"
         );
-        assert_eq!(failures(&stats, FailReason::NotTls), 1);
+        assert_eq!(failures(&stats, Cause::NotTls), 1);
     }
     for bytes in [&b""[..], b"\x16\x03"] {
         let (line, stats) = plain(bytes, true);
@@ -197,7 +199,7 @@ fn a_client_that_does_not_speak_tls_is_named_so() {
             line,
             "failed: TLS handshake with PEER: the peer closed the connection during the handshake"
         );
-        assert_eq!(failures(&stats, FailReason::Closed), 1);
+        assert_eq!(failures(&stats, Cause::Closed), 1);
     }
 }
 
@@ -205,8 +207,8 @@ fn limits(
     handshakes_in_flight: usize,
     handshakes_per_turn: u32,
     handshake_timeout_ms: u64,
-) -> Limits {
-    Limits {
+) -> HandshakeLimits {
+    HandshakeLimits {
         handshakes_in_flight,
         handshakes_per_turn,
         handshake_timeout_ms,
@@ -225,7 +227,7 @@ struct Crowd {
 }
 
 impl Crowd {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: HandshakeLimits) -> Self {
         let site = Site::new();
         let world = World::with_limits(limits);
         Self {
@@ -314,7 +316,7 @@ fn handshakes_in_flight_are_bounded_and_the_newest_goes_next() {
 
 #[test]
 fn a_handshake_that_stands_still_gives_its_slot_to_one_that_waits() {
-    let mut crowd = Crowd::new(Limits {
+    let mut crowd = Crowd::new(HandshakeLimits {
         contended_slot_ms: 0,
         ..limits(1, 100, 0)
     });
@@ -334,10 +336,7 @@ fn a_handshake_that_stands_still_gives_its_slot_to_one_that_waits() {
         "{line}"
     );
     let stats = crowd.world.conns.stats();
-    assert_eq!(
-        (failures(&stats, FailReason::Timeout), stats.in_flight),
-        (1, 0)
-    );
+    assert_eq!((failures(&stats, Cause::Timeout), stats.in_flight), (1, 0));
 }
 
 #[test]
@@ -390,10 +389,7 @@ fn a_deadline_ends_what_does_not_end_by_itself() {
         );
     }
     let stats = crowd.world.conns.stats();
-    assert_eq!(
-        (failures(&stats, FailReason::Timeout), stats.in_flight),
-        (3, 0)
-    );
+    assert_eq!((failures(&stats, Cause::Timeout), stats.in_flight), (3, 0));
     // One that is in time is left alone.
     crowd.world.take_log();
     crowd.world.conns.set_limits(limits(1, 100, 500));
@@ -460,6 +456,31 @@ fn tickets_survive_a_reload_and_a_new_certificate() {
     }
 }
 
+#[test]
+fn a_ticket_is_good_for_two_generations_of_keys_and_over_reloads() {
+    for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        let site = Site::new();
+        let context = client_context(only(version));
+        let tls = site.context();
+        let (_, first) = session(&tls, &context, None);
+        let (_, second) = session(&tls, &context, None);
+        assert!(!tls.rotate_tickets(Duration::from_secs(3600)), "too early");
+        assert!(tls.rotate_tickets(Duration::ZERO));
+        let tls = TlsContext::load(&site.config, Some(&tls)).expect("a context");
+        let (resumed, renewed) = session(&tls, &context, Some(&first));
+        assert!(resumed, "{version:?}: the previous key still opens");
+        assert!(tls.rotate_tickets(Duration::ZERO));
+        assert_eq!(tls.ticket_rotations(), 2);
+        let (resumed, _) = session(&tls, &context, Some(&second));
+        assert!(!resumed, "{version:?}: its key is gone");
+        let (resumed, _) = session(&tls, &context, Some(&renewed));
+        assert!(
+            resumed,
+            "{version:?}: it came with a ticket of the next key"
+        );
+    }
+}
+
 /// OpenSSL verifies a certificate once and hands out a ticket for it, which may live longer.
 #[test]
 fn a_ticket_is_worth_nothing_once_its_certificate_has_expired() {
@@ -493,7 +514,7 @@ fn a_ticket_is_worth_nothing_once_its_certificate_has_expired() {
             line.ends_with("certificate of the resumed session has expired (CN=app1)"),
             "{line}"
         );
-        assert_eq!(failures(&world.conns.stats(), FailReason::Certificate), 1);
+        assert_eq!(failures(&world.conns.stats(), Cause::Certificate), 1);
     }
 }
 
@@ -649,4 +670,169 @@ fn a_server_that_does_not_speak_tls_is_named_so() {
         .find(|line| line.starts_with("failed"))
         .expect("a line");
     assert!(line.contains("the peer does not speak TLS ("), "{line}");
+}
+
+/// The line of the connection to a server on `PORT`.
+fn line_of_client(lines: &[String]) -> &str {
+    let mut with_port = lines.iter().filter(|line| line.contains("127.0.0.1:PORT:"));
+    with_port.next().expect("the client's line")
+}
+
+/// The first record of the server is its alert, which was taken for something other than TLS.
+#[test]
+fn a_refused_version_or_cipher_is_not_taken_for_another_protocol() {
+    type Change = fn(&mut TlsConfig, &mut TlsConfig);
+    let cases: [(Change, &str); 2] = [
+        (
+            |server, client| {
+                server.protocols = Some("TLSv1.3".into());
+                client.protocols = Some("TLSv1.2".into());
+            },
+            "the peer refused with an alert: protocol version",
+        ),
+        (
+            |server, client| {
+                for config in [&mut *server, &mut *client] {
+                    config.protocols = Some("TLSv1.2".into());
+                }
+                server.ciphers = Some("ECDHE-ECDSA-AES256-GCM-SHA384".into());
+                client.ciphers = Some("ECDHE-ECDSA-AES128-GCM-SHA256".into());
+            },
+            "the peer refused with an alert: handshake failure",
+        ),
+    ];
+    for (change, expected) in cases {
+        let site = Site::new();
+        let (mut server, mut client) = (site.config.clone(), site.config.clone());
+        change(&mut server, &mut client);
+        let server = TlsContext::load(&server, None).expect("a context");
+        let client = TlsContext::load(&client, None).expect("a context");
+        let (world, id, lines) = link(&server, &client, None, None);
+        let line = line_of_client(&lines);
+        assert!(line.ends_with(expected), "{line}");
+        let cause = world.conns.error(id).expect("a failure").cause();
+        assert_eq!(cause, Cause::Alert);
+        assert_eq!(failures(&world.conns.stats(), Cause::NotTls), 0);
+    }
+}
+
+/// A client that does not verify knows that the certificate is self-signed all the same; that was
+/// given as the reason for whatever failed.
+#[test]
+fn without_verification_a_verdict_on_the_certificate_is_not_the_reason() {
+    use conn::tls::context::ClientTlsConfig;
+
+    let mut server = site(AuthClients::Yes);
+    server.config.protocols = Some("TLSv1.2".into());
+    let insecure = TlsContext::for_client(&ClientTlsConfig {
+        cacert: server.config.ca_cert_file.clone(),
+        insecure: true,
+        ..ClientTlsConfig::default()
+    });
+    let other = Authority::new("Another CA");
+    let (cert, key) = other.issue("server", (-1, 30)).save(&server.folder, "odd");
+    (server.config.cert_file, server.config.key_file) = (Some(cert), Some(key));
+    let (world, id, lines) = link(&server.context(), &insecure.expect("a context"), None, None);
+    let line = line_of_client(&lines);
+    assert!(
+        line.ends_with("the peer refused with an alert: handshake failure"),
+        "{line}"
+    );
+    assert_eq!(
+        world.conns.error(id).expect("a failure").cause(),
+        Cause::Alert
+    );
+}
+
+#[test]
+fn an_untrusted_server_is_named_by_address_and_certificate() {
+    use conn::tls::context::ClientTlsConfig;
+
+    let server = Site::new();
+    let trusted = Authority::new("Another CA");
+    let cacert = server
+        .folder
+        .write("other.crt", &trusted.cert.to_pem().expect("PEM"));
+    let client = TlsContext::for_client(&ClientTlsConfig {
+        cacert: Some(cacert),
+        ..ClientTlsConfig::default()
+    });
+    let (world, id, lines) = link(&server.context(), &client.expect("a context"), None, None);
+    let line = line_of_client(&lines);
+    assert_eq!(
+        line,
+        "failed: TLS handshake with 127.0.0.1:PORT: certificate verify failed: \
+         self-signed certificate in certificate chain (CN=Test CA)"
+    );
+    let cause = world.conns.error(id).expect("a failure").cause();
+    assert_eq!(cause, Cause::Certificate);
+}
+
+/// In TLS 1.3 the refusal comes behind the client's handshake, in its first read.
+#[test]
+fn a_client_whose_certificate_is_refused_knows_by_whom() {
+    use conn::stream::Io;
+    use conn::tls::bio::Pool;
+    use conn::tls::context::ClientTlsConfig;
+    use conn::tls::stream::{Handshake, TlsStream};
+
+    let site = site(AuthClients::Yes);
+    let mut world = World::new();
+    let listener = listen();
+    let stranger = Authority::new("Another CA").issue("stranger", (-1, 30));
+    let (cert, key) = stranger.save(&site.folder, "stranger");
+    let config = ClientTlsConfig {
+        cacert: site.config.ca_cert_file.clone(),
+        cert: Some(cert),
+        key: Some(key),
+        ..ClientTlsConfig::default()
+    };
+    let port = listener.port();
+    let program = std::thread::spawn(move || {
+        let context = TlsContext::for_client(&config).expect("a context");
+        let socket = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+        let mut pool = Pool::new();
+        let mut tls = TlsStream::connect(&context, socket, None, None, true).expect("an object");
+        assert!(matches!(tls.handshake(&mut pool), Handshake::Done));
+        match tls.read(&mut pool, &mut [0; 16]) {
+            Io::Failed(error) => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    });
+    let tls = site.context();
+    world.until("a client", |world| match listener.accept() {
+        conn::listener::Accept::Conn(accepted) => {
+            let (el, conns) = (&mut world.el, &mut world.conns);
+            conns
+                .accept(el, accepted, Some(&tls), on_accept, 0)
+                .expect("a connection");
+            true
+        }
+        _ => false,
+    });
+    world.until("a refusal", |world| !world.log.is_empty());
+    let sentence = program.join().expect("no panic");
+    assert_eq!(
+        sentence,
+        format!("reading from 127.0.0.1:{port}: the peer refused with an alert: unknown CA")
+    );
+}
+
+/// OpenSSL skips some records in a handshake; a flood of them kept it busy inside one call.
+#[test]
+fn a_flood_of_records_ends_a_handshake() {
+    let mut crowd = Crowd::new(limits(9, 100, 0));
+    crowd.join();
+    let hello = crowd.peers[0].take_output();
+    let skipped = [20, 3, 3, 0, 1, 1].repeat(4000);
+    let mut socket = crowd.peers[0].socket.try_clone().expect("a second handle");
+    socket
+        .write_all(&[hello, skipped].concat())
+        .expect("room for it");
+    crowd
+        .world
+        .until("a verdict", |world| !world.log.is_empty());
+    let line = &crowd.world.log[0];
+    assert!(line.starts_with("failed: "), "{line}");
+    assert_eq!(failures(&crowd.world.conns.stats(), Cause::Protocol), 1);
 }

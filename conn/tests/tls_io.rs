@@ -13,7 +13,7 @@ use conn::drive::process_pending;
 use conn::stream::Io;
 use openssl::ssl::{SslContext, SslVersion};
 
-struct Stage {
+struct Setup {
     world: World,
     id: ConnId,
     peer: Peer,
@@ -22,11 +22,11 @@ struct Stage {
 }
 
 /// A connection whose handshake is done.
-fn stage_with(context: SslContext) -> Stage {
+fn setup_with(context: SslContext) -> Setup {
     let site = Site::new();
     let mut world = World::new();
     let (id, peer) = join(&mut world, &site, &context);
-    Stage {
+    Setup {
         world,
         id,
         peer,
@@ -35,8 +35,8 @@ fn stage_with(context: SslContext) -> Stage {
     }
 }
 
-fn stage() -> Stage {
-    stage_with(client_context(|_| {}))
+fn setup() -> Setup {
+    setup_with(client_context(|_| {}))
 }
 
 fn join(world: &mut World, site: &Site, context: &SslContext) -> (ConnId, Peer) {
@@ -51,7 +51,7 @@ fn join(world: &mut World, site: &Site, context: &SslContext) -> (ConnId, Peer) 
 }
 
 /// Turns until nothing happens any more.
-fn settle(world: &mut World) {
+fn until_quiet(world: &mut World) {
     let mut quiet = 0;
     while quiet < 2 {
         let lines = world.log.len();
@@ -72,12 +72,12 @@ fn pattern(len: usize) -> Vec<u8> {
 #[test]
 fn both_versions_carry_data_both_ways() {
     for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
-        let Stage {
+        let Setup {
             mut world,
             id,
             mut peer,
             ..
-        } = stage_with(client_context(only(version)));
+        } = setup_with(client_context(only(version)));
         assert_eq!(world.conns.state(id), State::Connected);
         assert_eq!(
             world.conns.tls_version(id),
@@ -115,11 +115,11 @@ fn both_versions_carry_data_both_ways() {
 #[test]
 fn two_records_are_read_whichever_way_they_are_cut() {
     for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
-        let Stage {
+        let Setup {
             mut world,
             mut peer,
             ..
-        } = stage_with(client_context(only(version)));
+        } = setup_with(client_context(only(version)));
         let (one, two) = (pattern(5), pattern(300));
         let whole = [one.clone(), two.clone()].concat();
         let mut cut = 0;
@@ -132,10 +132,10 @@ fn two_records_are_read_whichever_way_they_are_cut() {
             }
             world.input.clear();
             peer.send_raw(&wire[..cut]);
-            settle(&mut world);
+            until_quiet(&mut world);
             peer.send_raw(&wire[cut..]);
             world.until("both records", |world| world.input.len() == whole.len());
-            settle(&mut world);
+            until_quiet(&mut world);
             assert_eq!(world.input, whole, "cut at {cut}");
             world.log.clear();
             cut += 1;
@@ -146,12 +146,12 @@ fn two_records_are_read_whichever_way_they_are_cut() {
 
 #[test]
 fn many_records_cost_one_wake_up() {
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     for n in 0..50 {
         peer.write(&pattern(64 + n));
     }
@@ -170,11 +170,11 @@ fn many_records_cost_one_wake_up() {
 
 #[test]
 fn what_is_decrypted_and_unread_is_offered_before_the_next_sleep() {
-    let Stage {
+    let Setup {
         mut world,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     world.chunk = 10;
     for _ in 0..3 {
         peer.write(&pattern(25));
@@ -195,17 +195,17 @@ fn what_is_decrypted_and_unread_is_offered_before_the_next_sleep() {
         world.log
     );
     assert!(world.conns.stats().pending_passes >= 7);
-    settle(&mut world);
+    until_quiet(&mut world);
     assert_eq!(world.log.len(), 8);
 }
 
 #[test]
 fn half_a_record_is_not_pending() {
-    let Stage {
+    let Setup {
         mut world,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     peer.write(&pattern(1000));
     let wire = peer.take_output();
     peer.send_raw(&wire[..500]);
@@ -221,13 +221,13 @@ fn half_a_record_is_not_pending() {
 
 /// Two connections with `bytes` to read, of which each has read 10; from now on `handler` reads.
 fn two_pending(bytes: usize, handler: ConnProc<World>) -> (World, [Peer; 2]) {
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         context,
         site,
-    } = stage();
+    } = setup();
     let (second, mut other) = join(&mut world, &site, &context);
     world.chunk = 10;
     for who in [&mut peer, &mut other] {
@@ -300,12 +300,12 @@ fn a_handler_that_does_not_read_is_called_again() {
     fn dawdle(world: &mut World, _id: ConnId) {
         world.log.push("later".into());
     }
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     world.chunk = 10;
     peer.write(&pattern(20));
     peer.push();
@@ -320,12 +320,12 @@ fn a_handler_that_does_not_read_is_called_again() {
 
 #[test]
 fn a_protected_connection_is_left_out_of_the_pass_and_keeps_no_big_buffer() {
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     world.chunk = 10;
     for _ in 0..3 {
         peer.write(&pattern(100));
@@ -343,12 +343,12 @@ fn a_protected_connection_is_left_out_of_the_pass_and_keeps_no_big_buffer() {
 
 #[test]
 fn goodbye_behind_data_and_fin_in_one_edge() {
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     peer.write(b"last words");
     peer.tls.shutdown().expect("a goodbye");
     peer.push();
@@ -359,18 +359,18 @@ fn goodbye_behind_data_and_fin_in_one_edge() {
         world.log.last().is_some_and(|line| line == "eof")
     });
     assert_eq!(world.log, ["read 10", "eof"]);
-    settle(&mut world);
+    until_quiet(&mut world);
     assert_eq!(world.log.len(), 2, "{:?}", world.log);
     assert_eq!(world.conns.state(id), State::Closed);
 }
 
 #[test]
 fn a_fin_without_goodbye_is_an_end_as_well() {
-    let Stage {
+    let Setup {
         mut world,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     peer.write(b"last words");
     peer.push();
     drop(peer);
@@ -382,12 +382,12 @@ fn a_fin_without_goodbye_is_an_end_as_well() {
 
 #[test]
 fn after_goodbye_the_peer_still_gets_its_answer() {
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     peer.write(b"question");
     peer.tls.shutdown().expect("a goodbye");
     peer.push();
@@ -408,12 +408,12 @@ fn after_goodbye_the_peer_still_gets_its_answer() {
 
 #[test]
 fn a_reset_is_a_sentence() {
-    let Stage {
+    let Setup {
         mut world,
         id,
         peer,
         ..
-    } = stage();
+    } = setup();
     let linger = libc::linger {
         l_onoff: 1,
         l_linger: 0,
@@ -434,12 +434,12 @@ fn a_reset_is_a_sentence() {
 
 #[test]
 fn garbage_is_answered_by_an_alert_before_the_close() {
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     peer.write(&pattern(50));
     let mut wire = peer.take_output();
     let last = wire.len() - 1;
@@ -479,12 +479,12 @@ fn update_keys(peer: &Peer, ask: bool) {
 #[test]
 fn keys_are_renewed_in_the_middle_of_data() {
     for ask in [false, true] {
-        let Stage {
+        let Setup {
             mut world,
             id,
             mut peer,
             ..
-        } = stage_with(client_context(only(SslVersion::TLS1_3)));
+        } = setup_with(client_context(only(SslVersion::TLS1_3)));
         peer.write(b"before ");
         update_keys(&peer, ask);
         peer.write(b"after");
@@ -508,11 +508,11 @@ fn keys_are_renewed_in_the_middle_of_data() {
 
 #[test]
 fn renegotiation_is_refused() {
-    let Stage {
+    let Setup {
         mut world,
         mut peer,
         ..
-    } = stage_with(client_context(only(SslVersion::TLS1_2)));
+    } = setup_with(client_context(only(SslVersion::TLS1_2)));
     renegotiate(&peer);
     let _ = peer.tls.do_handshake();
     peer.push();
@@ -550,12 +550,12 @@ fn a_long_answer_goes_out_in_bounded_portions() {
             .conns
             .set_write_handler(&mut world.el, id, None, false);
     }
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     let answer = pattern(8 << 20);
     let mut accepted = 0;
     let mut stalls = 0;
@@ -593,12 +593,12 @@ fn a_long_answer_goes_out_in_bounded_portions() {
 
 #[test]
 fn what_was_not_flushed_goes_out_from_the_loop() {
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     assert!(matches!(
         world.conns.write(&mut world.el, id, b"hello"),
         Io::Done(5)
@@ -613,13 +613,13 @@ fn what_was_not_flushed_goes_out_from_the_loop() {
 
 #[test]
 fn writes_of_two_connections_may_be_interleaved() {
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         context,
         site,
-    } = stage();
+    } = setup();
     let (second, mut other) = join(&mut world, &site, &context);
     for part in [b"one", b"two"] {
         for each in [id, second] {
@@ -646,12 +646,12 @@ fn writes_of_two_connections_may_be_interleaved() {
 #[test]
 fn pieces_are_packed_into_few_records() {
     use std::io::IoSlice;
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     let (small, large) = (pattern(100), pattern(20_000));
     let mut pieces: Vec<IoSlice<'_>> = (0..200).map(|_| IoSlice::new(&small)).collect();
     pieces.push(IoSlice::new(&large));
@@ -680,12 +680,12 @@ fn note_write(world: &mut World, _id: ConnId) {
 
 #[test]
 fn a_barrier_orders_handlers_whatever_the_socket_says() {
-    let Stage {
+    let Setup {
         mut world,
         id,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     world
         .conns
         .set_write_handler(&mut world.el, id, Some(note_write), false);
@@ -728,11 +728,11 @@ fn data_in_one_segment_with_the_end_of_the_handshake_is_read() {
 
 #[test]
 fn plain_text_in_the_middle_of_a_session_is_refused() {
-    let Stage {
+    let Setup {
         mut world,
         mut peer,
         ..
-    } = stage();
+    } = setup();
     peer.socket.write_all(b"PING\r\nPING\r\n").expect("room");
     world.until("a failure", |world| !world.log.is_empty());
     assert!(

@@ -50,7 +50,7 @@ fn connect() -> (TlsStream, Pool) {
             Handshake::Done => return (tls, pool),
             // The socket blocks: what is not there yet is waited for.
             Handshake::WouldBlock => tls.set_readiness(true, false),
-            Handshake::Failed(_, error) => panic!("{error}"),
+            Handshake::Failed(error) => panic!("{error}"),
         }
     }
 }

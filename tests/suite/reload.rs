@@ -108,3 +108,40 @@ fn ports_move_without_dropping_anyone() {
         );
     }
 }
+
+/// The files were read again to go back to the old certificate, which they no longer held.
+#[test]
+fn a_change_that_fails_half_way_goes_back_to_the_certificate_it_had() {
+    let server = Server::start(&[]);
+    let mut client = server.client(Transport::Tls);
+    let path = |name: &str| server.dir.path().join(name).to_string_lossy().into_owned();
+    let (cert, key) = (path("mine.crt"), path("mine.key"));
+    let copy = |name: &str| {
+        fs::copy(certs::file(&format!("{name}.crt")), &cert).expect("writable");
+        fs::copy(certs::file(&format!("{name}.key")), &key).expect("writable");
+    };
+    copy("server");
+    assert_eq!(
+        client.text(&format!(
+            "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
+        )),
+        "OK"
+    );
+    let serial = client.info("tls_server_cert_serial");
+    copy("client");
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
+    let port = taken.local_addr().expect("bound").port();
+    let reply = client.text(&format!(
+        "CONFIG SET tls-session-cache-size 100 tls-port {port}"
+    ));
+    assert!(reply.starts_with("-ERR CONFIG SET failed"), "{reply}");
+    assert_eq!(client.info("tls_server_cert_serial"), serial);
+    assert_eq!(
+        client.text("CONFIG GET tls-session-cache-size"),
+        "[tls-session-cache-size 20480]"
+    );
+    assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
+    // What the files hold now is loaded when that is asked for.
+    assert_eq!(client.text("CONFIG SET tls-session-cache-size 100"), "OK");
+    assert_ne!(client.info("tls_server_cert_serial"), serial);
+}

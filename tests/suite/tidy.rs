@@ -83,6 +83,7 @@ const STATICS: &[&str] = &[
     "server/src/house/crash.rs",
     "conn/src/tls/bio.rs",
     "conn/src/tls/memory.rs",
+    "conn/src/tls/tickets.rs",
     "server/data/src/util/hash.rs",
     "server/data/src/ds/table.rs",
 ];

@@ -60,6 +60,48 @@ fn tickets_survive_a_new_certificate() {
     assert_eq!(admin.info("tls_handshakes_done"), "8");
 }
 
+#[test]
+fn keys_of_tickets_are_rotated_and_two_generations_accepted() {
+    let server = Server::start(&["--tls-session-ticket-rotation", "0"]);
+    let mut admin = server.client(Transport::Tcp);
+    let contexts = VERSIONS.map(|version| stranger::context(true, stranger::only(version)));
+    let tickets = |count: usize| -> Vec<(SslSession, SslSession)> {
+        contexts[..count]
+            .iter()
+            .map(|context| {
+                (
+                    visit(&server, context, None).1,
+                    visit(&server, context, None).1,
+                )
+            })
+            .collect()
+    };
+    let old = tickets(2);
+    let mut rotate = |times: u64| {
+        let rotations = |admin: &mut Client| -> u64 {
+            let text = admin.info("tls_ticket_rotations");
+            text.parse().expect("a number")
+        };
+        let before = rotations(&mut admin);
+        assert_eq!(admin.text("CONFIG SET tls-session-ticket-rotation 1"), "OK");
+        until("a rotation", || {
+            (rotations(&mut admin) >= before + times).then_some(())
+        });
+        assert_eq!(admin.text("CONFIG SET tls-session-ticket-rotation 0"), "OK");
+        rotations(&mut admin) - before
+    };
+    let rotated = rotate(1);
+    for (context, (first, _)) in contexts.iter().zip(&old) {
+        let (resumed, _) = visit(&server, context, Some(first));
+        assert_eq!(resumed, rotated == 1, "the previous key still opens");
+    }
+    rotate(2);
+    for (context, (_, second)) in contexts.iter().zip(&old) {
+        let (resumed, _) = visit(&server, context, Some(second));
+        assert!(!resumed, "its key is gone");
+    }
+}
+
 /// A ticket stands for a verification that took place under other rules: it must not outlive them.
 #[test]
 fn a_ticket_is_worth_nothing_once_the_rules_for_clients_have_changed() {

@@ -1,16 +1,19 @@
 //! The transport under OpenSSL: a BIO of our own over a socket.
 //!
 //! Reading. OpenSSL asks for a record in two small pieces (header, body). The BIO answers from a
-//! buffer that one `recv` fills with whatever the socket has, so that any number of records costs
-//! one system call per wake-up. The buffer comes from the loop's pool and goes back when it is
-//! empty: an idle connection has none. A `recv` that returns less than asked has emptied the socket
-//! (unless the peer has closed: a FIN may be behind it), so the next one, which could only say
-//! would-block, is not made: `drained`.
+//! buffer that one `recv` fills with whatever the socket has, so many records cost one system call.
+//! The buffer comes from a pool and goes back when it is empty: an idle connection has none. A
+//! `recv` that returns less than asked has emptied the socket (unless the peer has closed: a FIN may
+//! follow), so the next one, which could only return would-block, is not made: `drained`.
 //!
-//! Writing. The BIO only appends, and never refuses; the layer above sends. A handshake flight, or
-//! three records of a long reply, thus leave in one system call, and OpenSSL never sees a partial
-//! write. The buffer is lent by the pool as well; what a partial send leaves behind moves to a
-//! buffer of its own size, and is freed when it is gone.
+//! OpenSSL goes on to the next record inside one call when a record holds no application data. What
+//! a peer sends could keep that call busy without end, so a call has a quota of reads; when it is
+//! used up the BIO answers "try again" although there is input (`out_of_quota`).
+//!
+//! Writing. The BIO only appends and never refuses; the layer above sends. A handshake flight, or
+//! three records of a long reply, are thus sent by one system call, and OpenSSL never sees a partial
+//! write. The buffer is lent by the pool as well; what a partial send leaves moves to a buffer of
+//! its own size, which is freed when it has been sent.
 //!
 //! ```text
 //!   socket ──recv──► input ──copy──► SSL ──► caller          one recv, many records
@@ -18,16 +21,16 @@
 //! ```
 //!
 //! Invariants:
-//! 1. `input[start..end]` has not been read by OpenSSL yet. Whenever it reports that it wants to
-//!    read, that range is empty: half a record is inside OpenSSL, not here. Hence pending data is
-//!    exactly `start < end`, or decrypted bytes inside OpenSSL.
+//! 1. `input[start..end]` has not been read by OpenSSL yet. When OpenSSL wants to read and the call
+//!    was not out of quota, that range is empty: half a record is inside OpenSSL, not here. Hence
+//!    pending input is exactly `start < end`, or decrypted bytes inside OpenSSL.
 //! 2. `output[sent..]` was produced by OpenSSL and is not in the kernel yet. When nothing is left
 //!    both are reset.
-//! 3. `blocked` says that the last read of the present call found nothing: the call's failure means
-//!    "wants to read", whatever the error queue of the thread holds. This is why no call has to
+//! 3. `blocked` says that the last read of the present call gave nothing: the failure of the call
+//!    means "wants to read", whatever the error queue of the thread holds. Therefore no call has to
 //!    clear that queue first.
-//! 4. With `direct` (blocking programs, no loop) the flush that OpenSSL asks for really sends,
-//!    since it goes on to read the answer.
+//! 4. With `direct` (blocking programs without a loop) the flush that OpenSSL asks for sends, because
+//!    OpenSSL goes on to read the answer; and reads have no quota.
 //! 5. The callbacks do not panic: a panic cannot leave an `extern "C"` function.
 
 #![allow(unsafe_code)]
@@ -53,21 +56,21 @@ pub(crate) const RECORD: usize = 16_384;
 /// What TLS 1.3 adds to a record; 1.2 may add a little more.
 pub(crate) const RECORD_OVERHEAD: usize = 22;
 
-/// Ciphertext that is collected before it is sent: three records. One more, and a send no longer
-/// fits the loopback's segment.
+/// Ciphertext that is collected before it is sent: three records. A fourth would not fit a segment
+/// of the loopback device.
 pub(crate) const COLLECT: usize = 3 * (RECORD + RECORD_OVERHEAD);
 
-/// Room for what is collected, for the overhead of older protocols, and for an alert behind it.
+/// Capacity for the collected records, the larger overhead of older protocols, and an alert.
 const OUTPUT_ROOM: usize = COLLECT + 2048;
 
-/// Asked from the socket at once.
+/// Bytes asked for by one `recv`.
 const INPUT_ROOM: usize = 65_536;
 
-/// Buffers of each kind that a pool keeps. In a turn one connection reads or writes at a time, so
-/// that more are in use only by those that stopped halfway.
+/// Buffers of each kind that a pool keeps. One connection reads or writes at a time, so more are in
+/// use only by connections that stopped in the middle of their input or output.
 const SPARE_BUFFERS: usize = 4;
 
-/// What OpenSSL calls a source/sink with a type of its own.
+/// OpenSSL's type flag for a source/sink BIO.
 const BIO_TYPE_SOURCE_SINK: c_int = 0x0400;
 
 const BIO_CTRL_PENDING: c_int = 10;
@@ -78,19 +81,19 @@ unsafe extern "C" {
     fn BIO_get_new_index() -> c_int;
 }
 
-/// The buffers that the connections of one loop share, and what they moved.
+/// The buffers that the connections of one loop or thread share, and what they moved.
 #[derive(Debug, Default)]
 pub struct Pool {
     inputs: Vec<Box<[u8]>>,
     outputs: Vec<Vec<u8>>,
-    /// Where small pieces of one write are packed into a record.
+    /// The buffer in which small pieces of one write are packed into a record.
     pub(crate) packed: Vec<u8>,
     /// Bytes and records that went through the sockets.
     pub traffic: Traffic,
 }
 
 impl Pool {
-    /// A pool without buffers: they are made when they are first needed.
+    /// A pool without buffers; they are allocated when they are first needed.
     pub fn new() -> Self {
         Self::default()
     }
@@ -126,7 +129,7 @@ impl Pool {
     }
 }
 
-/// What became of the bytes that were to be sent.
+/// The result of sending what was collected.
 #[derive(Debug)]
 pub(crate) enum Sent {
     All,
@@ -146,21 +149,24 @@ pub(crate) struct Transport {
     sent: usize,
     received_bytes: u64,
     sent_bytes: u64,
-    /// Whose certificate was just rejected, if it says: `CN=server`, and behind a wrong name the right ones.
+    /// Subject of the certificate that was rejected: `CN=server`, with its valid names if the name
+    /// was wrong.
     pub(crate) rejected: Option<Box<str>>,
-    /// The first byte that ever came: 22 for TLS.
+    /// The first byte that was ever received: the type of a record, if the peer speaks TLS.
     pub(crate) first: Option<u8>,
     /// Error of the socket, kept because errno does not survive OpenSSL.
     pub(crate) errno: Option<Errno>,
-    /// The socket has nothing now.
+    /// The socket has nothing to read.
     pub(crate) drained: bool,
-    /// The peer has closed: a short read proves nothing.
+    /// The peer has closed, so a short read does not mean drained.
     pub(crate) closing: bool,
-    /// The socket said end of file.
+    /// The socket reported end of file.
     pub(crate) eof: bool,
-    /// The last read of this call found nothing.
+    /// The last read of this call gave nothing.
     pub(crate) blocked: bool,
-    /// The last send left something: nothing more goes out before the socket is writable again.
+    /// Reads that OpenSSL may still make in this call.
+    pub(crate) quota: u32,
+    /// The last send left something: nothing more is sent before the socket is writable again.
     pub(crate) stalled: bool,
     direct: bool,
 }
@@ -181,8 +187,8 @@ impl Transport {
         self.input.len() + self.output.capacity()
     }
 
-    /// Lends it buffers for one call.
-    pub(crate) fn lend(&mut self, pool: &mut Pool) {
+    /// Lends it buffers for one call, in which OpenSSL may read `quota` times.
+    pub(crate) fn lend(&mut self, pool: &mut Pool, quota: u32) {
         if self.input.is_empty() {
             self.input = pool.input();
         }
@@ -190,9 +196,15 @@ impl Transport {
             self.output = pool.output();
         }
         self.blocked = false;
+        self.quota = quota;
     }
 
-    /// Takes back what has become empty, and the counts.
+    /// True if the present call was stopped because its quota was used up.
+    pub(crate) fn is_out_of_quota(&self) -> bool {
+        self.blocked && self.quota == 0 && (self.unread() > 0 || !self.drained)
+    }
+
+    /// Takes back buffers that are empty, and the counts.
     pub(crate) fn reclaim(&mut self, pool: &mut Pool) {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -206,8 +218,8 @@ impl Transport {
         pool.traffic.bytes_out += mem::take(&mut self.sent_bytes);
     }
 
-    /// Moves unread input out of a pooled buffer into one of its own size, for a connection that
-    /// will not be read for a while.
+    /// Moves unread input from a pooled buffer into one of its own size, for a connection that will
+    /// not be read for a while.
     pub(crate) fn shelve(&mut self, pool: &mut Pool) {
         if self.input.len() == INPUT_ROOM && self.unread() > 0 {
             let kept: Box<[u8]> = self.input[self.start..self.end].into();
@@ -216,7 +228,7 @@ impl Transport {
         }
     }
 
-    /// Sends what is collected, as far as the socket takes it.
+    /// Sends what is collected until the socket is full.
     pub(crate) fn send(&mut self) -> Sent {
         while self.unsent() > 0 {
             match send(self.fd, &self.output[self.sent..], MsgFlags::MSG_NOSIGNAL) {
@@ -238,7 +250,7 @@ impl Transport {
         Sent::All
     }
 
-    /// Moves what a partial send left out of the pooled buffer.
+    /// Moves what a partial send left from the pooled buffer into one of its own size.
     pub(crate) fn keep_leftover(&mut self, pool: &mut Pool) {
         if self.stalled && self.output.capacity() >= OUTPUT_ROOM {
             let rest = self.output[self.sent..].to_vec();
@@ -247,7 +259,7 @@ impl Transport {
         }
     }
 
-    /// Fills the input from the socket, once. True if there is anything now.
+    /// Fills the input by one `recv`. True if there is any now.
     fn fill(&mut self) -> bool {
         if self.drained {
             self.blocked = true;
@@ -282,18 +294,18 @@ impl Transport {
     /// `out` may be written for `room` bytes.
     unsafe fn copy_out(&mut self, out: *mut u8, room: usize) -> usize {
         let n = self.unread().min(room);
-        // SAFETY: `start + n <= end <= input.len()`, and the caller vouches for `out`; our buffer
-        // is no part of OpenSSL's.
+        // SAFETY: `start + n <= end <= input.len()`, the caller vouches for `out`, and OpenSSL's
+        // buffer does not overlap with ours, which it has no pointer to.
         unsafe { ptr::copy_nonoverlapping(self.input.as_ptr().add(self.start), out, n) };
         self.start += n;
         n
     }
 }
 
-/// A transport, and the right to look at it between calls into OpenSSL.
+/// Owns a transport; gives access to it between calls into OpenSSL.
 ///
-/// It is owned here by a raw pointer and not by a `Box`, because OpenSSL's callbacks form
-/// references of their own to it, which a `Box` would rule out.
+/// The pointer is raw and not a `Box`, because the callbacks create references of their own to the
+/// transport, which the uniqueness of a `Box` does not allow.
 #[derive(Debug)]
 pub(crate) struct Bio(NonNull<Transport>);
 
@@ -302,7 +314,7 @@ pub(crate) struct Bio(NonNull<Transport>);
 unsafe impl Send for Bio {}
 
 impl Bio {
-    /// A transport over `fd`, which its caller keeps open for as long as it lives.
+    /// A transport over `fd`, which the caller keeps open for as long as this lives.
     pub(crate) fn new(fd: RawFd, direct: bool) -> Self {
         let transport = Box::new(Transport {
             fd,
@@ -345,7 +357,7 @@ impl Bio {
     }
 }
 
-/// Remembers whose certificate the handshake of `ssl` has just rejected: OpenSSL itself forgets it.
+/// Records whose certificate the handshake of `ssl` has just rejected, which OpenSSL does not keep.
 /// For the verify callback.
 pub(crate) fn note_rejected(ssl: &SslRef, whose: &str) {
     // SAFETY: a live object. Its BIO, if it has one, was made by `attach`, since that is how
@@ -410,7 +422,13 @@ unsafe extern "C" fn on_read(bio: *mut ffi::BIO, out: *mut c_char, len: c_int) -
         transport(bio)
     };
     let room = usize::try_from(len).unwrap_or(0);
-    transport.blocked = false;
+    transport.blocked = transport.quota == 0 && !transport.direct;
+    transport.quota = transport.quota.saturating_sub(1);
+    if transport.blocked {
+        // SAFETY: as above.
+        unsafe { ffi::BIO_set_retry_read(bio) };
+        return -1;
+    }
     if transport.unread() > 0 || transport.fill() {
         // SAFETY: OpenSSL gives `len` bytes of room. The count fits, being at most `len`.
         return unsafe { transport.copy_out(out.cast(), room) } as c_int;
@@ -448,8 +466,8 @@ unsafe extern "C" fn on_ctrl(
     // SAFETY: as in `on_read`.
     let transport = unsafe { transport(bio) };
     match cmd {
-        // Anything but 1 would turn the handshake into one that wants to write. When `send` fails
-        // the next read or write finds out.
+        // Any answer but 1 would make the handshake fail with "wants to write". If `send` fails the
+        // next read or write reports it.
         ffi::BIO_CTRL_FLUSH => {
             if transport.direct {
                 let _ = transport.send();
@@ -460,7 +478,7 @@ unsafe extern "C" fn on_ctrl(
         BIO_CTRL_PENDING => transport.unread() as c_long,
         BIO_CTRL_WPENDING => transport.unsent() as c_long,
         BIO_C_GET_FD => c_long::from(transport.fd),
-        // Push, pop, and the kernel's TLS, which this is not.
+        // Push, pop, and kernel TLS, which this BIO does not support.
         _ => 0,
     }
 }

@@ -1,29 +1,30 @@
-//! Certificates, keys and settings: loaded as one, replaced as one.
+//! Certificates, keys and settings, loaded and replaced as a unit.
 //!
 //! A `TlsContext` holds what the server's side of connections needs and what the client's side
-//! needs (for outgoing links). Loading builds both anew or fails without a trace, so that whoever
-//! reloads keeps the old context until the new one stands; connections keep theirs by reference
+//! needs (for outgoing links). Loading builds both anew or fails without side effects, so the caller
+//! keeps the old context until the new one is complete. Connections hold their context by reference
 //! count.
 //!
 //! Invariants:
-//! 1. A load either succeeds whole or answers a sentence that names the file and the cause.
-//! 2. Sessions survive a reload, since the ticket keys go from the previous context to the new one; but not a change of
-//!    the rules for clients. OpenSSL verifies nobody who resumes, so a ticket that was earned under other rules would let
-//!    in whom the present ones keep out. The session id context is therefore made of the rules (`session_rules`).
-//! 3. Certificates that are not valid now are loaded all the same, as Redis does, but not in
-//!    silence: `warnings`.
+//! 1. A load either succeeds completely or answers a sentence that names the file and the cause.
+//! 2. Sessions survive a reload, because the new context shares the ticket keys of the previous one;
+//!    but not a change of the rules for clients. OpenSSL does not verify the certificate of a client
+//!    that resumes, so a ticket from before the change would admit a client that the present rules
+//!    reject. Therefore the session id context is derived from the rules (`session_rules`).
+//! 3. Certificates that are not valid now are loaded, as Redis does, and reported by `warnings`.
 //! 4. The error queue of the thread is empty afterwards (`tls::stream` relies on it).
 
 #![allow(unsafe_code)]
 
-use std::ffi::{c_long, c_void};
+use std::collections::BTreeSet;
+use std::ffi::c_long;
+use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use foreign_types::ForeignTypeRef;
 use openssl::dh::Dh;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
@@ -38,24 +39,23 @@ use openssl_sys as ffi;
 use crate::error::{ConnError, Step};
 use crate::tls::bio::note_rejected;
 use crate::tls::info::{CertInfo, CertRole, alternative_names, common_name};
+use crate::tls::tickets::TicketKeys;
 
-/// The groups that a context offers unless told otherwise. The default of OpenSSL 3.6 would keep
-/// 6.6 KB of a post-quantum key per connection.
+/// The groups that a context offers by default. With the default of OpenSSL 3.6 each connection
+/// would keep 6.6 KB of a post-quantum key.
 pub const DEFAULT_GROUPS: &str = "X25519:P-256";
 
-/// Tickets given out per full handshake. Each costs 25 µs and 255 bytes, and clients of a server
-/// like this one seldom resume.
+/// Tickets issued per full handshake. Each costs 25 µs and 255 bytes, and clients of this server
+/// seldom resume.
 const TICKETS: usize = 1;
 
-/// Alternative names of a certificate that an error counts up.
+/// Alternative names of a certificate that an error lists.
 const NAMES_TOLD: usize = 8;
 
-const SSL_CTRL_GET_TLSEXT_TICKET_KEYS: i32 = 58;
-const SSL_CTRL_SET_TLSEXT_TICKET_KEYS: i32 = 59;
 const SSL_CTRL_SET_DH_AUTO: i32 = 118;
 
-/// SSL_OP_IGNORE_UNEXPECTED_EOF: clients that drop the connection without close_notify are the
-/// rule, and RESP has lengths of its own.
+/// SSL_OP_IGNORE_UNEXPECTED_EOF: most clients close without close_notify, and truncation is no
+/// danger because RESP carries lengths.
 const IGNORE_UNEXPECTED_EOF: u64 = 1 << 7;
 
 unsafe extern "C" {
@@ -67,7 +67,7 @@ unsafe extern "C" {
 pub enum AuthClients {
     /// Not asked for.
     No,
-    /// Demanded.
+    /// Required.
     #[default]
     Yes,
     /// Asked for, and verified if there is one.
@@ -88,8 +88,8 @@ pub struct TlsConfig {
     pub ca_cert_file: Option<String>,
     pub ca_cert_dir: Option<String>,
     pub auth_clients: AuthClients,
-    /// Outgoing links use TLS (`tls-replication`, `tls-cluster`), so that something must be there
-    /// to verify their peers with.
+    /// Outgoing links use TLS (`tls-replication`, `tls-cluster`), so a CA to verify their peers is
+    /// required.
     pub outgoing_links: bool,
     /// Of `TLSv1 TLSv1.1 TLSv1.2 TLSv1.3`, separated by spaces; `None` is the last two.
     pub protocols: Option<String>,
@@ -131,8 +131,7 @@ impl Default for TlsConfig {
     }
 }
 
-/// What a client program was told about TLS on its command line. It holds a password, so it has no
-/// `Debug`.
+/// The TLS options of a client program's command line. It holds a password, so it has no `Debug`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ClientTlsConfig {
     /// File of trusted certificates; without it and `cacertdir`, the system's.
@@ -153,29 +152,36 @@ pub struct ClientTlsConfig {
     pub ciphersuites: Option<String>,
 }
 
-/// What was found out while loading.
+/// What a load found.
 #[derive(Debug, Default)]
 struct Report {
     certs: Vec<CertInfo>,
     warnings: Vec<String>,
 }
 
-#[derive(Debug)]
 struct Inner {
     server: SslContext,
     client: SslContext,
     auth_clients: AuthClients,
-    /// Who is trusted, as a digest.
+    /// A digest of the trusted certificates.
     trust: [u8; 32],
+    /// `None` for a client program.
+    tickets: Option<TicketKeys>,
     report: Arc<Report>,
 }
 
-/// Everything that connections need for TLS. To clone it costs a reference count.
-#[derive(Clone, Debug)]
+/// Everything that connections need for TLS. A clone shares it.
+#[derive(Clone)]
 pub struct TlsContext(Arc<Inner>);
 
+impl fmt::Debug for TlsContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TlsContext").field(&self.0.report).finish()
+    }
+}
+
 impl TlsContext {
-    /// Loads what `config` names. With `previous`, tickets that it gave out stay good.
+    /// Loads what `config` names. With `previous`, tickets that it issued stay valid.
     ///
     /// # Errors
     /// A sentence that names the file or directive and the cause.
@@ -203,6 +209,7 @@ impl TlsContext {
             server,
             client,
             trust,
+            tickets,
             report,
             ..
         } = &*self.0;
@@ -211,13 +218,15 @@ impl TlsContext {
             client: client.clone(),
             auth_clients,
             trust: *trust,
+            tickets: tickets.clone(),
             report: Arc::clone(report),
         };
         Self(Arc::new(inner))
     }
 
-    /// What a client's session is worth something under: whether it has to show a certificate, and who may have signed
-    /// it. A ticket of other rules is not taken, which costs that client a full handshake.
+    /// The rules under which a client's session was established: whether it has to show a certificate,
+    /// and who may have signed it. A ticket from under other rules is refused, which costs that client
+    /// a full handshake.
     pub(crate) fn session_rules(&self) -> [u8; 32] {
         let mut rules = self.0.trust;
         rules[31] = self.0.auth_clients as u8;
@@ -234,9 +243,25 @@ impl TlsContext {
         &self.0.report.certs
     }
 
-    /// What an operator should know: certificates that are not valid at this time.
+    /// Certificates that are not valid at the time of the load.
     pub fn warnings(&self) -> &[String] {
         &self.0.report.warnings
+    }
+
+    /// Replaces the key of session tickets if it is older than `period`. True if it was.
+    pub fn rotate_tickets(&self, period: Duration) -> bool {
+        let tickets = self.0.tickets.as_ref();
+        tickets.is_some_and(|keys| keys.rotate(Instant::now(), period))
+    }
+
+    /// How often the key of session tickets was replaced, over all reloads.
+    pub fn ticket_rotations(&self) -> u64 {
+        self.0.tickets.as_ref().map_or(0, TicketKeys::rotations)
+    }
+
+    /// True if both are the same loaded context, not two that were loaded from the same files.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn server(&self) -> &SslContextRef {
@@ -277,9 +302,13 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
     };
     let mut server = base(config, &pair, &mut report)?;
     configure_server(&mut server, config)?;
-    if let Some(previous) = previous {
-        copy_ticket_keys(previous.server(), &server);
-    }
+    let tickets = match previous.and_then(|previous| previous.0.tickets.clone()) {
+        Some(shared) => shared,
+        None => TicketKeys::new().map_err(|stack| failure("OpenSSL", &stack))?,
+    };
+    tickets
+        .install(&mut server)
+        .map_err(|stack| failure("OpenSSL", &stack))?;
     let server = server.build();
     let client = match (
         config.client_cert_file.as_deref(),
@@ -303,6 +332,7 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
         client,
         auth_clients: config.auth_clients,
         trust: trust(config)?,
+        tickets: Some(tickets),
         report: Arc::new(report),
     })))
 }
@@ -332,7 +362,7 @@ fn load_for_client(config: &ClientTlsConfig) -> Result<TlsContext, ConnError> {
             .map_err(|stack| failure("the system's CA certificates", &stack))?;
     }
     if let Some(cert) = config.cert.as_deref() {
-        // As with OpenSSL's own tools: a file may hold both.
+        // As with OpenSSL's own tools, one file may hold both.
         let key = config.key.as_deref().unwrap_or(cert);
         let pair = Pair {
             role: CertRole::Client,
@@ -349,34 +379,28 @@ fn load_for_client(config: &ClientTlsConfig) -> Result<TlsContext, ConnError> {
         client: client.build(),
         auth_clients,
         trust: [0; 32],
+        tickets: None,
         report: Arc::new(report),
     })))
 }
 
-/// A digest of the trusted certificates. Where they lie does not matter, nor when they were written.
+/// A digest of the trusted certificates, which does not depend on where they are and when they were
+/// written.
 fn trust(config: &TlsConfig) -> Result<[u8; 32], ConnError> {
     let mut digest = Sha256::new();
     if let Some(file) = config.ca_cert_file.as_deref() {
         digest.update(&read(file)?);
     }
-    let files = config
-        .ca_cert_dir
-        .as_deref()
-        .map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
-    let mut paths: Vec<_> = files
-        .into_iter()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
+    let mut paths = entries(config.ca_cert_dir.as_deref());
     paths.sort();
     for path in paths {
-        // What cannot be read, OpenSSL will not trust either.
+        // OpenSSL does not trust a file that cannot be read either.
         digest.update(&fs::read(path).unwrap_or_default());
     }
     Ok(digest.finish())
 }
 
-/// What every context has, whatever is configured.
+/// The settings of every context.
 fn bare() -> Result<SslContextBuilder, ConnError> {
     let mut builder =
         SslContext::builder(SslMethod::tls()).map_err(|stack| failure("OpenSSL", &stack))?;
@@ -384,14 +408,14 @@ fn bare() -> Result<SslContextBuilder, ConnError> {
     builder.set_options(
         SslOptions::NO_RENEGOTIATION | SslOptions::from_bits_retain(IGNORE_UNEXPECTED_EOF),
     );
-    // AUTO_RETRY is OpenSSL's default, and `tls::bio` counts on it: without it a read could stop
-    // with data at hand.
+    // AUTO_RETRY is OpenSSL's default, and `tls::bio` depends on it: without it a read could stop
+    // although there is data.
     let modes = SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER;
     builder.set_mode(modes | SslMode::RELEASE_BUFFERS | SslMode::AUTO_RETRY);
     Ok(builder)
 }
 
-/// What both sides of a server have.
+/// The settings of both sides of a server.
 fn base(
     config: &TlsConfig,
     pair: &Pair<'_>,
@@ -423,8 +447,7 @@ fn base(
     Ok(builder)
 }
 
-/// OpenSSL's verdict on a certificate stands; but who was rejected has to be kept, for the
-/// sentence.
+/// Keeps OpenSSL's verdict on a certificate, and records whose was rejected, for the error.
 fn on_verdict(accepted: bool, chain: &mut X509StoreContextRef) -> bool {
     if !accepted
         && let Some(whose) = chain
@@ -439,8 +462,7 @@ fn on_verdict(accepted: bool, chain: &mut X509StoreContextRef) -> bool {
     accepted
 }
 
-/// Whose certificate it is, as far as it says. Where the name was wrong it matters which ones would have been right: the
-/// alternative names, or without any the common name.
+/// Whose certificate it is, if it says so. If the name was wrong, also the names that it is valid for.
 fn whose(cert: &X509Ref, verdict: X509VerifyResult) -> Option<String> {
     let common_name = common_name(cert.subject_name()).map(|name| format!("CN={name}"));
     let wrong_name = [
@@ -598,7 +620,7 @@ fn use_pair(
 fn private_key(pair: &Pair<'_>) -> Result<PKey<Private>, ConnError> {
     let pem = read(pair.key)?;
     let mut asked = false;
-    // With a callback in any case: without one OpenSSL would ask on the terminal.
+    // Always with a callback: without one OpenSSL would ask on the terminal.
     let key = PKey::private_key_from_pem_callback(&pem, |room| {
         asked = true;
         let pass = pair.pass.unwrap_or_default().as_bytes();
@@ -618,43 +640,25 @@ fn private_key(pair: &Pair<'_>) -> Result<PKey<Private>, ConnError> {
     })
 }
 
-/// Gives the new context the keys under which the old one has sealed tickets. Without this every
-/// client would have to handshake in full after a reload, and none would be told why.
-fn copy_ticket_keys(old: &SslContextRef, new: &SslContextBuilder) {
-    let old = old.as_ptr();
-    // SAFETY: both contexts are live. With a null pointer the command answers the length of the
-    // keys; otherwise it copies exactly that many bytes out of the old context, or into the new
-    // one, and the buffer has them.
-    unsafe {
-        let len = ffi::SSL_CTX_ctrl(old, SSL_CTRL_GET_TLSEXT_TICKET_KEYS, 0, ptr::null_mut());
-        let mut keys = vec![0u8; usize::try_from(len).unwrap_or(0)];
-        let room = keys.as_mut_ptr().cast::<c_void>();
-        if ffi::SSL_CTX_ctrl(old, SSL_CTRL_GET_TLSEXT_TICKET_KEYS, len, room) == 1 {
-            ffi::SSL_CTX_ctrl(new.as_ptr(), SSL_CTRL_SET_TLSEXT_TICKET_KEYS, len, room);
-        }
-    }
+/// The paths in a directory.
+fn entries(dir: Option<&str>) -> Vec<PathBuf> {
+    let listing = dir.and_then(|dir| fs::read_dir(dir).ok());
+    let entries = listing.into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
 }
 
-/// Describes the trusted certificates. Those of a directory are looked up by OpenSSL when they are
-/// needed; what cannot be read here is not described, which is no error.
+/// Describes the trusted certificates. OpenSSL looks those of a directory up when it needs them; a
+/// file that cannot be read here is left out, which is not an error.
 fn describe_ca(config: &TlsConfig, report: &mut Report) {
-    let mut files: Vec<String> = config.ca_cert_file.iter().cloned().collect();
-    let entries = config
-        .ca_cert_dir
-        .as_ref()
-        .and_then(|dir| fs::read_dir(dir).ok());
-    let paths = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    // Symbolic links are the hashed names of files that are here as well.
-    files.extend(
-        paths
-            .filter(|path| !path.is_symlink())
-            .map(|path| path.display().to_string()),
-    );
-    for file in files {
+    let files = config.ca_cert_file.iter().cloned();
+    // A link may be the hashed name of a file next to it, or the only way to a file elsewhere: each
+    // file is described once, under its own path.
+    let targets: BTreeSet<PathBuf> = entries(config.ca_cert_dir.as_deref())
+        .iter()
+        .filter_map(|path| fs::canonicalize(path).ok())
+        .collect();
+    let targets = targets.iter().map(|path| path.display().to_string());
+    for file in files.chain(targets) {
         let certs = fs::read(&file)
             .ok()
             .and_then(|pem| X509::stack_from_pem(&pem).ok())
@@ -690,12 +694,12 @@ fn read(file: &str) -> Result<Vec<u8>, ConnError> {
     fs::read(file).map_err(|error| ConnError::io(Step::Load, &error).with_peer(&file))
 }
 
-/// A failure of which we know the cause.
+/// A failure whose cause is known here.
 fn refusal(what: &str, why: &str) -> ConnError {
     ConnError::new(Step::Load, why).with_peer(&what)
 }
 
-/// A failure of which OpenSSL knows the cause.
+/// A failure in OpenSSL's words.
 fn failure(what: &str, stack: &ErrorStack) -> ConnError {
     let reason = stack
         .errors()

@@ -1,51 +1,12 @@
-//! What can be told about TLS: certificates, who a peer is, statistics of a loop.
+//! What is known about TLS: certificates, the identity of a peer, statistics of a loop.
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::nid::Nid;
 use openssl::x509::{X509NameRef, X509Ref};
 
-/// Why a handshake failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailReason {
-    /// Its deadline passed.
-    Timeout,
-    /// What came was not TLS.
-    NotTls,
-    /// The peer closed, or the connection broke.
-    Closed,
-    /// The peer's certificate was not accepted.
-    Certificate,
-    /// The peer refused, by an alert.
-    Alert,
-    /// No common version or cipher, or a violation of the protocol.
-    Protocol,
-}
+use crate::error::Cause;
 
-impl FailReason {
-    /// All of them, in the order in which `TlsStats::failed` counts.
-    pub const ALL: [Self; 6] = [
-        Self::Timeout,
-        Self::NotTls,
-        Self::Closed,
-        Self::Certificate,
-        Self::Alert,
-        Self::Protocol,
-    ];
-
-    /// A word for statistics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::NotTls => "not_tls",
-            Self::Closed => "closed",
-            Self::Certificate => "certificate",
-            Self::Alert => "alert",
-            Self::Protocol => "protocol",
-        }
-    }
-}
-
-/// Bytes on the wire, and records of application data.
+/// Bytes on the wire, and records of application data. Each pool counts its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Received, in bytes of ciphertext.
@@ -78,23 +39,23 @@ pub struct Sessions {
     pub connections: usize,
 }
 
-/// Statistics of one loop's TLS. Counters rise for ever; the others are of this moment.
+/// Statistics of one loop's TLS: counters since the start, and present numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsStats {
-    /// Handshakes that ended well, both ways.
+    /// Handshakes that succeeded, incoming and outgoing.
     pub handshakes_done: u64,
     /// Of these, resumed from a ticket.
     pub resumed: u64,
     /// Incoming handshakes under way.
     pub in_flight: usize,
-    /// Accepted connections that wait for their handshake: for a slot, or for the peer's first
-    /// byte.
+    /// Accepted connections whose handshake has not begun: they wait for a slot, or for the peer's
+    /// first byte.
     pub waiting: usize,
-    /// Failed ones, by reason, in the order of `FailReason::ALL`.
-    pub failed: [u64; FailReason::ALL.len()],
+    /// Failed ones, by reason, in the order of `Cause::ALL`.
+    pub failed: [u64; Cause::ALL.len()],
     /// The last of these.
     pub last_failure: Option<LastFailure>,
-    /// What went over the wire.
+    /// Bytes and records.
     pub traffic: Traffic,
     /// Present connections by version and cipher.
     pub current: Vec<Sessions>,
@@ -102,7 +63,7 @@ pub struct TlsStats {
     pub pending_passes: u64,
 }
 
-/// Who the peer says it is, by a certificate that was verified.
+/// The identity in a certificate of a peer that was verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The subject's common name.
@@ -118,7 +79,7 @@ pub enum CertRole {
     Server,
     /// Shown to servers, on outgoing links.
     Client,
-    /// Trusted to vouch for peers.
+    /// Trusted to sign the certificates of peers.
     Ca,
 }
 
@@ -139,6 +100,16 @@ pub struct CertInfo {
     pub not_before: i64,
     /// Valid until, in seconds of Unix time.
     pub not_after: i64,
+}
+
+impl Traffic {
+    /// Adds the counts of another pool.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.records_in += other.records_in;
+        self.records_out += other.records_out;
+    }
 }
 
 impl CertInfo {
@@ -168,15 +139,14 @@ pub(crate) fn identity(cert: &X509Ref) -> Identity {
     }
 }
 
-/// The subject's common name. A name with a NUL inside is no name: it is there to look like
-/// another.
+/// The subject's common name. One with a NUL inside is rejected: it is made to look like another.
 pub(crate) fn common_name(name: &X509NameRef) -> Option<String> {
     let entry = name.entries_by_nid(Nid::COMMONNAME).next()?;
     let text = entry.data().to_string().ok()?;
     (!text.contains('\0')).then_some(text)
 }
 
-/// `O=Redis, CN=server`, with what is not printable escaped.
+/// `O=Redis, CN=server`, with unprintable characters escaped.
 fn name_text(name: &X509NameRef) -> String {
     let parts = name.entries().map(|entry| {
         let key = entry.object().nid().short_name().unwrap_or("?");
@@ -189,7 +159,7 @@ fn name_text(name: &X509NameRef) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// Names besides the common one: DNS names and IP addresses.
+/// The alternative names: DNS names and IP addresses.
 pub(crate) fn alternative_names(cert: &X509Ref) -> Vec<String> {
     let Some(names) = cert.subject_alt_names() else {
         return Vec::new();

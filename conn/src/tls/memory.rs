@@ -1,27 +1,30 @@
-//! OpenSSL's memory: taken from the caller's allocator, counted, and charged to connections.
+//! OpenSSL's memory: taken from the caller's allocator, counted in total and charged to connections.
 //!
-//! How it works. `install` hands OpenSSL three hooks before it allocates anything. Each adds to one
-//! counter of the process and to a net balance of its thread. A `Scope` around the calls that
-//! concern one connection reads how that balance moved, and the connection adds it to its account.
-//! OpenSSL gives no size when it frees, so the allocator is asked for the usable size both ways;
-//! that is also what `used_memory` counts.
+//! `install` gives OpenSSL three hooks before it allocates anything. Each adds to a counter of its
+//! thread, which only that thread writes, so an allocation costs a plain addition. `allocated` adds
+//! the counters of all threads. A `Scope` around the calls that concern one connection reads how the
+//! counter of its thread changed, and the connection adds that to its account. OpenSSL does not give
+//! a size when it frees, so the allocator is asked for the usable size both times; `used_memory`
+//! counts usable sizes, too.
 //!
 //! Invariants:
 //! 1. Without `install` everything here reads zero, and OpenSSL uses the system's malloc.
 //! 2. Scopes of one thread do not nest.
-//! 3. An account can be wrong by what OpenSSL allocates for one connection and frees under another
-//!    (data made on first use, queued errors): a few dozen bytes, and never negative, since
-//!    accounts saturate. The counter of the process is exact.
+//! 3. The sum of the counters is exact. One counter may be negative: what one thread allocates
+//!    another may free. A counter outlives its thread (64 bytes each), because the sum needs it.
+//! 4. An account may be off by what OpenSSL allocates for one connection and frees under another
+//!    (data that is initialised on first use, queued errors): a few dozen bytes. It is never
+//!    negative, since accounts saturate.
 
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// The allocator that OpenSSL shall use. What `alloc` and `realloc` return is aligned to 16 bytes.
+/// The allocator for OpenSSL. What `alloc` and `realloc` return is aligned to 16 bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Allocator {
     /// Bytes of at least this size, or null.
@@ -29,9 +32,9 @@ pub struct Allocator {
     /// The same bytes with another size, moved if need be, or null with the old ones untouched. The
     /// pointer is not null, the size not 0.
     pub realloc: unsafe fn(*mut u8, usize) -> *mut u8,
-    /// Gives them back. The pointer is not null.
+    /// Frees them. The pointer is not null.
     pub free: unsafe fn(*mut u8),
-    /// How many bytes the allocator has really set aside for these.
+    /// The usable size of an allocation.
     pub usable: unsafe fn(*const u8) -> usize,
 }
 
@@ -44,12 +47,47 @@ unsafe extern "C" {
 }
 
 static ALLOCATOR: OnceLock<Allocator> = OnceLock::new();
-static ALLOCATED: AtomicIsize = AtomicIsize::new(0);
+/// The counters of all threads that ever used OpenSSL.
+static COUNTERS: Mutex<Vec<&'static Counter>> = Mutex::new(Vec::new());
+
+/// Bytes allocated less bytes freed by one thread. On a cache line of its own, so that threads do not
+/// slow each other down.
+#[repr(align(64))]
+struct Counter(AtomicIsize);
+
+impl Counter {
+    fn get(&self) -> isize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Adds; only its own thread does, so this need not be one atomic operation.
+    fn add(&self, bytes: isize) {
+        self.0
+            .store(self.get().wrapping_add(bytes), Ordering::Relaxed);
+    }
+}
 
 thread_local! {
-    /// Bytes allocated less bytes freed by this thread. It may go below zero: what one thread
-    /// allocates another may free.
-    static BALANCE: Cell<isize> = const { Cell::new(0) };
+    static COUNTER: Cell<Option<&'static Counter>> = const { Cell::new(None) };
+}
+
+/// The counter of this thread.
+fn counter() -> &'static Counter {
+    match COUNTER.get() {
+        Some(counter) => counter,
+        None => new_counter(),
+    }
+}
+
+#[cold]
+fn new_counter() -> &'static Counter {
+    let counter: &'static Counter = Box::leak(Box::new(Counter(AtomicIsize::new(0))));
+    COUNTERS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(counter);
+    COUNTER.set(Some(counter));
+    counter
 }
 
 /// Makes OpenSSL use `allocator`. False, and no effect, if OpenSSL has allocated already or another
@@ -65,30 +103,36 @@ pub fn install(allocator: Allocator) -> bool {
 
 /// Bytes that OpenSSL holds in the whole process.
 pub fn allocated() -> usize {
-    usize::try_from(ALLOCATED.load(Ordering::Relaxed)).unwrap_or(0)
+    let counters = COUNTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let sum = counters
+        .iter()
+        .fold(0_isize, |sum, counter| sum.wrapping_add(counter.get()));
+    usize::try_from(sum).unwrap_or(0)
 }
 
-/// A stretch of calls into OpenSSL on behalf of one owner.
+/// A sequence of calls into OpenSSL for one owner.
 pub(crate) struct Scope {
+    counter: &'static Counter,
     before: isize,
 }
 
 impl Scope {
     pub(crate) fn begin() -> Self {
+        let counter = counter();
         Self {
-            before: BALANCE.get(),
+            counter,
+            before: counter.get(),
         }
     }
 
-    /// What the owner's account has grown by, or shrunk.
+    /// By how much the owner's account has grown, or shrunk.
     pub(crate) fn end(self) -> isize {
-        BALANCE.get().wrapping_sub(self.before)
+        self.counter.get().wrapping_sub(self.before)
     }
 }
 
 fn count(bytes: isize) {
-    ALLOCATED.fetch_add(bytes, Ordering::Relaxed);
-    BALANCE.set(BALANCE.get().wrapping_add(bytes));
+    counter().add(bytes);
 }
 
 unsafe extern "C" fn malloc_hook(size: usize, _file: *const c_char, _line: c_int) -> *mut c_void {

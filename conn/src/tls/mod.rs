@@ -2,10 +2,11 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `info` | what can be told about TLS: certificates, identities, statistics |
-//! | `memory` | OpenSSL's allocations: whose they are, how many bytes |
+//! | `info` | what is known about TLS: certificates, identities, statistics |
+//! | `memory` | OpenSSL's allocations, counted in total and per connection |
 //! | `bio` | our transport under OpenSSL: buffers, and one `recv` for many records |
-//! | `context` | certificates, keys and settings, loaded as one and replaced as one |
+//! | `context` | certificates, keys and settings, loaded and replaced as a unit |
+//! | `tickets` | the keys of session tickets, and their rotation |
 //! | `stream` | one connection: handshake, read, write, shutdown |
 
 pub mod bio;
@@ -13,3 +14,4 @@ pub mod context;
 pub mod info;
 pub mod memory;
 pub mod stream;
+pub(crate) mod tickets;

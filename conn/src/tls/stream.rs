@@ -1,26 +1,32 @@
 //! One TLS connection over a socket: handshake, read, write, shutdown.
 //!
-//! It works without a loop as well: what a loop's connections share comes in as a `Pool`, what a
-//! loop knows about the socket as `set_readiness`.
+//! It does not need a loop: the buffers that connections share are passed in as a `Pool`, what a loop
+//! knows about the socket as `set_readiness`.
 //!
 //! ```text
 //!   accept, connect ──► handshake ──Done──► read, write, flush ──► shutdown ──► drop
 //!                          │ ▲                     │
-//!                WouldBlock└─┘                     └─ Eof or failure: final, answered again by every later read
+//!                WouldBlock└─┘                     └─ Eof or failure: final, every later read answers it again
 //! ```
 //!
 //! Invariants:
-//! 1. Every call into OpenSSL goes through `enter`, which lends buffers and charges what OpenSSL
-//!    allocates to this connection.
-//! 2. The error queue of the thread is empty between calls: whatever fails drains it (`trouble`), a
-//!    handshake that succeeds clears it. No call clears it beforehand, which would cost 140 ns
-//!    each; and would-block, the frequent failure, is recognised by the BIO's `blocked`, so that
-//!    not even a stale entry of someone else can turn it into an error.
-//! 3. The BIO accepts every write, so a read never waits for the socket to become writable. The
+//! 1. Every call into OpenSSL goes through `enter`, which lends buffers, sets the quota of reads, and
+//!    charges what OpenSSL allocates to this connection.
+//! 2. The error queue of the thread is empty between calls: `classify` drains it whatever a failed
+//!    call came to, would-block included, and a handshake that succeeds clears it. No call clears it
+//!    beforehand, which would cost 140 ns each; and would-block is recognised by the BIO's
+//!    `blocked`, so a stale entry of other code cannot turn it into an error.
+//! 3. One call does a bounded amount of work whatever the peer sends. A read gives at most
+//!    `RECORDS_PER_READ` records and ends behind the first that needed more than `PLAIN_READS` reads
+//!    of the BIO, that is, behind records without application data; of those OpenSSL processes at
+//!    most `READ_QUOTA / 2` in one call. Answers to them (alerts) that the peer does not read are
+//!    bounded by `ANSWERS`.
+//! 4. The BIO accepts every write, so a read never waits for the socket to become writable. The
 //!    reverse is `write_wants`.
-//! 4. After an error that OpenSSL answers with an alert, the alert is sent at once: the caller is
-//!    going to close.
-//! 5. Death comes in this order: SSL object, transport, socket. It is the order of the fields.
+//! 5. After an error that OpenSSL answers with an alert, the alert is sent at once: the caller is
+//!    going to close the connection.
+//! 6. Fields are dropped in the order SSL object, transport, socket, which is their order in the
+//!    struct.
 
 #![allow(unsafe_code)]
 
@@ -28,6 +34,7 @@ use std::ffi::{CStr, c_int, c_uint};
 use std::io::IoSlice;
 use std::mem;
 use std::net::TcpStream;
+use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
 
 use foreign_types::ForeignTypeRef;
@@ -38,21 +45,47 @@ use openssl::ssl::{Ssl, SslContextRef, SslVerifyMode};
 use openssl::x509::X509VerifyResult;
 use openssl_sys as ffi;
 
-use crate::error::{ConnError, Step};
+use crate::addr::Addr;
+use crate::error::{Cause, ConnError, Step};
 use crate::stream::Io;
 use crate::tls::bio::{Bio, COLLECT, Pool, RECORD, RECORD_OVERHEAD, Sent};
 use crate::tls::context::{AuthClients, TlsContext};
-use crate::tls::info::{self, FailReason, Identity};
+use crate::tls::info::{self, Identity};
 use crate::tls::memory::Scope;
 
 /// Reason codes from here on are alerts of the peer.
 const ALERT_OFFSET: c_int = 1000;
 
+/// SSL_R_CERTIFICATE_VERIFY_FAILED.
+const VERIFY_FAILED: c_int = 134;
+
 /// SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE.
 const NO_CERTIFICATE: c_int = 199;
 
-/// First byte of a handshake record.
-const HANDSHAKE_RECORD: u8 = 22;
+/// SSL_R_UNEXPECTED_EOF_WHILE_READING.
+const UNEXPECTED_EOF: c_int = 294;
+
+/// First bytes of records: change of ciphers, alert, handshake, data.
+const RECORD_TYPES: RangeInclusive<u8> = 20..=23;
+
+/// Reads of the BIO that OpenSSL makes for one record of data: header and body, each of which may
+/// lie in two fillings of the input.
+const PLAIN_READS: u32 = 4;
+
+/// Reads of the BIO in one `SSL_read`: 32 records without data, of which the dearest (a key update)
+/// takes some ten microseconds.
+const READ_QUOTA: u32 = 64;
+
+/// Records that one `read` decrypts at most; small ones cost a microsecond each.
+const RECORDS_PER_READ: u64 = 512;
+
+/// Reads of the BIO in one step of a handshake: more than the longest chain of certificates that
+/// OpenSSL accepts, in the smallest fragments that TLS allows.
+const HANDSHAKE_QUOTA: u32 = 1024;
+
+/// Ciphertext beyond `COLLECT` that may wait for a peer that makes this side answer (alerts against
+/// renegotiation) and does not read.
+const ANSWERS: usize = 65_536;
 
 unsafe extern "C" {
     fn SSL_set_session_id_context(ssl: *mut ffi::SSL, id: *const u8, len: c_uint) -> c_int;
@@ -75,16 +108,15 @@ pub enum Handshake {
     Done,
     /// The peer has to send more first.
     WouldBlock,
-    /// It is over; an alert, if there is one, has been sent.
-    Failed(FailReason, ConnError),
+    /// It failed; an alert, if there is one, has been sent.
+    Failed(ConnError),
 }
 
-/// What a call into OpenSSL that did not succeed came to.
-enum Trouble {
+/// The result of a call into OpenSSL that did not succeed.
+enum Unsuccessful {
     Blocked,
     Eof,
-    /// With OpenSSL's reason code, or 0 if it was the socket that failed.
-    Failed(ConnError, c_int),
+    Failed(ConnError),
 }
 
 /// How reading ended, once it has.
@@ -95,17 +127,18 @@ enum End {
     Failed(ConnError),
 }
 
-/// What may fail to be made of a stream: it does not own its socket yet.
-struct Unplugged {
+/// The parts of a stream whose creation may fail. They do not own the socket yet, so it can be given
+/// back to the caller.
+struct Parts {
     ssl: Ssl,
     bio: Bio,
     charged: usize,
 }
 
-impl Unplugged {
+impl Parts {
     fn new(context: &SslContextRef, socket: &TcpStream, direct: bool) -> Result<Self, ConnError> {
         let scope = Scope::begin();
-        let mut ssl = Ssl::new(context).map_err(|stack| error_of(Step::Handshake, &stack))?;
+        let mut ssl = Ssl::new(context).map_err(|stack| local_error(&stack))?;
         let bio = Bio::new(socket.as_raw_fd(), direct);
         bio.attach(&mut ssl)
             .map_err(|error| ConnError::io(Step::Handshake, &error))?;
@@ -116,7 +149,7 @@ impl Unplugged {
         })
     }
 
-    fn plug(self, socket: TcpStream) -> TlsStream {
+    fn join(self, socket: TcpStream) -> TlsStream {
         let Self { ssl, bio, charged } = self;
         TlsStream {
             ssl,
@@ -124,7 +157,7 @@ impl Unplugged {
             socket,
             charged,
             end: End::Open,
-            end_untold: false,
+            has_unreported_end: false,
             write_wants: Want::Write,
         }
     }
@@ -138,19 +171,19 @@ pub struct TlsStream {
     socket: TcpStream,
     charged: usize,
     end: End,
-    /// The end was met behind data, and the caller has not been told yet.
-    end_untold: bool,
+    /// Reading ended behind data that was returned; the next read has to report the end.
+    has_unreported_end: bool,
     write_wants: Want,
 }
 
 impl TlsStream {
-    /// The server's side of a connection that was accepted.
+    /// The server's side of an accepted connection.
     ///
     /// # Errors
     /// OpenSSL is out of memory. The socket is given back.
     pub fn accept(context: &TlsContext, socket: TcpStream) -> Result<Self, (ConnError, TcpStream)> {
-        let mut stream = match Unplugged::new(context.server(), &socket, false) {
-            Ok(unplugged) => unplugged.plug(socket),
+        let mut stream = match Parts::new(context.server(), &socket, false) {
+            Ok(parts) => parts.join(socket),
             Err(error) => return Err((error, socket)),
         };
         match context.auth_clients() {
@@ -183,7 +216,7 @@ impl TlsStream {
         verify_name: Option<&str>,
         direct: bool,
     ) -> Result<Self, ConnError> {
-        let mut stream = Unplugged::new(context.client(), &socket, direct)?.plug(socket);
+        let mut stream = Parts::new(context.client(), &socket, direct)?.join(socket);
         for name in [sni, verify_name].into_iter().flatten() {
             if name.contains('\0') {
                 return Err(ConnError::new(
@@ -195,7 +228,7 @@ impl TlsStream {
         let ssl = &mut stream.ssl;
         if let Some(name) = sni {
             ssl.set_hostname(name)
-                .map_err(|stack| error_of(Step::Handshake, &stack))?;
+                .map_err(|stack| local_error(&stack))?;
         }
         if let Some(name) = verify_name {
             let param = ssl.param_mut();
@@ -203,7 +236,7 @@ impl TlsStream {
                 Ok(ip) => param.set_ip(ip),
                 Err(_) => param.set_host(name),
             };
-            set.map_err(|stack| error_of(Step::Handshake, &stack))?;
+            set.map_err(|stack| local_error(&stack))?;
         }
         stream.ssl.set_connect_state();
         Ok(stream)
@@ -214,7 +247,7 @@ impl TlsStream {
         &self.socket
     }
 
-    /// What the loop knows before a read or a handshake: whether the socket may have something, and
+    /// Tells what the loop knows before a read or a handshake: whether the socket may have input, and
     /// whether its peer has closed.
     pub fn set_readiness(&mut self, readable: bool, closing: bool) {
         let transport = self.bio.get_mut();
@@ -222,21 +255,21 @@ impl TlsStream {
         transport.closing = closing;
     }
 
-    /// True when a read has found out that the socket has nothing more.
+    /// True if a read has found that the socket has nothing more.
     pub fn is_drained(&self) -> bool {
         self.bio.get().drained
     }
 
-    /// True when a send would have blocked: until the socket is writable, `write` accepts nothing.
+    /// True if a send would have blocked: until the socket is writable `write` accepts nothing.
     pub fn is_stalled(&self) -> bool {
         self.bio.get().stalled
     }
 
-    /// True while a read would give something without the socket's help.
+    /// True while a read would give something without input from the socket.
     pub fn is_pending(&self) -> bool {
         match self.end {
             End::Open => self.bio.get().unread() > 0 || self.ssl.pending() > 0,
-            _ => self.end_untold,
+            _ => self.has_unreported_end,
         }
     }
 
@@ -250,38 +283,44 @@ impl TlsStream {
         self.bio.get().unsent()
     }
 
-    /// Takes the handshake as far as it goes with what the socket has, and sends what comes of it.
+    /// Continues the handshake with what the socket has, and sends what comes of it.
     pub fn handshake(&mut self, pool: &mut Pool) -> Handshake {
-        // SAFETY: a live object with a BIO, of which nobody else holds a reference.
-        let code = self.enter(pool, |ssl| unsafe { ffi::SSL_do_handshake(ssl) });
+        // SAFETY: a live object with a BIO; nobody else uses it.
+        let code = self.enter(pool, HANDSHAKE_QUOTA, |ssl| unsafe {
+            ffi::SSL_do_handshake(ssl)
+        });
         // The flight, the tickets or the alert. An error here is secondary to one of the handshake.
         let sent = self.flush(pool);
         if code == 1 {
             clear_errors();
             return match sent {
-                Io::Failed(error) => Handshake::Failed(FailReason::Closed, error),
-                _ => self.judge_ticket(),
+                Io::Failed(error) => Handshake::Failed(error),
+                _ => self.check_ticket(),
             };
         }
-        match (self.trouble(code, Step::Handshake), sent) {
-            (Trouble::Blocked, Io::Failed(error)) => Handshake::Failed(FailReason::Closed, error),
-            (Trouble::Blocked, _) => Handshake::WouldBlock,
-            (Trouble::Eof, _) => {
-                let error = ConnError::new(
-                    Step::Handshake,
-                    "the peer closed the connection during the handshake",
-                );
-                Handshake::Failed(FailReason::Closed, error)
+        let failure = |cause, reason: &str| {
+            Handshake::Failed(ConnError::because(cause, Step::Handshake, reason))
+        };
+        match (self.classify(code, Step::Handshake), sent) {
+            (Unsuccessful::Failed(error), _) => Handshake::Failed(error),
+            (Unsuccessful::Blocked, Io::Failed(error)) => Handshake::Failed(error),
+            (Unsuccessful::Blocked, _) if self.bio.get().is_out_of_quota() => {
+                failure(Cause::Protocol, "the peer sent more than a handshake takes")
             }
-            (Trouble::Failed(error, code), _) => self.judge(error, code),
+            (Unsuccessful::Blocked, _) => Handshake::WouldBlock,
+            (Unsuccessful::Eof, _) => failure(
+                Cause::Closed,
+                "the peer closed the connection during the handshake",
+            ),
         }
     }
 
-    /// Reads until `buf` is full or nothing more is at hand: any number of records, at most one
-    /// `recv`.
+    /// Reads until `buf` is full, nothing more is at hand, or the bounds on one call are reached
+    /// (invariant 3). It may answer would-block while `is_pending` or without `is_drained`: then
+    /// there is more, and it is to be called again, but not in the same turn.
     pub fn read(&mut self, pool: &mut Pool, buf: &mut [u8]) -> Io {
         if !matches!(self.end, End::Open) {
-            self.end_untold = false;
+            self.has_unreported_end = false;
             return self.end_io();
         }
         if buf.is_empty() {
@@ -291,29 +330,28 @@ impl TlsStream {
             return Io::WouldBlock;
         }
         let (filled, failure) = self.read_records(pool, buf);
-        let Some(code) = failure else {
-            return Io::Done(filled);
-        };
-        match self.trouble(code, Step::Read) {
-            Trouble::Blocked if filled == 0 => return Io::WouldBlock,
-            Trouble::Blocked => return Io::Done(filled),
-            Trouble::Eof => self.end = End::Eof,
-            Trouble::Failed(error, _) => {
-                // In this order: a flush that fails as well is not the cause.
+        match failure.map(|code| self.classify(code, Step::Read)) {
+            None | Some(Unsuccessful::Blocked) => self.limit_answers(pool),
+            Some(Unsuccessful::Eof) => self.end = End::Eof,
+            Some(Unsuccessful::Failed(error)) => {
+                // The end is set after the flush, whose failure would not be the cause.
                 let _ = self.flush(pool);
-                self.end = End::Failed(error);
+                self.end = End::Failed(self.with_address(error));
             }
         }
-        if filled == 0 {
-            return self.end_io();
+        let has_ended = !matches!(self.end, End::Open);
+        if filled > 0 {
+            self.has_unreported_end = has_ended;
+            Io::Done(filled)
+        } else if has_ended {
+            self.end_io()
+        } else {
+            Io::WouldBlock
         }
-        self.end_untold = true;
-        Io::Done(filled)
     }
 
-    /// Encrypts `data` into the collect buffer, sending whenever three records have come together.
-    /// Answers how many bytes were accepted; they are this connection's to deliver from now on, by
-    /// `flush`.
+    /// Encrypts `data` into the collect buffer, which is sent whenever it holds three records.
+    /// Answers how many bytes were accepted; `flush` sends the rest of them.
     pub fn write(&mut self, pool: &mut Pool, data: &[u8]) -> Io {
         if let End::Failed(error) = &self.end {
             return Io::Failed(error.clone());
@@ -330,7 +368,7 @@ impl TlsStream {
         Io::Done(accepted)
     }
 
-    /// The same for several pieces, which are packed into as few records as they fit in.
+    /// The same for several pieces, which are packed into as few records as possible.
     pub fn write_vectored(&mut self, pool: &mut Pool, pieces: &[IoSlice<'_>]) -> Io {
         if let [only] = pieces {
             return self.write(pool, only);
@@ -345,7 +383,7 @@ impl TlsStream {
                 rest.next_if(|piece| packed.is_empty() || packed.len() + piece.len() <= RECORD)
             {
                 if packed.is_empty() && piece.len() >= RECORD {
-                    // A long piece needs no packing, and its copy would be the dear one.
+                    // A long piece fills records by itself, so copying it would gain nothing.
                     answer = self.accept_piece(pool, piece, &mut accepted);
                     break;
                 }
@@ -357,13 +395,12 @@ impl TlsStream {
         }
         pool.packed = packed;
         match answer {
-            Some(trouble) if accepted == 0 => trouble,
+            Some(other) if accepted == 0 => other,
             _ => Io::Done(accepted),
         }
     }
 
-    /// Sends what is collected. `Done(0)` when nothing is left, `WouldBlock` when the socket takes
-    /// no more.
+    /// Sends what is collected. `Done(0)` if nothing is left, `WouldBlock` if the socket is full.
     pub fn flush(&mut self, pool: &mut Pool) -> Io {
         let transport = self.bio.get_mut();
         let sent = transport.send();
@@ -375,19 +412,19 @@ impl TlsStream {
             Sent::All => Io::Done(0),
             Sent::Blocked => Io::WouldBlock,
             Sent::Failed(errno) => {
-                let error = broken(Step::Write, errno);
+                let error = self.with_address(broken(Step::Write, errno));
                 self.end = End::Failed(error.clone());
                 Io::Failed(error)
             }
         }
     }
 
-    /// Says goodbye to the peer (close_notify), if there was ever anything to say, and sends what
-    /// is left as far as the socket takes it.
+    /// Sends close_notify, unless the handshake was not done or the connection has failed, and what
+    /// else is left until the socket is full.
     pub fn shutdown(&mut self, pool: &mut Pool) {
         if self.ssl.is_init_finished() && !matches!(self.end, End::Failed(_)) {
             // SAFETY: as in `handshake`. It only appends to the output.
-            let code = self.enter(pool, |ssl| unsafe { ffi::SSL_shutdown(ssl) });
+            let code = self.enter(pool, 0, |ssl| unsafe { ffi::SSL_shutdown(ssl) });
             if code < 0 {
                 clear_errors();
             }
@@ -421,9 +458,11 @@ impl TlsStream {
         if self.ssl.verify_result() != X509VerifyResult::OK {
             return None;
         }
-        self.ssl
-            .peer_certificate()
-            .map(|cert| info::identity(&cert))
+        let certificate = self.ssl.peer_certificate();
+        let identity = certificate.map(|cert| info::identity(&cert));
+        // A malformed extension leaves an entry.
+        clear_errors();
+        identity
     }
 
     /// Bytes that OpenSSL holds for this connection.
@@ -437,8 +476,14 @@ impl TlsStream {
         self.charged + self.bio.get().memory() + objects
     }
 
-    fn enter<R>(&mut self, pool: &mut Pool, call: impl FnOnce(*mut ffi::SSL) -> R) -> R {
-        self.bio.get_mut().lend(pool);
+    /// Makes a call in which OpenSSL may read `quota` times from the BIO.
+    fn enter<R>(
+        &mut self,
+        pool: &mut Pool,
+        quota: u32,
+        call: impl FnOnce(*mut ffi::SSL) -> R,
+    ) -> R {
+        self.bio.get_mut().lend(pool, quota);
         let scope = Scope::begin();
         let result = call(self.ssl.as_ptr());
         self.charged = self.charged.saturating_add_signed(scope.end());
@@ -446,7 +491,7 @@ impl TlsStream {
         result
     }
 
-    /// Reads records into `buf`; besides the count, the code of the call that failed, if one did.
+    /// Reads records into `buf`. Answers the count, and the code of the call that failed, if one did.
     fn read_records(&mut self, pool: &mut Pool, buf: &mut [u8]) -> (usize, Option<c_int>) {
         let mut filled = 0;
         let mut records = 0;
@@ -456,23 +501,25 @@ impl TlsStream {
             let fresh = self.ssl.pending() == 0;
             let out = room.as_mut_ptr().cast();
             // SAFETY: as in `handshake`; `out` has room for `len` bytes.
-            let code = self.enter(pool, |ssl| unsafe { ffi::SSL_read(ssl, out, len) });
-            let Ok(n) = usize::try_from(code) else {
+            let code = self.enter(pool, READ_QUOTA, |ssl| unsafe {
+                ffi::SSL_read(ssl, out, len)
+            });
+            let Ok(n @ 1..) = usize::try_from(code) else {
+                pool.traffic.records_in += records;
                 break (filled, Some(code));
             };
-            if n == 0 {
-                break (filled, Some(code));
-            }
             records += u64::from(fresh);
             filled += n;
-            if filled == buf.len() || !self.is_pending() {
+            let is_plain = READ_QUOTA - self.bio.get().quota <= PLAIN_READS;
+            let is_enough = filled == buf.len() || records >= RECORDS_PER_READ || !is_plain;
+            if is_enough || !self.is_pending() {
                 pool.traffic.records_in += records;
                 break (filled, None);
             }
         }
     }
 
-    /// Encrypts one record's worth, after making room for it.
+    /// Encrypts one record, after making room for it.
     fn write_record(&mut self, pool: &mut Pool, piece: &[u8]) -> Io {
         if self.is_stalled()
             || (self.unsent() > 0 && self.unsent() + piece.len() + RECORD_OVERHEAD > COLLECT)
@@ -484,22 +531,24 @@ impl TlsStream {
         }
         let (data, len) = (piece.as_ptr().cast(), piece.len() as c_int);
         // SAFETY: as in `handshake`; `data` holds `len` bytes, at most a record.
-        let code = self.enter(pool, |ssl| unsafe { ffi::SSL_write(ssl, data, len) });
+        let code = self.enter(pool, READ_QUOTA, |ssl| unsafe {
+            ffi::SSL_write(ssl, data, len)
+        });
         if let Ok(n @ 1..) = usize::try_from(code) {
             self.write_wants = Want::Write;
             pool.traffic.records_out += 1;
             return Io::Done(n);
         }
-        match self.trouble(code, Step::Write) {
-            Trouble::Blocked => {
+        match self.classify(code, Step::Write) {
+            Unsuccessful::Blocked => {
                 self.write_wants = Want::Read;
                 Io::WouldBlock
             }
-            Trouble::Eof => self.break_off(
-                pool,
-                ConnError::new(Step::Write, "the peer closed the connection"),
-            ),
-            Trouble::Failed(error, _) => self.break_off(pool, error),
+            Unsuccessful::Eof => {
+                let reason = "the peer closed the connection";
+                self.fail_write(pool, ConnError::because(Cause::Closed, Step::Write, reason))
+            }
+            Unsuccessful::Failed(error) => self.fail_write(pool, error),
         }
     }
 
@@ -514,10 +563,34 @@ impl TlsStream {
         }
     }
 
-    fn break_off(&mut self, pool: &mut Pool, error: ConnError) -> Io {
+    fn fail_write(&mut self, pool: &mut Pool, error: ConnError) -> Io {
         let _ = self.flush(pool);
+        let error = self.with_address(error);
         self.end = End::Failed(error.clone());
         Io::Failed(error)
+    }
+
+    /// Ends a connection whose peer makes this side answer and does not read the answers.
+    fn limit_answers(&mut self, pool: &mut Pool) {
+        let most = COLLECT + ANSWERS;
+        if self.unsent() <= most {
+            return;
+        }
+        let _ = self.flush(pool);
+        if self.unsent() > most {
+            let reason = "the peer keeps asking for handshakes and does not read the answers";
+            let error = ConnError::because(Cause::Protocol, Step::Read, reason);
+            self.end = End::Failed(self.with_address(error));
+        }
+    }
+
+    /// Adds the address of the peer, for callers that have no other record of it. Not to failures of
+    /// the handshake: their caller knows the name that was dialled.
+    fn with_address(&self, error: ConnError) -> ConnError {
+        match self.socket.peer_addr() {
+            Ok(addr) => error.with_peer(&Addr::Tcp(addr)),
+            Err(_) => error,
+        }
     }
 
     fn end_io(&self) -> Io {
@@ -527,82 +600,86 @@ impl TlsStream {
         }
     }
 
-    /// What a call that answered `code` came to.
-    fn trouble(&mut self, code: c_int, step: Step) -> Trouble {
+    /// What a call that answered `code` came to. Drains the error queue.
+    fn classify(&self, code: c_int, step: Step) -> Unsuccessful {
         let transport = self.bio.get();
         if transport.blocked {
-            return Trouble::Blocked;
+            clear_errors();
+            return Unsuccessful::Blocked;
         }
         if let Some(errno) = transport.errno {
             clear_errors();
-            return Trouble::Failed(broken(step, errno), 0);
+            return Unsuccessful::Failed(broken(step, errno));
         }
         // SAFETY: a live object, and the code of the last call on it.
         let kind = unsafe { ffi::SSL_get_error(self.ssl.as_ptr(), code) };
         let stack = ErrorStack::get();
-        if kind == ffi::SSL_ERROR_ZERO_RETURN || transport.eof {
-            return Trouble::Eof;
+        let is_end = match reason_code(&stack) {
+            None => transport.eof,
+            Some(reason) => reason == UNEXPECTED_EOF,
+        };
+        if kind == ffi::SSL_ERROR_ZERO_RETURN || is_end {
+            return Unsuccessful::Eof;
         }
-        Trouble::Failed(error_of(step, &stack), reason_code(&stack))
+        Unsuccessful::Failed(self.explain(step, &stack))
     }
 
-    /// A ticket stands for a certificate that was verified once, and OpenSSL does not look at it again: it may have
-    /// expired since.
-    fn judge_ticket(&self) -> Handshake {
+    /// A ticket stands for a certificate that was verified once, and OpenSSL does not verify it again
+    /// when a session is resumed: the certificate may have expired since.
+    fn check_ticket(&self) -> Handshake {
         if !self.is_resumed() || !self.ssl.verify_mode().contains(SslVerifyMode::PEER) {
             return Handshake::Done;
         }
         let (cert, now) = (self.ssl.peer_certificate(), Asn1Time::days_from_now(0));
         let expired = cert.filter(|cert| now.is_ok_and(|now| cert.not_after() < now));
-        expired.map_or(Handshake::Done, |cert| {
-            let whose = info::common_name(cert.subject_name()).map_or(String::new(), |name| {
-                format!(" (CN={})", name.escape_debug())
-            });
-            let reason = format!(
-                "certificate verify failed: certificate of the resumed session has expired{whose}"
-            );
-            Handshake::Failed(
-                FailReason::Certificate,
-                ConnError::new(Step::Handshake, reason),
-            )
-        })
+        let Some(cert) = expired else {
+            return Handshake::Done;
+        };
+        let name = info::common_name(cert.subject_name());
+        let name = name.map_or(String::new(), |name| {
+            format!(" (CN={})", name.escape_debug())
+        });
+        let reason = format!(
+            "certificate verify failed: certificate of the resumed session has expired{name}"
+        );
+        Handshake::Failed(ConnError::because(
+            Cause::Certificate,
+            Step::Handshake,
+            reason,
+        ))
     }
 
-    /// Names what went wrong in a handshake, better than OpenSSL does.
-    fn judge(&self, error: ConnError, code: c_int) -> Handshake {
-        let verify = self.ssl.verify_result();
-        if verify != X509VerifyResult::OK {
-            let whose = self.bio.get().rejected.as_deref().unwrap_or_default();
-            let whose = if whose.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", whose.escape_debug())
-            };
-            let reason = format!(
-                "certificate verify failed: {}{whose}",
-                verify.error_string()
-            );
-            return Handshake::Failed(
-                FailReason::Certificate,
-                ConnError::new(Step::Handshake, reason),
-            );
+    /// The failure in the error queue, by its first entry, which is the cause.
+    fn explain(&self, step: Step, stack: &ErrorStack) -> ConnError {
+        let code = reason_code(stack).unwrap_or(0);
+        if let Some(alert) = alert_words(code) {
+            let reason = format!("the peer refused with an alert: {alert}");
+            return ConnError::because(Cause::Alert, step, reason);
         }
-        if self
-            .bio
-            .get()
-            .first
-            .is_some_and(|byte| byte != HANDSHAKE_RECORD)
-        {
-            let reason = format!("the peer does not speak TLS ({})", error.reason());
-            return Handshake::Failed(FailReason::NotTls, ConnError::new(Step::Handshake, reason));
+        if code == VERIFY_FAILED {
+            return ConnError::because(Cause::Certificate, step, self.verification_failure());
         }
-        let why = match code {
-            0 => FailReason::Closed,
-            NO_CERTIFICATE => FailReason::Certificate,
-            _ if is_alert(code) => FailReason::Alert,
-            _ => FailReason::Protocol,
-        };
-        Handshake::Failed(why, error)
+        if code == NO_CERTIFICATE {
+            return ConnError::because(Cause::Certificate, step, words(stack));
+        }
+        let first = self.bio.get().first;
+        if first.is_some_and(|byte| !RECORD_TYPES.contains(&byte)) {
+            let reason = format!("the peer does not speak TLS ({})", words(stack));
+            return ConnError::because(Cause::NotTls, step, reason);
+        }
+        ConnError::because(Cause::Protocol, step, words(stack))
+    }
+
+    /// Why the peer's certificate was rejected, and whose it is.
+    fn verification_failure(&self) -> String {
+        let verdict = self.ssl.verify_result().error_string();
+        match self.bio.get().rejected.as_deref() {
+            None | Some("") => format!("certificate verify failed: {verdict}"),
+            Some(whose) => format!(
+                "certificate verify failed: {verdict} ({})",
+                whose.escape_debug()
+            ),
+        }
     }
 }
 
@@ -615,33 +692,35 @@ fn broken(step: Step, errno: Errno) -> ConnError {
     ConnError::io(step, &errno.into())
 }
 
-/// The first entry of the queue, which is the cause, as words.
-fn error_of(step: Step, stack: &ErrorStack) -> ConnError {
+/// A failure to create or configure an object.
+fn local_error(stack: &ErrorStack) -> ConnError {
+    ConnError::new(Step::Handshake, words(stack))
+}
+
+/// The first entry of the queue in OpenSSL's words.
+fn words(stack: &ErrorStack) -> String {
     let Some(first) = stack.errors().first() else {
-        return ConnError::new(step, "protocol error, for which OpenSSL gives no reason");
+        return "protocol error, for which OpenSSL gives no reason".to_string();
     };
-    let code = reason_code(stack);
-    if is_alert(code) {
-        // SAFETY: any value is allowed; the answer is a string that lives for ever.
-        let words = unsafe { CStr::from_ptr(ffi::SSL_alert_desc_string_long(code - ALERT_OFFSET)) };
-        let words = words.to_string_lossy();
-        return ConnError::new(step, format!("the peer refused with an alert: {words}"));
-    }
     let words = first.reason().unwrap_or("unknown reason");
     match first.data() {
-        Some(data) if !data.is_empty() => ConnError::new(step, format!("{words}: {data}")),
-        _ => ConnError::new(step, words),
+        Some(data) if !data.is_empty() => format!("{words}: {data}"),
+        _ => words.to_string(),
     }
 }
 
-/// The reason code of the first entry of the queue; 1 if there is none.
-fn reason_code(stack: &ErrorStack) -> c_int {
-    stack
-        .errors()
-        .first()
-        .map_or(1, |first| ffi::ERR_GET_REASON(first.code()))
+/// The reason code of the first entry of the queue.
+fn reason_code(stack: &ErrorStack) -> Option<c_int> {
+    let first = stack.errors().first()?;
+    Some(ffi::ERR_GET_REASON(first.code()))
 }
 
-fn is_alert(code: c_int) -> bool {
-    (ALERT_OFFSET..ALERT_OFFSET + 256).contains(&code)
+/// The name of an alert, if `code` is one that the peer sent.
+fn alert_words(code: c_int) -> Option<String> {
+    if !(ALERT_OFFSET..ALERT_OFFSET + 256).contains(&code) {
+        return None;
+    }
+    // SAFETY: any value is allowed; the answer is a string that lives for ever.
+    let words = unsafe { CStr::from_ptr(ffi::SSL_alert_desc_string_long(code - ALERT_OFFSET)) };
+    Some(words.to_string_lossy().into_owned())
 }

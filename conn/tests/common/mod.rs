@@ -11,13 +11,14 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use ae::event_loop::{EventLoop, Host, What, process_events};
-use conn::admission::Limits;
+use conn::admission::HandshakeLimits;
 use conn::connection::{ConnId, State};
 use conn::conns::{ConnHost, Conns};
 use conn::drive::process_pending;
 use conn::listener::{Accept, Accepted, Listener};
 use conn::stream::Io;
 use conn::tls::context::TlsContext;
+use openssl::error::ErrorStack;
 
 pub struct World {
     pub el: EventLoop<World>,
@@ -47,10 +48,10 @@ impl ConnHost for World {
 
 impl World {
     pub fn new() -> Self {
-        Self::with_limits(Limits::default())
+        Self::with_limits(HandshakeLimits::default())
     }
 
-    pub fn with_limits(limits: Limits) -> Self {
+    pub fn with_limits(limits: HandshakeLimits) -> Self {
         let el = EventLoop::new(4096).expect("a loop");
         Self {
             el,
@@ -64,6 +65,7 @@ impl World {
     /// One turn without sleep, its before-sleep pass included. True if decrypted data is still
     /// waiting.
     pub fn glance(&mut self) -> bool {
+        drop(ErrorStack::get());
         let more = process_pending(self);
         process_events(
             self,
@@ -74,6 +76,8 @@ impl World {
                 wait: false,
             },
         );
+        let left = ErrorStack::get();
+        assert!(left.errors().is_empty(), "left in the error queue: {left}");
         more
     }
 
@@ -84,7 +88,7 @@ impl World {
             assert!(
                 start.elapsed() < Duration::from_secs(20),
                 "waited in vain for {what}; log: {:?}",
-                self.log
+                &self.log[self.log.len().saturating_sub(20)..]
             );
             self.glance();
         }

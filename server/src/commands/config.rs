@@ -2,7 +2,8 @@
 //!
 //! A CONFIG SET of several directives is one change: all values are parsed into a copy, which then replaces the
 //! current values; then each effect is applied once, in the order of the directives. If one fails, the old values and
-//! their effects are restored.
+//! their effects are restored. The TLS context is not loaded again but put back as it was: its files may have changed
+//! since it was loaded.
 
 use std::env::set_current_dir;
 use std::path::Path;
@@ -148,6 +149,7 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
         }
     }
     new.normalize();
+    let context = srv.tls.context.clone();
     let old = std::mem::replace(&mut srv.config, new);
     for (at, (effect, name)) in due.iter().enumerate() {
         if let Err(why) = apply(srv, *effect) {
@@ -155,6 +157,7 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
                 "Failed applying new configuration. Possibly related to new {name} setting. Restoring previous settings."
             );
             srv.config = old;
+            srv.tls.context = context;
             restore(srv, &due[..=at]);
             return Err(failed(name.as_bytes(), &why));
         }
@@ -164,13 +167,10 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
 
 /// Restores the effects of the old values up to the one that failed.
 fn restore(srv: &mut Server, done: &[(Effect, &'static str)]) {
-    // Certificates that fail to load leave the current ones in use, and the reason in INFO.
-    let count = done.len()
-        - usize::from(
-            done.last()
-                .is_some_and(|(effect, _)| *effect == Effect::Tls),
-        );
-    for (effect, _) in &done[..count] {
+    for (effect, _) in done {
+        if *effect == Effect::Tls {
+            continue;
+        }
         if let Err(why) = apply(srv, *effect) {
             warning!("Failed applying restored failed CONFIG SET command: {why}");
         }

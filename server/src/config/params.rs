@@ -202,6 +202,7 @@ params! {
     tls_cluster: bool,
     tls_migrate: bool,
     tls_peer_name_check: bool,
+    tls_ticket_rotation: i64,
     tls_port: i64,
     tls_replication: bool,
     tracking_table_max_keys: i64,

@@ -20,8 +20,7 @@ use crate::sys::{clock, memory};
 /// The loop's before-sleep hook.
 pub fn before_sleep(srv: &mut Server) {
     // 1. Clients with decrypted TLS data, for which no socket event will arrive.
-    let more = process_pending(srv);
-    srv.el.set_dont_wait(more);
+    process_pending(srv);
     if srv.snapshot.hides_data() || srv.unit.depth > 0 {
         // The data set is incomplete, or a command is still running: clients only get their replies.
         flush_pending(srv);
@@ -64,6 +63,9 @@ pub fn before_sleep(srv: &mut Server) {
 }
 
 fn end_turn(srv: &mut Server) {
+    // Asked last: any step may make a connection pending again, and the loop would sleep in spite of it.
+    let more = srv.conns.has_pending();
+    srv.el.set_dont_wait(more);
     let us = clock::monotonic_us().saturating_sub(srv.turn.began_us);
     let stats = &mut srv.stats;
     stats.loop_turns += 1;

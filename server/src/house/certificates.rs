@@ -1,4 +1,6 @@
-//! Loading certificates, and warning before they expire.
+//! Loading certificates, warning before they expire, and rotating the keys of session tickets.
+
+use std::time::Duration;
 
 use conn::tls::context::TlsContext;
 use conn::tls::info::{CertInfo, CertRole};
@@ -7,16 +9,15 @@ use crate::server::Server;
 use crate::sys::clock;
 use crate::{notice, warning};
 
-/// Days before expiry from which on a certificate is logged.
+/// A certificate is logged from this many days before it expires.
 const WARN_DAYS: i64 = 30;
 const DAY_SECONDS: i64 = 86_400;
 
-/// Builds a context from the configuration and uses it for new connections.
+/// Builds a context from the configuration, which new connections then use.
 ///
 /// # Errors
-/// A sentence that names the file and the cause; the current context stays in use.
+/// A sentence that names the file and the cause; the present context stays.
 pub fn load(srv: &mut Server) -> Result<(), String> {
-    srv.tls.last_load_ms = clock::unix_ms();
     match TlsContext::load(&srv.config.tls, srv.tls.context.as_ref()) {
         Ok(context) => {
             srv.tls.context = Some(context);
@@ -32,7 +33,18 @@ pub fn load(srv: &mut Server) -> Result<(), String> {
     }
 }
 
-/// Daily: certificates that have expired, or will soon.
+/// Replaces the key of session tickets when it is older than `tls-session-ticket-rotation`.
+pub fn rotate_tickets(srv: &mut Server) {
+    let seconds = u64::try_from(srv.config.tls_ticket_rotation).unwrap_or(0);
+    if seconds == 0 {
+        return;
+    }
+    if let Some(context) = &srv.tls.context {
+        context.rotate_tickets(Duration::from_secs(seconds));
+    }
+}
+
+/// Once a day: certificates that have expired, or soon will.
 pub fn warn_daily(srv: &mut Server) {
     let day = srv.unit.now_ms / 1000 / DAY_SECONDS;
     if day != srv.tls.warned_day {

@@ -5,6 +5,7 @@ use ae::time::{Next, TimerId};
 use crate::cluster::migrate;
 use crate::egress::account::account_memory;
 use crate::egress::flush::{close_over_limit, over_output_limit};
+use crate::house::certificates::rotate_tickets;
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::expire::slow_cycle;
 use crate::replication::cron::replication_cron;
@@ -67,6 +68,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 5000,
         run: log_clients,
+    },
+    Step {
+        period_ms: 1000,
+        run: rotate_tickets,
     },
     Step {
         period_ms: 60_000,

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use ae::event_loop::EventLoop;
-use conn::admission::Limits;
+use conn::admission::HandshakeLimits;
 use conn::conns::Conns;
 
 use crate::config::params::Params;
@@ -110,11 +110,11 @@ pub fn build(
     data::util::hash::set_seed(process::random_bytes());
     let descriptors = adjust_descriptors(&mut config);
     rename(&mut commands, &config);
-    let limits = Limits {
+    let limits = HandshakeLimits {
         handshakes_in_flight: HANDSHAKES_IN_FLIGHT,
         handshakes_per_turn: HANDSHAKES_PER_TURN,
         handshake_timeout_ms: HANDSHAKE_TIMEOUT_MS,
-        ..Limits::default()
+        ..HandshakeLimits::default()
     };
     let mut turn = Turn::default();
     let now_ms = turn.refresh();

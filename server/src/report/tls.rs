@@ -1,7 +1,8 @@
 //! INFO tls: connections, handshakes, traffic, certificates.
 
+use conn::error::Cause;
 use conn::tls::context::TlsContext;
-use conn::tls::info::{CertInfo, CertRole, FailReason};
+use conn::tls::info::{CertInfo, CertRole};
 
 use crate::report::info::Info;
 use crate::server::Server;
@@ -31,7 +32,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("tls_handshakes_in_flight", stats.in_flight);
     info.field("tls_handshakes_waiting", stats.waiting);
     info.field("tls_handshakes_failed", stats.failed.iter().sum::<u64>());
-    for (reason, count) in FailReason::ALL.iter().zip(stats.failed) {
+    for (reason, count) in Cause::ALL.iter().zip(stats.failed) {
         info.field(
             format_args!("tls_handshakes_failed_{}", reason.name()),
             count,
@@ -51,6 +52,11 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("tls_memory", conn::tls::memory::allocated());
     info.field("tls_reloads", srv.tls.reloads);
     info.field("tls_last_reload_error", &srv.tls.last_error);
+    let context = srv.tls.context.as_ref();
+    info.field(
+        "tls_ticket_rotations",
+        context.map_or(0, TlsContext::ticket_rotations),
+    );
     write_certificates(srv, info);
 }
 

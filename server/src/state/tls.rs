@@ -1,18 +1,17 @@
-//! The TLS contexts in use, and the outcome of their reloads.
+//! The TLS context for new connections, and the results of loading it.
 
 use conn::tls::context::TlsContext;
 
-/// What the server keeps about its certificates.
+/// The state of TLS.
 #[derive(Default)]
 pub struct TlsState {
-    /// The context that new connections use; `None` while TLS is off.
+    /// The context that new connections use. `None` until TLS is first used (`uses_tls`); it stays when
+    /// TLS is switched off again.
     pub context: Option<TlsContext>,
-    /// Successful loads since start.
+    /// Loads that succeeded since start, the first included.
     pub reloads: u64,
-    /// Why the latest load failed; empty after a good one.
+    /// Why the latest load failed; empty after a success.
     pub last_error: String,
-    /// Unix time in milliseconds of the latest attempt.
-    pub last_load_ms: i64,
     /// Unix day on which expiring certificates were last logged.
     pub warned_day: i64,
 }

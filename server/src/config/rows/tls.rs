@@ -95,4 +95,7 @@ pub static ROWS: &[Row] = &[
         .default("300")
         .effects(&[Effect::Tls])
         .doc("Seconds for which a session can be resumed."),
+    int("tls-session-ticket-rotation", field!(tls_ticket_rotation), 0, INT)
+        .default("3600")
+        .doc("Seconds after which the key of session tickets is replaced; a ticket is accepted until the next replacement. 0 keeps the key."),
 ];
