@@ -94,7 +94,12 @@ mod tests {
 
     #[test]
     fn names_are_those_of_redis_and_our_own() {
-        let own = ["tls-groups", "tls-migrate", "tls-peer-name-check"];
+        let own = [
+            "tls-groups",
+            "tls-migrate",
+            "tls-peer-name-check",
+            "tls-session-ticket-rotation",
+        ];
         let all = names();
         let shown = all
             .iter()
