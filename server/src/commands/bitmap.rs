@@ -1,4 +1,4 @@
-//! Strings as bitmaps: SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP.
+//! Bitmaps: SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP.
 
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub static PROCS: Family = &[
     (&rows::BITOP, bitop),
 ];
 
-/// The offset of a bit in a string that may not outgrow `proto-max-bulk-len`.
+/// A bit offset within `proto-max-bulk-len`.
 fn bit_offset(cx: &Ctx<'_>, arg: &[u8]) -> Result<usize, Fault> {
     let offset = int(arg).map_err(|_| BIT_OFFSET)?;
     if offset < 0 || offset >> 3 >= cx.max_string() {
@@ -68,7 +68,7 @@ fn getbit(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// Whether bounds count bits (BIT) or bytes (BYTE).
+/// Whether bounds are in bits (BIT) or bytes (BYTE).
 fn unit_is_bit(arg: &[u8]) -> Result<bool, Fault> {
     match arg.to_ascii_lowercase().as_slice() {
         b"bit" => Ok(true),
@@ -109,7 +109,7 @@ fn bitcount(cx: &mut Ctx<'_>) -> Done {
         2 => 0..text.len() * 8,
         4 | 5 => {
             let (start, end) = (int(&argv[2])?, int(&argv[3])?);
-            // Two bounds from the end in the wrong order are no range even where clamping would make them one.
+            // Two bounds from the end in reverse order are an empty range, even if clamping would change that.
             let backwards = start < 0 && end < 0 && start > end;
             let unit = argv.len() == 5 && !backwards && unit_is_bit(&argv[4])?;
             if backwards {
@@ -132,7 +132,7 @@ fn bitpos(cx: &mut Ctx<'_>) -> Done {
         _ => return Err(Fault::new("ERR The bit argument must be 1 or 0.")),
     };
     let Some(entry) = find_read(cx.srv, cx.db, &argv[1]) else {
-        // Nothing is as good as zeros without end.
+        // A missing key counts as zeros without end.
         cx.reply.int(if wanted { -1 } else { 0 });
         return Ok(());
     };
@@ -150,7 +150,7 @@ fn bitpos(cx: &mut Ctx<'_>) -> Done {
     let found = bits::find(text, range.clone(), wanted);
     let position = match found {
         Some(at) => at as i64,
-        // Without an end the string goes on with zeros.
+        // Without an explicit end the string continues with zeros.
         None if !wanted && end.is_none() && !range.is_empty() => text.len() as i64 * 8,
         None => -1,
     };
@@ -177,7 +177,7 @@ impl Operation {
         }
     }
 
-    /// Works another operand into the result; the shorter of both goes on with zeros.
+    /// Combines another operand into the result; the shorter one is padded with zeros.
     fn apply(self, result: &mut Vec<u8>, operand: &[u8]) {
         if operand.len() > result.len() {
             result.resize(operand.len(), 0);
@@ -214,7 +214,7 @@ fn bitop(cx: &mut Ctx<'_>) -> Done {
         let operand = operand.bytes(&mut scratch);
         match &mut result {
             Some(result) => operation.apply(result, operand),
-            // One pass: a second one over a big string costs as much again.
+            // One pass: a second one over a big string would cost as much again.
             None if operation == Operation::Not => {
                 result = Some(operand.iter().map(|byte| !byte).collect());
             }

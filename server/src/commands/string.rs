@@ -1,4 +1,4 @@
-//! Strings as a whole: SET and its old forms, GET and its kin, MSET, STRLEN.
+//! SET and its older forms, GET and its variants, MSET, STRLEN.
 
 use data::util::num::{MAX_I64_DIGITS, write_i64};
 use data::value::db::Expire;
@@ -33,7 +33,7 @@ pub static PROCS: Family = &[
     (&rows::STRLEN, strlen),
 ];
 
-/// Answers with a string value; a big one is not copied.
+/// Replies with a string value; a big one is not copied.
 fn reply_value(reply: &mut Reply, value: &ValueRef<'_>) {
     match value {
         ValueRef::Bytes(bytes) => reply.bulk(bytes),
@@ -42,7 +42,7 @@ fn reply_value(reply: &mut Reply, value: &ValueRef<'_>) {
     }
 }
 
-/// GET of any command that has it: the string, or null; whether there was one.
+/// The reply of GET: the string or null; whether there was a string.
 fn reply_string(cx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Fault> {
     match find_read(cx.srv, cx.db, key) {
         None => {
@@ -101,7 +101,7 @@ fn set(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let key = &argv[1];
     if argv.len() == 3 {
-        // The plain form needs no look at what is there.
+        // The plain form does not need the old value.
         set_plain(cx, key);
         cx.reply.ok();
         return Ok(());
@@ -124,7 +124,7 @@ fn set(cx: &mut Ctx<'_>) -> Done {
             return Ok(());
         }
     } else if expire == Expire::Keep {
-        // A key whose time is over has no time to keep.
+        // An expired key has no expiry to keep.
         live_place(cx.srv, cx.db, key);
     }
     let value = value_of(cx, 2);
@@ -153,7 +153,7 @@ fn set(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// What sets a value until a time is propagated as: no clock but this one decides when it ends.
+/// A SET with an expiry is propagated with an absolute time, so that only this server's clock decides.
 fn set_until(cx: &mut Ctx<'_>, value: &[u8], at_ms: i64) {
     let mut digits = [0; MAX_I64_DIGITS];
     let at_ms = write_i64(at_ms, &mut digits);
@@ -206,7 +206,7 @@ fn getset(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// What GETEX does to the key's time.
+/// What GETEX does to the expiry.
 enum NewTime<'a> {
     Keep,
     Persist,

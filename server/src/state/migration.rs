@@ -7,8 +7,8 @@
 //! ```
 //!
 //! # Invariants
-//! 1. A key in flight belongs to one transfer: a client that names it waits for the outcome.
-//! 2. A key in flight that changes all the same is spoiled: it is never deleted here, and its transfer fails.
+//! 1. A key in flight belongs to one transfer: a client that names it is blocked until the outcome.
+//! 2. A key in flight that changes is spoiled: it is never deleted here, and its transfer fails.
 //! 3. A link is cached, or it belongs to one transfer.
 
 use std::collections::HashMap;
@@ -31,13 +31,13 @@ pub struct Order {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// The database there.
+    /// The database on the target.
     pub db: i64,
     /// How long a step may take without progress, in milliseconds.
     pub timeout_ms: u64,
-    /// The keys stay here.
+    /// COPY: the keys are not deleted here.
     pub copy: bool,
-    /// Keys of that name there are replaced.
+    /// REPLACE: existing keys of the target are replaced.
     pub replace: bool,
     /// The arguments of AUTH; without any it is not sent.
     pub auth: Vec<Vec<u8>>,
@@ -48,31 +48,31 @@ pub struct Order {
 /// The step in which a transfer failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The target was not reached.
+    /// Connecting failed.
     Connect,
-    /// Not everything could be sent.
+    /// Sending failed.
     Write,
-    /// Not every answer came.
+    /// Not all replies arrived.
     Read,
 }
 
-/// What the target has answered so far.
+/// Replies of the target so far.
 #[derive(Default)]
 pub struct Answers {
     decoder: Decoder,
-    /// Answers to AUTH and SELECT that are still to come.
+    /// Outstanding replies to AUTH and SELECT.
     prelude: usize,
     keys: usize,
-    /// AUTH or SELECT was refused: keys may have been restored, but not where they belong.
+    /// AUTH or SELECT was refused: keys may have been restored, but in the wrong database.
     astray: bool,
-    /// The first refusal.
+    /// The first error reply.
     pub refusal: Option<Vec<u8>>,
-    /// Of the keys that were answered, in order: whether the target has it now.
+    /// For each answered key, in order, whether the target has it now.
     pub restored: Vec<bool>,
 }
 
 impl Answers {
-    /// Those to so many commands in front of so many keys.
+    /// Expects replies to `prelude` commands before those of the keys.
     pub fn to(prelude: usize, keys: usize) -> Self {
         Answers {
             prelude,
@@ -81,7 +81,7 @@ impl Answers {
         }
     }
 
-    /// Whether all are there.
+    /// Whether all replies have arrived.
     pub fn is_complete(&self) -> bool {
         self.restored.len() == self.keys
     }
@@ -131,11 +131,11 @@ pub struct KeyTransfer {
     pub id: u64,
     /// The client that is blocked on it; it may have been closed.
     pub client: ClientId,
-    /// Where the keys come from.
+    /// The source database.
     pub db: usize,
-    /// What is to be done.
+    /// The arguments.
     pub order: Order,
-    /// Whether a key in flight has changed here.
+    /// The keys in flight, and whether each has changed since it was sent.
     pub spoiled: HashMap<Box<[u8]>, bool>,
     /// Its progress.
     pub phase: Phase,
@@ -143,15 +143,15 @@ pub struct KeyTransfer {
     pub conn: Option<ConnId>,
     /// It may start again, once, when the link breaks: a cached link may have been closed long ago.
     pub may_retry: bool,
-    /// What is to be sent.
+    /// The bytes to send.
     pub outbox: Vec<u8>,
-    /// Bytes of it that were.
+    /// How many of them were sent.
     pub sent: usize,
-    /// What has come back.
+    /// The replies.
     pub answers: Answers,
     /// When it last made progress, in milliseconds of Unix time.
     pub progress_ms: i64,
-    /// How it ended: all was answered, or a step failed.
+    /// The outcome: all replies have arrived, or a step failed.
     pub outcome: Option<Result<(), Failure>>,
 }
 
@@ -160,13 +160,13 @@ pub struct KeyTransfer {
 pub struct Kept {
     /// The connection.
     pub conn: ConnId,
-    /// The database that is selected there, if that is certain.
+    /// The database selected on the target, if known.
     pub db: Option<i64>,
     /// When it was last used, Unix seconds.
     pub used_s: i64,
 }
 
-/// All of it.
+/// All transfers and cached links.
 #[derive(Default)]
 pub struct Migration {
     /// Transfers under way, oldest first.
@@ -189,14 +189,14 @@ impl Migration {
         self.transfers.is_empty()
     }
 
-    /// Whether a key is in flight; without a database, from any.
+    /// Whether a key is in flight from this database, or from any.
     pub fn carries(&self, db: Option<usize>, key: &[u8]) -> bool {
         let from = |transfer: &&KeyTransfer| db.is_none_or(|db| db == transfer.db);
         let mut transfers = self.transfers.iter().filter(from);
         transfers.any(|transfer| transfer.spoiled.contains_key(key))
     }
 
-    /// A key has changed although it may be in flight.
+    /// Marks a changed key as spoiled if it is in flight.
     #[cold]
     pub fn spoil(&mut self, db: usize, key: &[u8]) {
         for transfer in self.transfers.iter_mut().filter(|each| each.db == db) {
@@ -207,7 +207,7 @@ impl Migration {
         }
     }
 
-    /// A whole database has changed; without one, all have.
+    /// Marks the keys of a database, or all keys, as spoiled.
     #[cold]
     pub fn spoil_all(&mut self, db: Option<usize>) {
         for transfer in &mut self.transfers {
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn answers_are_counted_and_weighed() {
-        /// Lines before those of keys, what came, which keys are there, the error, and whether that is all.
+        /// Test: replies before those of the keys, replies, which keys are there, the error, and whether that is all.
         type Row = (
             usize,
             &'static [u8],

@@ -7,10 +7,10 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-/// As jemalloc's flag.
+/// jemalloc's flag.
 pub const MALLOCX_ZERO: c_int = 0x40;
 
-/// As jemalloc's macro: the binary logarithm of the alignment.
+/// jemalloc's macro: the binary logarithm of the alignment.
 #[allow(non_snake_case)]
 pub const fn MALLOCX_ALIGN(align: usize) -> c_int {
     align.trailing_zeros() as c_int
@@ -81,8 +81,8 @@ pub unsafe fn malloc_stats_print(
 ) {
 }
 
-/// Turns the leak checker off, which takes everything for lost that a hash table holds: addresses are packed there, below
-/// a tag. A function, since Redis's suite replaces `ASAN_OPTIONS`.
+/// Turns the leak checker off: hash tables pack addresses below a tag, so it takes everything in them for lost. A
+/// function, since Redis's suite replaces `ASAN_OPTIONS`.
 #[unsafe(no_mangle)]
 pub extern "C" fn __lsan_is_turned_off() -> c_int {
     1

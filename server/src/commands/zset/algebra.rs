@@ -1,4 +1,4 @@
-//! Several sorted sets, or plain sets, worked into one: ZUNION, ZINTER, ZDIFF, their STORE forms, and ZINTERCARD.
+//! ZUNION, ZINTER, ZDIFF, their STORE variants, and ZINTERCARD. Plain sets may take part.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ enum Operation {
     Diff,
 }
 
-/// How the scores of one member in several sets become one.
+/// AGGREGATE: how the scores of a member in several sets are combined.
 #[derive(Clone, Copy)]
 enum Aggregation {
     Sum,
@@ -65,7 +65,7 @@ impl Aggregation {
 
     fn join(self, one: f64, other: f64) -> f64 {
         match self {
-            // Opposite infinities make 0 by convention.
+            // The sum of opposite infinities is 0 by convention.
             Aggregation::Sum => number(one + other),
             Aggregation::Min => one.min(other),
             Aggregation::Max => one.max(other),
@@ -73,12 +73,12 @@ impl Aggregation {
     }
 }
 
-/// What is no number counts as 0.
+/// NaN is replaced by 0.
 fn number(score: f64) -> f64 {
     if score.is_nan() { 0.0 } else { score }
 }
 
-/// What is worked together, and how.
+/// Sources, weights and aggregation.
 struct Query<'a> {
     keys: Vec<&'a [u8]>,
     weights: Vec<f64>,
@@ -87,7 +87,7 @@ struct Query<'a> {
     limit: usize,
 }
 
-/// What a command may be told beside the keys.
+/// Options behind the keys.
 #[derive(Clone, Copy)]
 struct Options {
     weights: bool,
@@ -143,7 +143,7 @@ fn parse<'a>(cx: &mut Ctx<'a>, mut args: Args<'a>, options: Options) -> Result<Q
     Ok(query)
 }
 
-/// Only sets of both kinds can be worked together.
+/// The key must hold a set or a sorted set.
 fn check_type(srv: &mut Server, number: usize, key: &[u8]) -> Done {
     match find_read(srv, number, key).map(data::value::entry::EntryRef::ty) {
         None | Some(Type::Set | Type::Zset) => Ok(()),
@@ -151,7 +151,7 @@ fn check_type(srv: &mut Server, number: usize, key: &[u8]) -> Done {
     }
 }
 
-/// A set that is worked with. The members of a plain one have the score 1.
+/// A source. Members of a plain set have the score 1.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Nothing,
@@ -187,7 +187,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Passes members on until `each` has enough.
+    /// Passes members to `each` until it returns false.
     fn walk(self, each: &mut dyn FnMut(Item<'_>, f64) -> bool) {
         match self {
             Source::Nothing => {}
@@ -201,10 +201,10 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The result, member by member.
+/// Accumulates the result by member.
 type Pairs = Vec<(Vec<u8>, f64)>;
 
-/// Works the sources together. Unions and intersections begin with the smallest.
+/// Combines the sources. Unions and intersections begin with the smallest one.
 fn work(srv: &Server, number: usize, query: &Query<'_>, operation: Operation) -> Pairs {
     let mut sources: Vec<(Source<'_>, f64)> = query
         .keys
@@ -275,7 +275,7 @@ fn diff(sources: &[(Source<'_>, f64)]) -> Pairs {
     pairs
 }
 
-/// The result in order.
+/// The result as a sorted set.
 fn result(cx: &Ctx<'_>, query: &Query<'_>, operation: Operation) -> Pairs {
     let mut pairs = work(cx.srv, cx.db, query, operation);
     pairs.sort_unstable_by(|(one, score), (other, other_score)| {

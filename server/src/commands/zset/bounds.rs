@@ -1,4 +1,4 @@
-//! How bounds of sorted sets are written: `1.5`, `(1.5`, `-inf` for scores; `[a`, `(a`, `-`, `+` for members.
+//! Syntax of bounds: `1.5`, `(1.5`, `-inf` for scores; `[a`, `(a`, `-`, `+` for members.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ fn score_bound(arg: &[u8]) -> Option<ScoreBound> {
         Some(digits) => (digits, true),
         None => (arg, false),
     };
-    // As the C library reads numbers: blanks in front do no harm, and nothing at all is 0.
+    // As C's `strtod` parses: leading blanks are skipped, and an empty text is 0.
     let digits = digits.trim_ascii_start();
     let score = if digits.is_empty() {
         0.0
@@ -25,7 +25,7 @@ fn score_bound(arg: &[u8]) -> Option<ScoreBound> {
 /// Two arguments as a range of scores.
 ///
 /// # Errors
-/// One of them is no number.
+/// One of them is not a number.
 pub fn score_range(min: &[u8], max: &[u8]) -> Result<ScoreRange, Fault> {
     match (score_bound(min), score_bound(max)) {
         (Some(min), Some(max)) => Ok(ScoreRange { min, max }),
@@ -46,7 +46,7 @@ fn lex_bound(arg: &[u8]) -> Option<LexBound<'_>> {
 /// Two arguments as a range of members.
 ///
 /// # Errors
-/// One of them is no bound.
+/// One of them is not a bound.
 pub fn lex_range<'a>(min: &'a [u8], max: &'a [u8]) -> Result<LexRange<'a>, Fault> {
     match (lex_bound(min), lex_bound(max)) {
         (Some(min), Some(max)) => Ok(LexRange { min, max }),

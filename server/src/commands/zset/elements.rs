@@ -1,4 +1,4 @@
-//! Single members of sorted sets: ZADD, ZINCRBY, ZREM, and what is known of a member or of the whole.
+//! ZADD, ZINCRBY, ZREM, ZSCORE, ZRANK, ZCARD and their variants.
 
 use data::value::zset::Zset;
 use table::sorted_set as rows;
@@ -36,13 +36,13 @@ struct AddOptions {
     increment: bool,
 }
 
-/// What became of one member.
+/// Outcome for one member.
 enum Outcome {
-    /// The options forbid it.
+    /// An option forbids the change.
     Nothing,
     Added(f64),
     Updated(f64),
-    /// It had this score already.
+    /// The score is unchanged.
     Same(f64),
 }
 
@@ -78,7 +78,7 @@ fn check_options(options: AddOptions, pairs: usize) -> Done {
 }
 
 impl AddOptions {
-    /// The score that a member gets beside the one it has, and what that means.
+    /// The new score of a member, from its old one and the options, and the outcome.
     fn choose(self, old: Option<f64>, given: f64) -> (Option<f64>, Result<Outcome, Fault>) {
         let Some(old) = old else {
             return if self.only_existing {

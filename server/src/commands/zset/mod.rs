@@ -1,4 +1,4 @@
-//! Sorted sets, by subject.
+//! Sorted sets.
 
 pub mod algebra;
 pub mod bounds;

@@ -1,4 +1,4 @@
-//! Taking members from either end: ZPOPMIN, ZPOPMAX, ZMPOP and the forms of them that wait.
+//! ZPOPMIN, ZPOPMAX, ZMPOP and their blocking variants.
 
 use data::util::num::{MAX_I64_DIGITS, write_i64};
 use data::value::Type;
@@ -29,7 +29,7 @@ pub static PROCS: Family = &[
 
 /// A member and its score.
 type Pair = (Vec<u8>, f64);
-/// What was taken.
+/// The popped members.
 type Pairs = Vec<Pair>;
 
 #[derive(Clone, Copy)]
@@ -64,7 +64,7 @@ impl End {
     }
 }
 
-/// Takes up to `count` members out of a set that has some.
+/// Pops up to `count` members of a non-empty set.
 fn take(cx: &mut Ctx<'_>, key: &[u8], end: End, count: usize) -> Result<Pairs, Fault> {
     let Some(zset) = write::<Zset>(cx.srv, cx.db, key)? else {
         return Ok(Vec::new());
@@ -86,7 +86,7 @@ fn take(cx: &mut Ctx<'_>, key: &[u8], end: End, count: usize) -> Result<Pairs, F
     Ok(taken)
 }
 
-/// Members with their scores, each pair an array of its own if `nested`.
+/// Replies with members and scores; each pair is an array if `nested`.
 fn reply_pairs(cx: &mut Ctx<'_>, pairs: &[Pair], nested: bool) {
     cx.reply
         .array(if nested { pairs.len() } else { pairs.len() * 2 });
@@ -112,7 +112,7 @@ fn zpop(cx: &mut Ctx<'_>, end: End) -> Done {
     Ok(())
 }
 
-/// The first of the keys that holds a set, and what was taken from it.
+/// Pops from the first key that holds a set.
 fn take_first<'a>(
     cx: &mut Ctx<'_>,
     keys: impl Iterator<Item = &'a [u8]>,
@@ -156,7 +156,7 @@ fn bzpop(cx: &mut Ctx<'_>, end: End) -> Done {
     Ok(())
 }
 
-/// The arguments of ZMPOP from the number of keys on.
+/// Arguments of ZMPOP from `numkeys` on.
 struct Multi<'a> {
     keys: Vec<&'a [u8]>,
     end: End,
@@ -178,7 +178,7 @@ fn parse_multi<'a>(mut args: Args<'a>) -> Result<Multi<'a>, Fault> {
     Ok(Multi { keys, end, count })
 }
 
-/// Answers with the key and what was taken from it; false when there was nothing to take.
+/// Pops and replies with the key and the members; false if all sets are empty.
 fn pop_multi(cx: &mut Ctx<'_>, multi: &Multi<'_>) -> Result<bool, Fault> {
     let keys = multi.keys.iter().copied();
     let Some((key, taken)) = take_first(cx, keys, multi.end, multi.count)? else {

@@ -1,4 +1,4 @@
-//! Sorted sets without their order: ZRANDMEMBER and ZSCAN.
+//! ZRANDMEMBER and ZSCAN.
 
 use data::ds::item::Item;
 use data::util::num::{format_f64, format_f64_g17};
@@ -28,7 +28,7 @@ fn zrandmember(cx: &mut Ctx<'_>) -> Done {
         4 if argv[3].eq_ignore_ascii_case(b"withscores") => true,
         _ => return Err(SYNTAX),
     };
-    // Twice as many elements are to be written then.
+    // With scores the reply has twice as many elements.
     if scores && !(-(i64::MAX / 2)..=i64::MAX / 2).contains(&count) {
         return Err(Fault::new("ERR value is out of range"));
     }
@@ -36,7 +36,7 @@ fn zrandmember(cx: &mut Ctx<'_>) -> Done {
         cx.reply.array(0);
         return Ok(());
     }
-    // The set is looked up once more, since the generator is needed beside it.
+    // The set is looked up again because the generator is borrowed from the server, too.
     let keys = &mut cx.srv.keys;
     let entry = keys.dbs[cx.db].db.find(&argv[1]);
     let Some(zset) = entry.and_then(data::value::entry::EntryRef::get::<Zset>) else {
@@ -66,7 +66,7 @@ fn zrandmember(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// One member, without a count.
+/// The form without a count.
 fn one(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[1];
     if find_read(cx.srv, cx.db, key).is_none() {
@@ -99,7 +99,7 @@ fn zscan(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let cursor = scan_cursor(&argv[2])?;
     let mut pairs: Vec<(Vec<u8>, f64)> = Vec::new();
-    // A big set tells its scores with all 17 digits, a small one as they are stored: so does Redis.
+    // As in Redis, scores of a big set have 17 digits, and those of a small one are replied as they are stored.
     let mut digits: fn(f64) -> Vec<u8> = format_f64;
     let next = match read::<Zset>(cx.srv, cx.db, &argv[1])? {
         None => 0,

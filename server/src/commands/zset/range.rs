@@ -1,7 +1,7 @@
-//! Ranges of sorted sets: the ZRANGE family, ZRANGESTORE, ZCOUNT, ZREMRANGEBY….
+//! Ranges: the ZRANGE family, ZRANGESTORE, ZCOUNT, ZLEXCOUNT, ZREMRANGEBY*.
 //!
-//! Every bound, be it on ranks, scores or members, comes down to a range of ranks, so that reading, counting and removing
-//! are each written once.
+//! Every range, by rank, score or member, is converted to a range of ranks, so that reading, counting and deleting are
+//! written once.
 
 use std::ops::Range;
 
@@ -47,7 +47,7 @@ pub static PROCS: Family = &[
     }),
 ];
 
-/// What the bounds of a range are about.
+/// What the bounds refer to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
     Rank,
@@ -55,14 +55,14 @@ enum By {
     Lex,
 }
 
-/// What the name of a command fixes of its range, and what it leaves to options.
+/// The parts of a range that the command's name determines; options determine the rest.
 #[derive(Clone, Copy)]
 struct Form {
     /// The bounds, if they are fixed.
     by: Option<By>,
     /// The direction, if it is fixed.
     reverse: Option<bool>,
-    /// Whether scores can be asked for.
+    /// Whether WITHSCORES is allowed.
     scores: bool,
 }
 
@@ -96,7 +96,7 @@ impl Form {
     }
 }
 
-/// Bounds as they were parsed, before the set is known.
+/// Parsed bounds, before the set is known.
 enum Bounds<'a> {
     Ranks(i64, i64),
     Scores(ScoreRange),
@@ -112,7 +112,7 @@ impl<'a> Bounds<'a> {
         })
     }
 
-    /// The ranks that lie between the bounds.
+    /// The ranks within the bounds.
     fn ranks(&self, zset: &Zset, reverse: bool) -> Range<usize> {
         match self {
             Bounds::Ranks(start, stop) => {
@@ -129,7 +129,7 @@ impl<'a> Bounds<'a> {
     }
 }
 
-/// A range as it was asked for.
+/// A parsed range.
 struct Query<'a> {
     bounds: Bounds<'a>,
     reverse: bool,
@@ -139,7 +139,7 @@ struct Query<'a> {
 }
 
 impl Query<'_> {
-    /// The ranks that are asked for.
+    /// The ranks of the reply.
     fn ranks(&self, zset: &Zset) -> Range<usize> {
         let range = self.bounds.ranks(zset, self.reverse);
         let Ok(offset) = usize::try_from(self.offset) else {
@@ -206,7 +206,7 @@ fn parse<'a>(mut args: Args<'a>, form: Form) -> Result<Query<'a>, Fault> {
     })
 }
 
-/// Answers with members and, if asked for, scores: pairs of their own in RESP3, one after the other in RESP2.
+/// Replies with members and optional scores: pairs in RESP3, a flat list in RESP2.
 pub fn reply_members<'a>(
     reply: &mut Reply,
     members: impl ExactSizeIterator<Item = (Item<'a>, f64)>,
@@ -248,7 +248,7 @@ fn zrangestore(cx: &mut Ctx<'_>) -> Done {
     let result = match read::<Zset>(cx.srv, cx.db, &argv[2])? {
         Some(zset) => {
             let ranks = query.ranks(zset);
-            // Of other bounds Redis knows the number of members only at the end.
+            // For other bounds Redis only knows the number of members at the end.
             let expected = match query.bounds {
                 Bounds::Ranks(..) => ranks.len(),
                 _ => 0,
