@@ -1,8 +1,8 @@
-//! Saving and loading a gigabyte of mixed types: our server beside Debian's, processor time and wall-clock time of each,
-//! and what the writes during a save cost in copied pages.
+//! Saving and loading a gigabyte of mixed types: our server beside Debian's, CPU and wall-clock time of each, and the
+//! pages that are copied on write during a save.
 //!
-//! `cargo build --release --features vendored-openssl && cargo bench -p tests --bench snapshot [-- MEBIBYTES]`. The files
-//! lie in memory, where there is room, so that no disk is measured. The rounds alternate, and the best one counts.
+//! `cargo build --release --features vendored-openssl && cargo bench -p tests --bench snapshot [-- MEBIBYTES]`. The
+//! files are in /dev/shm if possible, so that no disk is measured. Rounds alternate, and the best one counts.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,13 +13,13 @@ use std::time::Instant;
 use conn::resp::encode;
 use data::util::rand::Rng;
 use tempfile::TempDir;
-use tests::server::{folder, free_port};
+use tests::server::{free_port, temp_dir};
 use tests::{binary, peer};
 
 const ROUNDS: usize = 3;
-/// Bytes of commands that are sent at once.
+/// Bytes of commands per batch.
 const BATCH: usize = 1 << 20;
-/// Kinds of keys, which take equal parts of the data set.
+/// Kinds of keys; each takes an equal part of the data set.
 const KINDS: usize = 9;
 /// Writes at the beginning of the save whose copied pages are counted.
 const WRITES: usize = 200_000;
@@ -34,7 +34,7 @@ fn main() {
         || peer::program("redis-server"),
     ];
     let names = ["ours", "Debian's"];
-    let mut servers = programs.map(|program| Running::start(program, folder()));
+    let mut servers = programs.map(|program| Running::start(program, temp_dir()));
     for (server, name) in servers.iter_mut().zip(names) {
         server.fill(mebibytes << 20);
         println!("{name}: {} bytes used", server.info("used_memory:"));
@@ -64,7 +64,7 @@ fn main() {
     println!("copied while saving: {} bytes of {}", copied[0], copied[1]);
 }
 
-/// What a step cost, in seconds.
+/// Cost of a step, in seconds.
 #[derive(Clone, Copy)]
 struct Spent {
     wall: f64,
@@ -83,7 +83,8 @@ impl Spent {
     }
 }
 
-/// A server with its folder, which outlives it.
+/// A server with its folder, which survives restarts. Unlike `tests::server` it runs Debian's server too, and nothing
+/// reads its log except for the line that a step waits for.
 struct Running {
     child: Child,
     log: BufReader<ChildStdout>,
@@ -112,7 +113,7 @@ impl Running {
         server
     }
 
-    /// Reads the log up to a line. Nothing is asked meanwhile, so that nothing but the work is measured.
+    /// Reads the log up to a line. The server is not polled, so that only its work is measured.
     fn wait_for(&mut self, what: &str) {
         let line = self
             .log
@@ -137,7 +138,7 @@ impl Running {
         self.wait_for("Background saving terminated with success");
     }
 
-    /// A field of INFO, named with its colon.
+    /// A field of INFO; `field` ends in a colon.
     fn info(&self, field: &str) -> u64 {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         socket
@@ -151,7 +152,7 @@ impl Running {
             .expect("a number")
     }
 
-    /// Seconds of processor time, of the process and of its children that are done.
+    /// CPU seconds of the process and of its children that have exited.
     fn cpu(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
         let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
@@ -185,7 +186,7 @@ impl Running {
         socket.read_exact(&mut done).expect("an answer");
     }
 
-    /// Saves in a child.
+    /// Saves in a child process.
     fn save(&mut self) -> Spent {
         let (cpu, begin) = (self.cpu(), Instant::now());
         self.begin_save();
@@ -201,11 +202,11 @@ impl Running {
         file.expect("it was saved").len()
     }
 
-    /// Ends the server and starts another one on the same file.
+    /// Kills the server and starts another one on the same file.
     fn restart(&mut self, program: fn() -> Command) -> Spent {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ended");
-        let dir = std::mem::replace(&mut self.dir, folder());
+        let dir = std::mem::replace(&mut self.dir, temp_dir());
         let begin = Instant::now();
         *self = Running::start(program, dir);
         Spent {
@@ -214,7 +215,7 @@ impl Running {
         }
     }
 
-    /// Bytes of the pages that writes made the kernel copy during a save.
+    /// Bytes that were copied on write during a save.
     fn copied(&mut self) -> u64 {
         self.begin_save();
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
@@ -240,7 +241,7 @@ impl Drop for Running {
     }
 }
 
-/// A text of so many bytes: half of them words that come again, half of them random letters.
+/// A text of so many bytes: half of it repeated words, half of it random letters.
 fn text(rng: &mut Rng, len: usize) -> Vec<u8> {
     const WORDS: [&str; 8] = [
         "status", "=active;", "user", "region:", "eu-west", "name", "session", "value",
@@ -257,7 +258,7 @@ fn text(rng: &mut Rng, len: usize) -> Vec<u8> {
     text
 }
 
-/// Appends the command that makes one key of a kind.
+/// Appends the commands that create one key of a kind.
 fn write_key(out: &mut Vec<u8>, rng: &mut Rng, kind: usize, number: usize) {
     let key = format!("{kind}:{number}").into_bytes();
     // Every hundredth aggregate is a big one.

@@ -1,13 +1,13 @@
-//! Servers that are to follow each other.
+//! Servers that replicate from each other.
 
 use crate::client::{Client, Transport};
 use crate::server::Server;
 use crate::wait::until;
 
-/// A server whose links are of this kind, and a client of it.
+/// Starts a server that uses this transport for replication; returns it with a client.
 pub fn start(transport: Transport, args: &[&str]) -> (Server, Client) {
     let mut all = vec!["--repl-diskless-sync-delay", "0"];
-    // A sign of life is a part of the stream, and would make one server know more than another.
+    // PINGs are part of the stream and would make the offsets of two servers differ.
     all.extend(["--repl-ping-replica-period", "3600"]);
     if transport == Transport::Tls {
         all.extend(["--tls-replication", "yes"]);
@@ -18,7 +18,7 @@ pub fn start(transport: Transport, args: &[&str]) -> (Server, Client) {
     (server, client)
 }
 
-/// Where replicas find a server.
+/// The port of a server for replicas.
 pub fn port(server: &Server, transport: Transport) -> u16 {
     match transport {
         Transport::Tls => server.tls_port,
@@ -26,7 +26,7 @@ pub fn port(server: &Server, transport: Transport) -> u16 {
     }
 }
 
-/// Waits until a replica follows its primary's stream.
+/// Waits until a replica's link to its primary is up.
 pub fn wait_for_link(replica: &mut Client) {
     until("a link", || {
         (replica.info("master_link_status") == "up").then_some(())

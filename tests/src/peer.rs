@@ -1,5 +1,5 @@
-//! Real peers: Debian's Redis (7.0.15), unpacked by `tests/peers`, and the one that `REAL_REDIS` names: a `redis-server` of
-//! 7.2 with TLS, built by hand, since no distribution has it.
+//! Real Redis servers: Debian's (7.0.15), unpacked by `tests/peers`, and the one that `REAL_REDIS` names, a hand-built
+//! `redis-server` of 7.2 with TLS, which no distribution ships.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -37,12 +37,12 @@ pub fn program(name: &str) -> Command {
     command
 }
 
-/// The server that `REAL_REDIS` names.
-pub fn real() -> Option<Command> {
+/// The server that `REAL_REDIS` names, if it is set.
+pub fn real_redis() -> Option<Command> {
     std::env::var_os("REAL_REDIS").map(Command::new)
 }
 
-/// A running server that is not ours.
+/// A running real Redis server.
 pub struct Peer {
     child: Child,
     /// Its port.
@@ -54,20 +54,20 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts Debian's.
+    /// Starts Debian's server.
     ///
     /// # Panics
-    /// It does not come up.
+    /// If it does not start.
     pub fn start() -> Self {
-        Peer::start_this(program("redis-server"), &[])
+        Peer::start_program(program("redis-server"), &[])
     }
 
-    /// Starts a program with these arguments more.
+    /// Starts a server program with additional arguments.
     ///
     /// # Panics
-    /// It does not come up.
-    pub fn start_this(mut program: Command, args: &[&str]) -> Self {
-        let dir = server::folder();
+    /// If it does not start.
+    pub fn start_program(mut program: Command, args: &[&str]) -> Self {
+        let dir = server::temp_dir();
         let (port, tls_port) = (free_port(), free_port());
         let child = program
             .args(["--port", &port.to_string()])
@@ -95,10 +95,10 @@ impl Peer {
         peer
     }
 
-    /// A connection to it, as to one of ours.
+    /// Connects a harness client to it.
     ///
     /// # Panics
-    /// It cannot be reached.
+    /// If it cannot be reached.
     pub fn connect(&self) -> client::Client {
         client::Client::of(self.client())
     }
@@ -114,10 +114,10 @@ impl Peer {
         Some(client)
     }
 
-    /// A connection to it.
+    /// Connects to it.
     ///
     /// # Panics
-    /// It cannot be reached.
+    /// If it cannot be reached.
     pub fn client(&self) -> Client {
         self.try_client().expect("it answered before")
     }

@@ -1,7 +1,7 @@
-//! The life of a client: blocked, held back, muted, killed, closed for its age or its output.
+//! The client lifecycle: blocked, paused, replies switched off, killed, closed for idling or for its output.
 
 use tests::client::{Client, Transport, show};
-use tests::follower::Follower;
+use tests::mock_replica::MockReplica;
 use tests::pair::port;
 use tests::server::{Server, free_port};
 use tests::wait::until;
@@ -13,13 +13,13 @@ fn wait_for_blocked(admin: &mut Client, count: usize) {
     });
 }
 
-/// The number that CLIENT KILL and UNBLOCK take.
+/// The client ID that CLIENT KILL and CLIENT UNBLOCK take.
 fn number(client: &mut Client) -> String {
     client.text("CLIENT ID")
 }
 
 #[test]
-fn a_killed_client_is_not_served_any_more() {
+fn a_killed_client_is_not_served() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let (mut admin, mut victim) = (server.client(transport), server.client(transport));
@@ -42,7 +42,7 @@ fn a_blocked_client_is_not_idle() {
     for transport in Transport::ALL {
         let mut blocked = server.client(transport);
         blocked.send(b"BLPOP k 0\r\n");
-        // Connected later, closed for its age: by then the blocked one is older than that.
+        // Connected later and closed by the timeout; by then the blocked client has been silent for longer.
         let mut idle = server.client(transport);
         assert_eq!(idle.text("PING"), "PONG");
         assert!(idle.read_to_end().is_empty(), "{transport:?}");
@@ -52,7 +52,7 @@ fn a_blocked_client_is_not_idle() {
 }
 
 #[test]
-fn what_a_pause_holds_back_can_neither_be_unblocked_nor_lost() {
+fn a_paused_command_cannot_be_unblocked_and_runs_after_the_pause() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let (mut admin, mut held) = (server.client(transport), server.client(transport));
@@ -74,7 +74,7 @@ fn what_a_pause_holds_back_can_neither_be_unblocked_nor_lost() {
 }
 
 #[test]
-fn a_change_of_role_unblocks_but_does_not_answer_what_is_held_back() {
+fn a_change_of_role_unblocks_blocked_clients_but_not_paused_ones() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let server = Server::start(&[]);
         let (mut admin, mut held) = (server.client(transport), server.client(transport));
@@ -99,7 +99,7 @@ fn a_change_of_role_unblocks_but_does_not_answer_what_is_held_back() {
 }
 
 #[test]
-fn a_muted_command_stays_muted_while_it_is_blocked() {
+fn client_reply_off_applies_to_blocked_commands() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -117,14 +117,14 @@ fn a_muted_command_stays_muted_while_it_is_blocked() {
 }
 
 #[test]
-fn the_soft_limit_closes_a_client_that_only_stops_reading() {
+fn the_soft_output_limit_closes_a_client_that_stops_reading() {
     let server = Server::start(&["--client-output-buffer-limit", "normal 0 100000 1"]);
     for transport in Transport::ALL {
         let mut admin = server.client(transport);
         admin.call(&[b"SET".as_slice(), b"big", &vec![b'v'; 1 << 20]]);
         let mut lazy = server.client(transport);
         let id = number(&mut lazy);
-        // More than the socket takes; from here on nothing happens that would ask for the limit.
+        // More than the socket buffers hold. From here on no command triggers a check of the limit.
         lazy.send("GET big\r\n".repeat(32).as_bytes());
         until("the client to be closed", || {
             admin
@@ -138,7 +138,7 @@ fn the_soft_limit_closes_a_client_that_only_stops_reading() {
 }
 
 #[test]
-fn clients_are_served_while_a_command_loads() {
+fn debug_reload_serves_other_clients() {
     let server = Server::start(&[
         "--loading-process-events-interval-bytes",
         "1024",
@@ -170,23 +170,23 @@ fn clients_are_served_while_a_command_loads() {
 }
 
 #[test]
-fn nothing_is_propagated_of_a_command_that_has_only_saved() {
+fn save_and_debug_reload_are_not_propagated() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let server = Server::start(&["--repl-diskless-sync", "no"]);
         let mut client = server.client(transport);
-        let mut follower = Follower::of(port(&server, transport), transport);
+        let mut mock = MockReplica::connect(port(&server, transport), transport);
         client.text("SET a 1");
         assert_eq!(client.text("SAVE"), "OK");
         client.text("SET a 2");
         assert_eq!(client.text("DEBUG RELOAD"), "OK");
         client.text("SET a 3");
-        let heard: Vec<String> = (0..4).map(|_| follower.hear()).collect();
-        assert_eq!(heard, ["SELECT 0", "SET a 1", "SET a 2", "SET a 3"]);
+        let received: Vec<String> = (0..4).map(|_| mock.next_request()).collect();
+        assert_eq!(received, ["SELECT 0", "SET a 1", "SET a 2", "SET a 3"]);
     }
 }
 
 #[test]
-fn a_client_may_go_on_when_the_password_is_taken_away() {
+fn clients_need_no_authentication_once_requirepass_is_removed() {
     let server = Server::start(&["--requirepass", "secret"]);
     for transport in Transport::ALL {
         let (mut admin, mut waiting) = (server.client(transport), server.client(transport));
@@ -197,14 +197,14 @@ fn a_client_may_go_on_when_the_password_is_taken_away() {
         assert_eq!(waiting.text("PING"), "PONG", "{transport:?}");
         assert_eq!(waiting.text("HELLO 2").len(), admin.text("HELLO 2").len());
         admin.text("CONFIG SET requirepass secret");
-        // It never gave one.
+        // This client has never authenticated.
         assert_eq!(waiting.text("PING"), no_auth, "{transport:?}");
         assert_eq!(admin.text("PING"), "PONG", "{transport:?}");
     }
 }
 
 #[test]
-fn a_renamed_command_is_protected_as_what_it_is() {
+fn a_renamed_debug_command_stays_protected() {
     let server = Server::start(&[
         "--rename-command",
         "DEBUG",
@@ -222,7 +222,7 @@ fn a_renamed_command_is_protected_as_what_it_is() {
 }
 
 #[test]
-fn hello_tells_the_role() {
+fn hello_reports_the_role() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
     assert!(client.text("HELLO").contains("role master"));
@@ -233,7 +233,8 @@ fn hello_tells_the_role() {
     }
 }
 
-/// Ready keys that nobody can use, and waiters of many keys, cost what they touch: each push wakes the client at most once.
+/// Each push wakes the client at most once: ready keys that no client can use, and clients blocked on many keys, cost
+/// no more than the keys that they touch.
 #[test]
 fn clients_blocked_on_many_keys_are_served_in_order() {
     let server = Server::start(&[]);
@@ -262,7 +263,7 @@ fn clients_blocked_on_many_keys_are_served_in_order() {
 }
 
 #[test]
-fn the_memory_of_clients_is_accounted_for_until_they_are_gone() {
+fn client_memory_is_counted_until_the_client_disconnects() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut admin = server.client(Transport::Tcp);
@@ -289,7 +290,7 @@ fn the_memory_of_clients_is_accounted_for_until_they_are_gone() {
             let memory = line.split(" tot-mem=").nth(1)?.split(' ').next()?;
             memory.parse::<i64>().ok()
         });
-        // The buffers of the client that asks change with each command.
+        // The buffers of the client that runs INFO and CLIENT LIST change with each command.
         let difference = shown.sum::<i64>() - during;
         assert!(difference.abs() < 20_000, "{transport:?}: {difference}");
         drop(others);

@@ -1,4 +1,4 @@
-//! Snapshots: written, loaded, and nothing lost when either fails.
+//! Snapshots: saving, loading, and failures of either that must not lose data.
 
 use std::fs;
 use std::net::TcpStream;
@@ -6,12 +6,13 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use tests::client::{Client, Transport, speak};
-use tests::server::{Server, folder, free_port};
+use tests::client::{Client, Transport, send_raw};
+use tests::server::{Server, free_port, temp_dir};
 use tests::snapshots::unhex;
 use tests::wait::until;
 
-/// A file that Redis 7.0.15 wrote: every type in its small encodings, an expiry far away, a second database.
+/// An RDB file written by Redis 7.0.15: every type in its compact encoding, a key that expires in 2100, a second
+/// database.
 const FROM_7_0: &str = "524544495330303130fa0972656469732d76657206372e302e3135fa0a72656469732d62697473c040fa056374696d65c200b1066b\
 fa08757365642d6d656dc2583c1000fa08616f662d62617365c000fe00fb09010b04696e74730e0200000003000000010002002c0100046c6f6e67c30a40c80261\
 6261e0ba0101616210046861736813130000000400816602817602816702817702ff0203736574020179017811047a73657418180000000400836f6e650483312e\
@@ -25,7 +26,7 @@ fn start_in(folder: &Path, args: &[&str]) -> Server {
     Server::start(&all)
 }
 
-/// Keys of every type that can be stored, small and big.
+/// Adds keys of every type, small and big.
 fn fill(client: &mut Client) {
     for line in [
         "SET text hello",
@@ -61,7 +62,7 @@ fn signal(name: &str, pid: &str) {
     assert!(sent.expect("kill is there").success(), "{name} {pid}");
 }
 
-/// `redis-check-rdb` with these arguments.
+/// Runs `redis-check-rdb` with these arguments.
 fn check(args: &[&Path]) -> Output {
     Command::new(tests::binary("redis-server"))
         .arg0("redis-check-rdb")
@@ -71,14 +72,14 @@ fn check(args: &[&Path]) -> Output {
 }
 
 #[test]
-fn what_is_saved_comes_back() {
+fn saved_data_loads_unchanged() {
     for options in [
         &["--rdbcompression", "no"][..],
         &["--rdbchecksum", "no"],
         &["--maxmemory-policy", "allkeys-lru"],
         &["--maxmemory-policy", "allkeys-lfu"],
     ] {
-        let folder = folder();
+        let folder = temp_dir();
         let server = start_in(folder.path(), options);
         let mut client = server.client(Transport::Tls);
         fill(&mut client);
@@ -104,8 +105,8 @@ fn what_is_saved_comes_back() {
 }
 
 #[test]
-fn a_child_saves_what_was_there_when_it_was_made() {
-    let folder = folder();
+fn bgsave_saves_the_data_at_the_time_of_the_fork() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     fill(&mut client);
@@ -135,8 +136,8 @@ fn a_child_saves_what_was_there_when_it_was_made() {
 }
 
 #[test]
-fn a_child_that_is_killed_leaves_the_old_file_and_stops_writes() {
-    let folder = folder();
+fn a_killed_child_leaves_the_old_file_and_stops_writes() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &["--save", "900", "100000"]);
     let mut client = server.client(Transport::Tls);
     assert_eq!(client.text("SET k old"), "OK");
@@ -177,8 +178,8 @@ fn a_child_that_is_killed_leaves_the_old_file_and_stops_writes() {
 }
 
 #[test]
-fn a_full_disk_costs_nothing_but_the_save() {
-    let folder = folder();
+fn a_full_disk_fails_the_save_and_loses_no_data() {
+    let folder = temp_dir();
     let mut server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     client.text("SET k old");
@@ -195,7 +196,7 @@ fn a_full_disk_costs_nothing_but_the_save() {
     assert_eq!(client.text("BGSAVE"), "Background saving started");
     client.wait_for_child();
     assert_eq!(client.info("rdb_last_bgsave_status"), "err");
-    // It cannot save, so it does not go.
+    // SHUTDOWN is refused while the data cannot be saved.
     let refused = "-ERR Errors trying to SHUTDOWN. Check logs.";
     assert_eq!(client.text("SHUTDOWN SAVE"), refused);
     assert_eq!(client.text("DBSIZE"), "20001");
@@ -210,8 +211,8 @@ fn a_full_disk_costs_nothing_but_the_save() {
 }
 
 #[test]
-fn a_folder_that_is_gone_is_named() {
-    let folder = folder();
+fn saving_into_a_deleted_folder_fails_and_is_logged() {
+    let folder = temp_dir();
     let inner = folder.path().join("inner");
     fs::create_dir(&inner).expect("writable");
     let server = start_in(&inner, &[]);
@@ -224,8 +225,8 @@ fn a_folder_that_is_gone_is_named() {
 }
 
 #[test]
-fn a_file_that_is_cut_anywhere_is_refused() {
-    let folder = folder();
+fn a_truncated_file_is_refused() {
+    let folder = temp_dir();
     let path = folder.path().join("dump.rdb");
     let whole = unhex(FROM_7_0);
     let server = start_in(folder.path(), &[]);
@@ -268,7 +269,7 @@ fn a_file_that_is_cut_anywhere_is_refused() {
 
 #[test]
 fn a_wrong_checksum_is_refused() {
-    let folder = folder();
+    let folder = temp_dir();
     let path = folder.path().join("dump.rdb");
     let mut bytes = unhex(FROM_7_0);
     let last = bytes.len() - 1;
@@ -291,7 +292,7 @@ fn a_wrong_checksum_is_refused() {
 
 #[test]
 fn a_file_of_redis_7_0_loads() {
-    let folder = folder();
+    let folder = temp_dir();
     let path = folder.path().join("dump.rdb");
     fs::write(&path, unhex(FROM_7_0)).expect("writable");
     let server = start_in(folder.path(), &[]);
@@ -329,8 +330,8 @@ fn a_file_of_redis_7_0_loads() {
 }
 
 #[test]
-fn keys_that_are_over_are_not_loaded() {
-    let folder = folder();
+fn expired_keys_are_not_loaded() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     client.text("DEBUG SET-ACTIVE-EXPIRE 0");
@@ -349,7 +350,7 @@ fn keys_that_are_over_are_not_loaded() {
 }
 
 #[test]
-fn the_end_saves_when_there_are_save_points() {
+fn shutdown_saves_if_there_are_save_points() {
     for (save, command, kept) in [
         ("900 1", "SHUTDOWN", true),
         ("900 1", "SHUTDOWN NOSAVE", false),
@@ -357,7 +358,7 @@ fn the_end_saves_when_there_are_save_points() {
         ("", "SHUTDOWN SAVE", true),
         ("900 1", "-TERM", true),
     ] {
-        let folder = folder();
+        let folder = temp_dir();
         let mut server = start_in(folder.path(), &["--save", save]);
         let mut client = server.client(Transport::Tls);
         client.text("SET k v");
@@ -373,8 +374,8 @@ fn the_end_saves_when_there_are_save_points() {
 }
 
 #[test]
-fn an_operator_who_insists_leaves_no_half_file() {
-    let folder = folder();
+fn a_second_sigint_aborts_the_save_and_removes_its_file() {
+    let folder = temp_dir();
     let mut server = start_in(folder.path(), &["--save", "900", "1"]);
     let mut client = server.client(Transport::Tls);
     client.text("DEBUG PAUSE-CRON 1");
@@ -394,8 +395,8 @@ fn an_operator_who_insists_leaves_no_half_file() {
 }
 
 #[test]
-fn a_child_does_not_hold_the_end_nor_a_connection() {
-    let folder = folder();
+fn a_child_delays_neither_shutdown_nor_the_close_of_a_connection() {
+    let folder = temp_dir();
     let mut server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     let mut other = server.client(Transport::Tcp);
@@ -409,7 +410,8 @@ fn a_child_does_not_hold_the_end_nor_a_connection() {
         let title = fs::read_to_string(&title).unwrap_or_default();
         title.starts_with("redis-rdb-bgsave ").then_some(())
     });
-    // The child holds no copy of the descriptor, or this would wait for its end.
+    // The child must have closed its copy of the descriptor; otherwise the client would see no EOF until the child
+    // exits.
     assert_eq!(client.text(&format!("CLIENT KILL ID {id}")), "1");
     assert!(other.read_to_end().is_empty());
     signal("-TERM", &server.pid().to_string());
@@ -422,8 +424,8 @@ fn a_child_does_not_hold_the_end_nor_a_connection() {
 }
 
 #[test]
-fn flushall_ends_the_child_and_saves_nothing_as_nothing() {
-    let folder = folder();
+fn flushall_kills_the_child_and_saves_the_empty_data_set() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &["--save", "900", "100000"]);
     let mut client = server.client(Transport::Tls);
     client.text("DEBUG POPULATE 1000");
@@ -441,8 +443,8 @@ fn flushall_ends_the_child_and_saves_nothing_as_nothing() {
 }
 
 #[test]
-fn save_points_and_schedules_make_children() {
-    let folder = folder();
+fn save_points_and_scheduled_saves_start_a_child() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &["--save", "1", "1"]);
     let mut client = server.client(Transport::Tls);
     client.text("SET k v");
@@ -468,8 +470,8 @@ fn save_points_and_schedules_make_children() {
 }
 
 #[test]
-fn clients_are_told_that_it_is_loading() {
-    let folder = folder();
+fn clients_get_loading_errors_during_startup() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     client.text("DEBUG POPULATE 20000 key 100");
@@ -487,7 +489,7 @@ fn clients_are_told_that_it_is_loading() {
     until("it listens", || {
         TcpStream::connect(("127.0.0.1", port)).ok()
     });
-    let text = speak(port, b"GET key:1\r\nINFO persistence\r\nSAVE\r\nQUIT\r\n");
+    let text = send_raw(port, b"GET key:1\r\nINFO persistence\r\nSAVE\r\nQUIT\r\n");
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(
         text.starts_with("-LOADING Redis is loading the dataset in memory\r\n"),
@@ -495,16 +497,16 @@ fn clients_are_told_that_it_is_loading() {
     );
     assert!(text.contains("\r\nloading:1\r\n"), "{text}");
     assert!(text.contains("\r\nloading_loaded_perc:"), "{text}");
-    speak(port, b"SHUTDOWN\r\n");
+    send_raw(port, b"SHUTDOWN\r\n");
     assert_eq!(child.wait().expect("it is our child").code(), Some(0));
-    // What was half loaded has not been saved over the whole.
+    // The shutdown must not have replaced the file by the partly loaded data set.
     let server = start_in(folder.path(), &[]);
     assert_eq!(server.client(Transport::Tcp).text("DBSIZE"), "20000");
 }
 
 #[test]
-fn reload_saves_empties_and_loads() {
-    let folder = folder();
+fn debug_reload_saves_flushes_and_loads() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     fill(&mut client);

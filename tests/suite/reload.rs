@@ -1,4 +1,4 @@
-//! Certificates and ports that change while clients talk.
+//! Certificates and ports that change while clients are connected.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use tests::client::Transport;
 use tests::server::Server;
 
 #[test]
-fn a_bad_reload_keeps_the_old_certificate_and_says_why() {
+fn a_failed_reload_keeps_the_old_certificate_and_reports_the_reason() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tls);
     let serial = client.info("tls_server_cert_serial");
@@ -41,7 +41,7 @@ fn a_bad_reload_keeps_the_old_certificate_and_says_why() {
 }
 
 #[test]
-fn a_rotation_drops_nobody() {
+fn certificate_rotation_drops_no_client() {
     let server = Server::start(&[]);
     let mut old = server.client(Transport::Tls);
     let before = old.info("tls_server_cert_serial");
@@ -72,7 +72,7 @@ fn a_rotation_drops_nobody() {
 }
 
 #[test]
-fn ports_move_without_dropping_anyone() {
+fn changing_a_port_drops_no_client() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);

@@ -1,5 +1,6 @@
-//! Links that break: at every byte of the way to a data set, at random under writes, with processes that die or stand still.
-//! In the end a replica has what its primary has, and nobody keeps more of the stream than the backlog.
+//! Links that break: at many points of the handshake and the transfer, at random under writes, and with processes that
+//! are killed or stopped. In the end a replica equals its primary, and neither keeps more of the stream than its
+//! backlog.
 
 use std::fs;
 use std::process::Command;
@@ -9,20 +10,20 @@ use std::thread::{self, JoinHandle};
 
 use data::util::rand::Rng;
 use nix::sys::signal::Signal;
-use tests::certs::{Order, file_in, issue};
+use tests::certs::{CertSpec, file_in, issue};
 use tests::client::{Client, Transport};
 use tests::pair::{port, start, wait_for_link};
 use tests::proxy::{Fault, Plan, Proxy};
-use tests::server::{Server, folder, send_signal};
+use tests::server::{Server, send_signal, temp_dir};
 use tests::wait::until;
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
-const FAULTS: [Fault; 3] = [Fault::Cut, Fault::DeafClient, Fault::DeafServer];
-/// Writes that are sent at once.
+const FAULTS: [Fault; 3] = [Fault::Cut, Fault::CloseToClient, Fault::CloseToServer];
+/// Writes per batch.
 const BATCH: usize = 20;
 
-/// A proxy before a server's port for replicas.
-fn before(server: &Server, transport: Transport) -> Proxy {
+/// A proxy in front of a server's port for replicas.
+fn proxy_to(server: &Server, transport: Transport) -> Proxy {
     Proxy::new(port(server, transport))
 }
 
@@ -30,7 +31,7 @@ fn follow(replica: &mut Client, port: u16) {
     change_role(replica, &format!("REPLICAOF 127.0.0.1 {port}"));
 }
 
-/// While a data set is being loaded nobody may change roles.
+/// Changes the role; while a data set is being loaded that is refused, and retried here.
 fn change_role(replica: &mut Client, command: &str) {
     until("another role", || match replica.text(command).as_str() {
         "OK" => Some(()),
@@ -41,7 +42,7 @@ fn change_role(replica: &mut Client, command: &str) {
     });
 }
 
-/// Waits until a replica has all that its primary has, and compares what both have.
+/// Waits until a replica has caught up with its primary, and compares both.
 fn settle(primary: &mut Client, replica: &mut Client) {
     until("the same offset", || {
         let offset = primary.info("master_repl_offset");
@@ -52,7 +53,7 @@ fn settle(primary: &mut Client, replica: &mut Client) {
     assert_eq!(replica.text("DEBUG DIGEST"), digest);
 }
 
-/// Waits until no more of the stream is kept than the backlog has room for, and its blocks.
+/// Waits until the stream buffers fit the backlog, rounded up to whole blocks.
 fn wait_for_small_stream(client: &mut Client, backlog: u64) {
     until("the stream is let go", || {
         let kept: u64 = client.info("mem_total_replication_buffers").parse().ok()?;
@@ -60,14 +61,14 @@ fn wait_for_small_stream(client: &mut Client, backlog: u64) {
     });
 }
 
-/// Writes to a server on a thread until the flag falls; how many.
-fn write(server: &Server, going: &Arc<AtomicBool>) -> JoinHandle<usize> {
+/// Writes to a server on a thread until the flag falls; returns the number of writes.
+fn start_writer(server: &Server, running: &Arc<AtomicBool>) -> JoinHandle<usize> {
     let mut client = server.client(Transport::Tcp);
-    let going = Arc::clone(going);
+    let running = Arc::clone(running);
     thread::spawn(move || {
         let mut rng = Rng::new(7);
         let mut written = 0;
-        while going.load(Ordering::Relaxed) {
+        while running.load(Ordering::Relaxed) {
             let mut batch = Vec::new();
             for _ in 0..BATCH {
                 let n = rng.below(500);
@@ -91,9 +92,10 @@ fn write(server: &Server, going: &Arc<AtomicBool>) -> JoinHandle<usize> {
     })
 }
 
-/// Where to break a way of so many bytes: closely at first, where the steps are, in a few places, and in the mark at the
-/// end. The next way is a little longer or shorter: sizes of memory are a part of it, and with TLS the sizes of records.
-fn places(total: u64, transport: Transport) -> Vec<u64> {
+/// Offsets at which to break a link that transfers `total` bytes: closely spaced during the handshake, a few during
+/// the transfer, and one in the EOF marker. The size of another run differs a little: the RDB file holds memory sizes,
+/// and TLS records vary.
+fn break_offsets(total: u64, transport: Transport) -> Vec<u64> {
     let (talk, step, mark) = match transport {
         Transport::Tls => (5000, 389, total / 50),
         _ => (130, 9, 25),
@@ -105,29 +107,29 @@ fn places(total: u64, transport: Transport) -> Vec<u64> {
 }
 
 #[test]
-fn the_way_to_a_data_set_breaks_at_every_stage() {
+fn a_full_resync_that_breaks_at_any_stage_recovers() {
     for transport in BOTH {
         for load in ["disabled", "swapdb"] {
             let (server, mut primary) =
                 start(transport, &["--rdbcompression", "no", "--hz", "100"]);
             let (_other, mut replica) = start(transport, &["--repl-diskless-load", load]);
             primary.text("DEBUG POPULATE 500 filler 100");
-            let proxy = before(&server, transport);
+            let proxy = proxy_to(&server, transport);
             follow(&mut replica, proxy.port);
             wait_for_link(&mut replica);
-            let total = proxy.passed();
-            for (number, at) in places(total, transport).into_iter().enumerate() {
-                // With a history of its own it is given a data set, and no part of the stream.
+            let total = proxy.forwarded();
+            for (number, at) in break_offsets(total, transport).into_iter().enumerate() {
+                // With a replication id of its own it needs a full resynchronization.
                 change_role(&mut replica, "REPLICAOF NO ONE");
                 let fault = Some((FAULTS[number % 3], at));
-                let trickle = number % 4 == 3;
+                let bytewise = number % 4 == 3;
                 let before = proxy.faults();
-                proxy.plan(Plan { fault, trickle });
+                proxy.plan(Plan { fault, bytewise });
                 follow(&mut replica, proxy.port);
                 proxy.wait_for_fault(before);
             }
             proxy.plan(Plan::default());
-            // Whatever the last one has left, it comes to an end by itself.
+            // Whatever state the last fault has left, the replica recovers from it by itself.
             primary.text("SET last 1");
             settle(&mut primary, &mut replica);
             assert_eq!(replica.text("GET last"), "1");
@@ -136,22 +138,22 @@ fn the_way_to_a_data_set_breaks_at_every_stage() {
 }
 
 #[test]
-fn a_followed_stream_breaks_at_random_under_writes() {
+fn a_stream_that_breaks_at_random_under_writes_resumes() {
     for transport in BOTH {
         let size = ["--repl-backlog-size", "256mb"];
         let (server, mut primary) = start(transport, &size);
         let (_other, mut replica) = start(transport, &[]);
-        let proxy = before(&server, transport);
+        let proxy = proxy_to(&server, transport);
         follow(&mut replica, proxy.port);
         wait_for_link(&mut replica);
-        let going = Arc::new(AtomicBool::new(true));
-        let writer = write(&server, &going);
+        let running = Arc::new(AtomicBool::new(true));
+        let writer = start_writer(&server, &running);
         let mut rng = Rng::new(11);
         for round in 1..=24_usize {
             let fault = Some((FAULTS[round % 3], 6000 + rng.below(60_000)));
-            let trickle = rng.below(8) == 0;
+            let bytewise = rng.below(8) == 0;
             let before = proxy.faults();
-            proxy.plan(Plan { fault, trickle });
+            proxy.plan(Plan { fault, bytewise });
             if round == 1 {
                 proxy.cut();
             }
@@ -159,12 +161,12 @@ fn a_followed_stream_breaks_at_random_under_writes() {
         }
         proxy.plan(Plan::default());
         proxy.cut();
-        going.store(false, Ordering::Relaxed);
+        running.store(false, Ordering::Relaxed);
         let written = writer.join().expect("the writer ends");
         settle(&mut primary, &mut replica);
         assert!(written >= 1000, "{written}");
         assert_eq!(primary.info("sync_full"), "1");
-        // The first time it asked with a history of its own.
+        // The first attempt used the replica's own replication id.
         assert_eq!(primary.info("sync_partial_err"), "1");
         let resumed: u64 = primary.info("sync_partial_ok").parse().expect("a number");
         assert!(resumed >= 20, "{resumed}");
@@ -172,19 +174,19 @@ fn a_followed_stream_breaks_at_random_under_writes() {
 }
 
 #[test]
-fn a_chain_breaks_at_both_links_under_writes() {
+fn a_chain_whose_links_break_under_writes_resumes() {
     for transport in BOTH {
         let size = ["--repl-backlog-size", "256mb"];
         let (first, mut a) = start(transport, &size);
         let (second, mut b) = start(transport, &size);
         let (_third, mut c) = start(transport, &size);
-        let proxies = [before(&first, transport), before(&second, transport)];
+        let proxies = [proxy_to(&first, transport), proxy_to(&second, transport)];
         for (replica, proxy) in [(&mut b, &proxies[0]), (&mut c, &proxies[1])] {
             follow(replica, proxy.port);
             wait_for_link(replica);
         }
-        let going = Arc::new(AtomicBool::new(true));
-        let writer = write(&first, &going);
+        let running = Arc::new(AtomicBool::new(true));
+        let writer = start_writer(&first, &running);
         let mut rng = Rng::new(13);
         for round in 0..16_usize {
             let proxy = &proxies[round % 2];
@@ -192,13 +194,13 @@ fn a_chain_breaks_at_both_links_under_writes() {
             let before = proxy.faults();
             proxy.plan(Plan {
                 fault,
-                trickle: false,
+                bytewise: false,
             });
             proxy.cut();
             proxy.wait_for_fault(before);
             proxy.plan(Plan::default());
         }
-        going.store(false, Ordering::Relaxed);
+        running.store(false, Ordering::Relaxed);
         writer.join().expect("the writer ends");
         settle(&mut a, &mut b);
         settle(&mut a, &mut c);
@@ -208,16 +210,16 @@ fn a_chain_breaks_at_both_links_under_writes() {
 }
 
 #[test]
-fn a_replica_that_is_stopped_and_goes_on() {
+fn a_stopped_replica_catches_up_after_sigcont() {
     for transport in BOTH {
         let size = ["--repl-backlog-size", "1mb"];
         let (server, mut primary) = start(transport, &size);
         let (other, mut replica) = start(transport, &size);
-        let proxy = before(&server, transport);
+        let proxy = proxy_to(&server, transport);
         follow(&mut replica, proxy.port);
         wait_for_link(&mut replica);
         other.signal(Signal::SIGSTOP);
-        proxy.hold();
+        proxy.pause();
         let value = "x".repeat(100_000);
         for number in 0..200 {
             primary.text(&format!("SET big:{number} {value}"));
@@ -228,7 +230,7 @@ fn a_replica_that_is_stopped_and_goes_on() {
             .expect("a number");
         assert!(kept > 4 << 20, "it is kept for the replica: {kept}");
         other.signal(Signal::SIGCONT);
-        proxy.release();
+        proxy.resume();
         settle(&mut primary, &mut replica);
         assert_eq!(primary.info("sync_full"), "1");
         primary.text("SET one more");
@@ -238,22 +240,22 @@ fn a_replica_that_is_stopped_and_goes_on() {
 }
 
 #[test]
-fn a_replica_that_is_killed_is_let_go() {
+fn a_killed_replica_is_dropped_and_its_buffers_are_freed() {
     for transport in BOTH {
         let size = ["--repl-backlog-size", "1mb"];
         let (server, mut primary) = start(transport, &size);
         let (mut other, mut replica) = start(transport, &[]);
-        let proxy = before(&server, transport);
+        let proxy = proxy_to(&server, transport);
         follow(&mut replica, proxy.port);
         wait_for_link(&mut replica);
-        proxy.hold();
+        proxy.pause();
         let value = "x".repeat(100_000);
         for number in 0..100 {
             primary.text(&format!("SET big:{number} {value}"));
         }
         other.signal(Signal::SIGKILL);
         assert_eq!(other.wait_for_exit(), None);
-        proxy.release();
+        proxy.resume();
         until("it is gone", || {
             (primary.info("connected_slaves") == "0").then_some(())
         });
@@ -267,13 +269,13 @@ fn a_replica_that_is_killed_is_let_go() {
 }
 
 #[test]
-fn the_child_of_a_transfer_is_killed() {
+fn a_transfer_whose_child_is_killed_is_repeated() {
     for transport in BOTH {
         let slow = ["--rdb-key-save-delay", "10000"];
         let (server, mut primary) = start(transport, &slow);
         let (_other, mut replica) = start(transport, &["--repl-diskless-load", "swapdb"]);
         primary.text("DEBUG POPULATE 5000 filler 100");
-        let proxy = before(&server, transport);
+        let proxy = proxy_to(&server, transport);
         follow(&mut replica, proxy.port);
         let line = server.wait_for_log(&["Background RDB transfer started by pid"]);
         let pid = line.rsplit(' ').next().and_then(|pid| pid.parse().ok());
@@ -286,7 +288,7 @@ fn the_child_of_a_transfer_is_killed() {
     }
 }
 
-/// Lets a server write files of so many bytes.
+/// Limits the size of files that a server may write.
 fn limit_files(server: &Server, bytes: &str) {
     let limited = Command::new("prlimit")
         .args(["--pid", &server.pid().to_string()])
@@ -296,7 +298,7 @@ fn limit_files(server: &Server, bytes: &str) {
 }
 
 #[test]
-fn a_full_disk_on_either_side_is_waited_out() {
+fn a_transfer_is_retried_after_a_full_disk_on_either_side() {
     for transport in BOTH {
         let by_file = ["--repl-diskless-sync", "no", "--rdbcompression", "no"];
         let (server, mut primary) = start(transport, &by_file);
@@ -322,16 +324,16 @@ fn a_full_disk_on_either_side_is_waited_out() {
 }
 
 #[test]
-fn certificates_are_renewed_under_a_link() {
+fn new_certificates_do_not_break_a_link() {
     let (server, mut primary) = start(Transport::Tls, &[]);
     let (_other, mut replica) = start(Transport::Tls, &[]);
-    let proxy = before(&server, Transport::Tls);
+    let proxy = proxy_to(&server, Transport::Tls);
     follow(&mut replica, proxy.port);
     wait_for_link(&mut replica);
-    let made = folder();
-    let new = Order {
+    let made = temp_dir();
+    let new = CertSpec {
         name: "new",
-        ..Order::default()
+        ..CertSpec::default()
     };
     issue(made.path(), &new);
     let (cert, key) = (

@@ -1,4 +1,4 @@
-//! Starting, being asked to start wrongly, and ending.
+//! Starting, refusing invalid configurations, and shutting down.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -8,7 +8,7 @@ use tests::certs;
 use tests::client::Transport;
 use tests::server::{Server, free_port};
 
-/// Runs the server's binary until it ends by itself.
+/// Runs the server until it exits by itself.
 fn run(args: &[&str]) -> Output {
     Command::new(tests::binary("redis-server"))
         .args(args)
@@ -25,7 +25,7 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn it_says_who_it_is() {
+fn version_and_help_are_printed() {
     let version = run(&["--version"]);
     assert!(version.status.success());
     assert!(
@@ -39,7 +39,7 @@ fn it_says_who_it_is() {
 }
 
 #[test]
-fn what_cannot_work_is_one_sentence_and_nothing_started() {
+fn an_invalid_configuration_is_reported_and_nothing_starts() {
     let folder = tempfile_dir();
     let write = |name: &str, content: &str| {
         let path = folder.path().join(name);
@@ -106,7 +106,7 @@ fn tempfile_dir() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_port_in_use_is_named() {
+fn a_port_in_use_is_reported() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
     let port = taken.local_addr().expect("bound").port().to_string();
     let output = run(&["--port", &port, "--bind", "127.0.0.1"]);
@@ -151,14 +151,14 @@ fn a_configuration_file_is_read_and_rewritten() {
 }
 
 #[test]
-fn our_own_configuration_file_starts() {
+fn the_shipped_configuration_file_is_accepted() {
     let path = tests::root().join("server/redis.conf");
     let server = Server::start_with_config(&path, &[]);
     assert_eq!(server.client(Transport::Tcp).text("PING"), "PONG");
 }
 
 #[test]
-fn signals_and_shutdown_end_it_in_order() {
+fn signals_and_shutdown_exit_cleanly() {
     for signal in ["TERM", "INT"] {
         let mut server = Server::start(&["--pidfile", "redis.pid"]);
         assert!(server.dir.path().join("redis.pid").exists());
@@ -170,7 +170,7 @@ fn signals_and_shutdown_end_it_in_order() {
             .expect("kill is there");
         assert!(sent.success());
         assert_eq!(server.wait_for_exit(), Some(0));
-        // The process may be gone before its last lines are read.
+        // The process may exit before its last log lines are read.
         server.wait_for_log(&["bye bye"]);
         assert!(!server.dir.path().join("redis.pid").exists());
         assert!(!server.socket().exists());
@@ -189,7 +189,7 @@ fn signals_and_shutdown_end_it_in_order() {
 }
 
 #[test]
-fn a_bug_of_ours_leaves_a_report() {
+fn a_crash_writes_a_report() {
     for command in ["DEBUG PANIC", "DEBUG SEGFAULT"] {
         let mut server = Server::start(&[]);
         let mut client = server.client(Transport::Tcp);
@@ -210,7 +210,7 @@ fn a_bug_of_ours_leaves_a_report() {
 }
 
 #[test]
-fn an_abort_from_outside_leaves_a_report() {
+fn sigabrt_writes_a_report() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let mut server = Server::start(&[]);
         let mut client = server.client(transport);
@@ -226,11 +226,11 @@ fn an_abort_from_outside_leaves_a_report() {
 }
 
 #[test]
-fn a_loop_that_does_not_come_round_is_reported() {
+fn the_watchdog_reports_a_stuck_event_loop() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let server = Server::start(&["--hz", "10"]);
         let mut client = server.client(transport);
-        // Two turns of the clockwork are the least.
+        // The minimum is two cron periods.
         assert_eq!(client.text("CONFIG SET watchdog-period 1"), "OK");
         assert_eq!(
             client.text("CONFIG GET watchdog-period"),

@@ -1,4 +1,4 @@
-//! Many clients at once: pipelines, random disconnects, reloads, handshakes that never end.
+//! Many clients at once: pipelines, random disconnects, certificate reloads, handshakes that are never finished.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -17,7 +17,8 @@ const CLIENTS: usize = 500;
 const LANES: usize = 10;
 const ROUNDS: usize = 4;
 
-/// Some clients write pipelines of their own keys and some vanish in the middle; what was acknowledged is returned.
+/// Clients write pipelines of keys of their own, and some disconnect in the middle of a request; returns the
+/// acknowledged writes.
 fn lane(server: &Server, lane: usize) -> HashMap<String, String> {
     let mut rng = Rng::new(lane as u64 + 1);
     let mut acknowledged = HashMap::new();
@@ -27,7 +28,7 @@ fn lane(server: &Server, lane: usize) -> HashMap<String, String> {
     for round in 0..ROUNDS {
         for (number, client) in clients.iter_mut().enumerate() {
             if rng.below(10) == 0 {
-                // Gone with a request half sent; a new one takes its place.
+                // Disconnect with half a request sent; a new client takes its place.
                 client.try_send(b"*3\r\n$3\r\nSET\r\n$4\r\nhalf");
                 *client = server.client(Transport::Tls);
             }
@@ -52,7 +53,7 @@ fn lane(server: &Server, lane: usize) -> HashMap<String, String> {
 }
 
 #[test]
-fn every_acknowledged_write_of_500_tls_clients_is_there() {
+fn every_acknowledged_write_of_500_tls_clients_is_stored() {
     let server = Server::start(&[]);
     let acknowledged: Vec<HashMap<String, String>> = thread::scope(|scope| {
         let lanes: Vec<_> = (0..LANES)
@@ -76,7 +77,7 @@ fn every_acknowledged_write_of_500_tls_clients_is_there() {
 }
 
 #[test]
-fn reloads_under_load_cost_no_request() {
+fn certificate_reloads_under_load_fail_no_request() {
     let server = Server::start(&[]);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -117,9 +118,10 @@ fn reloads_under_load_cost_no_request() {
     });
 }
 
-/// Of what is not served every connection costs little, and none costs the honest anything.
+/// A connection that does not finish its handshake costs little memory, and delays other clients by at most the
+/// handshake timeout.
 #[test]
-fn ten_thousand_handshakes_that_never_end_keep_nobody_out() {
+fn ten_thousand_unfinished_handshakes_block_no_client() {
     const DEAD: u64 = 10_000;
     // Other tests of this process need descriptors as well.
     const OTHERS: u64 = 4000;
@@ -135,14 +137,16 @@ fn ten_thousand_handshakes_that_never_end_keep_nobody_out() {
         }
         socket
     };
-    // Most say nothing, some dribble the start of a hello, and hold a slot for a handshake: not all of them yet.
+    // Most connections send nothing; some send the start of a ClientHello and so occupy a handshake slot, but not all
+    // slots yet.
     let mut sockets: Vec<TcpStream> = (0..dead)
         .map(|number| half_open(number % 25 == 0))
         .collect();
     for _ in 0..20 {
         assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
     }
-    // Now all slots are held. The honest waits until one of them has been held for too long, and goes before the others then.
+    // Now all slots are occupied. The new client waits until one of them times out, and is then served before the
+    // others.
     sockets.extend((0..300).map(|_| half_open(true)));
     assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
     let number = |admin: &mut tests::client::Client, field: &str| -> u64 {

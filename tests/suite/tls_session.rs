@@ -1,24 +1,25 @@
-//! TLS over the life of a connection: tickets, renewed keys, renegotiation, goodbyes at a bad moment.
+//! TLS over the life of a connection: session tickets, key updates, renegotiation, close_notify in the middle of a
+//! reply.
 
 use openssl::ssl::{SslContext, SslSession, SslVersion};
-use tests::certs::{self, Order, Signer, file_in};
+use tests::certs::{self, CertSpec, Signer, file_in};
 use tests::client::{Client, Transport};
+use tests::openssl_client::{self, OpensslClient};
 use tests::server::Server;
-use tests::stranger::{self, Stranger};
 use tests::wait::until;
 
 const VERSIONS: [SslVersion; 2] = [SslVersion::TLS1_2, SslVersion::TLS1_3];
 
-/// Connects, pings, leaves; whether the session was resumed, and the one to resume next.
-fn visit(
+/// Connects, sends PING and closes; returns whether the session was resumed, and the session to resume next.
+fn connect_once(
     server: &Server,
     context: &SslContext,
     session: Option<&SslSession>,
 ) -> (bool, SslSession) {
-    let mut peer = Stranger::connect(server.tls_port, context, session).expect("a handshake");
+    let mut peer = OpensslClient::connect(server.tls_port, context, session).expect("a handshake");
     peer.ping().expect("an answer");
     let resumed = peer.ssl().session_reused();
-    (resumed, peer.leave())
+    (resumed, peer.close())
 }
 
 fn reload(admin: &mut Client, name: &str) {
@@ -39,65 +40,65 @@ fn tickets_survive_a_new_certificate() {
     let server = Server::start(&[]);
     let mut admin = server.client(Transport::Tcp);
     for version in VERSIONS {
-        let context = stranger::context(true, stranger::only(version));
-        let (resumed, ticket) = visit(&server, &context, None);
+        let context = openssl_client::context(true, openssl_client::only(version));
+        let (resumed, ticket) = connect_once(&server, &context, None);
         assert!(!resumed);
-        let (resumed, ticket) = visit(&server, &context, Some(&ticket));
+        let (resumed, ticket) = connect_once(&server, &context, Some(&ticket));
         assert!(resumed, "{version:?} before");
         let serial = admin.info("tls_server_cert_serial");
         reload(&mut admin, "server");
         assert_ne!(admin.info("tls_server_cert_serial"), serial);
-        let (resumed, ticket) = visit(&server, &context, Some(&ticket));
+        let (resumed, ticket) = connect_once(&server, &context, Some(&ticket));
         assert!(resumed, "{version:?} after");
         reload(&mut admin, "redis");
         assert!(
-            visit(&server, &context, Some(&ticket)).0,
+            connect_once(&server, &context, Some(&ticket)).0,
             "{version:?} after the second"
         );
     }
     assert_eq!(admin.info("tls_handshakes_resumed"), "6");
-    // Two more were not.
+    // Two more handshakes were not resumed.
     assert_eq!(admin.info("tls_handshakes_done"), "8");
 }
 
-/// A ticket stands for a verification that took place under other rules: it must not outlive them.
+/// A ticket stands for a client verification under the settings of its time, and must not outlive them.
 #[test]
-fn a_ticket_is_worth_nothing_once_the_rules_for_clients_have_changed() {
+fn tickets_are_invalid_after_a_change_of_client_authentication() {
     let made = tempfile::tempdir().expect("a temporary folder");
     certs::issue(
         made.path(),
-        &Order {
+        &CertSpec {
             name: "new-ca",
-            signer: Signer::Itself,
-            extensions: certs::AUTHORITY,
-            ..Order::default()
+            signer: Signer::SelfSigned,
+            extensions: certs::CA_EXTENSIONS,
+            ..CertSpec::default()
         },
     );
     for version in VERSIONS {
         let server = Server::start(&["--tls-auth-clients", "no"]);
         let mut admin = server.client(Transport::Tcp);
-        let bare = stranger::context(false, stranger::only(version));
-        let (_, ticket) = visit(&server, &bare, None);
+        let bare = openssl_client::context(false, openssl_client::only(version));
+        let (_, ticket) = connect_once(&server, &bare, None);
         assert!(
-            visit(&server, &bare, Some(&ticket)).0,
+            connect_once(&server, &bare, Some(&ticket)).0,
             "{version:?}: resumed as long as the rules stand"
         );
         assert_eq!(admin.text("CONFIG SET tls-auth-clients yes"), "OK");
-        let got_in = Stranger::connect(server.tls_port, &bare, Some(&ticket))
+        let got_in = OpensslClient::connect(server.tls_port, &bare, Some(&ticket))
             .and_then(|mut peer| peer.ping());
         assert!(
             got_in.is_err(),
             "{version:?}: in by a ticket, without a certificate"
         );
 
-        let trusted = stranger::context(true, stranger::only(version));
-        let (_, ticket) = visit(&server, &trusted, None);
+        let trusted = openssl_client::context(true, openssl_client::only(version));
+        let (_, ticket) = connect_once(&server, &trusted, None);
         let new_ca = file_in(made.path(), "new-ca.crt");
         assert_eq!(
             admin.text(&format!("CONFIG SET tls-ca-cert-file {new_ca}")),
             "OK"
         );
-        let got_in = Stranger::connect(server.tls_port, &trusted, Some(&ticket))
+        let got_in = OpensslClient::connect(server.tls_port, &trusted, Some(&ticket))
             .and_then(|mut peer| peer.ping());
         assert!(
             got_in.is_err(),
@@ -107,7 +108,7 @@ fn a_ticket_is_worth_nothing_once_the_rules_for_clients_have_changed() {
 }
 
 #[test]
-fn keys_are_renewed_while_the_output_is_blocked() {
+fn key_updates_work_while_output_is_blocked() {
     const REPLIES: usize = 32;
     let server = Server::start(&[]);
     let mut admin = server.client(Transport::Tcp);
@@ -115,9 +116,10 @@ fn keys_are_renewed_while_the_output_is_blocked() {
         .map(|n: u32| (n.wrapping_mul(31) >> 3) as u8)
         .collect();
     admin.call(&[b"SET".as_slice(), b"big", &value]);
-    let context = stranger::context(true, stranger::only(SslVersion::TLS1_3));
+    let context = openssl_client::context(true, openssl_client::only(SslVersion::TLS1_3));
     for ask in [false, true] {
-        let mut peer = Stranger::connect(server.tls_port, &context, None).expect("a handshake");
+        let mut peer =
+            OpensslClient::connect(server.tls_port, &context, None).expect("a handshake");
         peer.send(b"CLIENT SETNAME peer\r\n").expect("connected");
         assert_eq!(peer.read(5).expect("a reply"), b"+OK\r\n");
         peer.send("GET big\r\n".repeat(REPLIES).as_bytes())
@@ -133,7 +135,7 @@ fn keys_are_renewed_while_the_output_is_blocked() {
         until("its output is blocked", || {
             blocked(&line(&mut admin)).then_some(())
         });
-        // Several in a row: each of those that ask wants an answer, behind output that does not move.
+        // Several key updates in a row: with `ask` each needs a response, which queues behind blocked output.
         for _ in 0..3 {
             peer.update_keys(ask);
             peer.send(b"APPEND log x\r\n")
@@ -164,12 +166,13 @@ fn keys_are_renewed_while_the_output_is_blocked() {
 }
 
 #[test]
-fn a_storm_of_renegotiations_costs_connections_and_nothing_else() {
+fn renegotiation_closes_only_its_own_connection() {
     let server = Server::start(&[]);
     let mut honest = server.client(Transport::Tls);
-    let context = stranger::context(true, stranger::only(SslVersion::TLS1_2));
+    let context = openssl_client::context(true, openssl_client::only(SslVersion::TLS1_2));
     for _ in 0..50 {
-        let mut peer = Stranger::connect(server.tls_port, &context, None).expect("a handshake");
+        let mut peer =
+            OpensslClient::connect(server.tls_port, &context, None).expect("a handshake");
         peer.ping().expect("an answer");
         let error = peer.renegotiate().expect_err("it is refused");
         assert!(error.contains("renegotiation"), "{error}");
@@ -181,22 +184,23 @@ fn a_storm_of_renegotiations_costs_connections_and_nothing_else() {
 }
 
 #[test]
-fn a_goodbye_in_the_middle_of_a_reply_ends_in_order() {
+fn close_notify_or_eof_in_the_middle_of_a_reply_frees_the_client() {
     let server = Server::start(&[]);
     let mut admin = server.client(Transport::Tcp);
     let value = vec![b'v'; 1 << 20];
     admin.call(&[b"SET".as_slice(), b"big", &value]);
     for version in VERSIONS {
-        let context = stranger::context(true, stranger::only(version));
-        for vanishes in [false, true] {
-            let mut peer = Stranger::connect(server.tls_port, &context, None).expect("a handshake");
+        let context = openssl_client::context(true, openssl_client::only(version));
+        for disconnects in [false, true] {
+            let mut peer =
+                OpensslClient::connect(server.tls_port, &context, None).expect("a handshake");
             peer.send("GET big\r\n".repeat(16).as_bytes())
                 .expect("connected");
             assert_eq!(peer.read(5).expect("the reply begins"), b"$1048");
-            if vanishes {
-                peer.vanish();
+            if disconnects {
+                peer.disconnect();
             } else {
-                peer.say_goodbye();
+                peer.close_notify();
                 drop(peer);
             }
             until("nothing of it is left", || {

@@ -1,37 +1,37 @@
-//! A replica that only reads: what a server propagates, request by request.
+//! A mock replica that only reads: it reports what a server propagates, request by request.
 
 use std::net::TcpStream;
 
 use openssl::ssl::Ssl;
 
 use crate::client::Transport;
+use crate::mock_primary::{Link, Wire, request};
+use crate::openssl_client;
 use crate::pair::port;
-use crate::primary::{Link, Wire, request};
 use crate::server::Server;
-use crate::stranger;
 use crate::wait::PATIENCE;
 
 /// A replica of a server.
-pub struct Follower {
+pub struct MockReplica {
     link: Link,
-    /// The history and the offset that it was promised.
-    pub promised: (String, u64),
+    /// The replication id and offset that +FULLRESYNC named.
+    pub resync_point: (String, u64),
 }
 
-impl Follower {
-    /// Gets the data set of a server and follows its stream.
+impl MockReplica {
+    /// Takes a full resynchronization from a server and follows its stream.
     ///
     /// # Panics
-    /// The server does not do what a primary does.
+    /// If the server deviates from the replication protocol.
     pub fn new(server: &Server, transport: Transport) -> Self {
-        Follower::of(port(server, transport), transport)
+        MockReplica::connect(port(server, transport), transport)
     }
 
-    /// As [`Follower::new`], of whoever listens on a port.
+    /// As [`MockReplica::new`], with any server that listens on a port.
     ///
     /// # Panics
-    /// It does not do what a primary does.
-    pub fn of(port: u16, transport: Transport) -> Self {
+    /// If it deviates from the replication protocol.
+    pub fn connect(port: u16, transport: Transport) -> Self {
         let mut link = connect(port, transport);
         link.send(request("REPLCONF listening-port 1"));
         assert_eq!(link.line(), "+OK");
@@ -39,7 +39,7 @@ impl Follower {
         let line = link.line();
         let words: Vec<&str> = line.split(' ').collect();
         assert_eq!(words[0], "+FULLRESYNC", "{line}");
-        let promised = (words[1].to_owned(), words[2].parse().expect("an offset"));
+        let resync_point = (words[1].to_owned(), words[2].parse().expect("an offset"));
         let size = loop {
             let line = link.line();
             if let Some(size) = line.trim().strip_prefix('$') {
@@ -47,13 +47,13 @@ impl Follower {
             }
         };
         assert!(link.take(size).starts_with(b"REDIS00"));
-        let mut follower = Follower { link, promised };
-        follower.acknowledge(follower.promised.1);
-        follower
+        let mut mock = MockReplica { link, resync_point };
+        mock.acknowledge(mock.resync_point.1);
+        mock
     }
 
-    /// Waits for the next request; signs of life are stepped over.
-    pub fn hear(&mut self) -> String {
+    /// Waits for the next request; PINGs are skipped.
+    pub fn next_request(&mut self) -> String {
         loop {
             let request = self.link.request();
             if request[0] != "PING" {
@@ -62,32 +62,32 @@ impl Follower {
         }
     }
 
-    /// Says what no replica says.
-    pub fn say(&mut self, command: &str) {
+    /// Sends a command over the replication link.
+    pub fn send_command(&mut self, command: &str) {
         self.link.send(request(command));
     }
 
-    /// What comes until the server closes.
-    pub fn rest(self) -> Vec<u8> {
-        self.link.rest()
+    /// Reads until the server closes the link.
+    pub fn read_to_end(self) -> Vec<u8> {
+        self.link.read_to_end()
     }
 
-    /// Waits until the server closes.
-    pub fn wait_for_end(self) {
-        self.link.wait_for_end();
+    /// Waits until the server closes the link.
+    pub fn wait_for_close(self) {
+        self.link.wait_for_close();
     }
 
-    /// Says how far it is.
+    /// Acknowledges an offset.
     pub fn acknowledge(&mut self, offset: u64) {
         self.link.send(request(&format!("REPLCONF ACK {offset}")));
     }
 }
 
-/// Asks a server to go on with a history; the line that it answers with.
+/// Asks a server for a partial resynchronization; returns its answer.
 ///
 /// # Panics
-/// It does not answer.
-pub fn resume(server: &Server, transport: Transport, history: &str, offset: u64) -> String {
+/// If it does not answer.
+pub fn psync(server: &Server, transport: Transport, history: &str, offset: u64) -> String {
     let mut link = connect(port(server, transport), transport);
     link.send(request("REPLCONF capa psync2"));
     assert_eq!(link.line(), "+OK");
@@ -102,34 +102,33 @@ fn connect(port: u16, transport: Transport) -> Link {
         .expect("a socket option");
     Link::new(match transport {
         Transport::Tls => {
-            let ssl = Ssl::new(&stranger::context(true, |_| {})).expect("an object");
+            let ssl = Ssl::new(&openssl_client::context(true, |_| {})).expect("an object");
             Wire::Tls(ssl.connect(socket).expect("a handshake"))
         }
         _ => Wire::Tcp(socket),
     })
 }
 
-/// A replica that has asked for a data set and reads nothing of it.
-pub struct Asleep(Link);
+/// A replica that has asked for a full resynchronization and reads nothing of it.
+pub struct StalledReplica(Link);
 
-/// Asks for a data set that needs no file, and then sleeps.
+/// Asks for a diskless full resynchronization and then stops reading.
 ///
 /// # Panics
-/// The server does not do what a primary does.
-pub fn asleep(server: &Server, transport: Transport) -> Asleep {
+/// If the server deviates from the replication protocol.
+pub fn stalled(server: &Server, transport: Transport) -> StalledReplica {
     let mut link = connect(port(server, transport), transport);
     link.send(request("REPLCONF capa eof capa psync2"));
     assert_eq!(link.line(), "+OK");
     link.send(request("PSYNC ? -1"));
     let line = link.line();
     assert!(line.starts_with("+FULLRESYNC"), "{line}");
-    Asleep(link)
+    StalledReplica(link)
 }
 
-impl Asleep {
-    /// Whether the server holds the connection; it sends an acknowledgement, which changes nothing.
-    pub fn is_there(&mut self) -> bool {
+impl StalledReplica {
+    /// Asserts that the server keeps the link open, by sending an acknowledgement, which changes nothing.
+    pub fn assert_connected(&mut self) {
         self.0.send(request("REPLCONF ACK 0"));
-        true
     }
 }
