@@ -59,7 +59,7 @@ fn spent(mut program: Command, server: &Server, test: &str, requests: u64) -> f6
         .args(["--key", &certs::file("redis.key")])
         .stdout(Stdio::null())
         .status()
-        .expect("it runs");
+        .expect("the program runs");
     assert!(done.success());
     let after = cpu_seconds(Who::Children);
     after.0 + after.1 - before.0 - before.1

@@ -82,7 +82,7 @@ fn write(client: &mut Client, count: usize) {
         let mut batch = Vec::new();
         for at in 0..BATCH {
             let key = (written + at) % 10_000;
-            write!(batch, "SET key:{key:05} {}\r\n", "x".repeat(VALUE)).expect("memory");
+            write!(batch, "SET key:{key:05} {}\r\n", "x".repeat(VALUE)).expect("a Vec never fails");
         }
         client.send(&batch);
         for _ in 0..BATCH {
@@ -129,14 +129,14 @@ fn memory(replicas: usize, stalled: usize) {
     );
     drop((server, replicas_of_server));
     for reader in readers {
-        reader.join().expect("it has read");
+        reader.join().expect("the reader does not panic");
     }
 }
 
 /// A proxy that forwards the server's bytes at the rate of a slow link.
 fn slow_link(target: u16) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
-    let port = listener.local_addr().expect("it is bound").port();
+    let port = listener.local_addr().expect("the listener is bound").port();
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)) else {
@@ -144,7 +144,7 @@ fn slow_link(target: u16) -> u16 {
             };
             // A large kernel buffer would hide the slow link.
             setsockopt(&server, RcvBuf, &PER_TICK).expect("a socket");
-            let copy = |socket: &TcpStream| socket.try_clone().expect("a descriptor");
+            let copy = |socket: &TcpStream| socket.try_clone().expect("the socket can be cloned");
             let (from, to) = (copy(&client), copy(&server));
             thread::spawn(move || forward(from, to, Duration::ZERO));
             thread::spawn(move || forward(server, client, TICK));
@@ -196,7 +196,7 @@ fn pace(both: bool) -> (f64, f64) {
         assert_eq!(
             slow_client.info("master_link_status"),
             "down",
-            "the slow link is none"
+            "the slow link is still transferring"
         );
     }
     drop(slow);

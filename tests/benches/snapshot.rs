@@ -101,8 +101,8 @@ impl Running {
             .arg(dir.path())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("it runs");
-        let log = BufReader::new(child.stdout.take().expect("it is piped"));
+            .expect("the program runs");
+        let log = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut server = Running {
             child,
             log,
@@ -125,8 +125,8 @@ impl Running {
     }
 
     fn begin_save(&self) {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        socket.write_all(b"BGSAVE\r\n").expect("it reads");
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("the server listens");
+        socket.write_all(b"BGSAVE\r\n").expect("the server reads");
         let mut reply = String::new();
         BufReader::new(socket)
             .read_line(&mut reply)
@@ -140,10 +140,10 @@ impl Running {
 
     /// A field of INFO; `field` ends in a colon.
     fn info(&self, field: &str) -> u64 {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("the server listens");
         socket
             .write_all(b"INFO everything\r\nQUIT\r\n")
-            .expect("it reads");
+            .expect("the server reads");
         let mut text = String::new();
         socket.read_to_string(&mut text).expect("text");
         let value = text.lines().find_map(|line| line.strip_prefix(field));
@@ -154,7 +154,8 @@ impl Running {
 
     /// CPU seconds of the process and of its children that have exited.
     fn cpu(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))
+            .expect("the program runs");
         let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
         let ticks = fields.split_whitespace().skip(11).take(4);
         let ticks: f64 = ticks
@@ -164,7 +165,7 @@ impl Running {
     }
 
     fn fill(&self, bytes: usize) {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("the server listens");
         let mut batch = b"CLIENT REPLY OFF\r\n".to_vec();
         let mut rng = Rng::new(1);
         for kind in 0..KINDS {
@@ -175,15 +176,15 @@ impl Running {
                 sent += batch.len() - before;
                 number += 1;
                 if batch.len() >= BATCH {
-                    socket.write_all(&batch).expect("it reads");
+                    socket.write_all(&batch).expect("the server reads");
                     batch.clear();
                 }
             }
         }
         batch.extend_from_slice(b"CLIENT REPLY ON\r\n");
-        socket.write_all(&batch).expect("it reads");
+        socket.write_all(&batch).expect("the server reads");
         let mut done = [0; 5];
-        socket.read_exact(&mut done).expect("an answer");
+        socket.read_exact(&mut done).expect("a reply");
     }
 
     /// Saves in a child process.
@@ -204,8 +205,10 @@ impl Running {
 
     /// Kills the server and starts another one on the same file.
     fn restart(&mut self, program: fn() -> Command) -> Spent {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it ended");
+        self.child.kill().expect("the program runs");
+        self.child
+            .wait()
+            .expect("the process is a child of this one");
         let dir = std::mem::replace(&mut self.dir, temp_dir());
         let begin = Instant::now();
         *self = Running::start(program, dir);
@@ -218,7 +221,7 @@ impl Running {
     /// Bytes that were copied on write during a save.
     fn copied(&mut self) -> u64 {
         self.begin_save();
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("the server listens");
         let mut batch = b"CLIENT REPLY OFF\r\n".to_vec();
         let mut rng = Rng::new(2);
         for _ in 0..WRITES {
@@ -226,9 +229,9 @@ impl Running {
             encode(&mut batch, &[b"SETRANGE", key.as_bytes(), b"0", b"new"]);
         }
         batch.extend_from_slice(b"CLIENT REPLY ON\r\n");
-        socket.write_all(&batch).expect("it reads");
+        socket.write_all(&batch).expect("the server reads");
         let mut done = [0; 5];
-        socket.read_exact(&mut done).expect("an answer");
+        socket.read_exact(&mut done).expect("a reply");
         self.end_save();
         self.info("rdb_last_cow_size:")
     }

@@ -31,19 +31,19 @@ fn connect() -> (TlsStream, Pool) {
         ca_cert_file: Some(certs::file("ca.crt")),
         ..TlsConfig::default()
     };
-    let context = TlsContext::load(&config, None).expect("good certificates");
+    let context = TlsContext::load(&config, None).expect("the certificates load");
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-    let port = listener.local_addr().expect("bound").port();
+    let port = listener.local_addr().expect("the listener is bound").port();
     thread::spawn(move || {
         let context = openssl_client::context(true, |_| {});
         OpensslClient::connect(port, &context, None)
-            .expect("a handshake")
+            .expect("the handshake succeeds")
             .discard_all();
     });
     let (socket, _) = listener.accept().expect("a client");
     let (mut pool, mut tls) = (
         Pool::new(),
-        TlsStream::accept(&context, socket).expect("an object"),
+        TlsStream::accept(&context, socket).expect("OpenSSL allocates"),
     );
     loop {
         match tls.handshake(&mut pool) {

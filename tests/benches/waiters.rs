@@ -27,7 +27,7 @@ const PATHS: &[Path] = &[
     ),
     ("SWAPDB under a client that watches the keys", swap_watched),
     (
-        "a byte more of a request of so many arguments",
+        "one more byte of a request with that many arguments",
         one_more_byte,
     ),
 ];

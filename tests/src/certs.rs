@@ -11,7 +11,7 @@ pub fn dir() -> &'static Path {
         let dir = crate::root().join("tests/tls");
         let made = Command::new(crate::root().join("gen-test-certs.sh"))
             .output()
-            .expect("bash is there");
+            .expect("bash runs");
         assert!(
             made.status.success(),
             "{}",
@@ -35,7 +35,7 @@ pub fn openssl(folder: &Path, args: &[&str]) {
         .current_dir(folder)
         .args(args)
         .output()
-        .expect("openssl is there");
+        .expect("openssl runs");
     assert!(
         done.status.success(),
         "openssl {args:?}: {}",
@@ -111,7 +111,7 @@ pub fn issue(folder: &Path, spec: &CertSpec<'_>) {
             &csr,
         ],
     );
-    std::fs::write(folder.join(&ext), spec.extensions.join("\n")).expect("writable");
+    std::fs::write(folder.join(&ext), spec.extensions.join("\n")).expect("the folder is writable");
     let days = spec.days.to_string();
     let mut args = vec![
         "x509", "-req", "-in", &csr, "-out", &crt, "-days", &days, "-extfile", &ext,
@@ -155,7 +155,7 @@ pub fn issue_chain(folder: &Path) {
             ..CertSpec::default()
         },
     );
-    let read = |name: &str| std::fs::read(folder.join(name)).expect("it was made");
+    let read = |name: &str| std::fs::read(folder.join(name)).expect("the certificate was issued");
     let chain = [read("leaf.crt"), read("middle.crt")].concat();
-    std::fs::write(folder.join("chain.crt"), chain).expect("writable");
+    std::fs::write(folder.join("chain.crt"), chain).expect("the folder is writable");
 }

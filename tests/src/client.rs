@@ -62,7 +62,7 @@ impl Client {
                 blocking::Client::connect(&Place::Unix(&socket), None, Some(PATIENCE))
             }
             Transport::Tls => {
-                let context = TlsContext::for_client(&tls_config()).expect("good certificates");
+                let context = TlsContext::for_client(&tls_config()).expect("the certificates load");
                 let tls = ClientTls {
                     context: &context,
                     sni: None,
@@ -156,7 +156,7 @@ impl Client {
 
     /// Waits until no background save is running.
     pub fn wait_for_child(&mut self) {
-        until("the child ends", || {
+        until("the child to exit", || {
             (self.info("rdb_bgsave_in_progress") == "0").then_some(())
         });
     }
@@ -190,7 +190,7 @@ pub fn send_raw(port: u16, bytes: &[u8]) -> Vec<u8> {
     let mut socket = std::net::TcpStream::connect(("127.0.0.1", port)).expect("the port listens");
     socket
         .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a socket option");
+        .expect("the socket option can be set");
     let _ = socket.write_all(bytes);
     let mut all = Vec::new();
     let _ = socket.read_to_end(&mut all);

@@ -30,7 +30,7 @@ pub fn root() -> PathBuf {
 /// If it was not built: `cargo test` builds only the test's own package, so the README's command builds all of them
 /// first.
 pub fn binary(name: &str) -> PathBuf {
-    let exe = std::env::current_exe().expect("a test knows its own path");
+    let exe = std::env::current_exe().expect("the path of the test binary is known");
     let path = exe
         .ancestors()
         .nth(2)

@@ -35,16 +35,16 @@ pub(crate) enum Wire {
 }
 
 fn context(cert: &str, key: &str) -> SslContext {
-    let mut builder = SslContext::builder(SslMethod::tls_server()).expect("a context");
+    let mut builder = SslContext::builder(SslMethod::tls_server()).expect("OpenSSL allocates");
     builder
         .set_certificate_file(cert, SslFiletype::PEM)
-        .expect("a certificate");
+        .expect("the certificate loads");
     builder
         .set_private_key_file(key, SslFiletype::PEM)
-        .expect("its key");
+        .expect("the key loads");
     builder
         .set_ca_file(certs::file("ca.crt"))
-        .expect("the test CA");
+        .expect("the test CA loads");
     builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
     builder.build()
 }
@@ -56,8 +56,10 @@ impl MockPrimary {
     /// If there is no loopback interface.
     pub fn new(transport: Transport) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-        listener.set_nonblocking(true).expect("a socket option");
-        let port = listener.local_addr().expect("it is bound").port();
+        listener
+            .set_nonblocking(true)
+            .expect("the socket option can be set");
+        let port = listener.local_addr().expect("the listener is bound").port();
         let tls = (transport == Transport::Tls)
             .then(|| context(&certs::file("redis.crt"), &certs::file("redis.key")));
         MockPrimary {
@@ -81,12 +83,15 @@ impl MockPrimary {
     /// If the replica completes it.
     pub fn expect_tls_rejection(&self) {
         let context = self.tls.as_ref().expect("a primary with TLS");
-        let ssl = Ssl::new(context).expect("an object");
+        let ssl = Ssl::new(context).expect("OpenSSL allocates");
         let ended = ssl.accept(self.accept_socket()).map(|mut tls| {
             // With TLS 1.3 the client's verdict arrives after the handshake.
             tls.read(&mut [0; 64])
         });
-        assert!(!matches!(ended, Ok(Ok(1..))), "the replica has gone on");
+        assert!(
+            !matches!(ended, Ok(Ok(1..))),
+            "the replica completed the handshake"
+        );
     }
 
     /// Waits for a replica's TCP connection.
@@ -94,12 +99,16 @@ impl MockPrimary {
     /// # Panics
     /// If none arrives.
     pub fn accept_socket(&self) -> TcpStream {
-        let (socket, _) = until("a replica connects", || self.listener.accept().ok());
-        socket.set_nonblocking(false).expect("a socket option");
-        socket.set_nodelay(true).expect("a socket option");
+        let (socket, _) = until("a replica to connect", || self.listener.accept().ok());
+        socket
+            .set_nonblocking(false)
+            .expect("the socket option can be set");
+        socket
+            .set_nodelay(true)
+            .expect("the socket option can be set");
         socket
             .set_read_timeout(Some(PATIENCE))
-            .expect("a socket option");
+            .expect("the socket option can be set");
         socket
     }
 
@@ -117,8 +126,8 @@ impl MockPrimary {
         let wire = match &self.tls {
             None => Wire::Tcp(socket),
             Some(context) => {
-                let ssl = Ssl::new(context).expect("an object");
-                Wire::Tls(ssl.accept(socket).expect("a handshake"))
+                let ssl = Ssl::new(context).expect("OpenSSL allocates");
+                Wire::Tls(ssl.accept(socket).expect("the handshake succeeds"))
             }
         };
         Link::new(wire)
@@ -136,7 +145,7 @@ impl MockPrimary {
                 "PING" => link.send("+PONG\r\n"),
                 "REPLCONF" | "AUTH" => link.send("+OK\r\n"),
                 "PSYNC" => return (link, request),
-                other => panic!("a replica said {other}"),
+                other => panic!("unexpected command from the replica: {other}"),
             }
         }
     }

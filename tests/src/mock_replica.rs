@@ -99,11 +99,11 @@ fn connect(port: u16, transport: Transport) -> Link {
     let socket = TcpStream::connect(("127.0.0.1", port)).expect("the port listens");
     socket
         .set_read_timeout(Some(PATIENCE))
-        .expect("a socket option");
+        .expect("the socket option can be set");
     Link::new(match transport {
         Transport::Tls => {
-            let ssl = Ssl::new(&openssl_client::context(true, |_| {})).expect("an object");
-            Wire::Tls(ssl.connect(socket).expect("a handshake"))
+            let ssl = Ssl::new(&openssl_client::context(true, |_| {})).expect("OpenSSL allocates");
+            Wire::Tls(ssl.connect(socket).expect("the handshake succeeds"))
         }
         _ => Wire::Tcp(socket),
     })

@@ -29,20 +29,20 @@ pub struct OpensslClient {
 
 /// A context that trusts the test CA, with or without a client certificate, changed by `change`.
 pub fn context(certificate: bool, change: impl FnOnce(&mut SslContextBuilder)) -> SslContext {
-    let mut builder = SslContext::builder(SslMethod::tls_client()).expect("a context");
+    let mut builder = SslContext::builder(SslMethod::tls_client()).expect("OpenSSL allocates");
     builder
         .set_ca_file(certs::file("ca.crt"))
-        .expect("the test CA");
+        .expect("the test CA loads");
     builder.set_verify(SslVerifyMode::PEER);
     builder.set_session_cache_mode(SslSessionCacheMode::CLIENT);
     if certificate {
         let (cert, key) = (certs::file("redis.crt"), certs::file("redis.key"));
         builder
             .set_certificate_file(cert, SslFiletype::PEM)
-            .expect("a certificate");
+            .expect("the certificate loads");
         builder
             .set_private_key_file(key, SslFiletype::PEM)
-            .expect("its key");
+            .expect("the key loads");
     }
     change(&mut builder);
     builder.build()
@@ -53,10 +53,10 @@ pub fn only(version: SslVersion) -> impl FnOnce(&mut SslContextBuilder) {
     move |builder| {
         builder
             .set_min_proto_version(Some(version))
-            .expect("a version");
+            .expect("OpenSSL supports the version");
         builder
             .set_max_proto_version(Some(version))
-            .expect("a version");
+            .expect("OpenSSL supports the version");
     }
 }
 
@@ -73,8 +73,8 @@ impl OpensslClient {
         let socket = TcpStream::connect(("127.0.0.1", port)).expect("the port listens");
         socket
             .set_read_timeout(Some(PATIENCE))
-            .expect("a socket option");
-        let mut ssl = Ssl::new(context).expect("an object");
+            .expect("the socket option can be set");
+        let mut ssl = Ssl::new(context).expect("OpenSSL allocates");
         if let Some(session) = session {
             // SAFETY: `session` came from a context of this process with the same settings.
             unsafe { ssl.set_session(session) }.expect("a session");
@@ -134,13 +134,13 @@ impl OpensslClient {
     /// Sends close_notify and closes; returns the session for resumption.
     pub fn close(mut self) -> SslSession {
         // OpenSSL invalidates a session whose connection ended without close_notify.
-        self.tls.shutdown().expect("a goodbye");
+        self.tls.shutdown().expect("close_notify is sent");
         self.ssl().session().expect("a session").to_owned()
     }
 
     /// Sends close_notify and keeps the socket open.
     pub fn close_notify(&mut self) {
-        self.tls.shutdown().expect("a goodbye");
+        self.tls.shutdown().expect("close_notify is sent");
     }
 
     /// Updates the sending keys with the next write (TLS 1.3); with `ask` the server must do the same.

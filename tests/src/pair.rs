@@ -28,7 +28,7 @@ pub fn port(server: &Server, transport: Transport) -> u16 {
 
 /// Waits until a replica's link to its primary is up.
 pub fn wait_for_link(replica: &mut Client) {
-    until("a link", || {
+    until("the replication link", || {
         (replica.info("master_link_status") == "up").then_some(())
     });
 }

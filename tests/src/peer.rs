@@ -20,7 +20,7 @@ fn folder() -> &'static PathBuf {
     FOLDER.get_or_init(|| {
         let done = Command::new(crate::root().join("tests/peers"))
             .output()
-            .expect("bash is there");
+            .expect("bash runs");
         assert!(
             done.status.success(),
             "{}",
@@ -88,7 +88,7 @@ impl Peer {
             tls_port,
             dir,
         };
-        until("a real server answers", || {
+        until("the real server to reply", || {
             let mut client = peer.try_client()?;
             client.call(&["PING"]).ok()
         });
@@ -119,7 +119,7 @@ impl Peer {
     /// # Panics
     /// If it cannot be reached.
     pub fn client(&self) -> Client {
-        self.try_client().expect("it answered before")
+        self.try_client().expect("the server replied before")
     }
 }
 

@@ -75,7 +75,7 @@ impl Proxy {
     /// If there is no loopback interface.
     pub fn new(target: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
-        let port = listener.local_addr().expect("it is bound").port();
+        let port = listener.local_addr().expect("the listener is bound").port();
         let shared = Arc::new(Shared::default());
         let thread_shared = Arc::clone(&shared);
         thread::spawn(move || {
@@ -154,12 +154,14 @@ fn close(pair: &[&TcpStream; 2]) {
 
 fn connect(shared: &Arc<Shared>, client: TcpStream, server: TcpStream) {
     for socket in [&client, &server] {
-        socket.set_nodelay(true).expect("a socket option");
+        socket
+            .set_nodelay(true)
+            .expect("the socket option can be set");
         socket
             .set_write_timeout(Some(PATIENCE))
-            .expect("a socket option");
+            .expect("the socket option can be set");
     }
-    let copy = |socket: &TcpStream| socket.try_clone().expect("a descriptor");
+    let copy = |socket: &TcpStream| socket.try_clone().expect("the socket can be cloned");
     let mut state = shared.state();
     let plan = state.plan;
     state.connections += 1;

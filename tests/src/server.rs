@@ -67,7 +67,7 @@ pub fn temp_dir() -> TempDir {
 /// If the process no longer exists.
 pub fn send_signal(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).expect("a process"));
-    kill(pid, signal).expect("it is there");
+    kill(pid, signal).expect("it exists");
 }
 
 impl Server {
@@ -145,7 +145,7 @@ impl Server {
     /// Captures the log on a thread, and waits for the line that says the server is ready.
     fn watch(mut child: Child, dir: TempDir, port: u16, tls_port: u16) -> Result<Self, String> {
         let log = Arc::new(Log::default());
-        let stdout = child.stdout.take().expect("it was piped");
+        let stdout = child.stdout.take().expect("the stream is piped");
         let thread_log = Arc::clone(&log);
         thread::spawn(move || {
             for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
@@ -241,7 +241,10 @@ impl Server {
 
     /// Waits until the process exits; returns its exit code, or `None` if a signal ended it.
     pub fn wait_for_exit(&mut self) -> Option<i32> {
-        self.child.wait().expect("it is our child").code()
+        self.child
+            .wait()
+            .expect("the process is a child of this one")
+            .code()
     }
 
     /// Resident memory in bytes.
@@ -260,7 +263,7 @@ impl Drop for Server {
         if thread::panicking() {
             let log = self.log();
             let from = log.char_indices().rev().nth(4000).map_or(0, |(at, _)| at);
-            eprintln!("--- the server's log ends with\n{}", &log[from..]);
+            eprintln!("--- end of the server's log:\n{}", &log[from..]);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

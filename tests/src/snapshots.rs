@@ -69,7 +69,7 @@ pub fn snapshots() -> Vec<Snapshot> {
             digest,
             keys: keys.parse().expect("a number of keys"),
         },
-        Err(row) => panic!("no row of a snapshot: {row:?}"),
+        Err(row) => panic!("malformed row of digests.txt: {row:?}"),
     })
     .collect()
 }
@@ -87,7 +87,7 @@ pub fn payloads() -> Vec<Payload> {
             digest,
             bytes: unhex(&hex),
         },
-        Err(row) => panic!("no row of a payload: {row:?}"),
+        Err(row) => panic!("malformed row of dumps.txt: {row:?}"),
     })
     .collect()
 }

@@ -16,7 +16,7 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "gave up waiting: {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         thread::yield_now();
     }
 }

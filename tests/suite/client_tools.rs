@@ -24,7 +24,7 @@ fn ping(tool: (&str, &[&str]), options: &[&str]) -> Output {
         .args(tool.1)
         .env_remove("REDISCLI_AUTH")
         .output()
-        .expect("it runs")
+        .expect("the program runs")
 }
 
 /// Whether the exit code is 0, and the standard error output.
@@ -182,8 +182,8 @@ fn forward(listener: UnixListener, port: u16) {
         while let Ok((unix, _)) = listener.accept() {
             let tcp = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
             let back = (
-                tcp.try_clone().expect("a copy"),
-                unix.try_clone().expect("a copy"),
+                tcp.try_clone().expect("the socket can be cloned"),
+                unix.try_clone().expect("the socket can be cloned"),
             );
             thread::spawn(move || {
                 copy(&unix, &tcp);

@@ -88,7 +88,7 @@ fn input_behind_quit_is_discarded() {
         // More output than the socket buffers hold, QUIT, and input behind it that must be discarded.
         let request = "GET big\r\n".repeat(32) + "QUIT\r\n" + &"PING\r\n".repeat(2000);
         leaving.send(request.as_bytes());
-        until("only its output is waited for", || {
+        until("the client to be closing after its output", || {
             let list = admin.text("CLIENT LIST");
             let line = list.lines().find(|line| line.contains("name=leaving"))?;
             (line.contains(" events=w ") && line.contains(" flags=c")).then_some(())
@@ -146,7 +146,7 @@ fn connections_above_maxclients_are_refused() {
         refused.escape_ascii()
     );
     kept.pop();
-    until("there is room again", || {
+    until("a free client slot", || {
         let mut socket = std::net::TcpStream::connect(("127.0.0.1", server.port)).ok()?;
         std::io::Write::write_all(&mut socket, b"PING\r\n").ok()?;
         let mut byte = [0];
@@ -180,7 +180,7 @@ fn the_memory_of_a_long_command_is_freed() {
             .chain(members);
         assert_eq!(show(&client.call(&words.collect::<Vec<_>>())), "100000");
         assert_eq!(client.text("UNLINK set"), "1");
-        until("memory to be given back", || {
+        until("memory to be freed", || {
             (used(&mut client) < before + 500_000).then_some(())
         });
     }

@@ -24,14 +24,14 @@ fn config_rewrite_keeps_mode_owner_and_symbolic_link() {
             let after = fs::metadata(&path).expect("a file");
             assert_eq!(after.permissions().mode() & 0o7777, mode);
             assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()));
-            assert_ne!(after.ino(), before.ino(), "it is replaced in one step");
+            assert_ne!(after.ino(), before.ino(), "the file is replaced atomically");
             let text = fs::read_to_string(&link).expect("a file");
             assert!(
                 text.starts_with("# secrets\n") && text.contains("timeout 4321\n"),
                 "{text}"
             );
             let left = fs::read_dir(dir.path()).expect("a folder").count();
-            assert_eq!(left, 2, "nothing temporary is left");
+            assert_eq!(left, 2, "no temporary file is left");
         }
     }
 }

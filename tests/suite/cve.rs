@@ -84,7 +84,7 @@ fn cve_2025_48367_resets_before_accept_block_no_other_client() {
             l_onoff: 1,
             l_linger: 0,
         };
-        setsockopt(&socket, sockopt::Linger, &linger).expect("a socket option");
+        setsockopt(&socket, sockopt::Linger, &linger).expect("the socket option can be set");
         drop(socket);
     }
     for transport in Transport::ALL {
@@ -103,7 +103,7 @@ fn cve_2025_21605_unauthenticated_output_is_bounded() {
         while sent < 2000 && client.try_send(&request) {
             sent += 1;
         }
-        assert!(sent < 2000, "{transport:?}: it was never closed");
+        assert!(sent < 2000, "{transport:?}: the connection was not closed");
         let mut admin = server.client(transport);
         assert_eq!(admin.text("AUTH secret"), "OK");
     }
@@ -127,7 +127,7 @@ fn cve_2024_51741_and_31227_incomplete_acl_rules_are_refused() {
             .args(["--port", "0", "--user"])
             .args(["default"].into_iter().chain(rules.split(' ')))
             .output()
-            .expect("it runs");
+            .expect("the program runs");
         assert_eq!(done.status.code(), Some(1), "{rules}");
         let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
         assert!(
@@ -169,7 +169,7 @@ fn cve_2023_45145_the_unix_socket_has_the_configured_mode() {
     use std::os::unix::fs::PermissionsExt;
     let server = Server::start(&["--unixsocketperm", "700"]);
     let mode = std::fs::metadata(server.socket())
-        .expect("it is there")
+        .expect("it exists")
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o700);
@@ -197,16 +197,16 @@ fn cve_2023_45145_the_unix_socket_never_has_a_wider_mode_during_startup() {
             ])
             .arg(&path)
             .spawn()
-            .expect("sh is there");
-        until("it can be connected to", || {
+            .expect("sh runs");
+        until("the Unix socket to accept connections", || {
             if let Ok(meta) = std::fs::metadata(&path) {
                 assert!(meta.file_type().is_socket());
                 assert_eq!(meta.permissions().mode() & 0o777, 0o700);
             }
             std::os::unix::net::UnixStream::connect(&path).ok()
         });
-        child.kill().expect("it runs");
-        child.wait().expect("it is ours");
+        child.kill().expect("the program runs");
+        child.wait().expect("the process is a child of this one");
     }
 }
 
@@ -237,13 +237,13 @@ fn doubly_pending(server: &Server, owners: [&str; 2]) -> [Vec<u8>; 2] {
         client.text(&format!("XREADGROUP GROUP g {owner} COUNT 1 STREAMS s >"));
     }
     let Value::Bulk(whole) = client.cmd("DUMP s") else {
-        panic!("no payload");
+        panic!("DUMP failed");
     };
     let raw = |ms: u64| [ms.to_be_bytes(), 1u64.to_be_bytes()].concat();
     let mut body = whole[..whole.len() - 10].to_vec();
     let mut places = body.windows(16);
     let at = places.rposition(|bytes| bytes == raw(2));
-    let at = at.expect("the consumer has it");
+    let at = at.expect("the consumer owns the entry");
     body[at..at + 16].copy_from_slice(&raw(1));
     [whole, with_footer(&body)]
 }
@@ -366,14 +366,20 @@ fn cve_2025_27151_overlong_file_names_are_refused() {
         (&cli, vec!["-s", &long, "PING"]),
         (&cli, vec!["--tls", "--cacert", &long, "PING"]),
     ] {
-        let done = Command::new(program).args(&args).output().expect("it runs");
+        let done = Command::new(program)
+            .args(&args)
+            .output()
+            .expect("the program runs");
         assert_eq!(
             done.status.code(),
             Some(1),
             "{program:?} {:?}",
             &args[..args.len() - 1]
         );
-        assert!(done.stderr.len() + done.stdout.len() > 20, "a sentence");
+        assert!(
+            done.stderr.len() + done.stdout.len() > 20,
+            "the error is explained"
+        );
     }
 }
 
@@ -611,9 +617,13 @@ fn cve_2021_32762_redis_cli_does_not_allocate_what_a_server_claims() {
         "*2147483647\r\n",
     ] {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-        let port = listener.local_addr().expect("bound").port().to_string();
+        let port = listener
+            .local_addr()
+            .expect("the listener is bound")
+            .port()
+            .to_string();
         thread::spawn(move || {
-            let (mut socket, _) = listener.accept().expect("redis-cli comes");
+            let (mut socket, _) = listener.accept().expect("redis-cli connects");
             // Read the request first: closing with unread input would send a reset.
             let _ = socket.read(&mut [0; 1000]);
             let _ = socket.write_all(reply.as_bytes());
@@ -624,7 +634,7 @@ fn cve_2021_32762_redis_cli_does_not_allocate_what_a_server_claims() {
             .arg(tests::binary("redis-cli"))
             .args(["-p", &port, "GET", "k"])
             .output()
-            .expect("sh is there");
+            .expect("sh runs");
         let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
         assert_eq!(done.status.code(), Some(1), "{reply:?}: {stderr}");
         assert!(stderr.contains("Error: "), "{reply:?}: {stderr}");
@@ -708,7 +718,7 @@ fn partial_handshakes_and_invalid_records_affect_no_other_client() {
     under.write_all(&[23, 3, 3, 0, 20]).expect("connected");
     under.write_all(&[7; 20]).expect("connected");
     assert!(client.try_read().is_none());
-    until("its connection is gone", || {
+    until("the connection to be closed", || {
         (admin.info("tls_connections") == "0").then_some(())
     });
     assert_alive(&server);

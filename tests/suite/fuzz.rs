@@ -184,7 +184,7 @@ fn quoting_and_splitting_are_inverse() {
             .map(|word| quoted(word))
             .collect::<Vec<_>>()
             .join(&b' ');
-        assert_eq!(split(&line).expect("what was quoted is balanced"), words);
+        assert_eq!(split(&line).expect("quotes are balanced"), words);
         let _ = split(&input(&mut rng));
     }
 }
@@ -247,17 +247,14 @@ fn glob_matching_terminates_and_ignoring_case_matches_more() {
 
 fn check_pattern(pattern: &[u8], text: &[u8]) {
     if matches(pattern, text, false) {
-        assert!(matches(pattern, text, true), "without case it fits more");
+        assert!(matches(pattern, text, true), "ignoring case matches more");
         let (wider, longer) = ([b"*", pattern].concat(), [b"before", text].concat());
-        assert!(
-            matches(&wider, &longer, false),
-            "a star takes anything, at any place"
-        );
+        assert!(matches(&wider, &longer, false), "a star matches any prefix");
     }
     let escaped: Vec<u8> = text.iter().flat_map(|&byte| [b'\\', byte]).collect();
     assert!(
         matches(&escaped, text, false),
-        "what is escaped stands for itself"
+        "an escaped character matches itself"
     );
 }
 

@@ -121,7 +121,7 @@ fn walk(entry: EntryRef<'_>) {
                 let _ = group.lag(log);
             }
         }
-        Some(AggregateRef::Damaged(_)) => panic!("nothing here lets damage in"),
+        Some(AggregateRef::Damaged(_)) => panic!("corrupt values are not accepted here"),
     }
 }
 
@@ -134,15 +134,15 @@ fn check_value(value: NewValue<'_>, came: usize) {
     assert!(memory <= most, "{memory} bytes of {came}");
     let written = payload(entry.view(), came.is_multiple_of(2));
     let body = &written[..written.len() - 10];
-    let again = read_payload(body, &OPTIONS).expect("what is written is sound");
-    let again = Entry::new(b"k", again.expect("it has elements"), None, 0);
+    let again = read_payload(body, &OPTIONS).expect("what is written can be read");
+    let again = Entry::new(b"k", again.expect("the value is not empty"), None, 0);
     assert_eq!(of_value(again.view()), of_value(entry.view()));
 }
 
 #[test]
 fn the_rdb_decoder_survives_arbitrary_input() {
     let files = snapshots().into_iter().map(|snapshot| {
-        let bytes = std::fs::read(snapshot.path()).expect("it is there");
+        let bytes = std::fs::read(snapshot.path()).expect("it exists");
         (snapshot.name, bytes)
     });
     let corpus = Corpus {
@@ -201,7 +201,7 @@ fn listpacks_survive_arbitrary_input() {
         back.reverse();
         assert_eq!(forth, back);
         assert_eq!(forth.len(), pack.len());
-        let again = Listpack::from_rdb(&pack.to_rdb()).expect("what is written is sound");
+        let again = Listpack::from_rdb(&pack.to_rdb()).expect("what is written can be read");
         assert!(again.iter().map(|item| item.to_vec()).eq(forth));
     });
 }
@@ -261,7 +261,7 @@ fn stream_nodes_survive_arbitrary_input() {
         let Some(pack) = Listpack::from_rdb(bytes).filter(is_sound) else {
             return;
         };
-        let node = Node::open(StreamId::new(5, 5), &pack).expect("it is sound");
+        let node = Node::open(StreamId::new(5, 5), &pack).expect("the node is valid");
         let (mut forth, mut back) = (Vec::new(), Vec::new());
         let mut next = node.first();
         while let Some(entry) = next.and_then(|at| node.entry(at)) {

@@ -125,7 +125,7 @@ fn active_expiry_deletes_expired_keys() {
         client.text(&format!("SET k:{number} v PX 1"));
     }
     client.text("SET stays v");
-    until("active expiry removes what nobody asks for", || {
+    until("active expiry of all keys", || {
         (client.text("DBSIZE") == "1").then_some(())
     });
     assert_eq!(client.info("expired_keys"), "1000");
@@ -143,7 +143,7 @@ fn flushall_async_frees_in_the_background() {
     client.text("DEBUG POPULATE 100000");
     assert_eq!(client.text("FLUSHALL ASYNC"), "OK");
     assert_eq!(client.text("DBSIZE"), "0");
-    until("the background frees", || {
+    until("the background thread to free the keys", || {
         (client.info("lazyfreed_objects") == "100000").then_some(())
     });
     assert_eq!(client.info("lazyfree_pending_objects"), "0");
@@ -180,7 +180,7 @@ fn lookups_count_hits_and_misses_and_may_update_the_access_time() {
             client.text("SET a v");
             let payload = client.call(&["DUMP", "a"]);
             let Value::Bulk(payload) = payload else {
-                panic!("no payload: {payload:?}");
+                panic!("DUMP failed: {payload:?}");
             };
             let idle: [&[u8]; 7] = [
                 b"RESTORE",

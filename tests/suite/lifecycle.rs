@@ -151,7 +151,7 @@ fn debug_reload_serves_other_clients() {
         loader.text("DEBUG POPULATE 20000 key 100");
         let id = number(&mut loader);
         loader.send(b"DEBUG RELOAD\r\nPING\r\n");
-        until("the server to load", || {
+        until("the server to be loading", || {
             other
                 .text("GET key:1")
                 .starts_with("-LOADING")
@@ -294,7 +294,7 @@ fn client_memory_is_counted_until_the_client_disconnects() {
         let difference = shown.sum::<i64>() - during;
         assert!(difference.abs() < 20_000, "{transport:?}: {difference}");
         drop(others);
-        until("their memory to be given back", || {
+        until("their memory to be freed", || {
             ((normal(&mut admin) - before).abs() < 20_000).then_some(())
         });
     }

@@ -131,7 +131,7 @@ fn in_a_transaction_the_timeout_bounds_the_whole_transfer() {
         assert_eq!(next(&mut link), ["SELECT", "0"]);
         link.send("+OK\r\n+");
         here.raw().set_read_timeout(Some(Duration::from_millis(20)));
-        let reply = until("an end of EXEC", || {
+        let reply = until("the reply to EXEC", || {
             let reply = here.raw().read().ok();
             link.try_send("x");
             reply
@@ -159,7 +159,7 @@ fn only_commands_that_name_a_key_in_flight_block() {
         third.text("MULTI");
         third.text("INCR a");
         third.send(b"EXEC\r\n");
-        until("two that wait", || {
+        until("two blocked commands", || {
             (server.client(Transport::Tcp).info("blocked_clients") == "3").then_some(())
         });
         assert_eq!(server.client(Transport::Tcp).text("GET c"), "3");
@@ -370,7 +370,7 @@ fn a_broken_link_never_loses_a_key() {
             assert_eq!(
                 reply == "OK",
                 gone == keys.len(),
-                "{reply}, {gone} are gone"
+                "{reply}, {gone} keys have moved"
             );
             outcomes[gone] += 1;
         }

@@ -59,7 +59,7 @@ fn digest(client: &mut Client) -> String {
 
 fn signal(name: &str, pid: &str) {
     let sent = Command::new("kill").args([name, pid]).status();
-    assert!(sent.expect("kill is there").success(), "{name} {pid}");
+    assert!(sent.expect("kill runs").success(), "{name} {pid}");
 }
 
 /// Runs `redis-check-rdb` with these arguments.
@@ -149,16 +149,14 @@ fn a_killed_child_leaves_the_old_file_and_stops_writes() {
     client.text("BGSAVE");
     let pid = server.saving_child().to_string();
     let temp = folder.path().join(format!("temp-{pid}.rdb"));
-    until("the child has opened its file", || {
-        temp.exists().then_some(())
-    });
+    until("the child's temporary file", || temp.exists().then_some(()));
     signal("-9", &pid);
     client.wait_for_child();
     server.wait_for_log(&["Background saving terminated by signal 9"]);
     assert_eq!(client.info("rdb_last_bgsave_status"), "err");
     assert!(!temp.exists());
     assert_eq!(
-        fs::read(folder.path().join("dump.rdb")).expect("it is there"),
+        fs::read(folder.path().join("dump.rdb")).expect("it exists"),
         file
     );
     for refused in ["SET k newer", "PING"] {
@@ -189,7 +187,7 @@ fn a_full_disk_fails_the_save_and_loses_no_data() {
     let limited = Command::new("prlimit")
         .args(["--pid", &server.pid().to_string(), "--fsize=100000:100000"])
         .status();
-    assert!(limited.expect("prlimit is there").success());
+    assert!(limited.expect("prlimit runs").success());
     assert_eq!(client.text("CONFIG SET rdbcompression no"), "OK");
     assert_eq!(client.text("SAVE"), "-ERR");
     server.wait_for_log(&["Write error saving DB on disk(write): File too large"]);
@@ -201,7 +199,7 @@ fn a_full_disk_fails_the_save_and_loses_no_data() {
     assert_eq!(client.text("SHUTDOWN SAVE"), refused);
     assert_eq!(client.text("DBSIZE"), "20001");
     assert_eq!(
-        fs::read(folder.path().join("dump.rdb")).expect("it is there"),
+        fs::read(folder.path().join("dump.rdb")).expect("it exists"),
         file
     );
     let left: Vec<_> = fs::read_dir(folder.path()).expect("readable").collect();
@@ -214,11 +212,11 @@ fn a_full_disk_fails_the_save_and_loses_no_data() {
 fn saving_into_a_deleted_folder_fails_and_is_logged() {
     let folder = temp_dir();
     let inner = folder.path().join("inner");
-    fs::create_dir(&inner).expect("writable");
+    fs::create_dir(&inner).expect("the folder is writable");
     let server = start_in(&inner, &[]);
     let mut client = server.client(Transport::Tls);
     client.text("SET k v");
-    fs::remove_dir(&inner).expect("it is empty");
+    fs::remove_dir(&inner).expect("the folder is empty");
     assert_eq!(client.text("SAVE"), "-ERR");
     server.wait_for_log(&["Failed opening the temp RDB file temp-"]);
     assert_eq!(client.text("GET k"), "v");
@@ -232,17 +230,17 @@ fn a_truncated_file_is_refused() {
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tcp);
     for cut in 0..whole.len() {
-        fs::write(&path, &whole[..cut]).expect("writable");
+        fs::write(&path, &whole[..cut]).expect("the folder is writable");
         assert_eq!(
             client.text("DEBUG RELOAD NOSAVE"),
             "-ERR Error trying to load the RDB dump, check server logs.",
             "{cut}"
         );
     }
-    fs::write(&path, &whole).expect("writable");
+    fs::write(&path, &whole).expect("the folder is writable");
     assert_eq!(client.text("DEBUG RELOAD NOSAVE"), "OK");
     for cut in [0, 8, 100, whole.len() - 1] {
-        fs::write(&path, &whole[..cut]).expect("writable");
+        fs::write(&path, &whole[..cut]).expect("the folder is writable");
         let dir = folder.path().to_string_lossy().into_owned();
         let port = free_port().to_string();
         let output = Command::new(tests::binary("redis-server"))
@@ -256,7 +254,7 @@ fn a_truncated_file_is_refused() {
                 && text.contains("Terminating server after rdb file reading failure."),
             "{cut}: {text}"
         );
-        assert_eq!(fs::read(&path).expect("it is there"), whole[..cut]);
+        assert_eq!(fs::read(&path).expect("it exists"), whole[..cut]);
         let checked = check(&[&path]);
         assert_eq!(checked.status.code(), Some(1));
         let text = String::from_utf8_lossy(&checked.stdout).into_owned();
@@ -274,7 +272,7 @@ fn a_wrong_checksum_is_refused() {
     let mut bytes = unhex(FROM_7_0);
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
-    fs::write(&path, &bytes).expect("writable");
+    fs::write(&path, &bytes).expect("the folder is writable");
     let server = start_in(folder.path(), &["--rdbchecksum", "no"]);
     assert_eq!(server.client(Transport::Tcp).text("GET text"), "hello");
     drop(server);
@@ -294,7 +292,7 @@ fn a_wrong_checksum_is_refused() {
 fn a_file_of_redis_7_0_loads() {
     let folder = temp_dir();
     let path = folder.path().join("dump.rdb");
-    fs::write(&path, unhex(FROM_7_0)).expect("writable");
+    fs::write(&path, unhex(FROM_7_0)).expect("the folder is writable");
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     let long = "ab".repeat(100);
@@ -338,7 +336,7 @@ fn expired_keys_are_not_loaded() {
     client.text("SET stays x");
     client.text("SET goes x PX 1");
     assert_eq!(client.text("SAVE"), "OK");
-    until("it is over", || {
+    until("the key to expire", || {
         (client.text("EXISTS goes") == "0").then_some(())
     });
     drop(server);
@@ -380,7 +378,7 @@ fn a_second_sigint_aborts_the_save_and_removes_its_file() {
     let mut client = server.client(Transport::Tls);
     client.text("DEBUG PAUSE-CRON 1");
     signal("-TERM", &server.pid().to_string());
-    until("the signal has come", || {
+    until("the server to receive the signal", || {
         (client.text("SHUTDOWN ABORT") == "OK").then_some(())
     });
     client.text("DEBUG PAUSE-CRON 0");
@@ -388,7 +386,9 @@ fn a_second_sigint_aborts_the_save_and_removes_its_file() {
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     let temp = folder.path().join(format!("temp-{}.rdb", server.pid()));
     signal("-INT", &server.pid().to_string());
-    until("it is saving", || temp.exists().then_some(()));
+    until("the temporary file of the save", || {
+        temp.exists().then_some(())
+    });
     signal("-INT", &server.pid().to_string());
     assert_eq!(server.wait_for_exit(), Some(1));
     assert!(!temp.exists());
@@ -406,7 +406,7 @@ fn a_child_delays_neither_shutdown_nor_the_close_of_a_connection() {
     client.text("BGSAVE");
     let pid = server.saving_child().to_string();
     let title = format!("/proc/{pid}/cmdline");
-    until("the child has its title", || {
+    until("the child's process title", || {
         let title = fs::read_to_string(&title).unwrap_or_default();
         title.starts_with("redis-rdb-bgsave ").then_some(())
     });
@@ -417,7 +417,7 @@ fn a_child_delays_neither_shutdown_nor_the_close_of_a_connection() {
     signal("-TERM", &server.pid().to_string());
     assert_eq!(server.wait_for_exit(), Some(0));
     server.wait_for_log(&["There is a child saving an .rdb. Killing it!"]);
-    until("the child is gone", || {
+    until("the child to exit", || {
         (!Path::new(&format!("/proc/{pid}/exe")).exists()).then_some(())
     });
     assert!(!folder.path().join(format!("temp-{pid}.rdb")).exists());
@@ -455,7 +455,7 @@ fn save_points_and_scheduled_saves_start_a_child() {
     client.text("BGSAVE");
     client.text("SET k w");
     assert_eq!(client.text("EXEC"), "[Background saving scheduled OK]");
-    until("the scheduled one is done", || {
+    until("the scheduled save", || {
         (client.info("rdb_changes_since_last_save") == "0").then_some(())
     });
     assert_eq!(client.text("BGSAVE SOON"), "-ERR syntax error");
@@ -486,7 +486,7 @@ fn clients_get_loading_errors_during_startup() {
         .stdout(Stdio::null())
         .spawn()
         .expect("the binary runs");
-    until("it listens", || {
+    until("the server to listen", || {
         TcpStream::connect(("127.0.0.1", port)).ok()
     });
     let text = send_raw(port, b"GET key:1\r\nINFO persistence\r\nSAVE\r\nQUIT\r\n");
@@ -498,7 +498,13 @@ fn clients_get_loading_errors_during_startup() {
     assert!(text.contains("\r\nloading:1\r\n"), "{text}");
     assert!(text.contains("\r\nloading_loaded_perc:"), "{text}");
     send_raw(port, b"SHUTDOWN\r\n");
-    assert_eq!(child.wait().expect("it is our child").code(), Some(0));
+    assert_eq!(
+        child
+            .wait()
+            .expect("the process is a child of this one")
+            .code(),
+        Some(0)
+    );
     // The shutdown must not have replaced the file by the partly loaded data set.
     let server = start_in(folder.path(), &[]);
     assert_eq!(server.client(Transport::Tcp).text("DBSIZE"), "20000");

@@ -108,7 +108,7 @@ fn execute_table(client: &mut Client, mock: &mut MockReplica) {
     }
     // Nothing else was propagated if this request comes next.
     client.text("SET end 1");
-    assert_propagated(mock, "the end", &["SET end 1"]);
+    assert_propagated(mock, "end of the table", &["SET end 1"]);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn deletions_of_expired_keys_are_propagated() {
     brief(&mut client, "c");
     client.text("DEBUG SET-ACTIVE-EXPIRE 1");
     let expected = ["SET c 1", "PEXPIREAT c #", "UNLINK c"];
-    assert_propagated(&mut mock, "the clockwork", &expected);
+    assert_propagated(&mut mock, "active expiry", &expected);
 }
 
 /// A command that blocks may have accessed an expired key, whose deletion must be propagated at once.
@@ -206,7 +206,7 @@ fn a_blocked_pop_is_propagated_after_the_push_that_serves_it() {
     let (mut client, mut waiter) = (server.client(Transport::Tcp), server.client(Transport::Tls));
     let mut mock = MockReplica::new(&server, Transport::Tls);
     waiter.send(b"BLMPOP 0 2 x y LEFT COUNT 2\r\n");
-    tests::wait::until("a waiting client", || {
+    tests::wait::until("a blocked client", || {
         (client.info("blocked_clients") == "1").then_some(())
     });
     client.text("RPUSH y 1 2 3");

@@ -100,7 +100,7 @@ fn a_slow_client_gets_all_replies_and_its_output_is_counted() {
         let mut slow = server.client(transport);
         slow.cmd("CLIENT SETNAME slow");
         slow.send("GET big\r\n".repeat(32).as_bytes());
-        let line = until("output piles up", || {
+        let line = until("pending output", || {
             let list = admin.text("CLIENT LIST");
             let line = list
                 .lines()
@@ -138,7 +138,7 @@ fn a_client_over_its_output_limit_is_closed() {
         let before = admin.info("client_output_buffer_limit_disconnections");
         let mut slow = server.client(transport);
         slow.try_send("GET big\r\n".repeat(64).as_bytes());
-        until("the greedy client is closed", || {
+        until("the disconnection of the client", || {
             (admin.info("client_output_buffer_limit_disconnections") != before).then_some(())
         });
         assert!(slow.read_to_end().len() < 64 << 20, "{transport:?}");
@@ -160,7 +160,7 @@ fn commands_sent_before_a_half_close_are_executed() {
         );
     }
     let mut client = server.client(Transport::Tcp);
-    until("the write took place", || {
+    until("the write to be executed", || {
         (client.text("GET half") == "1").then_some(())
     });
 }
@@ -181,10 +181,10 @@ fn the_buffer_of_an_incomplete_big_argument_is_shrunk() {
             .expect("connected");
         field(&line, "qbuf=").unwrap_or(0) + field(&line, "qbuf-free=").unwrap_or(0)
     };
-    until("the buffer is there", || {
+    until("the query buffer to be allocated", || {
         (qbuf(&mut admin) >= 10_000_000).then_some(())
     });
-    until("cron takes it back", || {
+    until("cron to shrink the query buffer", || {
         (qbuf(&mut admin) < 100_000).then_some(())
     });
     client.send(&vec![b'x'; 10_000_000]);

@@ -46,7 +46,7 @@ fn rdb_mode_writes_a_loadable_file() {
                 .arg("--rdb")
                 .arg(dir.path().join("got.rdb"))
                 .output()
-                .expect("it runs");
+                .expect("the program runs");
             let said = String::from_utf8_lossy(&done.stderr).into_owned();
             assert!(done.status.success(), "{said}");
             assert_eq!(
@@ -58,14 +58,15 @@ fn rdb_mode_writes_a_loadable_file() {
             let piped = cli(&server, transport)
                 .args(["--rdb", "-"])
                 .output()
-                .expect("it runs");
+                .expect("the program runs");
             assert!(piped.stdout.starts_with(b"REDIS0011"));
             let path = dir.path().to_string_lossy().into_owned();
             let second = Server::start(&["--dbfilename", "got.rdb", "--dir", &path]);
             let mut loaded = second.client(Transport::Tcp);
             let digest = client.text("DEBUG DIGEST");
             assert_eq!(loaded.text("DEBUG DIGEST"), digest);
-            std::fs::write(dir.path().join("got.rdb"), &piped.stdout).expect("there is room");
+            std::fs::write(dir.path().join("got.rdb"), &piped.stdout)
+                .expect("the folder is writable");
             assert_eq!(loaded.text("DEBUG RELOAD NOSAVE"), "OK");
             assert_eq!(loaded.text("DEBUG DIGEST"), digest);
         }
@@ -78,7 +79,7 @@ fn rdb_mode_reports_a_file_that_cannot_be_written() {
     let done = cli(&server, Transport::Tcp)
         .args(["--rdb", "/nowhere/at/all"])
         .output()
-        .expect("it runs");
+        .expect("the program runs");
     assert!(!done.status.success());
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(said.contains("Error opening '/nowhere/at/all'"), "{said}");
@@ -86,7 +87,10 @@ fn rdb_mode_reports_a_file_that_cannot_be_written() {
 
 /// The standard output of redis-cli in a mode.
 fn said(server: &Server, transport: Transport, mode: &str) -> String {
-    let done = cli(server, transport).arg(mode).output().expect("it runs");
+    let done = cli(server, transport)
+        .arg(mode)
+        .output()
+        .expect("the program runs");
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.success(), "{said}");
     said
@@ -137,7 +141,7 @@ fn json_output_is_valid() {
     for transport in BOTH {
         let json = |options: &[&str]| {
             let done = cli(&server, transport).args(options).output();
-            String::from_utf8_lossy(&done.expect("it runs").stdout).into_owned()
+            String::from_utf8_lossy(&done.expect("the program runs").stdout).into_owned()
         };
         let plain = json(&["--json", "GET", "k"]);
         assert_eq!(plain, "\"say \\\"hi\\\"\\n\\\\\"\n");
@@ -167,19 +171,24 @@ fn replica_mode_prints_the_stream() {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
-                .expect("it runs");
-            let stderr = shown.stderr.take().expect("it was piped");
+                .expect("the program runs");
+            let stderr = shown.stderr.take().expect("the stream is piped");
             let mut log = BufReader::new(stderr).lines().map_while(Result::ok);
             assert!(log.any(|line| line.contains("Logging commands from master.")));
             client.text("SET k \"");
-            let stdout = shown.stdout.take().expect("it was piped");
+            let stdout = shown.stdout.take().expect("the stream is piped");
             let lines = BufReader::new(stdout).lines().map_while(Result::ok);
             let mut writes = lines.filter(|line| line.contains(',') && !line.contains("mode"));
             assert_eq!(writes.next().as_deref(), Some("\"SELECT\",\"0\""));
             assert_eq!(writes.next().as_deref(), Some("\"SET\",\"k\",\"\\\"\""));
             // redis-cli ends when the server does.
             drop(server);
-            assert!(!shown.wait().expect("it is our child").success());
+            assert!(
+                !shown
+                    .wait()
+                    .expect("the process is a child of this one")
+                    .success()
+            );
         }
     }
 }

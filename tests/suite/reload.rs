@@ -16,7 +16,7 @@ fn a_failed_reload_keeps_the_old_certificate_and_reports_the_reason() {
         &broken,
         "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n",
     )
-    .expect("writable");
+    .expect("the folder is writable");
     let broken = broken.to_string_lossy().into_owned();
     let other_key = certs::file("client.key");
     for (directive, value) in [
@@ -95,7 +95,7 @@ fn changing_a_port_drops_no_client() {
             "{transport:?}"
         );
         let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-        let port = taken.local_addr().expect("bound").port();
+        let port = taken.local_addr().expect("the listener is bound").port();
         assert!(
             client
                 .text(&format!("CONFIG SET {directive} {port}"))

@@ -194,12 +194,12 @@ fn the_child_is_killed_when_the_last_replica_disconnects() {
     let (server, mut primary) = start(Transport::Tcp, &args);
     primary.text("DEBUG POPULATE 100000 big 100");
     let stalled_replica = stalled(&server, Transport::Tcp);
-    until("a child", || {
+    until("a child process", || {
         (primary.info("rdb_bgsave_in_progress") == "1").then_some(())
     });
     drop(stalled_replica);
     server.wait_for_log(&["last replica dropped, killing fork child"]);
-    until("no child", || {
+    until("the child to exit", || {
         (primary.info("rdb_bgsave_in_progress") == "0").then_some(())
     });
 }
@@ -239,11 +239,11 @@ fn a_save_for_replicas_is_killed_with_the_last_one_without_save_points() {
         let second = stalled(&server, transport);
         let disconnect = |primary: &mut Client, replica, left: &str| {
             drop(replica);
-            until("a replica less", || {
+            until("one replica less", || {
                 (primary.info("connected_slaves") == left).then_some(())
             });
         };
-        until("both to wait for one child", || {
+        until("both replicas to wait for one child", || {
             let text = primary.text("INFO replication");
             (text.matches("state=wait_bgsave").count() == 2).then_some(())
         });
@@ -269,7 +269,7 @@ fn writes_are_refused_without_enough_replicas() {
     let (_other, mut replica) = start(Transport::Tcp, &[]);
     follow(&mut replica, &server, Transport::Tcp);
     wait_for_link(&mut replica);
-    until("a good replica", || {
+    until("a replica without lag", || {
         (primary.text("SET a 1") == "OK").then_some(())
     });
     assert_eq!(primary.text("WAIT 1 0"), "1");
@@ -291,7 +291,7 @@ fn client_pause_delays_writes_and_keeps_their_order() {
         for (number, writer) in writers.iter_mut().enumerate() {
             writer.send(format!("RPUSH l {number}\r\nGET a\r\n").as_bytes());
             let waiting = (number + 1).to_string();
-            until("a waiting client", || {
+            until("a blocked client", || {
                 (client.info("blocked_clients") == waiting).then_some(())
             });
         }
@@ -321,11 +321,11 @@ fn failover_loses_no_write() {
             }
             written
         });
-        until("some writes", || {
+        until("the first writes", || {
             (a.text("GET count") != "nil").then_some(())
         });
         assert_eq!(a.text("FAILOVER"), "OK");
-        until("the other role", || {
+        until("the promotion of the replica", || {
             (b.info("role") == "master").then_some(())
         });
         let written = written.join().expect("the writer ends");
@@ -375,7 +375,7 @@ fn a_replica_of_debians_server() {
     let mut raw = peer.client();
     let mut primary = |line: &str| {
         let args: Vec<&str> = line.split(' ').collect();
-        show(&raw.call(&args).expect("Debian's server answers"))
+        show(&raw.call(&args).expect("Debian's server replies"))
     };
     fill_by(&mut primary);
     let (_server, mut replica) = start(Transport::Tcp, &[]);
@@ -387,7 +387,7 @@ fn a_replica_of_debians_server() {
         primary("XADD stream MAXLEN ~ 100 * a b");
     }
     wait_for_link(&mut replica);
-    until("the same data", || {
+    until("equal digests", || {
         let digest = primary("DEBUG DIGEST");
         (replica.text("DEBUG DIGEST") == digest).then_some(())
     });

@@ -33,11 +33,13 @@ fn follow(replica: &mut Client, port: u16) {
 
 /// Changes the role; while a data set is being loaded that is refused, and retried here.
 fn change_role(replica: &mut Client, command: &str) {
-    until("another role", || match replica.text(command).as_str() {
-        "OK" => Some(()),
-        refused => {
-            assert!(refused.starts_with("-LOADING"), "{refused}");
-            None
+    until("REPLICAOF to be accepted", || {
+        match replica.text(command).as_str() {
+            "OK" => Some(()),
+            refused => {
+                assert!(refused.starts_with("-LOADING"), "{refused}");
+                None
+            }
         }
     });
 }
@@ -55,7 +57,7 @@ fn settle(primary: &mut Client, replica: &mut Client) {
 
 /// Waits until the stream buffers fit the backlog, rounded up to whole blocks.
 fn wait_for_small_stream(client: &mut Client, backlog: u64) {
-    until("the stream is let go", || {
+    until("the stream buffers to be freed", || {
         let kept: u64 = client.info("mem_total_replication_buffers").parse().ok()?;
         (kept <= backlog + backlog / 4).then_some(())
     });
@@ -228,7 +230,10 @@ fn a_stopped_replica_catches_up_after_sigcont() {
             .info("mem_total_replication_buffers")
             .parse()
             .expect("a number");
-        assert!(kept > 4 << 20, "it is kept for the replica: {kept}");
+        assert!(
+            kept > 4 << 20,
+            "the stream must be kept for the replica: {kept}"
+        );
         other.signal(Signal::SIGCONT);
         proxy.resume();
         settle(&mut primary, &mut replica);
@@ -256,7 +261,7 @@ fn a_killed_replica_is_dropped_and_its_buffers_are_freed() {
         other.signal(Signal::SIGKILL);
         assert_eq!(other.wait_for_exit(), None);
         proxy.resume();
-        until("it is gone", || {
+        until("the replica to be dropped", || {
             (primary.info("connected_slaves") == "0").then_some(())
         });
         primary.text("SET one more");
@@ -294,7 +299,7 @@ fn limit_files(server: &Server, bytes: &str) {
         .args(["--pid", &server.pid().to_string()])
         .arg(format!("--fsize={bytes}:unlimited"))
         .status();
-    assert!(limited.expect("prlimit is there").success());
+    assert!(limited.expect("prlimit runs").success());
 }
 
 #[test]
@@ -348,9 +353,13 @@ fn new_certificates_do_not_break_a_link() {
     }
     primary.text("SET k old");
     settle(&mut primary, &mut replica);
-    assert_eq!(primary.info("sync_partial_ok"), "0", "the link has held");
+    assert_eq!(
+        primary.info("sync_partial_ok"),
+        "0",
+        "the link must not break"
+    );
     proxy.cut();
-    until("the link is up again, and goes on where it was", || {
+    until("a partial resynchronization", || {
         (primary.info("sync_partial_ok") == "1").then_some(())
     });
     primary.text("SET k new");

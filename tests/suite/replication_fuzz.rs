@@ -22,11 +22,13 @@ fn send_all(mut socket: TcpStream, bytes: &[u8]) {
 
 /// Changes the role; while a data set is being loaded that is refused, and retried here.
 fn change_role(client: &mut Client, command: &str) {
-    until("another role", || match client.text(command).as_str() {
-        "OK" => Some(()),
-        refused => {
-            assert!(refused.starts_with("-LOADING"), "{refused}");
-            None
+    until("REPLICAOF to be accepted", || {
+        match client.text(command).as_str() {
+            "OK" => Some(()),
+            refused => {
+                assert!(refused.starts_with("-LOADING"), "{refused}");
+                None
+            }
         }
     });
 }
@@ -35,14 +37,14 @@ fn change_role(client: &mut Client, command: &str) {
 /// the previous one cannot arrive here.
 fn connect_replica(client: &mut Client) -> TcpStream {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
-    let port = listener.local_addr().expect("it is bound").port();
+    let port = listener.local_addr().expect("the listener is bound").port();
     // A primary that becomes a replica would try a partial resynchronization.
     change_role(client, "REPLICAOF NO ONE");
     change_role(client, &format!("REPLICAOF 127.0.0.1 {port}"));
     let (socket, _) = listener.accept().expect("a replica connects");
     socket
         .set_read_timeout(Some(PATIENCE))
-        .expect("a socket option");
+        .expect("the socket option can be set");
     socket
 }
 
@@ -70,11 +72,11 @@ fn a_primary_survives_any_input_from_its_replicas() {
     client.text("SET a 1");
     Corpus::load("replica").run(22, MUTANTS, |bytes, _| {
         let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port));
-        send_all(socket.expect("it listens"), bytes);
+        send_all(socket.expect("the server listens"), bytes);
         assert_eq!(client.text("PING"), "PONG");
     });
     assert_ne!(client.info("sync_full"), "0");
-    until("everybody is gone", || {
+    until("all replicas to disconnect", || {
         (client.info("connected_slaves") == "0").then_some(())
     });
 }

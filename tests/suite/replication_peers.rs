@@ -236,7 +236,7 @@ fn differences(primary: &mut Client, replica: &mut Client) -> Vec<String> {
         for client in [&mut *primary, &mut *replica] {
             client.text(&format!("SELECT {db}"));
             let Value::Array(names) = client.cmd("KEYS *") else {
-                panic!("no names");
+                panic!("KEYS failed");
             };
             keys.extend(
                 names
@@ -304,7 +304,7 @@ fn switch_roles(context: &str, primary: &mut Client, replica: &mut Client, port:
     assert_eq!(
         replica.info("sync_full"),
         given,
-        "{context}: the old primary goes on"
+        "{context}: the old primary must resume"
     );
 }
 
@@ -457,7 +457,12 @@ fn compare_streams(family: &Family, sides: &mut [Side; 2]) {
             .each_mut()
             .map(|side| side.propagated_by(&words, number));
         let name = family.name;
-        assert_eq!(ours, theirs, "{name}, {}: ours, theirs", readable(&words));
+        assert_eq!(
+            ours,
+            theirs,
+            "{name}, {}: ours and theirs",
+            readable(&words)
+        );
     }
 }
 

@@ -129,7 +129,8 @@ fn every_kind_of_full_resync_loads() {
                 let to = if load == "disabled" { "disk" } else { "parser" };
                 assert!(server.log().contains(&format!("to {to}")));
                 assert!(server.log().contains("sync: Finished with success"));
-                let files = std::fs::read_dir(server.dir.path()).expect("its folder");
+                let files =
+                    std::fs::read_dir(server.dir.path()).expect("the working folder is readable");
                 let temporary = files
                     .flatten()
                     .filter(|entry| entry.file_name().to_string_lossy().starts_with("temp-"));
@@ -287,7 +288,7 @@ fn a_cut_link_resumes_after_the_last_executed_command() {
         link.send(request("MULTI"));
         link.send(request("SET b 3"));
         link.send(&request("SET b 4")[..9]);
-        until("all is read", || {
+        until("the replica to read the whole stream", || {
             (client.info("slave_read_repl_offset") == "201").then_some(())
         });
         assert_eq!(client.info("slave_repl_offset"), "150");
@@ -375,7 +376,7 @@ fn a_replica_exits_on_disk_errors_unless_configured_to_ignore_them() {
         let line = server.wait_for_log(&["Background saving started by pid"]);
         let pid = line.rsplit(' ').next().and_then(|pid| pid.parse().ok());
         send_signal(pid.expect("a process"), Signal::SIGKILL);
-        until("it has failed", || {
+        until("the save to fail", || {
             (client.info("rdb_last_bgsave_status") == "err").then_some(())
         });
         link.send(request("PING"));

@@ -29,7 +29,7 @@ fn snapshots_of_real_servers_load_and_survive_another_save() {
     let mut client = server.client(Transport::Tcp);
     for snapshot in snapshots() {
         let name = &snapshot.name;
-        fs::copy(snapshot.path(), server.dir.path().join("dump.rdb")).expect("it is there");
+        fs::copy(snapshot.path(), server.dir.path().join("dump.rdb")).expect("it exists");
         assert_eq!(client.text("DEBUG RELOAD NOSAVE"), "OK", "{name}");
         assert_eq!(count_keys(&mut client), snapshot.keys, "{name}");
         assert_eq!(client.text("DEBUG DIGEST"), snapshot.digest, "{name}");
@@ -58,7 +58,7 @@ fn payloads_of_real_servers_restore_to_the_same_value_and_encoding() {
                 "{version} {shown}"
             );
             let Value::Bulk(again) = client.cmd("DUMP k") else {
-                panic!("no payload of what was {shown}");
+                panic!("DUMP failed after RESTORE of {shown}");
             };
             assert_eq!(restore(&mut client, "copy", &again), "OK", "{shown}");
             let copy = client.text("DEBUG DIGEST-VALUE copy");

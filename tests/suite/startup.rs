@@ -43,7 +43,7 @@ fn an_invalid_configuration_is_reported_and_nothing_starts() {
     let folder = tempfile_dir();
     let write = |name: &str, content: &str| {
         let path = folder.path().join(name);
-        fs::write(&path, content).expect("writable");
+        fs::write(&path, content).expect("the folder is writable");
         path.to_string_lossy().into_owned()
     };
     let broken_cert = write("broken.crt", "no certificate");
@@ -108,7 +108,11 @@ fn tempfile_dir() -> tempfile::TempDir {
 #[test]
 fn a_port_in_use_is_reported() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-    let port = taken.local_addr().expect("bound").port().to_string();
+    let port = taken
+        .local_addr()
+        .expect("the listener is bound")
+        .port()
+        .to_string();
     let output = run(&["--port", &port, "--bind", "127.0.0.1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -126,7 +130,7 @@ fn a_configuration_file_is_read_and_rewritten() {
         &path,
         "# a remark\nmaxclients 100\n\nproc-title-template \"{title} {listen-addr}\"\n",
     )
-    .expect("writable");
+    .expect("the folder is writable");
     let server = Server::start_with_config(&path, &[]);
     let mut client = server.client(Transport::Tls);
     assert_eq!(client.text("CONFIG GET maxclients"), "[maxclients 100]");
@@ -167,7 +171,7 @@ fn signals_and_shutdown_exit_cleanly() {
         let sent = Command::new("kill")
             .args([format!("-{signal}"), server.pid().to_string()])
             .status()
-            .expect("kill is there");
+            .expect("kill runs");
         assert!(sent.success());
         assert_eq!(server.wait_for_exit(), Some(0));
         // The process may exit before its last log lines are read.

@@ -66,7 +66,7 @@ fn every_acknowledged_write_of_500_tls_clients_is_stored() {
             .collect();
         lanes
             .into_iter()
-            .map(|lane| lane.join().expect("a lane ends well"))
+            .map(|lane| lane.join().expect("no client failed"))
             .collect()
     });
     let mut client = server.client(Transport::Tcp);
@@ -153,10 +153,13 @@ fn ten_thousand_unfinished_handshakes_block_no_client() {
         admin.info(field).parse().expect("a number")
     };
     let used = number(&mut admin, "used_memory").saturating_sub(before);
-    assert!(used < 64 << 20, "{used} bytes for {dead} dead handshakes");
+    assert!(
+        used < 64 << 20,
+        "{used} bytes for {dead} unfinished handshakes"
+    );
     assert!(number(&mut admin, "tls_handshakes_in_flight") <= 512);
     drop(sockets);
-    until("all are forgotten", || {
+    until("all handshakes to be dropped", || {
         let left = number(&mut admin, "tls_handshakes_waiting")
             + number(&mut admin, "tls_handshakes_in_flight");
         (left == 0).then_some(())

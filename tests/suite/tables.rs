@@ -88,7 +88,7 @@ fn a_sparse_table_is_sampled_uniformly() {
             client.send("SRANDMEMBER set\r\n".repeat(100).as_bytes());
             (0..100).for_each(|_| count(client.read()));
         }
-        assert_eq!(drawn.len(), LEFT, "every member is met");
+        assert_eq!(drawn.len(), LEFT, "every member is returned");
         let expected = (DRAWN / LEFT) as f64;
         let squares = drawn
             .values()

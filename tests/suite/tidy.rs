@@ -115,13 +115,13 @@ fn sources() -> Vec<Source> {
     ] {
         collect(&root().join(folder), &mut files);
     }
-    assert!(files.len() > 50, "the sources were not found");
+    assert!(files.len() > 50, "source files not found");
     files.into_iter().map(|path| read(&path)).collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("a folder of the layout")
+        .expect("the source folder exists")
         .map(|entry| entry.expect("readable").path())
         .collect();
     entries.sort();
@@ -139,7 +139,7 @@ fn read(path: &Path) -> Source {
     let base = root();
     let name = path
         .strip_prefix(&base)
-        .expect("inside")
+        .expect("the path is inside the repository")
         .to_string_lossy()
         .replace('\\', "/");
     let all: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -328,7 +328,7 @@ fn imports_have_no_cycles() {
             && nested
                 .iter()
                 .any(|name| name == "replication/replica/apply"),
-        "folders in folders are seen: {nested:?}"
+        "nested folders must be recognized: {nested:?}"
     );
     let mut problems = Vec::new();
     for start in edges.keys() {
@@ -336,7 +336,7 @@ fn imports_have_no_cycles() {
         let mut seen = BTreeSet::new();
         while let Some(module) = todo.pop() {
             if module == start {
-                problems.push(format!("{start} imports itself by way of others"));
+                problems.push(format!("{start} imports itself indirectly"));
                 break;
             }
             if seen.insert(module) {
@@ -437,7 +437,7 @@ fn unsafe_and_mutable_statics_are_only_where_allowed() {
                 .iter()
                 .any(|kind| line.contains(kind));
             if is_static && changes && !source.is_any(STATICS) {
-                problems.push(format!("{}:{number}: a static that changes", source.name));
+                problems.push(format!("{}:{number}: a mutable static", source.name));
             }
             for word in ["RefCell", "lazy_static", "OnceCell"] {
                 if has_word(line, word) {

@@ -109,7 +109,7 @@ fn openssl_memory_is_part_of_used_memory_and_is_freed() {
         "{used_before} {used_during}"
     );
     drop(clients);
-    until("the memory is given back", || {
+    until("OpenSSL's memory to be freed", || {
         (number(&mut admin, "tls_memory") < before + 50_000).then_some(())
     });
 }

@@ -183,7 +183,7 @@ fn a_key_of_another_certificate_is_refused_before_connecting() {
             .args(files)
             .args(args)
             .output()
-            .expect("it runs");
+            .expect("the program runs");
         let text = String::from_utf8_lossy(&done.stderr).into_owned();
         assert_eq!(done.status.code(), Some(1), "{program}: {text}");
         assert!(
@@ -211,7 +211,7 @@ fn redis_cli_lists_the_names_of_a_certificate_that_does_not_match() {
             "PING",
         ])
         .output()
-        .expect("it runs");
+        .expect("the program runs");
     let text = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(!done.status.success());
     let expected = "(asked for \"db.example\"; the certificate has CN=Generic-cert; valid for localhost, 127.0.0.1, ::1)";
@@ -244,8 +244,8 @@ fn a_certificate_name_with_a_nul_byte_does_not_match() {
         "--tls-key-file",
         &file_in(made.path(), "nul.key"),
     ]);
-    let error =
-        ping(server.tls_port, &tls_config(), Some("localhost")).expect_err("it is another's");
+    let error = ping(server.tls_port, &tls_config(), Some("localhost"))
+        .expect_err("the name does not match");
     assert!(
         error.to_lowercase().contains("hostname mismatch"),
         "{error}"

@@ -16,8 +16,9 @@ fn connect_once(
     context: &SslContext,
     session: Option<&SslSession>,
 ) -> (bool, SslSession) {
-    let mut peer = OpensslClient::connect(server.tls_port, context, session).expect("a handshake");
-    peer.ping().expect("an answer");
+    let mut peer =
+        OpensslClient::connect(server.tls_port, context, session).expect("the handshake succeeds");
+    peer.ping().expect("a reply");
     let resumed = peer.ssl().session_reused();
     (resumed, peer.close())
 }
@@ -44,16 +45,16 @@ fn tickets_survive_a_new_certificate() {
         let (resumed, ticket) = connect_once(&server, &context, None);
         assert!(!resumed);
         let (resumed, ticket) = connect_once(&server, &context, Some(&ticket));
-        assert!(resumed, "{version:?} before");
+        assert!(resumed, "{version:?}: before the reload");
         let serial = admin.info("tls_server_cert_serial");
         reload(&mut admin, "server");
         assert_ne!(admin.info("tls_server_cert_serial"), serial);
         let (resumed, ticket) = connect_once(&server, &context, Some(&ticket));
-        assert!(resumed, "{version:?} after");
+        assert!(resumed, "{version:?}: after the reload");
         reload(&mut admin, "redis");
         assert!(
             connect_once(&server, &context, Some(&ticket)).0,
-            "{version:?} after the second"
+            "{version:?}: after the second reload"
         );
     }
     assert_eq!(admin.info("tls_handshakes_resumed"), "6");
@@ -81,14 +82,14 @@ fn tickets_are_invalid_after_a_change_of_client_authentication() {
         let (_, ticket) = connect_once(&server, &bare, None);
         assert!(
             connect_once(&server, &bare, Some(&ticket)).0,
-            "{version:?}: resumed as long as the rules stand"
+            "{version:?}: resumed under unchanged settings"
         );
         assert_eq!(admin.text("CONFIG SET tls-auth-clients yes"), "OK");
         let got_in = OpensslClient::connect(server.tls_port, &bare, Some(&ticket))
             .and_then(|mut peer| peer.ping());
         assert!(
             got_in.is_err(),
-            "{version:?}: in by a ticket, without a certificate"
+            "{version:?}: accepted by a ticket, without a certificate"
         );
 
         let trusted = openssl_client::context(true, openssl_client::only(version));
@@ -102,7 +103,7 @@ fn tickets_are_invalid_after_a_change_of_client_authentication() {
             .and_then(|mut peer| peer.ping());
         assert!(
             got_in.is_err(),
-            "{version:?}: in by a ticket, of an authority that is trusted no more"
+            "{version:?}: accepted by a ticket of a CA that is no longer trusted"
         );
     }
 }
@@ -118,8 +119,8 @@ fn key_updates_work_while_output_is_blocked() {
     admin.call(&[b"SET".as_slice(), b"big", &value]);
     let context = openssl_client::context(true, openssl_client::only(SslVersion::TLS1_3));
     for ask in [false, true] {
-        let mut peer =
-            OpensslClient::connect(server.tls_port, &context, None).expect("a handshake");
+        let mut peer = OpensslClient::connect(server.tls_port, &context, None)
+            .expect("the handshake succeeds");
         peer.send(b"CLIENT SETNAME peer\r\n").expect("connected");
         assert_eq!(peer.read(5).expect("a reply"), b"+OK\r\n");
         peer.send("GET big\r\n".repeat(REPLIES).as_bytes())
@@ -132,7 +133,7 @@ fn key_updates_work_while_output_is_blocked() {
                 .expect("connected")
         };
         let blocked = |line: &str| line.contains("events=rw") && !line.contains(" oll=0 ");
-        until("its output is blocked", || {
+        until("blocked output", || {
             blocked(&line(&mut admin)).then_some(())
         });
         // Several key updates in a row: with `ask` each needs a response, which queues behind blocked output.
@@ -142,10 +143,13 @@ fn key_updates_work_while_output_is_blocked() {
                 .expect("the server still reads");
         }
         let wanted = if ask { "6" } else { "3" };
-        until("what came behind new keys is done", || {
+        until("execution of the commands behind the key updates", || {
             (admin.text("STRLEN log") == wanted).then_some(())
         });
-        assert!(blocked(&line(&mut admin)), "and still nothing moves");
+        assert!(
+            blocked(&line(&mut admin)),
+            "the output must still be blocked"
+        );
         let header = format!("${}\r\n", value.len()).into_bytes();
         for _ in 0..REPLIES {
             assert!(peer.read(header.len()).expect("a header") == header);
@@ -161,7 +165,7 @@ fn key_updates_work_while_output_is_blocked() {
             peer.read(lengths.len()).expect("lengths"),
             lengths.as_bytes()
         );
-        peer.ping().expect("the keys are good");
+        peer.ping().expect("the connection still works");
     }
 }
 
@@ -171,14 +175,14 @@ fn renegotiation_closes_only_its_own_connection() {
     let mut honest = server.client(Transport::Tls);
     let context = openssl_client::context(true, openssl_client::only(SslVersion::TLS1_2));
     for _ in 0..50 {
-        let mut peer =
-            OpensslClient::connect(server.tls_port, &context, None).expect("a handshake");
-        peer.ping().expect("an answer");
+        let mut peer = OpensslClient::connect(server.tls_port, &context, None)
+            .expect("the handshake succeeds");
+        peer.ping().expect("a reply");
         let error = peer.renegotiate().expect_err("it is refused");
         assert!(error.contains("renegotiation"), "{error}");
     }
     assert_eq!(honest.info("tls_handshakes_done"), "51");
-    until("their connections are gone", || {
+    until("their connections to be closed", || {
         (honest.info("tls_connections") == "1").then_some(())
     });
 }
@@ -192,8 +196,8 @@ fn close_notify_or_eof_in_the_middle_of_a_reply_frees_the_client() {
     for version in VERSIONS {
         let context = openssl_client::context(true, openssl_client::only(version));
         for disconnects in [false, true] {
-            let mut peer =
-                OpensslClient::connect(server.tls_port, &context, None).expect("a handshake");
+            let mut peer = OpensslClient::connect(server.tls_port, &context, None)
+                .expect("the handshake succeeds");
             peer.send("GET big\r\n".repeat(16).as_bytes())
                 .expect("connected");
             assert_eq!(peer.read(5).expect("the reply begins"), b"$1048");
@@ -203,7 +207,7 @@ fn close_notify_or_eof_in_the_middle_of_a_reply_frees_the_client() {
                 peer.close_notify();
                 drop(peer);
             }
-            until("nothing of it is left", || {
+            until("the connection to be freed", || {
                 (admin.info("tls_connections") == "0" && admin.info("connected_clients") == "1")
                     .then_some(())
             });

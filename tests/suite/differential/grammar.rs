@@ -87,7 +87,7 @@ impl Grammar {
     pub fn line(&self, text: &str) -> Line {
         let mut rest = text;
         let nodes = self.sequence(&mut rest);
-        assert!(rest.is_empty(), "{text}: what is {rest}?");
+        assert!(rest.is_empty(), "{text}: cannot parse {rest}");
         Line(nodes)
     }
 
@@ -122,7 +122,7 @@ impl Grammar {
         while !rest.starts_with('}') {
             *rest = &rest[1..];
             choices.push(self.sequence(rest));
-            assert!(!rest.is_empty(), "a group is not closed");
+            assert!(!rest.is_empty(), "unclosed group");
         }
         *rest = &rest[1..];
         if let Some(behind) = rest.strip_prefix('?') {
@@ -133,7 +133,7 @@ impl Grammar {
                 .find(|c: char| !c.is_ascii_digit())
                 .unwrap_or(behind.len());
             *rest = &behind[end..];
-            let most = behind[..end].parse().expect("a number behind the plus");
+            let most = behind[..end].parse().expect("a number after the plus sign");
             return Node::Repeat(vec![Node::Choice(choices)], most);
         }
         Node::Choice(choices)

@@ -92,7 +92,7 @@ pub(crate) struct Family {
 pub(crate) fn setting(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| {
         text.parse()
-            .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
+            .unwrap_or_else(|_| panic!("{name} is not a number: {text}"))
     })
 }
 
@@ -161,22 +161,27 @@ struct Pair {
 impl Pair {
     /// Executes a command on both, without a comparison.
     fn both(&mut self, words: &[&str]) -> [Value; 2] {
-        let theirs = self.theirs.call(words).expect("theirs answers");
+        let theirs = self.theirs.call(words).expect("Debian's server replies");
         [self.ours.call(words), theirs]
     }
 
     /// Sends a batch of commands to both; returns the replies, ours first.
     fn batch(&mut self, commands: &[Command]) -> Vec<[Value; 2]> {
         for (words, _) in commands {
-            self.ours.raw().write(words).expect("ours is connected");
-            self.theirs.write(words).expect("theirs is connected");
+            self.ours
+                .raw()
+                .write(words)
+                .expect("our server is connected");
+            self.theirs
+                .write(words)
+                .expect("Debian's server is connected");
         }
         commands
             .iter()
             .map(|_| {
                 [
                     self.ours.read(),
-                    self.theirs.read().expect("theirs answers"),
+                    self.theirs.read().expect("Debian's server replies"),
                 ]
             })
             .collect()
@@ -218,15 +223,17 @@ fn compare_replies(pair: &mut Pair, source: &mut Source, count: u64, context: &s
 fn compare_snapshots(pair: &mut Pair, server: &Server, peer: &Peer) {
     let [before, _] = pair.digest();
     assert_eq!(pair.ours.text("DEBUG RELOAD"), "OK");
-    assert_eq!(pair.digest()[0], before, "after a reload");
-    pair.theirs.call(&["SAVE"]).expect("theirs answers");
+    assert_eq!(pair.digest()[0], before, "after loading our own snapshot");
+    pair.theirs
+        .call(&["SAVE"])
+        .expect("Debian's server replies");
     fs::copy(
         peer.dir.path().join("dump.rdb"),
         server.dir.path().join("dump.rdb"),
     )
     .expect("their snapshot can be copied");
     assert_eq!(pair.ours.text("DEBUG RELOAD NOSAVE"), "OK");
-    assert_eq!(pair.digest()[0], before, "with their snapshot");
+    assert_eq!(pair.digest()[0], before, "after loading their snapshot");
 }
 
 fn run(family: &Family) {
@@ -254,7 +261,7 @@ fn run(family: &Family) {
         let mut source = Source::new(family, seed);
         compare_replies(&mut pair, &mut source, count / 3, &context);
         let [ours, theirs] = pair.digest();
-        assert_eq!(ours, theirs, "{context}: the digests in the end");
+        assert_eq!(ours, theirs, "{context}: final digests");
         compare_snapshots(&mut pair, &server, &peer);
     }
     println!("{}: {count} commands, no difference", family.name);
