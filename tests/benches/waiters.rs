@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use tests::client::{Client, Transport};
 use tests::server::Server;
-use tests::wait::until;
 
 const SIZES: [usize; 2] = [10_000, 100_000];
 /// Clients that block on the same key.
@@ -79,9 +78,7 @@ fn blocked(keys: &[String]) -> (Server, Client, Client) {
     let server = Server::start(&[]);
     let (mut waiter, mut other) = (server.client(Transport::Tcp), server.client(Transport::Tcp));
     send(&mut waiter, &request("BLPOP", keys, &["0"]));
-    until("a blocked client", || {
-        (other.info("blocked_clients") == "1").then_some(())
-    });
+    other.wait_for_blocked(1);
     (server, waiter, other)
 }
 
@@ -148,9 +145,7 @@ fn push_to_many() -> Duration {
     waiters
         .iter_mut()
         .for_each(|waiter| waiter.send(b"BLPOP one 0\r\n"));
-    until("blocked clients", || {
-        (other.info("blocked_clients") == CLIENTS.to_string()).then_some(())
-    });
+    other.wait_for_blocked(CLIENTS);
     timed(|| {
         other.send("LPUSH one x\r\n".repeat(CLIENTS).as_bytes());
         (0..CLIENTS).for_each(|_| drop(other.read()));

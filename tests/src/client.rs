@@ -154,6 +154,28 @@ impl Client {
             .to_owned()
     }
 
+    /// Waits until so many clients are blocked.
+    pub fn wait_for_blocked(&mut self, count: usize) {
+        until("blocked clients", || {
+            (self.info("blocked_clients") == count.to_string()).then_some(())
+        });
+    }
+
+    /// Switches the server to the test certificate `NAME.crt` and its key.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub fn set_certificate(&mut self, name: &str) {
+        let (cert, key) = (
+            certs::file(&format!("{name}.crt")),
+            certs::file(&format!("{name}.key")),
+        );
+        let reply = self.text(&format!(
+            "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
+        ));
+        assert_eq!(reply, "OK", "{name}");
+    }
+
     /// Waits until no background save is running.
     pub fn wait_for_child(&mut self) {
         until("the child to exit", || {

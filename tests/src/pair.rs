@@ -32,3 +32,44 @@ pub fn wait_for_link(replica: &mut Client) {
         (replica.info("master_link_status") == "up").then_some(())
     });
 }
+
+/// Makes a server a replica of the one on a port of this machine. While a data set is being loaded that is refused, and
+/// retried here.
+pub fn follow(replica: &mut Client, port: u16) {
+    change_role(replica, &format!("REPLICAOF 127.0.0.1 {port}"));
+}
+
+/// Executes a REPLICAOF command. While a data set is being loaded that is refused, and retried here.
+///
+/// # Panics
+/// If it is refused for another reason.
+pub fn change_role(client: &mut Client, command: &str) {
+    until("REPLICAOF to be accepted", || {
+        match client.text(command).as_str() {
+            "OK" => Some(()),
+            refused => {
+                assert!(refused.starts_with("-LOADING"), "{refused}");
+                None
+            }
+        }
+    });
+}
+
+/// Waits until a replica has caught up with its primary.
+pub fn wait_for_offset(primary: &mut Client, replica: &mut Client) {
+    until("the same offset", || {
+        let offset = primary.info("master_repl_offset");
+        let same = replica.info("slave_repl_offset") == offset;
+        (same && replica.info("master_link_status") == "up").then_some(())
+    });
+}
+
+/// Waits until a replica has caught up with its primary, and compares both.
+///
+/// # Panics
+/// If the data sets differ.
+pub fn wait_for_sync(primary: &mut Client, replica: &mut Client) {
+    wait_for_offset(primary, replica);
+    let digest = primary.text("DEBUG DIGEST");
+    assert_eq!(replica.text("DEBUG DIGEST"), digest);
+}

@@ -219,16 +219,28 @@ impl Server {
         self.child.id()
     }
 
-    /// The process id of the current or last background save.
+    /// The process id of the current or last child process.
     ///
     /// # Panics
     /// If there was none.
-    pub fn saving_child(&self) -> u32 {
-        self.wait_for_log(&["Background saving started by pid"]);
+    pub fn child_pid(&self) -> u32 {
+        self.wait_for_log(&["started by pid"]);
         let log = self.log();
         let line = log.lines().rfind(|line| line.contains("started by pid"));
         let pid = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
         pid.expect("a line that ends in a pid")
+    }
+
+    /// Limits the size of the files that the server may write, in bytes or `unlimited`.
+    ///
+    /// # Panics
+    /// If the limit cannot be set.
+    pub fn limit_file_size(&self, limit: &str) {
+        let limited = Command::new("prlimit")
+            .args(["--pid", &self.pid().to_string()])
+            .arg(format!("--fsize={limit}:unlimited"))
+            .status();
+        assert!(limited.expect("prlimit runs").success());
     }
 
     /// Sends a signal to the server.

@@ -6,13 +6,6 @@ use tests::pair::port;
 use tests::server::{Server, free_port};
 use tests::wait::until;
 
-/// Waits until so many clients are blocked.
-fn wait_for_blocked(admin: &mut Client, count: usize) {
-    until("blocked clients", || {
-        (admin.info("blocked_clients") == count.to_string()).then_some(())
-    });
-}
-
 /// The client ID that CLIENT KILL and CLIENT UNBLOCK take.
 fn number(client: &mut Client) -> String {
     client.text("CLIENT ID")
@@ -26,7 +19,7 @@ fn a_killed_client_is_not_served() {
         admin.text("FLUSHALL");
         let id = number(&mut victim);
         victim.send(b"BLPOP k 0\r\nSET ran 1\r\n");
-        wait_for_blocked(&mut admin, 1);
+        admin.wait_for_blocked(1);
         let batch = format!("CLIENT KILL ID {id}\r\nLPUSH k v\r\nLLEN k\r\nEXISTS ran\r\n");
         admin.send(batch.as_bytes());
         let replies: Vec<String> = (0..4).map(|_| show(&admin.read())).collect();
@@ -62,7 +55,7 @@ fn a_paused_command_cannot_be_unblocked_and_runs_after_the_pause() {
         blocked.send(b"BLPOP list 0\r\n");
         admin.text("CLIENT PAUSE 1000000 WRITE");
         held.send(b"SET k v\r\n");
-        wait_for_blocked(&mut admin, 2);
+        admin.wait_for_blocked(2);
         assert_eq!(admin.text(&format!("CLIENT UNBLOCK {held_id}")), "0");
         assert_eq!(admin.text(&format!("CLIENT UNBLOCK {held_id} ERROR")), "0");
         assert_eq!(admin.text(&format!("CLIENT UNBLOCK {blocked_id}")), "1");
@@ -80,10 +73,10 @@ fn a_change_of_role_unblocks_blocked_clients_but_not_paused_ones() {
         let (mut admin, mut held) = (server.client(transport), server.client(transport));
         let mut blocked = server.client(transport);
         blocked.send(b"BLPOP list 0\r\n");
-        wait_for_blocked(&mut admin, 1);
+        admin.wait_for_blocked(1);
         admin.text("CLIENT PAUSE 1000000 WRITE");
         held.send(b"SET k v\r\n");
-        wait_for_blocked(&mut admin, 2);
+        admin.wait_for_blocked(2);
         assert_eq!(
             admin.text(&format!("REPLICAOF 127.0.0.1 {}", free_port())),
             "OK"
@@ -109,7 +102,7 @@ fn client_reply_off_applies_to_blocked_commands() {
         assert_eq!(show(&client.read()), "PONG", "{transport:?}");
         let mut other = server.client(transport);
         client.send(b"CLIENT REPLY SKIP\r\nBLPOP list 0\r\nLLEN list\r\n");
-        wait_for_blocked(&mut other, 1);
+        other.wait_for_blocked(1);
         assert_eq!(other.text("RPUSH list 1 2"), "2");
         assert_eq!(show(&client.read()), "1", "{transport:?}");
         other.text("DEL list");
@@ -245,7 +238,7 @@ fn clients_blocked_on_many_keys_are_served_in_order() {
         for (count, client) in blocked.iter_mut().enumerate() {
             let request = [vec!["BLPOP".to_owned()], keys.clone(), vec!["0".to_owned()]].concat();
             client.raw().write(&request).expect("an open connection");
-            wait_for_blocked(&mut admin, count + 1);
+            admin.wait_for_blocked(count + 1);
         }
         admin.text("FLUSHALL");
         admin.text("MULTI");

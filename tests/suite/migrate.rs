@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use tests::client::{Client, Transport, show};
 use tests::mock_primary::{Link, MockPrimary};
 use tests::mock_replica::MockReplica;
+use tests::pair::port;
 use tests::peer::Peer;
 use tests::proxy::{Fault, Plan, Proxy};
 use tests::server::Server;
@@ -24,13 +25,6 @@ fn source(transport: Transport) -> (Server, Client) {
     let server = Server::start(&["--tls-migrate", tls]);
     let client = server.client(Transport::Tcp);
     (server, client)
-}
-
-fn port(server: &Server, transport: Transport) -> u16 {
-    match transport {
-        Transport::Tls => server.tls_port,
-        _ => server.port,
-    }
 }
 
 /// The next request, without its payload and later arguments.
@@ -159,9 +153,7 @@ fn only_commands_that_name_a_key_in_flight_block() {
         third.text("MULTI");
         third.text("INCR a");
         third.send(b"EXEC\r\n");
-        until("two blocked commands", || {
-            (server.client(Transport::Tcp).info("blocked_clients") == "3").then_some(())
-        });
+        server.client(Transport::Tcp).wait_for_blocked(3);
         assert_eq!(server.client(Transport::Tcp).text("GET c"), "3");
         link.send("+OK\r\n+OK\r\n+OK\r\n");
         assert_eq!(show(&here.read()), "OK");

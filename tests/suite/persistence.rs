@@ -6,8 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use nix::sys::signal::Signal;
 use tests::client::{Client, Transport, send_raw};
-use tests::server::{Server, free_port, temp_dir};
+use tests::server::{Server, free_port, send_signal, temp_dir};
 use tests::snapshots::unhex;
 use tests::wait::until;
 
@@ -55,11 +56,6 @@ fn fill(client: &mut Client) {
 
 fn digest(client: &mut Client) -> String {
     client.text("DEBUG DIGEST")
-}
-
-fn signal(name: &str, pid: &str) {
-    let sent = Command::new("kill").args([name, pid]).status();
-    assert!(sent.expect("kill runs").success(), "{name} {pid}");
 }
 
 /// Runs `redis-check-rdb` with these arguments.
@@ -147,10 +143,10 @@ fn a_killed_child_leaves_the_old_file_and_stops_writes() {
     client.text("DEBUG POPULATE 1000");
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     client.text("BGSAVE");
-    let pid = server.saving_child().to_string();
+    let pid = server.child_pid();
     let temp = folder.path().join(format!("temp-{pid}.rdb"));
     until("the child's temporary file", || temp.exists().then_some(()));
-    signal("-9", &pid);
+    send_signal(pid, Signal::SIGKILL);
     client.wait_for_child();
     server.wait_for_log(&["Background saving terminated by signal 9"]);
     assert_eq!(client.info("rdb_last_bgsave_status"), "err");
@@ -184,10 +180,7 @@ fn a_full_disk_fails_the_save_and_loses_no_data() {
     assert_eq!(client.text("SAVE"), "OK");
     let file = fs::read(folder.path().join("dump.rdb")).expect("it was saved");
     client.text("DEBUG POPULATE 20000 key 500");
-    let limited = Command::new("prlimit")
-        .args(["--pid", &server.pid().to_string(), "--fsize=100000:100000"])
-        .status();
-    assert!(limited.expect("prlimit runs").success());
+    server.limit_file_size("100000");
     assert_eq!(client.text("CONFIG SET rdbcompression no"), "OK");
     assert_eq!(client.text("SAVE"), "-ERR");
     server.wait_for_log(&["Write error saving DB on disk(write): File too large"]);
@@ -361,7 +354,7 @@ fn shutdown_saves_if_there_are_save_points() {
         let mut client = server.client(Transport::Tls);
         client.text("SET k v");
         if command.starts_with('-') {
-            signal(command, &server.pid().to_string());
+            server.signal(Signal::SIGTERM);
         } else {
             client.send(format!("{command}\r\n").as_bytes());
         }
@@ -377,7 +370,7 @@ fn a_second_sigint_aborts_the_save_and_removes_its_file() {
     let mut server = start_in(folder.path(), &["--save", "900", "1"]);
     let mut client = server.client(Transport::Tls);
     client.text("DEBUG PAUSE-CRON 1");
-    signal("-TERM", &server.pid().to_string());
+    server.signal(Signal::SIGTERM);
     until("the server to receive the signal", || {
         (client.text("SHUTDOWN ABORT") == "OK").then_some(())
     });
@@ -385,11 +378,11 @@ fn a_second_sigint_aborts_the_save_and_removes_its_file() {
     client.text("DEBUG POPULATE 100");
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     let temp = folder.path().join(format!("temp-{}.rdb", server.pid()));
-    signal("-INT", &server.pid().to_string());
+    server.signal(Signal::SIGINT);
     until("the temporary file of the save", || {
         temp.exists().then_some(())
     });
-    signal("-INT", &server.pid().to_string());
+    server.signal(Signal::SIGINT);
     assert_eq!(server.wait_for_exit(), Some(1));
     assert!(!temp.exists());
 }
@@ -404,7 +397,7 @@ fn a_child_delays_neither_shutdown_nor_the_close_of_a_connection() {
     client.text("DEBUG POPULATE 100");
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     client.text("BGSAVE");
-    let pid = server.saving_child().to_string();
+    let pid = server.child_pid();
     let title = format!("/proc/{pid}/cmdline");
     until("the child's process title", || {
         let title = fs::read_to_string(&title).unwrap_or_default();
@@ -414,7 +407,7 @@ fn a_child_delays_neither_shutdown_nor_the_close_of_a_connection() {
     // exits.
     assert_eq!(client.text(&format!("CLIENT KILL ID {id}")), "1");
     assert!(other.read_to_end().is_empty());
-    signal("-TERM", &server.pid().to_string());
+    server.signal(Signal::SIGTERM);
     assert_eq!(server.wait_for_exit(), Some(0));
     server.wait_for_log(&["There is a child saving an .rdb. Killing it!"]);
     until("the child to exit", || {
@@ -431,7 +424,7 @@ fn flushall_kills_the_child_and_saves_the_empty_data_set() {
     client.text("DEBUG POPULATE 1000");
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     client.text("BGSAVE");
-    server.saving_child();
+    server.child_pid();
     client.text("CONFIG SET rdb-key-save-delay 0");
     assert_eq!(client.text("FLUSHALL"), "OK");
     client.wait_for_child();

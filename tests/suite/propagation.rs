@@ -206,9 +206,7 @@ fn a_blocked_pop_is_propagated_after_the_push_that_serves_it() {
     let (mut client, mut waiter) = (server.client(Transport::Tcp), server.client(Transport::Tls));
     let mut mock = MockReplica::new(&server, Transport::Tls);
     waiter.send(b"BLMPOP 0 2 x y LEFT COUNT 2\r\n");
-    tests::wait::until("a blocked client", || {
-        (client.info("blocked_clients") == "1").then_some(())
-    });
+    client.wait_for_blocked(1);
     client.text("RPUSH y 1 2 3");
     let expected = ["SELECT 0", "RPUSH y 1 2 3", "LPOP y 2"];
     assert_propagated(&mut mock, "BLMPOP", &expected);

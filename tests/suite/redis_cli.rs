@@ -9,6 +9,16 @@ use tests::server::{Server, temp_dir};
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
+/// A server that starts a full resynchronization without delay.
+fn primary(diskless: &str) -> Server {
+    Server::start(&[
+        "--repl-diskless-sync",
+        diskless,
+        "--repl-diskless-sync-delay",
+        "0",
+    ])
+}
+
 /// A redis-cli command with the options that connect to a server.
 fn cli(server: &Server, transport: Transport) -> Command {
     let mut cli = Command::new(tests::binary("redis-cli"));
@@ -31,12 +41,7 @@ fn cli(server: &Server, transport: Transport) -> Command {
 fn rdb_mode_writes_a_loadable_file() {
     for transport in BOTH {
         for diskless in ["yes", "no"] {
-            let server = Server::start(&[
-                "--repl-diskless-sync",
-                diskless,
-                "--repl-diskless-sync-delay",
-                "0",
-            ]);
+            let server = primary(diskless);
             let mut client = server.client(Transport::Tcp);
             let big = "x".repeat(300_000);
             client.text("DEBUG POPULATE 1000");
@@ -158,12 +163,7 @@ fn replica_mode_prints_the_stream() {
     let modes: [&[&str]; 3] = [&["--replica"], &["SYNC"], &["psync", "?", "-1"]];
     for (transport, mode) in BOTH.iter().flat_map(|&over| modes.map(|mode| (over, mode))) {
         for diskless in ["yes", "no"] {
-            let server = Server::start(&[
-                "--repl-diskless-sync",
-                diskless,
-                "--repl-diskless-sync-delay",
-                "0",
-            ]);
+            let server = primary(diskless);
             let mut client = server.client(Transport::Tcp);
             client.text("SET before 1");
             let mut shown = cli(&server, transport)

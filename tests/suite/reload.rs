@@ -45,23 +45,11 @@ fn certificate_rotation_drops_no_client() {
     let server = Server::start(&[]);
     let mut old = server.client(Transport::Tls);
     let before = old.info("tls_server_cert_serial");
-    let (cert, key) = (certs::file("server.crt"), certs::file("server.key"));
-    assert_eq!(
-        old.text(&format!(
-            "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
-        )),
-        "OK"
-    );
+    old.set_certificate("server");
     assert_ne!(old.info("tls_server_cert_serial"), before);
     assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
     for round in 0..20 {
-        assert_eq!(
-            old.text(&format!(
-                "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
-            )),
-            "OK",
-            "{round}"
-        );
+        old.set_certificate("server");
         assert_eq!(
             server.client(Transport::Tls).text("PING"),
             "PONG",

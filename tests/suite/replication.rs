@@ -5,28 +5,12 @@ use std::thread;
 
 use tests::client::{Client, Transport, show};
 use tests::mock_replica::{MockReplica, psync, stalled};
-use tests::pair::{port, start, wait_for_link};
+use tests::pair::{follow, port, start, wait_for_link, wait_for_sync};
 use tests::peer::Peer;
 use tests::server::Server;
 use tests::wait::until;
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
-
-fn follow(replica: &mut Client, primary: &Server, transport: Transport) {
-    let command = format!("REPLICAOF 127.0.0.1 {}", port(primary, transport));
-    assert_eq!(replica.text(&command), "OK");
-}
-
-/// Waits until a replica has caught up with its primary; returns the digest of both.
-fn settle(primary: &mut Client, replica: &mut Client) -> String {
-    until("the same offset", || {
-        let offset = primary.info("master_repl_offset");
-        (replica.info("slave_repl_offset") == offset).then_some(())
-    });
-    let digest = primary.text("DEBUG DIGEST");
-    assert_eq!(replica.text("DEBUG DIGEST"), digest);
-    digest
-}
 
 /// Adds keys of every type, small and big.
 fn fill(client: &mut Client) {
@@ -63,13 +47,13 @@ fn a_full_resync_and_the_stream_after_it() {
                 let (_other, mut replica) = start(transport, &["--repl-diskless-load", load]);
                 fill(&mut primary);
                 replica.text("SET mine 1");
-                follow(&mut replica, &server, transport);
+                follow(&mut replica, port(&server, transport));
                 for number in 0..1000 {
                     primary.text(&format!("INCRBY live {number}"));
                 }
                 wait_for_link(&mut replica);
                 assert_eq!(primary.text("WAIT 1 0"), "1");
-                settle(&mut primary, &mut replica);
+                wait_for_sync(&mut primary, &mut replica);
                 assert_eq!(replica.text("EXISTS mine"), "0");
                 assert!(primary.info("slave0").contains("state=online"));
             }
@@ -84,9 +68,9 @@ fn a_chain_of_three_resumes_after_every_cut() {
         let (second, mut b) = start(transport, &[]);
         let (_third, mut c) = start(transport, &[]);
         fill(&mut a);
-        follow(&mut b, &first, transport);
+        follow(&mut b, port(&first, transport));
         wait_for_link(&mut b);
-        follow(&mut c, &second, transport);
+        follow(&mut c, port(&second, transport));
         wait_for_link(&mut c);
         for round in 0..3 {
             a.text("CLIENT KILL TYPE replica");
@@ -94,8 +78,8 @@ fn a_chain_of_three_resumes_after_every_cut() {
             b.text("CLIENT KILL TYPE replica");
             wait_for_link(&mut b);
             wait_for_link(&mut c);
-            settle(&mut a, &mut b);
-            settle(&mut a, &mut c);
+            wait_for_sync(&mut a, &mut b);
+            wait_for_sync(&mut a, &mut c);
         }
         assert_eq!(a.info("sync_full"), "1");
         assert_eq!(b.info("sync_full"), "1");
@@ -110,21 +94,21 @@ fn a_promoted_replica_serves_partial_resyncs() {
         let (_third, mut c) = start(transport, &[]);
         fill(&mut a);
         for replica in [&mut b, &mut c] {
-            follow(replica, &first, transport);
+            follow(replica, port(&first, transport));
             wait_for_link(replica);
         }
-        settle(&mut a, &mut b);
-        settle(&mut a, &mut c);
+        wait_for_sync(&mut a, &mut b);
+        wait_for_sync(&mut a, &mut c);
         let history = a.info("master_replid");
         assert_eq!(b.text("REPLICAOF NO ONE"), "OK");
         assert_eq!(b.info("master_replid2"), history);
         b.text("SET new 1");
         for replica in [&mut a, &mut c] {
-            follow(replica, &second, transport);
+            follow(replica, port(&second, transport));
             wait_for_link(replica);
         }
-        settle(&mut b, &mut a);
-        settle(&mut b, &mut c);
+        wait_for_sync(&mut b, &mut a);
+        wait_for_sync(&mut b, &mut c);
         assert_eq!(
             (b.info("sync_full"), b.info("sync_partial_ok")),
             ("0".into(), "2".into())
@@ -178,9 +162,9 @@ fn a_stalled_replica_blocks_nobody() {
         primary.text("DEBUG POPULATE 2000 big 10000");
         let mut stalled_replica = stalled(&server, transport);
         let (_other, mut replica) = start(transport, &[]);
-        follow(&mut replica, &server, transport);
+        follow(&mut replica, port(&server, transport));
         wait_for_link(&mut replica);
-        settle(&mut primary, &mut replica);
+        wait_for_sync(&mut primary, &mut replica);
         stalled_replica.assert_connected();
         drop(stalled_replica);
         server.wait_for_log(&["lost"]);
@@ -212,7 +196,7 @@ fn flushall_restarts_a_diskless_transfer() {
         primary.text("DEBUG POPULATE 1000");
         primary.text("CONFIG SET repl-diskless-sync-delay 0");
         let (_other, mut replica) = start(transport, &["--repl-diskless-load", "swapdb"]);
-        follow(&mut replica, &server, transport);
+        follow(&mut replica, port(&server, transport));
         server.wait_for_log(&["Background RDB transfer started by pid"]);
         primary.text("CONFIG SET rdb-key-save-delay 0");
         assert_eq!(primary.text("FLUSHALL"), "OK");
@@ -267,7 +251,7 @@ fn writes_are_refused_without_enough_replicas() {
     assert_eq!(primary.text("SET a 1"), refusal);
     assert_eq!(primary.text("WAIT 1 1"), "0");
     let (_other, mut replica) = start(Transport::Tcp, &[]);
-    follow(&mut replica, &server, Transport::Tcp);
+    follow(&mut replica, port(&server, Transport::Tcp));
     wait_for_link(&mut replica);
     until("a replica without lag", || {
         (primary.text("SET a 1") == "OK").then_some(())
@@ -290,10 +274,7 @@ fn client_pause_delays_writes_and_keeps_their_order() {
         let mut writers: Vec<Client> = (0..3).map(|_| server.client(transport)).collect();
         for (number, writer) in writers.iter_mut().enumerate() {
             writer.send(format!("RPUSH l {number}\r\nGET a\r\n").as_bytes());
-            let waiting = (number + 1).to_string();
-            until("a blocked client", || {
-                (client.info("blocked_clients") == waiting).then_some(())
-            });
+            client.wait_for_blocked(number + 1);
         }
         assert_eq!(client.text("CLIENT UNPAUSE"), "OK");
         for (number, writer) in writers.iter_mut().enumerate() {
@@ -311,7 +292,7 @@ fn failover_loses_no_write() {
     for transport in BOTH {
         let (first, mut a) = start(transport, &[]);
         let (second, mut b) = start(transport, &[]);
-        follow(&mut b, &first, transport);
+        follow(&mut b, port(&first, transport));
         wait_for_link(&mut b);
         let mut writer = first.client(Transport::Tcp);
         let written = thread::spawn(move || {
@@ -330,7 +311,7 @@ fn failover_loses_no_write() {
         });
         let written = written.join().expect("the writer ends");
         wait_for_link(&mut a);
-        settle(&mut b, &mut a);
+        wait_for_sync(&mut b, &mut a);
         assert_eq!(b.text("GET count"), written.to_string());
         assert_eq!(a.info("master_failover_state"), "no-failover");
         assert_eq!(b.info("sync_full"), "0");
@@ -379,8 +360,7 @@ fn a_replica_of_debians_server() {
     };
     fill_by(&mut primary);
     let (_server, mut replica) = start(Transport::Tcp, &[]);
-    let command = format!("REPLICAOF 127.0.0.1 {}", peer.port);
-    assert_eq!(replica.text(&command), "OK");
+    follow(&mut replica, peer.port);
     for number in 0..1000 {
         primary(&format!("ZADD z {number} member:{number}"));
         primary("SPOP set");

@@ -3,7 +3,6 @@
 //! backlog.
 
 use std::fs;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -12,7 +11,7 @@ use data::util::rand::Rng;
 use nix::sys::signal::Signal;
 use tests::certs::{CertSpec, file_in, issue};
 use tests::client::{Client, Transport};
-use tests::pair::{port, start, wait_for_link};
+use tests::pair::{change_role, follow, port, start, wait_for_link, wait_for_sync};
 use tests::proxy::{Fault, Plan, Proxy};
 use tests::server::{Server, send_signal, temp_dir};
 use tests::wait::until;
@@ -25,34 +24,6 @@ const BATCH: usize = 20;
 /// A proxy in front of a server's port for replicas.
 fn proxy_to(server: &Server, transport: Transport) -> Proxy {
     Proxy::new(port(server, transport))
-}
-
-fn follow(replica: &mut Client, port: u16) {
-    change_role(replica, &format!("REPLICAOF 127.0.0.1 {port}"));
-}
-
-/// Changes the role; while a data set is being loaded that is refused, and retried here.
-fn change_role(replica: &mut Client, command: &str) {
-    until("REPLICAOF to be accepted", || {
-        match replica.text(command).as_str() {
-            "OK" => Some(()),
-            refused => {
-                assert!(refused.starts_with("-LOADING"), "{refused}");
-                None
-            }
-        }
-    });
-}
-
-/// Waits until a replica has caught up with its primary, and compares both.
-fn settle(primary: &mut Client, replica: &mut Client) {
-    until("the same offset", || {
-        let offset = primary.info("master_repl_offset");
-        let same = replica.info("slave_repl_offset") == offset;
-        (same && replica.info("master_link_status") == "up").then_some(())
-    });
-    let digest = primary.text("DEBUG DIGEST");
-    assert_eq!(replica.text("DEBUG DIGEST"), digest);
 }
 
 /// Waits until the stream buffers fit the backlog, rounded up to whole blocks.
@@ -133,7 +104,7 @@ fn a_full_resync_that_breaks_at_any_stage_recovers() {
             proxy.plan(Plan::default());
             // Whatever state the last fault has left, the replica recovers from it by itself.
             primary.text("SET last 1");
-            settle(&mut primary, &mut replica);
+            wait_for_sync(&mut primary, &mut replica);
             assert_eq!(replica.text("GET last"), "1");
         }
     }
@@ -165,7 +136,7 @@ fn a_stream_that_breaks_at_random_under_writes_resumes() {
         proxy.cut();
         running.store(false, Ordering::Relaxed);
         let written = writer.join().expect("the writer ends");
-        settle(&mut primary, &mut replica);
+        wait_for_sync(&mut primary, &mut replica);
         assert!(written >= 1000, "{written}");
         assert_eq!(primary.info("sync_full"), "1");
         // The first attempt used the replica's own replication id.
@@ -204,8 +175,8 @@ fn a_chain_whose_links_break_under_writes_resumes() {
         }
         running.store(false, Ordering::Relaxed);
         writer.join().expect("the writer ends");
-        settle(&mut a, &mut b);
-        settle(&mut a, &mut c);
+        wait_for_sync(&mut a, &mut b);
+        wait_for_sync(&mut a, &mut c);
         assert_eq!(a.info("sync_full"), "1");
         assert_eq!(b.info("sync_full"), "1");
     }
@@ -236,7 +207,7 @@ fn a_stopped_replica_catches_up_after_sigcont() {
         );
         other.signal(Signal::SIGCONT);
         proxy.resume();
-        settle(&mut primary, &mut replica);
+        wait_for_sync(&mut primary, &mut replica);
         assert_eq!(primary.info("sync_full"), "1");
         primary.text("SET one more");
         wait_for_small_stream(&mut primary, 1 << 20);
@@ -269,7 +240,7 @@ fn a_killed_replica_is_dropped_and_its_buffers_are_freed() {
         let (_new, mut replica) = start(transport, &[]);
         follow(&mut replica, proxy.port);
         wait_for_link(&mut replica);
-        settle(&mut primary, &mut replica);
+        wait_for_sync(&mut primary, &mut replica);
     }
 }
 
@@ -282,24 +253,14 @@ fn a_transfer_whose_child_is_killed_is_repeated() {
         primary.text("DEBUG POPULATE 5000 filler 100");
         let proxy = proxy_to(&server, transport);
         follow(&mut replica, proxy.port);
-        let line = server.wait_for_log(&["Background RDB transfer started by pid"]);
-        let pid = line.rsplit(' ').next().and_then(|pid| pid.parse().ok());
+        let child = server.child_pid();
         primary.text("CONFIG SET rdb-key-save-delay 0");
-        send_signal(pid.expect("a process"), Signal::SIGKILL);
+        send_signal(child, Signal::SIGKILL);
         server.wait_for_log(&["Background transfer terminated by signal 9"]);
         wait_for_link(&mut replica);
-        settle(&mut primary, &mut replica);
+        wait_for_sync(&mut primary, &mut replica);
         assert_eq!(proxy.connections(), 2);
     }
-}
-
-/// Limits the size of files that a server may write.
-fn limit_files(server: &Server, bytes: &str) {
-    let limited = Command::new("prlimit")
-        .args(["--pid", &server.pid().to_string()])
-        .arg(format!("--fsize={bytes}:unlimited"))
-        .status();
-    assert!(limited.expect("prlimit runs").success());
 }
 
 #[test]
@@ -309,16 +270,16 @@ fn a_transfer_is_retried_after_a_full_disk_on_either_side() {
         let (server, mut primary) = start(transport, &by_file);
         let (other, mut replica) = start(transport, &["--repl-diskless-load", "disabled"]);
         primary.text("DEBUG POPULATE 2000 filler 500");
-        limit_files(&server, "100000");
+        server.limit_file_size("100000");
         follow(&mut replica, port(&server, transport));
         server.wait_for_log(&["Write error saving DB on disk(write): File too large"]);
-        limit_files(&other, "100000");
-        limit_files(&server, "unlimited");
+        other.limit_file_size("100000");
+        server.limit_file_size("unlimited");
         other.wait_for_log(&["Write error or short write writing to the DB dump file"]);
         assert_eq!(replica.text("PING"), "PONG");
-        limit_files(&other, "unlimited");
+        other.limit_file_size("unlimited");
         wait_for_link(&mut replica);
-        settle(&mut primary, &mut replica);
+        wait_for_sync(&mut primary, &mut replica);
         let left: Vec<_> = fs::read_dir(other.dir.path())
             .expect("readable")
             .map(|entry| entry.expect("readable").file_name())
@@ -352,7 +313,7 @@ fn new_certificates_do_not_break_a_link() {
         assert_ne!(client.info("tls_server_cert_serial"), before);
     }
     primary.text("SET k old");
-    settle(&mut primary, &mut replica);
+    wait_for_sync(&mut primary, &mut replica);
     assert_eq!(
         primary.info("sync_partial_ok"),
         "0",
@@ -363,6 +324,6 @@ fn new_certificates_do_not_break_a_link() {
         (primary.info("sync_partial_ok") == "1").then_some(())
     });
     primary.text("SET k new");
-    settle(&mut primary, &mut replica);
+    wait_for_sync(&mut primary, &mut replica);
     assert_eq!(primary.info("sync_full"), "1");
 }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 
 use tests::client::{Client, Transport};
 use tests::corpus::Corpus;
+use tests::pair::change_role;
 use tests::server::Server;
 use tests::wait::{PATIENCE, until};
 
@@ -18,19 +19,6 @@ fn send_all(mut socket: TcpStream, bytes: &[u8]) {
     let _ = socket.write_all(bytes);
     let _ = socket.shutdown(Shutdown::Write);
     let _ = socket.read_to_end(&mut Vec::new());
-}
-
-/// Changes the role; while a data set is being loaded that is refused, and retried here.
-fn change_role(client: &mut Client, command: &str) {
-    until("REPLICAOF to be accepted", || {
-        match client.text(command).as_str() {
-            "OK" => Some(()),
-            refused => {
-                assert!(refused.starts_with("-LOADING"), "{refused}");
-                None
-            }
-        }
-    });
 }
 
 /// Makes the server a replica and returns its connection. The port is a new one each time, so that a reconnection to

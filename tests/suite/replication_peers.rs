@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use conn::resp::Value;
 use tests::client::{Client, Transport, show};
 use tests::mock_replica::MockReplica;
-use tests::pair::{self, wait_for_link};
+use tests::pair::{self, follow, wait_for_link, wait_for_offset};
 use tests::peer::{Peer, program, real_redis};
 use tests::proxy::Proxy;
 use tests::server::Server;
@@ -211,17 +211,9 @@ fn options<'a>(transport: Transport, args: &[&'a str]) -> Vec<&'a str> {
     all
 }
 
-fn follow(replica: &mut Client, port: u16) {
-    assert_eq!(replica.text(&format!("REPLICAOF 127.0.0.1 {port}")), "OK");
-}
-
 /// Waits until a replica has caught up with its primary, and compares both.
-fn settle(context: &str, primary: &mut Client, replica: &mut Client) {
-    until(context, || {
-        let offset = primary.info("master_repl_offset");
-        let same = replica.info("slave_repl_offset") == offset;
-        (same && replica.info("master_link_status") == "up").then_some(())
-    });
+fn wait_for_sync(context: &str, primary: &mut Client, replica: &mut Client) {
+    wait_for_offset(primary, replica);
     let digest = primary.text("DEBUG DIGEST");
     if replica.text("DEBUG DIGEST") != digest {
         panic!("{context}: {}", differences(primary, replica).join("\n"));
@@ -280,11 +272,11 @@ fn replicate_with_cuts(
         (replica.info("master_link_status") == "up").then_some(())
     });
     writes.send(primary, SHARE);
-    settle(context, primary, replica);
+    wait_for_sync(context, primary, replica);
     for _ in 0..2 {
         proxy.cut();
         writes.send(primary, SHARE);
-        settle(context, primary, replica);
+        wait_for_sync(context, primary, replica);
     }
     let resumed: u64 = primary.info("sync_partial_ok").parse().expect("a number");
     assert!(resumed >= 2, "{context}: resumed {resumed} times");
@@ -298,9 +290,9 @@ fn switch_roles(context: &str, primary: &mut Client, replica: &mut Client, port:
     assert_eq!(replica.text("REPLICAOF NO ONE"), "OK");
     writes.send(replica, BATCH);
     follow(primary, port);
-    settle(context, replica, primary);
+    wait_for_sync(context, replica, primary);
     writes.send(replica, SHARE);
-    settle(context, replica, primary);
+    wait_for_sync(context, replica, primary);
     assert_eq!(
         replica.info("sync_full"),
         given,
@@ -390,15 +382,15 @@ fn chains_with_redis_7_2() {
             follow(&mut c.1, proxy.port);
             wait_for_link(&mut c.1);
             let _proxy = replicate_with_cuts(&context, &mut a.1, &mut b.1, a.0.port(transport));
-            settle(&context, &mut b.1, &mut c.1);
+            wait_for_sync(&context, &mut b.1, &mut c.1);
             proxy.cut();
             let mut writes = Writes::new(5);
             writes.send(&mut a.1, SHARE);
-            settle(&context, &mut a.1, &mut b.1);
-            settle(&context, &mut a.1, &mut c.1);
+            wait_for_sync(&context, &mut a.1, &mut b.1);
+            wait_for_sync(&context, &mut a.1, &mut c.1);
             // The server in the middle is promoted, and both others continue from it.
             switch_roles(&context, &mut a.1, &mut b.1, b.0.port(transport));
-            settle(&context, &mut b.1, &mut c.1);
+            wait_for_sync(&context, &mut b.1, &mut c.1);
         }
     }
 }

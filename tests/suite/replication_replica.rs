@@ -373,9 +373,7 @@ fn a_replica_exits_on_disk_errors_unless_configured_to_ignore_them() {
         client.text("CONFIG SET rdb-key-save-delay 10000000");
         client.call(&["CONFIG", "SET", "save", "3600 100000"]);
         assert_eq!(client.text("BGSAVE"), "Background saving started");
-        let line = server.wait_for_log(&["Background saving started by pid"]);
-        let pid = line.rsplit(' ').next().and_then(|pid| pid.parse().ok());
-        send_signal(pid.expect("a process"), Signal::SIGKILL);
+        send_signal(server.child_pid(), Signal::SIGKILL);
         until("the save to fail", || {
             (client.info("rdb_last_bgsave_status") == "err").then_some(())
         });

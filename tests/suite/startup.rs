@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use nix::sys::signal::Signal;
 use tests::certs;
 use tests::client::Transport;
-use tests::server::{Server, free_port};
+use tests::server::{Server, free_port, temp_dir};
 
 /// Runs the server until it exits by itself.
 fn run(args: &[&str]) -> Output {
@@ -40,7 +40,7 @@ fn version_and_help_are_printed() {
 
 #[test]
 fn an_invalid_configuration_is_reported_and_nothing_starts() {
-    let folder = tempfile_dir();
+    let folder = temp_dir();
     let write = |name: &str, content: &str| {
         let path = folder.path().join(name);
         fs::write(&path, content).expect("the folder is writable");
@@ -101,10 +101,6 @@ fn an_invalid_configuration_is_reported_and_nothing_starts() {
     }
 }
 
-fn tempfile_dir() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a temporary folder")
-}
-
 #[test]
 fn a_port_in_use_is_reported() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
@@ -124,7 +120,7 @@ fn a_port_in_use_is_reported() {
 
 #[test]
 fn a_configuration_file_is_read_and_rewritten() {
-    let folder = tempfile_dir();
+    let folder = temp_dir();
     let path = folder.path().join("redis.conf");
     fs::write(
         &path,
@@ -163,16 +159,12 @@ fn the_shipped_configuration_file_is_accepted() {
 
 #[test]
 fn signals_and_shutdown_exit_cleanly() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut server = Server::start(&["--pidfile", "redis.pid"]);
         assert!(server.dir.path().join("redis.pid").exists());
         let mut client = server.client(Transport::Tls);
         assert_eq!(client.text("SET k v"), "OK");
-        let sent = Command::new("kill")
-            .args([format!("-{signal}"), server.pid().to_string()])
-            .status()
-            .expect("kill runs");
-        assert!(sent.success());
+        server.signal(signal);
         assert_eq!(server.wait_for_exit(), Some(0));
         // The process may exit before its last log lines are read.
         server.wait_for_log(&["bye bye"]);

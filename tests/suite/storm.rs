@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
 use data::util::rand::Rng;
-use tests::certs;
 use tests::client::{Transport, show};
 use tests::descriptors;
 use tests::server::Server;
@@ -100,16 +99,7 @@ fn certificate_reloads_under_load_fail_no_request() {
         let mut admin = server.client(Transport::Tcp);
         for round in 0..20 {
             let name = if round % 2 == 0 { "server" } else { "redis" };
-            let (cert, key) = (
-                certs::file(&format!("{name}.crt")),
-                certs::file(&format!("{name}.key")),
-            );
-            assert_eq!(
-                admin.text(&format!(
-                    "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
-                )),
-                "OK"
-            );
+            admin.set_certificate(name);
         }
         done.store(true, Relaxed);
         for worker in workers {

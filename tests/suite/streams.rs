@@ -3,14 +3,6 @@
 use conn::resp::Value;
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
-use tests::wait::until;
-
-/// Waits until so many clients are blocked.
-fn until_blocked(client: &mut Client, count: &str) {
-    until("clients wait", || {
-        (client.info("blocked_clients") == count).then_some(())
-    });
-}
 
 fn wait(client: &mut Client, command: &str) {
     client.send(format!("{command}\r\n").as_bytes());
@@ -79,14 +71,14 @@ fn a_blocked_xread_gets_the_next_entry() {
         writer.text("FLUSHALL");
         writer.text("XADD s 1 f old");
         wait(&mut reader, "XREAD BLOCK 0 STREAMS s other $ $");
-        until_blocked(&mut writer, "1");
+        writer.wait_for_blocked(1);
         // The entry is deleted before the reader is served, so it stays blocked, still behind the entry that was last
         // when it blocked.
         writer.send(b"MULTI\r\nXADD s 2 f gone\r\nXDEL s 2\r\nEXEC\r\n");
         for _ in 0..4 {
             writer.read();
         }
-        until_blocked(&mut writer, "1");
+        writer.wait_for_blocked(1);
         writer.text("XADD s 3 f new");
         assert_eq!(
             show(&reader.read()),
@@ -117,7 +109,7 @@ fn a_group_that_is_deleted_unblocks_its_readers() {
         assert_eq!(writer.text("XGROUP CREATE s g $ MKSTREAM"), "OK");
         let mut reader = server.client(Transport::Tls);
         wait(&mut reader, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
-        until_blocked(&mut writer, "1");
+        writer.wait_for_blocked(1);
         writer.text(end);
         assert_eq!(show(&reader.read()), reply, "{end}");
     }

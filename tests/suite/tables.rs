@@ -14,7 +14,7 @@ fn slow_to_save() -> Server {
 }
 
 fn end_save(server: &Server, client: &mut Client) {
-    send_signal(server.saving_child(), Signal::SIGKILL);
+    send_signal(server.child_pid(), Signal::SIGKILL);
     client.wait_for_child();
 }
 

@@ -23,19 +23,6 @@ fn connect_once(
     (resumed, peer.close())
 }
 
-fn reload(admin: &mut Client, name: &str) {
-    let (cert, key) = (
-        certs::file(&format!("{name}.crt")),
-        certs::file(&format!("{name}.key")),
-    );
-    assert_eq!(
-        admin.text(&format!(
-            "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
-        )),
-        "OK"
-    );
-}
-
 #[test]
 fn tickets_survive_a_new_certificate() {
     let server = Server::start(&[]);
@@ -47,11 +34,11 @@ fn tickets_survive_a_new_certificate() {
         let (resumed, ticket) = connect_once(&server, &context, Some(&ticket));
         assert!(resumed, "{version:?}: before the reload");
         let serial = admin.info("tls_server_cert_serial");
-        reload(&mut admin, "server");
+        admin.set_certificate("server");
         assert_ne!(admin.info("tls_server_cert_serial"), serial);
         let (resumed, ticket) = connect_once(&server, &context, Some(&ticket));
         assert!(resumed, "{version:?}: after the reload");
-        reload(&mut admin, "redis");
+        admin.set_certificate("redis");
         assert!(
             connect_once(&server, &context, Some(&ticket)).0,
             "{version:?}: after the second reload"
