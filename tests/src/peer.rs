@@ -59,17 +59,29 @@ impl Peer {
     /// # Panics
     /// If it does not start.
     pub fn start() -> Self {
-        Peer::start_program(program("redis-server"), &[])
+        Peer::start_program(&program("redis-server"), &[])
     }
 
     /// Starts a server program with additional arguments.
     ///
     /// # Panics
     /// If it does not start.
-    pub fn start_program(mut program: Command, args: &[&str]) -> Self {
+    pub fn start_program(program: &Command, args: &[&str]) -> Self {
+        // Another test may take a free port before the server binds it.
+        (0..5)
+            .find_map(|_| Self::try_start(program, args))
+            .expect("a real server starts")
+    }
+
+    /// `None` if the server exits before it replies.
+    fn try_start(program: &Command, args: &[&str]) -> Option<Self> {
         let dir = server::temp_dir();
         let (port, tls_port) = (free_port(), free_port());
-        let child = program
+        let mut command = Command::new(program.get_program());
+        for (name, value) in program.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        let child = command
             .args(["--port", &port.to_string()])
             .args(["--tls-port", &tls_port.to_string()])
             .args(["--tls-cert-file", &certs::file("redis.crt")])
@@ -81,18 +93,21 @@ impl Peer {
             .args(args)
             .stdout(Stdio::null())
             .spawn()
-            .expect("a real server runs");
-        let peer = Peer {
+            .expect("the program runs");
+        let mut peer = Peer {
             child,
             port,
             tls_port,
             dir,
         };
-        until("the real server to reply", || {
+        until("the real server to reply or exit", || {
+            if !matches!(peer.child.try_wait(), Ok(None)) {
+                return Some(false);
+            }
             let mut client = peer.try_client()?;
-            client.call(&["PING"]).ok()
-        });
-        peer
+            client.call(&["PING"]).ok().map(|_| true)
+        })
+        .then_some(peer)
     }
 
     /// Connects a harness client to it.

@@ -125,7 +125,7 @@ fn writes_are_propagated_in_deterministic_form() {
 #[test]
 fn real_redis_propagates_the_same_requests() {
     let Some(program) = real_redis() else { return };
-    let peer = Peer::start_program(program, &["--repl-diskless-sync", "no"]);
+    let peer = Peer::start_program(&program, &["--repl-diskless-sync", "no"]);
     let mut mock = MockReplica::connect(peer.port, Transport::Tcp);
     execute_table(&mut peer.connect(), &mut mock);
 }
@@ -186,13 +186,13 @@ fn deletions_of_expired_keys_are_propagated() {
 #[test]
 fn a_blocked_command_propagates_deletion_of_expired_keys() {
     let server = Server::start(&["--repl-diskless-sync", "no"]);
-    let (mut client, mut waiter) = (server.client(Transport::Tcp), server.client(Transport::Tcp));
+    let (mut client, mut blocked) = (server.client(Transport::Tcp), server.client(Transport::Tcp));
     let mut mock = MockReplica::new(&server, Transport::Tcp);
     client.text("DEBUG SET-ACTIVE-EXPIRE 0");
     client.text("RPUSH a 1");
     client.text("PEXPIRE a 1");
     client.text("DEBUG SLEEP 0.003");
-    waiter.send(b"BLPOP a 0\r\n");
+    blocked.send(b"BLPOP a 0\r\n");
     let expected = ["SELECT 0", "RPUSH a 1", "PEXPIREAT a #", "DEL a"];
     assert_propagated(&mut mock, "BLPOP", &expected);
     client.text("RPUSH a 2");
@@ -203,9 +203,9 @@ fn a_blocked_command_propagates_deletion_of_expired_keys() {
 #[test]
 fn a_blocked_pop_is_propagated_after_the_push_that_serves_it() {
     let server = Server::start(&["--repl-diskless-sync", "no"]);
-    let (mut client, mut waiter) = (server.client(Transport::Tcp), server.client(Transport::Tls));
+    let (mut client, mut blocked) = (server.client(Transport::Tcp), server.client(Transport::Tls));
     let mut mock = MockReplica::new(&server, Transport::Tls);
-    waiter.send(b"BLMPOP 0 2 x y LEFT COUNT 2\r\n");
+    blocked.send(b"BLMPOP 0 2 x y LEFT COUNT 2\r\n");
     client.wait_for_blocked(1);
     client.text("RPUSH y 1 2 3");
     let expected = ["SELECT 0", "RPUSH y 1 2 3", "LPOP y 2"];

@@ -182,7 +182,7 @@ impl Node {
     }
 
     fn real(transport: Transport, args: &[&str]) -> Option<(Node, Client)> {
-        let peer = Peer::start_program(real_redis()?, &options(transport, args));
+        let peer = Peer::start_program(&real_redis()?, &options(transport, args));
         let client = peer.connect();
         Some((Node::Real(peer), client))
     }
@@ -314,7 +314,7 @@ fn debians_server_as_primary() {
                 "--repl-backlog-size",
                 "64mb",
             ];
-            let peer = Peer::start_program(program("redis-server"), &options(transport, &args));
+            let peer = Peer::start_program(&program("redis-server"), &options(transport, &args));
             let (_server, mut replica) = Node::ours(transport, &["--repl-diskless-load", load]);
             let port = Node::Real(peer);
             let Node::Real(peer) = &port else { continue };
@@ -463,7 +463,7 @@ fn both_servers_propagate_the_same_requests() {
     for family in FAMILIES {
         let Some(program) = real_redis() else { return };
         let args = ["--repl-diskless-sync", "no", "--repl-timeout", "3600"];
-        let theirs = Peer::start_program(program, &options(Transport::Tcp, &args));
+        let theirs = Peer::start_program(&program, &options(Transport::Tcp, &args));
         let (ours, client) = pair::start(Transport::Tcp, &args);
         let mut sides = [
             Side {
