@@ -104,10 +104,10 @@ fn memory(replicas: usize, stalled: usize) {
         ],
     );
     write(&mut client, 10_000);
-    let mut replicas_of_server: Vec<MockReplica> = (0..replicas)
+    let mut mocks: Vec<MockReplica> = (0..replicas)
         .map(|_| MockReplica::new(&server, Transport::Tls))
         .collect();
-    let awake = replicas_of_server.split_off(stalled);
+    let awake = mocks.split_off(stalled);
     let readers: Vec<_> = awake
         .into_iter()
         .map(|mock| thread::spawn(move || mock.wait_for_close()))
@@ -127,7 +127,7 @@ fn memory(replicas: usize, stalled: usize) {
         field(&mut client, "mem_total_replication_buffers"),
         field(&mut client, "mem_clients_slaves"),
     );
-    drop((server, replicas_of_server));
+    drop((server, mocks));
     for reader in readers {
         reader.join().expect("the reader does not panic");
     }

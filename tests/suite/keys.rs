@@ -92,10 +92,10 @@ fn scan_returns_every_key_that_stays_while_the_table_is_resized() {
         if call % 2 == 0 && call < 40 {
             client.text(&format!("DEBUG POPULATE 2000 new{call}"));
         } else if call % 2 == 1 {
-            let doomed: Vec<String> = (0..200)
+            let deleted: Vec<String> = (0..200)
                 .map(|i| format!("goes:{}", (call * 200 + i) % 5000))
                 .collect();
-            client.text(&format!("DEL {}", doomed.join(" ")));
+            client.text(&format!("DEL {}", deleted.join(" ")));
         }
         if call == 40 {
             client.text("DEBUG POPULATE 200000 many");

@@ -7,7 +7,7 @@ use tests::server::{Server, free_port};
 use tests::wait::until;
 
 /// The client ID that CLIENT KILL and CLIENT UNBLOCK take.
-fn number(client: &mut Client) -> String {
+fn client_id(client: &mut Client) -> String {
     client.text("CLIENT ID")
 }
 
@@ -17,7 +17,7 @@ fn a_killed_client_is_not_served() {
     for transport in Transport::ALL {
         let (mut admin, mut victim) = (server.client(transport), server.client(transport));
         admin.text("FLUSHALL");
-        let id = number(&mut victim);
+        let id = client_id(&mut victim);
         victim.send(b"BLPOP k 0\r\nSET ran 1\r\n");
         admin.wait_for_blocked(1);
         let batch = format!("CLIENT KILL ID {id}\r\nLPUSH k v\r\nLLEN k\r\nEXISTS ran\r\n");
@@ -51,7 +51,7 @@ fn a_paused_command_cannot_be_unblocked_and_runs_after_the_pause() {
         let (mut admin, mut held) = (server.client(transport), server.client(transport));
         let mut blocked = server.client(transport);
         admin.text("FLUSHALL");
-        let (held_id, blocked_id) = (number(&mut held), number(&mut blocked));
+        let (held_id, blocked_id) = (client_id(&mut held), client_id(&mut blocked));
         blocked.send(b"BLPOP list 0\r\n");
         admin.text("CLIENT PAUSE 1000000 WRITE");
         held.send(b"SET k v\r\n");
@@ -116,7 +116,7 @@ fn the_soft_output_limit_closes_a_client_that_stops_reading() {
         let mut admin = server.client(transport);
         admin.call(&[b"SET".as_slice(), b"big", &vec![b'v'; 1 << 20]]);
         let mut lazy = server.client(transport);
-        let id = number(&mut lazy);
+        let id = client_id(&mut lazy);
         // More than the socket buffers hold. From here on no command triggers a check of the limit.
         lazy.send("GET big\r\n".repeat(32).as_bytes());
         until("the client to be closed", || {
@@ -142,7 +142,7 @@ fn debug_reload_serves_other_clients() {
         let (mut loader, mut other) = (server.client(transport), server.client(transport));
         loader.text("FLUSHALL");
         loader.text("DEBUG POPULATE 20000 key 100");
-        let id = number(&mut loader);
+        let id = client_id(&mut loader);
         loader.send(b"DEBUG RELOAD\r\nPING\r\n");
         until("the server to be loading", || {
             other
@@ -158,7 +158,7 @@ fn debug_reload_serves_other_clients() {
         assert_eq!(show(&loader.read()), "OK", "{transport:?}");
         assert_eq!(show(&loader.read()), "PONG", "{transport:?}");
         assert_eq!(other.text("DBSIZE"), "20000", "{transport:?}");
-        assert_eq!(number(&mut loader), id);
+        assert_eq!(client_id(&mut loader), id);
     }
 }
 

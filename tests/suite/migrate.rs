@@ -16,7 +16,7 @@ use tests::wait::{PATIENCE, until};
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
 /// A server that migrates over this transport, and a client of it.
-fn source(transport: Transport) -> (Server, Client) {
+fn start_source(transport: Transport) -> (Server, Client) {
     let tls = if transport == Transport::Tls {
         "yes"
     } else {
@@ -37,28 +37,28 @@ fn next(link: &mut Link) -> Vec<String> {
 #[test]
 fn keys_move_with_value_and_ttl() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
+        let (server, mut source) = start_source(transport);
         let target = Server::start(&[]);
-        let mut there = target.client(Transport::Tcp);
+        let mut destination = target.client(Transport::Tcp);
         let mut mock = MockReplica::new(&server, Transport::Tcp);
         let to = port(&target, transport);
-        here.text("SET a 1 PX 600000");
-        here.text("RPUSH l 1 2 3");
-        here.text("SET c 3");
+        source.text("SET a 1 PX 600000");
+        source.text("RPUSH l 1 2 3");
+        source.text("SET c 3");
         let big = "x".repeat(3_000_000);
-        here.text(&format!("SET big {big}"));
+        source.text(&format!("SET big {big}"));
         for _ in 0..5 {
             mock.next_request();
         }
         assert_eq!(
-            here.text(&format!("MIGRATE 127.0.0.1 {to} nokey 3 5000")),
+            source.text(&format!("MIGRATE 127.0.0.1 {to} nokey 3 5000")),
             "NOKEY"
         );
         assert_eq!(
-            here.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000 COPY")),
+            source.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000 COPY")),
             "OK"
         );
-        assert_eq!(here.info("migrate_cached_sockets"), "1");
+        assert_eq!(source.info("migrate_cached_sockets"), "1");
         let line = [
             "MIGRATE",
             "127.0.0.1",
@@ -72,38 +72,41 @@ fn keys_move_with_value_and_ttl() {
             "l",
             "big",
         ];
-        assert_eq!(show(&here.call(&line)), "OK");
+        assert_eq!(show(&source.call(&line)), "OK");
         assert_eq!(mock.next_request(), "DEL a l big");
-        assert_eq!(here.text("KEYS *"), "[c]");
-        assert_eq!(there.text("SELECT 3"), "OK");
-        assert_eq!(there.text("LRANGE l 0 -1"), "[1 2 3]");
-        assert_eq!(there.text("GET big"), big);
-        let ttl: i64 = there.text("PTTL a").parse().expect("a time");
+        assert_eq!(source.text("KEYS *"), "[c]");
+        assert_eq!(destination.text("SELECT 3"), "OK");
+        assert_eq!(destination.text("LRANGE l 0 -1"), "[1 2 3]");
+        assert_eq!(destination.text("GET big"), big);
+        let ttl: i64 = destination.text("PTTL a").parse().expect("a time");
         assert!((1..=600_000).contains(&ttl), "{ttl}");
         let busy =
             "-ERR Target instance replied with error: BUSYKEY Target key name already exists.";
-        assert_eq!(here.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000")), busy);
-        assert_eq!(here.text("GET c"), "3");
         assert_eq!(
-            here.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000 REPLACE")),
+            source.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000")),
+            busy
+        );
+        assert_eq!(source.text("GET c"), "3");
+        assert_eq!(
+            source.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000 REPLACE")),
             "OK"
         );
-        assert_eq!(here.text("DBSIZE"), "0");
+        assert_eq!(source.text("DBSIZE"), "0");
     }
 }
 
 #[test]
 fn in_a_transaction_migrate_is_synchronous() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
+        let (server, mut source) = start_source(transport);
         let target = Server::start(&[]);
         let to = port(&target, transport);
         let mut mock = MockReplica::new(&server, Transport::Tcp);
-        here.text("MULTI");
-        here.text("SET a 1");
-        here.text(&format!("MIGRATE 127.0.0.1 {to} a 0 5000"));
-        here.text("EXISTS a");
-        assert_eq!(here.text("EXEC"), "[OK OK 0]");
+        source.text("MULTI");
+        source.text("SET a 1");
+        source.text(&format!("MIGRATE 127.0.0.1 {to} a 0 5000"));
+        source.text("EXISTS a");
+        assert_eq!(source.text("EXEC"), "[OK OK 0]");
         let received: Vec<String> = (0..5).map(|_| mock.next_request()).collect();
         assert_eq!(received[2..], ["SET a 1", "DEL a", "EXEC"]);
         assert_eq!(target.client(Transport::Tcp).text("GET a"), "1");
@@ -114,37 +117,40 @@ fn in_a_transaction_migrate_is_synchronous() {
 #[test]
 fn in_a_transaction_the_timeout_bounds_the_whole_transfer() {
     for transport in BOTH {
-        let (_server, mut here) = source(transport);
+        let (_server, mut source) = start_source(transport);
         let target = MockPrimary::new(transport);
-        here.text("SET a 1");
-        here.text("MULTI");
-        here.text(&format!("MIGRATE localhost {} a 0 700", target.port));
-        here.text("PING");
-        here.send(b"EXEC\r\n");
+        source.text("SET a 1");
+        source.text("MULTI");
+        source.text(&format!("MIGRATE localhost {} a 0 700", target.port));
+        source.text("PING");
+        source.send(b"EXEC\r\n");
         let mut link = target.accept();
         assert_eq!(next(&mut link), ["SELECT", "0"]);
         link.send("+OK\r\n+");
-        here.raw().set_read_timeout(Some(Duration::from_millis(20)));
+        source
+            .raw()
+            .set_read_timeout(Some(Duration::from_millis(20)));
         let reply = until("the reply to EXEC", || {
-            let reply = here.raw().read().ok();
+            let reply = source.raw().read().ok();
             link.try_send("x");
             reply
         });
         let failure = "[-IOERR error or timeout reading to target instance PONG]";
         assert_eq!(show(&reply), failure);
-        here.raw().set_read_timeout(Some(PATIENCE));
-        assert_eq!(here.text("GET a"), "1");
+        source.raw().set_read_timeout(Some(PATIENCE));
+        assert_eq!(source.text("GET a"), "1");
     }
 }
 
 #[test]
 fn only_commands_that_name_a_key_in_flight_block() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
+        let (server, mut source) = start_source(transport);
         let target = MockPrimary::new(transport);
         let (mut other, mut third) = (server.client(Transport::Tcp), server.client(Transport::Tcp));
-        here.text("MSET a 1 b 2 c 3");
-        here.send(format!("MIGRATE 127.0.0.1 {} a 0 20000 AUTH2 u p\r\n", target.port).as_bytes());
+        source.text("MSET a 1 b 2 c 3");
+        source
+            .send(format!("MIGRATE 127.0.0.1 {} a 0 20000 AUTH2 u p\r\n", target.port).as_bytes());
         let mut link = target.accept();
         assert_eq!(next(&mut link), ["AUTH", "u", "p"]);
         assert_eq!(next(&mut link), ["SELECT", "0"]);
@@ -156,7 +162,7 @@ fn only_commands_that_name_a_key_in_flight_block() {
         server.client(Transport::Tcp).wait_for_blocked(3);
         assert_eq!(server.client(Transport::Tcp).text("GET c"), "3");
         link.send("+OK\r\n+OK\r\n+OK\r\n");
-        assert_eq!(show(&here.read()), "OK");
+        assert_eq!(show(&source.read()), "OK");
         assert_eq!(show(&other.read()), "nil");
         assert_eq!(show(&other.read()), "2");
         assert_eq!(show(&third.read()), "[1]");
@@ -166,7 +172,7 @@ fn only_commands_that_name_a_key_in_flight_block() {
 #[test]
 fn commands_that_cannot_block_cancel_the_transfer() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
+        let (server, mut source) = start_source(transport);
         let target = MockPrimary::new(transport);
         let mut other = server.client(Transport::Tcp);
         for (command, left) in [
@@ -176,18 +182,18 @@ fn commands_that_cannot_block_cancel_the_transfer() {
         ] {
             let copies = command.starts_with("COPY");
             other.text("FLUSHALL");
-            here.text("SET a 1");
+            source.text("SET a 1");
             other.text("SELECT 1");
             other.text("SET b 2");
-            here.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
+            source.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
             let mut link = target.accept();
             assert_eq!(next(&mut link), ["SELECT", "0"]);
             assert_eq!(next(&mut link), ["RESTORE", "a", "0"]);
             assert_eq!(other.text(command), if copies { "1" } else { "OK" });
-            let reply = "-IOERR error or timeout reading to target instance";
-            assert_eq!(show(&here.read()), reply);
+            let expected = "-IOERR error or timeout reading to target instance";
+            assert_eq!(show(&source.read()), expected);
             link.wait_for_close();
-            assert_eq!(here.text("MGET a"), left);
+            assert_eq!(source.text("MGET a"), left);
         }
     }
 }
@@ -195,15 +201,15 @@ fn commands_that_cannot_block_cancel_the_transfer() {
 #[test]
 fn a_failing_target_loses_no_key() {
     for transport in BOTH {
-        let (_server, mut here) = source(transport);
+        let (_server, mut source) = start_source(transport);
         let target = MockPrimary::new(transport);
-        here.text("MSET a 1 b 2 c 3");
+        source.text("MSET a 1 b 2 c 3");
         let line = format!(
             "MIGRATE 127.0.0.1 {} \"\" 0 400 KEYS a b c\r\n",
             target.port
         );
         // The target closes before any reply, which is retried; then after one reply.
-        here.send(line.as_bytes());
+        source.send(line.as_bytes());
         let mut link = target.accept();
         assert_eq!(next(&mut link), ["SELECT", "0"]);
         drop(link);
@@ -211,41 +217,41 @@ fn a_failing_target_loses_no_key() {
         assert_eq!(next(&mut link), ["SELECT", "0"]);
         link.send("+OK\r\n+OK\r\n");
         drop(link);
-        let reply = "-IOERR error or timeout reading to target instance";
-        assert_eq!(show(&here.read()), reply);
-        assert_eq!(here.text("MGET a b c"), "[nil 2 3]");
+        let expected = "-IOERR error or timeout reading to target instance";
+        assert_eq!(show(&source.read()), expected);
+        assert_eq!(source.text("MGET a b c"), "[nil 2 3]");
         // The target does not reply.
-        here.send(line.as_bytes());
+        source.send(line.as_bytes());
         let link = target.accept();
-        assert_eq!(show(&here.read()), reply);
+        assert_eq!(show(&source.read()), expected);
         link.wait_for_close();
         // The target replies with garbage.
-        here.send(line.as_bytes());
+        source.send(line.as_bytes());
         for _ in 0..2 {
             let mut link = target.accept();
             link.send("hello\r\n");
             link.wait_for_close();
         }
-        assert_eq!(show(&here.read()), reply);
+        assert_eq!(show(&source.read()), expected);
         // The target does not listen.
         drop(target);
-        here.send(line.as_bytes());
-        let reply = "-IOERR error or timeout connecting to the client";
-        assert_eq!(show(&here.read()), reply);
-        assert_eq!(here.text("MGET a b c"), "[nil 2 3]");
-        assert_eq!(here.info("migrate_cached_sockets"), "0");
+        source.send(line.as_bytes());
+        let expected = "-IOERR error or timeout connecting to the client";
+        assert_eq!(show(&source.read()), expected);
+        assert_eq!(source.text("MGET a b c"), "[nil 2 3]");
+        assert_eq!(source.info("migrate_cached_sockets"), "0");
     }
 }
 
 #[test]
 fn migrated_keys_are_not_deleted_while_writes_are_paused() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
+        let (server, mut source) = start_source(transport);
         let target = MockPrimary::new(transport);
         let mut other = server.client(Transport::Tcp);
         let mut mock = MockReplica::new(&server, Transport::Tcp);
-        here.text("SET a 1");
-        here.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
+        source.text("SET a 1");
+        source.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
         let mut link = target.accept();
         assert_eq!(next(&mut link), ["SELECT", "0"]);
         assert_eq!(next(&mut link), ["RESTORE", "a", "0"]);
@@ -257,7 +263,7 @@ fn migrated_keys_are_not_deleted_while_writes_are_paused() {
         }
         assert_eq!(other.info("master_repl_offset"), offset);
         assert_eq!(other.text("CLIENT UNPAUSE"), "OK");
-        assert_eq!(show(&here.read()), "OK");
+        assert_eq!(show(&source.read()), "OK");
         assert_eq!(other.text("DBSIZE"), "0");
         let received: Vec<String> = (0..3).map(|_| mock.next_request()).collect();
         assert_eq!(received, ["SELECT 0", "SET a 1", "DEL a"]);
@@ -267,22 +273,22 @@ fn migrated_keys_are_not_deleted_while_writes_are_paused() {
 #[test]
 fn a_source_that_becomes_a_replica_deletes_nothing() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
+        let (server, mut source) = start_source(transport);
         let (target, primary) = (
             MockPrimary::new(transport),
             MockPrimary::new(Transport::Tcp),
         );
         let mut other = server.client(Transport::Tcp);
-        here.text("SET a 1");
-        here.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
+        source.text("SET a 1");
+        source.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
         let mut link = target.accept();
         assert_eq!(next(&mut link), ["SELECT", "0"]);
         assert_eq!(next(&mut link), ["RESTORE", "a", "0"]);
         let command = format!("REPLICAOF 127.0.0.1 {}", primary.port);
         assert_eq!(other.text(&command), "OK");
-        let reply = show(&here.read());
+        let reply = show(&source.read());
         assert!(reply.starts_with("-UNBLOCKED"), "{reply}");
-        assert!(here.try_read().is_none());
+        assert!(source.try_read().is_none());
         // The target may have restored the key nevertheless.
         link.send("+OK\r\n+OK\r\n");
         link.wait_for_close();
@@ -295,11 +301,11 @@ fn a_source_that_becomes_a_replica_deletes_nothing() {
 fn concurrent_transfers_and_the_limit_of_cached_connections() {
     const MOST: usize = 64;
     for transport in BOTH {
-        let (server, mut here) = source(transport);
+        let (server, mut source) = start_source(transport);
         let targets: Vec<MockPrimary> = (0..=MOST).map(|_| MockPrimary::new(transport)).collect();
         let mut callers = Vec::new();
         for (number, target) in targets.iter().enumerate() {
-            here.text(&format!("SET key:{number} {number}"));
+            source.text(&format!("SET key:{number} {number}"));
             let mut caller = server.client(Transport::Tcp);
             let line = format!("MIGRATE 127.0.0.1 {} key:{number} 0 20000\r\n", target.port);
             caller.send(line.as_bytes());
@@ -310,13 +316,13 @@ fn concurrent_transfers_and_the_limit_of_cached_connections() {
             assert_eq!(next(link), ["SELECT", "0"]);
             assert_eq!(next(link)[1], format!("key:{number}"));
         }
-        assert_eq!(here.text("DBSIZE"), (MOST + 1).to_string());
+        assert_eq!(source.text("DBSIZE"), (MOST + 1).to_string());
         for (link, caller) in links.iter_mut().zip(&mut callers).rev() {
             link.send("+OK\r\n+OK\r\n");
             assert_eq!(show(&caller.read()), "OK");
         }
-        assert_eq!(here.text("DBSIZE"), "0");
-        assert_eq!(here.info("migrate_cached_sockets"), MOST.to_string());
+        assert_eq!(source.text("DBSIZE"), "0");
+        assert_eq!(source.info("migrate_cached_sockets"), MOST.to_string());
     }
 }
 
@@ -324,9 +330,9 @@ fn concurrent_transfers_and_the_limit_of_cached_connections() {
 #[test]
 fn a_broken_link_never_loses_a_key() {
     for transport in BOTH {
-        let (_server, mut here) = source(transport);
+        let (_server, mut source) = start_source(transport);
         let target = Server::start(&[]);
-        let mut there = target.client(Transport::Tcp);
+        let mut destination = target.client(Transport::Tcp);
         let proxy = Proxy::new(port(&target, transport));
         let keys = ["a", "b", "c"];
         let line = format!(
@@ -334,16 +340,16 @@ fn a_broken_link_never_loses_a_key() {
             proxy.port
         );
         let mut migrate = || {
-            there.text("FLUSHALL");
-            here.text("MSET a 1 b 2 c 3");
-            here.send(line.as_bytes());
-            let reply = show(&here.read());
+            destination.text("FLUSHALL");
+            source.text("MSET a 1 b 2 c 3");
+            source.send(line.as_bytes());
+            let reply = show(&source.read());
             let gone = keys
                 .iter()
-                .filter(|key| here.text(&format!("GET {key}")) == "nil");
+                .filter(|key| source.text(&format!("GET {key}")) == "nil");
             let gone: Vec<_> = gone.collect();
             for key in &gone {
-                assert_eq!(there.text(&format!("EXISTS {key}")), "1", "{reply}");
+                assert_eq!(destination.text(&format!("EXISTS {key}")), "1", "{reply}");
             }
             (reply, gone.len())
         };
@@ -376,37 +382,37 @@ fn a_broken_link_never_loses_a_key() {
 #[test]
 fn a_killed_target_loses_no_key() {
     for transport in BOTH {
-        let (_server, mut here) = source(transport);
+        let (_server, mut source) = start_source(transport);
         let mut target = Server::start(&[]);
-        here.text("SET a 1");
+        source.text("SET a 1");
         let to = port(&target, transport);
         // A stopped target accepts the bytes and does not reply.
-        here.text(&format!("MIGRATE 127.0.0.1 {to} a 0 5000 COPY"));
+        source.text(&format!("MIGRATE 127.0.0.1 {to} a 0 5000 COPY"));
         target.signal(Signal::SIGSTOP);
-        here.send(format!("MIGRATE 127.0.0.1 {to} a 0 20000 REPLACE\r\n").as_bytes());
+        source.send(format!("MIGRATE 127.0.0.1 {to} a 0 20000 REPLACE\r\n").as_bytes());
         target.signal(Signal::SIGKILL);
         assert_eq!(target.wait_for_exit(), None);
-        let reply = show(&here.read());
+        let reply = show(&source.read());
         assert!(reply.starts_with("-IOERR"), "{reply}");
-        assert_eq!(here.text("GET a"), "1");
+        assert_eq!(source.text("GET a"), "1");
     }
 }
 
 #[test]
 fn a_target_that_is_too_old_refuses_and_the_source_keeps_the_key() {
-    let (_server, mut here) = source(Transport::Tcp);
+    let (_server, mut source) = start_source(Transport::Tcp);
     let target = Peer::start();
-    here.text("SET a 1");
-    let reply = here.text(&format!("MIGRATE 127.0.0.1 {} a 0 5000", target.port));
+    source.text("SET a 1");
+    let reply = source.text(&format!("MIGRATE 127.0.0.1 {} a 0 5000", target.port));
     let refused =
         "-ERR Target instance replied with error: ERR DUMP payload version or checksum are wrong";
     assert_eq!(reply, refused);
-    assert_eq!(here.text("GET a"), "1");
+    assert_eq!(source.text("GET a"), "1");
 }
 
 #[test]
 fn invalid_arguments_are_refused() {
-    let (_server, mut here) = source(Transport::Tcp);
+    let (_server, mut source) = start_source(Transport::Tcp);
     for (line, reply) in [
         (
             "MIGRATE h 1 k 0 x",
@@ -420,6 +426,6 @@ fn invalid_arguments_are_refused() {
             "-ERR When using MIGRATE KEYS option, the key argument must be set to the empty string",
         ),
     ] {
-        assert_eq!(here.text(line), reply, "{line}");
+        assert_eq!(source.text(line), reply, "{line}");
     }
 }

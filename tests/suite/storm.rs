@@ -112,24 +112,24 @@ fn certificate_reloads_under_load_fail_no_request() {
 /// handshake timeout.
 #[test]
 fn ten_thousand_unfinished_handshakes_block_no_client() {
-    const DEAD: u64 = 10_000;
+    const UNFINISHED: u64 = 10_000;
     // Other tests of this process need descriptors as well.
-    const OTHERS: u64 = 4000;
-    let dead = (descriptors::raise(DEAD + OTHERS) - OTHERS).min(DEAD);
+    const RESERVED: u64 = 4000;
+    let unfinished = (descriptors::raise(UNFINISHED + RESERVED) - RESERVED).min(UNFINISHED);
     let server = Server::start(&["--maxclients", "12000", "--tcp-backlog", "4096"]);
     let mut admin = server.client(Transport::Tcp);
     let before: u64 = admin.info("used_memory").parse().expect("a number");
-    let half_open = |dribbles: bool| {
+    let half_open = |sends_bytes: bool| {
         let mut socket =
             TcpStream::connect(("127.0.0.1", server.tls_port)).expect("the port listens");
-        if dribbles {
+        if sends_bytes {
             socket.write_all(&[22, 3, 1]).expect("connected");
         }
         socket
     };
     // Most connections send nothing; some send the start of a ClientHello and so occupy a handshake slot, but not all
     // slots yet.
-    let mut sockets: Vec<TcpStream> = (0..dead)
+    let mut sockets: Vec<TcpStream> = (0..unfinished)
         .map(|number| half_open(number % 25 == 0))
         .collect();
     for _ in 0..20 {
@@ -145,7 +145,7 @@ fn ten_thousand_unfinished_handshakes_block_no_client() {
     let used = number(&mut admin, "used_memory").saturating_sub(before);
     assert!(
         used < 64 << 20,
-        "{used} bytes for {dead} unfinished handshakes"
+        "{used} bytes for {unfinished} unfinished handshakes"
     );
     assert!(number(&mut admin, "tls_handshakes_in_flight") <= 512);
     drop(sockets);

@@ -26,7 +26,7 @@ fn presenting(folder: &Path, cert: &str, key: &str) -> ClientTlsConfig {
 /// Certificates that a server must refuse, each with the reason that it logs.
 const BAD: [(&str, &str); 4] = [
     ("expired", "certificate has expired (CN=old)"),
-    ("stranger", "self-signed certificate (CN=stranger)"),
+    ("self-signed", "self-signed certificate (CN=unknown)"),
     ("forged", "certificate signature failure (CN=forged)"),
     ("purpose", " certificate purpose (CN=serves)"),
 ];
@@ -40,14 +40,14 @@ fn make_bad(folder: &Path) {
             ..CertSpec::default()
         },
         CertSpec {
-            name: "stranger",
-            subject: "/CN=stranger",
+            name: "self-signed",
+            subject: "/CN=unknown",
             signer: Signer::SelfSigned,
             ..CertSpec::default()
         },
         // A different CA with the name of the trusted one.
         CertSpec {
-            name: "usurper",
+            name: "false-ca",
             subject: "/O=Redis Test/CN=Certificate Authority",
             signer: Signer::SelfSigned,
             extensions: certs::CA_EXTENSIONS,
@@ -56,7 +56,7 @@ fn make_bad(folder: &Path) {
         CertSpec {
             name: "forged",
             subject: "/CN=forged",
-            signer: Signer::Other("usurper"),
+            signer: Signer::Other("false-ca"),
             ..CertSpec::default()
         },
         CertSpec {
@@ -98,15 +98,15 @@ fn client_certificates_by_tls_auth_clients() {
             );
         }
         if auth != "no" {
-            for (name, said) in BAD {
+            for (name, reason) in BAD {
                 // For a forged signature OpenSSL reports a mismatched algorithm or a missing issuer; either is right.
-                let said = if name == "forged" {
+                let reason = if name == "forged" {
                     "(CN=forged)"
                 } else {
-                    said
+                    reason
                 };
                 let line =
-                    server.wait_for_log(&[said, &said.replace("self-signed", "self signed")]);
+                    server.wait_for_log(&[reason, &reason.replace("self-signed", "self signed")]);
                 assert!(
                     line.contains("Error accepting a client connection: "),
                     "{line}"

@@ -159,7 +159,7 @@ fn key_updates_work_while_output_is_blocked() {
 #[test]
 fn renegotiation_closes_only_its_own_connection() {
     let server = Server::start(&[]);
-    let mut honest = server.client(Transport::Tls);
+    let mut other = server.client(Transport::Tls);
     let context = openssl_client::context(true, openssl_client::only(SslVersion::TLS1_2));
     for _ in 0..50 {
         let mut peer = OpensslClient::connect(server.tls_port, &context, None)
@@ -168,9 +168,9 @@ fn renegotiation_closes_only_its_own_connection() {
         let error = peer.renegotiate().expect_err("it is refused");
         assert!(error.contains("renegotiation"), "{error}");
     }
-    assert_eq!(honest.info("tls_handshakes_done"), "51");
+    assert_eq!(other.info("tls_handshakes_done"), "51");
     until("their connections to be closed", || {
-        (honest.info("tls_connections") == "1").then_some(())
+        (other.info("tls_connections") == "1").then_some(())
     });
 }
 
