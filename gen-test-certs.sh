@@ -3,7 +3,7 @@
 #
 #   ./gen-test-certs.sh [DIR]
 #
-# A second run keeps what is there and still valid for a day. `server` may only serve, `client` may only ask, `redis` may do both.
+# Certificates that are still valid for a day are kept. `server` is for servers only, `client` for clients only, `redis` for both.
 set -euo pipefail
 
 dir=${1:-$(cd "$(dirname "$0")" && pwd)/tests/tls}
@@ -39,7 +39,7 @@ issue server "Server-only" serverAuth
 issue client "Client-only" clientAuth
 issue redis "Generic-cert" serverAuth,clientAuth
 
-# A named group: as strong as one searched for here, and without the minute of searching.
+# A standard group is as strong as generated parameters, which would take a minute.
 [ -s redis.dh ] || openssl genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048 -out redis.dh 2>/dev/null
 chmod 600 ./*.key
 echo "certificates are in $dir"

@@ -1,7 +1,7 @@
-//! Processor time of a client per request: our `redis-benchmark` and Debian's against our server, over TLS at `-P 16`.
+//! CPU time of a client per request: our `redis-benchmark` and Debian's against our server, over TLS at `-P 16`.
 //!
-//! `cargo build --release && cargo bench -p tests --bench cpu [-- REQUESTS]`. Throughput does not tell: with two
-//! processes on few processors the cheaper client waits for the server. The rounds alternate, and the best one counts.
+//! `cargo build --release && cargo bench -p tests --bench cpu [-- REQUESTS]`. Throughput would not show it: with two
+//! processes on few processors the cheaper client waits for the server. Rounds alternate, and the best one counts.
 
 use std::process::{Command, Stdio};
 
@@ -39,7 +39,7 @@ fn main() {
     }
 }
 
-/// Seconds of processor time, in the kernel and outside it, of one run of a benchmark.
+/// User and system CPU time of one benchmark run, in seconds.
 fn spent(mut program: Command, server: &Server, test: &str, requests: u64) -> f64 {
     let before = cpu_seconds(Who::Children);
     let done = program
@@ -59,7 +59,7 @@ fn spent(mut program: Command, server: &Server, test: &str, requests: u64) -> f6
         .args(["--key", &certs::file("redis.key")])
         .stdout(Stdio::null())
         .status()
-        .expect("it runs");
+        .expect("the program runs");
     assert!(done.success());
     let after = cpu_seconds(Who::Children);
     after.0 + after.1 - before.0 - before.1

@@ -1,14 +1,15 @@
-//! What replication costs a primary and its replicas, over TLS: memory, pace, and the longest turn of the loop.
+//! What replication costs a primary and its replicas, over TLS: memory, transfer time, and the longest event loop
+//! iteration.
 //!
-//! `cargo build --release && cargo bench -p tests --bench replication [-- memory|pace|turns]`. Nothing is asserted: the
-//! numbers depend on the machine. Each part says what its numbers should be.
+//! `cargo build --release && cargo bench -p tests --bench replication [-- memory|pace|turns]`. Nothing is asserted,
+//! since the numbers depend on the machine. Expected results:
 //!
-//! * **memory** Replicas that stand still while a primary writes. The stream is held once, so what it costs grows with the
-//!   slowest of them, and not with their number.
-//! * **pace** Two replicas in one diskless transfer, one of them behind a link of 64 KiB per second, with a data set that
-//!   fits the ring. The other one should need what it needs alone.
-//! * **turns** The longest turn of either loop during a full synchronisation and under a stream of writes, as INFO tells it.
-//!   It should stay under 10 ms; on a machine that has other things to do it tells about them, too.
+//! * **memory** Stalled replicas while a primary writes. The stream is stored once for all, so the cost grows with the
+//!   slowest replica and not with the number of replicas.
+//! * **pace** Two replicas share a diskless transfer, one of them behind a link of 64 KiB per second, with a data set
+//!   that fits the ring buffer. The other one should take as long as alone.
+//! * **turns** The longest event loop iteration of either server during a full synchronization and under a stream of
+//!   writes, as reported by INFO. It should stay under 10 ms; other load on the machine adds to it.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -19,21 +20,21 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::RcvBuf;
 use tests::client::{Client, Transport};
-use tests::follower::Follower;
+use tests::mock_replica::MockReplica;
 use tests::pair::{start, wait_for_link};
 use tests::server::Server;
 
 const MIB: f64 = 1024.0 * 1024.0;
-/// Requests that are sent at once.
+/// Requests per batch.
 const BATCH: usize = 16;
 /// Bytes of a value.
 const VALUE: usize = 100;
-/// Bytes of the data set of `turns`, and of `pace`.
+/// Bytes of the data sets of `turns` and of `pace`.
 const BIG: usize = 512 << 20;
 const SMALL: usize = 24 << 20;
-/// Transfers of each kind that `pace` takes the median of.
+/// Transfers of each kind, of which `pace` takes the median.
 const ROUNDS: usize = 21;
-/// The slow link, in bytes per tick.
+/// The rate of the slow link, in bytes per tick.
 const TICK: Duration = Duration::from_millis(50);
 const PER_TICK: usize = 64 * 1024 / 20;
 
@@ -43,8 +44,8 @@ fn main() {
         .filter(|word| !word.starts_with('-'));
     let wants = |part| wanted.as_ref().is_none_or(|wanted| wanted == part);
     if wants("memory") {
-        for (replicas, asleep) in [(0, 0), (1, 0), (8, 0), (1, 1), (8, 1), (8, 8)] {
-            memory(replicas, asleep);
+        for (replicas, stalled) in [(0, 0), (1, 0), (8, 0), (1, 1), (8, 1), (8, 8)] {
+            memory(replicas, stalled);
         }
     }
     if wants("pace") {
@@ -81,7 +82,7 @@ fn write(client: &mut Client, count: usize) {
         let mut batch = Vec::new();
         for at in 0..BATCH {
             let key = (written + at) % 10_000;
-            write!(batch, "SET key:{key:05} {}\r\n", "x".repeat(VALUE)).expect("memory");
+            write!(batch, "SET key:{key:05} {}\r\n", "x".repeat(VALUE)).expect("a Vec never fails");
         }
         client.send(&batch);
         for _ in 0..BATCH {
@@ -91,8 +92,8 @@ fn write(client: &mut Client, count: usize) {
     }
 }
 
-/// What 64 MiB of stream cost a primary in memory, with so many replicas of which some do not read.
-fn memory(replicas: usize, asleep: usize) {
+/// Memory that 64 MiB of stream cost a primary, with so many replicas, some of which are stalled.
+fn memory(replicas: usize, stalled: usize) {
     let (server, mut client) = start(
         Transport::Tls,
         &[
@@ -103,13 +104,13 @@ fn memory(replicas: usize, asleep: usize) {
         ],
     );
     write(&mut client, 10_000);
-    let mut followers: Vec<Follower> = (0..replicas)
-        .map(|_| Follower::new(&server, Transport::Tls))
+    let mut mocks: Vec<MockReplica> = (0..replicas)
+        .map(|_| MockReplica::new(&server, Transport::Tls))
         .collect();
-    let awake = followers.split_off(asleep);
+    let awake = mocks.split_off(stalled);
     let readers: Vec<_> = awake
         .into_iter()
-        .map(|follower| thread::spawn(move || follower.wait_for_end()))
+        .map(|mock| thread::spawn(move || mock.wait_for_close()))
         .collect();
     let field = |client: &mut Client, name: &str| -> f64 {
         client.info(name).parse::<f64>().expect("a number") / MIB
@@ -119,40 +120,40 @@ fn memory(replicas: usize, asleep: usize) {
     write(&mut client, (64 << 20) / (VALUE + 50));
     let seconds = began.elapsed().as_secs_f64();
     println!(
-        "memory: {replicas} replicas, {asleep} asleep: used {:+.1} MiB, resident {:+.1} MiB, buffers {:.1} MiB, \
+        "memory: {replicas} replicas, {stalled} stalled: used {:+.1} MiB, resident {:+.1} MiB, buffers {:.1} MiB, \
          clients {:.1} MiB, {seconds:.1} s",
         field(&mut client, "used_memory") - used,
         (server.resident() as f64 - resident as f64) / MIB,
         field(&mut client, "mem_total_replication_buffers"),
         field(&mut client, "mem_clients_slaves"),
     );
-    drop((server, followers));
+    drop((server, mocks));
     for reader in readers {
-        reader.join().expect("it has read");
+        reader.join().expect("the reader does not panic");
     }
 }
 
-/// Passes what comes; what the server says at the pace of a slow link.
+/// A proxy that forwards the server's bytes at the rate of a slow link.
 fn slow_link(target: u16) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
-    let port = listener.local_addr().expect("it is bound").port();
+    let port = listener.local_addr().expect("the listener is bound").port();
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)) else {
                 return;
             };
-            // What the kernel takes in at once is not slow.
+            // A large kernel buffer would hide the slow link.
             setsockopt(&server, RcvBuf, &PER_TICK).expect("a socket");
-            let copy = |socket: &TcpStream| socket.try_clone().expect("a descriptor");
+            let copy = |socket: &TcpStream| socket.try_clone().expect("the socket can be cloned");
             let (from, to) = (copy(&client), copy(&server));
-            thread::spawn(move || pass(from, to, Duration::ZERO));
-            thread::spawn(move || pass(server, client, TICK));
+            thread::spawn(move || forward(from, to, Duration::ZERO));
+            thread::spawn(move || forward(server, client, TICK));
         }
     });
     port
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, tick: Duration) {
+fn forward(mut from: TcpStream, mut to: TcpStream, tick: Duration) {
     let mut buf = [0; PER_TICK];
     while let Ok(n @ 1..) = from.read(&mut buf) {
         if to.write_all(&buf[..n]).is_err() {
@@ -162,8 +163,8 @@ fn pass(mut from: TcpStream, mut to: TcpStream, tick: Duration) {
     }
 }
 
-/// Seconds that a diskless transfer takes to a replica, from the child on, and milliseconds of the primary's longest turn
-/// meanwhile; maybe with a slow replica in the same transfer.
+/// Seconds of a diskless transfer to a replica, from the fork on, and milliseconds of the primary's longest iteration
+/// meanwhile; with `both`, a slow replica shares the transfer.
 fn pace(both: bool) -> (f64, f64) {
     let most = if both { "2" } else { "1" };
     let (server, mut client) = start(
@@ -195,14 +196,14 @@ fn pace(both: bool) -> (f64, f64) {
         assert_eq!(
             slow_client.info("master_link_status"),
             "down",
-            "the slow link is none"
+            "the slow link is still transferring"
         );
     }
     drop(slow);
     (seconds, longest_turn(&mut client))
 }
 
-/// Milliseconds of a loop's longest turn since its statistics began.
+/// Milliseconds of the longest event loop iteration since the statistics were reset.
 fn longest_turn(client: &mut Client) -> f64 {
     let text = client.text("INFO debug");
     let field = text
@@ -212,7 +213,8 @@ fn longest_turn(client: &mut Client) -> f64 {
     us / 1000.0
 }
 
-/// Asks for a server to be scheduled before others, which a measured turn would wait for. Not everybody may do that.
+/// Raises the priority of a server, so that its iterations do not include waiting for other processes. That needs
+/// privileges; without them it has no effect.
 fn prefer(server: &Server) {
     let pid = server.pid().to_string();
     let _ = Command::new("renice")
@@ -222,14 +224,14 @@ fn prefer(server: &Server) {
         .status();
 }
 
-/// The longest turns of both loops while something happens.
-fn watched(what: &str, clients: [&mut Client; 2], happen: impl FnOnce(&mut Client, &mut Client)) {
+/// The longest iterations of both servers while something runs.
+fn watched(what: &str, clients: [&mut Client; 2], run: impl FnOnce(&mut Client, &mut Client)) {
     let [primary, replica] = clients;
     for client in [&mut *primary, &mut *replica] {
         client.text("CONFIG RESETSTAT");
     }
     let began = Instant::now();
-    happen(primary, replica);
+    run(primary, replica);
     let seconds = began.elapsed().as_secs_f64();
     let longest = [primary, replica].map(longest_turn);
     println!(

@@ -1,8 +1,8 @@
-//! Saving and loading a gigabyte of mixed types: our server beside Debian's, processor time and wall-clock time of each,
-//! and what the writes during a save cost in copied pages.
+//! Saving and loading a gigabyte of mixed types: our server beside Debian's, CPU and wall-clock time of each, and the
+//! pages that are copied on write during a save.
 //!
-//! `cargo build --release --features vendored-openssl && cargo bench -p tests --bench snapshot [-- MEBIBYTES]`. The files
-//! lie in memory, where there is room, so that no disk is measured. The rounds alternate, and the best one counts.
+//! `cargo build --release --features vendored-openssl && cargo bench -p tests --bench snapshot [-- MEBIBYTES]`. The
+//! files are in /dev/shm if possible, so that no disk is measured. Rounds alternate, and the best one counts.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,13 +13,13 @@ use std::time::Instant;
 use conn::resp::encode;
 use data::util::rand::Rng;
 use tempfile::TempDir;
-use tests::server::{folder, free_port};
+use tests::server::{free_port, temp_dir};
 use tests::{binary, peer};
 
 const ROUNDS: usize = 3;
-/// Bytes of commands that are sent at once.
+/// Bytes of commands per batch.
 const BATCH: usize = 1 << 20;
-/// Kinds of keys, which take equal parts of the data set.
+/// Kinds of keys; each takes an equal part of the data set.
 const KINDS: usize = 9;
 /// Writes at the beginning of the save whose copied pages are counted.
 const WRITES: usize = 200_000;
@@ -34,7 +34,7 @@ fn main() {
         || peer::program("redis-server"),
     ];
     let names = ["ours", "Debian's"];
-    let mut servers = programs.map(|program| Running::start(program, folder()));
+    let mut servers = programs.map(|program| Running::start(program, temp_dir()));
     for (server, name) in servers.iter_mut().zip(names) {
         server.fill(mebibytes << 20);
         println!("{name}: {} bytes used", server.info("used_memory:"));
@@ -64,7 +64,7 @@ fn main() {
     println!("copied while saving: {} bytes of {}", copied[0], copied[1]);
 }
 
-/// What a step cost, in seconds.
+/// Cost of a step, in seconds.
 #[derive(Clone, Copy)]
 struct Spent {
     wall: f64,
@@ -83,7 +83,8 @@ impl Spent {
     }
 }
 
-/// A server with its folder, which outlives it.
+/// A server with its folder, which survives restarts. Unlike `tests::server` it runs Debian's server too, and nothing
+/// reads its log except for the line that a step waits for.
 struct Running {
     child: Child,
     log: BufReader<ChildStdout>,
@@ -100,8 +101,8 @@ impl Running {
             .arg(dir.path())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("it runs");
-        let log = BufReader::new(child.stdout.take().expect("it is piped"));
+            .expect("the program runs");
+        let log = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut server = Running {
             child,
             log,
@@ -112,7 +113,7 @@ impl Running {
         server
     }
 
-    /// Reads the log up to a line. Nothing is asked meanwhile, so that nothing but the work is measured.
+    /// Reads the log up to a line. The server is not polled, so that only its work is measured.
     fn wait_for(&mut self, what: &str) {
         let line = self
             .log
@@ -124,8 +125,8 @@ impl Running {
     }
 
     fn begin_save(&self) {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        socket.write_all(b"BGSAVE\r\n").expect("it reads");
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("the server listens");
+        socket.write_all(b"BGSAVE\r\n").expect("the server reads");
         let mut reply = String::new();
         BufReader::new(socket)
             .read_line(&mut reply)
@@ -137,12 +138,12 @@ impl Running {
         self.wait_for("Background saving terminated with success");
     }
 
-    /// A field of INFO, named with its colon.
+    /// A field of INFO; `field` ends in a colon.
     fn info(&self, field: &str) -> u64 {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("the server listens");
         socket
             .write_all(b"INFO everything\r\nQUIT\r\n")
-            .expect("it reads");
+            .expect("the server reads");
         let mut text = String::new();
         socket.read_to_string(&mut text).expect("text");
         let value = text.lines().find_map(|line| line.strip_prefix(field));
@@ -151,9 +152,10 @@ impl Running {
             .expect("a number")
     }
 
-    /// Seconds of processor time, of the process and of its children that are done.
+    /// CPU seconds of the process and of its children that have exited.
     fn cpu(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))
+            .expect("the program runs");
         let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
         let ticks = fields.split_whitespace().skip(11).take(4);
         let ticks: f64 = ticks
@@ -163,7 +165,7 @@ impl Running {
     }
 
     fn fill(&self, bytes: usize) {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("the server listens");
         let mut batch = b"CLIENT REPLY OFF\r\n".to_vec();
         let mut rng = Rng::new(1);
         for kind in 0..KINDS {
@@ -174,18 +176,18 @@ impl Running {
                 sent += batch.len() - before;
                 number += 1;
                 if batch.len() >= BATCH {
-                    socket.write_all(&batch).expect("it reads");
+                    socket.write_all(&batch).expect("the server reads");
                     batch.clear();
                 }
             }
         }
         batch.extend_from_slice(b"CLIENT REPLY ON\r\n");
-        socket.write_all(&batch).expect("it reads");
+        socket.write_all(&batch).expect("the server reads");
         let mut done = [0; 5];
-        socket.read_exact(&mut done).expect("an answer");
+        socket.read_exact(&mut done).expect("a reply");
     }
 
-    /// Saves in a child.
+    /// Saves in a child process.
     fn save(&mut self) -> Spent {
         let (cpu, begin) = (self.cpu(), Instant::now());
         self.begin_save();
@@ -201,11 +203,13 @@ impl Running {
         file.expect("it was saved").len()
     }
 
-    /// Ends the server and starts another one on the same file.
+    /// Kills the server and starts another one on the same file.
     fn restart(&mut self, program: fn() -> Command) -> Spent {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it ended");
-        let dir = std::mem::replace(&mut self.dir, folder());
+        self.child.kill().expect("the program runs");
+        self.child
+            .wait()
+            .expect("the process is a child of this one");
+        let dir = std::mem::replace(&mut self.dir, temp_dir());
         let begin = Instant::now();
         *self = Running::start(program, dir);
         Spent {
@@ -214,10 +218,10 @@ impl Running {
         }
     }
 
-    /// Bytes of the pages that writes made the kernel copy during a save.
+    /// Bytes that were copied on write during a save.
     fn copied(&mut self) -> u64 {
         self.begin_save();
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("the server listens");
         let mut batch = b"CLIENT REPLY OFF\r\n".to_vec();
         let mut rng = Rng::new(2);
         for _ in 0..WRITES {
@@ -225,9 +229,9 @@ impl Running {
             encode(&mut batch, &[b"SETRANGE", key.as_bytes(), b"0", b"new"]);
         }
         batch.extend_from_slice(b"CLIENT REPLY ON\r\n");
-        socket.write_all(&batch).expect("it reads");
+        socket.write_all(&batch).expect("the server reads");
         let mut done = [0; 5];
-        socket.read_exact(&mut done).expect("an answer");
+        socket.read_exact(&mut done).expect("a reply");
         self.end_save();
         self.info("rdb_last_cow_size:")
     }
@@ -240,7 +244,7 @@ impl Drop for Running {
     }
 }
 
-/// A text of so many bytes: half of them words that come again, half of them random letters.
+/// A text of so many bytes: half of it repeated words, half of it random letters.
 fn text(rng: &mut Rng, len: usize) -> Vec<u8> {
     const WORDS: [&str; 8] = [
         "status", "=active;", "user", "region:", "eu-west", "name", "session", "value",
@@ -257,7 +261,7 @@ fn text(rng: &mut Rng, len: usize) -> Vec<u8> {
     text
 }
 
-/// Appends the command that makes one key of a kind.
+/// Appends the commands that create one key of a kind.
 fn write_key(out: &mut Vec<u8>, rng: &mut Rng, kind: usize, number: usize) {
     let key = format!("{kind}:{number}").into_bytes();
     // Every hundredth aggregate is a big one.

@@ -1,6 +1,6 @@
-//! The keyspace in a table that fits the cache, and in one that does not. `cargo bench -p tests --bench table`.
+//! The keyspace in a table that fits the CPU cache, and in one that does not. `cargo bench -p tests --bench table`.
 //!
-//! Memory per key, the worst single write and growth to many millions: `cargo bench -p data`.
+//! For memory per key, the worst single write and growth to millions of keys: `cargo bench -p data`.
 
 use std::hint::black_box;
 
@@ -14,7 +14,7 @@ use server::sys::memory::Jemalloc;
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-// Samples are of a fixed size: left to itself divan measures cold caches, and takes that for the price.
+// The sample size is fixed: by default divan chooses small samples, which measure cold caches.
 const KEYS: [u64; 2] = [10_000, 1_000_000];
 const VALUE: NewValue<'static> = NewValue::Text(b"value:0123456789");
 
@@ -60,7 +60,7 @@ fn set_over(bencher: Bencher<'_, '_>, keys: u64) {
         .bench_local(|| black_box(db.set(&key(rng.below(keys)), VALUE, Expire::Clear, 0)));
 }
 
-/// One key goes and comes back, so that the table keeps its size.
+/// Removes a key and adds it again, so that the table keeps its size.
 #[divan::bench(args = KEYS, sample_size = 2000)]
 fn remove_and_insert(bencher: Bencher<'_, '_>, keys: u64) {
     let (mut db, mut rng) = (filled(keys), Rng::new(1));

@@ -1,6 +1,6 @@
-//! The way of a reply through TLS: encrypted, collected, sent over loopback. `cargo bench -p tests --bench tls_write`.
+//! The path of a reply through TLS: encrypted, buffered, sent over loopback. `cargo bench -p tests --bench tls_write`.
 //!
-//! The peer takes the ciphertext off its socket without decrypting it, so that it costs as little as it can.
+//! The client reads the ciphertext without decrypting it, so that it costs little CPU.
 
 use std::io::IoSlice;
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use server::sys::memory::Jemalloc;
 use tests::certs;
-use tests::stranger::{self, Stranger};
+use tests::openssl_client::{self, OpensslClient};
 
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
@@ -23,7 +23,7 @@ fn main() {
     divan::main();
 }
 
-/// The server's end of a connection whose handshake is done.
+/// The server's end of a connection after the handshake.
 fn connect() -> (TlsStream, Pool) {
     let config = TlsConfig {
         cert_file: Some(certs::file("redis.crt")),
@@ -31,31 +31,31 @@ fn connect() -> (TlsStream, Pool) {
         ca_cert_file: Some(certs::file("ca.crt")),
         ..TlsConfig::default()
     };
-    let context = TlsContext::load(&config, None).expect("good certificates");
+    let context = TlsContext::load(&config, None).expect("the certificates load");
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-    let port = listener.local_addr().expect("bound").port();
+    let port = listener.local_addr().expect("the listener is bound").port();
     thread::spawn(move || {
-        let context = stranger::context(true, |_| {});
-        Stranger::connect(port, &context, None)
-            .expect("a handshake")
-            .swallow();
+        let context = openssl_client::context(true, |_| {});
+        OpensslClient::connect(port, &context, None)
+            .expect("the handshake succeeds")
+            .discard_all();
     });
     let (socket, _) = listener.accept().expect("a client");
     let (mut pool, mut tls) = (
         Pool::new(),
-        TlsStream::accept(&context, socket).expect("an object"),
+        TlsStream::accept(&context, socket).expect("OpenSSL allocates"),
     );
     loop {
         match tls.handshake(&mut pool) {
             Handshake::Done => return (tls, pool),
-            // The socket blocks: what is not there yet is waited for.
+            // The socket blocks, so the next read waits.
             Handshake::WouldBlock => tls.set_readiness(true, false),
             Handshake::Failed(error) => panic!("{error}"),
         }
     }
 }
 
-/// Sends all of it. The socket blocks, so one flush is enough.
+/// Sends all bytes. The socket blocks, so one flush is enough.
 fn send(tls: &mut TlsStream, pool: &mut Pool, mut rest: &[u8]) {
     while !rest.is_empty() {
         match tls.write(pool, rest) {
@@ -76,7 +76,7 @@ fn reply(bencher: Bencher<'_, '_>, len: usize) {
         .bench_local(|| send(&mut tls, &mut pool, &bytes));
 }
 
-/// Small pieces become few records.
+/// Small pieces are collected into few records.
 #[divan::bench(args = [16, 256], sample_size = 50)]
 fn pieces_of_100_bytes(bencher: Bencher<'_, '_>, count: usize) {
     let (mut tls, mut pool) = connect();

@@ -1,19 +1,19 @@
-//! Paths over watched keys, blocked clients and their keys at 10,000 and 100,000: each must cost what it touches.
+//! Operations on watched keys and blocked clients with 10,000 and 100,000 keys: each must cost no more than what it
+//! touches.
 //!
-//! `cargo build --release && cargo bench -p tests --bench waiters`. Nothing is asserted: the times depend on the machine. The
-//! second column should be about ten times the first; a quadratic path shows a hundred times.
+//! `cargo build --release && cargo bench -p tests --bench waiters`. Nothing is asserted, since the times depend on the
+//! machine. The second column should be about ten times the first; a quadratic operation shows a hundred times.
 
 use std::time::{Duration, Instant};
 
 use tests::client::{Client, Transport};
 use tests::server::Server;
-use tests::wait::until;
 
 const SIZES: [usize; 2] = [10_000, 100_000];
-/// Clients that block on the same key or watch the same keys.
+/// Clients that block on the same key.
 const CLIENTS: usize = 500;
 
-/// A path: what it is, and how long it takes for so many keys.
+/// An operation: its description, and a function that measures it with so many keys.
 type Path = (&'static str, fn(usize) -> Duration);
 
 const PATHS: &[Path] = &[
@@ -25,7 +25,10 @@ const PATHS: &[Path] = &[
         flush_watched,
     ),
     ("SWAPDB under a client that watches the keys", swap_watched),
-    ("a byte more of a request of so many arguments", trickle),
+    (
+        "one more byte of a request with that many arguments",
+        one_more_byte,
+    ),
 ];
 
 fn main() {
@@ -51,9 +54,9 @@ fn request(name: &str, keys: &[String], last: &[&str]) -> Vec<String> {
         .collect()
 }
 
-fn timed(deed: impl FnOnce()) -> Duration {
+fn timed(operation: impl FnOnce()) -> Duration {
     let began = Instant::now();
-    deed();
+    operation();
     began.elapsed()
 }
 
@@ -61,7 +64,7 @@ fn send(client: &mut Client, request: &[String]) {
     client.raw().write(request).expect("an open connection");
 }
 
-/// Sends one command per key, and reads the answers.
+/// Sends one command per key and reads the replies.
 fn each(client: &mut Client, keys: &[String], command: impl Fn(&str) -> String) {
     for some in keys.chunks(1000) {
         let batch: String = some.iter().map(|key| command(key) + "\r\n").collect();
@@ -75,9 +78,7 @@ fn blocked(keys: &[String]) -> (Server, Client, Client) {
     let server = Server::start(&[]);
     let (mut waiter, mut other) = (server.client(Transport::Tcp), server.client(Transport::Tcp));
     send(&mut waiter, &request("BLPOP", keys, &["0"]));
-    until("a blocked client", || {
-        (other.info("blocked_clients") == "1").then_some(())
-    });
+    other.wait_for_blocked(1);
     (server, waiter, other)
 }
 
@@ -123,7 +124,7 @@ fn under_watch(count: usize, command: &str) -> Duration {
     timed(|| drop(other.cmd(command)))
 }
 
-fn trickle(count: usize) -> Duration {
+fn one_more_byte(count: usize) -> Duration {
     let server = Server::start(&[]);
     let (mut one, mut other) = (server.client(Transport::Tcp), server.client(Transport::Tcp));
     let head = format!("*{}\r\n", count + 2) + &"$1\r\na\r\n".repeat(count);
@@ -144,9 +145,7 @@ fn push_to_many() -> Duration {
     waiters
         .iter_mut()
         .for_each(|waiter| waiter.send(b"BLPOP one 0\r\n"));
-    until("blocked clients", || {
-        (other.info("blocked_clients") == CLIENTS.to_string()).then_some(())
-    });
+    other.wait_for_blocked(CLIENTS);
     timed(|| {
         other.send("LPUSH one x\r\n".repeat(CLIENTS).as_bytes());
         (0..CLIENTS).for_each(|_| drop(other.read()));

@@ -1,4 +1,4 @@
-//! What every command passes: the request parser and the reply writer. `cargo bench -p tests --bench wire`.
+//! The hot path of every command: the request parser and the reply writer. `cargo bench -p tests --bench wire`.
 
 use std::hint::black_box;
 
@@ -12,14 +12,14 @@ use server::wire::request::{Parsed, Request, RequestLimits};
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// Commands that come in one piece.
+/// Commands per read.
 const PIPELINE: usize = 16;
 
 fn main() {
     divan::main();
 }
 
-/// Parses the same bytes again and again in one buffer, as a connection does.
+/// Parses the same bytes repeatedly in one buffer, as a connection does.
 fn parse(bencher: Bencher<'_, '_>, one: &[u8]) {
     let bytes = one.repeat(PIPELINE);
     let limits = RequestLimits {
@@ -54,7 +54,7 @@ fn request_get(bencher: Bencher<'_, '_>) {
     parse(bencher, b"*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000042\r\n");
 }
 
-/// By length of the value; from 32 KiB on it has a buffer of its own.
+/// By length of the value; from 32 KiB on a value has a buffer of its own.
 #[divan::bench(args = [3, 100, 1000, 10_000, 100_000], sample_size = 200)]
 fn request_set(bencher: Bencher<'_, '_>, len: usize) {
     let head = format!("*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000042\r\n${len}\r\n");
@@ -97,7 +97,7 @@ fn reply_bulk(bencher: Bencher<'_, '_>, len: usize) {
     write(bencher, |reply| reply.bulk(black_box(&value)));
 }
 
-/// A hundred elements, whose number is told only afterwards.
+/// A hundred elements, with a length that is written only afterwards.
 #[divan::bench(sample_size = 200)]
 fn reply_deferred_array(bencher: Bencher<'_, '_>) {
     write(bencher, |reply| {

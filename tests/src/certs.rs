@@ -1,17 +1,17 @@
-//! Certificates: those of `gen-test-certs.sh`, and bad ones made to order.
+//! Test certificates: those that `gen-test-certs.sh` makes, and invalid ones issued on demand.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The folder with `{ca,server,client,redis}.{crt,key}` and `redis.dh`, made once per run.
+/// The folder with `{ca,server,client,redis}.{crt,key}` and `redis.dh`, generated once per test run.
 pub fn dir() -> &'static Path {
     static DIR: OnceLock<PathBuf> = OnceLock::new();
     DIR.get_or_init(|| {
         let dir = crate::root().join("tests/tls");
         let made = Command::new(crate::root().join("gen-test-certs.sh"))
             .output()
-            .expect("bash is there");
+            .expect("bash runs");
         assert!(
             made.status.success(),
             "{}",
@@ -21,7 +21,7 @@ pub fn dir() -> &'static Path {
     })
 }
 
-/// A file of [`dir`] as text.
+/// The path of a file in [`dir`].
 pub fn file(name: &str) -> String {
     dir().join(name).to_string_lossy().into_owned()
 }
@@ -29,13 +29,13 @@ pub fn file(name: &str) -> String {
 /// Runs `openssl` in `folder`.
 ///
 /// # Panics
-/// It fails.
+/// If the command fails.
 pub fn openssl(folder: &Path, args: &[&str]) {
     let done = Command::new("openssl")
         .current_dir(folder)
         .args(args)
         .output()
-        .expect("openssl is there");
+        .expect("openssl runs");
     assert!(
         done.status.success(),
         "openssl {args:?}: {}",
@@ -43,56 +43,56 @@ pub fn openssl(folder: &Path, args: &[&str]) {
     );
 }
 
-/// Who vouches for a certificate.
+/// Who signs a certificate.
 #[derive(Clone, Copy)]
 pub enum Signer<'a> {
     /// The test CA.
     TestCa,
-    /// Nobody but itself.
-    Itself,
+    /// The certificate itself (self-signed).
+    SelfSigned,
     /// `NAME.crt` and `NAME.key` in the folder of the new certificate.
     Other(&'a str),
 }
 
-/// A certificate to be made.
+/// A certificate to be issued.
 #[derive(Clone, Copy)]
-pub struct Order<'a> {
+pub struct CertSpec<'a> {
     /// The files are `NAME.crt` and `NAME.key`.
     pub name: &'a str,
     /// The subject, as `openssl req -subj` takes it.
     pub subject: &'a str,
-    /// From now on; less than 0 has ended.
+    /// Days from now until it expires; a negative number makes an expired certificate.
     pub days: i32,
     /// Who signs it.
     pub signer: Signer<'a>,
-    /// Lines of an extension file.
+    /// Lines of the OpenSSL extension file.
     pub extensions: &'a [&'a str],
 }
 
-/// What makes a certificate an authority.
-pub const AUTHORITY: &[&str] = &[
+/// Extensions of a certificate authority.
+pub const CA_EXTENSIONS: &[&str] = &[
     "basicConstraints=critical,CA:TRUE",
     "keyUsage=critical,keyCertSign",
 ];
 
-/// What makes a certificate good for a server on this machine.
-pub const LOCAL: &[&str] = &["subjectAltName=DNS:localhost,IP:127.0.0.1"];
+/// Extensions of a server certificate for this machine.
+pub const LOCALHOST_SAN: &[&str] = &["subjectAltName=DNS:localhost,IP:127.0.0.1"];
 
-impl Default for Order<'_> {
+impl Default for CertSpec<'_> {
     fn default() -> Self {
-        Order {
+        CertSpec {
             name: "plain",
             subject: "/O=Redis Test/CN=plain",
             days: 10,
             signer: Signer::TestCa,
-            extensions: LOCAL,
+            extensions: LOCALHOST_SAN,
         }
     }
 }
 
-/// Makes a certificate and its key in `folder`.
-pub fn issue(folder: &Path, order: &Order<'_>) {
-    let file = |ext: &str| format!("{}.{ext}", order.name);
+/// Issues a certificate and its key into `folder`.
+pub fn issue(folder: &Path, spec: &CertSpec<'_>) {
+    let file = |ext: &str| format!("{}.{ext}", spec.name);
     let (key, csr, crt, ext) = (file("key"), file("csr"), file("crt"), file("ext"));
     openssl(
         folder,
@@ -104,24 +104,24 @@ pub fn issue(folder: &Path, order: &Order<'_>) {
             "ec_paramgen_curve:prime256v1",
             "-nodes",
             "-subj",
-            order.subject,
+            spec.subject,
             "-keyout",
             &key,
             "-out",
             &csr,
         ],
     );
-    std::fs::write(folder.join(&ext), order.extensions.join("\n")).expect("writable");
-    let days = order.days.to_string();
+    std::fs::write(folder.join(&ext), spec.extensions.join("\n")).expect("the folder is writable");
+    let days = spec.days.to_string();
     let mut args = vec![
         "x509", "-req", "-in", &csr, "-out", &crt, "-days", &days, "-extfile", &ext,
     ];
-    let (ca_crt, ca_key) = match order.signer {
+    let (ca_crt, ca_key) = match spec.signer {
         Signer::TestCa => (self::file("ca.crt"), self::file("ca.key")),
         Signer::Other(name) => (format!("{name}.crt"), format!("{name}.key")),
-        Signer::Itself => Default::default(),
+        Signer::SelfSigned => Default::default(),
     };
-    if matches!(order.signer, Signer::Itself) {
+    if matches!(spec.signer, Signer::SelfSigned) {
         args.extend(["-signkey", &key]);
     } else {
         args.extend(["-CA", &ca_crt, "-CAkey", &ca_key, "-set_serial", "4242"]);
@@ -129,33 +129,33 @@ pub fn issue(folder: &Path, order: &Order<'_>) {
     openssl(folder, &args);
 }
 
-/// A file of `folder` as text.
+/// The path of a file in `folder`.
 pub fn file_in(folder: &Path, name: &str) -> String {
     folder.join(name).to_string_lossy().into_owned()
 }
 
-/// Makes a certificate that an intermediate authority issued, for servers and clients alike, in `folder`:
-/// `middle.crt` (the intermediate), `leaf.{crt,key}` alone, `chain.crt` with the intermediate behind the leaf.
+/// Issues a certificate through an intermediate authority, valid for servers and clients, into `folder`: `middle.crt`
+/// (the intermediate), `leaf.{crt,key}` (the certificate alone) and `chain.crt` (leaf followed by intermediate).
 pub fn issue_chain(folder: &Path) {
     issue(
         folder,
-        &Order {
+        &CertSpec {
             name: "middle",
             subject: "/O=Redis Test/CN=Intermediate",
-            extensions: AUTHORITY,
-            ..Order::default()
+            extensions: CA_EXTENSIONS,
+            ..CertSpec::default()
         },
     );
     issue(
         folder,
-        &Order {
+        &CertSpec {
             name: "leaf",
             subject: "/O=Redis Test/CN=leaf",
             signer: Signer::Other("middle"),
-            ..Order::default()
+            ..CertSpec::default()
         },
     );
-    let read = |name: &str| std::fs::read(folder.join(name)).expect("it was made");
+    let read = |name: &str| std::fs::read(folder.join(name)).expect("the certificate was issued");
     let chain = [read("leaf.crt"), read("middle.crt")].concat();
-    std::fs::write(folder.join("chain.crt"), chain).expect("writable");
+    std::fs::write(folder.join("chain.crt"), chain).expect("the folder is writable");
 }

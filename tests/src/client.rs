@@ -1,4 +1,4 @@
-//! A client of a server under test, over any transport.
+//! A client of the server under test, over any transport.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -25,11 +25,11 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// All of them: the same body runs over each.
+    /// All transports; tests run the same body over each.
     pub const ALL: [Transport; 3] = [Transport::Tcp, Transport::Unix, Transport::Tls];
 }
 
-/// The TLS settings of a well-behaved client.
+/// The TLS settings of a client that the server accepts.
 pub fn tls_config() -> ClientTlsConfig {
     ClientTlsConfig {
         cacert: Some(certs::file("ca.crt")),
@@ -39,7 +39,7 @@ pub fn tls_config() -> ClientTlsConfig {
     }
 }
 
-/// A connection that waits for its replies.
+/// A connection with blocking calls.
 pub struct Client {
     inner: blocking::Client,
 }
@@ -62,7 +62,7 @@ impl Client {
                 blocking::Client::connect(&Place::Unix(&socket), None, Some(PATIENCE))
             }
             Transport::Tls => {
-                let context = TlsContext::for_client(&tls_config()).expect("good certificates");
+                let context = TlsContext::for_client(&tls_config()).expect("the certificates load");
                 let tls = ClientTls {
                     context: &context,
                     sni: None,
@@ -79,14 +79,14 @@ impl Client {
     /// Sends a command and waits for the reply.
     ///
     /// # Panics
-    /// There is none.
+    /// If no reply arrives.
     pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Value {
         self.inner
             .call(args)
             .unwrap_or_else(|failure| panic!("no reply: {failure}"))
     }
 
-    /// Sends a command given as words.
+    /// Sends a command whose arguments are separated by single spaces.
     pub fn cmd(&mut self, line: &str) -> Value {
         self.call(&line.split(' ').collect::<Vec<_>>())
     }
@@ -96,17 +96,17 @@ impl Client {
         show(&self.cmd(line))
     }
 
-    /// Sends bytes as they are.
+    /// Sends raw bytes.
     ///
     /// # Panics
-    /// The connection failed.
+    /// If the connection has failed.
     pub fn send(&mut self, bytes: &[u8]) {
         self.inner
             .send(bytes)
             .unwrap_or_else(|failure| panic!("cannot send: {failure}"));
     }
 
-    /// Sends bytes, and does not mind when the server has closed.
+    /// Sends raw bytes; false if the server has closed the connection.
     pub fn try_send(&mut self, bytes: &[u8]) -> bool {
         self.inner.send(bytes).is_ok()
     }
@@ -114,19 +114,19 @@ impl Client {
     /// Waits for a reply.
     ///
     /// # Panics
-    /// There is none.
+    /// If no reply arrives.
     pub fn read(&mut self) -> Value {
         self.inner
             .read()
             .unwrap_or_else(|failure| panic!("no reply: {failure}"))
     }
 
-    /// Waits for a reply; `None` when the server closed instead.
+    /// Waits for a reply; `None` if the server closes the connection instead.
     pub fn try_read(&mut self) -> Option<Value> {
         self.inner.read().ok()
     }
 
-    /// Everything until the server closes.
+    /// Reads until the server closes the connection.
     pub fn read_to_end(&mut self) -> Vec<u8> {
         let mut all = self.inner.take_rest();
         let mut buf = [0; 4096];
@@ -139,12 +139,12 @@ impl Client {
         all
     }
 
-    /// The connection itself.
+    /// The underlying connection.
     pub fn raw(&mut self) -> &mut blocking::Client {
         &mut self.inner
     }
 
-    /// A field of INFO.
+    /// The value of a field of INFO, or an empty string.
     pub fn info(&mut self, field: &str) -> String {
         let text = self.text("INFO everything");
         let prefix = format!("{field}:");
@@ -154,15 +154,37 @@ impl Client {
             .to_owned()
     }
 
-    /// Waits until no process saves in the background.
+    /// Waits until so many clients are blocked.
+    pub fn wait_for_blocked(&mut self, count: usize) {
+        until("blocked clients", || {
+            (self.info("blocked_clients") == count.to_string()).then_some(())
+        });
+    }
+
+    /// Switches the server to the test certificate `NAME.crt` and its key.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub fn set_certificate(&mut self, name: &str) {
+        let (cert, key) = (
+            certs::file(&format!("{name}.crt")),
+            certs::file(&format!("{name}.key")),
+        );
+        let reply = self.text(&format!(
+            "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
+        ));
+        assert_eq!(reply, "OK", "{name}");
+    }
+
+    /// Waits until no background save is running.
     pub fn wait_for_child(&mut self) {
-        until("the child ends", || {
+        until("the child to exit", || {
             (self.info("rdb_bgsave_in_progress") == "0").then_some(())
         });
     }
 }
 
-/// A reply on one line, for comparisons in tests.
+/// A reply on one line, for comparisons.
 pub fn show(value: &Value) -> String {
     let list = |values: &[Value]| values.iter().map(show).collect::<Vec<_>>().join(" ");
     match value {
@@ -185,22 +207,22 @@ pub fn show(value: &Value) -> String {
     }
 }
 
-/// Talks plain TCP to a port without any protocol: sends, and reads until the end.
-pub fn speak(port: u16, bytes: &[u8]) -> Vec<u8> {
+/// Sends raw bytes over plain TCP and reads until the server closes the connection.
+pub fn send_raw(port: u16, bytes: &[u8]) -> Vec<u8> {
     let mut socket = std::net::TcpStream::connect(("127.0.0.1", port)).expect("the port listens");
     socket
         .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a socket option");
+        .expect("the socket option can be set");
     let _ = socket.write_all(bytes);
     let mut all = Vec::new();
     let _ = socket.read_to_end(&mut all);
     all
 }
 
-/// Connects with these settings and pings; the reply or the failure as a sentence.
+/// Connects over TLS with these settings and sends PING; returns the reply or the error as text.
 ///
 /// # Errors
-/// The settings cannot be used, or the connection was refused.
+/// If the settings are invalid or the connection is refused.
 pub fn ping(
     port: u16,
     config: &ClientTlsConfig,

@@ -1,16 +1,16 @@
-//! Inputs for the fuzz targets: small files in `tests/fuzz/TARGET`, each named by what it is, and what becomes of them
-//! by a few random changes. With the same seed the changes are the same.
+//! Inputs for the fuzz targets: small files in `tests/fuzz/TARGET`, each named after what it contains, and random
+//! mutations of them. The same seed gives the same mutations.
 
 use std::fs;
 
 use data::util::rand::Rng;
 
-/// No input grows beyond this, in bytes: all of them together must be cheap.
+/// No input grows beyond this size, in bytes, so that a run stays cheap.
 const MAX_LEN: usize = 80_000;
 
-/// The inputs of one target.
+/// The seed inputs of one target.
 pub struct Corpus {
-    /// Name and content of each file, by name.
+    /// Name and content of each file, sorted by name.
     pub files: Vec<(String, Vec<u8>)>,
 }
 
@@ -18,7 +18,7 @@ impl Corpus {
     /// Reads the files of a target.
     ///
     /// # Panics
-    /// There are none.
+    /// If there are none.
     pub fn load(target: &str) -> Self {
         let folder = crate::root().join("tests/fuzz").join(target);
         let mut files: Vec<(String, Vec<u8>)> = fs::read_dir(&folder)
@@ -38,7 +38,7 @@ impl Corpus {
         Corpus { files }
     }
 
-    /// Runs `target` over every file, and over `mutants` changed ones. A failure names the input.
+    /// Runs `target` over every file and over `mutants` mutated ones. If it panics, the input is printed.
     pub fn run(&self, seed: u64, mutants: usize, mut target: impl FnMut(&[u8], &mut Rng)) {
         let mut rng = Rng::new(seed);
         for (name, bytes) in &self.files {
@@ -56,7 +56,7 @@ impl Corpus {
         &self.files[rng.below(self.files.len() as u64) as usize].1
     }
 
-    /// One of the files after one to four changes.
+    /// A file with one to four mutations.
     fn mutant(&self, rng: &mut Rng) -> Vec<u8> {
         let mut bytes = self.pick(rng).to_vec();
         for _ in 0..=rng.below(4) {
@@ -69,34 +69,34 @@ impl Corpus {
     fn change(&self, bytes: &mut Vec<u8>, rng: &mut Rng) {
         let at = rng.below(bytes.len() as u64 + 1) as usize;
         match rng.below(6) {
-            // A bit flips.
+            // Flip a bit.
             0 | 1 => {
                 if let Some(byte) = bytes.get_mut(at) {
                     *byte ^= 1 << rng.below(8);
                 }
             }
-            // It goes on as another file does.
+            // Splice in the tail of another file.
             2 => {
                 let other = self.pick(rng);
                 let from = rng.below(other.len() as u64 + 1) as usize;
                 bytes.truncate(at);
                 bytes.extend_from_slice(&other[from..]);
             }
-            // It ends early.
+            // Truncate.
             3 => bytes.truncate(at),
-            // A piece comes several times.
+            // Repeat a piece.
             4 => {
                 let end = (at + rng.below(16) as usize).min(bytes.len());
                 let piece = bytes[at..end].repeat(1 + rng.below(8) as usize);
                 bytes.splice(at..at, piece);
             }
-            // A byte that was not there.
+            // Insert a byte.
             _ => bytes.insert(at, rng.next_u64() as u8),
         }
     }
 }
 
-/// Tells, when a target panics, on which input.
+/// Prints the input if the target panics on it.
 struct Named<'a>(&'a str, &'a [u8]);
 
 impl Drop for Named<'_> {

@@ -1,34 +1,36 @@
-//! The harness of the suite: servers on free ports, clients over every transport, certificates, peers.
+//! The test harness: servers on free ports, clients over every transport, mock primaries and replicas, certificates,
+//! real Redis.
 //!
-//! Nothing here sleeps: a server is ready when its log says so, and conditions are waited for with a deadline.
+//! Nothing here sleeps: a server is ready when its log says so, and every wait is for a condition, with a deadline.
 
 pub mod certs;
 pub mod client;
 pub mod corpus;
 pub mod descriptors;
-pub mod follower;
+pub mod mock_primary;
+pub mod mock_replica;
+pub mod openssl_client;
 pub mod pair;
 pub mod peer;
-pub mod primary;
 pub mod proxy;
 pub mod server;
 pub mod snapshots;
-pub mod stranger;
 pub mod wait;
 
 use std::path::PathBuf;
 
-/// The folder of the repository.
+/// The root folder of the repository.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A binary of this workspace, built by the same profile as the test that asks.
+/// A binary of this workspace, built with the same profile as the calling test.
 ///
 /// # Panics
-/// It was not built: `cargo test` builds only the test's own package, so the README's command builds all first.
+/// If it was not built: `cargo test` builds only the test's own package, so the README's command builds all of them
+/// first.
 pub fn binary(name: &str) -> PathBuf {
-    let exe = std::env::current_exe().expect("a test knows its own path");
+    let exe = std::env::current_exe().expect("the path of the test binary is known");
     let path = exe
         .ancestors()
         .nth(2)

@@ -1,5 +1,5 @@
-//! Real peers: Debian's Redis (7.0.15), unpacked by `tests/peers`, and the one that `REAL_REDIS` names: a `redis-server` of
-//! 7.2 with TLS, built by hand, since no distribution has it.
+//! Real Redis servers: Debian's (7.0.15), unpacked by `tests/peers`, and the one that `REAL_REDIS` names, a hand-built
+//! `redis-server` of 7.2 with TLS, which no distribution ships.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -20,7 +20,7 @@ fn folder() -> &'static PathBuf {
     FOLDER.get_or_init(|| {
         let done = Command::new(crate::root().join("tests/peers"))
             .output()
-            .expect("bash is there");
+            .expect("bash runs");
         assert!(
             done.status.success(),
             "{}",
@@ -37,12 +37,12 @@ pub fn program(name: &str) -> Command {
     command
 }
 
-/// The server that `REAL_REDIS` names.
-pub fn real() -> Option<Command> {
+/// The server that `REAL_REDIS` names, if it is set.
+pub fn real_redis() -> Option<Command> {
     std::env::var_os("REAL_REDIS").map(Command::new)
 }
 
-/// A running server that is not ours.
+/// A running real Redis server.
 pub struct Peer {
     child: Child,
     /// Its port.
@@ -54,22 +54,34 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts Debian's.
+    /// Starts Debian's server.
     ///
     /// # Panics
-    /// It does not come up.
+    /// If it does not start.
     pub fn start() -> Self {
-        Peer::start_this(program("redis-server"), &[])
+        Peer::start_program(&program("redis-server"), &[])
     }
 
-    /// Starts a program with these arguments more.
+    /// Starts a server program with additional arguments.
     ///
     /// # Panics
-    /// It does not come up.
-    pub fn start_this(mut program: Command, args: &[&str]) -> Self {
-        let dir = server::folder();
+    /// If it does not start.
+    pub fn start_program(program: &Command, args: &[&str]) -> Self {
+        // Another test may take a free port before the server binds it.
+        (0..5)
+            .find_map(|_| Self::try_start(program, args))
+            .expect("a real server starts")
+    }
+
+    /// `None` if the server exits before it replies.
+    fn try_start(program: &Command, args: &[&str]) -> Option<Self> {
+        let dir = server::temp_dir();
         let (port, tls_port) = (free_port(), free_port());
-        let child = program
+        let mut command = Command::new(program.get_program());
+        for (name, value) in program.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        let child = command
             .args(["--port", &port.to_string()])
             .args(["--tls-port", &tls_port.to_string()])
             .args(["--tls-cert-file", &certs::file("redis.crt")])
@@ -81,24 +93,27 @@ impl Peer {
             .args(args)
             .stdout(Stdio::null())
             .spawn()
-            .expect("a real server runs");
-        let peer = Peer {
+            .expect("the program runs");
+        let mut peer = Peer {
             child,
             port,
             tls_port,
             dir,
         };
-        until("a real server answers", || {
+        until("the real server to reply or exit", || {
+            if !matches!(peer.child.try_wait(), Ok(None)) {
+                return Some(false);
+            }
             let mut client = peer.try_client()?;
-            client.call(&["PING"]).ok()
-        });
-        peer
+            client.call(&["PING"]).ok().map(|_| true)
+        })
+        .then_some(peer)
     }
 
-    /// A connection to it, as to one of ours.
+    /// Connects a harness client to it.
     ///
     /// # Panics
-    /// It cannot be reached.
+    /// If it cannot be reached.
     pub fn connect(&self) -> client::Client {
         client::Client::of(self.client())
     }
@@ -114,12 +129,12 @@ impl Peer {
         Some(client)
     }
 
-    /// A connection to it.
+    /// Connects to it.
     ///
     /// # Panics
-    /// It cannot be reached.
+    /// If it cannot be reached.
     pub fn client(&self) -> Client {
-        self.try_client().expect("it answered before")
+        self.try_client().expect("the server replied before")
     }
 }
 

@@ -1,5 +1,5 @@
-//! A proxy that does to a connection what networks do: cuts it or closes half of it after so many bytes, passes bytes one
-//! by one, or passes none for a while. It does not look into what it passes, so TLS goes through it as plain TCP does.
+//! A proxy that injects network faults: it cuts a connection or closes one direction after so many bytes, forwards
+//! bytes one at a time, or pauses. It does not interpret what it forwards, so TLS passes through it like plain TCP.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -8,36 +8,36 @@ use std::thread;
 
 use crate::wait::{PATIENCE, until};
 
-/// What becomes of a connection.
+/// The faults of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Plan {
-    /// What happens, and after how many bytes of the server.
+    /// The fault, and the number of bytes from the server after which it happens.
     pub fault: Option<(Fault, u64)>,
-    /// The server's bytes are passed one by one.
-    pub trickle: bool,
+    /// Forward the server's bytes one at a time.
+    pub bytewise: bool,
 }
 
-/// What happens to a connection.
+/// A fault of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Both ends see a reset or an end.
+    /// Both directions are closed; both ends see a reset or EOF.
     Cut,
-    /// The client sees an end, and goes on being heard by the server.
-    DeafClient,
-    /// The server sees an end, and goes on being heard by the client.
-    DeafServer,
+    /// The direction to the client is closed: the client sees EOF, and what it sends still reaches the server.
+    CloseToClient,
+    /// The direction to the server is closed: the server sees EOF, and what it sends still reaches the client.
+    CloseToServer,
 }
 
 #[derive(Default)]
 struct State {
-    /// For connections that come.
+    /// Applies to new connections.
     plan: Plan,
-    holds: bool,
+    paused: bool,
     ended: bool,
     connections: u64,
     faults: u64,
-    /// Bytes of the server that the latest connection has passed.
-    passed: u64,
+    /// Bytes from the server that the latest connection has forwarded.
+    forwarded: u64,
     /// Both sockets of each connection.
     sockets: Vec<[TcpStream; 2]>,
 }
@@ -45,7 +45,7 @@ struct State {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    bell: Condvar,
+    changed: Condvar,
 }
 
 impl Shared {
@@ -53,10 +53,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits while nothing is to be passed.
-    fn wait_for_release(&self) {
-        let held = |state: &mut State| state.holds && !state.ended;
-        let waited = self.bell.wait_while(self.state(), held);
+    /// Waits while the proxy is paused.
+    fn wait_while_paused(&self) {
+        let is_paused = |state: &mut State| state.paused && !state.ended;
+        let waited = self.changed.wait_while(self.state(), is_paused);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -69,34 +69,34 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// One before a port of this machine.
+    /// Starts a proxy in front of a port of this machine.
     ///
     /// # Panics
-    /// The machine has no loopback.
+    /// If there is no loopback interface.
     pub fn new(target: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
-        let port = listener.local_addr().expect("it is bound").port();
+        let port = listener.local_addr().expect("the listener is bound").port();
         let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
+        let thread_shared = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if theirs.state().ended {
+                if thread_shared.state().ended {
                     return;
                 }
                 if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)) {
-                    connect(&theirs, client, server);
+                    connect(&thread_shared, client, server);
                 }
             }
         });
         Proxy { shared, port }
     }
 
-    /// What becomes of every connection that comes from now on.
+    /// Sets the faults of all new connections.
     pub fn plan(&self, plan: Plan) {
         self.shared.state().plan = plan;
     }
 
-    /// Cuts what is connected.
+    /// Closes all open connections.
     pub fn cut(&self) {
         let mut state = self.shared.state();
         for [client, server] in state.sockets.drain(..) {
@@ -104,33 +104,33 @@ impl Proxy {
         }
     }
 
-    /// Passes nothing until [`Proxy::release`].
-    pub fn hold(&self) {
-        self.shared.state().holds = true;
+    /// Forwards nothing until [`Proxy::resume`].
+    pub fn pause(&self) {
+        self.shared.state().paused = true;
     }
 
-    /// Goes on.
-    pub fn release(&self) {
-        self.shared.state().holds = false;
-        self.shared.bell.notify_all();
+    /// Ends a pause.
+    pub fn resume(&self) {
+        self.shared.state().paused = false;
+        self.shared.changed.notify_all();
     }
 
-    /// How many connections there were.
+    /// The number of connections so far.
     pub fn connections(&self) -> u64 {
         self.shared.state().connections
     }
 
-    /// Bytes of the server that the latest connection has passed.
-    pub fn passed(&self) -> u64 {
-        self.shared.state().passed
+    /// Bytes from the server that the latest connection has forwarded.
+    pub fn forwarded(&self) -> u64 {
+        self.shared.state().forwarded
     }
 
-    /// How many planned faults have happened.
+    /// The number of faults so far.
     pub fn faults(&self) -> u64 {
         self.shared.state().faults
     }
 
-    /// Waits until more faults than `count` have happened.
+    /// Waits until more than `count` faults have happened.
     pub fn wait_for_fault(&self, count: u64) {
         until("a fault", || (self.faults() > count).then_some(()));
     }
@@ -139,9 +139,9 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.state().ended = true;
-        self.shared.bell.notify_all();
+        self.shared.changed.notify_all();
         self.cut();
-        // The listening thread hears of the end with the next connection.
+        // The listening thread notices the end when the next connection arrives.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
 }
@@ -154,65 +154,67 @@ fn close(pair: &[&TcpStream; 2]) {
 
 fn connect(shared: &Arc<Shared>, client: TcpStream, server: TcpStream) {
     for socket in [&client, &server] {
-        socket.set_nodelay(true).expect("a socket option");
+        socket
+            .set_nodelay(true)
+            .expect("the socket option can be set");
         socket
             .set_write_timeout(Some(PATIENCE))
-            .expect("a socket option");
+            .expect("the socket option can be set");
     }
-    let copy = |socket: &TcpStream| socket.try_clone().expect("a descriptor");
+    let copy = |socket: &TcpStream| socket.try_clone().expect("the socket can be cloned");
     let mut state = shared.state();
     let plan = state.plan;
     state.connections += 1;
-    state.passed = 0;
+    state.forwarded = 0;
     let number = state.connections;
-    // Those that have ended are held no longer.
+    // Forget connections that have ended.
     state
         .sockets
         .retain(|pair| pair.iter().all(|socket| socket.peer_addr().is_ok()));
     state.sockets.push([copy(&client), copy(&server)]);
     drop(state);
-    let (theirs, from, to) = (Arc::clone(shared), copy(&client), copy(&server));
-    thread::spawn(move || pass(&theirs, from, to, Plan::default(), 0));
-    let theirs = Arc::clone(shared);
-    thread::spawn(move || pass(&theirs, server, client, plan, number));
+    let (thread_shared, from, to) = (Arc::clone(shared), copy(&client), copy(&server));
+    thread::spawn(move || forward(&thread_shared, from, to, Plan::default(), 0));
+    let thread_shared = Arc::clone(shared);
+    thread::spawn(move || forward(&thread_shared, server, client, plan, number));
 }
 
-/// Passes bytes until an end, or until the fault; those of the connection `number` are counted.
-fn pass(shared: &Shared, mut from: TcpStream, mut to: TcpStream, mut plan: Plan, number: u64) {
+/// Forwards bytes until EOF or the fault; the bytes of connection `number` are counted.
+fn forward(shared: &Shared, mut from: TcpStream, mut to: TcpStream, mut plan: Plan, number: u64) {
     let mut buf = [0; 16 * 1024];
-    let mut passed = 0;
+    let mut forwarded = 0;
     loop {
         if let Some((fault, at)) = plan.fault
-            && at == passed
+            && at == forwarded
         {
             plan.fault = None;
             match fault {
                 Fault::Cut => close(&[&from, &to]),
-                Fault::DeafClient => drop(to.shutdown(Shutdown::Write)),
-                // The server may have something to say to that.
-                Fault::DeafServer => drop(from.shutdown(Shutdown::Write)),
+                Fault::CloseToClient => drop(to.shutdown(Shutdown::Write)),
+                // The server may still reply to that.
+                Fault::CloseToServer => drop(from.shutdown(Shutdown::Write)),
             }
             shared.state().faults += 1;
-            if fault != Fault::DeafServer {
+            if fault != Fault::CloseToServer {
                 return;
             }
         }
-        let left = plan.fault.map_or(u64::MAX, |(_, at)| at - passed);
+        let left = plan.fault.map_or(u64::MAX, |(_, at)| at - forwarded);
         let most = left.min(buf.len() as u64) as usize;
         let n = match from.read(&mut buf[..most]) {
             Ok(n) => n,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(_) => 0,
         };
-        shared.wait_for_release();
-        // Counted before they leave: whoever has received them may ask at once.
-        passed += n as u64;
+        shared.wait_while_paused();
+        // Counted before they are sent: the receiver may query the count at once.
+        forwarded += n as u64;
         let mut state = shared.state();
         if state.connections == number {
-            state.passed = passed;
+            state.forwarded = forwarded;
         }
         drop(state);
-        let mut pieces = buf[..n].chunks(if plan.trickle { 1 } else { n.max(1) });
+        let mut pieces = buf[..n].chunks(if plan.bytewise { 1 } else { n.max(1) });
         if n == 0 || pieces.any(|piece| to.write_all(piece).is_err()) {
             drop(to.shutdown(Shutdown::Write));
             return;

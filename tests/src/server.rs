@@ -1,4 +1,4 @@
-//! A server under test: started on free ports, watched through its log, ended with its test.
+//! A server under test: it gets free ports, its log is captured, and it is killed when the test ends.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,15 +16,15 @@ use crate::certs;
 use crate::client::{Client, Transport};
 use crate::wait::PATIENCE;
 
-/// Lines of the log, and a bell for who waits for one.
+/// Captured lines of the log.
 #[derive(Default)]
 struct Log {
     lines: Mutex<Vec<String>>,
-    bell: Condvar,
+    changed: Condvar,
 }
 
 impl Log {
-    /// A test that gives up waiting does so with the lines in its hands; they are good all the same.
+    /// A test that panics while it holds the lock poisons it; the lines are still valid.
     fn lines(&self) -> MutexGuard<'_, Vec<String>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -42,7 +42,7 @@ pub struct Server {
     pub tls_port: u16,
 }
 
-/// A port that nobody uses at the moment.
+/// A port that is free at the moment.
 pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|socket| socket.local_addr())
@@ -50,34 +50,34 @@ pub fn free_port() -> u16 {
         .port()
 }
 
-/// A temporary folder, in memory where there is such: snapshots are forced to the disk, and one that is busy with a build may
-/// take longer for that than a test can wait.
+/// A temporary folder, in /dev/shm if possible: snapshots are fsynced, and on a disk that is busy with a build an
+/// fsync may take longer than the timeout of a test.
 ///
 /// # Panics
-/// There is no room for one.
-pub fn folder() -> TempDir {
+/// If it cannot be created.
+pub fn temp_dir() -> TempDir {
     tempfile::tempdir_in("/dev/shm")
         .or_else(|_| tempfile::tempdir())
         .expect("a temporary folder")
 }
 
-/// Sends a process a signal.
+/// Sends a signal to a process.
 ///
 /// # Panics
-/// It is no more.
+/// If the process no longer exists.
 pub fn send_signal(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).expect("a process"));
-    kill(pid, signal).expect("it is there");
+    kill(pid, signal).expect("it exists");
 }
 
 impl Server {
-    /// Starts a server with TCP, TLS and a Unix socket, and these arguments more.
+    /// Starts a server with TCP, TLS and a Unix socket, and with additional arguments.
     ///
     /// # Panics
-    /// It does not come up.
+    /// If it does not start.
     pub fn start(args: &[&str]) -> Self {
         let mut last = String::new();
-        // A free port may be taken by another test before the server binds it.
+        // Another test may take a free port before the server binds it.
         for _ in 0..5 {
             match Self::try_start(args) {
                 Ok(server) => return server,
@@ -88,10 +88,10 @@ impl Server {
         panic!("no free port:\n{last}");
     }
 
-    /// As [`Server::start`], with a configuration file that is read first.
+    /// As [`Server::start`], with a configuration file in front of the arguments.
     ///
     /// # Panics
-    /// It does not come up.
+    /// If it does not start.
     pub fn start_with_config(config: &std::path::Path, args: &[&str]) -> Self {
         let config = config.to_string_lossy();
         let mut all = vec![config.as_ref()];
@@ -105,7 +105,7 @@ impl Server {
             [config, rest @ ..] if !config.starts_with('-') => (Some(*config), rest),
             _ => (None, args),
         };
-        let dir = folder();
+        let dir = temp_dir();
         let (port, tls_port) = (free_port(), free_port());
         let socket = dir.path().join("s");
         let mut command = Command::new(crate::binary("redis-server"));
@@ -142,19 +142,19 @@ impl Server {
         Self::watch(child, dir, port, tls_port)
     }
 
-    /// Reads the log on a thread, and waits for the line that says the server is ready.
+    /// Captures the log on a thread, and waits for the line that says the server is ready.
     fn watch(mut child: Child, dir: TempDir, port: u16, tls_port: u16) -> Result<Self, String> {
         let log = Arc::new(Log::default());
-        let stdout = child.stdout.take().expect("it was piped");
-        let there = Arc::clone(&log);
+        let stdout = child.stdout.take().expect("the stream is piped");
+        let thread_log = Arc::clone(&log);
         thread::spawn(move || {
             for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line).into_owned();
-                there.lines().push(line);
-                there.bell.notify_all();
+                thread_log.lines().push(line);
+                thread_log.changed.notify_all();
             }
-            there.lines().push("(end of log)".to_owned());
-            there.bell.notify_all();
+            thread_log.lines().push("(end of log)".to_owned());
+            thread_log.changed.notify_all();
         });
         let server = Server {
             child,
@@ -176,10 +176,10 @@ impl Server {
         self.log.lines().join("\n")
     }
 
-    /// Waits until the log has a line with one of these texts, and answers that line.
+    /// Waits until the log has a line with one of these texts, and returns that line.
     ///
     /// # Panics
-    /// It does not come in time.
+    /// If none appears in time.
     pub fn wait_for_log(&self, texts: &[&str]) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut lines = self.log.lines();
@@ -196,15 +196,15 @@ impl Server {
                 "no line with {texts:?} in the log:\n{}",
                 lines.join("\n")
             );
-            let waited = self.log.bell.wait_timeout(lines, left);
+            let waited = self.log.changed.wait_timeout(lines, left);
             lines = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// A new client.
+    /// Connects a new client.
     ///
     /// # Panics
-    /// It cannot connect.
+    /// If the connection fails.
     pub fn client(&self, transport: Transport) -> Client {
         Client::connect(self, transport)
     }
@@ -214,34 +214,49 @@ impl Server {
         self.dir.path().join("s")
     }
 
-    /// The process.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// The process that saves in the background, or did so last.
+    /// The process id of the current or last child process.
     ///
     /// # Panics
-    /// There was none.
-    pub fn saving_child(&self) -> u32 {
-        self.wait_for_log(&["Background saving started by pid"]);
+    /// If there was none.
+    pub fn child_pid(&self) -> u32 {
+        self.wait_for_log(&["started by pid"]);
         let log = self.log();
         let line = log.lines().rfind(|line| line.contains("started by pid"));
         let pid = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
         pid.expect("a line that ends in a pid")
     }
 
-    /// Sends the process a signal.
+    /// Limits the size of the files that the server may write, in bytes or `unlimited`.
     ///
     /// # Panics
-    /// It is no more.
+    /// If the limit cannot be set.
+    pub fn limit_file_size(&self, limit: &str) {
+        let limited = Command::new("prlimit")
+            .args(["--pid", &self.pid().to_string()])
+            .arg(format!("--fsize={limit}:unlimited"))
+            .status();
+        assert!(limited.expect("prlimit runs").success());
+    }
+
+    /// Sends a signal to the server.
+    ///
+    /// # Panics
+    /// If the server no longer exists.
     pub fn signal(&self, signal: Signal) {
         send_signal(self.pid(), signal);
     }
 
-    /// Waits for the end of the process; its exit code, if it left by itself.
+    /// Waits until the process exits; returns its exit code, or `None` if a signal ended it.
     pub fn wait_for_exit(&mut self) -> Option<i32> {
-        self.child.wait().expect("it is our child").code()
+        self.child
+            .wait()
+            .expect("the process is a child of this one")
+            .code()
     }
 
     /// Resident memory in bytes.
@@ -260,7 +275,7 @@ impl Drop for Server {
         if thread::panicking() {
             let log = self.log();
             let from = log.char_indices().rev().nth(4000).map_or(0, |(at, _)| at);
-            eprintln!("--- the server's log ends with\n{}", &log[from..]);
+            eprintln!("--- end of the server's log:\n{}", &log[from..]);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,38 +1,38 @@
-//! The corpus of `tests/corpus/rdb`: snapshots and payloads that real servers wrote.
+//! The corpus of `tests/corpus/rdb`: RDB files and DUMP payloads that real servers wrote.
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `VERSION-SUBJECT.rdb` | a snapshot that Redis of that version wrote: every type and encoding, at and around its limits |
-//! | `digests.txt` | of each snapshot DEBUG DIGEST and the number of keys in Redis 7.2.6 once it is loaded |
-//! | `dumps.txt` | payloads of DUMP, with what OBJECT ENCODING and DEBUG DIGEST-VALUE say in Redis 7.2.6 after RESTORE |
+//! | `VERSION-SUBJECT.rdb` | an RDB file of that version: every type and encoding, at and around its limits |
+//! | `digests.txt` | DEBUG DIGEST and number of keys of each RDB file, after Redis 7.2.6 has loaded it |
+//! | `dumps.txt` | DUMP payloads; OBJECT ENCODING and DEBUG DIGEST-VALUE after Redis 7.2.6 has restored each |
 //!
-//! `form-of-6.2` and `form-of-7.0` in the second table are payloads put together in the forms that those versions wrote (ziplists,
-//! zipmaps, scores as text, streams that tell less), which the real server has taken. (A server of 7.0 writes scores of fewer digits into its digests; those
-//! of its snapshots are 7.2.6's, too.)
+//! `form-of-6.2` and `form-of-7.0` in `dumps.txt` are payloads assembled in the formats of those versions (ziplists,
+//! zipmaps, scores as text, streams without the newer fields), which the real server has accepted. The digests of the
+//! 7.0 files are also from 7.2.6, since 7.0 formats scores differently when it computes digests.
 
 use std::fs;
 use std::path::PathBuf;
 
 use data::util::crc::crc64;
 
-/// A snapshot.
+/// An RDB file.
 pub struct Snapshot {
-    /// The name of its file.
+    /// The file name.
     pub name: String,
-    /// DEBUG DIGEST of what is in it.
+    /// DEBUG DIGEST of the data set.
     pub digest: String,
-    /// Keys, those of all databases.
+    /// Number of keys in all databases.
     pub keys: usize,
 }
 
 impl Snapshot {
-    /// Its file.
+    /// Its path.
     pub fn path(&self) -> PathBuf {
         folder().join(&self.name)
     }
 }
 
-/// A payload of DUMP.
+/// A DUMP payload.
 pub struct Payload {
     /// The version that wrote it.
     pub version: String,
@@ -57,10 +57,10 @@ fn rows(table: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The snapshots.
+/// All RDB files.
 ///
 /// # Panics
-/// The table of digests is not there, or of another form.
+/// If `digests.txt` is missing or malformed.
 pub fn snapshots() -> Vec<Snapshot> {
     let rows = rows("digests.txt").into_iter();
     rows.map(|row| match <[String; 3]>::try_from(row) {
@@ -69,15 +69,15 @@ pub fn snapshots() -> Vec<Snapshot> {
             digest,
             keys: keys.parse().expect("a number of keys"),
         },
-        Err(row) => panic!("no row of a snapshot: {row:?}"),
+        Err(row) => panic!("malformed row of digests.txt: {row:?}"),
     })
     .collect()
 }
 
-/// The payloads.
+/// All DUMP payloads.
 ///
 /// # Panics
-/// Their table is not there, or of another form.
+/// If `dumps.txt` is missing or malformed.
 pub fn payloads() -> Vec<Payload> {
     let rows = rows("dumps.txt").into_iter();
     rows.map(|row| match <[String; 4]>::try_from(row) {
@@ -87,15 +87,15 @@ pub fn payloads() -> Vec<Payload> {
             digest,
             bytes: unhex(&hex),
         },
-        Err(row) => panic!("no row of a payload: {row:?}"),
+        Err(row) => panic!("malformed row of dumps.txt: {row:?}"),
     })
     .collect()
 }
 
-/// Bytes of hexadecimal digits.
+/// Decodes hexadecimal digits.
 ///
 /// # Panics
-/// They are none.
+/// If the text has other characters.
 pub fn unhex(text: &str) -> Vec<u8> {
     let digit = |byte: u8| (byte as char).to_digit(16).expect("a hexadecimal digit") as u8;
     let pairs = text.as_bytes().chunks_exact(2);
@@ -104,11 +104,11 @@ pub fn unhex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// A hash whose listpack promises two elements and has half a one; without version and checksum.
-pub const DAMAGED: &[u8] = b"\x10\x09\x09\x00\x00\x00\x02\x00\x85a\xff";
+/// A hash whose listpack header claims two elements and whose second one is truncated; without version and checksum.
+pub const CORRUPT_HASH: &[u8] = b"\x10\x09\x09\x00\x00\x00\x02\x00\x85a\xff";
 
-/// A payload of DUMP around a body.
-pub fn sealed(body: &[u8]) -> Vec<u8> {
+/// A DUMP payload: the body with version and checksum.
+pub fn with_footer(body: &[u8]) -> Vec<u8> {
     let mut payload = [body, &11u16.to_le_bytes()].concat();
     let sum = crc64(0, &payload);
     payload.extend_from_slice(&sum.to_le_bytes());

@@ -3,20 +3,20 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything may take before a test gives up.
+/// The timeout of every wait in the tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Asks until the answer is there.
+/// Polls until `ask` returns a value.
 ///
 /// # Panics
-/// It does not come within [`PATIENCE`].
+/// If it does not within [`PATIENCE`].
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "gave up waiting: {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         thread::yield_now();
     }
 }

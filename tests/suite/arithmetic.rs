@@ -1,11 +1,11 @@
-//! Numbers from clients at the ends of their ranges, in every command that takes one. The profile that the suite runs
-//! with checks overflow and debug assertions, so arithmetic that would wrap in a release build ends the server here.
+//! Numbers at the ends of their ranges, in every command that takes one. The profile of the tests checks overflow and
+//! debug assertions, so arithmetic that would wrap in a release build crashes the server here.
 
 use data::util::rand::Rng;
 use tests::client::Transport;
 use tests::server::Server;
 
-/// Numbers that sums, differences, negations and conversions overflow with, and some that they do not.
+/// Numbers on which sums, differences, negations and conversions overflow, and some ordinary ones.
 const NUMBERS: &[&str] = &[
     "-9223372036854775808",
     "-9223372036854775807",
@@ -40,7 +40,7 @@ const NUMBERS: &[&str] = &[
     "0.5",
 ];
 
-/// The keys that the commands meet: one of each type, small and big.
+/// The keys that the commands use: one of each type, small and big.
 const KEYS: &[&str] = &[
     "SET s some-text",
     "SET n 9223372036854775807",
@@ -58,8 +58,8 @@ const KEYS: &[&str] = &[
     "PFADD p a b c",
 ];
 
-/// Commands in which `#` stands for any number and `@` for one that is not negative (a negative count of random elements
-/// asks for that many, in Redis as well).
+/// Command templates: `#` stands for any number, `@` for a non-negative one (a negative count of random elements asks
+/// for that many elements, in Redis as well).
 const COMMANDS: &str = "
 GETRANGE s # # | SUBSTR s # # | SETRANGE s # x | INCRBY n # | DECRBY n # | INCRBYFLOAT n # | SETBIT s # 1 | GETBIT s #
 BITCOUNT s # # | BITCOUNT s # # BIT | BITPOS s 1 # # | BITPOS s 0 # # BIT | LCS s n MINMATCHLEN # IDX WITHMATCHLEN
@@ -104,7 +104,7 @@ fn commands() -> Vec<&'static str> {
         .collect()
 }
 
-/// A command with numbers in the place of its signs.
+/// A command with numbers in place of its placeholders.
 fn filled(command: &str, rng: &mut Rng) -> Vec<String> {
     let mut number = |sign: char| {
         loop {
@@ -125,7 +125,7 @@ fn filled(command: &str, rng: &mut Rng) -> Vec<String> {
 }
 
 #[test]
-fn no_number_of_a_client_overflows() {
+fn extreme_numbers_do_not_crash_the_server() {
     println!("seed 7");
     let mut rng = Rng::new(7);
     let server = Server::start(&[

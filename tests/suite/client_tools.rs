@@ -1,4 +1,5 @@
-//! What redis-cli and redis-benchmark have in common: reaching a server, verifying it, logging in.
+//! What redis-cli and redis-benchmark have in common: connecting to a server, verifying its certificate,
+//! authenticating.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -6,9 +7,9 @@ use std::os::unix::net::UnixListener;
 use std::process::{Command, Output};
 use std::thread;
 
-use tests::certs::{self, Order};
+use tests::certs::{self, CertSpec};
 use tests::client::Transport;
-use tests::server::{Server, folder, free_port};
+use tests::server::{Server, free_port, temp_dir};
 
 /// Both programs, with the arguments that send one PING.
 const TOOLS: [(&str, &[&str]); 2] = [
@@ -23,17 +24,17 @@ fn ping(tool: (&str, &[&str]), options: &[&str]) -> Output {
         .args(tool.1)
         .env_remove("REDISCLI_AUTH")
         .output()
-        .expect("it runs")
+        .expect("the program runs")
 }
 
-/// Its exit code is 0; standard error.
+/// Whether the exit code is 0, and the standard error output.
 fn outcome(done: &Output) -> (bool, String) {
-    let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    (done.status.success(), said)
+    let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
+    (done.status.success(), stderr)
 }
 
 #[test]
-fn every_failure_to_connect_begins_alike_and_gives_the_reason() {
+fn every_failure_to_connect_names_the_address_and_the_reason() {
     let server = Server::start(&[]);
     let (plain, tls) = (server.port.to_string(), server.tls_port.to_string());
     let closed = free_port().to_string();
@@ -85,7 +86,7 @@ fn every_failure_to_connect_begins_alike_and_gives_the_reason() {
     ];
     for tool in TOOLS {
         for (options, place, reason) in rows {
-            let (succeeded, said) = outcome(&ping(tool, options));
+            let (succeeded, stderr) = outcome(&ping(tool, options));
             assert!(!succeeded, "{tool:?} {options:?}");
             let place = place
                 .replace("CLOSED", &closed)
@@ -93,24 +94,24 @@ fn every_failure_to_connect_begins_alike_and_gives_the_reason() {
                 .replace("PLAIN", &plain);
             let begin = format!("Could not connect to Redis at {place}: {reason}");
             assert!(
-                said.to_lowercase().starts_with(&begin.to_lowercase()),
-                "{tool:?} {options:?}: {said}"
+                stderr.to_lowercase().starts_with(&begin.to_lowercase()),
+                "{tool:?} {options:?}: {stderr}"
             );
-            assert!(said.len() > begin.len(), "no reason: {said}");
+            assert!(stderr.len() > begin.len(), "no reason: {stderr}");
         }
     }
 }
 
 #[test]
-fn an_address_that_the_certificate_lacks_passes_with_a_warning_and_a_name_does_not() {
-    let made = folder();
-    let order = Order {
+fn an_unlisted_address_is_a_warning_and_an_unlisted_name_an_error() {
+    let made = temp_dir();
+    let spec = CertSpec {
         name: "named",
         subject: "/O=Redis Test/CN=db.example",
         extensions: &["subjectAltName=DNS:db.example"],
-        ..Order::default()
+        ..CertSpec::default()
     };
-    certs::issue(made.path(), &order);
+    certs::issue(made.path(), &spec);
     let (cert, key) = (
         certs::file_in(made.path(), "named.crt"),
         certs::file_in(made.path(), "named.key"),
@@ -125,7 +126,7 @@ fn an_address_that_the_certificate_lacks_passes_with_a_warning_and_a_name_does_n
     ]);
     let local = Server::start(&["--tls-auth-clients", "no"]);
     let ca = certs::file("ca.crt");
-    // Server, options, whether it succeeds, whether there is a warning.
+    // Server, options, whether PING succeeds, whether a warning is printed.
     let rows: &[(&Server, &[&str], bool, bool)] = &[
         (&named, &[], true, true),
         (&named, &["-h", "127.0.0.1"], true, true),
@@ -148,59 +149,65 @@ fn an_address_that_the_certificate_lacks_passes_with_a_warning_and_a_name_does_n
         for (server, options, succeeds, warns) in rows {
             let port = server.tls_port.to_string();
             let all = [&["-p", &port, "--tls", "--cacert", &ca], *options].concat();
-            let (succeeded, said) = outcome(&ping(tool, &all));
-            assert_eq!(succeeded, *succeeds, "{tool:?} {options:?}: {said}");
+            let (succeeded, stderr) = outcome(&ping(tool, &all));
+            assert_eq!(succeeded, *succeeds, "{tool:?} {options:?}: {stderr}");
             if *warns {
                 assert!(
-                    said.starts_with("Warning: ") && said.contains("db.example"),
-                    "{said}"
+                    stderr.starts_with("Warning: ") && stderr.contains("db.example"),
+                    "{stderr}"
                 );
-                assert_eq!(said.lines().count(), 1, "{said}");
+                assert_eq!(stderr.lines().count(), 1, "{stderr}");
             } else if *succeeds {
-                assert_eq!(said, "", "{tool:?} {options:?}");
+                assert_eq!(stderr, "", "{tool:?} {options:?}");
             } else {
-                assert!(said.starts_with("Could not connect to Redis at "), "{said}");
+                assert!(
+                    stderr.starts_with("Could not connect to Redis at "),
+                    "{stderr}"
+                );
             }
         }
         let port = named.tls_port.to_string();
         let both = ["-p", &port, "--tls", "--insecure", "--verify-name"];
-        let (succeeded, said) = outcome(&ping(tool, &both));
-        assert!(!succeeded && said.contains("mutually exclusive"), "{said}");
+        let (succeeded, stderr) = outcome(&ping(tool, &both));
+        assert!(
+            !succeeded && stderr.contains("mutually exclusive"),
+            "{stderr}"
+        );
     }
 }
 
-/// Carries bytes between a Unix socket and a port, until either end closes.
-fn carry(listener: UnixListener, port: u16) {
+/// Forwards bytes between a Unix socket and a port until either end closes.
+fn forward(listener: UnixListener, port: u16) {
     thread::spawn(move || {
         while let Ok((unix, _)) = listener.accept() {
             let tcp = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
             let back = (
-                tcp.try_clone().expect("a copy"),
-                unix.try_clone().expect("a copy"),
+                tcp.try_clone().expect("the socket can be cloned"),
+                unix.try_clone().expect("the socket can be cloned"),
             );
             thread::spawn(move || {
-                pump(&unix, &tcp);
+                copy(&unix, &tcp);
                 let _ = tcp.shutdown(Shutdown::Write);
             });
             thread::spawn(move || {
-                pump(&back.0, &back.1);
+                copy(&back.0, &back.1);
                 let _ = back.1.shutdown(Shutdown::Write);
             });
         }
     });
 }
 
-fn pump(mut from: impl Read, mut to: impl Write) {
-    // An end that has closed ends it.
+fn copy(mut from: impl Read, mut to: impl Write) {
+    // An error means that an end has closed.
     let _ = std::io::copy(&mut from, &mut to);
 }
 
 #[test]
 fn tls_runs_over_a_unix_socket() {
     let server = Server::start(&["--tls-auth-clients", "no"]);
-    let made = folder();
+    let made = temp_dir();
     let path = made.path().join("tls");
-    carry(
+    forward(
         UnixListener::bind(&path).expect("a socket"),
         server.tls_port,
     );
@@ -211,22 +218,26 @@ fn tls_runs_over_a_unix_socket() {
     let ca = certs::file("ca.crt");
     for tool in TOOLS {
         let tls = ["--tls", "--cacert", ca.as_str()];
-        let (succeeded, said) = outcome(&ping(tool, &[&["-s", &path], &tls[..]].concat()));
-        assert!(succeeded, "{tool:?}: {said}");
+        let (succeeded, stderr) = outcome(&ping(tool, &[&["-s", &path], &tls[..]].concat()));
+        assert!(succeeded, "{tool:?}: {stderr}");
         let named = [&["-s", &path, "--sni", "db.example"], &tls[..]].concat();
         assert!(!outcome(&ping(tool, &named)).0, "{tool:?}");
-        // The server's own Unix socket is plain.
-        let (succeeded, said) = outcome(&ping(tool, &[&["-s", &plain], &tls[..]].concat()));
-        let told = format!("Could not connect to Redis at {plain}: the peer does not speak TLS");
-        assert!(!succeeded && said.starts_with(&told), "{tool:?}: {said}");
+        // The server's own Unix socket does not use TLS.
+        let (succeeded, stderr) = outcome(&ping(tool, &[&["-s", &plain], &tls[..]].concat()));
+        let expected =
+            format!("Could not connect to Redis at {plain}: the peer does not speak TLS");
+        assert!(
+            !succeeded && stderr.starts_with(&expected),
+            "{tool:?}: {stderr}"
+        );
         let unnamed = [&["-s", &path, "--verify-name"], &tls[..]].concat();
-        let (succeeded, said) = outcome(&ping(tool, &unnamed));
-        assert!(!succeeded && said.contains("--sni"), "{tool:?}: {said}");
+        let (succeeded, stderr) = outcome(&ping(tool, &unnamed));
+        assert!(!succeeded && stderr.contains("--sni"), "{tool:?}: {stderr}");
     }
 }
 
 #[test]
-fn urls_log_in() {
+fn urls_authenticate() {
     let server = Server::start(&["--requirepass", "p@ss:/w", "--tls-auth-clients", "no"]);
     let ca = certs::file("ca.crt");
     for transport in [Transport::Tcp, Transport::Tls] {
@@ -234,7 +245,7 @@ fn urls_log_in() {
             Transport::Tls => ("rediss", server.tls_port),
             _ => ("redis", server.port),
         };
-        // The login and what follows the port, and whether the PING is answered.
+        // User information and path of the URL, and whether the PING is answered.
         let rows = [
             (":p%40ss%3a%2fw@", "", true),
             ("p%40ss%3A%2Fw@", "/", true),

@@ -1,11 +1,11 @@
-//! CLIENT, AUTH, limits on clients.
+//! CLIENT, AUTH, and limits on clients.
 
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
 use tests::wait::until;
 
 #[test]
-fn client_commands() {
+fn client_subcommands() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -58,7 +58,7 @@ fn replies_can_be_switched_off() {
 }
 
 #[test]
-fn a_kill_ends_others_at_once_and_oneself_after_the_answer() {
+fn client_kill_closes_others_at_once_and_itself_after_the_reply() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut killer = server.client(Transport::Tcp);
@@ -78,17 +78,17 @@ fn a_kill_ends_others_at_once_and_oneself_after_the_answer() {
 }
 
 #[test]
-fn a_client_that_is_leaving_is_no_longer_read() {
+fn input_behind_quit_is_discarded() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut admin = server.client(Transport::Tcp);
         admin.call(&[b"SET".as_slice(), b"big", &vec![b'v'; 1 << 20]]);
         let mut leaving = server.client(transport);
         leaving.cmd("CLIENT SETNAME leaving");
-        // More output than the socket takes, the end of the session, and input behind it that nobody wants.
+        // More output than the socket buffers hold, QUIT, and input behind it that must be discarded.
         let request = "GET big\r\n".repeat(32) + "QUIT\r\n" + &"PING\r\n".repeat(2000);
         leaving.send(request.as_bytes());
-        until("only its output is waited for", || {
+        until("the client to be closing after its output", || {
             let list = admin.text("CLIENT LIST");
             let line = list.lines().find(|line| line.contains("name=leaving"))?;
             (line.contains(" events=w ") && line.contains(" flags=c")).then_some(())
@@ -106,7 +106,7 @@ fn a_client_that_is_leaving_is_no_longer_read() {
 }
 
 #[test]
-fn a_password_is_asked_for() {
+fn commands_require_authentication() {
     let server = Server::start(&["--requirepass", "secret"]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -135,18 +135,18 @@ fn a_password_is_asked_for() {
 }
 
 #[test]
-fn one_client_too_many_is_refused() {
+fn connections_above_maxclients_are_refused() {
     let server = Server::start(&["--maxclients", "3"]);
     let mut kept: Vec<_> = (0..3).map(|_| server.client(Transport::Tcp)).collect();
     assert_eq!(kept[2].text("PING"), "PONG");
-    let refused = tests::client::speak(server.port, b"PING\r\n");
+    let refused = tests::client::send_raw(server.port, b"PING\r\n");
     assert!(
         refused.is_empty() || refused.starts_with(b"-ERR max number of clients reached\r\n"),
         "{}",
         refused.escape_ascii()
     );
     kept.pop();
-    until("there is room again", || {
+    until("a free client slot", || {
         let mut socket = std::net::TcpStream::connect(("127.0.0.1", server.port)).ok()?;
         std::io::Write::write_all(&mut socket, b"PING\r\n").ok()?;
         let mut byte = [0];
@@ -166,7 +166,7 @@ fn an_idle_client_is_closed() {
 }
 
 #[test]
-fn a_long_command_leaves_no_memory_behind() {
+fn the_memory_of_a_long_command_is_freed() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -180,7 +180,7 @@ fn a_long_command_leaves_no_memory_behind() {
             .chain(members);
         assert_eq!(show(&client.call(&words.collect::<Vec<_>>())), "100000");
         assert_eq!(client.text("UNLINK set"), "1");
-        until("memory to be given back", || {
+        until("memory to be freed", || {
             (used(&mut client) < before + 500_000).then_some(())
         });
     }

@@ -1,16 +1,16 @@
-//! CONFIG REWRITE and the configuration file: its mode, its owner, its name.
+//! CONFIG REWRITE and the configuration file: mode, owner, symbolic links.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use tests::client::Transport;
-use tests::server::{Server, folder};
+use tests::server::{Server, temp_dir};
 
 #[test]
-fn a_file_that_others_may_not_read_stays_so() {
+fn config_rewrite_keeps_mode_owner_and_symbolic_link() {
     for transport in Transport::ALL {
         for mode in [0o600, 0o640, 0o644] {
-            let dir = folder();
+            let dir = temp_dir();
             let (path, link) = (dir.path().join("real.conf"), dir.path().join("redis.conf"));
             fs::write(&path, "# secrets\nrequirepass \"\"\n").expect("a file");
             fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a mode");
@@ -24,14 +24,14 @@ fn a_file_that_others_may_not_read_stays_so() {
             let after = fs::metadata(&path).expect("a file");
             assert_eq!(after.permissions().mode() & 0o7777, mode);
             assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()));
-            assert_ne!(after.ino(), before.ino(), "it is replaced in one step");
+            assert_ne!(after.ino(), before.ino(), "the file is replaced atomically");
             let text = fs::read_to_string(&link).expect("a file");
             assert!(
                 text.starts_with("# secrets\n") && text.contains("timeout 4321\n"),
                 "{text}"
             );
             let left = fs::read_dir(dir.path()).expect("a folder").count();
-            assert_eq!(left, 2, "nothing temporary is left");
+            assert_eq!(left, 2, "no temporary file is left");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Every hole that Redis had and whose subject exists here: the attack, and then proof that the server lives and lost nothing.
+//! The CVEs of Redis that apply to the features that exist here: each test makes the attack, and then asserts that the
+//! server answers and has lost no data.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,35 +8,35 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conn::resp::{Decoder, Value};
-use data::util::crc::crc64;
 use nix::sys::socket::{setsockopt, sockopt};
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
+use tests::snapshots::with_footer;
 use tests::wait::until;
 
-/// The server still answers, and has what it had.
+/// Asserts that the server answers and still has its data.
 fn assert_alive(server: &Server) {
     let mut client = server.client(Transport::Tcp);
-    assert_eq!(client.text("GET canary"), "sings");
+    assert_eq!(client.text("GET canary"), "alive");
 }
 
 fn start(args: &[&str]) -> Server {
     let server = Server::start(args);
     assert_eq!(
-        server.client(Transport::Unix).text("SET canary sings"),
+        server.client(Transport::Unix).text("SET canary alive"),
         "OK"
     );
     server
 }
 
 #[test]
-fn cve_2026_81934_a_pending_connection_kills_another_pending_one() {
+fn cve_2026_81934_a_pending_client_may_kill_another_pending_client() {
     let server = start(&[]);
     for _ in 0..50 {
         let mut first = server.client(Transport::Tls);
         let mut second = server.client(Transport::Tls);
         let (one, two) = (first.text("CLIENT ID"), second.text("CLIENT ID"));
-        // Both send more than one read takes, so both are pending when the pass begins.
+        // Both send more than one read takes, so both are pending when the event loop begins to process them.
         let filler = "PING\r\n".repeat(6000);
         first.send(format!("CLIENT KILL ID {two}\r\n{filler}").as_bytes());
         second.try_send(format!("CLIENT KILL ID {one}\r\n{filler}").as_bytes());
@@ -73,17 +74,17 @@ fn cve_2025_67733_no_argument_forges_a_reply() {
 }
 
 #[test]
-fn cve_2025_48367_resets_before_accept_starve_nobody() {
+fn cve_2025_48367_resets_before_accept_block_no_other_client() {
     let server = start(&[]);
     for number in 0..2000 {
         let port = [server.port, server.tls_port][number % 2];
         let socket = TcpStream::connect(("127.0.0.1", port)).expect("the port listens");
-        // Without time to linger, closing is a reset, often before it was accepted.
+        // With a linger time of 0, closing sends a reset, often before the server has accepted the connection.
         let linger = libc::linger {
             l_onoff: 1,
             l_linger: 0,
         };
-        setsockopt(&socket, sockopt::Linger, &linger).expect("a socket option");
+        setsockopt(&socket, sockopt::Linger, &linger).expect("the socket option can be set");
         drop(socket);
     }
     for transport in Transport::ALL {
@@ -102,14 +103,14 @@ fn cve_2025_21605_unauthenticated_output_is_bounded() {
         while sent < 2000 && client.try_send(&request) {
             sent += 1;
         }
-        assert!(sent < 2000, "{transport:?}: it was never closed");
+        assert!(sent < 2000, "{transport:?}: the connection was not closed");
         let mut admin = server.client(transport);
         assert_eq!(admin.text("AUTH secret"), "OK");
     }
 }
 
 #[test]
-fn cve_2024_51741_and_31227_rules_of_users_that_are_not_whole() {
+fn cve_2024_51741_and_31227_incomplete_acl_rules_are_refused() {
     for rules in [
         "%R",
         "%RW",
@@ -126,12 +127,12 @@ fn cve_2024_51741_and_31227_rules_of_users_that_are_not_whole() {
             .args(["--port", "0", "--user"])
             .args(["default"].into_iter().chain(rules.split(' ')))
             .output()
-            .expect("it runs");
+            .expect("the program runs");
         assert_eq!(done.status.code(), Some(1), "{rules}");
-        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
         assert!(
-            said.contains("Error in user declaration 'default'"),
-            "{rules}: {said}"
+            stderr.contains("Error in user declaration 'default'"),
+            "{rules}: {stderr}"
         );
     }
 }
@@ -164,20 +165,20 @@ fn cve_2024_31228_and_2022_36021_patterns_cost_polynomial_time() {
 }
 
 #[test]
-fn cve_2023_45145_the_unix_socket_is_never_wider_than_it_should_be() {
+fn cve_2023_45145_the_unix_socket_has_the_configured_mode() {
     use std::os::unix::fs::PermissionsExt;
     let server = Server::start(&["--unixsocketperm", "700"]);
     let mode = std::fs::metadata(server.socket())
-        .expect("it is there")
+        .expect("it exists")
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o700);
     assert_eq!(server.client(Transport::Unix).text("PING"), "PONG");
 }
 
-/// As above, but looks all the time while the server starts, with a umask that hides nothing.
+/// Checks the mode continuously while the server starts, with a umask of 0.
 #[test]
-fn cve_2023_45145_nor_for_an_instant_while_it_starts() {
+fn cve_2023_45145_the_unix_socket_never_has_a_wider_mode_during_startup() {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     let folder = tempfile::tempdir().expect("a temporary folder");
     for round in 0..10 {
@@ -196,27 +197,20 @@ fn cve_2023_45145_nor_for_an_instant_while_it_starts() {
             ])
             .arg(&path)
             .spawn()
-            .expect("sh is there");
-        until("it can be connected to", || {
+            .expect("sh runs");
+        until("the Unix socket to accept connections", || {
             if let Ok(meta) = std::fs::metadata(&path) {
                 assert!(meta.file_type().is_socket());
                 assert_eq!(meta.permissions().mode() & 0o777, 0o700);
             }
             std::os::unix::net::UnixStream::connect(&path).ok()
         });
-        child.kill().expect("it runs");
-        child.wait().expect("it is ours");
+        child.kill().expect("the program runs");
+        child.wait().expect("the process is a child of this one");
     }
 }
 
-/// A payload of DUMP around these bytes, its checksum as it should be.
-fn payload(body: &[u8]) -> Vec<u8> {
-    let mut bytes = [body, &11u16.to_le_bytes()].concat();
-    bytes.extend_from_slice(&crc64(0, &bytes).to_le_bytes());
-    bytes
-}
-
-/// Over every transport: payloads that are refused, and of which nothing stays.
+/// Restores payloads over every transport; each must be refused and leave no key.
 fn assert_bad_data(server: &Server, payloads: &[Vec<u8>]) {
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -231,8 +225,8 @@ fn assert_bad_data(server: &Server, payloads: &[Vec<u8>]) {
     assert_alive(server);
 }
 
-/// The payload of a stream whose group has two pending entries, and the same with the last mention of the second one, which
-/// is that of its consumer, replaced by the first one.
+/// The payload of a stream whose group has two pending entries, and a forged copy: in it the last reference to the
+/// second entry, which is that of its consumer, is replaced by the first entry.
 fn doubly_pending(server: &Server, owners: [&str; 2]) -> [Vec<u8>; 2] {
     let mut client = server.client(Transport::Tcp);
     client.text("DEL s");
@@ -243,19 +237,19 @@ fn doubly_pending(server: &Server, owners: [&str; 2]) -> [Vec<u8>; 2] {
         client.text(&format!("XREADGROUP GROUP g {owner} COUNT 1 STREAMS s >"));
     }
     let Value::Bulk(whole) = client.cmd("DUMP s") else {
-        panic!("no payload");
+        panic!("DUMP failed");
     };
     let raw = |ms: u64| [ms.to_be_bytes(), 1u64.to_be_bytes()].concat();
     let mut body = whole[..whole.len() - 10].to_vec();
     let mut places = body.windows(16);
     let at = places.rposition(|bytes| bytes == raw(2));
-    let at = at.expect("the consumer has it");
+    let at = at.expect("the consumer owns the entry");
     body[at..at + 16].copy_from_slice(&raw(1));
-    [whole, payload(&body)]
+    [whole, with_footer(&body)]
 }
 
 #[test]
-fn cve_2026_66373_an_entry_that_is_pending_for_two_consumers() {
+fn cve_2026_66373_an_entry_that_is_pending_for_two_consumers_is_refused() {
     let server = start(&[]);
     let [whole, forged] = doubly_pending(&server, ["one", "two"]);
     assert_bad_data(&server, &[forged]);
@@ -265,19 +259,19 @@ fn cve_2026_66373_an_entry_that_is_pending_for_two_consumers() {
 }
 
 #[test]
-fn cve_2026_25243_an_entry_that_is_pending_twice_for_its_consumer() {
+fn cve_2026_25243_an_entry_that_is_pending_twice_for_one_consumer_is_refused() {
     let server = start(&[]);
     let [_, forged] = doubly_pending(&server, ["one", "one"]);
     assert_bad_data(&server, &[forged]);
 }
 
 #[test]
-fn cve_2026_25243_lengths_of_elements_that_lie() {
+fn cve_2026_25243_wrong_element_lengths_are_refused() {
     let server = start(&[]);
-    // A zipmap in a string: its small lengths in one byte, and in five.
+    // A zipmap in a string, with its small lengths encoded in one byte and in five.
     let zipmap = |map: &[u8]| {
         let len = u8::try_from(map.len()).expect("a short map");
-        payload(&[&[9, len], map].concat())
+        with_footer(&[&[9, len], map].concat())
     };
     let five = |len: u32, rest: &[u8]| [&[1, 0xfe], &len.to_le_bytes()[..], rest].concat();
     let mut client = server.client(Transport::Tcp);
@@ -285,7 +279,7 @@ fn cve_2026_25243_lengths_of_elements_that_lie() {
     let line = [b"RESTORE".as_slice(), b"fine", b"0", &fine];
     assert_eq!(show(&client.call(&line)), "OK");
     assert_eq!(client.text("HGETALL fine"), "[k v]");
-    // Lengths of more than 1 GiB: of a plain string, of a compressed one, and of an element of a hash.
+    // Lengths above 1 GiB: of a plain string, of a compressed string, and of an element of a hash.
     let long = [0x80, 0x50, 0, 0, 0];
     let compressed = [&[0xc3, 4][..], &long, b"\x00abc"].concat();
     assert_bad_data(
@@ -294,23 +288,23 @@ fn cve_2026_25243_lengths_of_elements_that_lie() {
             zipmap(&five(1, b"k\x01\0v\xff")),
             zipmap(&five(0x5000_0000, b"k\x01\0v\xff")),
             zipmap(b"\x01\x01k\xfe\x01\0\0\0\0v\xff"),
-            payload(&[&[0][..], &long, b"abc"].concat()),
-            payload(&[&[0][..], &compressed].concat()),
-            payload(&[&[4, 1, 1, b'k'][..], &long, b"abc"].concat()),
-            payload(&[&[4, 1, 1, b'k'][..], &compressed].concat()),
+            with_footer(&[&[0][..], &long, b"abc"].concat()),
+            with_footer(&[&[0][..], &compressed].concat()),
+            with_footer(&[&[4, 1, 1, b'k'][..], &long, b"abc"].concat()),
+            with_footer(&[&[4, 1, 1, b'k'][..], &compressed].concat()),
         ],
     );
 }
 
 #[test]
-fn cve_2025_32023_hyperloglogs_whose_runs_cover_more_than_all_registers() {
+fn cve_2025_32023_hyperloglog_runs_beyond_the_last_register_are_refused() {
     let server = start(&[]);
     let mut client = server.client(Transport::Tls);
     let head = b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\x80";
     let overlong = [
         [&head[..], b"\x7f\xff\x83"].concat(),
         [&head[..], b"\x7f\xff\x00"].concat(),
-        // A sum of 32 bits comes around to a register that a value may be written to, or to one before the first.
+        // A 32-bit sum wraps around, to a register that a value may be written to or to one before the first.
         [&head[..], &b"\x7f\xff".repeat(1 << 18), b"\x83"].concat(),
         [&head[..], &b"\x7f\xff".repeat(1 << 17), b"\x83"].concat(),
     ];
@@ -328,7 +322,7 @@ fn cve_2025_32023_hyperloglogs_whose_runs_cover_more_than_all_registers() {
         ] {
             assert_eq!(client.text(line), corrupted, "{line}");
         }
-        // Elements have registers that the runs do cover, until the value would have to become dense.
+        // PFADD succeeds for registers that the runs cover, until the value would have to become dense.
         client.text("CONFIG SET hll-sparse-max-bytes 0");
         let mut replies = (0..100).map(|n| client.text(&format!("PFADD forged {n}")));
         assert!(replies.any(|reply| reply == corrupted));
@@ -347,7 +341,7 @@ fn cve_2025_32023_hyperloglogs_whose_runs_cover_more_than_all_registers() {
 }
 
 #[test]
-fn cve_2025_27151_a_name_longer_than_any_path() {
+fn cve_2025_27151_overlong_file_names_are_refused() {
     let long = "n".repeat(5000);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let check_aof = folder.path().join("redis-check-aof");
@@ -372,19 +366,25 @@ fn cve_2025_27151_a_name_longer_than_any_path() {
         (&cli, vec!["-s", &long, "PING"]),
         (&cli, vec!["--tls", "--cacert", &long, "PING"]),
     ] {
-        let done = Command::new(program).args(&args).output().expect("it runs");
+        let done = Command::new(program)
+            .args(&args)
+            .output()
+            .expect("the program runs");
         assert_eq!(
             done.status.code(),
             Some(1),
             "{program:?} {:?}",
             &args[..args.len() - 1]
         );
-        assert!(done.stderr.len() + done.stdout.len() > 20, "a sentence");
+        assert!(
+            done.stderr.len() + done.stdout.len() > 20,
+            "the error is explained"
+        );
     }
 }
 
 #[test]
-fn cve_2023_41056_lengths_around_the_limits_of_a_bulk_and_of_the_query_buffer() {
+fn cve_2023_41056_lengths_around_the_bulk_and_query_buffer_limits() {
     let server = start(&["--proto-max-bulk-len", "1mb"]);
     let mut admin = server.client(Transport::Tcp);
     for transport in Transport::ALL {
@@ -425,7 +425,7 @@ fn cve_2023_41056_lengths_around_the_limits_of_a_bulk_and_of_the_query_buffer() 
 }
 
 #[test]
-fn cve_2023_41056_lengths_around_every_limit() {
+fn cve_2023_41056_lengths_around_buffer_sizes() {
     let server = start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -441,7 +441,7 @@ fn cve_2023_41056_lengths_around_every_limit() {
 }
 
 #[test]
-fn cve_2023_36824_key_counts_that_lie() {
+fn cve_2023_36824_invalid_key_counts_are_refused() {
     let server = start(&[]);
     let mut client = server.client(Transport::Tcp);
     for count in ["-1", "0", "99999999999", "4294967297", "3", "x"] {
@@ -481,7 +481,7 @@ fn cve_2022_35951_xautoclaim_with_counts_that_overflow() {
 }
 
 #[test]
-fn cve_2022_31144_xautoclaim_over_entries_that_were_deleted() {
+fn cve_2022_31144_xautoclaim_over_deleted_entries() {
     let server = start(&[]);
     let mut client = server.client(Transport::Tls);
     client.text("XGROUP CREATE s g 0 MKSTREAM");
@@ -492,7 +492,7 @@ fn cve_2022_31144_xautoclaim_over_entries_that_were_deleted() {
     for id in (1..=40).filter(|id| id % 4 > 0) {
         client.text(&format!("XDEL s {id}-0"));
     }
-    // Each of the answers may hold two ids, of entries that are claimed or gone.
+    // Each reply holds up to two IDs, of entries that were claimed or deleted.
     for cursor in (1..=40).step_by(2) {
         let next = if cursor == 39 {
             "0-0"
@@ -581,9 +581,9 @@ fn cve_2022_35977_limits_of_sort_whose_sums_overflow() {
     assert_alive(&server);
 }
 
-/// The flaw was of HINCRBYFLOAT; INCRBYFLOAT does the same to a whole value.
+/// The vulnerability was in HINCRBYFLOAT; INCRBYFLOAT does the same to a string.
 #[test]
-fn cve_2023_28856_a_sum_that_is_no_number_is_not_stored() {
+fn cve_2023_28856_a_sum_that_is_infinite_or_nan_is_not_stored() {
     let server = start(&[]);
     let mut client = server.client(Transport::Tls);
     for (value, add) in [
@@ -609,7 +609,7 @@ fn cve_2021_32762_an_array_of_2_to_31_elements_is_a_protocol_error() {
 }
 
 #[test]
-fn cve_2021_32762_redis_cli_does_not_believe_a_server_either() {
+fn cve_2021_32762_redis_cli_does_not_allocate_what_a_server_claims() {
     for reply in [
         "*2147483648\r\n",
         "%4611686018427387904\r\n",
@@ -617,28 +617,32 @@ fn cve_2021_32762_redis_cli_does_not_believe_a_server_either() {
         "*2147483647\r\n",
     ] {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-        let port = listener.local_addr().expect("bound").port().to_string();
+        let port = listener
+            .local_addr()
+            .expect("the listener is bound")
+            .port()
+            .to_string();
         thread::spawn(move || {
-            let (mut socket, _) = listener.accept().expect("redis-cli comes");
-            // Its question first: closing with unread input would be a reset.
+            let (mut socket, _) = listener.accept().expect("redis-cli connects");
+            // Read the request first: closing with unread input would send a reset.
             let _ = socket.read(&mut [0; 1000]);
             let _ = socket.write_all(reply.as_bytes());
         });
-        // With a gigabyte at most: who believes in 2^31 elements cannot have the room for them.
+        // Limit the address space to 1 GB: a client that allocated 2^31 elements would fail.
         let done = Command::new("sh")
             .args(["-c", "ulimit -v 1000000; exec \"$@\"", "sh"])
             .arg(tests::binary("redis-cli"))
             .args(["-p", &port, "GET", "k"])
             .output()
-            .expect("sh is there");
-        let said = String::from_utf8_lossy(&done.stderr).into_owned();
-        assert_eq!(done.status.code(), Some(1), "{reply:?}: {said}");
-        assert!(said.contains("Error: "), "{reply:?}: {said}");
+            .expect("sh runs");
+        let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(1), "{reply:?}: {stderr}");
+        assert!(stderr.contains("Error: "), "{reply:?}: {stderr}");
     }
 }
 
 #[test]
-fn cve_2021_32675_as_much_as_is_allowed_before_authentication() {
+fn cve_2021_32675_arguments_at_the_limit_are_accepted_before_authentication() {
     let server = Server::start(&["--requirepass", "secret"]);
     let word = vec![b'w'; 16_384];
     let args: Vec<&[u8]> = [b"MGET".as_slice()]
@@ -658,7 +662,7 @@ fn cve_2021_32675_as_much_as_is_allowed_before_authentication() {
 }
 
 #[test]
-fn cve_2021_32675_sizes_claimed_before_authentication() {
+fn cve_2021_32675_larger_sizes_are_refused_before_authentication() {
     let server = Server::start(&["--requirepass", "secret"]);
     for transport in Transport::ALL {
         for (input, reply) in [
@@ -689,7 +693,7 @@ fn cve_2021_29477_lcs_of_inputs_whose_product_overflows() {
 }
 
 #[test]
-fn cve_2021_41099_a_raised_bulk_limit_does_not_let_a_string_grow_past_what_is_safe() {
+fn cve_2021_41099_strings_stay_bounded_under_a_raised_bulk_limit() {
     let server = start(&["--proto-max-bulk-len", "10gb"]);
     let mut client = server.client(Transport::Tcp);
     client.text("SET k v");
@@ -699,7 +703,7 @@ fn cve_2021_41099_a_raised_bulk_limit_does_not_let_a_string_grow_past_what_is_sa
 }
 
 #[test]
-fn a_record_dribbled_byte_by_byte_and_garbage_after_the_handshake() {
+fn partial_handshakes_and_invalid_records_affect_no_other_client() {
     let server = start(&[]);
     let mut socket = TcpStream::connect(("127.0.0.1", server.tls_port)).expect("the port listens");
     for byte in [22u8, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3] {
@@ -708,19 +712,19 @@ fn a_record_dribbled_byte_by_byte_and_garbage_after_the_handshake() {
     let mut client = server.client(Transport::Tls);
     assert_eq!(client.text("PING"), "PONG");
     let mut admin = server.client(Transport::Tcp);
-    // Ciphertext that no key of this connection made.
+    // Ciphertext that was not made with a key of this connection.
     let fd = client.raw().fd();
     let mut under = second_handle(fd);
     under.write_all(&[23, 3, 3, 0, 20]).expect("connected");
     under.write_all(&[7; 20]).expect("connected");
     assert!(client.try_read().is_none());
-    until("its connection is gone", || {
+    until("the connection to be closed", || {
         (admin.info("tls_connections") == "0").then_some(())
     });
     assert_alive(&server);
 }
 
-/// A second handle on the socket under a TLS client, to write past its TLS.
+/// A second handle to the socket of a TLS client, to write around its TLS layer.
 fn second_handle(fd: std::os::fd::RawFd) -> TcpStream {
     use std::os::fd::{AsFd, BorrowedFd};
     // SAFETY: the client that owns the descriptor outlives this borrow; the clone below is a descriptor of its own.

@@ -1,7 +1,7 @@
-//! Random and broken inputs, a bounded number of them, for every parser that strangers feed. The seeds are fixed.
+//! Random and malformed inputs, a bounded number of them with fixed seeds, for every parser of untrusted input.
 //!
-//! They come from two sources: put together from pieces, and the files of `tests/fuzz` with what random changes make of
-//! them. An input that ever broke something becomes a file there.
+//! There are two sources: inputs assembled from protocol fragments, and the files of `tests/fuzz` with random
+//! mutations. An input that has once broken a parser is added there as a file.
 
 use conn::resp::{Decoder, ProtocolError};
 use data::util::glob::matches;
@@ -13,13 +13,13 @@ use server::wire::request::{Parsed, Request, RequestLimits};
 use tests::corpus::Corpus;
 
 const INPUTS: usize = 20_000;
-/// Changed files of the corpus per target.
+/// Mutated files of the corpus per target.
 const MUTANTS: usize = 10_000;
 
-/// Longest line of a request, in bytes.
+/// Longest inline request, in bytes.
 const MAX_LINE: usize = 64 * 1024;
 
-/// Pieces that inputs are made of, besides random bytes.
+/// Fragments that inputs are assembled from, besides random bytes.
 const PIECES: &[&[u8]] = &[
     b"*1\r\n",
     b"*3\r\n",
@@ -70,7 +70,7 @@ fn input(rng: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// What the parser makes of bytes that come in pieces, each as long as `piece` says: the commands, and how it ended.
+/// Parses bytes that arrive in pieces of the lengths that `piece` returns; the commands, and the error that ended it.
 fn commands(
     bytes: &[u8],
     limits: RequestLimits,
@@ -104,7 +104,7 @@ fn commands(
     (commands, None)
 }
 
-/// Whatever the network cuts up, the commands are the same, and no longer than what came.
+/// However the network splits the input, the commands are the same, and no longer than the input.
 fn check_request(bytes: &[u8], rng: &mut Rng) {
     let limits = RequestLimits {
         max_bulk: 1 << 20,
@@ -114,7 +114,8 @@ fn check_request(bytes: &[u8], rng: &mut Rng) {
     let len: usize = whole.iter().flatten().map(Vec::len).sum();
     assert!(len <= bytes.len());
     assert!(end.as_ref().is_none_or(|text| !text.is_empty()));
-    // As in Redis, a line that is too long is noticed when its end has not come yet: that depends on the pieces.
+    // As in Redis, a line that is too long is an error before its end has arrived: when that is noticed depends on the
+    // pieces.
     if bytes.len() > MAX_LINE {
         return;
     }
@@ -124,7 +125,7 @@ fn check_request(bytes: &[u8], rng: &mut Rng) {
 }
 
 #[test]
-fn the_request_parser_takes_anything_in_any_pieces() {
+fn the_request_parser_survives_arbitrary_input_in_any_pieces() {
     let mut rng = Rng::new(1);
     for _ in 0..INPUTS {
         check_request(&input(&mut rng), &mut rng);
@@ -132,7 +133,7 @@ fn the_request_parser_takes_anything_in_any_pieces() {
     Corpus::load("request").run(11, MUTANTS, check_request);
 }
 
-/// How many replies `next` yields until the input ends or is no RESP any more, and which of both it was.
+/// How many replies `next` yields before the input ends (true) or is no longer valid RESP (false).
 fn count_replies<T>(
     bytes: &[u8],
     step: usize,
@@ -157,7 +158,7 @@ fn check_reply(bytes: &[u8], rng: &mut Rng) {
     let step = rng.below(7) as usize + 1 + bytes.len() / 64;
     let (decoded, whole) = count_replies(bytes, step, Decoder::next_value);
     let (skipped, _) = count_replies(bytes, step, Decoder::skip);
-    // Skipping does not look into values, so it may go on where decoding ends.
+    // Skipping does not validate values, so it may continue where decoding fails.
     let agree = skipped == decoded || (!whole && skipped > decoded);
     assert!(agree, "{decoded} {skipped}");
     let at_once = count_replies(bytes, bytes.len().max(1), Decoder::next_value);
@@ -165,7 +166,7 @@ fn check_reply(bytes: &[u8], rng: &mut Rng) {
 }
 
 #[test]
-fn the_reply_decoder_takes_anything_and_skips_what_it_decodes() {
+fn the_reply_decoder_survives_arbitrary_input_and_skips_what_it_decodes() {
     let mut rng = Rng::new(2);
     for _ in 0..INPUTS {
         check_reply(&input(&mut rng), &mut rng);
@@ -183,13 +184,13 @@ fn quoting_and_splitting_are_inverse() {
             .map(|word| quoted(word))
             .collect::<Vec<_>>()
             .join(&b' ');
-        assert_eq!(split(&line).expect("what was quoted is balanced"), words);
+        assert_eq!(split(&line).expect("quotes are balanced"), words);
         let _ = split(&input(&mut rng));
     }
 }
 
 #[test]
-fn numbers_survive_the_way_out_and_in() {
+fn numbers_round_trip() {
     let mut rng = Rng::new(4);
     for _ in 0..INPUTS {
         let number = f64::from_bits(rng.next_u64());
@@ -209,7 +210,7 @@ fn numbers_survive_the_way_out_and_in() {
     Corpus::load("number").run(14, MUTANTS, |bytes, _| check_number(bytes));
 }
 
-/// What is taken for a number is written as it was read, or reads the same once written.
+/// A number that parses is formatted back to the same text, or at least to a text that parses to the same number.
 fn check_number(bytes: &[u8]) {
     if let Some(number) = parse_i64(bytes) {
         assert_eq!(number.to_string().as_bytes(), bytes);
@@ -223,7 +224,7 @@ fn check_number(bytes: &[u8]) {
 }
 
 #[test]
-fn patterns_end_and_case_only_widens() {
+fn glob_matching_terminates_and_ignoring_case_matches_more() {
     let mut rng = Rng::new(5);
     let alphabet = b"ab*?[]^-\\";
     for _ in 0..INPUTS {
@@ -246,22 +247,19 @@ fn patterns_end_and_case_only_widens() {
 
 fn check_pattern(pattern: &[u8], text: &[u8]) {
     if matches(pattern, text, false) {
-        assert!(matches(pattern, text, true), "without case it fits more");
+        assert!(matches(pattern, text, true), "ignoring case matches more");
         let (wider, longer) = ([b"*", pattern].concat(), [b"before", text].concat());
-        assert!(
-            matches(&wider, &longer, false),
-            "a star takes anything, at any place"
-        );
+        assert!(matches(&wider, &longer, false), "a star matches any prefix");
     }
     let escaped: Vec<u8> = text.iter().flat_map(|&byte| [b'\\', byte]).collect();
     assert!(
         matches(&escaped, text, false),
-        "what is escaped stands for itself"
+        "an escaped character matches itself"
     );
 }
 
 #[test]
-fn a_configuration_file_may_hold_anything() {
+fn the_config_parser_survives_arbitrary_input() {
     let mut rng = Rng::new(6);
     for _ in 0..INPUTS / 10 {
         let text = input(&mut rng);

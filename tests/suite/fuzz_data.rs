@@ -1,7 +1,9 @@
-//! Broken snapshots, payloads and compact encodings, a bounded number of them with fixed seeds: nothing panics, memory
-//! stays in proportion, and what is accepted is sound: it can be walked, written, and read again to the same.
+//! Malformed RDB files, payloads and compact encodings, a bounded number of them with fixed seeds. Nothing panics,
+//! memory stays in proportion to the input, and a value that is accepted is valid: it can be iterated and written, and
+//! reads back equal.
 //!
-//! The inputs are those of `tests/corpus/rdb`, taken apart, and files of `tests/fuzz`, with what random changes make of them.
+//! The inputs are the files of `tests/corpus/rdb`, split into parts, and files of `tests/fuzz`, all with random
+//! mutations.
 
 use data::ds::hyperloglog;
 use data::ds::intset::Intset;
@@ -48,12 +50,13 @@ const OPTIONS: Options = Options {
     twice: false,
 };
 
-/// What a value may take for each byte that came: an element of two bytes is an entry of a table, and LZF makes 88 of one.
+/// Memory that a value may take per byte of input: an element of two bytes becomes a table entry, and LZF expands one
+/// byte to 88.
 const BYTES_PER_BYTE: usize = 120;
-/// What it may take in any case.
+/// Memory that a value may take regardless of its input.
 const BYTES_AT_LEAST: usize = 16 * 1024;
 
-/// Payloads of the corpus without their footers, as far as `choose` makes something of them.
+/// The corpus payloads without footers, as transformed by `choose`; `None` drops a payload.
 fn parts(choose: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Corpus {
     let bodies = payloads().into_iter().map(|mut payload| {
         payload.bytes.truncate(payload.bytes.len() - 10);
@@ -66,7 +69,7 @@ fn parts(choose: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Corpus {
     Corpus { files }
 }
 
-/// The string behind the type, of payloads of these types.
+/// The string behind the type byte, of payloads of these types.
 fn packed(types: &[u8]) -> Corpus {
     parts(|body| {
         let (ty, rest) = body.split_first()?;
@@ -75,7 +78,7 @@ fn packed(types: &[u8]) -> Corpus {
     })
 }
 
-/// Looks at all of a value, from both ends and by every way to an element.
+/// Visits all of a value, from both ends and by every lookup.
 fn walk(entry: EntryRef<'_>) {
     match entry.aggregate() {
         None => {
@@ -118,11 +121,11 @@ fn walk(entry: EntryRef<'_>) {
                 let _ = group.lag(log);
             }
         }
-        Some(AggregateRef::Damaged(_)) => panic!("nothing here lets damage in"),
+        Some(AggregateRef::Damaged(_)) => panic!("corrupt values are not accepted here"),
     }
 }
 
-/// An accepted value, made of so many bytes, is sound.
+/// Checks a value that was accepted from `came` bytes of input.
 fn check_value(value: NewValue<'_>, came: usize) {
     let entry = Entry::new(b"k", value, None, 0);
     walk(entry.view());
@@ -131,15 +134,15 @@ fn check_value(value: NewValue<'_>, came: usize) {
     assert!(memory <= most, "{memory} bytes of {came}");
     let written = payload(entry.view(), came.is_multiple_of(2));
     let body = &written[..written.len() - 10];
-    let again = read_payload(body, &OPTIONS).expect("what is written is sound");
-    let again = Entry::new(b"k", again.expect("it has elements"), None, 0);
+    let again = read_payload(body, &OPTIONS).expect("what is written can be read");
+    let again = Entry::new(b"k", again.expect("the value is not empty"), None, 0);
     assert_eq!(of_value(again.view()), of_value(entry.view()));
 }
 
 #[test]
-fn a_snapshot_may_be_anything() {
+fn the_rdb_decoder_survives_arbitrary_input() {
     let files = snapshots().into_iter().map(|snapshot| {
-        let bytes = std::fs::read(snapshot.path()).expect("it is there");
+        let bytes = std::fs::read(snapshot.path()).expect("it exists");
         (snapshot.name, bytes)
     });
     let corpus = Corpus {
@@ -167,7 +170,7 @@ fn a_snapshot_may_be_anything() {
 }
 
 #[test]
-fn a_payload_may_be_anything() {
+fn the_payload_decoder_survives_arbitrary_input() {
     let mut accepted = 0;
     parts(|body| Some(body.to_vec())).run(22, 40_000, |body, _| {
         if let Ok(Some(value)) = read_payload(body, &OPTIONS) {
@@ -184,7 +187,7 @@ fn a_payload_may_be_anything() {
 }
 
 #[test]
-fn a_listpack_may_be_anything() {
+fn listpacks_survive_arbitrary_input() {
     let types = [ty::HASH_LISTPACK, ty::ZSET_LISTPACK, ty::SET_LISTPACK];
     packed(&types).run(23, 20_000, |bytes, _| {
         let Some(pack) = Listpack::from_rdb(bytes) else {
@@ -198,13 +201,13 @@ fn a_listpack_may_be_anything() {
         back.reverse();
         assert_eq!(forth, back);
         assert_eq!(forth.len(), pack.len());
-        let again = Listpack::from_rdb(&pack.to_rdb()).expect("what is written is sound");
+        let again = Listpack::from_rdb(&pack.to_rdb()).expect("what is written can be read");
         assert!(again.iter().map(|item| item.to_vec()).eq(forth));
     });
 }
 
 #[test]
-fn an_intset_may_be_anything() {
+fn intsets_survive_arbitrary_input() {
     packed(&[ty::SET_INTSET]).run(24, 20_000, |bytes, rng| {
         let Some(ints) = Intset::from_rdb(bytes, rng.below(2) == 0) else {
             return;
@@ -219,7 +222,7 @@ fn an_intset_may_be_anything() {
 }
 
 #[test]
-fn ziplists_and_zipmaps_may_be_anything() {
+fn ziplists_and_zipmaps_survive_arbitrary_input() {
     Corpus::load("ziplist").run(25, 20_000, |bytes, _| {
         let (mut seen, mut len) = (0, 0);
         let read = read_ziplist(bytes, |item| {
@@ -227,7 +230,7 @@ fn ziplists_and_zipmaps_may_be_anything() {
             len += item.len();
             Ok(())
         });
-        // The digits of an integer are at most twice as many as its bytes.
+        // The decimal form of an integer has at most twice as many digits as its encoding has bytes.
         assert!(len <= 2 * bytes.len(), "{len}");
         assert!(read.is_err() || read == Ok(seen));
     });
@@ -243,7 +246,7 @@ fn ziplists_and_zipmaps_may_be_anything() {
 }
 
 #[test]
-fn a_node_of_a_stream_may_be_anything() {
+fn stream_nodes_survive_arbitrary_input() {
     let nodes = parts(|body| {
         let (code, rest) = body.split_first()?;
         let mut cursor = Cursor::new(rest);
@@ -258,7 +261,7 @@ fn a_node_of_a_stream_may_be_anything() {
         let Some(pack) = Listpack::from_rdb(bytes).filter(is_sound) else {
             return;
         };
-        let node = Node::open(StreamId::new(5, 5), &pack).expect("it is sound");
+        let node = Node::open(StreamId::new(5, 5), &pack).expect("the node is valid");
         let (mut forth, mut back) = (Vec::new(), Vec::new());
         let mut next = node.first();
         while let Some(entry) = next.and_then(|at| node.entry(at)) {
@@ -278,7 +281,7 @@ fn a_node_of_a_stream_may_be_anything() {
 }
 
 #[test]
-fn a_hyperloglog_may_be_anything() {
+fn hyperloglogs_survive_arbitrary_input() {
     let texts = parts(|body| {
         let (&code, rest) = body.split_first()?;
         let text = Cursor::new(rest).text().ok()?;
@@ -300,7 +303,7 @@ fn a_hyperloglog_may_be_anything() {
     });
 }
 
-/// What every command that reads a value of some type is asked.
+/// Read commands for values of every type.
 const READS: &[&str] = &[
     "GET k",
     "STRLEN k",
@@ -343,21 +346,21 @@ const READS: &[&str] = &[
 ];
 
 #[test]
-fn every_read_command_takes_what_restore_lets_in() {
+fn read_commands_survive_every_value_that_restore_accepts() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
     assert_eq!(client.text("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1"), "OK");
     let mut kept = [0, 0];
     let mut deep = false;
     let corpus = parts(|body| Some(body.to_vec()));
-    let sealed = |body: &[u8]| [body, b"\x0b\0\0\0\0\0\0\0\0\0"].concat();
+    let with_zero_footer = |body: &[u8]| [body, b"\x0b\0\0\0\0\0\0\0\0\0"].concat();
     corpus.run(29, 1200, |body, rng: &mut Rng| {
         if rng.below(10) == 0 {
             deep = !deep;
             let wanted = if deep { "yes" } else { "no" };
             client.text(&format!("CONFIG SET sanitize-dump-payload {wanted}"));
         }
-        let payload = sealed(body);
+        let payload = with_zero_footer(body);
         let args: [&[u8]; 5] = [b"RESTORE", b"k", b"0", &payload, b"REPLACE"];
         match show(&client.call(&args)).as_str() {
             "OK" => kept[usize::from(deep)] += 1,

@@ -1,4 +1,4 @@
-//! Keys of any type: time, names, databases, walking.
+//! Keys of any type: expiry, names, databases, SCAN.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use tests::server::Server;
 use tests::wait::until;
 
 #[test]
-fn commands_on_keys() {
+fn key_commands() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -59,7 +59,7 @@ fn commands_on_keys() {
     }
 }
 
-/// Walks all keys; what each call returned, and how many calls it took.
+/// Scans all keys, and calls `between` after each call of SCAN; returns the keys seen.
 fn walk(
     client: &mut Client,
     options: &str,
@@ -83,7 +83,7 @@ fn walk(
 }
 
 #[test]
-fn a_walk_meets_every_key_that_stays_while_the_table_grows_and_shrinks() {
+fn scan_returns_every_key_that_stays_while_the_table_is_resized() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tls);
     client.text("DEBUG POPULATE 5000 stays");
@@ -92,10 +92,10 @@ fn a_walk_meets_every_key_that_stays_while_the_table_grows_and_shrinks() {
         if call % 2 == 0 && call < 40 {
             client.text(&format!("DEBUG POPULATE 2000 new{call}"));
         } else if call % 2 == 1 {
-            let doomed: Vec<String> = (0..200)
+            let deleted: Vec<String> = (0..200)
                 .map(|i| format!("goes:{}", (call * 200 + i) % 5000))
                 .collect();
-            client.text(&format!("DEL {}", doomed.join(" ")));
+            client.text(&format!("DEL {}", deleted.join(" ")));
         }
         if call == 40 {
             client.text("DEBUG POPULATE 200000 many");
@@ -118,14 +118,14 @@ fn a_walk_meets_every_key_that_stays_while_the_table_grows_and_shrinks() {
 }
 
 #[test]
-fn keys_end_in_time_by_themselves() {
+fn active_expiry_deletes_expired_keys() {
     let server = Server::start(&["--hz", "100"]);
     let mut client = server.client(Transport::Tcp);
     for number in 0..1000 {
         client.text(&format!("SET k:{number} v PX 1"));
     }
     client.text("SET stays v");
-    until("active expiry removes what nobody asks for", || {
+    until("active expiry of all keys", || {
         (client.text("DBSIZE") == "1").then_some(())
     });
     assert_eq!(client.info("expired_keys"), "1000");
@@ -137,13 +137,13 @@ fn keys_end_in_time_by_themselves() {
 }
 
 #[test]
-fn a_flush_hands_the_data_to_the_background() {
+fn flushall_async_frees_in_the_background() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Unix);
     client.text("DEBUG POPULATE 100000");
     assert_eq!(client.text("FLUSHALL ASYNC"), "OK");
     assert_eq!(client.text("DBSIZE"), "0");
-    until("the background frees", || {
+    until("the background thread to free the keys", || {
         (client.info("lazyfreed_objects") == "100000").then_some(())
     });
     assert_eq!(client.info("lazyfree_pending_objects"), "0");
@@ -152,7 +152,7 @@ fn a_flush_hands_the_data_to_the_background() {
     assert_eq!(client.text("FLUSHALL NOW"), "-ERR syntax error");
 }
 
-/// A command, and whether it renews the key `a`, which is there, and how many hits and misses it is.
+/// A command, whether it updates the access time of the existing key `a`, and its hits and misses.
 const LOOKUPS: &[(&str, bool, u64, u64)] = &[
     ("EXISTS a nothing", false, 1, 1),
     ("TYPE a", false, 1, 0),
@@ -171,7 +171,7 @@ const LOOKUPS: &[(&str, bool, u64, u64)] = &[
 ];
 
 #[test]
-fn a_look_at_a_key_is_counted_and_may_renew_it() {
+fn lookups_count_hits_and_misses_and_may_update_the_access_time() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -180,7 +180,7 @@ fn a_look_at_a_key_is_counted_and_may_renew_it() {
             client.text("SET a v");
             let payload = client.call(&["DUMP", "a"]);
             let Value::Bulk(payload) = payload else {
-                panic!("no payload: {payload:?}");
+                panic!("DUMP failed: {payload:?}");
             };
             let idle: [&[u8]; 7] = [
                 b"RESTORE",

@@ -1,32 +1,25 @@
-//! The life of a client: blocked, held back, muted, killed, closed for its age or its output.
+//! The client lifecycle: blocked, paused, replies switched off, killed, closed for idling or for its output.
 
 use tests::client::{Client, Transport, show};
-use tests::follower::Follower;
+use tests::mock_replica::MockReplica;
 use tests::pair::port;
 use tests::server::{Server, free_port};
 use tests::wait::until;
 
-/// Waits until so many clients are blocked.
-fn wait_for_blocked(admin: &mut Client, count: usize) {
-    until("blocked clients", || {
-        (admin.info("blocked_clients") == count.to_string()).then_some(())
-    });
-}
-
-/// The number that CLIENT KILL and UNBLOCK take.
-fn number(client: &mut Client) -> String {
+/// The client ID that CLIENT KILL and CLIENT UNBLOCK take.
+fn client_id(client: &mut Client) -> String {
     client.text("CLIENT ID")
 }
 
 #[test]
-fn a_killed_client_is_not_served_any_more() {
+fn a_killed_client_is_not_served() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let (mut admin, mut victim) = (server.client(transport), server.client(transport));
         admin.text("FLUSHALL");
-        let id = number(&mut victim);
+        let id = client_id(&mut victim);
         victim.send(b"BLPOP k 0\r\nSET ran 1\r\n");
-        wait_for_blocked(&mut admin, 1);
+        admin.wait_for_blocked(1);
         let batch = format!("CLIENT KILL ID {id}\r\nLPUSH k v\r\nLLEN k\r\nEXISTS ran\r\n");
         admin.send(batch.as_bytes());
         let replies: Vec<String> = (0..4).map(|_| show(&admin.read())).collect();
@@ -42,7 +35,7 @@ fn a_blocked_client_is_not_idle() {
     for transport in Transport::ALL {
         let mut blocked = server.client(transport);
         blocked.send(b"BLPOP k 0\r\n");
-        // Connected later, closed for its age: by then the blocked one is older than that.
+        // Connected later and closed by the timeout; by then the blocked client has been silent for longer.
         let mut idle = server.client(transport);
         assert_eq!(idle.text("PING"), "PONG");
         assert!(idle.read_to_end().is_empty(), "{transport:?}");
@@ -52,17 +45,17 @@ fn a_blocked_client_is_not_idle() {
 }
 
 #[test]
-fn what_a_pause_holds_back_can_neither_be_unblocked_nor_lost() {
+fn a_paused_command_cannot_be_unblocked_and_runs_after_the_pause() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let (mut admin, mut held) = (server.client(transport), server.client(transport));
         let mut blocked = server.client(transport);
         admin.text("FLUSHALL");
-        let (held_id, blocked_id) = (number(&mut held), number(&mut blocked));
+        let (held_id, blocked_id) = (client_id(&mut held), client_id(&mut blocked));
         blocked.send(b"BLPOP list 0\r\n");
         admin.text("CLIENT PAUSE 1000000 WRITE");
         held.send(b"SET k v\r\n");
-        wait_for_blocked(&mut admin, 2);
+        admin.wait_for_blocked(2);
         assert_eq!(admin.text(&format!("CLIENT UNBLOCK {held_id}")), "0");
         assert_eq!(admin.text(&format!("CLIENT UNBLOCK {held_id} ERROR")), "0");
         assert_eq!(admin.text(&format!("CLIENT UNBLOCK {blocked_id}")), "1");
@@ -74,16 +67,16 @@ fn what_a_pause_holds_back_can_neither_be_unblocked_nor_lost() {
 }
 
 #[test]
-fn a_change_of_role_unblocks_but_does_not_answer_what_is_held_back() {
+fn a_change_of_role_unblocks_blocked_clients_but_not_paused_ones() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let server = Server::start(&[]);
         let (mut admin, mut held) = (server.client(transport), server.client(transport));
         let mut blocked = server.client(transport);
         blocked.send(b"BLPOP list 0\r\n");
-        wait_for_blocked(&mut admin, 1);
+        admin.wait_for_blocked(1);
         admin.text("CLIENT PAUSE 1000000 WRITE");
         held.send(b"SET k v\r\n");
-        wait_for_blocked(&mut admin, 2);
+        admin.wait_for_blocked(2);
         assert_eq!(
             admin.text(&format!("REPLICAOF 127.0.0.1 {}", free_port())),
             "OK"
@@ -99,7 +92,7 @@ fn a_change_of_role_unblocks_but_does_not_answer_what_is_held_back() {
 }
 
 #[test]
-fn a_muted_command_stays_muted_while_it_is_blocked() {
+fn client_reply_off_applies_to_blocked_commands() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -109,7 +102,7 @@ fn a_muted_command_stays_muted_while_it_is_blocked() {
         assert_eq!(show(&client.read()), "PONG", "{transport:?}");
         let mut other = server.client(transport);
         client.send(b"CLIENT REPLY SKIP\r\nBLPOP list 0\r\nLLEN list\r\n");
-        wait_for_blocked(&mut other, 1);
+        other.wait_for_blocked(1);
         assert_eq!(other.text("RPUSH list 1 2"), "2");
         assert_eq!(show(&client.read()), "1", "{transport:?}");
         other.text("DEL list");
@@ -117,14 +110,14 @@ fn a_muted_command_stays_muted_while_it_is_blocked() {
 }
 
 #[test]
-fn the_soft_limit_closes_a_client_that_only_stops_reading() {
+fn the_soft_output_limit_closes_a_client_that_stops_reading() {
     let server = Server::start(&["--client-output-buffer-limit", "normal 0 100000 1"]);
     for transport in Transport::ALL {
         let mut admin = server.client(transport);
         admin.call(&[b"SET".as_slice(), b"big", &vec![b'v'; 1 << 20]]);
         let mut lazy = server.client(transport);
-        let id = number(&mut lazy);
-        // More than the socket takes; from here on nothing happens that would ask for the limit.
+        let id = client_id(&mut lazy);
+        // More than the socket buffers hold. From here on no command triggers a check of the limit.
         lazy.send("GET big\r\n".repeat(32).as_bytes());
         until("the client to be closed", || {
             admin
@@ -138,7 +131,7 @@ fn the_soft_limit_closes_a_client_that_only_stops_reading() {
 }
 
 #[test]
-fn clients_are_served_while_a_command_loads() {
+fn debug_reload_serves_other_clients() {
     let server = Server::start(&[
         "--loading-process-events-interval-bytes",
         "1024",
@@ -149,9 +142,9 @@ fn clients_are_served_while_a_command_loads() {
         let (mut loader, mut other) = (server.client(transport), server.client(transport));
         loader.text("FLUSHALL");
         loader.text("DEBUG POPULATE 20000 key 100");
-        let id = number(&mut loader);
+        let id = client_id(&mut loader);
         loader.send(b"DEBUG RELOAD\r\nPING\r\n");
-        until("the server to load", || {
+        until("the server to be loading", || {
             other
                 .text("GET key:1")
                 .starts_with("-LOADING")
@@ -165,28 +158,28 @@ fn clients_are_served_while_a_command_loads() {
         assert_eq!(show(&loader.read()), "OK", "{transport:?}");
         assert_eq!(show(&loader.read()), "PONG", "{transport:?}");
         assert_eq!(other.text("DBSIZE"), "20000", "{transport:?}");
-        assert_eq!(number(&mut loader), id);
+        assert_eq!(client_id(&mut loader), id);
     }
 }
 
 #[test]
-fn nothing_is_propagated_of_a_command_that_has_only_saved() {
+fn save_and_debug_reload_are_not_propagated() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let server = Server::start(&["--repl-diskless-sync", "no"]);
         let mut client = server.client(transport);
-        let mut follower = Follower::of(port(&server, transport), transport);
+        let mut mock = MockReplica::connect(port(&server, transport), transport);
         client.text("SET a 1");
         assert_eq!(client.text("SAVE"), "OK");
         client.text("SET a 2");
         assert_eq!(client.text("DEBUG RELOAD"), "OK");
         client.text("SET a 3");
-        let heard: Vec<String> = (0..4).map(|_| follower.hear()).collect();
-        assert_eq!(heard, ["SELECT 0", "SET a 1", "SET a 2", "SET a 3"]);
+        let received: Vec<String> = (0..4).map(|_| mock.next_request()).collect();
+        assert_eq!(received, ["SELECT 0", "SET a 1", "SET a 2", "SET a 3"]);
     }
 }
 
 #[test]
-fn a_client_may_go_on_when_the_password_is_taken_away() {
+fn clients_need_no_authentication_once_requirepass_is_removed() {
     let server = Server::start(&["--requirepass", "secret"]);
     for transport in Transport::ALL {
         let (mut admin, mut waiting) = (server.client(transport), server.client(transport));
@@ -197,14 +190,14 @@ fn a_client_may_go_on_when_the_password_is_taken_away() {
         assert_eq!(waiting.text("PING"), "PONG", "{transport:?}");
         assert_eq!(waiting.text("HELLO 2").len(), admin.text("HELLO 2").len());
         admin.text("CONFIG SET requirepass secret");
-        // It never gave one.
+        // This client has never authenticated.
         assert_eq!(waiting.text("PING"), no_auth, "{transport:?}");
         assert_eq!(admin.text("PING"), "PONG", "{transport:?}");
     }
 }
 
 #[test]
-fn a_renamed_command_is_protected_as_what_it_is() {
+fn a_renamed_debug_command_stays_protected() {
     let server = Server::start(&[
         "--rename-command",
         "DEBUG",
@@ -222,7 +215,7 @@ fn a_renamed_command_is_protected_as_what_it_is() {
 }
 
 #[test]
-fn hello_tells_the_role() {
+fn hello_reports_the_role() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
     assert!(client.text("HELLO").contains("role master"));
@@ -233,7 +226,8 @@ fn hello_tells_the_role() {
     }
 }
 
-/// Ready keys that nobody can use, and waiters of many keys, cost what they touch: each push wakes the client at most once.
+/// Each push wakes the client at most once: ready keys that no client can use, and clients blocked on many keys, cost
+/// no more than the keys that they touch.
 #[test]
 fn clients_blocked_on_many_keys_are_served_in_order() {
     let server = Server::start(&[]);
@@ -244,7 +238,7 @@ fn clients_blocked_on_many_keys_are_served_in_order() {
         for (count, client) in blocked.iter_mut().enumerate() {
             let request = [vec!["BLPOP".to_owned()], keys.clone(), vec!["0".to_owned()]].concat();
             client.raw().write(&request).expect("an open connection");
-            wait_for_blocked(&mut admin, count + 1);
+            admin.wait_for_blocked(count + 1);
         }
         admin.text("FLUSHALL");
         admin.text("MULTI");
@@ -262,7 +256,7 @@ fn clients_blocked_on_many_keys_are_served_in_order() {
 }
 
 #[test]
-fn the_memory_of_clients_is_accounted_for_until_they_are_gone() {
+fn client_memory_is_counted_until_the_client_disconnects() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut admin = server.client(Transport::Tcp);
@@ -289,11 +283,11 @@ fn the_memory_of_clients_is_accounted_for_until_they_are_gone() {
             let memory = line.split(" tot-mem=").nth(1)?.split(' ').next()?;
             memory.parse::<i64>().ok()
         });
-        // The buffers of the client that asks change with each command.
+        // The buffers of the client that runs INFO and CLIENT LIST change with each command.
         let difference = shown.sum::<i64>() - during;
         assert!(difference.abs() < 20_000, "{transport:?}: {difference}");
         drop(others);
-        until("their memory to be given back", || {
+        until("their memory to be freed", || {
             ((normal(&mut admin) - before).abs() < 20_000).then_some(())
         });
     }

@@ -1,4 +1,4 @@
-//! The suite: behaviour through sockets, over every transport by the same body.
+//! The suite: behaviour through sockets, with the same test body over every transport.
 
 mod arithmetic;
 mod client_tools;

@@ -1,21 +1,22 @@
-//! MIGRATE: keys leave for another server, over TCP and over TLS, and are never nowhere.
+//! MIGRATE over TCP and TLS: at any time each key is on the source or on the target.
 
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tests::client::{Client, Transport, show};
-use tests::follower::Follower;
+use tests::mock_primary::{Link, MockPrimary};
+use tests::mock_replica::MockReplica;
+use tests::pair::port;
 use tests::peer::Peer;
-use tests::primary::{Link, Primary};
 use tests::proxy::{Fault, Plan, Proxy};
 use tests::server::Server;
 use tests::wait::{PATIENCE, until};
 
-/// The same body over both.
+/// Tests run the same body over both.
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
 /// A server that migrates over this transport, and a client of it.
-fn source(transport: Transport) -> (Server, Client) {
+fn start_source(transport: Transport) -> (Server, Client) {
     let tls = if transport == Transport::Tls {
         "yes"
     } else {
@@ -26,14 +27,7 @@ fn source(transport: Transport) -> (Server, Client) {
     (server, client)
 }
 
-fn port(server: &Server, transport: Transport) -> u16 {
-    match transport {
-        Transport::Tls => server.tls_port,
-        _ => server.port,
-    }
-}
-
-/// The next request with an argument that holds a payload left out.
+/// The next request, without its payload and later arguments.
 fn next(link: &mut Link) -> Vec<String> {
     let mut words = link.request();
     words.truncate(3);
@@ -41,30 +35,30 @@ fn next(link: &mut Link) -> Vec<String> {
 }
 
 #[test]
-fn keys_leave_with_value_and_time() {
+fn keys_move_with_value_and_ttl() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
+        let (server, mut source) = start_source(transport);
         let target = Server::start(&[]);
-        let mut there = target.client(Transport::Tcp);
-        let mut follower = Follower::new(&server, Transport::Tcp);
+        let mut destination = target.client(Transport::Tcp);
+        let mut mock = MockReplica::new(&server, Transport::Tcp);
         let to = port(&target, transport);
-        here.text("SET a 1 PX 600000");
-        here.text("RPUSH l 1 2 3");
-        here.text("SET c 3");
+        source.text("SET a 1 PX 600000");
+        source.text("RPUSH l 1 2 3");
+        source.text("SET c 3");
         let big = "x".repeat(3_000_000);
-        here.text(&format!("SET big {big}"));
+        source.text(&format!("SET big {big}"));
         for _ in 0..5 {
-            follower.hear();
+            mock.next_request();
         }
         assert_eq!(
-            here.text(&format!("MIGRATE 127.0.0.1 {to} nokey 3 5000")),
+            source.text(&format!("MIGRATE 127.0.0.1 {to} nokey 3 5000")),
             "NOKEY"
         );
         assert_eq!(
-            here.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000 COPY")),
+            source.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000 COPY")),
             "OK"
         );
-        assert_eq!(here.info("migrate_cached_sockets"), "1");
+        assert_eq!(source.info("migrate_cached_sockets"), "1");
         let line = [
             "MIGRATE",
             "127.0.0.1",
@@ -78,79 +72,85 @@ fn keys_leave_with_value_and_time() {
             "l",
             "big",
         ];
-        assert_eq!(show(&here.call(&line)), "OK");
-        assert_eq!(follower.hear(), "DEL a l big");
-        assert_eq!(here.text("KEYS *"), "[c]");
-        assert_eq!(there.text("SELECT 3"), "OK");
-        assert_eq!(there.text("LRANGE l 0 -1"), "[1 2 3]");
-        assert_eq!(there.text("GET big"), big);
-        let ttl: i64 = there.text("PTTL a").parse().expect("a time");
+        assert_eq!(show(&source.call(&line)), "OK");
+        assert_eq!(mock.next_request(), "DEL a l big");
+        assert_eq!(source.text("KEYS *"), "[c]");
+        assert_eq!(destination.text("SELECT 3"), "OK");
+        assert_eq!(destination.text("LRANGE l 0 -1"), "[1 2 3]");
+        assert_eq!(destination.text("GET big"), big);
+        let ttl: i64 = destination.text("PTTL a").parse().expect("a time");
         assert!((1..=600_000).contains(&ttl), "{ttl}");
         let busy =
             "-ERR Target instance replied with error: BUSYKEY Target key name already exists.";
-        assert_eq!(here.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000")), busy);
-        assert_eq!(here.text("GET c"), "3");
         assert_eq!(
-            here.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000 REPLACE")),
+            source.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000")),
+            busy
+        );
+        assert_eq!(source.text("GET c"), "3");
+        assert_eq!(
+            source.text(&format!("MIGRATE 127.0.0.1 {to} c 3 5000 REPLACE")),
             "OK"
         );
-        assert_eq!(here.text("DBSIZE"), "0");
+        assert_eq!(source.text("DBSIZE"), "0");
     }
 }
 
 #[test]
-fn in_a_transaction_it_is_done_at_once() {
+fn in_a_transaction_migrate_is_synchronous() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
+        let (server, mut source) = start_source(transport);
         let target = Server::start(&[]);
         let to = port(&target, transport);
-        let mut follower = Follower::new(&server, Transport::Tcp);
-        here.text("MULTI");
-        here.text("SET a 1");
-        here.text(&format!("MIGRATE 127.0.0.1 {to} a 0 5000"));
-        here.text("EXISTS a");
-        assert_eq!(here.text("EXEC"), "[OK OK 0]");
-        let heard: Vec<String> = (0..5).map(|_| follower.hear()).collect();
-        assert_eq!(heard[2..], ["SET a 1", "DEL a", "EXEC"]);
+        let mut mock = MockReplica::new(&server, Transport::Tcp);
+        source.text("MULTI");
+        source.text("SET a 1");
+        source.text(&format!("MIGRATE 127.0.0.1 {to} a 0 5000"));
+        source.text("EXISTS a");
+        assert_eq!(source.text("EXEC"), "[OK OK 0]");
+        let received: Vec<String> = (0..5).map(|_| mock.next_request()).collect();
+        assert_eq!(received[2..], ["SET a 1", "DEL a", "EXEC"]);
         assert_eq!(target.client(Transport::Tcp).text("GET a"), "1");
     }
 }
 
-/// A target that sends a byte of a reply that never ends whenever 20 ms have passed.
+/// The target sends one byte of an endless reply every 20 ms.
 #[test]
-fn in_a_transaction_the_time_out_bounds_the_whole_transfer() {
+fn in_a_transaction_the_timeout_bounds_the_whole_transfer() {
     for transport in BOTH {
-        let (_server, mut here) = source(transport);
-        let target = Primary::new(transport);
-        here.text("SET a 1");
-        here.text("MULTI");
-        here.text(&format!("MIGRATE localhost {} a 0 700", target.port));
-        here.text("PING");
-        here.send(b"EXEC\r\n");
+        let (_server, mut source) = start_source(transport);
+        let target = MockPrimary::new(transport);
+        source.text("SET a 1");
+        source.text("MULTI");
+        source.text(&format!("MIGRATE localhost {} a 0 700", target.port));
+        source.text("PING");
+        source.send(b"EXEC\r\n");
         let mut link = target.accept();
         assert_eq!(next(&mut link), ["SELECT", "0"]);
         link.send("+OK\r\n+");
-        here.raw().set_read_timeout(Some(Duration::from_millis(20)));
-        let told = until("an end of EXEC", || {
-            let told = here.raw().read().ok();
+        source
+            .raw()
+            .set_read_timeout(Some(Duration::from_millis(20)));
+        let reply = until("the reply to EXEC", || {
+            let reply = source.raw().read().ok();
             link.try_send("x");
-            told
+            reply
         });
         let failure = "[-IOERR error or timeout reading to target instance PONG]";
-        assert_eq!(show(&told), failure);
-        here.raw().set_read_timeout(Some(PATIENCE));
-        assert_eq!(here.text("GET a"), "1");
+        assert_eq!(show(&reply), failure);
+        source.raw().set_read_timeout(Some(PATIENCE));
+        assert_eq!(source.text("GET a"), "1");
     }
 }
 
 #[test]
-fn who_names_a_key_in_flight_waits_and_nobody_else_does() {
+fn only_commands_that_name_a_key_in_flight_block() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
-        let target = Primary::new(transport);
+        let (server, mut source) = start_source(transport);
+        let target = MockPrimary::new(transport);
         let (mut other, mut third) = (server.client(Transport::Tcp), server.client(Transport::Tcp));
-        here.text("MSET a 1 b 2 c 3");
-        here.send(format!("MIGRATE 127.0.0.1 {} a 0 20000 AUTH2 u p\r\n", target.port).as_bytes());
+        source.text("MSET a 1 b 2 c 3");
+        source
+            .send(format!("MIGRATE 127.0.0.1 {} a 0 20000 AUTH2 u p\r\n", target.port).as_bytes());
         let mut link = target.accept();
         assert_eq!(next(&mut link), ["AUTH", "u", "p"]);
         assert_eq!(next(&mut link), ["SELECT", "0"]);
@@ -159,12 +159,10 @@ fn who_names_a_key_in_flight_waits_and_nobody_else_does() {
         third.text("MULTI");
         third.text("INCR a");
         third.send(b"EXEC\r\n");
-        until("two that wait", || {
-            (server.client(Transport::Tcp).info("blocked_clients") == "3").then_some(())
-        });
+        server.client(Transport::Tcp).wait_for_blocked(3);
         assert_eq!(server.client(Transport::Tcp).text("GET c"), "3");
         link.send("+OK\r\n+OK\r\n+OK\r\n");
-        assert_eq!(show(&here.read()), "OK");
+        assert_eq!(show(&source.read()), "OK");
         assert_eq!(show(&other.read()), "nil");
         assert_eq!(show(&other.read()), "2");
         assert_eq!(show(&third.read()), "[1]");
@@ -172,10 +170,10 @@ fn who_names_a_key_in_flight_waits_and_nobody_else_does() {
 }
 
 #[test]
-fn what_cannot_wait_cancels_the_transfer() {
+fn commands_that_cannot_block_cancel_the_transfer() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
-        let target = Primary::new(transport);
+        let (server, mut source) = start_source(transport);
+        let target = MockPrimary::new(transport);
         let mut other = server.client(Transport::Tcp);
         for (command, left) in [
             ("SWAPDB 0 1", "[nil]"),
@@ -184,34 +182,34 @@ fn what_cannot_wait_cancels_the_transfer() {
         ] {
             let copies = command.starts_with("COPY");
             other.text("FLUSHALL");
-            here.text("SET a 1");
+            source.text("SET a 1");
             other.text("SELECT 1");
             other.text("SET b 2");
-            here.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
+            source.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
             let mut link = target.accept();
             assert_eq!(next(&mut link), ["SELECT", "0"]);
             assert_eq!(next(&mut link), ["RESTORE", "a", "0"]);
             assert_eq!(other.text(command), if copies { "1" } else { "OK" });
-            let told = "-IOERR error or timeout reading to target instance";
-            assert_eq!(show(&here.read()), told);
-            link.wait_for_end();
-            assert_eq!(here.text("MGET a"), left);
+            let expected = "-IOERR error or timeout reading to target instance";
+            assert_eq!(show(&source.read()), expected);
+            link.wait_for_close();
+            assert_eq!(source.text("MGET a"), left);
         }
     }
 }
 
 #[test]
-fn a_target_that_fails_costs_no_key() {
+fn a_failing_target_loses_no_key() {
     for transport in BOTH {
-        let (_server, mut here) = source(transport);
-        let target = Primary::new(transport);
-        here.text("MSET a 1 b 2 c 3");
+        let (_server, mut source) = start_source(transport);
+        let target = MockPrimary::new(transport);
+        source.text("MSET a 1 b 2 c 3");
         let line = format!(
             "MIGRATE 127.0.0.1 {} \"\" 0 400 KEYS a b c\r\n",
             target.port
         );
-        // It hangs up before any answer, which is tried again; then after one answer.
-        here.send(line.as_bytes());
+        // The target closes before any reply, which is retried; then after one reply.
+        source.send(line.as_bytes());
         let mut link = target.accept();
         assert_eq!(next(&mut link), ["SELECT", "0"]);
         drop(link);
@@ -219,41 +217,41 @@ fn a_target_that_fails_costs_no_key() {
         assert_eq!(next(&mut link), ["SELECT", "0"]);
         link.send("+OK\r\n+OK\r\n");
         drop(link);
-        let told = "-IOERR error or timeout reading to target instance";
-        assert_eq!(show(&here.read()), told);
-        assert_eq!(here.text("MGET a b c"), "[nil 2 3]");
-        // It says nothing.
-        here.send(line.as_bytes());
+        let expected = "-IOERR error or timeout reading to target instance";
+        assert_eq!(show(&source.read()), expected);
+        assert_eq!(source.text("MGET a b c"), "[nil 2 3]");
+        // The target does not reply.
+        source.send(line.as_bytes());
         let link = target.accept();
-        assert_eq!(show(&here.read()), told);
-        link.wait_for_end();
-        // It talks nonsense.
-        here.send(line.as_bytes());
+        assert_eq!(show(&source.read()), expected);
+        link.wait_for_close();
+        // The target replies with garbage.
+        source.send(line.as_bytes());
         for _ in 0..2 {
             let mut link = target.accept();
             link.send("hello\r\n");
-            link.wait_for_end();
+            link.wait_for_close();
         }
-        assert_eq!(show(&here.read()), told);
-        // It is not there.
+        assert_eq!(show(&source.read()), expected);
+        // The target does not listen.
         drop(target);
-        here.send(line.as_bytes());
-        let told = "-IOERR error or timeout connecting to the client";
-        assert_eq!(show(&here.read()), told);
-        assert_eq!(here.text("MGET a b c"), "[nil 2 3]");
-        assert_eq!(here.info("migrate_cached_sockets"), "0");
+        source.send(line.as_bytes());
+        let expected = "-IOERR error or timeout connecting to the client";
+        assert_eq!(show(&source.read()), expected);
+        assert_eq!(source.text("MGET a b c"), "[nil 2 3]");
+        assert_eq!(source.info("migrate_cached_sockets"), "0");
     }
 }
 
 #[test]
-fn what_has_arrived_is_not_deleted_while_writes_are_paused() {
+fn migrated_keys_are_not_deleted_while_writes_are_paused() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
-        let target = Primary::new(transport);
+        let (server, mut source) = start_source(transport);
+        let target = MockPrimary::new(transport);
         let mut other = server.client(Transport::Tcp);
-        let mut follower = Follower::new(&server, Transport::Tcp);
-        here.text("SET a 1");
-        here.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
+        let mut mock = MockReplica::new(&server, Transport::Tcp);
+        source.text("SET a 1");
+        source.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
         let mut link = target.accept();
         assert_eq!(next(&mut link), ["SELECT", "0"]);
         assert_eq!(next(&mut link), ["RESTORE", "a", "0"]);
@@ -265,73 +263,76 @@ fn what_has_arrived_is_not_deleted_while_writes_are_paused() {
         }
         assert_eq!(other.info("master_repl_offset"), offset);
         assert_eq!(other.text("CLIENT UNPAUSE"), "OK");
-        assert_eq!(show(&here.read()), "OK");
+        assert_eq!(show(&source.read()), "OK");
         assert_eq!(other.text("DBSIZE"), "0");
-        let heard: Vec<String> = (0..3).map(|_| follower.hear()).collect();
-        assert_eq!(heard, ["SELECT 0", "SET a 1", "DEL a"]);
+        let received: Vec<String> = (0..3).map(|_| mock.next_request()).collect();
+        assert_eq!(received, ["SELECT 0", "SET a 1", "DEL a"]);
     }
 }
 
 #[test]
 fn a_source_that_becomes_a_replica_deletes_nothing() {
     for transport in BOTH {
-        let (server, mut here) = source(transport);
-        let (target, primary) = (Primary::new(transport), Primary::new(Transport::Tcp));
+        let (server, mut source) = start_source(transport);
+        let (target, primary) = (
+            MockPrimary::new(transport),
+            MockPrimary::new(Transport::Tcp),
+        );
         let mut other = server.client(Transport::Tcp);
-        here.text("SET a 1");
-        here.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
+        source.text("SET a 1");
+        source.send(format!("MIGRATE 127.0.0.1 {} a 0 20000\r\n", target.port).as_bytes());
         let mut link = target.accept();
         assert_eq!(next(&mut link), ["SELECT", "0"]);
         assert_eq!(next(&mut link), ["RESTORE", "a", "0"]);
         let command = format!("REPLICAOF 127.0.0.1 {}", primary.port);
         assert_eq!(other.text(&command), "OK");
-        let told = show(&here.read());
-        assert!(told.starts_with("-UNBLOCKED"), "{told}");
-        assert!(here.try_read().is_none());
-        // The target has it all the same, maybe.
+        let reply = show(&source.read());
+        assert!(reply.starts_with("-UNBLOCKED"), "{reply}");
+        assert!(source.try_read().is_none());
+        // The target may have restored the key nevertheless.
         link.send("+OK\r\n+OK\r\n");
-        link.wait_for_end();
+        link.wait_for_close();
         assert_eq!(other.text("REPLICAOF NO ONE"), "OK");
         assert_eq!(other.text("GET a"), "1");
     }
 }
 
 #[test]
-fn many_transfers_at_once_and_as_many_links_as_are_kept() {
+fn concurrent_transfers_and_the_limit_of_cached_connections() {
     const MOST: usize = 64;
     for transport in BOTH {
-        let (server, mut here) = source(transport);
-        let targets: Vec<Primary> = (0..=MOST).map(|_| Primary::new(transport)).collect();
+        let (server, mut source) = start_source(transport);
+        let targets: Vec<MockPrimary> = (0..=MOST).map(|_| MockPrimary::new(transport)).collect();
         let mut callers = Vec::new();
         for (number, target) in targets.iter().enumerate() {
-            here.text(&format!("SET key:{number} {number}"));
+            source.text(&format!("SET key:{number} {number}"));
             let mut caller = server.client(Transport::Tcp);
             let line = format!("MIGRATE 127.0.0.1 {} key:{number} 0 20000\r\n", target.port);
             caller.send(line.as_bytes());
             callers.push(caller);
         }
-        let mut links: Vec<Link> = targets.iter().map(Primary::accept).collect();
+        let mut links: Vec<Link> = targets.iter().map(MockPrimary::accept).collect();
         for (number, link) in links.iter_mut().enumerate() {
             assert_eq!(next(link), ["SELECT", "0"]);
             assert_eq!(next(link)[1], format!("key:{number}"));
         }
-        assert_eq!(here.text("DBSIZE"), (MOST + 1).to_string());
+        assert_eq!(source.text("DBSIZE"), (MOST + 1).to_string());
         for (link, caller) in links.iter_mut().zip(&mut callers).rev() {
             link.send("+OK\r\n+OK\r\n");
             assert_eq!(show(&caller.read()), "OK");
         }
-        assert_eq!(here.text("DBSIZE"), "0");
-        assert_eq!(here.info("migrate_cached_sockets"), MOST.to_string());
+        assert_eq!(source.text("DBSIZE"), "0");
+        assert_eq!(source.info("migrate_cached_sockets"), MOST.to_string());
     }
 }
 
 /// Wherever the link is cut, each key is on the source or on the target.
 #[test]
-fn a_key_is_never_on_neither() {
+fn a_broken_link_never_loses_a_key() {
     for transport in BOTH {
-        let (_server, mut here) = source(transport);
+        let (_server, mut source) = start_source(transport);
         let target = Server::start(&[]);
-        let mut there = target.client(Transport::Tcp);
+        let mut destination = target.client(Transport::Tcp);
         let proxy = Proxy::new(port(&target, transport));
         let keys = ["a", "b", "c"];
         let line = format!(
@@ -339,32 +340,36 @@ fn a_key_is_never_on_neither() {
             proxy.port
         );
         let mut migrate = || {
-            there.text("FLUSHALL");
-            here.text("MSET a 1 b 2 c 3");
-            here.send(line.as_bytes());
-            let told = show(&here.read());
+            destination.text("FLUSHALL");
+            source.text("MSET a 1 b 2 c 3");
+            source.send(line.as_bytes());
+            let reply = show(&source.read());
             let gone = keys
                 .iter()
-                .filter(|key| here.text(&format!("GET {key}")) == "nil");
+                .filter(|key| source.text(&format!("GET {key}")) == "nil");
             let gone: Vec<_> = gone.collect();
             for key in &gone {
-                assert_eq!(there.text(&format!("EXISTS {key}")), "1", "{told}");
+                assert_eq!(destination.text(&format!("EXISTS {key}")), "1", "{reply}");
             }
-            (told, gone.len())
+            (reply, gone.len())
         };
         assert_eq!(migrate(), ("OK".to_owned(), keys.len()));
-        let total = proxy.passed();
+        let total = proxy.forwarded();
         let mut outcomes = [0; 4];
         for at in (1..total).step_by(1 + total as usize / 100) {
-            // The link that is kept is of no use, which costs no more than another attempt.
+            // The cached connection is closed as well, which costs one retry.
             proxy.cut();
             let fault = Some((Fault::Cut, at));
             proxy.plan(Plan {
                 fault,
-                trickle: at % 2 == 0,
+                bytewise: at % 2 == 0,
             });
-            let (told, gone) = migrate();
-            assert_eq!(told == "OK", gone == keys.len(), "{told}, {gone} are gone");
+            let (reply, gone) = migrate();
+            assert_eq!(
+                reply == "OK",
+                gone == keys.len(),
+                "{reply}, {gone} keys have moved"
+            );
             outcomes[gone] += 1;
         }
         assert!(outcomes[0] > 0, "{outcomes:?}");
@@ -375,40 +380,40 @@ fn a_key_is_never_on_neither() {
 }
 
 #[test]
-fn a_target_that_is_killed_costs_no_key() {
+fn a_killed_target_loses_no_key() {
     for transport in BOTH {
-        let (_server, mut here) = source(transport);
+        let (_server, mut source) = start_source(transport);
         let mut target = Server::start(&[]);
-        here.text("SET a 1");
+        source.text("SET a 1");
         let to = port(&target, transport);
-        // One that stands still takes the key in, and says nothing.
-        here.text(&format!("MIGRATE 127.0.0.1 {to} a 0 5000 COPY"));
+        // A stopped target accepts the bytes and does not reply.
+        source.text(&format!("MIGRATE 127.0.0.1 {to} a 0 5000 COPY"));
         target.signal(Signal::SIGSTOP);
-        here.send(format!("MIGRATE 127.0.0.1 {to} a 0 20000 REPLACE\r\n").as_bytes());
+        source.send(format!("MIGRATE 127.0.0.1 {to} a 0 20000 REPLACE\r\n").as_bytes());
         target.signal(Signal::SIGKILL);
         assert_eq!(target.wait_for_exit(), None);
-        let told = show(&here.read());
-        assert!(told.starts_with("-IOERR"), "{told}");
-        assert_eq!(here.text("GET a"), "1");
+        let reply = show(&source.read());
+        assert!(reply.starts_with("-IOERR"), "{reply}");
+        assert_eq!(source.text("GET a"), "1");
     }
 }
 
 #[test]
-fn a_server_that_is_too_old_refuses_and_the_key_stays() {
-    let (_server, mut here) = source(Transport::Tcp);
+fn a_target_that_is_too_old_refuses_and_the_source_keeps_the_key() {
+    let (_server, mut source) = start_source(Transport::Tcp);
     let target = Peer::start();
-    here.text("SET a 1");
-    let told = here.text(&format!("MIGRATE 127.0.0.1 {} a 0 5000", target.port));
+    source.text("SET a 1");
+    let reply = source.text(&format!("MIGRATE 127.0.0.1 {} a 0 5000", target.port));
     let refused =
         "-ERR Target instance replied with error: ERR DUMP payload version or checksum are wrong";
-    assert_eq!(told, refused);
-    assert_eq!(here.text("GET a"), "1");
+    assert_eq!(reply, refused);
+    assert_eq!(source.text("GET a"), "1");
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
-    let (_server, mut here) = source(Transport::Tcp);
-    for (line, told) in [
+fn invalid_arguments_are_refused() {
+    let (_server, mut source) = start_source(Transport::Tcp);
+    for (line, reply) in [
         (
             "MIGRATE h 1 k 0 x",
             "-ERR value is not an integer or out of range",
@@ -421,6 +426,6 @@ fn what_makes_no_sense_is_refused() {
             "-ERR When using MIGRATE KEYS option, the key argument must be set to the empty string",
         ),
     ] {
-        assert_eq!(here.text(line), told, "{line}");
+        assert_eq!(source.text(line), reply, "{line}");
     }
 }

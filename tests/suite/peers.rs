@@ -1,4 +1,4 @@
-//! Clients that are not the suite's own: Debian's tools, ours, and the `redis` crate.
+//! Third-party clients: Debian's tools, beside ours, and the `redis` crate.
 
 use std::process::Command;
 
@@ -33,7 +33,7 @@ fn output(command: &mut Command) -> String {
 }
 
 #[test]
-fn both_command_lines_work_over_tls() {
+fn redis_cli_of_debian_and_ours_work_over_tls() {
     let server = Server::start(&[]);
     let options = tls_options(&server);
     for (name, mut cli) in [
@@ -48,7 +48,7 @@ fn both_command_lines_work_over_tls() {
 }
 
 #[test]
-fn both_benchmarks_load_it_over_tls() {
+fn redis_benchmark_of_debian_and_ours_work_over_tls() {
     let server = Server::start(&[]);
     let options = tls_options(&server);
     let load = ["-t", "set,get", "-n", "5000", "-P", "16", "-q", "--csv"];
@@ -67,7 +67,7 @@ fn both_benchmarks_load_it_over_tls() {
     let calls = line
         .strip_prefix("calls=")
         .and_then(|rest| rest.split(',').next());
-    // A client finishes the pipeline it is in, so there may be a few more.
+    // A benchmark client finishes its pipeline, so there may be a few more calls.
     let enough = calls.is_some_and(|calls| calls.parse::<u64>().is_ok_and(|n| n >= 10_000));
     assert!(enough, "{line}");
 }

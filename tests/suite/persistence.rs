@@ -1,4 +1,4 @@
-//! Snapshots: written, loaded, and nothing lost when either fails.
+//! Snapshots: saving, loading, and failures of either that must not lose data.
 
 use std::fs;
 use std::net::TcpStream;
@@ -6,12 +6,14 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use tests::client::{Client, Transport, speak};
-use tests::server::{Server, folder, free_port};
+use nix::sys::signal::Signal;
+use tests::client::{Client, Transport, send_raw};
+use tests::server::{Server, free_port, send_signal, temp_dir};
 use tests::snapshots::unhex;
 use tests::wait::until;
 
-/// A file that Redis 7.0.15 wrote: every type in its small encodings, an expiry far away, a second database.
+/// An RDB file written by Redis 7.0.15: every type in its compact encoding, a key that expires in 2100, a second
+/// database.
 const FROM_7_0: &str = "524544495330303130fa0972656469732d76657206372e302e3135fa0a72656469732d62697473c040fa056374696d65c200b1066b\
 fa08757365642d6d656dc2583c1000fa08616f662d62617365c000fe00fb09010b04696e74730e0200000003000000010002002c0100046c6f6e67c30a40c80261\
 6261e0ba0101616210046861736813130000000400816602817602816702817702ff0203736574020179017811047a73657418180000000400836f6e650483312e\
@@ -25,7 +27,7 @@ fn start_in(folder: &Path, args: &[&str]) -> Server {
     Server::start(&all)
 }
 
-/// Keys of every type that can be stored, small and big.
+/// Adds keys of every type, small and big.
 fn fill(client: &mut Client) {
     for line in [
         "SET text hello",
@@ -56,12 +58,7 @@ fn digest(client: &mut Client) -> String {
     client.text("DEBUG DIGEST")
 }
 
-fn signal(name: &str, pid: &str) {
-    let sent = Command::new("kill").args([name, pid]).status();
-    assert!(sent.expect("kill is there").success(), "{name} {pid}");
-}
-
-/// `redis-check-rdb` with these arguments.
+/// Runs `redis-check-rdb` with these arguments.
 fn check(args: &[&Path]) -> Output {
     Command::new(tests::binary("redis-server"))
         .arg0("redis-check-rdb")
@@ -71,14 +68,14 @@ fn check(args: &[&Path]) -> Output {
 }
 
 #[test]
-fn what_is_saved_comes_back() {
+fn saved_data_loads_unchanged() {
     for options in [
         &["--rdbcompression", "no"][..],
         &["--rdbchecksum", "no"],
         &["--maxmemory-policy", "allkeys-lru"],
         &["--maxmemory-policy", "allkeys-lfu"],
     ] {
-        let folder = folder();
+        let folder = temp_dir();
         let server = start_in(folder.path(), options);
         let mut client = server.client(Transport::Tls);
         fill(&mut client);
@@ -104,8 +101,8 @@ fn what_is_saved_comes_back() {
 }
 
 #[test]
-fn a_child_saves_what_was_there_when_it_was_made() {
-    let folder = folder();
+fn bgsave_saves_the_data_at_the_time_of_the_fork() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     fill(&mut client);
@@ -135,8 +132,8 @@ fn a_child_saves_what_was_there_when_it_was_made() {
 }
 
 #[test]
-fn a_child_that_is_killed_leaves_the_old_file_and_stops_writes() {
-    let folder = folder();
+fn a_killed_child_leaves_the_old_file_and_stops_writes() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &["--save", "900", "100000"]);
     let mut client = server.client(Transport::Tls);
     assert_eq!(client.text("SET k old"), "OK");
@@ -146,18 +143,16 @@ fn a_child_that_is_killed_leaves_the_old_file_and_stops_writes() {
     client.text("DEBUG POPULATE 1000");
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     client.text("BGSAVE");
-    let pid = server.saving_child().to_string();
+    let pid = server.child_pid();
     let temp = folder.path().join(format!("temp-{pid}.rdb"));
-    until("the child has opened its file", || {
-        temp.exists().then_some(())
-    });
-    signal("-9", &pid);
+    until("the child's temporary file", || temp.exists().then_some(()));
+    send_signal(pid, Signal::SIGKILL);
     client.wait_for_child();
     server.wait_for_log(&["Background saving terminated by signal 9"]);
     assert_eq!(client.info("rdb_last_bgsave_status"), "err");
     assert!(!temp.exists());
     assert_eq!(
-        fs::read(folder.path().join("dump.rdb")).expect("it is there"),
+        fs::read(folder.path().join("dump.rdb")).expect("it exists"),
         file
     );
     for refused in ["SET k newer", "PING"] {
@@ -177,30 +172,27 @@ fn a_child_that_is_killed_leaves_the_old_file_and_stops_writes() {
 }
 
 #[test]
-fn a_full_disk_costs_nothing_but_the_save() {
-    let folder = folder();
+fn a_full_disk_fails_the_save_and_loses_no_data() {
+    let folder = temp_dir();
     let mut server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     client.text("SET k old");
     assert_eq!(client.text("SAVE"), "OK");
     let file = fs::read(folder.path().join("dump.rdb")).expect("it was saved");
     client.text("DEBUG POPULATE 20000 key 500");
-    let limited = Command::new("prlimit")
-        .args(["--pid", &server.pid().to_string(), "--fsize=100000:100000"])
-        .status();
-    assert!(limited.expect("prlimit is there").success());
+    server.limit_file_size("100000");
     assert_eq!(client.text("CONFIG SET rdbcompression no"), "OK");
     assert_eq!(client.text("SAVE"), "-ERR");
     server.wait_for_log(&["Write error saving DB on disk(write): File too large"]);
     assert_eq!(client.text("BGSAVE"), "Background saving started");
     client.wait_for_child();
     assert_eq!(client.info("rdb_last_bgsave_status"), "err");
-    // It cannot save, so it does not go.
+    // SHUTDOWN is refused while the data cannot be saved.
     let refused = "-ERR Errors trying to SHUTDOWN. Check logs.";
     assert_eq!(client.text("SHUTDOWN SAVE"), refused);
     assert_eq!(client.text("DBSIZE"), "20001");
     assert_eq!(
-        fs::read(folder.path().join("dump.rdb")).expect("it is there"),
+        fs::read(folder.path().join("dump.rdb")).expect("it exists"),
         file
     );
     let left: Vec<_> = fs::read_dir(folder.path()).expect("readable").collect();
@@ -210,38 +202,38 @@ fn a_full_disk_costs_nothing_but_the_save() {
 }
 
 #[test]
-fn a_folder_that_is_gone_is_named() {
-    let folder = folder();
+fn saving_into_a_deleted_folder_fails_and_is_logged() {
+    let folder = temp_dir();
     let inner = folder.path().join("inner");
-    fs::create_dir(&inner).expect("writable");
+    fs::create_dir(&inner).expect("the folder is writable");
     let server = start_in(&inner, &[]);
     let mut client = server.client(Transport::Tls);
     client.text("SET k v");
-    fs::remove_dir(&inner).expect("it is empty");
+    fs::remove_dir(&inner).expect("the folder is empty");
     assert_eq!(client.text("SAVE"), "-ERR");
     server.wait_for_log(&["Failed opening the temp RDB file temp-"]);
     assert_eq!(client.text("GET k"), "v");
 }
 
 #[test]
-fn a_file_that_is_cut_anywhere_is_refused() {
-    let folder = folder();
+fn a_truncated_file_is_refused() {
+    let folder = temp_dir();
     let path = folder.path().join("dump.rdb");
     let whole = unhex(FROM_7_0);
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tcp);
     for cut in 0..whole.len() {
-        fs::write(&path, &whole[..cut]).expect("writable");
+        fs::write(&path, &whole[..cut]).expect("the folder is writable");
         assert_eq!(
             client.text("DEBUG RELOAD NOSAVE"),
             "-ERR Error trying to load the RDB dump, check server logs.",
             "{cut}"
         );
     }
-    fs::write(&path, &whole).expect("writable");
+    fs::write(&path, &whole).expect("the folder is writable");
     assert_eq!(client.text("DEBUG RELOAD NOSAVE"), "OK");
     for cut in [0, 8, 100, whole.len() - 1] {
-        fs::write(&path, &whole[..cut]).expect("writable");
+        fs::write(&path, &whole[..cut]).expect("the folder is writable");
         let dir = folder.path().to_string_lossy().into_owned();
         let port = free_port().to_string();
         let output = Command::new(tests::binary("redis-server"))
@@ -255,7 +247,7 @@ fn a_file_that_is_cut_anywhere_is_refused() {
                 && text.contains("Terminating server after rdb file reading failure."),
             "{cut}: {text}"
         );
-        assert_eq!(fs::read(&path).expect("it is there"), whole[..cut]);
+        assert_eq!(fs::read(&path).expect("it exists"), whole[..cut]);
         let checked = check(&[&path]);
         assert_eq!(checked.status.code(), Some(1));
         let text = String::from_utf8_lossy(&checked.stdout).into_owned();
@@ -268,12 +260,12 @@ fn a_file_that_is_cut_anywhere_is_refused() {
 
 #[test]
 fn a_wrong_checksum_is_refused() {
-    let folder = folder();
+    let folder = temp_dir();
     let path = folder.path().join("dump.rdb");
     let mut bytes = unhex(FROM_7_0);
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
-    fs::write(&path, &bytes).expect("writable");
+    fs::write(&path, &bytes).expect("the folder is writable");
     let server = start_in(folder.path(), &["--rdbchecksum", "no"]);
     assert_eq!(server.client(Transport::Tcp).text("GET text"), "hello");
     drop(server);
@@ -291,9 +283,9 @@ fn a_wrong_checksum_is_refused() {
 
 #[test]
 fn a_file_of_redis_7_0_loads() {
-    let folder = folder();
+    let folder = temp_dir();
     let path = folder.path().join("dump.rdb");
-    fs::write(&path, unhex(FROM_7_0)).expect("writable");
+    fs::write(&path, unhex(FROM_7_0)).expect("the folder is writable");
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     let long = "ab".repeat(100);
@@ -329,15 +321,15 @@ fn a_file_of_redis_7_0_loads() {
 }
 
 #[test]
-fn keys_that_are_over_are_not_loaded() {
-    let folder = folder();
+fn expired_keys_are_not_loaded() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     client.text("DEBUG SET-ACTIVE-EXPIRE 0");
     client.text("SET stays x");
     client.text("SET goes x PX 1");
     assert_eq!(client.text("SAVE"), "OK");
-    until("it is over", || {
+    until("the key to expire", || {
         (client.text("EXISTS goes") == "0").then_some(())
     });
     drop(server);
@@ -349,7 +341,7 @@ fn keys_that_are_over_are_not_loaded() {
 }
 
 #[test]
-fn the_end_saves_when_there_are_save_points() {
+fn shutdown_saves_if_there_are_save_points() {
     for (save, command, kept) in [
         ("900 1", "SHUTDOWN", true),
         ("900 1", "SHUTDOWN NOSAVE", false),
@@ -357,12 +349,12 @@ fn the_end_saves_when_there_are_save_points() {
         ("", "SHUTDOWN SAVE", true),
         ("900 1", "-TERM", true),
     ] {
-        let folder = folder();
+        let folder = temp_dir();
         let mut server = start_in(folder.path(), &["--save", save]);
         let mut client = server.client(Transport::Tls);
         client.text("SET k v");
         if command.starts_with('-') {
-            signal(command, &server.pid().to_string());
+            server.signal(Signal::SIGTERM);
         } else {
             client.send(format!("{command}\r\n").as_bytes());
         }
@@ -373,29 +365,31 @@ fn the_end_saves_when_there_are_save_points() {
 }
 
 #[test]
-fn an_operator_who_insists_leaves_no_half_file() {
-    let folder = folder();
+fn a_second_sigint_aborts_the_save_and_removes_its_file() {
+    let folder = temp_dir();
     let mut server = start_in(folder.path(), &["--save", "900", "1"]);
     let mut client = server.client(Transport::Tls);
     client.text("DEBUG PAUSE-CRON 1");
-    signal("-TERM", &server.pid().to_string());
-    until("the signal has come", || {
+    server.signal(Signal::SIGTERM);
+    until("the server to receive the signal", || {
         (client.text("SHUTDOWN ABORT") == "OK").then_some(())
     });
     client.text("DEBUG PAUSE-CRON 0");
     client.text("DEBUG POPULATE 100");
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     let temp = folder.path().join(format!("temp-{}.rdb", server.pid()));
-    signal("-INT", &server.pid().to_string());
-    until("it is saving", || temp.exists().then_some(()));
-    signal("-INT", &server.pid().to_string());
+    server.signal(Signal::SIGINT);
+    until("the temporary file of the save", || {
+        temp.exists().then_some(())
+    });
+    server.signal(Signal::SIGINT);
     assert_eq!(server.wait_for_exit(), Some(1));
     assert!(!temp.exists());
 }
 
 #[test]
-fn a_child_does_not_hold_the_end_nor_a_connection() {
-    let folder = folder();
+fn a_child_delays_neither_shutdown_nor_the_close_of_a_connection() {
+    let folder = temp_dir();
     let mut server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     let mut other = server.client(Transport::Tcp);
@@ -403,33 +397,34 @@ fn a_child_does_not_hold_the_end_nor_a_connection() {
     client.text("DEBUG POPULATE 100");
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     client.text("BGSAVE");
-    let pid = server.saving_child().to_string();
+    let pid = server.child_pid();
     let title = format!("/proc/{pid}/cmdline");
-    until("the child has its title", || {
+    until("the child's process title", || {
         let title = fs::read_to_string(&title).unwrap_or_default();
         title.starts_with("redis-rdb-bgsave ").then_some(())
     });
-    // The child holds no copy of the descriptor, or this would wait for its end.
+    // The child must have closed its copy of the descriptor; otherwise the client would see no EOF until the child
+    // exits.
     assert_eq!(client.text(&format!("CLIENT KILL ID {id}")), "1");
     assert!(other.read_to_end().is_empty());
-    signal("-TERM", &server.pid().to_string());
+    server.signal(Signal::SIGTERM);
     assert_eq!(server.wait_for_exit(), Some(0));
     server.wait_for_log(&["There is a child saving an .rdb. Killing it!"]);
-    until("the child is gone", || {
+    until("the child to exit", || {
         (!Path::new(&format!("/proc/{pid}/exe")).exists()).then_some(())
     });
     assert!(!folder.path().join(format!("temp-{pid}.rdb")).exists());
 }
 
 #[test]
-fn flushall_ends_the_child_and_saves_nothing_as_nothing() {
-    let folder = folder();
+fn flushall_kills_the_child_and_saves_the_empty_data_set() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &["--save", "900", "100000"]);
     let mut client = server.client(Transport::Tls);
     client.text("DEBUG POPULATE 1000");
     client.text("CONFIG SET rdb-key-save-delay 10000000");
     client.text("BGSAVE");
-    server.saving_child();
+    server.child_pid();
     client.text("CONFIG SET rdb-key-save-delay 0");
     assert_eq!(client.text("FLUSHALL"), "OK");
     client.wait_for_child();
@@ -441,8 +436,8 @@ fn flushall_ends_the_child_and_saves_nothing_as_nothing() {
 }
 
 #[test]
-fn save_points_and_schedules_make_children() {
-    let folder = folder();
+fn save_points_and_scheduled_saves_start_a_child() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &["--save", "1", "1"]);
     let mut client = server.client(Transport::Tls);
     client.text("SET k v");
@@ -453,7 +448,7 @@ fn save_points_and_schedules_make_children() {
     client.text("BGSAVE");
     client.text("SET k w");
     assert_eq!(client.text("EXEC"), "[Background saving scheduled OK]");
-    until("the scheduled one is done", || {
+    until("the scheduled save", || {
         (client.info("rdb_changes_since_last_save") == "0").then_some(())
     });
     assert_eq!(client.text("BGSAVE SOON"), "-ERR syntax error");
@@ -468,8 +463,8 @@ fn save_points_and_schedules_make_children() {
 }
 
 #[test]
-fn clients_are_told_that_it_is_loading() {
-    let folder = folder();
+fn clients_get_loading_errors_during_startup() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     client.text("DEBUG POPULATE 20000 key 100");
@@ -484,10 +479,10 @@ fn clients_are_told_that_it_is_loading() {
         .stdout(Stdio::null())
         .spawn()
         .expect("the binary runs");
-    until("it listens", || {
+    until("the server to listen", || {
         TcpStream::connect(("127.0.0.1", port)).ok()
     });
-    let text = speak(port, b"GET key:1\r\nINFO persistence\r\nSAVE\r\nQUIT\r\n");
+    let text = send_raw(port, b"GET key:1\r\nINFO persistence\r\nSAVE\r\nQUIT\r\n");
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(
         text.starts_with("-LOADING Redis is loading the dataset in memory\r\n"),
@@ -495,16 +490,22 @@ fn clients_are_told_that_it_is_loading() {
     );
     assert!(text.contains("\r\nloading:1\r\n"), "{text}");
     assert!(text.contains("\r\nloading_loaded_perc:"), "{text}");
-    speak(port, b"SHUTDOWN\r\n");
-    assert_eq!(child.wait().expect("it is our child").code(), Some(0));
-    // What was half loaded has not been saved over the whole.
+    send_raw(port, b"SHUTDOWN\r\n");
+    assert_eq!(
+        child
+            .wait()
+            .expect("the process is a child of this one")
+            .code(),
+        Some(0)
+    );
+    // The shutdown must not have replaced the file by the partly loaded data set.
     let server = start_in(folder.path(), &[]);
     assert_eq!(server.client(Transport::Tcp).text("DBSIZE"), "20000");
 }
 
 #[test]
-fn reload_saves_empties_and_loads() {
-    let folder = folder();
+fn debug_reload_saves_flushes_and_loads() {
+    let folder = temp_dir();
     let server = start_in(folder.path(), &[]);
     let mut client = server.client(Transport::Tls);
     fill(&mut client);

@@ -1,14 +1,14 @@
-//! What a primary tells its replicas: the stream of writes, request by request.
+//! What a primary propagates to its replicas: the stream of writes, request by request.
 
 use tests::client::{Client, Transport};
-use tests::follower::Follower;
-use tests::peer::{Peer, real};
+use tests::mock_replica::MockReplica;
+use tests::peer::{Peer, real_redis};
 use tests::server::Server;
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
-/// Commands of a client, and what replicas hear of each. `#` stands for a number that the clock decides.
-const TOLD: &[(&str, &[&str])] = &[
+/// Commands of a client, and the requests that replicas receive for each. `#` stands for a Unix time in milliseconds.
+const PROPAGATED: &[(&str, &[&str])] = &[
     ("SET a 1", &["SELECT 0", "SET a 1"]),
     ("GET a", &[]),
     ("SET a 2 EX 100", &["SET a 2 PXAT #"]),
@@ -79,57 +79,60 @@ const TOLD: &[(&str, &[&str])] = &[
     ("FLUSHALL", &["FLUSHALL"]),
 ];
 
-/// Whether a request is as expected, numbers of the clock aside.
-fn is_as(told: &str, wanted: &str) -> bool {
+/// Whether a request is as expected; `#` matches any time.
+fn matches_pattern(request: &str, expected: &str) -> bool {
     let words = |text: &str| -> Vec<String> { text.split(' ').map(str::to_owned).collect() };
-    let (told, wanted) = (words(told), words(wanted));
-    told.len() == wanted.len()
-        && told.iter().zip(&wanted).all(|(word, wanted)| {
-            word == wanted || (wanted == "#" && word.len() == 13 && word.parse::<u64>().is_ok())
+    let (request, expected) = (words(request), words(expected));
+    request.len() == expected.len()
+        && request.iter().zip(&expected).all(|(word, expected)| {
+            word == expected || (expected == "#" && word.len() == 13 && word.parse::<u64>().is_ok())
         })
 }
 
-fn expect(follower: &mut Follower, command: &str, wanted: &[&str]) {
-    for wanted in wanted {
-        let told = follower.hear();
-        assert!(is_as(&told, wanted), "{command}: {told}, not {wanted}");
+fn assert_propagated(mock: &mut MockReplica, command: &str, expected: &[&str]) {
+    for expected in expected {
+        let request = mock.next_request();
+        assert!(
+            matches_pattern(&request, expected),
+            "{command}: {request}, not {expected}"
+        );
     }
 }
 
-/// Executes the table by a client; `follower` hears what it should.
-fn tell_all(client: &mut Client, follower: &mut Follower) {
-    for (command, wanted) in TOLD {
+/// Executes the table on a client; the replica must receive the expected requests.
+fn execute_table(client: &mut Client, mock: &mut MockReplica) {
+    for (command, expected) in PROPAGATED {
         let reply = client.text(command);
         assert!(!reply.starts_with('-'), "{command}: {reply}");
-        expect(follower, command, wanted);
+        assert_propagated(mock, command, expected);
     }
-    // Nothing else was said: this comes next.
+    // Nothing else was propagated if this request comes next.
     client.text("SET end 1");
-    expect(follower, "the end", &["SET end 1"]);
+    assert_propagated(mock, "end of the table", &["SET end 1"]);
 }
 
 #[test]
-fn every_write_in_words_that_mean_the_same_elsewhere() {
+fn writes_are_propagated_in_deterministic_form() {
     for transport in BOTH {
         let server = Server::start(&["--repl-diskless-sync", "no"]);
         let mut client = server.client(Transport::Tcp);
-        let mut follower = Follower::new(&server, transport);
-        tell_all(&mut client, &mut follower);
+        let mut mock = MockReplica::new(&server, transport);
+        execute_table(&mut client, &mut mock);
     }
 }
 
-/// With `REAL_REDIS` (see `replication_peers`): the table is right.
+/// With `REAL_REDIS` (see `replication_peers`): checks the table against real Redis.
 #[test]
-fn the_real_one_uses_the_same_words() {
-    let Some(program) = real() else { return };
-    let peer = Peer::start_this(program, &["--repl-diskless-sync", "no"]);
-    let mut follower = Follower::of(peer.port, Transport::Tcp);
-    tell_all(&mut peer.connect(), &mut follower);
+fn real_redis_propagates_the_same_requests() {
+    let Some(program) = real_redis() else { return };
+    let peer = Peer::start_program(&program, &["--repl-diskless-sync", "no"]);
+    let mut mock = MockReplica::connect(peer.port, Transport::Tcp);
+    execute_table(&mut peer.connect(), &mut mock);
 }
 
-/// A key that is met when its time is over is deleted first, in one unit with the command that met it.
+/// An expired key is deleted on access, in one MULTI/EXEC unit with a write that accesses it.
 #[test]
-fn keys_whose_time_is_over() {
+fn deletions_of_expired_keys_are_propagated() {
     let server = Server::start(&[
         "--repl-diskless-sync",
         "no",
@@ -137,7 +140,7 @@ fn keys_whose_time_is_over() {
         "yes",
     ]);
     let mut client = server.client(Transport::Tcp);
-    let mut follower = Follower::new(&server, Transport::Tcp);
+    let mut mock = MockReplica::new(&server, Transport::Tcp);
     client.text("DEBUG SET-ACTIVE-EXPIRE 0");
     client.text("SELECT 9");
     let brief = |client: &mut Client, key: &str| {
@@ -147,11 +150,11 @@ fn keys_whose_time_is_over() {
     };
     brief(&mut client, "a");
     assert_eq!(client.text("GET a"), "nil");
-    let wanted = ["SELECT 9", "SET a 1", "PEXPIREAT a #", "DEL a"];
-    expect(&mut follower, "GET", &wanted);
+    let expected = ["SELECT 9", "SET a 1", "PEXPIREAT a #", "DEL a"];
+    assert_propagated(&mut mock, "GET", &expected);
     brief(&mut client, "b");
     assert_eq!(client.text("SETNX b 2"), "1");
-    let wanted = [
+    let expected = [
         "SET b 1",
         "PEXPIREAT b #",
         "MULTI",
@@ -159,52 +162,52 @@ fn keys_whose_time_is_over() {
         "SETNX b 2",
         "EXEC",
     ];
-    expect(&mut follower, "SETNX", &wanted);
+    assert_propagated(&mut mock, "SETNX", &expected);
     brief(&mut client, "d");
     brief(&mut client, "e");
     assert_eq!(client.text("SCAN 0"), "[0 [b]]");
-    let heard: Vec<String> = (0..6).map(|_| follower.hear()).collect();
+    let received: Vec<String> = (0..6).map(|_| mock.next_request()).collect();
     assert!(
-        heard[4..].iter().all(|told| told.starts_with("DEL ")),
-        "{heard:?}"
+        received[4..]
+            .iter()
+            .all(|request| request.starts_with("DEL ")),
+        "{received:?}"
     );
     client.text("DEL b");
-    expect(&mut follower, "DEL", &["DEL b"]);
+    assert_propagated(&mut mock, "DEL", &["DEL b"]);
     client.text("CONFIG SET lazyfree-lazy-expire yes");
     brief(&mut client, "c");
     client.text("DEBUG SET-ACTIVE-EXPIRE 1");
-    let wanted = ["SET c 1", "PEXPIREAT c #", "UNLINK c"];
-    expect(&mut follower, "the clockwork", &wanted);
+    let expected = ["SET c 1", "PEXPIREAT c #", "UNLINK c"];
+    assert_propagated(&mut mock, "active expiry", &expected);
 }
 
-/// A command that has to wait may have met a key whose time is over, which replicas hear of at once.
+/// A command that blocks may have accessed an expired key, whose deletion must be propagated at once.
 #[test]
-fn what_a_waiting_command_has_met_is_told() {
+fn a_blocked_command_propagates_deletion_of_expired_keys() {
     let server = Server::start(&["--repl-diskless-sync", "no"]);
-    let (mut client, mut waiter) = (server.client(Transport::Tcp), server.client(Transport::Tcp));
-    let mut follower = Follower::new(&server, Transport::Tcp);
+    let (mut client, mut blocked) = (server.client(Transport::Tcp), server.client(Transport::Tcp));
+    let mut mock = MockReplica::new(&server, Transport::Tcp);
     client.text("DEBUG SET-ACTIVE-EXPIRE 0");
     client.text("RPUSH a 1");
     client.text("PEXPIRE a 1");
     client.text("DEBUG SLEEP 0.003");
-    waiter.send(b"BLPOP a 0\r\n");
-    let wanted = ["SELECT 0", "RPUSH a 1", "PEXPIREAT a #", "DEL a"];
-    expect(&mut follower, "BLPOP", &wanted);
+    blocked.send(b"BLPOP a 0\r\n");
+    let expected = ["SELECT 0", "RPUSH a 1", "PEXPIREAT a #", "DEL a"];
+    assert_propagated(&mut mock, "BLPOP", &expected);
     client.text("RPUSH a 2");
-    expect(&mut follower, "BLPOP", &["RPUSH a 2", "LPOP a"]);
+    assert_propagated(&mut mock, "BLPOP", &["RPUSH a 2", "LPOP a"]);
 }
 
-/// Who waits is served in a unit of its own, behind the one that served it.
+/// The pop of a blocked client is propagated behind the write that served it, as a unit of its own.
 #[test]
-fn what_is_served_comes_after_what_serves() {
+fn a_blocked_pop_is_propagated_after_the_push_that_serves_it() {
     let server = Server::start(&["--repl-diskless-sync", "no"]);
-    let (mut client, mut waiter) = (server.client(Transport::Tcp), server.client(Transport::Tls));
-    let mut follower = Follower::new(&server, Transport::Tls);
-    waiter.send(b"BLMPOP 0 2 x y LEFT COUNT 2\r\n");
-    tests::wait::until("a waiting client", || {
-        (client.info("blocked_clients") == "1").then_some(())
-    });
+    let (mut client, mut blocked) = (server.client(Transport::Tcp), server.client(Transport::Tls));
+    let mut mock = MockReplica::new(&server, Transport::Tls);
+    blocked.send(b"BLMPOP 0 2 x y LEFT COUNT 2\r\n");
+    client.wait_for_blocked(1);
     client.text("RPUSH y 1 2 3");
-    let wanted = ["SELECT 0", "RPUSH y 1 2 3", "LPOP y 2"];
-    expect(&mut follower, "BLMPOP", &wanted);
+    let expected = ["SELECT 0", "RPUSH y 1 2 3", "LPOP y 2"];
+    assert_propagated(&mut mock, "BLMPOP", &expected);
 }

@@ -1,4 +1,4 @@
-//! The protocol at its edges, and slow peers.
+//! Edge cases of the protocol, and slow clients.
 
 use conn::resp::Value;
 use tests::client::{Transport, show};
@@ -6,7 +6,7 @@ use tests::server::Server;
 use tests::wait::until;
 
 #[test]
-fn broken_requests_get_redis_sentences_and_a_closed_connection() {
+fn protocol_errors_are_reported_and_close_the_connection() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         for (input, reply) in [
@@ -41,7 +41,7 @@ fn broken_requests_get_redis_sentences_and_a_closed_connection() {
 }
 
 #[test]
-fn every_split_of_a_pipeline_is_answered_alike() {
+fn a_pipeline_split_anywhere_gets_the_same_replies() {
     let server = Server::start(&[]);
     let pipeline = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\na\r\n\r\nPING\r\n\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nPING\r\n";
     for transport in Transport::ALL {
@@ -91,7 +91,7 @@ fn resp3_types_reach_the_client() {
 }
 
 #[test]
-fn a_slow_reader_gets_everything_and_its_output_is_counted() {
+fn a_slow_client_gets_all_replies_and_its_output_is_counted() {
     let server = Server::start(&[]);
     let value = vec![b'v'; 1 << 20];
     for transport in Transport::ALL {
@@ -100,7 +100,7 @@ fn a_slow_reader_gets_everything_and_its_output_is_counted() {
         let mut slow = server.client(transport);
         slow.cmd("CLIENT SETNAME slow");
         slow.send("GET big\r\n".repeat(32).as_bytes());
-        let line = until("output piles up", || {
+        let line = until("pending output", || {
             let list = admin.text("CLIENT LIST");
             let line = list
                 .lines()
@@ -121,7 +121,7 @@ fn a_slow_reader_gets_everything_and_its_output_is_counted() {
     }
 }
 
-/// A number of CLIENT LIST.
+/// A number from a line of CLIENT LIST.
 fn field(line: &str, name: &str) -> Option<u64> {
     line.split(' ')
         .find_map(|part| part.strip_prefix(name))?
@@ -130,7 +130,7 @@ fn field(line: &str, name: &str) -> Option<u64> {
 }
 
 #[test]
-fn a_reader_over_its_output_limit_is_closed() {
+fn a_client_over_its_output_limit_is_closed() {
     let server = Server::start(&["--client-output-buffer-limit", "normal 3mb 0 0"]);
     for transport in Transport::ALL {
         let mut admin = server.client(Transport::Tcp);
@@ -138,7 +138,7 @@ fn a_reader_over_its_output_limit_is_closed() {
         let before = admin.info("client_output_buffer_limit_disconnections");
         let mut slow = server.client(transport);
         slow.try_send("GET big\r\n".repeat(64).as_bytes());
-        until("the greedy client is closed", || {
+        until("the disconnection of the client", || {
             (admin.info("client_output_buffer_limit_disconnections") != before).then_some(())
         });
         assert!(slow.read_to_end().len() < 64 << 20, "{transport:?}");
@@ -146,7 +146,7 @@ fn a_reader_over_its_output_limit_is_closed() {
 }
 
 #[test]
-fn a_half_closed_client_still_gets_its_answers() {
+fn commands_sent_before_a_half_close_are_executed() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -160,13 +160,13 @@ fn a_half_closed_client_still_gets_its_answers() {
         );
     }
     let mut client = server.client(Transport::Tcp);
-    until("the write took place", || {
+    until("the write to be executed", || {
         (client.text("GET half") == "1").then_some(())
     });
 }
 
 #[test]
-fn an_unfinished_big_argument_costs_nothing_for_long() {
+fn the_buffer_of_an_incomplete_big_argument_is_shrunk() {
     let server = Server::start(&["--hz", "100"]);
     let mut admin = server.client(Transport::Tcp);
     let mut client = server.client(Transport::Tls);
@@ -181,10 +181,10 @@ fn an_unfinished_big_argument_costs_nothing_for_long() {
             .expect("connected");
         field(&line, "qbuf=").unwrap_or(0) + field(&line, "qbuf-free=").unwrap_or(0)
     };
-    until("the buffer is there", || {
+    until("the query buffer to be allocated", || {
         (qbuf(&mut admin) >= 10_000_000).then_some(())
     });
-    until("cron takes it back", || {
+    until("cron to shrink the query buffer", || {
         (qbuf(&mut admin) < 100_000).then_some(())
     });
     client.send(&vec![b'x'; 10_000_000]);

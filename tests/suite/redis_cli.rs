@@ -1,15 +1,25 @@
-//! redis-cli as a replica: the data set as a file, and the stream of writes on a terminal. And its walks over all keys.
+//! redis-cli as a replica (`--rdb` and `--replica`), its scans over all keys, and its JSON output.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use tests::certs;
 use tests::client::Transport;
-use tests::server::{Server, folder};
+use tests::server::{Server, temp_dir};
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
-/// redis-cli, on its way to a server.
+/// A server that starts a full resynchronization without delay.
+fn primary(diskless: &str) -> Server {
+    Server::start(&[
+        "--repl-diskless-sync",
+        diskless,
+        "--repl-diskless-sync-delay",
+        "0",
+    ])
+}
+
+/// A redis-cli command with the options that connect to a server.
 fn cli(server: &Server, transport: Transport) -> Command {
     let mut cli = Command::new(tests::binary("redis-cli"));
     if transport == Transport::Tls {
@@ -28,25 +38,20 @@ fn cli(server: &Server, transport: Transport) -> Command {
 }
 
 #[test]
-fn the_data_set_becomes_a_file() {
+fn rdb_mode_writes_a_loadable_file() {
     for transport in BOTH {
         for diskless in ["yes", "no"] {
-            let server = Server::start(&[
-                "--repl-diskless-sync",
-                diskless,
-                "--repl-diskless-sync-delay",
-                "0",
-            ]);
+            let server = primary(diskless);
             let mut client = server.client(Transport::Tcp);
             let big = "x".repeat(300_000);
             client.text("DEBUG POPULATE 1000");
             client.text(&format!("SET big {big}"));
-            let dir = folder();
+            let dir = temp_dir();
             let done = cli(&server, transport)
                 .arg("--rdb")
                 .arg(dir.path().join("got.rdb"))
                 .output()
-                .expect("it runs");
+                .expect("the program runs");
             let said = String::from_utf8_lossy(&done.stderr).into_owned();
             assert!(done.status.success(), "{said}");
             assert_eq!(
@@ -58,14 +63,15 @@ fn the_data_set_becomes_a_file() {
             let piped = cli(&server, transport)
                 .args(["--rdb", "-"])
                 .output()
-                .expect("it runs");
+                .expect("the program runs");
             assert!(piped.stdout.starts_with(b"REDIS0011"));
             let path = dir.path().to_string_lossy().into_owned();
             let second = Server::start(&["--dbfilename", "got.rdb", "--dir", &path]);
             let mut loaded = second.client(Transport::Tcp);
             let digest = client.text("DEBUG DIGEST");
             assert_eq!(loaded.text("DEBUG DIGEST"), digest);
-            std::fs::write(dir.path().join("got.rdb"), &piped.stdout).expect("there is room");
+            std::fs::write(dir.path().join("got.rdb"), &piped.stdout)
+                .expect("the folder is writable");
             assert_eq!(loaded.text("DEBUG RELOAD NOSAVE"), "OK");
             assert_eq!(loaded.text("DEBUG DIGEST"), digest);
         }
@@ -73,27 +79,30 @@ fn the_data_set_becomes_a_file() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told() {
+fn rdb_mode_reports_a_file_that_cannot_be_written() {
     let server = Server::start(&["--repl-diskless-sync-delay", "0"]);
     let done = cli(&server, Transport::Tcp)
         .args(["--rdb", "/nowhere/at/all"])
         .output()
-        .expect("it runs");
+        .expect("the program runs");
     assert!(!done.status.success());
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(said.contains("Error opening '/nowhere/at/all'"), "{said}");
 }
 
-/// What redis-cli says in a mode.
+/// The standard output of redis-cli in a mode.
 fn said(server: &Server, transport: Transport, mode: &str) -> String {
-    let done = cli(server, transport).arg(mode).output().expect("it runs");
+    let done = cli(server, transport)
+        .arg(mode)
+        .output()
+        .expect("the program runs");
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.success(), "{said}");
     said
 }
 
 #[test]
-fn walks_over_the_keys_see_every_type() {
+fn bigkeys_memkeys_and_hotkeys_report_every_type() {
     const KEYS: [(&str, &str, &str); 6] = [
         ("SET", "a-string", "some-text"),
         ("RPUSH", "a-list", "a b c"),
@@ -129,7 +138,7 @@ fn walks_over_the_keys_see_every_type() {
 }
 
 #[test]
-fn json_is_valid() {
+fn json_output_is_valid() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
     client.call(&["SET", "k", "say \"hi\"\n\\"]);
@@ -137,11 +146,11 @@ fn json_is_valid() {
     for transport in BOTH {
         let json = |options: &[&str]| {
             let done = cli(&server, transport).args(options).output();
-            String::from_utf8_lossy(&done.expect("it runs").stdout).into_owned()
+            String::from_utf8_lossy(&done.expect("the program runs").stdout).into_owned()
         };
         let plain = json(&["--json", "GET", "k"]);
         assert_eq!(plain, "\"say \\\"hi\\\"\\n\\\\\"\n");
-        // The JSON string holds `say \"hi\"\n\\`: the quoted form of the standard output.
+        // The content of the JSON string is the quoted form of standard output: `say \"hi\"\n\\`.
         let quoted = json(&["--quoted-json", "GET", "k"]);
         assert_eq!(quoted, "\"say \\\\\\\"hi\\\\\\\"\\\\n\\\\\\\\\"\n");
         let scores = json(&["--json", "ZRANGE", "z", "0", "-1", "WITHSCORES"]);
@@ -150,16 +159,11 @@ fn json_is_valid() {
 }
 
 #[test]
-fn the_stream_is_shown_line_by_line() {
+fn replica_mode_prints_the_stream() {
     let modes: [&[&str]; 3] = [&["--replica"], &["SYNC"], &["psync", "?", "-1"]];
     for (transport, mode) in BOTH.iter().flat_map(|&over| modes.map(|mode| (over, mode))) {
         for diskless in ["yes", "no"] {
-            let server = Server::start(&[
-                "--repl-diskless-sync",
-                diskless,
-                "--repl-diskless-sync-delay",
-                "0",
-            ]);
+            let server = primary(diskless);
             let mut client = server.client(Transport::Tcp);
             client.text("SET before 1");
             let mut shown = cli(&server, transport)
@@ -167,19 +171,24 @@ fn the_stream_is_shown_line_by_line() {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
-                .expect("it runs");
-            let stderr = shown.stderr.take().expect("it was piped");
-            let mut told = BufReader::new(stderr).lines().map_while(Result::ok);
-            assert!(told.any(|line| line.contains("Logging commands from master.")));
+                .expect("the program runs");
+            let stderr = shown.stderr.take().expect("the stream is piped");
+            let mut log = BufReader::new(stderr).lines().map_while(Result::ok);
+            assert!(log.any(|line| line.contains("Logging commands from master.")));
             client.text("SET k \"");
-            let stdout = shown.stdout.take().expect("it was piped");
+            let stdout = shown.stdout.take().expect("the stream is piped");
             let lines = BufReader::new(stdout).lines().map_while(Result::ok);
             let mut writes = lines.filter(|line| line.contains(',') && !line.contains("mode"));
             assert_eq!(writes.next().as_deref(), Some("\"SELECT\",\"0\""));
             assert_eq!(writes.next().as_deref(), Some("\"SET\",\"k\",\"\\\"\""));
-            // The server ends, and so does the show.
+            // redis-cli ends when the server does.
             drop(server);
-            assert!(!shown.wait().expect("it is our child").success());
+            assert!(
+                !shown
+                    .wait()
+                    .expect("the process is a child of this one")
+                    .success()
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Certificates and ports that change while clients talk.
+//! Certificates and ports that change while clients are connected.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use tests::client::Transport;
 use tests::server::Server;
 
 #[test]
-fn a_bad_reload_keeps_the_old_certificate_and_says_why() {
+fn a_failed_reload_keeps_the_old_certificate_and_reports_the_reason() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tls);
     let serial = client.info("tls_server_cert_serial");
@@ -16,7 +16,7 @@ fn a_bad_reload_keeps_the_old_certificate_and_says_why() {
         &broken,
         "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n",
     )
-    .expect("writable");
+    .expect("the folder is writable");
     let broken = broken.to_string_lossy().into_owned();
     let other_key = certs::file("client.key");
     for (directive, value) in [
@@ -41,27 +41,15 @@ fn a_bad_reload_keeps_the_old_certificate_and_says_why() {
 }
 
 #[test]
-fn a_rotation_drops_nobody() {
+fn certificate_rotation_drops_no_client() {
     let server = Server::start(&[]);
     let mut old = server.client(Transport::Tls);
     let before = old.info("tls_server_cert_serial");
-    let (cert, key) = (certs::file("server.crt"), certs::file("server.key"));
-    assert_eq!(
-        old.text(&format!(
-            "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
-        )),
-        "OK"
-    );
+    old.set_certificate("server");
     assert_ne!(old.info("tls_server_cert_serial"), before);
     assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
     for round in 0..20 {
-        assert_eq!(
-            old.text(&format!(
-                "CONFIG SET tls-cert-file {cert} tls-key-file {key}"
-            )),
-            "OK",
-            "{round}"
-        );
+        old.set_certificate("server");
         assert_eq!(
             server.client(Transport::Tls).text("PING"),
             "PONG",
@@ -72,7 +60,7 @@ fn a_rotation_drops_nobody() {
 }
 
 #[test]
-fn ports_move_without_dropping_anyone() {
+fn changing_a_port_drops_no_client() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -95,7 +83,7 @@ fn ports_move_without_dropping_anyone() {
             "{transport:?}"
         );
         let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-        let port = taken.local_addr().expect("bound").port();
+        let port = taken.local_addr().expect("the listener is bound").port();
         assert!(
             client
                 .text(&format!("CONFIG SET {directive} {port}"))

@@ -1,38 +1,23 @@
-//! Servers that follow each other: data sets, cuts, changes of roles, over TCP and TLS by the same body.
+//! Replication between servers: full and partial resynchronization, changes of role, over TCP and TLS by the same
+//! body.
 
 use std::thread;
 
 use tests::client::{Client, Transport, show};
-use tests::follower::{Follower, asleep, resume};
-use tests::pair::{port, start, wait_for_link};
+use tests::mock_replica::{MockReplica, psync, stalled};
+use tests::pair::{follow, port, start, wait_for_link, wait_for_sync};
 use tests::peer::Peer;
 use tests::server::Server;
 use tests::wait::until;
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
-fn follow(replica: &mut Client, primary: &Server, transport: Transport) {
-    let command = format!("REPLICAOF 127.0.0.1 {}", port(primary, transport));
-    assert_eq!(replica.text(&command), "OK");
-}
-
-/// Waits until a replica has all that its primary has; what both have.
-fn settle(primary: &mut Client, replica: &mut Client) -> String {
-    until("the same offset", || {
-        let offset = primary.info("master_repl_offset");
-        (replica.info("slave_repl_offset") == offset).then_some(())
-    });
-    let digest = primary.text("DEBUG DIGEST");
-    assert_eq!(replica.text("DEBUG DIGEST"), digest);
-    digest
-}
-
-/// Keys of every type, small and big.
+/// Adds keys of every type, small and big.
 fn fill(client: &mut Client) {
     fill_by(&mut |line| client.text(line));
 }
 
-/// The same by whatever says it to a server.
+/// The same through any function that executes a command.
 fn fill_by(say: &mut dyn FnMut(&str) -> String) {
     say("DEBUG POPULATE 1000 filler 100");
     for number in 0..300 {
@@ -54,7 +39,7 @@ fn fill_by(say: &mut dyn FnMut(&str) -> String) {
 }
 
 #[test]
-fn a_data_set_and_what_follows_it() {
+fn a_full_resync_and_the_stream_after_it() {
     for transport in BOTH {
         for diskless in ["no", "yes"] {
             for load in ["disabled", "swapdb"] {
@@ -62,13 +47,13 @@ fn a_data_set_and_what_follows_it() {
                 let (_other, mut replica) = start(transport, &["--repl-diskless-load", load]);
                 fill(&mut primary);
                 replica.text("SET mine 1");
-                follow(&mut replica, &server, transport);
+                follow(&mut replica, port(&server, transport));
                 for number in 0..1000 {
                     primary.text(&format!("INCRBY live {number}"));
                 }
                 wait_for_link(&mut replica);
                 assert_eq!(primary.text("WAIT 1 0"), "1");
-                settle(&mut primary, &mut replica);
+                wait_for_sync(&mut primary, &mut replica);
                 assert_eq!(replica.text("EXISTS mine"), "0");
                 assert!(primary.info("slave0").contains("state=online"));
             }
@@ -77,15 +62,15 @@ fn a_data_set_and_what_follows_it() {
 }
 
 #[test]
-fn a_chain_of_three_goes_on_after_every_cut() {
+fn a_chain_of_three_resumes_after_every_cut() {
     for transport in BOTH {
         let (first, mut a) = start(transport, &[]);
         let (second, mut b) = start(transport, &[]);
         let (_third, mut c) = start(transport, &[]);
         fill(&mut a);
-        follow(&mut b, &first, transport);
+        follow(&mut b, port(&first, transport));
         wait_for_link(&mut b);
-        follow(&mut c, &second, transport);
+        follow(&mut c, port(&second, transport));
         wait_for_link(&mut c);
         for round in 0..3 {
             a.text("CLIENT KILL TYPE replica");
@@ -93,8 +78,8 @@ fn a_chain_of_three_goes_on_after_every_cut() {
             b.text("CLIENT KILL TYPE replica");
             wait_for_link(&mut b);
             wait_for_link(&mut c);
-            settle(&mut a, &mut b);
-            settle(&mut a, &mut c);
+            wait_for_sync(&mut a, &mut b);
+            wait_for_sync(&mut a, &mut c);
         }
         assert_eq!(a.info("sync_full"), "1");
         assert_eq!(b.info("sync_full"), "1");
@@ -102,28 +87,28 @@ fn a_chain_of_three_goes_on_after_every_cut() {
 }
 
 #[test]
-fn a_promoted_replica_is_followed_from_where_everybody_is() {
+fn a_promoted_replica_serves_partial_resyncs() {
     for transport in BOTH {
         let (first, mut a) = start(transport, &[]);
         let (second, mut b) = start(transport, &[]);
         let (_third, mut c) = start(transport, &[]);
         fill(&mut a);
         for replica in [&mut b, &mut c] {
-            follow(replica, &first, transport);
+            follow(replica, port(&first, transport));
             wait_for_link(replica);
         }
-        settle(&mut a, &mut b);
-        settle(&mut a, &mut c);
+        wait_for_sync(&mut a, &mut b);
+        wait_for_sync(&mut a, &mut c);
         let history = a.info("master_replid");
         assert_eq!(b.text("REPLICAOF NO ONE"), "OK");
         assert_eq!(b.info("master_replid2"), history);
         b.text("SET new 1");
         for replica in [&mut a, &mut c] {
-            follow(replica, &second, transport);
+            follow(replica, port(&second, transport));
             wait_for_link(replica);
         }
-        settle(&mut b, &mut a);
-        settle(&mut b, &mut c);
+        wait_for_sync(&mut b, &mut a);
+        wait_for_sync(&mut b, &mut c);
         assert_eq!(
             (b.info("sync_full"), b.info("sync_partial_ok")),
             ("0".into(), "2".into())
@@ -132,14 +117,14 @@ fn a_promoted_replica_is_followed_from_where_everybody_is() {
 }
 
 #[test]
-fn a_replica_that_is_let_go_hears_nothing_of_another_history() {
+fn a_dropped_replica_receives_no_writes_of_a_later_replid() {
     for transport in BOTH {
         let (server, mut client) = start(transport, &["--repl-diskless-sync", "no"]);
-        let follower = Follower::new(&server, transport);
+        let mock = MockReplica::new(&server, transport);
         client.text("REPLICAOF 127.0.0.1 1");
         client.send(b"REPLICAOF NO ONE\r\nSET later 1\r\n");
-        let heard = follower.rest();
-        let words = String::from_utf8_lossy(&heard);
+        let received = mock.read_to_end();
+        let words = String::from_utf8_lossy(&received);
         assert!(!words.contains("later"), "{words}");
         assert_eq!(show(&client.read()), "OK");
         assert_eq!(show(&client.read()), "OK");
@@ -147,13 +132,13 @@ fn a_replica_that_is_let_go_hears_nothing_of_another_history() {
 }
 
 #[test]
-fn only_a_known_past_is_gone_on_with() {
+fn psync_continues_only_a_known_replid_within_the_backlog() {
     for transport in BOTH {
         let (server, mut client) = start(transport, &["--repl-diskless-sync", "no"]);
-        let follower = Follower::new(&server, transport);
-        let (history, offset) = follower.promised.clone();
+        let mock = MockReplica::new(&server, transport);
+        let (history, offset) = mock.resync_point.clone();
         client.text("SET a 1");
-        let ask = |history: &str, offset: u64| resume(&server, transport, history, offset);
+        let ask = |history: &str, offset: u64| psync(&server, transport, history, offset);
         assert_eq!(ask(&history, offset + 1), format!("+CONTINUE {history}"));
         for (history, offset) in [
             (history.as_str(), offset + 10_000),
@@ -163,54 +148,55 @@ fn only_a_known_past_is_gone_on_with() {
         ] {
             assert!(ask(history, offset).starts_with("+FULLRESYNC"), "{history}");
         }
-        let answer = resume(&server, transport, &history, u64::MAX);
+        let answer = psync(&server, transport, &history, u64::MAX);
         assert!(answer.starts_with("-ERR"), "{answer}");
     }
 }
 
-/// A replica that reads nothing holds up neither the loop nor another replica; when it goes, its transfer goes on.
+/// A replica that stops reading blocks neither the event loop nor another replica; when it disconnects, the transfer
+/// continues.
 #[test]
-fn a_replica_that_stands_still() {
+fn a_stalled_replica_blocks_nobody() {
     for transport in BOTH {
         let (server, mut primary) = start(transport, &["--rdbcompression", "no"]);
         primary.text("DEBUG POPULATE 2000 big 10000");
-        let mut sleeper = asleep(&server, transport);
+        let mut stalled_replica = stalled(&server, transport);
         let (_other, mut replica) = start(transport, &[]);
-        follow(&mut replica, &server, transport);
+        follow(&mut replica, port(&server, transport));
         wait_for_link(&mut replica);
-        settle(&mut primary, &mut replica);
-        assert!(sleeper.is_there());
-        drop(sleeper);
+        wait_for_sync(&mut primary, &mut replica);
+        stalled_replica.assert_connected();
+        drop(stalled_replica);
         server.wait_for_log(&["lost"]);
         assert_eq!(primary.info("connected_slaves"), "1");
     }
 }
 
 #[test]
-fn the_last_replica_takes_the_child_with_it() {
+fn the_child_is_killed_when_the_last_replica_disconnects() {
     let args = ["--rdb-key-save-delay", "1000", "--repl-timeout", "60"];
     let (server, mut primary) = start(Transport::Tcp, &args);
     primary.text("DEBUG POPULATE 100000 big 100");
-    let sleeper = asleep(&server, Transport::Tcp);
-    until("a child", || {
+    let stalled_replica = stalled(&server, Transport::Tcp);
+    until("a child process", || {
         (primary.info("rdb_bgsave_in_progress") == "1").then_some(())
     });
-    drop(sleeper);
+    drop(stalled_replica);
     server.wait_for_log(&["last replica dropped, killing fork child"]);
-    until("no child", || {
+    until("the child to exit", || {
         (primary.info("rdb_bgsave_in_progress") == "0").then_some(())
     });
 }
 
 #[test]
-fn flushall_ends_what_is_streamed_and_another_begins() {
+fn flushall_restarts_a_diskless_transfer() {
     for transport in BOTH {
         let args = ["--rdb-key-save-delay", "10000000"];
         let (server, mut primary) = start(transport, &args);
         primary.text("DEBUG POPULATE 1000");
         primary.text("CONFIG SET repl-diskless-sync-delay 0");
         let (_other, mut replica) = start(transport, &["--repl-diskless-load", "swapdb"]);
-        follow(&mut replica, &server, transport);
+        follow(&mut replica, port(&server, transport));
         server.wait_for_log(&["Background RDB transfer started by pid"]);
         primary.text("CONFIG SET rdb-key-save-delay 0");
         assert_eq!(primary.text("FLUSHALL"), "OK");
@@ -222,7 +208,7 @@ fn flushall_ends_what_is_streamed_and_another_begins() {
 }
 
 #[test]
-fn a_save_for_replicas_ends_with_the_last_of_them() {
+fn a_save_for_replicas_is_killed_with_the_last_one_without_save_points() {
     let args = [
         "--rdb-key-save-delay",
         "10000000",
@@ -233,22 +219,22 @@ fn a_save_for_replicas_ends_with_the_last_of_them() {
         let (server, mut primary) = start(transport, &args);
         primary.text("DEBUG POPULATE 1000");
         primary.call(&["CONFIG", "SET", "save", points]);
-        let first = asleep(&server, transport);
-        let second = asleep(&server, transport);
-        let lose = |primary: &mut Client, replica, left: &str| {
+        let first = stalled(&server, transport);
+        let second = stalled(&server, transport);
+        let disconnect = |primary: &mut Client, replica, left: &str| {
             drop(replica);
-            until("a replica less", || {
+            until("one replica less", || {
                 (primary.info("connected_slaves") == left).then_some(())
             });
         };
-        until("both to wait for one child", || {
+        until("both replicas to wait for one child", || {
             let text = primary.text("INFO replication");
             (text.matches("state=wait_bgsave").count() == 2).then_some(())
         });
         server.wait_for_log(&["Background saving started by pid"]);
-        lose(&mut primary, first, "1");
+        disconnect(&mut primary, first, "1");
         assert_eq!(primary.info("rdb_bgsave_in_progress"), "1");
-        lose(&mut primary, second, "0");
+        disconnect(&mut primary, second, "0");
         if points.is_empty() {
             server.wait_for_log(&["Background saving terminated by signal 10"]);
             assert_eq!(primary.info("rdb_bgsave_in_progress"), "0");
@@ -259,15 +245,15 @@ fn a_save_for_replicas_ends_with_the_last_of_them() {
 }
 
 #[test]
-fn writes_wait_for_enough_replicas() {
+fn writes_are_refused_without_enough_replicas() {
     let (server, mut primary) = start(Transport::Tcp, &["--min-replicas-to-write", "1"]);
     let refusal = "-NOREPLICAS Not enough good replicas to write.";
     assert_eq!(primary.text("SET a 1"), refusal);
     assert_eq!(primary.text("WAIT 1 1"), "0");
     let (_other, mut replica) = start(Transport::Tcp, &[]);
-    follow(&mut replica, &server, Transport::Tcp);
+    follow(&mut replica, port(&server, Transport::Tcp));
     wait_for_link(&mut replica);
-    until("a good replica", || {
+    until("a replica without lag", || {
         (primary.text("SET a 1") == "OK").then_some(())
     });
     assert_eq!(primary.text("WAIT 1 0"), "1");
@@ -279,7 +265,7 @@ fn writes_wait_for_enough_replicas() {
 }
 
 #[test]
-fn a_pause_holds_writes_back_and_keeps_their_order() {
+fn client_pause_delays_writes_and_keeps_their_order() {
     for transport in BOTH {
         let server = Server::start(&[]);
         let mut client = server.client(transport);
@@ -288,10 +274,7 @@ fn a_pause_holds_writes_back_and_keeps_their_order() {
         let mut writers: Vec<Client> = (0..3).map(|_| server.client(transport)).collect();
         for (number, writer) in writers.iter_mut().enumerate() {
             writer.send(format!("RPUSH l {number}\r\nGET a\r\n").as_bytes());
-            let waiting = (number + 1).to_string();
-            until("a waiting client", || {
-                (client.info("blocked_clients") == waiting).then_some(())
-            });
+            client.wait_for_blocked(number + 1);
         }
         assert_eq!(client.text("CLIENT UNPAUSE"), "OK");
         for (number, writer) in writers.iter_mut().enumerate() {
@@ -305,11 +288,11 @@ fn a_pause_holds_writes_back_and_keeps_their_order() {
 }
 
 #[test]
-fn the_role_is_handed_over_without_a_lost_write() {
+fn failover_loses_no_write() {
     for transport in BOTH {
         let (first, mut a) = start(transport, &[]);
         let (second, mut b) = start(transport, &[]);
-        follow(&mut b, &first, transport);
+        follow(&mut b, port(&first, transport));
         wait_for_link(&mut b);
         let mut writer = first.client(Transport::Tcp);
         let written = thread::spawn(move || {
@@ -319,16 +302,16 @@ fn the_role_is_handed_over_without_a_lost_write() {
             }
             written
         });
-        until("some writes", || {
+        until("the first writes", || {
             (a.text("GET count") != "nil").then_some(())
         });
         assert_eq!(a.text("FAILOVER"), "OK");
-        until("the other role", || {
+        until("the promotion of the replica", || {
             (b.info("role") == "master").then_some(())
         });
         let written = written.join().expect("the writer ends");
         wait_for_link(&mut a);
-        settle(&mut b, &mut a);
+        wait_for_sync(&mut b, &mut a);
         assert_eq!(b.text("GET count"), written.to_string());
         assert_eq!(a.info("master_failover_state"), "no-failover");
         assert_eq!(b.info("sync_full"), "0");
@@ -337,12 +320,12 @@ fn the_role_is_handed_over_without_a_lost_write() {
 }
 
 #[test]
-fn what_is_no_business_of_a_replica() {
+fn a_replica_that_sends_commands_is_disconnected() {
     let (server, _client) = start(Transport::Tcp, &["--repl-diskless-sync", "no"]);
     for command in ["PING", "GET a", "SET a 1"] {
-        let mut follower = Follower::new(&server, Transport::Tcp);
-        follower.say(command);
-        follower.wait_for_end();
+        let mut mock = MockReplica::new(&server, Transport::Tcp);
+        mock.send_command(command);
+        mock.wait_for_close();
     }
     server.wait_for_log(&[
         "Replica generated a reply to command 'ping'",
@@ -351,7 +334,7 @@ fn what_is_no_business_of_a_replica() {
 }
 
 #[test]
-fn a_replica_that_comes_from_a_socket_file_is_shown() {
+fn a_replica_on_the_unix_socket_is_listed() {
     let (server, mut client) = start(Transport::Tcp, &["--repl-diskless-sync", "no"]);
     let mut replica = server.client(Transport::Unix);
     assert_eq!(replica.text("REPLCONF listening-port 77"), "OK");
@@ -366,26 +349,25 @@ fn a_replica_that_comes_from_a_socket_file_is_shown() {
     server.wait_for_log(&["Synchronization with replica /unixsocket:77 succeeded"]);
 }
 
-/// Debian's server as the primary; as a replica it cannot load this version of the file.
+/// Debian's server is the primary; as a replica it could not load RDB version 11.
 #[test]
-fn a_real_primary() {
+fn a_replica_of_debians_server() {
     let peer = Peer::start();
     let mut raw = peer.client();
     let mut primary = |line: &str| {
         let args: Vec<&str> = line.split(' ').collect();
-        show(&raw.call(&args).expect("Debian's server answers"))
+        show(&raw.call(&args).expect("Debian's server replies"))
     };
     fill_by(&mut primary);
     let (_server, mut replica) = start(Transport::Tcp, &[]);
-    let command = format!("REPLICAOF 127.0.0.1 {}", peer.port);
-    assert_eq!(replica.text(&command), "OK");
+    follow(&mut replica, peer.port);
     for number in 0..1000 {
         primary(&format!("ZADD z {number} member:{number}"));
         primary("SPOP set");
         primary("XADD stream MAXLEN ~ 100 * a b");
     }
     wait_for_link(&mut replica);
-    until("the same data", || {
+    until("equal digests", || {
         let digest = primary("DEBUG DIGEST");
         (replica.text("DEBUG DIGEST") == digest).then_some(())
     });

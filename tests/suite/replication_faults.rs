@@ -1,73 +1,47 @@
-//! Links that break: at every byte of the way to a data set, at random under writes, with processes that die or stand still.
-//! In the end a replica has what its primary has, and nobody keeps more of the stream than the backlog.
+//! Links that break: at many points of the handshake and the transfer, at random under writes, and with processes that
+//! are killed or stopped. In the end a replica equals its primary, and neither keeps more of the stream than its
+//! backlog.
 
 use std::fs;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use data::util::rand::Rng;
 use nix::sys::signal::Signal;
-use tests::certs::{Order, file_in, issue};
+use tests::certs::{CertSpec, file_in, issue};
 use tests::client::{Client, Transport};
-use tests::pair::{port, start, wait_for_link};
+use tests::pair::{change_role, follow, port, start, wait_for_link, wait_for_sync};
 use tests::proxy::{Fault, Plan, Proxy};
-use tests::server::{Server, folder, send_signal};
+use tests::server::{Server, send_signal, temp_dir};
 use tests::wait::until;
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
-const FAULTS: [Fault; 3] = [Fault::Cut, Fault::DeafClient, Fault::DeafServer];
-/// Writes that are sent at once.
+const FAULTS: [Fault; 3] = [Fault::Cut, Fault::CloseToClient, Fault::CloseToServer];
+/// Writes per batch.
 const BATCH: usize = 20;
 
-/// A proxy before a server's port for replicas.
-fn before(server: &Server, transport: Transport) -> Proxy {
+/// A proxy in front of a server's port for replicas.
+fn proxy_to(server: &Server, transport: Transport) -> Proxy {
     Proxy::new(port(server, transport))
 }
 
-fn follow(replica: &mut Client, port: u16) {
-    change_role(replica, &format!("REPLICAOF 127.0.0.1 {port}"));
-}
-
-/// While a data set is being loaded nobody may change roles.
-fn change_role(replica: &mut Client, command: &str) {
-    until("another role", || match replica.text(command).as_str() {
-        "OK" => Some(()),
-        refused => {
-            assert!(refused.starts_with("-LOADING"), "{refused}");
-            None
-        }
-    });
-}
-
-/// Waits until a replica has all that its primary has, and compares what both have.
-fn settle(primary: &mut Client, replica: &mut Client) {
-    until("the same offset", || {
-        let offset = primary.info("master_repl_offset");
-        let same = replica.info("slave_repl_offset") == offset;
-        (same && replica.info("master_link_status") == "up").then_some(())
-    });
-    let digest = primary.text("DEBUG DIGEST");
-    assert_eq!(replica.text("DEBUG DIGEST"), digest);
-}
-
-/// Waits until no more of the stream is kept than the backlog has room for, and its blocks.
+/// Waits until the stream buffers fit the backlog, rounded up to whole blocks.
 fn wait_for_small_stream(client: &mut Client, backlog: u64) {
-    until("the stream is let go", || {
+    until("the stream buffers to be freed", || {
         let kept: u64 = client.info("mem_total_replication_buffers").parse().ok()?;
         (kept <= backlog + backlog / 4).then_some(())
     });
 }
 
-/// Writes to a server on a thread until the flag falls; how many.
-fn write(server: &Server, going: &Arc<AtomicBool>) -> JoinHandle<usize> {
+/// Writes to a server on a thread until the flag falls; returns the number of writes.
+fn start_writer(server: &Server, running: &Arc<AtomicBool>) -> JoinHandle<usize> {
     let mut client = server.client(Transport::Tcp);
-    let going = Arc::clone(going);
+    let running = Arc::clone(running);
     thread::spawn(move || {
         let mut rng = Rng::new(7);
         let mut written = 0;
-        while going.load(Ordering::Relaxed) {
+        while running.load(Ordering::Relaxed) {
             let mut batch = Vec::new();
             for _ in 0..BATCH {
                 let n = rng.below(500);
@@ -91,9 +65,10 @@ fn write(server: &Server, going: &Arc<AtomicBool>) -> JoinHandle<usize> {
     })
 }
 
-/// Where to break a way of so many bytes: closely at first, where the steps are, in a few places, and in the mark at the
-/// end. The next way is a little longer or shorter: sizes of memory are a part of it, and with TLS the sizes of records.
-fn places(total: u64, transport: Transport) -> Vec<u64> {
+/// Offsets at which to break a link that transfers `total` bytes: closely spaced during the handshake, a few during
+/// the transfer, and one in the EOF marker. The size of another run differs a little: the RDB file holds memory sizes,
+/// and TLS records vary.
+fn break_offsets(total: u64, transport: Transport) -> Vec<u64> {
     let (talk, step, mark) = match transport {
         Transport::Tls => (5000, 389, total / 50),
         _ => (130, 9, 25),
@@ -105,53 +80,53 @@ fn places(total: u64, transport: Transport) -> Vec<u64> {
 }
 
 #[test]
-fn the_way_to_a_data_set_breaks_at_every_stage() {
+fn a_full_resync_that_breaks_at_any_stage_recovers() {
     for transport in BOTH {
         for load in ["disabled", "swapdb"] {
             let (server, mut primary) =
                 start(transport, &["--rdbcompression", "no", "--hz", "100"]);
             let (_other, mut replica) = start(transport, &["--repl-diskless-load", load]);
             primary.text("DEBUG POPULATE 500 filler 100");
-            let proxy = before(&server, transport);
+            let proxy = proxy_to(&server, transport);
             follow(&mut replica, proxy.port);
             wait_for_link(&mut replica);
-            let total = proxy.passed();
-            for (number, at) in places(total, transport).into_iter().enumerate() {
-                // With a history of its own it is given a data set, and no part of the stream.
+            let total = proxy.forwarded();
+            for (number, at) in break_offsets(total, transport).into_iter().enumerate() {
+                // With a replication id of its own it needs a full resynchronization.
                 change_role(&mut replica, "REPLICAOF NO ONE");
                 let fault = Some((FAULTS[number % 3], at));
-                let trickle = number % 4 == 3;
+                let bytewise = number % 4 == 3;
                 let before = proxy.faults();
-                proxy.plan(Plan { fault, trickle });
+                proxy.plan(Plan { fault, bytewise });
                 follow(&mut replica, proxy.port);
                 proxy.wait_for_fault(before);
             }
             proxy.plan(Plan::default());
-            // Whatever the last one has left, it comes to an end by itself.
+            // Whatever state the last fault has left, the replica recovers from it by itself.
             primary.text("SET last 1");
-            settle(&mut primary, &mut replica);
+            wait_for_sync(&mut primary, &mut replica);
             assert_eq!(replica.text("GET last"), "1");
         }
     }
 }
 
 #[test]
-fn a_followed_stream_breaks_at_random_under_writes() {
+fn a_stream_that_breaks_at_random_under_writes_resumes() {
     for transport in BOTH {
         let size = ["--repl-backlog-size", "256mb"];
         let (server, mut primary) = start(transport, &size);
         let (_other, mut replica) = start(transport, &[]);
-        let proxy = before(&server, transport);
+        let proxy = proxy_to(&server, transport);
         follow(&mut replica, proxy.port);
         wait_for_link(&mut replica);
-        let going = Arc::new(AtomicBool::new(true));
-        let writer = write(&server, &going);
+        let running = Arc::new(AtomicBool::new(true));
+        let writer = start_writer(&server, &running);
         let mut rng = Rng::new(11);
         for round in 1..=24_usize {
             let fault = Some((FAULTS[round % 3], 6000 + rng.below(60_000)));
-            let trickle = rng.below(8) == 0;
+            let bytewise = rng.below(8) == 0;
             let before = proxy.faults();
-            proxy.plan(Plan { fault, trickle });
+            proxy.plan(Plan { fault, bytewise });
             if round == 1 {
                 proxy.cut();
             }
@@ -159,12 +134,12 @@ fn a_followed_stream_breaks_at_random_under_writes() {
         }
         proxy.plan(Plan::default());
         proxy.cut();
-        going.store(false, Ordering::Relaxed);
+        running.store(false, Ordering::Relaxed);
         let written = writer.join().expect("the writer ends");
-        settle(&mut primary, &mut replica);
+        wait_for_sync(&mut primary, &mut replica);
         assert!(written >= 1000, "{written}");
         assert_eq!(primary.info("sync_full"), "1");
-        // The first time it asked with a history of its own.
+        // The first attempt used the replica's own replication id.
         assert_eq!(primary.info("sync_partial_err"), "1");
         let resumed: u64 = primary.info("sync_partial_ok").parse().expect("a number");
         assert!(resumed >= 20, "{resumed}");
@@ -172,19 +147,19 @@ fn a_followed_stream_breaks_at_random_under_writes() {
 }
 
 #[test]
-fn a_chain_breaks_at_both_links_under_writes() {
+fn a_chain_whose_links_break_under_writes_resumes() {
     for transport in BOTH {
         let size = ["--repl-backlog-size", "256mb"];
         let (first, mut a) = start(transport, &size);
         let (second, mut b) = start(transport, &size);
         let (_third, mut c) = start(transport, &size);
-        let proxies = [before(&first, transport), before(&second, transport)];
+        let proxies = [proxy_to(&first, transport), proxy_to(&second, transport)];
         for (replica, proxy) in [(&mut b, &proxies[0]), (&mut c, &proxies[1])] {
             follow(replica, proxy.port);
             wait_for_link(replica);
         }
-        let going = Arc::new(AtomicBool::new(true));
-        let writer = write(&first, &going);
+        let running = Arc::new(AtomicBool::new(true));
+        let writer = start_writer(&first, &running);
         let mut rng = Rng::new(13);
         for round in 0..16_usize {
             let proxy = &proxies[round % 2];
@@ -192,32 +167,32 @@ fn a_chain_breaks_at_both_links_under_writes() {
             let before = proxy.faults();
             proxy.plan(Plan {
                 fault,
-                trickle: false,
+                bytewise: false,
             });
             proxy.cut();
             proxy.wait_for_fault(before);
             proxy.plan(Plan::default());
         }
-        going.store(false, Ordering::Relaxed);
+        running.store(false, Ordering::Relaxed);
         writer.join().expect("the writer ends");
-        settle(&mut a, &mut b);
-        settle(&mut a, &mut c);
+        wait_for_sync(&mut a, &mut b);
+        wait_for_sync(&mut a, &mut c);
         assert_eq!(a.info("sync_full"), "1");
         assert_eq!(b.info("sync_full"), "1");
     }
 }
 
 #[test]
-fn a_replica_that_is_stopped_and_goes_on() {
+fn a_stopped_replica_catches_up_after_sigcont() {
     for transport in BOTH {
         let size = ["--repl-backlog-size", "1mb"];
         let (server, mut primary) = start(transport, &size);
         let (other, mut replica) = start(transport, &size);
-        let proxy = before(&server, transport);
+        let proxy = proxy_to(&server, transport);
         follow(&mut replica, proxy.port);
         wait_for_link(&mut replica);
         other.signal(Signal::SIGSTOP);
-        proxy.hold();
+        proxy.pause();
         let value = "x".repeat(100_000);
         for number in 0..200 {
             primary.text(&format!("SET big:{number} {value}"));
@@ -226,10 +201,13 @@ fn a_replica_that_is_stopped_and_goes_on() {
             .info("mem_total_replication_buffers")
             .parse()
             .expect("a number");
-        assert!(kept > 4 << 20, "it is kept for the replica: {kept}");
+        assert!(
+            kept > 4 << 20,
+            "the stream must be kept for the replica: {kept}"
+        );
         other.signal(Signal::SIGCONT);
-        proxy.release();
-        settle(&mut primary, &mut replica);
+        proxy.resume();
+        wait_for_sync(&mut primary, &mut replica);
         assert_eq!(primary.info("sync_full"), "1");
         primary.text("SET one more");
         wait_for_small_stream(&mut primary, 1 << 20);
@@ -238,23 +216,23 @@ fn a_replica_that_is_stopped_and_goes_on() {
 }
 
 #[test]
-fn a_replica_that_is_killed_is_let_go() {
+fn a_killed_replica_is_dropped_and_its_buffers_are_freed() {
     for transport in BOTH {
         let size = ["--repl-backlog-size", "1mb"];
         let (server, mut primary) = start(transport, &size);
         let (mut other, mut replica) = start(transport, &[]);
-        let proxy = before(&server, transport);
+        let proxy = proxy_to(&server, transport);
         follow(&mut replica, proxy.port);
         wait_for_link(&mut replica);
-        proxy.hold();
+        proxy.pause();
         let value = "x".repeat(100_000);
         for number in 0..100 {
             primary.text(&format!("SET big:{number} {value}"));
         }
         other.signal(Signal::SIGKILL);
         assert_eq!(other.wait_for_exit(), None);
-        proxy.release();
-        until("it is gone", || {
+        proxy.resume();
+        until("the replica to be dropped", || {
             (primary.info("connected_slaves") == "0").then_some(())
         });
         primary.text("SET one more");
@@ -262,56 +240,46 @@ fn a_replica_that_is_killed_is_let_go() {
         let (_new, mut replica) = start(transport, &[]);
         follow(&mut replica, proxy.port);
         wait_for_link(&mut replica);
-        settle(&mut primary, &mut replica);
+        wait_for_sync(&mut primary, &mut replica);
     }
 }
 
 #[test]
-fn the_child_of_a_transfer_is_killed() {
+fn a_transfer_whose_child_is_killed_is_repeated() {
     for transport in BOTH {
         let slow = ["--rdb-key-save-delay", "10000"];
         let (server, mut primary) = start(transport, &slow);
         let (_other, mut replica) = start(transport, &["--repl-diskless-load", "swapdb"]);
         primary.text("DEBUG POPULATE 5000 filler 100");
-        let proxy = before(&server, transport);
+        let proxy = proxy_to(&server, transport);
         follow(&mut replica, proxy.port);
-        let line = server.wait_for_log(&["Background RDB transfer started by pid"]);
-        let pid = line.rsplit(' ').next().and_then(|pid| pid.parse().ok());
+        let child = server.child_pid();
         primary.text("CONFIG SET rdb-key-save-delay 0");
-        send_signal(pid.expect("a process"), Signal::SIGKILL);
+        send_signal(child, Signal::SIGKILL);
         server.wait_for_log(&["Background transfer terminated by signal 9"]);
         wait_for_link(&mut replica);
-        settle(&mut primary, &mut replica);
+        wait_for_sync(&mut primary, &mut replica);
         assert_eq!(proxy.connections(), 2);
     }
 }
 
-/// Lets a server write files of so many bytes.
-fn limit_files(server: &Server, bytes: &str) {
-    let limited = Command::new("prlimit")
-        .args(["--pid", &server.pid().to_string()])
-        .arg(format!("--fsize={bytes}:unlimited"))
-        .status();
-    assert!(limited.expect("prlimit is there").success());
-}
-
 #[test]
-fn a_full_disk_on_either_side_is_waited_out() {
+fn a_transfer_is_retried_after_a_full_disk_on_either_side() {
     for transport in BOTH {
         let by_file = ["--repl-diskless-sync", "no", "--rdbcompression", "no"];
         let (server, mut primary) = start(transport, &by_file);
         let (other, mut replica) = start(transport, &["--repl-diskless-load", "disabled"]);
         primary.text("DEBUG POPULATE 2000 filler 500");
-        limit_files(&server, "100000");
+        server.limit_file_size("100000");
         follow(&mut replica, port(&server, transport));
         server.wait_for_log(&["Write error saving DB on disk(write): File too large"]);
-        limit_files(&other, "100000");
-        limit_files(&server, "unlimited");
+        other.limit_file_size("100000");
+        server.limit_file_size("unlimited");
         other.wait_for_log(&["Write error or short write writing to the DB dump file"]);
         assert_eq!(replica.text("PING"), "PONG");
-        limit_files(&other, "unlimited");
+        other.limit_file_size("unlimited");
         wait_for_link(&mut replica);
-        settle(&mut primary, &mut replica);
+        wait_for_sync(&mut primary, &mut replica);
         let left: Vec<_> = fs::read_dir(other.dir.path())
             .expect("readable")
             .map(|entry| entry.expect("readable").file_name())
@@ -322,16 +290,16 @@ fn a_full_disk_on_either_side_is_waited_out() {
 }
 
 #[test]
-fn certificates_are_renewed_under_a_link() {
+fn new_certificates_do_not_break_a_link() {
     let (server, mut primary) = start(Transport::Tls, &[]);
     let (_other, mut replica) = start(Transport::Tls, &[]);
-    let proxy = before(&server, Transport::Tls);
+    let proxy = proxy_to(&server, Transport::Tls);
     follow(&mut replica, proxy.port);
     wait_for_link(&mut replica);
-    let made = folder();
-    let new = Order {
+    let made = temp_dir();
+    let new = CertSpec {
         name: "new",
-        ..Order::default()
+        ..CertSpec::default()
     };
     issue(made.path(), &new);
     let (cert, key) = (
@@ -345,13 +313,17 @@ fn certificates_are_renewed_under_a_link() {
         assert_ne!(client.info("tls_server_cert_serial"), before);
     }
     primary.text("SET k old");
-    settle(&mut primary, &mut replica);
-    assert_eq!(primary.info("sync_partial_ok"), "0", "the link has held");
+    wait_for_sync(&mut primary, &mut replica);
+    assert_eq!(
+        primary.info("sync_partial_ok"),
+        "0",
+        "the link must not break"
+    );
     proxy.cut();
-    until("the link is up again, and goes on where it was", || {
+    until("a partial resynchronization", || {
         (primary.info("sync_partial_ok") == "1").then_some(())
     });
     primary.text("SET k new");
-    settle(&mut primary, &mut replica);
+    wait_for_sync(&mut primary, &mut replica);
     assert_eq!(primary.info("sync_full"), "1");
 }

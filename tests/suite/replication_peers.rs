@@ -1,8 +1,9 @@
-//! Real servers on the other end of a link, over TCP and TLS, with and without a file: what both hold in the end is the same
-//! by DEBUG DIGEST, and so is what both tell their replicas.
+//! Replication with real Redis servers, over TCP and TLS, disk-based and diskless: in the end both data sets have the
+//! same DEBUG DIGEST, and both servers propagate the same requests.
 //!
-//! Debian's (7.0.15) is a primary of ours only, since it cannot load our snapshots. With `REAL_REDIS` naming a `redis-server`
-//! of 7.2 that has TLS, that one is a primary and a replica of ours, and stands on both sides of ours in a chain:
+//! Debian's server (7.0.15) can only be our primary, since it cannot load RDB version 11. If `REAL_REDIS` names a
+//! `redis-server` of 7.2 with TLS, that one is primary and replica of ours, and takes both roles beside ours in a
+//! chain:
 //!
 //! ```text
 //! REAL_REDIS=/path/to/redis-server cargo test -p tests --profile fast --test suite replication_peers
@@ -12,9 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use conn::resp::Value;
 use tests::client::{Client, Transport, show};
-use tests::follower::Follower;
-use tests::pair::{self, wait_for_link};
-use tests::peer::{Peer, program, real};
+use tests::mock_replica::MockReplica;
+use tests::pair::{self, follow, wait_for_link, wait_for_offset};
+use tests::peer::{Peer, program, real_redis};
 use tests::proxy::Proxy;
 use tests::server::Server;
 use tests::wait::until;
@@ -22,15 +23,16 @@ use tests::wait::until;
 use crate::differential::{FAMILIES, Family, Source, readable, setting};
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
-/// Commands of each family before, during and after a synchronisation.
+/// Commands of each family before, during and after a synchronization.
 const SHARE: u64 = 200;
-/// Commands of each family whose streams are compared.
+/// Commands of each family whose propagation is compared.
 const COMPARED: u64 = 4000;
 const BATCH: u64 = 50;
 
-/// What no family has: chance, clocks, and waiting, each in words that mean the same elsewhere.
+/// What the families leave out since its effect depends on chance, the clock or blocking, and which is propagated in a
+/// rewritten form.
 const CHANCE: &[&str] = &[
-    // A database that no family has anything to do with.
+    // A database that no family uses.
     "SELECT 9",
     "SET brief 1 PX 20",
     "GET brief",
@@ -68,7 +70,7 @@ const CHANCE: &[&str] = &[
     "SORT queue ALPHA STORE sorted",
 ];
 
-/// One key of every type and encoding beyond the small ones that the families make.
+/// Adds one key of every type and encoding beyond the small ones that the families make.
 fn fill(client: &mut Client) {
     let numbers = |from: u64, to: u64| (from..to).map(|n| n.to_string()).collect::<Vec<_>>();
     let pairs = |to| {
@@ -112,19 +114,19 @@ fn fill(client: &mut Client) {
     fill("PEXPIREAT type:int", vec!["9999999999999".into()]);
 }
 
-/// Writes of every family to a primary.
+/// Generates writes of every family for a primary.
 struct Writes(Vec<Source>);
 
 impl Writes {
     fn new(seed: u64) -> Self {
-        // By name means nothing among the scores of others: what is in a range then depends on how the set is built.
+        // Lexicographic ranges are undefined for unequal scores: the result depends on how the set was built.
         let families = FAMILIES
             .iter()
             .filter(|family| family.name != "zsets by name");
         Writes(families.map(|family| Source::new(family, seed)).collect())
     }
 
-    /// So many commands of each family, in turns, and the ones that no family has.
+    /// Sends so many commands of each family, in turns, and those that no family has.
     fn send(&mut self, client: &mut Client, share: u64) {
         for _ in 0..share.div_ceil(BATCH) {
             for source in &mut self.0 {
@@ -134,7 +136,7 @@ impl Writes {
             let chance = CHANCE.iter().map(|line| words(line)).collect::<Vec<_>>();
             send(client, &chance);
         }
-        // What ends by itself would do so while both are compared.
+        // This key would expire while both data sets are compared.
         for line in ["SELECT 9", "DEL brief", "SELECT 0"] {
             client.text(line);
         }
@@ -147,10 +149,10 @@ fn words(line: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Sends commands at once, but for what tells nothing of a link.
+/// Sends commands as one batch, except those that are excluded.
 fn send(client: &mut Client, commands: &[Vec<Vec<u8>>]) {
-    // The data set should not be emptied all the time. A BITFIELD that fails may have made its string longer, of which Redis
-    // tells nobody, and nor do we.
+    // FLUSHALL would keep the data set small. A BITFIELD that fails may still have extended its string, which neither
+    // Redis nor this server propagates.
     let is_left_out = |words: &[Vec<u8>]| {
         let is = |word: &[u8], name: &str| word.eq_ignore_ascii_case(name.as_bytes());
         is(&words[0], "FLUSHALL") || words.iter().any(|word| is(word, "FAIL"))
@@ -167,7 +169,7 @@ fn send(client: &mut Client, commands: &[Vec<Vec<u8>>]) {
     }
 }
 
-/// Ours or a real one.
+/// A server of this workspace or a real one.
 enum Node {
     Ours(Server),
     Real(Peer),
@@ -180,7 +182,7 @@ impl Node {
     }
 
     fn real(transport: Transport, args: &[&str]) -> Option<(Node, Client)> {
-        let peer = Peer::start_this(real()?, &options(transport, args));
+        let peer = Peer::start_program(&real_redis()?, &options(transport, args));
         let client = peer.connect();
         Some((Node::Real(peer), client))
     }
@@ -194,7 +196,7 @@ impl Node {
     }
 }
 
-/// What `pair::start` gives to ours.
+/// The options that `pair::start` passes to our servers.
 fn options<'a>(transport: Transport, args: &[&'a str]) -> Vec<&'a str> {
     let mut all = vec![
         "--repl-diskless-sync-delay",
@@ -209,24 +211,16 @@ fn options<'a>(transport: Transport, args: &[&'a str]) -> Vec<&'a str> {
     all
 }
 
-fn follow(replica: &mut Client, port: u16) {
-    assert_eq!(replica.text(&format!("REPLICAOF 127.0.0.1 {port}")), "OK");
-}
-
-/// Waits until a replica has all that its primary has; both hold the same.
-fn settle(told: &str, primary: &mut Client, replica: &mut Client) {
-    until(told, || {
-        let offset = primary.info("master_repl_offset");
-        let same = replica.info("slave_repl_offset") == offset;
-        (same && replica.info("master_link_status") == "up").then_some(())
-    });
+/// Waits until a replica has caught up with its primary, and compares both.
+fn wait_for_sync(context: &str, primary: &mut Client, replica: &mut Client) {
+    wait_for_offset(primary, replica);
     let digest = primary.text("DEBUG DIGEST");
     if replica.text("DEBUG DIGEST") != digest {
-        panic!("{told}: {}", differences(primary, replica).join("\n"));
+        panic!("{context}: {}", differences(primary, replica).join("\n"));
     }
 }
 
-/// The keys that are not the same on both.
+/// The keys that differ.
 fn differences(primary: &mut Client, replica: &mut Client) -> Vec<String> {
     let mut found = Vec::new();
     for db in 0..16 {
@@ -234,7 +228,7 @@ fn differences(primary: &mut Client, replica: &mut Client) -> Vec<String> {
         for client in [&mut *primary, &mut *replica] {
             client.text(&format!("SELECT {db}"));
             let Value::Array(names) = client.cmd("KEYS *") else {
-                panic!("no names");
+                panic!("KEYS failed");
             };
             keys.extend(
                 names
@@ -260,72 +254,79 @@ fn differences(primary: &mut Client, replica: &mut Client) -> Vec<String> {
     found
 }
 
-/// A data set, live writes during and after the synchronisation, a link that is cut twice; it is there as long as its proxy.
-fn follow_through(told: &str, primary: &mut Client, replica: &mut Client, port: u16) -> Proxy {
+/// A full synchronization with writes before, during and after it, and a link that is cut twice; the link lasts as
+/// long as the returned proxy.
+fn replicate_with_cuts(
+    context: &str,
+    primary: &mut Client,
+    replica: &mut Client,
+    port: u16,
+) -> Proxy {
     let proxy = Proxy::new(port);
     let mut writes = Writes::new(setting("DIFFERENTIAL_SEED", 1));
     fill(primary);
     writes.send(primary, SHARE);
     follow(replica, proxy.port);
-    until(told, || {
+    until(context, || {
         writes.send(primary, BATCH);
         (replica.info("master_link_status") == "up").then_some(())
     });
     writes.send(primary, SHARE);
-    settle(told, primary, replica);
+    wait_for_sync(context, primary, replica);
     for _ in 0..2 {
         proxy.cut();
         writes.send(primary, SHARE);
-        settle(told, primary, replica);
+        wait_for_sync(context, primary, replica);
     }
     let resumed: u64 = primary.info("sync_partial_ok").parse().expect("a number");
-    assert!(resumed >= 2, "{told}: resumed {resumed} times");
+    assert!(resumed >= 2, "{context}: resumed {resumed} times");
     proxy
 }
 
-/// The replica takes over, and the primary follows it with what it has.
-fn change_places(told: &str, primary: &mut Client, replica: &mut Client, port: u16) {
+/// Promotes the replica; the old primary continues from it by a partial resynchronization.
+fn switch_roles(context: &str, primary: &mut Client, replica: &mut Client, port: u16) {
     let mut writes = Writes::new(7);
     let given = replica.info("sync_full");
     assert_eq!(replica.text("REPLICAOF NO ONE"), "OK");
     writes.send(replica, BATCH);
     follow(primary, port);
-    settle(told, replica, primary);
+    wait_for_sync(context, replica, primary);
     writes.send(replica, SHARE);
-    settle(told, replica, primary);
+    wait_for_sync(context, replica, primary);
     assert_eq!(
         replica.info("sync_full"),
         given,
-        "{told}: the old primary goes on"
+        "{context}: the old primary must resume"
     );
 }
 
-/// Every way of a transfer: how the primary gives it, and how the replica takes it.
+/// The kinds of transfer: `repl-diskless-sync` of the primary and `repl-diskless-load` of the replica.
 const WAYS: [(&str, &str); 3] = [("no", "disabled"), ("yes", "disabled"), ("yes", "swapdb")];
 
 #[test]
-fn a_primary_of_debian_s() {
+fn debians_server_as_primary() {
     for transport in BOTH {
         for (diskless, load) in WAYS {
-            let told = format!("Debian's, {transport:?}, diskless {diskless}, load {load}");
+            let context = format!("Debian's, {transport:?}, diskless {diskless}, load {load}");
             let args = [
                 "--repl-diskless-sync",
                 diskless,
                 "--repl-backlog-size",
                 "64mb",
             ];
-            let peer = Peer::start_this(program("redis-server"), &options(transport, &args));
+            let peer = Peer::start_program(&program("redis-server"), &options(transport, &args));
             let (_server, mut replica) = Node::ours(transport, &["--repl-diskless-load", load]);
             let port = Node::Real(peer);
             let Node::Real(peer) = &port else { continue };
             let mut primary = peer.connect();
-            let _proxy = follow_through(&told, &mut primary, &mut replica, port.port(transport));
+            let _proxy =
+                replicate_with_cuts(&context, &mut primary, &mut replica, port.port(transport));
         }
     }
 }
 
 #[test]
-fn the_real_one_on_either_end() {
+fn redis_7_2_as_primary_and_as_replica() {
     for transport in BOTH {
         for (diskless, load) in WAYS {
             let first = [
@@ -336,7 +337,7 @@ fn the_real_one_on_either_end() {
             ];
             let second = ["--repl-diskless-load", load, "--repl-backlog-size", "64mb"];
             for ours_first in [true, false] {
-                let told = format!(
+                let context = format!(
                     "{transport:?}, diskless {diskless}, load {load}, ours first {ours_first}"
                 );
                 let (args, other) = if ours_first {
@@ -353,18 +354,18 @@ fn the_real_one_on_either_end() {
                 } else {
                     (theirs, ours)
                 };
-                let _proxy = follow_through(&told, &mut a.1, &mut b.1, a.0.port(transport));
-                change_places(&told, &mut a.1, &mut b.1, b.0.port(transport));
+                let _proxy = replicate_with_cuts(&context, &mut a.1, &mut b.1, a.0.port(transport));
+                switch_roles(&context, &mut a.1, &mut b.1, b.0.port(transport));
             }
         }
     }
 }
 
 #[test]
-fn ours_in_the_middle_and_the_real_one_in_the_middle() {
+fn chains_with_redis_7_2() {
     for transport in BOTH {
         for ours_inside in [true, false] {
-            let told = format!("a chain, {transport:?}, ours inside {ours_inside}");
+            let context = format!("a chain, {transport:?}, ours inside {ours_inside}");
             let size = ["--repl-backlog-size", "64mb"];
             let node = |ours: bool| {
                 if ours {
@@ -380,21 +381,21 @@ fn ours_in_the_middle_and_the_real_one_in_the_middle() {
             let proxy = Proxy::new(b.0.port(transport));
             follow(&mut c.1, proxy.port);
             wait_for_link(&mut c.1);
-            let _proxy = follow_through(&told, &mut a.1, &mut b.1, a.0.port(transport));
-            settle(&told, &mut b.1, &mut c.1);
+            let _proxy = replicate_with_cuts(&context, &mut a.1, &mut b.1, a.0.port(transport));
+            wait_for_sync(&context, &mut b.1, &mut c.1);
             proxy.cut();
             let mut writes = Writes::new(5);
             writes.send(&mut a.1, SHARE);
-            settle(&told, &mut a.1, &mut b.1);
-            settle(&told, &mut a.1, &mut c.1);
-            // The one in the middle takes over, and both others go on.
-            change_places(&told, &mut a.1, &mut b.1, b.0.port(transport));
-            settle(&told, &mut b.1, &mut c.1);
+            wait_for_sync(&context, &mut a.1, &mut b.1);
+            wait_for_sync(&context, &mut a.1, &mut c.1);
+            // The server in the middle is promoted, and both others continue from it.
+            switch_roles(&context, &mut a.1, &mut b.1, b.0.port(transport));
+            wait_for_sync(&context, &mut b.1, &mut c.1);
         }
     }
 }
 
-/// A request without what the clock has decided.
+/// A request with the times that depend on the clock replaced by `#`.
 fn timeless(request: &str) -> String {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -410,30 +411,30 @@ fn timeless(request: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// A server, a client of it, and who follows it.
+/// A server under comparison: a client and a mock replica of it.
 struct Side {
     client: Client,
-    follower: Follower,
+    mock: MockReplica,
 }
 
 impl Side {
-    /// Executes a command; what replicas hear of it.
-    fn told(&mut self, words: &[Vec<u8>], number: u64) -> Vec<String> {
+    /// Executes a command and returns what was propagated for it.
+    fn propagated_by(&mut self, words: &[Vec<u8>], number: u64) -> Vec<String> {
         self.client.call(words);
         let end = format!("SET end {number}");
         self.client.text(&end);
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         loop {
-            let request = self.follower.hear();
+            let request = self.mock.next_request();
             if request == end {
-                return heard;
+                return received;
             }
-            heard.push(timeless(&request));
+            received.push(timeless(&request));
         }
     }
 }
 
-/// The same commands to both: what one tells its replicas, the other one does.
+/// Executes the same commands on both; what they propagate must be the same.
 fn compare_streams(family: &Family, sides: &mut [Side; 2]) {
     for side in &mut *sides {
         for (name, value) in family.config {
@@ -444,27 +445,34 @@ fn compare_streams(family: &Family, sides: &mut [Side; 2]) {
     let mut source = Source::new(family, setting("DIFFERENTIAL_SEED", 1));
     for number in 0..setting("DIFFERENTIAL_COMMANDS", COMPARED) {
         let words = source.command().0;
-        let [ours, theirs] = sides.each_mut().map(|side| side.told(&words, number));
+        let [ours, theirs] = sides
+            .each_mut()
+            .map(|side| side.propagated_by(&words, number));
         let name = family.name;
-        assert_eq!(ours, theirs, "{name}, {}: ours, theirs", readable(&words));
+        assert_eq!(
+            ours,
+            theirs,
+            "{name}, {}: ours and theirs",
+            readable(&words)
+        );
     }
 }
 
 #[test]
-fn both_tell_replicas_the_same() {
+fn both_servers_propagate_the_same_requests() {
     for family in FAMILIES {
-        let Some(program) = real() else { return };
+        let Some(program) = real_redis() else { return };
         let args = ["--repl-diskless-sync", "no", "--repl-timeout", "3600"];
-        let theirs = Peer::start_this(program, &options(Transport::Tcp, &args));
+        let theirs = Peer::start_program(&program, &options(Transport::Tcp, &args));
         let (ours, client) = pair::start(Transport::Tcp, &args);
         let mut sides = [
             Side {
                 client,
-                follower: Follower::new(&ours, Transport::Tcp),
+                mock: MockReplica::new(&ours, Transport::Tcp),
             },
             Side {
                 client: theirs.connect(),
-                follower: Follower::of(theirs.port, Transport::Tcp),
+                mock: MockReplica::connect(theirs.port, Transport::Tcp),
             },
         ];
         compare_streams(family, &mut sides);

@@ -1,18 +1,19 @@
-//! Snapshots and payloads of real servers: read, compared by digest, written and read again. And damaged ones.
+//! RDB files and DUMP payloads of real servers: loaded, compared by digest, and saved and loaded again. And corrupt
+//! payloads.
 
 use std::fs;
 
 use conn::resp::Value;
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
-use tests::snapshots::{DAMAGED, payloads, sealed, snapshots};
+use tests::snapshots::{CORRUPT_HASH, payloads, snapshots, with_footer};
 
 fn restore(client: &mut Client, key: &str, payload: &[u8]) -> String {
     let args: [&[u8]; 5] = [b"RESTORE", key.as_bytes(), b"0", payload, b"REPLACE"];
     show(&client.call(&args))
 }
 
-/// The keys of all databases.
+/// The number of keys in all databases.
 fn count_keys(client: &mut Client) -> usize {
     let text = client.text("INFO keyspace");
     let counts = text.lines().filter_map(|line| {
@@ -28,7 +29,7 @@ fn snapshots_of_real_servers_load_and_survive_another_save() {
     let mut client = server.client(Transport::Tcp);
     for snapshot in snapshots() {
         let name = &snapshot.name;
-        fs::copy(snapshot.path(), server.dir.path().join("dump.rdb")).expect("it is there");
+        fs::copy(snapshot.path(), server.dir.path().join("dump.rdb")).expect("it exists");
         assert_eq!(client.text("DEBUG RELOAD NOSAVE"), "OK", "{name}");
         assert_eq!(count_keys(&mut client), snapshot.keys, "{name}");
         assert_eq!(client.text("DEBUG DIGEST"), snapshot.digest, "{name}");
@@ -57,7 +58,7 @@ fn payloads_of_real_servers_restore_to_the_same_value_and_encoding() {
                 "{version} {shown}"
             );
             let Value::Bulk(again) = client.cmd("DUMP k") else {
-                panic!("no payload of what was {shown}");
+                panic!("DUMP failed after RESTORE of {shown}");
             };
             assert_eq!(restore(&mut client, "copy", &again), "OK", "{shown}");
             let copy = client.text("DEBUG DIGEST-VALUE copy");
@@ -67,10 +68,10 @@ fn payloads_of_real_servers_restore_to_the_same_value_and_encoding() {
 }
 
 #[test]
-fn a_wrong_checksum_is_overlooked_when_debug_says_so() {
+fn debug_can_disable_checksum_validation() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
-    let mut payload = sealed(b"\x00\x05hello");
+    let mut payload = with_footer(b"\x00\x05hello");
     if let Some(last) = payload.last_mut() {
         *last ^= 1;
     }
@@ -83,7 +84,7 @@ fn a_wrong_checksum_is_overlooked_when_debug_says_so() {
     switch(&mut client, 1);
     assert_eq!(restore(&mut client, "k", &payload), "OK");
     assert_eq!(client.text("GET k"), "hello");
-    // The version is looked at all the same.
+    // The version is still checked.
     let version_at = payload.len() - 10;
     payload[version_at] = 12;
     assert_eq!(restore(&mut client, "k", &payload), wrong);
@@ -93,10 +94,10 @@ fn a_wrong_checksum_is_overlooked_when_debug_says_so() {
 }
 
 #[test]
-fn what_a_full_check_refuses_is_let_in_unread_when_none_is_wanted() {
+fn an_unchecked_corrupt_payload_is_kept_but_cannot_be_read() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
-    let payload = sealed(DAMAGED);
+    let payload = with_footer(CORRUPT_HASH);
     assert_eq!(restore(&mut client, "k", &payload), "OK");
     server.wait_for_log(&["The value is kept as it came"]);
     let log = server.log();
@@ -135,7 +136,7 @@ fn what_a_full_check_refuses_is_let_in_unread_when_none_is_wanted() {
     assert_eq!(client.text("RENAME copy moved"), "OK");
     assert_eq!(client.text("EXPIRE moved 100"), "1");
     assert_eq!(client.text("DEL moved"), "1");
-    // A file with it would not load, so it is in none.
+    // A file that contained it would not load, so it is left out.
     client.text("SET sound yes");
     assert_eq!(client.text("DEBUG RELOAD"), "OK");
     server.wait_for_log(&["Key 'k' has a damaged value and is not saved"]);
@@ -143,12 +144,12 @@ fn what_a_full_check_refuses_is_let_in_unread_when_none_is_wanted() {
 }
 
 #[test]
-fn a_full_check_refuses_what_is_damaged() {
+fn sanitize_dump_payload_refuses_a_corrupt_payload() {
     let server = Server::start(&["--loglevel", "verbose"]);
     let mut client = server.client(Transport::Tcp);
     for wanted in ["yes", "clients"] {
         client.text(&format!("CONFIG SET sanitize-dump-payload {wanted}"));
-        let reply = restore(&mut client, "k", &sealed(DAMAGED));
+        let reply = restore(&mut client, "k", &with_footer(CORRUPT_HASH));
         assert_eq!(reply, "-ERR Bad data format", "{wanted}");
     }
     server.wait_for_log(&["Hash listpack integrity check failed."]);
@@ -157,10 +158,10 @@ fn a_full_check_refuses_what_is_damaged() {
 }
 
 #[test]
-fn a_member_that_comes_twice_is_told_once_by_a_difference() {
+fn sdiff_returns_a_duplicate_member_once() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
-    let twice = sealed(b"\x14\x10\x10\x00\x00\x00\x03\x00\x81a\x02\x81b\x02\x81a\x02\xff");
+    let twice = with_footer(b"\x14\x10\x10\x00\x00\x00\x03\x00\x81a\x02\x81b\x02\x81a\x02\xff");
     assert_eq!(restore(&mut client, "k", &twice), "OK");
     assert_eq!(client.text("SMEMBERS k"), "[a b a]");
     assert_eq!(client.text("SDIFF k"), "[a b]");
@@ -173,7 +174,7 @@ fn a_member_that_comes_twice_is_told_once_by_a_difference() {
 }
 
 #[test]
-fn lcs_does_not_ask_for_more_memory_than_a_bulk_may_have() {
+fn lcs_refuses_to_allocate_more_than_the_bulk_limit() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
     client.text("SETRANGE long 423324 x");
@@ -183,7 +184,7 @@ fn lcs_does_not_ask_for_more_memory_than_a_bulk_may_have() {
 }
 
 #[test]
-fn debug_shows_how_the_elements_of_a_value_lie() {
+fn debug_listpack_and_quicklist_print_the_structure() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
     client.text("HSET h field 1234");

@@ -1,9 +1,9 @@
-//! Sorted sets: what compact ones cannot hold.
+//! Sorted sets in the skiplist encoding.
 
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
 
-/// The score of `zero` in the sorted sets that there are.
+/// The score of `zero` in each sorted set.
 fn zeros(client: &mut Client) -> Vec<String> {
     let mut keys = ["many", "long", "few", "copy", "range"].into_iter();
     let scores = keys
@@ -13,7 +13,7 @@ fn zeros(client: &mut Client) -> Vec<String> {
 }
 
 #[test]
-fn a_big_one_keeps_a_negative_zero() {
+fn a_skiplist_keeps_a_negative_zero() {
     let server = Server::start(&["--enable-debug-command", "yes"]);
     let mut client = server.client(Transport::Tcp);
     let mut many: Vec<String> = ["ZADD", "many", "-0.0", "zero"].map(str::to_owned).into();
@@ -22,7 +22,7 @@ fn a_big_one_keeps_a_negative_zero() {
     }
     assert_eq!(show(&client.call(&many)), "129");
     let long = "x".repeat(65);
-    // Redis looks at the first member's size: the second of "few" comes too late.
+    // Redis chooses the encoding by the size of the first member: the second one of "few" comes too late.
     client.call(&["ZADD", "long", "1", &long, "-0.0", "zero"]);
     client.call(&["ZADD", "few", "-0.0", "zero", "1", &long]);
     client.text("ZRANGESTORE range many 0 -1");
@@ -35,7 +35,7 @@ fn a_big_one_keeps_a_negative_zero() {
     assert_eq!(client.text("DEBUG RELOAD"), "OK");
     assert_eq!(zeros(&mut client), expected);
     assert_eq!(client.text("OBJECT ENCODING long"), "skiplist");
-    // Nothing but its integers fit a listpack.
+    // A listpack stores an integer zero without its sign.
     client.text("ZREMRANGEBYRANK many 1 -1");
     assert_eq!(client.text("OBJECT ENCODING many"), "skiplist");
     assert_eq!(client.text("DEBUG RELOAD"), "OK");
@@ -43,10 +43,11 @@ fn a_big_one_keeps_a_negative_zero() {
     assert_eq!(client.text("ZSCORE many zero"), "0");
 }
 
-/// The element that an edge split of the tree puts into a node of its own is removed and added again, and the set is then
-/// emptied from that end. Before, the tree kept the address of the freed record (tests/sanitize stops there).
+/// An edge split of the tree moves one element into a node of its own. It is removed and added again, and the set is
+/// then emptied from that end. Regression test: the tree used to keep the address of the freed record (tests/sanitize
+/// detects that).
 #[test]
-fn an_element_at_the_edge_is_removed_and_added_again() {
+fn an_element_at_the_edge_can_be_removed_and_added_again() {
     let server = Server::start(&[]);
     for (transport, sign) in [Transport::Tcp, Transport::Tls]
         .into_iter()

@@ -1,4 +1,4 @@
-//! Starting, being asked to start wrongly, and ending.
+//! Starting, refusing invalid configurations, and shutting down.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -6,9 +6,9 @@ use std::process::{Command, Output};
 use nix::sys::signal::Signal;
 use tests::certs;
 use tests::client::Transport;
-use tests::server::{Server, free_port};
+use tests::server::{Server, free_port, temp_dir};
 
-/// Runs the server's binary until it ends by itself.
+/// Runs the server until it exits by itself.
 fn run(args: &[&str]) -> Output {
     Command::new(tests::binary("redis-server"))
         .args(args)
@@ -25,7 +25,7 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn it_says_who_it_is() {
+fn version_and_help_are_printed() {
     let version = run(&["--version"]);
     assert!(version.status.success());
     assert!(
@@ -39,11 +39,11 @@ fn it_says_who_it_is() {
 }
 
 #[test]
-fn what_cannot_work_is_one_sentence_and_nothing_started() {
-    let folder = tempfile_dir();
+fn an_invalid_configuration_is_reported_and_nothing_starts() {
+    let folder = temp_dir();
     let write = |name: &str, content: &str| {
         let path = folder.path().join(name);
-        fs::write(&path, content).expect("writable");
+        fs::write(&path, content).expect("the folder is writable");
         path.to_string_lossy().into_owned()
     };
     let broken_cert = write("broken.crt", "no certificate");
@@ -101,14 +101,14 @@ fn what_cannot_work_is_one_sentence_and_nothing_started() {
     }
 }
 
-fn tempfile_dir() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a temporary folder")
-}
-
 #[test]
-fn a_port_in_use_is_named() {
+fn a_port_in_use_is_reported() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-    let port = taken.local_addr().expect("bound").port().to_string();
+    let port = taken
+        .local_addr()
+        .expect("the listener is bound")
+        .port()
+        .to_string();
     let output = run(&["--port", &port, "--bind", "127.0.0.1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -120,13 +120,13 @@ fn a_port_in_use_is_named() {
 
 #[test]
 fn a_configuration_file_is_read_and_rewritten() {
-    let folder = tempfile_dir();
+    let folder = temp_dir();
     let path = folder.path().join("redis.conf");
     fs::write(
         &path,
         "# a remark\nmaxclients 100\n\nproc-title-template \"{title} {listen-addr}\"\n",
     )
-    .expect("writable");
+    .expect("the folder is writable");
     let server = Server::start_with_config(&path, &[]);
     let mut client = server.client(Transport::Tls);
     assert_eq!(client.text("CONFIG GET maxclients"), "[maxclients 100]");
@@ -151,26 +151,22 @@ fn a_configuration_file_is_read_and_rewritten() {
 }
 
 #[test]
-fn our_own_configuration_file_starts() {
+fn the_shipped_configuration_file_is_accepted() {
     let path = tests::root().join("server/redis.conf");
     let server = Server::start_with_config(&path, &[]);
     assert_eq!(server.client(Transport::Tcp).text("PING"), "PONG");
 }
 
 #[test]
-fn signals_and_shutdown_end_it_in_order() {
-    for signal in ["TERM", "INT"] {
+fn signals_and_shutdown_exit_cleanly() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut server = Server::start(&["--pidfile", "redis.pid"]);
         assert!(server.dir.path().join("redis.pid").exists());
         let mut client = server.client(Transport::Tls);
         assert_eq!(client.text("SET k v"), "OK");
-        let sent = Command::new("kill")
-            .args([format!("-{signal}"), server.pid().to_string()])
-            .status()
-            .expect("kill is there");
-        assert!(sent.success());
+        server.signal(signal);
         assert_eq!(server.wait_for_exit(), Some(0));
-        // The process may be gone before its last lines are read.
+        // The process may exit before its last log lines are read.
         server.wait_for_log(&["bye bye"]);
         assert!(!server.dir.path().join("redis.pid").exists());
         assert!(!server.socket().exists());
@@ -189,7 +185,7 @@ fn signals_and_shutdown_end_it_in_order() {
 }
 
 #[test]
-fn a_bug_of_ours_leaves_a_report() {
+fn a_crash_writes_a_report() {
     for command in ["DEBUG PANIC", "DEBUG SEGFAULT"] {
         let mut server = Server::start(&[]);
         let mut client = server.client(Transport::Tcp);
@@ -210,7 +206,7 @@ fn a_bug_of_ours_leaves_a_report() {
 }
 
 #[test]
-fn an_abort_from_outside_leaves_a_report() {
+fn sigabrt_writes_a_report() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let mut server = Server::start(&[]);
         let mut client = server.client(transport);
@@ -226,11 +222,11 @@ fn an_abort_from_outside_leaves_a_report() {
 }
 
 #[test]
-fn a_loop_that_does_not_come_round_is_reported() {
+fn the_watchdog_reports_a_stuck_event_loop() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let server = Server::start(&["--hz", "10"]);
         let mut client = server.client(transport);
-        // Two turns of the clockwork are the least.
+        // The minimum is two cron periods.
         assert_eq!(client.text("CONFIG SET watchdog-period 1"), "OK");
         assert_eq!(
             client.text("CONFIG GET watchdog-period"),

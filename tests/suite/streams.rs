@@ -1,23 +1,15 @@
-//! Streams: what a client that waits sees, and what those who watch a key do not.
+//! Streams: blocked readers, consumer groups, and which changes fail WATCH.
 
 use conn::resp::Value;
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
-use tests::wait::until;
-
-/// Waits until so many clients wait.
-fn until_blocked(client: &mut Client, count: &str) {
-    until("clients wait", || {
-        (client.info("blocked_clients") == count).then_some(())
-    });
-}
 
 fn wait(client: &mut Client, command: &str) {
     client.send(format!("{command}\r\n").as_bytes());
 }
 
 #[test]
-fn entries_in_every_form() {
+fn xadd_xrange_xdel_and_xtrim() {
     let server = Server::start(&["--stream-node-max-entries", "3"]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -72,20 +64,21 @@ fn entries_in_every_form() {
 }
 
 #[test]
-fn who_waits_behind_the_last_entry_gets_the_next_one() {
+fn a_blocked_xread_gets_the_next_entry() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let (mut writer, mut reader) = (server.client(transport), server.client(transport));
         writer.text("FLUSHALL");
         writer.text("XADD s 1 f old");
         wait(&mut reader, "XREAD BLOCK 0 STREAMS s other $ $");
-        until_blocked(&mut writer, "1");
-        // Gone before the reader is served, so it waits on, still behind the entry that was the last one.
+        writer.wait_for_blocked(1);
+        // The entry is deleted before the reader is served, so it stays blocked, still behind the entry that was last
+        // when it blocked.
         writer.send(b"MULTI\r\nXADD s 2 f gone\r\nXDEL s 2\r\nEXEC\r\n");
         for _ in 0..4 {
             writer.read();
         }
-        until_blocked(&mut writer, "1");
+        writer.wait_for_blocked(1);
         writer.text("XADD s 3 f new");
         assert_eq!(
             show(&reader.read()),
@@ -99,7 +92,7 @@ fn who_waits_behind_the_last_entry_gets_the_next_one() {
 }
 
 #[test]
-fn a_group_that_vanishes_ends_the_wait_of_its_readers() {
+fn a_group_that_is_deleted_unblocks_its_readers() {
     let server = Server::start(&[]);
     let mut writer = server.client(Transport::Tls);
     let no_group = "-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option";
@@ -116,14 +109,14 @@ fn a_group_that_vanishes_ends_the_wait_of_its_readers() {
         assert_eq!(writer.text("XGROUP CREATE s g $ MKSTREAM"), "OK");
         let mut reader = server.client(Transport::Tls);
         wait(&mut reader, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
-        until_blocked(&mut writer, "1");
+        writer.wait_for_blocked(1);
         writer.text(end);
         assert_eq!(show(&reader.read()), reply, "{end}");
     }
 }
 
 #[test]
-fn groups_change_without_those_noticing_who_watch_the_key() {
+fn changes_of_groups_do_not_fail_watch() {
     let server = Server::start(&[]);
     let (mut writer, mut watcher) = (server.client(Transport::Tls), server.client(Transport::Tls));
     writer.text("XADD s 1 f v");
@@ -159,7 +152,7 @@ fn groups_change_without_those_noticing_who_watch_the_key() {
 }
 
 #[test]
-fn what_was_delivered_is_pending_until_it_is_acknowledged() {
+fn delivered_entries_are_pending_until_acknowledged() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tls);
     for (command, reply) in [

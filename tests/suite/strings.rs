@@ -1,10 +1,10 @@
-//! String commands, end to end.
+//! String commands.
 
 use tests::client::{Transport, show};
 use tests::server::Server;
 
 #[test]
-fn set_and_get_in_all_their_forms() {
+fn string_commands() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -44,7 +44,7 @@ fn set_and_get_in_all_their_forms() {
 }
 
 #[test]
-fn values_of_every_size_come_back_whole() {
+fn values_of_every_size_are_returned_whole() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);

@@ -1,4 +1,5 @@
-//! Tables as their users see them: not resized while a child lives, and fair however empty they are.
+//! Hash tables as clients see them: not resized while a child process runs, and sampled fairly however sparse they
+//! are.
 
 use std::collections::HashMap;
 
@@ -7,17 +8,17 @@ use nix::sys::signal::Signal;
 use tests::client::{Client, Transport};
 use tests::server::{Server, send_signal};
 
-/// A server whose saves take for ever.
+/// A server whose background saves do not end.
 fn slow_to_save() -> Server {
     Server::start(&["--rdb-key-save-delay", "10000000"])
 }
 
 fn end_save(server: &Server, client: &mut Client) {
-    send_signal(server.saving_child(), Signal::SIGKILL);
+    send_signal(server.child_pid(), Signal::SIGKILL);
     client.wait_for_child();
 }
 
-/// The slots of a table, of what a DEBUG command shows.
+/// The number of slots of a table, from the output of a DEBUG command.
 fn slots(client: &mut Client, command: &str) -> usize {
     let shown = client.text(command);
     let size = shown
@@ -28,7 +29,7 @@ fn slots(client: &mut Client, command: &str) -> usize {
 }
 
 #[test]
-fn no_table_is_resized_while_a_child_lives() {
+fn tables_are_not_resized_while_a_child_runs() {
     for transport in Transport::ALL {
         let server = slow_to_save();
         let mut client = server.client(transport);
@@ -49,9 +50,9 @@ fn no_table_is_resized_while_a_child_lives() {
     }
 }
 
-/// The members that SRANDMEMBER gives must be drawn alike, from a table of which next to nothing is left.
+/// SRANDMEMBER must sample uniformly from a table that is almost empty.
 #[test]
-fn a_table_that_is_nearly_empty_is_sampled_fairly() {
+fn a_sparse_table_is_sampled_uniformly() {
     const LEFT: usize = 500;
     const DRAWN: usize = 200 * LEFT;
     for transport in Transport::ALL {
@@ -87,13 +88,13 @@ fn a_table_that_is_nearly_empty_is_sampled_fairly() {
             client.send("SRANDMEMBER set\r\n".repeat(100).as_bytes());
             (0..100).for_each(|_| count(client.read()));
         }
-        assert_eq!(drawn.len(), LEFT, "every member is met");
+        assert_eq!(drawn.len(), LEFT, "every member is returned");
         let expected = (DRAWN / LEFT) as f64;
         let squares = drawn
             .values()
             .map(|&times| (times as f64 - expected).powi(2));
         let chi_square = squares.sum::<f64>() / expected;
-        // With 499 degrees of freedom: six standard deviations above the mean.
+        // 499 degrees of freedom: six standard deviations above the mean.
         assert!(chi_square < 499.0 + 6.0 * 31.6, "{chi_square}");
         end_save(&server, &mut client);
     }

@@ -1,6 +1,7 @@
-//! The floors of the house as a test: who may import whom, what a file may hold, how long it may be.
+//! The structure of the source code as tests: which modules may import which, what a file may contain, how long files
+//! and functions may be.
 //!
-//! It reads the sources as text, line by line, and stops at a file's `mod tests`. What it finds is listed all at once.
+//! The sources are read as text, line by line, up to a file's `mod tests`. All violations are listed at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tests::root;
 
-/// The floors of `server/src`, ground first. A file may import from its own floor and from those before it.
+/// The floors (layers) of `server/src`, lowest first. A file may import from its own floor and from lower ones.
 const FLOORS: &[&str] = &[
     "sys",
     "wire",
@@ -32,10 +33,10 @@ const FLOORS: &[&str] = &[
     "main",
 ];
 
-/// Imports that go up on purpose, with the reason.
+/// Exceptions: imports of a higher floor, each with its reason.
 const UPWARD: &[(&str, &str, &str)] = &[];
 
-/// Files that may hold `unsafe`, or folders of them.
+/// Files and folders that may contain `unsafe`.
 const UNSAFE: &[&str] = &[
     "server/src/sys/",
     "server/src/house/crash.rs",
@@ -51,7 +52,7 @@ const UNSAFE: &[&str] = &[
     "server/data/src/value/zset.rs",
 ];
 
-/// Where each of these crates may be named.
+/// The files and folders that may name each of these crates.
 const CRATES: &[(&str, &[&str])] = &[
     ("mio", &["ae/"]),
     ("openssl", &["conn/"]),
@@ -74,7 +75,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tikv_jemalloc_sys", &["server/src/sys/memory.rs"]),
 ];
 
-/// Files with a static that changes.
+/// Files that may contain a mutable static.
 const STATICS: &[&str] = &[
     "server/src/sys/memory.rs",
     "server/src/sys/process.rs",
@@ -92,13 +93,13 @@ const MAX_FILE_LINES: usize = 800;
 const MAX_FUNCTION_LINES: usize = 70;
 const MAX_FLAT_MATCH_LINES: usize = 120;
 
-/// One source file without its tests.
+/// A source file without its tests.
 struct Source {
-    /// Relative to the root, with `/`.
+    /// Path relative to the root, with `/`.
     name: String,
     /// Lines before `mod tests`.
     lines: Vec<String>,
-    /// All lines.
+    /// Number of lines with tests.
     total: usize,
 }
 
@@ -115,13 +116,13 @@ fn sources() -> Vec<Source> {
     ] {
         collect(&root().join(folder), &mut files);
     }
-    assert!(files.len() > 50, "the sources were not found");
+    assert!(files.len() > 50, "source files not found");
     files.into_iter().map(|path| read(&path)).collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("a folder of the layout")
+        .expect("the source folder exists")
         .map(|entry| entry.expect("readable").path())
         .collect();
     entries.sort();
@@ -139,7 +140,7 @@ fn read(path: &Path) -> Source {
     let base = root();
     let name = path
         .strip_prefix(&base)
-        .expect("inside")
+        .expect("the path is inside the repository")
         .to_string_lossy()
         .replace('\\', "/");
     let all: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -159,7 +160,8 @@ impl Source {
         places.iter().any(|place| self.name.starts_with(place))
     }
 
-    /// Lines of code, an import that spans several as one; comments and strings that span lines are not looked into.
+    /// Lines of code, with an import that spans several lines as one; comments are left out, and strings that span
+    /// lines are not recognized.
     fn code(&self) -> Vec<(usize, String)> {
         let mut code: Vec<(usize, String)> = Vec::new();
         let mut in_import = false;
@@ -184,7 +186,7 @@ impl Source {
     }
 }
 
-/// Whether a line holds `word` with nothing word-like around it.
+/// Whether a line contains `word` as a whole word.
 fn has_word(line: &str, word: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
@@ -197,7 +199,7 @@ fn report(problems: &[String]) {
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
 }
 
-/// Every path behind `crate::` in a line of code, its lists in braces written out.
+/// Every path behind `crate::` in a line of code, with lists in braces expanded.
 fn crate_paths(line: &str) -> Vec<String> {
     line.match_indices("crate::")
         .filter(|(at, _)| !line[..*at].ends_with('$'))
@@ -232,7 +234,7 @@ fn written_out(path: &str) -> Vec<String> {
     paths
 }
 
-/// Whether a path leads into the folder of commands that a file is in: a big family is a folder.
+/// Whether a path leads into the folder of commands that the file is in: a big family of commands is a folder.
 fn is_own_family(file: &str, path: &str) -> bool {
     let inside = file.strip_prefix("server/src/commands/");
     let family = inside.and_then(|inside| inside.split_once('/'));
@@ -280,8 +282,8 @@ fn imports_only_go_down() {
     report(&problems);
 }
 
-/// The file, by its path below `server/src` and without `.rs`, that a path behind `crate::` leads to: it may be named
-/// itself, or something in it.
+/// The file, by its path below `server/src` without `.rs`, that a path behind `crate::` leads to: the path may name
+/// the file itself or an item in it.
 fn file_of(path: &str, is_file: impl Fn(&str) -> bool) -> Option<String> {
     let full = path.replace("::", "/");
     let mut name = full.trim_end_matches('/');
@@ -292,7 +294,7 @@ fn file_of(path: &str, is_file: impl Fn(&str) -> bool) -> Option<String> {
 }
 
 #[test]
-fn lists_in_imports_are_written_out() {
+fn lists_in_imports_are_expanded() {
     let paths = crate_paths("use crate::{state::{keys::Keys, unit}, sys::clock};");
     assert_eq!(paths, ["state::keys::Keys", "state::unit", "sys::clock"]);
     let paths = crate_paths("let x = crate::sys::clock::unix_ms();");
@@ -300,7 +302,7 @@ fn lists_in_imports_are_written_out() {
 }
 
 #[test]
-fn no_circle_among_the_files_of_a_floor() {
+fn imports_have_no_cycles() {
     let files = sources();
     let module = |source: &Source| {
         let name = source.name.strip_prefix("server/src/")?;
@@ -327,7 +329,7 @@ fn no_circle_among_the_files_of_a_floor() {
             && nested
                 .iter()
                 .any(|name| name == "replication/replica/apply"),
-        "folders in folders are seen: {nested:?}"
+        "nested folders must be recognized: {nested:?}"
     );
     let mut problems = Vec::new();
     for start in edges.keys() {
@@ -335,7 +337,7 @@ fn no_circle_among_the_files_of_a_floor() {
         let mut seen = BTreeSet::new();
         while let Some(module) = todo.pop() {
             if module == start {
-                problems.push(format!("{start} imports itself by way of others"));
+                problems.push(format!("{start} imports itself indirectly"));
                 break;
             }
             if seen.insert(module) {
@@ -423,7 +425,7 @@ fn functions_are_short() {
 }
 
 #[test]
-fn unsafe_and_statics_stand_where_they_may() {
+fn unsafe_and_mutable_statics_are_only_where_allowed() {
     let mut problems = Vec::new();
     for source in sources() {
         for (number, line) in &source.code() {
@@ -436,7 +438,7 @@ fn unsafe_and_statics_stand_where_they_may() {
                 .iter()
                 .any(|kind| line.contains(kind));
             if is_static && changes && !source.is_any(STATICS) {
-                problems.push(format!("{}:{number}: a static that changes", source.name));
+                problems.push(format!("{}:{number}: a mutable static", source.name));
             }
             for word in ["RefCell", "lazy_static", "OnceCell"] {
                 if has_word(line, word) {
@@ -452,7 +454,7 @@ fn unsafe_and_statics_stand_where_they_may() {
 }
 
 #[test]
-fn crates_are_named_where_they_live() {
+fn crates_are_only_named_where_allowed() {
     let mut problems = Vec::new();
     for source in sources() {
         for (number, line) in &source.code() {
@@ -469,7 +471,7 @@ fn crates_are_named_where_they_live() {
 }
 
 #[test]
-fn methods_of_the_server_stand_on_its_page() {
+fn server_methods_are_in_one_file_and_no_glob_reexport_or_unwrap() {
     let mut problems = Vec::new();
     for source in sources() {
         for (number, line) in &source.code() {

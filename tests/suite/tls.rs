@@ -1,13 +1,13 @@
-//! TLS from outside: who gets in, who does not, and what the log says of it.
+//! TLS from outside: which clients are accepted, which are refused, and what the log says.
 
 use conn::tls::context::ClientTlsConfig;
-use tests::certs::{self, Order, Signer, file_in};
-use tests::client::{Transport, ping, speak, tls_config};
+use tests::certs::{self, CertSpec, Signer, file_in};
+use tests::client::{Transport, ping, send_raw, tls_config};
 use tests::server::Server;
 use tests::wait::until;
 
 #[test]
-fn a_client_knows_whom_it_talks_to() {
+fn clients_verify_the_server() {
     let server = Server::start(&["--tls-auth-clients", "no"]);
     let config = tls_config();
     for (name, works) in [
@@ -25,11 +25,11 @@ fn a_client_knows_whom_it_talks_to() {
     let made = tempfile::tempdir().expect("a temporary folder");
     certs::issue(
         made.path(),
-        &Order {
+        &CertSpec {
             name: "other-ca",
-            signer: Signer::Itself,
-            extensions: certs::AUTHORITY,
-            ..Order::default()
+            signer: Signer::SelfSigned,
+            extensions: certs::CA_EXTENSIONS,
+            ..CertSpec::default()
         },
     );
     let wrong_ca = ClientTlsConfig {
@@ -41,10 +41,10 @@ fn a_client_knows_whom_it_talks_to() {
 }
 
 #[test]
-fn a_plaintext_client_gets_a_closed_connection_and_the_log_a_reason() {
+fn a_plaintext_client_on_the_tls_port_is_closed_and_logged() {
     let server = Server::start(&[]);
     assert_eq!(
-        speak(server.tls_port, b"PING\r\n")
+        send_raw(server.tls_port, b"PING\r\n")
             .iter()
             .filter(|byte| byte.is_ascii_alphabetic())
             .count(),
@@ -56,13 +56,13 @@ fn a_plaintext_client_gets_a_closed_connection_and_the_log_a_reason() {
         !line.contains("(null)") && !line.contains("Success"),
         "{line}"
     );
-    // And the reverse: a hello on the plain port is a protocol error, not a hang.
+    // And the reverse: a ClientHello on the plain port is a protocol error and does not hang.
     let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 0, b'\n'];
-    assert!(speak(server.port, &hello).len() < 200);
+    assert!(send_raw(server.port, &hello).len() < 200);
 }
 
 #[test]
-fn a_key_with_a_password() {
+fn an_encrypted_key_file_loads() {
     let made = tempfile::tempdir().expect("a temporary folder");
     let encrypted = made.path().join("enc.key").to_string_lossy().into_owned();
     let key = certs::file("redis.key");
@@ -87,7 +87,7 @@ fn a_key_with_a_password() {
 }
 
 #[test]
-fn openssls_memory_is_part_of_used_memory_and_given_back() {
+fn openssl_memory_is_part_of_used_memory_and_is_freed() {
     let server = Server::start(&[]);
     let mut admin = server.client(Transport::Tcp);
     drop(server.client(Transport::Tls));
@@ -109,7 +109,7 @@ fn openssls_memory_is_part_of_used_memory_and_given_back() {
         "{used_before} {used_during}"
     );
     drop(clients);
-    until("the memory is given back", || {
+    until("OpenSSL's memory to be freed", || {
         (number(&mut admin, "tls_memory") < before + 50_000).then_some(())
     });
 }

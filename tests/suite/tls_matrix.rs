@@ -1,21 +1,21 @@
-//! TLS as a matrix: certificates of every kind, on both sides, and what of protocol, cipher and client authentication
-//! goes with what.
+//! TLS as a matrix: valid and invalid certificates on both sides, and combinations of protocol version, cipher and
+//! client authentication.
 
 use std::path::Path;
 use std::process::Command;
 
 use conn::tls::context::ClientTlsConfig;
 use openssl::ssl::SslContextBuilder;
-use tests::certs::{self, Order, Signer, file_in};
+use tests::certs::{self, CertSpec, Signer, file_in};
 use tests::client::{Transport, ping, tls_config};
+use tests::openssl_client::{self, OpensslClient};
 use tests::server::Server;
-use tests::stranger::{self, Stranger};
 
-/// Each value of `tls-auth-clients`, and whether a client without a certificate gets in.
+/// Each value of `tls-auth-clients`, and whether it accepts a client without a certificate.
 const AUTH: [(&str, bool); 3] = [("yes", false), ("optional", true), ("no", true)];
 
-/// Settings of a client that shows `NAME.crt` of `folder`.
-fn showing(folder: &Path, cert: &str, key: &str) -> ClientTlsConfig {
+/// Settings of a client that presents this certificate of `folder`.
+fn presenting(folder: &Path, cert: &str, key: &str) -> ClientTlsConfig {
     ClientTlsConfig {
         cert: Some(file_in(folder, cert)),
         key: Some(file_in(folder, key)),
@@ -23,51 +23,51 @@ fn showing(folder: &Path, cert: &str, key: &str) -> ClientTlsConfig {
     }
 }
 
-/// Certificates that no server should take, each with what the log says of it.
+/// Certificates that a server must refuse, each with the reason that it logs.
 const BAD: [(&str, &str); 4] = [
     ("expired", "certificate has expired (CN=old)"),
-    ("stranger", "self-signed certificate (CN=stranger)"),
+    ("self-signed", "self-signed certificate (CN=unknown)"),
     ("forged", "certificate signature failure (CN=forged)"),
     ("purpose", " certificate purpose (CN=serves)"),
 ];
 
 fn make_bad(folder: &Path) {
-    let orders = [
-        Order {
+    let specs = [
+        CertSpec {
             name: "expired",
             subject: "/CN=old",
             days: -1,
-            ..Order::default()
+            ..CertSpec::default()
         },
-        Order {
-            name: "stranger",
-            subject: "/CN=stranger",
-            signer: Signer::Itself,
-            ..Order::default()
+        CertSpec {
+            name: "self-signed",
+            subject: "/CN=unknown",
+            signer: Signer::SelfSigned,
+            ..CertSpec::default()
         },
-        // An authority that took the name of the one that is trusted.
-        Order {
-            name: "usurper",
+        // A different CA with the name of the trusted one.
+        CertSpec {
+            name: "false-ca",
             subject: "/O=Redis Test/CN=Certificate Authority",
-            signer: Signer::Itself,
-            extensions: certs::AUTHORITY,
-            ..Order::default()
+            signer: Signer::SelfSigned,
+            extensions: certs::CA_EXTENSIONS,
+            ..CertSpec::default()
         },
-        Order {
+        CertSpec {
             name: "forged",
             subject: "/CN=forged",
-            signer: Signer::Other("usurper"),
-            ..Order::default()
+            signer: Signer::Other("false-ca"),
+            ..CertSpec::default()
         },
-        Order {
+        CertSpec {
             name: "purpose",
             subject: "/CN=serves",
             extensions: &["extendedKeyUsage=serverAuth"],
-            ..Order::default()
+            ..CertSpec::default()
         },
     ];
-    for order in orders {
-        certs::issue(folder, &order);
+    for spec in specs {
+        certs::issue(folder, &spec);
     }
 }
 
@@ -90,7 +90,7 @@ fn client_certificates_by_tls_auth_clients() {
             "{auth} without a certificate"
         );
         for (name, _) in BAD {
-            let config = showing(made.path(), &format!("{name}.crt"), &format!("{name}.key"));
+            let config = presenting(made.path(), &format!("{name}.crt"), &format!("{name}.key"));
             assert_eq!(
                 ping(port, &config, None).is_ok(),
                 auth == "no",
@@ -98,15 +98,15 @@ fn client_certificates_by_tls_auth_clients() {
             );
         }
         if auth != "no" {
-            for (name, said) in BAD {
-                // OpenSSL tells a forged signature of another algorithm, or misses the issuer: either is right.
-                let said = if name == "forged" {
+            for (name, reason) in BAD {
+                // For a forged signature OpenSSL reports a mismatched algorithm or a missing issuer; either is right.
+                let reason = if name == "forged" {
                     "(CN=forged)"
                 } else {
-                    said
+                    reason
                 };
                 let line =
-                    server.wait_for_log(&[said, &said.replace("self-signed", "self signed")]);
+                    server.wait_for_log(&[reason, &reason.replace("self-signed", "self signed")]);
                 assert!(
                     line.contains("Error accepting a client connection: "),
                     "{line}"
@@ -118,12 +118,12 @@ fn client_certificates_by_tls_auth_clients() {
 }
 
 #[test]
-fn a_chain_is_sent_and_taken_whole() {
+fn certificate_chains_are_sent_and_verified() {
     let made = tempfile::tempdir().expect("a temporary folder");
     certs::issue_chain(made.path());
     let (chain, leaf, key) = ("chain.crt", "leaf.crt", "leaf.key");
     for (shown, works) in [(chain, true), (leaf, false)] {
-        // Of a server.
+        // The server's chain.
         let server = Server::start(&[
             "--tls-cert-file",
             &file_in(made.path(), shown),
@@ -138,11 +138,11 @@ fn a_chain_is_sent_and_taken_whole() {
                 "{error}"
             );
         }
-        // Of a client.
+        // The client's chain.
         let server = Server::start(&[]);
         let reply = ping(
             server.tls_port,
-            &showing(made.path(), shown, key),
+            &presenting(made.path(), shown, key),
             Some("localhost"),
         );
         assert_eq!(reply.is_ok(), works, "{reply:?}");
@@ -153,7 +153,7 @@ fn a_chain_is_sent_and_taken_whole() {
 }
 
 #[test]
-fn a_key_that_is_not_the_certificates_is_refused_before_anything_is_sent() {
+fn a_key_of_another_certificate_is_refused_before_connecting() {
     let config = ClientTlsConfig {
         key: Some(certs::file("client.key")),
         ..tls_config()
@@ -183,7 +183,7 @@ fn a_key_that_is_not_the_certificates_is_refused_before_anything_is_sent() {
             .args(files)
             .args(args)
             .output()
-            .expect("it runs");
+            .expect("the program runs");
         let text = String::from_utf8_lossy(&done.stderr).into_owned();
         assert_eq!(done.status.code(), Some(1), "{program}: {text}");
         assert!(
@@ -196,7 +196,7 @@ fn a_key_that_is_not_the_certificates_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn redis_cli_tells_every_name_of_a_certificate_that_is_for_others() {
+fn redis_cli_lists_the_names_of_a_certificate_that_does_not_match() {
     let server = Server::start(&["--tls-auth-clients", "no"]);
     let port = server.tls_port.to_string();
     let done = Command::new(tests::binary("redis-cli"))
@@ -211,15 +211,15 @@ fn redis_cli_tells_every_name_of_a_certificate_that_is_for_others() {
             "PING",
         ])
         .output()
-        .expect("it runs");
+        .expect("the program runs");
     let text = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(!done.status.success());
-    let told = "(asked for \"db.example\"; the certificate has CN=Generic-cert; valid for localhost, 127.0.0.1, ::1)";
-    assert!(text.contains(told), "{text}");
+    let expected = "(asked for \"db.example\"; the certificate has CN=Generic-cert; valid for localhost, 127.0.0.1, ::1)";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[test]
-fn a_name_with_a_nul_is_no_name() {
+fn a_certificate_name_with_a_nul_byte_does_not_match() {
     let made = tempfile::tempdir().expect("a temporary folder");
     let name = b"localhost\0.evil.example";
     // A SEQUENCE with one dNSName.
@@ -232,10 +232,10 @@ fn a_name_with_a_nul_is_no_name() {
     let extension = format!("subjectAltName=DER:{}", hex.join(":"));
     certs::issue(
         made.path(),
-        &Order {
+        &CertSpec {
             name: "nul",
             extensions: &[&extension],
-            ..Order::default()
+            ..CertSpec::default()
         },
     );
     let server = Server::start(&[
@@ -244,8 +244,8 @@ fn a_name_with_a_nul_is_no_name() {
         "--tls-key-file",
         &file_in(made.path(), "nul.key"),
     ]);
-    let error =
-        ping(server.tls_port, &tls_config(), Some("localhost")).expect_err("it is another's");
+    let error = ping(server.tls_port, &tls_config(), Some("localhost"))
+        .expect_err("the name does not match");
     assert!(
         error.to_lowercase().contains("hostname mismatch"),
         "{error}"
@@ -263,7 +263,7 @@ fn a_name_with_a_nul_is_no_name() {
     );
 }
 
-/// Versions, and ciphers of each.
+/// Protocol versions and ciphers.
 const CIPHERS: [(&str, &str); 7] = [
     ("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256"),
     ("TLSv1.2", "ECDHE-RSA-CHACHA20-POLY1305"),
@@ -274,12 +274,12 @@ const CIPHERS: [(&str, &str); 7] = [
     ("TLSv1.3", "TLS_CHACHA20_POLY1305_SHA256"),
 ];
 
-/// A client that offers one version and one cipher.
+/// A change for the context: offer one version and one cipher.
 fn offer(version: &str, cipher: &str) -> impl FnOnce(&mut SslContextBuilder) {
     use openssl::ssl::SslVersion;
     let old = version == "TLSv1.2";
     move |builder| {
-        stranger::only(if old {
+        openssl_client::only(if old {
             SslVersion::TLS1_2
         } else {
             SslVersion::TLS1_3
@@ -294,8 +294,8 @@ fn offer(version: &str, cipher: &str) -> impl FnOnce(&mut SslContextBuilder) {
 }
 
 fn try_ping(port: u16, certificate: bool, version: &str, cipher: &str) -> Result<(), String> {
-    let context = stranger::context(certificate, offer(version, cipher));
-    let mut peer = Stranger::connect(port, &context, None)?;
+    let context = openssl_client::context(certificate, offer(version, cipher));
+    let mut peer = OpensslClient::connect(port, &context, None)?;
     assert_eq!(peer.negotiated(), (version, cipher));
     peer.ping()
 }
@@ -318,7 +318,7 @@ fn protocol_by_cipher_by_client_authentication() {
 }
 
 #[test]
-fn what_the_server_does_not_offer_is_refused_from_the_next_connection_on() {
+fn protocol_and_cipher_settings_apply_to_new_connections() {
     let server = Server::start(&[]);
     let mut admin = server.client(Transport::Tcp);
     let mut old = server.client(Transport::Tls);

@@ -3,7 +3,7 @@
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
 
-/// Sends commands and compares what they answer.
+/// Executes commands and compares the replies.
 fn check(client: &mut Client, table: &[(&str, &str)]) {
     for (command, reply) in table {
         assert_eq!(client.text(command), *reply, "{command}");
@@ -44,7 +44,7 @@ fn queued_commands_are_executed_together() {
 }
 
 #[test]
-fn a_refused_command_loses_the_transaction() {
+fn a_refused_command_aborts_the_transaction() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -75,7 +75,7 @@ fn a_refused_command_loses_the_transaction() {
     }
 }
 
-/// What happens to a watched key, and whether it makes the transaction fail.
+/// A state, a change, and whether the change fails a transaction that watches `k`.
 const CHANGES: &[(&str, &str, bool)] = &[
     ("", "", false),
     ("", "SET k 1", true),
@@ -93,7 +93,7 @@ const CHANGES: &[(&str, &str, bool)] = &[
 ];
 
 #[test]
-fn a_watched_key_that_changes_makes_the_transaction_fail() {
+fn a_change_of_a_watched_key_fails_the_transaction() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut one = server.client(transport);
@@ -111,7 +111,7 @@ fn a_watched_key_that_changes_makes_the_transaction_fail() {
             one.text("PING");
             let expected = if *fails { "nil" } else { "[PONG]" };
             assert_eq!(one.text("EXEC"), expected, "{before}, {change}");
-            // What was watched is so no longer.
+            // EXEC has ended the watch.
             other.text("SET k 2");
             check(
                 &mut one,
@@ -132,10 +132,10 @@ fn a_watched_key_that_changes_makes_the_transaction_fail() {
 }
 
 #[test]
-fn a_watched_key_whose_time_is_over_counts_as_changed() {
+fn a_watched_key_that_expires_counts_as_changed() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
-    // In one write, so that nothing comes between the first two.
+    // All in one write, so that nothing runs between SET and WATCH.
     client.send(
         b"DEBUG SET-ACTIVE-EXPIRE 0\r\nSET k 1 PX 20\r\nWATCH k\r\nDEBUG SLEEP 0.05\r\nMULTI\r\nPING\r\nEXEC\r\n",
     );
@@ -148,9 +148,9 @@ fn a_watched_key_whose_time_is_over_counts_as_changed() {
     }
 }
 
-/// What was fine when it was queued is asked about again: the server may have become a replica without a primary.
+/// Queued commands are checked again by EXEC: the server may have become a replica without a primary.
 #[test]
-fn what_is_queued_is_asked_about_again() {
+fn exec_checks_queued_commands_again() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let server = Server::start(&["--replica-serve-stale-data", "no"]);
         let (mut client, mut other) = (server.client(transport), server.client(transport));
@@ -166,9 +166,9 @@ fn what_is_queued_is_asked_about_again() {
     }
 }
 
-/// A pause that begins within a transaction does not keep a key whose time is over in the way of what follows.
+/// A pause that begins within a transaction must not make an expired key visible to the commands after it.
 #[test]
-fn a_key_that_is_over_is_in_nobodys_way() {
+fn an_expired_key_stays_invisible_during_a_pause() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let server = Server::start(&["--enable-debug-command", "yes"]);
         let mut client = server.client(transport);

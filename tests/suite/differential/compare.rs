@@ -1,4 +1,4 @@
-//! When two replies count as the same.
+//! When two replies count as equal.
 
 use conn::resp::Value;
 use data::util::num::parse_f64;
@@ -6,26 +6,27 @@ use data::util::num::parse_f64;
 /// How the replies to a command are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum As {
-    /// Byte for byte.
+    /// Equal byte for byte.
     Exact,
-    /// Byte for byte, but an error may have another reason.
+    /// Equal byte for byte, or both errors.
     Refused,
-    /// As groups of so many elements in any order: nobody promises one, and the tables of both servers differ.
+    /// As groups of so many elements in any order: the order is unspecified, and the hash tables of the servers
+    /// differ.
     Groups(usize),
-    /// Numbers by their value: 7.0 writes a score with 17 digits, 7.2 with as few as tell it apart.
+    /// Numbers by value: 7.0 formats a score with 17 digits, 7.2 with the fewest that identify it.
     Scores,
     /// Pairs of a member and a score, in any order.
     ScoreGroups,
-    /// Without one field of every list of so many.
+    /// Without one field of every list of `of` elements.
     Without { field: usize, of: usize },
-    /// By kind and number of elements: what is chosen at random, or tells the time.
+    /// By type and number of elements, for replies that depend on chance or time.
     Shape,
-    /// Not at all, since 7.2 has another reply; it is only asked.
+    /// Not compared, since 7.2 replies differently.
     Ignored,
 }
 
 impl As {
-    /// Whether these two are the same in this sense.
+    /// Whether two replies are equal in this sense.
     pub fn same(self, ours: &Value, theirs: &Value) -> bool {
         match self {
             As::Exact => ours == theirs,
@@ -42,16 +43,16 @@ impl As {
     }
 }
 
-/// A reply on one line, with its kinds.
-pub fn tell(reply: &Value) -> String {
-    let list = |replies: &[Value]| replies.iter().map(tell).collect::<Vec<_>>().join(" ");
+/// A reply on one line, with its types.
+pub fn describe(reply: &Value) -> String {
+    let list = |replies: &[Value]| replies.iter().map(describe).collect::<Vec<_>>().join(" ");
     match reply {
         Value::Array(replies) => format!("[{}]", list(replies)),
         Value::Set(replies) => format!("~[{}]", list(replies)),
         Value::Map(pairs) => {
             let pairs: Vec<String> = pairs
                 .iter()
-                .map(|(key, value)| format!("{} = {}", tell(key), tell(value)))
+                .map(|(key, value)| format!("{} = {}", describe(key), describe(value)))
                 .collect();
             format!("{{{}}}", pairs.join(", "))
         }
@@ -63,10 +64,10 @@ pub fn tell(reply: &Value) -> String {
     }
 }
 
-/// A reply with all in it sorted that has no order.
+/// A reply as text, with unordered elements sorted.
 fn sorted(reply: &Value, group: usize) -> String {
     let list = |elements: &[Value]| {
-        // The elements of a scan stand inside its reply; its cursor stays in front of them.
+        // The elements of a scan are nested in its reply; the cursor stays in front of them.
         if let [cursor @ Value::Bulk(_), inner @ Value::Array(_)] = elements {
             return format!("{cursor:?} {}", sorted(inner, group));
         }
@@ -89,7 +90,7 @@ fn sorted(reply: &Value, group: usize) -> String {
     }
 }
 
-/// Every text that is a number, as the bits of that number.
+/// The reply with every number formatted alike.
 fn with_numbers(reply: &Value) -> Value {
     let number = |text: &[u8]| parse_f64(text).map(|number| number.to_string().into_bytes());
     match reply {
@@ -102,7 +103,7 @@ fn with_numbers(reply: &Value) -> Value {
 
 fn without(reply: &Value, field: usize, of: usize) -> Value {
     match reply {
-        // Not so many lists: those are what is looked for.
+        // A list of `of` lists is not meant: its elements are.
         Value::Array(fields) if fields.len() == of && !matches!(fields[0], Value::Array(_)) => {
             let mut fields = fields.clone();
             fields[field] = Value::Null;

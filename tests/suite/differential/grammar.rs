@@ -1,6 +1,6 @@
-//! Random commands from a small grammar, so that a family of commands is a table and not a program.
+//! Random commands from a small grammar, so that a family of commands is a table and no code.
 //!
-//! A row is a line of words. In it stand, besides plain text:
+//! A row is a line of words. Besides plain text it may contain:
 //!
 //! | form | becomes |
 //! |---|---|
@@ -10,14 +10,15 @@
 //! | `{a b}?` | all of it or nothing |
 //! | `{a b}+9` | up to three times, and in one case of three up to nine times |
 //!
-//! Pieces without a space between them are one word (`(<0..9>` is an open bound). Every family shares the rules of
-//! [`COMMON`]; its own come on top. `<empty>`, `<blank>`, `<bytes>` and `<long>` are built in: what no line can spell.
+//! Pieces without a space between them form one word (`(<0..9>` is an open bound). All families share the rules of
+//! [`COMMON`] and may add or replace some. `<empty>`, `<blank>`, `<bytes>` and `<long>` are built in, since no row can
+//! spell them.
 
 use std::collections::HashMap;
 
 use data::util::rand::Rng;
 
-/// Rules that every family has. `<junk>` is also what any word may be replaced by.
+/// Rules of every family. Any word may be replaced by a `<junk>`.
 const COMMON: &[(&str, &str)] = &[
     ("key", "{a|b|c|d|e}"),
     (
@@ -50,17 +51,17 @@ enum Node {
     Repeat(Vec<Node>, u64),
 }
 
-/// Rules and rows, ready to be drawn from.
+/// The parsed rules.
 pub struct Grammar {
     rules: Vec<Vec<Node>>,
     names: HashMap<&'static str, usize>,
 }
 
 impl Grammar {
-    /// Reads the rules; a later one replaces an earlier one of the same name.
+    /// Parses the rules; a later rule replaces an earlier one of the same name.
     ///
     /// # Panics
-    /// One of them cannot be read.
+    /// If a rule is invalid.
     pub fn new(rules: &[(&'static str, &'static str)]) -> Self {
         let mut grammar = Grammar {
             rules: Vec::new(),
@@ -79,18 +80,18 @@ impl Grammar {
         grammar
     }
 
-    /// Reads a row.
+    /// Parses a row.
     ///
     /// # Panics
-    /// It cannot be read.
+    /// If it is invalid.
     pub fn line(&self, text: &str) -> Line {
         let mut rest = text;
         let nodes = self.sequence(&mut rest);
-        assert!(rest.is_empty(), "{text}: what is {rest}?");
+        assert!(rest.is_empty(), "{text}: cannot parse {rest}");
         Line(nodes)
     }
 
-    /// Reads up to the end of the text, or to what ends an alternative.
+    /// Parses up to the end of the text or of the alternative.
     fn sequence(&self, rest: &mut &str) -> Vec<Node> {
         let mut nodes = Vec::new();
         while let Some(first) = rest.chars().next() {
@@ -121,7 +122,7 @@ impl Grammar {
         while !rest.starts_with('}') {
             *rest = &rest[1..];
             choices.push(self.sequence(rest));
-            assert!(!rest.is_empty(), "a group is not closed");
+            assert!(!rest.is_empty(), "unclosed group");
         }
         *rest = &rest[1..];
         if let Some(behind) = rest.strip_prefix('?') {
@@ -132,7 +133,7 @@ impl Grammar {
                 .find(|c: char| !c.is_ascii_digit())
                 .unwrap_or(behind.len());
             *rest = &behind[end..];
-            let most = behind[..end].parse().expect("a number behind the plus");
+            let most = behind[..end].parse().expect("a number after the plus sign");
             return Node::Repeat(vec![Node::Choice(choices)], most);
         }
         Node::Choice(choices)
@@ -157,14 +158,14 @@ impl Grammar {
         }
     }
 
-    /// A command as this row has it.
+    /// A random command of this row.
     pub fn draw(&self, line: &Line, rng: &mut Rng) -> Vec<Vec<u8>> {
         let mut words = Words::default();
         self.expand(&line.0, rng, &mut words);
         words.done
     }
 
-    /// What stands where a word should not be.
+    /// A random junk word.
     pub fn junk(&self, rng: &mut Rng) -> Vec<u8> {
         let mut words = Words::default();
         self.expand(&self.rules[self.names["junk"]], rng, &mut words);
@@ -205,10 +206,10 @@ impl Grammar {
     }
 }
 
-/// One row, read.
+/// A parsed row.
 pub struct Line(Vec<Node>);
 
-/// The words so far. A piece goes to the last one as long as that is open.
+/// The words so far. A piece is appended to the last word while that is open.
 #[derive(Default)]
 struct Words {
     done: Vec<Vec<u8>>,
@@ -229,7 +230,7 @@ impl Words {
 
 fn between(rng: &mut Rng, low: i64, high: i64) -> i64 {
     match high.wrapping_sub(low).wrapping_add(1) as u64 {
-        // All 64 bits.
+        // The range covers all 64 bits.
         0 => rng.next_u64() as i64,
         many => low.wrapping_add(rng.below(many) as i64),
     }

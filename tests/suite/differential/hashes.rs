@@ -1,4 +1,4 @@
-//! Hashes, small enough and too big for a listpack.
+//! Hashes, in listpacks and in tables.
 
 use super::Family;
 use super::compare::As::{Exact, Groups, Shape};

@@ -1,4 +1,4 @@
-//! HyperLogLogs, in both forms, compared down to their bytes.
+//! HyperLogLogs, sparse and dense, compared by their bytes.
 
 use super::Family;
 use super::compare::As::Exact;

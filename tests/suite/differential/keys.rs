@@ -1,4 +1,4 @@
-//! Commands on keys of any type: existence, names, times, databases.
+//! Commands on keys of any type: existence, names, expiry, databases.
 
 use super::Family;
 use super::compare::As::{Exact, Groups, Ignored, Shape};
@@ -41,9 +41,9 @@ pub const FAMILY: Family = Family {
         (1, Groups(1), "SCAN 0 COUNT 1000 {MATCH {*|k*}}? {TYPE <type>}?"),
         (1, Shape, "RANDOMKEY"),
         (1, Shape, "OBJECT {IDLETIME|FREQ} <key>"),
-        // Junk in the place of the name may be that of a key.
+        // As the key name, junk may name an existing key.
         (1, Shape, "OBJECT {ENCODING|FREQ|IDLETIME|REFCOUNT|X} nothing"),
-        // The payload ends in the version of its writer.
+        // The payload contains the version of its writer.
         (1, Ignored, "DUMP <key>"),
         (1, Exact, "RESTORE <key> {0|-1|x|100} <bytes> {REPLACE|ABSTTL|IDLETIME 5|FREQ 300|X}?"),
     ],

@@ -1,4 +1,4 @@
-//! Lists, in nodes of few elements.
+//! Lists, with few elements per node.
 
 use super::Family;
 use super::compare::As::Exact;

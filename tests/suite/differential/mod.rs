@@ -1,9 +1,10 @@
-//! The same random commands to this server and to Debian's (7.0.15): replies must be equal byte for byte, and so must be
-//! what both hold in the end, by DEBUG DIGEST; then ours loads its own snapshot and theirs, and must hold the same again.
+//! Sends the same random commands to this server and to Debian's (7.0.15). The replies must be equal byte for byte,
+//! and so must be the data sets in the end, by DEBUG DIGEST; then our server loads its own snapshot and Debian's, and
+//! must have the same digest again.
 //!
-//! One file per type has its commands as a table (see [`grammar`]), and low limits for encodings so that they change all
-//! the time. One word in some hundred is replaced by nonsense. A third of the commands goes over each transport, TLS
-//! speaks RESP3. A test run takes some 20,000 commands of each type. For a long one:
+//! Each type has a file with its commands as a table (see [`grammar`]), and low encoding limits so that encodings
+//! change all the time. About one command in 40 has a word replaced by junk. A third of the commands goes over each
+//! transport; TLS uses RESP3. A test run takes some 20,000 commands of each type. For a long run:
 //!
 //! ```text
 //! DIFFERENTIAL_COMMANDS=1000000 DIFFERENTIAL_SEED=7 cargo test --profile fast differential -- --nocapture
@@ -11,16 +12,17 @@
 //!
 //! Known differences between 7.0 and 7.2, which the tables leave out or compare loosely:
 //!
-//! * OBJECT ENCODING of lists and sets: 7.2 has listpacks for small ones, 7.0 has not. Their order follows from that.
-//! * Scores are written with 17 digits by 7.0 and with as few as tell them apart by 7.2, in replies and in DEBUG DIGEST:
-//!   only short binary fractions are stored. For the same reason nothing adds up a sorted set with itself for ever.
-//! * More pairs in one HSET or ZADD than a listpack may have make a table in 7.2, though some are of the same field: the limits
-//!   are as high as what a row can have.
+//! * OBJECT ENCODING of lists and sets: 7.2 has listpacks for small ones, 7.0 does not. Their order differs
+//!   accordingly.
+//! * In replies and in DEBUG DIGEST, 7.0 formats scores with 17 digits and 7.2 with the fewest that identify them:
+//!   only short binary fractions are stored, and no sorted set is repeatedly added to itself.
+//! * More pairs in one HSET or ZADD than fit a listpack make a table in 7.2, even if some have the same field: the
+//!   limits are as high as the number of pairs that a row can have.
 //! * XINFO CONSUMERS and XINFO STREAM FULL have `inactive` and `active-time` in 7.2.
-//! * XCLAIM and XAUTOCLAIM make their consumer in 7.2 even when there is nothing to claim.
-//! * Of two reasons to refuse an XSETID, each names another.
+//! * XCLAIM and XAUTOCLAIM create their consumer in 7.2 even if there is nothing to claim.
+//! * Where XSETID has two reasons to fail, each version reports a different one.
 //! * ZRANK and ZREVRANK take WITHSCORE in 7.2 only.
-//! * OBJECT REFCOUNT: Redis does not share the small integer that COPY made, which nobody can build on.
+//! * OBJECT REFCOUNT: in Redis a small integer made by COPY is not shared.
 
 mod bits;
 mod compare;
@@ -57,7 +59,7 @@ const FLUSH_EVERY: u64 = 1500;
 /// The timeout of blocking commands, in seconds.
 const MOMENT: &[u8] = b"0.001";
 
-/// Every family.
+/// All families.
 pub(crate) const FAMILIES: &[&Family] = &[
     &bits::FAMILY,
     &geos::FAMILY,
@@ -76,30 +78,30 @@ pub(crate) const FAMILIES: &[&Family] = &[
 /// The commands of a type.
 pub(crate) struct Family {
     pub(crate) name: &'static str,
-    /// Directives set on both servers, each with its value.
+    /// Directives that are set on both servers.
     pub(crate) config: &'static [(&'static str, &'static str)],
-    /// Rules of its own for the grammar.
+    /// Grammar rules of its own.
     rules: &'static [(&'static str, &'static str)],
-    /// How often (a weight), how compared, and what it looks like.
+    /// Weight, comparison and row.
     rows: &'static [(u64, As, &'static str)],
-    /// Whether words may be replaced.
+    /// Whether words may be replaced by junk.
     junk: bool,
 }
 
-/// A number from the environment, or what an everyday run takes.
+/// A number from the environment, or the default of an ordinary run.
 pub(crate) fn setting(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| {
         text.parse()
-            .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
+            .unwrap_or_else(|_| panic!("{name} is not a number: {text}"))
     })
 }
 
 pub(crate) type Command = (Vec<Vec<u8>>, As);
 
-/// Draws the commands of a family.
+/// Draws random commands of a family.
 pub(crate) struct Source {
     grammar: Grammar,
-    /// Each row as often as its weight says.
+    /// The rows, and the index of each row as often as its weight says.
     rows: Vec<(As, Line)>,
     weights: Vec<usize>,
     junk: bool,
@@ -129,7 +131,7 @@ impl Source {
         }
     }
 
-    /// The next command, and how replies to it are compared.
+    /// The next command, and how its replies are compared.
     pub(crate) fn command(&mut self) -> Command {
         if self.rng.below(FLUSH_EVERY) == 0 {
             return (vec![b"FLUSHALL".to_vec()], As::Exact);
@@ -137,11 +139,11 @@ impl Source {
         let row = self.weights[self.rng.below(self.weights.len() as u64) as usize];
         let (compare, line) = &self.rows[row];
         let mut words = self.grammar.draw(line, &mut self.rng);
-        // A cursor that nobody gave out points to another place in each server.
+        // A made-up cursor points to a different place in each server.
         let junk = self.junk && !words[0].ends_with(b"SCAN") && words.len() > 1;
         if junk && self.rng.below(JUNK_EVERY) == 0 {
             let at = 1 + self.rng.below(words.len() as u64 - 1) as usize;
-            // Nonsense for a timeout may mean to wait for ever, and a pattern without a star not to sort.
+            // Junk as a timeout might block forever, and a pattern without a star turns sorting off.
             if words[at] != MOMENT && !words[at].contains(&b'*') {
                 words[at] = self.grammar.junk(&mut self.rng);
             }
@@ -150,31 +152,36 @@ impl Source {
     }
 }
 
-/// Both servers and a connection to each.
+/// A connection to each server.
 struct Pair {
     ours: Client,
     theirs: blocking::Client,
 }
 
 impl Pair {
-    /// The same to both, outside the comparison.
+    /// Executes a command on both, without a comparison.
     fn both(&mut self, words: &[&str]) -> [Value; 2] {
-        let theirs = self.theirs.call(words).expect("theirs answers");
+        let theirs = self.theirs.call(words).expect("Debian's server replies");
         [self.ours.call(words), theirs]
     }
 
-    /// Sends commands to both as one batch; the replies of each, ours first.
+    /// Sends a batch of commands to both; returns the replies, ours first.
     fn batch(&mut self, commands: &[Command]) -> Vec<[Value; 2]> {
         for (words, _) in commands {
-            self.ours.raw().write(words).expect("ours is connected");
-            self.theirs.write(words).expect("theirs is connected");
+            self.ours
+                .raw()
+                .write(words)
+                .expect("our server is connected");
+            self.theirs
+                .write(words)
+                .expect("Debian's server is connected");
         }
         commands
             .iter()
             .map(|_| {
                 [
                     self.ours.read(),
-                    self.theirs.read().expect("theirs answers"),
+                    self.theirs.read().expect("Debian's server replies"),
                 ]
             })
             .collect()
@@ -193,8 +200,8 @@ pub(crate) fn readable(words: &[Vec<u8>]) -> String {
     words.join(" ")
 }
 
-/// So many commands over a transport.
-fn compare_replies(pair: &mut Pair, source: &mut Source, count: u64, told: &str) {
+/// Compares the replies to so many commands.
+fn compare_replies(pair: &mut Pair, source: &mut Source, count: u64, context: &str) {
     let mut log: Vec<String> = Vec::new();
     for _ in 0..count.div_ceil(BATCH) {
         let commands: Vec<Command> = (0..BATCH).map(|_| source.command()).collect();
@@ -202,29 +209,31 @@ fn compare_replies(pair: &mut Pair, source: &mut Source, count: u64, told: &str)
             log.push(readable(words));
             assert!(
                 compare.same(&ours, &theirs),
-                "{told}:\n{}\nours   {}\ntheirs {}",
+                "{context}:\n{}\nours   {}\ntheirs {}",
                 log[log.len().saturating_sub(20)..].join("\n"),
-                compare::tell(&ours),
-                compare::tell(&theirs)
+                compare::describe(&ours),
+                compare::describe(&theirs)
             );
         }
         log.drain(..log.len().saturating_sub(20));
     }
 }
 
-/// Ours must hold the same after its own snapshot, and after theirs.
+/// Our data set must be unchanged after loading our own snapshot, and after loading theirs.
 fn compare_snapshots(pair: &mut Pair, server: &Server, peer: &Peer) {
     let [before, _] = pair.digest();
     assert_eq!(pair.ours.text("DEBUG RELOAD"), "OK");
-    assert_eq!(pair.digest()[0], before, "after a reload");
-    pair.theirs.call(&["SAVE"]).expect("theirs answers");
+    assert_eq!(pair.digest()[0], before, "after loading our own snapshot");
+    pair.theirs
+        .call(&["SAVE"])
+        .expect("Debian's server replies");
     fs::copy(
         peer.dir.path().join("dump.rdb"),
         server.dir.path().join("dump.rdb"),
     )
     .expect("their snapshot can be copied");
     assert_eq!(pair.ours.text("DEBUG RELOAD NOSAVE"), "OK");
-    assert_eq!(pair.digest()[0], before, "with their snapshot");
+    assert_eq!(pair.digest()[0], before, "after loading their snapshot");
 }
 
 fn run(family: &Family) {
@@ -233,7 +242,7 @@ fn run(family: &Family) {
     let seed = setting("DIFFERENTIAL_SEED", 1);
     let count = setting("DIFFERENTIAL_COMMANDS", COMMANDS);
     for (seed, transport) in (seed..).zip(Transport::ALL) {
-        let told = format!("{}, {transport:?}, seed {seed}", family.name);
+        let context = format!("{}, {transport:?}, seed {seed}", family.name);
         let mut pair = Pair {
             ours: server.client(transport),
             theirs: peer.client(),
@@ -250,9 +259,9 @@ fn run(family: &Family) {
             assert_eq!(replies.map(|reply| show(&reply)), ["OK", "OK"], "{name}");
         }
         let mut source = Source::new(family, seed);
-        compare_replies(&mut pair, &mut source, count / 3, &told);
+        compare_replies(&mut pair, &mut source, count / 3, &context);
         let [ours, theirs] = pair.digest();
-        assert_eq!(ours, theirs, "{told}: the digests in the end");
+        assert_eq!(ours, theirs, "{context}: final digests");
         compare_snapshots(&mut pair, &server, &peer);
     }
     println!("{}: {count} commands, no difference", family.name);

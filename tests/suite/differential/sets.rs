@@ -1,4 +1,4 @@
-//! Sets of integers and of anything. Nothing is taken out by chance, or both would go apart.
+//! Sets of integers and of other members. No member is removed at random, since the data sets would diverge.
 
 use super::Family;
 use super::compare::As::{Exact, Groups, Shape};

@@ -1,4 +1,5 @@
-//! SORT of lists, sorted sets and sets. What is not sorted comes from keys that have an order in both servers.
+//! SORT of lists, sorted sets and sets. Where SORT does not sort, the keys have an order that is the same in both
+//! servers.
 
 use super::Family;
 use super::compare::As::Exact;
@@ -26,8 +27,8 @@ pub const FAMILY: Family = Family {
         (2, Exact, "HSET h_<0..30> f <item>"),
         (2, Exact, "SORT {<key>|<set>} <weight> <limit> <get> <order>"),
         (2, Exact, "SORT <key> <limit> <get> <order> ALPHA"),
-        // By weight as text, elements of the same weight stay in the order that they came in, which for a sorted set
-        // is that of its table.
+        // With text weights, elements of equal weight keep the order of the source, which for a sorted set is that of
+        // its table.
         (2, Exact, "SORT <list> <weight> <limit> <get> <order> ALPHA"),
         (1, Exact, "SORT <set> <limit> <get> <order> ALPHA"),
         (2, Exact, "SORT <key> BY nosort <limit> <get> <order> <alpha>"),
@@ -40,6 +41,6 @@ pub const FAMILY: Family = Family {
         (1, Exact, "LRANGE <key> 0 -1"),
         (1, Exact, "DEL {<key>|<set>|<list>}"),
     ],
-    // It would make sets under other names, and they have no order.
+    // Junk would make sets under other names, which have no defined order.
     junk: false,
 };

@@ -1,11 +1,11 @@
-//! Streams with their groups, in nodes of few entries.
+//! Streams and consumer groups, with few entries per node.
 
 use super::Family;
 use super::compare::As::{self, Exact, Ignored, Refused, Without};
 
-/// The idle time, in an entry of XPENDING.
+/// Ignores the idle time in an entry of XPENDING.
 const IDLE: As = Without { field: 2, of: 4 };
-/// How many consumers a group has, in XINFO GROUPS.
+/// Ignores the number of consumers in XINFO GROUPS.
 const CONSUMERS: As = Without { field: 3, of: 12 };
 
 pub const FAMILY: Family = Family {
@@ -19,7 +19,7 @@ pub const FAMILY: Family = Family {
         ("ms", "<0..400>"),
         ("id", "{<ms>-<0..3>|<ms>|0|0-0|5|7-1|{-|x|9}}"),
         ("new", "{<ms>-<0..3>|<ms>-*|<1..400>|9-*|<300..500>-1}"),
-        // Behind all that XDEL names: 7.0 lets the last id of a stream fall behind that.
+        // Above every ID that XDEL names: 7.0 allows a last ID below the highest deleted one.
         ("last", "{18446744073709551615-18446744073709551615|<401..499>-<0..2>}"),
         ("group", "{g1|g2}"),
         ("consumer", "{c1|c2|c3}"),

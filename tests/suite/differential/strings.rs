@@ -1,4 +1,4 @@
-//! Strings, at the edges of their encodings and of numbers.
+//! Strings, at the limits of their encodings and of numbers.
 
 use super::Family;
 use super::compare::As::{Exact, Shape};
@@ -10,10 +10,10 @@ pub const FAMILY: Family = Family {
     rules: &[
         ("odd", "{<empty>|007|+5|<blank>5|5<blank>|3.0|3.10|1e3|-0|0x10|nan|inf|-inf|a\r\nb|1.17549435e-38}"),
         ("edge", "{9223372036854775807|-9223372036854775808|9223372036854775808|18446744073709551615}"),
-        // At 44 bytes Redis's small strings end.
+        // Redis's embstr encoding ends at 44 bytes.
         ("text", "{<value>|<odd>|<edge>|<0..9>|12345678901234567890123456789012345678901234|123456789012345678901234567890123456789012345}"),
         ("at", "{<number>|<edge>|1.5|x}"),
-        // Far enough away for both servers to see the same.
+        // Far enough in the future for both servers to see the same TTL.
         ("time", "{9999999999000|0|-1|x|<empty>|9223372036854775807|-9223372036854775808}"),
         ("seconds", "{9999999999|0|-1|x|9223372036854775807}"),
         ("more", "{0.1|1.5|-3|1e10|5.0e-5|abc|1e400|inf|nan|3.000000000001|17179869184.25}"),
@@ -23,7 +23,7 @@ pub const FAMILY: Family = Family {
         (6, Exact, "SET <key> <text>"),
         (2, Exact, "SET <key> <text> {NX|XX|GET|KEEPTTL} {GET|NX|XX}?"),
         (1, Exact, "SET <key> <text> {EXAT <seconds>|PXAT <time>} {GET|KEEPTTL|NX}?"),
-        // A time from now is not the same in both servers.
+        // A relative expire time differs between the servers.
         (1, Exact, "SET t<key> <text> {EX 100000|PX 100000000|EX <at>} {GET|NX}?"),
         (1, Exact, "SETNX <key> <text>"),
         (1, Exact, "SETEX t<key> {100000|0|-1|x|9223372036854775807} <text>"),

@@ -1,4 +1,4 @@
-//! Sorted sets: by score with all that comes with it, and, where all scores are the same, by name.
+//! Sorted sets: commands by score and rank, and, with all scores equal, by lexicographic order.
 
 use super::Family;
 use super::compare::As::{Exact, ScoreGroups, Scores, Shape};
@@ -21,7 +21,7 @@ pub const FAMILY: Family = Family {
         ("by", "{AGGREGATE {SUM|MIN|MAX|x}}?"),
         ("with", "{WITHSCORES}?"),
         ("limit", "{LIMIT <number> <number>}?"),
-        // What is added up goes where it is not added up again.
+        // Sums are stored in keys that are not summed again.
         ("sum", "{sum0|sum1}"),
         ("any", "{<key>|<key>|<key>|<sum>}"),
     ],
@@ -65,7 +65,7 @@ pub const FAMILY: Family = Family {
     junk: true,
 };
 
-/// Order by name means something only while all scores are the same, so no word is replaced here.
+/// Lexicographic order is defined only while all scores are equal, so no word is replaced here.
 pub const BY_NAME: Family = Family {
     name: "zsets by name",
     config: CONFIG,

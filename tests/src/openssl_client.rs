@@ -1,7 +1,7 @@
-//! A TLS client that is not ours: OpenSSL's own stream over a blocking socket.
+//! A TLS client built on OpenSSL's own stream over a blocking socket, independent of `conn`.
 //!
-//! It does what `conn` never would: keeps sessions and resumes them, renews its keys in the middle of a reply, asks for
-//! renegotiation, negotiates exactly what it is told.
+//! It does what `conn` never does: resumes sessions, updates its keys in the middle of a reply, asks for
+//! renegotiation, and negotiates exactly the versions and ciphers that it is given.
 
 #![allow(unsafe_code)]
 
@@ -23,48 +23,48 @@ unsafe extern "C" {
 }
 
 /// A connection.
-pub struct Stranger {
+pub struct OpensslClient {
     tls: SslStream<TcpStream>,
 }
 
-/// Settings of a client that trusts the test CA, with a certificate to show or without, and `change` made to them.
+/// A context that trusts the test CA, with or without a client certificate, changed by `change`.
 pub fn context(certificate: bool, change: impl FnOnce(&mut SslContextBuilder)) -> SslContext {
-    let mut builder = SslContext::builder(SslMethod::tls_client()).expect("a context");
+    let mut builder = SslContext::builder(SslMethod::tls_client()).expect("OpenSSL allocates");
     builder
         .set_ca_file(certs::file("ca.crt"))
-        .expect("the test CA");
+        .expect("the test CA loads");
     builder.set_verify(SslVerifyMode::PEER);
     builder.set_session_cache_mode(SslSessionCacheMode::CLIENT);
     if certificate {
         let (cert, key) = (certs::file("redis.crt"), certs::file("redis.key"));
         builder
             .set_certificate_file(cert, SslFiletype::PEM)
-            .expect("a certificate");
+            .expect("the certificate loads");
         builder
             .set_private_key_file(key, SslFiletype::PEM)
-            .expect("its key");
+            .expect("the key loads");
     }
     change(&mut builder);
     builder.build()
 }
 
-/// A change for [`context`]: this version and no other.
+/// A change for [`context`]: only this protocol version.
 pub fn only(version: SslVersion) -> impl FnOnce(&mut SslContextBuilder) {
     move |builder| {
         builder
             .set_min_proto_version(Some(version))
-            .expect("a version");
+            .expect("OpenSSL supports the version");
         builder
             .set_max_proto_version(Some(version))
-            .expect("a version");
+            .expect("OpenSSL supports the version");
     }
 }
 
-impl Stranger {
-    /// Connects to a port of this machine, with a session to resume or without.
+impl OpensslClient {
+    /// Connects to a port of this machine, optionally resuming a session.
     ///
     /// # Errors
-    /// The handshake failed; OpenSSL's words.
+    /// If the handshake fails; OpenSSL's message.
     pub fn connect(
         port: u16,
         context: &SslContext,
@@ -73,20 +73,20 @@ impl Stranger {
         let socket = TcpStream::connect(("127.0.0.1", port)).expect("the port listens");
         socket
             .set_read_timeout(Some(PATIENCE))
-            .expect("a socket option");
-        let mut ssl = Ssl::new(context).expect("an object");
+            .expect("the socket option can be set");
+        let mut ssl = Ssl::new(context).expect("OpenSSL allocates");
         if let Some(session) = session {
-            // SAFETY: the session came from a context of this process with the same settings.
+            // SAFETY: `session` came from a context of this process with the same settings.
             unsafe { ssl.set_session(session) }.expect("a session");
         }
         let tls = ssl.connect(socket).map_err(|error| error.to_string())?;
-        Ok(Stranger { tls })
+        Ok(OpensslClient { tls })
     }
 
     /// Sends bytes.
     ///
     /// # Errors
-    /// The connection is gone.
+    /// If the connection is closed.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.tls.write_all(bytes).map_err(|error| error.to_string())
     }
@@ -94,7 +94,7 @@ impl Stranger {
     /// Waits for so many bytes.
     ///
     /// # Errors
-    /// The connection ended before.
+    /// If the connection ends before.
     pub fn read(&mut self, len: usize) -> Result<Vec<u8>, String> {
         let mut bytes = vec![0; len];
         self.tls
@@ -103,10 +103,10 @@ impl Stranger {
         Ok(bytes)
     }
 
-    /// PING; whether PONG came.
+    /// Sends PING and expects PONG.
     ///
     /// # Errors
-    /// The connection ended instead.
+    /// If the connection ends or another reply arrives.
     pub fn ping(&mut self) -> Result<(), String> {
         self.send(b"PING\r\n")?;
         let reply = self.read(7)?;
@@ -117,7 +117,7 @@ impl Stranger {
         }
     }
 
-    /// What OpenSSL knows of the connection: version, cipher, whether it was resumed.
+    /// OpenSSL's view of the connection: version, cipher, whether the session was resumed.
     pub fn ssl(&self) -> &SslRef {
         self.tls.ssl()
     }
@@ -131,29 +131,29 @@ impl Stranger {
         (self.ssl().version_str(), cipher)
     }
 
-    /// Says goodbye and closes; the session can be resumed.
-    pub fn leave(mut self) -> SslSession {
-        // OpenSSL gives up a session whose connection ended without a goodbye.
-        self.tls.shutdown().expect("a goodbye");
+    /// Sends close_notify and closes; returns the session for resumption.
+    pub fn close(mut self) -> SslSession {
+        // OpenSSL invalidates a session whose connection ended without close_notify.
+        self.tls.shutdown().expect("close_notify is sent");
         self.ssl().session().expect("a session").to_owned()
     }
 
-    /// Says goodbye and stays.
-    pub fn say_goodbye(&mut self) {
-        self.tls.shutdown().expect("a goodbye");
+    /// Sends close_notify and keeps the socket open.
+    pub fn close_notify(&mut self) {
+        self.tls.shutdown().expect("close_notify is sent");
     }
 
-    /// Renews the keys for sending with the next write (TLS 1.3), and asks the server to do the same.
+    /// Updates the sending keys with the next write (TLS 1.3); with `ask` the server must do the same.
     pub fn update_keys(&mut self, ask: bool) {
         // SAFETY: a live object of this thread; 1 asks the other side to do the same, 0 does not.
         let updated = unsafe { SSL_key_update(self.ssl().as_ptr(), libc::c_int::from(ask)) };
         assert_eq!(updated, 1, "only TLS 1.3 can");
     }
 
-    /// Asks for a new handshake on the same connection (TLS 1.2).
+    /// Asks for renegotiation (TLS 1.2).
     ///
     /// # Errors
-    /// The server refused.
+    /// If the server refuses.
     pub fn renegotiate(&mut self) -> Result<(), String> {
         // SAFETY: a live object of this thread.
         let begun = unsafe { SSL_renegotiate(self.ssl().as_ptr()) };
@@ -161,14 +161,14 @@ impl Stranger {
         self.tls.do_handshake().map_err(|error| error.to_string())
     }
 
-    /// Takes what comes off the socket, without decrypting it, until the server closes.
-    pub fn swallow(self) {
+    /// Reads and discards ciphertext until the server closes the connection.
+    pub fn discard_all(self) {
         let mut buf = vec![0; 1 << 18];
         while self.tls.get_ref().read(&mut buf).is_ok_and(|n| n > 0) {}
     }
 
-    /// Breaks the connection without a goodbye.
-    pub fn vanish(self) {
+    /// Closes the socket without close_notify.
+    pub fn disconnect(self) {
         let _ = self.tls.get_ref().shutdown(Shutdown::Both);
     }
 }

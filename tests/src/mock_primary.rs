@@ -1,4 +1,4 @@
-//! A primary that says what a test tells it to, over TCP or TLS.
+//! A mock primary that sends what a test scripts, over TCP or TLS.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,126 +9,135 @@ use crate::certs;
 use crate::client::Transport;
 use crate::wait::{PATIENCE, until};
 
-/// The id of its history.
+/// Its replication id.
 pub const ID: &str = "0123456789abcdef0123456789abcdef01234567";
-/// The mark behind a data set of unknown size.
-pub const MARK: &str = "fedcba9876543210fedcba9876543210fedcba98";
+/// The EOF marker of a data set of unknown size.
+pub const EOF_MARKER: &str = "fedcba9876543210fedcba9876543210fedcba98";
 
-/// A listening primary.
-pub struct Primary {
+/// A listening mock primary.
+pub struct MockPrimary {
     listener: TcpListener,
     tls: Option<SslContext>,
     /// Its port.
     pub port: u16,
 }
 
-/// A replica's connection to it.
+/// A replication link, seen from either end.
 pub struct Link {
     wire: Wire,
     inbox: Vec<u8>,
 }
 
-/// What carries the bytes.
+/// The transport of a link.
 pub(crate) enum Wire {
     Tcp(TcpStream),
     Tls(SslStream<TcpStream>),
 }
 
 fn context(cert: &str, key: &str) -> SslContext {
-    let mut builder = SslContext::builder(SslMethod::tls_server()).expect("a context");
+    let mut builder = SslContext::builder(SslMethod::tls_server()).expect("OpenSSL allocates");
     builder
         .set_certificate_file(cert, SslFiletype::PEM)
-        .expect("a certificate");
+        .expect("the certificate loads");
     builder
         .set_private_key_file(key, SslFiletype::PEM)
-        .expect("its key");
+        .expect("the key loads");
     builder
         .set_ca_file(certs::file("ca.crt"))
-        .expect("the test CA");
+        .expect("the test CA loads");
     builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
     builder.build()
 }
 
-impl Primary {
-    /// One that listens.
+impl MockPrimary {
+    /// Starts to listen.
     ///
     /// # Panics
-    /// The machine has no loopback.
+    /// If there is no loopback interface.
     pub fn new(transport: Transport) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-        listener.set_nonblocking(true).expect("a socket option");
-        let port = listener.local_addr().expect("it is bound").port();
+        listener
+            .set_nonblocking(true)
+            .expect("the socket option can be set");
+        let port = listener.local_addr().expect("the listener is bound").port();
         let tls = (transport == Transport::Tls)
             .then(|| context(&certs::file("redis.crt"), &certs::file("redis.key")));
-        Primary {
+        MockPrimary {
             listener,
             tls,
             port,
         }
     }
 
-    /// The same with another certificate to show.
-    pub fn showing(self, cert: &str, key: &str) -> Self {
-        Primary {
+    /// The same with another certificate.
+    pub fn with_certificate(self, cert: &str, key: &str) -> Self {
+        MockPrimary {
             tls: Some(context(cert, key)),
             ..self
         }
     }
 
-    /// Offers TLS to the next replica, which does not want it.
+    /// Accepts the next replica and asserts that it rejects the TLS handshake.
     ///
     /// # Panics
-    /// It does.
-    pub fn be_refused(&self) {
+    /// If the replica completes it.
+    pub fn expect_tls_rejection(&self) {
         let context = self.tls.as_ref().expect("a primary with TLS");
-        let ssl = Ssl::new(context).expect("an object");
+        let ssl = Ssl::new(context).expect("OpenSSL allocates");
         let ended = ssl.accept(self.accept_socket()).map(|mut tls| {
-            // With TLS 1.3 the other side's verdict comes after the handshake.
+            // With TLS 1.3 the client's verdict arrives after the handshake.
             tls.read(&mut [0; 64])
         });
-        assert!(!matches!(ended, Ok(Ok(1..))), "the replica has gone on");
+        assert!(
+            !matches!(ended, Ok(Ok(1..))),
+            "the replica completed the handshake"
+        );
     }
 
     /// Waits for a replica's TCP connection.
     ///
     /// # Panics
-    /// It does not come.
+    /// If none arrives.
     pub fn accept_socket(&self) -> TcpStream {
-        let (socket, _) = until("a replica connects", || self.listener.accept().ok());
-        socket.set_nonblocking(false).expect("a socket option");
-        socket.set_nodelay(true).expect("a socket option");
+        let (socket, _) = until("a replica to connect", || self.listener.accept().ok());
+        socket
+            .set_nonblocking(false)
+            .expect("the socket option can be set");
+        socket
+            .set_nodelay(true)
+            .expect("the socket option can be set");
         socket
             .set_read_timeout(Some(PATIENCE))
-            .expect("a socket option");
+            .expect("the socket option can be set");
         socket
     }
 
-    /// Whether nobody is trying to connect.
-    pub fn is_left_alone(&self) -> bool {
+    /// Whether no connection is pending.
+    pub fn has_no_pending_connection(&self) -> bool {
         matches!(self.listener.accept(), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
     /// Waits for a replica.
     ///
     /// # Panics
-    /// It does not come, or does not get through the handshake of TLS.
+    /// If none arrives, or if its TLS handshake fails.
     pub fn accept(&self) -> Link {
         let socket = self.accept_socket();
         let wire = match &self.tls {
             None => Wire::Tcp(socket),
             Some(context) => {
-                let ssl = Ssl::new(context).expect("an object");
-                Wire::Tls(ssl.accept(socket).expect("a handshake"))
+                let ssl = Ssl::new(context).expect("OpenSSL allocates");
+                Wire::Tls(ssl.accept(socket).expect("the handshake succeeds"))
             }
         };
         Link::new(wire)
     }
 
-    /// Waits for a replica and answers all it says up to PSYNC; the connection, and the words of PSYNC.
+    /// Waits for a replica and answers its handshake up to PSYNC; returns the link and the arguments of PSYNC.
     ///
     /// # Panics
-    /// It says something else.
-    pub fn greet(&self) -> (Link, Vec<String>) {
+    /// If the replica deviates from the handshake.
+    pub fn accept_handshake(&self) -> (Link, Vec<String>) {
         let mut link = self.accept();
         loop {
             let request = link.request();
@@ -136,7 +145,7 @@ impl Primary {
                 "PING" => link.send("+PONG\r\n"),
                 "REPLCONF" | "AUTH" => link.send("+OK\r\n"),
                 "PSYNC" => return (link, request),
-                other => panic!("a replica said {other}"),
+                other => panic!("unexpected command from the replica: {other}"),
             }
         }
     }
@@ -180,10 +189,10 @@ impl Link {
         }
     }
 
-    /// Waits for the next request; empty lines are stepped over. Bytes that are no text are shown as such.
+    /// Waits for the next request; empty lines are skipped. Arguments that are not UTF-8 are escaped.
     ///
     /// # Panics
-    /// It does not come.
+    /// If none arrives.
     pub fn request(&mut self) -> Vec<String> {
         let mut head = self.line();
         while head.trim().is_empty() {
@@ -207,10 +216,10 @@ impl Link {
         }
     }
 
-    /// Waits for an acknowledgement of this offset.
+    /// Waits until the replica acknowledges this offset.
     ///
     /// # Panics
-    /// It does not come.
+    /// If it does not.
     pub fn wait_for_ack(&mut self, offset: u64) {
         let wanted = offset.to_string();
         until("an acknowledgement", || {
@@ -223,12 +232,12 @@ impl Link {
     /// Sends bytes.
     ///
     /// # Panics
-    /// The replica has closed.
+    /// If the replica has closed the link.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         assert!(self.try_send(bytes), "the other end has closed");
     }
 
-    /// Sends bytes unless the other end has closed; whether that went well.
+    /// Sends bytes; false if the other end has closed the link.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let bytes = bytes.as_ref();
         let sent = match &mut self.wire {
@@ -238,33 +247,33 @@ impl Link {
         sent.is_ok()
     }
 
-    /// Sends bytes one by one.
-    pub fn trickle(&mut self, bytes: impl AsRef<[u8]>) {
+    /// Sends bytes one at a time.
+    pub fn send_bytewise(&mut self, bytes: impl AsRef<[u8]>) {
         for byte in bytes.as_ref() {
             self.send([*byte]);
         }
     }
 
-    /// Waits until the replica closes.
-    pub fn wait_for_end(mut self) {
+    /// Waits until the replica closes the link.
+    pub fn wait_for_close(mut self) {
         while self.read() > 0 {
             self.inbox.clear();
         }
     }
 
-    /// What comes until the other end closes.
-    pub(crate) fn rest(mut self) -> Vec<u8> {
+    /// Reads until the other end closes the link.
+    pub(crate) fn read_to_end(mut self) -> Vec<u8> {
         while self.read() > 0 {}
         self.inbox
     }
 
-    /// Promises a data set that stands at `offset`.
-    pub fn promise(&mut self, offset: u64) {
+    /// Announces a full resynchronization at `offset`.
+    pub fn start_full_resync(&mut self, offset: u64) {
         self.send(format!("+FULLRESYNC {ID} {offset}\r\n"));
     }
 }
 
-/// A data set of strings, as a file has it; it has no checksum.
+/// An RDB file of string keys, without a checksum.
 pub fn rdb(pairs: &[(&str, &str)]) -> Vec<u8> {
     let mut bytes = b"REDIS0011\xfe\x00".to_vec();
     for (key, value) in pairs {
@@ -279,13 +288,13 @@ pub fn rdb(pairs: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
-/// A data set as it is sent when its size is known, or when it is not.
-pub fn framed(rdb: &[u8], marked: bool) -> Vec<u8> {
+/// An RDB file framed for the link: with a size in front, or between EOF markers.
+pub fn framed(rdb: &[u8], diskless: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
-    if marked {
-        bytes.extend_from_slice(format!("$EOF:{MARK}\r\n").as_bytes());
+    if diskless {
+        bytes.extend_from_slice(format!("$EOF:{EOF_MARKER}\r\n").as_bytes());
         bytes.extend_from_slice(rdb);
-        bytes.extend_from_slice(MARK.as_bytes());
+        bytes.extend_from_slice(EOF_MARKER.as_bytes());
     } else {
         bytes.extend_from_slice(format!("${}\r\n", rdb.len()).as_bytes());
         bytes.extend_from_slice(rdb);
@@ -293,13 +302,13 @@ pub fn framed(rdb: &[u8], marked: bool) -> Vec<u8> {
     bytes
 }
 
-/// A request of these words as the stream has it.
+/// A command, given as words separated by spaces, in the form of the stream.
 pub fn request(line: &str) -> Vec<u8> {
     let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
     encoded(&words)
 }
 
-/// A request of any arguments as the stream has it.
+/// A command with arbitrary arguments in the form of the stream.
 pub fn encoded(args: &[&[u8]]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
     for arg in args {
