@@ -176,10 +176,7 @@ pub fn resolve(
     if argv.len() > 1 && commands.containers[top.index()] {
         match table::sub(top, &argv[1]).filter(|sub| commands.procs[sub.index()].is_some()) {
             Some(sub) => cmd = sub,
-            None if commands.procs[top.index()].is_none() => {
-                return Err((None, unknown_subcommand(table::full_name(top), &argv[1])));
-            }
-            None => {}
+            None => return Err((None, unknown_subcommand(&argv[0], &argv[1]))),
         }
     }
     let spec = table::spec(cmd);
