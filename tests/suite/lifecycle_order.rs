@@ -111,6 +111,29 @@ fn whoever_has_not_authenticated_is_the_default_user_for_client_kill() {
     }
 }
 
+/// The reply buffer of 16 KB is not counted, so that a small limit leaves the server usable.
+#[test]
+fn an_output_limit_is_on_what_exceeds_the_reply_buffer() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut admin = server.client(transport);
+        admin.call(&[
+            "CONFIG",
+            "SET",
+            "client-output-buffer-limit",
+            "normal 10 0 0",
+        ]);
+        assert_eq!(admin.text("PING"), "PONG", "{transport:?}");
+        assert!(admin.text("INFO clients").contains("connected_clients:"));
+        admin.call(&[b"SET".as_slice(), b"big", &vec![b'v'; 100_000]]);
+        let mut greedy = server.client(transport);
+        greedy.send(b"GET big\r\n");
+        assert!(greedy.read_to_end().is_empty(), "{transport:?}");
+        let soft = "normal 0 0 0";
+        admin.call(&["CONFIG", "SET", "client-output-buffer-limit", soft]);
+    }
+}
+
 #[test]
 fn wrong_arguments_of_a_subcommand_name_the_command_as_it_was_sent() {
     let server = Server::start(&["--rename-command", "CLIENT", "xcli"]);
