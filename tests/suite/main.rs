@@ -10,6 +10,7 @@ mod fuzz;
 mod fuzz_data;
 mod keys;
 mod lifecycle;
+mod lifecycle_order;
 mod migrate;
 mod peers;
 mod persistence;

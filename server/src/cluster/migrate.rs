@@ -28,8 +28,9 @@ use conn::tls::context::TlsContext;
 use data::rdb::encoder::payload;
 
 use crate::config::params::Params;
-use crate::exec::unblock::{give_up, release};
+use crate::exec::unblock::give_up;
 use crate::feed::propagate::{also, as_unit};
+use crate::ingress::input::release_all;
 use crate::keyspace::delete::delete;
 use crate::keyspace::lookup::db;
 use crate::server::{Ctx, Done, Server};
@@ -346,7 +347,7 @@ pub fn conclude(srv: &mut Server) {
         any = true;
     }
     if any {
-        release(srv, BlockKind::KeyInFlight);
+        release_all(srv, BlockKind::KeyInFlight);
     }
 }
 

@@ -8,14 +8,13 @@ use crate::commands::args::{Args, deadline_ms, int};
 use crate::exec::unblock::give_up;
 use crate::report::client_line::{client_line, local_text, peer_text};
 use crate::server::{Ctx, Done, Server};
-use crate::session::auth::is_required;
 use crate::session::close::{close_after_reply, close_now};
 use crate::session::name::{is_clean, set_name};
 use crate::session::pause::{pause, unpause};
 use crate::state::client::{Class, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
-use crate::wire::fault::{Fault, NO_SUCH_CLIENT, SYNTAX, UNBLOCKED};
+use crate::wire::fault::{Fault, NO_SUCH_CLIENT, SYNTAX, UNBLOCKED, subcommand_syntax};
 
 /// Rows and procs.
 pub static PROCS: Family = &[
@@ -36,6 +35,9 @@ pub static PROCS: Family = &[
 ];
 
 fn pause_clients(cx: &mut Ctx<'_>) -> Done {
+    if cx.argv.len() > 4 {
+        return Err(subcommand_syntax(&cx.argv[0], &cx.argv[1]));
+    }
     let mut args = Args::from(cx.argv, 3);
     let scope = if args.is_done() || args.word("all") {
         Scope::All
@@ -44,9 +46,6 @@ fn pause_clients(cx: &mut Ctx<'_>) -> Done {
     } else {
         return Err(Fault::new("ERR CLIENT PAUSE mode must be WRITE or ALL"));
     };
-    if !args.is_done() {
-        return Err(SYNTAX);
-    }
     let end_ms = deadline_ms(&cx.argv[2], cx.now_ms)?.unwrap_or(cx.now_ms);
     // A pause of all commands is not narrowed to writes.
     let known = cx.srv.pauses.scope_of(Purpose::Client);
@@ -239,9 +238,10 @@ fn fits(srv: &Server, id: ClientId, filter: &ClientFilter<'_>) -> bool {
             .local
             .is_none_or(|addr| local_text(srv, client).as_bytes() == addr)
         && filter.class.is_none_or(|class| client.class() == class)
+        // A client that has not authenticated is the default user, too; the link to the primary has none.
         && filter
             .user
-            .is_none_or(|_| !is_required(srv, &client.session))
+            .is_none_or(|_| client.class() != Class::Primary)
 }
 
 fn kill(cx: &mut Ctx<'_>) -> Done {
@@ -262,12 +262,14 @@ fn kill(cx: &mut Ctx<'_>) -> Done {
     };
     let me = cx.caller.client;
     let mut killed = 0;
+    let mut me_too = false;
     for id in cx.srv.clients.ids() {
         if !fits(cx.srv, id, &filter) || (id == me && filter.skip_me) {
             continue;
         }
         killed += 1;
         if id == me {
+            me_too = true;
             close_after_reply(cx.srv, id);
         } else {
             close_now(cx.srv, id);
@@ -277,6 +279,10 @@ fn kill(cx: &mut Ctx<'_>) -> Done {
         (true, 0) => return Err(NO_SUCH_CLIENT),
         (true, _) => cx.reply.ok(),
         (false, n) => cx.reply.int(n),
+    }
+    if me_too {
+        // The rest of a transaction is executed, but no longer answered.
+        cx.reply.muted = true;
     }
     Ok(())
 }
@@ -315,7 +321,7 @@ fn unblock(cx: &mut Ctx<'_>) -> Done {
                 "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
             ));
         }
-        _ => return Err(SYNTAX),
+        _ => return Err(subcommand_syntax(&argv[0], &argv[1])),
     };
     let number = int(&argv[2])?;
     let clients = &cx.srv.clients;
@@ -345,7 +351,11 @@ fn reply(cx: &mut Ctx<'_>) -> Done {
             cx.reply.muted = false;
             cx.reply.ok();
         }
-        b"off" => client.reply_mode = ReplyMode::Off,
+        b"off" => {
+            client.reply_mode = ReplyMode::Off;
+            // In a transaction it silences the commands that follow.
+            cx.reply.muted = true;
+        }
         b"skip" if client.reply_mode != ReplyMode::Off => client.reply_mode = ReplyMode::SkipNext,
         b"skip" => {}
         _ => return Err(SYNTAX),

@@ -9,6 +9,7 @@ use crate::session::auth::{authenticate, is_required, password_is_set};
 use crate::session::close::close_after_reply;
 use crate::session::name::set_name;
 use crate::session::reset::reset;
+use crate::state::client::Client;
 use crate::wire::fault::{DB_INDEX, Fault, HELLO_NO_AUTH, NO_PROTO, SYNTAX, arity};
 use crate::wire::reply::Resp;
 
@@ -143,7 +144,8 @@ fn hello(cx: &mut Ctx<'_>) -> Done {
 fn reset_command(cx: &mut Ctx<'_>) -> Done {
     reset(cx.srv, cx.caller);
     cx.reply.resp = Resp::V2;
-    cx.reply.muted = false;
+    let client = cx.srv.clients.get(cx.caller.client);
+    cx.reply.muted = client.is_some_and(Client::is_muted);
     cx.reply.status("RESET");
     Ok(())
 }

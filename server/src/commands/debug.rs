@@ -219,7 +219,7 @@ fn debug(cx: &mut Ctx<'_>) -> Done {
     let sub = SUBCOMMANDS
         .iter()
         .find(fits)
-        .ok_or_else(|| subcommand_syntax("debug", name))?;
+        .ok_or_else(|| subcommand_syntax(&argv[0], name))?;
     (sub.run)(cx)
 }
 
@@ -363,7 +363,7 @@ fn replybuffer(cx: &mut Ctx<'_>) -> Done {
         let on = int(value)? != 0;
         return switch(cx, |cx| cx.srv.debug.reply_resizing = on);
     }
-    Err(subcommand_syntax("debug", &argv[1]))
+    Err(subcommand_syntax(&argv[0], &argv[1]))
 }
 
 fn digest_all(cx: &mut Ctx<'_>) -> Done {

@@ -12,8 +12,9 @@ use conn::stream::Io;
 use crate::egress::account::account_memory;
 use crate::egress::replica::{Sent, send_more};
 use crate::server::Server;
-use crate::state::client::{ClientFlags, Closing};
+use crate::state::client::{Class, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
+use crate::wire::output::KEEP_TAIL;
 use crate::{notice, verbose};
 
 /// Bytes sent to one client per turn, so that one reader does not delay the others.
@@ -144,6 +145,17 @@ fn send(srv: &mut Server, id: ClientId) -> Sent {
     }
 }
 
+/// The output in bytes at which a client of a class is closed; 0 is no limit. As in Redis, the first bytes are not
+/// counted, so that a small limit does not lock everyone out.
+pub fn hard_limit(srv: &Server, class: Class) -> usize {
+    match srv.config.client_output_buffer_limit[class.limit_index()].hard {
+        0 => 0,
+        hard => usize::try_from(hard)
+            .unwrap_or(usize::MAX)
+            .saturating_add(KEEP_TAIL),
+    }
+}
+
 /// Whether a client's output exceeds a limit of its class.
 pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
     let offset = srv.replication.offset;
@@ -162,7 +174,7 @@ pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
     }
     let behind = replica.map_or(0, |replica| replica.behind(offset));
     let waiting = client.output_bytes() + client.conn.map_or(0, |conn| srv.conns.pending_out(conn));
-    let used = waiting as u64 + behind;
+    let used = waiting.saturating_sub(KEEP_TAIL) as u64 + behind;
     if limit.hard != 0 && used > limit.hard {
         return true;
     }

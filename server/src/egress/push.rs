@@ -1,7 +1,8 @@
 //! Output that is not the reply to the command being executed.
 
+use crate::egress::flush::hard_limit;
 use crate::server::Server;
-use crate::state::client::{Closing, ReplyMode};
+use crate::state::client::{Client, Closing, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::wire::reply::Reply;
 
@@ -15,10 +16,13 @@ pub fn push_raw(srv: &mut Server, id: ClientId, bytes: &[u8]) {
 
 /// Lets `write` append to the output of a client other than the one executing, within its limit.
 pub fn push(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply)) {
+    let Some(class) = srv.clients.get(id).map(Client::class) else {
+        return;
+    };
+    let limit = hard_limit(srv, class);
     let Some(client) = srv.clients.get_mut(id) else {
         return;
     };
-    let limit = srv.config.client_output_buffer_limit[client.class().limit_index()].hard as usize;
     if client.conn.is_none() || client.closing == Closing::Now || client.reply_mode != ReplyMode::On
     {
         return;

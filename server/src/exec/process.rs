@@ -3,7 +3,7 @@
 use table::CmdId;
 use table::spec::Spec;
 
-use crate::egress::flush::close_over_limit;
+use crate::egress::flush::{close_over_limit, hard_limit};
 use crate::exec::call::{Invocation, call};
 use crate::exec::gate::{Verdict, verdict};
 use crate::exec::refuse::refuse;
@@ -160,7 +160,7 @@ fn prepare(srv: &Server, caller: &Caller, reply: &mut Reply) {
     reply.limit = if auth::is_required(srv, &caller.session) {
         UNAUTHENTICATED_OUTPUT
     } else {
-        srv.config.client_output_buffer_limit[caller.class.limit_index()].hard as usize
+        hard_limit(srv, caller.class)
     };
 }
 
@@ -176,10 +176,7 @@ pub fn resolve(
     if argv.len() > 1 && commands.containers[top.index()] {
         match table::sub(top, &argv[1]).filter(|sub| commands.procs[sub.index()].is_some()) {
             Some(sub) => cmd = sub,
-            None if commands.procs[top.index()].is_none() => {
-                return Err((None, unknown_subcommand(table::full_name(top), &argv[1])));
-            }
-            None => {}
+            None => return Err((None, unknown_subcommand(&argv[0], &argv[1]))),
         }
     }
     let spec = table::spec(cmd);

@@ -171,12 +171,11 @@ pub fn serve_acknowledged(srv: &mut Server) {
     }
 }
 
-/// Executes the commands again that a pause or keys in flight have held back; one that is still held back blocks
-/// again.
-pub fn release(srv: &mut Server, kind: BlockKind) {
-    for id in srv.blocked.of_kind(kind) {
-        execute_again(srv, id);
-    }
+/// Executes a command that was held back, and then serves the clients blocked on the keys that it has filled. If it is
+/// still held back, it blocks again.
+pub fn release(srv: &mut Server, id: ClientId) {
+    execute_again(srv, id);
+    serve_ready(srv);
 }
 
 /// Unblocks the clients whose deadline has passed.

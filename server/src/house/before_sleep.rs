@@ -4,9 +4,9 @@ use conn::drive::process_pending;
 
 use crate::cluster::migrate::conclude;
 use crate::egress::flush::flush_pending;
-use crate::exec::unblock::{expire_blocks, release, serve_ready};
+use crate::exec::unblock::{expire_blocks, serve_ready};
 use crate::feed::replicas::{ask_for_acks, queue_all};
-use crate::ingress::input::process_resumed;
+use crate::ingress::input::{process_resumed, release_all};
 use crate::keyspace::expire::fast_cycle;
 use crate::replication::failover::advance;
 use crate::replication::replica::apply::go_on;
@@ -33,7 +33,7 @@ pub fn before_sleep(srv: &mut Server) {
     advance(srv);
     srv.pauses.expire(srv.unit.now_ms);
     if srv.pauses.take_end() {
-        release(srv, BlockKind::Pause);
+        release_all(srv, BlockKind::Pause);
         go_on(srv);
     }
     // 4. Keys that were migrated are deleted.

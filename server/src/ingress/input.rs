@@ -9,11 +9,12 @@ use crate::egress::account::account_memory;
 use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::exec::process::Flow;
 use crate::exec::refuse::refuse;
-use crate::exec::unblock::run;
+use crate::exec::unblock::{release, run};
 use crate::report::client_line::client_line;
 use crate::server::Server;
 use crate::session::auth::is_required;
 use crate::session::close::{close_after_reply, close_now};
+use crate::state::blocked::BlockKind;
 use crate::state::client::{Client, ClientFlags, Closing, Sizes};
 use crate::state::client_id::ClientId;
 use crate::wire::fault::Fault;
@@ -106,6 +107,15 @@ pub fn process_input(srv: &mut Server, id: ClientId) {
     execute_all(srv, id, &mut request, &mut reply);
     srv.unit.client = outer;
     put_back(srv, id, request, reply);
+}
+
+/// Releases the commands that a pause or keys in flight have held back. Client by client, in the order in which they
+/// were held back: the rest of a client's pipeline runs before the command of the next one.
+pub fn release_all(srv: &mut Server, kind: BlockKind) {
+    for id in srv.blocked.of_kind(kind) {
+        release(srv, id);
+        process_input(srv, id);
+    }
 }
 
 /// Goes on with the input of clients that were unblocked.
@@ -218,6 +228,7 @@ fn protocol_error(srv: &mut Server, id: ClientId, error: &ProtocolError, reply: 
         error.0,
         client_line(srv, id)
     );
+    reply.muted = srv.clients.get(id).is_some_and(Client::is_muted);
     refuse(
         srv,
         reply,

@@ -15,7 +15,10 @@ pub fn reset(srv: &mut Server, caller: &mut Caller) {
     };
     if let Some(client) = srv.clients.get_mut(caller.client) {
         client.flags.remove(ClientFlags::NO_EVICT);
-        client.reply_mode = ReplyMode::On;
+        // As in Redis, SKIP still holds for this command.
+        if client.reply_mode != ReplyMode::Skipping {
+            client.reply_mode = ReplyMode::On;
+        }
         client.name.clear();
     }
 }

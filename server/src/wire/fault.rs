@@ -101,18 +101,18 @@ pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) ->
 }
 
 /// Unknown subcommand of `parent`.
-pub fn unknown_subcommand(parent: &str, name: &[u8]) -> Fault {
+pub fn unknown_subcommand(parent: &[u8], name: &[u8]) -> Fault {
     let mut text = b"ERR unknown subcommand '".to_vec();
     text.extend_from_slice(&name[..name.len().min(128)]);
-    text.extend_from_slice(format!("'. Try {} HELP.", parent.to_uppercase()).as_bytes());
+    text.extend_from_slice(&[b"'. Try ", &*parent.to_ascii_uppercase(), b" HELP."].concat());
     Fault::bytes(text)
 }
 
 /// Known subcommand with unsupported arguments (containers that parse their own subcommands).
-pub fn subcommand_syntax(parent: &str, name: &[u8]) -> Fault {
+pub fn subcommand_syntax(parent: &[u8], name: &[u8]) -> Fault {
     let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
     text.extend_from_slice(&name[..name.len().min(128)]);
-    text.extend_from_slice(format!("'. Try {} HELP.", parent.to_uppercase()).as_bytes());
+    text.extend_from_slice(&[b"'. Try ", &*parent.to_ascii_uppercase(), b" HELP."].concat());
     Fault::bytes(text)
 }
 

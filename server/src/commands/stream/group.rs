@@ -38,7 +38,7 @@ struct Options {
 }
 
 fn syntax(cx: &Ctx<'_>) -> Fault {
-    subcommand_syntax("xgroup", &cx.argv[1])
+    subcommand_syntax(&cx.argv[0], &cx.argv[1])
 }
 
 fn parse_options(cx: &Ctx<'_>, creates: bool) -> Result<Options, Fault> {
@@ -123,7 +123,7 @@ fn setid(cx: &mut Ctx<'_>) -> Done {
         .group_mut(&argv[3])
         .ok_or_else(|| no_group_of(&argv[3], &argv[2]))?;
     if !SETID_LENS.contains(&argv.len()) {
-        return Err(subcommand_syntax("xgroup", &argv[1]));
+        return Err(subcommand_syntax(&argv[0], &argv[1]));
     }
     group.last_id = match &argv[4] {
         b"$" => log.last_id,

@@ -50,7 +50,7 @@ fn text(reply: &mut Reply, name: &str, text: &[u8]) {
 
 /// Whether FULL is given, and its COUNT; 0 is all.
 fn parse_full(cx: &Ctx<'_>) -> Result<Option<usize>, Fault> {
-    let syntax = || subcommand_syntax("xinfo", &cx.argv[1]);
+    let syntax = || subcommand_syntax(&cx.argv[0], &cx.argv[1]);
     let mut args = Args::from(cx.argv, 3);
     if args.is_done() {
         return Ok(None);
