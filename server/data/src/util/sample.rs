@@ -1,9 +1,9 @@
-//! Choosing at random from what can only be walked from one end to the other.
+//! Random sampling from sequences that can only be iterated.
 
 use crate::util::rand::Rng;
 
-/// Passes on `count` of the `total` elements of `all`, or all of them if there are fewer, in their order. Each subset of
-/// that size is equally likely (Knuth's Algorithm S).
+/// Passes `count` of the `total` elements of `all`, or all if there are fewer, to `each` in order. Each subset of that
+/// size is equally likely (Knuth's Algorithm S).
 pub fn choose<T>(
     all: impl IntoIterator<Item = T>,
     total: usize,
@@ -18,7 +18,7 @@ pub fn choose<T>(
     });
 }
 
-/// Passes on all of the `total` elements, and whether each is among the `count` chosen ones.
+/// Passes each of the `total` elements to `each`, with whether it is among the `count` chosen ones.
 pub fn split<T>(
     all: impl IntoIterator<Item = T>,
     total: usize,
