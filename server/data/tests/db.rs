@@ -324,7 +324,7 @@ fn big_values_are_taken_over_and_shared() {
 }
 
 #[test]
-fn what_comes_with_too_much_room_is_trimmed() {
+fn excess_capacity_is_trimmed() {
     let mut db = Db::new();
     let mut text = Vec::with_capacity(10_000);
     text.resize(1000, b'x');
@@ -338,7 +338,7 @@ fn what_comes_with_too_much_room_is_trimmed() {
 }
 
 #[test]
-fn appends_move_the_text_seldom() {
+fn appends_are_amortised() {
     let mut db = Db::new();
     db.set(b"k", NewValue::Text(b""), Expire::Clear, 0);
     let (mut moves, mut address) = (0, std::ptr::null());
@@ -396,7 +396,7 @@ fn entries_change_databases_and_names() {
 }
 
 #[test]
-fn random_keys_come_from_the_right_table() {
+fn random_keys_and_expiring_keys() {
     let (mut db, mut rng) = (Db::new(), Rng::new(1));
     assert!(db.random(&mut rng).is_none() && db.random_expiring(&mut rng).is_none());
     for number in 0..1000 {

@@ -40,7 +40,7 @@ fn hash_of(names: std::ops::Range<u32>, limits: &HashLimits) -> Hash {
 }
 
 #[test]
-fn a_hash_is_what_was_put_into_it() {
+fn behaves_like_a_map() {
     let mut rng = Rng::new(1);
     let mut tables = 0;
     for round in 0..400u64 {
@@ -127,7 +127,7 @@ fn a_value_that_grows_stays_with_its_field() {
 }
 
 #[test]
-fn a_walk_meets_whoever_stays() {
+fn scan_visits_elements_that_stay() {
     let mut rng = Rng::new(3);
     for mut hash in [hash_of(0..100, &LIMITS), hash_of(0..9000, &LIMITS)] {
         let staying = fields(&hash);
@@ -158,7 +158,7 @@ fn a_walk_meets_whoever_stays() {
 }
 
 #[test]
-fn every_field_is_chosen_as_often() {
+fn random_fields_are_uniform() {
     const ROUNDS: usize = 4000;
     let mut rng = Rng::new(4);
     for max_entries in [128, 0] {

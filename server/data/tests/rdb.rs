@@ -185,7 +185,7 @@ fn load(file: &[u8], piece: usize) -> Result<Db, String> {
 }
 
 #[test]
-fn what_is_written_is_read_however_it_is_cut() {
+fn round_trips_with_any_split() {
     let expected = entries();
     for (compress, piece) in [(true, 1), (true, 17), (false, 4096), (true, usize::MAX)] {
         let db = load(&file(compress), piece).unwrap();
@@ -200,7 +200,7 @@ fn what_is_written_is_read_however_it_is_cut() {
 }
 
 #[test]
-fn a_payload_is_the_value_alone() {
+fn payloads_round_trip() {
     for entry in entries() {
         let payload = encoder::payload(entry.view(), true);
         let body = check_payload(&payload, true).unwrap();
@@ -215,7 +215,7 @@ fn a_payload_is_the_value_alone() {
 }
 
 #[test]
-fn a_checksum_is_looked_at_unless_told_not_to() {
+fn checksum_is_verified_unless_disabled() {
     let entries = entries();
     let mut payload = encoder::payload(entries[0].view(), true);
     let version = payload.len() - 10;
@@ -228,7 +228,7 @@ fn a_checksum_is_looked_at_unless_told_not_to() {
 }
 
 #[test]
-fn damage_is_refused_without_harm() {
+fn corrupt_input_is_refused() {
     let whole = file(true);
     assert!(load(&whole[..whole.len() - 9], 1000).is_err());
     let mut rng = Rng::new(3);
@@ -241,7 +241,7 @@ fn damage_is_refused_without_harm() {
 }
 
 #[test]
-fn damaged_payloads_build_sound_values_or_none() {
+fn corrupt_payloads_decode_to_valid_values_or_none() {
     let mut rng = Rng::new(4);
     let bodies: Vec<Vec<u8>> = entries()
         .iter()

@@ -72,7 +72,7 @@ fn member(rng: &mut Rng, texts_too: bool) -> Vec<u8> {
 }
 
 #[test]
-fn a_set_is_what_was_put_into_it() {
+fn behaves_like_a_set_of_texts() {
     let mut rng = Rng::new(1);
     let mut seen = HashSet::new();
     for round in 0..400 {
@@ -135,7 +135,7 @@ fn encodings_change_where_redis_changes_them() {
 }
 
 #[test]
-fn what_is_expected_chooses_the_encoding() {
+fn choose_encoding_follows_count_and_first_member() {
     let expect = |first: &[u8], count: usize, mut set: Set| {
         set.choose_encoding(Item::Bytes(first), count, &LIMITS);
         set.encoding()
@@ -163,7 +163,7 @@ fn what_is_expected_chooses_the_encoding() {
 }
 
 #[test]
-fn a_walk_meets_whoever_stays() {
+fn scan_visits_elements_that_stay() {
     let mut rng = Rng::new(5);
     for mut set in [
         texts(0..100, &LIMITS),
@@ -196,7 +196,7 @@ fn a_walk_meets_whoever_stays() {
 }
 
 #[test]
-fn members_in_the_order_of_another_table_do_not_crowd() {
+fn members_in_the_order_of_another_table_do_not_cluster() {
     let from = texts(0..100_000, &LIMITS);
     let mut to = Set::new();
     // If members clustered, the table would find no free slots near their homes and grow far beyond its need.
@@ -238,7 +238,7 @@ fn assert_even(counts: &BTreeMap<Vec<u8>, usize>, mean: f64) {
 }
 
 #[test]
-fn every_member_is_chosen_as_often() {
+fn random_members_are_uniform() {
     const ROUNDS: usize = 4000;
     let mut rng = Rng::new(6);
     for set in one_of_each() {
@@ -285,7 +285,7 @@ fn a_sample_has_no_member_twice() {
 }
 
 #[test]
-fn what_is_popped_is_gone_and_the_rest_stays() {
+fn popped_members_are_removed() {
     let mut rng = Rng::new(8);
     for set in one_of_each() {
         for count in [1, 5, 10, 15, 17, 19] {
@@ -332,7 +332,7 @@ fn any_set(rng: &mut Rng) -> Set {
 type Model = BTreeSet<Vec<u8>>;
 
 #[test]
-fn sets_are_combined_as_sets_are() {
+fn set_algebra_equals_that_of_models() {
     let mut rng = Rng::new(9);
     for _ in 0..3000 {
         let sets: Vec<Set> = (0..1 + rng.below(4)).map(|_| any_set(&mut rng)).collect();
@@ -381,7 +381,7 @@ fn sets_are_combined_as_sets_are() {
 }
 
 #[test]
-fn a_big_set_less_many_is_what_is_left() {
+fn difference_by_removal_equals_the_model() {
     // Few large operands: lookups. Many small operands: removal from a copy.
     let first = texts(0..1000, &LIMITS);
     let big = texts(10..5000, &LIMITS);

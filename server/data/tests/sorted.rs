@@ -114,14 +114,14 @@ fn walk(seed: u64, scores: u64, size: u64) {
 }
 
 #[test]
-fn it_does_what_a_sorted_vector_does() {
+fn behaves_like_a_sorted_vector() {
     for (seed, scores, size) in [(1, 4, 300), (2, 1000, 2000), (3, 1_000_000, 6000)] {
         walk(seed, scores, size);
     }
 }
 
 #[test]
-fn a_node_begun_by_an_edge_split_goes_with_its_only_element() {
+fn nodes_of_edge_splits_are_removed_when_empty() {
     // 64 full leaves and one more element: a second inner node with one leaf of one element.
     let full = (64 * LEAF) as u64;
     for (sign, end) in [(1.0, full as usize), (-1.0, 0)] {
@@ -171,7 +171,7 @@ fn elements_in_order_fill_their_leaves() {
 }
 
 #[test]
-fn nothing_is_found_behind_the_end() {
+fn ranks_past_the_end_are_not_found() {
     let mut tree = Sorted::new();
     assert_eq!((tree.get(0), tree.remove(|_, _| false)), (None, None));
     tree.insert((1.0, 1), |_, _| true);

@@ -114,7 +114,7 @@ fn trim(log: &mut Log, model: &mut Model, rng: &mut Rng) {
 }
 
 #[test]
-fn it_does_what_a_vector_does() {
+fn behaves_like_a_vector() {
     for seed in 1..9 {
         let mut rng = Rng::new(seed);
         let limits = [
@@ -182,7 +182,7 @@ fn it_does_what_a_vector_does() {
 }
 
 #[test]
-fn what_is_pending_belongs_to_one_consumer() {
+fn pending_entries_have_one_consumer() {
     let mut rng = Rng::new(3);
     let mut group = Group::new(StreamId::MIN, None);
     let mut model: BTreeMap<StreamId, (Vec<u8>, u64)> = BTreeMap::new();
@@ -296,7 +296,7 @@ fn sample() -> Stream {
 }
 
 #[test]
-fn a_stream_comes_back_from_its_parts() {
+fn streams_round_trip_through_parts() {
     let stream = sample();
     let other = rebuild(&stream).unwrap();
     let (a, b) = (stream.log(), other.log());

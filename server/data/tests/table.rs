@@ -215,7 +215,7 @@ fn scan_all(
 }
 
 #[test]
-fn scan_visits_once_what_stands_still() {
+fn scan_visits_unchanging_elements_once() {
     let _turn = policy(ResizePolicy::Allow);
     for count in [0, 1, 7, 8, 9, 50, 1000, 5_600, 100_000] {
         let mut table = Table::new();
@@ -228,7 +228,7 @@ fn scan_visits_once_what_stands_still() {
 }
 
 #[test]
-fn scan_visits_what_stays_whatever_happens_meanwhile() {
+fn scan_visits_elements_that_stay_during_resizes() {
     let _turn = policy(ResizePolicy::Allow);
     for (seed, stay, insertions) in [
         (1, 50, 60),
@@ -263,7 +263,7 @@ fn scan_visits_what_stays_whatever_happens_meanwhile() {
 }
 
 #[test]
-fn scan_bears_any_cursor_and_bounds_its_work() {
+fn scan_accepts_any_cursor_and_bounds_its_work() {
     let _turn = policy(ResizePolicy::Allow);
     let (mut table, mut rng) = (Table::new(), Rng::new(1));
     assert_eq!(table.scan(12345, 10, &mut |_: &u64| {}), 0);
@@ -294,7 +294,7 @@ fn unevenness(draws: &BTreeMap<u64, u64>, items: u64) -> f64 {
 }
 
 #[test]
-fn random_draws_are_even() {
+fn random_draws_are_uniform() {
     let _turn = policy(ResizePolicy::Allow);
     let mut rng = Rng::new(99);
     let mut table = Table::new();
@@ -324,7 +324,7 @@ fn random_draws_are_even() {
 }
 
 #[test]
-fn draws_from_a_nearly_empty_table_end() {
+fn draws_from_a_nearly_empty_table_terminate() {
     let _turn = policy(ResizePolicy::Allow);
     let (mut table, mut rng) = (Table::new(), Rng::new(1));
     assert!(table.random(&mut rng).is_none());
@@ -359,7 +359,7 @@ fn crowded(place: u64, item: u64) -> u64 {
 }
 
 #[test]
-fn crowded_parts_of_the_ring_are_found_again() {
+fn clustered_hashes_are_found() {
     // Adjacent hashes fill many consecutive lines, also at the end of the ring. No hash function produces that, but
     // the table must handle it.
     let _turn = policy(ResizePolicy::Allow);
@@ -382,7 +382,7 @@ fn crowded_parts_of_the_ring_are_found_again() {
 }
 
 #[test]
-fn a_crowd_beyond_the_reach_of_a_line_makes_the_table_grow() {
+fn a_cluster_beyond_reach_makes_the_table_grow() {
     let _turn = policy(ResizePolicy::Allow);
     for (place, crowd) in [(0x7fff, 8_012), (0xffff, 262)] {
         let mut table = Table::new();
@@ -401,7 +401,7 @@ fn a_crowd_beyond_the_reach_of_a_line_makes_the_table_grow() {
 }
 
 #[test]
-fn places_last_through_updates() {
+fn places_stay_valid_through_updates() {
     let _turn = policy(ResizePolicy::Allow);
     let mut table = Table::new();
     (0..1000).for_each(|item| insert(&mut table, item));
@@ -418,7 +418,7 @@ fn places_last_through_updates() {
 }
 
 #[test]
-fn stats_tell_the_distances() {
+fn stats_report_probe_distances() {
     let _turn = policy(ResizePolicy::Allow);
     let mut table = Table::new();
     (0..100_000).for_each(|item| insert(&mut table, item));

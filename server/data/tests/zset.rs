@@ -53,7 +53,7 @@ fn compare(zset: &Zset, model: &Model, rng: &mut Rng) {
 }
 
 #[test]
-fn it_does_what_a_sorted_vector_does() {
+fn behaves_like_a_sorted_vector() {
     for seed in 1..6 {
         let mut rng = Rng::new(seed);
         let (mut zset, mut model) = (Zset::new(), Model::new());
@@ -114,7 +114,7 @@ fn the_encoding_changes_at_its_limits() {
 }
 
 #[test]
-fn members_of_one_score_have_an_order_of_their_own() {
+fn members_with_equal_scores_are_ordered_by_bytes() {
     for limits in [
         LIMITS,
         ZsetLimits {

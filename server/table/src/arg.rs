@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn every_argument_is_of_one_piece() {
+    fn arguments_are_consistent() {
         for id in iter() {
             let row = spec(id);
             let keys = row.key_specs().len();

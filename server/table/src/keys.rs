@@ -621,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn acl_rules_see_what_a_line_names_even_if_it_is_cut_off() {
+    fn acl_rules_see_the_keys_of_truncated_lines() {
         let pfmerge = spec(lookup(b"pfmerge").expect("a command"));
         let argv: [&[u8]; 2] = [b"pfmerge", b"d"];
         let found = accessed(pfmerge, &|pos| argv[pos], 2);
@@ -651,7 +651,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_cannot_be_right_names_no_key() {
+    fn invalid_counts_name_no_keys() {
         let counts = [
             "-1",
             "0",
@@ -714,7 +714,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_makes_a_position_out_of_range() {
+    fn positions_are_always_in_range() {
         let words: [&[u8]; 9] = [
             b"", b"1", b"2", b"keys", b"store", b"streams", b"get", b"group", b"-1",
         ];

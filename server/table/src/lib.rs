@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command_is_not_found() {
+    fn unknown_commands_are_not_found() {
         let long = vec![b'a'; 100_000];
         let names: [&[u8]; 10] = [
             b"",
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn subcommands_stand_behind_their_container() {
+    fn subcommands_follow_their_container() {
         const CONFIG: CmdId = id(&server::CONFIG);
         let names: Vec<_> = subcommands(CONFIG).map(|id| spec(id).name()).collect();
         assert_eq!(names, ["get", "help", "resetstat", "rewrite", "set"]);
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_written_as_the_others() {
+    fn rows_are_consistent() {
         for id in iter() {
             let row = spec(id);
             let name = row.full_name;

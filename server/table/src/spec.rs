@@ -643,7 +643,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_spec_can_be_followed() {
+    fn key_specs_are_well_formed() {
         let kinds = KeyFlags::RO | KeyFlags::RW | KeyFlags::OW | KeyFlags::RM;
         for id in iter() {
             let row = spec(id);

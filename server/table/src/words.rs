@@ -199,7 +199,7 @@ mod tests {
     use super::{Categories, Flags, KeyFlags};
 
     #[test]
-    fn labels_come_in_the_order_of_replies_and_hide_what_is_internal() {
+    fn labels_are_in_reply_order_without_internal_words() {
         let flags = Flags::FAST | Flags::READONLY | Flags::MAY_REPLICATE | Flags::SENTINEL;
         assert_eq!(flags.labels().collect::<Vec<_>>(), ["readonly", "fast"]);
         let access = KeyFlags::UPDATE | KeyFlags::RW | KeyFlags::ACCESS;

@@ -674,7 +674,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_higher_changes_nothing() {
+    fn lower_values_do_not_change_a_register() {
         let mut text = raised(&[(7, 3)]);
         set_cached(&mut text, 1);
         assert_eq!(raise(&mut text, 7, 3, MAX_BYTES), Ok(false));
@@ -684,7 +684,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sparse_one_becomes_dense_for_a_high_value_and_when_it_is_too_long() {
+    fn sparse_becomes_dense_for_high_values_and_above_its_limit() {
         let mut text = raised(&[(7, 3)]);
         assert_eq!(raise(&mut text, 8, 33, MAX_BYTES), Ok(true));
         assert_eq!(encoding(&text), Some(Encoding::Dense));
@@ -773,7 +773,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_header_is_one() {
+    fn incomplete_headers_are_refused() {
         assert_eq!(encoding(&empty()), Some(Encoding::Sparse));
         assert_eq!(encoding(&empty()[..15]), None);
         for (at, byte) in [(0, b'h'), (4, 0), (4, 2), (4, 255)] {
@@ -784,7 +784,7 @@ mod tests {
     }
 
     #[test]
-    fn forged_registers_have_an_estimate_too() {
+    fn forged_registers_have_a_saturated_estimate() {
         let mut text = empty();
         make_dense(&mut text).expect("whole");
         text[HEADER..].fill(0xff);

@@ -384,7 +384,7 @@ mod tests {
 
     /// From DUMP of Redis: `SADD k 1 2 -3`, `SADD k 1 70000`, `SADD k 1 -5000000000`.
     #[test]
-    fn has_the_bytes_of_a_real_server() {
+    fn bytes_equal_those_of_redis() {
         let rows: [(&[i64], &[u8]); 3] = [
             (&[1, 2, -3], b"\x02\0\0\0\x03\0\0\0\xfd\xff\x01\0\x02\0"),
             (
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_set() {
+    fn corrupt_input_is_refused() {
         let refused: [&[u8]; 7] = [
             b"",
             b"\x02\0\0\0\0\0\0",
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn never_panics_on_anything() {
+    fn never_panics_on_unsorted_input() {
         let mut rng = Rng::new(2);
         for _ in 0..20_000 {
             let mut bytes = vec![

@@ -666,7 +666,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_what_a_vector_does() {
+    fn behaves_like_a_vector() {
         let mut rng = Rng::new(1);
         let (mut pack, mut model) = (Listpack::new(), Vec::<Vec<u8>>::new());
         for round in 0..4000 {
@@ -735,7 +735,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_those_of_redis() {
+    fn bytes_equal_those_of_redis() {
         let mut pack = Listpack::new();
         for text in ["a", "127", "-1", "4096", "70000", "01"] {
             pack.push_back(Item::Bytes(text.as_bytes()));
@@ -747,7 +747,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_outgrow_the_safe_size_is_not_held() {
+    fn additions_beyond_the_safe_size_are_refused() {
         let most = super::MAX_BYTES - 2 * super::MAX_OVERHEAD - 1;
         for (bytes, more, holds) in [
             (7, 0, true),
@@ -763,7 +763,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_seen_and_does_no_harm() {
+    fn corrupt_input_is_refused() {
         let mut rng = Rng::new(2);
         let mut pack = Listpack::new();
         for _ in 0..20 {
@@ -787,7 +787,7 @@ mod tests {
     }
 
     #[test]
-    fn every_second_element_can_be_searched() {
+    fn search_with_a_step() {
         let mut pack = Listpack::new();
         for text in ["a", "b", "b", "a"] {
             pack.push_back(Item::Bytes(text.as_bytes()));

@@ -212,7 +212,7 @@ mod tests {
     use crate::ds::listpack::Listpack;
 
     #[test]
-    fn an_element_that_a_listpack_cannot_hold_does_not_replace_one() {
+    fn oversized_elements_are_not_replaced_in_place() {
         let mut pack = Listpack::new();
         pack.push_back(Item::Bytes(&[b'x'; 1000]));
         let node = Node::Packed(pack);

@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn is_a_sequence_that_knows_its_sums() {
+    fn behaves_like_a_vector_and_keeps_its_sums() {
         let mut rng = Rng::new(5);
         let (mut nodes, mut model) = (Nodes::new(), Vec::new());
         for step in 0..6000 {

@@ -180,7 +180,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn stale_ids_find_nothing() {
+    fn stale_ids_are_not_found() {
         let mut slab = Slab::new();
         let first = slab.insert("first");
         assert_eq!(slab.remove(first), Some("first"));

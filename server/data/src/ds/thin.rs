@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_one_word_or_two_and_what_the_size_class_says() {
+    fn sizes_of_buffers_and_allocations() {
         assert_eq!(size_of::<Option<Thin>>(), 8);
         assert_eq!(size_of::<Option<TaggedThin<u16>>>(), 14);
         let mut thin = Thin::new();

@@ -69,7 +69,7 @@ mod tests {
     use crate::value::Type;
 
     #[test]
-    fn frames_alone_are_looked_at() {
+    fn shallow_check_inspects_only_frames() {
         // Claims two elements but contains half of one.
         let pack = [9, 0, 0, 0, 2, 0, 0x85, b'a', 0xff];
         let body = |ty: u8, pack: &[u8]| [&[ty, pack.len() as u8], pack].concat();

@@ -70,7 +70,7 @@ mod tests {
     use crate::rdb::cursor::{Cursor, Length};
 
     #[test]
-    fn what_is_written_is_read() {
+    fn round_trips() {
         for number in [
             0,
             63,

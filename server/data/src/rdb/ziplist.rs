@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_ones_are_refused_without_harm() {
+    fn corrupt_input_is_refused() {
         let whole = sample();
         for end in 0..whole.len() {
             assert_eq!(ziplist(&whole[..end]), None);

@@ -450,7 +450,7 @@ mod tests {
 
     /// The longitude 180 has one more bit than the others; a search there must visit both sides of it.
     #[test]
-    fn the_last_meridian_is_found() {
+    fn search_at_longitude_180() {
         let place = Point::of_score(point(180.0, 21.17).score() as f64);
         for radius in [1.0, 1000.0, 1e6] {
             let search = Search {
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_go_round() {
+    fn neighbours_wrap_around() {
         let corner = Cell { bits: 0, step: 2 };
         assert_eq!(corner.neighbour((-1, -1)).bits, 0b1111);
         assert_eq!(corner.neighbour((1, 0)).bits, 0b0010);
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cells_of_a_search_have_all_that_is_inside() {
+    fn cells_cover_the_search() {
         let mut rng = Rng::new(3);
         for _ in 0..20_000 {
             let centre = random(&mut rng);
@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_is_a_place() {
+    fn any_score_is_a_point() {
         for score in [
             -5.0,
             -1e300,
@@ -533,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_side_of_the_earth_has_a_distance() {
+    fn antipodal_points_have_a_distance() {
         for longitude in -180..=0 {
             for latitude in -85..=85 {
                 let (longitude, latitude) = (f64::from(longitude), f64::from(latitude));

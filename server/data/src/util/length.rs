@@ -53,7 +53,7 @@ mod tests {
     use super::{decode, encode, following, width};
 
     #[test]
-    fn a_length_is_read_as_it_was_written() {
+    fn lengths_round_trip() {
         for len in [
             0,
             1,

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn great_numbers_print_every_digit() {
+    fn large_numbers_print_every_digit() {
         assert_eq!(sum("1e22", "0"), "10000000000000000000000");
         let text = sum("1e4932", "0");
         assert_eq!(text.len(), 4933);

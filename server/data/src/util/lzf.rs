@@ -148,7 +148,7 @@ mod tests {
     use crate::util::rand::Rng;
 
     #[test]
-    fn what_is_compressed_comes_back() {
+    fn compression_round_trips() {
         let mut rng = Rng::new(4);
         for round in 0..3000 {
             let letters = 1 + rng.below(if round % 3 == 0 { 256 } else { 4 });
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_refused_without_harm() {
+    fn corrupt_input_is_refused() {
         let mut rng = Rng::new(5);
         let packed =
             compress(b"hello hello hello hello hello world world world").expect("it repeats");

@@ -140,7 +140,7 @@ mod tests {
     use crate::util::rand::Rng;
 
     #[test]
-    fn the_part_is_as_in_the_sorted_whole() {
+    fn part_equals_that_of_a_full_sort() {
         let mut rng = Rng::new(1);
         for len in 0..300 {
             for values in [3, 1000] {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_made_against_it_takes_no_quadratic_time() {
+    fn adversarial_input_is_not_quadratic() {
         // McIlroy's adversary decides comparisons as they are made, so that each pivot is one of the smallest
         // elements.
         let len = 20_000;

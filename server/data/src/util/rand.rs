@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn below_is_in_range_and_even() {
+    fn below_is_in_range_and_uniform() {
         let mut rng = Rng::new(1);
         for n in [1, 2, 3, 10, 1000, u64::MAX] {
             assert!((0..1000).all(|_| rng.below(n) < n));

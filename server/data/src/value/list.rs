@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_those_that_clients_mean() {
+    fn client_ranges_are_resolved() {
         let limits = ListLimits {
             fill: -2,
             depth: 0,

@@ -280,7 +280,7 @@ mod tests {
     const LENGTHS: [usize; 8] = [0, 1, 15, 16, 252, 253, 65_535, 70_000];
 
     #[test]
-    fn texts_of_any_length_come_back() {
+    fn texts_of_any_length_round_trip() {
         for len in LENGTHS {
             let text = vec![b'x'; len];
             assert_eq!(Member::new([&text]).view().key(), text);

@@ -160,7 +160,7 @@ mod tests {
     use crate::value::stream_id::StreamId;
 
     #[test]
-    fn it_does_what_a_tree_does() {
+    fn behaves_like_a_btree_map() {
         let (mut rng, mut index, mut model) = (Rng::new(1), Index::default(), BTreeMap::new());
         let mut top = 0;
         for _ in 0..20_000 {

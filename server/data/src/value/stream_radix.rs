@@ -54,7 +54,7 @@ mod tests {
     use crate::value::stream_node::StreamLimits;
 
     #[test]
-    fn counts_as_the_tree_would() {
+    fn node_count_equals_redis() {
         // (ids, nodes), as XINFO of Redis 7.2.6 reports with one entry per node.
         let table: [(&[(u64, u64)], usize); 5] = [
             (&[], 1),
