@@ -29,21 +29,21 @@ use tests::server::Server;
 use tests::snapshots::{payloads, snapshots};
 
 const OPTIONS: Options = Options {
-    list: node::Limits {
+    list: node::ListLimits {
         fill: -2,
         depth: 1,
         plain_from: 1 << 20,
     },
-    set: set::Limits {
+    set: set::SetLimits {
         max_ints: 512,
         max_entries: 128,
         max_value: 64,
     },
-    hash: hash::Limits {
+    hash: hash::HashLimits {
         max_entries: 128,
         max_value: 64,
     },
-    zset: zset::Limits {
+    zset: zset::ZsetLimits {
         max_entries: 128,
         max_value: 64,
     },

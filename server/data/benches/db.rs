@@ -1,8 +1,8 @@
-//! The keyspace, measured: time per operation, memory per key, the worst single write.
+//! Benchmark of the keyspace: time per operation, memory per key, and the slowest single write.
 //!
-//! `cargo bench -p data [-- [growth] KEYS]`, with 1 million keys when no number is given. `growth` measures inserts and
-//! deletes alone, for each size from 1 million keys on, doubled until KEYS: 16 million take a minute. Times are processor
-//! time of the thread, and include making the text of the key. Keys have 16 bytes.
+//! `cargo bench -p data [-- [growth] KEYS]`, by default with 1 million keys. `growth` measures only inserts and
+//! deletes, for each size from 1 million keys on, doubled up to KEYS: 16 million take a minute. Times are CPU time of
+//! the thread and include formatting the key. Keys have 16 bytes.
 
 #![allow(unsafe_code)]
 
@@ -18,7 +18,7 @@ use data::value::NewValue;
 use data::value::db::{Db, Expire};
 use tikv_jemalloc_sys as jemalloc;
 
-/// jemalloc, told of every alignment above that of its least size class.
+/// jemalloc, which is passed every alignment above that of its smallest size class.
 struct Jemalloc;
 
 fn flags(layout: Layout) -> i32 {
@@ -29,7 +29,7 @@ fn flags(layout: Layout) -> i32 {
     }
 }
 
-// SAFETY: each call passes its arguments on to the allocator whose contract is the same.
+// SAFETY: each call passes its arguments on to the allocator, whose contract is the same.
 unsafe impl GlobalAlloc for Jemalloc {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: layouts never have size 0 here.
@@ -37,12 +37,12 @@ unsafe impl GlobalAlloc for Jemalloc {
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller hands back what `alloc` gave.
+        // SAFETY: the caller passes a pointer that `alloc` returned.
         unsafe { jemalloc::sdallocx(at.cast::<c_void>(), layout.size(), flags(layout)) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller hands back what `alloc` gave.
+        // SAFETY: the caller passes a pointer that `alloc` returned.
         unsafe { jemalloc::rallocx(at.cast::<c_void>(), size, flags(layout)).cast() }
     }
 }
@@ -55,9 +55,9 @@ fn main() {
         .skip(1)
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(1_000_000);
-    // The size classes that entries count on are the allocator's.
+    // Entries rely on `usable_size` being the allocator's size classes.
     for size in 1..20_000 {
-        // SAFETY: asks, without allocating.
+        // SAFETY: a query, without allocation.
         let class = unsafe { jemalloc::nallocx(size, 0) };
         assert_eq!(usable_size(size), class, "quantum 8");
     }
@@ -82,7 +82,7 @@ fn main() {
     times(keys);
 }
 
-/// A key that is made as fast as memory can take it: `key:` and twelve digits.
+/// Formats a key as fast as possible: `key:` and twelve digits.
 fn key(number: u64, room: &mut [u8; 16]) -> &[u8] {
     room[..4].copy_from_slice(b"key:");
     let mut rest = number;
@@ -95,9 +95,9 @@ fn key(number: u64, room: &mut [u8; 16]) -> &[u8] {
 
 const VALUE: NewValue<'static> = NewValue::Text(b"value:0123456789");
 
-/// Bytes of resident memory per key, while an octave of keys comes in.
+/// Resident memory per key, as the number of keys doubles.
 fn memory(name: &str, keys: u64, value: impl Fn(u64) -> NewValue<'static>, expire: Expire) {
-    // SAFETY: a control of all arenas, without a value in or out: gives unused pages back.
+    // SAFETY: a control for all arenas, without input or output: releases unused pages.
     unsafe {
         let purge = c"arena.4096.purge".as_ptr();
         jemalloc::mallctl(purge, null_mut(), null_mut(), null_mut(), 0);
@@ -118,7 +118,7 @@ fn memory(name: &str, keys: u64, value: impl Fn(u64) -> NewValue<'static>, expir
     println!("{name:28} {mean:6.1} bytes per key ({least:.1} to {most:.1})");
 }
 
-/// From empty to so many keys and back.
+/// From empty to a number of keys and back.
 fn growth(most: u64) {
     let mut room = [0; 16];
     let mut keys = 1_000_000;
@@ -182,7 +182,7 @@ fn times(keys: u64) {
     });
 }
 
-/// Sixteen lookups hashed together and prefetched, as a pipeline is.
+/// Sixteen lookups hashed together and prefetched, as for a pipeline.
 fn batches(db: &Db, keys: u64, rounds: u64, rng: &mut Rng) {
     let mut rooms = [[0; 16]; 16];
     let mut hashes = Vec::with_capacity(16);
@@ -205,14 +205,14 @@ fn batches(db: &Db, keys: u64, rounds: u64, rng: &mut Rng) {
     );
 }
 
-/// Runs an operation `rounds` times; prints the mean, and the worst 128 in a row.
+/// Runs an operation `rounds` times; prints the mean time and the slowest 128 in a row.
 fn each(name: &str, rounds: u64, mut operation: impl FnMut(u64)) {
     let start = cpu_time();
     let mut worst = Duration::ZERO;
     let mut last = start;
     for number in 0..rounds {
         operation(number);
-        // The clock is a system call, so it is read seldom; what is slow shows all the same.
+        // Reading the clock is a system call, so it is read only once per batch; slow operations are still visible.
         if number % 128 == 0 {
             let now = cpu_time();
             worst = worst.max(now - last);
@@ -239,7 +239,7 @@ fn cpu_time() -> Duration {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: a clock that exists and a place for its time.
+    // SAFETY: a valid clock id and a valid place for its time.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

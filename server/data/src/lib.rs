@@ -1,17 +1,17 @@
-//! The ground floor of the server: bytes, numbers, tables and values.
+//! Data layer of the server: numbers, strings, data structures, values and the RDB format.
 //!
-//! Nothing here does I/O, reads a clock or the configuration, logs, or knows what a reply is: times
-//! and limits come in as arguments, results go out as values. That keeps every part testable by
-//! itself, usable on any thread, and free to be replaced behind its narrow face.
+//! This crate does no I/O, reads no clock and no configuration, does not log, and knows nothing of replies: times and
+//! limits are arguments, and results are returned as values. So every part can be tested separately, used on any
+//! thread, and replaced behind its small interface.
 //!
-//! * [`util`] holds what knows nothing of keys: numbers, patterns, hashing, checksums, memory.
-//! * [`ds`] holds the data structures.
-//! * [`rdb`] reads and writes databases as bytes.
-//! * [`value`] puts them together: an entry (key, header and small value in one allocation), the
-//!   string value, and [`value::db::Db`], the keyspace with its index of expiring keys.
+//! * [`util`] contains utilities independent of keys: numbers, patterns, hashing, checksums, memory.
+//! * [`ds`] contains the data structures.
+//! * [`rdb`] encodes and decodes databases.
+//! * [`value`] combines them: an entry (key, header and small value in one allocation), the value types, and
+//!   [`value::db::Db`], the keyspace with its index of keys with an expiry.
 //!
-//! Three statics live here, and no others: the hashing seed (`util/hash`), the resize policy and the count of
-//! scattered tables (`ds/table`).
+//! The crate has three statics: the hashing seed (`util/hash`), the resize policy and the count of scattered tables
+//! (`ds/table`).
 
 pub mod ds;
 pub mod rdb;

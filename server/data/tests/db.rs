@@ -1,4 +1,4 @@
-//! The database against a model: a map of keys to text, encoding and expiry.
+//! Tests of the database against a model: a map from keys to text, encoding and expiry.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ use data::value::entry::{Entry, EntryRef, Old};
 use data::value::stored::INLINE_MAX;
 use data::value::{Encoding, NewValue, Type, Value, ValueRef};
 
-/// What the model knows of a key.
+/// State of a key in the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Known {
     text: Vec<u8>,
@@ -39,7 +39,7 @@ fn encoding_of_set(text: &[u8]) -> &'static str {
     }
 }
 
-/// A text of any of the lengths at which storage changes.
+/// A text with a length near one at which the storage changes.
 fn random_text(rng: &mut Rng) -> Vec<u8> {
     const EDGES: [usize; 17] = [
         0, 1, 2, 7, 19, 20, 43, 44, 45, 63, 128, 251, 252, 253, 511, 512, 513,
@@ -87,7 +87,7 @@ fn random_walk_against_a_map() {
         let keys = [30, 300, 3000][seed as usize % 3];
         for step in 0..60_000 {
             let number = rng.below(keys);
-            // Keys of lengths around the widths of the stored length.
+            // Keys with lengths around the width changes of the encoded length.
             let mut key = format!("key:{number}").into_bytes();
             key.resize(key.len() + [0, 0, 0, 240, 300][number as usize % 5], b'.');
             walk(&mut db, &mut model, &key, &mut rng);
@@ -103,7 +103,7 @@ fn random_walk_against_a_map() {
     }
 }
 
-/// One random operation on one key.
+/// A random operation on a random key.
 fn walk(db: &mut Db, model: &mut BTreeMap<Vec<u8>, Known>, key: &[u8], rng: &mut Rng) {
     let text = random_text(rng);
     let lru = rng.below(1 << 24) as u32;
@@ -221,7 +221,7 @@ fn encodings_follow_the_history() {
         set(&mut db, NewValue::encode(text));
         assert_eq!(encoding(&db), Some(name), "{text:?}");
     }
-    // APPEND and SETRANGE leave raw strings, whatever they were and however short.
+    // APPEND and SETRANGE leave raw strings, whatever their previous encoding and length.
     for start in [b"12".as_slice(), b"ab", b"", &[b'x'; 600]] {
         set(&mut db, NewValue::encode(start));
         db.append(b"k", b"");
@@ -231,7 +231,7 @@ fn encodings_follow_the_history() {
             Some(start)
         );
     }
-    // INCRBYFLOAT stores a text even when it is that of an integer.
+    // INCRBYFLOAT stores a text even if it is an integer.
     set(&mut db, NewValue::Text(b"3"));
     assert_eq!(encoding(&db), Some("embstr"));
 }
@@ -301,7 +301,7 @@ fn integers_at_every_width() {
             memory.insert(entry.memory(0));
         }
     }
-    // 4 of header, 11 of key, 1 to 8 of number.
+    // 4 bytes of header, 11 of key, 1 to 8 of integer.
     assert_eq!(memory, BTreeSet::from([16, 24]));
 }
 
@@ -324,7 +324,7 @@ fn big_values_are_taken_over_and_shared() {
 }
 
 #[test]
-fn what_comes_with_too_much_room_is_trimmed() {
+fn excess_capacity_is_trimmed() {
     let mut db = Db::new();
     let mut text = Vec::with_capacity(10_000);
     text.resize(1000, b'x');
@@ -338,7 +338,7 @@ fn what_comes_with_too_much_room_is_trimmed() {
 }
 
 #[test]
-fn appends_move_the_text_seldom() {
+fn appends_are_amortised() {
     let mut db = Db::new();
     db.set(b"k", NewValue::Text(b""), Expire::Clear, 0);
     let (mut moves, mut address) = (0, std::ptr::null());
@@ -391,12 +391,12 @@ fn entries_change_databases_and_names() {
         (one.len(), one.expires_len(), gone.len(), gone.expires_len()),
         (0, 0, 2, 2)
     );
-    // It may be dropped elsewhere.
+    // It may be dropped on another thread.
     std::thread::spawn(move || drop(gone)).join().unwrap();
 }
 
 #[test]
-fn random_keys_come_from_the_right_table() {
+fn random_keys_and_expiring_keys() {
     let (mut db, mut rng) = (Db::new(), Rng::new(1));
     assert!(db.random(&mut rng).is_none() && db.random_expiring(&mut rng).is_none());
     for number in 0..1000 {

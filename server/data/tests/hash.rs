@@ -1,4 +1,4 @@
-//! Hashes against a model: both encodings, crossed at their limits; walking and choosing.
+//! Tests of hashes against a model: both encodings, conversion at the limits, iteration and sampling.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use data::util::rand::Rng;
 use data::value::Encoding;
-use data::value::hash::{Hash, Limits, Pair};
+use data::value::hash::{Hash, HashLimits, Pair};
 
 /// Redis's defaults.
-const LIMITS: Limits = Limits {
+const LIMITS: HashLimits = HashLimits {
     max_entries: 128,
     max_value: 64,
 };
@@ -27,7 +27,7 @@ fn fields(hash: &Hash) -> Model {
     distinct
 }
 
-fn hash_of(names: std::ops::Range<u32>, limits: &Limits) -> Hash {
+fn hash_of(names: std::ops::Range<u32>, limits: &HashLimits) -> Hash {
     let mut hash = Hash::new();
     for name in names {
         hash.set(
@@ -40,11 +40,11 @@ fn hash_of(names: std::ops::Range<u32>, limits: &Limits) -> Hash {
 }
 
 #[test]
-fn a_hash_is_what_was_put_into_it() {
+fn behaves_like_a_map() {
     let mut rng = Rng::new(1);
     let mut tables = 0;
     for round in 0..400u64 {
-        let limits = Limits {
+        let limits = HashLimits {
             max_entries: 6 * (round % 8) as usize,
             max_value: if round % 3 == 0 { 20 } else { 64 },
         };
@@ -55,7 +55,7 @@ fn a_hash_is_what_was_put_into_it() {
                 1 => vec![b'f'; 15 + rng.below(10) as usize],
                 number => number.to_string().into_bytes(),
             };
-            // A value that is a name as well must not be taken for one.
+            // A value that equals a name must not be found as a field.
             let value = match rng.below(4) {
                 0 => vec![b'v'; rng.below(25) as usize],
                 _ => rng.below(12).to_string().into_bytes(),
@@ -96,12 +96,12 @@ fn encodings_change_where_redis_changes_them() {
         assert_eq!(hash.encoding(), encoding);
         let (name, value) = (vec![b'n'; name], vec![b'v'; value]);
         let mut hash = Hash::new();
-        hash.expect([&name[..], &value[..]].into_iter(), &LIMITS);
+        hash.choose_encoding([&name[..], &value[..]].into_iter(), &LIMITS);
         assert_eq!(hash.encoding(), encoding);
     }
     for (count, encoding) in [(128, Encoding::Listpack), (129, Encoding::Hashtable)] {
         let mut hash = Hash::new();
-        hash.expect(vec![&b"same"[..]; 2 * count].into_iter(), &LIMITS);
+        hash.choose_encoding(vec![&b"same"[..]; 2 * count].into_iter(), &LIMITS);
         assert_eq!(hash.encoding(), encoding);
         assert!(hash.is_empty());
     }
@@ -127,7 +127,7 @@ fn a_value_that_grows_stays_with_its_field() {
 }
 
 #[test]
-fn a_walk_meets_whoever_stays() {
+fn scan_visits_elements_that_stay() {
     let mut rng = Rng::new(3);
     for mut hash in [hash_of(0..100, &LIMITS), hash_of(0..9000, &LIMITS)] {
         let staying = fields(&hash);
@@ -158,13 +158,13 @@ fn a_walk_meets_whoever_stays() {
 }
 
 #[test]
-fn every_field_is_chosen_as_often() {
+fn random_fields_are_uniform() {
     const ROUNDS: usize = 4000;
     let mut rng = Rng::new(4);
     for max_entries in [128, 0] {
         let hash = hash_of(
             0..20,
-            &Limits {
+            &HashLimits {
                 max_entries,
                 ..LIMITS
             },
@@ -198,7 +198,7 @@ fn a_sample_has_no_field_twice() {
     for max_entries in [128, 0] {
         let hash = hash_of(
             0..20,
-            &Limits {
+            &HashLimits {
                 max_entries,
                 ..LIMITS
             },

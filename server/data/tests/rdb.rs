@@ -1,4 +1,4 @@
-//! The RDB format: what is written is read, however the bytes are cut, and damage is refused.
+//! Tests of the RDB format: round trips with arbitrary splits of the input, and rejection of corrupt input.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,28 +19,28 @@ use data::value::zset::{self, Zset};
 use data::value::{NewValue, Value};
 
 const OPTIONS: Options = Options {
-    list: node::Limits {
+    list: node::ListLimits {
         fill: -2,
         depth: 1,
         plain_from: 1 << 20,
     },
-    set: set::Limits {
+    set: set::SetLimits {
         max_ints: 100,
         max_entries: 50,
         max_value: 64,
     },
-    hash: hash::Limits {
+    hash: hash::HashLimits {
         max_entries: 50,
         max_value: 64,
     },
-    zset: zset::Limits {
+    zset: zset::ZsetLimits {
         max_entries: 50,
         max_value: 64,
     },
     twice: false,
 };
 
-/// A value as text, whatever its encoding; unordered ones sorted.
+/// A value as text, independent of its encoding; unordered elements are sorted.
 fn text(entry: EntryRef<'_>) -> String {
     let mut parts: Vec<String> = Vec::new();
     let show = |bytes: &[u8]| bytes.escape_ascii().to_string();
@@ -121,7 +121,7 @@ fn entries() -> Vec<Entry> {
         let mut zset = Zset::new();
         for (number, text) in texts.iter().enumerate() {
             set.add(data::ds::item::Item::Bytes(text), &OPTIONS.set);
-            hash.expect([text.as_slice(), text].into_iter(), &OPTIONS.hash);
+            hash.choose_encoding([text.as_slice(), text].into_iter(), &OPTIONS.hash);
             hash.set(text, text, &OPTIONS.hash);
             let score = [0.5, 3.0, -1e300, f64::INFINITY, number as f64][number % 5];
             zset.set(text, score, &OPTIONS.zset);
@@ -162,7 +162,7 @@ fn file(compress: bool) -> Vec<u8> {
     out
 }
 
-/// The database of a file that is fed in pieces of a length.
+/// Decodes a file that is fed in pieces of a given length.
 fn load(file: &[u8], piece: usize) -> Result<Db, String> {
     let mut decoder = Decoder::new(OPTIONS, true);
     let mut db = Db::new();
@@ -185,7 +185,7 @@ fn load(file: &[u8], piece: usize) -> Result<Db, String> {
 }
 
 #[test]
-fn what_is_written_is_read_however_it_is_cut() {
+fn round_trips_with_any_split() {
     let expected = entries();
     for (compress, piece) in [(true, 1), (true, 17), (false, 4096), (true, usize::MAX)] {
         let db = load(&file(compress), piece).unwrap();
@@ -200,7 +200,7 @@ fn what_is_written_is_read_however_it_is_cut() {
 }
 
 #[test]
-fn a_payload_is_the_value_alone() {
+fn payloads_round_trip() {
     for entry in entries() {
         let payload = encoder::payload(entry.view(), true);
         let body = check_payload(&payload, true).unwrap();
@@ -215,20 +215,20 @@ fn a_payload_is_the_value_alone() {
 }
 
 #[test]
-fn a_checksum_is_looked_at_unless_told_not_to() {
+fn checksum_is_verified_unless_disabled() {
     let entries = entries();
     let mut payload = encoder::payload(entries[0].view(), true);
     let version = payload.len() - 10;
     *payload.last_mut().unwrap() ^= 1;
     assert!(check_payload(&payload, true).is_err());
     assert_eq!(check_payload(&payload, false).unwrap(), &payload[..version]);
-    // A version of the future is refused all the same.
+    // A newer version is refused in any case.
     payload[version + 1] = 0xff;
     assert!(check_payload(&payload, false).is_err());
 }
 
 #[test]
-fn damage_is_refused_without_harm() {
+fn corrupt_input_is_refused() {
     let whole = file(true);
     assert!(load(&whole[..whole.len() - 9], 1000).is_err());
     let mut rng = Rng::new(3);
@@ -241,7 +241,7 @@ fn damage_is_refused_without_harm() {
 }
 
 #[test]
-fn damaged_payloads_build_sound_values_or_none() {
+fn corrupt_payloads_decode_to_valid_values_or_none() {
     let mut rng = Rng::new(4);
     let bodies: Vec<Vec<u8>> = entries()
         .iter()

@@ -1,4 +1,4 @@
-//! Sets against a model: all encodings, crossed at their limits; walking, choosing and combining.
+//! Tests of sets against a model: all encodings, conversion at the limits, iteration, sampling and set algebra.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,29 +8,29 @@ use std::ops::ControlFlow;
 use data::ds::item::Item;
 use data::util::rand::Rng;
 use data::value::Encoding;
-use data::value::set::{Limits, Set};
+use data::value::set::{Set, SetLimits};
 use data::value::set_algebra::{
-    difference, each_common, each_left, each_of_any, intersection, union,
+    difference, each_common, each_difference, each_of_any, intersection, union,
 };
 
 /// Redis's defaults.
-const LIMITS: Limits = Limits {
+const LIMITS: SetLimits = SetLimits {
     max_ints: 512,
     max_entries: 128,
     max_value: 64,
 };
 
-const SMALL: Limits = Limits {
+const SMALL: SetLimits = SetLimits {
     max_ints: 8,
     max_entries: 5,
     max_value: 10,
 };
 
-fn add(set: &mut Set, member: &[u8], limits: &Limits) -> bool {
+fn add(set: &mut Set, member: &[u8], limits: &SetLimits) -> bool {
     set.add(Item::Bytes(member), limits)
 }
 
-fn set_of<'a>(members: impl IntoIterator<Item = &'a [u8]>, limits: &Limits) -> Set {
+fn set_of<'a>(members: impl IntoIterator<Item = &'a [u8]>, limits: &SetLimits) -> Set {
     let mut set = Set::new();
     for member in members {
         add(&mut set, member, limits);
@@ -38,7 +38,7 @@ fn set_of<'a>(members: impl IntoIterator<Item = &'a [u8]>, limits: &Limits) -> S
     set
 }
 
-fn numbers(range: std::ops::Range<i64>, limits: &Limits) -> Set {
+fn numbers(range: std::ops::Range<i64>, limits: &SetLimits) -> Set {
     let mut set = Set::new();
     for number in range {
         set.add(Item::Int(number), limits);
@@ -46,7 +46,7 @@ fn numbers(range: std::ops::Range<i64>, limits: &Limits) -> Set {
     set
 }
 
-fn texts(range: std::ops::Range<u32>, limits: &Limits) -> Set {
+fn texts(range: std::ops::Range<u32>, limits: &SetLimits) -> Set {
     let members: Vec<String> = range.map(|number| format!("m{number}")).collect();
     set_of(members.iter().map(String::as_bytes), limits)
 }
@@ -58,7 +58,7 @@ fn members(set: &Set) -> BTreeSet<Vec<u8>> {
     distinct
 }
 
-/// A member from a small world: integers, texts, texts that look like integers, long ones.
+/// A member from a small population: integers, texts, texts that look like integers, long texts.
 fn member(rng: &mut Rng, texts_too: bool) -> Vec<u8> {
     let number = rng.below(12) as i64 - 4;
     match rng.below(if texts_too { 6 } else { 2 }) {
@@ -72,7 +72,7 @@ fn member(rng: &mut Rng, texts_too: bool) -> Vec<u8> {
 }
 
 #[test]
-fn a_set_is_what_was_put_into_it() {
+fn behaves_like_a_set_of_texts() {
     let mut rng = Rng::new(1);
     let mut seen = HashSet::new();
     for round in 0..400 {
@@ -107,13 +107,13 @@ fn encodings_change_where_redis_changes_them() {
     row(&texts(0..129, &LIMITS), Encoding::Hashtable);
     row(&set_of([&[b'x'; 64][..]], &LIMITS), Encoding::Listpack);
     row(&set_of([&[b'x'; 65][..]], &LIMITS), Encoding::Hashtable);
-    // A text among integers: packed as long as all fit.
+    // A text added to integers: packed if everything fits.
     for (count, encoding) in [(127, Encoding::Listpack), (128, Encoding::Hashtable)] {
         let mut set = numbers(0..count, &LIMITS);
         add(&mut set, b"a", &LIMITS);
         row(&set, encoding);
     }
-    let narrow = Limits {
+    let narrow = SetLimits {
         max_value: 2,
         ..LIMITS
     };
@@ -126,7 +126,7 @@ fn encodings_change_where_redis_changes_them() {
     add(
         &mut set,
         b"a",
-        &Limits {
+        &SetLimits {
             max_entries: 0,
             ..LIMITS
         },
@@ -135,9 +135,9 @@ fn encodings_change_where_redis_changes_them() {
 }
 
 #[test]
-fn what_is_expected_chooses_the_encoding() {
+fn choose_encoding_follows_count_and_first_member() {
     let expect = |first: &[u8], count: usize, mut set: Set| {
-        set.expect(Item::Bytes(first), count, &LIMITS);
+        set.choose_encoding(Item::Bytes(first), count, &LIMITS);
         set.encoding()
     };
     assert_eq!(expect(b"1", 512, Set::new()), Encoding::Intset);
@@ -151,10 +151,10 @@ fn what_is_expected_chooses_the_encoding() {
     );
     assert_eq!(expect(b"a", 129, texts(0..9, &LIMITS)), Encoding::Hashtable);
     let mut none = Set::new();
-    none.expect(
+    none.choose_encoding(
         Item::Bytes(b"1"),
         1,
-        &Limits {
+        &SetLimits {
             max_ints: 0,
             ..LIMITS
         },
@@ -163,7 +163,7 @@ fn what_is_expected_chooses_the_encoding() {
 }
 
 #[test]
-fn a_walk_meets_whoever_stays() {
+fn scan_visits_elements_that_stay() {
     let mut rng = Rng::new(5);
     for mut set in [
         texts(0..100, &LIMITS),
@@ -196,10 +196,10 @@ fn a_walk_meets_whoever_stays() {
 }
 
 #[test]
-fn members_in_the_order_of_another_table_do_not_crowd() {
+fn members_in_the_order_of_another_table_do_not_cluster() {
     let from = texts(0..100_000, &LIMITS);
     let mut to = Set::new();
-    // Crowded, the table would find no room near the places where they belong and grow far beyond its need.
+    // If members clustered, the table would find no free slots near their homes and grow far beyond its need.
     for member in from.iter().take(50_000) {
         to.add(member, &LIMITS);
     }
@@ -215,7 +215,7 @@ fn one_of_each() -> [Set; 3] {
         texts(0..20, &LIMITS),
         texts(
             0..20,
-            &Limits {
+            &SetLimits {
                 max_entries: 0,
                 ..LIMITS
             },
@@ -228,7 +228,7 @@ fn one_of_each() -> [Set; 3] {
     sets
 }
 
-/// Each of 20 members must have come `mean` times, give or take six deviations.
+/// Checks that each of 20 members was drawn `mean` times, within six standard deviations.
 fn assert_even(counts: &BTreeMap<Vec<u8>, usize>, mean: f64) {
     assert_eq!(counts.len(), 20);
     for (member, count) in counts {
@@ -238,11 +238,11 @@ fn assert_even(counts: &BTreeMap<Vec<u8>, usize>, mean: f64) {
 }
 
 #[test]
-fn every_member_is_chosen_as_often() {
+fn random_members_are_uniform() {
     const ROUNDS: usize = 4000;
     let mut rng = Rng::new(6);
     for set in one_of_each() {
-        // One by one, drawn together, few and many different ones, popped.
+        // Single draws, independent samples, few and many distinct ones, and pops.
         let mut counts: [BTreeMap<Vec<u8>, usize>; 6] = Default::default();
         let mut count = |way: usize, member: Item<'_>| {
             *counts[way].entry(member.to_vec()).or_default() += 1;
@@ -285,7 +285,7 @@ fn a_sample_has_no_member_twice() {
 }
 
 #[test]
-fn what_is_popped_is_gone_and_the_rest_stays() {
+fn popped_members_are_removed() {
     let mut rng = Rng::new(8);
     for set in one_of_each() {
         for count in [1, 5, 10, 15, 17, 19] {
@@ -298,7 +298,7 @@ fn what_is_popped_is_gone_and_the_rest_stays() {
             assert!(popped.is_disjoint(&members(&rest)));
             popped.extend(members(&rest));
             assert_eq!(popped, members(&set));
-            // A table of which little stays is made anew.
+            // A table of which few members stay is rebuilt.
             let renewed = set.encoding() == Encoding::Hashtable && (20 - count) * 5 <= count;
             if renewed {
                 assert_eq!(rest.encoding(), Encoding::Listpack);
@@ -309,12 +309,12 @@ fn what_is_popped_is_gone_and_the_rest_stays() {
     }
 }
 
-/// A set of any encoding, with members of a small world.
+/// A set of random encoding, with members from a small population.
 fn any_set(rng: &mut Rng) -> Set {
     let limits = [
         SMALL,
         LIMITS,
-        Limits {
+        SetLimits {
             max_entries: 0,
             max_ints: 0,
             max_value: 0,
@@ -328,11 +328,11 @@ fn any_set(rng: &mut Rng) -> Set {
     set
 }
 
-/// A set without encodings.
+/// Model of a set.
 type Model = BTreeSet<Vec<u8>>;
 
 #[test]
-fn sets_are_combined_as_sets_are() {
+fn set_algebra_equals_that_of_models() {
     let mut rng = Rng::new(9);
     for _ in 0..3000 {
         let sets: Vec<Set> = (0..1 + rng.below(4)).map(|_| any_set(&mut rng)).collect();
@@ -368,7 +368,7 @@ fn sets_are_combined_as_sets_are() {
         passed.sort();
         assert!(fold(|left, right| left | right).into_iter().eq(passed));
         let mut passed = Vec::new();
-        each_left(sets[0], &sets[1..], &SMALL, &mut |member| {
+        each_difference(sets[0], &sets[1..], &SMALL, &mut |member| {
             passed.push(member.to_vec());
         });
         passed.sort();
@@ -381,8 +381,8 @@ fn sets_are_combined_as_sets_are() {
 }
 
 #[test]
-fn a_big_set_less_many_is_what_is_left() {
-    // Few big others: members are looked up. Many small others: they are taken out.
+fn difference_by_removal_equals_the_model() {
+    // Few large operands: lookups. Many small operands: removal from a copy.
     let first = texts(0..1000, &LIMITS);
     let big = texts(10..5000, &LIMITS);
     assert_eq!(
@@ -402,14 +402,14 @@ fn a_big_set_less_many_is_what_is_left() {
 
 #[test]
 fn results_take_the_encodings_of_redis() {
-    let tables = Limits {
+    let tables = SetLimits {
         max_entries: 0,
         ..LIMITS
     };
     let ints = numbers(0..600, &LIMITS);
     let few = numbers(0..400, &tables);
     assert_eq!(ints.encoding(), Encoding::Hashtable);
-    // All integers, and few: sorted, though both came from elsewhere.
+    // Few members, all integers: an intset, although the operands are tables.
     assert_eq!(
         intersection(&[&ints, &few], &LIMITS).encoding(),
         Encoding::Intset

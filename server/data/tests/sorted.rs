@@ -1,12 +1,12 @@
-//! The tree of big sorted sets against a model: a sorted vector, and predicates that know which handles are alive.
+//! Tests of the B+ tree against a model: a sorted vector, and predicates that know which handles are live.
 
 use std::collections::HashSet;
 
 use data::ds::sorted::{LEAF, Pair, Sorted};
 use data::util::rand::Rng;
 
-/// A tree beside its model: a sorted vector, and the handles that are alive. Its predicates fail on any other handle,
-/// as dereferencing it would. Every operation is followed by a check of the whole tree.
+/// A tree, its model (a sorted vector) and the live handles. The predicates fail on any other handle, as dereferencing
+/// it would. Every operation is followed by a check of the whole tree.
 #[derive(Default)]
 struct Pairs {
     tree: Sorted,
@@ -14,7 +14,7 @@ struct Pairs {
     alive: HashSet<u64>,
 }
 
-/// The order of the tests: by score, then by handle.
+/// Order of the tests: by score, then by handle.
 fn before(alive: &HashSet<u64>, of: Pair) -> impl FnMut(f64, u64) -> bool + '_ {
     move |score, handle| {
         assert!(alive.contains(&handle), "a predicate saw a dead handle");
@@ -84,7 +84,7 @@ fn walk(seed: u64, scores: u64, size: u64) {
     let mut rng = Rng::new(seed);
     let mut pairs = Pairs::default();
     for round in 0..size * 4 {
-        // It grows, stays about as it is, and shrinks to nothing.
+        // The tree grows, keeps its size, and shrinks to nothing.
         let grow = if round < size * 2 { 70 } else { 25 };
         let len = pairs.model.len() as u64;
         match rng.below(100) {
@@ -92,7 +92,7 @@ fn walk(seed: u64, scores: u64, size: u64) {
                 let pair = (score(&mut rng, round, scores), rng.next_u64());
                 pairs.insert(pair);
             }
-            // Removals at the ends meet the nodes that edge splits began.
+            // Removals at the ends reach the nodes that edge splits started.
             draw if draw % 4 == 0 => pairs.remove(len as usize - 1),
             draw if draw % 4 == 1 => pairs.remove(0),
             99 => {
@@ -114,15 +114,15 @@ fn walk(seed: u64, scores: u64, size: u64) {
 }
 
 #[test]
-fn it_does_what_a_sorted_vector_does() {
+fn behaves_like_a_sorted_vector() {
     for (seed, scores, size) in [(1, 4, 300), (2, 1000, 2000), (3, 1_000_000, 6000)] {
         walk(seed, scores, size);
     }
 }
 
 #[test]
-fn a_node_begun_by_an_edge_split_goes_with_its_only_element() {
-    // 64 full leaves and one element more: a second inner node with one leaf of one element.
+fn nodes_of_edge_splits_are_removed_when_empty() {
+    // 64 full leaves and one more element: a second inner node with one leaf of one element.
     let full = (64 * LEAF) as u64;
     for (sign, end) in [(1.0, full as usize), (-1.0, 0)] {
         let mut pairs = Pairs::default();
@@ -171,7 +171,7 @@ fn elements_in_order_fill_their_leaves() {
 }
 
 #[test]
-fn nothing_is_found_behind_the_end() {
+fn ranks_past_the_end_are_not_found() {
     let mut tree = Sorted::new();
     assert_eq!((tree.get(0), tree.remove(|_, _| false)), (None, None));
     tree.insert((1.0, 1), |_, _| true);

@@ -1,4 +1,4 @@
-//! Streams against a model: a vector of entries, and a map of what is pending.
+//! Tests of streams against a model: a vector of entries, and a map of pending entries.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,8 +10,8 @@ use data::util::rand::Rng;
 use data::value::stream::Stream;
 use data::value::stream_group::{Group, Nack};
 use data::value::stream_id::StreamId;
-use data::value::stream_log::{Keep, Log, Trim};
-use data::value::stream_node::{Entry, Limits, is_sound};
+use data::value::stream_log::{Log, Trim, TrimThreshold};
+use data::value::stream_node::{Entry, StreamLimits, is_sound};
 use data::value::stream_parts::{GroupBuilder, StreamBuilder, Totals};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -34,7 +34,7 @@ fn random_pairs(rng: &mut Rng) -> Pairs {
         .collect()
 }
 
-fn add(log: &mut Log, id: StreamId, pairs: &Pairs, limits: &Limits) -> bool {
+fn add(log: &mut Log, id: StreamId, pairs: &Pairs, limits: &StreamLimits) -> bool {
     let pairs = pairs.iter().map(|(field, value)| (&field[..], &value[..]));
     log.append(id, pairs, limits)
 }
@@ -48,7 +48,7 @@ fn owned(entry: &Entry<'_>) -> (StreamId, Pairs) {
     (entry.id, pairs)
 }
 
-/// The stream holds what the model holds, from wherever one looks.
+/// Checks that the stream equals the model, for iteration in both directions and lookups.
 fn compare(log: &Log, model: &Model, rng: &mut Rng) {
     assert_eq!((log.len(), log.is_empty()), (model.len(), model.is_empty()));
     let ends =
@@ -87,21 +87,21 @@ fn compare(log: &Log, model: &Model, rng: &mut Rng) {
 
 fn trim(log: &mut Log, model: &mut Model, rng: &mut Rng) {
     let (len, last) = (model.len() as u64, log.last_id.ms);
-    let keep = match rng.below(2) {
-        0 => Keep::Last(len.saturating_sub(rng.below(60))),
-        _ => Keep::From(StreamId::new(
+    let threshold = match rng.below(2) {
+        0 => TrimThreshold::Last(len.saturating_sub(rng.below(60))),
+        _ => TrimThreshold::From(StreamId::new(
             last.saturating_sub(rng.below(300)),
             rng.below(3),
         )),
     };
     let approximate = rng.below(2) == 0;
     let limit = Some(rng.below(40)).filter(|&limit| approximate && limit > 0);
-    let surplus = match keep {
-        Keep::Last(most) => (len - most.min(len)) as usize,
-        Keep::From(min) => model.partition_point(|(id, _)| *id < min),
+    let surplus = match threshold {
+        TrimThreshold::Last(most) => (len - most.min(len)) as usize,
+        TrimThreshold::From(min) => model.partition_point(|(id, _)| *id < min),
     };
     let gone = log.trim(&Trim {
-        keep,
+        threshold,
         approximate,
         limit,
     });
@@ -114,19 +114,19 @@ fn trim(log: &mut Log, model: &mut Model, rng: &mut Rng) {
 }
 
 #[test]
-fn it_does_what_a_vector_does() {
+fn behaves_like_a_vector() {
     for seed in 1..9 {
         let mut rng = Rng::new(seed);
         let limits = [
-            Limits {
+            StreamLimits {
                 max_bytes: 4096,
                 max_entries: 100,
             },
-            Limits {
+            StreamLimits {
                 max_bytes: 0,
                 max_entries: 7,
             },
-            Limits {
+            StreamLimits {
                 max_bytes: 200,
                 max_entries: 0,
             },
@@ -169,7 +169,7 @@ fn it_does_what_a_vector_does() {
                 (log.entries_added, log.max_deleted_id),
                 (added, highest_gone)
             );
-            // A whole check walks every entry; the log grows to some hundreds.
+            // A full check walks every entry, and the log grows to some hundred entries.
             if step % 4 == 0 {
                 log.check();
             }
@@ -182,7 +182,7 @@ fn it_does_what_a_vector_does() {
 }
 
 #[test]
-fn what_is_pending_belongs_to_one_consumer() {
+fn pending_entries_have_one_consumer() {
     let mut rng = Rng::new(3);
     let mut group = Group::new(StreamId::MIN, None);
     let mut model: BTreeMap<StreamId, (Vec<u8>, u64)> = BTreeMap::new();
@@ -193,7 +193,7 @@ fn what_is_pending_belongs_to_one_consumer() {
             0 => {
                 let had = model.values().filter(|(owner, _)| *owner == name).count();
                 let known = group.find(&name).is_some();
-                assert_eq!(group.leave(&name), known.then_some(had));
+                assert_eq!(group.delete_consumer(&name), known.then_some(had));
                 model.retain(|_, (owner, _)| *owner != name);
             }
             1..4 => assert_eq!(group.acknowledge(id), model.remove(&id).is_some()),
@@ -232,7 +232,7 @@ fn what_is_pending_belongs_to_one_consumer() {
     }
 }
 
-/// A stream put together from what an encoder would write of another one.
+/// Rebuilds a stream from the parts that an encoder writes.
 fn rebuild(stream: &Stream) -> Option<Stream> {
     let (mut builder, log) = (StreamBuilder::default(), stream.log());
     for (id, pack) in log.nodes() {
@@ -268,7 +268,7 @@ fn rebuild(stream: &Stream) -> Option<Stream> {
 
 fn sample() -> Stream {
     let (mut stream, mut rng) = (Stream::new(), Rng::new(5));
-    let limits = Limits {
+    let limits = StreamLimits {
         max_bytes: 0,
         max_entries: 5,
     };
@@ -296,7 +296,7 @@ fn sample() -> Stream {
 }
 
 #[test]
-fn a_stream_comes_back_from_its_parts() {
+fn streams_round_trip_through_parts() {
     let stream = sample();
     let other = rebuild(&stream).unwrap();
     let (a, b) = (stream.log(), other.log());

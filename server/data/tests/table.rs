@@ -1,4 +1,4 @@
-//! The hash table against a model, through growth, shrinking and migrations at several sizes.
+//! Tests of the hash table against a model, through growth, shrinking and migrations at several sizes.
 
 #![allow(unsafe_code, clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ use data::util::rand::Rng;
 /// A boxed number: key and value in one.
 struct Item(Box<u64>);
 
-// SAFETY: the address of a boxed `u64` is aligned to 8 and stays the same.
+// SAFETY: the address of a boxed `u64` is aligned to 8 and does not change.
 unsafe impl Element for Item {
     type Ref<'a> = &'a u64;
 
@@ -36,7 +36,7 @@ unsafe impl Element for Item {
     }
 }
 
-/// The low 24 bits count; the high ones, when set, choose where on the ring the key falls.
+/// The low 24 bits are a serial number; the high bits, if set, determine the position on the ring.
 fn hash_of(item: u64) -> u64 {
     let spread = hash(&item.to_le_bytes());
     if item >> 24 == 0 {
@@ -46,8 +46,8 @@ fn hash_of(item: u64) -> u64 {
     }
 }
 
-/// The resize policy belongs to the process, so tests that set it, or depend on it, take turns. The seed
-/// of the hash is set as well, so that each run is the same.
+/// The resize policy is process-wide, so tests that set it or depend on it take this lock. It also sets the hash seed,
+/// so that each run is the same.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn policy(policy: ResizePolicy) -> MutexGuard<'static, ()> {
@@ -88,7 +88,7 @@ fn random_walk_against_a_set() {
     for (seed, keys) in [(1, 10), (2, 200), (3, 5_000), (4, 60_000), (5, 200_000)] {
         let mut rng = Rng::new(seed);
         let (mut table, mut model) = (Table::new(), BTreeSet::new());
-        // Waves: the share of insertions swings, so the table grows and shrinks.
+        // The proportion of insertions oscillates, so the table grows and shrinks.
         for step in 0..6 * keys.max(2_000) {
             let growing = step / keys.max(2_000) % 2 == 0;
             let item = rng.below(keys);
@@ -101,7 +101,7 @@ fn random_walk_against_a_set() {
                 assert_eq!(remove(&mut table, item), model.take(&item));
             }
             assert_eq!(table.len(), model.len());
-            // About as many looks at elements as there are steps.
+            // About as many element checks as there are steps.
             if step % (keys / 8 + 1) == 0 {
                 table.check();
             }
@@ -175,7 +175,7 @@ fn no_resize_while_a_child_lives_until_nearly_full() {
     (slots * 90 / 100..slots * 2).for_each(|item| insert(&mut table, item));
     assert!(table.bytes() > bytes, "no room was left");
     assert!((0..slots * 2).all(|item| find(&table, item).is_some()));
-    // A migration that is under way stands still.
+    // A migration in progress is suspended.
     set_resize_policy(ResizePolicy::Allow);
     while table.step(100) {}
     let mut next = slots * 2;
@@ -194,7 +194,7 @@ fn no_resize_while_a_child_lives_until_nearly_full() {
     assert_eq!(table.len(), 0);
 }
 
-/// Visits everything from `cursor` 0 on, with `between` run between any two calls.
+/// Scans everything from `cursor` 0 on and calls `between` between any two calls.
 fn scan_all(
     table: &mut Table<Item>,
     count: usize,
@@ -215,7 +215,7 @@ fn scan_all(
 }
 
 #[test]
-fn scan_visits_once_what_stands_still() {
+fn scan_visits_unchanging_elements_once() {
     let _turn = policy(ResizePolicy::Allow);
     for count in [0, 1, 7, 8, 9, 50, 1000, 5_600, 100_000] {
         let mut table = Table::new();
@@ -228,7 +228,7 @@ fn scan_visits_once_what_stands_still() {
 }
 
 #[test]
-fn scan_visits_what_stays_whatever_happens_meanwhile() {
+fn scan_visits_elements_that_stay_during_resizes() {
     let _turn = policy(ResizePolicy::Allow);
     for (seed, stay, insertions) in [
         (1, 50, 60),
@@ -239,7 +239,7 @@ fn scan_visits_what_stays_whatever_happens_meanwhile() {
     ] {
         let mut rng = Rng::new(seed);
         let mut table = Table::new();
-        // What stays has numbers below `stay`; what comes and goes has those above.
+        // Numbers below `stay` are never removed; those above are inserted and removed.
         let mut moving: Vec<u64> = (stay..2 * stay).collect();
         (0..2 * stay).for_each(|item| insert(&mut table, item));
         let mut next = 2 * stay;
@@ -263,7 +263,7 @@ fn scan_visits_what_stays_whatever_happens_meanwhile() {
 }
 
 #[test]
-fn scan_bears_any_cursor_and_bounds_its_work() {
+fn scan_accepts_any_cursor_and_bounds_its_work() {
     let _turn = policy(ResizePolicy::Allow);
     let (mut table, mut rng) = (Table::new(), Rng::new(1));
     assert_eq!(table.scan(12345, 10, &mut |_: &u64| {}), 0);
@@ -273,7 +273,7 @@ fn scan_bears_any_cursor_and_bounds_its_work() {
         table.scan(rng.next_u64(), 10, &mut |_| seen += 1);
         assert!(seen < 100, "{seen}");
     }
-    // Nearly all gone, and the table may not shrink: calls still end, and find the rest.
+    // Nearly all elements are gone, and the table may not shrink: calls still terminate and find the rest.
     set_resize_policy(ResizePolicy::Avoid);
     (10..20_000).for_each(|item| assert!(remove(&mut table, item).is_some()));
     let mut calls = 0;
@@ -282,7 +282,7 @@ fn scan_bears_any_cursor_and_bounds_its_work() {
     assert!(calls > 100, "{calls}");
 }
 
-/// Pearson's statistic over the degrees of freedom: about 1 when draws are even.
+/// Pearson's chi-squared statistic divided by the degrees of freedom: about 1 for uniform draws.
 fn unevenness(draws: &BTreeMap<u64, u64>, items: u64) -> f64 {
     let total: u64 = draws.values().sum();
     let expected = total as f64 / items as f64;
@@ -294,7 +294,7 @@ fn unevenness(draws: &BTreeMap<u64, u64>, items: u64) -> f64 {
 }
 
 #[test]
-fn random_draws_are_even() {
+fn random_draws_are_uniform() {
     let _turn = policy(ResizePolicy::Allow);
     let mut rng = Rng::new(99);
     let mut table = Table::new();
@@ -317,14 +317,14 @@ fn random_draws_are_even() {
             insert(&mut table, next);
             next += 1;
         }
-        // In the middle of the migration, if it is one.
+        // In the middle of the migration, if there is one.
         table.step(if migrating { 300 } else { 0 });
         check(&table, next);
     }
 }
 
 #[test]
-fn draws_from_a_nearly_empty_table_end() {
+fn draws_from_a_nearly_empty_table_terminate() {
     let _turn = policy(ResizePolicy::Allow);
     let (mut table, mut rng) = (Table::new(), Rng::new(1));
     assert!(table.random(&mut rng).is_none());
@@ -359,9 +359,9 @@ fn crowded(place: u64, item: u64) -> u64 {
 }
 
 #[test]
-fn crowded_parts_of_the_ring_are_found_again() {
-    // Hashes that fall close together fill many lines in a row, at the end of the ring as well. No hash
-    // function does that; the table bears it.
+fn clustered_hashes_are_found() {
+    // Adjacent hashes fill many consecutive lines, also at the end of the ring. No hash function produces that, but
+    // the table must handle it.
     let _turn = policy(ResizePolicy::Allow);
     for (place, crowd) in [
         (1, 20),
@@ -382,7 +382,7 @@ fn crowded_parts_of_the_ring_are_found_again() {
 }
 
 #[test]
-fn a_crowd_beyond_the_reach_of_a_line_makes_the_table_grow() {
+fn a_cluster_beyond_reach_makes_the_table_grow() {
     let _turn = policy(ResizePolicy::Allow);
     for (place, crowd) in [(0x7fff, 8_012), (0xffff, 262)] {
         let mut table = Table::new();
@@ -401,7 +401,7 @@ fn a_crowd_beyond_the_reach_of_a_line_makes_the_table_grow() {
 }
 
 #[test]
-fn places_last_through_updates() {
+fn places_stay_valid_through_updates() {
     let _turn = policy(ResizePolicy::Allow);
     let mut table = Table::new();
     (0..1000).for_each(|item| insert(&mut table, item));
@@ -418,7 +418,7 @@ fn places_last_through_updates() {
 }
 
 #[test]
-fn stats_tell_the_distances() {
+fn stats_report_probe_distances() {
     let _turn = policy(ResizePolicy::Allow);
     let mut table = Table::new();
     (0..100_000).for_each(|item| insert(&mut table, item));
@@ -445,7 +445,7 @@ fn a_resize_is_spread_over_many_writes() {
         if table.is_migrating() {
             writes += 1;
         } else if writes > 0 {
-            // Four lines each, and now and then a run of full ones more.
+            // Four lines each, and occasionally a run of full lines more.
             assert!(writes > last / 8 / 16, "{writes} writes moved {last} items");
             (writes, resizes) = (0, resizes + 1);
         } else {

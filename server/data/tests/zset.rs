@@ -1,15 +1,15 @@
-//! Sorted sets against a model: a sorted vector of pairs, with both encodings.
+//! Tests of sorted sets against a model, a sorted vector of pairs, with both encodings.
 
 #![allow(clippy::unwrap_used)]
 
 use data::util::rand::Rng;
 use data::value::Encoding;
-use data::value::zset::{Limits, Zset};
+use data::value::zset::{Zset, ZsetLimits};
 use data::value::zset_range::{LexBound, LexRange, ScoreBound, ScoreRange};
 
 type Model = Vec<(f64, Vec<u8>)>;
 
-const LIMITS: Limits = Limits {
+const LIMITS: ZsetLimits = ZsetLimits {
     max_entries: 40,
     max_value: 20,
 };
@@ -53,7 +53,7 @@ fn compare(zset: &Zset, model: &Model, rng: &mut Rng) {
 }
 
 #[test]
-fn it_does_what_a_sorted_vector_does() {
+fn behaves_like_a_sorted_vector() {
     for seed in 1..6 {
         let mut rng = Rng::new(seed);
         let (mut zset, mut model) = (Zset::new(), Model::new());
@@ -114,10 +114,10 @@ fn the_encoding_changes_at_its_limits() {
 }
 
 #[test]
-fn members_of_one_score_have_an_order_of_their_own() {
+fn members_with_equal_scores_are_ordered_by_bytes() {
     for limits in [
         LIMITS,
-        Limits {
+        ZsetLimits {
             max_entries: 0,
             max_value: 0,
         },
@@ -149,7 +149,7 @@ fn a_tree_keeps_a_negative_zero() {
     let sign = |zset: &Zset| zset.score(b"zero").map(f64::is_sign_negative);
     let members: Vec<Vec<u8>> = (0..41).map(|n| format!("m{n}").into_bytes()).collect();
     let fill = |mut zset: Zset, count: usize, bytes: usize| {
-        zset.expect(count + 1, bytes, &LIMITS);
+        zset.choose_encoding(count + 1, bytes, &LIMITS);
         zset.set(b"zero", -0.0, &LIMITS);
         for member in &members[..count] {
             zset.set(member, 1.0, &LIMITS);
@@ -159,28 +159,28 @@ fn a_tree_keeps_a_negative_zero() {
     assert_eq!(sign(&fill(Zset::new(), 39, 4)), Some(false));
     assert_eq!(sign(&fill(Zset::new(), 40, 4)), Some(true));
     assert_eq!(sign(&fill(Zset::new(), 1, 21)), Some(true));
-    let unsettled = fill(Zset::unsettled(2), 1, 4);
+    let tree = fill(Zset::tree_with_room(2), 1, 4);
     assert_eq!(
-        (sign(&unsettled), unsettled.encoding()),
+        (sign(&tree), tree.encoding()),
         (Some(true), Encoding::Skiplist)
     );
-    let settled = unsettled.settled(&LIMITS);
+    let packed = tree.reencoded(&LIMITS);
     assert_eq!(
-        (sign(&settled), settled.encoding()),
+        (sign(&packed), packed.encoding()),
         (Some(false), Encoding::Listpack)
     );
-    let big = fill(Zset::unsettled(41), 40, 4).settled(&LIMITS);
+    let big = fill(Zset::tree_with_room(41), 40, 4).reencoded(&LIMITS);
     assert_eq!(
         (sign(&big), big.encoding()),
         (Some(true), Encoding::Skiplist)
     );
     assert_eq!(sign(&big.part(0..41, 41, &LIMITS)), Some(true));
     assert_eq!(sign(&big.part(0..41, 0, &LIMITS)), Some(false));
-    // One that holds a few members already is told by their number alone.
+    // For a nonempty set, only the number of members determines the encoding.
     let mut zset = fill(Zset::new(), 1, 4);
-    zset.expect(2, 100, &LIMITS);
+    zset.choose_encoding(2, 100, &LIMITS);
     assert_eq!(zset.encoding(), Encoding::Listpack);
-    zset.expect(41, 1, &LIMITS);
+    zset.choose_encoding(41, 1, &LIMITS);
     assert_eq!(zset.encoding(), Encoding::Skiplist);
 }
 
@@ -196,7 +196,7 @@ fn a_member_at_the_edge_is_removed_and_set_again() {
         }
         zset.remove(b"member:1984");
         zset.check();
-        // Takes the memory of the record that was just freed.
+        // Reuses the memory of the record that was just freed.
         let other = vec![b'z'; 24];
         zset.set(b"member:1984 again", 1984.0 * sign, &LIMITS);
         let everything = ScoreRange {

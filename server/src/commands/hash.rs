@@ -56,7 +56,7 @@ fn set_fields(cx: &mut Ctx<'_>) -> Result<usize, Fault> {
     }
     let limits = hash_limits(&cx.srv.config);
     let hash = write_or_create::<Hash>(cx.srv, cx.db, key)?;
-    hash.expect(argv.iter().skip(2), &limits);
+    hash.choose_encoding(argv.iter().skip(2), &limits);
     let created = (2..argv.len())
         .step_by(2)
         .filter(|&name| hash.set(&argv[name], &argv[name + 1], &limits))

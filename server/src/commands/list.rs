@@ -1,6 +1,6 @@
 //! Lists: pushing, popping, reading, searching, replacing and deleting elements.
 
-use data::ds::node::Limits;
+use data::ds::node::ListLimits;
 use data::ds::quicklist::End;
 use data::util::num::parse_i64;
 use data::value::list::{List, Needle};
@@ -32,7 +32,7 @@ pub static PROCS: Family = &[
     (&rows::LTRIM, ltrim),
 ];
 
-fn limits(cx: &Ctx<'_>) -> Limits {
+fn limits(cx: &Ctx<'_>) -> ListLimits {
     cx.srv.debug.list_limits(&cx.srv.config)
 }
 

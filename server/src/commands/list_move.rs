@@ -3,7 +3,7 @@
 //! A blocked command is executed again from its start when a key is ready, so each blocking command is its
 //! non-blocking variant plus blocking. The non-blocking variant is what is propagated.
 
-use data::ds::node::Limits;
+use data::ds::node::ListLimits;
 use data::ds::quicklist::End;
 use data::util::num::{MAX_I64_DIGITS, parse_i64, write_i64};
 use data::value::Type;
@@ -34,7 +34,7 @@ pub static PROCS: Family = &[
     (&rows::BRPOP, |cx| blocking_pop(cx, End::Tail)),
 ];
 
-fn limits(cx: &Ctx<'_>) -> Limits {
+fn limits(cx: &Ctx<'_>) -> ListLimits {
     cx.srv.debug.list_limits(&cx.srv.config)
 }
 

@@ -30,7 +30,7 @@ fn sadd(cx: &mut Ctx<'_>) -> Done {
     let key = &argv[1];
     let limits = set_limits(&cx.srv.config);
     let set = write_or_create::<Set>(cx.srv, cx.db, key)?;
-    set.expect(Item::Bytes(&argv[2]), argv.len() - 2, &limits);
+    set.choose_encoding(Item::Bytes(&argv[2]), argv.len() - 2, &limits);
     let added = argv
         .iter()
         .skip(2)
@@ -84,7 +84,7 @@ fn smove(cx: &mut Ctx<'_>) -> Done {
     drop_if_empty(cx.srv, cx.db, from);
     let limits = set_limits(&cx.srv.config);
     let destination = write_or_create::<Set>(cx.srv, cx.db, to)?;
-    destination.expect(member, 1, &limits);
+    destination.choose_encoding(member, 1, &limits);
     if destination.add(member, &limits) {
         key_changed(cx.srv, cx.db, to, 1, Event::Set("sadd"));
     }

@@ -5,9 +5,9 @@ use std::ops::{ControlFlow, Range};
 use data::ds::item::Item;
 use data::value::aggregate::Kind;
 use data::value::entry::EntryRef;
-use data::value::set::{Limits, Set};
+use data::value::set::{Set, SetLimits};
 use data::value::set_algebra::{
-    difference, each_common, each_left, each_of_any, intersection, union,
+    difference, each_common, each_difference, each_of_any, intersection, union,
 };
 use table::set as rows;
 
@@ -46,22 +46,22 @@ pub static PROCS: Family = &[
 ];
 
 /// Passes the members of a combination of sets to a function; missing sets are `None`.
-type Pass = fn(&[Option<&Set>], &Limits, &mut dyn FnMut(Item<'_>));
+type Pass = fn(&[Option<&Set>], &SetLimits, &mut dyn FnMut(Item<'_>));
 
-fn each_in_all(sets: &[Option<&Set>], _: &Limits, each: &mut dyn FnMut(Item<'_>)) {
+fn each_in_all(sets: &[Option<&Set>], _: &SetLimits, each: &mut dyn FnMut(Item<'_>)) {
     each_common(&all_of(sets), &mut |member| {
         each(member);
         ControlFlow::Continue(())
     });
 }
 
-fn each_in_any(sets: &[Option<&Set>], _: &Limits, each: &mut dyn FnMut(Item<'_>)) {
+fn each_in_any(sets: &[Option<&Set>], _: &SetLimits, each: &mut dyn FnMut(Item<'_>)) {
     each_of_any(&present(sets), &mut |member| each(member));
 }
 
-fn each_in_first(sets: &[Option<&Set>], limits: &Limits, each: &mut dyn FnMut(Item<'_>)) {
+fn each_in_first(sets: &[Option<&Set>], limits: &SetLimits, each: &mut dyn FnMut(Item<'_>)) {
     if let [Some(first), others @ ..] = sets {
-        each_left(first, &present(others), limits, each);
+        each_difference(first, &present(others), limits, each);
     }
 }
 
@@ -79,7 +79,7 @@ fn answer(cx: &mut Ctx<'_>, pass: Pass) -> Done {
 }
 
 /// Builds the result of a combination of sets; missing sets are `None`.
-type Combine = fn(&[Option<&Set>], &Limits) -> Set;
+type Combine = fn(&[Option<&Set>], &SetLimits) -> Set;
 
 fn store_result(cx: &mut Ctx<'_>, event: &'static str, combine: Combine) -> Done {
     let argv = cx.argv;

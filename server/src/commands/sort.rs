@@ -469,7 +469,7 @@ fn store_rows(cx: &mut Ctx<'_>, target: &[u8], get: &[Pattern<'_>], rows: &[Row]
         let lazy = cx.srv.config.lazyfree_lazy_server_del;
         delete(cx.srv, cx.db, target, lazy);
     } else {
-        let list = List::Quick(Box::new(elements)).settled(&limits);
+        let list = List::Quick(Box::new(elements)).reencoded(&limits);
         store(cx.srv, cx.db, target, list.wrap().into(), Expire::Clear);
         key_changed(cx.srv, cx.db, target, len as u64, Event::List("sortstore"));
     }

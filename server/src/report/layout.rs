@@ -55,7 +55,7 @@ pub fn quicklist(out: &mut String, list: &Quicklist, full: bool) {
         let (container, encoding, size) = match node {
             Node::Packed(pack) => ("PACKED", "RAW", pack.bytes()),
             Node::Plain(text) => ("PLAIN", "RAW", text.len()),
-            Node::Squeezed(squeezed) => ("PACKED", "LZF", squeezed.len),
+            Node::Compressed(compressed) => ("PACKED", "LZF", compressed.len),
         };
         let _ = writeln!(
             out,

@@ -1,6 +1,6 @@
 //! Settings of the DEBUG command, for tests.
 
-use data::ds::node::{Limits, PLAIN_FROM};
+use data::ds::node::{ListLimits, PLAIN_FROM};
 
 use crate::config::params::Params;
 
@@ -35,8 +35,8 @@ impl Default for DebugState {
 
 impl DebugState {
     /// Limits of list nodes, by the directives `list-*` and DEBUG.
-    pub fn list_limits(&self, config: &Params) -> Limits {
-        Limits {
+    pub fn list_limits(&self, config: &Params) -> ListLimits {
+        ListLimits {
             fill: config.list_max_listpack_size,
             depth: usize::try_from(config.list_compress_depth).unwrap_or(0),
             plain_from: self.list_plain_from,

@@ -1,17 +1,17 @@
-//! Arguments of a row: the tree from which COMMAND DOCS, the hints of redis-cli and its help derive.
+//! Arguments of a row: the tree that COMMAND DOCS, redis-cli's hints and its help are derived from.
 //!
-//! A row writes the tree with the small functions below, one per kind, and refines a node by chained calls:
+//! A row builds the tree with the small functions below, one per kind, and refines a node with chained calls:
 //!
 //! ```text
 //! .args(&[key("key", 0), string("value"), integer("seconds").token("EX").optional()])
 //! ```
 
-/// What a user puts in the place of an argument.
+/// The kind of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgKind {
     /// Any bytes.
     String,
-    /// A signed 64-bit number.
+    /// A signed 64-bit integer.
     Integer,
     /// A floating-point number.
     Double,
@@ -19,9 +19,9 @@ pub enum ArgKind {
     Key,
     /// A glob pattern.
     Pattern,
-    /// A Unix time, in the unit that the name says.
+    /// A Unix time, in the unit that the name implies.
     UnixTime,
-    /// The token itself and nothing more.
+    /// The token alone, without a value.
     PureToken,
     /// Exactly one of the nested arguments.
     OneOf,
@@ -30,7 +30,7 @@ pub enum ArgKind {
 }
 
 impl ArgKind {
-    /// The name that COMMAND DOCS gives as `type`.
+    /// The `type` that COMMAND DOCS reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -46,70 +46,70 @@ impl ArgKind {
         }
     }
 
-    /// Whether the argument is made of nested ones, and so has no text of its own.
+    /// Whether the argument consists of nested ones and has no value of its own.
     #[must_use]
     pub const fn is_nested(self) -> bool {
         matches!(self, Self::OneOf | Self::Block)
     }
 }
 
-/// One argument of a command, or one node inside such an argument.
+/// An argument of a command, or a nested argument.
 #[derive(Clone, Copy, Debug)]
 pub struct Arg {
     /// Unique among its siblings.
     pub name: &'static str,
-    /// What stands there.
+    /// Its kind.
     pub kind: ArgKind,
-    /// The literal word that precedes the value, or is all of it.
+    /// The literal word before the value, or instead of one.
     pub token: Option<&'static str>,
     /// Index into the key specs of the row, for keys.
     pub key_spec: Option<u8>,
-    /// May be left out.
+    /// May be omitted.
     pub optional: bool,
     /// May be repeated.
     pub multiple: bool,
     /// Each repetition repeats the token too.
     pub multiple_token: bool,
-    /// First version that knew it, where that is later than the command.
+    /// The version that added it, if later than the command.
     pub since: Option<&'static str>,
-    /// First version that advised against it.
+    /// The version that deprecated it.
     pub deprecated_since: Option<&'static str>,
-    /// What to show instead of the name.
+    /// Text to display instead of the name.
     pub display: Option<&'static str>,
     /// Nested arguments of [`ArgKind::OneOf`] and [`ArgKind::Block`].
     pub args: &'static [Arg],
 }
 
 impl Arg {
-    /// Gives it a preceding word.
+    /// Sets the token.
     #[must_use]
     pub const fn token(mut self, token: &'static str) -> Self {
         self.token = Some(token);
         self
     }
 
-    /// Ties it to a key spec of the row.
+    /// Sets the index of the key spec.
     #[must_use]
     pub const fn spec(mut self, index: u8) -> Self {
         self.key_spec = Some(index);
         self
     }
 
-    /// It may be left out.
+    /// Marks it as optional.
     #[must_use]
     pub const fn optional(mut self) -> Self {
         self.optional = true;
         self
     }
 
-    /// It may be repeated.
+    /// Marks it as repeatable.
     #[must_use]
     pub const fn multiple(mut self) -> Self {
         self.multiple = true;
         self
     }
 
-    /// It may be repeated, each time with its token.
+    /// Marks it as repeatable together with its token.
     #[must_use]
     pub const fn multiple_token(mut self) -> Self {
         self.multiple = true;
@@ -117,28 +117,28 @@ impl Arg {
         self
     }
 
-    /// It came later than its command.
+    /// Sets the version that added it.
     #[must_use]
     pub const fn since(mut self, version: &'static str) -> Self {
         self.since = Some(version);
         self
     }
 
-    /// It is advised against.
+    /// Sets the version that deprecated it.
     #[must_use]
     pub const fn deprecated(mut self, version: &'static str) -> Self {
         self.deprecated_since = Some(version);
         self
     }
 
-    /// It is shown by another text than its name.
+    /// Sets the text to display instead of the name.
     #[must_use]
     pub const fn display(mut self, text: &'static str) -> Self {
         self.display = Some(text);
         self
     }
 
-    /// The text that stands for a value of this argument in a line of syntax.
+    /// The placeholder for its value in a line of syntax.
     #[must_use]
     pub const fn text(&self) -> &'static str {
         match self.display {
@@ -147,7 +147,7 @@ impl Arg {
         }
     }
 
-    /// The labels that COMMAND DOCS gives as `flags`.
+    /// The `flags` that COMMAND DOCS reports.
     pub fn labels(&self) -> impl Iterator<Item = &'static str> {
         [
             (self.optional, "optional"),
@@ -181,7 +181,7 @@ pub const fn string(name: &'static str) -> Arg {
     arg(name, ArgKind::String)
 }
 
-/// A signed 64-bit number.
+/// A signed 64-bit integer.
 #[must_use]
 pub const fn integer(name: &'static str) -> Arg {
     arg(name, ArgKind::Integer)
@@ -193,7 +193,7 @@ pub const fn double(name: &'static str) -> Arg {
     arg(name, ArgKind::Double)
 }
 
-/// A key, found by the key spec of this index.
+/// A key, with the index of its key spec.
 #[must_use]
 pub const fn key(name: &'static str, spec: u8) -> Arg {
     arg(name, ArgKind::Key).spec(spec)
@@ -205,7 +205,7 @@ pub const fn pattern(name: &'static str) -> Arg {
     arg(name, ArgKind::Pattern)
 }
 
-/// A point in time.
+/// A Unix time.
 #[must_use]
 pub const fn unix_time(name: &'static str) -> Arg {
     arg(name, ArgKind::UnixTime)
@@ -217,7 +217,7 @@ pub const fn token(name: &'static str, token: &'static str) -> Arg {
     arg(name, ArgKind::PureToken).token(token)
 }
 
-/// Exactly one of several.
+/// Exactly one of several arguments.
 #[must_use]
 pub const fn one_of(name: &'static str, args: &'static [Arg]) -> Arg {
     let mut node = arg(name, ArgKind::OneOf);
@@ -225,7 +225,7 @@ pub const fn one_of(name: &'static str, args: &'static [Arg]) -> Arg {
     node
 }
 
-/// Several, in order.
+/// Several arguments in order.
 #[must_use]
 pub const fn block(name: &'static str, args: &'static [Arg]) -> Arg {
     let mut node = arg(name, ArgKind::Block);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn every_argument_is_of_one_piece() {
+    fn arguments_are_consistent() {
         for id in iter() {
             let row = spec(id);
             let keys = row.key_specs().len();

@@ -1,4 +1,4 @@
-//! Rows of the commands on strings as bitmaps.
+//! Rows of the bitmap commands on strings.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -8,7 +8,7 @@ use crate::words::access::{ACCESS, OW, RO, RW, UPDATE, VARIABLE_FLAGS};
 use crate::words::category::BITMAP;
 use crate::words::flag::{DENYOOM, FAST, READONLY, WRITE};
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &BITCOUNT,
     &BITFIELD,

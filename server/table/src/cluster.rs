@@ -1,4 +1,4 @@
-//! Rows of the commands of Redis Cluster.
+//! Rows of the Redis Cluster commands.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -7,7 +7,7 @@ use crate::spec::{Group, Spec, spec};
 use crate::words::category::CONNECTION;
 use crate::words::flag::{ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE};
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &ASKING,
     &CLUSTER,

@@ -1,4 +1,4 @@
-//! Rows of the commands on keys of any type: lifetime, names, iteration, serialisation, SORT, WAIT.
+//! Rows of the commands on keys of any type: expiry, names, iteration, serialisation, SORT, WAIT.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -10,7 +10,7 @@ use crate::words::flag::{
     DENYOOM, FAST, LOADING, NOSCRIPT, READONLY, STALE, TOUCHES_ARBITRARY_KEYS, WRITE,
 };
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &COPY,
     &DEL,

@@ -8,7 +8,7 @@ use crate::words::access::{ACCESS, OW, RO, RW, UPDATE};
 use crate::words::category::GEO;
 use crate::words::flag::{DENYOOM, READONLY, WRITE};
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &GEOADD,
     &GEODIST,

@@ -1,4 +1,4 @@
-//! Rows of the commands on hashes.
+//! Rows of the hash commands.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -8,7 +8,7 @@ use crate::words::access::{ACCESS, DELETE, INSERT, RO, RW, UPDATE};
 use crate::words::category::HASH;
 use crate::words::flag::{DENYOOM, FAST, READONLY, WRITE};
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &HDEL,
     &HEXISTS,

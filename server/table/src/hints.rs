@@ -1,6 +1,6 @@
-//! The line of syntax that redis-cli shows: all of it in its help, what is still to be typed in its hints.
+//! Lines of syntax for redis-cli: the complete line in its help, the part still to be typed in its hints.
 //!
-//! The words typed so far are matched against the arguments of a row, and what they leave over is written out:
+//! The words typed so far are matched against the arguments of a row, and the rest is written out:
 //!
 //! ```text
 //! SET key value EX        ->  seconds [NX|XX] [GET]
@@ -9,10 +9,10 @@
 //!
 //! # Invariants
 //!
-//! 1. Arguments that are optional and neighbours may come in any order; once a required one behind them has begun, they
-//!    are no longer offered.
-//! 2. An argument that has begun is written first among its optional neighbours, and without brackets.
-//! 3. A word that fits nowhere ends all hints for the line.
+//! 1. Adjacent optional arguments may be given in any order; once a required argument after them has begun, they are
+//!    no longer offered.
+//! 2. An argument that has begun is written before its optional neighbours and without brackets.
+//! 3. A word that matches no argument ends all hints for the line.
 
 use crate::arg::{Arg, ArgKind};
 
@@ -22,8 +22,8 @@ pub fn syntax(args: &[Arg]) -> String {
     hint(args, &[])
 }
 
-/// What is still to be typed after these words, which stand behind the command's name; empty when nothing is, or when
-/// the words do not fit.
+/// The syntax still to be typed after these words, which follow the command's name. Empty if nothing is left or the
+/// words do not match.
 #[must_use]
 pub fn hint(args: &[Arg], words: &[&[u8]]) -> String {
     let mut nodes = fresh(args);
@@ -34,10 +34,10 @@ pub fn hint(args: &[Arg], words: &[&[u8]]) -> String {
     }
 }
 
-/// An argument, and how far the words have filled it.
+/// An argument and its progress.
 struct Node<'a> {
     arg: &'a Arg,
-    /// Words taken, the token included; 0: not begun.
+    /// Number of words matched, including the token; 0 if the argument has not begun.
     taken: usize,
     token_taken: bool,
     value_taken: bool,
@@ -66,7 +66,7 @@ impl<'a> Node<'a> {
         *self = Self::new(self.arg);
     }
 
-    /// Takes words for the argument and all its repetitions, and says how many.
+    /// Matches words against the argument and all its repetitions. Returns their number.
     fn take(&mut self, words: &[&[u8]]) -> usize {
         let mut taken = self.take_once(words);
         if !self.arg.multiple {
@@ -107,7 +107,7 @@ impl<'a> Node<'a> {
         self.take_value(rest)
     }
 
-    /// Takes words for what follows the token, and says how many the argument has now.
+    /// Matches words against the value after the token. Returns the number of words the argument has matched in total.
     fn take_value(&mut self, words: &[&[u8]]) -> usize {
         match self.arg.kind {
             ArgKind::Block => {
@@ -138,7 +138,7 @@ impl<'a> Node<'a> {
         self.taken
     }
 
-    /// What is left of the argument.
+    /// The syntax of the rest of the argument.
     fn write(&self) -> String {
         if self.complete {
             return String::new();
@@ -168,8 +168,8 @@ impl<'a> Node<'a> {
             }
             text.push_str(&repetition(arg));
         }
-        // Redis closes the bracket of a repeated argument even where the opening one is already typed over; its
-        // suite of hints asks for it.
+        // Redis closes the bracket of a repeated argument even if the opening one has already been typed over; its
+        // test suite of hints expects that.
         if brackets || (arg.optional && arg.multiple) {
             text.push(']');
         }
@@ -191,7 +191,7 @@ fn fresh(args: &[Arg]) -> Vec<Node<'_>> {
     args.iter().map(Node::new).collect()
 }
 
-/// Gives the words to the arguments in order, and says how many fitted: none if a required argument refused.
+/// Matches words against the arguments in order. Returns their number; 0 if a required argument does not match.
 fn take_all(nodes: &mut [Node<'_>], words: &[&[u8]]) -> usize {
     let mut taken = 0;
     let mut next = 0;
@@ -226,7 +226,7 @@ fn take_in_any_order(nodes: &mut [Node<'_>], words: &[&[u8]]) -> usize {
         let Some((at, words)) = found else {
             break;
         };
-        // Who goes on to another argument wants nothing more of the one before.
+        // Starting another argument ends the repetitions of the previous one.
         if let Some(before) = latest.replace(at) {
             nodes[before].complete = true;
         }
@@ -235,7 +235,7 @@ fn take_in_any_order(nodes: &mut [Node<'_>], words: &[&[u8]]) -> usize {
     taken
 }
 
-/// How many of the first arguments may be left out.
+/// Number of leading arguments that are optional.
 fn optional_run(nodes: &[Node<'_>]) -> usize {
     nodes.iter().take_while(|node| node.arg.optional).count()
 }
@@ -266,7 +266,7 @@ fn write_all(nodes: &[Node<'_>], separator: &str) -> String {
     parts.join(separator)
 }
 
-/// `[key ...]`: how an argument may go on.
+/// The repetition of an argument: `[key ...]`.
 fn repetition(arg: &Arg) -> String {
     let mut text = String::from("[");
     if let Some(token) = arg.token.filter(|_| arg.multiple_token) {
@@ -280,7 +280,7 @@ fn repetition(arg: &Arg) -> String {
     text
 }
 
-/// A token as the user types it: MIGRATE has one that is empty.
+/// A token as typed by the user; MIGRATE has one that is an empty string.
 fn shown(token: &str) -> &str {
     if token.is_empty() { "\"\"" } else { token }
 }
@@ -299,7 +299,7 @@ fn begins_double(word: &[u8]) -> bool {
     digits.first().is_some_and(u8::is_ascii_digit) || name(b"inf") || name(b"nan")
 }
 
-/// The word without blanks and one sign before it; nothing if it is empty, which no number rules out yet.
+/// The word without spaces and without one leading sign; `None` if it is empty, which may still become a number.
 fn without_sign(word: &[u8]) -> Option<&[u8]> {
     match word.trim_ascii_start() {
         [] => None,

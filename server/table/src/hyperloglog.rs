@@ -1,6 +1,6 @@
-//! Rows of the commands on HyperLogLogs.
+//! Rows of the HyperLogLog commands.
 //!
-//! PFCOUNT is a read command whose key is marked RW: it may store a fresh count inside the value.
+//! PFCOUNT is a read-only command whose key is marked RW: it may store the new estimate inside the value.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -10,7 +10,7 @@ use crate::words::access::{ACCESS, INSERT, RO, RW};
 use crate::words::category::HYPERLOGLOG;
 use crate::words::flag::{ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE};
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[&PFADD, &PFCOUNT, &PFDEBUG, &PFMERGE, &PFSELFTEST];
 
 const fn row(full_name: &'static str, arity: i16) -> Spec {

@@ -1,20 +1,20 @@
-//! Which arguments of a command line are keys, and what the command does with each.
+//! Finds the keys among the arguments of a command, and how the command accesses each.
 //!
-//! Three callers ask three questions. ACL rules ask [`accessed`]: every key with its access. COMMAND GETKEYS asks
-//! [`keys`]: the same, but a line that names no key is an error. Cluster routing and key tracking ask [`routed`]: the keys
-//! in Redis's older order, and shard channels as if they were keys.
+//! There are three entry points. ACL rules use [`accessed`]: every key with its access. COMMAND GETKEYS uses [`keys`]:
+//! the same, but a command line without keys is an error. Cluster routing and key tracking use [`routed`]: the keys in
+//! Redis's older order, and shard channels as if they were keys.
 //!
-//! Keys follow from the key specs of the row. A few commands have a [`Procedure`] beside them, since a key spec cannot
-//! say "the last STORE" or "read too if GET is there".
+//! Keys are found by the key specs of the row. A few commands also have a [`Procedure`], since a key spec cannot
+//! express "the last STORE" or "also read if GET is given".
 //!
 //! # Invariants
 //!
-//! 1. A position is below `argc`; argv is never asked for anything else.
-//! 2. A count that is negative, zero, not a number, or larger than the arguments behind it names no key at all.
-//! 3. Where a procedure other than `Numkeys` exists, it alone decides what [`accessed`] answers. It reads the options as
-//!    the command does, while a keyword spec takes the first match: a group named `streams`, or the first of two STOREs,
-//!    would let a user past ACL rules. Redis asks the key specs of XREAD and GEORADIUS nevertheless; the answers differ on
-//!    such lines and on those that the command refuses anyway.
+//! 1. A position is below `argc`; argv is never accessed beyond it.
+//! 2. A count that is negative, zero, not a number, or larger than the number of arguments after it names no keys.
+//! 3. If there is a procedure other than `Numkeys`, it alone determines the result of [`accessed`]. It parses options
+//!    like the command does, while a keyword spec takes the first match: a group named `streams`, or the first of two
+//!    STOREs, would let a user bypass ACL rules. Redis nevertheless uses the key specs of XREAD and GEORADIUS; the
+//!    results differ for such lines and for those that the command refuses anyway.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -27,19 +27,19 @@ use crate::words::{ChannelFlags, Flags, KeyFlags};
 pub struct KeyRef {
     /// Its position in argv.
     pub pos: u32,
-    /// What the command does with it; empty where nobody asked ([`routed`]).
+    /// How the command accesses it; empty if not determined ([`routed`]).
     pub flags: KeyFlags,
 }
 
-/// As many keys as fit without an allocation.
+/// Number of keys that fit without an allocation.
 const INLINE: usize = 6;
 
 /// The keys of a command line, in the order in which Redis reports them.
 #[derive(Clone, Debug)]
 pub enum Keys {
-    /// A few of them: an array and how much of it is used.
+    /// A few keys: an array and the number used.
     Inline([KeyRef; INLINE], usize),
-    /// Many.
+    /// Many keys.
     Heap(Vec<KeyRef>),
 }
 
@@ -92,14 +92,14 @@ impl Deref for Keys {
     }
 }
 
-/// Why COMMAND GETKEYS has no answer.
+/// Errors of COMMAND GETKEYS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeysError {
-    /// The command never has keys.
+    /// The command has no key arguments.
     NoKeys,
-    /// Too few arguments, or too many.
+    /// Wrong number of arguments.
     Arity,
-    /// The command needs keys, and none can be made out.
+    /// The command requires keys, but none are found.
     Arguments,
 }
 
@@ -115,10 +115,10 @@ impl fmt::Display for KeysError {
 
 impl std::error::Error for KeysError {}
 
-/// The arguments of a line by position, the command's name (and its container's) included.
+/// The arguments of a line by position, including the command's name (and its container's).
 pub type Argv<'l, 'a> = &'l dyn Fn(usize) -> &'a [u8];
 
-/// Whether a line of this command can have keys.
+/// Whether the command can have keys.
 #[must_use]
 pub fn has_keys(spec: &Spec) -> bool {
     spec.procedure.is_some() || spec.key_specs().iter().any(is_real)
@@ -128,7 +128,7 @@ pub fn has_keys(spec: &Spec) -> bool {
 ///
 /// # Errors
 ///
-/// When the command has no keys or the line names none; the error reads as Redis's does, without its code.
+/// The command has no keys or the line names none; the error has Redis's text without its code.
 pub fn keys(spec: &Spec, argv: Argv<'_, '_>, argc: usize) -> Result<Keys, KeysError> {
     if !has_keys(spec) {
         return Err(KeysError::NoKeys);
@@ -143,16 +143,16 @@ pub fn keys(spec: &Spec, argv: Argv<'_, '_>, argc: usize) -> Result<Keys, KeysEr
     Ok(keys)
 }
 
-/// The keys with what the command does to each, as far as they can be made out: `PFMERGE d` names no source, and still
-/// nobody may run it who may not write `d`.
+/// The keys and their access, as far as they can be determined: `PFMERGE d` names no source, but a user without write
+/// access to `d` must still not run it.
 #[must_use]
 pub fn accessed(spec: &Spec, argv: Argv<'_, '_>, argc: usize) -> Keys {
     found(spec, Line { argv, argc }).unwrap_or_else(|part| part)
 }
 
-/// The positions that decide which node of a cluster serves the line, and what a tracking client is told about.
+/// The positions of the keys that determine the cluster slot and are tracked for client-side caching.
 ///
-/// The order may differ from that of [`accessed`], and access is not always filled in.
+/// The order may differ from that of [`accessed`], and the access is not always set.
 #[must_use]
 pub fn routed(spec: &Spec, argv: Argv<'_, '_>, argc: usize) -> Keys {
     let line = Line { argv, argc };
@@ -162,7 +162,7 @@ pub fn routed(spec: &Spec, argv: Argv<'_, '_>, argc: usize) -> Keys {
     }
 }
 
-/// The channels among the arguments, and what the command does with them.
+/// The channels among the arguments, and how the command accesses them.
 #[must_use]
 pub fn channels(spec: &Spec, argc: usize) -> Option<(ChannelFlags, Range<usize>)> {
     let channels = spec.channels?;
@@ -187,17 +187,17 @@ impl<'a> Line<'_, 'a> {
             .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
     }
 
-    /// The first of these words that stands at a position, as an index into them.
+    /// Index of the first of these words that equals the argument at a position.
     fn which(self, pos: usize, words: &[&str]) -> Option<usize> {
         words.iter().position(|word| self.is(pos, word))
     }
 }
 
-/// All keys with their access, or those that could be made out.
+/// All keys with their access, or those that can be determined.
 fn found(spec: &Spec, line: Line<'_, '_>) -> Result<Keys, Keys> {
     match spec.procedure {
         None => by_specs(spec, line),
-        // Redis falls back to a looser reading of the count here: `2x` is 2.
+        // Redis falls back to a less strict parser of the count here: `2x` is 2.
         Some(procedure @ Procedure::Numkeys { .. }) => {
             by_specs(spec, line).or_else(|_| Ok(by_procedure(procedure, spec, line)))
         }
@@ -231,7 +231,7 @@ fn by_specs(spec: &Spec, line: Line<'_, '_>) -> Result<Keys, Keys> {
     if whole { Ok(keys) } else { Err(keys) }
 }
 
-/// The position behind a keyword. The last argument is no candidate, nor is the name of the command.
+/// The position after a keyword. The command's name and the last argument are not searched.
 fn behind(word: &str, from: i16, line: Line<'_, '_>) -> Option<usize> {
     let skip = usize::from(from.unsigned_abs());
     let found = if from > 0 {
@@ -243,8 +243,8 @@ fn behind(word: &str, from: i16, line: Line<'_, '_>) -> Option<usize> {
     found.map(|pos| pos + 1)
 }
 
-/// The positions of a key spec that begins at `first`, and their step: never empty, never beyond the line. None for a
-/// spec that the line does not fit, or that cannot be followed.
+/// The positions of a key spec that begins at `first`, and their step: never empty, never beyond the line. `None` if
+/// the line does not match the spec or the spec is unknown.
 fn find(find: Find, first: usize, line: Line<'_, '_>) -> Option<(Range<usize>, usize)> {
     let (first, end, step) = match find {
         Find::Range { last, step, limit } => {
@@ -276,7 +276,7 @@ fn find(find: Find, first: usize, line: Line<'_, '_>) -> Option<(Range<usize>, u
     (first < end && end <= line.argc).then_some((first..end, step as usize))
 }
 
-/// The joined range of the row, all or nothing.
+/// The merged range of the row; all of its keys or none.
 fn by_range(spec: &Spec, line: Line<'_, '_>) -> Keys {
     let range = spec.range;
     let mut keys = Keys::new();
@@ -285,7 +285,7 @@ fn by_range(spec: &Spec, line: Line<'_, '_>) -> Keys {
     }
     let first = range.first as usize;
     if range.first == range.last {
-        // Nearly every line has one key, and this path takes a third of the time.
+        // Fast path: most lines have one key, and this takes a third of the time.
         return only(first, KeyFlags::empty(), line);
     }
     let back = usize::from(range.last.unsigned_abs());
@@ -366,7 +366,7 @@ fn migrate(line: Line<'_, '_>) -> Keys {
         pos += match line.which(pos, &["keys", "auth", "auth2"]) {
             Some(0) => {
                 let mut keys = Keys::new();
-                // A single key beside KEYS is a syntax error, which MIGRATE itself reports.
+                // A single key together with KEYS is a syntax error, which MIGRATE itself reports.
                 if line.get(3).is_some_and(<[u8]>::is_empty) {
                     keys.extend(pos + 1..line.argc, 1, MOVE);
                 }
@@ -383,7 +383,7 @@ fn migrate(line: Line<'_, '_>) -> Keys {
 fn georadius(spec: &Spec, line: Line<'_, '_>) -> Keys {
     let mut keys = only(1, READ, line);
     let mut store = None;
-    // The options follow what the arity counts.
+    // The options follow the required arguments.
     let mut pos = usize::from(spec.arity.unsigned_abs());
     while pos + 1 < line.argc {
         let found = line.which(pos, &["store", "storedist"]).is_some();
@@ -428,7 +428,7 @@ fn set(line: Line<'_, '_>) -> Keys {
 fn bitfield(line: Line<'_, '_>) -> Keys {
     let mut pos = 2;
     while pos < line.argc {
-        // An operation that is cut off counts as a write, to be on the safe side.
+        // A truncated operation counts as a write, to be safe.
         let step = match line.which(pos, &["overflow", "get"]) {
             Some(0) => 2,
             Some(1) => 3,
@@ -450,7 +450,7 @@ fn bitfield(line: Line<'_, '_>) -> Keys {
     )
 }
 
-/// A count as Redis writes integers: digits alone, no leading zero.
+/// A count as a canonical integer: digits only, no leading zero.
 fn whole(arg: &[u8]) -> Option<usize> {
     if arg.len() > 1 && arg[0] == b'0' {
         return None;
@@ -458,7 +458,7 @@ fn whole(arg: &[u8]) -> Option<usize> {
     digits(arg)
 }
 
-/// A count as C's `atoi` reads it: spaces and a sign before it and anything behind it.
+/// A count as C's `atoi` reads it: with leading spaces, a sign, and trailing text.
 fn leading_number(arg: &[u8]) -> Option<usize> {
     let arg = arg.trim_ascii_start();
     let arg = arg.strip_prefix(b"+").unwrap_or(arg);
@@ -621,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn acl_rules_see_what_a_line_names_even_if_it_is_cut_off() {
+    fn acl_rules_see_the_keys_of_truncated_lines() {
         let pfmerge = spec(lookup(b"pfmerge").expect("a command"));
         let argv: [&[u8]; 2] = [b"pfmerge", b"d"];
         let found = accessed(pfmerge, &|pos| argv[pos], 2);
@@ -651,7 +651,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_cannot_be_right_names_no_key() {
+    fn invalid_counts_name_no_keys() {
         let counts = [
             "-1",
             "0",
@@ -714,7 +714,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_makes_a_position_out_of_range() {
+    fn positions_are_always_in_range() {
         let words: [&[u8]; 9] = [
             b"", b"1", b"2", b"keys", b"store", b"streams", b"get", b"group", b"-1",
         ];

@@ -1,18 +1,19 @@
-//! The command table of Redis 7.2.6: one row for every command and subcommand, read by server, cli and benchmark.
+//! The command table of Redis 7.2.6: one row per command and subcommand, used by the server, the cli and the
+//! benchmark.
 //!
-//! A row is a `static` in the file of its group (`string::GET`, `server::CONFIG_GET`); `spec` says what a row holds and
-//! how it is written, `words` and `arg` have its vocabulary. COMMAND INFO and DOCS, ACL categories, cluster routing
-//! (`keys`), the hints and the help of the cli (`hints`) all derive from it. To add a command, add its row and name it
-//! in the list that heads the file.
+//! A row is a `static` in the file of its group (`string::GET`, `server::CONFIG_GET`); `spec` defines a row and its
+//! builder, `words` and `arg` its vocabulary. COMMAND INFO and DOCS, ACL categories, cluster routing (`keys`), and the
+//! hints and help of the cli (`hints`) are all derived from it. To add a command, add its row and list it at the top
+//! of the file.
 //!
-//! Rows have dense ids, counted through the groups. All tables below are made by the compiler: there is nothing to set
-//! up, and a malformed list does not build.
+//! Rows have dense ids, numbered across the groups. All tables below are computed at compile time: there is no
+//! initialisation, and a malformed list does not compile.
 //!
 //! # Invariants
 //!
-//! 1. `spec(id).full_name` is unique; a subcommand stands behind its container with nothing but siblings between them.
-//! 2. An id is a position, so it is no larger than [`COUNT`] and may index an array of that length.
-//! 3. Names are found in any case of ASCII letters and are stored in lower case.
+//! 1. `spec(id).full_name` is unique; a subcommand follows its container with only siblings between them.
+//! 2. An id is an index below [`COUNT`], so it can index an array of that length.
+//! 3. Names are stored in lower case and found regardless of the case of ASCII letters.
 
 use crate::spec::Spec;
 
@@ -40,7 +41,7 @@ pub mod stream;
 pub mod string;
 pub mod transactions;
 
-/// The rows by group; ids are counted in this order.
+/// The rows by group; ids are assigned in this order.
 static GROUPS: [&[&Spec]; 17] = [
     string::ROWS,
     generic::ROWS,
@@ -61,7 +62,7 @@ static GROUPS: [&[&Spec]; 17] = [
     sentinel::ROWS,
 ];
 
-/// How many commands and subcommands there are.
+/// Number of commands and subcommands.
 pub const COUNT: usize = {
     let mut count = 0;
     let mut group = 0;
@@ -72,22 +73,22 @@ pub const COUNT: usize = {
     count
 };
 
-/// A command or subcommand.
+/// Id of a command or subcommand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CmdId(u16);
 
 impl CmdId {
-    /// Its position, below [`COUNT`].
+    /// Its index, below [`COUNT`].
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// The id at a position below [`COUNT`].
+    /// The id with an index below [`COUNT`].
     ///
     /// # Panics
     ///
-    /// When there is no such row.
+    /// There is no such row.
     #[must_use]
     pub const fn from_index(index: usize) -> Self {
         assert!(index < COUNT, "no command has this index");
@@ -112,7 +113,7 @@ static ALL: [&Spec; COUNT] = {
     all
 };
 
-/// In the place of an id: none.
+/// Marks the absence of an id.
 const NONE: u16 = u16::MAX;
 
 /// The container of each row by id, or [`NONE`].
@@ -150,10 +151,10 @@ static NAMES: [&[u8]; COUNT] = {
     names
 };
 
-/// Slots of [`INDEX`]: a power of two, so sparse that most names are found at the first look.
+/// Slots of [`INDEX`]: a power of two, sparse enough that most lookups need a single probe.
 const SLOTS: usize = 2048;
 
-/// Ids by the hash of container and name, colliding ones in the next free slot.
+/// Hash table of ids by container and name, with linear probing.
 static INDEX: [u16; SLOTS] = {
     let mut index = [NONE; SLOTS];
     let mut id = 0;
@@ -173,19 +174,19 @@ static INDEX: [u16; SLOTS] = {
     index
 };
 
-/// The command of this name, in any case; never a subcommand.
+/// The command with a name, in any case; never a subcommand.
 #[must_use]
 pub const fn lookup(name: &[u8]) -> Option<CmdId> {
     find(&INDEX, NONE, name)
 }
 
-/// The subcommand of this name, in any case.
+/// The subcommand with a name, in any case.
 #[must_use]
 pub const fn sub(parent: CmdId, name: &[u8]) -> Option<CmdId> {
     find(&INDEX, parent.0, name)
 }
 
-/// The command or subcommand of this full name (`get`, `config|get`), in any case.
+/// The command or subcommand with a full name (`get`, `config|get`), in any case.
 #[must_use]
 pub const fn lookup_full(full_name: &[u8]) -> Option<CmdId> {
     let Some(at) = bar(full_name) else {
@@ -202,7 +203,7 @@ pub const fn lookup_full(full_name: &[u8]) -> Option<CmdId> {
 ///
 /// # Panics
 ///
-/// When the row is not of this table.
+/// The row is not in this table.
 #[must_use]
 pub const fn id(spec: &Spec) -> CmdId {
     match lookup_full(spec.full_name.as_bytes()) {
@@ -217,7 +218,7 @@ pub const fn spec(id: CmdId) -> &'static Spec {
     ALL[id.0 as usize]
 }
 
-/// Its name, of a subcommand with its container: `config|get`.
+/// The full name; for a subcommand with its container: `config|get`.
 #[must_use]
 pub const fn full_name(id: CmdId) -> &'static str {
     spec(id).full_name
@@ -232,12 +233,12 @@ pub const fn parent(id: CmdId) -> Option<CmdId> {
     }
 }
 
-/// All ids in order: each command, behind it its subcommands.
+/// All ids in order, each command followed by its subcommands.
 pub fn iter() -> impl DoubleEndedIterator<Item = CmdId> + ExactSizeIterator {
     (0..COUNT as u16).map(CmdId)
 }
 
-/// The ids of the subcommands of a container, in order; none for any other command.
+/// The ids of the subcommands of a container, in order; empty for any other command.
 pub fn subcommands(id: CmdId) -> impl Iterator<Item = CmdId> {
     (id.0 + 1..COUNT as u16)
         .take_while(move |&sub| PARENTS[usize::from(sub)] == id.0)
@@ -258,10 +259,11 @@ const fn find(index: &[u16; SLOTS], parent: u16, name: &[u8]) -> Option<CmdId> {
     }
 }
 
-/// The longest name, of a command or of a subcommand alone.
+/// Maximum length of a name, of a command or of a subcommand alone.
 const NAME_MAX: usize = 24;
 
-/// The first slot to look at. Letters count without their case; what else this folds together, comparison tells apart.
+/// The first slot to probe. Ignores the case of letters; other characters that this equates are told apart by the
+/// comparison.
 const fn slot_of(parent: u16, name: &[u8]) -> usize {
     let len = if name.len() < NAME_MAX {
         name.len()
@@ -277,7 +279,7 @@ const fn slot_of(parent: u16, name: &[u8]) -> usize {
     (hash ^ (hash >> 15)) as usize % SLOTS
 }
 
-/// The part of a full name behind the bar.
+/// The part of a full name after the bar.
 const fn own_name(full_name: &[u8]) -> &[u8] {
     match bar(full_name) {
         Some(at) => full_name.split_at(at + 1).1,
@@ -330,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command_is_not_found() {
+    fn unknown_commands_are_not_found() {
         let long = vec![b'a'; 100_000];
         let names: [&[u8]; 10] = [
             b"",
@@ -353,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn subcommands_stand_behind_their_container() {
+    fn subcommands_follow_their_container() {
         const CONFIG: CmdId = id(&server::CONFIG);
         let names: Vec<_> = subcommands(CONFIG).map(|id| spec(id).name()).collect();
         assert_eq!(names, ["get", "help", "resetstat", "rewrite", "set"]);
@@ -380,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_written_as_the_others() {
+    fn rows_are_consistent() {
         for id in iter() {
             let row = spec(id);
             let name = row.full_name;

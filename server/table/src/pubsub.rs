@@ -1,6 +1,6 @@
-//! Rows of the commands of Pub/Sub.
+//! Rows of the Pub/Sub commands.
 //!
-//! Shard channels carry a key spec marked NOT_KEY: a cluster routes them by slot as if they were keys.
+//! Shard channels have a key spec marked NOT_KEY: a cluster routes them by slot like keys.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -11,7 +11,7 @@ use crate::words::channel::PATTERN;
 use crate::words::flag::{FAST, LOADING, MAY_REPLICATE, NOSCRIPT, SENTINEL, STALE};
 use crate::words::{channel, flag};
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &PSUBSCRIBE,
     &PUBLISH,

@@ -11,7 +11,7 @@ use crate::words::flag::{
     SKIP_MONITOR, STALE, WRITE,
 };
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &EVAL,
     &EVAL_RO,

@@ -1,4 +1,4 @@
-//! Rows of the commands that exist in Sentinel mode alone.
+//! Rows of the commands that exist only in Sentinel mode.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -7,7 +7,7 @@ use crate::spec::{Group, Spec, spec};
 use crate::words::flag;
 use crate::words::flag::{ADMIN, LOADING, ONLY_SENTINEL, STALE};
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &SENTINEL,
     &SENTINEL_CKQUORUM,

@@ -1,4 +1,4 @@
-//! Rows of the commands about the server: configuration, users, persistence, replication, introspection.
+//! Rows of the server commands: configuration, users, persistence, replication, introspection.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -12,7 +12,7 @@ use crate::words::flag::{
     PROTECTED, READONLY, SENTINEL, STALE, WRITE,
 };
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &ACL,
     &ACL_CAT,

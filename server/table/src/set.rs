@@ -1,4 +1,4 @@
-//! Rows of the commands on sets.
+//! Rows of the set commands.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -8,7 +8,7 @@ use crate::words::access::{ACCESS, DELETE, INSERT, OW, RO, RW, UPDATE};
 use crate::words::category::SET;
 use crate::words::flag::{DENYOOM, FAST, READONLY, WRITE};
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &SADD,
     &SCARD,

@@ -1,4 +1,4 @@
-//! Rows of the commands on sorted sets, the blocking ones included.
+//! Rows of the sorted set commands, including the blocking ones.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -8,7 +8,7 @@ use crate::words::access::{ACCESS, DELETE, OW, RO, RW, UPDATE};
 use crate::words::category::SORTEDSET;
 use crate::words::flag::{BLOCKING, DENYOOM, FAST, READONLY, WRITE};
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &BZMPOP,
     &BZPOPMAX,

@@ -1,6 +1,7 @@
-//! The row of a command, and how one is written.
+//! Definition of a command's row, and its builder.
 //!
-//! A row is a `static` built by `const fn`s. [`spec`] names the command and its arity, each chained call adds one fact:
+//! A row is a `static` built by `const fn`s. [`spec`] sets the name and the arity, each chained call adds one
+//! property:
 //!
 //! ```text
 //! pub static GET: Spec = row("get", 2)
@@ -13,18 +14,18 @@
 //!     .args(&[key("key", 0)]);
 //! ```
 //!
-//! A subcommand is a row of its own under its full name, `config|get`.
+//! A subcommand is a separate row with a full name such as `config|get`.
 //!
 //! # Invariants
 //!
-//! 1. What can be derived is never written: `MOVABLE_KEYS` and [`Spec::range`] come from the key specs,
+//! 1. Derived values are never written: `MOVABLE_KEYS` and [`Spec::range`] come from the key specs,
 //!    [`Spec::categories`] from the flags, the `deprecated` mark from [`Spec::deprecated`].
-//! 2. Calls add, none takes away; their order does not matter, except that [`Spec::notes`] speaks of the last key spec.
+//! 2. Calls only add; their order does not matter, except that [`Spec::notes`] applies to the last key spec.
 
 use crate::arg::Arg;
 use crate::words::{Categories, ChannelFlags, Flags, KeyFlags};
 
-/// The chapter of the command reference that a command belongs to.
+/// The group of a command in the command reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     /// Keys of any type.
@@ -41,9 +42,9 @@ pub enum Group {
     Hash,
     /// Pub/Sub.
     PubSub,
-    /// MULTI and its companions.
+    /// Transactions.
     Transactions,
-    /// The connection itself.
+    /// The connection.
     Connection,
     /// The server.
     Server,
@@ -64,7 +65,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// The name that COMMAND DOCS gives as `group`.
+    /// The `group` that COMMAND DOCS reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -89,61 +90,61 @@ impl Group {
     }
 }
 
-/// Where a key spec starts to look.
+/// Where a key spec begins its search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
     /// At this position of argv.
     Index(i16),
-    /// Right after this word, in any case, searched from a position of argv; a negative one counts from the end and
+    /// After this word, in any case, searched from a position of argv; a negative position counts from the end and
     /// searches backwards.
     Keyword(&'static str, i16),
-    /// Cannot be said.
+    /// Unknown.
     Unknown,
 }
 
-/// Which arguments are keys, counted from where the spec begins.
+/// Which arguments are keys, relative to where the spec begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Find {
     /// Every `step`-th argument up to `last`.
     Range {
-        /// Relative to the first key; negative: counted from the end of argv.
+        /// Relative to the first key; if negative, counted from the end of argv.
         last: i16,
-        /// Distance from one key to the next.
+        /// Distance between keys.
         step: i16,
-        /// With `last` -1: only the first one in `limit` of the remaining arguments are keys. 0 and 1 mean all.
+        /// If `last` is -1: only the first `1/limit` of the remaining arguments are keys. 0 and 1 mean all.
         limit: i16,
     },
-    /// As many as another argument says.
+    /// As many as another argument specifies.
     Keynum {
-        /// Position of the count, relative to the begin.
+        /// Position of the count, relative to the beginning.
         count: i16,
-        /// Position of the first key, relative to the begin.
+        /// Position of the first key, relative to the beginning.
         first: i16,
-        /// Distance from one key to the next.
+        /// Distance between keys.
         step: i16,
     },
-    /// Cannot be said.
+    /// Unknown.
     Unknown,
 }
 
-/// One way in which a command names keys.
+/// A key spec: one way in which a command names keys.
 #[derive(Clone, Copy, Debug)]
 pub struct KeySpec {
-    /// What the command does with them.
+    /// How the command accesses them.
     pub flags: KeyFlags,
-    /// Where to start.
+    /// Where to begin.
     pub begin: Begin,
     /// Which arguments from there.
     pub find: Find,
-    /// A remark for readers of COMMAND INFO.
+    /// A note for readers of COMMAND INFO.
     pub notes: Option<&'static str>,
 }
 
-/// How keys are found where key specs do not suffice, or where Redis has always found them otherwise
-/// (`keys.rs` has one function for each).
+/// A procedure that finds keys if key specs do not suffice, or if Redis has always found them differently (`keys.rs`
+/// has one function for each).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Procedure {
-    /// A count at this position, the keys after it, and maybe a destination at position 1.
+    /// A count at this position, followed by the keys, and optionally a destination at position 1.
     Numkeys {
         /// Position of the count.
         count: u8,
@@ -152,15 +153,15 @@ pub enum Procedure {
     },
     /// SORT: the key and the last STORE.
     Sort,
-    /// SORT_RO: the key alone.
+    /// SORT_RO: the key only.
     SortRo,
     /// MIGRATE: one key, or those after KEYS.
     Migrate,
     /// GEORADIUS: the key and the last STORE or STOREDIST.
     GeoRadius,
-    /// XREAD and XREADGROUP: the first half of what follows STREAMS.
+    /// XREAD and XREADGROUP: the first half of the arguments after STREAMS.
     Xread,
-    /// SET: read too if GET is among the options.
+    /// SET: also read if GET is among the options.
     Set,
     /// BITFIELD: read-only if all its operations are.
     Bitfield,
@@ -169,62 +170,62 @@ pub enum Procedure {
 /// The channels among a command's arguments; they begin at position 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channels {
-    /// What the command does with them.
+    /// How the command accesses them.
     pub flags: ChannelFlags,
-    /// Whether all arguments are channels, or the first alone.
+    /// Whether all arguments are channels, or only the first.
     pub all: bool,
 }
 
-/// The positions of a command's keys as one range, as far as one range can say: what COMMAND INFO shows as first key,
-/// last key and step. All zero: none.
+/// The positions of a command's keys as one range, as far as possible: COMMAND INFO reports it as first key, last key
+/// and step. All zero if there are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Range {
     /// Position of the first key.
     pub first: i16,
-    /// Position of the last one; negative: counted from the end of argv.
+    /// Position of the last key; if negative, counted from the end of argv.
     pub last: i16,
-    /// Distance from one key to the next.
+    /// Distance between keys.
     pub step: i16,
 }
 
-/// A change in the life of a command: the version that brought it, and what it brought.
+/// A change in the history of a command: the version and the change.
 pub type Change = (&'static str, &'static str);
 
-/// The most key specs that a row has.
+/// Maximum number of key specs of a row.
 const MAX_KEY_SPECS: usize = 3;
 
-/// Everything there is to know about a command or a subcommand.
+/// The row of a command or subcommand.
 #[derive(Debug)]
 pub struct Spec {
-    /// Lower case; of a subcommand with its container: `config|get`.
+    /// In lower case; for a subcommand with its container: `config|get`.
     pub full_name: &'static str,
-    /// Number of arguments with the name (and the container's name); negative: at least that many.
+    /// Number of arguments including the name (and the container's name); if negative, the minimum number.
     pub arity: i16,
-    /// What it does and when it may run.
+    /// Command flags.
     pub flags: Flags,
-    /// The categories that the row names itself. [`Spec::categories`] has them all.
+    /// The categories that the row names itself. [`Spec::categories`] returns all of them.
     pub acl: Categories,
     /// The keys as one range. Derived.
     pub range: Range,
-    /// The way to the keys besides the key specs.
+    /// The procedure that finds keys in addition to the key specs.
     pub procedure: Option<Procedure>,
     /// Its channels.
     pub channels: Option<Channels>,
-    /// Its chapter.
+    /// Its group.
     pub group: Group,
     /// Whether only the server and its tools send it.
     pub syscmd: bool,
-    /// First version that knew it.
+    /// The version that added it.
     pub since: &'static str,
-    /// One sentence that says what it does.
+    /// A one-sentence summary.
     pub summary: &'static str,
-    /// How its time grows.
+    /// Its time complexity.
     pub complexity: Option<&'static str>,
-    /// First version that advised against it.
+    /// The version that deprecated it.
     pub deprecated_since: Option<&'static str>,
-    /// What to use instead.
+    /// Its replacement.
     pub replaced_by: Option<&'static str>,
-    /// Changes since it came.
+    /// Changes since it was added.
     pub history: &'static [Change],
     /// Hints for clients and proxies, such as `nondeterministic_output`.
     pub tips: &'static [&'static str],
@@ -234,7 +235,7 @@ pub struct Spec {
     key_specs_len: u8,
 }
 
-/// Begins a row.
+/// Starts a row.
 #[must_use]
 pub const fn spec(full_name: &'static str, arity: i16, group: Group) -> Spec {
     const NO_KEY: KeySpec = KeySpec {
@@ -276,7 +277,7 @@ pub const fn at(index: i16) -> Begin {
     Begin::Index(index)
 }
 
-/// The key spec begins after this word, which is searched from this position of argv.
+/// The key spec begins after this word, searched from this position of argv.
 #[must_use]
 pub const fn after(keyword: &'static str, from: i16) -> Begin {
     Begin::Keyword(keyword, from)
@@ -288,7 +289,7 @@ pub const fn one() -> Find {
     range(0, 1, 0)
 }
 
-/// All arguments from where the spec begins to this one, counted from there, or from the end if negative.
+/// All arguments up to this one, counted from where the spec begins, or from the end if negative.
 #[must_use]
 pub const fn to(last: i16) -> Find {
     range(last, 1, 0)
@@ -300,7 +301,7 @@ pub const fn range(last: i16, step: i16, limit: i16) -> Find {
     Find::Range { last, step, limit }
 }
 
-/// A count where the spec begins, and the keys after it.
+/// A count where the spec begins, followed by the keys.
 #[must_use]
 pub const fn counted() -> Find {
     Find::Keynum {
@@ -310,7 +311,7 @@ pub const fn counted() -> Find {
     }
 }
 
-/// The keys follow their count, which is at this position.
+/// A count at this position, followed by the keys.
 #[must_use]
 pub const fn numkeys(count: u8) -> Procedure {
     Procedure::Numkeys {
@@ -319,35 +320,35 @@ pub const fn numkeys(count: u8) -> Procedure {
     }
 }
 
-/// The same, and the first argument is a destination.
+/// The same, with a destination as the first argument.
 #[must_use]
 pub const fn store_and_numkeys(count: u8) -> Procedure {
     Procedure::Numkeys { count, store: true }
 }
 
 impl Spec {
-    /// The version that brought it.
+    /// Sets the version that added it.
     #[must_use]
     pub const fn since(mut self, version: &'static str) -> Self {
         self.since = version;
         self
     }
 
-    /// What it does and when it may run: words of [`crate::words::flag`].
+    /// Sets the command flags: words of [`crate::words::flag`].
     #[must_use]
     pub const fn flags(mut self, flags: u64) -> Self {
         self.flags = self.flags.union(Flags::from_bits_retain(flags));
         self
     }
 
-    /// The categories that do not follow from the flags: words of [`crate::words::category`].
+    /// Adds categories that are not derived from the flags: words of [`crate::words::category`].
     #[must_use]
     pub const fn acl(mut self, categories: u32) -> Self {
         self.acl = self.acl.union(Categories::from_bits_retain(categories));
         self
     }
 
-    /// One more key spec: words of [`crate::words::access`], where it begins, and which arguments from there.
+    /// Adds a key spec: words of [`crate::words::access`], where it begins, and which arguments from there.
     #[must_use]
     pub const fn key(mut self, access: u16, begin: Begin, find: Find) -> Self {
         self.key_specs[self.key_specs_len as usize] = KeySpec {
@@ -365,14 +366,14 @@ impl Spec {
         self
     }
 
-    /// A remark on the last key spec.
+    /// Sets a note on the last key spec.
     #[must_use]
     pub const fn notes(mut self, notes: &'static str) -> Self {
         self.key_specs[self.key_specs_len as usize - 1].notes = Some(notes);
         self
     }
 
-    /// The way to the keys besides the key specs.
+    /// Sets the procedure that finds keys in addition to the key specs.
     #[must_use]
     pub const fn procedure(mut self, procedure: Procedure) -> Self {
         self.procedure = Some(procedure);
@@ -406,21 +407,21 @@ impl Spec {
         self
     }
 
-    /// What it does, in one sentence.
+    /// Sets the summary, one sentence.
     #[must_use]
     pub const fn summary(mut self, summary: &'static str) -> Self {
         self.summary = summary;
         self
     }
 
-    /// How its time grows.
+    /// Sets the time complexity.
     #[must_use]
     pub const fn complexity(mut self, complexity: &'static str) -> Self {
         self.complexity = Some(complexity);
         self
     }
 
-    /// The version that first advised against it, and what to use instead.
+    /// Sets the version that deprecated it, and its replacement.
     #[must_use]
     pub const fn deprecated(mut self, version: &'static str, replaced_by: &'static str) -> Self {
         self.deprecated_since = Some(version);
@@ -428,34 +429,34 @@ impl Spec {
         self
     }
 
-    /// Changes since it came, oldest first.
+    /// Sets the changes since it was added, oldest first.
     #[must_use]
     pub const fn history(mut self, history: &'static [Change]) -> Self {
         self.history = history;
         self
     }
 
-    /// Hints for clients and proxies.
+    /// Sets hints for clients and proxies.
     #[must_use]
     pub const fn tips(mut self, tips: &'static [&'static str]) -> Self {
         self.tips = tips;
         self
     }
 
-    /// Its arguments.
+    /// Sets the arguments.
     #[must_use]
     pub const fn args(mut self, args: &'static [Arg]) -> Self {
         self.args = args;
         self
     }
 
-    /// The ways in which it names keys.
+    /// The key specs.
     #[must_use]
     pub const fn key_specs(&self) -> &[KeySpec] {
         self.key_specs.split_at(self.key_specs_len as usize).0
     }
 
-    /// Its own name: `get` for `config|get`.
+    /// The name without the container: `get` for `config|get`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.full_name
@@ -463,14 +464,14 @@ impl Spec {
             .map_or(self.full_name, |(_, name)| name)
     }
 
-    /// All its ACL categories, those that follow from the flags included.
+    /// All ACL categories, including those derived from the flags.
     #[must_use]
     pub const fn categories(&self) -> Categories {
         let mut all = self.acl;
         if self.flags.contains(Flags::WRITE) {
             all = all.union(Categories::WRITE);
         }
-        // EVAL_RO and its like read, but what they read is up to the script.
+        // EVAL_RO and similar commands are read-only, but what they read depends on the script.
         if self.flags.contains(Flags::READONLY) && !all.contains(Categories::SCRIPTING) {
             all = all.union(Categories::READ);
         }
@@ -490,7 +491,7 @@ impl Spec {
         }
     }
 
-    /// The labels that COMMAND DOCS gives as `doc_flags`.
+    /// The `doc_flags` that COMMAND DOCS reports.
     pub fn doc_labels(&self) -> impl Iterator<Item = &'static str> {
         [
             (self.deprecated_since.is_some(), "deprecated"),
@@ -500,7 +501,7 @@ impl Spec {
         .filter_map(|(set, label)| set.then_some(label))
     }
 
-    /// Whether `argc` arguments, the name included, are what the arity asks for.
+    /// Whether `argc` arguments, including the name, satisfy the arity.
     #[must_use]
     pub const fn takes(&self, argc: usize) -> bool {
         if self.arity >= 0 {
@@ -510,7 +511,7 @@ impl Spec {
         }
     }
 
-    /// Whether a server in this mode knows the command.
+    /// Whether the command exists on a server in this mode.
     #[must_use]
     pub const fn exists(&self, sentinel: bool) -> bool {
         if sentinel {
@@ -521,10 +522,10 @@ impl Spec {
     }
 }
 
-/// The key specs as one range, and whether it leaves keys out.
+/// The key specs merged to one range, and whether the range misses keys.
 ///
-/// A single range stands as it is. Of several, those are joined that name neighbouring arguments one by one
-/// (COPY: 1 and 2); any other is left out, and then the keys are movable.
+/// A single range is used as it is. Of several, those whose single-step ranges are adjacent are merged (COPY: 1 and
+/// 2); any other is omitted, and then the keys are movable.
 const fn range_of(specs: &[KeySpec]) -> (Range, bool) {
     let mut joined = Range {
         first: 0,
@@ -552,7 +553,7 @@ const fn range_of(specs: &[KeySpec]) -> (Range, bool) {
         if joined.first == 0 || first < joined.first {
             joined.first = first;
         }
-        // A position counted from the end is further than any counted from the start.
+        // A position counted from the end is beyond any counted from the start.
         if last < 0 || (joined.last >= 0 && last > joined.last) {
             joined.last = last;
         }
@@ -642,7 +643,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_spec_can_be_followed() {
+    fn key_specs_are_well_formed() {
         let kinds = KeyFlags::RO | KeyFlags::RW | KeyFlags::OW | KeyFlags::RM;
         for id in iter() {
             let row = spec(id);
@@ -661,7 +662,7 @@ mod tests {
                         "{name}"
                     );
                 }
-                // Only then may a caller trust the keys of a row without asking for more.
+                // An unknown key spec requires a procedure, so that all keys are found.
                 let unknown = key.begin == Begin::Unknown || key.find == Find::Unknown;
                 assert!(!unknown || row.procedure.is_some(), "{name}");
             }

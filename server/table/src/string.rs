@@ -1,7 +1,7 @@
-//! Rows of the commands on strings.
+//! Rows of the string commands.
 //!
-//! SUBSTR is an old name of GETRANGE, and SETEX, PSETEX, SETNX and GETSET are old forms of SET; each has a row of its own,
-//! since clients still send them.
+//! SUBSTR is an old name of GETRANGE, and SETEX, PSETEX, SETNX and GETSET are older forms of SET; each has a row of
+//! its own, since clients still send them.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -11,7 +11,7 @@ use crate::words::access::{ACCESS, DELETE, INSERT, OW, RO, RW, UPDATE, VARIABLE_
 use crate::words::category::STRING;
 use crate::words::flag::{DENYOOM, FAST, READONLY, WRITE};
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[
     &APPEND,
     &DECR,

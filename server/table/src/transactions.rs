@@ -1,4 +1,4 @@
-//! Rows of MULTI and its companions.
+//! Rows of the transaction commands: MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
 #![expect(missing_docs, reason = "a row says what it is in its summary")]
 
@@ -8,7 +8,7 @@ use crate::words::access::RO;
 use crate::words::category::TRANSACTION;
 use crate::words::flag::{ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE};
 
-/// All rows, in the order of their names, each container before its subcommands.
+/// All rows, ordered by name, each container before its subcommands.
 pub static ROWS: &[&Spec] = &[&DISCARD, &EXEC, &MULTI, &UNWATCH, &WATCH];
 
 const fn row(full_name: &'static str, arity: i16) -> Spec {

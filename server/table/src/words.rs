@@ -1,14 +1,14 @@
-//! The words of a row: command flags, ACL categories, key access, channel access.
+//! Vocabulary of a row: command flags, ACL categories, key access flags, channel access flags.
 //!
-//! Each vocabulary is one list that yields two things: a module of integers (`flag::WRITE`), so that a row can say
-//! `READONLY | FAST` inside a `static`, where the operators of a type do not run yet, and a set type ([`Flags`]) for
-//! everybody who reads a row. The integers of the vocabularies differ in width on purpose: a key access where a command
-//! flag belongs does not compile.
+//! Each vocabulary is one list that generates two things: a module of integers (`flag::WRITE`), so that a row can
+//! write `READONLY | FAST` inside a `static`, where trait operators are not available, and a set type ([`Flags`]) for
+//! code that reads rows. The integers of the vocabularies have different widths on purpose: a key access flag in the
+//! place of a command flag does not compile.
 //!
 //! # Invariants
 //!
-//! 1. Bits and their order are Redis's, since `COMMAND INFO` lists the words of a set in the order of the bits.
-//! 2. A word with an empty label is one that Redis keeps to itself: `COMMAND INFO` does not show it.
+//! 1. Bits have Redis's order, since COMMAND INFO lists the words of a set in the order of the bits.
+//! 2. A word with an empty label is internal: COMMAND INFO does not show it.
 
 use bitflags::bitflags;
 
@@ -33,10 +33,10 @@ macro_rules! vocabulary {
         }
 
         impl $set {
-            /// Every word of this vocabulary with the label that replies show, in the order of replies.
+            /// Every word with the label that replies show, in the order of replies.
             pub const LABELS: &[(Self, &'static str)] = &[$((Self::$name, $label)),*];
 
-            /// The labels of the words in this set, in the order of replies; hidden words are left out.
+            /// The labels of the words in this set, in the order of replies, without internal words.
             pub fn labels(self) -> impl Iterator<Item = &'static str> {
                 Self::LABELS
                     .iter()
@@ -48,15 +48,15 @@ macro_rules! vocabulary {
 }
 
 vocabulary! {
-    /// What a command does and when it may run.
+    /// Command flags: what a command does and when it may run.
     flag Flags: u64 {
         /// May change the keyspace.
         WRITE = 0, "write";
         /// Reads keys and changes none.
         READONLY = 1, "readonly";
-        /// May take memory, so it is refused when the server is over `maxmemory`.
+        /// May use more memory, so it is refused when the server is over `maxmemory`.
         DENYOOM = 2, "denyoom";
-        /// Comes from a module.
+        /// Belongs to a module.
         MODULE = 3, "module";
         /// Administrative, like SAVE or SHUTDOWN.
         ADMIN = 4, "admin";
@@ -64,9 +64,9 @@ vocabulary! {
         PUBSUB = 5, "pubsub";
         /// Refused inside scripts.
         NOSCRIPT = 6, "noscript";
-        /// May park the client.
+        /// May block the client.
         BLOCKING = 8, "blocking";
-        /// Allowed while the data set is loading.
+        /// Allowed while the dataset is loading.
         LOADING = 9, "loading";
         /// Allowed on a replica whose data is stale.
         STALE = 10, "stale";
@@ -74,37 +74,37 @@ vocabulary! {
         SKIP_MONITOR = 11, "skip_monitor";
         /// Not recorded in the slow log, since its arguments may be secret.
         SKIP_SLOWLOG = 12, "skip_slowlog";
-        /// Runs as if the client had said ASKING before.
+        /// Runs as if the client had sent ASKING before.
         ASKING = 13, "asking";
         /// Takes constant or logarithmic time.
         FAST = 14, "fast";
         /// Allowed before the client has authenticated.
         NO_AUTH = 15, "no_auth";
-        /// May write to the replication stream although it is no write command.
+        /// May write to the replication stream although it is not a write command.
         MAY_REPLICATE = 16, "";
         /// Exists in Sentinel mode.
         SENTINEL = 17, "";
-        /// Exists in Sentinel mode and nowhere else.
+        /// Exists only in Sentinel mode.
         ONLY_SENTINEL = 18, "";
         /// Has key arguments that may all be absent.
         NO_MANDATORY_KEYS = 19, "no_mandatory_keys";
-        /// Needs a configuration directive to be allowed at all (DEBUG, MODULE).
+        /// Must be enabled by a configuration directive (DEBUG, MODULE).
         PROTECTED = 20, "";
-        /// Refused while a replica loads its primary's data beside its own.
+        /// Refused during an asynchronous load of the primary's dataset.
         NO_ASYNC_LOADING = 23, "no_async_loading";
         /// Refused inside a transaction.
         NO_MULTI = 24, "no_multi";
-        /// A plain (first, last, step) does not reach all its keys. Derived from the key specs.
+        /// Its keys are not all covered by (first, last, step). Derived from the key specs.
         MOVABLE_KEYS = 25, "movablekeys";
-        /// Allowed while a slow script or module holds the server.
+        /// Allowed while a slow script or module is running.
         ALLOW_BUSY = 26, "allow_busy";
-        /// Touches keys that its arguments do not name.
+        /// Accesses keys that its arguments do not name.
         TOUCHES_ARBITRARY_KEYS = 28, "";
     }
 }
 
 vocabulary! {
-    /// Where ACL rules like `+@read` find a command.
+    /// ACL categories, as in rules like `+@read`.
     category Categories: u32 {
         /// Keys of any type: DEL, EXPIRE, SCAN.
         KEYSPACE = 0, "keyspace";
@@ -132,19 +132,19 @@ vocabulary! {
         STREAM = 11, "stream";
         /// Pub/Sub. Derived.
         PUBSUB = 12, "pubsub";
-        /// Administration. Derived, but for two commands that say so themselves.
+        /// Administration. Derived, except in two rows that name it themselves.
         ADMIN = 13, "admin";
         /// Constant or logarithmic time. Derived.
         FAST = 14, "fast";
         /// Everything that is not fast. Derived.
         SLOW = 15, "slow";
-        /// May park the client. Derived.
+        /// May block the client. Derived.
         BLOCKING = 16, "blocking";
-        /// What an ordinary application should not be allowed.
+        /// Potentially dangerous for an ordinary application to use.
         DANGEROUS = 17, "dangerous";
-        /// About the connection itself.
+        /// The connection.
         CONNECTION = 18, "connection";
-        /// MULTI and its companions.
+        /// Transactions.
         TRANSACTION = 19, "transaction";
         /// Scripts and functions.
         SCRIPTING = 20, "scripting";
@@ -152,28 +152,28 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// How a command treats a key. One of the first four is always there: they speak of the key's metadata and value as
-    /// the server sees them, the others of the data as the user sees it.
+    /// Key access flags. Exactly one of the first four is set: they describe access to the key's metadata and value as
+    /// the server sees them, the others access to the data as the user sees it.
     access KeyFlags: u16 {
-        /// Reads the value and may not change it.
+        /// Reads the value and does not change it.
         RO = 0, "RO";
         /// Changes the value.
         RW = 1, "RW";
-        /// Replaces the value without looking at it.
+        /// Overwrites the value without reading it.
         OW = 2, "OW";
         /// Deletes the key.
         RM = 3, "RM";
         /// Returns, copies or uses user data of the value.
         ACCESS = 4, "access";
-        /// Changes the value in a way that may depend on what it was.
+        /// Changes user data in a way that may depend on it.
         UPDATE = 5, "update";
-        /// Adds data and can neither change nor delete what is there.
+        /// Adds user data, without changing or deleting any.
         INSERT = 6, "insert";
-        /// Deletes content, or the key.
+        /// Deletes user data, or the key.
         DELETE = 7, "delete";
-        /// Is no key, and yet is routed like one in a cluster (a shard channel).
+        /// Not a key, but routed like one in a cluster (a shard channel).
         NOT_KEY = 8, "not_key";
-        /// The spec does not reach all the keys that it stands for.
+        /// The spec does not cover all the keys that it should.
         INCOMPLETE = 9, "incomplete";
         /// The access depends on other arguments.
         VARIABLE_FLAGS = 10, "variable_flags";
@@ -181,7 +181,7 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// How a command treats the channels among its arguments, for ACL's channel rules.
+    /// Access to the channels among a command's arguments, for ACL channel rules.
     channel ChannelFlags: u8 {
         /// The argument is a pattern.
         PATTERN = 0, "";
@@ -199,7 +199,7 @@ mod tests {
     use super::{Categories, Flags, KeyFlags};
 
     #[test]
-    fn labels_come_in_the_order_of_replies_and_hide_what_is_internal() {
+    fn labels_are_in_reply_order_without_internal_words() {
         let flags = Flags::FAST | Flags::READONLY | Flags::MAY_REPLICATE | Flags::SENTINEL;
         assert_eq!(flags.labels().collect::<Vec<_>>(), ["readonly", "fast"]);
         let access = KeyFlags::UPDATE | KeyFlags::RW | KeyFlags::ACCESS;

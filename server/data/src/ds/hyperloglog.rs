@@ -1,9 +1,9 @@
-//! HyperLogLog: an estimate of how many different elements were counted, with a standard error of 0.81 %.
+//! HyperLogLog: estimates the number of distinct elements that were added, with a standard error of 0.81 %.
 //!
-//! A HyperLogLog lives in the bytes of a string, in Redis's format, so that GET, SET, replicas and dumps carry it like any
-//! other. Each element is hashed (MurmurHash64A); 14 bits choose a register, and the register keeps the longest run of
-//! zeros that the other 50 have begun with. The estimate is that of Otmar Ertl, "New cardinality estimation algorithms for
-//! HyperLogLog sketches" (arXiv:1702.01284).
+//! A HyperLogLog is stored as a string in Redis's format, so GET, SET, replicas and dumps handle it like any other
+//! string. Each element is hashed (MurmurHash64A): 14 bits select a register, and the register keeps the maximum,
+//! over all elements, of the position of the lowest 1 bit among the other 50 bits, counted from 1. The estimator is that
+//! of Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (arXiv:1702.01284).
 //!
 //! # Format
 //! ```text
@@ -11,59 +11,60 @@
 //! 0       4       HYLL
 //! 4       1       encoding: 0 dense, 1 sparse
 //! 5       3       zero
-//! 8       8       the last estimate, little endian; its highest bit says that it is out of date
-//! 16      12288   dense: registers of 6 bits, the lowest bits of a byte first
-//! 16      ...     sparse: runs of equal registers, in their order
-//!                 00nnnnnn            n + 1 registers that are 0
-//!                 01nnnnnn nnnnnnnn   n + 1 registers that are 0
-//!                 1vvvvvnn            n + 1 registers that are v + 1
+//! 8       8       cached estimate, little-endian; the highest bit marks it as stale
+//! 16      12288   dense: 6-bit registers, starting at the lowest bits of each byte
+//! 16      ...     sparse: runs of equal registers, in order
+//!                 00nnnnnn            n + 1 registers with value 0
+//!                 01nnnnnn nnnnnnnn   n + 1 registers with value 0
+//!                 1vvvvvnn            n + 1 registers with value v + 1
 //! ```
 //!
 //! # Invariants
-//! 1. Bytes come from outside: that runs cover all registers and no more is checked wherever they are walked.
-//! 2. A sparse one is changed by the same local steps as Redis takes, so that both sides of a replication link, and every
-//!    DUMP, have the same bytes.
+//! 1. The bytes may come from a client: every walk over the runs checks that they cover exactly all registers.
+//! 2. Updates of the sparse encoding take the same steps as Redis, so both sides of a replication link, and DUMP, have
+//!    identical bytes.
 
 use std::ops::Range;
 
 use crate::util::murmur::murmur64;
 
-/// How many registers there are.
+/// Number of registers.
 pub const REGISTERS: usize = 1 << INDEX_BITS;
 
-/// Bits of a hash that choose a register.
+/// Bits of the hash that select a register.
 const INDEX_BITS: u32 = 14;
-/// Bits of a hash that are left.
+/// The other bits of the hash, whose trailing zeros are counted.
 const RUN_BITS: usize = 64 - INDEX_BITS as usize;
 const HEADER: usize = 16;
 const DENSE_LEN: usize = HEADER + REGISTERS * 6 / 8;
 const MAGIC: &[u8; 4] = b"HYLL";
 const DENSE: u8 = 0;
 const SPARSE: u8 = 1;
-/// The byte of the header with the mark that the estimate is out of date.
+/// Offset of the header byte that holds the stale bit of the cached estimate, and the bit.
 const STALE_AT: usize = 15;
 const STALE: u8 = 0x80;
 const SEED: u64 = 0xadc8_3b19;
 
-/// The greatest value and length of a run of registers that are not 0, and the greatest length of a short one of zeros.
+/// Limits of the sparse runs: largest value and longest run of nonzero registers, longest run in the one-byte form for
+/// zeros.
 const MAX_VALUE: u8 = 32;
 const MAX_VALUE_RUN: usize = 4;
 const MAX_SHORT_ZEROS: usize = 64;
 
-/// The runs do not cover the registers.
+/// Sparse runs that do not cover exactly all registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Corrupted;
 
-/// How the registers are written.
+/// Encoding of the registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Encoding {
-    /// Each by itself.
+    /// One 6-bit field per register.
     Dense,
-    /// As runs.
+    /// Run-length encoded.
     Sparse,
 }
 
-/// The encoding of a text that is a HyperLogLog by its header and, if dense, its length.
+/// The encoding of a string, if its header is valid and, for the dense encoding, its length too.
 pub fn encoding(text: &[u8]) -> Option<Encoding> {
     if text.len() < HEADER || !text.starts_with(MAGIC) {
         return None;
@@ -75,7 +76,7 @@ pub fn encoding(text: &[u8]) -> Option<Encoding> {
     }
 }
 
-/// One that has counted nothing.
+/// An empty sparse HyperLogLog.
 pub fn empty() -> Vec<u8> {
     let mut text = vec![0; HEADER + 2];
     text[..4].copy_from_slice(MAGIC);
@@ -84,23 +85,23 @@ pub fn empty() -> Vec<u8> {
     text
 }
 
-/// The last estimate, unless it is out of date.
+/// The cached estimate; `None` if it is stale.
 pub fn cached(text: &[u8]) -> Option<u64> {
     let bytes = text[8..HEADER].first_chunk()?;
     (text[STALE_AT] & STALE == 0).then(|| u64::from_le_bytes(*bytes))
 }
 
-/// Keeps an estimate.
+/// Stores the cached estimate.
 pub fn set_cached(text: &mut [u8], estimate: u64) {
     text[8..HEADER].copy_from_slice(&estimate.to_le_bytes());
 }
 
-/// Says that the last estimate is out of date.
+/// Marks the cached estimate as stale.
 pub fn invalidate(text: &mut [u8]) {
     text[STALE_AT] |= STALE;
 }
 
-/// The register of an element, and the value that it should have at least.
+/// The register that an element selects, and the minimum value that it requires of it.
 #[inline]
 pub fn register_of(element: &[u8]) -> (usize, u8) {
     let hash = murmur64(element, SEED);
@@ -109,10 +110,10 @@ pub fn register_of(element: &[u8]) -> (usize, u8) {
     (index, rest.trailing_zeros() as u8 + 1)
 }
 
-/// Raises a register of a dense one to `value`; whether it was lower.
+/// Raises a register of the dense encoding to `value`. Returns whether it was lower.
 #[inline]
 pub fn raise_dense(text: &mut [u8], index: usize, value: u8) -> bool {
-    // The last register ends with the last byte, so only the others look at two bytes.
+    // The last register ends in the last byte; every other register is read from two bytes.
     let (at, shift) = (HEADER + index * 6 / 8, index * 6 % 8);
     let low = u16::from(text[at]);
     let high = text.get(at + 1).map_or(0, |&byte| u16::from(byte));
@@ -129,8 +130,8 @@ pub fn raise_dense(text: &mut [u8], index: usize, value: u8) -> bool {
     true
 }
 
-/// Raises a register to `value`; whether it was lower. A sparse one that would outgrow `max_bytes`, or cannot hold the
-/// value, becomes dense.
+/// Raises a register to `value`. Returns whether it was lower. Converts the sparse encoding to dense if it would
+/// exceed `max_bytes` or cannot represent `value`.
 ///
 /// # Errors
 /// No run covers the register.
@@ -172,7 +173,7 @@ pub fn raise(
     Ok(true)
 }
 
-/// Puts bytes in the place of others.
+/// Replaces a range of bytes.
 fn replace(text: &mut Vec<u8>, old: Range<usize>, new: &[u8]) {
     let (len, behind) = (text.len(), old.start + new.len());
     if new.len() > old.len() {
@@ -183,7 +184,7 @@ fn replace(text: &mut Vec<u8>, old: Range<usize>, new: &[u8]) {
     text[old.start..behind].copy_from_slice(new);
 }
 
-/// Room for two more runs at least, and, so that it is not for each element, for some more.
+/// Reserves room for at least two more runs, plus slack so that not every element reallocates.
 fn make_room(text: &mut Vec<u8>, max_bytes: usize) {
     const STEP: usize = 300;
     let least = text.len() + 3;
@@ -193,7 +194,7 @@ fn make_room(text: &mut Vec<u8>, max_bytes: usize) {
     }
 }
 
-/// Registers that follow each other and are equal, as they are written.
+/// A run: consecutive registers with the same value, and the size of its encoding.
 #[derive(Clone, Copy)]
 struct Run {
     value: u8,
@@ -201,7 +202,7 @@ struct Run {
     bytes: usize,
 }
 
-/// The run that is written at an offset; `None` at the end, or when its second byte is missing.
+/// Decodes the run at an offset; `None` at the end or if its second byte is missing.
 #[inline]
 fn run_at(text: &[u8], at: usize) -> Option<Run> {
     let &byte = text.get(at)?;
@@ -213,14 +214,14 @@ fn run_at(text: &[u8], at: usize) -> Option<Run> {
     Some(Run { value, len, bytes })
 }
 
-/// The length of a run of two bytes.
+/// Length of a run in the two-byte form.
 #[inline]
 fn long_run_at(text: &[u8], at: usize) -> Option<usize> {
     let [high, low] = *text.get(at..)?.first_chunk()?;
     Some(usize::from(u16::from_be_bytes([high & 63, low])) + 1)
 }
 
-/// The length of a run of one byte; 0 says that it has two.
+/// Length of a run in a one-byte form; 0 for the two-byte form.
 const SHORT_LEN: [u8; 256] = {
     let mut lens = [0; 256];
     let mut byte = 0;
@@ -235,7 +236,7 @@ const SHORT_LEN: [u8; 256] = {
     lens
 };
 
-/// Writes a run of `len` registers, which may be none; how many bytes that takes.
+/// Encodes a run of `len` registers (0 writes nothing). Returns the number of bytes.
 fn write_run(out: &mut [u8], value: u8, len: usize) -> usize {
     match (value, len) {
         (_, 0) => 0,
@@ -255,19 +256,19 @@ fn write_run(out: &mut [u8], value: u8, len: usize) -> usize {
     }
 }
 
-/// Where a register was found.
+/// Location of a register in the sparse encoding.
 struct Found {
-    /// Offset of the run before, or of this one if it is the first.
+    /// Offset of the preceding run, or of this run if it is the first.
     before: usize,
     /// Offset of the run.
     at: usize,
-    /// Its first register.
+    /// First register of the run.
     first: usize,
     run: Run,
 }
 
-/// Finds a register. Thousands of runs may have to be passed, so of each only the length is looked at, in a table: kinds
-/// come in any order, and a branch by kind would be guessed wrong.
+/// Locates a register. The search may pass thousands of runs, so it reads only their lengths, from a table: run kinds
+/// come in any order, so a branch on the kind would be mispredicted.
 fn find_run(text: &[u8], index: usize) -> Result<Found, Corrupted> {
     let (mut before, mut at, mut first) = (HEADER, HEADER, 0);
     loop {
@@ -293,8 +294,8 @@ fn find_run(text: &[u8], index: usize) -> Result<Found, Corrupted> {
     }
 }
 
-/// Joins neighbours of the same value as far as one run can hold them, in the five runs from `at` on: as far as a change
-/// can reach. A joined run counts as one more of the five.
+/// Merges adjacent runs of the same nonzero value, as far as the maximum length allows, in the five runs from `at` on,
+/// which is as far as one update can reach. A merge counts as one of the five.
 fn join_runs(text: &mut Vec<u8>, mut at: usize) {
     for _ in 0..5 {
         let Some(run) = run_at(text, at) else {
@@ -315,10 +316,10 @@ fn join_runs(text: &mut Vec<u8>, mut at: usize) {
     }
 }
 
-/// Passes every run of a sparse one on with its first register.
+/// Calls `each` with every sparse run and its first register.
 ///
 /// # Errors
-/// The runs do not cover the registers: `each` has then seen only runs that lie within them.
+/// The runs do not cover exactly all registers; the runs already passed to `each` were in range.
 #[inline]
 fn walk(text: &[u8], mut each: impl FnMut(usize, Run)) -> Result<(), Corrupted> {
     let (mut at, mut first) = (HEADER, 0);
@@ -338,10 +339,10 @@ fn walk(text: &[u8], mut each: impl FnMut(usize, Run)) -> Result<(), Corrupted> 
     }
 }
 
-/// Makes a sparse one dense.
+/// Converts the sparse encoding to dense.
 ///
 /// # Errors
-/// Its runs do not cover the registers; it stays what it was.
+/// The runs do not cover exactly all registers; the string is unchanged.
 pub fn make_dense(text: &mut Vec<u8>) -> Result<(), Corrupted> {
     if text[4] == DENSE {
         return Ok(());
@@ -360,7 +361,7 @@ pub fn make_dense(text: &mut Vec<u8>) -> Result<(), Corrupted> {
     Ok(())
 }
 
-/// The registers of any number of HyperLogLogs, each the highest of all: their union.
+/// The union of any number of HyperLogLogs: the maximum of each register.
 #[derive(Clone)]
 pub struct Registers(Box<[u8; REGISTERS]>);
 
@@ -371,15 +372,15 @@ impl Default for Registers {
 }
 
 impl Registers {
-    /// The value of each.
+    /// Value of each register.
     pub fn values(&self) -> &[u8] {
         self.0.as_slice()
     }
 
-    /// Takes another one in.
+    /// Merges another HyperLogLog into the union.
     ///
     /// # Errors
-    /// Its runs do not cover the registers.
+    /// Its runs do not cover exactly all registers.
     pub fn merge(&mut self, text: &[u8]) -> Result<(), Corrupted> {
         if text[4] == SPARSE {
             return walk(text, |first, run| {
@@ -400,11 +401,11 @@ impl Registers {
         Ok(())
     }
 
-    /// Writes the union into one that is part of it, and out of date then. A sparse one is changed register by register,
-    /// which its bytes show, so no faster way will do.
+    /// Merges the union into the destination, which is one of its operands, and marks its estimate as stale. A sparse
+    /// destination is updated register by register, because its bytes depend on the order of updates.
     ///
     /// # Errors
-    /// The runs of the one do not cover the registers.
+    /// The runs of the destination do not cover exactly all registers.
     pub fn write(
         &self,
         text: &mut Vec<u8>,
@@ -429,13 +430,13 @@ impl Registers {
         Ok(())
     }
 
-    /// The estimate of the union.
+    /// The estimate for the union.
     pub fn estimate(&self) -> u64 {
         let mut histogram = Histogram::default();
         let mut zeros = 0;
         let (eights, _) = self.0.as_chunks::<8>();
         for eight in eights {
-            // Most registers of a few sparse ones are 0.
+            // Most registers of the union of a few sparse operands are 0.
             if *eight == [0; 8] {
                 zeros += 8;
             } else {
@@ -449,7 +450,7 @@ impl Registers {
     }
 }
 
-/// The four registers in three bytes.
+/// Decodes the four registers in three bytes.
 #[inline]
 fn unpack([one, two, three]: [u8; 3]) -> [u8; 4] {
     [
@@ -460,7 +461,7 @@ fn unpack([one, two, three]: [u8; 3]) -> [u8; 4] {
     ]
 }
 
-/// Three bytes with four registers.
+/// Encodes four registers in three bytes.
 #[inline]
 fn pack([one, two, three, four]: [u8; 4]) -> [u8; 3] {
     [
@@ -470,10 +471,10 @@ fn pack([one, two, three, four]: [u8; 4]) -> [u8; 3] {
     ]
 }
 
-/// The estimate of one, from its registers.
+/// The estimate for one HyperLogLog, computed from its registers.
 ///
 /// # Errors
-/// Its runs do not cover the registers.
+/// Its runs do not cover exactly all registers.
 pub fn count(text: &[u8]) -> Result<u64, Corrupted> {
     if text[4] == SPARSE {
         return Ok(estimate(&sparse_histogram(&text[HEADER..])?));
@@ -486,10 +487,10 @@ pub fn count(text: &[u8]) -> Result<u64, Corrupted> {
     Ok(estimate(&histogram.total()))
 }
 
-/// How many registers have each value. Runs of one byte are counted by that byte, and what they mean is seen to afterwards;
-/// in two tables by turns, since a counter that was just written is slow to read back.
+/// Histogram of the register values of the sparse encoding. One-byte runs are counted by their byte and decoded at the
+/// end. Two tables alternate, because reloading a counter right after its store stalls.
 fn sparse_histogram(runs: &[u8]) -> Result<[u32; 64], Corrupted> {
-    // No more runs than registers, or sums might overflow.
+    // At most as many runs as registers, so the sums cannot overflow.
     if runs.len() > 2 * REGISTERS {
         return Err(Corrupted);
     }
@@ -525,8 +526,8 @@ fn sparse_histogram(runs: &[u8]) -> Result<[u32; 64], Corrupted> {
     }
 }
 
-/// How many registers have each value, in four parts for the same reason: registers of the same value often follow
-/// each other.
+/// Histogram of the register values of the dense encoding. Four tables alternate for the same reason: consecutive
+/// registers often have the same value.
 struct Histogram([[u32; 64]; 4]);
 
 impl Default for Histogram {
@@ -552,7 +553,7 @@ impl Histogram {
     }
 }
 
-/// Ertl's estimator ("Algorithm 6" of the paper), of the registers by their values.
+/// Ertl's estimator ("Algorithm 6" of the paper) on a histogram of register values.
 fn estimate(histogram: &[u32; 64]) -> u64 {
     const ALPHA_INFINITY: f64 = 0.721_347_520_444_481_7;
     let m = REGISTERS as f64;
@@ -563,7 +564,7 @@ fn estimate(histogram: &[u32; 64]) -> u64 {
     }
     z += m * sigma(f64::from(histogram[0]) / m);
     let estimate = (ALPHA_INFINITY * m * m / z).round();
-    // Forged registers may make it infinite, which the C library rounds to the least integer on x86.
+    // Forged registers can make the estimate infinite, which llroundl converts to the minimum integer on x86.
     if estimate < i64::MAX as f64 {
         estimate as u64
     } else {
@@ -603,8 +604,8 @@ fn tau(mut x: f64) -> f64 {
     }
 }
 
-/// The runs of a sparse one in words, as PFDEBUG DECODE shows them: `z:` and `Z:` zeros of one and two bytes, `v:` a value
-/// and how often.
+/// The sparse runs as text for PFDEBUG DECODE: `z:` and `Z:` are zero runs of one and two bytes, `v:` is a value and
+/// the length of its run.
 pub fn describe(text: &[u8]) -> String {
     let mut words = Vec::new();
     let mut at = HEADER;
@@ -673,7 +674,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_higher_changes_nothing() {
+    fn lower_values_do_not_change_a_register() {
         let mut text = raised(&[(7, 3)]);
         set_cached(&mut text, 1);
         assert_eq!(raise(&mut text, 7, 3, MAX_BYTES), Ok(false));
@@ -683,7 +684,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sparse_one_becomes_dense_for_a_high_value_and_when_it_is_too_long() {
+    fn sparse_becomes_dense_for_high_values_and_above_its_limit() {
         let mut text = raised(&[(7, 3)]);
         assert_eq!(raise(&mut text, 8, 33, MAX_BYTES), Ok(true));
         assert_eq!(encoding(&text), Some(Encoding::Dense));
@@ -764,7 +765,7 @@ mod tests {
             assert_eq!(make_dense(&mut text), Err(Corrupted));
             assert_eq!(text, sparse(runs));
         }
-        // Enough long runs to overflow a sum of 32 bits.
+        // Enough maximum-length runs to overflow a 32-bit sum.
         let text = sparse(&[0x7f, 0xff].repeat(300_000));
         assert_eq!(count(&text), Err(Corrupted));
         let mut text = sparse(&[0x00, 0x83]);
@@ -772,7 +773,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_header_is_one() {
+    fn incomplete_headers_are_refused() {
         assert_eq!(encoding(&empty()), Some(Encoding::Sparse));
         assert_eq!(encoding(&empty()[..15]), None);
         for (at, byte) in [(0, b'h'), (4, 0), (4, 2), (4, 255)] {
@@ -783,7 +784,7 @@ mod tests {
     }
 
     #[test]
-    fn forged_registers_have_an_estimate_too() {
+    fn forged_registers_have_a_saturated_estimate() {
         let mut text = empty();
         make_dense(&mut text).expect("whole");
         text[HEADER..].fill(0xff);

@@ -1,25 +1,25 @@
-//! A set of integers in one buffer, sorted, all of the width that the widest of them needs.
+//! Intset: a sorted set of integers in one buffer, all of them with the width of the widest.
 //!
-//! The buffer holds the integers alone, each in little-endian order, so that 512 of 16 bits fill 1024 bytes; their
-//! width lies beside the pointer. The width grows when an integer needs it and never shrinks, as in Redis.
+//! The buffer holds only the integers, little-endian, so 512 16-bit integers take 1024 bytes; the width is stored
+//! beside the pointer. The width grows when an added integer needs it and never shrinks, as in Redis.
 //!
-//! | offset in the form of an RDB file | size | meaning |
+//! | offset in the RDB format | size | meaning |
 //! |---|---|---|
-//! | 0 | 4 | width of an integer in bytes: 2, 4 or 8; little-endian, as all that follows |
-//! | 4 | 4 | how many there are |
+//! | 0 | 4 | width of an integer in bytes: 2, 4 or 8; little-endian, like everything that follows |
+//! | 4 | 4 | number of integers |
 //! | 8 | | the integers, ascending, signed |
 //!
 //! Invariants:
-//! 1. The integers ascend strictly.
-//! 2. The buffer is a whole number of them, and each fits the width.
+//! 1. The integers are strictly ascending.
+//! 2. The length of the buffer is a multiple of the width, and every integer fits the width.
 
 use std::fmt;
 use std::iter::FusedIterator;
 
-use crate::ds::thin::{Beside, MAX_LEN};
+use crate::ds::thin::{MAX_LEN, TaggedThin};
 use crate::util::rand::Rng;
 
-/// Bytes of an integer.
+/// Width of an integer in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Width {
     Two,
@@ -27,13 +27,13 @@ enum Width {
     Eight,
 }
 
-/// Bytes in front of the integers in the form of an RDB file.
+/// Size of the header in the RDB format.
 const RDB_HEAD: usize = 8;
 
 /// A sorted set of integers.
 #[derive(Clone)]
 pub struct Intset {
-    integers: Beside<Width>,
+    integers: TaggedThin<Width>,
 }
 
 impl Width {
@@ -56,7 +56,7 @@ impl Width {
         }
     }
 
-    /// The power of two that the width is.
+    /// Base-2 logarithm of the width.
     #[inline]
     fn shift(self) -> usize {
         self as usize + 1
@@ -69,53 +69,53 @@ impl Width {
 }
 
 impl Intset {
-    /// An empty set, which allocates nothing.
+    /// An empty set; allocates nothing.
     pub fn new() -> Self {
         Intset {
-            integers: Beside::new(Width::Two),
+            integers: TaggedThin::new(Width::Two),
         }
     }
 
-    /// How many integers there are.
+    /// Number of integers.
     #[inline]
     pub fn len(&self) -> usize {
         self.integers.len() >> self.integers.tag().shift()
     }
 
-    /// Whether there are none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.integers.is_empty()
     }
 
-    /// The integer of rank `index`, counted from 0 at the smallest.
+    /// The integer at rank `index`; 0 is the smallest.
     #[inline]
     pub fn get(&self, index: usize) -> Option<i64> {
         (index < self.len()).then(|| self.at(index))
     }
 
-    /// The smallest.
+    /// The smallest integer.
     pub fn min(&self) -> Option<i64> {
         self.get(0)
     }
 
-    /// The greatest.
+    /// The largest integer.
     pub fn max(&self) -> Option<i64> {
         self.get(self.len().wrapping_sub(1))
     }
 
-    /// One of them, each as likely as any other.
+    /// An integer chosen uniformly at random.
     pub fn random(&self, rng: &mut Rng) -> Option<i64> {
         let len = self.len();
         (len > 0).then(|| self.at(rng.below(len as u64) as usize))
     }
 
-    /// The rank of an integer: `Err` has the rank that it would get.
+    /// The rank of an integer, or `Err` with the rank at which it would be inserted.
     #[inline]
     pub fn find(&self, number: i64) -> Result<usize, usize> {
         if Width::of(number) > self.integers.tag() {
             return Err(if number < 0 { 0 } else { self.len() });
         }
-        // Ascending insertions are common, and answered here.
+        // Fast path for insertion in ascending order.
         if self.max().is_none_or(|max| number > max) {
             return Err(self.len());
         }
@@ -135,18 +135,18 @@ impl Intset {
         Err(low)
     }
 
-    /// Whether an integer is in the set.
+    /// Whether the set contains an integer.
     #[inline]
     pub fn contains(&self, number: i64) -> bool {
         self.find(number).is_ok()
     }
 
-    /// Whether one more integer, whichever, stays within the safe size of a buffer.
+    /// Whether any one more integer keeps the buffer within its safe size.
     pub fn fits_one_more(&self) -> bool {
         self.len() < MAX_LEN / Width::Eight.bytes() - 1
     }
 
-    /// Puts an integer into the set, which has room ([`Intset::fits_one_more`]). Whether it was not there before.
+    /// Inserts an integer; the set must have room ([`Intset::fits_one_more`]). Returns whether it was new.
     pub fn insert(&mut self, number: i64) -> bool {
         let Err(index) = self.find(number) else {
             return false;
@@ -162,7 +162,7 @@ impl Intset {
         true
     }
 
-    /// Takes an integer out of the set. Whether it was there.
+    /// Removes an integer. Returns whether it was present.
     pub fn remove(&mut self, number: i64) -> bool {
         match self.find(number) {
             Ok(index) => {
@@ -173,7 +173,7 @@ impl Intset {
         }
     }
 
-    /// Takes `count` integers out of the set, from rank `index` on; fewer when there are not as many.
+    /// Removes up to `count` integers from rank `index` on.
     pub fn remove_run(&mut self, index: usize, count: usize) {
         let start = index.min(self.len());
         let end = start.saturating_add(count).min(self.len());
@@ -181,7 +181,7 @@ impl Intset {
         self.integers.splice(start << shift..end << shift, &[]);
     }
 
-    /// The integers, ascending.
+    /// The integers in ascending order.
     pub fn iter(&self) -> Iter<'_> {
         Iter {
             bytes: self.integers.bytes(),
@@ -189,32 +189,32 @@ impl Intset {
         }
     }
 
-    /// Bytes of the set as Redis counts them: those of its form in an RDB file.
+    /// Size in bytes as Redis reports it: that of the RDB format.
     pub fn bytes(&self) -> usize {
         RDB_HEAD + self.integers.len()
     }
 
-    /// Bytes that the allocator gave for it.
+    /// Bytes allocated for the buffer.
     pub fn memory(&self) -> usize {
         self.integers.memory()
     }
 
-    /// The form of an RDB file.
+    /// The set in the RDB format.
     pub fn to_rdb(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.bytes());
         self.write_rdb(&mut out);
         out
     }
 
-    /// Appends the form of an RDB file.
+    /// Appends the set in the RDB format.
     pub fn write_rdb(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&(self.integers.tag().bytes() as u32).to_le_bytes());
         out.extend_from_slice(&(self.len() as u32).to_le_bytes());
         out.extend_from_slice(self.integers.bytes());
     }
 
-    /// Reads the form of an RDB file: `None` unless the size is what the head says and, with `deep`, the integers
-    /// ascend. A set that was not looked at that deep answers something for everything, and never panics.
+    /// Decodes the RDB format. `None` if the size does not match the header or, with `deep`, if the integers are not
+    /// strictly ascending. Without `deep`, lookups in an unsorted set may return wrong results but never panic.
     pub fn from_rdb(bytes: &[u8], deep: bool) -> Option<Self> {
         let (width, rest) = bytes.split_first_chunk()?;
         let (len, integers) = rest.split_first_chunk()?;
@@ -224,13 +224,13 @@ impl Intset {
             return None;
         }
         let mut set = Intset {
-            integers: Beside::new(width),
+            integers: TaggedThin::new(width),
         };
         set.integers.splice(0..0, &[integers]);
         (!deep || set.iter().is_sorted_by(|a, b| a < b)).then_some(set)
     }
 
-    /// Verifies the invariants; panics when one does not hold. For tests.
+    /// Verifies the invariants; panics on a violation. For tests.
     pub fn check(&self) {
         self.integers.check();
         let width = self.integers.tag().bytes();
@@ -250,7 +250,7 @@ impl Intset {
         for number in self.iter() {
             bytes.extend_from_slice(&number.to_le_bytes()[..width.bytes()]);
         }
-        let mut wide = Beside::new(width);
+        let mut wide = TaggedThin::new(width);
         wide.splice(0..0, &[&bytes]);
         self.integers = wide;
     }
@@ -268,7 +268,7 @@ impl fmt::Debug for Intset {
     }
 }
 
-/// The first integer of `bytes`, which are at least as many as it has.
+/// Decodes the first integer of `bytes`, which must be at least as long as the width.
 #[inline(always)]
 fn read(bytes: &[u8], width: Width) -> i64 {
     let parts = (
@@ -284,7 +284,7 @@ fn read(bytes: &[u8], width: Width) -> i64 {
     }
 }
 
-/// The integers of a set, ascending.
+/// Iterator over the integers in ascending order.
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     bytes: &'a [u8],
@@ -336,7 +336,7 @@ mod tests {
     use super::Intset;
     use crate::util::rand::Rng;
 
-    /// An integer of a random width, often one of a few.
+    /// An integer of a random width, often one of a few values.
     fn number(rng: &mut Rng, widest: u64) -> i64 {
         let number = rng.next_u64() as i64;
         match rng.below(widest) {
@@ -382,9 +382,9 @@ mod tests {
         }
     }
 
-    /// From DUMP of a real server: `SADD k 1 2 -3`, `SADD k 1 70000`, `SADD k 1 -5000000000`.
+    /// From DUMP of Redis: `SADD k 1 2 -3`, `SADD k 1 70000`, `SADD k 1 -5000000000`.
     #[test]
-    fn has_the_bytes_of_a_real_server() {
+    fn bytes_equal_those_of_redis() {
         let rows: [(&[i64], &[u8]); 3] = [
             (&[1, 2, -3], b"\x02\0\0\0\x03\0\0\0\xfd\xff\x01\0\x02\0"),
             (
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_set() {
+    fn corrupt_input_is_refused() {
         let refused: [&[u8]; 7] = [
             b"",
             b"\x02\0\0\0\0\0\0",
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn never_panics_on_anything() {
+    fn never_panics_on_unsorted_input() {
         let mut rng = Rng::new(2);
         for _ in 0..20_000 {
             let mut bytes = vec![

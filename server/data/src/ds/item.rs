@@ -1,11 +1,11 @@
 //! An element of a compact encoding, borrowed from it.
 //!
-//! Compact encodings store what is the canonical text of a 64-bit integer as that integer. To clients both are the
-//! same bytes, so an element equals a text when its digits do.
+//! Compact encodings store the canonical text of a 64-bit integer as that integer. Clients see no difference, so an
+//! integer element equals a text that consists of its digits.
 
 use crate::util::num::{MAX_I64_DIGITS, i64_len, parse_i64, write_i64};
 
-/// An element: a text, or an integer that stands for its digits.
+/// An element: a text, or an integer that represents its decimal text.
 #[derive(Clone, Copy, Debug)]
 pub enum Item<'a> {
     /// An integer.
@@ -15,13 +15,13 @@ pub enum Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// A text as a compact encoding stores it: an integer when it is the canonical text of one.
+    /// The element that a compact encoding stores for a text: an integer if the text is canonical.
     #[inline]
     pub fn encode(text: &'a [u8]) -> Self {
         parse_i64(text).map_or(Item::Bytes(text), Item::Int)
     }
 
-    /// Bytes of the element as a text.
+    /// Length of the element as text.
     #[inline]
     pub fn len(&self) -> usize {
         match self {
@@ -30,12 +30,12 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Whether it is the empty text.
+    /// Whether the element is the empty text.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The element as a text; the digits of an integer are put into `scratch`.
+    /// The element as text; the digits of an integer are written to `scratch`.
     #[inline]
     pub fn bytes<'b>(&self, scratch: &'b mut [u8; MAX_I64_DIGITS]) -> &'b [u8]
     where
@@ -47,7 +47,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Whether its text is this one.
+    /// Whether the element as text equals `text`.
     #[inline]
     pub fn is(&self, text: &[u8]) -> bool {
         match *self {
@@ -58,12 +58,12 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// The element as a text of its own.
+    /// The element as an owned text.
     pub fn to_vec(&self) -> Vec<u8> {
         self.bytes(&mut Default::default()).to_vec()
     }
 
-    /// The element as an integer, when its text is the canonical one of an integer.
+    /// The element as an integer, if its text is the canonical text of one.
     #[inline]
     pub fn to_i64(&self) -> Option<i64> {
         match *self {

@@ -1,16 +1,15 @@
-//! One array of a hash table: cache lines of eight slots, probed linearly.
+//! One array of a hash table: cache lines of eight slots with linear probing.
 //!
-//! A key's *position* is the high 48 bits of its hash. The array divides the ring of positions into
-//! `homes` equal parts, one line each, for any number of lines: home = position × homes / 2^48. A key
-//! lives in its home line or, when that is full, in the next line with room. A few lines without a
-//! home of their own (the overhang) stand at the end, so that nothing ever wraps around.
+//! A key's *position* is the high 48 bits of its hash. The array divides the range of positions into `homes` equal
+//! parts, one line each, for any number of lines: home = position × homes / 2^48. A key is stored in its home line or,
+//! if that is full, in the next line with a free slot. A few extra lines at the end (the overhang) are home to no key,
+//! so probing never wraps around.
 //!
-//! A slot is one word: a tag of hash bits above, a pointer (divided by 8) below; zero is empty. The
-//! tag is the window of the position that starts below its top `window` bits. A line knows roughly
-//! what the bits above the window are, since it holds only keys whose home is at most [`REACH`] lines
-//! back; so line and tag together give the position down to the end of the window, and keys move
-//! between lines and arrays without their entries being touched. Only when the boundary of a line
-//! falls among the bits below the window must the key be hashed again: about one in a thousand.
+//! A slot is one word: a tag of hash bits above a pointer divided by 8; zero is an empty slot. The tag is the window
+//! of the position that starts below its top `window` bits. A line holds only keys whose home is at most [`REACH`]
+//! lines back, which determines the bits above the window; so line and tag together give the position down to the end
+//! of the window, and keys move between lines and arrays without an access to their entries. Only when a line boundary
+//! falls among the bits below the window must a key be hashed again: about one in a thousand.
 //!
 //! | bits of a slot | meaning |
 //! |---|---|
@@ -18,20 +17,20 @@
 //! | the rest | address / 8 |
 //!
 //! Invariants:
-//! 1. The slots in use of a line stand at its front: a line is full when its last slot is in use.
-//! 2. A key with home `h` in line `p` means that the lines `h..p` are all full. So a search may stop
-//!    at the first line that is not full, and what follows such a line never spilled over it.
-//! 3. `p - h <= REACH`, less than the lines that the bits above the window tell apart.
+//! 1. The used slots of a line come first: a line is full if its last slot is used.
+//! 2. If a key with home `h` is stored in line `p`, the lines `h..p` are all full. So a lookup stops at the first line
+//!    that is not full, and no key has spilled past such a line.
+//! 3. `p - h <= REACH`, which is less than the number of lines that share the bits above the window.
 
 #![allow(unsafe_code)]
 
 use crate::util::hash::POSITION_BITS;
 use crate::util::mem::{CacheLine, LineArray, prefetch};
 
-/// Slots in a line.
+/// Slots per line.
 pub(super) const SLOTS: usize = 8;
 
-/// Width of a tag. User addresses have 47 bits on x86-64 and 48 elsewhere; three of them are 0.
+/// Width of a tag. User addresses have 47 bits on x86-64 and up to 48 elsewhere; the low three bits are 0.
 #[cfg(target_arch = "x86_64")]
 const TAG_BITS: u32 = 20;
 #[cfg(not(target_arch = "x86_64"))]
@@ -39,27 +38,27 @@ const TAG_BITS: u32 = 19;
 
 const ADDRESS_MASK: u64 = (1 << (64 - TAG_BITS)) - 1;
 
-/// The farthest from its home that a key may stand, in lines. At a fill of .85 the longest way in
-/// 12 million keys is about 230 lines; past this limit an insertion fails and the table rebuilds.
+/// Maximum probe distance in lines. At a fill of 85 % the longest distance among 12 million keys is about 230 lines;
+/// beyond this limit an insertion fails and the table is rebuilt.
 const REACH: usize = 1000;
 
-/// Bits of a line number that the tag need not repeat: 2^WINDOW_SLACK lines or more share the bits
-/// above the window. More would be safer against long ways, fewer make the tag tell more keys apart.
+/// Low bits of the line number that the bits above the window need not determine: at least 2^WINDOW_SLACK lines share
+/// them. A larger value tolerates longer probe distances, a smaller one makes tags more selective.
 const WINDOW_SLACK: u32 = 10;
 const _: () = assert!(REACH + 2 < 1 << WINDOW_SLACK);
 
-/// Octaves of growth before the window is moved (which hashes every key again): by then tags tell
-/// apart only `TAG_BITS - WINDOW_SLACK - WINDOW_STEP` bits within a line.
+/// Octaves of growth before the window moves, which hashes every key again. By then only `TAG_BITS - WINDOW_SLACK -
+/// WINDOW_STEP` bits of a tag distinguish the keys of one line.
 const WINDOW_STEP: u32 = 3;
 
-/// Where a key stands in an array.
+/// Line and slot of a key in an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spot {
     pub(super) line: usize,
     pub(super) slot: usize,
 }
 
-/// An insertion found no room within reach of the key's home.
+/// Error of an insertion: no free slot within [`REACH`] of the key's home.
 #[derive(Debug)]
 pub(super) struct NoRoom;
 
@@ -68,12 +67,12 @@ pub(super) struct Lines {
     array: LineArray,
     homes: usize,
     window: u32,
-    /// 2^(64 + window) / homes: turns a line number into the bits above the window.
+    /// 2^(64 + window) / homes: converts a line number to the bits above the window.
     reciprocal: u64,
 }
 
 impl Lines {
-    /// An array without a line: no memory, nothing found.
+    /// An array without lines; allocates nothing.
     pub(super) fn none() -> Self {
         Lines {
             array: LineArray::zeroed(0),
@@ -83,8 +82,8 @@ impl Lines {
         }
     }
 
-    /// An empty array of `homes` lines whose keys come from an array with the given window (0 for
-    /// none). Keys can come without being hashed again unless the window had to move down.
+    /// An empty array of `homes` lines that will receive keys from an array with the given window (0 for none). Keys
+    /// are moved without hashing unless the window had to move down.
     pub(super) fn new(homes: usize, from_window: u32) -> Self {
         let ideal = homes.ilog2().saturating_sub(WINDOW_SLACK);
         let window = if ideal >= from_window + WINDOW_STEP {
@@ -106,12 +105,12 @@ impl Lines {
         }
     }
 
-    /// Lines that are home to keys.
+    /// Number of home lines.
     pub(super) fn homes(&self) -> usize {
         self.homes
     }
 
-    /// Lines of the array, with the overhang.
+    /// Number of lines including the overhang.
     pub(super) fn len(&self) -> usize {
         self.array.len()
     }
@@ -134,7 +133,7 @@ impl Lines {
         ((u128::from(position) * self.homes as u128) >> POSITION_BITS) as usize
     }
 
-    /// The first position whose home is `line` or later; 2^48 past the last.
+    /// The first position whose home is `line` or later; 2^48 if there is none.
     pub(super) fn first_position(&self, line: usize) -> u64 {
         if line >= self.homes {
             return 1 << POSITION_BITS;
@@ -142,7 +141,7 @@ impl Lines {
         ((line as u128) << POSITION_BITS).div_ceil(self.homes as u128) as u64
     }
 
-    /// Whether a line has no room.
+    /// Whether a line is full.
     #[inline(always)]
     pub(super) fn is_full(&self, line: usize) -> bool {
         self.array[line].0[SLOTS - 1] != 0
@@ -158,20 +157,20 @@ impl Lines {
             .map(address)
     }
 
-    /// The address in a slot, or 0.
+    /// The address in a slot; 0 if the slot is empty.
     #[inline(always)]
     pub(super) fn get(&self, spot: Spot) -> u64 {
         address(self.array[spot.line].0[spot.slot])
     }
 
-    /// Puts another address for the same key into a slot.
+    /// Replaces the address in a slot by another one for the same key.
     #[inline(always)]
     pub(super) fn set(&mut self, spot: Spot, to: u64) {
         let slot = &mut self.array[spot.line].0[spot.slot];
         *slot = (*slot & !ADDRESS_MASK) | packed(to);
     }
 
-    /// Looks for the key at `position` for whose address `is` holds.
+    /// Finds the key at `position` for whose address `is` returns true.
     #[inline(always)]
     pub(super) fn find(&self, position: u64, mut is: impl FnMut(u64) -> bool) -> Option<Spot> {
         let tag = self.tag(position);
@@ -194,7 +193,7 @@ impl Lines {
         None
     }
 
-    /// Puts the address of a key that is not here into the first room from its home on.
+    /// Inserts the address of a key that is not present into the first free slot from its home line on.
     pub(super) fn insert(&mut self, position: u64, address: u64) -> Result<Spot, NoRoom> {
         let slot = self.tag(position) | packed(address);
         let home = self.home(position);
@@ -213,13 +212,13 @@ impl Lines {
         Err(NoRoom)
     }
 
-    /// Takes the key at `spot` out and closes the gap: keys that had spilled over its line move back.
+    /// Removes the key at `spot` and closes the gap by moving back keys that had spilled past its line.
     pub(super) fn remove(&mut self, spot: Spot, position_of: impl Fn(u64) -> u64) -> u64 {
         let removed = self.get(spot);
         let mut gap = spot.line;
         let mut was_full = self.take(spot);
         let mut line = gap;
-        // While the lines were full, a key farther on may have its home at or before the gap.
+        // As long as lines are full, a later key may have its home at or before the gap.
         while was_full && line + 1 < self.array.len() {
             line += 1;
             let comes_back = (0..SLOTS).rev().find(|&slot| {
@@ -238,8 +237,8 @@ impl Lines {
         removed
     }
 
-    /// Moves all keys of `line` to `to`, whose window this array's keys can reach. The line is zero
-    /// afterwards, or, when `to` has no room, as it was, and the keys in `to` are to be thrown away.
+    /// Moves all keys of `line` to `to`, whose window must be reachable from this array's. Afterwards the line is
+    /// zero. If `to` has no room, the line is unchanged and the caller must discard the copies in `to`.
     pub(super) fn move_line(
         &mut self,
         line: usize,
@@ -251,7 +250,7 @@ impl Lines {
         Ok(())
     }
 
-    /// As [`Lines::move_line`], but the line stays.
+    /// Like [`Lines::move_line`], but keeps the line.
     pub(super) fn copy_line(
         &self,
         line: usize,
@@ -295,7 +294,7 @@ impl Lines {
         }
     }
 
-    /// How far from its home each key of `line` stands, in lines.
+    /// Probe distance in lines of each key in `line`.
     pub(super) fn distances(
         &self,
         line: usize,
@@ -305,8 +304,8 @@ impl Lines {
         words.map(move |word| line - self.home_of(line, word, &position_of))
     }
 
-    /// Verifies the invariants against the position of every key, whose home is passed on; how many keys there are.
-    /// Panics when one does not hold.
+    /// Verifies the invariants against the position of every key and passes each key's home to `each`. Returns the
+    /// number of keys; panics on a violation.
     pub(super) fn check(&self, position_of: impl Fn(u64) -> u64, each: impl Fn(usize)) -> usize {
         let mut count = 0;
         let mut full_from = 0;
@@ -331,13 +330,13 @@ impl Lines {
         count
     }
 
-    /// Brings the home line of a position close.
+    /// Prefetches the home line of a position.
     #[inline(always)]
     pub(super) fn prefetch_line(&self, position: u64) {
         prefetch(self.array.as_ptr().wrapping_add(self.home(position)));
     }
 
-    /// Brings the entry of a key close whose home line is, or the next line when it may be there.
+    /// Prefetches the entry of a key from its home line, or the next line if the key may have spilled there.
     #[inline(always)]
     pub(super) fn prefetch_entry(&self, position: u64) {
         let home = self.home(position);
@@ -353,18 +352,18 @@ impl Lines {
         }
     }
 
-    /// Gives the memory of the lines before `line` back; they are all zero.
+    /// Returns the memory of the lines before `line`, which must all be zero, to the system.
     pub(super) fn discard_before(&mut self, line: usize) {
         self.array.discard_before(line);
     }
 
-    /// The tag of a position, in place.
+    /// The tag of a position, shifted to its place in the slot.
     #[inline(always)]
     fn tag(&self, position: u64) -> u64 {
         position << (64 - POSITION_BITS + self.window) & !ADDRESS_MASK
     }
 
-    /// Empties a slot of a line, keeping the line packed. Tells whether the line was full.
+    /// Empties a slot and keeps the used slots at the front. Returns whether the line was full.
     fn take(&mut self, spot: Spot) -> bool {
         let slots = &mut self.array[spot.line].0;
         let last = slots
@@ -376,21 +375,21 @@ impl Lines {
         last == SLOTS - 1
     }
 
-    /// The bits of a position below the window, all set.
+    /// Mask of the position bits below the window.
     #[inline(always)]
     fn unknown(&self) -> u64 {
         (1u64 << (POSITION_BITS - TAG_BITS).saturating_sub(self.window)) - 1
     }
 
-    /// The least position that a key in `line` with this slot can have.
+    /// The lowest position that a key in this slot of `line` can have.
     #[inline(always)]
     fn low_position(&self, line: usize, word: u64) -> u64 {
         let in_window = (word & !ADDRESS_MASK) >> (64 - POSITION_BITS + self.window);
         if self.window == 0 {
             return in_window;
         }
-        // The bits above the window are the greatest that put the home not behind `line`: with one
-        // less the key would stand more than REACH lines from home. The estimate is at least that.
+        // The bits above the window are the largest value whose home is not after `line`; one less would put the key
+        // more than REACH lines from its home. The initial estimate is never too small.
         let mut above = (((line as u128 + 1) * u128::from(self.reciprocal)) >> 64) as u64 + 1;
         above = above.min((1 << self.window) - 1);
         loop {
@@ -429,7 +428,7 @@ fn packed(address: u64) -> u64 {
     packed
 }
 
-/// The slots of a line that carry `tag`, as a bit set. With tag 0 these include the empty ones.
+/// The slots of a line that carry `tag`, as a bit mask. Tag 0 also matches empty slots.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn matches(line: &CacheLine, tag: u64) -> u32 {
@@ -437,8 +436,8 @@ fn matches(line: &CacheLine, tag: u64) -> u32 {
         _mm_and_si128, _mm_castps_si128, _mm_castsi128_ps, _mm_cmpeq_epi32, _mm_load_si128,
         _mm_movemask_ps, _mm_set1_epi32, _mm_shuffle_ps,
     };
-    // The tag lies in the high half of each word. Comparing words one by one costs 30 ns more per
-    // lookup, so the high halves of four slots are gathered into one register, twice.
+    // The tag is in the high half of each word. Comparing words one by one costs 30 ns more per lookup, so the high
+    // halves of four slots are gathered into one register, twice.
     let pairs = line.0.as_ptr();
     // SAFETY: SSE2 is part of x86-64; a `CacheLine` is 64 readable bytes, aligned to 64.
     unsafe {

@@ -1,7 +1,7 @@
-//! A listpack: texts and integers one behind the other in one buffer, walked in both directions.
+//! Listpack: texts and integers stored consecutively in one buffer that can be walked in both directions.
 //!
-//! An element is its encoding, its content, and behind both the number of their bytes, so that the element before can be
-//! found from the one after it.
+//! An element is its encoding, its content, and the size of both in bytes (the back length), which allows walking
+//! backwards.
 //!
 //! | encoding | content |
 //! |---|---|
@@ -12,57 +12,58 @@
 //! | `0xf0` | length (4 bytes), then a longer text |
 //! | `0xf1` `0xf2` `0xf3` `0xf4` | a signed integer of 2, 3, 4 or 8 bytes |
 //!
-//! All numbers are little-endian but those that share a byte with the encoding. The number of bytes behind an element is
-//! read from its end: 7 bits per byte, the lowest last, all but the first marked by the high bit.
+//! Numbers are little-endian except those that share a byte with the encoding. The back length is read from its end: 7
+//! bits per byte, the lowest bits in the last byte, and the high bit set in all bytes but the first.
 //!
-//! | offset in the form of an RDB file | size | meaning |
+//! | offset in the RDB format | size | meaning |
 //! |---|---|---|
-//! | 0 | 4 | bytes of the whole |
-//! | 4 | 2 | elements; 65535 when there are more than fit |
+//! | 0 | 4 | total size in bytes |
+//! | 4 | 2 | number of elements; 65535 if it does not fit |
 //! | 6 | | elements |
 //! | end | 1 | 255 |
 //!
-//! In memory stand the elements alone, and their number beside the pointer. As in the file it is not kept when it does not
-//! fit: then they are counted when somebody asks.
+//! In memory the buffer holds only the elements; their number is stored beside the pointer. As in the RDB format, a
+//! number that does not fit is not stored, and the elements are counted on demand.
 //!
 //! Invariants:
-//! 1. The elements are whole and of the encodings above, each followed by its size. What comes from outside is checked,
-//!    element by element, before it is taken.
-//! 2. An integer of 64 bits in its canonical digits is stored as an integer. (What comes from outside may do otherwise; it
-//!    is found all the same.)
+//! 1. Every element is complete, has one of the encodings above, and is followed by its back length. Input is checked
+//!    element by element before it is accepted.
+//! 2. The canonical text of a 64-bit integer is stored as an integer. (Input from an RDB payload may violate this;
+//!    lookups find such elements too.)
 
 use std::fmt;
 
 use crate::ds::item::Item;
-use crate::ds::thin::Beside;
+use crate::ds::thin::TaggedThin;
 use crate::util::num::MAX_I64_DIGITS;
 
-/// Bytes that the form of an RDB file has in front of the elements and behind them.
+/// Size of header and terminator in the RDB format.
 pub const FRAME: usize = 7;
-/// The number of elements when there are more than fit.
+/// Stored in place of a number of elements that does not fit.
 const UNCOUNTED: u16 = u16::MAX;
-/// No listpack grows beyond this, whatever the configuration says, unless one element is as long (`node::PLAIN_FROM`).
+/// Maximum size of a listpack, whatever the configuration says; only a single element may be larger
+/// (`node::PLAIN_FROM`).
 const MAX_BYTES: usize = 1 << 30;
-/// Bytes that are expected when elements are added at once.
+/// Initial capacity when several elements are added at once.
 const EXTENSION: usize = 128;
-/// The most bytes of an element beside its text.
+/// Maximum overhead of an element beyond its text.
 const MAX_OVERHEAD: usize = 5 + 5;
 
-/// Where an element is; good until the listpack changes.
+/// Offset of an element; valid until the listpack changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pos(usize);
 
-/// Whether the form of an RDB file has its size in front and its end behind; its elements are not looked at.
+/// Whether the size in the header and the terminator of the RDB format are right. Does not inspect the elements.
 pub fn has_frame(bytes: &[u8]) -> bool {
     let total = bytes.first_chunk().map(|total| u32::from_le_bytes(*total));
     bytes.len() >= FRAME && total == u32::try_from(bytes.len()).ok() && bytes.ends_with(&[0xff])
 }
 
-/// Elements in one buffer.
+/// A listpack.
 #[derive(Clone)]
 pub struct Listpack {
-    /// The elements and their number, or [`UNCOUNTED`].
-    buf: Beside<u16>,
+    /// The elements, tagged with their number or [`UNCOUNTED`].
+    buf: TaggedThin<u16>,
 }
 
 impl Default for Listpack {
@@ -72,10 +73,10 @@ impl Default for Listpack {
 }
 
 impl Listpack {
-    /// An empty one, which allocates nothing.
+    /// An empty listpack; allocates nothing.
     pub fn new() -> Self {
         Listpack {
-            buf: Beside::new(0),
+            buf: TaggedThin::new(0),
         }
     }
 
@@ -88,35 +89,35 @@ impl Listpack {
         }
     }
 
-    /// Whether there is none.
+    /// Whether the listpack is empty.
     pub fn is_empty(&self) -> bool {
         self.buf.is_empty()
     }
 
-    /// Bytes as Redis counts them: those of the form in an RDB file.
+    /// Size in bytes as Redis reports it: that of the RDB format.
     #[inline]
     pub fn bytes(&self) -> usize {
         self.buf.len() + FRAME
     }
 
-    /// Bytes that the allocator gave for it.
+    /// Bytes allocated for the buffer.
     pub fn memory(&self) -> usize {
         self.buf.memory()
     }
 
-    /// Whether texts of together `more` bytes can be added within the safe size.
+    /// Whether texts of `more` bytes in total can be added within the safe size.
     pub fn has_room(&self, more: usize) -> bool {
-        Self::holds(self.bytes(), more)
+        Self::can_grow(self.bytes(), more)
     }
 
-    /// The same of a listpack of so many bytes.
-    pub fn holds(bytes: usize, more: usize) -> bool {
+    /// The same for a listpack of `bytes` bytes.
+    pub fn can_grow(bytes: usize, more: usize) -> bool {
         bytes
             .checked_add(more)
             .is_some_and(|bytes| bytes < MAX_BYTES - 2 * MAX_OVERHEAD)
     }
 
-    /// Bytes that an element takes.
+    /// Bytes that an element takes in a listpack.
     pub fn element_size(item: Item<'_>) -> usize {
         let content = Coded::new(item).len();
         content + size_width(content)
@@ -132,19 +133,19 @@ impl Listpack {
         self.before(self.buf.len())
     }
 
-    /// The element behind one.
+    /// The element after a position.
     #[inline]
     pub fn next(&self, pos: Pos) -> Option<Pos> {
         let behind = self.end_of(pos);
         (behind < self.buf.len()).then_some(Pos(behind))
     }
 
-    /// The element before one.
+    /// The element before a position.
     pub fn prev(&self, pos: Pos) -> Option<Pos> {
         self.before(pos.0)
     }
 
-    /// The element of an index, which counts from the end when it is negative.
+    /// The element at an index; a negative index counts from the end.
     pub fn nth(&self, index: i64) -> Option<Pos> {
         let len = self.len() as i64;
         let index = if index < 0 { index + len } else { index };
@@ -172,12 +173,12 @@ impl Listpack {
         read(self.buf.bytes(), pos.0)
     }
 
-    /// All elements.
+    /// Iterator over all elements.
     pub fn iter(&self) -> Iter<'_> {
         self.iter_from(self.first())
     }
 
-    /// The elements from one on.
+    /// Iterator from a position to the last element.
     pub fn iter_from(&self, pos: Option<Pos>) -> Iter<'_> {
         Iter {
             pack: self,
@@ -185,7 +186,7 @@ impl Listpack {
         }
     }
 
-    /// The elements from one on towards the first.
+    /// Iterator from a position back to the first element.
     pub fn iter_back(&self, pos: Option<Pos>) -> IterBack<'_> {
         IterBack {
             pack: self,
@@ -193,19 +194,19 @@ impl Listpack {
         }
     }
 
-    /// The first element that has this text.
+    /// The first element equal to `needle`.
     #[inline]
     pub fn find(&self, item: Item<'_>) -> Option<Pos> {
         self.find_every(item, 1)
     }
 
-    /// The same, looking at every `step`th element only.
+    /// Like [`Listpack::find`], but compares only every `step`th element.
     #[inline]
     pub fn find_every(&self, item: Item<'_>, step: usize) -> Option<Pos> {
         self.find_from(self.first()?, item, step)
     }
 
-    /// The same from an element on.
+    /// Like [`Listpack::find_every`], starting at a position.
     pub fn find_from(&self, from: Pos, item: Item<'_>, step: usize) -> Option<Pos> {
         let mut scratch = [0; MAX_I64_DIGITS];
         let number = item.to_i64();
@@ -229,12 +230,12 @@ impl Listpack {
         None
     }
 
-    /// Adds an element behind all others.
+    /// Appends an element.
     pub fn push_back(&mut self, item: Item<'_>) -> Pos {
         self.insert_at(self.buf.len(), item)
     }
 
-    /// Adds elements behind all others, all at once.
+    /// Appends several elements with at most one reallocation.
     pub fn extend<'a>(&mut self, items: impl Iterator<Item = Item<'a>>) {
         let (mut bytes, mut count) = (Vec::with_capacity(EXTENSION), 0);
         for item in items {
@@ -247,25 +248,25 @@ impl Listpack {
         }
         let end = self.buf.len();
         self.buf.splice(end..end, &[&bytes]);
-        self.added(count);
+        self.count_added(count);
     }
 
-    /// Adds an element before all others.
+    /// Prepends an element.
     pub fn push_front(&mut self, item: Item<'_>) -> Pos {
         self.insert_at(0, item)
     }
 
-    /// Adds an element before one. Returns where it is.
+    /// Inserts an element before a position. Returns its position.
     pub fn insert_before(&mut self, pos: Pos, item: Item<'_>) -> Pos {
         self.insert_at(pos.0, item)
     }
 
-    /// Adds an element behind one. Returns where it is.
+    /// Inserts an element after a position. Returns its position.
     pub fn insert_after(&mut self, pos: Pos, item: Item<'_>) -> Pos {
         self.insert_at(self.end_of(pos), item)
     }
 
-    /// Replaces an element. Returns where it is.
+    /// Replaces an element. Returns its position.
     pub fn replace(&mut self, pos: Pos, item: Item<'_>) -> Pos {
         let coded = Coded::new(item);
         let (size, width) = size_behind(coded.len());
@@ -275,12 +276,12 @@ impl Listpack {
         pos
     }
 
-    /// Removes an element. Returns the one that followed it.
+    /// Removes an element. Returns the position of its successor.
     pub fn remove(&mut self, pos: Pos) -> Option<Pos> {
         self.remove_run(pos, 1)
     }
 
-    /// Removes `count` elements from one on, or as many as there are. Returns the one that followed them.
+    /// Removes up to `count` elements from a position on. Returns the position of their successor.
     pub fn remove_run(&mut self, pos: Pos, count: usize) -> Option<Pos> {
         let (mut end, mut gone) = (pos.0, 0);
         while gone < count && end < self.buf.len() {
@@ -288,18 +289,18 @@ impl Listpack {
             gone += 1;
         }
         self.buf.splice(pos.0..end, &[]);
-        self.removed(gone);
+        self.count_removed(gone);
         (pos.0 < self.buf.len()).then_some(pos)
     }
 
-    /// Removes `count` elements from an index on, or as many as there are.
+    /// Removes up to `count` elements from an index on.
     pub fn remove_range(&mut self, index: usize, count: usize) {
         if let Some(pos) = self.nth(index as i64).filter(|_| count > 0) {
             self.remove_run(pos, count);
         }
     }
 
-    /// Takes the elements from an index on out, as a listpack of their own.
+    /// Splits off the elements from an index on.
     #[must_use]
     pub fn split_off(&mut self, index: usize) -> Listpack {
         let mut rest = Listpack::new();
@@ -308,26 +309,26 @@ impl Listpack {
         };
         let moved = self.len() - index;
         rest.buf.splice(0..0, &[&self.buf.bytes()[pos.0..]]);
-        rest.added(moved);
+        rest.count_added(moved);
         self.remove_run(pos, moved);
         rest
     }
 
-    /// Adds all elements of another one behind.
+    /// Appends all elements of another listpack.
     pub fn append(&mut self, other: &Listpack) {
         let end = self.buf.len();
         self.buf.splice(end..end, &[other.buf.bytes()]);
-        self.added(other.len());
+        self.count_added(other.len());
     }
 
-    /// The form of an RDB file.
+    /// The listpack in the RDB format.
     pub fn to_rdb(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.bytes());
         self.write_rdb(&mut out);
         out
     }
 
-    /// Appends the form of an RDB file.
+    /// Appends the listpack in the RDB format.
     pub fn write_rdb(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&(self.bytes() as u32).to_le_bytes());
         out.extend_from_slice(&self.buf.tag().to_le_bytes());
@@ -335,7 +336,7 @@ impl Listpack {
         out.push(0xff);
     }
 
-    /// Reads the form of an RDB file; `None` when it is damaged anywhere.
+    /// Decodes the RDB format; `None` if it is corrupt.
     pub fn from_rdb(bytes: &[u8]) -> Option<Self> {
         let total = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
         let count = u16::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
@@ -353,11 +354,11 @@ impl Listpack {
         }
         let mut pack = Listpack::new();
         pack.buf.splice(0..0, &[elements]);
-        pack.added(seen);
+        pack.count_added(seen);
         Some(pack)
     }
 
-    /// Verifies that every element is whole, as in invariant 1, and that their number is right; panics else. For tests.
+    /// Verifies invariant 1 for every element, and the stored number of elements; panics on a violation. For tests.
     pub fn check(&self) {
         self.buf.check();
         let bytes = self.buf.bytes();
@@ -367,7 +368,7 @@ impl Listpack {
             seen += 1;
         }
         let count = u16::try_from(seen).unwrap_or(UNCOUNTED);
-        // After removals a number that had not fit stays unknown until the next one.
+        // After a removal, a number that did not fit stays unknown until the next removal.
         let known = self.buf.tag();
         assert!(known == count || known == UNCOUNTED, "number of elements");
     }
@@ -399,19 +400,19 @@ impl Listpack {
         let (size, width) = size_behind(coded.len());
         self.buf
             .splice(at..at, &[coded.head(), coded.text, &size[..width]]);
-        self.added(1);
+        self.count_added(1);
         Pos(at)
     }
 
-    /// So many elements have come.
+    /// Updates the number of elements after an addition.
     #[inline]
-    fn added(&mut self, elements: usize) {
+    fn count_added(&mut self, elements: usize) {
         let count = usize::from(self.buf.tag()) + elements;
         self.buf.set_tag(u16::try_from(count).unwrap_or(UNCOUNTED));
     }
 
-    /// So many elements have gone.
-    fn removed(&mut self, elements: usize) {
+    /// Updates the number of elements after a removal.
+    fn count_removed(&mut self, elements: usize) {
         let count = match self.buf.tag() {
             UNCOUNTED => self.iter().count(),
             count => usize::from(count) - elements,
@@ -429,7 +430,7 @@ impl fmt::Debug for Listpack {
     }
 }
 
-/// An element on its way into the buffer: encoding, and the text behind it.
+/// An encoded element to be written: its encoding and the text that follows.
 struct Coded<'a> {
     head: [u8; 9],
     head_len: usize,
@@ -501,7 +502,7 @@ impl<'a> Coded<'a> {
     }
 }
 
-/// Bytes that the size of an element takes behind it.
+/// Size of the back length of an element of `len` bytes.
 #[inline]
 fn size_width(size: usize) -> usize {
     match size {
@@ -513,7 +514,7 @@ fn size_width(size: usize) -> usize {
     }
 }
 
-/// The size of an element as it stands behind it.
+/// Encodes a back length.
 #[inline]
 fn size_behind(size: usize) -> ([u8; 5], usize) {
     let width = size_width(size);
@@ -526,7 +527,7 @@ fn size_behind(size: usize) -> ([u8; 5], usize) {
     (bytes, width)
 }
 
-/// Bytes of encoding and content of the element at an offset.
+/// Size of encoding and content of the element at an offset.
 #[inline(always)]
 fn content_len(bytes: &[u8], at: usize) -> usize {
     let first = bytes[at];
@@ -549,7 +550,7 @@ fn long_len(bytes: &[u8], at: usize) -> usize {
     u32::from_le_bytes(len) as usize
 }
 
-/// The offset behind the element at an offset.
+/// The offset after the element at an offset.
 #[inline(always)]
 fn end_of(bytes: &[u8], at: usize) -> usize {
     let content = content_len(bytes, at);
@@ -583,7 +584,8 @@ fn read(bytes: &[u8], at: usize) -> Item<'_> {
     }
 }
 
-/// The offset behind the element at an offset, if it is whole, of a known encoding, and followed by its size.
+/// The offset after the element at an offset; `None` unless it is complete, has a known encoding, and its back length
+/// matches.
 fn checked_end(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at..];
     let needed = match *rest.first()? {
@@ -601,7 +603,7 @@ fn checked_end(bytes: &[u8], at: usize) -> Option<usize> {
     (behind == &size[..width]).then_some(at + content + width)
 }
 
-/// Elements in order.
+/// Iterator over elements in order.
 #[derive(Clone)]
 pub struct Iter<'a> {
     pack: &'a Listpack,
@@ -619,7 +621,7 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-/// Elements from the last to the first.
+/// Iterator over elements in reverse order.
 #[derive(Clone)]
 pub struct IterBack<'a> {
     pack: &'a Listpack,
@@ -664,7 +666,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_what_a_vector_does() {
+    fn behaves_like_a_vector() {
         let mut rng = Rng::new(1);
         let (mut pack, mut model) = (Listpack::new(), Vec::<Vec<u8>>::new());
         for round in 0..4000 {
@@ -733,7 +735,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_those_of_redis() {
+    fn bytes_equal_those_of_redis() {
         let mut pack = Listpack::new();
         for text in ["a", "127", "-1", "4096", "70000", "01"] {
             pack.push_back(Item::Bytes(text.as_bytes()));
@@ -745,7 +747,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_outgrow_the_safe_size_is_not_held() {
+    fn additions_beyond_the_safe_size_are_refused() {
         let most = super::MAX_BYTES - 2 * super::MAX_OVERHEAD - 1;
         for (bytes, more, holds) in [
             (7, 0, true),
@@ -756,12 +758,12 @@ mod tests {
             (u32::MAX as usize, 0, false),
             (7, usize::MAX, false),
         ] {
-            assert_eq!(Listpack::holds(bytes, more), holds, "{bytes} and {more}");
+            assert_eq!(Listpack::can_grow(bytes, more), holds, "{bytes} and {more}");
         }
     }
 
     #[test]
-    fn damage_is_seen_and_does_no_harm() {
+    fn corrupt_input_is_refused() {
         let mut rng = Rng::new(2);
         let mut pack = Listpack::new();
         for _ in 0..20 {
@@ -785,7 +787,7 @@ mod tests {
     }
 
     #[test]
-    fn every_second_element_can_be_searched() {
+    fn search_with_a_step() {
         let mut pack = Listpack::new();
         for text in ["a", "b", "b", "a"] {
             pack.push_back(Item::Bytes(text.as_bytes()));

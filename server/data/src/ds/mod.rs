@@ -1,4 +1,4 @@
-//! Data structures: containers that know their elements only through a narrow trait.
+//! Data structures: containers that access their elements only through a narrow trait.
 
 pub mod hyperloglog;
 pub mod intset;

@@ -1,63 +1,64 @@
-//! One node of a quicklist: a listpack, maybe compressed, or one big element; and how big it may become.
+//! A node of a quicklist (a listpack, possibly compressed, or one big element) and the limits of its size.
 //!
 //! Invariants:
-//! 1. What is compressed is the form that a sound listpack has in an RDB file.
+//! 1. The compressed data is the RDB format of a valid listpack.
 
 use crate::ds::item::Item;
 use crate::ds::listpack::Listpack;
 use crate::ds::nodes::Counted;
 use crate::util::lzf;
 
-/// How big nodes become and which are compressed: the list's directives.
+/// Limits of list nodes, from the `list-*` directives.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// `list-max-listpack-size`: the most elements of a node or, from −1 to −5, its size: 4, 8, 16, 32 or 64 KiB.
+pub struct ListLimits {
+    /// `list-max-listpack-size`: maximum number of elements per node or, from −1 to −5, maximum size: 4, 8, 16, 32 or
+    /// 64 KiB.
     pub fill: i64,
-    /// `list-compress-depth`: nodes at either end that are not compressed; 0 compresses none.
+    /// `list-compress-depth`: number of nodes at either end that stay uncompressed; 0 disables compression.
     pub depth: usize,
-    /// From how many bytes on an element is a node by itself.
+    /// Elements of this many bytes or more get a plain node.
     pub plain_from: usize,
 }
 
-/// Elements of this many bytes and more are never packed.
+/// Default of `plain_from`: a bigger element is never packed.
 pub const PLAIN_FROM: usize = 1 << 30;
 
-/// With a fill that counts elements, a node is no longer than this all the same.
+/// Maximum size of a node even if the limit is a number of elements.
 const SAFE_BYTES: usize = 8192;
 
-/// What an element takes beside its text, at most, as far as limits are concerned.
+/// Overhead of an element that the limits assume.
 const OVERHEAD: usize = 8;
 
-/// Smaller nodes are not worth compressing.
+/// Nodes smaller than this are not compressed.
 const MIN_COMPRESS: usize = 48;
 
-/// What compression must gain.
+/// Compression is kept only if it saves at least this many bytes.
 const MIN_GAIN: usize = 8;
 
-/// A run of elements that is stored together.
+/// A node.
 #[derive(Clone)]
 pub enum Node {
-    /// Elements in one buffer.
+    /// A listpack.
     Packed(Listpack),
-    /// One big element, of any length: the pointer is a word to keep a node at 16 bytes.
+    /// One big element of any length. Boxed twice, so that the pointer is one word and a node takes 16 bytes.
     Plain(Box<Box<[u8]>>),
-    /// A packed node, compressed.
-    Squeezed(Box<Squeezed>),
+    /// A compressed listpack.
+    Compressed(Box<Compressed>),
 }
 
-/// A compressed node.
+/// A compressed listpack.
 #[derive(Clone)]
-pub struct Squeezed {
-    /// Its elements.
+pub struct Compressed {
+    /// Number of elements.
     pub count: usize,
-    /// Bytes of the listpack's form in an RDB file, which is what was compressed.
+    /// Uncompressed size in bytes (that of the RDB format).
     pub len: usize,
-    /// The same, compressed by LZF.
+    /// The RDB format of the listpack, compressed with LZF.
     pub lzf: Box<[u8]>,
 }
 
-impl Limits {
-    /// Whether a listpack of so many bytes and elements is too big for a node.
+impl ListLimits {
+    /// Whether a listpack of this size and number of elements exceeds the limit of a node.
     pub fn exceeded_by(&self, bytes: usize, count: usize) -> bool {
         match self.max_bytes() {
             Some(most) => bytes > most,
@@ -65,7 +66,7 @@ impl Limits {
         }
     }
 
-    /// Whether a listpack is at most half as big as a node may be.
+    /// Whether a listpack is at most half as big as the limit of a node.
     pub fn is_half(&self, bytes: usize, count: usize) -> bool {
         match self.max_bytes() {
             Some(most) => bytes <= most / 2,
@@ -73,7 +74,7 @@ impl Limits {
         }
     }
 
-    /// Whether a list by itself may be one listpack.
+    /// Whether a list of this size is encoded as a single listpack.
     pub fn is_small(&self, bytes: usize, count: usize) -> bool {
         match self.max_bytes() {
             Some(most) => bytes <= most,
@@ -95,7 +96,7 @@ impl Limits {
 }
 
 impl Node {
-    pub(super) fn of(text: &[u8], limits: &Limits) -> Self {
+    pub(super) fn of(text: &[u8], limits: &ListLimits) -> Self {
         if limits.is_plain(text) {
             return Node::plain(text);
         }
@@ -108,21 +109,21 @@ impl Node {
         Node::Plain(Box::new(text.into()))
     }
 
-    /// The listpack, whatever state it is in; `None` of a plain node.
+    /// The listpack, decompressed if necessary; `None` for a plain node.
     pub fn unpacked(&self) -> Option<Listpack> {
         match self {
             Node::Packed(pack) => Some(pack.clone()),
             Node::Plain(_) => None,
-            Node::Squeezed(squeezed) => Some(squeezed.unpack()),
+            Node::Compressed(compressed) => Some(compressed.unpack()),
         }
     }
 
-    /// Bytes of it as Redis counts them.
+    /// Size in bytes as Redis reports it.
     pub fn bytes(&self) -> usize {
         match self {
             Node::Packed(pack) => pack.bytes(),
             Node::Plain(text) => text.len(),
-            Node::Squeezed(squeezed) => squeezed.len,
+            Node::Compressed(compressed) => compressed.len,
         }
     }
 
@@ -130,28 +131,28 @@ impl Node {
         match self {
             Node::Packed(pack) => pack.memory(),
             Node::Plain(text) => size_of::<Box<[u8]>>() + text.len(),
-            Node::Squeezed(squeezed) => size_of::<Squeezed>() + squeezed.lzf.len(),
+            Node::Compressed(compressed) => size_of::<Compressed>() + compressed.lzf.len(),
         }
     }
 
-    pub(super) fn may_grow(&self, text: &[u8], limits: &Limits) -> bool {
+    pub(super) fn may_grow(&self, text: &[u8], limits: &ListLimits) -> bool {
         let plain = matches!(self, Node::Plain(_)) || limits.is_plain(text);
         !plain && !limits.exceeded_by(self.bytes() + text.len() + OVERHEAD, self.count() + 1)
     }
 
-    /// Whether a text of so many bytes can replace one of its elements in place. As in Redis the limit of a node does not
-    /// matter here, only what a listpack can hold at all.
-    pub(super) fn holds(&self, bytes: usize) -> bool {
-        Listpack::holds(self.bytes(), bytes)
+    /// Whether an element can be replaced in place by a text of `bytes` bytes. As in Redis, only the maximum size of a
+    /// listpack applies here, not the limit of a node.
+    pub(super) fn can_replace(&self, bytes: usize) -> bool {
+        Listpack::can_grow(self.bytes(), bytes)
     }
 
-    pub(super) fn squeeze(&mut self) {
+    pub(super) fn compress(&mut self) {
         if let Node::Packed(pack) = self
             && pack.bytes() >= MIN_COMPRESS
             && let Some(lzf) = lzf::compress(&pack.to_rdb())
             && lzf.len() + MIN_GAIN <= pack.bytes()
         {
-            *self = Node::Squeezed(Box::new(Squeezed {
+            *self = Node::Compressed(Box::new(Compressed {
                 count: pack.len(),
                 len: pack.bytes(),
                 lzf: lzf.into_boxed_slice(),
@@ -159,24 +160,24 @@ impl Node {
         }
     }
 
-    /// Verifies what the node is made of; panics when something is wrong. For tests.
+    /// Verifies the content of the node; panics on a violation. For tests.
     pub(super) fn check(&self) {
         match self {
             Node::Packed(pack) => pack.check(),
             Node::Plain(_) => {}
-            Node::Squeezed(squeezed) => {
-                let pack = squeezed.unpack();
+            Node::Compressed(compressed) => {
+                let pack = compressed.unpack();
                 pack.check();
-                let known = (squeezed.count, squeezed.len);
+                let known = (compressed.count, compressed.len);
                 assert_eq!(known, (pack.len(), pack.bytes()), "a compressed node");
             }
         }
     }
 
-    /// The listpack, to be changed; `None` of a plain node.
+    /// The listpack for modification, decompressed if necessary; `None` for a plain node.
     pub(super) fn pack_mut(&mut self) -> Option<&mut Listpack> {
-        if let Node::Squeezed(squeezed) = self {
-            *self = Node::Packed(squeezed.unpack());
+        if let Node::Compressed(compressed) = self {
+            *self = Node::Packed(compressed.unpack());
         }
         match self {
             Node::Packed(pack) => Some(pack),
@@ -191,12 +192,12 @@ impl Counted for Node {
         match self {
             Node::Packed(pack) => pack.len(),
             Node::Plain(_) => 1,
-            Node::Squeezed(squeezed) => squeezed.count,
+            Node::Compressed(compressed) => compressed.count,
         }
     }
 }
 
-impl Squeezed {
+impl Compressed {
     pub(super) fn unpack(&self) -> Listpack {
         let bytes = lzf::decompress(&self.lzf, self.len);
         let pack = bytes.and_then(|bytes| Listpack::from_rdb(&bytes));
@@ -211,13 +212,13 @@ mod tests {
     use crate::ds::listpack::Listpack;
 
     #[test]
-    fn an_element_that_a_listpack_cannot_hold_does_not_replace_one() {
+    fn oversized_elements_are_not_replaced_in_place() {
         let mut pack = Listpack::new();
         pack.push_back(Item::Bytes(&[b'x'; 1000]));
         let node = Node::Packed(pack);
-        assert!(node.holds((1 << 30) - 2000));
-        assert!(!node.holds((1 << 30) - 1000));
-        assert!(!node.holds(5 << 30));
+        assert!(node.can_replace((1 << 30) - 2000));
+        assert!(!node.can_replace((1 << 30) - 1000));
+        assert!(!node.can_replace(5 << 30));
         assert_eq!(size_of::<Node>(), 16);
     }
 }

@@ -1,25 +1,25 @@
-//! The nodes of a quicklist in their order: found by their elements, added and removed anywhere in short time.
+//! The nodes of a quicklist: a sequence indexed by number of elements, with fast insertion and removal anywhere.
 //!
-//! Nodes lie in chunks of at most [`CHUNK`], and a chunk knows how many elements its nodes have. A million nodes are
-//! some ten thousand chunks, so finding an element looks at that many sums and one chunk's nodes, and adding a node in
-//! the middle moves a chunk's nodes and, when the chunk has to be cut in two, the list of chunks.
+//! Nodes are stored in chunks of at most [`CHUNK`], and each chunk keeps the total number of elements of its nodes. A
+//! million nodes make about ten thousand chunks, so finding an element scans that many sums and the nodes of one
+//! chunk. Inserting a node in the middle moves the nodes of one chunk and, if the chunk splits, the list of chunks.
 //!
 //! Invariants:
 //! 1. No chunk is empty.
-//! 2. The sums are right: a node's number of elements changes only inside [`Nodes::change`].
+//! 2. The sums are exact: the number of elements of a node changes only inside [`Nodes::change`].
 
 use std::collections::VecDeque;
 
-/// The most nodes of a chunk.
+/// Maximum number of nodes per chunk.
 const CHUNK: usize = 128;
 
-/// What has elements that count.
+/// An item with a number of elements.
 pub trait Counted {
-    /// How many.
+    /// Number of elements.
     fn count(&self) -> usize;
 }
 
-/// Where a node is. Adding and removing nodes makes it void.
+/// Location of a node. Invalidated by insertion and removal of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     chunk: usize,
@@ -47,7 +47,7 @@ impl<T: Counted> Default for Nodes<T> {
 }
 
 impl<T: Counted> Nodes<T> {
-    /// None.
+    /// An empty sequence.
     pub fn new() -> Self {
         Nodes {
             chunks: VecDeque::new(),
@@ -56,17 +56,17 @@ impl<T: Counted> Nodes<T> {
         }
     }
 
-    /// How many nodes there are.
+    /// Number of nodes.
     pub fn len(&self) -> usize {
         self.nodes
     }
 
-    /// Whether there are none.
+    /// Whether the sequence is empty.
     pub fn is_empty(&self) -> bool {
         self.nodes == 0
     }
 
-    /// How many elements all nodes have.
+    /// Total number of elements.
     #[inline]
     pub fn elements(&self) -> usize {
         self.elements
@@ -84,7 +84,7 @@ impl<T: Counted> Nodes<T> {
         self.last_of(self.chunks.len().checked_sub(1)?)
     }
 
-    /// The node behind one.
+    /// The node after a place.
     pub fn next(&self, place: Place) -> Option<Place> {
         let Place { chunk, node } = place;
         if node + 1 < self.chunks.get(chunk)?.nodes.len() {
@@ -97,7 +97,7 @@ impl<T: Counted> Nodes<T> {
         (chunk < self.chunks.len()).then_some(Place { chunk, node: 0 })
     }
 
-    /// The node before one.
+    /// The node before a place.
     pub fn prev(&self, place: Place) -> Option<Place> {
         let Place { chunk, node } = place;
         match node.checked_sub(1) {
@@ -106,13 +106,13 @@ impl<T: Counted> Nodes<T> {
         }
     }
 
-    /// A node.
+    /// The node at a place.
     #[inline]
     pub fn get(&self, place: Place) -> &T {
         &self.chunks[place.chunk].nodes[place.node]
     }
 
-    /// Changes a node.
+    /// Modifies a node and updates the sums.
     #[inline]
     pub fn change<R>(&mut self, place: Place, change: impl FnOnce(&mut T) -> R) -> R {
         let chunk = &mut self.chunks[place.chunk];
@@ -125,7 +125,7 @@ impl<T: Counted> Nodes<T> {
         result
     }
 
-    /// The node that has the element of an index, and the index of the element in it.
+    /// The node that contains the element at `index`, and the element's index within it.
     pub fn locate(&self, index: usize) -> Option<(Place, usize)> {
         if index >= self.elements {
             return None;
@@ -137,7 +137,7 @@ impl<T: Counted> Nodes<T> {
         Some((place, self.get(place).count() - 1 - back))
     }
 
-    /// How many nodes are on the side of a node that has fewer; counted up to `most`.
+    /// Number of nodes between a node and the nearer end, counted up to `most`.
     pub fn depth(&self, place: Place, most: usize) -> usize {
         let sum = |chunks: &mut dyn Iterator<Item = &Chunk<T>>, own: usize| {
             let mut depth = own;
@@ -155,7 +155,7 @@ impl<T: Counted> Nodes<T> {
         before.min(behind).min(most)
     }
 
-    /// Adds a node before all others.
+    /// Prepends a node.
     pub fn push_front(&mut self, node: T) {
         if self.chunks.front().is_none_or(Chunk::is_full) {
             self.chunks.push_front(Chunk::new());
@@ -166,7 +166,7 @@ impl<T: Counted> Nodes<T> {
         chunk.nodes.push_front(node);
     }
 
-    /// Adds a node behind all others.
+    /// Appends a node.
     pub fn push_back(&mut self, node: T) {
         if self.chunks.back().is_none_or(Chunk::is_full) {
             self.chunks.push_back(Chunk::new());
@@ -178,7 +178,7 @@ impl<T: Counted> Nodes<T> {
         chunk.nodes.push_back(node);
     }
 
-    /// Adds a node behind one. Returns where it is.
+    /// Inserts a node after a place. Returns its place.
     pub fn insert_after(&mut self, place: Place, node: T) -> Place {
         let Place {
             mut chunk,
@@ -200,7 +200,7 @@ impl<T: Counted> Nodes<T> {
         Place { chunk, node: at }
     }
 
-    /// Adds a node before one. Returns where it is.
+    /// Inserts a node before a place. Returns its place.
     pub fn insert_before(&mut self, place: Place, node: T) -> Place {
         match self.prev(place) {
             Some(prev) => self.insert_after(prev, node),
@@ -211,7 +211,7 @@ impl<T: Counted> Nodes<T> {
         }
     }
 
-    /// Removes a node. Returns it, and where the one is that followed it.
+    /// Removes a node. Returns it and the place of its successor.
     pub fn remove(&mut self, place: Place) -> (Option<T>, Option<Place>) {
         let Place { chunk, node: at } = place;
         let own = &mut self.chunks[chunk];
@@ -234,19 +234,19 @@ impl<T: Counted> Nodes<T> {
         (node, (next.chunk < self.chunks.len()).then_some(next))
     }
 
-    /// The nodes in their order.
+    /// Iterator over the nodes.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flat_map(|chunk| &chunk.nodes)
     }
 
-    /// Bytes that the allocator gave for the nodes themselves, about.
+    /// Approximate memory of the chunks, without what the nodes point to.
     pub fn memory(&self) -> usize {
         let chunks = self.chunks.iter();
         let nodes: usize = chunks.map(|chunk| chunk.nodes.capacity()).sum();
         nodes * size_of::<T>() + self.chunks.capacity() * size_of::<Chunk<T>>()
     }
 
-    /// Verifies the invariants; panics when one does not hold. For tests.
+    /// Verifies the invariants; panics on a violation. For tests.
     pub fn check(&self) {
         let (mut nodes, mut elements) = (0, 0);
         for chunk in &self.chunks {
@@ -276,7 +276,7 @@ impl<T: Counted> Nodes<T> {
         Some((Place { chunk, node }, index))
     }
 
-    /// The same for an index that counts from the last element, as is the one that is returned.
+    /// The same for an index that counts from the end, both in the argument and in the result.
     fn locate_from_back(&self, mut index: usize) -> Option<(Place, usize)> {
         let chunks = self.chunks.iter().enumerate().rev();
         let (chunk, own) = seek(chunks, |chunk| chunk.elements, &mut index)?;
@@ -285,7 +285,7 @@ impl<T: Counted> Nodes<T> {
     }
 }
 
-/// Which of some parts has the element of an index, which becomes the one of the element in it.
+/// The part that contains the element at `index`; `index` becomes the index within that part.
 fn seek<'a, P>(
     mut parts: impl Iterator<Item = (usize, &'a P)>,
     count: impl Fn(&P) -> usize,
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn is_a_sequence_that_knows_its_sums() {
+    fn behaves_like_a_vector_and_keeps_its_sums() {
         let mut rng = Rng::new(5);
         let (mut nodes, mut model) = (Nodes::new(), Vec::new());
         for step in 0..6000 {

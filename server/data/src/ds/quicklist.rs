@@ -1,17 +1,17 @@
-//! A quicklist: a long sequence of elements in nodes, each of them a listpack of limited size.
+//! Quicklist: a long sequence of elements in nodes, each a listpack of limited size.
 //!
-//! An element too big to be packed is a node by itself. Nodes that are far enough from both ends may be compressed,
-//! since most lists are used at their ends; whoever changes such a node unpacks it and packs it again, and whoever
-//! reads it works on an unpacked copy. The rules of where an element goes are Redis's, since the nodes are what DUMP
-//! and the RDB file show.
+//! An element too big to be packed gets a node of its own. Nodes far enough from both ends may be compressed, since
+//! most lists are accessed at their ends; a write to such a node decompresses it and compresses it again, and a read
+//! works on a decompressed copy. Elements are assigned to nodes by Redis's rules, because DUMP and the RDB file expose
+//! the nodes.
 //!
 //! Invariants:
 //! 1. No node is empty.
-//! 2. The `depth` outermost nodes on either side are not compressed; with a depth of 0, none is.
+//! 2. The outermost `depth` nodes at either end are not compressed; with a depth of 0, no node is.
 
 use crate::ds::item::Item;
 use crate::ds::listpack::{Listpack, Pos};
-use crate::ds::node::{Limits, Node};
+use crate::ds::node::{ListLimits, Node};
 use crate::ds::nodes::{Counted, Nodes, Place};
 
 /// An end of a list.
@@ -23,49 +23,49 @@ pub enum End {
     Tail,
 }
 
-/// A sequence of elements.
+/// A quicklist.
 #[derive(Clone)]
 pub struct Quicklist {
     nodes: Nodes<Node>,
-    limits: Limits,
+    limits: ListLimits,
 }
 
 impl Quicklist {
-    /// An empty one.
-    pub fn new(limits: Limits) -> Self {
+    /// An empty quicklist.
+    pub fn new(limits: ListLimits) -> Self {
         Quicklist {
             nodes: Nodes::new(),
             limits,
         }
     }
 
-    /// How many elements it has.
+    /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {
         self.nodes.elements()
     }
 
-    /// Whether it has none.
+    /// Whether the quicklist is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The nodes in their order.
+    /// Iterator over the nodes.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter()
     }
 
-    /// How many nodes there are.
+    /// Number of nodes.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
     }
 
-    /// From how many bytes on an element that comes is a node by itself.
+    /// Sets the size from which added elements get a plain node.
     pub fn set_plain_from(&mut self, bytes: usize) {
         self.limits.plain_from = bytes;
     }
 
-    /// Bytes that the allocator gave for it, about; estimated from `samples` nodes, or all when that is 0.
+    /// Approximate memory, estimated from `samples` nodes; 0 visits all of them.
     pub fn memory(&self, samples: usize) -> usize {
         let looked_at = if samples == 0 { usize::MAX } else { samples }.min(self.nodes.len());
         let sum: usize = self.nodes.iter().take(looked_at).map(Node::memory).sum();
@@ -73,7 +73,7 @@ impl Quicklist {
         size_of::<Self>() + self.nodes.memory() + all as usize
     }
 
-    /// The listpack when there is one node and it is packed.
+    /// The listpack, if there is exactly one node and it is packed.
     pub fn only_pack(&self) -> Option<&Listpack> {
         match self.nodes.first().map(|place| self.nodes.get(place)) {
             Some(Node::Packed(pack)) if self.nodes.len() == 1 => Some(pack),
@@ -81,14 +81,14 @@ impl Quicklist {
         }
     }
 
-    /// Adds a listpack as a node of its own behind all others.
+    /// Appends a listpack as a new node.
     pub fn push_pack(&mut self, pack: Listpack) {
         if !pack.is_empty() {
             self.push_node(End::Tail, Node::Packed(pack));
         }
     }
 
-    /// Adds one element as a node of its own behind all others.
+    /// Appends one element as a new plain node.
     pub fn push_plain(&mut self, text: &[u8]) {
         self.push_node(End::Tail, Node::plain(text));
     }
@@ -122,11 +122,11 @@ impl Quicklist {
                 Some(pack.get(pos?))
             }
             Node::Plain(text) => Some(Item::Bytes(text)),
-            Node::Squeezed(_) => None,
+            Node::Compressed(_) => None,
         }
     }
 
-    /// Replaces the element of an index; whether there is one.
+    /// Replaces the element at an index. Returns whether the index exists.
     pub fn set(&mut self, index: usize, text: &[u8]) -> bool {
         let Some((place, offset)) = self.nodes.locate(index) else {
             return false;
@@ -134,20 +134,20 @@ impl Quicklist {
         let limits = self.limits;
         let is_plain = limits.is_plain(text);
         let node = self.nodes.get(place);
-        let fits = node.holds(text.len());
+        let fits = node.can_replace(text.len());
         match (node, is_plain) {
             (Node::Plain(_), true) => {
                 self.nodes
                     .change(place, |node| *node = Node::of(text, &limits));
             }
-            (Node::Packed(_) | Node::Squeezed(_), false) if fits => {
+            (Node::Packed(_) | Node::Compressed(_), false) if fits => {
                 self.edit(place, |pack| {
                     if let Some(pos) = pack.nth(offset as i64) {
                         pack.replace(pos, Item::Bytes(text));
                     }
                 });
             }
-            // From one kind of node to the other, or into a node of its own.
+            // The kind of the node changes, or the element needs a node of its own.
             _ => {
                 self.insert(index, text, End::Tail);
                 self.remove_range(index, 1);
@@ -156,7 +156,7 @@ impl Quicklist {
         true
     }
 
-    /// Adds an element before (`Head`) or behind (`Tail`) the one of an index, which exists.
+    /// Inserts an element before (`Head`) or after (`Tail`) the element at an index, which must exist.
     pub fn insert(&mut self, index: usize, text: &[u8], side: End) {
         let Some((place, offset)) = self.nodes.locate(index) else {
             return;
@@ -192,12 +192,12 @@ impl Quicklist {
                     End::Head => self.nodes.insert_before(place, node),
                     End::Tail => self.nodes.insert_after(place, node),
                 };
-                self.settle(new);
+                self.update_compression(new);
             }
         }
     }
 
-    /// Removes `count` elements from an index on, or as many as there are.
+    /// Removes up to `count` elements from an index on.
     pub fn remove_range(&mut self, index: usize, count: usize) {
         let mut left = count.min(self.len().saturating_sub(index));
         let Some((first, mut offset)) = self.nodes.locate(index) else {
@@ -218,10 +218,10 @@ impl Quicklist {
             left -= gone;
             offset = 0;
         }
-        self.settle_ends();
+        self.update_ends();
     }
 
-    /// Removes up to `most` elements for which `wanted` is true, from an end on; how many.
+    /// Removes up to `most` elements that `wanted` accepts, starting at an end. Returns the number removed.
     pub fn remove_if(
         &mut self,
         from: End,
@@ -249,12 +249,12 @@ impl Quicklist {
             };
         }
         if removed > 0 {
-            self.settle_ends();
+            self.update_ends();
         }
         removed
     }
 
-    /// The elements from an index on, towards an end.
+    /// Iterator from the element at an index towards an end.
     pub fn iter_from(&self, index: usize, towards: End) -> Iter<'_> {
         let mut iter = Iter {
             rest: None,
@@ -268,16 +268,16 @@ impl Quicklist {
         iter
     }
 
-    /// Verifies the invariants of the list and of every node; panics when one does not hold. For tests.
+    /// Verifies the invariants of the list and of every node; panics on a violation. For tests.
     pub fn check(&self) {
         self.nodes.check();
         let (depth, count) = (self.limits.depth, self.nodes.len());
         for (at, node) in self.nodes.iter().enumerate() {
             node.check();
             assert!(node.count() > 0, "an empty node");
-            let squeezed = matches!(node, Node::Squeezed(_));
+            let compressed = matches!(node, Node::Compressed(_));
             let inner = depth > 0 && at.min(count - 1 - at) >= depth;
-            assert!(inner || !squeezed, "a compressed node near an end");
+            assert!(inner || !compressed, "a compressed node near an end");
         }
     }
 
@@ -293,21 +293,21 @@ impl Quicklist {
             End::Head => self.nodes.push_front(node),
             End::Tail => self.nodes.push_back(node),
         }
-        self.settle_ends();
+        self.update_ends();
     }
 
-    /// Changes a packed node, which has elements afterwards, and compresses it again if it is to be.
+    /// Modifies a packed node, which must not become empty, and compresses it again if necessary.
     fn edit(&mut self, place: Place, change: impl FnOnce(&mut Listpack)) {
         self.nodes.change(place, |node| {
             if let Some(pack) = node.pack_mut() {
                 change(pack);
             }
         });
-        self.squeeze_inner(place);
+        self.compress_if_inner(place);
     }
 
-    /// Cuts a packed node in two and puts an element between, before or behind the one at an offset. It joins the part
-    /// that is cut off, which is the one on its side.
+    /// Splits a packed node and inserts an element before or after the element at an offset. The new element joins the
+    /// part that is split off, which is the one on its side.
     fn split_around(&mut self, place: Place, offset: usize, text: &[u8], side: End) {
         let limits = self.limits;
         let kept = offset + usize::from(side == End::Tail);
@@ -326,7 +326,7 @@ impl Quicklist {
         if is_plain {
             let plain = self.nodes.insert_after(place, Node::plain(text));
             let behind = self.nodes.insert_after(plain, Node::Packed(tail));
-            self.squeeze_around(behind);
+            self.compress_around(behind);
             return;
         }
         let second = self.nodes.insert_after(place, Node::Packed(tail));
@@ -337,14 +337,14 @@ impl Quicklist {
         self.merge_around(centre);
     }
 
-    /// Joins the nodes around one where two fit into one.
+    /// Merges the nodes around a place where two of them fit into one.
     fn merge_around(&mut self, centre: Place) {
         let mut target = centre;
         if let Some(prev) = self.nodes.prev(target)
             && let Some(before) = self.nodes.prev(prev)
             && self.try_merge(before, prev)
         {
-            // The merged node stands where the one before stood, and the centre behind it.
+            // The merged node is at the place of the predecessor, and the centre follows it.
             target = self.nodes.next(before).unwrap_or(before);
         }
         if let Some(next) = self.nodes.next(target)
@@ -360,19 +360,19 @@ impl Quicklist {
         if let Some(next) = self.nodes.next(target) {
             self.try_merge(target, next);
         }
-        self.squeeze_around(target);
+        self.compress_around(target);
     }
 
-    /// Nodes came to be at a place and beside it.
-    fn squeeze_around(&mut self, place: Place) {
+    /// Updates compression after nodes were inserted at and next to a place.
+    fn compress_around(&mut self, place: Place) {
         let beside = [self.nodes.prev(place), self.nodes.next(place)];
         for place in beside.into_iter().flatten().chain([place]) {
-            self.squeeze_inner(place);
+            self.compress_if_inner(place);
         }
-        self.settle_ends();
+        self.update_ends();
     }
 
-    /// Moves the elements of `b`, the node behind `a`, into `a` if they fit; `b` is removed then.
+    /// Moves the elements of `b`, the successor of `a`, into `a` if they fit, and removes `b`.
     fn try_merge(&mut self, a: Place, b: Place) -> bool {
         let (left, right) = (self.nodes.get(a), self.nodes.get(b));
         let plain = matches!(left, Node::Plain(_)) || matches!(right, Node::Plain(_));
@@ -402,7 +402,7 @@ impl Quicklist {
         if let Node::Plain(text) = self.nodes.get(place) {
             let gone = wanted(Item::Bytes(text));
             if gone {
-                // It leaves an empty node, which the caller removes.
+                // This leaves an empty node, which the caller removes.
                 self.nodes
                     .change(place, |node| *node = Node::Packed(Listpack::new()));
             }
@@ -414,25 +414,25 @@ impl Quicklist {
             };
             remove_in_pack(pack, from, most, wanted)
         });
-        self.squeeze_inner(place);
+        self.compress_if_inner(place);
         removed
     }
 
-    /// A node came to be at a place.
-    fn settle(&mut self, place: Place) {
-        self.squeeze_inner(place);
-        self.settle_ends();
+    /// Updates compression after a node was inserted at a place.
+    fn update_compression(&mut self, place: Place) {
+        self.compress_if_inner(place);
+        self.update_ends();
     }
 
-    fn squeeze_inner(&mut self, place: Place) {
+    fn compress_if_inner(&mut self, place: Place) {
         let depth = self.limits.depth;
         if depth > 0 && self.nodes.depth(place, depth) >= depth {
-            self.nodes.change(place, Node::squeeze);
+            self.nodes.change(place, Node::compress);
         }
     }
 
-    /// Unpacks the nodes that have come close to an end and compresses those that have gone away from it.
-    fn settle_ends(&mut self) {
+    /// Decompresses the nodes that are now near an end and compresses those that no longer are.
+    fn update_ends(&mut self) {
         if self.limits.depth == 0 {
             return;
         }
@@ -447,7 +447,7 @@ impl Quicklist {
                         node.pack_mut();
                     });
                 } else {
-                    self.squeeze_inner(place);
+                    self.compress_if_inner(place);
                 }
             }
             (front, back) = (self.nodes.next(head), self.nodes.prev(tail));
@@ -464,7 +464,7 @@ fn insert_into(pack: &mut Listpack, offset: usize, text: &[u8], side: End) {
     }
 }
 
-/// Removes up to `most` elements of a listpack for which `wanted` is true, from an end on; how many.
+/// Removes up to `most` elements of a listpack that `wanted` accepts, starting at an end. Returns the number removed.
 pub fn remove_in_pack(
     pack: &mut Listpack,
     from: End,
@@ -496,16 +496,16 @@ pub fn remove_in_pack(
     removed
 }
 
-/// Elements in their order towards an end. It lends them one at a time, since those of a compressed node lie in the
-/// iterator itself.
+/// Lending iterator over elements towards an end: the elements of a compressed node are borrowed from a copy inside
+/// the iterator.
 pub struct Iter<'a> {
-    /// The list, and the node that comes after the current one; none when the current one is all there is.
+    /// The list and the next node; `None` if the current node is the last.
     rest: Option<(&'a Quicklist, Option<Place>)>,
     towards: End,
     current: Current<'a>,
 }
 
-/// The node that an iterator is in, and the element that comes next.
+/// The current node of the iterator and the position of the next element.
 enum Current<'a> {
     Pack(Option<&'a Listpack>, Option<Pos>),
     Unpacked(Listpack, Option<Pos>),
@@ -513,7 +513,7 @@ enum Current<'a> {
 }
 
 impl<'a> Iter<'a> {
-    /// The elements of one listpack, from a position on.
+    /// Iterator over a single listpack from a position on.
     pub fn of_pack(pack: &'a Listpack, pos: Option<Pos>, towards: End) -> Self {
         Iter {
             rest: None,
@@ -522,7 +522,7 @@ impl<'a> Iter<'a> {
         }
     }
 
-    /// The next element. (No `Iterator`: what it lends is good until the next call.)
+    /// The next element, borrowed until the next call (which `Iterator` cannot express).
     #[expect(clippy::should_implement_trait, reason = "it lends from itself")]
     pub fn next(&mut self) -> Option<Item<'_>> {
         while self.current.is_done() {
@@ -537,7 +537,7 @@ impl<'a> Iter<'a> {
         }
     }
 
-    /// Enters the next node, at an element or at the end where one comes in.
+    /// Enters the next node, at a given element or at its near end.
     fn load(&mut self, offset: Option<usize>) {
         let Some((list, Some(place))) = self.rest else {
             return;
@@ -550,8 +550,8 @@ impl<'a> Iter<'a> {
         self.current = match list.nodes.get(place) {
             Node::Packed(pack) => Current::Pack(Some(pack), pack.nth(index)),
             Node::Plain(text) => Current::Plain(Some(text)),
-            Node::Squeezed(squeezed) => {
-                let pack = squeezed.unpack();
+            Node::Compressed(compressed) => {
+                let pack = compressed.unpack();
                 let pos = pack.nth(index);
                 Current::Unpacked(pack, pos)
             }
@@ -588,10 +588,10 @@ fn take<'a>(pack: Option<&'a Listpack>, next: &mut Option<Pos>, towards: End) ->
 #[cfg(test)]
 mod tests {
     use super::{End, Quicklist};
-    use crate::ds::node::{Limits, Node, PLAIN_FROM};
+    use crate::ds::node::{ListLimits, Node, PLAIN_FROM};
     use crate::ds::nodes::Counted;
 
-    fn numbers(count: usize, limits: Limits) -> Quicklist {
+    fn numbers(count: usize, limits: ListLimits) -> Quicklist {
         let mut list = Quicklist::new(limits);
         for number in 0..count {
             list.push(End::Tail, format!("number {number}").as_bytes());
@@ -607,39 +607,39 @@ mod tests {
 
     #[test]
     fn only_nodes_away_from_the_ends_are_compressed() {
-        let limits = Limits {
+        let limits = ListLimits {
             fill: 16,
             depth: 2,
             plain_from: PLAIN_FROM,
         };
         let mut list = numbers(16 * 10, limits);
-        let squeezed = |list: &Quicklist| -> Vec<bool> {
+        let compressed = |list: &Quicklist| -> Vec<bool> {
             list.nodes()
-                .map(|node| matches!(node, Node::Squeezed(_)))
+                .map(|node| matches!(node, Node::Compressed(_)))
                 .collect()
         };
         let inner = |count: usize| -> Vec<bool> {
             (0..count).map(|at| at.min(count - 1 - at) >= 2).collect()
         };
-        assert_eq!(squeezed(&list), inner(10));
+        assert_eq!(compressed(&list), inner(10));
         list.insert(88, b"in between", End::Head);
         assert_eq!(
             text_at(&list, 88).as_deref(),
             Some(b"in between".as_slice())
         );
         assert_eq!(text_at(&list, 89).as_deref(), Some(b"number 88".as_slice()));
-        assert_eq!(squeezed(&list), inner(list.node_count()));
+        assert_eq!(compressed(&list), inner(list.node_count()));
         list.remove_range(20, 60);
-        assert_eq!(squeezed(&list), inner(list.node_count()));
+        assert_eq!(compressed(&list), inner(list.node_count()));
         list.remove_range(0, 81);
-        assert_eq!(squeezed(&list), inner(list.node_count()));
+        assert_eq!(compressed(&list), inner(list.node_count()));
         assert_eq!(text_at(&list, 0).as_deref(), Some(b"number 140".as_slice()));
     }
 
     #[test]
     fn a_node_takes_as_many_elements_as_redis_puts_into_it() {
-        // Elements of 16 bytes take 18, and are counted with 24 when they come: 8192 - 7 bytes have room for 454.
-        let limits = Limits {
+        // Elements of 16 bytes take 18 bytes but are estimated at 24 on insertion: 8192 - 7 bytes have room for 454.
+        let limits = ListLimits {
             fill: -2,
             depth: 0,
             plain_from: PLAIN_FROM,
@@ -653,7 +653,7 @@ mod tests {
 
     #[test]
     fn a_big_element_is_a_node_by_itself() {
-        let limits = Limits {
+        let limits = ListLimits {
             fill: 16,
             depth: 1,
             plain_from: 100,

@@ -1,27 +1,27 @@
-//! A slab whose ids carry a generation: what was removed is never found again under its old id.
+//! A slab whose ids carry a generation, so a stale id never finds a newer value.
 //!
-//! Slots are reused, last freed first, so the slab stays as small as its busiest moment. Each reuse
-//! raises the slot's generation; an id is a slot and the generation it was handed out for.
+//! Slots are reused in LIFO order, so the slab stays as small as its peak. Each reuse increments the slot's
+//! generation; an id is a slot and the generation for which it was issued.
 //!
-//! Invariant: `free` names exactly the slots without a value.
+//! Invariant: `free` lists exactly the slots without a value.
 
-/// Names a value of one slab.
+/// Id of a value in a slab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id {
     /// The slot.
     pub index: u32,
-    /// How many values the slot had held before.
+    /// Generation: number of values that the slot held before.
     pub generation: u32,
 }
 
 impl Id {
-    /// The id as one word, to be carried where a number goes.
+    /// The id packed into one word, for interfaces that carry a number.
     #[inline]
     pub fn to_word(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
-    /// The id that [`Id::to_word`] gave.
+    /// Inverse of [`Id::to_word`].
     #[inline]
     pub fn from_word(word: u64) -> Self {
         Id {
@@ -31,7 +31,7 @@ impl Id {
     }
 }
 
-/// A store of values by [`Id`].
+/// A collection of values addressed by [`Id`].
 #[derive(Debug)]
 pub struct Slab<T> {
     slots: Vec<Slot<T>>,
@@ -59,22 +59,22 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Values in the slab.
+    /// Number of values.
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// Whether it has none.
+    /// Whether the slab is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Stores a value and names it.
+    /// Inserts a value and returns its id.
     pub fn insert(&mut self, value: T) -> Id {
         self.insert_with(|_| value)
     }
 
-    /// Stores a value that wants to know its own id.
+    /// Inserts a value that is constructed from its own id.
     pub fn insert_with(&mut self, make: impl FnOnce(Id) -> T) -> Id {
         let index = self.free.last().copied().unwrap_or_else(|| {
             let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 values");
@@ -90,13 +90,13 @@ impl<T> Slab<T> {
             index,
             generation: slot.generation,
         };
-        // A panic in `make` leaves the slot free.
+        // If `make` panics, the slot stays free.
         slot.value = Some(make(id));
         self.free.pop();
         id
     }
 
-    /// The value of an id, unless it was removed.
+    /// The value with an id, unless it was removed.
     pub fn get(&self, id: Id) -> Option<&T> {
         self.slots
             .get(id.index as usize)
@@ -105,7 +105,7 @@ impl<T> Slab<T> {
             .as_ref()
     }
 
-    /// The value of an id, unless it was removed.
+    /// The value with an id for modification, unless it was removed.
     pub fn get_mut(&mut self, id: Id) -> Option<&mut T> {
         self.slots
             .get_mut(id.index as usize)
@@ -114,25 +114,25 @@ impl<T> Slab<T> {
             .as_mut()
     }
 
-    /// Whether the id still names a value.
+    /// Whether an id is still valid.
     pub fn contains(&self, id: Id) -> bool {
         self.get(id).is_some()
     }
 
-    /// Takes a value out. Its id finds nothing from now on.
+    /// Removes a value; its id becomes stale.
     pub fn remove(&mut self, id: Id) -> Option<T> {
         let slot = self
             .slots
             .get_mut(id.index as usize)
             .filter(|slot| slot.generation == id.generation)?;
         let value = slot.value.take()?;
-        // After 2^32 values of one slot ids repeat; nothing holds one for that long.
+        // Generations wrap after 2^32 values of one slot; no id is kept for that long.
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(id.index);
         Some(value)
     }
 
-    /// All values with their ids, by slot.
+    /// Iterator over all values with their ids, in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
         self.slots.iter().zip(0..).filter_map(|(slot, index)| {
             Some((
@@ -145,7 +145,7 @@ impl<T> Slab<T> {
         })
     }
 
-    /// All values with their ids, by slot.
+    /// Mutable iterator over all values with their ids, in slot order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Id, &mut T)> {
         self.slots.iter_mut().zip(0..).filter_map(|(slot, index)| {
             Some((
@@ -158,7 +158,7 @@ impl<T> Slab<T> {
         })
     }
 
-    /// Verifies the invariant; panics when it does not hold. For tests.
+    /// Verifies the invariant; panics on a violation. For tests.
     pub fn check(&self) {
         let mut free = self.free.clone();
         free.sort_unstable();
@@ -167,7 +167,7 @@ impl<T> Slab<T> {
         assert!(empty.eq(free), "the free slots are those without a value");
     }
 
-    /// The ids in use, as a list that stays while values come and go.
+    /// The ids in use as a separate list, so that values can be inserted and removed during iteration.
     pub fn ids(&self) -> Vec<Id> {
         self.iter().map(|(id, _)| id).collect()
     }
@@ -180,7 +180,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn stale_ids_find_nothing() {
+    fn stale_ids_are_not_found() {
         let mut slab = Slab::new();
         let first = slab.insert("first");
         assert_eq!(slab.remove(first), Some("first"));

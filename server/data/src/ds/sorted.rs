@@ -1,13 +1,13 @@
-//! An order-statistics B+ tree: the ordered index of a big sorted set.
+//! Order-statistics B+ tree: the ordered index of a big sorted set.
 //!
-//! A leaf holds up to [`LEAF`] elements. An element is a score and a handle, a word that only the owner understands
-//! (a sorted set stores the address of a record in it). An inner node stores for each child the number of elements below
-//! it and its least element, the separator. An element is therefore found by its order or by its rank in one descent,
-//! and a range is read leaf by leaf.
+//! A leaf holds up to [`LEAF`] elements. An element is a score and a handle, a word that only the owner interprets (a
+//! sorted set stores the address of a record in it). An inner node stores for each child the number of elements below
+//! it and its least element, the separator. So an element is found by order or by rank in one descent, and a range is
+//! read leaf by leaf.
 //!
 //! The tree does not know the order. The caller passes a predicate that is true for a prefix of the elements and false
-//! for the rest ("sorts before this one"). Scores are stored beside the handles so that a predicate which compares
-//! scores first rarely has to dereference a handle.
+//! for the rest ("sorts before this one"). Scores are stored beside the handles so that a predicate that compares
+//! scores first rarely dereferences a handle.
 //!
 //! Elements inserted in ascending or descending order fill their leaves completely: a split at either end of the tree
 //! starts a new node with one element or child instead of halving the full one. So a node may have a single child, and
@@ -16,21 +16,21 @@
 //! Invariants, which [`Sorted::check`] verifies:
 //! 1. All leaves are at the same depth. No node but a root leaf is empty, and an inner root has at least two children.
 //! 2. After each public call, `counts`, `scores` and `handles` of an inner node match its children.
-//! 3. Predicates only ever see handles of elements that are in the tree: a separator is the least element of its child,
+//! 3. Predicates only receive handles of elements that are in the tree: a separator is the least element of its child,
 //!    never one that was removed. Owners dereference handles, so a stale separator would be a use after free.
 
 use std::mem;
 use std::ops::Range as Ranks;
 
-/// Elements of a leaf at most: with its length it makes 504 bytes, a size class of 512.
+/// Maximum number of elements per leaf: with its length it takes 504 bytes, in a size class of 512.
 pub const LEAF: usize = 31;
-/// Children of an inner node at most.
+/// Maximum number of children per inner node.
 const FANOUT: usize = 64;
 
-/// An element: its score, and the word by which its owner knows it.
+/// An element: its score and its handle.
 pub type Pair = (f64, u64);
 
-/// The tree.
+/// An order-statistics B+ tree.
 #[derive(Default)]
 pub struct Sorted {
     root: Node,
@@ -56,7 +56,7 @@ struct Inner {
     children: Vec<Node>,
 }
 
-/// Where in the tree a node stands: a split at an end of it begins an empty node.
+/// Whether a node is on the left or right edge of the tree: a split on an edge starts an empty node.
 #[derive(Clone, Copy)]
 struct Edge {
     first: bool,
@@ -69,18 +69,18 @@ impl Sorted {
         Self::default()
     }
 
-    /// Elements in the tree.
+    /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether the tree is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How many elements `before` is true for: the rank of the first one for which it is not.
+    /// The number of elements for which `before` is true: the rank of the first one for which it is false.
     pub fn rank(&self, mut before: impl FnMut(f64, u64) -> bool) -> usize {
         let mut node = &self.root;
         let mut rank = 0;
@@ -96,12 +96,12 @@ impl Sorted {
         }
     }
 
-    /// The element of a rank.
+    /// The element at a rank.
     pub fn get(&self, rank: usize) -> Option<Pair> {
         self.range(rank).next()
     }
 
-    /// Adds an element behind all those for which `before` is true.
+    /// Inserts an element after all those for which `before` is true.
     pub fn insert(&mut self, pair: Pair, mut before: impl FnMut(f64, u64) -> bool) {
         let edge = Edge {
             first: true,
@@ -117,7 +117,7 @@ impl Sorted {
         self.len += 1;
     }
 
-    /// Takes out the first element for which `before` is false.
+    /// Removes the first element for which `before` is false.
     pub fn remove(&mut self, mut before: impl FnMut(f64, u64) -> bool) -> Option<Pair> {
         let pair = self.root.remove(&mut before)?;
         self.len -= 1;
@@ -125,8 +125,8 @@ impl Sorted {
         Some(pair)
     }
 
-    /// Removes the elements of a range of ranks, which must not exceed the length. Asks no predicate, and costs about as
-    /// much as the number of leaves in the range.
+    /// Removes the elements of a range of ranks, which must be within the length. Calls no predicate; the cost is
+    /// about the number of leaves in the range.
     pub fn remove_range(&mut self, ranks: Ranks<usize>) {
         assert!(
             ranks.start <= ranks.end && ranks.end <= self.len,
@@ -140,7 +140,7 @@ impl Sorted {
         self.lower_root();
     }
 
-    /// Replaces an inner root of fewer than two children by its child, or by an empty leaf.
+    /// Replaces an inner root with fewer than two children by its child or by an empty leaf.
     fn lower_root(&mut self) {
         while let Node::Inner(inner) = &mut self.root
             && inner.children.len() < 2
@@ -149,22 +149,22 @@ impl Sorted {
         }
     }
 
-    /// Verifies invariants 1 and 2 for the whole tree; panics when one does not hold. For tests.
+    /// Verifies invariants 1 and 2 for the whole tree; panics on a violation. For tests.
     pub fn check(&self) {
         let (_, count) = self.root.check(true);
         assert_eq!(count, self.len, "length of the tree");
     }
 
-    /// Elements from a rank on, in ascending order.
+    /// Iterator from a rank on, ascending.
     pub fn range(&self, rank: usize) -> Range<'_> {
-        let mut way = Way::default();
+        let mut way = Path::default();
         way.descend(&self.root, rank);
         Range(way)
     }
 
-    /// Elements from a rank on, in descending order.
+    /// Iterator from a rank on, descending.
     pub fn range_back(&self, rank: usize) -> RangeBack<'_> {
-        let mut way = Way::default();
+        let mut way = Path::default();
         if rank < self.len {
             way.descend(&self.root, rank);
             way.at += 1;
@@ -185,7 +185,7 @@ impl Default for Node {
 }
 
 impl Node {
-    /// Elements below.
+    /// Number of elements in the subtree.
     fn count(&self) -> usize {
         match self {
             Node::Leaf(leaf) => leaf.len,
@@ -193,7 +193,7 @@ impl Node {
         }
     }
 
-    /// Elements or children of its own.
+    /// Number of direct elements or children.
     fn width(&self) -> usize {
         match self {
             Node::Leaf(leaf) => leaf.len,
@@ -215,7 +215,7 @@ impl Node {
         }
     }
 
-    /// Adds an element. Gives what of the node has become a node of its own, to its right.
+    /// Inserts an element. Returns the new right sibling if the node was split.
     fn insert(
         &mut self,
         pair: Pair,
@@ -238,7 +238,7 @@ impl Node {
         }
     }
 
-    /// Removes the elements of a range of ranks, which is inside and not empty. May leave the node empty.
+    /// Removes a nonempty range of ranks within the subtree. May leave the node empty.
     fn remove_range(&mut self, ranks: Ranks<usize>) {
         match self {
             Node::Leaf(leaf) => leaf.take_range(ranks),
@@ -246,7 +246,7 @@ impl Node {
         }
     }
 
-    /// Depth and number of elements of the subtree, after its invariants have been verified.
+    /// Verifies the subtree. Returns its depth and number of elements.
     fn check(&self, root: bool) -> (usize, usize) {
         let inner = match self {
             Node::Leaf(leaf) => {
@@ -274,7 +274,7 @@ impl Node {
         (depth.unwrap_or(0) + 1, total)
     }
 
-    /// Moves all of a right neighbour into this node; both are of one kind and fit into one.
+    /// Moves everything from the right sibling into this node; both have the same kind and fit into one.
     fn absorb(&mut self, right: Node) {
         match (self, right) {
             (Node::Leaf(left), Node::Leaf(right)) => {
@@ -292,7 +292,7 @@ impl Node {
         }
     }
 
-    /// Moves elements or children between neighbours until both have about as many.
+    /// Moves elements or children between siblings until both have about the same number.
     fn balance(&mut self, right: &mut Node) {
         let wanted = (self.width() + right.width()) / 2;
         match (self, right) {
@@ -340,7 +340,7 @@ impl Leaf {
         })
     }
 
-    /// The first element for which `before` is false.
+    /// The index of the first element for which `before` is false.
     fn position(&self, before: &mut impl FnMut(f64, u64) -> bool) -> usize {
         partition(&self.scores[..self.len], &self.handles[..self.len], before)
     }
@@ -392,7 +392,8 @@ impl Leaf {
         right.scores[..right.len].copy_from_slice(&self.scores[kept..]);
         right.handles[..right.len].copy_from_slice(&self.handles[kept..]);
         self.len = kept;
-        // In the middle it goes where it keeps both halves in order, at the ends where there is room.
+        // After a split in the middle the element goes to the half that keeps the order, after a split at an edge to
+        // the empty leaf.
         if at > kept || kept == LEAF {
             right.put(at - kept, pair);
         } else {
@@ -403,7 +404,8 @@ impl Leaf {
 }
 
 impl Inner {
-    /// The child in which the first element for which `before` is false stands, or behind whose elements it would.
+    /// The child that contains the first element for which `before` is false, or after whose elements it would be
+    /// inserted.
     fn child_of(&self, before: &mut impl FnMut(f64, u64) -> bool) -> usize {
         partition(&self.scores, &self.handles, before).saturating_sub(1)
     }
@@ -423,7 +425,7 @@ impl Inner {
         self.children.remove(at)
     }
 
-    /// Writes down what has become of a child.
+    /// Updates what this node stores about a child.
     fn refresh(&mut self, at: usize) {
         self.counts[at] = self.children[at].count();
         (self.scores[at], self.handles[at]) = self.children[at].least();
@@ -470,7 +472,7 @@ impl Inner {
         let mut at = self.child_of(before);
         let pair = match self.children[at].remove(before) {
             Some(pair) => pair,
-            // All of this child come before: the first that does not is the least of the next.
+            // All elements of this child sort before: the first that does not is the least of the next child.
             None => {
                 at += 1;
                 self.children.get_mut(at)?.remove(before)?
@@ -481,7 +483,7 @@ impl Inner {
         Some(pair)
     }
 
-    /// Removes the elements of a range of ranks, which is inside and not empty. May leave the node without children.
+    /// Removes a nonempty range of ranks within the node. May leave the node without children.
     fn remove_range(&mut self, ranks: Ranks<usize>) {
         let (mut first, mut end) = (self.children.len(), 0);
         let mut base = 0;
@@ -507,7 +509,7 @@ impl Inner {
         self.rebalance_around(ranks.start);
     }
 
-    /// After a removal of a range: rebalances the child at whose end or in which the gap is, and the one behind it.
+    /// After the removal of a range: rebalances the child in which or at whose end the gap is, and its successor.
     fn rebalance_around(&mut self, gap: usize) {
         let (mut at, mut base) = (0, 0);
         while at + 1 < self.children.len() && base + self.counts[at] < gap {
@@ -521,12 +523,12 @@ impl Inner {
         }
     }
 
-    /// After a removal below a child: drops it when it is empty, merges or balances it with a neighbour when it is less
-    /// than a third full, and updates what this node stores about it.
+    /// After a removal below a child: drops the child if it is empty, merges or balances it with a sibling if it is
+    /// less than a third full, and updates what this node stores about it.
     fn rebalance(&mut self, at: usize) {
         let (width, capacity) = (self.children[at].width(), self.children[at].capacity());
         if width == 0 {
-            // No separator of this child may survive: its element is gone.
+            // The separator of this child must not survive: its element may be gone.
             self.scores.remove(at);
             self.handles.remove(at);
             self.counts.remove(at);
@@ -538,7 +540,8 @@ impl Inner {
         }
     }
 
-    /// Merges two neighbours when they leave room in one node, else gives both about as many elements or children.
+    /// Merges two siblings if that leaves room in one node, else gives both about the same number of elements or
+    /// children.
     fn join(&mut self, left: usize) {
         let right = left + 1;
         let width = self.children[left].width() + self.children[right].width();
@@ -568,19 +571,19 @@ fn partition(scores: &[f64], handles: &[u64], before: &mut impl FnMut(f64, u64) 
     low
 }
 
-/// The way from the root to a leaf, and a place in that.
+/// Path from the root to a leaf, and a position in the leaf.
 #[derive(Default)]
-struct Way<'a> {
-    /// Inner nodes from the root on, each with the child through which the way goes.
+struct Path<'a> {
+    /// Inner nodes from the root down, each with the index of the child taken.
     path: Vec<(&'a Inner, usize)>,
-    /// Nothing when the way has left the tree.
+    /// `None` once the path has left the tree.
     leaf: Option<&'a Leaf>,
-    /// Elements of the leaf before the place.
+    /// Position in the leaf.
     at: usize,
 }
 
-impl<'a> Way<'a> {
-    /// Goes down from a node to the element of a rank below it, or behind the last one.
+impl<'a> Path<'a> {
+    /// Descends from a node to the element at a rank below it, or past the last one.
     fn descend(&mut self, mut node: &'a Node, mut rank: usize) {
         loop {
             match node {
@@ -602,8 +605,8 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// Leaves the leaf for a neighbour: `sibling` says which child comes after one, of how many; `rank` is where the
-    /// neighbour is entered.
+    /// Moves on to the adjacent leaf: `sibling` returns the next child, given the current one and their number; `rank`
+    /// is the position at which that leaf is entered.
     fn turn(&mut self, sibling: impl Fn(usize, usize) -> Option<usize>, rank: usize) {
         self.leaf = None;
         while let Some((inner, child)) = self.path.last_mut() {
@@ -617,8 +620,8 @@ impl<'a> Way<'a> {
     }
 }
 
-/// Elements in ascending order.
-pub struct Range<'a>(Way<'a>);
+/// Iterator in ascending order.
+pub struct Range<'a>(Path<'a>);
 
 impl Iterator for Range<'_> {
     type Item = Pair;
@@ -639,8 +642,8 @@ impl Iterator for Range<'_> {
     }
 }
 
-/// Elements in descending order.
-pub struct RangeBack<'a>(Way<'a>);
+/// Iterator in descending order.
+pub struct RangeBack<'a>(Path<'a>);
 
 impl Iterator for RangeBack<'_> {
     type Item = Pair;

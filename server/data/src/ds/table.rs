@@ -1,23 +1,23 @@
-//! The hash table: pointers to entries, eight to a cache line, 10 bytes of table per key.
+//! Hash table of entry pointers: eight per cache line, about 10 bytes of table per key.
 //!
-//! The entries live elsewhere and hold their keys; the table stores one word per key (see
-//! `ds/lines.rs` for its bits). It grows by a fifth when 85 % full, by building a second array and
-//! moving a few lines per write, so that no single operation is slow and memory follows the number
-//! of keys closely, without the sawtooth of doubling. It shrinks when less than half full.
+//! Entries are allocated elsewhere and contain their keys; the table stores one word per key (see `ds/lines.rs` for
+//! its bits). It grows by a fifth when 85 % full, by building a second array and migrating a few lines per write, so
+//! no single operation is slow and memory follows the number of keys closely, unlike with doubling. It shrinks when
+//! less than half full.
 //!
-//! While it migrates, *the frontier* divides the lines of the old array: keys whose home is before it
-//! are in the new array, the others in the old. So every search looks into exactly one array. The
-//! frontier only ever stops behind a line that was not full, over which nothing spills.
+//! During a migration the *frontier* divides the lines of the old array: keys whose home is before it are in the new
+//! array, the others in the old one. So every lookup searches exactly one array. The frontier stops only after a line
+//! that was not full, past which no key spills.
 //!
-//! SCAN's cursor is a position on the ring of hashes (see `ds/lines.rs`), from 0 to 2^48. Positions do
-//! not depend on the size of the table: whatever grows, shrinks or migrates between two calls, a key
-//! that stays is in the part of the ring that some call covers, and is found there.
+//! A SCAN cursor is a position on the ring of hashes (see `ds/lines.rs`), from 0 to 2^48. Positions do not depend on
+//! the size of the table: whatever the table does between two calls, a key that stays is in a part of the ring that
+//! some call covers, and is found there.
 //!
 //! Invariants:
-//! 1. `used` counts the keys of both arrays.
-//! 2. The lines of the old array before the frontier are zero, and no key of the old array has its home
-//!    there; every key of the new array has its old home there.
-//! 3. Each address in the table came from [`Element::into_raw`] and was not taken back yet.
+//! 1. `used` is the number of keys in both arrays.
+//! 2. The lines of the old array before the frontier are zero, and no key of the old array has its home there; every
+//!    key of the new array has its old home there.
+//! 3. Each address in the table came from [`Element::into_raw`] and has not been taken back.
 
 #![allow(unsafe_code)]
 
@@ -31,25 +31,25 @@ use crate::ds::lines::{Lines, NoRoom, SLOTS, Spot};
 use crate::util::hash::{POSITION_BITS, hash};
 use crate::util::rand::Rng;
 
-/// A thin owned pointer that knows its key.
+/// A thin owned pointer to an entry that knows its key.
 ///
 /// # Safety
-/// `from_raw` gives back what `into_raw` took; addresses are multiples of 8 and below 2^47 (2^48 off
-/// x86-64); `borrow` of an address that was not taken back is valid as long as the element is.
+/// `from_raw` returns what `into_raw` was given; addresses are multiples of 8 and below 2^47 (2^48 off x86-64); the
+/// result of `borrow` on an address that was not taken back is valid as long as the element is.
 pub unsafe trait Element: Sized + 'static {
     /// A shared view of an element.
     type Ref<'a>: Copy;
 
-    /// Gives up ownership.
+    /// Releases ownership as an address.
     fn into_raw(self) -> NonNull<u8>;
 
     /// Takes ownership back.
     ///
     /// # Safety
-    /// `raw` came from `into_raw`, and is taken back once.
+    /// `raw` came from `into_raw` and is taken back only once.
     unsafe fn from_raw(raw: NonNull<u8>) -> Self;
 
-    /// Views the element behind an address.
+    /// Borrows the element at an address.
     ///
     /// # Safety
     /// `raw` came from `into_raw`, and `'a` ends before it is taken back or mutated.
@@ -59,25 +59,25 @@ pub unsafe trait Element: Sized + 'static {
     fn hash(element: Self::Ref<'_>) -> u64;
 }
 
-/// When tables may begin to resize, and whether they go on with what they began.
+/// When tables start a resize, and whether they continue one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ResizePolicy {
-    /// Freely.
+    /// No restriction.
     Allow = 0,
-    /// Only when a table is nearly full: a child process lives, and every page written is a page copied.
+    /// Tables start a resize only when nearly full: a child process is running, so every page written is copied.
     Avoid = 1,
 }
 
-/// The policy of all tables of the process.
+/// The policy of all tables in the process.
 static POLICY: AtomicU8 = AtomicU8::new(ResizePolicy::Allow as u8);
 
-/// Sets when tables resize.
+/// Sets the resize policy.
 pub fn set_resize_policy(policy: ResizePolicy) {
     POLICY.store(policy as u8, Ordering::Relaxed);
 }
 
-/// When tables resize.
+/// The resize policy.
 pub fn resize_policy() -> ResizePolicy {
     if POLICY.load(Ordering::Relaxed) == ResizePolicy::Allow as u8 {
         ResizePolicy::Allow
@@ -86,24 +86,24 @@ pub fn resize_policy() -> ResizePolicy {
     }
 }
 
-/// How many scattered tables there were; see [`Table::scattered`].
+/// Number of scattered tables created so far; see [`Table::scattered`].
 static SCATTERED: AtomicU64 = AtomicU64::new(0);
 
-/// Fill, in percent, from which a table grows.
+/// Fill in percent at which a table grows.
 const GROW_FROM: usize = 85;
-/// Fill from which it grows whatever the policy. Beyond it the ways to free slots get long (at .95 some
-/// would pass the reach of a line), and the migration itself still lets in a percent or two.
+/// Fill at which a table grows regardless of the policy. Beyond it probe distances get long (at 95 % some would exceed
+/// REACH), and the migration itself still admits a percent or two.
 const GROW_ALWAYS_FROM: usize = 92;
-/// Fill below which a table shrinks, and the fill that it shrinks to.
+/// Fill below which a table shrinks, and the fill after shrinking.
 const SHRINK_BELOW: usize = 50;
 const SHRINK_TO: usize = 70;
 
-/// Up to this many lines (32 KiB), a table is rebuilt in one go: about 20 µs.
+/// A table of up to this many lines (32 KiB) is rebuilt at once: about 20 µs.
 const SMALL: usize = 512;
 
-/// Lines that each write migrates, and that a write migrates once the fill is pressing.
-const PACE: usize = 4;
-const URGENT_PACE: usize = 16;
+/// Lines migrated per write, normally and once the table is nearly full.
+const LINES_PER_WRITE: usize = 4;
+const URGENT_LINES_PER_WRITE: usize = 16;
 
 /// A hash table of elements.
 pub struct Table<E: Element> {
@@ -111,7 +111,7 @@ pub struct Table<E: Element> {
     lines: Lines,
     migration: Option<Migration>,
     used: usize,
-    /// Fewer elements than this make the table shrink.
+    /// The table shrinks when it has fewer elements than this.
     shrink_below: usize,
     owns: PhantomData<E>,
 }
@@ -121,24 +121,23 @@ struct Migration {
     frontier: usize,
 }
 
-/// Where an element stands, until the table is next changed by anything but [`Table::update`] and
-/// [`Table::replace`].
+/// Location of an element; valid until the table changes by anything but [`Table::update`] and [`Table::replace`].
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     migrated: bool,
     spot: Spot,
 }
 
-/// What the arrays of a table look like.
+/// Statistics of a table's arrays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableStats {
-    /// Elements.
+    /// Number of elements.
     pub used: usize,
-    /// Slots of the array, or of the old one while migrating.
+    /// Slots of the array (the old one during a migration).
     pub slots: usize,
-    /// Slots of the new array while migrating, else 0.
+    /// Slots of the new array during a migration, else 0.
     pub slots_to: usize,
-    /// Elements by the distance from their home line: `distances[d]` stand `d` lines away.
+    /// Elements by probe distance: `distances[d]` are `d` lines from their home line.
     pub distances: Vec<usize>,
 }
 
@@ -149,22 +148,22 @@ impl<E: Element> Default for Table<E> {
 }
 
 impl<E: Element> Table<E> {
-    /// An empty table; it takes memory with its first element.
+    /// An empty table; allocates with its first element.
     pub fn new() -> Self {
         Self::on(Ring(1))
     }
 
-    /// An empty table that puts its elements into an order of its own.
+    /// An empty table with an order of its own.
     ///
-    /// Elements that come in the order in which another table holds them would else crowd at the front of a table that
-    /// is still small, and push each other along: four times slower for the union of two sets.
+    /// Elements inserted in the order of another table would otherwise cluster at the front of a table that is still
+    /// small and cause long probe distances: the union of two sets would be four times slower.
     pub fn scattered() -> Self {
         let number = SCATTERED.fetch_add(1, Ordering::Relaxed);
         Self::on(Ring(hash(&number.to_ne_bytes()) | 1))
     }
 
-    /// An empty table with room for the elements of this one, which it takes fastest in the order of this one.
-    pub fn alike(&self) -> Self {
+    /// An empty table with the capacity and order of this one, for a copy: insertion is fastest in the same order.
+    pub fn with_room_of(&self) -> Self {
         let mut table = Self::on(self.ring);
         table.reserve(self.used);
         table
@@ -181,47 +180,47 @@ impl<E: Element> Table<E> {
         }
     }
 
-    /// Elements in the table.
+    /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {
         self.used
     }
 
-    /// Whether it has none.
+    /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.used == 0
     }
 
-    /// Bytes of the arrays, touched or not.
+    /// Bytes of the arrays, resident or not.
     pub fn bytes(&self) -> usize {
         self.arrays().map(Lines::bytes).sum()
     }
 
-    /// Bytes of the arrays that are mapped past the allocator, so that its counters miss them.
+    /// Bytes of the arrays that are mapped directly and so missing from the allocator's counters.
     pub fn mapped_bytes(&self) -> usize {
         self.arrays().map(Lines::mapped_bytes).sum()
     }
 
-    /// Whether the table is between two sizes.
+    /// Whether a resize is in progress.
     pub fn is_migrating(&self) -> bool {
         self.migration.is_some()
     }
 
-    /// Makes room for `count` elements at once, before they come. Only an empty table takes the hint.
+    /// Reserves capacity for `count` elements. Ignored unless the table is empty.
     pub fn reserve(&mut self, count: usize) {
         if self.used == 0 && self.migration.is_none() && count > 0 {
             self.lines = Lines::new(homes_for(count, GROW_FROM), 0);
         }
     }
 
-    /// Looks for the element with this hash for which `is` holds.
+    /// Finds the element with this hash for which `is` returns true.
     #[inline]
     pub fn locate(&self, hash: u64, mut is: impl FnMut(E::Ref<'_>) -> bool) -> Option<Place> {
         let position = self.ring.position(hash);
         let migrated = self.is_migrated(position);
         let spot = self
             .array(migrated)
-            // SAFETY: an address in an array of this table, looked at for the moment.
+            // SAFETY: an address in an array of this table, borrowed only for this call.
             .find(position, |address| is(unsafe { borrow::<E>(address) }))?;
         Some(Place { migrated, spot })
     }
@@ -233,13 +232,13 @@ impl<E: Element> Table<E> {
         unsafe { borrow::<E>(self.array(place.migrated).get(place.spot)) }
     }
 
-    /// The element with this hash for which `is` holds.
+    /// The element with this hash for which `is` returns true.
     #[inline]
     pub fn find(&self, hash: u64, is: impl FnMut(E::Ref<'_>) -> bool) -> Option<E::Ref<'_>> {
         self.locate(hash, is).map(|place| self.get(place))
     }
 
-    /// Adds an element whose key is not in the table.
+    /// Inserts an element whose key is not in the table.
     pub fn insert(&mut self, hash: u64, element: E) -> Place {
         self.make_room();
         self.used += 1;
@@ -250,18 +249,17 @@ impl<E: Element> Table<E> {
             if let Ok(spot) = self.array_mut(migrated).insert(position, address) {
                 return Place { migrated, spot };
             }
-            // Never seen at the fills above, except in tables of a few lines.
+            // Not observed at these fills, except in tables of a few lines.
             self.grow_for_room(self.lines.homes().max(self.array(true).homes()));
         }
     }
 
-    /// Takes out the element with this hash for which `is` holds.
+    /// Removes the element with this hash for which `is` returns true.
     pub fn remove(&mut self, hash: u64, is: impl FnMut(E::Ref<'_>) -> bool) -> Option<E> {
         self.locate(hash, is).map(|place| self.remove_at(place))
     }
 
-    /// Takes out the element at a place. It is not looked at, so it may be an address whose memory is
-    /// gone.
+    /// Removes the element at a place. Does not access the element, so its memory may already be freed.
     pub fn remove_at(&mut self, place: Place) -> E {
         let ring = self.ring;
         let address = self
@@ -273,9 +271,9 @@ impl<E: Element> Table<E> {
         unsafe { take::<E>(address) }
     }
 
-    /// Changes an element in place; the change may move it to another address, and keeps its key.
+    /// Modifies an element in place. `change` may move it to another address but must keep its key.
     pub fn update<R>(&mut self, place: Place, change: impl FnOnce(&mut E) -> R) -> R {
-        /// Writes the address back even when `change` panics.
+        /// Writes the address back even if `change` panics.
         struct WriteBack<'a, E: Element> {
             lines: &'a mut Lines,
             spot: Spot,
@@ -292,7 +290,7 @@ impl<E: Element> Table<E> {
             }
         }
         let lines = self.array_mut(place.migrated);
-        // SAFETY: the guard writes the address of the element back before anything else looks at the slot.
+        // SAFETY: the guard writes the address of the element back before the slot is read again.
         let element = ManuallyDrop::new(unsafe { take::<E>(lines.get(place.spot)) });
         let mut guard = WriteBack {
             lines,
@@ -302,7 +300,7 @@ impl<E: Element> Table<E> {
         change(&mut guard.element)
     }
 
-    /// Puts another element with the same key into a place.
+    /// Replaces the element at a place by another one with the same key.
     pub fn replace(&mut self, place: Place, element: E) -> E {
         let lines = self.array_mut(place.migrated);
         let old = lines.get(place.spot);
@@ -314,7 +312,7 @@ impl<E: Element> Table<E> {
         unsafe { take::<E>(old) }
     }
 
-    /// First of two hints before a lookup: brings the line close.
+    /// First prefetch before a lookup: the line.
     #[inline]
     pub fn prefetch_line(&self, hash: u64) {
         let position = self.ring.position(hash);
@@ -322,7 +320,7 @@ impl<E: Element> Table<E> {
             .prefetch_line(position);
     }
 
-    /// Second hint, a few dozen nanoseconds after the first: brings the entry close.
+    /// Second prefetch, a few dozen nanoseconds after the first: the entry.
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {
         let position = self.ring.position(hash);
@@ -330,11 +328,11 @@ impl<E: Element> Table<E> {
             .prefetch_entry(position);
     }
 
-    /// Visits the part of the ring that begins at `cursor`, until about `count` elements were seen or
-    /// ten times as many slots. Returns the cursor to go on from, 0 at the end.
+    /// Visits the elements from `cursor` on until about `count` elements or ten times as many slots were seen. Returns
+    /// the next cursor; 0 at the end.
     ///
-    /// An element that is in the table from the first call to the last is visited at least once,
-    /// whatever is inserted, removed or resized in between.
+    /// An element that is in the table from the first call to the last is visited at least once, whatever is inserted,
+    /// removed or resized in between.
     pub fn scan<'a>(&'a self, cursor: u64, count: usize, each: &mut dyn FnMut(E::Ref<'a>)) -> u64 {
         let mut cursor = cursor & RING;
         let (mut seen, mut lines) = (0, 0);
@@ -352,11 +350,11 @@ impl<E: Element> Table<E> {
         cursor
     }
 
-    /// An element, each with the same chance. `None` only of an empty table.
+    /// An element chosen uniformly at random; `None` only if the table is empty.
     pub fn random(&self, rng: &mut Rng) -> Option<E::Ref<'_>> {
-        /// To walk so many lines costs what a draw does.
+        /// Visiting this many lines costs about as much as one draw.
         const LINES_PER_DRAW: usize = 16;
-        /// Draws at least: with a fifth of the slots in use, all miss once in a million.
+        /// Number of draws: if a fifth of the slots is used, all of them miss once in a million.
         const DRAWS: usize = 64;
         if self.used == 0 {
             return None;
@@ -375,12 +373,12 @@ impl<E: Element> Table<E> {
                 return Some(unsafe { borrow::<E>(address) });
             }
         }
-        // Nearly empty, since a child keeps it from shrinking.
+        // The table is nearly empty: a running child prevents it from shrinking.
         self.iter().nth(rng.below(self.used as u64) as usize)
     }
 
-    /// Visits up to `count` elements that stand together, from a random line on: cheap, but the
-    /// neighbours of an element come with it. Returns how many it visited.
+    /// Visits up to `count` adjacent elements from a random line on. Cheap, but the elements are not independent
+    /// samples. Returns the number visited.
     pub fn sample(&self, rng: &mut Rng, count: usize, each: &mut dyn FnMut(E::Ref<'_>)) -> usize {
         let mut seen = 0;
         if count > 0 && self.used > 0 {
@@ -397,7 +395,7 @@ impl<E: Element> Table<E> {
         seen
     }
 
-    /// All elements, in no particular order.
+    /// Iterator over all elements in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = E::Ref<'_>> {
         (0..self.physical_lines()).flat_map(|at| {
             let (array, line) = self.physical_line(at);
@@ -408,7 +406,7 @@ impl<E: Element> Table<E> {
         })
     }
 
-    /// Goes on with a resize for about `lines` lines of 8. True while there is more to do.
+    /// Continues a resize for about `lines` lines of 8. Returns whether it is still unfinished.
     pub fn step(&mut self, lines: usize) -> bool {
         if self.migration.is_some() && resize_policy() == ResizePolicy::Allow {
             self.migrate(lines);
@@ -416,7 +414,7 @@ impl<E: Element> Table<E> {
         self.migration.is_some()
     }
 
-    /// Sizes, and how far elements stand from their home. Walks the table.
+    /// Sizes and probe distances. Walks the whole table.
     pub fn stats(&self) -> TableStats {
         let mut stats = TableStats {
             used: self.used,
@@ -439,8 +437,8 @@ impl<E: Element> Table<E> {
         stats
     }
 
-    /// Verifies the invariants of the table and of its arrays against the hash of every element, which are all looked at;
-    /// panics when one does not hold. For tests.
+    /// Verifies the invariants of the table and of its arrays against the hash of every element; panics on a
+    /// violation. For tests.
     pub fn check(&self) {
         let ring = self.ring.of::<E>();
         let mut used = self.lines.check(ring, |home| {
@@ -478,7 +476,7 @@ impl<E: Element> Table<E> {
             .is_some_and(|migration| self.lines.home(position) < migration.frontier)
     }
 
-    /// The new array, if asked for and there is one, else the only or old one.
+    /// The new array if `new` and there is one, else the only or old one.
     #[inline(always)]
     fn array(&self, migrated: bool) -> &Lines {
         match &self.migration {
@@ -495,7 +493,7 @@ impl<E: Element> Table<E> {
         }
     }
 
-    /// Lines that may hold elements: those of the old array from the frontier on, then the new one's.
+    /// Number of lines that may hold elements: those of the old array from the frontier on, then those of the new one.
     fn physical_lines(&self) -> usize {
         self.migration
             .as_ref()
@@ -518,7 +516,7 @@ impl<E: Element> Table<E> {
         }
     }
 
-    /// Visits elements from a random line on, around the end, through `lines` lines at most.
+    /// Visits elements from a random line on, wrapping around, in at most `lines` lines.
     fn walk<'a>(
         &'a self,
         rng: &mut Rng,
@@ -539,7 +537,7 @@ impl<E: Element> Table<E> {
     }
 
     fn scan_window<'a>(&'a self, cursor: u64, window: usize, each: impl FnMut(E::Ref<'a>)) -> u64 {
-        // The arrays divide the ring between them at the frontier, so a window ends there too.
+        // The arrays divide the ring at the frontier, so a window ends there too.
         let (array, limit) = match &self.migration {
             Some(migration) if self.is_migrated(cursor) => {
                 (&migration.to, self.lines.first_position(migration.frontier))
@@ -558,7 +556,7 @@ impl<E: Element> Table<E> {
         array.first_position(end).min(limit) & RING
     }
 
-    /// Before an insertion: moves a migration on, or begins one when the table is full enough.
+    /// Before an insertion: continues a migration, or starts one if the table is full enough.
     fn make_room(&mut self) {
         let fill = self.used * 100 / SLOTS;
         let avoid = resize_policy() == ResizePolicy::Avoid;
@@ -567,9 +565,9 @@ impl<E: Element> Table<E> {
                 let pressing =
                     fill >= GROW_ALWAYS_FROM * self.lines.homes().min(migration.to.homes());
                 if pressing {
-                    self.migrate(URGENT_PACE);
+                    self.migrate(URGENT_LINES_PER_WRITE);
                 } else if !avoid {
-                    self.migrate(PACE);
+                    self.migrate(LINES_PER_WRITE);
                 }
             }
             None => {
@@ -581,13 +579,13 @@ impl<E: Element> Table<E> {
         }
     }
 
-    /// After a removal: moves a migration on, or begins one when the table is empty enough.
+    /// After a removal: continues a migration, or starts one if the table is empty enough.
     fn give_room(&mut self) {
         if resize_policy() == ResizePolicy::Avoid {
             return;
         }
         if self.migration.is_some() {
-            self.migrate(PACE);
+            self.migrate(LINES_PER_WRITE);
         } else if self.used == 0 {
             self.lines = Lines::none();
         } else if self.used < self.shrink_below {
@@ -609,7 +607,7 @@ impl<E: Element> Table<E> {
         }
     }
 
-    /// Moves lines from the old array to the new until `lines` are done and the last was not full.
+    /// Migrates lines until `lines` are done and the last one was not full.
     fn migrate(&mut self, lines: usize) {
         let ring = self.ring;
         let Some(Migration { to, frontier }) = &mut self.migration else {
@@ -626,22 +624,22 @@ impl<E: Element> Table<E> {
                 break;
             }
         }
-        // Past the last home nothing is left: the overhang holds only what spilled over full lines.
+        // After the last home line the old array is empty: the overhang held only keys that spilled past full lines.
         if *frontier >= self.lines.homes() {
             let lines = mem::replace(to, Lines::none());
-            self.settle(lines);
+            self.install(lines);
         } else {
             self.lines.discard_before(*frontier);
         }
     }
 
-    /// The new array has no room for a line of the old, part of which it may hold already.
+    /// Handles a new array without room for a line of the old one, part of which it may already hold.
     #[cold]
     fn abandon_migration(&mut self) {
         let position_of = self.ring.of::<E>();
         if let Some(Migration { to, frontier }) = &mut self.migration {
             let homes = to.homes();
-            // What the line left in the new array is still in the line as well: take it out there.
+            // The keys of this line that reached the new array are also still in the line: remove the copies.
             for address in self.lines.line(*frontier) {
                 let position = position_of(address);
                 if let Some(spot) = to.find(position, |other| other == address) {
@@ -652,15 +650,15 @@ impl<E: Element> Table<E> {
         }
     }
 
-    /// An array of `homes` lines had no room within reach of some key: takes a larger one at once.
+    /// Some key found no free slot within reach in an array of `homes` lines: rebuilds into a larger one at once.
     #[cold]
     fn grow_for_room(&mut self, homes: usize) {
         self.rebuild(homes * 6 / 5 + 1);
-        // The fill is low now, and yet a smaller array would not do.
+        // The fill is low now, but a smaller array would have no room.
         self.shrink_below = self.shrink_below.min(self.used / 2);
     }
 
-    /// Puts everything into one new array at once, which has `homes` lines, or more if they are uneven.
+    /// Rebuilds into one new array at once, of `homes` lines or more if the keys are unevenly distributed.
     fn rebuild(&mut self, homes: usize) {
         let window = self.arrays().map(Lines::window).min().unwrap_or(0);
         let mut to = Lines::new(homes, window);
@@ -669,13 +667,13 @@ impl<E: Element> Table<E> {
             array.copy_line(line, &mut to, self.ring.of::<E>())
         });
         match filled {
-            Ok(()) => self.settle(to),
+            Ok(()) => self.install(to),
             Err(NoRoom) => self.grow_for_room(homes),
         }
     }
 
-    /// Goes on with an array that holds everything.
-    fn settle(&mut self, lines: Lines) {
+    /// Makes an array that holds all elements the only one.
+    fn install(&mut self, lines: Lines) {
         self.shrink_below = lines.homes() * SLOTS * SHRINK_BELOW / 100;
         self.lines = lines;
         self.migration = None;
@@ -690,17 +688,17 @@ impl<E: Element> Drop for Table<E> {
         for at in 0..self.physical_lines() {
             let (array, line) = self.physical_line(at);
             for address in array.line(line) {
-                // SAFETY: each address is visited once, and the arrays go with the table.
+                // SAFETY: each address is visited once, and the arrays are dropped with the table.
                 drop(unsafe { take::<E>(address) });
             }
         }
     }
 }
 
-/// The greatest position.
+/// The largest position.
 const RING: u64 = (1 << POSITION_BITS) - 1;
 
-/// How hashes become positions: times an odd number, of which the high bits count.
+/// Maps hashes to positions: multiplies by an odd number and takes the high bits.
 #[derive(Clone, Copy)]
 struct Ring(u64);
 
@@ -713,19 +711,20 @@ impl Ring {
     /// The position of the element at an address.
     #[inline(always)]
     fn of<E: Element>(self) -> impl Fn(u64) -> u64 + Copy {
-        // SAFETY: private, and passed only addresses of the table whose ring this is, looked at for the moment.
+        // SAFETY: private, and only called with addresses of the table that owns this ring, each borrowed for this
+        // call.
         move |address| self.position(E::hash(unsafe { borrow::<E>(address) }))
     }
 }
 
-/// Lines that `count` elements fill to `percent`.
+/// Number of lines that `count` elements fill to `percent`.
 fn homes_for(count: usize, percent: usize) -> usize {
     (count * 100 / SLOTS).div_ceil(percent).max(1)
 }
 
 /// # Safety
 /// `address` is in a table of `E` (invariant 3), and `'a` ends before the element is removed or mutated: it is the
-/// borrow of the table in every public function that passes the result on.
+/// borrow of the table in every public function that returns the result.
 #[inline(always)]
 unsafe fn borrow<'a, E: Element>(address: u64) -> E::Ref<'a> {
     // SAFETY: the caller's promise.
@@ -733,8 +732,8 @@ unsafe fn borrow<'a, E: Element>(address: u64) -> E::Ref<'a> {
 }
 
 /// # Safety
-/// `address` was in a table of `E` (invariant 3) and has left it: its slot is emptied or overwritten before anything
-/// else looks at it, or the array goes.
+/// `address` was in a table of `E` (invariant 3) and has left it: its slot is emptied or overwritten before it is read
+/// again, or the array is dropped.
 #[inline(always)]
 unsafe fn take<E: Element>(address: u64) -> E {
     // SAFETY: the caller's promise.

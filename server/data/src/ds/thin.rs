@@ -1,13 +1,12 @@
-//! Growable buffers of bytes behind one pointer, for values of which there are millions.
+//! Growable byte buffers behind a thin pointer, for values that exist in millions.
 //!
-//! `Vec` is three words and does not know what the allocator really gave. These buffers keep no capacity: it is the
-//! size class ([`usable_size`]) of what the length adds up to, so a change within the class touches no allocator, and
-//! growing costs one reallocation per class (four in a doubling, which keeps it amortised, and at most a quarter of
-//! the room unused).
+//! `Vec` takes three words and does not know the actual size of its allocation. These buffers store no capacity: it is
+//! the size class ([`usable_size`]) of the length, so a change within the class does not call the allocator, and
+//! growth costs one reallocation per class (four per doubling, which keeps it amortised and wastes at most a quarter).
 //!
-//! [`Thin`] is one word; its length lies in front of the bytes. [`Beside`] has the length, and a small tag of its
-//! owner's, beside the pointer, and its bytes fill a size class exactly. It is packed, so that an enum over such
-//! buffers and words fits into two words.
+//! [`Thin`] is one word; its length is stored in front of the bytes. [`TaggedThin`] stores the length and a small tag
+//! of its owner beside the pointer, so its bytes fill a size class exactly. It is packed, so that an enum over such
+//! buffers and words takes two words.
 //!
 //! | offset in a `Thin` allocation | size | meaning |
 //! |---|---|---|
@@ -15,9 +14,9 @@
 //! | 4 | | the bytes |
 //!
 //! Invariants:
-//! 1. Without bytes there is no allocation: the pointer of a `Thin` is that of a constant length of 0, the pointer of
-//!    a `Beside` dangles.
-//! 2. Otherwise the allocation has [`usable_size`] of head and bytes, alignment [`ALIGN`], and its bytes are
+//! 1. An empty buffer has no allocation: the pointer of a `Thin` is that of a constant length of 0, the pointer of a
+//!    `TaggedThin` dangles.
+//! 2. Otherwise the allocation has size [`usable_size`] of head and bytes, alignment [`ALIGN`], and its bytes are
 //!    initialised up to the length.
 
 #![allow(unsafe_code)]
@@ -32,13 +31,13 @@ use crate::util::mem::usable_size;
 
 const ALIGN: usize = 8;
 
-/// Bytes in front of those of a [`Thin`].
+/// Size of the length in front of the bytes of a [`Thin`].
 const HEAD: usize = size_of::<u32>();
 
-/// The most bytes that a buffer holds.
+/// Maximum length of a buffer.
 pub const MAX_LEN: usize = u32::MAX as usize;
 
-/// What a [`Thin`] without bytes points to: a length of 0, at the alignment of an allocation.
+/// Target of the pointer of an empty [`Thin`]: a length of 0, aligned like an allocation.
 #[repr(align(8))]
 struct NoBytes(#[expect(dead_code, reason = "read through a pointer")] u32);
 
@@ -47,25 +46,25 @@ pub struct Thin {
     at: NonNull<u8>,
 }
 
-/// A growable buffer with its length, and whatever else its owner wants to know of the bytes, beside the pointer.
+/// A growable buffer with its length and a tag of its owner beside the pointer.
 #[repr(Rust, packed)]
-pub struct Beside<T: Copy> {
+pub struct TaggedThin<T: Copy> {
     at: NonNull<u8>,
     len: u32,
     tag: T,
 }
 
-// SAFETY: a buffer owns its memory alone, as a `Vec<u8>` would.
+// SAFETY: a buffer has exclusive ownership of its memory, like a `Vec<u8>`.
 unsafe impl Send for Thin {}
 // SAFETY: shared access only reads.
 unsafe impl Sync for Thin {}
-// SAFETY: as above; the tag is a value of its own.
-unsafe impl<T: Copy + Send> Send for Beside<T> {}
+// SAFETY: as above; the tag is an independent value.
+unsafe impl<T: Copy + Send> Send for TaggedThin<T> {}
 // SAFETY: shared access only reads.
-unsafe impl<T: Copy + Sync> Sync for Beside<T> {}
+unsafe impl<T: Copy + Sync> Sync for TaggedThin<T> {}
 
 impl Thin {
-    /// An empty buffer, which allocates nothing.
+    /// An empty buffer; allocates nothing.
     pub const fn new() -> Self {
         const NO_BYTES: &NoBytes = &NoBytes(0);
         Thin {
@@ -73,14 +72,14 @@ impl Thin {
         }
     }
 
-    /// How many bytes it holds.
+    /// Length in bytes.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        // SAFETY: invariants 1 and 2: the pointer is that of a length, at an alignment of 8.
+        // SAFETY: by invariants 1 and 2 the pointer is that of a length, aligned to 8.
         unsafe { self.at.cast::<u32>().read() as usize }
     }
 
-    /// Whether it holds none.
+    /// Whether the buffer is empty.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -89,22 +88,22 @@ impl Thin {
     /// The bytes.
     #[inline(always)]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: as many bytes are initialised behind the head. With a length of 0 the pointer is one past a constant
-        // of 8 bytes at most, which is valid for no bytes.
+        // SAFETY: `len` bytes after the head are initialised. With a length of 0 the pointer is one past a constant of
+        // at most 8 bytes, which is valid for an empty slice.
         unsafe { slice::from_raw_parts(self.at.add(HEAD).as_ptr(), self.len()) }
     }
 
-    /// The bytes, to be changed where they are.
+    /// The bytes for modification in place.
     #[inline(always)]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above, and the borrow is exclusive; nothing is written through a slice of no bytes.
+        // SAFETY: as above, and the borrow is exclusive; nothing is written through an empty slice.
         unsafe { slice::from_raw_parts_mut(self.at.add(HEAD).as_ptr(), self.len()) }
     }
 
-    /// Puts `parts`, one behind the other, in the place of the bytes in `range`.
+    /// Replaces the bytes in `range` by the concatenation of `parts`.
     pub fn splice(&mut self, range: Range<usize>, parts: &[&[u8]]) {
         let len = self.len();
-        // SAFETY: the allocation is that of `len` bytes behind a head.
+        // SAFETY: the allocation is that of `len` bytes after a head.
         unsafe {
             let (at, len) = splice(self.at, HEAD, len, range, parts);
             self.at = at.unwrap_or(Thin::new().at);
@@ -114,12 +113,12 @@ impl Thin {
         }
     }
 
-    /// Bytes that the allocator gave for it.
+    /// Bytes allocated.
     pub fn memory(&self) -> usize {
         allocated(HEAD, self.len())
     }
 
-    /// Verifies the invariants as far as they show; panics when one does not hold. For tests.
+    /// Verifies the invariants as far as possible; panics on a violation. For tests.
     pub fn check(&self) {
         assert!(self.at.cast::<u64>().is_aligned(), "alignment");
         let is_constant = self.at == Thin::new().at;
@@ -128,35 +127,35 @@ impl Thin {
     }
 }
 
-impl<T: Copy> Beside<T> {
-    /// An empty buffer, which allocates nothing.
+impl<T: Copy> TaggedThin<T> {
+    /// An empty buffer; allocates nothing.
     pub const fn new(tag: T) -> Self {
-        Beside {
+        TaggedThin {
             at: NonNull::dangling(),
             len: 0,
             tag,
         }
     }
 
-    /// What its owner wants to know.
+    /// The tag.
     #[inline(always)]
     pub fn tag(&self) -> T {
         self.tag
     }
 
-    /// Replaces what its owner wants to know.
+    /// Sets the tag.
     #[inline(always)]
     pub fn set_tag(&mut self, tag: T) {
         self.tag = tag;
     }
 
-    /// How many bytes it holds.
+    /// Length in bytes.
     #[inline(always)]
     pub fn len(&self) -> usize {
         self.len as usize
     }
 
-    /// Whether it holds none.
+    /// Whether the buffer is empty.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -165,18 +164,18 @@ impl<T: Copy> Beside<T> {
     /// The bytes.
     #[inline(always)]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: as many bytes are initialised there; the pointer dangles only when there are none.
+        // SAFETY: `len` bytes are initialised there; the pointer dangles only if `len` is 0.
         unsafe { slice::from_raw_parts({ self.at }.as_ptr(), self.len()) }
     }
 
-    /// The bytes, to be changed where they are.
+    /// The bytes for modification in place.
     #[inline(always)]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above, and the borrow is exclusive.
         unsafe { slice::from_raw_parts_mut({ self.at }.as_ptr(), self.len()) }
     }
 
-    /// Puts `parts`, one behind the other, in the place of the bytes in `range`.
+    /// Replaces the bytes in `range` by the concatenation of `parts`.
     pub fn splice(&mut self, range: Range<usize>, parts: &[&[u8]]) {
         let len = self.len();
         // SAFETY: the allocation is that of `len` bytes without a head.
@@ -187,12 +186,12 @@ impl<T: Copy> Beside<T> {
         }
     }
 
-    /// Bytes that the allocator gave for it.
+    /// Bytes allocated.
     pub fn memory(&self) -> usize {
         allocated(0, self.len())
     }
 
-    /// Verifies the invariants as far as they show; panics when one does not hold. For tests.
+    /// Verifies the invariants as far as possible; panics on a violation. For tests.
     pub fn check(&self) {
         let is_dangling = { self.at } == NonNull::dangling();
         assert_eq!(is_dangling, self.is_empty(), "an allocation of no bytes");
@@ -218,9 +217,9 @@ impl Clone for Thin {
     }
 }
 
-impl<T: Copy> Clone for Beside<T> {
+impl<T: Copy> Clone for TaggedThin<T> {
     fn clone(&self) -> Self {
-        let mut copy = Beside::new(self.tag);
+        let mut copy = TaggedThin::new(self.tag);
         copy.splice(0..0, &[self.bytes()]);
         copy
     }
@@ -229,35 +228,35 @@ impl<T: Copy> Clone for Beside<T> {
 impl Drop for Thin {
     fn drop(&mut self) {
         let len = self.len();
-        // SAFETY: the allocation of `len` bytes behind a head is released once.
+        // SAFETY: the allocation of `len` bytes after a head is released once.
         unsafe { release(self.at, HEAD, len) }
     }
 }
 
-impl<T: Copy> Drop for Beside<T> {
+impl<T: Copy> Drop for TaggedThin<T> {
     fn drop(&mut self) {
         // SAFETY: the allocation of `len` bytes without a head is released once.
         unsafe { release(self.at, 0, self.len()) }
     }
 }
 
-/// Reads every byte, so that AddressSanitizer sees one that is not ours.
+/// Reads every byte, so that AddressSanitizer reports one outside the allocation.
 fn touch(bytes: &[u8]) {
     black_box(bytes.iter().fold(0u8, |all, byte| all ^ byte));
 }
 
-/// Bytes that the allocator gives for `len` bytes behind a head.
+/// Bytes allocated for `len` bytes after a head.
 fn allocated(head: usize, len: usize) -> usize {
     if len == 0 { 0 } else { usable_size(head + len) }
 }
 
 fn layout(head: usize, len: usize) -> Layout {
-    // A length is below 2^32, so its size class is far from the end of the address space.
+    // A length is below 2^32, so its size class cannot overflow.
     Layout::from_size_align(allocated(head, len), ALIGN).unwrap_or(Layout::new::<u64>())
 }
 
 /// # Safety
-/// `at` is the allocation of `len` bytes behind a head of `head`, or there is none since `len` is 0.
+/// `at` is the allocation of `len` bytes after a head of `head` bytes, or `len` is 0 and there is none.
 unsafe fn release(at: NonNull<u8>, head: usize, len: usize) {
     if len > 0 {
         // SAFETY: the caller's promise, with the layout of invariant 2.
@@ -265,11 +264,11 @@ unsafe fn release(at: NonNull<u8>, head: usize, len: usize) {
     }
 }
 
-/// Puts `parts` in the place of `range` among `len` bytes behind `head` bytes. Gives the allocation, if there is one
-/// afterwards, and its length. The content of the head is not kept up.
+/// Replaces `range` of `len` bytes after a head of `head` bytes by `parts`. Returns the new allocation, if any, and
+/// its length. The content of the head is not updated.
 ///
 /// # Safety
-/// As for [`release`]; the allocation belongs to the caller, who replaces the pointer by what is returned.
+/// As for [`release`]; the caller owns the allocation and replaces its pointer by the one returned.
 unsafe fn splice(
     at: NonNull<u8>,
     head: usize,
@@ -281,8 +280,8 @@ unsafe fn splice(
     let added: usize = parts.iter().map(|part| part.len()).sum();
     let new_len = len - range.len() + added;
     assert!(new_len <= MAX_LEN, "a buffer of more than 4 GiB");
-    // SAFETY: the tail moves within memory that is large enough before a shrinking and after a growing reallocation;
-    // the parts are borrowed from elsewhere and written inside of it.
+    // SAFETY: the tail moves within memory that is large enough, before a shrinking and after a growing reallocation;
+    // the parts are borrowed from elsewhere and written within it.
     unsafe {
         let tail = len - range.end;
         let from = head + range.end;
@@ -304,7 +303,7 @@ unsafe fn splice(
     }
 }
 
-/// Makes the allocation one for `new` bytes. Aborts when memory is out, as every allocation does.
+/// Reallocates for `new` bytes. Aborts when out of memory, like every allocation.
 ///
 /// # Safety
 /// As for [`splice`].
@@ -331,13 +330,13 @@ unsafe fn resize(at: NonNull<u8>, head: usize, old: usize, new: usize) -> NonNul
 
 #[cfg(test)]
 mod tests {
-    use super::{Beside, Thin};
+    use super::{TaggedThin, Thin};
     use crate::util::rand::Rng;
 
     #[test]
     fn splices_like_a_vector() {
         let mut rng = Rng::new(1);
-        let (mut thin, mut beside, mut model) = (Thin::new(), Beside::new(7u8), Vec::new());
+        let (mut thin, mut beside, mut model) = (Thin::new(), TaggedThin::new(7u8), Vec::new());
         for _ in 0..20_000 {
             let start = rng.below(model.len() as u64 + 1) as usize;
             let most = (model.len() - start) as u64;
@@ -367,13 +366,13 @@ mod tests {
     }
 
     #[test]
-    fn takes_one_word_or_two_and_what_the_size_class_says() {
+    fn sizes_of_buffers_and_allocations() {
         assert_eq!(size_of::<Option<Thin>>(), 8);
-        assert_eq!(size_of::<Option<Beside<u16>>>(), 14);
+        assert_eq!(size_of::<Option<TaggedThin<u16>>>(), 14);
         let mut thin = Thin::new();
         thin.splice(0..0, &[&[0; 1020]]);
         assert_eq!(thin.memory(), 1024);
-        let mut beside = Beside::new(());
+        let mut beside = TaggedThin::new(());
         beside.splice(0..0, &[&[0; 1024]]);
         assert_eq!(beside.memory(), 1024);
     }

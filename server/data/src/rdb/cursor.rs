@@ -1,4 +1,4 @@
-//! Reading the format's numbers and strings from bytes that may not all be there yet.
+//! Decodes the format's numbers and strings from a buffer that may be incomplete.
 //!
 //! | length | bytes |
 //! |---|---|
@@ -6,7 +6,8 @@
 //! | `01xxxxxx` y | 14 bits, big-endian |
 //! | `10000000` … | 4 bytes, big-endian |
 //! | `10000001` … | 8 bytes, big-endian |
-//! | `11xxxxxx` | no length: a string of a special form, 0 to 2 an integer of 1, 2 or 4 bytes (little-endian), 3 LZF |
+//! | `11xxxxxx` | not a length: a string of a special form, 0 to 2 an integer of 1, 2 or 4 bytes (little-endian), 3
+//! LZF |
 
 use std::borrow::Cow;
 
@@ -14,12 +15,12 @@ use crate::rdb::Corrupt;
 use crate::util::lzf;
 use crate::util::num::parse_f64;
 
-/// Why reading stops.
+/// Why decoding stops.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// The bytes end here; more may come.
+    /// The input is incomplete.
     Short,
-    /// They are wrong.
+    /// The input is corrupt.
     Corrupt(Corrupt),
 }
 
@@ -29,19 +30,19 @@ impl From<Corrupt> for Stop {
     }
 }
 
-/// A length, or the form of a string that has none.
+/// A length, or the special form of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// So many.
+    /// A length.
     Plain(u64),
     /// A special form.
     Special(u8),
 }
 
-/// A string: as it stands in the bytes, or made of what stands there.
+/// A string: borrowed from the input or decoded from it.
 pub type Text<'a> = Cow<'a, [u8]>;
 
-/// Reads one thing after the other.
+/// A cursor over the input.
 #[derive(Clone, Copy)]
 pub struct Cursor<'a> {
     bytes: &'a [u8],
@@ -54,12 +55,12 @@ impl<'a> Cursor<'a> {
         Cursor { bytes, at: 0 }
     }
 
-    /// Bytes read so far.
+    /// Number of bytes read so far.
     pub fn position(&self) -> usize {
         self.at
     }
 
-    /// Bytes that are left.
+    /// Number of bytes left.
     pub fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -67,7 +68,7 @@ impl<'a> Cursor<'a> {
     /// The next `count` bytes.
     ///
     /// # Errors
-    /// They are not all there.
+    /// The input is incomplete.
     pub fn take(&mut self, count: u64) -> Result<&'a [u8], Stop> {
         let count = usize::try_from(count).map_err(|_| Stop::Short)?;
         let rest = &self.bytes[self.at..];
@@ -84,31 +85,31 @@ impl<'a> Cursor<'a> {
     /// A byte.
     ///
     /// # Errors
-    /// It is not there.
+    /// The input is incomplete.
     pub fn u8(&mut self) -> Result<u8, Stop> {
         self.array().map(|[byte]| byte)
     }
 
-    /// Four bytes, little-endian.
+    /// A 32-bit number, little-endian.
     ///
     /// # Errors
-    /// They are not all there.
+    /// The input is incomplete.
     pub fn u32(&mut self) -> Result<u32, Stop> {
         self.array().map(u32::from_le_bytes)
     }
 
-    /// Eight bytes, little-endian.
+    /// A 64-bit number, little-endian.
     ///
     /// # Errors
-    /// They are not all there.
+    /// The input is incomplete.
     pub fn u64(&mut self) -> Result<u64, Stop> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// A double of eight bytes, little-endian.
+    /// A 64-bit double, little-endian.
     ///
     /// # Errors
-    /// They are not all there.
+    /// The input is incomplete.
     pub fn f64(&mut self) -> Result<f64, Stop> {
         self.u64().map(f64::from_bits)
     }
@@ -116,7 +117,7 @@ impl<'a> Cursor<'a> {
     /// A length or a special form.
     ///
     /// # Errors
-    /// It is not all there, or of no known form.
+    /// The input is incomplete, or the form is unknown.
     pub fn any_length(&mut self) -> Result<Length, Stop> {
         let first = self.u8()?;
         Ok(match first >> 6 {
@@ -132,7 +133,7 @@ impl<'a> Cursor<'a> {
     /// A length.
     ///
     /// # Errors
-    /// It is not all there, or none.
+    /// The input is incomplete, or not a length.
     pub fn length(&mut self) -> Result<u64, Stop> {
         match self.any_length()? {
             Length::Plain(length) => Ok(length),
@@ -145,7 +146,7 @@ impl<'a> Cursor<'a> {
     /// A string.
     ///
     /// # Errors
-    /// It is not all there, or cannot be read.
+    /// The input is incomplete or corrupt.
     pub fn text(&mut self) -> Result<Text<'a>, Stop> {
         let form = match self.any_length()? {
             Length::Plain(length) => return self.take(length).map(Cow::Borrowed),
@@ -164,7 +165,7 @@ impl<'a> Cursor<'a> {
     fn compressed(&mut self) -> Result<Vec<u8>, Stop> {
         let (packed, plain) = (self.length()?, self.length()?);
         let packed = self.take(packed)?;
-        // LZF makes at most 264 bytes of 3, so a longer claim is not worth an allocation.
+        // LZF expands 3 bytes to at most 264, so a longer claim is refused before the allocation.
         let plausible = (packed.len() as u64).saturating_mul(264 / 3 + 1);
         usize::try_from(plain)
             .ok()
@@ -176,7 +177,7 @@ impl<'a> Cursor<'a> {
     /// A score as text: a length byte and digits, or 253, 254, 255 for NaN, infinity and its negative.
     ///
     /// # Errors
-    /// It is not all there, or no number.
+    /// The input is incomplete, or not a number.
     pub fn score_text(&mut self) -> Result<f64, Stop> {
         match self.u8()? {
             253 => Ok(f64::NAN),

@@ -1,19 +1,20 @@
-//! The pushed decoder: bytes go in as they come, items come out as soon as they are whole.
+//! Push decoder: bytes are fed as they arrive, and items are returned as soon as they are complete.
 //!
 //! ```text
-//!            ┌──────── record that is no key ────────┐
+//!            ┌────── record that is not a key ───────┐
 //!            v                                       │
 //! Magic ─> Record ─> Key ─> Value ─┐               Record ─> Footer ─> End
-//!            ^                     │ (stops and goes on between elements)
+//!            ^                     │ (suspends between elements)
 //!            └──────── item ───────┘
 //! ```
 //!
-//! A step reads one thing, an element of a value at most, from what is there. If that is not all of it the step is undone
-//! and tried again when more has come. So what is kept is one unfinished element and the value it belongs to.
+//! A step decodes one thing, at most one element of a value, from the buffered bytes. If they are incomplete the step
+//! is undone and repeated when more have arrived. So the decoder buffers at most one unfinished element, plus the
+//! value it belongs to.
 //!
 //! # Invariants
-//! 1. `buf[..done]` is read and counted in `checksum` up to `summed`; `summed <= done`.
-//! 2. Nothing is allocated for bytes that were announced and have not come.
+//! 1. `buf[..done]` has been read, and is included in `checksum` up to `summed`; `summed <= done`.
+//! 2. Nothing is allocated for bytes that were announced but have not arrived.
 
 use std::mem;
 
@@ -23,47 +24,47 @@ use crate::rdb::{Corrupt, VERSION, op};
 use crate::util::crc::crc64;
 use crate::value::NewValue;
 
-/// How recently or how often a key was used, as the file tells.
+/// How recently or how often a key was used, as stored in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recency {
-    /// It does not.
+    /// Not stored.
     #[default]
     Unknown,
-    /// Seconds since it was used.
+    /// Idle time in seconds.
     Idle(u64),
     /// LFU counter.
     Frequency(u8),
 }
 
-/// A key with all that belongs to it.
+/// A key with its value and attributes.
 #[derive(Debug)]
 pub struct Loaded {
     /// The key.
     pub key: Vec<u8>,
-    /// The value; `None` when it has no elements and so is no value.
+    /// The value; `None` if it has no elements, so that the key does not exist.
     pub value: Option<NewValue<'static>>,
-    /// When it expires, in milliseconds of Unix time.
+    /// The expiry in milliseconds of Unix time.
     pub expire: Option<i64>,
-    /// How recently it was used.
+    /// Its LRU or LFU attribute.
     pub recency: Recency,
 }
 
-/// What the decoder has read.
+/// A decoded item.
 #[derive(Debug)]
 pub enum Item {
     /// The version of the file.
     Version(u16),
-    /// A fact about the file: name and value.
+    /// An auxiliary field: name and value.
     Aux(Vec<u8>, Vec<u8>),
-    /// What follows belongs to this database.
+    /// The number of the database that follows.
     SelectDb(u64),
-    /// The database has about so many keys and so many that expire.
+    /// Approximate number of keys in the database, and of keys with an expiry.
     ResizeDb(u64, u64),
-    /// Code of a library.
+    /// Code of a function library.
     Function(Vec<u8>),
     /// A key.
     Key(Box<Loaded>),
-    /// The end; the bytes after it belong to somebody else.
+    /// The end; any bytes after it are not part of the file.
     End,
 }
 
@@ -75,7 +76,7 @@ enum State {
     End,
 }
 
-/// Reads a file.
+/// Decodes a file.
 pub struct Decoder {
     options: Options,
     state: State,
@@ -86,18 +87,18 @@ pub struct Decoder {
     check: bool,
     read: u64,
     version: u16,
-    /// What is known of the key whose value is being read.
+    /// Attributes of the key whose value is being read.
     key: Loaded,
 }
 
-/// What a step has come to.
+/// Result of a step.
 enum Step {
     Item(Item),
     Again,
 }
 
 impl Decoder {
-    /// A decoder at the beginning of a file; `check` says whether its checksum is to be right.
+    /// A decoder at the beginning of a file; `check` enables verification of the checksum.
     pub fn new(options: Options, check: bool) -> Self {
         Decoder {
             options,
@@ -113,7 +114,7 @@ impl Decoder {
         }
     }
 
-    /// Adds bytes as they come.
+    /// Feeds bytes as they arrive.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.sum();
         self.buf.drain(..self.done);
@@ -121,10 +122,10 @@ impl Decoder {
         self.buf.extend_from_slice(bytes);
     }
 
-    /// The next item; `None` when more bytes are needed first.
+    /// The next item; `None` if more bytes are needed.
     ///
     /// # Errors
-    /// The bytes are no RDB file, or one that is damaged or not understood.
+    /// The input is not an RDB file, or is corrupt or unsupported.
     pub fn next_item(&mut self) -> Result<Option<Item>, Corrupt> {
         loop {
             let mut cursor = Cursor::new(&self.buf[self.done..]);
@@ -152,12 +153,12 @@ impl Decoder {
         }
     }
 
-    /// Bytes that were read and understood so far.
+    /// Number of bytes decoded so far.
     pub fn position(&self) -> u64 {
         self.read
     }
 
-    /// What was fed and does not belong to the file any more, once [`Item::End`] has come.
+    /// The bytes that were fed but are not part of the file, once [`Item::End`] was returned.
     pub fn take_rest(&mut self) -> Vec<u8> {
         let rest = self.buf.split_off(self.done);
         self.buf.clear();
@@ -165,7 +166,7 @@ impl Decoder {
         rest
     }
 
-    /// The key whose value is being read, for messages.
+    /// The key whose value is being read, for error messages.
     pub fn current_key(&self) -> &[u8] {
         &self.key.key
     }
@@ -175,7 +176,7 @@ impl Decoder {
         self.read += by as u64;
     }
 
-    /// Works what was read into the checksum.
+    /// Updates the checksum with the bytes decoded so far.
     fn sum(&mut self) {
         if self.check {
             self.checksum = crc64(self.checksum, &self.buf[self.summed..self.done]);
@@ -183,7 +184,7 @@ impl Decoder {
         self.summed = self.done;
     }
 
-    /// The footer, of so many bytes, is there.
+    /// Verifies the footer of `len` bytes.
     fn finish(&mut self, footer: usize) -> Result<(), Corrupt> {
         self.sum();
         let bytes = &self.buf[self.done..self.done + footer];
@@ -238,7 +239,7 @@ fn step(
             Ok(Step::Item(Item::Key(Box::new(loaded))))
         }
         State::Footer => {
-            // Before version 5 there was no checksum.
+            // Versions before 5 have no checksum.
             if *version >= 5 {
                 cursor.take(8)?;
             }
@@ -278,7 +279,7 @@ fn record(
             return Ok(Step::Again);
         }
         op::EXPIRETIME_MS => {
-            // Before version 9 in the order of the machine that wrote it: little-endian, on all that matter.
+            // Versions before 9 use the byte order of the writer; all relevant platforms are little-endian.
             key.expire = Some(cursor.u64()? as i64);
             return Ok(Step::Again);
         }
@@ -316,12 +317,12 @@ fn record(
     Ok(Step::Item(item))
 }
 
-/// What RESTORE is given, checked as far as that goes without reading the value: the part before the footer.
+/// The body of a payload for RESTORE, that is everything before the footer, which is verified.
 ///
-/// Without `sums` any checksum will do, so that tests can reach what stands behind this check.
+/// If `sums` is false any checksum is accepted, so that tests reach the code behind this check.
 ///
 /// # Errors
-/// It is too short, of a newer version, or its checksum is wrong.
+/// The payload is too short, has a newer version, or its checksum is wrong.
 pub fn check_payload(payload: &[u8], sums: bool) -> Result<&[u8], Corrupt> {
     let wrong = || Corrupt::new("DUMP payload version or checksum are wrong");
     let (body, footer) = payload.split_last_chunk::<10>().ok_or_else(wrong)?;
@@ -336,10 +337,10 @@ pub fn check_payload(payload: &[u8], sums: bool) -> Result<&[u8], Corrupt> {
     Ok(body)
 }
 
-/// Reads the value of a payload, all of which is there; `None` when it has no elements.
+/// Decodes the value of a complete payload; `None` if it has no elements.
 ///
 /// # Errors
-/// It is damaged, or goes on behind the value.
+/// The value is corrupt, or bytes follow it.
 pub fn read_payload(body: &[u8], options: &Options) -> Result<Option<NewValue<'static>>, Corrupt> {
     let short = |stop| match stop {
         Stop::Short => Corrupt::new("the payload ends inside a value"),

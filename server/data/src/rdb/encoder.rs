@@ -1,7 +1,7 @@
-//! Writing records and values.
+//! Encodes records and values.
 //!
-//! Every function appends to a buffer. Where one value may be long the caller gets to empty the buffer between its elements
-//! ([`Writer::rest`]), so that what is kept of a value is a piece of it.
+//! Every function appends to a buffer. Within long values the caller can empty the buffer between elements
+//! ([`Writer::drain_if_full`]), so only a piece of the value is buffered.
 
 use crate::ds::node::Node;
 use crate::rdb::decoder::Recency;
@@ -18,52 +18,52 @@ use crate::value::list::List;
 use crate::value::set::Set;
 use crate::value::zset::Zset;
 
-/// Begins a file.
+/// Starts a file.
 pub fn header(out: &mut Vec<u8>) {
     out.extend_from_slice(format!("REDIS{VERSION:04}").as_bytes());
 }
 
-/// A fact about the file.
+/// An auxiliary field of the file.
 pub fn aux(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.push(op::AUX);
     text(out, name, false);
     text(out, value, false);
 }
 
-/// What follows belongs to this database.
+/// The number of the database that follows.
 pub fn select_db(out: &mut Vec<u8>, number: u64) {
     out.push(op::SELECTDB);
     length(out, number);
 }
 
-/// How many keys, and keys that expire, the database has.
+/// Number of keys in the database, and of keys with an expiry.
 pub fn resize_db(out: &mut Vec<u8>, keys: u64, expires: u64) {
     out.push(op::RESIZEDB);
     length(out, keys);
     length(out, expires);
 }
 
-/// Code of a library.
+/// Code of a function library.
 pub fn function(out: &mut Vec<u8>, code: &[u8], compress: bool) {
     out.push(op::FUNCTION2);
     text(out, code, compress);
 }
 
-/// Ends a file, but for the checksum of eight bytes.
+/// Ends a file, except for the checksum of eight bytes.
 pub fn eof(out: &mut Vec<u8>) {
     out.push(op::EOF);
 }
 
-/// Bytes in the buffer from which on it is given to be emptied.
+/// Buffer size from which the caller is asked to empty it.
 const PIECE: usize = 64 * 1024;
 
-/// A buffer that a value is written into.
+/// Encodes a value into a buffer.
 pub struct Writer<'a> {
     /// The buffer.
     pub out: &'a mut Vec<u8>,
-    /// Whether texts are compressed where that gains something.
+    /// Whether texts are compressed if that makes them shorter.
     pub compress: bool,
-    /// Empties the buffer, or lets it grow.
+    /// Called with the buffer between elements; may empty it.
     pub empty: &'a mut dyn FnMut(&mut Vec<u8>),
 }
 
@@ -80,16 +80,16 @@ impl Writer<'_> {
         self.out.extend_from_slice(bytes);
     }
 
-    /// Between two elements.
+    /// Called between two elements.
     #[inline]
-    pub(super) fn rest(&mut self) {
+    pub(super) fn drain_if_full(&mut self) {
         if self.out.len() >= PIECE {
             (self.empty)(self.out);
         }
     }
 }
 
-/// A key with all that belongs to it.
+/// A key with its value and attributes.
 pub fn entry(to: &mut Writer<'_>, entry: EntryRef<'_>, recency: Recency) {
     if let Some(at_ms) = entry.expire() {
         to.out.push(op::EXPIRETIME_MS);
@@ -106,10 +106,10 @@ pub fn entry(to: &mut Writer<'_>, entry: EntryRef<'_>, recency: Recency) {
     to.out.push(type_of(entry));
     to.text(entry.key());
     value(to, entry);
-    to.rest();
+    to.drain_if_full();
 }
 
-/// A value by itself, as DUMP answers it.
+/// A single value, as DUMP returns it.
 pub fn payload(entry: EntryRef<'_>, compress: bool) -> Vec<u8> {
     let mut out = vec![type_of(entry)];
     let mut to = Writer {
@@ -124,7 +124,7 @@ pub fn payload(entry: EntryRef<'_>, compress: bool) -> Vec<u8> {
     out
 }
 
-/// The code of a value's type and encoding.
+/// The type code of a value's type and encoding.
 fn type_of(entry: EntryRef<'_>) -> u8 {
     match entry.aggregate() {
         None => ty::STRING,
@@ -172,7 +172,7 @@ fn list(to: &mut Writer<'_>, list: &List) {
             to.length(quick.node_count() as u64);
             quick.nodes().for_each(|node| {
                 list_node(to, node);
-                to.rest();
+                to.drain_if_full();
             });
         }
     }
@@ -188,15 +188,15 @@ fn list_node(to: &mut Writer<'_>, node: &Node) {
             to.length(container::PACKED);
             to.text(&pack.to_rdb());
         }
-        // It is compressed already, and of the very bytes that are to be written.
-        Node::Squeezed(squeezed) if to.compress => {
+        // The node already holds the compressed form of exactly these bytes.
+        Node::Compressed(compressed) if to.compress => {
             to.length(container::PACKED);
             to.out.push(0xc3);
-            to.length(squeezed.lzf.len() as u64);
-            to.length(squeezed.len as u64);
-            to.raw(&squeezed.lzf);
+            to.length(compressed.lzf.len() as u64);
+            to.length(compressed.len as u64);
+            to.raw(&compressed.lzf);
         }
-        Node::Squeezed(_) => {
+        Node::Compressed(_) => {
             to.length(container::PACKED);
             let pack = node.unpacked().unwrap_or_default();
             to.text(&pack.to_rdb());
@@ -212,7 +212,7 @@ fn set(to: &mut Writer<'_>, set: &Set) {
             to.length(members.len() as u64);
             for member in members.iter() {
                 to.text(member.key());
-                to.rest();
+                to.drain_if_full();
             }
         }
     }
@@ -227,13 +227,13 @@ fn hash(to: &mut Writer<'_>, hash: &Hash) {
                 let (name, value) = field.pair();
                 to.text(name);
                 to.text(value);
-                to.rest();
+                to.drain_if_full();
             }
         }
     }
 }
 
-/// From the greatest to the least, as Redis does: read so, each member is added in front of all others.
+/// In descending order, as Redis writes it: when reading, each member is inserted in front of all others.
 fn zset(to: &mut Writer<'_>, zset: &Zset) {
     if let Zset::Packed(pack) = zset {
         return to.text(&pack.to_rdb());
@@ -242,6 +242,6 @@ fn zset(to: &mut Writer<'_>, zset: &Zset) {
     for (member, score) in zset.range(0..zset.len(), true) {
         to.text(member.bytes(&mut [0; MAX_I64_DIGITS]));
         to.raw(&score.to_le_bytes());
-        to.rest();
+        to.drain_if_full();
     }
 }

@@ -1,20 +1,21 @@
-//! The RDB format, version 11: databases as bytes.
+//! The RDB format, version 11: the serialised form of databases and values.
 //!
 //! ```text
 //! file     "REDIS" version (4 digits) { record } EOF checksum (8 bytes, from version 5 on)
 //! record   AUX name value | SELECTDB number | RESIZEDB keys expires | FUNCTION2 code
 //!          | [EXPIRETIME_MS at] [IDLE seconds | FREQ counter] type key value
-//! payload  type value version (2 bytes) checksum (8 bytes)          what DUMP answers
+//! payload  type value version (2 bytes) checksum (8 bytes)          as returned by DUMP
 //! ```
 //!
-//! * [`cursor`] reads the format's numbers and strings, [`write`] writes them.
-//! * [`decoder`] is pushed: bytes go in as they come, items come out as soon as they are whole. It stops and goes on
-//!   inside a value, so a file, a socket, RESTORE and the check tool are all served by it.
-//! * [`value`] builds the values of all types and encodings, [`stream`] those of streams, [`ziplist`] reads the encodings of versions before 10.
-//! * [`encoder`] writes values.
-//! * [`shallow`] keeps, if so wished, what only a look inside its parts shows to be damaged.
+//! * [`cursor`] decodes the format's numbers and strings, [`write`] encodes them.
+//! * [`decoder`] is a push decoder: bytes are fed as they arrive, and items are returned as soon as they are complete.
+//!   It can suspend inside a value, so it serves files, sockets, RESTORE and the check tool.
+//! * [`value`] decodes the values of all types and encodings, [`stream`] those of streams; [`ziplist`] reads the
+//!   encodings of versions before 10.
+//! * [`encoder`] encodes values.
+//! * [`shallow`] optionally keeps values that only a deep check finds to be corrupt.
 //!
-//! Nothing here does I/O or knows a clock.
+//! This module does no I/O and reads no clock.
 
 pub mod cursor;
 pub mod decoder;
@@ -29,38 +30,38 @@ use std::fmt;
 
 use crate::ds::listpack::has_frame;
 
-/// The version written, and the newest that is read.
+/// The version written, and the newest one that is read.
 pub const VERSION: u16 = 11;
 
-/// Codes of records that are no keys.
+/// Opcodes of records that are not keys.
 pub mod op {
-    /// Code of a library.
+    /// Code of a function library.
     pub const FUNCTION2: u8 = 245;
-    /// Code of a library as release candidates of 7.0 wrote it.
+    /// Code of a function library in the format of the 7.0 release candidates.
     pub const FUNCTION_PRE_GA: u8 = 246;
-    /// Data of a module.
+    /// Auxiliary data of a module.
     pub const MODULE_AUX: u8 = 247;
-    /// Seconds since the next key was used.
+    /// Idle time of the next key in seconds.
     pub const IDLE: u8 = 248;
     /// LFU counter of the next key.
     pub const FREQ: u8 = 249;
-    /// A fact about the file: name and value.
+    /// An auxiliary field: name and value.
     pub const AUX: u8 = 250;
-    /// How many keys and expiring keys the database has.
+    /// Number of keys in the database, and of keys with an expiry.
     pub const RESIZEDB: u8 = 251;
-    /// When the next key expires, in milliseconds.
+    /// Expiry of the next key in milliseconds.
     pub const EXPIRETIME_MS: u8 = 252;
     /// The same in seconds.
     pub const EXPIRETIME: u8 = 253;
-    /// The database that follows.
+    /// Number of the database that follows.
     pub const SELECTDB: u8 = 254;
-    /// The end.
+    /// End of the file.
     pub const EOF: u8 = 255;
 }
 
-/// Codes of types and their encodings.
+/// Type codes: a type and its encoding.
 pub mod ty {
-    /// A text.
+    /// A string.
     pub const STRING: u8 = 0;
     /// A list, element by element.
     pub const LIST: u8 = 1;
@@ -72,9 +73,9 @@ pub mod ty {
     pub const HASH: u8 = 4;
     /// A sorted set with scores as doubles.
     pub const ZSET_2: u8 = 5;
-    /// A value of a module, in an old form.
+    /// A module value in the format of version 1.
     pub const MODULE: u8 = 6;
-    /// A value of a module.
+    /// A module value.
     pub const MODULE_2: u8 = 7;
     /// A hash as a zipmap.
     pub const HASH_ZIPMAP: u8 = 9;
@@ -96,55 +97,55 @@ pub mod ty {
     pub const ZSET_LISTPACK: u8 = 17;
     /// A list of listpacks and plain elements.
     pub const LIST_QUICKLIST_2: u8 = 18;
-    /// A stream with the facts of 7.0.
+    /// A stream with the metadata of 7.0.
     pub const STREAM_LISTPACKS_2: u8 = 19;
     /// A set as a listpack.
     pub const SET_LISTPACK: u8 = 20;
-    /// A stream with the facts of 7.2.
+    /// A stream with the metadata of 7.2.
     pub const STREAM_LISTPACKS_3: u8 = 21;
 }
 
-/// Codes of a list's nodes.
+/// Codes of list nodes.
 pub mod container {
-    /// One element.
+    /// One plain element.
     pub const PLAIN: u64 = 1;
     /// A listpack.
     pub const PACKED: u64 = 2;
 }
 
-/// How deep one has to look to see a damage.
+/// The depth of check that detects a corruption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// It is in the frame of a value or of one of its parts.
+    /// In the frame of a value or of one of its parts.
     Frame,
-    /// It is inside a part.
+    /// Inside a part.
     Part,
-    /// The parts are sound and contradict each other, or what is said of them.
+    /// The parts are valid but contradict each other or the metadata.
     Whole,
 }
 
-/// What is wrong with the bytes.
+/// A corruption.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corrupt {
-    /// A sentence.
+    /// Description, as a sentence.
     pub reason: String,
-    /// Where it shows.
+    /// The depth at which it is detected.
     pub depth: Depth,
 }
 
 impl Corrupt {
-    /// With this reason, in a frame.
+    /// A corruption with this reason, detected in a frame.
     pub fn new(reason: impl Into<String>) -> Self {
         Corrupt::at(Depth::Frame, reason)
     }
 
-    /// With this reason, at a depth.
+    /// A corruption with this reason, detected at a depth.
     pub fn at(depth: Depth, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Corrupt { reason, depth }
     }
 
-    /// In a listpack of these bytes, which is refused.
+    /// A corrupt listpack: its frame or its content.
     pub fn in_pack(pack: &[u8], reason: &str) -> Self {
         let depth = match has_frame(pack) {
             true => Depth::Part,

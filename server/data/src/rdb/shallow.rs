@@ -1,7 +1,8 @@
-//! What a look at the frames of a payload lets pass, and the full check does not.
+//! Shallow check: accepts payloads whose frames are valid although the deep check refused them.
 //!
-//! Frames are what the format says of strings and numbers, and of a listpack its size, its end and that it is not empty.
-//! All the rest is read as ever; ziplists, intsets and what is written element by element have no such short way.
+//! Frames are the encodings of strings and numbers, and for a listpack its size, its terminator and that it is not
+//! empty. All other encodings are always checked fully; ziplists, intsets and values written element by element have
+//! no shallow check.
 
 use crate::ds::listpack;
 use crate::rdb::cursor::{Cursor, Stop};
@@ -10,7 +11,7 @@ use crate::rdb::{container, ty};
 use crate::value::damaged::Damaged;
 use crate::value::{Encoding, Type};
 
-/// A value of a payload that the full check has refused; `None` when its frames are wrong, too.
+/// The value of a payload that the deep check refused; `None` if its frames are invalid too.
 pub fn read(body: &[u8]) -> Option<Damaged> {
     let mut cursor = Cursor::new(body);
     let ty = cursor.u8().ok()?;
@@ -33,7 +34,7 @@ pub fn read(body: &[u8]) -> Option<Damaged> {
     whole.then(|| Damaged::new(kind, encoding, body.to_vec()))
 }
 
-/// Whether the frame of a listpack is as it says, and something is in it.
+/// Whether the frame of a listpack is valid and it is not empty.
 fn has_frame(pack: &[u8]) -> bool {
     let says_empty = pack.get(4..6) == Some(&[0, 0]);
     listpack::has_frame(pack) && pack.len() > listpack::FRAME && !says_empty
@@ -68,8 +69,8 @@ mod tests {
     use crate::value::Type;
 
     #[test]
-    fn frames_alone_are_looked_at() {
-        // Two elements are said to be there, and there is half a one.
+    fn shallow_check_inspects_only_frames() {
+        // Claims two elements but contains half of one.
         let pack = [9, 0, 0, 0, 2, 0, 0x85, b'a', 0xff];
         let body = |ty: u8, pack: &[u8]| [&[ty, pack.len() as u8], pack].concat();
         for (ty, kind) in [(16, Type::Hash), (17, Type::Zset), (20, Type::Set)] {
@@ -84,7 +85,7 @@ mod tests {
         for broken in [longer, open, none] {
             assert!(read(&body(16, &broken)).is_none());
         }
-        // Nothing may follow, and other encodings have no frames.
+        // Trailing bytes are refused, and other encodings have no frames.
         assert!(read(&[body(16, &pack), vec![0]].concat()).is_none());
         assert!(read(&body(13, &pack)).is_none());
     }

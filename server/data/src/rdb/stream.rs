@@ -1,4 +1,4 @@
-//! Streams in the format.
+//! Streams in the RDB format.
 //!
 //! ```text
 //! nodes { id (16 bytes) listpack } length last-id
@@ -8,8 +8,8 @@
 //!     consumers { name seen (8 bytes) [from 7.2 on: active (8 bytes)] pending { id (16 bytes) } } }
 //! ```
 //!
-//! Braces are a number, and so many of what is inside. A raw id is big-endian; all other numbers of an id are lengths of the
-//! format, times are little-endian milliseconds.
+//! Braces are a count followed by that many repetitions. A raw id is big-endian; all other ids are two lengths of the
+//! format; times are little-endian milliseconds.
 
 use std::mem;
 
@@ -28,7 +28,7 @@ fn write_id(to: &mut Writer<'_>, id: StreamId) {
     to.length(id.seq);
 }
 
-/// Appends a stream in the form of 7.2.
+/// Appends a stream in the format of 7.2.
 pub fn write(to: &mut Writer<'_>, stream: &Stream) {
     let log = stream.log();
     to.length(log.nodes_len() as u64);
@@ -36,7 +36,7 @@ pub fn write(to: &mut Writer<'_>, stream: &Stream) {
         to.length(16);
         to.raw(&id.to_be_bytes());
         to.text(&pack.to_rdb());
-        to.rest();
+        to.drain_if_full();
     }
     to.length(log.len() as u64);
     for id in [log.last_id, log.first_id(), log.max_deleted_id] {
@@ -58,7 +58,7 @@ fn write_group(to: &mut Writer<'_>, name: &[u8], group: &Group) {
         to.raw(&id.to_be_bytes());
         to.raw(&nack.delivered_ms.to_le_bytes());
         to.length(nack.deliveries);
-        to.rest();
+        to.drain_if_full();
     }
     to.length(group.consumers().len() as u64);
     for consumer in group.consumers() {
@@ -68,12 +68,12 @@ fn write_group(to: &mut Writer<'_>, name: &[u8], group: &Group) {
         to.length(consumer.pending().len() as u64);
         for id in consumer.pending() {
             to.raw(&id.to_be_bytes());
-            to.rest();
+            to.drain_if_full();
         }
     }
 }
 
-/// What is read next; the numbers are how many are still to come.
+/// The part to be read next, with the number of parts that are left.
 #[derive(Clone, Copy)]
 enum Next {
     Begin,
@@ -82,20 +82,20 @@ enum Next {
     Groups(u64),
     Pending(u64),
     Consumers(u64),
-    /// Of consumers, and of the ids of the one at hand.
+    /// Consumers left, and ids left of the current one.
     Owned(u64, u64),
     Done,
 }
 
-/// A stream that is being read.
+/// A stream being decoded.
 pub struct Reader {
     ty: u8,
     next: Next,
     stream: StreamBuilder,
-    /// The group at hand, and how many follow it.
+    /// The current group, and the number of groups after it.
     group: Option<(Vec<u8>, GroupBuilder)>,
     groups_left: u64,
-    /// Nodes are not looked into, and so not kept either.
+    /// Shallow check: nodes are neither inspected nor kept.
     frames_only: bool,
 }
 
@@ -117,9 +117,9 @@ fn must(holds: bool, reason: &str) -> Result<(), Stop> {
     if holds { Ok(()) } else { Err(damaged(reason)) }
 }
 
-/// Whether the way back from the end of a node leads nowhere: its last element is an integer, of 1 to 5 or 9 bytes, and
-/// the size that stands behind it says otherwise.
-fn ends_astray(bytes: &[u8]) -> bool {
+/// Whether the back length of the node's last element is wrong. That element is an integer, so its size is 1 to 5 or 9
+/// bytes.
+fn last_size_is_wrong(bytes: &[u8]) -> bool {
     let size = bytes.len().checked_sub(2).map(|at| bytes[at]);
     has_frame(bytes) && !matches!(size, Some(1..=5 | 9))
 }
@@ -129,7 +129,7 @@ fn no_group() -> Stop {
 }
 
 impl Reader {
-    /// A stream of one of the three types.
+    /// A stream of one of the three type codes.
     pub fn new(ty: u8) -> Self {
         Reader {
             ty,
@@ -141,7 +141,7 @@ impl Reader {
         }
     }
 
-    /// One that is read for its form alone: the stream that comes out is without entries.
+    /// A reader that checks only frames; the resulting stream has no entries.
     pub fn of_frames(ty: u8) -> Self {
         Reader {
             frames_only: true,
@@ -149,10 +149,10 @@ impl Reader {
         }
     }
 
-    /// Reads one part; the stream, once it is whole.
+    /// Decodes one part. Returns the stream once it is complete.
     ///
     /// # Errors
-    /// The part is not all there, and then nothing has been read; or it is damaged.
+    /// The part is incomplete, and then nothing has been consumed; or it is corrupt.
     pub fn step(&mut self, cursor: &mut Cursor<'_>) -> Result<Option<Stream>, Stop> {
         self.next = match self.next {
             Next::Begin => Next::Nodes(cursor.length()?),
@@ -211,7 +211,7 @@ impl Reader {
             return must(bytes.len() > FRAME, "Empty listpack inside stream");
         }
         let pack = Listpack::from_rdb(bytes).filter(is_sound);
-        let pack = pack.ok_or_else(|| match ends_astray(bytes) {
+        let pack = pack.ok_or_else(|| match last_size_is_wrong(bytes) {
             true => Corrupt::at(Depth::Whole, "Corrupt stream, no last entry is found"),
             false => Corrupt::in_pack(bytes, DAMAGED),
         })?;
@@ -232,7 +232,7 @@ impl Reader {
         let history = if self.ty == ty::STREAM_LISTPACKS {
             None
         } else {
-            // The first id follows from the nodes.
+            // The first id is derived from the nodes.
             read_id(cursor)?;
             Some((read_id(cursor)?, cursor.length()?))
         };
@@ -273,7 +273,7 @@ impl Reader {
     fn consumer(&mut self, cursor: &mut Cursor<'_>, left: u64) -> Result<Next, Stop> {
         let name = cursor.text()?;
         let seen_ms = cursor.u64()? as i64;
-        // Files before 7.2 do not say when it was last given something: when it was last seen is the best guess.
+        // Files before 7.2 do not store the active time; the seen time is the best estimate.
         let active_ms = if self.ty == ty::STREAM_LISTPACKS_3 {
             Some(cursor.u64()? as i64).filter(|&ms| ms != -1)
         } else {

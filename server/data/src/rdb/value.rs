@@ -1,12 +1,12 @@
-//! Building values of every type from every encoding that any version wrote.
+//! Decodes values of every type from every encoding of any version.
 //!
-//! A value that is written element by element is read so: a step takes one element, and the value grows as commands would
-//! make it grow, so that it ends in the encoding that the limits of now ask for. (A sorted set is settled at its end: what
-//! was a tree keeps a negative zero among its scores if it stays one.) A value that is written as one buffer is
-//! checked, element by element and for elements that come twice, and then taken as it is, unless it is too big by now.
+//! A value written element by element is decoded one element per step and grows as it would by commands, so it ends in
+//! the encoding that the current limits call for. (A sorted set is converted at the end: a tree keeps a negative zero
+//! among its scores if it stays a tree.) A value written as one buffer is checked, element by element and for
+//! duplicates, and then used as it is, unless it exceeds the current limits.
 //!
-//! Everything is checked whatever `sanitize-dump-payload` says: nothing here trusts a byte, and the buffers are looked
-//! through once anyway. The directive only lets elements of a set or a hash come twice, which commands can live with.
+//! Everything is checked whatever `sanitize-dump-payload` says: no input is trusted, and the buffers are traversed
+//! once anyway. The directive only permits duplicate elements in a set or a hash, which commands can handle.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,35 +28,35 @@ use crate::value::set::{self, Set};
 use crate::value::zset::{self, Zset};
 use crate::value::{NewValue, Value};
 
-/// Up to which size values keep their compact encodings.
+/// Limits of the compact encodings.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Of lists.
-    pub list: node::Limits,
+    pub list: node::ListLimits,
     /// Of sets.
-    pub set: set::Limits,
+    pub set: set::SetLimits,
     /// Of hashes.
-    pub hash: hash::Limits,
+    pub hash: hash::HashLimits,
     /// Of sorted sets.
-    pub zset: zset::Limits,
-    /// Whether a listpack of a set or a hash may have an element twice, as long as it stays one.
+    pub zset: zset::ZsetLimits,
+    /// Whether a listpack of a set or hash may contain duplicates, as long as it stays a listpack.
     pub twice: bool,
 }
 
-/// A value as it comes out: `None` when it has no elements, and so is none.
+/// A decoded value; `None` if it has no elements and so does not exist.
 pub type Built = Option<NewValue<'static>>;
 
-/// A value that is being read.
+/// A value being decoded.
 pub struct Builder {
     ty: u8,
-    /// Elements that are still to come; `None` before their number is known.
+    /// Number of elements left; `None` before it is known.
     left: Option<u64>,
-    growing: Growing,
+    partial: Partial,
 }
 
-/// What has been read of it.
-enum Growing {
-    /// A value that is read in one step.
+/// The elements decoded so far.
+enum Partial {
+    /// A value that is decoded in one step.
     Whole,
     List(List),
     Nodes(Box<Quicklist>),
@@ -71,19 +71,19 @@ fn corrupt(reason: &str) -> Stop {
 }
 
 impl Builder {
-    /// A value of a type.
+    /// A value with a type code.
     ///
     /// # Errors
-    /// There is no such type, or it is one of modules.
+    /// The code is unknown, or that of a module type.
     pub fn begin(ty: u8, options: &Options) -> Result<Self, Corrupt> {
-        let growing = match ty {
-            ty::LIST => Growing::List(List::new()),
+        let partial = match ty {
+            ty::LIST => Partial::List(List::new()),
             ty::LIST_QUICKLIST | ty::LIST_QUICKLIST_2 => {
-                Growing::Nodes(Box::new(Quicklist::new(options.list)))
+                Partial::Nodes(Box::new(Quicklist::new(options.list)))
             }
-            ty::SET => Growing::Set(Set::new()),
-            ty::ZSET | ty::ZSET_2 => Growing::Zset(Zset::unsettled(0)),
-            ty::HASH => Growing::Hash(Hash::new()),
+            ty::SET => Partial::Set(Set::new()),
+            ty::ZSET | ty::ZSET_2 => Partial::Zset(Zset::tree_with_room(0)),
+            ty::HASH => Partial::Hash(Hash::new()),
             ty::STRING
             | ty::HASH_ZIPMAP
             | ty::LIST_ZIPLIST
@@ -92,9 +92,9 @@ impl Builder {
             | ty::HASH_ZIPLIST
             | ty::HASH_LISTPACK
             | ty::ZSET_LISTPACK
-            | ty::SET_LISTPACK => Growing::Whole,
+            | ty::SET_LISTPACK => Partial::Whole,
             ty::STREAM_LISTPACKS | ty::STREAM_LISTPACKS_2 | ty::STREAM_LISTPACKS_3 => {
-                Growing::Stream(Box::new(Reader::new(ty)))
+                Partial::Stream(Box::new(Reader::new(ty)))
             }
             ty::MODULE | ty::MODULE_2 => {
                 return Err(Corrupt::new(
@@ -106,23 +106,23 @@ impl Builder {
         Ok(Builder {
             ty,
             left: None,
-            growing,
+            partial,
         })
     }
 
-    /// Reads an element; the value, once it is whole.
+    /// Decodes an element. Returns the value once it is complete.
     ///
     /// # Errors
-    /// The element is not all there, and then nothing has been read; or it is damaged.
+    /// The element is incomplete, and then nothing has been consumed; or it is corrupt.
     pub fn step(
         &mut self,
         cursor: &mut Cursor<'_>,
         options: &Options,
     ) -> Result<Option<Built>, Stop> {
-        match &mut self.growing {
-            Growing::Whole => return whole(self.ty, cursor, options).map(Some),
-            // A stream without entries is one all the same.
-            Growing::Stream(reader) => {
+        match &mut self.partial {
+            Partial::Whole => return whole(self.ty, cursor, options).map(Some),
+            // A stream without entries does exist.
+            Partial::Stream(reader) => {
                 let stream = reader.step(cursor)?;
                 return Ok(stream.map(|stream| Some(NewValue::Aggregate(stream.wrap()))));
             }
@@ -132,7 +132,7 @@ impl Builder {
             Some(left) => left,
             None => {
                 let count = cursor.length()?;
-                self.expect(count, options);
+                self.reserve(count, options);
                 self.left = Some(count);
                 if count > 0 {
                     return Ok(None);
@@ -147,33 +147,33 @@ impl Builder {
         Ok((left <= 1).then(|| self.built(options)))
     }
 
-    /// So many elements are announced. That is taken as a hint, for numbers that a file of some size can keep.
-    fn expect(&mut self, count: u64, options: &Options) {
+    /// Reserves capacity for the announced number of elements, limited in case the number is corrupt.
+    fn reserve(&mut self, count: u64, options: &Options) {
         const MOST: u64 = 1 << 20;
         let count = count.min(MOST) as usize;
-        match &mut self.growing {
-            Growing::Set(set) => set.reserve(count, &options.set),
-            Growing::Zset(zset) => *zset = Zset::unsettled(count),
-            Growing::Hash(hash) => hash.reserve(count, &options.hash),
+        match &mut self.partial {
+            Partial::Set(set) => set.reserve(count, &options.set),
+            Partial::Zset(zset) => *zset = Zset::tree_with_room(count),
+            Partial::Hash(hash) => hash.reserve(count, &options.hash),
             _ => {}
         }
     }
 
     fn element(&mut self, cursor: &mut Cursor<'_>, options: &Options) -> Result<(), Stop> {
-        match &mut self.growing {
-            Growing::Whole | Growing::Stream(_) => {}
-            Growing::List(list) => {
+        match &mut self.partial {
+            Partial::Whole | Partial::Stream(_) => {}
+            Partial::List(list) => {
                 let text = cursor.text()?;
                 list.push(End::Tail, [&text[..]].into_iter(), &options.list);
             }
-            Growing::Nodes(nodes) => add_node(nodes, self.ty, cursor)?,
-            Growing::Set(set) => {
+            Partial::Nodes(nodes) => add_node(nodes, self.ty, cursor)?,
+            Partial::Set(set) => {
                 let member = cursor.text()?;
                 if !set.add(Item::Bytes(&member), &options.set) {
                     return Err(corrupt("a set has a member twice"));
                 }
             }
-            Growing::Zset(zset) => {
+            Partial::Zset(zset) => {
                 let member = cursor.text()?;
                 let score = match self.ty {
                     ty::ZSET => cursor.score_text()?,
@@ -186,7 +186,7 @@ impl Builder {
                     return Err(corrupt("a sorted set has a member twice"));
                 }
             }
-            Growing::Hash(hash) => {
+            Partial::Hash(hash) => {
                 let (name, value) = (cursor.text()?, cursor.text()?);
                 add_field(hash, &name, &value, options)?;
             }
@@ -195,13 +195,13 @@ impl Builder {
     }
 
     fn built(&mut self, options: &Options) -> Built {
-        let aggregate = match std::mem::replace(&mut self.growing, Growing::Whole) {
-            Growing::Whole | Growing::Stream(_) => return None,
-            Growing::List(list) => list.settled(&options.list).wrap(),
-            Growing::Nodes(nodes) => List::Quick(nodes).settled(&options.list).wrap(),
-            Growing::Set(set) => set.wrap(),
-            Growing::Zset(zset) => zset.settled(&options.zset).wrap(),
-            Growing::Hash(hash) => hash.wrap(),
+        let aggregate = match std::mem::replace(&mut self.partial, Partial::Whole) {
+            Partial::Whole | Partial::Stream(_) => return None,
+            Partial::List(list) => list.reencoded(&options.list).wrap(),
+            Partial::Nodes(nodes) => List::Quick(nodes).reencoded(&options.list).wrap(),
+            Partial::Set(set) => set.wrap(),
+            Partial::Zset(zset) => zset.reencoded(&options.zset).wrap(),
+            Partial::Hash(hash) => hash.wrap(),
         };
         value(aggregate)
     }
@@ -213,7 +213,7 @@ fn value(aggregate: Aggregate) -> Built {
 
 fn add_field(hash: &mut Hash, name: &[u8], value: &[u8], options: &Options) -> Result<(), Stop> {
     let texts = [name, value];
-    hash.expect(texts.into_iter(), &options.hash);
+    hash.choose_encoding(texts.into_iter(), &options.hash);
     if hash.set(name, value, &options.hash) {
         Ok(())
     } else {
@@ -237,7 +237,7 @@ fn add_node(nodes: &mut Quicklist, ty: u8, cursor: &mut Cursor<'_>) -> Result<()
     Ok(())
 }
 
-/// A value that is written as one string.
+/// A value written as one string.
 fn whole(ty: u8, cursor: &mut Cursor<'_>, options: &Options) -> Result<Built, Stop> {
     let text = cursor.text()?;
     Ok(match ty {
@@ -275,7 +275,7 @@ fn whole(ty: u8, cursor: &mut Cursor<'_>, options: &Options) -> Result<Built, St
             value(zset_of(pack, options, "Zset listpack")?.wrap())
         }
         _ => {
-            // Redis leaves it a quicklist of one node, which OBJECT ENCODING shows.
+            // Redis keeps it a quicklist of one node, which OBJECT ENCODING shows.
             let mut nodes = Quicklist::new(options.list);
             nodes.push_pack(pack_of_ziplist(&text, "List ziplist")?);
             value(List::Quick(Box::new(nodes)).wrap())
@@ -292,7 +292,7 @@ fn string(text: Vec<u8>) -> NewValue<'static> {
     }
 }
 
-/// What the log says of a buffer of this kind.
+/// Error message for a corrupt buffer of this kind.
 fn failed(what: &str) -> String {
     format!("{what} integrity check failed.")
 }
@@ -301,7 +301,7 @@ fn pack_of(bytes: &[u8], what: &str) -> Result<Listpack, Stop> {
     Listpack::from_rdb(bytes).ok_or_else(|| Corrupt::in_pack(bytes, &failed(what)).into())
 }
 
-/// Ziplists have no frame beside what is checked of them in any case.
+/// Every corruption of a ziplist counts as one of its frame, since ziplists have no shallow check.
 fn pack_of_ziplist(bytes: &[u8], what: &str) -> Result<Listpack, Stop> {
     let mut pack = Listpack::new();
     let read = read_ziplist(bytes, |item| {
@@ -322,7 +322,8 @@ fn strict(options: &Options) -> Options {
     }
 }
 
-/// Elements in groups of `step`, of which the last is whole; unless they may come twice, the first ones of all are distinct.
+/// Checks that the elements are complete groups of `step` and, unless duplicates are permitted, that the first
+/// elements of the groups are distinct.
 fn check_groups(pack: &Listpack, step: usize, twice: bool, what: &str) -> Result<(), Stop> {
     if !pack.len().is_multiple_of(step) {
         return Err(Corrupt::at(Depth::Part, failed(what)).into());
@@ -334,21 +335,21 @@ fn check_groups(pack: &Listpack, step: usize, twice: bool, what: &str) -> Result
     Err(Corrupt::at(Depth::Whole, reason).into())
 }
 
-/// Whether every `step`th element, from the first on, is there once.
+/// Whether every `step`th element, starting with the first, is unique.
 fn is_distinct(pack: &Listpack, step: usize) -> bool {
     let names = || pack.iter().step_by(step);
     let mut hashes: Vec<u64> = names()
         .map(|name| util::hash::hash(name.bytes(&mut Default::default())))
         .collect();
     hashes.sort_unstable();
-    // Texts with different hashes differ; the others have to be looked at.
+    // Texts with different hashes differ; only those with equal hashes are compared.
     hashes.is_sorted_by(|one, other| one < other) || {
         let mut seen = HashSet::with_capacity(hashes.len());
         names().all(|name| seen.insert(name.to_vec()))
     }
 }
 
-/// Whether the pairs of members and scores are in the order of a sorted set; `None` when a score is none.
+/// Whether the pairs are in the order of a sorted set; `None` if a score is invalid.
 fn is_in_order(pack: &Listpack) -> Option<bool> {
     let mut items = pack.iter();
     let mut last: Option<(f64, Item<'_>)> = None;
@@ -413,11 +414,11 @@ fn zset_of(pack: Listpack, options: &Options, what: &str) -> Result<Zset, Stop> 
     if is_in_order(&pack).ok_or_else(damaged)? && pack.len() / 2 <= options.zset.max_entries {
         return Ok(Zset::Packed(pack));
     }
-    let mut zset = Zset::unsettled(pack.len() / 2);
+    let mut zset = Zset::tree_with_room(pack.len() / 2);
     let mut items = pack.iter();
     while let (Some(member), Some(score)) = (items.next(), items.next()) {
         let score = zset::score_of(score).ok_or_else(damaged)?;
         zset.set(&member.to_vec(), score, &options.zset);
     }
-    Ok(zset.settled(&options.zset))
+    Ok(zset.reencoded(&options.zset))
 }

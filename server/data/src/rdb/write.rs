@@ -1,9 +1,9 @@
-//! Writing the format's numbers and strings; the counterpart of [`crate::rdb::cursor`].
+//! Encodes the format's numbers and strings; the counterpart of [`crate::rdb::cursor`].
 
 use crate::util::lzf;
 use crate::util::num::parse_i64;
 
-/// A string is compressed from this length on, in bytes.
+/// Strings of at least this many bytes are compressed.
 const COMPRESS_FROM: usize = 21;
 
 /// Appends a length.
@@ -22,7 +22,7 @@ pub fn length(out: &mut Vec<u8>, length: u64) {
     }
 }
 
-/// Appends an integer as a string: in a special form when it fits 32 bits, else as its digits.
+/// Appends an integer as a string: in a special form if it fits 32 bits, else as its digits.
 pub fn integer(out: &mut Vec<u8>, number: i64) {
     if let Ok(number) = i8::try_from(number) {
         out.push(0xc0);
@@ -70,7 +70,7 @@ mod tests {
     use crate::rdb::cursor::{Cursor, Length};
 
     #[test]
-    fn what_is_written_is_read() {
+    fn round_trips() {
         for number in [
             0,
             63,

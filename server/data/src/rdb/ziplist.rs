@@ -1,24 +1,25 @@
-//! Ziplists and zipmaps: the compact encodings of versions before 10, which are read and never written.
+//! Ziplists and zipmaps: the compact encodings of versions before 10, which are read but never written.
 //!
 //! | ziplist | size | meaning |
 //! |---|---|---|
-//! | 0 | 4 | bytes of the whole, little-endian |
+//! | 0 | 4 | total size in bytes, little-endian |
 //! | 4 | 4 | offset of the last entry |
-//! | 8 | 2 | entries; 65535 when there are more than fit |
-//! | 10 | | entries: length of the one before (1 byte, or 254 and 4), encoding, content |
+//! | 8 | 2 | number of entries; 65535 if it does not fit |
+//! | 10 | | entries: length of the previous entry (1 byte, or 254 and 4), encoding, content |
 //! | end | 1 | 255 |
 //!
-//! A zipmap is a count (254 when unknown), pairs and 255. A pair is a name with its length (1 byte, or 254 and 4), a value with
-//! its length, and between that length and the value a byte that says how many unused bytes follow the value.
+//! A zipmap is a count (254 if unknown), pairs and 255. A pair is a name with its length (1 byte, or 254 and 4) and a
+//! value with its length; between that length and the value, one byte gives the number of unused bytes after the
+//! value.
 
 use crate::ds::item::Item;
 use crate::rdb::Corrupt;
 
 const END: u8 = 255;
-/// The next four bytes are a length that does not fit one.
+/// Marks a length of four bytes.
 const WIDE: u8 = 254;
 
-/// A part of a buffer that is read from its beginning on.
+/// The unread part of a buffer.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -37,10 +38,10 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// Passes on the elements of a ziplist; how many there were.
+/// Passes the elements of a ziplist to `each`. Returns their number.
 ///
 /// # Errors
-/// It is damaged. Elements may have been passed on before that was seen.
+/// The ziplist is corrupt. Elements may have been passed before that was detected.
 pub fn read_ziplist<'a>(
     bytes: &'a [u8],
     mut each: impl FnMut(Item<'a>) -> Result<(), Corrupt>,
@@ -69,7 +70,7 @@ pub fn read_ziplist<'a>(
     Ok(seen)
 }
 
-/// Reads an entry; the one before took `before` bytes.
+/// Decodes an entry; the previous one took `before` bytes.
 fn entry<'a>(rest: &mut Rest<'a>, before: usize) -> Option<Item<'a>> {
     let claimed = match rest.byte()? {
         WIDE => rest.array().map(u32::from_le_bytes)? as usize,
@@ -105,10 +106,10 @@ fn integer(rest: &mut Rest<'_>, encoding: u8) -> Option<i64> {
     }
 }
 
-/// Passes on the pairs of a zipmap. An empty one, which no writer made, counts as damaged.
+/// Passes the pairs of a zipmap to `each`. An empty zipmap, which Redis never wrote, counts as corrupt.
 ///
 /// # Errors
-/// It is damaged. Pairs may have been passed on before that was seen.
+/// The zipmap is corrupt. Pairs may have been passed before that was detected.
 pub fn read_zipmap<'a>(
     bytes: &'a [u8],
     mut each: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), Corrupt>,
@@ -140,7 +141,7 @@ fn pair<'a>(rest: &mut Rest<'a>) -> Option<(&'a [u8], &'a [u8])> {
     Some((name, value))
 }
 
-/// A length that would have fitted one byte is not taken from five: writers never made such ones.
+/// A five-byte form of a length that fits one byte is refused: Redis never wrote it.
 fn zipmap_length(rest: &mut Rest<'_>) -> Option<usize> {
     match rest.byte()? {
         END => None,
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_ones_are_refused_without_harm() {
+    fn corrupt_input_is_refused() {
         let whole = sample();
         for end in 0..whole.len() {
             assert_eq!(ziplist(&whole[..end]), None);

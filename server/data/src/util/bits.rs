@@ -1,17 +1,18 @@
-//! Strings seen as bits: counting, searching, and numbers of any width inside them.
+//! Bit operations on strings: counting, searching, and integers of any width.
 //!
 //! Bit 0 is the highest bit of the first byte.
 
 use std::ops::Range;
 
-/// A mask of the bits of one byte that lie in `bits`, a range within 0 to 8.
+/// Mask of the bits `bits` of one byte, a range within 0 to 8.
 fn mask(bits: Range<usize>) -> u8 {
     let from = 0xffu16 >> bits.start;
     let behind = 0xffu16 >> bits.end;
     (from & !behind) as u8
 }
 
-/// The bytes that hold a range of bits: the first and the last with a mask of what belongs to it, and those between.
+/// Splits a range of bits into its first and last byte, each with a mask of the bits that belong to it, and the whole
+/// bytes between.
 fn parts(bytes: &[u8], bits: &Range<usize>) -> ((u8, u8), Range<usize>, (u8, u8)) {
     let (first, last) = (bits.start / 8, (bits.end - 1) / 8);
     let head = bits.start % 8..if first == last {
@@ -31,7 +32,7 @@ fn parts(bytes: &[u8], bits: &Range<usize>) -> ((u8, u8), Range<usize>, (u8, u8)
     )
 }
 
-/// How many bits of a range are 1.
+/// Number of 1 bits in a range.
 pub fn count(bytes: &[u8], bits: Range<usize>) -> usize {
     if bits.is_empty() {
         return 0;
@@ -41,7 +42,7 @@ pub fn count(bytes: &[u8], bits: Range<usize>) -> usize {
     ends as usize + count_all(&bytes[middle])
 }
 
-/// How many bits are 1. Whole words go into four sums, which the compiler turns into vector code.
+/// Number of 1 bits. Whole words are added to four sums, which the compiler vectorises.
 fn count_all(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     let (blocks, left) = words.as_chunks::<4>();
@@ -60,12 +61,12 @@ fn count_all(bytes: &[u8]) -> usize {
             .sum::<usize>()
 }
 
-/// The first bit of a range that is `wanted`.
+/// The first bit of a range that equals `wanted`.
 pub fn find(bytes: &[u8], bits: Range<usize>, wanted: bool) -> Option<usize> {
     if bits.is_empty() {
         return None;
     }
-    // Looking for a 0 is looking for a 1 in the complement.
+    // A search for 0 is a search for 1 in the complement.
     let flip = if wanted { 0 } else { 0xff };
     let (head, middle, tail) = parts(bytes, &bits);
     let in_byte = |byte: u8, at: usize| (byte != 0).then(|| at * 8 + byte.leading_zeros() as usize);
@@ -77,7 +78,7 @@ pub fn find(bytes: &[u8], bits: Range<usize>, wanted: bool) -> Option<usize> {
         .or_else(|| in_byte((tail.0 ^ flip) & tail.1, (bits.end - 1) / 8))
 }
 
-/// The first byte that is not `byte`.
+/// The first byte that differs from `byte`.
 fn first_other(bytes: &[u8], byte: u8) -> Option<usize> {
     let (blocks, _) = bytes.as_chunks::<64>();
     let same = blocks
@@ -90,7 +91,7 @@ fn first_other(bytes: &[u8], byte: u8) -> Option<usize> {
         .map(|at| same * 64 + at)
 }
 
-/// The `bits` bits at bit `offset` as a number, at most 64. What lies behind the end reads as 0.
+/// The `bits` bits (at most 64) at bit `offset` as a number. Bits past the end read as 0.
 pub fn get_field(bytes: &[u8], offset: usize, bits: u32) -> u64 {
     let first = offset / 8;
     let mut window = [0u8; 16];
@@ -102,7 +103,7 @@ pub fn get_field(bytes: &[u8], offset: usize, bits: u32) -> u64 {
     (shifted & ((1u128 << bits) - 1)) as u64
 }
 
-/// Writes the low `bits` bits of a number, at most 64, at bit `offset`; all of them are inside.
+/// Writes the low `bits` bits (at most 64) of a number at bit `offset`; the range must be within the string.
 pub fn set_field(bytes: &mut [u8], offset: usize, bits: u32, number: u64) {
     let first = offset / 8;
     let last = (offset + bits as usize - 1) / 8;

@@ -1,28 +1,28 @@
-//! Checksums: CRC-64 in the polynomial of RDB files, and CRC-16 with the key slots it yields.
+//! Checksums: CRC-64 with the polynomial of RDB files, and CRC-16 with the cluster key slots derived from it.
 
 use crc_fast::{CrcAlgorithm, Digest};
 
-/// The number of slots that keys of a cluster fall into.
+/// Number of cluster key slots.
 pub const SLOTS: u16 = 16_384;
 
-/// Continues the CRC-64 `crc` over `data`; start from 0. The polynomial is Jones's, reflected, with no
-/// final inversion, as RDB files and DUMP payloads carry it.
+/// Continues the CRC-64 `crc` over `data`; the initial value is 0. The polynomial is Jones's, reflected, with no final
+/// inversion, as in RDB files and DUMP payloads.
 pub fn crc64(crc: u64, data: &[u8]) -> u64 {
     let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc64Redis, crc);
     digest.update(data);
     digest.finalize()
 }
 
-/// The CRC-16 of `data` in the XMODEM form: polynomial 0x1021, from 0, not reflected.
+/// The CRC-16 of `data` in the XMODEM variant: polynomial 0x1021, initial value 0, not reflected.
 pub fn crc16(data: &[u8]) -> u16 {
     data.iter().fold(0, |crc, &byte| {
         (crc << 8) ^ CRC16[usize::from((crc >> 8) as u8 ^ byte)]
     })
 }
 
-/// The cluster slot of `key`: the CRC-16 of its hash tag, or of all of it when it has none.
+/// The cluster slot of `key`: the CRC-16 of its hash tag, or of the whole key if it has none.
 ///
-/// The tag is what stands between the first `{` and the first `}` after it, unless that is nothing.
+/// The tag is the text between the first `{` and the first `}` after it, unless it is empty.
 /// See <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>.
 pub fn key_slot(key: &[u8]) -> u16 {
     let tag = memchr::memchr(b'{', key).and_then(|open| {
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn slots_follow_the_hash_tag() {
-        // The first rows as `CLUSTER KEYSLOT` answers them.
+        // The first rows are results of CLUSTER KEYSLOT.
         assert_eq!(key_slot(b"somekey"), 11_058);
         assert_eq!(key_slot(b"foo{hash_tag}"), 2515);
         assert_eq!(

@@ -1,30 +1,31 @@
-//! Points on the earth as numbers of 52 bits, the distance between them, and which numbers a search has to look at.
+//! Geohashes: points on the earth as 52-bit scores, their distances, and the ranges of scores that a search must
+//! visit.
 //!
-//! Longitude and latitude are each cut in half 26 times; the answers are interleaved, latitude first from the lowest bit
-//! on. Points with the same leading bits lie in the same cell of a grid, so a cell is a range of numbers, and a search
-//! visits the cell of its centre and the eight around it, in a grid coarse enough for them to cover it.
+//! Longitude and latitude are each bisected 26 times, and the resulting bits are interleaved, with the latitude in the
+//! lowest bit. Points with the same leading bits are in the same cell of a grid, so a cell is a range of scores. A
+//! search visits the cell of its centre and the eight around it, in a grid coarse enough for these to cover it.
 //!
-//! Clients see many digits of what is computed here, so each formula has its operations in the order of Redis's.
+//! Clients see many digits of the results, so each formula performs its operations in Redis's order.
 
 use std::f64::consts::PI;
 use std::ops::Range;
 
-/// Halvings of each coordinate in a score.
+/// Bits per coordinate in a score.
 const STEPS: u32 = 26;
 
-/// The least and the greatest longitude.
+/// Minimum and maximum longitude.
 pub const LONGITUDE: Extent = Extent {
     min: -180.0,
     max: 180.0,
 };
 
-/// The least and the greatest latitude: those of the Mercator projection of web maps (EPSG:3857).
+/// Minimum and maximum latitude: those of the Mercator projection of web maps (EPSG:3857).
 pub const LATITUDE: Extent = Extent {
     min: -85.05112878,
     max: 85.05112878,
 };
 
-/// The latitudes of geohash.org, which reach up to the poles.
+/// The latitudes of geohash.org, which include the poles.
 const ALL_LATITUDES: Extent = Extent {
     min: -90.0,
     max: 90.0,
@@ -33,22 +34,22 @@ const ALL_LATITUDES: Extent = Extent {
 /// Mean radius of the earth in metres.
 const EARTH_RADIUS: f64 = 6_372_797.560856;
 
-/// Half of the equator in metres, as the Mercator projection has it.
+/// Half of the equator in metres, in the Mercator projection.
 const MERCATOR_MAX: f64 = 20_037_726.37;
 
 /// A degree in radians.
 const DEGREE: f64 = PI / 180.0;
 
-/// The bits of the latitude in a cell, and of the longitude.
+/// The bits of the latitude in a cell, and those of the longitude.
 const EVEN: u64 = 0x5555_5555_5555_5555;
 const ODD: u64 = !EVEN;
 
-/// From one coordinate to another.
+/// A closed interval of coordinates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extent {
-    /// The lower one.
+    /// Lower bound.
     pub min: f64,
-    /// The upper one.
+    /// Upper bound.
     pub max: f64,
 }
 
@@ -58,13 +59,13 @@ impl Extent {
         self.min <= coordinate && coordinate <= self.max
     }
 
-    /// Where a coordinate is, in parts of 2^`step`.
+    /// Index of the part that contains a coordinate, if the interval is divided into 2^`step` parts.
     fn part(&self, coordinate: f64, step: u32) -> u32 {
         let offset = (coordinate - self.min) / (self.max - self.min);
         (offset * two_to(step)) as u32
     }
 
-    /// The part of a number.
+    /// The part with an index.
     fn cut(&self, part: u32, step: u32) -> Extent {
         let scale = self.max - self.min;
         let edge = |part: u32| self.min + (f64::from(part) / two_to(step)) * scale;
@@ -83,22 +84,22 @@ fn two_to(step: u32) -> f64 {
     (1u64 << step) as f64
 }
 
-/// A place, in degrees.
+/// A point, in degrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// To the east.
+    /// Longitude, positive to the east.
     pub longitude: f64,
-    /// To the north.
+    /// Latitude, positive to the north.
     pub latitude: f64,
 }
 
 impl Point {
-    /// The score of a member that is here.
+    /// The score of a member at this point.
     pub fn score(self) -> u64 {
         Cell::of(self, LATITUDE, STEPS).bits
     }
 
-    /// The place of a member: the middle of the cell that its score is.
+    /// The point of a member: the centre of the cell that its score denotes.
     pub fn of_score(score: f64) -> Point {
         let cell = Cell {
             bits: bits_of(score),
@@ -111,7 +112,8 @@ impl Point {
         }
     }
 
-    /// The standard geohash. Its last letter would need more bits than there are, and is always the first one.
+    /// The standard geohash. Its last letter would need more bits than the score has, so it is always the first letter
+    /// of the alphabet.
     pub fn geohash(self) -> [u8; 11] {
         const LETTERS: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
         let bits = Cell::of(self, ALL_LATITUDES, STEPS).bits;
@@ -122,7 +124,7 @@ impl Point {
         text
     }
 
-    /// The distance to another place in metres, by the haversine formula.
+    /// Distance to another point in metres, by the haversine formula.
     pub fn distance(self, other: Point) -> f64 {
         let v = ((other.longitude * DEGREE - self.longitude * DEGREE) / 2.0).sin();
         if v == 0.0 {
@@ -131,18 +133,18 @@ impl Point {
         let (one, two) = (self.latitude * DEGREE, other.latitude * DEGREE);
         let u = ((two - one) / 2.0).sin();
         let a = u * u + one.cos() * two.cos() * v * v;
-        // Rounding must not lead beyond the other side of the earth, which has no distance.
+        // Clamped, since rounding can exceed 1 for antipodal points and the arcsine would be NaN.
         2.0 * EARTH_RADIUS * a.sqrt().min(1.0).asin()
     }
 
-    /// As [`Point::distance`], to the place on the same longitude.
+    /// Like [`Point::distance`], to the point at another latitude on the same longitude.
     fn latitude_distance(self, other: Point) -> f64 {
         EARTH_RADIUS * (other.latitude * DEGREE - self.latitude * DEGREE).abs()
     }
 }
 
-/// The bits of a score. Any sorted set may be taken for one of places, so a score may be any number; one that does not fit
-/// becomes what it becomes on x86.
+/// The bits of a score. Any sorted set can be used as a geospatial index, so the score may be any number; one that
+/// does not fit is converted as on x86.
 fn bits_of(score: f64) -> u64 {
     const TWO_TO_63: f64 = (1u64 << 63) as f64;
     if score < TWO_TO_63 {
@@ -171,14 +173,14 @@ impl Cell {
         }
     }
 
-    /// What it covers: longitudes, latitudes.
+    /// The longitudes and latitudes that it covers.
     fn area(self) -> (Extent, Extent) {
         let longitude = LONGITUDE.cut(gather(self.bits >> 1), self.step);
         let latitude = LATITUDE.cut(gather(self.bits), self.step);
         (longitude, latitude)
     }
 
-    /// The cell so many columns to the east and rows to the north; both go round.
+    /// The cell some columns to the east and rows to the north; both wrap around.
     fn neighbour(self, (east, north): (i32, i32)) -> Cell {
         Cell {
             bits: self.moved(ODD, east) | self.moved(EVEN, north),
@@ -186,8 +188,8 @@ impl Cell {
         }
     }
 
-    /// One coordinate, moved by at most one. Adding 1 below its lowest bit, with the gaps between its bits filled, carries
-    /// through. One that stays keeps all its bits: the longitude 180 has one more than the others.
+    /// One coordinate, moved by at most one. With the gaps between its bits filled, a carry propagates from bit to
+    /// bit. An unmoved coordinate keeps all its bits: the longitude 180 has one more than the others.
     fn moved(self, own: u64, by: i32) -> u64 {
         if by == 0 {
             return self.bits & own;
@@ -203,7 +205,7 @@ impl Cell {
         moved & own
     }
 
-    /// The scores of the places in it: from the first on, below the second.
+    /// The scores of the points in it, as a half-open range.
     pub fn scores(self) -> Range<f64> {
         let shift = 2 * (STEPS - self.step);
         let score = |bits: u64| (bits << shift) as f64;
@@ -211,7 +213,7 @@ impl Cell {
     }
 }
 
-/// How far the bits of a number are moved apart, and which are left then.
+/// Shift distances and masks for interleaving.
 const SPREADING: [(u32, u64); 5] = [
     (16, 0x0000_ffff_0000_ffff),
     (8, 0x00ff_00ff_00ff_00ff),
@@ -220,7 +222,7 @@ const SPREADING: [(u32, u64); 5] = [
     (1, EVEN),
 ];
 
-/// Puts the bits of a number at the even places.
+/// Spreads the bits of a number to the even positions.
 fn spread(number: u32) -> u64 {
     let together = u64::from(number);
     SPREADING
@@ -228,7 +230,7 @@ fn spread(number: u32) -> u64 {
         .fold(together, |bits, (by, mask)| (bits | bits << by) & mask)
 }
 
-/// The number whose bits are at the even places.
+/// Inverse of `spread`: collects the bits at the even positions.
 fn gather(bits: u64) -> u32 {
     let mut bits = bits & EVEN;
     for (index, (by, _)) in SPREADING.iter().enumerate().rev() {
@@ -242,31 +244,31 @@ fn gather(bits: u64) -> u32 {
     bits as u32
 }
 
-/// What a search covers, in units of its own.
+/// Shape of a search, in the unit of the search.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Form {
-    /// All within a radius.
+pub enum Shape {
+    /// A circle.
     Circle {
         /// The radius.
         radius: f64,
     },
     /// A rectangle along the meridians.
     Rectangle {
-        /// From west to east.
+        /// Extent from west to east.
         width: f64,
-        /// From north to south.
+        /// Extent from south to north.
         height: f64,
     },
 }
 
-/// A search around a place.
+/// A search around a point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Search {
-    /// The middle.
+    /// The centre.
     pub centre: Point,
-    /// What is covered.
-    pub form: Form,
-    /// Metres in the unit that it is given in.
+    /// The shape.
+    pub form: Shape,
+    /// Metres per unit.
     pub unit: f64,
 }
 
@@ -284,15 +286,15 @@ const AROUND: [(i32, i32); 9] = [
 ];
 
 impl Search {
-    /// The distance of a place that is inside, in metres.
+    /// The distance of a point in metres, if it is inside the shape.
     pub fn distance(&self, point: Point) -> Option<f64> {
         match self.form {
-            Form::Circle { radius } => {
+            Shape::Circle { radius } => {
                 let distance = self.centre.distance(point);
                 (distance <= radius * self.unit).then_some(distance)
             }
-            Form::Rectangle { width, height } => {
-                // The latitude alone is cheaper to look at.
+            Shape::Rectangle { width, height } => {
+                // Checks the latitude alone first, which is cheaper.
                 if point.latitude_distance(self.centre) > height * self.unit / 2.0 {
                     return None;
                 }
@@ -306,7 +308,7 @@ impl Search {
         }
     }
 
-    /// The cells that cover it.
+    /// The cells that cover the search.
     pub fn cells(&self) -> Vec<Cell> {
         let (longitudes, latitudes) = self.bounds();
         let mut step = self.step();
@@ -318,7 +320,7 @@ impl Search {
         let (columns, rows) = centre.area();
         let mut cells: Vec<Cell> = Vec::with_capacity(AROUND.len());
         for around in AROUND {
-            // What lies behind an edge that the search does not reach has nothing in it.
+            // Cells beyond an edge that the search does not reach are skipped.
             let useless = match around {
                 _ if step < 2 => false,
                 (-1, _) if columns.min < longitudes.min => true,
@@ -328,7 +330,7 @@ impl Search {
                 _ => false,
             };
             let cell = centre.neighbour(around);
-            // In a grid of two columns east and west are the same.
+            // In a grid of two columns the eastern and western neighbours are the same.
             let again = cells.len() > 1 && cells.last() == Some(&cell);
             if !useless && !again {
                 cells.push(cell);
@@ -337,11 +339,11 @@ impl Search {
         cells
     }
 
-    /// The longitudes and latitudes around it. Its edge is longest where it is nearest to a pole.
+    /// The bounding box. Computed at the latitude nearest to a pole, where it spans the most degrees of longitude.
     fn bounds(&self) -> (Extent, Extent) {
         let (width, height) = match self.form {
-            Form::Circle { radius } => (radius, radius),
-            Form::Rectangle { width, height } => (width / 2.0, height / 2.0),
+            Shape::Circle { radius } => (radius, radius),
+            Shape::Rectangle { width, height } => (width / 2.0, height / 2.0),
         };
         let (width, height) = (self.unit * width, self.unit * height);
         let Point {
@@ -362,12 +364,12 @@ impl Search {
         (around(longitude, east), around(latitude, north))
     }
 
-    /// How fine a grid may be so that nine cells cover the search, as an estimate.
+    /// Estimate of the finest grid in which nine cells cover the search.
     fn step(&self) -> u32 {
         let mut metres = self.unit
             * match self.form {
-                Form::Circle { radius } => radius,
-                Form::Rectangle { width, height } => {
+                Shape::Circle { radius } => radius,
+                Shape::Rectangle { width, height } => {
                     let (width, height) = (width / 2.0, height / 2.0);
                     (width * width + height * height).sqrt()
                 }
@@ -390,7 +392,7 @@ impl Search {
     }
 }
 
-/// Whether the cells around `centre` reach as far as these bounds.
+/// Whether the cells around `centre` extend to these bounds on every side.
 fn covers(centre: Cell, longitudes: Extent, latitudes: Extent) -> bool {
     let columns = |east| centre.neighbour((east, 0)).area().0;
     let rows = |north| centre.neighbour((0, north)).area().1;
@@ -402,7 +404,7 @@ fn covers(centre: Cell, longitudes: Extent, latitudes: Extent) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Form, LATITUDE, LONGITUDE, Point, STEPS, Search, gather, spread};
+    use super::{Cell, LATITUDE, LONGITUDE, Point, STEPS, Search, Shape, gather, spread};
     use crate::util::rand::Rng;
 
     fn point(longitude: f64, latitude: f64) -> Point {
@@ -429,7 +431,7 @@ mod tests {
         }
     }
 
-    /// The places and numbers of Redis's documentation of GEOADD, GEOHASH and GEODIST.
+    /// The points and scores in Redis's documentation of GEOADD, GEOHASH and GEODIST.
     #[test]
     fn known_places() {
         let table = [
@@ -446,14 +448,14 @@ mod tests {
         assert_eq!(format!("{:.4}", one.distance(two)), "166274.1516");
     }
 
-    /// The longitude 180 has a bit more than the others; a search there must not look at the other side only.
+    /// The longitude 180 has one more bit than the others; a search there must visit both sides of it.
     #[test]
-    fn the_last_meridian_is_found() {
+    fn search_at_longitude_180() {
         let place = Point::of_score(point(180.0, 21.17).score() as f64);
         for radius in [1.0, 1000.0, 1e6] {
             let search = Search {
                 centre: place,
-                form: Form::Circle { radius },
+                form: Shape::Circle { radius },
                 unit: 1.0,
             };
             let score = place.score() as f64;
@@ -466,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_go_round() {
+    fn neighbours_wrap_around() {
         let corner = Cell { bits: 0, step: 2 };
         assert_eq!(corner.neighbour((-1, -1)).bits, 0b1111);
         assert_eq!(corner.neighbour((1, 0)).bits, 0b0010);
@@ -483,16 +485,16 @@ mod tests {
     }
 
     #[test]
-    fn the_cells_of_a_search_have_all_that_is_inside() {
+    fn cells_cover_the_search() {
         let mut rng = Rng::new(3);
         for _ in 0..20_000 {
             let centre = random(&mut rng);
             let size = 10f64.powf(rng.unit() * 6.0);
             let form = if rng.below(2) == 0 {
-                Form::Circle { radius: size }
+                Shape::Circle { radius: size }
             } else {
                 let (width, height) = (size, size * rng.unit());
-                Form::Rectangle { width, height }
+                Shape::Rectangle { width, height }
             };
             let search = Search {
                 centre,
@@ -515,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_is_a_place() {
+    fn any_score_is_a_point() {
         for score in [
             -5.0,
             -1e300,
@@ -531,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_side_of_the_earth_has_a_distance() {
+    fn antipodal_points_have_a_distance() {
         for longitude in -180..=0 {
             for latitude in -85..=85 {
                 let (longitude, latitude) = (f64::from(longitude), f64::from(latitude));

@@ -1,22 +1,21 @@
-//! The digits of a double by Grisu2, and their layout, as Redis prints scores and replies.
+//! Digits of a double by Grisu2, and their layout, as Redis prints scores and replies.
 //!
-//! Grisu2 (Florian Loitsch, "Printing Floating-Point Numbers Quickly and Accurately with Integers",
-//! 2010) scales the number and its neighbours' midpoints by a power of ten of 64 bits, then generates
-//! digits of the upper bound until they fall inside the interval. The digits always read back as the
-//! number; one time in a thousand they are a digit longer than the shortest, or not the closest. That is
-//! why it is written out here: clients see exactly these digits from Redis, and no other algorithm
-//! yields all of them.
+//! Grisu2 (Florian Loitsch, "Printing Floating-Point Numbers Quickly and Accurately with Integers", 2010) scales the
+//! number and the midpoints to its neighbours by a 64-bit power of ten, then generates digits of the upper bound until
+//! they fall inside the interval. The digits always read back as the number; about one time in a thousand they are one
+//! digit longer than the shortest, or not the closest. That is why it is implemented here: Redis exposes exactly these
+//! digits, and no other algorithm yields all of them.
 //!
 //! | digits × 10^k | layout |
 //! |---|---|
-//! | up to 7 zeros behind the digits | `1230000` |
+//! | up to 7 zeros after the digits | `1230000` |
 //! | k above −7, or the first digit between 10^-3 and 10^3 | `12345.6`, `0.001234567` |
-//! | else | `1.23e+20`, `1e-7` |
+//! | otherwise | `1.23e+20`, `1e-7` |
 
-/// The most bytes that [`push_f64`] appends.
+/// Maximum number of bytes that [`push_f64`] appends.
 pub const MAX_LEN: usize = 25;
 
-/// Appends a finite number other than zero.
+/// Appends a finite nonzero number.
 pub fn push_f64(out: &mut Vec<u8>, number: f64) {
     if number.is_sign_negative() {
         out.push(b'-');
@@ -28,7 +27,7 @@ pub fn push_f64(out: &mut Vec<u8>, number: f64) {
     } = shortest(number.abs());
     let digits = &digits[..len];
     let len = len as i32;
-    // The exponent of the first digit.
+    // Exponent of the first digit.
     let leading = exponent + len - 1;
     if exponent >= 0 && leading < len + 7 {
         out.extend_from_slice(digits);
@@ -54,7 +53,7 @@ pub fn push_f64(out: &mut Vec<u8>, number: f64) {
     }
 }
 
-/// The first `len` digits as a whole number, × 10^`exponent`.
+/// The first `len` digits as an integer, times 10^`exponent`.
 struct Decimal {
     digits: [u8; 20],
     len: usize,
@@ -62,7 +61,7 @@ struct Decimal {
 }
 
 impl Decimal {
-    /// Adds a digit, unless it would be a leading zero.
+    /// Appends a digit, unless it is a leading zero.
     fn push(&mut self, digit: u64) {
         if digit != 0 || self.len > 0 {
             self.digits[self.len] = b'0' + digit as u8;
@@ -79,7 +78,7 @@ struct Binary {
 }
 
 impl Binary {
-    /// The same number with the highest bit of the fraction set.
+    /// The same number, normalised: with the highest bit of the fraction set.
     fn normalized(self) -> Self {
         let shift = self.fraction.leading_zeros();
         Binary {
@@ -88,7 +87,7 @@ impl Binary {
         }
     }
 
-    /// The product, rounded to 64 bits of fraction.
+    /// The product, rounded to a 64-bit fraction.
     fn times(self, other: Self) -> Self {
         let product = u128::from(self.fraction) * u128::from(other.fraction);
         Binary {
@@ -113,7 +112,7 @@ fn shortest(number: f64) -> Decimal {
             exponent: biased - 1075,
         },
     };
-    // Halfway to the neighbours. Below a power of two the neighbour is twice as near.
+    // The midpoints to the neighbours. Below a power of two the neighbour is at half the distance.
     let upper = Binary {
         fraction: 2 * exact.fraction + 1,
         exponent: exact.exponent - 1,
@@ -131,7 +130,7 @@ fn shortest(number: f64) -> Decimal {
     let scaled = exact.normalized().times(power);
     let mut upper = upper.times(power);
     let mut lower = lower.times(power);
-    // Each product may be off by one: stay safely inside.
+    // Each product may be off by one unit, so the interval is narrowed on both sides.
     upper.fraction -= 1;
     lower.fraction += 1;
     generate(
@@ -142,15 +141,15 @@ fn shortest(number: f64) -> Decimal {
     )
 }
 
-/// Generates digits of `upper` until what is left is within `width`, the length of the interval below
-/// it, then turns the last digit towards the number itself, which lies `target` below `upper`.
+/// Generates digits of `upper` until the remainder is within `width`, the length of the interval below it, then
+/// adjusts the last digit towards the number itself, which is `target` below `upper`.
 fn generate(upper: Binary, mut target: u64, mut width: u64, exponent: i32) -> Decimal {
     let mut decimal = Decimal {
         digits: [0; 20],
         len: 0,
         exponent,
     };
-    // The scaling left 32 to 60 bits behind the point.
+    // The scaling left 32 to 60 bits after the binary point.
     let point = -upper.exponent as u32;
     let one = 1u64 << point;
     let (mut whole, mut part) = (upper.fraction >> point, upper.fraction & (one - 1));
@@ -168,7 +167,7 @@ fn generate(upper: Binary, mut target: u64, mut width: u64, exponent: i32) -> De
     loop {
         part *= 10;
         width *= 10;
-        // May wrap when the digits are many; so does the algorithm's every port, and digits depend on it.
+        // May wrap for many digits; so does every implementation of the algorithm, and the digits depend on it.
         target = target.wrapping_mul(10);
         decimal.push(part >> point);
         part &= one - 1;
@@ -180,7 +179,7 @@ fn generate(upper: Binary, mut target: u64, mut width: u64, exponent: i32) -> De
     }
 }
 
-/// Lowers the last digit while that brings the digits, `rest` below the upper bound, closer to `target`.
+/// Decrements the last digit while that moves the digits, which are `rest` below the upper bound, closer to `target`.
 fn approach(decimal: &mut Decimal, mut rest: u64, target: u64, width: u64, unit: u64) {
     while rest < target
         && width - rest >= unit
@@ -191,13 +190,13 @@ fn approach(decimal: &mut Decimal, mut rest: u64, target: u64, width: u64, unit:
     }
 }
 
-/// The exponents of the powers of ten at hand: from −348 in steps of 8.
+/// The exponents of the cached powers of ten: from −348 in steps of 8.
 const FIRST_POWER: i32 = -348;
 const POWER_STEP: i32 = 8;
 const POWER_COUNT: usize = 87;
 
-/// The least of the powers of ten at hand that brings a number of the given exponent up to an exponent
-/// of −60 or more; the next greater would bring it beyond −32, or it would be the least as well.
+/// The smallest cached power of ten that scales a number with the given exponent to an exponent of at least −60; the
+/// powers are less than 27 bits apart, so the exponent stays below −32.
 fn power_for(exponent: i32) -> (Binary, i32) {
     let at = POWERS.partition_point(|power| exponent + power.exponent + 64 < -60);
     (POWERS[at], FIRST_POWER + POWER_STEP * at as i32)
@@ -205,7 +204,7 @@ fn power_for(exponent: i32) -> (Binary, i32) {
 
 static POWERS: [Binary; POWER_COUNT] = powers();
 
-/// Words of a number of up to 1344 bits: room for 10^340, and for 10^-348 scaled by 2^1280.
+/// Words of a number of up to 1344 bits: enough for 10^340, and for 10^-348 scaled by 2^1280.
 const WORDS: usize = 21;
 
 /// Computes the powers of ten, rounded to 64 bits, from exact ones.
@@ -233,7 +232,7 @@ const fn powers() -> [Binary; POWER_COUNT] {
         }
         k += 1;
     }
-    // 10^k for k < 0 from 2^1280 by division; what the divisions cut off is far below the 64 bits.
+    // 10^k for k < 0 from 2^1280 by division; the truncation errors are far below the 64 bits.
     let mut scaled = [0u64; WORDS];
     scaled[WORDS - 1] = 1;
     (k, at) = (0, first_positive);
@@ -254,7 +253,7 @@ const fn powers() -> [Binary; POWER_COUNT] {
     table
 }
 
-/// The 64 leading bits of `words` × 2^`scale`, rounded by the next one.
+/// The 64 leading bits of `words` × 2^`scale`, rounded by the next bit.
 const fn round_to_64(words: &[u64; WORDS], scale: i32) -> Binary {
     let mut top = WORDS - 1;
     while words[top] == 0 {
@@ -352,7 +351,7 @@ mod tests {
         }
     }
 
-    /// Digits from the first that is not 0 to the last that is not.
+    /// The digits from the first to the last nonzero one.
     fn digits(text: &str) -> usize {
         let mantissa = text.split('e').next().unwrap();
         let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();

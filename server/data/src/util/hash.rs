@@ -1,13 +1,12 @@
 //! Keyed hashing: SipHash-1-3, one key at a time or eight together.
 //!
-//! Clients choose the keys, so the hash must stay unpredictable to them: SipHash with a secret seed
-//! is a keyed family made for that, and the reduced 1-3 rounds are what Rust's own maps use. The
-//! seed is one static, drawn at random on first use unless the process sets it before.
+//! Clients choose the keys, so hashes must be unpredictable to them: SipHash with a secret seed is designed for that,
+//! and the reduced 1-3 rounds are what Rust's own maps use. The seed is a static, random on first use unless it was
+//! set before.
 //!
-//! A pipeline's keys are hashed together by [`hash_batch`]: eight independent states advance in
-//! lockstep, one per lane of a vector register (AVX-512, or two of AVX2, chosen at run time). Compilers
-//! do not find these lanes in plain array code, so the few operations are spelled out. Every variant
-//! yields what [`hash`] yields.
+//! The keys of a pipeline are hashed together by [`hash_batch`]: eight independent states advance in lockstep, one per
+//! lane of a vector register (AVX-512, or two of AVX2, detected at run time). Compilers do not vectorise plain array
+//! code this way, so the few operations use intrinsics. Every variant yields the same hashes as [`hash`].
 //!
 //! Reference: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012.
 
@@ -17,34 +16,34 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::OnceLock;
 
-/// The secret of this process. Tables remember hashes, so it never changes once it was used.
+/// The seed of this process. Tables store hash bits, so it never changes once it was used.
 static SEED: OnceLock<[u64; 2]> = OnceLock::new();
 
 /// Keys hashed in lockstep.
 const LANES: usize = 8;
 
-/// The 48 high bits of a hash: a position on the ring that tables divide into lines.
+/// A position is the high 48 bits of a hash, on the ring that tables divide into lines.
 pub const POSITION_BITS: u32 = 48;
 
-/// Sets the seed. False, and without effect, once a seed was set or a key was hashed.
+/// Sets the seed. Returns false, without effect, if a seed was already set or used.
 pub fn set_seed(seed: [u8; 16]) -> bool {
     let whole = u128::from_le_bytes(seed);
     SEED.set([whole as u64, (whole >> 64) as u64]).is_ok()
 }
 
-/// The hash of `key` under the seed of this process.
+/// The hash of `key` with the seed of this process.
 #[inline]
 pub fn hash(key: &[u8]) -> u64 {
     siphash(seed(), key, |word| word)
 }
 
-/// The hash of `key` with ASCII letters taken as lowercase.
+/// The hash of `key` with ASCII letters converted to lowercase.
 #[inline]
 pub fn hash_nocase(key: &[u8]) -> u64 {
     siphash(seed(), key, lowercase)
 }
 
-/// Appends the hash of each of `keys` to `out`, in order: the same values as [`hash`] gives.
+/// Appends the hash of each of `keys` to `out`, in order: the same values as from [`hash`].
 pub fn hash_batch(keys: &[&[u8]], out: &mut Vec<u64>) {
     let seed = seed();
     out.reserve(keys.len());
@@ -74,7 +73,7 @@ fn seed() -> [u64; 2] {
     })
 }
 
-/// The four words that SipHash starts from: "somepseudorandomlygeneratedbytes".
+/// The four initial words of SipHash: "somepseudorandomlygeneratedbytes".
 const START: [u64; 4] = [
     0x736f_6d65_7073_6575,
     0x646f_7261_6e64_6f6d,
@@ -142,12 +141,12 @@ fn tail_word(tail: &[u8]) -> u64 {
     }
 }
 
-/// Lowercases the ASCII letters among eight bytes at once.
+/// Converts the ASCII letters among eight bytes to lowercase at once.
 #[inline(always)]
 fn lowercase(word: u64) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    // With the high bits cleared no sum carries into the next byte; the high bit of each sum then
-    // tells whether the byte is at least 'A', or beyond 'Z'.
+    // With the high bits cleared no sum carries into the next byte; the high bit of each sum then tells whether the
+    // byte is at least 'A', or beyond 'Z'.
     let low = word & (EACH * 0x7f);
     let from_a = low + EACH * (0x80 - u64::from(b'A'));
     let beyond_z = low + EACH * (0x7f - u64::from(b'Z'));
@@ -155,7 +154,7 @@ fn lowercase(word: u64) -> u64 {
     word | upper >> 2
 }
 
-/// Hashes a group in lockstep, with the widest registers that this processor has; `None` without any.
+/// Hashes a group in lockstep with the widest registers of this processor; `None` if it has none.
 fn hash_lanes(seed: [u64; 2], keys: &[&[u8]; LANES]) -> Option<[u64; LANES]> {
     #[cfg(target_arch = "x86_64")]
     {
@@ -180,11 +179,11 @@ trait Words: Copy {
     fn xor(self, other: Self) -> Self;
     /// Rotates each word left. `RIGHT` is 64 − `LEFT`.
     fn rotate<const LEFT: i32, const RIGHT: i32>(self) -> Self;
-    /// Keeps `self` where the mask is all ones, takes `other` where it is 0.
+    /// Selects `self` where the mask is all ones and `other` where it is 0.
     fn select(self, mask: Self, other: Self) -> Self;
 }
 
-/// SipHash-1-3 of eight keys. Always inlined into a function that has the registers' feature.
+/// SipHash-1-3 of eight keys. Always inlined into a function that enables the target feature.
 #[inline(always)]
 fn siphash_lanes<W: Words>([k0, k1]: [u64; 2], keys: &[&[u8]; LANES]) -> [u64; LANES] {
     let start = [START[0] ^ k0, START[1] ^ k1, START[2] ^ k0, START[3] ^ k1];
@@ -195,7 +194,7 @@ fn siphash_lanes<W: Words>([k0, k1]: [u64; 2], keys: &[&[u8]; LANES]) -> [u64; L
     for at in 0..shortest {
         absorb(&mut v, W::load(keys.map(|key| word_at(key, at))));
     }
-    // Lanes whose key has run out stand still: both outcomes are computed, a mask chooses.
+    // Lanes whose key has ended keep their state: both outcomes are computed and a mask selects one.
     for at in shortest..longest {
         let held = v;
         absorb(&mut v, W::load(keys.map(|key| word_at(key, at))));
@@ -211,7 +210,7 @@ fn siphash_lanes<W: Words>([k0, k1]: [u64; 2], keys: &[&[u8]; LANES]) -> [u64; L
     v[0].xor(v[1]).xor(v[2].xor(v[3])).store()
 }
 
-/// A word of a key, 0 behind its end.
+/// A word of a key, zero-padded past its end.
 #[inline(always)]
 fn word_at(key: &[u8], at: usize) -> u64 {
     key.as_chunks::<8>()
@@ -241,8 +240,8 @@ fn round_lanes<W: Words>(v: &mut [W; 4]) {
     *v = [a, b, c.rotate::<32, 32>(), d];
 }
 
-/// The registers of x86-64. The types are private, and all their methods are inlined into the one
-/// function above them, which has the feature that every block below asks for.
+/// The registers of x86-64. The types are private, and all their methods are inlined into the one function that
+/// enables the feature which every block below requires.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
@@ -266,37 +265,37 @@ mod x86 {
         #[inline(always)]
         fn load(w: [u64; LANES]) -> Self {
             let [a, b, c, d, e, f, g, h] = w.map(u64::cast_signed);
-            // SAFETY: `siphash_avx512` has the feature.
+            // SAFETY: `siphash_avx512` enables the feature.
             Avx512(unsafe { _mm512_set_epi64(h, g, f, e, d, c, b, a) })
         }
 
         #[inline(always)]
         fn store(self) -> [u64; LANES] {
-            // SAFETY: a register of eight words, any bits.
+            // SAFETY: a register of eight words, for which any bits are valid.
             unsafe { transmute::<__m512i, [u64; LANES]>(self.0) }
         }
 
         #[inline(always)]
         fn add(self, other: Self) -> Self {
-            // SAFETY: `siphash_avx512` has the feature.
+            // SAFETY: `siphash_avx512` enables the feature.
             Avx512(unsafe { _mm512_add_epi64(self.0, other.0) })
         }
 
         #[inline(always)]
         fn xor(self, other: Self) -> Self {
-            // SAFETY: `siphash_avx512` has the feature.
+            // SAFETY: `siphash_avx512` enables the feature.
             Avx512(unsafe { _mm512_xor_si512(self.0, other.0) })
         }
 
         #[inline(always)]
         fn rotate<const LEFT: i32, const RIGHT: i32>(self) -> Self {
-            // SAFETY: `siphash_avx512` has the feature.
+            // SAFETY: `siphash_avx512` enables the feature.
             Avx512(unsafe { _mm512_rol_epi64::<LEFT>(self.0) })
         }
 
         #[inline(always)]
         fn select(self, mask: Self, other: Self) -> Self {
-            // SAFETY: `siphash_avx512` has the feature. 0xca is the table of "mask ? self : other".
+            // SAFETY: `siphash_avx512` enables the feature. 0xca is the truth table of "mask ? self : other".
             Avx512(unsafe { _mm512_ternarylogic_epi64::<0xca>(mask.0, self.0, other.0) })
         }
     }
@@ -313,19 +312,19 @@ mod x86 {
         #[inline(always)]
         fn load(w: [u64; LANES]) -> Self {
             let [a, b, c, d, e, f, g, h] = w.map(u64::cast_signed);
-            // SAFETY: `siphash_avx2` has the feature.
+            // SAFETY: `siphash_avx2` enables the feature.
             unsafe { Avx2(_mm256_set_epi64x(d, c, b, a), _mm256_set_epi64x(h, g, f, e)) }
         }
 
         #[inline(always)]
         fn store(self) -> [u64; LANES] {
-            // SAFETY: two registers of four words, any bits.
+            // SAFETY: two registers of four words, for which any bits are valid.
             unsafe { transmute::<[__m256i; 2], [u64; LANES]>([self.0, self.1]) }
         }
 
         #[inline(always)]
         fn add(self, other: Self) -> Self {
-            // SAFETY: `siphash_avx2` has the feature.
+            // SAFETY: `siphash_avx2` enables the feature.
             unsafe {
                 Avx2(
                     _mm256_add_epi64(self.0, other.0),
@@ -336,7 +335,7 @@ mod x86 {
 
         #[inline(always)]
         fn xor(self, other: Self) -> Self {
-            // SAFETY: `siphash_avx2` has the feature.
+            // SAFETY: `siphash_avx2` enables the feature.
             unsafe {
                 Avx2(
                     _mm256_xor_si256(self.0, other.0),
@@ -347,7 +346,7 @@ mod x86 {
 
         #[inline(always)]
         fn rotate<const LEFT: i32, const RIGHT: i32>(self) -> Self {
-            // SAFETY: `siphash_avx2` has the feature.
+            // SAFETY: `siphash_avx2` enables the feature.
             let half = |w| unsafe {
                 _mm256_or_si256(_mm256_slli_epi64::<LEFT>(w), _mm256_srli_epi64::<RIGHT>(w))
             };
@@ -356,7 +355,7 @@ mod x86 {
 
         #[inline(always)]
         fn select(self, mask: Self, other: Self) -> Self {
-            // SAFETY: `siphash_avx2` has the feature.
+            // SAFETY: `siphash_avx2` enables the feature.
             let half = |new, old, mask| unsafe { _mm256_blendv_epi8(old, new, mask) };
             Avx2(half(self.0, other.0, mask.0), half(self.1, other.1, mask.1))
         }

@@ -1,10 +1,10 @@
-//! Lengths as one byte where they are short: 0 to 252 are themselves; 253, 254 and 255 say that 2, 4 or 8 bytes of a
-//! little-endian number follow.
+//! Encoding of lengths in entries and records: 0 to 252 are one byte; 253, 254 and 255 are followed by 2, 4 or 8 bytes
+//! of a little-endian number.
 
-/// The most bytes that a length takes.
+/// Maximum size of an encoded length.
 pub const MAX_WIDTH: usize = 9;
 
-/// Bytes that the length `len` takes.
+/// Size of the encoding of `len`.
 #[inline]
 pub const fn width(len: usize) -> usize {
     match len {
@@ -15,7 +15,7 @@ pub const fn width(len: usize) -> usize {
     }
 }
 
-/// A length as bytes, of which the first [`width`] count.
+/// The encoding of a length; only the first [`width`] bytes are significant.
 #[inline]
 pub fn encode(len: usize) -> [u8; MAX_WIDTH] {
     let mut coded = [0; MAX_WIDTH];
@@ -29,7 +29,7 @@ pub fn encode(len: usize) -> [u8; MAX_WIDTH] {
     coded
 }
 
-/// How many bytes follow the first byte of a length.
+/// Number of bytes after the first byte of an encoded length.
 #[inline(always)]
 pub const fn following(first: u8) -> usize {
     match first {
@@ -40,7 +40,7 @@ pub const fn following(first: u8) -> usize {
     }
 }
 
-/// The number that the bytes after the first mean.
+/// Decodes the bytes after the first one.
 #[inline]
 pub fn decode(following: &[u8]) -> usize {
     let mut whole = [0; 8];
@@ -53,7 +53,7 @@ mod tests {
     use super::{decode, encode, following, width};
 
     #[test]
-    fn a_length_is_read_as_it_was_written() {
+    fn lengths_round_trip() {
         for len in [
             0,
             1,

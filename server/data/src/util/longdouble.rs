@@ -1,8 +1,8 @@
-//! The long doubles of INCRBYFLOAT and HINCRBYFLOAT: 80 bits, as x86 has them.
+//! The long doubles of INCRBYFLOAT and HINCRBYFLOAT: 80 bits, as on x86.
 //!
-//! Redis adds in C's `long double` and prints 17 decimals, so clients see the roundings of that format,
-//! and replicas store them. The arithmetic is that of `rustc_apfloat`, the same on every platform; the
-//! printing is exact and ours.
+//! Redis adds in C's `long double` and prints 17 decimals, so clients see the rounding of that format, and replicas
+//! store it. The arithmetic is that of `rustc_apfloat`, the same on every platform; the printing is exact and
+//! implemented here.
 
 use std::ops::Add;
 
@@ -11,10 +11,10 @@ use rustc_apfloat::ieee::X87DoubleExtended;
 
 use crate::util::num::Real;
 
-/// The longest text that is read, in bytes.
+/// Maximum length of a text that is parsed.
 pub const MAX_TEXT: usize = 5 * 1024 - 1;
 
-/// Decimals that are printed, before trailing zeros go.
+/// Decimals that are printed before trailing zeros are removed.
 const DECIMALS: usize = 17;
 
 /// A long double: a sign, 15 bits of exponent, 64 of fraction.
@@ -22,8 +22,8 @@ const DECIMALS: usize = 17;
 pub struct LongDouble(X87DoubleExtended);
 
 impl LongDouble {
-    /// The number that `text` denotes, as Redis takes it: what `strtold` reads in the C locale, without
-    /// spaces before it, and neither NaN nor beyond the range.
+    /// Parses `text` like Redis: what `strtold` accepts in the C locale, without leading spaces, and neither NaN nor
+    /// out of range.
     pub fn parse(text: &[u8]) -> Option<Self> {
         if text.len() > MAX_TEXT {
             return None;
@@ -47,7 +47,7 @@ impl LongDouble {
         (number.is_finite() && (zero || !number.is_zero())).then_some(LongDouble(number))
     }
 
-    /// The long double that is an integer: always exact.
+    /// Converts an integer, which is always exact.
     pub fn from_i64(number: i64) -> Self {
         LongDouble(X87DoubleExtended::from_i128(i128::from(number)).value)
     }
@@ -57,8 +57,8 @@ impl LongDouble {
         self.0.is_finite()
     }
 
-    /// The text that INCRBYFLOAT stores: 17 decimals, rounded to even, less the zeros at the end; `inf`,
-    /// `-inf`, `nan`.
+    /// The text that INCRBYFLOAT stores: 17 decimals, rounded half to even, without trailing zeros; `inf`, `-inf`,
+    /// `nan`.
     pub fn format(self) -> Vec<u8> {
         let sign: &[u8] = if self.0.is_negative() { b"-" } else { b"" };
         if self.0.is_nan() {
@@ -69,7 +69,7 @@ impl LongDouble {
         }
         let bits = self.0.to_bits();
         let fraction = bits as u64;
-        // The bias of the exponent, and the 63 bits behind the point. Exponent 0 counts as 1.
+        // The bias of the exponent plus the 63 fraction bits after the point. Exponent 0 counts as 1.
         let exponent = ((bits >> 64) as i32 & 0x7fff).max(1) - 16_383 - 63;
         let text = if exponent < 0 {
             with_decimals(fraction, exponent.unsigned_abs())
@@ -93,9 +93,9 @@ impl Add for LongDouble {
     }
 }
 
-/// `fraction` / 2^`shift` with 17 decimals, less trailing zeros.
+/// `fraction` / 2^`shift` with 17 decimals, without trailing zeros.
 fn with_decimals(fraction: u64, shift: u32) -> Vec<u8> {
-    // 64 and 57 bits make 121: the whole calculation fits, and what is shifted out beyond is 0.
+    // 64 and 57 bits make 121, so the calculation fits; a larger shift yields 0.
     let scaled = u128::from(fraction) * 10u128.pow(DECIMALS as u32);
     let rounded = if shift < 128 {
         let (kept, rest) = (scaled >> shift, scaled & ((1 << shift) - 1));
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn sums() {
-        // As INCRBYFLOAT of a Redis 7.2.6 on x86-64 answers.
+        // Results of INCRBYFLOAT on Redis 7.2.6 on x86-64.
         let rows = [
             ("0", "0", "0"),
             ("1", "-1", "0"),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn great_numbers_print_every_digit() {
+    fn large_numbers_print_every_digit() {
         assert_eq!(sum("1e22", "0"), "10000000000000000000000");
         let text = sum("1e4932", "0");
         assert_eq!(text.len(), 4933);

@@ -1,27 +1,27 @@
 //! LZF: the fast compression of strings in RDB files and of the inner nodes of lists.
 //!
-//! A compressed text is a row of literals and references to what came before.
+//! Compressed data is a sequence of literal runs and references to earlier output.
 //!
 //! | first byte | then | meaning |
 //! |---|---|---|
-//! | `000nnnnn` | n + 1 bytes | these bytes |
-//! | `nnnooooo` | o | n + 2 bytes from `ooooo oooooooo` + 1 bytes back, n from 1 to 6 |
-//! | `111ooooo` | n, o | n + 9 bytes from as far back |
+//! | `000nnnnn` | n + 1 bytes | literal bytes |
+//! | `nnnooooo` | o | copy n + 2 bytes from `ooooo oooooooo` + 1 bytes back, n from 1 to 6 |
+//! | `111ooooo` | n, o | copy n + 9 bytes from that distance |
 //!
-//! The format is that of LibLZF by Marc Lehmann, whose decoder reads what is written here and the reverse.
+//! The format is compatible with LibLZF by Marc Lehmann in both directions.
 
-/// How far back a reference reaches.
+/// Maximum distance of a reference.
 const MAX_DISTANCE: usize = 1 << 13;
-/// The longest reference.
+/// Maximum length of a reference.
 const MAX_MATCH: usize = 264;
-/// The most literals in a row.
+/// Maximum length of a literal run.
 const MAX_LITERALS: usize = 32;
-/// After so many bytes without a match, as a power of two, the search moves in longer steps.
+/// Base-2 logarithm of the number of bytes without a match after which the search takes longer steps.
 const PATIENCE: u32 = 6;
 
-/// Compresses a text; `None` unless at least four bytes are gained.
+/// Compresses a text; `None` unless that saves at least four bytes.
 pub fn compress(text: &[u8]) -> Option<Vec<u8>> {
-    // To clear the index must not cost more than to read the text.
+    // The index is sized by the length of the text, so that clearing it does not dominate.
     match text.len() {
         0..256 => compress_with(text, &mut [0; 1 << 8]),
         256..4096 => compress_with(text, &mut [0; 1 << 11]),
@@ -29,9 +29,9 @@ pub fn compress(text: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Compresses with an index that tells for three bytes, by their hash, where they were seen last.
+/// Compresses with an index that maps the hash of three bytes to their last position.
 ///
-/// The index keeps the low 16 bits of an offset. It is a hint: what lies there is compared before it is believed.
+/// The index stores the low 16 bits of an offset. Entries are hints: the bytes there are compared before use.
 fn compress_with<const SLOTS: usize>(text: &[u8], seen: &mut [u16; SLOTS]) -> Option<Vec<u8>> {
     let limit = text.len().checked_sub(4)?;
     let mut out = Vec::with_capacity(text.len());
@@ -54,7 +54,7 @@ fn compress_with<const SLOTS: usize>(text: &[u8], seen: &mut [u16; SLOTS]) -> Op
         }
         at += length;
         literals_from = at;
-        // What lies inside a match is entered sparsely: its last bytes are enough to go on from.
+        // Positions inside a match are indexed sparsely: its last bytes suffice.
         for inside in [at - 2, at - 1] {
             if let Some(slot) = self::slot::<SLOTS>(text, inside) {
                 seen[slot] = inside as u16;
@@ -69,14 +69,14 @@ fn compress_with<const SLOTS: usize>(text: &[u8], seen: &mut [u16; SLOTS]) -> Op
     (out.len() <= limit).then_some(out)
 }
 
-/// The slot of the three bytes at an offset, as long as there are three.
+/// Index slot of the three bytes at an offset, if there are three.
 fn slot<const SLOTS: usize>(text: &[u8], at: usize) -> Option<usize> {
     let &[a, b, c] = text.get(at..)?.first_chunk()?;
     let hash = u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9E37_79B1);
     Some((hash >> (32 - SLOTS.ilog2())) as usize)
 }
 
-/// How many bytes are the same from two offsets on.
+/// Number of equal bytes from two offsets on.
 fn common(text: &[u8], from: usize, at: usize) -> usize {
     let most = (text.len() - at).min(MAX_MATCH);
     let (before, here) = (&text[from..from + most], &text[at..at + most]);
@@ -104,7 +104,7 @@ fn put_reference(out: &mut Vec<u8>, distance: usize, length: usize) {
     out.push(back as u8);
 }
 
-/// Decompresses a text of `len` bytes; `None` when it is damaged or of another length.
+/// Decompresses to a text of exactly `len` bytes; `None` if the data is corrupt or has another length.
 pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(len);
     let mut rest = packed;
@@ -130,7 +130,7 @@ pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
         if count > len - text.len() {
             return None;
         }
-        // A reference may reach into what it is just writing: then its beginning repeats.
+        // A reference may overlap its own output; then its beginning repeats.
         let mut left = count;
         while left > 0 {
             let run = left.min(text.len() - from);
@@ -148,7 +148,7 @@ mod tests {
     use crate::util::rand::Rng;
 
     #[test]
-    fn what_is_compressed_comes_back() {
+    fn compression_round_trips() {
         let mut rng = Rng::new(4);
         for round in 0..3000 {
             let letters = 1 + rng.below(if round % 3 == 0 { 256 } else { 4 });
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_refused_without_harm() {
+    fn corrupt_input_is_refused() {
         let mut rng = Rng::new(5);
         let packed =
             compress(b"hello hello hello hello hello world world world").expect("it repeats");

@@ -1,14 +1,14 @@
 //! Memory below the level of `Vec`: the allocator's size classes, and arrays of cache lines.
 //!
-//! [`usable_size`] computes what jemalloc really hands out for a request, so that a thin allocation
-//! knows its own room without storing it. [`LineArray`] is the storage of hash tables: zeroed cache
-//! lines, from the heap while small and from `mmap` when big, so that a big array costs nothing until
-//! its pages are touched and can give pages back while it is still in use.
+//! [`usable_size`] computes what jemalloc allocates for a request, so a thin allocation knows its capacity without
+//! storing it. [`LineArray`] is the storage of hash tables: zeroed cache lines, from the heap while small and from
+//! `mmap` when big, so that a big array uses no memory until its pages are touched and can release pages while it is
+//! still in use.
 //!
 //! Invariants:
-//! 1. A `LineArray` is always fully initialised: every word was zero or has been written.
-//! 2. Only lines that are all zero are discarded, so a discarded line still reads as zero on every
-//!    platform, whatever its `MADV_DONTNEED` does.
+//! 1. A `LineArray` is always fully initialised: every word was zeroed or written.
+//! 2. Only lines that are all zero are discarded, so a discarded line still reads as zero on every platform, whatever
+//!    its `MADV_DONTNEED` does.
 
 #![allow(unsafe_code)]
 
@@ -17,10 +17,11 @@ use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 use std::slice;
 
-/// The size that jemalloc with quantum 8 hands out for a request of `size` bytes.
+/// The size that jemalloc with quantum 8 allocates for a request of `size` bytes.
 ///
-/// Classes are multiples of 8 up to 64, then four per doubling. Zero costs 8. Under AddressSanitizer (`cfg(asan)`) all are
-/// multiples of 8, so that it sees an access behind the content and not just one behind the size class.
+/// Classes are multiples of 8 up to 64, then four per doubling. A size of 0 takes 8. Under AddressSanitizer
+/// (`cfg(asan)`) classes are multiples of 8 throughout, so that it detects accesses past the content and not just past
+/// the size class.
 #[inline]
 pub const fn usable_size(size: usize) -> usize {
     if size <= 64 || cfg!(asan) {
@@ -31,7 +32,7 @@ pub const fn usable_size(size: usize) -> usize {
     (size + step - 1) & !(step - 1)
 }
 
-/// Asks the processor to bring the cache line of `address` close. Never faults, whatever the address.
+/// Prefetches the cache line of `address`. Never faults, whatever the address.
 #[inline(always)]
 pub fn prefetch<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
@@ -49,30 +50,30 @@ pub fn prefetch<T>(address: *const T) {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheLine(pub [u64; 8]);
 
-/// Arrays from this many bytes on are mapped: below it, zeroing is cheaper than page faults.
+/// Arrays of at least this many bytes are mapped; below that, zeroing is cheaper than page faults.
 const MAP_FROM: usize = 128 << 10;
 
-/// Pages are given back in pieces of this many bytes: one system call each, about 30 µs of work.
+/// Pages are discarded in pieces of this many bytes: one system call each, about 30 µs.
 const DISCARD_CHUNK: usize = 128 << 10;
 
-/// Lines in one piece that [`LineArray::discard_before`] gives back.
+/// Lines per piece.
 pub const DISCARD_LINES: usize = DISCARD_CHUNK / size_of::<CacheLine>();
 
 /// A fixed array of zeroed cache lines.
 pub struct LineArray {
     lines: NonNull<CacheLine>,
     len: usize,
-    /// Lines before this one were given back to the system.
+    /// Number of lines at the front that were discarded.
     discarded: usize,
 }
 
-// SAFETY: the array owns its memory alone, as `Box<[CacheLine]>` would.
+// SAFETY: the array has exclusive ownership of its memory, like a `Box<[CacheLine]>`.
 unsafe impl Send for LineArray {}
 // SAFETY: shared access only reads.
 unsafe impl Sync for LineArray {}
 
 impl LineArray {
-    /// An array of `len` lines, all zero. Aborts when memory is out, as every allocation does.
+    /// An array of `len` lines, all zero. Aborts when out of memory, like every allocation.
     pub fn zeroed(len: usize) -> Self {
         let lines = if len == 0 {
             NonNull::dangling()
@@ -80,7 +81,7 @@ impl LineArray {
             map(len)
         } else {
             let layout = heap_layout(len);
-            // SAFETY: `len` is not 0, so neither is the layout's size; a line of zeros is a value.
+            // SAFETY: `len` is not 0, so neither is the layout's size; a line of zeros is a valid value.
             let raw = unsafe { alloc_zeroed(layout) };
             NonNull::new(raw.cast()).unwrap_or_else(|| handle_alloc_error(layout))
         };
@@ -91,12 +92,12 @@ impl LineArray {
         }
     }
 
-    /// Bytes of the array, whether touched or not.
+    /// Bytes of the array, resident or not.
     pub fn bytes(&self) -> usize {
         self.len * size_of::<CacheLine>()
     }
 
-    /// Bytes of the array that the allocator does not know of, since they are mapped.
+    /// Bytes of the array that are mapped directly and so unknown to the allocator.
     pub fn mapped_bytes(&self) -> usize {
         if is_mapped(self.len) {
             (self.len - self.discarded) * size_of::<CacheLine>()
@@ -105,8 +106,8 @@ impl LineArray {
         }
     }
 
-    /// Gives the pages of the lines before `line` back, in whole pieces of [`DISCARD_LINES`].
-    /// The caller has zeroed these lines.
+    /// Discards the pages of the lines before `line`, in whole pieces of [`DISCARD_LINES`]. The caller has zeroed
+    /// these lines.
     pub fn discard_before(&mut self, line: usize) {
         let end = line.min(self.len) / DISCARD_LINES * DISCARD_LINES;
         if !is_mapped(self.len) || end <= self.discarded {
@@ -117,12 +118,12 @@ impl LineArray {
                 .iter()
                 .all(|line| *line == CacheLine::default())
         );
-        // SAFETY: `discarded..end` lies in our own private mapping, starts at a page (a multiple of
-        // 128 KiB from its base), and holds zeros only, which is what it reads as afterwards.
+        // SAFETY: `discarded..end` is in our own private mapping, starts at a page (a multiple of 128 KiB from its
+        // base), and holds only zeros, which is what it reads as afterwards.
         unsafe {
             let start = self.lines.add(self.discarded).as_ptr();
             let bytes = (end - self.discarded) * size_of::<CacheLine>();
-            // A refusal costs memory until the array is dropped, no more.
+            // A failure only costs memory until the array is dropped.
             libc::madvise(start.cast(), bytes, libc::MADV_DONTNEED);
         }
         self.discarded = end;
@@ -134,7 +135,7 @@ impl Deref for LineArray {
 
     #[inline(always)]
     fn deref(&self) -> &[CacheLine] {
-        // SAFETY: invariant 1; the pointer is dangling only when `len` is 0.
+        // SAFETY: invariant 1; the pointer dangles only if `len` is 0.
         unsafe { slice::from_raw_parts(self.lines.as_ptr(), self.len) }
     }
 }
@@ -152,7 +153,7 @@ impl Drop for LineArray {
         if self.len == 0 {
             return;
         }
-        // SAFETY: memory of `zeroed`, released once and in the way it was taken.
+        // SAFETY: memory of `zeroed`, released once and in the same way as it was obtained.
         unsafe {
             if is_mapped(self.len) {
                 libc::munmap(self.lines.as_ptr().cast(), self.bytes());
@@ -178,7 +179,7 @@ fn map(len: usize) -> NonNull<CacheLine> {
         .expect("table size fits the address space");
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: a fresh anonymous mapping, which aliases nothing and reads as zeros.
+    // SAFETY: a new anonymous mapping, which aliases nothing and reads as zeros.
     let raw = unsafe { libc::mmap(ptr::null_mut(), bytes, access, kind, -1, 0) };
     if raw == libc::MAP_FAILED {
         handle_alloc_error(Layout::new::<CacheLine>());

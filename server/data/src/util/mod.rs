@@ -1,4 +1,4 @@
-//! Small tools that know nothing of keys and values.
+//! Utilities that are independent of keys and values.
 
 pub mod bits;
 pub mod crc;

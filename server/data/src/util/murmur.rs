@@ -1,7 +1,7 @@
-//! MurmurHash64A: the hash that HyperLogLogs are built on. It withstands no attacker; where keys come from strangers
-//! `util/hash.rs` is the one to take.
+//! MurmurHash64A, which HyperLogLogs are defined with. It is not resistant to chosen input; hash tables of client data
+//! use `util/hash.rs`.
 
-/// MurmurHash64A of Austin Appleby, over little-endian words.
+/// MurmurHash64A by Austin Appleby, over little-endian words.
 #[inline]
 pub fn murmur64(bytes: &[u8], seed: u64) -> u64 {
     const M: u64 = 0xc6a4_a793_5bd1_e995;

@@ -1,21 +1,21 @@
-//! Numbers as texts, read as strictly and written exactly as Redis does.
+//! Parsing and formatting of numbers, exactly as Redis does it.
 //!
-//! Integers are read only in their canonical form, so that number and text stand for each other.
-//! Doubles are read by the grammar of C's `strtod` (decimal, hexadecimal, infinities) without its
-//! leniency about what stands around them, and written by `util/grisu.rs`.
+//! Integers are accepted only in canonical form, so number and text can represent each other. Doubles are parsed by
+//! the grammar of C's `strtod` (decimal, hexadecimal, infinities) but without its tolerance of leading spaces and
+//! trailing text, and formatted by `util/grisu.rs`.
 
 use rustc_apfloat::Float;
 use rustc_apfloat::ieee::Double;
 
 use crate::util::grisu;
 
-/// The most bytes that an integer of 64 bits takes as a text.
+/// Maximum length of a 64-bit integer as text.
 pub const MAX_I64_DIGITS: usize = 20;
 
-/// The most bytes that a double takes as a text.
+/// Maximum length of a double as text.
 pub const MAX_F64_DIGITS: usize = grisu::MAX_LEN;
 
-/// The integer that `text` is the canonical text of: no space, no plus, no leading zero, no "-0".
+/// Parses the canonical text of an integer: no space, no plus, no leading zero, no "-0".
 #[inline]
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
@@ -27,7 +27,7 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
         [b'1'..=b'9', ..] if digits.len() < MAX_I64_DIGITS => {}
         _ => return None,
     }
-    // 19 digits stay below 2^64, so only the sign's limit is to be watched.
+    // 19 digits are below 2^64, so only the signed range must be checked.
     let magnitude = decimal(digits)?;
     if negative {
         0i64.checked_sub_unsigned(magnitude)
@@ -36,7 +36,7 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// The unsigned integer that `text` is the canonical text of.
+/// Parses the canonical text of an unsigned integer.
 pub fn parse_u64(text: &[u8]) -> Option<u64> {
     match text {
         [b'0'] => Some(0),
@@ -45,8 +45,8 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
     }
 }
 
-/// An unsigned integer as Redis takes it in ids of streams and a few options: the canonical text, or
-/// else whatever C's `strtoull` reads to the end: spaces before it, a sign (a minus wraps around), zeros.
+/// Parses an unsigned integer as Redis does in stream ids and a few options: the canonical text, or else any text that
+/// C's `strtoull` accepts completely, with leading spaces, a sign (a minus wraps around) and leading zeros.
 pub fn parse_u64_lenient(text: &[u8]) -> Option<u64> {
     if let Some(canonical) = parse_i64(text) {
         return u64::try_from(canonical).ok();
@@ -64,8 +64,8 @@ pub fn parse_u64_lenient(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// An amount of memory as the configuration writes it: digits and a unit of b, k, kb, m, mb, g or gb,
-/// where the units with a b are powers of 1024 and those without of 1000. No digits count as 0.
+/// Parses an amount of memory as in the configuration: digits and a unit of b, k, kb, m, mb, g or gb, where the units
+/// with a b are powers of 1024 and those without of 1000. No digits count as 0.
 pub fn parse_memory(text: &[u8]) -> Option<u64> {
     let end = text
         .iter()
@@ -85,7 +85,7 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
     decimal(digits)?.checked_mul(unit)
 }
 
-/// Writes an integer into `room` and returns its text.
+/// Formats an integer into `room` and returns its text.
 #[inline]
 pub fn write_i64(number: i64, room: &mut [u8; MAX_I64_DIGITS]) -> &[u8] {
     let mut buffer = itoa::Buffer::new();
@@ -94,7 +94,7 @@ pub fn write_i64(number: i64, room: &mut [u8; MAX_I64_DIGITS]) -> &[u8] {
     &room[..text.len()]
 }
 
-/// Bytes that the text of an integer takes.
+/// Length of an integer as text.
 #[inline]
 pub fn i64_len(number: i64) -> usize {
     let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
@@ -106,22 +106,22 @@ pub fn push_i64(out: &mut Vec<u8>, number: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// The integer that a double is, if it is one within the half of the range of `i64` around zero.
+/// The integer that a double equals, if it is one within the half of the `i64` range around zero.
 pub fn f64_to_i64(number: f64) -> Option<i64> {
     const LIMIT: f64 = (i64::MAX / 2) as f64;
     let whole = number as i64;
     ((-LIMIT..=LIMIT).contains(&number) && whole as f64 == number).then_some(whole)
 }
 
-/// A double as Redis writes it in replies: as an integer where it is one, else its shortest digits,
-/// with an exponent where that is shorter; `inf`, `-inf`, `nan`, `-0`.
+/// Formats a double as in replies: as an integer if it is one, else with its shortest digits, and an exponent where
+/// that is shorter; `inf`, `-inf`, `nan`, `-0`.
 pub fn format_f64(number: f64) -> Vec<u8> {
     let mut out = Vec::with_capacity(MAX_F64_DIGITS);
     push_f64(&mut out, number);
     out
 }
 
-/// Appends a double as [`format_f64`] writes it.
+/// Appends a double as formatted by [`format_f64`].
 pub fn push_f64(out: &mut Vec<u8>, number: f64) {
     if number.is_nan() {
         out.extend_from_slice(b"nan");
@@ -140,13 +140,13 @@ pub fn push_f64(out: &mut Vec<u8>, number: f64) {
     }
 }
 
-/// A double with 17 decimals less the zeros at the end, as Redis writes coordinates.
+/// Formats a double with 17 decimals without trailing zeros, as for coordinates.
 pub fn format_f64_decimals(number: f64) -> Vec<u8> {
     let text = format!("{number:.17}");
     text.trim_end_matches('0').trim_end_matches('.').into()
 }
 
-/// A double with 17 significant digits, as C's `%.17g` writes it.
+/// Formats a double with 17 significant digits, as C's `%.17g` does.
 pub fn format_f64_g17(number: f64) -> Vec<u8> {
     if !number.is_finite() {
         return format_f64(number);
@@ -169,8 +169,8 @@ pub fn format_f64_g17(number: f64) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The double that `text` denotes, as Redis takes it: what `strtod` reads in the C locale, without
-/// spaces before it, and neither NaN nor beyond the range (a number too small is beyond it as well).
+/// Parses `text` like Redis: what `strtod` accepts in the C locale, without leading spaces, and neither NaN nor out of
+/// range (underflow is out of range as well).
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     match Real::parse(text)? {
         Real::Infinity { negative } => Some(if negative {
@@ -191,7 +191,7 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     }
 }
 
-/// What kind of real number a text denotes, by the grammar of `strtod` less NaN.
+/// The kinds of real numbers in the grammar of `strtod`, without NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Real {
     /// `inf` or `infinity` in any case.
@@ -205,19 +205,19 @@ pub(super) enum Real {
     Hexadecimal(Hexadecimal),
 }
 
-/// A hexadecimal real: ±`mantissa` × 2^`exponent`, and a little more if `inexact`.
+/// A hexadecimal real: ±`mantissa` × 2^`exponent`, and slightly more if `inexact`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hexadecimal {
     pub(super) negative: bool,
-    /// The leading digits that are not zero: 120 bits or more, or all there are.
+    /// The leading significant digits: all of them, or at least 120 bits.
     pub(super) mantissa: u128,
     pub(super) exponent: i64,
-    /// Whether digits that are not zero were cut off.
+    /// Whether nonzero digits were cut off.
     pub(super) inexact: bool,
 }
 
 impl Real {
-    /// Reads all of `text`.
+    /// Parses all of `text`.
     pub(super) fn parse(text: &[u8]) -> Option<Real> {
         let (negative, unsigned) = match text {
             [b'-', rest @ ..] => (true, rest),
@@ -263,7 +263,8 @@ impl Hexadecimal {
             } else {
                 number.inexact |= digit != 0;
             }
-            // A digit before the point that is cut off weighs 16; one behind it that is kept, 1/16.
+            // An integer digit that is cut off multiplies the value by 16; a fractional digit that is kept divides it
+            // by 16.
             number.exponent += 4 * (i64::from(!fits) - i64::from(point));
         }
         if !exponent.is_empty() {
@@ -274,8 +275,8 @@ impl Hexadecimal {
         any.then_some(number)
     }
 
-    /// The same number in the notation that `rustc_apfloat` reads and rounds. What was cut off is stood
-    /// for by the last bit, which lies far below those that decide how to round.
+    /// The same number in the notation that `rustc_apfloat` parses and rounds. Cut-off digits are represented by
+    /// setting the last bit, which is far below those that decide the rounding.
     pub(super) fn to_text(self) -> String {
         let sign = if self.negative { "-" } else { "" };
         let mantissa = self.mantissa | u128::from(self.inexact);
@@ -306,7 +307,7 @@ fn parse_decimal(text: &[u8]) -> Option<Real> {
     any.then_some(Real::Decimal { zero })
 }
 
-/// A signed decimal exponent, held within what any sum of exponents can bear.
+/// A signed decimal exponent, clamped so that no sum of exponents overflows.
 fn parse_exponent(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -320,7 +321,7 @@ fn parse_exponent(text: &[u8]) -> Option<i64> {
     Some(if negative { -magnitude } else { magnitude })
 }
 
-/// The value of decimal digits, 0 of none; `None` for anything else and from 2^64 on.
+/// The value of decimal digits, 0 if empty; `None` for anything else and from 2^64 on.
 #[inline]
 fn decimal(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0u64, |value, &byte| {
@@ -494,12 +495,12 @@ mod tests {
         );
     }
 
-    /// What Redis makes of a text with C's `strtod`.
+    /// The result of C's `strtod` with Redis's checks.
     #[allow(unsafe_code)]
     fn strtod(text: &str) -> Option<f64> {
         let c_text = std::ffi::CString::new(text).unwrap();
         let mut end = std::ptr::null_mut();
-        // SAFETY: a NUL-terminated text and a place for the pointer behind what was read.
+        // SAFETY: a NUL-terminated text and a valid place for the end pointer.
         let (number, read) = unsafe {
             let number = libc::strtod(c_text.as_ptr(), &mut end);
             (number, end.offset_from(c_text.as_ptr()) as usize)

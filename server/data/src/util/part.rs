@@ -1,19 +1,19 @@
-//! Sorting only as much of a slice as is looked at: the quicksort of Bentley and McIlroy ("Engineering a Sort Function",
-//! 1993) that leaves alone what lies outside.
+//! Partial sorting: the quicksort of Bentley and McIlroy ("Engineering a Sort Function", 1993), restricted to a range
+//! of positions.
 //!
-//! It is not stable, but it is determined: where elements are equal, clients see their order, and it is the one that Redis
-//! leaves them in. So the choice of the pivot and the order of exchanges are those of the paper. Only an input made to
-//! defeat the choice of pivots is sorted another way from some depth on, lest it takes quadratic time.
+//! It is not stable but deterministic: clients see the order of equal elements, and it must be Redis's. So the choice
+//! of the pivot and the order of exchanges are those of the paper. Beyond some depth, which only an input constructed
+//! against the choice of pivots reaches, another sort takes over to avoid quadratic time.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// Up to this many elements are sorted by insertion.
+/// Up to this many elements, insertion sort is used.
 const FEW: usize = 6;
-/// Above this many elements the pivot is the median of three medians.
+/// Above this many elements, the pivot is the median of three medians.
 const MANY: usize = 40;
 
-/// Sorts `slice` so that at least the elements of `part` are those that belong there.
+/// Sorts `slice` so that at least the positions in `part` hold their final elements.
 pub fn sort_part<T>(
     slice: &mut [T],
     part: Range<usize>,
@@ -48,12 +48,12 @@ fn insert<T>(slice: &mut [T], compare: &mut impl FnMut(&T, &T) -> Ordering) {
     }
 }
 
-/// Puts what is less than a pivot in front and what is greater behind; how many these are.
+/// Partitions by a pivot: smaller elements first, greater ones last. Returns the number of each.
 fn partition<T>(slice: &mut [T], compare: &mut impl FnMut(&T, &T) -> Ordering) -> (usize, usize) {
     let len = slice.len();
     let pivot = choose(slice, compare);
     slice.swap(0, pivot);
-    // On the way: equal 0..a, less a..b, unknown b..c, greater c..d, equal d..len.
+    // Meanwhile: equal 0..a, less a..b, unknown b..c, greater c..d, equal d..len.
     let (mut a, mut b, mut c, mut d) = (1, 1, len, len);
     loop {
         while b < c {
@@ -97,7 +97,7 @@ fn exchange<T>(slice: &mut [T], front: usize, end: usize, count: usize) {
     }
 }
 
-/// The index of the pivot.
+/// Chooses the index of the pivot.
 fn choose<T>(slice: &[T], compare: &mut impl FnMut(&T, &T) -> Ordering) -> usize {
     let len = slice.len();
     let middle = len / 2;
@@ -140,7 +140,7 @@ mod tests {
     use crate::util::rand::Rng;
 
     #[test]
-    fn the_part_is_as_in_the_sorted_whole() {
+    fn part_equals_that_of_a_full_sort() {
         let mut rng = Rng::new(1);
         for len in 0..300 {
             for values in [3, 1000] {
@@ -159,8 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn an_input_made_against_it_takes_no_quadratic_time() {
-        // McIlroy's adversary decides what is greater while it is asked, so that each pivot is one of the least.
+    fn adversarial_input_is_not_quadratic() {
+        // McIlroy's adversary decides comparisons as they are made, so that each pivot is one of the smallest
+        // elements.
         let len = 20_000;
         let mut values = vec![None; len];
         let (mut solid, mut candidate, mut comparisons) = (0, 0, 0u64);

@@ -1,17 +1,17 @@
-//! A small, fast, seedable generator of random numbers: xoshiro256++ (Blackman and Vigna, 2019).
+//! A small, fast, seedable random number generator: xoshiro256++ (Blackman and Vigna, 2019).
 //!
-//! For sampling, never for secrets: whoever sees a few outputs can compute the rest. The same seed
-//! gives the same numbers on every platform, which is what the tests build on.
+//! For sampling, never for secrets: the state can be computed from a few outputs. The same seed gives the same numbers
+//! on every platform, which tests rely on.
 
-/// The state of one generator.
+/// The state of a generator.
 #[derive(Clone, Debug)]
 pub struct Rng([u64; 4]);
 
 impl Rng {
-    /// A generator that starts from `seed`; any seed will do, 0 included.
+    /// A generator with a seed; any seed is valid, including 0.
     pub fn new(seed: u64) -> Self {
-        // SplitMix64 spreads the seed, so that neighbouring seeds start far apart and the state,
-        // which must not be all zero, never is.
+        // SplitMix64 expands the seed, so that adjacent seeds give unrelated states and the state is never all zero,
+        // which is invalid.
         let mut x = seed;
         Rng([(); 4].map(|()| {
             x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -21,7 +21,7 @@ impl Rng {
         }))
     }
 
-    /// A generator of its own for one task, so that the task need not hold this one.
+    /// A separate generator seeded from this one.
     pub fn fork(&mut self) -> Self {
         Rng::new(self.next_u64())
     }
@@ -41,14 +41,14 @@ impl Rng {
         result
     }
 
-    /// A number in `0..n`, each equally likely. `n` must not be 0.
+    /// A number chosen uniformly from `0..n`; `n` must not be 0.
     #[inline]
     pub fn below(&mut self, n: u64) -> u64 {
         assert!(n != 0, "no number is below 0");
         loop {
             let wide = u128::from(self.next_u64()) * u128::from(n);
-            // The low half says how far into its slice of 2^64 the draw fell. Slices differ by one
-            // in length; what makes the longer ones longer is drawn again.
+            // The low half tells where in its slice of 2^64 the draw fell. Slices differ in length by one; draws in
+            // the excess part of the longer ones are rejected.
             let low = wide as u64;
             if low >= n || low >= n.wrapping_neg() % n {
                 return (wide >> 64) as u64;
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn first_outputs_are_those_of_the_reference() {
-        // The reference program with s = {1, 2, 3, 4}.
+        // The reference implementation with s = {1, 2, 3, 4}.
         let mut rng = Rng([1, 2, 3, 4]);
         let expected = [
             41_943_041,
@@ -80,12 +80,12 @@ mod tests {
     }
 
     #[test]
-    fn below_is_in_range_and_even() {
+    fn below_is_in_range_and_uniform() {
         let mut rng = Rng::new(1);
         for n in [1, 2, 3, 10, 1000, u64::MAX] {
             assert!((0..1000).all(|_| rng.below(n) < n));
         }
-        // Where a plain remainder would favour the lower third by a factor of two.
+        // A plain remainder would favour the lower third by a factor of two.
         let n = u64::MAX / 3 * 2;
         let low = (0..30_000).filter(|_| rng.below(n) < n / 2).count();
         assert!((14_500..15_500).contains(&low), "{low}");

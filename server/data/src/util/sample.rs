@@ -1,9 +1,9 @@
-//! Choosing at random from what can only be walked from one end to the other.
+//! Random sampling from sequences that can only be iterated.
 
 use crate::util::rand::Rng;
 
-/// Passes on `count` of the `total` elements of `all`, or all of them if there are fewer, in their order. Each subset of
-/// that size is equally likely (Knuth's Algorithm S).
+/// Passes `count` of the `total` elements of `all`, or all if there are fewer, to `each` in order. Each subset of that
+/// size is equally likely (Knuth's Algorithm S).
 pub fn choose<T>(
     all: impl IntoIterator<Item = T>,
     total: usize,
@@ -18,7 +18,7 @@ pub fn choose<T>(
     });
 }
 
-/// Passes on all of the `total` elements, and whether each is among the `count` chosen ones.
+/// Passes each of the `total` elements to `each`, with whether it is among the `count` chosen ones.
 pub fn split<T>(
     all: impl IntoIterator<Item = T>,
     total: usize,
@@ -41,7 +41,7 @@ mod tests {
     use crate::util::rand::Rng;
 
     #[test]
-    fn each_pair_of_six_is_chosen_as_often() {
+    fn pairs_are_sampled_uniformly() {
         let mut rng = Rng::new(3);
         let mut counts = [[0u32; 6]; 6];
         for _ in 0..15_000 {
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn all_are_passed_on_and_so_many_chosen() {
+    fn marks_exactly_the_requested_number() {
         let mut rng = Rng::new(4);
         for (total, count) in [(0, 0), (0, 3), (1, 0), (1, 1), (5, 4), (5, 5), (5, 9)] {
             let (mut seen, mut chosen) = (0, 0);

@@ -1,10 +1,10 @@
-//! Lines of words with quotes: configuration files, inline requests, and what redis-cli reads.
+//! Splitting of lines into quoted words: configuration files, inline requests, and input of redis-cli.
 //!
-//! Words are separated by blanks. In `"double quotes"` blanks stand for themselves and `\n \r \t \b \a
-//! \xHH` for one byte, any other escaped byte for itself; in `'single quotes'` only `\'` is special.
-//! A closing quote must end its word. A NUL ends the line.
+//! Words are separated by whitespace. In `"double quotes"` whitespace is literal, `\n \r \t \b \a \xHH` are one byte,
+//! and any other escaped byte is literal; in `'single quotes'` only `\'` is special. A closing quote must end its
+//! word. A NUL ends the line.
 
-/// The quotes of a line do not pair up, or something follows a closing quote.
+/// Error: unbalanced quotes, or text directly after a closing quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unbalanced;
 
@@ -28,7 +28,7 @@ pub fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
     }
 }
 
-/// Appends `text` in double quotes, so that [`split`] reads it back as one word and every byte shows.
+/// Appends `text` in double quotes with escapes, so that [`split`] reads it as one word and every byte is printable.
 pub fn quote(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     for &byte in text {
@@ -54,20 +54,20 @@ pub fn quote(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// `text` in double quotes.
+/// `text` in double quotes with escapes.
 pub fn quoted(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 2);
     quote(&mut out, text);
     out
 }
 
-/// Whether `text` must be quoted to stay one word and be readable.
+/// Whether `text` must be quoted to be read as one word and be printable.
 pub fn needs_quotes(text: &[u8]) -> bool {
     text.iter()
         .any(|byte| !matches!(byte, b'!'..=b'~') || matches!(byte, b'\\' | b'"'))
 }
 
-/// Reads a word from a line that begins with one. Returns it and what follows.
+/// Reads the first word of a line. Returns it and the rest of the line.
 fn take_word(line: &[u8]) -> Result<(Vec<u8>, &[u8]), Unbalanced> {
     let mut word = Vec::new();
     let mut at = 0;
@@ -94,7 +94,7 @@ fn take_word(line: &[u8]) -> Result<(Vec<u8>, &[u8]), Unbalanced> {
     Ok((word, &line[at..]))
 }
 
-/// Reads up to the closing double quote. Returns the length with that quote.
+/// Reads up to the closing double quote. Returns the length including it.
 fn take_double(text: &[u8], word: &mut Vec<u8>) -> Result<usize, Unbalanced> {
     let mut at = 0;
     loop {
@@ -117,7 +117,7 @@ fn take_double(text: &[u8], word: &mut Vec<u8>) -> Result<usize, Unbalanced> {
     }
 }
 
-/// Reads up to the closing single quote. Returns the length with that quote.
+/// Reads up to the closing single quote. Returns the length including it.
 fn take_single(text: &[u8], word: &mut Vec<u8>) -> Result<usize, Unbalanced> {
     let mut at = 0;
     loop {
@@ -136,7 +136,7 @@ fn hex_digit(digit: u8) -> u8 {
     char::from(digit).to_digit(16).unwrap_or(0) as u8
 }
 
-/// The blanks of C's `isspace`.
+/// Whitespace as in C's `isspace`.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }

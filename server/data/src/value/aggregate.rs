@@ -1,7 +1,7 @@
-//! Values of many elements, as one kind: owned, borrowed, and by their type.
+//! Values with elements (all types but string) as one type: owned, borrowed, and by their type code.
 //!
-//! An aggregate lies in its entry as at most [`MAX_SIZE`] bytes, an enum over thin pointers; what it points to is known to
-//! the file of its type alone.
+//! An aggregate is stored in its entry in at most [`MAX_SIZE`] bytes, as an enum over thin pointers; only the module
+//! of its type knows what it points to.
 
 use std::fmt;
 
@@ -13,46 +13,46 @@ use crate::value::stream::Stream;
 use crate::value::zset::Zset;
 use crate::value::{Encoding, Type};
 
-/// Bytes that an aggregate may take in its entry, at an alignment of 8.
+/// Maximum size of an aggregate in its entry, with an alignment of 8.
 pub const MAX_SIZE: usize = 16;
 
-/// A type that can be the value of a key.
+/// A type of aggregate.
 pub trait Kind: Sized + Clone + Default + Send + 'static {
-    /// Its type.
+    /// Its type code.
     const TYPE: Type;
 
     /// The value, if it is of this type.
     fn of(value: AggregateRef<'_>) -> Option<&Self>;
 
-    /// The value, if it is of this type, to be changed.
+    /// The value for modification, if it is of this type.
     fn of_mut(value: AggregateMut<'_>) -> Option<&mut Self>;
 
-    /// It as one of all.
+    /// Wraps the value in the enum of all types.
     fn wrap(self) -> Aggregate;
 }
 
-/// Names the types once for all that is the same for each of them.
+/// Lists the types once and generates everything that is the same for each of them.
 macro_rules! aggregates {
     ($($kind:ident),*) => {
-        /// An aggregate, owned.
+        /// An owned aggregate.
         #[derive(Clone)]
         pub enum Aggregate {
             $(#[doc = concat!("A value of type ", stringify!($kind), ".")] $kind($kind)),*
         }
 
-        /// An aggregate, borrowed from its entry.
+        /// An aggregate borrowed from its entry.
         #[derive(Clone, Copy)]
         pub enum AggregateRef<'a> {
             $(#[doc = concat!("A value of type ", stringify!($kind), ".")] $kind(&'a $kind)),*
         }
 
-        /// An aggregate, borrowed from its entry to be changed.
+        /// An aggregate mutably borrowed from its entry.
         pub enum AggregateMut<'a> {
             $(#[doc = concat!("A value of type ", stringify!($kind), ".")] $kind(&'a mut $kind)),*
         }
 
         impl Aggregate {
-            /// It, borrowed.
+            /// Borrows the aggregate.
             pub fn view(&self) -> AggregateRef<'_> {
                 match self {
                     $(Aggregate::$kind(own) => AggregateRef::$kind(own)),*
@@ -61,47 +61,47 @@ macro_rules! aggregates {
         }
 
         impl AggregateRef<'_> {
-            /// Its type.
+            /// Its type code.
             pub fn ty(self) -> Type {
                 match self {
                     $(AggregateRef::$kind(_) => Type::$kind),*
                 }
             }
 
-            /// How many elements it has.
+            /// Number of elements.
             pub fn len(self) -> usize {
                 match self {
                     $(AggregateRef::$kind(own) => own.len()),*
                 }
             }
 
-            /// Whether it has none.
+            /// Whether it has no elements.
             pub fn is_empty(self) -> bool {
                 self.len() == 0
             }
 
-            /// The encoding that OBJECT ENCODING names.
+            /// The encoding that OBJECT ENCODING reports.
             pub fn encoding(self) -> Encoding {
                 match self {
                     $(AggregateRef::$kind(own) => own.encoding()),*
                 }
             }
 
-            /// Bytes that it takes beyond its entry, estimated from `samples` elements; 0 looks at all.
+            /// Memory beyond the entry, estimated from `samples` elements; 0 visits all of them.
             pub fn memory(self, samples: usize) -> usize {
                 match self {
                     $(AggregateRef::$kind(own) => own.memory(samples)),*
                 }
             }
 
-            /// Verifies its structure; panics when something is wrong. For tests.
+            /// Verifies the structure; panics on a violation. For tests.
             pub fn check(self) {
                 match self {
                     $(AggregateRef::$kind(own) => own.check()),*
                 }
             }
 
-            /// A copy of it.
+            /// A deep copy.
             pub fn to_owned(self) -> Aggregate {
                 match self {
                     $(AggregateRef::$kind(own) => Aggregate::$kind(own.clone())),*

@@ -1,15 +1,15 @@
-//! A value that came damaged and was let in all the same, kept as the bytes that came.
+//! A value from a corrupt payload that was accepted without a deep check, kept as the original bytes.
 //!
-//! With `sanitize-dump-payload no` RESTORE looks at the frames of a payload and not at the elements inside, and so takes
-//! what a full check would refuse. Redis then stops when a command meets the damage. Here the full check is made in any
-//! case; what it refuses becomes such a value, which no command can look into. It can be deleted, renamed, copied, dumped
-//! and given a time to live, and it reports the type and the encoding it would have.
+//! With `sanitize-dump-payload no`, RESTORE inspects the frames of a payload but not the elements inside, so it
+//! accepts payloads that a deep check refuses; Redis then crashes when a command reads the corrupt part. Here the deep
+//! check always runs, and what it refuses becomes such a value, which no command can read. It can be deleted, renamed,
+//! copied, dumped and given an expiry, and it reports the type and the encoding that it claims.
 //!
-//! Invariant: nothing reads the bytes but whoever hands them on.
+//! Invariant: the bytes are never interpreted, only copied to a DUMP or an RDB file.
 
 use crate::value::{Encoding, Type};
 
-/// Bytes that are no sound value.
+/// The bytes of a corrupt value.
 #[derive(Clone, Default)]
 pub struct Damaged(Box<Parts>);
 
@@ -21,7 +21,7 @@ struct Parts {
 }
 
 impl Damaged {
-    /// What claims to be of a type and an encoding; `payload` begins with the code of both.
+    /// A value that claims to have a type and an encoding; `payload` begins with the type code of the RDB format.
     pub fn new(ty: Type, encoding: Encoding, payload: Vec<u8>) -> Self {
         Damaged(Box::new(Parts {
             ty,
@@ -30,35 +30,35 @@ impl Damaged {
         }))
     }
 
-    /// The type that it would be of.
+    /// The type that it claims.
     pub fn ty(&self) -> Type {
         self.0.ty
     }
 
-    /// The code of type and encoding, and the rest, as they came.
+    /// The RDB type code and the rest of the payload, unchanged.
     pub fn payload(&self) -> &[u8] {
         &self.0.payload
     }
 
-    /// One: how many elements there would be is not to be believed.
+    /// Always 1: the claimed number of elements cannot be trusted.
     pub fn len(&self) -> usize {
         1
     }
 
-    /// Whether there is nothing: never.
+    /// Always false.
     pub fn is_empty(&self) -> bool {
         false
     }
 
-    /// The encoding that it would have.
+    /// The encoding that it claims.
     pub fn encoding(&self) -> Encoding {
         self.0.encoding
     }
 
-    /// Nothing to verify: nobody reads the bytes. For the same interface as the other values.
+    /// Does nothing, since the bytes are never interpreted; exists for the common interface of aggregates.
     pub fn check(&self) {}
 
-    /// Bytes that it takes.
+    /// Size of the payload.
     pub fn memory(&self, _samples: usize) -> usize {
         size_of::<Parts>() + self.0.payload.capacity()
     }

@@ -1,7 +1,8 @@
-//! A fingerprint of values, the same for the same content whatever its encoding: DEBUG DIGEST.
+//! DEBUG DIGEST: a digest of values that depends on their content but not on their encoding.
 //!
-//! It is 20 bytes. What has no order is joined by exclusive or, so that it comes to the same in any order; what has one is
-//! mixed in, one after the other. A real Redis computes the same of the same data, which is how two servers are compared.
+//! It is 20 bytes long. Unordered elements are combined with XOR, so their order does not matter; ordered ones are
+//! mixed in sequence. Redis computes the same digest for the same data, so the datasets of two servers can be
+//! compared.
 
 use crate::util::grisu;
 use crate::util::num::format_f64;
@@ -12,12 +13,12 @@ use crate::value::entry::EntryRef;
 use crate::value::stream_id::StreamId;
 use crate::value::{Scratch, Type};
 
-/// A fingerprint.
+/// A digest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest([u8; 20]);
 
 impl Digest {
-    /// Joins something in, in whatever order.
+    /// Combines `bytes` regardless of order.
     fn join(&mut self, bytes: &[u8]) {
         let hash = sha1(bytes);
         self.0
@@ -26,19 +27,19 @@ impl Digest {
             .for_each(|(own, other)| *own ^= other);
     }
 
-    /// Mixes something in behind what was.
+    /// Combines `bytes` in sequence.
     fn mix(&mut self, bytes: &[u8]) {
         self.join(bytes);
         self.0 = sha1(&self.0);
     }
 
-    /// Forty hexadecimal digits.
+    /// The digest as 40 hexadecimal digits.
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-/// The fingerprint of databases by their numbers.
+/// The digest of all databases, each with its number.
 pub fn of_all<'a>(dbs: impl Iterator<Item = &'a Db>) -> Digest {
     let mut all = Digest::default();
     for (number, db) in dbs.enumerate() {
@@ -56,7 +57,7 @@ pub fn of_all<'a>(dbs: impl Iterator<Item = &'a Db>) -> Digest {
     all
 }
 
-/// The fingerprint of a value and its expiry.
+/// The digest of a value and its expiry.
 pub fn of_value(entry: EntryRef<'_>) -> Digest {
     let mut digest = Digest::default();
     add_value(&mut digest, entry);
@@ -64,7 +65,7 @@ pub fn of_value(entry: EntryRef<'_>) -> Digest {
 }
 
 fn add_value(digest: &mut Digest, entry: EntryRef<'_>) {
-    // The numbers of types are Redis's; 5 is that of modules.
+    // The type numbers are Redis's; 5 is the number of module values.
     let number: u32 = match entry.shown_type() {
         Type::Stream => 6,
         ty => ty as u32,
@@ -121,7 +122,7 @@ fn add_aggregate(digest: &mut Digest, value: AggregateRef<'_>) {
     }
 }
 
-/// A score as its shortest digits, integers too.
+/// A score as its shortest digits, even for an integer.
 fn score_text(score: f64) -> Vec<u8> {
     if score == 0.0 || !score.is_finite() {
         return format_f64(score);

@@ -1,10 +1,10 @@
-//! An entry: header, expiry, key and small value of one key, in one allocation behind a thin pointer.
+//! Entry: header, expiry, key and small value of one key, in one allocation behind a thin pointer.
 //!
 //! | offset | size | meaning |
 //! |---|---|---|
 //! | 0 | 4 | header: type 3 bits, has expiry 1, form of the value 4, LRU or LFU field 24 |
 //! | 4 | 0 or 8 | expiry, milliseconds of Unix time |
-//! | … | 1, 3, 5 or 9 | length of the key, as `util/length.rs` writes it |
+//! | … | 1, 3, 5 or 9 | length of the key, encoded as in `util/length.rs` |
 //! | … | | key |
 //! | … | | value |
 //!
@@ -15,16 +15,15 @@
 //! | `Shared` | at the next multiple of 8: an `Arc<Vec<u8>>` |
 //! | `Aggregate` | at the next multiple of 8: the `List`, `Set`, `Zset`, `Hash`, `Stream` or `Damaged` itself, by the type in the header |
 //!
-//! 16 bytes of key and 16 of value make 38, for which the allocator gives 40. The size of the allocation
-//! is not stored: it is the size class of what the content adds up to, so whatever stays within the
-//! class is changed in place.
+//! A key of 16 bytes and a value of 16 bytes take 38 bytes, in a size class of 40. The size of the allocation is not
+//! stored: it is the size class of the content, so a change that stays within the class is made in place.
 //!
 //! Invariants:
 //! 1. The allocation has [`usable_size`] of the content's size, and alignment 8.
 //! 2. Every byte of the content is initialised.
-//! 3. Only `Shared` entries hold an `Arc`, and a text of at most [`INLINE_MAX`] bytes is never stored so
-//!    when it arrives (it may become so by growing).
-//! 4. The form is `Aggregate` exactly when the type is not `String`, and then the value lies there as its own type.
+//! 3. Only `Shared` entries hold an `Arc`, and a new text of at most [`INLINE_MAX`] bytes is never stored that way (an
+//!    edit may move it there).
+//! 4. The form is `Aggregate` exactly if the type is not `String`, and then a value of that type is stored there.
 
 #![allow(unsafe_code)]
 
@@ -47,7 +46,7 @@ use crate::value::damaged::Damaged;
 use crate::value::stored::{Form, INLINE_MAX, Stored, aligned};
 use crate::value::{Encoding, NewValue, Type, Value, ValueRef};
 
-/// The greatest LRU or LFU field.
+/// Maximum of the LRU or LFU field.
 pub const LRU_MAX: u32 = (1 << 24) - 1;
 
 const TYPE_MASK: u32 = 7;
@@ -56,52 +55,52 @@ const FORM_SHIFT: u32 = 4;
 const FORM_MASK: u32 = 15 << FORM_SHIFT;
 const LRU_SHIFT: u32 = 8;
 
-/// What a value that was replaced leaves to be freed.
+/// What remains to be freed after a value was replaced.
 #[derive(Debug)]
 pub enum Old {
-    /// Nothing: it lay in its entry.
+    /// Nothing: the value was stored in its entry.
     Inline,
-    /// A buffer. Dropping it may take long; another thread can.
+    /// A buffer. Dropping it may take long and can be left to another thread.
     Buffer(Arc<Vec<u8>>),
-    /// A value of many elements, likewise.
+    /// An aggregate, likewise.
     Aggregate(Aggregate),
 }
 
-/// An entry, owned.
+/// An owned entry.
 pub struct Entry {
     at: NonNull<u8>,
 }
 
-// SAFETY: an entry owns its memory, and what it holds may go to another thread.
+// SAFETY: an entry owns its memory, and everything it contains is `Send`.
 unsafe impl Send for Entry {}
 
-/// An entry, borrowed. Reads its content and may set its LRU field.
+/// A borrowed entry. Gives access to its content and allows setting its LRU field.
 #[derive(Clone, Copy)]
 pub struct EntryRef<'a> {
     at: NonNull<u8>,
     life: PhantomData<&'a Entry>,
 }
 
-/// A second pointer to an entry that a table owns, for an index beside that table.
+/// A second pointer to an entry that a table owns, for an index over that table.
 pub struct Alias {
     at: NonNull<u8>,
 }
 
-// SAFETY: it goes where the table goes that owns the entry.
+// SAFETY: an alias is only sent together with the table that owns the entry.
 unsafe impl Send for Alias {}
 
 impl Alias {
     /// A second pointer to `entry`.
     ///
     /// # Safety
-    /// Wherever the alias is looked at, the entry is alive and at the same address.
+    /// Whenever the alias is used, the entry is alive and at the same address.
     pub unsafe fn new(entry: EntryRef<'_>) -> Self {
         Alias { at: entry.at }
     }
 }
 
-// SAFETY: the pointer of an entry is aligned to 8, comes from the allocator (below 2^47), and stays the
-// same from `into_raw` to `from_raw`.
+// SAFETY: the pointer of an entry is aligned to 8, comes from the allocator (below 2^47), and stays the same from
+// `into_raw` to `from_raw`.
 unsafe impl Element for Entry {
     type Ref<'a> = EntryRef<'a>;
 
@@ -172,12 +171,12 @@ impl<'a> EntryRef<'a> {
         }
     }
 
-    /// The type that TYPE answers: of a damaged value the one it claims.
+    /// The type that the TYPE command reports: for a corrupt value the one it claims.
     pub fn shown_type(self) -> Type {
         self.get::<Damaged>().map_or(self.ty(), Damaged::ty)
     }
 
-    /// The encoding that OBJECT ENCODING names.
+    /// The encoding that OBJECT ENCODING reports.
     pub fn encoding(self) -> Encoding {
         match self.form() {
             Form::Embstr => Encoding::Embstr,
@@ -189,7 +188,7 @@ impl<'a> EntryRef<'a> {
         }
     }
 
-    /// The string. Whoever calls has seen that the value is one; an aggregate is no bytes.
+    /// The string value. The caller has checked the type; for an aggregate the result is an empty string.
     #[inline]
     pub fn value(self) -> ValueRef<'a> {
         let at = self.value_at();
@@ -201,13 +200,13 @@ impl<'a> EntryRef<'a> {
         }
     }
 
-    /// The value of many elements, when it is one.
+    /// The aggregate, unless the value is a string.
     pub fn aggregate(self) -> Option<AggregateRef<'a>> {
         if self.form() != Form::Aggregate {
             return None;
         }
         let at = self.place();
-        // SAFETY: a value of this type lies there (invariant 4), and lives as long as the entry.
+        // SAFETY: a value of this type is stored there (invariant 4) and lives as long as the entry.
         Some(unsafe {
             match self.ty() {
                 Type::List => AggregateRef::List(&*at.cast()),
@@ -221,22 +220,22 @@ impl<'a> EntryRef<'a> {
         })
     }
 
-    /// The value, when it is of type `K`.
+    /// The value, if it is of type `K`.
     #[inline]
     pub fn get<K: Kind>(self) -> Option<&'a K> {
         self.aggregate().and_then(K::of)
     }
 
-    /// The value of many elements, to be changed.
+    /// The aggregate for modification.
     ///
     /// # Safety
-    /// The owner of the entry is borrowed exclusively for `'a`, and this is the only view of it meanwhile.
+    /// The owner of the entry is borrowed exclusively for `'a`, and there is no other view of the entry meanwhile.
     pub(super) unsafe fn aggregate_mut(self) -> Option<AggregateMut<'a>> {
         if self.form() != Form::Aggregate {
             return None;
         }
         let at = self.place();
-        // SAFETY: a value of this type lies there (invariant 4), and nobody else looks at it.
+        // SAFETY: a value of this type is stored there (invariant 4), and there is no other view of it.
         Some(unsafe {
             match self.ty() {
                 Type::List => AggregateMut::List(&mut *at.cast()),
@@ -250,8 +249,8 @@ impl<'a> EntryRef<'a> {
         })
     }
 
-    /// Verifies invariant 4 and what the value is made of, and reads the content whole; panics when something is wrong.
-    /// For tests.
+    /// Verifies invariant 4 and the structure of the value, and reads the whole content; panics on a violation. For
+    /// tests.
     pub fn check(self) {
         assert!(self.at.cast::<u64>().is_aligned(), "alignment");
         let is_aggregate = self.form() == Form::Aggregate;
@@ -262,8 +261,8 @@ impl<'a> EntryRef<'a> {
         }
     }
 
-    /// What OBJECT REFCOUNT shows. Redis shares the objects of small integers and says so by the highest
-    /// count there is; clients have come to rely on it.
+    /// The count that OBJECT REFCOUNT reports. Redis shares the objects of small integers and reports the maximum
+    /// count for them, which clients rely on.
     pub fn refcount(self) -> i64 {
         match self.value() {
             ValueRef::Int(0..10_000) => i64::from(i32::MAX),
@@ -271,8 +270,8 @@ impl<'a> EntryRef<'a> {
         }
     }
 
-    /// The value as what would be stored to get the same again, with the encoding it reports. A big
-    /// text is shared, not copied; an aggregate is copied.
+    /// The value in a form that stores an equal one with the same encoding. A big text is shared, not copied; an
+    /// aggregate is copied.
     pub fn content(self) -> NewValue<'a> {
         if let Some(aggregate) = self.aggregate() {
             return NewValue::Aggregate(aggregate.to_owned());
@@ -285,20 +284,20 @@ impl<'a> EntryRef<'a> {
         }
     }
 
-    /// When the key expires, in milliseconds of Unix time.
+    /// The expiry in milliseconds of Unix time.
     #[inline]
     pub fn expire(self) -> Option<i64> {
         let bytes = (self.head() & EXPIRES != 0).then(|| self.bytes(4, 8))?;
         bytes.first_chunk().map(|bytes| i64::from_ne_bytes(*bytes))
     }
 
-    /// The LRU clock or LFU counter, 24 bits.
+    /// The 24-bit LRU clock or LFU counter.
     #[inline]
     pub fn lru(self) -> u32 {
         self.head() >> LRU_SHIFT
     }
 
-    /// Sets the LRU clock or LFU counter. A shared borrow will do: nothing else depends on it.
+    /// Sets the LRU clock or LFU counter. A shared borrow suffices, since no invariant depends on the field.
     #[inline]
     pub fn set_lru(self, lru: u32) {
         debug_assert!(lru <= LRU_MAX);
@@ -308,14 +307,14 @@ impl<'a> EntryRef<'a> {
         );
     }
 
-    /// Bytes that the entry takes of the allocator, with what it points to; of an aggregate estimated from
-    /// `samples` elements, 0 being all.
+    /// Memory of the entry and of what it points to; for an aggregate estimated from `samples` elements, 0 visits all
+    /// of them.
     pub fn memory(self, samples: usize) -> usize {
         if let Some(aggregate) = self.aggregate() {
             return self.allocated() + aggregate.memory(samples);
         }
         let buffer = match self.value() {
-            // The counts of the `Arc` stand before the vector.
+            // The reference counts of the `Arc` precede the vector.
             ValueRef::Shared(buffer) => {
                 usable_size(size_of::<[usize; 2]>() + size_of::<Vec<u8>>())
                     + usable_size(buffer.capacity())
@@ -325,7 +324,7 @@ impl<'a> EntryRef<'a> {
         self.allocated() + buffer
     }
 
-    /// Bytes by which the text can grow before its buffer moves.
+    /// Number of bytes that the text can grow by before its buffer is reallocated.
     pub fn room(self) -> usize {
         match self.value() {
             ValueRef::Shared(buffer) => buffer.capacity() - buffer.len(),
@@ -333,12 +332,12 @@ impl<'a> EntryRef<'a> {
         }
     }
 
-    /// Where the entry is, for DEBUG OBJECT.
+    /// Address of the entry, for DEBUG OBJECT.
     pub fn address(self) -> *const u8 {
         self.at.as_ptr().cast_const()
     }
 
-    /// Whether both are the same entry, at the same address. Looks at neither.
+    /// Whether both are the same entry, at the same address. Accesses neither.
     #[inline]
     pub fn is(self, other: EntryRef<'_>) -> bool {
         self.at == other.at
@@ -346,7 +345,7 @@ impl<'a> EntryRef<'a> {
 
     #[inline(always)]
     fn atomic_head(self) -> &'a AtomicU32 {
-        // SAFETY: offset 0 holds the header, aligned; every access to it is through this function.
+        // SAFETY: the header is at offset 0, aligned, and is only accessed through this function.
         unsafe { AtomicU32::from_ptr(self.at.as_ptr().cast()) }
     }
 
@@ -360,16 +359,16 @@ impl<'a> EntryRef<'a> {
         Form::of((self.head() & FORM_MASK) >> FORM_SHIFT)
     }
 
-    /// A part of the content behind the header.
+    /// A part of the content after the header.
     #[inline(always)]
     fn bytes(self, at: usize, len: usize) -> &'a [u8] {
         debug_assert!(at >= 4);
-        // SAFETY: private, and called with offsets that the header and the lengths stored before them
-        // imply, so the bytes are inside the allocation and initialised.
+        // SAFETY: private, and called with offsets that follow from the header and the lengths before them, so the
+        // bytes are inside the allocation and initialised.
         unsafe { slice::from_raw_parts(self.at.as_ptr().add(at), len) }
     }
 
-    /// A length and the offset behind it.
+    /// Decodes a length. Returns it and the offset after it.
     #[inline(always)]
     fn length(self, at: usize) -> (usize, usize) {
         let first = self.bytes(at, 1)[0];
@@ -405,10 +404,10 @@ impl<'a> EntryRef<'a> {
         i64::from_le_bytes(whole)
     }
 
-    /// Where a value lies that is no plain bytes.
+    /// Address of a value that is stored as a typed object (`Shared` or `Aggregate`).
     fn place(self) -> *mut u8 {
         let at = aligned(self.value_at());
-        // SAFETY: private, and called for entries of form `Shared` or `Aggregate`, whose value lies there.
+        // SAFETY: private, and called for entries of form `Shared` or `Aggregate`, whose value is stored there.
         unsafe { self.at.as_ptr().add(at) }
     }
 
@@ -417,7 +416,7 @@ impl<'a> EntryRef<'a> {
         unsafe { &*self.at.as_ptr().add(aligned(value_at)).cast() }
     }
 
-    /// The size of the entry's own allocation.
+    /// Size of the allocation of the entry itself.
     fn allocated(self) -> usize {
         let at = self.value_at();
         usable_size(match self.form() {
@@ -444,7 +443,7 @@ impl fmt::Debug for EntryRef<'_> {
 }
 
 impl Entry {
-    /// An entry of its own.
+    /// A new entry.
     pub fn new<'v>(
         key: &[u8],
         value: impl Into<NewValue<'v>>,
@@ -468,7 +467,7 @@ impl Entry {
         entry
     }
 
-    /// The entry, borrowed.
+    /// Borrows the entry.
     #[inline]
     pub fn view(&self) -> EntryRef<'_> {
         EntryRef {
@@ -477,7 +476,7 @@ impl Entry {
         }
     }
 
-    /// The same value, expiry and LRU field under another key.
+    /// A new entry with the same value, expiry and LRU field under another key.
     #[must_use]
     pub fn renamed(mut self, key: &[u8]) -> Entry {
         let (expire, lru) = (self.view().expire(), self.view().lru());
@@ -492,17 +491,17 @@ impl Entry {
         }
     }
 
-    /// Replaces the value. Returns what of the old one is still to be freed.
+    /// Replaces the value. Returns what remains to be freed of the old one.
     pub fn set_value<'v>(&mut self, value: impl Into<NewValue<'v>>) -> Old {
         self.store(Stored::new(value.into()))
     }
 
-    /// Replaces the value by a buffer that is to grow, whatever its length now.
+    /// Replaces the value by a growable buffer, whatever its length.
     pub(super) fn set_buffer(&mut self, buffer: Arc<Vec<u8>>) {
         self.store(Stored::Shared(buffer));
     }
 
-    /// Sets, changes or removes the expiry.
+    /// Sets or removes the expiry.
     pub fn set_expire(&mut self, expire: Option<i64>) {
         let had = self.view().expire().is_some();
         if had != expire.is_some() {
@@ -513,7 +512,7 @@ impl Entry {
         }
     }
 
-    /// Makes a string one that is edited in place: a text of form `Raw` or `Shared`.
+    /// Converts the string to a form that is edited in place: a text of form `Raw` or `Shared`.
     pub(super) fn make_raw(&mut self) {
         let value = self.view().value();
         if let ValueRef::Int(_) = value {
@@ -524,7 +523,7 @@ impl Entry {
         }
     }
 
-    /// The text that lies in the entry itself.
+    /// The text, if it is stored in the entry itself.
     pub(super) fn inline_mut(&mut self) -> Option<&mut [u8]> {
         if !matches!(self.view().form(), Form::Embstr | Form::Raw) {
             return None;
@@ -534,15 +533,15 @@ impl Entry {
         Some(unsafe { slice::from_raw_parts_mut(self.at.as_ptr().add(at), len) })
     }
 
-    /// Lengthens a text that lies in the entry to `len` bytes, at most [`INLINE_MAX`], with zeros.
+    /// Zero-pads a text that is stored in the entry to `len` bytes, at most [`INLINE_MAX`].
     pub(super) fn grow_inline(&mut self, len: usize) {
         assert!(matches!(self.view().form(), Form::Embstr | Form::Raw) && len <= INLINE_MAX);
         let at = self.view().value_at();
         let (old_len, old_text_at) = self.view().length(at);
         let text_at = at + length::width(len);
         self.reallocate(self.view().allocated(), usable_size(text_at + len));
-        // SAFETY: the allocation now holds `text_at + len` bytes and `old_len <= len` of text; the length
-        // in front of the text may have become wider, so the text moves within it.
+        // SAFETY: the allocation now holds `text_at + len` bytes and `old_len <= len` of text; the encoded length in
+        // front of the text may have become wider, so the text moves within the allocation.
         unsafe {
             let base = self.at.as_ptr();
             ptr::copy(base.add(old_text_at), base.add(text_at), old_len);
@@ -551,7 +550,7 @@ impl Entry {
         self.put_length(at, len);
     }
 
-    /// The buffer of a text that does not lie in the entry.
+    /// The buffer of a text that is not stored in the entry.
     pub(super) fn shared_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
         if self.view().form() != Form::Shared {
             return None;
@@ -561,13 +560,13 @@ impl Entry {
         Some(unsafe { &mut *self.at.as_ptr().add(at).cast() })
     }
 
-    /// Moves all behind the header to make room for an expiry or to close its gap.
+    /// Moves everything after the header to make room for an expiry or to close its gap.
     fn shift_for_expiry(&mut self, expires: bool) {
         let size = self.view().allocated();
         let (from, to) = (key_length_at(!expires), key_length_at(expires));
         let value_at = self.view().value_at();
         let apart = self.take_apart();
-        // What moves: all up to the end of the value, or only to the pointers, which are written anew.
+        // The part to move: up to the end of the value, or only up to the pointers, which are written anew.
         let end = if apart.is_some() {
             value_at
         } else {
@@ -581,7 +580,7 @@ impl Entry {
         if expires {
             self.reallocate(size, new_size);
         }
-        // SAFETY: `from..end` and its new place are inside the allocation, which is the greater of both.
+        // SAFETY: `from..end` and its new place are inside the allocation, which has the larger of both sizes.
         unsafe {
             let base = self.at.as_ptr();
             ptr::copy(base.add(from), base.add(to), end - from);
@@ -608,15 +607,15 @@ impl Entry {
         old
     }
 
-    /// Reads a value out that is no plain bytes. The caller writes another one before anyone looks.
+    /// Moves a `Shared` or `Aggregate` value out. The caller must write another value before the entry is used again.
     fn take_apart(&mut self) -> Option<Stored<'static>> {
         let form = self.view().form();
         if !matches!(form, Form::Shared | Form::Aggregate) {
             return None;
         }
         let at = self.view().place();
-        // SAFETY: a value of this form and type lies there (invariants 3 and 4); the place is overwritten
-        // without a drop, or freed, by every caller.
+        // SAFETY: a value of this form and type is stored there (invariants 3 and 4); every caller overwrites the
+        // place without a drop, or frees it.
         Some(unsafe {
             match self.view().ty() {
                 Type::String => Stored::Shared(at.cast::<Arc<Vec<u8>>>().read()),
@@ -645,7 +644,7 @@ impl Entry {
                 let place: *mut Arc<Vec<u8>> = self.at.as_ptr().add(aligned(at)).cast();
                 place.write(buffer);
             },
-            // SAFETY: likewise: `MAX_SIZE` bytes are no less than any of the types (asserted where it is).
+            // SAFETY: likewise: `MAX_SIZE` is at least the size of each of the types (asserted in `aggregate.rs`).
             Stored::Aggregate(aggregate) => unsafe {
                 let place = self.at.as_ptr().add(aligned(at));
                 match aggregate {
@@ -660,7 +659,7 @@ impl Entry {
         }
     }
 
-    /// Writes a length and tells the offset behind it.
+    /// Writes an encoded length. Returns the offset after it.
     fn put_length(&mut self, at: usize, len: usize) -> usize {
         let (coded, width) = (length::encode(len), length::width(len));
         self.put(at, &coded[..width]);
@@ -668,8 +667,8 @@ impl Entry {
     }
 
     fn put(&mut self, at: usize, bytes: &[u8]) {
-        // SAFETY: private, and called within the size that the entry was allocated for; `bytes` cannot
-        // be the entry's own, which is borrowed exclusively.
+        // SAFETY: private, and called within the size that the entry was allocated for; `bytes` cannot be the entry's
+        // own, which is borrowed exclusively.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at.as_ptr().add(at), bytes.len()) }
     }
 
@@ -693,7 +692,7 @@ impl Entry {
 }
 
 impl EntryRef<'_> {
-    /// The offset behind a value that lies in the entry.
+    /// The offset after a value that is stored in the entry.
     fn content_end(self) -> usize {
         let at = self.value_at();
         match self.form().int_width() {
@@ -716,7 +715,7 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let size = self.view().allocated();
         drop(self.take_apart());
-        // SAFETY: the allocation is ours and has this layout (invariant 1).
+        // SAFETY: the entry owns the allocation, which has this layout (invariant 1).
         unsafe { dealloc(self.at.as_ptr(), layout(size)) }
     }
 }

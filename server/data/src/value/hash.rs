@@ -1,8 +1,8 @@
-//! The value of type hash: fields with a value each, in one of two encodings.
+//! The hash type: fields with one value each, in one of two encodings.
 //!
-//! [`Hash::Packed`] holds a few short fields, each followed by its value, in one buffer; when a field or value is too
-//! long for it, or they are too many, it becomes a [`Hash::Table`] and stays one. Clients see the encoding (OBJECT
-//! ENCODING), so the rules are Redis's.
+//! [`Hash::Packed`] holds a few short fields, each followed by its value, in one listpack. When a field or value
+//! exceeds the limit, or the number of fields does, it becomes a [`Hash::Table`] and stays one. Clients see the
+//! encoding (OBJECT ENCODING), so the rules are Redis's.
 
 use crate::ds::item::Item;
 use crate::ds::listpack::Listpack;
@@ -13,16 +13,16 @@ use crate::value::record::FieldRef;
 use crate::value::records::Records;
 use crate::value::{Encoding, Scratch};
 
-/// Up to which size a hash stays packed.
+/// Limits of the listpack encoding.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// `hash-max-listpack-entries`: fields.
+pub struct HashLimits {
+    /// `hash-max-listpack-entries`: number of fields.
     pub max_entries: usize,
-    /// `hash-max-listpack-value`: bytes of a field, or of a value.
+    /// `hash-max-listpack-value`: bytes of a field or value.
     pub max_value: usize,
 }
 
-/// Elements that a field takes in a packed hash: itself, and its value behind it.
+/// Elements per field in a packed hash: the name and the value.
 const STEP: usize = 2;
 
 /// A field and its value.
@@ -33,7 +33,7 @@ pub type Pair<'a> = (Item<'a>, Item<'a>);
 pub enum Hash {
     /// Few and short fields and values.
     Packed(Listpack),
-    /// Any.
+    /// Any fields and values.
     Table(Box<Records<2>>),
 }
 
@@ -44,12 +44,12 @@ impl Default for Hash {
 }
 
 impl Hash {
-    /// An empty one.
+    /// An empty hash.
     pub fn new() -> Self {
         Hash::Packed(Listpack::new())
     }
 
-    /// How many fields it has.
+    /// Number of fields.
     #[inline]
     pub fn len(&self) -> usize {
         match self {
@@ -58,12 +58,12 @@ impl Hash {
         }
     }
 
-    /// Whether it has none.
+    /// Whether the hash is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The encoding that OBJECT ENCODING names.
+    /// The encoding that OBJECT ENCODING reports.
     pub fn encoding(&self) -> Encoding {
         match self {
             Hash::Packed(_) => Encoding::Listpack,
@@ -71,7 +71,7 @@ impl Hash {
         }
     }
 
-    /// Verifies its structure; panics when something is wrong. For tests.
+    /// Verifies the structure; panics on a violation. For tests.
     pub fn check(&self) {
         match self {
             Hash::Packed(pack) => {
@@ -82,7 +82,7 @@ impl Hash {
         }
     }
 
-    /// Bytes that it takes beyond its entry, estimated from `samples` fields; 0 looks at all.
+    /// Memory beyond the entry, estimated from `samples` fields; 0 visits all of them.
     pub fn memory(&self, samples: usize) -> usize {
         match self {
             Hash::Packed(pairs) => pairs.memory(),
@@ -90,7 +90,7 @@ impl Hash {
         }
     }
 
-    /// What its table looks like, if it is one.
+    /// Statistics of the table, if the hash is one.
     pub fn table_stats(&self) -> Option<TableStats> {
         match self {
             Hash::Table(fields) => Some(fields.stats()),
@@ -98,43 +98,47 @@ impl Hash {
         }
     }
 
-    /// Makes room for `count` fields that are about to be set, when they are too many for a packed hash.
-    pub fn reserve(&mut self, count: usize, limits: &Limits) {
+    /// Reserves capacity for `count` fields if they are too many for a packed hash.
+    pub fn reserve(&mut self, count: usize, limits: &HashLimits) {
         if count > limits.max_entries {
-            self.spread(count);
+            self.make_table(count);
         }
     }
 
-    /// Chooses the encoding for fields and values that are about to be set, which come one after the other.
-    pub fn expect<'a>(&mut self, texts: impl ExactSizeIterator<Item = &'a [u8]>, limits: &Limits) {
+    /// Chooses the encoding for names and values, in alternation, that are about to be set.
+    pub fn choose_encoding<'a>(
+        &mut self,
+        texts: impl ExactSizeIterator<Item = &'a [u8]>,
+        limits: &HashLimits,
+    ) {
         let Hash::Packed(pairs) = self else { return };
         let fields = texts.len() / STEP;
         if fields > limits.max_entries {
-            self.spread(fields);
+            self.make_table(fields);
             return;
         }
         let mut bytes = 0;
         for text in texts {
             if text.len() > limits.max_value {
-                self.spread(fields);
+                self.make_table(fields);
                 return;
             }
             bytes += text.len();
         }
         if !pairs.has_room(bytes) {
-            self.spread(fields);
+            self.make_table(fields);
         }
     }
 
-    /// Sets the value of a field; whether the field was not there yet.
-    pub fn set(&mut self, name: &[u8], value: &[u8], limits: &Limits) -> bool {
+    /// Sets the value of a field. Returns whether the field is new.
+    pub fn set(&mut self, name: &[u8], value: &[u8], limits: &HashLimits) -> bool {
         let Hash::Packed(pairs) = self else {
-            return self.spread(0).set(name, value);
+            return self.make_table(0).set(name, value);
         };
         if name.len().max(value.len()) > limits.max_value
             || !pairs.has_room(name.len() + value.len())
         {
-            return self.spread(1).set(name, value);
+            return self.make_table(1).set(name, value);
         }
         let found = pairs.find_every(Item::Bytes(name), STEP);
         match found.and_then(|at| pairs.next(at)) {
@@ -147,12 +151,12 @@ impl Hash {
             }
         }
         if self.len() > limits.max_entries {
-            self.spread(0);
+            self.make_table(0);
         }
         found.is_none()
     }
 
-    /// Takes a field out; whether it was there.
+    /// Removes a field. Returns whether it existed.
     pub fn remove(&mut self, name: &[u8]) -> bool {
         match self {
             Hash::Table(fields) => fields.remove(name).is_some(),
@@ -178,7 +182,7 @@ impl Hash {
         }
     }
 
-    /// Whether it has a field.
+    /// Whether a field exists.
     pub fn contains(&self, name: &[u8]) -> bool {
         match self {
             Hash::Table(fields) => fields.find(name).is_some(),
@@ -186,7 +190,7 @@ impl Hash {
         }
     }
 
-    /// All fields with their values: of a packed hash in the order in which they came, of a table in none.
+    /// All fields with their values: in insertion order if packed, else in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Pair<'_>> {
         match self {
             Hash::Packed(pairs) => Each::Packed(packed_pairs(pairs)),
@@ -194,8 +198,8 @@ impl Hash {
         }
     }
 
-    /// Visits about `count` fields from a cursor on and tells the next cursor, 0 at the end: a table with the guarantee
-    /// of `Table::scan`, a packed hash as a whole.
+    /// Visits about `count` fields from a cursor on. Returns the next cursor; 0 at the end. A table gives the
+    /// guarantee of `Table::scan`; a packed hash is visited as a whole.
     pub fn scan<'a>(&'a self, cursor: u64, count: usize, each: &mut dyn FnMut(Pair<'a>)) -> u64 {
         if let Hash::Table(fields) = self {
             return fields.scan(cursor, count, &mut |field| each(items(field)));
@@ -204,7 +208,7 @@ impl Hash {
         0
     }
 
-    /// A field, each with the same chance. `None` only of an empty hash.
+    /// A field chosen uniformly at random; `None` only if the hash is empty.
     pub fn random(&self, rng: &mut Rng) -> Option<Pair<'_>> {
         match self {
             Hash::Packed(_) if self.is_empty() => None,
@@ -217,13 +221,13 @@ impl Hash {
         }
     }
 
-    /// Passes on `count` fields, each drawn from all of them.
+    /// Passes `count` independent random fields to `each`.
     pub fn draw<'a>(&'a self, count: usize, rng: &mut Rng, mut each: impl FnMut(Pair<'a>)) {
         if let Hash::Packed(pairs) = self
             && count > 1
             && !self.is_empty()
         {
-            // Finding the way to each anew would be slower.
+            // Finding each of them in the listpack would be slower.
             let all: Vec<Pair<'a>> = packed_pairs(pairs).collect();
             (0..count).for_each(|_| each(all[rng.below(all.len() as u64) as usize]));
             return;
@@ -231,7 +235,7 @@ impl Hash {
         (0..count).filter_map(|_| self.random(rng)).for_each(each);
     }
 
-    /// Passes on `count` different fields, or all if there are fewer; each subset is equally likely.
+    /// Passes `count` distinct fields to `each`, or all if there are fewer; each subset is equally likely.
     pub fn sample<'a>(&'a self, count: usize, rng: &mut Rng, mut each: impl FnMut(Pair<'a>)) {
         match self {
             Hash::Packed(pairs) => choose(packed_pairs(pairs), self.len(), count, rng, each),
@@ -239,8 +243,8 @@ impl Hash {
         }
     }
 
-    /// Turns a packed hash into a table with room for so many more fields.
-    fn spread(&mut self, more: usize) -> &mut Records<2> {
+    /// Converts a packed hash to a table with capacity for `more` more fields.
+    fn make_table(&mut self, more: usize) -> &mut Records<2> {
         if let Hash::Packed(pairs) = self {
             let mut fields = Records::with_room(pairs.len() / STEP + more);
             let mut scratch = (Scratch::default(), Scratch::default());
@@ -266,7 +270,7 @@ fn packed_pairs(pairs: &Listpack) -> impl Iterator<Item = Pair<'_>> {
     std::iter::from_fn(move || Some((elements.next()?, elements.next()?)))
 }
 
-/// The fields of one encoding or the other.
+/// Iterator over the fields of either encoding.
 enum Each<P, T> {
     Packed(P),
     Table(T),

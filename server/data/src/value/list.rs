@@ -1,12 +1,13 @@
-//! The value of type list: a sequence of elements in one of two encodings.
+//! The list type: a sequence of elements in one of two encodings.
 //!
-//! [`List::Packed`] holds what fits into one buffer by `list-max-listpack-size`; when it is about to outgrow that, it
-//! becomes a [`List::Quick`]. That one goes back when it has shrunk to one node of half the size, so that a list at
-//! the limit does not change all the time. Clients see the encoding (OBJECT ENCODING), so the rules are Redis's.
+//! [`List::Packed`] holds what fits into one listpack by `list-max-listpack-size`; when it is about to exceed that, it
+//! becomes a [`List::Quick`]. A quicklist is converted back when it has shrunk to one node of half that size, so a
+//! list at the limit does not convert back and forth. Clients see the encoding (OBJECT ENCODING), so the rules are
+//! Redis's.
 
 use crate::ds::item::Item;
 use crate::ds::listpack::Listpack;
-use crate::ds::node::Limits;
+use crate::ds::node::ListLimits;
 use crate::ds::quicklist::{self, End, Iter, Quicklist};
 use crate::util::num::parse_i64;
 use crate::value::Encoding;
@@ -16,7 +17,7 @@ use crate::value::Encoding;
 pub enum List {
     /// Few and short elements.
     Packed(Listpack),
-    /// Any.
+    /// Any elements.
     Quick(Box<Quicklist>),
 }
 
@@ -28,7 +29,7 @@ pub struct Needle<'a> {
 }
 
 impl<'a> Needle<'a> {
-    /// A text to look for.
+    /// Prepares a text for comparisons.
     pub fn new(text: &'a [u8]) -> Self {
         Needle {
             text,
@@ -36,7 +37,7 @@ impl<'a> Needle<'a> {
         }
     }
 
-    /// Whether an element has this text.
+    /// Whether an element equals the text.
     #[inline]
     pub fn is(&self, item: Item<'_>) -> bool {
         match item {
@@ -53,12 +54,12 @@ impl Default for List {
 }
 
 impl List {
-    /// An empty one.
+    /// An empty list.
     pub fn new() -> Self {
         List::Packed(Listpack::new())
     }
 
-    /// How many elements it has.
+    /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {
         match self {
@@ -67,12 +68,12 @@ impl List {
         }
     }
 
-    /// Whether it has none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The encoding that OBJECT ENCODING names.
+    /// The encoding that OBJECT ENCODING reports.
     pub fn encoding(&self) -> Encoding {
         match self {
             List::Packed(_) => Encoding::Listpack,
@@ -80,7 +81,7 @@ impl List {
         }
     }
 
-    /// Verifies its structure; panics when something is wrong. For tests.
+    /// Verifies the structure; panics on a violation. For tests.
     pub fn check(&self) {
         match self {
             List::Packed(pack) => pack.check(),
@@ -88,7 +89,7 @@ impl List {
         }
     }
 
-    /// Bytes that it takes beyond its entry, estimated from `samples` nodes; 0 looks at all.
+    /// Memory beyond the entry, estimated from `samples` nodes; 0 visits all of them.
     pub fn memory(&self, samples: usize) -> usize {
         match self {
             List::Packed(pack) => pack.memory(),
@@ -96,14 +97,14 @@ impl List {
         }
     }
 
-    /// The index that a client means: from 0 at the head, or from −1 at the tail.
+    /// Resolves a client's index: from 0 at the head, or from −1 at the tail.
     pub fn index(&self, index: i64) -> Option<usize> {
         let len = self.len() as i64;
         let index = if index < 0 { index + len } else { index };
         (0..len).contains(&index).then_some(index as usize)
     }
 
-    /// The elements between two indices that a client means, both included; `None` when there are none.
+    /// Resolves a client's inclusive range of indices; `None` if it is empty.
     pub fn bounds(&self, start: i64, stop: i64) -> Option<std::ops::Range<usize>> {
         let len = self.len() as i64;
         let from_end = |index: i64| if index < 0 { index + len } else { index };
@@ -111,8 +112,8 @@ impl List {
         (start <= stop && start < len).then(|| start as usize..stop.min(len - 1) as usize + 1)
     }
 
-    /// Gets ready for `count` more elements of together `bytes`: changes the encoding if they would outgrow it.
-    pub fn grow(&mut self, count: usize, bytes: usize, limits: &Limits) {
+    /// Converts the encoding if `count` more elements with `bytes` bytes in total would exceed the limit.
+    pub fn grow(&mut self, count: usize, bytes: usize, limits: &ListLimits) {
         let pack = match self {
             List::Packed(pack) => pack,
             List::Quick(quick) => return quick.set_plain_from(limits.plain_from),
@@ -125,17 +126,17 @@ impl List {
         }
     }
 
-    /// Changes the encoding if the list has become small.
-    pub fn shrink(&mut self, limits: &Limits) {
+    /// Converts the encoding if the list has become small.
+    pub fn shrink(&mut self, limits: &ListLimits) {
         self.pack_if(|bytes, count| limits.is_half(bytes, count));
     }
 
-    /// Adds elements at an end, one after the other; each is next to the end when it comes.
+    /// Pushes elements one after the other at an end.
     pub fn push<'a>(
         &mut self,
         end: End,
         texts: impl Iterator<Item = &'a [u8]> + Clone,
-        limits: &Limits,
+        limits: &ListLimits,
     ) {
         let (count, bytes) = texts.clone().fold((0, 0usize), |(count, bytes), text| {
             (count + 1, bytes.saturating_add(text.len()))
@@ -146,9 +147,9 @@ impl List {
         }
     }
 
-    /// Adds an element that was taken from a list. One that is an integer counts for nothing when it comes to the
-    /// encoding, as in Redis.
-    pub fn push_moved(&mut self, end: End, text: &[u8], limits: &Limits) {
+    /// Pushes an element that was popped from a list. As in Redis, an integer does not count towards the size limit of
+    /// the encoding here.
+    pub fn push_moved(&mut self, end: End, text: &[u8], limits: &ListLimits) {
         let bytes = if parse_i64(text).is_some() {
             0
         } else {
@@ -172,21 +173,21 @@ impl List {
         }
     }
 
-    /// Takes an element from an end; the encoding stays ([`List::shrink`]).
+    /// Removes the element at an end without converting the encoding ([`List::shrink`]).
     pub fn take(&mut self, end: End) -> Option<Vec<u8>> {
         let text = self.peek(end)?.to_vec();
         self.cut_from(end, 1);
         Some(text)
     }
 
-    /// Removes `count` elements at an end, or as many as there are, and changes the encoding if few are left.
-    pub fn remove_from(&mut self, end: End, count: usize, limits: &Limits) {
+    /// Removes up to `count` elements at an end and converts the encoding if few are left.
+    pub fn remove_from(&mut self, end: End, count: usize, limits: &ListLimits) {
         self.cut_from(end, count);
         self.shrink(limits);
     }
 
-    /// Keeps the elements of a range only, and changes the encoding if few are left; how many went.
-    pub fn trim(&mut self, kept: std::ops::Range<usize>, limits: &Limits) -> usize {
+    /// Keeps only a range of elements and converts the encoding if few are left. Returns the number removed.
+    pub fn trim(&mut self, kept: std::ops::Range<usize>, limits: &ListLimits) -> usize {
         let len = self.len();
         let behind = len.saturating_sub(kept.end);
         self.cut(kept.end, behind);
@@ -195,8 +196,8 @@ impl List {
         len - self.len()
     }
 
-    /// Replaces the element of an index; whether there is one.
-    pub fn set(&mut self, index: i64, text: &[u8], limits: &Limits) -> bool {
+    /// Replaces the element at an index. Returns whether the index exists.
+    pub fn set(&mut self, index: i64, text: &[u8], limits: &ListLimits) -> bool {
         self.grow(1, text.len(), limits);
         let Some(index) = self.index(index) else {
             return false;
@@ -215,9 +216,10 @@ impl List {
         found
     }
 
-    /// Adds an element before (`Head`) or behind (`Tail`) the first one that is `pivot`; whether there is one.
-    pub fn insert(&mut self, pivot: &[u8], side: End, text: &[u8], limits: &Limits) -> bool {
-        // Redis gets ready before it knows whether the pivot is there.
+    /// Inserts an element before (`Head`) or after (`Tail`) the first one equal to `pivot`. Returns whether there is
+    /// one.
+    pub fn insert(&mut self, pivot: &[u8], side: End, text: &[u8], limits: &ListLimits) -> bool {
+        // Redis converts the encoding before it looks for the pivot.
         self.grow(1, text.len(), limits);
         match self {
             List::Packed(pack) => {
@@ -246,8 +248,8 @@ impl List {
         true
     }
 
-    /// Removes up to `most` elements with a text, from an end on; how many.
-    pub fn remove(&mut self, from: End, most: usize, text: &[u8], limits: &Limits) -> usize {
+    /// Removes up to `most` elements equal to a text, starting at an end. Returns the number removed.
+    pub fn remove(&mut self, from: End, most: usize, text: &[u8], limits: &ListLimits) -> usize {
         let needle = Needle::new(text);
         let removed = match self {
             List::Packed(pack) => {
@@ -261,17 +263,17 @@ impl List {
         removed
     }
 
-    /// The elements from head to tail.
+    /// Iterator from head to tail.
     pub fn iter(&self) -> Iter<'_> {
         self.iter_from(0, End::Tail)
     }
 
-    /// The elements from tail to head.
+    /// Iterator from tail to head.
     pub fn rev(&self) -> Iter<'_> {
         self.iter_from(self.len().saturating_sub(1), End::Head)
     }
 
-    /// The elements from an index on, towards an end.
+    /// Iterator from an index towards an end.
     pub fn iter_from(&self, index: usize, towards: End) -> Iter<'_> {
         match self {
             List::Packed(pack) => Iter::of_pack(pack, pack.nth(index as i64), towards),
@@ -279,8 +281,8 @@ impl List {
         }
     }
 
-    /// A list of a listpack or of nodes as they come from an RDB file, in the encoding that it should have.
-    pub fn settled(mut self, limits: &Limits) -> Self {
+    /// Converts a list that was read from an RDB file to the encoding that the limits call for.
+    pub fn reencoded(mut self, limits: &ListLimits) -> Self {
         self.grow(0, 0, limits);
         self.pack_if(|bytes, count| limits.is_small(bytes, count));
         self
@@ -330,7 +332,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::List;
-    use crate::ds::node::{Limits, Node};
+    use crate::ds::node::{ListLimits, Node};
     use crate::ds::nodes::Counted;
     use crate::ds::quicklist::{End, Iter};
     use crate::util::rand::Rng;
@@ -370,7 +372,7 @@ mod tests {
         }
     }
 
-    /// Takes elements with a text out of the model, from an end on.
+    /// Removes elements equal to a text from the model, starting at an end.
     fn remove(model: &mut Model, from: End, most: usize, text: &[u8]) -> usize {
         let found: Vec<usize> = (0..model.len()).filter(|at| model[*at] == text).collect();
         let mut gone: Vec<usize> = match from {
@@ -382,7 +384,7 @@ mod tests {
         gone.len()
     }
 
-    fn change(rng: &mut Rng, list: &mut List, model: &mut Model, limits: &Limits) {
+    fn change(rng: &mut Rng, list: &mut List, model: &mut Model, limits: &ListLimits) {
         let (one, side) = (text(rng), end(rng));
         let len = model.len();
         let index = rng.below(len as u64 + 1) as usize;
@@ -437,7 +439,7 @@ mod tests {
         }
     }
 
-    fn check(list: &List, model: &Model, limits: &Limits, rng: &mut Rng) {
+    fn check(list: &List, model: &Model, limits: &ListLimits, rng: &mut Rng) {
         assert_eq!(
             (list.len(), list.is_empty()),
             (model.len(), model.is_empty())
@@ -460,7 +462,7 @@ mod tests {
             let last = quick.node_count() - 1;
             for (at, node) in quick.nodes().enumerate() {
                 let outer = at.min(last - at) < limits.depth.max(1);
-                assert!(!outer || !matches!(node, Node::Squeezed(_)));
+                assert!(!outer || !matches!(node, Node::Compressed(_)));
             }
         }
     }
@@ -470,7 +472,7 @@ mod tests {
         let mut rng = Rng::new(1);
         let mut seen = [0; 2];
         for round in 0..240 {
-            let limits = Limits {
+            let limits = ListLimits {
                 fill: [-1, -2, 1, 3, 20, 128][round % 6],
                 depth: round / 6 % 3,
                 plain_from: [1 << 30, 500][round / 18 % 2],
@@ -482,7 +484,7 @@ mod tests {
                 seen[usize::from(list.encoding() == Encoding::Quicklist)] += 1;
             }
             check(&list.clone(), &model, &limits, &mut rng);
-            let again = list.settled(&limits);
+            let again = list.reencoded(&limits);
             check(&again, &model, &limits, &mut rng);
         }
         assert!(seen.iter().all(|steps| *steps > 3000), "{seen:?}");
@@ -490,7 +492,7 @@ mod tests {
 
     #[test]
     fn encodings_change_at_the_limit_and_back_at_half_of_it() {
-        let limits = Limits {
+        let limits = ListLimits {
             fill: 8,
             depth: 0,
             plain_from: 1 << 30,
@@ -503,14 +505,14 @@ mod tests {
         }
         for count in (0..=8).rev() {
             list.remove_from(End::Head, 1, &limits);
-            // The first node of eight has to go before there is one only.
+            // The quicklist stays until its first node of eight elements is empty and only the second is left.
             assert_eq!(list.encoding() == Encoding::Quicklist, count > 1);
         }
     }
 
     #[test]
-    fn ranges_are_those_that_clients_mean() {
-        let limits = Limits {
+    fn client_ranges_are_resolved() {
+        let limits = ListLimits {
             fill: -2,
             depth: 0,
             plain_from: 1 << 30,

@@ -1,8 +1,8 @@
-//! Values: what a key holds, how it is stored, and the database that finds it.
+//! Values: what a key holds, how it is stored, and the database.
 //!
-//! A string takes one of three forms when it comes and goes: [`NewValue`] is what a caller hands in,
-//! [`ValueRef`] what a reader sees, [`Value`] what is carried around by itself. Values of many elements
-//! ([`aggregate`]) are changed where they lie. How a value lies in its entry is known to `value/entry.rs` alone.
+//! There are three types for strings: [`NewValue`] is passed in by callers, [`ValueRef`] is what readers see, and
+//! [`Value`] is owned and independent of an entry. Aggregates ([`aggregate`]) are modified in place. Only
+//! `value/entry.rs` knows how a value is laid out in its entry.
 
 pub mod aggregate;
 pub mod damaged;
@@ -37,7 +37,7 @@ use crate::value::aggregate::Aggregate;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Type {
-    /// Bytes, or a number that stands for its digits.
+    /// Bytes, or an integer that represents its decimal text.
     #[default]
     String = 0,
     /// A list.
@@ -50,12 +50,12 @@ pub enum Type {
     Hash = 4,
     /// A stream.
     Stream = 5,
-    /// Bytes that claim to be one of the others ([`damaged`]).
+    /// Corrupt bytes that claim to be one of the others ([`damaged`]).
     Damaged = 6,
 }
 
 impl Type {
-    /// The name that TYPE answers.
+    /// The name that the TYPE command reports.
     pub fn name(self) -> &'static str {
         match self {
             Type::String => "string",
@@ -69,8 +69,8 @@ impl Type {
     }
 }
 
-/// The encoding of a value as OBJECT ENCODING names it. It tells the history of a string, which is
-/// visible to clients, not where its bytes are.
+/// The encoding of a value as OBJECT ENCODING reports it. For a string it depends on the history of edits, which
+/// clients can see, not on where the bytes are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// A canonical 64-bit integer.
@@ -80,22 +80,22 @@ pub enum Encoding {
     /// A longer text, or one that was edited in place.
     #[default]
     Raw,
-    /// Elements one behind the other in one buffer.
+    /// A listpack.
     Listpack,
-    /// A list of many such buffers.
+    /// A list of listpacks.
     Quicklist,
-    /// Sorted integers in one buffer.
+    /// A sorted array of integers.
     Intset,
     /// A hash table.
     Hashtable,
-    /// A sorted set too big for one buffer. The name is Redis's; the structure is ours.
+    /// A sorted set too big for a listpack. The name is Redis's; the structure is a B+ tree.
     Skiplist,
     /// A stream.
     Stream,
 }
 
 impl Encoding {
-    /// The name that OBJECT ENCODING answers.
+    /// The name that OBJECT ENCODING reports.
     pub fn name(self) -> &'static str {
         match self {
             Encoding::Int => "int",
@@ -111,24 +111,24 @@ impl Encoding {
     }
 }
 
-/// The longest text that reports `embstr`.
+/// Maximum length of a text that reports `embstr`.
 pub const EMBSTR_MAX: usize = 44;
 
-/// A string by itself, owned.
+/// An owned string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// An integer that stands for its digits.
+    /// An integer that represents its decimal text.
     Int(i64),
     /// A text.
     Str(Vec<u8>),
     /// A text that reports `raw` whatever its length.
     Raw(Vec<u8>),
-    /// A text whose buffer others may read at the same time.
+    /// A text in a buffer that may be shared.
     Shared(Arc<Vec<u8>>),
 }
 
 impl Value {
-    /// Bytes of the value as a text.
+    /// Length of the value as text.
     pub fn len(&self) -> usize {
         self.view().len()
     }
@@ -138,7 +138,7 @@ impl Value {
         self.len() == 0
     }
 
-    /// The value, borrowed.
+    /// Borrows the value.
     pub fn view(&self) -> ValueRef<'_> {
         match self {
             Value::Int(number) => ValueRef::Int(*number),
@@ -148,21 +148,21 @@ impl Value {
     }
 }
 
-/// A value that is to be stored. Small texts are copied into the entry, big owned ones are kept.
+/// A value to be stored. Small texts are copied into the entry; big owned ones keep their buffer.
 #[derive(Clone, Debug)]
 pub enum NewValue<'a> {
     /// A text, which reports `embstr` or `raw` by its length.
     Text(&'a [u8]),
     /// A text that reports `raw` whatever its length.
     Raw(&'a [u8]),
-    /// A string that stands by itself.
+    /// An owned string.
     Owned(Value),
-    /// A value of many elements.
+    /// An aggregate.
     Aggregate(Aggregate),
 }
 
 impl<'a> NewValue<'a> {
-    /// A text as SET stores it: as an integer when it is the canonical text of one.
+    /// A text as SET stores it: as an integer if it is the canonical text of one.
     #[inline]
     pub fn encode(text: &'a [u8]) -> Self {
         parse_i64(text).map_or(NewValue::Text(text), |number| {
@@ -170,7 +170,7 @@ impl<'a> NewValue<'a> {
         })
     }
 
-    /// The same for a buffer that need not be copied.
+    /// The same for an owned buffer.
     pub fn encode_shared(buffer: Arc<Vec<u8>>) -> NewValue<'static> {
         NewValue::Owned(match parse_i64(&buffer) {
             Some(number) => Value::Int(number),
@@ -197,22 +197,22 @@ impl From<i64> for NewValue<'_> {
     }
 }
 
-/// A string, borrowed from its entry.
+/// A string borrowed from its entry.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueRef<'a> {
     /// A text.
     Bytes(&'a [u8]),
-    /// An integer that stands for its digits.
+    /// An integer that represents its decimal text.
     Int(i64),
-    /// A text in a buffer that may be shared with whoever sends it.
+    /// A text in a buffer that may be shared, for instance with a reply.
     Shared(&'a Arc<Vec<u8>>),
 }
 
-/// Room for the text of an integer: see [`ValueRef::bytes`].
+/// Buffer for the text of an integer: see [`ValueRef::bytes`].
 pub type Scratch = [u8; MAX_I64_DIGITS];
 
 impl<'a> ValueRef<'a> {
-    /// Bytes of the value as a text.
+    /// Length of the value as text.
     #[inline]
     pub fn len(&self) -> usize {
         match self {
@@ -227,7 +227,7 @@ impl<'a> ValueRef<'a> {
         self.len() == 0
     }
 
-    /// The value as a text; the digits of an integer are put into `scratch`.
+    /// The value as text; the digits of an integer are written to `scratch`.
     #[inline]
     pub fn bytes<'b>(&self, scratch: &'b mut Scratch) -> &'b [u8]
     where
@@ -240,12 +240,12 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// Appends the value as a text.
+    /// Appends the value as text.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.bytes(&mut Scratch::default()));
     }
 
-    /// The value as an integer: INCR's view.
+    /// The value as an integer, as INCR reads it.
     pub fn to_i64(&self) -> Option<i64> {
         match self {
             ValueRef::Int(number) => Some(*number),
@@ -254,7 +254,7 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// The value as a text of its own.
+    /// The value as an owned text.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut text = Vec::new();
         self.write_to(&mut text);

@@ -1,19 +1,19 @@
-//! Records: the elements of big sets and hashes, one allocation each behind a thin pointer.
+//! Record: an element of a big set or hash, one allocation behind a thin pointer.
 //!
-//! A [`Member`] is one text, a [`Field`] two: its name and its value. Each text stands behind its length (see
-//! `util/length.rs`). 16 bytes of member make 17, for which the allocator gives 24; a field of 16 and 16 makes 34 and
-//! takes 40. A long value lies in the record as well: it is moved when its size changes, by which it saves a second
-//! allocation and the cache miss of every read.
+//! A [`Member`] is one text, a [`Field`] two: name and value. Each text follows its length (see `util/length.rs`). A
+//! member of 16 bytes takes 17 bytes, in a size class of 24; a field of 16 and 16 takes 34, in a class of 40. A long
+//! value is stored in the record too, which moves when the size changes; that avoids a second allocation and a cache
+//! miss per read.
 //!
 //! | offset | size | meaning |
 //! |---|---|---|
 //! | 0 | 1, 3, 5 or 9 | length of the first text |
-//! | … | | the first text: the key by which a table finds the record |
-//! | … | | the second one with its length, in a field |
+//! | … | | the first text: the key of the record in a table |
+//! | … | | in a field, the length of the second text and the text |
 //!
 //! Invariants:
-//! 1. The allocation has [`usable_size`] of the content's size, and alignment 8. The size is not stored: whatever stays
-//!    within the size class is changed in place.
+//! 1. The allocation has [`usable_size`] of the content's size, and alignment 8. The size is not stored: a change that
+//!    stays within the size class is made in place.
 //! 2. Every byte of the content is initialised.
 
 #![allow(unsafe_code)]
@@ -30,7 +30,7 @@ use crate::util::hash::hash;
 use crate::util::length;
 use crate::util::mem::usable_size;
 
-/// A record of so many texts, owned.
+/// An owned record of `TEXTS` texts.
 pub struct Record<const TEXTS: usize> {
     at: NonNull<u8>,
 }
@@ -38,20 +38,20 @@ pub struct Record<const TEXTS: usize> {
 /// An element of a big set.
 pub type Member = Record<1>;
 
-/// An element of a big hash: name and value.
+/// A field of a big hash: name and value.
 pub type Field = Record<2>;
 
-// SAFETY: a record owns its memory, which holds nothing but bytes.
+// SAFETY: a record owns its memory, which contains only bytes.
 unsafe impl<const TEXTS: usize> Send for Record<TEXTS> {}
 
-/// A record, borrowed.
+/// A borrowed record.
 #[derive(Clone, Copy)]
 pub struct RecordRef<'a, const TEXTS: usize> {
     at: NonNull<u8>,
     life: PhantomData<&'a [u8]>,
 }
 
-/// A field, borrowed.
+/// A borrowed field.
 pub type FieldRef<'a> = RecordRef<'a, 2>;
 
 // SAFETY: the pointer of a record is aligned to 8, comes from the allocator (below 2^47), and stays the same from
@@ -88,13 +88,13 @@ impl<'a, const TEXTS: usize> RecordRef<'a, TEXTS> {
         unsafe { self.text_at(0) }.0
     }
 
-    /// Where the record is: its identity while nothing is changed.
+    /// Address of the record, which identifies it until it is modified.
     #[inline]
     pub fn address(self) -> usize {
         self.at.as_ptr().expose_provenance()
     }
 
-    /// The record at an address that [`RecordRef::address`] gave.
+    /// The record at an address that [`RecordRef::address`] returned.
     ///
     /// # Safety
     /// The record is alive and unchanged for as long as the result is used.
@@ -107,14 +107,14 @@ impl<'a, const TEXTS: usize> RecordRef<'a, TEXTS> {
         }
     }
 
-    /// Bytes that the record takes of the allocator.
+    /// Bytes allocated for the record.
     pub fn memory(self) -> usize {
         usable_size(self.content_len())
     }
 
-    /// A record of its own with the same texts.
+    /// A copy of the record.
     pub fn to_owned(self) -> Record<TEXTS> {
-        // SAFETY: the content as its lengths say it; the copy was allocated for as much.
+        // SAFETY: the content has the length that its texts imply; the copy was allocated with that size.
         unsafe {
             let content = self.bytes(0, self.content_len());
             let mut copy = Record::allocate(content.len());
@@ -123,26 +123,26 @@ impl<'a, const TEXTS: usize> RecordRef<'a, TEXTS> {
         }
     }
 
-    /// Reads the record whole, so that AddressSanitizer sees one that is too short or freed. For tests.
+    /// Reads the whole record, so that AddressSanitizer detects one that is too short or freed. For tests.
     pub fn check(self) {
         assert!(self.at.cast::<u64>().is_aligned(), "alignment");
-        // SAFETY: the content as its lengths say it.
+        // SAFETY: the content has the length that its texts imply.
         let content = unsafe { self.bytes(0, self.content_len()) };
         black_box(content.iter().fold(0u8, |all, byte| all ^ byte));
     }
 
     fn content_len(self) -> usize {
-        // SAFETY: as many texts follow each other.
+        // SAFETY: `TEXTS` texts follow each other.
         (0..TEXTS).fold(0, |at, _| unsafe { self.text_at(at) }.1)
     }
 
-    /// The text whose length is at an offset, and the offset behind it.
+    /// Decodes the text whose length is at an offset. Returns it and the offset after it.
     ///
     /// # Safety
-    /// `at` is 0 or the offset behind a text that is not the last one.
+    /// `at` is 0 or the offset after a text that is not the last one.
     #[inline(always)]
     unsafe fn text_at(self, at: usize) -> (&'a [u8], usize) {
-        // SAFETY: a length stands there and says how much belongs to it and to its text (invariant 2).
+        // SAFETY: a length is stored there and gives its own width and that of its text (invariant 2).
         unsafe {
             let first = self.bytes(at, 1)[0];
             let (len, at) = match length::following(first) {
@@ -184,13 +184,13 @@ impl<const TEXTS: usize> Record<TEXTS> {
     /// A record of these texts.
     pub fn new(texts: [&[u8]; TEXTS]) -> Self {
         let mut record = Self::allocate(texts.iter().map(|text| coded_len(text)).sum());
-        // SAFETY: the record was allocated for these texts one behind the other.
+        // SAFETY: the record was allocated for the concatenation of these texts.
         let put = |at, text: &&[u8]| unsafe { record.put_text(at, text) };
         texts.iter().fold(0, put);
         record
     }
 
-    /// A record whose content is to be written at once.
+    /// A record with uninitialised content, which the caller must write at once.
     fn allocate(size: usize) -> Self {
         let layout = layout(size);
         // SAFETY: a size class is never 0.
@@ -200,7 +200,7 @@ impl<const TEXTS: usize> Record<TEXTS> {
         }
     }
 
-    /// The record, borrowed.
+    /// Borrows the record.
     #[inline]
     pub fn view(&self) -> RecordRef<'_, TEXTS> {
         RecordRef {
@@ -209,10 +209,10 @@ impl<const TEXTS: usize> Record<TEXTS> {
         }
     }
 
-    /// Writes a text with its length at an offset. Tells the offset behind it.
+    /// Writes a text with its length at an offset. Returns the offset after it.
     ///
     /// # Safety
-    /// The allocation has room for it there.
+    /// The allocation has room for both there.
     unsafe fn put_text(&mut self, at: usize, text: &[u8]) -> usize {
         let (coded, width) = (length::encode(text.len()), length::width(text.len()));
         // SAFETY: the caller's promise.
@@ -249,7 +249,7 @@ impl Field {
             let at = unsafe { realloc(self.at.as_ptr(), old, new.size()) };
             self.at = NonNull::new(at).unwrap_or_else(|| handle_alloc_error(new));
         }
-        // SAFETY: the allocation now has room for the value behind the name.
+        // SAFETY: the allocation now has room for the value after the name.
         unsafe { self.put_text(value_at, value) };
     }
 }
@@ -257,7 +257,7 @@ impl Field {
 impl<const TEXTS: usize> Drop for Record<TEXTS> {
     fn drop(&mut self) {
         let layout = layout(self.view().content_len());
-        // SAFETY: the allocation is ours and has this layout (invariant 1).
+        // SAFETY: the record owns the allocation, which has this layout (invariant 1).
         unsafe { dealloc(self.at.as_ptr(), layout) }
     }
 }
@@ -266,7 +266,7 @@ fn coded_len(text: &[u8]) -> usize {
     length::width(text.len()) + text.len()
 }
 
-/// The allocation for a content of `size` bytes.
+/// Layout of the allocation for a content of `size` bytes.
 fn layout(size: usize) -> Layout {
     Layout::from_size_align(usable_size(size), 8)
         .expect("a record is smaller than the address space")
@@ -280,7 +280,7 @@ mod tests {
     const LENGTHS: [usize; 8] = [0, 1, 15, 16, 252, 253, 65_535, 70_000];
 
     #[test]
-    fn texts_of_any_length_come_back() {
+    fn texts_of_any_length_round_trip() {
         for len in LENGTHS {
             let text = vec![b'x'; len];
             assert_eq!(Member::new([&text]).view().key(), text);

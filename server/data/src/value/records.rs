@@ -1,9 +1,9 @@
-//! A table of records: what a big set or hash is made of.
+//! A table of records: the hash table encoding of sets and hashes.
 //!
-//! It is `ds/table.rs` for elements that carry their texts themselves, found by the first of them. Where many keys are
-//! looked for at once, they are hashed together and their lines and records prefetched, which takes a third of the time
-//! of one lookup after the other once the table is larger than the caches. Each table has an order of its own, since sets
-//! and hashes are often filled with what was read from others.
+//! It is a `ds/table.rs` whose elements contain their texts and are found by the first one. Lookups of many keys hash
+//! them together and prefetch their lines and records, which takes a third of the time of separate lookups once the
+//! table exceeds the caches. Each table has an order of its own, since sets and hashes are often filled with elements
+//! read from others.
 
 use std::collections::HashSet;
 
@@ -13,29 +13,29 @@ use crate::util::rand::Rng;
 use crate::util::sample::choose;
 use crate::value::record::{Field, Member, Record, RecordRef};
 
-/// From `count * OFTEN` elements on, picking blindly meets the same element again seldom enough.
+/// With at least `count * OFTEN` elements, random draws repeat an element seldom enough to draw until distinct.
 const OFTEN: usize = 3;
 
-/// Records by their key.
+/// A table of records, by key.
 pub struct Records<const TEXTS: usize> {
     table: Table<Record<TEXTS>>,
 }
 
 impl<const TEXTS: usize> Records<TEXTS> {
-    /// A table with room for `count` records.
+    /// A table with capacity for `count` records.
     pub fn with_room(count: usize) -> Self {
         let mut table = Table::scattered();
         table.reserve(count);
         Records { table }
     }
 
-    /// How many there are.
+    /// Number of records.
     #[inline]
     pub fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// Whether there is none.
+    /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
     }
@@ -46,7 +46,7 @@ impl<const TEXTS: usize> Records<TEXTS> {
         self.table.find(hash(key), |record| record.key() == key)
     }
 
-    /// Looks for several keys together: tells for each, in order, whether it is there.
+    /// Looks up several keys together. Returns for each, in order, whether it exists.
     pub fn contains_each(&self, keys: &[&[u8]]) -> impl Iterator<Item = bool> {
         let mut hashes = Vec::with_capacity(keys.len());
         hash_batch(keys, &mut hashes);
@@ -63,24 +63,24 @@ impl<const TEXTS: usize> Records<TEXTS> {
         })
     }
 
-    /// Takes the record of a key out.
+    /// Removes the record of a key.
     pub fn remove(&mut self, key: &[u8]) -> Option<Record<TEXTS>> {
         self.table.remove(hash(key), |record| record.key() == key)
     }
 
-    /// A record, each with the same chance.
+    /// A record chosen uniformly at random.
     pub fn random(&self, rng: &mut Rng) -> Option<RecordRef<'_, TEXTS>> {
         self.table.random(rng)
     }
 
-    /// Takes a record out, each with the same chance.
+    /// Removes a record chosen uniformly at random.
     pub fn pop(&mut self, rng: &mut Rng) -> Option<Record<TEXTS>> {
         let record = self.table.random(rng)?;
         let (hash, address) = (hash(record.key()), record.address());
         self.table.remove(hash, |other| other.address() == address)
     }
 
-    /// Passes on `count` different records, or all if there are fewer; each subset is equally likely.
+    /// Passes `count` distinct records to `each`, or all if there are fewer; each subset is equally likely.
     pub fn sample<'a>(
         &'a self,
         count: usize,
@@ -101,12 +101,12 @@ impl<const TEXTS: usize> Records<TEXTS> {
         }
     }
 
-    /// All records, in no particular order.
+    /// Iterator over all records in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = RecordRef<'_, TEXTS>> {
         self.table.iter()
     }
 
-    /// As [`Table::scan`].
+    /// Like [`Table::scan`].
     pub fn scan<'a>(
         &'a self,
         cursor: u64,
@@ -116,7 +116,7 @@ impl<const TEXTS: usize> Records<TEXTS> {
         self.table.scan(cursor, count, each)
     }
 
-    /// Bytes of the table and its records, these estimated from the first `samples`; 0 looks at all.
+    /// Memory of the table and its records, the latter estimated from the first `samples`; 0 visits all of them.
     pub fn memory(&self, samples: usize) -> usize {
         let samples = if samples == 0 { self.len() } else { samples };
         let (mut seen, mut bytes) = (0, 0);
@@ -130,20 +130,20 @@ impl<const TEXTS: usize> Records<TEXTS> {
         size_of::<Self>() + self.table.bytes() + records as usize
     }
 
-    /// Verifies the table and reads every record; panics when something is wrong. For tests.
+    /// Verifies the table and reads every record; panics on a violation. For tests.
     pub fn check(&self) {
         self.table.check();
         self.iter().for_each(RecordRef::check);
     }
 
-    /// What the table looks like.
+    /// Statistics of the table.
     pub fn stats(&self) -> TableStats {
         self.table.stats()
     }
 }
 
 impl Records<1> {
-    /// Adds a member; whether it was not there yet.
+    /// Adds a member. Returns whether it is new.
     pub fn add(&mut self, member: &[u8]) -> bool {
         let hash = hash(member);
         let found = self.table.locate(hash, |other| other.key() == member);
@@ -155,7 +155,7 @@ impl Records<1> {
 }
 
 impl Records<2> {
-    /// Sets the value of a field; whether the field was not there yet.
+    /// Sets the value of a field. Returns whether the field is new.
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> bool {
         let hash = hash(name);
         let found = self.table.locate(hash, |other| other.key() == name);
@@ -172,7 +172,7 @@ impl Records<2> {
 impl<const TEXTS: usize> Clone for Records<TEXTS> {
     fn clone(&self) -> Self {
         let mut clone = Records {
-            table: self.table.alike(),
+            table: self.table.with_room_of(),
         };
         for record in self.iter() {
             clone.table.insert(hash(record.key()), record.to_owned());

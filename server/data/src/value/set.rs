@@ -1,16 +1,16 @@
-//! The value of type set: which members it has, in one of three encodings.
+//! The set type, in one of three encodings.
 //!
-//! | encoding | holds | until |
+//! | encoding | holds | is converted when |
 //! |---|---|---|
-//! | [`Set::Ints`] | integers only, sorted | a text comes, or more of them than [`Limits::max_ints`] |
-//! | [`Set::Packed`] | a few short texts and integers | a member is too long, or they are too many |
+//! | [`Set::Ints`] | sorted integers only | a text is added, or there are more than [`SetLimits::max_ints`] |
+//! | [`Set::Packed`] | a few short texts and integers | a member is too long, or there are too many |
 //! | [`Set::Table`] | anything | |
 //!
-//! Nothing but [`Set::settle`] and the making of a new set leads back. Integers that no longer are alone become a packed
-//! set if they all fit into one; integers that are too many become a table at once. Clients see the encoding (OBJECT
-//! ENCODING), so these rules are Redis's.
+//! A set is never converted back, except by [`Set::convert_to_ints`] for new sets. When a text is added to an intset,
+//! it becomes a packed set if everything fits into one, else a table; when it has too many integers, it becomes a
+//! table. Clients see the encoding (OBJECT ENCODING), so these rules are Redis's.
 //!
-//! A member comes and goes as an [`Item`]; `Item::Bytes` of an integer's digits and `Item::Int` are the same member.
+//! A member is passed as an [`Item`]; `Item::Bytes` of an integer's digits and `Item::Int` are the same member.
 
 use crate::ds::intset::Intset;
 use crate::ds::item::Item;
@@ -21,27 +21,27 @@ use crate::util::sample::{choose, split};
 use crate::value::records::Records;
 use crate::value::{Encoding, Scratch};
 
-/// Up to which size a set keeps its compact encodings.
+/// Limits of the compact encodings.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// `set-max-intset-entries`: integers.
+pub struct SetLimits {
+    /// `set-max-intset-entries`: number of integers.
     pub max_ints: usize,
-    /// `set-max-listpack-entries`: members of a packed set.
+    /// `set-max-listpack-entries`: number of members of a packed set.
     pub max_entries: usize,
     /// `set-max-listpack-value`: bytes of a member of a packed set.
     pub max_value: usize,
 }
 
-/// Integers beyond which an intset ends whatever the configuration says.
+/// Maximum number of integers of an intset, whatever the configuration says.
 const MOST_INTS: usize = 1 << 30;
 
-/// A table of which this many times more members go than stay is made anew: see [`Set::pop_many`].
+/// A table is rebuilt if this many times more members are removed than stay: see [`Set::pop_many`].
 const RENEW: usize = 5;
 
 /// A set.
 #[derive(Clone)]
 pub enum Set {
-    /// Integers.
+    /// Integers only.
     Ints(Intset),
     /// Few and short members.
     Packed(Listpack),
@@ -56,12 +56,12 @@ impl Default for Set {
 }
 
 impl Set {
-    /// An empty one.
+    /// An empty set.
     pub fn new() -> Self {
         Set::Ints(Intset::new())
     }
 
-    /// How many members it has.
+    /// Number of members.
     #[inline]
     pub fn len(&self) -> usize {
         match self {
@@ -71,12 +71,12 @@ impl Set {
         }
     }
 
-    /// Whether it has none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The encoding that OBJECT ENCODING names.
+    /// The encoding that OBJECT ENCODING reports.
     pub fn encoding(&self) -> Encoding {
         match self {
             Set::Ints(_) => Encoding::Intset,
@@ -85,7 +85,7 @@ impl Set {
         }
     }
 
-    /// Verifies its structure; panics when something is wrong. For tests.
+    /// Verifies the structure; panics on a violation. For tests.
     pub fn check(&self) {
         match self {
             Set::Ints(ints) => ints.check(),
@@ -94,7 +94,7 @@ impl Set {
         }
     }
 
-    /// Bytes that it takes beyond its entry, estimated from `samples` members; 0 looks at all.
+    /// Memory beyond the entry, estimated from `samples` members; 0 visits all of them.
     pub fn memory(&self, samples: usize) -> usize {
         match self {
             Set::Ints(members) => members.memory(),
@@ -103,7 +103,7 @@ impl Set {
         }
     }
 
-    /// What its table looks like, if it is one.
+    /// Statistics of the table, if the set is one.
     pub fn table_stats(&self) -> Option<TableStats> {
         match self {
             Set::Table(members) => Some(members.stats()),
@@ -111,9 +111,9 @@ impl Set {
         }
     }
 
-    /// Chooses the encoding for `count` members that are about to be added, of which `first` is the first. An empty set
-    /// takes the one that suits them, another one becomes a table if they are too many by themselves.
-    pub fn expect(&mut self, first: Item<'_>, count: usize, limits: &Limits) {
+    /// Chooses the encoding for `count` members that are about to be added, `first` being the first of them. An empty
+    /// set takes the encoding that suits them; another set becomes a table if `count` alone exceeds its limit.
+    pub fn choose_encoding(&mut self, first: Item<'_>, count: usize, limits: &SetLimits) {
         if self.is_empty() {
             *self = if count <= limits.max_ints && first.to_i64().is_some() {
                 Set::Ints(Intset::new())
@@ -130,26 +130,26 @@ impl Set {
             Set::Table(_) => return,
         };
         if count > most {
-            self.spread(count);
+            self.make_table(count);
         }
     }
 
-    /// Makes room in an empty set for `count` different members, if so many make a table whatever they are.
-    pub fn reserve(&mut self, count: usize, limits: &Limits) {
+    /// Reserves capacity in an empty set for `count` distinct members, if that many make a table in any case.
+    pub fn reserve(&mut self, count: usize, limits: &SetLimits) {
         if self.is_empty() && count > limits.max_ints.max(limits.max_entries) {
             *self = Set::Table(Box::new(Records::with_room(count)));
         }
     }
 
     /// Adds all members of another set.
-    pub fn extend(&mut self, other: &Set, limits: &Limits) {
+    pub fn extend(&mut self, other: &Set, limits: &SetLimits) {
         other.iter().for_each(|member| {
             self.add(member, limits);
         });
     }
 
-    /// Adds a member; whether it was not there yet.
-    pub fn add(&mut self, member: Item<'_>, limits: &Limits) -> bool {
+    /// Adds a member. Returns whether it is new.
+    pub fn add(&mut self, member: Item<'_>, limits: &SetLimits) -> bool {
         match self {
             Set::Table(members) => members.add(member.bytes(&mut Scratch::default())),
             Set::Packed(members) => {
@@ -162,25 +162,26 @@ impl Set {
                 {
                     members.push_back(member);
                 } else {
-                    self.spread(1).add(member.bytes(&mut Scratch::default()));
+                    self.make_table(1)
+                        .add(member.bytes(&mut Scratch::default()));
                 }
                 true
             }
             Set::Ints(members) => {
                 let Some(number) = member.to_i64() else {
-                    self.add_beside_ints(member, limits);
+                    self.add_text_to_ints(member, limits);
                     return true;
                 };
                 let added = members.insert(number);
                 if members.len() > limits.max_ints.min(MOST_INTS) {
-                    self.spread(0);
+                    self.make_table(0);
                 }
                 added
             }
         }
     }
 
-    /// Takes a member out; whether it was there.
+    /// Removes a member. Returns whether it existed.
     pub fn remove(&mut self, member: Item<'_>) -> bool {
         match self {
             Set::Table(members) => members
@@ -197,7 +198,7 @@ impl Set {
         }
     }
 
-    /// Whether it has a member.
+    /// Whether the set contains a member.
     #[inline]
     pub fn contains(&self, member: Item<'_>) -> bool {
         match self {
@@ -211,10 +212,10 @@ impl Set {
         }
     }
 
-    /// Drops from `items` those that are members, or those that are none if `keep` says so.
-    pub fn filter(&self, items: &mut Vec<Item<'_>>, keep: Keep) {
+    /// Keeps in `items` only the members of the set, or only the items that are not, as `retain` says.
+    pub fn filter(&self, items: &mut Vec<Item<'_>>, retain: Retain) {
         let Set::Table(members) = self else {
-            return items.retain(|item| self.contains(*item) == (keep == Keep::Members));
+            return items.retain(|item| self.contains(*item) == (retain == Retain::Members));
         };
         let mut digits = vec![Scratch::default(); items.len()];
         let keys: Vec<&[u8]> = items
@@ -223,10 +224,10 @@ impl Set {
             .map(|(item, room)| item.bytes(room))
             .collect();
         let mut found = members.contains_each(&keys);
-        items.retain(|_| found.next() == Some(keep == Keep::Members));
+        items.retain(|_| found.next() == Some(retain == Retain::Members));
     }
 
-    /// All members: integers in order, others in none.
+    /// Iterator over all members: ascending for integers, else in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Item<'_>> {
         match self {
             Set::Ints(members) => Each::Ints(members.iter().map(Item::Int)),
@@ -237,8 +238,8 @@ impl Set {
         }
     }
 
-    /// Visits about `count` members from a cursor on and tells the next cursor, 0 at the end: a table with the guarantee
-    /// of `Table::scan`, a compact encoding as a whole.
+    /// Visits about `count` members from a cursor on. Returns the next cursor; 0 at the end. A table gives the
+    /// guarantee of `Table::scan`; a compact encoding is visited as a whole.
     pub fn scan<'a>(&'a self, cursor: u64, count: usize, each: &mut dyn FnMut(Item<'a>)) -> u64 {
         if let Set::Table(members) = self {
             return members.scan(cursor, count, &mut |member| each(Item::Bytes(member.key())));
@@ -247,7 +248,7 @@ impl Set {
         0
     }
 
-    /// A member, each with the same chance. `None` only of an empty set.
+    /// A member chosen uniformly at random; `None` only if the set is empty.
     pub fn random(&self, rng: &mut Rng) -> Option<Item<'_>> {
         match self {
             Set::Ints(members) => members.random(rng).map(Item::Int),
@@ -256,13 +257,13 @@ impl Set {
         }
     }
 
-    /// Passes on `count` members, each drawn from all of them.
+    /// Passes `count` independent random members to `each`.
     pub fn draw<'a>(&'a self, count: usize, rng: &mut Rng, mut each: impl FnMut(Item<'a>)) {
         if let Set::Packed(members) = self
             && count > 1
             && !self.is_empty()
         {
-            // Finding the way to each anew would be slower.
+            // Finding each of them in the listpack would be slower.
             let all: Vec<Item<'a>> = members.iter().collect();
             (0..count).for_each(|_| each(all[rng.below(all.len() as u64) as usize]));
             return;
@@ -270,7 +271,7 @@ impl Set {
         (0..count).filter_map(|_| self.random(rng)).for_each(each);
     }
 
-    /// Passes on `count` different members, or all if there are fewer; each subset is equally likely.
+    /// Passes `count` distinct members to `each`, or all if there are fewer; each subset is equally likely.
     pub fn sample<'a>(&'a self, count: usize, rng: &mut Rng, mut each: impl FnMut(Item<'a>)) {
         match self {
             Set::Table(members) => {
@@ -280,7 +281,7 @@ impl Set {
         }
     }
 
-    /// Takes a member out, each with the same chance, and passes it on.
+    /// Removes a member chosen uniformly at random and passes it to `each`.
     pub fn pop<R>(&mut self, rng: &mut Rng, each: impl FnOnce(Item<'_>) -> R) -> Option<R> {
         match self {
             Set::Ints(members) => {
@@ -301,13 +302,13 @@ impl Set {
         }
     }
 
-    /// Takes `count` members out, of which there are more, and passes them on; each subset is equally likely.
+    /// Removes `count` members, fewer than the set has, and passes them to `each`; each subset is equally likely.
     ///
-    /// Of a table of which little stays, what stays is chosen and put into a new set, in the encoding that suits it.
+    /// If few members of a table stay, those are chosen instead and moved to a new set with a suitable encoding.
     pub fn pop_many(
         &mut self,
         count: usize,
-        limits: &Limits,
+        limits: &SetLimits,
         rng: &mut Rng,
         mut each: impl FnMut(Item<'_>),
     ) {
@@ -322,7 +323,7 @@ impl Set {
                     if goes {
                         each(member);
                     } else {
-                        stay.keep(member);
+                        stay.append_kept(member);
                     }
                 });
             }
@@ -342,8 +343,8 @@ impl Set {
         *self = stay;
     }
 
-    /// Makes a set that only has integers one of integers, unless they are too many.
-    pub fn settle(&mut self, limits: &Limits) {
+    /// Converts a set of integers to an intset, unless there are too many.
+    pub fn convert_to_ints(&mut self, limits: &SetLimits) {
         if matches!(self, Set::Ints(_)) || self.len() > limits.max_ints.min(MOST_INTS) {
             return;
         }
@@ -357,8 +358,9 @@ impl Set {
         *self = Set::Ints(members);
     }
 
-    /// Puts a member that is new, and small enough since the set had it before, at the end of a compact encoding.
-    fn keep(&mut self, member: Item<'_>) {
+    /// Appends a member to the compact encoding of a new set; it is distinct and fits, because the old set contained
+    /// it.
+    fn append_kept(&mut self, member: Item<'_>) {
         match (self, member) {
             (Set::Ints(members), Item::Int(number)) => {
                 members.insert(number);
@@ -370,8 +372,8 @@ impl Set {
         }
     }
 
-    /// Adds a text to a set of integers.
-    fn add_beside_ints(&mut self, member: Item<'_>, limits: &Limits) {
+    /// Adds a text to an intset.
+    fn add_text_to_ints(&mut self, member: Item<'_>, limits: &SetLimits) {
         let Set::Ints(members) = self else { return };
         let ends = [members.min(), members.max()];
         let longest = ends
@@ -392,12 +394,13 @@ impl Set {
             packed.push_back(member);
             *self = Set::Packed(packed);
         } else {
-            self.spread(1).add(member.bytes(&mut Scratch::default()));
+            self.make_table(1)
+                .add(member.bytes(&mut Scratch::default()));
         }
     }
 
-    /// Turns a compact encoding into a table with room for so many more.
-    fn spread(&mut self, more: usize) -> &mut Records<1> {
+    /// Converts a compact encoding to a table with capacity for `more` more members.
+    fn make_table(&mut self, more: usize) -> &mut Records<1> {
         if !matches!(self, Set::Table(_)) {
             let mut members = Records::with_room(self.len() + more);
             for member in self.iter() {
@@ -412,7 +415,7 @@ impl Set {
     }
 }
 
-/// An element of a packed set, each with the same chance.
+/// An element of a packed set chosen uniformly at random.
 fn random_of(members: &Listpack, rng: &mut Rng) -> Option<Pos> {
     let len = members.len() as u64;
     (len > 0)
@@ -422,14 +425,14 @@ fn random_of(members: &Listpack, rng: &mut Rng) -> Option<Pos> {
 
 /// Which items [`Set::filter`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// Those that the set has.
+pub enum Retain {
+    /// Members of the set.
     Members,
-    /// Those that it has not.
-    Strangers,
+    /// Items that are not members.
+    NonMembers,
 }
 
-/// The members of one encoding or another.
+/// Iterator over the members of any encoding.
 enum Each<I, P, T> {
     Ints(I),
     Packed(P),

@@ -1,9 +1,9 @@
 //! Intersection, union and difference of sets.
 //!
-//! Members are looked for in groups of [`GROUP`]: a big set hashes such a group together and prefetches, so that the
-//! misses of the cache overlap instead of adding up.
+//! Members are looked up in batches of [`GROUP`]: a table hashes a batch together and prefetches, so cache misses
+//! overlap.
 //!
-//! The encodings that the results take follow Redis's, as they can be seen once a result is stored.
+//! The encodings of the results follow Redis's, since clients see them once a result is stored.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -12,22 +12,22 @@ use std::ops::ControlFlow;
 use crate::ds::intset::Intset;
 use crate::ds::item::Item;
 use crate::ds::listpack::Listpack;
-use crate::value::set::{Keep, Limits, Set};
+use crate::value::set::{Retain, Set, SetLimits};
 
-/// Members that are looked for together.
+/// Members that are looked up together.
 const GROUP: usize = 32;
 
-/// Passes on the members that all of `sets` have, until `each` breaks. No sets have none in common.
+/// Passes the members of the intersection to `each` until it breaks. The intersection of no sets is empty.
 pub fn each_common<'a>(sets: &[&'a Set], each: &mut dyn FnMut(Item<'a>) -> ControlFlow<()>) {
     let mut sets = sets.to_vec();
     sets.sort_by_key(|set| set.len());
     if let Some((smallest, others)) = sets.split_first() {
-        each_filtered(smallest, others, Keep::Members, each);
+        each_filtered(smallest, others, Retain::Members, each);
     }
 }
 
-/// The set of the members that all of `sets` have.
-pub fn intersection(sets: &[&Set], limits: &Limits) -> Set {
+/// The intersection as a new set.
+pub fn intersection(sets: &[&Set], limits: &SetLimits) -> Set {
     let smallest = sets.iter().min_by_key(|set| set.len());
     let mut result = match smallest {
         Some(Set::Packed(_) | Set::Table(_)) => Set::Packed(Listpack::new()),
@@ -37,24 +37,24 @@ pub fn intersection(sets: &[&Set], limits: &Limits) -> Set {
         result.add(member, limits);
         ControlFlow::Continue(())
     });
-    result.settle(limits);
+    result.convert_to_ints(limits);
     result
 }
 
-/// Passes on the members that any of `sets` has, each once.
+/// Passes each member of the union to `each` once.
 pub fn each_of_any<'a>(sets: &[&'a Set], each: &mut dyn FnMut(Item<'a>)) {
     for (at, set) in sets.iter().enumerate() {
-        each_filtered(set, &sets[..at], Keep::Strangers, &mut |member| {
+        each_filtered(set, &sets[..at], Retain::NonMembers, &mut |member| {
             each(member);
             ControlFlow::Continue(())
         });
     }
 }
 
-/// The set of the members that any of `sets` has.
-pub fn union(sets: &[&Set], limits: &Limits) -> Set {
+/// The union as a new set.
+pub fn union(sets: &[&Set], limits: &SetLimits) -> Set {
     let mut result = Set::new();
-    // The others may add nothing to the biggest.
+    // The result may be no larger than the largest set.
     result.reserve(sets.iter().map(|set| set.len()).max().unwrap_or(0), limits);
     for set in sets {
         result.extend(set, limits);
@@ -62,47 +62,54 @@ pub fn union(sets: &[&Set], limits: &Limits) -> Set {
     result
 }
 
-/// Passes on the members of `first` that none of `others` has.
-pub fn each_left(first: &Set, others: &[&Set], limits: &Limits, each: &mut dyn FnMut(Item<'_>)) {
-    if looking_up_is_less(first, others) {
-        each_unknown(first, others, each);
+/// Passes the members of `first` that no other set contains to `each`.
+pub fn each_difference(
+    first: &Set,
+    others: &[&Set],
+    limits: &SetLimits,
+    each: &mut dyn FnMut(Item<'_>),
+) {
+    if lookup_is_cheaper(first, others) {
+        each_difference_by_lookup(first, others, each);
     } else {
-        taken_out(first, others, limits).iter().for_each(each);
+        difference_by_removal(first, others, limits)
+            .iter()
+            .for_each(each);
     }
 }
 
-/// The set of the members of `first` that none of `others` has.
-pub fn difference(first: &Set, others: &[&Set], limits: &Limits) -> Set {
-    if !looking_up_is_less(first, others) {
-        return taken_out(first, others, limits);
+/// The difference as a new set.
+pub fn difference(first: &Set, others: &[&Set], limits: &SetLimits) -> Set {
+    if !lookup_is_cheaper(first, others) {
+        return difference_by_removal(first, others, limits);
     }
     let mut result = Set::new();
-    each_unknown(first, others, &mut |member| {
+    each_difference_by_lookup(first, others, &mut |member| {
         result.add(member, limits);
     });
     result
 }
 
-/// Whether a difference is found with less work by looking for each member of `first` in the others until one has it,
-/// than by taking the members of the others out of a copy of `first`. The first way is given half its price, since it
-/// often ends early and copies less.
-fn looking_up_is_less(first: &Set, others: &[&Set]) -> bool {
+/// Whether it is cheaper to look up each member of `first` in the other sets until one contains it, than to remove the
+/// members of the others from a copy of `first`. The cost of lookups is halved, as in Redis, since they often end
+/// early and copy less.
+fn lookup_is_cheaper(first: &Set, others: &[&Set]) -> bool {
     let look_up = first.len() * (others.len() + 1) / 2;
     let take_out = first.len() + others.iter().map(|other| other.len()).sum::<usize>();
     look_up <= take_out || others.iter().any(|other| std::ptr::eq(*other, first))
 }
 
-/// The first way to a difference.
-fn each_unknown(first: &Set, others: &[&Set], each: &mut dyn FnMut(Item<'_>)) {
+/// Difference by lookups in the other sets.
+fn each_difference_by_lookup(first: &Set, others: &[&Set], each: &mut dyn FnMut(Item<'_>)) {
     if others.iter().any(|other| std::ptr::eq(*other, first)) {
         return;
     }
     let mut others = others.to_vec();
-    // The biggest one is the likeliest to have a member.
+    // The largest set is the most likely to contain a member.
     others.sort_by_key(|other| Reverse(other.len()));
-    // A packed set that came by RESTORE may have a member twice; a difference has not.
+    // A packed set from RESTORE may contain a member twice; the difference must not.
     let mut seen = matches!(first, Set::Packed(_)).then(HashSet::new);
-    each_filtered(first, &others, Keep::Strangers, &mut |member| {
+    each_filtered(first, &others, Retain::NonMembers, &mut |member| {
         if seen
             .as_mut()
             .is_none_or(|seen| seen.insert(member.to_vec()))
@@ -113,8 +120,8 @@ fn each_unknown(first: &Set, others: &[&Set], each: &mut dyn FnMut(Item<'_>)) {
     });
 }
 
-/// The second way to a difference.
-fn taken_out(first: &Set, others: &[&Set], limits: &Limits) -> Set {
+/// Difference by removal from a copy.
+fn difference_by_removal(first: &Set, others: &[&Set], limits: &SetLimits) -> Set {
     let mut result = Set::new();
     result.reserve(first.len(), limits);
     result.extend(first, limits);
@@ -129,11 +136,11 @@ fn taken_out(first: &Set, others: &[&Set], limits: &Limits) -> Set {
     result
 }
 
-/// Passes on the members of `set` that every one of `others` lets pass.
+/// Passes the members of `set` that pass the filter of every other set to `each`.
 fn each_filtered<'a>(
     set: &'a Set,
     others: &[&'a Set],
-    keep: Keep,
+    retain: Retain,
     each: &mut dyn FnMut(Item<'a>) -> ControlFlow<()>,
 ) {
     let mut members = set.iter();
@@ -144,7 +151,7 @@ fn each_filtered<'a>(
             return;
         }
         for other in others {
-            other.filter(&mut group, keep);
+            other.filter(&mut group, retain);
         }
         if group.drain(..).try_for_each(&mut *each).is_break() {
             return;

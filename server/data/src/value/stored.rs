@@ -1,4 +1,4 @@
-//! A value on its way into an entry: the form it takes there, and the room it needs.
+//! A value to be written into an entry: its form and its size there.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use crate::util::length;
 use crate::value::aggregate::{Aggregate, MAX_SIZE};
 use crate::value::{EMBSTR_MAX, NewValue, Type, Value};
 
-/// The longest text that lives in its entry. A buffer of its own costs 48 bytes more and two cache misses:
-/// with texts of 129 to 500 bytes a GET takes 620 to 960 ns here and 1170 to 1380 ns there. Longer ones
-/// gain less, and an entry that changes its size must move with all its text.
+/// Maximum length of a text stored in its entry. A separate buffer costs 48 bytes more and two cache misses: for texts
+/// of 129 to 500 bytes a GET takes 620 to 960 ns inline and 1170 to 1380 ns with a buffer. Longer texts gain less, and
+/// an entry that changes its size has to move its whole text.
 pub const INLINE_MAX: usize = 512;
 
-/// How the value lies in the entry.
+/// Form of a value in its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Int1 = 0,
@@ -27,7 +27,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The form of a number that was made of one.
+    /// The form with a number, as stored in the header.
     #[inline(always)]
     pub(super) fn of(number: u32) -> Self {
         match number {
@@ -55,7 +55,7 @@ impl Form {
     }
 }
 
-/// A value on its way into an entry.
+/// A value to be written into an entry.
 pub(super) enum Stored<'a> {
     Int(i64, Form),
     Text(Cow<'a, [u8]>, Form),
@@ -76,7 +76,8 @@ impl<'a> Stored<'a> {
                 Self::text(Cow::Owned(buffer.to_vec()), false)
             }
             NewValue::Owned(Value::Shared(mut buffer)) => {
-                // As Redis trims what SET takes over. While another still reads it, it stays as it is.
+                // Redis trims the buffer that SET takes over in the same way. A buffer that is still shared stays as
+                // it is.
                 if let Some(text) = Arc::get_mut(&mut buffer)
                     && text.capacity() - text.len() > text.len() / 10
                 {
@@ -121,7 +122,7 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// The size of an entry with this value behind `prefix` bytes.
+    /// Size of an entry with this value after `prefix` bytes.
     pub(super) fn size_behind(&self, prefix: usize) -> usize {
         match self {
             Stored::Int(_, form) => prefix + form.int_width().unwrap_or(0),
@@ -132,7 +133,7 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// Where a value that is no plain bytes lies.
+/// Offset of a value of form `Shared` or `Aggregate`, which must be aligned.
 pub(super) fn aligned(value_at: usize) -> usize {
     value_at.next_multiple_of(8)
 }

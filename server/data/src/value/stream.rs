@@ -1,7 +1,7 @@
-//! The value of type stream: a log of entries, and groups of consumers that read it.
+//! The stream type: a log of entries, and the consumer groups that read it.
 //!
-//! The log is in `value/stream_log.rs`, on nodes of `value/stream_node.rs`; a group in `value/stream_group.rs`. An empty
-//! stream stays: its last id is not to be given away twice.
+//! The log is in `value/stream_log.rs`, on nodes of `value/stream_node.rs`; groups are in `value/stream_group.rs`. An
+//! empty stream is kept, because its last id must not be assigned again.
 
 use std::collections::BTreeMap;
 
@@ -22,33 +22,33 @@ struct Body {
 }
 
 impl Stream {
-    /// An empty one.
+    /// An empty stream.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many entries it has.
+    /// Number of entries.
     pub fn len(&self) -> usize {
         self.log().len()
     }
 
-    /// Whether it has none.
+    /// Whether the stream has no entries.
     pub fn is_empty(&self) -> bool {
         self.log().is_empty()
     }
 
-    /// The encoding that OBJECT ENCODING names.
+    /// The encoding that OBJECT ENCODING reports.
     pub fn encoding(&self) -> Encoding {
         Encoding::Stream
     }
 
-    /// Verifies the log and every group; panics when an invariant does not hold. For tests.
+    /// Verifies the log and every group; panics on a violation. For tests.
     pub fn check(&self) {
         self.log().check();
         self.groups().for_each(|(_, group)| group.check());
     }
 
-    /// Bytes that it takes beyond its entry, estimated from `samples` nodes; 0 looks at all.
+    /// Memory beyond the entry, estimated from `samples` nodes; 0 visits all of them.
     pub fn memory(&self, samples: usize) -> usize {
         let groups: usize = self
             .groups()
@@ -57,34 +57,34 @@ impl Stream {
         size_of::<Body>() + self.log().memory(samples) + groups
     }
 
-    /// Its entries.
+    /// The log of entries.
     pub fn log(&self) -> &Log {
         &self.body.log
     }
 
-    /// Its entries, to be changed.
+    /// The log for modification.
     pub fn log_mut(&mut self) -> &mut Log {
         &mut self.body.log
     }
 
-    /// Its groups in the order of their names.
+    /// The groups in the order of their names.
     pub fn groups(&self) -> impl ExactSizeIterator<Item = (&[u8], &Group)> {
         let groups = self.body.groups.iter();
         groups.map(|(name, group)| (&**name, group))
     }
 
-    /// The group of a name.
+    /// The group with a name.
     pub fn group(&self, name: &[u8]) -> Option<&Group> {
         self.body.groups.get(name)
     }
 
-    /// The group of a name, to be changed, and the entries beside it.
+    /// The group with a name for modification, and the log.
     pub fn group_mut(&mut self, name: &[u8]) -> Option<(&Log, &mut Group)> {
         let body = &mut *self.body;
         Some((&body.log, body.groups.get_mut(name)?))
     }
 
-    /// Adds a group; false when there is one of this name.
+    /// Adds a group. Returns false if the name exists.
     pub fn create_group(&mut self, name: &[u8], group: Group) -> bool {
         let free = self.group(name).is_none();
         if free {
@@ -93,7 +93,7 @@ impl Stream {
         free
     }
 
-    /// Removes a group; whether it was there.
+    /// Removes a group. Returns whether it existed.
     pub fn destroy_group(&mut self, name: &[u8]) -> bool {
         self.body.groups.remove(name).is_some()
     }

@@ -1,29 +1,30 @@
-//! A consumer group of a stream: how far it has read, its consumers, and what was delivered and not acknowledged.
+//! A consumer group of a stream: its position, its consumers, and the pending entries list (PEL).
 //!
-//! A pending entry lies in the group's map with the number of its consumer, and its id in the set of that consumer.
-//! Numbers are places in a vector, used again after a consumer has left; consumers are found and listed by name.
+//! A pending entry is in the group's map with the number of its consumer, and its id is in the set of that consumer.
+//! Numbers are indices into a vector and are reused after a consumer was deleted; consumers are found and listed by
+//! name.
 //!
 //! Invariants:
-//! 1. An id is in the group's map exactly when it is in the set of one consumer, the one whose number stands there.
-//! 2. `by_name` has the numbers of all consumers, in the order of their names.
+//! 1. An id is in the group's map exactly if it is in the set of one consumer, the one whose number the map holds.
+//! 2. `by_name` has the numbers of all consumers in the order of their names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::value::stream_id::StreamId;
 use crate::value::stream_log::Log;
 
-/// A consumer of a group; good until it leaves.
+/// Number of a consumer in its group; valid until the consumer is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsumerId(u32);
 
-/// An entry that was delivered and not acknowledged.
+/// A pending entry: delivered but not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nack {
-    /// When it was delivered last, in milliseconds of Unix time.
+    /// Time of the last delivery, in milliseconds of Unix time.
     pub delivered_ms: i64,
-    /// How often.
+    /// Number of deliveries.
     pub deliveries: u64,
-    /// To whom.
+    /// The consumer that it was last delivered to.
     pub consumer: ConsumerId,
 }
 
@@ -31,19 +32,19 @@ pub struct Nack {
 #[derive(Clone, Debug)]
 pub struct Consumer {
     name: Box<[u8]>,
-    /// When it asked for something last, in milliseconds of Unix time.
+    /// Time of its last attempt to read, in milliseconds of Unix time (`seen-time`).
     pub seen_ms: i64,
-    /// When it was given something last.
+    /// Time when it last received an entry (`active-time`), if it ever did.
     pub active_ms: Option<i64>,
     pending: BTreeSet<StreamId>,
 }
 
-/// A group.
+/// A consumer group.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
-    /// The last entry that was delivered to anybody.
+    /// Id of the last entry that was delivered.
     pub last_id: StreamId,
-    /// How many entries the group has read, as far as that is known.
+    /// Number of entries that the group has read, if known.
     pub entries_read: Option<i64>,
     pending: BTreeMap<StreamId, Nack>,
     consumers: Vec<Option<Consumer>>,
@@ -56,14 +57,14 @@ impl Consumer {
         &self.name
     }
 
-    /// What was delivered to it and not acknowledged.
+    /// Ids of its pending entries.
     pub fn pending(&self) -> &BTreeSet<StreamId> {
         &self.pending
     }
 }
 
 impl Group {
-    /// A group that goes on behind an id.
+    /// A group that starts after an id.
     pub fn new(last_id: StreamId, entries_read: Option<i64>) -> Self {
         Group {
             last_id,
@@ -85,7 +86,7 @@ impl Group {
         }
     }
 
-    /// A consumer, to be changed.
+    /// A consumer for modification.
     pub fn consumer_mut(&mut self, id: ConsumerId) -> &mut Consumer {
         match &mut self.consumers[id.0 as usize] {
             Some(consumer) => consumer,
@@ -93,18 +94,18 @@ impl Group {
         }
     }
 
-    /// Where a name stands, or would stand.
+    /// Position of a name in `by_name`, or where it would be inserted.
     fn place(&self, name: &[u8]) -> Result<usize, usize> {
         self.by_name
             .binary_search_by(|&id| self.consumer(id).name().cmp(name))
     }
 
-    /// The consumer of a name.
+    /// The consumer with a name.
     pub fn find(&self, name: &[u8]) -> Option<ConsumerId> {
         self.place(name).ok().map(|at| self.by_name[at])
     }
 
-    /// The consumer of a name, who joins the group if need be; whether it did.
+    /// The consumer with a name, created if necessary. Returns whether it was created.
     pub fn join(&mut self, name: &[u8], now_ms: i64) -> (ConsumerId, bool) {
         let at = match self.place(name) {
             Ok(at) => return (self.by_name[at], false),
@@ -126,8 +127,8 @@ impl Group {
         (id, true)
     }
 
-    /// Takes a consumer out, and with it what it has pending. Returns how much that was; `None` when it is unknown.
-    pub fn leave(&mut self, name: &[u8]) -> Option<usize> {
+    /// Deletes a consumer with its pending entries. Returns their number; `None` if there is no such consumer.
+    pub fn delete_consumer(&mut self, name: &[u8]) -> Option<usize> {
         let at = self.place(name).ok()?;
         let id = self.by_name.remove(at);
         let consumer = self.consumers[id.0 as usize].take()?;
@@ -137,7 +138,7 @@ impl Group {
         Some(consumer.pending.len())
     }
 
-    /// Everything pending, in order.
+    /// All pending entries in the order of their ids.
     pub fn pending(&self) -> &BTreeMap<StreamId, Nack> {
         &self.pending
     }
@@ -147,7 +148,7 @@ impl Group {
         self.pending.get(&id).copied()
     }
 
-    /// Lets an entry be pending as given, whoever had it before.
+    /// Makes an entry pending for a consumer, replacing any previous owner.
     pub fn assign(&mut self, id: StreamId, nack: Nack) {
         let before = self.pending.insert(id, nack);
         match before {
@@ -160,7 +161,7 @@ impl Group {
         self.consumer_mut(nack.consumer).pending.insert(id);
     }
 
-    /// An entry is no longer pending; whether it was.
+    /// Removes a pending entry. Returns whether it was pending.
     pub fn acknowledge(&mut self, id: StreamId) -> bool {
         let Some(nack) = self.pending.remove(&id) else {
             return false;
@@ -169,7 +170,8 @@ impl Group {
         true
     }
 
-    /// The group has read an entry for the first time: its counter goes on, or starts anew where it can be known.
+    /// Counts an entry that the group reads for the first time, or recomputes the counter if its value can be
+    /// determined.
     pub fn advance(&mut self, log: &Log, id: StreamId) {
         match self.entries_read {
             Some(read) if !log.is_broken_from(id) => {
@@ -181,7 +183,7 @@ impl Group {
         self.last_id = id;
     }
 
-    /// How many entries it has yet to read, if that is known.
+    /// Number of entries that the group has yet to read, if known.
     pub fn lag(&self, log: &Log) -> Option<i64> {
         if log.entries_added == 0 {
             return Some(0);
@@ -193,7 +195,7 @@ impl Group {
         Some((log.entries_added as i64).wrapping_sub(read))
     }
 
-    /// Verifies the invariants; panics when one does not hold. For tests.
+    /// Verifies the invariants; panics on a violation. For tests.
     pub fn check(&self) {
         let mut owned = 0;
         for (number, consumer) in self.consumers.iter().enumerate() {
@@ -209,7 +211,7 @@ impl Group {
         assert_eq!(names.len(), self.consumers.iter().flatten().count());
     }
 
-    /// Bytes that it takes.
+    /// Memory of the group.
     pub fn memory(&self) -> usize {
         let names: usize = self.consumers().map(|consumer| consumer.name.len()).sum();
         let per_entry = size_of::<(StreamId, Nack)>() + size_of::<StreamId>();
@@ -221,7 +223,8 @@ impl Group {
 }
 
 impl Log {
-    /// Whether XDEL has deleted an entry from `start` on, so that counting what is there does not tell how much was.
+    /// Whether XDEL may have deleted an entry at or after `start`, so that the number of entries read cannot be
+    /// counted.
     fn is_broken_from(&self, start: StreamId) -> bool {
         !self.is_empty()
             && self.max_deleted_id != StreamId::MIN
@@ -229,7 +232,7 @@ impl Log {
             && start <= self.max_deleted_id
     }
 
-    /// How many entries were added up to an id, if that can be told: for one at either end of the stream.
+    /// Number of entries ever added up to an id, if it can be determined: for ids at either end of the stream.
     pub fn count_up_to(&self, id: StreamId) -> Option<i64> {
         let added = self.entries_added as i64;
         if added == 0 {

@@ -1,39 +1,39 @@
-//! The id of a stream's entry: a time in milliseconds and a number within it.
+//! The id of a stream entry: a time in milliseconds and a sequence number.
 //!
 //! | form | bytes |
 //! |---|---|
 //! | text | `ms-seq` in decimal digits |
-//! | in an RDB file | both as 64 bits, the high byte first, so that bytes order as ids do |
+//! | in an RDB file | both as 64 bits, big-endian, so that bytes order like ids |
 
-/// Room for the text of an id.
+/// Buffer for the text of an id.
 pub type IdRoom = [u8; 2 * MAX_U64_DIGITS + 1];
 
 const MAX_U64_DIGITS: usize = 20;
 
-/// The id of an entry; ids order by time, then by number.
+/// The id of an entry, ordered by time and then by sequence number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId {
     /// Milliseconds, of Unix time unless the client chose otherwise.
     pub ms: u64,
-    /// The number within the millisecond.
+    /// Sequence number within the millisecond.
     pub seq: u64,
 }
 
 impl StreamId {
     /// `0-0`, which no entry has.
     pub const MIN: StreamId = StreamId { ms: 0, seq: 0 };
-    /// The last id there is.
+    /// The maximum id.
     pub const MAX: StreamId = StreamId {
         ms: u64::MAX,
         seq: u64::MAX,
     };
 
-    /// An id of its two parts.
+    /// An id from its two parts.
     pub const fn new(ms: u64, seq: u64) -> Self {
         StreamId { ms, seq }
     }
 
-    /// The id that follows.
+    /// The next id; `None` for the maximum.
     pub fn next(self) -> Option<Self> {
         match self.seq.checked_add(1) {
             Some(seq) => Some(StreamId { seq, ..self }),
@@ -41,7 +41,7 @@ impl StreamId {
         }
     }
 
-    /// The id before.
+    /// The previous id; `None` for the minimum.
     pub fn prev(self) -> Option<Self> {
         match self.seq.checked_sub(1) {
             Some(seq) => Some(StreamId { seq, ..self }),
@@ -63,19 +63,19 @@ impl StreamId {
         &room[..end]
     }
 
-    /// The 16 bytes of an RDB file.
+    /// The 16 bytes of the RDB format.
     pub fn to_be_bytes(self) -> [u8; 16] {
         let both = u128::from(self.ms) << 64 | u128::from(self.seq);
         both.to_be_bytes()
     }
 
-    /// Reads what [`StreamId::to_be_bytes`] gives.
+    /// Inverse of [`StreamId::to_be_bytes`].
     pub fn from_be_bytes(bytes: [u8; 16]) -> Self {
         let both = u128::from_be_bytes(bytes);
         StreamId::new((both >> 64) as u64, both as u64)
     }
 
-    /// The distance of both parts to those of an id that is `from`; what nodes keep of an id.
+    /// The difference of both parts from those of `from`, as nodes store it.
     pub(crate) fn distance(self, from: StreamId) -> (i64, i64) {
         (
             self.ms.wrapping_sub(from.ms) as i64,
@@ -83,7 +83,7 @@ impl StreamId {
         )
     }
 
-    /// The id at a distance.
+    /// The id with a difference from this one.
     pub(crate) fn at_distance(self, (ms, seq): (i64, i64)) -> StreamId {
         StreamId::new(
             self.ms.wrapping_add(ms as u64),

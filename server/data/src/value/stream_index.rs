@@ -1,31 +1,32 @@
-//! The nodes of a stream in the order of their ids: chunks of nodes, one behind the other.
+//! Index of a stream's nodes by id: a sequence of chunks.
 //!
-//! Nodes come at the end, leave at the beginning, and seldom leave in between; a chunk is small, so that then little is
-//! moved. Chunks fill up, so a node costs hardly more than its id and its pointer.
+//! Nodes are added at the end, removed at the front, and seldom in between; chunks are small, so that a removal in
+//! between moves little. Chunks are filled completely, so the overhead per node is hardly more than its id and
+//! pointer.
 //!
 //! Invariants:
 //! 1. No chunk is empty, and none has more than [`CHUNK`] nodes.
-//! 2. Ids ascend, through all chunks.
+//! 2. Ids ascend across all chunks.
 
 use std::collections::VecDeque;
 
 use crate::ds::listpack::Listpack;
 use crate::value::stream_id::StreamId;
 
-/// Nodes of a chunk at most.
+/// Maximum number of nodes per chunk.
 const CHUNK: usize = 128;
 
-/// A node under its id.
+/// A node with its id.
 type Slot = (StreamId, Listpack);
 
-/// Nodes in order.
+/// The nodes in order.
 #[derive(Clone, Default)]
 pub struct Index {
     chunks: VecDeque<Vec<Slot>>,
     len: usize,
 }
 
-/// Where a node is; good until the index changes.
+/// Location of a node; valid until the index changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     chunk: usize,
@@ -33,17 +34,17 @@ pub struct Place {
 }
 
 impl Index {
-    /// How many nodes there are.
+    /// Number of nodes.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether the index is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// All nodes.
+    /// Iterator over all nodes.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (StreamId, &Listpack)> {
         let slots = self.chunks.iter().flatten();
         slots.map(|(id, pack)| (*id, pack))
@@ -62,7 +63,7 @@ impl Index {
         Some(Place { chunk, slot })
     }
 
-    /// The last node whose id is not above one: the node where that entry is, if it is anywhere.
+    /// The last node whose id is at most `id`: the node that contains the entry with this id, if any does.
     pub fn up_to(&self, id: StreamId) -> Option<Place> {
         let begin = |chunk: &Vec<Slot>| chunk.first().is_some_and(|(first, _)| *first <= id);
         let chunk = self.chunks.partition_point(begin).checked_sub(1)?;
@@ -73,7 +74,7 @@ impl Index {
         Some(Place { chunk, slot })
     }
 
-    /// The node behind one.
+    /// The node after a place.
     pub fn next(&self, place: Place) -> Option<Place> {
         let Place { chunk, slot } = place;
         if slot + 1 < self.chunks[chunk].len() {
@@ -88,7 +89,7 @@ impl Index {
         })
     }
 
-    /// The node before one.
+    /// The node before a place.
     pub fn prev(&self, place: Place) -> Option<Place> {
         let Place { chunk, slot } = place;
         if let Some(slot) = slot.checked_sub(1) {
@@ -99,19 +100,19 @@ impl Index {
         Some(Place { chunk, slot })
     }
 
-    /// A node.
+    /// The node at a place.
     pub fn get(&self, place: Place) -> (StreamId, &Listpack) {
         let (id, pack) = &self.chunks[place.chunk][place.slot];
         (*id, pack)
     }
 
-    /// A node, to be changed.
+    /// The node at a place for modification.
     pub fn get_mut(&mut self, place: Place) -> (StreamId, &mut Listpack) {
         let (id, pack) = &mut self.chunks[place.chunk][place.slot];
         (*id, pack)
     }
 
-    /// Adds a node, whose id is above all others.
+    /// Appends a node, whose id must be above all others.
     pub fn push(&mut self, id: StreamId, pack: Listpack) {
         self.len += 1;
         match self.chunks.back_mut() {
@@ -130,7 +131,7 @@ impl Index {
         }
     }
 
-    /// Verifies the invariants; panics when one does not hold. For tests.
+    /// Verifies the invariants; panics on a violation. For tests.
     pub fn check(&self) {
         for chunk in &self.chunks {
             assert!((1..=CHUNK).contains(&chunk.len()), "size of a chunk");
@@ -142,7 +143,7 @@ impl Index {
         );
     }
 
-    /// Bytes that it takes beside the nodes.
+    /// Memory of the index without the nodes.
     pub fn memory(&self) -> usize {
         let slots: usize = self.chunks.iter().map(Vec::capacity).sum();
         self.chunks.capacity() * size_of::<Vec<Slot>>() + slots * size_of::<Slot>()
@@ -159,7 +160,7 @@ mod tests {
     use crate::value::stream_id::StreamId;
 
     #[test]
-    fn it_does_what_a_tree_does() {
+    fn behaves_like_a_btree_map() {
         let (mut rng, mut index, mut model) = (Rng::new(1), Index::default(), BTreeMap::new());
         let mut top = 0;
         for _ in 0..20_000 {

@@ -1,6 +1,6 @@
-//! The entries of a stream: nodes by their ids, and what the stream remembers of entries that are gone.
+//! The entries of a stream: nodes by id, and metadata about entries that were deleted.
 //!
-//! Entries are only ever added behind all others, so only the last node grows.
+//! Entries are only appended, so only the last node grows.
 //!
 //! Invariants:
 //! 1. `len` is the number of entries in the nodes that are not deleted.
@@ -10,50 +10,50 @@ use crate::ds::listpack::{Listpack, Pos};
 use crate::value::stream_id::StreamId;
 use crate::value::stream_index::{Index, Place};
 use crate::value::stream_node::{
-    Entry, Limits, MAX_BYTES, Node, Pairs, append, create, delete_while, is_full, is_sound,
+    Entry, MAX_BYTES, Node, Pairs, StreamLimits, append, create, delete_while, is_full, is_sound,
 };
 
-/// Entries in order.
+/// The log of a stream.
 #[derive(Clone, Default)]
 pub struct Log {
     pub(crate) nodes: Index,
     pub(crate) len: usize,
     pub(crate) first_id: StreamId,
-    /// The last id that was given away.
+    /// The last id that was assigned.
     pub last_id: StreamId,
     /// The highest id that XDEL has deleted.
     pub max_deleted_id: StreamId,
-    /// Entries ever added.
+    /// Number of entries ever added.
     pub entries_added: u64,
 }
 
-/// Which entries XTRIM and XADD are to delete, from the first on.
+/// The threshold of XTRIM and XADD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// MAXLEN: so many entries stay.
+pub enum TrimThreshold {
+    /// MAXLEN: keep this many entries.
     Last(u64),
-    /// MINID: entries with this id or a higher one stay.
+    /// MINID: keep entries with at least this id.
     From(StreamId),
 }
 
-/// How exactly a stream is trimmed.
+/// How a stream is trimmed.
 #[derive(Clone, Copy, Debug)]
 pub struct Trim {
-    /// What stays.
-    pub keep: Keep,
-    /// Only nodes as a whole go, so a little more may stay.
+    /// The threshold.
+    pub threshold: TrimThreshold,
+    /// Remove only whole nodes (`~`), so slightly more entries may be kept.
     pub approximate: bool,
-    /// At most so many entries go.
+    /// Remove at most this many entries (LIMIT).
     pub limit: Option<u64>,
 }
 
 impl Log {
-    /// How many entries there are.
+    /// Number of entries.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -63,13 +63,13 @@ impl Log {
         self.first_id
     }
 
-    /// The id of the last entry, or 0-0: below [`Log::last_id`] when the last one was deleted.
+    /// The id of the last entry, or 0-0; below [`Log::last_id`] if later entries were deleted.
     pub fn top_id(&self) -> StreamId {
         let top = self.entries(StreamId::MIN, StreamId::MAX, true).next();
         top.map_or(StreamId::MIN, |entry| entry.id)
     }
 
-    /// The id of the first entry, deleted ones included, or the last id there is.
+    /// The id of the first entry still stored, deleted ones included, or the maximum id.
     pub fn first_id_ever(&self) -> StreamId {
         let first = self.nodes.iter().find_map(|(id, pack)| {
             let node = Node::open(id, pack)?;
@@ -78,17 +78,17 @@ impl Log {
         first.map_or(StreamId::MAX, |entry| entry.id)
     }
 
-    /// How many nodes there are.
+    /// Number of nodes.
     pub fn nodes_len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// The nodes, each under its id.
+    /// Iterator over the nodes with their ids.
     pub fn nodes(&self) -> impl Iterator<Item = (StreamId, &Listpack)> {
         self.nodes.iter()
     }
 
-    /// The id that `*` means; `None` when the last one there is was given away.
+    /// The id that XADD assigns for `*`; `None` if the maximum id was assigned.
     pub fn next_id(&self, now_ms: u64) -> Option<StreamId> {
         if now_ms > self.last_id.ms {
             Some(StreamId::new(now_ms, 0))
@@ -97,12 +97,12 @@ impl Log {
         }
     }
 
-    /// The entries from one id to another, both included, or from the other to the one.
+    /// Iterator over the entries of an inclusive range of ids, backwards if `reverse`.
     pub fn entries(&self, start: StreamId, end: StreamId, reverse: bool) -> Entries<'_> {
         let first = if reverse {
             self.nodes.up_to(end)
         } else {
-            // The node before the range may reach into it.
+            // The node before the range may extend into it.
             self.nodes.up_to(start).or(self.nodes.first())
         };
         Entries {
@@ -115,13 +115,18 @@ impl Log {
         }
     }
 
-    /// The entry of an id.
+    /// The entry with an id.
     pub fn get(&self, id: StreamId) -> Option<Entry<'_>> {
         self.entries(id, id, false).next()
     }
 
-    /// Adds an entry behind all others; false when it is too big, or its id is not above the last one.
-    pub fn append<'a>(&mut self, id: StreamId, pairs: impl Pairs<'a>, limits: &Limits) -> bool {
+    /// Appends an entry. Returns false if it is too big or its id is not above the last one.
+    pub fn append<'a>(
+        &mut self,
+        id: StreamId,
+        pairs: impl Pairs<'a>,
+        limits: &StreamLimits,
+    ) -> bool {
         let bytes = pairs
             .clone()
             .map(|(field, value)| field.len() + value.len())
@@ -144,7 +149,7 @@ impl Log {
         true
     }
 
-    /// Deletes entries by their ids. Returns how many there were.
+    /// Deletes entries by id. Returns the number deleted.
     pub fn delete(&mut self, ids: impl Iterator<Item = StreamId>) -> usize {
         let (mut deleted, mut first_gone) = (0, false);
         for id in ids {
@@ -173,12 +178,12 @@ impl Log {
         gone > 0
     }
 
-    /// Deletes entries from the first on. Returns how many.
+    /// Trims entries from the front. Returns the number deleted.
     pub fn trim(&mut self, trim: &Trim) -> usize {
         let mut deleted = 0;
         while let Some(place) = self.nodes.first() {
             let (master, pack) = self.nodes.get(place);
-            if matches!(trim.keep, Keep::Last(max) if self.len as u64 <= max) {
+            if matches!(trim.threshold, TrimThreshold::Last(max) if self.len as u64 <= max) {
                 break;
             }
             let Some(node) = Node::open(master, pack) else {
@@ -191,9 +196,9 @@ impl Log {
             {
                 break;
             }
-            let whole = match trim.keep {
-                Keep::Last(max) => (self.len - live) as u64 >= max,
-                Keep::From(min) => {
+            let whole = match trim.threshold {
+                TrimThreshold::Last(max) => (self.len - live) as u64 >= max,
+                TrimThreshold::From(min) => {
                     let last = node.last().and_then(|at| node.entry(at));
                     last.is_none_or(|last| last.id < min)
                 }
@@ -205,7 +210,7 @@ impl Log {
                 continue;
             }
             if !trim.approximate {
-                deleted += self.trim_first_node(trim.keep);
+                deleted += self.trim_first_node(trim.threshold);
             }
             break;
         }
@@ -215,34 +220,34 @@ impl Log {
         deleted
     }
 
-    /// Deletes some of the entries of the first node. It stays, though perhaps all are deleted that it has.
-    fn trim_first_node(&mut self, keep: Keep) -> usize {
-        let mut surplus = match keep {
-            Keep::Last(max) => (self.len as u64).saturating_sub(max),
-            Keep::From(_) => 0,
+    /// Deletes some entries of the first node. Keeps the node even if all its entries are then deleted.
+    fn trim_first_node(&mut self, threshold: TrimThreshold) -> usize {
+        let mut surplus = match threshold {
+            TrimThreshold::Last(max) => (self.len as u64).saturating_sub(max),
+            TrimThreshold::From(_) => 0,
         };
         let Some(place) = self.nodes.first() else {
             return 0;
         };
         let (master, pack) = self.nodes.get_mut(place);
-        let (_, gone) = delete_while(pack, master, |id| match keep {
-            Keep::Last(_) => {
+        let (_, gone) = delete_while(pack, master, |id| match threshold {
+            TrimThreshold::Last(_) => {
                 surplus = surplus.checked_sub(1)?;
                 Some(true)
             }
-            Keep::From(min) => (id < min).then_some(true),
+            TrimThreshold::From(min) => (id < min).then_some(true),
         });
         self.len -= gone;
         gone
     }
 
-    /// Looks the first entry up again after entries were deleted.
+    /// Updates `first_id` after a deletion.
     pub(crate) fn renew_first_id(&mut self) {
         let first = self.entries(StreamId::MIN, StreamId::MAX, false).next();
         self.first_id = first.map_or(StreamId::MIN, |entry| entry.id);
     }
 
-    /// Verifies the invariants of the log and of every node; panics when one does not hold. For tests.
+    /// Verifies the invariants of the log and of every node; panics on a violation. For tests.
     pub fn check(&self) {
         self.nodes.check();
         let mut live = 0;
@@ -262,7 +267,7 @@ impl Log {
         assert!(ids.last().is_none_or(|last| *last <= self.last_id));
     }
 
-    /// Bytes of the nodes, estimated from the first `samples` ones; 0 looks at all.
+    /// Memory of the nodes, estimated from the first `samples`; 0 visits all of them.
     pub fn memory(&self, samples: usize) -> usize {
         let looked_at = match samples {
             0 => self.nodes.len(),
@@ -275,13 +280,13 @@ impl Log {
     }
 }
 
-/// Entries in one direction or the other, without the deleted ones.
+/// Iterator over entries in either direction, skipping deleted ones.
 #[derive(Clone)]
 pub struct Entries<'a> {
     nodes: &'a Index,
-    /// The node that is opened next.
+    /// The next node to open.
     next: Option<Place>,
-    /// The node that is walked, and where its next entry is.
+    /// The current node and the position of its next entry.
     node: Option<(Node<'a>, Pos)>,
     start: StreamId,
     end: StreamId,
@@ -289,7 +294,7 @@ pub struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// The next entry of the node that is walked.
+    /// The next entry of the current node.
     fn step(&mut self) -> Option<Entry<'a>> {
         let (node, at) = self.node.take()?;
         let entry = node.entry(at)?;
@@ -302,7 +307,7 @@ impl<'a> Entries<'a> {
         Some(entry)
     }
 
-    /// Goes on to the next node.
+    /// Advances to the next node.
     fn open(&mut self) -> Option<()> {
         let place = self.next?;
         let (id, pack) = self.nodes.get(place);

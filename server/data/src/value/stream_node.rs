@@ -1,16 +1,17 @@
-//! A node of a stream: some hundred entries in one listpack, as Redis lays them out.
+//! A node of a stream: about a hundred entries in one listpack, in Redis's layout.
 //!
 //! | elements | meaning |
 //! |---|---|
-//! | live, deleted, n, n fields, 0 | the master entry: how many entries are there, how many of them are deleted, and the fields of the first one |
+//! | live, deleted, n, n fields, 0 | the master entry: number of live and of deleted entries, and the fields of the
+//! first one |
 //! | flags, ms, seq, [m, ] m × (field, value), back | an entry with fields of its own |
-//! | flags, ms, seq, n × value, back | an entry whose fields are the master's (flag 2) |
+//! | flags, ms, seq, n × value, back | an entry with the master's fields (flag 2) |
 //!
-//! An id is kept as its distance to the node's, which is that of the first entry ever in it. `back` is the number of
-//! elements of the entry before it, so that entries are walked in both directions; the master's is 0. A deleted entry
-//! stays and gets flag 1.
+//! An id is stored as its difference from the node's id, which is that of the first entry ever stored in it. `back` is
+//! the number of elements of the entry in front of it, so that entries can be walked backwards; the master's is 0. A
+//! deleted entry stays in the node with flag 1.
 //!
-//! Invariant: a node is of this form; what comes from outside is checked by [`is_sound`] before it is taken.
+//! Invariant: a node has this layout; input from outside is checked by [`is_sound`] before it is accepted.
 
 use crate::ds::item::Item;
 use crate::ds::listpack::{Listpack, Pos};
@@ -19,27 +20,27 @@ use crate::value::stream_id::StreamId;
 const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
 
-/// Elements of an entry beside its fields and values, without its `back`.
+/// Elements of an entry besides its fields and values, without `back`.
 const ENTRY_HEAD: usize = 3;
 
-/// How big a node may get.
+/// Limits of a node.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Bytes; 0 is no limit.
+pub struct StreamLimits {
+    /// Maximum size in bytes; 0 is unlimited.
     pub max_bytes: usize,
-    /// Entries, deleted ones included; 0 is no limit.
+    /// Maximum number of entries, deleted ones included; 0 is unlimited.
     pub max_entries: usize,
 }
 
-/// Neither a node nor the fields and values of an entry may be bigger, in bytes.
+/// Maximum size of a node, and of the fields and values of one entry, in bytes.
 pub const MAX_BYTES: usize = 1 << 30;
 
-/// Fields and values of an entry that is to be added.
+/// Fields and values of an entry to be added.
 pub trait Pairs<'a>: ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone {}
 
 impl<'a, I: ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone> Pairs<'a> for I {}
 
-/// The elements of a listpack, one after the other.
+/// Cursor over the elements of a listpack.
 #[derive(Clone, Copy)]
 struct Walk<'a> {
     pack: &'a Listpack,
@@ -63,7 +64,7 @@ impl<'a> Walk<'a> {
         usize::try_from(self.int()?).ok()
     }
 
-    /// Goes over elements, all of which have to be there.
+    /// Skips elements; `None` if there are not that many.
     #[inline]
     fn skip(&mut self, count: usize) -> Option<()> {
         for _ in 0..count {
@@ -73,14 +74,14 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A node, opened for reading.
+/// A node opened for reading.
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
     pack: &'a Listpack,
     id: StreamId,
-    /// Entries that are not deleted.
+    /// Number of entries that are not deleted.
     pub live: usize,
-    /// Entries that are.
+    /// Number of deleted entries.
     pub deleted: usize,
     fields: usize,
     first_field: Option<Pos>,
@@ -92,20 +93,20 @@ pub struct Node<'a> {
 pub struct Entry<'a> {
     /// Its id.
     pub id: StreamId,
-    /// Whether it is deleted: the stream gives such an entry to nobody.
+    /// Whether it is deleted; deleted entries are never returned to clients.
     pub deleted: bool,
-    /// How many fields it has, each with a value.
+    /// Number of fields, each with a value.
     pub len: usize,
     pack: &'a Listpack,
     flags_at: Pos,
     flags: i64,
-    /// The master's fields, if they are its own.
+    /// The master's fields, if the entry shares them.
     fields: Option<Pos>,
     content: Option<Pos>,
 }
 
 impl<'a> Node<'a> {
-    /// Reads the master entry of the node of this id.
+    /// Decodes the master entry of a node with this id.
     pub fn open(id: StreamId, pack: &'a Listpack) -> Option<Self> {
         let mut walk = Walk {
             pack,
@@ -125,17 +126,17 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Where its first entry is.
+    /// Position of the first entry.
     pub fn first(&self) -> Option<Pos> {
         self.first
     }
 
-    /// Where its last entry is.
+    /// Position of the last entry.
     pub fn last(&self) -> Option<Pos> {
         self.start_of(self.pack.last()?)
     }
 
-    /// The entry at a place.
+    /// Decodes the entry at a position.
     #[inline]
     pub fn entry(&self, at: Pos) -> Option<Entry<'a>> {
         let mut walk = Walk {
@@ -158,12 +159,12 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Where the entry before another one is.
+    /// Position of the entry before another one.
     pub fn before(&self, entry: &Entry<'a>) -> Option<Pos> {
         self.start_of(self.pack.prev(entry.flags_at)?)
     }
 
-    /// Where the entry is whose `back` is here; `None` for the master entry.
+    /// Position of the entry whose `back` is at a position; `None` for the master entry.
     fn start_of(&self, back: Pos) -> Option<Pos> {
         let count = self.pack.get(back).to_i64()?;
         if count == 0 {
@@ -174,7 +175,7 @@ impl<'a> Node<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// Fields and values.
+    /// Iterator over fields and values.
     pub fn pairs(&self) -> impl Iterator<Item = (Item<'a>, Item<'a>)> + use<'a> {
         let mut content = self.content();
         let mut fields = self.fields.map(|at| Walk {
@@ -190,7 +191,7 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// Where the entry behind it is.
+    /// Position of the entry after this one.
     #[inline]
     pub fn next(&self) -> Option<Pos> {
         let mut walk = self.content();
@@ -205,13 +206,13 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Elements of its fields and values.
+    /// Number of elements of its fields and values.
     fn elements(&self) -> usize {
         let per_field = if self.flags & SAME_FIELDS != 0 { 1 } else { 2 };
         self.len.saturating_mul(per_field)
     }
 
-    /// What is to be written in the place of its flags when it is deleted. It takes the same room.
+    /// The new flags that mark the entry as deleted, and their position. They have the same size as the old ones.
     fn deletion(&self) -> (Pos, Item<'static>) {
         (self.flags_at, Item::Int(self.flags | DELETED))
     }
@@ -227,8 +228,8 @@ pub fn create<'a>(pairs: impl Pairs<'a>) -> Listpack {
     pack
 }
 
-/// Whether an entry of `more` bytes has to go into a node of its own.
-pub fn is_full(pack: &Listpack, more: usize, limits: &Limits) -> bool {
+/// Whether an entry of `more` bytes needs a new node.
+pub fn is_full(pack: &Listpack, more: usize, limits: &StreamLimits) -> bool {
     let max_bytes = match limits.max_bytes {
         0 => MAX_BYTES,
         bytes => bytes.min(MAX_BYTES),
@@ -244,7 +245,7 @@ pub fn is_full(pack: &Listpack, more: usize, limits: &Limits) -> bool {
     limits.max_entries > 0 && entries >= limits.max_entries
 }
 
-/// Adds an entry to the node of id `master`.
+/// Appends an entry to the node with id `master`.
 pub fn append<'a>(pack: &mut Listpack, master: StreamId, id: StreamId, pairs: impl Pairs<'a>) {
     let Some(node) = Node::open(master, pack) else {
         return;
@@ -255,7 +256,7 @@ pub fn append<'a>(pack: &mut Listpack, master: StreamId, id: StreamId, pairs: im
     push_entry(pack, id.distance(master), same, pairs);
 }
 
-/// Whether the master's fields are these.
+/// Whether the entry has the master's fields.
 fn has_fields<'a>(node: &Node<'_>, mut pairs: impl Pairs<'a>) -> bool {
     let mut fields = Walk {
         pack: node.pack,
@@ -278,20 +279,20 @@ fn push_entry<'a>(pack: &mut Listpack, id: (i64, i64), same: bool, pairs: impl P
     pack.extend(head.into_iter().chain(own).chain(content).chain([back]));
 }
 
-/// How many elements an entry has before its `back`.
+/// Number of elements of an entry before its `back`.
 fn back_of(len: usize, same: bool) -> usize {
     ENTRY_HEAD + if same { len } else { 1 + 2 * len }
 }
 
-/// Writes one of the first elements of the master entry.
+/// Overwrites one of the counters at the start of the master entry.
 fn set_counter(pack: &mut Listpack, index: i64, number: usize) {
     if let Some(at) = pack.nth(index) {
         pack.replace(at, Item::Int(number as i64));
     }
 }
 
-/// Deletes the entries for which `is_meant` answers true, from the first on until it answers `None`; it is asked about
-/// entries that are not deleted yet, and those only. Returns how many are left and how many were deleted.
+/// Deletes the entries for which `is_meant` returns true, from the first on until it returns `None`; it is called only
+/// for entries that are not deleted. Returns the number of live entries left and the number deleted.
 pub fn delete_while(
     pack: &mut Listpack,
     master: StreamId,
@@ -325,7 +326,7 @@ pub fn delete_while(
     (live - count, count)
 }
 
-/// Whether a listpack is a node, to the last element.
+/// Whether a listpack is a valid node, checked down to the last element.
 pub fn is_sound(pack: &Listpack) -> bool {
     check(pack).is_some()
 }

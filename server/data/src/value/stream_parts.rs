@@ -1,10 +1,10 @@
-//! A stream in parts, for the RDB: what an encoder writes, and how a decoder puts a stream together again.
+//! A stream in parts for the RDB format: what an encoder writes, and how a decoder assembles a stream.
 //!
-//! An encoder walks [`Log::nodes`] (each listpack has `write_rdb`), the fields of the log, [`Stream::groups`], of each
-//! group `pending` and `consumers`, and of each consumer `pending`, whose ids are also in the group's.
+//! An encoder walks [`Log::nodes`] (each listpack has `write_rdb`), the fields of the log, [`Stream::groups`], for
+//! each group `pending` and `consumers`, and for each consumer `pending`, whose ids are also in the group's.
 //!
-//! A decoder fills a [`StreamBuilder`] and, for each group, a [`GroupBuilder`]. It has looked at every entry of every
-//! node (`stream_node::is_sound`); whatever does not fit answers false or `None`, after which the builder is to be dropped.
+//! A decoder fills a [`StreamBuilder`] and, for each group, a [`GroupBuilder`]. It has checked every entry of every
+//! node (`stream_node::is_sound`). Inconsistent parts return false or `None`, after which the builder must be dropped.
 
 use std::collections::BTreeMap;
 
@@ -15,33 +15,33 @@ use crate::value::stream_id::StreamId;
 use crate::value::stream_log::Log;
 use crate::value::stream_node::Node;
 
-/// A stream that is being put together.
+/// A stream under construction.
 #[derive(Default)]
 pub struct StreamBuilder {
     stream: Stream,
 }
 
-/// What a file says of the entries beside the nodes.
+/// Metadata that the file stores in addition to the nodes.
 #[derive(Clone, Copy, Debug)]
 pub struct Totals {
-    /// How many entries there are.
+    /// Number of entries.
     pub len: u64,
-    /// The last id that was given away.
+    /// The last id that was assigned.
     pub last_id: StreamId,
-    /// The highest id that was deleted, and how many entries were ever added; files before Redis 7 do not say.
+    /// The highest deleted id and the number of entries ever added; absent before Redis 7.
     pub history: Option<(StreamId, u64)>,
 }
 
-/// A group that is being put together: first what is pending, then the consumers, each with its share of it.
+/// A group under construction: first its pending entries, then its consumers, each with its share of them.
 pub struct GroupBuilder {
     group: Group,
-    /// What is pending and has no consumer yet: when it was delivered, and how often.
+    /// Pending entries without a consumer so far: delivery time and number of deliveries.
     unowned: BTreeMap<StreamId, (i64, u64)>,
     consumer: Option<ConsumerId>,
 }
 
 impl StreamBuilder {
-    /// Adds a node, which is sound, behind the others; false when its id is not behind theirs.
+    /// Appends a node, which must be valid. Returns false if its id is not above all others.
     pub fn node(&mut self, id: StreamId, pack: Listpack) -> bool {
         let log = self.stream.log_mut();
         let last = log.nodes.last().map(|place| log.nodes.get(place).0);
@@ -54,7 +54,7 @@ impl StreamBuilder {
         true
     }
 
-    /// After the nodes: what is said of them must be true.
+    /// Adds the metadata after the nodes. Returns false if it contradicts them.
     pub fn totals(&mut self, totals: &Totals) -> bool {
         let log = self.stream.log_mut();
         let (max_deleted_id, entries_added) = totals.history.unwrap_or((StreamId::MIN, totals.len));
@@ -65,17 +65,17 @@ impl StreamBuilder {
         log.len as u64 == totals.len && log.top_id() <= totals.last_id
     }
 
-    /// Adds a group; false when there is one of this name.
+    /// Adds a group. Returns false if the name exists.
     pub fn group(&mut self, name: &[u8], group: Group) -> bool {
         self.stream.create_group(name, group)
     }
 
-    /// The stream.
+    /// The finished stream.
     pub fn finish(self) -> Stream {
         self.stream
     }
 
-    /// Its entries so far: of files before Redis 7.0, the number that a group has read is estimated from them.
+    /// The log so far. For files before Redis 7.0 the number of entries that a group has read is estimated from it.
     pub fn log(&self) -> &Log {
         self.stream.log()
     }
@@ -91,13 +91,13 @@ impl GroupBuilder {
         }
     }
 
-    /// Adds a pending entry; false when it is there already.
+    /// Adds a pending entry. Returns false if it exists.
     pub fn pending(&mut self, id: StreamId, delivered_ms: i64, deliveries: u64) -> bool {
         let before = self.unowned.insert(id, (delivered_ms, deliveries));
         before.is_none()
     }
 
-    /// Adds a consumer; false when there is one of this name.
+    /// Adds a consumer. Returns false if the name exists.
     pub fn consumer(&mut self, name: &[u8], seen_ms: i64, active_ms: Option<i64>) -> bool {
         let (id, joined) = self.group.join(name, seen_ms);
         self.group.consumer_mut(id).active_ms = active_ms;
@@ -105,7 +105,7 @@ impl GroupBuilder {
         joined
     }
 
-    /// Gives a pending entry to the consumer added last; false when it is none, or somebody's already.
+    /// Assigns a pending entry to the consumer added last. Returns false if it is not pending or already assigned.
     pub fn owned(&mut self, id: StreamId) -> bool {
         let (Some(consumer), Some((delivered_ms, deliveries))) =
             (self.consumer, self.unowned.remove(&id))
@@ -121,7 +121,7 @@ impl GroupBuilder {
         true
     }
 
-    /// The group; `None` when something is pending for nobody.
+    /// The finished group; `None` if a pending entry has no consumer.
     pub fn finish(self) -> Option<Group> {
         self.unowned.is_empty().then_some(self.group)
     }

@@ -1,7 +1,7 @@
-//! How many nodes the radix tree would have in which Redis keeps the nodes of a stream: XINFO tells it.
+//! Number of nodes of the radix tree in which Redis stores a stream, which XINFO reports.
 //!
-//! The keys are ids of 16 bytes, the high byte first. A node of that tree is a leaf, a place where keys part, or a run of
-//! one or more bytes between two of these; of the byte at which keys part, the place itself takes care.
+//! The keys are ids of 16 bytes, big-endian. A node of that tree is a leaf, a branching point, or a run of one or more
+//! bytes between two of these; the byte at which keys diverge belongs to the branching point.
 
 use crate::value::stream_id::StreamId;
 use crate::value::stream_log::Log;
@@ -9,14 +9,14 @@ use crate::value::stream_log::Log;
 const KEY_BYTES: usize = size_of::<StreamId>();
 
 impl Log {
-    /// Nodes of Redis's radix tree.
+    /// Number of nodes of Redis's radix tree.
     pub fn radix_nodes(&self) -> usize {
         let mut keys = self.nodes().map(|(id, _)| id.to_be_bytes());
         let Some(mut key) = keys.next() else {
             return 1;
         };
         let mut count = 0;
-        // Where keys part on the way to the last key, as depths; each lies deeper than the one before.
+        // Depths of the branching points on the path to the last key, in ascending order.
         let mut parted: Vec<usize> = Vec::new();
         let mut before = None;
         loop {
@@ -42,7 +42,7 @@ fn common_bytes(a: &[u8; KEY_BYTES], b: &[u8; KEY_BYTES]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
-/// Whether bytes lie between a place and the one above it, which has taken one of them; 1 or 0.
+/// Number of runs (0 or 1) between a branching point and the one above it, which consumes one byte itself.
 fn run(above: Option<usize>, depth: usize) -> usize {
     usize::from(depth > above.map_or(0, |above| above + 1))
 }
@@ -51,11 +51,11 @@ fn run(above: Option<usize>, depth: usize) -> usize {
 mod tests {
     use crate::value::stream_id::StreamId;
     use crate::value::stream_log::Log;
-    use crate::value::stream_node::Limits;
+    use crate::value::stream_node::StreamLimits;
 
     #[test]
-    fn counts_as_the_tree_would() {
-        // (ids, nodes), as XINFO of Redis 7.2.6 answers with one entry per node.
+    fn node_count_equals_redis() {
+        // (ids, nodes), as XINFO of Redis 7.2.6 reports with one entry per node.
         let table: [(&[(u64, u64)], usize); 5] = [
             (&[], 1),
             (&[(1, 0)], 2),
@@ -65,7 +65,7 @@ mod tests {
         ];
         for (ids, nodes) in table {
             let mut log = Log::default();
-            let limits = Limits {
+            let limits = StreamLimits {
                 max_bytes: 0,
                 max_entries: 1,
             };

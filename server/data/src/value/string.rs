@@ -1,8 +1,7 @@
-//! Strings that are edited in place: APPEND, SETRANGE, SETBIT and their kind.
+//! In-place edits of strings: APPEND, SETRANGE, SETBIT and similar.
 //!
-//! A text grows inside its entry up to [`INLINE_MAX`] bytes, and from there on in a buffer of its own,
-//! which is given room to grow as Redis gives it: twice the length up to 1 MiB, then 1 MiB more. So a
-//! series of small appends costs amortised constant time each.
+//! A text grows inside its entry up to [`INLINE_MAX`] bytes, and beyond that in a separate buffer, whose capacity
+//! grows as in Redis: twice the length up to 1 MiB, then 1 MiB more. So small appends take amortised constant time.
 //!
 //! Invariant: from the first edit on a string reports the encoding `raw`.
 
@@ -12,10 +11,10 @@ use crate::value::entry::Entry;
 use crate::value::stored::INLINE_MAX;
 use crate::value::{Value, ValueRef};
 
-/// Growing texts are given at most this much room.
+/// Maximum spare capacity for a growing text.
 const MAX_ROOM: usize = 1 << 20;
 
-/// A string that is being edited.
+/// A string being edited.
 pub struct StringEdit<'a> {
     entry: &'a mut Entry,
 }
@@ -26,7 +25,7 @@ impl<'a> StringEdit<'a> {
         StringEdit { entry }
     }
 
-    /// Bytes of the text.
+    /// Length of the text.
     pub fn len(&self) -> usize {
         self.bytes().len()
     }
@@ -45,7 +44,7 @@ impl<'a> StringEdit<'a> {
         }
     }
 
-    /// The text, to be changed in place. A buffer that someone else still reads is copied first.
+    /// The text for modification in place. A shared buffer is copied first.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         if self.entry.shared_mut().is_some() {
             return self.buffer(0);
@@ -53,7 +52,7 @@ impl<'a> StringEdit<'a> {
         self.entry.inline_mut().unwrap_or_default()
     }
 
-    /// Adds `bytes` at the end. Returns the new length.
+    /// Appends `bytes`. Returns the new length.
     pub fn append(&mut self, bytes: &[u8]) -> usize {
         let old = self.len();
         let len = old + bytes.len();
@@ -68,7 +67,7 @@ impl<'a> StringEdit<'a> {
         len
     }
 
-    /// Lengthens the text to `len` bytes with zeros, if it is shorter.
+    /// Zero-pads the text to `len` bytes if it is shorter.
     pub fn grow(&mut self, len: usize) {
         if len <= self.len() {
             return;
@@ -80,7 +79,7 @@ impl<'a> StringEdit<'a> {
         }
     }
 
-    /// Writes `bytes` at `offset`, lengthening the text as needed. Returns the new length.
+    /// Overwrites the text at `offset`, zero-padding it as needed. Returns the new length.
     pub fn set_range(&mut self, offset: usize, bytes: &[u8]) -> usize {
         let end = offset + bytes.len();
         self.grow(end);
@@ -93,13 +92,13 @@ impl<'a> StringEdit<'a> {
         self.entry.set_value(Value::Raw(text));
     }
 
-    /// The text as a buffer of its own, whatever its length, for changes that the other methods do not know.
+    /// The text as a separate buffer, whatever its length, for edits that the other methods do not provide.
     pub fn buffer_mut(&mut self) -> &mut Vec<u8> {
         self.buffer(0)
     }
 
-    /// The buffer of a text that does not lie in its entry, ours alone and with room for `len` bytes. A
-    /// text that lies in its entry is moved out.
+    /// The separate buffer of the text, unshared and with capacity for `len` bytes. A text stored in its entry is
+    /// moved out.
     fn buffer(&mut self, len: usize) -> &mut Vec<u8> {
         if let Some(text) = self.entry.inline_mut() {
             let buffer = with_room(text, len);
@@ -121,7 +120,7 @@ impl<'a> StringEdit<'a> {
     }
 }
 
-/// A copy of `text` that can grow to `len` bytes and, if that is more than it has, beyond.
+/// A copy of `text` with capacity for `len` bytes, plus spare capacity if that is more than its length.
 fn with_room(text: &[u8], len: usize) -> Vec<u8> {
     let capacity = if len > text.len() {
         room_for(len)
@@ -133,7 +132,7 @@ fn with_room(text: &[u8], len: usize) -> Vec<u8> {
     copy
 }
 
-/// The capacity for a text that grows to `len` bytes.
+/// The capacity of a text that grows to `len` bytes.
 fn room_for(len: usize) -> usize {
     len + len.min(MAX_ROOM)
 }

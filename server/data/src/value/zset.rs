@@ -1,17 +1,17 @@
-//! Sorted sets: members with scores, ordered by score and then by the bytes of the member.
+//! The sorted set type: members with scores, ordered by score and then by the bytes of the member.
 //!
-//! A small set is a listpack of pairs (member, score), in order. A big one is a hash table of records (member and score)
-//! and a tree over the same records, so that a member is found by its bytes, by its order and by its rank.
+//! A small set is a listpack of pairs (member, score) in order. A big one is a hash table of records (member and
+//! score) and a tree over the same records, so a member is found by its bytes, by order and by rank.
 //!
-//! A listpack stores whole scores as integers and so has no negative zero; a tree keeps it. As in Redis it therefore
-//! matters to clients whether several members that arrive at once start as a listpack: [`Zset::expect`].
+//! A listpack stores integral scores as integers and therefore has no negative zero; a tree keeps it. As in Redis,
+//! clients can therefore tell whether members that are added together start as a listpack: [`Zset::choose_encoding`].
 //!
-//! Every range is a range of ranks: bounds on scores or members are turned into one first.
+//! Every range is a range of ranks: bounds on scores or members are converted first.
 //!
 //! Invariants, which [`Zset::check`] verifies:
 //! 1. No score is NaN.
-//! 2. `order` has exactly the records of `members`, each under its address and with the score that is stored in it. A
-//!    record is freed only after `order` has given up that very address, which [`Tree::remove`] asserts.
+//! 2. `order` has exactly the records of `members`, each with its address as the handle and with the score stored in
+//!    it. A record is freed only after its address was removed from `order`, which [`Tree::remove`] asserts.
 
 #![allow(unsafe_code)]
 
@@ -29,22 +29,22 @@ use crate::value::Encoding;
 use crate::value::record::{Field, FieldRef};
 use crate::value::zset_range::{LexRange, ScoreRange};
 
-/// How big a compact sorted set may get.
+/// Limits of the listpack encoding.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Members.
+pub struct ZsetLimits {
+    /// Number of members.
     pub max_entries: usize,
     /// Bytes of a member.
     pub max_value: usize,
 }
 
-/// The most bytes that the digits of a score take in a listpack.
+/// Maximum size of the digits of a score in a listpack.
 const SCORE_SIZE: usize = 40;
 
 /// A sorted set.
 #[derive(Clone)]
 pub enum Zset {
-    /// Pairs in one buffer.
+    /// Pairs in one listpack.
     Packed(Listpack),
     /// A table and a tree.
     Tree(Box<Tree>),
@@ -63,13 +63,13 @@ impl Default for Zset {
 }
 
 impl Zset {
-    /// An empty one.
+    /// An empty sorted set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One of these members, which are in order.
-    pub fn collect(pairs: &[(Vec<u8>, f64)], limits: &Limits) -> Self {
+    /// A sorted set of these members, which must be in order.
+    pub fn collect(pairs: &[(Vec<u8>, f64)], limits: &ZsetLimits) -> Self {
         if !limits.allow(pairs.iter().map(|(member, _)| member.len())) {
             let mut tree = Tree::with_room(pairs.len());
             for (member, score) in pairs {
@@ -84,14 +84,15 @@ impl Zset {
         Zset::Packed(packed)
     }
 
-    /// An empty one for `count` members whose sizes are not known: a tree, until they are all there and it is settled.
-    pub fn unsettled(count: usize) -> Self {
+    /// An empty tree for `count` members of unknown sizes; [`Zset::reencoded`] chooses the encoding once they are all
+    /// added.
+    pub fn tree_with_room(count: usize) -> Self {
         Zset::Tree(Tree::with_room(count))
     }
 
-    /// It in the encoding that its members ask for.
+    /// Converts the set to the encoding that the limits call for.
     #[must_use]
-    pub fn settled(self, limits: &Limits) -> Self {
+    pub fn reencoded(self, limits: &ZsetLimits) -> Self {
         let lens = self.iter().map(|(member, _)| member.len());
         if matches!(self, Zset::Packed(_)) || !limits.allow(lens) {
             return self;
@@ -103,9 +104,9 @@ impl Zset {
         Zset::Packed(packed)
     }
 
-    /// Chooses the encoding for `count` members that are about to be set, of which one has so many bytes: as Redis does
-    /// it, by the first of them when there were none, and by their number alone else.
-    pub fn expect(&mut self, count: usize, bytes: usize, limits: &Limits) {
+    /// Chooses the encoding for `count` members that are about to be set, the first of which has `bytes` bytes. As in
+    /// Redis, that size only matters if the set is empty; otherwise only the number does.
+    pub fn choose_encoding(&mut self, count: usize, bytes: usize, limits: &ZsetLimits) {
         if let Zset::Packed(pairs) = self
             && (count > limits.max_entries || pairs.is_empty() && bytes > limits.max_value)
         {
@@ -113,7 +114,7 @@ impl Zset {
         }
     }
 
-    /// How many members it has.
+    /// Number of members.
     pub fn len(&self) -> usize {
         match self {
             Zset::Packed(pairs) => pairs.len() / 2,
@@ -121,12 +122,12 @@ impl Zset {
         }
     }
 
-    /// Whether it has none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The encoding that OBJECT ENCODING names.
+    /// The encoding that OBJECT ENCODING reports.
     pub fn encoding(&self) -> Encoding {
         match self {
             Zset::Packed(_) => Encoding::Listpack,
@@ -134,7 +135,7 @@ impl Zset {
         }
     }
 
-    /// Bytes that it takes beyond its entry, estimated from `samples` members; 0 looks at all.
+    /// Memory beyond the entry, estimated from `samples` members; 0 visits all of them.
     pub fn memory(&self, samples: usize) -> usize {
         match self {
             Zset::Packed(pairs) => pairs.memory(),
@@ -153,17 +154,17 @@ impl Zset {
         }
     }
 
-    /// Adds a member or gives it another score. Returns the score it had.
-    pub fn set(&mut self, member: &[u8], score: f64, limits: &Limits) -> Option<f64> {
+    /// Adds a member or updates its score. Returns the old score.
+    pub fn set(&mut self, member: &[u8], score: f64, limits: &ZsetLimits) -> Option<f64> {
         self.update(member, limits, |old| (Some(score), old))
     }
 
-    /// Gives a member the score that `choose` makes of the one it has, which is `None` of a member that is not there;
-    /// `None` leaves all as it is. Returns what `choose` says beside.
+    /// Sets the score of a member to what `choose` returns for the old score (`None` for a new member); if it returns
+    /// `None`, nothing changes. Returns the second result of `choose`.
     pub fn update<R>(
         &mut self,
         member: &[u8],
-        limits: &Limits,
+        limits: &ZsetLimits,
         choose: impl FnOnce(Option<f64>) -> (Option<f64>, R),
     ) -> R {
         let pairs = match self {
@@ -191,7 +192,7 @@ impl Zset {
         answer
     }
 
-    /// Takes a member out. Returns its score.
+    /// Removes a member. Returns its score.
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
         match self {
             Zset::Packed(pairs) => remove_pair(pairs, member),
@@ -199,7 +200,7 @@ impl Zset {
         }
     }
 
-    /// How many members come before this one, and its score.
+    /// The rank and the score of a member.
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
         match self {
             Zset::Packed(_) => self
@@ -209,7 +210,7 @@ impl Zset {
                 .map(|(rank, (_, score))| (rank, score)),
             Zset::Tree(tree) => {
                 let score = score_in(tree.find(member)?);
-                // SAFETY: the tree asks about its own handles only, and is borrowed: its records are alive.
+                // SAFETY: the tree passes only its own handles and is borrowed, so its records are alive.
                 Some((tree.order.rank(unsafe { before(member, score) }), score))
             }
         }
@@ -223,7 +224,7 @@ impl Zset {
         )
     }
 
-    /// The ranks of the members that are in a range; all have the same score.
+    /// The ranks of the members in a lexicographical range; all members must have the same score.
     pub fn ranks_by_lex(&self, range: &LexRange<'_>) -> Range<usize> {
         self.ranks(
             |_, member| range.is_after(member),
@@ -231,8 +232,8 @@ impl Zset {
         )
     }
 
-    /// The ranks between two predicates, each true for a first part of the members: those below the range, and those
-    /// that are not above it.
+    /// The ranks between two predicates, each true for a prefix of the members: those below the range, and those not
+    /// above it.
     fn ranks(
         &self,
         below: impl Fn(f64, &[u8]) -> bool,
@@ -245,14 +246,14 @@ impl Zset {
                 .count(),
             Zset::Tree(tree) => tree
                 .order
-                // SAFETY: handles of the tree, which is borrowed: its records are alive.
+                // SAFETY: handles of the tree, which is borrowed, so its records are alive.
                 .rank(|score, handle| is(score, unsafe { member_at(handle) })),
         };
         let start = count(&below);
         start..count(&reached).max(start)
     }
 
-    /// Members of a range of ranks, which is inside, with their scores; backwards if `reverse`.
+    /// Iterator over a range of ranks, which must be within the length, with scores; backwards if `reverse`.
     pub fn range(&self, ranks: Range<usize>, reverse: bool) -> Elements<'_> {
         let left = ranks.len();
         let walk = match self {
@@ -271,7 +272,7 @@ impl Zset {
         Elements { walk, left }
     }
 
-    /// The members whose score is not below `score`, in order, with their scores.
+    /// Iterator over the members with at least `score`, in order, with their scores.
     pub fn range_from(&self, score: f64) -> Elements<'_> {
         let len = self.len();
         let pairs = match self {
@@ -281,7 +282,7 @@ impl Zset {
                 return self.range(start..len, false);
             }
         };
-        // Found and read in one walk: searches with many small ranges come here.
+        // Finds and reads in one walk, for searches with many small ranges.
         let (mut at, mut left) = (pairs.first(), len);
         while let Some(behind) = at.and_then(|at| pairs.next(at))
             && score_of(pairs.get(behind)).is_some_and(|other| other < score)
@@ -299,23 +300,23 @@ impl Zset {
         }
     }
 
-    /// All members with their scores.
+    /// Iterator over all members with their scores.
     pub fn iter(&self) -> Elements<'_> {
         self.range(0..self.len(), false)
     }
 
-    /// A sorted set of its own with the members of a range of ranks, of which so many were `expected`.
+    /// A new sorted set with the members of a range of ranks; `expected` determines the encoding.
     #[must_use]
-    pub fn part(&self, ranks: Range<usize>, expected: usize, limits: &Limits) -> Zset {
+    pub fn part(&self, ranks: Range<usize>, expected: usize, limits: &ZsetLimits) -> Zset {
         let mut part = Zset::new();
-        part.expect(expected, 0, limits);
+        part.choose_encoding(expected, 0, limits);
         for (member, score) in self.range(ranks, false) {
             part.set(member.bytes(&mut Default::default()), score, limits);
         }
         part
     }
 
-    /// Removes the members of a range of ranks, which is inside; how many.
+    /// Removes a range of ranks, which must be within the length. Returns the number removed.
     pub fn remove_range(&mut self, ranks: Range<usize>) -> usize {
         let count = ranks.len();
         match self {
@@ -326,7 +327,7 @@ impl Zset {
         count
     }
 
-    /// Verifies the invariants of the set and of what it is made of; panics when one does not hold. For tests.
+    /// Verifies the invariants of the set and of its parts; panics on a violation. For tests.
     pub fn check(&self) {
         match self {
             Zset::Packed(pairs) => {
@@ -344,14 +345,14 @@ impl Zset {
         }
     }
 
-    /// A member, each with the same chance, and its score.
+    /// A member chosen uniformly at random, with its score.
     pub fn random(&self, rng: &mut Rng) -> Option<(Item<'_>, f64)> {
         let rank = (!self.is_empty()).then(|| rng.below(self.len() as u64) as usize)?;
         self.range(rank..rank + 1, false).next()
     }
 
-    /// Visits about `count` members from `cursor` on; returns the cursor to go on from, 0 at the end. A member that stays
-    /// from the first call to the last is visited at least once.
+    /// Visits about `count` members from `cursor` on. Returns the next cursor; 0 at the end. A member that exists from
+    /// the first call to the last is visited at least once.
     pub fn scan(&self, cursor: u64, count: usize, each: &mut dyn FnMut(Item<'_>, f64)) -> u64 {
         match self {
             Zset::Packed(_) => {
@@ -364,7 +365,7 @@ impl Zset {
         }
     }
 
-    /// Turns a listpack into a tree with room for so many more members.
+    /// Converts a listpack to a tree with capacity for `more` more members.
     fn grow(&mut self, more: usize) -> &mut Tree {
         if let Zset::Packed(pairs) = self {
             let mut tree = Tree::with_room(pairs.len() / 2 + more);
@@ -380,7 +381,7 @@ impl Zset {
     }
 }
 
-impl Limits {
+impl ZsetLimits {
     /// Whether members of these sizes may be a listpack.
     fn allow(&self, mut lens: impl ExactSizeIterator<Item = usize>) -> bool {
         let count = lens.len();
@@ -392,7 +393,7 @@ impl Limits {
     }
 }
 
-/// The score behind a member in a listpack; `None` when it is no number.
+/// The score after a member in a listpack; `None` if it is not a number.
 pub fn score_of(item: Item<'_>) -> Option<f64> {
     match item {
         Item::Int(number) => Some(number as f64),
@@ -400,7 +401,7 @@ pub fn score_of(item: Item<'_>) -> Option<f64> {
     }
 }
 
-/// The same of a pair whose score is known to be one.
+/// The same for a pair whose score is known to be valid.
 fn score_behind(item: Item<'_>) -> f64 {
     score_of(item).unwrap_or(0.0)
 }
@@ -418,7 +419,7 @@ fn remove_pair(pairs: &mut Listpack, member: &[u8]) -> Option<f64> {
     Some(score)
 }
 
-/// Hands a score over in the form that listpacks hold: an integer where it is one, else its shortest digits.
+/// Passes a score in the form that listpacks store: an integer if it is one, else its shortest digits.
 fn put_score(score: f64, put: impl FnOnce(Item<'_>)) {
     match f64_to_i64(score) {
         Some(number) => put(Item::Int(number)),
@@ -426,7 +427,7 @@ fn put_score(score: f64, put: impl FnOnce(Item<'_>)) {
     }
 }
 
-/// Adds a pair where it belongs; the member is not there.
+/// Inserts a pair in order; the member must be new.
 fn insert_pair(pairs: &mut Listpack, member: &[u8], score: f64) {
     let mut at = pairs.first();
     while let Some(here) = at {
@@ -452,16 +453,17 @@ fn push_pair(pairs: &mut Listpack, member: Item<'_>, score: f64) {
     });
 }
 
-/// The predicate of the tree: whether an element sorts before a member with its score.
+/// Predicate for the tree: whether an element sorts before a member with its score.
 ///
 /// # Safety
-/// It is only called with handles of records that are alive and not borrowed exclusively, as those of [`Tree::order`] are.
+/// It is only called with handles of records that are alive and not borrowed exclusively, like those of
+/// [`Tree::order`].
 unsafe fn before(member: &[u8], score: f64) -> impl Fn(f64, u64) -> bool {
     // SAFETY: the caller's promise.
     move |other, handle| other < score || other == score && unsafe { member_at(handle) } < member
 }
 
-/// The member of the record that a handle of the tree stands for.
+/// The member of the record with a handle.
 ///
 /// # Safety
 /// `handle` is the address of a record ([`FieldRef::address`]) that is alive and not changed for `'a`.
@@ -515,8 +517,8 @@ impl Tree {
         debug_assert!(!score.is_nan());
         let place = match (place, old) {
             (Some(place), Some(old)) => {
-                self.forget(place, member, old);
-                // As long as the one it replaces, so the record stays where it is.
+                self.remove_from_order(place, member, old);
+                // Same length as the old value, so the record does not move.
                 self.members
                     .update(place, |record| record.set_value(&score.to_le_bytes()));
                 place
@@ -527,32 +529,32 @@ impl Tree {
             }
         };
         let handle = self.members.get(place).address() as u64;
-        // SAFETY: the tree asks about its own handles only, whose records are alive (invariant 2).
+        // SAFETY: the tree passes only its own handles, whose records are alive (invariant 2).
         let before = unsafe { before(member, score) };
         self.order.insert((score, handle), before);
         answer
     }
 
-    /// Takes the record at a place out of the order, before it is changed or freed.
-    fn forget(&mut self, place: Place, member: &[u8], score: f64) {
-        // SAFETY: the tree asks about its own handles only, whose records are alive (invariant 2).
+    /// Removes the record at a place from the order, before it is changed or freed.
+    fn remove_from_order(&mut self, place: Place, member: &[u8], score: f64) {
+        // SAFETY: the tree passes only its own handles, whose records are alive (invariant 2).
         let before = unsafe { before(member, score) };
-        let forgotten = self.order.remove(before).map(|(_, handle)| handle);
+        let removed = self.order.remove(before).map(|(_, handle)| handle);
         let address = self.members.get(place).address() as u64;
-        // Whatever else went wrong: no handle outlives its record.
-        assert_eq!(forgotten, Some(address), "the order has every record");
+        // Checked in release builds too: a handle must not outlive its record.
+        assert_eq!(removed, Some(address), "the order has every record");
     }
 
     fn remove(&mut self, member: &[u8]) -> Option<f64> {
         let hash = hash(member);
         let place = self.members.locate(hash, |record| record.key() == member)?;
         let score = score_in(self.members.get(place));
-        self.forget(place, member, score);
+        self.remove_from_order(place, member, score);
         self.members.remove_at(place);
         Some(score)
     }
 
-    /// Removes the members of a range of ranks, which is inside.
+    /// Removes a range of ranks, which must be within the length.
     fn remove_range(&mut self, ranks: Range<usize>) {
         /// Records that are hashed together, so that their cache misses overlap.
         const BATCH: usize = 64;
@@ -562,8 +564,8 @@ impl Tree {
         let mut hashes = Vec::with_capacity(BATCH);
         for batch in handles.chunks(BATCH) {
             hashes.clear();
-            // SAFETY: these records have left the order and are still in the table. The slices are gone before the first
-            // of them is freed.
+            // SAFETY: these records were removed from the order and are still in the table. The slices are dropped
+            // before the first of them is freed.
             let members = batch.iter().map(|handle| unsafe { member_at(*handle) });
             hash_batch(&members.collect::<Vec<_>>(), &mut hashes);
             for hash in &hashes {
@@ -612,7 +614,7 @@ impl Clone for Tree {
         let mut copy = Tree::default();
         copy.members.reserve(self.order.len());
         for (score, handle) in self.order.range(0) {
-            // SAFETY: a handle of this tree, which is borrowed: its records are alive.
+            // SAFETY: a handle of this tree, which is borrowed, so its records are alive.
             copy.set(unsafe { member_at(handle) }, score);
         }
         copy
@@ -630,7 +632,7 @@ enum Walk<'a> {
     Down(sorted::RangeBack<'a>),
 }
 
-/// Members with their scores.
+/// Iterator over members with their scores.
 pub struct Elements<'a> {
     walk: Walk<'a>,
     left: usize,
@@ -656,7 +658,8 @@ impl<'a> Iterator for Elements<'a> {
             Walk::Up(range) => range.next()?,
             Walk::Down(range) => range.next()?,
         };
-        // SAFETY: a handle of the tree that is borrowed for `'a`: its records are alive and unchanged for as long.
+        // SAFETY: a handle of the tree that is borrowed for `'a`, so its records are alive and unchanged for that
+        // long.
         Some((Item::Bytes(unsafe { member_at(handle) }), score))
     }
 

@@ -1,15 +1,15 @@
-//! Bounds of sorted sets: by score, and by the order of the members' bytes.
+//! Ranges of sorted sets: by score, and by the lexicographical order of the members.
 
 /// A bound on scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScoreBound {
     /// The score.
     pub score: f64,
-    /// The score itself is outside.
+    /// Whether the score itself is excluded.
     pub exclusive: bool,
 }
 
-/// Scores from one bound to the other.
+/// A range of scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScoreRange {
     /// The lower bound.
@@ -43,17 +43,17 @@ impl ScoreRange {
 /// A bound on members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LexBound<'a> {
-    /// Before all members.
+    /// Before all members (`-`).
     Least,
-    /// Behind all members.
+    /// After all members (`+`).
     Greatest,
-    /// A member that is inside.
+    /// An included member.
     Inclusive(&'a [u8]),
-    /// A member that is outside.
+    /// An excluded member.
     Exclusive(&'a [u8]),
 }
 
-/// Members from one bound to the other.
+/// A range of members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LexRange<'a> {
     /// The lower bound.

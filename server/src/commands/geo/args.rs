@@ -1,6 +1,6 @@
 //! Coordinates and distances as arguments.
 
-use data::util::geo::{Form, LATITUDE, LONGITUDE, Point};
+use data::util::geo::{LATITUDE, LONGITUDE, Point, Shape};
 use data::util::num::parse_f64;
 
 use crate::commands::args::{Args, float};
@@ -43,25 +43,25 @@ pub fn unit(name: &[u8]) -> Result<f64, Fault> {
 ///
 /// # Errors
 /// It is not a number, negative, or the unit is unknown.
-pub fn circle(args: &mut Args<'_>) -> Result<(Form, f64), Fault> {
+pub fn circle(args: &mut Args<'_>) -> Result<(Shape, f64), Fault> {
     let radius = length(args.need()?, "radius")?;
     if radius < 0.0 {
         return Err(Fault::new("ERR radius cannot be negative"));
     }
-    Ok((Form::Circle { radius }, unit(args.need()?)?))
+    Ok((Shape::Circle { radius }, unit(args.need()?)?))
 }
 
 /// Takes a width, a height and their unit.
 ///
 /// # Errors
 /// They are not numbers, negative, or the unit is unknown.
-pub fn rectangle(args: &mut Args<'_>) -> Result<(Form, f64), Fault> {
+pub fn rectangle(args: &mut Args<'_>) -> Result<(Shape, f64), Fault> {
     let width = length(args.need()?, "width")?;
     let height = length(args.need()?, "height")?;
     if height < 0.0 || width < 0.0 {
         return Err(Fault::new("ERR height or width cannot be negative"));
     }
-    Ok((Form::Rectangle { width, height }, unit(args.need()?)?))
+    Ok((Shape::Rectangle { width, height }, unit(args.need()?)?))
 }
 
 fn length(arg: &[u8], what: &str) -> Result<f64, Fault> {

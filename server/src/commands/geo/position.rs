@@ -56,7 +56,7 @@ fn geoadd(cx: &mut Ctx<'_>) -> Done {
         return Ok(());
     }
     let zset: &mut Zset = write_or_create(cx.srv, cx.db, key)?;
-    zset.expect(members.len(), members[0].1.len(), &limits);
+    zset.choose_encoding(members.len(), members[0].1.len(), &limits);
     let (mut added, mut moved) = (0, 0);
     for (score, member) in members {
         let score = score as f64;

@@ -1,6 +1,6 @@
 //! Arguments of GEOSEARCH, GEORADIUS and their variants.
 
-use data::util::geo::{Form, Point, Search};
+use data::util::geo::{Point, Search, Shape};
 use data::value::zset::Zset;
 
 use crate::commands::args::Args;
@@ -105,7 +105,7 @@ struct Draft<'a, 'z> {
     from: Option<From>,
     centre: Option<Point>,
     /// With the metres of its unit.
-    form: Option<(Form, f64)>,
+    form: Option<(Shape, f64)>,
     query: Query<'a>,
 }
 
@@ -216,8 +216,8 @@ impl<'a> Draft<'a, '_> {
     }
 
     fn search_option(&mut self, args: &mut Args<'a>) -> Result<bool, Fault> {
-        let is_circle = matches!(self.form, Some((Form::Circle { .. }, _)));
-        let is_rectangle = matches!(self.form, Some((Form::Rectangle { .. }, _)));
+        let is_circle = matches!(self.form, Some((Shape::Circle { .. }, _)));
+        let is_rectangle = matches!(self.form, Some((Shape::Rectangle { .. }, _)));
         if self.from != Some(From::Place) && args.word_with_value("frommember") {
             self.centre = self.place_of(args.need()?)?;
             self.from = Some(From::Member);

@@ -61,7 +61,7 @@ fn search(cx: &mut Ctx<'_>, style: Style) -> Done {
         reply_hits(cx.reply, &hits, query.with, unit);
         return Ok(());
     };
-    let mut result = Zset::unsettled(hits.len());
+    let mut result = Zset::tree_with_room(hits.len());
     for hit in &hits {
         let score = if target.distances {
             hit.distance / unit
@@ -75,7 +75,7 @@ fn search(cx: &mut Ctx<'_>, style: Style) -> Done {
     } else {
         "georadiusstore"
     });
-    let result = result.settled(&limits);
+    let result = result.reencoded(&limits);
     let len = result.len();
     if len == 0 {
         let lazy = cx.srv.config.lazyfree_lazy_server_del;

@@ -160,7 +160,7 @@ fn createconsumer(cx: &mut Ctx<'_>) -> Done {
 
 fn delconsumer(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let pending = need_group(cx)?.leave(&argv[4]);
+    let pending = need_group(cx)?.delete_consumer(&argv[4]);
     cx.reply.int(pending.unwrap_or(0) as i64);
     if pending.is_some() {
         let event = Event::Stream("xgroup-delconsumer");

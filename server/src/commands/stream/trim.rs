@@ -3,7 +3,7 @@
 //! An approximate trim depends on the node boundaries, so it is propagated as the exact trim that it amounts to.
 
 use data::value::stream_id::IdRoom;
-use data::value::stream_log::{Keep, Log, Trim};
+use data::value::stream_log::{Log, Trim, TrimThreshold};
 
 use crate::commands::args::Args;
 use crate::commands::stream::ids::exact_id;
@@ -21,7 +21,7 @@ const DEFAULT_NODES: i64 = 100;
 /// Trimming options parsed so far.
 #[derive(Default)]
 pub struct TrimOptions {
-    keep: Option<Keep>,
+    threshold: Option<TrimThreshold>,
     approximate: bool,
     limit: Option<u64>,
     /// Index of the threshold argument.
@@ -38,10 +38,10 @@ impl TrimOptions {
             self.begin(args)?;
             let most = u64::try_from(args.int()?);
             let negative = |_| Fault::new("ERR The MAXLEN argument must be >= 0.");
-            self.keep = Some(Keep::Last(most.map_err(negative)?));
+            self.threshold = Some(TrimThreshold::Last(most.map_err(negative)?));
         } else if args.word_with_value("minid") {
             self.begin(args)?;
-            self.keep = Some(Keep::From(exact_id(args.need()?)?));
+            self.threshold = Some(TrimThreshold::From(exact_id(args.need()?)?));
         } else if args.word_with_value("limit") {
             let limit = u64::try_from(args.int()?);
             let negative = |_| Fault::new("ERR The LIMIT argument must be >= 0.");
@@ -54,7 +54,7 @@ impl TrimOptions {
 
     /// Takes the `=` or `~` behind MAXLEN or MINID.
     fn begin(&mut self, args: &mut Args<'_>) -> Result<(), Fault> {
-        if self.keep.is_some() {
+        if self.threshold.is_some() {
             return Err(Fault::new(
                 "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
             ));
@@ -72,12 +72,12 @@ impl TrimOptions {
     /// # Errors
     /// The options contradict each other.
     pub fn finish(&self, cx: &Ctx<'_>, needed: bool) -> Result<Option<Trim>, Fault> {
-        if self.keep.is_none() && self.limit.is_some_and(|limit| limit > 0) {
+        if self.threshold.is_none() && self.limit.is_some_and(|limit| limit > 0) {
             return Err(Fault::new(
                 "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
             ));
         }
-        if self.keep.is_none() && needed {
+        if self.threshold.is_none() && needed {
             return Err(Fault::new(
                 "ERR syntax error, XTRIM must be called with a trimming strategy",
             ));
@@ -94,8 +94,8 @@ impl TrimOptions {
             None if self.approximate => default_limit(&cx.srv.config) as u64,
             None => 0,
         };
-        Ok(self.keep.map(|keep| Trim {
-            keep,
+        Ok(self.threshold.map(|threshold| Trim {
+            threshold,
             approximate: self.approximate,
             limit: Some(limit).filter(|&limit| limit > 0),
         }))
@@ -106,8 +106,8 @@ impl TrimOptions {
         if !self.approximate {
             return Vec::new();
         }
-        let amount = match self.keep {
-            Some(Keep::From(_)) => {
+        let amount = match self.threshold {
+            Some(TrimThreshold::From(_)) => {
                 let mut room: IdRoom = [0; size_of::<IdRoom>()];
                 log.first_id_ever().text(&mut room).to_vec()
             }

@@ -127,7 +127,7 @@ fn zadd(cx: &mut Ctx<'_>, increment: bool) -> Done {
         return answer_added(cx, options, None, 0, 0);
     }
     let zset: &mut Zset = write_or_create(cx.srv, cx.db, key)?;
-    zset.expect(pairs.len(), pairs[0].1.len(), &limits);
+    zset.choose_encoding(pairs.len(), pairs[0].1.len(), &limits);
     let (mut added, mut updated, mut score, mut fault) = (0, 0, None, None);
     for (given, member) in pairs {
         match zset.update(member, &limits, |old| options.choose(old, given)) {
