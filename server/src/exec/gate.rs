@@ -128,12 +128,9 @@ fn names_key_in_flight(srv: &Server, request: &Request<'_>, argv: &Argv) -> bool
     }
     let client = srv.clients.get(request.caller.client);
     let multi = client.and_then(|client| client.multi.as_ref());
-    let queue = multi.iter().flat_map(|multi| &multi.queue);
+    let mut queue = multi.iter().flat_map(|multi| &multi.queue);
     // A transaction may select another database on its way.
-    request.cmd == EXEC
-        && queue
-            .map(|each| in_flight(table::spec(each.cmd), &each.argv, None))
-            .any(|found| found)
+    request.cmd == EXEC && queue.any(|each| in_flight(table::spec(each.cmd), &each.argv, None))
 }
 
 /// Whether a command is held back until a pause ends. The primary's stream is held back where it is read

@@ -14,7 +14,7 @@ use crate::feed::replicas::acknowledged;
 use crate::keyspace::lookup::{db, is_expired};
 use crate::server::Server;
 use crate::state::blocked::{Block, BlockKind, BlockedCommand, OnCancel, Waiter};
-use crate::state::client::{ClientFlags, Closing};
+use crate::state::client::{Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::wire::argv::Argv;
 use crate::wire::fault::Fault;
@@ -29,7 +29,7 @@ pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Fl
     }
     serve_ready(srv);
     // One of the served commands may have closed this client.
-    let may_go_on = |id| srv.clients.get(id).is_some_and(|client| client.may_go_on());
+    let may_go_on = |id| srv.clients.get(id).is_some_and(Client::may_go_on);
     match flow {
         Flow::Next if !may_go_on(id) => Flow::Stop,
         flow => flow,

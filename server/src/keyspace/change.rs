@@ -6,6 +6,7 @@
 
 use data::ds::quicklist::End;
 use data::value::db::Db;
+use data::value::entry::EntryRef;
 
 use crate::server::Server;
 use crate::state::client_id::ClientId;
@@ -72,7 +73,7 @@ pub fn key_changed_unwatched(srv: &mut Server, db: usize, key: &[u8], changes: u
         note_own_expire(srv, db, key);
     }
     if !srv.blocked.is_empty() && wakes(event) && srv.blocked.is_awaited(db, key) {
-        let found = srv.keys.dbs[db].db.find(key).map(|entry| entry.ty());
+        let found = srv.keys.dbs[db].db.find(key).map(EntryRef::ty);
         srv.blocked.mark_ready(db, key, found);
     }
 }
