@@ -263,7 +263,18 @@ fn kill(cx: &mut Ctx<'_>) -> Done {
     let me = cx.caller.client;
     let mut killed = 0;
     let mut me_too = false;
-    for id in cx.srv.clients.ids() {
+    let candidates = match filter.number {
+        Some(number) => cx
+            .srv
+            .clients
+            .by_number
+            .get(&number)
+            .copied()
+            .into_iter()
+            .collect(),
+        None => cx.srv.clients.ids(),
+    };
+    for id in candidates {
         if !fits(cx.srv, id, &filter) || (id == me && filter.skip_me) {
             continue;
         }

@@ -6,6 +6,7 @@
 
 use data::ds::quicklist::End;
 use data::value::db::Db;
+use data::value::entry::EntryRef;
 
 use crate::server::Server;
 use crate::state::client_id::ClientId;
@@ -71,8 +72,9 @@ pub fn key_changed_unwatched(srv: &mut Server, db: usize, key: &[u8], changes: u
     if srv.replication.is_replica() && event == Event::Generic("expire") {
         note_own_expire(srv, db, key);
     }
-    if !srv.blocked.is_empty() && wakes(event) {
-        srv.blocked.mark_ready(db, key);
+    if !srv.blocked.is_empty() && wakes(event) && srv.blocked.is_awaited(db, key) {
+        let found = srv.keys.dbs[db].db.find(key).map(EntryRef::ty);
+        srv.blocked.mark_ready(db, key, found);
     }
 }
 
@@ -92,10 +94,11 @@ fn note_own_expire(srv: &mut Server, db: usize, key: &[u8]) {
     }
 }
 
-/// Whether an event may unblock a command. Of the stream events only these do.
+/// Whether an event may unblock a command. Of the stream events only these do; a time to live changes no value.
 fn wakes(event: Event) -> bool {
     match event {
         Event::Stream(name) => matches!(name, "xadd" | "xgroup-destroy"),
+        Event::Generic(name) => !matches!(name, "expire" | "persist"),
         Event::Silent => false,
         _ => true,
     }
@@ -165,5 +168,27 @@ pub fn touch_all(srv: &mut Server, db: usize, before: &Db) {
 fn fail_transaction(srv: &mut Server, id: ClientId) {
     if let Some(client) = srv.clients.get_mut(id) {
         client.dirty_cas = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, wakes};
+
+    #[test]
+    fn what_leaves_a_value_as_it_was_wakes_nobody() {
+        let cases = [
+            (Event::Generic("expire"), false),
+            (Event::Generic("persist"), false),
+            (Event::Generic("del"), true),
+            (Event::Generic("rename_to"), true),
+            (Event::Stream("xadd"), true),
+            (Event::Stream("xtrim"), false),
+            (Event::String("set"), true),
+            (Event::Silent, false),
+        ];
+        for (event, expected) in cases {
+            assert_eq!(wakes(event), expected, "{event:?}");
+        }
     }
 }

@@ -188,7 +188,31 @@ struct KeyQueue {
     waiters: BTreeMap<u64, Waiter>,
     /// How many of them are also served when the key vanishes.
     on_nokey: usize,
+    /// How many of them a key of each type may serve.
+    types: Vec<(Type, usize)>,
     is_ready: bool,
+}
+
+impl KeyQueue {
+    /// Whether a key that holds a value of this type, or that is gone, may serve a client.
+    fn is_served_by(&self, found: Option<Type>) -> bool {
+        let takes = |ty| self.types.iter().any(|&(wanted, _)| wanted == ty);
+        self.on_nokey > 0 || found.is_some_and(takes)
+    }
+
+    fn count(&mut self, ty: Type) {
+        match self.types.iter_mut().find(|(known, _)| *known == ty) {
+            Some((_, count)) => *count += 1,
+            None => self.types.push((ty, 1)),
+        }
+    }
+
+    fn discount(&mut self, ty: Type) {
+        if let Some((_, count)) = self.types.iter_mut().find(|(known, _)| *known == ty) {
+            *count -= 1;
+        }
+        self.types.retain(|&(_, count)| count > 0);
+    }
 }
 
 /// A client in the queue of a key.
@@ -198,6 +222,8 @@ pub struct Waiter {
     pub id: ClientId,
     /// As in its [`KeyBlock`].
     pub on_nokey: bool,
+    /// The type that the key must have, as in its [`KeyBlock`].
+    pub ty: Type,
     /// Its place in the queue.
     pub ticket: u64,
 }
@@ -282,13 +308,18 @@ impl Blocked {
             let waiter = Waiter {
                 id,
                 on_nokey,
+                ty: block.ty,
                 ticket,
             };
             for key in &block.keys {
                 let queue = queues.entry(key.clone()).or_default();
                 let is_first = queue.waiters.insert(ticket, waiter).is_none();
                 // A command may name a key twice.
-                if is_first && on_nokey {
+                if !is_first {
+                    continue;
+                }
+                queue.count(block.ty);
+                if on_nokey {
                     queue.on_nokey += 1;
                     self.keys_on_nokey += usize::from(queue.on_nokey == 1);
                 }
@@ -321,6 +352,9 @@ impl Blocked {
                 continue;
             };
             let removed = queue.waiters.remove(&ticket);
+            if let Some(waiter) = removed {
+                queue.discount(waiter.ty);
+            }
             if removed.is_some_and(|waiter| waiter.on_nokey) {
                 queue.on_nokey -= 1;
                 self.keys_on_nokey -= usize::from(queue.on_nokey == 0);
@@ -334,11 +368,18 @@ impl Blocked {
         }
     }
 
-    /// A key has changed: the clients blocked on it are served when the command under way is done.
-    pub fn mark_ready(&mut self, db: usize, key: &[u8]) {
+    /// Whether a client is blocked on a key that was not marked ready yet.
+    pub fn is_awaited(&self, db: usize, key: &[u8]) -> bool {
+        let queue = self.queues.get(&db).and_then(|queues| queues.get(key));
+        queue.is_some_and(|queue| !queue.is_ready)
+    }
+
+    /// A key has changed and holds a value of the type `found`: the clients blocked on it are served when the command
+    /// under way is done. A value that serves none of them costs nothing, however many they are.
+    pub fn mark_ready(&mut self, db: usize, key: &[u8], found: Option<Type>) {
         let queues = self.queues.get_mut(&db);
         let queue = queues.and_then(|queues| queues.get_mut(key));
-        if let Some(queue) = queue.filter(|queue| !queue.is_ready) {
+        if let Some(queue) = queue.filter(|queue| !queue.is_ready && queue.is_served_by(found)) {
             queue.is_ready = true;
             self.ready.push_back((db, key.into()));
         }
@@ -413,5 +454,68 @@ impl BlockedCommand {
             seen_version: 0,
             ticket: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use data::value::Type;
+
+    use super::{Block, Blocked, BlockedCommand, KeyBlock};
+    use crate::state::client_id::ClientId;
+    use crate::wire::argv::Argv;
+
+    fn command(ty: Type, on_nokey: bool) -> BlockedCommand {
+        let block = KeyBlock {
+            ty,
+            keys: vec![(*b"k").into(), (*b"k").into()],
+            deadline_ms: None,
+            on_nokey,
+        };
+        let argv = Argv::of([b"BLPOP".as_slice()]);
+        let cmd = table::id(&table::list::BLPOP);
+        BlockedCommand::new(cmd, argv, 0, Block::Keys(block))
+    }
+
+    #[test]
+    fn only_a_value_that_serves_someone_makes_a_key_ready() {
+        let (list, stream) = (command(Type::List, false), command(Type::Stream, true));
+        let cases: [(&[&BlockedCommand], Option<Type>, bool); 8] = [
+            (&[], Some(Type::List), false),
+            (&[&list], Some(Type::List), true),
+            (&[&list], Some(Type::String), false),
+            (&[&list], Some(Type::Zset), false),
+            (&[&list], None, false),
+            (&[&stream], None, true),
+            (&[&stream, &list], Some(Type::String), true),
+            (&[&list, &list], Some(Type::List), true),
+        ];
+        for (waiting, found, expected) in cases {
+            let mut blocked = Blocked::default();
+            let waiting: Vec<_> = (1..)
+                .zip(waiting)
+                .map(|(word, &command)| {
+                    let id = ClientId::from_word(word);
+                    let again = command_of(command);
+                    (id, blocked.block(id, again))
+                })
+                .collect();
+            blocked.mark_ready(0, b"k", found);
+            assert_eq!(blocked.has_ready(), expected, "{waiting:?} {found:?}");
+            for (id, command) in waiting {
+                blocked.unblock(id, &command);
+            }
+            assert!(blocked.is_empty());
+            assert_eq!(blocked.keys_on_nokey_len(), 0);
+        }
+    }
+
+    fn command_of(other: &BlockedCommand) -> BlockedCommand {
+        BlockedCommand::new(
+            other.cmd,
+            other.argv.detached(),
+            other.db,
+            other.block.clone(),
+        )
     }
 }
