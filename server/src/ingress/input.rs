@@ -213,7 +213,8 @@ fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Rep
 /// Remembers the sizes of the query buffer for CLIENT LIST while it is on the stack.
 fn note_sizes(client: &mut Client, request: &Request) {
     let (qbuf, qbuf_free) = request.sizes();
-    client.qbuf_peak = client.qbuf_peak.max(qbuf);
+    // With the arguments parsed so far: otherwise cron would shrink the buffer of a long request right after it.
+    client.qbuf_peak = client.qbuf_peak.max(request.pending());
     client.sizes = Sizes {
         qbuf,
         qbuf_free,
