@@ -85,7 +85,10 @@ fn type_of(srv: &Server, number: usize, key: &[u8]) -> Option<Type> {
 
 /// Unblocks a client.
 fn unblock(srv: &mut Server, id: ClientId) -> Option<Box<BlockedCommand>> {
-    let command = srv.clients.get_mut(id)?.blocked.take()?;
+    let client = srv.clients.get_mut(id)?;
+    let command = client.blocked.take()?;
+    // The time spent blocked is not idle time: cron may run before the reply is sent.
+    client.last_active = srv.unit.now_ms / 1000;
     srv.blocked.unblock(id, &command);
     Some(command)
 }
