@@ -88,7 +88,7 @@ impl Client {
     ) -> Result<Self, ConnError> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let (name, socket) = match *place {
-            Place::Unix(path) => (path.display().to_string(), Dialed::Unix(dial_unix(path)?)),
+            Place::Unix(path) => (path.display().to_string(), Socket::Unix(connect_unix(path)?)),
             Place::Tcp { host, port, source } => {
                 let query = Query {
                     host: host.to_owned(),
@@ -97,13 +97,13 @@ impl Client {
                 };
                 let hops = look_up(query, deadline)?;
                 let name = format!("{host}:{port}");
-                let socket = dial_hops(&hops, deadline).map_err(|error| error.with_peer(&name))?;
-                (name, Dialed::Tcp(socket))
+                let socket = connect_any(&hops, deadline).map_err(|error| error.with_peer(&name))?;
+                (name, Socket::Tcp(socket))
             }
         };
         let transport = match (socket, tls) {
-            (Dialed::Tcp(socket), None) => Transport::Tcp(socket),
-            (Dialed::Unix(socket), None) => Transport::Unix(socket),
+            (Socket::Tcp(socket), None) => Transport::Tcp(socket),
+            (Socket::Unix(socket), None) => Transport::Unix(socket),
             (socket, Some(tls)) => handshake(socket.into_stream(), &tls, deadline)
                 .map_err(|error| error.with_peer(&name))?,
         };
@@ -297,12 +297,12 @@ impl AsFd for Client {
 }
 
 /// A connected socket that has not become a transport yet.
-enum Dialed {
+enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-impl Dialed {
+impl Socket {
     /// The socket as the type that TLS works on: it uses nothing but the descriptor.
     fn into_stream(self) -> TcpStream {
         match self {
@@ -313,7 +313,7 @@ impl Dialed {
 }
 
 /// Connects in blocking mode: without blocking, a full backlog is an error for a Unix socket.
-fn dial_unix(path: &Path) -> Result<UnixStream, ConnError> {
+fn connect_unix(path: &Path) -> Result<UnixStream, ConnError> {
     let dialled =
         UnixStream::connect(path).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
     dialled.map_err(|error| ConnError::io(Step::Connect, &error).with_peer(&path.display()))
@@ -329,10 +329,10 @@ fn look_up(query: Query, deadline: Option<Instant>) -> Resolved {
 
 /// Connects to the first of these addresses that accepts. If none does, the error is that of the
 /// last one.
-fn dial_hops(hops: &[Hop], deadline: Option<Instant>) -> Result<TcpStream, ConnError> {
+fn connect_any(hops: &[Hop], deadline: Option<Instant>) -> Result<TcpStream, ConnError> {
     let mut last = ConnError::new(Step::Resolve, "the name has no address");
     for hop in hops {
-        match dial_hop(hop, deadline) {
+        match connect_hop(hop, deadline) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
@@ -340,7 +340,7 @@ fn dial_hops(hops: &[Hop], deadline: Option<Instant>) -> Result<TcpStream, ConnE
     Err(last)
 }
 
-fn dial_hop(hop: &Hop, deadline: Option<Instant>) -> Result<TcpStream, ConnError> {
+fn connect_hop(hop: &Hop, deadline: Option<Instant>) -> Result<TcpStream, ConnError> {
     // The caller names the peer as the user does.
     let failed = |error: &io::Error| ConnError::io(Step::Connect, error);
     let (fd, _) =

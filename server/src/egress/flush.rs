@@ -1,7 +1,7 @@
 //! Sending pending output: before the loop sleeps, and when a socket becomes writable again.
 //!
-//! Output is passed to the connection until it is empty or the connection would block. TLS collects about three
-//! records per send. Bytes that TLS has accepted and not sent (`pending_out`) still count as output: towards limits,
+//! Output is passed to the connection until it is empty or the connection would block, which it also answers when its
+//! budget of this turn is used up. TLS collects about three records per send. Bytes that TLS has accepted and not sent (`pending_out`) still count as output: towards limits,
 //! and before a client is closed after its reply.
 
 use std::io::IoSlice;
@@ -17,8 +17,6 @@ use crate::state::client_id::ClientId;
 use crate::wire::output::KEEP_TAIL;
 use crate::{notice, verbose};
 
-/// Bytes sent to one client per turn, so that one reader does not delay the others.
-const MAX_BYTES_PER_TURN: usize = 1024 * 1024;
 /// Parts of an output that are passed to the kernel at once.
 const MAX_SLICES: usize = 16;
 
@@ -55,7 +53,7 @@ fn flush_client(srv: &mut Server, id: ClientId) {
     let mut sent = send(srv, id);
     let client = srv.clients.get(id);
     if sent == Sent::All && client.is_some_and(|client| client.replica.is_some()) {
-        sent = send_more(srv, id, MAX_BYTES_PER_TURN);
+        sent = send_more(srv, id);
     }
     let Some(client) = srv.clients.get_mut(id) else {
         return;
@@ -106,7 +104,7 @@ fn send(srv: &mut Server, id: ClientId) -> Sent {
     let before = out.len();
     let mut blocked = false;
     let mut failed = false;
-    while !out.is_empty() && before - out.len() < MAX_BYTES_PER_TURN {
+    while !out.is_empty() {
         let io = if out.chunks() == 0 {
             conns.write(el, conn, out.first())
         } else {

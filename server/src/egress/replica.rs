@@ -35,10 +35,9 @@ pub enum Sent {
     Failed,
 }
 
-/// Sends a replica up to about `most` bytes of what it is due.
-pub fn send_more(srv: &mut Server, id: ClientId, most: usize) -> Sent {
-    let mut sent = 0;
-    while sent < most {
+/// Sends a replica what it is due, until its connection would block.
+pub fn send_more(srv: &mut Server, id: ClientId) -> Sent {
+    loop {
         let client = srv.clients.get(id);
         let Some((client, replica)) = client.and_then(|c| Some((c, c.replica.as_ref()?))) else {
             return Sent::All;
@@ -58,15 +57,11 @@ pub fn send_more(srv: &mut Server, id: ClientId, most: usize) -> Sent {
         };
         match io {
             Io::Done(0) => return finish(srv, id),
-            Io::Done(n) => {
-                sent += n;
-                srv.stats.replica_output_bytes += n as u64;
-            }
+            Io::Done(n) => srv.stats.replica_output_bytes += n as u64,
             Io::WouldBlock => return Sent::Some,
             Io::Eof | Io::Failed(_) => return Sent::Failed,
         }
     }
-    Sent::Some
 }
 
 /// Flushes what the connection has collected.

@@ -73,7 +73,7 @@ fn is_served(srv: &Server, waiter: Waiter, found: Option<Type>) -> bool {
         return false;
     }
     match &command.block {
-        Block::Keys(block) => waiter.on_nokey || found == Some(block.ty),
+        Block::Keys(block) => waiter.need.on_nokey || found == Some(block.ty),
         _ => false,
     }
 }
@@ -146,13 +146,11 @@ pub fn give_up(srv: &mut Server, id: ClientId, fault: Option<&Fault>) {
     let Some(command) = unblock(srv, id) else {
         return;
     };
-    answer(srv, id, |srv, reply| match (fault, &command.block) {
+    answer(srv, id, |srv, reply| match (fault, command.block.on_cancel()) {
         (Some(fault), _) => refuse(srv, reply, fault),
-        (None, Block::Replicas(block)) => reply.int(acknowledged(srv, block.offset)),
-        (None, block) => match block.kind().rule().on_cancel {
-            OnCancel::NullArray => reply.null_array(),
-            OnCancel::Ok | OnCancel::Acknowledged => reply.ok(),
-        },
+        (None, OnCancel::NullArray) => reply.null_array(),
+        (None, OnCancel::Acknowledged(offset)) => reply.int(acknowledged(srv, offset)),
+        (None, OnCancel::Ok) => reply.ok(),
     });
     count(srv, command.cmd, command.spent_ns, fault.is_some());
     if let Some(client) = srv.clients.get_mut(id) {

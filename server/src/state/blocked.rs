@@ -87,8 +87,8 @@ pub enum BlockKind {
 pub enum OnCancel {
     /// A null array.
     NullArray,
-    /// The number of replicas that have acknowledged.
-    Acknowledged,
+    /// The number of replicas that have acknowledged the stream up to this offset.
+    Acknowledged(u64),
     /// OK.
     Ok,
 }
@@ -102,13 +102,18 @@ pub struct BlockRule {
     pub survives_role_change: bool,
     /// CLIENT UNBLOCK ends it.
     pub may_be_unblocked: bool,
-    /// What the command answers when it is cancelled: by its deadline, by CLIENT UNBLOCK.
-    pub on_cancel: OnCancel,
 }
 
 impl BlockKind {
-    /// How many kinds there are.
-    const COUNT: usize = 6;
+    /// Every kind, in the order of their numbers.
+    const ALL: [BlockKind; 6] = [
+        BlockKind::Keys,
+        BlockKind::Replicas,
+        BlockKind::Pause,
+        BlockKind::Shutdown,
+        BlockKind::Migration,
+        BlockKind::KeyInFlight,
+    ];
 
     /// The rule of this kind.
     pub fn rule(self) -> BlockRule {
@@ -116,20 +121,12 @@ impl BlockKind {
             was_executed: false,
             survives_role_change: true,
             may_be_unblocked: false,
-            on_cancel: OnCancel::Ok,
         };
         match self {
-            BlockKind::Keys => BlockRule {
+            BlockKind::Keys | BlockKind::Replicas => BlockRule {
                 was_executed: true,
                 survives_role_change: false,
                 may_be_unblocked: true,
-                on_cancel: OnCancel::NullArray,
-            },
-            BlockKind::Replicas => BlockRule {
-                was_executed: true,
-                survives_role_change: false,
-                may_be_unblocked: true,
-                on_cancel: OnCancel::Acknowledged,
             },
             BlockKind::Shutdown | BlockKind::Migration => BlockRule {
                 was_executed: true,
@@ -151,6 +148,15 @@ impl Block {
             Block::Shutdown => BlockKind::Shutdown,
             Block::Migration => BlockKind::Migration,
             Block::KeyInFlight => BlockKind::KeyInFlight,
+        }
+    }
+
+    /// What the command answers when its block is cancelled: by its deadline, or by CLIENT UNBLOCK.
+    pub fn on_cancel(&self) -> OnCancel {
+        match self {
+            Block::Keys(_) => OnCancel::NullArray,
+            Block::Replicas(block) => OnCancel::Acknowledged(block.offset),
+            Block::Pause | Block::Shutdown | Block::Migration | Block::KeyInFlight => OnCancel::Ok,
         }
     }
 
@@ -186,33 +192,45 @@ pub struct BlockedCommand {
 #[derive(Default)]
 struct KeyQueue {
     waiters: BTreeMap<u64, Waiter>,
-    /// How many of them are also served when the key vanishes.
-    on_nokey: usize,
-    /// How many of them a key of each type may serve.
-    types: Vec<(Type, usize)>,
+    /// How many of them have the same needs.
+    needs: Vec<(Need, usize)>,
     is_ready: bool,
 }
 
 impl KeyQueue {
     /// Whether a key that holds a value of this type, or that is gone, may serve a client.
     fn is_served_by(&self, found: Option<Type>) -> bool {
-        let takes = |ty| self.types.iter().any(|&(wanted, _)| wanted == ty);
-        self.on_nokey > 0 || found.is_some_and(takes)
+        let mut needs = self.needs.iter();
+        needs.any(|(need, _)| need.on_nokey || found == Some(need.ty))
     }
 
-    fn count(&mut self, ty: Type) {
-        match self.types.iter_mut().find(|(known, _)| *known == ty) {
+    /// Whether a client in it is also served when the key vanishes.
+    fn has_nokey(&self) -> bool {
+        self.needs.iter().any(|(need, _)| need.on_nokey)
+    }
+
+    fn count(&mut self, need: Need) {
+        match self.needs.iter_mut().find(|(known, _)| *known == need) {
             Some((_, count)) => *count += 1,
-            None => self.types.push((ty, 1)),
+            None => self.needs.push((need, 1)),
         }
     }
 
-    fn discount(&mut self, ty: Type) {
-        if let Some((_, count)) = self.types.iter_mut().find(|(known, _)| *known == ty) {
+    fn discount(&mut self, need: Need) {
+        if let Some((_, count)) = self.needs.iter_mut().find(|(known, _)| *known == need) {
             *count -= 1;
         }
-        self.types.retain(|&(_, count)| count > 0);
+        self.needs.retain(|&(_, count)| count > 0);
     }
+}
+
+/// What serves a client that is blocked on a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The type that the key must have, as in its [`KeyBlock`].
+    pub ty: Type,
+    /// Also served when the key vanishes or changes its type.
+    pub on_nokey: bool,
 }
 
 /// A client in the queue of a key.
@@ -220,10 +238,8 @@ impl KeyQueue {
 pub struct Waiter {
     /// The client.
     pub id: ClientId,
-    /// As in its [`KeyBlock`].
-    pub on_nokey: bool,
-    /// The type that the key must have, as in its [`KeyBlock`].
-    pub ty: Type,
+    /// What serves it.
+    pub need: Need,
     /// Its place in the queue.
     pub ticket: u64,
 }
@@ -236,7 +252,7 @@ pub struct Blocked {
     keys_on_nokey: usize,
     deadlines: BTreeSet<(i64, u64, ClientId)>,
     ready: VecDeque<(usize, Box<[u8]>)>,
-    by_kind: [BTreeMap<u64, ClientId>; BlockKind::COUNT],
+    by_kind: [BTreeMap<u64, ClientId>; BlockKind::ALL.len()],
     last_ticket: u64,
     /// Clients that were unblocked and whose further input is to be looked at.
     pub resumed: Vec<ClientId>,
@@ -268,18 +284,10 @@ impl Blocked {
 
     /// All blocked clients that a change of this server's role unblocks.
     pub fn ended_by_role_change(&self) -> Vec<ClientId> {
-        const KINDS: [BlockKind; BlockKind::COUNT] = [
-            BlockKind::Keys,
-            BlockKind::Replicas,
-            BlockKind::Pause,
-            BlockKind::Shutdown,
-            BlockKind::Migration,
-            BlockKind::KeyInFlight,
-        ];
-        let ended = KINDS
-            .iter()
+        let ended = BlockKind::ALL
+            .into_iter()
             .filter(|kind| !kind.rule().survives_role_change);
-        ended.flat_map(|&kind| self.of_kind(kind)).collect()
+        ended.flat_map(|kind| self.of_kind(kind)).collect()
     }
 
     /// Keys that clients are blocked on.
@@ -304,24 +312,19 @@ impl Blocked {
         command.ticket = ticket;
         if let Block::Keys(block) = &command.block {
             let queues = self.queues.entry(command.db).or_default();
-            let on_nokey = block.on_nokey;
-            let waiter = Waiter {
-                id,
-                on_nokey,
+            let need = Need {
                 ty: block.ty,
-                ticket,
+                on_nokey: block.on_nokey,
             };
+            let waiter = Waiter { id, need, ticket };
             for key in &block.keys {
                 let queue = queues.entry(key.clone()).or_default();
                 let is_first = queue.waiters.insert(ticket, waiter).is_none();
                 // A command may name a key twice.
-                if !is_first {
-                    continue;
-                }
-                queue.count(block.ty);
-                if on_nokey {
-                    queue.on_nokey += 1;
-                    self.keys_on_nokey += usize::from(queue.on_nokey == 1);
+                if is_first {
+                    let had_nokey = queue.has_nokey();
+                    queue.count(need);
+                    self.keys_on_nokey += usize::from(!had_nokey && need.on_nokey);
                 }
             }
         }
@@ -351,13 +354,9 @@ impl Blocked {
             let Some(queue) = queues.get_mut(key) else {
                 continue;
             };
-            let removed = queue.waiters.remove(&ticket);
-            if let Some(waiter) = removed {
-                queue.discount(waiter.ty);
-            }
-            if removed.is_some_and(|waiter| waiter.on_nokey) {
-                queue.on_nokey -= 1;
-                self.keys_on_nokey -= usize::from(queue.on_nokey == 0);
+            if let Some(waiter) = queue.waiters.remove(&ticket) {
+                queue.discount(waiter.need);
+                self.keys_on_nokey -= usize::from(waiter.need.on_nokey && !queue.has_nokey());
             }
             if queue.waiters.is_empty() {
                 queues.remove(key);
@@ -388,7 +387,7 @@ impl Blocked {
     /// Every key of a database may have changed, or has vanished (`emptied`).
     pub fn mark_all_ready(&mut self, db: usize, emptied: bool) {
         for (key, queue) in self.queues.get_mut(&db).into_iter().flatten() {
-            if !queue.is_ready && (!emptied || queue.on_nokey > 0) {
+            if !queue.is_ready && (!emptied || queue.has_nokey()) {
                 queue.is_ready = true;
                 self.ready.push_back((db, key.clone()));
             }
@@ -424,7 +423,7 @@ impl Blocked {
     /// Whether a client is blocked on a key that is also served when the key vanishes.
     pub fn is_awaited_on_nokey(&self, db: usize, key: &[u8]) -> bool {
         let queue = self.queues.get(&db).and_then(|queues| queues.get(key));
-        queue.is_some_and(|queue| queue.on_nokey > 0)
+        queue.is_some_and(KeyQueue::has_nokey)
     }
 
     /// The earliest deadline, in milliseconds of Unix time.
