@@ -88,7 +88,10 @@ impl Client {
     ) -> Result<Self, ConnError> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let (name, socket) = match *place {
-            Place::Unix(path) => (path.display().to_string(), Socket::Unix(connect_unix(path)?)),
+            Place::Unix(path) => (
+                path.display().to_string(),
+                Socket::Unix(connect_unix(path)?),
+            ),
             Place::Tcp { host, port, source } => {
                 let query = Query {
                     host: host.to_owned(),
@@ -97,7 +100,8 @@ impl Client {
                 };
                 let hops = look_up(query, deadline)?;
                 let name = format!("{host}:{port}");
-                let socket = connect_any(&hops, deadline).map_err(|error| error.with_peer(&name))?;
+                let socket =
+                    connect_any(&hops, deadline).map_err(|error| error.with_peer(&name))?;
                 (name, Socket::Tcp(socket))
             }
         };

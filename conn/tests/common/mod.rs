@@ -15,9 +15,11 @@ use conn::admission::HandshakeLimits;
 use conn::connection::{ConnId, State};
 use conn::conns::{ConnHost, Conns};
 use conn::drive::process_pending;
+use conn::error::Cause;
 use conn::listener::{Accept, Accepted, Listener};
 use conn::stream::Io;
 use conn::tls::context::TlsContext;
+use conn::tls::info::TlsStats;
 use openssl::error::ErrorStack;
 
 pub struct World {
@@ -177,4 +179,12 @@ pub fn on_read(world: &mut World, id: ConnId) {
         Io::Eof => world.log.push("eof".into()),
         Io::Failed(error) => world.log.push(format!("broken: {error}")),
     }
+}
+
+/// Handshakes that failed for a reason.
+pub fn failures(stats: &TlsStats, reason: Cause) -> u64 {
+    stats.failed[Cause::ALL
+        .iter()
+        .position(|each| *each == reason)
+        .expect("one of all")]
 }
