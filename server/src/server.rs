@@ -17,6 +17,7 @@ use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
 use crate::state::keys::Keys;
+use crate::state::latency::{self, LatencyMonitor};
 use crate::state::listeners::Listeners;
 use crate::state::memory::MemorySamples;
 use crate::state::migration::Migration;
@@ -26,6 +27,7 @@ use crate::state::propagation::Propagation;
 use crate::state::replication::link::MAX_BULK_OF_PRIMARY;
 use crate::state::replication::stream::Replication;
 use crate::state::shutdown::Shutdown;
+use crate::state::slowlog::SlowLog;
 use crate::state::snapshot::Snapshot;
 use crate::state::stats::Stats;
 use crate::state::tls::TlsState;
@@ -33,6 +35,7 @@ use crate::state::turn::Turn;
 use crate::state::unit::Unit;
 use crate::state::wakeup::Wakeup;
 use crate::state::watch::Watch;
+use crate::sys::clock;
 use crate::wire::argv::Argv;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
@@ -142,6 +145,12 @@ pub struct Server {
     pub unit: Unit,
     /// Counters.
     pub stats: Stats,
+    /// Slow commands.
+    pub slowlog: SlowLog,
+    /// What took long, by event.
+    pub latency: LatencyMonitor,
+    /// Clients in MONITOR.
+    pub monitors: Vec<ClientId>,
     /// Commands.
     pub commands: Commands,
     /// TLS contexts.
@@ -166,6 +175,30 @@ pub struct Server {
     pub shutdown: Shutdown,
     /// Settings of DEBUG.
     pub debug: DebugState,
+}
+
+impl Server {
+    /// Tells the latency monitor how long something took, in milliseconds.
+    #[inline]
+    pub fn note_latency(&mut self, event: latency::Event, ms: u64) {
+        let threshold_ms = self.config.latency_monitor_threshold;
+        self.latency
+            .note(event, threshold_ms, ms, self.unit.now_ms / 1000);
+    }
+
+    /// The start of something that the latency monitor may note; `None` while it is off, so that no clock is read.
+    #[inline]
+    pub fn latency_clock(&self) -> Option<u64> {
+        (self.config.latency_monitor_threshold > 0).then(clock::monotonic_us)
+    }
+
+    /// Tells the latency monitor what has ended; `started` is from [`Server::latency_clock`].
+    #[inline]
+    pub fn note_latency_since(&mut self, event: latency::Event, started: Option<u64>) {
+        if let Some(started) = started {
+            self.note_latency(event, clock::monotonic_us().saturating_sub(started) / 1000);
+        }
+    }
 }
 
 impl Host for Server {

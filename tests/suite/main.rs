@@ -12,6 +12,7 @@ mod keys;
 mod lifecycle;
 mod lifecycle_order;
 mod migrate;
+mod observing;
 mod peers;
 mod persistence;
 mod propagation;

@@ -23,10 +23,13 @@ pub mod hash;
 pub mod hash_random;
 pub mod hyperloglog;
 pub mod keys;
+pub mod latency;
 pub mod list;
 pub mod list_move;
 pub mod memory;
 pub mod migrate;
+pub mod module;
+pub mod monitor;
 pub mod object;
 pub mod persistence;
 pub mod replicaof;
@@ -36,6 +39,7 @@ pub mod server;
 pub mod set;
 pub mod set_algebra;
 pub mod set_random;
+pub mod slowlog;
 pub mod sort;
 pub mod stream;
 pub mod string;
@@ -63,10 +67,13 @@ static FAMILIES: &[Family] = &[
     hash_random::PROCS,
     hyperloglog::PROCS,
     keys::PROCS,
+    latency::PROCS,
     list::PROCS,
     list_move::PROCS,
     memory::PROCS,
     migrate::PROCS,
+    module::PROCS,
+    monitor::PROCS,
     object::PROCS,
     persistence::PROCS,
     replicaof::PROCS,
@@ -77,6 +84,7 @@ static FAMILIES: &[Family] = &[
     set::PROCS,
     set_algebra::PROCS,
     set_random::PROCS,
+    slowlog::PROCS,
     sort::PROCS,
     stream::add::PROCS,
     stream::claim::PROCS,

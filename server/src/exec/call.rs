@@ -2,12 +2,13 @@
 
 use table::CmdId;
 
+use crate::exec::observe::{Execution, observe};
 use crate::exec::refuse::refuse;
 use crate::feed::propagate::{Grouping, also, end_of_unit, is_wanted};
 use crate::server::{Ctx, Proc, Propagate, Server};
 use crate::state::blocked::{Block, BlockedCommand};
 use crate::state::caller::Caller;
-use crate::sys::clock;
+use crate::sys::{clock, watchdog};
 use crate::wire::argv::Argv;
 use crate::wire::reply::Reply;
 
@@ -47,6 +48,7 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
     let cmd = invocation.cmd;
     let db = caller.session.db;
     srv.unit = outer.nested(cmd, caller, caller.session.no_touch && cmd != TOUCH);
+    watchdog::executing(Some(cmd));
     let outcome = execute(srv, caller, invocation, reply);
     let ended = clock::monotonic_ns();
     srv.turn.clock_ns = ended;
@@ -54,6 +56,14 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
     if let Some(client) = srv.clients.get_mut(caller.client) {
         client.session = caller.session;
     }
+    let execution = Execution {
+        cmd,
+        argv: invocation.argv,
+        is_first: invocation.before.is_none(),
+        now_ns: ended - started,
+        total_ns: outcome.block.is_none().then_some(spent_ns),
+    };
+    observe(srv, caller, &execution, reply);
     match outcome.block {
         Some(block) => {
             let argv = outcome
@@ -78,6 +88,7 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
         }
     }
     srv.unit = outer;
+    watchdog::executing(outer.command);
     if outer.depth > 0 {
         return;
     }

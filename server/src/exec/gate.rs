@@ -59,7 +59,7 @@ pub fn verdict(
     {
         return Verdict::Refuse(fault);
     }
-    if caller.class == Class::Replica && request.does(KEYSPACE) {
+    if (caller.class == Class::Replica || caller.is_monitor) && request.does(KEYSPACE) {
         return Verdict::Refuse(Fault::new("ERR Replica can't interact with the keyspace"));
     }
     if let Some(scope) = srv.pauses.scope()

@@ -3,7 +3,9 @@
 pub mod call;
 pub mod gate;
 pub mod nested;
+pub mod observe;
 pub mod process;
+pub mod redact;
 pub mod refuse;
 pub mod transaction;
 pub mod unblock;

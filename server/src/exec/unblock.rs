@@ -8,6 +8,7 @@ use data::value::Type;
 
 use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::exec::call::count;
+use crate::exec::observe::log_if_slow;
 use crate::exec::process::{Flow, execute};
 use crate::exec::refuse::refuse;
 use crate::feed::replicas::acknowledged;
@@ -146,13 +147,16 @@ pub fn give_up(srv: &mut Server, id: ClientId, fault: Option<&Fault>) {
     let Some(command) = unblock(srv, id) else {
         return;
     };
-    answer(srv, id, |srv, reply| match (fault, command.block.on_cancel()) {
-        (Some(fault), _) => refuse(srv, reply, fault),
-        (None, OnCancel::NullArray) => reply.null_array(),
-        (None, OnCancel::Acknowledged(offset)) => reply.int(acknowledged(srv, offset)),
-        (None, OnCancel::Ok) => reply.ok(),
+    answer(srv, id, |srv, reply| {
+        match (fault, command.block.on_cancel()) {
+            (Some(fault), _) => refuse(srv, reply, fault),
+            (None, OnCancel::NullArray) => reply.null_array(),
+            (None, OnCancel::Acknowledged(offset)) => reply.int(acknowledged(srv, offset)),
+            (None, OnCancel::Ok) => reply.ok(),
+        }
     });
     count(srv, command.cmd, command.spent_ns, fault.is_some());
+    log_if_slow(srv, id, command.cmd, &command.argv, command.spent_ns);
     if let Some(client) = srv.clients.get_mut(id) {
         client.advance_reply_mode();
     }

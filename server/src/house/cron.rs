@@ -12,7 +12,7 @@ use crate::replication::cron::replication_cron;
 use crate::replication::primary::snapshot::tend;
 use crate::server::Server;
 use crate::session::close::close_now;
-use crate::state::client::{Class, Client};
+use crate::state::client::{Class, Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::sys::{clock, host, memory, process, watchdog};
 use crate::wire::output::KEEP_TAIL;
@@ -190,8 +190,10 @@ fn visit(srv: &mut Server, id: ClientId) {
         return;
     };
     let idle = now_ms / 1000 - client.last_active;
-    if timeout > 0 && idle > timeout && client.blocked.is_none() && client.class() == Class::Normal
-    {
+    let may_time_out = client.blocked.is_none()
+        && client.class() == Class::Normal
+        && !client.flags.contains(ClientFlags::MONITOR);
+    if timeout > 0 && idle > timeout && may_time_out {
         verbose!("Closing idle client");
         return close_now(srv, id);
     }

@@ -139,6 +139,9 @@ pub fn build(
             ..Unit::default()
         },
         stats: Default::default(),
+        slowlog: Default::default(),
+        latency: Default::default(),
+        monitors: Default::default(),
         commands,
         tls: Default::default(),
         background: Background::start(),

@@ -8,6 +8,7 @@ use std::ops::Bound;
 
 use crate::keyspace::expired::delete_expired;
 use crate::server::Server;
+use crate::state::latency::Event;
 use crate::sys::clock;
 
 /// Volatile keys examined per round at effort 1.
@@ -126,7 +127,9 @@ fn cycle(srv: &mut Server, fast: bool) {
             }
         }
     }
-    srv.stats.expire_cycle_us += clock::monotonic_us() - started;
+    let spent_us = clock::monotonic_us() - started;
+    srv.stats.expire_cycle_us += spent_us;
+    srv.note_latency(Event::ExpireCycle, spent_us / 1000);
     let stale = if sampled == 0 {
         0.0
     } else {

@@ -4,6 +4,7 @@ use crate::feed::propagate::deletion;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::free::free_entry;
 use crate::server::Server;
+use crate::state::latency;
 
 /// Whether a key with this expiry time is to be deleted at once. On a replica it is not: the primary deletes it.
 pub fn is_past(srv: &Server, at_ms: i64, now_ms: i64) -> bool {
@@ -12,6 +13,7 @@ pub fn is_past(srv: &Server, at_ms: i64, now_ms: i64) -> bool {
 
 /// Deletes an expired key.
 pub fn delete_expired(srv: &mut Server, db: usize, key: &[u8]) {
+    let started = srv.latency_clock();
     let Some(entry) = srv.keys.dbs[db].db.remove(key) else {
         return;
     };
@@ -20,4 +22,5 @@ pub fn delete_expired(srv: &mut Server, db: usize, key: &[u8]) {
     srv.stats.expired_keys += 1;
     key_changed(srv, db, key, 0, Event::Expired);
     deletion(srv, db, key, lazy);
+    srv.note_latency_since(latency::Event::ExpireDel, started);
 }

@@ -11,6 +11,7 @@ use crate::persist::fork;
 use crate::persist::rdb_file::{remove_temp, save, temp_name};
 use crate::server::Server;
 use crate::state::child::{Child, Purpose};
+use crate::state::latency::Event;
 use crate::sys::child::Ended;
 use crate::sys::{host, process};
 use crate::{notice, warning};
@@ -108,11 +109,13 @@ pub fn save_ended(srv: &mut Server, child: &Child, ended: Ended) {
         }
         Ended::Quietly => warning!("Background saving terminated by signal 10"),
     }
-    if ended != Ended::Exit(0) {
-        remove_temp(child.pid);
-    }
     snapshot.last_cow = child.latest.cow;
     snapshot.last_duration = Some(srv.unit.now_ms / 1000 - snapshot.started);
+    if ended != Ended::Exit(0) {
+        let started = srv.latency_clock();
+        remove_temp(child.pid);
+        srv.note_latency_since(Event::RdbUnlinkTempFile, started);
+    }
 }
 
 /// All databases were emptied by a client: the child's snapshot is obsolete, and the file must not bring the keys

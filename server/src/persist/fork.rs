@@ -15,8 +15,9 @@ use data::ds::table::{ResizePolicy, set_resize_policy};
 use crate::report::title::set_title;
 use crate::server::Server;
 use crate::state::child::{Child, Purpose, Report};
+use crate::state::latency::Event;
 use crate::sys::child::{self, Ended, Fork};
-use crate::sys::{clock, host, log};
+use crate::sys::{clock, host, log, memory};
 use crate::{notice, verbose, warning};
 
 /// Interval of progress reports, in microseconds.
@@ -143,7 +144,10 @@ pub fn start(
             child::exit(i32::from(!good))
         }
         Fork::Parent(pid) => {
-            srv.stats.fork_us = clock::monotonic_us() - began_us;
+            let fork_us = clock::monotonic_us() - began_us;
+            srv.stats.fork_us = fork_us;
+            srv.stats.fork_rate = fork_rate(fork_us);
+            srv.note_latency(Event::Fork, fork_us / 1000);
             srv.stats.forks += 1;
             srv.child = Some(Child::new(pid, purpose, keys, reader));
             // A table that moves entries now makes the system copy their pages.
@@ -151,6 +155,11 @@ pub fn start(
             Ok(pid)
         }
     }
+}
+
+/// Memory in use that a fork of so many microseconds copied per second, in GiB.
+fn fork_rate(us: u64) -> f64 {
+    memory::used() as f64 / f64::from(1 << 30) / (us.max(1) as f64 / 1e6)
 }
 
 /// Index of the child's value in `oom-score-adj-values`.

@@ -103,6 +103,7 @@ fn behind(srv: &Server, client: &Client) -> usize {
 fn flag_letters(client: &Client) -> String {
     let letters: String = [
         (client.flags.contains(ClientFlags::PRIMARY), 'M'),
+        (client.flags.contains(ClientFlags::MONITOR), 'O'),
         (client.is_replica(), 'S'),
         (client.multi.is_some(), 'x'),
         (client.blocked.is_some(), 'b'),

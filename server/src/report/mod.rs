@@ -7,6 +7,8 @@ pub mod commandstats;
 pub mod cpu;
 pub mod info;
 pub mod keyspace;
+pub mod latency_doctor;
+pub mod latency_graph;
 pub mod layout;
 pub mod memory;
 pub mod persistence;

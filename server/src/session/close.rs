@@ -22,6 +22,9 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
     if let Some(command) = client.blocked.take() {
         srv.blocked.unblock(id, &command);
     }
+    if client.flags.contains(ClientFlags::MONITOR) {
+        srv.monitors.retain(|&other| other != id);
+    }
     if let Some(conn) = client.conn {
         srv.conns.close(&mut srv.el, conn);
     }

@@ -15,6 +15,10 @@ pub fn reset(srv: &mut Server, caller: &mut Caller) {
     };
     if let Some(client) = srv.clients.get_mut(caller.client) {
         client.flags.remove(ClientFlags::NO_EVICT);
+        if client.flags.contains(ClientFlags::MONITOR) {
+            client.flags.remove(ClientFlags::MONITOR);
+            srv.monitors.retain(|&other| other != caller.client);
+        }
         // As in Redis, SKIP still holds for this command.
         if client.reply_mode != ReplyMode::Skipping {
             client.reply_mode = ReplyMode::On;

@@ -12,7 +12,7 @@
 use bitflags::bitflags;
 use table::words::Flags;
 
-use crate::state::client::{Class, Client};
+use crate::state::client::{Class, Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::state::multi::Summary;
 use crate::state::session::Session;
@@ -50,6 +50,8 @@ pub struct Caller {
     pub session: Session,
     /// Which output limit counts, and whether it is a replica.
     pub class: Class,
+    /// It is in MONITOR, so it may not use the keyspace.
+    pub is_monitor: bool,
     /// The command was executed elsewhere already (by the primary), so this server must follow whatever its own limits say.
     pub obeyed: bool,
     /// Where its writes go.
@@ -73,6 +75,7 @@ impl Caller {
             client: id,
             session: client.session,
             class,
+            is_monitor: client.flags.contains(ClientFlags::MONITOR),
             obeyed: is_primary,
             // Replicas of a replica are sent the primary's own bytes.
             targets: if is_primary {

@@ -48,6 +48,8 @@ bitflags! {
         const PRIMARY = 1 << 6;
         /// Its command processes events, so it is neither read nor closed until the command is done.
         const PROTECTED = 1 << 7;
+        /// It is shown every command (MONITOR).
+        const MONITOR = 1 << 8;
     }
 }
 

@@ -7,7 +7,7 @@ use table::CmdId;
 /// Number of samples behind an instantaneous rate.
 const SAMPLES: usize = 16;
 /// Histogram of one command's latencies: buckets of powers of two nanoseconds, each cut into [`SUB`] parts.
-const SUB_BITS: u32 = 5;
+const SUB_BITS: u32 = 7;
 const SUB: usize = 1 << SUB_BITS;
 /// Maximum number of distinct error codes that are counted; more would come from a client that invents them.
 pub const MAX_ERROR_CODES: usize = 128;
@@ -40,7 +40,8 @@ impl Rate {
     }
 }
 
-/// Log-linear histogram of durations in nanoseconds, 3 % wide buckets, up to one second.
+/// Log-linear histogram of durations in nanoseconds, buckets of at most 0.8 %, up to one second: the buckets of an
+/// HdrHistogram with two significant digits, as Redis uses.
 #[derive(Clone, Default)]
 pub struct Latency {
     counts: Vec<u32>,
@@ -91,21 +92,24 @@ impl Latency {
         0
     }
 
-    /// Cumulative counts at powers of two microseconds, as LATENCY HISTOGRAM shows them: (µs, count).
+    /// Cumulative counts at powers of two of 1024 nanoseconds, as LATENCY HISTOGRAM shows them: (µs, count).
     pub fn cumulative(&self) -> Vec<(u64, u64)> {
         let mut rows = Vec::new();
-        let (mut seen, mut bound_us) = (0u64, 1u64);
+        let (mut seen, mut shown, mut bound_ns) = (0u64, 0u64, 1024u64);
         for (index, &count) in self.counts.iter().enumerate() {
-            while Self::edge(index) > bound_us * 1000 {
-                if seen > 0 && rows.last().is_none_or(|&(_, n)| n != seen) {
-                    rows.push((bound_us, seen));
-                }
-                bound_us *= 2;
-            }
             seen += u64::from(count);
-        }
-        if seen > 0 && rows.last().is_none_or(|&(_, n)| n != seen) {
-            rows.push((bound_us, seen));
+            // The bucket that holds the bound ends a row.
+            if index != Self::index(bound_ns) && index + 1 != self.counts.len() {
+                continue;
+            }
+            bound_ns *= 2;
+            if seen > shown {
+                rows.push((Self::edge(index) / 1000, seen));
+                shown = seen;
+            }
+            if seen == self.total {
+                break;
+            }
         }
         rows
     }
@@ -185,6 +189,8 @@ pub struct Stats {
     pub dirty: u64,
     /// Duration of the latest fork, microseconds.
     pub fork_us: u64,
+    /// Speed of the latest fork: memory in use per second, in GiB.
+    pub fork_rate: f64,
     /// Forks.
     pub forks: u64,
     /// Commands per second.

@@ -76,6 +76,15 @@ pub fn huge_pages_always() -> bool {
         .is_ok_and(|text| text.contains("[always]"))
 }
 
+/// Bytes of transparent huge pages that this process uses.
+pub fn anonymous_huge_pages() -> usize {
+    let text = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let mut lines = text.lines();
+    let size = lines.find_map(|line| line.strip_prefix("AnonHugePages:"));
+    let kib = size.and_then(|size| size.trim().strip_suffix("kB")?.trim().parse::<usize>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
 /// Disables transparent huge pages for this process: with a forked child each write would copy 2 MiB.
 pub fn disable_huge_pages() -> bool {
     // SAFETY: the call takes plain numbers.

@@ -1,5 +1,5 @@
 //! The software watchdog: a timer that cron keeps postponing. If the event loop does not return in time, the timer
-//! fires and logs the stack of the main thread; the process then goes on.
+//! fires and logs the command being executed and the stack of the main thread; the process then goes on.
 //!
 //! # Invariants
 //! 1. The handler neither allocates nor locks: what it interrupts may be the allocator, or the log.
@@ -9,7 +9,9 @@
 use std::ffi::{c_int, c_void};
 use std::io::Write;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering::Relaxed};
+
+use table::CmdId;
 
 use crate::sys::log;
 
@@ -17,6 +19,14 @@ use crate::sys::log;
 static LOG: AtomicI32 = AtomicI32::new(-1);
 /// The timer, created by the first setting.
 static TIMER: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+/// Index of the command being executed plus one; 0 is none.
+static COMMAND: AtomicUsize = AtomicUsize::new(0);
+
+/// Says which command is being executed.
+#[inline]
+pub fn executing(cmd: Option<CmdId>) {
+    COMMAND.store(cmd.map_or(0, |cmd| cmd.index() + 1), Relaxed);
+}
 
 /// Makes the watchdog fire this many milliseconds after the latest [`postpone`]; 0 stops it. Must be called on the
 /// thread that it watches.
@@ -80,15 +90,37 @@ extern "C" fn on_alarm(_signal: c_int) {
     // SAFETY: the arrays bound what is written and read; what was interrupted finds its errno as it was.
     unsafe {
         let errno = *libc::__errno_location();
-        say(
-            fd,
-            "--- WATCHDOG TIMER EXPIRED ---\n\n------ STACK TRACE ------",
-        );
+        say(fd, "--- WATCHDOG TIMER EXPIRED ---");
+        if let Some(index) = COMMAND.load(Relaxed).checked_sub(1) {
+            say_command(fd, CmdId::from_index(index));
+        }
+        say(fd, "------ STACK TRACE ------");
         let count = libc::backtrace(frames.as_mut_ptr(), frames.len() as c_int);
         libc::backtrace_symbols_fd(frames.as_ptr(), count, fd);
         say(fd, "--------\n");
         *libc::__errno_location() = errno;
     }
+}
+
+/// Names the command as Redis names its procedure, which is what operators look for in a report: `configSetCommand`.
+fn say_command(fd: c_int, cmd: CmdId) {
+    let mut name = [0; 64];
+    let mut rest = name.as_mut_slice();
+    let words = table::full_name(cmd).split(['|', '-', '_']);
+    for (at, word) in words.enumerate() {
+        let (first, others) = word.split_at(1);
+        let first = first.as_bytes()[0];
+        let first = if at == 0 {
+            first
+        } else {
+            first.to_ascii_uppercase()
+        };
+        let _ = write!(rest, "{}{others}", char::from(first));
+    }
+    let _ = write!(rest, "Command");
+    let left = rest.len();
+    let len = name.len() - left;
+    say(fd, std::str::from_utf8(&name[..len]).unwrap_or_default());
 }
 
 /// A log line with its time in seconds since 1970, since a signal handler cannot format local time.
