@@ -29,6 +29,7 @@ pub mod memory;
 pub mod migrate;
 pub mod object;
 pub mod persistence;
+pub mod pubsub;
 pub mod replicaof;
 pub mod replication;
 pub mod scan;
@@ -69,6 +70,7 @@ static FAMILIES: &[Family] = &[
     migrate::PROCS,
     object::PROCS,
     persistence::PROCS,
+    pubsub::PROCS,
     replicaof::PROCS,
     replication::PROCS,
     failover::PROCS,

@@ -24,6 +24,7 @@ use table::CmdId;
 
 use crate::state::blocked::BlockedCommand;
 use crate::state::multi::Multi;
+use crate::state::pubsub::Subscriptions;
 use crate::state::replication::replica::Replica;
 use crate::state::session::Session;
 use crate::state::watch::Watched;
@@ -48,6 +49,8 @@ bitflags! {
         const PRIMARY = 1 << 6;
         /// Its command processes events, so it is neither read nor closed until the command is done.
         const PROTECTED = 1 << 7;
+        /// It is subscribed to something.
+        const PUBSUB = 1 << 8;
     }
 }
 
@@ -149,6 +152,8 @@ pub struct Client {
     pub watched: Vec<Watched>,
     /// A watched key has changed.
     pub dirty_cas: bool,
+    /// What it is subscribed to.
+    pub subscriptions: Option<Box<Subscriptions>>,
     /// Its blocked command; no other command is executed meanwhile.
     pub blocked: Option<Box<BlockedCommand>>,
     /// Set when it is a replica of this server, or has sent REPLCONF.
@@ -216,6 +221,8 @@ impl Client {
             Class::Primary
         } else if self.is_replica() {
             Class::Replica
+        } else if self.flags.contains(ClientFlags::PUBSUB) {
+            Class::PubSub
         } else {
             Class::Normal
         }
