@@ -24,6 +24,7 @@ use crate::state::migration::Migration;
 use crate::state::pauses::Pauses;
 use crate::state::process::ProcessInfo;
 use crate::state::propagation::Propagation;
+use crate::state::pubsub::Pubsub;
 use crate::state::replication::link::MAX_BULK_OF_PRIMARY;
 use crate::state::replication::stream::Replication;
 use crate::state::shutdown::Shutdown;
@@ -133,6 +134,8 @@ pub struct Server {
     pub keys: Keys,
     /// Watched keys.
     pub watch: Watch,
+    /// Subscribers.
+    pub pubsub: Pubsub,
     /// Blocked clients.
     pub blocked: Blocked,
     /// Pauses of clients.

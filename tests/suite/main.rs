@@ -17,6 +17,7 @@ mod peers;
 mod persistence;
 mod propagation;
 mod protocol;
+mod pubsub;
 mod redis_cli;
 mod reload;
 mod replication;

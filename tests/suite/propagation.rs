@@ -11,6 +11,8 @@ const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 const PROPAGATED: &[(&str, &[&str])] = &[
     ("SET a 1", &["SELECT 0", "SET a 1"]),
     ("GET a", &[]),
+    ("PUBLISH c m", &["PUBLISH c m"]),
+    ("SPUBLISH c m", &["SPUBLISH c m"]),
     ("SET a 2 EX 100", &["SET a 2 PXAT #"]),
     ("SET a 2 GET", &["SET a 2"]),
     ("SETEX a 100 3", &["SET a 3 PXAT #"]),

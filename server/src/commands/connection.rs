@@ -9,7 +9,7 @@ use crate::session::auth::{authenticate, is_required, password_is_set};
 use crate::session::close::close_after_reply;
 use crate::session::name::set_name;
 use crate::session::reset::reset;
-use crate::state::client::Client;
+use crate::state::client::{Class, Client};
 use crate::wire::fault::{DB_INDEX, Fault, HELLO_NO_AUTH, NO_PROTO, SYNTAX, arity};
 use crate::wire::reply::Resp;
 
@@ -25,7 +25,14 @@ pub static PROCS: Family = &[
 ];
 
 fn ping(cx: &mut Ctx<'_>) -> Done {
-    match cx.argv.len() {
+    let argv = cx.argv;
+    match argv.len() {
+        // In RESP2 a subscriber expects the form of a message.
+        1 | 2 if cx.caller.class == Class::PubSub && cx.caller.session.resp == Resp::V2 => {
+            cx.reply.array(2);
+            cx.reply.bulk(b"pong");
+            cx.reply.bulk(if argv.len() == 2 { &argv[1] } else { b"" });
+        }
         1 => cx.reply.status("PONG"),
         2 => cx.reply.bulk(&cx.argv[1]),
         _ => return Err(arity("ping")),

@@ -32,6 +32,7 @@ pub mod module;
 pub mod monitor;
 pub mod object;
 pub mod persistence;
+pub mod pubsub;
 pub mod replicaof;
 pub mod replication;
 pub mod scan;
@@ -76,6 +77,7 @@ static FAMILIES: &[Family] = &[
     monitor::PROCS,
     object::PROCS,
     persistence::PROCS,
+    pubsub::PROCS,
     replicaof::PROCS,
     replication::PROCS,
     failover::PROCS,

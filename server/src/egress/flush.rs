@@ -45,9 +45,12 @@ pub fn on_writable(srv: &mut Server, conn: ConnId) {
 
 fn flush_client(srv: &mut Server, id: ClientId) {
     // A client that is about to be closed is sent nothing more: a replica would otherwise get bytes of another
-    // history.
+    // history. While the input of a client is processed its replies are on the stack, and what others have appended to
+    // its output may only be sent behind them; `ingress/input` queues it again.
     let client = srv.clients.get(id);
-    if client.is_some_and(|client| client.closing == Closing::Now) {
+    if client.is_some_and(|client| {
+        client.closing == Closing::Now || client.flags.contains(ClientFlags::EXECUTING)
+    }) {
         return;
     }
     let mut sent = send(srv, id);

@@ -2,5 +2,6 @@
 
 pub mod account;
 pub mod flush;
+pub mod publish;
 pub mod push;
 pub mod replica;

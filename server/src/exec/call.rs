@@ -63,7 +63,7 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
         now_ns: ended - started,
         total_ns: outcome.block.is_none().then_some(spent_ns),
     };
-    observe(srv, caller, &execution, reply);
+    observe(srv, caller, &execution);
     match outcome.block {
         Some(block) => {
             let argv = outcome

@@ -8,7 +8,7 @@ use conn::addr::Addr;
 use table::keys::accessed;
 use table::spec::Spec;
 use table::words::Flags;
-use table::{CmdId, connection, transactions};
+use table::{CmdId, connection, pubsub, transactions};
 
 use crate::config::values::Allow;
 use crate::server::Server;
@@ -20,6 +20,7 @@ use crate::wire::argv::Argv;
 use crate::wire::fault::{
     Fault, LOADING, MASTER_DOWN, MISCONF_RDB, NO_AUTH, NO_REPLICAS, NOT_IN_TRANSACTION, READ_ONLY,
 };
+use crate::wire::reply::Resp;
 
 /// Answer of the gate.
 #[derive(Debug, PartialEq, Eq)]
@@ -150,13 +151,20 @@ fn not_now(srv: &Server, request: &Request<'_>) -> Option<Fault> {
     if srv.config.min_replicas_to_write > 0 && request.does(Flags::WRITE) && lacks_replicas(srv) {
         return Some(NO_REPLICAS);
     }
-    if let Some(link) = &srv.replication.link {
-        if srv.config.replica_read_only && request.does(Flags::WRITE) {
-            return Some(READ_ONLY);
-        }
-        if !srv.config.replica_serve_stale_data && !link.is_up() && request.lacks(Flags::STALE) {
-            return Some(MASTER_DOWN);
-        }
+    let link = srv.replication.link.as_ref();
+    if link.is_some() && srv.config.replica_read_only && request.does(Flags::WRITE) {
+        return Some(READ_ONLY);
+    }
+    if request.caller.class == Class::PubSub
+        && let Some(fault) = while_subscribed(request)
+    {
+        return Some(fault);
+    }
+    if link.is_some_and(|link| !link.is_up())
+        && !srv.config.replica_serve_stale_data
+        && request.lacks(Flags::STALE)
+    {
+        return Some(MASTER_DOWN);
     }
     if let Some(loading) = srv.snapshot.loading {
         let is_refused = if loading.serves_old {
@@ -169,6 +177,19 @@ fn not_now(srv: &Server, request: &Request<'_>) -> Option<Fault> {
         }
     }
     None
+}
+
+/// Why a subscriber may not send a command: in RESP2 its replies could not be told from messages.
+#[cold]
+fn while_subscribed(request: &Request<'_>) -> Option<Fault> {
+    let is_allowed = request.caller.session.resp == Resp::V3 || SUBSCRIBED.contains(&request.cmd);
+    (!is_allowed).then(|| {
+        Fault::new(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+             context",
+            request.spec.full_name
+        ))
+    })
 }
 
 /// Whether fewer than `min-replicas-to-write` replicas are connected with an acceptable lag.
@@ -189,6 +210,19 @@ pub fn cannot_be_saved(srv: &Server, caller: &Caller, cmd: CmdId, spec: &Spec) -
 const PING: CmdId = table::id(&connection::PING);
 const DEBUG: CmdId = table::id(&table::server::DEBUG);
 const EXEC: CmdId = table::id(&transactions::EXEC);
+
+/// Commands that a subscriber may send in RESP2.
+const SUBSCRIBED: [CmdId; 9] = [
+    PING,
+    table::id(&connection::QUIT),
+    table::id(&connection::RESET),
+    table::id(&pubsub::SUBSCRIBE),
+    table::id(&pubsub::UNSUBSCRIBE),
+    table::id(&pubsub::PSUBSCRIBE),
+    table::id(&pubsub::PUNSUBSCRIBE),
+    table::id(&pubsub::SSUBSCRIBE),
+    table::id(&pubsub::SUNSUBSCRIBE),
+];
 
 /// Commands that run at once inside MULTI.
 const NOT_QUEUED: [CmdId; 6] = [

@@ -15,7 +15,6 @@ use crate::state::latency::Event;
 use crate::state::slowlog::{Entry, trimmed};
 use crate::sys::clock;
 use crate::wire::argv::Argv;
-use crate::wire::reply::Reply;
 
 /// One execution of a command.
 pub struct Execution<'a> {
@@ -33,7 +32,7 @@ pub struct Execution<'a> {
 
 /// Records an execution. With nothing to record it costs a few comparisons.
 #[inline]
-pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>, reply: &mut Reply) {
+pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
     let flags = table::spec(execution.cmd).flags;
     if srv.config.latency_monitor_threshold > 0 {
         let event = if flags.contains(Flags::FAST) {
@@ -49,7 +48,7 @@ pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>, rep
     // A command that was blocked was shown when it blocked.
     let is_shown = !srv.monitors.is_empty() && execution.is_first;
     if is_shown && !flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-        feed_monitors(srv, caller, execution, reply);
+        feed_monitors(srv, caller, execution);
     }
 }
 
@@ -77,16 +76,11 @@ pub fn log_if_slow(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, spen
 
 /// Shows a command to the clients in MONITOR.
 #[cold]
-fn feed_monitors(srv: &mut Server, caller: &Caller, execution: &Execution<'_>, reply: &mut Reply) {
+fn feed_monitors(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
     let line = monitor_line(srv, caller, execution);
     let monitors = std::mem::take(&mut srv.monitors);
     for &id in &monitors {
-        // Its own line follows its reply, but must not come into the middle of the reply to EXEC.
-        if id == caller.client && srv.unit.depth == 1 {
-            reply.status(&line);
-        } else {
-            push(srv, id, |reply| reply.status(&line));
-        }
+        push(srv, id, |reply| reply.status(&line));
     }
     srv.monitors = monitors;
 }

@@ -12,6 +12,7 @@ use crate::server::{Commands, Proc, Server};
 use crate::session::{auth, transaction};
 use crate::state::blocked::{Block, BlockedCommand};
 use crate::state::caller::Caller;
+use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::warning;
 use crate::wire::argv::Argv;
@@ -123,10 +124,19 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
         close_talkative(srv, id, reply);
         return Flow::Stop;
     }
+    take_pushes(client, reply);
     if client.may_go_on() {
         Flow::Next
     } else {
         Flow::Stop
+    }
+}
+
+/// Moves messages that a client was sent meanwhile behind its replies so far.
+#[inline]
+pub fn take_pushes(client: &mut Client, reply: &mut Reply) {
+    if !client.io.out.is_empty() {
+        reply.out.append(std::mem::take(&mut client.io.out));
     }
 }
 
@@ -157,11 +167,11 @@ fn close_talkative(srv: &mut Server, id: ClientId, reply: &mut Reply) {
 #[inline]
 fn prepare(srv: &Server, caller: &Caller, reply: &mut Reply) {
     reply.resp = caller.session.resp;
-    reply.limit = if auth::is_required(srv, &caller.session) {
+    reply.set_limit(if auth::is_required(srv, &caller.session) {
         UNAUTHENTICATED_OUTPUT
     } else {
         hard_limit(srv, caller.class)
-    };
+    });
 }
 
 /// The row and the proc of a request, its arity checked.

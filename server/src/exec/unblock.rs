@@ -9,13 +9,13 @@ use data::value::Type;
 use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::exec::call::count;
 use crate::exec::observe::log_if_slow;
-use crate::exec::process::{Flow, execute};
+use crate::exec::process::{Flow, execute, take_pushes};
 use crate::exec::refuse::refuse;
 use crate::feed::replicas::acknowledged;
 use crate::keyspace::lookup::{db, is_expired};
 use crate::server::Server;
 use crate::state::blocked::{Block, BlockKind, BlockedCommand, OnCancel, Waiter};
-use crate::state::client::{Client, ClientFlags, Closing};
+use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::wire::argv::Argv;
 use crate::wire::fault::Fault;
@@ -30,11 +30,12 @@ pub fn run(srv: &mut Server, id: ClientId, argv: &Argv, reply: &mut Reply) -> Fl
     }
     serve_ready(srv);
     // One of the served commands may have closed this client.
-    let client = srv.clients.get(id);
-    if flow == Flow::Next && client.is_some_and(Client::may_go_on) {
-        Flow::Next
-    } else {
-        Flow::Stop
+    match srv.clients.get_mut(id) {
+        Some(client) if flow == Flow::Next && client.may_go_on() => {
+            take_pushes(client, reply);
+            Flow::Next
+        }
+        _ => Flow::Stop,
     }
 }
 

@@ -130,6 +130,7 @@ pub fn build(
         clients: Clients::default(),
         keys: Keys::new(config.databases as usize, seed),
         watch: Default::default(),
+        pubsub: Default::default(),
         blocked: Default::default(),
         pauses: Default::default(),
         wakeup: Default::default(),

@@ -7,6 +7,7 @@ use conn::addr::Addr;
 use crate::server::Server;
 use crate::state::client::{Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
+use crate::state::pubsub::Kind;
 use crate::wire::reply::Resp;
 
 /// The line of one client, without a line end; empty when it is gone.
@@ -21,9 +22,11 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
     let sizes = sizes(client);
     let out = &client.io.out;
     let pending = client.conn.map_or(0, |conn| srv.conns.pending_out(conn));
+    let own = client.subscriptions.as_ref();
+    let subscribed = |kind| own.map_or(0, |own| own.count(kind));
     let _ = write!(
         line,
-        "id={} addr={peer} laddr={local} fd={fd} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} \
+        "id={} addr={peer} laddr={local} fd={fd} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} \
          qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} \
          user=default redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
@@ -32,6 +35,9 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         now - client.last_active,
         flag_letters(client),
         client.session.db,
+        subscribed(Kind::Channel),
+        subscribed(Kind::Pattern),
+        subscribed(Kind::Shard),
         client
             .multi
             .as_ref()
@@ -105,6 +111,7 @@ fn flag_letters(client: &Client) -> String {
         (client.flags.contains(ClientFlags::PRIMARY), 'M'),
         (client.flags.contains(ClientFlags::MONITOR), 'O'),
         (client.is_replica(), 'S'),
+        (client.flags.contains(ClientFlags::PUBSUB), 'P'),
         (client.multi.is_some(), 'x'),
         (client.blocked.is_some(), 'b'),
         (client.dirty_cas, 'd'),
@@ -150,6 +157,7 @@ pub fn memory(srv: &Server, client: &Client) -> usize {
         + out.tail.capacity().max(client.reply_size)
         + out.chunk_bytes()
         + behind(srv, client)
+        + client.subscriptions.as_ref().map_or(0, |own| own.memory())
         + client.name.capacity()
         + client.lib_name.capacity()
         + client.lib_ver.capacity()

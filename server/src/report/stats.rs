@@ -2,6 +2,7 @@
 
 use crate::report::info::Info;
 use crate::server::Server;
+use crate::state::pubsub::Kind;
 
 /// Counters of subsystems that do not exist yet, between lookups and errors.
 const WITHOUT_SUBJECT: [&str; 10] = [
@@ -62,10 +63,9 @@ pub fn write(srv: &Server, info: &mut Info) {
     );
     info.field("keyspace_hits", stats.hits);
     info.field("keyspace_misses", stats.misses);
-    zeros(
-        info,
-        &["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"],
-    );
+    info.field("pubsub_channels", srv.pubsub.count(Kind::Channel));
+    info.field("pubsub_patterns", srv.pubsub.count(Kind::Pattern));
+    info.field("pubsubshard_channels", srv.pubsub.count(Kind::Shard));
     info.field("latest_fork_usec", stats.fork_us);
     info.field("total_forks", stats.forks);
     info.field("migrate_cached_sockets", srv.migration.links.len());

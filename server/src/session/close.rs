@@ -19,6 +19,9 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
         return;
     };
     srv.watch.remove_all(id, &mut client.watched);
+    if let Some(own) = client.subscriptions.take() {
+        srv.pubsub.remove_all(id, *own);
+    }
     if let Some(command) = client.blocked.take() {
         srv.blocked.unblock(id, &command);
     }

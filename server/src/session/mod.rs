@@ -7,4 +7,5 @@ pub mod deadline;
 pub mod name;
 pub mod pause;
 pub mod reset;
+pub mod subscribe;
 pub mod transaction;

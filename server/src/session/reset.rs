@@ -1,6 +1,7 @@
 //! RESET: the connection returns to its initial state.
 
 use crate::server::Server;
+use crate::session::subscribe::{leave_all, settle};
 use crate::session::transaction;
 use crate::state::caller::Caller;
 use crate::state::client::{ClientFlags, ReplyMode};
@@ -9,6 +10,8 @@ use crate::state::session::Session;
 /// Resets everything that a client has set for its connection, including its authentication.
 pub fn reset(srv: &mut Server, caller: &mut Caller) {
     transaction::take(&mut srv.watch, &mut srv.clients, caller.client);
+    leave_all(srv, caller.client);
+    settle(srv, caller);
     caller.session = Session {
         authenticated: srv.config.requirepass.is_empty(),
         ..Session::default()

@@ -24,6 +24,7 @@ use table::CmdId;
 
 use crate::state::blocked::BlockedCommand;
 use crate::state::multi::Multi;
+use crate::state::pubsub::Subscriptions;
 use crate::state::replication::replica::Replica;
 use crate::state::session::Session;
 use crate::state::watch::Watched;
@@ -50,6 +51,8 @@ bitflags! {
         const PROTECTED = 1 << 7;
         /// It is shown every command (MONITOR).
         const MONITOR = 1 << 8;
+        /// It is subscribed to something.
+        const PUBSUB = 1 << 9;
     }
 }
 
@@ -151,6 +154,8 @@ pub struct Client {
     pub watched: Vec<Watched>,
     /// A watched key has changed.
     pub dirty_cas: bool,
+    /// What it is subscribed to.
+    pub subscriptions: Option<Box<Subscriptions>>,
     /// Its blocked command; no other command is executed meanwhile.
     pub blocked: Option<Box<BlockedCommand>>,
     /// Set when it is a replica of this server, or has sent REPLCONF.
@@ -218,6 +223,8 @@ impl Client {
             Class::Primary
         } else if self.is_replica() {
             Class::Replica
+        } else if self.flags.contains(ClientFlags::PUBSUB) {
+            Class::PubSub
         } else {
             Class::Normal
         }

@@ -130,10 +130,10 @@ pub fn not_between(least: i64, most: i64) -> Fault {
     ))
 }
 
-/// EXEC was refused for this reason.
+/// EXEC was refused for this reason; the general code `ERR` is left out.
 pub fn exec_abort(reason: &Fault) -> Fault {
     let mut text = b"EXECABORT Transaction discarded because of: ".to_vec();
-    text.extend_from_slice(&reason.0);
+    text.extend_from_slice(reason.0.strip_prefix(b"ERR ").unwrap_or(&reason.0));
     Fault::bytes(text)
 }
 

@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 /// A tail of this size becomes a chunk, in bytes.
 const CHUNK: usize = 64 * 1024;
+/// A message for many clients of this size and more is shared; a smaller one costs less as a copy, in bytes.
+const SHARE_MESSAGE: usize = 512;
 /// The capacity of an empty tail that is kept for the next reply, in bytes.
 pub const KEEP_TAIL: usize = 16 * 1024;
 
@@ -76,6 +78,19 @@ impl Output {
         self.seal();
         self.front_bytes += bytes.len();
         self.front.push_back(Chunk::Shared(bytes));
+    }
+
+    /// Appends a whole message that other clients get, too.
+    pub fn push_message(&mut self, message: &Arc<Vec<u8>>) {
+        if message.len() < SHARE_MESSAGE {
+            // For a slow reader many short messages add up: a full buffer becomes a chunk instead of growing.
+            if self.tail.len() + message.len() > KEEP_TAIL {
+                self.seal();
+            }
+            self.tail.extend_from_slice(message);
+        } else {
+            self.push_shared(Arc::clone(message));
+        }
     }
 
     /// Turns a big tail into a chunk. The reply writer calls this when no deferred length is open.
@@ -163,6 +178,18 @@ impl Output {
     /// Drops everything: the client is over its limit or gone.
     pub fn clear(&mut self) {
         *self = Output::default();
+    }
+
+    /// All of it as one buffer.
+    pub fn into_bytes(self) -> Vec<u8> {
+        let mut parts = self.front.into_iter();
+        let Some(first) = parts.next() else {
+            return self.tail;
+        };
+        let mut all = first.bytes()[self.sent..].to_vec();
+        parts.for_each(|part| all.extend_from_slice(part.bytes()));
+        all.extend_from_slice(&self.tail);
+        all
     }
 
     /// Truncates to `mark` bytes of tail and `chunks` chunks (a fault after a partial reply).

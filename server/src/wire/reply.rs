@@ -15,7 +15,7 @@ use data::ds::item::Item;
 use data::util::num::{format_f64, format_f64_decimals, push_i64};
 
 use crate::wire::fault::Fault;
-use crate::wire::output::Output;
+use crate::wire::output::{KEEP_TAIL, Output};
 
 /// Shared values of this size and more are not copied into the output, in bytes.
 const SHARE: usize = 16 * 1024;
@@ -56,6 +56,8 @@ pub struct Reply {
     /// The latest fault that was not written because the reply is muted.
     pub unheard: Option<Fault>,
     deferred: u32,
+    /// `limit` was lowered for a deferred length.
+    is_tightened: bool,
 }
 
 fn digit(number: usize) -> u8 {
@@ -71,6 +73,13 @@ impl Reply {
             limit,
             ..Reply::default()
         }
+    }
+
+    /// Sets the output limit for the next command.
+    #[inline]
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+        self.is_tightened = false;
     }
 
     #[inline]
@@ -318,6 +327,12 @@ impl Reply {
 
     /// Reserves the header of an aggregate whose length is not known yet.
     pub fn defer(&mut self) -> Mark {
+        if self.limit != 0 && !self.is_tightened {
+            // As in Redis, such a reply does not use the rest of the buffer whose bytes no limit counts.
+            let rest = KEEP_TAIL.saturating_sub(self.out.len());
+            self.limit = self.limit.saturating_sub(rest).max(1);
+            self.is_tightened = true;
+        }
         self.deferred += 1;
         self.mark()
     }

@@ -1,0 +1,124 @@
+//! Messages that clients get without asking: Pub/Sub.
+//!
+//! A message is encoded once per protocol version, when the first receiver needs it, and appended to the output of all
+//! receivers; a big one is shared by them. CLIENT REPLY does not silence messages.
+//!
+//! While the receiver's own command is executed, its replies are elsewhere (`ingress/input`), and what is appended to its
+//! output is sent behind the reply to that command (`exec/process`).
+
+use std::sync::Arc;
+
+use crate::egress::account::account_memory;
+use crate::egress::flush::{close_over_limit, over_output_limit};
+use crate::server::Server;
+use crate::state::client::{ClientFlags, Closing};
+use crate::state::client_id::ClientId;
+use crate::state::clients::Clients;
+use crate::state::pubsub::Kind;
+use crate::wire::output::{KEEP_TAIL, Output};
+use crate::wire::reply::{Reply, Resp};
+
+/// A message of bulk strings, encoded as far as it was needed.
+pub struct Message<'a> {
+    parts: &'a [&'a [u8]],
+    encoded: [Option<Arc<Vec<u8>>>; 2],
+}
+
+impl<'a> Message<'a> {
+    /// A message of these parts.
+    pub fn new(parts: &'a [&'a [u8]]) -> Self {
+        Message {
+            parts,
+            encoded: [None, None],
+        }
+    }
+
+    fn encoded(&mut self, resp: Resp) -> &Arc<Vec<u8>> {
+        let parts = self.parts;
+        self.encoded[resp as usize].get_or_insert_with(|| {
+            let mut reply = Reply::behind(Output::default(), resp, 0);
+            let bytes: usize = parts.iter().map(|part| part.len() + 32).sum();
+            reply.out.tail.reserve(bytes);
+            reply.push(parts.len());
+            parts.iter().for_each(|part| reply.bulk(part));
+            Arc::new(reply.out.into_bytes())
+        })
+    }
+}
+
+/// Receivers whose output has become so big that its limits have to be checked.
+pub type Big = Vec<ClientId>;
+
+/// Appends a message to the output of a client.
+pub fn deliver(clients: &mut Clients, big: &mut Big, id: ClientId, message: &mut Message<'_>) {
+    let Some(client) = clients.slab.get_mut(id) else {
+        return;
+    };
+    if client.conn.is_none() || client.closing != Closing::No {
+        return;
+    }
+    let out = &mut client.io.out;
+    out.push_message(message.encoded(client.session.resp));
+    let is_big = out.len() > KEEP_TAIL;
+    let queued = ClientFlags::PENDING_WRITE | ClientFlags::WRITE_HANDLER;
+    if !client.flags.intersects(queued) {
+        client.flags.insert(ClientFlags::PENDING_WRITE);
+        clients.pending_write.push(id);
+    }
+    if is_big {
+        big.push(id);
+    }
+}
+
+/// Accounts for receivers with much output, and closes those that are over a limit.
+pub fn check_limits(srv: &mut Server, big: Big) {
+    for id in big {
+        account_memory(srv, id);
+        if over_output_limit(srv, id) {
+            close_over_limit(srv, id);
+        }
+    }
+}
+
+/// Sends a message to the subscribers of a channel and of the patterns that match it. Returns their number; a client
+/// counts once per subscription.
+pub fn publish(srv: &mut Server, channel: &[u8], text: &[u8]) -> usize {
+    let Server {
+        pubsub, clients, ..
+    } = srv;
+    let mut big = Big::new();
+    let ids = pubsub.subscribers(Kind::Channel, channel);
+    let mut receivers = ids.len();
+    let parts = [b"message", channel, text];
+    let mut message = Message::new(&parts);
+    for &id in ids {
+        deliver(clients, &mut big, id, &mut message);
+    }
+    pubsub.for_each_match(channel, |pattern, ids| {
+        receivers += ids.len();
+        let parts = [b"pmessage", pattern, channel, text];
+        let mut message = Message::new(&parts);
+        for &id in ids {
+            deliver(clients, &mut big, id, &mut message);
+        }
+    });
+    check_limits(srv, big);
+    receivers
+}
+
+/// Sends a message to the subscribers of a shard channel; returns their number.
+pub fn publish_to_shard(srv: &mut Server, channel: &[u8], text: &[u8]) -> usize {
+    let Server {
+        pubsub, clients, ..
+    } = srv;
+    let mut big = Big::new();
+    let ids = pubsub.subscribers(Kind::Shard, channel);
+    let receivers = ids.len();
+    let parts = [b"smessage", channel, text];
+    let mut message = Message::new(&parts);
+    for &id in ids {
+        deliver(clients, &mut big, id, &mut message);
+    }
+    check_limits(srv, big);
+    receivers
+}

@@ -1,0 +1,163 @@
+//! A map by byte strings that clients choose, without slow moments: many small hash tables, one of which grows at a time.
+//!
+//! A single hash table of a million entries moves them all when it grows, which takes tens of milliseconds. Here a
+//! growing table has 1/256 of the entries.
+//!
+//! # Invariants
+//! 1. An entry is in the table that the hash of its key selects.
+//! 2. `len` is the number of entries of all tables.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
+use data::util::hash::hash;
+use data::util::rand::Rng;
+
+/// Number of tables.
+const SHARDS: usize = 256;
+
+/// A map by byte strings.
+#[derive(Debug)]
+pub struct Sharded<K, V> {
+    shards: Vec<HashMap<K, V>>,
+    len: usize,
+}
+
+impl<K, V> Default for Sharded<K, V> {
+    fn default() -> Self {
+        Sharded {
+            shards: Vec::new(),
+            len: 0,
+        }
+    }
+}
+
+fn shard_of(key: &[u8]) -> usize {
+    hash(key) as usize % SHARDS
+}
+
+impl<K: Borrow<[u8]> + Eq + Hash, V> Sharded<K, V> {
+    /// Number of entries.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no entry.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &[u8]) -> Option<&V> {
+        if self.len == 0 {
+            return None;
+        }
+        self.shards[shard_of(key)].get(key)
+    }
+
+    /// An entry, with the key as the map holds it.
+    pub fn get_entry(&self, key: &[u8]) -> Option<(&K, &V)> {
+        if self.len == 0 {
+            return None;
+        }
+        self.shards[shard_of(key)].get_key_value(key)
+    }
+
+    /// The value of a key, for a change.
+    pub fn get_mut(&mut self, key: &[u8]) -> Option<&mut V> {
+        if self.len == 0 {
+            return None;
+        }
+        self.shards[shard_of(key)].get_mut(key)
+    }
+
+    /// The value of a key, which is added if it is missing.
+    pub fn entry(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        if self.shards.is_empty() {
+            self.shards.resize_with(SHARDS, HashMap::new);
+        }
+        let shard = shard_of(key.borrow());
+        match self.shards[shard].entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                self.len += 1;
+                entry.insert(make())
+            }
+        }
+    }
+
+    /// Removes an entry.
+    pub fn remove(&mut self, key: &[u8]) -> Option<V> {
+        if self.len == 0 {
+            return None;
+        }
+        let shard = &mut self.shards[shard_of(key)];
+        let removed = shard.remove(key)?;
+        self.len -= 1;
+        if shard.len() * 8 < shard.capacity() {
+            shard.shrink_to(shard.len() * 2);
+        }
+        Some(removed)
+    }
+
+    /// All entries, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.shards.iter().flatten()
+    }
+
+    /// The key of some entry. Which one depends on the secret seed of the hash function, and on `rng`.
+    pub fn some_key(&self, rng: &mut Rng) -> Option<&K> {
+        if self.len == 0 {
+            return None;
+        }
+        let from = rng.below(SHARDS as u64) as usize;
+        let mut shards = (from..SHARDS).chain(0..from);
+        shards.find_map(|shard| self.shards[shard].keys().next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use data::util::rand::Rng;
+
+    use super::Sharded;
+
+    #[test]
+    fn it_behaves_like_a_map() {
+        let (mut map, mut model, mut rng) = (Sharded::default(), BTreeMap::new(), Rng::new(1));
+        for step in 0..20_000_u64 {
+            let key: Box<[u8]> = rng.below(1000).to_string().into_bytes().into();
+            match rng.below(5) {
+                0..2 => {
+                    let kept = *map.entry(key.clone(), || step);
+                    assert_eq!(kept, *model.entry(key.clone()).or_insert(step));
+                }
+                2 => {
+                    if let Some(value) = map.get_mut(&key) {
+                        *value += 1;
+                    }
+                    if let Some(value) = model.get_mut(&key) {
+                        *value += 1;
+                    }
+                }
+                _ => assert_eq!(map.remove(&key), model.remove(&key)),
+            }
+            assert_eq!(map.get(&key), model.get(&key));
+            assert_eq!(map.len(), model.len());
+            let some = map.some_key(&mut rng);
+            assert_eq!(some.is_none(), model.is_empty());
+            assert!(some.is_none_or(|key| model.contains_key(key)));
+        }
+        let all: BTreeMap<Box<[u8]>, u64> = map
+            .iter()
+            .map(|(key, value)| (key.clone(), *value))
+            .collect();
+        assert_eq!(all, model);
+    }
+}
