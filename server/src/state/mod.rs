@@ -8,6 +8,7 @@ pub mod client;
 pub mod client_id;
 pub mod clients;
 pub mod debug;
+pub mod eviction;
 pub mod keys;
 pub mod listeners;
 pub mod loading;
