@@ -16,6 +16,7 @@ use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
+use crate::state::eviction::Eviction;
 use crate::state::keys::Keys;
 use crate::state::latency::{self, LatencyMonitor};
 use crate::state::listeners::Listeners;
@@ -132,6 +133,8 @@ pub struct Server {
     pub clients: Clients,
     /// Databases.
     pub keys: Keys,
+    /// Eviction of keys.
+    pub eviction: Eviction,
     /// Watched keys.
     pub watch: Watch,
     /// Subscribers.

@@ -6,6 +6,7 @@ mod clients;
 mod config_files;
 mod cve;
 mod differential;
+mod eviction;
 mod fuzz;
 mod fuzz_data;
 mod keys;

@@ -86,6 +86,7 @@ const STATICS: &[&str] = &[
     "conn/src/tls/memory.rs",
     "conn/src/tls/tickets.rs",
     "server/data/src/util/hash.rs",
+    "server/data/src/util/mem.rs",
     "server/data/src/ds/table.rs",
 ];
 

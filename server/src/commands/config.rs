@@ -19,6 +19,7 @@ use crate::exec::gate::allowed;
 use crate::house::certificates;
 use crate::house::start::{adjust_oom_score, make_room, set_watchdog};
 use crate::ingress::listen::reopen;
+use crate::keyspace::evict::limit_changed;
 use crate::report::title::set_title;
 use crate::server::{Ctx, Done, Server};
 use crate::state::listeners::Kind;
@@ -205,6 +206,7 @@ fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
         Effect::Locale if host::set_collation(&srv.config.locale_collate) => {}
         Effect::Locale => return Err("Invalid locale name".into()),
         Effect::Watchdog => set_watchdog(srv),
+        Effect::Maxmemory => limit_changed(srv),
     }
     Ok(())
 }
@@ -234,6 +236,7 @@ fn load_certificates(srv: &mut Server) -> Result<(), String> {
 
 fn resetstat(cx: &mut Ctx<'_>) -> Done {
     cx.srv.stats.reset();
+    cx.srv.eviction.exceeded_since_us = None;
     cx.srv.background.reset_freed();
     cx.reply.ok();
     Ok(())

@@ -29,8 +29,12 @@ fn encoding(cx: &mut Ctx<'_>) -> Done {
 
 fn refcount(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
+    let config = &cx.srv.config;
+    let policy = config.maxmemory_policy;
+    // With an access time or counter of its own, an integer cannot be shared.
+    let may_share = config.maxmemory == 0 || !(policy.is_lru() || policy.is_lfu());
     match glance(cx.srv, cx.db, key).map(EntryRef::refcount) {
-        Some(count) => cx.reply.int(count),
+        Some(count) => cx.reply.int(if may_share { count } else { 1 }),
         None => cx.reply.null(),
     }
     Ok(())

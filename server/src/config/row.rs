@@ -54,6 +54,8 @@ pub enum Effect {
     Locale,
     /// The software watchdog is set or stopped.
     Watchdog,
+    /// Keys are evicted to meet a new limit of memory.
+    Maxmemory,
 }
 
 bitflags! {

@@ -36,11 +36,22 @@ impl MaxmemoryPolicy {
         self.word()
     }
 
-    /// Whether the policy uses the LRU clock or the LFU counter.
+    /// Whether the policy uses the access time of entries.
     pub fn is_lru(self) -> bool {
         matches!(
             self,
             MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::AllkeysLru
+        )
+    }
+
+    /// Whether only keys with an expiry are evicted.
+    pub fn is_volatile(self) -> bool {
+        matches!(
+            self,
+            MaxmemoryPolicy::VolatileLru
+                | MaxmemoryPolicy::VolatileLfu
+                | MaxmemoryPolicy::VolatileRandom
+                | MaxmemoryPolicy::VolatileTtl
         )
     }
 

@@ -12,7 +12,7 @@ use conn::stream::Io;
 use crate::egress::account::account_memory;
 use crate::egress::replica::{Sent, send_more};
 use crate::server::Server;
-use crate::state::client::{Class, ClientFlags, Closing};
+use crate::state::client::{Class, Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::wire::output::KEEP_TAIL;
 use crate::{notice, verbose};
@@ -33,6 +33,20 @@ pub fn flush_pending(srv: &mut Server) {
     // Closing may have queued others; otherwise the empty list is kept for its memory.
     if srv.clients.pending_write.is_empty() {
         srv.clients.pending_write = ids;
+    }
+}
+
+/// Sends what is queued for replicas, in the middle of a long run of evictions.
+pub fn flush_replicas(srv: &mut Server) {
+    for at in 0..srv.replication.replicas.len() {
+        let Some(&id) = srv.replication.replicas.get(at) else {
+            return;
+        };
+        let client = srv.clients.get(id);
+        let is_waiting = |client: &Client| client.flags.contains(ClientFlags::PENDING_WRITE);
+        if client.is_some_and(is_waiting) {
+            flush_client(srv, id);
+        }
     }
 }
 

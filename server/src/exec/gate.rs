@@ -1,5 +1,7 @@
 //! The gate: may this caller run this command now?
 //!
+//! Keys are evicted here when more than `maxmemory` is in use, so that the command finds room.
+//!
 //! The checks run in Redis's order and ask the caller; the first answer other than "run" wins. Checks for subsystems
 //! that this build lacks (cluster, scripts) are absent. Commands of the primary that this server obeys pass the checks
 //! of server state.
@@ -11,6 +13,7 @@ use table::words::Flags;
 use table::{CmdId, connection, pubsub, transactions};
 
 use crate::config::values::Allow;
+use crate::keyspace::evict::{Room, evict};
 use crate::server::Server;
 use crate::session::auth;
 use crate::state::caller::Caller;
@@ -18,7 +21,8 @@ use crate::state::client::{Class, Client, ClientFlags};
 use crate::state::pauses::Scope;
 use crate::wire::argv::Argv;
 use crate::wire::fault::{
-    Fault, LOADING, MASTER_DOWN, MISCONF_RDB, NO_AUTH, NO_REPLICAS, NOT_IN_TRANSACTION, READ_ONLY,
+    Fault, LOADING, MASTER_DOWN, MISCONF_RDB, NO_AUTH, NO_REPLICAS, NOT_IN_TRANSACTION, OOM,
+    READ_ONLY,
 };
 use crate::wire::reply::Resp;
 
@@ -40,7 +44,7 @@ pub enum Verdict {
 /// Runs all checks for one command.
 #[inline]
 pub fn verdict(
-    srv: &Server,
+    srv: &mut Server,
     caller: &Caller,
     cmd: CmdId,
     spec: &'static Spec,
@@ -54,6 +58,12 @@ pub fn verdict(
     }
     if let Some(fault) = permitted(srv, caller, spec) {
         return Verdict::Refuse(fault);
+    }
+    if caller.queued.is_some() && spec.flags.contains(Flags::NO_MULTI) {
+        return Verdict::Refuse(NOT_IN_TRANSACTION);
+    }
+    if srv.config.maxmemory > 0 && evict(srv) == Room::None && needs_memory(&request) {
+        return Verdict::Refuse(OOM);
     }
     if !caller.obeyed
         && let Some(fault) = not_now(srv, &request)
@@ -69,7 +79,7 @@ pub fn verdict(
         return Verdict::Postpone;
     }
     let verdict = if caller.queued.is_some() {
-        in_transaction(cmd, spec)
+        in_transaction(cmd)
     } else {
         Verdict::Run
     };
@@ -109,6 +119,15 @@ impl Request<'_> {
     fn lacks(&self, flag: Flags) -> bool {
         self.caller.lacks(self.spec.flags, self.cmd == EXEC, flag)
     }
+}
+
+/// Whether a command is refused when no memory can be freed. So is whatever would be queued: a transaction must not grow
+/// without bounds.
+#[cold]
+fn needs_memory(request: &Request<'_>) -> bool {
+    let caller = request.caller;
+    let is_queued = caller.queued.is_some() && !ENDS_TRANSACTION.contains(&request.cmd);
+    !caller.obeyed && (is_queued || request.does(Flags::DENYOOM))
 }
 
 /// Flags of commands that a replica may not send: it receives the keyspace and does not query it.
@@ -224,6 +243,14 @@ const SUBSCRIBED: [CmdId; 9] = [
     table::id(&pubsub::SUNSUBSCRIBE),
 ];
 
+/// Commands that end a transaction.
+const ENDS_TRANSACTION: [CmdId; 4] = [
+    EXEC,
+    table::id(&transactions::DISCARD),
+    table::id(&connection::QUIT),
+    table::id(&connection::RESET),
+];
+
 /// Commands that run at once inside MULTI.
 const NOT_QUEUED: [CmdId; 6] = [
     EXEC,
@@ -234,10 +261,8 @@ const NOT_QUEUED: [CmdId; 6] = [
     table::id(&connection::RESET),
 ];
 
-fn in_transaction(cmd: CmdId, spec: &Spec) -> Verdict {
-    if spec.flags.contains(Flags::NO_MULTI) {
-        Verdict::Refuse(NOT_IN_TRANSACTION)
-    } else if NOT_QUEUED.contains(&cmd) {
+fn in_transaction(cmd: CmdId) -> Verdict {
+    if NOT_QUEUED.contains(&cmd) {
         Verdict::Run
     } else {
         Verdict::Queue

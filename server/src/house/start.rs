@@ -129,6 +129,7 @@ pub fn build(
         listeners: Default::default(),
         clients: Clients::default(),
         keys: Keys::new(config.databases as usize, seed),
+        eviction: Default::default(),
         watch: Default::default(),
         pubsub: Default::default(),
         blocked: Default::default(),

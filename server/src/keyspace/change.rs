@@ -30,6 +30,8 @@ pub enum Event {
     Stream(&'static str),
     /// `x`: the key has expired.
     Expired,
+    /// `e`: the key was evicted.
+    Evicted,
     /// No event: what readers of the key see has not changed.
     Silent,
 }
@@ -185,6 +187,7 @@ mod tests {
             (Event::Stream("xadd"), true),
             (Event::Stream("xtrim"), false),
             (Event::String("set"), true),
+            (Event::Evicted, true),
             (Event::Silent, false),
         ];
         for (event, expected) in cases {

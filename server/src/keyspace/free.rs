@@ -1,7 +1,7 @@
 //! Freeing values: small ones at once, big ones on the background thread.
 
 use data::value::aggregate::Aggregate;
-use data::value::entry::{Entry, Old};
+use data::value::entry::{Entry, EntryRef, Old};
 
 use crate::server::Server;
 
@@ -10,15 +10,31 @@ const BIG: usize = 64 * 1024;
 /// So are values with more elements than this, as in Redis.
 const MANY: usize = 64;
 
+/// Elements from which the memory of an evicted value is estimated.
+const SAMPLES: usize = 5;
+
 /// Frees a deleted entry; `lazy` allows the background thread.
 pub fn free_entry(srv: &Server, entry: Entry, lazy: bool) {
-    let view = entry.view();
-    let big = match view.aggregate() {
-        Some(aggregate) => aggregate.len() > MANY,
-        None => view.memory(0) >= BIG,
-    };
-    if lazy && big {
+    if lazy && is_big(entry.view()) {
         srv.background.free(Box::new(entry), 1);
+    }
+}
+
+/// As [`free_entry`], for an evicted key. Returns how many bytes the background thread will free.
+pub fn free_evicted(srv: &Server, entry: Entry, lazy: bool) -> usize {
+    if !lazy || !is_big(entry.view()) {
+        return 0;
+    }
+    let bytes = entry.view().memory(SAMPLES);
+    srv.background.free_evicted(Box::new(entry), bytes);
+    bytes
+}
+
+/// Whether freeing an entry may take long.
+fn is_big(entry: EntryRef<'_>) -> bool {
+    match entry.aggregate() {
+        Some(aggregate) => aggregate.len() > MANY,
+        None => entry.memory(0) >= BIG,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod delete;
+pub mod evict;
 pub mod expire;
 pub mod expired;
 pub mod free;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use data::value::NewValue;
 use data::value::aggregate::Aggregate;
-use data::value::db::Expire;
+use data::value::db::{Db, Expire};
 
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::delete;
 use crate::keyspace::free::free_old;
-use crate::keyspace::lookup::{db_mut, find_write, fresh, need_string};
+use crate::keyspace::lookup::{db_mut, find_write, need_string};
+use crate::keyspace::recency::{recency, touched};
 use crate::server::{Ctx, Server};
 use crate::wire::fault::{Fault, WRONG_TYPE, invalid_expire};
 
@@ -21,10 +22,18 @@ pub fn value_of<'a>(cx: &Ctx<'a>, arg: usize) -> NewValue<'a> {
     }
 }
 
-/// Stores a value and replaces an existing one.
+/// Stores a value and replaces an existing one, which counts as an access to the key.
 pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, expire: Expire) {
-    let lru = fresh(srv);
-    let old = db_mut(srv, number).set(key, value, expire, lru);
+    let Server {
+        keys, config, unit, ..
+    } = srv;
+    let age = |before| match before {
+        None => recency(config, unit.now_ms),
+        Some(before) if unit.no_touch => before,
+        Some(before) => touched(config, before, unit.now_ms),
+    };
+    let db = &mut keys.dbs[number].db;
+    let old = db.set_aged(Db::hash(key), key, value, expire, age);
     free_old(srv, old);
 }
 

@@ -29,13 +29,7 @@ pub struct Breakdown {
 
 /// Computes the memory by purpose.
 pub fn breakdown(srv: &Server) -> Breakdown {
-    let mapped: usize = srv
-        .keys
-        .dbs
-        .iter()
-        .map(|database| database.db.mapped_bytes())
-        .sum();
-    let used = memory::used() + mapped;
+    let used = memory::used();
     let classes = [Class::Normal, Class::PubSub, Class::Primary];
     let clients = classes
         .map(|class| srv.clients.memory_of(class))
@@ -100,7 +94,10 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.size("maxmemory", srv.config.maxmemory as usize);
     info.field("maxmemory_policy", srv.config.maxmemory_policy.name());
     write_allocator(srv, info, parts.used);
-    info.field("mem_not_counted_for_evict", parts.replicas);
+    info.field("mem_not_counted_for_evict", {
+        let backlog = srv.config.repl_backlog_size as usize;
+        srv.replication.blocks.beyond(backlog)
+    });
     info.field("mem_replication_backlog", parts.backlog);
     info.field(
         "mem_total_replication_buffers",

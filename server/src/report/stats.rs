@@ -3,6 +3,7 @@
 use crate::report::info::Info;
 use crate::server::Server;
 use crate::state::pubsub::Kind;
+use crate::sys::clock;
 
 /// Counters of subsystems that do not exist yet, between lookups and errors.
 const WITHOUT_SUBJECT: [&str; 10] = [
@@ -52,15 +53,14 @@ pub fn write(srv: &Server, info: &mut Info) {
         "expire_cycle_cpu_milliseconds",
         stats.expire_cycle_us / 1000,
     );
-    zeros(
-        info,
-        &[
-            "evicted_keys",
-            "evicted_clients",
-            "total_eviction_exceeded_time",
-            "current_eviction_exceeded_time",
-        ],
+    let exceeded_us = srv.eviction.exceeded_us(clock::monotonic_us());
+    info.field("evicted_keys", stats.evicted_keys);
+    info.field("evicted_clients", stats.evicted_clients);
+    info.field(
+        "total_eviction_exceeded_time",
+        (stats.eviction_exceeded_us + exceeded_us) / 1000,
     );
+    info.field("current_eviction_exceeded_time", exceeded_us / 1000);
     info.field("keyspace_hits", stats.hits);
     info.field("keyspace_misses", stats.misses);
     info.field("pubsub_channels", srv.pubsub.count(Kind::Channel));

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
@@ -30,11 +30,27 @@ impl Drop for Force {
     }
 }
 
+/// An evicted value; its memory is counted until it is freed.
+struct Evicted {
+    value: Option<Garbage>,
+    bytes: usize,
+    total: Arc<AtomicUsize>,
+}
+
+impl Drop for Evicted {
+    fn drop(&mut self) {
+        drop(self.value.take());
+        memory::fold();
+        self.total.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
 /// Handle to the thread.
 pub struct Background {
     jobs: Option<Sender<(Garbage, u64)>>,
     pending: Arc<AtomicU64>,
     freed: Arc<AtomicU64>,
+    evicted_bytes: Arc<AtomicUsize>,
 }
 
 impl Background {
@@ -57,6 +73,7 @@ impl Background {
             jobs: thread.is_ok().then_some(jobs),
             pending,
             freed,
+            evicted_bytes: Arc::default(),
         }
     }
 
@@ -70,6 +87,22 @@ impl Background {
                 self.pending.fetch_sub(objects, Relaxed);
             }
         }
+    }
+
+    /// Frees an evicted value of about `bytes` bytes.
+    pub fn free_evicted(&self, value: Garbage, bytes: usize) {
+        self.evicted_bytes.fetch_add(bytes, Relaxed);
+        let evicted = Evicted {
+            value: Some(value),
+            bytes,
+            total: Arc::clone(&self.evicted_bytes),
+        };
+        self.free(Box::new(evicted), 1);
+    }
+
+    /// Bytes of evicted values that were not freed yet.
+    pub fn evicted_bytes(&self) -> usize {
+        self.evicted_bytes.load(Relaxed)
     }
 
     /// Forces what was written to a file to the disk, on the thread.

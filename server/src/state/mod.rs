@@ -9,6 +9,7 @@ pub mod client_id;
 pub mod client_set;
 pub mod clients;
 pub mod debug;
+pub mod eviction;
 pub mod keys;
 pub mod latency;
 pub mod listeners;

@@ -157,6 +157,12 @@ pub struct Stats {
     pub writes: u64,
     /// Keys deleted because they had expired.
     pub expired_keys: u64,
+    /// Keys evicted because more than `maxmemory` was in use.
+    pub evicted_keys: u64,
+    /// Clients closed because clients used more than `maxmemory-clients`.
+    pub evicted_clients: u64,
+    /// Time during which more than `maxmemory` was in use, microseconds; without the present period.
+    pub eviction_exceeded_us: u64,
     /// Estimated share of expired keys that were not deleted yet, per cent.
     pub expired_stale_perc: f64,
     /// Cycles of active expiry that reached their time limit.

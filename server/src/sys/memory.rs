@@ -16,6 +16,8 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
+use data::util::mem::mapped;
+
 #[cfg(asan)]
 use crate::sys::system_malloc as je;
 #[cfg(not(asan))]
@@ -168,10 +170,11 @@ pub unsafe fn c_usable(ptr: *const u8) -> usize {
     unsafe { je::sallocx(ptr.cast(), 0) }
 }
 
-/// Bytes allocated by the process, in usable sizes.
+/// Bytes in use by the process: allocations in usable sizes, and the big tables, which are mapped directly.
+#[inline]
 pub fn used() -> usize {
     let drift = DRIFT.try_with(Cell::get).unwrap_or(0);
-    (TOTAL.load(Relaxed) + drift).max(0) as usize
+    (TOTAL.load(Relaxed) + drift).max(0) as usize + mapped()
 }
 
 /// The highest [`used`] that [`sample_peak`] saw.

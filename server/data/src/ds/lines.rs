@@ -123,8 +123,9 @@ impl Lines {
         self.array.bytes()
     }
 
-    pub(super) fn mapped_bytes(&self) -> usize {
-        self.array.mapped_bytes()
+    /// Lines are used in order up to `line`; those behind it take no memory yet.
+    pub(super) fn use_until(&mut self, line: usize) {
+        self.array.use_until(line);
     }
 
     /// The home line of a position.

@@ -196,11 +196,6 @@ impl<E: Element> Table<E> {
         self.arrays().map(Lines::bytes).sum()
     }
 
-    /// Bytes of the arrays that are mapped directly and so missing from the allocator's counters.
-    pub fn mapped_bytes(&self) -> usize {
-        self.arrays().map(Lines::mapped_bytes).sum()
-    }
-
     /// Whether a resize is in progress.
     pub fn is_migrating(&self) -> bool {
         self.migration.is_some()
@@ -516,7 +511,8 @@ impl<E: Element> Table<E> {
         }
     }
 
-    /// Visits elements from a random line on, wrapping around, in at most `lines` lines.
+    /// Visits elements from a random slot on, wrapping around, in at most `lines` lines. To begin at the first slot of
+    /// a line would hide the last elements of full lines: a walk would most often end before them.
     fn walk<'a>(
         &'a self,
         rng: &mut Rng,
@@ -524,10 +520,17 @@ impl<E: Element> Table<E> {
         mut each: impl FnMut(E::Ref<'a>) -> ControlFlow<()>,
     ) {
         let all = self.physical_lines();
-        let start = rng.below(all as u64) as usize;
-        for at in (start..all).chain(0..start).take(lines) {
-            let (array, line) = self.physical_line(at);
-            for address in array.line(line) {
+        let start = rng.below((all * SLOTS) as u64) as usize;
+        let (start, offset) = (start / SLOTS, start % SLOTS);
+        // The first line comes again at the end, for the slots before the offset.
+        for step in 0..=all.min(lines) {
+            let (array, line) = self.physical_line((start + step) % all);
+            let slots = match step {
+                0 => offset..SLOTS,
+                _ if step == all => 0..offset,
+                _ => 0..SLOTS,
+            };
+            for address in array.line(line).skip(slots.start).take(slots.len()) {
                 // SAFETY: an address of this table, which is borrowed for `'a`.
                 if each(unsafe { borrow::<E>(address) }).is_break() {
                     return;
@@ -600,10 +603,9 @@ impl<E: Element> Table<E> {
         if self.lines.homes().max(homes) <= SMALL {
             self.rebuild(homes);
         } else {
-            self.migration = Some(Migration {
-                to: Lines::new(homes, self.lines.window()),
-                frontier: 0,
-            });
+            let mut to = Lines::new(homes, self.lines.window());
+            to.use_until(0);
+            self.migration = Some(Migration { to, frontier: 0 });
         }
     }
 
@@ -630,6 +632,7 @@ impl<E: Element> Table<E> {
             self.install(lines);
         } else {
             self.lines.discard_before(*frontier);
+            to.use_until(to.home(self.lines.first_position(*frontier)));
         }
     }
 
@@ -673,7 +676,8 @@ impl<E: Element> Table<E> {
     }
 
     /// Makes an array that holds all elements the only one.
-    fn install(&mut self, lines: Lines) {
+    fn install(&mut self, mut lines: Lines) {
+        lines.use_until(lines.len());
         self.shrink_below = lines.homes() * SLOTS * SHRINK_BELOW / 100;
         self.lines = lines;
         self.migration = None;

@@ -16,6 +16,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 use std::slice;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The size that jemalloc with quantum 8 allocates for a request of `size` bytes.
 ///
@@ -59,12 +60,23 @@ const DISCARD_CHUNK: usize = 128 << 10;
 /// Lines per piece.
 pub const DISCARD_LINES: usize = DISCARD_CHUNK / size_of::<CacheLine>();
 
+/// Bytes of all mapped arrays: what the allocator does not count.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of all mapped arrays, without the lines that were discarded or are not in use yet.
+#[inline]
+pub fn mapped() -> usize {
+    MAPPED.load(Ordering::Relaxed)
+}
+
 /// A fixed array of zeroed cache lines.
 pub struct LineArray {
     lines: NonNull<CacheLine>,
     len: usize,
     /// Number of lines at the front that were discarded.
     discarded: usize,
+    /// Lines before this one may have been written; the pages of the others were never touched.
+    in_use: usize,
 }
 
 // SAFETY: the array has exclusive ownership of its memory, like a `Box<[CacheLine]>`.
@@ -85,11 +97,27 @@ impl LineArray {
             let raw = unsafe { alloc_zeroed(layout) };
             NonNull::new(raw.cast()).unwrap_or_else(|| handle_alloc_error(layout))
         };
-        LineArray {
+        let array = LineArray {
             lines,
             len,
             discarded: 0,
-        }
+            in_use: len,
+        };
+        MAPPED.fetch_add(array.mapped_bytes(), Ordering::Relaxed);
+        array
+    }
+
+    /// Lines from `line` on are not in use yet: a table that is filled from the front grows by what it is filled with.
+    pub fn use_until(&mut self, line: usize) {
+        let before = self.mapped_bytes();
+        self.in_use = line.clamp(self.discarded, self.len);
+        self.count_since(before);
+    }
+
+    /// Counts what has changed since the array had `before` mapped bytes.
+    fn count_since(&self, before: usize) {
+        // Wrapping addition also subtracts.
+        MAPPED.fetch_add(self.mapped_bytes().wrapping_sub(before), Ordering::Relaxed);
     }
 
     /// Bytes of the array, resident or not.
@@ -97,10 +125,10 @@ impl LineArray {
         self.len * size_of::<CacheLine>()
     }
 
-    /// Bytes of the array that are mapped directly and so unknown to the allocator.
+    /// Bytes of the array that are in use, mapped directly and so unknown to the allocator.
     pub fn mapped_bytes(&self) -> usize {
         if is_mapped(self.len) {
-            (self.len - self.discarded) * size_of::<CacheLine>()
+            (self.in_use - self.discarded) * size_of::<CacheLine>()
         } else {
             0
         }
@@ -126,7 +154,10 @@ impl LineArray {
             // A failure only costs memory until the array is dropped.
             libc::madvise(start.cast(), bytes, libc::MADV_DONTNEED);
         }
+        let before = self.mapped_bytes();
         self.discarded = end;
+        self.in_use = self.in_use.max(end);
+        self.count_since(before);
     }
 }
 
@@ -153,6 +184,7 @@ impl Drop for LineArray {
         if self.len == 0 {
             return;
         }
+        MAPPED.fetch_sub(self.mapped_bytes(), Ordering::Relaxed);
         // SAFETY: memory of `zeroed`, released once and in the same way as it was obtained.
         unsafe {
             if is_mapped(self.len) {

@@ -134,17 +134,30 @@ impl Db {
         expire: Expire,
         lru: u32,
     ) -> Option<Old> {
+        self.set_aged(hash, key, value, expire, |_| lru)
+    }
+
+    /// As [`Db::set_hashed`]; the LRU or LFU field follows from that of the value that is replaced.
+    #[inline]
+    pub fn set_aged<'v>(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        value: impl Into<NewValue<'v>>,
+        expire: Expire,
+        lru: impl FnOnce(Option<u32>) -> u32,
+    ) -> Option<Old> {
         let Some(place) = self.locate(hash, key) else {
             let at_ms = if let Expire::At(at_ms) = expire {
                 Some(at_ms)
             } else {
                 None
             };
-            self.add(hash, Entry::new(key, value, at_ms, lru));
+            self.add(hash, Entry::new(key, value, at_ms, lru(None)));
             return None;
         };
         let old = self.update(hash, place, |entry| {
-            entry.view().set_lru(lru);
+            entry.view().set_lru(lru(Some(entry.view().lru())));
             match expire {
                 Expire::Keep => {}
                 Expire::Clear => entry.set_expire(None),
@@ -296,11 +309,6 @@ impl Db {
     /// Bytes of the two tables, without the entries.
     pub fn table_bytes(&self) -> (usize, usize) {
         (self.keys.bytes(), self.expires.bytes())
-    }
-
-    /// Bytes of the tables that are mapped directly and so missing from the allocator's counters.
-    pub fn mapped_bytes(&self) -> usize {
-        self.keys.mapped_bytes() + self.expires.mapped_bytes()
     }
 
     /// Statistics of the tables of keys and of expiries, for DEBUG HTSTATS. Walks both.

@@ -8,7 +8,7 @@ use crate::{choice, field};
 pub static ROWS: &[Row] = &[
     memory("maxmemory", field!(maxmemory), 0, LONG)
         .default("0")
-        .later("keys cannot be evicted yet, so the memory in use would not be bounded")
+        .effects(&[Effect::Maxmemory])
         .doc("Memory for the data set, above which keys are evicted or writes refused; 0 is no limit."),
     choice("maxmemory-policy", choice!(maxmemory_policy: MaxmemoryPolicy))
         .default("noeviction")

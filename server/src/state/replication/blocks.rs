@@ -67,6 +67,12 @@ impl Blocks {
         self.allocated + self.blocks.capacity() * size_of::<Block>()
     }
 
+    /// Heap bytes beyond those of a backlog of `len` bytes.
+    pub fn beyond(&self, len: usize) -> usize {
+        let overhead = (len / BLOCK + 1) * size_of::<Block>();
+        self.memory().saturating_sub(len.saturating_add(overhead))
+    }
+
     /// Appends bytes. A new block has room for [`BLOCK`] bytes, or for all of these if they are more and `most` allows
     /// that. Returns whether a block was added.
     pub fn append(&mut self, mut bytes: &[u8], most: usize) -> bool {
