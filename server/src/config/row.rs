@@ -54,6 +54,8 @@ pub enum Effect {
     Locale,
     /// The software watchdog is set or stopped.
     Watchdog,
+    /// The default user gets another password.
+    RequirePass,
 }
 
 bitflags! {

@@ -374,7 +374,6 @@ mod tests {
             ("maxmemory", "100mb"),
             ("maxmemory-clients", "5%"),
             ("cluster-enabled", "yes"),
-            ("aclfile", "/etc/users"),
             ("activedefrag", "yes"),
         ];
         for (name, text) in rows {

@@ -3,6 +3,7 @@
 pub mod call;
 pub mod gate;
 pub mod nested;
+pub mod permission;
 pub mod process;
 pub mod refuse;
 pub mod transaction;
