@@ -1,12 +1,15 @@
 //! The suite: behaviour through sockets, with the same test body over every transport.
 
+mod acl;
 mod arithmetic;
 mod client_tools;
 mod clients;
 mod config_files;
 mod cve;
 mod differential;
+mod differential_acl;
 mod fuzz;
+mod fuzz_acl;
 mod fuzz_data;
 mod keys;
 mod lifecycle;
