@@ -8,6 +8,7 @@ use conn::conns::{ConnHost, Conns};
 use table::CmdId;
 
 use crate::config::params::Params;
+use crate::state::acl::users::Acl;
 use crate::state::background::Background;
 use crate::state::blocked::{Block, Blocked};
 use crate::state::caller::Caller;
@@ -129,6 +130,8 @@ pub struct Server {
     pub listeners: Listeners,
     /// Directives.
     pub config: Params,
+    /// Users and their rights.
+    pub acl: Acl,
     /// Clients.
     pub clients: Clients,
     /// Databases.

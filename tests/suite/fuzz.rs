@@ -9,6 +9,7 @@ use data::util::num::{format_f64, parse_f64, parse_i64, parse_memory};
 use data::util::rand::Rng;
 use data::util::split::{quoted, split};
 use server::config::file::{Source, load};
+use server::house::users::check_line;
 use server::wire::request::{Parsed, Request, RequestLimits};
 use tests::corpus::Corpus;
 
@@ -282,7 +283,7 @@ fn check_config(text: &[u8]) {
         name: "fuzz".into(),
         text: text.to_vec(),
     };
-    if let Err(sentence) = load(&[source]) {
+    if let Err(sentence) = load(&[source], check_line) {
         assert!(sentence.contains("at line "), "{sentence}");
     }
 }

@@ -1,13 +1,16 @@
 //! The suite: behaviour through sockets, with the same test body over every transport.
 
+mod acl;
 mod arithmetic;
 mod client_tools;
 mod clients;
 mod config_files;
 mod cve;
 mod differential;
+mod differential_acl;
 mod eviction;
 mod fuzz;
+mod fuzz_acl;
 mod fuzz_data;
 mod keys;
 mod lifecycle;

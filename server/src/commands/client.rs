@@ -11,6 +11,7 @@ use crate::server::{Ctx, Done, Server};
 use crate::session::close::{close_after_reply, close_now};
 use crate::session::name::{is_clean, set_name};
 use crate::session::pause::{pause, unpause};
+use crate::state::acl::users::UserId;
 use crate::state::client::{Class, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
@@ -185,11 +186,11 @@ struct ClientFilter<'a> {
     peer: Option<&'a [u8]>,
     local: Option<&'a [u8]>,
     class: Option<Class>,
-    user: Option<&'a [u8]>,
+    user: Option<UserId>,
     skip_me: bool,
 }
 
-fn parse_filter<'a>(args: &mut Args<'a>) -> Result<ClientFilter<'a>, Fault> {
+fn parse_filter<'a>(srv: &Server, args: &mut Args<'a>) -> Result<ClientFilter<'a>, Fault> {
     let mut filter = ClientFilter {
         number: None,
         peer: None,
@@ -211,8 +212,11 @@ fn parse_filter<'a>(args: &mut Args<'a>) -> Result<ClientFilter<'a>, Fault> {
             b"addr" => filter.peer = Some(value),
             b"laddr" => filter.local = Some(value),
             b"type" => filter.class = Some(class(value)?),
-            b"user" if value == b"default" => filter.user = Some(value),
-            b"user" => return Err(Fault::bytes([b"ERR No such user '", value, b"'"].concat())),
+            b"user" => {
+                let user = srv.acl.find(value);
+                let fault = || Fault::bytes([b"ERR No such user '", value, b"'"].concat());
+                filter.user = Some(user.ok_or_else(fault)?);
+            }
             b"skipme" => {
                 filter.skip_me = match value.to_ascii_lowercase().as_slice() {
                     b"yes" => true,
@@ -241,7 +245,7 @@ fn fits(srv: &Server, id: ClientId, filter: &ClientFilter<'_>) -> bool {
         // A client that has not authenticated is the default user, too; the link to the primary has none.
         && filter
             .user
-            .is_none_or(|_| client.class() != Class::Primary)
+            .is_none_or(|user| client.session.user == user && client.class() != Class::Primary)
 }
 
 fn kill(cx: &mut Ctx<'_>) -> Done {
@@ -258,7 +262,7 @@ fn kill(cx: &mut Ctx<'_>) -> Done {
             skip_me: false,
         }
     } else {
-        parse_filter(&mut args)?
+        parse_filter(cx.srv, &mut args)?
     };
     let me = cx.caller.client;
     let mut killed = 0;

@@ -18,6 +18,7 @@ use crate::config::table::{Named, find, names};
 use crate::exec::gate::allowed;
 use crate::house::certificates;
 use crate::house::start::{adjust_oom_score, make_room, set_watchdog};
+use crate::house::users::{config_lines, set_default_password};
 use crate::ingress::listen::reopen;
 use crate::keyspace::evict::limit_changed;
 use crate::report::title::set_title;
@@ -207,6 +208,7 @@ fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
         Effect::Locale => return Err("Invalid locale name".into()),
         Effect::Watchdog => set_watchdog(srv),
         Effect::Maxmemory => limit_changed(srv),
+        Effect::RequirePass => set_default_password(srv),
     }
     Ok(())
 }
@@ -249,7 +251,8 @@ fn rewrite_file(cx: &mut Ctx<'_>) -> Done {
             "ERR The server is running without a config file",
         ));
     }
-    match rewrite(Path::new(path), &cx.srv.config, false) {
+    let users = config_lines(cx.srv);
+    match rewrite(Path::new(path), &cx.srv.config, &users, false) {
         Ok(()) => {
             notice!("CONFIG REWRITE executed with success.");
             cx.reply.ok();

@@ -9,6 +9,7 @@ use crate::session::auth::{authenticate, is_required, password_is_set};
 use crate::session::close::close_after_reply;
 use crate::session::name::set_name;
 use crate::session::reset::reset;
+use crate::state::acl::user::DEFAULT_NAME;
 use crate::state::client::{Class, Client};
 use crate::wire::fault::{DB_INDEX, Fault, HELLO_NO_AUTH, NO_PROTO, SYNTAX, arity};
 use crate::wire::reply::Resp;
@@ -60,13 +61,13 @@ fn select(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn auth(cx: &mut Ctx<'_>) -> Done {
-    let session = &mut cx.caller.session;
-    match cx.argv.len() {
+    let argv = cx.argv;
+    match argv.len() {
         2 => {
             password_is_set(cx.srv)?;
-            authenticate(cx.srv, session, b"default", &cx.argv[1])?;
+            authenticate(cx, DEFAULT_NAME, &argv[1])?;
         }
-        3 => authenticate(cx.srv, session, &cx.argv[1], &cx.argv[2])?,
+        3 => authenticate(cx, &argv[1], &argv[2])?,
         _ => return Err(SYNTAX),
     }
     cx.reply.ok();
@@ -108,7 +109,7 @@ fn parse_hello<'a>(args: &mut Args<'a>) -> Result<Hello<'a>, Fault> {
 fn hello(cx: &mut Ctx<'_>) -> Done {
     let hello = parse_hello(&mut Args::from(cx.argv, 1))?;
     if let Some((user, password)) = hello.auth {
-        authenticate(cx.srv, &mut cx.caller.session, user, password)?;
+        authenticate(cx, user, password)?;
     }
     if is_required(cx.srv, &cx.caller.session) {
         return Err(HELLO_NO_AUTH);

@@ -22,6 +22,7 @@ use crate::config::rewrite::rewrite;
 use crate::config::values::ShutdownFlags;
 use crate::feed::propagate::also;
 use crate::house::shutdown::shut_down;
+use crate::house::users::config_lines;
 use crate::keyspace::delete::flush;
 use crate::keyspace::lookup::{db, db_mut, fresh, peek};
 use crate::keyspace::recency::idle_seconds;
@@ -279,7 +280,8 @@ fn log(cx: &mut Ctx<'_>) -> Done {
 
 fn rewrite_all(cx: &mut Ctx<'_>) -> Done {
     let path = Path::new(&cx.srv.process.config_file);
-    rewrite(path, &cx.srv.config, true)
+    let users = config_lines(cx.srv);
+    rewrite(path, &cx.srv.config, &users, true)
         .map_err(|_| Fault::new("ERR CONFIG-REWRITE-FORCE-ALL failed"))?;
     switch(cx, |_| {})
 }

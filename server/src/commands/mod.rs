@@ -7,6 +7,7 @@ use table::spec::Spec;
 
 use crate::server::{Commands, Proc};
 
+pub mod acl;
 pub mod args;
 pub mod bitfield;
 pub mod bitmap;
@@ -53,6 +54,10 @@ pub mod zset;
 pub type Family = &'static [(&'static Spec, Proc)];
 
 static FAMILIES: &[Family] = &[
+    acl::files::PROCS,
+    acl::inquiry::PROCS,
+    acl::log::PROCS,
+    acl::users::PROCS,
     bitfield::PROCS,
     bitmap::PROCS,
     client::PROCS,

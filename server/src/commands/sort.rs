@@ -21,6 +21,7 @@ use table::generic as rows;
 
 use crate::commands::Family;
 use crate::commands::args::Args;
+use crate::exec::permission::may_read_all_keys;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::delete;
 use crate::keyspace::lookup::find_read;
@@ -117,9 +118,20 @@ impl<'a> Pattern<'a> {
     }
 }
 
-fn parse<'a>(argv: &'a Argv, may_store: bool, cluster: bool) -> Result<Options<'a>, Fault> {
+/// `may_read_all` tells whether the user may read all keys, which BY and GET require.
+fn parse<'a>(
+    argv: &'a Argv,
+    may_store: bool,
+    cluster: bool,
+    may_read_all: &dyn Fn() -> bool,
+) -> Result<Options<'a>, Fault> {
     let denied = |option| {
-        let text = format!("ERR {option} option of SORT denied in Cluster mode.");
+        let why = if cluster {
+            "in Cluster mode"
+        } else {
+            "due to insufficient ACL permissions"
+        };
+        let text = format!("ERR {option} option of SORT denied {why}.");
         Err(Fault::new(text))
     };
     let mut options = Options {
@@ -149,12 +161,12 @@ fn parse<'a>(argv: &'a Argv, may_store: bool, cluster: bool) -> Result<Options<'
             let pattern = Pattern::new(args.need()?);
             // Once BY is a pattern without `*`, a later BY does not sort again.
             options.unsorted |= !matches!(pattern, Pattern::Key { .. });
-            if cluster && matches!(pattern, Pattern::Key { .. }) {
+            if matches!(pattern, Pattern::Key { .. }) && (cluster || !may_read_all()) {
                 return denied("BY");
             }
             options.by = Some(pattern);
         } else if args.word_with_value("get") {
-            if cluster {
+            if cluster || !may_read_all() {
                 return denied("GET");
             }
             options.get.push(Pattern::new(args.need()?));
@@ -247,7 +259,8 @@ fn limited(len: usize, start: i64, count: i64) -> Range<usize> {
 
 fn sort(cx: &mut Ctx<'_>, may_store: bool) -> Done {
     let argv = cx.argv;
-    let mut options = parse(argv, may_store, cx.srv.config.cluster_enabled)?;
+    let cluster = cx.srv.config.cluster_enabled;
+    let mut options = parse(argv, may_store, cluster, &|| may_read_all_keys(cx))?;
     let source = match find_read(cx.srv, cx.db, &argv[1]) {
         None => None,
         Some(entry) => match entry.aggregate() {

@@ -10,7 +10,6 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use data::util::glob;
-use data::util::sha::sha256_hex;
 use data::util::split::split;
 
 use crate::config::params::Params;
@@ -84,13 +83,17 @@ pub fn open(path: &Path) -> Result<Vec<Source>, String> {
     sources.collect()
 }
 
+/// Checks the name and the rules of a `user` line; the error says what is wrong with it.
+pub type UserCheck = fn(&[Vec<u8>]) -> Result<(), String>;
+
 /// Reads texts onto the defaults.
 ///
 /// # Errors
 /// A text of several lines that says which line is invalid and why.
-pub fn load(sources: &[Source]) -> Result<Params, String> {
+pub fn load(sources: &[Source], check_user: UserCheck) -> Result<Params, String> {
     let mut loader = Loader {
         params: Params::default(),
+        check_user,
         seen: Vec::new(),
         depth: 0,
     };
@@ -105,6 +108,7 @@ pub fn load(sources: &[Source]) -> Result<Params, String> {
 
 struct Loader {
     params: Params,
+    check_user: UserCheck,
     /// Accumulating directives that have occurred already.
     seen: Vec<&'static str>,
     depth: usize,
@@ -223,34 +227,18 @@ impl Loader {
         Ok(())
     }
 
-    /// Accepts a `user` line that describes the default user as it is anyway: Redis writes one into each file it
-    /// rewrites. Any other line would grant or revoke rights, which this build does not support.
-    fn user(&self, words: &[Vec<u8>]) -> Result<(), String> {
-        let password = &self.params.requirepass;
-        let hash = format!("#{}", String::from_utf8_lossy(&sha256_hex(password)));
-        let secret = if password.is_empty() { "nopass" } else { &hash };
-        let mut missing = vec![
-            vec!["on"],
-            vec![secret],
-            vec!["~*", "allkeys"],
-            vec!["&*", "allchannels"],
-            vec!["+@all", "allcommands"],
-        ];
-        for rule in &words[1..] {
-            let is = |name: &&str| name.as_bytes().eq_ignore_ascii_case(rule);
-            match missing.iter().position(|names| names.iter().any(is)) {
-                Some(at) => drop(missing.remove(at)),
-                None if is(&"sanitize-payload") => {}
-                None => missing.push(Vec::new()),
-            }
+    /// Keeps the line of a user, which is created when the server starts.
+    fn user(&mut self, words: &[Vec<u8>]) -> Result<(), String> {
+        let users = &mut self.params.users;
+        if users.iter().any(|known| known[0] == words[0]) {
+            let name = String::from_utf8_lossy(&words[0]);
+            return Err(format!(
+                "Error in user declaration '{name}': Duplicate user found. A user can only be defined once in config files"
+            ));
         }
-        if words[0] == b"default" && missing.is_empty() {
-            return Ok(());
-        }
-        let name = String::from_utf8_lossy(&words[0]);
-        Err(format!(
-            "Error in user declaration '{name}': there are no users beside the default one, who may do all, yet"
-        ))
+        (self.check_user)(words)?;
+        users.push(words.to_vec());
+        Ok(())
     }
 }
 
@@ -265,8 +253,38 @@ fn fatal(name: &str, line_number: usize, line: &[u8], reason: &str) -> String {
          >>> '{}'\n\
          {reason}",
         env!("CARGO_PKG_VERSION"),
-        String::from_utf8_lossy(line),
+        shown(line),
     )
+}
+
+/// A line as errors show it: without passwords.
+fn shown(line: &[u8]) -> String {
+    let name = line
+        .split(u8::is_ascii_whitespace)
+        .next()
+        .unwrap_or_default();
+    let is_user = name.eq_ignore_ascii_case(b"user");
+    let is_secret =
+        table::find(name).is_some_and(|named| named.row.flags.contains(Flags::SENSITIVE));
+    let words = split(line).unwrap_or_default();
+    let parts: Vec<&[u8]> = if is_user && !words.is_empty() {
+        let hidden = |word: &Vec<u8>| matches!(word.first(), Some(b'>' | b'<'));
+        let words = words.iter();
+        words
+            .map(|word| {
+                if hidden(word) {
+                    b"(redacted)"
+                } else {
+                    word.as_slice()
+                }
+            })
+            .collect()
+    } else if is_user || is_secret {
+        vec![name, b"(redacted)"]
+    } else {
+        vec![line]
+    };
+    String::from_utf8_lossy(&parts.join(&b' ')).into_owned()
 }
 
 /// The paths that match a pattern, sorted. A leading dot must be matched explicitly.
@@ -319,10 +337,15 @@ mod tests {
     use crate::config::table;
 
     fn read(text: &str) -> Result<Params, String> {
-        load(&[Source {
+        let source = Source {
             name: "test.conf".into(),
             text: text.into(),
-        }])
+        };
+        load(&[source], |words| match words {
+            [_] => Err("no rules".into()),
+            [name, ..] if name == b"bad" => Err("a bad name".into()),
+            _ => Ok(()),
+        })
     }
 
     /// Applies a text to a directive.
@@ -358,17 +381,6 @@ mod tests {
                 "6379",
             ),
             ("replicaof no one", "replicaof", ""),
-            (
-                "user default on nopass sanitize-payload ~* &* +@all",
-                "requirepass",
-                "",
-            ),
-            (
-                "requirepass foo\nuser default on \
-                 #2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae ~* &* +@all",
-                "requirepass",
-                "foo",
-            ),
         ];
         for (text, name, expected) in rows {
             assert_eq!(value(text, name), expected, "{text}");
@@ -399,6 +411,7 @@ mod tests {
                 "Fatal error, can't open config file '/no/such/file': No such file or directory",
             ),
             ("dir /no/such/dir", "No such file or directory"),
+            ("user bob", "no rules"),
         ];
         for (text, reason) in rows {
             let expected = format!(
@@ -410,11 +423,19 @@ mod tests {
                 Some(expected)
             );
         }
+        for (text, expected) in [
+            ("user bob >a '<b c'", ">>> 'user bob (redacted) (redacted)'"),
+            ("user bob \">a", ">>> 'user (redacted)'"),
+            ("requirepass a b", ">>> 'requirepass (redacted)'"),
+        ] {
+            let failing = text.replace("bob", "bad");
+            let text = read(&failing).err().unwrap_or_default();
+            assert!(text.contains(&expected.replace("bob", "bad")), "{text}");
+        }
         for text in [
             "loadmodule x.so",
-            "user bob on",
-            "user default on nopass",
-            "user default on nopass ~* &* +@all -get",
+            "user",
+            "user bob",
             "appendonly yes",
             "module.option 1",
         ] {

@@ -209,6 +209,7 @@ params! {
     unixsocket: String,
     unixsocketperm: i64,
     use_exit_on_panic: bool,
+    users: Vec<Vec<Vec<u8>>>,
     watchdog_period: i64,
     zset_max_listpack_entries: i64,
     zset_max_listpack_value: i64,

@@ -56,6 +56,8 @@ pub enum Effect {
     Watchdog,
     /// Keys are evicted to meet a new limit of memory.
     Maxmemory,
+    /// The default user gets another password.
+    RequirePass,
 }
 
 bitflags! {

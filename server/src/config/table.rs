@@ -373,7 +373,6 @@ mod tests {
             ("appendonly", "yes"),
             ("maxmemory-clients", "5%"),
             ("cluster-enabled", "yes"),
-            ("aclfile", "/etc/users"),
             ("activedefrag", "yes"),
         ];
         for (name, text) in rows {

@@ -13,9 +13,11 @@ use table::words::Flags;
 use table::{CmdId, connection, pubsub, transactions};
 
 use crate::config::values::Allow;
+use crate::exec::permission;
 use crate::keyspace::evict::{Room, evict};
 use crate::server::Server;
 use crate::session::auth;
+use crate::state::acl::user::Denied;
 use crate::state::caller::Caller;
 use crate::state::client::{Class, Client, ClientFlags};
 use crate::state::pauses::Scope;
@@ -39,6 +41,8 @@ pub enum Verdict {
     Hold,
     /// Tell the client this instead.
     Refuse(Fault),
+    /// Tell the client that its user lacks a right, and log that.
+    Deny(Denied),
 }
 
 /// Runs all checks for one command.
@@ -56,11 +60,14 @@ pub fn verdict(
     {
         return Verdict::Refuse(fault);
     }
-    if let Some(fault) = permitted(srv, caller, spec) {
-        return Verdict::Refuse(fault);
+    if auth::is_required(srv, &caller.session) && !spec.flags.contains(Flags::NO_AUTH) {
+        return Verdict::Refuse(NO_AUTH);
     }
     if caller.queued.is_some() && spec.flags.contains(Flags::NO_MULTI) {
         return Verdict::Refuse(NOT_IN_TRANSACTION);
+    }
+    if let Some(denied) = permission::denied(srv, caller, cmd, spec, argv) {
+        return Verdict::Deny(denied);
     }
     if srv.config.maxmemory > 0 && evict(srv) == Room::None && needs_memory(&request) {
         return Verdict::Refuse(OOM);
@@ -78,8 +85,8 @@ pub fn verdict(
     {
         return Verdict::Postpone;
     }
-    let verdict = if caller.queued.is_some() {
-        in_transaction(cmd)
+    let verdict = if caller.queued.is_some() && !NOT_QUEUED.contains(&cmd) {
+        Verdict::Queue
     } else {
         Verdict::Run
     };
@@ -88,15 +95,6 @@ pub fn verdict(
         return Verdict::Hold;
     }
     verdict
-}
-
-/// Whether the caller's user lacks the right to run a command. Checked before a command is queued or called, and again
-/// for each command that EXEC takes from the queue.
-#[inline]
-pub fn permitted(srv: &Server, caller: &Caller, spec: &Spec) -> Option<Fault> {
-    let is_refused =
-        auth::is_required(srv, &caller.session) && !spec.flags.contains(Flags::NO_AUTH);
-    is_refused.then_some(NO_AUTH)
 }
 
 /// A command and its caller.
@@ -260,14 +258,6 @@ const NOT_QUEUED: [CmdId; 6] = [
     table::id(&connection::QUIT),
     table::id(&connection::RESET),
 ];
-
-fn in_transaction(cmd: CmdId) -> Verdict {
-    if NOT_QUEUED.contains(&cmd) {
-        Verdict::Run
-    } else {
-        Verdict::Queue
-    }
-}
 
 /// DEBUG and MODULE are allowed only for the clients that the configuration names.
 fn protected(srv: &Server, request: &Request<'_>) -> Option<Fault> {

@@ -6,6 +6,7 @@ use table::spec::Spec;
 use crate::egress::flush::{close_over_limit, hard_limit};
 use crate::exec::call::{Invocation, call};
 use crate::exec::gate::{Verdict, verdict};
+use crate::exec::permission;
 use crate::exec::refuse::refuse;
 use crate::report::client_line::client_line;
 use crate::server::{Commands, Proc, Server};
@@ -69,6 +70,11 @@ pub fn execute(
                 Verdict::Postpone => hold_back(srv, &caller, cmd, argv, Block::Pause),
                 Verdict::Hold => hold_back(srv, &caller, cmd, argv, Block::KeyInFlight),
                 Verdict::Refuse(fault) => reject(srv, id, Some(cmd), &fault, reply),
+                Verdict::Deny(denied) => {
+                    permission::log(srv, &caller, cmd, argv, denied);
+                    let fault = permission::fault(srv, &caller, cmd, denied);
+                    reject(srv, id, Some(cmd), &fault, reply);
+                }
             }
         }
         Err((cmd, fault)) => {

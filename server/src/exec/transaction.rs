@@ -1,7 +1,7 @@
 //! EXEC: the queued commands, one after the other, as one unit.
 
 use crate::exec::call::{Invocation, call};
-use crate::exec::gate::permitted;
+use crate::exec::permission;
 use crate::exec::refuse::refuse;
 use crate::server::{Ctx, Propagate};
 use crate::state::multi::Multi;
@@ -18,7 +18,10 @@ pub fn execute(cx: &mut Ctx<'_>, multi: Multi) {
     let mut caller = cx.caller.in_transaction();
     for queued in multi.queue {
         let spec = table::spec(queued.cmd);
-        if let Some(fault) = permitted(cx.srv, &caller, spec) {
+        let denied = permission::denied(cx.srv, &caller, queued.cmd, spec, &queued.argv);
+        if let Some(denied) = denied {
+            permission::log(cx.srv, &caller, queued.cmd, &queued.argv, denied);
+            let fault = permission::fault_in_transaction(denied);
             refuse(cx.srv, cx.reply, &fault);
             continue;
         }

@@ -15,6 +15,7 @@ use data::util::split::{quote, split};
 
 use crate::config::file::{self, Source};
 use crate::config::params::Params;
+use crate::house::users;
 use crate::state::process::ProcessInfo;
 use crate::sys::{clock, host, memory, process};
 
@@ -95,7 +96,7 @@ pub fn parse(args: &[String]) -> Start {
         .map_or_else(String::new, process::absolute);
     let loaded = line
         .sources(&config_file)
-        .and_then(|sources| file::load(&sources));
+        .and_then(|sources| file::load(&sources, users::check_line));
     match loaded {
         Ok(params) => Start::Serve(Box::new(params), describe(args, config_file)),
         Err(why) => Start::Refuse(why),

@@ -8,3 +8,4 @@ pub mod cron;
 pub mod logo;
 pub mod shutdown;
 pub mod start;
+pub mod users;

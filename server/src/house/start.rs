@@ -10,12 +10,13 @@ use crate::config::params::Params;
 use crate::config::values::{OomScoreAdj, Supervised};
 use crate::house::before_sleep::{after_sleep, before_sleep};
 use crate::house::cron::cron;
-use crate::house::{certificates, crash, logo};
+use crate::house::{certificates, crash, logo, users};
 use crate::ingress::listen;
 use crate::persist::load;
 use crate::replication::{primary, replica};
 use crate::report::title::set_title;
 use crate::server::{Commands, Hooks, Server};
+use crate::state::acl::users::Acl;
 use crate::state::background::Background;
 use crate::state::clients::Clients;
 use crate::state::keys::Keys;
@@ -144,6 +145,7 @@ pub fn build(
         slowlog: Default::default(),
         latency: Default::default(),
         monitors: Default::default(),
+        acl: Acl::new(&config.requirepass),
         commands,
         tls: Default::default(),
         background: Background::start(),
@@ -271,6 +273,7 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
             format!("Failed to configure TLS: {error}. Check logs for more info.")
         })?;
     }
+    users::load_at_start(srv)?;
     listen::open_all(srv)?;
     write_pidfile(srv);
     // The reason was logged, and the server can run without it.

@@ -15,11 +15,11 @@ use conn::listener::{Accept, Accepted};
 use crate::egress::account::account_memory;
 use crate::ingress::input::on_readable;
 use crate::server::Server;
+use crate::session::auth::new_session;
 use crate::session::close::close_after_reply;
 use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::state::listeners::Kind;
-use crate::state::session::Session;
 use crate::wire::fault::{Fault, MAX_CLIENTS};
 use crate::{verbose, warning};
 
@@ -122,10 +122,7 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
     let id = srv.clients.add(Client {
         conn: Some(conn),
         flags,
-        session: Session {
-            authenticated: srv.config.requirepass.is_empty(),
-            ..Session::default()
-        },
+        session: new_session(srv),
         created: now,
         last_active: now,
         reply_size: crate::wire::output::KEEP_TAIL,
@@ -151,7 +148,7 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
 /// Protected mode: without a password only local clients are accepted.
 fn protected_from(srv: &Server, id: ClientId) -> bool {
     srv.config.protected_mode
-        && srv.config.requirepass.is_empty()
+        && srv.acl.default_user().nopass
         && srv
             .clients
             .get(id)

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use conn::addr::Addr;
 
 use crate::server::Server;
-use crate::state::client::{Client, ClientFlags, Closing};
+use crate::state::acl::user::{DEFAULT_NAME, User};
+use crate::state::client::{Class, Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::pubsub::Kind;
 use crate::wire::reply::Resp;
@@ -28,7 +29,7 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         line,
         "id={} addr={peer} laddr={local} fd={fd} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} \
          qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} \
-         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         user={} redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
         String::from_utf8_lossy(&client.name),
         now - client.created,
@@ -54,6 +55,7 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         memory(srv, client),
         events(srv, client),
         client.last_cmd.map_or("NULL", table::full_name),
+        String::from_utf8_lossy(user_name(srv, client)),
         if client.session.resp == Resp::V3 {
             3
         } else {
@@ -63,6 +65,15 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         String::from_utf8_lossy(&client.lib_ver),
     );
     line
+}
+
+/// The name of the user that a client is; the link to the primary is none.
+pub fn user_name<'a>(srv: &'a Server, client: &Client) -> &'a [u8] {
+    if client.class() == Class::Primary {
+        return b"(superuser)";
+    }
+    let user = srv.acl.get(client.session.user);
+    user.map_or(DEFAULT_NAME, User::name)
 }
 
 /// The peer's address; for a Unix client the path of the socket.

@@ -2,6 +2,7 @@
 
 use crate::report::info::Info;
 use crate::server::Server;
+use crate::state::acl::log::Reason;
 use crate::state::pubsub::Kind;
 use crate::sys::clock;
 
@@ -112,15 +113,14 @@ fn write_loop(srv: &Server, info: &mut Info) {
         "instantaneous_eventloop_duration_usec",
         stats.loop_time_rate.per_second() / turns,
     );
-    info.field("acl_access_denied_auth", stats.auth_failures);
-    zeros(
-        info,
-        &[
-            "acl_access_denied_cmd",
-            "acl_access_denied_key",
-            "acl_access_denied_channel",
-        ],
-    );
+    for (name, reason) in [
+        ("acl_access_denied_auth", Reason::Auth),
+        ("acl_access_denied_cmd", Reason::Command),
+        ("acl_access_denied_key", Reason::Key),
+        ("acl_access_denied_channel", Reason::Channel),
+    ] {
+        info.field(name, srv.acl.log.count(reason));
+    }
 }
 
 /// Counters of subsystems that do not exist yet.

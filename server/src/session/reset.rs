@@ -1,21 +1,18 @@
 //! RESET: the connection returns to its initial state.
 
 use crate::server::Server;
+use crate::session::auth::new_session;
 use crate::session::subscribe::{leave_all, settle};
 use crate::session::transaction;
 use crate::state::caller::Caller;
 use crate::state::client::{ClientFlags, ReplyMode};
-use crate::state::session::Session;
 
 /// Resets everything that a client has set for its connection, including its authentication.
 pub fn reset(srv: &mut Server, caller: &mut Caller) {
     transaction::take(&mut srv.watch, &mut srv.clients, caller.client);
     leave_all(srv, caller.client);
     settle(srv, caller);
-    caller.session = Session {
-        authenticated: srv.config.requirepass.is_empty(),
-        ..Session::default()
-    };
+    caller.session = new_session(srv);
     if let Some(client) = srv.clients.get_mut(caller.client) {
         client.flags.remove(ClientFlags::NO_EVICT);
         if client.flags.contains(ClientFlags::MONITOR) {

@@ -1,5 +1,6 @@
 //! Nouns: state that never names the server.
 
+pub mod acl;
 pub mod background;
 pub mod blocked;
 pub mod caller;

@@ -1,5 +1,6 @@
 //! What a client has negotiated for its connection, and what its commands start from.
 
+use crate::state::acl::users::UserId;
 use crate::wire::reply::Resp;
 
 /// The part of a client that a command reads and may change: SELECT, HELLO, AUTH, RESET, CLIENT NO-TOUCH.
@@ -11,8 +12,10 @@ pub struct Session {
     pub db: usize,
     /// Protocol version of the replies.
     pub resp: Resp,
-    /// It has given the password, or connected while none was needed.
+    /// It has authenticated, or connected while that was not needed.
     pub authenticated: bool,
+    /// The user whose rights its commands have.
+    pub user: UserId,
     /// Its reads leave the recency of keys alone.
     pub no_touch: bool,
 }

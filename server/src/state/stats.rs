@@ -189,8 +189,6 @@ pub struct Stats {
     pub reply_buffer_shrinks: u64,
     /// Reply buffers that were enlarged.
     pub reply_buffer_expands: u64,
-    /// Failed authentications.
-    pub auth_failures: u64,
     /// Changes since the last save: `rdb_changes_since_last_save`.
     pub dirty: u64,
     /// Duration of the latest fork, microseconds.

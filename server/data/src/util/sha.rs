@@ -13,13 +13,18 @@ pub fn sha1_hex(data: &[u8]) -> [u8; 40] {
     hex(&sha1(data))
 }
 
-/// The SHA-256 of `data` as 64 hexadecimal digits.
-pub fn sha256_hex(data: &[u8]) -> [u8; 64] {
-    let digest: [u8; 32] = Sha256::digest(data).into();
-    hex(&digest)
+/// The SHA-256 of `data`: 32 bytes.
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    Sha256::digest(data).into()
 }
 
-fn hex<const N: usize>(bytes: &[u8]) -> [u8; N] {
+/// The SHA-256 of `data` as 64 hexadecimal digits.
+pub fn sha256_hex(data: &[u8]) -> [u8; 64] {
+    hex(&sha256(data))
+}
+
+/// `bytes` as hexadecimal digits, of which there must be twice as many.
+pub fn hex<const N: usize>(bytes: &[u8]) -> [u8; N] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; N];
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {

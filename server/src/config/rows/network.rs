@@ -42,6 +42,7 @@ pub static ROWS: &[Row] = &[
         .doc("Refuses clients of other machines as long as the default user has no password."),
     bytes("requirepass", field!(requirepass))
         .flags(Flags::SENSITIVE)
+        .effects(&[Effect::RequirePass])
         .doc("Password of the default user; without one every client is that user."),
     int("maxclients", field!(maxclients), 1, UINT)
         .default("10000")
@@ -106,8 +107,10 @@ pub static ROWS: &[Row] = &[
         .doc("Who may use MODULE: no one, local clients, or everyone (yes)."),
     optional("aclfile", field!(aclfile))
         .immutable()
-        .later("there are no users beside the default one yet, so the rules of the file would not be kept")
-        .doc("File with the users and their rights."),
+        .doc(
+            "File with the users and their rights, which ACL LOAD reads again and ACL SAVE writes; \
+             without one users are lines of the configuration file.",
+        ),
     choice("acl-pubsub-default", choice!(acl_pubsub_default: AclPubsubDefault))
         .default("resetchannels")
         .doc("Which channels a new user may use until a rule says otherwise: allchannels or none."),
