@@ -9,6 +9,7 @@ mod differential;
 mod fuzz;
 mod fuzz_data;
 mod keys;
+mod keyspace_events;
 mod lifecycle;
 mod lifecycle_order;
 mod migrate;

@@ -4,7 +4,7 @@ use data::value::entry::EntryRef;
 use table::generic as rows;
 
 use crate::commands::Family;
-use crate::keyspace::lookup::glance;
+use crate::keyspace::lookup::inspect;
 use crate::keyspace::recency::{idle_seconds, lfu_counter};
 use crate::server::{Ctx, Done};
 use crate::wire::fault::Fault;
@@ -20,7 +20,7 @@ pub static PROCS: Family = &[
 
 fn encoding(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    match glance(cx.srv, cx.db, key).map(|entry| entry.encoding().name()) {
+    match inspect(cx.srv, cx.db, key).map(|entry| entry.encoding().name()) {
         Some(name) => cx.reply.bulk(name.as_bytes()),
         None => cx.reply.null(),
     }
@@ -29,7 +29,7 @@ fn encoding(cx: &mut Ctx<'_>) -> Done {
 
 fn refcount(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    match glance(cx.srv, cx.db, key).map(EntryRef::refcount) {
+    match inspect(cx.srv, cx.db, key).map(EntryRef::refcount) {
         Some(count) => cx.reply.int(count),
         None => cx.reply.null(),
     }
@@ -38,7 +38,7 @@ fn refcount(cx: &mut Ctx<'_>) -> Done {
 
 fn freq(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    let Some(value) = glance(cx.srv, cx.db, key).map(EntryRef::lru) else {
+    let Some(value) = inspect(cx.srv, cx.db, key).map(EntryRef::lru) else {
         cx.reply.null();
         return Ok(());
     };
@@ -55,7 +55,7 @@ fn freq(cx: &mut Ctx<'_>) -> Done {
 
 fn idletime(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    let Some(value) = glance(cx.srv, cx.db, key).map(EntryRef::lru) else {
+    let Some(value) = inspect(cx.srv, cx.db, key).map(EntryRef::lru) else {
         cx.reply.null();
         return Ok(());
     };
