@@ -13,6 +13,7 @@ mod fuzz;
 mod fuzz_acl;
 mod fuzz_data;
 mod keys;
+mod keyspace_events;
 mod lifecycle;
 mod lifecycle_order;
 mod migrate;

@@ -10,7 +10,7 @@ use table::bitmap as rows;
 use crate::commands::Family;
 use crate::commands::args::int;
 use crate::keyspace::change::{Event, key_changed};
-use crate::keyspace::delete::delete;
+use crate::keyspace::delete::delete_target;
 use crate::keyspace::lookup::{find_read, need_string};
 use crate::keyspace::store::{edit_bits, store};
 use crate::server::{Ctx, Done};
@@ -224,7 +224,7 @@ fn bitop(cx: &mut Ctx<'_>) -> Done {
     let result = result.unwrap_or_default();
     let len = result.len();
     if len == 0 {
-        delete(cx.srv, cx.db, target, false);
+        delete_target(cx.srv, cx.db, target, false);
     } else {
         let result = NewValue::Owned(Value::Raw(result));
         store(cx.srv, cx.db, target, result, Expire::Clear);

@@ -19,6 +19,7 @@ use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::expired::is_past;
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db_mut, find_read, fresh, live_place};
+use crate::keyspace::notify::created;
 use crate::keyspace::recency::{frequency_of, idle_since};
 use crate::report::bug;
 use crate::server::{Ctx, Done};
@@ -156,6 +157,7 @@ fn restore(cx: &mut Ctx<'_>) -> Done {
     let lru = lru.unwrap_or_else(|| fresh(cx.srv));
     // The old value under the key is gone by now.
     let _ = db_mut(cx.srv, cx.db).insert(Entry::new(key, value, at_ms, lru));
+    created(cx.srv, cx.db, key);
     key_changed(cx.srv, cx.db, key, 1, Event::Generic("restore"));
     cx.reply.ok();
     Ok(())

@@ -9,6 +9,7 @@ use crate::keyspace::change::{Event, count_changes, database_changes, key_change
 use crate::keyspace::delete::{delete, flush};
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db, db_mut, find_read, find_write, fresh, glance, live_place};
+use crate::keyspace::notify::created;
 use crate::persist::bgsave::all_flushed;
 use crate::server::{Ctx, Done, Propagate};
 use crate::wire::fault::{DB_INDEX, Fault, NO_SUCH_KEY, NOT_INTEGER, SAME_OBJECT, SYNTAX};
@@ -89,6 +90,7 @@ fn rename_to(cx: &mut Ctx<'_>, replace: bool) -> Result<bool, Fault> {
     if let Some(entry) = db_mut(cx.srv, number).remove(from) {
         // The destination was just found to be free.
         let _ = db_mut(cx.srv, number).insert(entry.renamed(to));
+        created(cx.srv, number, to);
     }
     key_changed(cx.srv, number, from, 1, Event::Generic("rename_from"));
     key_changed(cx.srv, number, to, 0, Event::Generic("rename_to"));
@@ -140,6 +142,7 @@ fn move_key(cx: &mut Ctx<'_>) -> Done {
     if let Some(entry) = db_mut(cx.srv, from).remove(key) {
         // The destination was just found to be free.
         let _ = db_mut(cx.srv, to).insert(entry);
+        created(cx.srv, to, key);
     }
     key_changed(cx.srv, from, key, 1, Event::Generic("move_from"));
     key_changed(cx.srv, to, key, 0, Event::Generic("move_to"));
@@ -182,6 +185,7 @@ fn copy(cx: &mut Ctx<'_>) -> Done {
     if let Some(entry) = entry {
         // The destination was just found to be free.
         let _ = db_mut(cx.srv, number).insert(entry);
+        created(cx.srv, number, to);
     }
     key_changed(cx.srv, number, to, 1, Event::Generic("copy_to"));
     cx.reply.int(1);

@@ -4,7 +4,7 @@ use table::server as rows;
 
 use crate::commands::Family;
 use crate::commands::args::Args;
-use crate::keyspace::lookup::peek;
+use crate::keyspace::lookup::db;
 use crate::report::memory::{breakdown, ratio};
 use crate::server::{Ctx, Done, Server};
 use crate::sys::memory;
@@ -34,7 +34,11 @@ fn usage(cx: &mut Ctx<'_>) -> Done {
         }
         samples = usize::try_from(args.int()?).map_err(|_| SYNTAX)?;
     }
-    match peek(cx.srv, cx.db, &argv[2]).map(|entry| entry.memory(samples)) {
+    // As in Redis, a key that has expired and was not deleted yet still has its size.
+    match db(cx.srv, cx.db)
+        .find(&argv[2])
+        .map(|entry| entry.memory(samples))
+    {
         Some(bytes) => cx.reply.int(bytes as i64),
         None => cx.reply.null(),
     }

@@ -4,7 +4,7 @@ use data::value::entry::EntryRef;
 use table::generic as rows;
 
 use crate::commands::Family;
-use crate::keyspace::lookup::glance;
+use crate::keyspace::lookup::inspect;
 use crate::keyspace::recency::{idle_seconds, lfu_counter};
 use crate::server::{Ctx, Done};
 use crate::wire::fault::Fault;
@@ -20,7 +20,7 @@ pub static PROCS: Family = &[
 
 fn encoding(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    match glance(cx.srv, cx.db, key).map(|entry| entry.encoding().name()) {
+    match inspect(cx.srv, cx.db, key).map(|entry| entry.encoding().name()) {
         Some(name) => cx.reply.bulk(name.as_bytes()),
         None => cx.reply.null(),
     }
@@ -33,7 +33,7 @@ fn refcount(cx: &mut Ctx<'_>) -> Done {
     let policy = config.maxmemory_policy;
     // With an access time or counter of its own, an integer cannot be shared.
     let may_share = config.maxmemory == 0 || !(policy.is_lru() || policy.is_lfu());
-    match glance(cx.srv, cx.db, key).map(EntryRef::refcount) {
+    match inspect(cx.srv, cx.db, key).map(EntryRef::refcount) {
         Some(count) => cx.reply.int(if may_share { count } else { 1 }),
         None => cx.reply.null(),
     }
@@ -42,7 +42,7 @@ fn refcount(cx: &mut Ctx<'_>) -> Done {
 
 fn freq(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    let Some(value) = glance(cx.srv, cx.db, key).map(EntryRef::lru) else {
+    let Some(value) = inspect(cx.srv, cx.db, key).map(EntryRef::lru) else {
         cx.reply.null();
         return Ok(());
     };
@@ -59,7 +59,7 @@ fn freq(cx: &mut Ctx<'_>) -> Done {
 
 fn idletime(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
-    let Some(value) = glance(cx.srv, cx.db, key).map(EntryRef::lru) else {
+    let Some(value) = inspect(cx.srv, cx.db, key).map(EntryRef::lru) else {
         cx.reply.null();
         return Ok(());
     };

@@ -10,7 +10,7 @@ use crate::commands::args::{Args, ScanOptions, scan_cursor};
 use crate::config::limits::set_limits;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::drop_if_empty;
-use crate::keyspace::lookup::{read, write, write_or_create};
+use crate::keyspace::lookup::{find_write, read, write, write_or_create};
 use crate::server::{Ctx, Done};
 
 /// Rows and procs.
@@ -66,9 +66,15 @@ fn srem(cx: &mut Ctx<'_>) -> Done {
 fn smove(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let (from, to, member) = (&argv[1], &argv[2], Item::Bytes(&argv[3]));
-    let Some(source) = write::<Set>(cx.srv, cx.db, from)? else {
-        cx.reply.int(0);
-        return Ok(());
+    let source = match write::<Set>(cx.srv, cx.db, from) {
+        Ok(Some(source)) => source,
+        other => {
+            // Both are looked up before either type is checked.
+            let refused = other.err();
+            find_write(cx.srv, cx.db, to);
+            cx.reply.int(0);
+            return refused.map_or(Ok(()), Err);
+        }
     };
     let held = source.contains(member);
     // Nothing is removed before the destination's type is checked.

@@ -23,7 +23,7 @@ use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::exec::permission::may_read_all_keys;
 use crate::keyspace::change::{Event, key_changed};
-use crate::keyspace::delete::delete;
+use crate::keyspace::delete::delete_target;
 use crate::keyspace::lookup::find_read;
 use crate::keyspace::store::store;
 use crate::server::{Ctx, Done, Server};
@@ -480,7 +480,7 @@ fn store_rows(cx: &mut Ctx<'_>, target: &[u8], get: &[Pattern<'_>], rows: &[Row]
     let len = elements.len();
     if len == 0 {
         let lazy = cx.srv.config.lazyfree_lazy_server_del;
-        delete(cx.srv, cx.db, target, lazy);
+        delete_target(cx.srv, cx.db, target, lazy);
     } else {
         let list = List::Quick(Box::new(elements)).reencoded(&limits);
         store(cx.srv, cx.db, target, list.wrap().into(), Expire::Clear);

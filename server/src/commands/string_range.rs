@@ -231,7 +231,9 @@ impl Prefixes {
 
 fn lcs(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let (a, b) = (text_of(cx, &argv[1])?, text_of(cx, &argv[2])?);
+    // Both are looked up before either type is checked.
+    let (a, b) = (text_of(cx, &argv[1]), text_of(cx, &argv[2]));
+    let (a, b) = (a?, b?);
     let options = parse_lcs(Args::from(argv, 3))?;
     let prefixes = Prefixes::of(&a, &b, cx.srv.config.proto_max_bulk_len as usize)?;
     let total = prefixes.at(a.len(), b.len());

@@ -52,7 +52,7 @@ pub const OOM_VALUES: Special = Special {
 /// `notify-keyspace-events`.
 pub const EVENTS: Special = Special {
     set: set_events,
-    get: |params| params.notify_keyspace_events.letters(),
+    get: |params| params.notify_keyspace_events.shown(),
     lines: Some(event_lines),
 };
 /// `replicaof`.

@@ -320,7 +320,18 @@ impl EventClasses {
         Some(classes)
     }
 
-    /// The letters of the classes. `n` is also shown beside `A`, where Redis 7.2 drops it from a rewritten file.
+    /// The letters as CONFIG GET shows them: as in Redis 7.2, `n` is not shown beside `A`.
+    pub fn shown(self) -> String {
+        let covered = self.contains(EventClasses::ALL);
+        let hidden = if covered {
+            EventClasses::NEW
+        } else {
+            EventClasses::empty()
+        };
+        (self - hidden).letters()
+    }
+
+    /// The letters of the classes. `n` is also written beside `A`, where Redis 7.2 drops it from a rewritten file.
     pub fn letters(self) -> String {
         let all = self.contains(EventClasses::ALL);
         let shown = if all { self - EventClasses::ALL } else { self };

@@ -1,13 +1,15 @@
 //! Every change of a key or a database ends in a call of this file.
 //!
-//! A change is counted, fails the transactions of clients that watch the key, and marks the key ready for clients
-//! blocked on it. Client-side caching and keyspace events will follow from here as well. No other file raises
-//! `Stats::dirty` or `Keys::changes`; `exec/call` decides from the latter whether a command is propagated.
+//! A change is counted, fails the transactions of clients that watch the key, marks the key ready for clients blocked on
+//! it, and is published as a keyspace event. No other file raises `Stats::dirty` or `Keys::changes`; `exec/call` decides
+//! from the latter whether a command is propagated.
 
 use data::ds::quicklist::End;
 use data::value::db::Db;
 use data::value::entry::EntryRef;
 
+use crate::config::values::EventClasses;
+use crate::keyspace::notify::notify;
 use crate::server::Server;
 use crate::state::client_id::ClientId;
 
@@ -37,6 +39,22 @@ pub enum Event {
 }
 
 impl Event {
+    /// The class and the name that are published.
+    fn published(self) -> Option<(EventClasses, &'static str)> {
+        Some(match self {
+            Event::Generic(name) => (EventClasses::GENERIC, name),
+            Event::String(name) => (EventClasses::STRING, name),
+            Event::List(name) => (EventClasses::LIST, name),
+            Event::Set(name) => (EventClasses::SET, name),
+            Event::Zset(name) => (EventClasses::ZSET, name),
+            Event::Hash(name) => (EventClasses::HASH, name),
+            Event::Stream(name) => (EventClasses::STREAM, name),
+            Event::Expired => (EventClasses::EXPIRED, "expired"),
+            Event::Evicted => (EventClasses::EVICTED, "evicted"),
+            Event::Silent => return None,
+        })
+    }
+
     /// An element was added to an end of a list.
     pub fn pushed(end: End) -> Self {
         Event::List(match end {
@@ -77,6 +95,11 @@ pub fn key_changed_unwatched(srv: &mut Server, db: usize, key: &[u8], changes: u
     if !srv.blocked.is_empty() && wakes(event) && srv.blocked.is_awaited(db, key) {
         let found = srv.keys.dbs[db].db.find(key).map(EntryRef::ty);
         srv.blocked.mark_ready(db, key, found);
+    }
+    if !srv.config.notify_keyspace_events.is_empty()
+        && let Some((class, name)) = event.published()
+    {
+        notify(srv, class, name, db, key);
     }
 }
 

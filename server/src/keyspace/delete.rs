@@ -12,9 +12,12 @@ use crate::state::keys::Database;
 
 /// Deletes a key for DEL and UNLINK; false if it did not exist.
 pub fn delete(srv: &mut Server, db: usize, key: &[u8], lazy: bool) -> bool {
-    if live_place(srv, db, key).is_none() {
-        return false;
-    }
+    live_place(srv, db, key).is_some() && delete_target(srv, db, key, lazy)
+}
+
+/// Deletes the target of a command whose result is empty; false if it did not exist. Unlike [`delete`], it does not ask
+/// whether the key has expired.
+pub fn delete_target(srv: &mut Server, db: usize, key: &[u8], lazy: bool) -> bool {
     let Some(entry) = srv.keys.dbs[db].db.remove(key) else {
         return false;
     };

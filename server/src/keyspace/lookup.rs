@@ -12,6 +12,7 @@ use data::value::entry::EntryRef;
 use table::words::Flags;
 
 use crate::keyspace::expired::delete_expired;
+use crate::keyspace::notify::{created, missed};
 use crate::keyspace::recency::{recency, touched};
 use crate::server::Server;
 use crate::wire::fault::{DAMAGED, Fault, WRONG_TYPE};
@@ -78,6 +79,7 @@ fn counted_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
 fn counted_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option<Place> {
     let Some(place) = live_hashed(srv, number, hash, key) else {
         srv.stats.misses += 1;
+        missed(srv, number, key);
         return None;
     };
     srv.stats.hits += 1;
@@ -95,6 +97,16 @@ fn place_read(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
 /// The entry of a key for a command that does not use its value: counts a hit or a miss, keeps the access time.
 pub fn glance<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
     let place = counted_place(srv, number, key)?;
+    Some(db(srv, number).at(place))
+}
+
+/// The same without an event if the key does not exist: OBJECT.
+pub fn inspect<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
+    let Some(place) = live_place(srv, number, key) else {
+        srv.stats.misses += 1;
+        return None;
+    };
+    srv.stats.hits += 1;
     Some(db(srv, number).at(place))
 }
 
@@ -218,6 +230,7 @@ pub fn write_or_create<'a, K: Kind>(
         }
         None => {
             let lru = fresh(srv);
+            created(srv, number, key);
             db_mut(srv, number).create::<K>(hash, key, lru)
         }
     };

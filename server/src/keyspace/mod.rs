@@ -7,5 +7,6 @@ pub mod expire;
 pub mod expired;
 pub mod free;
 pub mod lookup;
+pub mod notify;
 pub mod recency;
 pub mod store;

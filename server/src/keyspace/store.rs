@@ -7,9 +7,10 @@ use data::value::aggregate::Aggregate;
 use data::value::db::{Db, Expire};
 
 use crate::keyspace::change::{Event, key_changed};
-use crate::keyspace::delete::delete;
+use crate::keyspace::delete::delete_target;
 use crate::keyspace::free::free_old;
-use crate::keyspace::lookup::{db_mut, find_write, need_string};
+use crate::keyspace::lookup::{db_mut, find_write, live_place, need_string};
+use crate::keyspace::notify::created;
 use crate::keyspace::recency::{recency, touched};
 use crate::server::{Ctx, Server};
 use crate::wire::fault::{Fault, WRONG_TYPE, invalid_expire};
@@ -24,6 +25,10 @@ pub fn value_of<'a>(cx: &Ctx<'a>, arg: usize) -> NewValue<'a> {
 
 /// Stores a value and replaces an existing one, which counts as an access to the key.
 pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, expire: Expire) {
+    if !srv.config.notify_keyspace_events.is_empty() {
+        // Expired keys that are overwritten are told apart only if somebody listens.
+        live_place(srv, number, key);
+    }
     let Server {
         keys, config, unit, ..
     } = srv;
@@ -33,8 +38,13 @@ pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, e
         Some(before) => touched(config, before, unit.now_ms),
     };
     let db = &mut keys.dbs[number].db;
+    let before = db.len();
     let old = db.set_aged(Db::hash(key), key, value, expire, age);
+    let is_new = db.len() > before;
     free_old(srv, old);
+    if is_new {
+        created(srv, number, key);
+    }
 }
 
 /// Stores the result of a command and replaces an existing value; an empty result deletes the key instead.
@@ -46,7 +56,7 @@ pub fn store_aggregate(
     event: Event,
 ) {
     if value.view().is_empty() {
-        delete(srv, number, key, srv.config.lazyfree_lazy_server_del);
+        delete_target(srv, number, key, srv.config.lazyfree_lazy_server_del);
     } else {
         store(srv, number, key, value.into(), Expire::Clear);
         key_changed(srv, number, key, 1, event);

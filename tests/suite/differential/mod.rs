@@ -326,3 +326,59 @@ fn differential_zsets() {
 fn differential_zsets_by_name() {
     run(&zsets::BY_NAME);
 }
+
+/// Takes the messages that have arrived.
+fn events(client: &mut Client) -> Vec<String> {
+    let mut events = Vec::new();
+    client.send(b"PING end\r\n");
+    loop {
+        let message = show(&client.read());
+        if message == "[pong end]" {
+            return events;
+        }
+        // XCLAIM and XAUTOCLAIM: see the known differences.
+        if !message.contains("consumer") {
+            events.push(message);
+        }
+    }
+}
+
+/// Every command causes the same keyspace events on both servers, in the same order.
+#[test]
+fn differential_events() {
+    let server = Server::start(&[]);
+    let peer = Peer::start();
+    let count = setting("DIFFERENTIAL_COMMANDS", COMMANDS) / 6;
+    for (family, transport) in FAMILIES.iter().zip(Transport::ALL.into_iter().cycle()) {
+        let mut pair = Pair {
+            ours: server.client(transport),
+            theirs: peer.client(),
+        };
+        pair.both(&["FLUSHALL"]);
+        pair.both(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+        pair.both(&["CONFIG", "SET", "notify-keyspace-events", "KEA"]);
+        for (name, value) in family.config {
+            pair.both(&["CONFIG", "SET", name, value]);
+        }
+        let mut listeners = [server.client(transport), peer.connect()];
+        for listener in &mut listeners {
+            listener.cmd("PSUBSCRIBE __key*");
+        }
+        let mut source = Source::new(family, setting("DIFFERENTIAL_SEED", 1));
+        for _ in 0..count {
+            let (words, _) = source.command();
+            let theirs = pair.theirs.call(&words).expect("Debian's server replies");
+            let ours = pair.ours.call(&words);
+            let [of_ours, of_theirs] = &mut listeners;
+            assert_eq!(
+                events(of_ours),
+                events(of_theirs),
+                "{}: {}\nours   {}\ntheirs {}",
+                family.name,
+                readable(&words),
+                compare::describe(&ours),
+                compare::describe(&theirs)
+            );
+        }
+    }
+}

@@ -15,7 +15,7 @@ use crate::commands::geo::position::reply_distance;
 use crate::commands::geo::query::{Order, Query, Style, With, parse};
 use crate::config::limits::zset_limits;
 use crate::keyspace::change::{Event, key_changed};
-use crate::keyspace::delete::delete;
+use crate::keyspace::delete::delete_target;
 use crate::keyspace::lookup::read;
 use crate::keyspace::store::store;
 use crate::server::{Ctx, Done};
@@ -79,7 +79,7 @@ fn search(cx: &mut Ctx<'_>, style: Style) -> Done {
     let len = result.len();
     if len == 0 {
         let lazy = cx.srv.config.lazyfree_lazy_server_del;
-        delete(cx.srv, cx.db, target.key, lazy);
+        delete_target(cx.srv, cx.db, target.key, lazy);
     } else {
         let value = result.wrap().into();
         store(cx.srv, cx.db, target.key, value, Expire::Clear);
