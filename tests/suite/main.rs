@@ -1,6 +1,7 @@
 //! The suite: behaviour through sockets, with the same test body over every transport.
 
 mod arithmetic;
+mod client_eviction;
 mod client_tools;
 mod clients;
 mod config_files;

@@ -21,6 +21,7 @@ pub mod propagation;
 pub mod replication;
 pub mod session;
 pub mod shutdown;
+pub mod size_classes;
 pub mod slowdown;
 pub mod snapshot;
 pub mod stats;
