@@ -354,3 +354,31 @@ fn an_evicted_value_counts_as_freed_while_it_waits_for_the_background_thread() {
     assert_eq!(number(&mut client, "evicted_keys"), 1);
     assert_eq!(exist(&mut client, "key", 500), 500);
 }
+
+#[test]
+fn what_a_client_has_announced_does_not_count_before_it_arrives() {
+    let server = Server::start(&["--save", "", "--maxmemory-policy", "allkeys-lru"]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        ok(&mut client, "CONFIG SET maxmemory 0");
+        fill(&mut client, "key", 100, false);
+        let mut others: Vec<Client> = (0..20).map(|_| server.client(transport)).collect();
+        limit_to(&mut client, 16 * 1024 * 1024);
+        for other in &mut others {
+            other.send(b"*2\r\n$4\r\nECHO\r\n$500000000\r\nx");
+        }
+        until("the headers to arrive", || {
+            let list = client.text("CLIENT LIST");
+            (list.matches(" qbuf=1 ").count() == others.len()).then_some(())
+        });
+        assert_eq!(client.text("DBSIZE"), "100", "{transport:?}");
+        assert_eq!(number(&mut client, "evicted_keys"), 0, "{transport:?}");
+        // What arrives does count.
+        let last = others.last_mut().expect("a client");
+        last.send(&vec![b'x'; 20_000_000]);
+        until("the keys to be evicted", || {
+            (client.text("DBSIZE") == "0").then_some(())
+        });
+        ok(&mut client, "CONFIG RESETSTAT");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod acl;
 mod arithmetic;
+mod client_eviction;
 mod client_tools;
 mod clients;
 mod config_files;

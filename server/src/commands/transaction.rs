@@ -47,7 +47,7 @@ fn exec(cx: &mut Ctx<'_>) -> Done {
         cx.reply.null_array();
         return Ok(());
     }
-    execute(cx, *multi);
+    execute(cx, &multi);
     Ok(())
 }
 

@@ -371,7 +371,6 @@ mod tests {
     fn what_has_to_wait_is_refused_in_a_sentence() {
         let rows = [
             ("appendonly", "yes"),
-            ("maxmemory-clients", "5%"),
             ("cluster-enabled", "yes"),
             ("activedefrag", "yes"),
         ];

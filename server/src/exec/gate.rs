@@ -17,9 +17,10 @@ use crate::exec::permission;
 use crate::keyspace::evict::{Room, evict};
 use crate::server::Server;
 use crate::session::auth;
+use crate::session::client_eviction::evict_clients;
 use crate::state::acl::user::Denied;
 use crate::state::caller::Caller;
-use crate::state::client::{Class, Client, ClientFlags};
+use crate::state::client::{Class, Client, ClientFlags, Closing};
 use crate::state::pauses::Scope;
 use crate::wire::argv::Argv;
 use crate::wire::fault::{
@@ -43,6 +44,8 @@ pub enum Verdict {
     Refuse(Fault),
     /// Tell the client that its user lacks a right, and log that.
     Deny(Denied),
+    /// The client was evicted.
+    Gone,
 }
 
 /// Runs all checks for one command.
@@ -68,6 +71,9 @@ pub fn verdict(
     }
     if let Some(denied) = permission::denied(srv, caller, cmd, spec, argv) {
         return Verdict::Deny(denied);
+    }
+    if srv.config.maxmemory_clients != 0 && is_evicted(srv, caller) {
+        return Verdict::Gone;
     }
     if srv.config.maxmemory > 0 && evict(srv) == Room::None && needs_memory(&request) {
         return Verdict::Refuse(OOM);
@@ -119,6 +125,14 @@ impl Request<'_> {
     }
 }
 
+/// Evicts clients that use too much memory; whether the caller was among them.
+#[cold]
+fn is_evicted(srv: &mut Server, caller: &Caller) -> bool {
+    evict_clients(srv);
+    let client = srv.clients.get(caller.client);
+    client.is_none_or(|client| client.closing == Closing::Now)
+}
+
 /// Whether a command is refused when no memory can be freed. So is whatever would be queued: a transaction must not grow
 /// without bounds.
 #[cold]
@@ -146,9 +160,18 @@ fn names_key_in_flight(srv: &Server, request: &Request<'_>, argv: &Argv) -> bool
     }
     let client = srv.clients.get(request.caller.client);
     let multi = client.and_then(|client| client.multi.as_ref());
-    let mut queue = multi.iter().flat_map(|multi| &multi.queue);
-    // A transaction may select another database on its way.
-    request.cmd == EXEC && queue.any(|each| in_flight(table::spec(each.cmd), &each.argv, None))
+    let Some(multi) = multi.filter(|_| request.cmd == EXEC) else {
+        return false;
+    };
+    let mut queue = multi.queue.reader();
+    let mut argv = Argv::default();
+    while let Some(cmd) = queue.next_into(&mut argv) {
+        // A transaction may select another database on its way.
+        if in_flight(table::spec(cmd), &argv, None) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether a command is held back until a pause ends. The primary's stream is held back where it is read

@@ -3,6 +3,7 @@
 use table::CmdId;
 use table::spec::Spec;
 
+use crate::egress::account::account_memory;
 use crate::egress::flush::{close_over_limit, hard_limit};
 use crate::exec::call::{Invocation, call};
 use crate::exec::gate::{Verdict, verdict};
@@ -75,6 +76,7 @@ pub fn execute(
                     let fault = permission::fault(srv, &caller, cmd, denied);
                     reject(srv, id, Some(cmd), &fault, reply);
                 }
+                Verdict::Gone => {}
             }
         }
         Err((cmd, fault)) => {
@@ -122,10 +124,16 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
     if client.blocked.is_none() {
         client.advance_reply_mode();
     }
+    if srv.config.maxmemory_clients != 0 {
+        account_output(srv, id, reply);
+    }
     if reply.overflow {
         close_over_limit(srv, id);
         return Flow::Stop;
     }
+    let Some(client) = srv.clients.get_mut(id) else {
+        return Flow::Stop;
+    };
     if client.is_replica() && !reply.out.is_empty() {
         close_talkative(srv, id, reply);
         return Flow::Stop;
@@ -143,6 +151,15 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
 pub fn take_pushes(client: &mut Client, reply: &mut Reply) {
     if !client.io.out.is_empty() {
         reply.out.append(std::mem::take(&mut client.io.out));
+    }
+}
+
+/// Accounts for the output of a client whose input is being processed.
+#[cold]
+fn account_output(srv: &mut Server, id: ClientId, reply: &Reply) {
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.sizes.out = reply.out.memory_beyond(client.reply_size);
+        account_memory(srv, id);
     }
 }
 

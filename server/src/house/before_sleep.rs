@@ -12,6 +12,7 @@ use crate::replication::failover::advance;
 use crate::replication::replica::apply::go_on;
 use crate::replication::replica::connect;
 use crate::server::Server;
+use crate::session::client_eviction::evict_clients;
 use crate::session::close::drain_close_queue;
 use crate::session::deadline::arm_wakeup;
 use crate::state::blocked::BlockKind;
@@ -51,8 +52,9 @@ pub fn before_sleep(srv: &mut Server) {
     queue_all(srv);
     // 7. Output of clients and replicas.
     flush_pending(srv);
-    // 8. Clients that are to be closed.
+    // 8. Clients that are to be closed; then the biggest ones, if clients use too much memory.
     drain_close_queue(srv);
+    evict_clients(srv);
     // 9. The link to the primary: reconnects when it was lost (perhaps just now), and takes in resolved names.
     connect::advance(srv);
     // 10. The timer for the earliest deadline of blocked clients and pauses.

@@ -100,7 +100,7 @@ pub fn process_input(srv: &mut Server, id: ClientId) {
     let mut request = std::mem::take(&mut client.io.request);
     let out = std::mem::take(&mut client.io.out);
     let mut reply = Reply::behind(out, client.session.resp, 0);
-    note_sizes(client, &request);
+    note_sizes(client, &request, &reply);
     client.flags.insert(ClientFlags::EXECUTING);
     let outer = srv.unit.client.replace(id);
     srv.unit.now_ms = srv.turn.tick();
@@ -210,8 +210,8 @@ fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Rep
     }
 }
 
-/// Remembers the sizes of the query buffer for CLIENT LIST while it is on the stack.
-fn note_sizes(client: &mut Client, request: &Request) {
+/// Remembers the sizes of what is moved to the stack.
+fn note_sizes(client: &mut Client, request: &Request, reply: &Reply) {
     let (qbuf, qbuf_free) = request.sizes();
     // With the arguments parsed so far: otherwise cron would shrink the buffer of a long request right after it.
     client.qbuf_peak = client.qbuf_peak.max(request.pending());
@@ -219,6 +219,8 @@ fn note_sizes(client: &mut Client, request: &Request) {
         qbuf,
         qbuf_free,
         argv: request.argv_bytes(),
+        list: request.list_bytes(),
+        out: reply.out.memory_beyond(client.reply_size),
         ..client.sizes
     };
 }

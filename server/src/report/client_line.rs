@@ -9,6 +9,7 @@ use crate::state::acl::user::{DEFAULT_NAME, User};
 use crate::state::client::{Class, Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::pubsub::Kind;
+use crate::state::watch::Watched;
 use crate::wire::reply::Resp;
 
 /// The line of one client, without a line end; empty when it is gone.
@@ -152,21 +153,30 @@ fn sizes(client: &Client) -> crate::state::client::Sizes {
         qbuf,
         qbuf_free,
         argv: client.io.request.argv_bytes(),
+        list: client.io.request.list_bytes(),
         multi: client.sizes.multi,
+        out: 0,
     }
 }
+
+/// What a watched key takes in the client's list and in the index, in bytes, besides its name.
+const WATCH_BYTES: usize = 2 * size_of::<Watched>() + size_of::<ClientId>() + size_of::<usize>();
 
 /// Total memory of a client, in bytes: `tot-mem`.
 pub fn memory(srv: &Server, client: &Client) -> usize {
     let sizes = sizes(client);
-    let out = &client.io.out;
+    let blocked = client.blocked.as_ref();
     size_of::<Client>()
         + sizes.qbuf
         + sizes.qbuf_free
         + sizes.argv
+        + sizes.list
         + sizes.multi
-        + out.tail.capacity().max(client.reply_size)
-        + out.chunk_bytes()
+        + sizes.out
+        + client.reply_size
+        + client.io.out.memory_beyond(client.reply_size)
+        + blocked.map_or(0, |command| command.argv.bytes())
+        + client.watched.len() * WATCH_BYTES
         + behind(srv, client)
         + client.subscriptions.as_ref().map_or(0, |own| own.memory())
         + client.name.capacity()

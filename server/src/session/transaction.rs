@@ -7,7 +7,7 @@ use crate::server::Server;
 use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
-use crate::state::multi::{Multi, Queued};
+use crate::state::multi::Multi;
 use crate::state::watch::{Watch, Watched};
 use crate::wire::argv::Argv;
 
@@ -29,9 +29,8 @@ pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv) {
     if multi.aborted || dirty {
         return;
     }
-    let argv = argv.detached();
-    client.sizes.multi += size_of::<Queued>() + argv.bytes();
     multi.push(cmd, argv);
+    client.sizes.multi = multi.queue.memory();
 }
 
 /// Aborts the transaction of a client after a command was refused.

@@ -127,8 +127,21 @@ pub struct Sizes {
     pub qbuf_free: usize,
     /// Arguments of the command under way.
     pub argv: usize,
+    /// The list of these arguments.
+    pub list: usize,
     /// Commands queued by MULTI.
     pub multi: usize,
+    /// Output on the stack, beyond the reply buffer.
+    pub out: usize,
+}
+
+/// Where [`crate::state::size_classes`] keeps a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizePlace {
+    /// The class of its size.
+    pub class: u8,
+    /// Its index in the class.
+    pub at: u32,
 }
 
 /// A connected client.
@@ -180,6 +193,8 @@ pub struct Client {
     pub sizes: Sizes,
     /// What [`crate::state::clients::Clients::account`] has added to the total of its class.
     pub accounted: Option<(Class, usize)>,
+    /// Its place among the clients that may be evicted.
+    pub place: Option<SizePlace>,
     /// Recent peak of the query buffer, in bytes.
     pub qbuf_peak: usize,
     /// Recent peak of the reply buffer, in bytes: `rbp`.
@@ -242,6 +257,13 @@ impl Client {
     /// Whether the command being executed is not answered.
     pub fn is_muted(&self) -> bool {
         matches!(self.reply_mode, ReplyMode::Off | ReplyMode::Skipping)
+    }
+
+    /// Whether it may be closed because clients use too much memory.
+    #[inline]
+    pub fn is_evictable(&self) -> bool {
+        let is_user = matches!(self.class(), Class::Normal | Class::PubSub);
+        is_user && !self.flags.contains(ClientFlags::NO_EVICT)
     }
 
     /// Whether it is a replica of this server, or on its way to be one.

@@ -10,6 +10,7 @@ use data::ds::slab::Slab;
 use crate::state::client::{Class, Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::Replica;
+use crate::state::size_classes::SizeClasses;
 
 /// The clients of the server.
 #[derive(Default)]
@@ -24,6 +25,8 @@ pub struct Clients {
     pub close_queue: Vec<ClientId>,
     /// Memory of all clients of each [`Class`], in bytes, as of when each client was last active.
     memory: [usize; Class::COUNT],
+    /// Clients that may be evicted, by their memory.
+    sizes: SizeClasses,
     next_number: u64,
     /// The public id of the client that cron has visited last.
     pub cron_cursor: u64,
@@ -47,19 +50,40 @@ impl Clients {
         if let Some((class, bytes)) = client.accounted {
             self.memory[class as usize] -= bytes;
         }
+        self.sizes.forget(&mut self.slab, &client);
         Some(client)
     }
 
-    /// Accounts for the memory of a client, in bytes, in place of what was accounted for before.
+    /// Accounts for the memory of a client, in bytes, in place of what was accounted for before. A client that is about
+    /// to be closed no longer counts.
     pub fn account(&mut self, id: ClientId, bytes: usize) {
         let Some(client) = self.slab.get_mut(id) else {
             return;
         };
+        if client.closing == Closing::Now {
+            return;
+        }
         let class = client.class();
         if let Some((class, bytes)) = client.accounted.replace((class, bytes)) {
             self.memory[class as usize] -= bytes;
         }
         self.memory[class as usize] += bytes;
+        let bytes = client.is_evictable().then_some(bytes);
+        self.sizes.set(&mut self.slab, id, bytes);
+    }
+
+    /// A client counts no longer: it is about to be closed.
+    pub fn forget_memory(&mut self, id: ClientId) {
+        let client = self.slab.get_mut(id);
+        if let Some((class, bytes)) = client.and_then(|client| client.accounted.take()) {
+            self.memory[class as usize] -= bytes;
+        }
+        self.sizes.set(&mut self.slab, id, None);
+    }
+
+    /// A client among the biggest of those that may be evicted.
+    pub fn biggest(&self) -> Option<ClientId> {
+        self.sizes.biggest()
     }
 
     /// Memory of all clients of a class, in bytes.
@@ -126,6 +150,7 @@ impl Clients {
         {
             client.closing = Closing::Now;
             self.close_queue.push(id);
+            self.forget_memory(id);
         }
     }
 

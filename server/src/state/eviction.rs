@@ -100,6 +100,8 @@ pub struct Eviction {
     pub timer_runs: bool,
     /// The turn of the event loop in which a run reached its time limit, by the time at which the turn began.
     pub spent_turn: Option<u64>,
+    /// Clients use more than `maxmemory-clients`, and none of them may be closed; this was logged.
+    pub clients_exceed: bool,
     /// Since when the memory in use has been above the limit, in monotonic microseconds.
     pub exceeded_since_us: Option<u64>,
 }

@@ -26,6 +26,7 @@ pub mod replication;
 pub mod session;
 pub mod sharded;
 pub mod shutdown;
+pub mod size_classes;
 pub mod slowdown;
 pub mod slowlog;
 pub mod snapshot;

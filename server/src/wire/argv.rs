@@ -113,6 +113,21 @@ impl Argv {
         self.window.end = self.args.len();
     }
 
+    /// Appends a big argument without copying it.
+    pub fn push_shared(&mut self, arg: &Arc<Vec<u8>>) {
+        self.push_arg(Arg::Big(Arc::clone(arg)), arg.len());
+        self.window.end = self.args.len();
+    }
+
+    /// Removes all arguments and keeps the memory.
+    pub fn clear(&mut self) {
+        self.buf.clear();
+        self.base = 0;
+        self.args.clear();
+        self.window = 0..0;
+        self.args_bytes = 0;
+    }
+
     #[inline]
     pub(super) fn push_arg(&mut self, arg: Arg, len: usize) {
         self.args_bytes += len;

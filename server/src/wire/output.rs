@@ -73,6 +73,11 @@ impl Output {
         self.front_bytes + self.front.len() * size_of::<Chunk>()
     }
 
+    /// Heap bytes beyond those of a reply buffer of `size` bytes.
+    pub fn memory_beyond(&self, size: usize) -> usize {
+        self.chunk_bytes() + self.tail.capacity().saturating_sub(size)
+    }
+
     /// Appends a value without copying it.
     pub fn push_shared(&mut self, bytes: Arc<Vec<u8>>) {
         self.seal();

@@ -15,7 +15,9 @@
 //! 2. While a big argument is being read (`big_fill`), every byte read belongs to it; the space offered is limited to
 //!    it.
 //! 3. Only complete commands are parsed ahead; an incomplete or invalid one is left unparsed until it is the first.
-//! 4. Nothing is allocated because of a length that the peer announces, except for one bulk within the limits.
+//! 4. Nothing is allocated because of a length that the peer announces: the buffer of a bulk grows as its bytes arrive,
+//!    from [`FIRST_PART`] bytes on, to at most four times of what has arrived. The client is charged with the whole bulk
+//!    at once, as in Redis, so that `maxmemory-clients` takes those first who announce much.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,6 +29,10 @@ use crate::wire::argv::{Arg, Argv, BIG_ARG};
 
 /// Minimum space offered to a read, in bytes.
 pub const READ_CHUNK: usize = 16 * 1024;
+/// What the buffer of a big argument begins with, in bytes.
+const FIRST_PART: usize = 2 * BIG_ARG;
+/// The largest buffer that is kept for the next big argument, in bytes.
+const MAX_SPARE: usize = 1024 * 1024;
 /// Maximum number of commands that are parsed ahead.
 pub const BATCH: usize = 32;
 /// Beyond this number of arguments no further command is parsed ahead.
@@ -75,6 +81,22 @@ struct BigFill {
     buf: Vec<u8>,
     filled: usize,
     want: usize,
+    /// The size that the client is charged with: what it has announced, until cron finds it idle.
+    charged: usize,
+}
+
+impl BigFill {
+    /// Grows the buffer if it is full, so that it holds `more` further bytes of the argument.
+    fn make_room(&mut self, more: usize) {
+        let needed = (self.filled + more).min(self.want);
+        if self.buf.len() < needed {
+            let size = self.buf.len().saturating_mul(4).max(FIRST_PART);
+            let size = size.max(needed).min(self.want);
+            self.buf.reserve_exact(size - self.buf.len());
+            self.buf.resize(size, 0);
+            self.charged = self.charged.max(size);
+        }
+    }
 }
 
 /// Query buffer and parser of one client.
@@ -114,18 +136,14 @@ impl Request {
     /// Space to read into: the rest of a big argument, or at least [`READ_CHUNK`] bytes of the buffer.
     pub fn space(&mut self) -> &mut [u8] {
         if let Some(big) = &mut self.big_fill {
-            if big.buf.len() < big.want {
-                big.buf.resize(big.want, 0);
-            }
+            big.make_room(1);
             return &mut big.buf[big.filled..];
         }
         let free = self.argv.buf.len() - self.filled;
         if free < READ_CHUNK {
-            let wanted = (self.filled + READ_CHUNK).max(if self.filled >= READ_CHUNK {
-                self.filled * 2
-            } else {
-                0
-            });
+            // By half of what is there, so that a long request is not copied for every read.
+            let wanted = self.filled + (self.filled / 2).max(READ_CHUNK);
+            self.argv.buf.reserve_exact(wanted - self.argv.buf.len());
             self.argv.buf.resize(wanted, 0);
         }
         &mut self.argv.buf[self.filled..]
@@ -165,21 +183,29 @@ impl Request {
         self.missing > 0 || self.filled > self.pos
     }
 
-    /// Heap bytes in use and free: `qbuf` and `qbuf-free` of CLIENT LIST.
+    /// Heap bytes in use and free: `qbuf` and `qbuf-free` of CLIENT LIST. Arguments that were parsed are neither: they are
+    /// counted on their own.
     pub fn sizes(&self) -> (usize, usize) {
         let (big_used, big_total) = self
             .big_fill
             .as_ref()
-            .map_or((0, 0), |big| (big.filled, big.buf.len()));
+            .map_or((0, 0), |big| (big.filled, big.charged));
         let used = self.filled - self.pos + big_used;
+        // Where the arguments are that were parsed, and their headers.
+        let parsed = self.pos - self.argv.base;
         let total = self.argv.buf.len() + big_total + self.spare.len();
-        (used, total - used)
+        (used, total - used - parsed)
     }
 
     /// Bytes of the arguments parsed so far: `argv-mem` of CLIENT LIST.
     #[inline]
     pub fn argv_bytes(&self) -> usize {
         self.argv.args_bytes
+    }
+
+    /// Heap bytes of the list of arguments.
+    pub fn list_bytes(&self) -> usize {
+        self.argv.args.capacity() * size_of::<Arg>()
     }
 
     /// Moves the unfinished part to the front of the buffer.
@@ -208,6 +234,7 @@ impl Request {
         if let Some(big) = &mut self.big_fill {
             big.buf.truncate(big.filled);
             big.buf.shrink_to_fit();
+            big.charged = big.filled;
         }
         self.spare = Vec::new();
         self.argv.args.shrink_to_fit();
@@ -434,28 +461,36 @@ impl Request {
             let mut buf = std::mem::take(&mut self.spare);
             // The value may be stored, so its buffer must not be much bigger than the value.
             if buf.capacity() < want || buf.capacity() > want + want / 8 {
-                buf = vec![0; want];
+                buf = Vec::new();
+            } else {
+                buf.resize(want, 0);
             }
-            buf.resize(want, 0);
             BigFill {
                 buf,
                 filled: 0,
-                want: len + 2,
+                want,
+                charged: want,
             }
         });
         let here = (big.want - big.filled).min(self.filled - self.pos);
         if here > 0 {
+            big.make_room(here);
             big.buf[big.filled..big.filled + here]
                 .copy_from_slice(&self.argv.buf[self.pos..self.pos + here]);
             big.filled += here;
             self.pos += here;
         }
         if big.filled < big.want {
-            // Everything that was read belongs to this bulk, so the buffer holds only headers and small arguments.
+            // Everything that was read belongs to this bulk, so the buffer needs to hold only headers and small arguments.
+            self.pos -= here;
+            self.filled = self.pos;
+            self.passed += here as u64;
             self.big_fill = Some(big);
             return false;
         }
-        self.spare = vec![0; big.want];
+        if big.want <= MAX_SPARE {
+            self.spare = vec![0; big.want];
+        }
         big.buf.truncate(len);
         self.argv.push_arg(Arg::Big(Arc::new(big.buf)), len);
         true
@@ -652,6 +687,11 @@ mod tests {
         fill(&mut request, head);
         assert_eq!(request.parse(OPEN), Ok(Parsed::Incomplete));
         assert!(request.sizes().0 + request.sizes().1 >= 100_000);
+        let allocated = request.big_fill.as_ref().map(|big| big.buf.capacity());
+        assert!(
+            allocated.is_some_and(|bytes| bytes < 100_000),
+            "{allocated:?}"
+        );
         request.shrink(0);
         assert!(request.sizes().0 + request.sizes().1 < 100);
         let mut left = 100_002;

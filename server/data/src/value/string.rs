@@ -122,10 +122,11 @@ impl<'a> StringEdit<'a> {
 
 /// A copy of `text` with capacity for `len` bytes, plus spare capacity if that is more than its length.
 fn with_room(text: &[u8], len: usize) -> Vec<u8> {
-    let capacity = if len > text.len() {
-        room_for(len)
-    } else {
-        text.len()
+    let capacity = match text.len() {
+        // As in Redis, a new string gets what it needs (SETRANGE, SETBIT).
+        0 => len,
+        held if len > held => room_for(len),
+        held => held,
     };
     let mut copy = Vec::with_capacity(capacity);
     copy.extend_from_slice(text);

@@ -72,7 +72,6 @@ pub static ROWS: &[Row] = &[
         ),
     memory_or_percent("maxmemory-clients", field!(maxmemory_clients))
         .default("0")
-        .later("clients cannot be evicted yet, so their memory would not be bounded")
         .doc(
             "Memory of all clients together, in bytes or in per cent of maxmemory, above which the \
              biggest are disconnected; 0 is no limit.",
