@@ -25,15 +25,20 @@ pub fn value_of<'a>(cx: &Ctx<'a>, arg: usize) -> NewValue<'a> {
 /// Stores a value and replaces an existing one, which counts as an access to the key.
 pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, expire: Expire) {
     let Server {
-        keys, config, unit, ..
+        keys,
+        config,
+        unit,
+        turn,
+        ..
     } = srv;
+    let hash = Db::hash(key);
     let age = |before| match before {
         None => recency(config, unit.now_ms),
         Some(before) if unit.no_touch => before,
-        Some(before) => touched(config, before, unit.now_ms),
+        Some(before) => touched(config, before, unit.now_ms, turn.clock_ns ^ hash),
     };
     let db = &mut keys.dbs[number].db;
-    let old = db.set_aged(Db::hash(key), key, value, expire, age);
+    let old = db.set_aged(hash, key, value, expire, age);
     free_old(srv, old);
 }
 
