@@ -5,6 +5,7 @@ use table::server as rows;
 use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::keyspace::lookup::db;
+use crate::report::doctor;
 use crate::report::memory::{breakdown, ratio};
 use crate::server::{Ctx, Done, Server};
 use crate::sys::memory;
@@ -73,9 +74,10 @@ fn stats(cx: &mut Ctx<'_>) -> Done {
             }
             Fact::Database(db, keys, expires) => {
                 cx.reply.bulk(format!("db.{db}").as_bytes());
-                cx.reply.map(2);
+                cx.reply.map(3);
                 number(cx.reply, "overhead.hashtable.main", keys as i64);
                 number(cx.reply, "overhead.hashtable.expires", expires as i64);
+                number(cx.reply, "overhead.hashtable.slot-to-keys", 0);
             }
         }
     }
@@ -157,37 +159,7 @@ fn allocator_facts(srv: &Server, facts: &mut Vec<Fact>) {
 }
 
 fn doctor(cx: &mut Ctx<'_>) -> Done {
-    let parts = breakdown(cx.srv);
-    let rss = cx.srv.memory.rss;
-    let mut findings = Vec::new();
-    if parts.used < 5 << 20 {
-        findings.push(
-            "Hardly any memory is in use, so there is nothing to say about it yet.".to_owned(),
-        );
-    } else {
-        if ratio(parts.peak, parts.used) > 1.5 {
-            findings.push(format!(
-                "At its peak the server used {:.1} times what it uses now: memory may stay with the process until it is \
-                 used again. MEMORY PURGE gives back what can be given back.",
-                ratio(parts.peak, parts.used)
-            ));
-        }
-        if ratio(rss, parts.used) > 1.4 {
-            findings.push(format!(
-                "The process holds {:.1} times what is allocated: fragmentation, or memory that was freed lately.",
-                ratio(rss, parts.used)
-            ));
-        }
-        if parts.clients > 200_000 * cx.srv.clients.len().max(1) {
-            findings
-                .push("Clients hold big buffers: CLIENT LIST shows which (tot-mem).".to_owned());
-        }
-    }
-    let text = if findings.is_empty() {
-        "No memory problem was found.".to_owned()
-    } else {
-        findings.join("\n")
-    };
+    let text = doctor::report(cx.srv);
     cx.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }

@@ -262,7 +262,9 @@ fn refusal<K: Kind>(entry: EntryRef<'_>) -> Fault {
 fn touch(srv: &Server, number: usize, place: Place) {
     if !srv.unit.no_touch {
         let entry = db(srv, number).at(place);
-        entry.set_lru(touched(&srv.config, entry.lru(), srv.unit.now_ms));
+        let seed = srv.turn.clock_ns ^ entry.address() as u64;
+        let now_ms = srv.unit.now_ms;
+        entry.set_lru(touched(&srv.config, entry.lru(), now_ms, seed));
     }
 }
 

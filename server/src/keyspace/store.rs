@@ -30,16 +30,21 @@ pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, e
         live_place(srv, number, key);
     }
     let Server {
-        keys, config, unit, ..
+        keys,
+        config,
+        unit,
+        turn,
+        ..
     } = srv;
+    let hash = Db::hash(key);
     let age = |before| match before {
         None => recency(config, unit.now_ms),
         Some(before) if unit.no_touch => before,
-        Some(before) => touched(config, before, unit.now_ms),
+        Some(before) => touched(config, before, unit.now_ms, turn.clock_ns ^ hash),
     };
     let db = &mut keys.dbs[number].db;
     let before = db.len();
-    let old = db.set_aged(Db::hash(key), key, value, expire, age);
+    let old = db.set_aged(hash, key, value, expire, age);
     let is_new = db.len() > before;
     free_old(srv, old);
     if is_new {

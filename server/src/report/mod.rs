@@ -5,6 +5,7 @@ pub mod client_line;
 pub mod clients;
 pub mod commandstats;
 pub mod cpu;
+pub mod doctor;
 pub mod info;
 pub mod keyspace;
 pub mod latency_doctor;
