@@ -15,11 +15,11 @@
 //! | `state` | clients, callers, databases, statistics, TLS contexts: data without behaviour across subjects |
 //! | `server` | the front page: `Server`, `Ctx`, hooks |
 //! | `report` | INFO, one file per section; a client as a line |
-//! | `egress` | output: pushing and sending |
+//! | `egress` | output: replies, messages to other clients, sending |
 //! | `feed` | propagation: the writes of a unit, and the stream that replicas follow |
-//! | `keyspace` | operations on keys: lookup, change, expiry, deletion, freeing |
-//! | `session` | a client's own state: authentication, name, transaction, blocking, closing |
-//! | `exec` | from arguments to an executed command: row, gate, call, unblocking, events inside a command |
+//! | `keyspace` | operations on keys: lookup, change and its events, expiry, eviction, deletion, freeing |
+//! | `session` | a client's own state: its user, name, subscriptions, transaction, blocking, eviction, closing |
+//! | `exec` | from arguments to an executed command: row, rights, gate, call, slow log, MONITOR, unblocking, nested events |
 //! | `ingress` | listening, accepting, reading |
 //! | `persist` | the data set on disk: snapshots, the saving child, loading, checking |
 //! | `replication` | this server as a primary, as a replica, and the change between both |
@@ -78,6 +78,13 @@
 //! * **Two counters of change.** `Keys::changes` decides whether a command is propagated and only rises, while
 //!   `Stats::dirty` falls with every save. `Keys::version` rises with every change, expiry included: as long as it stays,
 //!   executing a blocked command again is pointless.
+//! * **Messages have their own way** (`egress::publish`). A message for many clients is encoded once per protocol version and
+//!   appended to the output of each. If the receiver's own command is being executed, the message is sent behind the reply to
+//!   that command (`exec::process::take_pushes`).
+//! * **Rights are checked at three places** (`exec::permission`): before a command is queued or called, for each command that
+//!   EXEC takes from the queue, and when a blocked command is executed again. A user that may do anything is told by one flag.
+//! * **Eviction is a step of the gate.** What a run cannot complete within its time is continued by a timer, and further runs of
+//!   the same turn are short, so a pipeline of writes does not stretch the turn (`keyspace::evict`).
 //! * **Flushing never closes.** `egress` queues a client to be closed and `session::close` drains the queue, so that imports
 //!   stay one-way and no client vanishes during a walk. Closing another client by command is immediate.
 //! * **A TLS connection becomes a client when its handshake is complete.** Until then it counts towards `maxclients` and
