@@ -36,4 +36,5 @@ mod tidy;
 mod tls;
 mod tls_matrix;
 mod tls_session;
+mod tracking;
 mod transactions;

@@ -64,7 +64,7 @@ fn a_refused_command_aborts_the_transaction() {
                 ("MULTI", "OK"),
                 (
                     "EXEC x",
-                    "-EXECABORT Transaction discarded because of: ERR wrong number of arguments for 'exec' command",
+                    "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command",
                 ),
                 ("EXEC", "-ERR EXEC without MULTI"),
                 ("MULTI", "OK"),

@@ -131,6 +131,7 @@ pub fn build(
         keys: Keys::new(config.databases as usize, seed),
         watch: Default::default(),
         pubsub: Default::default(),
+        tracking: Default::default(),
         blocked: Default::default(),
         pauses: Default::default(),
         wakeup: Default::default(),

@@ -23,12 +23,13 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
     let out = &client.io.out;
     let pending = client.conn.map_or(0, |conn| srv.conns.pending_out(conn));
     let own = client.subscriptions.as_ref();
+    let tracking = client.tracking.as_ref();
     let subscribed = |kind| own.map_or(0, |own| own.count(kind));
     let _ = write!(
         line,
         "id={} addr={peer} laddr={local} fd={fd} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} \
          qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} \
-         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         user=default redir={} resp={} lib-name={} lib-ver={}",
         client.id,
         String::from_utf8_lossy(&client.name),
         now - client.created,
@@ -54,6 +55,7 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         memory(srv, client),
         events(srv, client),
         client.last_cmd.map_or("NULL", table::full_name),
+        tracking.map_or(-1, |own| own.redirect as i64),
         if client.session.resp == Resp::V3 {
             3
         } else {
@@ -107,12 +109,16 @@ fn behind(srv: &Server, client: &Client) -> usize {
 
 /// Letters of `flags=`, `N` when there are none.
 fn flag_letters(client: &Client) -> String {
+    let tracking = client.tracking.as_ref();
     let letters: String = [
         (client.flags.contains(ClientFlags::PRIMARY), 'M'),
         (client.is_replica(), 'S'),
         (client.flags.contains(ClientFlags::PUBSUB), 'P'),
         (client.multi.is_some(), 'x'),
         (client.blocked.is_some(), 'b'),
+        (tracking.is_some(), 't'),
+        (tracking.is_some_and(|own| own.broken), 'R'),
+        (tracking.is_some_and(|own| own.broadcast), 'B'),
         (client.dirty_cas, 'd'),
         (client.closing == Closing::AfterReply, 'c'),
         (client.closing == Closing::Now, 'A'),
@@ -156,6 +162,7 @@ pub fn memory(srv: &Server, client: &Client) -> usize {
         + out.tail.capacity().max(client.reply_size)
         + out.chunk_bytes()
         + behind(srv, client)
+        + client.tracking.as_ref().map_or(0, |own| own.memory())
         + client.subscriptions.as_ref().map_or(0, |own| own.memory())
         + client.name.capacity()
         + client.lib_name.capacity()

@@ -27,6 +27,7 @@ pub mod slowdown;
 pub mod snapshot;
 pub mod stats;
 pub mod tls;
+pub mod tracking;
 pub mod turn;
 pub mod unit;
 pub mod wakeup;
