@@ -34,6 +34,7 @@ use crate::state::slowlog::SlowLog;
 use crate::state::snapshot::Snapshot;
 use crate::state::stats::Stats;
 use crate::state::tls::TlsState;
+use crate::state::tracking::Tracking;
 use crate::state::turn::Turn;
 use crate::state::unit::Unit;
 use crate::state::wakeup::Wakeup;
@@ -142,6 +143,8 @@ pub struct Server {
     pub watch: Watch,
     /// Subscribers.
     pub pubsub: Pubsub,
+    /// Client-side caching.
+    pub tracking: Tracking,
     /// Blocked clients.
     pub blocked: Blocked,
     /// Pauses of clients.

@@ -42,4 +42,5 @@ mod tidy;
 mod tls;
 mod tls_matrix;
 mod tls_session;
+mod tracking;
 mod transactions;

@@ -381,8 +381,12 @@ fn reply(cx: &mut Ctx<'_>) -> Done {
 fn help(cx: &mut Ctx<'_>) -> Done {
     cx.reply.help(&[
         "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "CACHING (YES|NO)",
+        "    Whether the keys of the next command are tracked (modes OPTIN and OPTOUT).",
         "GETNAME",
         "    The name of this connection.",
+        "GETREDIR",
+        "    The client that gets the invalidations of this connection.",
         "HELP",
         "    This text.",
         "ID",
@@ -411,6 +415,11 @@ fn help(cx: &mut Ctx<'_>) -> Done {
         "    Facts about the client: lib-name, lib-ver.",
         "SETNAME <name>",
         "    Name this connection.",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+        "         [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Invalidation messages for a client-side cache.",
+        "TRACKINGINFO",
+        "    How this connection tracks.",
     ]);
     Ok(())
 }

@@ -47,6 +47,7 @@ pub mod stream;
 pub mod string;
 pub mod string_number;
 pub mod string_range;
+pub mod tracking;
 pub mod transaction;
 pub mod zset;
 
@@ -104,6 +105,7 @@ static FAMILIES: &[Family] = &[
     string::PROCS,
     string_number::PROCS,
     string_range::PROCS,
+    tracking::PROCS,
     transaction::PROCS,
     zset::algebra::PROCS,
     zset::elements::PROCS,

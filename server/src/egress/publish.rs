@@ -1,4 +1,4 @@
-//! Messages that clients get without asking: Pub/Sub.
+//! Messages that clients get without asking: those of Pub/Sub, and what `egress/invalidate` sends.
 //!
 //! A message is encoded once per protocol version, when the first receiver needs it, and appended to the output of all
 //! receivers; a big one is shared by them. CLIENT REPLY does not silence messages.
@@ -18,9 +18,11 @@ use crate::state::pubsub::Kind;
 use crate::wire::output::{KEEP_TAIL, Output};
 use crate::wire::reply::{Reply, Resp};
 
-/// A message of bulk strings, encoded as far as it was needed.
+/// A message, encoded as far as it was needed: bulk strings, and a last part that is encoded already.
 pub struct Message<'a> {
-    parts: &'a [&'a [u8]],
+    /// The bulk strings in RESP2 and in RESP3.
+    parts: [&'a [&'a [u8]]; 2],
+    value: Option<&'a [u8]>,
     encoded: [Option<Arc<Vec<u8>>>; 2],
 }
 
@@ -28,20 +30,41 @@ impl<'a> Message<'a> {
     /// A message of these parts.
     pub fn new(parts: &'a [&'a [u8]]) -> Self {
         Message {
-            parts,
+            parts: [parts, parts],
+            value: None,
+            encoded: [None, None],
+        }
+    }
+
+    /// Keys have changed: `value` is an encoded array of them, or a null that means all.
+    pub fn invalidation(value: &'a [u8]) -> Self {
+        Message {
+            parts: [&[b"message", b"__redis__:invalidate"], &[b"invalidate"]],
+            value: Some(value),
+            encoded: [None, None],
+        }
+    }
+
+    /// The client that `value` names is gone, so invalidations no longer reach anyone; RESP3 only.
+    pub fn broken_redirection(value: &'a [u8]) -> Self {
+        Message {
+            parts: [&[], &[b"tracking-redir-broken"]],
+            value: Some(value),
             encoded: [None, None],
         }
     }
 
     fn encoded(&mut self, resp: Resp) -> &Arc<Vec<u8>> {
-        let parts = self.parts;
+        let (parts, value) = (self.parts[resp as usize], self.value);
         self.encoded[resp as usize].get_or_insert_with(|| {
             let mut reply = Reply::behind(Output::default(), resp, 0);
             let bytes: usize = parts.iter().map(|part| part.len() + 32).sum();
             reply.out.tail.reserve(bytes);
-            reply.push(parts.len());
+            reply.push(parts.len() + usize::from(value.is_some()));
             parts.iter().for_each(|part| reply.bulk(part));
-            Arc::new(reply.out.into_bytes())
+            let mut bytes = reply.out.into_bytes();
+            bytes.extend_from_slice(value.unwrap_or_default());
+            Arc::new(bytes)
         })
     }
 }

@@ -1,13 +1,17 @@
 //! Calls a command and completes the call: time, statistics, the error reply, blocking, propagation.
 
 use table::CmdId;
+use table::keys::routed;
+use table::words::Flags;
 
+use crate::egress::invalidate::flush_own;
 use crate::exec::observe::{Execution, observe};
 use crate::exec::refuse::refuse;
 use crate::feed::propagate::{Grouping, also, end_of_unit, is_wanted};
 use crate::server::{Ctx, Proc, Propagate, Server};
 use crate::state::blocked::{Block, BlockedCommand};
 use crate::state::caller::Caller;
+use crate::state::client_id::ClientId;
 use crate::sys::{clock, watchdog};
 use crate::wire::argv::Argv;
 use crate::wire::reply::Reply;
@@ -55,6 +59,10 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
     let spent_ns = ended - started + invocation.before.map_or(0, |before| before.spent_ns);
     if let Some(client) = srv.clients.get_mut(caller.client) {
         client.session = caller.session;
+        let own = client.tracking.as_ref();
+        if own.is_some_and(|own| own.remembers()) {
+            remember_keys(srv, caller.client, invocation);
+        }
     }
     let execution = Execution {
         cmd,
@@ -92,12 +100,26 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
     if outer.depth > 0 {
         return;
     }
+    if !srv.tracking.pending.is_empty() {
+        flush_own(srv);
+    }
     srv.unit.now_ms = (ended as i64 + srv.turn.clock_offset_ns) / 1_000_000;
     // A command that blocks may have deleted an expired key.
     if is_wanted(srv) {
         end_of_unit(srv, Grouping::of(cmd));
         if let Some(client) = srv.clients.get_mut(caller.client) {
             client.written_offset = srv.replication.offset;
+        }
+    }
+}
+
+/// Remembers the keys that a client has read, which it may keep in a cache.
+#[cold]
+fn remember_keys(srv: &mut Server, id: ClientId, invocation: &Invocation<'_>) {
+    let (spec, argv) = (table::spec(invocation.cmd), invocation.argv);
+    if spec.flags.contains(Flags::READONLY) && !spec.flags.contains(Flags::PUBSUB) {
+        for key in routed(spec, &|at| &argv[at], argv.len()).iter() {
+            srv.tracking.remember(id, &argv[key.pos as usize]);
         }
     }
 }

@@ -5,6 +5,7 @@ use table::spec::Spec;
 
 use crate::egress::account::account_memory;
 use crate::egress::flush::{close_over_limit, hard_limit};
+use crate::egress::invalidate::{is_over_limit, limit_table};
 use crate::exec::call::{Invocation, call};
 use crate::exec::gate::{Verdict, verdict};
 use crate::exec::permission;
@@ -48,6 +49,13 @@ pub fn execute(
     };
     let mut caller = Caller::of(id, client);
     reply.muted = client.is_muted();
+    if is_over_limit(srv) {
+        limit_table(srv);
+        settle_pushes(srv, id, reply);
+    }
+    let Some(client) = srv.clients.get_mut(id) else {
+        return Flow::Stop;
+    };
     match resolve(&srv.commands, argv) {
         Ok((cmd, spec, proc)) => {
             client.last_cmd = Some(cmd);
@@ -114,6 +122,7 @@ fn reject(srv: &mut Server, id: ClientId, cmd: Option<CmdId>, fault: &Fault, rep
 }
 
 const EXEC: CmdId = table::id(&table::transactions::EXEC);
+const CLIENT: CmdId = table::id(&table::connection::CLIENT);
 
 /// Whether the client's next command may follow.
 #[inline]
@@ -123,6 +132,9 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
     };
     if client.blocked.is_none() {
         client.advance_reply_mode();
+    }
+    if client.tracking.is_some() {
+        end_caching(client);
     }
     if srv.config.maxmemory_clients != 0 {
         account_output(srv, id, reply);
@@ -143,6 +155,27 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
         Flow::Next
     } else {
         Flow::Stop
+    }
+}
+
+/// CLIENT CACHING holds for the next command, or for the next transaction.
+#[cold]
+fn end_caching(client: &mut Client) {
+    let was_client = client.last_cmd.and_then(table::parent) == Some(CLIENT);
+    if let Some(own) = &mut client.tracking
+        && client.multi.is_none()
+        && !was_client
+    {
+        own.caching = false;
+    }
+}
+
+/// Sends what a client was sent before its command is executed, such as invalidations of evicted keys, in front of the
+/// reply.
+#[cold]
+fn settle_pushes(srv: &mut Server, id: ClientId, reply: &mut Reply) {
+    if let Some(client) = srv.clients.get_mut(id) {
+        take_pushes(client, reply);
     }
 }
 

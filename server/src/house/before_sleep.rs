@@ -4,6 +4,7 @@ use conn::drive::process_pending;
 
 use crate::cluster::migrate::conclude;
 use crate::egress::flush::flush_pending;
+use crate::egress::invalidate::broadcast;
 use crate::exec::unblock::{expire_blocks, serve_ready};
 use crate::feed::replicas::{ask_for_acks, queue_all};
 use crate::ingress::input::{process_resumed, release_all};
@@ -50,16 +51,20 @@ pub fn before_sleep(srv: &mut Server) {
         ask_for_acks(srv);
     }
     queue_all(srv);
-    // 7. Output of clients and replicas.
+    // 7. Keys that were changed, for clients that cache them by prefix.
+    if srv.tracking.has_collected() {
+        broadcast(srv);
+    }
+    // 8. Output of clients and replicas.
     flush_pending(srv);
-    // 8. Clients that are to be closed; then the biggest ones, if clients use too much memory.
+    // 9. Clients that are to be closed; then the biggest ones, if clients use too much memory.
     drain_close_queue(srv);
     evict_clients(srv);
-    // 9. The link to the primary: reconnects when it was lost (perhaps just now), and takes in resolved names.
+    // 10. The link to the primary: reconnects when it was lost (perhaps just now), and takes in resolved names.
     connect::advance(srv);
-    // 10. The timer for the earliest deadline of blocked clients and pauses.
+    // 11. The timer for the earliest deadline of blocked clients and pauses.
     arm_wakeup(srv);
-    // 11. Statistics of this turn.
+    // 12. Statistics of this turn.
     memory::sample_peak();
     end_turn(srv);
 }

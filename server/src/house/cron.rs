@@ -5,6 +5,7 @@ use ae::time::{Next, TimerId};
 use crate::cluster::migrate;
 use crate::egress::account::account_memory;
 use crate::egress::flush::{close_over_limit, over_output_limit};
+use crate::egress::invalidate::{is_over_limit, limit_table};
 use crate::house::certificates::rotate_tickets;
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::expire::slow_cycle;
@@ -52,6 +53,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 0,
         run: tend_databases,
+    },
+    Step {
+        period_ms: 0,
+        run: limit_tracking,
     },
     Step {
         period_ms: 0,
@@ -250,6 +255,13 @@ fn tend_databases(srv: &mut Server) {
         for database in &mut srv.keys.dbs {
             database.db.step(1000);
         }
+    }
+}
+
+/// Evicts tracked keys above the limit even if no command follows.
+fn limit_tracking(srv: &mut Server) {
+    if is_over_limit(srv) {
+        limit_table(srv);
     }
 }
 

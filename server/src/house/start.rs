@@ -133,6 +133,7 @@ pub fn build(
         eviction: Default::default(),
         watch: Default::default(),
         pubsub: Default::default(),
+        tracking: Default::default(),
         blocked: Default::default(),
         pauses: Default::default(),
         wakeup: Default::default(),

@@ -1,7 +1,7 @@
 //! Every change of a key or a database ends in a call of this file.
 //!
-//! A change is counted, fails the transactions of clients that watch the key, marks the key ready for clients blocked on
-//! it, and is published as a keyspace event. No other file raises `Stats::dirty` or `Keys::changes`; `exec/call` decides
+//! A change is counted, fails the transactions of clients that watch the key, invalidates it in the caches of clients,
+//! marks it ready for clients blocked on it, and is published as a keyspace event. No other file raises `Stats::dirty` or `Keys::changes`; `exec/call` decides
 //! from the latter whether a command is propagated.
 
 use data::ds::quicklist::End;
@@ -9,6 +9,7 @@ use data::value::db::Db;
 use data::value::entry::EntryRef;
 
 use crate::config::values::EventClasses;
+use crate::egress::invalidate;
 use crate::keyspace::notify::notify;
 use crate::server::Server;
 use crate::state::client_id::ClientId;
@@ -78,10 +79,15 @@ pub fn key_changed(srv: &mut Server, db: usize, key: &[u8], changes: u64, event:
     if !srv.watch.is_empty() {
         touch_watchers(srv, db, key);
     }
+    if srv.tracking.is_active() {
+        let by_command = !matches!(event, Event::Expired | Event::Evicted);
+        let by = srv.unit.client.filter(|_| by_command);
+        invalidate::key_changed(srv, key, by);
+    }
     key_changed_unwatched(srv, db, key, changes, event);
 }
 
-/// The same for a change that does not fail the transactions of clients that watch the key: consumer groups, the
+/// The same for a change that clients which watch the key or have cached it do not notice: consumer groups, the
 /// representation of a value.
 #[inline]
 pub fn key_changed_unwatched(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {

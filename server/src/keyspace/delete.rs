@@ -4,6 +4,7 @@ use data::value::aggregate::AggregateRef;
 use data::value::db::Db;
 use data::value::entry::EntryRef;
 
+use crate::egress::invalidate::all_changed;
 use crate::keyspace::change::{Event, database_changes, key_changed, touch_all};
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db, db_mut, live_place};
@@ -42,6 +43,7 @@ pub fn drop_if_empty(srv: &mut Server, number: usize, key: &[u8]) -> bool {
 
 /// Replaces all databases; the old ones are freed in the background.
 pub fn exchange(srv: &mut Server, others: Vec<Database>) {
+    all_changed(srv);
     for (number, other) in others.into_iter().enumerate() {
         let old = std::mem::replace(&mut srv.keys.dbs[number], other);
         srv.blocked.mark_all_ready(number, false);
@@ -55,6 +57,7 @@ pub fn exchange(srv: &mut Server, others: Vec<Database>) {
 pub fn flush(srv: &mut Server, db: Option<usize>, lazy: bool) -> usize {
     let numbers = db.map_or(0..srv.keys.dbs.len(), |number| number..number + 1);
     let mut removed = 0;
+    all_changed(srv);
     for number in numbers {
         database_changes(srv, number, None);
         srv.blocked.mark_all_ready(number, true);

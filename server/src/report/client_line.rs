@@ -25,12 +25,13 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
     let out = &client.io.out;
     let pending = client.conn.map_or(0, |conn| srv.conns.pending_out(conn));
     let own = client.subscriptions.as_ref();
+    let tracking = client.tracking.as_ref();
     let subscribed = |kind| own.map_or(0, |own| own.count(kind));
     let _ = write!(
         line,
         "id={} addr={peer} laddr={local} fd={fd} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} \
          qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} \
-         user={} redir=-1 resp={} lib-name={} lib-ver={}",
+         user={} redir={} resp={} lib-name={} lib-ver={}",
         client.id,
         String::from_utf8_lossy(&client.name),
         now - client.created,
@@ -57,6 +58,7 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         events(srv, client),
         client.last_cmd.map_or("NULL", table::full_name),
         String::from_utf8_lossy(user_name(srv, client)),
+        tracking.map_or(-1, |own| own.redirect as i64),
         if client.session.resp == Resp::V3 {
             3
         } else {
@@ -119,6 +121,7 @@ fn behind(srv: &Server, client: &Client) -> usize {
 
 /// Letters of `flags=`, `N` when there are none.
 fn flag_letters(client: &Client) -> String {
+    let tracking = client.tracking.as_ref();
     let letters: String = [
         (client.flags.contains(ClientFlags::PRIMARY), 'M'),
         (client.flags.contains(ClientFlags::MONITOR), 'O'),
@@ -126,6 +129,9 @@ fn flag_letters(client: &Client) -> String {
         (client.flags.contains(ClientFlags::PUBSUB), 'P'),
         (client.multi.is_some(), 'x'),
         (client.blocked.is_some(), 'b'),
+        (tracking.is_some(), 't'),
+        (tracking.is_some_and(|own| own.broken), 'R'),
+        (tracking.is_some_and(|own| own.broadcast), 'B'),
         (client.dirty_cas, 'd'),
         (client.closing == Closing::AfterReply, 'c'),
         (client.closing == Closing::Now, 'A'),
@@ -178,6 +184,7 @@ pub fn memory(srv: &Server, client: &Client) -> usize {
         + blocked.map_or(0, |command| command.argv.bytes())
         + client.watched.len() * WATCH_BYTES
         + behind(srv, client)
+        + client.tracking.as_ref().map_or(0, |own| own.memory())
         + client.subscriptions.as_ref().map_or(0, |own| own.memory())
         + client.name.capacity()
         + client.lib_name.capacity()

@@ -26,7 +26,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("client_recent_max_input_buffer", input);
     info.field("client_recent_max_output_buffer", output);
     info.field("blocked_clients", srv.blocked.len());
-    info.field("tracking_clients", 0);
+    info.field("tracking_clients", srv.tracking.clients().len());
     info.field("clients_in_timeout_table", srv.blocked.deadlines_len());
     info.field("total_blocking_keys", srv.blocked.keys_len());
     let on_nokey = srv.blocked.keys_on_nokey_len();

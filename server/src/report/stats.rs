@@ -7,7 +7,7 @@ use crate::state::pubsub::Kind;
 use crate::sys::clock;
 
 /// Counters of subsystems that do not exist yet, between lookups and errors.
-const WITHOUT_SUBJECT: [&str; 10] = [
+const WITHOUT_SUBJECT: [&str; 7] = [
     "slave_expires_tracked_keys",
     "active_defrag_hits",
     "active_defrag_misses",
@@ -15,9 +15,6 @@ const WITHOUT_SUBJECT: [&str; 10] = [
     "active_defrag_key_misses",
     "total_active_defrag_time",
     "current_active_defrag_time",
-    "tracking_total_keys",
-    "tracking_total_items",
-    "tracking_total_prefixes",
 ];
 
 /// Writes the section.
@@ -71,6 +68,9 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("total_forks", stats.forks);
     info.field("migrate_cached_sockets", srv.migration.links.len());
     zeros(info, &WITHOUT_SUBJECT);
+    info.field("tracking_total_keys", srv.tracking.keys_len());
+    info.field("tracking_total_items", srv.tracking.items_len());
+    info.field("tracking_total_prefixes", srv.tracking.prefixes_len());
     info.field("unexpected_error_replies", stats.unexpected_error_replies);
     info.field("total_error_replies", stats.error_replies);
     info.field("dump_payload_sanitizations", 0);

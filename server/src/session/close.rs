@@ -22,6 +22,9 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
     if let Some(own) = client.subscriptions.take() {
         srv.pubsub.remove_all(id, *own);
     }
+    if let Some(own) = client.tracking.take() {
+        srv.tracking.end(id, &own);
+    }
     if let Some(command) = client.blocked.take() {
         srv.blocked.unblock(id, &command);
     }

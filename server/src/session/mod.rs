@@ -9,4 +9,5 @@ pub mod name;
 pub mod pause;
 pub mod reset;
 pub mod subscribe;
+pub mod track;
 pub mod transaction;

@@ -3,6 +3,7 @@
 use crate::server::Server;
 use crate::session::auth::new_session;
 use crate::session::subscribe::{leave_all, settle};
+use crate::session::track::untrack;
 use crate::session::transaction;
 use crate::state::caller::Caller;
 use crate::state::client::{ClientFlags, ReplyMode};
@@ -10,6 +11,7 @@ use crate::state::client::{ClientFlags, ReplyMode};
 /// Resets everything that a client has set for its connection, including its authentication.
 pub fn reset(srv: &mut Server, caller: &mut Caller) {
     transaction::take(&mut srv.watch, &mut srv.clients, caller.client);
+    untrack(srv, caller.client);
     leave_all(srv, caller.client);
     settle(srv, caller);
     caller.session = new_session(srv);

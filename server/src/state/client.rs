@@ -27,6 +27,7 @@ use crate::state::multi::Multi;
 use crate::state::pubsub::Subscriptions;
 use crate::state::replication::replica::Replica;
 use crate::state::session::Session;
+use crate::state::tracking::ClientTracking;
 use crate::state::watch::Watched;
 use crate::wire::output::Output;
 use crate::wire::request::Request;
@@ -169,6 +170,8 @@ pub struct Client {
     pub dirty_cas: bool,
     /// What it is subscribed to.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// Set while it tracks keys for client-side caching.
+    pub tracking: Option<Box<ClientTracking>>,
     /// Its blocked command; no other command is executed meanwhile.
     pub blocked: Option<Box<BlockedCommand>>,
     /// Set when it is a replica of this server, or has sent REPLCONF.

@@ -32,6 +32,7 @@ pub mod slowlog;
 pub mod snapshot;
 pub mod stats;
 pub mod tls;
+pub mod tracking;
 pub mod turn;
 pub mod unit;
 pub mod wakeup;

@@ -1,0 +1,204 @@
+//! Invalidations: telling clients that keys which they may have cached have changed.
+//!
+//! | receiver | what it gets |
+//! |---|---|
+//! | RESP3 | a push `invalidate` with the keys, or with null if all keys are affected |
+//! | RESP2, and another client redirects to it, and it is a subscriber | a message of the channel `__redis__:invalidate` |
+//! | RESP2 otherwise | nothing |
+//!
+//! The client whose command is executed is told behind its reply, and behind the messages that the command has caused.
+
+use crate::egress::publish::{Big, Message, check_limits, deliver};
+use crate::server::Server;
+use crate::state::client::ClientFlags;
+use crate::state::client_id::ClientId;
+use crate::state::tracking::{Changes, Pending};
+use crate::wire::output::Output;
+use crate::wire::reply::{Reply, Resp};
+
+/// Keys evicted from the table before one command; more if too many were left the last times.
+const EVICTED_PER_COMMAND: u32 = 100;
+
+/// A key has changed: tells the clients that may hold it. `by` is the client that has changed it.
+#[cold]
+pub fn key_changed(srv: &mut Server, key: &[u8], by: Option<ClientId>) {
+    srv.tracking.collect(key, by);
+    forget(srv, key);
+}
+
+/// Forgets a key and tells the clients that may hold it.
+fn forget(srv: &mut Server, key: &[u8]) {
+    let current = srv.unit.client;
+    for id in srv.tracking.forget(key) {
+        let client = srv.clients.get(id);
+        let Some(own) = client.and_then(|client| client.tracking.as_ref()) else {
+            continue;
+        };
+        let is_current = current == Some(id);
+        if own.broadcast || (own.no_loop && is_current) {
+            continue;
+        }
+        if is_current && srv.unit.depth > 0 {
+            hold_back(srv, id, Some(key));
+        } else {
+            send(srv, id, 0, &encoded_keys([key].into_iter()));
+        }
+    }
+}
+
+/// Databases were emptied or replaced: tells all clients, and forgets all keys.
+pub fn all_changed(srv: &mut Server) {
+    if !srv.tracking.is_active() {
+        return;
+    }
+    for id in srv.tracking.clients().ids().to_vec() {
+        if srv.unit.client == Some(id) && srv.unit.depth > 0 {
+            hold_back(srv, id, None);
+        } else {
+            send_null(srv, id, 0);
+        }
+    }
+    let count = srv.tracking.keys_len() as u64;
+    let keys = srv.tracking.forget_all();
+    srv.background.free(Box::new(keys), count);
+}
+
+/// Keeps an invalidation for the client whose command is executed until that has been answered.
+fn hold_back(srv: &mut Server, id: ClientId, key: Option<&[u8]>) {
+    let client = srv.clients.get(id);
+    let own = client.and_then(|client| client.tracking.as_ref());
+    srv.tracking.pending.push(Pending {
+        id,
+        key: key.map(Into::into),
+        redirect: own.map_or(0, |own| own.redirect),
+    });
+}
+
+/// Tells the client of the command that has ended what was held back for it.
+#[cold]
+pub fn flush_own(srv: &mut Server) {
+    for Pending { id, key, redirect } in std::mem::take(&mut srv.tracking.pending) {
+        match key {
+            Some(key) => send(srv, id, redirect, &encoded_keys([&*key].into_iter())),
+            None => send_null(srv, id, redirect),
+        }
+    }
+}
+
+/// Tells the clients in broadcasting mode of the changes since the last time: one message per prefix.
+pub fn broadcast(srv: &mut Server) {
+    while let Some((changes, ids)) = srv.tracking.take_collected() {
+        let all = encoded_keys(changes.keys().map(|key| &**key));
+        let mut message = Message::invalidation(&all);
+        let mut big = Big::new();
+        for id in ids {
+            let client = srv.clients.get(id);
+            let own = client.and_then(|client| client.tracking.as_ref());
+            if own.is_some_and(|own| own.no_loop) {
+                let others = changes_of_others(&changes, id);
+                if !others.is_empty() {
+                    send(srv, id, 0, &encoded_keys(others.into_iter()));
+                }
+            } else {
+                send_message(srv, id, 0, &mut message, &mut big);
+            }
+        }
+        check_limits(srv, big);
+    }
+}
+
+fn changes_of_others(changes: &Changes, id: ClientId) -> Vec<&[u8]> {
+    let others = changes.iter().filter(|(_, by)| **by != Some(id));
+    others.map(|(key, _)| &**key).collect()
+}
+
+/// Evicts keys from the table until it has at most `tracking-table-max-keys`, or enough was done for one command.
+#[cold]
+pub fn limit_table(srv: &mut Server) {
+    let most = usize::try_from(srv.config.tracking_table_max_keys).unwrap_or(0);
+    let effort = EVICTED_PER_COMMAND.saturating_mul(srv.tracking.overruns + 1);
+    for _ in 0..effort {
+        let key = srv.tracking.some_key(&mut srv.keys.rng);
+        let Some(key) = key else { break };
+        forget(srv, &key);
+        if srv.tracking.keys_len() <= most {
+            srv.tracking.overruns = 0;
+            return;
+        }
+    }
+    srv.tracking.overruns += 1;
+}
+
+/// Whether the table has more keys than `tracking-table-max-keys` allows.
+#[inline]
+pub fn is_over_limit(srv: &Server) -> bool {
+    let most = srv.config.tracking_table_max_keys;
+    most > 0 && srv.tracking.keys_len() as i64 > most
+}
+
+/// An array of keys.
+fn encoded_keys<'a>(keys: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+    let mut reply = Reply::behind(Output::default(), Resp::V3, 0);
+    reply.array(keys.clone().count());
+    keys.for_each(|key| reply.bulk(key));
+    reply.out.into_bytes()
+}
+
+/// The null that means all keys. As in Redis, its form is that of the client that tracks, wherever it redirects to.
+fn send_null(srv: &mut Server, id: ClientId, redirect: u64) {
+    let resp = srv.clients.get(id).map(|client| client.session.resp);
+    let null: &[u8] = match resp {
+        Some(Resp::V3) => b"_\r\n",
+        _ => b"$-1\r\n",
+    };
+    send(srv, id, redirect, null);
+}
+
+fn send(srv: &mut Server, id: ClientId, redirect: u64, value: &[u8]) {
+    let mut big = Big::new();
+    let mut message = Message::invalidation(value);
+    send_message(srv, id, redirect, &mut message, &mut big);
+    check_limits(srv, big);
+}
+
+/// Sends an invalidation to a client that tracks, or to the one that it redirects to; to `redirect` if it no longer
+/// tracks.
+fn send_message(
+    srv: &mut Server,
+    id: ClientId,
+    redirect: u64,
+    message: &mut Message<'_>,
+    big: &mut Big,
+) {
+    let clients = &mut srv.clients;
+    let Some(client) = clients.get(id) else {
+        return;
+    };
+    let resp = client.session.resp;
+    let own = client.tracking.as_ref();
+    let redirect = own.map_or(redirect, |own| own.redirect);
+    if redirect == 0 {
+        if resp == Resp::V3 {
+            deliver(clients, big, id, message);
+        }
+        return;
+    }
+    if let Some(target) = clients.by_number.get(&redirect).copied() {
+        let hears = clients.get(target).is_some_and(|receiver| {
+            receiver.session.resp == Resp::V3 || receiver.flags.contains(ClientFlags::PUBSUB)
+        });
+        if hears {
+            deliver(clients, big, target, message);
+        }
+        return;
+    }
+    let client = clients.get_mut(id);
+    if let Some(own) = client.and_then(|client| client.tracking.as_mut()) {
+        own.broken = true;
+    }
+    if resp == Resp::V3 {
+        let value = format!(":{redirect}\r\n");
+        let mut message = Message::broken_redirection(value.as_bytes());
+        deliver(clients, big, id, &mut message);
+    }
+}
