@@ -75,6 +75,9 @@
 //!   may then access every client, its own included, without a lock or a copy; what others append to its output meanwhile
 //!   is sent after its replies.
 //! * **One clock reading per command.** A command starts when its predecessor in the batch ended.
+//! * **A session holds the id of its user** (`state::acl`), never a copy of its rights. The id of a deleted user finds
+//!   nothing, and then nothing is permitted. A user who may do everything is known by one flag; for any other the gate
+//!   checks a bitmap and patterns, at each execution anew: EXEC and unblocked clients included.
 //! * **Two counters of change.** `Keys::changes` decides whether a command is propagated and only rises, while
 //!   `Stats::dirty` falls with every save. `Keys::version` rises with every change, expiry included: as long as it stays,
 //!   executing a blocked command again is pointless.

@@ -216,6 +216,7 @@ fn cve_2024_31228_and_2022_36021_patterns_cost_polynomial_time() {
     let mut client = server.client(Transport::Tls);
     let long = "a".repeat(1 << 20);
     client.call(&["SET", &long, "v"]);
+    let mut user = server.client(Transport::Tls);
     for pattern in [
         "*a".repeat(1 << 19) + "b",
         "[".repeat(1 << 20),
@@ -227,6 +228,19 @@ fn cve_2024_31228_and_2022_36021_patterns_cost_polynomial_time() {
         client.call(&["SCAN", "0", "MATCH", &pattern]);
         client.call(&["CONFIG", "GET", &pattern]);
         client.call(&["COMMAND", "LIST", "FILTERBY", "PATTERN", &pattern]);
+        let rule = format!("~{pattern}");
+        client.call(&[
+            "ACL",
+            "SETUSER",
+            "u",
+            "resetkeys",
+            "on",
+            "nopass",
+            "+get",
+            &rule,
+        ]);
+        user.call(&["AUTH", "u", "x"]);
+        user.call(&["GET", &long]);
         assert!(
             began.elapsed() < Duration::from_secs(40),
             "{:?} for {}",

@@ -158,6 +158,23 @@ fn sanitize_dump_payload_refuses_a_corrupt_payload() {
 }
 
 #[test]
+fn skip_sanitize_payload_exempts_a_user() {
+    let server = Server::start(&["--sanitize-dump-payload", "clients"]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        let payload = with_footer(CORRUPT_HASH);
+        client.text("DEL k");
+        assert_eq!(
+            client.text("ACL SETUSER default skip-sanitize-payload"),
+            "OK"
+        );
+        assert_eq!(restore(&mut client, "k", &payload), "OK");
+        assert_eq!(client.text("ACL SETUSER default sanitize-payload"), "OK");
+        assert_eq!(restore(&mut client, "l", &payload), "-ERR Bad data format");
+    }
+}
+
+#[test]
 fn sdiff_returns_a_duplicate_member_once() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);

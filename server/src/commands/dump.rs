@@ -80,7 +80,10 @@ fn is_sanitized(cx: &Ctx<'_>) -> bool {
     match cx.srv.config.sanitize_dump_payload {
         SanitizeDumpPayload::No => false,
         SanitizeDumpPayload::Yes => true,
-        SanitizeDumpPayload::Clients => !cx.caller.obeyed,
+        SanitizeDumpPayload::Clients => {
+            let user = cx.srv.acl.get(cx.caller.session.user);
+            !cx.caller.obeyed && !user.is_some_and(|user| user.skips_sanitizing)
+        }
     }
 }
 

@@ -182,12 +182,10 @@ impl Selector {
             self.set_all_commands(allow);
             return Ok(());
         }
-        let category = category(name).ok_or(RuleError::Unknown)?;
-        for id in existing() {
-            if table::spec(id).categories().contains(category) {
-                self.change(id, allow);
-            }
-        }
+        let commands = CommandSet::of_category(name).ok_or(RuleError::Unknown)?;
+        self.all_commands &= allow;
+        self.commands.set_all(commands, allow);
+        self.first_args.retain(|id, _| !commands.has(*id));
         self.record(allow, &[b"@", name].concat());
         Ok(())
     }
