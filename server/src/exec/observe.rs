@@ -33,9 +33,9 @@ pub struct Execution<'a> {
 /// Records an execution. With nothing to record it costs a few comparisons.
 #[inline]
 pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
-    let flags = table::spec(execution.cmd).flags;
     if srv.config.latency_monitor_threshold > 0 {
-        let event = if flags.contains(Flags::FAST) {
+        let is_fast = table::spec(execution.cmd).flags.contains(Flags::FAST);
+        let event = if is_fast {
             Event::FastCommand
         } else {
             Event::Command
@@ -46,8 +46,7 @@ pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
         log_if_slow(srv, caller.client, execution.cmd, execution.argv, total_ns);
     }
     // A command that was blocked was shown when it blocked.
-    let is_shown = !srv.monitors.is_empty() && execution.is_first;
-    if is_shown && !flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+    if !srv.monitors.is_empty() && execution.is_first {
         feed_monitors(srv, caller, execution);
     }
 }
@@ -55,16 +54,26 @@ pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
 /// Adds a command to the slow log if it took too long.
 #[inline]
 pub fn log_if_slow(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, spent_ns: u64) {
-    let Ok(slower_than_us) = u64::try_from(srv.config.slowlog_log_slower_than) else {
+    let slower_than_us = srv.config.slowlog_log_slower_than;
+    if slower_than_us < 0 {
         return;
-    };
-    let spent_us = spent_ns / 1000;
-    if spent_us >= slower_than_us && !table::spec(cmd).flags.contains(Flags::SKIP_SLOWLOG) {
+    }
+    let is_slow = spent_ns >= (slower_than_us as u64).saturating_mul(1000);
+    if is_slow || srv.slowlog.entries().len() as i64 > srv.config.slowlog_max_len {
+        log_slow(srv, id, cmd, argv, is_slow.then_some(spent_ns / 1000));
+    }
+}
+
+/// Adds a command that took `duration_us`, and drops the oldest entries beyond the limit.
+#[cold]
+fn log_slow(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, duration_us: Option<u64>) {
+    let is_logged = !table::spec(cmd).flags.contains(Flags::SKIP_SLOWLOG);
+    if let Some(duration_us) = duration_us.filter(|_| is_logged) {
         let client = srv.clients.get(id);
         let entry = Entry {
             id: 0,
             time: srv.unit.now_ms / 1000,
-            duration_us: spent_us,
+            duration_us,
             args: trimmed(redacted(cmd, argv).into_iter()),
             peer: client.map_or_else(|| "?:0".into(), |client| peer_text(srv, client)),
             name: client.map_or_else(Vec::new, |client| client.name.clone()),
@@ -77,6 +86,10 @@ pub fn log_if_slow(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, spen
 /// Shows a command to the clients in MONITOR.
 #[cold]
 fn feed_monitors(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
+    let flags = table::spec(execution.cmd).flags;
+    if flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+        return;
+    }
     let line = monitor_line(srv, caller, execution);
     let monitors = std::mem::take(&mut srv.monitors);
     for &id in &monitors {

@@ -44,11 +44,6 @@ pub fn execute(
     reply: &mut Reply,
     before: Option<&BlockedCommand>,
 ) -> Flow {
-    let Some(client) = srv.clients.get_mut(id) else {
-        return Flow::Stop;
-    };
-    let mut caller = Caller::of(id, client);
-    reply.muted = client.is_muted();
     if is_over_limit(srv) {
         limit_table(srv);
         settle_pushes(srv, id, reply);
@@ -56,6 +51,8 @@ pub fn execute(
     let Some(client) = srv.clients.get_mut(id) else {
         return Flow::Stop;
     };
+    let mut caller = Caller::of(id, client);
+    reply.muted = client.is_muted();
     match resolve(&srv.commands, argv) {
         Ok((cmd, spec, proc)) => {
             client.last_cmd = Some(cmd);
@@ -127,6 +124,10 @@ const CLIENT: CmdId = table::id(&table::connection::CLIENT);
 /// Whether the client's next command may follow.
 #[inline]
 fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
+    if reply.overflow {
+        close_over_limit(srv, id);
+        return Flow::Stop;
+    }
     let Some(client) = srv.clients.get_mut(id) else {
         return Flow::Stop;
     };
@@ -136,26 +137,20 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
     if client.tracking.is_some() {
         end_caching(client);
     }
-    if srv.config.maxmemory_clients != 0 {
-        account_output(srv, id, reply);
-    }
-    if reply.overflow {
-        close_over_limit(srv, id);
-        return Flow::Stop;
-    }
-    let Some(client) = srv.clients.get_mut(id) else {
-        return Flow::Stop;
-    };
     if client.is_replica() && !reply.out.is_empty() {
         close_talkative(srv, id, reply);
         return Flow::Stop;
     }
     take_pushes(client, reply);
-    if client.may_go_on() {
+    let flow = if client.may_go_on() {
         Flow::Next
     } else {
         Flow::Stop
+    };
+    if srv.config.maxmemory_clients != 0 {
+        account_output(srv, id, reply);
     }
+    flow
 }
 
 /// CLIENT CACHING holds for the next command, or for the next transaction.

@@ -3,7 +3,7 @@
 //! # Invariants
 //! 1. The default user exists as long as the server, under [`UserId::DEFAULT`].
 //! 2. `by_name` has exactly the users of the slab.
-//! 3. `default_is_open` is [`User::is_open`] of the default user.
+//! 3. `default_is_open` and `default_is_unrestricted` are what the default user says of itself.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +35,7 @@ pub struct Acl {
     slab: Slab<User>,
     by_name: BTreeMap<Box<[u8]>, UserId>,
     default_is_open: bool,
+    default_is_unrestricted: bool,
     /// The log.
     pub log: AclLog,
 }
@@ -46,6 +47,7 @@ impl Acl {
             slab: Slab::new(),
             by_name: BTreeMap::new(),
             default_is_open: true,
+            default_is_unrestricted: true,
             log: AclLog::default(),
         };
         let mut user = User::new_default();
@@ -70,6 +72,12 @@ impl Acl {
     #[inline]
     pub fn default_is_open(&self) -> bool {
         self.default_is_open
+    }
+
+    /// Whether it is the default user, and that may do everything: the usual case, without looking at the user.
+    #[inline]
+    pub fn is_unrestricted_default(&self, id: UserId) -> bool {
+        self.default_is_unrestricted && id == UserId::DEFAULT
     }
 
     /// The user of a name.
@@ -98,7 +106,10 @@ impl Acl {
                 id
             }
         };
-        self.default_is_open = self.default_user().is_open();
+        let default = self.default_user();
+        let (is_open, is_unrestricted) = (default.is_open(), default.is_unrestricted());
+        self.default_is_open = is_open;
+        self.default_is_unrestricted = is_unrestricted;
         id
     }
 
@@ -169,5 +180,11 @@ mod tests {
         acl.put(user);
         assert!(!acl.default_is_open());
         assert_eq!(acl.default_user().name(), DEFAULT_NAME);
+        assert!(acl.is_unrestricted_default(UserId::DEFAULT));
+        let mut user = acl.default_user().clone();
+        user.apply(b"-get", true).expect("a rule");
+        user.finish();
+        acl.put(user);
+        assert!(!acl.is_unrestricted_default(UserId::DEFAULT));
     }
 }
