@@ -13,7 +13,7 @@ use crate::server::{Commands, Proc, Server};
 use crate::session::{auth, transaction};
 use crate::state::blocked::{Block, BlockedCommand};
 use crate::state::caller::Caller;
-use crate::state::client::Client;
+use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::warning;
 use crate::wire::argv::Argv;
@@ -165,10 +165,11 @@ fn settle_pushes(srv: &mut Server, id: ClientId, reply: &mut Reply) {
     }
 }
 
-/// Moves messages that a client was sent meanwhile behind its replies so far.
+/// Moves messages that a client was sent meanwhile behind its replies so far. The primary gets acknowledgements and no
+/// replies.
 #[inline]
 pub fn take_pushes(client: &mut Client, reply: &mut Reply) {
-    if !client.io.out.is_empty() {
+    if !client.io.out.is_empty() && !client.flags.contains(ClientFlags::PRIMARY) {
         reply.out.append(std::mem::take(&mut client.io.out));
     }
 }
