@@ -98,6 +98,10 @@
 //!   only that is passed on.
 //! * **What a child writes for replicas goes through a ring** (`state::replication::transfer`). Each replica reads it at its own
 //!   pace; a slow one delays the next transfer no more than its memory allows.
+//! * **Memory counts where it is used** (`sys::memory::used`): a table that grows counts as far as it is filled, an argument
+//!   as far as it has arrived, an evicted value no longer although the background thread has yet to free it. Otherwise
+//!   `maxmemory` would evict keys for memory that nobody uses (`keyspace::evict`). A client is charged differently: with what
+//!   it has announced, so that `maxmemory-clients` closes it in time (`state::size_classes`).
 //! * **Every payload and file is checked completely**, whatever `sanitize-dump-payload` says. Where the directive admits what
 //!   only such a check refuses, RESTORE keeps it as bytes that no command reads (`data::value::damaged`), and reports it as
 //!   Redis does when it aborts. Nothing that is read can therefore be unsound, and no snapshot contains what would not load.

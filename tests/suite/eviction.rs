@@ -240,10 +240,15 @@ fn used_keys_outlive_unused_ones() {
 #[test]
 fn a_replica_follows_its_primary_whatever_its_own_limit() {
     for transport in [Transport::Tcp, Transport::Tls] {
-        let (_primary_server, mut primary) = pair::start(transport, &[]);
+        let (primary_server, mut primary) = pair::start(transport, &[]);
         let policy = ["--maxmemory-policy", "allkeys-lru", "--maxmemory", "1"];
-        let (_server, mut replica) = pair::start(transport, &policy);
-        pair::follow(&mut replica, pair::port(&_primary_server, transport));
+        let (server, mut replica) = pair::start(transport, &policy);
+        assert!(
+            server
+                .log()
+                .contains("a maxmemory value that is less than 1MB (current value is 1 bytes)")
+        );
+        pair::follow(&mut replica, pair::port(&primary_server, transport));
         pair::wait_for_link(&mut replica);
         fill(&mut primary, "key", 100, false);
         pair::wait_for_offset(&mut primary, &mut replica);

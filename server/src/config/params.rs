@@ -240,6 +240,13 @@ impl Params {
                     .into(),
             );
         }
+        if (1..1 << 20).contains(&self.maxmemory) {
+            warnings.push(format!(
+                "You specified a maxmemory value that is less than 1MB (current value is {} bytes). Are you sure this is \
+                 what you really want?",
+                self.maxmemory
+            ));
+        }
         warnings
     }
 }

@@ -130,7 +130,7 @@ impl Request<'_> {
 fn is_evicted(srv: &mut Server, caller: &Caller) -> bool {
     evict_clients(srv);
     let client = srv.clients.get(caller.client);
-    client.is_none_or(|client| client.closing == Closing::Now)
+    client.is_some_and(|client| client.closing == Closing::Now)
 }
 
 /// Whether a command is refused when no memory can be freed. So is whatever would be queued: a transaction must not grow

@@ -57,7 +57,12 @@ pub fn execute(
         Ok((cmd, spec, proc)) => {
             client.last_cmd = Some(cmd);
             prepare(srv, &caller, reply);
-            match verdict(srv, &caller, cmd, spec, argv) {
+            let verdict = verdict(srv, &caller, cmd, spec, argv);
+            if srv.config.maxmemory > 0 {
+                // Keys may have been evicted.
+                settle_pushes(srv, id, reply);
+            }
+            match verdict {
                 Verdict::Run => {
                     let invocation = Invocation {
                         cmd,

@@ -219,18 +219,20 @@ impl Lines {
         let mut gap = spot.line;
         let mut was_full = self.take(spot);
         let mut line = gap;
+        let mut behind = self.first_position(gap + 1);
         // As long as lines are full, a later key may have its home at or before the gap.
         while was_full && line + 1 < self.array.len() {
             line += 1;
             let comes_back = (0..SLOTS).rev().find(|&slot| {
                 let word = self.array[line].0[slot];
-                word != 0 && self.home_of(line, word, &position_of) <= gap
+                word != 0 && self.lies_before(behind, line, word, &position_of)
             });
             match comes_back {
                 Some(slot) => {
                     self.array[gap].0[SLOTS - 1] = self.array[line].0[slot];
                     was_full = self.take(Spot { line, slot });
                     gap = line;
+                    behind = self.first_position(gap + 1);
                 }
                 None => was_full = self.is_full(line),
             }
@@ -399,6 +401,25 @@ impl Lines {
                 return low;
             }
             above -= 1;
+        }
+    }
+
+    /// Whether the position of the key in a slot of `line` lies before `limit`.
+    #[inline(always)]
+    fn lies_before(
+        &self,
+        limit: u64,
+        line: usize,
+        word: u64,
+        position_of: &impl Fn(u64) -> u64,
+    ) -> bool {
+        let low = self.low_position(line, word);
+        if low >= limit {
+            false
+        } else if low | self.unknown() < limit {
+            true
+        } else {
+            position_of(address(word)) < limit
         }
     }
 
