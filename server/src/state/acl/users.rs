@@ -3,7 +3,7 @@
 //! # Invariants
 //! 1. The default user exists as long as the server, under [`UserId::DEFAULT`].
 //! 2. `by_name` has exactly the users of the slab.
-//! 3. `default_is_open` is [`User::is_open`] of the default user.
+//! 3. `default_is_open` is [`User::is_open`] of the default user, and `default_may_all` its [`User::is_unrestricted`].
 
 use std::collections::BTreeMap;
 
@@ -35,6 +35,7 @@ pub struct Acl {
     slab: Slab<User>,
     by_name: BTreeMap<Box<[u8]>, UserId>,
     default_is_open: bool,
+    default_may_all: bool,
     /// The log.
     pub log: AclLog,
 }
@@ -46,6 +47,7 @@ impl Acl {
             slab: Slab::new(),
             by_name: BTreeMap::new(),
             default_is_open: true,
+            default_may_all: true,
             log: AclLog::default(),
         };
         let mut user = User::new_default();
@@ -70,6 +72,12 @@ impl Acl {
     #[inline]
     pub fn default_is_open(&self) -> bool {
         self.default_is_open
+    }
+
+    /// Whether a user is the default one, and that one may do everything: the case of most servers.
+    #[inline]
+    pub fn is_unrestricted_default(&self, id: UserId) -> bool {
+        self.default_may_all && id == UserId::DEFAULT
     }
 
     /// The user of a name.
@@ -99,6 +107,7 @@ impl Acl {
             }
         };
         self.default_is_open = self.default_user().is_open();
+        self.default_may_all = self.default_user().is_unrestricted();
         id
     }
 
@@ -164,10 +173,15 @@ mod tests {
         assert!(!acl.default_is_open());
         acl.replace_all(Vec::new());
         assert!(acl.default_is_open());
+        assert!(acl.is_unrestricted_default(UserId::DEFAULT));
         let mut user = acl.default_user().clone();
         user.enabled = false;
+        user.apply(b"-get", false).expect("a rule");
+        user.finish();
+        let other = acl.put(User::new(b"other", false));
+        assert!(!acl.is_unrestricted_default(other));
         acl.put(user);
-        assert!(!acl.default_is_open());
+        assert!(!acl.default_is_open() && !acl.is_unrestricted_default(UserId::DEFAULT));
         assert_eq!(acl.default_user().name(), DEFAULT_NAME);
     }
 }
