@@ -22,19 +22,30 @@ pub fn denied(
     spec: &'static Spec,
     argv: &Argv,
 ) -> Option<Denied> {
-    if srv.acl.is_unrestricted_default(caller.session.user) || caller.obeyed {
+    if srv.acl.is_unrestricted_default(caller.session.user) {
         return None;
     }
-    match srv.acl.get(caller.session.user) {
-        Some(user) if user.is_unrestricted() => None,
-        Some(user) => check(user, cmd, spec, argv),
-        // Deleted while a command of the client was on the stack.
-        None => Some(Denied::Command),
-    }
+    check(srv, caller, cmd, spec, argv)
 }
 
 #[inline(never)]
-fn check(user: &User, cmd: CmdId, spec: &'static Spec, argv: &Argv) -> Option<Denied> {
+fn check(
+    srv: &Server,
+    caller: &Caller,
+    cmd: CmdId,
+    spec: &'static Spec,
+    argv: &Argv,
+) -> Option<Denied> {
+    if caller.obeyed {
+        return None;
+    }
+    // A user is missing if it was deleted while a command of the client was on the stack.
+    let Some(user) = srv.acl.get(caller.session.user) else {
+        return Some(Denied::Command);
+    };
+    if user.is_unrestricted() {
+        return None;
+    }
     user.denies(&Attempt {
         cmd,
         spec,

@@ -3,7 +3,7 @@
 //! # Invariants
 //! 1. The default user exists as long as the server, under [`UserId::DEFAULT`].
 //! 2. `by_name` has exactly the users of the slab.
-//! 3. `default_is_open` and `default_is_unrestricted` are what the default user says of itself.
+//! 3. `default_is_open` is [`User::is_open`] of the default user, and `default_may_all` its [`User::is_unrestricted`].
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub struct Acl {
     slab: Slab<User>,
     by_name: BTreeMap<Box<[u8]>, UserId>,
     default_is_open: bool,
-    default_is_unrestricted: bool,
+    default_may_all: bool,
     /// The log.
     pub log: AclLog,
 }
@@ -47,7 +47,7 @@ impl Acl {
             slab: Slab::new(),
             by_name: BTreeMap::new(),
             default_is_open: true,
-            default_is_unrestricted: true,
+            default_may_all: true,
             log: AclLog::default(),
         };
         let mut user = User::new_default();
@@ -74,10 +74,10 @@ impl Acl {
         self.default_is_open
     }
 
-    /// Whether it is the default user, and that may do everything: the usual case, without looking at the user.
+    /// Whether a user is the default one, and that one may do everything: the case of most servers.
     #[inline]
     pub fn is_unrestricted_default(&self, id: UserId) -> bool {
-        self.default_is_unrestricted && id == UserId::DEFAULT
+        self.default_may_all && id == UserId::DEFAULT
     }
 
     /// The user of a name.
@@ -106,10 +106,8 @@ impl Acl {
                 id
             }
         };
-        let default = self.default_user();
-        let (is_open, is_unrestricted) = (default.is_open(), default.is_unrestricted());
-        self.default_is_open = is_open;
-        self.default_is_unrestricted = is_unrestricted;
+        self.default_is_open = self.default_user().is_open();
+        self.default_may_all = self.default_user().is_unrestricted();
         id
     }
 
@@ -175,10 +173,15 @@ mod tests {
         assert!(!acl.default_is_open());
         acl.replace_all(Vec::new());
         assert!(acl.default_is_open());
+        assert!(acl.is_unrestricted_default(UserId::DEFAULT));
         let mut user = acl.default_user().clone();
         user.enabled = false;
+        user.apply(b"-get", false).expect("a rule");
+        user.finish();
+        let other = acl.put(User::new(b"other", false));
+        assert!(!acl.is_unrestricted_default(other));
         acl.put(user);
-        assert!(!acl.default_is_open());
+        assert!(!acl.default_is_open() && !acl.is_unrestricted_default(UserId::DEFAULT));
         assert_eq!(acl.default_user().name(), DEFAULT_NAME);
         assert!(acl.is_unrestricted_default(UserId::DEFAULT));
         let mut user = acl.default_user().clone();
