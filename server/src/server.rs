@@ -9,6 +9,7 @@ use table::CmdId;
 
 use crate::config::params::Params;
 use crate::state::acl::users::Acl;
+use crate::state::aof::Aof;
 use crate::state::background::Background;
 use crate::state::blocked::{Block, Blocked};
 use crate::state::caller::Caller;
@@ -175,6 +176,8 @@ pub struct Server {
     pub process: ProcessInfo,
     /// Snapshots.
     pub snapshot: Snapshot,
+    /// The append-only file.
+    pub aof: Aof,
     /// The child process.
     pub child: Option<Child>,
     /// Writes of the current unit, to be propagated.

@@ -154,6 +154,7 @@ pub fn build(
         migration: Default::default(),
         process,
         snapshot: Snapshot::new(now),
+        aof: Default::default(),
         child: None,
         propagation: Default::default(),
         replication: Replication::new(ReplId::new(process::random_bytes()), now),

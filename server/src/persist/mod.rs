@@ -1,5 +1,6 @@
 //! The data set on disk.
 
+pub mod aof;
 pub mod bgsave;
 pub mod check;
 pub mod fork;

@@ -1,6 +1,7 @@
 //! Nouns: state that never names the server.
 
 pub mod acl;
+pub mod aof;
 pub mod background;
 pub mod blocked;
 pub mod caller;

@@ -1,0 +1,3 @@
+//! The append-only file on disk.
+
+pub mod manifest_file;
