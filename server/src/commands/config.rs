@@ -21,8 +21,10 @@ use crate::house::start::{adjust_oom_score, make_room, set_watchdog};
 use crate::house::users::{config_lines, set_default_password};
 use crate::ingress::listen::reopen;
 use crate::keyspace::evict::limit_changed;
+use crate::persist::aof::switch;
 use crate::report::title::set_title;
 use crate::server::{Ctx, Done, Server};
+use crate::state::caller;
 use crate::state::listeners::Kind;
 use crate::sys::host::{self, reason};
 use crate::sys::{log, memory};
@@ -80,7 +82,11 @@ fn set(cx: &mut Ctx<'_>) -> Done {
         return Err(SYNTAX);
     }
     let changes = changes(cx)?;
-    apply_all(cx.srv, &changes)?;
+    apply_all(
+        cx.srv,
+        &changes,
+        cx.caller.kind == caller::Kind::Transaction,
+    )?;
     cx.reply.ok();
     Ok(())
 }
@@ -129,7 +135,7 @@ fn failed(name: &[u8], why: &str) -> Fault {
     Fault::bytes(text.concat())
 }
 
-fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
+fn apply_all(srv: &mut Server, changes: &[Change<'_>], in_transaction: bool) -> Done {
     let mut new = srv.config.clone();
     // Effects to be applied, each with the first directive that caused it.
     let mut due: Vec<(Effect, &'static str)> = Vec::new();
@@ -154,13 +160,13 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
     let context = srv.tls.context.clone();
     let old = std::mem::replace(&mut srv.config, new);
     for (at, (effect, name)) in due.iter().enumerate() {
-        if let Err(why) = apply(srv, *effect) {
+        if let Err(why) = apply(srv, *effect, in_transaction) {
             warning!(
                 "Failed applying new configuration. Possibly related to new {name} setting. Restoring previous settings."
             );
             srv.config = old;
             srv.tls.context = context;
-            restore(srv, &due[..=at]);
+            restore(srv, &due[..=at], in_transaction);
             return Err(failed(name.as_bytes(), &why));
         }
     }
@@ -168,19 +174,19 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>]) -> Done {
 }
 
 /// Restores the effects of the old values up to the one that failed.
-fn restore(srv: &mut Server, done: &[(Effect, &'static str)]) {
+fn restore(srv: &mut Server, done: &[(Effect, &'static str)], in_transaction: bool) {
     for (effect, _) in done {
         if *effect == Effect::Tls {
             continue;
         }
-        if let Err(why) = apply(srv, *effect) {
+        if let Err(why) = apply(srv, *effect, in_transaction) {
             warning!("Failed applying restored failed CONFIG SET command: {why}");
         }
     }
 }
 
 /// Applies one effect. A failure is logged, and the previous state kept.
-fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
+fn apply(srv: &mut Server, effect: Effect, in_transaction: bool) -> Result<(), String> {
     match effect {
         Effect::Port => listen(
             srv,
@@ -209,6 +215,10 @@ fn apply(srv: &mut Server, effect: Effect) -> Result<(), String> {
         Effect::Watchdog => set_watchdog(srv),
         Effect::Maxmemory => limit_changed(srv),
         Effect::RequirePass => set_default_password(srv),
+        Effect::AppendOnly if !srv.config.appendonly => switch::stop(srv),
+        Effect::AppendOnly if srv.aof.is_on() => {}
+        Effect::AppendOnly => switch::start(srv, in_transaction)
+            .map_err(|()| "Unable to turn on AOF. Check server logs.".to_owned())?,
     }
     Ok(())
 }

@@ -59,6 +59,12 @@ struct Sub {
 
 static SUBCOMMANDS: &[Sub] = &[
     Sub {
+        name: "aof-flush-sleep",
+        args: 1..=1,
+        run: aof_flush_sleep,
+        help: &["    Sleep so many microseconds before the append-only file is written."],
+    },
+    Sub {
         name: "change-repl-id",
         args: 0..=0,
         run: change_history,
@@ -580,5 +586,12 @@ fn protocol(cx: &mut Ctx<'_>) -> Done {
             ));
         }
     }
+    Ok(())
+}
+
+fn aof_flush_sleep(cx: &mut Ctx<'_>) -> Done {
+    let micros = int(&cx.argv[2])?;
+    cx.srv.debug.aof_flush_sleep_us = u64::try_from(micros).unwrap_or(0);
+    cx.reply.ok();
     Ok(())
 }

@@ -96,14 +96,10 @@ fn data_facts(srv: &Server, facts: &mut Vec<Fact>) {
     facts.push(bytes("replication.backlog", parts.backlog));
     facts.push(bytes("clients.slaves", parts.replicas));
     facts.push(bytes("clients.normal", parts.clients));
-    for name in [
-        "cluster.links",
-        "aof.buffer",
-        "lua.caches",
-        "functions.caches",
-    ] {
-        facts.push(bytes(name, 0));
-    }
+    facts.push(bytes("cluster.links", 0));
+    facts.push(bytes("aof.buffer", srv.aof.buffer.capacity()));
+    facts.push(bytes("lua.caches", 0));
+    facts.push(bytes("functions.caches", 0));
     for (number, database) in srv.keys.dbs.iter().enumerate() {
         if !database.db.is_empty() {
             let (keys, expires) = database.db.table_bytes();

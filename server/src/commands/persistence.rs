@@ -1,8 +1,9 @@
-//! SAVE, BGSAVE, LASTSAVE.
+//! SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF.
 
 use table::server as rows;
 
 use crate::commands::Family;
+use crate::persist::aof::rewrite;
 use crate::persist::bgsave::{begin, save_now};
 use crate::server::{Ctx, Done};
 use crate::state::caller::Kind;
@@ -14,18 +15,17 @@ pub static PROCS: Family = &[
     (&rows::SAVE, save),
     (&rows::BGSAVE, bgsave),
     (&rows::LASTSAVE, lastsave),
+    (&rows::BGREWRITEAOF, bgrewriteaof),
 ];
 
-/// Whether a saving child is running.
-fn is_saving(cx: &Ctx<'_>) -> bool {
-    cx.srv
-        .child
-        .as_ref()
-        .is_some_and(|child| child.purpose == Purpose::Save)
+/// Whether a child of this kind is running.
+fn is_running(cx: &Ctx<'_>, purpose: Purpose) -> bool {
+    let child = cx.srv.child.as_ref();
+    child.is_some_and(|child| child.purpose == purpose)
 }
 
 fn save(cx: &mut Ctx<'_>) -> Done {
-    if is_saving(cx) {
+    if is_running(cx, Purpose::Save) {
         return Err(Fault::new("ERR Background save already in progress"));
     }
     if !save_now(cx.srv) {
@@ -44,7 +44,7 @@ fn bgsave(cx: &mut Ctx<'_>) -> Done {
     };
     // The save must include the rest of the transaction.
     let in_exec = cx.caller.kind == Kind::Transaction;
-    if is_saving(cx) {
+    if is_running(cx, Purpose::Save) {
         return Err(Fault::new("ERR Background save already in progress"));
     }
     if cx.srv.child.is_some() || in_exec {
@@ -66,5 +66,29 @@ fn bgsave(cx: &mut Ctx<'_>) -> Done {
 
 fn lastsave(cx: &mut Ctx<'_>) -> Done {
     cx.reply.int(cx.srv.snapshot.last_save);
+    Ok(())
+}
+
+fn bgrewriteaof(cx: &mut Ctx<'_>) -> Done {
+    if is_running(cx, Purpose::Rewrite) {
+        return Err(Fault::new(
+            "ERR Background append only file rewriting already in progress",
+        ));
+    }
+    // The rewrite must include the rest of the transaction.
+    if cx.srv.child.is_some() || cx.caller.kind == Kind::Transaction {
+        cx.srv.aof.rewrites.scheduled = true;
+        // Who asks for a rewrite does not want it put off.
+        cx.srv.aof.rewrites.failures = 0;
+        cx.reply
+            .status("Background append only file rewriting scheduled");
+    } else if rewrite::begin(cx.srv) {
+        cx.reply
+            .status("Background append only file rewriting started");
+    } else {
+        return Err(Fault::new(
+            "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+        ));
+    }
     Ok(())
 }

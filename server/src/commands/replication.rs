@@ -1,4 +1,4 @@
-//! Commands of replicas (SYNC, PSYNC, REPLCONF), and commands about them (WAIT, ROLE).
+//! Commands of replicas (SYNC, PSYNC, REPLCONF), and commands about them (WAIT, WAITAOF, ROLE).
 
 use data::util::num::parse_i64;
 use data::util::split::split;
@@ -6,8 +6,7 @@ use table::{generic, server as rows};
 
 use crate::commands::Family;
 use crate::commands::args::{deadline_ms, int};
-use crate::exec::unblock::serve_acknowledged;
-use crate::feed::replicas::acknowledged;
+use crate::exec::unblock::{is_acknowledged, serve_acknowledged, write_acknowledged};
 use crate::replication::primary::diskless::finish_transfers;
 use crate::replication::primary::served::replica;
 use crate::replication::primary::snapshot::tend;
@@ -21,7 +20,7 @@ use crate::state::blocked::{Block, BlockKind, ReplicaBlock};
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::{ReplicaStage, SnapshotFilter};
 use crate::wire::argv::Argv;
-use crate::wire::fault::{Fault, NOT_INTEGER, SYNTAX};
+use crate::wire::fault::{Fault, NOT_INTEGER, NOT_POSITIVE, SYNTAX};
 use crate::{notice, warning};
 
 /// Rows and procs.
@@ -31,6 +30,7 @@ pub static PROCS: Family = &[
     (&rows::REPLCONF, replconf),
     (&rows::ROLE, role),
     (&generic::WAIT, wait),
+    (&generic::WAITAOF, waitaof),
 ];
 
 /// Maximum length of an announced address, in bytes.
@@ -263,18 +263,52 @@ fn wait(cx: &mut Ctx<'_>) -> Done {
     }
     let count = int(&cx.argv[1])?;
     let deadline_ms = deadline_ms(&cx.argv[2], cx.now_ms)?;
+    block_for(cx, count, None, deadline_ms)
+}
+
+fn waitaof(cx: &mut Ctx<'_>) -> Done {
+    let local = match int(&cx.argv[1])? {
+        0 => false,
+        1 => true,
+        _ => {
+            return Err(Fault::new(
+                "ERR value is out of range, must be between 0 and 1",
+            ));
+        }
+    };
+    let count = int(&cx.argv[2])?;
+    if count < 0 {
+        return Err(NOT_POSITIVE);
+    }
+    let deadline_ms = deadline_ms(&cx.argv[3], cx.now_ms)?;
+    if cx.srv.replication.is_replica() {
+        return Err(Fault::new(
+            "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and \
+             are not propagated.",
+        ));
+    }
+    if local && !cx.srv.config.appendonly {
+        return Err(Fault::new(
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
+    }
+    block_for(cx, count, Some(local), deadline_ms)
+}
+
+/// Blocks until the client's writes are acknowledged, unless they are already.
+fn block_for(cx: &mut Ctx<'_>, count: i64, local: Option<bool>, deadline_ms: Option<i64>) -> Done {
     let client = cx.srv.clients.get(cx.caller.client);
-    let offset = client.map_or(0, |client| client.written_offset);
-    let acknowledged = acknowledged(cx.srv, offset);
-    if acknowledged >= count || !cx.caller.may_block() {
-        cx.reply.int(acknowledged);
+    let block = ReplicaBlock {
+        offset: client.map_or(0, |client| client.written_offset),
+        count,
+        local,
+        deadline_ms,
+    };
+    if is_acknowledged(cx.srv, &block) || !cx.caller.may_block() {
+        write_acknowledged(cx.srv, cx.reply, &block);
         return Ok(());
     }
-    cx.block = Some(Block::Replicas(ReplicaBlock {
-        offset,
-        count,
-        deadline_ms,
-    }));
+    cx.block = Some(Block::Replicas(block));
     cx.srv.replication.wants_acks = true;
     Ok(())
 }

@@ -58,6 +58,8 @@ pub enum Effect {
     Maxmemory,
     /// The default user gets another password.
     RequirePass,
+    /// The append-only file is switched on or off.
+    AppendOnly,
 }
 
 bitflags! {

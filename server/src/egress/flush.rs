@@ -1,8 +1,11 @@
 //! Sending pending output: before the loop sleeps, and when a socket becomes writable again.
 //!
 //! Output is passed to the connection until it is empty or the connection would block, which it also answers when its
-//! budget of this turn is used up. TLS collects about three records per send. Bytes that TLS has accepted and not sent (`pending_out`) still count as output: towards limits,
-//! and before a client is closed after its reply.
+//! budget of this turn is used up. TLS collects about three records per send. Bytes that TLS has accepted and not sent
+//! (`pending_out`) still count as output: towards limits, and before a client is closed after its reply.
+//!
+//! While a write is not on the disk that must be (`appendfsync always`), new output is held (`egress/held`), and only what
+//! was released is sent.
 
 use std::io::IoSlice;
 
@@ -10,6 +13,7 @@ use conn::connection::ConnId;
 use conn::stream::Io;
 
 use crate::egress::account::account_memory;
+use crate::egress::held;
 use crate::egress::replica::{Sent, send_more};
 use crate::server::Server;
 use crate::state::client::{Class, Client, ClientFlags, Closing};
@@ -20,15 +24,30 @@ use crate::{notice, verbose};
 /// Parts of an output that are passed to the kernel at once.
 const MAX_SLICES: usize = 16;
 
-/// Sends the pending output of all clients.
+/// Sends the pending output of all clients, or holds it.
 pub fn flush_pending(srv: &mut Server) {
+    let holds = held::begin(srv);
     let mut ids = std::mem::take(&mut srv.clients.pending_write);
     for id in ids.drain(..) {
-        if let Some(client) = srv.clients.get_mut(id) {
-            client.flags.remove(ClientFlags::PENDING_WRITE);
-            flush_client(srv, id);
-            account_memory(srv, id);
+        let Some(client) = srv.clients.get_mut(id) else {
+            continue;
+        };
+        client.flags.remove(ClientFlags::PENDING_WRITE);
+        if client.flags.contains(ClientFlags::EXECUTING) {
+            // `ingress/input` queues it again.
+            continue;
         }
+        if holds {
+            held::hold(srv, id);
+        } else {
+            client.io.out.release_all();
+        }
+        let client = srv.clients.get(id);
+        let is_full = |client: &Client| client.flags.contains(ClientFlags::WRITE_HANDLER);
+        if !client.is_some_and(is_full) {
+            flush_client(srv, id);
+        }
+        account_memory(srv, id);
     }
     // Closing may have queued others; otherwise the empty list is kept for its memory.
     if srv.clients.pending_write.is_empty() {
@@ -57,7 +76,8 @@ pub fn on_writable(srv: &mut Server, conn: ConnId) {
     account_memory(srv, id);
 }
 
-fn flush_client(srv: &mut Server, id: ClientId) {
+/// Sends what a client may be sent.
+pub fn flush_client(srv: &mut Server, id: ClientId) {
     // A client that is about to be closed is sent nothing more: a replica would otherwise get bytes of another
     // history. While the input of a client is processed its replies are on the stack, and what others have appended to
     // its output may only be sent behind them; `ingress/input` queues it again.
@@ -79,14 +99,13 @@ fn flush_client(srv: &mut Server, id: ClientId) {
     match sent {
         Sent::All => {
             client.soft_limit_since = 0;
-            if client.flags.contains(ClientFlags::WRITE_HANDLER) {
-                client.flags.remove(ClientFlags::WRITE_HANDLER);
-                srv.conns.set_write_handler(&mut srv.el, conn, None, false);
-            }
             if client.closing == Closing::AfterReply {
                 srv.clients.queue_close(id);
             }
+            remove_write_handler(srv, id);
         }
+        // Released output is flushed without the socket becoming writable.
+        Sent::Released => remove_write_handler(srv, id),
         Sent::Some => {
             if !client.flags.contains(ClientFlags::WRITE_HANDLER) {
                 client.flags.insert(ClientFlags::WRITE_HANDLER);
@@ -100,6 +119,18 @@ fn flush_client(srv: &mut Server, id: ClientId) {
             }
             srv.clients.queue_close(id);
         }
+    }
+}
+
+fn remove_write_handler(srv: &mut Server, id: ClientId) {
+    let Some(client) = srv.clients.get_mut(id) else {
+        return;
+    };
+    if client.flags.contains(ClientFlags::WRITE_HANDLER)
+        && let Some(conn) = client.conn
+    {
+        client.flags.remove(ClientFlags::WRITE_HANDLER);
+        srv.conns.set_write_handler(&mut srv.el, conn, None, false);
     }
 }
 
@@ -121,9 +152,9 @@ fn send(srv: &mut Server, id: ClientId) -> Sent {
     let before = out.len();
     let mut blocked = false;
     let mut failed = false;
-    while !out.is_empty() {
+    while out.released() > 0 {
         let io = if out.chunks() == 0 {
-            conns.write(el, conn, out.first())
+            conns.write(el, conn, out.first_released())
         } else {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let count = out.slices(&mut slices);
@@ -152,8 +183,10 @@ fn send(srv: &mut Server, id: ClientId) -> Sent {
     stats.writes += 1;
     if failed {
         Sent::Failed
-    } else if blocked || !out.is_empty() {
+    } else if blocked {
         Sent::Some
+    } else if !out.is_empty() {
+        Sent::Released
     } else {
         client.last_active = srv.unit.now_ms / 1000;
         Sent::All

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod flush;
+pub mod held;
 pub mod invalidate;
 pub mod publish;
 pub mod push;

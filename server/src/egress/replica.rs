@@ -9,6 +9,7 @@ use ae::file::Mask;
 use conn::connection::ConnId;
 use conn::stream::Io;
 
+use crate::egress::held::released_offset;
 use crate::report::replicas::name;
 use crate::server::Server;
 use crate::state::client::{ClientFlags, Closing};
@@ -29,6 +30,8 @@ const MAX_SLICES: usize = 16;
 pub enum Sent {
     /// Everything was sent.
     All,
+    /// Everything was sent that may be; the rest waits for writes to reach the disk.
+    Released,
     /// The socket is full, or the budget of this turn is used up.
     Some,
     /// The connection has failed.
@@ -84,6 +87,7 @@ fn link_of(clients: &mut Clients, id: ClientId) -> Option<(ConnId, &mut Replica)
 
 /// Sends the part of the stream that is executed and not sent yet; `Done(0)` when there is none.
 fn send_stream(srv: &mut Server, id: ClientId) -> Io {
+    let end = released_offset(srv);
     let Server {
         clients,
         conns,
@@ -97,7 +101,7 @@ fn send_stream(srv: &mut Server, id: ClientId) -> Io {
     let mut slices = [IoSlice::new(&[]); MAX_SLICES];
     let count = replication
         .blocks
-        .slices(replica.position, replication.offset, &mut slices);
+        .slices(replica.position, end.max(replica.position), &mut slices);
     if count == 0 {
         return Io::Done(0);
     }

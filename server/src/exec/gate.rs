@@ -185,8 +185,10 @@ fn is_paused(request: &Request<'_>, scope: Scope) -> bool {
 /// Why the state of the server does not allow a command.
 #[inline]
 fn not_now(srv: &Server, request: &Request<'_>) -> Option<Fault> {
-    if srv.snapshot.failed && cannot_be_saved(srv, request.caller, request.cmd, request.spec) {
-        return Some(MISCONF_RDB);
+    if (srv.snapshot.failed || srv.aof.failure().is_some())
+        && let Some(fault) = disk_fault(srv, request.caller, request.cmd, request.spec)
+    {
+        return Some(fault);
     }
     if srv.config.min_replicas_to_write > 0 && request.does(Flags::WRITE) && lacks_replicas(srv) {
         return Some(NO_REPLICAS);
@@ -240,11 +242,21 @@ fn lacks_replicas(srv: &Server) -> bool {
     max_lag > 0 && !srv.replication.is_replica() && (good as i64) < srv.config.min_replicas_to_write
 }
 
-/// Whether a command must be refused because the last save failed. PING counts, too, so that monitoring notices.
-pub fn cannot_be_saved(srv: &Server, caller: &Caller, cmd: CmdId, spec: &Spec) -> bool {
-    srv.config.stop_writes_on_bgsave_error
-        && !srv.config.save.is_empty()
-        && (cmd == PING || Request { caller, cmd, spec }.does(Flags::WRITE))
+/// Why a command must be refused because data does not reach the disk: the last save failed, or the append-only file
+/// cannot be written. PING counts, too, so that monitoring notices.
+#[cold]
+pub fn disk_fault(srv: &Server, caller: &Caller, cmd: CmdId, spec: &Spec) -> Option<Fault> {
+    if cmd != PING && !(Request { caller, cmd, spec }).does(Flags::WRITE) {
+        return None;
+    }
+    let config = &srv.config;
+    if srv.snapshot.failed && config.stop_writes_on_bgsave_error && !config.save.is_empty() {
+        return Some(MISCONF_RDB);
+    }
+    let why = srv.aof.failure()?;
+    Some(Fault::new(format!(
+        "MISCONF Errors writing to the AOF file: {why}"
+    )))
 }
 
 const PING: CmdId = table::id(&connection::PING);

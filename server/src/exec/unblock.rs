@@ -14,7 +14,7 @@ use crate::exec::refuse::refuse;
 use crate::feed::replicas::acknowledged;
 use crate::keyspace::lookup::{db, is_expired};
 use crate::server::Server;
-use crate::state::blocked::{Block, BlockKind, BlockedCommand, OnCancel, Waiter};
+use crate::state::blocked::{Block, BlockKind, BlockedCommand, OnCancel, ReplicaBlock, Waiter};
 use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::wire::argv::Argv;
@@ -152,7 +152,7 @@ pub fn give_up(srv: &mut Server, id: ClientId, fault: Option<&Fault>) {
         match (fault, command.block.on_cancel()) {
             (Some(fault), _) => refuse(srv, reply, fault),
             (None, OnCancel::NullArray) => reply.null_array(),
-            (None, OnCancel::Acknowledged(offset)) => reply.int(acknowledged(srv, offset)),
+            (None, OnCancel::Acknowledged(block)) => write_acknowledged(srv, reply, &block),
             (None, OnCancel::Ok) => reply.ok(),
         }
     });
@@ -164,13 +164,34 @@ pub fn give_up(srv: &mut Server, id: ClientId, fault: Option<&Fault>) {
     srv.blocked.resumed.push(id);
 }
 
-/// Replies to the clients in WAIT for which enough replicas have acknowledged.
+/// Whether enough replicas, and this server's disk if it counts, have acknowledged.
+pub fn is_acknowledged(srv: &Server, block: &ReplicaBlock) -> bool {
+    let is_local = block.local == Some(true);
+    acknowledged(srv, block) >= block.count && (!is_local || is_on_disk(srv, block.offset))
+}
+
+/// Whether the stream of writes is on this server's disk up to an offset.
+fn is_on_disk(srv: &Server, offset: u64) -> bool {
+    let synced = srv.aof.synced_offset;
+    synced.is_some_and(|synced| synced >= offset)
+}
+
+/// Replies who has acknowledged.
+pub fn write_acknowledged(srv: &Server, reply: &mut Reply, block: &ReplicaBlock) {
+    if block.local.is_some() {
+        reply.array(2);
+        reply.int(i64::from(is_on_disk(srv, block.offset)));
+    }
+    reply.int(acknowledged(srv, block));
+}
+
+/// Replies to the clients in WAIT and WAITAOF for which enough replicas have acknowledged.
 pub fn serve_acknowledged(srv: &mut Server) {
     for id in srv.blocked.of_kind(BlockKind::Replicas) {
         let client = srv.clients.get(id);
         let command = client.and_then(|client| client.blocked.as_ref());
         if let Some(Block::Replicas(block)) = command.map(|command| &command.block)
-            && acknowledged(srv, block.offset) >= block.count
+            && is_acknowledged(srv, block)
         {
             give_up(srv, id, None);
         }

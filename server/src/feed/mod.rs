@@ -1,4 +1,5 @@
 //! Propagation: the stream of writes.
 
+pub mod aof;
 pub mod propagate;
 pub mod replicas;

@@ -16,7 +16,7 @@
 use table::CmdId;
 use table::words::Flags;
 
-use crate::feed::replicas;
+use crate::feed::{aof, replicas};
 use crate::server::{Ctx, Server};
 use crate::state::caller::Targets;
 use crate::wire::argv::Argv;
@@ -45,11 +45,9 @@ impl Grouping {
 /// Where the writes of the unit go: those targets of its caller that exist.
 #[inline]
 fn targets(srv: &Server) -> Targets {
-    let existing = if srv.replication.is_fed() {
-        Targets::REPLICAS
-    } else {
-        Targets::empty()
-    };
+    let mut existing = Targets::empty();
+    existing.set(Targets::REPLICAS, srv.replication.is_fed());
+    existing.set(Targets::AOF, srv.aof.is_on());
     srv.unit.targets & existing
 }
 
@@ -109,6 +107,7 @@ pub fn end_of_unit(srv: &mut Server, grouping: Grouping) {
     let mut propagation = std::mem::take(&mut srv.propagation);
     if is_wanted(srv) {
         let whole = grouping == Grouping::Transaction;
+        aof::feed(srv, &propagation, whole);
         replicas::feed(srv, &propagation, whole);
     }
     propagation.clear();

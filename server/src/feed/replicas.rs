@@ -5,13 +5,16 @@
 
 use crate::egress::flush::{close_over_limit, over_output_limit};
 use crate::server::Server;
+use crate::state::blocked::ReplicaBlock;
 use crate::state::caller::Targets;
 use crate::state::client_id::ClientId;
 use crate::state::propagation::Propagation;
 use crate::state::replication::replica::ReplicaStage;
 
-const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
-const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+/// The request that begins a transaction.
+pub const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+/// The request that ends one.
+pub const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
 
@@ -43,11 +46,15 @@ pub fn ask_for_acks(srv: &mut Server) {
 fn select(srv: &mut Server, db: usize) {
     if srv.replication.selected != Some(db) {
         srv.replication.selected = Some(db);
-        let mut digits = itoa::Buffer::new();
-        let number = digits.format(db);
-        let request = format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{number}\r\n", number.len());
-        append(srv, request.as_bytes());
+        append(srv, select_request(db).as_bytes());
     }
+}
+
+/// The request that selects a database.
+pub fn select_request(db: usize) -> String {
+    let mut digits = itoa::Buffer::new();
+    let number = digits.format(db);
+    format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{number}\r\n", number.len())
 }
 
 fn append(srv: &mut Server, bytes: &[u8]) {
@@ -83,11 +90,14 @@ fn close_laggards(srv: &mut Server) {
     }
 }
 
-/// Replicas that have acknowledged the stream up to an offset.
-pub fn acknowledged(srv: &Server, offset: u64) -> i64 {
+/// Replicas that have acknowledged the stream up to an offset: that they have it, or, for WAITAOF, that it is on their disk.
+pub fn acknowledged(srv: &Server, block: &ReplicaBlock) -> i64 {
     let far_enough = |id: &ClientId| {
         let replica = srv.clients.replica(*id);
-        replica.is_some_and(|replica| replica.ack_offset >= offset)
+        replica.is_some_and(|replica| match block.local {
+            None => replica.ack_offset >= block.offset,
+            Some(_) => replica.fack_offset >= block.offset,
+        })
     };
     online(srv).filter(far_enough).count() as i64
 }

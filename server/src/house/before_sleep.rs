@@ -4,11 +4,13 @@ use conn::drive::process_pending;
 
 use crate::cluster::migrate::conclude;
 use crate::egress::flush::flush_pending;
+use crate::egress::held::release;
 use crate::egress::invalidate::broadcast;
 use crate::exec::unblock::{expire_blocks, serve_ready};
 use crate::feed::replicas::{ask_for_acks, queue_all};
 use crate::ingress::input::{process_resumed, release_all};
 use crate::keyspace::expire::fast_cycle;
+use crate::persist::aof::flush::{flush, take_progress};
 use crate::replication::failover::advance;
 use crate::replication::replica::apply::go_on;
 use crate::replication::replica::connect;
@@ -25,6 +27,7 @@ pub fn before_sleep(srv: &mut Server) {
     process_pending(srv);
     if srv.snapshot.hides_data() || srv.unit.depth > 0 {
         // The data set is incomplete, or a command is still running: clients only get their replies.
+        write_appended(srv);
         flush_pending(srv);
         drain_close_queue(srv);
         return end_turn(srv);
@@ -55,18 +58,35 @@ pub fn before_sleep(srv: &mut Server) {
     if srv.tracking.has_collected() {
         broadcast(srv);
     }
-    // 8. Output of clients and replicas.
+    // 8. The append-only file: what it waits for decides which output may be sent.
+    write_appended(srv);
+    // 9. Output of clients and replicas.
     flush_pending(srv);
-    // 9. Clients that are to be closed; then the biggest ones, if clients use too much memory.
+    // 10. Clients that are to be closed; then the biggest ones, if clients use too much memory.
     drain_close_queue(srv);
     evict_clients(srv);
-    // 10. The link to the primary: reconnects when it was lost (perhaps just now), and takes in resolved names.
+    // 11. The link to the primary: reconnects when it was lost (perhaps just now), and takes in resolved names.
     connect::advance(srv);
-    // 11. The timer for the earliest deadline of blocked clients and pauses.
+    // 12. The timer for the earliest deadline of blocked clients and pauses.
     arm_wakeup(srv);
-    // 12. Statistics of this turn.
+    // 13. Statistics of this turn.
     memory::sample_peak();
     end_turn(srv);
+}
+
+/// Writes the append-only file, and sends what was held until an fsync that has ended meanwhile.
+fn write_appended(srv: &mut Server) {
+    if srv.aof.is_on() {
+        let began_us = clock::monotonic_us();
+        flush(srv, false);
+        take_progress(srv);
+        srv.stats.aof_us += clock::monotonic_us().saturating_sub(began_us);
+    }
+    if !srv.aof.held.is_empty() && release(srv) {
+        // The released part of the stream, too.
+        srv.replication.unsent = true;
+        queue_all(srv);
+    }
 }
 
 fn end_turn(srv: &mut Server) {

@@ -2,14 +2,19 @@
 
 use crate::config::values::ShutdownFlags;
 use crate::egress::flush::flush_pending;
+use crate::egress::held::release;
 use crate::exec::unblock::give_up;
 use crate::feed::replicas::queue_all;
 use crate::ingress::listen::close_all;
+use crate::persist::aof::rewrite::kill;
+use crate::persist::aof::switch::sync_now;
 use crate::persist::bgsave::{abandon, save_now};
 use crate::report::replicas::{all, name};
 use crate::server::Server;
 use crate::session::pause::{pause, unpause};
+use crate::state::aof::Status;
 use crate::state::blocked::BlockKind;
+use crate::state::child::Purpose as Child;
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
 use crate::state::replication::replica::{Replica, ReplicaStage};
@@ -110,6 +115,9 @@ fn log_replicas(srv: &Server) {
 fn finish(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
     log_replicas(srv);
     abandon(srv);
+    if srv.aof.is_on() && !end_append_only(srv, flags.force) {
+        return ShutdownOutcome::Refused;
+    }
     if must_save(srv, flags) && !save_finally(srv, flags.force) {
         return ShutdownOutcome::Refused;
     }
@@ -124,6 +132,30 @@ fn finish(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
     warning!("Redis is now ready to exit, bye bye...");
     srv.el.stop();
     ShutdownOutcome::Going
+}
+
+/// Brings the append-only file to its end; whether the server may exit. A rewrite is not needed: the file is complete
+/// without it, unless it is the first one.
+fn end_append_only(srv: &mut Server, force: bool) -> bool {
+    let child = srv.child.as_ref();
+    if child.is_some_and(|child| child.purpose == Child::Rewrite) {
+        if srv.aof.status == Status::WaitsForRewrite {
+            if !force {
+                warning!("Writing initial AOF, can't exit.");
+                if srv.process.supervised {
+                    process::notify_systemd("STATUS=Writing initial AOF, can't exit.\n");
+                }
+                return false;
+            }
+            warning!("Writing initial AOF. Exit anyway.");
+        }
+        warning!("There is a child rewriting the AOF. Killing it!");
+        kill(srv);
+    }
+    notice!("Calling fsync() on the AOF file.");
+    sync_now(srv);
+    release(srv);
+    true
 }
 
 /// A data set that is being loaded must not replace the file that it is loaded from.

@@ -12,11 +12,13 @@ use crate::house::before_sleep::{after_sleep, before_sleep};
 use crate::house::cron::cron;
 use crate::house::{certificates, crash, logo, users};
 use crate::ingress::listen;
+use crate::persist::aof::{manifest_file, switch};
 use crate::persist::load;
 use crate::replication::{primary, replica};
 use crate::report::title::set_title;
 use crate::server::{Commands, Hooks, Server};
 use crate::state::acl::users::Acl;
+use crate::state::aof::Aof;
 use crate::state::background::Background;
 use crate::state::clients::Clients;
 use crate::state::keys::Keys;
@@ -70,11 +72,13 @@ pub fn serve(
     let srv = Box::leak(Box::new(srv));
     crash::install(srv);
     open(srv)?;
+    srv.aof.manifest = manifest_file::load(&srv.config.appenddirname, &srv.config.appendfilename)?;
     match load::at_start(srv) {
         Ok(()) => {}
         Err(Some(sentence)) => return Err(sentence),
         Err(None) => return Ok(()),
     }
+    switch::open_at_start(srv)?;
     be_ready(srv);
     run(srv);
     Ok(())
@@ -120,12 +124,14 @@ pub fn build(
     let mut turn = Turn::default();
     let now_ms = turn.refresh();
     let now = now_ms / 1000;
+    let el = EventLoop::new(descriptors)?;
     Ok(Server {
         hooks: Hooks {
             replica_gone: primary::cron::replica_gone,
             primary_gone: replica::link::primary_gone,
         },
-        el: EventLoop::new(descriptors)?,
+        aof: Aof::new(el.waker()),
+        el,
         conns: Conns::new(limits),
         listeners: Default::default(),
         clients: Clients::default(),
@@ -154,7 +160,6 @@ pub fn build(
         migration: Default::default(),
         process,
         snapshot: Snapshot::new(now),
-        aof: Default::default(),
         child: None,
         propagation: Default::default(),
         replication: Replication::new(ReplId::new(process::random_bytes()), now),

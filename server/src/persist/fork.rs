@@ -176,6 +176,14 @@ pub fn poll(srv: &mut Server) -> Option<(Child, Ended)> {
     Some((srv.child.take()?, ended))
 }
 
+/// Waits for the end of a child that was killed.
+pub fn wait(srv: &mut Server) {
+    if let Some(child) = srv.child.take() {
+        child::wait(child.pid);
+        set_resize_policy(ResizePolicy::Allow);
+    }
+}
+
 /// Kills the child if it has this purpose; [`poll`] reports its end.
 pub fn kill(srv: &Server, purpose: Purpose) -> Option<i32> {
     let child = srv

@@ -7,3 +7,4 @@ pub mod fork;
 pub mod insert;
 pub mod load;
 pub mod rdb_file;
+pub mod sink;

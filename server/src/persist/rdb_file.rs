@@ -8,21 +8,25 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 
 use data::rdb::encoder::{self, Writer};
-use data::util::crc::crc64;
 use data::value::Type;
 
 use crate::keyspace::recency::saved;
 use crate::persist::fork::Reporter;
+use crate::persist::sink::Output;
 use crate::server::Server;
 use crate::state::replication::replica::SnapshotFilter;
 use crate::state::slowdown::Slowdown;
 use crate::sys::{clock, host, memory};
 use crate::{notice, warning};
 
-/// Approximate size of the write buffer, in bytes.
-const CHUNK: usize = 64 * 1024;
-/// Bytes between two fsyncs, with `rdb-save-incremental-fsync`.
-const SYNC_STEP: u64 = 4 * 1024 * 1024;
+/// What a snapshot is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// A file of its own, or a replica.
+    Snapshot,
+    /// The base of the append-only file.
+    AofBase,
+}
 
 /// The failed step and its reason.
 struct Failure {
@@ -83,9 +87,10 @@ fn report(failure: &Failure, temp: &str, name: &str) {
 }
 
 fn write(srv: &Server, temp: &str, reporter: Option<&mut Reporter>) -> Result<(), Failure> {
-    let mut out = Output::new(srv, File::create(temp).map_err(during("open"))?);
-    out.sink.sync = srv.config.rdb_save_incremental_fsync;
-    snapshot(srv, &mut out, SnapshotFilter::default(), reporter).map_err(during("write"))?;
+    let mut out = output(srv, File::create(temp).map_err(during("open"))?);
+    out.sink.syncs_in_steps = srv.config.rdb_save_incremental_fsync;
+    let everything = SnapshotFilter::default();
+    snapshot(srv, &mut out, everything, Usage::Snapshot, reporter).map_err(during("write"))?;
     out.sink.file.sync_all().map_err(during("fsync"))
 }
 
@@ -98,13 +103,13 @@ pub fn stream(
     without: SnapshotFilter,
     reporter: &mut Reporter,
 ) -> bool {
-    let mut out = Output::new(srv, pipe);
+    let mut out = output(srv, pipe);
     let head = [b"$EOF:", mark, b"\r\n"].concat();
     let written = out
         .sink
         .file
         .write_all(&head)
-        .and_then(|()| snapshot(srv, &mut out, without, Some(reporter)))
+        .and_then(|()| snapshot(srv, &mut out, without, Usage::Snapshot, Some(reporter)))
         .and_then(|()| out.sink.file.write_all(mark));
     if let Err(error) = &written {
         warning!(
@@ -121,74 +126,6 @@ fn put_in_place(temp: &str, name: &str) -> Result<(), Failure> {
     File::open(".")
         .and_then(|directory| directory.sync_all())
         .map_err(during("directory"))
-}
-
-/// A snapshot being written: its buffer and destination.
-struct Output {
-    buf: Vec<u8>,
-    sink: Sink,
-}
-
-/// The destination of a snapshot.
-struct Sink {
-    file: File,
-    /// Checksum of the bytes, if wanted.
-    checksum: Option<u64>,
-    sync: bool,
-    unsynced: u64,
-    /// The first failure; nothing is written after it.
-    failure: Option<io::Error>,
-}
-
-impl Output {
-    fn new(srv: &Server, file: File) -> Self {
-        Output {
-            buf: Vec::with_capacity(CHUNK * 2),
-            sink: Sink {
-                file,
-                checksum: srv.config.rdbchecksum.then_some(0),
-                sync: false,
-                unsynced: 0,
-                failure: None,
-            },
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.sink.empty(&mut self.buf);
-        self.sink.check()
-    }
-}
-
-impl Sink {
-    /// Writes the buffer, unless a write has failed before.
-    fn empty(&mut self, buf: &mut Vec<u8>) {
-        if self.failure.is_none() {
-            self.failure = self.write(buf).err();
-        }
-        buf.clear();
-        // The buffer of one huge element must not be kept.
-        buf.shrink_to(CHUNK * 2);
-    }
-
-    /// Whether all writes have succeeded.
-    fn check(&mut self) -> io::Result<()> {
-        self.failure.take().map_or(Ok(()), Err)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Some(sum) = &mut self.checksum {
-            *sum = crc64(*sum, bytes);
-        }
-        self.file.write_all(bytes)?;
-        self.unsynced += bytes.len() as u64;
-        if self.sync && self.unsynced >= SYNC_STEP {
-            // Forces bytes to the disk bit by bit, so that the disk is not busy with all of them at the end.
-            self.file.sync_data()?;
-            self.unsynced = 0;
-        }
-        Ok(())
-    }
 }
 
 /// The position in the stream of writes: id, offset and selected database. A server that loads the snapshot may
@@ -208,10 +145,22 @@ fn place(srv: &Server) -> Option<[(&'static str, String); 3]> {
     ])
 }
 
-fn snapshot(
+/// An output with the checksum that the configuration asks for.
+pub fn output(srv: &Server, file: File) -> Output {
+    let mut out = Output::new(file);
+    out.sink.checksum = srv.config.rdbchecksum.then_some(0);
+    out
+}
+
+/// Writes a snapshot without the parts in `without`.
+///
+/// # Errors
+/// Those of the file.
+pub fn snapshot(
     srv: &Server,
     out: &mut Output,
     without: SnapshotFilter,
+    usage: Usage,
     reporter: Option<&mut Reporter>,
 ) -> io::Result<()> {
     let buf = &mut out.buf;
@@ -223,7 +172,7 @@ fn snapshot(
         ("used-mem", memory::used().to_string()),
     ];
     let place = place(srv).into_iter().flatten();
-    let base = [("aof-base", "0".to_owned())];
+    let base = [("aof-base", u8::from(usage == Usage::AofBase).to_string())];
     for (name, value) in facts.into_iter().chain(place).chain(base) {
         encoder::aux(buf, name.as_bytes(), value.as_bytes());
     }

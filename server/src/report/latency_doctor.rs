@@ -13,6 +13,7 @@ enum Advice {
     ReadSlowLog,
     Scheduler,
     LocalDisk,
+    NoFsyncOnRewrite,
     RaiseHz,
     BigValues,
     MassEviction,
@@ -96,11 +97,17 @@ fn advice_on(srv: &Server, event: Event) -> Vec<Advice> {
         }
         Event::FastCommand => vec![Advice::Scheduler],
         Event::Fork if srv.stats.fork_rate < 25.0 => vec![Advice::BetterMachine],
-        Event::RdbUnlinkTempFile => vec![Advice::LocalDisk],
+        Event::RdbUnlinkTempFile
+        | Event::AofFsyncAlways
+        | Event::AofRename
+        | Event::AofWriteAlone
+        | Event::AofWritePendingFsync => vec![Advice::LocalDisk],
+        Event::AofWriteActiveChild => vec![Advice::NoFsyncOnRewrite, Advice::LocalDisk],
         Event::ExpireCycle if srv.config.hz < 100 => vec![Advice::RaiseHz, Advice::BigValues],
         Event::ExpireCycle | Event::EvictionDel => vec![Advice::BigValues],
         Event::EvictionCycle => vec![Advice::MassEviction],
-        Event::Fork | Event::EvictionLazyfree | Event::ExpireDel => Vec::new(),
+        // The event for the circumstances of the write has the advice.
+        Event::AofWrite | Event::Fork | Event::EvictionLazyfree | Event::ExpireDel => Vec::new(),
     }
 }
 
@@ -129,7 +136,11 @@ fn sentence(srv: &Server, advice: Advice) -> String {
              measure with 'redis-cli --intrinsic-latency 100'."
         }
         Advice::LocalDisk => {
-            "Deleting a file is slow. Use a local disk with fewer other users, best a solid-state one."
+            "The disk is slow. Use a local one with fewer other users, best a solid-state one."
+        }
+        Advice::NoFsyncOnRewrite => {
+            "Writes to the append-only file are slow while a child is writing. If the last seconds of data may be lost in \
+             a crash at such a time, use 'CONFIG SET no-appendfsync-on-rewrite yes'."
         }
         Advice::RaiseHz => {
             "Expired keys are deleted in bigger steps than necessary. Use 'CONFIG SET hz 100'."

@@ -96,7 +96,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     write_allocator(srv, info, parts.used);
     info.field("mem_not_counted_for_evict", {
         let backlog = srv.config.repl_backlog_size as usize;
-        srv.replication.blocks.beyond(backlog)
+        srv.replication.blocks.beyond(backlog) + srv.aof.buffer.capacity()
     });
     info.field("mem_replication_backlog", parts.backlog);
     info.field(
@@ -106,7 +106,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("mem_clients_slaves", parts.replicas);
     info.field("mem_clients_normal", parts.clients);
     info.field("mem_cluster_links", 0);
-    info.field("mem_aof_buffer", 0);
+    info.field("mem_aof_buffer", srv.aof.buffer.capacity());
     info.field("mem_allocator", memory::version());
     info.field("active_defrag_running", 0);
     info.field("lazyfree_pending_objects", srv.background.pending());

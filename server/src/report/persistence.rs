@@ -14,7 +14,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("async_loading", u8::from(is_loading && !hides_data));
     write_child(srv, info);
     write_snapshots(srv, info);
-    write_append_only(info);
+    write_append_only(srv, info);
     if let Some(loading) = &srv.snapshot.loading {
         write_loading(loading, info);
     }
@@ -67,27 +67,40 @@ fn write_snapshots(srv: &Server, info: &mut Info) {
     info.field("rdb_last_load_keys_loaded", snapshot.keys_loaded);
 }
 
-/// The append-only file does not exist yet, so its fields have the values of a server that does not use it.
-fn write_append_only(info: &mut Info) {
-    for name in [
-        "aof_enabled",
-        "aof_rewrite_in_progress",
-        "aof_rewrite_scheduled",
-    ] {
-        info.field(name, 0);
-    }
-    info.field("aof_last_rewrite_time_sec", -1);
-    info.field("aof_current_rewrite_time_sec", -1);
-    info.field("aof_last_bgrewrite_status", "ok");
-    info.field("aof_rewrites", 0);
-    info.field("aof_rewrites_consecutive_failures", 0);
-    info.field("aof_last_write_status", "ok");
-    for name in [
-        "aof_last_cow_size",
-        "module_fork_in_progress",
-        "module_fork_last_cow_size",
-    ] {
-        info.field(name, 0);
+fn write_append_only(srv: &Server, info: &mut Info) {
+    let aof = &srv.aof;
+    let rewrites = &aof.rewrites;
+    let is_rewriting = srv
+        .child
+        .as_ref()
+        .is_some_and(|child| child.purpose == Purpose::Rewrite);
+    let current = match rewrites.started {
+        Some(started) if is_rewriting => srv.unit.now_ms / 1000 - started,
+        _ => -1,
+    };
+    let status = |failed: bool| if failed { "err" } else { "ok" };
+    info.field("aof_enabled", u8::from(aof.is_on()));
+    info.field("aof_rewrite_in_progress", u8::from(is_rewriting));
+    info.field("aof_rewrite_scheduled", u8::from(rewrites.scheduled));
+    info.field(
+        "aof_last_rewrite_time_sec",
+        rewrites.last_duration.unwrap_or(-1),
+    );
+    info.field("aof_current_rewrite_time_sec", current);
+    info.field("aof_last_bgrewrite_status", status(rewrites.failed));
+    info.field("aof_rewrites", rewrites.count);
+    info.field("aof_rewrites_consecutive_failures", rewrites.failures);
+    info.field("aof_last_write_status", status(aof.failure().is_some()));
+    info.field("aof_last_cow_size", rewrites.last_cow);
+    info.field("module_fork_in_progress", 0);
+    info.field("module_fork_last_cow_size", 0);
+    if aof.is_on() {
+        info.field("aof_current_size", aof.size);
+        info.field("aof_base_size", aof.base_size);
+        info.field("aof_pending_rewrite", u8::from(rewrites.scheduled));
+        info.field("aof_buffer_length", aof.buffer.len());
+        info.field("aof_pending_bio_fsync", aof.syncer.pending());
+        info.field("aof_delayed_fsync", aof.delayed);
     }
 }
 

@@ -133,7 +133,7 @@ fn zeros(info: &mut Info, names: &[&str]) {
 /// INFO debug: figures of the event loop.
 pub fn write_debug(srv: &Server, info: &mut Info) {
     let stats = &srv.stats;
-    zeros(info, &["eventloop_duration_aof_sum"]);
+    info.field("eventloop_duration_aof_sum", srv.stats.aof_us);
     info.field("eventloop_duration_cron_sum", stats.cron_us);
     info.field("eventloop_duration_max", stats.loop_max_us);
     info.field("eventloop_cmd_per_cycle_max", stats.loop_max_commands);

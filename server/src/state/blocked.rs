@@ -37,13 +37,15 @@ pub struct KeyBlock {
     pub on_nokey: bool,
 }
 
-/// What WAIT asks for: so many replicas that have acknowledged the stream up to an offset.
-#[derive(Clone, Copy, Debug)]
+/// What WAIT and WAITAOF ask for: so many replicas that have acknowledged the stream up to an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicaBlock {
     /// Bytes of the stream.
     pub offset: u64,
     /// Replicas.
     pub count: i64,
+    /// For WAITAOF, whether this server counts as well. Then acknowledged means that the stream is on the disk.
+    pub local: Option<bool>,
     /// When to give up, in milliseconds of Unix time; `None` blocks until they have.
     pub deadline_ms: Option<i64>,
 }
@@ -53,7 +55,7 @@ pub struct ReplicaBlock {
 pub enum Block {
     /// A key that is ready.
     Keys(KeyBlock),
-    /// Acknowledgements of replicas.
+    /// Acknowledgements of replicas, or of this server's own disk.
     Replicas(ReplicaBlock),
     /// The end of a pause.
     Pause,
@@ -87,8 +89,8 @@ pub enum BlockKind {
 pub enum OnCancel {
     /// A null array.
     NullArray,
-    /// The number of replicas that have acknowledged the stream up to this offset.
-    Acknowledged(u64),
+    /// The number of replicas that have acknowledged.
+    Acknowledged(ReplicaBlock),
     /// OK.
     Ok,
 }
@@ -155,7 +157,7 @@ impl Block {
     pub fn on_cancel(&self) -> OnCancel {
         match self {
             Block::Keys(_) => OnCancel::NullArray,
-            Block::Replicas(block) => OnCancel::Acknowledged(block.offset),
+            Block::Replicas(block) => OnCancel::Acknowledged(*block),
             Block::Pause | Block::Shutdown | Block::Migration | Block::KeyInFlight => OnCancel::Ok,
         }
     }

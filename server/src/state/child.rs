@@ -20,6 +20,8 @@ pub enum Purpose {
     Save,
     /// Replicas that receive what the child writes to a pipe.
     Stream,
+    /// The base of the append-only file.
+    Rewrite,
 }
 
 /// A progress report.

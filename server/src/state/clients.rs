@@ -134,9 +134,7 @@ impl Clients {
     #[inline]
     pub fn queue_write(&mut self, id: ClientId) {
         if let Some(client) = self.slab.get_mut(id)
-            && !client
-                .flags
-                .intersects(ClientFlags::PENDING_WRITE | ClientFlags::WRITE_HANDLER)
+            && !client.flags.contains(ClientFlags::PENDING_WRITE)
         {
             client.flags.insert(ClientFlags::PENDING_WRITE);
             self.pending_write.push(id);

@@ -8,6 +8,18 @@ const SAMPLES: usize = 160;
 /// What took long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
+    /// An fsync of the append-only file that the loop waited for.
+    AofFsyncAlways,
+    /// Renaming a rewritten append-only file.
+    AofRename,
+    /// Writing to the append-only file.
+    AofWrite,
+    /// The same while a child is running.
+    AofWriteActiveChild,
+    /// The same with neither a child nor an fsync.
+    AofWriteAlone,
+    /// The same while an fsync is running.
+    AofWritePendingFsync,
     /// A command.
     Command,
     /// A command whose row says that it is fast.
@@ -32,6 +44,12 @@ impl Event {
     /// Its name in LATENCY.
     pub fn name(self) -> &'static str {
         match self {
+            Event::AofFsyncAlways => "aof-fsync-always",
+            Event::AofRename => "aof-rename",
+            Event::AofWrite => "aof-write",
+            Event::AofWriteActiveChild => "aof-write-active-child",
+            Event::AofWriteAlone => "aof-write-alone",
+            Event::AofWritePendingFsync => "aof-write-pending-fsync",
             Event::Command => "command",
             Event::FastCommand => "fast-command",
             Event::EvictionCycle => "eviction-cycle",

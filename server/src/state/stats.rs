@@ -211,6 +211,8 @@ pub struct Stats {
     pub loop_max_us: u64,
     /// The most commands in one turn.
     pub loop_max_commands: u64,
+    /// Time spent on the append-only file, microseconds.
+    pub aof_us: u64,
     /// Time spent in cron, microseconds.
     pub cron_us: u64,
     /// Turns of the event loop per second.

@@ -84,6 +84,11 @@ pub fn kill_quietly(pid: i32) {
     let _ = kill(Pid::from_raw(pid), Signal::SIGUSR1);
 }
 
+/// Waits until a child has ended.
+pub fn wait(pid: i32) {
+    while waitpid(Pid::from_raw(pid), None) == Err(nix::errno::Errno::EINTR) {}
+}
+
 /// How a child has ended; `None` while it runs.
 pub fn reap(pid: i32) -> Option<Ended> {
     match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)) {

@@ -2,12 +2,22 @@
 
 /// Appends a request to `out`.
 pub fn encode<'a>(args: impl ExactSizeIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
-    header(b'*', args.len(), out);
+    array(args.len(), out);
     for arg in args {
-        header(b'$', arg.len(), out);
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
+        bulk(arg, out);
     }
+}
+
+/// Appends the beginning of a request of `n` arguments, which are to follow.
+pub fn array(n: usize, out: &mut Vec<u8>) {
+    header(b'*', n, out);
+}
+
+/// Appends an argument.
+pub fn bulk(arg: &[u8], out: &mut Vec<u8>) {
+    header(b'$', arg.len(), out);
+    out.extend_from_slice(arg);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn header(mark: u8, n: usize, out: &mut Vec<u8>) {

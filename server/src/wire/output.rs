@@ -8,6 +8,8 @@
 //! 1. `len` is the number of bytes not yet sent, over all parts.
 //! 2. `sent` counts the bytes of the first part that were sent; a part is removed when all of it was sent, so a slow
 //!    reader causes no moving of bytes.
+//! 3. The first `released` bytes may be sent. The `held` bytes behind them wait for writes to reach the disk and are
+//!    known to `state::aof::held`; the rest was produced since the output was last looked at.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -43,6 +45,8 @@ pub struct Output {
     pub tail: Vec<u8>,
     front_bytes: usize,
     sent: usize,
+    released: usize,
+    held: usize,
 }
 
 impl Output {
@@ -128,7 +132,40 @@ impl Output {
         }
     }
 
-    /// The first bytes to send; empty when there are none.
+    /// Bytes that may be sent.
+    #[inline]
+    pub fn released(&self) -> usize {
+        self.released
+    }
+
+    /// Allows all of it to be sent.
+    #[inline]
+    pub fn release_all(&mut self) {
+        self.released = self.len();
+        self.held = 0;
+    }
+
+    /// Holds what was produced since the last call; returns its size.
+    pub fn hold(&mut self) -> usize {
+        let new = self.len().saturating_sub(self.released + self.held);
+        self.held += new;
+        new
+    }
+
+    /// Allows the first `n` held bytes to be sent.
+    pub fn release(&mut self, n: usize) {
+        let n = n.min(self.held);
+        self.held -= n;
+        self.released += n;
+    }
+
+    /// The first bytes to send that are in one piece; empty when there are none.
+    pub fn first_released(&self) -> &[u8] {
+        let first = self.first();
+        &first[..first.len().min(self.released)]
+    }
+
+    /// The first bytes; empty when there are none.
     pub fn first(&self) -> &[u8] {
         match self.front.front() {
             Some(chunk) => &chunk.bytes()[self.sent..],
@@ -139,6 +176,7 @@ impl Output {
     /// Removes the first `n` bytes, which were sent (at most what [`Output::first`] returned).
     pub fn advance(&mut self, n: usize) {
         self.sent += n;
+        self.released = self.released.saturating_sub(n);
         if let Some(chunk) = self.front.front() {
             if self.sent == chunk.bytes().len() {
                 self.front_bytes -= self.sent;
@@ -154,7 +192,7 @@ impl Output {
         }
     }
 
-    /// The first parts to send, as many as `slices` holds; returns their number.
+    /// The first parts that may be sent, as many as `slices` holds; returns their number.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let parts = self
             .front
@@ -162,11 +200,18 @@ impl Output {
             .map(Chunk::bytes)
             .chain([self.tail.as_slice()]);
         let mut skip = self.sent;
+        let mut left = self.released;
         let mut count = 0;
         for (slot, part) in slices.iter_mut().zip(parts) {
-            *slot = IoSlice::new(&part[skip..]);
+            let part = &part[skip..];
+            let part = &part[..part.len().min(left)];
+            *slot = IoSlice::new(part);
             skip = 0;
+            left -= part.len();
             count += 1;
+            if left == 0 {
+                break;
+            }
         }
         count
     }
@@ -243,6 +288,26 @@ mod tests {
             assert_eq!(drain(&mut output, step), b"abcdefghijk");
             assert_eq!((output.chunks(), output.len()), (0, 0));
         }
+    }
+
+    #[test]
+    fn only_released_bytes_are_offered() {
+        let mut output = Output::default();
+        output.tail.extend_from_slice(b"old");
+        output.release_all();
+        output.push_shared(Arc::new(b"shared".to_vec()));
+        output.tail.extend_from_slice(b"new");
+        assert_eq!((output.hold(), output.hold()), (9, 0));
+        assert_eq!(output.first_released(), b"old");
+        output.advance_many(3);
+        assert_eq!((output.released(), output.len()), (0, 9));
+        output.release(8);
+        let mut slices = [std::io::IoSlice::new(&[]); 4];
+        let count = output.slices(&mut slices);
+        let offered: Vec<u8> = slices[..count].concat();
+        assert_eq!(offered, b"sharedne");
+        output.advance_many(8);
+        assert_eq!((output.released(), output.len()), (0, 1));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Snapshots and the append-only file.
 
-use crate::config::row::{Flags, INT, LONG, Row, choice, int, memory, special, text, yes_no};
+use crate::config::row::{
+    Effect, Flags, INT, LONG, Row, choice, int, memory, special, text, yes_no,
+};
 use crate::config::special::SAVE;
 use crate::config::values::AppendFsync;
 use crate::{choice, field};
@@ -55,7 +57,7 @@ pub static ROWS: &[Row] = &[
     yes_no("appendonly", field!(appendonly))
         .flags(Flags::DENY_LOADING)
         .default("no")
-        .later("there is no append-only file yet, so writes would be lost when the process ends")
+        .effects(&[Effect::AppendOnly])
         .doc("Every write is appended to a file from which the data set is restored at start."),
     text("appendfilename", field!(appendfilename))
         .immutable()

@@ -1,3 +1,15 @@
 //! The append-only file on disk.
 
+use std::path::Path;
+
+pub mod base;
+pub mod commands;
+pub mod flush;
 pub mod manifest_file;
+pub mod rewrite;
+pub mod switch;
+
+/// Size of a file in bytes; 0 if it is not there.
+pub fn size_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+}

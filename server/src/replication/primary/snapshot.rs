@@ -6,6 +6,7 @@
 use std::fs::File;
 
 use crate::egress::push::{push, push_raw};
+use crate::persist::aof::rewrite;
 use crate::persist::{bgsave, fork};
 use crate::replication::primary::diskless;
 use crate::replication::primary::served::{promise, replica, served_by, waiting};
@@ -23,7 +24,7 @@ use crate::{notice, warning};
 /// Checks the child, the save points and the waiting replicas: a step of cron.
 pub fn tend(srv: &mut Server) {
     if srv.child.is_none() {
-        return bgsave::begin_if_due(srv);
+        return begin_any(srv);
     }
     let Some((child, ended)) = fork::poll(srv) else {
         return;
@@ -34,8 +35,22 @@ pub fn tend(srv: &mut Server) {
             saved(srv, ended == Ended::Exit(0));
         }
         Purpose::Stream => diskless::child_ended(srv, &child, ended),
+        Purpose::Rewrite => rewrite::ended(srv, &child, ended),
     }
     begin_if_due(srv);
+}
+
+/// Starts a save or a rewrite of the append-only file if one is due; there must be no child.
+fn begin_any(srv: &mut Server) {
+    if srv.aof.rewrites.scheduled {
+        rewrite::begin_if_due(srv);
+    }
+    if srv.child.is_none() {
+        bgsave::begin_if_due(srv);
+    }
+    if srv.child.is_none() {
+        rewrite::begin_if_due(srv);
+    }
 }
 
 /// Replicas that a running save is for.

@@ -123,6 +123,11 @@ pub fn begin_full(srv: &mut Server, id: ClientId) {
         Some(Purpose::Stream) => {
             notice!("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
         }
+        Some(Purpose::Rewrite) => {
+            notice!(
+                "No BGSAVE in progress, but another BG operation is active. BGSAVE for replication delayed"
+            );
+        }
         None if !snapshot::may_begin(srv) => {
             notice!("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
         }

@@ -13,7 +13,7 @@ use conn::stream::Io;
 use table::connection;
 
 use crate::config::values::PropagationError;
-use crate::exec::gate::cannot_be_saved;
+use crate::exec::gate::disk_fault;
 use crate::exec::process::{Flow, resolve};
 use crate::exec::unblock::run;
 use crate::feed::replicas::trim;
@@ -213,7 +213,7 @@ fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply
             return false;
         }
     }
-    if srv.snapshot.failed {
+    if srv.snapshot.failed || srv.aof.failure().is_some() {
         mind_the_disk(srv, id, &request.argv);
     }
     reply.unheard = None;
@@ -227,14 +227,15 @@ fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply
     flow == Flow::Next
 }
 
-/// The last save has failed: a write is executed anyway, or the process ends (`replica-ignore-disk-write-errors`).
+/// Data does not reach the disk: a write is executed anyway, or the process ends (`replica-ignore-disk-write-errors`).
 #[cold]
 fn mind_the_disk(srv: &mut Server, id: ClientId, argv: &Argv) {
     let Ok((cmd, spec, _)) = resolve(&srv.commands, argv) else {
         return;
     };
     let caller = srv.clients.get(id).map(|client| Caller::of(id, client));
-    if !caller.is_some_and(|caller| cannot_be_saved(srv, &caller, cmd, spec)) {
+    let fault = caller.and_then(|caller| disk_fault(srv, &caller, cmd, spec));
+    if fault.is_none() {
         return;
     }
     let is_ping = cmd == table::id(&connection::PING);
@@ -311,6 +312,7 @@ fn distrust(srv: &mut Server, id: ClientId) {
 /// Sends the primary an acknowledgement.
 pub fn send_ack(srv: &mut Server) {
     let offset = srv.replication.offset as i64;
+    let synced = srv.aof.synced_offset;
     let Some(id) = link(srv)
         .filter(|link| !link.is_old)
         .and_then(|link| link.client())
@@ -321,10 +323,14 @@ pub fn send_ack(srv: &mut Server) {
         return;
     };
     let mut reply = Reply::behind(std::mem::take(&mut client.io.out), Resp::V2, 0);
-    reply.array(3);
+    reply.array(if synced.is_some() { 5 } else { 3 });
     reply.bulk(b"REPLCONF");
     reply.bulk(b"ACK");
     reply.bulk_int(offset);
+    if let Some(synced) = synced {
+        reply.bulk(b"FACK");
+        reply.bulk_int(synced as i64);
+    }
     client.io.out = reply.out;
     srv.clients.queue_write(id);
 }

@@ -3,6 +3,7 @@
 use crate::exec::unblock::give_up;
 use crate::feed::replicas::disconnect_all;
 use crate::notice;
+use crate::persist::aof::switch;
 use crate::replication::replica::link::{cancel, reconnect};
 use crate::server::Server;
 use crate::session::close::{close_after_reply, close_now};
@@ -58,6 +59,8 @@ pub fn become_primary(srv: &mut Server) {
     replication.alone_since = now;
     srv.config.replicaof = None;
     log::set_role(Role::Primary);
+    // A synchronization that was given up has switched it off.
+    switch::restart_or_exit(srv);
     // Replicas reconnect to learn the new id; they can continue from where they are.
     disconnect_all(srv);
 }

@@ -29,6 +29,7 @@ use crate::config::values::DisklessLoad;
 use crate::feed::replicas::disconnect_all;
 use crate::keyspace::change::count_changes;
 use crate::keyspace::delete::{exchange, flush};
+use crate::persist::aof::switch;
 use crate::persist::fork;
 use crate::persist::load;
 use crate::persist::rdb_file::remove_temp;
@@ -252,6 +253,8 @@ fn open_sink(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<(), Fa
         flush_old(srv);
     }
     notice!("MASTER <-> REPLICA sync: Loading DB in memory");
+    // Its files belong to the old data set, and a rewriting child would make the load copy every page.
+    switch::stop(srv);
     let session = load::begin(srv, Existing::Refuse, size, beside);
     transfer.sink = Sink::Parser(Box::new(session), false);
     Ok(())
@@ -527,6 +530,7 @@ fn load_spool(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After
     attach(srv);
     flush_old(srv);
     notice!("MASTER <-> REPLICA sync: Loading DB in memory");
+    switch::stop(srv);
     let session = load::begin(srv, Existing::Refuse, size, None);
     let attempt = link(srv).map_or(0, |link| link.attempt);
     srv.el.add_timer(0, load_piece, attempt);
@@ -604,6 +608,7 @@ fn finish(srv: &mut Server, conn: ConnId, transfer: IncomingSnapshot) {
     srv.replication.adopt(id, offset);
     apply::go_live(srv, conn, session.place.db.unwrap_or(0));
     notice!("MASTER <-> REPLICA sync: Finished with success");
+    switch::restart_or_exit(srv);
     if matches!(transfer.end, Some(Ending::Mark(_))) {
         // The primary waits for this acknowledgement before it sends the stream.
         apply::send_ack(srv);

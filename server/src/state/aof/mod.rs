@@ -1,12 +1,148 @@
-//! The append-only file: state without file access.
+//! The append-only file: its parts, what is not written yet, and what is not on the disk yet.
+//!
+//! ```text
+//! writes of a unit ──> buffer ──write, before sleep──> file ──fsync, on a thread──> disk
+//! appended                    written                        synced
+//! ```
+//!
+//! Positions count the bytes appended since the server was started; they never fall, whatever happens to the files.
 
+pub mod held;
 pub mod manifest;
+pub mod rewrite;
+pub mod sync;
 
+use std::fs::File;
+use std::sync::Arc;
+
+use ae::poller::Waker;
+
+use crate::state::aof::held::Held;
 use crate::state::aof::manifest::Manifest;
+use crate::state::aof::rewrite::Rewrites;
+use crate::state::aof::sync::{Mark, Syncer};
+
+/// Whether writes are appended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// No.
+    #[default]
+    Off,
+    /// Yes.
+    On,
+    /// Switched on at run time: the first rewrite, which makes the base, is not complete yet. Its writes go to a
+    /// temporary file.
+    WaitsForRewrite,
+}
 
 /// The append-only file.
-#[derive(Debug, Default)]
 pub struct Aof {
-    /// The files it consists of.
+    /// Whether writes are appended.
+    pub status: Status,
+    /// The files that it consists of.
     pub manifest: Manifest,
+    /// The incremental file that is appended to.
+    pub file: Option<Arc<File>>,
+    /// Requests that were not written to the file yet.
+    pub buffer: Vec<u8>,
+    /// The database that the file has selected; `None` makes the next write select one.
+    pub selected: Option<usize>,
+    /// The time of the latest annotation in the file, Unix seconds.
+    pub annotated: i64,
+    /// Size of all files, in bytes: `aof_current_size`.
+    pub size: u64,
+    /// Size of all files after the last rewrite, in bytes: `aof_base_size`.
+    pub base_size: u64,
+    /// Size of the incremental file, in bytes.
+    pub file_size: u64,
+    /// Bytes appended to the buffer since start.
+    pub appended: u64,
+    /// Bytes written to the file since start.
+    pub written: u64,
+    /// Bytes of these that an fsync was requested for.
+    pub ordered: u64,
+    /// Bytes that are on the disk.
+    pub synced: u64,
+    /// The offset in the stream of writes up to which all is on the disk, while writes are appended: what WAITAOF and
+    /// replicas' acknowledgements report.
+    pub synced_offset: Option<u64>,
+    /// The thread for fsyncs.
+    pub syncer: Syncer,
+    /// Output that waits for them.
+    pub held: Held,
+    /// The offset up to which replicas may be sent the stream of writes.
+    pub released_offset: u64,
+    /// When the last fsync was requested, in milliseconds of Unix time.
+    pub sync_ms: i64,
+    /// Since when writing has been put off because of a running fsync, in milliseconds of Unix time; 0 if it has not.
+    pub postponed_ms: i64,
+    /// Writes that were no longer put off although the fsync still ran: `aof_delayed_fsync`.
+    pub delayed: u64,
+    /// Why the last write failed.
+    pub write_error: Option<String>,
+    /// When a failed write was last logged, Unix seconds.
+    pub write_error_logged: i64,
+    /// Why the last fsync failed.
+    pub sync_error: Option<String>,
+    /// Rewrites.
+    pub rewrites: Rewrites,
+}
+
+impl Aof {
+    /// The state of a server that does not append.
+    pub fn new(waker: Waker) -> Self {
+        Aof {
+            status: Status::Off,
+            manifest: Manifest::default(),
+            file: None,
+            buffer: Vec::new(),
+            selected: None,
+            annotated: 0,
+            size: 0,
+            base_size: 0,
+            file_size: 0,
+            appended: 0,
+            written: 0,
+            ordered: 0,
+            synced: 0,
+            synced_offset: None,
+            syncer: Syncer::new(waker),
+            held: Held::default(),
+            released_offset: 0,
+            sync_ms: 0,
+            postponed_ms: 0,
+            delayed: 0,
+            write_error: None,
+            write_error_logged: 0,
+            sync_error: None,
+            rewrites: Rewrites::default(),
+        }
+    }
+
+    /// Whether writes are appended, or will be once the first rewrite is complete.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.status != Status::Off
+    }
+
+    /// Appends bytes.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+        self.appended += bytes.len() as u64;
+    }
+
+    /// What has been written so far, at an offset of the stream of writes.
+    pub fn mark(&self, offset: u64) -> Mark {
+        Mark {
+            position: self.written,
+            offset,
+        }
+    }
+
+    /// Why what is written does not reach the disk.
+    #[inline]
+    pub fn failure(&self) -> Option<&String> {
+        let error = self.write_error.as_ref();
+        error.or(self.sync_error.as_ref()).filter(|_| self.is_on())
+    }
 }

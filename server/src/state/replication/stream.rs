@@ -188,6 +188,15 @@ impl Replication {
         );
     }
 
+    /// Counts `n` writes that are only appended to the append-only file. Without a backlog nobody follows the stream, but
+    /// WAITAOF needs an offset that grows.
+    pub fn count_unkept(&mut self, n: u64) {
+        if self.backlog.is_none() && self.link.is_none() {
+            self.offset += n;
+            self.blocks = Blocks::at(self.offset);
+        }
+    }
+
     /// Drops what was read from the primary and not executed.
     pub fn forget_unexecuted(&mut self) {
         self.blocks.truncate(self.offset);

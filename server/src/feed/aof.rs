@@ -1,0 +1,67 @@
+//! Appending writes to the append-only file: into its buffer, which is written before the loop sleeps.
+
+use crate::feed::replicas::{EXEC, MULTI, select_request};
+use crate::server::Server;
+use crate::state::aof::Status;
+use crate::state::caller::Targets;
+use crate::state::child::Purpose;
+use crate::state::propagation::Propagation;
+
+/// Appends the writes of a unit; several that belong together (`whole`) between MULTI and EXEC.
+pub fn feed(srv: &mut Server, propagation: &Propagation, whole: bool) {
+    let count = propagation.to(Targets::AOF).count() as u64;
+    if count == 0 {
+        return;
+    }
+    let whole = whole && count > 1;
+    srv.replication
+        .count_unkept(count + if whole { 2 } else { 0 });
+    if !is_open(srv) {
+        return;
+    }
+    if srv.config.aof_timestamp_enabled {
+        annotate(srv);
+    }
+    let aof = &mut srv.aof;
+    if whole {
+        aof.append(MULTI);
+    }
+    for (db, request) in propagation.to(Targets::AOF) {
+        if aof.selected != Some(db) {
+            aof.selected = Some(db);
+            aof.append(select_request(db).as_bytes());
+        }
+        aof.append(request);
+    }
+    if whole {
+        aof.append(EXEC);
+    }
+}
+
+/// Whether there is a file that writes go to. Before the first rewrite has begun there is none, and its base will contain
+/// them.
+fn is_open(srv: &Server) -> bool {
+    let is_rewriting = || {
+        let child = srv.child.as_ref();
+        child.is_some_and(|child| child.purpose == Purpose::Rewrite)
+    };
+    match srv.aof.status {
+        Status::Off => false,
+        Status::On => true,
+        Status::WaitsForRewrite => is_rewriting(),
+    }
+}
+
+/// Notes the time in the file, once per second, so that it can be truncated to a point in time.
+fn annotate(srv: &mut Server) {
+    let now = srv.unit.now_ms / 1000;
+    if now > srv.aof.annotated {
+        srv.aof.annotated = now;
+        srv.aof.append(annotation(now).as_bytes());
+    }
+}
+
+/// The line that notes a time, in Unix seconds.
+pub fn annotation(now: i64) -> String {
+    format!("#TS:{now}\r\n")
+}

@@ -1,0 +1,361 @@
+//! Rewriting the append-only file in the background.
+//!
+//! ```text
+//! begin: a new incremental file takes the writes from now on; a child writes the data set
+//! ended: the child's file becomes the new base; the old base and the older incremental files become history
+//!        manifest: [base 1] [incr 1]  ──begin──> [base 1] [incr 1] [incr 2]  ──ended──> [base 2] [incr 2]
+//! ```
+//!
+//! At any moment the manifest on disk names files that make the whole data set together, so a crash loses nothing. While
+//! the file is being switched on, the incremental file has a temporary name and is not in the manifest: without the base it
+//! would be worthless.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::persist::aof::flush::{flush, force};
+use crate::persist::aof::manifest_file;
+use crate::persist::aof::{base, size_of};
+use crate::persist::fork;
+use crate::server::Server;
+use crate::state::aof::Status;
+use crate::state::aof::manifest::{Manifest, temp_incr_name};
+use crate::state::aof::rewrite::Permission;
+use crate::state::child::{Child, Purpose};
+use crate::state::latency::Event;
+use crate::sys::child::Ended;
+use crate::sys::host;
+use crate::{notice, warning};
+
+fn now(srv: &Server) -> i64 {
+    srv.unit.now_ms / 1000
+}
+
+/// The path of one of the append-only files.
+pub fn path(srv: &Server, name: &str) -> PathBuf {
+    Path::new(&srv.config.appenddirname).join(name)
+}
+
+/// Starts a rewrite that was scheduled, or one that the growth of the file calls for; there must be no child.
+pub fn begin_if_due(srv: &mut Server) {
+    if srv.snapshot.loading.is_some() {
+        return;
+    }
+    if srv.aof.rewrites.scheduled {
+        if may_begin(srv) {
+            begin(srv);
+        }
+        return;
+    }
+    let (percentage, min_size) = (
+        srv.config.auto_aof_rewrite_percentage,
+        srv.config.auto_aof_rewrite_min_size,
+    );
+    let size = srv.aof.size;
+    if srv.aof.status != Status::On || percentage == 0 || size <= min_size.unsigned_abs() {
+        return;
+    }
+    let base_size = srv.aof.base_size.max(1);
+    let growth = (u128::from(size) * 100 / u128::from(base_size)) as i128 - 100;
+    if growth >= i128::from(percentage) && may_begin(srv) {
+        notice!("Starting automatic rewriting of AOF on {growth}% growth");
+        begin(srv);
+    }
+}
+
+/// Whether failures of earlier rewrites allow one now.
+fn may_begin(srv: &mut Server) -> bool {
+    let now = now(srv);
+    match srv.aof.rewrites.ask(now) {
+        Permission::Granted => true,
+        Permission::PutOff => false,
+        Permission::NewlyPutOff(minutes) => {
+            warning!(
+                "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in {minutes} minutes"
+            );
+            false
+        }
+    }
+}
+
+/// Starts a rewrite; whether that succeeded. There must be no child.
+pub fn begin(srv: &mut Server) -> bool {
+    if let Err(sentence) = manifest_file::make_directory(&srv.config.appenddirname)
+        .and_then(|()| begin_incremental(srv))
+    {
+        warning!("{sentence}");
+        srv.aof.rewrites.failed = true;
+        return false;
+    }
+    if srv.aof.status == Status::WaitsForRewrite {
+        // Whatever the thread still forces belongs to a file that no longer counts.
+        srv.aof.syncer.drain();
+        srv.aof.rewrites.offset = srv.replication.offset;
+        srv.aof.synced_offset = Some(0);
+    }
+    srv.aof.rewrites.count += 1;
+    let made = fork::start(
+        srv,
+        Purpose::Rewrite,
+        "redis-aof-rewrite",
+        "AOF rewrite",
+        |srv, reporter| {
+            let name = base::background_name(std::process::id() as i32);
+            let is_written = base::write(srv, &name, Some(reporter));
+            if is_written {
+                notice!("Successfully created the temporary AOF base file {name}");
+            }
+            is_written
+        },
+    );
+    match made {
+        Ok(pid) => {
+            notice!("Background append only file rewriting started by pid {pid}");
+            srv.aof.rewrites.scheduled = false;
+            srv.aof.rewrites.started = Some(now(srv));
+            true
+        }
+        Err(error) => {
+            warning!(
+                "Can't rewrite append only file in background: fork: {}",
+                host::reason(&error)
+            );
+            srv.aof.rewrites.failed = true;
+            false
+        }
+    }
+}
+
+/// Opens the incremental file for the writes from now on.
+fn begin_incremental(srv: &mut Server) -> Result<(), String> {
+    // The file must select its database itself.
+    srv.aof.selected = None;
+    flush(srv, true);
+    if srv.aof.status == Status::WaitsForRewrite {
+        let name = temp_incr_name(&srv.config.appendfilename);
+        let file = open(&path(srv, &name), true)?;
+        notice!("Creating AOF incr file {name} on background rewrite");
+        srv.aof.file = Some(file);
+        srv.aof.file_size = 0;
+        return Ok(());
+    }
+    let mut manifest = srv.aof.manifest.clone();
+    let part = manifest.next_incr(&srv.config.appendfilename);
+    let file = open(&path(srv, &part.name), true)?;
+    notice!("Creating AOF incr file {} on background rewrite", part.name);
+    let saved = manifest_file::save(
+        &srv.config.appenddirname,
+        &srv.config.appendfilename,
+        &mut manifest,
+    );
+    if let Err(sentence) = saved {
+        let _ = fs::remove_file(path(srv, &part.name));
+        return Err(sentence);
+    }
+    srv.aof.manifest = manifest;
+    if let Some(old) = srv.aof.file.take() {
+        // In any case, as the writes that follow go to another file.
+        force(srv, &old);
+    }
+    srv.aof.file = Some(file);
+    srv.aof.file_size = 0;
+    Ok(())
+}
+
+/// Opens a file for appending, emptied if it is a new one.
+///
+/// # Errors
+/// A sentence.
+pub fn open(path: &Path, is_new: bool) -> Result<Arc<File>, String> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    let opened = opened.and_then(|file| {
+        if is_new {
+            file.set_len(0)?;
+        }
+        Ok(Arc::new(file))
+    });
+    opened.map_err(|error| {
+        format!(
+            "Can't open the append-only file {}: {}",
+            path.file_name().unwrap_or_default().to_string_lossy(),
+            host::reason(&error)
+        )
+    })
+}
+
+/// The rewriting child has ended.
+pub fn ended(srv: &mut Server, child: &Child, ended: Ended) {
+    srv.aof.rewrites.last_cow = child.latest.cow;
+    let is_complete = match ended {
+        Ended::Exit(0) => {
+            notice!("Background AOF rewrite terminated with success");
+            complete(srv, child)
+        }
+        Ended::Exit(_) => {
+            warning!("Background AOF rewrite terminated with error");
+            srv.aof.rewrites.note_failure();
+            false
+        }
+        // The server itself has killed it: that is no failure.
+        Ended::Quietly => {
+            warning!("Background AOF rewrite terminated by signal 10");
+            false
+        }
+        Ended::Signal(signal) => {
+            warning!("Background AOF rewrite terminated by signal {signal}");
+            srv.aof.rewrites.note_failure();
+            false
+        }
+    };
+    base::remove_temp(child.pid);
+    let waits = srv.aof.status == Status::WaitsForRewrite;
+    if !is_complete && waits {
+        drop_temporary(srv);
+    }
+    let rewrites = &mut srv.aof.rewrites;
+    let started = rewrites.started.take();
+    rewrites.last_duration = started.map(|started| srv.unit.now_ms / 1000 - started);
+    // Switching on goes on trying.
+    rewrites.scheduled |= waits && !is_complete;
+}
+
+/// The incremental file of a failed switching on is worthless; the next attempt begins another one.
+pub fn drop_temporary(srv: &mut Server) {
+    let name = temp_incr_name(&srv.config.appendfilename);
+    if let Some(file) = srv.aof.file.take() {
+        notice!("Removing the temp incr aof file {name} in the background");
+        let _ = fs::remove_file(path(srv, &name));
+        srv.background.free(Box::new(file), 0);
+    }
+    let aof = &mut srv.aof;
+    aof.appended -= aof.buffer.len() as u64;
+    aof.buffer.clear();
+    aof.file_size = 0;
+}
+
+/// The child's file becomes the base; whether that succeeded.
+fn complete(srv: &mut Server, child: &Child) -> bool {
+    match install(srv, child) {
+        Ok(()) => {}
+        Err(sentence) => {
+            warning!("{sentence}");
+            srv.aof.rewrites.note_failure();
+            return false;
+        }
+    }
+    notice!("Background AOF rewrite finished successfully");
+    srv.aof.rewrites.failed = false;
+    srv.aof.rewrites.failures = 0;
+    if srv.aof.status == Status::WaitsForRewrite {
+        srv.aof.status = Status::On;
+        let (reached, _) = srv.aof.syncer.progress();
+        let newer = reached.map_or(0, |mark| mark.offset);
+        srv.aof.synced_offset = Some(srv.aof.rewrites.offset.max(newer));
+    }
+    true
+}
+
+fn install(srv: &mut Server, child: &Child) -> Result<(), String> {
+    let mut manifest = srv.aof.manifest.clone();
+    let waits = srv.aof.status == Status::WaitsForRewrite;
+    let name = &srv.config.appendfilename;
+    let part = manifest.next_base(name, srv.config.aof_use_rdb_preamble);
+    let temp = base::background_name(child.pid);
+    let base_path = path(srv, &part.name);
+    rename(srv, "base", Path::new(&temp), &base_path)?;
+    let mut incremental = None;
+    if waits {
+        let next = manifest.next_incr(&srv.config.appendfilename);
+        let temp = path(srv, &temp_incr_name(&srv.config.appendfilename));
+        let new = path(srv, &next.name);
+        if let Err(sentence) = rename(srv, "incr", &temp, &new) {
+            let _ = fs::remove_file(&base_path);
+            return Err(sentence);
+        }
+        incremental = Some(new);
+    }
+    // The incremental file that was begun with the rewrite is still needed.
+    manifest.mark_rewritten_incrs_as_history(srv.aof.is_on());
+    let saved = manifest_file::save(
+        &srv.config.appenddirname,
+        &srv.config.appendfilename,
+        &mut manifest,
+    );
+    if let Err(sentence) = saved {
+        let _ = fs::remove_file(&base_path);
+        if let Some(incremental) = incremental {
+            let temp = path(srv, &temp_incr_name(&srv.config.appendfilename));
+            let _ = fs::rename(incremental, temp);
+        }
+        return Err(sentence);
+    }
+    srv.aof.manifest = manifest;
+    if srv.aof.is_on() {
+        srv.aof.size = size_of(&base_path) + srv.aof.file_size;
+        srv.aof.base_size = srv.aof.size;
+    }
+    delete_history(srv);
+    Ok(())
+}
+
+fn rename(srv: &mut Server, kind: &str, from: &Path, to: &Path) -> Result<(), String> {
+    let shown = |path: &Path| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    let (old, new) = (shown(from), shown(to));
+    let started = srv.latency_clock();
+    let renamed = fs::rename(from, to);
+    srv.note_latency_since(Event::AofRename, started);
+    renamed.map_err(|error| {
+        format!(
+            "Error trying to rename the temporary AOF {kind} file {old} into {new}: {}",
+            host::reason(&error)
+        )
+    })?;
+    notice!("Successfully renamed the temporary AOF {kind} file {old} into {new}");
+    Ok(())
+}
+
+/// Deletes files that are no longer needed, unless `aof-disable-auto-gc` is set. They are closed by the background
+/// thread, since that is when the system frees their blocks.
+pub fn delete_history(srv: &mut Server) {
+    if srv.config.aof_disable_auto_gc || srv.aof.manifest.history.is_empty() {
+        return;
+    }
+    for part in srv.aof.manifest.take_history() {
+        notice!("Removing the history file {} in the background", part.name);
+        let path = path(srv, &part.name);
+        let file = File::open(&path);
+        let _ = fs::remove_file(&path);
+        if let Ok(file) = file {
+            srv.background.free(Box::new(file), 0);
+        }
+    }
+    save_manifest(srv);
+}
+
+/// Writes the manifest; a failure is logged, and the next change writes it again.
+fn save_manifest(srv: &mut Server) {
+    let (dir, name) = (
+        srv.config.appenddirname.clone(),
+        srv.config.appendfilename.clone(),
+    );
+    let manifest: &mut Manifest = &mut srv.aof.manifest;
+    if let Err(sentence) = manifest_file::save(&dir, &name, manifest) {
+        warning!("{sentence}");
+    }
+}
+
+/// Kills the rewriting child, if there is one, and removes its files.
+pub fn kill(srv: &mut Server) {
+    if let Some(pid) = fork::kill(srv, Purpose::Rewrite) {
+        notice!("Killing running AOF rewrite child: {pid}");
+        fork::wait(srv);
+        base::remove_temp(pid);
+        srv.aof.rewrites.started = None;
+    }
+}

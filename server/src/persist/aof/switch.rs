@@ -1,0 +1,186 @@
+//! Switching the append-only file on and off: at start, by CONFIG SET, and around a synchronization with a primary.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::persist::aof::flush::{advance_offset, flush};
+use crate::persist::aof::manifest_file;
+use crate::persist::aof::rewrite::{begin, delete_history, drop_temporary, kill, open, path};
+use crate::persist::aof::{base, size_of};
+use crate::server::Server;
+use crate::state::aof::Status;
+use crate::state::child::Purpose;
+use crate::sys::{child, clock, host};
+use crate::{notice, warning};
+
+/// Attempts to switch on after a synchronization, a second apart.
+const ATTEMPTS: u32 = 10;
+
+/// Opens the append-only file after the data set was loaded. Without any file, an empty base is made.
+///
+/// # Errors
+/// A sentence: the server cannot append, so it must not start.
+pub fn open_at_start(srv: &mut Server) -> Result<(), String> {
+    if !srv.config.appendonly {
+        return Ok(());
+    }
+    let (dir, name) = (
+        srv.config.appenddirname.clone(),
+        srv.config.appendfilename.clone(),
+    );
+    manifest_file::make_directory(&dir)?;
+    if srv.aof.manifest.base.is_none() && srv.aof.manifest.incr.is_empty() {
+        let mut manifest = srv.aof.manifest.clone();
+        let part = manifest.next_base(&name, srv.config.aof_use_rdb_preamble);
+        notice!("Creating AOF base file {} on server start", part.name);
+        let path = path(srv, &part.name);
+        if !base::write(srv, &path.to_string_lossy(), None) {
+            return Err("Error creating the AOF base file. Exiting.".into());
+        }
+        srv.aof.manifest = manifest;
+    }
+    let (part, is_new) = match srv.aof.manifest.last_incr() {
+        Some(part) => (part.clone(), false),
+        None => (srv.aof.manifest.next_incr(&name), true),
+    };
+    let incremental = path(srv, &part.name);
+    srv.aof.file = Some(open(&incremental, is_new)?);
+    manifest_file::save(&dir, &name, &mut srv.aof.manifest)?;
+    notice!(
+        "{} AOF incr file {} on server start",
+        if is_new { "Creating" } else { "Opening" },
+        part.name
+    );
+    srv.aof.file_size = size_of(&incremental);
+    srv.aof.size = total_size(srv);
+    srv.aof.base_size = match &srv.aof.manifest.base {
+        Some(base) if !is_new => size_of(&path(srv, &base.name)),
+        _ => srv.aof.size,
+    };
+    srv.aof.status = Status::On;
+    srv.aof.selected = None;
+    srv.aof.synced_offset = Some(srv.replication.offset);
+    srv.aof.sync_ms = clock::unix_ms();
+    delete_history(srv);
+    Ok(())
+}
+
+/// Size of all files that are loaded, in bytes.
+fn total_size(srv: &Server) -> u64 {
+    let parts = srv.aof.manifest.loadable();
+    parts.map(|part| size_of(&path(srv, &part.name))).sum()
+}
+
+/// Switches on at run time, which takes a rewrite; `in_transaction` puts it off, since the base must contain the rest of the
+/// transaction.
+///
+/// # Errors
+/// The rewrite cannot start; that was logged.
+pub fn start(srv: &mut Server, in_transaction: bool) -> Result<(), ()> {
+    srv.aof.status = Status::WaitsForRewrite;
+    let other_child = srv
+        .child
+        .as_ref()
+        .is_some_and(|child| child.purpose != Purpose::Rewrite);
+    if other_child {
+        srv.aof.rewrites.scheduled = true;
+        notice!(
+            "AOF was enabled but there is already another background operation. An AOF background was scheduled to start \
+             when possible."
+        );
+    } else if in_transaction {
+        srv.aof.rewrites.scheduled = true;
+        notice!(
+            "AOF was enabled during a transaction. An AOF background was scheduled to start when possible."
+        );
+    } else {
+        if srv.child.is_some() {
+            notice!(
+                "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a \
+                 rewrite now."
+            );
+            kill(srv);
+        }
+        if !begin(srv) {
+            srv.aof.status = Status::Off;
+            warning!(
+                "Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the above logs for \
+                 more info about the error."
+            );
+            return Err(());
+        }
+    }
+    srv.aof.sync_ms = clock::unix_ms();
+    if srv.aof.sync_error.take().is_some() {
+        notice!("AOF reopen, just ignore the AOF fsync error in bio job");
+        srv.aof.syncer.forget_failure();
+    }
+    if srv.aof.write_error.take().is_some() {
+        notice!("AOF reopen, just ignore the last error.");
+    }
+    Ok(())
+}
+
+/// Switches off: what was appended reaches the disk first.
+pub fn stop(srv: &mut Server) {
+    if !srv.aof.is_on() {
+        return;
+    }
+    sync_now(srv);
+    kill(srv);
+    if srv.aof.status == Status::WaitsForRewrite {
+        drop_temporary(srv);
+    }
+    let aof = &mut srv.aof;
+    aof.file = None;
+    aof.status = Status::Off;
+    aof.selected = None;
+    aof.rewrites.scheduled = false;
+    aof.file_size = 0;
+    aof.appended -= aof.buffer.len() as u64;
+    aof.buffer.clear();
+    aof.synced_offset = None;
+}
+
+/// Writes what is appended and forces it to the disk before it returns. A failure is logged.
+pub fn sync_now(srv: &mut Server) {
+    flush(srv, true);
+    let Some(file) = srv.aof.file.clone() else {
+        return;
+    };
+    srv.aof.syncer.drain();
+    match file.sync_data() {
+        Ok(()) => {
+            let aof = &mut srv.aof;
+            aof.ordered = aof.written;
+            aof.synced = aof.written;
+            if srv.aof.status == Status::On {
+                let offset = srv.replication.offset;
+                advance_offset(srv, offset);
+            }
+        }
+        Err(error) => warning!("Fail to fsync the AOF file: {}.", host::reason(&error)),
+    }
+}
+
+/// Switches on again after the data set was replaced by a primary's, or after that was given up. If it is not possible, the
+/// process exits: it must not run without what its configuration promises.
+pub fn restart_or_exit(srv: &mut Server) {
+    if !srv.config.appendonly || srv.aof.is_on() {
+        return;
+    }
+    for _ in 0..ATTEMPTS {
+        if start(srv, false).is_ok() {
+            return;
+        }
+        warning!(
+            "Failed enabling the AOF after successful master synchronization! Trying it again in one second."
+        );
+        thread::sleep(Duration::from_secs(1));
+    }
+    warning!(
+        "FATAL: this replica instance finished the synchronization with its master, but the AOF can't be turned on. Exiting \
+         now."
+    );
+    child::exit(1);
+}

@@ -1,0 +1,171 @@
+//! The thread that forces the append-only file to the disk.
+//!
+//! The loop hands over a file and a mark: everything up to the mark was written to it. The thread forces the file and
+//! reports the mark as reached. Marks that arrive meanwhile are merged, so one fsync covers them all, and the next one
+//! starts as soon as the last one has ended, without waiting for the loop.
+//!
+//! ```text
+//! loop:    write a  write b  write c        d
+//! thread:  fsync a ──────────> fsync b, c ──────> fsync d …
+//! ```
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use ae::poller::Waker;
+
+/// How much was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Bytes appended to the append-only file since the server was started.
+    pub position: u64,
+    /// The offset in the stream of writes, for WAITAOF.
+    pub offset: u64,
+}
+
+/// What the thread is to do.
+struct Order {
+    file: Arc<File>,
+    mark: Mark,
+}
+
+#[derive(Default)]
+struct State {
+    orders: VecDeque<Order>,
+    /// The mark of the running fsync.
+    running: Option<Mark>,
+    /// The latest mark that was reached.
+    reached: Option<Mark>,
+    /// Why the last fsync failed; `None` if it succeeded.
+    failure: Option<Arc<io::Error>>,
+}
+
+impl State {
+    fn complete(&mut self, mark: Mark, forced: io::Result<()>) {
+        match forced {
+            Ok(()) => {
+                self.reached = Some(mark);
+                self.failure = None;
+            }
+            Err(error) => self.failure = Some(Arc::new(error)),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    /// The state. A panic aborts the process, so the lock is never poisoned.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Handle to the thread, which is started by the first order.
+pub struct Syncer {
+    shared: Arc<Shared>,
+    waker: Waker,
+    is_started: bool,
+}
+
+impl Syncer {
+    /// A thread that wakes the loop when it has reached a mark.
+    pub fn new(waker: Waker) -> Self {
+        Syncer {
+            shared: Arc::default(),
+            waker,
+            is_started: false,
+        }
+    }
+
+    /// Forces a file to the disk, up to what was written when `mark` was taken.
+    pub fn force(&mut self, file: &Arc<File>, mark: Mark) {
+        let order = Order {
+            file: Arc::clone(file),
+            mark,
+        };
+        if !self.start() {
+            // The system cannot create a thread, so the loop does the work.
+            let forced = order.file.sync_data();
+            return self.shared.state().complete(mark, forced);
+        }
+        let mut state = self.shared.state();
+        match state.orders.back_mut() {
+            Some(last) if Arc::ptr_eq(&last.file, file) => last.mark = mark,
+            _ => state.orders.push_back(order),
+        }
+        self.shared.changed.notify_all();
+    }
+
+    /// The latest mark that was reached, and why the last fsync failed if it did.
+    pub fn progress(&self) -> (Option<Mark>, Option<Arc<io::Error>>) {
+        let state = self.shared.state();
+        (state.reached, state.failure.clone())
+    }
+
+    /// Forgets a failure: the file was opened anew.
+    pub fn forget_failure(&self) {
+        self.shared.state().failure = None;
+    }
+
+    /// Orders that were not completed yet: `aof_pending_bio_fsync`.
+    pub fn pending(&self) -> usize {
+        let state = self.shared.state();
+        state.orders.len() + usize::from(state.running.is_some())
+    }
+
+    /// Waits until all orders are completed.
+    pub fn drain(&self) {
+        let mut state = self.shared.state();
+        while !state.orders.is_empty() || state.running.is_some() {
+            state = self
+                .shared
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Starts the thread; whether there is one.
+    fn start(&mut self) -> bool {
+        if !self.is_started {
+            let (shared, waker) = (Arc::clone(&self.shared), self.waker.clone());
+            let thread = thread::Builder::new()
+                .name("bio_aof".into())
+                .spawn(move || work(&shared, &waker));
+            self.is_started = thread.is_ok();
+        }
+        self.is_started
+    }
+}
+
+fn work(shared: &Shared, waker: &Waker) {
+    let mut state = shared.state();
+    loop {
+        let Some(order) = state.orders.pop_front() else {
+            state = shared
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        state.running = Some(order.mark);
+        drop(state);
+        let forced = order.file.sync_data();
+        // The last handle may be this one, and closing a file can take long.
+        drop(order.file);
+        state = shared.state();
+        state.running = None;
+        state.complete(order.mark, forced);
+        shared.changed.notify_all();
+        // A wake that is lost delays replies until cron; the eventfd cannot fail while the loop exists.
+        let _ = waker.wake();
+    }
+}
