@@ -11,7 +11,7 @@ use conn::tls::context::{ClientTlsConfig, TlsContext};
 
 use crate::certs;
 use crate::server::Server;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{PATIENCE, has_input, until};
 
 /// How a client reaches the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +124,12 @@ impl Client {
     /// Waits for a reply; `None` if the server closes the connection instead.
     pub fn try_read(&mut self) -> Option<Value> {
         self.inner.read().ok()
+    }
+
+    /// Whether the server has sent something that was not read. A TLS client must have read a reply before: the tickets of
+    /// the session come with the first one.
+    pub fn has_input(&self) -> bool {
+        self.inner.has_buffered() || has_input(self.inner.fd())
     }
 
     /// Reads until the server closes the connection.

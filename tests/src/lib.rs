@@ -7,6 +7,7 @@ pub mod certs;
 pub mod client;
 pub mod corpus;
 pub mod descriptors;
+pub mod disk;
 pub mod mock_primary;
 pub mod mock_replica;
 pub mod openssl_client;

@@ -2,12 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 
 use openssl::ssl::{Ssl, SslContext, SslFiletype, SslMethod, SslStream, SslVerifyMode};
 
 use crate::certs;
 use crate::client::Transport;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{PATIENCE, has_input, until};
 
 /// Its replication id.
 pub const ID: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -165,6 +166,15 @@ impl Link {
             assert_ne!(self.read(), 0, "the other end has closed");
         }
         self.inbox.drain(..len).collect()
+    }
+
+    /// Whether the other end has sent something that was not read.
+    pub(crate) fn has_input(&self) -> bool {
+        let socket = match &self.wire {
+            Wire::Tcp(socket) => socket,
+            Wire::Tls(tls) => tls.get_ref(),
+        };
+        !self.inbox.is_empty() || has_input(socket.as_raw_fd())
     }
 
     fn read(&mut self) -> usize {

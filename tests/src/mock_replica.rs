@@ -62,6 +62,11 @@ impl MockReplica {
         }
     }
 
+    /// Whether the server has sent something that was not read.
+    pub fn has_input(&self) -> bool {
+        self.link.has_input()
+    }
+
     /// Sends a command over the replication link.
     pub fn send_command(&mut self, command: &str) {
         self.link.send(request(command));

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::certs;
 use crate::client::{Client, Transport};
+use crate::disk::Disk;
 use crate::wait::PATIENCE;
 
 /// Captured lines of the log.
@@ -76,16 +77,7 @@ impl Server {
     /// # Panics
     /// If it does not start.
     pub fn start(args: &[&str]) -> Self {
-        let mut last = String::new();
-        // Another test may take a free port before the server binds it.
-        for _ in 0..5 {
-            match Self::try_start(args) {
-                Ok(server) => return server,
-                Err(log) if log.contains("Failed listening on port") => last = log,
-                Err(log) => panic!("the server did not start:\n{log}"),
-            }
-        }
-        panic!("no free port:\n{last}");
+        Self::retry(args, None)
     }
 
     /// As [`Server::start`], with a configuration file in front of the arguments.
@@ -99,7 +91,31 @@ impl Server {
         Self::start(&all)
     }
 
-    fn try_start(args: &[&str]) -> Result<Self, String> {
+    /// Starts a server on a disk that a test controls (see [`Disk`]).
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_on(disk: &Disk, args: &[&str]) -> Self {
+        let folder = disk.data().to_string_lossy().into_owned();
+        let mut all = vec!["--dir", folder.as_str()];
+        all.extend(args);
+        Self::retry(&all, Some(disk))
+    }
+
+    fn retry(args: &[&str], disk: Option<&Disk>) -> Self {
+        let mut last = String::new();
+        // Another test may take a free port before the server binds it.
+        for _ in 0..5 {
+            match Self::try_start(args, disk) {
+                Ok(server) => return server,
+                Err(log) if log.contains("Failed listening on port") => last = log,
+                Err(log) => panic!("the server did not start:\n{log}"),
+            }
+        }
+        panic!("no free port:\n{last}");
+    }
+
+    fn try_start(args: &[&str], disk: Option<&Disk>) -> Result<Self, String> {
         // A first argument without dashes is a configuration file.
         let (config, args) = match args {
             [config, rest @ ..] if !config.starts_with('-') => (Some(*config), rest),
@@ -134,6 +150,9 @@ impl Server {
                 "verbose",
             ])
             .args(args);
+        if let Some(disk) = disk {
+            command.envs(disk.environment());
+        }
         let child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

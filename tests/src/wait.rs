@@ -1,10 +1,25 @@
 //! Waiting for a condition.
 
+use std::os::fd::{BorrowedFd, RawFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
 /// The timeout of every wait in the tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Whether there is something to read at this moment. What a server on this machine has sent is there at once.
+///
+/// # Panics
+/// If the descriptor is not that of a socket.
+#[allow(unsafe_code)]
+pub fn has_input(fd: RawFd) -> bool {
+    // SAFETY: it is only polled; of a closed one the poll says so.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let mut polled = [PollFd::new(fd, PollFlags::POLLIN)];
+    poll(&mut polled, PollTimeout::ZERO).expect("it is a socket") > 0
+}
 
 /// Polls until `ask` returns a value.
 ///

@@ -20,7 +20,7 @@ use crate::state::blocked::{Block, BlockKind, ReplicaBlock};
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::{ReplicaStage, SnapshotFilter};
 use crate::wire::argv::Argv;
-use crate::wire::fault::{Fault, NOT_INTEGER, NOT_POSITIVE, SYNTAX};
+use crate::wire::fault::{Fault, NOT_INTEGER, NOT_POSITIVE, SYNTAX, WAITAOF_OFF};
 use crate::{notice, warning};
 
 /// Rows and procs.
@@ -288,9 +288,7 @@ fn waitaof(cx: &mut Ctx<'_>) -> Done {
         ));
     }
     if local && !cx.srv.config.appendonly {
-        return Err(Fault::new(
-            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
-        ));
+        return Err(WAITAOF_OFF);
     }
     block_for(cx, count, Some(local), deadline_ms)
 }

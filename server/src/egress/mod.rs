@@ -6,4 +6,5 @@ pub mod held;
 pub mod invalidate;
 pub mod publish;
 pub mod push;
+pub mod release;
 pub mod replica;

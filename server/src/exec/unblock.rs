@@ -18,7 +18,7 @@ use crate::state::blocked::{Block, BlockKind, BlockedCommand, OnCancel, ReplicaB
 use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::wire::argv::Argv;
-use crate::wire::fault::Fault;
+use crate::wire::fault::{Fault, WAITAOF_OFF};
 use crate::wire::reply::Reply;
 
 /// Executes one command of a client, and then the clients blocked on the keys that it has filled.
@@ -183,6 +183,20 @@ pub fn write_acknowledged(srv: &Server, reply: &mut Reply, block: &ReplicaBlock)
         reply.int(i64::from(is_on_disk(srv, block.offset)));
     }
     reply.int(acknowledged(srv, block));
+}
+
+/// Unblocks the clients that wait for this server's disk, which will acknowledge nothing: the append-only file was switched
+/// off.
+pub fn refuse_local_waits(srv: &mut Server) {
+    for id in srv.blocked.of_kind(BlockKind::Replicas) {
+        let client = srv.clients.get(id);
+        let command = client.and_then(|client| client.blocked.as_ref());
+        if let Some(Block::Replicas(block)) = command.map(|command| &command.block)
+            && block.local == Some(true)
+        {
+            give_up(srv, id, Some(&WAITAOF_OFF));
+        }
+    }
 }
 
 /// Replies to the clients in WAIT and WAITAOF for which enough replicas have acknowledged.

@@ -4,8 +4,8 @@ use conn::drive::process_pending;
 
 use crate::cluster::migrate::conclude;
 use crate::egress::flush::flush_pending;
-use crate::egress::held::release;
 use crate::egress::invalidate::broadcast;
+use crate::egress::release::release;
 use crate::exec::unblock::{expire_blocks, serve_ready};
 use crate::feed::replicas::{ask_for_acks, queue_all};
 use crate::ingress::input::{process_resumed, release_all};

@@ -2,7 +2,7 @@
 
 use crate::config::values::ShutdownFlags;
 use crate::egress::flush::flush_pending;
-use crate::egress::held::release;
+use crate::egress::release::release;
 use crate::exec::unblock::give_up;
 use crate::feed::replicas::queue_all;
 use crate::ingress::listen::close_all;

@@ -56,6 +56,7 @@ texts! {
     INVALID_CURSOR = "ERR invalid cursor";
     EXECABORT = "EXECABORT Transaction discarded because of previous errors.";
     NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
+    WAITAOF_OFF = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
     UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
     BUSY_KEY = "BUSYKEY Target key name already exists.";
     PUSH_NEEDS_RESP3 = "ERR RESP2 is not supported by this command";

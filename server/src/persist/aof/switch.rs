@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::exec::unblock::refuse_local_waits;
 use crate::persist::aof::flush::{advance_offset, flush};
 use crate::persist::aof::manifest_file;
 use crate::persist::aof::rewrite::{begin, delete_history, drop_temporary, kill, open, path};
@@ -140,6 +141,9 @@ pub fn stop(srv: &mut Server) {
     aof.appended -= aof.buffer.len() as u64;
     aof.buffer.clear();
     aof.synced_offset = None;
+    if !srv.config.appendonly {
+        refuse_local_waits(srv);
+    }
 }
 
 /// Writes what is appended and forces it to the disk before it returns. A failure is logged.

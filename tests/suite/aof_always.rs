@@ -1,0 +1,181 @@
+//! `appendfsync always`: no client is told what a crash could take back, and the loop does not wait for the disk.
+
+use tests::client::{Client, Transport, show};
+use tests::disk::Disk;
+use tests::mock_replica::MockReplica;
+use tests::server::Server;
+use tests::wait::until;
+
+const ALWAYS: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
+const INCR: &str = "appendonlydir/appendonly.aof.1.incr.aof";
+const EIO: i32 = 5;
+
+/// A server whose fsyncs wait until the test lets them go.
+fn held(disk: &Disk, args: &[&str]) -> Server {
+    let server = Server::start_on(disk, &[ALWAYS, args].concat());
+    disk.set("hold-fsync", "");
+    server
+}
+
+/// A client that has read its session's tickets.
+fn client(server: &Server, transport: Transport) -> Client {
+    let mut client = server.client(transport);
+    assert_eq!(client.text("PING"), "PONG");
+    client
+}
+
+/// Waits until a text is in the append-only file, though perhaps not on the disk.
+fn wait_until_written(disk: &Disk, text: &str) {
+    until("a write to the file", || {
+        String::from_utf8_lossy(&disk.read(INCR))
+            .contains(text)
+            .then_some(())
+    });
+}
+
+/// Waits until the server has executed a request of a client and has decided about the output of that turn.
+fn wait_until_executed(server: &Server, client: &mut Client, mark: &str) {
+    client.send(format!("DEBUG LOG {mark}\r\n").as_bytes());
+    server.wait_for_log(&[&format!("DEBUG LOG: {mark}")]);
+    // A request that arrives after that line is executed in a later turn.
+    let mut other = server.client(Transport::Unix);
+    other.send(format!("DEBUG LOG after-{mark}\r\n").as_bytes());
+    server.wait_for_log(&[&format!("DEBUG LOG: after-{mark}")]);
+    let mut third = server.client(Transport::Unix);
+    third.send(format!("DEBUG LOG later-{mark}\r\n").as_bytes());
+    server.wait_for_log(&[&format!("DEBUG LOG: later-{mark}")]);
+}
+
+#[test]
+fn replies_after_a_write_wait_until_it_is_on_the_disk() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let disk = Disk::new();
+        let server = held(&disk, &[]);
+        let mut writer = client(&server, transport);
+        let mut reader = client(&server, transport);
+        let mut subscriber = client(&server, transport);
+        // Nothing is written yet, so nothing is held.
+        assert_eq!(reader.text("GET k"), "nil");
+        assert_eq!(subscriber.text("SUBSCRIBE news"), "[subscribe news 1]");
+        writer.send(b"SET k v\r\nPUBLISH news flash\r\n");
+        wait_until_written(&disk, "SET\r\n$1\r\nk\r\n$1\r\nv");
+        reader.send(b"GET k\r\n");
+        wait_until_executed(&server, &mut reader, "read");
+        for (who, client) in [
+            ("writer", &writer),
+            ("reader", &reader),
+            ("subscriber", &subscriber),
+        ] {
+            assert!(!client.has_input(), "{transport:?}: {who}");
+        }
+        disk.clear("hold-fsync");
+        assert_eq!(show(&writer.read()), "OK");
+        assert_eq!(show(&writer.read()), "1");
+        assert_eq!(show(&reader.read()), "v");
+        assert_eq!(show(&reader.read()), "OK");
+        assert_eq!(show(&subscriber.read()), "[message news flash]");
+        assert_eq!(writer.text("GET k"), "v");
+    }
+}
+
+#[test]
+fn the_loop_executes_further_requests_while_the_disk_is_busy() {
+    let disk = Disk::new();
+    let server = held(&disk, &[]);
+    let mut writers: Vec<Client> = (0..20).map(|_| client(&server, Transport::Tls)).collect();
+    for (number, writer) in writers.iter_mut().enumerate() {
+        writer.send(format!("INCR counter\r\nSET key:{number} x\r\n").as_bytes());
+        wait_until_written(&disk, &format!("key:{number}\r\n"));
+    }
+    assert!(writers.iter().all(|writer| !writer.has_input()));
+    disk.clear("hold-fsync");
+    for (number, writer) in writers.iter_mut().enumerate() {
+        assert_eq!(show(&writer.read()), (number + 1).to_string());
+        assert_eq!(show(&writer.read()), "OK");
+    }
+}
+
+#[test]
+fn replicas_are_not_ahead_of_the_disk() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let disk = Disk::new();
+        let args = [
+            "--repl-diskless-sync",
+            "no",
+            "--repl-ping-replica-period",
+            "3600",
+        ];
+        let server = Server::start_on(&disk, &[ALWAYS, &args].concat());
+        let mut writer = client(&server, transport);
+        let mut replica = MockReplica::new(&server, transport);
+        assert_eq!(writer.text("SET first x"), "OK");
+        assert_eq!(replica.next_request(), "SELECT 0");
+        assert_eq!(replica.next_request(), "SET first x");
+        disk.set("hold-fsync", "");
+        writer.send(b"SET second y\r\n");
+        wait_until_written(&disk, "second");
+        wait_until_executed(&server, &mut writer, "second");
+        assert!(!replica.has_input(), "{transport:?}");
+        disk.clear("hold-fsync");
+        assert_eq!(replica.next_request(), "SET second y");
+    }
+}
+
+#[test]
+fn a_failed_fsync_ends_the_server_and_no_held_reply_is_sent() {
+    let disk = Disk::new();
+    let mut server = held(&disk, &[]);
+    let mut writer = client(&server, Transport::Tls);
+    let mut reader = client(&server, Transport::Tcp);
+    disk.set("fail-fsync", EIO);
+    writer.send(b"SET k v\r\n");
+    wait_until_written(&disk, "SET");
+    reader.send(b"GET k\r\n");
+    wait_until_executed(&server, &mut reader, "read");
+    disk.clear("hold-fsync");
+    assert_eq!(server.wait_for_exit(), Some(1));
+    server.wait_for_log(&[
+        "Can't persist AOF for fsync error when the AOF fsync policy is 'always': Input/output error. Exiting...",
+    ]);
+    assert_eq!(writer.read_to_end(), b"");
+    assert_eq!(reader.read_to_end(), b"");
+}
+
+#[test]
+fn a_failed_write_ends_the_server() {
+    let disk = Disk::new();
+    let mut server = Server::start_on(&disk, ALWAYS);
+    let mut writer = client(&server, Transport::Tls);
+    disk.set("room", 3);
+    writer.send(b"SET k v\r\n");
+    assert_eq!(server.wait_for_exit(), Some(1));
+    server.wait_for_log(&[
+        "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...",
+    ]);
+    assert_eq!(writer.read_to_end(), b"");
+    assert_eq!(disk.read(INCR), b"", "the part of a request was removed");
+}
+
+#[test]
+fn what_is_held_is_released_when_the_policy_changes_or_the_server_ends() {
+    let disk = Disk::new();
+    let mut server = held(&disk, &[]);
+    let mut writer = client(&server, Transport::Tls);
+    let mut admin = client(&server, Transport::Tls);
+    writer.send(b"SET k v\r\n");
+    wait_until_written(&disk, "SET");
+    wait_until_executed(&server, &mut writer, "set");
+    assert!(!writer.has_input());
+    admin.send(b"CONFIG SET appendfsync everysec\r\n");
+    assert_eq!(show(&admin.read()), "OK");
+    assert_eq!(show(&writer.read()), "OK");
+    assert_eq!(show(&writer.read()), "OK");
+    admin.send(b"CONFIG SET appendfsync always\r\n");
+    admin.send(b"SET k w\r\n");
+    wait_until_written(&disk, "\r\nw\r\n");
+    server.client(Transport::Tcp).send(b"SHUTDOWN\r\n");
+    server.wait_for_log(&["Calling fsync() on the AOF file."]);
+    disk.clear("hold-fsync");
+    assert_eq!(server.wait_for_exit(), Some(0));
+    assert_eq!(admin.read_to_end(), b"+OK\r\n+OK\r\n");
+}
