@@ -12,6 +12,7 @@ use crate::house::before_sleep::{after_sleep, before_sleep};
 use crate::house::cron::cron;
 use crate::house::{certificates, crash, logo, users};
 use crate::ingress::listen;
+use crate::persist::aof::{self, manifest_file};
 use crate::persist::load;
 use crate::replication::{primary, replica};
 use crate::report::title::set_title;
@@ -70,7 +71,13 @@ pub fn serve(
     let srv = Box::leak(Box::new(srv));
     crash::install(srv);
     open(srv)?;
-    match load::at_start(srv) {
+    srv.aof.manifest = manifest_file::load(&srv.config.appenddirname, &srv.config.appendfilename)?;
+    let loaded = if srv.config.appendonly {
+        aof::load::at_start(srv)
+    } else {
+        load::at_start(srv)
+    };
+    match loaded {
         Ok(()) => {}
         Err(Some(sentence)) => return Err(sentence),
         Err(None) => return Ok(()),

@@ -55,7 +55,6 @@ pub static ROWS: &[Row] = &[
     yes_no("appendonly", field!(appendonly))
         .flags(Flags::DENY_LOADING)
         .default("no")
-        .later("there is no append-only file yet, so writes would be lost when the process ends")
         .doc("Every write is appended to a file from which the data set is restored at start."),
     text("appendfilename", field!(appendfilename))
         .immutable()

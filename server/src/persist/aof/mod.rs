@@ -1,3 +1,5 @@
 //! The append-only file on disk.
 
+pub mod load;
 pub mod manifest_file;
+pub mod read;
