@@ -25,6 +25,7 @@ fn parse(bencher: Bencher<'_, '_>, one: &[u8]) {
     let limits = RequestLimits {
         max_bulk: 512 << 20,
         unauthenticated: false,
+        is_file: false,
     };
     let mut request = Request::default();
     bencher

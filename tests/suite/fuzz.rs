@@ -110,6 +110,7 @@ fn check_request(bytes: &[u8], rng: &mut Rng) {
     let limits = RequestLimits {
         max_bulk: 1 << 20,
         unauthenticated: rng.below(2) == 0,
+        is_file: rng.below(4) == 0,
     };
     let (whole, end) = commands(bytes, limits, || usize::MAX);
     let len: usize = whole.iter().flatten().map(Vec::len).sum();

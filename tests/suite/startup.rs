@@ -71,7 +71,6 @@ fn an_invalid_configuration_is_reported_and_nothing_starts() {
             "at line 2",
         ),
         (vec![write("b.conf", "\n\nmaxclients many\n")], "at line 3"),
-        (vec![write("c.conf", "appendonly yes\n")], "appendonly"),
         (vec!["/nowhere/redis.conf".into()], "/nowhere/redis.conf"),
         (
             ["--port", &port, "--locale-collate", "no_SUCH"]

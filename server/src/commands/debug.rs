@@ -26,6 +26,9 @@ use crate::house::users::config_lines;
 use crate::keyspace::delete::flush;
 use crate::keyspace::lookup::{db, db_mut, fresh, peek};
 use crate::keyspace::recency::idle_seconds;
+use crate::persist::aof;
+use crate::persist::aof::load::Loaded;
+use crate::persist::aof::read::Failure;
 use crate::persist::bgsave::save_now;
 use crate::persist::load::{LoadError, load};
 use crate::report::layout;
@@ -113,6 +116,12 @@ static SUBCOMMANDS: &[Sub] = &[
         args: 1..=1,
         run: listpack,
         help: &["    Write the elements of a key's listpack to the log."],
+    },
+    Sub {
+        name: "loadaof",
+        args: 0..=0,
+        run: load_aof,
+        help: &["    Empty all databases and load the append-only file."],
     },
     Sub {
         name: "log",
@@ -315,7 +324,17 @@ fn reload(cx: &mut Ctx<'_>) -> Done {
         flush(cx.srv, None, false);
     }
     let loaded = load(cx.srv, existing);
-    if matches!(loaded, Err(LoadError::Stopped)) && cx.srv.shutdown.asap.is_none() {
+    if matches!(loaded, Err(LoadError::Stopped)) {
+        stop(cx);
+    }
+    loaded.map_err(|_| Fault::new("ERR Error trying to load the RDB dump, check server logs."))?;
+    notice!("DB reloaded by DEBUG RELOAD");
+    switch(cx, |_| {})
+}
+
+/// A shutdown was requested while data was being loaded, so what is in the databases must not be saved.
+fn stop(cx: &mut Ctx<'_>) {
+    if cx.srv.shutdown.asap.is_none() {
         let flags = ShutdownFlags {
             nosave: true,
             now: true,
@@ -323,9 +342,26 @@ fn reload(cx: &mut Ctx<'_>) -> Done {
         };
         shut_down(cx.srv, flags);
     }
-    loaded.map_err(|_| Fault::new("ERR Error trying to load the RDB dump, check server logs."))?;
-    notice!("DB reloaded by DEBUG RELOAD");
-    switch(cx, |_| {})
+}
+
+/// Empties all databases and loads the append-only file. Other clients are served while it loads.
+fn load_aof(cx: &mut Ctx<'_>) -> Done {
+    aof::flush::flush(cx.srv, true);
+    flush(cx.srv, None, false);
+    match aof::load::reload(cx.srv) {
+        Ok(Loaded::Whole | Loaded::Empty) => {
+            // The changes are those of the file.
+            cx.srv.stats.dirty = 0;
+            notice!("Append Only File loaded by DEBUG LOADAOF");
+            return switch(cx, |_| {});
+        }
+        Ok(Loaded::Nothing | Loaded::Truncated) => {}
+        Err(Failure::Told(why)) => warning!("{why}"),
+        Err(Failure::Stopped) => stop(cx),
+    }
+    Err(Fault::new(
+        "ERR Error trying to load the AOF files, check server logs.",
+    ))
 }
 
 fn pause_cron(cx: &mut Ctx<'_>) -> Done {

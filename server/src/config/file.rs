@@ -432,13 +432,7 @@ mod tests {
             let text = read(&failing).err().unwrap_or_default();
             assert!(text.contains(&expected.replace("bob", "bad")), "{text}");
         }
-        for text in [
-            "loadmodule x.so",
-            "user",
-            "user bob",
-            "appendonly yes",
-            "module.option 1",
-        ] {
+        for text in ["loadmodule x.so", "user", "user bob", "module.option 1"] {
             assert!(read(text).is_err(), "{text}");
         }
     }

@@ -113,6 +113,20 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
     }
 }
 
+/// Calls a command of the append-only file; whether it has succeeded. It is neither timed nor shown nor propagated.
+pub fn replay(
+    srv: &mut Server,
+    caller: &mut Caller,
+    invocation: &Invocation<'_>,
+    reply: &mut Reply,
+) -> bool {
+    let outer = srv.unit;
+    srv.unit = outer.nested(invocation.cmd, caller, false);
+    let outcome = execute(srv, caller, invocation, reply);
+    srv.unit = outer;
+    !outcome.failed
+}
+
 /// Remembers the keys that a client has read, which it may keep in a cache.
 #[cold]
 fn remember_keys(srv: &mut Server, id: ClientId, invocation: &Invocation<'_>) {

@@ -8,5 +8,6 @@ pub mod permission;
 pub mod process;
 pub mod redact;
 pub mod refuse;
+pub mod replay;
 pub mod transaction;
 pub mod unblock;

@@ -12,7 +12,7 @@ use crate::house::before_sleep::{after_sleep, before_sleep};
 use crate::house::cron::cron;
 use crate::house::{certificates, crash, logo, users};
 use crate::ingress::listen;
-use crate::persist::aof::{manifest_file, switch};
+use crate::persist::aof::{self, manifest_file, switch};
 use crate::persist::load;
 use crate::replication::{primary, replica};
 use crate::report::title::set_title;
@@ -73,7 +73,12 @@ pub fn serve(
     crash::install(srv);
     open(srv)?;
     srv.aof.manifest = manifest_file::load(&srv.config.appenddirname, &srv.config.appendfilename)?;
-    match load::at_start(srv) {
+    let loaded = if srv.config.appendonly {
+        aof::load::at_start(srv)
+    } else {
+        load::at_start(srv)
+    };
+    match loaded {
         Ok(()) => {}
         Err(Some(sentence)) => return Err(sentence),
         Err(None) => return Ok(()),

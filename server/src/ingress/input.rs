@@ -135,11 +135,13 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
         let limits = RequestLimits {
             max_bulk: srv.config.proto_max_bulk_len,
             unauthenticated: is_required(srv, &client.session),
+            is_file: false,
         };
         match request.parse(limits) {
             Ok(Parsed::Command) => {
                 if request.is_new_batch() {
-                    prefetch(srv, id, request);
+                    let db = client.session.db;
+                    prefetch(srv, db, request);
                 }
                 if run(srv, id, &request.argv, reply) == Flow::Stop {
                     return;
@@ -152,9 +154,9 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
     }
 }
 
-/// Prefetches the keys of a new batch of a pipeline together, so that their cache misses overlap.
+/// Prefetches the keys of a new batch of commands for a database together, so that their cache misses overlap.
 #[inline(never)]
-fn prefetch(srv: &mut Server, id: ClientId, request: &Request) {
+pub fn prefetch(srv: &mut Server, db: usize, request: &Request) {
     let mut keys: [&[u8]; BATCH] = [&[]; BATCH];
     let mut count = 0;
     for (slot, key) in keys.iter_mut().zip(request.batch_keys()) {
@@ -164,10 +166,7 @@ fn prefetch(srv: &mut Server, id: ClientId, request: &Request) {
     if count == 0 {
         return;
     }
-    let Some(client) = srv.clients.get(id) else {
-        return;
-    };
-    let db = &srv.keys.dbs[client.session.db].db;
+    let db = &srv.keys.dbs[db].db;
     let hashes = &mut srv.turn.hashes;
     hashes.clear();
     Db::hash_batch(&keys[..count], hashes);

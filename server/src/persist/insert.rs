@@ -93,7 +93,7 @@ impl Announced {
             return Ok(());
         };
         // A replica keeps expired keys until its primary deletes them.
-        let keeps = srv.replication.is_replica();
+        let keeps = srv.replication.is_replica() || session.keeps_expired;
         if !keeps && key.expire.is_some_and(|at_ms| at_ms < session.now_ms) {
             session.counts.expired += 1;
             if let Some(gone) = &mut session.gone {

@@ -104,7 +104,7 @@ pub fn load(srv: &mut Server, existing: Existing) -> Result<Session, LoadError> 
         let total = file.metadata()?.len();
         Ok((file, total))
     });
-    let (file, total) = match opened {
+    let (mut file, total) = match opened {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(LoadError::Missing),
         Err(error) => {
@@ -117,7 +117,7 @@ pub fn load(srv: &mut Server, existing: Existing) -> Result<Session, LoadError> 
     };
     let mut session = begin(srv, existing, total, None);
     session.gone = (!srv.replication.is_replica()).then(Vec::new);
-    let loaded = read(srv, file, &mut session);
+    let loaded = read(srv, &mut file, &mut session);
     end(srv);
     loaded.map(|()| session)
 }
@@ -130,18 +130,34 @@ pub fn begin(
     bytes: u64,
     beside: Option<(Vec<Database>, bool)>,
 ) -> Session {
+    let serves_old = beside.as_ref().is_some_and(|&(_, serve)| serve);
+    enter(srv, bytes, serves_old);
+    Session {
+        beside: beside.map(|(dbs, _)| dbs),
+        ..session(srv, existing, bytes)
+    }
+}
+
+/// Enters the loading state, for `bytes` bytes (0 is unknown).
+pub fn enter(srv: &mut Server, bytes: u64, serves_old: bool) {
     srv.snapshot.loading = Some(Loading {
         started: clock::unix_ms() / 1000,
         total: bytes,
-        serves_old: beside.as_ref().is_some_and(|&(_, serve)| serve),
+        serves_old,
         ..Loading::default()
     });
+}
+
+/// A load of a snapshot of `bytes` bytes (0 is unknown) into the databases of the server.
+pub fn session(srv: &Server, existing: Existing, bytes: u64) -> Session {
     let list = srv.debug.list_limits(&srv.config);
     let sums = srv.config.rdbchecksum && !srv.debug.skip_checksums;
     Session {
         decoder: Decoder::new(rdb_options(&srv.config, list), sums),
         existing,
-        beside: beside.map(|(dbs, _)| dbs),
+        keeps_expired: false,
+        before: 0,
+        beside: None,
         now_ms: clock::unix_ms(),
         db: 0,
         bytes: if bytes == 0 { UNKNOWN_SIZE } else { bytes },
@@ -190,7 +206,7 @@ pub fn feed(srv: &mut Server, session: &mut Session, bytes: &[u8]) -> Result<boo
         }
     }
     if let Some(loading) = &mut srv.snapshot.loading {
-        loading.loaded = session.decoder.position();
+        loading.loaded = session.before + session.decoder.position();
     }
     Ok(false)
 }
@@ -219,11 +235,15 @@ pub fn cut_short(session: &Session) -> LoadError {
     failed(&session.decoder, "Unexpected EOF reading RDB file")
 }
 
-fn read(srv: &mut Server, mut file: File, session: &mut Session) -> Result<(), LoadError> {
+/// Reads a snapshot from a file to its end.
+///
+/// # Errors
+/// It is damaged, which was logged, or the server was asked to shut down.
+pub fn read(srv: &mut Server, file: &mut File, session: &mut Session) -> Result<(), LoadError> {
     let piece = srv.config.loading_process_events_interval_bytes.max(1024) as usize;
     let mut buf = vec![0; piece];
     loop {
-        let n = fill(&mut file, &mut buf).map_err(|error| {
+        let n = fill(file, &mut buf).map_err(|error| {
             let why = format!("Read error: {}", host::reason(&error));
             failed(&session.decoder, &why)
         })?;
@@ -237,7 +257,11 @@ fn read(srv: &mut Server, mut file: File, session: &mut Session) -> Result<(), L
     }
 }
 
-fn fill(file: &mut File, buf: &mut [u8]) -> io::Result<usize> {
+/// Reads what the file has next; 0 bytes at its end.
+///
+/// # Errors
+/// Those of the file.
+pub fn fill(file: &mut File, buf: &mut [u8]) -> io::Result<usize> {
     loop {
         match file.read(buf) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -247,7 +271,10 @@ fn fill(file: &mut File, buf: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Between two pieces: serves clients, checks for signals, samples memory.
-fn look_around(srv: &mut Server) -> Result<(), LoadError> {
+///
+/// # Errors
+/// The server was asked to shut down.
+pub fn look_around(srv: &mut Server) -> Result<(), LoadError> {
     memory::sample_peak();
     process_events_inside(srv);
     if process::shutdown_signal().is_some() {

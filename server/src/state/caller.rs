@@ -5,6 +5,7 @@
 //! | client | yes | yes | yes | AOF, replicas |
 //! | transaction of it | as for the one that queued it | no | yes | as for the one that queued it |
 //! | primary | no | no | yes | AOF |
+//! | append-only file | no | no | yes | nowhere |
 //!
 //! A caller is built for each request and owns all that the gate, the call, propagation and the reply need to know about
 //! the client behind it, so none of these looks into the client itself.
@@ -16,6 +17,12 @@ use crate::state::client::{Class, Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::state::multi::Summary;
 use crate::state::session::Session;
+
+/// An id that finds no client.
+const NO_CLIENT: ClientId = ClientId {
+    index: u32::MAX,
+    generation: u32::MAX,
+};
 
 bitflags! {
     /// Where the writes of a command are propagated to.
@@ -37,6 +44,8 @@ pub enum Kind {
     Transaction,
     /// A request of the primary that this server is a replica of.
     Primary,
+    /// A command of the append-only file that is being loaded.
+    Aof,
 }
 
 /// For whom a command is executed.
@@ -44,7 +53,7 @@ pub enum Kind {
 pub struct Caller {
     /// What kind of caller it is.
     pub kind: Kind,
-    /// The client behind it; for a primary the one that stands for the link.
+    /// The client behind it; for a primary the one that stands for the link, for the append-only file none.
     pub client: ClientId,
     /// What its commands start from.
     pub session: Session,
@@ -52,7 +61,8 @@ pub struct Caller {
     pub class: Class,
     /// It is in MONITOR, so it may not use the keyspace.
     pub is_monitor: bool,
-    /// The command was executed elsewhere already (by the primary), so this server must follow whatever its own limits say.
+    /// The command was executed already, by the primary or before a restart, so this server must follow whatever its own
+    /// limits say.
     pub obeyed: bool,
     /// Where its writes go.
     pub targets: Targets,
@@ -84,6 +94,23 @@ impl Caller {
                 Targets::all()
             },
             queued: client.multi.as_ref().map(|multi| multi.summary),
+        }
+    }
+
+    /// The caller behind an append-only file.
+    pub fn aof() -> Self {
+        Caller {
+            kind: Kind::Aof,
+            client: NO_CLIENT,
+            session: Session {
+                authenticated: true,
+                ..Session::default()
+            },
+            class: Class::Normal,
+            is_monitor: false,
+            obeyed: true,
+            targets: Targets::empty(),
+            queued: None,
         }
     }
 

@@ -45,6 +45,10 @@ pub struct Session {
     pub decoder: Decoder,
     /// What happens to keys that exist already.
     pub existing: Existing,
+    /// Expired keys are loaded: the commands that follow in the append-only file may refer to them.
+    pub keeps_expired: bool,
+    /// Bytes of other files that were loaded before.
+    pub before: u64,
     /// The databases that are filled, if they are not those of the server.
     pub beside: Option<Vec<Database>>,
     /// When it began, in milliseconds of Unix time.

@@ -19,7 +19,7 @@ pub struct Unit {
     pub command: Option<CmdId>,
     /// The command leaves the recency of keys alone (CLIENT NO-TOUCH).
     pub no_touch: bool,
-    /// The command comes from the primary: expired keys are there until the primary deletes them.
+    /// The command comes from the primary or the append-only file: expired keys exist until these delete them.
     pub obeyed: bool,
     /// Where changes are propagated to.
     pub targets: Targets,

@@ -39,6 +39,8 @@ pub const BATCH: usize = 32;
 const BATCH_ARGS: usize = 256;
 /// A line (inline request or a length) longer than this is a protocol error.
 const MAX_LINE: usize = 64 * 1024;
+/// Maximum length of an annotation, in bytes.
+const MAX_ANNOTATION: usize = 1023;
 /// Bytes of a query buffer shown in the log.
 const SHOWN_BYTES: usize = 64;
 /// Maximum number of arguments before authentication.
@@ -53,6 +55,9 @@ pub struct RequestLimits {
     pub max_bulk: i64,
     /// Whether the client still has to authenticate.
     pub unauthenticated: bool,
+    /// The bytes come from an append-only file: they are arrays only, and lines that begin with `#` are annotations,
+    /// which are skipped.
+    pub is_file: bool,
 }
 
 /// Result of [`Request::parse`].
@@ -60,7 +65,7 @@ pub struct RequestLimits {
 pub enum Parsed {
     /// `argv` holds a command.
     Command,
-    /// An empty line or an empty array was skipped.
+    /// An empty line, an empty array or an annotation was skipped.
     Nothing,
     /// More bytes are needed.
     Incomplete,
@@ -335,7 +340,11 @@ impl Request {
                 return Ok(Parsed::Incomplete);
             }
             if self.argv.buf[self.pos] != b'*' {
-                return self.parse_inline(limits);
+                return if limits.is_file {
+                    self.skip_annotation()
+                } else {
+                    self.parse_inline(limits)
+                };
             }
             match self.parse_array_header(limits)? {
                 Parsed::Command => {}
@@ -370,6 +379,9 @@ impl Request {
         };
         if limits.unauthenticated && count > MAX_ARGS_UNAUTHENTICATED {
             return Err(ProtocolError::new("unauthenticated multibulk length"));
+        }
+        if count <= 0 && limits.is_file {
+            return Err(ProtocolError::new("empty command"));
         }
         self.pos = next;
         if count <= 0 {
@@ -496,6 +508,26 @@ impl Request {
         true
     }
 
+    /// Skips an annotation of an append-only file, which is a line.
+    #[cold]
+    fn skip_annotation(&mut self) -> Result<Parsed, ProtocolError> {
+        let rest = &self.argv.buf[self.pos..self.filled];
+        if rest[0] != b'#' {
+            return Err(ProtocolError::new("expected '*' or '#'"));
+        }
+        let window = &rest[..rest.len().min(MAX_ANNOTATION)];
+        match memchr::memchr(b'\n', window) {
+            Some(n) => {
+                self.pos += n + 1;
+                Ok(Parsed::Nothing)
+            }
+            None if window.len() == MAX_ANNOTATION => {
+                Err(ProtocolError::new("too long annotation"))
+            }
+            None => Ok(Parsed::Incomplete),
+        }
+    }
+
     fn parse_inline(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
         let Some(n) = memchr::memchr(b'\n', &self.argv.buf[self.pos..self.filled]) else {
             if self.filled - self.pos > MAX_LINE {
@@ -534,6 +566,7 @@ mod tests {
     const OPEN: RequestLimits = RequestLimits {
         max_bulk: 512 * 1024 * 1024,
         unauthenticated: false,
+        is_file: false,
     };
 
     /// Lets a request have as many bytes as it offers space for; what is left of them.
@@ -663,6 +696,44 @@ mod tests {
             let mut request = Request::default();
             fill(&mut request, input);
             assert_eq!(request.parse(limits).expect_err("broken").0, text);
+        }
+    }
+
+    #[test]
+    fn a_file_has_annotations_and_no_other_lines() {
+        let limits = RequestLimits {
+            is_file: true,
+            ..OPEN
+        };
+        let ping = "*1\r\n$4\r\nPING\r\n";
+        let longest = format!("#{}\n", "x".repeat(super::MAX_ANNOTATION - 2));
+        let rows = [
+            (ping.to_owned(), Ok(1)),
+            (format!("#TS:1\r\n{ping}#x\n#\n{ping}#cut"), Ok(2)),
+            (format!("{longest}{ping}{longest}"), Ok(1)),
+            (format!("{ping}#{longest}"), Err(1)),
+            (format!("{ping}PING\r\n"), Err(1)),
+            (format!("{ping}\r\n{ping}"), Err(1)),
+            (format!("{ping}*0\r\n{ping}"), Err(1)),
+            (format!("{ping}*-1\r\n{ping}"), Err(1)),
+        ];
+        for (text, expected) in rows {
+            let mut request = Request::default();
+            fill(&mut request, text.as_bytes());
+            let mut commands = 0;
+            let ended = loop {
+                match request.parse(limits) {
+                    Ok(Parsed::Command) => commands += 1,
+                    Ok(Parsed::Nothing) => {}
+                    Ok(Parsed::Incomplete) => break Ok(commands),
+                    Err(_) => break Err(commands),
+                }
+            };
+            assert_eq!(ended, expected, "{text}");
+            assert_eq!(
+                request.is_incomplete(),
+                text.ends_with("cut") || ended.is_err()
+            );
         }
     }
 

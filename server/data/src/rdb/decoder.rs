@@ -188,15 +188,15 @@ impl Decoder {
     fn finish(&mut self, footer: usize) -> Result<(), Corrupt> {
         self.sum();
         let bytes = &self.buf[self.done..self.done + footer];
-        let expected = bytes
+        let stored = bytes
             .first_chunk()
             .map_or(0, |sum| u64::from_le_bytes(*sum));
-        let wrong = self.check && expected != 0 && expected != self.checksum;
+        let wrong = self.check && stored != 0 && stored != self.checksum;
         self.advance(footer);
         self.summed = self.done;
         if wrong {
             return Err(Corrupt::new(format!(
-                "Wrong RDB checksum expected: ({expected:x}) but got ({:x}). Aborting now.",
+                "Wrong RDB checksum expected: ({:x}) but got ({stored:x}). Aborting now.",
                 self.checksum
             )));
         }

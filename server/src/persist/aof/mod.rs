@@ -5,7 +5,9 @@ use std::path::Path;
 pub mod base;
 pub mod commands;
 pub mod flush;
+pub mod load;
 pub mod manifest_file;
+pub mod read;
 pub mod rewrite;
 pub mod switch;
 

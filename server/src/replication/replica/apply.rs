@@ -198,6 +198,7 @@ fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply
     let limits = RequestLimits {
         max_bulk: srv.config.proto_max_bulk_len.max(MAX_BULK_OF_PRIMARY),
         unauthenticated: false,
+        is_file: false,
     };
     match request.parse(limits) {
         Ok(Parsed::Command) => {}

@@ -1,0 +1,158 @@
+//! Executing the commands of an append-only file.
+//!
+//! Neither the gate nor the call's bookkeeping applies: the commands were admitted, recorded and propagated when they were
+//! executed first. A command that fails is logged, and the next one follows; `propagation-error-behavior` can make the
+//! process end instead. What administers a server is not executed, since no server writes it into the file.
+//!
+//! A transaction is executed when its EXEC is read. Without one, nothing of it is executed.
+
+use table::spec::Spec;
+use table::words::Flags;
+use table::{CmdId, generic, transactions};
+
+use crate::config::values::PropagationError;
+use crate::exec::call::{self, Invocation};
+use crate::exec::process::resolve;
+use crate::exec::refuse::refuse;
+use crate::server::Server;
+use crate::state::caller::Caller;
+use crate::state::multi::Multi;
+use crate::warning;
+use crate::wire::argv::Argv;
+use crate::wire::fault::Fault;
+use crate::wire::reply::Reply;
+
+const MULTI: CmdId = table::id(&transactions::MULTI);
+const EXEC: CmdId = table::id(&transactions::EXEC);
+const MIGRATE: CmdId = table::id(&generic::MIGRATE);
+
+/// Bytes of an error shown in the log.
+const SHOWN: usize = 4096;
+
+/// The execution of one file.
+pub struct Replay {
+    caller: Caller,
+    /// The transaction whose EXEC was not read yet.
+    multi: Option<Multi>,
+    reply: Reply,
+}
+
+/// Why a command cannot be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// This server does not have it.
+    Unknown,
+    /// It has too few or too many arguments.
+    Arity,
+}
+
+impl Default for Replay {
+    fn default() -> Self {
+        let mut reply = Reply::default();
+        reply.muted = true;
+        Replay {
+            caller: Caller::aof(),
+            multi: None,
+            reply,
+        }
+    }
+}
+
+impl Replay {
+    /// The selected database.
+    #[inline]
+    pub fn db(&self) -> usize {
+        self.caller.session.db
+    }
+
+    /// Whether a transaction is incomplete.
+    #[inline]
+    pub fn in_transaction(&self) -> bool {
+        self.multi.is_some()
+    }
+}
+
+/// Executes a command, or queues it for EXEC.
+///
+/// # Errors
+/// The command cannot be executed, so the file does not fit this server.
+#[inline]
+pub fn execute(srv: &mut Server, replay: &mut Replay, argv: &Argv) -> Result<(), Unfit> {
+    let (cmd, spec, proc) = resolve(&srv.commands, argv).map_err(|(cmd, _)| match cmd {
+        None => Unfit::Unknown,
+        Some(_) => Unfit::Arity,
+    })?;
+    if let Some(multi) = &mut replay.multi
+        && cmd != EXEC
+    {
+        multi.push(cmd, argv);
+        return Ok(());
+    }
+    if cmd == MULTI {
+        replay.multi = Some(Multi::default());
+        return Ok(());
+    }
+    match replay.multi.take() {
+        Some(multi) => execute_queue(srv, replay, &multi),
+        None => {
+            let invocation = Invocation {
+                cmd,
+                proc,
+                argv,
+                before: None,
+            };
+            run(srv, replay, spec, &invocation);
+        }
+    }
+    if let Some(fault) = replay.reply.unheard.take() {
+        report(srv, argv, &fault);
+    }
+    Ok(())
+}
+
+#[cold]
+fn execute_queue(srv: &mut Server, replay: &mut Replay, multi: &Multi) {
+    let mut queue = multi.queue.reader();
+    let mut argv = Argv::default();
+    while let Some(cmd) = queue.next_into(&mut argv) {
+        let proc = srv.commands.procs[cmd.index()];
+        let invocation = Invocation {
+            cmd,
+            proc: proc.expect("only what can be executed is queued"),
+            argv: &argv,
+            before: None,
+        };
+        let succeeded = run(srv, replay, table::spec(cmd), &invocation);
+        // As in Redis, these are counted while others are not.
+        srv.stats.commands += 1;
+        srv.stats.command(cmd).failed += u64::from(!succeeded);
+    }
+}
+
+/// Executes a command; whether it has succeeded.
+#[inline]
+fn run(srv: &mut Server, replay: &mut Replay, spec: &Spec, invocation: &Invocation<'_>) -> bool {
+    let administers = spec.flags.contains(Flags::ADMIN) && !spec.flags.contains(Flags::WRITE);
+    if administers || invocation.cmd == MIGRATE {
+        let text = "ERR this command is not executed from an append-only file";
+        refuse(srv, &mut replay.reply, &Fault::new(text));
+        return false;
+    }
+    call::replay(srv, &mut replay.caller, invocation, &mut replay.reply)
+}
+
+/// A command has failed, although it had succeeded before it was written into the file.
+#[cold]
+fn report(srv: &mut Server, argv: &Argv, fault: &Fault) {
+    let text = &fault.0[..fault.0.len().min(SHOWN)];
+    let name = String::from_utf8_lossy(&argv[0]).to_lowercase();
+    warning!(
+        "== CRITICAL == This server is sending an error to its AOF-loading-client: '-{}' after processing the command '{name}'",
+        String::from_utf8_lossy(text)
+    );
+    srv.stats.unexpected_error_replies += 1;
+    assert!(
+        srv.config.propagation_error_behavior != PropagationError::Panic,
+        "This server panicked sending an error to its AOF-loading-client after processing the command '{name}'"
+    );
+}
