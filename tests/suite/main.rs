@@ -2,6 +2,7 @@
 
 mod acl;
 mod aof_always;
+mod aof_load;
 mod arithmetic;
 mod client_eviction;
 mod client_tools;

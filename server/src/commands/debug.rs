@@ -32,7 +32,7 @@ use crate::persist::aof::read::Failure;
 use crate::persist::bgsave::save_now;
 use crate::persist::load::{LoadError, load};
 use crate::report::layout;
-use crate::server::{Ctx, Done};
+use crate::server::{Ctx, Done, Propagate};
 use crate::state::debug::REPLY_PEAK_RESET_MS;
 use crate::state::loading::Existing;
 use crate::state::replication::id::ReplId;
@@ -346,6 +346,8 @@ fn stop(cx: &mut Ctx<'_>) {
 
 /// Empties all databases and loads the append-only file. Other clients are served while it loads.
 fn load_aof(cx: &mut Ctx<'_>) -> Done {
+    // The commands of the file are changes, but not new ones.
+    cx.propagate = Propagate::Never;
     aof::flush::flush(cx.srv, true);
     flush(cx.srv, None, false);
     match aof::load::reload(cx.srv) {

@@ -170,14 +170,12 @@ fn size(srv: &Server, name: &str) -> Result<u64, Failure> {
     Ok(metadata.len())
 }
 
-/// Loads the append-only file again: its manifest, if it is in use, and its files. The databases are to be empty.
+/// Loads the append-only file again: its manifest and its files. The databases are to be empty.
 ///
 /// # Errors
 /// As [`load`].
 pub fn reload(srv: &mut Server) -> Result<Loaded, Failure> {
-    if srv.config.appendonly {
-        let (dir, name) = (&srv.config.appenddirname, &srv.config.appendfilename);
-        srv.aof.manifest = manifest_file::load(dir, name)?;
-    }
+    let (dir, name) = (&srv.config.appenddirname, &srv.config.appendfilename);
+    srv.aof.manifest = manifest_file::load(dir, name)?;
     load(srv)
 }

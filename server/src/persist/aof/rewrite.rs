@@ -127,8 +127,11 @@ pub fn begin(srv: &mut Server) -> bool {
     }
 }
 
-/// Opens the incremental file for the writes from now on.
+/// Opens the incremental file for the writes from now on, if they are appended.
 fn begin_incremental(srv: &mut Server) -> Result<(), String> {
+    if !srv.aof.is_on() {
+        return Ok(());
+    }
     // The file must select its database itself.
     srv.aof.selected = None;
     flush(srv, true);

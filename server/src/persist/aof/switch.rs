@@ -127,6 +127,9 @@ pub fn stop(srv: &mut Server) {
     if !srv.aof.is_on() {
         return;
     }
+    if !srv.config.appendonly {
+        refuse_local_waits(srv);
+    }
     sync_now(srv);
     kill(srv);
     if srv.aof.status == Status::WaitsForRewrite {
@@ -141,9 +144,6 @@ pub fn stop(srv: &mut Server) {
     aof.appended -= aof.buffer.len() as u64;
     aof.buffer.clear();
     aof.synced_offset = None;
-    if !srv.config.appendonly {
-        refuse_local_waits(srv);
-    }
 }
 
 /// Writes what is appended and forces it to the disk before it returns. A failure is logged.
