@@ -21,6 +21,7 @@ use crate::house::start::{adjust_oom_score, make_room, set_watchdog};
 use crate::house::users::{config_lines, set_default_password};
 use crate::ingress::listen::reopen;
 use crate::keyspace::evict::limit_changed;
+use crate::persist::aof::rewrite::delete_history;
 use crate::persist::aof::switch;
 use crate::report::title::set_title;
 use crate::server::{Ctx, Done, Server};
@@ -215,6 +216,7 @@ fn apply(srv: &mut Server, effect: Effect, in_transaction: bool) -> Result<(), S
         Effect::Watchdog => set_watchdog(srv),
         Effect::Maxmemory => limit_changed(srv),
         Effect::RequirePass => set_default_password(srv),
+        Effect::AppendOnlyHistory => delete_history(srv),
         Effect::AppendOnly if !srv.config.appendonly => switch::stop(srv),
         Effect::AppendOnly if srv.aof.is_on() => {}
         Effect::AppendOnly => switch::start(srv, in_transaction)

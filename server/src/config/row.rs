@@ -60,6 +60,8 @@ pub enum Effect {
     RequirePass,
     /// The append-only file is switched on or off.
     AppendOnly,
+    /// Append-only files that are no longer needed are deleted.
+    AppendOnlyHistory,
 }
 
 bitflags! {

@@ -107,6 +107,7 @@ pub static ROWS: &[Row] = &[
         .doc("A rewritten append-only file reaches the disk in steps of 4 MiB, not all at its end."),
     yes_no("aof-disable-auto-gc", field!(aof_disable_auto_gc))
         .hidden()
+        .effects(&[Effect::AppendOnlyHistory])
         .default("no")
         .doc("Append-only files that are no longer needed are kept, for tests."),
 ];
