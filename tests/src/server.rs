@@ -3,19 +3,20 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::certs;
 use crate::client::{Client, Transport};
 use crate::disk::Disk;
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, until};
 
 /// Captured lines of the log.
 #[derive(Default)]
@@ -151,7 +152,8 @@ impl Server {
             ])
             .args(args);
         if let Some(disk) = disk {
-            command.envs(disk.environment());
+            // A group of its own, so that a crash ends its children, too.
+            command.envs(disk.environment()).process_group(0);
         }
         let child = command
             .stdout(Stdio::piped())
@@ -268,6 +270,28 @@ impl Server {
     /// If the server no longer exists.
     pub fn signal(&self, signal: Signal) {
         send_signal(self.pid(), signal);
+    }
+
+    /// Ends the process and its children as a crash of the machine does, and throws away what its disk does not keep.
+    ///
+    /// # Panics
+    /// If it was not started on a disk.
+    pub fn crash(&mut self, disk: &Disk, keeps: &mut dyn FnMut() -> bool) {
+        self.kill_group();
+        let _ = self.child.wait();
+        until("the end of all children", || {
+            killpg(self.group(), None).err()
+        });
+        disk.crash(keeps);
+    }
+
+    /// Kills the process and its children, of which some may be gone already.
+    pub fn kill_group(&self) {
+        let _ = killpg(self.group(), Signal::SIGKILL);
+    }
+
+    fn group(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.pid()).expect("a process"))
     }
 
     /// Waits until the process exits; returns its exit code, or `None` if a signal ended it.

@@ -17,6 +17,7 @@ mod fuzz_acl;
 mod fuzz_data;
 mod keys;
 mod keyspace_events;
+mod kills;
 mod lifecycle;
 mod lifecycle_order;
 mod migrate;

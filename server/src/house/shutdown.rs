@@ -6,8 +6,8 @@ use crate::egress::release::release;
 use crate::exec::unblock::give_up;
 use crate::feed::replicas::queue_all;
 use crate::ingress::listen::close_all;
+use crate::persist::aof::flush::sync_now;
 use crate::persist::aof::rewrite::kill;
-use crate::persist::aof::switch::sync_now;
 use crate::persist::bgsave::{abandon, save_now};
 use crate::report::replicas::{all, name};
 use crate::server::Server;
@@ -153,7 +153,8 @@ fn end_append_only(srv: &mut Server, force: bool) -> bool {
         kill(srv);
     }
     notice!("Calling fsync() on the AOF file.");
-    sync_now(srv);
+    // What cannot be forced to the disk was written, at least, and the failure was logged.
+    let _ = sync_now(srv);
     release(srv);
     true
 }

@@ -204,8 +204,33 @@ fn order_sync(srv: &mut Server, file: &Arc<File>) {
     }
 }
 
+/// Writes what is appended and forces it to the disk before it returns.
+///
+/// # Errors
+/// A sentence, which was logged.
+pub fn sync_now(srv: &mut Server) -> Result<(), String> {
+    flush(srv, true);
+    let Some(file) = srv.aof.file.clone() else {
+        return Ok(());
+    };
+    srv.aof.syncer.drain();
+    if let Err(error) = file.sync_data() {
+        let sentence = format!("Fail to fsync the AOF file: {}.", host::reason(&error));
+        warning!("{sentence}");
+        return Err(sentence);
+    }
+    let aof = &mut srv.aof;
+    aof.ordered = aof.written;
+    aof.synced = aof.written;
+    if aof.status == Status::On {
+        let offset = srv.replication.offset;
+        advance_offset(srv, offset);
+    }
+    Ok(())
+}
+
 /// Orders an fsync of what was written to a file.
-pub fn force(srv: &mut Server, file: &Arc<File>) {
+fn force(srv: &mut Server, file: &Arc<File>) {
     let mark = srv.aof.mark(srv.replication.offset);
     srv.aof.ordered = mark.position;
     srv.aof.syncer.force(file, mark);

@@ -66,7 +66,9 @@ pub fn make_directory(dir: &str) -> Result<(), String> {
                 Err("Not a directory".to_owned())
             }
         }
-        made => made.map_err(|error| reason(&error)),
+        made => made
+            .and_then(|()| File::open(".")?.sync_all())
+            .map_err(|error| reason(&error)),
     };
     made.map_err(|why| format!("Can't open or create append-only dir {dir}: {why}"))
 }

@@ -14,7 +14,7 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::persist::aof::flush::{flush, force};
+use crate::persist::aof::flush::{flush, sync_now};
 use crate::persist::aof::manifest_file;
 use crate::persist::aof::{base, size_of};
 use crate::persist::fork;
@@ -143,6 +143,8 @@ fn begin_incremental(srv: &mut Server) -> Result<(), String> {
         srv.aof.file_size = 0;
         return Ok(());
     }
+    // Only the last file of a manifest may be incomplete.
+    sync_now(srv)?;
     let mut manifest = srv.aof.manifest.clone();
     let part = manifest.next_incr(&srv.config.appendfilename);
     let file = open(&path(srv, &part.name), true)?;
@@ -157,11 +159,9 @@ fn begin_incremental(srv: &mut Server) -> Result<(), String> {
         return Err(sentence);
     }
     srv.aof.manifest = manifest;
-    if let Some(old) = srv.aof.file.take() {
-        // In any case, as the writes that follow go to another file.
-        force(srv, &old);
+    if let Some(old) = srv.aof.file.replace(file) {
+        srv.background.free(Box::new(old), 0);
     }
-    srv.aof.file = Some(file);
     srv.aof.file_size = 0;
     Ok(())
 }

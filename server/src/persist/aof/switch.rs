@@ -4,14 +4,14 @@ use std::thread;
 use std::time::Duration;
 
 use crate::exec::unblock::refuse_local_waits;
-use crate::persist::aof::flush::{advance_offset, flush};
+use crate::persist::aof::flush::sync_now;
 use crate::persist::aof::manifest_file;
 use crate::persist::aof::rewrite::{begin, delete_history, drop_temporary, kill, open, path};
 use crate::persist::aof::{base, size_of};
 use crate::server::Server;
 use crate::state::aof::Status;
 use crate::state::child::Purpose;
-use crate::sys::{child, clock, host};
+use crate::sys::{child, clock};
 use crate::{notice, warning};
 
 /// Attempts to switch on after a synchronization, a second apart.
@@ -130,7 +130,7 @@ pub fn stop(srv: &mut Server) {
     if !srv.config.appendonly {
         refuse_local_waits(srv);
     }
-    sync_now(srv);
+    let _ = sync_now(srv);
     kill(srv);
     if srv.aof.status == Status::WaitsForRewrite {
         drop_temporary(srv);
@@ -144,27 +144,6 @@ pub fn stop(srv: &mut Server) {
     aof.appended -= aof.buffer.len() as u64;
     aof.buffer.clear();
     aof.synced_offset = None;
-}
-
-/// Writes what is appended and forces it to the disk before it returns. A failure is logged.
-pub fn sync_now(srv: &mut Server) {
-    flush(srv, true);
-    let Some(file) = srv.aof.file.clone() else {
-        return;
-    };
-    srv.aof.syncer.drain();
-    match file.sync_data() {
-        Ok(()) => {
-            let aof = &mut srv.aof;
-            aof.ordered = aof.written;
-            aof.synced = aof.written;
-            if srv.aof.status == Status::On {
-                let offset = srv.replication.offset;
-                advance_offset(srv, offset);
-            }
-        }
-        Err(error) => warning!("Fail to fsync the AOF file: {}.", host::reason(&error)),
-    }
 }
 
 /// Switches on again after the data set was replaced by a primary's, or after that was given up. If it is not possible, the
