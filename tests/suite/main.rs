@@ -1,6 +1,7 @@
 //! The suite: behaviour through sockets, with the same test body over every transport.
 
 mod acl;
+mod aof_check;
 mod aof_load;
 mod arithmetic;
 mod client_eviction;
