@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use ae::event_loop::run;
 use conn::tls::memory::Allocator;
 use server::house::command_line::{self, Start};
+use server::persist::aof;
 use server::persist::check::check;
 use server::sys::memory::{self, Jemalloc};
 use server::sys::process;
@@ -46,9 +47,24 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Start::CheckRdb(path) => match check(&path, &mut std::io::stdout().lock()) {
-            Ok(true) => ExitCode::SUCCESS,
+            Ok(Some(_)) => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,
         },
+        Start::CheckAof(order) => {
+            let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout());
+            match aof::check::run(&order, &mut input, &mut out) {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                Err(error) => {
+                    eprintln!("{error}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
+        Start::Complain(text) => {
+            println!("{text}");
+            ExitCode::FAILURE
+        }
         Start::Serve(config, info) => {
             match house::start::serve(*config, info, commands::bind(), run) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,8 @@
 
 mod acl;
 mod aof_always;
+mod aof_check;
+mod aof_fuzz;
 mod aof_load;
 mod arithmetic;
 mod client_eviction;

@@ -16,6 +16,7 @@ use data::util::split::{quote, split};
 use crate::config::file::{self, Source};
 use crate::config::params::Params;
 use crate::house::users;
+use crate::persist::aof;
 use crate::state::process::ProcessInfo;
 use crate::sys::{clock, host, memory, process};
 
@@ -25,23 +26,18 @@ pub enum Start {
     Say(String),
     /// Something invalid; the text says why.
     Refuse(String),
+    /// Something invalid; the text says why, on standard output.
+    Complain(String),
     /// To check this snapshot file.
     CheckRdb(String),
+    /// To check an append-only file.
+    CheckAof(aof::check::Order),
     /// To run a server.
     Serve(Box<Params>, ProcessInfo),
 }
 
-/// Programs that this binary becomes under another name.
-const OTHER_PROGRAMS: [(&str, &str); 2] = [
-    (
-        "redis-sentinel",
-        "Sentinel is not a part of this server yet.",
-    ),
-    (
-        "redis-check-aof",
-        "This server cannot check append-only files yet.",
-    ),
-];
+/// What a program says that this binary cannot be yet.
+const NO_SENTINEL: &str = "Sentinel is not a part of this server yet.";
 
 const HELP: &str = "\
 redis-server [FILE] [--DIRECTIVE VALUE ...]... [-]
@@ -66,11 +62,14 @@ pub fn parse(args: &[String]) -> Start {
     let program = args
         .first()
         .map_or("", |path| path.rsplit('/').next().unwrap_or(path));
-    if let Some((_, why)) = OTHER_PROGRAMS
-        .iter()
-        .find(|(name, _)| program.contains(name))
-    {
-        return Start::Refuse((*why).into());
+    if program.contains("redis-sentinel") {
+        return Start::Refuse(NO_SENTINEL.into());
+    }
+    if program.contains("redis-check-aof") {
+        return match aof::check::Order::parse(args) {
+            Ok(order) => Start::CheckAof(order),
+            Err(why) => Start::Complain(why),
+        };
     }
     if program.contains("redis-check-rdb") {
         return check_rdb(args);
@@ -87,7 +86,7 @@ pub fn parse(args: &[String]) -> Start {
         _ => {}
     }
     if args.iter().any(|arg| arg == "--sentinel") {
-        return Start::Refuse(OTHER_PROGRAMS[0].1.into());
+        return Start::Refuse(NO_SENTINEL.into());
     }
     let line = CommandLine::read(args);
     let config_file = line

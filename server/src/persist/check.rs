@@ -24,11 +24,11 @@ struct Seen {
     expired: u64,
 }
 
-/// Checks the file at `path` and writes a report to `out`; whether the file is sound.
+/// Checks the file at `path` and writes a report to `out`; returns where the snapshot ends if it is sound.
 ///
 /// # Errors
 /// `out` cannot be written to.
-pub fn check(path: &str, out: &mut dyn Write) -> io::Result<bool> {
+pub fn check(path: &str, out: &mut dyn Write) -> io::Result<Option<u64>> {
     writeln!(out, "[offset 0] Checking RDB file {path}")?;
     let config = Params::default();
     let options = rdb_options(&config, DebugState::default().list_limits(&config));
@@ -60,7 +60,7 @@ pub fn check(path: &str, out: &mut dyn Write) -> io::Result<bool> {
     writeln!(out, "[info] {} expires", seen.expires)?;
     writeln!(out, "[info] {} already expired", seen.expired)?;
     out.flush()?;
-    Ok(found.is_ok())
+    Ok(found.ok().map(|()| offset))
 }
 
 /// Reads the file to its end; the inner error describes the file's.

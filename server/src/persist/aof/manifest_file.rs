@@ -34,7 +34,16 @@ pub fn load(dir: &str, file: &str) -> Result<Manifest, String> {
         debug!("The AOF manifest file {name} doesn't exist");
         return Ok(Manifest::default());
     }
-    let text = fs::read(&path).map_err(|error| {
+    read(&path)
+}
+
+/// Reads a manifest.
+///
+/// # Errors
+/// The reason. Where it was found has been logged.
+pub fn read(path: &Path) -> Result<Manifest, String> {
+    let text = fs::read(path).map_err(|error| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         format!(
             "Fatal error: can't open the AOF manifest file {name} for reading: {}",
             reason(&error)

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 pub mod base;
+pub mod check;
 pub mod commands;
 pub mod flush;
 pub mod load;
 pub mod manifest_file;
 pub mod read;
 pub mod rewrite;
+pub mod scan;
 pub mod switch;
 
 /// Size of a file in bytes; 0 if it is not there.
