@@ -141,6 +141,9 @@ impl<S> Conns<S> {
     /// Sends what is collected: `Done(0)` if nothing is left, `WouldBlock` if bytes remain
     /// (`pending_out`), which are sent from the loop.
     pub fn flush(&mut self, el: &mut EventLoop<S>, id: ConnId) -> Io {
+        if self.get(id).is_some_and(Connection::collects_nothing) {
+            return Io::Done(0);
+        }
         self.send(el, id, |stream, pool, readiness, _| {
             io::flush(stream, pool, readiness)
         })

@@ -35,7 +35,7 @@ fn migrate(cx: &mut Ctx<'_>) -> Done {
     }
     if cx.caller.may_block() {
         begin(cx.srv, cx.caller.client, cx.db, order);
-        cx.block = Some(Block::Migration);
+        cx.block = Some(Box::new(Block::Migration));
         return Ok(());
     }
     at_once(cx, &order, |cx, gone| {

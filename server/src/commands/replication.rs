@@ -270,11 +270,11 @@ fn wait(cx: &mut Ctx<'_>) -> Done {
         cx.reply.int(acknowledged);
         return Ok(());
     }
-    cx.block = Some(Block::Replicas(ReplicaBlock {
+    cx.block = Some(Box::new(Block::Replicas(ReplicaBlock {
         offset,
         count,
         deadline_ms,
-    }));
+    })));
     cx.srv.replication.wants_acks = true;
     Ok(())
 }

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod flush;
 pub mod invalidate;
+pub mod limits;
 pub mod publish;
 pub mod push;
 pub mod replica;

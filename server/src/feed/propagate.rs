@@ -50,7 +50,7 @@ fn targets(srv: &Server) -> Targets {
     } else {
         Targets::empty()
     };
-    srv.unit.targets & existing
+    srv.unit.running.targets & existing
 }
 
 /// Whether the writes of the unit go anywhere.
@@ -70,7 +70,7 @@ pub fn also<'a>(srv: &mut Server, db: usize, args: impl ExactSizeIterator<Item =
 /// Replaces the command that is propagated.
 pub fn instead<'a>(cx: &mut Ctx<'_>, args: impl IntoIterator<Item = &'a [u8]>) {
     if is_wanted(cx.srv) {
-        cx.rewrite = Some(Argv::of(args));
+        cx.rewrite = Some(Box::new(Argv::of(args)));
     }
 }
 

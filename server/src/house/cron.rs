@@ -3,9 +3,9 @@
 use ae::time::{Next, TimerId};
 
 use crate::cluster::migrate;
-use crate::egress::account::account_memory;
-use crate::egress::flush::{close_over_limit, over_output_limit};
-use crate::egress::invalidate::{is_over_limit, limit_table};
+use crate::egress::account::account;
+use crate::egress::invalidate::limit_table;
+use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::house::certificates::rotate_tickets;
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::expire::slow_cycle;
@@ -184,7 +184,7 @@ fn visit_clients(srv: &mut Server) {
     for (number, id) in visited {
         srv.clients.cron_cursor = number;
         visit(srv, id);
-        account_memory(srv, id);
+        account(srv, id);
     }
 }
 
@@ -260,7 +260,7 @@ fn tend_databases(srv: &mut Server) {
 
 /// Evicts tracked keys above the limit even if no command follows.
 fn limit_tracking(srv: &mut Server) {
-    if is_over_limit(srv) {
+    if srv.tracking.over_limit {
         limit_table(srv);
     }
 }

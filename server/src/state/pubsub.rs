@@ -15,7 +15,7 @@
 //! 2. No name is without subscribers, and no group without patterns.
 //! 3. `places` maps each pattern to its position in its group; `lengths` counts the groups by length of their prefix.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use data::util::glob::matches;
@@ -154,9 +154,7 @@ impl Pubsub {
 
 /// Adds a client to the subscribers of a name; returns the name unless the client was one of them.
 fn add(names: &mut Sharded<Arc<[u8]>, ClientSet>, id: ClientId, name: &[u8]) -> Option<Arc<[u8]>> {
-    let known = names.get_entry(name).map(|(known, _)| Arc::clone(known));
-    let shared = known.unwrap_or_else(|| Arc::from(name));
-    let clients = names.entry(Arc::clone(&shared), ClientSet::default);
+    let (shared, clients) = names.entry_with_key(Arc::from(name), ClientSet::default);
     clients.insert(id).then_some(shared)
 }
 
@@ -197,11 +195,9 @@ impl Patterns {
         }
         let text: Arc<[u8]> = Arc::from(text);
         let place = group.len() as u32;
-        let mut clients = ClientSet::default();
-        clients.insert(id);
         group.push(Pattern {
             text: Arc::clone(&text),
-            clients,
+            clients: ClientSet::of(id),
         });
         self.places.entry(Arc::clone(&text), || place);
         Some(text)
@@ -273,14 +269,14 @@ impl Subscriptions {
         self.names.iter().all(|names| names.len() == 0)
     }
 
-    /// The names of a kind.
-    pub fn list(&self, kind: Kind) -> Vec<Arc<[u8]>> {
-        let mut list = Vec::with_capacity(self.count(kind));
-        match &self.names[kind as usize] {
-            Names::Few(names) => list.extend(names.iter().cloned()),
-            Names::Many(names) => list.extend(names.iter().cloned()),
-        }
-        list
+    /// The names of a kind, in no particular order.
+    pub fn names(&self, kind: Kind) -> impl Iterator<Item = &Arc<[u8]>> {
+        let (few, many) = match &self.names[kind as usize] {
+            Names::Few(names) => (Some(names), None),
+            Names::Many(names) => (None, Some(names)),
+        };
+        let few = few.into_iter().flatten();
+        few.chain(many.into_iter().flatten())
     }
 
     /// Memory of the lists, in bytes. The names belong to all their subscribers and are not counted.
@@ -297,7 +293,7 @@ const FEW: usize = 8;
 #[derive(Debug)]
 enum Names {
     Few(Vec<Arc<[u8]>>),
-    Many(BTreeSet<Arc<[u8]>>),
+    Many(HashSet<Arc<[u8]>>),
 }
 
 impl Default for Names {
@@ -324,7 +320,7 @@ impl Names {
                 names.push(name);
             }
             Names::Few(names) => {
-                let mut many: BTreeSet<_> = names.drain(..).collect();
+                let mut many: HashSet<_> = names.drain(..).collect();
                 many.insert(name);
                 *self = Names::Many(many);
             }

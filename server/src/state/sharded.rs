@@ -59,20 +59,30 @@ impl<K: Borrow<[u8]> + Eq + Hash, V> Sharded<K, V> {
         self.shards[shard_of(key)].get(key)
     }
 
-    /// An entry, with the key as the map holds it.
-    pub fn get_entry(&self, key: &[u8]) -> Option<(&K, &V)> {
-        if self.len == 0 {
-            return None;
-        }
-        self.shards[shard_of(key)].get_key_value(key)
-    }
-
     /// The value of a key, for a change.
     pub fn get_mut(&mut self, key: &[u8]) -> Option<&mut V> {
         if self.len == 0 {
             return None;
         }
         self.shards[shard_of(key)].get_mut(key)
+    }
+
+    /// As [`Sharded::entry`], with the key as the map holds it.
+    pub fn entry_with_key(&mut self, key: K, make: impl FnOnce() -> V) -> (K, &mut V)
+    where
+        K: Clone,
+    {
+        if self.shards.is_empty() {
+            self.shards.resize_with(SHARDS, HashMap::new);
+        }
+        let shard = shard_of(key.borrow());
+        match self.shards[shard].entry(key) {
+            Entry::Occupied(entry) => (entry.key().clone(), entry.into_mut()),
+            Entry::Vacant(entry) => {
+                self.len += 1;
+                (entry.key().clone(), entry.insert(make()))
+            }
+        }
     }
 
     /// The value of a key, which is added if it is missing.

@@ -26,6 +26,7 @@ use data::util::num::parse_i64;
 use data::util::split::split;
 
 use crate::wire::argv::{Arg, Argv, BIG_ARG};
+use crate::wire::header::{MAX_SHORT, short_number};
 
 /// Minimum space offered to a read, in bytes.
 pub const READ_CHUNK: usize = 16 * 1024;
@@ -130,6 +131,8 @@ struct End {
     args: usize,
     /// Position behind it among all bytes that were ever read.
     position: u64,
+    /// The hash of its first argument; 0 if that is not known.
+    key_hash: u64,
 }
 
 impl Request {
@@ -251,19 +254,25 @@ impl Request {
     /// # Errors
     /// A protocol error; the connection is of no further use.
     pub fn parse(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
-        if self.handed_out == self.ends.len() {
+        if !self.hand_out() {
             match self.parse_batch(limits)? {
-                Parsed::Command => {}
+                Parsed::Command => self.hand_out(),
                 other => return Ok(other),
-            }
+            };
         }
-        let start = self
-            .handed_out
-            .checked_sub(1)
-            .map_or(0, |last| self.ends[last].args);
-        self.argv.window = start..self.ends[self.handed_out].args;
-        self.handed_out += 1;
         Ok(Parsed::Command)
+    }
+
+    /// Hands out the next command that was parsed ahead; false if there is none.
+    #[inline]
+    pub fn hand_out(&mut self) -> bool {
+        let Some(end) = self.ends.get(self.handed_out) else {
+            return false;
+        };
+        // The window of the previous command ends where this one begins.
+        self.argv.window = self.argv.window.end..end.args;
+        self.handed_out += 1;
+        true
     }
 
     /// Position behind the commands handed out so far, among all bytes that were ever read.
@@ -272,19 +281,35 @@ impl Request {
         last.map_or(0, |last| self.ends[last].position)
     }
 
-    /// Whether the first command of a batch of several was just handed out.
+    /// Whether several commands were parsed together.
     #[inline]
-    pub fn is_new_batch(&self) -> bool {
-        self.handed_out == 1 && self.ends.len() > 1
+    pub fn is_batch(&self) -> bool {
+        self.ends.len() > 1
     }
 
-    /// The first arguments, most often keys, of all commands of the batch.
+    /// The first arguments, most often keys, of all commands of the batch; empty for one without arguments.
     pub fn batch_keys(&self) -> impl Iterator<Item = &[u8]> {
         let starts = [0].into_iter().chain(self.ends.iter().map(|end| end.args));
-        starts
-            .zip(&self.ends)
-            .filter(|(start, end)| start + 1 < end.args)
-            .map(|(start, _)| self.argv.text(&self.argv.args[start + 1]))
+        starts.zip(&self.ends).map(|(start, end)| {
+            let args = self.argv.args.get(start + 1..end.args);
+            let key = args.and_then(<[Arg]>::first);
+            key.map_or(&[][..], |key| self.argv.text(key))
+        })
+    }
+
+    /// The hashes of [`Request::batch_keys`] are known.
+    pub fn set_key_hashes(&mut self, hashes: &[u64]) {
+        for (end, &hash) in self.ends.iter_mut().zip(hashes) {
+            end.key_hash = hash;
+        }
+    }
+
+    /// The first argument of the command handed out last and its hash, if that is known.
+    #[inline]
+    pub fn key_hash(&self) -> Option<(&[u8], u64)> {
+        let end = self.ends.get(self.handed_out.checked_sub(1)?)?;
+        let is_known = end.key_hash != 0 && self.argv.len() > 1;
+        is_known.then(|| (&self.argv[1], end.key_hash))
     }
 
     /// Parses the next command, and as many complete ones after it as fit into a batch.
@@ -326,11 +351,15 @@ impl Request {
         self.ends.push(End {
             args: self.argv.args.len(),
             position: self.passed + self.pos as u64,
+            key_hash: 0,
         });
     }
 
     fn parse_one(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
         if self.missing == 0 {
+            if self.parse_short(limits) {
+                return Ok(Parsed::Command);
+            }
             if self.pos == self.filled {
                 return Ok(Parsed::Incomplete);
             }
@@ -343,6 +372,48 @@ impl Request {
             }
         }
         self.parse_bulks(limits)
+    }
+
+    /// Parses a command of the usual kind: complete, with few and short arguments. For anything else it answers false and
+    /// changes nothing.
+    #[inline]
+    fn parse_short(&mut self, limits: RequestLimits) -> bool {
+        let Argv {
+            buf,
+            base,
+            args,
+            args_bytes,
+            ..
+        } = &mut self.argv;
+        let (bytes, first) = (&buf[..self.filled], args.len());
+        // Ranges are 32 bits wide.
+        if limits.unauthenticated
+            || limits.max_bulk < MAX_SHORT
+            || self.filled - *base > u32::MAX as usize
+        {
+            return false;
+        }
+        let Some((count @ 1.., mut at)) = short_number(bytes, self.pos, b'*') else {
+            return false;
+        };
+        let mut sum = 0;
+        for _ in 0..count {
+            let Some((len, start)) = short_number(bytes, at, b'$') else {
+                args.truncate(first);
+                return false;
+            };
+            at = start + len + 2;
+            if at > bytes.len() {
+                args.truncate(first);
+                return false;
+            }
+            sum += len;
+            let place = (start - *base) as u32;
+            args.push(Arg::Inline(place..place + len as u32));
+        }
+        *args_bytes += sum;
+        self.pos = at;
+        true
     }
 
     fn begin(&mut self) {
