@@ -81,9 +81,11 @@ impl<S> Conns<S> {
         }
     }
 
-    /// Changes the bounds on handshakes. A deadline that runs already stays.
-    pub fn set_limits(&mut self, limits: HandshakeLimits) {
+    /// Changes the bounds on handshakes. A deadline that runs already stays. If there are more slots than
+    /// before, connections that wait for one go on.
+    pub fn set_limits(&mut self, el: &mut EventLoop<S>, limits: HandshakeLimits) {
         self.admission.set_limits(limits);
+        self.wake_parked(el);
     }
 
     /// Reads into `buf`: from a plain socket once, from TLS as many records as were received. Would-block
@@ -289,9 +291,13 @@ impl<S> Conns<S> {
     /// The handshake of an incoming connection is done or has failed, or the connection was closed:
     /// the next ones get the slots that are free.
     pub(crate) fn leave_admission(&mut self, el: &mut EventLoop<S>, id: ConnId) {
-        if !self.admission.end(id) {
-            return;
+        if self.admission.end(id) {
+            self.wake_parked(el);
         }
+    }
+
+    /// Lets parked connections go on, as many as slots are free.
+    fn wake_parked(&mut self, el: &mut EventLoop<S>) {
         let mut woken = 0;
         while let Some(next) = self.admission.next_parked(woken) {
             woken += 1;

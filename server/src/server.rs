@@ -78,6 +78,8 @@ pub enum Propagate {
     IfChanged,
     /// In any case.
     Always,
+    /// In any case, but only to replicas: it changes no data (PUBLISH).
+    ToReplicas,
     /// Never as a command: `feed/propagate` was told what to propagate instead.
     Never,
 }

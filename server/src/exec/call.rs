@@ -7,10 +7,10 @@ use table::words::Flags;
 use crate::egress::invalidate::{flush_own, note_overflow};
 use crate::exec::observe::{Execution, observe};
 use crate::exec::refuse::refuse;
-use crate::feed::propagate::{Grouping, also, end_of_unit, is_wanted};
+use crate::feed::propagate::{Grouping, also_to, end_of_unit, is_wanted};
 use crate::server::{Ctx, Proc, Propagate, Server};
 use crate::state::blocked::{Block, BlockedCommand};
-use crate::state::caller::Caller;
+use crate::state::caller::{Caller, Targets};
 use crate::state::client_id::ClientId;
 use crate::sys::{clock, watchdog};
 use crate::wire::argv::Argv;
@@ -69,9 +69,9 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
     } else {
         count(srv, cmd, spent_ns, outcome.failed);
         if let Some(rewrite) = outcome.rewrite {
-            propagate(srv, db, &rewrite, outcome.is_propagated);
+            propagate(srv, db, &rewrite, outcome.targets);
         } else {
-            propagate(srv, db, invocation.argv, outcome.is_propagated);
+            propagate(srv, db, invocation.argv, outcome.targets);
         }
     }
     srv.unit.leave(outer);
@@ -81,11 +81,11 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
     }
 }
 
-/// Propagates a command as `argv` when the unit ends, if it is to be.
+/// Propagates a command as `argv` when the unit ends, to as many of these targets as its caller allows.
 #[inline]
-fn propagate(srv: &mut Server, db: usize, argv: &Argv, is_propagated: bool) {
-    if is_propagated {
-        also(srv, db, argv.iter());
+fn propagate(srv: &mut Server, db: usize, argv: &Argv, targets: Targets) {
+    if !targets.is_empty() {
+        also_to(srv, targets, db, argv.iter());
     }
 }
 
@@ -126,7 +126,7 @@ fn remember_keys(srv: &mut Server, id: ClientId, invocation: &Invocation<'_>) {
 struct Outcome {
     rewrite: Option<Box<Argv>>,
     block: Option<Box<Block>>,
-    is_propagated: bool,
+    targets: Targets,
     failed: bool,
 }
 
@@ -154,10 +154,11 @@ fn execute(
         block: None,
     };
     let done = (invocation.proc)(&mut cx);
-    let is_propagated = match cx.propagate {
-        Propagate::IfChanged => cx.srv.keys.changes != changes,
-        Propagate::Always => true,
-        Propagate::Never => false,
+    let targets = match cx.propagate {
+        Propagate::IfChanged if cx.srv.keys.changes == changes => Targets::empty(),
+        Propagate::IfChanged | Propagate::Always => Targets::all(),
+        Propagate::ToReplicas => Targets::REPLICAS,
+        Propagate::Never => Targets::empty(),
     };
     let (rewrite, block) = (cx.rewrite, cx.block);
     let failed = done.is_err();
@@ -168,7 +169,7 @@ fn execute(
     Outcome {
         rewrite,
         block,
-        is_propagated,
+        targets,
         failed,
     }
 }

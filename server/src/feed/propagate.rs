@@ -61,7 +61,17 @@ pub fn is_wanted(srv: &Server) -> bool {
 
 /// Propagates a request when the unit ends.
 pub fn also<'a>(srv: &mut Server, db: usize, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-    let targets = targets(srv);
+    also_to(srv, Targets::all(), db, args);
+}
+
+/// As [`also`], but to no other targets than these.
+pub fn also_to<'a>(
+    srv: &mut Server,
+    wanted: Targets,
+    db: usize,
+    args: impl ExactSizeIterator<Item = &'a [u8]>,
+) {
+    let targets = targets(srv) & wanted;
     if !targets.is_empty() {
         srv.propagation.push(targets, db, args);
     }

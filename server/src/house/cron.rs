@@ -15,6 +15,7 @@ use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::{Class, Client, ClientFlags};
 use crate::state::client_id::ClientId;
+use crate::state::clients::{Clients, Peak};
 use crate::sys::{clock, host, memory, process, watchdog};
 use crate::wire::output::KEEP_TAIL;
 use crate::{verbose, warning};
@@ -205,9 +206,15 @@ fn visit(srv: &mut Server, id: ClientId) {
     if over_output_limit(srv, id) {
         return close_over_limit(srv, id);
     }
-    let Some(client) = srv.clients.get_mut(id) else {
+    let Clients { slab, peaks, .. } = &mut srv.clients;
+    let Some(client) = slab.get_mut(id) else {
         return;
     };
+    let peak = Peak {
+        input: client.qbuf_peak,
+        output: client.output_bytes(),
+    };
+    peaks.note(now_ms / 1000, peak);
     shrink_query_buffer(client, idle);
     if srv.debug.reply_resizing {
         let (shrunk, grown) = resize_reply_buffer(client, now_ms, srv.debug.reply_peak_reset_ms);

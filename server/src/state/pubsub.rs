@@ -125,30 +125,35 @@ impl Pubsub {
         name: &[u8],
     ) -> bool {
         let removed = own.names_mut(kind).remove(name);
-        if removed {
+        let was_subscribed = removed.is_some();
+        if let Some(name) = removed {
             self.forget(id, kind, name);
         }
-        removed
+        was_subscribed
     }
 
     /// Ends all subscriptions of a client that is gone.
     pub fn remove_all(&mut self, id: ClientId, own: Subscriptions) {
         for (kind, names) in Kind::ALL.into_iter().zip(own.names) {
-            names.for_each(|name| self.forget(id, kind, name));
+            match names {
+                Names::Few(names) => names
+                    .into_iter()
+                    .for_each(|name| self.forget(id, kind, name)),
+                Names::Many(names) => names
+                    .into_iter()
+                    .for_each(|name| self.forget(id, kind, name)),
+            }
         }
     }
 
-    fn forget(&mut self, id: ClientId, kind: Kind, name: &[u8]) {
+    fn forget(&mut self, id: ClientId, kind: Kind, name: Arc<[u8]>) {
         if kind == Kind::Pattern {
-            return self.patterns.remove(id, name);
+            return self.patterns.remove(id, &name);
         }
-        let names = self.names_mut(kind);
-        if let Some(clients) = names.get_mut(name) {
+        self.names_mut(kind).change(name, |clients| {
             clients.remove(id);
-            if clients.is_empty() {
-                names.remove(name);
-            }
-        }
+            clients.is_empty()
+        });
     }
 }
 
@@ -330,22 +335,14 @@ impl Names {
         }
     }
 
-    /// Removes a name; false if it is not in the set.
-    fn remove(&mut self, name: &[u8]) -> bool {
+    /// Removes a name; `None` if it is not in the set.
+    fn remove(&mut self, name: &[u8]) -> Option<Arc<[u8]>> {
         match self {
             Names::Few(names) => {
-                let place = names.iter().position(|other| **other == *name);
-                place.map(|place| names.remove(place)).is_some()
+                let place = names.iter().position(|other| **other == *name)?;
+                Some(names.remove(place))
             }
-            Names::Many(names) => names.remove(name),
-        }
-    }
-
-    fn for_each(&self, each: impl FnMut(&[u8])) {
-        let mut each = each;
-        match self {
-            Names::Few(names) => names.iter().for_each(|name| each(name)),
-            Names::Many(names) => names.iter().for_each(|name| each(name)),
+            Names::Many(names) => names.take(name),
         }
     }
 }

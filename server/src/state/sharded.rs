@@ -108,10 +108,23 @@ impl<K: Borrow<[u8]> + Eq + Hash, V> Sharded<K, V> {
         let shard = &mut self.shards[shard_of(key)];
         let removed = shard.remove(key)?;
         self.len -= 1;
-        if shard.len() * 8 < shard.capacity() {
-            shard.shrink_to(shard.len() * 2);
-        }
+        shrink(shard);
         Some(removed)
+    }
+
+    /// Changes the value of a key if there is one, and removes the entry if `change` then answers true.
+    pub fn change(&mut self, key: K, change: impl FnOnce(&mut V) -> bool) {
+        if self.len == 0 {
+            return;
+        }
+        let shard = &mut self.shards[shard_of(key.borrow())];
+        if let Entry::Occupied(mut entry) = shard.entry(key)
+            && change(entry.get_mut())
+        {
+            entry.remove();
+            self.len -= 1;
+            shrink(shard);
+        }
     }
 
     /// All entries, in no particular order.
@@ -127,6 +140,13 @@ impl<K: Borrow<[u8]> + Eq + Hash, V> Sharded<K, V> {
         let from = rng.below(SHARDS as u64) as usize;
         let mut shards = (from..SHARDS).chain(0..from);
         shards.find_map(|shard| self.shards[shard].keys().next())
+    }
+}
+
+/// Gives back memory that a table no longer needs.
+fn shrink<K: Eq + Hash, V>(shard: &mut HashMap<K, V>) {
+    if shard.len() * 8 < shard.capacity() {
+        shard.shrink_to(shard.len() * 2);
     }
 }
 
@@ -147,6 +167,18 @@ mod tests {
                 0..2 => {
                     let kept = *map.entry(key.clone(), || step);
                     assert_eq!(kept, *model.entry(key.clone()).or_insert(step));
+                }
+                2 if step % 2 == 0 => {
+                    map.change(key.clone(), |value| {
+                        *value += 1;
+                        *value % 3 == 0
+                    });
+                    if let Some(value) = model.get_mut(&key) {
+                        *value += 1;
+                        if *value % 3 == 0 {
+                            model.remove(&key);
+                        }
+                    }
                 }
                 2 => {
                     if let Some(value) = map.get_mut(&key) {
