@@ -25,8 +25,8 @@
 //!    is done, fails, or its connection is closed. `holders` is exactly the incoming connections in
 //!    phase Handshaking, `parked` those that wait for a slot.
 //! 2. A connection is in at most one of `holders` and `parked`.
-//! 3. A free slot and a parked connection do not last together: whoever calls `end` then wakes
-//!    connections with `next_parked`.
+//! 3. A free slot and a parked connection do not last together: whoever calls `end` or `set_limits`
+//!    then wakes connections with `next_parked`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};

@@ -123,6 +123,13 @@ pub(crate) struct Connection<S> {
 }
 
 impl<S> Connection<S> {
+    /// True if what is written goes straight to the socket.
+    #[inline]
+    pub(crate) fn collects_nothing(&self) -> bool {
+        let is_plain = matches!(self.stream, Stream::Tcp(_) | Stream::Unix(_));
+        is_plain && self.phase == Phase::Open
+    }
+
     pub(crate) fn new(stream: Stream, peer: Addr, phase: Phase, data: u64) -> Self {
         Self {
             stream,

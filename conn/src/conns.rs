@@ -81,9 +81,11 @@ impl<S> Conns<S> {
         }
     }
 
-    /// Changes the bounds on handshakes. A deadline that runs already stays.
-    pub fn set_limits(&mut self, limits: HandshakeLimits) {
+    /// Changes the bounds on handshakes. A deadline that runs already stays. If there are more slots than
+    /// before, connections that wait for one go on.
+    pub fn set_limits(&mut self, el: &mut EventLoop<S>, limits: HandshakeLimits) {
         self.admission.set_limits(limits);
+        self.wake_parked(el);
     }
 
     /// Reads into `buf`: from a plain socket once, from TLS as many records as were received. Would-block
@@ -141,6 +143,9 @@ impl<S> Conns<S> {
     /// Sends what is collected: `Done(0)` if nothing is left, `WouldBlock` if bytes remain
     /// (`pending_out`), which are sent from the loop.
     pub fn flush(&mut self, el: &mut EventLoop<S>, id: ConnId) -> Io {
+        if self.get(id).is_some_and(Connection::collects_nothing) {
+            return Io::Done(0);
+        }
         self.send(el, id, |stream, pool, readiness, _| {
             io::flush(stream, pool, readiness)
         })
@@ -286,9 +291,13 @@ impl<S> Conns<S> {
     /// The handshake of an incoming connection is done or has failed, or the connection was closed:
     /// the next ones get the slots that are free.
     pub(crate) fn leave_admission(&mut self, el: &mut EventLoop<S>, id: ConnId) {
-        if !self.admission.end(id) {
-            return;
+        if self.admission.end(id) {
+            self.wake_parked(el);
         }
+    }
+
+    /// Lets parked connections go on, as many as slots are free.
+    fn wake_parked(&mut self, el: &mut EventLoop<S>) {
         let mut woken = 0;
         while let Some(next) = self.admission.next_parked(woken) {
             woken += 1;

@@ -2,16 +2,15 @@
 
 mod common;
 
-use std::net::TcpStream;
-
 use common::certs::{Authority, Site};
-use common::{World, failures, listen, next, on_accept};
+use common::{World, blocking_client, failures, listen, next, on_accept};
 use conn::connection::{ConnId, State};
 use conn::conns::ClientTls;
 use conn::dial::Target;
 use conn::error::Cause;
 use conn::resolve::Hop;
-use conn::tls::context::{AuthClients, TlsConfig, TlsContext};
+use conn::stream::Io;
+use conn::tls::context::{AuthClients, ClientTlsConfig, TlsConfig, TlsContext};
 
 /// A site that asks clients for certificates as told.
 fn site(auth_clients: AuthClients) -> Site {
@@ -259,11 +258,6 @@ fn an_untrusted_server_is_named_by_address_and_certificate() {
 /// In TLS 1.3 the refusal comes behind the client's handshake, in its first read.
 #[test]
 fn a_client_whose_certificate_is_refused_knows_by_whom() {
-    use conn::stream::Io;
-    use conn::tls::bio::Pool;
-    use conn::tls::context::ClientTlsConfig;
-    use conn::tls::stream::{Handshake, TlsStream};
-
     let site = site(AuthClients::Yes);
     let mut world = World::new();
     let listener = listen();
@@ -276,28 +270,13 @@ fn a_client_whose_certificate_is_refused_knows_by_whom() {
         ..ClientTlsConfig::default()
     };
     let port = listener.port();
-    let program = std::thread::spawn(move || {
-        let context = TlsContext::for_client(&config).expect("a context");
-        let socket = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-        let mut pool = Pool::new();
-        let mut tls = TlsStream::connect(&context, socket, None, None, true).expect("an object");
-        assert!(matches!(tls.handshake(&mut pool), Handshake::Done));
-        match tls.read(&mut pool, &mut [0; 16]) {
+    let program = blocking_client(port, config, None, |tls, pool| {
+        match tls.read(pool, &mut [0; 16]) {
             Io::Failed(error) => error.to_string(),
             other => panic!("{other:?}"),
         }
     });
-    let tls = site.context();
-    world.until("a client", |world| match listener.accept() {
-        conn::listener::Accept::Conn(accepted) => {
-            let (el, conns) = (&mut world.el, &mut world.conns);
-            conns
-                .accept(el, accepted, Some(&tls), on_accept, 0)
-                .expect("a connection");
-            true
-        }
-        _ => false,
-    });
+    world.await_client(&listener, &site.context());
     world.until("a refusal", |world| !world.log.is_empty());
     let sentence = program.join().expect("no panic");
     assert_eq!(

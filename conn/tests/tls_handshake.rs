@@ -305,6 +305,26 @@ fn handshakes_in_flight_are_bounded_and_the_newest_goes_next() {
 }
 
 #[test]
+fn more_slots_wake_those_that_wait() {
+    let mut crowd = Crowd::new(limits(1, 100, 0));
+    for _ in 0..4 {
+        crowd.join().push();
+        crowd.world.glance();
+        crowd.world.glance();
+    }
+    assert_eq!(crowd.world.conns.stats().in_flight, 1);
+    let World { el, conns, .. } = &mut crowd.world;
+    conns.set_limits(el, limits(3, 100, 0));
+    for _ in 0..3 {
+        crowd.world.glance();
+    }
+    assert_eq!(crowd.world.conns.stats().in_flight, 3);
+    crowd.finish(3);
+    crowd.finish(2);
+    assert_eq!(crowd.connected(), [2, 3]);
+}
+
+#[test]
 fn a_handshake_that_stands_still_gives_its_slot_to_one_that_waits() {
     let mut crowd = Crowd::new(HandshakeLimits {
         contended_slot_ms: 0,
@@ -382,7 +402,8 @@ fn a_deadline_ends_what_does_not_end_by_itself() {
     assert_eq!((failures(&stats, Cause::Timeout), stats.in_flight), (3, 0));
     // One that is in time is left alone.
     crowd.world.take_log();
-    crowd.world.conns.set_limits(limits(1, 100, 500));
+    let World { el, conns, .. } = &mut crowd.world;
+    conns.set_limits(el, limits(1, 100, 500));
     crowd.join().push();
     crowd.finish(3);
     // A silent one that came later is the clock: when it is sent away, the other's time is over too.

@@ -3,14 +3,14 @@
 mod common;
 
 use std::io::Write;
-use std::net::TcpStream;
 
 use common::certs::Site;
 use common::peer::{Peer, client_context, only};
-use common::{World, dial, listen, on_read};
+use common::{World, blocking_client, dial, listen, on_read};
 use conn::connection::{ConnId, ConnProc, State};
 use conn::drive::process_pending;
 use conn::stream::Io;
+use conn::tls::context::ClientTlsConfig;
 use openssl::ssl::{SslContext, SslVersion};
 
 struct Setup {
@@ -745,10 +745,6 @@ fn plain_text_in_the_middle_of_a_session_is_refused() {
 
 #[test]
 fn a_blocking_program_needs_no_loop() {
-    use conn::tls::bio::Pool;
-    use conn::tls::context::{ClientTlsConfig, TlsContext};
-    use conn::tls::stream::{Handshake, TlsStream};
-
     let site = Site::new();
     let mut world = World::new();
     let listener = listen();
@@ -756,38 +752,21 @@ fn a_blocking_program_needs_no_loop() {
         cacert: site.config.ca_cert_file.clone(),
         ..ClientTlsConfig::default()
     };
-    let port = listener.port();
-    let program = std::thread::spawn(move || {
-        let context = TlsContext::for_client(&config).expect("a context");
-        let socket = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-        let mut pool = Pool::new();
-        let name = Some("server");
-        let mut tls = TlsStream::connect(&context, socket, name, name, true).expect("an object");
-        assert!(matches!(tls.handshake(&mut pool), Handshake::Done));
+    let program = blocking_client(listener.port(), config, Some("server"), |tls, pool| {
         let question = pattern(100_000);
-        assert!(matches!(tls.write(&mut pool, &question), Io::Done(100_000)));
-        assert!(matches!(tls.flush(&mut pool), Io::Done(0)));
+        assert!(matches!(tls.write(pool, &question), Io::Done(100_000)));
+        assert!(matches!(tls.flush(pool), Io::Done(0)));
         let mut answer = Vec::new();
         let mut buf = [0; 4096];
         loop {
-            match tls.read(&mut pool, &mut buf) {
+            match tls.read(pool, &mut buf) {
                 Io::Done(n) => answer.extend_from_slice(&buf[..n]),
                 Io::Eof => break answer,
                 other => panic!("{other:?}"),
             }
         }
     });
-    world.until("a client", |world| match listener.accept() {
-        conn::listener::Accept::Conn(accepted) => {
-            let tls = site.context();
-            let (el, conns) = (&mut world.el, &mut world.conns);
-            conns
-                .accept(el, accepted, Some(&tls), common::on_accept, 0)
-                .expect("a connection");
-            true
-        }
-        _ => false,
-    });
+    world.await_client(&listener, &site.context());
     world.until("the question", |world| world.input.len() == 100_000);
     let id = world.conns.ids().next().expect("one");
     world.write_all(id, &pattern(50_000));

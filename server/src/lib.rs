@@ -83,7 +83,7 @@
 //!   executing a blocked command again is pointless.
 //! * **Messages have their own way** (`egress::publish`). A message for many clients is encoded once per protocol version and
 //!   appended to the output of each. If the receiver's own command is being executed, the message is sent behind the reply to
-//!   that command (`exec::process::take_pushes`).
+//!   that command (`egress::push::take_pushes`).
 //! * **Rights are checked at three places** (`exec::permission`): before a command is queued or called, for each command that
 //!   EXEC takes from the queue, and when a blocked command is executed again. A user that may do anything is told by one flag.
 //! * **Eviction is a step of the gate.** What a run cannot complete within its time is continued by a timer, and further runs of

@@ -24,6 +24,7 @@ use crate::state::latency::{self, LatencyMonitor};
 use crate::state::listeners::Listeners;
 use crate::state::memory::MemorySamples;
 use crate::state::migration::Migration;
+use crate::state::observers::Observers;
 use crate::state::pauses::Pauses;
 use crate::state::process::ProcessInfo;
 use crate::state::propagation::Propagation;
@@ -51,15 +52,22 @@ pub type Done = Result<(), Fault>;
 /// Implementation of a command.
 pub type Proc = fn(&mut Ctx<'_>) -> Done;
 
-/// Names and procs of commands, by the index of their [`CmdId`].
-pub struct Commands {
-    /// The proc of each command; `None` makes it unknown to clients.
-    pub procs: Vec<Option<Proc>>,
+/// What clients may use of a row of the table.
+#[derive(Clone, Copy, Default)]
+pub struct Bound {
+    /// The proc; `None` makes the command unknown to clients.
+    pub proc: Option<Proc>,
     /// Whether a subcommand of it has a proc.
-    pub containers: Vec<bool>,
+    pub is_container: bool,
+}
+
+/// Names and procs of commands.
+pub struct Commands {
+    /// By the index of their [`CmdId`].
+    pub rows: Vec<Bound>,
     /// `rename-command`: new name in lower case and id. A command renamed to the empty string is only in `hidden`.
     pub renamed: Vec<(Vec<u8>, CmdId)>,
-    /// Commands whose original name no longer works.
+    /// Commands whose original name no longer works, renamed ones included.
     pub hidden: Vec<CmdId>,
 }
 
@@ -71,6 +79,8 @@ pub enum Propagate {
     IfChanged,
     /// In any case.
     Always,
+    /// In any case, but only to replicas: it changes no data (PUBLISH).
+    ToReplicas,
     /// Never as a command: `feed/propagate` was told what to propagate instead.
     Never,
 }
@@ -92,11 +102,11 @@ pub struct Ctx<'a> {
     /// Unix time in milliseconds that the command sees.
     pub now_ms: i64,
     /// Arguments that replace the original ones when the command blocks or is propagated.
-    pub rewrite: Option<Argv>,
+    pub rewrite: Option<Box<Argv>>,
     /// Whether it is propagated.
     pub propagate: Propagate,
     /// Set if the command is to block.
-    pub block: Option<Block>,
+    pub block: Option<Box<Block>>,
 }
 
 impl Ctx<'_> {
@@ -162,8 +172,8 @@ pub struct Server {
     pub slowlog: SlowLog,
     /// What took long, by event.
     pub latency: LatencyMonitor,
-    /// Clients in MONITOR.
-    pub monitors: Vec<ClientId>,
+    /// Who is told of executed commands.
+    pub observers: Observers,
     /// Commands.
     pub commands: Commands,
     /// TLS contexts.

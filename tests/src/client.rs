@@ -121,6 +121,22 @@ impl Client {
             .unwrap_or_else(|failure| panic!("no reply: {failure}"))
     }
 
+    /// The messages that a subscriber has got so far, each as text.
+    ///
+    /// # Panics
+    /// If the connection has failed.
+    pub fn messages(&mut self) -> Vec<String> {
+        let mut messages = Vec::new();
+        self.send(b"PING end\r\n");
+        loop {
+            let message = show(&self.read());
+            if message == "[pong end]" {
+                return messages;
+            }
+            messages.push(message);
+        }
+    }
+
     /// Waits for a reply; `None` if the server closes the connection instead.
     pub fn try_read(&mut self) -> Option<Value> {
         self.inner.read().ok()

@@ -21,6 +21,7 @@ fn no_command(user: &str, command: &str) -> String {
 }
 
 const NO_KEY: &str = "-NOPERM No permissions to access a key";
+const BAD_NAME: &str = "-ERR Client names cannot contain spaces, newlines or special characters.";
 const WRONG_PASS: &str = "-WRONGPASS invalid username-password pair or user is disabled.";
 
 #[test]
@@ -49,6 +50,10 @@ fn clients_authenticate_as_users() {
                 ("HELLO 2 AUTH u wrong SETNAME n", WRONG_PASS),
                 ("CLIENT GETNAME", "nil"),
                 ("AUTH default any", "OK"),
+                // The name is checked before the password.
+                ("HELLO 2 AUTH u p1 SETNAME ä", BAD_NAME),
+                ("HELLO 2 SETNAME ä AUTH u", BAD_NAME),
+                ("ACL WHOAMI", "default"),
             ],
         );
         assert!(

@@ -3,20 +3,16 @@
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
 
-/// Takes the messages that a subscriber to `__keyevent@0*` has got, as `event key`.
+/// The messages that a subscriber to `__key*` has got, as `event key`.
 fn events(client: &mut Client) -> Vec<String> {
-    let mut events = Vec::new();
-    client.send(b"PING end\r\n");
-    loop {
-        let message = show(&client.read());
-        if message == "[pong end]" {
-            return events;
-        }
+    let messages = client.messages().into_iter();
+    let event = |message: String| {
         let (_, event) = message.split_once("__:").expect("an event");
         let names_key = message.contains(" __keyspace@");
         let event = event.trim_end_matches(']');
-        events.push(format!("{}{event}", if names_key { "K " } else { "" }));
-    }
+        format!("{}{event}", if names_key { "K " } else { "" })
+    };
+    messages.map(event).collect()
 }
 
 fn listener(server: &Server, transport: Transport) -> Client {

@@ -11,6 +11,7 @@ mod client_tools;
 mod clients;
 mod config_files;
 mod cve;
+mod cve_acl;
 mod differential;
 mod differential_acl;
 mod eviction;

@@ -62,18 +62,32 @@ fn the_slow_log_and_monitor_hide_secrets() {
         client.text("CONFIG SET slowlog-log-slower-than 0");
         client.text("AUTH sesame");
         client.text("HELLO 2 AUTH default sesame");
+        client.text("HELLO 2 SETNAME auth AUTH default sesame");
+        client.text("HELLO 4 AUTH default sesame");
+        client.text("HELLO 2 SETNAM x AUTH default sesame");
+        client.text("MULTI");
+        client.text("AUTH default sesame");
+        client.text("HELLO 2 SETNAME auth AUTH default sesame");
+        client.text("EXEC");
+        client.text("AUTH default open sesame");
         client.text("CONFIG SET masterauth sesame");
+        client.text("CONFIG SET nonsense 1 requirepass sesame");
+        client.text("CONFIG SET tls-key-file-pass open sesame");
+        client.text("ACL SETUSER bob >sesame nonsense");
         client.text("MIGRATE 127.0.0.1 1 absent 0 10 AUTH sesame");
+        client.text("MIGRATE 127.0.0.1 1 absent 0 10 AUTH auth AUTH2 bob sesame");
         client.text("PING last");
         client.text("CONFIG SET slowlog-log-slower-than 10000 masterauth \"\"");
         let logged = slow(&mut client).join("\n");
         assert!(!logged.contains("sesame"), "{logged}");
-        assert_eq!(logged.matches("(redacted)").count(), 5, "{logged}");
+        assert_eq!(logged.matches("(redacted)").count(), 29, "{logged}");
         let mut shown = String::new();
         while !shown.contains("last") {
             shown.push_str(&show(&monitor.read()));
         }
         assert!(shown.contains("\"AUTH\" \"(redacted)\""), "{shown}");
+        let named = "\"SETNAME\" \"auth\" \"AUTH\" \"(redacted)\" \"(redacted)\"";
+        assert_eq!(shown.matches(named).count(), 2, "{shown}");
         assert!(!shown.contains("sesame"), "{shown}");
         // Commands of administrators are not shown.
         assert!(!shown.contains("CONFIG"), "{shown}");

@@ -299,28 +299,40 @@ fn a_message_is_held_once_for_all_who_do_not_read_it() {
 
 #[test]
 fn messages_during_a_long_command_of_the_receiver_follow_its_reply() {
-    let server = Server::start(&["--loading-process-events-interval-bytes", "1024"]);
+    let server = Server::start(&[
+        "--loading-process-events-interval-bytes",
+        "1024",
+        "--key-load-delay",
+        "300",
+    ]);
     for transport in Transport::ALL {
         let mut sender = server.client(Transport::Tcp);
-        sender.text("DEBUG POPULATE 300000 key 100");
+        sender.text("DEBUG POPULATE 4000 key 100");
         let mut receiver = server.client(transport);
         receiver.cmd("HELLO 3");
         receiver.cmd("SUBSCRIBE c");
         receiver.send(b"ECHO before\r\nDEBUG RELOAD\r\nECHO after\r\n");
         let text = "x".repeat(200_000);
-        let (mut sent, mut heard, mut replies) = (0, 0, Vec::new());
-        while !sender.text("PING").starts_with("-LOADING") && sent < 10 {
+        let (mut sent, mut during, mut heard, mut replies) = (0, 0, 0, Vec::new());
+        let is_loading = |sender: &mut Client| sender.text("PING").starts_with("-LOADING");
+        until("the command to run", || {
+            is_loading(&mut sender).then_some(())
+        });
+        while sent < 40 {
             sender.call(&["PUBLISH", "c", &text]);
             sent += 1;
+            if during + 1 == sent && is_loading(&mut sender) {
+                during = sent;
+            }
         }
-        for _ in 0..40 {
-            sender.call(&["PUBLISH", "c", &text]);
-            sent += 1;
-        }
+        assert!(during > 0, "the command has ended too soon");
         while replies.len() < 3 || heard < sent {
             match receiver.read() {
                 Value::Push(parts) => {
                     assert_eq!(parts[2].text(), Some(text.as_bytes()));
+                    if heard < during {
+                        assert_eq!(replies, ["before", "OK"], "{transport:?}");
+                    }
                     heard += 1;
                 }
                 reply => replies.push(show(&reply)),

@@ -8,6 +8,7 @@ pub mod peer;
 
 use std::mem;
 use std::net::TcpStream;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ae::event_loop::{EventLoop, Host, What, process_events};
@@ -18,8 +19,10 @@ use conn::drive::process_pending;
 use conn::error::Cause;
 use conn::listener::{Accept, Accepted, Listener};
 use conn::stream::Io;
-use conn::tls::context::TlsContext;
+use conn::tls::bio::Pool;
+use conn::tls::context::{ClientTlsConfig, TlsContext};
 use conn::tls::info::TlsStats;
+use conn::tls::stream::{Handshake, TlsStream};
 use openssl::error::ErrorStack;
 
 pub struct World {
@@ -113,6 +116,20 @@ impl World {
         id
     }
 
+    /// Waits for somebody to connect to `listener`, and accepts.
+    pub fn await_client(&mut self, listener: &Listener, tls: &TlsContext) {
+        self.until("a client", |world| match listener.accept() {
+            Accept::Conn(accepted) => {
+                let (el, conns) = (&mut world.el, &mut world.conns);
+                conns
+                    .accept(el, accepted, Some(tls), on_accept, 0)
+                    .expect("a connection");
+                true
+            }
+            _ => false,
+        });
+    }
+
     /// Writes all of `data` and flushes, turning as long as it takes.
     pub fn write_all(&mut self, id: ConnId, data: &[u8]) {
         let mut rest = data;
@@ -129,6 +146,24 @@ impl World {
             self.glance();
         }
     }
+}
+
+/// Connects to `port` of this machine over TLS as a program without a loop does, in a thread of its own, and then runs
+/// `talk`.
+pub fn blocking_client<R: Send + 'static>(
+    port: u16,
+    config: ClientTlsConfig,
+    name: Option<&'static str>,
+    talk: impl FnOnce(&mut TlsStream, &mut Pool) -> R + Send + 'static,
+) -> JoinHandle<R> {
+    thread::spawn(move || {
+        let context = TlsContext::for_client(&config).expect("a context");
+        let socket = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+        let mut pool = Pool::new();
+        let mut tls = TlsStream::connect(&context, socket, name, name, true).expect("an object");
+        assert!(matches!(tls.handshake(&mut pool), Handshake::Done));
+        talk(&mut tls, &mut pool)
+    })
 }
 
 /// The next connection in the queue of `listener`, which is there.

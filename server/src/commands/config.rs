@@ -15,7 +15,10 @@ use crate::commands::Family;
 use crate::config::rewrite::rewrite;
 use crate::config::row::{Effect, Flags, Row};
 use crate::config::table::{Named, find, names};
+use crate::egress::account::account_all;
+use crate::egress::invalidate::note_overflow;
 use crate::exec::gate::allowed;
+use crate::exec::observe::{thresholds_changed, trim_slow_log};
 use crate::house::certificates;
 use crate::house::start::{adjust_oom_score, make_room, set_watchdog};
 use crate::house::users::{config_lines, set_default_password};
@@ -215,6 +218,10 @@ fn apply(srv: &mut Server, effect: Effect, in_transaction: bool) -> Result<(), S
         Effect::Locale => return Err("Invalid locale name".into()),
         Effect::Watchdog => set_watchdog(srv),
         Effect::Maxmemory => limit_changed(srv),
+        Effect::MaxmemoryClients => account_all(srv),
+        Effect::Observers => thresholds_changed(srv),
+        Effect::SlowLogLen => trim_slow_log(srv),
+        Effect::TrackingLimit => note_overflow(srv),
         Effect::RequirePass => set_default_password(srv),
         Effect::AppendOnlyHistory => delete_history(srv),
         Effect::AppendOnly if !srv.config.appendonly => switch::stop(srv),

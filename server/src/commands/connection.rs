@@ -3,14 +3,16 @@
 use table::connection as rows;
 
 use crate::commands::Family;
-use crate::commands::args::{Args, int};
+use crate::commands::args::int;
+use crate::exec::options::{self, HelloOption};
 use crate::server::{Ctx, Done};
 use crate::session::auth::{authenticate, is_required, password_is_set};
 use crate::session::close::close_after_reply;
-use crate::session::name::set_name;
+use crate::session::name::{check_name, set_name};
 use crate::session::reset::reset;
 use crate::state::acl::user::DEFAULT_NAME;
 use crate::state::client::{Class, Client};
+use crate::wire::argv::Argv;
 use crate::wire::fault::{DB_INDEX, Fault, HELLO_NO_AUTH, NO_PROTO, SYNTAX, arity};
 use crate::wire::reply::Resp;
 
@@ -74,7 +76,7 @@ fn auth(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// Options of HELLO.
+/// The arguments of HELLO.
 #[derive(Default)]
 struct Hello<'a> {
     resp: Option<Resp>,
@@ -82,10 +84,10 @@ struct Hello<'a> {
     name: Option<&'a [u8]>,
 }
 
-fn parse_hello<'a>(args: &mut Args<'a>) -> Result<Hello<'a>, Fault> {
+fn parse_hello(argv: &Argv) -> Result<Hello<'_>, Fault> {
     let mut hello = Hello::default();
-    if let Some(version) = args.take() {
-        hello.resp = match int(version)
+    if argv.len() > 1 {
+        hello.resp = match int(&argv[1])
             .map_err(|_| Fault::new("ERR Protocol version is not an integer or out of range"))?
         {
             2 => Some(Resp::V2),
@@ -93,21 +95,24 @@ fn parse_hello<'a>(args: &mut Args<'a>) -> Result<Hello<'a>, Fault> {
             _ => return Err(NO_PROTO),
         };
     }
-    while let Some(option) = args.take() {
-        if option.eq_ignore_ascii_case(b"auth") && args.left() >= 2 {
-            hello.auth = Some((args.need()?, args.need()?));
-        } else if option.eq_ignore_ascii_case(b"setname") && args.left() >= 1 {
-            hello.name = Some(args.need()?);
-        } else {
-            let text = [b"ERR Syntax error in HELLO option '", option, b"'"].concat();
-            return Err(Fault::bytes(text));
+    for option in options::hello(argv, 2) {
+        match option {
+            HelloOption::Auth(at) => hello.auth = Some((&argv[at], &argv[at + 1])),
+            HelloOption::SetName(at) => {
+                check_name(&argv[at])?;
+                hello.name = Some(&argv[at]);
+            }
+            HelloOption::Unknown(at) => {
+                let text = [b"ERR Syntax error in HELLO option '", &argv[at], b"'"].concat();
+                return Err(Fault::bytes(text));
+            }
         }
     }
     Ok(hello)
 }
 
 fn hello(cx: &mut Ctx<'_>) -> Done {
-    let hello = parse_hello(&mut Args::from(cx.argv, 1))?;
+    let hello = parse_hello(cx.argv)?;
     if let Some((user, password)) = hello.auth {
         authenticate(cx, user, password)?;
     }

@@ -93,7 +93,7 @@ fn histogram(cx: &mut Ctx<'_>) -> Done {
     };
     let by_command = &cx.srv.stats.by_command;
     let executed = wanted.iter().filter_map(|&cmd| {
-        let stats = by_command.get(cmd.index())?;
+        let stats = by_command.get(cmd);
         (stats.latency.count() > 0).then_some((cmd, &stats.latency))
     });
     let mark = cx.reply.defer();

@@ -4,7 +4,8 @@ use table::generic as rows;
 
 use crate::cluster::migrate::{at_once, begin};
 use crate::commands::Family;
-use crate::commands::args::{Args, int};
+use crate::commands::args::int;
+use crate::exec::options::{self, MigrateOption};
 use crate::feed::propagate::instead;
 use crate::keyspace::lookup::find_read;
 use crate::server::{Ctx, Done};
@@ -34,7 +35,7 @@ fn migrate(cx: &mut Ctx<'_>) -> Done {
     }
     if cx.caller.may_block() {
         begin(cx.srv, cx.caller.client, cx.db, order);
-        cx.block = Some(Block::Migration);
+        cx.block = Some(Box::new(Block::Migration));
         return Ok(());
     }
     at_once(cx, &order, |cx, gone| {
@@ -48,29 +49,24 @@ fn migrate(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn parse(argv: &Argv) -> Result<Order, Fault> {
-    let mut args = Args::from(argv, 6);
     let (mut copy, mut replace) = (false, false);
     let mut auth = Vec::new();
     let mut keys = vec![argv[KEY].into()];
-    while !args.is_done() {
-        if args.word("copy") {
-            copy = true;
-        } else if args.word("replace") {
-            replace = true;
-        } else if args.word("auth") {
-            auth = vec![args.need()?.to_vec()];
-        } else if args.word("auth2") {
-            auth = vec![args.need()?.to_vec(), args.need()?.to_vec()];
-        } else if args.word("keys") {
-            if !argv[KEY].is_empty() {
-                return Err(Fault::new(
-                    "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string",
-                ));
+    for option in options::migrate(argv) {
+        match option {
+            MigrateOption::Copy => copy = true,
+            MigrateOption::Replace => replace = true,
+            MigrateOption::Auth(at) => auth = vec![argv[at].to_vec()],
+            MigrateOption::Auth2(at) => auth = vec![argv[at].to_vec(), argv[at + 1].to_vec()],
+            MigrateOption::Keys(at) => {
+                if !argv[KEY].is_empty() {
+                    return Err(Fault::new(
+                        "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string",
+                    ));
+                }
+                keys = argv.iter().skip(at).map(Into::into).collect();
             }
-            keys = argv.iter().skip(args.position()).map(Into::into).collect();
-            break;
-        } else {
-            return Err(SYNTAX);
+            MigrateOption::Unknown(_) => return Err(SYNTAX),
         }
     }
     let timeout_ms = int(&argv[5])?;

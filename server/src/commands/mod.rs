@@ -5,7 +5,7 @@
 
 use table::spec::Spec;
 
-use crate::server::{Commands, Proc};
+use crate::server::{Bound, Commands, Proc};
 
 pub mod acl;
 pub mod args;
@@ -117,16 +117,15 @@ static FAMILIES: &[Family] = &[
 /// Binds every proc to its row.
 pub fn bind() -> Commands {
     let mut commands = Commands {
-        procs: vec![None; table::COUNT],
-        containers: vec![false; table::COUNT],
+        rows: vec![Bound::default(); table::COUNT],
         renamed: Vec::new(),
         hidden: Vec::new(),
     };
     for (spec, proc) in FAMILIES.iter().copied().flatten() {
         let id = table::id(spec);
-        commands.procs[id.index()] = Some(*proc);
+        commands.rows[id.index()].proc = Some(*proc);
         if let Some(parent) = table::parent(id) {
-            commands.containers[parent.index()] = true;
+            commands.rows[parent.index()].is_container = true;
         }
     }
     commands

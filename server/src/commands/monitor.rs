@@ -25,7 +25,7 @@ fn monitor(cx: &mut Ctx<'_>) -> Done {
         return Ok(());
     }
     client.flags.insert(ClientFlags::MONITOR);
-    cx.srv.monitors.push(id);
+    cx.srv.observers.add_monitor(id);
     cx.reply.ok();
     Ok(())
 }

@@ -118,14 +118,14 @@ fn unsubscribe_from(cx: &mut Ctx<'_>, kind: Kind, word: &[u8]) -> Done {
 
 fn publish_message(cx: &mut Ctx<'_>) -> Done {
     let receivers = publish(cx.srv, &cx.argv[1], &cx.argv[2]);
-    cx.propagate = Propagate::Always;
+    cx.propagate = Propagate::ToReplicas;
     cx.reply.int(receivers as i64);
     Ok(())
 }
 
 fn publish_shard_message(cx: &mut Ctx<'_>) -> Done {
     let receivers = publish_to_shard(cx.srv, &cx.argv[1], &cx.argv[2]);
-    cx.propagate = Propagate::Always;
+    cx.propagate = Propagate::ToReplicas;
     cx.reply.int(receivers as i64);
     Ok(())
 }

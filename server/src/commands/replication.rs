@@ -306,7 +306,7 @@ fn block_for(cx: &mut Ctx<'_>, count: i64, local: Option<bool>, deadline_ms: Opt
         write_acknowledged(cx.srv, cx.reply, &block);
         return Ok(());
     }
-    cx.block = Some(Block::Replicas(block));
+    cx.block = Some(Box::new(Block::Replicas(block)));
     cx.srv.replication.wants_acks = true;
     Ok(())
 }

@@ -74,7 +74,7 @@ fn shutdown(cx: &mut Ctx<'_>) -> Done {
     let id = cx.caller.client;
     match shut_down(cx.srv, flags) {
         ShutdownOutcome::Going => close_after_reply(cx.srv, id),
-        ShutdownOutcome::Later => cx.block = Some(Block::Shutdown),
+        ShutdownOutcome::Later => cx.block = Some(Box::new(Block::Shutdown)),
         ShutdownOutcome::Refused => return Err(SHUTDOWN_FAILED),
     }
     Ok(())

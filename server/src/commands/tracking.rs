@@ -97,7 +97,7 @@ fn check_prefixes(before: Option<&ClientTracking>, prefixes: &[&[u8]]) -> Done {
         Err(Fault::bytes(text.concat()))
     };
     for (at, prefix) in prefixes.iter().enumerate() {
-        let mut known = before.iter().flat_map(|before| &before.prefixes);
+        let mut known = before.iter().flat_map(|before| before.prefixes());
         if let Some(other) = known.find(|other| overlap(other, prefix)) {
             return refuse(prefix, "an existing", other);
         }
@@ -190,8 +190,8 @@ fn tracking_info(cx: &mut Ctx<'_>) -> Done {
     cx.reply.bulk(b"redirect");
     cx.reply.int(own.map_or(-1, |own| own.redirect as i64));
     cx.reply.bulk(b"prefixes");
-    cx.reply.array(own.map_or(0, |own| own.prefixes.len()));
-    for prefix in own.iter().flat_map(|own| &own.prefixes) {
+    cx.reply.array(own.map_or(0, |own| own.prefixes().len()));
+    for prefix in own.iter().flat_map(|own| own.prefixes()) {
         cx.reply.bulk(prefix);
     }
     Ok(())

@@ -54,8 +54,16 @@ pub enum Effect {
     Locale,
     /// The software watchdog is set or stopped.
     Watchdog,
+    /// The memory of clients becomes decisive.
+    MaxmemoryClients,
     /// Keys are evicted to meet a new limit of memory.
     Maxmemory,
+    /// The slow log and the latency monitor get other thresholds.
+    Observers,
+    /// The slow log is shortened.
+    SlowLogLen,
+    /// Tracked keys beyond a new limit are to be forgotten.
+    TrackingLimit,
     /// The default user gets another password.
     RequirePass,
     /// The append-only file is switched on or off.

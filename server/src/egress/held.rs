@@ -7,7 +7,6 @@
 use crate::config::values::AppendFsync;
 use crate::server::Server;
 use crate::state::aof::sync::Mark;
-use crate::state::client_id::ClientId;
 
 /// Whether output must not be sent before the writes in front of it are on the disk.
 pub fn is_strict(srv: &Server) -> bool {
@@ -26,17 +25,6 @@ pub fn begin(srv: &mut Server) -> bool {
         srv.aof.released_offset = offset;
     }
     holds
-}
-
-/// Holds what a client's output has gained.
-pub fn hold(srv: &mut Server, id: ClientId) {
-    let Some(client) = srv.clients.get_mut(id) else {
-        return;
-    };
-    let bytes = client.io.out.hold();
-    if bytes > 0 {
-        srv.aof.held.add(id, bytes);
-    }
 }
 
 /// The offset up to which replicas may be sent the stream.

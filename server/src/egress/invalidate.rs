@@ -29,7 +29,7 @@ pub fn key_changed(srv: &mut Server, key: &[u8], by: Option<ClientId>) {
 /// Forgets a key and tells the clients that may hold it.
 fn forget(srv: &mut Server, key: &[u8]) {
     let current = srv.unit.client;
-    for id in srv.tracking.forget(key) {
+    for &id in srv.tracking.forget(key).ids() {
         let client = srv.clients.get(id);
         let Some(own) = client.and_then(|client| client.tracking.as_ref()) else {
             continue;
@@ -115,25 +115,30 @@ fn changes_of_others(changes: &Changes, id: ClientId) -> Vec<&[u8]> {
 /// Evicts keys from the table until it has at most `tracking-table-max-keys`, or enough was done for one command.
 #[cold]
 pub fn limit_table(srv: &mut Server) {
-    let most = usize::try_from(srv.config.tracking_table_max_keys).unwrap_or(0);
     let effort = EVICTED_PER_COMMAND.saturating_mul(srv.tracking.overruns + 1);
     for _ in 0..effort {
-        let key = srv.tracking.some_key(&mut srv.keys.rng);
-        let Some(key) = key else { break };
-        forget(srv, &key);
-        if srv.tracking.keys_len() <= most {
+        note_overflow(srv);
+        if !srv.tracking.over_limit {
             srv.tracking.overruns = 0;
             return;
         }
+        if let Some(key) = srv.tracking.some_key(&mut srv.keys.rng) {
+            forget(srv, &key);
+        }
     }
-    srv.tracking.overruns += 1;
+    note_overflow(srv);
+    srv.tracking.overruns = if srv.tracking.over_limit {
+        srv.tracking.overruns + 1
+    } else {
+        0
+    };
 }
 
-/// Whether the table has more keys than `tracking-table-max-keys` allows.
-#[inline]
-pub fn is_over_limit(srv: &Server) -> bool {
+/// Notes whether the table has more keys than `tracking-table-max-keys` allows: the next command, or cron, evicts some.
+/// Called when the table has grown or the limit was changed.
+pub fn note_overflow(srv: &mut Server) {
     let most = srv.config.tracking_table_max_keys;
-    most > 0 && srv.tracking.keys_len() as i64 > most
+    srv.tracking.over_limit = most > 0 && srv.tracking.keys_len() as i64 > most;
 }
 
 /// An array of keys.

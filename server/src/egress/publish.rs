@@ -1,71 +1,92 @@
-//! Messages that clients get without asking: those of Pub/Sub, and what `egress/invalidate` sends.
+//! Messages that clients get without asking: those of Pub/Sub, of MONITOR, and what `egress/invalidate` sends.
 //!
 //! A message is encoded once per protocol version, when the first receiver needs it, and appended to the output of all
-//! receivers; a big one is shared by them. CLIENT REPLY does not silence messages.
+//! receivers; a big one is shared by them. CLIENT REPLY does not silence messages, but it does silence replies, which the
+//! lines of MONITOR are.
 //!
 //! While the receiver's own command is executed, its replies are elsewhere (`ingress/input`), and what is appended to its
-//! output is sent behind the reply to that command (`exec/process`).
+//! output is sent behind the reply to that command (`egress/push`).
 
 use std::sync::Arc;
 
 use crate::egress::account::account_memory;
-use crate::egress::flush::{close_over_limit, over_output_limit};
+use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::server::Server;
-use crate::state::client::{ClientFlags, Closing};
+use crate::state::client::{ClientFlags, Closing, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::pubsub::Kind;
 use crate::wire::output::{KEEP_TAIL, Output};
 use crate::wire::reply::{Reply, Resp};
 
-/// A message, encoded as far as it was needed: bulk strings, and a last part that is encoded already.
+/// A message, encoded as far as it was needed.
 pub struct Message<'a> {
-    /// The bulk strings in RESP2 and in RESP3.
-    parts: [&'a [&'a [u8]]; 2],
-    value: Option<&'a [u8]>,
+    content: Content<'a>,
     encoded: [Option<Arc<Vec<u8>>>; 2],
+}
+
+enum Content<'a> {
+    /// Bulk strings in RESP2 and in RESP3, and a last part that is encoded already.
+    Push([&'a [&'a [u8]]; 2], &'a [u8]),
+    /// An encoded reply, for clients that want replies.
+    Reply,
 }
 
 impl<'a> Message<'a> {
     /// A message of these parts.
     pub fn new(parts: &'a [&'a [u8]]) -> Self {
-        Message {
-            parts: [parts, parts],
-            value: None,
-            encoded: [None, None],
-        }
+        Message::push([parts, parts], &[])
     }
 
     /// Keys have changed: `value` is an encoded array of them, or a null that means all.
     pub fn invalidation(value: &'a [u8]) -> Self {
-        Message {
-            parts: [&[b"message", b"__redis__:invalidate"], &[b"invalidate"]],
-            value: Some(value),
-            encoded: [None, None],
-        }
+        let parts: [&[&[u8]]; 2] = [&[b"message", b"__redis__:invalidate"], &[b"invalidate"]];
+        Message::push(parts, value)
     }
 
     /// The client that `value` names is gone, so invalidations no longer reach anyone; RESP3 only.
     pub fn broken_redirection(value: &'a [u8]) -> Self {
+        Message::push([&[], &[b"tracking-redir-broken"]], value)
+    }
+
+    /// A reply, encoded, that is the same in both protocol versions. CLIENT REPLY silences it.
+    pub fn reply(bytes: Vec<u8>) -> Self {
+        let bytes = Arc::new(bytes);
         Message {
-            parts: [&[], &[b"tracking-redir-broken"]],
-            value: Some(value),
+            content: Content::Reply,
+            encoded: [Some(Arc::clone(&bytes)), Some(bytes)],
+        }
+    }
+
+    fn push(parts: [&'a [&'a [u8]]; 2], value: &'a [u8]) -> Self {
+        Message {
+            content: Content::Push(parts, value),
             encoded: [None, None],
         }
     }
 
+    #[inline]
     fn encoded(&mut self, resp: Resp) -> &Arc<Vec<u8>> {
-        let (parts, value) = (self.parts[resp as usize], self.value);
-        self.encoded[resp as usize].get_or_insert_with(|| {
-            let mut reply = Reply::behind(Output::default(), resp, 0);
-            let bytes: usize = parts.iter().map(|part| part.len() + 32).sum();
-            reply.out.tail.reserve(bytes);
-            reply.push(parts.len() + usize::from(value.is_some()));
-            parts.iter().for_each(|part| reply.bulk(part));
-            let mut bytes = reply.out.into_bytes();
-            bytes.extend_from_slice(value.unwrap_or_default());
-            Arc::new(bytes)
-        })
+        let content = &self.content;
+        self.encoded[resp as usize].get_or_insert_with(|| Arc::new(content.encode(resp)))
+    }
+}
+
+impl Content<'_> {
+    #[cold]
+    fn encode(&self, resp: Resp) -> Vec<u8> {
+        let Content::Push(parts, value) = self else {
+            return Vec::new();
+        };
+        let parts = parts[resp as usize];
+        let mut reply = Reply::behind(Output::default(), resp, 0);
+        let bytes: usize = parts.iter().map(|part| part.len() + 32).sum();
+        reply.out.tail.reserve(bytes + value.len());
+        reply.push(parts.len() + usize::from(!value.is_empty()));
+        parts.iter().for_each(|part| reply.bulk(part));
+        let mut bytes = reply.out.into_bytes();
+        bytes.extend_from_slice(value);
+        bytes
     }
 }
 
@@ -73,18 +94,19 @@ impl<'a> Message<'a> {
 pub type Big = Vec<ClientId>;
 
 /// Appends a message to the output of a client.
+#[inline]
 pub fn deliver(clients: &mut Clients, big: &mut Big, id: ClientId, message: &mut Message<'_>) {
     let Some(client) = clients.slab.get_mut(id) else {
         return;
     };
-    if client.conn.is_none() || client.closing != Closing::No {
+    let is_muted = client.reply_mode != ReplyMode::On && matches!(message.content, Content::Reply);
+    if client.conn.is_none() || client.closing != Closing::No || is_muted {
         return;
     }
     let out = &mut client.io.out;
     out.push_message(message.encoded(client.session.resp));
     let is_big = out.len() > KEEP_TAIL;
-    let queued = ClientFlags::PENDING_WRITE | ClientFlags::WRITE_HANDLER;
-    if !client.flags.intersects(queued) {
+    if !client.flags.contains(ClientFlags::PENDING_WRITE) {
         client.flags.insert(ClientFlags::PENDING_WRITE);
         clients.pending_write.push(id);
     }

@@ -1,12 +1,15 @@
-//! Output that is not the reply to the command being executed.
+//! Output that a client gets outside of its own commands' replies: raw bytes, error replies, and the messages that arrive
+//! while its input is processed.
 
-use crate::egress::flush::hard_limit;
+use crate::egress::publish::{Big, Message, check_limits, deliver};
 use crate::server::Server;
-use crate::state::client::{Client, Closing, ReplyMode};
+use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
-use crate::wire::reply::Reply;
+use crate::wire::fault::Fault;
+use crate::wire::output::Output;
+use crate::wire::reply::{Reply, Resp};
 
-/// Appends raw bytes to the output of a client, whatever its reply mode.
+/// Appends raw bytes to the output of a client, whatever its reply mode and its limit.
 pub fn push_raw(srv: &mut Server, id: ClientId, bytes: &[u8]) {
     if let Some(client) = srv.clients.get_mut(id) {
         client.io.out.tail.extend_from_slice(bytes);
@@ -14,29 +17,30 @@ pub fn push_raw(srv: &mut Server, id: ClientId, bytes: &[u8]) {
     }
 }
 
-/// Lets `write` append to the output of a client other than the one executing, within its limit.
-pub fn push(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Reply)) {
-    let Some(class) = srv.clients.get(id).map(Client::class) else {
-        return;
-    };
-    let limit = hard_limit(srv, class);
-    let Some(client) = srv.clients.get_mut(id) else {
-        return;
-    };
-    if client.conn.is_none() || client.closing == Closing::Now || client.reply_mode != ReplyMode::On
-    {
-        return;
+/// Sends a client an error reply; the client must not be the one whose command is executed.
+pub fn push_fault(srv: &mut Server, id: ClientId, fault: &Fault) {
+    let mut reply = Reply::behind(Output::default(), Resp::V2, 0);
+    reply.fault(fault);
+    let mut big = Big::new();
+    let mut message = Message::reply(reply.out.into_bytes());
+    deliver(&mut srv.clients, &mut big, id, &mut message);
+    check_limits(srv, big);
+}
+
+/// Moves messages that a client was sent while its input is processed behind its replies so far. Replies to the primary
+/// are dropped, but not the acknowledgements among its output.
+#[inline]
+pub fn take_pushes(client: &mut Client, reply: &mut Reply) {
+    if !client.io.out.is_empty() && !client.flags.contains(ClientFlags::PRIMARY) {
+        reply.out.append(std::mem::take(&mut client.io.out));
     }
-    let mut reply = Reply::behind(
-        std::mem::take(&mut client.io.out),
-        client.session.resp,
-        limit,
-    );
-    write(&mut reply);
-    let overflow = reply.overflow;
-    client.io.out = reply.out;
-    srv.clients.queue_write(id);
-    if overflow {
-        srv.clients.queue_close(id);
+}
+
+/// Sends what a client was sent before its command is executed, such as invalidations of evicted keys, in front of the
+/// reply.
+#[cold]
+pub fn settle_pushes(srv: &mut Server, id: ClientId, reply: &mut Reply) {
+    if let Some(client) = srv.clients.get_mut(id) {
+        take_pushes(client, reply);
     }
 }

@@ -1,7 +1,7 @@
 //! Sending output that was held, when the writes before it have reached the disk (`egress/held`).
 
 use crate::egress::account::account_memory;
-use crate::egress::flush::flush_client;
+use crate::egress::flush::{Occasion, flush_client};
 use crate::egress::held::is_strict;
 use crate::server::Server;
 use crate::state::aof::held::Batch;
@@ -37,7 +37,7 @@ fn release_batch(srv: &mut Server, batch: Batch) {
             continue;
         }
         client.io.out.release(bytes);
-        flush_client(srv, id);
+        flush_client(srv, id, Occasion::Released);
         account_memory(srv, id);
     }
 }

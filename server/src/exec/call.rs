@@ -4,13 +4,13 @@ use table::CmdId;
 use table::keys::routed;
 use table::words::Flags;
 
-use crate::egress::invalidate::flush_own;
+use crate::egress::invalidate::{flush_own, note_overflow};
 use crate::exec::observe::{Execution, observe};
 use crate::exec::refuse::refuse;
-use crate::feed::propagate::{Grouping, also, end_of_unit, is_wanted};
+use crate::feed::propagate::{Grouping, also_to, end_of_unit, is_wanted};
 use crate::server::{Ctx, Proc, Propagate, Server};
 use crate::state::blocked::{Block, BlockedCommand};
-use crate::state::caller::Caller;
+use crate::state::caller::{Caller, Targets};
 use crate::state::client_id::ClientId;
 use crate::sys::{clock, watchdog};
 use crate::wire::argv::Argv;
@@ -32,15 +32,6 @@ pub struct Invocation<'a> {
     pub before: Option<&'a BlockedCommand>,
 }
 
-/// What a proc has set in its context.
-struct Outcome {
-    rewrite: Option<Argv>,
-    block: Option<Block>,
-    propagate: Propagate,
-    changed: bool,
-    failed: bool,
-}
-
 /// Calls a command.
 ///
 /// A fault after a partial reply replaces the partial reply. The clock is read once per command: a command starts when
@@ -48,66 +39,67 @@ struct Outcome {
 /// counted in the statistics until it is unblocked.
 pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, reply: &mut Reply) {
     let started = srv.turn.clock_ns;
-    let outer = srv.unit;
-    let cmd = invocation.cmd;
-    let db = caller.session.db;
-    srv.unit = outer.nested(cmd, caller, caller.session.no_touch && cmd != TOUCH);
+    let (cmd, db) = (invocation.cmd, caller.session.db);
+    let no_touch = caller.session.no_touch && cmd != TOUCH;
+    let outer = srv.unit.enter(cmd, caller, no_touch);
     watchdog::executing(Some(cmd));
     let outcome = execute(srv, caller, invocation, reply);
     let ended = clock::monotonic_ns();
     srv.turn.clock_ns = ended;
-    let spent_ns = ended - started + invocation.before.map_or(0, |before| before.spent_ns);
+    let now_ns = ended - started;
+    let spent_ns = now_ns + invocation.before.map_or(0, |before| before.spent_ns);
     if let Some(client) = srv.clients.get_mut(caller.client) {
         client.session = caller.session;
-        let own = client.tracking.as_ref();
-        if own.is_some_and(|own| own.remembers()) {
+        if client.tracking.is_some() {
             remember_keys(srv, caller.client, invocation);
         }
     }
-    let execution = Execution {
-        cmd,
-        argv: invocation.argv,
-        is_first: invocation.before.is_none(),
-        now_ns: ended - started,
-        total_ns: outcome.block.is_none().then_some(spent_ns),
-    };
-    observe(srv, caller, &execution);
-    match outcome.block {
-        Some(block) => {
-            let argv = outcome
-                .rewrite
-                .unwrap_or_else(|| invocation.argv.detached());
-            let mut command = BlockedCommand::new(cmd, argv, db, block);
-            command.spent_ns = spent_ns;
-            command.seen_version = srv.keys.version;
-            block_client(srv, caller, command, invocation.before);
-        }
-        None => {
-            count(srv, cmd, spent_ns, outcome.failed);
-            let wanted = match outcome.propagate {
-                Propagate::Always => true,
-                Propagate::IfChanged => outcome.changed,
-                Propagate::Never => false,
-            };
-            if wanted {
-                let argv = outcome.rewrite.as_ref().unwrap_or(invocation.argv);
-                also(srv, db, argv.iter());
-            }
+    if spent_ns >= srv.observers.from_ns() {
+        let execution = Execution {
+            cmd,
+            argv: invocation.argv,
+            is_first: invocation.before.is_none(),
+            now_ns,
+            total_ns: outcome.block.is_none().then_some(spent_ns),
+        };
+        observe(srv, caller, &execution);
+    }
+    if let Some(block) = outcome.block {
+        block_client(srv, caller, invocation, *block, outcome.rewrite, spent_ns);
+    } else {
+        count(srv, cmd, spent_ns, outcome.failed);
+        if let Some(rewrite) = outcome.rewrite {
+            propagate(srv, db, &rewrite, outcome.targets);
+        } else {
+            propagate(srv, db, invocation.argv, outcome.targets);
         }
     }
-    srv.unit = outer;
-    watchdog::executing(outer.command);
-    if outer.depth > 0 {
-        return;
+    srv.unit.leave(outer);
+    watchdog::executing(srv.unit.running.command);
+    if srv.unit.depth == 0 {
+        end(srv, caller.client, cmd, ended);
     }
+}
+
+/// Propagates a command as `argv` when the unit ends, to as many of these targets as its caller allows.
+#[inline]
+fn propagate(srv: &mut Server, db: usize, argv: &Argv, targets: Targets) {
+    if !targets.is_empty() {
+        also_to(srv, targets, db, argv.iter());
+    }
+}
+
+/// A command that no other one has called has ended, at this monotonic time: what it has queued is passed on.
+#[inline]
+fn end(srv: &mut Server, id: ClientId, cmd: CmdId, ended_ns: u64) {
     if !srv.tracking.pending.is_empty() {
         flush_own(srv);
     }
-    srv.unit.now_ms = (ended as i64 + srv.turn.clock_offset_ns) / 1_000_000;
+    srv.unit.now_ms = (ended_ns as i64 + srv.turn.clock_offset_ns) / 1_000_000;
     // A command that blocks may have deleted an expired key.
     if is_wanted(srv) {
         end_of_unit(srv, Grouping::of(cmd));
-        if let Some(client) = srv.clients.get_mut(caller.client) {
+        if let Some(client) = srv.clients.get_mut(id) {
             client.written_offset = srv.replication.offset;
         }
     }
@@ -120,22 +112,35 @@ pub fn replay(
     invocation: &Invocation<'_>,
     reply: &mut Reply,
 ) -> bool {
-    let outer = srv.unit;
-    srv.unit = outer.nested(invocation.cmd, caller, false);
+    let outer = srv.unit.enter(invocation.cmd, caller, false);
     let outcome = execute(srv, caller, invocation, reply);
-    srv.unit = outer;
+    srv.unit.leave(outer);
     !outcome.failed
 }
 
 /// Remembers the keys that a client has read, which it may keep in a cache.
 #[cold]
 fn remember_keys(srv: &mut Server, id: ClientId, invocation: &Invocation<'_>) {
+    let client = srv.clients.get(id);
+    let own = client.and_then(|client| client.tracking.as_ref());
+    if !own.is_some_and(|own| own.remembers()) {
+        return;
+    }
     let (spec, argv) = (table::spec(invocation.cmd), invocation.argv);
     if spec.flags.contains(Flags::READONLY) && !spec.flags.contains(Flags::PUBSUB) {
         for key in routed(spec, &|at| &argv[at], argv.len()).iter() {
             srv.tracking.remember(id, &argv[key.pos as usize]);
         }
+        note_overflow(srv);
     }
+}
+
+/// What a proc has left behind.
+struct Outcome {
+    rewrite: Option<Box<Argv>>,
+    block: Option<Box<Block>>,
+    targets: Targets,
+    failed: bool,
 }
 
 /// Runs the proc; a fault becomes the reply.
@@ -162,33 +167,45 @@ fn execute(
         block: None,
     };
     let done = (invocation.proc)(&mut cx);
-    let outcome = Outcome {
-        rewrite: cx.rewrite.take(),
-        block: cx.block.take(),
-        propagate: cx.propagate,
-        changed: cx.srv.keys.changes != changes,
-        failed: done.is_err(),
+    let targets = match cx.propagate {
+        Propagate::IfChanged if cx.srv.keys.changes == changes => Targets::empty(),
+        Propagate::IfChanged | Propagate::Always => Targets::all(),
+        Propagate::ToReplicas => Targets::REPLICAS,
+        Propagate::Never => Targets::empty(),
     };
+    let (rewrite, block) = (cx.rewrite, cx.block);
+    let failed = done.is_err();
     if let Err(fault) = done {
         reply.rewind(mark);
         refuse(srv, reply, &fault);
     }
-    outcome
+    Outcome {
+        rewrite,
+        block,
+        targets,
+        failed,
+    }
 }
 
-/// Blocks a client. A command that blocks again keeps its first deadline.
+/// Blocks the caller's client. A command that blocks again keeps its first deadline.
 #[cold]
 fn block_client(
     srv: &mut Server,
     caller: &Caller,
-    mut command: BlockedCommand,
-    before: Option<&BlockedCommand>,
+    invocation: &Invocation<'_>,
+    mut block: Block,
+    rewrite: Option<Box<Argv>>,
+    spent_ns: u64,
 ) {
-    if let (Block::Keys(block), Some(before)) = (&mut command.block, before)
+    if let (Block::Keys(block), Some(before)) = (&mut block, invocation.before)
         && let Block::Keys(before) = &before.block
     {
         block.deadline_ms = before.deadline_ms;
     }
+    let argv = rewrite.map_or_else(|| invocation.argv.detached(), |argv| *argv);
+    let mut command = BlockedCommand::new(invocation.cmd, argv, caller.session.db, block);
+    command.spent_ns = spent_ns;
+    command.seen_version = srv.keys.version;
     let id = caller.client;
     if let Some(client) = srv.clients.get_mut(id) {
         client.blocked = Some(srv.blocked.block(id, command));

@@ -13,6 +13,7 @@ use table::words::Flags;
 use table::{CmdId, connection, pubsub, transactions};
 
 use crate::config::values::Allow;
+use crate::egress::push::settle_pushes;
 use crate::exec::permission;
 use crate::keyspace::evict::{Room, evict};
 use crate::server::Server;
@@ -27,7 +28,7 @@ use crate::wire::fault::{
     Fault, LOADING, MASTER_DOWN, MISCONF_RDB, NO_AUTH, NO_REPLICAS, NOT_IN_TRANSACTION, OOM,
     READ_ONLY,
 };
-use crate::wire::reply::Resp;
+use crate::wire::reply::{Reply, Resp};
 
 /// Answer of the gate.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub enum Verdict {
     Gone,
 }
 
-/// Runs all checks for one command.
+/// Runs all checks for one command. What the client is sent because keys were evicted stands in front of `reply`.
 #[inline]
 pub fn verdict(
     srv: &mut Server,
@@ -56,6 +57,7 @@ pub fn verdict(
     cmd: CmdId,
     spec: &'static Spec,
     argv: &Argv,
+    reply: &mut Reply,
 ) -> Verdict {
     let request = Request { caller, cmd, spec };
     if spec.flags.contains(Flags::PROTECTED)
@@ -75,8 +77,15 @@ pub fn verdict(
     if srv.config.maxmemory_clients != 0 && is_evicted(srv, caller) {
         return Verdict::Gone;
     }
-    if srv.config.maxmemory > 0 && evict(srv) == Room::None && needs_memory(&request) {
-        return Verdict::Refuse(OOM);
+    if srv.config.maxmemory > 0 {
+        let evicted = srv.stats.evicted_keys;
+        let room = evict(srv);
+        if srv.stats.evicted_keys != evicted {
+            settle_pushes(srv, caller.client, reply);
+        }
+        if room == Room::None && needs_memory(&request) {
+            return Verdict::Refuse(OOM);
+        }
     }
     if !caller.obeyed
         && let Some(fault) = not_now(srv, &request)

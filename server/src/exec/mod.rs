@@ -4,6 +4,7 @@ pub mod call;
 pub mod gate;
 pub mod nested;
 pub mod observe;
+pub mod options;
 pub mod permission;
 pub mod process;
 pub mod redact;

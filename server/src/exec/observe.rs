@@ -4,7 +4,7 @@ use data::util::split::quoted;
 use table::CmdId;
 use table::words::Flags;
 
-use crate::egress::push::push;
+use crate::egress::publish::{Big, Message, check_limits, deliver};
 use crate::exec::redact::redacted;
 use crate::report::client_line::peer_text;
 use crate::server::Server;
@@ -15,6 +15,8 @@ use crate::state::latency::Event;
 use crate::state::slowlog::{Entry, trimmed};
 use crate::sys::clock;
 use crate::wire::argv::Argv;
+use crate::wire::output::Output;
+use crate::wire::reply::{Reply, Resp};
 
 /// One execution of a command.
 pub struct Execution<'a> {
@@ -30,8 +32,8 @@ pub struct Execution<'a> {
     pub total_ns: Option<u64>,
 }
 
-/// Records an execution. With nothing to record it costs a few comparisons.
-#[inline]
+/// Records an execution that somebody may want to be told of (`Observers::from_ns`).
+#[cold]
 pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
     if srv.config.latency_monitor_threshold > 0 {
         let is_fast = table::spec(execution.cmd).flags.contains(Flags::FAST);
@@ -46,7 +48,7 @@ pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
         log_if_slow(srv, caller.client, execution.cmd, execution.argv, total_ns);
     }
     // A command that was blocked was shown when it blocked.
-    if !srv.monitors.is_empty() && execution.is_first {
+    if !srv.observers.monitors().is_empty() && execution.is_first {
         feed_monitors(srv, caller, execution);
     }
 }
@@ -54,32 +56,45 @@ pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
 /// Adds a command to the slow log if it took too long.
 #[inline]
 pub fn log_if_slow(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, spent_ns: u64) {
-    let slower_than_us = srv.config.slowlog_log_slower_than;
-    if slower_than_us < 0 {
-        return;
+    if srv.observers.is_slow(spent_ns) {
+        log_slow(srv, id, cmd, argv, spent_ns / 1000);
     }
-    let is_slow = spent_ns >= (slower_than_us as u64).saturating_mul(1000);
-    if is_slow || srv.slowlog.entries().len() as i64 > srv.config.slowlog_max_len {
-        log_slow(srv, id, cmd, argv, is_slow.then_some(spent_ns / 1000));
+}
+
+/// The thresholds were changed by CONFIG SET.
+pub fn thresholds_changed(srv: &mut Server) {
+    let (slower_than_us, latency_ms) = (
+        srv.config.slowlog_log_slower_than,
+        srv.config.latency_monitor_threshold,
+    );
+    srv.observers.set_thresholds(slower_than_us, latency_ms);
+    trim_slow_log(srv);
+}
+
+/// Drops the oldest entries beyond `slowlog-max-len`; while the log is off it stays as it is.
+pub fn trim_slow_log(srv: &mut Server) {
+    if srv.observers.has_slow_log() {
+        srv.slowlog.trim(srv.config.slowlog_max_len as usize);
     }
 }
 
 /// Adds a command that took `duration_us`, and drops the oldest entries beyond the limit.
 #[cold]
-fn log_slow(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, duration_us: Option<u64>) {
-    let is_logged = !table::spec(cmd).flags.contains(Flags::SKIP_SLOWLOG);
-    if let Some(duration_us) = duration_us.filter(|_| is_logged) {
-        let client = srv.clients.get(id);
-        let entry = Entry {
-            id: 0,
-            time: srv.unit.now_ms / 1000,
-            duration_us,
-            args: trimmed(redacted(cmd, argv).into_iter()),
-            peer: client.map_or_else(|| "?:0".into(), |client| peer_text(srv, client)),
-            name: client.map_or_else(Vec::new, |client| client.name.clone()),
-        };
-        srv.slowlog.add(entry);
+fn log_slow(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, duration_us: u64) {
+    if table::spec(cmd).flags.contains(Flags::SKIP_SLOWLOG) {
+        return;
     }
+    let client = srv.clients.get(id);
+    let peer = client.map_or_else(|| "?:0".into(), |client| peer_text(srv, client));
+    let name = client.map_or_else(Vec::new, |client| client.name.clone());
+    srv.slowlog.add(|id| Entry {
+        id,
+        time: srv.unit.now_ms / 1000,
+        duration_us,
+        args: trimmed(redacted(cmd, argv).into_iter()),
+        peer,
+        name,
+    });
     srv.slowlog.trim(srv.config.slowlog_max_len as usize);
 }
 
@@ -90,12 +105,14 @@ fn feed_monitors(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
     if flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
         return;
     }
-    let line = monitor_line(srv, caller, execution);
-    let monitors = std::mem::take(&mut srv.monitors);
-    for &id in &monitors {
-        push(srv, id, |reply| reply.status(&line));
+    let mut line = Reply::behind(Output::default(), Resp::V2, 0);
+    line.status(&monitor_line(srv, caller, execution));
+    let mut message = Message::reply(line.out.into_bytes());
+    let mut big = Big::new();
+    for &id in srv.observers.monitors() {
+        deliver(&mut srv.clients, &mut big, id, &mut message);
     }
-    srv.monitors = monitors;
+    check_limits(srv, big);
 }
 
 fn monitor_line(srv: &Server, caller: &Caller, execution: &Execution<'_>) -> String {

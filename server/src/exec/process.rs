@@ -4,8 +4,9 @@ use table::CmdId;
 use table::spec::Spec;
 
 use crate::egress::account::account_memory;
-use crate::egress::flush::{close_over_limit, hard_limit};
-use crate::egress::invalidate::{is_over_limit, limit_table};
+use crate::egress::invalidate::limit_table;
+use crate::egress::limits::{close_over_limit, hard_limit};
+use crate::egress::push::{settle_pushes, take_pushes};
 use crate::exec::call::{Invocation, call};
 use crate::exec::gate::{Verdict, verdict};
 use crate::exec::permission;
@@ -15,7 +16,7 @@ use crate::server::{Commands, Proc, Server};
 use crate::session::{auth, transaction};
 use crate::state::blocked::{Block, BlockedCommand};
 use crate::state::caller::Caller;
-use crate::state::client::{Client, ClientFlags};
+use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::warning;
 use crate::wire::argv::Argv;
@@ -44,7 +45,7 @@ pub fn execute(
     reply: &mut Reply,
     before: Option<&BlockedCommand>,
 ) -> Flow {
-    if is_over_limit(srv) {
+    if srv.tracking.over_limit {
         limit_table(srv);
         settle_pushes(srv, id, reply);
     }
@@ -57,12 +58,7 @@ pub fn execute(
         Ok((cmd, spec, proc)) => {
             client.last_cmd = Some(cmd);
             prepare(srv, &caller, reply);
-            let verdict = verdict(srv, &caller, cmd, spec, argv);
-            if srv.config.maxmemory > 0 {
-                // Keys may have been evicted.
-                settle_pushes(srv, id, reply);
-            }
-            match verdict {
+            match verdict(srv, &caller, cmd, spec, argv, reply) {
                 Verdict::Run => {
                     let invocation = Invocation {
                         cmd,
@@ -170,24 +166,6 @@ fn end_caching(client: &mut Client) {
     }
 }
 
-/// Sends what a client was sent before its command is executed, such as invalidations of evicted keys, in front of the
-/// reply.
-#[cold]
-fn settle_pushes(srv: &mut Server, id: ClientId, reply: &mut Reply) {
-    if let Some(client) = srv.clients.get_mut(id) {
-        take_pushes(client, reply);
-    }
-}
-
-/// Moves messages that a client was sent meanwhile behind its replies so far. Replies to the primary are dropped, but not
-/// the acknowledgements among its output.
-#[inline]
-pub fn take_pushes(client: &mut Client, reply: &mut Reply) {
-    if !client.io.out.is_empty() && !client.flags.contains(ClientFlags::PRIMARY) {
-        reply.out.append(std::mem::take(&mut client.io.out));
-    }
-}
-
 /// Accounts for the output of a client whose input is being processed.
 #[cold]
 fn account_output(srv: &mut Server, id: ClientId, reply: &Reply) {
@@ -227,47 +205,58 @@ fn prepare(srv: &Server, caller: &Caller, reply: &mut Reply) {
     reply.set_limit(if auth::is_required(srv, &caller.session) {
         UNAUTHENTICATED_OUTPUT
     } else {
-        hard_limit(srv, caller.class)
+        hard_limit(&srv.config, caller.class)
     });
 }
 
 /// The row and the proc of a request, its arity checked.
+#[inline]
 pub fn resolve(
     commands: &Commands,
     argv: &Argv,
 ) -> Result<(CmdId, &'static Spec, Proc), (Option<CmdId>, Fault)> {
-    let Some(top) = find(commands, &argv[0]) else {
+    let Some(mut cmd) = find(commands, &argv[0]) else {
         return Err((None, unknown_command(&argv[0], argv.iter().skip(1))));
     };
-    let mut cmd = top;
-    if argv.len() > 1 && commands.containers[top.index()] {
-        match table::sub(top, &argv[1]).filter(|sub| commands.procs[sub.index()].is_some()) {
-            Some(sub) => cmd = sub,
-            None => return Err((None, unknown_subcommand(&argv[0], &argv[1]))),
-        }
+    let mut bound = commands.rows[cmd.index()];
+    if bound.is_container && argv.len() > 1 {
+        let sub = table::sub(cmd, &argv[1]).filter(|sub| is_bound(commands, *sub));
+        let Some(sub) = sub else {
+            return Err((None, unknown_subcommand(&argv[0], &argv[1])));
+        };
+        cmd = sub;
+        bound = commands.rows[cmd.index()];
     }
     let spec = table::spec(cmd);
-    let Some(proc) = commands.procs[cmd.index()].filter(|_| spec.takes(argv.len())) else {
-        return Err((Some(cmd), arity(spec.full_name)));
-    };
-    Ok((cmd, spec, proc))
+    match bound.proc {
+        Some(proc) if spec.takes(argv.len()) => Ok((cmd, spec, proc)),
+        _ => Err((Some(cmd), arity(spec.full_name))),
+    }
 }
 
 /// The command of this name that clients may use, with `rename-command` applied.
+#[inline]
 pub fn find(commands: &Commands, name: &[u8]) -> Option<CmdId> {
-    if !commands.renamed.is_empty() || !commands.hidden.is_empty() {
-        let lower = name.to_ascii_lowercase();
-        if let Some((_, id)) = commands.renamed.iter().find(|(new, _)| *new == lower) {
-            return Some(*id);
-        }
-        return table::lookup(name)
-            .filter(|id| !commands.hidden.contains(id) && is_bound(commands, *id));
+    let found = if commands.hidden.is_empty() {
+        table::lookup(name)
+    } else {
+        find_renamed(commands, name)
+    };
+    found.filter(|id| is_bound(commands, *id))
+}
+
+#[cold]
+fn find_renamed(commands: &Commands, name: &[u8]) -> Option<CmdId> {
+    let lower = name.to_ascii_lowercase();
+    if let Some((_, id)) = commands.renamed.iter().find(|(new, _)| *new == lower) {
+        return Some(*id);
     }
-    table::lookup(name).filter(|id| is_bound(commands, *id))
+    table::lookup(name).filter(|id| !commands.hidden.contains(id))
 }
 
 /// Whether a row, or one of its subcommands, has a proc.
 #[inline]
 pub fn is_bound(commands: &Commands, id: CmdId) -> bool {
-    commands.procs[id.index()].is_some() || commands.containers[id.index()]
+    let bound = &commands.rows[id.index()];
+    bound.proc.is_some() || bound.is_container
 }

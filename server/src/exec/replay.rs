@@ -115,7 +115,7 @@ fn execute_queue(srv: &mut Server, replay: &mut Replay, multi: &Multi) {
     let mut queue = multi.queue.reader();
     let mut argv = Argv::default();
     while let Some(cmd) = queue.next_into(&mut argv) {
-        let proc = srv.commands.procs[cmd.index()];
+        let proc = srv.commands.rows[cmd.index()].proc;
         let invocation = Invocation {
             cmd,
             proc: proc.expect("only what can be executed is queued"),

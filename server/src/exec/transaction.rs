@@ -27,7 +27,7 @@ pub fn execute(cx: &mut Ctx<'_>, multi: &Multi) {
             refuse(cx.srv, cx.reply, &fault);
             continue;
         }
-        let proc = cx.srv.commands.procs[cmd.index()];
+        let proc = cx.srv.commands.rows[cmd.index()].proc;
         let invocation = Invocation {
             cmd,
             proc: proc.expect("only what can be executed is queued"),

@@ -6,10 +6,11 @@
 
 use data::value::Type;
 
-use crate::egress::flush::{close_over_limit, over_output_limit};
+use crate::egress::limits::{close_over_limit, over_output_limit};
+use crate::egress::push::take_pushes;
 use crate::exec::call::count;
 use crate::exec::observe::log_if_slow;
-use crate::exec::process::{Flow, execute, take_pushes};
+use crate::exec::process::{Flow, execute};
 use crate::exec::refuse::refuse;
 use crate::feed::replicas::acknowledged;
 use crate::keyspace::lookup::{db, is_expired};

@@ -48,7 +48,7 @@ fn targets(srv: &Server) -> Targets {
     let mut existing = Targets::empty();
     existing.set(Targets::REPLICAS, srv.replication.is_fed());
     existing.set(Targets::AOF, srv.aof.is_on());
-    srv.unit.targets & existing
+    srv.unit.running.targets & existing
 }
 
 /// Whether the writes of the unit go anywhere.
@@ -59,7 +59,17 @@ pub fn is_wanted(srv: &Server) -> bool {
 
 /// Propagates a request when the unit ends.
 pub fn also<'a>(srv: &mut Server, db: usize, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-    let targets = targets(srv);
+    also_to(srv, Targets::all(), db, args);
+}
+
+/// As [`also`], but to no other targets than these.
+pub fn also_to<'a>(
+    srv: &mut Server,
+    wanted: Targets,
+    db: usize,
+    args: impl ExactSizeIterator<Item = &'a [u8]>,
+) {
+    let targets = targets(srv) & wanted;
     if !targets.is_empty() {
         srv.propagation.push(targets, db, args);
     }
@@ -68,7 +78,7 @@ pub fn also<'a>(srv: &mut Server, db: usize, args: impl ExactSizeIterator<Item =
 /// Replaces the command that is propagated.
 pub fn instead<'a>(cx: &mut Ctx<'_>, args: impl IntoIterator<Item = &'a [u8]>) {
     if is_wanted(cx.srv) {
-        cx.rewrite = Some(Argv::of(args));
+        cx.rewrite = Some(Box::new(Argv::of(args)));
     }
 }
 

@@ -3,7 +3,7 @@
 //! The stream is held once, in blocks; a replica is a position in it. What neither the backlog (`repl-backlog-size`)
 //! nor the slowest replica needs is dropped.
 
-use crate::egress::flush::{close_over_limit, over_output_limit};
+use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::server::Server;
 use crate::state::blocked::ReplicaBlock;
 use crate::state::caller::Targets;

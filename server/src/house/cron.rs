@@ -3,9 +3,9 @@
 use ae::time::{Next, TimerId};
 
 use crate::cluster::migrate;
-use crate::egress::account::account_memory;
-use crate::egress::flush::{close_over_limit, over_output_limit};
-use crate::egress::invalidate::{is_over_limit, limit_table};
+use crate::egress::account::account;
+use crate::egress::invalidate::limit_table;
+use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::house::certificates::rotate_tickets;
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::expire::slow_cycle;
@@ -15,6 +15,7 @@ use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::{Class, Client, ClientFlags};
 use crate::state::client_id::ClientId;
+use crate::state::clients::{Clients, Peak};
 use crate::sys::{clock, host, memory, process, watchdog};
 use crate::wire::output::KEEP_TAIL;
 use crate::{verbose, warning};
@@ -184,7 +185,7 @@ fn visit_clients(srv: &mut Server) {
     for (number, id) in visited {
         srv.clients.cron_cursor = number;
         visit(srv, id);
-        account_memory(srv, id);
+        account(srv, id);
     }
 }
 
@@ -205,9 +206,15 @@ fn visit(srv: &mut Server, id: ClientId) {
     if over_output_limit(srv, id) {
         return close_over_limit(srv, id);
     }
-    let Some(client) = srv.clients.get_mut(id) else {
+    let Clients { slab, peaks, .. } = &mut srv.clients;
+    let Some(client) = slab.get_mut(id) else {
         return;
     };
+    let peak = Peak {
+        input: client.qbuf_peak,
+        output: client.output_bytes(),
+    };
+    peaks.note(now_ms / 1000, peak);
     shrink_query_buffer(client, idle);
     if srv.debug.reply_resizing {
         let (shrunk, grown) = resize_reply_buffer(client, now_ms, srv.debug.reply_peak_reset_ms);
@@ -260,7 +267,7 @@ fn tend_databases(srv: &mut Server) {
 
 /// Evicts tracked keys above the limit even if no command follows.
 fn limit_tracking(srv: &mut Server) {
-    if is_over_limit(srv) {
+    if srv.tracking.over_limit {
         limit_table(srv);
     }
 }

@@ -23,6 +23,7 @@ use crate::state::background::Background;
 use crate::state::clients::Clients;
 use crate::state::keys::Keys;
 use crate::state::listeners::Kind;
+use crate::state::observers::Observers;
 use crate::state::process::ProcessInfo;
 use crate::state::replication::id::ReplId;
 use crate::state::replication::link::Link;
@@ -156,7 +157,10 @@ pub fn build(
         stats: Default::default(),
         slowlog: Default::default(),
         latency: Default::default(),
-        monitors: Default::default(),
+        observers: Observers::new(
+            config.slowlog_log_slower_than,
+            config.latency_monitor_threshold,
+        ),
         acl: Acl::new(&config.requirepass),
         commands,
         tls: Default::default(),

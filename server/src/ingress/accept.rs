@@ -12,7 +12,8 @@ use conn::addr::Addr;
 use conn::connection::{ConnId, State};
 use conn::listener::{Accept, Accepted};
 
-use crate::egress::account::account_memory;
+use crate::egress::account::account;
+use crate::egress::push::push_fault;
 use crate::ingress::input::on_readable;
 use crate::server::Server;
 use crate::session::auth::new_session;
@@ -133,14 +134,14 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
         // A connection that failed meanwhile reports that when it is read.
         let _ = srv.conns.keepalive(conn, srv.config.tcp_keepalive as u32);
     }
-    account_memory(srv, id);
+    account(srv, id);
     srv.conns.set_data(conn, id.to_word());
     let Server { conns, el, .. } = srv;
     conns.set_read_handler(el, conn, Some(on_readable));
     if protected_from(srv, id) {
         srv.stats.rejected_connections += 1;
         let fault = Fault::new(PROTECTED_MODE);
-        crate::egress::push::push(srv, id, |reply| reply.fault(&fault));
+        push_fault(srv, id, &fault);
         close_after_reply(srv, id);
     }
 }

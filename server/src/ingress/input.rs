@@ -6,7 +6,7 @@ use data::util::split::quoted;
 use data::value::db::Db;
 
 use crate::egress::account::account_memory;
-use crate::egress::flush::{close_over_limit, over_output_limit};
+use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::exec::process::Flow;
 use crate::exec::refuse::refuse;
 use crate::exec::unblock::{release, run};
@@ -17,6 +17,7 @@ use crate::session::close::{close_after_reply, close_now};
 use crate::state::blocked::BlockKind;
 use crate::state::client::{Client, ClientFlags, Closing, Sizes};
 use crate::state::client_id::ClientId;
+use crate::state::turn::KeyHash;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
 use crate::wire::request::{BATCH, Parsed, ProtocolError, Request, RequestLimits};
@@ -129,41 +130,48 @@ pub fn process_resumed(srv: &mut Server) {
 
 fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply) {
     loop {
-        let Some(client) = srv.clients.get(id) else {
-            return;
-        };
-        let limits = RequestLimits {
-            max_bulk: srv.config.proto_max_bulk_len,
-            unauthenticated: is_required(srv, &client.session),
-            is_file: false,
-        };
-        match request.parse(limits) {
-            Ok(Parsed::Command) => {
-                if request.is_new_batch() {
+        // What was parsed ahead is handed out without asking for limits.
+        if !request.hand_out() {
+            let Some(client) = srv.clients.get(id) else {
+                return;
+            };
+            let limits = RequestLimits {
+                max_bulk: srv.config.proto_max_bulk_len,
+                unauthenticated: is_required(srv, &client.session),
+                is_file: false,
+            };
+            match request.parse(limits) {
+                Ok(Parsed::Command) => {
                     let db = client.session.db;
                     prefetch(srv, db, request);
                 }
-                if run(srv, id, &request.argv, reply) == Flow::Stop {
-                    return;
-                }
+                Ok(Parsed::Nothing) => continue,
+                Ok(Parsed::Incomplete) => return,
+                Err(error) => return protocol_error(srv, id, &error, reply),
             }
-            Ok(Parsed::Nothing) => {}
-            Ok(Parsed::Incomplete) => return,
-            Err(error) => return protocol_error(srv, id, &error, reply),
+        }
+        srv.turn.key_hash = request.key_hash().map_or(KeyHash::NONE, KeyHash::of);
+        let flow = run(srv, id, &request.argv, reply);
+        srv.turn.key_hash = KeyHash::NONE;
+        if flow == Flow::Stop {
+            return;
         }
     }
 }
 
-/// Prefetches the keys of a new batch of commands for a database together, so that their cache misses overlap.
-#[inline(never)]
-pub fn prefetch(srv: &mut Server, db: usize, request: &Request) {
+/// Prefetches the keys of a new batch of a pipeline together, so that their cache misses overlap. Their hashes are kept for
+/// the commands.
+pub fn prefetch(srv: &mut Server, db: usize, request: &mut Request) {
+    if !request.is_batch() {
+        return;
+    }
     let mut keys: [&[u8]; BATCH] = [&[]; BATCH];
     let mut count = 0;
     for (slot, key) in keys.iter_mut().zip(request.batch_keys()) {
         *slot = key;
         count += 1;
     }
-    if count == 0 {
+    if keys.iter().all(|key| key.is_empty()) {
         return;
     }
     let db = &srv.keys.dbs[db].db;
@@ -172,6 +180,7 @@ pub fn prefetch(srv: &mut Server, db: usize, request: &Request) {
     Db::hash_batch(&keys[..count], hashes);
     hashes.iter().for_each(|&hash| db.prefetch_line(hash));
     hashes.iter().for_each(|&hash| db.prefetch_entry(hash));
+    request.set_key_hashes(hashes);
 }
 
 fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Reply) {
@@ -203,7 +212,7 @@ fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Rep
         // A client with output is accounted for when it is flushed.
         return account_memory(srv, id);
     }
-    srv.clients.queue_write(id);
+    clients.queue_write(id);
     if over_output_limit(srv, id) {
         close_over_limit(srv, id);
     }

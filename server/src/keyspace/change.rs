@@ -120,7 +120,7 @@ pub fn count_changes(srv: &mut Server, changes: u64) {
 /// Notes a key with a time to live that a client of a writable replica has set: the primary will not delete it.
 #[cold]
 fn note_own_expire(srv: &mut Server, db: usize, key: &[u8]) {
-    if !srv.unit.obeyed {
+    if !srv.unit.running.obeyed {
         srv.keys.own_expires.insert((db, key.into()));
     }
 }

@@ -9,7 +9,7 @@ use crate::state::latency;
 /// Whether a key with this expiry time is to be deleted at once. On a replica it is not: the primary deletes it. Nor is it
 /// while the append-only file is loaded: a later command of the file may need it.
 pub fn is_past(srv: &Server, at_ms: i64, now_ms: i64) -> bool {
-    at_ms <= now_ms && !srv.replication.is_replica() && !srv.unit.obeyed
+    at_ms <= now_ms && !srv.replication.is_replica() && !srv.unit.running.obeyed
 }
 
 /// Deletes an expired key.

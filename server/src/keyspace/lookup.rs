@@ -29,10 +29,16 @@ pub fn db_mut(srv: &mut Server, db: usize) -> &mut Db {
     &mut srv.keys.dbs[db].db
 }
 
+/// The hash of a key, which is known for most keys of a pipeline.
+#[inline]
+pub fn key_hash(srv: &Server, key: &[u8]) -> u64 {
+    srv.turn.key_hash.get(key).unwrap_or_else(|| Db::hash(key))
+}
+
 /// The place of a key. An expired key is deleted.
 #[inline]
 pub fn live_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
-    live_hashed(srv, number, Db::hash(key), key)
+    live_hashed(srv, number, key_hash(srv, key), key)
 }
 
 #[inline]
@@ -53,12 +59,12 @@ fn live_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option
 /// it even then, since it may be about to store another value under the key.
 #[cold]
 fn expired_place(srv: &mut Server, number: usize, key: &[u8], place: Place) -> Option<Place> {
-    if srv.unit.obeyed {
+    if srv.unit.running.obeyed {
         return Some(place);
     }
     let writes = |cmd| table::spec(cmd).flags.contains(Flags::WRITE);
     let is_held = srv.replication.is_replica() || srv.pauses.scope().is_some();
-    if !is_held || srv.unit.command.is_some_and(writes) {
+    if !is_held || srv.unit.running.command.is_some_and(writes) {
         delete_expired(srv, number, key);
     }
     None
@@ -73,7 +79,7 @@ pub fn is_expired(srv: &Server, number: usize, key: &[u8]) -> bool {
 /// The place of a key; counts a hit or a miss.
 #[inline]
 fn counted_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> {
-    counted_hashed(srv, number, Db::hash(key), key)
+    counted_hashed(srv, number, key_hash(srv, key), key)
 }
 
 #[inline]
@@ -223,7 +229,7 @@ pub fn write_or_create<'a, K: Kind>(
     number: usize,
     key: &[u8],
 ) -> Result<&'a mut K, Fault> {
-    let hash = Db::hash(key);
+    let hash = key_hash(srv, key);
     let place = match live_hashed(srv, number, hash, key) {
         Some(place) => {
             touch(srv, number, place);
@@ -261,7 +267,7 @@ fn refusal<K: Kind>(entry: EntryRef<'_>) -> Fault {
 
 /// Renews the access time of a key, unless the client asked for NO-TOUCH.
 fn touch(srv: &Server, number: usize, place: Place) {
-    if !srv.unit.no_touch {
+    if !srv.unit.running.no_touch {
         let entry = db(srv, number).at(place);
         let seed = srv.turn.clock_ns ^ entry.address() as u64;
         let now_ms = srv.unit.now_ms;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use data::value::NewValue;
 use data::value::aggregate::Aggregate;
-use data::value::db::{Db, Expire};
+use data::value::db::Expire;
 
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::delete_target;
 use crate::keyspace::free::free_old;
-use crate::keyspace::lookup::{db_mut, find_write, live_place, need_string};
+use crate::keyspace::lookup::{db_mut, find_write, key_hash, live_place, need_string};
 use crate::keyspace::notify::created;
 use crate::keyspace::recency::{recency, touched};
 use crate::server::{Ctx, Server};
@@ -29,6 +29,7 @@ pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, e
         // Expired keys that are overwritten are told apart only if somebody listens.
         live_place(srv, number, key);
     }
+    let hash = key_hash(srv, key);
     let Server {
         keys,
         config,
@@ -36,10 +37,9 @@ pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, e
         turn,
         ..
     } = srv;
-    let hash = Db::hash(key);
     let age = |before| match before {
         None => recency(config, unit.now_ms),
-        Some(before) if unit.no_touch => before,
+        Some(before) if unit.running.no_touch => before,
         Some(before) => touched(config, before, unit.now_ms, turn.clock_ns ^ hash),
     };
     let db = &mut keys.dbs[number].db;

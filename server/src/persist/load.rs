@@ -14,6 +14,7 @@ use crate::feed::propagate::deletion;
 use crate::persist::insert::{Announced, insert};
 use crate::server::Server;
 use crate::state::keys::Database;
+use crate::state::latency::Event;
 use crate::state::loading::{Counts, Existing, Session, StreamPlace};
 use crate::state::slowdown::Slowdown;
 use crate::state::snapshot::Loading;
@@ -275,7 +276,9 @@ pub fn fill(file: &mut File, buf: &mut [u8]) -> io::Result<usize> {
 /// # Errors
 /// The server was asked to shut down.
 pub fn look_around(srv: &mut Server) -> Result<(), LoadError> {
+    let started = srv.latency_clock();
     memory::sample_peak();
+    srv.note_latency_since(Event::WhileBlockedCron, started);
     process_events_inside(srv);
     if process::shutdown_signal().is_some() {
         warning!("Received shutdown signal during loading, exiting now.");

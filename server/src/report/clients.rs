@@ -5,26 +5,13 @@ use crate::server::Server;
 
 /// Writes the section.
 pub fn write(srv: &Server, info: &mut Info) {
-    let input = srv
-        .clients
-        .slab
-        .iter()
-        .map(|(_, client)| client.qbuf_peak)
-        .max()
-        .unwrap_or(0);
-    let output = srv
-        .clients
-        .slab
-        .iter()
-        .map(|(_, client)| client.output_bytes())
-        .max()
-        .unwrap_or(0);
+    let peaks = srv.clients.peaks.recent();
     let replicas = srv.replication.replicas.len();
     info.field("connected_clients", srv.clients.len() - replicas);
     info.field("cluster_connections", 0);
     info.field("maxclients", srv.config.maxclients);
-    info.field("client_recent_max_input_buffer", input);
-    info.field("client_recent_max_output_buffer", output);
+    info.field("client_recent_max_input_buffer", peaks.input);
+    info.field("client_recent_max_output_buffer", peaks.output);
     info.field("blocked_clients", srv.blocked.len());
     info.field("tracking_clients", srv.tracking.clients().len());
     info.field("clients_in_timeout_table", srv.blocked.deadlines_len());

@@ -33,12 +33,14 @@ pub fn report(srv: &Server) -> String {
     for (index, (event, series)) in monitor.series().enumerate() {
         if index == 0 {
             text.push_str(
-                "Dave, I have observed latency spikes in this Redis instance. You don't mind talking about it, do you Dave?\n\n",
+                "Dave, I have observed latency spikes in this Redis instance. You don't mind talking about it, do you \
+                 Dave?\n\n",
             );
         }
         let summary = series.summary(srv.unit.now_ms / 1000);
         text.push_str(&format!(
-            "{}. {}: {} latency spikes (average {}ms, mean deviation {}ms, period {:.2} sec). Worst all time event {}ms.",
+            "{}. {}: {} latency spikes (average {}ms, mean deviation {}ms, period {:.2} sec). Worst all time event \
+             {}ms.",
             index + 1,
             event.name(),
             summary.count,
@@ -107,7 +109,11 @@ fn advice_on(srv: &Server, event: Event) -> Vec<Advice> {
         Event::ExpireCycle | Event::EvictionDel => vec![Advice::BigValues],
         Event::EvictionCycle => vec![Advice::MassEviction],
         // The event for the circumstances of the write has the advice.
-        Event::AofWrite | Event::Fork | Event::EvictionLazyfree | Event::ExpireDel => Vec::new(),
+        Event::AofWrite
+        | Event::Fork
+        | Event::EvictionLazyfree
+        | Event::ExpireDel
+        | Event::WhileBlockedCron => Vec::new(),
     }
 }
 

@@ -127,9 +127,7 @@ fn loses_subscription(srv: &Server, id: ClientId, user: UserId) -> bool {
     };
     pubsub::Kind::ALL.into_iter().any(|kind| {
         let is_pattern = kind == pubsub::Kind::Pattern;
-        let names = own.list(kind);
-        names
-            .iter()
+        own.names(kind)
             .any(|name| !user.admits_channel(name, is_pattern))
     })
 }

@@ -29,7 +29,7 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
         srv.blocked.unblock(id, &command);
     }
     if client.flags.contains(ClientFlags::MONITOR) {
-        srv.monitors.retain(|&other| other != id);
+        srv.observers.remove_monitor(id);
     }
     if let Some(conn) = client.conn {
         srv.conns.close(&mut srv.el, conn);

@@ -8,16 +8,25 @@ pub fn is_clean(text: &[u8]) -> bool {
     text.iter().all(|b| (b'!'..=b'~').contains(b))
 }
 
+/// Checks the name of a client.
+///
+/// # Errors
+/// It contains a character that would break CLIENT LIST.
+pub fn check_name(name: &[u8]) -> Result<(), Fault> {
+    if is_clean(name) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        "ERR Client names cannot contain spaces, newlines or special characters.",
+    ))
+}
+
 /// CLIENT SETNAME; an empty name removes it.
 ///
 /// # Errors
 /// The name contains a character that would break CLIENT LIST.
 pub fn set_name(client: &mut Client, name: &[u8]) -> Result<(), Fault> {
-    if !is_clean(name) {
-        return Err(Fault::new(
-            "ERR Client names cannot contain spaces, newlines or special characters.",
-        ));
-    }
+    check_name(name)?;
     client.name = name.to_vec();
     Ok(())
 }

@@ -19,7 +19,7 @@ pub fn reset(srv: &mut Server, caller: &mut Caller) {
         client.flags.remove(ClientFlags::NO_EVICT);
         if client.flags.contains(ClientFlags::MONITOR) {
             client.flags.remove(ClientFlags::MONITOR);
-            srv.monitors.retain(|&other| other != caller.client);
+            srv.observers.remove_monitor(caller.client);
         }
         // As in Redis, SKIP still holds for this command.
         if client.reply_mode != ReplyMode::Skipping {

@@ -32,7 +32,8 @@ pub fn unsubscribe(srv: &mut Server, id: ClientId, kind: Kind, name: &[u8]) {
 
 /// The names of a kind that a client is subscribed to.
 pub fn subscribed_to(srv: &Server, id: ClientId, kind: Kind) -> Vec<Arc<[u8]>> {
-    own(srv, id).map_or_else(Vec::new, |own| own.list(kind))
+    let names = own(srv, id).into_iter().flat_map(|own| own.names(kind));
+    names.cloned().collect()
 }
 
 fn own(srv: &Server, id: ClientId) -> Option<&Subscriptions> {

@@ -13,8 +13,8 @@ pub fn track(srv: &mut Server, id: ClientId, mut wanted: ClientTracking, prefixe
         return;
     };
     if let Some(before) = client.tracking.take() {
-        wanted.prefixes = before.prefixes;
         wanted.caching = before.caching;
+        wanted.keep_prefixes(*before);
     }
     tracking.begin(id);
     if wanted.broadcast {

@@ -1,7 +1,8 @@
-//! A set of clients: the subscribers of a channel, the followers of a prefix.
+//! A set of clients: the subscribers of a channel, the followers of a prefix, the holders of a key.
 //!
-//! Most sets have one member, and some have all clients of the server. A small set is searched; a large one has an index
-//! of the positions of its members. So adding and removing take constant time, and a walk is a walk of an array.
+//! Most sets have one member, which takes no memory of its own, and some have all clients of the server. A small set is
+//! searched; a large one has an index of the positions of its members. So adding and removing take constant time, and a
+//! walk is a walk of an array.
 //!
 //! # Invariants
 //! 1. `ids` has no duplicates.
@@ -18,31 +19,89 @@ const DROP_BELOW: usize = SEARCHED / 2;
 
 /// A set of clients.
 #[derive(Debug, Default)]
-pub struct ClientSet {
+pub struct ClientSet(Members);
+
+#[derive(Debug, Default)]
+enum Members {
+    #[default]
+    None,
+    One(ClientId),
+    Many(Box<Many>),
+}
+
+#[derive(Debug, Default)]
+struct Many {
     ids: Vec<ClientId>,
-    #[expect(
-        clippy::box_collection,
-        reason = "most sets have one member and no index"
-    )]
-    places: Option<Box<HashMap<ClientId, u32>>>,
+    places: Option<HashMap<ClientId, u32>>,
 }
 
 impl ClientSet {
+    /// A set of one client.
+    pub fn of(id: ClientId) -> Self {
+        ClientSet(Members::One(id))
+    }
+
     /// The members, in no particular order.
+    #[inline]
     pub fn ids(&self) -> &[ClientId] {
-        &self.ids
+        match &self.0 {
+            Members::None => &[],
+            Members::One(id) => std::slice::from_ref(id),
+            Members::Many(many) => &many.ids,
+        }
     }
 
     /// How many members it has.
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.ids().len()
     }
 
     /// Whether it has no members.
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.len() == 0
     }
 
+    /// Whether a client is a member.
+    pub fn contains(&self, id: ClientId) -> bool {
+        match &self.0 {
+            Members::None => false,
+            Members::One(other) => *other == id,
+            Members::Many(many) => many.place(id).is_some(),
+        }
+    }
+
+    /// Adds a client; false if it is a member already.
+    pub fn insert(&mut self, id: ClientId) -> bool {
+        match &mut self.0 {
+            Members::None => self.0 = Members::One(id),
+            Members::One(other) if *other == id => return false,
+            Members::One(other) => {
+                let ids = vec![*other, id];
+                self.0 = Members::Many(Box::new(Many { ids, places: None }));
+            }
+            Members::Many(many) => return many.insert(id),
+        }
+        true
+    }
+
+    /// Removes a client; false if it is not a member.
+    pub fn remove(&mut self, id: ClientId) -> bool {
+        match &mut self.0 {
+            Members::One(other) if *other == id => self.0 = Members::None,
+            Members::None | Members::One(_) => return false,
+            Members::Many(many) => {
+                let removed = many.remove(id);
+                if let [last] = *many.ids {
+                    self.0 = Members::One(last);
+                }
+                return removed;
+            }
+        }
+        true
+    }
+}
+
+impl Many {
     fn place(&self, id: ClientId) -> Option<usize> {
         match &self.places {
             Some(places) => places.get(&id).map(|&place| place as usize),
@@ -50,18 +109,9 @@ impl ClientSet {
         }
     }
 
-    /// Whether a client is a member.
-    pub fn contains(&self, id: ClientId) -> bool {
-        self.place(id).is_some()
-    }
-
-    /// Adds a client; false if it is a member already.
-    pub fn insert(&mut self, id: ClientId) -> bool {
-        if self.contains(id) {
+    fn insert(&mut self, id: ClientId) -> bool {
+        if self.place(id).is_some() {
             return false;
-        }
-        if self.ids.is_empty() {
-            self.ids.reserve_exact(1);
         }
         self.ids.push(id);
         let last = self.ids.len() - 1;
@@ -69,13 +119,12 @@ impl ClientSet {
             places.insert(id, last as u32);
         } else if self.ids.len() > SEARCHED {
             let places = (0..).zip(&self.ids).map(|(place, &id)| (id, place));
-            self.places = Some(Box::new(places.collect()));
+            self.places = Some(places.collect());
         }
         true
     }
 
-    /// Removes a client; false if it is not a member.
-    pub fn remove(&mut self, id: ClientId) -> bool {
+    fn remove(&mut self, id: ClientId) -> bool {
         let Some(place) = self.place(id) else {
             return false;
         };

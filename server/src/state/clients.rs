@@ -30,6 +30,55 @@ pub struct Clients {
     next_number: u64,
     /// The public id of the client that cron has visited last.
     pub cron_cursor: u64,
+    /// The largest buffers that cron has met lately.
+    pub peaks: Peaks,
+}
+
+/// Seconds for which INFO remembers the largest buffers, as in Redis.
+const PEAK_SECONDS: usize = 8;
+
+/// The largest buffers of a client, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peak {
+    /// Query buffer and arguments.
+    pub input: usize,
+    /// Output.
+    pub output: usize,
+}
+
+impl Peak {
+    fn with(self, other: Peak) -> Peak {
+        Peak {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+        }
+    }
+}
+
+/// The largest buffers of each of the last seconds.
+#[derive(Debug, Default)]
+pub struct Peaks {
+    seconds: [(i64, Peak); PEAK_SECONDS],
+    newest: i64,
+}
+
+impl Peaks {
+    /// Notes the buffers of a client; `now` is in seconds and does not fall.
+    pub fn note(&mut self, now: i64, peak: Peak) {
+        let slot = &mut self.seconds[now.rem_euclid(PEAK_SECONDS as i64) as usize];
+        *slot = match *slot {
+            (second, before) if second == now => (now, before.with(peak)),
+            _ => (now, peak),
+        };
+        self.newest = now;
+    }
+
+    /// The largest buffers noted in the last seconds.
+    pub fn recent(&self) -> Peak {
+        let oldest = self.newest - PEAK_SECONDS as i64;
+        let recent = self.seconds.iter().filter(|(second, _)| *second > oldest);
+        recent.fold(Peak::default(), |most, (_, peak)| most.with(*peak))
+    }
 }
 
 impl Clients {
@@ -155,5 +204,27 @@ impl Clients {
     /// The ids of all clients in the order in which they connected.
     pub fn ids(&self) -> Vec<ClientId> {
         self.by_number.values().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PEAK_SECONDS, Peak, Peaks};
+
+    #[test]
+    fn peaks_are_forgotten_after_some_seconds() {
+        let mut peaks = Peaks::default();
+        let peak = |input, output| Peak { input, output };
+        assert_eq!(peaks.recent(), peak(0, 0));
+        peaks.note(100, peak(7, 1));
+        peaks.note(100, peak(3, 9));
+        peaks.note(101, peak(5, 5));
+        assert_eq!(peaks.recent(), peak(7, 9));
+        peaks.note(99 + PEAK_SECONDS as i64, peak(1, 1));
+        assert_eq!(peaks.recent(), peak(7, 9));
+        peaks.note(100 + PEAK_SECONDS as i64, peak(1, 1));
+        assert_eq!(peaks.recent(), peak(5, 5));
+        peaks.note(1000, peak(2, 0));
+        assert_eq!(peaks.recent(), peak(2, 0));
     }
 }

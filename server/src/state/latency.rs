@@ -38,6 +38,8 @@ pub enum Event {
     Fork,
     /// Deleting the temporary file of a snapshot.
     RdbUnlinkTempFile,
+    /// What a command that takes long does in place of cron.
+    WhileBlockedCron,
 }
 
 impl Event {
@@ -59,6 +61,7 @@ impl Event {
             Event::ExpireDel => "expire-del",
             Event::Fork => "fork",
             Event::RdbUnlinkTempFile => "rdb-unlink-temp-file",
+            Event::WhileBlockedCron => "while-blocked-cron",
         }
     }
 }

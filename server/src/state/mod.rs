@@ -19,6 +19,7 @@ pub mod loading;
 pub mod memory;
 pub mod migration;
 pub mod multi;
+pub mod observers;
 pub mod pauses;
 pub mod process;
 pub mod propagation;

@@ -33,6 +33,8 @@ struct Pause {
 #[derive(Debug, Default)]
 pub struct Pauses {
     by_purpose: [Option<Pause>; 3],
+    /// The widest scope of `by_purpose`.
+    scope: Option<Scope>,
     /// There was a pause, and what it held back has not been released.
     is_due: bool,
 }
@@ -44,6 +46,7 @@ impl Pauses {
         let end_ms = pause.map_or(end_ms, |known| known.end_ms.max(end_ms));
         *pause = Some(Pause { scope, end_ms });
         self.is_due = true;
+        self.settle();
     }
 
     /// The scope of the pause of a purpose.
@@ -54,6 +57,7 @@ impl Pauses {
     /// Ends the pause of a purpose.
     pub fn end(&mut self, purpose: Purpose) {
         self.by_purpose[purpose as usize] = None;
+        self.settle();
     }
 
     /// Ends the pauses whose deadline has passed.
@@ -62,6 +66,7 @@ impl Pauses {
             for pause in &mut self.by_purpose {
                 *pause = pause.filter(|pause| pause.end_ms > now_ms);
             }
+            self.settle();
         }
     }
 
@@ -80,8 +85,12 @@ impl Pauses {
     /// What is held back now.
     #[inline]
     pub fn scope(&self) -> Option<Scope> {
-        let pauses = self.by_purpose.iter().flatten();
-        pauses.map(|pause| pause.scope).max()
+        self.scope
+    }
+
+    fn settle(&mut self) {
+        let scopes = self.by_purpose.iter().flatten();
+        self.scope = scopes.map(|pause| pause.scope).max();
     }
 }
 

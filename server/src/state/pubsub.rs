@@ -15,7 +15,7 @@
 //! 2. No name is without subscribers, and no group without patterns.
 //! 3. `places` maps each pattern to its position in its group; `lengths` counts the groups by length of their prefix.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use data::util::glob::matches;
@@ -125,38 +125,41 @@ impl Pubsub {
         name: &[u8],
     ) -> bool {
         let removed = own.names_mut(kind).remove(name);
-        if removed {
+        let was_subscribed = removed.is_some();
+        if let Some(name) = removed {
             self.forget(id, kind, name);
         }
-        removed
+        was_subscribed
     }
 
     /// Ends all subscriptions of a client that is gone.
     pub fn remove_all(&mut self, id: ClientId, own: Subscriptions) {
         for (kind, names) in Kind::ALL.into_iter().zip(own.names) {
-            names.for_each(|name| self.forget(id, kind, name));
+            match names {
+                Names::Few(names) => names
+                    .into_iter()
+                    .for_each(|name| self.forget(id, kind, name)),
+                Names::Many(names) => names
+                    .into_iter()
+                    .for_each(|name| self.forget(id, kind, name)),
+            }
         }
     }
 
-    fn forget(&mut self, id: ClientId, kind: Kind, name: &[u8]) {
+    fn forget(&mut self, id: ClientId, kind: Kind, name: Arc<[u8]>) {
         if kind == Kind::Pattern {
-            return self.patterns.remove(id, name);
+            return self.patterns.remove(id, &name);
         }
-        let names = self.names_mut(kind);
-        if let Some(clients) = names.get_mut(name) {
+        self.names_mut(kind).change(name, |clients| {
             clients.remove(id);
-            if clients.is_empty() {
-                names.remove(name);
-            }
-        }
+            clients.is_empty()
+        });
     }
 }
 
 /// Adds a client to the subscribers of a name; returns the name unless the client was one of them.
 fn add(names: &mut Sharded<Arc<[u8]>, ClientSet>, id: ClientId, name: &[u8]) -> Option<Arc<[u8]>> {
-    let known = names.get_entry(name).map(|(known, _)| Arc::clone(known));
-    let shared = known.unwrap_or_else(|| Arc::from(name));
-    let clients = names.entry(Arc::clone(&shared), ClientSet::default);
+    let (shared, clients) = names.entry_with_key(Arc::from(name), ClientSet::default);
     clients.insert(id).then_some(shared)
 }
 
@@ -197,11 +200,9 @@ impl Patterns {
         }
         let text: Arc<[u8]> = Arc::from(text);
         let place = group.len() as u32;
-        let mut clients = ClientSet::default();
-        clients.insert(id);
         group.push(Pattern {
             text: Arc::clone(&text),
-            clients,
+            clients: ClientSet::of(id),
         });
         self.places.entry(Arc::clone(&text), || place);
         Some(text)
@@ -273,14 +274,14 @@ impl Subscriptions {
         self.names.iter().all(|names| names.len() == 0)
     }
 
-    /// The names of a kind.
-    pub fn list(&self, kind: Kind) -> Vec<Arc<[u8]>> {
-        let mut list = Vec::with_capacity(self.count(kind));
-        match &self.names[kind as usize] {
-            Names::Few(names) => list.extend(names.iter().cloned()),
-            Names::Many(names) => list.extend(names.iter().cloned()),
-        }
-        list
+    /// The names of a kind, in no particular order.
+    pub fn names(&self, kind: Kind) -> impl Iterator<Item = &Arc<[u8]>> {
+        let (few, many) = match &self.names[kind as usize] {
+            Names::Few(names) => (Some(names), None),
+            Names::Many(names) => (None, Some(names)),
+        };
+        let few = few.into_iter().flatten();
+        few.chain(many.into_iter().flatten())
     }
 
     /// Memory of the lists, in bytes. The names belong to all their subscribers and are not counted.
@@ -297,7 +298,7 @@ const FEW: usize = 8;
 #[derive(Debug)]
 enum Names {
     Few(Vec<Arc<[u8]>>),
-    Many(BTreeSet<Arc<[u8]>>),
+    Many(HashSet<Arc<[u8]>>),
 }
 
 impl Default for Names {
@@ -324,7 +325,7 @@ impl Names {
                 names.push(name);
             }
             Names::Few(names) => {
-                let mut many: BTreeSet<_> = names.drain(..).collect();
+                let mut many: HashSet<_> = names.drain(..).collect();
                 many.insert(name);
                 *self = Names::Many(many);
             }
@@ -334,22 +335,14 @@ impl Names {
         }
     }
 
-    /// Removes a name; false if it is not in the set.
-    fn remove(&mut self, name: &[u8]) -> bool {
+    /// Removes a name; `None` if it is not in the set.
+    fn remove(&mut self, name: &[u8]) -> Option<Arc<[u8]>> {
         match self {
             Names::Few(names) => {
-                let place = names.iter().position(|other| **other == *name);
-                place.map(|place| names.remove(place)).is_some()
+                let place = names.iter().position(|other| **other == *name)?;
+                Some(names.remove(place))
             }
-            Names::Many(names) => names.remove(name),
-        }
-    }
-
-    fn for_each(&self, each: impl FnMut(&[u8])) {
-        let mut each = each;
-        match self {
-            Names::Few(names) => names.iter().for_each(|name| each(name)),
-            Names::Many(names) => names.iter().for_each(|name| each(name)),
+            Names::Many(names) => names.take(name),
         }
     }
 }

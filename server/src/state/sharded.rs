@@ -59,20 +59,30 @@ impl<K: Borrow<[u8]> + Eq + Hash, V> Sharded<K, V> {
         self.shards[shard_of(key)].get(key)
     }
 
-    /// An entry, with the key as the map holds it.
-    pub fn get_entry(&self, key: &[u8]) -> Option<(&K, &V)> {
-        if self.len == 0 {
-            return None;
-        }
-        self.shards[shard_of(key)].get_key_value(key)
-    }
-
     /// The value of a key, for a change.
     pub fn get_mut(&mut self, key: &[u8]) -> Option<&mut V> {
         if self.len == 0 {
             return None;
         }
         self.shards[shard_of(key)].get_mut(key)
+    }
+
+    /// As [`Sharded::entry`], with the key as the map holds it.
+    pub fn entry_with_key(&mut self, key: K, make: impl FnOnce() -> V) -> (K, &mut V)
+    where
+        K: Clone,
+    {
+        if self.shards.is_empty() {
+            self.shards.resize_with(SHARDS, HashMap::new);
+        }
+        let shard = shard_of(key.borrow());
+        match self.shards[shard].entry(key) {
+            Entry::Occupied(entry) => (entry.key().clone(), entry.into_mut()),
+            Entry::Vacant(entry) => {
+                self.len += 1;
+                (entry.key().clone(), entry.insert(make()))
+            }
+        }
     }
 
     /// The value of a key, which is added if it is missing.
@@ -98,10 +108,23 @@ impl<K: Borrow<[u8]> + Eq + Hash, V> Sharded<K, V> {
         let shard = &mut self.shards[shard_of(key)];
         let removed = shard.remove(key)?;
         self.len -= 1;
-        if shard.len() * 8 < shard.capacity() {
-            shard.shrink_to(shard.len() * 2);
-        }
+        shrink(shard);
         Some(removed)
+    }
+
+    /// Changes the value of a key if there is one, and removes the entry if `change` then answers true.
+    pub fn change(&mut self, key: K, change: impl FnOnce(&mut V) -> bool) {
+        if self.len == 0 {
+            return;
+        }
+        let shard = &mut self.shards[shard_of(key.borrow())];
+        if let Entry::Occupied(mut entry) = shard.entry(key)
+            && change(entry.get_mut())
+        {
+            entry.remove();
+            self.len -= 1;
+            shrink(shard);
+        }
     }
 
     /// All entries, in no particular order.
@@ -117,6 +140,13 @@ impl<K: Borrow<[u8]> + Eq + Hash, V> Sharded<K, V> {
         let from = rng.below(SHARDS as u64) as usize;
         let mut shards = (from..SHARDS).chain(0..from);
         shards.find_map(|shard| self.shards[shard].keys().next())
+    }
+}
+
+/// Gives back memory that a table no longer needs.
+fn shrink<K: Eq + Hash, V>(shard: &mut HashMap<K, V>) {
+    if shard.len() * 8 < shard.capacity() {
+        shard.shrink_to(shard.len() * 2);
     }
 }
 
@@ -137,6 +167,18 @@ mod tests {
                 0..2 => {
                     let kept = *map.entry(key.clone(), || step);
                     assert_eq!(kept, *model.entry(key.clone()).or_insert(step));
+                }
+                2 if step % 2 == 0 => {
+                    map.change(key.clone(), |value| {
+                        *value += 1;
+                        *value % 3 == 0
+                    });
+                    if let Some(value) = model.get_mut(&key) {
+                        *value += 1;
+                        if *value % 3 == 0 {
+                            model.remove(&key);
+                        }
+                    }
                 }
                 2 => {
                     if let Some(value) = map.get_mut(&key) {

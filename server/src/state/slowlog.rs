@@ -32,11 +32,10 @@ pub struct SlowLog {
 }
 
 impl SlowLog {
-    /// Adds an entry and gives it its number.
-    pub fn add(&mut self, mut entry: Entry) {
-        entry.id = self.next_id;
+    /// Adds the entry that `make` returns for its number.
+    pub fn add(&mut self, make: impl FnOnce(u64) -> Entry) {
+        self.entries.push_front(make(self.next_id));
         self.next_id += 1;
-        self.entries.push_front(entry);
     }
 
     /// Drops the oldest entries beyond a number.

@@ -9,6 +9,8 @@ const SAMPLES: usize = 16;
 /// Histogram of one command's latencies: buckets of powers of two nanoseconds, each cut into [`SUB`] parts.
 const SUB_BITS: u32 = 7;
 const SUB: usize = 1 << SUB_BITS;
+/// The longest duration that the histogram tells apart from longer ones, in nanoseconds.
+const LONGEST_NS: u64 = 1_000_000_000;
 /// Maximum number of distinct error codes that are counted; more would come from a client that invents them.
 pub const MAX_ERROR_CODES: usize = 128;
 
@@ -45,20 +47,24 @@ impl Rate {
 #[derive(Clone, Default)]
 pub struct Latency {
     counts: Vec<u32>,
-    total: u64,
 }
 
 impl Latency {
     /// Counts one duration.
     #[inline]
     pub fn record(&mut self, ns: u64) {
-        let ns = ns.clamp(1, 1_000_000_000);
-        let index = Self::index(ns);
-        if self.counts.is_empty() {
-            self.counts = vec![0; Self::index(1_000_000_000) + 1];
+        let index = Self::index(ns.clamp(1, LONGEST_NS));
+        match self.counts.get_mut(index) {
+            Some(count) => *count = count.saturating_add(1),
+            None => self.record_first(index),
         }
-        self.counts[index] = self.counts[index].saturating_add(1);
-        self.total += 1;
+    }
+
+    /// The counts are allocated when a duration is counted for the first time.
+    #[cold]
+    fn record_first(&mut self, index: usize) {
+        self.counts.resize(Self::index(LONGEST_NS) + 1, 0);
+        self.counts[index] += 1;
     }
 
     #[inline]
@@ -76,12 +82,12 @@ impl Latency {
 
     /// Number of durations counted.
     pub fn count(&self) -> u64 {
-        self.total
+        self.counts.iter().copied().map(u64::from).sum()
     }
 
     /// The duration in nanoseconds that `percentile` per cent of all do not exceed.
     pub fn percentile(&self, percentile: f64) -> u64 {
-        let target = ((percentile / 100.0 * self.total as f64).ceil() as u64).max(1);
+        let target = ((percentile / 100.0 * self.count() as f64).ceil() as u64).max(1);
         let mut seen = 0;
         for (index, &count) in self.counts.iter().enumerate() {
             seen += u64::from(count);
@@ -95,6 +101,7 @@ impl Latency {
     /// Cumulative counts at powers of two of 1024 nanoseconds, as LATENCY HISTOGRAM shows them: (µs, count).
     pub fn cumulative(&self) -> Vec<(u64, u64)> {
         let mut rows = Vec::new();
+        let total = self.count();
         let (mut seen, mut shown, mut bound_ns) = (0u64, 0u64, 1024u64);
         for (index, &count) in self.counts.iter().enumerate() {
             seen += u64::from(count);
@@ -107,7 +114,7 @@ impl Latency {
                 rows.push((Self::edge(index) / 1000, seen));
                 shown = seen;
             }
-            if seen == self.total {
+            if seen == total {
                 break;
             }
         }
@@ -219,19 +226,36 @@ pub struct Stats {
     pub loop_rate: Rate,
     /// Busy time of turns per second, microseconds.
     pub loop_time_rate: Rate,
-    /// Per command, by its number.
-    pub by_command: Vec<CommandStats>,
+    /// Per command.
+    pub by_command: ByCommand,
+}
+
+/// The counters of all commands, by index.
+pub struct ByCommand(Box<[CommandStats]>);
+
+impl Default for ByCommand {
+    fn default() -> Self {
+        ByCommand(vec![CommandStats::default(); table::COUNT].into())
+    }
+}
+
+impl ByCommand {
+    /// The counters of one command.
+    pub fn get(&self, id: CmdId) -> &CommandStats {
+        &self.0[id.index()]
+    }
+
+    /// The counters of all commands, in the order of their indices.
+    pub fn iter(&self) -> impl Iterator<Item = &CommandStats> {
+        self.0.iter()
+    }
 }
 
 impl Stats {
     /// The counters of one command.
     #[inline]
     pub fn command(&mut self, id: CmdId) -> &mut CommandStats {
-        if self.by_command.is_empty() {
-            self.by_command
-                .resize(table::COUNT, CommandStats::default());
-        }
-        &mut self.by_command[id.index()]
+        &mut self.by_command.0[id.index()]
     }
 
     /// Counts an error reply under its code.

@@ -37,8 +37,13 @@ pub struct ClientTracking {
     /// The client that it redirects to is gone.
     pub broken: bool,
     /// Prefixes in broadcasting mode, in order.
-    pub prefixes: BTreeSet<Box<[u8]>>,
+    prefixes: BTreeSet<Box<[u8]>>,
+    /// Memory of `prefixes`, in bytes.
+    prefix_bytes: usize,
 }
+
+/// What an entry of the set of prefixes costs besides the prefix, in bytes.
+const PREFIX_OVERHEAD: usize = 32;
 
 impl ClientTracking {
     /// Whether the keys that the client reads are remembered now.
@@ -47,41 +52,20 @@ impl ClientTracking {
         !self.broadcast && !excluded
     }
 
+    /// Goes on following the prefixes of `before`, the state of the same client that this one replaces.
+    pub fn keep_prefixes(&mut self, before: ClientTracking) {
+        self.prefixes = before.prefixes;
+        self.prefix_bytes = before.prefix_bytes;
+    }
+
+    /// The prefixes that it follows, in order.
+    pub fn prefixes(&self) -> &BTreeSet<Box<[u8]>> {
+        &self.prefixes
+    }
+
     /// Memory in bytes.
     pub fn memory(&self) -> usize {
-        let prefixes = self.prefixes.iter();
-        size_of::<Self>() + prefixes.map(|prefix| prefix.len() + 32).sum::<usize>()
-    }
-}
-
-/// The clients that may hold a key: nearly always one.
-#[derive(Debug)]
-enum Holders {
-    One(ClientId),
-    Many(Box<ClientSet>),
-}
-
-impl Holders {
-    /// Adds a client; false if it is one of them already.
-    fn add(&mut self, id: ClientId) -> bool {
-        match self {
-            Holders::One(other) if *other == id => false,
-            Holders::One(other) => {
-                let mut set = ClientSet::default();
-                set.insert(*other);
-                set.insert(id);
-                *self = Holders::Many(Box::new(set));
-                true
-            }
-            Holders::Many(set) => set.insert(id),
-        }
-    }
-
-    fn ids(&self) -> &[ClientId] {
-        match self {
-            Holders::One(id) => std::slice::from_ref(id),
-            Holders::Many(set) => set.ids(),
-        }
+        size_of::<Self>() + self.prefix_bytes
     }
 }
 
@@ -109,13 +93,15 @@ pub struct Pending {
 #[derive(Default)]
 pub struct Tracking {
     clients: ClientSet,
-    keys: Sharded<Box<[u8]>, Holders>,
+    keys: Sharded<Box<[u8]>, ClientSet>,
     items: usize,
     prefixes: BTreeMap<Box<[u8]>, Prefix>,
     lengths: BTreeMap<usize, usize>,
     dirty: BTreeSet<Box<[u8]>>,
     /// Invalidations of keys (or of all) for the client whose command is executed; they follow its reply.
     pub pending: Vec<Pending>,
+    /// More keys are remembered than the limit allows, or were when the table last grew.
+    pub over_limit: bool,
     /// How often in a row too many keys were left after an eviction.
     pub overruns: u32,
 }
@@ -182,15 +168,17 @@ impl Tracking {
             *self.lengths.entry(prefix.len()).or_default() += 1;
         }
         known.clients.insert(id);
-        own.prefixes.insert(prefix.into());
+        if own.prefixes.insert(prefix.into()) {
+            own.prefix_bytes += prefix.len() + PREFIX_OVERHEAD;
+        }
     }
 
     /// A client has read a key.
     pub fn remember(&mut self, id: ClientId, key: &[u8]) {
         let is_new = match self.keys.get_mut(key) {
-            Some(holders) => holders.add(id),
+            Some(holders) => holders.insert(id),
             None => {
-                self.keys.entry(key.into(), || Holders::One(id));
+                self.keys.entry(key.into(), || ClientSet::of(id));
                 true
             }
         };
@@ -198,13 +186,10 @@ impl Tracking {
     }
 
     /// Forgets a key, and returns the clients that may hold it.
-    pub fn forget(&mut self, key: &[u8]) -> Vec<ClientId> {
-        let Some(holders) = self.keys.remove(key) else {
-            return Vec::new();
-        };
-        let ids = holders.ids().to_vec();
-        self.items -= ids.len();
-        ids
+    pub fn forget(&mut self, key: &[u8]) -> ClientSet {
+        let holders = self.keys.remove(key).unwrap_or_default();
+        self.items -= holders.len();
+        holders
     }
 
     /// Forgets all keys.
@@ -246,5 +231,137 @@ impl Tracking {
         let known = self.prefixes.get_mut(&prefix)?;
         let changes = std::mem::take(&mut known.changes);
         Some((changes, known.clients.ids().to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use data::util::rand::Rng;
+
+    use super::{ClientTracking, PREFIX_OVERHEAD, Pending, Tracking};
+    use crate::state::client_id::ClientId;
+
+    fn id(number: u64) -> ClientId {
+        ClientId::from_word(number)
+    }
+
+    #[test]
+    fn what_is_remembered_depends_on_the_mode() {
+        // broadcast, opt_in, opt_out, caching
+        let cases = [
+            (false, false, false, false, true),
+            (true, false, false, false, false),
+            (false, true, false, false, false),
+            (false, true, false, true, true),
+            (false, false, true, false, true),
+            (false, false, true, true, false),
+        ];
+        for (broadcast, opt_in, opt_out, caching, expected) in cases {
+            let own = ClientTracking {
+                broadcast,
+                opt_in,
+                opt_out,
+                caching,
+                ..ClientTracking::default()
+            };
+            assert_eq!(own.remembers(), expected, "{own:?}");
+        }
+    }
+
+    #[test]
+    fn holders_of_keys_match_a_model() {
+        let (mut tracking, mut model, mut rng) =
+            (Tracking::default(), BTreeMap::new(), Rng::new(5));
+        for _ in 0..5000 {
+            let key = rng.below(20).to_string().into_bytes();
+            let holder = id(rng.below(6));
+            if rng.below(3) > 0 {
+                tracking.remember(holder, &key);
+                let holders: &mut BTreeSet<ClientId> = model.entry(key).or_default();
+                holders.insert(holder);
+            } else {
+                let told: BTreeSet<ClientId> =
+                    tracking.forget(&key).ids().iter().copied().collect();
+                assert_eq!(told, model.remove(&key).unwrap_or_default());
+            }
+            assert_eq!(tracking.keys_len(), model.len());
+            let items: usize = model.values().map(BTreeSet::len).sum();
+            assert_eq!(tracking.items_len(), items);
+            let some = tracking.some_key(&mut rng);
+            assert!(some.is_none_or(|key| model.contains_key(&*key)));
+        }
+        drop(tracking.forget_all());
+        assert_eq!((tracking.keys_len(), tracking.items_len()), (0, 0));
+        assert!(!tracking.is_active());
+    }
+
+    #[test]
+    fn changes_are_collected_for_every_prefix_that_has_clients() {
+        let mut tracking = Tracking::default();
+        let (mut first, mut second) = (ClientTracking::default(), ClientTracking::default());
+        tracking.begin(id(1));
+        tracking.begin(id(2));
+        for prefix in ["", "a", "ab", "ab"] {
+            tracking.follow(id(1), &mut first, prefix.as_bytes());
+        }
+        tracking.follow(id(2), &mut second, b"ab");
+        let bytes = size_of::<ClientTracking>() + 3 + 3 * PREFIX_OVERHEAD;
+        assert_eq!(first.memory(), bytes, "a prefix counts once");
+        assert_eq!(tracking.prefixes_len(), 3);
+        tracking.collect(b"abc", Some(id(1)));
+        tracking.collect(b"abc", None);
+        tracking.collect(b"b", None);
+        let mut told = Vec::new();
+        while let Some((changes, ids)) = tracking.take_collected() {
+            let keys: Vec<String> = changes
+                .iter()
+                .map(|(key, by)| format!("{}:{}", String::from_utf8_lossy(key), by.is_some()))
+                .collect();
+            told.push((keys.join(" "), ids.len()));
+        }
+        let expected = [("abc:false b:false", 1), ("abc:false", 1), ("abc:false", 2)];
+        assert_eq!(told, expected.map(|(keys, ids)| (keys.to_owned(), ids)));
+        assert!(!tracking.has_collected());
+        // Without its clients a prefix is gone, and so is what was collected for it.
+        tracking.collect(b"abc", None);
+        tracking.end(id(1), &first);
+        assert_eq!(tracking.prefixes_len(), 1);
+        assert!(
+            tracking
+                .take_collected()
+                .is_some_and(|(_, ids)| ids == [id(2)])
+        );
+        tracking.end(id(2), &second);
+        assert!(!tracking.has_collected() && !tracking.is_active());
+        assert!(tracking.lengths.is_empty() && tracking.prefixes_len() == 0);
+    }
+
+    #[test]
+    fn what_is_held_back_goes_where_the_client_redirected_to_last() {
+        let mut tracking = Tracking::default();
+        tracking.begin(id(1));
+        tracking.pending.push(Pending {
+            id: id(1),
+            key: None,
+            redirect: 0,
+        });
+        let own = ClientTracking {
+            redirect: 7,
+            ..ClientTracking::default()
+        };
+        tracking.end(id(1), &own);
+        assert_eq!(tracking.pending[0].redirect, 7);
+    }
+
+    #[test]
+    fn prefixes_are_kept_when_the_mode_changes() {
+        let (mut tracking, mut before) = (Tracking::default(), ClientTracking::default());
+        tracking.follow(id(1), &mut before, b"a");
+        let bytes = before.memory();
+        let mut after = ClientTracking::default();
+        after.keep_prefixes(before);
+        assert_eq!((after.prefixes().len(), after.memory()), (1, bytes));
     }
 }

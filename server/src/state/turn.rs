@@ -17,6 +17,50 @@ pub struct Turn {
     pub cron_ticks: u64,
     /// Hashes of the keys of a batch; kept for its memory.
     pub hashes: Vec<u64>,
+    /// The hash of a key of the command being executed, if it is known.
+    pub key_hash: KeyHash,
+}
+
+/// The hash of one argument, which is told from others by where it is in memory. It holds as long as nothing can be in
+/// that place but the argument: while its command is executed.
+#[derive(Clone, Copy)]
+pub struct KeyHash {
+    address: usize,
+    len: usize,
+    hash: u64,
+}
+
+impl Default for KeyHash {
+    fn default() -> Self {
+        KeyHash::NONE
+    }
+}
+
+impl KeyHash {
+    /// No hash is known.
+    pub const NONE: KeyHash = KeyHash {
+        address: 0,
+        len: 0,
+        hash: 0,
+    };
+
+    /// The hash of a key.
+    #[inline]
+    pub fn of((key, hash): (&[u8], u64)) -> Self {
+        KeyHash {
+            address: key.as_ptr() as usize,
+            len: key.len(),
+            hash,
+        }
+    }
+
+    /// The hash of `key`, if it is the argument whose hash is known.
+    #[inline]
+    pub fn get(&self, key: &[u8]) -> Option<u64> {
+        // An empty slice may have any address.
+        let is_same = self.address == key.as_ptr() as usize && self.len == key.len();
+        (is_same && self.len > 0).then_some(self.hash)
+    }
 }
 
 impl Turn {

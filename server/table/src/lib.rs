@@ -15,11 +15,13 @@
 //! 2. An id is an index below [`COUNT`], so it can index an array of that length.
 //! 3. Names are stored in lower case and found regardless of the case of ASCII letters.
 
+use crate::name::Key;
 use crate::spec::Spec;
 
 pub mod arg;
 pub mod hints;
 pub mod keys;
+mod name;
 pub mod spec;
 pub mod words;
 
@@ -141,30 +143,39 @@ static PARENTS: [u16; COUNT] = {
 };
 
 /// The name of each row by id, without its container.
-static NAMES: [&[u8]; COUNT] = {
-    let mut names: [&[u8]; COUNT] = [b""; COUNT];
+static KEYS: [Key; COUNT] = {
+    let mut keys = [NO_KEY; COUNT];
     let mut id = 0;
     while id < COUNT {
-        names[id] = own_name(ALL[id].full_name.as_bytes());
+        keys[id] = match Key::of(own_name(ALL[id].full_name.as_bytes())) {
+            Some(key) => key,
+            None => panic!("a name is empty or too long"),
+        };
         id += 1;
     }
-    names
+    keys
+};
+
+/// Stands in `KEYS` until a row's own key does.
+const NO_KEY: Key = match Key::of(b"none") {
+    Some(key) => key,
+    None => panic!("the name is short enough"),
 };
 
 /// Slots of [`INDEX`]: a power of two, sparse enough that most lookups need a single probe.
-const SLOTS: usize = 2048;
+const SLOTS: usize = 1 << SLOT_BITS;
+const SLOT_BITS: u32 = 11;
 
 /// Hash table of ids by container and name, with linear probing.
 static INDEX: [u16; SLOTS] = {
     let mut index = [NONE; SLOTS];
     let mut id = 0;
     while id < COUNT {
-        let name = NAMES[id];
         assert!(
-            find(&index, PARENTS[id], name).is_none(),
+            find(&index, PARENTS[id], &KEYS[id]).is_none(),
             "two rows have one name"
         );
-        let mut slot = slot_of(PARENTS[id], name);
+        let mut slot = KEYS[id].hash(PARENTS[id], SLOT_BITS);
         while index[slot] != NONE {
             slot = (slot + 1) % SLOTS;
         }
@@ -176,14 +187,21 @@ static INDEX: [u16; SLOTS] = {
 
 /// The command with a name, in any case; never a subcommand.
 #[must_use]
+#[inline]
 pub const fn lookup(name: &[u8]) -> Option<CmdId> {
-    find(&INDEX, NONE, name)
+    match Key::of(name) {
+        Some(key) => find(&INDEX, NONE, &key),
+        None => None,
+    }
 }
 
 /// The subcommand with a name, in any case.
 #[must_use]
 pub const fn sub(parent: CmdId, name: &[u8]) -> Option<CmdId> {
-    find(&INDEX, parent.0, name)
+    match Key::of(name) {
+        Some(key) => find(&INDEX, parent.0, &key),
+        None => None,
+    }
 }
 
 /// The command or subcommand with a full name (`get`, `config|get`), in any case.
@@ -245,38 +263,19 @@ pub fn subcommands(id: CmdId) -> impl Iterator<Item = CmdId> {
         .map(CmdId)
 }
 
-const fn find(index: &[u16; SLOTS], parent: u16, name: &[u8]) -> Option<CmdId> {
-    let mut slot = slot_of(parent, name);
+#[inline]
+const fn find(index: &[u16; SLOTS], parent: u16, key: &Key) -> Option<CmdId> {
+    let mut slot = key.hash(parent, SLOT_BITS);
     loop {
         let id = index[slot];
         if id == NONE {
             return None;
         }
-        if PARENTS[id as usize] == parent && NAMES[id as usize].eq_ignore_ascii_case(name) {
+        if KEYS[id as usize].is(key) && PARENTS[id as usize] == parent {
             return Some(CmdId(id));
         }
         slot = (slot + 1) % SLOTS;
     }
-}
-
-/// Maximum length of a name, of a command or of a subcommand alone.
-const NAME_MAX: usize = 24;
-
-/// The first slot to probe. Ignores the case of letters; other characters that this equates are told apart by the
-/// comparison.
-const fn slot_of(parent: u16, name: &[u8]) -> usize {
-    let len = if name.len() < NAME_MAX {
-        name.len()
-    } else {
-        NAME_MAX
-    };
-    let mut hash = 0x811c_9dc5 ^ parent as u32;
-    let mut i = 0;
-    while i < len {
-        hash = (hash ^ (name[i] | 0x20) as u32).wrapping_mul(0x0100_0193);
-        i += 1;
-    }
-    (hash ^ (hash >> 15)) as usize % SLOTS
 }
 
 /// The part of a full name after the bar.
@@ -301,9 +300,9 @@ const fn bar(full_name: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::{
-        COUNT, CmdId, NAME_MAX, full_name, id, iter, lookup, lookup_full, parent, spec, sub,
-        subcommands,
+        COUNT, CmdId, full_name, id, iter, lookup, lookup_full, parent, spec, sub, subcommands,
     };
+    use crate::name::NAME_MAX;
     use crate::{connection, server, string};
 
     #[test]

@@ -48,7 +48,7 @@ fn geoadd(cx: &mut Ctx<'_>) -> Done {
         members.push((point(&mut args)?.score(), args.need()?));
     }
     if is_wanted(cx.srv) {
-        cx.rewrite = Some(as_zadd(argv, options, &members));
+        cx.rewrite = Some(Box::new(as_zadd(argv, options, &members)));
     }
     let limits = zset_limits(&cx.srv.config);
     if only_existing && write::<Zset>(cx.srv, cx.db, key)?.is_none() {

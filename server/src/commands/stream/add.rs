@@ -121,7 +121,7 @@ fn xadd(cx: &mut Ctx<'_>) -> Done {
             replaced.push((add.id_at, id.text(&mut room).to_vec()));
         }
         if !replaced.is_empty() {
-            cx.rewrite = Some(argv.replacing(&replaced));
+            cx.rewrite = Some(Box::new(argv.replacing(&replaced)));
         }
     }
     reply_id(cx.reply, id);
@@ -156,7 +156,7 @@ fn xtrim(cx: &mut Ctx<'_>) -> Done {
     if deleted > 0 {
         let replaced = options.exact(log);
         if !replaced.is_empty() {
-            cx.rewrite = Some(argv.replacing(&replaced));
+            cx.rewrite = Some(Box::new(argv.replacing(&replaced)));
         }
         key_changed(cx.srv, cx.db, key, deleted as u64, Event::Stream("xtrim"));
     }

@@ -333,7 +333,7 @@ fn wait(cx: &mut Ctx<'_>, request: &Read<'_>, from: &[From], deadline_ms: Option
         }
     }
     if !replaced.is_empty() {
-        cx.rewrite = Some(cx.argv.replacing(&replaced));
+        cx.rewrite = Some(Box::new(cx.argv.replacing(&replaced)));
     }
     let wait = KeyBlock {
         ty: Type::Stream,

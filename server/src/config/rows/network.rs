@@ -71,12 +71,14 @@ pub static ROWS: &[Row] = &[
              limit.",
         ),
     memory_or_percent("maxmemory-clients", field!(maxmemory_clients))
+        .effects(&[Effect::MaxmemoryClients])
         .default("0")
         .doc(
             "Memory of all clients together, in bytes or in per cent of maxmemory, above which the \
              biggest are disconnected; 0 is no limit.",
         ),
     int("tracking-table-max-keys", field!(tracking_table_max_keys), 0, LONG)
+        .effects(&[Effect::TrackingLimit])
         .default("1000000")
         .doc("How many keys are remembered for client-side caching; 0 is no limit."),
     int("io-threads", field!(io_threads), 1, 128)

@@ -136,12 +136,15 @@ pub static ROWS: &[Row] = &[
         .default("5000")
         .doc("Milliseconds after which a running script lets other clients hear that the server is busy; 0 never does."),
     int("slowlog-log-slower-than", field!(slowlog_log_slower_than), -1, LONG)
+        .effects(&[Effect::Observers])
         .default("10000")
         .doc("Microseconds above which a command enters the slow log; -1 turns it off."),
     int("slowlog-max-len", field!(slowlog_max_len), 0, LONG)
+        .effects(&[Effect::SlowLogLen])
         .default("128")
         .doc("How many commands the slow log keeps."),
     int("latency-monitor-threshold", field!(latency_monitor_threshold), 0, LONG)
+        .effects(&[Effect::Observers])
         .default("0")
         .doc("Milliseconds above which an event enters the latency history; 0 turns it off."),
     yes_no("latency-tracking", field!(latency_tracking))

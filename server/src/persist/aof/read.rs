@@ -219,8 +219,15 @@ impl Commands {
     ) -> Result<End, Failure> {
         let name = source.name;
         loop {
+            if self.request.hand_out() {
+                self.execute(srv, source)?;
+                continue;
+            }
             match self.request.parse(LIMITS) {
-                Ok(Parsed::Command) => self.execute(srv, source)?,
+                Ok(Parsed::Command) => {
+                    prefetch(srv, self.replay.db(), &mut self.request);
+                    self.execute(srv, source)?;
+                }
                 Ok(Parsed::Nothing) => {}
                 Ok(Parsed::Incomplete) => {
                     self.request.compact();
@@ -244,9 +251,6 @@ impl Commands {
     #[inline]
     fn execute(&mut self, srv: &mut Server, source: &Source<'_>) -> Result<(), Failure> {
         let argv = &self.request.argv;
-        if self.request.is_new_batch() {
-            prefetch(srv, self.replay.db(), &self.request);
-        }
         execute(srv, &mut self.replay, argv).map_err(|unfit| unusable(unfit, argv, source.name))?;
         let position = self.start + self.request.position();
         if !self.replay.in_transaction() {

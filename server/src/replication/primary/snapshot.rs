@@ -5,7 +5,7 @@
 
 use std::fs::File;
 
-use crate::egress::push::{push, push_raw};
+use crate::egress::push::{push_fault, push_raw};
 use crate::persist::aof::rewrite;
 use crate::persist::{bgsave, fork};
 use crate::replication::primary::diskless;
@@ -127,7 +127,7 @@ pub fn begin(srv: &mut Server, can_eof: bool, without: SnapshotFilter) {
             replica.stage = ReplicaStage::None;
         }
         srv.replication.replicas.retain(|&other| other != id);
-        push(srv, id, |reply| reply.fault(&fault));
+        push_fault(srv, id, &fault);
         close_after_reply(srv, id);
     }
 }

@@ -3,7 +3,7 @@
 //! # Invariants
 //! 1. The default user exists as long as the server, under [`UserId::DEFAULT`].
 //! 2. `by_name` has exactly the users of the slab.
-//! 3. `default_is_open` is [`User::is_open`] of the default user, and `default_may_all` its [`User::is_unrestricted`].
+//! 3. `default_may_all` is [`User::is_unrestricted`] of the default user.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,6 @@ impl Default for UserId {
 pub struct Acl {
     slab: Slab<User>,
     by_name: BTreeMap<Box<[u8]>, UserId>,
-    default_is_open: bool,
     default_may_all: bool,
     /// The log.
     pub log: AclLog,
@@ -46,7 +45,6 @@ impl Acl {
         let mut acl = Acl {
             slab: Slab::new(),
             by_name: BTreeMap::new(),
-            default_is_open: true,
             default_may_all: true,
             log: AclLog::default(),
         };
@@ -69,9 +67,8 @@ impl Acl {
     }
 
     /// Whether clients need not authenticate.
-    #[inline]
     pub fn default_is_open(&self) -> bool {
-        self.default_is_open
+        self.default_user().is_open()
     }
 
     /// Whether a user is the default one, and that one may do everything: the case of most servers.
@@ -106,7 +103,6 @@ impl Acl {
                 id
             }
         };
-        self.default_is_open = self.default_user().is_open();
         self.default_may_all = self.default_user().is_unrestricted();
         id
     }

@@ -44,7 +44,9 @@ impl Held {
 
     /// Adds `bytes` more bytes of a client to the last batch.
     pub fn add(&mut self, id: ClientId, bytes: usize) {
-        if let Some(batch) = self.batches.back_mut() {
+        if bytes > 0
+            && let Some(batch) = self.batches.back_mut()
+        {
             batch.outputs.push((id, bytes));
         }
     }

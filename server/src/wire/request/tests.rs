@@ -1,0 +1,219 @@
+//! Tests of parsing requests.
+
+use super::{BIG_ARG, Parsed, Request, RequestLimits};
+
+const OPEN: RequestLimits = RequestLimits {
+    max_bulk: 512 * 1024 * 1024,
+    unauthenticated: false,
+    is_file: false,
+};
+
+/// Lets a request have as many bytes as it offers space for; what is left of them.
+fn fill<'a>(request: &mut Request, bytes: &'a [u8]) -> &'a [u8] {
+    let space = request.space();
+    let n = space.len().min(bytes.len());
+    space[..n].copy_from_slice(&bytes[..n]);
+    request.filled(n);
+    &bytes[n..]
+}
+
+/// Feeds `input` in pieces of `step` bytes and collects every command.
+fn commands(input: &[u8], step: usize) -> Result<Vec<Vec<Vec<u8>>>, String> {
+    let mut request = Request::default();
+    let mut got = Vec::new();
+    for piece in input.chunks(step) {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            rest = fill(&mut request, rest);
+            loop {
+                match request.parse(OPEN).map_err(|e| e.0)? {
+                    Parsed::Command => {
+                        got.push(request.argv.iter().map(<[u8]>::to_vec).collect());
+                    }
+                    Parsed::Nothing => {}
+                    Parsed::Incomplete => break,
+                }
+            }
+            request.compact();
+        }
+    }
+    Ok(got)
+}
+
+#[test]
+fn every_split_yields_the_same_commands() {
+    let big = vec![b'x'; BIG_ARG + 7];
+    let mut input = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n\r\n*0\r\n*-1\r\n*1\r\n$0\r\n\r\nset a \"b\\x41\"\r\n".to_vec();
+    let small = commands(&input, input.len()).expect("valid");
+    assert_eq!(small.len(), 4);
+    assert_eq!(small[3], [b"set".to_vec(), b"a".to_vec(), b"bA".to_vec()]);
+    for step in 1..input.len() {
+        assert_eq!(commands(&input, step).expect("valid"), small, "step {step}");
+    }
+    input.extend_from_slice(format!("*2\r\n$4\r\nECHO\r\n${}\r\n", big.len()).as_bytes());
+    input.extend_from_slice(&big);
+    input.extend_from_slice(b"\r\nPING\r\n");
+    for step in [1, 2, 7, 1000, 16_384, 100_000] {
+        let got = commands(&input, step).expect("valid");
+        assert_eq!(got.len(), 6, "step {step}");
+        assert_eq!(got[4][1], big);
+    }
+}
+
+#[test]
+fn the_position_is_behind_the_command_taken_out() {
+    let big = vec![b'x'; BIG_ARG + 7];
+    let mut input = Vec::new();
+    let mut ends = Vec::new();
+    for round in 0..40 {
+        input.extend_from_slice(b"*2\r\n$4\r\nECHO\r\n$1\r\nk\r\n");
+        ends.push(input.len() as u64);
+        if round % 7 == 3 {
+            input.extend_from_slice(b"\r\n\n");
+            let head = format!("*2\r\n$4\r\nECHO\r\n${}\r\n", big.len());
+            input.extend_from_slice(head.as_bytes());
+            input.extend_from_slice(&big);
+            input.extend_from_slice(b"\r\n");
+            ends.push(input.len() as u64);
+        }
+    }
+    for step in [1, 3, 1000, 20_000, input.len()] {
+        let mut request = Request::default();
+        let mut got = Vec::new();
+        for piece in input.chunks(step) {
+            let mut rest = piece;
+            while !rest.is_empty() {
+                rest = fill(&mut request, rest);
+                loop {
+                    match request.parse(OPEN).expect("valid") {
+                        Parsed::Command => got.push(request.position()),
+                        Parsed::Nothing => {}
+                        Parsed::Incomplete => break,
+                    }
+                }
+                request.compact();
+            }
+        }
+        assert_eq!(got, ends, "step {step}");
+    }
+}
+
+#[test]
+fn protocol_errors_have_redis_texts() {
+    for (input, text) in [
+        (&b"*3000000000\r\n"[..], "invalid multibulk length"),
+        (b"*1\r\nfoo\r\n", "expected '$', got 'f'"),
+        (b"*1\r\n$-10\r\n", "invalid bulk length"),
+        (b"*1\r\n$2000000000\r\n", "invalid bulk length"),
+        (b"*1\r\n$blabla\r\n", "invalid bulk length"),
+        (b"set \"\"\"a\"\"\" b\r\n", "unbalanced quotes in request"),
+    ] {
+        assert_eq!(commands(input, input.len()).expect_err("broken"), text);
+    }
+    assert_eq!(
+        commands(&[b'a'; 70_000], 4096).expect_err("broken"),
+        "too big inline request"
+    );
+    let mut long = b"*".to_vec();
+    long.extend_from_slice(&[b'1'; 70_000]);
+    assert_eq!(
+        commands(&long, 4096).expect_err("broken"),
+        "too big mbulk count string"
+    );
+}
+
+#[test]
+fn unauthenticated_limits() {
+    let limits = RequestLimits {
+        unauthenticated: true,
+        ..OPEN
+    };
+    for (input, text) in [
+        (&b"*11\r\n"[..], "unauthenticated multibulk length"),
+        (b"*1\r\n$16385\r\n", "unauthenticated bulk length"),
+    ] {
+        let mut request = Request::default();
+        fill(&mut request, input);
+        assert_eq!(request.parse(limits).expect_err("broken").0, text);
+    }
+}
+
+#[test]
+fn a_file_has_annotations_and_no_other_lines() {
+    let limits = RequestLimits {
+        is_file: true,
+        ..OPEN
+    };
+    let ping = "*1\r\n$4\r\nPING\r\n";
+    let longest = format!("#{}\n", "x".repeat(super::MAX_ANNOTATION - 2));
+    let rows = [
+        (ping.to_owned(), Ok(1)),
+        (format!("#TS:1\r\n{ping}#x\n#\n{ping}#cut"), Ok(2)),
+        (format!("{longest}{ping}{longest}"), Ok(1)),
+        (format!("{ping}#{longest}"), Err(1)),
+        (format!("{ping}PING\r\n"), Err(1)),
+        (format!("{ping}\r\n{ping}"), Err(1)),
+        (format!("{ping}*0\r\n{ping}"), Err(1)),
+        (format!("{ping}*-1\r\n{ping}"), Err(1)),
+    ];
+    for (text, expected) in rows {
+        let mut request = Request::default();
+        fill(&mut request, text.as_bytes());
+        let mut commands = 0;
+        let ended = loop {
+            match request.parse(limits) {
+                Ok(Parsed::Command) => commands += 1,
+                Ok(Parsed::Nothing) => {}
+                Ok(Parsed::Incomplete) => break Ok(commands),
+                Err(_) => break Err(commands),
+            }
+        };
+        assert_eq!(ended, expected, "{text}");
+        assert_eq!(
+            request.is_incomplete(),
+            text.ends_with("cut") || ended.is_err()
+        );
+    }
+}
+
+#[test]
+fn shrinking_forgets_how_many_arguments_there_were() {
+    let mut request = Request::default();
+    let text = [b"*5000\r\n".to_vec(), b"$1\r\nx\r\n".repeat(5000)].concat();
+    for part in text.chunks(1000) {
+        fill(&mut request, part);
+    }
+    assert_eq!(request.parse(OPEN), Ok(Parsed::Command));
+    assert_eq!(request.argv.len(), 5000);
+    assert_eq!(request.parse(OPEN), Ok(Parsed::Incomplete));
+    request.shrink(0);
+    assert_eq!(request.argv.args.capacity(), 0);
+}
+
+#[test]
+fn shrinking_loses_no_byte() {
+    let mut request = Request::default();
+    let head = b"*3\r\n$3\r\nset\r\n$1\r\na\r\n$100000\r\n";
+    fill(&mut request, head);
+    assert_eq!(request.parse(OPEN), Ok(Parsed::Incomplete));
+    assert!(request.sizes().0 + request.sizes().1 >= 100_000);
+    let allocated = request.big_fill.as_ref().map(|big| big.buf.capacity());
+    assert!(
+        allocated.is_some_and(|bytes| bytes < 100_000),
+        "{allocated:?}"
+    );
+    request.shrink(0);
+    assert!(request.sizes().0 + request.sizes().1 < 100);
+    let mut left = 100_002;
+    while left > 0 {
+        let n = request.space().len().min(left);
+        request.space()[..n].fill(b'z');
+        request.filled(n);
+        left -= n;
+        let parsed = request.parse(OPEN).expect("valid");
+        assert_eq!(parsed == Parsed::Command, left == 0);
+    }
+    assert_eq!(&request.argv[0], b"set");
+    assert_eq!(request.argv[2].len(), 100_000);
+    assert!(request.argv.shared(2).is_some());
+}
