@@ -26,6 +26,7 @@ use crate::admission::{Admission, HandshakeLimits};
 use crate::connection::{ConnId, ConnProc, Connection, Phase};
 use crate::error::{ConnError, Step};
 use crate::io::{self, Budget, Moved, Readiness};
+use crate::lend::Lost;
 use crate::stream::{Io, Stream};
 use crate::tls::bio::Pool;
 use crate::tls::context::TlsContext;
@@ -65,6 +66,9 @@ pub struct Conns<S> {
     pub(crate) deadline_timer: Option<(TimerId, Instant)>,
     pub(crate) pool: Pool,
     pub(crate) stats: TlsStats,
+    /// Connections that are lent.
+    pub(crate) loans: usize,
+    pub(crate) lost: Lost,
 }
 
 impl<S> Conns<S> {
@@ -78,6 +82,8 @@ impl<S> Conns<S> {
             deadline_timer: None,
             pool: Pool::new(),
             stats: TlsStats::default(),
+            loans: 0,
+            lost: Lost::default(),
         }
     }
 

@@ -324,6 +324,8 @@ impl<S: ConnHost> Conns<S> {
 /// some still are; then the next poll must not sleep. If more happens before the poll, ask
 /// `Conns::has_pending` behind it.
 pub fn process_pending<S: ConnHost>(s: &mut S) -> bool {
+    let (el, conns) = s.io();
+    conns.take_lost(el);
     let rounds = s.conns().pending.len();
     if rounds > 0 {
         s.conns().stats.pending_passes += 1;

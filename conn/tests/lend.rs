@@ -295,3 +295,32 @@ fn handlers_and_protection_may_change_meanwhile() {
         world.until("the rest", |world| world.input == b"456789");
     });
 }
+
+#[test]
+fn one_that_is_dropped_has_failed() {
+    both(|mut world, id, mut other| {
+        other.send(b"x");
+        let lent = lend_readable(&mut world, id);
+        attend(&mut world, id);
+        let fd = world.conns.fd(id);
+        thread::spawn(move || drop(lent)).join().expect("no panic");
+        world.until("a failure", |world| !world.log.is_empty());
+        assert!(
+            world.log[0].ends_with("the thread that used the connection has ended"),
+            "{:?}",
+            world.log
+        );
+        assert_eq!(world.conns.state(id), State::Failed);
+        world.conns.close(&mut world.el, id);
+        assert!(world.el.registered().all(|known| known != fd));
+        world.until("the end", |_| other.received().1);
+        // One that was closed meanwhile is gone.
+        let listener = listen();
+        let _client = dial(&listener);
+        let id = world.accept(&listener, None);
+        let lent = lend(&mut world, id);
+        world.conns.close(&mut world.el, id);
+        drop(lent);
+        world.until("its slot to be free", |world| world.conns.is_empty());
+    });
+}

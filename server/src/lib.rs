@@ -53,7 +53,7 @@
 //!   to know: session (database, protocol, authentication), class, whether it is obeyed, the targets of its writes, the flags
 //!   of its queued transaction. A new kind of caller (a script, the append-only file) is a new row there, not a new case
 //!   elsewhere.
-//! * A **unit** (`state::unit`) is what is being executed. It is saved before a nested call and restored after it as a whole.
+//! * A **unit** (`state::unit`) is what is being executed. What belongs to a command is put back when the command has ended.
 //!   Queues are drained at depth 0 only. A command that takes long may process events (`exec::nested`): its own client is
 //!   protected, and the before-sleep page is a short one.
 //! * A **client** (`state::client`) has a table of states and two questions, `may_run` and `may_read`. What a client can be
@@ -75,6 +75,13 @@
 //!   may then access every client, its own included, without a lock or a copy; what others append to its output meanwhile
 //!   is sent after its replies.
 //! * **One clock reading per command.** A command starts when its predecessor in the batch ended.
+//! * **One comparison tells whether a command is worth recording**: that of its duration with `state::observers`, which knows
+//!   the thresholds of the slow log and of the latency monitor, and whether a client is in MONITOR. Likewise what is
+//!   rare is kept as a flag or figure where it changes, and not worked out per command.
+//! * **The hashes that a batch's prefetch has computed serve its commands** (`state::turn::KeyHash`). A hash belongs to an
+//!   address: the argument's, which nothing else can have while its command is executed.
+//! * **The memory of clients is accounted for per command only while `maxmemory-clients` is set** (`egress::account`);
+//!   otherwise cron does it once per second, and INFO shows that.
 //! * **A session holds the id of its user** (`state::acl`), never a copy of its rights. The id of a deleted user finds
 //!   nothing, and then nothing is permitted. A user who may do everything is known by one flag; for any other the gate
 //!   checks a bitmap and patterns, at each execution anew: EXEC and unblocked clients included.
