@@ -10,6 +10,8 @@
 
 use std::collections::VecDeque;
 
+use crate::ds::relocation::{Relocator, relocate_deque};
+
 /// Maximum number of nodes per chunk.
 const CHUNK: usize = 128;
 
@@ -232,6 +234,24 @@ impl<T: Counted> Nodes<T> {
             place
         };
         (node, (next.chunk < self.chunks.len()).then_some(next))
+    }
+
+    /// Moves the allocations of one chunk, and passes each of its nodes to `each`, which does the same for the node and
+    /// must not change its number of elements. Returns whether further chunks follow.
+    pub fn relocate_chunk(
+        &mut self,
+        chunk: usize,
+        relocator: &mut dyn Relocator,
+        each: impl Fn(&mut T, &mut dyn Relocator),
+    ) -> bool {
+        if chunk == 0 {
+            relocate_deque(&mut self.chunks, relocator);
+        }
+        if let Some(own) = self.chunks.get_mut(chunk) {
+            relocate_deque(&mut own.nodes, relocator);
+            own.nodes.iter_mut().for_each(|node| each(node, relocator));
+        }
+        chunk + 1 < self.chunks.len()
     }
 
     /// Iterator over the nodes.

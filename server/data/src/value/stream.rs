@@ -5,9 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::ds::relocation::{Relocator, relocate_box, relocate_map};
 use crate::value::Encoding;
 use crate::value::stream_group::Group;
 use crate::value::stream_log::Log;
+
+/// The cursor of the first group; see [`Stream::relocate`].
+const GROUPS: u64 = 1 << 32;
 
 /// A stream.
 #[derive(Clone, Default)]
@@ -55,6 +59,31 @@ impl Stream {
             .map(|(name, group)| name.len() + group.memory())
             .sum();
         size_of::<Body>() + self.log().memory(samples) + groups
+    }
+
+    /// Moves the allocations of one chunk of nodes, or of one group. A cursor below [`GROUPS`] is the number of the chunk,
+    /// one from there on that of the group. Returns the next cursor, 0 at the end.
+    pub fn relocate(&mut self, cursor: u64, _count: usize, relocator: &mut dyn Relocator) -> u64 {
+        if cursor == 0 {
+            relocate_box(&mut self.body, relocator, Body::default);
+            relocate_map(&mut self.body.groups, relocator);
+        }
+        let Some(number) = cursor.checked_sub(GROUPS) else {
+            let nodes = &mut self.body.log.nodes;
+            return match nodes.relocate_chunk(cursor as usize, relocator) {
+                true => cursor + 1,
+                false if self.body.groups.is_empty() => 0,
+                false => GROUPS,
+            };
+        };
+        let mut groups = self.body.groups.values_mut().skip(number as usize);
+        if let Some(group) = groups.next() {
+            group.relocate(relocator);
+        }
+        match groups.next() {
+            Some(_) => cursor + 1,
+            None => 0,
+        }
     }
 
     /// The log of entries.

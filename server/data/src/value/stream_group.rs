@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ds::relocation::{Relocator, relocate_bytes, relocate_map, relocate_set, relocate_vec};
 use crate::value::stream_id::StreamId;
 use crate::value::stream_log::Log;
 
@@ -193,6 +194,17 @@ impl Group {
             _ => log.count_up_to(self.last_id)?,
         };
         Some((log.entries_added as i64).wrapping_sub(read))
+    }
+
+    /// Moves the allocations of the group. Lists of pending entries that are too big to be rebuilt at once stay.
+    pub fn relocate(&mut self, relocator: &mut dyn Relocator) {
+        relocate_map(&mut self.pending, relocator);
+        relocate_vec(&mut self.consumers, relocator);
+        relocate_vec(&mut self.by_name, relocator);
+        for consumer in self.consumers.iter_mut().flatten() {
+            relocate_bytes(&mut consumer.name, relocator);
+            relocate_set(&mut consumer.pending, relocator);
+        }
     }
 
     /// Verifies the invariants; panics on a violation. For tests.

@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 
 use crate::ds::listpack::Listpack;
+use crate::ds::relocation::{Relocator, relocate_deque, relocate_vec};
 use crate::value::stream_id::StreamId;
 
 /// Maximum number of nodes per chunk.
@@ -129,6 +130,19 @@ impl Index {
         if chunk.is_empty() {
             self.chunks.remove(place.chunk);
         }
+    }
+
+    /// Moves the allocations of one chunk, and at first that of the list of chunks. Returns whether further chunks follow.
+    pub fn relocate_chunk(&mut self, chunk: usize, relocator: &mut dyn Relocator) -> bool {
+        if chunk == 0 {
+            relocate_deque(&mut self.chunks, relocator);
+        }
+        if let Some(own) = self.chunks.get_mut(chunk) {
+            relocate_vec(own, relocator);
+            own.iter_mut()
+                .for_each(|(_, pack)| pack.relocate(relocator));
+        }
+        chunk + 1 < self.chunks.len()
     }
 
     /// Verifies the invariants; panics on a violation. For tests.
