@@ -17,6 +17,7 @@ use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
+use crate::state::defrag::Defrag;
 use crate::state::eviction::Eviction;
 use crate::state::keys::Keys;
 use crate::state::latency::{self, LatencyMonitor};
@@ -139,6 +140,8 @@ pub struct Server {
     pub keys: Keys,
     /// Eviction of keys.
     pub eviction: Eviction,
+    /// Active defragmentation.
+    pub defrag: Defrag,
     /// Watched keys.
     pub watch: Watch,
     /// Subscribers.

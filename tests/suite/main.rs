@@ -7,6 +7,7 @@ mod client_tools;
 mod clients;
 mod config_files;
 mod cve;
+mod defrag;
 mod differential;
 mod differential_acl;
 mod eviction;

@@ -100,7 +100,9 @@ fn advice_on(srv: &Server, event: Event) -> Vec<Advice> {
         Event::ExpireCycle if srv.config.hz < 100 => vec![Advice::RaiseHz, Advice::BigValues],
         Event::ExpireCycle | Event::EvictionDel => vec![Advice::BigValues],
         Event::EvictionCycle => vec![Advice::MassEviction],
-        Event::Fork | Event::EvictionLazyfree | Event::ExpireDel => Vec::new(),
+        Event::ActiveDefragCycle | Event::Fork | Event::EvictionLazyfree | Event::ExpireDel => {
+            Vec::new()
+        }
     }
 }
 

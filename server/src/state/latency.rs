@@ -8,6 +8,8 @@ const SAMPLES: usize = 160;
 /// What took long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
+    /// A cycle of active defragmentation.
+    ActiveDefragCycle,
     /// A command.
     Command,
     /// A command whose row says that it is fast.
@@ -32,6 +34,7 @@ impl Event {
     /// Its name in LATENCY.
     pub fn name(self) -> &'static str {
         match self {
+            Event::ActiveDefragCycle => "active-defrag-cycle",
             Event::Command => "command",
             Event::FastCommand => "fast-command",
             Event::EvictionCycle => "eviction-cycle",
