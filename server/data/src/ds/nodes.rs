@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use crate::ds::relocation::{Relocator, relocate_deque};
+use crate::ds::relocation::{Relocator, after_slice, relocate_deque, slice_of_chunk};
 
 /// Maximum number of nodes per chunk.
 const CHUNK: usize = 128;
@@ -236,22 +236,31 @@ impl<T: Counted> Nodes<T> {
         (node, (next.chunk < self.chunks.len()).then_some(next))
     }
 
-    /// Moves the allocations of one chunk, and passes each of its nodes to `each`, which does the same for the node and
-    /// must not change its number of elements. Returns whether further chunks follow.
-    pub fn relocate_chunk(
+    /// Moves the allocations of some nodes of one chunk: passes each of them to `each`, which must not change its number of
+    /// elements. Moves the arrays of the sequence and the chunk when it begins with them. Returns the next cursor, 0 at
+    /// the end.
+    pub fn relocate(
         &mut self,
-        chunk: usize,
+        cursor: u64,
+        count: usize,
         relocator: &mut dyn Relocator,
         each: impl Fn(&mut T, &mut dyn Relocator),
-    ) -> bool {
-        if chunk == 0 {
+    ) -> u64 {
+        if cursor == 0 {
             relocate_deque(&mut self.chunks, relocator);
         }
-        if let Some(own) = self.chunks.get_mut(chunk) {
+        let chunks = self.chunks.len();
+        let (chunk, range) = slice_of_chunk(cursor, count, CHUNK);
+        let Some(own) = self.chunks.get_mut(chunk) else {
+            return 0;
+        };
+        if range.start == 0 {
             relocate_deque(&mut own.nodes, relocator);
-            own.nodes.iter_mut().for_each(|node| each(node, relocator));
         }
-        chunk + 1 < self.chunks.len()
+        let nodes = own.nodes.iter_mut();
+        let nodes = nodes.skip(range.start).take(range.len());
+        nodes.for_each(|node| each(node, relocator));
+        after_slice((chunk, range), own.nodes.len(), chunks, CHUNK)
     }
 
     /// Iterator over the nodes.

@@ -278,15 +278,10 @@ impl Quicklist {
         iter
     }
 
-    /// Moves the allocations of one chunk of nodes; the cursor is the number of the chunk. Returns the next cursor, 0 at
-    /// the end.
-    pub fn relocate(&mut self, cursor: u64, relocator: &mut dyn Relocator) -> u64 {
-        let chunk = usize::try_from(cursor).unwrap_or(usize::MAX - 1);
-        if self.nodes.relocate_chunk(chunk, relocator, Node::relocate) {
-            cursor + 1
-        } else {
-            0
-        }
+    /// Moves the allocations of some nodes. Returns the next cursor, 0 at the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        self.nodes
+            .relocate(cursor, count, relocator, Node::relocate)
     }
 
     /// Verifies the invariants of the list and of every node; panics on a violation. For tests.

@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::ds::listpack::Listpack;
@@ -27,6 +28,9 @@ pub trait Relocator {
 /// Maximum number of elements of a B-tree that is relocated: it can only be rebuilt as a whole, which takes 50 ns per
 /// element.
 pub const MAX_TREE: usize = 2048;
+
+/// Nodes of a list or a stream that are relocated for each `count` elements: a node is up to 14 KiB.
+const ELEMENTS_PER_NODE: usize = 8;
 
 /// Elements of a B-tree's node at least, so that each node is asked about at least once.
 const PER_NODE: usize = 5;
@@ -77,6 +81,33 @@ pub fn relocate_deque<T>(own: &mut VecDeque<T>, relocator: &mut dyn Relocator) {
     }
 }
 
+/// A slice of nodes that are stored in chunks of at most `per_chunk`: the chunk, the range of nodes in it if it has
+/// them, and whether the slice is the first one of its chunk. A cursor is the number of a chunk, times `per_chunk`, plus
+/// that of a node.
+pub fn slice_of_chunk(cursor: u64, count: usize, per_chunk: usize) -> (usize, Range<usize>) {
+    let cursor = usize::try_from(cursor).unwrap_or(usize::MAX);
+    let first = cursor % per_chunk;
+    let nodes = (count / ELEMENTS_PER_NODE).max(1);
+    (cursor / per_chunk, first..(first + nodes).min(per_chunk))
+}
+
+/// The cursor after a slice that [`slice_of_chunk`] returned, 0 at the end; `len` is the number of nodes of the chunk and
+/// `chunks` the number of chunks.
+pub fn after_slice(
+    (chunk, nodes): (usize, Range<usize>),
+    len: usize,
+    chunks: usize,
+    per_chunk: usize,
+) -> u64 {
+    if nodes.end < len {
+        (chunk * per_chunk + nodes.end) as u64
+    } else if chunk < chunks.saturating_sub(1) {
+        ((chunk + 1) * per_chunk) as u64
+    } else {
+        0
+    }
+}
+
 /// Moves a text and the counts in front of it if `relocator` says so, unless it is shared: then the other owners keep
 /// its address.
 pub fn relocate_shared(own: &mut Arc<Vec<u8>>, relocator: &mut dyn Relocator) {
@@ -116,8 +147,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::{
-        Relocator, relocate_box, relocate_bytes, relocate_deque, relocate_map, relocate_set,
-        relocate_shared, relocate_vec,
+        Relocator, after_slice, relocate_box, relocate_bytes, relocate_deque, relocate_map,
+        relocate_set, relocate_shared, relocate_vec, slice_of_chunk,
     };
     use crate::ds::relocation::MAX_TREE;
 
@@ -155,6 +186,30 @@ mod tests {
         relocate_deque(&mut deque, all);
         assert_eq!(deque, model);
         assert_eq!(all.0, 4);
+    }
+
+    #[test]
+    fn slices_cover_all_nodes_of_all_chunks() {
+        for lens in [&[5, 128, 1, 77][..], &[0], &[], &[128, 128]] {
+            let (mut cursor, mut seen) = (0, Vec::new());
+            loop {
+                let (chunk, nodes) = slice_of_chunk(cursor, 100, 128);
+                let len = lens.get(chunk).copied().unwrap_or(0);
+                seen.extend((nodes.start..nodes.end.min(len)).map(|node| (chunk, node)));
+                cursor = after_slice((chunk, nodes), len, lens.len(), 128);
+                if cursor == 0 {
+                    break;
+                }
+            }
+            let all = lens.iter().enumerate();
+            let all = all.flat_map(|(chunk, &len)| (0..len).map(move |node| (chunk, node)));
+            assert!(all.eq(seen), "{lens:?}");
+        }
+        // A stale cursor ends the walk or goes on.
+        for (cursor, expected) in [(u64::MAX, 0), (100, 128)] {
+            let slice = slice_of_chunk(cursor, 8, 128);
+            assert_eq!(after_slice(slice, 3, 2, 128), expected, "{cursor}");
+        }
     }
 
     #[test]

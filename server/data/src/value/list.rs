@@ -98,8 +98,9 @@ impl List {
         }
     }
 
-    /// Moves the allocations of one chunk of nodes from `cursor` on. Returns the next cursor, 0 at the end.
-    pub fn relocate(&mut self, cursor: u64, _count: usize, relocator: &mut dyn Relocator) -> u64 {
+    /// Moves the allocations of some nodes from `cursor` on, for `count` elements or more. Returns the next cursor, 0 at
+    /// the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
         match self {
             List::Packed(pack) => {
                 pack.relocate(relocator);
@@ -109,7 +110,7 @@ impl List {
                 if cursor == 0 {
                     relocate_box(quick, relocator, Quicklist::placeholder);
                 }
-                quick.relocate(cursor, relocator)
+                quick.relocate(cursor, count, relocator)
             }
         }
     }

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use crate::ds::listpack::Listpack;
-use crate::ds::relocation::{Relocator, relocate_deque, relocate_vec};
+use crate::ds::relocation::{Relocator, after_slice, relocate_deque, relocate_vec, slice_of_chunk};
 use crate::value::stream_id::StreamId;
 
 /// Maximum number of nodes per chunk.
@@ -132,17 +132,23 @@ impl Index {
         }
     }
 
-    /// Moves the allocations of one chunk, and at first that of the list of chunks. Returns whether further chunks follow.
-    pub fn relocate_chunk(&mut self, chunk: usize, relocator: &mut dyn Relocator) -> bool {
-        if chunk == 0 {
+    /// Moves the allocations of some nodes of one chunk, and the arrays of the index and the chunk when it begins with
+    /// them. Returns the next cursor, 0 at the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        if cursor == 0 {
             relocate_deque(&mut self.chunks, relocator);
         }
-        if let Some(own) = self.chunks.get_mut(chunk) {
+        let chunks = self.chunks.len();
+        let (chunk, range) = slice_of_chunk(cursor, count, CHUNK);
+        let Some(own) = self.chunks.get_mut(chunk) else {
+            return 0;
+        };
+        if range.start == 0 {
             relocate_vec(own, relocator);
-            own.iter_mut()
-                .for_each(|(_, pack)| pack.relocate(relocator));
         }
-        chunk + 1 < self.chunks.len()
+        let nodes = own.iter_mut().skip(range.start).take(range.len());
+        nodes.for_each(|(_, pack)| pack.relocate(relocator));
+        after_slice((chunk, range), own.len(), chunks, CHUNK)
     }
 
     /// Verifies the invariants; panics on a violation. For tests.
