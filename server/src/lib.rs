@@ -17,7 +17,7 @@
 //! | `report` | INFO, one file per section; a client as a line |
 //! | `egress` | output: replies, messages to other clients, sending |
 //! | `feed` | propagation: the writes of a unit, and the stream that replicas follow |
-//! | `keyspace` | operations on keys: lookup, change and its events, expiry, eviction, deletion, freeing |
+//! | `keyspace` | operations on keys: lookup, change and its events, expiry, eviction, deletion, freeing, defragmentation |
 //! | `session` | a client's own state: its user, name, subscriptions, transaction, blocking, eviction, closing |
 //! | `exec` | from arguments to an executed command: row, rights, gate, call, slow log, MONITOR, unblocking, nested events |
 //! | `ingress` | listening, accepting, reading |
@@ -109,6 +109,10 @@
 //!   as far as it has arrived, an evicted value no longer although the background thread has yet to free it. Otherwise
 //!   `maxmemory` would evict keys for memory that nobody uses (`keyspace::evict`). A client is charged differently: with what
 //!   it has announced, so that `maxmemory-clients` closes it in time (`state::size_classes`).
+//! * **Any allocation of the data set can be moved** (`data::ds::relocation`), by the module that owns it: it asks a
+//!   relocator, so only `sys::fragmentation` knows the allocator. No code may keep the address of a key or value beyond a
+//!   turn of the loop; a text that is shared with a reply stays where it is. While `keyspace::defrag` runs, the thread has
+//!   no cache of free memory, which would hand out the places that were just left.
 //! * **Every payload and file is checked completely**, whatever `sanitize-dump-payload` says. Where the directive admits what
 //!   only such a check refuses, RESTORE keeps it as bytes that no command reads (`data::value::damaged`), and reports it as
 //!   Redis does when it aborts. Nothing that is read can therefore be unsound, and no snapshot contains what would not load.

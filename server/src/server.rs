@@ -18,6 +18,7 @@ use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::debug::DebugState;
+use crate::state::defrag::Defrag;
 use crate::state::eviction::Eviction;
 use crate::state::keys::Keys;
 use crate::state::latency::{self, LatencyMonitor};
@@ -150,6 +151,8 @@ pub struct Server {
     pub keys: Keys,
     /// Eviction of keys.
     pub eviction: Eviction,
+    /// Active defragmentation.
+    pub defrag: Defrag,
     /// Watched keys.
     pub watch: Watch,
     /// Subscribers.

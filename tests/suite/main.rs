@@ -12,6 +12,7 @@ mod clients;
 mod config_files;
 mod cve;
 mod cve_acl;
+mod defrag;
 mod differential;
 mod differential_acl;
 mod eviction;

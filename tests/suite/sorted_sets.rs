@@ -72,3 +72,34 @@ fn an_element_at_the_edge_can_be_removed_and_added_again() {
         }
     }
 }
+
+#[test]
+fn the_difference_of_a_set_and_itself_is_empty() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        for (command, expected) in [
+            ("DEL zset set other equal stored", ""),
+            ("ZADD zset 1 a 2 b", "2"),
+            ("ZADD equal 1 a 2 b", "2"),
+            ("ZADD other 1 c", "1"),
+            ("SADD set a b", "2"),
+            ("ZDIFF 2 zset zset", "[]"),
+            ("ZDIFF 3 zset other zset", "[]"),
+            ("ZDIFF 2 set set", "[]"),
+            ("ZDIFF 2 zset equal", "[]"),
+            ("ZDIFF 2 zset set", "[]"),
+            ("ZDIFF 3 zset other other", "[a b]"),
+            ("ZDIFF 2 none none", "[]"),
+            ("ZDIFFSTORE stored 1 zset", "2"),
+            ("ZDIFFSTORE stored 2 stored stored", "0"),
+            ("EXISTS stored", "0"),
+        ] {
+            let reply = client.text(command);
+            assert!(
+                expected.is_empty() || reply == expected,
+                "{command}: {reply}"
+            );
+        }
+    }
+}

@@ -72,7 +72,10 @@ const CRATES: &[(&str, &[&str])] = &[
         "nix",
         &["ae/", "conn/", "server/src/sys/", "cli/", "benchmark/"],
     ),
-    ("tikv_jemalloc_sys", &["server/src/sys/memory.rs"]),
+    (
+        "tikv_jemalloc_sys",
+        &["server/src/sys/memory.rs", "server/src/sys/mallctl.rs"],
+    ),
 ];
 
 /// Files that may contain a mutable static.

@@ -257,6 +257,7 @@ fn load_certificates(srv: &mut Server) -> Result<(), String> {
 
 fn resetstat(cx: &mut Ctx<'_>) -> Done {
     cx.srv.stats.reset();
+    cx.srv.defrag.running_since_us = None;
     cx.srv.eviction.exceeded_since_us = None;
     cx.srv.background.reset_freed();
     cx.reply.ok();

@@ -1,5 +1,7 @@
 //! DEBUG: settings and inspection, for tests and debugging.
 
+use std::ffi::CString;
+use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -37,7 +39,7 @@ use crate::state::debug::REPLY_PEAK_RESET_MS;
 use crate::state::loading::Existing;
 use crate::state::replication::id::ReplId;
 use crate::sys::log::raw;
-use crate::sys::process;
+use crate::sys::{host, mallctl, process};
 use crate::wire::fault::{ERR, Fault, NO_SUCH_KEY, PUSH_NEEDS_RESP3, SYNTAX, subcommand_syntax};
 use crate::wire::reply::Resp;
 use crate::{notice, warning};
@@ -128,6 +130,18 @@ static SUBCOMMANDS: &[Sub] = &[
         args: 1..=1,
         run: log,
         help: &["    Write a line to the log."],
+    },
+    Sub {
+        name: "mallctl",
+        args: 1..=2,
+        run: mallctl,
+        help: &["    Read or set a number of the allocator."],
+    },
+    Sub {
+        name: "mallctl-str",
+        args: 1..=2,
+        run: mallctl_text,
+        help: &["    Read a text of the allocator, or, with VOID, do what the name says."],
     },
     Sub {
         name: "object",
@@ -291,6 +305,45 @@ fn error(cx: &mut Ctx<'_>) -> Done {
 fn log(cx: &mut Ctx<'_>) -> Done {
     warning!("DEBUG LOG: {}", String::from_utf8_lossy(&cx.argv[2]));
     switch(cx, |_| {})
+}
+
+/// The name of something of the allocator.
+fn allocator_name(cx: &Ctx<'_>) -> Result<CString, Fault> {
+    CString::new(&cx.argv[2]).map_err(|_| SYNTAX)
+}
+
+fn refused(error: &io::Error) -> Fault {
+    Fault::new(format!("ERR {}", host::reason(error)))
+}
+
+fn mallctl(cx: &mut Ctx<'_>) -> Done {
+    let name = allocator_name(cx)?;
+    let old = mallctl::integer(&name);
+    if cx.argv.len() > 3 {
+        let value = int(&cx.argv[3])?;
+        mallctl::set_integer(&name, value).map_err(|error| refused(&error))?;
+        if old.is_err() {
+            // It can only be written.
+            return switch(cx, |_| {});
+        }
+    }
+    cx.reply.int(old.map_err(|error| refused(&error))?);
+    Ok(())
+}
+
+fn mallctl_text(cx: &mut Ctx<'_>) -> Done {
+    let name = allocator_name(cx)?;
+    let old = mallctl::text(&name);
+    if cx.argv.len() > 3 {
+        if &cx.argv[3] != b"VOID" {
+            return Err(Fault::new("ERR Operation not permitted"));
+        }
+        mallctl::run(&name).map_err(|error| refused(&error))?;
+        return switch(cx, |_| {});
+    }
+    let text = old.map_err(|error| refused(&error))?;
+    cx.reply.bulk(text.as_bytes());
+    Ok(())
 }
 
 fn rewrite_all(cx: &mut Ctx<'_>) -> Done {

@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn what_has_to_wait_is_refused_in_a_sentence() {
-        let rows = [("cluster-enabled", "yes"), ("activedefrag", "yes")];
+        let rows = [("cluster-enabled", "yes")];
         for (name, text) in rows {
             assert!(
                 set(name, text.as_bytes()).is_err_and(|why| why.contains(' ')),

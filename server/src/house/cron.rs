@@ -8,6 +8,7 @@ use crate::egress::invalidate::limit_table;
 use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::house::certificates::rotate_tickets;
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
+use crate::keyspace::defrag::defrag_cycle;
 use crate::keyspace::expire::slow_cycle;
 use crate::replication::cron::replication_cron;
 use crate::replication::primary::snapshot::tend;
@@ -258,6 +259,8 @@ fn resize_reply_buffer(client: &mut Client, now_ms: i64, reset_ms: i64) -> (bool
 
 fn tend_databases(srv: &mut Server) {
     slow_cycle(srv);
+    let hz = hz(srv);
+    defrag_cycle(srv, hz);
     if srv.config.activerehashing {
         for database in &mut srv.keys.dbs {
             database.db.step(1000);

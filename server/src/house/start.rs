@@ -143,6 +143,7 @@ pub fn build(
         clients: Clients::default(),
         keys: Keys::new(config.databases as usize, seed),
         eviction: Default::default(),
+        defrag: Default::default(),
         watch: Default::default(),
         pubsub: Default::default(),
         tracking: Default::default(),

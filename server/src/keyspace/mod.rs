@@ -1,6 +1,7 @@
 //! Operations on keys that commands share.
 
 pub mod change;
+pub mod defrag;
 pub mod delete;
 pub mod evict;
 pub mod expire;

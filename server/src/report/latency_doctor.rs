@@ -109,7 +109,8 @@ fn advice_on(srv: &Server, event: Event) -> Vec<Advice> {
         Event::ExpireCycle | Event::EvictionDel => vec![Advice::BigValues],
         Event::EvictionCycle => vec![Advice::MassEviction],
         // The event for the circumstances of the write has the advice.
-        Event::AofWrite
+        Event::ActiveDefragCycle
+        | Event::AofWrite
         | Event::Fork
         | Event::EvictionLazyfree
         | Event::ExpireDel

@@ -108,7 +108,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("mem_cluster_links", 0);
     info.field("mem_aof_buffer", srv.aof.buffer.capacity());
     info.field("mem_allocator", memory::version());
-    info.field("active_defrag_running", 0);
+    info.field("active_defrag_running", srv.defrag.percent);
     info.field("lazyfree_pending_objects", srv.background.pending());
     info.field("lazyfreed_objects", srv.background.freed());
 }

@@ -6,17 +6,6 @@ use crate::state::acl::log::Reason;
 use crate::state::pubsub::Kind;
 use crate::sys::clock;
 
-/// Counters of subsystems that do not exist yet, between lookups and errors.
-const WITHOUT_SUBJECT: [&str; 7] = [
-    "slave_expires_tracked_keys",
-    "active_defrag_hits",
-    "active_defrag_misses",
-    "active_defrag_key_hits",
-    "active_defrag_key_misses",
-    "total_active_defrag_time",
-    "current_active_defrag_time",
-];
-
 /// Writes the section.
 pub fn write(srv: &Server, info: &mut Info) {
     let stats = &srv.stats;
@@ -67,7 +56,8 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("latest_fork_usec", stats.fork_us);
     info.field("total_forks", stats.forks);
     info.field("migrate_cached_sockets", srv.migration.links.len());
-    zeros(info, &WITHOUT_SUBJECT);
+    zeros(info, &["slave_expires_tracked_keys"]);
+    write_defrag(srv, info);
     info.field("tracking_total_keys", srv.tracking.keys_len());
     info.field("tracking_total_items", srv.tracking.items_len());
     info.field("tracking_total_prefixes", srv.tracking.prefixes_len());
@@ -84,6 +74,20 @@ pub fn write(srv: &Server, info: &mut Info) {
         ],
     );
     write_loop(srv, info);
+}
+
+fn write_defrag(srv: &Server, info: &mut Info) {
+    let stats = &srv.stats;
+    let elapsed_us = srv.defrag.elapsed_us(clock::monotonic_us());
+    info.field("active_defrag_hits", stats.defrag_hits);
+    info.field("active_defrag_misses", stats.defrag_misses);
+    info.field("active_defrag_key_hits", stats.defrag_key_hits);
+    info.field("active_defrag_key_misses", stats.defrag_key_misses);
+    info.field(
+        "total_active_defrag_time",
+        (stats.defrag_us + elapsed_us) / 1000,
+    );
+    info.field("current_active_defrag_time", elapsed_us / 1000);
 }
 
 fn write_loop(srv: &Server, info: &mut Info) {

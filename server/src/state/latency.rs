@@ -8,7 +8,9 @@ const SAMPLES: usize = 160;
 /// What took long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
-    /// An fsync of the append-only file that the loop waited for.
+    /// A cycle of active defragmentation.
+    ActiveDefragCycle,
+    /// An fsync of the append-only file that replies waited for.
     AofFsyncAlways,
     /// Renaming a rewritten append-only file.
     AofRename,
@@ -46,6 +48,7 @@ impl Event {
     /// Its name in LATENCY.
     pub fn name(self) -> &'static str {
         match self {
+            Event::ActiveDefragCycle => "active-defrag-cycle",
             Event::AofFsyncAlways => "aof-fsync-always",
             Event::AofRename => "aof-rename",
             Event::AofWrite => "aof-write",

@@ -11,6 +11,7 @@ pub mod client_id;
 pub mod client_set;
 pub mod clients;
 pub mod debug;
+pub mod defrag;
 pub mod eviction;
 pub mod keys;
 pub mod latency;

@@ -176,6 +176,16 @@ pub struct Stats {
     pub expired_time_cap_reached: u64,
     /// Time spent in active expiry, microseconds.
     pub expire_cycle_us: u64,
+    /// Allocations that active defragmentation has moved.
+    pub defrag_hits: u64,
+    /// Allocations that it has left where they are.
+    pub defrag_misses: u64,
+    /// Keys of which it has moved an allocation.
+    pub defrag_key_hits: u64,
+    /// Keys of which it has moved none.
+    pub defrag_key_misses: u64,
+    /// Time during which passes of it followed each other, microseconds; without the present period.
+    pub defrag_us: u64,
     /// Lookups that found a key.
     pub hits: u64,
     /// Lookups that found none.

@@ -2,8 +2,10 @@
 
 pub mod child;
 pub mod clock;
+pub mod fragmentation;
 pub mod host;
 pub mod log;
+pub mod mallctl;
 pub mod memory;
 pub mod process;
 #[cfg(asan)]

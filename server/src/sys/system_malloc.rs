@@ -74,6 +74,23 @@ pub unsafe fn mallctl(
     -1
 }
 
+/// No name is known.
+pub unsafe fn mallctlnametomib(_name: *const c_char, _mib: *mut usize, _len: *mut usize) -> c_int {
+    -1
+}
+
+/// As [`mallctl`].
+pub unsafe fn mallctlbymib(
+    _mib: *const usize,
+    _mib_len: usize,
+    _old: *mut c_void,
+    _old_len: *mut usize,
+    _new: *mut c_void,
+    _new_len: usize,
+) -> c_int {
+    -1
+}
+
 pub unsafe fn malloc_stats_print(
     _write: Option<unsafe extern "C" fn(*mut c_void, *const c_char)>,
     _opaque: *mut c_void,

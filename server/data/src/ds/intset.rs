@@ -16,6 +16,7 @@
 use std::fmt;
 use std::iter::FusedIterator;
 
+use crate::ds::relocation::Relocator;
 use crate::ds::thin::{MAX_LEN, TaggedThin};
 use crate::util::rand::Rng;
 
@@ -101,6 +102,11 @@ impl Intset {
     /// The largest integer.
     pub fn max(&self) -> Option<i64> {
         self.get(self.len().wrapping_sub(1))
+    }
+
+    /// Moves the buffer if `relocator` says so.
+    pub fn relocate(&mut self, relocator: &mut dyn Relocator) {
+        self.integers.relocate(relocator);
     }
 
     /// An integer chosen uniformly at random.

@@ -24,6 +24,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::ds::relocation::Relocator;
 use crate::util::hash::POSITION_BITS;
 use crate::util::mem::{CacheLine, LineArray, prefetch};
 
@@ -294,6 +295,39 @@ impl Lines {
             if line + 1 >= homes.end && !self.is_full(line) {
                 return;
             }
+        }
+    }
+
+    /// Calls `each` with the place of every key whose home is in `homes`. `each` may replace the address there by that of
+    /// the same key elsewhere.
+    pub(super) fn each_spot_of_homes(
+        &mut self,
+        homes: std::ops::Range<usize>,
+        position_of: impl Fn(u64) -> u64,
+        mut each: impl FnMut(&mut Lines, Spot),
+    ) {
+        for line in homes.start..self.array.len() {
+            for slot in 0..SLOTS {
+                let word = self.array[line].0[slot];
+                if word == 0 {
+                    break;
+                }
+                if homes.contains(&self.home_of(line, word, &position_of)) {
+                    each(self, Spot { line, slot });
+                }
+            }
+            if line + 1 >= homes.end && !self.is_full(line) {
+                return;
+            }
+        }
+    }
+
+    /// Moves the lines if they are from the heap and `relocator` says so.
+    pub(super) fn relocate(&mut self, relocator: &mut dyn Relocator) {
+        if let Some(at) = self.array.heap_address()
+            && relocator.should_move(at)
+        {
+            self.array.relocate();
         }
     }
 

@@ -63,7 +63,7 @@ pub fn has_frame(bytes: &[u8]) -> bool {
 #[derive(Clone)]
 pub struct Listpack {
     /// The elements, tagged with their number or [`UNCOUNTED`].
-    buf: TaggedThin<u16>,
+    pub(super) buf: TaggedThin<u16>,
 }
 
 impl Default for Listpack {

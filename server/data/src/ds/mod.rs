@@ -8,6 +8,7 @@ pub mod listpack;
 pub mod node;
 pub mod nodes;
 pub mod quicklist;
+pub mod relocation;
 pub mod slab;
 pub mod sorted;
 pub mod table;

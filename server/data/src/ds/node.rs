@@ -6,6 +6,7 @@
 use crate::ds::item::Item;
 use crate::ds::listpack::Listpack;
 use crate::ds::nodes::Counted;
+use crate::ds::relocation::{Relocator, relocate_box, relocate_bytes};
 use crate::util::lzf;
 
 /// Limits of list nodes, from the `list-*` directives.
@@ -157,6 +158,25 @@ impl Node {
                 len: pack.bytes(),
                 lzf: lzf.into_boxed_slice(),
             }));
+        }
+    }
+
+    /// Moves the allocations of the node.
+    pub(super) fn relocate(&mut self, relocator: &mut dyn Relocator) {
+        match self {
+            Node::Packed(pack) => pack.relocate(relocator),
+            Node::Plain(text) => {
+                relocate_box(text, relocator, Box::default);
+                relocate_bytes(text, relocator);
+            }
+            Node::Compressed(compressed) => {
+                relocate_box(compressed, relocator, || Compressed {
+                    count: 0,
+                    len: 0,
+                    lzf: Box::default(),
+                });
+                relocate_bytes(&mut compressed.lzf, relocator);
+            }
         }
     }
 

@@ -10,6 +10,8 @@
 
 use std::collections::VecDeque;
 
+use crate::ds::relocation::{Relocator, after_slice, relocate_deque, slice_of_chunk};
+
 /// Maximum number of nodes per chunk.
 const CHUNK: usize = 128;
 
@@ -232,6 +234,33 @@ impl<T: Counted> Nodes<T> {
             place
         };
         (node, (next.chunk < self.chunks.len()).then_some(next))
+    }
+
+    /// Moves the allocations of some nodes of one chunk: passes each of them to `each`, which must not change its number of
+    /// elements. Moves the arrays of the sequence and the chunk when it begins with them. Returns the next cursor, 0 at
+    /// the end.
+    pub fn relocate(
+        &mut self,
+        cursor: u64,
+        count: usize,
+        relocator: &mut dyn Relocator,
+        each: impl Fn(&mut T, &mut dyn Relocator),
+    ) -> u64 {
+        if cursor == 0 {
+            relocate_deque(&mut self.chunks, relocator);
+        }
+        let chunks = self.chunks.len();
+        let (chunk, range) = slice_of_chunk(cursor, count, CHUNK);
+        let Some(own) = self.chunks.get_mut(chunk) else {
+            return 0;
+        };
+        if range.start == 0 {
+            relocate_deque(&mut own.nodes, relocator);
+        }
+        let nodes = own.nodes.iter_mut();
+        let nodes = nodes.skip(range.start).take(range.len());
+        nodes.for_each(|node| each(node, relocator));
+        after_slice((chunk, range), own.nodes.len(), chunks, CHUNK)
     }
 
     /// Iterator over the nodes.

@@ -11,8 +11,9 @@
 
 use crate::ds::item::Item;
 use crate::ds::listpack::{Listpack, Pos};
-use crate::ds::node::{ListLimits, Node};
+use crate::ds::node::{ListLimits, Node, PLAIN_FROM};
 use crate::ds::nodes::{Counted, Nodes, Place};
+use crate::ds::relocation::Relocator;
 
 /// An end of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,15 @@ impl Quicklist {
             nodes: Nodes::new(),
             limits,
         }
+    }
+
+    /// An empty quicklist without limits, which allocates nothing and is never filled.
+    pub fn placeholder() -> Self {
+        Self::new(ListLimits {
+            fill: 0,
+            depth: 0,
+            plain_from: PLAIN_FROM,
+        })
     }
 
     /// Number of elements.
@@ -266,6 +276,12 @@ impl Quicklist {
             iter.load(Some(offset));
         }
         iter
+    }
+
+    /// Moves the allocations of some nodes. Returns the next cursor, 0 at the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        self.nodes
+            .relocate(cursor, count, relocator, Node::relocate)
     }
 
     /// Verifies the invariants of the list and of every node; panics on a violation. For tests.

@@ -22,6 +22,8 @@
 use std::mem;
 use std::ops::Range as Ranks;
 
+use crate::ds::relocation::{Relocator, relocate_box, relocate_vec};
+
 /// Maximum number of elements per leaf: with its length it takes 504 bytes, in a size class of 512.
 pub const LEAF: usize = 31;
 /// Maximum number of children per inner node.
@@ -176,6 +178,20 @@ impl Sorted {
     pub fn memory(&self) -> usize {
         self.root.memory()
     }
+
+    /// Moves the nodes whose first element is in a range of ranks, and passes each handle in the range to `each`, which
+    /// may replace it by the new address of the same record.
+    pub fn relocate(
+        &mut self,
+        ranks: Ranks<usize>,
+        relocator: &mut dyn Relocator,
+        mut each: impl FnMut(&mut u64, &mut dyn Relocator),
+    ) {
+        let ranks = ranks.start..ranks.end.min(self.len);
+        if !ranks.is_empty() {
+            self.root.relocate(ranks, relocator, &mut each);
+        }
+    }
 }
 
 impl Default for Node {
@@ -317,6 +333,32 @@ impl Node {
         }
     }
 
+    /// See [`Sorted::relocate`]; the ranks are within the subtree and not empty.
+    fn relocate(
+        &mut self,
+        ranks: Ranks<usize>,
+        relocator: &mut dyn Relocator,
+        each: &mut impl FnMut(&mut u64, &mut dyn Relocator),
+    ) {
+        match self {
+            Node::Leaf(leaf) => {
+                if ranks.start == 0 {
+                    relocate_box(leaf, relocator, Leaf::new);
+                }
+                for handle in &mut leaf.handles[ranks] {
+                    each(handle, relocator);
+                }
+            }
+            Node::Inner(inner) => {
+                if ranks.start == 0 {
+                    relocate_box(inner, relocator, Inner::default);
+                    inner.relocate_arrays(relocator);
+                }
+                inner.relocate_children(ranks, relocator, each);
+            }
+        }
+    }
+
     fn memory(&self) -> usize {
         match self {
             Node::Leaf(_) => size_of::<Leaf>(),
@@ -332,12 +374,16 @@ impl Node {
 }
 
 impl Leaf {
-    fn empty() -> Box<Leaf> {
-        Box::new(Leaf {
+    fn new() -> Leaf {
+        Leaf {
             len: 0,
             scores: [0.0; LEAF],
             handles: [0; LEAF],
-        })
+        }
+    }
+
+    fn empty() -> Box<Leaf> {
+        Box::new(Leaf::new())
     }
 
     /// The index of the first element for which `before` is false.
@@ -423,6 +469,33 @@ impl Inner {
         self.handles.remove(at);
         self.counts.remove(at);
         self.children.remove(at)
+    }
+
+    fn relocate_arrays(&mut self, relocator: &mut dyn Relocator) {
+        relocate_vec(&mut self.scores, relocator);
+        relocate_vec(&mut self.handles, relocator);
+        relocate_vec(&mut self.counts, relocator);
+        relocate_vec(&mut self.children, relocator);
+    }
+
+    /// Relocates the children that a range of ranks overlaps, and renews their separators.
+    fn relocate_children(
+        &mut self,
+        ranks: Ranks<usize>,
+        relocator: &mut dyn Relocator,
+        each: &mut impl FnMut(&mut u64, &mut dyn Relocator),
+    ) {
+        let mut base = 0;
+        for at in 0..self.children.len() {
+            let count = self.counts[at];
+            let part = ranks.start.max(base)..ranks.end.min(base + count);
+            if !part.is_empty() {
+                let child = &mut self.children[at];
+                child.relocate(part.start - base..part.end - base, relocator, each);
+                self.handles[at] = child.least().1;
+            }
+            base += count;
+        }
     }
 
     /// Updates what this node stores about a child.

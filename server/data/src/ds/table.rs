@@ -23,11 +23,12 @@
 
 use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::ds::lines::{Lines, NoRoom, SLOTS, Spot};
+use crate::ds::relocation::Relocator;
 use crate::util::hash::{POSITION_BITS, hash};
 use crate::util::rand::Rng;
 
@@ -268,31 +269,7 @@ impl<E: Element> Table<E> {
 
     /// Modifies an element in place. `change` may move it to another address but must keep its key.
     pub fn update<R>(&mut self, place: Place, change: impl FnOnce(&mut E) -> R) -> R {
-        /// Writes the address back even if `change` panics.
-        struct WriteBack<'a, E: Element> {
-            lines: &'a mut Lines,
-            spot: Spot,
-            element: ManuallyDrop<E>,
-        }
-        impl<E: Element> Drop for WriteBack<'_, E> {
-            fn drop(&mut self) {
-                // SAFETY: this is the drop: the field is not used again.
-                let element = unsafe { ManuallyDrop::take(&mut self.element) };
-                self.lines.set(
-                    self.spot,
-                    element.into_raw().as_ptr().expose_provenance() as u64,
-                );
-            }
-        }
-        let lines = self.array_mut(place.migrated);
-        // SAFETY: the guard writes the address of the element back before the slot is read again.
-        let element = ManuallyDrop::new(unsafe { take::<E>(lines.get(place.spot)) });
-        let mut guard = WriteBack {
-            lines,
-            spot: place.spot,
-            element,
-        };
-        change(&mut guard.element)
+        update_spot::<E, R>(self.array_mut(place.migrated), place.spot, change)
     }
 
     /// Replaces the element at a place by another one with the same key.
@@ -343,6 +320,33 @@ impl<E: Element> Table<E> {
             lines += window;
         }
         cursor
+    }
+
+    /// Like [`Table::scan`], for modification: `each` may move an element to another address but must keep its key.
+    pub fn scan_mut(&mut self, cursor: u64, count: usize, each: &mut dyn FnMut(&mut E)) -> u64 {
+        let (mut cursor, mut seen) = (cursor & RING, 0);
+        for _ in 0..=count.saturating_mul(10) / SLOTS {
+            let (migrated, homes, next) = self.window(cursor, 1);
+            let position_of = self.ring.of::<E>();
+            let lines_of = self.array_mut(migrated);
+            lines_of.each_spot_of_homes(homes, position_of, |array, spot| {
+                seen += 1;
+                update_spot::<E, ()>(array, spot, &mut *each);
+            });
+            cursor = next;
+            if cursor == 0 || seen >= count {
+                break;
+            }
+        }
+        cursor
+    }
+
+    /// Moves the arrays that are from the heap if `relocator` says so; the elements stay.
+    pub fn relocate_arrays(&mut self, relocator: &mut dyn Relocator) {
+        self.lines.relocate(relocator);
+        if let Some(migration) = &mut self.migration {
+            migration.to.relocate(relocator);
+        }
     }
 
     /// An element chosen uniformly at random; `None` only if the table is empty.
@@ -539,24 +543,36 @@ impl<E: Element> Table<E> {
         }
     }
 
-    fn scan_window<'a>(&'a self, cursor: u64, window: usize, each: impl FnMut(E::Ref<'a>)) -> u64 {
+    fn scan_window<'a>(
+        &'a self,
+        cursor: u64,
+        window: usize,
+        mut each: impl FnMut(E::Ref<'a>),
+    ) -> u64 {
+        let (migrated, homes, next) = self.window(cursor, window);
+        let array = self.array(migrated);
+        array.each_of_homes(homes, self.ring.of::<E>(), |address| {
+            // SAFETY: an address of this table, which is borrowed for `'a`.
+            each(unsafe { borrow::<E>(address) });
+        });
+        next
+    }
+
+    /// At most `window` home lines from a position on: whether they are in the new array, and the position after them,
+    /// 0 at the end.
+    #[inline]
+    fn window(&self, cursor: u64, window: usize) -> (bool, Range<usize>, u64) {
+        let migrated = self.is_migrated(cursor);
         // The arrays divide the ring at the frontier, so a window ends there too.
-        let (array, limit) = match &self.migration {
-            Some(migration) if self.is_migrated(cursor) => {
-                (&migration.to, self.lines.first_position(migration.frontier))
-            }
-            _ => (&self.lines, RING + 1),
+        let limit = match &self.migration {
+            Some(migration) if migrated => self.lines.first_position(migration.frontier),
+            _ => RING + 1,
         };
+        let array = self.array(migrated);
         let first = array.home(cursor);
         let end = (first + window).min(array.homes());
-        if first < end {
-            let mut each = each;
-            array.each_of_homes(first..end, self.ring.of::<E>(), |address| {
-                // SAFETY: an address of this table, which is borrowed for `'a`.
-                each(unsafe { borrow::<E>(address) });
-            });
-        }
-        array.first_position(end).min(limit) & RING
+        let next = array.first_position(end).min(limit) & RING;
+        (migrated, first..end, next)
     }
 
     /// Before an insertion: continues a migration, or starts one if the table is full enough.
@@ -682,6 +698,39 @@ impl<E: Element> Table<E> {
         self.lines = lines;
         self.migration = None;
     }
+}
+
+/// Modifies the element in a slot; see [`Table::update`].
+#[inline]
+fn update_spot<E: Element, R>(
+    lines: &mut Lines,
+    spot: Spot,
+    change: impl FnOnce(&mut E) -> R,
+) -> R {
+    /// Writes the address back even if `change` panics.
+    struct WriteBack<'a, E: Element> {
+        lines: &'a mut Lines,
+        spot: Spot,
+        element: ManuallyDrop<E>,
+    }
+    impl<E: Element> Drop for WriteBack<'_, E> {
+        fn drop(&mut self) {
+            // SAFETY: this is the drop: the field is not used again.
+            let element = unsafe { ManuallyDrop::take(&mut self.element) };
+            self.lines.set(
+                self.spot,
+                element.into_raw().as_ptr().expose_provenance() as u64,
+            );
+        }
+    }
+    // SAFETY: the guard writes the address of the element back before the slot is read again.
+    let element = ManuallyDrop::new(unsafe { take::<E>(lines.get(spot)) });
+    let mut guard = WriteBack {
+        lines,
+        spot,
+        element,
+    };
+    change(&mut guard.element)
 }
 
 impl<E: Element> Drop for Table<E> {

@@ -27,7 +27,8 @@ use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use crate::util::mem::usable_size;
+use crate::ds::relocation::Relocator;
+use crate::util::mem::{relocate, usable_size};
 
 const ALIGN: usize = 8;
 
@@ -189,6 +190,14 @@ impl<T: Copy> TaggedThin<T> {
     /// Bytes allocated.
     pub fn memory(&self) -> usize {
         allocated(0, self.len())
+    }
+
+    /// Moves the bytes if `relocator` says so.
+    pub fn relocate(&mut self, relocator: &mut dyn Relocator) {
+        if !self.is_empty() && relocator.should_move({ self.at }.as_ptr()) {
+            // SAFETY: the buffer owns the allocation, which has this layout (invariant 2).
+            self.at = unsafe { relocate(self.at, layout(0, self.len())) };
+        }
     }
 
     /// Verifies the invariants as far as possible; panics on a violation. For tests.

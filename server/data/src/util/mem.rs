@@ -12,7 +12,7 @@
 
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 use std::slice;
@@ -44,6 +44,22 @@ pub fn prefetch<T>(address: *const T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
+}
+
+/// Moves an allocation of the global allocator to a new place. Aborts when out of memory, like every allocation.
+///
+/// # Safety
+/// `at` is an allocation with this layout, which is not of size 0. The caller replaces its pointer by the result, and
+/// no other pointer to the allocation is used again.
+pub unsafe fn relocate(at: NonNull<u8>, layout: Layout) -> NonNull<u8> {
+    // SAFETY: both allocations have this layout, are distinct, and the old one is not used again. Bytes that were not
+    // initialised stay so.
+    unsafe {
+        let moved = NonNull::new(alloc(layout)).unwrap_or_else(|| handle_alloc_error(layout));
+        ptr::copy_nonoverlapping(at.as_ptr(), moved.as_ptr(), layout.size());
+        dealloc(at.as_ptr(), layout);
+        moved
+    }
 }
 
 /// Eight words that share a cache line.
@@ -118,6 +134,19 @@ impl LineArray {
     fn count_since(&self, before: usize) {
         // Wrapping addition also subtracts.
         MAPPED.fetch_add(self.mapped_bytes().wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// The address of the lines, if they are from the heap.
+    pub fn heap_address(&self) -> Option<*const u8> {
+        (self.len > 0 && !is_mapped(self.len)).then(|| self.lines.as_ptr().cast_const().cast())
+    }
+
+    /// Copies the lines into a new array, which replaces this one.
+    pub fn relocate(&mut self) {
+        let mut moved = Self::zeroed(self.len);
+        moved.copy_from_slice(self);
+        moved.use_until(self.in_use);
+        *self = moved;
     }
 
     /// Bytes of the array, resident or not.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::ds::relocation::Relocator;
 use crate::value::damaged::Damaged;
 use crate::value::hash::Hash;
 use crate::value::list::List;
@@ -105,6 +106,16 @@ macro_rules! aggregates {
             pub fn to_owned(self) -> Aggregate {
                 match self {
                     $(AggregateRef::$kind(own) => Aggregate::$kind(own.clone())),*
+                }
+            }
+        }
+
+        impl AggregateMut<'_> {
+            /// Moves the allocations of about `count` elements from `cursor` on, 0 being the begin. Returns the next
+            /// cursor, 0 at the end. A cursor of another value is harmless.
+            pub fn relocate(self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+                match self {
+                    $(AggregateMut::$kind(own) => own.relocate(cursor, count, relocator)),*
                 }
             }
         }

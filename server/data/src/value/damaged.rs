@@ -7,6 +7,7 @@
 //!
 //! Invariant: the bytes are never interpreted, only copied to a DUMP or an RDB file.
 
+use crate::ds::relocation::{Relocator, relocate_box, relocate_vec};
 use crate::value::{Encoding, Type};
 
 /// The bytes of a corrupt value.
@@ -53,6 +54,13 @@ impl Damaged {
     /// The encoding that it claims.
     pub fn encoding(&self) -> Encoding {
         self.0.encoding
+    }
+
+    /// Moves the allocations. Returns 0: it is done at once.
+    pub fn relocate(&mut self, _cursor: u64, _count: usize, relocator: &mut dyn Relocator) -> u64 {
+        relocate_box(&mut self.0, relocator, Parts::default);
+        relocate_vec(&mut self.0.payload, relocator);
+        0
     }
 
     /// Does nothing, since the bytes are never interpreted; exists for the common interface of aggregates.

@@ -17,6 +17,7 @@
 use std::collections::BTreeSet;
 use std::mem;
 
+use crate::ds::relocation::Relocator;
 use crate::ds::table::{Place, Table, TableStats};
 use crate::util::hash;
 use crate::util::rand::Rng;
@@ -34,6 +35,17 @@ pub enum Expire {
     Clear,
     /// Sets the expiry, in milliseconds of Unix time.
     At(i64),
+}
+
+/// A key that [`Db::relocate`] has visited.
+#[derive(Clone, Copy, Debug)]
+pub struct Relocated<'a> {
+    /// The key.
+    pub key: &'a [u8],
+    /// The cursor for the rest of its value, to be passed to [`Db::relocate_rest`]; 0 if there is no rest.
+    pub rest: u64,
+    /// Whether any of its allocations was moved.
+    pub is_moved: bool,
 }
 
 /// A database.
@@ -306,6 +318,53 @@ impl Db {
         self.expires.step(lines) || keys
     }
 
+    /// Moves the allocations of about `count` keys from `cursor` on, as [`Db::scan`] visits them, and at first those of the
+    /// tables; of an aggregate those of about `fields` elements. Returns the next cursor, 0 at the end.
+    pub fn relocate(
+        &mut self,
+        cursor: u64,
+        (count, fields): (usize, usize),
+        relocator: &mut dyn Relocator,
+        each: &mut dyn FnMut(Relocated<'_>),
+    ) -> u64 {
+        let Db { keys, expires } = self;
+        if cursor == 0 {
+            keys.relocate_arrays(relocator);
+            expires.relocate_arrays(relocator);
+        }
+        keys.scan_mut(cursor, count, &mut |entry| {
+            let before = relocator.moves();
+            let rest = entry.relocate_value(fields, relocator);
+            if relocator.should_move(entry.view().address()) {
+                relocate_entry(entry, expires);
+            }
+            each(Relocated {
+                key: entry.view().key(),
+                rest,
+                is_moved: relocator.moves() > before,
+            });
+        })
+    }
+
+    /// Moves the allocations of about `count` elements of a key's value from `cursor` on. Returns the next cursor; 0 at the
+    /// end, or if the key no longer exists or holds a string.
+    pub fn relocate_rest(
+        &mut self,
+        key: &[u8],
+        cursor: u64,
+        count: usize,
+        relocator: &mut dyn Relocator,
+    ) -> u64 {
+        let Some(place) = self.locate(hash::hash(key), key) else {
+            return 0;
+        };
+        // SAFETY: the database owns the entry and is borrowed exclusively.
+        match unsafe { self.keys.get(place).aggregate_mut() } {
+            Some(aggregate) => aggregate.relocate(cursor, count, relocator),
+            None => 0,
+        }
+    }
+
     /// Bytes of the two tables, without the entries.
     pub fn table_bytes(&self) -> (usize, usize) {
         (self.keys.bytes(), self.expires.bytes())
@@ -391,5 +450,20 @@ impl Db {
             }
         }
         result
+    }
+}
+
+/// Moves an entry, and updates its alias in the index of expiring keys.
+fn relocate_entry(entry: &mut Entry, expires: &mut Table<Alias>) {
+    let before = entry.view();
+    // Looked up before the move, since afterwards the address may belong to another entry.
+    let alias = before.expire().and_then(|_| {
+        let hash = hash::hash(before.key());
+        expires.locate(hash, |alias| alias.is(before))
+    });
+    entry.relocate();
+    if let Some(alias) = alias {
+        // SAFETY: as in `Db::add_alias`; the table of keys gets the new address with the end of this change.
+        expires.replace(alias, unsafe { Alias::new(entry.view()) });
     }
 }

@@ -37,10 +37,11 @@ use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::ds::relocation::{Relocator, relocate_shared};
 use crate::ds::table::Element;
 use crate::util::hash::hash;
 use crate::util::length;
-use crate::util::mem::usable_size;
+use crate::util::mem::{relocate, usable_size};
 use crate::value::aggregate::{Aggregate, AggregateMut, AggregateRef, Kind, MAX_SIZE};
 use crate::value::damaged::Damaged;
 use crate::value::stored::{Form, INLINE_MAX, Stored, aligned};
@@ -558,6 +559,26 @@ impl Entry {
         let at = aligned(self.view().value_at());
         // SAFETY: an entry of form `Shared` holds an aligned `Arc` there.
         Some(unsafe { &mut *self.at.as_ptr().add(at).cast() })
+    }
+
+    /// Moves the allocations of the value, those of about `count` elements if it is an aggregate. Returns the cursor for
+    /// the rest, 0 if there is none.
+    pub(super) fn relocate_value(&mut self, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        if let Some(buffer) = self.shared_mut() {
+            relocate_shared(buffer, relocator);
+        }
+        // SAFETY: the entry is borrowed exclusively, and there is no other view of it.
+        match unsafe { self.view().aggregate_mut() } {
+            Some(aggregate) => aggregate.relocate(0, count, relocator),
+            None => 0,
+        }
+    }
+
+    /// Moves the entry itself.
+    pub(super) fn relocate(&mut self) {
+        let layout = layout(self.view().allocated());
+        // SAFETY: the entry owns the allocation, which has this layout (invariant 1).
+        self.at = unsafe { relocate(self.at, layout) };
     }
 
     /// Moves everything after the header to make room for an expiry or to close its gap.

@@ -6,6 +6,7 @@
 
 use crate::ds::item::Item;
 use crate::ds::listpack::Listpack;
+use crate::ds::relocation::{Relocator, relocate_box};
 use crate::ds::table::TableStats;
 use crate::util::rand::Rng;
 use crate::util::sample::choose;
@@ -87,6 +88,22 @@ impl Hash {
         match self {
             Hash::Packed(pairs) => pairs.memory(),
             Hash::Table(fields) => fields.memory(samples),
+        }
+    }
+
+    /// Moves the allocations of about `count` fields from `cursor` on. Returns the next cursor, 0 at the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        match self {
+            Hash::Packed(pairs) => {
+                pairs.relocate(relocator);
+                0
+            }
+            Hash::Table(fields) => {
+                if cursor == 0 {
+                    relocate_box(fields, relocator, || Records::with_room(0));
+                }
+                fields.relocate(cursor, count, relocator)
+            }
         }
     }
 

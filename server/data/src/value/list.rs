@@ -9,6 +9,7 @@ use crate::ds::item::Item;
 use crate::ds::listpack::Listpack;
 use crate::ds::node::ListLimits;
 use crate::ds::quicklist::{self, End, Iter, Quicklist};
+use crate::ds::relocation::{Relocator, relocate_box};
 use crate::util::num::parse_i64;
 use crate::value::Encoding;
 
@@ -94,6 +95,23 @@ impl List {
         match self {
             List::Packed(pack) => pack.memory(),
             List::Quick(quick) => quick.memory(samples),
+        }
+    }
+
+    /// Moves the allocations of some nodes from `cursor` on, for `count` elements or more. Returns the next cursor, 0 at
+    /// the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        match self {
+            List::Packed(pack) => {
+                pack.relocate(relocator);
+                0
+            }
+            List::Quick(quick) => {
+                if cursor == 0 {
+                    relocate_box(quick, relocator, Quicklist::placeholder);
+                }
+                quick.relocate(cursor, count, relocator)
+            }
         }
     }
 

@@ -25,10 +25,11 @@ use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use crate::ds::relocation::Relocator;
 use crate::ds::table::Element;
 use crate::util::hash::hash;
 use crate::util::length;
-use crate::util::mem::usable_size;
+use crate::util::mem::{relocate, usable_size};
 
 /// An owned record of `TEXTS` texts.
 pub struct Record<const TEXTS: usize> {
@@ -228,6 +229,17 @@ impl<const TEXTS: usize> Record<TEXTS> {
     unsafe fn put(&mut self, at: usize, bytes: &[u8]) {
         // SAFETY: the caller's promise; `bytes` cannot be the record's own, which is borrowed exclusively.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at.as_ptr().add(at), bytes.len()) }
+    }
+}
+
+impl<const TEXTS: usize> Record<TEXTS> {
+    /// Moves the record if `relocator` says so.
+    pub fn relocate(&mut self, relocator: &mut dyn Relocator) {
+        if relocator.should_move(self.at.as_ptr()) {
+            let layout = layout(self.view().content_len());
+            // SAFETY: the record owns the allocation, which has this layout (invariant 1).
+            self.at = unsafe { relocate(self.at, layout) };
+        }
     }
 }
 

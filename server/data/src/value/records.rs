@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 
+use crate::ds::relocation::Relocator;
 use crate::ds::table::{Table, TableStats};
 use crate::util::hash::{hash, hash_batch};
 use crate::util::rand::Rng;
@@ -128,6 +129,16 @@ impl<const TEXTS: usize> Records<TEXTS> {
             .checked_div(seen)
             .unwrap_or(0);
         size_of::<Self>() + self.table.bytes() + records as usize
+    }
+
+    /// Moves the allocations of about `count` records from `cursor` on, as [`Table::scan`] visits them, and at first those
+    /// of the table. Returns the next cursor, 0 at the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        if cursor == 0 {
+            self.table.relocate_arrays(relocator);
+        }
+        let each = &mut |record: &mut Record<TEXTS>| record.relocate(relocator);
+        self.table.scan_mut(cursor, count, each)
     }
 
     /// Verifies the table and reads every record; panics on a violation. For tests.

@@ -15,6 +15,7 @@
 use crate::ds::intset::Intset;
 use crate::ds::item::Item;
 use crate::ds::listpack::{Listpack, Pos};
+use crate::ds::relocation::{Relocator, relocate_box};
 use crate::ds::table::TableStats;
 use crate::util::rand::Rng;
 use crate::util::sample::{choose, split};
@@ -101,6 +102,21 @@ impl Set {
             Set::Packed(members) => members.memory(),
             Set::Table(members) => members.memory(samples),
         }
+    }
+
+    /// Moves the allocations of about `count` members from `cursor` on. Returns the next cursor, 0 at the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        match self {
+            Set::Ints(members) => members.relocate(relocator),
+            Set::Packed(members) => members.relocate(relocator),
+            Set::Table(members) => {
+                if cursor == 0 {
+                    relocate_box(members, relocator, || Records::with_room(0));
+                }
+                return members.relocate(cursor, count, relocator);
+            }
+        }
+        0
     }
 
     /// Statistics of the table, if the set is one.

@@ -5,9 +5,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::ds::relocation::{Relocator, relocate_box, relocate_map};
 use crate::value::Encoding;
 use crate::value::stream_group::Group;
 use crate::value::stream_log::Log;
+
+/// The cursor of the first group; see [`Stream::relocate`].
+const GROUPS: u64 = 1 << 48;
+/// Maximum number of consumers of a group that are relocated, and the distance of the cursors of two groups.
+const CONSUMERS: u64 = 1 << 20;
 
 /// A stream.
 #[derive(Clone, Default)]
@@ -55,6 +61,35 @@ impl Stream {
             .map(|(name, group)| name.len() + group.memory())
             .sum();
         size_of::<Body>() + self.log().memory(samples) + groups
+    }
+
+    /// Moves the allocations of some nodes, or of some consumers of one group. A cursor below [`GROUPS`] is one of the
+    /// nodes. From there on it is the number of the group, times [`CONSUMERS`], plus that of the first consumer. Returns
+    /// the next cursor, 0 at the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        if cursor == 0 {
+            relocate_box(&mut self.body, relocator, Body::default);
+            relocate_map(&mut self.body.groups, relocator);
+        }
+        let Body { log, groups } = &mut *self.body;
+        let Some(place) = cursor.checked_sub(GROUPS) else {
+            return match log.nodes.relocate(cursor, count, relocator) {
+                0 if !groups.is_empty() => GROUPS,
+                next => next,
+            };
+        };
+        let (number, consumer) = (place / CONSUMERS, place % CONSUMERS);
+        let mut groups = groups.values_mut().skip(number as usize);
+        let next = groups
+            .next()
+            .map_or(0, |group| group.relocate(consumer as usize, relocator));
+        if next > 0 && (next as u64) < CONSUMERS {
+            GROUPS + number * CONSUMERS + next as u64
+        } else if groups.next().is_some() {
+            GROUPS + (number + 1) * CONSUMERS
+        } else {
+            0
+        }
     }
 
     /// The log of entries.

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ds::relocation::{Relocator, relocate_bytes, relocate_map, relocate_set, relocate_vec};
 use crate::value::stream_id::StreamId;
 use crate::value::stream_log::Log;
 
@@ -193,6 +194,28 @@ impl Group {
             _ => log.count_up_to(self.last_id)?,
         };
         Some((log.entries_added as i64).wrapping_sub(read))
+    }
+
+    /// Moves the allocations of some consumers from a number on, and at first those of the group. Lists of pending entries
+    /// that are too big to be rebuilt at once stay. Returns the number of the next consumer, 0 at the end.
+    pub fn relocate(&mut self, first: usize, relocator: &mut dyn Relocator) -> usize {
+        /// Consumers that are relocated at once.
+        const SLICE: usize = 8;
+        if first == 0 {
+            relocate_map(&mut self.pending, relocator);
+            relocate_vec(&mut self.consumers, relocator);
+            relocate_vec(&mut self.by_name, relocator);
+        }
+        let slice = self.consumers.iter_mut().skip(first).take(SLICE);
+        for consumer in slice.flatten() {
+            relocate_bytes(&mut consumer.name, relocator);
+            relocate_set(&mut consumer.pending, relocator);
+        }
+        if first + SLICE < self.consumers.len() {
+            first + SLICE
+        } else {
+            0
+        }
     }
 
     /// Verifies the invariants; panics on a violation. For tests.

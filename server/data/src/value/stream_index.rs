@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 
 use crate::ds::listpack::Listpack;
+use crate::ds::relocation::{Relocator, after_slice, relocate_deque, relocate_vec, slice_of_chunk};
 use crate::value::stream_id::StreamId;
 
 /// Maximum number of nodes per chunk.
@@ -129,6 +130,25 @@ impl Index {
         if chunk.is_empty() {
             self.chunks.remove(place.chunk);
         }
+    }
+
+    /// Moves the allocations of some nodes of one chunk, and the arrays of the index and the chunk when it begins with
+    /// them. Returns the next cursor, 0 at the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        if cursor == 0 {
+            relocate_deque(&mut self.chunks, relocator);
+        }
+        let chunks = self.chunks.len();
+        let (chunk, range) = slice_of_chunk(cursor, count, CHUNK);
+        let Some(own) = self.chunks.get_mut(chunk) else {
+            return 0;
+        };
+        if range.start == 0 {
+            relocate_vec(own, relocator);
+        }
+        let nodes = own.iter_mut().skip(range.start).take(range.len());
+        nodes.for_each(|(_, pack)| pack.relocate(relocator));
+        after_slice((chunk, range), own.len(), chunks, CHUNK)
     }
 
     /// Verifies the invariants; panics on a violation. For tests.

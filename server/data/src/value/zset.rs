@@ -20,6 +20,7 @@ use std::ops::Range;
 
 use crate::ds::item::Item;
 use crate::ds::listpack::{Listpack, Pos};
+use crate::ds::relocation::{Relocator, relocate_box};
 use crate::ds::sorted::{self, Sorted};
 use crate::ds::table::{Place, Table};
 use crate::util::hash::{hash, hash_batch};
@@ -345,6 +346,22 @@ impl Zset {
         }
     }
 
+    /// Moves the allocations of about `count` members from `cursor` on. Returns the next cursor, 0 at the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        match self {
+            Zset::Packed(pairs) => {
+                pairs.relocate(relocator);
+                0
+            }
+            Zset::Tree(tree) => {
+                if cursor == 0 {
+                    relocate_box(tree, relocator, Tree::default);
+                }
+                tree.relocate(cursor, count, relocator)
+            }
+        }
+    }
+
     /// A member chosen uniformly at random, with its score.
     pub fn random(&self, rng: &mut Rng) -> Option<(Item<'_>, f64)> {
         let rank = (!self.is_empty()).then(|| rng.below(self.len() as u64) as usize)?;
@@ -576,6 +593,27 @@ impl Tree {
                 self.members.remove(*hash, is);
             }
         }
+    }
+
+    /// Moves the records of `count` ranks from the one that the cursor is, their nodes of the tree, and at first the
+    /// arrays of the table.
+    fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        let Tree { members, order } = self;
+        let start = usize::try_from(cursor).unwrap_or(usize::MAX);
+        if start == 0 {
+            members.relocate_arrays(relocator);
+        }
+        let end = start.saturating_add(count.max(1));
+        order.relocate(start..end, relocator, |handle, relocator| {
+            // SAFETY: a handle of the tree, whose record is alive; the slice is dropped before the record moves.
+            let hash = hash(unsafe { member_at(*handle) });
+            let is = |record: FieldRef<'_>| record.address() as u64 == *handle;
+            if let Some(place) = members.locate(hash, is) {
+                members.update(place, |record| record.relocate(relocator));
+                *handle = members.get(place).address() as u64;
+            }
+        });
+        if end < order.len() { end as u64 } else { 0 }
     }
 
     /// Verifies invariant 2, and the structure of table and tree.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::ptr;
 
 use data::ds::item::Item;
 use data::util::num::parse_f64;
@@ -179,6 +180,15 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Whether both are the same value, found by the same key.
+    fn is(self, other: Self) -> bool {
+        match (self, other) {
+            (Source::Set(set), Source::Set(other)) => ptr::eq(set, other),
+            (Source::Zset(zset), Source::Zset(other)) => ptr::eq(zset, other),
+            _ => false,
+        }
+    }
+
     fn score(self, member: &[u8]) -> Option<f64> {
         match self {
             Source::Nothing => None,
@@ -264,6 +274,9 @@ fn diff(sources: &[(Source<'_>, f64)]) -> Pairs {
     let Some(((first, _), others)) = sources.split_first() else {
         return pairs;
     };
+    if others.iter().any(|(other, _)| other.is(*first)) {
+        return pairs;
+    }
     first.walk(&mut |member, score| {
         let mut scratch = Default::default();
         let bytes = member.bytes(&mut scratch);

@@ -61,10 +61,6 @@ pub static ROWS: &[Row] = &[
     yes_no("activedefrag", field!(activedefrag))
         .flags(Flags::DEBUG)
         .default("no")
-        .later(
-            "Active defragmentation cannot be enabled: it requires a Redis server compiled with a \
-             modified Jemalloc like the one shipped by default with the Redis source distribution",
-        )
         .doc("Values are moved together while the server runs, so that fragmented memory can be given back."),
     memory("active-defrag-ignore-bytes", field!(active_defrag_ignore_bytes), 1, LONG)
         .default("100mb")

@@ -241,8 +241,11 @@ pub fn take_progress(srv: &mut Server) {
     if !srv.aof.is_on() {
         return;
     }
-    let (reached, failure) = srv.aof.syncer.progress();
-    let failure = failure.map(|error| host::reason(&error));
+    let progress = srv.aof.syncer.progress();
+    if srv.config.appendfsync == AppendFsync::Always {
+        srv.note_latency(Event::AofFsyncAlways, progress.longest_us / 1000);
+    }
+    let failure = progress.failure.map(|error| host::reason(&error));
     if let Some(why) = &failure {
         if srv.config.appendfsync == AppendFsync::Always {
             warning!(
@@ -255,7 +258,7 @@ pub fn take_progress(srv: &mut Server) {
         }
     }
     srv.aof.sync_error = failure;
-    let Some(mark) = reached else {
+    let Some(mark) = progress.reached else {
         return;
     };
     srv.aof.synced = srv.aof.synced.max(mark.position);

@@ -252,7 +252,7 @@ fn complete(srv: &mut Server, child: &Child) -> bool {
     srv.aof.rewrites.failures = 0;
     if srv.aof.status == Status::WaitsForRewrite {
         srv.aof.status = Status::On;
-        let (reached, _) = srv.aof.syncer.progress();
+        let reached = srv.aof.syncer.progress().reached;
         let newer = reached.map_or(0, |mark| mark.offset);
         srv.aof.synced_offset = Some(srv.aof.rewrites.offset.max(newer));
     }

@@ -17,6 +17,8 @@ use std::thread;
 
 use ae::poller::Waker;
 
+use crate::sys::clock;
+
 /// How much was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
@@ -41,6 +43,18 @@ struct State {
     reached: Option<Mark>,
     /// Why the last fsync failed; `None` if it succeeded.
     failure: Option<Arc<io::Error>>,
+    /// The longest fsync since the loop last looked, in microseconds.
+    longest_us: u64,
+}
+
+/// What the thread has achieved.
+pub struct Progress {
+    /// The latest mark that was reached.
+    pub reached: Option<Mark>,
+    /// Why the last fsync failed, if it did.
+    pub failure: Option<Arc<io::Error>>,
+    /// The longest fsync since the last call, in microseconds.
+    pub longest_us: u64,
 }
 
 impl State {
@@ -104,10 +118,14 @@ impl Syncer {
         self.shared.changed.notify_all();
     }
 
-    /// The latest mark that was reached, and why the last fsync failed if it did.
-    pub fn progress(&self) -> (Option<Mark>, Option<Arc<io::Error>>) {
-        let state = self.shared.state();
-        (state.reached, state.failure.clone())
+    /// What the thread has achieved.
+    pub fn progress(&self) -> Progress {
+        let mut state = self.shared.state();
+        Progress {
+            reached: state.reached,
+            failure: state.failure.clone(),
+            longest_us: std::mem::take(&mut state.longest_us),
+        }
     }
 
     /// Forgets a failure: the file was opened anew.
@@ -158,11 +176,14 @@ fn work(shared: &Shared, waker: &Waker) {
         };
         state.running = Some(order.mark);
         drop(state);
+        let began_us = clock::monotonic_us();
         let forced = order.file.sync_data();
+        let spent_us = clock::monotonic_us() - began_us;
         // The last handle may be this one, and closing a file can take long.
         drop(order.file);
         state = shared.state();
         state.running = None;
+        state.longest_us = state.longest_us.max(spent_us);
         state.complete(order.mark, forced);
         shared.changed.notify_all();
         // A wake that is lost delays replies until cron; the eventfd cannot fail while the loop exists.
