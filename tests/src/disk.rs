@@ -45,11 +45,11 @@ impl Disk {
         ]
     }
 
-    /// Sets a control file: `hold-fsync`, `fail-write`, `room` and so on.
+    /// Sets a control file: `hold-fsync`, `fail-write`, `room` and so on; the value matters to some of them.
     ///
     /// # Panics
     /// If it cannot be written.
-    pub fn set(&self, name: &str, value: impl ToString) {
+    pub fn set(&self, name: &str, value: u64) {
         // The server must not read a half-written file.
         let temp = self.control.path().join("new");
         fs::write(&temp, value.to_string()).expect("the folder is writable");

@@ -8,12 +8,12 @@ use tests::wait::until;
 
 const ALWAYS: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
 const INCR: &str = "appendonlydir/appendonly.aof.1.incr.aof";
-const EIO: i32 = 5;
+const EIO: u64 = 5;
 
 /// A server whose fsyncs wait until the test lets them go.
 fn held(disk: &Disk, args: &[&str]) -> Server {
     let server = Server::start_on(disk, &[ALWAYS, args].concat());
-    disk.set("hold-fsync", "");
+    disk.set("hold-fsync", 1);
     server
 }
 
@@ -111,7 +111,7 @@ fn replicas_are_not_ahead_of_the_disk() {
         assert_eq!(writer.text("SET first x"), "OK");
         assert_eq!(replica.next_request(), "SELECT 0");
         assert_eq!(replica.next_request(), "SET first x");
-        disk.set("hold-fsync", "");
+        disk.set("hold-fsync", 1);
         writer.send(b"SET second y\r\n");
         wait_until_written(&disk, "second");
         wait_until_executed(&server, &mut writer, "second");

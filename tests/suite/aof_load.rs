@@ -572,3 +572,15 @@ fn debug_loadaof_tells_whether_all_was_loaded() {
     let off = Server::start(&[]);
     assert_eq!(off.client(Transport::Tls).text("DEBUG LOADAOF"), failed);
 }
+
+/// FLUSHALL saves an empty snapshot when a client sends it. In a file it is in the past, and so may be the snapshot's keys.
+#[test]
+fn a_flush_in_the_file_leaves_the_snapshot_alone() {
+    let folder = with_incr(&commands("SET a 1\nFLUSHALL\nSET b 2"));
+    let snapshot = folder.path().join("dump.rdb");
+    fs::write(&snapshot, "kept").expect("writable");
+    let server = start(folder.path(), &["--save", "3600 1000000"]);
+    let mut client = server.client(Transport::Tcp);
+    assert_eq!(keys(&mut client), "[nil 2 nil nil]");
+    assert_eq!(fs::read(&snapshot).expect("there"), b"kept");
+}

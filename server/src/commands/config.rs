@@ -226,8 +226,8 @@ fn apply(srv: &mut Server, effect: Effect, in_transaction: bool) -> Result<(), S
         Effect::AppendOnlyHistory => delete_history(srv),
         Effect::AppendOnly if !srv.config.appendonly => switch::stop(srv),
         Effect::AppendOnly if srv.aof.is_on() => {}
-        Effect::AppendOnly => switch::start(srv, in_transaction)
-            .map_err(|()| "Unable to turn on AOF. Check server logs.".to_owned())?,
+        Effect::AppendOnly if switch::start(srv, in_transaction) => {}
+        Effect::AppendOnly => return Err("Unable to turn on AOF. Check server logs.".into()),
     }
     Ok(())
 }

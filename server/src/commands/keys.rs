@@ -12,6 +12,7 @@ use crate::keyspace::lookup::{db, db_mut, find_read, find_write, fresh, glance, 
 use crate::keyspace::notify::created;
 use crate::persist::bgsave::all_flushed;
 use crate::server::{Ctx, Done, Propagate};
+use crate::state::caller::Kind;
 use crate::wire::fault::{DB_INDEX, Fault, NO_SUCH_KEY, NOT_INTEGER, SAME_OBJECT, SYNTAX};
 
 /// Rows and procs.
@@ -237,7 +238,8 @@ fn flush_command(cx: &mut Ctx<'_>, number: Option<usize>) -> Done {
     count_changes(cx.srv, removed as u64);
     // Propagated even if the database is empty: replicas may differ.
     cx.propagate = Propagate::Always;
-    if number.is_none() {
+    // When it was executed first, the snapshot was brought up to date.
+    if number.is_none() && cx.caller.kind != Kind::Aof {
         all_flushed(cx.srv);
     }
     cx.reply.ok();

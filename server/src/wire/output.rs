@@ -304,7 +304,10 @@ mod tests {
         output.release(8);
         let mut slices = [std::io::IoSlice::new(&[]); 4];
         let count = output.slices(&mut slices);
-        let offered: Vec<u8> = slices[..count].concat();
+        let offered: Vec<u8> = slices[..count]
+            .iter()
+            .flat_map(|part| part.to_vec())
+            .collect();
         assert_eq!(offered, b"sharedne");
         output.advance_many(8);
         assert_eq!((output.released(), output.len()), (0, 1));

@@ -1,6 +1,7 @@
 //! Sends the same random commands to this server and to Debian's (7.0.15). The replies must be equal byte for byte,
 //! and so must be the data sets in the end, by DEBUG DIGEST; then our server loads its own snapshot and Debian's, and
-//! must have the same digest again.
+//! must have the same digest again. It must have it as well after loading the append-only file that Debian's server has
+//! written.
 //!
 //! Each type has a file with its commands as a table (see [`grammar`]), and low encoding limits so that encodings
 //! change all the time. About one command in 40 has a word replaced by junk. A third of the commands goes over each
@@ -44,8 +45,9 @@ use conn::blocking;
 use conn::resp::Value;
 use data::util::rand::Rng;
 use tests::client::{Client, Transport, show};
-use tests::peer::Peer;
-use tests::server::Server;
+use tests::peer::{Peer, program};
+use tests::server::{Server, temp_dir};
+use tests::wait::until;
 
 use compare::As;
 use grammar::{Grammar, Line};
@@ -236,9 +238,59 @@ fn compare_snapshots(pair: &mut Pair, server: &Server, peer: &Peer) {
     assert_eq!(pair.digest()[0], before, "after loading their snapshot");
 }
 
+/// Our server must have the same data set when it loads the append-only file that theirs has written: a base that is a
+/// snapshot, or commands, and the commands since.
+fn compare_append_only_files(pair: &mut Pair, peer: &Peer, family: &Family) {
+    let folder = temp_dir();
+    let (name, files) = ("appendonlydir", folder.path().join("appendonlydir"));
+    fs::create_dir(&files).expect("writable");
+    for entry in fs::read_dir(peer.dir.path().join(name)).expect("it appends") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().expect("a file");
+        fs::copy(&path, files.join(name)).expect("their files can be copied");
+    }
+    let dir = folder.path().to_string_lossy().into_owned();
+    let directives = family
+        .config
+        .iter()
+        .map(|(name, value)| (format!("--{name}"), *value));
+    let directives: Vec<(String, &str)> = directives.collect();
+    let mut args = vec!["--dir", &dir, "--appendonly", "yes"];
+    for (name, value) in &directives {
+        args.extend([name.as_str(), value]);
+    }
+    let restarted = Server::start(&args);
+    let mut client = restarted.client(Transport::Tcp);
+    let [_, theirs] = pair.digest();
+    assert_eq!(
+        client.text("DEBUG DIGEST"),
+        theirs,
+        "after loading their append-only file"
+    );
+    assert!(
+        !restarted.log().contains("CRITICAL"),
+        "a command of their file has failed"
+    );
+}
+
+/// Makes their server replace its base.
+fn rewrite(pair: &mut Pair) {
+    pair.theirs
+        .call(&["BGREWRITEAOF"])
+        .expect("Debian's server replies");
+    until("the rewrite", || {
+        let reply = pair.theirs.call(&["INFO", "persistence"]);
+        let text = show(&reply.expect("Debian's server replies"));
+        let is_done = ["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"]
+            .iter()
+            .all(|field| text.contains(field));
+        is_done.then_some(())
+    });
+}
+
 fn run(family: &Family) {
     let server = Server::start(&[]);
-    let peer = Peer::start();
+    let peer = Peer::start_program(&program("redis-server"), &["--appendonly", "yes"]);
     let seed = setting("DIFFERENTIAL_SEED", 1);
     let count = setting("DIFFERENTIAL_COMMANDS", COMMANDS);
     for (seed, transport) in (seed..).zip(Transport::ALL) {
@@ -258,10 +310,20 @@ fn run(family: &Family) {
             let replies = pair.both(&["CONFIG", "SET", name, value]);
             assert_eq!(replies.map(|reply| show(&reply)), ["OK", "OK"], "{name}");
         }
+        let preamble = if transport == Transport::Unix {
+            "no"
+        } else {
+            "yes"
+        };
+        let set = ["CONFIG", "SET", "aof-use-rdb-preamble", preamble];
+        pair.theirs.call(&set).expect("Debian's server replies");
         let mut source = Source::new(family, seed);
-        compare_replies(&mut pair, &mut source, count / 3, &context);
+        compare_replies(&mut pair, &mut source, count / 6, &context);
+        rewrite(&mut pair);
+        compare_replies(&mut pair, &mut source, count / 6, &context);
         let [ours, theirs] = pair.digest();
         assert_eq!(ours, theirs, "{context}: final digests");
+        compare_append_only_files(&mut pair, &peer, family);
         compare_snapshots(&mut pair, &server, &peer);
     }
     println!("{}: {count} commands, no difference", family.name);

@@ -62,7 +62,8 @@ fn describe(invalid: &Invalid) -> String {
     format!("{}\n", invalid.reason)
 }
 
-/// Creates the directory of append-only files if it is missing.
+/// Creates the directory of append-only files if it is missing, and forces its name to the disk: without it, all that is
+/// synced in it later would be lost.
 ///
 /// # Errors
 /// A sentence.
@@ -76,10 +77,18 @@ pub fn make_directory(dir: &str) -> Result<(), String> {
             }
         }
         made => made
-            .and_then(|()| File::open(".")?.sync_all())
+            .and_then(|()| File::open(parent(dir))?.sync_all())
             .map_err(|error| reason(&error)),
     };
     made.map_err(|why| format!("Can't open or create append-only dir {dir}: {why}"))
+}
+
+/// The directory that holds a directory.
+fn parent(dir: &str) -> &Path {
+    match Path::new(dir).parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Writes the manifest if it differs from the one on disk, which it replaces.

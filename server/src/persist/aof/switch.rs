@@ -73,11 +73,8 @@ fn total_size(srv: &Server) -> u64 {
 }
 
 /// Switches on at run time, which takes a rewrite; `in_transaction` puts it off, since the base must contain the rest of the
-/// transaction.
-///
-/// # Errors
-/// The rewrite cannot start; that was logged.
-pub fn start(srv: &mut Server, in_transaction: bool) -> Result<(), ()> {
+/// transaction. Returns whether that succeeded; a failure was logged.
+pub fn start(srv: &mut Server, in_transaction: bool) -> bool {
     srv.aof.status = Status::WaitsForRewrite;
     let other_child = srv
         .child
@@ -108,7 +105,7 @@ pub fn start(srv: &mut Server, in_transaction: bool) -> Result<(), ()> {
                 "Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the above logs for \
                  more info about the error."
             );
-            return Err(());
+            return false;
         }
     }
     srv.aof.sync_ms = clock::unix_ms();
@@ -119,7 +116,7 @@ pub fn start(srv: &mut Server, in_transaction: bool) -> Result<(), ()> {
     if srv.aof.write_error.take().is_some() {
         notice!("AOF reopen, just ignore the last error.");
     }
-    Ok(())
+    true
 }
 
 /// Switches off: what was appended reaches the disk first.
@@ -153,7 +150,7 @@ pub fn restart_or_exit(srv: &mut Server) {
         return;
     }
     for _ in 0..ATTEMPTS {
-        if start(srv, false).is_ok() {
+        if start(srv, false) {
             return;
         }
         warning!(
