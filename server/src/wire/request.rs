@@ -26,6 +26,7 @@ use data::util::num::parse_i64;
 use data::util::split::split;
 
 use crate::wire::argv::{Arg, Argv, BIG_ARG};
+use crate::wire::file_line::{TooLong, file_line, file_number};
 
 /// Minimum space offered to a read, in bytes.
 pub const READ_CHUNK: usize = 16 * 1024;
@@ -39,8 +40,6 @@ pub const BATCH: usize = 32;
 const BATCH_ARGS: usize = 256;
 /// A line (inline request or a length) longer than this is a protocol error.
 const MAX_LINE: usize = 64 * 1024;
-/// Maximum length of an annotation, in bytes.
-const MAX_ANNOTATION: usize = 1023;
 /// Bytes of a query buffer shown in the log.
 const SHOWN_BYTES: usize = 64;
 /// Maximum number of arguments before authentication.
@@ -78,6 +77,12 @@ pub struct ProtocolError(pub String);
 impl ProtocolError {
     fn new(text: &str) -> Self {
         ProtocolError(text.to_owned())
+    }
+}
+
+impl From<TooLong> for ProtocolError {
+    fn from(_: TooLong) -> Self {
+        ProtocolError::new("too long line")
     }
 }
 
@@ -370,11 +375,10 @@ impl Request {
     }
 
     fn parse_array_header(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
-        let Some((digits, next)) = self.line("too big mbulk count string")? else {
+        let Some((number, next)) = self.number(limits, "too big mbulk count string")? else {
             return Ok(Parsed::Incomplete);
         };
-        let count = parse_i64(&self.argv.buf[digits]).filter(|&n| n <= i64::from(i32::MAX));
-        let Some(count) = count else {
+        let Some(count) = number.filter(|&n| n <= i64::from(i32::MAX)) else {
             return Err(ProtocolError::new("invalid multibulk length"));
         };
         if limits.unauthenticated && count > MAX_ARGS_UNAUTHENTICATED {
@@ -427,7 +431,7 @@ impl Request {
         if self.pos == self.filled {
             return Ok(None);
         }
-        let Some((digits, next)) = self.line("too big bulk count string")? else {
+        let Some((number, next)) = self.number(limits, "too big bulk count string")? else {
             return Ok(None);
         };
         let mark = self.argv.buf[self.pos];
@@ -437,9 +441,7 @@ impl Request {
                 mark as char
             )));
         }
-        let len =
-            parse_i64(&self.argv.buf[digits]).filter(|len| (0..=limits.max_bulk).contains(len));
-        let Some(len) = len else {
+        let Some(len) = number.filter(|len| (0..=limits.max_bulk).contains(len)) else {
             return Err(ProtocolError::new("invalid bulk length"));
         };
         if limits.unauthenticated && len > MAX_BULK_UNAUTHENTICATED {
@@ -451,6 +453,27 @@ impl Request {
             return Err(ProtocolError::new("too big request"));
         }
         Ok(self.bulk)
+    }
+
+    /// The number in the line at `pos`, behind its first byte, and the start of the next line; no number if it is invalid.
+    /// `None` while the line is incomplete.
+    #[inline]
+    fn number(
+        &self,
+        limits: RequestLimits,
+        too_long: &str,
+    ) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
+        let line = self.line(too_long);
+        if let Ok(Some((digits, next))) = &line
+            && let Some(number) = parse_i64(&self.argv.buf[digits.clone()])
+        {
+            return Ok(Some((Some(number), *next)));
+        }
+        if limits.is_file {
+            let rest = &self.argv.buf[self.pos..self.filled];
+            return Ok(file_number(rest)?.map(|(number, len)| (number, self.pos + len)));
+        }
+        Ok(line?.map(|(_, next)| (None, next)))
     }
 
     /// The line at `pos` without its first byte, and the start of the next line; `None` while it is incomplete.
@@ -508,24 +531,18 @@ impl Request {
         true
     }
 
-    /// Skips an annotation of an append-only file, which is a line.
+    /// Skips an annotation of an append-only file.
     #[cold]
     fn skip_annotation(&mut self) -> Result<Parsed, ProtocolError> {
         let rest = &self.argv.buf[self.pos..self.filled];
         if rest[0] != b'#' {
             return Err(ProtocolError::new("expected '*' or '#'"));
         }
-        let window = &rest[..rest.len().min(MAX_ANNOTATION)];
-        match memchr::memchr(b'\n', window) {
-            Some(n) => {
-                self.pos += n + 1;
-                Ok(Parsed::Nothing)
-            }
-            None if window.len() == MAX_ANNOTATION => {
-                Err(ProtocolError::new("too long annotation"))
-            }
-            None => Ok(Parsed::Incomplete),
-        }
+        let Some(len) = file_line(rest)? else {
+            return Ok(Parsed::Incomplete);
+        };
+        self.pos += len;
+        Ok(Parsed::Nothing)
     }
 
     fn parse_inline(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
@@ -696,44 +713,6 @@ mod tests {
             let mut request = Request::default();
             fill(&mut request, input);
             assert_eq!(request.parse(limits).expect_err("broken").0, text);
-        }
-    }
-
-    #[test]
-    fn a_file_has_annotations_and_no_other_lines() {
-        let limits = RequestLimits {
-            is_file: true,
-            ..OPEN
-        };
-        let ping = "*1\r\n$4\r\nPING\r\n";
-        let longest = format!("#{}\n", "x".repeat(super::MAX_ANNOTATION - 2));
-        let rows = [
-            (ping.to_owned(), Ok(1)),
-            (format!("#TS:1\r\n{ping}#x\n#\n{ping}#cut"), Ok(2)),
-            (format!("{longest}{ping}{longest}"), Ok(1)),
-            (format!("{ping}#{longest}"), Err(1)),
-            (format!("{ping}PING\r\n"), Err(1)),
-            (format!("{ping}\r\n{ping}"), Err(1)),
-            (format!("{ping}*0\r\n{ping}"), Err(1)),
-            (format!("{ping}*-1\r\n{ping}"), Err(1)),
-        ];
-        for (text, expected) in rows {
-            let mut request = Request::default();
-            fill(&mut request, text.as_bytes());
-            let mut commands = 0;
-            let ended = loop {
-                match request.parse(limits) {
-                    Ok(Parsed::Command) => commands += 1,
-                    Ok(Parsed::Nothing) => {}
-                    Ok(Parsed::Incomplete) => break Ok(commands),
-                    Err(_) => break Err(commands),
-                }
-            };
-            assert_eq!(ended, expected, "{text}");
-            assert_eq!(
-                request.is_incomplete(),
-                text.ends_with("cut") || ended.is_err()
-            );
         }
     }
 
