@@ -50,9 +50,21 @@ impl Disk {
     /// # Panics
     /// If it cannot be written.
     pub fn set(&self, name: &str, value: u64) {
+        self.write(name, &value.to_string());
+    }
+
+    /// As [`Disk::set`], for `fail-OP`: only the next `times` operations fail.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn set_times(&self, name: &str, value: u64, times: u64) {
+        self.write(name, &format!("{value} {times}"));
+    }
+
+    fn write(&self, name: &str, text: &str) {
         // The server must not read a half-written file.
         let temp = self.control.path().join("new");
-        fs::write(&temp, value.to_string()).expect("the folder is writable");
+        fs::write(&temp, text).expect("the folder is writable");
         fs::rename(&temp, self.control.path().join(name)).expect("the folder is writable");
     }
 

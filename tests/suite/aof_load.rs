@@ -324,7 +324,14 @@ fn what_cannot_be_loaded_is_told_in_a_sentence() {
     let unknown = "Unknown command 'bla' reading the append only file appendonly.aof.1.incr.aof";
     let set = commands("SET a 1");
     let with = |rest: &[u8]| [set.as_slice(), rest].concat();
-    let cases: [(Vec<u8>, &str); 10] = [
+    let unix: Vec<u8> = set
+        .repeat(3)
+        .into_iter()
+        .filter(|&byte| byte != b'\r')
+        .collect();
+    let cases: [(Vec<u8>, &str); 11] = [
+        // Nothing of it must be cut off, although no line is complete.
+        (unix, bad),
         (with(b"hello\r\n"), bad),
         (with(&[0; 100]), bad),
         (with(b"*0\r\n"), bad),

@@ -3,6 +3,7 @@
 mod acl;
 mod aof_always;
 mod aof_check;
+mod aof_disk;
 mod aof_fuzz;
 mod aof_load;
 mod arithmetic;

@@ -3,6 +3,7 @@
 pub mod argv;
 pub mod command;
 pub mod fault;
+pub mod file_line;
 pub mod header;
 pub mod output;
 pub mod reply;

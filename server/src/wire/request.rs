@@ -26,6 +26,7 @@ use data::util::num::parse_i64;
 use data::util::split::split;
 
 use crate::wire::argv::{Arg, Argv, BIG_ARG};
+use crate::wire::file_line::{TooLong, file_line, file_number};
 use crate::wire::header::{MAX_SHORT, short_number};
 
 /// Minimum space offered to a read, in bytes.
@@ -40,8 +41,6 @@ pub const BATCH: usize = 32;
 const BATCH_ARGS: usize = 256;
 /// A line (inline request or a length) longer than this is a protocol error.
 const MAX_LINE: usize = 64 * 1024;
-/// Maximum length of an annotation, in bytes.
-const MAX_ANNOTATION: usize = 1023;
 /// Bytes of a query buffer shown in the log.
 const SHOWN_BYTES: usize = 64;
 /// Maximum number of arguments before authentication.
@@ -79,6 +78,12 @@ pub struct ProtocolError(pub String);
 impl ProtocolError {
     fn new(text: &str) -> Self {
         ProtocolError(text.to_owned())
+    }
+}
+
+impl From<TooLong> for ProtocolError {
+    fn from(_: TooLong) -> Self {
+        ProtocolError::new("too long line")
     }
 }
 
@@ -441,11 +446,10 @@ impl Request {
     }
 
     fn parse_array_header(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {
-        let Some((digits, next)) = self.line("too big mbulk count string")? else {
+        let Some((number, next)) = self.number(limits, "too big mbulk count string")? else {
             return Ok(Parsed::Incomplete);
         };
-        let count = parse_i64(&self.argv.buf[digits]).filter(|&n| n <= i64::from(i32::MAX));
-        let Some(count) = count else {
+        let Some(count) = number.filter(|&n| n <= i64::from(i32::MAX)) else {
             return Err(ProtocolError::new("invalid multibulk length"));
         };
         if limits.unauthenticated && count > MAX_ARGS_UNAUTHENTICATED {
@@ -498,7 +502,7 @@ impl Request {
         if self.pos == self.filled {
             return Ok(None);
         }
-        let Some((digits, next)) = self.line("too big bulk count string")? else {
+        let Some((number, next)) = self.number(limits, "too big bulk count string")? else {
             return Ok(None);
         };
         let mark = self.argv.buf[self.pos];
@@ -508,9 +512,7 @@ impl Request {
                 mark as char
             )));
         }
-        let len =
-            parse_i64(&self.argv.buf[digits]).filter(|len| (0..=limits.max_bulk).contains(len));
-        let Some(len) = len else {
+        let Some(len) = number.filter(|len| (0..=limits.max_bulk).contains(len)) else {
             return Err(ProtocolError::new("invalid bulk length"));
         };
         if limits.unauthenticated && len > MAX_BULK_UNAUTHENTICATED {
@@ -522,6 +524,27 @@ impl Request {
             return Err(ProtocolError::new("too big request"));
         }
         Ok(self.bulk)
+    }
+
+    /// The number in the line at `pos`, behind its first byte, and the start of the next line; no number if it is invalid.
+    /// `None` while the line is incomplete.
+    #[inline]
+    fn number(
+        &self,
+        limits: RequestLimits,
+        too_long: &str,
+    ) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
+        let line = self.line(too_long);
+        if let Ok(Some((digits, next))) = &line
+            && let Some(number) = parse_i64(&self.argv.buf[digits.clone()])
+        {
+            return Ok(Some((Some(number), *next)));
+        }
+        if limits.is_file {
+            let rest = &self.argv.buf[self.pos..self.filled];
+            return Ok(file_number(rest)?.map(|(number, len)| (number, self.pos + len)));
+        }
+        Ok(line?.map(|(_, next)| (None, next)))
     }
 
     /// The line at `pos` without its first byte, and the start of the next line; `None` while it is incomplete.
@@ -579,24 +602,18 @@ impl Request {
         true
     }
 
-    /// Skips an annotation of an append-only file, which is a line.
+    /// Skips an annotation of an append-only file.
     #[cold]
     fn skip_annotation(&mut self) -> Result<Parsed, ProtocolError> {
         let rest = &self.argv.buf[self.pos..self.filled];
         if rest[0] != b'#' {
             return Err(ProtocolError::new("expected '*' or '#'"));
         }
-        let window = &rest[..rest.len().min(MAX_ANNOTATION)];
-        match memchr::memchr(b'\n', window) {
-            Some(n) => {
-                self.pos += n + 1;
-                Ok(Parsed::Nothing)
-            }
-            None if window.len() == MAX_ANNOTATION => {
-                Err(ProtocolError::new("too long annotation"))
-            }
-            None => Ok(Parsed::Incomplete),
-        }
+        let Some(len) = file_line(rest)? else {
+            return Ok(Parsed::Incomplete);
+        };
+        self.pos += len;
+        Ok(Parsed::Nothing)
     }
 
     fn parse_inline(&mut self, limits: RequestLimits) -> Result<Parsed, ProtocolError> {

@@ -6,7 +6,7 @@
 //! | file | meaning |
 //! |---|---|
 //! | `hold-fsync` | an fsync of a file of data waits until this file is gone |
-//! | `fail-OP` | OP fails with the error number in the file; OP is `write`, `fsync`, `rename`, `open` or `unlink` |
+//! | `fail-OP` | OP fails with the error number in the file, or only the next n times if a second number n follows; OP is `write`, `fsync`, `folder-fsync`, `rename`, `open` or `unlink` |
 //! | `room` | so many bytes may still be written; then writes are short and fail with ENOSPC |
 //! | `kill-OP` | the process is killed before the n-th OP from now on, n being the number in the file |
 //! | `journal` | written by this library: what a crash of the machine would keep (see below) |
@@ -181,7 +181,8 @@ fn sync(fd: RawFd, real: &dyn Fn() -> c_int) -> c_int {
     while !is_folder && folder.join("hold-fsync").exists() {
         sleep(Duration::from_millis(1));
     }
-    if let Some(code) = failure(folder, "fsync") {
+    let op = if is_folder { "folder-fsync" } else { "fsync" };
+    if let Some(code) = failure(folder, op) {
         return fail(code);
     }
     // What is written while the real call runs may or may not be on the disk.
@@ -208,8 +209,16 @@ fn number(file: &Path) -> Option<u64> {
 
 /// The error with which an operation is to fail.
 fn failure(folder: &Path, op: &str) -> Option<c_int> {
-    let code = number(&folder.join(format!("fail-{op}")))?;
-    c_int::try_from(code).ok()
+    let file = folder.join(format!("fail-{op}"));
+    let text = fs::read_to_string(&file).ok()?;
+    let mut words = text.split_whitespace();
+    let code = words.next()?.parse().ok()?;
+    match words.next().and_then(|times| times.parse::<u64>().ok()) {
+        Some(0 | 1) => drop(fs::remove_file(&file)),
+        Some(times) => drop(fs::write(&file, format!("{code} {}", times - 1))),
+        None => {}
+    }
+    Some(code)
 }
 
 /// Kills the process if it is time.

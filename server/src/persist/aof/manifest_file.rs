@@ -91,11 +91,26 @@ fn parent(dir: &str) -> &Path {
     }
 }
 
+/// Why a manifest was not written.
+#[derive(Debug)]
+pub struct Unsaved {
+    /// The reason.
+    pub sentence: String,
+    /// The new manifest is in the place of the old one, but not durable: the files of both must stay.
+    pub is_replaced: bool,
+}
+
+impl From<Unsaved> for String {
+    fn from(unsaved: Unsaved) -> Self {
+        unsaved.sentence
+    }
+}
+
 /// Writes the manifest if it differs from the one on disk, which it replaces.
 ///
 /// # Errors
-/// A sentence; the manifest on disk is the old or the new one, and `manifest` stays dirty.
-pub fn save(dir: &str, file: &str, manifest: &mut Manifest) -> Result<(), String> {
+/// See [`Unsaved`]; `manifest` stays dirty.
+pub fn save(dir: &str, file: &str, manifest: &mut Manifest) -> Result<(), Unsaved> {
     if !manifest.dirty {
         return Ok(());
     }
@@ -104,7 +119,19 @@ pub fn save(dir: &str, file: &str, manifest: &mut Manifest) -> Result<(), String
     Ok(())
 }
 
-fn replace(dir: &str, file: &str, text: &str) -> Result<(), String> {
+fn replace(dir: &str, file: &str, text: &str) -> Result<(), Unsaved> {
+    let unsaved = |is_replaced| {
+        move |sentence| Unsaved {
+            sentence,
+            is_replaced,
+        }
+    };
+    rename_over(dir, file, text).map_err(unsaved(false))?;
+    sync_directory(dir).map_err(unsaved(true))
+}
+
+/// Writes a new file and renames it over the old one.
+fn rename_over(dir: &str, file: &str, text: &str) -> Result<(), String> {
     let (name, temp) = (manifest_name(file), temp_manifest_name(file));
     let (path, temp_path) = (Path::new(dir).join(&name), Path::new(dir).join(&temp));
     let mut out = File::create(&temp_path).map_err(|error| {
@@ -134,8 +161,7 @@ fn replace(dir: &str, file: &str, text: &str) -> Result<(), String> {
     if renamed.is_err() {
         let _ = fs::remove_file(&temp_path);
     }
-    renamed?;
-    sync_directory(dir)
+    renamed
 }
 
 /// Forces the names in the directory of append-only files to the disk.
@@ -195,14 +221,14 @@ mod tests {
         }
         assert_eq!(load(dir, "a"), Ok(Manifest::default()));
         let mut manifest = some();
-        assert_eq!(save(dir, "a", &mut manifest), Ok(()));
+        assert!(save(dir, "a", &mut manifest).is_ok());
         assert!(!manifest.dirty);
         assert_eq!(load(dir, "a"), Ok(manifest.clone()));
         let names: Vec<_> = fs::read_dir(dir).expect("there").collect();
         assert_eq!(names.len(), 1, "{names:?}");
         // A clean manifest is not written again.
         fs::remove_file(folder.0.join("a.manifest")).expect("there");
-        assert_eq!(save(dir, "a", &mut manifest), Ok(()));
+        assert!(save(dir, "a", &mut manifest).is_ok());
         assert!(!folder.0.join("a.manifest").exists());
     }
 
@@ -214,11 +240,12 @@ mod tests {
         let told = save(dir, "a", &mut manifest);
         let expected =
             "Can't open the AOF manifest file temp-a.manifest: No such file or directory";
-        assert_eq!(told, Err(expected.to_owned()));
+        assert_eq!(told.map_err(String::from), Err(expected.to_owned()));
         fs::create_dir_all(folder.0.join("a.manifest/x")).expect("free");
         let expected = "Error trying to rename the temporary AOF manifest file temp-a.manifest into a.manifest: \
                         Is a directory";
-        assert_eq!(save(dir, "a", &mut manifest), Err(expected.to_owned()));
+        let told = save(dir, "a", &mut manifest);
+        assert_eq!(told.map_err(String::from), Err(expected.to_owned()));
         assert!(manifest.dirty);
         assert!(!folder.0.join("temp-a.manifest").exists());
         fs::write(folder.0.join("b.manifest"), "\n").expect("free");

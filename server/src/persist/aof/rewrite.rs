@@ -14,7 +14,7 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::persist::aof::flush::{flush, sync_now};
+use crate::persist::aof::flush::{advance_offset, flush, sync_now};
 use crate::persist::aof::manifest_file;
 use crate::persist::aof::{base, size_of};
 use crate::persist::fork;
@@ -89,8 +89,7 @@ pub fn begin(srv: &mut Server) -> bool {
         return false;
     }
     if srv.aof.status == Status::WaitsForRewrite {
-        // Whatever the thread still forces belongs to a file that no longer counts.
-        srv.aof.syncer.drain();
+        srv.aof.syncer.start_anew();
         srv.aof.rewrites.offset = srv.replication.offset;
         srv.aof.synced_offset = Some(0);
     }
@@ -154,9 +153,11 @@ fn begin_incremental(srv: &mut Server) -> Result<(), String> {
         &srv.config.appendfilename,
         &mut manifest,
     );
-    if let Err(sentence) = saved {
-        let _ = fs::remove_file(path(srv, &part.name));
-        return Err(sentence);
+    if let Err(unsaved) = saved {
+        if !unsaved.is_replaced {
+            let _ = fs::remove_file(path(srv, &part.name));
+        }
+        return Err(unsaved.sentence);
     }
     srv.aof.manifest = manifest;
     if let Some(old) = srv.aof.file.replace(file) {
@@ -254,7 +255,7 @@ fn complete(srv: &mut Server, child: &Child) -> bool {
         srv.aof.status = Status::On;
         let reached = srv.aof.syncer.progress().reached;
         let newer = reached.map_or(0, |mark| mark.offset);
-        srv.aof.synced_offset = Some(srv.aof.rewrites.offset.max(newer));
+        advance_offset(srv, srv.aof.rewrites.offset.max(newer));
     }
     true
 }
@@ -285,13 +286,15 @@ fn install(srv: &mut Server, child: &Child) -> Result<(), String> {
         &srv.config.appendfilename,
         &mut manifest,
     );
-    if let Err(sentence) = saved {
-        let _ = fs::remove_file(&base_path);
-        if let Some(incremental) = incremental {
-            let temp = path(srv, &temp_incr_name(&srv.config.appendfilename));
-            let _ = fs::rename(incremental, temp);
+    if let Err(unsaved) = saved {
+        if !unsaved.is_replaced {
+            let _ = fs::remove_file(&base_path);
+            if let Some(incremental) = incremental {
+                let temp = path(srv, &temp_incr_name(&srv.config.appendfilename));
+                let _ = fs::rename(incremental, temp);
+            }
         }
-        return Err(sentence);
+        return Err(unsaved.sentence);
     }
     srv.aof.manifest = manifest;
     if srv.aof.is_on() {
@@ -348,8 +351,8 @@ fn save_manifest(srv: &mut Server) {
         srv.config.appendfilename.clone(),
     );
     let manifest: &mut Manifest = &mut srv.aof.manifest;
-    if let Err(sentence) = manifest_file::save(&dir, &name, manifest) {
-        warning!("{sentence}");
+    if let Err(unsaved) = manifest_file::save(&dir, &name, manifest) {
+        warning!("{}", unsaved.sentence);
     }
 }
 

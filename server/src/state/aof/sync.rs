@@ -43,6 +43,8 @@ struct State {
     reached: Option<Mark>,
     /// Why the last fsync failed; `None` if it succeeded.
     failure: Option<Arc<io::Error>>,
+    /// A failure that the loop has not seen yet. A later fsync that succeeds does not cover what this one has lost.
+    unseen: Option<Arc<io::Error>>,
     /// The longest fsync since the loop last looked, in microseconds.
     longest_us: u64,
 }
@@ -51,7 +53,7 @@ struct State {
 pub struct Progress {
     /// The latest mark that was reached.
     pub reached: Option<Mark>,
-    /// Why the last fsync failed, if it did.
+    /// Why an fsync since the last call has failed, or else the last one, if it did.
     pub failure: Option<Arc<io::Error>>,
     /// The longest fsync since the last call, in microseconds.
     pub longest_us: u64,
@@ -64,7 +66,11 @@ impl State {
                 self.reached = Some(mark);
                 self.failure = None;
             }
-            Err(error) => self.failure = Some(Arc::new(error)),
+            Err(error) => {
+                let error = Arc::new(error);
+                self.failure = Some(Arc::clone(&error));
+                self.unseen = Some(error);
+            }
         }
     }
 }
@@ -123,14 +129,23 @@ impl Syncer {
         let mut state = self.shared.state();
         Progress {
             reached: state.reached,
-            failure: state.failure.clone(),
+            failure: state.unseen.take().or_else(|| state.failure.clone()),
             longest_us: std::mem::take(&mut state.longest_us),
         }
     }
 
-    /// Forgets a failure: the file was opened anew.
+    /// Forgets failures: the file was opened anew.
     pub fn forget_failure(&self) {
-        self.shared.state().failure = None;
+        let mut state = self.shared.state();
+        state.failure = None;
+        state.unseen = None;
+    }
+
+    /// Waits until all orders are completed, and forgets their marks: they belong to a file that no longer counts, and their
+    /// offsets perhaps to another history.
+    pub fn start_anew(&self) {
+        self.drain();
+        self.shared.state().reached = None;
     }
 
     /// Orders that were not completed yet: `aof_pending_bio_fsync`.
@@ -188,5 +203,21 @@ fn work(shared: &Shared, waker: &Waker) {
         shared.changed.notify_all();
         // A wake that is lost delays replies until cron; the eventfd cannot fail while the loop exists.
         let _ = waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{Mark, State};
+
+    #[test]
+    fn a_failure_is_reported_although_the_next_fsync_succeeds() {
+        let mut state = State::default();
+        state.complete(Mark::default(), Err(io::ErrorKind::Other.into()));
+        state.complete(Mark::default(), Ok(()));
+        assert!(state.failure.is_none());
+        assert!(state.unseen.is_some());
     }
 }

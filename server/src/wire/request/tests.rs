@@ -139,44 +139,6 @@ fn unauthenticated_limits() {
 }
 
 #[test]
-fn a_file_has_annotations_and_no_other_lines() {
-    let limits = RequestLimits {
-        is_file: true,
-        ..OPEN
-    };
-    let ping = "*1\r\n$4\r\nPING\r\n";
-    let longest = format!("#{}\n", "x".repeat(super::MAX_ANNOTATION - 2));
-    let rows = [
-        (ping.to_owned(), Ok(1)),
-        (format!("#TS:1\r\n{ping}#x\n#\n{ping}#cut"), Ok(2)),
-        (format!("{longest}{ping}{longest}"), Ok(1)),
-        (format!("{ping}#{longest}"), Err(1)),
-        (format!("{ping}PING\r\n"), Err(1)),
-        (format!("{ping}\r\n{ping}"), Err(1)),
-        (format!("{ping}*0\r\n{ping}"), Err(1)),
-        (format!("{ping}*-1\r\n{ping}"), Err(1)),
-    ];
-    for (text, expected) in rows {
-        let mut request = Request::default();
-        fill(&mut request, text.as_bytes());
-        let mut commands = 0;
-        let ended = loop {
-            match request.parse(limits) {
-                Ok(Parsed::Command) => commands += 1,
-                Ok(Parsed::Nothing) => {}
-                Ok(Parsed::Incomplete) => break Ok(commands),
-                Err(_) => break Err(commands),
-            }
-        };
-        assert_eq!(ended, expected, "{text}");
-        assert_eq!(
-            request.is_incomplete(),
-            text.ends_with("cut") || ended.is_err()
-        );
-    }
-}
-
-#[test]
 fn shrinking_forgets_how_many_arguments_there_were() {
     let mut request = Request::default();
     let text = [b"*5000\r\n".to_vec(), b"$1\r\nx\r\n".repeat(5000)].concat();
