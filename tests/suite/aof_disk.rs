@@ -68,9 +68,18 @@ fn a_failed_fsync_refuses_writes_until_one_succeeds() {
     server.wait_for_log(&["Fail to fsync the AOF file: Input/output error"]);
     let refused = "-MISCONF Errors writing to the AOF file: Input/output error";
     assert_eq!(client.text("SET k w"), refused);
+    // A failure of the past does not end a server whose policy becomes strict.
+    assert_eq!(client.text("CONFIG SET appendfsync no"), "OK");
     disk.clear("fail-fsync");
-    assert_eq!(client.text("CONFIG SET appendonly no"), "OK");
+    assert_eq!(client.text("CONFIG SET appendfsync always"), "OK");
+    wait_for_status(&mut client, "aof_last_write_status", "ok");
     assert_eq!(client.text("SET k w"), "OK");
+    assert_eq!(client.text("CONFIG SET appendfsync everysec"), "OK");
+    disk.set_times("fail-fsync", EIO, 1);
+    assert_eq!(client.text("SET k x"), "OK");
+    wait_for_status(&mut client, "aof_last_write_status", "err");
+    wait_for_status(&mut client, "aof_last_write_status", "ok");
+    assert_eq!(client.text("SET k y"), "OK");
 }
 
 #[test]
@@ -143,6 +152,7 @@ fn waitaof_is_answered_when_the_file_has_been_switched_on() {
     let (mut client, mut admin) = (server.client(Transport::Tls), server.client(Transport::Tcp));
     assert_eq!(client.text("SET k v"), "OK");
     admin.text("CONFIG SET rdb-key-save-delay 300000 appendonly yes");
+    assert_eq!(client.text("SET k w"), "OK");
     client.send(b"WAITAOF 1 0 0\r\n");
     admin.wait_for_blocked(1);
     assert_eq!(show(&client.read()), "[1 0]");

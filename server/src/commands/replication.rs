@@ -20,7 +20,7 @@ use crate::state::blocked::{Block, BlockKind, ReplicaBlock};
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::{ReplicaStage, SnapshotFilter};
 use crate::wire::argv::Argv;
-use crate::wire::fault::{Fault, NOT_INTEGER, NOT_POSITIVE, SYNTAX, WAITAOF_OFF};
+use crate::wire::fault::{Fault, NOT_INTEGER, NOT_POSITIVE, NOT_ZERO_OR_ONE, SYNTAX, WAITAOF_OFF};
 use crate::{notice, warning};
 
 /// Rows and procs.
@@ -182,9 +182,7 @@ fn describe(srv: &mut Server, id: ClientId, option: &[u8], value: &[u8], written
         b"rdb-only" => {
             let number = int(value)?;
             if !(0..=1).contains(&number) {
-                return Err(Fault::new(
-                    "ERR value is out of range, must be between 0 and 1",
-                ));
+                return Err(NOT_ZERO_OR_ONE);
             }
             replica.rdb_only = number == 1;
         }
@@ -271,9 +269,7 @@ fn waitaof(cx: &mut Ctx<'_>) -> Done {
         0 => false,
         1 => true,
         _ => {
-            return Err(Fault::new(
-                "ERR value is out of range, must be between 0 and 1",
-            ));
+            return Err(NOT_ZERO_OR_ONE);
         }
     };
     let count = int(&cx.argv[2])?;

@@ -25,6 +25,7 @@ texts! {
     SAME_OBJECT = "ERR source and destination objects are the same";
     NOT_INTEGER = "ERR value is not an integer or out of range";
     NOT_FLOAT = "ERR value is not a valid float";
+    NOT_ZERO_OR_ONE = "ERR value is out of range, value must between 0 and 1";
     NOT_POSITIVE = "ERR value is out of range, must be positive";
     OUT_OF_RANGE = "ERR value is out of range";
     HASH_NOT_INTEGER = "ERR hash value is not an integer";

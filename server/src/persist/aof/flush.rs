@@ -176,7 +176,8 @@ fn report(srv: &mut Server, file: &File, error: &io::Error, n: usize, wanted: us
 fn order_sync(srv: &mut Server, file: &Arc<File>) {
     let offset = srv.replication.offset;
     let is_idle = srv.child.is_none() || !srv.config.no_appendfsync_on_rewrite;
-    if srv.aof.ordered == srv.aof.written {
+    // After a failure a further fsync shows whether the disk has recovered.
+    if srv.aof.ordered == srv.aof.written && srv.aof.sync_error.is_none() {
         let policy = srv.config.appendfsync;
         if srv.aof.synced == srv.aof.written
             && policy != AppendFsync::No
@@ -192,7 +193,7 @@ fn order_sync(srv: &mut Server, file: &Arc<File>) {
     }
     let now_ms = clock::unix_ms();
     let is_due = match srv.config.appendfsync {
-        AppendFsync::Always => true,
+        AppendFsync::Always => srv.aof.ordered < srv.aof.written || srv.aof.syncer.pending() == 0,
         AppendFsync::Everysec => {
             now_ms - srv.aof.sync_ms >= PERIOD_MS && srv.aof.syncer.pending() == 0
         }
@@ -220,6 +221,8 @@ pub fn sync_now(srv: &mut Server) -> Result<(), String> {
         return Err(sentence);
     }
     let aof = &mut srv.aof;
+    aof.syncer.forget_failure();
+    aof.sync_error = None;
     aof.ordered = aof.written;
     aof.synced = aof.written;
     if aof.status == Status::On {
@@ -245,8 +248,8 @@ pub fn take_progress(srv: &mut Server) {
     if srv.config.appendfsync == AppendFsync::Always {
         srv.note_latency(Event::AofFsyncAlways, progress.longest_us / 1000);
     }
-    let failure = progress.failure.map(|error| host::reason(&error));
-    if let Some(why) = &failure {
+    if let Some(error) = progress.new_failure {
+        let why = host::reason(&error);
         if srv.config.appendfsync == AppendFsync::Always {
             warning!(
                 "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {why}. Exiting..."
@@ -257,7 +260,7 @@ pub fn take_progress(srv: &mut Server) {
             warning!("Fail to fsync the AOF file: {why}");
         }
     }
-    srv.aof.sync_error = failure;
+    srv.aof.sync_error = progress.failure.map(|error| host::reason(&error));
     let Some(mark) = progress.reached else {
         return;
     };

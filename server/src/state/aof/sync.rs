@@ -53,8 +53,10 @@ struct State {
 pub struct Progress {
     /// The latest mark that was reached.
     pub reached: Option<Mark>,
-    /// Why an fsync since the last call has failed, or else the last one, if it did.
+    /// Why the last fsync has failed, if it did.
     pub failure: Option<Arc<io::Error>>,
+    /// Why an fsync since the last call has failed, if one did.
+    pub new_failure: Option<Arc<io::Error>>,
     /// The longest fsync since the last call, in microseconds.
     pub longest_us: u64,
 }
@@ -129,7 +131,8 @@ impl Syncer {
         let mut state = self.shared.state();
         Progress {
             reached: state.reached,
-            failure: state.unseen.take().or_else(|| state.failure.clone()),
+            failure: state.failure.clone(),
+            new_failure: state.unseen.take(),
             longest_us: std::mem::take(&mut state.longest_us),
         }
     }
