@@ -16,12 +16,12 @@
 //! | `server` | the front page: `Server`, `Ctx`, hooks |
 //! | `report` | INFO, one file per section; a client as a line |
 //! | `egress` | output: replies, messages to other clients, sending |
-//! | `feed` | propagation: the writes of a unit, and the stream that replicas follow |
+//! | `feed` | propagation: the writes of a unit, the stream that replicas follow, the append-only file's buffer |
 //! | `keyspace` | operations on keys: lookup, change and its events, expiry, eviction, deletion, freeing, defragmentation |
 //! | `session` | a client's own state: its user, name, subscriptions, transaction, blocking, eviction, closing |
 //! | `exec` | from arguments to an executed command: row, rights, gate, call, slow log, MONITOR, unblocking, nested events |
 //! | `ingress` | listening, accepting, reading |
-//! | `persist` | the data set on disk: snapshots, the saving child, loading, checking |
+//! | `persist` | the data set on disk: snapshots, the append-only file, the child, loading, checking |
 //! | `replication` | this server as a primary, as a replica, and the change between both |
 //! | `cluster` | keys that move between servers: MIGRATE |
 //! | `house` | start, before sleep, cron, certificates, shutdown, the crash report |
@@ -42,10 +42,10 @@
 //! 5. `exec::process`: the caller, the row and the proc. 6. `exec::gate`: may it run? 7. `exec::call`: run it, time it, count it.
 //! 8. `commands::*`: arguments by a cursor, keys by `keyspace::lookup`, the answer into `cx.reply`.
 //! 9. `keyspace::change`: the closing call of every change.
-//! 10. `egress::flush`, before the loop sleeps: sends the output of all clients that have some.
+//! 10. `egress::flush`, before the loop sleeps: sends the output of all clients that have some, or holds it.
 //!
-//! Writes leave this path at 7: `feed::propagate` collects them, and `feed::replicas` appends them to the stream when the
-//! unit ends. The commands of a primary enter it at 5, by `replication::replica::apply`.
+//! Writes leave this path at 7: `feed::propagate` collects them, and when the unit ends `feed::replicas` appends them to the
+//! stream and `feed::aof` to the buffer of the append-only file, which is written before the loop sleeps. The commands of a primary enter it at 5, by `replication::replica::apply`.
 //!
 //! # Caller, unit, client
 //!
@@ -103,6 +103,10 @@
 //!   with the slowest replica and not with their number, and the backlog is the part behind all of them. On a
 //!   replica the same blocks hold what is read from the primary, byte for byte; an offset marks how much is executed, and
 //!   only that is passed on.
+//! * **The loop never waits for the disk, except when an append-only file is switched** (`persist::aof`). With `appendfsync
+//!   always` the fsync is a thread's, and what must not be told before it waits in the outputs themselves: a batch
+//!   (`state::aof::held`) says how many bytes of which clients a mark releases. This holds for the stream of replicas as well.
+//!   The old incremental file is on the disk before a manifest names its successor, as only the last may be incomplete.
 //! * **What a child writes for replicas goes through a ring** (`state::replication::transfer`). Each replica reads it at its own
 //!   pace; a slow one delays the next transfer no more than its memory allows.
 //! * **Memory counts where it is used** (`sys::memory::used`): a table that grows counts as far as it is filled, an argument
