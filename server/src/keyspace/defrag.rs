@@ -120,6 +120,10 @@ fn run(srv: &mut Server, slabs: &mut Slabs, until_us: u64) {
             finish(srv);
             continue;
         };
+        if !pass.is_begun {
+            slabs.begin_pass();
+            pass.is_begun = true;
+        }
         let fields = SLICE.min(srv.config.active_defrag_max_scan_fields) as usize;
         let (hits, misses) = if pass.unfinished.is_empty() {
             visit_keys(database, pass, slabs, fields)

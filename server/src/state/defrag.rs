@@ -25,7 +25,9 @@ pub struct Pass {
     pub cursor: u64,
     /// Keys of that database which were visited and have more to visit; they come before the next key.
     pub unfinished: VecDeque<Unfinished>,
-    /// When it began, monotonic microseconds.
+    /// Whether any key was visited.
+    pub is_begun: bool,
+    /// When it was decided on, monotonic microseconds.
     pub began_us: u64,
     /// Allocations that were moved.
     pub moved: u64,
