@@ -147,6 +147,36 @@ fn fragmentation_falls_and_no_data_changes() {
     }
 }
 
+/// All requests are executed in one turn of the loop, so cron does not run between them.
+#[test]
+fn what_is_loaded_is_defragmented_meanwhile() {
+    let server = Server::start(&["--save", "", "--hz", "100", "--enable-debug-command", "yes"]);
+    let mut client = server.client(Transport::Tcp);
+    let set = |n: usize| format!("SETRANGE key:{n} 600 a");
+    pipeline(&mut client, (0..20_000).map(set));
+    let del = |n: usize| format!("DEL key:{n}");
+    pipeline(&mut client, (0..20_000).step_by(2).map(del));
+    let digest = client.text("DEBUG DIGEST");
+    ok(&mut client, "SAVE");
+    let settings = "active-defrag-ignore-bytes 400kb loading-process-events-interval-bytes 2048";
+    ok(
+        &mut client,
+        &format!("CONFIG SET {settings} key-load-delay 20"),
+    );
+    let requests = [
+        "CONFIG SET activedefrag yes",
+        "DEBUG RELOAD NOSAVE NOFLUSH MERGE",
+        "CONFIG SET activedefrag no",
+    ];
+    client.send((requests.join("\r\n") + "\r\n").as_bytes());
+    for request in requests {
+        assert_eq!(show(&client.read()), "OK", "{request}");
+    }
+    let moved: u64 = number(&mut client, "active_defrag_hits");
+    assert!(moved > 100, "{moved}");
+    assert_eq!(client.text("DEBUG DIGEST"), digest);
+}
+
 #[test]
 fn a_pass_ends_when_the_directive_is_switched_off() {
     let server = Server::start(&["--save", "", "--hz", "100"]);

@@ -11,6 +11,7 @@ use data::rdb::decoder::{Decoder, Item};
 use crate::config::limits::rdb_options;
 use crate::exec::nested::process_events_inside;
 use crate::feed::propagate::deletion;
+use crate::keyspace::defrag::defrag_if_due;
 use crate::persist::insert::{Announced, insert};
 use crate::server::Server;
 use crate::state::keys::Database;
@@ -246,9 +247,10 @@ fn fill(file: &mut File, buf: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Between two pieces: serves clients, checks for signals, samples memory.
+/// Between two pieces: serves clients, checks for signals, samples memory, defragments what is loaded.
 fn look_around(srv: &mut Server) -> Result<(), LoadError> {
     memory::sample_peak();
+    defrag_if_due(srv);
     process_events_inside(srv);
     if process::shutdown_signal().is_some() {
         warning!("Received shutdown signal during loading, exiting now.");

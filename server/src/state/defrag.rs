@@ -52,6 +52,8 @@ pub struct Defrag {
     pub pass: Option<Pass>,
     /// Since when passes follow each other, monotonic microseconds.
     pub running_since_us: Option<u64>,
+    /// When the last cycle began, monotonic microseconds.
+    pub cycle_us: u64,
     /// When the fragmentation was measured last, monotonic microseconds.
     pub measured_us: u64,
     /// No pass begins before, monotonic microseconds.
