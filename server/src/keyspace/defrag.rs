@@ -28,6 +28,15 @@ const SLICE: i64 = 128;
 /// Time between two measurements of the fragmentation, microseconds.
 const MEASURE_EVERY_US: u64 = 1_000_000;
 
+/// A cycle, if one is due, while loading keeps cron from running.
+pub fn defrag_if_due(srv: &mut Server) {
+    let hz = srv.config.hz as u64;
+    let since_us = clock::monotonic_us().saturating_sub(srv.defrag.cycle_us);
+    if srv.config.activedefrag && since_us >= 1_000_000 / hz {
+        defrag_cycle(srv, hz);
+    }
+}
+
 /// A cycle; cron runs `hz` of them per second.
 pub fn defrag_cycle(srv: &mut Server, hz: u64) {
     if !srv.config.activedefrag {
@@ -38,6 +47,7 @@ pub fn defrag_cycle(srv: &mut Server, hz: u64) {
         return;
     }
     let started = clock::monotonic_us();
+    srv.defrag.cycle_us = started;
     if started.saturating_sub(srv.defrag.measured_us) >= MEASURE_EVERY_US {
         srv.defrag.measured_us = started;
         decide(srv);
@@ -120,6 +130,10 @@ fn run(srv: &mut Server, slabs: &mut Slabs, until_us: u64) {
             finish(srv);
             continue;
         };
+        if !pass.is_begun {
+            slabs.begin_pass();
+            pass.is_begun = true;
+        }
         let fields = SLICE.min(srv.config.active_defrag_max_scan_fields) as usize;
         let (hits, misses) = if pass.unfinished.is_empty() {
             visit_keys(database, pass, slabs, fields)

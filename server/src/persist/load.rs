@@ -11,6 +11,7 @@ use data::rdb::decoder::{Decoder, Item};
 use crate::config::limits::rdb_options;
 use crate::exec::nested::process_events_inside;
 use crate::feed::propagate::deletion;
+use crate::keyspace::defrag::defrag_if_due;
 use crate::persist::insert::{Announced, insert};
 use crate::server::Server;
 use crate::state::keys::Database;
@@ -271,13 +272,14 @@ pub fn fill(file: &mut File, buf: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Between two pieces: serves clients, checks for signals, samples memory.
+/// Between two pieces: serves clients, checks for signals, samples memory, defragments what is loaded.
 ///
 /// # Errors
 /// The server was asked to shut down.
 pub fn look_around(srv: &mut Server) -> Result<(), LoadError> {
     let started = srv.latency_clock();
     memory::sample_peak();
+    defrag_if_due(srv);
     srv.note_latency_since(Event::WhileBlockedCron, started);
     process_events_inside(srv);
     if process::shutdown_signal().is_some() {

@@ -25,7 +25,9 @@ pub struct Pass {
     pub cursor: u64,
     /// Keys of that database which were visited and have more to visit; they come before the next key.
     pub unfinished: VecDeque<Unfinished>,
-    /// When it began, monotonic microseconds.
+    /// Whether any key was visited.
+    pub is_begun: bool,
+    /// When it was decided on, monotonic microseconds.
     pub began_us: u64,
     /// Allocations that were moved.
     pub moved: u64,
@@ -50,6 +52,8 @@ pub struct Defrag {
     pub pass: Option<Pass>,
     /// Since when passes follow each other, monotonic microseconds.
     pub running_since_us: Option<u64>,
+    /// When the last cycle began, monotonic microseconds.
+    pub cycle_us: u64,
     /// When the fragmentation was measured last, monotonic microseconds.
     pub measured_us: u64,
     /// No pass begins before, monotonic microseconds.

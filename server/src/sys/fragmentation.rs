@@ -84,6 +84,9 @@ struct Bin {
     partly: usize,
     /// An allocation is moved if its slab has at most so many regions in use; `None` until the bin is asked about.
     limit: Option<usize>,
+    /// The highest limit in this pass. A pass makes sparse slabs sparser, so the average falls; a slab that is being
+    /// emptied must not be abandoned for that.
+    least: usize,
 }
 
 /// The slabs of the allocator: decides which allocations are moved, and counts.
@@ -137,6 +140,12 @@ impl Slabs {
         cfg!(asan) || self.query.is_some() && self.statistics.is_some() && !self.bins.is_empty()
     }
 
+    /// A new pass begins: limits no longer depend on those of the last one.
+    pub fn begin_pass(&mut self) {
+        self.bins.iter_mut().for_each(|bin| bin.least = 0);
+        self.sample();
+    }
+
     /// Reads the statistics anew, on which the decisions are based; takes about 20 µs.
     pub fn sample(&mut self) {
         memory::refresh_statistics();
@@ -176,9 +185,13 @@ impl Slabs {
         };
         let limit = self.bins[number].limit.unwrap_or_else(|| {
             let current = self.slab_of(slab.current as *const u8);
-            self.bins[number].limit(current.map_or(0, |current| current.free))
+            let bin = &self.bins[number];
+            bin.limit(current.map_or(0, |current| current.free))
+                .max(bin.least)
         });
-        self.bins[number].limit = Some(limit);
+        let bin = &mut self.bins[number];
+        bin.limit = Some(limit);
+        bin.least = limit;
         slab.regions - slab.free <= limit
     }
 
@@ -235,6 +248,7 @@ fn read_bins() -> Option<Vec<Bin>> {
             slabs: 0,
             partly: 0,
             limit: None,
+            least: 0,
         })
     };
     (0..count).map(bin).collect()
@@ -264,6 +278,7 @@ mod tests {
                 slabs,
                 partly,
                 limit: None,
+                least: 0,
             };
             assert_eq!(bin.limit(free), expected, "{bin:?}");
         }
