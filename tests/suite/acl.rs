@@ -191,7 +191,7 @@ fn exec_checks_the_rights_of_that_moment() {
         assert_eq!(
             client.text("EXEC"),
             format!(
-                "[OK {changed} no permission to touch the specified keys {changed} no permission to execute the command]"
+                "[OK {changed} no permission to touch the specified keys {changed} no permission to execute the command or subcommand]"
             )
         );
         assert!(

@@ -165,11 +165,15 @@ fn what_is_held_is_released_when_the_policy_changes_or_the_server_ends() {
     writer.send(b"SET k v\r\n");
     wait_until_written(&disk, "SET");
     wait_until_executed(&server, &mut writer, "set");
-    assert!(!writer.has_input());
     admin.send(b"CONFIG SET appendfsync everysec\r\n");
+    wait_until_executed(&server, &mut admin, "everysec");
+    assert!(!writer.has_input() && !admin.has_input());
+    disk.clear("hold-fsync");
+    assert_eq!(show(&writer.read()), "OK");
+    assert_eq!(show(&writer.read()), "OK");
     assert_eq!(show(&admin.read()), "OK");
-    assert_eq!(show(&writer.read()), "OK");
-    assert_eq!(show(&writer.read()), "OK");
+    assert_eq!(show(&admin.read()), "OK");
+    disk.set("hold-fsync", 1);
     admin.send(b"CONFIG SET appendfsync always\r\n");
     admin.send(b"SET k w\r\n");
     wait_until_written(&disk, "\r\nw\r\n");

@@ -177,3 +177,27 @@ fn an_fsync_of_another_history_acknowledges_nothing() {
     disk.clear("hold-fsync");
     assert_eq!(primary.text("WAITAOF 0 1 0"), "[0 1]");
 }
+
+#[test]
+fn switching_off_does_not_hide_a_failed_fsync() {
+    for command in ["CONFIG SET appendonly no", "SHUTDOWN"] {
+        let disk = Disk::new();
+        let mut server = Server::start_on(&disk, ALWAYS);
+        let (mut writer, mut admin) =
+            (server.client(Transport::Tls), server.client(Transport::Tcp));
+        assert_eq!(writer.text("PING"), "PONG");
+        disk.set("hold-fsync", 1);
+        writer.send(b"SET k v\r\n");
+        until("the write", || {
+            String::from_utf8_lossy(&disk.read(INCR))
+                .contains("SET")
+                .then_some(())
+        });
+        disk.set_times("fail-fsync", EIO, 1);
+        admin.send(format!("DEBUG LOG before\r\n{command}\r\n").as_bytes());
+        server.wait_for_log(&["DEBUG LOG: before"]);
+        disk.clear("hold-fsync");
+        assert_eq!(server.wait_for_exit(), Some(1), "{command}");
+        assert_eq!(writer.read_to_end(), b"");
+    }
+}

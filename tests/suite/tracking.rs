@@ -258,3 +258,29 @@ fn the_table_keeps_to_its_limit() {
         client.cmd("FLUSHALL");
     }
 }
+
+#[test]
+fn client_caching_lasts_until_the_blocked_command_has_been_answered() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut other = server.client(Transport::Tcp);
+        let mut client = caching(&server, transport);
+        other.cmd("FLUSHALL");
+        client.cmd("CLIENT TRACKING ON OPTIN");
+        client.cmd("CLIENT CACHING YES");
+        client.send(b"XREAD BLOCK 0 STREAMS s $\r\n");
+        other.wait_for_blocked(1);
+        other.cmd("XADD s 1-1 f v");
+        // It was remembered as a reader when it blocked.
+        assert_eq!(show(&client.read()), "[invalidate [s]]");
+        assert!(show(&client.read()).contains("1-1"));
+        other.cmd("XADD s 1-2 f v");
+        assert_eq!(arrived(&mut client), ["[invalidate [s]]"]);
+        // A command that does not exist uses up the permission.
+        client.cmd("CLIENT CACHING YES");
+        client.cmd("NOSUCH");
+        client.cmd("GET k");
+        other.cmd("SET k 1");
+        assert_eq!(arrived(&mut client), [""; 0]);
+    }
+}

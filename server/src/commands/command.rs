@@ -387,7 +387,11 @@ fn list(cx: &mut Ctx<'_>) -> Done {
         .filter(|spec| shown(spec))
         .map(|spec| spec.full_name)
         .collect();
-    cx.reply.set(names.len());
+    // As in Redis, only the whole list is a set.
+    match filter {
+        CommandFilter::All => cx.reply.set(names.len()),
+        _ => cx.reply.array(names.len()),
+    }
     for name in names {
         cx.reply.bulk(name.as_bytes());
     }

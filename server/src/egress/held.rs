@@ -8,29 +8,43 @@ use crate::config::values::AppendFsync;
 use crate::server::Server;
 use crate::state::aof::sync::Mark;
 
-/// Whether output must not be sent before the writes in front of it are on the disk.
-pub fn is_strict(srv: &Server) -> bool {
+/// Whether the policy is that output waits for the disk.
+fn is_strict(srv: &Server) -> bool {
     srv.config.appendfsync == AppendFsync::Always && srv.aof.is_on()
 }
 
-/// Decides whether the output of this turn is held; it is if a write is not on the disk yet.
+/// Decides whether the output of this turn is held. It is if a write is not on the disk yet, and, when the policy was just
+/// changed, behind output that is held.
 pub fn begin(srv: &mut Server) -> bool {
     let offset = srv.replication.offset;
-    let holds = is_strict(srv) && srv.aof.ordered > srv.aof.synced;
-    if holds {
-        // What no fsync is ordered for (`no-appendfsync-on-rewrite`) is not waited for.
+    // What no fsync is ordered for (`no-appendfsync-on-rewrite`) is not waited for.
+    if is_strict(srv) && srv.aof.ordered > srv.aof.synced {
         let position = srv.aof.ordered;
         srv.aof.held.begin(Mark { position, offset });
-    } else {
-        srv.aof.released_offset = offset;
+        return true;
     }
-    holds
+    if srv.aof.held.is_empty() {
+        srv.aof.released_offset = offset;
+        return false;
+    }
+    true
+}
+
+/// The position up to which writes are on the disk, as far as output waits for it. A failure that does not end the server
+/// ends the waiting.
+pub fn released_position(srv: &Server) -> u64 {
+    let has_given_up = !srv.aof.is_on() || (!is_strict(srv) && srv.aof.sync_error.is_some());
+    if has_given_up {
+        u64::MAX
+    } else {
+        srv.aof.synced
+    }
 }
 
 /// The offset up to which replicas may be sent the stream.
 pub fn released_offset(srv: &Server) -> u64 {
     let offset = srv.replication.offset;
-    if is_strict(srv) {
+    if is_strict(srv) || !srv.aof.held.is_empty() {
         offset.min(srv.aof.released_offset)
     } else {
         offset

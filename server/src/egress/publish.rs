@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::egress::account::account_memory;
 use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::server::Server;
-use crate::state::client::{ClientFlags, Closing, ReplyMode};
+use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::pubsub::Kind;
@@ -99,7 +99,7 @@ pub fn deliver(clients: &mut Clients, big: &mut Big, id: ClientId, message: &mut
     let Some(client) = clients.slab.get_mut(id) else {
         return;
     };
-    let is_muted = client.reply_mode != ReplyMode::On && matches!(message.content, Content::Reply);
+    let is_muted = client.is_muted() && matches!(message.content, Content::Reply);
     if client.conn.is_none() || client.closing != Closing::No || is_muted {
         return;
     }

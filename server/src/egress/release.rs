@@ -2,18 +2,14 @@
 
 use crate::egress::account::account_memory;
 use crate::egress::flush::{Occasion, flush_client};
-use crate::egress::held::is_strict;
+use crate::egress::held::released_position;
 use crate::server::Server;
 use crate::state::aof::held::Batch;
 use crate::state::client::ClientFlags;
 
 /// Sends the output whose writes have reached the disk; whether there was any.
 pub fn release(srv: &mut Server) -> bool {
-    let limit = if is_strict(srv) {
-        srv.aof.synced
-    } else {
-        u64::MAX
-    };
+    let limit = released_position(srv);
     let mut reached = Vec::new();
     while let Some(batch) = srv.aof.held.take_reached(limit) {
         reached.push(batch);

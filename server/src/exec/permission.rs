@@ -101,11 +101,9 @@ pub fn no_command(user: &[u8], cmd: CmdId) -> Vec<u8> {
 /// The reply of EXEC in place of the reply to a command that its user may no longer execute.
 pub fn fault_in_transaction(denied: Denied) -> Fault {
     let why = match denied {
-        Denied::Command => "no permission to execute the command",
+        Denied::Command => "no permission to execute the command or subcommand",
         Denied::Key(_) => "no permission to touch the specified keys",
-        Denied::Channel(_) => {
-            "no permission to access one of the channels used as arguments to the command"
-        }
+        Denied::Channel(_) => "no permission to access one of the channels used as arguments",
     };
     Fault::new(format!(
         "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command \

@@ -86,6 +86,7 @@ pub fn execute(
             }
         }
         Err((cmd, fault)) => {
+            client.last_cmd = cmd;
             prepare(srv, &caller, reply);
             reject(srv, id, cmd, &fault, reply);
         }
@@ -134,9 +135,9 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
     };
     if client.blocked.is_none() {
         client.advance_reply_mode();
-    }
-    if client.tracking.is_some() {
-        end_caching(client);
+        if client.tracking.is_some() {
+            end_caching(client);
+        }
     }
     if client.is_replica() && !reply.out.is_empty() {
         close_talkative(srv, id, reply);

@@ -215,6 +215,8 @@ pub fn sync_now(srv: &mut Server) -> Result<(), String> {
         return Ok(());
     };
     srv.aof.syncer.drain();
+    // What the thread has failed to force may not be forced by another attempt.
+    take_progress(srv);
     if let Err(error) = file.sync_data() {
         let sentence = format!("Fail to fsync the AOF file: {}.", host::reason(&error));
         warning!("{sentence}");

@@ -53,23 +53,12 @@ pub fn open_at_start(srv: &mut Server) -> Result<(), String> {
         part.name
     );
     srv.aof.file_size = size_of(&incremental);
-    srv.aof.size = total_size(srv);
-    srv.aof.base_size = match &srv.aof.manifest.base {
-        Some(base) if !is_new => size_of(&path(srv, &base.name)),
-        _ => srv.aof.size,
-    };
     srv.aof.status = Status::On;
     srv.aof.selected = None;
     srv.aof.synced_offset = Some(srv.replication.offset);
     srv.aof.sync_ms = clock::unix_ms();
     delete_history(srv);
     Ok(())
-}
-
-/// Size of all files that are loaded, in bytes.
-fn total_size(srv: &Server) -> u64 {
-    let parts = srv.aof.manifest.loadable();
-    parts.map(|part| size_of(&path(srv, &part.name))).sum()
 }
 
 /// Switches on at run time, which takes a rewrite; `in_transaction` puts it off, since the base must contain the rest of the
