@@ -21,16 +21,13 @@ const DEFAULT_COUNT: i64 = 10;
 fn get(cx: &mut Ctx<'_>) -> Done {
     let mut count = DEFAULT_COUNT;
     if cx.argv.len() == 3 {
-        count = int(&cx.argv[2])?;
+        let given = int(&cx.argv[2]).ok().filter(|&count| count >= -1);
+        count =
+            given.ok_or_else(|| Fault::new("ERR count should be greater than or equal to -1"))?;
     } else if cx.argv.len() > 3 {
         return Err(crate::wire::fault::subcommand_syntax(
             &cx.argv[0],
             &cx.argv[1],
-        ));
-    }
-    if count < -1 {
-        return Err(Fault::new(
-            "ERR count should be greater than or equal to -1",
         ));
     }
     let all = cx.srv.slowlog.entries();
