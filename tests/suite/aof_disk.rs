@@ -201,3 +201,46 @@ fn switching_off_does_not_hide_a_failed_fsync() {
         assert_eq!(writer.read_to_end(), b"");
     }
 }
+
+#[test]
+fn a_file_that_was_switched_off_in_vain_holds_nothing_later() {
+    let disk = Disk::new();
+    let server = Server::start_on(&disk, EVERYSEC);
+    let mut client = server.client(Transport::Tls);
+    disk.set("fail-fsync", EIO);
+    assert_eq!(client.text("SET k v"), "OK");
+    wait_for_status(&mut client, "aof_last_write_status", "err");
+    assert_eq!(client.text("CONFIG SET appendonly no"), "OK");
+    disk.clear("fail-fsync");
+    assert_eq!(client.text("CONFIG SET appendfsync always"), "OK");
+    assert_eq!(client.text("CONFIG SET appendonly yes"), "OK");
+    assert_eq!(client.text("PING"), "PONG");
+    server.wait_for_log(&["Background AOF rewrite finished successfully"]);
+    assert_eq!(client.text("SET k w"), "OK");
+}
+
+#[test]
+fn output_that_waits_for_the_disk_exceeds_no_limit() {
+    let disk = Disk::new();
+    let limits = ["--client-output-buffer-limit", "pubsub 100kb 0 0"];
+    let server = Server::start_on(&disk, &[ALWAYS, &limits].concat());
+    let (mut subscriber, mut writer) =
+        (server.client(Transport::Tls), server.client(Transport::Tcp));
+    assert_eq!(subscriber.text("SUBSCRIBE news"), "[subscribe news 1]");
+    disk.set("hold-fsync", 1);
+    writer.send(b"SET k v\r\n");
+    until("the write", || {
+        String::from_utf8_lossy(&disk.read(INCR))
+            .contains("SET")
+            .then_some(())
+    });
+    let text = "x".repeat(10_000);
+    for number in 0..30 {
+        writer.send(format!("PUBLISH news {text}\r\nDEBUG LOG sent-{number}\r\n").as_bytes());
+        server.wait_for_log(&[&format!("DEBUG LOG: sent-{number}")]);
+    }
+    disk.clear("hold-fsync");
+    for _ in 0..30 {
+        assert_eq!(show(&subscriber.read()), format!("[message news {text}]"));
+    }
+}

@@ -35,3 +35,19 @@ fn config_rewrite_keeps_mode_owner_and_symbolic_link() {
         }
     }
 }
+
+#[test]
+fn the_working_directory_can_be_changed() {
+    let (server, folder) = (
+        Server::start(&["--enable-protected-configs", "yes"]),
+        temp_dir(),
+    );
+    let mut client = server.client(tests::client::Transport::Tls);
+    let path = folder.path().display();
+    assert_eq!(client.text(&format!("CONFIG SET dir {path}")), "OK");
+    assert_eq!(client.text("SAVE"), "OK");
+    assert!(folder.path().join("dump.rdb").exists());
+    let missing = client.text(&format!("CONFIG SET dir {path}/missing"));
+    assert!(missing.contains("No such file or directory"), "{missing}");
+    assert_eq!(client.text("CONFIG GET dir"), format!("[dir {path}]"));
+}

@@ -53,6 +53,8 @@ use crate::tls::context::{AuthClients, TlsContext};
 use crate::tls::info::{self, Identity};
 use crate::tls::memory::Scope;
 
+/// The alert of TLS 1.3 that refuses a client without a certificate.
+const CERTIFICATE_REQUIRED: c_int = 116;
 /// Reason codes from here on are alerts of the peer.
 const ALERT_OFFSET: c_int = 1000;
 
@@ -719,6 +721,10 @@ fn reason_code(stack: &ErrorStack) -> Option<c_int> {
 fn alert_words(code: c_int) -> Option<String> {
     if !(ALERT_OFFSET..ALERT_OFFSET + 256).contains(&code) {
         return None;
+    }
+    if code - ALERT_OFFSET == CERTIFICATE_REQUIRED {
+        // OpenSSL has no name for it.
+        return Some("certificate required".to_owned());
     }
     // SAFETY: any value is allowed; the answer is a string that lives for ever.
     let words = unsafe { CStr::from_ptr(ffi::SSL_alert_desc_string_long(code - ALERT_OFFSET)) };

@@ -2,6 +2,7 @@
 
 use crate::config::params::Params;
 use crate::config::values::OutputLimit;
+use crate::egress::held::released_offset;
 use crate::notice;
 use crate::report::client_line::client_line;
 use crate::server::Server;
@@ -31,8 +32,10 @@ pub fn hard_limit(config: &Params, class: Class) -> usize {
     }
 }
 
-/// Whether a client's output exceeds a limit of its class.
+/// Whether a client's output exceeds a limit of its class. What waits for the disk does not count: the client has had no chance
+/// to read it.
 pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
+    let released_offset = released_offset(srv);
     let Some(client) = srv.clients.get_mut(id) else {
         return false;
     };
@@ -45,8 +48,9 @@ pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
         return false;
     }
     let replica = client.replica.as_ref().filter(|replica| replica.is_one());
-    let behind = replica.map_or(0, |replica| replica.behind(srv.replication.offset));
-    let waiting = client.output_bytes() + client.conn.map_or(0, |conn| srv.conns.pending_out(conn));
+    let behind = replica.map_or(0, |replica| replica.behind(released_offset));
+    let waiting = client.output_bytes() - client.io.out.held()
+        + client.conn.map_or(0, |conn| srv.conns.pending_out(conn));
     let used = waiting.saturating_sub(KEEP_TAIL) as u64 + behind;
     if limit.hard != 0 && used > limit.hard {
         return true;

@@ -95,6 +95,8 @@ fn evict_above_limit(srv: &mut Server) -> Room {
             let started = srv.latency_clock();
             let room = make_room(srv, bytes);
             srv.note_latency_since(latency::Event::EvictionCycle, started);
+            // It is not the time of the command that follows.
+            srv.turn.clock_ns = clock::monotonic_ns();
             room
         }
     };

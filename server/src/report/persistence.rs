@@ -94,7 +94,7 @@ fn write_append_only(srv: &Server, info: &mut Info) {
     info.field("aof_last_cow_size", rewrites.last_cow);
     info.field("module_fork_in_progress", 0);
     info.field("module_fork_last_cow_size", 0);
-    if aof.is_on() {
+    if srv.config.appendonly {
         info.field("aof_current_size", aof.size);
         info.field("aof_base_size", aof.base_size);
         info.field("aof_pending_rewrite", u8::from(rewrites.scheduled));

@@ -138,6 +138,11 @@ impl Output {
         self.released
     }
 
+    /// Bytes that wait for writes to reach the disk.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// Allows all of it to be sent.
     #[inline]
     pub fn release_all(&mut self) {

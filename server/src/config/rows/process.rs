@@ -26,6 +26,7 @@ pub static ROWS: &[Row] = &[
         .doc("File that holds the process's number while it runs; in the background /var/run/redis.pid unless set."),
     special("dir", DIR)
         .flags(Flags::PROTECTED.union(Flags::DENY_LOADING))
+        .effects(&[Effect::Dir])
         .doc("The working directory, where the files of the data set are; unset, the one that the server was started in."),
     choice("loglevel", choice!(loglevel: Level))
         .default("notice")

@@ -235,7 +235,7 @@ pub fn sync_now(srv: &mut Server) -> Result<(), String> {
 }
 
 /// Orders an fsync of what was written to a file.
-fn force(srv: &mut Server, file: &Arc<File>) {
+pub fn force(srv: &mut Server, file: &Arc<File>) {
     let mark = srv.aof.mark(srv.replication.offset);
     srv.aof.ordered = mark.position;
     srv.aof.syncer.force(file, mark);

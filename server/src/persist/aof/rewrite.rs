@@ -14,7 +14,8 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::persist::aof::flush::{advance_offset, flush, sync_now};
+use crate::config::values::AppendFsync;
+use crate::persist::aof::flush::{advance_offset, flush, force, sync_now};
 use crate::persist::aof::manifest_file;
 use crate::persist::aof::{base, size_of};
 use crate::persist::fork;
@@ -142,8 +143,11 @@ fn begin_incremental(srv: &mut Server) -> Result<(), String> {
         srv.aof.file_size = 0;
         return Ok(());
     }
-    // Only the last file of a manifest may be incomplete.
-    sync_now(srv)?;
+    // Only the last file of a manifest may be incomplete after a crash of the machine. With `appendfsync no` any may, and the
+    // loop would wait for all that the system has not written yet.
+    if srv.config.appendfsync != AppendFsync::No {
+        sync_now(srv)?;
+    }
     let mut manifest = srv.aof.manifest.clone();
     let part = manifest.next_incr(&srv.config.appendfilename);
     let file = open(&path(srv, &part.name), true)?;
@@ -161,7 +165,8 @@ fn begin_incremental(srv: &mut Server) -> Result<(), String> {
     }
     srv.aof.manifest = manifest;
     if let Some(old) = srv.aof.file.replace(file) {
-        srv.background.free(Box::new(old), 0);
+        // Closes it as well: this is the last handle.
+        force(srv, &old);
     }
     srv.aof.file_size = 0;
     Ok(())

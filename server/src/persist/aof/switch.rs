@@ -98,9 +98,9 @@ pub fn start(srv: &mut Server, in_transaction: bool) -> bool {
         }
     }
     srv.aof.sync_ms = clock::unix_ms();
+    srv.aof.syncer.forget_failure();
     if srv.aof.sync_error.take().is_some() {
         notice!("AOF reopen, just ignore the AOF fsync error in bio job");
-        srv.aof.syncer.forget_failure();
     }
     if srv.aof.write_error.take().is_some() {
         notice!("AOF reopen, just ignore the last error.");
@@ -123,6 +123,9 @@ pub fn stop(srv: &mut Server) {
     }
     let aof = &mut srv.aof;
     aof.file = None;
+    // What could not be forced to the disk is given up with the file.
+    aof.ordered = aof.written;
+    aof.synced = aof.written;
     aof.status = Status::Off;
     aof.selected = None;
     aof.rewrites.scheduled = false;
