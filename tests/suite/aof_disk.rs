@@ -95,12 +95,8 @@ fn a_failed_fsync_is_not_forgotten_when_the_next_one_succeeds() {
             .contains("SET")
             .then_some(())
     });
-    second.send(b"SET k w\r\n");
-    until("the second write", || {
-        String::from_utf8_lossy(&disk.read(INCR))
-            .contains("\r\nw\r\n")
-            .then_some(())
-    });
+    second.send(b"SET k w\r\nDEBUG LOG second\r\n");
+    server.wait_for_log(&["DEBUG LOG: second"]);
     disk.set_times("fail-fsync", EIO, 1);
     disk.clear("hold-fsync");
     assert_eq!(server.wait_for_exit(), Some(1));

@@ -42,7 +42,7 @@ fn the_working_directory_can_be_changed() {
         Server::start(&["--enable-protected-configs", "yes"]),
         temp_dir(),
     );
-    let mut client = server.client(tests::client::Transport::Tls);
+    let mut client = server.client(Transport::Tls);
     let path = folder.path().display();
     assert_eq!(client.text(&format!("CONFIG SET dir {path}")), "OK");
     assert_eq!(client.text("SAVE"), "OK");

@@ -18,8 +18,13 @@ fn is_strict(srv: &Server) -> bool {
 pub fn begin(srv: &mut Server) -> bool {
     let offset = srv.replication.offset;
     // What no fsync is ordered for (`no-appendfsync-on-rewrite`) is not waited for.
-    if is_strict(srv) && srv.aof.ordered > srv.aof.synced {
-        let position = srv.aof.ordered;
+    let aof = &srv.aof;
+    if is_strict(srv) && (aof.ordered > aof.synced || !aof.buffer.is_empty()) {
+        let position = if aof.buffer.is_empty() {
+            aof.ordered
+        } else {
+            aof.appended
+        };
         srv.aof.held.begin(Mark { position, offset });
         return true;
     }

@@ -78,8 +78,8 @@ pub fn before_sleep(srv: &mut Server) {
 fn write_appended(srv: &mut Server) {
     if srv.aof.is_on() {
         let began_us = clock::monotonic_us();
-        flush(srv, false);
         take_progress(srv);
+        flush(srv, false);
         srv.stats.aof_us += clock::monotonic_us().saturating_sub(began_us);
     }
     if !srv.aof.held.is_empty() && release(srv) {

@@ -4,7 +4,7 @@
 //!
 //! | policy | fsync | output |
 //! |---|---|---|
-//! | always | ordered from the thread after each write | held until the fsync that covers the writes before it (`egress/held`) |
+//! | always | ordered from the thread after each write; while it runs, writing is put off | held until the fsync that covers the writes before it (`egress/held`) |
 //! | everysec | ordered once per second; while it runs, writing is put off for up to two seconds | sent at once |
 //! | no | left to the system | sent at once |
 //!
@@ -52,10 +52,14 @@ pub fn flush(srv: &mut Server, force: bool) {
     order_sync(srv, &file);
 }
 
-/// Whether writing is put off: the system may block a write to a file while it is forced to the disk.
+/// Whether writing is put off: the system may block a write to a file while it is forced to the disk. With `always` nothing is
+/// gained by a write that the next fsync covers anyway.
 fn is_put_off(srv: &mut Server) -> bool {
-    if srv.config.appendfsync != AppendFsync::Everysec || srv.aof.syncer.pending() == 0 {
+    if srv.config.appendfsync == AppendFsync::No || srv.aof.syncer.pending() == 0 {
         return false;
+    }
+    if srv.config.appendfsync == AppendFsync::Always {
+        return true;
     }
     let now_ms = clock::unix_ms();
     if srv.aof.postponed_ms == 0 {

@@ -37,6 +37,10 @@ struct Order {
 #[derive(Default)]
 struct State {
     orders: VecDeque<Order>,
+    /// The thread has nothing to do and must be woken.
+    is_idle: bool,
+    /// The loop waits until the thread has nothing to do.
+    is_awaited: bool,
     /// The mark of the running fsync.
     running: Option<Mark>,
     /// The latest mark that was reached.
@@ -123,7 +127,12 @@ impl Syncer {
             Some(last) if Arc::ptr_eq(&last.file, file) => last.mark = mark,
             _ => state.orders.push_back(order),
         }
-        self.shared.changed.notify_all();
+        let must_wake = std::mem::take(&mut state.is_idle);
+        // The thread needs the lock as soon as it wakes.
+        drop(state);
+        if must_wake {
+            self.shared.changed.notify_all();
+        }
     }
 
     /// What the thread has achieved.
@@ -161,6 +170,7 @@ impl Syncer {
     pub fn drain(&self) {
         let mut state = self.shared.state();
         while !state.orders.is_empty() || state.running.is_some() {
+            state.is_awaited = true;
             state = self
                 .shared
                 .changed
@@ -186,6 +196,7 @@ fn work(shared: &Shared, waker: &Waker) {
     let mut state = shared.state();
     loop {
         let Some(order) = state.orders.pop_front() else {
+            state.is_idle = true;
             state = shared
                 .changed
                 .wait(state)
@@ -203,9 +214,14 @@ fn work(shared: &Shared, waker: &Waker) {
         state.running = None;
         state.longest_us = state.longest_us.max(spent_us);
         state.complete(order.mark, forced);
-        shared.changed.notify_all();
+        if std::mem::take(&mut state.is_awaited) {
+            shared.changed.notify_all();
+        }
+        // The loop needs the lock as soon as it wakes.
+        drop(state);
         // A wake that is lost delays replies until cron; the eventfd cannot fail while the loop exists.
         let _ = waker.wake();
+        state = shared.state();
     }
 }
 
