@@ -8,6 +8,7 @@ pub mod client;
 pub mod corpus;
 pub mod descriptors;
 pub mod disk;
+pub mod log;
 pub mod mock_primary;
 pub mod mock_replica;
 pub mod openssl_client;

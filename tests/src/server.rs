@@ -1,13 +1,11 @@
 //! A server under test: it gets free ports, its log is captured, and it is killed when the test ends.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -16,21 +14,8 @@ use tempfile::TempDir;
 use crate::certs;
 use crate::client::{Client, Transport};
 use crate::disk::Disk;
-use crate::wait::{PATIENCE, until};
-
-/// Captured lines of the log.
-#[derive(Default)]
-struct Log {
-    lines: Mutex<Vec<String>>,
-    changed: Condvar,
-}
-
-impl Log {
-    /// A test that panics while it holds the lock poisons it; the lines are still valid.
-    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::log::{END, Log};
+use crate::wait::until;
 
 /// A running server.
 pub struct Server {
@@ -165,18 +150,7 @@ impl Server {
 
     /// Captures the log on a thread, and waits for the line that says the server is ready.
     fn watch(mut child: Child, dir: TempDir, port: u16, tls_port: u16) -> Result<Self, String> {
-        let log = Arc::new(Log::default());
-        let stdout = child.stdout.take().expect("the stream is piped");
-        let thread_log = Arc::clone(&log);
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-                let line = String::from_utf8_lossy(&line).into_owned();
-                thread_log.lines().push(line);
-                thread_log.changed.notify_all();
-            }
-            thread_log.lines().push("(end of log)".to_owned());
-            thread_log.changed.notify_all();
-        });
+        let log = Log::capture(child.stdout.take().expect("the stream is piped"));
         let server = Server {
             child,
             log,
@@ -184,15 +158,15 @@ impl Server {
             port,
             tls_port,
         };
-        let line = server.wait_for_log(&["Ready to accept connections tls", "(end of log)"]);
-        if line.contains("(end of log)") {
+        let line = server.wait_for_log(&["Ready to accept connections tls", END]);
+        if line.contains(END) {
             Err(server.log())
         } else {
             Ok(server)
         }
     }
 
-    /// The log so far.
+    /// The log so far, with all that the server wrote before this call.
     pub fn log(&self) -> String {
         self.log.lines().join("\n")
     }
@@ -202,24 +176,7 @@ impl Server {
     /// # Panics
     /// If none appears in time.
     pub fn wait_for_log(&self, texts: &[&str]) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        let mut lines = self.log.lines();
-        loop {
-            if let Some(line) = lines
-                .iter()
-                .find(|line| texts.iter().any(|text| line.contains(text)))
-            {
-                return line.clone();
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(
-                !left.is_zero(),
-                "no line with {texts:?} in the log:\n{}",
-                lines.join("\n")
-            );
-            let waited = self.log.changed.wait_timeout(lines, left);
-            lines = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.log.wait_for(texts)
     }
 
     /// Connects a new client.

@@ -12,13 +12,25 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Whether there is something to read at this moment. What a server on this machine has sent is there at once.
 ///
 /// # Panics
-/// If the descriptor is not that of a socket.
-#[allow(unsafe_code)]
+/// If the descriptor is not that of a socket or pipe.
 pub fn has_input(fd: RawFd) -> bool {
+    poll_input(fd, PollTimeout::ZERO)
+}
+
+/// Waits until there is something to read, or the other end is closed.
+///
+/// # Panics
+/// If the descriptor is not that of a socket or pipe.
+pub fn wait_for_input(fd: RawFd) {
+    poll_input(fd, PollTimeout::NONE);
+}
+
+#[allow(unsafe_code)]
+fn poll_input(fd: RawFd, timeout: PollTimeout) -> bool {
     // SAFETY: it is only polled; of a closed one the poll says so.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let mut polled = [PollFd::new(fd, PollFlags::POLLIN)];
-    poll(&mut polled, PollTimeout::ZERO).expect("it is a socket") > 0
+    poll(&mut polled, timeout).expect("it is a socket or pipe") > 0
 }
 
 /// Polls until `ask` returns a value.
