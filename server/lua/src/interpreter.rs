@@ -1,0 +1,169 @@
+//! An interpreter: its state, its memory, and the host that its functions work on.
+
+use std::alloc::{self, Layout};
+use std::any::TypeId;
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+
+use libc::c_int;
+use mlua_sys as ffi;
+
+use crate::stack::Stack;
+
+/// What the interpreter and the functions that it calls share; the allocator's argument leads to it.
+pub(crate) struct Shared {
+    /// Bytes in use.
+    used: usize,
+    /// The most that a script may use, garbage included.
+    limit: usize,
+    /// Whether the limit applies: while code of a script runs.
+    pub(crate) strict: bool,
+    /// The value behind [`Stack::host`], and its type.
+    pub(crate) host: Option<(TypeId, NonNull<c_void>)>,
+}
+
+impl Shared {
+    /// The shared part of a state.
+    ///
+    /// # Safety
+    /// The state is one that [`Interpreter::new`] made, or a coroutine of it. No other reference to its shared part is alive.
+    pub(crate) unsafe fn of<'a>(state: *mut ffi::lua_State) -> &'a mut Shared {
+        let mut shared = ptr::null_mut();
+        // SAFETY: the state is valid; the argument of its allocator is the shared part, which lives as long as it does.
+        unsafe {
+            ffi::lua_getallocf(state, &raw mut shared);
+            &mut *shared.cast::<Shared>()
+        }
+    }
+}
+
+/// An interpreter.
+pub struct Interpreter {
+    state: NonNull<ffi::lua_State>,
+    shared: NonNull<Shared>,
+}
+
+// SAFETY: an interpreter is a tree of allocations that nothing else refers to; it can be freed by another thread.
+unsafe impl Send for Interpreter {}
+
+/// Lua asks for the alignment of its numbers and pointers.
+const ALIGN: usize = 8;
+
+/// The allocator of the interpreter: Rust's, with a count and a limit.
+unsafe extern "C" fn allocate(
+    shared: *mut c_void,
+    old: *mut c_void,
+    old_size: usize,
+    size: usize,
+) -> *mut c_void {
+    // SAFETY: this is the argument that `Interpreter::new` gave. The reference ends before this function returns, and no
+    // Rust code that holds another calls Lua meanwhile.
+    let shared = unsafe { &mut *shared.cast::<Shared>() };
+    let old_size = if old.is_null() { 0 } else { old_size };
+    let used = (shared.used - old_size).saturating_add(size);
+    if size > old_size && shared.strict && used > shared.limit {
+        return ptr::null_mut();
+    }
+    let (Ok(old_layout), Ok(layout)) = (
+        Layout::from_size_align(old_size, ALIGN),
+        Layout::from_size_align(size, ALIGN),
+    ) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: Lua passes the size that it asked for, and no size of zero reaches the allocator.
+    let new = unsafe {
+        match (old_size, size) {
+            (0, 0) => return ptr::null_mut(),
+            (0, _) => alloc::alloc(layout),
+            (_, 0) => {
+                alloc::dealloc(old.cast(), old_layout);
+                ptr::null_mut()
+            }
+            _ => alloc::realloc(old.cast(), old_layout, size),
+        }
+    };
+    if size == 0 || !new.is_null() {
+        shared.used = used;
+    }
+    new.cast()
+}
+
+impl Interpreter {
+    /// An interpreter without libraries.
+    ///
+    /// # Panics
+    /// If there is no memory.
+    pub fn new() -> Self {
+        let shared = NonNull::from(Box::leak(Box::new(Shared {
+            used: 0,
+            limit: usize::MAX,
+            strict: false,
+            host: None,
+        })));
+        // SAFETY: the allocator is one; its argument is freed after the state.
+        let state = unsafe { ffi::lua_newstate(allocate, shared.as_ptr().cast()) };
+        let state = NonNull::new(state).expect("memory for an interpreter");
+        Interpreter { state, shared }
+    }
+
+    /// Bytes in use, garbage included.
+    pub fn used(&self) -> usize {
+        // SAFETY: no other reference to the shared part is alive outside of a call into Lua.
+        unsafe { self.shared.as_ref().used }
+    }
+
+    /// Limits the bytes that a script may use, garbage included. What exceeds it gets the error `not enough memory`.
+    pub fn set_limit(&mut self, limit: usize) {
+        // SAFETY: as above.
+        unsafe { self.shared.as_mut().limit = limit }
+    }
+
+    /// The stack, outside of any call.
+    pub fn stack(&mut self) -> Stack<'_> {
+        // SAFETY: the state is valid, and borrowed for as long as the stack exists.
+        unsafe { Stack::new(self.state.as_ptr()) }
+    }
+
+    /// Works with a host: what [`Stack::host`] returns to the functions that are called meanwhile.
+    pub fn with_host<H: 'static, R>(
+        &mut self,
+        host: &mut H,
+        work: impl FnOnce(&mut Stack<'_>) -> R,
+    ) -> R {
+        let entry = (TypeId::of::<H>(), NonNull::from(host).cast());
+        // SAFETY: as above, both times; the host is borrowed until the entry is taken back, and a panic aborts.
+        unsafe { self.shared.as_mut().host = Some(entry) };
+        let result = work(&mut self.stack());
+        // SAFETY: as above.
+        unsafe { self.shared.as_mut().host = None };
+        result
+    }
+
+    /// One step of garbage collection, of about `kilobytes`; whether a cycle has ended.
+    pub fn collect_step(&mut self, kilobytes: c_int) -> bool {
+        // SAFETY: the state is valid; collecting runs no code of scripts.
+        unsafe { ffi::lua_gc(self.state.as_ptr(), ffi::LUA_GCSTEP, kilobytes) == 1 }
+    }
+
+    /// Collects all garbage.
+    pub fn collect(&mut self) {
+        // SAFETY: as above.
+        unsafe { ffi::lua_gc(self.state.as_ptr(), ffi::LUA_GCCOLLECT, 0) };
+    }
+}
+
+impl Default for Interpreter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Interpreter {
+    fn drop(&mut self) {
+        // SAFETY: the state is valid until here, and its allocator needs the shared part until it is closed.
+        unsafe {
+            ffi::lua_close(self.state.as_ptr());
+            drop(Box::from_raw(self.shared.as_ptr()));
+        }
+    }
+}
