@@ -140,6 +140,7 @@ pub mod keyspace;
 pub mod persist;
 pub mod replication;
 pub mod report;
+pub mod script;
 pub mod server;
 pub mod session;
 pub mod state;

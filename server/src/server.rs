@@ -32,6 +32,7 @@ use crate::state::propagation::Propagation;
 use crate::state::pubsub::Pubsub;
 use crate::state::replication::link::MAX_BULK_OF_PRIMARY;
 use crate::state::replication::stream::Replication;
+use crate::state::scripts::Scripts;
 use crate::state::shutdown::Shutdown;
 use crate::state::slowlog::SlowLog;
 use crate::state::snapshot::Snapshot;
@@ -106,6 +107,8 @@ pub struct Ctx<'a> {
     pub rewrite: Option<Box<Argv>>,
     /// Whether it is propagated.
     pub propagate: Propagate,
+    /// It has replied with an error although it returns none: that of a script.
+    pub failed: bool,
     /// Set if the command is to block.
     pub block: Option<Box<Block>>,
 }
@@ -197,6 +200,8 @@ pub struct Server {
     pub propagation: Propagation,
     /// Replication.
     pub replication: Replication,
+    /// Scripts.
+    pub scripts: Scripts,
     /// Keys in flight to other servers.
     pub migration: Migration,
     /// Shutdown in progress.

@@ -13,13 +13,12 @@ use std::process::Command;
 
 use edits::EDITS;
 
-/// Files that are not compiled: the libraries that reach outside of the interpreter, binary chunks, the loader of modules.
-const LEFT_OUT: [&str; 6] = [
+/// Files that are not compiled: the libraries that reach outside of the interpreter, the loader of modules.
+const LEFT_OUT: [&str; 5] = [
     "linit.c",
     "liolib.c",
     "ldblib.c",
     "loadlib.c",
-    "ldump.c",
     "loslib.c",
 ];
 

@@ -3,6 +3,7 @@
 //! * [`interpreter`]: an interpreter, its memory, its garbage collection, the host that its functions work on.
 //! * [`stack`]: values as a function sees them. All access is raw, so nothing here runs a script's code but
 //!   [`stack::Stack::call`].
+//! * [`frames`]: which functions are running.
 //! * [`function`]: Rust functions that a script can call.
 //!
 //! # Errors
@@ -17,6 +18,8 @@
 
 #![allow(unsafe_code)]
 
+pub mod frames;
 pub mod function;
 pub mod interpreter;
 pub mod stack;
+mod temp_libs;

@@ -416,10 +416,19 @@ impl Stack<'_> {
     /// # Errors
     /// If an error was raised; it is pushed instead of results. The function below `handler` (0 for none) has had a look at it.
     pub fn call(&mut self, arguments: usize, results: usize, handler: i32) -> Result<(), Failure> {
+        assert!(self.reserve(results), "{FULL}");
+        self.call_for(arguments, c_int::try_from(results).expect(FULL), handler)
+    }
+
+    /// As [`Stack::call`], for `LUA_MULTRET` or a number of results for which there is room.
+    pub(crate) fn call_for(
+        &mut self,
+        arguments: usize,
+        results: c_int,
+        handler: i32,
+    ) -> Result<(), Failure> {
         let arguments = c_int::try_from(arguments).expect(FULL);
         self.at(-1 - arguments);
-        let results = c_int::try_from(results).expect(FULL);
-        assert!(self.reserve(results.unsigned_abs() as usize), "{FULL}");
         let handler = if handler == 0 { 0 } else { self.at(handler) };
         // SAFETY: the state is valid; function and arguments are there, and room for the results; the call is protected.
         // No reference to the shared part is held meanwhile.

@@ -83,7 +83,7 @@ fn note_own_arguments(cx: &mut Ctx<'_>) {
 fn info(cx: &mut Ctx<'_>) -> Done {
     note_own_arguments(cx);
     let line = client_line(cx.srv, cx.caller.client) + "\n";
-    cx.reply.verbatim("txt", line.as_bytes());
+    cx.reply.verbatim(b"txt", line.as_bytes());
     Ok(())
 }
 
@@ -129,7 +129,7 @@ fn list(cx: &mut Ctx<'_>) -> Done {
         .into_iter()
         .map(|id| client_line(cx.srv, id) + "\n")
         .collect();
-    cx.reply.verbatim("txt", text.as_bytes());
+    cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
 }
 

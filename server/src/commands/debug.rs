@@ -561,7 +561,7 @@ fn htstats(cx: &mut Ctx<'_>) -> Done {
         table_text(&keys),
         table_text(&expires)
     );
-    cx.reply.verbatim("txt", text.as_bytes());
+    cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
 }
 
@@ -578,7 +578,7 @@ fn htstats_key(cx: &mut Ctx<'_>) -> Done {
             "ERR The value stored at the specified key is not represented using an hash table",
         )
     })?;
-    cx.reply.verbatim("txt", table_text(&stats).as_bytes());
+    cx.reply.verbatim(b"txt", table_text(&stats).as_bytes());
     Ok(())
 }
 
@@ -668,8 +668,8 @@ fn protocol(cx: &mut Ctx<'_>) -> Done {
         }
         b"true" => reply.boolean(true),
         b"false" => reply.boolean(false),
-        b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
-        b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
+        b"bignum" => reply.big_number(b"1234567999999999999999999999999999999"),
+        b"verbatim" => reply.verbatim(b"txt", b"This is a verbatim\nstring"),
         _ => {
             return Err(Fault::new(
                 "ERR Wrong protocol type name. Please use one of the following: \

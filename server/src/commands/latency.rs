@@ -57,13 +57,13 @@ fn graph(cx: &mut Ctx<'_>) -> Done {
         return Err(Fault::bytes(text));
     };
     let text = latency_graph::draw(event.name(), series, cx.now_ms / 1000);
-    cx.reply.verbatim("txt", text.as_bytes());
+    cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
 }
 
 fn doctor(cx: &mut Ctx<'_>) -> Done {
     let text = latency_doctor::report(cx.srv);
-    cx.reply.verbatim("txt", text.as_bytes());
+    cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
 }
 

@@ -156,13 +156,13 @@ fn allocator_facts(srv: &Server, facts: &mut Vec<Fact>) {
 
 fn doctor(cx: &mut Ctx<'_>) -> Done {
     let text = doctor::report(cx.srv);
-    cx.reply.verbatim("txt", text.as_bytes());
+    cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
 }
 
 fn malloc_stats(cx: &mut Ctx<'_>) -> Done {
     let text = memory::report();
-    cx.reply.verbatim("txt", text.as_bytes());
+    cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
 }
 

@@ -37,6 +37,7 @@ pub mod pubsub;
 pub mod replicaof;
 pub mod replication;
 pub mod scan;
+pub mod script;
 pub mod server;
 pub mod set;
 pub mod set_algebra;
@@ -88,6 +89,7 @@ static FAMILIES: &[Family] = &[
     replication::PROCS,
     failover::PROCS,
     scan::PROCS,
+    script::PROCS,
     server::PROCS,
     set::PROCS,
     set_algebra::PROCS,

@@ -25,7 +25,7 @@ pub static PROCS: Family = &[
 
 fn info_command(cx: &mut Ctx<'_>) -> Done {
     let text = sections::answer(cx.srv, cx.argv.iter().skip(1));
-    cx.reply.verbatim("txt", text.as_bytes());
+    cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
 }
 
@@ -101,6 +101,6 @@ fn lolwut(cx: &mut Ctx<'_>) -> Done {
         "\nSquares losing their order. Redis ver. {}\n",
         env!("CARGO_PKG_VERSION")
     ));
-    cx.reply.verbatim("txt", text.as_bytes());
+    cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::exec::refuse::refuse;
 use crate::feed::propagate::{Grouping, also_to, end_of_unit, is_wanted};
 use crate::server::{Ctx, Proc, Propagate, Server};
 use crate::state::blocked::{Block, BlockedCommand};
-use crate::state::caller::{Caller, Targets};
+use crate::state::caller::{Caller, Kind, Targets};
 use crate::state::client_id::ClientId;
 use crate::sys::{clock, watchdog};
 use crate::wire::argv::Argv;
@@ -49,7 +49,10 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
     let now_ns = ended - started;
     let spent_ns = now_ns + invocation.before.map_or(0, |before| before.spent_ns);
     if let Some(client) = srv.clients.get_mut(caller.client) {
-        client.session = caller.session;
+        // A script's session ends with it.
+        if caller.kind != Kind::Script {
+            client.session = caller.session;
+        }
         if client.tracking.is_some() {
             remember_keys(srv, caller.client, invocation);
         }
@@ -164,6 +167,7 @@ fn execute(
         now_ms,
         rewrite: None,
         propagate: Propagate::IfChanged,
+        failed: false,
         block: None,
     };
     let done = (invocation.proc)(&mut cx);
@@ -174,7 +178,7 @@ fn execute(
         Propagate::Never => Targets::empty(),
     };
     let (rewrite, block) = (cx.rewrite, cx.block);
-    let failed = done.is_err();
+    let failed = done.is_err() || cx.failed;
     if let Err(fault) = done {
         reply.rewind(mark);
         refuse(srv, reply, &fault);

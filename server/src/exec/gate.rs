@@ -3,14 +3,14 @@
 //! Keys are evicted here when more than `maxmemory` is in use, so that the command finds room.
 //!
 //! The checks run in Redis's order and ask the caller; the first answer other than "run" wins. Checks for subsystems
-//! that this build lacks (cluster, scripts) are absent. Commands of the primary that this server obeys pass the checks
+//! that this build lacks (cluster) are absent. Commands of the primary that this server obeys pass the checks
 //! of server state.
 
 use conn::addr::Addr;
 use table::keys::accessed;
-use table::spec::Spec;
+use table::spec::{Group, Spec};
 use table::words::Flags;
-use table::{CmdId, connection, pubsub, transactions};
+use table::{CmdId, connection, pubsub, scripting, transactions};
 
 use crate::config::values::Allow;
 use crate::egress::push::settle_pushes;
@@ -23,9 +23,12 @@ use crate::state::acl::user::Denied;
 use crate::state::caller::Caller;
 use crate::state::client::{Class, Client, ClientFlags, Closing};
 use crate::state::pauses::Scope;
+use crate::state::scripts::cache::{Sha, digest_of};
+use crate::state::scripts::flags::{ScriptFlags, header};
+use crate::state::scripts::run::Run;
 use crate::wire::argv::Argv;
 use crate::wire::fault::{
-    Fault, LOADING, MASTER_DOWN, MISCONF_RDB, NO_AUTH, NO_REPLICAS, NOT_IN_TRANSACTION, OOM,
+    BUSY_FUNCTION, BUSY_SCRIPT, Fault, LOADING, MASTER_DOWN, MISCONF_RDB, NO_AUTH, NO_REPLICAS, NOT_IN_TRANSACTION, OOM,
     READ_ONLY,
 };
 use crate::wire::reply::{Reply, Resp};
@@ -59,7 +62,12 @@ pub fn verdict(
     argv: &Argv,
     reply: &mut Reply,
 ) -> Verdict {
-    let request = Request { caller, cmd, spec };
+    let request = Request {
+        caller,
+        cmd,
+        spec,
+        flags: effective_flags(srv, cmd, spec, argv),
+    };
     if spec.flags.contains(Flags::PROTECTED)
         && let Some(fault) = protected(srv, &request)
     {
@@ -77,12 +85,13 @@ pub fn verdict(
     if srv.config.maxmemory_clients != 0 && is_evicted(srv, caller) {
         return Verdict::Gone;
     }
-    if srv.config.maxmemory > 0 {
+    if srv.config.maxmemory > 0 && srv.scripts.busy().is_none() {
         let evicted = srv.stats.evicted_keys;
         let room = evict(srv);
         if srv.stats.evicted_keys != evicted {
             settle_pushes(srv, caller.client, reply);
         }
+        srv.eviction.found_no_room = room == Room::None;
         if room == Room::None && needs_memory(&request) {
             return Verdict::Refuse(OOM);
         }
@@ -117,6 +126,8 @@ struct Request<'a> {
     caller: &'a Caller,
     cmd: CmdId,
     spec: &'a Spec,
+    /// The flags of its row; for a command that runs a script also what the script declares.
+    flags: Flags,
 }
 
 impl Request<'_> {
@@ -124,14 +135,39 @@ impl Request<'_> {
     #[inline]
     fn does(&self, flags: Flags) -> bool {
         self.caller
-            .does_any(self.spec.flags, self.cmd == EXEC, flags)
+            .does_any(self.flags, self.cmd == EXEC, flags)
     }
 
     /// Whether the command, or one that it executes from the queue, lacks this flag.
     #[inline]
     fn lacks(&self, flag: Flags) -> bool {
-        self.caller.lacks(self.spec.flags, self.cmd == EXEC, flag)
+        self.caller.lacks(self.flags, self.cmd == EXEC, flag)
     }
+}
+
+/// The flags of a command. What runs a script does what the script declares.
+#[inline]
+fn effective_flags(srv: &Server, cmd: CmdId, spec: &Spec, argv: &Argv) -> Flags {
+    if spec.group == Group::Scripting && spec.flags.contains(Flags::SKIP_MONITOR) {
+        script_flags(srv, cmd, argv).of_command(spec.flags)
+    } else {
+        spec.flags
+    }
+}
+
+/// What the script declares that a command runs.
+#[cold]
+fn script_flags(srv: &Server, cmd: CmdId, argv: &Argv) -> ScriptFlags {
+    let name = &argv[1];
+    let cached = |sha: &Sha| srv.scripts.cache.get(sha).map(|script| script.flags);
+    let found = if BY_DIGEST.contains(&cmd) {
+        digest_of(name).and_then(|sha| cached(&sha))
+    } else if BY_SOURCE.contains(&cmd) {
+        header(name).ok().map(|header| header.flags)
+    } else {
+        None
+    };
+    found.unwrap_or(ScriptFlags::UNDECLARED)
 }
 
 /// Evicts clients that use too much memory; whether the caller was among them.
@@ -195,7 +231,7 @@ fn is_paused(request: &Request<'_>, scope: Scope) -> bool {
 #[inline]
 fn not_now(srv: &Server, request: &Request<'_>) -> Option<Fault> {
     if (srv.snapshot.failed || srv.aof.failure().is_some())
-        && let Some(fault) = disk_fault(srv, request.caller, request.cmd, request.spec)
+        && let Some(fault) = disk_fault(srv, request.cmd, request.does(Flags::WRITE))
     {
         return Some(fault);
     }
@@ -211,10 +247,7 @@ fn not_now(srv: &Server, request: &Request<'_>) -> Option<Fault> {
     {
         return Some(fault);
     }
-    if link.is_some_and(|link| !link.is_up())
-        && !srv.config.replica_serve_stale_data
-        && request.lacks(Flags::STALE)
-    {
+    if is_stale(srv) && request.lacks(Flags::STALE) {
         return Some(MASTER_DOWN);
     }
     if let Some(loading) = srv.snapshot.loading {
@@ -227,7 +260,26 @@ fn not_now(srv: &Server, request: &Request<'_>) -> Option<Fault> {
             return Some(LOADING);
         }
     }
-    None
+    let busy = srv.scripts.busy();
+    busy.filter(|_| request.lacks(Flags::ALLOW_BUSY))
+        .map(busy_fault)
+}
+
+/// Whether this is a replica whose primary is gone, and which is told not to serve what may be out of date.
+#[inline]
+pub fn is_stale(srv: &Server) -> bool {
+    let link = srv.replication.link.as_ref();
+    link.is_some_and(|link| !link.is_up()) && !srv.config.replica_serve_stale_data
+}
+
+/// The reply to a command that comes while a script has been running for long.
+#[cold]
+pub fn busy_fault(run: &Run) -> Fault {
+    if run.is_eval() {
+        BUSY_SCRIPT
+    } else {
+        BUSY_FUNCTION
+    }
 }
 
 /// Why a subscriber may not send a command: in RESP2 its replies could not be told from messages.
@@ -245,7 +297,7 @@ fn while_subscribed(request: &Request<'_>) -> Option<Fault> {
 
 /// Whether fewer than `min-replicas-to-write` replicas are connected with an acceptable lag.
 #[cold]
-fn lacks_replicas(srv: &Server) -> bool {
+pub fn lacks_replicas(srv: &Server) -> bool {
     let (now, max_lag) = (srv.unit.now_ms / 1000, srv.config.min_replicas_max_lag);
     let good = srv.replication.good_replicas(&srv.clients, now, max_lag);
     max_lag > 0 && !srv.replication.is_replica() && (good as i64) < srv.config.min_replicas_to_write
@@ -254,12 +306,11 @@ fn lacks_replicas(srv: &Server) -> bool {
 /// Why a command must be refused because data does not reach the disk: the last save failed, or the append-only file
 /// cannot be written. PING counts, too, so that monitoring notices.
 #[cold]
-pub fn disk_fault(srv: &Server, caller: &Caller, cmd: CmdId, spec: &Spec) -> Option<Fault> {
-    if cmd != PING && !(Request { caller, cmd, spec }).does(Flags::WRITE) {
+pub fn disk_fault(srv: &Server, cmd: CmdId, writes: bool) -> Option<Fault> {
+    if cmd != PING && !writes {
         return None;
     }
-    let config = &srv.config;
-    if srv.snapshot.failed && config.stop_writes_on_bgsave_error && !config.save.is_empty() {
+    if is_save_fault(srv) {
         return Some(MISCONF_RDB);
     }
     let why = srv.aof.failure()?;
@@ -268,9 +319,27 @@ pub fn disk_fault(srv: &Server, caller: &Caller, cmd: CmdId, spec: &Spec) -> Opt
     )))
 }
 
+/// Whether writes are refused because the last snapshot could not be saved.
+pub fn is_save_fault(srv: &Server) -> bool {
+    let config = &srv.config;
+    srv.snapshot.failed && config.stop_writes_on_bgsave_error && !config.save.is_empty()
+}
+
 const PING: CmdId = table::id(&connection::PING);
 const DEBUG: CmdId = table::id(&table::server::DEBUG);
 const EXEC: CmdId = table::id(&transactions::EXEC);
+
+/// Commands that name a script by its digest.
+const BY_DIGEST: [CmdId; 2] = [
+    table::id(&scripting::EVALSHA),
+    table::id(&scripting::EVALSHA_RO),
+];
+
+/// Commands that bring a script.
+const BY_SOURCE: [CmdId; 2] = [
+    table::id(&scripting::EVAL),
+    table::id(&scripting::EVAL_RO),
+];
 
 /// Commands that a subscriber may send in RESP2.
 const SUBSCRIBED: [CmdId; 9] = [

@@ -8,7 +8,7 @@ use crate::egress::publish::{Big, Message, check_limits, deliver};
 use crate::exec::redact::redacted;
 use crate::report::client_line::peer_text;
 use crate::server::Server;
-use crate::state::caller::Caller;
+use crate::state::caller::{Caller, Kind, NO_CLIENT};
 use crate::state::client::ClientFlags;
 use crate::state::client_id::ClientId;
 use crate::state::latency::Event;
@@ -45,11 +45,17 @@ pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
         srv.note_latency(event, execution.now_ns / 1_000_000);
     }
     if let Some(total_ns) = execution.total_ns {
-        log_if_slow(srv, caller.client, execution.cmd, execution.argv, total_ns);
+        let client = if caller.kind == Kind::Script {
+            NO_CLIENT
+        } else {
+            caller.client
+        };
+        log_if_slow(srv, client, execution.cmd, execution.argv, total_ns);
     }
     // A command that was blocked was shown when it blocked.
-    if !srv.observers.monitors().is_empty() && execution.is_first {
-        feed_monitors(srv, caller, execution);
+    let flags = table::spec(execution.cmd).flags;
+    if execution.is_first && !flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+        show(srv, caller, execution.cmd, execution.argv);
     }
 }
 
@@ -85,7 +91,7 @@ fn log_slow(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, duration_us
         return;
     }
     let client = srv.clients.get(id);
-    let peer = client.map_or_else(|| "?:0".into(), |client| peer_text(srv, client));
+    let peer = client.map_or_else(String::new, |client| peer_text(srv, client));
     let name = client.map_or_else(Vec::new, |client| client.name.clone());
     srv.slowlog.add(|id| Entry {
         id,
@@ -99,14 +105,17 @@ fn log_slow(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, duration_us
 }
 
 /// Shows a command to the clients in MONITOR.
-#[cold]
-fn feed_monitors(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
-    let flags = table::spec(execution.cmd).flags;
-    if flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-        return;
+#[inline]
+pub fn show(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv) {
+    if !srv.observers.monitors().is_empty() {
+        feed_monitors(srv, caller, cmd, argv);
     }
+}
+
+#[cold]
+fn feed_monitors(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv) {
     let mut line = Reply::behind(Output::default(), Resp::V2, 0);
-    line.status(&monitor_line(srv, caller, execution));
+    line.status(&monitor_line(srv, caller, cmd, argv));
     let mut message = Message::reply(line.out.into_bytes());
     let mut big = Big::new();
     for &id in srv.observers.monitors() {
@@ -115,10 +124,11 @@ fn feed_monitors(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
     check_limits(srv, big);
 }
 
-fn monitor_line(srv: &Server, caller: &Caller, execution: &Execution<'_>) -> String {
+fn monitor_line(srv: &Server, caller: &Caller, cmd: CmdId, argv: &Argv) -> String {
     let now_us = clock::unix_us();
     let client = srv.clients.get(caller.client);
     let peer = match client {
+        _ if caller.kind == Kind::Script => "lua".into(),
         Some(client) if client.flags.contains(ClientFlags::UNIX) => {
             format!("unix:{}", srv.config.unixsocket)
         }
@@ -131,7 +141,7 @@ fn monitor_line(srv: &Server, caller: &Caller, execution: &Execution<'_>) -> Str
         now_us % 1_000_000,
         caller.session.db
     );
-    for arg in redacted(execution.cmd, execution.argv) {
+    for arg in redacted(cmd, argv) {
         line.push(' ');
         line.push_str(&String::from_utf8_lossy(&quoted(arg)));
     }

@@ -74,15 +74,20 @@ pub fn log(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv, denied: D
 
 /// The reply to a command that its user may not execute.
 pub fn fault(srv: &Server, caller: &Caller, cmd: CmdId, denied: Denied) -> Fault {
-    let text = match denied {
+    let text = sentence(srv, caller, cmd, denied);
+    Fault::bytes([b"NOPERM ".as_slice(), &text].concat())
+}
+
+/// The sentence that says what the caller's user may not do.
+pub fn sentence(srv: &Server, caller: &Caller, cmd: CmdId, denied: Denied) -> Vec<u8> {
+    match denied {
         Denied::Command => {
             let user = srv.acl.get(caller.session.user);
             no_command(user.map_or(b"", User::name), cmd)
         }
         Denied::Key(_) => b"No permissions to access a key".to_vec(),
         Denied::Channel(_) => b"No permissions to access a channel".to_vec(),
-    };
-    Fault::bytes([b"NOPERM ".as_slice(), &text].concat())
+    }
 }
 
 /// The sentence that says that a user may not use a command.

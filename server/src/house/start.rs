@@ -173,6 +173,7 @@ pub fn build(
         child: None,
         propagation: Default::default(),
         replication: Replication::new(ReplId::new(process::random_bytes()), now),
+        scripts: Default::default(),
         shutdown: Default::default(),
         debug: Default::default(),
         config,

@@ -63,7 +63,9 @@ pub fn password_is_set(srv: &Server) -> Result<(), Fault> {
 
 /// Where the caller's command is executed, for the log of refusals.
 pub fn context(caller: &Caller) -> Context {
-    if caller.queued.is_some() || caller.kind == Kind::Transaction {
+    if caller.kind == Kind::Script {
+        Context::Lua
+    } else if caller.queued.is_some() || caller.kind == Kind::Transaction {
         Context::Multi
     } else {
         Context::TopLevel

@@ -4,6 +4,7 @@
 //! |---|---|---|---|---|
 //! | client | yes | yes | yes | AOF, replicas |
 //! | transaction of it | as for the one that queued it | no | yes | as for the one that queued it |
+//! | script of it | as for the one that runs it, once per run | no | until it ends | as for the one that runs it |
 //! | primary | no | no | yes | AOF |
 //! | append-only file | no | no | yes | nowhere |
 //!
@@ -19,7 +20,7 @@ use crate::state::multi::Summary;
 use crate::state::session::Session;
 
 /// An id that finds no client.
-const NO_CLIENT: ClientId = ClientId {
+pub const NO_CLIENT: ClientId = ClientId {
     index: u32::MAX,
     generation: u32::MAX,
 };
@@ -42,6 +43,8 @@ pub enum Kind {
     Client,
     /// A command that EXEC takes from the queue.
     Transaction,
+    /// A command that a script calls.
+    Script,
     /// A request of the primary that this server is a replica of.
     Primary,
     /// A command of the append-only file that is being loaded.
@@ -118,6 +121,15 @@ impl Caller {
     pub fn in_transaction(&self) -> Self {
         Caller {
             kind: Kind::Transaction,
+            queued: None,
+            ..*self
+        }
+    }
+
+    /// The caller of a script's commands.
+    pub fn in_script(&self) -> Self {
+        Caller {
+            kind: Kind::Script,
             queued: None,
             ..*self
         }

@@ -16,6 +16,8 @@ pub struct DebugState {
     pub list_plain_from: usize,
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: checksums of snapshots and payloads are ignored.
     pub skip_checksums: bool,
+    /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call every command.
+    pub scripts_may_call_all: bool,
     /// DEBUG AOF-FLUSH-SLEEP: microseconds to sleep before the append-only file is written.
     pub aof_flush_sleep_us: u64,
 }
@@ -31,6 +33,7 @@ impl Default for DebugState {
             reply_resizing: true,
             list_plain_from: PLAIN_FROM,
             skip_checksums: false,
+            scripts_may_call_all: false,
             aof_flush_sleep_us: 0,
         }
     }

@@ -104,6 +104,8 @@ pub struct Eviction {
     pub clients_exceed: bool,
     /// Since when the memory in use has been above the limit, in monotonic microseconds.
     pub exceeded_since_us: Option<u64>,
+    /// The latest command that was admitted found no room. A script is judged by this, as long as it has not written.
+    pub found_no_room: bool,
 }
 
 impl Eviction {

@@ -26,6 +26,7 @@ pub mod process;
 pub mod propagation;
 pub mod pubsub;
 pub mod replication;
+pub mod scripts;
 pub mod session;
 pub mod sharded;
 pub mod shutdown;

@@ -9,6 +9,9 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault(pub Cow<'static, [u8]>);
 
+/// Where a code must have ended.
+const MAX_CODE: usize = 31;
+
 /// Error texts without arguments.
 macro_rules! texts {
     ($($name:ident = $text:literal;)*) => {
@@ -52,6 +55,8 @@ texts! {
     NO_REPLICAS = "NOREPLICAS Not enough good replicas to write.";
     READ_ONLY = "READONLY You can't write against a read only replica.";
     MASTER_DOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+    BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
     OOM = "OOM command not allowed when used memory > 'maxmemory'.";
     NO_SUCH_CLIENT = "ERR No such client";
     INVALID_CURSOR = "ERR invalid cursor";
@@ -77,9 +82,10 @@ impl Fault {
         Fault(Cow::Owned(text))
     }
 
-    /// The code: the first word.
+    /// The code: the first word, if it is no longer than codes are and another one follows; else `ERR`.
     pub fn code(&self) -> &[u8] {
-        self.0.split(|&b| b == b' ').next().unwrap_or_default()
+        let space = self.0.iter().take(MAX_CODE).position(|&b| b == b' ');
+        space.map_or(b"ERR", |end| &self.0[..end])
     }
 }
 

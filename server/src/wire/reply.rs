@@ -134,7 +134,12 @@ impl Reply {
 
     /// A status line.
     pub fn status(&mut self, text: &str) {
-        self.line(b'+', text.as_bytes());
+        self.status_bytes(text.as_bytes());
+    }
+
+    /// A status line of any bytes.
+    pub fn status_bytes(&mut self, text: &[u8]) {
+        self.line(b'+', text);
     }
 
     /// An error line.
@@ -279,20 +284,19 @@ impl Reply {
     }
 
     /// A number of any size, given as digits.
-    pub fn big_number(&mut self, digits: &str) {
+    pub fn big_number(&mut self, digits: &[u8]) {
         match self.resp {
-            Resp::V3 => self.line(b'(', digits.as_bytes()),
-            Resp::V2 => self.bulk(digits.as_bytes()),
+            Resp::V3 => self.line(b'(', digits),
+            Resp::V2 => self.bulk(digits),
         }
     }
 
     /// A string with a three-letter format.
-    pub fn verbatim(&mut self, format: &str, bytes: &[u8]) {
-        debug_assert_eq!(format.len(), 3);
+    pub fn verbatim(&mut self, format: &[u8; 3], bytes: &[u8]) {
         match self.resp {
             Resp::V3 => {
                 self.header(b'=', bytes.len() as i64 + 4);
-                self.raw(format.as_bytes());
+                self.raw(format);
                 self.raw(b":");
                 self.raw(bytes);
                 self.raw(b"\r\n");
@@ -392,7 +396,7 @@ mod tests {
             (|r| r.boolean(true), ":1\r\n", "#t\r\n"),
             (|r| r.double(2.5), "$3\r\n2.5\r\n", ",2.5\r\n"),
             (
-                |r| r.verbatim("txt", b"ab"),
+                |r| r.verbatim(b"txt", b"ab"),
                 "$2\r\nab\r\n",
                 "=6\r\ntxt:ab\r\n",
             ),

@@ -10,7 +10,8 @@
 
 use conn::connection::ConnId;
 use conn::stream::Io;
-use table::connection;
+use table::words::Flags;
+use table::{connection, transactions};
 
 use crate::config::values::PropagationError;
 use crate::exec::gate::disk_fault;
@@ -235,7 +236,10 @@ fn mind_the_disk(srv: &mut Server, id: ClientId, argv: &Argv) {
         return;
     };
     let caller = srv.clients.get(id).map(|client| Caller::of(id, client));
-    let fault = caller.and_then(|caller| disk_fault(srv, &caller, cmd, spec));
+    let is_exec = cmd == table::id(&transactions::EXEC);
+    let writes =
+        caller.is_some_and(|caller| caller.does_any(spec.flags, is_exec, Flags::WRITE));
+    let fault = disk_fault(srv, cmd, writes);
     if fault.is_none() {
         return;
     }

@@ -39,6 +39,8 @@ pub enum Context {
     TopLevel,
     /// Inside of a transaction, when it was queued or by EXEC.
     Multi,
+    /// By a script.
+    Lua,
 }
 
 impl Context {
@@ -47,6 +49,7 @@ impl Context {
         match self {
             Context::TopLevel => "toplevel",
             Context::Multi => "multi",
+            Context::Lua => "lua",
         }
     }
 }

@@ -1,0 +1,78 @@
+//! What is being called: the frames of the running functions, for error messages.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+
+use mlua_sys as ffi;
+
+use crate::function::Outcome;
+use crate::stack::{Failure, Stack};
+
+/// A frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Whether its function is not Lua.
+    pub is_native: bool,
+    /// The name of the chunk, with the `@` or `=` that it was loaded with.
+    pub source: Vec<u8>,
+    /// The current line; -1 if it is not known.
+    pub line: i32,
+}
+
+impl Stack<'_> {
+    /// The frame at a level: 0 is the running function, 1 its caller.
+    pub fn frame(&mut self, level: i32) -> Option<Frame> {
+        let state = self.raw();
+        let mut debug = MaybeUninit::<ffi::lua_Debug>::zeroed();
+        // SAFETY: the state is valid. A level that exists fills in what `lua_getinfo` needs, and all that is asked for is then
+        // set to texts that live as long as the function is on the stack.
+        unsafe {
+            if ffi::lua_getstack(state, level, debug.as_mut_ptr()) == 0 {
+                return None;
+            }
+            ffi::lua_getinfo(state, c"Sl".as_ptr(), debug.as_mut_ptr());
+            let debug = debug.assume_init();
+            Some(Frame {
+                is_native: CStr::from_ptr(debug.what) == c"C",
+                source: CStr::from_ptr(debug.source).to_bytes().to_vec(),
+                line: debug.currentline,
+            })
+        }
+    }
+
+    /// `pcall` as scripts see it: calls its first argument with the others. Returns true and all results, or false and the
+    /// error; of an error that is a table with a text `err`, that text.
+    ///
+    /// # Errors
+    /// If there is no argument.
+    pub fn protected_call(&mut self) -> Outcome {
+        let arguments = self.top();
+        if arguments == 0 {
+            return Err(self.fail_here(b"bad argument #1 to 'pcall' (value expected)"));
+        }
+        self.push_boolean(true);
+        self.insert(1);
+        match self.call_for_all(arguments - 1) {
+            Ok(()) => Ok(self.top()),
+            Err(_) => {
+                if self.kind(-1) == crate::stack::Kind::Table {
+                    self.get_field(-1, b"err");
+                    if self.convert_to_bytes(-1).is_none() {
+                        self.pop(1);
+                    }
+                }
+                self.push_boolean(false);
+                self.insert(-2);
+                Ok(2)
+            }
+        }
+    }
+
+    /// As [`Stack::call`], for as many results as there are, without a handler.
+    ///
+    /// # Errors
+    /// As [`Stack::call`].
+    pub fn call_for_all(&mut self, arguments: usize) -> Result<(), Failure> {
+        self.call_for(arguments, ffi::LUA_MULTRET, 0)
+    }
+}

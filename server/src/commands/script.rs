@@ -1,0 +1,192 @@
+//! EVAL and its variants, and SCRIPT.
+
+use data::util::num::parse_i64;
+use lua::stack::Stack;
+use table::scripting as rows;
+
+use crate::commands::Family;
+use crate::exec::observe::show;
+use crate::script::{cache, run};
+use crate::server::{Ctx, Done};
+use crate::state::scripts::cache::{Sha, digest_of};
+use crate::state::scripts::run::{Name, Run, RunFlags};
+use crate::wire::argv::Argv;
+use crate::wire::fault::{Fault, NOT_INTEGER, NUMKEYS_TOO_MANY};
+
+/// Rows and procs.
+pub static PROCS: Family = &[
+    (&rows::EVAL, eval),
+    (&rows::EVAL_RO, eval_ro),
+    (&rows::EVALSHA, evalsha),
+    (&rows::EVALSHA_RO, evalsha_ro),
+    (&rows::SCRIPT_EXISTS, exists),
+    (&rows::SCRIPT_FLUSH, flush),
+    (&rows::SCRIPT_HELP, help),
+    (&rows::SCRIPT_KILL, kill),
+    (&rows::SCRIPT_LOAD, load),
+];
+
+fn eval(cx: &mut Ctx<'_>) -> Done {
+    show(cx.srv, cx.caller, cx.cmd, cx.argv);
+    by_source(cx, false)
+}
+
+fn eval_ro(cx: &mut Ctx<'_>) -> Done {
+    show(cx.srv, cx.caller, cx.cmd, cx.argv);
+    by_source(cx, true)
+}
+
+fn evalsha(cx: &mut Ctx<'_>) -> Done {
+    show(cx.srv, cx.caller, cx.cmd, cx.argv);
+    by_digest(cx, false)
+}
+
+fn evalsha_ro(cx: &mut Ctx<'_>) -> Done {
+    show(cx.srv, cx.caller, cx.cmd, cx.argv);
+    by_digest(cx, true)
+}
+
+fn by_source(cx: &mut Ctx<'_>, read_only: bool) -> Done {
+    let keys = count_keys(cx.argv)?;
+    let source = &cx.argv[1];
+    let sha = cache::digest(cx.srv, source);
+    cache::add(cx.srv, sha, source)?;
+    execute(cx, sha, keys, read_only)
+}
+
+fn by_digest(cx: &mut Ctx<'_>, read_only: bool) -> Done {
+    let missing = || Fault::new("NOSCRIPT No matching script. Please use EVAL.");
+    let sha = digest_of(&cx.argv[1]).ok_or_else(missing)?;
+    let keys = count_keys(cx.argv)?;
+    if cx.srv.scripts.cache.get(&sha).is_none() {
+        return Err(missing());
+    }
+    execute(cx, sha, keys, read_only)
+}
+
+/// The number of keys among the arguments.
+fn count_keys(argv: &Argv) -> Result<usize, Fault> {
+    let count = parse_i64(&argv[2]).ok_or(NOT_INTEGER)?;
+    if count > argv.len() as i64 - 3 {
+        return Err(NUMKEYS_TOO_MANY);
+    }
+    usize::try_from(count).map_err(|_| Fault::new("ERR Number of keys can't be negative"))
+}
+
+/// Runs a script of the cache.
+fn execute(cx: &mut Ctx<'_>, sha: Sha, keys: usize, read_only: bool) -> Done {
+    let cache = &mut cx.srv.scripts.cache;
+    let (Some(script), true) = (cache.get(&sha), cache.lua.is_some()) else {
+        return Err(Fault::new("ERR a script is being run"));
+    };
+    let (script_flags, position) = (script.flags, script.position);
+    cache.remember(sha);
+    let flags = run::prepare(cx.srv, cx.caller, script_flags, read_only)?;
+    let Some(mut lua) = cx.srv.scripts.cache.lua.take() else {
+        return Ok(());
+    };
+    let this = Run::new(Name::Script(sha), cx.caller, flags);
+    let argv = cx.argv;
+    run::run(cx, &mut lua, this, position, |stack| {
+        set_globals(stack, argv, keys);
+        0
+    });
+    let cache = &mut cx.srv.scripts.cache;
+    cache.interpreter_bytes = run::collect(&mut lua, &mut cache.runs);
+    cache.lua = Some(lua);
+    Ok(())
+}
+
+/// Sets KEYS and ARGV.
+fn set_globals(stack: &mut Stack<'_>, argv: &Argv, keys: usize) {
+    stack.push_globals();
+    stack.set_readonly(-1, false);
+    push_list(stack, argv, 3, 3 + keys);
+    stack.set_field(-2, b"KEYS");
+    push_list(stack, argv, 3 + keys, argv.len());
+    stack.set_field(-2, b"ARGV");
+    stack.set_readonly(-1, true);
+    stack.pop(1);
+}
+
+fn push_list(stack: &mut Stack<'_>, argv: &Argv, from: usize, to: usize) {
+    stack.push_table(to - from, 0);
+    for (position, at) in (from..to).enumerate() {
+        stack.push_bytes(&argv[at]);
+        stack.set_at(-2, position as i32 + 1);
+    }
+}
+
+fn load(cx: &mut Ctx<'_>) -> Done {
+    let source = &cx.argv[2];
+    let sha = cache::digest(cx.srv, source);
+    cache::add(cx.srv, sha, source)?;
+    cx.reply.bulk(&sha);
+    Ok(())
+}
+
+fn exists(cx: &mut Ctx<'_>) -> Done {
+    cx.reply.array(cx.argv.len() - 2);
+    for text in cx.argv.iter().skip(2) {
+        let found = digest_of(text).is_some_and(|sha| cx.srv.scripts.cache.get(&sha).is_some());
+        cx.reply.int(i64::from(found));
+    }
+    Ok(())
+}
+
+fn flush(cx: &mut Ctx<'_>) -> Done {
+    let in_background = match cx.argv.len() {
+        2 => cx.srv.config.lazyfree_lazy_user_flush,
+        3 if cx.argv[2].eq_ignore_ascii_case(b"sync") => false,
+        3 if cx.argv[2].eq_ignore_ascii_case(b"async") => true,
+        _ => {
+            return Err(Fault::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
+        }
+    };
+    cache::flush(cx.srv, in_background);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn kill(cx: &mut Ctx<'_>) -> Done {
+    let Some(run) = &mut cx.srv.scripts.run else {
+        return Err(Fault::new("NOTBUSY No scripts in execution right now."));
+    };
+    if run.caller.obeyed {
+        return Err(Fault::new(
+            "UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot be killed.",
+        ));
+    }
+    if run.flags.contains(RunFlags::HAS_WRITTEN) {
+        return Err(Fault::new(
+            "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script \
+             termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+        ));
+    }
+    run.flags |= RunFlags::KILLED;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn help(cx: &mut Ctx<'_>) -> Done {
+    cx.reply.help(&[
+        "SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "DEBUG (YES|SYNC|NO)",
+        "    Set the debug mode for subsequent scripts executed.",
+        "EXISTS <sha1> [<sha1> ...]",
+        "    Return information about the existence of the scripts in the script cache.",
+        "FLUSH [ASYNC|SYNC]",
+        "    Flush the Lua scripts cache. Very dangerous on replicas.",
+        "    When called without the optional mode argument, the behavior is determined by the",
+        "    lazyfree-lazy-user-flush configuration directive. Valid modes are:",
+        "    * ASYNC: Asynchronously flush the scripts cache.",
+        "    * SYNC: Synchronously flush the scripts cache.",
+        "KILL",
+        "    Kill the currently executing Lua script.",
+        "LOAD <script>",
+        "    Load a script into the scripts cache without executing it.",
+        "HELP",
+        "    Print this help.",
+    ]);
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! `redis.call` and `redis.pcall`: a command within a script.
+//!
+//! The gate is not asked: the script passed it, and what could change since then is checked here, in Redis's order.
+
+use data::util::num::{f64_to_i64, push_f64, push_i64};
+use lua::function::{Outcome, Raise};
+use lua::stack::{Kind, Stack};
+use table::CmdId;
+use table::spec::Spec;
+use table::words::Flags;
+
+use crate::exec::call::{self, Invocation};
+use crate::exec::gate;
+use crate::exec::permission;
+use crate::exec::process::resolve;
+use crate::script::convert::push_reply;
+use crate::script::error::{push_counted_fault, push_fault, raise};
+use crate::server::{Proc, Server};
+use crate::state::caller::Caller;
+use crate::state::scripts::Scratch;
+use crate::state::scripts::run::{Run, RunFlags};
+use crate::wire::argv::Argv;
+use crate::wire::fault::{Fault, NO_REPLICAS, OOM, READ_ONLY};
+use crate::wire::output::KEEP_TAIL;
+
+/// `redis.call`: an error of the command is raised.
+pub fn call(stack: &mut Stack<'_>) -> Outcome {
+    if execute(stack) {
+        Ok(1)
+    } else {
+        Err(Raise)
+    }
+}
+
+/// `redis.pcall`: an error of the command is returned.
+pub fn pcall(stack: &mut Stack<'_>) -> Outcome {
+    execute(stack);
+    Ok(1)
+}
+
+/// Executes the command whose arguments are on the stack, and pushes its reply; whether that is no error.
+fn execute(stack: &mut Stack<'_>) -> bool {
+    let Some(srv) = running(stack) else {
+        let text = b"ERR redis.call/pcall can only be called inside a script invocation";
+        push_fault(stack, text);
+        return false;
+    };
+    let mut scratch = srv.scripts.scratch.take().unwrap_or_default();
+    let succeeded = execute_with(stack, &mut scratch);
+    if let Some(srv) = running(stack) {
+        srv.scripts.scratch = Some(scratch);
+    }
+    succeeded
+}
+
+/// The server, while it runs a script.
+pub fn running<'a>(stack: &'a mut Stack<'_>) -> Option<&'a mut Server> {
+    let srv = stack.host::<Server>()?;
+    srv.scripts.run.is_some().then_some(srv)
+}
+
+fn execute_with(stack: &mut Stack<'_>, scratch: &mut Scratch) -> bool {
+    scratch.argv.clear();
+    if let Err(message) = take_arguments(stack, &mut scratch.argv) {
+        push_fault(stack, message);
+        return false;
+    }
+    let Some(srv) = running(stack) else {
+        return false;
+    };
+    if let Err(fault) = run_command(srv, scratch) {
+        srv.stats.count_error(fault.code());
+        push_counted_fault(stack, &fault.0);
+        return false;
+    }
+    let out = &mut scratch.reply.out;
+    let succeeded = if out.chunks() == 0 {
+        push_reply(stack, &out.tail);
+        out.tail.first() != Some(&b'-')
+    } else {
+        let bytes = std::mem::take(out).into_bytes();
+        push_reply(stack, &bytes);
+        bytes.first() != Some(&b'-')
+    };
+    out.tail.clear();
+    if out.tail.capacity() > KEEP_TAIL {
+        out.clear();
+    }
+    succeeded
+}
+
+/// Takes the arguments of a command from the stack.
+///
+/// # Errors
+/// There is none, or one is neither a text nor a number.
+pub fn take_arguments(stack: &mut Stack<'_>, argv: &mut Argv) -> Result<(), &'static [u8]> {
+    let count = stack.top();
+    if count == 0 {
+        return Err(b"ERR Please specify at least one argument for this redis lib call");
+    }
+    let mut number = Vec::new();
+    let mut all_fit = true;
+    for index in 1..=count as i32 {
+        match stack.kind(index) {
+            Kind::String => argv.push(stack.bytes(index).unwrap_or_default()),
+            Kind::Number => {
+                number.clear();
+                push_number(&mut number, stack.number(index).unwrap_or(0.0));
+                argv.push(&number);
+            }
+            _ => all_fit = false,
+        }
+    }
+    stack.set_top(0);
+    if all_fit {
+        Ok(())
+    } else {
+        Err(b"ERR Lua redis lib command arguments must be strings or integers")
+    }
+}
+
+/// A number as an argument: an integer without an exponent, if it is one.
+fn push_number(out: &mut Vec<u8>, number: f64) {
+    match f64_to_i64(number) {
+        Some(integer) => push_i64(out, integer),
+        None if number.is_nan() && number.is_sign_negative() => out.extend_from_slice(b"-nan"),
+        None => push_f64(out, number),
+    }
+}
+
+/// Runs the command in `scratch.argv`; its reply is in `scratch.reply`.
+///
+/// # Errors
+/// The command may not run. Its refusal is counted, but not the error.
+fn run_command(srv: &mut Server, scratch: &mut Scratch) -> Result<(), Fault> {
+    let argv = &scratch.argv;
+    let (cmd, spec, proc) = resolve_for_script(srv, argv)?;
+    let Some(run) = &srv.scripts.run else {
+        return Ok(());
+    };
+    let mut caller = run.caller;
+    let reject = |srv: &mut Server, fault| {
+        srv.stats.command(cmd).rejected += 1;
+        Err(fault)
+    };
+    if let Err(fault) = admit(srv, &caller, cmd, spec, argv) {
+        return reject(srv, fault);
+    }
+    if spec.flags.contains(Flags::WRITE)
+        && let Some(run) = &mut srv.scripts.run
+    {
+        run.flags |= RunFlags::HAS_WRITTEN;
+    }
+    let reply = &mut scratch.reply;
+    reply.resp = caller.session.resp;
+    let invocation = Invocation {
+        cmd,
+        proc,
+        argv,
+        before: None,
+    };
+    if srv.snapshot.loading.is_some() && caller.obeyed {
+        call::replay(srv, &mut caller, &invocation, reply);
+    } else {
+        call::call(srv, &mut caller, &invocation, reply);
+    }
+    if let Some(run) = &mut srv.scripts.run {
+        run.caller.session = caller.session;
+    }
+    Ok(())
+}
+
+/// The row and the proc of a command.
+fn resolve_for_script(
+    srv: &mut Server,
+    argv: &Argv,
+) -> Result<(CmdId, &'static Spec, Proc), Fault> {
+    resolve(&srv.commands, argv).map_err(|(cmd, fault)| {
+        // An unknown subcommand has no row of its own.
+        let text = match cmd.filter(|_| fault.0.starts_with(b"ERR wrong number")) {
+            Some(cmd) => {
+                srv.stats.command(cmd).rejected += 1;
+                "ERR Wrong number of args calling Redis command from script"
+            }
+            None => "ERR Unknown Redis command called from script",
+        };
+        Fault::new(text)
+    })
+}
+
+/// Whether a command of a script may run.
+///
+/// # Errors
+/// Why not.
+fn admit(
+    srv: &mut Server,
+    caller: &Caller,
+    cmd: CmdId,
+    spec: &'static Spec,
+    argv: &Argv,
+) -> Result<(), Fault> {
+    if spec.flags.contains(Flags::NOSCRIPT) && !srv.debug.scripts_may_call_all {
+        return Err(Fault::new("ERR This Redis command is not allowed from script"));
+    }
+    if gate::is_stale(srv) && !spec.flags.contains(Flags::STALE) {
+        return Err(Fault::new("ERR Can not execute the command on a stale replica"));
+    }
+    if let Some(denied) = permission::denied(srv, caller, cmd, spec, argv) {
+        permission::log(srv, caller, cmd, argv, denied);
+        let text = permission::sentence(srv, caller, cmd, denied);
+        return Err(Fault::bytes([b"ERR ACL failure in script: ", text.as_slice()].concat()));
+    }
+    let Some(run) = &srv.scripts.run else {
+        return Ok(());
+    };
+    let flags = run.flags;
+    let writes = Flags::WRITE | Flags::MAY_REPLICATE;
+    if flags.contains(RunFlags::READ_ONLY) && spec.flags.intersects(writes) {
+        let text = "ERR Write commands are not allowed from read-only scripts.";
+        return Err(Fault::new(text));
+    }
+    if flags.contains(RunFlags::HAS_WRITTEN) {
+        return Ok(());
+    }
+    if spec.flags.contains(Flags::WRITE) {
+        admit_write(srv, caller, cmd)?;
+    }
+    let may_exceed = flags.contains(RunFlags::ALLOW_OOM) || caller.obeyed;
+    if spec.flags.contains(Flags::DENYOOM) && !may_exceed && is_out_of_memory(srv) {
+        return Err(OOM);
+    }
+    Ok(())
+}
+
+/// Whether more than `maxmemory` was in use when the command that runs the script began.
+pub fn is_out_of_memory(srv: &Server) -> bool {
+    srv.config.maxmemory > 0 && srv.eviction.found_no_room
+}
+
+/// Whether the state of the server admits a script's first write.
+fn admit_write(srv: &Server, caller: &Caller, cmd: CmdId) -> Result<(), Fault> {
+    let is_replica = srv.replication.link.is_some();
+    if is_replica && srv.config.replica_read_only && !caller.obeyed {
+        return Err(READ_ONLY);
+    }
+    if let Some(fault) = gate::disk_fault(srv, cmd, true) {
+        return Err(fault);
+    }
+    if srv.config.min_replicas_to_write > 0 && gate::lacks_replicas(srv) {
+        return Err(NO_REPLICAS);
+    }
+    Ok(())
+}
+
+/// `redis.acl_check_cmd`: whether the user may run a command.
+pub fn check_permission(stack: &mut Stack<'_>) -> Outcome {
+    let mut argv = Argv::default();
+    if let Err(message) = take_arguments(stack, &mut argv) {
+        push_fault(stack, message);
+        return Err(Raise);
+    }
+    let Some(srv) = running(stack) else {
+        return Err(raise(stack, "redis.acl_check_cmd() can only be called inside a script invocation"));
+    };
+    let cmd = match resolve(&srv.commands, &argv) {
+        Ok((cmd, ..)) => Some(cmd),
+        Err((cmd, fault)) => cmd.filter(|_| fault.0.starts_with(b"ERR wrong number")),
+    };
+    let Some(cmd) = cmd else {
+        return Err(raise(stack, "Invalid command passed to redis.acl_check_cmd()"));
+    };
+    let caller = srv.scripts.run.as_ref().map(|run: &Run| run.caller);
+    let spec = table::spec(cmd);
+    let may = caller
+        .is_none_or(|caller| permission::denied(srv, &caller, cmd, spec, &argv).is_none());
+    stack.push_boolean(may);
+    Ok(1)
+}

@@ -1,0 +1,303 @@
+//! Replies of commands as values of Lua, and values of Lua as replies.
+//!
+//! | RESP | Lua |
+//! |---|---|
+//! | integer | number |
+//! | bulk string | string |
+//! | array | table |
+//! | null of RESP2 | false |
+//! | null of RESP3 | nil |
+//! | boolean | boolean |
+//! | status | `{ok = text}` |
+//! | error | `{err = text}` |
+//! | map, set | `{map = {…}}`, `{set = {element = true, …}}` |
+//! | double, big number | `{double = number}`, `{big_number = text}` |
+//! | verbatim string | `{verbatim_string = {string = text, format = text}}` |
+//!
+//! The way back is the same, except for numbers (cut to integers), booleans (in RESP2: 1, and null for false) and nil (null).
+
+use data::util::num::{parse_f64, parse_i64};
+use lua::stack::{Kind, Stack};
+
+use crate::script::error::{self, push_counted_fault};
+use crate::server::Server;
+use crate::wire::fault::Fault;
+use crate::wire::reply::{Mark, Reply, Resp};
+
+/// Pushes the reply at the start of `bytes`, which is one of this server's own; returns what follows it.
+pub fn push_reply<'a>(stack: &mut Stack<'_>, bytes: &'a [u8]) -> &'a [u8] {
+    let (head, rest) = line(bytes);
+    let Some((kind, text)) = head.split_first() else {
+        stack.push_nil();
+        return rest;
+    };
+    match kind {
+        b':' => stack.push_number(parse_i64(text).unwrap_or(0) as f64),
+        b'$' => return push_bulk(stack, text, rest),
+        b'*' if text == b"-1" => stack.push_boolean(false),
+        b'*' => return push_array(stack, length(text), rest),
+        b'+' => push_field(stack, b"ok", |stack| stack.push_bytes(text)),
+        b'-' => push_counted_fault(stack, &error::fault_of(head)),
+        b'%' => return push_map(stack, length(text), rest),
+        b'~' => return push_set(stack, length(text), rest),
+        b'#' => stack.push_boolean(text == b"t"),
+        b',' => push_field(stack, b"double", |stack| {
+            stack.push_number(parse_f64(text).unwrap_or(f64::NAN));
+        }),
+        b'(' => push_field(stack, b"big_number", |stack| stack.push_bytes(text)),
+        b'=' => return push_verbatim(stack, length(text), rest),
+        b'|' => return push_reply(stack, skip(length(text) * 2, rest)),
+        _ => stack.push_nil(),
+    }
+    rest
+}
+
+/// The first line without its end, and what follows.
+fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b'\r', bytes) {
+        Some(end) => (&bytes[..end], bytes.get(end + 2..).unwrap_or_default()),
+        None => (bytes, &[]),
+    }
+}
+
+fn length(text: &[u8]) -> usize {
+    parse_i64(text)
+        .and_then(|len| usize::try_from(len).ok())
+        .unwrap_or(0)
+}
+
+/// Replies behind others, which nobody wants.
+fn skip(count: usize, mut bytes: &[u8]) -> &[u8] {
+    for _ in 0..count {
+        let (head, rest) = line(bytes);
+        let (kind, text) = head.split_first().unwrap_or((&b'_', &[]));
+        bytes = match kind {
+            b'$' | b'=' if text != b"-1" => rest.get(length(text) + 2..).unwrap_or_default(),
+            b'*' | b'~' if text != b"-1" => skip(length(text), rest),
+            b'%' => skip(length(text) * 2, rest),
+            _ => rest,
+        };
+    }
+    bytes
+}
+
+/// Pushes a table with one field.
+fn push_field(stack: &mut Stack<'_>, name: &[u8], value: impl FnOnce(&mut Stack<'_>)) {
+    stack.push_table(0, 1);
+    value(stack);
+    stack.set_field(-2, name);
+}
+
+fn push_bulk<'a>(stack: &mut Stack<'_>, text: &[u8], rest: &'a [u8]) -> &'a [u8] {
+    if text == b"-1" {
+        stack.push_boolean(false);
+        return rest;
+    }
+    let (bytes, rest) = rest.split_at(length(text).min(rest.len()));
+    stack.push_bytes(bytes);
+    rest.get(2..).unwrap_or_default()
+}
+
+fn push_array<'a>(stack: &mut Stack<'_>, len: usize, mut rest: &'a [u8]) -> &'a [u8] {
+    stack.push_table(len, 0);
+    for position in 1..=len {
+        rest = push_reply(stack, rest);
+        stack.set_at(-2, i32::try_from(position).unwrap_or(i32::MAX));
+    }
+    rest
+}
+
+fn push_map<'a>(stack: &mut Stack<'_>, len: usize, mut rest: &'a [u8]) -> &'a [u8] {
+    stack.push_table(0, 1);
+    stack.push_table(0, len);
+    for _ in 0..len {
+        rest = push_reply(stack, rest);
+        rest = push_reply(stack, rest);
+        set_or_drop(stack);
+    }
+    stack.set_field(-2, b"map");
+    rest
+}
+
+fn push_set<'a>(stack: &mut Stack<'_>, len: usize, mut rest: &'a [u8]) -> &'a [u8] {
+    stack.push_table(0, 1);
+    stack.push_table(0, len);
+    for _ in 0..len {
+        rest = push_reply(stack, rest);
+        stack.push_boolean(true);
+        set_or_drop(stack);
+    }
+    stack.set_field(-2, b"set");
+    rest
+}
+
+/// Sets the key below the top to the value on top. No table has the key nil.
+fn set_or_drop(stack: &mut Stack<'_>) {
+    if stack.set(-3).is_err() {
+        stack.pop(2);
+    }
+}
+
+fn push_verbatim<'a>(stack: &mut Stack<'_>, len: usize, rest: &'a [u8]) -> &'a [u8] {
+    let (bytes, rest) = rest.split_at(len.min(rest.len()));
+    let (format, text) = bytes.split_at(3.min(bytes.len()));
+    push_field(stack, b"verbatim_string", |stack| {
+        stack.push_table(0, 2);
+        stack.push_bytes(text.get(1..).unwrap_or_default());
+        stack.set_field(-2, b"string");
+        stack.push_bytes(format);
+        stack.set_field(-2, b"format");
+    });
+    rest.get(2..).unwrap_or_default()
+}
+
+/// Writes values as replies.
+pub struct Writer<'a> {
+    /// The reply, in the client's protocol.
+    pub reply: &'a mut Reply,
+    /// The protocol that the script has chosen.
+    pub resp: Resp,
+    /// An error was written.
+    pub failed: bool,
+}
+
+/// A number without its fraction; what no integer can hold is the least one, as on x86.
+fn integer(number: f64) -> i64 {
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
+    if (-BOUND..BOUND).contains(&number) {
+        number as i64
+    } else {
+        i64::MIN
+    }
+}
+
+/// Pushes a field of the table on top if it is of this type; whether it is.
+fn has(stack: &mut Stack<'_>, name: &[u8], kind: Kind) -> bool {
+    stack.get_field(-1, name);
+    let has = stack.kind(-1) == kind;
+    if !has {
+        stack.pop(1);
+    }
+    has
+}
+
+impl Writer<'_> {
+    /// Writes the value on top of the stack, and drops it.
+    pub fn write(&mut self, stack: &mut Stack<'_>) {
+        // As many slots as Redis asks for, so that nesting ends at the same depth.
+        if !stack.reserve(4) {
+            self.refuse(stack, &Fault::new("ERR reached lua stack limit"), false);
+            return stack.pop(1);
+        }
+        match stack.kind(-1) {
+            Kind::String => self.reply.bulk(stack.bytes(-1).unwrap_or_default()),
+            Kind::Number => {
+                let number = stack.number(-1).unwrap_or(0.0);
+                self.reply.int(integer(number));
+            }
+            Kind::Boolean if self.resp == Resp::V3 => self.reply.boolean(stack.truth(-1)),
+            Kind::Boolean if stack.truth(-1) => self.reply.int(1),
+            Kind::Table => self.write_table(stack),
+            _ => self.reply.null(),
+        }
+        stack.pop(1);
+    }
+
+    fn refuse(&mut self, stack: &mut Stack<'_>, fault: &Fault, is_counted: bool) {
+        self.failed = true;
+        if !is_counted && let Some(srv) = stack.host::<Server>() {
+            srv.stats.count_error(fault.code());
+        }
+        self.reply.fault(fault);
+    }
+
+    /// Writes the table on top, which stays.
+    fn write_table(&mut self, stack: &mut Stack<'_>) {
+        let reply = &mut *self.reply;
+        if has(stack, error::ERR, Kind::String) {
+            stack.pop(1);
+            let information = error::information(stack);
+            let fault = Fault::bytes(information.message);
+            return self.refuse(stack, &fault, information.is_counted);
+        }
+        if has(stack, b"ok", Kind::String) {
+            let text = stack.bytes(-1).unwrap_or_default();
+            let end = memchr::memchr(0, text).unwrap_or(text.len());
+            reply.status_bytes(&text[..end]);
+        } else if has(stack, b"double", Kind::Number) {
+            reply.double(stack.number(-1).unwrap_or(0.0));
+        } else if has(stack, b"big_number", Kind::String) {
+            reply.big_number(stack.bytes(-1).unwrap_or_default());
+        } else if !has(stack, b"verbatim_string", Kind::Table) {
+            return self.write_aggregate(stack);
+        } else if !self.write_verbatim(stack) {
+            stack.pop(1);
+            return self.write_aggregate(stack);
+        }
+        stack.pop(1);
+    }
+
+    /// Writes the verbatim string on top, which stays; whether it is one.
+    fn write_verbatim(&mut self, stack: &mut Stack<'_>) -> bool {
+        if !has(stack, b"format", Kind::String) {
+            return false;
+        }
+        stack.get_field(-2, b"string");
+        let is_text = stack.kind(-1) == Kind::String;
+        if is_text {
+            let mut format = [b' '; 3];
+            let given = stack.bytes(-2).unwrap_or_default();
+            let given = given.split(|byte| *byte == 0).next().unwrap_or_default();
+            let places = format.iter_mut().zip(given);
+            places.for_each(|(place, byte)| *place = *byte);
+            let text = stack.bytes(-1).unwrap_or_default();
+            self.reply.verbatim(&format, text);
+        }
+        stack.pop(2);
+        is_text
+    }
+
+    /// Writes the table on top, which stays, as a map, a set or an array.
+    fn write_aggregate(&mut self, stack: &mut Stack<'_>) {
+        let mark = self.reply.defer();
+        let mut len = 0;
+        if has(stack, b"map", Kind::Table) {
+            stack.push_nil();
+            while stack.next(-2) {
+                stack.push_copy(-2);
+                self.write(stack);
+                self.write(stack);
+                len += 1;
+            }
+            self.reply.close_map(mark, len);
+            stack.pop(1);
+        } else if has(stack, b"set", Kind::Table) {
+            stack.push_nil();
+            while stack.next(-2) {
+                stack.pop(1);
+                stack.push_copy(-1);
+                self.write(stack);
+                len += 1;
+            }
+            self.reply.close_set(mark, len);
+            stack.pop(1);
+        } else {
+            self.write_array(stack, mark);
+        }
+    }
+
+    /// Writes the elements from 1 on up to the first nil.
+    fn write_array(&mut self, stack: &mut Stack<'_>, mark: Mark) {
+        let mut len = 0;
+        loop {
+            stack.get_at(-1, len + 1);
+            if stack.kind(-1) == Kind::Nil {
+                stack.pop(1);
+                break;
+            }
+            self.write(stack);
+            len += 1;
+        }
+        self.reply.close_array(mark, len as usize);
+    }
+}

@@ -1,0 +1,41 @@
+//! Scripts: those of EVAL in their cache, the libraries of functions, and the run in progress.
+//!
+//! EVAL and functions have an interpreter each, as in Redis, so neither sees what the other defines. An interpreter is
+//! taken out while it runs a script, and put back when the script has ended; what it runs then finds it missing.
+
+pub mod cache;
+pub mod flags;
+pub mod run;
+
+use crate::state::scripts::cache::Cache;
+use crate::state::scripts::run::Run;
+use crate::wire::argv::Argv;
+use crate::wire::reply::Reply;
+
+/// Scripts.
+#[derive(Default)]
+pub struct Scripts {
+    /// Scripts of EVAL and SCRIPT LOAD.
+    pub cache: Cache,
+    /// The script that is being run.
+    pub run: Option<Run>,
+    /// Arguments and reply of a script's command; kept for their memory.
+    pub scratch: Option<Box<Scratch>>,
+}
+
+/// What a command of a script needs.
+#[derive(Default)]
+pub struct Scratch {
+    /// Its arguments.
+    pub argv: Argv,
+    /// Its reply.
+    pub reply: Reply,
+}
+
+impl Scripts {
+    /// The script that has run for longer than `busy-reply-threshold`, so that other clients hear of it.
+    #[inline]
+    pub fn busy(&self) -> Option<&Run> {
+        self.run.as_ref().filter(|run| run.is_busy())
+    }
+}
