@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use mlua_sys as ffi;
 
 use crate::function::Outcome;
-use crate::stack::{Failure, Stack};
+use crate::stack::{Failure, Kind, Stack};
 
 /// A frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Stack<'_> {
         match self.call_for_all(arguments - 1) {
             Ok(()) => Ok(self.top()),
             Err(_) => {
-                if self.kind(-1) == crate::stack::Kind::Table {
+                if self.kind(-1) == Kind::Table {
                     self.get_field(-1, b"err");
                     if self.convert_to_bytes(-1).is_none() {
                         self.pop(1);
@@ -66,6 +66,13 @@ impl Stack<'_> {
                 Ok(2)
             }
         }
+    }
+
+    /// Takes the table on top as the table of globals.
+    pub fn replace_globals(&mut self) {
+        assert_eq!(self.kind(-1), Kind::Table);
+        // SAFETY: the state is valid, and a table is on top; the pseudo-index is always valid.
+        unsafe { ffi::lua_replace(self.raw(), ffi::LUA_GLOBALSINDEX) };
     }
 
     /// As [`Stack::call`], for as many results as there are, without a handler.

@@ -98,8 +98,8 @@ fn data_facts(srv: &Server, facts: &mut Vec<Fact>) {
     facts.push(bytes("clients.normal", parts.clients));
     facts.push(bytes("cluster.links", 0));
     facts.push(bytes("aof.buffer", srv.aof.buffer.capacity()));
-    facts.push(bytes("lua.caches", 0));
-    facts.push(bytes("functions.caches", 0));
+    facts.push(bytes("lua.caches", srv.scripts.cache.bytes()));
+    facts.push(bytes("functions.caches", srv.scripts.libraries.bytes()));
     for (number, database) in srv.keys.dbs.iter().enumerate() {
         if !database.db.is_empty() {
             let (keys, expires) = database.db.table_bytes();

@@ -19,6 +19,7 @@ pub mod debug;
 pub mod dump;
 pub mod expire;
 pub mod failover;
+pub mod function;
 pub mod geo;
 pub mod hash;
 pub mod hash_random;
@@ -69,6 +70,7 @@ static FAMILIES: &[Family] = &[
     debug::PROCS,
     dump::PROCS,
     expire::PROCS,
+    function::PROCS,
     geo::position::PROCS,
     geo::search::PROCS,
     hash::PROCS,

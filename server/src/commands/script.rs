@@ -6,10 +6,12 @@ use table::scripting as rows;
 
 use crate::commands::Family;
 use crate::exec::observe::show;
+use crate::script::kill::{Killer, kill};
+use crate::script::run::push_list;
 use crate::script::{cache, run};
 use crate::server::{Ctx, Done};
 use crate::state::scripts::cache::{Sha, digest_of};
-use crate::state::scripts::run::{Name, Run, RunFlags};
+use crate::state::scripts::run::{Name, Run};
 use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, NOT_INTEGER, NUMKEYS_TOO_MANY};
 
@@ -22,7 +24,7 @@ pub static PROCS: Family = &[
     (&rows::SCRIPT_EXISTS, exists),
     (&rows::SCRIPT_FLUSH, flush),
     (&rows::SCRIPT_HELP, help),
-    (&rows::SCRIPT_KILL, kill),
+    (&rows::SCRIPT_KILL, kill_script),
     (&rows::SCRIPT_LOAD, load),
 ];
 
@@ -109,14 +111,6 @@ fn set_globals(stack: &mut Stack<'_>, argv: &Argv, keys: usize) {
     stack.pop(1);
 }
 
-fn push_list(stack: &mut Stack<'_>, argv: &Argv, from: usize, to: usize) {
-    stack.push_table(to - from, 0);
-    for (position, at) in (from..to).enumerate() {
-        stack.push_bytes(&argv[at]);
-        stack.set_at(-2, position as i32 + 1);
-    }
-}
-
 fn load(cx: &mut Ctx<'_>) -> Done {
     let source = &cx.argv[2];
     let sha = cache::digest(cx.srv, source);
@@ -148,22 +142,8 @@ fn flush(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-fn kill(cx: &mut Ctx<'_>) -> Done {
-    let Some(run) = &mut cx.srv.scripts.run else {
-        return Err(Fault::new("NOTBUSY No scripts in execution right now."));
-    };
-    if run.caller.obeyed {
-        return Err(Fault::new(
-            "UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot be killed.",
-        ));
-    }
-    if run.flags.contains(RunFlags::HAS_WRITTEN) {
-        return Err(Fault::new(
-            "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script \
-             termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
-        ));
-    }
-    run.flags |= RunFlags::KILLED;
+fn kill_script(cx: &mut Ctx<'_>) -> Done {
+    kill(cx.srv, Killer::Script)?;
     cx.reply.ok();
     Ok(())
 }

@@ -165,7 +165,8 @@ fn script_flags(srv: &Server, cmd: CmdId, argv: &Argv) -> ScriptFlags {
     } else if BY_SOURCE.contains(&cmd) {
         header(name).ok().map(|header| header.flags)
     } else {
-        None
+        let function = srv.scripts.libraries.function(name);
+        function.map(|function| function.flags)
     };
     found.unwrap_or(ScriptFlags::UNDECLARED)
 }

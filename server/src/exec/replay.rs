@@ -80,7 +80,6 @@ impl Replay {
 pub fn execute(srv: &mut Server, replay: &mut Replay, argv: &Argv) -> Result<(), Unfit> {
     let (cmd, spec, proc) = match resolve(&srv.commands, argv) {
         Ok(found) => found,
-        Err(_) if keep_library(srv, argv) => return Ok(()),
         Err((None, _)) => return Err(Unfit::Unknown),
         Err((Some(_), _)) => return Err(Unfit::Arity),
     };
@@ -110,27 +109,6 @@ pub fn execute(srv: &mut Server, replay: &mut Replay, argv: &Argv) -> Result<(),
         report(srv, argv, &fault);
     }
     Ok(())
-}
-
-/// FUNCTION LOAD and FLUSH: this server cannot run libraries yet, but keeps them, as it does those of a snapshot. Returns
-/// whether it is one of the two.
-#[cold]
-fn keep_library(srv: &mut Server, argv: &Argv) -> bool {
-    let is =
-        |at: usize, word: &str| argv.len() > at && argv[at].eq_ignore_ascii_case(word.as_bytes());
-    let libraries = &mut srv.snapshot.functions;
-    if is(0, "function") && is(1, "load") && argv.len() > 2 {
-        let code = argv[argv.len() - 1].to_vec();
-        if !libraries.contains(&code) {
-            libraries.push(code);
-        }
-        return true;
-    }
-    let is_flush = is(0, "function") && is(1, "flush");
-    if is_flush {
-        libraries.clear();
-    }
-    is_flush
 }
 
 #[cold]

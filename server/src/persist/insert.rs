@@ -7,6 +7,7 @@ use data::rdb::decoder::{Item, Loaded, Recency};
 use data::value::db::{Db, Expire};
 
 use crate::keyspace::recency::{frequency_of, idle_since, recency};
+use crate::script::library;
 use crate::server::Server;
 use crate::state::loading::{Existing, Session};
 use crate::state::replication::id::ReplId;
@@ -46,11 +47,13 @@ pub fn insert(srv: &mut Server, session: &mut Session, item: Item) -> Result<(),
             }
         }
         Item::Function(code) => {
-            notice!("The RDB file has a function library, which is kept but not run");
-            session.functions.push(code);
+            let replace = session.existing != Existing::Refuse;
+            library::load(srv, &mut session.libraries, &code, replace, None).map_err(|message| {
+                format!("Failed creating the library: {}", String::from_utf8_lossy(&message))
+            })?;
         }
         Item::Key(key) => Announced::new(srv, session, *key).insert(srv, session)?,
-        Item::End => finish(srv, session),
+        Item::End => finish(srv, session)?,
     }
     Ok(())
 }
@@ -128,15 +131,13 @@ impl Announced {
     }
 }
 
-fn finish(srv: &mut Server, session: &mut Session) {
-    let functions = std::mem::take(&mut session.functions);
+fn finish(srv: &mut Server, session: &mut Session) -> Result<(), String> {
+    let new = std::mem::take(&mut session.libraries);
     if session.existing == Existing::Refuse {
-        srv.snapshot.functions.clear();
-    }
-    for code in functions {
-        if !srv.snapshot.functions.contains(&code) {
-            srv.snapshot.functions.push(code);
-        }
+        library::replace_all(srv, new, false);
+    } else {
+        let joined = library::change(srv, |srv, old| library::join(srv, old, &new, true));
+        joined.map_err(|message| String::from_utf8_lossy(&message).into_owned())?;
     }
     srv.snapshot.keys_loaded = session.counts.loaded;
     srv.snapshot.keys_expired = session.counts.expired;
@@ -149,6 +150,7 @@ fn finish(srv: &mut Server, session: &mut Session) {
     } else {
         notice!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}.");
     }
+    Ok(())
 }
 
 /// Handles an auxiliary field.

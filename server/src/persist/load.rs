@@ -17,6 +17,7 @@ use crate::server::Server;
 use crate::state::keys::Database;
 use crate::state::latency::Event;
 use crate::state::loading::{Counts, Existing, Session, StreamPlace};
+use crate::state::scripts::libraries::Libraries;
 use crate::state::slowdown::Slowdown;
 use crate::state::snapshot::Loading;
 use crate::sys::{clock, host, memory, process};
@@ -163,7 +164,7 @@ pub fn session(srv: &Server, existing: Existing, bytes: u64) -> Session {
         now_ms: clock::unix_ms(),
         db: 0,
         bytes: if bytes == 0 { UNKNOWN_SIZE } else { bytes },
-        functions: Vec::new(),
+        libraries: Libraries::default(),
         place: StreamPlace::default(),
         counts: Counts::default(),
         gone: None,

@@ -177,8 +177,8 @@ pub fn snapshot(
         encoder::aux(buf, name.as_bytes(), value.as_bytes());
     }
     if !without.functions {
-        for code in &srv.snapshot.functions {
-            encoder::function(buf, code, srv.config.rdbcompression);
+        for (_, library) in srv.scripts.libraries.iter() {
+            encoder::function(buf, &library.code, srv.config.rdbcompression);
         }
     }
     if !without.data {

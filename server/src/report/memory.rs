@@ -1,6 +1,6 @@
 //! INFO memory, and the figures that MEMORY STATS shares with it.
 
-use crate::report::info::Info;
+use crate::report::info::{Info, human};
 use crate::server::Server;
 use crate::state::client::Class;
 use crate::sys::{host, memory};
@@ -90,7 +90,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("allocator_active", srv.memory.arena.active);
     info.field("allocator_resident", srv.memory.arena.resident);
     info.size("total_system_memory", host::total_memory());
-    write_scripts(info);
+    write_scripts(srv, info);
     info.size("maxmemory", srv.config.maxmemory as usize);
     info.field("maxmemory_policy", srv.config.maxmemory_policy.name());
     write_allocator(srv, info, parts.used);
@@ -113,24 +113,21 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("lazyfreed_objects", srv.background.freed());
 }
 
-/// Fields of scripts and functions, which do not exist yet.
-fn write_scripts(info: &mut Info) {
-    for name in ["used_memory_lua", "used_memory_vm_eval"] {
-        info.field(name, 0);
-    }
-    info.field("used_memory_lua_human", "0B");
-    for name in [
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
-    ] {
-        info.field(name, 0);
-    }
-    info.size("used_memory_vm_total", 0);
-    info.field("used_memory_functions", 0);
-    info.size("used_memory_scripts", 0);
+/// Fields of scripts and functions.
+fn write_scripts(srv: &Server, info: &mut Info) {
+    let (cache, libraries) = (&srv.scripts.cache, &srv.scripts.libraries);
+    let (eval, functions) = (cache.interpreter_bytes, libraries.interpreter_bytes);
+    info.field("used_memory_lua", eval);
+    info.field("used_memory_vm_eval", eval);
+    info.field("used_memory_lua_human", human(eval));
+    info.field("used_memory_scripts_eval", cache.bytes());
+    info.field("number_of_cached_scripts", cache.len());
+    info.field("number_of_functions", libraries.functions());
+    info.field("number_of_libraries", libraries.len());
+    info.field("used_memory_vm_functions", functions);
+    info.size("used_memory_vm_total", eval + functions);
+    info.field("used_memory_functions", libraries.bytes());
+    info.size("used_memory_scripts", cache.bytes() + libraries.bytes());
 }
 
 fn write_allocator(srv: &Server, info: &mut Info, used: usize) {

@@ -6,6 +6,7 @@ use lua::stack::{Kind, Stack};
 
 use crate::script::call::{self, running};
 use crate::script::error::{fault_of, push_fault, raise};
+use crate::script::library;
 use crate::state::caller::Targets;
 use crate::sys::log::{self, Level};
 use crate::wire::reply::Resp;
@@ -55,8 +56,23 @@ pub fn push_for_eval(stack: &mut Stack<'_>) {
     add_constants(stack);
 }
 
+/// Pushes the table for functions.
+pub fn push_for_functions(stack: &mut Stack<'_>) {
+    stack.push_table(0, 24);
+    add(stack, &COMMON);
+    add_constants(stack);
+}
+
+/// Pushes the table for the code of a library while it is loaded.
+pub fn push_for_loading(stack: &mut Stack<'_>) {
+    stack.push_table(0, 8);
+    add(stack, &[("register_function", library::register), ("log", write_log)]);
+    add_levels(stack);
+    add_version(stack);
+}
+
 /// Adds functions to the table on top.
-pub fn add(stack: &mut Stack<'_>, functions: &[(&str, Function)]) {
+fn add(stack: &mut Stack<'_>, functions: &[(&str, Function)]) {
     for (name, function) in functions {
         stack.push_function(*function);
         stack.set_field(-2, name.as_bytes());
@@ -65,14 +81,22 @@ pub fn add(stack: &mut Stack<'_>, functions: &[(&str, Function)]) {
 
 /// Adds the levels of the log, the targets and the version to the table on top.
 fn add_constants(stack: &mut Stack<'_>) {
-    for (number, (name, _)) in LEVELS.iter().enumerate() {
-        stack.push_number(number as f64);
-        stack.set_field(-2, name.as_bytes());
-    }
+    add_levels(stack);
+    add_version(stack);
     for (name, targets) in TARGETS {
         stack.push_number(f64::from(targets.bits()));
         stack.set_field(-2, name.as_bytes());
     }
+}
+
+fn add_levels(stack: &mut Stack<'_>) {
+    for (number, (name, _)) in LEVELS.iter().enumerate() {
+        stack.push_number(number as f64);
+        stack.set_field(-2, name.as_bytes());
+    }
+}
+
+fn add_version(stack: &mut Stack<'_>) {
     let version = env!("CARGO_PKG_VERSION");
     stack.push_bytes(version.as_bytes());
     stack.set_field(-2, b"REDIS_VERSION");

@@ -2,6 +2,7 @@
 //!
 //! * `interpreter`: an interpreter with its libraries and the table `redis`.
 //! * `cache`: from the source of a script to its function.
+//! * `library`: loading the libraries of functions.
 //! * `run`: whether a script may run now, its call, and the reply made of its result.
 //! * `call`: `redis.call`, one command within a script; `convert`: replies as values of Lua and back.
 //! * `api`: the other functions of `redis`; `error`: tables that are errors; `interrupt`: what happens in long scripts.
@@ -16,4 +17,6 @@ pub mod convert;
 pub mod error;
 pub mod interpreter;
 pub mod interrupt;
+pub mod kill;
+pub mod library;
 pub mod run;

@@ -11,6 +11,7 @@ use crate::server::{Ctx, Propagate, Server};
 use crate::state::caller::Caller;
 use crate::state::scripts::flags::ScriptFlags;
 use crate::state::scripts::run::{Name, Run, RunFlags};
+use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, MASTER_DOWN, NO_REPLICAS};
 use crate::wire::reply::Resp;
 
@@ -152,6 +153,15 @@ fn push_reply_of_error(stack: &mut Stack<'_>, name: &Name) {
         error::push_fault(stack, &text);
     }
     stack.remove(-2);
+}
+
+/// Pushes arguments as a list.
+pub fn push_list(stack: &mut Stack<'_>, argv: &Argv, from: usize, to: usize) {
+    stack.push_table(to - from, 0);
+    for (position, at) in (from..to).enumerate() {
+        stack.push_bytes(&argv[at]);
+        stack.set_at(-2, position as i32 + 1);
+    }
 }
 
 /// Collects some garbage after every so many scripts; returns the bytes in use.

@@ -6,6 +6,7 @@ use data::rdb::decoder::Decoder;
 
 use crate::state::keys::Database;
 use crate::state::replication::id::ReplId;
+use crate::state::scripts::libraries::Libraries;
 use crate::state::slowdown::Slowdown;
 
 /// What happens to a key of the snapshot that exists already.
@@ -57,8 +58,8 @@ pub struct Session {
     pub db: usize,
     /// Size of the snapshot, if known; tables are not presized for more keys than fit into it.
     pub bytes: u64,
-    /// Source code of function libraries.
-    pub functions: Vec<Vec<u8>>,
+    /// Its libraries of functions.
+    pub libraries: Libraries,
     /// Its position in the stream of writes.
     pub place: StreamPlace,
     /// Counters.

@@ -42,8 +42,6 @@ pub struct Snapshot {
     pub keys_expired: u64,
     /// Keys that were loaded from it.
     pub keys_loaded: u64,
-    /// Source of function libraries of the file, which this server cannot run yet; it is written to the next file.
-    pub functions: Vec<Vec<u8>>,
 }
 
 impl Snapshot {

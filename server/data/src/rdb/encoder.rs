@@ -118,10 +118,15 @@ pub fn payload(entry: EntryRef<'_>, compress: bool) -> Vec<u8> {
         empty: &mut |_| {},
     };
     value(&mut to, entry);
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    let sum = crc64(0, &out);
-    out.extend_from_slice(&sum.to_le_bytes());
+    footer(&mut out);
     out
+}
+
+/// Ends a payload: version and checksum.
+pub fn footer(out: &mut Vec<u8>) {
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    let sum = crc64(0, out);
+    out.extend_from_slice(&sum.to_le_bytes());
 }
 
 /// The type code of a value's type and encoding.

@@ -20,6 +20,7 @@
 pub mod cursor;
 pub mod decoder;
 pub mod encoder;
+pub mod library;
 pub mod shallow;
 pub mod stream;
 pub mod value;

@@ -35,8 +35,8 @@ pub fn write_all(
     out: &mut Output,
     reporter: Option<&mut Reporter>,
 ) -> io::Result<()> {
-    for code in &srv.snapshot.functions {
-        request(out, &[b"FUNCTION", b"LOAD", code])?;
+    for (_, library) in srv.scripts.libraries.iter() {
+        request(out, &[b"FUNCTION", b"LOAD", &library.code])?;
     }
     write_databases(srv, out, reporter)?;
     out.flush()

@@ -36,6 +36,7 @@ use crate::persist::rdb_file::remove_temp;
 use crate::replication::replica::apply;
 use crate::replication::replica::line::{Line, take_line};
 use crate::replication::replica::link::{Again, fail, link, send};
+use crate::script::library;
 use crate::server::Server;
 use crate::state::background::Background;
 use crate::state::child::Purpose;
@@ -43,6 +44,7 @@ use crate::state::keys::Database;
 use crate::state::loading::{Existing, Session};
 use crate::state::replication::id::{DIGITS, ReplId};
 use crate::state::replication::link::{Ending, IncomingSnapshot, LinkStage, Sink, Spool};
+use crate::state::scripts::libraries::Libraries;
 use crate::sys::{clock, host, process};
 use crate::{notice, warning};
 
@@ -314,7 +316,7 @@ fn attach(srv: &mut Server) {
 fn flush_old(srv: &mut Server) {
     notice!("MASTER <-> REPLICA sync: Flushing old data");
     flush(srv, None, srv.config.replica_lazy_flush);
-    srv.snapshot.functions.clear();
+    library::replace_all(srv, Libraries::default(), srv.config.replica_lazy_flush);
 }
 
 /// Takes in bytes of the snapshot; bytes behind its end go to `rest`.

@@ -5,9 +5,11 @@
 
 pub mod cache;
 pub mod flags;
+pub mod libraries;
 pub mod run;
 
 use crate::state::scripts::cache::Cache;
+use crate::state::scripts::libraries::{Libraries, Load};
 use crate::state::scripts::run::Run;
 use crate::wire::argv::Argv;
 use crate::wire::reply::Reply;
@@ -17,8 +19,14 @@ use crate::wire::reply::Reply;
 pub struct Scripts {
     /// Scripts of EVAL and SCRIPT LOAD.
     pub cache: Cache,
+    /// Libraries of functions.
+    pub libraries: Libraries,
+    /// The library that is being loaded.
+    pub load: Option<Load>,
     /// The script that is being run.
     pub run: Option<Run>,
+    /// The command that runs a function, for FUNCTION STATS.
+    pub command: Argv,
     /// Arguments and reply of a script's command; kept for their memory.
     pub scratch: Option<Box<Scratch>>,
 }

@@ -1,0 +1,385 @@
+//! Loading libraries: their code is run once, and registers their functions.
+//!
+//! While a library is loaded, the global `redis` is another one, which only has what loading needs. Globals are an empty table
+//! whose metatable leads to one set of globals or the other.
+
+use std::sync::Arc;
+
+use lua::function::Outcome;
+use lua::interpreter::Interpreter;
+use lua::stack::{Kind, Stack};
+
+use crate::script::error::{self, raise};
+use crate::script::interpreter;
+use crate::server::Server;
+use crate::state::scripts::flags::ScriptFlags;
+use crate::state::scripts::libraries::{
+    BAD_NAME, Function, Libraries, Library, Load, is_name, metadata,
+};
+use crate::sys::clock;
+use crate::wire::fault::Fault;
+
+/// The name of libraries in messages.
+const CHUNK: &std::ffi::CStr = c"@user_function";
+/// How long a client's library may take to load, in milliseconds.
+pub const TIMEOUT_MS: u64 = 500;
+
+/// Loads a library into a set; returns its name. If that fails, the set is as before.
+///
+/// # Errors
+/// A sentence: why it cannot be loaded.
+pub fn load(
+    srv: &mut Server,
+    set: &mut Libraries,
+    code: &[u8],
+    replace: bool,
+    timeout_ms: Option<u64>,
+) -> Result<Vec<u8>, Vec<u8>> {
+    let head = metadata(code)?;
+    let old = set.remove(&head.name);
+    if old.is_some() && !replace {
+        let message = [b"Library '", head.name.as_slice(), b"' already exists"].concat();
+        restore(set, head.name, old);
+        return Err(message);
+    }
+    let library = compile(srv, set, &code[head.len..], timeout_ms).and_then(|functions| {
+        let library = Library {
+            code: code.to_vec(),
+            functions,
+        };
+        match conflict(set, &library) {
+            Some(message) => {
+                discard(set, &library.functions);
+                Err(message)
+            }
+            None => Ok(library),
+        }
+    });
+    match library {
+        Ok(library) => {
+            if let Some(old) = old {
+                discard(set, &old.functions);
+            }
+            set.add(head.name.clone(), library);
+            Ok(head.name)
+        }
+        Err(message) => {
+            restore(set, head.name, old);
+            Err(message)
+        }
+    }
+}
+
+fn restore(set: &mut Libraries, name: Vec<u8>, old: Option<Library>) {
+    if let Some(old) = old {
+        set.add(name, old);
+    }
+}
+
+/// Why a library cannot be added.
+fn conflict(set: &Libraries, library: &Library) -> Option<Vec<u8>> {
+    if library.functions.is_empty() {
+        return Some(b"No functions registered".to_vec());
+    }
+    let mut functions = library.functions.iter();
+    let taken = functions.find(|function| set.function(&function.name).is_some())?;
+    Some([b"Function ".as_slice(), &taken.name, b" already exists"].concat())
+}
+
+/// Forgets the functions of a library that is not in the set.
+fn discard(set: &mut Libraries, functions: &[Function]) {
+    for function in functions {
+        if let Some(lua) = &mut set.lua {
+            let stack = &mut lua.stack();
+            stack.push_registry();
+            stack.push_nil();
+            stack.set_at(-2, function.position);
+            stack.pop(1);
+        }
+        set.give_back(function.position);
+    }
+}
+
+/// Deletes a library; whether there was one.
+pub fn delete(set: &mut Libraries, name: &[u8]) -> bool {
+    let library = set.remove(name);
+    if let Some(library) = &library {
+        discard(set, &library.functions);
+    }
+    library.is_some()
+}
+
+/// Adds the libraries of another set. If that fails, nothing is changed.
+///
+/// # Errors
+/// A sentence: a library or function exists already.
+pub fn join(
+    srv: &mut Server,
+    set: &mut Libraries,
+    other: &Libraries,
+    replace: bool,
+) -> Result<(), Vec<u8>> {
+    if !replace && let Some((name, _)) = other.iter().find(|(name, _)| set.get(name).is_some()) {
+        return Err([b"Library ".as_slice(), name, b" already exists"].concat());
+    }
+    let is_replaced = |function: &Function| {
+        let mut replaced = other.iter().filter_map(|(name, _)| set.get(name));
+        replaced.any(|library| {
+            let mut functions = library.functions.iter();
+            functions.any(|old| old.name.eq_ignore_ascii_case(&function.name))
+        })
+    };
+    for (_, library) in other.iter() {
+        for function in &library.functions {
+            if set.function(&function.name).is_some() && !is_replaced(function) {
+                return Err([b"Function ".as_slice(), &function.name, b" already exists"].concat());
+            }
+        }
+    }
+    for (name, _) in other.iter() {
+        delete(set, name);
+    }
+    for (_, library) in other.iter() {
+        load(srv, set, &library.code, false, None)?;
+    }
+    Ok(())
+}
+
+/// Runs the code of a library; returns the functions that it has registered.
+fn compile(
+    srv: &mut Server,
+    set: &mut Libraries,
+    code: &[u8],
+    timeout_ms: Option<u64>,
+) -> Result<Vec<Function>, Vec<u8>> {
+    let mut lua = set.lua.take().unwrap_or_else(interpreter::for_functions);
+    srv.scripts.load = Some(Load {
+        functions: Vec::new(),
+        started_us: clock::monotonic_us(),
+        timeout_ms,
+    });
+    let done = run(srv, &mut lua, code);
+    let load = srv.scripts.load.take().unwrap_or_default();
+    let functions = keep(&mut lua, set, load.functions);
+    set.interpreter_bytes = lua.used();
+    set.lua = Some(lua);
+    match done {
+        Ok(()) => Ok(functions),
+        Err(message) => {
+            discard(set, &functions);
+            Err(message)
+        }
+    }
+}
+
+fn run(srv: &mut Server, lua: &mut Interpreter, code: &[u8]) -> Result<(), Vec<u8>> {
+    lua.with_host(srv, |stack| {
+        // The functions that are registered are kept below.
+        stack.push_registry();
+        stack.push_table(0, 0);
+        stack.set_field(-2, REGISTERED);
+        stack.pop(1);
+        interpreter::set_loading(stack, true);
+        let result = match stack.load(code, CHUNK) {
+            Ok(()) => stack.call(0, 0, 0).map_err(|_| {
+                let message = failure(stack);
+                [b"Error registering functions: ".as_slice(), &message].concat()
+            }),
+            Err(_) => {
+                let message = stack.convert_to_bytes(-1).unwrap_or_default();
+                Err([b"Error compiling function: ", message].concat())
+            }
+        };
+        interpreter::set_loading(stack, false);
+        stack.set_top(0);
+        result
+    })
+}
+
+/// What the error on top of the stack says.
+fn failure(stack: &mut Stack<'_>) -> Vec<u8> {
+    if stack.kind(-1) == Kind::Table {
+        return error::information(stack).message;
+    }
+    let text = stack.convert_to_bytes(-1).unwrap_or(b"unknown error");
+    [b"ERR ", text].concat()
+}
+
+/// The field of the registry with the functions that are being registered.
+const REGISTERED: &[u8] = b"registered";
+
+/// Gives each registered function a position in the registry.
+fn keep(
+    lua: &mut Interpreter,
+    set: &mut Libraries,
+    mut functions: Vec<Function>,
+) -> Vec<Function> {
+    let stack = &mut lua.stack();
+    stack.push_registry();
+    stack.get_field(-1, REGISTERED);
+    for function in &mut functions {
+        let position = set.take_position();
+        stack.get_at(-1, function.position);
+        stack.set_at(-3, position);
+        function.position = position;
+    }
+    stack.pop(1);
+    stack.push_nil();
+    stack.set_field(-2, REGISTERED);
+    stack.pop(1);
+    functions
+}
+
+/// `redis.register_function`: a name and a function, or a table with them and more.
+pub fn register(stack: &mut Stack<'_>) -> Outcome {
+    let load = stack.host::<Server>().and_then(|srv| srv.scripts.load.as_ref());
+    let Some(position) = load.map(|load| load.functions.len() as i32 + 1) else {
+        let text = "redis.register_function can only be called on FUNCTION LOAD command";
+        return Err(raise(stack, text));
+    };
+    let read = match stack.top() {
+        1 => read_named(stack),
+        2 => read_positional(stack),
+        _ => Err("wrong number of arguments to redis.register_function"),
+    };
+    let mut function = match read {
+        Ok(function) => function,
+        Err(message) => return Err(raise(stack, message)),
+    };
+    if !is_name(&function.name) {
+        return Err(raise(stack, BAD_NAME));
+    }
+    // The function is on top.
+    stack.push_registry();
+    stack.get_field(-1, REGISTERED);
+    stack.push_copy(-3);
+    stack.set_at(-2, position);
+    function.position = position;
+    let Some(load) = stack.host::<Server>().and_then(|srv| srv.scripts.load.as_mut()) else {
+        return Ok(0);
+    };
+    if load.functions.iter().any(|other| other.name == function.name) {
+        return Err(raise(stack, "Function already exists in the library"));
+    }
+    load.functions.push(function);
+    Ok(0)
+}
+
+fn function(name: Vec<u8>) -> Function {
+    Function {
+        name: Arc::from(name),
+        description: None,
+        flags: ScriptFlags::empty(),
+        position: 0,
+    }
+}
+
+fn read_positional(stack: &mut Stack<'_>) -> Result<Function, &'static str> {
+    let name = stack.convert_to_bytes(1).map(<[u8]>::to_vec);
+    let name = name.ok_or("first argument to redis.register_function must be a string")?;
+    if stack.kind(2) != Kind::Function {
+        return Err("second argument to redis.register_function must be a function");
+    }
+    Ok(function(name))
+}
+
+/// Reads the table of named arguments; leaves the function on top.
+fn read_named(stack: &mut Stack<'_>) -> Result<Function, &'static str> {
+    if stack.kind(1) != Kind::Table {
+        return Err(
+            "calling redis.register_function with a single argument is only applicable to Lua table (representing named \
+             arguments).",
+        );
+    }
+    let mut named = function(Vec::new());
+    let mut has_name = false;
+    // The place of the function.
+    stack.push_nil();
+    stack.push_nil();
+    while stack.next(1) {
+        let key = match stack.kind(-2) {
+            Kind::String => stack.bytes(-2).unwrap_or_default().to_ascii_lowercase(),
+            Kind::Number => Vec::new(),
+            _ => return Err("named argument key given to redis.register_function is not a string"),
+        };
+        match key.as_slice() {
+            b"function_name" => {
+                let name = stack.convert_to_bytes(-1);
+                let name = name
+                    .ok_or("function_name argument given to redis.register_function must be a string")?;
+                named.name = Arc::from(name);
+                has_name = true;
+            }
+            b"description" => {
+                let text = stack.convert_to_bytes(-1).map(<[u8]>::to_vec);
+                let text = text
+                    .ok_or("description argument given to redis.register_function must be a string")?;
+                named.description = Some(text);
+            }
+            b"callback" => {
+                if stack.kind(-1) != Kind::Function {
+                    return Err("callback argument given to redis.register_function must be a function");
+                }
+                stack.push_copy(-1);
+                stack.replace(2);
+            }
+            b"flags" => named.flags = read_flags(stack)?,
+            _ => return Err("unknown argument given to redis.register_function"),
+        }
+        stack.pop(1);
+    }
+    if !has_name {
+        return Err("redis.register_function must get a function name argument");
+    }
+    if stack.kind(2) != Kind::Function {
+        return Err("redis.register_function must get a callback argument");
+    }
+    Ok(named)
+}
+
+/// Reads the list of flags on top of the stack.
+fn read_flags(stack: &mut Stack<'_>) -> Result<ScriptFlags, &'static str> {
+    if stack.kind(-1) != Kind::Table {
+        return Err(
+            "flags argument to redis.register_function must be a table representing function flags",
+        );
+    }
+    let mut flags = ScriptFlags::empty();
+    for position in 1.. {
+        stack.get_at(-1, position);
+        let is_end = stack.kind(-1) == Kind::Nil;
+        let name = stack.convert_to_bytes(-1).map(<[u8]>::to_ascii_lowercase);
+        stack.pop(1);
+        if is_end {
+            break;
+        }
+        let flag = name.and_then(|name| ScriptFlags::by_name(&name));
+        flags |= flag.ok_or("unknown flag given")?;
+    }
+    Ok(flags)
+}
+
+/// Replaces the current libraries.
+pub fn replace_all(srv: &mut Server, new: Libraries, in_background: bool) {
+    let old = std::mem::replace(&mut srv.scripts.libraries, new);
+    if in_background {
+        let functions = old.functions() as u64;
+        srv.background.free(Box::new(old), functions);
+    }
+}
+
+/// Changes the current libraries.
+pub fn change<R>(
+    srv: &mut Server,
+    change: impl FnOnce(&mut Server, &mut Libraries) -> R,
+) -> R {
+    let mut libraries = std::mem::take(&mut srv.scripts.libraries);
+    let result = change(srv, &mut libraries);
+    srv.scripts.libraries = libraries;
+    result
+}
+
+/// A sentence as an error reply.
+pub fn fault(message: &[u8]) -> Fault {
+    Fault::bytes([b"ERR ", message].concat())
+}
