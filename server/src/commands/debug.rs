@@ -224,6 +224,12 @@ static SUBCOMMANDS: &[Sub] = &[
         help: &["    Switch active expiry."],
     },
     Sub {
+        name: "set-disable-deny-scripts",
+        args: 1..=1,
+        run: disable_deny_scripts,
+        help: &["    Let scripts call every command."],
+    },
+    Sub {
         name: "set-skip-checksum-validation",
         args: 1..=1,
         run: skip_checksums,
@@ -427,6 +433,11 @@ fn pause_cron(cx: &mut Ctx<'_>) -> Done {
 fn set_active_expire(cx: &mut Ctx<'_>) -> Done {
     let on = int(&cx.argv[2])? != 0;
     switch(cx, |cx| cx.srv.keys.active_expire = on)
+}
+
+fn disable_deny_scripts(cx: &mut Ctx<'_>) -> Done {
+    let on = int(&cx.argv[2])? != 0;
+    switch(cx, |cx| cx.srv.debug.scripts_may_call_all = on)
 }
 
 fn skip_checksums(cx: &mut Ctx<'_>) -> Done {

@@ -6,6 +6,7 @@ use table::server as rows;
 use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::config::values::ShutdownFlags;
+use crate::exec::gate::busy_fault;
 use crate::house::shutdown::{ShutdownOutcome, cancel, shut_down};
 use crate::notice;
 use crate::report::sections;
@@ -70,6 +71,13 @@ fn shutdown(cx: &mut Ctx<'_>) -> Done {
         notice!("Shutdown manually aborted.");
         cx.reply.ok();
         return Ok(());
+    }
+    if let Some(run) = cx.srv.scripts.busy() {
+        if !flags.nosave {
+            return Err(busy_fault(run));
+        }
+        // Replicas cannot be waited for while the script runs.
+        flags.now = true;
     }
     let id = cx.caller.client;
     match shut_down(cx.srv, flags) {

@@ -1,20 +1,26 @@
-//! Events inside a command: while a long command runs (loading a file, later a slow script), other clients are served.
+//! Events inside a command: while a long command runs (loading a file, a slow script), other clients are served.
 //!
-//! The client whose command is running is protected: it is neither read nor closed. The unit is saved and restored as
+//! The client whose command is running is protected: it is neither read nor closed. So is the link to the primary while a
+//! script runs: its writes, and a snapshot all the more, would change the data set under the script. The unit is saved and restored as
 //! a whole. Its depth stays above 0, so that no inner command drains a queue of the outer one, and the before-sleep
 //! page is reduced.
 
 use ae::event_loop::{What, process_events};
+use conn::connection::ConnId;
 
 use crate::server::Server;
-use crate::state::client::ClientFlags;
+use crate::state::client::{Class, ClientFlags};
 use crate::state::client_id::ClientId;
 
 /// Processes the file events that are due.
 pub fn process_events_inside(srv: &mut Server) {
     let outer = srv.unit;
+    let link = primary_of_script(srv);
     if let Some(id) = outer.client {
         protect(srv, id, true);
+    }
+    if let Some(conn) = link {
+        srv.conns.protect(&mut srv.el, conn, true);
     }
     srv.unit.client = None;
     let look = What {
@@ -26,6 +32,20 @@ pub fn process_events_inside(srv: &mut Server) {
     if let Some(id) = outer.client {
         protect(srv, id, false);
     }
+    if let Some(conn) = link {
+        srv.conns.protect(&mut srv.el, conn, false);
+    }
+}
+
+/// The connection to the primary while a script runs, unless the script is the primary's.
+fn primary_of_script(srv: &Server) -> Option<ConnId> {
+    let run = srv.scripts.run.as_ref()?;
+    let link = srv.replication.link.as_ref()?;
+    if run.caller.class == Class::Primary {
+        return None;
+    }
+    let client = link.client().and_then(|id| srv.clients.get(id));
+    client.map_or(link.conn, |client| client.conn)
 }
 
 fn protect(srv: &mut Server, id: ClientId, protected: bool) {

@@ -50,6 +50,10 @@ fn is_killed(srv: &mut Server) -> bool {
         );
     }
     process_events_inside(srv);
+    if srv.shutdown.asap.is_some() {
+        // SHUTDOWN NOSAVE: all that belongs to it is done.
+        std::process::exit(0);
+    }
     let run = srv.scripts.run.as_ref();
     run.is_some_and(|run| run.flags.contains(RunFlags::KILLED))
 }
