@@ -4,6 +4,8 @@
 //! * [`stack`]: values as a function sees them. All access is raw, so nothing here runs a script's code but
 //!   [`stack::Stack::call`].
 //! * [`function`]: Rust functions that a script can call.
+//! * [`sandbox`]: the libraries and globals that scripts have, none of which they can change.
+//! * [`interrupt`]: a function that is called while a script runs, and that can end it.
 //!
 //! # Errors
 //!
@@ -19,4 +21,7 @@
 
 pub mod function;
 pub mod interpreter;
+pub mod interrupt;
+mod random;
+pub mod sandbox;
 pub mod stack;
