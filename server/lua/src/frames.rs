@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use mlua_sys as ffi;
 
 use crate::function::Outcome;
+use crate::interrupt::keep_globals;
 use crate::stack::{Failure, Kind, Stack};
 
 /// A frame.
@@ -73,6 +74,7 @@ impl Stack<'_> {
         assert_eq!(self.kind(-1), Kind::Table);
         // SAFETY: the state is valid, and a table is on top; the pseudo-index is always valid.
         unsafe { ffi::lua_replace(self.raw(), ffi::LUA_GLOBALSINDEX) };
+        keep_globals(self);
     }
 
     /// As [`Stack::call`], for as many results as there are, without a handler.

@@ -37,7 +37,9 @@ unsafe fn run(state: *mut ffi::lua_State) -> Outcome {
         let address = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
         let function = std::mem::transmute::<*mut libc::c_void, Function>(address);
         let strict = std::mem::replace(&mut Shared::of(state).strict, false);
-        let outcome = function(&mut Stack::new(state));
+        let mut stack = Stack::new(state);
+        let outcome = function(&mut stack);
+        let outcome = stack.settle(outcome);
         Shared::of(state).strict = strict;
         outcome
     }

@@ -8,18 +8,30 @@ use std::ptr::{self, NonNull};
 use libc::c_int;
 use mlua_sys as ffi;
 
+use crate::interrupt::{self, Interrupt};
+use crate::random::Random;
 use crate::stack::Stack;
 
 /// What the interpreter and the functions that it calls share; the allocator's argument leads to it.
 pub(crate) struct Shared {
     /// Bytes in use.
-    used: usize,
+    pub(crate) used: usize,
     /// The most that a script may use, garbage included.
-    limit: usize,
+    pub(crate) limit: usize,
+    /// Bytes that were in use after the last full collection.
+    pub(crate) kept: usize,
     /// Whether the limit applies: while code of a script runs.
     pub(crate) strict: bool,
     /// The value behind [`Stack::host`], and its type.
     pub(crate) host: Option<(TypeId, NonNull<c_void>)>,
+    /// How many calls from Rust into Lua are running.
+    pub(crate) depth: usize,
+    /// What is called from time to time while a script runs.
+    pub(crate) interrupt: Option<Interrupt>,
+    /// Whether the running function has exceeded the size of a table.
+    pub(crate) overflow: bool,
+    /// Where `math.random` takes its numbers from.
+    pub(crate) random: Random,
 }
 
 impl Shared {
@@ -82,9 +94,14 @@ unsafe extern "C" fn allocate(
             _ => alloc::realloc(old.cast(), old_layout, size),
         }
     };
-    if size == 0 || !new.is_null() {
-        shared.used = used;
+    if size > 0 && new.is_null() {
+        // An error of Lua would skip the destructors of Rust code.
+        if !shared.strict {
+            alloc::handle_alloc_error(layout);
+        }
+        return new.cast();
     }
+    shared.used = used;
     new.cast()
 }
 
@@ -99,11 +116,18 @@ impl Interpreter {
             limit: usize::MAX,
             strict: false,
             host: None,
+            kept: 0,
+            depth: 0,
+            interrupt: None,
+            overflow: false,
+            random: Random::default(),
         })));
         // SAFETY: the allocator is one; its argument is freed after the state.
         let state = unsafe { ffi::lua_newstate(allocate, shared.as_ptr().cast()) };
         let state = NonNull::new(state).expect("memory for an interpreter");
-        Interpreter { state, shared }
+        let mut interpreter = Interpreter { state, shared };
+        interrupt::keep_globals(&mut interpreter.stack());
+        interpreter
     }
 
     /// Bytes in use, garbage included.
@@ -116,6 +140,18 @@ impl Interpreter {
     pub fn set_limit(&mut self, limit: usize) {
         // SAFETY: as above.
         unsafe { self.shared.as_mut().limit = limit }
+    }
+
+    /// Sets what is called about each 100,000 instructions of a script; see [`crate::interrupt`].
+    pub fn set_interrupt(&mut self, interrupt: Option<Interrupt>) {
+        // SAFETY: as above.
+        unsafe { self.shared.as_mut().interrupt = interrupt }
+    }
+
+    /// Starts the numbers of `math.random` anew.
+    pub fn seed_random(&mut self, seed: i32) {
+        // SAFETY: as above.
+        unsafe { self.shared.as_mut().random = Random::seeded(seed) }
     }
 
     /// The stack, outside of any call.

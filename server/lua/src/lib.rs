@@ -5,6 +5,8 @@
 //!   [`stack::Stack::call`].
 //! * [`frames`]: which functions are running.
 //! * [`function`]: Rust functions that a script can call.
+//! * [`sandbox`]: the libraries and globals that scripts have, none of which they can change.
+//! * [`interrupt`]: a function that is called while a script runs, and that can end it.
 //!
 //! # Errors
 //!
@@ -21,5 +23,7 @@
 pub mod frames;
 pub mod function;
 pub mod interpreter;
+pub mod interrupt;
+mod random;
+pub mod sandbox;
 pub mod stack;
-mod temp_libs;

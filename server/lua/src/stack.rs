@@ -11,22 +11,30 @@ use std::slice;
 use libc::c_int;
 use mlua_sys as ffi;
 
-use crate::function::{Function, Raise, trampoline};
+use crate::function::{Function, Outcome, Raise, trampoline};
 use crate::interpreter::Shared;
+use crate::interrupt;
 
 /// The types of values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// No value: an index above the top.
     None,
+    /// `nil`.
     Nil,
+    /// `true` or `false`.
     Boolean,
     /// An address, for Lua without meaning.
     Light,
+    /// A floating-point number.
     Number,
+    /// Bytes.
     String,
+    /// A table.
     Table,
+    /// A function, of the script or of the host.
     Function,
+    /// A block of memory of the host.
     Userdata,
     /// A coroutine.
     Thread,
@@ -53,6 +61,9 @@ pub struct Stack<'lua> {
 
 /// The function has no room for another value. Only a bug gets there: [`Stack::reserve`] comes before loops.
 const FULL: &str = "room on the stack of Lua";
+
+/// The error for a key that a table has no room for.
+const OVERFLOW: &str = "table overflow";
 
 impl Stack<'_> {
     /// # Safety
@@ -90,14 +101,14 @@ impl Stack<'_> {
         self.set_top(top.checked_sub(count).expect("values to drop"));
     }
 
-    /// Makes room for more values; whether there is some.
+    /// Makes room for more values; whether there is some: a function can have a million.
     #[must_use]
     pub fn reserve(&mut self, count: usize) -> bool {
         let Ok(count) = c_int::try_from(count) else {
             return false;
         };
         // SAFETY: the state is valid, and the allocator refuses nothing while Rust code runs.
-        unsafe { ffi::lua_checkstack(self.state, count) != 0 }
+        unsafe { lua_reserve(self.state, count) != 0 }
     }
 
     /// An index that is known to be in range.
@@ -204,21 +215,25 @@ impl Stack<'_> {
         push(self.state);
     }
 
+    /// Pushes nil.
     pub fn push_nil(&mut self) {
         // SAFETY: there is room, here and in all that follow; the allocator refuses nothing.
         self.push(|state| unsafe { ffi::lua_pushnil(state) });
     }
 
+    /// Pushes a boolean.
     pub fn push_boolean(&mut self, value: bool) {
         // SAFETY: as above.
         self.push(|state| unsafe { ffi::lua_pushboolean(state, c_int::from(value)) });
     }
 
+    /// Pushes a number.
     pub fn push_number(&mut self, value: f64) {
         // SAFETY: as above.
         self.push(|state| unsafe { ffi::lua_pushnumber(state, value) });
     }
 
+    /// Pushes a string.
     pub fn push_bytes(&mut self, value: &[u8]) {
         // SAFETY: as above; the bytes are copied.
         self.push(|state| unsafe {
@@ -328,18 +343,54 @@ impl Stack<'_> {
             }
             _ => {}
         }
-        // SAFETY: it is a table that can be changed; key and value are on top, and the key is one.
+        if self.is_full(table) && !self.has_key(table) {
+            return Err(OVERFLOW);
+        }
+        // SAFETY: it is a table that can be changed and that has room; key and value are on top, and the key is one.
         unsafe { ffi::lua_rawset(self.state, table) };
         Ok(())
     }
 
-    /// Sets a position to the value on top, and drops that.
+    /// Sets a position to the value on top, and drops that. In a table that has no room (for 2^25 values beside its sequence)
+    /// the value is lost, and the running function ends with the error `table overflow`.
     pub fn set_at(&mut self, table: i32, position: i32) {
         let table = self.table(table);
         self.at(-2);
         assert!(!self.is_readonly(table), "a table that can be changed");
-        // SAFETY: it is a table that can be changed, and the value is on top.
+        if self.is_full(table) {
+            self.pop(1);
+            // SAFETY: the state is valid, and no other reference to the shared part is alive.
+            unsafe { Shared::of(self.state).overflow = true };
+            return;
+        }
+        // SAFETY: it is a table that can be changed and that has room, and the value is on top.
         unsafe { ffi::lua_rawseti_(self.state, table, position) };
+    }
+
+    /// Whether one more key may be more than a table can have.
+    fn is_full(&self, table: i32) -> bool {
+        // SAFETY: it is a table.
+        unsafe { lua_isfull(self.state, table) != 0 }
+    }
+
+    /// Whether a table has the key below the top.
+    fn has_key(&mut self, table: i32) -> bool {
+        let table = self.absolute(table);
+        self.push_copy(-2);
+        self.get(table);
+        let found = self.kind(-1) != Kind::Nil;
+        self.pop(1);
+        found
+    }
+
+    /// What a function that was called by Lua returns to it.
+    pub(crate) fn settle(&mut self, outcome: Outcome) -> Outcome {
+        // SAFETY: the state is valid, and no other reference to the shared part is alive.
+        let overflow = unsafe { std::mem::take(&mut Shared::of(self.state).overflow) };
+        if overflow {
+            return Err(self.fail_here(OVERFLOW.as_bytes()));
+        }
+        outcome
     }
 
     /// Sets a name to the value on top, and drops that.
@@ -399,14 +450,18 @@ impl Stack<'_> {
     /// If it is not Lua; the message is pushed instead.
     pub fn load(&mut self, source: &[u8], name: &CStr) -> Result<(), Failure> {
         assert!(self.reserve(1), "{FULL}");
-        // SAFETY: the state is valid and has room; the source lives as long as the call, which is protected.
+        // SAFETY: the state is valid and has room; the source lives as long as the call, which is protected. No reference to
+        // the shared part is held meanwhile.
         let status = unsafe {
-            ffi::luaL_loadbuffer(
+            let strict = std::mem::replace(&mut Shared::of(self.state).strict, true);
+            let status = ffi::luaL_loadbuffer(
                 self.state,
                 source.as_ptr().cast(),
                 source.len(),
                 name.as_ptr(),
-            )
+            );
+            Shared::of(self.state).strict = strict;
+            status
         };
         failure(status)
     }
@@ -430,15 +485,31 @@ impl Stack<'_> {
         let arguments = c_int::try_from(arguments).expect(FULL);
         self.at(-1 - arguments);
         let handler = if handler == 0 { 0 } else { self.at(handler) };
+        let below = self.top() - arguments as usize - 1;
         // SAFETY: the state is valid; function and arguments are there, and room for the results; the call is protected.
-        // No reference to the shared part is held meanwhile.
-        let status = unsafe {
+        // No reference to the shared part is held meanwhile. What the outermost call begins it also ends.
+        unsafe {
+            let outermost = Shared::of(self.state).depth == 0;
+            if outermost {
+                interrupt::begin(self.state);
+            }
+            Shared::of(self.state).depth += 1;
             let strict = std::mem::replace(&mut Shared::of(self.state).strict, true);
             let status = ffi::lua_pcall(self.state, arguments, results, handler);
             Shared::of(self.state).strict = strict;
-            status
-        };
-        failure(status)
+            Shared::of(self.state).depth -= 1;
+            if outermost && interrupt::end(self, below) {
+                return Err(Failure::Error);
+            }
+            failure(status)
+        }
+    }
+
+    /// Bytes that a script may still use. Functions that make big values ask before they do: the limit does not apply to them.
+    pub fn memory_left(&self) -> usize {
+        // SAFETY: the state is valid, and no other reference to the shared part is alive.
+        let shared = unsafe { Shared::of(self.state) };
+        shared.limit.saturating_sub(shared.used)
     }
 
     /// The value that [`crate::interpreter::Interpreter::with_host`] lent.
@@ -491,4 +562,6 @@ fn failure(status: c_int) -> Result<(), Failure> {
 unsafe extern "C-unwind" {
     fn lua_setreadonly(state: *mut ffi::lua_State, index: c_int, on: c_int);
     fn lua_isreadonly(state: *mut ffi::lua_State, index: c_int) -> c_int;
+    fn lua_reserve(state: *mut ffi::lua_State, size: c_int) -> c_int;
+    fn lua_isfull(state: *mut ffi::lua_State, index: c_int) -> c_int;
 }

@@ -98,33 +98,36 @@ fn field(stack: &mut Stack<'_>, name: &[u8]) -> Option<Vec<u8>> {
 /// `__redis__err__handler`: turns an error into a table, and adds the place at which it was raised.
 pub fn handler(stack: &mut Stack<'_>) -> Outcome {
     stack.set_top(1);
-    let caller = stack.frame(1);
-    let frame = match caller {
-        Some(frame) if frame.is_native => stack.frame(2),
-        frame => frame,
-    };
-    let (mut source, mut line) = match frame {
-        Some(frame) => (frame.source, f64::from(frame.line)),
-        None => (Vec::new(), -1.0),
-    };
     if stack.kind(1) == Kind::Table && stack.is_readonly(1) {
         // In Redis the handler is Lua, and fails itself.
-        (source, line) = (b"@err_handler_def".to_vec(), 10.0);
-        stack.push_bytes(b"err_handler_def:10: Attempt to modify a readonly table");
-        stack.replace(1);
+        push_fault(stack, b"ERR err_handler_def:10: Attempt to modify a readonly table");
+        set_place(stack, b"@err_handler_def", 10);
+        return Ok(1);
     }
     if stack.kind(1) != Kind::Table {
         let text = [b"ERR ", description(stack, 1).as_slice()].concat();
         push_fault(stack, &text);
-        stack.replace(1);
     }
-    if !source.is_empty() {
-        stack.push_bytes(&source);
-        stack.set_field(1, SOURCE);
-        stack.push_number(line);
-        stack.set_field(1, LINE);
-    }
+    add_place(stack, 1);
     Ok(1)
+}
+
+/// Adds the place of the function at a level to the error table on top; of its caller, if it is not Lua.
+pub fn add_place(stack: &mut Stack<'_>, level: i32) {
+    let frame = match stack.frame(level) {
+        Some(frame) if frame.is_native => stack.frame(level + 1),
+        frame => frame,
+    };
+    if let Some(frame) = frame {
+        set_place(stack, &frame.source, frame.line);
+    }
+}
+
+fn set_place(stack: &mut Stack<'_>, source: &[u8], line: i32) {
+    stack.push_bytes(source);
+    stack.set_field(-2, SOURCE);
+    stack.push_number(f64::from(line));
+    stack.set_field(-2, LINE);
 }
 
 /// A value as `tostring` shows it.

@@ -1,29 +1,35 @@
 //! What happens while a script takes long: other clients are told that the server is busy, and one of them may kill it.
 
-use lua::function::{Outcome, Raise};
+use lua::function::Raise;
 use lua::stack::Stack;
 
 use crate::exec::nested::process_events_inside;
-use crate::script::error::push_fault;
+use crate::script::error::{self, raise};
 use crate::server::Server;
 use crate::state::scripts::run::RunFlags;
 use crate::sys::clock;
 use crate::{notice, warning};
 
-/// Called after each so many instructions of a script.
+/// Called after each so many instructions of a script or of the code of a library.
 ///
 /// # Errors
-/// The script was killed.
-pub fn check(stack: &mut Stack<'_>) -> Outcome {
+/// The script was killed, or the code has taken too long.
+pub fn check(stack: &mut Stack<'_>) -> Result<(), Raise> {
     let Some(srv) = stack.host::<Server>() else {
-        return Ok(0);
+        return Ok(());
     };
-    if is_killed(srv) {
+    if let Some(load) = &srv.scripts.load {
+        let elapsed_ms = clock::monotonic_us().saturating_sub(load.started_us) / 1000;
+        if load.timeout_ms.is_some_and(|timeout_ms| elapsed_ms > timeout_ms) {
+            return Err(raise(stack, "FUNCTION LOAD timeout"));
+        }
+    } else if is_killed(srv) {
         notice!("Lua script killed by user with SCRIPT KILL.");
-        push_fault(stack, b"ERR Script killed by user with SCRIPT KILL...");
-        return Err(Raise);
+        let raised = raise(stack, "Script killed by user with SCRIPT KILL...");
+        error::add_place(stack, 0);
+        return Err(raised);
     }
-    Ok(0)
+    Ok(())
 }
 
 /// Serves other clients if the script has run for long enough; whether it is to end.
