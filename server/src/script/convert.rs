@@ -151,14 +151,42 @@ fn push_verbatim<'a>(stack: &mut Stack<'_>, len: usize, rest: &'a [u8]) -> &'a [
     rest.get(2..).unwrap_or_default()
 }
 
-/// Writes values as replies.
-pub struct Writer<'a> {
-    /// The reply, in the client's protocol.
-    pub reply: &'a mut Reply,
+/// Slots of the stack that a function of Redis may use, and those that it asks for to convert a value: nesting ends at the
+/// same depth.
+const MAX_SLOTS: usize = 8000;
+const SLOTS_PER_VALUE: usize = 4;
+
+/// Writes a value as a reply. Tables may be nested as deeply as the stack of Lua allows, so there is no recursion.
+struct Writer<'a> {
+    reply: &'a mut Reply,
     /// The protocol that the script has chosen.
-    pub resp: Resp,
+    resp: Resp,
+    /// Tables that are being written, the innermost last.
+    tables: Vec<Table>,
     /// An error was written.
-    pub failed: bool,
+    failed: bool,
+}
+
+/// A table that is being written.
+struct Table {
+    kind: TableKind,
+    /// Where its header belongs.
+    mark: Mark,
+    /// Elements or pairs so far.
+    len: usize,
+}
+
+/// What a table is written as, and what is on the stack meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TableKind {
+    /// The table.
+    Array,
+    /// The table, its field `set`, and a key.
+    Set,
+    /// The table, its field `map`, and a key.
+    Map,
+    /// The same, and the value of the key that is being written.
+    MapWithValue,
 }
 
 /// A number without its fraction; what no integer can hold is the least one, as on x86.
@@ -181,11 +209,27 @@ fn has(stack: &mut Stack<'_>, name: &[u8], kind: Kind) -> bool {
     has
 }
 
+/// Writes the value on top of the stack, and drops it; whether an error was written. `resp` is the protocol that the script
+/// has chosen; the client's is that of the reply.
+pub fn write_value(stack: &mut Stack<'_>, reply: &mut Reply, resp: Resp) -> bool {
+    let mut writer = Writer {
+        reply,
+        resp,
+        tables: Vec::new(),
+        failed: false,
+    };
+    loop {
+        writer.write(stack);
+        if !writer.advance(stack) {
+            return writer.failed;
+        }
+    }
+}
+
 impl Writer<'_> {
-    /// Writes the value on top of the stack, and drops it.
-    pub fn write(&mut self, stack: &mut Stack<'_>) {
-        // As many slots as Redis asks for, so that nesting ends at the same depth.
-        if !stack.reserve(4) {
+    /// Writes the value on top of the stack, and drops it; or begins a table, which stays.
+    fn write(&mut self, stack: &mut Stack<'_>) {
+        if stack.top() + SLOTS_PER_VALUE > MAX_SLOTS {
             self.refuse(stack, &Fault::new("ERR reached lua stack limit"), false);
             return stack.pop(1);
         }
@@ -197,7 +241,8 @@ impl Writer<'_> {
             }
             Kind::Boolean if self.resp == Resp::V3 => self.reply.boolean(stack.truth(-1)),
             Kind::Boolean if stack.truth(-1) => self.reply.int(1),
-            Kind::Table => self.write_table(stack),
+            Kind::Table if self.write_special(stack) => {}
+            Kind::Table => return self.begin(stack),
             _ => self.reply.null(),
         }
         stack.pop(1);
@@ -211,15 +256,16 @@ impl Writer<'_> {
         self.reply.fault(fault);
     }
 
-    /// Writes the table on top, which stays.
-    fn write_table(&mut self, stack: &mut Stack<'_>) {
-        let reply = &mut *self.reply;
+    /// Writes the table on top, which stays, if it stands for a single value; whether it does.
+    fn write_special(&mut self, stack: &mut Stack<'_>) -> bool {
         if has(stack, error::ERR, Kind::String) {
             stack.pop(1);
             let information = error::information(stack);
             let fault = Fault::bytes(information.message);
-            return self.refuse(stack, &fault, information.is_counted);
+            self.refuse(stack, &fault, information.is_counted);
+            return true;
         }
+        let reply = &mut *self.reply;
         if has(stack, b"ok", Kind::String) {
             let text = stack.bytes(-1).unwrap_or_default();
             let end = memchr::memchr(0, text).unwrap_or(text.len());
@@ -229,12 +275,13 @@ impl Writer<'_> {
         } else if has(stack, b"big_number", Kind::String) {
             reply.big_number(stack.bytes(-1).unwrap_or_default());
         } else if !has(stack, b"verbatim_string", Kind::Table) {
-            return self.write_aggregate(stack);
+            return false;
         } else if !self.write_verbatim(stack) {
             stack.pop(1);
-            return self.write_aggregate(stack);
+            return false;
         }
         stack.pop(1);
+        true
     }
 
     /// Writes the verbatim string on top, which stays; whether it is one.
@@ -257,47 +304,76 @@ impl Writer<'_> {
         is_text
     }
 
-    /// Writes the table on top, which stays, as a map, a set or an array.
-    fn write_aggregate(&mut self, stack: &mut Stack<'_>) {
-        let mark = self.reply.defer();
-        let mut len = 0;
-        if has(stack, b"map", Kind::Table) {
-            stack.push_nil();
-            while stack.next(-2) {
-                stack.push_copy(-2);
-                self.write(stack);
-                self.write(stack);
-                len += 1;
-            }
-            self.reply.close_map(mark, len);
-            stack.pop(1);
+    /// Begins the table on top.
+    fn begin(&mut self, stack: &mut Stack<'_>) {
+        let kind = if has(stack, b"map", Kind::Table) {
+            TableKind::Map
         } else if has(stack, b"set", Kind::Table) {
-            stack.push_nil();
-            while stack.next(-2) {
-                stack.pop(1);
-                stack.push_copy(-1);
-                self.write(stack);
-                len += 1;
-            }
-            self.reply.close_set(mark, len);
-            stack.pop(1);
+            TableKind::Set
         } else {
-            self.write_array(stack, mark);
+            TableKind::Array
+        };
+        if kind != TableKind::Array {
+            stack.push_nil();
         }
+        self.tables.push(Table {
+            kind,
+            mark: self.reply.defer(),
+            len: 0,
+        });
     }
 
-    /// Writes the elements from 1 on up to the first nil.
-    fn write_array(&mut self, stack: &mut Stack<'_>, mark: Mark) {
-        let mut len = 0;
-        loop {
-            stack.get_at(-1, len + 1);
-            if stack.kind(-1) == Kind::Nil {
-                stack.pop(1);
-                break;
+    /// Puts the next value to be written on top of the stack, and ends the tables that have no more; whether there is one.
+    fn advance(&mut self, stack: &mut Stack<'_>) -> bool {
+        while let Some(table) = self.tables.last_mut() {
+            if table.next(stack) {
+                return true;
             }
-            self.write(stack);
-            len += 1;
+            let (mark, len) = (table.mark, table.len);
+            match table.kind {
+                TableKind::Array => self.reply.close_array(mark, len),
+                TableKind::Set => self.reply.close_set(mark, len),
+                TableKind::Map | TableKind::MapWithValue => self.reply.close_map(mark, len),
+            }
+            stack.pop(if table.kind == TableKind::Array { 1 } else { 2 });
+            self.tables.pop();
         }
-        self.reply.close_array(mark, len as usize);
+        false
+    }
+}
+
+impl Table {
+    /// Puts the next value on top of the stack; whether there is one.
+    fn next(&mut self, stack: &mut Stack<'_>) -> bool {
+        match self.kind {
+            TableKind::Array => {
+                let position = i32::try_from(self.len + 1).unwrap_or(i32::MAX);
+                stack.get_at(-1, position);
+                if stack.kind(-1) == Kind::Nil {
+                    stack.pop(1);
+                    return false;
+                }
+            }
+            TableKind::MapWithValue => {
+                self.kind = TableKind::Map;
+                return true;
+            }
+            TableKind::Map => {
+                if !stack.next(-2) {
+                    return false;
+                }
+                stack.push_copy(-2);
+                self.kind = TableKind::MapWithValue;
+            }
+            TableKind::Set => {
+                if !stack.next(-2) {
+                    return false;
+                }
+                stack.pop(1);
+                stack.push_copy(-1);
+            }
+        }
+        self.len += 1;
+        true
     }
 }

@@ -5,7 +5,7 @@ use lua::stack::{Kind, Stack};
 
 use crate::exec::gate;
 use crate::script::call::{is_out_of_memory, running};
-use crate::script::convert::Writer;
+use crate::script::convert::write_value;
 use crate::script::error;
 use crate::server::{Ctx, Propagate, Server};
 use crate::state::caller::Caller;
@@ -111,12 +111,8 @@ pub fn run(
     cx.propagate = Propagate::Never;
     let name = run.name.clone();
     cx.srv.scripts.run = Some(run);
-    let mut writer = Writer {
-        reply: cx.reply,
-        resp: Resp::V2,
-        failed: false,
-    };
-    lua.with_host(cx.srv, |stack| {
+    let reply = &mut *cx.reply;
+    cx.failed = lua.with_host(cx.srv, |stack| {
         stack.push_function(error::handler);
         stack.push_registry();
         stack.get_at(-1, position);
@@ -125,13 +121,12 @@ pub fn run(
         if stack.call(arguments, 1, 1).is_err() {
             push_reply_of_error(stack, &name);
         }
-        if let Some(run) = running(stack).and_then(|srv| srv.scripts.run.as_ref()) {
-            writer.resp = run.caller.session.resp;
-        }
-        writer.write(stack);
+        let run = running(stack).and_then(|srv| srv.scripts.run.as_ref());
+        let resp = run.map_or(Resp::V2, |run| run.caller.session.resp);
+        let failed = write_value(stack, reply, resp);
         stack.set_top(0);
+        failed
     });
-    cx.failed = writer.failed;
     cx.srv.scripts.run = None;
 }
 
