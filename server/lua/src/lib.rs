@@ -3,7 +3,9 @@
 //! * [`interpreter`]: an interpreter, its memory, its garbage collection, the host that its functions work on.
 //! * [`stack`]: values as a function sees them. All access is raw, so nothing here runs a script's code but
 //!   [`stack::Stack::call`].
-//! * [`function`]: Rust functions that a script can call.
+//! * [`function`]: Rust functions that a script can call; [`arguments`] checks what they are given, [`bulk`] is what the
+//!   libraries need of a stack besides.
+//! * [`structs`], [`bits`]: the libraries `struct` and `bit`.
 //!
 //! # Errors
 //!
@@ -17,6 +19,11 @@
 
 #![allow(unsafe_code)]
 
+pub mod arguments;
+pub mod bits;
+pub mod bulk;
 pub mod function;
 pub mod interpreter;
+mod limits;
 pub mod stack;
+pub mod structs;
