@@ -5,7 +5,7 @@
 //!   [`stack::Stack::call`].
 //! * [`function`]: Rust functions that a script can call; [`arguments`] checks what they are given, [`bulk`] is what the
 //!   libraries need of a stack besides.
-//! * [`structs`], [`bits`]: the libraries `struct` and `bit`.
+//! * [`msgpack`], [`structs`], [`bits`]: the libraries `cmsgpack`, `struct` and `bit`.
 //!
 //! # Errors
 //!
@@ -25,5 +25,6 @@ pub mod bulk;
 pub mod function;
 pub mod interpreter;
 mod limits;
+pub mod msgpack;
 pub mod stack;
 pub mod structs;
