@@ -5,7 +5,7 @@
 //!   [`stack::Stack::call`].
 //! * [`function`]: Rust functions that a script can call; [`arguments`] checks what they are given, [`bulk`] is what the
 //!   libraries need of a stack besides.
-//! * [`msgpack`], [`structs`], [`bits`]: the libraries `cmsgpack`, `struct` and `bit`.
+//! * [`json`], [`msgpack`], [`structs`], [`bits`]: the libraries `cjson`, `cmsgpack`, `struct` and `bit`.
 //!
 //! # Errors
 //!
@@ -21,10 +21,13 @@
 
 pub mod arguments;
 pub mod bits;
+mod builder;
 pub mod bulk;
 pub mod function;
 pub mod interpreter;
+pub mod json;
 mod limits;
 pub mod msgpack;
+mod reader;
 pub mod stack;
 pub mod structs;
