@@ -31,3 +31,6 @@ pub mod msgpack;
 mod reader;
 pub mod stack;
 pub mod structs;
+
+#[cfg(test)]
+mod library_tests;
