@@ -21,26 +21,45 @@ pub type Function = fn(&mut Stack<'_>) -> Outcome;
 /// # Safety
 /// For Lua only, as the function of a closure that [`Stack::push_function`] made.
 pub(crate) unsafe extern "C-unwind" fn trampoline(state: *mut ffi::lua_State) -> c_int {
-    // SAFETY: as the caller promises. All values with destructors are gone when `run` has returned.
-    match unsafe { run(state) } {
-        Ok(results) => c_int::try_from(results).unwrap_or(0),
-        // SAFETY: the value to raise is on the stack.
-        Err(Raise) => unsafe { ffi::lua_error(state) },
+    // SAFETY: as the caller promises; the upvalue was made from a `Function`. All values with destructors are gone when
+    // `enter` has returned.
+    unsafe {
+        let outcome = enter(state, |stack| {
+            let address = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
+            let function = std::mem::transmute::<*mut libc::c_void, Function>(address);
+            function(stack)
+        });
+        leave(state, &outcome)
     }
 }
 
+/// From Lua into Rust: works with a stack on which no call fails for memory.
+///
 /// # Safety
-/// As [`trampoline`].
-unsafe fn run(state: *mut ffi::lua_State) -> Outcome {
-    // SAFETY: the upvalue was made from a `Function`. The reference to the shared part is not held during the call.
+/// The state is that of a function that Lua has called.
+pub(crate) unsafe fn enter(
+    state: *mut ffi::lua_State,
+    work: impl FnOnce(&mut Stack<'_>) -> Outcome,
+) -> Outcome {
+    // SAFETY: as the caller promises. The reference to the shared part is not held during the work.
     unsafe {
-        let address = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
-        let function = std::mem::transmute::<*mut libc::c_void, Function>(address);
         let strict = std::mem::replace(&mut Shared::of(state).strict, false);
         let mut stack = Stack::new(state);
-        let outcome = function(&mut stack);
+        let outcome = work(&mut stack);
         let outcome = stack.settle(outcome);
         Shared::of(state).strict = strict;
         outcome
+    }
+}
+
+/// From Rust back into Lua, which takes the results or raises the error.
+///
+/// # Safety
+/// As [`enter`]. No value with a destructor is alive: an error does not return.
+pub(crate) unsafe fn leave(state: *mut ffi::lua_State, outcome: &Outcome) -> c_int {
+    match outcome {
+        Ok(results) => c_int::try_from(*results).unwrap_or(0),
+        // SAFETY: the value to raise is on the stack.
+        Err(Raise) => unsafe { ffi::lua_error(state) },
     }
 }

@@ -47,6 +47,11 @@ impl Shared {
             &mut *shared.cast::<Shared>()
         }
     }
+
+    /// Bytes that a script may still use.
+    pub(crate) fn left(&self) -> usize {
+        self.limit.saturating_sub(self.used)
+    }
 }
 
 /// An interpreter.

@@ -4,7 +4,9 @@
 //! * [`stack`]: values as a function sees them. All access is raw, so nothing here runs a script's code but
 //!   [`stack::Stack::call`].
 //! * [`frames`]: which functions are running.
-//! * [`function`]: Rust functions that a script can call.
+//! * [`function`]: Rust functions that a script can call; [`arguments`] checks what they are given, [`bulk`] is what the
+//!   libraries need of a stack besides.
+//! * [`json`], [`msgpack`], [`structs`], [`bits`]: the libraries `cjson`, `cmsgpack`, `struct` and `bit`.
 //! * [`sandbox`]: the libraries and globals that scripts have, none of which they can change.
 //! * [`interrupt`]: a function that is called while a script runs, and that can end it.
 //!
@@ -20,10 +22,22 @@
 
 #![allow(unsafe_code)]
 
+pub mod arguments;
+pub mod bits;
+mod builder;
+pub mod bulk;
 pub mod frames;
 pub mod function;
 pub mod interpreter;
 pub mod interrupt;
+pub mod json;
+mod limits;
+pub mod msgpack;
 mod random;
+mod reader;
 pub mod sandbox;
 pub mod stack;
+pub mod structs;
+
+#[cfg(test)]
+mod library_tests;

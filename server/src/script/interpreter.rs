@@ -1,10 +1,20 @@
 //! Interpreters: their libraries, the table `redis`, and globals that no script can change.
 
 use lua::interpreter::Interpreter;
-use lua::sandbox;
 use lua::stack::Stack;
+use lua::{bits, json, msgpack, sandbox, structs};
 
 use crate::script::{api, error, interrupt};
+
+/// Pushes the table of a library.
+type Open = fn(&mut Stack<'_>);
+
+const LIBRARIES: [(&[u8], Open); 4] = [
+    (b"cjson", json::open),
+    (b"struct", structs::open),
+    (b"cmsgpack", msgpack::open),
+    (b"bit", bits::open),
+];
 
 /// An interpreter with the libraries of scripts and functions.
 fn with_libraries() -> Interpreter {
@@ -12,6 +22,11 @@ fn with_libraries() -> Interpreter {
     lua.set_interrupt(Some(interrupt::check));
     let stack = &mut lua.stack();
     sandbox::open(stack);
+    // In the order in which Redis opens them, on which the order of `pairs` depends.
+    for (name, open) in LIBRARIES {
+        open(stack);
+        sandbox::set_global(stack, name);
+    }
     stack.push_function(|stack| stack.protected_call());
     sandbox::set_global(stack, b"pcall");
     lua

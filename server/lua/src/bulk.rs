@@ -1,0 +1,187 @@
+//! More of the stack for libraries: several steps in one call, and functions with a state of their own.
+//!
+//! The rules of [`crate::stack`] hold here too: all access is raw, and nothing raises an error.
+
+use std::ffi::CStr;
+use std::mem::{self, MaybeUninit};
+use std::ops::Range;
+
+use libc::c_int;
+use mlua_sys as ffi;
+
+use crate::function::{self, Outcome};
+use crate::interpreter::Shared;
+use crate::stack::Stack;
+
+/// A value as its type and content.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum View<'value> {
+    /// No value.
+    Nil,
+    /// True or false.
+    Boolean(bool),
+    /// A number.
+    Number(f64),
+    /// Its bytes.
+    String(&'value [u8]),
+    /// A table.
+    Table,
+    /// A light userdata.
+    Light {
+        /// Whether its address is null.
+        null: bool,
+    },
+    /// A function, userdata or coroutine.
+    Other,
+}
+
+/// A function with a state of type `T`, which all functions of one library table share.
+pub type Stateful<T> = fn(&mut Stack<'_>, &mut T) -> Outcome;
+
+/// How many values a function of C can have on its stack (`LUAI_MAXCSTACK`).
+const MOST_SLOTS: usize = 8000;
+
+/// The alignment of a userdata is at least this.
+const ALIGN: usize = 8;
+
+/// A value as its type and content.
+///
+/// # Safety
+/// The index is in range, and the value stays on the stack for the lifetime of the result.
+pub(crate) unsafe fn view<'value>(state: *mut ffi::lua_State, index: c_int) -> View<'value> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match ffi::lua_type(state, index) {
+            ffi::LUA_TNIL => View::Nil,
+            ffi::LUA_TBOOLEAN => View::Boolean(ffi::lua_toboolean(state, index) != 0),
+            ffi::LUA_TNUMBER => View::Number(ffi::lua_tonumber(state, index)),
+            ffi::LUA_TSTRING => {
+                let mut len = 0;
+                let start = ffi::lua_tolstring(state, index, &raw mut len);
+                View::String(std::slice::from_raw_parts(start.cast(), len))
+            }
+            ffi::LUA_TTABLE => View::Table,
+            ffi::LUA_TLIGHTUSERDATA => View::Light {
+                null: ffi::lua_touserdata(state, index).is_null(),
+            },
+            _ => View::Other,
+        }
+    }
+}
+
+impl Stack<'_> {
+    /// A value as its type and content.
+    pub fn view(&mut self, index: i32) -> View<'_> {
+        assert!(
+            index != 0 && index.unsigned_abs() as usize <= self.top(),
+            "index {index} of a value"
+        );
+        // SAFETY: the index is in range. The value lives as long as it is on the stack, which is borrowed.
+        unsafe { view(self.raw(), index) }
+    }
+
+    /// Calls a function for each key of the table on top, with the key if it is a number, until the function returns
+    /// false; whether it never did. Takes two slots, which the caller has reserved.
+    pub fn all_keys(&mut self, mut check: impl FnMut(Option<f64>) -> bool) -> bool {
+        let state = self.raw();
+        let top = self.top();
+        assert!(self.kind(-1) == crate::stack::Kind::Table && self.reserve(2));
+        // SAFETY: a table is on top, there is room for a key and a value, and nothing changes the table meanwhile.
+        unsafe {
+            ffi::lua_pushnil(state);
+            while ffi::lua_next(state, -2) != 0 {
+                let number = (ffi::lua_type(state, -2) == ffi::LUA_TNUMBER)
+                    .then(|| ffi::lua_tonumber(state, -2));
+                if !check(number) {
+                    ffi::lua_settop(state, top as c_int);
+                    return false;
+                }
+                ffi::lua_settop(state, -2);
+            }
+        }
+        true
+    }
+
+    /// Makes room for more values; whether a function of C would get it. What a script may nest in Redis ends there.
+    #[must_use]
+    pub fn reserve_as_in_c(&mut self, count: usize) -> bool {
+        count <= MOST_SLOTS && self.top() + count <= MOST_SLOTS && self.reserve(count)
+    }
+
+    /// Pushes a part of a string.
+    pub fn push_part(&mut self, index: i32, part: Range<usize>) {
+        assert!(self.reserve(1));
+        let state = self.raw();
+        let bytes = self.bytes(index).expect("a string");
+        let part = &bytes[part];
+        // SAFETY: there is room; the string is alive while it is copied, as it is on the stack.
+        unsafe { ffi::lua_pushlstring_(state, part.as_ptr().cast(), part.len()) };
+    }
+
+    /// The name that the caller used for the running function, and whether it called it as a method (`object:name()`).
+    pub fn called_as(&mut self) -> Option<(Vec<u8>, bool)> {
+        let mut record = MaybeUninit::<ffi::lua_Debug>::zeroed();
+        // SAFETY: a record of zeros is one. Lua fills it in; the names live as long as the function runs.
+        unsafe {
+            if ffi::lua_getstack(self.raw(), 0, record.as_mut_ptr()) == 0 {
+                return None;
+            }
+            ffi::lua_getinfo(self.raw(), c"n".as_ptr(), record.as_mut_ptr());
+            let record = record.assume_init();
+            if record.name.is_null() || record.namewhat.is_null() {
+                return None;
+            }
+            let name = CStr::from_ptr(record.name).to_bytes().to_vec();
+            Some((name, CStr::from_ptr(record.namewhat) == c"method"))
+        }
+    }
+
+    /// Adds functions to the table on top, which share a state.
+    pub fn set_functions<T: Copy + 'static>(
+        &mut self,
+        state: T,
+        functions: &[(&str, Stateful<T>)],
+    ) {
+        const { assert!(align_of::<T>() <= ALIGN) };
+        assert!(self.kind(-1) == crate::stack::Kind::Table && self.reserve(4));
+        let raw = self.raw();
+        // SAFETY: there is room. The userdata has the size of the state, and nothing but the closures can reach it.
+        unsafe {
+            ffi::lua_newuserdata(raw, size_of::<T>())
+                .cast::<T>()
+                .write(state);
+        }
+        for (name, function) in functions {
+            // SAFETY: there is room; the upvalues are what the trampoline for this type expects.
+            unsafe {
+                ffi::lua_pushlightuserdata(raw, *function as *mut libc::c_void);
+                ffi::lua_pushvalue(raw, -2);
+                ffi::lua_pushcclosure(raw, trampoline::<T>, 2);
+            }
+            self.set_field(-3, name.as_bytes());
+        }
+        self.pop(1);
+    }
+}
+
+/// What Lua calls; its upvalues are the function and its state.
+///
+/// # Safety
+/// For Lua only, as the function of a closure that [`Stack::set_functions`] made.
+unsafe extern "C-unwind" fn trampoline<T: Copy + 'static>(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: the upvalues were made from a `Stateful<T>` and a `T`; the closure keeps the userdata alive. The function
+    // works on a copy, so that it may call itself by way of a script.
+    let outcome = unsafe {
+        function::enter(state, |stack| {
+            let address = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
+            let function = mem::transmute::<*mut libc::c_void, Stateful<T>>(address);
+            let shared = ffi::lua_touserdata(state, ffi::lua_upvalueindex(2)).cast::<T>();
+            let mut copy = shared.read();
+            let outcome = function(stack, &mut copy);
+            shared.write(copy);
+            outcome
+        })
+    };
+    // SAFETY: nothing with a destructor is alive.
+    unsafe { function::leave(state, &outcome) }
+}
