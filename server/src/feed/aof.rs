@@ -4,7 +4,6 @@ use crate::feed::replicas::{EXEC, MULTI, select_request};
 use crate::server::Server;
 use crate::state::aof::Status;
 use crate::state::caller::Targets;
-use crate::state::child::Purpose;
 use crate::state::propagation::Propagation;
 
 /// Appends the writes of a unit; several that belong together (`whole`) between MULTI and EXEC.
@@ -38,17 +37,12 @@ pub fn feed(srv: &mut Server, propagation: &Propagation, whole: bool) {
     }
 }
 
-/// Whether there is a file that writes go to. Before the first rewrite has begun there is none, and its base will contain
-/// them.
+/// Whether writes are appended. Until the first rewrite begins there is no file for them, and its base will contain them.
 fn is_open(srv: &Server) -> bool {
-    let is_rewriting = || {
-        let child = srv.child.as_ref();
-        child.is_some_and(|child| child.purpose == Purpose::Rewrite)
-    };
     match srv.aof.status {
         Status::Off => false,
         Status::On => true,
-        Status::WaitsForRewrite => is_rewriting(),
+        Status::WaitsForRewrite => srv.aof.file.is_some(),
     }
 }
 

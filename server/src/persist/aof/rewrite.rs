@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::values::AppendFsync;
-use crate::persist::aof::flush::{advance_offset, flush, force, sync_now};
+use crate::persist::aof::flush::{advance_offset, flush, force, sync_now, take_progress};
 use crate::persist::aof::manifest_file;
 use crate::persist::aof::{base, size_of};
 use crate::persist::fork;
@@ -122,6 +122,9 @@ pub fn begin(srv: &mut Server) -> bool {
                 host::reason(&error)
             );
             srv.aof.rewrites.failed = true;
+            if srv.aof.status == Status::WaitsForRewrite {
+                drop_temporary(srv);
+            }
             false
         }
     }
@@ -237,10 +240,7 @@ pub fn drop_temporary(srv: &mut Server) {
         let _ = fs::remove_file(path(srv, &name));
         srv.background.free(Box::new(file), 0);
     }
-    let aof = &mut srv.aof;
-    aof.appended -= aof.buffer.len() as u64;
-    aof.buffer.clear();
-    aof.file_size = 0;
+    srv.aof.give_up();
 }
 
 /// The child's file becomes the base; whether that succeeded.
@@ -258,9 +258,9 @@ fn complete(srv: &mut Server, child: &Child) -> bool {
     srv.aof.rewrites.failures = 0;
     if srv.aof.status == Status::WaitsForRewrite {
         srv.aof.status = Status::On;
-        let reached = srv.aof.syncer.progress().reached;
-        let newer = reached.map_or(0, |mark| mark.offset);
-        advance_offset(srv, srv.aof.rewrites.offset.max(newer));
+        advance_offset(srv, srv.aof.rewrites.offset);
+        // What has reached the disk meanwhile counts from now on.
+        take_progress(srv);
     }
     true
 }

@@ -76,6 +76,8 @@ pub fn start(srv: &mut Server, in_transaction: bool) -> bool {
              when possible."
         );
     } else if in_transaction {
+        // The base of a rewrite that began before has no incremental file.
+        kill(srv);
         srv.aof.rewrites.scheduled = true;
         notice!(
             "AOF was enabled during a transaction. An AOF background was scheduled to start when possible."
@@ -123,15 +125,10 @@ pub fn stop(srv: &mut Server) {
     }
     let aof = &mut srv.aof;
     aof.file = None;
-    // What could not be forced to the disk is given up with the file.
-    aof.ordered = aof.written;
-    aof.synced = aof.written;
+    aof.give_up();
     aof.status = Status::Off;
     aof.selected = None;
     aof.rewrites.scheduled = false;
-    aof.file_size = 0;
-    aof.appended -= aof.buffer.len() as u64;
-    aof.buffer.clear();
     aof.synced_offset = None;
 }
 

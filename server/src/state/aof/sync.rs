@@ -120,7 +120,9 @@ impl Syncer {
         if !self.start() {
             // The system cannot create a thread, so the loop does the work.
             let forced = order.file.sync_data();
-            return self.shared.state().complete(mark, forced);
+            self.shared.state().complete(mark, forced);
+            let _ = self.waker.wake();
+            return;
         }
         let mut state = self.shared.state();
         match state.orders.back_mut() {
