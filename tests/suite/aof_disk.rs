@@ -86,22 +86,21 @@ fn a_failed_fsync_refuses_writes_until_one_succeeds() {
 fn a_failed_fsync_is_not_forgotten_when_the_next_one_succeeds() {
     let disk = Disk::new();
     let mut server = Server::start_on(&disk, ALWAYS);
-    let (mut first, mut second) = (server.client(Transport::Tls), server.client(Transport::Tcp));
-    assert_eq!(first.text("PING") + &second.text("PING"), "PONGPONG");
-    disk.set("hold-fsync", 1);
-    first.send(b"SET k v\r\n");
-    until("the first write", || {
-        String::from_utf8_lossy(&disk.read(INCR))
-            .contains("SET")
-            .then_some(())
-    });
-    second.send(b"SET k w\r\nDEBUG LOG second\r\n");
-    server.wait_for_log(&["DEBUG LOG: second"]);
+    let mut admin = server.client(Transport::Tcp);
+    let (first, second) = write_behind_a_running_fsync(&server, &disk, INCR);
+    // Under another policy the second write is written at once, and a second fsync ordered behind the first.
+    let no_fsync = "CONFIG SET appendfsync no";
+    execute(&server, &mut admin, no_fsync, "no");
+    disk.wait_until_written(INCR, "\r\nw\r\n");
     disk.set_times("fail-fsync", EIO, 1);
+    // Both are completed before the loop looks.
+    admin.send(b"CONFIG SET appendfsync always\r\nDEBUG LOG always\r\nDEBUG SLEEP 0.5\r\n");
+    server.wait_for_log(&["DEBUG LOG: always"]);
     disk.clear("hold-fsync");
+    for mut client in [first, second, admin] {
+        assert_eq!(client.read_to_end(), b"");
+    }
     assert_eq!(server.wait_for_exit(), Some(1));
-    assert_eq!(first.read_to_end(), b"");
-    assert_eq!(second.read_to_end(), b"");
 }
 
 #[test]
@@ -119,20 +118,24 @@ fn a_rewrite_whose_manifest_is_not_durable_leaves_files_that_load() {
                 "{refused}"
             );
         } else {
-            client.text("CONFIG SET rdb-key-save-delay 10000000");
-            client.text("BGREWRITEAOF");
+            disk.set("hold-child", 1);
+            let started = client.text("BGREWRITEAOF");
+            assert_eq!(started, "Background append only file rewriting started");
+            assert_eq!(client.text("SET during y"), "OK");
             disk.set("fail-folder-fsync", EIO);
-            client.text("SET during y");
-            tests::server::send_signal(server.child_pid(), nix::sys::signal::Signal::SIGKILL);
+            disk.clear("hold-child");
             wait_for_status(&mut client, "aof_rewrite_in_progress", "0");
-            client.text("CONFIG SET rdb-key-save-delay 0");
+            assert_eq!(client.info("aof_last_bgrewrite_status"), "err");
         }
+        server.wait_for_log(&["Fail to fsync AOF directory appendonlydir: Input/output error"]);
         disk.clear("fail-folder-fsync");
         assert_eq!(client.text("SET after z"), "OK");
         wait_for_status(&mut client, "aof_buffer_length", "0");
         let server = restart(server, &disk, EVERYSEC);
         let mut client = server.client(Transport::Tcp);
-        assert_eq!(client.text("MGET before after"), "[x z]", "{fails}");
+        let during = if fails == "begin" { "nil" } else { "y" };
+        let all = client.text("MGET before during after");
+        assert_eq!(all, format!("[x {during} z]"), "{fails}");
         assert_eq!(
             client.text("BGREWRITEAOF"),
             "Background append only file rewriting started"
@@ -184,11 +187,7 @@ fn switching_off_does_not_hide_a_failed_fsync() {
         assert_eq!(writer.text("PING"), "PONG");
         disk.set("hold-fsync", 1);
         writer.send(b"SET k v\r\n");
-        until("the write", || {
-            String::from_utf8_lossy(&disk.read(INCR))
-                .contains("SET")
-                .then_some(())
-        });
+        disk.wait_until_written(INCR, "SET");
         disk.set_times("fail-fsync", EIO, 1);
         admin.send(format!("DEBUG LOG before\r\n{command}\r\n").as_bytes());
         server.wait_for_log(&["DEBUG LOG: before"]);
@@ -225,11 +224,7 @@ fn output_that_waits_for_the_disk_exceeds_no_limit() {
     assert_eq!(subscriber.text("SUBSCRIBE news"), "[subscribe news 1]");
     disk.set("hold-fsync", 1);
     writer.send(b"SET k v\r\n");
-    until("the write", || {
-        String::from_utf8_lossy(&disk.read(INCR))
-            .contains("SET")
-            .then_some(())
-    });
+    disk.wait_until_written(INCR, "SET");
     let text = "x".repeat(10_000);
     for number in 0..30 {
         writer.send(format!("PUBLISH news {text}\r\nDEBUG LOG sent-{number}\r\n").as_bytes());
@@ -264,11 +259,7 @@ fn write_behind_a_running_fsync(server: &Server, disk: &Disk, file: &str) -> (Cl
     assert_eq!(first.text("PING") + &second.text("PING"), "PONGPONG");
     disk.set("hold-fsync", 1);
     first.send(b"SET k v\r\n");
-    until("the first write", || {
-        String::from_utf8_lossy(&disk.read(file))
-            .contains("\r\nv\r\n")
-            .then_some(())
-    });
+    disk.wait_until_written(file, "\r\nv\r\n");
     execute(server, &mut second, "SET k w", "second");
     (first, second)
 }
