@@ -64,7 +64,7 @@ fn is_suspended(srv: &Server) -> bool {
 /// Whether writing is put off: the system may block a write to a file while it is forced to the disk. With `always` nothing is
 /// gained by a write that the next fsync covers anyway; while fsyncs are suspended, none does.
 fn is_put_off(srv: &mut Server) -> bool {
-    if srv.config.appendfsync == AppendFsync::No || srv.aof.syncer.pending() == 0 {
+    if srv.config.appendfsync == AppendFsync::No || !srv.aof.syncer.is_busy() {
         return false;
     }
     if srv.config.appendfsync == AppendFsync::Always {
@@ -120,7 +120,7 @@ fn write(srv: &mut Server, file: &File) -> bool {
 }
 
 fn note_write(srv: &mut Server, ms: u64) {
-    let circumstance = if srv.aof.syncer.pending() > 0 {
+    let circumstance = if srv.aof.syncer.is_busy() {
         Event::AofWritePendingFsync
     } else if srv.child.is_some() {
         Event::AofWriteActiveChild
@@ -204,10 +204,8 @@ fn order_sync(srv: &mut Server, file: &Arc<File>) {
     let is_due = match srv.config.appendfsync {
         _ if srv.aof.held.awaited() > srv.aof.ordered => true,
         _ if is_suspended(srv) => false,
-        AppendFsync::Always => srv.aof.ordered < srv.aof.written || srv.aof.syncer.pending() == 0,
-        AppendFsync::Everysec => {
-            now_ms - srv.aof.sync_ms >= PERIOD_MS && srv.aof.syncer.pending() == 0
-        }
+        AppendFsync::Always => srv.aof.ordered < srv.aof.written || !srv.aof.syncer.is_busy(),
+        AppendFsync::Everysec => now_ms - srv.aof.sync_ms >= PERIOD_MS && !srv.aof.syncer.is_busy(),
         AppendFsync::No => false,
     };
     if is_due {

@@ -11,13 +11,13 @@
 //! would be worthless.
 
 use std::fs::{self, File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::values::AppendFsync;
 use crate::persist::aof::flush::{advance_offset, flush, force, sync_now, take_progress};
 use crate::persist::aof::manifest_file;
-use crate::persist::aof::{base, size_of};
+use crate::persist::aof::{base, path, size_of};
 use crate::persist::fork;
 use crate::server::Server;
 use crate::state::aof::Status;
@@ -31,11 +31,6 @@ use crate::{notice, warning};
 
 fn now(srv: &Server) -> i64 {
     srv.unit.now_ms / 1000
-}
-
-/// The path of one of the append-only files.
-pub fn path(srv: &Server, name: &str) -> PathBuf {
-    Path::new(&srv.config.appenddirname).join(name)
 }
 
 /// Starts a rewrite that was scheduled, or one that the growth of the file calls for; there must be no child.
@@ -333,6 +328,10 @@ fn rename(srv: &mut Server, kind: &str, from: &Path, to: &Path) -> Result<(), St
 
 /// Deletes files that are no longer needed, unless `aof-disable-auto-gc` is set. They are closed by the background
 /// thread, since that is when the system frees their blocks.
+///
+/// The end of a rewrite thus writes the manifest twice. The first one still names the files: otherwise, after a crash before
+/// they are deleted, nobody would know them. The second one does not wait for the next rewrite, because operators and
+/// tools expect that the files of a manifest are there.
 pub fn delete_history(srv: &mut Server) {
     if srv.config.aof_disable_auto_gc || srv.aof.manifest.history.is_empty() {
         return;
