@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::server::temp_dir;
+use crate::wait::until;
 
 /// A disk.
 pub struct Disk {
@@ -122,6 +123,18 @@ impl Disk {
     /// The content of a file of data, or nothing.
     pub fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.data().join(name)).unwrap_or_default()
+    }
+
+    /// Waits until a text has been written to a file of data, though perhaps not forced to the disk.
+    ///
+    /// # Panics
+    /// If it is not in time.
+    pub fn wait_until_written(&self, name: &str, text: &str) {
+        until("a write to a file", || {
+            String::from_utf8_lossy(&self.read(name))
+                .contains(text)
+                .then_some(())
+        });
     }
 }
 

@@ -4,7 +4,6 @@ use tests::client::{Client, Transport, show};
 use tests::disk::Disk;
 use tests::mock_replica::MockReplica;
 use tests::server::Server;
-use tests::wait::until;
 
 const ALWAYS: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
 const INCR: &str = "appendonlydir/appendonly.aof.1.incr.aof";
@@ -22,15 +21,6 @@ fn client(server: &Server, transport: Transport) -> Client {
     let mut client = server.client(transport);
     assert_eq!(client.text("PING"), "PONG");
     client
-}
-
-/// Waits until a text is in the append-only file, though perhaps not on the disk.
-fn wait_until_written(disk: &Disk, text: &str) {
-    until("a write to the file", || {
-        String::from_utf8_lossy(&disk.read(INCR))
-            .contains(text)
-            .then_some(())
-    });
 }
 
 /// Waits until the server has executed a request of a client and has decided about the output of that turn.
@@ -58,7 +48,7 @@ fn replies_after_a_write_wait_until_it_is_on_the_disk() {
         assert_eq!(reader.text("GET k"), "nil");
         assert_eq!(subscriber.text("SUBSCRIBE news"), "[subscribe news 1]");
         writer.send(b"SET k v\r\nPUBLISH news flash\r\n");
-        wait_until_written(&disk, "SET\r\n$1\r\nk\r\n$1\r\nv");
+        disk.wait_until_written(INCR, "SET\r\n$1\r\nk\r\n$1\r\nv");
         reader.send(b"GET k\r\n");
         wait_until_executed(&server, &mut reader, "read");
         for (who, client) in [
@@ -114,7 +104,7 @@ fn replicas_are_not_ahead_of_the_disk() {
         assert_eq!(replica.next_request(), "SET first x");
         disk.set("hold-fsync", 1);
         writer.send(b"SET second y\r\n");
-        wait_until_written(&disk, "second");
+        disk.wait_until_written(INCR, "second");
         wait_until_executed(&server, &mut writer, "second");
         assert!(!replica.has_input(), "{transport:?}");
         disk.clear("hold-fsync");
@@ -130,7 +120,7 @@ fn a_failed_fsync_ends_the_server_and_no_held_reply_is_sent() {
     let mut reader = client(&server, Transport::Tcp);
     disk.set("fail-fsync", EIO);
     writer.send(b"SET k v\r\n");
-    wait_until_written(&disk, "SET");
+    disk.wait_until_written(INCR, "SET");
     reader.send(b"GET k\r\n");
     wait_until_executed(&server, &mut reader, "read");
     disk.clear("hold-fsync");
@@ -164,7 +154,7 @@ fn what_is_held_is_released_when_the_policy_changes_or_the_server_ends() {
     let mut writer = client(&server, Transport::Tls);
     let mut admin = client(&server, Transport::Tls);
     writer.send(b"SET k v\r\n");
-    wait_until_written(&disk, "SET");
+    disk.wait_until_written(INCR, "SET");
     wait_until_executed(&server, &mut writer, "set");
     admin.send(b"CONFIG SET appendfsync everysec\r\n");
     wait_until_executed(&server, &mut admin, "everysec");
@@ -177,7 +167,7 @@ fn what_is_held_is_released_when_the_policy_changes_or_the_server_ends() {
     disk.set("hold-fsync", 1);
     admin.send(b"CONFIG SET appendfsync always\r\n");
     admin.send(b"SET k w\r\n");
-    wait_until_written(&disk, "\r\nw\r\n");
+    disk.wait_until_written(INCR, "\r\nw\r\n");
     server.client(Transport::Tcp).send(b"SHUTDOWN\r\n");
     server.wait_for_log(&["Calling fsync() on the AOF file."]);
     disk.clear("hold-fsync");

@@ -86,22 +86,21 @@ fn a_failed_fsync_refuses_writes_until_one_succeeds() {
 fn a_failed_fsync_is_not_forgotten_when_the_next_one_succeeds() {
     let disk = Disk::new();
     let mut server = Server::start_on(&disk, ALWAYS);
-    let (mut first, mut second) = (server.client(Transport::Tls), server.client(Transport::Tcp));
-    assert_eq!(first.text("PING") + &second.text("PING"), "PONGPONG");
-    disk.set("hold-fsync", 1);
-    first.send(b"SET k v\r\n");
-    until("the first write", || {
-        String::from_utf8_lossy(&disk.read(INCR))
-            .contains("SET")
-            .then_some(())
-    });
-    second.send(b"SET k w\r\nDEBUG LOG second\r\n");
-    server.wait_for_log(&["DEBUG LOG: second"]);
+    let mut admin = server.client(Transport::Tcp);
+    let (first, second) = write_behind_a_running_fsync(&server, &disk, INCR);
+    // Under another policy the second write is written at once, and a second fsync ordered behind the first.
+    let no_fsync = "CONFIG SET appendfsync no";
+    execute(&server, &mut admin, no_fsync, "no");
+    disk.wait_until_written(INCR, "\r\nw\r\n");
     disk.set_times("fail-fsync", EIO, 1);
+    // Both are completed before the loop looks.
+    admin.send(b"CONFIG SET appendfsync always\r\nDEBUG LOG always\r\nDEBUG SLEEP 0.5\r\n");
+    server.wait_for_log(&["DEBUG LOG: always"]);
     disk.clear("hold-fsync");
+    for mut client in [first, second, admin] {
+        assert_eq!(client.read_to_end(), b"");
+    }
     assert_eq!(server.wait_for_exit(), Some(1));
-    assert_eq!(first.read_to_end(), b"");
-    assert_eq!(second.read_to_end(), b"");
 }
 
 #[test]
@@ -119,20 +118,24 @@ fn a_rewrite_whose_manifest_is_not_durable_leaves_files_that_load() {
                 "{refused}"
             );
         } else {
-            client.text("CONFIG SET rdb-key-save-delay 10000000");
-            client.text("BGREWRITEAOF");
+            disk.set("hold-child", 1);
+            let started = client.text("BGREWRITEAOF");
+            assert_eq!(started, "Background append only file rewriting started");
+            assert_eq!(client.text("SET during y"), "OK");
             disk.set("fail-folder-fsync", EIO);
-            client.text("SET during y");
-            tests::server::send_signal(server.child_pid(), nix::sys::signal::Signal::SIGKILL);
+            disk.clear("hold-child");
             wait_for_status(&mut client, "aof_rewrite_in_progress", "0");
-            client.text("CONFIG SET rdb-key-save-delay 0");
+            assert_eq!(client.info("aof_last_bgrewrite_status"), "err");
         }
+        server.wait_for_log(&["Fail to fsync AOF directory appendonlydir: Input/output error"]);
         disk.clear("fail-folder-fsync");
         assert_eq!(client.text("SET after z"), "OK");
         wait_for_status(&mut client, "aof_buffer_length", "0");
         let server = restart(server, &disk, EVERYSEC);
         let mut client = server.client(Transport::Tcp);
-        assert_eq!(client.text("MGET before after"), "[x z]", "{fails}");
+        let during = if fails == "begin" { "nil" } else { "y" };
+        let all = client.text("MGET before during after");
+        assert_eq!(all, format!("[x {during} z]"), "{fails}");
         assert_eq!(
             client.text("BGREWRITEAOF"),
             "Background append only file rewriting started"
@@ -184,11 +187,7 @@ fn switching_off_does_not_hide_a_failed_fsync() {
         assert_eq!(writer.text("PING"), "PONG");
         disk.set("hold-fsync", 1);
         writer.send(b"SET k v\r\n");
-        until("the write", || {
-            String::from_utf8_lossy(&disk.read(INCR))
-                .contains("SET")
-                .then_some(())
-        });
+        disk.wait_until_written(INCR, "SET");
         disk.set_times("fail-fsync", EIO, 1);
         admin.send(format!("DEBUG LOG before\r\n{command}\r\n").as_bytes());
         server.wait_for_log(&["DEBUG LOG: before"]);
@@ -225,11 +224,7 @@ fn output_that_waits_for_the_disk_exceeds_no_limit() {
     assert_eq!(subscriber.text("SUBSCRIBE news"), "[subscribe news 1]");
     disk.set("hold-fsync", 1);
     writer.send(b"SET k v\r\n");
-    until("the write", || {
-        String::from_utf8_lossy(&disk.read(INCR))
-            .contains("SET")
-            .then_some(())
-    });
+    disk.wait_until_written(INCR, "SET");
     let text = "x".repeat(10_000);
     for number in 0..30 {
         writer.send(format!("PUBLISH news {text}\r\nDEBUG LOG sent-{number}\r\n").as_bytes());
@@ -239,4 +234,121 @@ fn output_that_waits_for_the_disk_exceeds_no_limit() {
     for _ in 0..30 {
         assert_eq!(show(&subscriber.read()), format!("[message news {text}]"));
     }
+}
+
+/// The file that takes the writes while the append-only file is being switched on.
+const TEMP_INCR: &str = "appendonlydir/temp-appendonly.aof.incr";
+
+/// Sends requests whose output is held, and waits until they have been executed.
+fn execute(server: &Server, client: &mut Client, requests: &str, mark: &str) {
+    client.send(format!("{requests}\r\nDEBUG LOG {mark}\r\n").as_bytes());
+    server.wait_for_log(&[&format!("DEBUG LOG: {mark}")]);
+}
+
+/// Reads so many replies, all of which must be OK.
+fn expect_ok(who: &str, client: &mut Client, replies: usize) {
+    for _ in 0..replies {
+        assert_eq!(show(&client.read()), "OK", "{who}");
+    }
+}
+
+/// Two clients on a server whose fsyncs are held: the first write is being forced to the disk, the second waits in the
+/// buffer behind it.
+fn write_behind_a_running_fsync(server: &Server, disk: &Disk, file: &str) -> (Client, Client) {
+    let (mut first, mut second) = (server.client(Transport::Tls), server.client(Transport::Tcp));
+    assert_eq!(first.text("PING") + &second.text("PING"), "PONGPONG");
+    disk.set("hold-fsync", 1);
+    first.send(b"SET k v\r\n");
+    disk.wait_until_written(file, "\r\nv\r\n");
+    execute(server, &mut second, "SET k w", "second");
+    (first, second)
+}
+
+#[test]
+fn output_is_released_when_the_first_rewrite_dies() {
+    let disk = Disk::new();
+    let server = Server::start_on(&disk, &["--appendfsync", "always"]);
+    let mut admin = server.client(Transport::Tls);
+    assert_eq!(admin.text("SET x 1"), "OK");
+    let switched = admin.text("CONFIG SET rdb-key-save-delay 10000000 appendonly yes");
+    assert_eq!(switched, "OK");
+    let (mut first, mut second) = write_behind_a_running_fsync(&server, &disk, TEMP_INCR);
+    let quick = "CONFIG SET rdb-key-save-delay 0";
+    execute(&server, &mut admin, quick, "quick");
+    tests::server::send_signal(server.child_pid(), nix::sys::signal::Signal::SIGKILL);
+    server.wait_for_log(&["Removing the temp incr aof file"]);
+    disk.clear("hold-fsync");
+    expect_ok("the first", &mut first, 1);
+    expect_ok("the second", &mut second, 2);
+    expect_ok("the administrator", &mut admin, 2);
+    server.wait_for_log(&["Background AOF rewrite finished successfully"]);
+    assert_eq!(first.text("SET k x"), "OK");
+}
+
+#[test]
+fn output_is_released_when_no_further_fsync_is_wanted() {
+    let no_fsync = "CONFIG SET appendfsync no";
+    let save =
+        "CONFIG SET no-appendfsync-on-rewrite yes rdb-key-save-delay 10000000\r\nBGSAVE SCHEDULE";
+    let off = "CONFIG SET appendonly no";
+    for requests in [no_fsync, save, off] {
+        let disk = Disk::new();
+        let server = Server::start_on(&disk, ALWAYS);
+        let mut admin = server.client(Transport::Tcp);
+        let (mut first, mut second) = write_behind_a_running_fsync(&server, &disk, INCR);
+        admin.send(format!("DEBUG LOG before\r\n{requests}\r\n").as_bytes());
+        server.wait_for_log(&["DEBUG LOG: before"]);
+        if requests == save {
+            server.wait_for_log(&["Background saving started by pid"]);
+        }
+        disk.clear("hold-fsync");
+        expect_ok(requests, &mut first, 1);
+        expect_ok(requests, &mut second, 2);
+        expect_ok(requests, &mut admin, 2);
+        // From now on nothing waits for an fsync.
+        disk.set("hold-fsync", 1);
+        assert_eq!(first.text("SET k x"), "OK", "{requests}");
+        disk.clear("hold-fsync");
+        if requests == save {
+            assert_eq!(show(&admin.read()), "Background saving started");
+            assert_eq!(admin.info("rdb_bgsave_in_progress"), "1");
+            tests::server::send_signal(server.child_pid(), nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+}
+
+#[test]
+fn output_is_released_when_the_disk_is_full_after_a_change_of_policy() {
+    let disk = Disk::new();
+    let server = Server::start_on(&disk, ALWAYS);
+    let mut admin = server.client(Transport::Tls);
+    let (mut first, mut second) = write_behind_a_running_fsync(&server, &disk, INCR);
+    let everysec = "CONFIG SET appendfsync everysec";
+    execute(&server, &mut admin, everysec, "everysec");
+    disk.set("room", 0);
+    disk.clear("hold-fsync");
+    expect_ok("the first", &mut first, 1);
+    expect_ok("the second", &mut second, 2);
+    expect_ok("the administrator", &mut admin, 2);
+    wait_for_status(&mut admin, "aof_last_write_status", "err");
+}
+
+#[test]
+fn switching_on_in_a_transaction_replaces_a_running_rewrite() {
+    let disk = Disk::new();
+    let server = Server::start_on(&disk, &["--appendfsync", "always"]);
+    let mut client = server.client(Transport::Tls);
+    assert_eq!(client.text("SET x 1"), "OK");
+    assert_eq!(client.text("CONFIG SET rdb-key-save-delay 10000000"), "OK");
+    let started = client.text("BGREWRITEAOF");
+    assert_eq!(started, "Background append only file rewriting started");
+    assert_eq!(client.text("MULTI"), "OK");
+    let both = "CONFIG SET rdb-key-save-delay 0 appendonly yes";
+    assert_eq!(client.text(both), "QUEUED");
+    assert_eq!(client.text("SET k v"), "QUEUED");
+    assert_eq!(client.text("EXEC"), "[OK OK]");
+    assert_eq!(client.text("SET k w"), "OK");
+    server.wait_for_log(&["Background AOF rewrite finished successfully"]);
+    let server = restart(server, &disk, ALWAYS);
+    assert_eq!(server.client(Transport::Tcp).text("GET k"), "w");
 }

@@ -6,6 +6,9 @@
 //! was never killed (the oracle), and the client's keys must be equal on both: so no operation is missing in between, and
 //! none is there in part.
 //!
+//! With `everysec`, every fifth run is long: the first of its operations are older than two seconds when the machine crashes,
+//! so they must survive. It has no rewrites and saves, which force data to the disk as well, and one fsync that takes long.
+//!
 //! `KILLS` sets the number of crashes; by default it is small enough for every run of the tests.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -16,11 +19,18 @@ use data::util::rand::Rng;
 use tests::client::{Client, Transport, show};
 use tests::disk::Disk;
 use tests::server::Server;
+use tests::wait::until;
 
 /// Clients that write.
 const WORKERS: usize = 8;
 /// With `everysec`, what is older than this must survive.
 const MAX_LOSS: Duration = Duration::from_secs(2);
+/// How long operations are acknowledged in a long run, before those that may be lost.
+const SURVIVING: Duration = Duration::from_millis(800);
+/// How long an fsync takes in a long run.
+const SLOW_FSYNC: Duration = Duration::from_millis(500);
+/// Clients that write in a long run.
+const LONG_WORKERS: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Policy {
@@ -246,6 +256,47 @@ fn administer(server: &Server, rng: &mut Rng) {
     }
 }
 
+fn spin_until(time: Instant) {
+    while Instant::now() < time {
+        thread::yield_now();
+    }
+}
+
+/// Crashes the server at the end of a long run; returns when.
+fn crash_late(server: &mut Server, disk: &Disk, workers: &mut [Worker], rng: &mut Rng) -> Instant {
+    let mut admin = server.client(Transport::Unix);
+    admin.text("CONFIG SET auto-aof-rewrite-percentage 0");
+    until("the end of a rewrite", || {
+        (admin.info("aof_rewrite_in_progress") == "0").then_some(())
+    });
+    let ready: Vec<AtomicBool> = workers.iter().map(|_| AtomicBool::new(false)).collect();
+    let running: &Server = server;
+    thread::scope(|scope| {
+        for (worker, ready) in workers.iter_mut().zip(&ready) {
+            scope.spawn(|| worker.run(running, ready));
+        }
+        until("all clients", || {
+            ready.iter().all(|ready| ready.load(Relaxed)).then_some(())
+        });
+        let began = Instant::now();
+        spin_until(began + Duration::from_millis(rng.below(1000)));
+        disk.set("hold-fsync", 1);
+        spin_until(Instant::now() + SLOW_FSYNC);
+        disk.clear("hold-fsync");
+        spin_until(began + SURVIVING + MAX_LOSS + Duration::from_millis(rng.below(1000)));
+        running.kill_group();
+    });
+    let crashed = Instant::now();
+    let mut coin = rng.fork();
+    server.crash(disk, &mut || coin.below(2) == 0);
+    for worker in workers {
+        let mut times = worker.ops.iter().filter_map(|op| op.acknowledged);
+        let first = times.next().expect("an operation was acknowledged");
+        assert!(crashed - first > MAX_LOSS, "nothing had to survive");
+    }
+    crashed
+}
+
 /// Crashes the server during one run of all clients; returns when.
 fn crash_once(server: &mut Server, disk: &Disk, workers: &mut [Worker], rng: &mut Rng) -> Instant {
     let ready: Vec<AtomicBool> = workers.iter().map(|_| AtomicBool::new(false)).collect();
@@ -265,10 +316,7 @@ fn crash_once(server: &mut Server, disk: &Disk, workers: &mut [Worker], rng: &mu
         if rng.below(2) == 0 {
             disk.set(&format!("kill-{op}"), 1 + rng.below(20));
         }
-        let until = Instant::now() + Duration::from_millis(20 + rng.below(200));
-        while Instant::now() < until {
-            thread::yield_now();
-        }
+        spin_until(Instant::now() + Duration::from_millis(20 + rng.below(200)));
         running.kill_group();
         disk.clear(&format!("kill-{op}"));
     });
@@ -304,8 +352,13 @@ fn kill_many(policy: Policy, seed: u64) {
         })
         .collect();
     let mut server = Server::start_on(&disk, &args);
-    for _ in 0..kills {
-        let crashed = crash_once(&mut server, &disk, &mut workers, &mut rng);
+    for kill in 0..kills {
+        let crashed = if policy == Policy::Everysec && kill % 5 == 2 {
+            let few = &mut workers[..LONG_WORKERS];
+            crash_late(&mut server, &disk, few, &mut rng)
+        } else {
+            crash_once(&mut server, &disk, &mut workers, &mut rng)
+        };
         server = Server::start_on(&disk, &args);
         let mut client = server.client(Transport::Tls);
         for worker in &mut workers {

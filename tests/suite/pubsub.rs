@@ -321,8 +321,13 @@ fn messages_during_a_long_command_of_the_receiver_follow_its_reply() {
         while sent < 40 {
             sender.call(&["PUBLISH", "c", &text]);
             sent += 1;
+            let is_early = receiver.has_input();
             if during + 1 == sent && is_loading(&mut sender) {
                 during = sent;
+                assert!(
+                    !is_early,
+                    "{transport:?}: a message was sent before the reply"
+                );
             }
         }
         assert!(during > 0, "the command has ended too soon");

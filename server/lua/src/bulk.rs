@@ -10,7 +10,6 @@ use libc::c_int;
 use mlua_sys as ffi;
 
 use crate::function::{self, Outcome};
-use crate::interpreter::Shared;
 use crate::stack::Stack;
 
 /// A value as its type and content.

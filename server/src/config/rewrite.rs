@@ -22,6 +22,7 @@ use crate::config::params::Params;
 use crate::config::row::{Flags, Kind, Line, Row, Unit};
 use crate::config::special::{memory_text, quoted};
 use crate::config::table;
+use crate::sys::directory;
 use crate::sys::process::random_bytes;
 
 /// The line before the first line that is appended.
@@ -229,7 +230,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     };
     let written = write_synced(Path::new(&name), content, old.as_ref())
         .and_then(|()| fs::rename(&name, path))
-        .and_then(|()| sync_directory(path));
+        .and_then(|()| directory::sync(directory::parent(path)));
     if written.is_err() {
         // It may have been renamed already, or never created.
         let _ = fs::remove_file(&name);
@@ -264,14 +265,6 @@ fn take_over(file: &File, old: &Metadata) -> u32 {
         _ => mode &= !0o070,
     }
     mode
-}
-
-/// Makes a rename durable.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

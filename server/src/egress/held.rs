@@ -17,13 +17,13 @@ fn is_strict(srv: &Server) -> bool {
 /// changed, behind output that is held.
 pub fn begin(srv: &mut Server) -> bool {
     let offset = srv.replication.offset;
-    // What no fsync is ordered for (`no-appendfsync-on-rewrite`) is not waited for.
+    // While no fsync is ordered (`no-appendfsync-on-rewrite`), new output does not wait.
     let aof = &srv.aof;
     if is_strict(srv) && (aof.ordered > aof.synced || !aof.buffer.is_empty()) {
         let position = if aof.buffer.is_empty() {
             aof.ordered
         } else {
-            aof.appended
+            aof.appended()
         };
         srv.aof.held.begin(Mark { position, offset });
         return true;
@@ -35,11 +35,10 @@ pub fn begin(srv: &mut Server) -> bool {
     true
 }
 
-/// The position up to which writes are on the disk, as far as output waits for it. A failure that does not end the server
-/// ends the waiting.
+/// The position up to which output is released: what is on the disk, or everything after a failed write or fsync that did
+/// not end the server, because the policy has changed.
 pub fn released_position(srv: &Server) -> u64 {
-    let has_given_up = !srv.aof.is_on() || (!is_strict(srv) && srv.aof.sync_error.is_some());
-    if has_given_up {
+    if !srv.aof.is_on() || (!is_strict(srv) && srv.aof.failure().is_some()) {
         u64::MAX
     } else {
         srv.aof.synced

@@ -1,24 +1,36 @@
 //! Appending writes to the append-only file: into its buffer, which is written before the loop sleeps.
 
+use std::iter;
+
 use crate::feed::replicas::{EXEC, MULTI, select_request};
 use crate::server::Server;
 use crate::state::aof::Status;
 use crate::state::caller::Targets;
-use crate::state::child::Purpose;
 use crate::state::propagation::Propagation;
 
 /// Appends the writes of a unit; several that belong together (`whole`) between MULTI and EXEC.
 pub fn feed(srv: &mut Server, propagation: &Propagation, whole: bool) {
-    let count = propagation.to(Targets::AOF).count() as u64;
-    if count == 0 {
+    let mut writes = propagation.to(Targets::AOF);
+    let Some(first) = writes.next() else {
         return;
-    }
-    let whole = whole && count > 1;
-    srv.replication
-        .count_unkept(count + if whole { 2 } else { 0 });
-    if !is_open(srv) {
-        return;
-    }
+    };
+    let mut rest = writes.peekable();
+    let whole = whole && rest.peek().is_some();
+    let kept = if is_open(srv) {
+        append_all(srv, iter::once(first).chain(rest), whole)
+    } else {
+        1 + rest.count()
+    };
+    let count = kept as u64 + if whole { 2 } else { 0 };
+    srv.replication.count_unkept(count);
+}
+
+/// Appends writes, each with its database; returns their number.
+fn append_all<'a>(
+    srv: &mut Server,
+    writes: impl Iterator<Item = (usize, &'a [u8])>,
+    whole: bool,
+) -> usize {
     if srv.config.aof_timestamp_enabled {
         annotate(srv);
     }
@@ -26,29 +38,27 @@ pub fn feed(srv: &mut Server, propagation: &Propagation, whole: bool) {
     if whole {
         aof.append(MULTI);
     }
-    for (db, request) in propagation.to(Targets::AOF) {
+    let mut count = 0;
+    for (db, request) in writes {
         if aof.selected != Some(db) {
             aof.selected = Some(db);
             aof.append(select_request(db).as_bytes());
         }
         aof.append(request);
+        count += 1;
     }
     if whole {
         aof.append(EXEC);
     }
+    count
 }
 
-/// Whether there is a file that writes go to. Before the first rewrite has begun there is none, and its base will contain
-/// them.
+/// Whether writes are appended. Until the first rewrite begins there is no file for them, and its base will contain them.
 fn is_open(srv: &Server) -> bool {
-    let is_rewriting = || {
-        let child = srv.child.as_ref();
-        child.is_some_and(|child| child.purpose == Purpose::Rewrite)
-    };
     match srv.aof.status {
         Status::Off => false,
         Status::On => true,
-        Status::WaitsForRewrite => is_rewriting(),
+        Status::WaitsForRewrite => srv.aof.file.is_some(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::Path;
 
 use data::rdb::encoder::{self, Writer};
 use data::value::Type;
@@ -16,7 +17,7 @@ use crate::persist::sink::Output;
 use crate::server::Server;
 use crate::state::replication::replica::SnapshotFilter;
 use crate::state::slowdown::Slowdown;
-use crate::sys::{clock, host, memory};
+use crate::sys::{clock, directory, host, memory};
 use crate::{notice, warning};
 
 /// What a snapshot is written for.
@@ -123,9 +124,7 @@ pub fn stream(
 /// A rename is durable only after the directory was forced to the disk.
 fn put_in_place(temp: &str, name: &str) -> Result<(), Failure> {
     fs::rename(temp, name).map_err(during("rename"))?;
-    File::open(".")
-        .and_then(|directory| directory.sync_all())
-        .map_err(during("directory"))
+    directory::sync(directory::parent(Path::new(name))).map_err(during("directory"))
 }
 
 /// The position in the stream of writes: id, offset and selected database. A server that loads the snapshot may

@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod clock;
+pub mod directory;
 pub mod fragmentation;
 pub mod host;
 pub mod log;

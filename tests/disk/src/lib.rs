@@ -6,6 +6,7 @@
 //! | file | meaning |
 //! |---|---|
 //! | `hold-fsync` | an fsync of a file of data waits until this file is gone |
+//! | `hold-child` | the same in a process that the server has forked |
 //! | `fail-OP` | OP fails with the error number in the file, or only the next n times if a second number n follows; OP is `write`, `fsync`, `folder-fsync`, `rename`, `open` or `unlink` |
 //! | `room` | so many bytes may still be written; then writes are short and fail with ENOSPC |
 //! | `kill-OP` | the process is killed before the n-th OP from now on, n being the number in the file |
@@ -51,6 +52,12 @@ fn control() -> Option<&'static Path> {
     FOLDER
         .get_or_init(|| std::env::var_os("DISK_CONTROL").map(PathBuf::from))
         .as_deref()
+}
+
+/// Whether this process was forked by the one that the library was loaded into.
+fn is_child() -> bool {
+    static FIRST: OnceLock<u32> = OnceLock::new();
+    *FIRST.get_or_init(std::process::id) != std::process::id()
 }
 
 /// The original of a replaced function.
@@ -178,7 +185,12 @@ fn sync(fd: RawFd, real: &dyn Fn() -> c_int) -> c_int {
         return real();
     }
     maybe_kill(folder, "fsync");
-    while !is_folder && folder.join("hold-fsync").exists() {
+    let hold = folder.join(if is_child() {
+        "hold-child"
+    } else {
+        "hold-fsync"
+    });
+    while !is_folder && hold.exists() {
         sleep(Duration::from_millis(1));
     }
     let op = if is_folder { "folder-fsync" } else { "fsync" };

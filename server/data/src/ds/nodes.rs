@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use crate::ds::relocation::{Relocator, after_slice, relocate_deque, slice_of_chunk};
+use crate::ds::relocation::{Relocator, Sequence, relocate_chunks, relocate_deque};
 
 /// Maximum number of nodes per chunk.
 const CHUNK: usize = 128;
@@ -32,6 +32,18 @@ pub struct Place {
 struct Chunk<T> {
     nodes: VecDeque<T>,
     elements: usize,
+}
+
+impl<T> Sequence for Chunk<T> {
+    type Node = T;
+
+    fn relocate_array(&mut self, relocator: &mut dyn Relocator) {
+        relocate_deque(&mut self.nodes, relocator);
+    }
+
+    fn nodes(&mut self) -> impl ExactSizeIterator<Item = &mut T> {
+        self.nodes.iter_mut()
+    }
 }
 
 /// A sequence of nodes.
@@ -236,9 +248,7 @@ impl<T: Counted> Nodes<T> {
         (node, (next.chunk < self.chunks.len()).then_some(next))
     }
 
-    /// Moves the allocations of some nodes of one chunk: passes each of them to `each`, which must not change its number of
-    /// elements. Moves the arrays of the sequence and the chunk when it begins with them. Returns the next cursor, 0 at
-    /// the end.
+    /// Relocates some nodes (`relocate_chunks`); `each` must not change the number of a node's elements.
     pub fn relocate(
         &mut self,
         cursor: u64,
@@ -246,21 +256,8 @@ impl<T: Counted> Nodes<T> {
         relocator: &mut dyn Relocator,
         each: impl Fn(&mut T, &mut dyn Relocator),
     ) -> u64 {
-        if cursor == 0 {
-            relocate_deque(&mut self.chunks, relocator);
-        }
-        let chunks = self.chunks.len();
-        let (chunk, range) = slice_of_chunk(cursor, count, CHUNK);
-        let Some(own) = self.chunks.get_mut(chunk) else {
-            return 0;
-        };
-        if range.start == 0 {
-            relocate_deque(&mut own.nodes, relocator);
-        }
-        let nodes = own.nodes.iter_mut();
-        let nodes = nodes.skip(range.start).take(range.len());
-        nodes.for_each(|node| each(node, relocator));
-        after_slice((chunk, range), own.nodes.len(), chunks, CHUNK)
+        let slice = (cursor, count);
+        relocate_chunks(&mut self.chunks, CHUNK, slice, relocator, each)
     }
 
     /// Iterator over the nodes.

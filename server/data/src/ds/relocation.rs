@@ -81,10 +81,49 @@ pub fn relocate_deque<T>(own: &mut VecDeque<T>, relocator: &mut dyn Relocator) {
     }
 }
 
-/// A slice of nodes that are stored in chunks of at most `per_chunk`: the chunk, the range of nodes in it if it has
-/// them, and whether the slice is the first one of its chunk. A cursor is the number of a chunk, times `per_chunk`, plus
-/// that of a node.
-pub fn slice_of_chunk(cursor: u64, count: usize, per_chunk: usize) -> (usize, Range<usize>) {
+/// A sequence of nodes.
+pub trait Sequence {
+    /// A node.
+    type Node;
+
+    /// Moves the array of nodes if `relocator` says so.
+    fn relocate_array(&mut self, relocator: &mut dyn Relocator);
+
+    /// The nodes.
+    fn nodes(&mut self) -> impl ExactSizeIterator<Item = &mut Self::Node>;
+}
+
+/// Relocates a slice of nodes that are stored in chunks of at most `per_chunk`: passes each of them to `each`, which must
+/// not change its size. Moves the array of chunks at the beginning, and that of a chunk when the slice begins with it.
+/// Returns the next cursor, 0 at the end.
+pub fn relocate_chunks<C: Sequence>(
+    chunks: &mut VecDeque<C>,
+    per_chunk: usize,
+    (cursor, count): (u64, usize),
+    relocator: &mut dyn Relocator,
+    each: impl Fn(&mut C::Node, &mut dyn Relocator),
+) -> u64 {
+    if cursor == 0 {
+        relocate_deque(chunks, relocator);
+    }
+    let len = chunks.len();
+    let (at, range) = slice_of_chunk(cursor, count, per_chunk);
+    let Some(chunk) = chunks.get_mut(at) else {
+        return 0;
+    };
+    if range.start == 0 {
+        chunk.relocate_array(relocator);
+    }
+    let nodes = chunk.nodes();
+    let in_chunk = nodes.len();
+    let nodes = nodes.skip(range.start).take(range.len());
+    nodes.for_each(|node| each(node, relocator));
+    after_slice((at, range), in_chunk, len, per_chunk)
+}
+
+/// A slice of nodes that are stored in chunks of at most `per_chunk`: the chunk, and the range of nodes in it if it has
+/// them. A cursor is the number of a chunk, times `per_chunk`, plus that of a node.
+fn slice_of_chunk(cursor: u64, count: usize, per_chunk: usize) -> (usize, Range<usize>) {
     let cursor = usize::try_from(cursor).unwrap_or(usize::MAX);
     let first = cursor % per_chunk;
     let nodes = (count / ELEMENTS_PER_NODE).max(1);
@@ -93,7 +132,7 @@ pub fn slice_of_chunk(cursor: u64, count: usize, per_chunk: usize) -> (usize, Ra
 
 /// The cursor after a slice that [`slice_of_chunk`] returned, 0 at the end; `len` is the number of nodes of the chunk and
 /// `chunks` the number of chunks.
-pub fn after_slice(
+fn after_slice(
     (chunk, nodes): (usize, Range<usize>),
     len: usize,
     chunks: usize,

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use crate::ds::listpack::Listpack;
-use crate::ds::relocation::{Relocator, after_slice, relocate_deque, relocate_vec, slice_of_chunk};
+use crate::ds::relocation::{Relocator, Sequence, relocate_chunks, relocate_vec};
 use crate::value::stream_id::StreamId;
 
 /// Maximum number of nodes per chunk.
@@ -19,6 +19,18 @@ const CHUNK: usize = 128;
 
 /// A node with its id.
 type Slot = (StreamId, Listpack);
+
+impl Sequence for Vec<Slot> {
+    type Node = Slot;
+
+    fn relocate_array(&mut self, relocator: &mut dyn Relocator) {
+        relocate_vec(self, relocator);
+    }
+
+    fn nodes(&mut self) -> impl ExactSizeIterator<Item = &mut Slot> {
+        self.iter_mut()
+    }
+}
 
 /// The nodes in order.
 #[derive(Clone, Default)]
@@ -132,23 +144,16 @@ impl Index {
         }
     }
 
-    /// Moves the allocations of some nodes of one chunk, and the arrays of the index and the chunk when it begins with
-    /// them. Returns the next cursor, 0 at the end.
+    /// Relocates some nodes (`relocate_chunks`).
     pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
-        if cursor == 0 {
-            relocate_deque(&mut self.chunks, relocator);
-        }
-        let chunks = self.chunks.len();
-        let (chunk, range) = slice_of_chunk(cursor, count, CHUNK);
-        let Some(own) = self.chunks.get_mut(chunk) else {
-            return 0;
-        };
-        if range.start == 0 {
-            relocate_vec(own, relocator);
-        }
-        let nodes = own.iter_mut().skip(range.start).take(range.len());
-        nodes.for_each(|(_, pack)| pack.relocate(relocator));
-        after_slice((chunk, range), own.len(), chunks, CHUNK)
+        let slice = (cursor, count);
+        relocate_chunks(
+            &mut self.chunks,
+            CHUNK,
+            slice,
+            relocator,
+            |(_, pack), relocator| pack.relocate(relocator),
+        )
     }
 
     /// Verifies the invariants; panics on a violation. For tests.

@@ -8,6 +8,10 @@
 //! | everysec | ordered once per second; while it runs, writing is put off for up to two seconds | sent at once |
 //! | no | left to the system | sent at once |
 //!
+//! While a child is running and `no-appendfsync-on-rewrite` is set, no fsync is ordered, and new output is sent at once.
+//!
+//! Output that is held stays held when the policy changes; the fsync that it waits for is ordered under any policy.
+//!
 //! A failed write is repeated with the next turn, and writes are refused meanwhile. With `always` there is no way back: the
 //! server exits, and nothing that is held is sent.
 
@@ -52,14 +56,19 @@ pub fn flush(srv: &mut Server, force: bool) {
     order_sync(srv, &file);
 }
 
+/// Whether no fsync is ordered because a child is running.
+fn is_suspended(srv: &Server) -> bool {
+    srv.child.is_some() && srv.config.no_appendfsync_on_rewrite
+}
+
 /// Whether writing is put off: the system may block a write to a file while it is forced to the disk. With `always` nothing is
-/// gained by a write that the next fsync covers anyway.
+/// gained by a write that the next fsync covers anyway; while fsyncs are suspended, none does.
 fn is_put_off(srv: &mut Server) -> bool {
-    if srv.config.appendfsync == AppendFsync::No || srv.aof.syncer.pending() == 0 {
+    if srv.config.appendfsync == AppendFsync::No || !srv.aof.syncer.is_busy() {
         return false;
     }
     if srv.config.appendfsync == AppendFsync::Always {
-        return true;
+        return !is_suspended(srv);
     }
     let now_ms = clock::unix_ms();
     if srv.aof.postponed_ms == 0 {
@@ -111,7 +120,7 @@ fn write(srv: &mut Server, file: &File) -> bool {
 }
 
 fn note_write(srv: &mut Server, ms: u64) {
-    let circumstance = if srv.aof.syncer.pending() > 0 {
+    let circumstance = if srv.aof.syncer.is_busy() {
         Event::AofWritePendingFsync
     } else if srv.child.is_some() {
         Event::AofWriteActiveChild
@@ -179,7 +188,6 @@ fn report(srv: &mut Server, file: &File, error: &io::Error, n: usize, wanted: us
 /// Orders an fsync of what was written, if the policy wants one now.
 fn order_sync(srv: &mut Server, file: &Arc<File>) {
     let offset = srv.replication.offset;
-    let is_idle = srv.child.is_none() || !srv.config.no_appendfsync_on_rewrite;
     // After a failure a further fsync shows whether the disk has recovered.
     if srv.aof.ordered == srv.aof.written && srv.aof.sync_error.is_none() {
         let policy = srv.config.appendfsync;
@@ -192,15 +200,12 @@ fn order_sync(srv: &mut Server, file: &Arc<File>) {
         }
         return;
     }
-    if !is_idle {
-        return;
-    }
     let now_ms = clock::unix_ms();
     let is_due = match srv.config.appendfsync {
-        AppendFsync::Always => srv.aof.ordered < srv.aof.written || srv.aof.syncer.pending() == 0,
-        AppendFsync::Everysec => {
-            now_ms - srv.aof.sync_ms >= PERIOD_MS && srv.aof.syncer.pending() == 0
-        }
+        _ if srv.aof.held.awaited() > srv.aof.ordered => true,
+        _ if is_suspended(srv) => false,
+        AppendFsync::Always => srv.aof.ordered < srv.aof.written || !srv.aof.syncer.is_busy(),
+        AppendFsync::Everysec => now_ms - srv.aof.sync_ms >= PERIOD_MS && !srv.aof.syncer.is_busy(),
         AppendFsync::No => false,
     };
     if is_due {

@@ -6,11 +6,11 @@
 //! whose only file is missing, but is in the working directory, makes the next start complete the move.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::notice;
-use crate::persist::aof::manifest_file;
 use crate::persist::aof::read::{Failure, Outcome, Source, read};
+use crate::persist::aof::{manifest_file, path};
 use crate::persist::load;
 use crate::server::Server;
 use crate::state::aof::manifest::{Kind, Part};
@@ -57,18 +57,13 @@ fn seconds_since(began_us: u64) -> f64 {
     (clock::monotonic_us() - began_us) as f64 / 1e6
 }
 
-/// Where a file of the append-only file is.
-fn place(srv: &Server, name: &str) -> PathBuf {
-    Path::new(&srv.config.appenddirname).join(name)
-}
-
 /// Makes the base of a single file that an old server has written.
 fn adopt_single_file(srv: &mut Server) -> Result<(), String> {
     let (dir, name) = (
         srv.config.appenddirname.clone(),
         srv.config.appendfilename.clone(),
     );
-    let target = place(srv, &name);
+    let target = path(srv, &name);
     let manifest = &mut srv.aof.manifest;
     let is_listed = manifest
         .base
@@ -133,7 +128,7 @@ fn load_parts(srv: &mut Server, parts: &[Part], sizes: &[u64]) -> Result<Loaded,
     let (mut before, mut loaded) = (0, Loaded::Whole);
     for (number, (part, size)) in parts.iter().zip(sizes).enumerate() {
         let began_us = clock::monotonic_us();
-        let path = place(srv, &part.name);
+        let path = path(srv, &part.name);
         let source = Source {
             path: &path,
             name: &part.name,
@@ -160,7 +155,7 @@ fn load_parts(srv: &mut Server, parts: &[Part], sizes: &[u64]) -> Result<Loaded,
 
 /// The size of a file, which must be there.
 fn size(srv: &Server, name: &str) -> Result<u64, Failure> {
-    let metadata = fs::metadata(place(srv, name));
+    let metadata = fs::metadata(path(srv, name));
     let metadata = metadata.map_err(|error| {
         let why = reason(&error);
         Failure::Told(format!(

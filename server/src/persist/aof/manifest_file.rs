@@ -12,6 +12,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use crate::state::aof::manifest::{Invalid, Manifest, manifest_name, temp_manifest_name};
+use crate::sys::directory;
 use crate::sys::host::reason;
 use crate::{debug, warning};
 
@@ -77,18 +78,10 @@ pub fn make_directory(dir: &str) -> Result<(), String> {
             }
         }
         made => made
-            .and_then(|()| File::open(parent(dir))?.sync_all())
+            .and_then(|()| directory::sync(directory::parent(Path::new(dir))))
             .map_err(|error| reason(&error)),
     };
     made.map_err(|why| format!("Can't open or create append-only dir {dir}: {why}"))
-}
-
-/// The directory that holds a directory.
-fn parent(dir: &str) -> &Path {
-    match Path::new(dir).parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// Why a manifest was not written.
@@ -169,8 +162,7 @@ fn rename_over(dir: &str, file: &str, text: &str) -> Result<(), String> {
 /// # Errors
 /// A sentence.
 pub fn sync_directory(dir: &str) -> Result<(), String> {
-    File::open(dir)
-        .and_then(|directory| directory.sync_all())
+    directory::sync(Path::new(dir))
         .map_err(|error| format!("Fail to fsync AOF directory {dir}: {}.", reason(&error)))
 }
 

@@ -1,6 +1,8 @@
 //! The append-only file on disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::server::Server;
 
 pub mod base;
 pub mod check;
@@ -12,6 +14,11 @@ pub mod read;
 pub mod rewrite;
 pub mod scan;
 pub mod switch;
+
+/// The path of one of the append-only files.
+pub fn path(srv: &Server, name: &str) -> PathBuf {
+    Path::new(&srv.config.appenddirname).join(name)
+}
 
 /// Size of a file in bytes; 0 if it is not there.
 pub fn size_of(path: &Path) -> u64 {

@@ -11,13 +11,13 @@
 //! would be worthless.
 
 use std::fs::{self, File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::values::AppendFsync;
-use crate::persist::aof::flush::{advance_offset, flush, force, sync_now};
+use crate::persist::aof::flush::{advance_offset, flush, force, sync_now, take_progress};
 use crate::persist::aof::manifest_file;
-use crate::persist::aof::{base, size_of};
+use crate::persist::aof::{base, path, size_of};
 use crate::persist::fork;
 use crate::server::Server;
 use crate::state::aof::Status;
@@ -31,11 +31,6 @@ use crate::{notice, warning};
 
 fn now(srv: &Server) -> i64 {
     srv.unit.now_ms / 1000
-}
-
-/// The path of one of the append-only files.
-pub fn path(srv: &Server, name: &str) -> PathBuf {
-    Path::new(&srv.config.appenddirname).join(name)
 }
 
 /// Starts a rewrite that was scheduled, or one that the growth of the file calls for; there must be no child.
@@ -122,6 +117,9 @@ pub fn begin(srv: &mut Server) -> bool {
                 host::reason(&error)
             );
             srv.aof.rewrites.failed = true;
+            if srv.aof.status == Status::WaitsForRewrite {
+                drop_temporary(srv);
+            }
             false
         }
     }
@@ -237,10 +235,7 @@ pub fn drop_temporary(srv: &mut Server) {
         let _ = fs::remove_file(path(srv, &name));
         srv.background.free(Box::new(file), 0);
     }
-    let aof = &mut srv.aof;
-    aof.appended -= aof.buffer.len() as u64;
-    aof.buffer.clear();
-    aof.file_size = 0;
+    srv.aof.give_up();
 }
 
 /// The child's file becomes the base; whether that succeeded.
@@ -258,9 +253,9 @@ fn complete(srv: &mut Server, child: &Child) -> bool {
     srv.aof.rewrites.failures = 0;
     if srv.aof.status == Status::WaitsForRewrite {
         srv.aof.status = Status::On;
-        let reached = srv.aof.syncer.progress().reached;
-        let newer = reached.map_or(0, |mark| mark.offset);
-        advance_offset(srv, srv.aof.rewrites.offset.max(newer));
+        advance_offset(srv, srv.aof.rewrites.offset);
+        // What has reached the disk meanwhile counts from now on.
+        take_progress(srv);
     }
     true
 }
@@ -333,6 +328,10 @@ fn rename(srv: &mut Server, kind: &str, from: &Path, to: &Path) -> Result<(), St
 
 /// Deletes files that are no longer needed, unless `aof-disable-auto-gc` is set. They are closed by the background
 /// thread, since that is when the system frees their blocks.
+///
+/// The end of a rewrite thus writes the manifest twice. The first one still names the files: otherwise, after a crash before
+/// they are deleted, nobody would know them. The second one does not wait for the next rewrite, because operators and
+/// tools expect that the files of a manifest are there.
 pub fn delete_history(srv: &mut Server) {
     if srv.config.aof_disable_auto_gc || srv.aof.manifest.history.is_empty() {
         return;

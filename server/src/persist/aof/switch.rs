@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::exec::unblock::refuse_local_waits;
 use crate::persist::aof::flush::sync_now;
 use crate::persist::aof::manifest_file;
-use crate::persist::aof::rewrite::{begin, delete_history, drop_temporary, kill, open, path};
-use crate::persist::aof::{base, size_of};
+use crate::persist::aof::rewrite::{begin, delete_history, drop_temporary, kill, open};
+use crate::persist::aof::{base, path, size_of};
 use crate::server::Server;
 use crate::state::aof::Status;
 use crate::state::child::Purpose;
@@ -76,6 +76,8 @@ pub fn start(srv: &mut Server, in_transaction: bool) -> bool {
              when possible."
         );
     } else if in_transaction {
+        // The base of a rewrite that began before has no incremental file.
+        kill(srv);
         srv.aof.rewrites.scheduled = true;
         notice!(
             "AOF was enabled during a transaction. An AOF background was scheduled to start when possible."
@@ -123,15 +125,10 @@ pub fn stop(srv: &mut Server) {
     }
     let aof = &mut srv.aof;
     aof.file = None;
-    // What could not be forced to the disk is given up with the file.
-    aof.ordered = aof.written;
-    aof.synced = aof.written;
+    aof.give_up();
     aof.status = Status::Off;
     aof.selected = None;
     aof.rewrites.scheduled = false;
-    aof.file_size = 0;
-    aof.appended -= aof.buffer.len() as u64;
-    aof.buffer.clear();
     aof.synced_offset = None;
 }
 

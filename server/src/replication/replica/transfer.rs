@@ -20,6 +20,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::mem;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use ae::time::{Next, TimerId};
 use conn::connection::ConnId;
@@ -45,7 +46,7 @@ use crate::state::loading::{Existing, Session};
 use crate::state::replication::id::{DIGITS, ReplId};
 use crate::state::replication::link::{Ending, IncomingSnapshot, LinkStage, Sink, Spool};
 use crate::state::scripts::libraries::Libraries;
-use crate::sys::{clock, host, process};
+use crate::sys::{clock, directory, host, process};
 use crate::{notice, warning};
 
 /// Bytes read at once.
@@ -519,8 +520,8 @@ fn load_spool(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After
         .map_err(|error| complain(&error, &format!("rename the temp DB into {name}")))?;
     // The rename is durable only after the directory was forced to the disk; if it never is, the snapshot is requested
     // again.
-    let directory =
-        File::open(".").map_err(|error| complain(&error, &format!("sync DB directory {name}")))?;
+    let directory = directory::open(directory::parent(Path::new(&name)))
+        .map_err(|error| complain(&error, &format!("sync DB directory {name}")))?;
     srv.background.force(directory);
     let file = File::open(&name).map_err(|error| {
         warning!(

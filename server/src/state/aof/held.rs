@@ -34,6 +34,11 @@ impl Held {
         self.batches.is_empty()
     }
 
+    /// The position up to which everything must be on the disk before all output is released.
+    pub fn awaited(&self) -> u64 {
+        self.batches.back().map_or(0, |last| last.mark.position)
+    }
+
     /// Holds everything that is produced from now on until `mark` is reached.
     pub fn begin(&mut self, mark: Mark) {
         if self.batches.back().is_none_or(|last| last.mark != mark) {

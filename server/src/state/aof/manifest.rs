@@ -214,11 +214,6 @@ impl Manifest {
         self.base.iter().chain(&self.incr)
     }
 
-    /// Number of files to load.
-    pub fn files(&self) -> usize {
-        usize::from(self.base.is_some()) + self.incr.len()
-    }
-
     /// Makes a base of an old append-only file that is a single file; its name stays.
     pub fn adopt(&mut self, file: &str) {
         self.base_seq = 1;
@@ -485,7 +480,7 @@ mod tests {
         assert_eq!(Manifest::parse(text.as_bytes()), Ok(manifest.clone()));
         assert_eq!(manifest.take_history().len(), 3);
         assert!(manifest.dirty && manifest.history.is_empty());
-        assert_eq!((manifest.files(), manifest.loadable().count()), (2, 2));
+        assert_eq!(manifest.loadable().count(), 2);
         manifest.mark_rewritten_incrs_as_history(false);
         assert!(manifest.incr.is_empty() && !manifest.is_empty());
         assert_eq!(manifest.next_incr("a").seq, 4);

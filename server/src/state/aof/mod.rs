@@ -2,10 +2,15 @@
 //!
 //! ```text
 //! writes of a unit ──> buffer ──write, before sleep──> file ──fsync, on a thread──> disk
-//! appended                    written                        synced
+//! appended()                  written                        synced
 //! ```
 //!
-//! Positions count the bytes appended since the server was started; they never fall, whatever happens to the files.
+//! Positions count the bytes appended since the server was started.
+//!
+//! # Invariants
+//! 1. `synced <= ordered <= written <= appended()`.
+//! 2. No position ever falls, whatever happens to the files: output waits for positions (`held`). What is lost together with
+//!    a file counts as written and synced from then on ([`Aof::give_up`]), so nothing waits for it.
 
 pub mod held;
 pub mod manifest;
@@ -55,8 +60,6 @@ pub struct Aof {
     pub base_size: u64,
     /// Size of the incremental file, in bytes.
     pub file_size: u64,
-    /// Bytes appended to the buffer since start.
-    pub appended: u64,
     /// Bytes written to the file since start.
     pub written: u64,
     /// Bytes of these that an fsync was requested for.
@@ -101,7 +104,6 @@ impl Aof {
             size: 0,
             base_size: 0,
             file_size: 0,
-            appended: 0,
             written: 0,
             ordered: 0,
             synced: 0,
@@ -128,7 +130,22 @@ impl Aof {
     /// Appends bytes.
     pub fn append(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
-        self.appended += bytes.len() as u64;
+    }
+
+    /// Bytes appended to the buffer since start.
+    #[inline]
+    pub fn appended(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    /// The file is no longer used: gives up what is in the buffer and what is not on the disk.
+    pub fn give_up(&mut self) {
+        self.written = self.appended();
+        self.buffer = Vec::new();
+        self.ordered = self.written;
+        self.synced = self.written;
+        self.file_size = 0;
+        self.postponed_ms = 0;
     }
 
     /// What has been written so far, at an offset of the stream of writes.

@@ -66,6 +66,10 @@ pub struct Progress {
 }
 
 impl State {
+    fn pending(&self) -> usize {
+        self.orders.len() + usize::from(self.running.is_some())
+    }
+
     fn complete(&mut self, mark: Mark, forced: io::Result<()>) {
         match forced {
             Ok(()) => {
@@ -99,6 +103,8 @@ pub struct Syncer {
     shared: Arc<Shared>,
     waker: Waker,
     is_started: bool,
+    /// What [`Syncer::is_busy`] returns.
+    is_busy: bool,
 }
 
 impl Syncer {
@@ -108,6 +114,7 @@ impl Syncer {
             shared: Arc::default(),
             waker,
             is_started: false,
+            is_busy: false,
         }
     }
 
@@ -120,8 +127,11 @@ impl Syncer {
         if !self.start() {
             // The system cannot create a thread, so the loop does the work.
             let forced = order.file.sync_data();
-            return self.shared.state().complete(mark, forced);
+            self.shared.state().complete(mark, forced);
+            let _ = self.waker.wake();
+            return;
         }
+        self.is_busy = true;
         let mut state = self.shared.state();
         match state.orders.back_mut() {
             Some(last) if Arc::ptr_eq(&last.file, file) => last.mark = mark,
@@ -135,9 +145,10 @@ impl Syncer {
         }
     }
 
-    /// What the thread has achieved.
-    pub fn progress(&self) -> Progress {
+    /// What the thread has achieved. Called once per turn of the loop: the thread needs the lock, too.
+    pub fn progress(&mut self) -> Progress {
         let mut state = self.shared.state();
+        self.is_busy = state.pending() > 0;
         Progress {
             reached: state.reached,
             failure: state.failure.clone(),
@@ -155,21 +166,27 @@ impl Syncer {
 
     /// Waits until all orders are completed, and forgets their marks: they belong to a file that no longer counts, and their
     /// offsets perhaps to another history.
-    pub fn start_anew(&self) {
+    pub fn start_anew(&mut self) {
         self.drain();
         self.shared.state().reached = None;
     }
 
+    /// Whether there were orders to complete when the loop last looked. Their completion wakes the loop.
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
     /// Orders that were not completed yet: `aof_pending_bio_fsync`.
     pub fn pending(&self) -> usize {
-        let state = self.shared.state();
-        state.orders.len() + usize::from(state.running.is_some())
+        self.shared.state().pending()
     }
 
     /// Waits until all orders are completed.
-    pub fn drain(&self) {
+    pub fn drain(&mut self) {
+        self.is_busy = false;
         let mut state = self.shared.state();
-        while !state.orders.is_empty() || state.running.is_some() {
+        while state.pending() > 0 {
             state.is_awaited = true;
             state = self
                 .shared
