@@ -39,6 +39,7 @@ mod replication_faults;
 mod replication_fuzz;
 mod replication_peers;
 mod replication_replica;
+mod scripts;
 mod snapshots;
 mod sorted_sets;
 mod startup;

@@ -34,10 +34,12 @@ use crate::persist::aof::read::Failure;
 use crate::persist::bgsave::save_now;
 use crate::persist::load::{LoadError, load};
 use crate::report::layout;
-use crate::server::{Ctx, Done, Propagate};
+use crate::script::library;
+use crate::server::{Ctx, Done, Propagate, Server};
 use crate::state::debug::REPLY_PEAK_RESET_MS;
 use crate::state::loading::Existing;
 use crate::state::replication::id::ReplId;
+use crate::state::scripts::libraries::Libraries;
 use crate::sys::log::raw;
 use crate::sys::{host, mallctl, process};
 use crate::wire::fault::{ERR, Fault, NO_SUCH_KEY, PUSH_NEEDS_RESP3, SYNTAX, subcommand_syntax};
@@ -380,7 +382,7 @@ fn reload(cx: &mut Ctx<'_>) -> Done {
         return Err(ERR);
     }
     if emptying {
-        flush(cx.srv, None, false);
+        empty(cx.srv);
     }
     let loaded = load(cx.srv, existing);
     if matches!(loaded, Err(LoadError::Stopped)) {
@@ -389,6 +391,12 @@ fn reload(cx: &mut Ctx<'_>) -> Done {
     loaded.map_err(|_| Fault::new("ERR Error trying to load the RDB dump, check server logs."))?;
     notice!("DB reloaded by DEBUG RELOAD");
     switch(cx, |_| {})
+}
+
+/// Deletes all keys and libraries.
+fn empty(srv: &mut Server) {
+    flush(srv, None, false);
+    library::replace_all(srv, Libraries::default(), false);
 }
 
 /// A shutdown was requested while data was being loaded, so what is in the databases must not be saved.
@@ -408,7 +416,7 @@ fn load_aof(cx: &mut Ctx<'_>) -> Done {
     // The commands of the file are changes, but not new ones.
     cx.propagate = Propagate::Never;
     aof::flush::flush(cx.srv, true);
-    flush(cx.srv, None, false);
+    empty(cx.srv);
     match aof::load::reload(cx.srv) {
         Ok(Loaded::Whole | Loaded::Empty) => {
             // The changes are those of the file.

@@ -88,7 +88,9 @@ fn load(cx: &mut Ctx<'_>) -> Done {
     while args.left() > 1 {
         if !args.word("replace") {
             let option = args.need()?;
-            return Err(Fault::bytes([b"ERR Unknown option given: ", option].concat()));
+            return Err(Fault::bytes(
+                [b"ERR Unknown option given: ", option].concat(),
+            ));
         }
         replace = true;
     }
@@ -157,7 +159,10 @@ fn list(cx: &mut Ctx<'_>) -> Done {
         cx.reply.bulk(b"LUA");
         cx.reply.bulk(b"functions");
         cx.reply.array(library.functions.len());
-        library.functions.iter().for_each(|function| write_function(cx.reply, function));
+        library
+            .functions
+            .iter()
+            .for_each(|function| write_function(cx.reply, function));
         if with_code {
             cx.reply.bulk(b"library_code");
             cx.reply.bulk(&library.code);
@@ -177,7 +182,11 @@ fn write_function(reply: &mut Reply, function: &Function) {
         None => reply.null(),
     }
     reply.bulk(b"flags");
-    let flags = || NAMES.iter().filter(|(_, flag)| function.flags.contains(*flag));
+    let flags = || {
+        NAMES
+            .iter()
+            .filter(|(_, flag)| function.flags.contains(*flag))
+    };
     reply.set(flags().count());
     flags().for_each(|(name, _)| reply.status(name));
 }
@@ -252,7 +261,10 @@ fn stats(cx: &mut Ctx<'_>) -> Done {
             cx.reply.bulk(run.name.bytes());
             cx.reply.bulk(b"command");
             cx.reply.array(scripts.command.len());
-            scripts.command.iter().for_each(|argument| cx.reply.bulk(argument));
+            scripts
+                .command
+                .iter()
+                .for_each(|argument| cx.reply.bulk(argument));
             cx.reply.bulk(b"duration_ms");
             let elapsed_us = clock::monotonic_us().saturating_sub(run.started_us);
             cx.reply.int((elapsed_us / 1000) as i64);

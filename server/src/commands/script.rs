@@ -134,7 +134,9 @@ fn flush(cx: &mut Ctx<'_>) -> Done {
         3 if cx.argv[2].eq_ignore_ascii_case(b"sync") => false,
         3 if cx.argv[2].eq_ignore_ascii_case(b"async") => true,
         _ => {
-            return Err(Fault::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
+            return Err(Fault::new(
+                "ERR SCRIPT FLUSH only support SYNC|ASYNC option",
+            ));
         }
     };
     cache::flush(cx.srv, in_background);

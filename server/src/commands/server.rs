@@ -31,7 +31,7 @@ fn info_command(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn time(cx: &mut Ctx<'_>) -> Done {
-    let now_us = clock::unix_us();
+    let now_us = (cx.srv.unit.began_ns as i64 + cx.srv.turn.clock_offset_ns) / 1000;
     cx.reply.array(2);
     cx.reply.bulk_int(now_us / 1_000_000);
     cx.reply.bulk_int(now_us % 1_000_000);

@@ -27,6 +27,7 @@ use crate::keyspace::delete::delete_target;
 use crate::keyspace::lookup::find_read;
 use crate::keyspace::store::store;
 use crate::server::{Ctx, Done, Server};
+use crate::state::caller;
 use crate::sys::host;
 use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, SYNTAX, WRONG_TYPE};
@@ -270,8 +271,9 @@ fn sort(cx: &mut Ctx<'_>, may_store: bool) -> Done {
             _ => return Err(WRONG_TYPE),
         },
     };
-    if matches!(source, Some(AggregateRef::Set(_))) && options.unsorted && options.store.is_some() {
-        // A set has no order, and what is stored must be the same on every server.
+    let must_not_vary = options.store.is_some() || cx.caller.kind == caller::Kind::Script;
+    if matches!(source, Some(AggregateRef::Set(_))) && options.unsorted && must_not_vary {
+        // A set has no order, and what is stored or seen by a script must be the same on every server.
         options.unsorted = false;
         options.alpha = true;
         options.by = None;

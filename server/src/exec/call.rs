@@ -41,6 +41,9 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
     let started = srv.turn.clock_ns;
     let (cmd, db) = (invocation.cmd, caller.session.db);
     let no_touch = caller.session.no_touch && cmd != TOUCH;
+    if srv.unit.depth == 0 {
+        srv.unit.began_ns = started;
+    }
     let outer = srv.unit.enter(cmd, caller, no_touch);
     watchdog::executing(Some(cmd));
     let outcome = execute(srv, caller, invocation, reply);

@@ -28,8 +28,8 @@ use crate::state::scripts::flags::{ScriptFlags, header};
 use crate::state::scripts::run::Run;
 use crate::wire::argv::Argv;
 use crate::wire::fault::{
-    BUSY_FUNCTION, BUSY_SCRIPT, Fault, LOADING, MASTER_DOWN, MISCONF_RDB, NO_AUTH, NO_REPLICAS, NOT_IN_TRANSACTION, OOM,
-    READ_ONLY,
+    BUSY_FUNCTION, BUSY_SCRIPT, Fault, LOADING, MASTER_DOWN, MISCONF_RDB, NO_AUTH, NO_REPLICAS,
+    NOT_IN_TRANSACTION, OOM, READ_ONLY,
 };
 use crate::wire::reply::{Reply, Resp};
 
@@ -134,8 +134,7 @@ impl Request<'_> {
     /// Whether the command, or one that it executes from the queue, has one of these flags.
     #[inline]
     fn does(&self, flags: Flags) -> bool {
-        self.caller
-            .does_any(self.flags, self.cmd == EXEC, flags)
+        self.caller.does_any(self.flags, self.cmd == EXEC, flags)
     }
 
     /// Whether the command, or one that it executes from the queue, lacks this flag.
@@ -337,10 +336,7 @@ const BY_DIGEST: [CmdId; 2] = [
 ];
 
 /// Commands that bring a script.
-const BY_SOURCE: [CmdId; 2] = [
-    table::id(&scripting::EVAL),
-    table::id(&scripting::EVAL_RO),
-];
+const BY_SOURCE: [CmdId; 2] = [table::id(&scripting::EVAL), table::id(&scripting::EVAL_RO)];
 
 /// Commands that a subscriber may send in RESP2.
 const SUBSCRIBED: [CmdId; 9] = [

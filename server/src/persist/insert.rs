@@ -48,9 +48,14 @@ pub fn insert(srv: &mut Server, session: &mut Session, item: Item) -> Result<(),
         }
         Item::Function(code) => {
             let replace = session.existing != Existing::Refuse;
-            library::load(srv, &mut session.libraries, &code, replace, None).map_err(|message| {
-                format!("Failed creating the library: {}", String::from_utf8_lossy(&message))
-            })?;
+            library::load(srv, &mut session.libraries, &code, replace, None).map_err(
+                |message| {
+                    format!(
+                        "Failed creating the library: {}",
+                        String::from_utf8_lossy(&message)
+                    )
+                },
+            )?;
         }
         Item::Key(key) => Announced::new(srv, session, *key).insert(srv, session)?,
         Item::End => finish(srv, session)?,
@@ -133,11 +138,12 @@ impl Announced {
 
 fn finish(srv: &mut Server, session: &mut Session) -> Result<(), String> {
     let new = std::mem::take(&mut session.libraries);
-    if session.existing == Existing::Refuse {
+    if session.beside.is_some() || srv.scripts.libraries.is_empty() {
         library::replace_all(srv, new, false);
     } else {
-        let joined = library::change(srv, |srv, old| library::join(srv, old, &new, true));
-        joined.map_err(|message| String::from_utf8_lossy(&message).into_owned())?;
+        let replace = session.existing == Existing::Replace;
+        library::change(srv, |srv, old| library::join(srv, old, &new, replace))
+            .map_err(|message| String::from_utf8_lossy(&message).into_owned())?;
     }
     srv.snapshot.keys_loaded = session.counts.loaded;
     srv.snapshot.keys_expired = session.counts.expired;

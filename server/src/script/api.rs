@@ -66,7 +66,10 @@ pub fn push_for_functions(stack: &mut Stack<'_>) {
 /// Pushes the table for the code of a library while it is loaded.
 pub fn push_for_loading(stack: &mut Stack<'_>) {
     stack.push_table(0, 8);
-    add(stack, &[("register_function", library::register), ("log", write_log)]);
+    add(
+        stack,
+        &[("register_function", library::register), ("log", write_log)],
+    );
     add_levels(stack);
     add_version(stack);
 }

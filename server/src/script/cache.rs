@@ -29,8 +29,8 @@ pub fn add(srv: &mut Server, sha: Sha, source: &[u8]) -> Result<(), Fault> {
     if cache.get(&sha).is_some() {
         return Ok(());
     }
-    let header = header(source)
-        .map_err(|message| Fault::bytes([b"ERR ", message.as_slice()].concat()))?;
+    let header =
+        header(source).map_err(|message| Fault::bytes([b"ERR ", message.as_slice()].concat()))?;
     let position = cache.next_position();
     let lua = cache.lua.get_or_insert_with(interpreter::for_eval);
     compile(&mut lua.stack(), &source[header.len..], position)?;

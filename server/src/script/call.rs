@@ -25,11 +25,7 @@ use crate::wire::output::KEEP_TAIL;
 
 /// `redis.call`: an error of the command is raised.
 pub fn call(stack: &mut Stack<'_>) -> Outcome {
-    if execute(stack) {
-        Ok(1)
-    } else {
-        Err(Raise)
-    }
+    if execute(stack) { Ok(1) } else { Err(Raise) }
 }
 
 /// `redis.pcall`: an error of the command is returned.
@@ -200,15 +196,21 @@ fn admit(
     argv: &Argv,
 ) -> Result<(), Fault> {
     if spec.flags.contains(Flags::NOSCRIPT) && !srv.debug.scripts_may_call_all {
-        return Err(Fault::new("ERR This Redis command is not allowed from script"));
+        return Err(Fault::new(
+            "ERR This Redis command is not allowed from script",
+        ));
     }
     if gate::is_stale(srv) && !spec.flags.contains(Flags::STALE) {
-        return Err(Fault::new("ERR Can not execute the command on a stale replica"));
+        return Err(Fault::new(
+            "ERR Can not execute the command on a stale replica",
+        ));
     }
     if let Some(denied) = permission::denied(srv, caller, cmd, spec, argv) {
         permission::log(srv, caller, cmd, argv, denied);
         let text = permission::sentence(srv, caller, cmd, denied);
-        return Err(Fault::bytes([b"ERR ACL failure in script: ", text.as_slice()].concat()));
+        return Err(Fault::bytes(
+            [b"ERR ACL failure in script: ", text.as_slice()].concat(),
+        ));
     }
     let Some(run) = &srv.scripts.run else {
         return Ok(());
@@ -260,19 +262,25 @@ pub fn check_permission(stack: &mut Stack<'_>) -> Outcome {
         return Err(Raise);
     }
     let Some(srv) = running(stack) else {
-        return Err(raise(stack, "redis.acl_check_cmd() can only be called inside a script invocation"));
+        return Err(raise(
+            stack,
+            "redis.acl_check_cmd() can only be called inside a script invocation",
+        ));
     };
     let cmd = match resolve(&srv.commands, &argv) {
         Ok((cmd, ..)) => Some(cmd),
         Err((cmd, fault)) => cmd.filter(|_| fault.0.starts_with(b"ERR wrong number")),
     };
     let Some(cmd) = cmd else {
-        return Err(raise(stack, "Invalid command passed to redis.acl_check_cmd()"));
+        return Err(raise(
+            stack,
+            "Invalid command passed to redis.acl_check_cmd()",
+        ));
     };
     let caller = srv.scripts.run.as_ref().map(|run: &Run| run.caller);
     let spec = table::spec(cmd);
-    let may = caller
-        .is_none_or(|caller| permission::denied(srv, &caller, cmd, spec, &argv).is_none());
+    let may =
+        caller.is_none_or(|caller| permission::denied(srv, &caller, cmd, spec, &argv).is_none());
     stack.push_boolean(may);
     Ok(1)
 }

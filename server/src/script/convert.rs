@@ -273,7 +273,16 @@ impl Writer<'_> {
         } else if has(stack, b"double", Kind::Number) {
             reply.double(stack.number(-1).unwrap_or(0.0));
         } else if has(stack, b"big_number", Kind::String) {
-            reply.big_number(stack.bytes(-1).unwrap_or_default());
+            let digits = stack.bytes(-1).unwrap_or_default().iter();
+            // No line end may get into the reply.
+            let digits = digits.map(|&byte| {
+                if matches!(byte, b'\r' | b'\n') {
+                    b' '
+                } else {
+                    byte
+                }
+            });
+            reply.big_number(&digits.collect::<Vec<u8>>());
         } else if !has(stack, b"verbatim_string", Kind::Table) {
             return false;
         } else if !self.write_verbatim(stack) {

@@ -9,7 +9,6 @@
 use lua::function::{Outcome, Raise};
 use lua::stack::{Kind, Stack};
 
-
 /// The text of an error table.
 pub const ERR: &[u8] = b"err";
 const SOURCE: &[u8] = b"source";
@@ -100,7 +99,10 @@ pub fn handler(stack: &mut Stack<'_>) -> Outcome {
     stack.set_top(1);
     if stack.kind(1) == Kind::Table && stack.is_readonly(1) {
         // In Redis the handler is Lua, and fails itself.
-        push_fault(stack, b"ERR err_handler_def:10: Attempt to modify a readonly table");
+        push_fault(
+            stack,
+            b"ERR err_handler_def:10: Attempt to modify a readonly table",
+        );
         set_place(stack, b"@err_handler_def", 10);
         return Ok(1);
     }

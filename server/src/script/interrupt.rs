@@ -20,7 +20,10 @@ pub fn check(stack: &mut Stack<'_>) -> Result<(), Raise> {
     };
     if let Some(load) = &srv.scripts.load {
         let elapsed_ms = clock::monotonic_us().saturating_sub(load.started_us) / 1000;
-        if load.timeout_ms.is_some_and(|timeout_ms| elapsed_ms > timeout_ms) {
+        if load
+            .timeout_ms
+            .is_some_and(|timeout_ms| elapsed_ms > timeout_ms)
+        {
             return Err(raise(stack, "FUNCTION LOAD timeout"));
         }
     } else if is_killed(srv) {

@@ -209,11 +209,7 @@ fn failure(stack: &mut Stack<'_>) -> Vec<u8> {
 const REGISTERED: &[u8] = b"registered";
 
 /// Gives each registered function a position in the registry.
-fn keep(
-    lua: &mut Interpreter,
-    set: &mut Libraries,
-    mut functions: Vec<Function>,
-) -> Vec<Function> {
+fn keep(lua: &mut Interpreter, set: &mut Libraries, mut functions: Vec<Function>) -> Vec<Function> {
     let stack = &mut lua.stack();
     stack.push_registry();
     stack.get_field(-1, REGISTERED);
@@ -232,7 +228,9 @@ fn keep(
 
 /// `redis.register_function`: a name and a function, or a table with them and more.
 pub fn register(stack: &mut Stack<'_>) -> Outcome {
-    let load = stack.host::<Server>().and_then(|srv| srv.scripts.load.as_ref());
+    let load = stack
+        .host::<Server>()
+        .and_then(|srv| srv.scripts.load.as_ref());
     let Some(position) = load.map(|load| load.functions.len() as i32 + 1) else {
         let text = "redis.register_function can only be called on FUNCTION LOAD command";
         return Err(raise(stack, text));
@@ -255,10 +253,17 @@ pub fn register(stack: &mut Stack<'_>) -> Outcome {
     stack.push_copy(-3);
     stack.set_at(-2, position);
     function.position = position;
-    let Some(load) = stack.host::<Server>().and_then(|srv| srv.scripts.load.as_mut()) else {
+    let Some(load) = stack
+        .host::<Server>()
+        .and_then(|srv| srv.scripts.load.as_mut())
+    else {
         return Ok(0);
     };
-    if load.functions.iter().any(|other| other.name == function.name) {
+    if load
+        .functions
+        .iter()
+        .any(|other| other.name == function.name)
+    {
         return Err(raise(stack, "Function already exists in the library"));
     }
     load.functions.push(function);
@@ -305,20 +310,24 @@ fn read_named(stack: &mut Stack<'_>) -> Result<Function, &'static str> {
         match key.as_slice() {
             b"function_name" => {
                 let name = stack.convert_to_bytes(-1);
-                let name = name
-                    .ok_or("function_name argument given to redis.register_function must be a string")?;
+                let name = name.ok_or(
+                    "function_name argument given to redis.register_function must be a string",
+                )?;
                 named.name = Arc::from(name);
                 has_name = true;
             }
             b"description" => {
                 let text = stack.convert_to_bytes(-1).map(<[u8]>::to_vec);
-                let text = text
-                    .ok_or("description argument given to redis.register_function must be a string")?;
+                let text = text.ok_or(
+                    "description argument given to redis.register_function must be a string",
+                )?;
                 named.description = Some(text);
             }
             b"callback" => {
                 if stack.kind(-1) != Kind::Function {
-                    return Err("callback argument given to redis.register_function must be a function");
+                    return Err(
+                        "callback argument given to redis.register_function must be a function",
+                    );
                 }
                 stack.push_copy(-1);
                 stack.replace(2);
@@ -369,10 +378,7 @@ pub fn replace_all(srv: &mut Server, new: Libraries, in_background: bool) {
 }
 
 /// Changes the current libraries.
-pub fn change<R>(
-    srv: &mut Server,
-    change: impl FnOnce(&mut Server, &mut Libraries) -> R,
-) -> R {
+pub fn change<R>(srv: &mut Server, change: impl FnOnce(&mut Server, &mut Libraries) -> R) -> R {
     let mut libraries = std::mem::take(&mut srv.scripts.libraries);
     let result = change(srv, &mut libraries);
     srv.scripts.libraries = libraries;

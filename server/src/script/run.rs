@@ -168,4 +168,3 @@ pub fn collect(lua: &mut Interpreter, runs: &mut u32) -> usize {
     }
     lua.used()
 }
-

@@ -19,6 +19,8 @@ pub struct Unit {
     pub running: Running,
     /// Unix time in milliseconds that the unit sees.
     pub now_ms: i64,
+    /// Monotonic time at which its first command began, in nanoseconds.
+    pub began_ns: u64,
 }
 
 /// The command being executed, and what it inherits from its caller.

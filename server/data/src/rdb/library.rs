@@ -48,7 +48,10 @@ mod tests {
         assert_eq!(codes(body), Ok(all.map(<[u8]>::to_vec).to_vec()));
         for end in 1..body.len() {
             let cut = codes(&body[..end]);
-            assert!(cut.is_err() || cut.is_ok_and(|codes| codes.len() == 1), "{end}");
+            assert!(
+                cut.is_err() || cut.is_ok_and(|codes| codes.len() == 1),
+                "{end}"
+            );
         }
         assert_eq!(codes(b"\x00"), Err("given type is not a function"));
         assert_eq!(codes(b"\xf6"), Err("Pre-GA function format not supported"));

@@ -17,6 +17,7 @@ use crate::keyspace::lookup::{read, read_mut};
 use crate::server::{Ctx, Done, Propagate};
 use crate::session::block::block_on_keys;
 use crate::state::blocked::KeyBlock;
+use crate::state::caller::Kind;
 use crate::wire::fault::{Fault, SYNTAX};
 use crate::wire::reply::{Reply, Resp};
 
@@ -101,6 +102,14 @@ fn parse<'a>(cx: &Ctx<'a>, of_group: bool) -> Result<Read<'a>, Fault> {
     let (mut names, mut no_ack, mut count, mut block) = (None, false, None, None);
     while !args.word_with_value("streams") {
         if args.word_with_value("block") {
+            if cx.caller.kind == Kind::Script {
+                let parts: [&[u8]; 3] = [
+                    b"ERR ",
+                    &cx.argv[0],
+                    b" command is not allowed with BLOCK option from scripts",
+                ];
+                return Err(Fault::bytes(parts.concat()));
+            }
             block = Some(deadline_ms(args.need()?, cx.now_ms)?);
         } else if args.word_with_value("count") {
             // Only a positive COUNT is a limit.

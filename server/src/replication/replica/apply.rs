@@ -237,8 +237,7 @@ fn mind_the_disk(srv: &mut Server, id: ClientId, argv: &Argv) {
     };
     let caller = srv.clients.get(id).map(|client| Caller::of(id, client));
     let is_exec = cmd == table::id(&transactions::EXEC);
-    let writes =
-        caller.is_some_and(|caller| caller.does_any(spec.flags, is_exec, Flags::WRITE));
+    let writes = caller.is_some_and(|caller| caller.does_any(spec.flags, is_exec, Flags::WRITE));
     let fault = disk_fault(srv, cmd, writes);
     if fault.is_none() {
         return;

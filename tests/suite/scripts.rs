@@ -1,0 +1,211 @@
+//! Scripts and functions: replies as those of Redis, long scripts, what is propagated and what is kept.
+
+use std::fs;
+
+use conn::resp::Value;
+use data::util::split::{quoted, split};
+use tests::client::{Client, Transport, show};
+use tests::mock_replica::MockReplica;
+use tests::pair;
+use tests::peer::{Peer, real_redis};
+use tests::server::Server;
+use tests::wait::until;
+
+/// A reply with its types, on one line.
+fn describe(value: &Value) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let list = |values: &[Value]| values.iter().map(describe).collect::<Vec<_>>().join(" ");
+    match value {
+        Value::Status(bytes) => format!("+{}", text(bytes)),
+        Value::Error(bytes) => format!("-{}", text(bytes)),
+        Value::Int(number) => format!(":{number}"),
+        Value::Double(bytes) => format!(",{}", text(bytes)),
+        Value::BigNumber(bytes) => format!("({}", text(bytes)),
+        Value::Bool(value) => format!("#{value}"),
+        Value::Bulk(bytes) => text(&quoted(bytes)),
+        Value::Verbatim(format, bytes) => format!("={}:{}", text(format), text(&quoted(bytes))),
+        Value::Null => "nil".to_owned(),
+        Value::Array(values) => format!("[{}]", list(values)),
+        Value::Set(values) => format!("~[{}]", list(values)),
+        Value::Map(pairs) => {
+            let pairs = pairs.iter();
+            let pairs =
+                pairs.map(|(key, value)| format!("{} => {}", describe(key), describe(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+        other => show(other),
+    }
+}
+
+const RECORD: &str = "tests/corpus/scripts/replies.txt";
+
+/// The lines of the record, played again: commands with the replies of this client.
+fn play(client: &mut Client, record: &str) -> String {
+    let mut lines = Vec::new();
+    for line in record.lines().filter(|line| !line.starts_with("< ")) {
+        lines.push(line.to_owned());
+        if let Some(command) = line.strip_prefix("> ") {
+            let args = split(command.as_bytes()).expect("balanced quotes");
+            let reply = client.call(&args);
+            // The id of the connection differs.
+            let is_hello = args[0].eq_ignore_ascii_case(b"hello");
+            let reply = if is_hello {
+                "{…}".to_owned()
+            } else {
+                describe(&reply)
+            };
+            lines.push(format!("< {reply}"));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn scripts_reply_as_recorded() {
+    let path = tests::root().join(RECORD);
+    let mut record = fs::read_to_string(&path).expect("the record is there");
+    if let Some(real) = real_redis() {
+        let peer = Peer::start_program(&real, &["--enable-debug-command", "yes"]);
+        let real = play(&mut peer.connect(), &record);
+        if std::env::var_os("RECORD").is_some() {
+            fs::write(&path, &real).expect("the record is writable");
+            record = real;
+        } else {
+            assert_eq!(real, record, "the record is that of another version");
+        }
+    }
+    for transport in Transport::ALL {
+        let server = Server::start(&[]);
+        let ours = play(&mut server.client(transport), &record);
+        for (ours, recorded) in ours.lines().zip(record.lines()) {
+            assert_eq!(ours, recorded, "{transport:?}");
+        }
+        assert_eq!(ours.len(), record.len());
+    }
+}
+
+const BUSY: &str =
+    "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+const LOOP: &str = "while true do pcall(function() while true do end end) end";
+
+/// Waits until other clients hear of a script.
+fn wait_until_busy(client: &mut Client) {
+    until("a busy server", || {
+        client.text("PING").starts_with("-BUSY").then_some(())
+    });
+}
+
+#[test]
+fn a_long_script_is_killed_unless_it_has_written() {
+    for transport in Transport::ALL {
+        let server = Server::start(&["--busy-reply-threshold", "20"]);
+        let (mut client, mut other) = (server.client(transport), server.client(transport));
+        client.send(format!("EVAL \"{LOOP}\" 0\r\n").as_bytes());
+        wait_until_busy(&mut other);
+        assert_eq!(other.text("GET x"), BUSY);
+        assert!(other.text("FUNCTION KILL").starts_with("-BUSY"));
+        assert_eq!(other.text("SHUTDOWN"), BUSY);
+        assert_eq!(other.text("SCRIPT KILL"), "OK");
+        let reply = show(&client.read());
+        assert!(reply.starts_with("-ERR Script killed by user with SCRIPT KILL... script: "));
+        assert_eq!(
+            other.text("SCRIPT KILL"),
+            "-NOTBUSY No scripts in execution right now."
+        );
+        let writes = "redis.call('set','x',1) repeat until redis.call('exists','stop') == 1";
+        client.send(format!("EVAL \"{writes}\" 0\r\n").as_bytes());
+        wait_until_busy(&mut other);
+        assert!(other.text("SCRIPT KILL").starts_with("-UNKILLABLE Sorry"));
+        // Nothing but the end of the server ends this one.
+    }
+}
+
+#[test]
+fn shutdown_nosave_ends_a_server_that_runs_a_script() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let mut server = Server::start(&["--busy-reply-threshold", "20"]);
+        let (mut client, mut other) = (server.client(transport), server.client(transport));
+        client.send(b"EVAL \"redis.call('set','x',1) while true do end\" 0\r\n");
+        wait_until_busy(&mut other);
+        other.send(b"SHUTDOWN NOSAVE\r\n");
+        assert_eq!(server.wait_for_exit(), Some(0));
+    }
+}
+
+#[test]
+fn the_writes_of_a_script_are_one_transaction() {
+    let server = Server::start(&[]);
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let mut client = server.client(transport);
+        client.text("FLUSHALL");
+        let mut replica = MockReplica::new(&server, transport);
+        let mut eval = |script: &str| client.call(&["EVAL", script, "1", "k"]);
+        eval(
+            "redis.call('incr',KEYS[1]) redis.call('select',1) redis.call('incr','other') return 1",
+        );
+        eval("return redis.call('get',KEYS[1])");
+        eval("redis.call('set','a',1,'PX',100000) error('x')");
+        eval(
+            "redis.set_repl(redis.REPL_AOF) redis.call('set','b',1) redis.set_repl(redis.REPL_ALL) redis.call('set','c',1)",
+        );
+        eval("return redis.call('incrbyfloat','f','1.5')");
+        let expected = [
+            "MULTI",
+            "SELECT 0",
+            "incr k",
+            "SELECT 1",
+            "incr other",
+            "EXEC",
+            "SELECT 0",
+        ];
+        for request in expected {
+            assert_eq!(replica.next_request(), request, "{transport:?}");
+        }
+        assert!(replica.next_request().starts_with("SET a 1 PXAT "));
+        assert_eq!(replica.next_request(), "set c 1");
+        assert_eq!(replica.next_request(), "SET f 1.5 KEEPTTL");
+    }
+}
+
+#[test]
+fn monitor_shows_what_scripts_call() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let (mut client, mut monitor) = (server.client(transport), server.client(transport));
+        assert_eq!(monitor.text("MONITOR"), "OK");
+        client.call(&["EVAL", "return redis.call('get',KEYS[1])", "1", "k"]);
+        let shown = show(&monitor.read());
+        assert!(
+            shown.ends_with("\"EVAL\" \"return redis.call('get',KEYS[1])\" \"1\" \"k\""),
+            "{shown}"
+        );
+        let shown = show(&monitor.read());
+        assert!(shown.ends_with("[0 lua] \"get\" \"k\""), "{shown}");
+    }
+}
+
+const LIBRARY: &str = "#!lua name=lib\nredis.register_function('f', function() return 'kept' end)";
+
+#[test]
+fn libraries_are_kept_by_snapshots_files_and_replicas() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let server = Server::start(&["--appendonly", "yes", "--enable-debug-command", "yes"]);
+        let mut client = server.client(transport);
+        assert_eq!(show(&client.call(&["FUNCTION", "LOAD", LIBRARY])), "lib");
+        assert_eq!(client.text("DEBUG RELOAD"), "OK");
+        assert_eq!(client.text("FCALL f 0"), "kept");
+        assert_eq!(client.text("DEBUG LOADAOF"), "OK");
+        assert_eq!(client.text("FCALL f 0"), "kept");
+        client.text("BGREWRITEAOF");
+        client.wait_for_child();
+        assert_eq!(client.text("DEBUG LOADAOF"), "OK");
+        assert_eq!(client.text("FCALL f 0"), "kept");
+        let (_replica_server, mut replica) = pair::start(transport, &[]);
+        pair::follow(&mut replica, pair::port(&server, transport));
+        pair::wait_for_link(&mut replica);
+        assert!(replica.text("FCALL f 0").starts_with("-READONLY"));
+        assert_eq!(client.text("FUNCTION DELETE lib"), "OK");
+        pair::wait_for_offset(&mut client, &mut replica);
+        assert_eq!(replica.text("FCALL f 0"), "-ERR Function not found");
+    }
+}
