@@ -7,7 +7,8 @@
 //!    is all: the hook runs before the next instruction. Long loops of C functions call `lua_spend`, which runs the hook itself.
 //! 5. Kills: while `killed` is set, whatever would catch an error in a script passes it on.
 //! 6. Hashes: the hash function of Redis, and tables in which many keys collide charge for it.
-//! 7. Random numbers come from the interpreter.
+//! 7. Memory: near the limit garbage is collected as a whole, at places where a step of the collector would run.
+//! 8. Random numbers come from the interpreter.
 
 /// The replacement of a text in a file.
 pub struct Edit {
@@ -42,6 +43,7 @@ pub const EDITS: &[&[Edit]] = &[
     PATTERNS,
     KILLS,
     HASHES,
+    MEMORY,
     RANDOM,
 ];
 
@@ -495,12 +497,14 @@ const KILLS: &[Edit] = &[
     edit(
         "lbaselib.c",
         "status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);",
-        "status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);\n  if (status != 0) lua_passon(L);",
+        "status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);\n  if (status != 0) lua_passon(L);\n\
+         if (status == LUA_ERRMEM) lua_gc(L, LUA_GCCOLLECT, 0);",
     ),
     edit(
         "lbaselib.c",
         "status = lua_pcall(L, 0, LUA_MULTRET, 1);",
-        "status = lua_pcall(L, 0, LUA_MULTRET, 1);\n  if (status != 0) lua_passon(L);",
+        "status = lua_pcall(L, 0, LUA_MULTRET, 1);\n  if (status != 0) lua_passon(L);\n\
+         if (status == LUA_ERRMEM) lua_gc(L, LUA_GCCOLLECT, 0);",
     ),
     edit(
         "lbaselib.c",
@@ -512,13 +516,14 @@ const KILLS: &[Edit] = &[
         "  else {\n    lua_pushnil(L);\n    lua_insert(L, -2);  /* put before error message */",
         "  else {\n    lua_passon(L);\n    lua_pushnil(L);\n    lua_insert(L, -2);",
     ),
-    // What a script has set of the collector ends with it.
+    // What a script has set of the collector ends with it, and so does a big buffer.
     edit(
         "lapi.c",
         "LUA_API int lua_error (lua_State *L) {",
         "LUA_API void lua_restoregc (lua_State *L) {\n\
            global_State *g = G(L);\n\
            g->gcpause = LUAI_GCPAUSE; g->gcstepmul = LUAI_GCMUL;\n\
+           if (luaZ_sizebuffer(&g->buff) > 65536) luaZ_freebuffer(L, &g->buff);\n\
            if (g->GCthreshold > g->totalbytes && g->GCthreshold - g->totalbytes > g->totalbytes + 1000000)\n\
              g->GCthreshold = g->totalbytes;\n\
          }\n\
@@ -587,6 +592,56 @@ const HASHES: &[Edit] = &[
         "lvm.c",
         "luaA_checkwritable(L, h); oldval",
         "luaA_checkwritable(L, h); if (h->crowded) luaE_charge(L, 64u << h->crowded); oldval",
+    ),
+];
+
+const MEMORY: &[Edit] = &[
+    edit(
+        "lstate.h",
+        "lu_mem estimate;",
+        "lu_mem limit;  /* what scripts may use */\n  lu_mem estimate;",
+    ),
+    edit(
+        "lstate.c",
+        "g->panic = NULL;",
+        "g->panic = NULL; g->limit = MAX_LUMEM;",
+    ),
+    edit(
+        "lua.h",
+        "LUA_API void lua_setlevel",
+        "LUA_API void lua_setlimit (lua_State *L, size_t limit);\n\
+         LUA_API void lua_setlevel",
+    ),
+    edit(
+        "lapi.c",
+        "LUA_API int lua_error (lua_State *L) {",
+        "LUA_API void lua_setlimit (lua_State *L, size_t limit) {\n\
+           G(L)->limit = limit;\n\
+           if (G(L)->GCthreshold > limit / 4 * 3 && G(L)->GCthreshold != MAX_LUMEM)\n\
+             G(L)->GCthreshold = limit / 4 * 3;\n\
+         }\n\
+         LUA_API int lua_error (lua_State *L) {",
+    ),
+    edit(
+        "lgc.c",
+        "#define setthreshold(g)  (g->GCthreshold = (g->estimate/100) * g->gcpause)",
+        "#define setthreshold(g)  { g->GCthreshold = (g->estimate/100) * g->gcpause; \
+           if (g->GCthreshold > g->limit / 4 * 3) g->GCthreshold = g->limit / 4 * 3; }",
+    ),
+    // The next one comes half way to the limit, but not after less than a part of it: the work stays in proportion.
+    edit(
+        "lgc.c",
+        "  l_mem lim = (GCSTEPSIZE/100) * g->gcstepmul;",
+        "  l_mem lim = (GCSTEPSIZE/100) * g->gcstepmul;\n\
+         if (g->totalbytes > g->limit / 4 * 3) {\n\
+           lu_mem gap;\n\
+           luaE_charge(L, g->totalbytes >> 4);\n\
+           luaC_fullgc(L);\n\
+           gap = (g->limit > g->totalbytes) ? (g->limit - g->totalbytes) / 2 : 0;\n\
+           if (gap < g->limit / 32) gap = g->limit / 32;\n\
+           if (g->GCthreshold < g->totalbytes + gap) g->GCthreshold = g->totalbytes + gap;\n\
+           return;\n\
+         }",
     ),
 ];
 

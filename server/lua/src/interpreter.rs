@@ -144,7 +144,10 @@ impl Interpreter {
     /// Limits the bytes that a script may use, garbage included. What exceeds it gets the error `not enough memory`.
     pub fn set_limit(&mut self, limit: usize) {
         // SAFETY: as above.
-        unsafe { self.shared.as_mut().limit = limit }
+        unsafe {
+            self.shared.as_mut().limit = limit;
+            lua_setlimit(self.state.as_ptr(), limit);
+        }
     }
 
     /// Sets what is called about each 100,000 instructions of a script; see [`crate::interrupt`].
@@ -207,4 +210,9 @@ impl Drop for Interpreter {
             drop(Box::from_raw(self.shared.as_ptr()));
         }
     }
+}
+
+// From the edits.
+unsafe extern "C-unwind" {
+    fn lua_setlimit(state: *mut ffi::lua_State, limit: usize);
 }

@@ -43,20 +43,30 @@ pub(crate) fn keep_globals(stack: &mut Stack<'_>) {
     stack.pop(1);
 }
 
-/// Before the outermost call. A script is not to fail for the garbage of others, so garbage is collected near the limit, unless
-/// there was little of it the last time.
+/// Before the outermost call.
 ///
 /// # Safety
 /// The state is that of an interpreter, outside of any call. No reference to its shared part is held.
 pub(crate) unsafe fn begin(state: *mut ffi::lua_State) {
-    // SAFETY: as the caller promises; collecting runs no code, and the hook is one.
+    // SAFETY: as the caller promises; the hook is one.
     unsafe {
-        let shared = Shared::of(state);
-        let (used, limit) = (shared.used, shared.limit);
-        if shared.interrupt.is_some() {
+        make_room(state);
+        if Shared::of(state).interrupt.is_some() {
             ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, PERIOD);
         }
-        if used / 3 > limit / 4 && used / 2 > shared.kept {
+    }
+}
+
+/// Collects garbage near the limit, unless there was little of it the last time: a script is not to fail for the garbage of
+/// others.
+///
+/// # Safety
+/// As [`begin`].
+pub(crate) unsafe fn make_room(state: *mut ffi::lua_State) {
+    // SAFETY: as the caller promises; collecting runs no code.
+    unsafe {
+        let shared = Shared::of(state);
+        if shared.used / 3 > shared.limit / 4 && shared.used / 9 > shared.kept / 8 {
             ffi::lua_gc(state, ffi::LUA_GCCOLLECT, 0);
             let shared = Shared::of(state);
             shared.kept = shared.used;

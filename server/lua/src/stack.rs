@@ -453,6 +453,9 @@ impl Stack<'_> {
         // SAFETY: the state is valid and has room; the source lives as long as the call, which is protected. No reference to
         // the shared part is held meanwhile.
         let status = unsafe {
+            if Shared::of(self.state).depth == 0 {
+                interrupt::make_room(self.state);
+            }
             let strict = std::mem::replace(&mut Shared::of(self.state).strict, true);
             let status = ffi::luaL_loadbuffer(
                 self.state,
