@@ -46,7 +46,7 @@ impl Stack<'_> {
     /// # Errors
     /// If it is none.
     pub fn check_number(&mut self, argument: i32) -> Result<f64, Raise> {
-        self.number(argument)
+        self.numeric(argument)
             .ok_or_else(|| self.fail_type(argument, "number"))
     }
 
@@ -74,9 +74,9 @@ impl Stack<'_> {
     /// # Errors
     /// If it is neither.
     pub fn check_bytes(&mut self, argument: i32) -> Result<(), Raise> {
-        match self.convert_to_bytes(argument) {
-            Some(_) => Ok(()),
-            None => Err(self.fail_type(argument, "string")),
+        match self.textual(argument) {
+            true => Ok(()),
+            false => Err(self.fail_type(argument, "string")),
         }
     }
 }

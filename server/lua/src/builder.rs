@@ -1,38 +1,50 @@
-//! Nested tables from a stream of keys and values, on top of a stack.
+//! Values, and nested tables of them, from a stream of items, on top of a stack.
 //!
 //! A builder knows what it has pushed, so it needs none of the questions that [`Stack`] asks before each step.
 //!
 //! # Invariants
 //!
-//! 1. From `base` on, the stack has the tables of `open`, each followed by its pending key if it has one. When `open` is
-//!    empty, the complete value follows, if there is one. `top` is the height.
-//! 2. There is room up to `room`; it was asked for as a function of C would, so nesting ends where it does in Redis.
-//! 3. The tables are new: no metatables, and nobody else knows them. They get at most `MOST_VALUES` values, so Lua raises no
-//!    error about their size.
+//! 1. From `base` on, the stack has the values that are complete, then the tables of `open`, each followed by its pending key
+//!    if it has one. `top` is the height. What is below `base` stays there.
+//! 2. There is room up to `room`. Callers ask for it as a function of C would, so nesting ends where it does in Redis.
+//! 3. The tables are new: no metatables, and nobody else knows them. A key is neither nil nor NaN, and they get at most
+//!    `MOST_VALUES` values, so Lua raises no error about them.
+
+use std::slice;
 
 use mlua_sys as ffi;
 
+use crate::bulk::MOST_SLOTS;
 use crate::interpreter::Shared;
 use crate::limits::{MOST_VALUES, NO_MEMORY};
-use crate::stack::Stack;
+use crate::stack::{Kind, Stack};
 
 /// How many values are added between two looks at the memory.
 const MEMORY_STEP: u32 = 64;
 
+/// How many slots are reserved ahead.
+const AHEAD: usize = 16;
+
 /// A table under way.
 struct Open {
-    object: bool,
+    /// Whether every other item is a key; otherwise the positions are.
+    keyed: bool,
     /// Whether a key waits for its value.
     key: bool,
+    /// Why that key cannot be one.
+    refused: Option<Fault>,
     /// How many values it has got.
     len: usize,
 }
 
-/// Builds one value.
+/// Builds values.
 pub(crate) struct Builder<'call, 'lua> {
     stack: &'call mut Stack<'lua>,
+    base: usize,
     top: usize,
     room: usize,
+    /// Slots that a function of C would use besides.
+    pub(crate) held: usize,
     open: Vec<Open>,
     steps: u32,
 }
@@ -41,17 +53,28 @@ pub(crate) struct Builder<'call, 'lua> {
 pub(crate) type Fault = &'static [u8];
 
 impl<'call, 'lua> Builder<'call, 'lua> {
-    /// A builder on top of what is there.
-    pub(crate) fn new(stack: &'call mut Stack<'lua>) -> Self {
-        let top = stack.top();
-        assert!(stack.reserve(1), "room for a value");
-        Builder {
+    /// A builder on top of what is there, and the bytes of a string among that, with a NUL byte behind them.
+    pub(crate) fn new(stack: &'call mut Stack<'lua>, input: i32) -> (Self, &'call [u8]) {
+        let base = stack.top();
+        assert!(input > 0 && stack.kind(input) == Kind::String, "an input");
+        let state = stack.raw();
+        // SAFETY: it is a string of Lua, which has a NUL byte at its end, does not move, and lives as long as it is on the
+        // stack. Nobody but the builder can use the stack for the lifetime of the bytes, and it leaves the string there.
+        let bytes = unsafe {
+            let mut len = 0;
+            let start = ffi::lua_tolstring(state, input, &raw mut len);
+            slice::from_raw_parts(start.cast(), len + 1)
+        };
+        let builder = Builder {
             stack,
-            top,
-            room: top + 1,
+            base,
+            top: base,
+            room: base,
+            held: 0,
             open: Vec::new(),
             steps: 0,
-        }
+        };
+        (builder, bytes)
     }
 
     /// How many tables are under way.
@@ -60,112 +83,137 @@ impl<'call, 'lua> Builder<'call, 'lua> {
     }
 
     /// Whether the innermost table is one with keys; none if no table is under way.
-    pub(crate) fn in_object(&self) -> Option<bool> {
-        self.open.last().map(|open| open.object)
+    pub(crate) fn keyed(&self) -> Option<bool> {
+        self.open.last().map(|open| open.keyed)
     }
 
-    /// Begins a table; whether there is room for it.
+    /// How many values are complete, while no table is under way.
+    pub(crate) fn count(&self) -> usize {
+        assert!(self.open.is_empty());
+        self.top - self.base
+    }
+
+    /// Makes room for more values; whether a function of C would get it.
     #[must_use]
-    pub(crate) fn begin(&mut self, object: bool) -> bool {
-        let slots = if object { 3 } else { 2 };
-        if !self.stack.reserve_as_in_c(slots) {
+    pub(crate) fn make_room(&mut self, slots: usize) -> bool {
+        if self.top + self.held + slots > MOST_SLOTS {
             return false;
         }
-        self.room = self.room.max(self.top + slots);
-        self.check_value();
-        // SAFETY: there is room; the allocator refuses nothing. The table starts without room for values, as `pairs` shows
-        // the order in which a table has grown.
-        unsafe { ffi::lua_createtable(self.stack.raw(), 0, 0) };
-        self.top += 1;
+        if self.top + slots <= self.room {
+            return true;
+        }
+        // Several at once, unless the end is near.
+        for slots in [slots + AHEAD, slots] {
+            if self.stack.reserve(slots) {
+                self.room = self.top + slots;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Begins a table.
+    pub(crate) fn begin(&mut self, keyed: bool) {
+        // Without room for values: `pairs` shows the order in which a table has grown.
+        // SAFETY: there is room, as `push` makes sure; the allocator refuses nothing.
+        self.push(|state| unsafe { ffi::lua_createtable(state, 0, 0) });
         self.open.push(Open {
-            object,
+            keyed,
             key: false,
+            refused: None,
             len: 0,
         });
-        true
     }
 
     /// Ends the innermost table.
     pub(crate) fn end(&mut self) -> Result<(), Fault> {
         let open = self.open.pop().expect("a table to end");
         assert!(!open.key, "the value of a key");
-        self.attach()
-    }
-
-    /// A key of the innermost table.
-    pub(crate) fn key(&mut self, text: &[u8]) {
-        assert!(self.top < self.room);
-        let open = self.open.last_mut().expect("a table for a key");
-        assert!(open.object && !open.key, "a value between keys");
-        open.key = true;
-        // SAFETY: there is room.
-        unsafe { ffi::lua_pushlstring_(self.stack.raw(), text.as_ptr().cast(), text.len()) };
-        self.top += 1;
+        self.attach(None)
     }
 
     /// A string.
     pub(crate) fn string(&mut self, text: &[u8]) -> Result<(), Fault> {
-        self.check_value();
-        // SAFETY: there is room, here and below.
-        unsafe { ffi::lua_pushlstring_(self.stack.raw(), text.as_ptr().cast(), text.len()) };
-        self.top += 1;
-        self.attach()
+        // SAFETY: as above, here and below.
+        self.push(|state| unsafe {
+            ffi::lua_pushlstring_(state, text.as_ptr().cast(), text.len());
+        });
+        self.attach(None)
     }
 
     /// A number.
     pub(crate) fn number(&mut self, number: f64) -> Result<(), Fault> {
-        self.check_value();
         // SAFETY: as above.
-        unsafe { ffi::lua_pushnumber(self.stack.raw(), number) };
-        self.top += 1;
-        self.attach()
+        self.push(|state| unsafe { ffi::lua_pushnumber(state, number) });
+        let refused: Fault = b"table index is NaN";
+        self.attach(number.is_nan().then_some(refused))
     }
 
     /// True or false.
     pub(crate) fn boolean(&mut self, value: bool) -> Result<(), Fault> {
-        self.check_value();
         // SAFETY: as above.
-        unsafe { ffi::lua_pushboolean(self.stack.raw(), i32::from(value)) };
-        self.top += 1;
-        self.attach()
+        self.push(|state| unsafe { ffi::lua_pushboolean(state, i32::from(value)) });
+        self.attach(None)
+    }
+
+    /// Nil.
+    pub(crate) fn nil(&mut self) -> Result<(), Fault> {
+        // SAFETY: as above.
+        self.push(|state| unsafe { ffi::lua_pushnil(state) });
+        self.attach(Some(b"table index is nil"))
     }
 
     /// A light userdata whose address is null.
     pub(crate) fn null(&mut self) -> Result<(), Fault> {
-        self.check_value();
         // SAFETY: as above.
-        unsafe { ffi::lua_pushlightuserdata(self.stack.raw(), std::ptr::null_mut()) };
-        self.top += 1;
-        self.attach()
+        self.push(|state| unsafe { ffi::lua_pushlightuserdata(state, std::ptr::null_mut()) });
+        self.attach(None)
     }
 
-    /// Makes sure that a value can come now.
-    fn check_value(&self) {
-        assert!(self.top < self.room);
-        if let Some(open) = self.open.last() {
-            assert!(open.object == open.key, "a key for a value");
+    /// Takes back the last value, while no table is under way, if it is a number or looks like one.
+    pub(crate) fn take_number(&mut self) -> Option<f64> {
+        if self.count() == 0 {
+            return None;
         }
+        let number = self.stack.number(-1)?;
+        self.stack.pop(1);
+        self.top -= 1;
+        Some(number)
     }
 
-    /// Adds the value on top to the innermost table, if there is one.
-    fn attach(&mut self) -> Result<(), Fault> {
+    fn push(&mut self, push: impl FnOnce(*mut ffi::lua_State)) {
+        assert!(self.top < self.room, "room on the stack of Lua");
+        push(self.stack.raw());
+        self.top += 1;
+    }
+
+    /// Adds the value on top to the innermost table, if there is one, or makes it its key.
+    fn attach(&mut self, refused_as_key: Option<Fault>) -> Result<(), Fault> {
         let state = self.stack.raw();
+        let Some(open) = self.open.last_mut() else {
+            return Ok(());
+        };
+        if open.keyed && !open.key {
+            open.key = true;
+            open.refused = refused_as_key;
+            return Ok(());
+        }
+        if let Some(fault) = open.refused {
+            return Err(fault);
+        }
+        if open.len == MOST_VALUES {
+            return Err(b"table overflow");
+        }
         self.steps = self.steps.wrapping_add(1);
         // SAFETY: no other reference to the shared part is alive.
         if self.steps.is_multiple_of(MEMORY_STEP) && unsafe { Shared::of(state).left() } == 0 {
             return Err(NO_MEMORY);
         }
-        let Some(open) = self.open.last_mut() else {
-            return Ok(());
-        };
-        if open.len == MOST_VALUES {
-            return Err(b"table overflow");
-        }
         open.len += 1;
-        if open.object {
+        if open.keyed {
             open.key = false;
             self.top -= 2;
-            // SAFETY: by the invariants a table, a string and a value are on top.
+            // SAFETY: by the invariants a table, a key and a value are on top.
             unsafe { ffi::lua_rawset(state, -3) };
         } else {
             self.top -= 1;

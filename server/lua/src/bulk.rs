@@ -4,7 +4,6 @@
 
 use std::ffi::CStr;
 use std::mem::{self, MaybeUninit};
-use std::ops::Range;
 
 use libc::c_int;
 use mlua_sys as ffi;
@@ -38,7 +37,7 @@ pub enum View<'value> {
 pub type Stateful<T> = fn(&mut Stack<'_>, &mut T) -> Outcome;
 
 /// How many values a function of C can have on its stack (`LUAI_MAXCSTACK`).
-const MOST_SLOTS: usize = 8000;
+pub(crate) const MOST_SLOTS: usize = 8000;
 
 /// The alignment of a userdata is at least this.
 const ALIGN: usize = 8;
@@ -69,52 +68,27 @@ pub(crate) unsafe fn view<'value>(state: *mut ffi::lua_State, index: c_int) -> V
 }
 
 impl Stack<'_> {
-    /// A value as its type and content.
-    pub fn view(&mut self, index: i32) -> View<'_> {
-        assert!(
-            index != 0 && index.unsigned_abs() as usize <= self.top(),
-            "index {index} of a value"
-        );
-        // SAFETY: the index is in range. The value lives as long as it is on the stack, which is borrowed.
-        unsafe { view(self.raw(), index) }
+    /// An argument that is a number, or what a string that looks like one stands for.
+    pub(crate) fn numeric(&mut self, argument: i32) -> Option<f64> {
+        assert!(argument > 0);
+        // SAFETY: an index from 1 up is one that Lua accepts, even above the top; a conversion leaves the value as it is.
+        unsafe {
+            let number = ffi::lua_tonumber(self.raw(), argument);
+            (number != 0.0 || ffi::lua_isnumber(self.raw(), argument) != 0).then_some(number)
+        }
     }
 
-    /// Calls a function for each key of the table on top, with the key if it is a number, until the function returns
-    /// false; whether it never did. Takes two slots, which the caller has reserved.
-    pub fn all_keys(&mut self, mut check: impl FnMut(Option<f64>) -> bool) -> bool {
-        let state = self.raw();
-        let top = self.top();
-        assert!(self.kind(-1) == crate::stack::Kind::Table && self.reserve(2));
-        // SAFETY: a table is on top, there is room for a key and a value, and nothing changes the table meanwhile.
-        unsafe {
-            ffi::lua_pushnil(state);
-            while ffi::lua_next(state, -2) != 0 {
-                let number = (ffi::lua_type(state, -2) == ffi::LUA_TNUMBER)
-                    .then(|| ffi::lua_tonumber(state, -2));
-                if !check(number) {
-                    ffi::lua_settop(state, top as c_int);
-                    return false;
-                }
-                ffi::lua_settop(state, -2);
-            }
-        }
-        true
+    /// Whether an argument is a string, or a number, which becomes one in its place.
+    pub(crate) fn textual(&mut self, argument: i32) -> bool {
+        assert!(argument > 0);
+        // SAFETY: as above; the allocator refuses nothing.
+        unsafe { !ffi::lua_tolstring(self.raw(), argument, std::ptr::null_mut()).is_null() }
     }
 
     /// Makes room for more values; whether a function of C would get it. What a script may nest in Redis ends there.
     #[must_use]
     pub fn reserve_as_in_c(&mut self, count: usize) -> bool {
         count <= MOST_SLOTS && self.top() + count <= MOST_SLOTS && self.reserve(count)
-    }
-
-    /// Pushes a part of a string.
-    pub fn push_part(&mut self, index: i32, part: Range<usize>) {
-        assert!(self.reserve(1));
-        let state = self.raw();
-        let bytes = self.bytes(index).expect("a string");
-        let part = &bytes[part];
-        // SAFETY: there is room; the string is alive while it is copied, as it is on the stack.
-        unsafe { ffi::lua_pushlstring_(state, part.as_ptr().cast(), part.len()) };
     }
 
     /// The name that the caller used for the running function, and whether it called it as a method (`object:name()`).

@@ -5,8 +5,9 @@
 //! # Invariants
 //!
 //! 1. From the outermost value on, the stack has the tables of `open`, each followed by its key in progress if it is read
-//!    by key, and on top the current value, if there is one. `top` is the height.
-//! 2. There is room up to `room`; it was asked for as a function of C would, so nesting ends where it does in Redis.
+//!    by key, and on top the current value, if there is one. While a key is read, its copy is above its value. `top` is the
+//!    height.
+//! 2. There is room up to `room`. Callers ask for it as a function of C would, so nesting ends where it does in Redis.
 //! 3. Nothing else uses the stack meanwhile, so no table changes, and the last key of each one is still a key.
 
 use std::ffi::c_int;
@@ -16,15 +17,14 @@ use mlua_sys as ffi;
 use crate::bulk::{View, view};
 use crate::stack::Stack;
 
-/// Slots that are asked for with each table: a key, a value, and one for an error as in Redis.
-const SLOTS: usize = 3;
-
 /// A table under way.
 enum Open {
     /// By position: the last one that was read.
     Array { at: i32, len: i32 },
     /// By key: whether the first one was read.
     Object { begun: bool },
+    /// The copy of a key, which is itself a table.
+    Key,
 }
 
 /// Where a step has led.
@@ -36,6 +36,8 @@ pub(crate) enum Step {
     Pair { first: bool },
     /// Out of an array or object.
     End { object: bool },
+    /// From a key, which was read, to its value.
+    Value,
     /// The outermost value is read.
     Done,
 }
@@ -46,28 +48,34 @@ pub(crate) struct Reader<'call, 'lua> {
     top: c_int,
     /// Whether the current value is on top.
     current: bool,
-    /// Whether there is room for a key and a value above the table on top.
-    entered: bool,
+    /// The height up to which there is room.
+    room: c_int,
+    /// Slots that a function of C would use besides.
+    held: usize,
     open: Vec<Open>,
+    /// How many of them are tables.
+    depth: usize,
 }
 
 impl<'call, 'lua> Reader<'call, 'lua> {
-    /// A reader of the value on top.
-    pub(crate) fn new(stack: &'call mut Stack<'lua>) -> Self {
+    /// A reader of the value on top, for a function that would hold so many slots of C's stack besides.
+    pub(crate) fn new(stack: &'call mut Stack<'lua>, held: usize) -> Self {
         let top = stack.top();
         assert!(top > 0, "a value to read");
         Reader {
             stack,
             top: top as c_int,
             current: true,
-            entered: false,
+            room: top as c_int,
+            held,
             open: Vec::new(),
+            depth: 0,
         }
     }
 
     /// How many tables are under way.
     pub(crate) fn depth(&self) -> usize {
-        self.open.len()
+        self.depth
     }
 
     /// The current value.
@@ -96,17 +104,27 @@ impl<'call, 'lua> Reader<'call, 'lua> {
         self.stack.type_name(-2)
     }
 
-    /// Whether there is room to read the current value, which is a table.
+    /// Makes room above the current value, which is a table; whether a function of C would get it.
     #[must_use]
-    pub(crate) fn make_room(&mut self) -> bool {
-        assert!(self.value() == View::Table);
-        self.entered = self.stack.reserve_as_in_c(SLOTS);
-        self.entered
+    pub(crate) fn make_room(&mut self, slots: usize) -> bool {
+        if !self.stack.reserve_as_in_c(self.held + slots) {
+            return false;
+        }
+        self.room = self.room.max(self.top + slots as c_int);
+        true
     }
 
-    /// As [`Stack::all_keys`] for the current value, for which there is room.
+    /// Makes sure that the current value is a table, with room for so many values above it.
+    fn check(&mut self, slots: c_int) {
+        assert!(self.current && self.top + slots <= self.room);
+        // SAFETY: the current value is on top.
+        assert!(unsafe { ffi::lua_type(self.stack.raw(), -1) } == ffi::LUA_TTABLE);
+    }
+
+    /// Calls a function for each key of the current value, a table with room for two, with the key if it is a number, until
+    /// the function returns false; whether it never did.
     pub(crate) fn all_keys(&mut self, mut check: impl FnMut(Option<f64>) -> bool) -> bool {
-        assert!(self.current && self.entered);
+        self.check(2);
         let state = self.stack.raw();
         // SAFETY: a table is on top, with room for a key and a value; nothing changes it meanwhile.
         unsafe {
@@ -124,20 +142,30 @@ impl<'call, 'lua> Reader<'call, 'lua> {
         true
     }
 
-    /// Begins to read the current value, for which there is room, by its positions up to a length.
+    /// Begins to read the current value, with room for one more, by its positions up to a length.
     pub(crate) fn begin_array(&mut self, len: i32) {
-        assert!(self.current && self.entered);
+        self.check(1);
         self.open.push(Open::Array { at: 0, len });
         self.current = false;
-        self.entered = false;
+        self.depth += 1;
     }
 
-    /// Begins to read the current value, for which there is room, by its keys.
+    /// Begins to read the current value, with room for two more, by its keys.
     pub(crate) fn begin_object(&mut self) {
-        assert!(self.current && self.entered);
+        self.check(2);
         self.open.push(Open::Object { begun: false });
         self.current = false;
-        self.entered = false;
+        self.depth += 1;
+    }
+
+    /// Makes the key of the current value the current value, for which there is room; the value comes after it.
+    pub(crate) fn begin_key(&mut self) {
+        assert!(self.current && matches!(self.open.last(), Some(Open::Object { .. })));
+        assert!(self.top < self.room);
+        // SAFETY: the key is below the value on top, and there is room.
+        unsafe { ffi::lua_pushvalue(self.stack.raw(), -2) };
+        self.top += 1;
+        self.open.push(Open::Key);
     }
 
     /// Leaves the current value, if there is one, for the next one.
@@ -150,6 +178,12 @@ impl<'call, 'lua> Reader<'call, 'lua> {
         }
         let (step, pushed) = match self.open.last_mut() {
             None => return Step::Done,
+            Some(Open::Key) => {
+                // The copy of the key is gone, and its value on top.
+                self.open.pop();
+                self.current = true;
+                return Step::Value;
+            }
             Some(Open::Array { at, len }) if *at < *len => {
                 *at += 1;
                 // SAFETY: the table is on top, with room for a value.
@@ -180,6 +214,7 @@ impl<'call, 'lua> Reader<'call, 'lua> {
         if matches!(step, Step::End { .. }) {
             // Its table is the current value again.
             self.open.pop();
+            self.depth -= 1;
         }
         step
     }

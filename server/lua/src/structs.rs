@@ -15,9 +15,8 @@
 //!
 //! Integers have 64 bits: of longer ones the further bytes are zero, and they lose their sign. Formats end at a NUL byte.
 
-use std::ops::Range;
-
 use crate::arguments::{c_text, to_integer};
+use crate::builder::{Builder, Fault};
 use crate::function::{Function, Outcome, Raise};
 use crate::limits::{MOST, NO_MEMORY};
 use crate::stack::Stack;
@@ -27,6 +26,9 @@ const FUNCTIONS: [(&str, Function); 3] = [("pack", pack), ("unpack", unpack), ("
 
 /// The largest size of an integer.
 const MOST_INTEGER: usize = 32;
+
+/// A format of this length needs no allocation.
+const SHORT: usize = 32;
 
 /// Pushes the library.
 pub fn open(stack: &mut Stack<'_>) {
@@ -39,7 +41,10 @@ pub fn open(stack: &mut Stack<'_>) {
 
 /// A format under way.
 struct Format {
-    text: Vec<u8>,
+    /// A copy: in `short` if it fits there.
+    long: Vec<u8>,
+    short: [u8; SHORT],
+    len: usize,
     at: usize,
     big_endian: bool,
     align: usize,
@@ -56,6 +61,14 @@ enum Error {
     Memory,
     /// Already on the stack.
     Raised(Raise),
+    /// An error of Lua.
+    Lua(Fault),
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        Error::Lua(fault)
+    }
 }
 
 impl From<Raise> for Error {
@@ -75,6 +88,7 @@ impl Error {
             }
             Error::Memory => stack.fail(NO_MEMORY),
             Error::Raised(raise) => raise,
+            Error::Lua(fault) => stack.fail(fault),
         }
     }
 }
@@ -83,17 +97,38 @@ impl Format {
     /// The format in the first argument.
     fn new(stack: &mut Stack<'_>) -> Result<Format, Raise> {
         stack.check_bytes(1)?;
+        let text = c_text(stack.bytes(1).unwrap_or_default());
+        let (mut short, mut long) = ([0; SHORT], Vec::new());
+        match short.get_mut(..text.len()) {
+            Some(room) => room.copy_from_slice(text),
+            None => long = text.to_vec(),
+        }
         Ok(Format {
-            text: c_text(stack.bytes(1).unwrap_or_default()).to_vec(),
+            long,
+            short,
+            len: text.len(),
             at: 0,
             big_endian: false,
             align: 1,
         })
     }
 
+    /// The byte that comes next.
+    fn peek(&self) -> Option<u8> {
+        if self.at == self.len {
+            return None;
+        }
+        let text = if self.len <= SHORT {
+            &self.short[..]
+        } else {
+            &self.long
+        };
+        Some(text[self.at])
+    }
+
     /// The next option and the size of its value.
     fn next(&mut self) -> Result<Option<(u8, usize)>, Error> {
-        let Some(&option) = self.text.get(self.at) else {
+        let Some(option) = self.peek() else {
             return Ok(None);
         };
         self.at += 1;
@@ -121,7 +156,7 @@ impl Format {
     fn number(&mut self, default: usize) -> Result<usize, Error> {
         let start = self.at;
         let mut number = 0i32;
-        while let Some(digit @ b'0'..=b'9') = self.text.get(self.at) {
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
             let next = number.checked_mul(10);
             number = next
                 .and_then(|next| next.checked_add(i32::from(digit - b'0')))
@@ -216,7 +251,7 @@ fn pack(stack: &mut Stack<'_>) -> Outcome {
 
 fn pack_all(stack: &mut Stack<'_>, format: &mut Format) -> Result<Vec<u8>, Error> {
     let limit = stack.memory_left().min(MOST);
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(64);
     let mut argument = 2;
     while let Some((option, size)) = format.next()? {
         let padding = format.padding(out.len(), option, size);
@@ -285,7 +320,8 @@ fn unpack(stack: &mut Stack<'_>) -> Outcome {
         return Err(stack.fail_argument(3, b"offset must be 1 or greater"));
     }
     let arguments = stack.top();
-    match unpack_all(stack, &mut format, start - 1) {
+    let (mut out, data) = Builder::new(stack, 2);
+    match unpack_all(&data[..data.len() - 1], &mut format, &mut out, start - 1) {
         Ok(next) => {
             stack.push_number(next.wrapping_add(1).cast_signed() as f64);
             Ok(stack.top() - arguments)
@@ -297,52 +333,40 @@ fn unpack(stack: &mut Stack<'_>) -> Outcome {
     }
 }
 
-/// Pushes the values from a position on; the position behind them.
-fn unpack_all(stack: &mut Stack<'_>, format: &mut Format, start: usize) -> Result<usize, Error> {
-    let len = stack.len(2);
-    let arguments = stack.top();
+/// Takes the values from a position on; the position behind them.
+fn unpack_all(
+    data: &[u8],
+    format: &mut Format,
+    out: &mut Builder<'_, '_>,
+    start: usize,
+) -> Result<usize, Error> {
     let mut at = start;
     while let Some((option, mut size)) = format.next()? {
         at = at.wrapping_add(format.padding(at, option, size));
-        let range = part(len, at, size)?;
-        if !stack.reserve_as_in_c(2) {
+        let value = part(data, at, size)?;
+        if !out.make_room(2) {
             return Err(Error::Here("stack overflow (too many results)".to_owned()));
         }
-        let bytes = stack.bytes(2).unwrap_or_default();
-        let value = &bytes[range.clone()];
         match option {
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
-                let number = format.read_integer(value, option.is_ascii_lowercase());
-                stack.push_number(number);
+                out.number(format.read_integer(value, option.is_ascii_lowercase()))?;
             }
-            b'f' => {
-                let number = f64::from(f32::from_le_bytes(format.read(value)));
-                stack.push_number(number);
-            }
-            b'd' => {
-                let number = f64::from_le_bytes(format.read(value));
-                stack.push_number(number);
-            }
+            b'f' => out.number(f64::from(f32::from_le_bytes(format.read(value))))?,
+            b'd' => out.number(f64::from_le_bytes(format.read(value)))?,
             b'x' => {}
             b'c' if size == 0 => {
-                let before = (stack.top() > arguments)
-                    .then(|| stack.number(-1))
-                    .flatten();
-                let Some(before) = before else {
-                    return Err(Error::Here("format 'c0' needs a previous size".to_owned()));
-                };
+                let before = out
+                    .take_number()
+                    .ok_or_else(|| Error::Here("format 'c0' needs a previous size".to_owned()))?;
                 size = to_bits(before) as usize;
-                stack.pop(1);
-                let range = part(len, at, size)?;
-                stack.push_part(2, range);
+                out.string(part(data, at, size)?)?;
             }
-            b'c' => stack.push_part(2, range),
+            b'c' => out.string(value)?,
             b's' => {
-                let Some(end) = bytes[at..].iter().position(|&byte| byte == 0) else {
-                    return Err(Error::Here("unfinished string in data".to_owned()));
-                };
+                let end = data[at..].iter().position(|&byte| byte == 0);
+                let end = end.ok_or_else(|| Error::Here("unfinished string in data".to_owned()))?;
                 size = end + 1;
-                stack.push_part(2, at..at + end);
+                out.string(&data[at..at + end])?;
             }
             other => format.control(other)?,
         }
@@ -352,11 +376,10 @@ fn unpack_all(stack: &mut Stack<'_>, format: &mut Format, start: usize) -> Resul
 }
 
 /// The bytes of a value, if the data has them.
-fn part(len: usize, at: usize, size: usize) -> Result<Range<usize>, Error> {
-    match at.checked_add(size) {
-        Some(end) if end <= len => Ok(at..end),
-        _ => Err(Error::Argument(2, "data string too short")),
-    }
+fn part(data: &[u8], at: usize, size: usize) -> Result<&[u8], Error> {
+    at.checked_add(size)
+        .and_then(|end| data.get(at..end))
+        .ok_or(Error::Argument(2, "data string too short"))
 }
 
 fn size(stack: &mut Stack<'_>) -> Outcome {

@@ -22,7 +22,7 @@ pub(super) fn encode(stack: &mut Stack<'_>, settings: &mut Settings) -> Outcome 
         out: Vec::with_capacity(256),
         limit,
     };
-    match encoder.run(&mut Reader::new(stack)) {
+    match encoder.run(&mut Reader::new(stack, 0)) {
         Ok(()) => {
             stack.set_top(0);
             stack.push_bytes(&encoder.out);
@@ -38,6 +38,9 @@ pub(super) fn encode(stack: &mut Stack<'_>, settings: &mut Settings) -> Outcome 
         }
     }
 }
+
+/// Slots that are asked for with each table: a key, a value, and one for an error as in Redis.
+const SLOTS: usize = 3;
 
 enum Error {
     Memory,
@@ -58,6 +61,7 @@ impl Encoder<'_> {
             loop {
                 match input.step() {
                     Step::Done => return Ok(()),
+                    Step::Value => break,
                     Step::End { object } => self.out.push(if object { b'}' } else { b']' }),
                     Step::Element { first } => {
                         self.comma(first);
@@ -120,7 +124,7 @@ impl Encoder<'_> {
     /// Begins a table.
     fn enter(&mut self, input: &mut Reader<'_, '_>) -> Result<(), Error> {
         let depth = input.depth() + 1;
-        if depth > self.settings.encode_max_depth as usize || !input.make_room() {
+        if depth > self.settings.encode_max_depth as usize || !input.make_room(SLOTS) {
             return Err(Error::Here(format!(
                 "Cannot serialise, excessive nesting ({depth})"
             )));

@@ -109,6 +109,45 @@ fn cjson_is_as_in_redis() {
     compare(include_str!("json.lua"), 5_136_042, 0xdc35_b60d_71c3_f62c);
 }
 
+/// Numbers are written as `string.format` does, and read as `tonumber` does: both are C's.
+#[test]
+fn numbers_are_those_of_c() {
+    const SCRIPT: &str = "
+        local libraries = {}
+        for precision = 1, 14 do
+          libraries[precision] = cjson.new()
+          libraries[precision].encode_number_precision(precision)
+        end
+        local function check(number)
+          if number ~= number or number == 1 / 0 or number == -1 / 0 then return end
+          local precision = random(14) + 1
+          local text = string.format('%.' .. precision .. 'g', number)
+          assert(libraries[precision].encode(number) == text, text)
+          assert(cjson.encode(number) == tostring(number), tostring(number))
+          for digits = 13, 20, 3 do
+            local text = string.format('%.' .. digits .. 'g', number)
+            assert(cjson.decode(text) == tonumber(text), text)
+          end
+        end
+        for i = 1, 30000 do
+          check(struct.unpack('d', struct.pack('I4I4', random(2147483646) * 2, random(2147483646) * 2)))
+          check(random_number())
+          check((random(2147483646) - 1073741823) / 10 ^ random(15))
+          check((random(20000) + 0.5) / 2 ^ random(12))
+        end
+        for i = 1, 20000 do
+          local function digits() return (random_bytes(12, '0123456789abcdef'):gsub('%X', '0')) end
+          local text = '0x' .. random(10) .. digits() .. pick({'', '.'}) .. digits()
+          if random(2) == 0 then text = text .. 'p' .. random(2400) - 1200 end
+          assert(cjson.decode(text) == tonumber(text), text)
+        end
+        return 'equal'";
+    assert_eq!(
+        run(&[include_str!("prelude.lua"), SCRIPT].concat()),
+        "equal"
+    );
+}
+
 #[test]
 fn settings_are_shared_by_scripts_and_a_new_library_has_its_own() {
     let mut interpreter = interpreter();

@@ -1,8 +1,9 @@
 //! The library `cmsgpack`: MessagePack from values and back, as of lua-cmsgpack 0.4.0.
 //!
 //! * [`pack`] writes values; tables nested deeper than 16 become nil, so that writing ends for one that contains itself.
-//! * [`unpack`] reads them. It does not recurse: the containers under way are in a vector, and their number is limited by the
-//!   room on the stack of Lua.
+//! * [`unpack`] reads them; how deep they are nested is limited by the room on the stack of Lua.
+//!
+//! Neither recurses: the containers under way are in a vector.
 
 mod pack;
 mod unpack;

@@ -6,6 +6,7 @@
 use crate::bulk::View;
 use crate::function::{Outcome, Raise};
 use crate::limits::{MOST, NO_MEMORY};
+use crate::reader::{Reader, Step};
 use crate::stack::Stack;
 
 /// How deep tables can be nested.
@@ -23,16 +24,16 @@ pub(super) fn pack(stack: &mut Stack<'_>) -> Outcome {
     let mut packer = Packer {
         out: Vec::new(),
         limit: stack.memory_left().min(MOST),
-        done: 0,
     };
     for argument in 1..=arguments {
-        packer.done = argument - 1;
-        let packed = packer
-            .room(stack, 1, "in function mp_check")
-            .and_then(|()| {
-                stack.push_copy(argument as i32);
-                packer.value(stack, 0)
-            });
+        // In Redis each argument that is packed is a string on the stack, and leaves less room for nested tables.
+        let done = argument - 1;
+        let packed = if stack.reserve_as_in_c(done + 1) {
+            stack.push_copy(argument as i32);
+            packer.run(&mut Reader::new(stack, done))
+        } else {
+            Err(Error::Stack("in function mp_check"))
+        };
         if let Err(error) = packed {
             stack.set_top(0);
             return Err(error.raise(stack));
@@ -61,32 +62,45 @@ impl Error {
 struct Packer {
     out: Vec<u8>,
     limit: usize,
-    /// Arguments that are packed. In Redis each is a string on the stack, so they leave less room for nested tables.
-    done: usize,
 }
 
 impl Packer {
-    fn room(&self, stack: &mut Stack<'_>, slots: usize, place: &'static str) -> Result<(), Error> {
-        match stack.reserve_as_in_c(self.done + slots) {
-            true => Ok(()),
-            false => Err(Error::Stack(place)),
+    fn run(&mut self, input: &mut Reader<'_, '_>) -> Result<(), Error> {
+        loop {
+            if self.value(input.value())? {
+                self.table(input)?;
+            }
+            if self.out.len() > self.limit {
+                return Err(Error::Memory);
+            }
+            loop {
+                match input.step() {
+                    Step::Done => return Ok(()),
+                    Step::End { .. } => {}
+                    Step::Element { .. } | Step::Value => break,
+                    Step::Pair { .. } => {
+                        if self.value(input.key())? {
+                            input.begin_key();
+                            self.table(input)?;
+                            continue;
+                        }
+                        break;
+                    }
+                }
+            }
         }
     }
 
-    /// Writes the value on top, and drops it. Recursion ends at `MOST_NESTED`.
-    fn value(&mut self, stack: &mut Stack<'_>, level: usize) -> Result<(), Error> {
-        match stack.view(-1) {
+    /// Writes a value unless it is a table; whether it is one.
+    fn value(&mut self, value: View<'_>) -> Result<bool, Error> {
+        match value {
             View::String(text) => self.string(text)?,
             View::Boolean(value) => self.out.push(if value { 0xc3 } else { 0xc2 }),
             View::Number(number) => self.number(number),
-            View::Table if level < MOST_NESTED => self.table(stack, level)?,
+            View::Table => return Ok(true),
             _ => self.out.push(0xc0),
         }
-        if self.out.len() > self.limit {
-            return Err(Error::Memory);
-        }
-        stack.pop(1);
-        Ok(())
+        Ok(false)
     }
 
     fn string(&mut self, text: &[u8]) -> Result<(), Error> {
@@ -149,33 +163,26 @@ impl Packer {
             .extend_from_slice(&number.to_be_bytes()[8 - bytes..]);
     }
 
-    /// Writes the table on top.
-    fn table(&mut self, stack: &mut Stack<'_>, level: usize) -> Result<(), Error> {
-        self.room(stack, 2, "in function table_is_an_array")?;
-        match array_len(stack) {
-            Some(len) => {
-                self.head(len, 0x90, 0xdc);
-                self.room(stack, 1, "in function mp_encode_lua_table_as_array")?;
-                for position in 1..=len {
-                    stack.get_at(-1, position as i32);
-                    self.value(stack, level + 1)?;
-                }
-            }
-            None => {
-                self.room(stack, 3, "in function mp_encode_lua_table_as_map")?;
-                let mut len = 0;
-                stack.all_keys(|_| {
-                    len += 1;
-                    true
-                });
-                self.head(len, 0x80, 0xde);
-                stack.push_nil();
-                while stack.next(-2) {
-                    stack.push_copy(-2);
-                    self.value(stack, level + 1)?;
-                    self.value(stack, level + 1)?;
-                }
-            }
+    /// Begins the current value, which is a table. One that is nested too deep is nil.
+    fn table(&mut self, input: &mut Reader<'_, '_>) -> Result<(), Error> {
+        if input.depth() == MOST_NESTED {
+            self.out.push(0xc0);
+            return Ok(());
+        }
+        make_room(input, 2, "in function table_is_an_array")?;
+        if let Some(len) = array_len(input) {
+            self.head(len, 0x90, 0xdc);
+            make_room(input, 1, "in function mp_encode_lua_table_as_array")?;
+            input.begin_array(len as i32);
+        } else {
+            make_room(input, 3, "in function mp_encode_lua_table_as_map")?;
+            let mut len = 0;
+            input.all_keys(|_| {
+                len += 1;
+                true
+            });
+            self.head(len, 0x80, 0xde);
+            input.begin_object();
         }
         Ok(())
     }
@@ -190,10 +197,17 @@ impl Packer {
     }
 }
 
-/// The length of the table on top, if it is an array.
-fn array_len(stack: &mut Stack<'_>) -> Option<usize> {
+fn make_room(input: &mut Reader<'_, '_>, slots: usize, place: &'static str) -> Result<(), Error> {
+    match input.make_room(slots) {
+        true => Ok(()),
+        false => Err(Error::Stack(place)),
+    }
+}
+
+/// The length of the current value, a table, if it is an array.
+fn array_len(input: &mut Reader<'_, '_>) -> Option<usize> {
     let (mut max, mut count) = (0, 0);
-    let array = stack.all_keys(|key| match key {
+    let array = input.all_keys(|key| match key {
         Some(key) if key > 0.0 && f64::from(key as i32) == key => {
             max = max.max(key as usize);
             count += 1;

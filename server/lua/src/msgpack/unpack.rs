@@ -2,13 +2,10 @@
 //!
 //! Types that Lua has no equivalent for (binary, extensions) are an error. Unsigned integers above 2^63 become negative.
 //!
-//! On the stack are the containers under way. Above a container is the key of the value in progress: for an array, its
-//! position. The input is read where it is, the first argument, item by item.
+//! In Redis the position of the value in progress is on the stack above its array, so nested arrays need two slots each.
 
-use std::ops::Range;
-
+use crate::builder::{Builder, Fault};
 use crate::function::{Outcome, Raise};
-use crate::limits::{MOST_VALUES, NO_MEMORY};
 use crate::stack::Stack;
 
 /// `cmsgpack.unpack`: all values.
@@ -48,29 +45,26 @@ fn unpack_part(stack: &mut Stack<'_>, limit: i64, offset: i64) -> Outcome {
         return Err(stack.fail_here(text.as_bytes()));
     }
     let most = if all { i32::MAX as usize } else { most };
-    let mut unpacker = Unpacker {
+    let (mut out, bytes) = Builder::new(stack, 1);
+    let mut cursor = Cursor {
+        bytes: &bytes[..len],
         at: start,
-        open: Vec::new(),
-        steps: 0,
     };
     let mut count = 0;
-    while unpacker.at < len && count < most {
-        if let Err(error) = unpacker.value(stack) {
+    while cursor.at < len && count < most {
+        if let Err(error) = value(&mut cursor, &mut out) {
             return Err(error.raise(stack));
         }
         count += 1;
     }
+    let next = cursor.at;
     if all {
         return Ok(count);
     }
     if !stack.reserve_as_in_c(1) {
         return Err(Error::Stack("in function mp_unpack_full").raise(stack));
     }
-    let next = if unpacker.at == len {
-        -1.0
-    } else {
-        unpacker.at as f64
-    };
+    let next = if next == len { -1.0 } else { next as f64 };
     stack.push_number(next);
     stack.insert(2);
     Ok(count + 1)
@@ -83,7 +77,13 @@ enum Error {
     /// No room on the stack.
     Stack(&'static str),
     /// Not about the input.
-    Lua(&'static [u8]),
+    Lua(Fault),
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        Error::Lua(fault)
+    }
 }
 
 impl Error {
@@ -101,152 +101,61 @@ impl Error {
 
 /// A value, or the start of one.
 #[derive(Debug, PartialEq)]
-enum Item {
+enum Item<'input> {
     Nil,
     Boolean(bool),
     Number(f64),
-    /// Where its bytes are.
-    String(Range<usize>),
+    String(&'input [u8]),
     Array(usize),
     Map(usize),
 }
 
-/// A container under way.
-enum Open {
-    Array {
-        next: usize,
-        len: usize,
-    },
-    /// Its pairs; whether the next value belongs to a key.
-    Map {
-        done: usize,
-        len: usize,
-        key_done: bool,
-    },
-}
-
-struct Unpacker {
-    at: usize,
-    open: Vec<Open>,
-    steps: u32,
-}
-
-impl Unpacker {
-    /// Pushes one value.
-    fn value(&mut self, stack: &mut Stack<'_>) -> Result<(), Error> {
-        loop {
-            self.item(stack)?;
-            // A value is complete, or a container is open: what comes next belongs to the innermost one.
-            loop {
-                match self.open.last_mut() {
-                    None => return Ok(()),
-                    Some(open) => {
-                        if prepare(stack, open)? {
-                            break;
-                        }
-                    }
-                }
-                self.open.pop();
-                if let Some(open) = self.open.last_mut() {
-                    complete(stack, open)?;
-                }
-            }
-        }
-    }
-
-    /// Pushes the next item: a value, which goes to the innermost container, or a new container.
-    fn item(&mut self, stack: &mut Stack<'_>) -> Result<(), Error> {
-        const TOO_MANY: &str =
-            "too many return values at once; use unpack_one or unpack_limit instead.";
-        if self.at == stack.len(1) {
+/// Takes one value.
+fn value(cursor: &mut Cursor<'_>, out: &mut Builder<'_, '_>) -> Result<(), Error> {
+    const TOO_MANY: &str =
+        "too many return values at once; use unpack_one or unpack_limit instead.";
+    // The items that are left of each container under way.
+    let mut left: Vec<usize> = Vec::new();
+    loop {
+        if cursor.at == cursor.bytes.len() {
             return Err(Error::Missing);
         }
-        if !stack.reserve_as_in_c(1) {
+        if !out.make_room(1) {
             return Err(Error::Stack(TOO_MANY));
         }
-        let mut cursor = Cursor {
-            bytes: stack.bytes(1).unwrap_or_default(),
-            at: self.at,
-        };
-        let item = cursor.item()?;
-        self.at = cursor.at;
-        self.steps = self.steps.wrapping_add(1);
-        if self.steps.is_multiple_of(64) && stack.memory_left() == 0 {
-            return Err(Error::Lua(NO_MEMORY));
-        }
-        match item {
-            Item::Nil => stack.push_nil(),
-            Item::Boolean(value) => stack.push_boolean(value),
-            Item::Number(number) => stack.push_number(number),
-            Item::String(range) => stack.push_part(1, range),
+        match cursor.item()? {
+            Item::Nil => out.nil()?,
+            Item::Boolean(value) => out.boolean(value)?,
+            Item::Number(number) => out.number(number)?,
+            Item::String(text) => out.string(text)?,
             Item::Array(len) => {
-                stack.push_table(0, 0);
-                if !stack.reserve_as_in_c(1) {
+                out.begin(false);
+                if !out.make_room(1) {
                     return Err(Error::Stack("in function mp_decode_to_lua_array"));
                 }
-                self.open.push(Open::Array { next: 0, len });
-                return Ok(());
+                // The position of the value in progress.
+                out.held += 1;
+                left.push(len);
             }
-            Item::Map(len) => {
-                stack.push_table(0, 0);
-                self.open.push(Open::Map {
-                    done: 0,
-                    len,
-                    key_done: false,
-                });
-                return Ok(());
+            Item::Map(pairs) => {
+                out.begin(true);
+                left.push(2 * pairs);
             }
         }
-        match self.open.last_mut() {
-            Some(open) => complete(stack, open),
-            None => Ok(()),
+        loop {
+            match left.last_mut() {
+                None => return Ok(()),
+                Some(0) => {
+                    left.pop();
+                    out.held -= usize::from(out.keyed() == Some(false));
+                    out.end()?;
+                }
+                Some(items) => {
+                    *items -= 1;
+                    break;
+                }
+            }
         }
-    }
-}
-
-/// Whether a container has further values. Pushes the position of the next one of an array.
-fn prepare(stack: &mut Stack<'_>, open: &mut Open) -> Result<bool, Error> {
-    match open {
-        Open::Array { next, len } if next == len => Ok(false),
-        Open::Array { next, .. } => {
-            *next += 1;
-            check_count(*next)?;
-            stack.push_number(*next as f64);
-            Ok(true)
-        }
-        Open::Map {
-            done,
-            len,
-            key_done,
-        } => {
-            check_count(*done)?;
-            Ok(done < len || *key_done)
-        }
-    }
-}
-
-/// Takes the value on top into a container.
-fn complete(stack: &mut Stack<'_>, open: &mut Open) -> Result<(), Error> {
-    match open {
-        Open::Map { key_done, .. } if !*key_done => {
-            *key_done = true;
-            return Ok(());
-        }
-        Open::Map { done, key_done, .. } => {
-            *key_done = false;
-            *done += 1;
-        }
-        Open::Array { .. } => {}
-    }
-    stack
-        .set(-3)
-        .map_err(|message| Error::Lua(message.as_bytes()))
-}
-
-fn check_count(count: usize) -> Result<(), Error> {
-    match count > MOST_VALUES {
-        true => Err(Error::Lua(b"table overflow")),
-        false => Ok(()),
     }
 }
 
@@ -256,9 +165,9 @@ struct Cursor<'input> {
     at: usize,
 }
 
-impl Cursor<'_> {
+impl<'input> Cursor<'input> {
     /// The next item.
-    fn item(&mut self) -> Result<Item, Error> {
+    fn item(&mut self) -> Result<Item<'input>, Error> {
         let [kind] = self.take()?;
         Ok(match kind {
             0x00..=0x7f => Item::Number(f64::from(kind)),
@@ -314,13 +223,13 @@ impl Cursor<'_> {
         self.take().map(|bytes| u32::from_be_bytes(bytes) as usize)
     }
 
-    fn string(&mut self, len: usize) -> Result<Item, Error> {
+    fn string(&mut self, len: usize) -> Result<Item<'input>, Error> {
         if len > self.bytes.len() - self.at {
             return Err(Error::Missing);
         }
         let start = self.at;
         self.at += len;
-        Ok(Item::String(start..self.at))
+        Ok(Item::String(&self.bytes[start..self.at]))
     }
 }
 
@@ -330,7 +239,7 @@ mod tests {
 
     #[test]
     fn items_are_read_by_their_first_byte() {
-        let cases: [(&[u8], Result<Item, Error>); 19] = [
+        let cases: [(&[u8], Result<Item<'_>, Error>); 19] = [
             (b"", Err(Error::Missing)),
             (b"\x7f", Ok(Item::Number(127.0))),
             (b"\xe0", Ok(Item::Number(-32.0))),
@@ -346,9 +255,9 @@ mod tests {
             (b"\xca\x3f\x80\0\0", Ok(Item::Number(1.0))),
             (b"\xc0", Ok(Item::Nil)),
             (b"\xc3", Ok(Item::Boolean(true))),
-            (b"\xa2xyz", Ok(Item::String(1..3))),
+            (b"\xa2xyz", Ok(Item::String(b"xy"))),
             (b"\xa2x", Err(Error::Missing)),
-            (b"\xda\0\x01x", Ok(Item::String(3..4))),
+            (b"\xda\0\x01x", Ok(Item::String(b"x"))),
             (b"\xdb\xff\xff\xff\xffx", Err(Error::Missing)),
             (b"\x93", Ok(Item::Array(3))),
             (b"\xdf\xff\xff\xff\xff", Ok(Item::Map(4_294_967_295))),
