@@ -184,6 +184,62 @@ fn deletions_of_expired_keys_are_propagated() {
     assert_propagated(&mut mock, "active expiry", &expected);
 }
 
+/// Commands that store a new value under the key `k` without looking at the old one.
+const OVERWRITING: &[(&str, &str)] = &[
+    ("SET k v", "SET k v"),
+    ("SET k v KEEPTTL", "SET k v KEEPTTL"),
+    ("SETEX k 100 v", "SET k v PXAT #"),
+    ("MSET j 1 k 2", "MSET j 1 k 2"),
+    ("BITOP NOT k str", "BITOP NOT k str"),
+    ("SUNIONSTORE k set", "SUNIONSTORE k set"),
+    ("SINTERSTORE k set set", "SINTERSTORE k set set"),
+    ("ZUNIONSTORE k 1 zset", "ZUNIONSTORE k 1 zset"),
+    ("ZRANGESTORE k zset 0 -1", "ZRANGESTORE k zset 0 -1"),
+    ("SORT list STORE k", "SORT list STORE k"),
+    (
+        "GEOSEARCHSTORE k geo FROMLONLAT 0 0 BYRADIUS 1 km",
+        "GEOSEARCHSTORE k geo FROMLONLAT 0 0 BYRADIUS 1 km",
+    ),
+];
+
+#[test]
+fn an_expired_key_is_deleted_before_it_is_overwritten() {
+    for transport in BOTH {
+        let server = Server::start(&["--repl-diskless-sync", "no"]);
+        let mut client = server.client(transport);
+        client.text("DEBUG SET-ACTIVE-EXPIRE 0");
+        for command in [
+            "SET str abc",
+            "SADD set a",
+            "ZADD zset 1 a",
+            "RPUSH list 1",
+            "GEOADD geo 0 0 p",
+        ] {
+            client.text(command);
+        }
+        let mut mock = MockReplica::new(&server, transport);
+        for (number, (command, request)) in OVERWRITING.iter().enumerate() {
+            client.text("DEL k");
+            client.text("SET k old PX 1");
+            client.text("DEBUG SLEEP 0.003");
+            let reply = client.text(command);
+            assert!(!reply.starts_with('-'), "{command}: {reply}");
+            let before = if number == 0 { "SELECT 0" } else { "DEL k" };
+            let whole = [
+                before,
+                "SET k old PXAT #",
+                "MULTI",
+                "DEL k",
+                request,
+                "EXEC",
+            ];
+            assert_propagated(&mut mock, command, &whole);
+            let expired = client.info("expired_keys");
+            assert_eq!(expired, (number + 1).to_string(), "{command}");
+        }
+    }
+}
+
 /// A command that blocks may have accessed an expired key, whose deletion must be propagated at once.
 #[test]
 fn a_blocked_command_propagates_deletion_of_expired_keys() {

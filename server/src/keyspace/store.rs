@@ -9,7 +9,7 @@ use data::value::db::Expire;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::delete_target;
 use crate::keyspace::free::free_old;
-use crate::keyspace::lookup::{db_mut, find_write, key_hash, live_place, need_string};
+use crate::keyspace::lookup::{db, db_mut, find_write, key_hash, live_place, need_string};
 use crate::keyspace::notify::created;
 use crate::keyspace::recency::{recency, touched};
 use crate::server::{Ctx, Server};
@@ -25,8 +25,8 @@ pub fn value_of<'a>(cx: &Ctx<'a>, arg: usize) -> NewValue<'a> {
 
 /// Stores a value and replaces an existing one, which counts as an access to the key.
 pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, expire: Expire) {
-    if !srv.config.notify_keyspace_events.is_empty() {
-        // Expired keys that are overwritten are told apart only if somebody listens.
+    if db(srv, number).expires_len() > 0 {
+        // An expired key is deleted first, which is counted, propagated and published.
         live_place(srv, number, key);
     }
     let hash = key_hash(srv, key);

@@ -1,9 +1,10 @@
 //! Lines of an append-only file: annotations, and lengths as Redis reads them there.
 //!
-//! A line ends with a line feed, and the digits that it begins with count. So a file whose carriage returns were damaged or
-//! removed is read, or refused, and is not taken for one that lacks its end, which would be cut off.
+//! A line ends with a line feed, and the number that it begins with counts, read as C's `strtol` reads it. So a file whose
+//! carriage returns were damaged or removed is read, or refused, and is not taken for one that lacks its end, which would
+//! be cut off.
 
-use data::util::num::parse_i64;
+use data::util::leading::leading_i64;
 
 /// Maximum length of a line with its line feed, in bytes.
 const MAX_LINE: usize = 1023;
@@ -25,19 +26,22 @@ pub(super) fn file_line(rest: &[u8]) -> Result<Option<usize>, TooLong> {
     }
 }
 
-/// The number behind the first byte of the line that `rest` begins with, and the length of the line; no number if there are
-/// no digits. `None` while the line is incomplete.
+/// The number behind the first byte of the line that `rest` begins with, 0 without digits, and the length of the line. `None`
+/// while the line is incomplete. The number of arguments is cut to 32 bits, as in Redis.
 ///
 /// # Errors
 /// It is too long.
 #[cold]
-pub(super) fn file_number(rest: &[u8]) -> Result<Option<(Option<i64>, usize)>, TooLong> {
+pub(super) fn file_number(rest: &[u8]) -> Result<Option<(i64, usize)>, TooLong> {
     let Some(len) = file_line(rest)? else {
         return Ok(None);
     };
-    let text = &rest[1..len.max(1)];
-    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    Ok(Some((parse_i64(&text[..count]), len)))
+    let (number, _) = leading_i64(&rest[1..len.max(1)]);
+    let number = match rest[0] {
+        b'*' => i64::from(number as i32),
+        _ => number,
+    };
+    Ok(Some((number, len)))
 }
 
 #[cfg(test)]
@@ -91,6 +95,30 @@ mod tests {
             (format!("{ping}*1\n$4\nPING\r\n{ping}"), Ok(3), false),
             (format!("{ping}*1x\r\n$4y\nPINGab{ping}"), Ok(3), false),
             (format!("{ping}*x\r\n{ping}"), Err(1), true),
+            (format!("{ping}*+01\r\r\n$ +04\r\nPING{ping}"), Err(2), true),
+            (
+                format!("{ping}* +01\r\r\n$\t04 \r\nPING\r\n{ping}"),
+                Ok(3),
+                false,
+            ),
+            (format!("{ping}*1\r\r$4\r\nPING\r\n{ping}"), Err(1), true),
+            (format!("{ping}*1\r\n$4\r\rPING\r\n{ping}"), Err(1), true),
+            (
+                format!("{ping}*2\r\n$4\r\nPING\r\n$x\r\n\r\n{ping}"),
+                Ok(3),
+                false,
+            ),
+            (
+                format!("{ping}*4294967297\r\n$4\r\nPING\r\n{ping}"),
+                Ok(3),
+                false,
+            ),
+            (
+                format!("{ping}*18446744073709551617\r\n$4\r\nPING\r\n"),
+                Err(1),
+                true,
+            ),
+            (format!("{ping}*1\r\n$-1\r\nPING\r\n"), Err(1), true),
             (format!("{ping}*1{}\n", "x".repeat(1100)), Err(1), true),
             (ping.repeat(2).replace('\r', ""), Err(1), true),
         ];

@@ -410,7 +410,7 @@ impl Request {
         let Some((count @ 1.., mut at)) = short_number(bytes, self.pos, b'*') else {
             return false;
         };
-        let mut sum = 0;
+        let (head, mut sum) = (at, 0);
         for _ in 0..count {
             let Some((len, start)) = short_number(bytes, at, b'$') else {
                 args.truncate(first);
@@ -424,6 +424,12 @@ impl Request {
             sum += len;
             let place = (start - *base) as u32;
             args.push(Arg::Inline(place..place + len as u32));
+        }
+        // In a file a lone carriage return ends no line.
+        let ends_line = |start: usize| bytes[start - 1] == b'\n';
+        if limits.is_file && !(ends_line(head) && starts(&args[first..], *base).all(ends_line)) {
+            args.truncate(first);
+            return false;
         }
         *args_bytes += sum;
         self.pos = at;
@@ -534,17 +540,13 @@ impl Request {
         limits: RequestLimits,
         too_long: &str,
     ) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
-        let line = self.line(too_long);
-        if let Ok(Some((digits, next))) = &line
-            && let Some(number) = parse_i64(&self.argv.buf[digits.clone()])
-        {
-            return Ok(Some((Some(number), *next)));
-        }
         if limits.is_file {
             let rest = &self.argv.buf[self.pos..self.filled];
-            return Ok(file_number(rest)?.map(|(number, len)| (number, self.pos + len)));
+            let found = file_number(rest)?;
+            return Ok(found.map(|(number, len)| (Some(number), self.pos + len)));
         }
-        Ok(line?.map(|(_, next)| (None, next)))
+        let line = self.line(too_long)?;
+        Ok(line.map(|(digits, next)| (parse_i64(&self.argv.buf[digits]), next)))
     }
 
     /// The line at `pos` without its first byte, and the start of the next line; `None` while it is incomplete.
@@ -645,6 +647,14 @@ impl Request {
             Parsed::Command
         })
     }
+}
+
+/// Where arguments begin in the buffer.
+fn starts(args: &[Arg], base: usize) -> impl Iterator<Item = usize> {
+    args.iter().filter_map(move |arg| match arg {
+        Arg::Inline(range) => Some(base + range.start as usize),
+        Arg::Big(_) => None,
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod geo;
 pub mod glob;
 pub mod grisu;
 pub mod hash;
+pub mod leading;
 pub mod length;
 pub mod longdouble;
 pub mod lzf;

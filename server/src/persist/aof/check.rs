@@ -8,8 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
+use data::util::leading::checked_i64;
+
 use crate::persist::aof::manifest_file;
-use crate::persist::aof::scan::{Found, Scan, checked_number};
+use crate::persist::aof::scan::{Found, Scan};
 use crate::persist::check;
 use crate::state::aof::manifest::{Kind, Part};
 use crate::sys::host::reason;
@@ -51,7 +53,7 @@ impl Order {
                 ..order(path)
             }),
             [_, flag, time, path] if flag == "--truncate-to-timestamp" => {
-                let (until, _) = checked_number(time.as_bytes())
+                let (until, _) = checked_i64(time.as_bytes())
                     .filter(|&(_, len)| len == time.len())
                     .ok_or("Invalid timestamp, aborting...")?;
                 Ok(Order {

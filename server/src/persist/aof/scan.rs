@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
-use data::util::num::parse_i64;
+use data::util::leading::{checked_i64, leading_i64};
 
 /// Maximum length of a line in front of a command, in bytes.
 const MAX_NOTE: u64 = 1023;
@@ -191,7 +191,7 @@ impl Scan {
             self.fail_with(&[text.as_bytes(), &[line[0]], b"'"].concat());
             return Ok(None);
         }
-        let (number, digits) = number(&line[1..]);
+        let (number, digits) = leading_i64(&line[1..]);
         let byte = |at: usize| line.get(1 + digits + at).copied().unwrap_or(0);
         let next = [byte(0), byte(1)];
         Ok(self.is_newline(next).then_some(number))
@@ -247,87 +247,14 @@ fn is_later(line: &[u8], until: i64) -> Option<bool> {
     let Some(time) = visible(line).strip_prefix(TIMESTAMP) else {
         return Some(false);
     };
-    let (time, len) = checked_number(time)?;
+    let (time, len) = checked_i64(time)?;
     let ends = line.get(TIMESTAMP.len() + len) == Some(&b'\r');
     ends.then_some(time > until)
 }
 
-/// The number that a text begins with, and its length, as C's `strtol` reads it: 0 without digits.
-fn number(text: &[u8]) -> (i64, usize) {
-    let (digits, len) = digits(text);
-    let negative = digits.first() == Some(&b'-');
-    let limit = if negative { i64::MIN } else { i64::MAX };
-    let plain = digits.strip_prefix(b"+").unwrap_or(digits);
-    if plain.is_empty() {
-        return (0, 0);
-    }
-    (parse_plain(plain).unwrap_or(limit), len)
-}
-
-/// The same; `None` if the number is out of range.
-pub fn checked_number(text: &[u8]) -> Option<(i64, usize)> {
-    let (digits, len) = digits(text);
-    let plain = digits.strip_prefix(b"+").unwrap_or(digits);
-    if plain.is_empty() {
-        return Some((0, 0));
-    }
-    Some((parse_plain(plain)?, len))
-}
-
-/// A sign and digits as a number, with leading zeros.
-fn parse_plain(text: &[u8]) -> Option<i64> {
-    let (sign, digits) = match text.strip_prefix(b"-") {
-        Some(digits) => (b"-".as_slice(), digits),
-        None => (b"".as_slice(), text),
-    };
-    let zeros = digits.iter().take_while(|&&byte| byte == b'0').count();
-    match &digits[zeros..] {
-        [] => Some(0),
-        rest => parse_i64(&[sign, rest].concat()),
-    }
-}
-
-/// The sign and the digits that a text begins with after blanks, and where they end; nothing without digits.
-fn digits(text: &[u8]) -> (&[u8], usize) {
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
-    let start = text.iter().take_while(|byte| is_blank(byte)).count();
-    let sign = usize::from(matches!(text.get(start), Some(b'-' | b'+')));
-    let count = text[start + sign..]
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    if count == 0 {
-        return (&[], 0);
-    }
-    let end = start + sign + count;
-    (&text[start..end], end)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{checked_number, is_later, number};
-
-    #[test]
-    fn numbers_are_read_as_c_does() {
-        let rows: &[(&[u8], i64, usize)] = &[
-            (b"12\r\n", 12, 2),
-            (b" \t+12x", 12, 5),
-            (b"-3", -3, 2),
-            (b"-", 0, 0),
-            (b"\r\n", 0, 0),
-            (b"", 0, 0),
-            (b"007", 7, 3),
-            (b"-0", 0, 2),
-            (b"99999999999999999999\r", i64::MAX, 20),
-            (b"-99999999999999999999\r", i64::MIN, 21),
-        ];
-        for (text, value, len) in rows {
-            assert_eq!(number(text), (*value, *len), "{text:?}");
-            let is_long = text.len() > 20;
-            let expected = (!is_long).then_some((*value, *len));
-            assert_eq!(checked_number(text), expected, "{text:?}");
-        }
-    }
+    use super::is_later;
 
     #[test]
     fn annotations_tell_the_time() {

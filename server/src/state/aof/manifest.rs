@@ -23,6 +23,7 @@
 
 use std::fmt::Write;
 
+use data::util::leading::leading_i64;
 use data::util::split::{needs_quotes, quote, split};
 
 /// Maximum length of a line with its line feed, in bytes.
@@ -300,7 +301,7 @@ fn part(line: &[u8]) -> Result<Part, &'static str> {
             }
             name = Some(String::from_utf8(value.clone()).map_err(|_| BAD_FORMAT)?);
         } else if key.eq_ignore_ascii_case(b"seq") {
-            seq = leading_number(value);
+            seq = leading_i64(value).0;
         } else if key.eq_ignore_ascii_case(b"type") {
             kind = Some(Kind::of(value)?);
         }
@@ -311,23 +312,6 @@ fn part(line: &[u8]) -> Result<Part, &'static str> {
         }
         _ => Err(BAD_FORMAT),
     }
-}
-
-/// The number that a text begins with, as C's `atoll` reads it: the nearest one if it is out of range, 0 if there is
-/// none.
-fn leading_number(text: &[u8]) -> i64 {
-    let text = text.trim_ascii_start();
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        _ => (false, text),
-    };
-    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
-    let digits = digits.map(|byte| i64::from(byte - b'0'));
-    digits.fold(0, |number: i64, digit| {
-        let digit = if negative { -digit } else { digit };
-        number.saturating_mul(10).saturating_add(digit)
-    })
 }
 
 /// `text` without blanks, tabs and ends of lines around it.
