@@ -41,34 +41,6 @@ impl Stack<'_> {
         }
     }
 
-    /// `pcall` as scripts see it: calls its first argument with the others. Returns true and all results, or false and the
-    /// error; of an error that is a table with a text `err`, that text.
-    ///
-    /// # Errors
-    /// If there is no argument.
-    pub fn protected_call(&mut self) -> Outcome {
-        let arguments = self.top();
-        if arguments == 0 {
-            return Err(self.fail_here(b"bad argument #1 to 'pcall' (value expected)"));
-        }
-        self.push_boolean(true);
-        self.insert(1);
-        match self.call_for_all(arguments - 1) {
-            Ok(()) => Ok(self.top()),
-            Err(_) => {
-                if self.kind(-1) == Kind::Table {
-                    self.get_field(-1, b"err");
-                    if self.convert_to_bytes(-1).is_none() {
-                        self.pop(1);
-                    }
-                }
-                self.push_boolean(false);
-                self.insert(-2);
-                Ok(2)
-            }
-        }
-    }
-
     /// Takes the table on top as the table of globals.
     pub fn replace_globals(&mut self) {
         assert_eq!(self.kind(-1), Kind::Table);
@@ -83,5 +55,33 @@ impl Stack<'_> {
     /// As [`Stack::call`].
     pub fn call_for_all(&mut self, arguments: usize) -> Result<(), Failure> {
         self.call_for(arguments, ffi::LUA_MULTRET, 0)
+    }
+}
+
+/// `pcall` as scripts see it: calls its first argument with the others. Returns true and all results, or false and the
+/// error; of an error that is a table with a text `err`, that text.
+///
+/// # Errors
+/// If there is no argument.
+pub fn pcall(stack: &mut Stack<'_>) -> Outcome {
+    let arguments = stack.top();
+    if arguments == 0 {
+        return Err(stack.fail_here(b"bad argument #1 to 'pcall' (value expected)"));
+    }
+    stack.push_boolean(true);
+    stack.insert(1);
+    match stack.call_for_all(arguments - 1) {
+        Ok(()) => Ok(stack.top()),
+        Err(_) => {
+            if stack.kind(-1) == Kind::Table {
+                stack.get_field(-1, b"err");
+                if stack.convert_to_bytes(-1).is_none() {
+                    stack.pop(1);
+                }
+            }
+            stack.push_boolean(false);
+            stack.insert(-2);
+            Ok(2)
+        }
     }
 }

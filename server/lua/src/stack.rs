@@ -241,10 +241,10 @@ impl Stack<'_> {
         });
     }
 
-    /// Pushes an address.
-    pub fn push_light(&mut self, value: *mut c_void) {
-        // SAFETY: as above; Lua does not follow it.
-        self.push(|state| unsafe { ffi::lua_pushlightuserdata(state, value) });
+    /// Pushes the null address, which libraries use as a value that stands for none.
+    pub fn push_null_light(&mut self) {
+        // SAFETY: as above; Lua does not follow the address.
+        self.push(|state| unsafe { ffi::lua_pushlightuserdata(state, std::ptr::null_mut()) });
     }
 
     /// Pushes an empty table with room for values by index and by name.

@@ -6,7 +6,7 @@ use lua::stack::{Kind, Stack};
 
 use crate::script::call::{self, running};
 use crate::script::error::{fault_of, push_fault, raise};
-use crate::script::library;
+use crate::script::register::register;
 use crate::state::caller::Targets;
 use crate::sys::log::{self, Level};
 use crate::wire::reply::Resp;
@@ -68,7 +68,7 @@ pub fn push_for_loading(stack: &mut Stack<'_>) {
     stack.push_table(0, 8);
     add(
         stack,
-        &[("register_function", library::register), ("log", write_log)],
+        &[("register_function", register), ("log", write_log)],
     );
     add_levels(stack);
     add_version(stack);

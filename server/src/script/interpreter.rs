@@ -1,5 +1,6 @@
 //! Interpreters: their libraries, the table `redis`, and globals that no script can change.
 
+use lua::frames::pcall;
 use lua::interpreter::Interpreter;
 use lua::stack::Stack;
 use lua::{bits, json, msgpack, sandbox, structs};
@@ -27,7 +28,7 @@ fn with_libraries() -> Interpreter {
         open(stack);
         sandbox::set_global(stack, name);
     }
-    stack.push_function(|stack| stack.protected_call());
+    stack.push_function(pcall);
     sandbox::set_global(stack, b"pcall");
     lua
 }

@@ -81,7 +81,7 @@ pub fn open(stack: &mut Stack<'_>) {
     // Without room: `pairs` shows the order in which the table has grown.
     stack.push_table(0, 0);
     stack.set_functions(DEFAULT, &FUNCTIONS);
-    stack.push_light(std::ptr::null_mut());
+    stack.push_null_light();
     stack.set_field(-2, b"null");
     for (name, value) in [("_NAME", "cjson"), ("_VERSION", "2.1.0")] {
         stack.push_bytes(value.as_bytes());
