@@ -10,6 +10,7 @@ use mlua_sys as ffi;
 
 use crate::function::{self, Outcome};
 use crate::interpreter::Shared;
+use crate::limits::MOST;
 use crate::stack::Stack;
 
 /// A value as its type and content.
@@ -92,10 +93,10 @@ impl Stack<'_> {
         count <= MOST_SLOTS && self.top() + count <= MOST_SLOTS && self.reserve(count)
     }
 
-    /// How many bytes a script may still use, garbage included.
-    pub fn memory_left(&mut self) -> usize {
+    /// How many bytes a call may produce: what the script may still use, up to a bound.
+    pub(crate) fn output_limit(&mut self) -> usize {
         // SAFETY: no other reference to the shared part is alive.
-        unsafe { Shared::of(self.raw()) }.left()
+        unsafe { Shared::of(self.raw()) }.left().min(MOST)
     }
 
     /// The name that the caller used for the running function, and whether it called it as a method (`object:name()`).
