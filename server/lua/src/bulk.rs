@@ -9,6 +9,8 @@ use libc::c_int;
 use mlua_sys as ffi;
 
 use crate::function::{self, Outcome};
+use crate::interpreter::Shared;
+use crate::limits::MOST;
 use crate::stack::Stack;
 
 /// A value as its type and content.
@@ -89,6 +91,12 @@ impl Stack<'_> {
     #[must_use]
     pub fn reserve_as_in_c(&mut self, count: usize) -> bool {
         count <= MOST_SLOTS && self.top() + count <= MOST_SLOTS && self.reserve(count)
+    }
+
+    /// How many bytes a call may produce: what the script may still use, up to a bound.
+    pub(crate) fn output_limit(&mut self) -> usize {
+        // SAFETY: no other reference to the shared part is alive.
+        unsafe { Shared::of(self.raw()) }.left().min(MOST)
     }
 
     /// The name that the caller used for the running function, and whether it called it as a method (`object:name()`).

@@ -16,7 +16,8 @@
 //! act of [`function`]'s trampoline, where no value is alive that has a destructor:
 //!
 //! 1. While Rust code runs, the allocator refuses nothing (`interpreter::Shared::strict`), so no call fails for memory.
-//! 2. Access is raw: no metamethods. Keys, table flags and the room on the stack are checked before the call.
+//! 2. Access is raw: no metamethods. Keys, table flags and the room on the stack are checked before the call; `builder` and
+//!    `reader` know them instead, by their invariants.
 //! 3. `__gc` is never called (an edit, see `build/edits.rs`), so collecting garbage runs no code.
 //! 4. Code of scripts runs in [`stack::Stack::call`] and [`stack::Stack::load`] only, which are protected calls.
 

@@ -511,8 +511,7 @@ impl Stack<'_> {
     /// Bytes that a script may still use. Functions that make big values ask before they do: the limit does not apply to them.
     pub fn memory_left(&self) -> usize {
         // SAFETY: the state is valid, and no other reference to the shared part is alive.
-        let shared = unsafe { Shared::of(self.state) };
-        shared.limit.saturating_sub(shared.used)
+        unsafe { Shared::of(self.state) }.left()
     }
 
     /// The value that [`crate::interpreter::Interpreter::with_host`] lent.

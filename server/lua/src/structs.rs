@@ -18,7 +18,7 @@
 use crate::arguments::{c_text, to_integer};
 use crate::builder::{Builder, Fault};
 use crate::function::{Function, Outcome, Raise};
-use crate::limits::{MOST, NO_MEMORY};
+use crate::limits::NO_MEMORY;
 use crate::stack::Stack;
 
 /// In the order of the original, which `pairs` shows.
@@ -250,7 +250,7 @@ fn pack(stack: &mut Stack<'_>) -> Outcome {
 }
 
 fn pack_all(stack: &mut Stack<'_>, format: &mut Format) -> Result<Vec<u8>, Error> {
-    let limit = stack.memory_left().min(MOST);
+    let limit = stack.output_limit();
     let mut out = Vec::with_capacity(64);
     let mut argument = 2;
     while let Some((option, size)) = format.next()? {

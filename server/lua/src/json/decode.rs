@@ -83,6 +83,7 @@ impl Token {
 enum Error {
     /// What was expected, and what is there.
     Unexpected(&'static str, Token),
+    /// Tables are nested so deep.
     Depth(usize),
     /// Not about the text.
     Lua(Fault),
@@ -108,9 +109,7 @@ struct Decoder<'call> {
 impl Decoder<'_> {
     fn run(&mut self, out: &mut Builder<'_, '_>) -> Result<(), Error> {
         let mut token = self.next();
-        if !out.make_room(1) {
-            return Err(Error::Depth(0));
-        }
+        assert!(out.make_room(1), "room for a value beside one argument");
         loop {
             if let Some(inner) = self.value(out, token)? {
                 token = inner;

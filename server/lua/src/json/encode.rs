@@ -7,7 +7,7 @@ use crate::bulk::View;
 use crate::function::Outcome;
 use crate::json::Settings;
 use crate::json::number::write_number;
-use crate::limits::{MOST, NO_MEMORY};
+use crate::limits::NO_MEMORY;
 use crate::reader::{Reader, Step};
 use crate::stack::Stack;
 
@@ -16,7 +16,7 @@ pub(super) fn encode(stack: &mut Stack<'_>, settings: &mut Settings) -> Outcome 
     if stack.top() != 1 {
         return Err(stack.fail_argument(1, b"expected 1 argument"));
     }
-    let limit = stack.memory_left().min(MOST);
+    let limit = stack.output_limit();
     let mut encoder = Encoder {
         settings,
         out: Vec::with_capacity(256),

@@ -5,7 +5,7 @@
 
 use crate::bulk::View;
 use crate::function::{Outcome, Raise};
-use crate::limits::{MOST, NO_MEMORY};
+use crate::limits::NO_MEMORY;
 use crate::reader::{Reader, Step};
 use crate::stack::Stack;
 
@@ -23,7 +23,7 @@ pub(super) fn pack(stack: &mut Stack<'_>) -> Outcome {
     }
     let mut packer = Packer {
         out: Vec::new(),
-        limit: stack.memory_left().min(MOST),
+        limit: stack.output_limit(),
     };
     for argument in 1..=arguments {
         // In Redis each argument that is packed is a string on the stack, and leaves less room for nested tables.
