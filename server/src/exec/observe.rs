@@ -49,7 +49,15 @@ pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
     }
     // A command that was blocked was shown when it blocked.
     if !srv.observers.monitors().is_empty() && execution.is_first {
-        feed_monitors(srv, caller, execution);
+        feed_monitors(srv, caller, execution.cmd, execution.argv);
+    }
+}
+
+/// Shows a refused EXEC to the clients in MONITOR: they have seen MULTI, and this tells that the transaction is over.
+#[cold]
+pub fn show_refused(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv) {
+    if !srv.observers.monitors().is_empty() {
+        feed_monitors(srv, caller, cmd, argv);
     }
 }
 
@@ -100,13 +108,13 @@ fn log_slow(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, duration_us
 
 /// Shows a command to the clients in MONITOR.
 #[cold]
-fn feed_monitors(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
-    let flags = table::spec(execution.cmd).flags;
+fn feed_monitors(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv) {
+    let flags = table::spec(cmd).flags;
     if flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
         return;
     }
     let mut line = Reply::behind(Output::default(), Resp::V2, 0);
-    line.status(&monitor_line(srv, caller, execution));
+    line.status(&monitor_line(srv, caller, cmd, argv));
     let mut message = Message::reply(line.out.into_bytes());
     let mut big = Big::new();
     for &id in srv.observers.monitors() {
@@ -115,7 +123,7 @@ fn feed_monitors(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
     check_limits(srv, big);
 }
 
-fn monitor_line(srv: &Server, caller: &Caller, execution: &Execution<'_>) -> String {
+fn monitor_line(srv: &Server, caller: &Caller, cmd: CmdId, argv: &Argv) -> String {
     let now_us = clock::unix_us();
     let client = srv.clients.get(caller.client);
     let peer = match client {
@@ -131,7 +139,7 @@ fn monitor_line(srv: &Server, caller: &Caller, execution: &Execution<'_>) -> Str
         now_us % 1_000_000,
         caller.session.db
     );
-    for arg in redacted(execution.cmd, execution.argv) {
+    for arg in redacted(cmd, argv) {
         line.push(' ');
         line.push_str(&String::from_utf8_lossy(&quoted(arg)));
     }
