@@ -100,6 +100,58 @@ fn a_transaction_that_kills_its_own_client_is_executed_and_answered_no_further()
 }
 
 #[test]
+fn a_transaction_that_deletes_its_own_user_is_executed_and_answered_no_further() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let (mut admin, mut client) = (server.client(transport), server.client(transport));
+        admin.text("DEL ran");
+        admin.text("ACL SETUSER brief on nopass ~* +@all");
+        assert_eq!(client.text("AUTH brief x"), "OK");
+        client.send(b"MULTI\r\nACL DELUSER brief\r\nSET ran 1\r\nEXEC\r\n");
+        assert_eq!(replies(&mut client, 3), ["OK", "QUEUED", "QUEUED"]);
+        assert_eq!(client.read_to_end(), b"*2\r\n:1\r\n", "{transport:?}");
+        assert_eq!(admin.text("GET ran"), "1", "{transport:?}");
+    }
+}
+
+#[test]
+fn a_result_that_replaces_a_value_serves_no_blocked_client() {
+    let server = Server::start(&[]);
+    let stores = [
+        ("BLPOP k 0", "SORT list STORE k"),
+        ("BZPOPMIN k 0", "ZRANGESTORE k zset 0 -1"),
+        ("BZPOPMIN k 0", "ZUNIONSTORE k 1 zset"),
+        ("BZPOPMIN k 0", "ZDIFFSTORE k 1 zset"),
+        (
+            "BZPOPMIN k 0",
+            "GEOSEARCHSTORE k geo FROMLONLAT 0 0 BYRADIUS 1 km",
+        ),
+    ];
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let (mut admin, mut client) = (server.client(transport), server.client(transport));
+        for command in [
+            "DEL list",
+            "RPUSH list 1",
+            "ZADD zset 1 a",
+            "GEOADD geo 0 0 p",
+        ] {
+            admin.text(command);
+        }
+        for (block, store) in stores {
+            admin.text("DEL k");
+            client.send(format!("{block}\r\n").as_bytes());
+            wait_for_blocked(&mut admin, 1);
+            admin.text("SET k text");
+            assert_eq!(admin.text(store), "1", "{store}");
+            assert_eq!(admin.info("blocked_clients"), "1", "{transport:?}: {store}");
+            admin.text("DEL k");
+            assert_eq!(admin.text(store), "1", "{store}");
+            assert!(show(&client.read()).starts_with("[k "), "{store}");
+        }
+    }
+}
+
+#[test]
 fn whoever_has_not_authenticated_is_the_default_user_for_client_kill() {
     let server = Server::start(&["--requirepass", "secret"]);
     for transport in Transport::ALL {

@@ -109,7 +109,15 @@ fn monitor_shows_what_is_executed() {
         let mut blocked = server.client(transport);
         client.text("FLUSHALL");
         assert_eq!(monitor.text("MONITOR"), "OK");
-        let commands = ["SELECT 3", "MULTI", "SET a\\n 1", "EXEC", "GET"];
+        let commands = [
+            "SELECT 3",
+            "MULTI",
+            "SET a\\n 1",
+            "EXEC",
+            "GET",
+            "MULTI",
+            "EXEC 1",
+        ];
         for command in commands {
             client.text(command);
         }
@@ -135,6 +143,8 @@ fn monitor_shows_what_is_executed() {
             "\"MULTI\"",
             "\"SET\" \"a\\\\n\" \"1\"",
             "\"EXEC\"",
+            "\"MULTI\"",
+            "\"EXEC\" \"1\"",
             "\"BLPOP\" \"k\" \"0\"",
             "\"SELECT\" \"0\"",
             "\"RPUSH\" \"k\" \"\\\"1\" \"2\\\"\"",

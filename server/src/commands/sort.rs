@@ -22,7 +22,7 @@ use table::generic as rows;
 use crate::commands::Family;
 use crate::commands::args::Args;
 use crate::exec::permission::may_read_all_keys;
-use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::change::{Event, key_stored};
 use crate::keyspace::delete::delete_target;
 use crate::keyspace::lookup::find_read;
 use crate::keyspace::store::store;
@@ -485,8 +485,9 @@ fn store_rows(cx: &mut Ctx<'_>, target: &[u8], get: &[Pattern<'_>], rows: &[Row]
         delete_target(cx.srv, cx.db, target, lazy);
     } else {
         let list = List::Quick(Box::new(elements)).reencoded(&limits);
-        store(cx.srv, cx.db, target, list.wrap().into(), Expire::Clear);
-        key_changed(cx.srv, cx.db, target, len as u64, Event::List("sortstore"));
+        let is_new = store(cx.srv, cx.db, target, list.wrap().into(), Expire::Clear);
+        let event = Event::List("sortstore");
+        key_stored(cx.srv, (cx.db, target), is_new, len as u64, event);
     }
     cx.reply.int(len as i64);
 }

@@ -5,7 +5,7 @@ use table::transactions as rows;
 use crate::commands::Family;
 use crate::exec::transaction::execute;
 use crate::server::{Ctx, Done};
-use crate::session::transaction::{begin, is_dirty, take, unwatch, watch};
+use crate::session::transaction::{begin, is_dirty, show_executing, take, unwatch, watch};
 use crate::wire::fault::{EXECABORT, Fault};
 
 /// Rows and procs.
@@ -47,7 +47,9 @@ fn exec(cx: &mut Ctx<'_>) -> Done {
         cx.reply.null_array();
         return Ok(());
     }
+    show_executing(cx.srv, id, Some(&multi));
     execute(cx, &multi);
+    show_executing(cx.srv, id, None);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::egress::limits::{close_over_limit, hard_limit};
 use crate::egress::push::{settle_pushes, take_pushes};
 use crate::exec::call::{Invocation, call};
 use crate::exec::gate::{Verdict, verdict};
+use crate::exec::observe::show;
 use crate::exec::permission;
 use crate::exec::refuse::refuse;
 use crate::report::client_line::client_line;
@@ -76,11 +77,11 @@ pub fn execute(
                 }
                 Verdict::Postpone => hold_back(srv, &caller, cmd, argv, Block::Pause),
                 Verdict::Hold => hold_back(srv, &caller, cmd, argv, Block::KeyInFlight),
-                Verdict::Refuse(fault) => reject(srv, id, Some(cmd), &fault, reply),
+                Verdict::Refuse(fault) => reject(srv, &caller, Some(cmd), argv, &fault, reply),
                 Verdict::Deny(denied) => {
                     permission::log(srv, &caller, cmd, argv, denied);
                     let fault = permission::fault(srv, &caller, cmd, denied);
-                    reject(srv, id, Some(cmd), &fault, reply);
+                    reject(srv, &caller, Some(cmd), argv, &fault, reply);
                 }
                 Verdict::Gone => {}
             }
@@ -88,7 +89,7 @@ pub fn execute(
         Err((cmd, fault)) => {
             client.last_cmd = cmd;
             prepare(srv, &caller, reply);
-            reject(srv, id, cmd, &fault, reply);
+            reject(srv, &caller, cmd, argv, &fault, reply);
         }
     }
     after(srv, id, reply)
@@ -106,13 +107,22 @@ fn hold_back(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv, block: 
 
 /// Refuses a command. A transaction under way is aborted; a refused EXEC ends it.
 #[cold]
-fn reject(srv: &mut Server, id: ClientId, cmd: Option<CmdId>, fault: &Fault, reply: &mut Reply) {
+fn reject(
+    srv: &mut Server,
+    caller: &Caller,
+    cmd: Option<CmdId>,
+    argv: &Argv,
+    fault: &Fault,
+    reply: &mut Reply,
+) {
+    let id = caller.client;
     if let Some(cmd) = cmd {
         srv.stats.command(cmd).rejected += 1;
     }
     if cmd == Some(EXEC) {
         transaction::take(&mut srv.watch, &mut srv.clients, id);
-        return refuse(srv, reply, &exec_abort(fault));
+        refuse(srv, reply, &exec_abort(fault));
+        return show(srv, caller, EXEC, argv);
     }
     if let Some(client) = srv.clients.get_mut(id) {
         transaction::flag(client);

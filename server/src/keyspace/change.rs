@@ -76,6 +76,13 @@ impl Event {
 /// A key has changed; `changes` is what that adds to the number of changes since the last save.
 #[inline]
 pub fn key_changed(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
+    tell_observers(srv, db, key, event);
+    key_changed_unwatched(srv, db, key, changes, event);
+}
+
+/// Tells those that watch a key or have cached it.
+#[inline]
+fn tell_observers(srv: &mut Server, db: usize, key: &[u8], event: Event) {
     if !srv.watch.is_empty() {
         touch_watchers(srv, db, key);
     }
@@ -84,13 +91,32 @@ pub fn key_changed(srv: &mut Server, db: usize, key: &[u8], changes: u64, event:
         let by = srv.unit.client.filter(|_| by_command);
         invalidate::key_changed(srv, key, by);
     }
-    key_changed_unwatched(srv, db, key, changes, event);
+}
+
+/// A command has stored its result under a key, which replaced a value unless it `is_new`. Clients that wait for a value of
+/// this type are served by a new key only, as in Redis.
+pub fn key_stored(
+    srv: &mut Server,
+    (db, key): (usize, &[u8]),
+    is_new: bool,
+    changes: u64,
+    event: Event,
+) {
+    tell_observers(srv, db, key, event);
+    record(srv, db, key, changes, event, !is_new);
 }
 
 /// The same for a change that clients which watch the key or have cached it do not notice: consumer groups, the
 /// representation of a value.
 #[inline]
 pub fn key_changed_unwatched(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
+    record(srv, db, key, changes, event, false);
+}
+
+/// Records a change. A value that was replaced (`is_replaced`) is gone for the clients blocked on it, and what has replaced it
+/// serves none.
+#[inline]
+fn record(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event, is_replaced: bool) {
     count_changes(srv, changes);
     if !srv.migration.is_idle() {
         srv.migration.spoil(db, key);
@@ -99,7 +125,8 @@ pub fn key_changed_unwatched(srv: &mut Server, db: usize, key: &[u8], changes: u
         note_own_expire(srv, db, key);
     }
     if !srv.blocked.is_empty() && wakes(event) && srv.blocked.is_awaited(db, key) {
-        let found = srv.keys.dbs[db].db.find(key).map(EntryRef::ty);
+        let found = srv.keys.dbs[db].db.find(key).filter(|_| !is_replaced);
+        let found = found.map(EntryRef::ty);
         srv.blocked.mark_ready(db, key, found);
     }
     if !srv.config.notify_keyspace_events.is_empty()

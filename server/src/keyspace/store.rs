@@ -6,7 +6,7 @@ use data::value::NewValue;
 use data::value::aggregate::Aggregate;
 use data::value::db::Expire;
 
-use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::change::{Event, key_stored};
 use crate::keyspace::delete::delete_target;
 use crate::keyspace::free::free_old;
 use crate::keyspace::lookup::{db, db_mut, find_write, key_hash, live_place, need_string};
@@ -23,8 +23,14 @@ pub fn value_of<'a>(cx: &Ctx<'a>, arg: usize) -> NewValue<'a> {
     }
 }
 
-/// Stores a value and replaces an existing one, which counts as an access to the key.
-pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, expire: Expire) {
+/// Stores a value and replaces an existing one, which counts as an access to the key; whether there was none.
+pub fn store(
+    srv: &mut Server,
+    number: usize,
+    key: &[u8],
+    value: NewValue<'_>,
+    expire: Expire,
+) -> bool {
     if db(srv, number).expires_len() > 0 {
         // An expired key is deleted first, which is counted, propagated and published.
         live_place(srv, number, key);
@@ -50,6 +56,7 @@ pub fn store(srv: &mut Server, number: usize, key: &[u8], value: NewValue<'_>, e
     if is_new {
         created(srv, number, key);
     }
+    is_new
 }
 
 /// Stores the result of a command and replaces an existing value; an empty result deletes the key instead.
@@ -63,8 +70,8 @@ pub fn store_aggregate(
     if value.view().is_empty() {
         delete_target(srv, number, key, srv.config.lazyfree_lazy_server_del);
     } else {
-        store(srv, number, key, value.into(), Expire::Clear);
-        key_changed(srv, number, key, 1, event);
+        let is_new = store(srv, number, key, value.into(), Expire::Clear);
+        key_stored(srv, (number, key), is_new, 1, event);
     }
 }
 
@@ -82,7 +89,9 @@ pub fn edit_bits<R>(
 ) -> Result<R, Fault> {
     match find_write(srv, number, key).map(need_string).transpose()? {
         Some(_) => {}
-        None => store(srv, number, key, NewValue::Raw(b""), Expire::Clear),
+        None => {
+            store(srv, number, key, NewValue::Raw(b""), Expire::Clear);
+        }
     }
     let edited = db_mut(srv, number).edit_string(key, |text| {
         let grown = text.len() < len;

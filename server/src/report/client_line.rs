@@ -41,10 +41,7 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         subscribed(Kind::Channel),
         subscribed(Kind::Pattern),
         subscribed(Kind::Shard),
-        client
-            .multi
-            .as_ref()
-            .map_or(-1, |multi| multi.queue.len() as i64),
+        queued(client).map_or(-1, |commands| commands as i64),
         sizes.qbuf,
         sizes.qbuf_free,
         sizes.argv,
@@ -119,6 +116,12 @@ fn behind(srv: &Server, client: &Client) -> usize {
     replica.map_or(0, |replica| replica.behind(srv.replication.offset) as usize)
 }
 
+/// Number of commands in the transaction that a client has begun or is executing.
+fn queued(client: &Client) -> Option<usize> {
+    let begun = client.multi.as_ref();
+    client.executing.or(begun.map(|multi| multi.queue.len()))
+}
+
 /// Letters of `flags=`, `N` when there are none.
 fn flag_letters(client: &Client) -> String {
     let tracking = client.tracking.as_ref();
@@ -127,7 +130,7 @@ fn flag_letters(client: &Client) -> String {
         (client.flags.contains(ClientFlags::MONITOR), 'O'),
         (client.is_replica(), 'S'),
         (client.flags.contains(ClientFlags::PUBSUB), 'P'),
-        (client.multi.is_some(), 'x'),
+        (queued(client).is_some(), 'x'),
         (client.blocked.is_some(), 'b'),
         (tracking.is_some(), 't'),
         (tracking.is_some_and(|own| own.broken), 'R'),

@@ -86,8 +86,10 @@ pub fn log_refusal(srv: &mut Server, caller: &Caller, argv: &Argv, refusal: Refu
     srv.acl.log.add(refusal, client, now_ms, max_len);
 }
 
-/// Closes the clients whose user no longer exists. The caller's own client is closed after its command's reply.
-pub fn close_orphans(srv: &mut Server, caller: &mut Caller) {
+/// Closes the clients whose user no longer exists. The caller's own client is closed after its command's reply; whether it
+/// is. Then the rest of a transaction is executed, but no longer answered.
+pub fn close_orphans(srv: &mut Server, caller: &mut Caller) -> bool {
+    let mut closes_caller = false;
     for id in srv.clients.ids() {
         let Some(client) = srv.clients.get_mut(id) else {
             continue;
@@ -98,6 +100,7 @@ pub fn close_orphans(srv: &mut Server, caller: &mut Caller) {
         client.session.user = UserId::DEFAULT;
         client.session.authenticated = false;
         if id == caller.client {
+            closes_caller = true;
             close_after_reply(srv, id);
         } else {
             close_now(srv, id);
@@ -107,6 +110,7 @@ pub fn close_orphans(srv: &mut Server, caller: &mut Caller) {
         caller.session.user = UserId::DEFAULT;
         caller.session.authenticated = false;
     }
+    closes_caller
 }
 
 /// Closes the subscribers of a user who may no longer use all of their channels.

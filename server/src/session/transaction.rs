@@ -49,6 +49,15 @@ pub fn take(watch: &mut Watch, clients: &mut Clients, id: ClientId) -> Option<Bo
     client.multi.take()
 }
 
+/// Notes that the commands of a transaction are being executed, for CLIENT LIST and the log of refusals; `None` when they have
+/// been.
+pub fn show_executing(srv: &mut Server, id: ClientId, multi: Option<&Multi>) {
+    if let Some(client) = srv.clients.get_mut(id) {
+        client.executing = multi.map(|multi| multi.queue.len());
+        client.sizes.multi = multi.map_or(0, |multi| multi.queue.memory());
+    }
+}
+
 /// Lets a client watch a key.
 pub fn watch(srv: &mut Server, id: ClientId, db: usize, key: &[u8]) {
     let expired = is_expired(srv, db, key);

@@ -164,6 +164,8 @@ pub struct Client {
     pub session: Session,
     /// MULTI: the transaction being put together.
     pub multi: Option<Box<Multi>>,
+    /// Number of commands of the transaction that is being executed.
+    pub executing: Option<usize>,
     /// Keys that it watches.
     pub watched: Vec<Watched>,
     /// A watched key has changed.

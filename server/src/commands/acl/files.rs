@@ -28,8 +28,9 @@ fn need_file(cx: &Ctx<'_>) -> Done {
 fn load_file(cx: &mut Ctx<'_>) -> Done {
     need_file(cx)?;
     load(cx.srv).map_err(|errors| Fault::new(format!("ERR {errors}")))?;
-    close_orphans(cx.srv, cx.caller);
+    let closes_caller = close_orphans(cx.srv, cx.caller);
     cx.reply.ok();
+    cx.reply.muted |= closes_caller;
     Ok(())
 }
 

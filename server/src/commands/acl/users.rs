@@ -77,10 +77,9 @@ fn deluser(cx: &mut Ctx<'_>) -> Done {
         .skip(2)
         .filter(|name| acl.remove(name).is_some())
         .count();
-    if deleted > 0 {
-        close_orphans(cx.srv, cx.caller);
-    }
+    let closes_caller = deleted > 0 && close_orphans(cx.srv, cx.caller);
     cx.reply.int(deleted as i64);
+    cx.reply.muted |= closes_caller;
     Ok(())
 }
 

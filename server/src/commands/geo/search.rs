@@ -14,7 +14,7 @@ use crate::commands::Family;
 use crate::commands::geo::position::reply_distance;
 use crate::commands::geo::query::{Order, Query, Style, With, parse};
 use crate::config::limits::zset_limits;
-use crate::keyspace::change::{Event, key_changed};
+use crate::keyspace::change::{Event, key_stored};
 use crate::keyspace::delete::delete_target;
 use crate::keyspace::lookup::read;
 use crate::keyspace::store::store;
@@ -82,8 +82,8 @@ fn search(cx: &mut Ctx<'_>, style: Style) -> Done {
         delete_target(cx.srv, cx.db, target.key, lazy);
     } else {
         let value = result.wrap().into();
-        store(cx.srv, cx.db, target.key, value, Expire::Clear);
-        key_changed(cx.srv, cx.db, target.key, len as u64, event);
+        let is_new = store(cx.srv, cx.db, target.key, value, Expire::Clear);
+        key_stored(cx.srv, (cx.db, target.key), is_new, len as u64, event);
     }
     cx.reply.int(len as i64);
     Ok(())
