@@ -242,6 +242,7 @@ impl Stack<'_> {
     }
 
     /// Pushes an address.
+    #[expect(clippy::not_unsafe_ptr_arg_deref, reason = "Lua does not follow it")]
     pub fn push_light(&mut self, value: *mut c_void) {
         // SAFETY: as above; Lua does not follow it.
         self.push(|state| unsafe { ffi::lua_pushlightuserdata(state, value) });
