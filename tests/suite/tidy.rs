@@ -50,6 +50,16 @@ const UNSAFE: &[&str] = &[
     "server/data/src/value/record.rs",
     "server/data/src/value/db.rs",
     "server/data/src/value/zset.rs",
+    "server/lua/src/builder.rs",
+    "server/lua/src/bulk.rs",
+    "server/lua/src/frames.rs",
+    "server/lua/src/function.rs",
+    "server/lua/src/interpreter.rs",
+    "server/lua/src/interrupt.rs",
+    "server/lua/src/random.rs",
+    "server/lua/src/reader.rs",
+    "server/lua/src/sandbox.rs",
+    "server/lua/src/stack.rs",
 ];
 
 /// The files and folders that may name each of these crates.
@@ -68,6 +78,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "server/src/ingress/listen.rs",
         ],
     ),
+    ("mlua_sys", &[]),
     (
         "nix",
         &["ae/", "conn/", "server/src/sys/", "cli/", "benchmark/"],
@@ -114,6 +125,7 @@ fn sources() -> Vec<Source> {
         "conn/src",
         "server/table/src",
         "server/data/src",
+        "server/lua/src",
         "server/src",
         "cli/src",
         "benchmark/src",

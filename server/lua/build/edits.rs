@@ -8,7 +8,9 @@
 //! 5. Kills: while `killed` is set, whatever would catch an error in a script passes it on.
 //! 6. Hashes: the hash function of Redis, and tables in which many keys collide charge for it.
 //! 7. Memory: near the limit garbage is collected as a whole, at places where a step of the collector would run.
-//! 8. Random numbers come from the interpreter.
+//! 8. Proxies: `newproxy` keeps no table of all metatables that it made, which would outlive the script. Only it makes userdata that
+//!    scripts can reach.
+//! 9. Random numbers come from the interpreter.
 
 /// The replacement of a text in a file.
 pub struct Edit {
@@ -44,6 +46,7 @@ pub const EDITS: &[&[Edit]] = &[
     KILLS,
     HASHES,
     MEMORY,
+    PROXIES,
     RANDOM,
 ];
 
@@ -428,12 +431,18 @@ const PATTERNS: &[Edit] = &[
         2,
         "lstrlib.c",
         "ep = classend(ms, p);  /* points to what is next */",
-        "ep = classend(ms, p); steps(ms, (size_t)(ep - p));",
+        "ep = classend(ms, p); if (ep - p > 16) steps(ms, (size_t)(ep - p));",
     ),
     edit(
         "lstrlib.c",
-        "singlematch(uchar(*(s+i)), p, ep))\n    i++;",
-        "singlematch(uchar(*(s+i)), p, ep))\n    { steps(ms, (size_t)(ep - p)); i++; }",
+        "  while ((s+i)<ms->src_end && singlematch(uchar(*(s+i)), p, ep))\n    i++;",
+        "  if (ep - p > 16) {\n\
+           while ((s+i)<ms->src_end && singlematch(uchar(*(s+i)), p, ep)) { steps(ms, (size_t)(ep - p)); i++; }\n\
+         }\n\
+         else {\n\
+           while ((s+i)<ms->src_end && singlematch(uchar(*(s+i)), p, ep)) i++;\n\
+           steps(ms, (size_t)i);\n\
+         }",
     ),
     edit(
         "lstrlib.c",
@@ -642,6 +651,19 @@ const MEMORY: &[Edit] = &[
            if (g->GCthreshold < g->totalbytes + gap) g->GCthreshold = g->totalbytes + gap;\n\
            return;\n\
          }",
+    ),
+];
+
+const PROXIES: &[Edit] = &[
+    edit(
+        "lbaselib.c",
+        "lua_rawset(L, lua_upvalueindex(1));  /* weaktable[m] = true */",
+        "lua_pop(L, 2);",
+    ),
+    edit(
+        "lbaselib.c",
+        "lua_rawget(L, lua_upvalueindex(1));\n      validproxy = lua_toboolean(L, -1);",
+        "validproxy = (lua_type(L, 1) == LUA_TUSERDATA);",
     ),
 ];
 

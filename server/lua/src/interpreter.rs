@@ -4,6 +4,7 @@ use std::alloc::{self, Layout};
 use std::any::TypeId;
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
+use std::time::{Duration, Instant};
 
 use libc::c_int;
 use mlua_sys as ffi;
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) overflow: bool,
     /// Where `math.random` takes its numbers from.
     pub(crate) random: Random,
+    /// Big blocks that were freed between two scripts.
+    freed: Vec<Block>,
 }
 
 impl Shared {
@@ -66,6 +69,26 @@ unsafe impl Send for Interpreter {}
 /// Lua asks for the alignment of its numbers and pointers.
 const ALIGN: usize = 8;
 
+/// Bytes from which on a block is not freed by a step of the collector: to give a gigabyte back to the system takes 100 ms.
+const BIG: usize = 8 << 20;
+
+/// A big block that the interpreter uses no more. It is freed when it is dropped, which another thread may do.
+#[derive(Debug)]
+pub struct Block {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: nothing else refers to the block.
+unsafe impl Send for Block {}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: the block was allocated with this layout, and is freed once.
+        unsafe { alloc::dealloc(self.start.as_ptr(), self.layout) }
+    }
+}
+
 /// The allocator of the interpreter: Rust's, with a count and a limit.
 unsafe extern "C" fn allocate(
     shared: *mut c_void,
@@ -93,7 +116,13 @@ unsafe extern "C" fn allocate(
             (0, 0) => return ptr::null_mut(),
             (0, _) => alloc::alloc(layout),
             (_, 0) => {
-                alloc::dealloc(old.cast(), old_layout);
+                match NonNull::new(old.cast()) {
+                    Some(start) if old_size >= BIG && shared.depth == 0 => {
+                        let layout = old_layout;
+                        shared.freed.push(Block { start, layout });
+                    }
+                    _ => alloc::dealloc(old.cast(), old_layout),
+                }
                 ptr::null_mut()
             }
             _ => alloc::realloc(old.cast(), old_layout, size),
@@ -126,6 +155,7 @@ impl Interpreter {
             interrupt: None,
             overflow: false,
             random: Random::default(),
+            freed: Vec::new(),
         })));
         // SAFETY: the allocator is one; its argument is freed after the state.
         let state = unsafe { ffi::lua_newstate(allocate, shared.as_ptr().cast()) };
@@ -187,6 +217,27 @@ impl Interpreter {
     pub fn collect_step(&mut self, kilobytes: c_int) -> bool {
         // SAFETY: the state is valid; collecting runs no code of scripts.
         unsafe { ffi::lua_gc(self.state.as_ptr(), ffi::LUA_GCSTEP, kilobytes) == 1 }
+    }
+
+    /// Collects garbage for about as long as the budget; whether a cycle has ended. The server calls this between scripts while
+    /// [`Interpreter::used`] has grown since the last cycle. A step takes well below a millisecond: what a script has left is
+    /// garbage, so no big table is marked, and big blocks are not freed here: see [`Interpreter::take_freed`].
+    pub fn collect_for(&mut self, budget: Duration) -> bool {
+        let start = Instant::now();
+        loop {
+            if self.collect_step(1) {
+                return true;
+            }
+            if start.elapsed() >= budget {
+                return false;
+            }
+        }
+    }
+
+    /// The big blocks that were freed since the last time. To drop them can take long: a background thread does it best.
+    pub fn take_freed(&mut self) -> Vec<Block> {
+        // SAFETY: no other reference to the shared part is alive outside of a call into Lua.
+        unsafe { std::mem::take(&mut self.shared.as_mut().freed) }
     }
 
     /// Collects all garbage.

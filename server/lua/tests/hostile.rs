@@ -83,6 +83,31 @@ fn the_name_of_a_chunk_outlives_the_collector() {
 }
 
 #[test]
+fn proxies_share_a_metatable_only_with_proxies() {
+    for (source, result) in [
+        (
+            "local p = newproxy(true) return tostring(getmetatable(newproxy(p)) == getmetatable(p))",
+            Ok("true"),
+        ),
+        (
+            "return newproxy({})",
+            Err("user_script:1: bad argument #1 to 'newproxy' (boolean or proxy expected)"),
+        ),
+        (
+            "return newproxy('')",
+            Err("user_script:1: bad argument #1 to 'newproxy' (boolean or proxy expected)"),
+        ),
+        (
+            "return newproxy(newproxy())",
+            Err("user_script:1: bad argument #1 to 'newproxy' (boolean or proxy expected)"),
+        ),
+        ("return type(newproxy())", Ok("userdata")),
+    ] {
+        check(&mut Sandbox::new(), source, result);
+    }
+}
+
+#[test]
 fn finalizers_are_never_called() {
     let mut sandbox = Sandbox::new();
     let source = "local called = 0 for i = 1, 100 do \

@@ -1,5 +1,7 @@
 //! The interpreter by its interface.
 
+use std::time::Duration;
+
 use lua::function::Outcome;
 use lua::interpreter::Interpreter;
 use lua::stack::{Failure, Kind, Stack};
@@ -87,4 +89,19 @@ fn a_script_that_eats_memory_gets_an_error() {
     assert_eq!(stack.bytes(-1), Some(b"not enough memory".as_slice()));
     interpreter.collect();
     assert!(interpreter.used() < 1 << 16);
+}
+
+#[test]
+fn big_blocks_are_freed_by_whoever_takes_them() {
+    let mut interpreter = Interpreter::new();
+    let mut stack = interpreter.stack();
+    let source = b"local t = {} for i = 1, 2^20 do t[i] = i end";
+    assert_eq!(stack.load(source, c"@test"), Ok(()));
+    assert_eq!(stack.call(0, 0, 0), Ok(()));
+    assert!(interpreter.used() > 16 << 20);
+    while !interpreter.collect_for(Duration::from_millis(1)) {}
+    while !interpreter.collect_for(Duration::from_millis(1)) {}
+    assert!(interpreter.used() < 1 << 16);
+    assert_eq!(interpreter.take_freed().len(), 1);
+    assert!(interpreter.take_freed().is_empty());
 }
