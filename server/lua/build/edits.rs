@@ -202,17 +202,20 @@ const INTERRUPTS: &[Edit] = &[
     edit(
         "ldo.h",
         "LUAI_FUNC void luaD_callhook",
-        "#define luaD_spend(L,n) { luaE_charge(L, n); \
-           if ((L)->hookcount == 1 && ((L)->hookmask & LUA_MASKCOUNT)) luaD_interrupt(L); }\n\
-         LUAI_FUNC void luaD_interrupt (lua_State *L);\n\
+        "#define luaD_spend(L,n) { if ((size_t)(n) < (size_t)(L)->hookcount) \
+           (L)->hookcount -= (int)(n); else luaD_exhausted(L); }\n\
+         LUAI_FUNC void luaD_exhausted (lua_State *L);\n\
          LUAI_FUNC void luaD_callhook",
     ),
     edit(
         "ldo.c",
         "static StkId adjust_varargs",
-        "void luaD_interrupt (lua_State *L) {\n\
-           resethookcount(L);\n\
-           luaD_callhook(L, LUA_HOOKCOUNT, -1);\n\
+        "void luaD_exhausted (lua_State *L) {\n\
+           L->hookcount = 1;\n\
+           if (L->hookmask & LUA_MASKCOUNT) {\n\
+             resethookcount(L);\n\
+             luaD_callhook(L, LUA_HOOKCOUNT, -1);\n\
+           }\n\
          }\n\
          LUA_API void lua_spend (lua_State *L, size_t steps) {\n\
            luaD_spend(L, steps);\n\
