@@ -2,6 +2,7 @@
 
 use table::CmdId;
 use table::keys::routed;
+use table::spec::Group;
 use table::words::Flags;
 
 use crate::egress::invalidate::{flush_own, note_overflow};
@@ -133,7 +134,9 @@ fn remember_keys(srv: &mut Server, id: ClientId, invocation: &Invocation<'_>) {
         return;
     }
     let (spec, argv) = (table::spec(invocation.cmd), invocation.argv);
-    if spec.flags.contains(Flags::READONLY) && !spec.flags.contains(Flags::PUBSUB) {
+    // Of a script only what its commands read counts.
+    let reads = spec.flags.contains(Flags::READONLY) && spec.group != Group::Scripting;
+    if reads && !spec.flags.contains(Flags::PUBSUB) {
         for key in routed(spec, &|at| &argv[at], argv.len()).iter() {
             srv.tracking.remember(id, &argv[key.pos as usize]);
         }

@@ -102,7 +102,7 @@ mod tests {
                 false,
             ),
             (format!("{ping}*1\r\r$4\r\nPING\r\n{ping}"), Err(1), true),
-            (format!("{ping}*1\r\n$4\r\rPING\r\n{ping}"), Err(1), true),
+            (format!("{ping}*1\r\n$4\r\rPING\r\n{ping}"), Err(2), true),
             (
                 format!("{ping}*2\r\n$4\r\nPING\r\n$x\r\n\r\n{ping}"),
                 Ok(3),
