@@ -3,38 +3,14 @@
 //! Each script of this folder makes some thousands of calls and returns the lines of their results. The digests below are
 //! those of the lines that Redis 7.2.6 returns: `redis-cli EVAL "$(cat NAME.lua)" 0`.
 
-use std::ffi::c_int;
-
-use mlua_sys as ffi;
-
 use crate::interpreter::Interpreter;
-use crate::{bits, json, msgpack, structs};
+use crate::{bits, json, msgpack, sandbox, structs};
 
-unsafe extern "C-unwind" {
-    fn luaopen_base(state: *mut ffi::lua_State) -> c_int;
-    fn luaopen_string(state: *mut ffi::lua_State) -> c_int;
-    fn luaopen_table(state: *mut ffi::lua_State) -> c_int;
-    fn luaopen_math(state: *mut ffi::lua_State) -> c_int;
-}
-
-/// `string.dump` refers to it, which no script here calls.
-#[unsafe(no_mangle)]
-extern "C" fn luaU_dump() -> c_int {
-    1
-}
-
-/// An interpreter with the libraries and what the scripts need of Lua's own.
+/// An interpreter with the libraries.
 fn interpreter() -> Interpreter {
     let mut interpreter = Interpreter::new();
     let mut stack = interpreter.stack();
-    for open in [luaopen_base, luaopen_string, luaopen_table, luaopen_math] {
-        // SAFETY: the state is valid, and the call is protected.
-        let status = unsafe {
-            ffi::lua_pushcclosure(stack.raw(), open, 0);
-            ffi::lua_pcall(stack.raw(), 0, 0, 0)
-        };
-        assert_eq!(status, 0);
-    }
+    sandbox::open(&mut stack);
     stack.push_globals();
     json::open(&mut stack);
     stack.set_field(1, b"cjson");
