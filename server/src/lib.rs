@@ -20,6 +20,7 @@
 //! | `keyspace` | operations on keys: lookup, change and its events, expiry, eviction, deletion, freeing, defragmentation |
 //! | `session` | a client's own state: its user, name, subscriptions, transaction, blocking, eviction, closing |
 //! | `exec` | from arguments to an executed command: row, rights, gate, call, slow log, MONITOR, unblocking, nested events |
+//! | `script` | scripts and functions: their interpreters, what they can call, values of Lua as replies |
 //! | `ingress` | listening, accepting, reading |
 //! | `persist` | the data set on disk: snapshots, the append-only file, the child, loading, checking |
 //! | `replication` | this server as a primary, as a replica, and the change between both |
@@ -28,7 +29,8 @@
 //! | `commands` | one file per family, headed by its rows and procs |
 //!
 //! Below them are crates of their own: `ae` (event loop), `conn` (TCP, Unix sockets and TLS behind one interface), `table`
-//! (a row per command, shared with redis-cli), `data` (hash table, entries, values: no I/O, no clock).
+//! (a row per command, shared with redis-cli), `data` (hash table, entries, values: no I/O, no clock), `lua` (the interpreter
+//! of scripts, its libraries, and what keeps scripts in).
 //!
 //! Statics are confined to what has no server to belong to: allocator, log, signals, watchdog, crash report, the seed of the
 //! hash function, OpenSSL's BIO method and allocator hooks. The list is in `tests/suite/tidy.rs`.
@@ -51,8 +53,7 @@
 //!
 //! * A **caller** (`state::caller`) is built for each request. It owns what the gate, the call, propagation and the reply need
 //!   to know: session (database, protocol, authentication), class, whether it is obeyed, the targets of its writes, the flags
-//!   of its queued transaction. A new kind of caller (a script, the append-only file) is a new row there, not a new case
-//!   elsewhere.
+//!   of its queued transaction. A new kind of caller is a new row there, not a new case elsewhere.
 //! * A **unit** (`state::unit`) is what is being executed. What belongs to a command is put back when the command has ended.
 //!   Queues are drained at depth 0 only. A command that takes long may process events (`exec::nested`): its own client is
 //!   protected, and the before-sleep page is a short one.
@@ -93,6 +94,16 @@
 //!   that command (`egress::push::take_pushes`).
 //! * **Rights are checked at three places** (`exec::permission`): before a command is queued or called, for each command that
 //!   EXEC takes from the queue, and when a blocked command is executed again. A user that may do anything is told by one flag.
+//! * **A script is a command that calls others** (`script::call`), as EXEC is: each is a call within its unit, so its writes are
+//!   propagated together and it sees one instant of time. The gate judges it by the flags that its first line declares, and
+//!   what may change while it runs is asked again for each command. A script that runs for long lets other clients be served
+//!   (`exec::nested`); the link to the primary waits, so no snapshot replaces the data set under a script.
+//! * **Lua is PUC's 5.1 with edits that must apply** (`lua/build/edits.rs`), and not an unchanged one behind proxies. A flag of
+//!   a table that every write asks costs nothing that can be measured, keeps Redis's error texts, and covers C functions of Lua
+//!   as well; proxies would make each global a call. Nothing that Rust calls raises an error of Lua, which would skip
+//!   destructors, and `__gc` is never called.
+//! * **A set of libraries owns its interpreter** (`state::scripts::libraries`). A snapshot or payload is loaded into a set of its
+//!   own, which is dropped as a whole if it fails.
 //! * **Eviction is a step of the gate.** What a run cannot complete within its time is continued by a timer, and further runs of
 //!   the same turn are short, so a pipeline of writes does not stretch the turn (`keyspace::evict`).
 //! * **Flushing never closes.** `egress` queues a client to be closed and `session::close` drains the queue, so that imports
