@@ -56,6 +56,7 @@ const UNSAFE: &[&str] = &[
     "server/lua/src/function.rs",
     "server/lua/src/interpreter.rs",
     "server/lua/src/interrupt.rs",
+    "server/lua/src/lists.rs",
     "server/lua/src/random.rs",
     "server/lua/src/reader.rs",
     "server/lua/src/sandbox.rs",

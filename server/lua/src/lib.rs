@@ -5,7 +5,7 @@
 //!   [`stack::Stack::call`].
 //! * [`frames`]: which functions are running.
 //! * [`function`]: Rust functions that a script can call; [`arguments`] checks what they are given, [`bulk`] is what the
-//!   libraries need of a stack besides.
+//!   libraries need of a stack besides, [`lists`] what the host needs.
 //! * [`json`], [`msgpack`], [`structs`], [`bits`]: the libraries `cjson`, `cmsgpack`, `struct` and `bit`.
 //! * [`sandbox`]: the libraries and globals that scripts have, none of which they can change.
 //! * [`interrupt`]: a function that is called while a script runs, and that can end it.
@@ -33,6 +33,7 @@ pub mod interpreter;
 pub mod interrupt;
 pub mod json;
 mod limits;
+pub mod lists;
 pub mod msgpack;
 mod random;
 mod reader;

@@ -63,8 +63,8 @@ fn execute(cx: &mut Ctx<'_>, read_only: bool) -> Done {
     argv.iter().for_each(|argument| command.push(argument));
     let this = Run::new(Name::Function(name), cx.caller, flags);
     run::run(cx, &mut lua, this, position, |stack: &mut Stack<'_>| {
-        push_list(stack, argv, 3, 3 + keys);
-        push_list(stack, argv, 3 + keys, argv.len());
+        push_list(stack, argv, 3..3 + keys);
+        push_list(stack, argv, 3 + keys..argv.len());
         2
     });
     let libraries = &mut cx.srv.scripts.libraries;

@@ -53,6 +53,7 @@ fn by_source(cx: &mut Ctx<'_>, read_only: bool) -> Done {
     let source = &cx.argv[1];
     let sha = cache::digest(cx.srv, source);
     cache::add(cx.srv, sha, source)?;
+    cx.srv.scripts.cache.remember(sha);
     execute(cx, sha, keys, read_only)
 }
 
@@ -60,7 +61,7 @@ fn by_digest(cx: &mut Ctx<'_>, read_only: bool) -> Done {
     let missing = || Fault::new("NOSCRIPT No matching script. Please use EVAL.");
     let sha = digest_of(&cx.argv[1]).ok_or_else(missing)?;
     let keys = count_keys(cx.argv)?;
-    if cx.srv.scripts.cache.get(&sha).is_none() {
+    if cx.srv.scripts.cache.find(&sha).is_none() {
         return Err(missing());
     }
     execute(cx, sha, keys, read_only)
@@ -78,18 +79,16 @@ fn count_keys(argv: &Argv) -> Result<usize, Fault> {
 /// Runs a script of the cache.
 fn execute(cx: &mut Ctx<'_>, sha: Sha, keys: usize, read_only: bool) -> Done {
     let cache = &mut cx.srv.scripts.cache;
-    let (Some(script), true) = (cache.get(&sha), cache.lua.is_some()) else {
+    let (Some(script), true) = (cache.find(&sha), cache.lua.is_some()) else {
         return Err(Fault::new("ERR a script is being run"));
     };
-    let (script_flags, position) = (script.flags, script.position);
-    cache.remember(sha);
-    let flags = run::prepare(cx.srv, cx.caller, script_flags, read_only)?;
+    let flags = run::prepare(cx.srv, cx.caller, script.flags, read_only)?;
     let Some(mut lua) = cx.srv.scripts.cache.lua.take() else {
         return Ok(());
     };
     let this = Run::new(Name::Script(sha), cx.caller, flags);
     let argv = cx.argv;
-    run::run(cx, &mut lua, this, position, |stack| {
+    run::run(cx, &mut lua, this, script.position, |stack| {
         set_globals(stack, argv, keys);
         0
     });
@@ -101,14 +100,10 @@ fn execute(cx: &mut Ctx<'_>, sha: Sha, keys: usize, read_only: bool) -> Done {
 
 /// Sets KEYS and ARGV.
 fn set_globals(stack: &mut Stack<'_>, argv: &Argv, keys: usize) {
-    stack.push_globals();
-    stack.set_readonly(-1, false);
-    push_list(stack, argv, 3, 3 + keys);
-    stack.set_field(-2, b"KEYS");
-    push_list(stack, argv, 3 + keys, argv.len());
-    stack.set_field(-2, b"ARGV");
-    stack.set_readonly(-1, true);
-    stack.pop(1);
+    push_list(stack, argv, 3..3 + keys);
+    stack.set_protected_global(c"KEYS");
+    push_list(stack, argv, 3 + keys..argv.len());
+    stack.set_protected_global(c"ARGV");
 }
 
 fn load(cx: &mut Ctx<'_>) -> Done {
@@ -122,7 +117,7 @@ fn load(cx: &mut Ctx<'_>) -> Done {
 fn exists(cx: &mut Ctx<'_>) -> Done {
     cx.reply.array(cx.argv.len() - 2);
     for text in cx.argv.iter().skip(2) {
-        let found = digest_of(text).is_some_and(|sha| cx.srv.scripts.cache.get(&sha).is_some());
+        let found = digest_of(text).is_some_and(|sha| cx.srv.scripts.cache.has(&sha));
         cx.reply.int(i64::from(found));
     }
     Ok(())

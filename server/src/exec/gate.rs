@@ -23,7 +23,7 @@ use crate::state::acl::user::Denied;
 use crate::state::caller::Caller;
 use crate::state::client::{Class, Client, ClientFlags, Closing};
 use crate::state::pauses::Scope;
-use crate::state::scripts::cache::{Sha, digest_of};
+use crate::state::scripts::cache::digest_of;
 use crate::state::scripts::flags::{ScriptFlags, header};
 use crate::state::scripts::run::Run;
 use crate::wire::argv::Argv;
@@ -146,7 +146,7 @@ impl Request<'_> {
 
 /// The flags of a command. What runs a script does what the script declares.
 #[inline]
-fn effective_flags(srv: &Server, cmd: CmdId, spec: &Spec, argv: &Argv) -> Flags {
+fn effective_flags(srv: &mut Server, cmd: CmdId, spec: &Spec, argv: &Argv) -> Flags {
     if spec.group == Group::Scripting && spec.flags.contains(Flags::SKIP_MONITOR) {
         script_flags(srv, cmd, argv).of_command(spec.flags)
     } else {
@@ -156,11 +156,11 @@ fn effective_flags(srv: &Server, cmd: CmdId, spec: &Spec, argv: &Argv) -> Flags 
 
 /// What the script declares that a command runs.
 #[cold]
-fn script_flags(srv: &Server, cmd: CmdId, argv: &Argv) -> ScriptFlags {
+fn script_flags(srv: &mut Server, cmd: CmdId, argv: &Argv) -> ScriptFlags {
     let name = &argv[1];
-    let cached = |sha: &Sha| srv.scripts.cache.get(sha).map(|script| script.flags);
     let found = if BY_DIGEST.contains(&cmd) {
-        digest_of(name).and_then(|sha| cached(&sha))
+        let script = digest_of(name).and_then(|sha| srv.scripts.cache.find(&sha));
+        script.map(|script| script.flags)
     } else if BY_SOURCE.contains(&cmd) {
         header(name).ok().map(|header| header.flags)
     } else {

@@ -26,7 +26,7 @@ pub fn digest(srv: &Server, source: &[u8]) -> Sha {
 /// It is no script.
 pub fn add(srv: &mut Server, sha: Sha, source: &[u8]) -> Result<(), Fault> {
     let cache = &mut srv.scripts.cache;
-    if cache.get(&sha).is_some() {
+    if cache.find(&sha).is_some() {
         return Ok(());
     }
     let header =
@@ -53,10 +53,7 @@ fn compile(stack: &mut Stack<'_>, source: &[u8], position: i32) -> Result<(), Fa
         stack.pop(1);
         return Err(Fault::bytes(text));
     }
-    stack.push_registry();
-    stack.insert(-2);
-    stack.set_at(-2, position);
-    stack.pop(1);
+    stack.keep(position);
     Ok(())
 }
 

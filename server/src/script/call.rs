@@ -3,8 +3,9 @@
 //! The gate is not asked: the script passed it, and what could change since then is checked here, in Redis's order.
 
 use data::util::num::{f64_to_i64, push_f64, push_i64};
+use lua::bulk::View;
 use lua::function::{Outcome, Raise};
-use lua::stack::{Kind, Stack};
+use lua::stack::Stack;
 use table::CmdId;
 use table::spec::Spec;
 use table::words::Flags;
@@ -90,23 +91,20 @@ fn execute_with(stack: &mut Stack<'_>, scratch: &mut Scratch) -> bool {
 /// # Errors
 /// There is none, or one is neither a text nor a number.
 pub fn take_arguments(stack: &mut Stack<'_>, argv: &mut Argv) -> Result<(), &'static [u8]> {
-    let count = stack.top();
-    if count == 0 {
+    if stack.top() == 0 {
         return Err(b"ERR Please specify at least one argument for this redis lib call");
     }
-    let mut number = Vec::new();
+    let mut text = Vec::new();
     let mut all_fit = true;
-    for index in 1..=count as i32 {
-        match stack.kind(index) {
-            Kind::String => argv.push(stack.bytes(index).unwrap_or_default()),
-            Kind::Number => {
-                number.clear();
-                push_number(&mut number, stack.number(index).unwrap_or(0.0));
-                argv.push(&number);
-            }
-            _ => all_fit = false,
+    stack.for_each(|value| match value {
+        View::String(bytes) => argv.push(bytes),
+        View::Number(number) => {
+            text.clear();
+            push_number(&mut text, number);
+            argv.push(&text);
         }
-    }
+        _ => all_fit = false,
+    });
     stack.set_top(0);
     if all_fit {
         Ok(())

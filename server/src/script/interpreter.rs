@@ -17,6 +17,9 @@ const LIBRARIES: [(&[u8], Open); 4] = [
     (b"bit", bits::open),
 ];
 
+/// The position of the error handler in the registry; functions follow it.
+pub const HANDLER: i32 = 1;
+
 /// An interpreter with the libraries of scripts and functions.
 fn with_libraries() -> Interpreter {
     let mut lua = Interpreter::new();
@@ -30,6 +33,8 @@ fn with_libraries() -> Interpreter {
     }
     stack.push_function(pcall);
     sandbox::set_global(stack, b"pcall");
+    stack.push_function(error::handler);
+    stack.keep(HANDLER);
     lua
 }
 

@@ -85,10 +85,8 @@ fn discard(set: &mut Libraries, functions: &[Function]) {
     for function in functions {
         if let Some(lua) = &mut set.lua {
             let stack = &mut lua.stack();
-            stack.push_registry();
             stack.push_nil();
-            stack.set_at(-2, function.position);
-            stack.pop(1);
+            stack.keep(function.position);
         }
         set.give_back(function.position);
     }
@@ -207,7 +205,7 @@ fn keep(lua: &mut Interpreter, set: &mut Libraries, mut functions: Vec<Function>
     for function in &mut functions {
         let position = set.take_position();
         stack.get_at(-1, function.position);
-        stack.set_at(-3, position);
+        stack.keep(position);
         function.position = position;
     }
     stack.pop(1);

@@ -1,5 +1,7 @@
 //! Running a script: whether it may run now, its call, and the reply made of its result.
 
+use std::ops::Range;
+
 use lua::interpreter::Interpreter;
 use lua::stack::{Kind, Stack};
 
@@ -7,6 +9,7 @@ use crate::exec::gate;
 use crate::script::call::{is_out_of_memory, running};
 use crate::script::convert::write_value;
 use crate::script::error;
+use crate::script::interpreter::HANDLER;
 use crate::server::{Ctx, Propagate, Server};
 use crate::state::caller::Caller;
 use crate::state::scripts::flags::ScriptFlags;
@@ -113,10 +116,8 @@ pub fn run(
     cx.srv.scripts.run = Some(run);
     let reply = &mut *cx.reply;
     cx.failed = lua.with_host(cx.srv, |stack| {
-        stack.push_function(error::handler);
-        stack.push_registry();
-        stack.get_at(-1, position);
-        stack.remove(-2);
+        stack.push_kept(HANDLER);
+        stack.push_kept(position);
         let arguments = push_arguments(stack);
         if stack.call(arguments, 1, 1).is_err() {
             push_reply_of_error(stack, &name);
@@ -150,13 +151,9 @@ fn push_reply_of_error(stack: &mut Stack<'_>, name: &Name) {
     stack.remove(-2);
 }
 
-/// Pushes arguments as a list.
-pub fn push_list(stack: &mut Stack<'_>, argv: &Argv, from: usize, to: usize) {
-    stack.push_table(to - from, 0);
-    for (position, at) in (from..to).enumerate() {
-        stack.push_bytes(&argv[at]);
-        stack.set_at(-2, position as i32 + 1);
-    }
+/// Pushes the arguments of a range as a list.
+pub fn push_list(stack: &mut Stack<'_>, argv: &Argv, range: Range<usize>) {
+    stack.push_list(range.map(|at| &argv[at]));
 }
 
 /// Collects some garbage after every so many scripts; returns the bytes in use.

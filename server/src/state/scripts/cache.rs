@@ -28,6 +28,21 @@ pub struct Script {
     pub position: i32,
 }
 
+/// What a script is run by.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// What it declares.
+    pub flags: ScriptFlags,
+    /// The position of its function in the interpreter's registry.
+    pub position: i32,
+}
+
+/// Scripts that were looked up last, by the first two digits of their digest.
+const RECENT: usize = 256;
+
+/// The first position of the registry that a script may have.
+const FIRST: i32 = 2;
+
 /// The cache, and the interpreter that has its functions.
 #[derive(Default)]
 pub struct Cache {
@@ -36,6 +51,7 @@ pub struct Cache {
     scripts: Sharded<Sha, Script>,
     /// The source and digest of the script that was looked up last: most clients that use EVAL repeat themselves.
     latest: Option<(Arc<Vec<u8>>, Sha)>,
+    recent: Vec<Option<(Sha, Found)>>,
     bytes: usize,
     /// What the interpreter used when it was seen last, in bytes.
     pub interpreter_bytes: usize,
@@ -59,9 +75,33 @@ impl Cache {
         self.bytes
     }
 
+    /// Whether there is a script of this digest.
+    pub fn has(&self, sha: &Sha) -> bool {
+        self.scripts.get(sha).is_some()
+    }
+
     /// A script by its digest.
-    pub fn get(&self, sha: &Sha) -> Option<&Script> {
-        self.scripts.get(sha)
+    #[inline]
+    pub fn find(&mut self, sha: &Sha) -> Option<Found> {
+        let place = usize::from(value(sha[0]) << 4 | value(sha[1]));
+        match self.recent.get(place) {
+            Some(Some((known, found))) if known == sha => Some(*found),
+            _ => self.look_up(sha, place),
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, sha: &Sha, place: usize) -> Option<Found> {
+        let script = self.scripts.get(sha)?;
+        let found = Found {
+            flags: script.flags,
+            position: script.position,
+        };
+        if self.recent.is_empty() {
+            self.recent = vec![None; RECENT];
+        }
+        self.recent[place] = Some((*sha, found));
+        Some(found)
     }
 
     /// The digest of a source, if it was looked up last.
@@ -85,6 +125,14 @@ impl Cache {
 
     /// The position of the next script in the interpreter's registry.
     pub fn next_position(&self) -> i32 {
-        i32::try_from(self.scripts.len()).unwrap_or(i32::MAX) + 1
+        i32::try_from(self.scripts.len()).unwrap_or(i32::MAX - FIRST) + FIRST
+    }
+}
+
+/// The value of a hexadecimal digit; of another byte any value below 16.
+fn value(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit & 15).wrapping_add(9) & 15,
     }
 }

@@ -10,6 +10,9 @@ use lua::interpreter::Interpreter;
 
 use crate::state::scripts::flags::ScriptFlags;
 
+/// The first position of the registry that a function may have.
+const FIRST: i32 = 2;
+
 /// A function.
 #[derive(Clone, Debug)]
 pub struct Function {
@@ -117,7 +120,7 @@ impl Libraries {
     /// A position of the registry for a function.
     pub fn take_position(&mut self) -> i32 {
         self.free.pop().unwrap_or_else(|| {
-            self.last_position += 1;
+            self.last_position = self.last_position.max(FIRST - 1) + 1;
             self.last_position
         })
     }

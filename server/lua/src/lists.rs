@@ -1,0 +1,70 @@
+//! Several values in one call: what a script is called with, and what it calls with.
+//!
+//! The rules of [`crate::stack`] hold here too: all access is raw, and nothing raises an error.
+
+use std::ffi::CStr;
+
+use libc::c_int;
+use mlua_sys as ffi;
+
+use crate::bulk::{View, view};
+use crate::stack::{Kind, Stack};
+
+impl Stack<'_> {
+    /// Pushes a table with these strings at the positions from 1 on.
+    ///
+    /// # Panics
+    /// If there are more than a table can have.
+    pub fn push_list<'a>(&mut self, items: impl ExactSizeIterator<Item = &'a [u8]>) {
+        let len = c_int::try_from(items.len()).expect("a length of a table");
+        assert!(self.reserve(2), "room on the stack of Lua");
+        let state = self.raw();
+        // SAFETY: there is room for the table and one string; the table is new, so it can be changed.
+        unsafe {
+            ffi::lua_createtable(state, len, 0);
+            for (position, item) in (1..=len).zip(items) {
+                ffi::lua_pushlstring_(state, item.as_ptr().cast(), item.len());
+                ffi::lua_rawseti_(state, -2, position);
+            }
+        }
+    }
+
+    /// Sets a global that scripts cannot change to the value on top, and drops that.
+    pub fn set_protected_global(&mut self, name: &CStr) {
+        let Some(top) = self.top().checked_sub(1) else {
+            return;
+        };
+        self.push_globals();
+        self.set_readonly(-1, false);
+        self.push_copy(top as i32 + 1);
+        let state = self.raw();
+        // SAFETY: the table of globals is below the value, and can be changed now. It has no `__newindex`.
+        unsafe { ffi::lua_setfield(state, -2, name.as_ptr()) };
+        self.set_readonly(-1, true);
+        self.set_top(top);
+    }
+
+    /// Pushes what the registry has at a position.
+    pub fn push_kept(&mut self, position: i32) {
+        assert!(self.reserve(1), "room on the stack of Lua");
+        // SAFETY: there is room; the pseudo-index is always valid, and the registry is a table.
+        unsafe { ffi::lua_rawgeti_(self.raw(), ffi::LUA_REGISTRYINDEX, position) };
+    }
+
+    /// Keeps the value on top at a position of the registry, and drops it. Positive positions are the host's.
+    pub fn keep(&mut self, position: i32) {
+        assert!(position > 0 && self.kind(-1) != Kind::None);
+        // SAFETY: a value is on top; the pseudo-index is always valid, and the registry is a table.
+        unsafe { ffi::lua_rawseti_(self.raw(), ffi::LUA_REGISTRYINDEX, position) };
+    }
+
+    /// Calls a function for each value of the stack, from the bottom up.
+    pub fn for_each(&mut self, mut work: impl FnMut(View<'_>)) {
+        let top = self.top() as c_int;
+        let state = self.raw();
+        for index in 1..=top {
+            // SAFETY: the index is in range, and the value stays on the stack, which is borrowed, while `work` has it.
+            work(unsafe { view(state, index) });
+        }
+    }
+}
