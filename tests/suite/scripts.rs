@@ -209,3 +209,22 @@ fn libraries_are_kept_by_snapshots_files_and_replicas() {
         assert_eq!(replica.text("FCALL f 0"), "-ERR Function not found");
     }
 }
+
+#[test]
+fn a_pause_of_writes_does_not_hold_scripts_that_write_nothing() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let (mut admin, mut client) = (server.client(transport), server.client(transport));
+        assert_eq!(admin.text("CLIENT PAUSE 100000 WRITE"), "OK");
+        let reader = "#!lua flags=no-writes\nreturn 1";
+        assert_eq!(show(&client.call(&["EVAL", reader, "0"])), "1");
+        assert_eq!(show(&client.call(&["EVAL_RO", "return 2", "0"])), "2");
+        assert_eq!(client.text("MULTI"), "OK");
+        assert_eq!(show(&client.call(&["EVAL", reader, "0"])), "QUEUED");
+        assert_eq!(client.text("EXEC"), "[1]", "{transport:?}");
+        client.send(b"EVAL \"return 3\" 0\r\n");
+        admin.wait_for_blocked(1);
+        assert_eq!(admin.text("CLIENT UNPAUSE"), "OK");
+        assert_eq!(show(&client.read()), "3");
+    }
+}

@@ -38,8 +38,8 @@ use crate::wire::reply::{Reply, Resp};
 pub enum Verdict {
     /// Call it.
     Run,
-    /// Keep it for EXEC.
-    Queue,
+    /// Keep it for EXEC, with these flags.
+    Queue(Flags),
     /// Block it until a pause ends.
     Postpone,
     /// Block it until a key that it names is no longer in flight to another server.
@@ -110,7 +110,7 @@ pub fn verdict(
         return Verdict::Postpone;
     }
     let verdict = if caller.queued.is_some() && !NOT_QUEUED.contains(&cmd) {
-        Verdict::Queue
+        Verdict::Queue(request.flags)
     } else {
         Verdict::Run
     };

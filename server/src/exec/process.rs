@@ -69,9 +69,9 @@ pub fn execute(
                     };
                     call(srv, &mut caller, &invocation, reply);
                 }
-                Verdict::Queue => {
+                Verdict::Queue(flags) => {
                     if let Some(client) = srv.clients.get_mut(id) {
-                        transaction::queue(client, cmd, argv);
+                        transaction::queue(client, cmd, argv, flags);
                     }
                     reply.status("QUEUED");
                 }

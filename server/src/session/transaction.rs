@@ -1,6 +1,7 @@
 //! A client's side of MULTI and WATCH: starting, queueing, discarding.
 
 use table::CmdId;
+use table::words::Flags;
 
 use crate::keyspace::lookup::is_expired;
 use crate::server::Server;
@@ -20,8 +21,8 @@ pub fn begin(client: &mut Client) -> bool {
     fresh
 }
 
-/// Queues a command. Once the transaction can only fail, commands are no longer kept.
-pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv) {
+/// Queues a command with the flags that EXEC is judged by. Once the transaction can only fail, commands are no longer kept.
+pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv, flags: Flags) {
     let dirty = client.dirty_cas;
     let Some(multi) = &mut client.multi else {
         return;
@@ -29,7 +30,7 @@ pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv) {
     if multi.aborted || dirty {
         return;
     }
-    multi.push(cmd, argv);
+    multi.push_as(cmd, argv, flags);
     client.sizes.multi = multi.queue.memory();
 }
 

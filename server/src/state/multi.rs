@@ -182,7 +182,11 @@ impl Default for Multi {
 impl Multi {
     /// Queues a command.
     pub fn push(&mut self, cmd: CmdId, argv: &Argv) {
-        let flags = table::spec(cmd).flags;
+        self.push_as(cmd, argv, table::spec(cmd).flags);
+    }
+
+    /// Queues a command whose flags are others than those of its row: what runs a script does what the script declares.
+    pub fn push_as(&mut self, cmd: CmdId, argv: &Argv, flags: Flags) {
         self.summary.any |= flags;
         self.summary.lacking |= !flags;
         self.queue.push(cmd, argv);
