@@ -73,8 +73,8 @@ fn source_folder() -> PathBuf {
     let cargo = env::var_os("CARGO").expect("cargo sets it");
     let target = env::var_os("TARGET").expect("cargo sets it");
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
-        // Packages of other platforms are not on this machine.
+        .args(["metadata", "--format-version", "1", "--locked"])
+        // Packages of other platforms are not needed; what is missing of the others is fetched.
         .arg("--filter-platform")
         .arg(target)
         .output()
