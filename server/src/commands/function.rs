@@ -49,24 +49,28 @@ fn execute(cx: &mut Ctx<'_>, read_only: bool) -> Done {
     show(cx.srv, cx.caller, cx.cmd, cx.argv);
     let argv = cx.argv;
     let libraries = &mut cx.srv.scripts.libraries;
-    let function = libraries.function(&argv[1]);
-    let function = function.ok_or_else(|| Fault::new("ERR Function not found"))?;
-    let (name, declared) = (function.name.clone(), function.flags);
-    let position = function.position;
+    let found = libraries.find(&argv[1]).cloned();
+    let found = found.ok_or_else(|| Fault::new("ERR Function not found"))?;
     let keys = count_keys(&argv[2], argv.len() - 3)?;
-    let flags = run::prepare(cx.srv, cx.caller, declared, read_only)?;
+    let flags = run::prepare(cx.srv, cx.caller, found.flags, read_only)?;
     let Some(mut lua) = cx.srv.scripts.libraries.lua.take() else {
         return Err(Fault::new("ERR a function is being run"));
     };
     let command = &mut cx.srv.scripts.command;
     command.clear();
     argv.iter().for_each(|argument| command.push(argument));
-    let this = Run::new(Name::Function(name), cx.caller, flags);
-    run::run(cx, &mut lua, this, position, |stack: &mut Stack<'_>| {
-        push_list(stack, argv, 3..3 + keys);
-        push_list(stack, argv, 3 + keys..argv.len());
-        2
-    });
+    let this = Run::new(Name::Function(found.name), cx.caller, flags);
+    run::run(
+        cx,
+        &mut lua,
+        this,
+        found.position,
+        |stack: &mut Stack<'_>| {
+            push_list(stack, argv, 3..3 + keys);
+            push_list(stack, argv, 3 + keys..argv.len());
+            2
+        },
+    );
     let libraries = &mut cx.srv.scripts.libraries;
     libraries.interpreter_bytes = run::collect(&mut lua, &mut libraries.runs);
     libraries.lua = Some(lua);

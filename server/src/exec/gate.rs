@@ -164,8 +164,8 @@ fn script_flags(srv: &mut Server, cmd: CmdId, argv: &Argv) -> ScriptFlags {
     } else if BY_SOURCE.contains(&cmd) {
         header(name).ok().map(|header| header.flags)
     } else {
-        let function = srv.scripts.libraries.function(name);
-        function.map(|function| function.flags)
+        let found = srv.scripts.libraries.find(name);
+        found.map(|found| found.flags)
     };
     found.unwrap_or(ScriptFlags::UNDECLARED)
 }

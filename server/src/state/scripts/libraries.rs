@@ -26,6 +26,17 @@ pub struct Function {
     pub position: i32,
 }
 
+/// What a function is run by.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its name.
+    pub name: Arc<[u8]>,
+    /// What it declares.
+    pub flags: ScriptFlags,
+    /// Its position in the interpreter's registry.
+    pub position: i32,
+}
+
 /// A library.
 #[derive(Debug)]
 pub struct Library {
@@ -43,6 +54,8 @@ pub struct Libraries {
     libraries: BTreeMap<Vec<u8>, Library>,
     /// Functions by their names in lower case.
     functions: HashMap<Vec<u8>, Function>,
+    /// The function that was looked up last.
+    recent: Option<Found>,
     /// Positions in the registry that are no longer used.
     free: Vec<i32>,
     last_position: i32,
@@ -97,8 +110,26 @@ impl Libraries {
         }
     }
 
+    /// A function to be run.
+    #[inline]
+    pub fn find(&mut self, name: &[u8]) -> Option<&Found> {
+        let is_recent = self
+            .recent
+            .as_ref()
+            .is_some_and(|found| *found.name == *name);
+        if !is_recent {
+            self.recent = self.function(name).map(|function| Found {
+                name: Arc::clone(&function.name),
+                flags: function.flags,
+                position: function.position,
+            });
+        }
+        self.recent.as_ref()
+    }
+
     /// Adds a library. There is none of its name, and no function of the name of one of its functions.
     pub fn add(&mut self, name: Vec<u8>, library: Library) {
+        self.recent = None;
         self.bytes += bytes_of(&name, &library);
         for function in &library.functions {
             let lower = function.name.to_ascii_lowercase();
@@ -110,6 +141,7 @@ impl Libraries {
     /// Takes a library out; its functions keep their positions until they are given back.
     pub fn remove(&mut self, name: &[u8]) -> Option<Library> {
         let library = self.libraries.remove(name)?;
+        self.recent = None;
         self.bytes -= bytes_of(name, &library);
         for function in &library.functions {
             self.functions.remove(&function.name.to_ascii_lowercase());
