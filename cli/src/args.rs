@@ -30,20 +30,14 @@ pub const VERSION: &str = concat!("redis-cli ", env!("CARGO_PKG_VERSION"));
 const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
 const PASSWORD_WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
 
+const LDB_ALONE: &str =
+    "Options --ldb and --ldb-sync-mode require --eval.\nTry redis-cli --help for more information.";
+
 /// Options that need a feature that is missing so far, and the message for each.
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 3] = [
     (
         "cluster",
         "--cluster: the cluster manager is not available yet.",
-    ),
-    (
-        "functions_rdb",
-        "--functions-rdb: there are no functions yet.",
-    ),
-    ("ldb", "--ldb: the Lua debugger is not available."),
-    (
-        "ldb_sync_mode",
-        "--ldb-sync-mode: the Lua debugger is not available.",
     ),
     (
         "cluster_replicas",
@@ -144,6 +138,12 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
     };
     if args.socket.is_some() && args.follow {
         return Err("Options -c and -s are mutually exclusive.".to_owned());
+    }
+    if (args.ldb || args.ldb_sync_mode) && args.eval.is_none() {
+        return Err(LDB_ALONE.to_owned());
+    }
+    if args.functions_rdb.is_some() && args.rdb.is_some() {
+        return Err("Option --functions-rdb and --rdb are mutually exclusive.".to_owned());
     }
     let interval = Duration::try_from_secs_f64(args.interval)
         .map_err(|_| format!("Invalid value '{}' for -i.", args.interval))?;
@@ -304,6 +304,8 @@ fn mode(args: &Args) -> Mode {
         Mode::Replica
     } else if let Some(path) = &args.rdb {
         Mode::Rdb(path.clone())
+    } else if let Some(path) = &args.functions_rdb {
+        Mode::FunctionsRdb(path.clone())
     } else if args.pipe {
         let timeout = Duration::from_secs(args.pipe_timeout);
         Mode::Pipe((!timeout.is_zero()).then_some(timeout))
@@ -326,7 +328,14 @@ fn mode(args: &Args) -> Mode {
     } else if let Some(path) = &args.test_hint_file {
         Mode::TestHintFile(path.clone())
     } else if let Some(path) = &args.eval {
-        Mode::Eval(path.clone())
+        if args.ldb || args.ldb_sync_mode {
+            Mode::Debug {
+                path: path.clone(),
+                sync: args.ldb_sync_mode,
+            }
+        } else {
+            Mode::Eval(path.clone())
+        }
     } else {
         Mode::Commands
     }
