@@ -30,9 +30,6 @@ pub const VERSION: &str = concat!("redis-cli ", env!("CARGO_PKG_VERSION"));
 const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
 const PASSWORD_WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
 
-const LDB_ALONE: &str =
-    "Options --ldb and --ldb-sync-mode require --eval.\nTry redis-cli --help for more information.";
-
 /// Options that need a feature that is missing so far, and the message for each.
 const REFUSED: [(&str, &str); 3] = [
     (
@@ -56,6 +53,7 @@ const REFUSED: [(&str, &str); 3] = [
 pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
     let to_terminal = std::io::stdout().is_terminal() || env::var_os("FAKETTY").is_some();
     let last = line.last().cloned().unwrap_or_default();
+    let program = line.first().cloned().unwrap_or_default();
     let matches = match command().try_get_matches_from(line) {
         Ok(matches) => matches,
         Err(error) => return refuse(&error, &last),
@@ -83,6 +81,12 @@ pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
         .filter(|word| word.as_bytes().starts_with(b"-"))
     {
         return unrecognized(&word.to_string_lossy());
+    }
+    if (args.ldb || args.ldb_sync_mode) && args.eval.is_none() {
+        return fail(format!(
+            "Options --ldb and --ldb-sync-mode require --eval.\nTry {} --help for more information.",
+            program.to_string_lossy()
+        ));
     }
     let options = options(args, &matches, to_terminal).or_else(fail)?;
     Ok(options)
@@ -138,9 +142,6 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
     };
     if args.socket.is_some() && args.follow {
         return Err("Options -c and -s are mutually exclusive.".to_owned());
-    }
-    if (args.ldb || args.ldb_sync_mode) && args.eval.is_none() {
-        return Err(LDB_ALONE.to_owned());
     }
     if args.functions_rdb.is_some() && args.rdb.is_some() {
         return Err("Option --functions-rdb and --rdb are mutually exclusive.".to_owned());
@@ -463,9 +464,10 @@ mod tests {
             "--tls --insecure --verify-name",
             "--tls -s /tmp/s --verify-name",
             "--quoted-pattern \"open",
-            "--ldb --eval f",
+            "--ldb",
+            "--ldb-sync-mode",
             "--rdb",
-            "--functions-rdb f",
+            "--functions-rdb f --rdb g",
             "--cluster create a:1 b:2 --cluster-replicas 1",
             "--cluster",
             "--cluster-replicas 1",

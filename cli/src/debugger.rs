@@ -77,13 +77,13 @@ pub fn run(session: &mut Session, options: &Options, path: &Path, sync: bool) ->
     }
 }
 
-/// Prints the reply of EVAL after the end of its session.
+/// Prints the reply of EVAL after the end of its session. The server closes the connection behind it.
 pub fn show_reply(session: &mut Session) {
-    session.debugging = Debugging::Off;
     // Without one, the connection was closed first.
     if let Ok(reply) = session.receive() {
         print(session.format.reply(&reply, false));
     }
+    session.lose();
 }
 
 /// Notes what a command that is about to be sent does to the debugger.

@@ -174,6 +174,8 @@ impl Repl<'_> {
                 " -- dataset changes rolled back"
             };
             print(format!("\n(Lua debugging session ended{fate})\n\n"));
+            // If this fails, the next command says why.
+            let _ = self.session.reconnect();
         }
         let took = begun.elapsed();
         if took >= SLOW && self.session.format.output == Output::Standard {

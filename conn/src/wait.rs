@@ -24,6 +24,7 @@ use crate::conns::{Conns, find, gone};
 use crate::error::{Cause, ConnError, Step};
 use crate::io::{self, Budget, Readiness};
 use crate::stream::{Io, Stream};
+use crate::tls::stream::TlsStream;
 
 /// Nothing is known of the socket, so each call asks the kernel.
 const UNKNOWN: Readiness = Readiness {
@@ -48,7 +49,7 @@ impl<S> Conns<S> {
             if !matches!(moved.io, Io::WouldBlock) {
                 return moved.io;
             }
-            if stream.tls().is_some_and(|tls| tls.is_pending()) {
+            if stream.tls().is_some_and(TlsStream::is_pending) {
                 continue;
             }
             match wait(stream, PollFlags::POLLIN, None) {

@@ -11,6 +11,8 @@ use std::ffi::c_int;
 use std::fs;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsRawFd, RawFd};
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -81,6 +83,23 @@ pub fn ignore_end_signals() {
         // SAFETY: no handler is installed.
         let _ = unsafe { sigaction(signal, &ignore) };
     }
+}
+
+/// In a child that only works for one peer: ends the process this long after the peer has closed the connection, unless
+/// it ends before.
+pub fn exit_after_hangup(fd: RawFd, delay: Duration) {
+    // Without the thread the child goes on until its work is done.
+    let _ = thread::Builder::new().spawn(move || {
+        let mut polled = libc::pollfd {
+            fd,
+            events: libc::POLLRDHUP,
+            revents: 0,
+        };
+        // SAFETY: one descriptor, which stays open as long as the process lives.
+        while unsafe { libc::poll(&raw mut polled, 1, -1) } < 1 {}
+        thread::sleep(delay);
+        exit(0);
+    });
 }
 
 /// Ends the calling process at once.

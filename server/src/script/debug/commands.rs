@@ -129,7 +129,7 @@ fn of_session(session: &mut Session, name: &[u8], arguments: &[Vec<u8>]) {
         }
         (b"w" | b"whole", _) => session.log_lines(1, i32::MAX),
         _ => {
-            session.log("<error> Unknown Redis Lua debugger command or wrong number of arguments.")
+            session.log("<error> Unknown Redis Lua debugger command or wrong number of arguments.");
         }
     }
 }

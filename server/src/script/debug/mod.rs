@@ -11,7 +11,8 @@
 //!
 //! # Invariants
 //! 1. After the fork the client's connection belongs to the child. The parent closes its end without sending anything.
-//! 2. The child leaves by `exit`, from within EVAL: what its commands have queued for other clients, for replicas and for
+//! 2. A child ends soon after its client is gone, whatever it is doing: nobody else sees what it does.
+//! 3. The child leaves by `exit`, from within EVAL: what its commands have queued for other clients, for replicas and for
 //!    the append-only file is never sent.
 
 pub mod commands;

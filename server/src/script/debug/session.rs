@@ -17,6 +17,7 @@ use crate::session::close::close_after_reply;
 use crate::state::client::ClientFlags;
 use crate::state::client_id::ClientId;
 use crate::state::latency::Event;
+use crate::state::process::CHILD;
 use crate::state::scripts::debug::Session;
 use crate::sys::child::{self, Fork};
 use crate::sys::{clock, host, log, memory};
@@ -24,8 +25,8 @@ use crate::wire::fault::Fault;
 
 /// How long the client may take to receive something.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Index of a child's value in `oom-score-adj-values`.
-const CHILD_CLASS: usize = 2;
+/// How long a child may go on without its client.
+const REMAINS: Duration = Duration::from_secs(2);
 
 /// Flags the client as one that debugs its next script.
 pub fn enable(srv: &mut Server, id: ClientId, is_sync: bool) {
@@ -116,10 +117,12 @@ fn fork(cx: &mut Ctx<'_>, conn: ConnId) -> Result<bool, Fault> {
             child::ignore_end_signals();
             srv.background.forget_thread();
             log::set_role(log::Role::Child);
-            if let Some(score) = srv.process.oom_score(&srv.config, CHILD_CLASS) {
+            if let Some(score) = srv.process.oom_score(&srv.config, CHILD) {
                 let _ = host::set_oom_score_adj(score);
             }
             notice!("Redis forked for debugging eval");
+            // No hook of Lua runs while the client's own code does, which may be a loop without end.
+            child::exit_after_hangup(own, REMAINS);
             Ok(true)
         }
         Ok(Fork::Parent(pid)) => {
@@ -128,10 +131,7 @@ fn fork(cx: &mut Ctx<'_>, conn: ConnId) -> Result<bool, Fault> {
             cx.propagate = Propagate::Never;
             srv.scripts.debug.children.push(pid);
             let fork_us = clock::monotonic_us() - began_us;
-            srv.stats.fork_us = fork_us;
-            srv.stats.fork_rate =
-                memory::used() as f64 / f64::from(1 << 30) / (fork_us.max(1) as f64 / 1e6);
-            srv.stats.forks += 1;
+            srv.stats.note_fork(fork_us, memory::used());
             srv.note_latency(Event::Fork, fork_us / 1000);
             Ok(false)
         }

@@ -49,8 +49,8 @@ pub fn trace(stack: &mut Stack<'_>, moment: Moment) -> Result<(), Halt> {
     session.called = false;
     session.log_stop(reason);
     send(srv);
-    let is_there = converse(stack)?;
-    if !is_there && reason == Reason::Timeout {
+    let can_ask = converse(stack)?;
+    if !can_ask && reason == Reason::Timeout {
         // Nobody could stop it any more.
         let text = "timeout during Lua debugging with client closing connection";
         let _ = raise(stack, text);
@@ -63,7 +63,7 @@ pub fn trace(stack: &mut Stack<'_>, moment: Moment) -> Result<(), Halt> {
     Ok(())
 }
 
-/// Does what the client asks for until it lets the script go on; whether it is still there.
+/// Does what the client asks for until it lets the script go on; false if it can be asked no more.
 fn converse(stack: &mut Stack<'_>) -> Result<bool, Halt> {
     loop {
         let Some(srv) = stack.host::<Server>() else {
@@ -92,7 +92,8 @@ fn converse(stack: &mut Stack<'_>) -> Result<bool, Halt> {
     }
 }
 
-/// Waits for a request. What follows it was sent too early and is dropped. `None`: the client is gone.
+/// Waits for a request. What follows it was sent too early and is dropped. `None`: the client is gone, or the server is
+/// told to end.
 fn receive(srv: &mut Server) -> Result<Option<Vec<Vec<u8>>>, &'static str> {
     let Some(session) = srv.scripts.debug.session.as_deref_mut() else {
         return Ok(None);
@@ -113,6 +114,11 @@ fn receive(srv: &mut Server) -> Result<Option<Vec<Vec<u8>>>, &'static str> {
             session.input.clear();
             return Err("max client buffer reached");
         }
+        // In a child these signals are ignored.
+        if !session.is_forked && process::shutdown_signal().is_some() {
+            session.run_on();
+            return Ok(None);
+        }
         let mut room = [0; 1024];
         let read = if session.is_closed {
             Io::Eof
@@ -121,9 +127,8 @@ fn receive(srv: &mut Server) -> Result<Option<Vec<Vec<u8>>>, &'static str> {
         };
         match read {
             Io::Done(n) => session.input.extend_from_slice(&room[..n]),
-            // A signal: if it is not one that ends the server, it is none of the session's concern.
-            Io::WouldBlock if session.is_forked || process::shutdown_signal().is_none() => {}
-            Io::WouldBlock | Io::Eof | Io::Failed(_) => {
+            Io::WouldBlock => {}
+            Io::Eof | Io::Failed(_) => {
                 session.close();
                 return Ok(None);
             }

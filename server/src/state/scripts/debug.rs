@@ -126,11 +126,16 @@ impl Session {
         }
     }
 
-    /// The client is gone: the script runs to its end.
-    pub fn close(&mut self) {
-        self.is_closed = true;
+    /// Nobody is asked any more: the script runs to its end.
+    pub fn run_on(&mut self) {
         self.steps = false;
         self.breakpoints.clear();
+    }
+
+    /// The client is gone.
+    pub fn close(&mut self) {
+        self.is_closed = true;
+        self.run_on();
     }
 
     /// Adds a line to what the client is told next.
@@ -205,7 +210,7 @@ impl Session {
     /// Adds the lines around a line: so many before and behind it.
     pub fn log_lines(&mut self, around: i32, context: i32) {
         for line in 1..=self.lines() {
-            if around.abs_diff(line) as i64 <= i64::from(context) {
+            if i64::from(around.abs_diff(line)) <= i64::from(context) {
                 self.log_source(line);
             }
         }
