@@ -110,6 +110,16 @@ impl<S> Conns<S> {
         }
     }
 
+    /// Tells the peer that nothing follows: close_notify, unless the socket is full. For a process that is about to end.
+    pub fn farewell(&mut self, id: ConnId) {
+        if let Some(connection) = find(&mut self.slots, id)
+            && connection.is_usable()
+            && let Stream::Tls(tls) = &mut connection.stream
+        {
+            tls.shutdown(&mut self.pool);
+        }
+    }
+
     /// Closes this process's end without a word to the peer: a forked child goes on with the connection. The id is stale at
     /// once.
     pub fn abandon(&mut self, el: &mut EventLoop<S>, id: ConnId) {

@@ -1,7 +1,10 @@
 //! The debugger of scripts: replies as those of Redis, sessions in children and in the server itself, and how they end.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 
+use conn::blocking::Failure;
 use data::util::split::split;
 use nix::sys::signal::Signal;
 use tests::client::{Client, Transport, show};
@@ -117,7 +120,12 @@ fn a_forked_session_leaves_server_and_data_alone() {
             assert!(stepped.contains("<redis> set k in"), "{stepped}");
             assert_eq!(client.text("continue"), format!("[{END}"));
             assert_eq!(show(&client.read()), "in");
-            assert!(client.try_read().is_none(), "{transport:?}");
+            // Over TLS the child says that nothing follows, and the parent has said nothing.
+            let end = client.raw().read();
+            assert!(
+                matches!(end, Err(Failure::Closed)),
+                "{transport:?}: {end:?}"
+            );
         }
         assert_eq!(other.text("GET k"), "before");
         wait_for_children(&server, 0);
@@ -219,6 +227,25 @@ fn code_without_end_ends_with_its_client() {
     wait_for_children(&server, clients.len());
     drop(clients);
     wait_for_children(&server, 0);
+}
+
+#[test]
+fn a_client_that_sends_nothing_more_gets_the_reply() {
+    let server = Server::start(&[]);
+    for mode in ["YES", "SYNC"] {
+        let script = "redis.breakpoint()\\nreturn 4";
+        let mut socket = TcpStream::connect(("127.0.0.1", server.port)).expect("it listens");
+        let mut received = String::new();
+        let mut line = [0; 5];
+        socket
+            .write_all(format!("SCRIPT DEBUG {mode}\r\n").as_bytes())
+            .and_then(|()| socket.read_exact(&mut line))
+            .and_then(|()| socket.write_all(format!("EVAL \"{script}\" 0\r\n").as_bytes()))
+            .and_then(|()| socket.shutdown(Shutdown::Write))
+            .and_then(|()| socket.read_to_string(&mut received).map(|_| ()))
+            .expect("the server answers");
+        assert!(received.ends_with("+<endsession>\r\n:4\r\n"), "{received}");
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::wire::fault::Fault;
 /// How long the client may take to receive something.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a child may go on without its client.
-const REMAINS: Duration = Duration::from_secs(2);
+const REMAINS: Duration = Duration::from_secs(5);
 
 /// Flags the client as one that debugs its next script.
 pub fn enable(srv: &mut Server, id: ClientId, is_sync: bool) {
@@ -87,6 +87,7 @@ pub fn run(
         let reply = std::mem::take(&mut cx.reply.out).into_bytes();
         // The client may be gone.
         let _ = cx.srv.conns.write_waiting(conn, &reply, PATIENCE);
+        cx.srv.conns.farewell(conn);
         notice!("Lua debugging session child exiting");
         child::exit(0);
     }

@@ -128,7 +128,12 @@ fn receive(srv: &mut Server) -> Result<Option<Vec<Vec<u8>>>, &'static str> {
         match read {
             Io::Done(n) => session.input.extend_from_slice(&room[..n]),
             Io::WouldBlock => {}
-            Io::Eof | Io::Failed(_) => {
+            // It may still receive.
+            Io::Eof => {
+                session.run_on();
+                return Ok(None);
+            }
+            Io::Failed(_) => {
                 session.close();
                 return Ok(None);
             }

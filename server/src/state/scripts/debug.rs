@@ -64,7 +64,7 @@ pub struct Session {
     pub conn: ConnId,
     /// It runs in a child process.
     pub is_forked: bool,
-    /// The client is gone.
+    /// The client receives nothing any more.
     pub is_closed: bool,
     /// Stop at the next line; commands of the script are shown until then.
     pub steps: bool,
@@ -132,7 +132,7 @@ impl Session {
         self.breakpoints.clear();
     }
 
-    /// The client is gone.
+    /// The client receives nothing any more.
     pub fn close(&mut self) {
         self.is_closed = true;
         self.run_on();
