@@ -31,19 +31,10 @@ const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
 const PASSWORD_WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
 
 /// Options that need a feature that is missing so far, and the message for each.
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 3] = [
     (
         "cluster",
         "--cluster: the cluster manager is not available yet.",
-    ),
-    (
-        "functions_rdb",
-        "--functions-rdb: there are no functions yet.",
-    ),
-    ("ldb", "--ldb: the Lua debugger is not available."),
-    (
-        "ldb_sync_mode",
-        "--ldb-sync-mode: the Lua debugger is not available.",
     ),
     (
         "cluster_replicas",
@@ -62,6 +53,7 @@ const REFUSED: [(&str, &str); 6] = [
 pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
     let to_terminal = std::io::stdout().is_terminal() || env::var_os("FAKETTY").is_some();
     let last = line.last().cloned().unwrap_or_default();
+    let program = line.first().cloned().unwrap_or_default();
     let matches = match command().try_get_matches_from(line) {
         Ok(matches) => matches,
         Err(error) => return refuse(&error, &last),
@@ -89,6 +81,12 @@ pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
         .filter(|word| word.as_bytes().starts_with(b"-"))
     {
         return unrecognized(&word.to_string_lossy());
+    }
+    if (args.ldb || args.ldb_sync_mode) && args.eval.is_none() {
+        return fail(format!(
+            "Options --ldb and --ldb-sync-mode require --eval.\nTry {} --help for more information.",
+            program.to_string_lossy()
+        ));
     }
     let options = options(args, &matches, to_terminal).or_else(fail)?;
     Ok(options)
@@ -144,6 +142,9 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
     };
     if args.socket.is_some() && args.follow {
         return Err("Options -c and -s are mutually exclusive.".to_owned());
+    }
+    if args.functions_rdb.is_some() && args.rdb.is_some() {
+        return Err("Option --functions-rdb and --rdb are mutually exclusive.".to_owned());
     }
     let interval = Duration::try_from_secs_f64(args.interval)
         .map_err(|_| format!("Invalid value '{}' for -i.", args.interval))?;
@@ -304,6 +305,8 @@ fn mode(args: &Args) -> Mode {
         Mode::Replica
     } else if let Some(path) = &args.rdb {
         Mode::Rdb(path.clone())
+    } else if let Some(path) = &args.functions_rdb {
+        Mode::FunctionsRdb(path.clone())
     } else if args.pipe {
         let timeout = Duration::from_secs(args.pipe_timeout);
         Mode::Pipe((!timeout.is_zero()).then_some(timeout))
@@ -326,7 +329,14 @@ fn mode(args: &Args) -> Mode {
     } else if let Some(path) = &args.test_hint_file {
         Mode::TestHintFile(path.clone())
     } else if let Some(path) = &args.eval {
-        Mode::Eval(path.clone())
+        if args.ldb || args.ldb_sync_mode {
+            Mode::Debug {
+                path: path.clone(),
+                sync: args.ldb_sync_mode,
+            }
+        } else {
+            Mode::Eval(path.clone())
+        }
     } else {
         Mode::Commands
     }
@@ -454,9 +464,10 @@ mod tests {
             "--tls --insecure --verify-name",
             "--tls -s /tmp/s --verify-name",
             "--quoted-pattern \"open",
-            "--ldb --eval f",
+            "--ldb",
+            "--ldb-sync-mode",
             "--rdb",
-            "--functions-rdb f",
+            "--functions-rdb f --rdb g",
             "--cluster create a:1 b:2 --cluster-replicas 1",
             "--cluster",
             "--cluster-replicas 1",

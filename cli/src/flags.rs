@@ -178,9 +178,11 @@ pub struct Args {
     /// Run a Lua script; the words that follow are keys and, after a lone comma, arguments
     #[arg(long, value_name = "file")]
     pub eval: Option<PathBuf>,
-    #[arg(long, hide = true)]
+    /// With --eval: run the script in the Lua debugger
+    #[arg(long)]
     pub ldb: bool,
-    #[arg(long, hide = true)]
+    /// Like --ldb, but in the server itself, which stands still: changes of the data set are kept
+    #[arg(long)]
     pub ldb_sync_mode: bool,
     /// Print the commands that the server sends to its replicas
     #[arg(long)]
@@ -190,8 +192,9 @@ pub struct Args {
     /// Write the data set to a file; - is standard output
     #[arg(long, value_name = "file")]
     pub rdb: Option<PathBuf>,
-    #[arg(long, hide = true)]
-    pub functions_rdb: Option<OsString>,
+    /// Like --rdb, but without keys: functions alone
+    #[arg(long, value_name = "file")]
+    pub functions_rdb: Option<PathBuf>,
     #[arg(long, hide = true, num_args = 0..=1)]
     pub cluster: Option<OsString>,
     #[arg(long, hide = true)]

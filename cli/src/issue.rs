@@ -10,6 +10,7 @@ use std::time::Duration;
 use conn::blocking::Failure;
 use conn::resp::Value;
 
+use crate::debugger::{self, Debugging};
 use crate::help::help;
 use crate::modes::sync;
 use crate::out::{Exit, complain, print};
@@ -38,7 +39,8 @@ pub fn issue(
     let Some(name) = argv.first() else {
         return Ok(());
     };
-    if is(name, "help") || is(name, "?") {
+    let is_debugged = session.debugging == Debugging::Active;
+    if !is_debugged && (is(name, "help") || is(name, "?")) {
         print(help(&argv[1..]));
         return Ok(());
     }
@@ -94,6 +96,7 @@ fn send_repeatedly(
         session.lose();
         return followed.map(|()| Sent::Answered).map_err(Ending::Exit);
     }
+    debugger::note(session, argv);
     let mut left = repeat;
     while left != 0 {
         left -= i64::from(left > 0);
@@ -198,7 +201,11 @@ fn next(session: &mut Session, verbatim: bool) -> Result<Option<Value>, Ending> 
             return Err(Ending::Exit(Exit(1)));
         }
     }
-    print(session.format.reply(&reply, verbatim));
+    if session.debugging == Debugging::Active {
+        print(debugger::text(session, &reply));
+    } else {
+        print(session.format.reply(&reply, verbatim));
+    }
     Ok(Some(reply))
 }
 

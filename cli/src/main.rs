@@ -10,11 +10,13 @@
 //! | `issue` | one command and its replies |
 //! | `docs`, `hints`, `help` | documentation from the command table |
 //! | `oneshot` | the command of the command line |
+//! | `debugger` | the Lua debugger |
 //! | `repl`, `editor`, `history`, `preferences` | the prompt |
 //! | `modes/` | the modes: `--scan`, `--bigkeys`, `--latency`, … |
 
 mod advice;
 mod args;
+mod debugger;
 mod dice;
 mod docs;
 mod editor;
@@ -39,6 +41,7 @@ use std::env;
 use std::process::ExitCode;
 
 use crate::modes::bigkeys::{self, Measure};
+use crate::modes::sync::Content;
 use crate::modes::{hotkeys, intrinsic, latency, lru, pipe, scan, stat, sync};
 use crate::options::{Mode, Options};
 use crate::out::Exit;
@@ -75,7 +78,8 @@ fn connected(mode: &Mode, options: &Options) -> Result<(), Exit> {
         Mode::Latency { history } => latency::run(session, options, history),
         Mode::LatencyDist { mono } => latency::spectrum(session, options, mono),
         Mode::Replica => sync::replica(session),
-        Mode::Rdb(ref path) => sync::rdb(session, path),
+        Mode::Rdb(ref path) => sync::rdb(session, path, Content::All),
+        Mode::FunctionsRdb(ref path) => sync::rdb(session, path, Content::Functions),
         Mode::Pipe(patience) => pipe::run(session, patience),
         Mode::BigKeys => bigkeys::run(session, options, Measure::Elements),
         Mode::MemKeys(samples) => bigkeys::run(session, options, Measure::Memory(samples)),
@@ -84,6 +88,7 @@ fn connected(mode: &Mode, options: &Options) -> Result<(), Exit> {
         Mode::Scan => scan::run(session, options),
         Mode::LruTest(keys) => lru::run(session, keys),
         Mode::Eval(ref path) => oneshot::eval(session, options, path),
+        Mode::Debug { ref path, sync } => debugger::run(session, options, path, sync),
         _ if options.command.is_empty() => repl::run(session, options),
         _ => oneshot::run(session, options),
     }

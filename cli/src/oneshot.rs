@@ -48,6 +48,15 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
 /// It could not be read or run; a message was printed.
 pub fn eval(session: &mut Session, options: &Options, path: &Path) -> Result<(), Exit> {
     session.connect_or_exit()?;
+    let argv = script(options, path)?;
+    issue(session, &argv, options.repeat, options.interval)
+}
+
+/// The EVAL of the script in a file.
+///
+/// # Errors
+/// It could not be read; a message was printed.
+pub fn script(options: &Options, path: &Path) -> Result<Vec<Vec<u8>>, Exit> {
     let script = match fs::read(path) {
         Ok(script) => script,
         Err(error) => {
@@ -67,7 +76,7 @@ pub fn eval(session: &mut Session, options: &Options, path: &Path) -> Result<(),
             .filter(|&(at, _)| Some(at) != comma)
             .map(|(_, word)| word.clone()),
     );
-    issue(session, &argv, options.repeat, options.interval)
+    Ok(argv)
 }
 
 fn read_stdin() -> Result<Vec<u8>, Exit> {

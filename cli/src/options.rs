@@ -73,6 +73,13 @@ pub enum Mode {
         /// A line per interval.
         history: bool,
     },
+    /// `--eval` with `--ldb` or `--ldb-sync-mode`.
+    Debug {
+        /// The script.
+        path: PathBuf,
+        /// In the server itself.
+        sync: bool,
+    },
     /// `--latency-dist`
     LatencyDist {
         /// Grey instead of colours.
@@ -82,6 +89,8 @@ pub enum Mode {
     Replica,
     /// `--rdb` to this file.
     Rdb(PathBuf),
+    /// `--functions-rdb` to this file.
+    FunctionsRdb(PathBuf),
     /// `--pipe`, and the time-out for each reply after the last command.
     Pipe(Option<Duration>),
     /// `--bigkeys`

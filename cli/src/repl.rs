@@ -11,12 +11,13 @@ use conn::blocking::Failure;
 use conn::resp::Value;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
+use crate::debugger::{Debugging, show_reply, split_eval};
 use crate::editor::{Editor, has_colours};
 use crate::format::Output;
 use crate::history::is_sensitive;
 use crate::interrupt::Interrupts;
 use crate::issue::issue;
-use crate::options::Options;
+use crate::options::{Mode, Options};
 use crate::out::{Exit, fail, print};
 use crate::preferences::Preferences;
 use crate::session::Session;
@@ -33,10 +34,22 @@ const SLOW: Duration = Duration::from_millis(500);
 enum Next {
     Line,
     End,
+    Restart,
 }
 
-struct Repl<'a> {
-    session: &'a mut Session,
+/// How a prompt has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The input has ended, or the user wants to leave.
+    Quit,
+    /// The script of the debugger is to be run again.
+    Restart,
+}
+
+/// A prompt.
+pub struct Repl<'a> {
+    /// The session.
+    pub session: &'a mut Session,
     options: &'a Options,
     editor: Editor,
     preferences: Preferences,
@@ -47,47 +60,70 @@ struct Repl<'a> {
 /// # Errors
 /// The terminal cannot be used, or the connection was lost while messages were shown; a message was printed.
 pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
-    session.interactive = true;
-    // If this fails, Ctrl-C ends the program.
-    session.interrupts = Interrupts::watch().ok();
-    let preferences = if stdin().is_terminal() {
-        Preferences::load()
-    } else {
-        Preferences { hints: false }
-    };
-    let mut editor = match Editor::new() {
-        Ok(editor) => editor,
-        Err(error) => return fail(format!("The terminal cannot be used: {error}")),
-    };
-    editor.show_hints(preferences.hints);
+    let mut repl = Repl::new(session, options)?;
+    repl.session.interactive = true;
     // A failure was printed; the next command tries again.
-    let _ = session.connect();
-    let mut repl = Repl {
-        session,
-        options,
-        editor,
-        preferences,
-    };
-    loop {
-        let prompt = prompt(repl.session);
-        let next = match repl.editor.line(&prompt) {
-            Some(line) => repl.line(&line),
-            // Ctrl-D while subscribed ends the subscription by a new connection.
-            None if repl.session.subscribed && repl.session.connect().is_ok() => Next::Line,
-            None => Next::End,
+    let _ = repl.session.connect();
+    repl.run().map(|_| ())
+}
+
+impl<'a> Repl<'a> {
+    /// A prompt on standard input.
+    ///
+    /// # Errors
+    /// The terminal cannot be used; a message was printed.
+    pub fn new(session: &'a mut Session, options: &'a Options) -> Result<Self, Exit> {
+        // If this fails, Ctrl-C ends the program.
+        session.interrupts = Interrupts::watch().ok();
+        let preferences = if stdin().is_terminal() {
+            Preferences::load()
+        } else {
+            Preferences { hints: false }
         };
-        if next == Next::End {
-            return Ok(());
-        }
-        if repl.session.subscribed {
-            repl.show_messages()?;
+        let mut editor = match Editor::new() {
+            Ok(editor) => editor,
+            Err(error) => return fail(format!("The terminal cannot be used: {error}")),
+        };
+        editor.show_hints(preferences.hints);
+        Ok(Repl {
+            session,
+            options,
+            editor,
+            preferences,
+        })
+    }
+
+    /// Reads commands and runs them until the input ends.
+    ///
+    /// # Errors
+    /// The connection was lost while messages were shown; a message was printed.
+    pub fn run(&mut self) -> Result<Ending, Exit> {
+        self.session.interactive = true;
+        loop {
+            let prompt = prompt(self.session);
+            let next = match self.editor.line(&prompt) {
+                Some(line) => self.line(&line),
+                // Ctrl-D while subscribed ends the subscription by a new connection.
+                None if self.session.subscribed && self.session.connect().is_ok() => Next::Line,
+                None => Next::End,
+            };
+            match next {
+                Next::Line => {}
+                Next::End => return Ok(Ending::Quit),
+                Next::Restart => return Ok(Ending::Restart),
+            }
+            if self.session.subscribed {
+                self.show_messages()?;
+            }
         }
     }
 }
 
 impl Repl<'_> {
     fn line(&mut self, line: &[u8]) -> Next {
-        let Some(words) = split(line) else {
+        let is_debugged = self.session.debugging == Debugging::Active;
+        let code = is_debugged.then(|| split_eval(line)).flatten();
+        let Some(words) = code.or_else(|| split(line)) else {
             print("Invalid argument(s)\n");
             self.editor.remember(line);
             return Next::Line;
@@ -114,6 +150,9 @@ impl Repl<'_> {
                 }
                 self.editor.show_hints(self.preferences.hints);
             }
+            (b"restart", _) if matches!(self.options.mode, Mode::Debug { .. }) => {
+                return Next::Restart;
+            }
             (b"restart", _) => print("Use 'restart' only in Lua debugging mode.\n"),
             (b"connect", 3) => self.connect_to(&words[1], &words[2]),
             (b"clear", 1) => self.editor.clear_screen(),
@@ -126,6 +165,18 @@ impl Repl<'_> {
         let begun = Instant::now();
         // A failure was printed, and the prompt shows whether there is a connection.
         let _ = issue(self.session, command, repeat, self.options.interval);
+        if self.session.debugging == Debugging::Ended {
+            show_reply(self.session);
+            let sync = matches!(self.options.mode, Mode::Debug { sync: true, .. });
+            let fate = if sync {
+                ""
+            } else {
+                " -- dataset changes rolled back"
+            };
+            print(format!("\n(Lua debugging session ended{fate})\n\n"));
+            // If this fails, the next command says why.
+            let _ = self.session.reconnect();
+        }
         let took = begun.elapsed();
         if took >= SLOW && self.session.format.output == Output::Standard {
             print(format!("({:.2}s)\n", took.as_secs_f64()));
@@ -206,6 +257,9 @@ impl Repl<'_> {
 fn prompt(session: &Session) -> String {
     if !session.is_connected() {
         return "not connected> ".to_owned();
+    }
+    if session.has_debugger_prompt {
+        return "lua debugger> ".to_owned();
     }
     let endpoint = &session.endpoint;
     let mut prompt = match &endpoint.socket {

@@ -24,6 +24,7 @@ use conn::tls::context::TlsContext;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::advice::{Asked, advise};
+use crate::debugger::Debugging;
 use crate::format::Format;
 use crate::interrupt::Interrupts;
 use crate::options::{Endpoint, Options, Resp};
@@ -103,6 +104,10 @@ pub struct Session {
     pub interactive: bool,
     /// An error reply ends the program.
     pub exit_on_error: bool,
+    /// The Lua debugger.
+    pub debugging: Debugging,
+    /// The prompt is that of the debugger.
+    pub has_debugger_prompt: bool,
     /// Ctrl-C, if there is a prompt.
     pub interrupts: Option<Interrupts>,
 }
@@ -152,6 +157,8 @@ impl Session {
             asking: false,
             interactive: false,
             exit_on_error: options.exit_on_error,
+            debugging: Debugging::Off,
+            has_debugger_prompt: false,
             interrupts: None,
         })
     }
@@ -203,6 +210,8 @@ impl Session {
         self.speaks_resp3 = false;
         self.transaction = None;
         self.subscribed = false;
+        self.debugging = Debugging::Off;
+        self.has_debugger_prompt = false;
         self.pushes = self.idle_pushes;
     }
 

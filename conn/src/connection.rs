@@ -118,6 +118,8 @@ pub(crate) struct Connection<S> {
     pub(crate) is_parked: bool,
     /// Closed while lent: it is removed when it is given back.
     pub(crate) is_closed: bool,
+    /// Another process goes on with it, so nothing is sent when it is closed.
+    pub(crate) is_abandoned: bool,
     /// It failed outside a read or write of its owner, which has not been called since.
     pub(crate) has_unreported_failure: bool,
 }
@@ -148,6 +150,7 @@ impl<S> Connection<S> {
             is_listed: false,
             is_parked: false,
             is_closed: false,
+            is_abandoned: false,
             has_unreported_failure: false,
         }
     }

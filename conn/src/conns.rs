@@ -237,7 +237,9 @@ impl<S> Conns<S> {
             return;
         };
         self.vacant.push(id.index() as u32);
-        if let Stream::Tls(tls) = &mut connection.stream {
+        if let Stream::Tls(tls) = &mut connection.stream
+            && !connection.is_abandoned
+        {
             tls.shutdown(&mut self.pool);
         }
         el.forget(connection.stream.fd());
@@ -455,7 +457,7 @@ pub(crate) fn find<S>(slots: &mut [Slot<S>], id: ConnId) -> Option<&mut Connecti
         .as_mut()
 }
 
-fn gone(step: Step) -> Io {
+pub(crate) fn gone(step: Step) -> Io {
     Io::Failed(ConnError::new(step, "the connection is closed"))
 }
 

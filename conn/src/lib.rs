@@ -14,6 +14,7 @@
 //! | `names` | which name a server's certificate has to carry |
 //! | `conns` | the slab of a loop's connections, and what can be done with one |
 //! | `lend` | connections lent to another thread |
+//! | `wait` | one connection without its loop: calls that wait, and one that a forked child goes on with |
 //! | `inspect` | questions about a connection |
 //! | `drive` | what runs when: accept, connect, handshakes, handlers, the pending pass |
 //! | `url` | `redis://` URLs |
@@ -37,3 +38,4 @@ pub mod resp;
 pub mod stream;
 pub mod tls;
 pub mod url;
+pub mod wait;

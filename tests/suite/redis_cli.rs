@@ -7,7 +7,7 @@ use tests::certs;
 use tests::client::Transport;
 use tests::server::{Server, temp_dir};
 
-const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
+pub const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
 /// A server that starts a full resynchronization without delay.
 fn primary(diskless: &str) -> Server {
@@ -20,7 +20,7 @@ fn primary(diskless: &str) -> Server {
 }
 
 /// A redis-cli command with the options that connect to a server.
-fn cli(server: &Server, transport: Transport) -> Command {
+pub fn cli(server: &Server, transport: Transport) -> Command {
     let mut cli = Command::new(tests::binary("redis-cli"));
     if transport == Transport::Tls {
         cli.args(["--tls", "--cacert", &certs::file("ca.crt")]);

@@ -12,7 +12,7 @@ use tests::server::Server;
 use tests::wait::until;
 
 /// A reply with its types, on one line.
-fn describe(value: &Value) -> String {
+pub fn describe(value: &Value) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let list = |values: &[Value]| values.iter().map(describe).collect::<Vec<_>>().join(" ");
     match value {

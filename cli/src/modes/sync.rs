@@ -1,4 +1,4 @@
-//! `--rdb` and `--replica`: the data set that a server sends to its replicas, and the stream of writes that follows.
+//! `--rdb`, `--functions-rdb` and `--replica`: the data set that a server sends to its replicas, and the stream of writes that follows.
 //!
 //! The data set is announced as `$<bytes>`, or as `$EOF:<mark>` and ends with that mark. Until it is ready, the server
 //! sends empty lines as a keepalive.
@@ -35,6 +35,15 @@ enum End {
     At([u8; MARK]),
 }
 
+/// What a data set is to contain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Everything.
+    All,
+    /// Functions alone.
+    Functions,
+}
+
 /// What SYNC or PSYNC is answered with.
 enum Reply {
     /// A data set and then the stream.
@@ -50,14 +59,17 @@ struct Sync<'s> {
     inbox: Vec<u8>,
 }
 
-/// Writes the data set to a file, or to standard output if its name is `-`.
+/// Writes the data set, or the functions in it, to a file, or to standard output if its name is `-`.
 ///
 /// # Errors
 /// It was not received or could not be written; a message was printed.
-pub fn rdb(session: &mut Session, path: &Path) -> Result<(), Exit> {
+pub fn rdb(session: &mut Session, path: &Path, content: Content) -> Result<(), Exit> {
     session.connect_or_exit()?;
     configure(session, &["capa", "eof"])?;
     configure(session, &["rdb-only", "1"])?;
+    if content == Content::Functions && !configure(session, &["rdb-filter-only", "functions"])? {
+        return fail("Failed requesting functions only RDB from server, aborting");
+    }
     let (mut sync, end) = begin(session)?;
     let name = path.display();
     match &end {
@@ -140,17 +152,17 @@ fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Tells the server what kind of replica this is. An option that the server refuses is reported and does no harm.
-fn configure(session: &mut Session, words: &[&str]) -> Result<(), Exit> {
+/// Tells the server what kind of replica this is. An option that the server refuses is reported and does no harm; whether it took it.
+fn configure(session: &mut Session, words: &[&str]) -> Result<bool, Exit> {
     complain(format!("sending REPLCONF {}", words.join(" ")));
     let line = [&["REPLCONF"], words].concat();
     match session.call(&line) {
         Ok(Value::Error(text)) => {
             let text = String::from_utf8_lossy(&text);
             complain(format!("REPLCONF {} error: {text}", words[0]));
-            Ok(())
+            Ok(false)
         }
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(true),
         Err(failure) => fail(session.describe(&failure)),
     }
 }

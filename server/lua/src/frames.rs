@@ -1,4 +1,4 @@
-//! What is being called: the frames of the running functions, for error messages.
+//! What is being called: the frames of the running functions and their local variables, for error messages and a debugger.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -18,6 +18,8 @@ pub struct Frame {
     pub source: Vec<u8>,
     /// The current line; -1 if it is not known.
     pub line: i32,
+    /// The name by which the function was called, if there is one.
+    pub function: Option<Vec<u8>>,
 }
 
 impl Stack<'_> {
@@ -31,13 +33,32 @@ impl Stack<'_> {
             if ffi::lua_getstack(state, level, debug.as_mut_ptr()) == 0 {
                 return None;
             }
-            ffi::lua_getinfo(state, c"Sl".as_ptr(), debug.as_mut_ptr());
+            ffi::lua_getinfo(state, c"nSl".as_ptr(), debug.as_mut_ptr());
             let debug = debug.assume_init();
             Some(Frame {
                 is_native: CStr::from_ptr(debug.what) == c"C",
                 source: CStr::from_ptr(debug.source).to_bytes().to_vec(),
                 line: debug.currentline,
+                function: (!debug.name.is_null())
+                    .then(|| CStr::from_ptr(debug.name).to_bytes().to_vec()),
             })
+        }
+    }
+
+    /// Pushes the local variable with a number, counted from 1, of the frame at a level; returns its name. Temporary values
+    /// have names in parentheses.
+    pub fn push_local(&mut self, level: i32, number: i32) -> Option<Vec<u8>> {
+        assert!(self.reserve(1), "room on the stack of Lua");
+        let state = self.raw();
+        let mut debug = MaybeUninit::<ffi::lua_Debug>::zeroed();
+        // SAFETY: the state is valid and has room for the value. A level that exists fills in what `lua_getlocal` needs; the
+        // name lives as long as the function is on the stack.
+        unsafe {
+            if ffi::lua_getstack(state, level, debug.as_mut_ptr()) == 0 {
+                return None;
+            }
+            let name = ffi::lua_getlocal(state, debug.as_ptr(), number);
+            (!name.is_null()).then(|| CStr::from_ptr(name).to_bytes().to_vec())
         }
     }
 

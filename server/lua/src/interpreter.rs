@@ -12,6 +12,7 @@ use mlua_sys as ffi;
 use crate::interrupt::{self, Interrupt};
 use crate::random::Random;
 use crate::stack::Stack;
+use crate::trace::Trace;
 
 /// What the interpreter and the functions that it calls share; the allocator's argument leads to it.
 pub(crate) struct Shared {
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) depth: usize,
     /// What is called from time to time while a script runs.
     pub(crate) interrupt: Option<Interrupt>,
+    /// What is called before each line of a script, in place of `interrupt`.
+    pub(crate) trace: Option<Trace>,
     /// Whether the running function has exceeded the size of a table.
     pub(crate) overflow: bool,
     /// Where `math.random` takes its numbers from.
@@ -153,6 +156,7 @@ impl Interpreter {
             kept: 0,
             depth: 0,
             interrupt: None,
+            trace: None,
             overflow: false,
             random: Random::default(),
             freed: Vec::new(),
@@ -184,6 +188,12 @@ impl Interpreter {
     pub fn set_interrupt(&mut self, interrupt: Option<Interrupt>) {
         // SAFETY: as above.
         unsafe { self.shared.as_mut().interrupt = interrupt }
+    }
+
+    /// Sets the debugger of the scripts that are called from now on; see [`crate::trace`].
+    pub fn set_trace(&mut self, trace: Option<Trace>) {
+        // SAFETY: as above.
+        unsafe { self.shared.as_mut().trace = trace }
     }
 
     /// Starts the numbers of `math.random` anew.

@@ -1,6 +1,6 @@
 //! Interrupts: a function of the host that is called while a script runs, and that can end it.
 //!
-//! It is called about each 100,000 instructions. Long operations count as many instructions (`luaE_charge` and `lua_spend`
+//! It is called about each 100,000 instructions, unless a debugger is set ([`crate::trace`]), which is called instead. Long operations count as many instructions (`luaE_charge` and `lua_spend`
 //! in `build/edits.rs`), so no more than a few milliseconds pass between two calls, unless a single operation takes
 //! longer: a concatenation of hundreds of megabytes, or a full collection of garbage.
 //!
@@ -22,6 +22,7 @@ use mlua_sys as ffi;
 use crate::function::Raise;
 use crate::interpreter::Shared;
 use crate::stack::Stack;
+use crate::trace;
 
 /// A function that is called while a script runs. Its stack is empty, and level 0 of [`Stack::place`] is the function
 /// that was interrupted.
@@ -51,7 +52,11 @@ pub(crate) unsafe fn begin(state: *mut ffi::lua_State) {
     // SAFETY: as the caller promises; the hook is one.
     unsafe {
         make_room(state);
-        if Shared::of(state).interrupt.is_some() {
+        let shared = Shared::of(state);
+        if shared.trace.is_some() {
+            let mask = ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT;
+            ffi::lua_sethook(state, Some(trace::hook), mask, PERIOD);
+        } else if shared.interrupt.is_some() {
             ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, PERIOD);
         }
     }
@@ -121,25 +126,44 @@ unsafe fn interrupted(state: *mut ffi::lua_State) -> Result<(), Raise> {
         let strict = std::mem::replace(&mut shared.strict, false);
         let interrupt = shared.interrupt;
         let mut stack = Stack::new(state);
-        let outcome = if lua_iskilled(state) != 0 {
-            stack.push_registry();
-            stack.get_at(-1, KILL);
-            Err(Raise)
+        let outcome = if is_killed(state) {
+            Err(push_kill(&mut stack))
         } else {
-            interrupt.map_or(Ok(()), |interrupt| interrupt(&mut stack))
+            let outcome = interrupt.map_or(Ok(()), |interrupt| interrupt(&mut stack));
+            if outcome.is_err() {
+                kill(&mut stack);
+            }
+            outcome
         };
-        if outcome.is_err() && lua_iskilled(state) == 0 {
-            stack.push_registry();
-            stack.push_copy(-2);
-            stack.set_at(-2, KILL);
-            stack.pop(1);
-        }
-        if outcome.is_err() {
-            lua_kill(state, 1);
-        }
         Shared::of(state).strict = strict;
         outcome
     }
+}
+
+/// Whether the script was killed.
+///
+/// # Safety
+/// The state is that of an interpreter.
+pub(crate) unsafe fn is_killed(state: *mut ffi::lua_State) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { lua_iskilled(state) != 0 }
+}
+
+/// Pushes the error of a script that was killed, to be raised again.
+pub(crate) fn push_kill(stack: &mut Stack<'_>) -> Raise {
+    stack.push_registry();
+    stack.get_at(-1, KILL);
+    Raise
+}
+
+/// Kills the script with the error on top of the stack, which is still to be raised.
+pub(crate) fn kill(stack: &mut Stack<'_>) {
+    stack.push_registry();
+    stack.push_copy(-2);
+    stack.set_at(-2, KILL);
+    stack.pop(1);
+    // SAFETY: the state is valid as long as the stack is.
+    unsafe { lua_kill(stack.raw(), 1) };
 }
 
 // From the edits.

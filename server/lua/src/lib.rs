@@ -8,7 +8,8 @@
 //!   libraries need of a stack besides, [`lists`] what the host needs.
 //! * [`json`], [`msgpack`], [`structs`], [`bits`]: the libraries `cjson`, `cmsgpack`, `struct` and `bit`.
 //! * [`sandbox`]: the libraries and globals that scripts have, none of which they can change.
-//! * [`interrupt`]: a function that is called while a script runs, and that can end it.
+//! * [`interrupt`]: a function that is called while a script runs, and that can end it; [`trace`]: one that is called
+//!   before each line, for a debugger.
 //!
 //! # Errors
 //!
@@ -40,6 +41,7 @@ mod reader;
 pub mod sandbox;
 pub mod stack;
 pub mod structs;
+pub mod trace;
 
 #[cfg(test)]
 mod library_tests;

@@ -6,6 +6,8 @@ use table::scripting as rows;
 
 use crate::commands::Family;
 use crate::exec::observe::show;
+use crate::script::debug::session;
+use crate::script::debug::stop::trace;
 use crate::script::kill::{Killer, kill};
 use crate::script::run::push_list;
 use crate::script::{cache, run};
@@ -21,6 +23,7 @@ pub static PROCS: Family = &[
     (&rows::EVAL_RO, eval_ro),
     (&rows::EVALSHA, evalsha),
     (&rows::EVALSHA_RO, evalsha_ro),
+    (&rows::SCRIPT_DEBUG, debug),
     (&rows::SCRIPT_EXISTS, exists),
     (&rows::SCRIPT_FLUSH, flush),
     (&rows::SCRIPT_HELP, help),
@@ -49,6 +52,13 @@ fn evalsha_ro(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn by_source(cx: &mut Ctx<'_>, read_only: bool) -> Done {
+    if let Some((conn, is_sync)) = session::wanted(cx) {
+        return session::run(cx, conn, is_sync, |cx| evaluate(cx, read_only));
+    }
+    evaluate(cx, read_only)
+}
+
+fn evaluate(cx: &mut Ctx<'_>, read_only: bool) -> Done {
     let keys = count_keys(cx.argv)?;
     let source = &cx.argv[1];
     let sha = cache::digest(cx.srv, source);
@@ -60,6 +70,11 @@ fn by_source(cx: &mut Ctx<'_>, read_only: bool) -> Done {
 fn by_digest(cx: &mut Ctx<'_>, read_only: bool) -> Done {
     let missing = || Fault::new("NOSCRIPT No matching script. Please use EVAL.");
     let sha = digest_of(&cx.argv[1]).ok_or_else(missing)?;
+    if session::wanted(cx).is_some() {
+        return Err(Fault::new(
+            "ERR Please use EVAL instead of EVALSHA for debugging",
+        ));
+    }
     let keys = count_keys(cx.argv)?;
     if cx.srv.scripts.cache.find(&sha).is_none() {
         return Err(missing());
@@ -88,6 +103,8 @@ fn execute(cx: &mut Ctx<'_>, sha: Sha, keys: usize, read_only: bool) -> Done {
     };
     let this = Run::new(Name::Script(sha), cx.caller, flags);
     let argv = cx.argv;
+    let is_debugged = cx.srv.scripts.debug.session.is_some();
+    lua.set_trace(is_debugged.then_some(trace));
     run::run(cx, &mut lua, this, script.position, |stack| {
         set_globals(stack, argv, keys);
         0
@@ -111,6 +128,26 @@ fn load(cx: &mut Ctx<'_>) -> Done {
     let sha = cache::digest(cx.srv, source);
     cache::add(cx.srv, sha, source)?;
     cx.reply.bulk(&sha);
+    Ok(())
+}
+
+/// SCRIPT DEBUG YES|SYNC|NO
+fn debug(cx: &mut Ctx<'_>) -> Done {
+    let id = cx.caller.client;
+    let is_pipelined = !cx.reply.out.is_empty()
+        || (cx.srv.clients.get(id)).is_some_and(|client| !client.io.out.is_empty());
+    if is_pipelined {
+        return Err(Fault::new(
+            "ERR SCRIPT DEBUG must be called outside a pipeline",
+        ));
+    }
+    match cx.argv[2].to_ascii_lowercase().as_slice() {
+        b"no" => session::disable(cx.srv, id),
+        b"yes" => session::enable(cx.srv, id, false),
+        b"sync" => session::enable(cx.srv, id, true),
+        _ => return Err(Fault::new("ERR Use SCRIPT DEBUG YES/SYNC/NO")),
+    }
+    cx.reply.ok();
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use crate::keyspace::defrag::defrag_cycle;
 use crate::keyspace::expire::slow_cycle;
 use crate::replication::cron::replication_cron;
 use crate::replication::primary::snapshot::tend;
+use crate::script::debug::session;
 use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::{Class, Client, ClientFlags};
@@ -63,6 +64,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 0,
         run: tend,
+    },
+    Step {
+        period_ms: 0,
+        run: session::reap,
     },
     Step {
         period_ms: 1000,

@@ -10,6 +10,7 @@ use crate::persist::aof::flush::sync_now;
 use crate::persist::aof::rewrite::kill;
 use crate::persist::bgsave::{abandon, save_now};
 use crate::report::replicas::{all, name};
+use crate::script::debug::session::kill_all;
 use crate::server::Server;
 use crate::session::pause::{pause, unpause};
 use crate::state::aof::Status;
@@ -114,6 +115,7 @@ fn log_replicas(srv: &Server) {
 
 fn finish(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
     log_replicas(srv);
+    kill_all(srv);
     abandon(srv);
     if srv.aof.is_on() && !end_append_only(srv, flags.force) {
         return ShutdownOutcome::Refused;

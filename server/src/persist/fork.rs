@@ -16,6 +16,7 @@ use crate::report::title::set_title;
 use crate::server::Server;
 use crate::state::child::{Child, Purpose, Report};
 use crate::state::latency::Event;
+use crate::state::process::CHILD;
 use crate::sys::child::{self, Ended, Fork};
 use crate::sys::{clock, host, log, memory};
 use crate::{notice, verbose, warning};
@@ -133,7 +134,7 @@ pub fn start(
             child::become_child(srv.el.registered());
             log::set_role(log::Role::Child);
             set_title(srv, title);
-            if let Some(score) = srv.process.oom_score(&srv.config, CHILD_CLASS) {
+            if let Some(score) = srv.process.oom_score(&srv.config, CHILD) {
                 let _ = host::set_oom_score_adj(score);
             }
             let mut reporter = Reporter::new(writer, name);
@@ -145,10 +146,8 @@ pub fn start(
         }
         Fork::Parent(pid) => {
             let fork_us = clock::monotonic_us() - began_us;
-            srv.stats.fork_us = fork_us;
-            srv.stats.fork_rate = fork_rate(fork_us);
+            srv.stats.note_fork(fork_us, memory::used());
             srv.note_latency(Event::Fork, fork_us / 1000);
-            srv.stats.forks += 1;
             srv.child = Some(Child::new(pid, purpose, keys, reader));
             // A table that moves entries now makes the system copy their pages.
             set_resize_policy(ResizePolicy::Avoid);
@@ -156,14 +155,6 @@ pub fn start(
         }
     }
 }
-
-/// Memory in use that a fork of so many microseconds copied per second, in GiB.
-fn fork_rate(us: u64) -> f64 {
-    memory::used() as f64 / f64::from(1 << 30) / (us.max(1) as f64 / 1e6)
-}
-
-/// Index of the child's value in `oom-score-adj-values`.
-const CHILD_CLASS: usize = 2;
 
 /// Reads the child's reports; returns the child and how it has ended, once it has.
 pub fn poll(srv: &mut Server) -> Option<(Child, Ended)> {

@@ -5,9 +5,12 @@ use lua::function::{Function, Outcome};
 use lua::stack::{Kind, Stack};
 
 use crate::script::call::{self, running};
+use crate::script::debug::{echo, show};
 use crate::script::error::{fault_of, push_fault, raise};
 use crate::script::register::register;
+use crate::server::Server;
 use crate::state::caller::Targets;
+use crate::state::scripts::debug::Session;
 use crate::sys::log::{self, Level};
 use crate::wire::reply::Resp;
 
@@ -30,6 +33,9 @@ const EVAL: [(&str, Function); 3] = [
     ("debug", debug),
     ("replicate_commands", replicate_commands),
 ];
+
+/// The most bytes that `redis.debug` shows.
+const MOST_SHOWN: usize = 16 << 20;
 
 /// Levels of the log, by the names and numbers that scripts use.
 const LEVELS: [(&str, Level); 4] = [
@@ -191,6 +197,7 @@ fn only_text(stack: &mut Stack<'_>) -> Option<Vec<u8>> {
     if stack.top() == 1 && stack.kind(1) == Kind::String {
         return stack.bytes(1).map(<[u8]>::to_vec);
     }
+    echo::error(stack, b"wrong number or type of arguments");
     push_fault(stack, b"ERR wrong number or type of arguments");
     None
 }
@@ -198,6 +205,8 @@ fn only_text(stack: &mut Stack<'_>) -> Option<Vec<u8>> {
 /// `redis.error_reply(text)`.
 fn error_reply(stack: &mut Stack<'_>) -> Outcome {
     if let Some(text) = only_text(stack) {
+        let minus: &[u8] = if text.starts_with(b"-") { b"" } else { b"-" };
+        echo::error(stack, &[minus, &text].concat());
         push_fault(stack, &fault_of(&text));
     }
     Ok(1)
@@ -219,13 +228,36 @@ fn replicate_commands(stack: &mut Stack<'_>) -> Outcome {
     Ok(1)
 }
 
-/// `redis.breakpoint()`: whether a debugger has stopped.
+/// The session of the debugger, if the script is debugged.
+fn session<'a>(stack: &'a mut Stack<'_>) -> Option<&'a mut Session> {
+    let srv = stack.host::<Server>()?;
+    srv.scripts.debug.session.as_deref_mut()
+}
+
+/// `redis.breakpoint()`: stops a debugged script at its next line; whether it is debugged.
 fn breakpoint(stack: &mut Stack<'_>) -> Outcome {
-    stack.push_boolean(false);
+    let session = session(stack);
+    let is_debugged = session.map(|session| session.called = true).is_some();
+    stack.push_boolean(is_debugged);
     Ok(1)
 }
 
-/// `redis.debug(…)`: shown by the debugger.
-fn debug(_: &mut Stack<'_>) -> Outcome {
+/// `redis.debug(…)`: shows values in the debugger.
+fn debug(stack: &mut Stack<'_>) -> Outcome {
+    let Some(line) = session(stack).map(|session| session.line) else {
+        return Ok(0);
+    };
+    let mut text = format!("<debug> line {line}: ").into_bytes();
+    for at in 1..=stack.top() as i32 {
+        if at > 1 {
+            text.extend_from_slice(b", ");
+        }
+        stack.push_copy(at);
+        show::value(stack, &mut text, MOST_SHOWN);
+        stack.pop(1);
+    }
+    if let Some(session) = session(stack) {
+        session.log(text);
+    }
     Ok(0)
 }

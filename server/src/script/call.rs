@@ -15,6 +15,7 @@ use crate::exec::gate;
 use crate::exec::permission;
 use crate::exec::process::resolve;
 use crate::script::convert::push_reply;
+use crate::script::debug::echo;
 use crate::script::error::{push_counted_fault, push_fault, raise};
 use crate::server::{Proc, Server};
 use crate::state::caller::Caller;
@@ -59,16 +60,29 @@ pub fn running<'a>(stack: &'a mut Stack<'_>) -> Option<&'a mut Server> {
 fn execute_with(stack: &mut Stack<'_>, scratch: &mut Scratch) -> bool {
     scratch.argv.clear();
     if let Err(message) = take_arguments(stack, &mut scratch.argv) {
+        echo::fault(stack, message);
         push_fault(stack, message);
         return false;
     }
     let Some(srv) = running(stack) else {
         return false;
     };
+    let is_debugged = srv.scripts.debug.session.is_some();
+    if is_debugged {
+        echo::command(srv, &scratch.argv);
+    }
     if let Err(fault) = run_command(srv, scratch) {
         srv.stats.count_error(fault.code());
+        echo::fault(stack, &fault.0);
         push_counted_fault(stack, &fault.0);
         return false;
+    }
+    if is_debugged {
+        let out = &mut scratch.reply.out;
+        if out.chunks() > 0 {
+            out.tail = std::mem::take(out).into_bytes();
+        }
+        echo::reply(srv, &out.tail);
     }
     let out = &mut scratch.reply.out;
     let succeeded = if out.chunks() == 0 {
@@ -256,6 +270,7 @@ fn admit_write(srv: &Server, caller: &Caller, cmd: CmdId) -> Result<(), Fault> {
 pub fn check_permission(stack: &mut Stack<'_>) -> Outcome {
     let mut argv = Argv::default();
     if let Err(message) = take_arguments(stack, &mut argv) {
+        echo::fault(stack, message);
         push_fault(stack, message);
         return Err(Raise);
     }

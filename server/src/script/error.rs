@@ -9,6 +9,8 @@
 use lua::function::{Outcome, Raise};
 use lua::stack::{Kind, Stack};
 
+use crate::script::debug::echo;
+
 /// The text of an error table.
 pub const ERR: &[u8] = b"err";
 const SOURCE: &[u8] = b"source";
@@ -33,6 +35,7 @@ pub fn push_counted_fault(stack: &mut Stack<'_>, fault: &[u8]) {
 /// Pushes an error table as an error to be raised. The code is `ERR`.
 #[must_use]
 pub fn raise(stack: &mut Stack<'_>, message: &str) -> Raise {
+    echo::error(stack, message.as_bytes());
     push_fault(stack, format!("ERR {message}").as_bytes());
     Raise
 }

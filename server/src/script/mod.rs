@@ -6,6 +6,7 @@
 //! * `run`: whether a script may run now, its call, and the reply made of its result.
 //! * `call`: `redis.call`, one command within a script; `convert`: replies as values of Lua and back.
 //! * `api`: the other functions of `redis`; `error`: tables that are errors; `interrupt`: what happens in long scripts.
+//! * `debug`: the debugger.
 //!
 //! A script is a command that calls others: each of its commands is a call within the unit of EVAL, as those of a
 //! transaction are. So their writes are propagated together when the unit ends, and they see one instant of time.
@@ -14,6 +15,7 @@ pub mod api;
 pub mod cache;
 pub mod call;
 pub mod convert;
+pub mod debug;
 pub mod error;
 pub mod interpreter;
 pub mod interrupt;

@@ -89,6 +89,11 @@ impl Background {
         }
     }
 
+    /// In a child process: the thread does not exist, and its channel is not touched, so all is freed by the caller.
+    pub fn forget_thread(&mut self) {
+        std::mem::forget(self.jobs.take());
+    }
+
     /// Frees an evicted value of about `bytes` bytes.
     pub fn free_evicted(&self, value: Garbage, bytes: usize) {
         self.evicted_bytes.fetch_add(bytes, Relaxed);

@@ -54,6 +54,10 @@ bitflags! {
         const MONITOR = 1 << 8;
         /// It is subscribed to something.
         const PUBSUB = 1 << 9;
+        /// Its next EVAL runs in the debugger (SCRIPT DEBUG).
+        const DEBUG = 1 << 10;
+        /// With `DEBUG`: in the server itself, and not in a child.
+        const DEBUG_SYNC = 1 << 11;
     }
 }
 

@@ -26,8 +26,11 @@ pub struct ProcessInfo {
     pub oom_score_base: Option<i32>,
 }
 
+/// The class of child processes for [`ProcessInfo::oom_score`].
+pub const CHILD: usize = 2;
+
 impl ProcessInfo {
-    /// `oom_score_adj` for a process class (0 primary, 1 replica, 2 child); `None` if the server does not set it.
+    /// `oom_score_adj` for a process class (0 primary, 1 replica, [`CHILD`]); `None` if the server does not set it.
     pub fn oom_score(&self, config: &Params, class: usize) -> Option<i32> {
         let value = config.oom_score_adj_values[class] as i32;
         let score = match config.oom_score_adj {

@@ -262,6 +262,14 @@ impl ByCommand {
 }
 
 impl Stats {
+    /// Counts a fork that took so many microseconds while so many bytes were in use.
+    pub fn note_fork(&mut self, us: u64, used: usize) {
+        let gib = used as f64 / f64::from(1 << 30);
+        self.fork_us = us;
+        self.fork_rate = gib / (us.max(1) as f64 / 1e6);
+        self.forks += 1;
+    }
+
     /// The counters of one command.
     #[inline]
     pub fn command(&mut self, id: CmdId) -> &mut CommandStats {

@@ -1,8 +1,9 @@
 //! Child processes: fork, what a child may do, and how it ends.
 //!
 //! The threads of the parent do not exist in a child, and locks that they held stay locked. A child therefore only
-//! computes and writes: it touches no channel, no TLS object and no event loop, and exits by [`exit`], which runs no
-//! destructors.
+//! computes and writes: it touches no channel and no event loop, and exits by [`exit`], which runs no destructors. The
+//! only TLS object that a child may touch is that of a connection which its parent has given up (`script::debug`): no
+//! other thread uses OpenSSL, so none of its locks can be held.
 
 #![allow(unsafe_code)]
 
@@ -10,6 +11,8 @@ use std::ffi::c_int;
 use std::fs;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsRawFd, RawFd};
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -39,8 +42,8 @@ pub enum Ended {
 
 /// Forks.
 ///
+/// # Errors
 /// The system cannot create another process.
-/// The system has no room for another process.
 pub fn fork() -> io::Result<Fork> {
     // SAFETY: the child keeps to what the header of this file says. The allocator's own locks are taken and released
     // around the fork by handlers that it registers.
@@ -73,6 +76,32 @@ pub fn become_child(parents: impl Iterator<Item = RawFd>) {
     }
 }
 
+/// In a child: SIGTERM and SIGINT, which may be meant for the whole group of processes, are left to the parent.
+pub fn ignore_end_signals() {
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        // SAFETY: no handler is installed.
+        let _ = unsafe { sigaction(signal, &ignore) };
+    }
+}
+
+/// In a child that only works for one peer: ends the process this long after the peer has closed the connection, unless
+/// it ends before.
+pub fn exit_after_hangup(fd: RawFd, delay: Duration) {
+    // Without the thread the child goes on until its work is done.
+    let _ = thread::Builder::new().spawn(move || {
+        let mut polled = libc::pollfd {
+            fd,
+            events: libc::POLLRDHUP,
+            revents: 0,
+        };
+        // SAFETY: one descriptor, which stays open as long as the process lives.
+        while unsafe { libc::poll(&raw mut polled, 1, -1) } < 1 {}
+        thread::sleep(delay);
+        exit(0);
+    });
+}
+
 /// Ends the calling process at once.
 pub fn exit(code: i32) -> ! {
     // SAFETY: it does not return.
@@ -82,6 +111,11 @@ pub fn exit(code: i32) -> ! {
 /// Asks a child to end; [`reap`] reports that it has.
 pub fn kill_quietly(pid: i32) {
     let _ = kill(Pid::from_raw(pid), Signal::SIGUSR1);
+}
+
+/// Ends a child that may ignore other signals.
+pub fn kill_hard(pid: i32) {
+    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
 }
 
 /// Waits until a child has ended.

@@ -148,21 +148,28 @@ pub fn format_f64_decimals(number: f64) -> Vec<u8> {
 
 /// Formats a double with 17 significant digits, as C's `%.17g` does.
 pub fn format_f64_g17(number: f64) -> Vec<u8> {
+    format_f64_general(number, 17)
+}
+
+/// Formats a double with so many significant digits, at least one, as C's `%.*g` does.
+pub fn format_f64_general(number: f64, digits: u16) -> Vec<u8> {
     if !number.is_finite() {
         return format_f64(number);
     }
-    let scientific = format!("{number:.16e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let last = i32::from(digits) - 1;
+    let scientific = format!("{number:.*e}", last as usize);
+    let (fraction, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    let mut text = if (-4..17).contains(&exponent) {
-        format!("{number:.*}", (16 - exponent) as usize)
+    let is_plain = (-4..=last).contains(&exponent);
+    let mut text = if is_plain {
+        format!("{number:.*}", (last - exponent) as usize)
     } else {
-        digits.to_owned()
+        fraction.to_owned()
     };
     if text.contains('.') {
         text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
     }
-    if !(-4..17).contains(&exponent) {
+    if !is_plain {
         let sign = if exponent < 0 { '-' } else { '+' };
         text.push_str(&format!("e{sign}{:02}", exponent.abs()));
     }
@@ -351,6 +358,24 @@ mod tests {
             (f64::NEG_INFINITY, "-inf"),
         ] {
             assert_eq!(super::format_f64_g17(number), text.as_bytes(), "{number}");
+        }
+    }
+
+    #[test]
+    fn significant_digits_as_c_writes_them() {
+        for (number, digits, text) in [
+            (100_000.0, 6, "100000"),
+            (1_000_000.0, 6, "1e+06"),
+            (999_999.9, 6, "1e+06"),
+            (0.1, 6, "0.1"),
+            (1.0 / 3.0, 6, "0.333333"),
+            (-123_456.789, 6, "-123457"),
+            (7.0, 1, "7"),
+            (75.0, 1, "8e+01"),
+            (f64::INFINITY, 6, "inf"),
+        ] {
+            let ours = super::format_f64_general(number, digits);
+            assert_eq!(ours, text.as_bytes(), "{number}");
         }
     }
 

@@ -1,14 +1,16 @@
-//! Scripts: those of EVAL in their cache, the libraries of functions, and the run in progress.
+//! Scripts: those of EVAL in their cache, the libraries of functions, the run in progress, and the debugger.
 //!
 //! EVAL and functions have an interpreter each, as in Redis, so neither sees what the other defines. An interpreter is
 //! taken out while it runs a script, and put back when the script has ended; what it runs then finds it missing.
 
 pub mod cache;
+pub mod debug;
 pub mod flags;
 pub mod libraries;
 pub mod run;
 
 use crate::state::scripts::cache::Cache;
+use crate::state::scripts::debug::Debugger;
 use crate::state::scripts::libraries::{Libraries, Load};
 use crate::state::scripts::run::Run;
 use crate::wire::argv::Argv;
@@ -25,6 +27,8 @@ pub struct Scripts {
     pub load: Option<Load>,
     /// The script that is being run.
     pub run: Option<Run>,
+    /// The debugger.
+    pub debug: Debugger,
     /// The command that runs a function, for FUNCTION STATS.
     pub command: Argv,
     /// Arguments and reply of a script's command; kept for their memory.
