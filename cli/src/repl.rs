@@ -80,11 +80,10 @@ impl<'a> Repl<'a> {
         } else {
             Preferences { hints: false }
         };
-        let mut editor = match Editor::new() {
+        let editor = match Editor::new() {
             Ok(editor) => editor,
             Err(error) => return fail(format!("The terminal cannot be used: {error}")),
         };
-        editor.show_hints(preferences.hints);
         Ok(Repl {
             session,
             options,
@@ -101,6 +100,10 @@ impl<'a> Repl<'a> {
         self.session.interactive = true;
         loop {
             let prompt = prompt(self.session);
+            // The commands of the debugger are not those of the table.
+            let is_debugged = self.session.debugging == Debugging::Active;
+            self.editor
+                .show_hints(self.preferences.hints && !is_debugged);
             let next = match self.editor.line(&prompt) {
                 Some(line) => self.line(&line),
                 // Ctrl-D while subscribed ends the subscription by a new connection.
@@ -148,7 +151,6 @@ impl Repl<'_> {
                 if let Err(complaint) = self.preferences.set(&words) {
                     print(format!("{complaint}\n"));
                 }
-                self.editor.show_hints(self.preferences.hints);
             }
             (b"restart", _) if matches!(self.options.mode, Mode::Debug { .. }) => {
                 return Next::Restart;

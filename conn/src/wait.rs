@@ -33,8 +33,9 @@ const UNKNOWN: Readiness = Readiness {
 };
 
 impl<S> Conns<S> {
-    /// Reads into `buf`, and waits until there is something. Would-block means that a signal has arrived.
-    pub fn read_waiting(&mut self, id: ConnId, buf: &mut [u8]) -> Io {
+    /// Reads into `buf`, and waits until there is something, at most for `patience`. Would-block means that nothing came, or
+    /// that a signal has arrived.
+    pub fn read_waiting(&mut self, id: ConnId, buf: &mut [u8], patience: Duration) -> Io {
         let Some(connection) = find(&mut self.slots, id) else {
             return gone(Step::Read);
         };
@@ -52,7 +53,7 @@ impl<S> Conns<S> {
             if stream.tls().is_some_and(TlsStream::is_pending) {
                 continue;
             }
-            match wait(stream, PollFlags::POLLIN, None) {
+            match wait(stream, PollFlags::POLLIN, patience) {
                 Ok(true) => {}
                 Ok(false) => return Io::WouldBlock,
                 Err(errno) => return Io::Failed(ConnError::io(Step::Read, &errno.into())),
@@ -105,7 +106,7 @@ impl<S> Conns<S> {
                 let reason = "the peer takes no data";
                 return Err(ConnError::because(Cause::Timeout, Step::Write, reason));
             }
-            wait(stream, PollFlags::POLLOUT, Some(left))
+            wait(stream, PollFlags::POLLOUT, left)
                 .map_err(|errno| ConnError::io(Step::Write, &errno.into()))?;
         }
     }
@@ -131,16 +132,13 @@ impl<S> Conns<S> {
 }
 
 /// Waits until a socket is ready; false if a signal has arrived or the time is over.
-fn wait(stream: &Stream, wanted: PollFlags, patience: Option<Duration>) -> Result<bool, Errno> {
+fn wait(stream: &Stream, wanted: PollFlags, patience: Duration) -> Result<bool, Errno> {
     let fd = match (stream, stream.tcp()) {
         (Stream::Unix(socket), _) => socket.as_fd(),
         (_, Some(socket)) => socket.as_fd(),
         (_, None) => return Err(Errno::EBADF),
     };
-    let timeout = match patience {
-        None => PollTimeout::NONE,
-        Some(time) => PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX),
-    };
+    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
     match poll(&mut [PollFd::new(fd, wanted)], timeout) {
         Ok(ready) => Ok(ready > 0),
         Err(Errno::EINTR) => Ok(false),

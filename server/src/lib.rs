@@ -122,6 +122,9 @@
 //!   The old incremental file is on the disk before a manifest names its successor, as only the last may be incomplete.
 //! * **What a child writes for replicas goes through a ring** (`state::replication::transfer`). Each replica reads it at its own
 //!   pace; a slow one delays the next transfer no more than its memory allows.
+//! * **A debugged script has its client's connection** (`script::debug`). A forked child goes on with the client's socket and
+//!   TLS session while the parent forgets both without sending anything. No event is processed while the script is stopped, so
+//!   the connection is used by calls that wait (`conn::wait`).
 //! * **Memory counts where it is used** (`sys::memory::used`): a table that grows counts as far as it is filled, an argument
 //!   as far as it has arrived, an evicted value no longer although the background thread has yet to free it. Otherwise
 //!   `maxmemory` would evict keys for memory that nobody uses (`keyspace::evict`). A client is charged differently: with what

@@ -1,6 +1,8 @@
 //! Called before each line of a debugged script: where it stops, the client is asked what to do until it lets the script
 //! go on.
 
+use std::time::Duration;
+
 use conn::stream::Io;
 use lua::stack::Stack;
 use lua::trace::{Halt, Moment};
@@ -15,6 +17,8 @@ use crate::sys::{clock, process};
 
 /// When a script has run for too long if `busy-reply-threshold` is 0, in milliseconds.
 const DEFAULT_LIMIT_MS: u64 = 5000;
+/// How often a wait for the client looks for a signal that ends the server.
+const LOOK: Duration = Duration::from_millis(200);
 /// The most bytes of an incomplete request.
 const MOST_INPUT: usize = 1 << 20;
 
@@ -123,7 +127,7 @@ fn receive(srv: &mut Server) -> Result<Option<Vec<Vec<u8>>>, &'static str> {
         let read = if session.is_closed {
             Io::Eof
         } else {
-            srv.conns.read_waiting(session.conn, &mut room)
+            srv.conns.read_waiting(session.conn, &mut room, LOOK)
         };
         match read {
             Io::Done(n) => session.input.extend_from_slice(&room[..n]),
