@@ -146,7 +146,7 @@ impl Request<'_> {
 
 /// The flags of a command. What runs a script does what the script declares.
 #[inline]
-fn effective_flags(srv: &Server, cmd: CmdId, spec: &Spec, argv: &Argv) -> Flags {
+pub fn effective_flags(srv: &Server, cmd: CmdId, spec: &Spec, argv: &Argv) -> Flags {
     if spec.group == Group::Scripting && spec.flags.contains(Flags::SKIP_MONITOR) {
         script_flags(srv, cmd, argv).of_command(spec.flags)
     } else {

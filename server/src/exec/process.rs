@@ -8,7 +8,7 @@ use crate::egress::invalidate::limit_table;
 use crate::egress::limits::{close_over_limit, hard_limit};
 use crate::egress::push::{settle_pushes, take_pushes};
 use crate::exec::call::{Invocation, call};
-use crate::exec::gate::{Verdict, verdict};
+use crate::exec::gate::{Verdict, effective_flags, verdict};
 use crate::exec::observe::show;
 use crate::exec::permission;
 use crate::exec::refuse::refuse;
@@ -70,8 +70,9 @@ pub fn execute(
                     call(srv, &mut caller, &invocation, reply);
                 }
                 Verdict::Queue => {
+                    let flags = effective_flags(srv, cmd, spec, argv);
                     if let Some(client) = srv.clients.get_mut(id) {
-                        transaction::queue(client, cmd, argv);
+                        transaction::queue(client, cmd, flags, argv);
                     }
                     reply.status("QUEUED");
                 }

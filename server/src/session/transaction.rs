@@ -1,6 +1,7 @@
 //! A client's side of MULTI and WATCH: starting, queueing, discarding.
 
 use table::CmdId;
+use table::words::Flags;
 
 use crate::keyspace::lookup::is_expired;
 use crate::server::Server;
@@ -21,7 +22,7 @@ pub fn begin(client: &mut Client) -> bool {
 }
 
 /// Queues a command. Once the transaction can only fail, commands are no longer kept.
-pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv) {
+pub fn queue(client: &mut Client, cmd: CmdId, flags: Flags, argv: &Argv) {
     let dirty = client.dirty_cas;
     let Some(multi) = &mut client.multi else {
         return;
@@ -29,7 +30,7 @@ pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv) {
     if multi.aborted || dirty {
         return;
     }
-    multi.push(cmd, argv);
+    multi.push(cmd, flags, argv);
     client.sizes.multi = multi.queue.memory();
 }
 
