@@ -6,7 +6,7 @@ use lua::stack::{Kind, Stack};
 use crate::exec::gate;
 use crate::script::call::{is_out_of_memory, running};
 use crate::script::convert::write_value;
-use crate::script::error;
+use crate::script::{error, memory};
 use crate::server::{Ctx, Propagate, Server};
 use crate::state::caller::Caller;
 use crate::state::scripts::flags::ScriptFlags;
@@ -14,9 +14,6 @@ use crate::state::scripts::run::{Name, Run, RunFlags};
 use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, MASTER_DOWN, NO_REPLICAS};
 use crate::wire::reply::Resp;
-
-/// Scripts between two steps of garbage collection, and the size of a step.
-const COLLECT_EVERY: u32 = 50;
 
 /// Whether a script may run now, and what holds for its run.
 ///
@@ -111,6 +108,7 @@ pub fn run(
     cx.propagate = Propagate::Never;
     let name = run.name.clone();
     cx.srv.scripts.run = Some(run);
+    memory::limit(cx.srv, lua);
     let reply = &mut *cx.reply;
     cx.failed = lua.with_host(cx.srv, |stack| {
         stack.push_function(error::handler);
@@ -157,14 +155,4 @@ pub fn push_list(stack: &mut Stack<'_>, argv: &Argv, from: usize, to: usize) {
         stack.push_bytes(&argv[at]);
         stack.set_at(-2, position as i32 + 1);
     }
-}
-
-/// Collects some garbage after every so many scripts; returns the bytes in use.
-pub fn collect(lua: &mut Interpreter, runs: &mut u32) -> usize {
-    *runs += 1;
-    if *runs >= COLLECT_EVERY {
-        *runs = 0;
-        lua.collect_step(COLLECT_EVERY as i32);
-    }
-    lua.used()
 }

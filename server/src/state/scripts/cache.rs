@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lua::interpreter::Interpreter;
 
 use crate::state::scripts::flags::ScriptFlags;
+use crate::state::scripts::heap::Heap;
 use crate::state::sharded::Sharded;
 
 /// A SHA-1 digest as lower-case hexadecimal digits.
@@ -37,8 +38,8 @@ pub struct Cache {
     /// The source and digest of the script that was looked up last: most clients that use EVAL repeat themselves.
     latest: Option<(Arc<Vec<u8>>, Sha)>,
     bytes: usize,
-    /// What the interpreter used when it was seen last, in bytes.
-    pub interpreter_bytes: usize,
+    /// The memory of the interpreter.
+    pub heap: Heap,
     /// Scripts that were run since garbage was collected.
     pub runs: u32,
 }
