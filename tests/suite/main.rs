@@ -17,6 +17,7 @@ mod cve_lua;
 mod defrag;
 mod differential;
 mod differential_acl;
+mod differential_scripts;
 mod eviction;
 mod fuzz;
 mod fuzz_acl;
