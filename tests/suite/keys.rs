@@ -35,6 +35,11 @@ fn key_commands() {
             ("SWAPDB 0 1", "OK"),
             ("GET c", "3"),
             ("SELECT 99", "-ERR DB index is out of range"),
+            (
+                "SELECT 4294967296",
+                "-ERR value is out of range, value must between -2147483648 and 2147483647",
+            ),
+            ("SWAPDB 0 4294967296", "-ERR invalid second DB index"),
             ("OBJECT ENCODING c", "int"),
             ("OBJECT FREQ nothing", "nil"),
             ("EXPIRE c 100 GT", "0"),

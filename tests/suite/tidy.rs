@@ -61,6 +61,7 @@ const UNSAFE: &[&str] = &[
     "server/lua/src/reader.rs",
     "server/lua/src/sandbox.rs",
     "server/lua/src/stack.rs",
+    "server/lua/src/trace.rs",
 ];
 
 /// The files and folders that may name each of these crates.

@@ -608,6 +608,25 @@ const HASHES: &[Edit] = &[
 ];
 
 const MEMORY: &[Edit] = &[
+    // What a cycle has marked so far is white again, and the next cycle finds what is garbage now.
+    edit(
+        "lua.h",
+        "LUA_API void lua_setlevel",
+        "LUA_API void lua_restartgc (lua_State *L);\n\
+         LUA_API void lua_setlevel",
+    ),
+    edit(
+        "lgc.c",
+        "void luaC_fullgc (lua_State *L) {",
+        "LUA_API void lua_restartgc (lua_State *L) {\n\
+           global_State *g = G(L);\n\
+           if (g->gcstate != GCSpropagate) return;\n\
+           g->gray = g->grayagain = g->weak = NULL;\n\
+           g->sweepgc = &g->rootgc; g->sweepstrgc = 0;\n\
+           g->gcstate = GCSsweepstring;\n\
+         }\n\
+         void luaC_fullgc (lua_State *L) {",
+    ),
     edit(
         "lstate.h",
         "lu_mem estimate;",

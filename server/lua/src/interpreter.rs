@@ -229,6 +229,13 @@ impl Interpreter {
         unsafe { ffi::lua_gc(self.state.as_ptr(), ffi::LUA_GCSTEP, kilobytes) == 1 }
     }
 
+    /// Abandons the cycle of collection in progress: it has marked what was in use before, and would walk over big tables
+    /// once more to end. Two more cycles collect all garbage.
+    pub fn restart_collection(&mut self) {
+        // SAFETY: the state is valid, and nothing of it is running.
+        unsafe { lua_restartgc(self.state.as_ptr()) }
+    }
+
     /// Collects garbage for about as long as the budget; whether a cycle has ended. The server calls this between scripts while
     /// [`Interpreter::used`] has grown since the last cycle. A step takes about 20 microseconds: what a script has left is
     /// garbage, so no big table is marked, and big blocks are not freed here (see [`Interpreter::take_freed`]). One step of a
@@ -276,5 +283,6 @@ impl Drop for Interpreter {
 
 // From the edits.
 unsafe extern "C-unwind" {
+    fn lua_restartgc(state: *mut ffi::lua_State);
     fn lua_setlimit(state: *mut ffi::lua_State, limit: usize);
 }

@@ -93,6 +93,20 @@ pub fn int(arg: &[u8]) -> Result<i64, Fault> {
     parse_i64(arg).ok_or(NOT_INTEGER)
 }
 
+/// An argument as the number of a database, which need not exist.
+///
+/// # Errors
+/// It is not an integer, or not one of 32 bits.
+pub fn database_number(arg: &[u8]) -> Result<i64, Fault> {
+    let (least, most) = (i64::from(i32::MIN), i64::from(i32::MAX));
+    let number = int(arg)?;
+    if (least..=most).contains(&number) {
+        Ok(number)
+    } else {
+        Err(not_between(least, most))
+    }
+}
+
 /// A timeout in fractional seconds as a deadline in milliseconds of Unix time; 0 means none.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use table::connection as rows;
 
 use crate::commands::Family;
-use crate::commands::args::int;
+use crate::commands::args::{database_number, int};
 use crate::exec::options::{self, HelloOption};
 use crate::server::{Ctx, Done};
 use crate::session::auth::{authenticate, is_required, password_is_set};
@@ -52,7 +52,7 @@ fn echo(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn select(cx: &mut Ctx<'_>) -> Done {
-    let index = int(&cx.argv[1])?;
+    let index = database_number(&cx.argv[1])?;
     let index = usize::try_from(index)
         .ok()
         .filter(|&i| i < cx.srv.keys.dbs.len())

@@ -13,7 +13,7 @@ use crate::exec::observe::show;
 use crate::keyspace::change::count_changes;
 use crate::script::kill::{Killer, kill};
 use crate::script::run::push_list;
-use crate::script::{library, run};
+use crate::script::{library, memory, run};
 use crate::server::{Ctx, Done};
 use crate::state::scripts::flags::NAMES;
 use crate::state::scripts::libraries::{Function, Libraries};
@@ -72,7 +72,7 @@ fn execute(cx: &mut Ctx<'_>, read_only: bool) -> Done {
         },
     );
     let libraries = &mut cx.srv.scripts.libraries;
-    libraries.interpreter_bytes = run::collect(&mut lua, &mut libraries.runs);
+    memory::note(&mut lua, &mut libraries.heap, &mut libraries.runs);
     libraries.lua = Some(lua);
     Ok(())
 }
@@ -226,16 +226,19 @@ fn restore(cx: &mut Ctx<'_>) -> Done {
     let sums = !cx.srv.debug.skip_checksums;
     let body = check_payload(&cx.argv[2], sums)
         .map_err(|_| Fault::new("ERR DUMP payload version or checksum are wrong"))?;
+    // Redis knows no limit here, so a payload can stop it for good.
+    let timeout_ms = (!cx.caller.obeyed).then_some(library::TIMEOUT_MS);
     let mut new = Libraries::default();
     for code in codes(body).map_err(|message| library::fault(message.as_bytes()))? {
-        library::load(cx.srv, &mut new, &code, false, None)
+        library::load(cx.srv, &mut new, &code, false, timeout_ms)
             .map_err(|message| library::fault(&message))?;
     }
     if policy == Policy::Flush {
         library::replace_all(cx.srv, new, false);
     } else {
         let joined = library::change(cx.srv, |srv, libraries| {
-            library::join(srv, libraries, &new, policy == Policy::Replace)
+            let replace = policy == Policy::Replace;
+            library::join(srv, libraries, &new, replace)
         });
         joined.map_err(|message| library::fault(&message))?;
     }

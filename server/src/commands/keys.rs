@@ -4,7 +4,7 @@ use data::value::entry::Entry;
 use table::{generic as rows, server};
 
 use crate::commands::Family;
-use crate::commands::args::{Args, int};
+use crate::commands::args::{Args, database_number};
 use crate::keyspace::change::{Event, count_changes, database_changes, key_changed};
 use crate::keyspace::delete::{delete, flush};
 use crate::keyspace::free::free_entry;
@@ -13,7 +13,7 @@ use crate::keyspace::notify::created;
 use crate::persist::bgsave::all_flushed;
 use crate::server::{Ctx, Done, Propagate};
 use crate::state::caller::Kind;
-use crate::wire::fault::{DB_INDEX, Fault, NO_SUCH_KEY, NOT_INTEGER, SAME_OBJECT, SYNTAX};
+use crate::wire::fault::{DB_INDEX, Fault, NO_SUCH_KEY, SAME_OBJECT, SYNTAX};
 
 /// Rows and procs.
 pub static PROCS: Family = &[
@@ -120,7 +120,7 @@ fn renamenx(cx: &mut Ctx<'_>) -> Done {
 
 /// A database by its number as an argument.
 fn database(cx: &Ctx<'_>, arg: &[u8]) -> Result<usize, Fault> {
-    let number = int(arg)?;
+    let number = database_number(arg)?;
     usize::try_from(number)
         .ok()
         .filter(|&n| n < cx.srv.keys.dbs.len())
@@ -130,9 +130,7 @@ fn database(cx: &Ctx<'_>, arg: &[u8]) -> Result<usize, Fault> {
 fn move_key(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let (key, from) = (&argv[1], cx.db);
-    let to = int(&argv[2])
-        .map_err(|_| NOT_INTEGER)
-        .and_then(|_| database(cx, &argv[2]))?;
+    let to = database(cx, &argv[2])?;
     if from == to {
         return Err(SAME_OBJECT);
     }
@@ -248,8 +246,9 @@ fn flush_command(cx: &mut Ctx<'_>, number: Option<usize>) -> Done {
 
 fn swapdb(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let first = int(&argv[1]).map_err(|_| Fault::new("ERR invalid first DB index"))?;
-    let second = int(&argv[2]).map_err(|_| Fault::new("ERR invalid second DB index"))?;
+    let first = database_number(&argv[1]).map_err(|_| Fault::new("ERR invalid first DB index"))?;
+    let second =
+        database_number(&argv[2]).map_err(|_| Fault::new("ERR invalid second DB index"))?;
     let count = cx.srv.keys.dbs.len();
     let valid = |n: i64| {
         usize::try_from(n)

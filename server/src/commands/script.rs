@@ -10,7 +10,7 @@ use crate::script::debug::session;
 use crate::script::debug::stop::trace;
 use crate::script::kill::{Killer, kill};
 use crate::script::run::push_list;
-use crate::script::{cache, run};
+use crate::script::{cache, memory, run};
 use crate::server::{Ctx, Done};
 use crate::state::scripts::cache::{Sha, digest_of};
 use crate::state::scripts::run::{Name, Run};
@@ -110,7 +110,7 @@ fn execute(cx: &mut Ctx<'_>, sha: Sha, keys: usize, read_only: bool) -> Done {
         0
     });
     let cache = &mut cx.srv.scripts.cache;
-    cache.interpreter_bytes = run::collect(&mut lua, &mut cache.runs);
+    memory::note(&mut lua, &mut cache.heap, &mut cache.runs);
     cache.lua = Some(lua);
     Ok(())
 }

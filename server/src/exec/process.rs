@@ -71,7 +71,7 @@ pub fn execute(
                 }
                 Verdict::Queue(flags) => {
                     if let Some(client) = srv.clients.get_mut(id) {
-                        transaction::queue(client, cmd, argv, flags);
+                        transaction::queue(client, cmd, flags, argv);
                     }
                     reply.status("QUEUED");
                 }

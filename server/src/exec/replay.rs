@@ -86,7 +86,7 @@ pub fn execute(srv: &mut Server, replay: &mut Replay, argv: &Argv) -> Result<(),
     if let Some(multi) = &mut replay.multi
         && cmd != EXEC
     {
-        multi.push(cmd, argv);
+        multi.push(cmd, spec.flags, argv);
         return Ok(());
     }
     if cmd == MULTI {

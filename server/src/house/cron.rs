@@ -13,6 +13,7 @@ use crate::keyspace::expire::slow_cycle;
 use crate::replication::cron::replication_cron;
 use crate::replication::primary::snapshot::tend;
 use crate::script::debug::session;
+use crate::script::memory as memory_of_scripts;
 use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::{Class, Client, ClientFlags};
@@ -60,6 +61,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 0,
         run: limit_tracking,
+    },
+    Step {
+        period_ms: 0,
+        run: memory_of_scripts::collect,
     },
     Step {
         period_ms: 0,

@@ -87,8 +87,10 @@ fn tell_observers(srv: &mut Server, db: usize, key: &[u8], event: Event) {
         touch_watchers(srv, db, key);
     }
     if srv.tracking.is_active() {
+        // As in Redis, what a script changes is not the client's own change in broadcasting mode.
         let by_command = !matches!(event, Event::Expired | Event::Evicted);
-        let by = srv.unit.client.filter(|_| by_command);
+        let by_client = by_command && srv.scripts.run.is_none();
+        let by = srv.unit.client.filter(|_| by_client);
         invalidate::key_changed(srv, key, by);
     }
 }

@@ -69,10 +69,10 @@ fn excess(srv: &Server) -> Option<usize> {
     counted.checked_sub(limit).filter(|&bytes| bytes > 0)
 }
 
-/// Bytes of the stream of writes and of the append-only file's buffer, which do not count.
+/// Bytes of the stream of writes, of the append-only file's buffer and of garbage of scripts, which do not count.
 fn not_counted(srv: &Server) -> usize {
     let backlog = srv.config.repl_backlog_size as usize;
-    srv.replication.blocks.beyond(backlog) + srv.aof.buffer.capacity()
+    srv.replication.blocks.beyond(backlog) + srv.aof.buffer.capacity() + srv.scripts.garbage()
 }
 
 /// Whether keys may be evicted now. A replica follows its primary's data set, and during a pause it must not change.

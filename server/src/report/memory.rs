@@ -116,7 +116,7 @@ pub fn write(srv: &Server, info: &mut Info) {
 /// Fields of scripts and functions.
 fn write_scripts(srv: &Server, info: &mut Info) {
     let (cache, libraries) = (&srv.scripts.cache, &srv.scripts.libraries);
-    let (eval, functions) = (cache.interpreter_bytes, libraries.interpreter_bytes);
+    let (eval, functions) = (cache.heap.used(), libraries.heap.used());
     info.field("used_memory_lua", eval);
     info.field("used_memory_vm_eval", eval);
     info.field("used_memory_lua_human", human(eval));

@@ -34,7 +34,7 @@ pub fn add(srv: &mut Server, sha: Sha, source: &[u8]) -> Result<(), Fault> {
     let position = cache.next_position();
     let lua = cache.lua.get_or_insert_with(interpreter::for_eval);
     compile(&mut lua.stack(), &source[header.len..], position)?;
-    cache.interpreter_bytes = lua.used();
+    cache.heap.set_used(lua.used());
     let script = Script {
         source: Arc::new(source.to_vec()),
         flags: header.flags,

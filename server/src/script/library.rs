@@ -3,11 +3,13 @@
 //! While a library is loaded, the global `redis` is another one, which only has what loading needs. Globals are an empty table
 //! whose metatable leads to one set of globals or the other.
 
+use std::collections::HashSet;
+
 use lua::interpreter::Interpreter;
 use lua::stack::{Kind, Stack};
 
 use crate::script::register::REGISTERED;
-use crate::script::{error, interpreter};
+use crate::script::{error, interpreter, memory};
 use crate::server::Server;
 use crate::state::scripts::libraries::{Function, Libraries, Library, Load, metadata};
 use crate::sys::clock;
@@ -114,22 +116,36 @@ pub fn join(
     if !replace && let Some((name, _)) = other.iter().find(|(name, _)| set.get(name).is_some()) {
         return Err([b"Library ".as_slice(), name, b" already exists"].concat());
     }
-    let is_replaced = |function: &Function| {
-        let mut replaced = other.iter().filter_map(|(name, _)| set.get(name));
-        replaced.any(|library| {
-            let mut functions = library.functions.iter();
-            functions.any(|old| old.name.eq_ignore_ascii_case(&function.name))
-        })
-    };
-    for (_, library) in other.iter() {
-        for function in &library.functions {
-            if set.function(&function.name).is_some() && !is_replaced(function) {
-                return Err([b"Function ".as_slice(), &function.name, b" already exists"].concat());
-            }
+    let replaced = take_out(set, other);
+    let joined = add_all(srv, set, other);
+    if joined.is_err() {
+        for (_, library) in take_out(set, other) {
+            discard(set, &library.functions);
         }
     }
-    for (name, _) in other.iter() {
-        delete(set, name);
+    for (name, library) in replaced {
+        if joined.is_ok() {
+            discard(set, &library.functions);
+        } else {
+            set.add(name, library);
+        }
+    }
+    joined
+}
+
+/// Takes the libraries out of a set that have the names of those of another; their functions are kept.
+fn take_out(set: &mut Libraries, other: &Libraries) -> Vec<(Vec<u8>, Library)> {
+    let names = other.iter().map(|(name, _)| name);
+    names
+        .filter_map(|name| Some((name.clone(), set.remove(name)?)))
+        .collect()
+}
+
+/// Loads the libraries of another set into a set that has none of their names.
+fn add_all(srv: &mut Server, set: &mut Libraries, other: &Libraries) -> Result<(), Vec<u8>> {
+    let functions = || other.iter().flat_map(|(_, library)| &library.functions);
+    if let Some(taken) = functions().find(|function| set.function(&function.name).is_some()) {
+        return Err([b"Function ".as_slice(), &taken.name, b" already exists"].concat());
     }
     for (_, library) in other.iter() {
         load(srv, set, &library.code, false, None)?;
@@ -145,15 +161,22 @@ fn compile(
     timeout_ms: Option<u64>,
 ) -> Result<Vec<Function>, Vec<u8>> {
     let mut lua = set.lua.take().unwrap_or_else(interpreter::for_functions);
+    // What a primary or a file has loaded must load here, too.
+    if timeout_ms.is_some() {
+        memory::limit(srv, &mut lua);
+    } else {
+        lua.set_limit(usize::MAX);
+    }
     srv.scripts.load = Some(Load {
         functions: Vec::new(),
+        names: HashSet::new(),
         started_us: clock::monotonic_us(),
         timeout_ms,
     });
     let done = run(srv, &mut lua, code);
     let load = srv.scripts.load.take().unwrap_or_default();
     let functions = keep(&mut lua, set, load.functions);
-    set.interpreter_bytes = lua.used();
+    set.heap.set_used(lua.used());
     set.lua = Some(lua);
     match done {
         Ok(()) => Ok(functions),

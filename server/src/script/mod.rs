@@ -3,6 +3,7 @@
 //! * `interpreter`: an interpreter with its libraries and the table `redis`.
 //! * `cache`: from the source of a script to its function.
 //! * `library`: loading the libraries of functions; `register`: what their code calls.
+//! * `memory`: how much a script may take, and collection of garbage.
 //! * `run`: whether a script may run now, its call, and the reply made of its result.
 //! * `call`: `redis.call`, one command within a script; `convert`: replies as values of Lua and back.
 //! * `api`: the other functions of `redis`; `error`: tables that are errors; `interrupt`: what happens in long scripts.
@@ -21,5 +22,6 @@ pub mod interpreter;
 pub mod interrupt;
 pub mod kill;
 pub mod library;
+pub mod memory;
 pub mod register;
 pub mod run;

@@ -46,11 +46,7 @@ pub fn register(stack: &mut Stack<'_>) -> Outcome {
     else {
         return Ok(0);
     };
-    if load
-        .functions
-        .iter()
-        .any(|other| other.name == function.name)
-    {
+    if !load.names.insert(function.name.to_ascii_lowercase()) {
         return Err(raise(stack, "Function already exists in the library"));
     }
     load.functions.push(function);

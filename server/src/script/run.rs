@@ -8,8 +8,8 @@ use lua::stack::{Kind, Stack};
 use crate::exec::gate;
 use crate::script::call::{is_out_of_memory, running};
 use crate::script::convert::write_value;
-use crate::script::error;
 use crate::script::interpreter::HANDLER;
+use crate::script::{error, memory};
 use crate::server::{Ctx, Propagate, Server};
 use crate::state::caller::Caller;
 use crate::state::scripts::flags::ScriptFlags;
@@ -17,9 +17,6 @@ use crate::state::scripts::run::{Name, Run, RunFlags};
 use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, MASTER_DOWN, NO_REPLICAS};
 use crate::wire::reply::Resp;
-
-/// Scripts between two steps of garbage collection, and the size of a step.
-const COLLECT_EVERY: u32 = 50;
 
 /// Whether a script may run now, and what holds for its run.
 ///
@@ -114,6 +111,7 @@ pub fn run(
     cx.propagate = Propagate::Never;
     let name = run.name.clone();
     cx.srv.scripts.run = Some(run);
+    memory::limit(cx.srv, lua);
     let reply = &mut *cx.reply;
     cx.failed = lua.with_host(cx.srv, |stack| {
         stack.push_kept(HANDLER);
@@ -154,14 +152,4 @@ fn push_reply_of_error(stack: &mut Stack<'_>, name: &Name) {
 /// Pushes the arguments of a range as a list.
 pub fn push_list(stack: &mut Stack<'_>, argv: &Argv, range: Range<usize>) {
     stack.push_list(range.map(|at| &argv[at]));
-}
-
-/// Collects some garbage after every so many scripts; returns the bytes in use.
-pub fn collect(lua: &mut Interpreter, runs: &mut u32) -> usize {
-    *runs += 1;
-    if *runs >= COLLECT_EVERY {
-        *runs = 0;
-        lua.collect_step(COLLECT_EVERY as i32);
-    }
-    lua.used()
 }

@@ -21,8 +21,8 @@ pub fn begin(client: &mut Client) -> bool {
     fresh
 }
 
-/// Queues a command with the flags that EXEC is judged by. Once the transaction can only fail, commands are no longer kept.
-pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv, flags: Flags) {
+/// Queues a command. Once the transaction can only fail, commands are no longer kept.
+pub fn queue(client: &mut Client, cmd: CmdId, flags: Flags, argv: &Argv) {
     let dirty = client.dirty_cas;
     let Some(multi) = &mut client.multi else {
         return;
@@ -30,7 +30,7 @@ pub fn queue(client: &mut Client, cmd: CmdId, argv: &Argv, flags: Flags) {
     if multi.aborted || dirty {
         return;
     }
-    multi.push_as(cmd, argv, flags);
+    multi.push(cmd, flags, argv);
     client.sizes.multi = multi.queue.memory();
 }
 

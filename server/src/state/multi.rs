@@ -180,13 +180,8 @@ impl Default for Multi {
 }
 
 impl Multi {
-    /// Queues a command.
-    pub fn push(&mut self, cmd: CmdId, argv: &Argv) {
-        self.push_as(cmd, argv, table::spec(cmd).flags);
-    }
-
-    /// Queues a command whose flags are others than those of its row: what runs a script does what the script declares.
-    pub fn push_as(&mut self, cmd: CmdId, argv: &Argv, flags: Flags) {
+    /// Queues a command. `flags` are its effective ones: those of a script are what the script declares.
+    pub fn push(&mut self, cmd: CmdId, flags: Flags, argv: &Argv) {
         self.summary.any |= flags;
         self.summary.lacking |= !flags;
         self.queue.push(cmd, argv);
@@ -196,6 +191,7 @@ impl Multi {
 #[cfg(test)]
 mod tests {
     use data::util::rand::Rng;
+    use table::words::Flags;
     use table::{CmdId, connection, string};
 
     use super::{BLOCK, Multi};
@@ -229,7 +225,7 @@ mod tests {
                 .collect();
             let argv = Argv::of(args.iter().map(Vec::as_slice));
             let cmd = if rng.below(2) == 0 { PING } else { SET };
-            multi.push(cmd, &argv);
+            multi.push(cmd, Flags::empty(), &argv);
             expected.push((cmd, args));
         }
         assert_eq!(multi.queue.len(), expected.len());
@@ -247,10 +243,19 @@ mod tests {
     }
 
     #[test]
+    fn the_summary_is_of_effective_flags() {
+        let mut multi = Multi::default();
+        multi.push(SET, Flags::STALE, &Argv::of([b"SET".as_slice()]));
+        assert_eq!(multi.summary.any, Flags::STALE);
+        assert!(multi.summary.lacking.contains(Flags::WRITE));
+        assert!(!multi.summary.lacking.contains(Flags::STALE));
+    }
+
+    #[test]
     fn a_big_argument_is_shared() {
         let argv = Argv::of([b"SET".as_slice(), b"k", &vec![b'v'; BIG_ARG]]);
         let mut multi = Multi::default();
-        multi.push(SET, &argv);
+        multi.push(SET, Flags::empty(), &argv);
         let mut read = Argv::default();
         multi.queue.reader().next_into(&mut read);
         let (ours, theirs) = (read.shared(2).expect("big"), argv.shared(2).expect("big"));
@@ -263,13 +268,17 @@ mod tests {
         for (count, most) in [(10, 20), (100, 20), (10_000, 12), (1_000_000, 10)] {
             let mut multi = Multi::default();
             for _ in 0..count {
-                multi.push(PING, &Argv::of([b"PING".as_slice()]));
+                multi.push(PING, Flags::empty(), &Argv::of([b"PING".as_slice()]));
             }
             let each = multi.queue.memory() / count;
             assert!(each <= most, "{count}: {each}");
         }
         let mut multi = Multi::default();
-        multi.push(PING, &Argv::of([vec![b'x'; BIG_ARG - 1].as_slice()]));
+        multi.push(
+            PING,
+            Flags::empty(),
+            &Argv::of([vec![b'x'; BIG_ARG - 1].as_slice()]),
+        );
         assert!(multi.queue.memory() < BLOCK);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lua::interpreter::Interpreter;
 
 use crate::state::scripts::flags::ScriptFlags;
+use crate::state::scripts::heap::Heap;
 use crate::state::sharded::Sharded;
 
 /// A SHA-1 digest as lower-case hexadecimal digits.
@@ -53,8 +54,8 @@ pub struct Cache {
     latest: Option<(Arc<Vec<u8>>, Sha)>,
     recent: Vec<Option<(Sha, Found)>>,
     bytes: usize,
-    /// What the interpreter used when it was seen last, in bytes.
-    pub interpreter_bytes: usize,
+    /// The memory of the interpreter.
+    pub heap: Heap,
     /// Scripts that were run since garbage was collected.
     pub runs: u32,
 }

@@ -3,12 +3,13 @@
 //! A set of libraries owns its interpreter, so sets that are loaded beside the current one (a snapshot, a payload) leave no
 //! trace when they are dropped.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use lua::interpreter::Interpreter;
 
 use crate::state::scripts::flags::ScriptFlags;
+use crate::state::scripts::heap::Heap;
 
 /// The first position of the registry that a function may have.
 const FIRST: i32 = 2;
@@ -16,7 +17,7 @@ const FIRST: i32 = 2;
 /// A function.
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// Its name; case matters within a library, and not among all functions.
+    /// Its name; case does not matter. Redis aborts when two functions of a library differ in case only.
     pub name: Arc<[u8]>,
     /// What it says about itself.
     pub description: Option<Vec<u8>>,
@@ -60,8 +61,8 @@ pub struct Libraries {
     free: Vec<i32>,
     last_position: i32,
     bytes: usize,
-    /// What the interpreter used when it was seen last, in bytes.
-    pub interpreter_bytes: usize,
+    /// The memory of the interpreter.
+    pub heap: Heap,
     /// Functions that were run since garbage was collected.
     pub runs: u32,
 }
@@ -177,6 +178,8 @@ fn bytes_of(name: &[u8], library: &Library) -> usize {
 pub struct Load {
     /// Functions; the position counts from the end of the stack of positions that were taken.
     pub functions: Vec<Function>,
+    /// Their names in lower case.
+    pub names: HashSet<Vec<u8>>,
     /// Monotonic time of its start, in microseconds.
     pub started_us: u64,
     /// How long it may take, in milliseconds.

@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod debug;
 pub mod flags;
+pub mod heap;
 pub mod libraries;
 pub mod run;
 
@@ -45,6 +46,11 @@ pub struct Scratch {
 }
 
 impl Scripts {
+    /// Bytes of interpreters that are probably garbage.
+    pub fn garbage(&self) -> usize {
+        self.cache.heap.garbage() + self.libraries.heap.garbage()
+    }
+
     /// The script that has run for longer than `busy-reply-threshold`, so that other clients hear of it.
     #[inline]
     pub fn busy(&self) -> Option<&Run> {
