@@ -282,7 +282,6 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     }
     set_title(srv, &srv.process.executable);
     notice!("monotonic clock: POSIX clock_gettime");
-    show_banner(srv);
     set_watchdog(srv);
     memory::set_background_thread(srv.config.jemalloc_bg_thread);
     memory::set_decay(PAGE_DECAY_MS);
@@ -293,6 +292,8 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     }
     users::load_at_start(srv)?;
     listen::open_all(srv)?;
+    // Who has seen the process id may connect: Redis's suite before 7.2 waits for no more than that.
+    show_banner(srv);
     write_pidfile(srv);
     // The reason was logged, and the server can run without it.
     let _ = adjust_oom_score(srv);
