@@ -48,7 +48,7 @@ const UNSAFE: &[&str] = &[
     "server/data/src/ds/thin.rs",
     "server/data/src/value/entry.rs",
     "server/data/src/value/record.rs",
-    "server/data/src/value/db.rs",
+    "server/data/src/value/part.rs",
     "server/data/src/value/zset.rs",
     "server/lua/src/builder.rs",
     "server/lua/src/bulk.rs",

@@ -144,7 +144,7 @@ fn times(keys: u64) {
     while db.step(1000) {}
     let rounds = keys.min(2_000_000);
     each("key and hash alone", rounds, |_| {
-        black_box(Db::hash(key(rng.below(keys), &mut room)));
+        black_box(db.hash(key(rng.below(keys), &mut room)));
     });
     each("get, hit", rounds, |_| {
         let found = db.find(key(rng.below(keys), &mut room));
@@ -190,7 +190,7 @@ fn batches(db: &Db, keys: u64, rounds: u64, rng: &mut Rng) {
     for _ in 0..rounds / 16 {
         let texts = rooms.each_mut().map(|room| key(rng.below(keys), room));
         hashes.clear();
-        Db::hash_batch(&texts, &mut hashes);
+        db.hash_batch(&texts, &mut hashes);
         hashes.iter().for_each(|&hash| db.prefetch_line(hash));
         hashes.iter().for_each(|&hash| db.prefetch_entry(hash));
         for (&hash, text) in hashes.iter().zip(texts) {

@@ -77,18 +77,29 @@ fn check(db: &Db, model: &BTreeMap<Vec<u8>, Known>) {
         .collect();
     assert_eq!(expiring, expected);
     assert_eq!(db.expires_len(), expected.len());
+    let (mut scanned, mut cursor) = (BTreeSet::new(), 0);
+    loop {
+        cursor = db.scan(cursor, 7, &mut |entry| {
+            scanned.insert(entry.key().to_vec());
+        });
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert!(scanned.iter().eq(model.keys()));
 }
 
 #[test]
 fn random_walk_against_a_map() {
-    for seed in 0..6 {
+    for seed in 0..12 {
         let mut rng = Rng::new(seed);
-        let (mut db, mut model) = (Db::new(), BTreeMap::new());
+        let kind = if seed < 6 { Db::new } else { Db::by_slot };
+        let (mut db, mut model) = (kind(), BTreeMap::new());
         let keys = [30, 300, 3000][seed as usize % 3];
         for step in 0..60_000 {
             let number = rng.below(keys);
-            // Keys with lengths around the width changes of the encoded length.
-            let mut key = format!("key:{number}").into_bytes();
+            // Keys with lengths around the width changes of the encoded length; in a cluster several in a slot.
+            let mut key = format!("{{{}}}key:{number}", number / 10).into_bytes();
             key.resize(key.len() + [0, 0, 0, 240, 300][number as usize % 5], b'.');
             walk(&mut db, &mut model, &key, &mut rng);
             assert_eq!(db.find(&key).map(seen), model.get(&key).cloned());
@@ -397,7 +408,12 @@ fn entries_change_databases_and_names() {
 
 #[test]
 fn random_keys_and_expiring_keys() {
-    let (mut db, mut rng) = (Db::new(), Rng::new(1));
+    random_choices(Db::new());
+    random_choices(Db::by_slot());
+}
+
+fn random_choices(mut db: Db) {
+    let mut rng = Rng::new(1);
     assert!(db.random(&mut rng).is_none() && db.random_expiring(&mut rng).is_none());
     for number in 0..1000 {
         let expire = if number % 10 == 0 {
@@ -426,17 +442,21 @@ fn random_keys_and_expiring_keys() {
 
 #[test]
 fn batches_hash_and_prefetch_as_single_keys_do() {
-    let mut db = Db::new();
+    batch(Db::new());
+    batch(Db::by_slot());
+}
+
+fn batch(mut db: Db) {
     let keys: Vec<Vec<u8>> = (0..100)
         .map(|number| format!("key:{number}").into_bytes())
         .collect();
     let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
     let mut hashes = Vec::new();
-    Db::hash_batch(&keys, &mut hashes);
+    db.hash_batch(&keys, &mut hashes);
     for (&hash, key) in hashes.iter().zip(&keys) {
         db.prefetch_line(hash);
         db.prefetch_entry(hash);
-        assert_eq!(hash, Db::hash(key));
+        assert_eq!(hash, db.hash(key));
         assert!(
             db.set_hashed(hash, key, NewValue::Text(key), Expire::Clear, 0)
                 .is_none()
@@ -453,4 +473,65 @@ fn batches_hash_and_prefetch_as_single_keys_do() {
     }
     assert!(db.is_empty());
     set_resize_policy(ResizePolicy::Allow);
+}
+
+#[test]
+fn keys_of_a_slot_are_counted_and_listed() {
+    let mut db = Db::by_slot();
+    for number in 0..5000 {
+        let tag = number % 7;
+        db.set(
+            format!("{{{tag}}}{number}").as_bytes(),
+            number,
+            Expire::Clear,
+            0,
+        );
+    }
+    for tag in 0..7usize {
+        let prefix = format!("{{{tag}}}");
+        let slot = Db::slot_of(db.hash(prefix.as_bytes()));
+        let keys: BTreeSet<&[u8]> = db.slot_keys(slot).collect();
+        assert_eq!(
+            (keys.len(), db.slot_len(slot)),
+            ((5000 - tag).div_ceil(7), keys.len())
+        );
+        assert!(keys.iter().all(|key| key.starts_with(prefix.as_bytes())));
+    }
+    assert_eq!((db.slot_len(0), db.slot_keys(0).count()), (0, 0));
+    let gone = db.clear();
+    assert_eq!((db.len(), gone.len()), (0, 5000));
+    db.set(b"k", 1, Expire::Clear, 0);
+    assert_eq!(db.slot_len(Db::slot_of(db.hash(b"k"))), 1, "still by slot");
+}
+
+#[test]
+fn a_scan_by_slot_ends_whatever_changes_meanwhile() {
+    let (mut db, mut rng) = (Db::by_slot(), Rng::new(5));
+    for number in 0..2000 {
+        db.set(
+            format!("stays:{number}").as_bytes(),
+            number,
+            Expire::Clear,
+            0,
+        );
+    }
+    let (mut seen, mut cursor, mut calls) = (BTreeSet::new(), 0, 0);
+    loop {
+        cursor = db.scan(cursor, 10, &mut |entry| {
+            seen.insert(entry.key().to_vec());
+        });
+        calls += 1;
+        if cursor == 0 {
+            break;
+        }
+        for _ in 0..20 {
+            let key = format!("comes and goes:{}", rng.below(500)).into_bytes();
+            if db.remove(&key).is_none() {
+                db.set(&key, 1, Expire::Clear, 0);
+            }
+        }
+    }
+    let stayed = seen.iter().filter(|key| key.starts_with(b"stays:")).count();
+    assert_eq!(stayed, 2000);
+    assert!(calls <= 260, "{calls} calls");
 }

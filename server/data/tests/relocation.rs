@@ -110,7 +110,7 @@ fn empty(rng: &mut Rng) -> Aggregate {
 /// Adds an element to a key's aggregate, or changes or removes one. `seed` makes both databases do the same.
 fn edit(db: &mut Db, key: &[u8], seed: u64) {
     let rng = &mut Rng::new(seed);
-    let Some(place) = db.locate(Db::hash(key), key) else {
+    let Some(place) = db.locate(db.hash(key), key) else {
         return;
     };
     let name = rng.below(400);

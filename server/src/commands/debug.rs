@@ -493,7 +493,7 @@ fn digest_all(cx: &mut Ctx<'_>) -> Done {
 /// The entry of a key, even if it has expired.
 fn stored<'a>(cx: &'a Ctx<'_>, key: &[u8]) -> Option<EntryRef<'a>> {
     let keys = db(cx.srv, cx.db);
-    let place = keys.locate(Db::hash(key), key)?;
+    let place = keys.locate(keys.hash(key), key)?;
     Some(keys.at(place))
 }
 

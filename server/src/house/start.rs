@@ -141,7 +141,7 @@ pub fn build(
         conns: Conns::new(limits),
         listeners: Default::default(),
         clients: Clients::default(),
-        keys: Keys::new(config.databases as usize, seed),
+        keys: Keys::new(config.databases as usize, config.cluster_enabled, seed),
         eviction: Default::default(),
         defrag: Default::default(),
         watch: Default::default(),

@@ -177,7 +177,7 @@ pub fn prefetch(srv: &mut Server, db: usize, request: &mut Request) {
     let db = &srv.keys.dbs[db].db;
     let hashes = &mut srv.turn.hashes;
     hashes.clear();
-    Db::hash_batch(&keys[..count], hashes);
+    db.hash_batch(&keys[..count], hashes);
     hashes.iter().for_each(|&hash| db.prefetch_line(hash));
     hashes.iter().for_each(|&hash| db.prefetch_entry(hash));
     request.set_key_hashes(hashes);

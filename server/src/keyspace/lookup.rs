@@ -3,11 +3,10 @@
 //! A lookup for reading counts a hit or a miss and renews the access time. A lookup for writing only renews the access
 //! time. A lookup that only asks about the key (EXISTS, TYPE, TTL, OBJECT) only counts.
 
-use data::ds::table::Place;
 use data::value::Type;
 use data::value::aggregate::Kind;
 use data::value::damaged::Damaged;
-use data::value::db::Db;
+use data::value::db::{Db, Place};
 use data::value::entry::EntryRef;
 use table::words::Flags;
 
@@ -32,7 +31,8 @@ pub fn db_mut(srv: &mut Server, db: usize) -> &mut Db {
 /// The hash of a key, which is known for most keys of a pipeline.
 #[inline]
 pub fn key_hash(srv: &Server, key: &[u8]) -> u64 {
-    srv.turn.key_hash.get(key).unwrap_or_else(|| Db::hash(key))
+    let known = srv.turn.key_hash.get(key);
+    known.unwrap_or_else(|| srv.keys.dbs[0].db.hash(key))
 }
 
 /// The place of a key. An expired key is deleted.
@@ -142,8 +142,8 @@ pub fn find_read_each<'k>(
         if batch.is_empty() {
             return;
         }
-        Db::hash_batch(&batch, &mut hashes);
         let db = db(srv, number);
+        db.hash_batch(&batch, &mut hashes);
         hashes.iter().for_each(|&hash| db.prefetch_line(hash));
         hashes.iter().for_each(|&hash| db.prefetch_entry(hash));
         for (key, &hash) in batch.iter().zip(&hashes) {

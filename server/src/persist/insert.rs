@@ -81,8 +81,9 @@ pub struct Announced {
 impl Announced {
     /// Prefetches the position of a key.
     pub fn new(srv: &mut Server, session: &mut Session, key: Loaded) -> Self {
-        let hash = Db::hash(&key.key);
-        target(srv, session).prefetch_line(hash);
+        let db = target(srv, session);
+        let hash = db.hash(&key.key);
+        db.prefetch_line(hash);
         Announced { hash, key }
     }
 

@@ -16,6 +16,16 @@ pub struct Database {
     pub expire_cursor: u64,
 }
 
+impl Database {
+    /// An empty one of the same kind.
+    pub fn new_like(&self) -> Self {
+        Database {
+            db: self.db.new_like(),
+            ..Database::default()
+        }
+    }
+}
+
 /// All databases.
 pub struct Keys {
     /// By number.
@@ -41,10 +51,14 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// `count` empty databases.
-    pub fn new(count: usize, seed: u64) -> Self {
+    /// `count` empty databases; a node of a cluster uses only the first.
+    pub fn new(count: usize, is_cluster: bool, seed: u64) -> Self {
+        let mut dbs: Vec<Database> = (0..count).map(|_| Database::default()).collect();
+        if is_cluster {
+            dbs[0].db = Db::by_slot();
+        }
         Keys {
-            dbs: (0..count).map(|_| Database::default()).collect(),
+            dbs,
             rng: Rng::new(seed),
             expire_next_db: 0,
             expire_timed_out: false,

@@ -1,29 +1,28 @@
 //! A database: the keys, and the index of the keys with an expiry.
 //!
-//! Both are hash tables over the same entries. The first owns them; the second holds an alias of each entry with an
-//! expiry, so that volatile keys can be sampled and scanned separately. An entry moves when its size changes, and then
-//! both pointers are updated.
+//! Outside a cluster all keys are in one part ([`Part`]); in a cluster each slot has a part of its own ([`Slots`]), so that the
+//! keys of a slot can be counted, listed and dropped without a search. Both stand behind one interface.
 //!
 //! Methods that end in `_hashed` take the hash of the key, for callers that hash a whole pipeline at once
-//! ([`Db::hash_batch`]) and prefetch table lines and entries ([`Db::prefetch_line`], then [`Db::prefetch_entry`]).
+//! ([`Db::hash_batch`]) and prefetch table lines and entries ([`Db::prefetch_line`], then [`Db::prefetch_entry`]). Tables use
+//! the high 48 bits of a hash; in a cluster the low bits of what [`Db::hash`] returns are the slot, so whoever has the hash of a
+//! key knows its slot, too.
 //!
-//! Invariants:
-//! 1. `expires` has an alias of exactly those entries of `keys` that have an expiry, at their address.
-//! 2. No entry is accessed through `expires` between a move of the entry and the update of its alias (see
-//!    [`Db::update`]).
+//! A SCAN cursor in a cluster has the slot in its low 14 bits, above them the cursor within the part.
 
-#![allow(unsafe_code)]
-
-use std::collections::BTreeSet;
+use std::iter;
 use std::mem;
 
 use crate::ds::relocation::Relocator;
-use crate::ds::table::{Place, Table, TableStats};
+use crate::ds::table::{self, Element, Table, TableStats};
+use crate::util::crc;
 use crate::util::hash;
 use crate::util::rand::Rng;
 use crate::value::NewValue;
 use crate::value::aggregate::Kind;
-use crate::value::entry::{Alias, Entry, EntryRef, Old};
+use crate::value::entry::{Entry, EntryRef, Old};
+use crate::value::part::Part;
+use crate::value::slots::{SLOTS, Slots, Which};
 use crate::value::string::StringEdit;
 
 /// How setting a key changes its expiry.
@@ -48,11 +47,30 @@ pub struct Relocated<'a> {
     pub is_moved: bool,
 }
 
+/// Location of an entry, for [`Db::at`]; valid until the database changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    slot: usize,
+    spot: table::Place,
+}
+
 /// A database.
 #[derive(Default)]
 pub struct Db {
-    keys: Table<Entry>,
-    expires: Table<Alias>,
+    parts: Parts,
+}
+
+enum Parts {
+    /// One for all keys.
+    One(Part),
+    /// One per slot.
+    Slots(Box<Slots>),
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Parts::One(Part::default())
+    }
 }
 
 impl Db {
@@ -61,61 +79,127 @@ impl Db {
         Self::default()
     }
 
+    /// An empty database of a node of a cluster.
+    pub fn by_slot() -> Self {
+        Db {
+            parts: Parts::Slots(Box::new(Slots::new())),
+        }
+    }
+
+    /// An empty database of the same kind.
+    pub fn new_like(&self) -> Self {
+        match self.parts {
+            Parts::One(_) => Self::new(),
+            Parts::Slots(_) => Self::by_slot(),
+        }
+    }
+
     /// The hash of a key.
     #[inline]
-    pub fn hash(key: &[u8]) -> u64 {
-        hash::hash(key)
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.with_slot(hash::hash(key), key)
     }
 
     /// Appends the hash of each key to `out`; cheaper than one by one.
-    pub fn hash_batch(keys: &[&[u8]], out: &mut Vec<u64>) {
+    pub fn hash_batch(&self, keys: &[&[u8]], out: &mut Vec<u64>) {
+        let start = out.len();
         hash::hash_batch(keys, out);
+        if let Parts::Slots(_) = self.parts {
+            for (hash, key) in out[start..].iter_mut().zip(keys) {
+                *hash = self.with_slot(*hash, key);
+            }
+        }
+    }
+
+    #[inline]
+    fn with_slot(&self, hash: u64, key: &[u8]) -> u64 {
+        match self.parts {
+            Parts::One(_) => hash,
+            Parts::Slots(_) => hash & !SLOT_MASK | u64::from(crc::key_slot(key)),
+        }
+    }
+
+    /// The slot of a key whose hash this database has computed. Meaningless outside a cluster.
+    #[inline]
+    pub fn slot_of(hash: u64) -> u16 {
+        (hash & SLOT_MASK) as u16
     }
 
     /// Number of keys.
     #[inline]
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.count(Which::Keys)
     }
 
     /// Whether the database is empty.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.len() == 0
     }
 
     /// Number of keys with an expiry.
     #[inline]
     pub fn expires_len(&self) -> usize {
-        self.expires.len()
+        self.count(Which::Expires)
+    }
+
+    #[inline]
+    fn count(&self, which: Which) -> usize {
+        match (&self.parts, which) {
+            (Parts::One(part), Which::Keys) => part.keys().len(),
+            (Parts::One(part), Which::Expires) => part.expires().len(),
+            (Parts::Slots(slots), _) => slots.len(which),
+        }
+    }
+
+    /// Number of keys of a slot. 0 outside a cluster.
+    pub fn slot_len(&self, slot: u16) -> usize {
+        self.slot(slot).map_or(0, |part| part.keys().len())
+    }
+
+    /// The keys of a slot in no particular order. None outside a cluster.
+    pub fn slot_keys(&self, slot: u16) -> impl Iterator<Item = &[u8]> {
+        let keys = self.slot(slot).map(|part| part.keys().iter());
+        keys.into_iter().flatten().map(EntryRef::key)
+    }
+
+    fn slot(&self, slot: u16) -> Option<&Part> {
+        match &self.parts {
+            Parts::One(_) => None,
+            Parts::Slots(slots) => slots.get(usize::from(slot)),
+        }
     }
 
     /// First prefetch before a lookup: the line of the table.
     #[inline]
     pub fn prefetch_line(&self, hash: u64) {
-        self.keys.prefetch_line(hash);
+        if let Some(part) = self.part(hash) {
+            part.keys().prefetch_line(hash);
+        }
     }
 
     /// Second prefetch, after the first prefetch of some other keys: the entry.
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {
-        self.keys.prefetch_entry(hash);
+        if let Some(part) = self.part(hash) {
+            part.keys().prefetch_entry(hash);
+        }
     }
 
     /// The entry of a key.
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<EntryRef<'_>> {
-        self.find_hashed(hash::hash(key), key)
+        self.find_hashed(self.hash(key), key)
     }
 
     /// The entry of a key.
     #[inline]
     pub fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<EntryRef<'_>> {
-        self.keys.find(hash, |entry| entry.key() == key)
+        self.part(hash)?.find(hash, key)
     }
 
     /// The expiry of a key in milliseconds of Unix time; `None` if it has none or does not exist.
     pub fn expire_of(&self, key: &[u8]) -> Option<i64> {
-        if self.expires.is_empty() {
+        if self.expires_len() == 0 {
             return None;
         }
         self.find(key).and_then(EntryRef::expire)
@@ -134,7 +218,7 @@ impl Db {
         expire: Expire,
         lru: u32,
     ) -> Option<Old> {
-        self.set_hashed(hash::hash(key), key, value, expire, lru)
+        self.set_hashed(self.hash(key), key, value, expire, lru)
     }
 
     /// Sets the value of a key. Returns the value that it replaced; `None` if the key is new.
@@ -168,7 +252,7 @@ impl Db {
             self.add(hash, Entry::new(key, value, at_ms, lru(None)));
             return None;
         };
-        let old = self.update(hash, place, |entry| {
+        self.update(hash, place, |entry| {
             entry.view().set_lru(lru(Some(entry.view().lru())));
             match expire {
                 Expire::Keep => {}
@@ -176,13 +260,12 @@ impl Db {
                 Expire::At(at_ms) => entry.set_expire(Some(at_ms)),
             }
             entry.set_value(value)
-        });
-        Some(old)
+        })
     }
 
     /// Inserts an entry that was removed from a database. Returns it if the key exists already.
     pub fn insert(&mut self, entry: Entry) -> Result<(), Entry> {
-        let hash = hash::hash(entry.view().key());
+        let hash = self.hash(entry.view().key());
         if self.locate(hash, entry.view().key()).is_some() {
             return Err(entry);
         }
@@ -192,27 +275,22 @@ impl Db {
 
     /// Sets or removes the expiry of a key. Returns false if the key does not exist.
     pub fn set_expire(&mut self, key: &[u8], expire: Option<i64>) -> bool {
-        let hash = hash::hash(key);
-        let place = self.locate(hash, key);
-        place
-            .map(|place| self.update(hash, place, |entry| entry.set_expire(expire)))
-            .is_some()
+        self.edit(key, |entry| entry.set_expire(expire)).is_some()
     }
 
     /// Removes a key and returns its entry.
     pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
-        self.remove_hashed(hash::hash(key), key)
+        self.remove_hashed(self.hash(key), key)
     }
 
     /// Removes a key and returns its entry.
     pub fn remove_hashed(&mut self, hash: u64, key: &[u8]) -> Option<Entry> {
-        if !self.expires.is_empty()
-            && let Some(entry) = self.keys.find(hash, |entry| entry.key() == key)
-            && entry.expire().is_some()
-        {
-            self.expires.remove(hash, |alias| alias.is(entry));
+        match &mut self.parts {
+            Parts::One(part) => part.remove(hash, key),
+            Parts::Slots(slots) => slots
+                .change(slot_index(hash), |part| part.remove(hash, key))
+                .flatten(),
         }
-        self.keys.remove(hash, |entry| entry.key() == key)
     }
 
     /// Edits a string in place; `None` if the key does not exist. The caller has checked that the value is a string,
@@ -222,9 +300,7 @@ impl Db {
         key: &[u8],
         edit: impl FnOnce(&mut StringEdit<'_>) -> R,
     ) -> Option<R> {
-        let hash = hash::hash(key);
-        let place = self.locate(hash, key)?;
-        Some(self.update(hash, place, |entry| edit(&mut StringEdit::new(entry))))
+        self.edit(key, |entry| edit(&mut StringEdit::new(entry)))
     }
 
     /// Appends to a string. Returns its new length; `None` if the key does not exist.
@@ -241,17 +317,21 @@ impl Db {
     /// Replaces the value of an existing key by an integer and keeps everything else. Returns false if the key does
     /// not exist.
     pub fn set_int(&mut self, key: &[u8], number: i64) -> bool {
-        let hash = hash::hash(key);
-        let place = self.locate(hash, key);
-        place
-            .map(|place| self.update(hash, place, |entry| entry.set_value(number)))
-            .is_some()
+        self.edit(key, |entry| entry.set_value(number)).is_some()
     }
 
     /// Visits about `count` keys from `cursor` on. Returns the next cursor; 0 at the end. A key that exists from the
     /// first call to the last is visited at least once.
     pub fn scan(&self, cursor: u64, count: usize, each: &mut dyn FnMut(EntryRef<'_>)) -> u64 {
-        self.keys.scan(cursor, count, each)
+        match &self.parts {
+            Parts::One(part) => part.keys().scan(cursor, count, each),
+            Parts::Slots(slots) => {
+                let scan = |part: &Part, cursor, count, each: &mut dyn FnMut(EntryRef<'_>)| {
+                    part.keys().scan(cursor, count, each)
+                };
+                scan_slots(slots, Which::Keys, scan, (cursor, count), each)
+            }
+        }
     }
 
     /// Like [`Db::scan`], over the keys with an expiry.
@@ -261,22 +341,40 @@ impl Db {
         count: usize,
         each: &mut dyn FnMut(EntryRef<'_>),
     ) -> u64 {
-        self.expires.scan(cursor, count, each)
+        match &self.parts {
+            Parts::One(part) => part.expires().scan(cursor, count, each),
+            Parts::Slots(slots) => {
+                let scan = |part: &Part, cursor, count, each: &mut dyn FnMut(EntryRef<'_>)| {
+                    part.expires().scan(cursor, count, each)
+                };
+                scan_slots(slots, Which::Expires, scan, (cursor, count), each)
+            }
+        }
     }
 
     /// A key chosen uniformly at random.
     pub fn random(&self, rng: &mut Rng) -> Option<EntryRef<'_>> {
-        self.keys.random(rng)
+        self.random_part(rng, Which::Keys)?.keys().random(rng)
     }
 
     /// A key with an expiry, chosen uniformly at random.
     pub fn random_expiring(&self, rng: &mut Rng) -> Option<EntryRef<'_>> {
-        self.expires.random(rng)
+        self.random_part(rng, Which::Expires)?.expires().random(rng)
+    }
+
+    /// A part chosen at random, each with the share of keys that it has.
+    fn random_part(&self, rng: &mut Rng, which: Which) -> Option<&Part> {
+        match &self.parts {
+            Parts::One(part) => Some(part),
+            Parts::Slots(slots) => slots.get(slots.random(rng, which)?),
+        }
     }
 
     /// Visits up to `count` adjacent keys at a random position. Cheaper than independent draws.
     pub fn sample(&self, rng: &mut Rng, count: usize, each: &mut dyn FnMut(EntryRef<'_>)) -> usize {
-        self.keys.sample(rng, count, each)
+        self.sample_of(Which::Keys, rng, count, &mut |part, rng, count| {
+            part.keys().sample(rng, count, each)
+        })
     }
 
     /// Like [`Db::sample`], over the keys with an expiry.
@@ -286,24 +384,66 @@ impl Db {
         count: usize,
         each: &mut dyn FnMut(EntryRef<'_>),
     ) -> usize {
-        self.expires.sample(rng, count, each)
+        self.sample_of(Which::Expires, rng, count, &mut |part, rng, count| {
+            part.expires().sample(rng, count, each)
+        })
+    }
+
+    /// Samples parts from a random one on until `count` keys were seen, each part once.
+    fn sample_of(
+        &self,
+        which: Which,
+        rng: &mut Rng,
+        count: usize,
+        sample: &mut dyn FnMut(&Part, &mut Rng, usize) -> usize,
+    ) -> usize {
+        let slots = match &self.parts {
+            Parts::One(part) => return sample(part, rng, count),
+            Parts::Slots(slots) => slots,
+        };
+        let Some(first) = slots.random(rng, which) else {
+            return 0;
+        };
+        let (mut seen, mut slot, mut wrapped) = (0, first, false);
+        while seen < count {
+            match slots.next_from(slot, which) {
+                Some((at, _)) if wrapped && at >= first => break,
+                Some((at, part)) => {
+                    seen += sample(part, rng, count - seen);
+                    slot = at + 1;
+                }
+                None if wrapped => break,
+                None => (slot, wrapped) = (0, true),
+            }
+        }
+        seen
     }
 
     /// Iterator over all keys in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
-        self.keys.iter()
+        self.each_part().flat_map(|part| part.keys().iter())
     }
 
-    /// Reserves capacity for `count` keys. Ignored unless the database is empty.
+    fn each_part(&self) -> impl Iterator<Item = &Part> {
+        let (one, slots) = match &self.parts {
+            Parts::One(part) => (Some(part), None),
+            Parts::Slots(slots) => (None, Some(slots.iter())),
+        };
+        iter::chain(one, slots.into_iter().flatten())
+    }
+
+    /// Reserves capacity for `count` keys. Ignored unless the database is empty, and in a cluster.
     pub fn reserve(&mut self, keys: usize, expires: usize) {
-        self.keys.reserve(keys);
-        self.expires.reserve(expires);
+        if let Parts::One(part) = &mut self.parts {
+            part.reserve(keys, expires);
+        }
     }
 
     /// Empties the database at once. Returns its content, so that the caller can free it later or elsewhere.
     #[must_use]
     pub fn clear(&mut self) -> Db {
-        mem::take(self)
+        let empty = self.new_like();
+        mem::replace(self, empty)
     }
 
     /// Swaps the content of two databases.
@@ -314,8 +454,10 @@ impl Db {
     /// Continues the resize of the tables for about `lines` lines of eight slots each. Returns whether it is
     /// unfinished.
     pub fn step(&mut self, lines: usize) -> bool {
-        let keys = self.keys.step(lines);
-        self.expires.step(lines) || keys
+        match &mut self.parts {
+            Parts::One(part) => part.step(lines),
+            Parts::Slots(slots) => slots.step(lines),
+        }
     }
 
     /// Moves the allocations of about `count` keys from `cursor` on, as [`Db::scan`] visits them, and at first those of the
@@ -327,23 +469,30 @@ impl Db {
         relocator: &mut dyn Relocator,
         each: &mut dyn FnMut(Relocated<'_>),
     ) -> u64 {
-        let Db { keys, expires } = self;
-        if cursor == 0 {
-            keys.relocate_arrays(relocator);
-            expires.relocate_arrays(relocator);
-        }
-        keys.scan_mut(cursor, count, &mut |entry| {
-            let before = relocator.moves();
-            let rest = entry.relocate_value(fields, relocator);
-            if relocator.should_move(entry.view().address()) {
-                relocate_entry(entry, expires);
+        let slots = match &mut self.parts {
+            Parts::One(part) => return part.relocate(cursor, (count, fields), relocator, each),
+            Parts::Slots(slots) => slots,
+        };
+        let (mut slot, mut within) = split(cursor);
+        let mut seen = 0;
+        while seen < count.max(1) {
+            match slots.next_from(slot, Which::Keys) {
+                None => return 0,
+                Some((at, _)) if at != slot => (slot, within) = (at, 0),
+                Some(_) => {}
             }
-            each(Relocated {
-                key: entry.view().key(),
-                rest,
-                is_moved: relocator.moves() > before,
+            let Some(part) = slots.get_mut(slot) else {
+                return 0;
+            };
+            within = part.relocate(within, (count - seen, fields), relocator, &mut |key| {
+                seen += 1;
+                each(key);
             });
-        })
+            if within == 0 {
+                slot += 1;
+            }
+        }
+        joined(slots, slot, within, Which::Keys)
     }
 
     /// Moves the allocations of about `count` elements of a key's value from `cursor` on. Returns the next cursor; 0 at the
@@ -355,65 +504,62 @@ impl Db {
         count: usize,
         relocator: &mut dyn Relocator,
     ) -> u64 {
-        let Some(place) = self.locate(hash::hash(key), key) else {
+        let Some(place) = self.locate(self.hash(key), key) else {
             return 0;
         };
-        // SAFETY: the database owns the entry and is borrowed exclusively.
-        match unsafe { self.keys.get(place).aggregate_mut() } {
-            Some(aggregate) => aggregate.relocate(cursor, count, relocator),
-            None => 0,
+        self.part_mut(place.slot).map_or(0, |part| {
+            part.relocate_rest(place.spot, cursor, count, relocator)
+        })
+    }
+
+    /// Bytes of the two kinds of tables, without the entries.
+    pub fn table_bytes(&self) -> (usize, usize) {
+        self.each_part().fold((0, 0), |(keys, expires), part| {
+            (keys + part.keys().bytes(), expires + part.expires().bytes())
+        })
+    }
+
+    /// Statistics of the tables of keys and of expiries, for DEBUG HTSTATS; in a cluster those of all slots together. Walks all.
+    pub fn stats(&self) -> (TableStats, TableStats) {
+        (
+            sum_stats(self.each_part().map(Part::keys)),
+            sum_stats(self.each_part().map(Part::expires)),
+        )
+    }
+
+    /// Verifies the invariants of all parts and every entry; panics on a violation. For tests.
+    pub fn check(&self) {
+        match &self.parts {
+            Parts::One(part) => part.check(),
+            Parts::Slots(slots) => slots.check(),
         }
     }
 
-    /// Bytes of the two tables, without the entries.
-    pub fn table_bytes(&self) -> (usize, usize) {
-        (self.keys.bytes(), self.expires.bytes())
-    }
-
-    /// Statistics of the tables of keys and of expiries, for DEBUG HTSTATS. Walks both.
-    pub fn stats(&self) -> (TableStats, TableStats) {
-        (self.keys.stats(), self.expires.stats())
-    }
-
-    /// Verifies invariant 1, both tables and every entry; panics on a violation. For tests.
-    pub fn check(&self) {
-        self.keys.check();
-        self.expires.check();
-        self.keys.iter().for_each(EntryRef::check);
-        let expiring = self.keys.iter().filter(|entry| entry.expire().is_some());
-        let expiring: BTreeSet<*const u8> = expiring.map(EntryRef::address).collect();
-        let aliases: BTreeSet<*const u8> = self.expires.iter().map(EntryRef::address).collect();
-        assert_eq!(expiring, aliases, "the index of expiring keys");
-        assert_eq!(aliases.len(), self.expires.len(), "an alias twice");
-    }
-
-    /// Location of a key's entry, for [`Db::at`]; valid until the database changes.
+    /// Location of a key's entry.
     #[inline]
     pub fn locate(&self, hash: u64, key: &[u8]) -> Option<Place> {
-        self.keys.locate(hash, |entry| entry.key() == key)
+        let (slot, part) = match &self.parts {
+            Parts::One(part) => (0, part),
+            Parts::Slots(slots) => (slot_index(hash), slots.get(slot_index(hash))?),
+        };
+        let spot = part.locate(hash, key)?;
+        Some(Place { slot, spot })
     }
 
     /// The entry at a place.
     #[inline]
     pub fn at(&self, place: Place) -> EntryRef<'_> {
-        self.keys.get(place)
+        let part = match &self.parts {
+            Parts::One(part) => part,
+            Parts::Slots(slots) => slots.get(place.slot).expect(PLACE),
+        };
+        part.at(place.spot)
     }
 
     /// The aggregate at a place for modification; `None` if it is not of type `K`.
     #[inline]
     pub fn value_mut<K: Kind>(&mut self, place: Place) -> Option<&mut K> {
-        // SAFETY: the database owns the entry and is borrowed exclusively for as long as the result lives.
-        unsafe { self.keys.get(place).aggregate_mut() }.and_then(K::of_mut)
-    }
-
-    /// Inserts an entry whose key does not exist. Returns its place.
-    fn add(&mut self, hash: u64, entry: Entry) -> Place {
-        let expires = entry.view().expire().is_some();
-        let place = self.keys.insert(hash, entry);
-        if expires {
-            self.add_alias(hash, place);
-        }
-        place
+        self.part_mut(place.slot)?.value_mut(place.spot)
     }
 
     /// Inserts an empty value of type `K` under a key that does not exist. Returns its place.
@@ -422,48 +568,127 @@ impl Db {
         self.add(hash, Entry::new(key, K::default().wrap(), None, lru))
     }
 
-    fn add_alias(&mut self, hash: u64, place: Place) {
-        // SAFETY: the index is only accessed while the entry is in `keys`, at this address: `update` and `remove`
-        // change the index together with the entry, and the fields are private.
-        let alias = unsafe { Alias::new(self.keys.get(place)) };
-        self.expires.insert(hash, alias);
+    /// Inserts an entry whose key does not exist. Returns its place.
+    fn add(&mut self, hash: u64, entry: Entry) -> Place {
+        match &mut self.parts {
+            Parts::One(part) => Place {
+                slot: 0,
+                spot: part.add(hash, entry),
+            },
+            Parts::Slots(slots) => Place {
+                slot: slot_index(hash),
+                spot: slots.grow(slot_index(hash), |part| part.add(hash, entry)),
+            },
+        }
     }
 
-    /// Modifies an entry, which may move it or add or remove its expiry, and updates the index.
-    fn update<R>(&mut self, hash: u64, place: Place, change: impl FnOnce(&mut Entry) -> R) -> R {
-        let before = self.keys.get(place);
-        // Looked up before the change, since afterwards the address may belong to another entry.
-        let alias = before
-            .expire()
-            .and_then(|_| self.expires.locate(hash, |alias| alias.is(before)));
-        let result = self.keys.update(place, change);
-        let after = self.keys.get(place);
-        match (alias, after.expire().is_some()) {
-            (None, false) => {}
-            (None, true) => self.add_alias(hash, place),
-            (Some(alias), true) => {
-                // SAFETY: as in `add_alias`.
-                self.expires.replace(alias, unsafe { Alias::new(after) });
-            }
-            (Some(alias), false) => {
-                self.expires.remove_at(alias);
+    /// Modifies the entry of a key, which may move it or add or remove its expiry; `None` if the key does not exist.
+    fn edit<R>(&mut self, key: &[u8], change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
+        let hash = self.hash(key);
+        let place = self.locate(hash, key)?;
+        self.update(hash, place, change)
+    }
+
+    /// As [`Db::edit`], at a place. `None` does not occur.
+    #[inline]
+    fn update<R>(
+        &mut self,
+        hash: u64,
+        place: Place,
+        change: impl FnOnce(&mut Entry) -> R,
+    ) -> Option<R> {
+        match &mut self.parts {
+            Parts::One(part) => Some(part.update(hash, place.spot, change)),
+            Parts::Slots(slots) => {
+                slots.change(place.slot, |part| part.update(hash, place.spot, change))
             }
         }
-        result
+    }
+
+    /// The part with the keys of this hash; `None` if its slot has no key.
+    #[inline]
+    fn part(&self, hash: u64) -> Option<&Part> {
+        match &self.parts {
+            Parts::One(part) => Some(part),
+            Parts::Slots(slots) => slots.get(slot_index(hash)),
+        }
+    }
+
+    /// The part of a place, for changes that [`Slots`] need not account for.
+    #[inline]
+    fn part_mut(&mut self, slot: usize) -> Option<&mut Part> {
+        match &mut self.parts {
+            Parts::One(part) => Some(part),
+            Parts::Slots(slots) => slots.get_mut(slot),
+        }
     }
 }
 
-/// Moves an entry, and updates its alias in the index of expiring keys.
-fn relocate_entry(entry: &mut Entry, expires: &mut Table<Alias>) {
-    let before = entry.view();
-    // Looked up before the move, since afterwards the address may belong to another entry.
-    let alias = before.expire().and_then(|_| {
-        let hash = hash::hash(before.key());
-        expires.locate(hash, |alias| alias.is(before))
-    });
-    entry.relocate();
-    if let Some(alias) = alias {
-        // SAFETY: as in `Db::add_alias`; the table of keys gets the new address with the end of this change.
-        expires.replace(alias, unsafe { Alias::new(entry.view()) });
+const PLACE: &str = "a place belongs to a part with keys";
+
+/// The bits of a hash that are the slot.
+const SLOT_MASK: u64 = SLOTS as u64 - 1;
+/// How many these are.
+const SLOT_BITS: u32 = SLOT_MASK.count_ones();
+
+#[inline]
+fn slot_index(hash: u64) -> usize {
+    usize::from(Db::slot_of(hash))
+}
+
+/// Slot and cursor within the part, of a cursor.
+fn split(cursor: u64) -> (usize, u64) {
+    (slot_index(cursor), cursor >> SLOT_BITS)
+}
+
+/// The cursor that continues at a position of a slot, or at the next slot with keys; 0 at the end.
+fn joined(slots: &Slots, slot: usize, within: u64, which: Which) -> u64 {
+    if within != 0 {
+        return within << SLOT_BITS | slot as u64;
     }
+    slots.next_from(slot, which).map_or(0, |(at, _)| at as u64)
+}
+
+/// Scans from part to part until about `count` entries were visited. Returns the next cursor.
+fn scan_slots(
+    slots: &Slots,
+    which: Which,
+    scan: impl Fn(&Part, u64, usize, &mut dyn FnMut(EntryRef<'_>)) -> u64,
+    (cursor, count): (u64, usize),
+    each: &mut dyn FnMut(EntryRef<'_>),
+) -> u64 {
+    let (mut slot, mut within) = split(cursor);
+    let mut seen = 0;
+    while seen < count.max(1) {
+        let Some((at, part)) = slots.next_from(slot, which) else {
+            return 0;
+        };
+        if at != slot {
+            (slot, within) = (at, 0);
+        }
+        within = scan(part, within, count.max(1) - seen, &mut |entry| {
+            seen += 1;
+            each(entry);
+        });
+        if within == 0 {
+            slot += 1;
+        }
+    }
+    joined(slots, slot, within, which)
+}
+
+/// The statistics of several tables together.
+fn sum_stats<'a, E: Element>(tables: impl Iterator<Item = &'a Table<E>>) -> TableStats {
+    tables.fold(TableStats::default(), |mut sum, table| {
+        let stats = table.stats();
+        sum.used += stats.used;
+        sum.slots += stats.slots;
+        sum.slots_to += stats.slots_to;
+        if sum.distances.len() < stats.distances.len() {
+            sum.distances.resize(stats.distances.len(), 0);
+        }
+        let both = sum.distances.iter_mut().zip(&stats.distances);
+        both.for_each(|(sum, more)| *sum += more);
+        sum
+    })
 }
