@@ -17,6 +17,7 @@ use crate::state::child::Child;
 use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
+use crate::state::cluster::ClusterNode;
 use crate::state::debug::DebugState;
 use crate::state::defrag::Defrag;
 use crate::state::eviction::Eviction;
@@ -156,6 +157,8 @@ pub struct Server {
     pub eviction: Eviction,
     /// Active defragmentation.
     pub defrag: Defrag,
+    /// The cluster that this server is a node of.
+    pub cluster: Option<Box<ClusterNode>>,
     /// Watched keys.
     pub watch: Watch,
     /// Subscribers.

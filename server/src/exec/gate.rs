@@ -2,9 +2,8 @@
 //!
 //! Keys are evicted here when more than `maxmemory` is in use, so that the command finds room.
 //!
-//! The checks run in Redis's order and ask the caller; the first answer other than "run" wins. Checks for subsystems
-//! that this build lacks (cluster) are absent. Commands of the primary that this server obeys pass the checks
-//! of server state.
+//! The checks run in Redis's order and ask the caller; the first answer other than "run" wins. Commands of the primary that
+//! this server obeys pass the checks of server state.
 
 use conn::addr::Addr;
 use table::keys::accessed;
@@ -15,6 +14,7 @@ use table::{CmdId, connection, pubsub, scripting, transactions};
 use crate::config::values::Allow;
 use crate::egress::push::settle_pushes;
 use crate::exec::permission;
+use crate::exec::route::{Redirection, route};
 use crate::keyspace::evict::{Room, evict};
 use crate::server::Server;
 use crate::session::auth;
@@ -48,6 +48,8 @@ pub enum Verdict {
     Refuse(Fault),
     /// Tell the client that its user lacks a right, and log that.
     Deny(Denied),
+    /// Another node of the cluster executes it, or none.
+    Redirect(Redirection),
     /// The client was evicted.
     Gone,
 }
@@ -81,6 +83,9 @@ pub fn verdict(
     }
     if let Some(denied) = permission::denied(srv, caller, cmd, spec, argv) {
         return Verdict::Deny(denied);
+    }
+    if let Err(redirection) = route(srv, caller, cmd, spec, request.flags, argv) {
+        return Verdict::Redirect(redirection);
     }
     if srv.config.maxmemory_clients != 0 && is_evicted(srv, caller) {
         return Verdict::Gone;

@@ -9,6 +9,7 @@ pub mod permission;
 pub mod process;
 pub mod redact;
 pub mod refuse;
+pub mod route;
 pub mod replay;
 pub mod transaction;
 pub mod unblock;

@@ -12,12 +12,13 @@ use crate::exec::gate::{Verdict, verdict};
 use crate::exec::observe::show;
 use crate::exec::permission;
 use crate::exec::refuse::refuse;
+use crate::exec::route::{self, Redirection};
 use crate::report::client_line::client_line;
 use crate::server::{Commands, Proc, Server};
 use crate::session::{auth, transaction};
 use crate::state::blocked::{Block, BlockedCommand};
 use crate::state::caller::Caller;
-use crate::state::client::Client;
+use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::warning;
 use crate::wire::argv::Argv;
@@ -83,6 +84,9 @@ pub fn execute(
                     let fault = permission::fault(srv, &caller, cmd, denied);
                     reject(srv, &caller, Some(cmd), argv, &fault, reply);
                 }
+                Verdict::Redirect(redirection) => {
+                    redirect(srv, &caller, cmd, argv, redirection, reply);
+                }
                 Verdict::Gone => {}
             }
         }
@@ -103,6 +107,25 @@ fn hold_back(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv, block: 
         let command = BlockedCommand::new(cmd, argv.detached(), caller.session.db, block);
         client.blocked = Some(srv.blocked.block(id, command));
     }
+}
+
+/// Sends a client to another node of the cluster. A transaction under way is aborted; EXEC ends it.
+#[cold]
+fn redirect(
+    srv: &mut Server,
+    caller: &Caller,
+    cmd: CmdId,
+    argv: &Argv,
+    redirection: Redirection,
+    reply: &mut Reply,
+) {
+    let fault = route::fault(srv, caller.client, redirection);
+    if cmd != EXEC {
+        return reject(srv, caller, Some(cmd), argv, &fault, reply);
+    }
+    srv.stats.command(cmd).rejected += 1;
+    transaction::take(&mut srv.watch, &mut srv.clients, caller.client);
+    refuse(srv, reply, &fault);
 }
 
 /// Refuses a command. A transaction under way is aborted; a refused EXEC ends it.
@@ -131,6 +154,7 @@ fn reject(
 }
 
 const EXEC: CmdId = table::id(&table::transactions::EXEC);
+const ASKING: CmdId = table::id(&table::cluster::ASKING);
 const CLIENT: CmdId = table::id(&table::connection::CLIENT);
 
 /// Whether the client's next command may follow.
@@ -145,6 +169,9 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
     };
     if client.blocked.is_none() {
         client.advance_reply_mode();
+        if client.flags.contains(ClientFlags::ASKING) {
+            end_asking(client);
+        }
         if client.tracking.is_some() {
             end_caching(client);
         }
@@ -163,6 +190,14 @@ fn after(srv: &mut Server, id: ClientId, reply: &mut Reply) -> Flow {
         account_output(srv, id, reply);
     }
     flow
+}
+
+/// ASKING holds for the next command, or for the next transaction.
+#[cold]
+fn end_asking(client: &mut Client) {
+    if client.multi.is_none() && client.last_cmd != Some(ASKING) {
+        client.flags.remove(ClientFlags::ASKING);
+    }
 }
 
 /// CLIENT CACHING holds for the next command, or for the next transaction.

@@ -144,6 +144,7 @@ pub fn build(
         keys: Keys::new(config.databases as usize, config.cluster_enabled, seed),
         eviction: Default::default(),
         defrag: Default::default(),
+        cluster: None,
         watch: Default::default(),
         pubsub: Default::default(),
         tracking: Default::default(),

@@ -69,6 +69,10 @@ pub struct Caller {
     pub obeyed: bool,
     /// Where its writes go.
     pub targets: Targets,
+    /// In a cluster it may read on a replica what its primary owns (READONLY).
+    pub reads_replica: bool,
+    /// In a cluster it is served although the slot is still moving here (ASKING).
+    pub asking: bool,
     /// The transaction that it is putting together: the flags of what is queued.
     pub queued: Option<Summary>,
 }
@@ -96,6 +100,8 @@ impl Caller {
             } else {
                 Targets::all()
             },
+            reads_replica: client.flags.contains(ClientFlags::READS_REPLICA),
+            asking: client.flags.contains(ClientFlags::ASKING),
             queued: client.multi.as_ref().map(|multi| multi.summary),
         }
     }
@@ -113,6 +119,8 @@ impl Caller {
             is_monitor: false,
             obeyed: true,
             targets: Targets::empty(),
+            reads_replica: false,
+            asking: false,
             queued: None,
         }
     }

@@ -58,6 +58,10 @@ bitflags! {
         const DEBUG = 1 << 10;
         /// With `DEBUG`: in the server itself, and not in a child.
         const DEBUG_SYNC = 1 << 11;
+        /// On a replica of a cluster it reads what its primary owns (READONLY).
+        const READS_REPLICA = 1 << 12;
+        /// Its next command is served although the slot is still moving here (ASKING).
+        const ASKING = 1 << 13;
     }
 }
 

@@ -10,6 +10,7 @@ pub mod client;
 pub mod client_id;
 pub mod client_set;
 pub mod clients;
+pub mod cluster;
 pub mod debug;
 pub mod defrag;
 pub mod eviction;

@@ -69,6 +69,12 @@ texts! {
     INVALID_COMMAND = "ERR Invalid command specified";
     SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
     NO_SHUTDOWN = "ERR No shutdown in progress.";
+    CROSS_SLOT = "CROSSSLOT Keys in request don't hash to the same slot";
+    TRY_AGAIN = "TRYAGAIN Multiple keys request during rehashing of slot";
+    CLUSTER_DOWN = "CLUSTERDOWN The cluster is down";
+    CLUSTER_DOWN_READ_ONLY = "CLUSTERDOWN The cluster is down and only accepts read commands";
+    SLOT_NOT_SERVED = "CLUSTERDOWN Hash slot not served";
+    NO_CLUSTER = "ERR This instance has cluster support disabled";
 }
 
 impl Fault {

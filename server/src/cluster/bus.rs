@@ -1,0 +1,307 @@
+//! The cluster's bus: connections to other nodes and from them, over TCP or TLS.
+//!
+//! What is read goes to the protocol as it comes; it finds the packets. What is to be sent is a queue of packets that links
+//! share; it is sent in as few system calls as possible, and a link whose queue exceeds `cluster-link-sendbuf-limit` is closed.
+
+use std::io::IoSlice;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use cluster::action::Action;
+use cluster::links::LinkId;
+use conn::connection::{ConnId, State};
+use conn::dial::{Dialed, Dialer};
+use conn::listener::{Accept, Accepted};
+use conn::names::NameCheck;
+use conn::resolve::Query;
+use conn::stream::Io;
+
+use crate::cluster::drive::tell;
+use crate::server::Server;
+use crate::state::cluster::{BusLink, Target};
+use crate::{debug, verbose, warning};
+
+/// Connections accepted per turn.
+const MAX_ACCEPTS_PER_TURN: usize = 1000;
+/// Bytes read per call.
+const CHUNK: usize = 32 * 1024;
+/// Packets per system call.
+const PIECES: usize = 64;
+
+/// The read handler of the bus's listening sockets.
+pub fn on_acceptable(srv: &mut Server, fd: RawFd, _data: u64) {
+    for _ in 0..MAX_ACCEPTS_PER_TURN {
+        let Some(open) = srv.listeners.by_fd(fd) else {
+            return;
+        };
+        match open.listener.accept() {
+            Accept::Conn(accepted) => take(srv, accepted),
+            Accept::WouldBlock => return srv.el.drained(fd, ae::file::Mask::READABLE),
+            Accept::Skip(error) => verbose!("Error accepting cluster node: {error}"),
+            Accept::Stop(error) => return verbose!("Error accepting cluster node: {error}"),
+        }
+    }
+}
+
+fn take(srv: &mut Server, accepted: Accepted) {
+    // While the data set is loaded nobody is to believe that this node serves it.
+    if srv.replication.link.is_none() && srv.snapshot.loading.is_some() {
+        return;
+    }
+    let peer = accepted.peer.clone();
+    let tls = match (srv.config.tls_cluster, srv.tls.context.clone()) {
+        (false, _) => None,
+        (true, Some(context)) => Some(context),
+        (true, None) => return verbose!("Error accepting cluster node {peer}: no certificates are loaded"),
+    };
+    let Server { conns, el, .. } = srv;
+    match conns.accept(el, accepted, tls.as_ref(), on_accept, 0) {
+        Err(error) => verbose!("Error accepting cluster node: {error}"),
+        Ok(conn) => {
+            let _ = conns.nodelay(conn);
+            match &mut srv.cluster {
+                Some(node) if tls.is_some() => node.accepting.push(conn),
+                _ => welcome(srv, conn),
+            }
+        }
+    }
+}
+
+/// A TLS handshake has ended.
+fn on_accept(srv: &mut Server, conn: ConnId) {
+    if let Some(node) = &mut srv.cluster {
+        node.accepting.retain(|each| *each != conn);
+    }
+    if srv.conns.state(conn) == State::Connected {
+        return welcome(srv, conn);
+    }
+    if let Some(error) = srv.conns.error(conn) {
+        verbose!("Error accepting cluster node: {error}");
+    }
+    srv.conns.close(&mut srv.el, conn);
+}
+
+/// A node has connected.
+fn welcome(srv: &mut Server, conn: ConnId) {
+    let peer = srv.conns.peer(conn).map(conn::addr::Addr::ip).unwrap_or_default();
+    let local = local_ip(srv, conn);
+    debug!("Accepting cluster node connection from {peer}");
+    let keepalive = keepalive_secs(srv);
+    let _ = srv.conns.keepalive(conn, keepalive);
+    let link = tell(srv, |core, facts| core.accepted(&peer, &local, facts)).flatten();
+    let Some((node, link)) = srv.cluster.as_deref_mut().zip(link) else {
+        return srv.conns.close(&mut srv.el, conn);
+    };
+    node.links.insert(link, BusLink::new(None, Some(conn)));
+    node.by_conn.insert(conn, link);
+    srv.conns.set_read_handler(&mut srv.el, conn, Some(on_readable));
+}
+
+/// A peer that has vanished is noticed after twice the node timeout.
+fn keepalive_secs(srv: &Server) -> u32 {
+    u32::try_from(srv.config.cluster_node_timeout / 1000 * 2).unwrap_or(u32::MAX).max(1)
+}
+
+fn local_ip(srv: &Server, conn: ConnId) -> String {
+    srv.conns.local(conn).map(|addr| addr.ip()).unwrap_or_default()
+}
+
+/// Begins to connect to a node.
+pub fn connect(srv: &mut Server, action: Action) {
+    let Action::Connect { link, node, ip, port, hostname } = action else {
+        return;
+    };
+    let source = Some(&srv.config.bind_source_addr).filter(|source| !source.is_empty());
+    let query = Query {
+        host: ip.clone(),
+        port,
+        source: source.cloned(),
+    };
+    let waker = srv.el.waker();
+    let dialer = Dialer::start(query, move || drop(waker.wake()));
+    let target = Target { node, ip, port, hostname };
+    if let Some(node) = &mut srv.cluster {
+        node.links.insert(link, BusLink::new(Some(target), None));
+    }
+    dial(srv, link, dialer);
+}
+
+/// Connects to an address of a node.
+fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
+    let Server { cluster, conns, el, config, tls, .. } = srv;
+    let Some(node) = cluster.as_deref_mut() else {
+        return;
+    };
+    let Some(bus) = node.links.get_mut(&link) else {
+        return;
+    };
+    let Some(target) = &bus.target else { return };
+    let host = if target.hostname.is_empty() { &target.ip } else { &target.hostname };
+    let names = NameCheck::between_servers(host, config.tls_peer_name_check);
+    let tls = match (&tls.context, config.tls_cluster) {
+        (_, false) => None,
+        (Some(context), true) => Some(names.tls(context)),
+        (None, true) => return fail(srv, link, "no certificates are loaded"),
+    };
+    let mut why = String::new();
+    match dialer.next((el, conns), tls, on_connect, |error| why = error.to_string()) {
+        Dialed::Begun(conn) => {
+            bus.conn = Some(conn);
+            bus.dialer = Some(dialer);
+            node.by_conn.insert(conn, link);
+        }
+        // Addresses are literals, so this does not occur.
+        Dialed::Resolving => fail(srv, link, "the address is no address"),
+        Dialed::Exhausted => fail(srv, link, &why),
+    }
+}
+
+/// A connection to a node was made, or it has failed.
+fn on_connect(srv: &mut Server, conn: ConnId) {
+    let link = srv.cluster.as_ref().and_then(|node| node.by_conn.get(&conn).copied());
+    let Some(link) = link else {
+        return srv.conns.close(&mut srv.el, conn);
+    };
+    if srv.conns.state(conn) != State::Connected {
+        let why = srv.conns.error(conn).map(ToString::to_string);
+        return fail(srv, link, &why.unwrap_or_default());
+    }
+    if let Some(bus) = srv.cluster.as_mut().and_then(|node| node.links.get_mut(&link)) {
+        bus.dialer = None;
+    }
+    let _ = srv.conns.nodelay(conn);
+    let local = local_ip(srv, conn);
+    srv.conns.set_read_handler(&mut srv.el, conn, Some(on_readable));
+    tell(srv, |core, facts| core.connected(link, &local, facts));
+    send(srv, link);
+}
+
+/// Gives a link up that could not be made.
+fn fail(srv: &mut Server, link: LinkId, why: &str) {
+    let target = srv.cluster.as_ref().and_then(|node| node.links.get(&link)?.target.as_ref());
+    if let Some(target) = target {
+        verbose!("Connection with Node {} at {}:{} failed: {why}", target.node, target.ip, target.port);
+    }
+    lost(srv, link);
+}
+
+/// The connection of a link is gone: the protocol forgets the link.
+fn lost(srv: &mut Server, link: LinkId) {
+    close(srv, link);
+    tell(srv, |core, facts| core.closed(link, facts));
+}
+
+/// Closes the connection of a link that the protocol has forgotten.
+pub fn close(srv: &mut Server, link: LinkId) {
+    let Server { cluster, conns, el, .. } = srv;
+    let Some(node) = cluster.as_deref_mut() else {
+        return;
+    };
+    if let Some(conn) = node.links.remove(&link).and_then(|bus| bus.conn) {
+        node.by_conn.remove(&conn);
+        conns.close(el, conn);
+    }
+}
+
+/// Closes all connections of the bus, when its transport changes.
+pub fn close_all(srv: &mut Server) {
+    let Some(node) = srv.cluster.as_deref_mut() else {
+        return;
+    };
+    let links: Vec<LinkId> = node.links.keys().copied().collect();
+    for conn in std::mem::take(&mut node.accepting) {
+        srv.conns.close(&mut srv.el, conn);
+    }
+    links.into_iter().for_each(|link| lost(srv, link));
+}
+
+/// The read handler.
+fn on_readable(srv: &mut Server, conn: ConnId) {
+    let mut buffer = [0; CHUNK];
+    loop {
+        let Server { cluster, conns, el, .. } = srv;
+        let link = cluster.as_ref().and_then(|node| node.by_conn.get(&conn).copied());
+        let Some(link) = link else {
+            return conns.close(el, conn);
+        };
+        match conns.read(el, conn, &mut buffer) {
+            Io::Done(len) => {
+                tell(srv, |core, facts| core.received(link, &buffer[..len], facts));
+                if len < buffer.len() {
+                    return;
+                }
+            }
+            Io::WouldBlock => return,
+            Io::Eof => {
+                debug!("I/O error reading from node link: connection closed");
+                return lost(srv, link);
+            }
+            Io::Failed(error) => {
+                debug!("I/O error reading from node link: {error}");
+                return lost(srv, link);
+            }
+        }
+    }
+}
+
+/// Appends a packet to a link's output; whether it was empty before.
+pub fn queue(srv: &mut Server, link: LinkId, packet: Arc<Vec<u8>>) -> bool {
+    let bus = srv.cluster.as_mut().and_then(|node| node.links.get_mut(&link));
+    let Some(bus) = bus else { return false };
+    let was_empty = bus.packets.is_empty();
+    bus.pending += packet.len();
+    bus.packets.push_back(packet);
+    was_empty
+}
+
+/// Sends what a link has to send, as far as the socket takes it.
+pub fn send(srv: &mut Server, link: LinkId) {
+    let Server { cluster, conns, el, .. } = srv;
+    let bus = cluster.as_mut().and_then(|node| node.links.get_mut(&link));
+    let Some(bus) = bus.filter(|bus| bus.dialer.is_none()) else {
+        return;
+    };
+    let Some(conn) = bus.conn else { return };
+    while !bus.packets.is_empty() {
+        let packets = bus.packets.iter().take(PIECES).enumerate();
+        let skip = bus.sent;
+        let pieces: Vec<IoSlice<'_>> = packets
+            .map(|(at, packet)| IoSlice::new(&packet[if at == 0 { skip } else { 0 }..]))
+            .collect();
+        match conns.write_vectored(el, conn, &pieces) {
+            Io::Done(len) => bus.take_sent(len),
+            Io::WouldBlock => return conns.set_write_handler(el, conn, Some(on_writable)),
+            Io::Eof => return,
+            Io::Failed(error) => {
+                debug!("I/O error writing to node link: {error}");
+                return lost(srv, link);
+            }
+        }
+    }
+    if conns.has_write_handler(conn) {
+        conns.set_write_handler(el, conn, None);
+    }
+}
+
+fn on_writable(srv: &mut Server, conn: ConnId) {
+    let link = srv.cluster.as_ref().and_then(|node| node.by_conn.get(&conn).copied());
+    if let Some(link) = link {
+        send(srv, link);
+    }
+}
+
+/// Closes links whose output exceeds the limit.
+pub fn limit(srv: &mut Server) {
+    let limit = srv.config.cluster_link_sendbuf_limit;
+    let Some(node) = srv.cluster.as_deref().filter(|_| limit > 0) else {
+        return;
+    };
+    let over = |(link, bus): (&LinkId, &BusLink)| {
+        let used = bus.memory() as u64;
+        (used > limit.unsigned_abs()).then_some((*link, used))
+    };
+    let over: Vec<(LinkId, u64)> = node.links.iter().filter_map(over).collect();
+    for (link, used) in over {
+        tell(srv, |core, facts| core.overflowed(link, used, facts));
+    }
+}

@@ -1,0 +1,155 @@
+//! Driving the protocol: it is told events, and its actions are performed.
+//!
+//! Events of one turn are collected: [`tell`] only notes that something has happened, and [`settle`] performs all actions, in
+//! their order, before the loop sleeps. Nothing is sent before nodes.conf has what it tells.
+
+use std::path::Path;
+
+use cluster::action::{Action, Facts, Level};
+use cluster::state::Cluster;
+
+use crate::cluster::{bus, file, slots};
+use crate::egress::publish::{publish, publish_to_shard};
+use crate::keyspace::delete::flush;
+use crate::replication::replica::role::{become_primary, become_replica};
+use crate::server::Server;
+use crate::state::pauses::{Purpose, Scope};
+use crate::sys::host::reason;
+use crate::{debug, notice, verbose, warning};
+
+/// What the protocol is told of this server.
+pub fn facts(srv: &Server) -> Facts {
+    let now_ms = srv.unit.now_ms;
+    let now = now_ms / 1000;
+    let link = srv.replication.link.as_deref();
+    let data_age_ms = link.map_or(0, |link| {
+        let since = if link.is_up() {
+            link.last_io
+        } else {
+            link.down_since
+        };
+        (now - since).saturating_mul(1000)
+    });
+    Facts {
+        now_ms,
+        offset: i64::try_from(srv.replication.offset).unwrap_or(i64::MAX),
+        replicating: link.is_some(),
+        data_age_ms,
+    }
+}
+
+/// Tells the protocol an event; `None` outside a cluster.
+pub fn tell<R>(srv: &mut Server, event: impl FnOnce(&mut Cluster, Facts) -> R) -> Option<R> {
+    let facts = facts(srv);
+    let node = srv.cluster.as_deref_mut()?;
+    node.is_stirred = true;
+    Some(event(&mut node.core, facts))
+}
+
+/// The step of cron, ten times a second.
+pub fn cron(srv: &mut Server) {
+    if srv.cluster.is_none() {
+        return;
+    }
+    tell(srv, Cluster::cron);
+    bus::limit(srv);
+}
+
+/// Performs what the protocol asks for, if it was told anything.
+#[inline]
+pub fn settle(srv: &mut Server) {
+    if srv.cluster.as_ref().is_some_and(|node| node.is_stirred) {
+        perform_all(srv);
+    }
+}
+
+fn perform_all(srv: &mut Server) {
+    let facts = facts(srv);
+    if let Some(node) = srv.cluster.as_deref_mut() {
+        node.is_stirred = false;
+        node.core.before_sleep(facts);
+    }
+    let mut written = Vec::new();
+    while let Some(action) = srv.cluster.as_mut().and_then(|node| node.core.next_action()) {
+        if let Action::Send { link, packet } = action {
+            if bus::queue(srv, link, packet) {
+                written.push(link);
+            }
+        } else {
+            perform(srv, action);
+        }
+    }
+    for link in written {
+        bus::send(srv, link);
+    }
+}
+
+fn perform(srv: &mut Server, action: Action) {
+    match action {
+        Action::Save { fsync } => save(srv, fsync),
+        Action::Connect { .. } => bus::connect(srv, action),
+        Action::Send { .. } => {}
+        Action::Close { link } => bus::close(srv, link),
+        Action::Replicate { ip, port } => {
+            become_replica(srv, &ip, port);
+            // The cluster decides whom a node follows: its configuration does not.
+            srv.config.replicaof = None;
+        }
+        Action::BecomePrimary => become_primary(srv),
+        Action::FlushAll => {
+            let lazy = srv.config.replica_lazy_flush;
+            flush(srv, None, lazy);
+        }
+        Action::Pause { until_ms } => srv.pauses.begin(Purpose::Failover, Scope::Write, until_ms),
+        Action::Unpause => srv.pauses.end(Purpose::Failover),
+        Action::Publish {
+            channel,
+            message,
+            sharded,
+        } => {
+            if sharded {
+                publish_to_shard(srv, &channel, &message);
+            } else {
+                publish(srv, &channel, &message);
+            }
+        }
+        Action::DropKeys { slots } => slots::drop_keys(srv, &slots),
+        Action::SlotsLeft { slots } => slots::left(srv, &slots),
+        Action::Log { level, text } => match level {
+            Level::Debug => debug!("{text}"),
+            Level::Verbose => verbose!("{text}"),
+            Level::Notice => notice!("{text}"),
+            Level::Warning => warning!("{text}"),
+        },
+    }
+}
+
+/// Writes nodes.conf. A node that cannot keep what it has promised must not go on.
+fn save(srv: &mut Server, fsync: bool) {
+    let Some(node) = srv.cluster.as_deref_mut() else {
+        return;
+    };
+    let path = Path::new(&srv.config.cluster_config_file);
+    match file::save(path, &node.core.encode(), fsync) {
+        Ok(lock) => node.lock = Some(lock),
+        Err(error) => {
+            warning!("Could not save {}: {}", path.display(), reason(&error));
+            warning!("Fatal: can't update cluster config file.");
+            std::process::exit(1);
+        }
+    }
+}
+
+/// CLUSTER SAVECONFIG.
+///
+/// # Errors
+/// A sentence: it cannot be written.
+pub fn save_on_demand(srv: &mut Server) -> Result<(), String> {
+    let Some(node) = srv.cluster.as_deref_mut() else {
+        return Ok(());
+    };
+    let path = Path::new(&srv.config.cluster_config_file);
+    let lock = file::save(path, &node.core.encode(), true).map_err(|error| reason(&error))?;
+    node.lock = Some(lock);
+    Ok(())
+}

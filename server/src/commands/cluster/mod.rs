@@ -1,0 +1,52 @@
+//! CLUSTER and what clients of a cluster send: asking about it, its slots, and changing it.
+
+pub mod admin;
+pub mod client;
+pub mod inquiry;
+pub mod slots;
+pub mod topology;
+
+use cluster::action::Facts;
+use cluster::state::Cluster;
+
+use crate::cluster::drive::{settle, tell};
+use crate::server::{Ctx, Done};
+use crate::state::cluster::ClusterNode;
+use crate::wire::fault::{Fault, NO_CLUSTER};
+
+/// This node.
+///
+/// # Errors
+/// The server is no node of a cluster.
+pub fn node<'a>(cx: &'a Ctx<'_>) -> Result<&'a ClusterNode, Fault> {
+    cx.srv.cluster.as_deref().ok_or(NO_CLUSTER)
+}
+
+/// Has the protocol carry out an order, and performs what follows.
+///
+/// # Errors
+/// The server is no node of a cluster, or the protocol refuses.
+pub fn order<R>(
+    cx: &mut Ctx<'_>,
+    order: impl FnOnce(&mut Cluster, Facts) -> Result<R, String>,
+) -> Result<R, Fault> {
+    let told = tell(cx.srv, order).ok_or(NO_CLUSTER)?;
+    let result = told.map_err(|text| Fault::new(format!("ERR {text}")))?;
+    settle(cx.srv);
+    Ok(result)
+}
+
+/// An order whose success is answered with OK.
+pub fn order_ok(
+    cx: &mut Ctx<'_>,
+    deed: impl FnOnce(&mut Cluster, Facts) -> Result<(), String>,
+) -> Done {
+    order(cx, deed)?;
+    cx.reply.ok();
+    Ok(())
+}
+
+/// The arguments from a position on.
+pub fn rest<'a>(cx: &Ctx<'a>, first: usize) -> Vec<&'a [u8]> {
+    cx.argv.iter().skip(first).collect()
+}

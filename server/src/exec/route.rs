@@ -1,0 +1,289 @@
+//! Which node of a cluster executes a command: its keys have a slot, and a slot has an owner.
+//!
+//! The checks run in Redis's order. A command without keys is executed here. While a slot moves, the source executes what it has
+//! all keys for and sends a client to the target for the others (ASK); the target executes what comes with ASKING.
+
+use cluster::nodes::NodeIx;
+use cluster::state::Health;
+use data::util::crc;
+use data::value::db::Db;
+use table::keys::routed;
+use table::spec::Spec;
+use table::words::Flags;
+use table::{CmdId, generic, pubsub, transactions};
+
+use crate::config::values::EndpointType;
+use crate::keyspace::lookup::db;
+use crate::server::Server;
+use crate::state::caller::Caller;
+use crate::state::client_id::ClientId;
+use crate::state::cluster::ClusterNode;
+use crate::wire::argv::Argv;
+use crate::wire::fault::{
+    CLUSTER_DOWN, CLUSTER_DOWN_READ_ONLY, CROSS_SLOT, Fault, SLOT_NOT_SERVED, TRY_AGAIN,
+};
+
+/// Why this node does not execute a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirection {
+    /// Its keys have different slots.
+    CrossSlot,
+    /// It has several keys, some of which have been moved.
+    Unstable,
+    /// The cluster is down.
+    Down,
+    /// The cluster is down, and only readers are admitted.
+    DownReadOnly,
+    /// The slot has no owner.
+    Unbound,
+    /// Another node owns the slot.
+    Moved(u16, NodeIx),
+    /// The slot is moving to another node, which has the keys if they exist.
+    Ask(u16, NodeIx),
+}
+
+/// The slot of a command that this node executes, if it has keys; or why it does not execute it.
+pub type Routed = Result<Option<u16>, Redirection>;
+
+/// Routes a command, or EXEC with what is queued. `flags` are those of the command, or of the script that it runs.
+#[inline]
+pub fn route(
+    srv: &Server,
+    caller: &Caller,
+    cmd: CmdId,
+    spec: &Spec,
+    flags: Flags,
+    argv: &Argv,
+) -> Routed {
+    match &srv.cluster {
+        Some(node) if !caller.obeyed => route_in(srv, node, caller, (cmd, spec, flags), argv),
+        _ => Ok(None),
+    }
+}
+
+fn route_in(
+    srv: &Server,
+    node: &ClusterNode,
+    caller: &Caller,
+    (cmd, spec, flags): (CmdId, &Spec, Flags),
+    argv: &Argv,
+) -> Routed {
+    let mut found = Found::default();
+    let mut is_shard = SHARD.contains(&cmd);
+    if cmd == EXEC {
+        let client = srv.clients.get(caller.client);
+        let Some(multi) = client.and_then(|client| client.multi.as_ref()) else {
+            return Ok(None);
+        };
+        let mut queue = multi.queue.reader();
+        let mut queued = Argv::default();
+        while let Some(cmd) = queue.next_into(&mut queued) {
+            is_shard |= SHARD.contains(&cmd);
+            found.add(srv, node, cmd, table::spec(cmd), &queued)?;
+        }
+    } else {
+        found.add(srv, node, cmd, spec, argv)?;
+    }
+    let Some((slot, owner)) = found.at else {
+        return Ok(None);
+    };
+    decide(srv, node, caller, (cmd, flags), &found, is_shard, owner).map(|()| Some(slot))
+}
+
+/// What the keys of a command have in common.
+#[derive(Default)]
+struct Found {
+    /// Their slot and its owner.
+    at: Option<(u16, NodeIx)>,
+    /// Position and line of the first key are enough to know whether there is another one.
+    first: Vec<u8>,
+    has_several: bool,
+    is_open: bool,
+    missing: usize,
+    existing: usize,
+}
+
+impl Found {
+    fn add(
+        &mut self,
+        srv: &Server,
+        node: &ClusterNode,
+        cmd: CmdId,
+        spec: &Spec,
+        argv: &Argv,
+    ) -> Result<(), Redirection> {
+        let keys = routed(spec, &|at| &argv[at], argv.len());
+        for key in keys.iter() {
+            let key = &argv[key.pos as usize];
+            let slot = slot_of(srv, key);
+            match self.at {
+                None => {
+                    let owner = node.core.owner(slot).ok_or(Redirection::Unbound)?;
+                    self.at = Some((slot, owner));
+                    let leaves = owner == node.core.myself() && node.core.migrating(slot).is_some();
+                    self.is_open = leaves || node.core.importing(slot).is_some();
+                    if self.is_open {
+                        self.first = key.to_vec();
+                    }
+                }
+                Some((first, _)) if first != slot => return Err(Redirection::CrossSlot),
+                Some(_) => self.has_several |= self.is_open && *key != *self.first,
+            }
+            if self.is_open && !SHARD.contains(&cmd) {
+                if exists(srv, key) {
+                    self.existing += 1;
+                } else {
+                    self.missing += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn decide(
+    srv: &Server,
+    node: &ClusterNode,
+    caller: &Caller,
+    (cmd, flags): (CmdId, Flags),
+    found: &Found,
+    is_shard: bool,
+    owner: NodeIx,
+) -> Result<(), Redirection> {
+    let core = &node.core;
+    let (slot, _) = found.at.unwrap_or((0, owner));
+    if core.state() != Health::Ok {
+        let config = &srv.config;
+        if is_shard {
+            if !config.cluster_allow_pubsubshard_when_down {
+                return Err(Redirection::Down);
+            }
+        } else if !config.cluster_allow_reads_when_down {
+            return Err(Redirection::Down);
+        } else if flags.contains(Flags::WRITE) {
+            return Err(Redirection::DownReadOnly);
+        }
+    }
+    // MIGRATE is about this node's keys.
+    if found.is_open && cmd == MIGRATE {
+        return Ok(());
+    }
+    let target = core.migrating(slot).filter(|_| owner == core.myself());
+    if let Some(target) = target
+        && found.missing > 0
+    {
+        return Err(if found.existing > 0 {
+            Redirection::Unstable
+        } else {
+            Redirection::Ask(slot, target)
+        });
+    }
+    let asks = caller.asking || flags.contains(Flags::ASKING);
+    if target.is_none() && core.importing(slot).is_some() && asks {
+        return if found.has_several && found.missing > 0 {
+            Err(Redirection::Unstable)
+        } else {
+            Ok(())
+        };
+    }
+    let writes = caller.does_any(flags, cmd == EXEC, Flags::WRITE);
+    let reads_here = (caller.reads_replica || is_shard) && !writes && my_primary(node) == Some(owner);
+    if owner == core.myself() || reads_here {
+        Ok(())
+    } else {
+        Err(Redirection::Moved(slot, owner))
+    }
+}
+
+/// The primary of this node, if it is a replica.
+fn my_primary(node: &ClusterNode) -> Option<NodeIx> {
+    let me = node.core.my_node();
+    me.primary.filter(|_| me.is_replica())
+}
+
+/// Why a client that is blocked on these keys is to be sent elsewhere; `reads` says whether its command only reads.
+pub fn route_blocked<'k>(
+    srv: &Server,
+    reads_replica: bool,
+    mut keys: impl Iterator<Item = &'k [u8]>,
+) -> Option<Redirection> {
+    let node = srv.cluster.as_deref()?;
+    let core = &node.core;
+    if core.state() != Health::Ok {
+        return Some(Redirection::Down);
+    }
+    keys.find_map(|key| {
+        let slot = crc::key_slot(key);
+        let owner = core.owner(slot);
+        let is_served = owner == Some(core.myself())
+            || core.importing(slot).is_some()
+            || (reads_replica && owner.is_some() && my_primary(node) == owner);
+        if is_served {
+            return None;
+        }
+        Some(owner.map_or(Redirection::Unbound, |owner| Redirection::Moved(slot, owner)))
+    })
+}
+
+/// The slot of a key.
+#[inline]
+fn slot_of(srv: &Server, key: &[u8]) -> u16 {
+    let known = srv.turn.key_hash.get(key);
+    known.map_or_else(|| crc::key_slot(key), Db::slot_of)
+}
+
+/// Whether a key exists and has not expired.
+fn exists(srv: &Server, key: &[u8]) -> bool {
+    let entry = db(srv, 0).find(key);
+    let now_ms = srv.unit.now_ms;
+    entry.is_some_and(|entry| entry.expire().is_none_or(|at_ms| at_ms > now_ms))
+}
+
+/// The error reply for a client.
+#[cold]
+pub fn fault(srv: &Server, client: ClientId, redirection: Redirection) -> Fault {
+    match redirection {
+        Redirection::CrossSlot => CROSS_SLOT,
+        Redirection::Unstable => TRY_AGAIN,
+        Redirection::Down => CLUSTER_DOWN,
+        Redirection::DownReadOnly => CLUSTER_DOWN_READ_ONLY,
+        Redirection::Unbound => SLOT_NOT_SERVED,
+        Redirection::Moved(slot, node) => directions(srv, client, "MOVED", slot, node),
+        Redirection::Ask(slot, node) => directions(srv, client, "ASK", slot, node),
+    }
+}
+
+fn directions(srv: &Server, client: ClientId, code: &str, slot: u16, to: NodeIx) -> Fault {
+    let (endpoint, port) = endpoint(srv, client, to);
+    Fault::new(format!("{code} {slot} {endpoint}:{port}"))
+}
+
+/// The address of a node for a client: by `cluster-preferred-endpoint-type`, and with the port of the client's own transport.
+fn endpoint(srv: &Server, client: ClientId, ix: NodeIx) -> (&str, u16) {
+    let Some(node) = srv.cluster.as_deref().map(|node| node.core.node(ix)) else {
+        return ("", 0);
+    };
+    let endpoint = match srv.config.cluster_preferred_endpoint_type {
+        EndpointType::Ip => &node.ip,
+        EndpointType::Hostname if node.hostname.is_empty() => "?",
+        EndpointType::Hostname => &node.hostname,
+        EndpointType::UnknownEndpoint => "",
+    };
+    (endpoint, node.port(uses_tls(srv, client)))
+}
+
+/// Whether a client is told TLS ports: those of its own transport. What is no client is told those of the bus.
+pub fn uses_tls(srv: &Server, client: ClientId) -> bool {
+    let conn = srv.clients.get(client).and_then(|client| client.conn);
+    conn.map_or(srv.config.tls_cluster, |conn| srv.conns.is_tls(conn))
+}
+
+const EXEC: CmdId = table::id(&transactions::EXEC);
+const MIGRATE: CmdId = table::id(&generic::MIGRATE);
+
+/// Commands whose keys are shard channels.
+const SHARD: [CmdId; 3] = [
+    table::id(&pubsub::SPUBLISH),
+    table::id(&pubsub::SSUBSCRIBE),
+    table::id(&pubsub::SUNSUBSCRIBE),
+];
