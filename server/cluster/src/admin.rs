@@ -1,0 +1,343 @@
+//! The CLUSTER subcommands that change something. Each takes its arguments as the client sent them and answers with the
+//! texts of Redis, without `ERR`.
+//!
+//! The server checks the number of arguments, calls [`crate::core::Cluster::before_sleep`] afterwards and takes the actions
+//! before it sends the reply.
+
+use std::net::IpAddr;
+
+use data::util::crc::SLOTS;
+use data::util::num::parse_i64;
+
+use crate::action::{Action, Facts, Level};
+use crate::epochs;
+use crate::failure;
+use crate::forgotten;
+use crate::manual;
+use crate::membership;
+use crate::name::Name;
+use crate::node::Flags;
+use crate::nodes::NodeIx;
+use crate::role;
+use crate::settings::PORT_STEP;
+use crate::slots::SlotSet;
+use crate::state::{Cluster, Todo};
+
+/// The slot that an argument names.
+pub fn parse_slot(text: &[u8]) -> Result<u16, String> {
+    parse_i64(text)
+        .and_then(|slot| u16::try_from(slot).ok())
+        .filter(|slot| *slot < SLOTS)
+        .ok_or_else(|| "Invalid or out of range slot".to_owned())
+}
+
+/// Whether slots are assigned or unassigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// ADDSLOTS, ADDSLOTSRANGE.
+    Add,
+    /// DELSLOTS, DELSLOTSRANGE.
+    Delete,
+}
+
+/// ADDSLOTS and DELSLOTS, with one slot or more.
+pub fn change_slots(
+    c: &mut Cluster,
+    facts: Facts,
+    change: Change,
+    args: &[&[u8]],
+) -> Result<(), String> {
+    c.facts = facts;
+    let slots: Vec<u16> = args
+        .iter()
+        .map(|arg| parse_slot(arg))
+        .collect::<Result<_, _>>()?;
+    let mut chosen = SlotSet::new();
+    for slot in slots {
+        choose(c, &mut chosen, change, slot)?;
+    }
+    apply(c, &chosen, change);
+    Ok(())
+}
+
+/// ADDSLOTSRANGE and DELSLOTSRANGE, with an even number of arguments.
+pub fn change_ranges(
+    c: &mut Cluster,
+    facts: Facts,
+    change: Change,
+    args: &[&[u8]],
+) -> Result<(), String> {
+    c.facts = facts;
+    let mut chosen = SlotSet::new();
+    for pair in args.chunks_exact(2) {
+        let (first, last) = (parse_slot(pair[0])?, parse_slot(pair[1])?);
+        if first > last {
+            return Err(format!(
+                "start slot number {first} is greater than end slot number {last}"
+            ));
+        }
+        for slot in first..=last {
+            choose(c, &mut chosen, change, slot)?;
+        }
+    }
+    apply(c, &chosen, change);
+    Ok(())
+}
+
+fn choose(c: &Cluster, chosen: &mut SlotSet, change: Change, slot: u16) -> Result<(), String> {
+    match (change, c.owners.owner(slot)) {
+        (Change::Delete, None) => return Err(format!("Slot {slot} is already unassigned")),
+        (Change::Add, Some(_)) => return Err(format!("Slot {slot} is already busy")),
+        _ => {}
+    }
+    if !chosen.insert(slot) {
+        return Err(format!("Slot {slot} specified multiple times"));
+    }
+    Ok(())
+}
+
+fn apply(c: &mut Cluster, chosen: &SlotSet, change: Change) {
+    for slot in chosen.iter() {
+        // An owner does not import.
+        c.owners.importing.remove(&slot);
+        match change {
+            Change::Add => membership::assign(c, slot, c.myself),
+            Change::Delete => membership::unassign(c, slot),
+        };
+    }
+    c.later(Todo::STATE | Todo::SAVE);
+}
+
+/// FLUSHSLOTS, on a server with so many keys.
+pub fn flush_slots(c: &mut Cluster, facts: Facts, keys: usize) -> Result<(), String> {
+    c.facts = facts;
+    if keys != 0 {
+        return Err("DB must be empty to perform CLUSTER FLUSHSLOTS.".to_owned());
+    }
+    membership::unassign_all(c, c.myself);
+    c.later(Todo::STATE | Todo::SAVE);
+    Ok(())
+}
+
+/// MEET `ip port [bus-port]`.
+pub fn meet(
+    c: &mut Cluster,
+    facts: Facts,
+    ip: &[u8],
+    port: &[u8],
+    bus_port: Option<&[u8]>,
+) -> Result<(), String> {
+    c.facts = facts;
+    let shown = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let number =
+        parse_i64(port).ok_or_else(|| format!("Invalid base port specified: {}", shown(port)))?;
+    let bus = match bus_port {
+        Some(text) => {
+            parse_i64(text).ok_or_else(|| format!("Invalid bus port specified: {}", shown(text)))?
+        }
+        None => number.saturating_add(i64::from(PORT_STEP)),
+    };
+    let invalid = || {
+        format!(
+            "Invalid node address specified: {}:{}",
+            shown(ip),
+            shown(port)
+        )
+    };
+    let address: Option<IpAddr> = std::str::from_utf8(ip).ok().and_then(|ip| ip.parse().ok());
+    let valid_port = |port: i64| u16::try_from(port).ok().filter(|port| *port != 0);
+    let (Some(address), Some(port), Some(bus)) = (address, valid_port(number), valid_port(bus))
+    else {
+        return Err(invalid());
+    };
+    start_handshake(c, &address.to_string(), port, bus);
+    Ok(())
+}
+
+/// Adds a node to be met, unless one with this address is being met already.
+fn start_handshake(c: &mut Cluster, ip: &str, port: u16, bus_port: u16) {
+    let tls = c.settings.tls_cluster;
+    let same = c.nodes.iter().any(|(_, node)| {
+        node.is(Flags::HANDSHAKE)
+            && node.ip.eq_ignore_ascii_case(ip)
+            && node.port(tls) == port
+            && node.bus_port == bus_port
+    });
+    if same {
+        return;
+    }
+    let Some(ix) = membership::add_node(c, None, Flags::HANDSHAKE | Flags::MEET) else {
+        return;
+    };
+    let node = &mut c.nodes[ix];
+    node.ip = ip.into();
+    node.bus_port = bus_port;
+    match tls {
+        true => node.tls_port = port,
+        false => node.tcp_port = port,
+    }
+}
+
+fn unknown(name: &[u8]) -> String {
+    format!("Unknown node {}", String::from_utf8_lossy(name))
+}
+
+/// FORGET `name`.
+pub fn forget(c: &mut Cluster, facts: Facts, name: &[u8]) -> Result<(), String> {
+    c.facts = facts;
+    let Some(ix) = membership::find(c, name) else {
+        // It may have been forgotten because of another node's gossip.
+        let known = Name::parse(name).is_some_and(|name| forgotten::contains(c, &name));
+        return if known { Ok(()) } else { Err(unknown(name)) };
+    };
+    if ix == c.myself {
+        return Err("I tried hard but I can't forget myself...".to_owned());
+    }
+    if c.me().is_replica() && c.my_primary() == Some(ix) {
+        return Err("Can't forget my master!".to_owned());
+    }
+    let name = c.nodes[ix].name;
+    forgotten::add(c, name);
+    membership::delete_node(c, ix);
+    c.later(Todo::STATE | Todo::SAVE);
+    Ok(())
+}
+
+/// REPLICATE `name`, on a server with so many keys.
+pub fn replicate(c: &mut Cluster, facts: Facts, name: &[u8], keys: usize) -> Result<(), String> {
+    c.facts = facts;
+    let ix = membership::find(c, name).ok_or_else(|| unknown(name))?;
+    if ix == c.myself {
+        return Err("Can't replicate myself".to_owned());
+    }
+    if c.nodes[ix].is_replica() {
+        return Err("I can only replicate a master, not a replica.".to_owned());
+    }
+    if c.me().is_primary() && (c.me().slots.is_some() || keys != 0) {
+        let text = "To set a master the node must be empty and without assigned slots.";
+        return Err(text.to_owned());
+    }
+    role::follow(c, ix);
+    c.later(Todo::STATE | Todo::SAVE);
+    Ok(())
+}
+
+/// REPLICAS `name`.
+pub fn replicas<'c>(c: &'c Cluster, name: &[u8]) -> Result<&'c [NodeIx], String> {
+    let ix = membership::find(c, name).ok_or_else(|| unknown(name))?;
+    let node = &c.nodes[ix];
+    if node.is_replica() {
+        return Err("The specified node is not a master".to_owned());
+    }
+    Ok(&node.replicas)
+}
+
+/// COUNT-FAILURE-REPORTS `name`.
+pub fn count_failure_reports(c: &mut Cluster, facts: Facts, name: &[u8]) -> Result<usize, String> {
+    c.facts = facts;
+    let ix = membership::find(c, name).ok_or_else(|| unknown(name))?;
+    Ok(failure::count_reports(c, ix))
+}
+
+/// How CLUSTER FAILOVER replaces the primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failover {
+    /// With its agreement, losing nothing.
+    Agreed,
+    /// FORCE: by an election.
+    Force,
+    /// TAKEOVER: without one.
+    Takeover,
+}
+
+/// FAILOVER.
+pub fn failover(c: &mut Cluster, facts: Facts, how: Failover) -> Result<(), String> {
+    c.facts = facts;
+    if c.me().is_primary() {
+        return Err("You should send CLUSTER FAILOVER to a replica".to_owned());
+    }
+    let Some(primary) = c.my_primary() else {
+        return Err("I'm a replica but my master is unknown to me".to_owned());
+    };
+    let node = &c.nodes[primary];
+    if how == Failover::Agreed && (node.has_failed() || node.link.is_none()) {
+        let text = "Master is down or failed, please use CLUSTER FAILOVER FORCE";
+        return Err(text.to_owned());
+    }
+    manual::reset(c);
+    c.manual.end_ms = c.now_ms() + manual::TIMEOUT_MS;
+    Ok(())
+}
+
+/// SET-CONFIG-EPOCH `epoch`; the server has parsed the number.
+pub fn set_config_epoch(c: &mut Cluster, facts: Facts, epoch: i64) -> Result<(), String> {
+    c.facts = facts;
+    let Ok(number) = u64::try_from(epoch) else {
+        return Err(format!("Invalid config epoch specified: {epoch}"));
+    };
+    if c.nodes.len() > 1 {
+        let text =
+            "The user can assign a config epoch only when the node does not know any other node.";
+        return Err(text.to_owned());
+    }
+    if c.me().config_epoch != 0 {
+        return Err("Node config epoch is already non-zero".to_owned());
+    }
+    c.me_mut().config_epoch = number;
+    c.log(Level::Notice, |_| {
+        format!("configEpoch set to {epoch} via CLUSTER SET-CONFIG-EPOCH")
+    });
+    c.epoch = c.epoch.max(number);
+    c.later(Todo::STATE | Todo::SAVE);
+    Ok(())
+}
+
+/// BUMPEPOCH: whether this node got a new epoch (`BUMPED`) or has the highest already (`STILL`), and the epoch.
+pub fn bump_epoch(c: &mut Cluster, facts: Facts) -> (bool, u64) {
+    c.facts = facts;
+    let bumped = epochs::bump(c);
+    (bumped, c.me().config_epoch)
+}
+
+/// RESET, on a server with so many keys. HARD also gives the node another name and sets its epochs to 0.
+pub fn reset(c: &mut Cluster, facts: Facts, hard: bool, keys: usize) -> Result<(), String> {
+    c.facts = facts;
+    if c.me().is_primary() && keys != 0 {
+        return Err("CLUSTER RESET can't be called with master nodes containing keys".to_owned());
+    }
+    if c.me().is_replica() {
+        role::become_primary(c);
+        c.emit(Action::FlushAll);
+    }
+    c.owners.close_all();
+    manual::reset(c);
+    for slot in 0..SLOTS {
+        membership::unassign(c, slot);
+    }
+    for ix in c.nodes.list().to_vec() {
+        if ix != c.myself {
+            membership::delete_node(c, ix);
+        }
+    }
+    c.forgotten.clear();
+    if hard {
+        rename(c);
+    }
+    c.later(Todo::SAVE | Todo::STATE | Todo::FSYNC);
+    Ok(())
+}
+
+fn rename(c: &mut Cluster) {
+    c.epoch = 0;
+    c.last_vote_epoch = 0;
+    c.me_mut().config_epoch = 0;
+    c.log(Level::Notice, |_| {
+        "configEpoch set to 0 via CLUSTER RESET HARD".to_owned()
+    });
+    let (name, shard) = (Name::random(&mut c.rng), Name::random(&mut c.rng));
+    c.nodes.rename(c.myself, name);
+    c.me_mut().shard = shard;
+    c.log(Level::Notice, |_| {
+        format!("Node hard reset, now I'm {name}")
+    });
+}
