@@ -43,6 +43,7 @@ pub mod name;
 pub mod node;
 pub mod nodes;
 pub mod owners;
+pub mod packet;
 mod role;
 mod send;
 pub mod setslot;
