@@ -4,6 +4,7 @@
 //! over `&mut Server`. Procs are plain `fn`s stored as data here and implemented above.
 
 use ae::event_loop::{EventLoop, Host};
+use ae::file::FileProc;
 use conn::conns::{ConnHost, Conns};
 use table::CmdId;
 
@@ -133,6 +134,8 @@ pub struct Hooks {
     pub replica_gone: fn(&mut Server, &Client, &str),
     /// The client that represents the primary is gone.
     pub primary_gone: fn(&mut Server, ClientId, &Client),
+    /// A listening socket of the cluster's bus is readable.
+    pub bus_acceptable: FileProc<Server>,
 }
 
 /// The whole server.

@@ -19,7 +19,7 @@ use conn::stream::Io;
 use crate::cluster::drive::tell;
 use crate::server::Server;
 use crate::state::cluster::{BusLink, Target};
-use crate::{debug, verbose, warning};
+use crate::{debug, verbose};
 
 /// Connections accepted per turn.
 const MAX_ACCEPTS_PER_TURN: usize = 1000;
@@ -52,7 +52,9 @@ fn take(srv: &mut Server, accepted: Accepted) {
     let tls = match (srv.config.tls_cluster, srv.tls.context.clone()) {
         (false, _) => None,
         (true, Some(context)) => Some(context),
-        (true, None) => return verbose!("Error accepting cluster node {peer}: no certificates are loaded"),
+        (true, None) => {
+            return verbose!("Error accepting cluster node {peer}: no certificates are loaded");
+        }
     };
     let Server { conns, el, .. } = srv;
     match conns.accept(el, accepted, tls.as_ref(), on_accept, 0) {
@@ -83,32 +85,49 @@ fn on_accept(srv: &mut Server, conn: ConnId) {
 
 /// A node has connected.
 fn welcome(srv: &mut Server, conn: ConnId) {
-    let peer = srv.conns.peer(conn).map(conn::addr::Addr::ip).unwrap_or_default();
+    let peer = srv
+        .conns
+        .peer(conn)
+        .map(conn::addr::Addr::ip)
+        .unwrap_or_default();
     let local = local_ip(srv, conn);
     debug!("Accepting cluster node connection from {peer}");
     let keepalive = keepalive_secs(srv);
     let _ = srv.conns.keepalive(conn, keepalive);
-    let link = tell(srv, |core, facts| core.accepted(&peer, &local, facts)).flatten();
+    let link = tell(srv, |core, facts| core.accepted(&peer, &local, facts));
     let Some((node, link)) = srv.cluster.as_deref_mut().zip(link) else {
         return srv.conns.close(&mut srv.el, conn);
     };
     node.links.insert(link, BusLink::new(None, Some(conn)));
     node.by_conn.insert(conn, link);
-    srv.conns.set_read_handler(&mut srv.el, conn, Some(on_readable));
+    srv.conns
+        .set_read_handler(&mut srv.el, conn, Some(on_readable));
 }
 
 /// A peer that has vanished is noticed after twice the node timeout.
 fn keepalive_secs(srv: &Server) -> u32 {
-    u32::try_from(srv.config.cluster_node_timeout / 1000 * 2).unwrap_or(u32::MAX).max(1)
+    u32::try_from(srv.config.cluster_node_timeout / 1000 * 2)
+        .unwrap_or(u32::MAX)
+        .max(1)
 }
 
 fn local_ip(srv: &Server, conn: ConnId) -> String {
-    srv.conns.local(conn).map(|addr| addr.ip()).unwrap_or_default()
+    srv.conns
+        .local(conn)
+        .map(|addr| addr.ip())
+        .unwrap_or_default()
 }
 
 /// Begins to connect to a node.
 pub fn connect(srv: &mut Server, action: Action) {
-    let Action::Connect { link, node, ip, port, hostname } = action else {
+    let Action::Connect {
+        link,
+        node,
+        ip,
+        port,
+        hostname,
+    } = action
+    else {
         return;
     };
     let source = Some(&srv.config.bind_source_addr).filter(|source| !source.is_empty());
@@ -119,7 +138,12 @@ pub fn connect(srv: &mut Server, action: Action) {
     };
     let waker = srv.el.waker();
     let dialer = Dialer::start(query, move || drop(waker.wake()));
-    let target = Target { node, ip, port, hostname };
+    let target = Target {
+        node,
+        ip,
+        port,
+        hostname,
+    };
     if let Some(node) = &mut srv.cluster {
         node.links.insert(link, BusLink::new(Some(target), None));
     }
@@ -128,7 +152,14 @@ pub fn connect(srv: &mut Server, action: Action) {
 
 /// Connects to an address of a node.
 fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
-    let Server { cluster, conns, el, config, tls, .. } = srv;
+    let Server {
+        cluster,
+        conns,
+        el,
+        config,
+        tls,
+        ..
+    } = srv;
     let Some(node) = cluster.as_deref_mut() else {
         return;
     };
@@ -136,7 +167,11 @@ fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
         return;
     };
     let Some(target) = &bus.target else { return };
-    let host = if target.hostname.is_empty() { &target.ip } else { &target.hostname };
+    let host = if target.hostname.is_empty() {
+        &target.ip
+    } else {
+        &target.hostname
+    };
     let names = NameCheck::between_servers(host, config.tls_peer_name_check);
     let tls = match (&tls.context, config.tls_cluster) {
         (_, false) => None,
@@ -144,7 +179,9 @@ fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
         (None, true) => return fail(srv, link, "no certificates are loaded"),
     };
     let mut why = String::new();
-    match dialer.next((el, conns), tls, on_connect, |error| why = error.to_string()) {
+    match dialer.next((el, conns), tls, on_connect, |error| {
+        why = error.to_string()
+    }) {
         Dialed::Begun(conn) => {
             bus.conn = Some(conn);
             bus.dialer = Some(dialer);
@@ -158,7 +195,10 @@ fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
 
 /// A connection to a node was made, or it has failed.
 fn on_connect(srv: &mut Server, conn: ConnId) {
-    let link = srv.cluster.as_ref().and_then(|node| node.by_conn.get(&conn).copied());
+    let link = srv
+        .cluster
+        .as_ref()
+        .and_then(|node| node.by_conn.get(&conn).copied());
     let Some(link) = link else {
         return srv.conns.close(&mut srv.el, conn);
     };
@@ -166,23 +206,25 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
         let why = srv.conns.error(conn).map(ToString::to_string);
         return fail(srv, link, &why.unwrap_or_default());
     }
-    if let Some(bus) = srv.cluster.as_mut().and_then(|node| node.links.get_mut(&link)) {
+    if let Some(bus) = srv
+        .cluster
+        .as_mut()
+        .and_then(|node| node.links.get_mut(&link))
+    {
         bus.dialer = None;
     }
     let _ = srv.conns.nodelay(conn);
     let local = local_ip(srv, conn);
-    srv.conns.set_read_handler(&mut srv.el, conn, Some(on_readable));
+    srv.conns
+        .set_read_handler(&mut srv.el, conn, Some(on_readable));
     tell(srv, |core, facts| core.connected(link, &local, facts));
     send(srv, link);
 }
 
 /// Gives a link up that could not be made.
 fn fail(srv: &mut Server, link: LinkId, why: &str) {
-    let target = srv.cluster.as_ref().and_then(|node| node.links.get(&link)?.target.as_ref());
-    if let Some(target) = target {
-        verbose!("Connection with Node {} at {}:{} failed: {why}", target.node, target.ip, target.port);
-    }
-    lost(srv, link);
+    close(srv, link);
+    tell(srv, |core, facts| core.failed(link, why, facts));
 }
 
 /// The connection of a link is gone: the protocol forgets the link.
@@ -193,7 +235,9 @@ fn lost(srv: &mut Server, link: LinkId) {
 
 /// Closes the connection of a link that the protocol has forgotten.
 pub fn close(srv: &mut Server, link: LinkId) {
-    let Server { cluster, conns, el, .. } = srv;
+    let Server {
+        cluster, conns, el, ..
+    } = srv;
     let Some(node) = cluster.as_deref_mut() else {
         return;
     };
@@ -219,14 +263,20 @@ pub fn close_all(srv: &mut Server) {
 fn on_readable(srv: &mut Server, conn: ConnId) {
     let mut buffer = [0; CHUNK];
     loop {
-        let Server { cluster, conns, el, .. } = srv;
-        let link = cluster.as_ref().and_then(|node| node.by_conn.get(&conn).copied());
+        let Server {
+            cluster, conns, el, ..
+        } = srv;
+        let link = cluster
+            .as_ref()
+            .and_then(|node| node.by_conn.get(&conn).copied());
         let Some(link) = link else {
             return conns.close(el, conn);
         };
         match conns.read(el, conn, &mut buffer) {
             Io::Done(len) => {
-                tell(srv, |core, facts| core.received(link, &buffer[..len], facts));
+                tell(srv, |core, facts| {
+                    core.received(link, &buffer[..len], facts)
+                });
                 if len < buffer.len() {
                     return;
                 }
@@ -246,7 +296,10 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
 
 /// Appends a packet to a link's output; whether it was empty before.
 pub fn queue(srv: &mut Server, link: LinkId, packet: Arc<Vec<u8>>) -> bool {
-    let bus = srv.cluster.as_mut().and_then(|node| node.links.get_mut(&link));
+    let bus = srv
+        .cluster
+        .as_mut()
+        .and_then(|node| node.links.get_mut(&link));
     let Some(bus) = bus else { return false };
     let was_empty = bus.packets.is_empty();
     bus.pending += packet.len();
@@ -256,7 +309,9 @@ pub fn queue(srv: &mut Server, link: LinkId, packet: Arc<Vec<u8>>) -> bool {
 
 /// Sends what a link has to send, as far as the socket takes it.
 pub fn send(srv: &mut Server, link: LinkId) {
-    let Server { cluster, conns, el, .. } = srv;
+    let Server {
+        cluster, conns, el, ..
+    } = srv;
     let bus = cluster.as_mut().and_then(|node| node.links.get_mut(&link));
     let Some(bus) = bus.filter(|bus| bus.dialer.is_none()) else {
         return;
@@ -270,7 +325,7 @@ pub fn send(srv: &mut Server, link: LinkId) {
             .collect();
         match conns.write_vectored(el, conn, &pieces) {
             Io::Done(len) => bus.take_sent(len),
-            Io::WouldBlock => return conns.set_write_handler(el, conn, Some(on_writable)),
+            Io::WouldBlock => return conns.set_write_handler(el, conn, Some(on_writable), false),
             Io::Eof => return,
             Io::Failed(error) => {
                 debug!("I/O error writing to node link: {error}");
@@ -279,12 +334,15 @@ pub fn send(srv: &mut Server, link: LinkId) {
         }
     }
     if conns.has_write_handler(conn) {
-        conns.set_write_handler(el, conn, None);
+        conns.set_write_handler(el, conn, None, false);
     }
 }
 
 fn on_writable(srv: &mut Server, conn: ConnId) {
-    let link = srv.cluster.as_ref().and_then(|node| node.by_conn.get(&conn).copied());
+    let link = srv
+        .cluster
+        .as_ref()
+        .and_then(|node| node.by_conn.get(&conn).copied());
     if let Some(link) = link {
         send(srv, link);
     }

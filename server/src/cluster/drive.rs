@@ -2,6 +2,9 @@
 //!
 //! Events of one turn are collected: [`tell`] only notes that something has happened, and [`settle`] performs all actions, in
 //! their order, before the loop sleeps. Nothing is sent before nodes.conf has what it tells.
+//!
+//! While a command processes events (a script that has run for long) or a snapshot is loaded, other nodes are still answered, but
+//! what changes the data set or the role is held back, with everything behind it.
 
 use std::path::Path;
 
@@ -13,6 +16,7 @@ use crate::egress::publish::{publish, publish_to_shard};
 use crate::keyspace::delete::flush;
 use crate::replication::replica::role::{become_primary, become_replica};
 use crate::server::Server;
+use crate::session::pause::{pause, unpause};
 use crate::state::pauses::{Purpose, Scope};
 use crate::sys::host::reason;
 use crate::{debug, notice, verbose, warning};
@@ -70,7 +74,7 @@ fn perform_all(srv: &mut Server) {
         node.core.before_sleep(facts);
     }
     let mut written = Vec::new();
-    while let Some(action) = srv.cluster.as_mut().and_then(|node| node.core.next_action()) {
+    while let Some(action) = next(srv) {
         if let Action::Send { link, packet } = action {
             if bus::queue(srv, link, packet) {
                 written.push(link);
@@ -82,6 +86,31 @@ fn perform_all(srv: &mut Server) {
     for link in written {
         bus::send(srv, link);
     }
+}
+
+/// The next action that can be performed now.
+fn next(srv: &mut Server) -> Option<Action> {
+    let is_restricted = srv.unit.depth > 0 || srv.snapshot.hides_data();
+    let node = srv.cluster.as_deref_mut()?;
+    let action = node.held.take().or_else(|| node.core.next_action())?;
+    if !is_restricted || is_harmless(&action) {
+        return Some(action);
+    }
+    node.held = Some(action);
+    node.is_stirred = true;
+    None
+}
+
+/// Whether an action leaves the data set and the role of this server alone.
+fn is_harmless(action: &Action) -> bool {
+    !matches!(
+        action,
+        Action::Replicate { .. }
+            | Action::BecomePrimary
+            | Action::FlushAll
+            | Action::DropKeys { .. }
+            | Action::SlotsLeft { .. }
+    )
 }
 
 fn perform(srv: &mut Server, action: Action) {
@@ -100,8 +129,8 @@ fn perform(srv: &mut Server, action: Action) {
             let lazy = srv.config.replica_lazy_flush;
             flush(srv, None, lazy);
         }
-        Action::Pause { until_ms } => srv.pauses.begin(Purpose::Failover, Scope::Write, until_ms),
-        Action::Unpause => srv.pauses.end(Purpose::Failover),
+        Action::Pause { until_ms } => pause(srv, Purpose::Failover, Scope::Writes, until_ms),
+        Action::Unpause => unpause(srv, Purpose::Failover),
         Action::Publish {
             channel,
             message,

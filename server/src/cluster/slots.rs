@@ -11,10 +11,11 @@ use crate::keyspace::delete::delete_target;
 use crate::keyspace::lookup::db;
 use crate::server::Server;
 use crate::session::subscribe::unsubscribe;
-use crate::state::blocked::Block;
+use crate::state::blocked::{Block, BlockKind};
 use crate::state::client::ClientFlags;
 use crate::state::client_id::ClientId;
 use crate::state::pubsub::Kind;
+use crate::wire::output::Output;
 use crate::wire::reply::{Reply, Resp};
 
 /// Deletes the keys of slots that this node no longer owns, and has its replicas delete them.
@@ -59,7 +60,7 @@ fn tell_unsubscribed(srv: &mut Server, id: ClientId, channel: &[u8]) {
         client.subscriptions = None;
         client.flags.remove(ClientFlags::PUBSUB);
     }
-    let mut message = Reply::new(client.session.resp);
+    let mut message = Reply::behind(Output::default(), client.session.resp, 0);
     match client.session.resp {
         Resp::V2 => message.array(3),
         Resp::V3 => message.push(3),
@@ -76,7 +77,7 @@ pub fn redirect_blocked(srv: &mut Server) {
     if srv.cluster.is_none() {
         return;
     }
-    for id in srv.blocked.on_keys() {
+    for id in srv.blocked.of_kind(BlockKind::Keys) {
         redirect_if_blocked(srv, id);
     }
 }
@@ -90,7 +91,9 @@ pub fn redirect_if_blocked(srv: &mut Server, id: ClientId) {
     let Block::Keys(block) = &command.block else {
         return;
     };
-    let writes = table::spec(command.cmd).flags.contains(table::words::Flags::WRITE);
+    let writes = table::spec(command.cmd)
+        .flags
+        .contains(table::words::Flags::WRITE);
     let reads_replica = client.flags.contains(ClientFlags::READS_REPLICA) && !writes;
     let keys = block.keys.iter().map(|key| &**key);
     if let Some(redirection) = route::route_blocked(srv, reads_replica, keys) {

@@ -61,13 +61,15 @@ pub fn load(srv: &mut Server) -> Result<(), String> {
     let (lock, text) = file::open(Path::new(&path))?;
     let rng = Rng::new(u64::from_le_bytes(process::random_bytes()));
     let (settings, facts) = (settings(&srv.config), facts(srv));
+    let bus_port = settings.bus_port_listened();
     let core = if text.is_empty() {
         Cluster::new(rng, settings, facts)
     } else {
-        Cluster::load(&text, rng, settings, facts)
-            .map_err(|error| format!("Unrecoverable error: corrupted cluster config file \"{path}\": {error}"))?
+        Cluster::load(&text, rng, settings, facts).map_err(|error| {
+            format!("Unrecoverable error: corrupted cluster config file \"{path}\": {error}")
+        })?
     };
-    srv.cluster = Some(Box::new(ClusterNode::new(core, Some(lock))));
+    srv.cluster = Some(Box::new(ClusterNode::new(core, bus_port, lock)));
     settle(srv);
     Ok(())
 }
@@ -93,7 +95,10 @@ fn check(config: &Params) -> Result<(), String> {
         return Err("A node of a cluster needs a port for clients.".into());
     }
     if config.tls_cluster && config.tls_port == 0 && config.cluster_port == 0 {
-        return Err("tls-cluster needs tls-port or cluster-port, from which the port of the bus follows.".into());
+        return Err(
+            "tls-cluster needs tls-port or cluster-port, from which the port of the bus follows."
+                .into(),
+        );
     }
     Ok(())
 }

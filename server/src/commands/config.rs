@@ -11,6 +11,7 @@ use std::path::Path;
 use data::util::glob;
 use table::server as rows;
 
+use crate::cluster::start::configure;
 use crate::commands::Family;
 use crate::config::rewrite::rewrite;
 use crate::config::row::{Effect, Flags, Row};
@@ -174,6 +175,7 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>], in_transaction: bool) -> 
             return Err(failed(name.as_bytes(), &why));
         }
     }
+    configure(srv);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::session::reset::reset;
 use crate::state::acl::user::DEFAULT_NAME;
 use crate::state::client::{Class, Client};
 use crate::wire::argv::Argv;
-use crate::wire::fault::{DB_INDEX, Fault, HELLO_NO_AUTH, NO_PROTO, SYNTAX, arity};
+use crate::wire::fault::{DB_INDEX, Fault, HELLO_NO_AUTH, NO_PROTO, SYNTAX, arity, not_in_cluster};
 use crate::wire::reply::Resp;
 
 /// Rows and procs.
@@ -53,6 +53,9 @@ fn echo(cx: &mut Ctx<'_>) -> Done {
 
 fn select(cx: &mut Ctx<'_>) -> Done {
     let index = database_number(&cx.argv[1])?;
+    if index != 0 && cx.srv.cluster.is_some() {
+        return Err(not_in_cluster("SELECT is"));
+    }
     let index = usize::try_from(index)
         .ok()
         .filter(|&i| i < cx.srv.keys.dbs.len())
@@ -145,7 +148,7 @@ fn hello(cx: &mut Ctx<'_>) -> Done {
     cx.reply.bulk(b"id");
     cx.reply.int(number);
     cx.reply.bulk(b"mode");
-    cx.reply.bulk(b"standalone");
+    cx.reply.bulk(cx.srv.config.mode().as_bytes());
     cx.reply.bulk(b"role");
     cx.reply
         .bulk(if is_replica { b"replica" } else { b"master" });

@@ -11,13 +11,14 @@ use data::ds::table::TableStats;
 use data::rdb::encoder::payload;
 use data::util::num::parse_memory;
 use data::value::aggregate::AggregateRef;
-use data::value::db::{Db, Expire};
+use data::value::db::Expire;
 use data::value::digest;
 use data::value::entry::EntryRef;
 use data::value::list::List;
 use data::value::{NewValue, Scratch, Type};
 use table::server as rows;
 
+use crate::cluster::drive::tell;
 use crate::commands::Family;
 use crate::commands::args::{float, int};
 use crate::config::rewrite::rewrite;
@@ -80,6 +81,12 @@ static SUBCOMMANDS: &[Sub] = &[
         ],
     },
     Sub {
+        name: "clusterlink",
+        args: 3..=3,
+        run: cluster_link,
+        help: &["    KILL TO|FROM|ALL <node-id>: close links of the cluster's bus."],
+    },
+    Sub {
         name: "config-rewrite-force-all",
         args: 0..=0,
         run: rewrite_all,
@@ -96,6 +103,12 @@ static SUBCOMMANDS: &[Sub] = &[
         args: 1..=usize::MAX,
         run: digest_values,
         help: &["    A fingerprint of the value of each key."],
+    },
+    Sub {
+        name: "drop-cluster-packet-filter",
+        args: 1..=1,
+        run: drop_packets,
+        help: &["    Drop packets of this kind from the cluster's bus; -1 drops none."],
     },
     Sub {
         name: "error",
@@ -482,6 +495,44 @@ fn replybuffer(cx: &mut Ctx<'_>) -> Done {
         return switch(cx, |cx| cx.srv.debug.reply_resizing = on);
     }
     Err(subcommand_syntax(&argv[0], &argv[1]))
+}
+
+fn cluster_link(cx: &mut Ctx<'_>) -> Done {
+    let argv = cx.argv;
+    if !argv[2].eq_ignore_ascii_case(b"kill") {
+        return Err(subcommand_syntax(b"DEBUG", &argv[1]));
+    }
+    let is = |word: &[u8]| argv[3].eq_ignore_ascii_case(word);
+    let (to, from) = (is(b"to") || is(b"all"), is(b"from") || is(b"all"));
+    let found = tell(cx.srv, |core, _| match core.find(&argv[4]) {
+        Some(ix) => {
+            core.kill_links(ix, to, from);
+            true
+        }
+        None => false,
+    });
+    let text = match found {
+        None => "ERR Debug option only available for cluster mode enabled setup!".to_owned(),
+        Some(false) => format!("ERR Unknown node {}", String::from_utf8_lossy(&argv[4])),
+        Some(true) if !to && !from => {
+            format!(
+                "ERR Unknown direction {}",
+                String::from_utf8_lossy(&argv[3])
+            )
+        }
+        Some(true) => {
+            cx.reply.ok();
+            return Ok(());
+        }
+    };
+    Err(Fault::new(text))
+}
+
+fn drop_packets(cx: &mut Ctx<'_>) -> Done {
+    let kind = u16::try_from(int(&cx.argv[2])?).ok();
+    tell(cx.srv, |core, _| core.set_drop_filter(kind));
+    cx.reply.ok();
+    Ok(())
 }
 
 fn digest_all(cx: &mut Ctx<'_>) -> Done {

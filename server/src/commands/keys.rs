@@ -13,7 +13,7 @@ use crate::keyspace::notify::created;
 use crate::persist::bgsave::all_flushed;
 use crate::server::{Ctx, Done, Propagate};
 use crate::state::caller::Kind;
-use crate::wire::fault::{DB_INDEX, Fault, NO_SUCH_KEY, SAME_OBJECT, SYNTAX};
+use crate::wire::fault::{DB_INDEX, Fault, NO_SUCH_KEY, SAME_OBJECT, SYNTAX, not_in_cluster};
 
 /// Rows and procs.
 pub static PROCS: Family = &[
@@ -128,6 +128,9 @@ fn database(cx: &Ctx<'_>, arg: &[u8]) -> Result<usize, Fault> {
 }
 
 fn move_key(cx: &mut Ctx<'_>) -> Done {
+    if cx.srv.cluster.is_some() {
+        return Err(not_in_cluster("MOVE is"));
+    }
     let argv = cx.argv;
     let (key, from) = (&argv[1], cx.db);
     let to = database(cx, &argv[2])?;
@@ -162,6 +165,9 @@ fn copy(cx: &mut Ctx<'_>) -> Done {
         } else {
             return Err(SYNTAX);
         }
+    }
+    if number != 0 && cx.srv.cluster.is_some() {
+        return Err(not_in_cluster("Copying to another database is"));
     }
     if number == cx.db && from == to {
         return Err(SAME_OBJECT);
@@ -245,6 +251,9 @@ fn flush_command(cx: &mut Ctx<'_>, number: Option<usize>) -> Done {
 }
 
 fn swapdb(cx: &mut Ctx<'_>) -> Done {
+    if cx.srv.cluster.is_some() {
+        return Err(not_in_cluster("SWAPDB is"));
+    }
     let argv = cx.argv;
     let first = database_number(&argv[1]).map_err(|_| Fault::new("ERR invalid first DB index"))?;
     let second =

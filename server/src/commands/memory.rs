@@ -96,7 +96,8 @@ fn data_facts(srv: &Server, facts: &mut Vec<Fact>) {
     facts.push(bytes("replication.backlog", parts.backlog));
     facts.push(bytes("clients.slaves", parts.replicas));
     facts.push(bytes("clients.normal", parts.clients));
-    facts.push(bytes("cluster.links", 0));
+    let links = srv.cluster.as_ref().map_or(0, |node| node.link_memory());
+    facts.push(bytes("cluster.links", links));
     facts.push(bytes("aof.buffer", srv.aof.buffer.capacity()));
     facts.push(bytes("lua.caches", srv.scripts.cache.bytes()));
     facts.push(bytes("functions.caches", srv.scripts.libraries.bytes()));

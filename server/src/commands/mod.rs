@@ -12,6 +12,7 @@ pub mod args;
 pub mod bitfield;
 pub mod bitmap;
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod connection;
@@ -64,6 +65,11 @@ static FAMILIES: &[Family] = &[
     bitfield::PROCS,
     bitmap::PROCS,
     client::PROCS,
+    cluster::admin::PROCS,
+    cluster::client::PROCS,
+    cluster::inquiry::PROCS,
+    cluster::slots::PROCS,
+    cluster::topology::PROCS,
     command::PROCS,
     config::PROCS,
     connection::PROCS,

@@ -3,6 +3,7 @@
 use data::util::glob::matches;
 use table::pubsub as rows;
 
+use crate::cluster::drive::tell;
 use crate::commands::Family;
 use crate::egress::publish::{publish, publish_to_shard};
 use crate::server::{Ctx, Done, Propagate};
@@ -118,16 +119,28 @@ fn unsubscribe_from(cx: &mut Ctx<'_>, kind: Kind, word: &[u8]) -> Done {
 
 fn publish_message(cx: &mut Ctx<'_>) -> Done {
     let receivers = publish(cx.srv, &cx.argv[1], &cx.argv[2]);
-    cx.propagate = Propagate::ToReplicas;
+    pass_on(cx, false);
     cx.reply.int(receivers as i64);
     Ok(())
 }
 
 fn publish_shard_message(cx: &mut Ctx<'_>) -> Done {
     let receivers = publish_to_shard(cx.srv, &cx.argv[1], &cx.argv[2]);
-    cx.propagate = Propagate::ToReplicas;
+    pass_on(cx, true);
     cx.reply.int(receivers as i64);
     Ok(())
+}
+
+/// Passes a message on: in a cluster to the other nodes, else to the replicas.
+fn pass_on(cx: &mut Ctx<'_>, is_sharded: bool) {
+    let argv = cx.argv;
+    let told = tell(cx.srv, |core, facts| {
+        core.publish(&argv[1], &argv[2], is_sharded, facts);
+    });
+    cx.propagate = match told {
+        Some(()) => Propagate::IfChanged,
+        None => Propagate::ToReplicas,
+    };
 }
 
 fn channels(cx: &mut Ctx<'_>) -> Done {

@@ -17,6 +17,9 @@ use crate::wire::fault::{Fault, NOT_INTEGER};
 pub static PROCS: Family = &[(&rows::REPLICAOF, replicaof), (&rows::SLAVEOF, replicaof)];
 
 fn replicaof(cx: &mut Ctx<'_>) -> Done {
+    if cx.srv.cluster.is_some() {
+        return Err(Fault::new("ERR REPLICAOF not allowed in cluster mode."));
+    }
     let (host, port) = (&cx.argv[1], &cx.argv[2]);
     if cx.srv.replication.failover.is_some() {
         return Err(Fault::new("ERR REPLICAOF not allowed while failing over."));

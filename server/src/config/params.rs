@@ -224,6 +224,15 @@ impl Params {
         self.tls.outgoing_links = self.tls_replication || self.tls_cluster || self.tls_migrate;
     }
 
+    /// How INFO and HELLO call the kind of server.
+    pub fn mode(&self) -> &'static str {
+        if self.cluster_enabled {
+            "cluster"
+        } else {
+            "standalone"
+        }
+    }
+
     /// Whether a TLS context is needed.
     pub fn uses_tls(&self) -> bool {
         self.tls_port != 0 || self.tls.outgoing_links

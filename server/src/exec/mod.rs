@@ -9,7 +9,7 @@ pub mod permission;
 pub mod process;
 pub mod redact;
 pub mod refuse;
-pub mod route;
 pub mod replay;
+pub mod route;
 pub mod transaction;
 pub mod unblock;

@@ -187,12 +187,21 @@ fn decide(
         };
     }
     let writes = caller.does_any(flags, cmd == EXEC, Flags::WRITE);
-    let reads_here = (caller.reads_replica || is_shard) && !writes && my_primary(node) == Some(owner);
+    let reads_here =
+        (caller.reads_replica || is_shard) && !writes && my_primary(node) == Some(owner);
     if owner == core.myself() || reads_here {
         Ok(())
     } else {
         Err(Redirection::Moved(slot, owner))
     }
+}
+
+/// In a cluster, the slot of a command's first key.
+pub fn slot_of_command(srv: &Server, cmd: CmdId, argv: &Argv) -> Option<u16> {
+    srv.cluster.as_ref()?;
+    let keys = routed(table::spec(cmd), &|at| &argv[at], argv.len());
+    keys.first()
+        .map(|key| slot_of(srv, &argv[key.pos as usize]))
 }
 
 /// The primary of this node, if it is a replica.
@@ -221,7 +230,9 @@ pub fn route_blocked<'k>(
         if is_served {
             return None;
         }
-        Some(owner.map_or(Redirection::Unbound, |owner| Redirection::Moved(slot, owner)))
+        Some(owner.map_or(Redirection::Unbound, |owner| {
+            Redirection::Moved(slot, owner)
+        }))
     })
 }
 

@@ -2,6 +2,7 @@
 
 use conn::drive::process_pending;
 
+use crate::cluster::drive::settle;
 use crate::cluster::migrate::conclude;
 use crate::egress::flush::flush_pending;
 use crate::egress::invalidate::broadcast;
@@ -26,13 +27,17 @@ pub fn before_sleep(srv: &mut Server) {
     // 1. Clients with decrypted TLS data, for which no socket event will arrive.
     process_pending(srv);
     if srv.snapshot.hides_data() || srv.unit.depth > 0 {
-        // The data set is incomplete, or a command is still running: clients only get their replies.
+        // The data set is incomplete, or a command is still running: clients only get their replies, and nodes of the cluster
+        // their answers.
+        settle(srv);
         write_appended(srv);
         flush_pending(srv);
         drain_close_queue(srv);
         return end_turn(srv);
     }
-    // 2. The fast cycle of active expiry, if the slow one could not finish.
+    // 2. The cluster: what other nodes have sent takes effect, and they are answered.
+    settle(srv);
+    // The fast cycle of active expiry, if the slow one could not finish.
     fast_cycle(srv);
     // 3. A failover proceeds when its replica has caught up; pauses end.
     advance(srv);

@@ -2,7 +2,7 @@
 
 use ae::time::{Next, TimerId};
 
-use crate::cluster::migrate;
+use crate::cluster::{drive, migrate, slots};
 use crate::egress::account::account;
 use crate::egress::invalidate::limit_table;
 use crate::egress::limits::{close_over_limit, over_output_limit};
@@ -81,6 +81,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 1000,
         run: migrate::cron,
+    },
+    Step {
+        period_ms: 100,
+        run: drive::cron,
     },
     Step {
         period_ms: 5000,
@@ -213,6 +217,9 @@ fn visit(srv: &mut Server, id: ClientId) {
     if timeout > 0 && idle > timeout && may_time_out {
         verbose!("Closing idle client");
         return close_now(srv, id);
+    }
+    if srv.cluster.is_some() {
+        slots::redirect_if_blocked(srv, id);
     }
     if over_output_limit(srv, id) {
         return close_over_limit(srv, id);

@@ -18,7 +18,7 @@ pub fn show(srv: &Server) {
         .-------------.
        /   .-----.    /|     Redis {version} ({bits} bit), in Rust
       /   /     /    / |
-     /---'-----'----/  |     Running in standalone mode
+     /---'-----'----/  |     Running in {mode} mode
      |   .-----.    | /|     Port: {port}
      |   | o o |    |/ |     PID: {pid}
      |   '--+--'    |  /
@@ -27,6 +27,7 @@ pub fn show(srv: &Server) {
 
 ",
         bits = usize::BITS,
+        mode = srv.config.mode(),
     );
     log::raw(text.as_bytes());
 }

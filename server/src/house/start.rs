@@ -6,6 +6,8 @@ use ae::event_loop::EventLoop;
 use conn::admission::HandshakeLimits;
 use conn::conns::Conns;
 
+use crate::cluster::bus;
+use crate::cluster::start::{adopt_keys, load as load_cluster};
 use crate::config::params::Params;
 use crate::config::values::{OomScoreAdj, Supervised};
 use crate::house::before_sleep::{after_sleep, before_sleep};
@@ -85,6 +87,7 @@ pub fn serve(
         Err(None) => return Ok(()),
     }
     switch::open_at_start(srv)?;
+    adopt_keys(srv);
     be_ready(srv);
     run(srv);
     Ok(())
@@ -118,6 +121,12 @@ pub fn build(
     mut commands: Commands,
 ) -> std::io::Result<Server> {
     let seed = u64::from_le_bytes(process::random_bytes());
+    if config.cluster_enabled && config.databases > 1 {
+        let before = std::mem::replace(&mut config.databases, 1);
+        warning!(
+            "WARNING: Changing databases number from {before} to 1 since we are in cluster mode"
+        );
+    }
     data::util::hash::set_seed(process::random_bytes());
     let descriptors = adjust_descriptors(&mut config);
     rename(&mut commands, &config);
@@ -135,6 +144,7 @@ pub fn build(
         hooks: Hooks {
             replica_gone: primary::cron::replica_gone,
             primary_gone: replica::link::primary_gone,
+            bus_acceptable: bus::on_acceptable,
         },
         aof: Aof::new(el.waker()),
         el,
@@ -291,6 +301,7 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
             format!("Failed to configure TLS: {error}. Check logs for more info.")
         })?;
     }
+    load_cluster(srv)?;
     users::load_at_start(srv)?;
     listen::open_all(srv)?;
     // Who has seen the process id may connect: Redis's suite before 7.2 waits for no more than that.
@@ -331,7 +342,7 @@ fn show_banner(srv: &Server) {
         } else {
             srv.config.tls_port
         };
-        notice!("Running mode=standalone, port={port}.");
+        notice!("Running mode={}, port={port}.", srv.config.mode());
     }
 }
 

@@ -3,7 +3,6 @@
 use conn::connection::ConnId;
 use conn::stream::Io;
 use data::util::split::quoted;
-use data::value::db::Db;
 
 use crate::egress::account::account_memory;
 use crate::egress::limits::{close_over_limit, over_output_limit};

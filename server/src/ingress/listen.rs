@@ -19,7 +19,7 @@ use crate::warning;
 /// # Errors
 /// A sentence, already logged, if a mandatory address cannot be bound.
 pub fn open_all(srv: &mut Server) -> Result<(), String> {
-    for kind in [Kind::Tcp, Kind::Unix, Kind::Tls] {
+    for kind in [Kind::Tcp, Kind::Unix, Kind::Tls, Kind::Bus] {
         let opened = open_kind(srv, kind)?;
         adopt(srv, opened)?;
     }
@@ -90,7 +90,7 @@ fn is_current(srv: &Server, kind: Kind) -> bool {
 
 /// Closes all sockets and removes the path of the Unix socket, at the end of the process.
 pub fn close_all(srv: &mut Server) {
-    for kind in [Kind::Tcp, Kind::Unix, Kind::Tls] {
+    for kind in [Kind::Tcp, Kind::Unix, Kind::Tls, Kind::Bus] {
         close_kind(srv, kind);
     }
     if !srv.config.unixsocket.is_empty() {
@@ -113,6 +113,7 @@ fn port_of(srv: &Server, kind: Kind) -> u16 {
     match kind {
         Kind::Tcp => srv.config.port as u16,
         Kind::Tls => srv.config.tls_port as u16,
+        Kind::Bus => srv.cluster.as_ref().map_or(0, |node| node.bus_port),
         Kind::Unix => 0,
     }
 }
@@ -199,8 +200,12 @@ fn open_unix(srv: &Server) -> Result<Vec<Open>, String> {
 fn adopt(srv: &mut Server, opened: Vec<Open>) -> Result<(), String> {
     for open in opened {
         let fd = open.listener.fd();
+        let proc = match open.kind {
+            Kind::Bus => srv.hooks.bus_acceptable,
+            _ => on_acceptable,
+        };
         srv.el
-            .add(fd, Mask::READABLE, on_acceptable, 0)
+            .add(fd, Mask::READABLE, proc, 0)
             .map_err(|error| format!("Cannot watch the socket of {}: {error}", open.address))?;
         srv.listeners.open.push(open);
     }

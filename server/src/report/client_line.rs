@@ -139,6 +139,7 @@ fn flag_letters(client: &Client) -> String {
         (client.closing == Closing::AfterReply, 'c'),
         (client.closing == Closing::Now, 'A'),
         (client.flags.contains(ClientFlags::UNIX), 'U'),
+        (client.flags.contains(ClientFlags::READS_REPLICA), 'r'),
         (client.flags.contains(ClientFlags::NO_EVICT), 'e'),
         (client.session.no_touch, 'T'),
     ]

@@ -8,7 +8,11 @@ pub fn write(srv: &Server, info: &mut Info) {
     let peaks = srv.clients.peaks.recent();
     let replicas = srv.replication.replicas.len();
     info.field("connected_clients", srv.clients.len() - replicas);
-    info.field("cluster_connections", 0);
+    let node = srv.cluster.as_ref();
+    info.field(
+        "cluster_connections",
+        node.map_or(0, |node| node.links.len()),
+    );
     info.field("maxclients", srv.config.maxclients);
     info.field("client_recent_max_input_buffer", peaks.input);
     info.field("client_recent_max_output_buffer", peaks.output);

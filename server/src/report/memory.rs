@@ -105,7 +105,8 @@ pub fn write(srv: &Server, info: &mut Info) {
     );
     info.field("mem_clients_slaves", parts.replicas);
     info.field("mem_clients_normal", parts.clients);
-    info.field("mem_cluster_links", 0);
+    let links = srv.cluster.as_ref().map_or(0, |node| node.link_memory());
+    info.field("mem_cluster_links", links);
     info.field("mem_aof_buffer", srv.aof.buffer.capacity());
     info.field("mem_allocator", memory::version());
     info.field("active_defrag_running", srv.defrag.percent);

@@ -106,7 +106,7 @@ static SECTIONS: &[Section] = &[
         name: "cluster",
         title: "Cluster",
         when: When::Default,
-        write: |_, info| info.field("cluster_enabled", 0),
+        write: |srv, info| info.field("cluster_enabled", u8::from(srv.cluster.is_some())),
     },
     Section {
         name: "keyspace",

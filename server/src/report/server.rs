@@ -13,7 +13,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("redis_git_sha1", "00000000");
     info.field("redis_git_dirty", 0);
     info.field("redis_build_id", "0");
-    info.field("redis_mode", "standalone");
+    info.field("redis_mode", srv.config.mode());
     info.field("os", format_args!("{system} {release} {machine}"));
     info.field("arch_bits", usize::BITS);
     info.field("monotonic_clock", "POSIX clock_gettime");

@@ -31,6 +31,7 @@ pub fn set_title(srv: &Server, title: &str) {
     let value = |name: &str| match name {
         "title" => Some(title.to_owned()),
         "listen-addr" => Some(listen.clone()),
+        "server-mode" if config.cluster_enabled => Some("[cluster]".into()),
         "server-mode" => Some(String::new()),
         "port" => Some(config.port.to_string()),
         "tls-port" => Some(config.tls_port.to_string()),

@@ -14,6 +14,7 @@ use crate::exec::call::{self, Invocation};
 use crate::exec::gate;
 use crate::exec::permission;
 use crate::exec::process::resolve;
+use crate::exec::route::{Redirection, route};
 use crate::script::convert::push_reply;
 use crate::script::debug::echo;
 use crate::script::error::{push_counted_fault, push_fault, raise};
@@ -224,6 +225,12 @@ fn admit(
             [b"ERR ACL failure in script: ", text.as_slice()].concat(),
         ));
     }
+    admit_state(srv, caller, cmd, spec)?;
+    admit_slot(srv, caller, cmd, spec, argv)
+}
+
+/// Whether the state of the server and the script's own flags admit a command.
+fn admit_state(srv: &Server, caller: &Caller, cmd: CmdId, spec: &Spec) -> Result<(), Fault> {
     let Some(run) = &srv.scripts.run else {
         return Ok(());
     };
@@ -244,6 +251,36 @@ fn admit(
         return Err(OOM);
     }
     Ok(())
+}
+
+/// Whether this node of a cluster serves the keys of a command, and whether the script may use them.
+fn admit_slot(
+    srv: &mut Server,
+    caller: &Caller,
+    cmd: CmdId,
+    spec: &'static Spec,
+    argv: &Argv,
+) -> Result<(), Fault> {
+    let routed = route(srv, caller, cmd, spec, spec.flags, argv).map_err(|why| {
+        Fault::new(match why {
+            Redirection::DownReadOnly => {
+                "ERR Script attempted to execute a write command while the cluster is down and readonly"
+            }
+            Redirection::Down => {
+                "ERR Script attempted to execute a command while the cluster is down"
+            }
+            _ => "ERR Script attempted to access a non local key in a cluster node",
+        })
+    })?;
+    let Some((run, slot)) = srv.scripts.run.as_mut().zip(routed) else {
+        return Ok(());
+    };
+    if run.flags.contains(RunFlags::ALLOW_CROSS_SLOT) || *run.slot.get_or_insert(slot) == slot {
+        return Ok(());
+    }
+    Err(Fault::new(
+        "ERR Script attempted to access keys that do not hash to the same slot",
+    ))
 }
 
 /// Whether more than `maxmemory` was in use when the command that runs the script began.

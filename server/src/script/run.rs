@@ -6,6 +6,7 @@ use lua::interpreter::Interpreter;
 use lua::stack::{Kind, Stack};
 
 use crate::exec::gate;
+use crate::exec::route;
 use crate::script::call::{is_out_of_memory, running};
 use crate::script::convert::write_value;
 use crate::script::interpreter::HANDLER;
@@ -36,6 +37,11 @@ pub fn prepare(
         let mut flags = RunFlags::ALLOW_CROSS_SLOT;
         flags.set(RunFlags::READ_ONLY, read_only);
         return Ok(flags);
+    }
+    if srv.cluster.is_some() && script.contains(ScriptFlags::NO_CLUSTER) {
+        return Err(Fault::new(
+            "ERR Can not run script on cluster, 'no-cluster' flag is set.",
+        ));
     }
     if stale && !script.contains(ScriptFlags::ALLOW_STALE) {
         return Err(Fault::new(
@@ -110,7 +116,8 @@ pub fn run(
 ) {
     cx.propagate = Propagate::Never;
     let name = run.name.clone();
-    cx.srv.scripts.run = Some(run);
+    let slot = route::slot_of_command(cx.srv, cx.cmd, cx.argv);
+    cx.srv.scripts.run = Some(Run { slot, ..run });
     memory::limit(cx.srv, lua);
     let reply = &mut *cx.reply;
     cx.failed = lua.with_host(cx.srv, |stack| {

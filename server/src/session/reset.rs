@@ -16,7 +16,8 @@ pub fn reset(srv: &mut Server, caller: &mut Caller) {
     settle(srv, caller);
     caller.session = new_session(srv);
     if let Some(client) = srv.clients.get_mut(caller.client) {
-        client.flags.remove(ClientFlags::NO_EVICT);
+        let own = ClientFlags::NO_EVICT | ClientFlags::READS_REPLICA | ClientFlags::ASKING;
+        client.flags.remove(own);
         if client.flags.contains(ClientFlags::MONITOR) {
             client.flags.remove(ClientFlags::MONITOR);
             srv.observers.remove_monitor(caller.client);

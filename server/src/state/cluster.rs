@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::sync::Arc;
 
+use cluster::action::Action;
 use cluster::links::LinkId;
 use cluster::name::Name;
 use cluster::state::Cluster;
@@ -79,21 +80,27 @@ pub struct ClusterNode {
     pub by_conn: HashMap<ConnId, LinkId>,
     /// Inbound connections whose TLS handshake is not complete.
     pub accepting: Vec<ConnId>,
+    /// The port that the bus listens on.
+    pub bus_port: u16,
     /// The lock of nodes.conf, held as long as the process lives.
     pub lock: Option<File>,
+    /// An action that cannot be performed yet.
+    pub held: Option<Action>,
     /// An event was told since actions were taken last.
     pub is_stirred: bool,
 }
 
 impl ClusterNode {
     /// A node without connections.
-    pub fn new(core: Cluster, lock: Option<File>) -> Self {
+    pub fn new(core: Cluster, bus_port: u16, lock: File) -> Self {
         ClusterNode {
             core,
             links: HashMap::new(),
             by_conn: HashMap::new(),
             accepting: Vec::new(),
-            lock,
+            bus_port,
+            lock: Some(lock),
+            held: None,
             is_stirred: true,
         }
     }

@@ -11,6 +11,8 @@ pub enum Kind {
     Unix,
     /// TLS over TCP.
     Tls,
+    /// The cluster's bus, over TCP or TLS.
+    Bus,
 }
 
 impl Kind {
@@ -20,6 +22,7 @@ impl Kind {
             Kind::Tcp => "tcp",
             Kind::Unix => "unix",
             Kind::Tls => "tls",
+            Kind::Bus => "cluster",
         }
     }
 }

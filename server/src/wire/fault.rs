@@ -130,6 +130,11 @@ pub fn subcommand_syntax(parent: &[u8], name: &[u8]) -> Fault {
     Fault::bytes(text)
 }
 
+/// What a node of a cluster does not do, since it has one database.
+pub fn not_in_cluster(what: &str) -> Fault {
+    Fault::new(format!("ERR {what} not allowed in cluster mode"))
+}
+
 /// Wrong number of arguments; `full_name` is `config|get` for a subcommand.
 pub fn arity(full_name: &str) -> Fault {
     Fault::new(format!(

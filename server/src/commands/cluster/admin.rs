@@ -5,10 +5,10 @@ use table::cluster as rows;
 
 use crate::commands::Family;
 use crate::commands::args::int;
-use crate::commands::cluster::{node, order, order_ok, rest};
+use crate::commands::cluster::{node, order_ok, rest};
 use crate::keyspace::lookup::db;
 use crate::server::{Ctx, Done};
-use crate::wire::fault::{Fault, SYNTAX};
+use crate::wire::fault::{SYNTAX, subcommand_syntax};
 
 /// Rows and procs.
 pub static PROCS: Family = &[
@@ -21,8 +21,16 @@ pub static PROCS: Family = &[
 ];
 
 fn meet(cx: &mut Ctx<'_>) -> Done {
+    node(cx)?;
     let args = rest(cx, 2);
-    order_ok(cx, |core, facts| admin::meet(core, facts, &args))
+    let bus_port = match args.len() {
+        2 => None,
+        3 => Some(args[2]),
+        _ => return Err(subcommand_syntax(b"CLUSTER", b"MEET")),
+    };
+    order_ok(cx, |core, facts| {
+        admin::meet(core, facts, args[0], args[1], bus_port)
+    })
 }
 
 fn forget(cx: &mut Ctx<'_>) -> Done {
@@ -32,7 +40,9 @@ fn forget(cx: &mut Ctx<'_>) -> Done {
 
 fn replicate(cx: &mut Ctx<'_>) -> Done {
     let (argv, keys) = (cx.argv, db(cx.srv, 0).len());
-    order_ok(cx, |core, facts| admin::replicate(core, facts, &argv[2], keys))
+    order_ok(cx, |core, facts| {
+        admin::replicate(core, facts, &argv[2], keys)
+    })
 }
 
 fn reset(cx: &mut Ctx<'_>) -> Done {
@@ -50,7 +60,9 @@ fn reset(cx: &mut Ctx<'_>) -> Done {
 fn set_config_epoch(cx: &mut Ctx<'_>) -> Done {
     node(cx)?;
     let epoch = int(&cx.argv[2])?;
-    order_ok(cx, |core, facts| admin::set_config_epoch(core, facts, epoch))
+    order_ok(cx, |core, facts| {
+        admin::set_config_epoch(core, facts, epoch)
+    })
 }
 
 fn failover(cx: &mut Ctx<'_>) -> Done {

@@ -3,13 +3,12 @@
 use std::fmt::Write;
 
 use cluster::node::{Flags, Node};
-use cluster::packet::KIND_NAMES;
-use cluster::state::{Cluster, Health};
+use cluster::state::{Cluster, Health, KINDS};
 use table::cluster as rows;
 
-use crate::commands::Family;
-use crate::commands::cluster::{node, order, order_ok};
 use crate::cluster::drive::save_on_demand;
+use crate::commands::Family;
+use crate::commands::cluster::{node, order};
 use crate::exec::route::uses_tls;
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{Fault, NO_CLUSTER};
@@ -79,7 +78,9 @@ fn save_config(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn bump_epoch(cx: &mut Ctx<'_>) -> Done {
-    let (is_new, epoch) = order(cx, |core, facts| Ok(cluster::admin::bump_epoch(core, facts)))?;
+    let (is_new, epoch) = order(cx, |core, facts| {
+        Ok(cluster::admin::bump_epoch(core, facts))
+    })?;
     let word = if is_new { "BUMPED" } else { "STILL" };
     cx.reply.status(&format!("{word} {epoch}"));
     Ok(())
@@ -90,6 +91,21 @@ fn info(cx: &mut Ctx<'_>) -> Done {
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
 }
+
+/// Names of the kinds of packets.
+const KIND_NAMES: [&str; KINDS] = [
+    "ping",
+    "pong",
+    "meet",
+    "fail",
+    "publish",
+    "auth-req",
+    "auth-ack",
+    "update",
+    "mfstart",
+    "module",
+    "publishshard",
+];
 
 fn info_text(core: &Cluster) -> String {
     let (mut assigned, mut failed, mut suspected) = (0, 0, 0);
@@ -119,14 +135,24 @@ fn info_text(core: &Cluster) -> String {
     );
     let stats = core.stats();
     for (direction, counts) in [("sent", stats.sent), ("received", stats.received)] {
-        for (kind, count) in KIND_NAMES.iter().zip(counts).filter(|(_, count)| *count > 0) {
-            let _ = write!(text, "cluster_stats_messages_{kind}_{direction}:{count}\r\n");
+        for (kind, count) in KIND_NAMES
+            .iter()
+            .zip(counts)
+            .filter(|(_, count)| *count > 0)
+        {
+            let _ = write!(
+                text,
+                "cluster_stats_messages_{kind}_{direction}:{count}\r\n"
+            );
         }
         let all: u64 = counts.iter().sum();
         let _ = write!(text, "cluster_stats_messages_{direction}:{all}\r\n");
     }
     let exceeded = stats.link_limit_exceeded;
-    let _ = write!(text, "total_cluster_links_buffer_limit_exceeded:{exceeded}\r\n");
+    let _ = write!(
+        text,
+        "total_cluster_links_buffer_limit_exceeded:{exceeded}\r\n"
+    );
     text
 }
 

@@ -27,7 +27,9 @@ pub static PROCS: Family = &[
 
 fn add_slots(cx: &mut Ctx<'_>) -> Done {
     let slots = rest(cx, 2);
-    order_ok(cx, |core, facts| admin::change_slots(core, facts, Change::Add, &slots))
+    order_ok(cx, |core, facts| {
+        admin::change_slots(core, facts, Change::Add, &slots)
+    })
 }
 
 fn add_ranges(cx: &mut Ctx<'_>) -> Done {
@@ -36,7 +38,9 @@ fn add_ranges(cx: &mut Ctx<'_>) -> Done {
 
 fn delete_slots(cx: &mut Ctx<'_>) -> Done {
     let slots = rest(cx, 2);
-    order_ok(cx, |core, facts| admin::change_slots(core, facts, Change::Delete, &slots))
+    order_ok(cx, |core, facts| {
+        admin::change_slots(core, facts, Change::Delete, &slots)
+    })
 }
 
 fn delete_ranges(cx: &mut Ctx<'_>) -> Done {
@@ -49,7 +53,9 @@ fn change_ranges(cx: &mut Ctx<'_>, change: Change) -> Done {
     if !slots.len().is_multiple_of(2) {
         return Err(crate::wire::fault::arity(table::full_name(cx.cmd)));
     }
-    order_ok(cx, |core, facts| admin::change_ranges(core, facts, change, &slots))
+    order_ok(cx, |core, facts| {
+        admin::change_ranges(core, facts, change, &slots)
+    })
 }
 
 fn flush_slots(cx: &mut Ctx<'_>) -> Done {
@@ -59,11 +65,9 @@ fn flush_slots(cx: &mut Ctx<'_>) -> Done {
 
 fn set(cx: &mut Ctx<'_>) -> Done {
     let args = rest(cx, 2);
-    let keys = args
-        .first()
-        .and_then(|slot| admin::parse_slot(slot).ok())
-        .map_or(0, |slot| db(cx.srv, 0).slot_len(slot));
-    order_ok(cx, |core, facts| set_slot(core, facts, &args, keys))
+    let slot = admin::parse_slot(args[0]);
+    let keys = slot.map_or(0, |slot| db(cx.srv, 0).slot_len(slot));
+    order_ok(cx, |core, facts| set_slot(core, facts, &args, &|_| keys))
 }
 
 fn slot_of_key(cx: &mut Ctx<'_>) -> Done {

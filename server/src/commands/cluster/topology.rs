@@ -143,7 +143,14 @@ fn member(srv: &Server, core: &Cluster, ix: NodeIx, reply: &mut Reply) {
     if has_name {
         text("hostname", &node.hostname);
     }
-    text("role", if node.is_replica() { "replica" } else { "master" });
+    text(
+        "role",
+        if node.is_replica() {
+            "replica"
+        } else {
+            "master"
+        },
+    );
     reply.bulk(b"replication-offset");
     reply.int(offset);
     reply.bulk(b"health");

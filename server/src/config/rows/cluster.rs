@@ -14,7 +14,6 @@ pub static ROWS: &[Row] = &[
     yes_no("cluster-enabled", field!(cluster_enabled))
         .immutable()
         .default("no")
-        .later("there is no cluster yet, so keys of other nodes would be served and never be found")
         .doc("This server is a node of a cluster."),
     text("cluster-config-file", field!(cluster_config_file))
         .immutable()

@@ -9,6 +9,7 @@ use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::Client;
 use crate::state::client_id::ClientId;
+use crate::state::pauses::Purpose;
 use crate::state::replication::id::ReplId;
 use crate::state::replication::replica::{Replica, ReplicaStage};
 use crate::sys::process;
@@ -32,8 +33,8 @@ fn give_signs(srv: &mut Server) {
     let seconds = srv.replication.seconds;
     if seconds.is_multiple_of(srv.config.repl_ping_replica_period as u64)
         && !srv.replication.is_replica()
-        // During the handover the offset must not move.
-        && srv.replication.failover.is_none()
+        // During a handover, in a cluster or without one, the offset must not move.
+        && srv.pauses.scope_of(Purpose::Failover).is_none()
     {
         ping(srv);
     }

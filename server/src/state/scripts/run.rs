@@ -58,6 +58,8 @@ pub struct Run {
     pub targets: Targets,
     /// What holds for it.
     pub flags: RunFlags,
+    /// In a cluster the slot of its keys: of those that were declared, else of the first that it uses.
+    pub slot: Option<u16>,
     /// Monotonic time of its start, in microseconds.
     pub started_us: u64,
 }
@@ -72,6 +74,7 @@ impl Run {
             caller: inner,
             targets: caller.targets,
             flags,
+            slot: None,
             started_us: clock::monotonic_us(),
         }
     }
