@@ -16,7 +16,7 @@ use conn::names::NameCheck;
 use conn::resolve::Query;
 use conn::stream::Io;
 
-use crate::cluster::drive::tell;
+use crate::cluster::events::tell;
 use crate::server::Server;
 use crate::state::cluster::{BusLink, Target};
 use crate::{debug, verbose};

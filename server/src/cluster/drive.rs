@@ -1,16 +1,17 @@
-//! Driving the protocol: it is told events, and its actions are performed.
+//! Performing what the protocol asks for.
 //!
-//! Events of one turn are collected: [`tell`] only notes that something has happened, and [`settle`] performs all actions, in
-//! their order, before the loop sleeps. Nothing is sent before nodes.conf has what it tells.
+//! Events of one turn are collected ([`tell`]); [`settle`] performs all actions, in their order, before the loop sleeps. Nothing
+//! is sent before nodes.conf has what it tells.
 //!
 //! While a command processes events (a script that has run for long) or a snapshot is loaded, other nodes are still answered, but
 //! what changes the data set or the role is held back, with everything behind it.
 
 use std::path::Path;
 
-use cluster::action::{Action, Facts, Level};
+use cluster::action::{Action, Level};
 use cluster::state::Cluster;
 
+use crate::cluster::events::{facts, tell};
 use crate::cluster::{bus, file, slots};
 use crate::egress::publish::{publish, publish_to_shard};
 use crate::keyspace::delete::flush;
@@ -20,35 +21,6 @@ use crate::session::pause::{pause, unpause};
 use crate::state::pauses::{Purpose, Scope};
 use crate::sys::host::reason;
 use crate::{debug, notice, verbose, warning};
-
-/// What the protocol is told of this server.
-pub fn facts(srv: &Server) -> Facts {
-    let now_ms = srv.unit.now_ms;
-    let now = now_ms / 1000;
-    let link = srv.replication.link.as_deref();
-    let data_age_ms = link.map_or(0, |link| {
-        let since = if link.is_up() {
-            link.last_io
-        } else {
-            link.down_since
-        };
-        (now - since).saturating_mul(1000)
-    });
-    Facts {
-        now_ms,
-        offset: i64::try_from(srv.replication.offset).unwrap_or(i64::MAX),
-        replicating: link.is_some(),
-        data_age_ms,
-    }
-}
-
-/// Tells the protocol an event; `None` outside a cluster.
-pub fn tell<R>(srv: &mut Server, event: impl FnOnce(&mut Cluster, Facts) -> R) -> Option<R> {
-    let facts = facts(srv);
-    let node = srv.cluster.as_deref_mut()?;
-    node.is_stirred = true;
-    Some(event(&mut node.core, facts))
-}
 
 /// The step of cron, ten times a second.
 pub fn cron(srv: &mut Server) {

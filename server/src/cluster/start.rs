@@ -7,7 +7,8 @@ use cluster::settings::{PORT_STEP, Settings};
 use cluster::state::Cluster;
 use data::util::rand::Rng;
 
-use crate::cluster::drive::{facts, settle, tell};
+use crate::cluster::drive::settle;
+use crate::cluster::events::{facts, tell};
 use crate::cluster::file;
 use crate::config::params::Params;
 use crate::keyspace::lookup::db;

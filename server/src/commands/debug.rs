@@ -18,7 +18,7 @@ use data::value::list::List;
 use data::value::{NewValue, Scratch, Type};
 use table::server as rows;
 
-use crate::cluster::drive::tell;
+use crate::cluster::events::tell;
 use crate::commands::Family;
 use crate::commands::args::{float, int};
 use crate::config::rewrite::rewrite;

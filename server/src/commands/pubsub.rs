@@ -3,7 +3,7 @@
 use data::util::glob::matches;
 use table::pubsub as rows;
 
-use crate::cluster::drive::tell;
+use crate::cluster::events::tell;
 use crate::commands::Family;
 use crate::egress::publish::{publish, publish_to_shard};
 use crate::server::{Ctx, Done, Propagate};

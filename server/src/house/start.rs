@@ -121,12 +121,7 @@ pub fn build(
     mut commands: Commands,
 ) -> std::io::Result<Server> {
     let seed = u64::from_le_bytes(process::random_bytes());
-    if config.cluster_enabled && config.databases > 1 {
-        let before = std::mem::replace(&mut config.databases, 1);
-        warning!(
-            "WARNING: Changing databases number from {before} to 1 since we are in cluster mode"
-        );
-    }
+    adjust_databases(&mut config);
     data::util::hash::set_seed(process::random_bytes());
     let descriptors = adjust_descriptors(&mut config);
     rename(&mut commands, &config);
@@ -189,6 +184,16 @@ pub fn build(
         debug: Default::default(),
         config,
     })
+}
+
+/// A node of a cluster has one database.
+fn adjust_databases(config: &mut Params) {
+    if config.cluster_enabled && config.databases > 1 {
+        let before = std::mem::replace(&mut config.databases, 1);
+        warning!(
+            "WARNING: Changing databases number from {before} to 1 since we are in cluster mode"
+        );
+    }
 }
 
 /// Raises the limit of descriptors for `maxclients`, or lowers `maxclients` to what the system allows. Returns how

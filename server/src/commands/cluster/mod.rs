@@ -9,7 +9,8 @@ pub mod topology;
 use cluster::action::Facts;
 use cluster::state::Cluster;
 
-use crate::cluster::drive::{settle, tell};
+use crate::cluster::drive::settle;
+use crate::cluster::events::tell;
 use crate::server::{Ctx, Done};
 use crate::state::cluster::ClusterNode;
 use crate::wire::fault::{Fault, NO_CLUSTER};
