@@ -10,6 +10,7 @@ use data::util::crc::SLOTS;
 use data::util::num::parse_i64;
 
 use crate::action::{Action, Facts, Level};
+use crate::election;
 use crate::epochs;
 use crate::failure;
 use crate::forgotten;
@@ -18,7 +19,9 @@ use crate::membership;
 use crate::name::Name;
 use crate::node::Flags;
 use crate::nodes::NodeIx;
+use crate::packet::Kind;
 use crate::role;
+use crate::send;
 use crate::settings::PORT_STEP;
 use crate::slots::SlotSet;
 use crate::state::{Cluster, Todo};
@@ -266,6 +269,27 @@ pub fn failover(c: &mut Cluster, facts: Facts, how: Failover) -> Result<(), Stri
     }
     manual::reset(c);
     c.manual.end_ms = c.now_ms() + manual::TIMEOUT_MS;
+    match how {
+        Failover::Agreed => {
+            c.log(Level::Notice, |_| {
+                "Manual failover user request accepted.".to_owned()
+            });
+            send::empty(c, primary, Kind::ManualStart);
+        }
+        Failover::Force => {
+            c.log(Level::Notice, |_| {
+                "Forced failover user request accepted.".to_owned()
+            });
+            c.manual.can_start = true;
+        }
+        Failover::Takeover => {
+            c.log(Level::Notice, |_| {
+                "Taking over the master (user request).".to_owned()
+            });
+            epochs::bump(c);
+            election::replace_primary(c);
+        }
+    }
     Ok(())
 }
 

@@ -1,15 +1,54 @@
 //! Links that connect, and bytes that come from them.
+//!
+//! Bytes are cut into packets by the length in their header. It is checked as soon as it has arrived; a link whose bytes
+//! make no sense is closed.
+//!
+//! Invariant: the input of a link is the begin of a packet, never a complete one.
 
 use crate::action::Level;
 use crate::links::LinkId;
 use crate::membership;
+use crate::node::Flags;
+use crate::packet::header::{name_at, u32_at};
+use crate::packet::{HEADER_LEN, Kind, SIGNATURE};
+use crate::receive;
+use crate::send;
 use crate::state::Cluster;
 
-/// A link is connected.
+/// Length of signature and length.
+const START_LEN: usize = 8;
+
+/// End of the sender's name.
+const SENDER_END: usize = 80;
+
+/// Maximum length of a packet from a sender that is not known: enough for a MEET in the largest cluster, while memory for
+/// longer ones is only spent on messages of members.
+const MAX_STRANGER_LEN: usize = 1 << 20;
+
+/// A link is connected: the node is pinged at once, or it could be suspected because of a link that was broken.
 pub(crate) fn connected(c: &mut Cluster, id: LinkId, local_ip: &str) {
-    if let Some(link) = c.links.get_mut(id) {
-        link.local_ip = local_ip.into();
+    let Some(link) = c.links.get_mut(id) else {
+        return;
+    };
+    link.local_ip = local_ip.into();
+    let Some(ix) = link.node.filter(|_| !link.inbound) else {
+        return;
+    };
+    let sent_ms = c.nodes[ix].ping_sent_ms;
+    let meet = c.nodes[ix].is(Flags::MEET);
+    send::ping(c, id, if meet { Kind::Meet } else { Kind::Ping });
+    let node = &mut c.nodes[ix];
+    // A PING that was pending when the former link broke is still pending.
+    if sent_ms != 0 {
+        node.ping_sent_ms = sent_ms;
     }
+    // One MEET is enough: without an answer the node is removed, with one it is no longer met.
+    node.flags -= Flags::MEET;
+    c.log(Level::Debug, |c| {
+        let node = &c.nodes[ix];
+        let (name, ip, port) = (node.name, &node.ip, node.bus_port);
+        format!("Connecting with Node {name} at {ip}:{port}")
+    });
 }
 
 /// A link could not be connected. Its node counts as pinged, or it could never be suspected.
@@ -31,8 +70,77 @@ pub(crate) fn failed(c: &mut Cluster, id: LinkId, reason: &str) {
 }
 
 /// Bytes came.
-pub(crate) fn received(c: &mut Cluster, id: LinkId, bytes: &[u8]) {
-    if let Some(link) = c.links.get_mut(id) {
-        link.input.extend_from_slice(bytes);
+pub(crate) fn received(c: &mut Cluster, id: LinkId, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let Some(link) = c.links.get_mut(id) else {
+            return;
+        };
+        let mut input = std::mem::take(&mut link.input);
+        let kept = input.len();
+        // What is complete in `bytes` is processed from there.
+        if kept > 0 {
+            let wanted = wanted_len(&input).saturating_sub(kept).min(bytes.len());
+            input.extend_from_slice(&bytes[..wanted]);
+            bytes = &bytes[wanted..];
+        }
+        let packet = if kept > 0 { &input } else { bytes };
+        if let Err(reason) = check_start(c, id, packet) {
+            close(c, id, reason);
+            return;
+        }
+        let len = wanted_len(packet);
+        if packet.len() >= len && len >= HEADER_LEN {
+            receive::packet(c, id, &packet[..len]);
+            if kept == 0 {
+                bytes = &bytes[len..];
+            }
+            input.clear();
+            // A long packet must not leave its memory with the link.
+            input.shrink_to(4096);
+        } else if kept == 0 {
+            input.extend_from_slice(bytes);
+            bytes = &[];
+        }
+        if let Some(link) = c.links.get_mut(id) {
+            link.input = input;
+        }
     }
+}
+
+/// Length of the packet that begins with `input`, or as much of it as must arrive before that is known.
+fn wanted_len(input: &[u8]) -> usize {
+    match input.len() {
+        0..START_LEN => START_LEN,
+        _ => u32_at(input, 4) as usize,
+    }
+}
+
+/// Checks as much of the begin of a packet as has arrived.
+fn check_start(c: &Cluster, id: LinkId, input: &[u8]) -> Result<(), &'static str> {
+    if input.len() < START_LEN {
+        return Ok(());
+    }
+    let len = u32_at(input, 4) as usize;
+    if &input[..4] != SIGNATURE || len < HEADER_LEN {
+        return Err("Bad message length or signature received");
+    }
+    let known = c.links.get(id).is_some_and(|link| link.node.is_some());
+    if len > MAX_STRANGER_LEN && !known && input.len() >= SENDER_END {
+        let sender = name_at(input, SENDER_END - 40);
+        if sender.is_none_or(|name| c.nodes.find(&name).is_none()) {
+            return Err("Message of a node that is not known is too long, it was received");
+        }
+    }
+    Ok(())
+}
+
+fn close(c: &mut Cluster, id: LinkId, reason: &str) {
+    c.log(Level::Warning, |c| {
+        let link = c.links.get(id);
+        let peer = link.map_or_else(String::new, |link| {
+            format!(" from {}:{}", link.peer_ip, link.peer_port)
+        });
+        format!("{reason} on the Cluster bus{peer}")
+    });
+    membership::close_link(c, id);
 }

@@ -7,10 +7,12 @@ use data::util::rand::Rng;
 use crate::action::{Action, Facts, Level};
 use crate::bus;
 use crate::cron;
+use crate::election;
 use crate::file::LoadError;
 use crate::health;
 use crate::links::{Link, LinkId};
 use crate::load;
+use crate::manual;
 use crate::membership;
 use crate::myself;
 use crate::name::Name;
@@ -79,13 +81,20 @@ impl Cluster {
 /// Events. Those of unknown links are ignored.
 impl Cluster {
     /// A connection was accepted on the bus port, and its TLS handshake is complete.
-    pub fn accepted(&mut self, peer_ip: &str, local_ip: &str, facts: Facts) -> LinkId {
+    pub fn accepted(
+        &mut self,
+        peer_ip: &str,
+        peer_port: u16,
+        local_ip: &str,
+        facts: Facts,
+    ) -> LinkId {
         self.facts = facts;
         self.links.insert(Link {
             node: None,
             inbound: true,
             created_ms: facts.now_ms,
             peer_ip: peer_ip.into(),
+            peer_port,
             local_ip: local_ip.into(),
             input: Vec::new(),
         })
@@ -131,6 +140,18 @@ impl Cluster {
     pub fn before_sleep(&mut self, facts: Facts) {
         self.facts = facts;
         let todo = std::mem::take(&mut self.todo);
+        if todo.contains(Todo::MANUAL) && self.me().is_replica() {
+            manual::proceed(self);
+            election::proceed(self);
+        } else if todo.contains(Todo::FAILOVER) {
+            election::proceed(self);
+        }
+        // A manual failover that may start now needs no delay.
+        if self.todo.contains(Todo::FAILOVER) {
+            election::proceed(self);
+        }
+        let todo = todo | std::mem::take(&mut self.todo);
+        self.later(todo & Todo::MANUAL);
         if todo.contains(Todo::STATE) {
             health::update(self);
         }

@@ -24,6 +24,8 @@ pub struct Link {
     pub created_ms: i64,
     /// Address of the other side.
     pub peer_ip: Box<str>,
+    /// Port of the other side.
+    pub peer_port: u16,
     /// Address of this side, empty if not known yet.
     pub local_ip: Box<str>,
     /// Received bytes that are not a complete packet yet.

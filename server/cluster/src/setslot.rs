@@ -9,6 +9,7 @@ use crate::epochs;
 use crate::membership;
 use crate::nodes::NodeIx;
 use crate::role;
+use crate::send::{self, Audience};
 use crate::state::{Cluster, Todo};
 
 /// SETSLOT with its arguments, of which there are two or more.
@@ -103,6 +104,7 @@ fn set_owner(c: &mut Cluster, slot: u16, ix: NodeIx, keys: usize) -> Result<(), 
             });
         }
         c.owners.importing.remove(&slot);
+        send::broadcast_pong(c, Audience::All);
     }
     Ok(())
 }

@@ -58,25 +58,6 @@ fn packets_of_redis_are_written_as_they_were_read() {
     assert_eq!(kinds, [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]);
 }
 
-#[test]
-fn a_recording_of_a_whole_cluster() {
-    // BUS_RECORDING names a file of packets one behind the other.
-    let Ok(path) = std::env::var("BUS_RECORDING") else {
-        return;
-    };
-    let bytes = fs::read(path).unwrap();
-    let mut rest = &bytes[..];
-    let mut count = 0;
-    while let [_, _, _, _, a, b, c, d, ..] = rest {
-        let len = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-        let (packet, behind) = rest.split_at(len);
-        assert_eq!(encoded(&decode(packet).unwrap()), packet);
-        rest = behind;
-        count += 1;
-    }
-    println!("{count} packets");
-}
-
 /// Gives a packet another length, as its header says.
 fn resized(bytes: &[u8], len: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();

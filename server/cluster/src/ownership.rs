@@ -1,0 +1,97 @@
+//! Who owns which slots, by what nodes announce: the announcement with the highest configuration epoch prevails.
+
+use crate::action::{Action, Level};
+use crate::membership;
+use crate::nodes::NodeIx;
+use crate::role;
+use crate::slots::SlotSet;
+use crate::state::{Cluster, Todo};
+
+/// A primary announced its slots, by itself or through another node's UPDATE.
+pub(crate) fn announced(c: &mut Cluster, ix: NodeIx, epoch: u64, slots: &SlotSet) {
+    if ix == c.myself {
+        c.log(Level::Notice, |_| {
+            "Discarding UPDATE message about myself.".to_owned()
+        });
+        return;
+    }
+    // Whose slots are this node's business: if they are all taken over, it follows the one who has them.
+    let current = match c.me().is_primary() {
+        true => Some(c.myself),
+        false => c.my_primary(),
+    };
+    let mut lost = SlotSet::new();
+    let mut taken = 0;
+    for slot in slots.iter() {
+        let owner = c.owners.owner(slot);
+        if owner == Some(ix) {
+            c.owners.unclaimed.remove(slot);
+            continue;
+        }
+        // A slot that is being imported is assigned by hand.
+        if c.owners.importing.contains_key(&slot) {
+            continue;
+        }
+        let claimed = c.owners.claimed_owner(slot);
+        if claimed.is_some_and(|owner| c.nodes[owner].config_epoch >= epoch) {
+            continue;
+        }
+        if owner == Some(c.myself) {
+            lost.insert(slot);
+        }
+        taken += u16::from(owner.is_some() && owner == current);
+        membership::unassign(c, slot);
+        membership::assign(c, slot, ix);
+        c.later(Todo::SAVE | Todo::STATE | Todo::FSYNC);
+    }
+    if let Some(known) = &c.nodes[ix].slots {
+        for slot in known.without(slots).iter() {
+            c.owners.unclaimed.insert(slot);
+        }
+    }
+    let emptied = taken > 0 && current.is_some_and(|ix| c.nodes[ix].slots.is_none());
+    if emptied && (c.settings.allow_replica_migration || slots.len() == taken) {
+        c.log(Level::Notice, |c| {
+            let new = c.shown(ix);
+            format!("Configuration change detected. Reconfiguring myself as a replica of {new}")
+        });
+        follow(c, ix);
+    } else if let Some(grand) = grand_primary(c) {
+        c.log(Level::Notice, |c| {
+            let new = c.shown(grand);
+            format!("I'm a sub-replica! Reconfiguring myself as a replica of grandmaster {new}")
+        });
+        follow(c, grand);
+    } else if !lost.is_empty() {
+        let slots = Box::new(lost);
+        c.emit(Action::DropKeys { slots });
+    }
+}
+
+fn follow(c: &mut Cluster, ix: NodeIx) {
+    role::follow(c, ix);
+    c.later(Todo::SAVE | Todo::STATE | Todo::FSYNC);
+}
+
+/// The primary of this node's primary, unless that is this node (possible after a TAKEOVER; left to the operator).
+fn grand_primary(c: &Cluster) -> Option<NodeIx> {
+    let grand = c.nodes[c.my_primary()?].primary?;
+    (grand != c.myself).then_some(grand)
+}
+
+/// The owner of a slot that a node announces with an older configuration epoch.
+pub(crate) fn newer_owner(c: &Cluster, ix: NodeIx, epoch: u64, slots: &SlotSet) -> Option<NodeIx> {
+    slots.iter().find_map(|slot| {
+        let owner = c.owners.claimed_owner(slot)?;
+        (owner != ix && c.nodes[owner].config_epoch > epoch).then_some(owner)
+    })
+}
+
+/// The first slot whose owner has a configuration epoch that is newer than the given one, and that epoch.
+pub(crate) fn newer_epoch(c: &Cluster, epoch: u64, slots: &SlotSet) -> Option<(u16, u64)> {
+    slots.iter().find_map(|slot| {
+        let owner = c.owners.claimed_owner(slot)?;
+        let newer = c.nodes[owner].config_epoch;
+        (newer > epoch).then_some((slot, newer))
+    })
+}
