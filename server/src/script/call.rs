@@ -45,6 +45,7 @@ fn execute(stack: &mut Stack<'_>) -> bool {
     };
     let mut scratch = srv.scripts.scratch.take().unwrap_or_default();
     let succeeded = execute_with(stack, &mut scratch);
+    scratch.argv.release();
     if let Some(srv) = running(stack) {
         srv.scripts.scratch = Some(scratch);
     }
@@ -58,7 +59,6 @@ pub fn running<'a>(stack: &'a mut Stack<'_>) -> Option<&'a mut Server> {
 }
 
 fn execute_with(stack: &mut Stack<'_>, scratch: &mut Scratch) -> bool {
-    scratch.argv.clear();
     if let Err(message) = take_arguments(stack, &mut scratch.argv) {
         echo::fault(stack, message);
         push_fault(stack, message);
