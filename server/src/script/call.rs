@@ -13,7 +13,7 @@ use table::words::Flags;
 use crate::exec::call::{self, Invocation};
 use crate::exec::gate;
 use crate::exec::permission;
-use crate::exec::process::resolve;
+use crate::exec::process::{Unresolved, resolve};
 use crate::script::convert::push_reply;
 use crate::script::debug::echo;
 use crate::script::error::{push_counted_fault, push_fault, raise};
@@ -183,16 +183,16 @@ fn resolve_for_script(
     srv: &mut Server,
     argv: &Argv,
 ) -> Result<(CmdId, &'static Spec, Proc), Fault> {
-    resolve(&srv.commands, argv).map_err(|(cmd, fault)| {
-        // An unknown subcommand has no row of its own.
-        let text = match cmd.filter(|_| fault.0.starts_with(b"ERR wrong number")) {
-            Some(cmd) => {
+    resolve(&srv.commands, argv).map_err(|unresolved| {
+        Fault::new(match unresolved {
+            Unresolved::Arity(cmd) => {
                 srv.stats.command(cmd).rejected += 1;
                 "ERR Wrong number of args calling Redis command from script"
             }
-            None => "ERR Unknown Redis command called from script",
-        };
-        Fault::new(text)
+            Unresolved::Command | Unresolved::Subcommand => {
+                "ERR Unknown Redis command called from script"
+            }
+        })
     })
 }
 
@@ -280,11 +280,8 @@ pub fn check_permission(stack: &mut Stack<'_>) -> Outcome {
             "redis.acl_check_cmd() can only be called inside a script invocation",
         ));
     };
-    let cmd = match resolve(&srv.commands, &argv) {
-        Ok((cmd, ..)) => Some(cmd),
-        Err((cmd, fault)) => cmd.filter(|_| fault.0.starts_with(b"ERR wrong number")),
-    };
-    let Some(cmd) = cmd else {
+    let found = resolve(&srv.commands, &argv);
+    let Some(cmd) = found.map_or_else(Unresolved::cmd, |(cmd, ..)| Some(cmd)) else {
         return Err(raise(
             stack,
             "Invalid command passed to redis.acl_check_cmd()",
