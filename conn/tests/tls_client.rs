@@ -10,7 +10,8 @@ use conn::dial::Target;
 use conn::error::Cause;
 use conn::resolve::Hop;
 use conn::stream::Io;
-use conn::tls::context::{AuthClients, ClientTlsConfig, TlsConfig, TlsContext};
+use conn::tls::config::{AuthClients, TlsConfig};
+use conn::tls::context::{ClientTlsConfig, TlsContext};
 
 /// A site that asks clients for certificates as told.
 fn site(auth_clients: AuthClients) -> Site {

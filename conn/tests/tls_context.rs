@@ -3,7 +3,8 @@
 mod common;
 
 use common::certs::{Authority, Site};
-use conn::tls::context::{AuthClients, ClientTlsConfig, TlsConfig, TlsContext};
+use conn::tls::config::{AuthClients, TlsConfig};
+use conn::tls::context::{ClientTlsConfig, TlsContext};
 use conn::tls::info::CertRole;
 
 /// The sentence with which a changed configuration is refused. The files' folder is cut out of it.

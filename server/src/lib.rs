@@ -108,6 +108,8 @@
 //!   the same turn are short, so a pipeline of writes does not stretch the turn (`keyspace::evict`).
 //! * **Flushing never closes.** `egress` queues a client to be closed and `session::close` drains the queue, so that imports
 //!   stay one-way and no client vanishes during a walk. Closing another client by command is immediate.
+//! * **Files of certificates are watched and loaded by a thread** (`house::certificates`, `sys::file_watch`): a slow disk delays no
+//!   client, and cron takes what was loaded. A load that began under other directives is dropped with its watch.
 //! * **A TLS connection becomes a client when its handshake is complete.** Until then it counts towards `maxclients` and
 //!   has no client; `conn::admission` bounds a storm of half-open handshakes.
 //! * **The stream of writes is held once** (`state::replication::blocks`). A replica is a position in it, so memory grows

@@ -8,7 +8,8 @@ use std::thread;
 
 use conn::stream::Io;
 use conn::tls::bio::Pool;
-use conn::tls::context::{TlsConfig, TlsContext};
+use conn::tls::config::TlsConfig;
+use conn::tls::context::TlsContext;
 use conn::tls::stream::{Handshake, TlsStream};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};

@@ -15,6 +15,7 @@ pub mod openssl_client;
 pub mod pair;
 pub mod peer;
 pub mod proxy;
+pub mod record;
 pub mod server;
 pub mod snapshots;
 pub mod wait;

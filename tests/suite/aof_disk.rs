@@ -57,14 +57,20 @@ fn a_full_disk_refuses_writes_until_there_is_room() {
     }
 }
 
-#[test]
-fn a_failed_fsync_refuses_writes_until_one_succeeds() {
+/// A server whose fsyncs fail, and which has noticed.
+fn start_with_failing_fsync() -> (Disk, Server, Client) {
     let disk = Disk::new();
     let server = Server::start_on(&disk, EVERYSEC);
     let mut client = server.client(Transport::Tls);
     disk.set("fail-fsync", EIO);
     assert_eq!(client.text("SET k v"), "OK");
     wait_for_status(&mut client, "aof_last_write_status", "err");
+    (disk, server, client)
+}
+
+#[test]
+fn a_failed_fsync_refuses_writes_until_one_succeeds() {
+    let (disk, server, mut client) = start_with_failing_fsync();
     server.wait_for_log(&["Fail to fsync the AOF file: Input/output error"]);
     let refused = "-MISCONF Errors writing to the AOF file: Input/output error";
     assert_eq!(client.text("SET k w"), refused);
@@ -199,12 +205,7 @@ fn switching_off_does_not_hide_a_failed_fsync() {
 
 #[test]
 fn a_file_that_was_switched_off_in_vain_holds_nothing_later() {
-    let disk = Disk::new();
-    let server = Server::start_on(&disk, EVERYSEC);
-    let mut client = server.client(Transport::Tls);
-    disk.set("fail-fsync", EIO);
-    assert_eq!(client.text("SET k v"), "OK");
-    wait_for_status(&mut client, "aof_last_write_status", "err");
+    let (disk, server, mut client) = start_with_failing_fsync();
     assert_eq!(client.text("CONFIG SET appendonly no"), "OK");
     disk.clear("fail-fsync");
     assert_eq!(client.text("CONFIG SET appendfsync always"), "OK");

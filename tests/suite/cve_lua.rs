@@ -66,8 +66,8 @@ const ATTACKS: &[(&str, &str, &str)] = &[
     ),
     (
         "2024-46981",
-        "for i = 1, 100 do collectgarbage('step') newproxy(true) end collectgarbage() return 1",
-        "",
+        "for i = 1, 100 do collectgarbage('step') newproxy(true) end collectgarbage() return 'collected'",
+        "collected",
     ),
     ("2024-31449", "return bit.tohex(1, -2147483648)", "00000001"),
     (
@@ -78,7 +78,7 @@ const ATTACKS: &[(&str, &str, &str)] = &[
     (
         "2022-24834",
         "return tostring(pcall(cjson.encode, string.rep('\\0', 4000000)))",
-        "",
+        "true",
     ),
     (
         "2022-24834",
@@ -145,7 +145,7 @@ const ATTACKS: &[(&str, &str, &str)] = &[
     (
         "2021-32626",
         "return tostring(pcall(string.match, string.rep('a', 3000), '.-b'))",
-        "",
+        "true",
     ),
     (
         "2020-14147",

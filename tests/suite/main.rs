@@ -55,6 +55,7 @@ mod strings;
 mod tables;
 mod tidy;
 mod tls;
+mod tls_files;
 mod tls_matrix;
 mod tls_session;
 mod tracking;

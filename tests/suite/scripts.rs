@@ -1,87 +1,33 @@
 //! Scripts and functions: replies as those of Redis, long scripts, what is propagated and what is kept.
 
-use std::fs;
-
-use conn::resp::Value;
-use data::util::split::{quoted, split};
 use tests::client::{Client, Transport, show};
 use tests::mock_replica::MockReplica;
 use tests::pair;
-use tests::peer::{Peer, real_redis};
+use tests::record;
 use tests::server::Server;
 use tests::wait::until;
 
-/// A reply with its types, on one line.
-pub fn describe(value: &Value) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let list = |values: &[Value]| values.iter().map(describe).collect::<Vec<_>>().join(" ");
-    match value {
-        Value::Status(bytes) => format!("+{}", text(bytes)),
-        Value::Error(bytes) => format!("-{}", text(bytes)),
-        Value::Int(number) => format!(":{number}"),
-        Value::Double(bytes) => format!(",{}", text(bytes)),
-        Value::BigNumber(bytes) => format!("({}", text(bytes)),
-        Value::Bool(value) => format!("#{value}"),
-        Value::Bulk(bytes) => text(&quoted(bytes)),
-        Value::Verbatim(format, bytes) => format!("={}:{}", text(format), text(&quoted(bytes))),
-        Value::Null => "nil".to_owned(),
-        Value::Array(values) => format!("[{}]", list(values)),
-        Value::Set(values) => format!("~[{}]", list(values)),
-        Value::Map(pairs) => {
-            let pairs = pairs.iter();
-            let pairs =
-                pairs.map(|(key, value)| format!("{} => {}", describe(key), describe(value)));
-            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
-        }
-        other => show(other),
-    }
-}
-
 const RECORD: &str = "tests/corpus/scripts/replies.txt";
-
-/// The lines of the record, played again: commands with the replies of this client.
-fn play(client: &mut Client, record: &str) -> String {
-    let mut lines = Vec::new();
-    for line in record.lines().filter(|line| !line.starts_with("< ")) {
-        lines.push(line.to_owned());
-        if let Some(command) = line.strip_prefix("> ") {
-            let args = split(command.as_bytes()).expect("balanced quotes");
-            let reply = client.call(&args);
-            // The id of the connection differs.
-            let is_hello = args[0].eq_ignore_ascii_case(b"hello");
-            let reply = if is_hello {
-                "{…}".to_owned()
-            } else {
-                describe(&reply)
-            };
-            lines.push(format!("< {reply}"));
-        }
-    }
-    lines.join("\n") + "\n"
-}
 
 #[test]
 fn scripts_reply_as_recorded() {
-    let path = tests::root().join(RECORD);
-    let mut record = fs::read_to_string(&path).expect("the record is there");
-    if let Some(real) = real_redis() {
-        let peer = Peer::start_program(&real, &["--enable-debug-command", "yes"]);
-        let real = play(&mut peer.connect(), &record);
-        if std::env::var_os("RECORD").is_some() {
-            fs::write(&path, &real).expect("the record is writable");
-            record = real;
-        } else {
-            assert_eq!(real, record, "the record is that of another version");
-        }
-    }
-    for transport in Transport::ALL {
-        let server = Server::start(&[]);
-        let ours = play(&mut server.client(transport), &record);
-        for (ours, recorded) in ours.lines().zip(record.lines()) {
-            assert_eq!(ours, recorded, "{transport:?}");
-        }
-        assert_eq!(ours.len(), record.len());
-    }
+    record::compare(RECORD, |connect| {
+        let mut client = connect();
+        Box::new(move |line| {
+            let Some(command) = line.strip_prefix("> ") else {
+                return Vec::new();
+            };
+            let args = record::arguments(command);
+            let reply = client.call(&args);
+            // The id of the connection differs.
+            let is_hello = args[0].eq_ignore_ascii_case(b"hello");
+            vec![if is_hello {
+                "{…}".to_owned()
+            } else {
+                record::describe(&reply)
+            }]
+        })
+    });
 }
 
 const BUSY: &str =

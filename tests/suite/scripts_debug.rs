@@ -5,48 +5,22 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use conn::blocking::Failure;
-use data::util::split::split;
+use conn::resp::Value;
 use nix::sys::signal::Signal;
 use tests::client::{Client, Transport, show};
-use tests::peer::{Peer, real_redis};
+use tests::record;
 use tests::server::Server;
 use tests::wait::until;
-
-use crate::scripts::describe;
 
 const RECORD: &str = "tests/corpus/scripts/debug.txt";
 const FIRST: &str = "[* Stopped at 1, stop reason = step over -> 1   ";
 const END: &str = "<endsession>]";
 
-/// The lines of the record, played again: commands with the replies of the clients that `connect` makes.
-fn play(record: &str, connect: &dyn Fn() -> Client) -> String {
-    let mut lines = Vec::new();
-    let mut client = connect();
-    for line in record.lines().filter(|line| !line.starts_with("< ")) {
-        lines.push(line.to_owned());
-        let args = |line: &str| split(line.as_bytes()).expect("balanced quotes");
-        match line.split_at(line.len().min(2)) {
-            ("=", _) => client = connect(),
-            ("> ", command) => lines.push(told(&describe(&client.call(&args(command))))),
-            ("! ", bytes) => {
-                client.send(&args(bytes)[0]);
-                lines.push(told(&describe(&client.read())));
-            }
-            (".", _) => {
-                while let Some(reply) = client.try_read() {
-                    lines.push(told(&describe(&reply)));
-                }
-            }
-            _ => {}
-        }
-    }
-    lines.join("\n") + "\n"
-}
-
 /// A reply as a line of the record; addresses of functions differ.
-fn told(reply: &str) -> String {
+fn told(reply: &Value) -> String {
+    let reply = record::describe(reply);
     let mut parts = reply.split("@0x");
-    let mut line = format!("< {}", parts.next().unwrap_or_default());
+    let mut line = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         line.push_str("@0x…");
         line.push_str(part.trim_start_matches(|digit: char| digit.is_ascii_hexdigit()));
@@ -56,26 +30,29 @@ fn told(reply: &str) -> String {
 
 #[test]
 fn debuggers_reply_as_recorded() {
-    let path = tests::root().join(RECORD);
-    let mut record = fs::read_to_string(&path).expect("the record is there");
-    if let Some(real) = real_redis() {
-        let peer = Peer::start_program(&real, &["--enable-debug-command", "yes"]);
-        let real = play(&record, &|| peer.connect());
-        if std::env::var_os("RECORD").is_some() {
-            fs::write(&path, &real).expect("the record is writable");
-            record = real;
-        } else {
-            assert_eq!(real, record, "the record is that of another version");
-        }
-    }
-    for transport in Transport::ALL {
-        let server = Server::start(&[]);
-        let ours = play(&record, &|| server.client(transport));
-        for (ours, recorded) in ours.lines().zip(record.lines()) {
-            assert_eq!(ours, recorded, "{transport:?}");
-        }
-        assert_eq!(ours.len(), record.len());
-    }
+    record::compare(RECORD, |connect| {
+        let mut client = connect();
+        Box::new(move |line| {
+            let mut replies = Vec::new();
+            match line.split_at(line.len().min(2)) {
+                ("=", _) => client = connect(),
+                ("> ", command) => {
+                    replies.push(told(&client.call(&record::arguments(command))));
+                }
+                ("! ", bytes) => {
+                    client.send(&record::arguments(bytes)[0]);
+                    replies.push(told(&client.read()));
+                }
+                (".", _) => {
+                    while let Some(reply) = client.try_read() {
+                        replies.push(told(&reply));
+                    }
+                }
+                _ => {}
+            }
+            replies
+        })
+    });
 }
 
 /// A client whose script has stopped at its first line.

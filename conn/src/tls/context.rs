@@ -38,12 +38,9 @@ use openssl_sys as ffi;
 
 use crate::error::{ConnError, Step};
 use crate::tls::bio::note_rejected;
-use crate::tls::info::{CertInfo, CertRole, alternative_names, common_name};
+use crate::tls::config::{AuthClients, TlsConfig};
+use crate::tls::info::{CertInfo, CertRole, alternative_names, common_name, name_text};
 use crate::tls::tickets::TicketKeys;
-
-/// The groups that a context offers by default. With the default of OpenSSL 3.6 each connection
-/// would keep 6.6 KB of a post-quantum key.
-pub const DEFAULT_GROUPS: &str = "X25519:P-256";
 
 /// Tickets issued per full handshake. Each costs 25 µs and 255 bytes, and clients of this server
 /// seldom resume.
@@ -60,75 +57,6 @@ const IGNORE_UNEXPECTED_EOF: u64 = 1 << 7;
 
 unsafe extern "C" {
     fn SSL_CTX_set_timeout(context: *mut ffi::SSL_CTX, seconds: c_long) -> c_long;
-}
-
-/// Whether clients must show a certificate (`tls-auth-clients`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AuthClients {
-    /// Not asked for.
-    No,
-    /// Required.
-    #[default]
-    Yes,
-    /// Asked for, and verified if there is one.
-    Optional,
-}
-
-/// The directives that concern TLS, under their own names. It holds passwords, so it has no `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is the directive of the same name")]
-pub struct TlsConfig {
-    pub cert_file: Option<String>,
-    pub key_file: Option<String>,
-    pub key_file_pass: Option<String>,
-    pub client_cert_file: Option<String>,
-    pub client_key_file: Option<String>,
-    pub client_key_file_pass: Option<String>,
-    pub dh_params_file: Option<String>,
-    pub ca_cert_file: Option<String>,
-    pub ca_cert_dir: Option<String>,
-    pub auth_clients: AuthClients,
-    /// Outgoing links use TLS (`tls-replication`, `tls-cluster`), so a CA to verify their peers is
-    /// required.
-    pub outgoing_links: bool,
-    /// Of `TLSv1 TLSv1.1 TLSv1.2 TLSv1.3`, separated by spaces; `None` is the last two.
-    pub protocols: Option<String>,
-    pub ciphers: Option<String>,
-    pub ciphersuites: Option<String>,
-    /// Key exchange groups, separated by colons.
-    pub groups: String,
-    pub prefer_server_ciphers: bool,
-    pub session_caching: bool,
-    /// Sessions.
-    pub session_cache_size: i64,
-    /// Seconds.
-    pub session_cache_timeout: i64,
-}
-
-impl Default for TlsConfig {
-    fn default() -> Self {
-        Self {
-            cert_file: None,
-            key_file: None,
-            key_file_pass: None,
-            client_cert_file: None,
-            client_key_file: None,
-            client_key_file_pass: None,
-            dh_params_file: None,
-            ca_cert_file: None,
-            ca_cert_dir: None,
-            auth_clients: AuthClients::Yes,
-            outgoing_links: false,
-            protocols: None,
-            ciphers: None,
-            ciphersuites: None,
-            groups: DEFAULT_GROUPS.to_string(),
-            prefer_server_ciphers: false,
-            session_caching: true,
-            session_cache_size: 20_480,
-            session_cache_timeout: 300,
-        }
-    }
 }
 
 /// The TLS options of a client program's command line. It holds a password, so it has no `Debug`.
@@ -156,6 +84,7 @@ pub struct ClientTlsConfig {
 #[derive(Debug, Default)]
 struct Report {
     certs: Vec<CertInfo>,
+    chain_fault: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -241,6 +170,11 @@ impl TlsContext {
     /// The certificates that were loaded.
     pub fn certs(&self) -> &[CertInfo] {
         &self.0.report.certs
+    }
+
+    /// What is wrong with the order of the certificates in a file; peers may fail to verify such a chain.
+    pub fn chain_fault(&self) -> Option<&str> {
+        self.0.report.chain_fault.as_deref()
     }
 
     /// Certificates that are not valid at the time of the load.
@@ -614,7 +548,22 @@ fn use_pair(
     report
         .certs
         .push(CertInfo::new(pair.role, pair.cert, &cert));
+    if report.chain_fault.is_none() {
+        report.chain_fault = chain_fault(pair.cert, &pem);
+    }
     Ok(())
+}
+
+/// Why the certificates of a file are no chain: each must be followed by that of its issuer, if by any.
+fn chain_fault(file: &str, pem: &[u8]) -> Option<String> {
+    let certs = X509::stack_from_pem(pem).unwrap_or_default();
+    let broken = certs
+        .windows(2)
+        .find(|pair| pair[1].issued(&pair[0]) != X509VerifyResult::OK)?;
+    let [subject, next] = [0, 1].map(|at| name_text(broken[at].subject_name()));
+    Some(format!(
+        "in {file} the certificate of {subject} is followed by that of {next}, which is not its issuer"
+    ))
 }
 
 fn private_key(pair: &Pair<'_>) -> Result<PKey<Private>, ConnError> {

@@ -147,7 +147,7 @@ pub(crate) fn common_name(name: &X509NameRef) -> Option<String> {
 }
 
 /// `O=Redis, CN=server`, with unprintable characters escaped.
-fn name_text(name: &X509NameRef) -> String {
+pub(crate) fn name_text(name: &X509NameRef) -> String {
     let parts = name.entries().map(|entry| {
         let key = entry.object().nid().short_name().unwrap_or("?");
         let value = entry

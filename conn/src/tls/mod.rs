@@ -5,11 +5,13 @@
 //! | `info` | what is known about TLS: certificates, identities, statistics |
 //! | `memory` | OpenSSL's allocations, counted in total and per connection |
 //! | `bio` | our transport under OpenSSL: buffers, and one `recv` for many records |
+//! | `config` | the directives that a context is loaded from |
 //! | `context` | certificates, keys and settings, loaded and replaced as a unit |
 //! | `tickets` | the keys of session tickets, and their rotation |
 //! | `stream` | one connection: handshake, read, write, shutdown |
 
 pub mod bio;
+pub mod config;
 pub mod context;
 pub mod info;
 pub mod memory;

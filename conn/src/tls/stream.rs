@@ -49,7 +49,8 @@ use crate::addr::Addr;
 use crate::error::{Cause, ConnError, Step};
 use crate::stream::Io;
 use crate::tls::bio::{Bio, COLLECT, Pool, RECORD, RECORD_OVERHEAD, Sent};
-use crate::tls::context::{AuthClients, TlsContext};
+use crate::tls::config::AuthClients;
+use crate::tls::context::TlsContext;
 use crate::tls::info::{self, Identity};
 use crate::tls::memory::Scope;
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use conn::tls::context::{AuthClients, TlsConfig, TlsContext};
+use conn::tls::config::{AuthClients, TlsConfig};
+use conn::tls::context::TlsContext;
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};

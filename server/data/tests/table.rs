@@ -189,6 +189,20 @@ fn no_resize_while_a_child_lives_until_nearly_full() {
     assert_eq!(table.stats(), before);
     (0..next).for_each(|item| assert_eq!(remove(&mut table, item), Some(item)));
     assert!(table.is_migrating(), "nor by removals");
+    // Unless the new array is much smaller.
+    set_resize_policy(ResizePolicy::Allow);
+    while table.step(100) {}
+    (0..50_000).for_each(|item| insert(&mut table, item));
+    while table.step(100) {}
+    set_resize_policy(ResizePolicy::Avoid);
+    (0..49_900).for_each(|item| assert_eq!(remove(&mut table, item), Some(item)));
+    assert!(!table.is_migrating(), "none is begun");
+    set_resize_policy(ResizePolicy::Allow);
+    remove(&mut table, 49_900);
+    set_resize_policy(ResizePolicy::Avoid);
+    assert!(table.is_migrating());
+    while table.step(100) {}
+    (49_901..50_000).for_each(|item| assert_eq!(remove(&mut table, item), Some(item)));
     set_resize_policy(ResizePolicy::Allow);
     while table.step(100) {}
     assert_eq!(table.len(), 0);

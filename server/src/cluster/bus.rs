@@ -85,16 +85,14 @@ fn on_accept(srv: &mut Server, conn: ConnId) {
 
 /// A node has connected.
 fn welcome(srv: &mut Server, conn: ConnId) {
-    let peer = srv
-        .conns
-        .peer(conn)
-        .map(conn::addr::Addr::ip)
-        .unwrap_or_default();
+    let Some((peer, port)) = srv.conns.peer(conn).map(|peer| (peer.ip(), peer.port())) else {
+        return;
+    };
     let local = local_ip(srv, conn);
-    debug!("Accepting cluster node connection from {peer}");
+    debug!("Accepting cluster node connection from {peer}:{port}");
     let keepalive = keepalive_secs(srv);
     let _ = srv.conns.keepalive(conn, keepalive);
-    let link = tell(srv, |core, facts| core.accepted(&peer, &local, facts));
+    let link = tell(srv, |core, facts| core.accepted(&peer, port, &local, facts));
     let Some((node, link)) = srv.cluster.as_deref_mut().zip(link) else {
         return srv.conns.close(&mut srv.el, conn);
     };

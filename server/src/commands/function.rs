@@ -3,8 +3,6 @@
 use data::rdb::decoder::check_payload;
 use data::rdb::library::{codes, payload};
 use data::util::glob::matches;
-use data::util::num::parse_i64;
-use lua::stack::Stack;
 use table::scripting as rows;
 
 use crate::commands::Family;
@@ -12,14 +10,13 @@ use crate::commands::args::Args;
 use crate::exec::observe::show;
 use crate::keyspace::change::count_changes;
 use crate::script::kill::{Killer, kill};
-use crate::script::run::push_list;
-use crate::script::{library, memory, run};
+use crate::script::{arguments, library, memory, run};
 use crate::server::{Ctx, Done};
 use crate::state::scripts::flags::NAMES;
 use crate::state::scripts::libraries::{Function, Libraries};
 use crate::state::scripts::run::{Name, Run};
 use crate::sys::clock;
-use crate::wire::fault::{BUSY_SCRIPT, Fault, NUMKEYS_TOO_MANY, subcommand_syntax};
+use crate::wire::fault::{BUSY_SCRIPT, Fault, subcommand_syntax};
 use crate::wire::reply::Reply;
 
 /// Rows and procs.
@@ -51,39 +48,23 @@ fn execute(cx: &mut Ctx<'_>, read_only: bool) -> Done {
     let libraries = &mut cx.srv.scripts.libraries;
     let found = libraries.find(&argv[1]).cloned();
     let found = found.ok_or_else(|| Fault::new("ERR Function not found"))?;
-    let keys = count_keys(&argv[2], argv.len() - 3)?;
+    let bad = Fault::new("ERR Bad number of keys provided");
+    let keys = arguments::count_keys(argv, bad)?;
     let flags = run::prepare(cx.srv, cx.caller, found.flags, read_only)?;
     let Some(mut lua) = cx.srv.scripts.libraries.lua.take() else {
         return Err(Fault::new("ERR a function is being run"));
     };
-    let command = &mut cx.srv.scripts.command;
-    command.clear();
-    argv.iter().for_each(|argument| command.push(argument));
+    cx.srv.scripts.command.copy_from(argv);
     let this = Run::new(Name::Function(found.name), cx.caller, flags);
-    run::run(
-        cx,
-        &mut lua,
-        this,
-        found.position,
-        |stack: &mut Stack<'_>| {
-            push_list(stack, argv, 3..3 + keys);
-            push_list(stack, argv, 3 + keys..argv.len());
-            2
-        },
-    );
+    run::run(cx, &mut lua, this, found.position, |stack| {
+        arguments::push_lists(stack, argv, keys);
+        2
+    });
+    cx.srv.scripts.command.release();
     let libraries = &mut cx.srv.scripts.libraries;
     memory::note(&mut lua, &mut libraries.heap, &mut libraries.runs);
     libraries.lua = Some(lua);
     Ok(())
-}
-
-fn count_keys(text: &[u8], most: usize) -> Result<usize, Fault> {
-    let bad = || Fault::new("ERR Bad number of keys provided");
-    let count = parse_i64(text).ok_or_else(bad)?;
-    if count > most as i64 {
-        return Err(NUMKEYS_TOO_MANY);
-    }
-    usize::try_from(count).map_err(|_| Fault::new("ERR Number of keys can't be negative"))
 }
 
 fn load(cx: &mut Ctx<'_>) -> Done {
@@ -119,16 +100,11 @@ fn delete(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn flush(cx: &mut Ctx<'_>) -> Done {
-    let in_background = match cx.argv.len() {
-        2 => cx.srv.config.lazyfree_lazy_user_flush,
-        3 if cx.argv[2].eq_ignore_ascii_case(b"sync") => false,
-        3 if cx.argv[2].eq_ignore_ascii_case(b"async") => true,
-        3 => {
-            let text = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
-            return Err(Fault::new(text));
-        }
-        _ => return Err(subcommand_syntax(&cx.argv[0], &cx.argv[1])),
-    };
+    if cx.argv.len() > 3 {
+        return Err(subcommand_syntax(&cx.argv[0], &cx.argv[1]));
+    }
+    let bad = || Fault::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+    let in_background = arguments::flushes_in_background(cx.srv, cx.argv).ok_or_else(bad)?;
     library::replace_all(cx.srv, Libraries::default(), in_background);
     count_changes(cx.srv, 1);
     cx.reply.ok();
@@ -248,9 +224,7 @@ fn restore(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn kill_function(cx: &mut Ctx<'_>) -> Done {
-    kill(cx.srv, Killer::Function)?;
-    cx.reply.ok();
-    Ok(())
+    kill(cx, Killer::Function)
 }
 
 fn stats(cx: &mut Ctx<'_>) -> Done {

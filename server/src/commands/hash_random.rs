@@ -5,7 +5,7 @@ use table::hash as rows;
 
 use crate::commands::Family;
 use crate::commands::args::{Args, random_count};
-use crate::keyspace::lookup::read;
+use crate::keyspace::lookup::read_mut;
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{OUT_OF_RANGE, SYNTAX};
 use crate::wire::reply::{Reply, Resp};
@@ -31,7 +31,8 @@ fn hrandfield(cx: &mut Ctx<'_>) -> Done {
         return Err(OUT_OF_RANGE);
     }
     let mut rng = cx.srv.keys.rng.fork();
-    let Some(hash) = read::<Hash>(cx.srv, cx.db, &argv[1])? else {
+    let hash = read_mut::<Hash>(cx.srv, cx.db, &argv[1])?;
+    let Some(hash) = hash.map(Hash::continuing_resize) else {
         cx.reply.array(0);
         return Ok(());
     };
@@ -54,8 +55,8 @@ fn hrandfield(cx: &mut Ctx<'_>) -> Done {
 fn one_field(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[1];
     let mut rng = cx.srv.keys.rng.fork();
-    let hash = read::<Hash>(cx.srv, cx.db, key)?;
-    match hash.and_then(|hash| hash.random(&mut rng)) {
+    let hash = read_mut::<Hash>(cx.srv, cx.db, key)?;
+    match hash.and_then(|hash| hash.continuing_resize().random(&mut rng)) {
         Some((name, _)) => cx.reply.item(name),
         None => cx.reply.null(),
     }

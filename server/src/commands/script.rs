@@ -1,7 +1,5 @@
 //! EVAL and its variants, and SCRIPT.
 
-use data::util::num::parse_i64;
-use lua::stack::Stack;
 use table::scripting as rows;
 
 use crate::commands::Family;
@@ -9,13 +7,11 @@ use crate::exec::observe::show;
 use crate::script::debug::session;
 use crate::script::debug::stop::trace;
 use crate::script::kill::{Killer, kill};
-use crate::script::run::push_list;
-use crate::script::{cache, memory, run};
+use crate::script::{arguments, cache, memory, run};
 use crate::server::{Ctx, Done};
 use crate::state::scripts::cache::{Sha, digest_of};
 use crate::state::scripts::run::{Name, Run};
-use crate::wire::argv::Argv;
-use crate::wire::fault::{Fault, NOT_INTEGER, NUMKEYS_TOO_MANY};
+use crate::wire::fault::{Fault, NOT_INTEGER};
 
 /// Rows and procs.
 pub static PROCS: Family = &[
@@ -59,7 +55,7 @@ fn by_source(cx: &mut Ctx<'_>, read_only: bool) -> Done {
 }
 
 fn evaluate(cx: &mut Ctx<'_>, read_only: bool) -> Done {
-    let keys = count_keys(cx.argv)?;
+    let keys = arguments::count_keys(cx.argv, NOT_INTEGER)?;
     let source = &cx.argv[1];
     let sha = cache::digest(cx.srv, source);
     cache::add(cx.srv, sha, source)?;
@@ -75,20 +71,11 @@ fn by_digest(cx: &mut Ctx<'_>, read_only: bool) -> Done {
             "ERR Please use EVAL instead of EVALSHA for debugging",
         ));
     }
-    let keys = count_keys(cx.argv)?;
+    let keys = arguments::count_keys(cx.argv, NOT_INTEGER)?;
     if cx.srv.scripts.cache.find(&sha).is_none() {
         return Err(missing());
     }
     execute(cx, sha, keys, read_only)
-}
-
-/// The number of keys among the arguments.
-fn count_keys(argv: &Argv) -> Result<usize, Fault> {
-    let count = parse_i64(&argv[2]).ok_or(NOT_INTEGER)?;
-    if count > argv.len() as i64 - 3 {
-        return Err(NUMKEYS_TOO_MANY);
-    }
-    usize::try_from(count).map_err(|_| Fault::new("ERR Number of keys can't be negative"))
 }
 
 /// Runs a script of the cache.
@@ -106,21 +93,13 @@ fn execute(cx: &mut Ctx<'_>, sha: Sha, keys: usize, read_only: bool) -> Done {
     let is_debugged = cx.srv.scripts.debug.session.is_some();
     lua.set_trace(is_debugged.then_some(trace));
     run::run(cx, &mut lua, this, script.position, |stack| {
-        set_globals(stack, argv, keys);
+        arguments::set_globals(stack, argv, keys);
         0
     });
     let cache = &mut cx.srv.scripts.cache;
     memory::note(&mut lua, &mut cache.heap, &mut cache.runs);
     cache.lua = Some(lua);
     Ok(())
-}
-
-/// Sets KEYS and ARGV.
-fn set_globals(stack: &mut Stack<'_>, argv: &Argv, keys: usize) {
-    push_list(stack, argv, 3..3 + keys);
-    stack.set_protected_global(c"KEYS");
-    push_list(stack, argv, 3 + keys..argv.len());
-    stack.set_protected_global(c"ARGV");
 }
 
 fn load(cx: &mut Ctx<'_>) -> Done {
@@ -161,25 +140,15 @@ fn exists(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn flush(cx: &mut Ctx<'_>) -> Done {
-    let in_background = match cx.argv.len() {
-        2 => cx.srv.config.lazyfree_lazy_user_flush,
-        3 if cx.argv[2].eq_ignore_ascii_case(b"sync") => false,
-        3 if cx.argv[2].eq_ignore_ascii_case(b"async") => true,
-        _ => {
-            return Err(Fault::new(
-                "ERR SCRIPT FLUSH only support SYNC|ASYNC option",
-            ));
-        }
-    };
+    let bad = || Fault::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+    let in_background = arguments::flushes_in_background(cx.srv, cx.argv).ok_or_else(bad)?;
     cache::flush(cx.srv, in_background);
     cx.reply.ok();
     Ok(())
 }
 
 fn kill_script(cx: &mut Ctx<'_>) -> Done {
-    kill(cx.srv, Killer::Script)?;
-    cx.reply.ok();
-    Ok(())
+    kill(cx, Killer::Script)
 }
 
 fn help(cx: &mut Ctx<'_>) -> Done {

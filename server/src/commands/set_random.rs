@@ -13,7 +13,7 @@ use crate::feed::propagate::{also, as_deletion, instead, is_wanted};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::drop_if_empty;
 use crate::keyspace::free::free_aggregate;
-use crate::keyspace::lookup::{read, write};
+use crate::keyspace::lookup::{read_mut, write};
 use crate::server::{Ctx, Done, Propagate};
 use crate::wire::fault::SYNTAX;
 
@@ -113,8 +113,8 @@ fn srandmember(cx: &mut Ctx<'_>) -> Done {
         _ => return Err(SYNTAX),
     };
     let mut rng = cx.srv.keys.rng.fork();
-    let set = read::<Set>(cx.srv, cx.db, &argv[1])?;
-    match (set, count) {
+    let set = read_mut::<Set>(cx.srv, cx.db, &argv[1])?;
+    match (set.map(Set::continuing_resize), count) {
         (None, None) => cx.reply.null(),
         (None, Some(_)) => cx.reply.array(0),
         (Some(set), None) => {

@@ -7,7 +7,7 @@
 //! # Invariants
 //! 1. [`Params::normalize`] has run since the last change.
 
-use conn::tls::context::TlsConfig;
+use conn::tls::config::TlsConfig;
 
 use crate::config::values::{
     AclPubsubDefault, Allow, AppendFsync, DisklessLoad, EndpointType, EventClasses,
@@ -199,6 +199,7 @@ params! {
     tcp_keepalive: i64,
     timeout: i64,
     tls: TlsConfig,
+    tls_auto_reload: bool,
     tls_cluster: bool,
     tls_migrate: bool,
     tls_peer_name_check: bool,

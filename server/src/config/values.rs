@@ -1,7 +1,7 @@
 //! Types of directive values: lists of words, limits, classes of events.
 
 use bitflags::bitflags;
-use conn::tls::context::AuthClients;
+use conn::tls::config::AuthClients;
 
 use crate::choices;
 use crate::config::choice::Choice;

@@ -11,7 +11,7 @@ use crate::exec::refuse::refuse;
 use crate::feed::propagate::{Grouping, also_to, end_of_unit, is_wanted};
 use crate::server::{Ctx, Proc, Propagate, Server};
 use crate::state::blocked::{Block, BlockedCommand};
-use crate::state::caller::{Caller, Kind, Targets};
+use crate::state::caller::{Caller, Targets};
 use crate::state::client_id::ClientId;
 use crate::sys::{clock, watchdog};
 use crate::wire::argv::Argv;
@@ -53,8 +53,7 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
     let now_ns = ended - started;
     let spent_ns = now_ns + invocation.before.map_or(0, |before| before.spent_ns);
     if let Some(client) = srv.clients.get_mut(caller.client) {
-        // A script's session ends with it.
-        if caller.kind != Kind::Script {
+        if caller.changes_session() {
             client.session = caller.session;
         }
         if client.tracking.is_some() {

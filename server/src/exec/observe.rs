@@ -8,7 +8,7 @@ use crate::egress::publish::{Big, Message, check_limits, deliver};
 use crate::exec::redact::redacted;
 use crate::report::client_line::peer_text;
 use crate::server::Server;
-use crate::state::caller::{Caller, Kind, NO_CLIENT};
+use crate::state::caller::{Caller, NO_CLIENT};
 use crate::state::client::ClientFlags;
 use crate::state::client_id::ClientId;
 use crate::state::latency::Event;
@@ -45,10 +45,10 @@ pub fn observe(srv: &mut Server, caller: &Caller, execution: &Execution<'_>) {
         srv.note_latency(event, execution.now_ns / 1_000_000);
     }
     if let Some(total_ns) = execution.total_ns {
-        let client = if caller.kind == Kind::Script {
-            NO_CLIENT
-        } else {
+        let client = if caller.shows_client() {
             caller.client
+        } else {
+            NO_CLIENT
         };
         log_if_slow(srv, client, execution.cmd, execution.argv, total_ns);
     }
@@ -128,7 +128,7 @@ fn monitor_line(srv: &Server, caller: &Caller, cmd: CmdId, argv: &Argv) -> Strin
     let now_us = clock::unix_us();
     let client = srv.clients.get(caller.client);
     let peer = match client {
-        _ if caller.kind == Kind::Script => "lua".into(),
+        _ if !caller.shows_client() => "lua".into(),
         Some(client) if client.flags.contains(ClientFlags::UNIX) => {
             format!("unix:{}", srv.config.unixsocket)
         }

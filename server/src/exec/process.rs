@@ -90,10 +90,11 @@ pub fn execute(
                 Verdict::Gone => {}
             }
         }
-        Err((cmd, fault)) => {
-            client.last_cmd = cmd;
+        Err(unresolved) => {
+            client.last_cmd = unresolved.cmd();
             prepare(srv, &caller, reply);
-            reject(srv, &caller, cmd, argv, &fault, reply);
+            let fault = unresolved.fault(argv);
+            reject(srv, &caller, unresolved.cmd(), argv, &fault, reply);
         }
     }
     after(srv, id, reply)
@@ -255,20 +256,54 @@ fn prepare(srv: &Server, caller: &Caller, reply: &mut Reply) {
     });
 }
 
-/// The row and the proc of a request, its arity checked.
+/// Why a request has no proc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unresolved {
+    /// There is no such command.
+    Command,
+    /// The command has no such subcommand.
+    Subcommand,
+    /// The command takes more or fewer arguments.
+    Arity(CmdId),
+}
+
+impl Unresolved {
+    /// The command, if there is one.
+    pub fn cmd(self) -> Option<CmdId> {
+        match self {
+            Unresolved::Command | Unresolved::Subcommand => None,
+            Unresolved::Arity(cmd) => Some(cmd),
+        }
+    }
+
+    /// The error for a client.
+    #[cold]
+    pub fn fault(self, argv: &Argv) -> Fault {
+        match self {
+            Unresolved::Command => unknown_command(&argv[0], argv.iter().skip(1)),
+            Unresolved::Subcommand => unknown_subcommand(&argv[0], &argv[1]),
+            Unresolved::Arity(cmd) => arity(table::full_name(cmd)),
+        }
+    }
+}
+
+/// The row and the proc of a request.
+///
+/// # Errors
+/// There is none, or its number of arguments is wrong.
 #[inline]
 pub fn resolve(
     commands: &Commands,
     argv: &Argv,
-) -> Result<(CmdId, &'static Spec, Proc), (Option<CmdId>, Fault)> {
+) -> Result<(CmdId, &'static Spec, Proc), Unresolved> {
     let Some(mut cmd) = find(commands, &argv[0]) else {
-        return Err((None, unknown_command(&argv[0], argv.iter().skip(1))));
+        return Err(Unresolved::Command);
     };
     let mut bound = commands.rows[cmd.index()];
     if bound.is_container && argv.len() > 1 {
         let sub = table::sub(cmd, &argv[1]).filter(|sub| is_bound(commands, *sub));
         let Some(sub) = sub else {
-            return Err((None, unknown_subcommand(&argv[0], &argv[1])));
+            return Err(Unresolved::Subcommand);
         };
         cmd = sub;
         bound = commands.rows[cmd.index()];
@@ -276,7 +311,7 @@ pub fn resolve(
     let spec = table::spec(cmd);
     match bound.proc {
         Some(proc) if spec.takes(argv.len()) => Ok((cmd, spec, proc)),
-        _ => Err((Some(cmd), arity(spec.full_name))),
+        _ => Err(Unresolved::Arity(cmd)),
     }
 }
 

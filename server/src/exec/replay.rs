@@ -12,7 +12,7 @@ use table::{CmdId, generic, transactions};
 
 use crate::config::values::PropagationError;
 use crate::exec::call::{self, Invocation};
-use crate::exec::process::resolve;
+use crate::exec::process::{Unresolved, resolve};
 use crate::exec::refuse::refuse;
 use crate::server::Server;
 use crate::state::caller::Caller;
@@ -35,15 +35,6 @@ pub struct Replay {
     /// The transaction whose EXEC was not read yet.
     multi: Option<Multi>,
     reply: Reply,
-}
-
-/// Why a command cannot be executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfit {
-    /// This server does not have it.
-    Unknown,
-    /// It has too few or too many arguments.
-    Arity,
 }
 
 impl Default for Replay {
@@ -75,14 +66,10 @@ impl Replay {
 /// Executes a command, or queues it for EXEC.
 ///
 /// # Errors
-/// The command cannot be executed, so the file does not fit this server.
+/// This server does not have the command, so the file does not fit it.
 #[inline]
-pub fn execute(srv: &mut Server, replay: &mut Replay, argv: &Argv) -> Result<(), Unfit> {
-    let (cmd, spec, proc) = match resolve(&srv.commands, argv) {
-        Ok(found) => found,
-        Err((None, _)) => return Err(Unfit::Unknown),
-        Err((Some(_), _)) => return Err(Unfit::Arity),
-    };
+pub fn execute(srv: &mut Server, replay: &mut Replay, argv: &Argv) -> Result<(), Unresolved> {
+    let (cmd, spec, proc) = resolve(&srv.commands, argv)?;
     if let Some(multi) = &mut replay.multi
         && cmd != EXEC
     {

@@ -1,12 +1,23 @@
-//! Loading certificates, warning before they expire, and rotating the keys of session tickets.
+//! Loading certificates, also when their files change; warning before they expire; rotating the keys of session tickets.
+//!
+//! With `tls-auto-reload` a thread watches the files (`sys::file_watch`) and loads them; cron takes what it has loaded. A pair
+//! that does not fit together, or a chain that does not build, leaves the present context in use until the files
+//! change again. Established connections keep the context that they began with; outgoing links take the new one when
+//! they connect next.
+//!
+//! A load begun under other directives is never used: each change of a directive ends the watch and begins another one.
 
 use std::time::Duration;
 
+use conn::tls::config::TlsConfig;
 use conn::tls::context::TlsContext;
 use conn::tls::info::{CertInfo, CertRole};
+use crossbeam_channel::unbounded;
 
 use crate::server::Server;
+use crate::state::tls::Watch;
 use crate::sys::clock;
+use crate::sys::file_watch::{FileWatch, Snapshot};
 use crate::{notice, warning};
 
 /// A certificate is logged from this many days before it expires.
@@ -18,7 +29,17 @@ const DAY_SECONDS: i64 = 86_400;
 /// # Errors
 /// A sentence that names the file and the cause; the present context stays.
 pub fn load(srv: &mut Server) -> Result<(), String> {
-    match TlsContext::load(&srv.config.tls, srv.tls.context.as_ref()) {
+    let seen = Snapshot::of(&srv.config.tls.paths());
+    let loaded = TlsContext::load(&srv.config.tls, srv.tls.context.as_ref());
+    take(srv, loaded.map_err(|error| error.to_string()))?;
+    watch(srv, seen);
+    Ok(())
+}
+
+/// Uses a context that was loaded, and records the outcome.
+fn take(srv: &mut Server, loaded: Result<TlsContext, String>) -> Result<(), String> {
+    srv.tls.last_reload = clock::unix_ms() / 1000;
+    match loaded {
         Ok(context) => {
             srv.tls.context = Some(context);
             srv.tls.reloads += 1;
@@ -26,9 +47,73 @@ pub fn load(srv: &mut Server) -> Result<(), String> {
             warn_expiring(srv);
             Ok(())
         }
-        Err(error) => {
-            srv.tls.last_error = error.to_string();
-            Err(srv.tls.last_error.clone())
+        Err(why) => {
+            srv.tls.failed_reloads += 1;
+            srv.tls.last_error.clone_from(&why);
+            Err(why)
+        }
+    }
+}
+
+/// A change of the configuration was taken back, and the context from before it is in use again. What the files hold now is
+/// not known, so they are loaded again if they are watched.
+pub fn restored(srv: &mut Server) {
+    watch(srv, Snapshot::default());
+}
+
+/// Watches the files of the present configuration for changes since `seen`, or watches none any more.
+fn watch(srv: &mut Server, seen: Snapshot) {
+    srv.tls.watch = None;
+    let Some(context) = srv.tls.context.clone() else {
+        return;
+    };
+    if !srv.config.tls_auto_reload || !srv.config.uses_tls() {
+        return;
+    }
+    let (config, (sender, loads)) = (srv.config.tls.clone(), unbounded());
+    let on_change = move || {
+        // The server may have ended this watch meanwhile.
+        let _ = sender.send(load_changed(&config, &context));
+    };
+    match FileWatch::start(srv.config.tls.paths(), seen, on_change) {
+        Ok(files) => {
+            srv.tls.watch = Some(Watch {
+                files,
+                loads,
+                logged: None,
+            });
+        }
+        Err(error) => warning!("TLS: cannot watch the files of certificates: {error}"),
+    }
+}
+
+/// Loads files that have changed. A chain that peers may fail to verify is refused if the present one is better.
+fn load_changed(config: &TlsConfig, present: &TlsContext) -> Result<TlsContext, String> {
+    let context = TlsContext::load(config, Some(present)).map_err(|error| error.to_string())?;
+    match context.chain_fault() {
+        Some(why) if present.chain_fault().is_none() => Err(why.to_owned()),
+        _ => Ok(context),
+    }
+}
+
+/// Cron: uses what the watch has loaded.
+pub fn take_reloads(srv: &mut Server) {
+    while let Some(watch) = &mut srv.tls.watch
+        && let Ok(loaded) = watch.loads.try_recv()
+    {
+        let logged = watch.logged.take();
+        match take(srv, loaded) {
+            Ok(()) => notice!("TLS: changed certificates were loaded"),
+            Err(why) => {
+                if logged.as_ref() != Some(&why) {
+                    warning!(
+                        "TLS: changed certificates are not used, the present ones stay: {why}"
+                    );
+                }
+                if let Some(watch) = &mut srv.tls.watch {
+                    watch.logged = Some(why);
+                }
+            }
         }
     }
 }

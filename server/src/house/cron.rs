@@ -6,7 +6,7 @@ use crate::cluster::{drive, migrate, slots};
 use crate::egress::account::account;
 use crate::egress::invalidate::limit_table;
 use crate::egress::limits::{close_over_limit, over_output_limit};
-use crate::house::certificates::rotate_tickets;
+use crate::house::certificates::{rotate_tickets, take_reloads};
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::defrag::defrag_cycle;
 use crate::keyspace::expire::slow_cycle;
@@ -93,6 +93,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 1000,
         run: rotate_tickets,
+    },
+    Step {
+        period_ms: 0,
+        run: take_reloads,
     },
     Step {
         period_ms: 60_000,

@@ -76,8 +76,20 @@ impl Event {
 /// A key has changed; `changes` is what that adds to the number of changes since the last save.
 #[inline]
 pub fn key_changed(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event) {
+    observed_change(srv, (db, key), changes, event, false);
+}
+
+/// A change that is told to those that watch the key or have cached it.
+#[inline]
+fn observed_change(
+    srv: &mut Server,
+    (db, key): (usize, &[u8]),
+    changes: u64,
+    event: Event,
+    is_replaced: bool,
+) {
     tell_observers(srv, db, key, event);
-    key_changed_unwatched(srv, db, key, changes, event);
+    record(srv, db, key, changes, event, is_replaced);
 }
 
 /// Tells those that watch a key or have cached it.
@@ -104,8 +116,7 @@ pub fn key_stored(
     changes: u64,
     event: Event,
 ) {
-    tell_observers(srv, db, key, event);
-    record(srv, db, key, changes, event, !is_new);
+    observed_change(srv, (db, key), changes, event, !is_new);
 }
 
 /// The same for a change that clients which watch the key or have cached it do not notice: consumer groups, the

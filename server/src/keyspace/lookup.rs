@@ -203,7 +203,7 @@ pub fn write<'a, K: Kind>(
     value_at(srv, number, place).map(Some)
 }
 
-/// The value of a key for commands that count as readers but modify consumer groups.
+/// The value of a key for commands that count as readers but modify consumer groups, or continue the resize of a table.
 ///
 /// # Errors
 /// `WRONGTYPE`.

@@ -51,7 +51,15 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("tls_pending_passes", stats.pending_passes);
     info.field("tls_memory", conn::tls::memory::allocated());
     info.field("tls_reloads", srv.tls.reloads);
+    info.field("tls_reloads_failed", srv.tls.failed_reloads);
+    info.field("tls_last_reload_time", srv.tls.last_reload);
+    let has_failed = !srv.tls.last_error.is_empty();
+    info.field(
+        "tls_last_reload_status",
+        if has_failed { "err" } else { "ok" },
+    );
     info.field("tls_last_reload_error", &srv.tls.last_error);
+    info.field("tls_auto_reload", u8::from(srv.tls.watch.is_some()));
     let context = srv.tls.context.as_ref();
     info.field(
         "tls_ticket_rotations",

@@ -13,7 +13,7 @@ use table::words::Flags;
 use crate::exec::call::{self, Invocation};
 use crate::exec::gate;
 use crate::exec::permission;
-use crate::exec::process::resolve;
+use crate::exec::process::{Unresolved, resolve};
 use crate::exec::route::{Redirection, route};
 use crate::script::convert::push_reply;
 use crate::script::debug::echo;
@@ -46,6 +46,7 @@ fn execute(stack: &mut Stack<'_>) -> bool {
     };
     let mut scratch = srv.scripts.scratch.take().unwrap_or_default();
     let succeeded = execute_with(stack, &mut scratch);
+    scratch.argv.release();
     if let Some(srv) = running(stack) {
         srv.scripts.scratch = Some(scratch);
     }
@@ -59,7 +60,6 @@ pub fn running<'a>(stack: &'a mut Stack<'_>) -> Option<&'a mut Server> {
 }
 
 fn execute_with(stack: &mut Stack<'_>, scratch: &mut Scratch) -> bool {
-    scratch.argv.clear();
     if let Err(message) = take_arguments(stack, &mut scratch.argv) {
         echo::fault(stack, message);
         push_fault(stack, message);
@@ -184,16 +184,16 @@ fn resolve_for_script(
     srv: &mut Server,
     argv: &Argv,
 ) -> Result<(CmdId, &'static Spec, Proc), Fault> {
-    resolve(&srv.commands, argv).map_err(|(cmd, fault)| {
-        // An unknown subcommand has no row of its own.
-        let text = match cmd.filter(|_| fault.0.starts_with(b"ERR wrong number")) {
-            Some(cmd) => {
+    resolve(&srv.commands, argv).map_err(|unresolved| {
+        Fault::new(match unresolved {
+            Unresolved::Arity(cmd) => {
                 srv.stats.command(cmd).rejected += 1;
                 "ERR Wrong number of args calling Redis command from script"
             }
-            None => "ERR Unknown Redis command called from script",
-        };
-        Fault::new(text)
+            Unresolved::Command | Unresolved::Subcommand => {
+                "ERR Unknown Redis command called from script"
+            }
+        })
     })
 }
 
@@ -317,11 +317,8 @@ pub fn check_permission(stack: &mut Stack<'_>) -> Outcome {
             "redis.acl_check_cmd() can only be called inside a script invocation",
         ));
     };
-    let cmd = match resolve(&srv.commands, &argv) {
-        Ok((cmd, ..)) => Some(cmd),
-        Err((cmd, fault)) => cmd.filter(|_| fault.0.starts_with(b"ERR wrong number")),
-    };
-    let Some(cmd) = cmd else {
+    let found = resolve(&srv.commands, &argv);
+    let Some(cmd) = found.map_or_else(Unresolved::cmd, |(cmd, ..)| Some(cmd)) else {
         return Err(raise(
             stack,
             "Invalid command passed to redis.acl_check_cmd()",

@@ -1,6 +1,6 @@
-//! SCRIPT KILL and FUNCTION KILL.
+//! SCRIPT KILL and FUNCTION KILL: the script that is being run is told to end.
 
-use crate::server::Server;
+use crate::server::{Ctx, Done};
 use crate::state::scripts::run::RunFlags;
 use crate::wire::fault::{BUSY_FUNCTION, BUSY_SCRIPT, Fault};
 
@@ -13,12 +13,12 @@ pub enum Killer {
     Function,
 }
 
-/// Tells the script that is being run to end.
+/// Executes either command.
 ///
 /// # Errors
-/// There is none, it may not be killed, or not by this command.
-pub fn kill(srv: &mut Server, killer: Killer) -> Result<(), Fault> {
-    let Some(run) = &mut srv.scripts.run else {
+/// There is no script, it may not be killed, or not by this command.
+pub fn kill(cx: &mut Ctx<'_>, killer: Killer) -> Done {
+    let Some(run) = &mut cx.srv.scripts.run else {
         return Err(Fault::new("NOTBUSY No scripts in execution right now."));
     };
     if run.caller.obeyed {
@@ -37,5 +37,6 @@ pub fn kill(srv: &mut Server, killer: Killer) -> Result<(), Fault> {
         (Killer::Function, true) => return Err(BUSY_SCRIPT),
         _ => run.flags |= RunFlags::KILLED,
     }
+    cx.reply.ok();
     Ok(())
 }

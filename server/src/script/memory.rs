@@ -2,13 +2,14 @@
 //!
 //! 1. Lua collects while a script runs, in proportion to what it allocates.
 //! 2. Every so many scripts a small step follows, as in Redis.
-//! 3. What a script leaves besides is collected by cron, a few milliseconds at a time. Big blocks are freed by the background
-//!    thread.
+//! 3. What a script leaves besides is collected by cron, a few milliseconds at a time, the arguments of the last EVAL
+//!    included. Big blocks are freed by the background thread.
 
 use std::time::Duration;
 
 use lua::interpreter::Interpreter;
 
+use crate::script::arguments;
 use crate::server::Server;
 use crate::state::background::Background;
 use crate::state::scripts::heap::Heap;
@@ -44,24 +45,28 @@ pub fn note(lua: &mut Interpreter, heap: &mut Heap, runs: &mut u32) {
         *runs = 0;
         lua.collect_step(COLLECT_EVERY as i32);
     }
-    heap.set_used(lua.used());
+    heap.note_run(lua.used());
 }
 
 /// Cron: goes on with the collection of what scripts have left.
 pub fn collect(srv: &mut Server) {
     let scripts = &mut srv.scripts;
     if let Some(lua) = &mut scripts.cache.lua {
+        if scripts.cache.heap.begin() {
+            arguments::clear_globals(&mut lua.stack());
+            lua.restart_collection();
+        }
         collect_for_a_while(lua, &mut scripts.cache.heap, &srv.background);
     }
     if let Some(lua) = &mut scripts.libraries.lua {
+        if scripts.libraries.heap.begin() {
+            lua.restart_collection();
+        }
         collect_for_a_while(lua, &mut scripts.libraries.heap, &srv.background);
     }
 }
 
 fn collect_for_a_while(lua: &mut Interpreter, heap: &mut Heap, background: &Background) {
-    if heap.begin() {
-        lua.restart_collection();
-    }
     if heap.is_collecting() {
         let budget = if heap.garbage() > MUCH {
             BIG_BUDGET

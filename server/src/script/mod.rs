@@ -4,6 +4,7 @@
 //! * `cache`: from the source of a script to its function.
 //! * `library`: loading the libraries of functions; `register`: what their code calls.
 //! * `memory`: how much a script may take, and collection of garbage.
+//! * `arguments`: keys and arguments, as commands have them and as scripts see them.
 //! * `run`: whether a script may run now, its call, and the reply made of its result.
 //! * `call`: `redis.call`, one command within a script; `convert`: replies as values of Lua and back.
 //! * `api`: the other functions of `redis`; `error`: tables that are errors; `interrupt`: what happens in long scripts.
@@ -13,6 +14,7 @@
 //! transaction are. So their writes are propagated together when the unit ends, and they see one instant of time.
 
 pub mod api;
+pub mod arguments;
 pub mod cache;
 pub mod call;
 pub mod convert;

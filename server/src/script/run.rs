@@ -1,7 +1,5 @@
 //! Running a script: whether it may run now, its call, and the reply made of its result.
 
-use std::ops::Range;
-
 use lua::interpreter::Interpreter;
 use lua::stack::{Kind, Stack};
 
@@ -15,7 +13,6 @@ use crate::server::{Ctx, Propagate, Server};
 use crate::state::caller::Caller;
 use crate::state::scripts::flags::ScriptFlags;
 use crate::state::scripts::run::{Name, Run, RunFlags};
-use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, MASTER_DOWN, NO_REPLICAS};
 use crate::wire::reply::Resp;
 
@@ -154,9 +151,4 @@ fn push_reply_of_error(stack: &mut Stack<'_>, name: &Name) {
         error::push_fault(stack, &text);
     }
     stack.remove(-2);
-}
-
-/// Pushes the arguments of a range as a list.
-pub fn push_list(stack: &mut Stack<'_>, argv: &Argv, range: Range<usize>) {
-    stack.push_list(range.map(|at| &argv[at]));
 }

@@ -1,12 +1,12 @@
 //! The caller of a command: for whom it is executed, and what follows from that.
 //!
-//! | caller | limits of this server apply | may block | keeps its session | propagated to |
-//! |---|---|---|---|---|
-//! | client | yes | yes | yes | AOF, replicas |
-//! | transaction of it | as for the one that queued it | no | yes | as for the one that queued it |
-//! | script of it | as for the one that runs it, once per run | no | until it ends | as for the one that runs it |
-//! | primary | no | no | yes | AOF |
-//! | append-only file | no | no | yes | nowhere |
+//! | caller | limits of this server apply | may block | changes its client's session | observed as | propagated to |
+//! |---|---|---|---|---|---|
+//! | client | yes | yes | yes | its client | AOF, replicas |
+//! | transaction of it | as for the one that queued it | no | yes | its client | as for the one that queued it |
+//! | script of it | as for the one that runs it, once per run | no | no | a script | as for the one that runs it |
+//! | primary | no | no | yes | its client | AOF |
+//! | append-only file | no | no | yes | nobody | nowhere |
 //!
 //! A caller is built for each request and owns all that the gate, the call, propagation and the reply need to know about
 //! the client behind it, so none of these looks into the client itself.
@@ -146,6 +146,18 @@ impl Caller {
     /// Whether a command that finds nothing may block.
     pub fn may_block(&self) -> bool {
         self.kind == Kind::Client
+    }
+
+    /// Whether what its commands change of the session stays with the client.
+    #[inline]
+    pub fn changes_session(&self) -> bool {
+        self.kind != Kind::Script
+    }
+
+    /// Whether MONITOR and the slow log show the client behind it, and not that a script has called the command.
+    #[inline]
+    pub fn shows_client(&self) -> bool {
+        self.kind != Kind::Script
     }
 
     /// Whether a command (`flags`) is of a kind, or is EXEC (`is_exec`) of a transaction that holds one of that kind.

@@ -1,6 +1,23 @@
-//! The TLS context for new connections, and the results of loading it.
+//! The TLS context for new connections, the results of loading it, and the watch over its files.
 
 use conn::tls::context::TlsContext;
+use crossbeam_channel::Receiver;
+
+use crate::sys::file_watch::FileWatch;
+
+/// Contexts loaded when files had changed, or why they could not be.
+pub type Loads = Receiver<Result<TlsContext, String>>;
+
+/// The thread that watches the files and loads them anew.
+#[derive(Debug)]
+pub struct Watch {
+    /// Ends the thread when it is dropped.
+    pub files: FileWatch,
+    /// What it has loaded.
+    pub loads: Loads,
+    /// The failure that was logged last; a file that stays broken is logged once.
+    pub logged: Option<String>,
+}
 
 /// The state of TLS.
 #[derive(Default)]
@@ -10,8 +27,14 @@ pub struct TlsState {
     pub context: Option<TlsContext>,
     /// Loads that succeeded since start, the first included.
     pub reloads: u64,
+    /// Loads that failed since start.
+    pub failed_reloads: u64,
+    /// When the latest load ended, in seconds of Unix time.
+    pub last_reload: i64,
     /// Why the latest load failed; empty after a success.
     pub last_error: String,
+    /// The watch over the files, with `tls-auto-reload`.
+    pub watch: Option<Watch>,
     /// Unix day on which expiring certificates were last logged.
     pub warned_day: i64,
 }

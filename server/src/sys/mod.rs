@@ -3,6 +3,7 @@
 pub mod child;
 pub mod clock;
 pub mod directory;
+pub mod file_watch;
 pub mod fragmentation;
 pub mod host;
 pub mod log;

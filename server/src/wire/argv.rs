@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// An argument of this size gets a buffer of its own, in bytes.
 pub const BIG_ARG: usize = 32 * 1024;
 
+/// Arguments for which memory is kept when they are released.
+const MANY_ARGS: usize = 1024;
+
 /// One argument: a range of the buffer, or a buffer of its own.
 #[derive(Clone, Debug)]
 pub(super) enum Arg {
@@ -99,6 +102,17 @@ impl Argv {
         copy
     }
 
+    /// Becomes a copy of other arguments in the memory that it has; big arguments are shared.
+    pub fn copy_from(&mut self, other: &Argv) {
+        self.clear();
+        for i in 0..other.len() {
+            match other.shared(i) {
+                Some(bytes) => self.push_shared(bytes),
+                None => self.push(&other[i]),
+            }
+        }
+    }
+
     /// Appends an argument: to the buffer, or, if it is big or the buffer is full, in a buffer of its own.
     pub fn push(&mut self, arg: &[u8]) {
         let start = self.buf.len();
@@ -126,6 +140,16 @@ impl Argv {
         self.args.clear();
         self.window = 0..0;
         self.args_bytes = 0;
+    }
+
+    /// Removes all arguments, and keeps their memory unless it is more than a few common commands need.
+    #[inline]
+    pub fn release(&mut self) {
+        if self.buf.capacity() > BIG_ARG || self.args.capacity() > MANY_ARGS {
+            *self = Argv::default();
+        } else {
+            self.clear();
+        }
     }
 
     #[inline]

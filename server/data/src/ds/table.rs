@@ -3,7 +3,7 @@
 //! Entries are allocated elsewhere and contain their keys; the table stores one word per key (see `ds/lines.rs` for
 //! its bits). It grows by a fifth when 85 % full, by building a second array and migrating a few lines per write, so
 //! no single operation is slow and memory follows the number of keys closely, unlike with doubling. It shrinks when
-//! less than half full.
+//! less than half full. Readers migrate nothing unless they call [`Table::continue_resize`].
 //!
 //! During a migration the *frontier* divides the lines of the old array: keys whose home is before it are in the new
 //! array, the others in the old one. So every lookup searches exactly one array. The frontier stops only after a line
@@ -80,10 +80,9 @@ pub fn set_resize_policy(policy: ResizePolicy) {
 
 /// The resize policy.
 pub fn resize_policy() -> ResizePolicy {
-    if POLICY.load(Ordering::Relaxed) == ResizePolicy::Allow as u8 {
-        ResizePolicy::Allow
-    } else {
-        ResizePolicy::Avoid
+    match POLICY.load(Ordering::Relaxed) {
+        0 => ResizePolicy::Allow,
+        _ => ResizePolicy::Avoid,
     }
 }
 
@@ -92,12 +91,13 @@ static SCATTERED: AtomicU64 = AtomicU64::new(0);
 
 /// Fill in percent at which a table grows.
 const GROW_FROM: usize = 85;
-/// Fill at which a table grows regardless of the policy. Beyond it probe distances get long (at 95 % some would exceed
-/// REACH), and the migration itself still admits a percent or two.
+/// Fill at which a table grows regardless of the policy: at 95 % some probe distances would exceed REACH.
 const GROW_ALWAYS_FROM: usize = 92;
 /// Fill below which a table shrinks, and the fill after shrinking.
 const SHRINK_BELOW: usize = 50;
 const SHRINK_TO: usize = 70;
+/// Continued regardless of the policy is a migration to an array smaller by this factor: it writes few pages, and frees many.
+const MUCH_SMALLER: usize = 5;
 
 /// A table of up to this many lines (32 KiB) is rebuilt at once: about 20 µs.
 const SMALL: usize = 512;
@@ -407,10 +407,18 @@ impl<E: Element> Table<E> {
 
     /// Continues a resize for about `lines` lines of 8. Returns whether it is still unfinished.
     pub fn step(&mut self, lines: usize) -> bool {
-        if self.migration.is_some() && resize_policy() == ResizePolicy::Allow {
+        if let Some(Migration { to, .. }) = &self.migration
+            && (to.len() * MUCH_SMALLER <= self.lines.len()
+                || resize_policy() == ResizePolicy::Allow)
+        {
             self.migrate(lines);
         }
         self.migration.is_some()
+    }
+
+    /// Continues a resize by as much as a write does.
+    pub fn continue_resize(&mut self) {
+        self.step(LINES_PER_WRITE);
     }
 
     /// Sizes and probe distances. Walks the whole table.
@@ -418,10 +426,7 @@ impl<E: Element> Table<E> {
         let mut stats = TableStats {
             used: self.used,
             slots: self.lines.len() * SLOTS,
-            slots_to: self
-                .migration
-                .as_ref()
-                .map_or(0, |migration| migration.to.len() * SLOTS),
+            slots_to: self.migration.as_ref().map_or(0, |it| it.to.len() * SLOTS),
             distances: Vec::new(),
         };
         for at in 0..self.physical_lines() {
@@ -460,19 +465,15 @@ impl<E: Element> Table<E> {
     }
 
     fn arrays(&self) -> impl Iterator<Item = &Lines> {
-        [
-            Some(&self.lines),
-            self.migration.as_ref().map(|migration| &migration.to),
-        ]
-        .into_iter()
-        .flatten()
+        [&self.lines]
+            .into_iter()
+            .chain(self.migration.iter().map(|it| &it.to))
     }
 
     #[inline(always)]
     fn is_migrated(&self, position: u64) -> bool {
-        self.migration
-            .as_ref()
-            .is_some_and(|migration| self.lines.home(position) < migration.frontier)
+        let migration = self.migration.as_ref();
+        migration.is_some_and(|it| self.lines.home(position) < it.frontier)
     }
 
     /// The new array if `new` and there is one, else the only or old one.
@@ -494,11 +495,9 @@ impl<E: Element> Table<E> {
 
     /// Number of lines that may hold elements: those of the old array from the frontier on, then those of the new one.
     fn physical_lines(&self) -> usize {
-        self.migration
-            .as_ref()
-            .map_or(self.lines.len(), |migration| {
-                self.lines.len() - migration.frontier + migration.to.len()
-            })
+        let migration = self.migration.as_ref();
+        self.lines.len() + migration.map_or(0, |it| it.to.len())
+            - migration.map_or(0, |it| it.frontier)
     }
 
     fn physical_line(&self, at: usize) -> (&Lines, usize) {
@@ -578,19 +577,19 @@ impl<E: Element> Table<E> {
     /// Before an insertion: continues a migration, or starts one if the table is full enough.
     fn make_room(&mut self) {
         let fill = self.used * 100 / SLOTS;
-        let avoid = resize_policy() == ResizePolicy::Avoid;
         match &self.migration {
             Some(migration) => {
                 let pressing =
                     fill >= GROW_ALWAYS_FROM * self.lines.homes().min(migration.to.homes());
                 if pressing {
                     self.migrate(URGENT_LINES_PER_WRITE);
-                } else if !avoid {
-                    self.migrate(LINES_PER_WRITE);
+                } else {
+                    self.continue_resize();
                 }
             }
             None => {
                 let homes = self.lines.homes();
+                let avoid = resize_policy() == ResizePolicy::Avoid;
                 if fill >= GROW_FROM * homes && (!avoid || fill >= GROW_ALWAYS_FROM * homes) {
                     self.resize(homes * 6 / 5 + 1);
                 }
@@ -600,12 +599,13 @@ impl<E: Element> Table<E> {
 
     /// After a removal: continues a migration, or starts one if the table is empty enough.
     fn give_room(&mut self) {
+        if self.migration.is_some() {
+            return self.continue_resize();
+        }
         if resize_policy() == ResizePolicy::Avoid {
             return;
         }
-        if self.migration.is_some() {
-            self.migrate(LINES_PER_WRITE);
-        } else if self.used == 0 {
+        if self.used == 0 {
             self.lines = Lines::none();
         } else if self.used < self.shrink_below {
             let homes = homes_for(self.used, SHRINK_TO);

@@ -107,6 +107,15 @@ impl Hash {
         }
     }
 
+    /// The hash for a reader, after a step of a resize of its table in progress: a hash that is only read would keep two arrays.
+    #[inline]
+    pub fn continuing_resize(&mut self) -> &Self {
+        if let Hash::Table(fields) = self {
+            fields.continue_resize();
+        }
+        self
+    }
+
     /// Statistics of the table, if the hash is one.
     pub fn table_stats(&self) -> Option<TableStats> {
         match self {

@@ -147,6 +147,11 @@ impl<const TEXTS: usize> Records<TEXTS> {
         self.iter().for_each(RecordRef::check);
     }
 
+    /// Like [`Table::continue_resize`].
+    pub fn continue_resize(&mut self) {
+        self.table.continue_resize();
+    }
+
     /// Statistics of the table.
     pub fn stats(&self) -> TableStats {
         self.table.stats()

@@ -119,6 +119,15 @@ impl Set {
         0
     }
 
+    /// The set for a reader, after a step of a resize of its table in progress: a set that is only read would keep two arrays.
+    #[inline]
+    pub fn continuing_resize(&mut self) -> &Self {
+        if let Set::Table(members) = self {
+            members.continue_resize();
+        }
+        self
+    }
+
     /// Statistics of the table, if the set is one.
     pub fn table_stats(&self) -> Option<TableStats> {
         match self {

@@ -1,4 +1,5 @@
-//! A sandbox with a limit of memory, in which scripts are killed after a number of interrupts.
+//! A sandbox with a limit of memory, in which scripts are killed after a number of interrupts. The tests use it, and the example
+//! `script`.
 
 use lua::function::{Outcome, Raise};
 use lua::interpreter::Interpreter;
@@ -45,6 +46,7 @@ impl Sandbox {
     }
 }
 
+/// Kills the script at the last of the interrupts that the host has left.
 fn interrupt(stack: &mut Stack<'_>) -> Result<(), Raise> {
     let left = stack.host::<usize>().expect("the host");
     *left = left.saturating_sub(1);

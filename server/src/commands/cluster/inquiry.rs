@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use cluster::node::{Flags, Node};
-use cluster::state::{Cluster, Health, KINDS};
+use cluster::packet::Kind;
+use cluster::state::{Cluster, Health};
 use table::cluster as rows;
 
 use crate::cluster::drive::save_on_demand;
@@ -92,21 +93,6 @@ fn info(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// Names of the kinds of packets.
-const KIND_NAMES: [&str; KINDS] = [
-    "ping",
-    "pong",
-    "meet",
-    "fail",
-    "publish",
-    "auth-req",
-    "auth-ack",
-    "update",
-    "mfstart",
-    "module",
-    "publishshard",
-];
-
 fn info_text(core: &Cluster) -> String {
     let (mut assigned, mut failed, mut suspected) = (0, 0, 0);
     for (first, last, owner) in core.slot_ranges() {
@@ -135,11 +121,7 @@ fn info_text(core: &Cluster) -> String {
     );
     let stats = core.stats();
     for (direction, counts) in [("sent", stats.sent), ("received", stats.received)] {
-        for (kind, count) in KIND_NAMES
-            .iter()
-            .zip(counts)
-            .filter(|(_, count)| *count > 0)
-        {
+        for ((_, kind), count) in Kind::ALL.iter().zip(counts).filter(|(_, count)| *count > 0) {
             let _ = write!(
                 text,
                 "cluster_stats_messages_{kind}_{direction}:{count}\r\n"

@@ -1,6 +1,6 @@
 //! TLS: certificates, protocols, sessions.
 
-use conn::tls::context::AuthClients;
+use conn::tls::config::AuthClients;
 
 use crate::config::row::{Effect, Flags, INT, Row, choice, int, option, text, yes_no};
 use crate::{choice, field};
@@ -47,6 +47,10 @@ pub static ROWS: &[Row] = &[
         .flags(Flags::VOLATILE)
         .effects(&[Effect::Tls])
         .doc("Directory of such certificates, under their hashes as openssl rehash names them."),
+    yes_no("tls-auto-reload", field!(tls_auto_reload))
+        .default("no")
+        .effects(&[Effect::Tls])
+        .doc("Changes of these files are loaded without CONFIG SET, when key and certificate fit together."),
     choice("tls-auth-clients", choice!(tls.auth_clients: AuthClients))
         .default("yes")
         .effects(&[Effect::Tls])

@@ -12,7 +12,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::exec::replay::{Replay, Unfit, execute};
+use crate::exec::process::Unresolved;
+use crate::exec::replay::{Replay, execute};
 use crate::ingress::input::prefetch;
 use crate::persist::load::{self, LoadError, look_around};
 use crate::server::Server;
@@ -298,13 +299,13 @@ impl Commands {
     }
 }
 
-fn unusable(unfit: Unfit, argv: &Argv, name: &str) -> Failure {
+fn unusable(unresolved: Unresolved, argv: &Argv, name: &str) -> Failure {
     let command = String::from_utf8_lossy(&argv[0]);
-    Failure::Told(match unfit {
-        Unfit::Unknown => {
+    Failure::Told(match unresolved {
+        Unresolved::Command | Unresolved::Subcommand => {
             format!("Unknown command '{command}' reading the append only file {name}")
         }
-        Unfit::Arity => format!(
+        Unresolved::Arity(_) => format!(
             "Wrong number of arguments for command '{command}' reading the append only file {name}"
         ),
     })

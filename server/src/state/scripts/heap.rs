@@ -3,7 +3,9 @@
 //! What has been allocated since the last complete collection is taken for garbage: scripts leave little else. Cron collects
 //! it, so it does not count towards `maxmemory`: keys must not be evicted for it.
 //!
-//! A collection takes two cycles of Lua's collector: the first ends what was under way, the second finds all garbage.
+//! A collection takes two cycles of Lua's collector: the first ends what was under way, the second finds all garbage. If a
+//! script has run meanwhile, its arguments and values may have survived, so another collection follows: what a single script
+//! uses must not pass for memory in use until as much again has been allocated.
 
 /// Cycles of the collector that a complete collection takes.
 const CYCLES: u8 = 2;
@@ -12,14 +14,26 @@ const CYCLES: u8 = 2;
 #[derive(Debug, Default)]
 pub struct Heap {
     used: usize,
+    /// Bytes that the last collection has left.
     kept: usize,
+    /// Bytes that are known to be in use for longer than a script runs: what the last collection has left during which none
+    /// ran, or less.
+    lasting: usize,
     cycles_left: u8,
+    /// Whether a script has run since the collection began.
+    has_run: bool,
 }
 
 impl Heap {
     /// Bytes in use, garbage included.
     pub fn used(&self) -> usize {
         self.used
+    }
+
+    /// A script has run; bytes in use now.
+    pub fn note_run(&mut self, bytes: usize) {
+        self.used = bytes;
+        self.has_run = true;
     }
 
     /// Bytes in use now.
@@ -39,9 +53,11 @@ impl Heap {
 
     /// Begins a collection if one is due; whether it was. It takes time in proportion to what is kept.
     pub fn begin(&mut self) -> bool {
-        let is_due = !self.is_collecting() && self.garbage() > (1 << 20).max(self.kept / 2);
+        let doubtful = self.used.saturating_sub(self.lasting);
+        let is_due = !self.is_collecting() && doubtful > (1 << 20).max(self.lasting / 2);
         if is_due {
             self.cycles_left = CYCLES;
+            self.has_run = false;
         }
         is_due
     }
@@ -52,6 +68,11 @@ impl Heap {
         self.cycles_left = self.cycles_left.saturating_sub(1);
         if self.cycles_left == 0 {
             self.kept = bytes;
+            self.lasting = if self.has_run {
+                self.lasting.min(bytes)
+            } else {
+                bytes
+            };
         }
     }
 }
@@ -63,7 +84,7 @@ mod tests {
     #[test]
     fn a_collection_is_due_when_there_is_much_garbage() {
         const MB: usize = 1 << 20;
-        for (kept, used, expected) in [
+        for (lasting, used, expected) in [
             (0, MB, false),
             (0, MB + 1, true),
             (100 * MB, 150 * MB, false),
@@ -72,10 +93,10 @@ mod tests {
         ] {
             let mut heap = Heap {
                 used,
-                kept,
-                cycles_left: 0,
+                lasting,
+                ..Heap::default()
             };
-            assert_eq!(heap.begin(), expected, "{kept} {used}");
+            assert_eq!(heap.begin(), expected, "{lasting} {used}");
         }
     }
 
@@ -92,5 +113,21 @@ mod tests {
         }
         assert!(!heap.is_collecting());
         assert_eq!(heap.garbage(), 0);
+        assert!(!heap.begin());
+    }
+
+    #[test]
+    fn a_collection_with_a_run_in_it_is_followed_by_another() {
+        let mut heap = Heap::default();
+        heap.set_used(50 << 20);
+        assert!(heap.begin());
+        heap.end_cycle(50 << 20);
+        heap.note_run(50 << 20);
+        heap.end_cycle(50 << 20);
+        assert_eq!(heap.garbage(), 0);
+        assert!(heap.begin());
+        heap.end_cycle(50 << 20);
+        heap.end_cycle(50 << 20);
+        assert!(!heap.begin());
     }
 }

@@ -30,7 +30,7 @@ pub struct Scripts {
     pub run: Option<Run>,
     /// The debugger.
     pub debug: Debugger,
-    /// The command that runs a function, for FUNCTION STATS.
+    /// The command that runs a function, for FUNCTION STATS; empty while none runs.
     pub command: Argv,
     /// Arguments and reply of a script's command; kept for their memory.
     pub scratch: Option<Box<Scratch>>,
