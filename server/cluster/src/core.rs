@@ -320,6 +320,16 @@ impl Cluster {
             .filter_map(|id| Some((id, self.links.get(id)?)))
     }
 
+    /// Bytes of packets in actions that were not taken yet.
+    pub fn queued_output(&self) -> usize {
+        self.actions()
+            .map(|action| match action {
+                Action::Send { packet, .. } => packet.len(),
+                _ => 0,
+            })
+            .sum()
+    }
+
     /// Bytes allocated for packets that are received; the server knows those of pending output.
     pub fn input_memory(&self) -> usize {
         self.links

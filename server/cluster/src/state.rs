@@ -239,6 +239,11 @@ impl Cluster {
         self.left.insert(slot);
     }
 
+    /// Actions that were not taken yet, but for a save.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.actions.iter()
+    }
+
     /// Takes the next action.
     pub(crate) fn take_action(&mut self) -> Option<Action> {
         if let Some(fsync) = self.save.take() {

@@ -108,6 +108,6 @@ impl ClusterNode {
     /// Memory of all links, in bytes.
     pub fn link_memory(&self) -> usize {
         let output: usize = self.links.values().map(BusLink::memory).sum();
-        output + self.core.input_memory()
+        output + self.core.queued_output() + self.core.input_memory()
     }
 }

@@ -536,9 +536,28 @@ fn load_spool(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After
     switch::stop(srv);
     let session = load::begin(srv, Existing::Refuse, size, None);
     let attempt = link(srv).map_or(0, |link| link.attempt);
-    srv.el.add_timer(0, load_piece, attempt);
-    transfer.sink = Sink::Loading(file, Box::new(session));
-    Ok(After::Wait)
+    // Of a small snapshot this is all, so that no client is told LOADING.
+    let after = load_from(srv, transfer, file, Box::new(session))?;
+    if matches!(after, After::Wait) {
+        srv.el.add_timer(0, load_piece, attempt);
+    }
+    Ok(after)
+}
+
+/// Loads a piece of the file.
+fn load_from(
+    srv: &mut Server,
+    transfer: &mut IncomingSnapshot,
+    mut file: File,
+    mut session: Box<Session>,
+) -> Result<After, Failed> {
+    let loaded = load_slice(srv, &mut file, &mut session);
+    transfer.sink = Sink::Loading(file, session);
+    match loaded {
+        Ok(false) => Ok(After::Wait),
+        Ok(true) => Ok(After::Done),
+        Err(Failed) => Err(not_loaded("disk")),
+    }
 }
 
 /// The timer that loads a file, a piece per turn of the loop.
@@ -546,16 +565,14 @@ fn load_piece(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
     let Some((conn, mut transfer)) = take_for(srv, attempt) else {
         return Next::Never;
     };
-    let Sink::Loading(mut file, mut session) = mem::take(&mut transfer.sink) else {
+    let Sink::Loading(file, session) = mem::take(&mut transfer.sink) else {
         continue_or_end(srv, conn, transfer, Err(Failed), Vec::new());
         return Next::Never;
     };
-    let loaded = load_slice(srv, &mut file, &mut session);
-    transfer.sink = Sink::Loading(file, session);
-    let (after, next) = match loaded {
-        Ok(false) => (Ok(After::Wait), Next::In(0)),
-        Ok(true) => (Ok(After::Done), Next::Never),
-        Err(Failed) => (Err(not_loaded("disk")), Next::Never),
+    let after = load_from(srv, &mut transfer, file, session);
+    let next = match after {
+        Ok(After::Wait) => Next::In(0),
+        Ok(After::Done) | Err(Failed) => Next::Never,
     };
     continue_or_end(srv, conn, transfer, after, Vec::new());
     next
