@@ -11,6 +11,9 @@ use cluster::state::Cluster;
 use conn::connection::ConnId;
 use conn::dial::Dialer;
 
+/// Packets for which an idle link keeps room.
+const KEPT: usize = 4;
+
 /// The connection of a link of the bus.
 pub struct BusLink {
     /// The connection, once there is one.
@@ -62,11 +65,14 @@ impl BusLink {
             self.sent -= first.len();
             self.packets.pop_front();
         }
+        if self.packets.is_empty() {
+            self.packets.shrink_to(KEPT);
+        }
     }
 
     /// Memory of what is to be sent, in bytes; packets that several links share count at each.
     pub fn memory(&self) -> usize {
-        self.pending + self.packets.capacity() * size_of::<Arc<Vec<u8>>>()
+        self.pending + self.packets.len() * size_of::<Arc<Vec<u8>>>()
     }
 }
 
