@@ -1,9 +1,10 @@
 //! Clusters under random faults, on many seeds.
 
 use cluster::admin::{self, Failover};
+use cluster::state::Cluster;
 
 use crate::build;
-use crate::checks;
+use crate::checks::{self, History};
 use crate::world::World;
 
 /// Node timeout of most runs.
@@ -26,71 +27,103 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
     }
 }
 
+/// How much happened in all runs.
+#[derive(Debug)]
+struct Total {
+    seeds: u64,
+    failovers: u64,
+    votes: u64,
+}
+
 /// Runs a scenario on many seeds; the first that fails is told with what it takes to repeat it.
 fn on_seeds(
     default: u64,
     scenario: impl Fn(&mut World) -> Result<(), String>,
     make: impl Fn(u64) -> World,
-) {
+) -> Total {
     let range = seeds(default);
-    let single = range.end - range.start == 1;
+    let count = range.end - range.start;
+    let (mut failovers, mut votes) = (0, 0);
     for seed in range {
         let mut world = make(seed);
-        if single {
+        if count == 1 {
             world.log = Some(Vec::new());
         }
         if let Err(reason) = scenario(&mut world) {
             let log = world.log.take().unwrap_or_default().join("\n");
-            panic!(
-                "SIM_SEED={seed}: {reason}\n{}\n{log}",
-                checks::views(&world)
-            );
+            let views = checks::views(&world);
+            panic!("SIM_SEED={seed}: {reason}\n{views}\n{log}");
         }
+        failovers += world.won;
+        votes += world.votes.len() as u64;
     }
+    let total = Total {
+        seeds: count,
+        failovers,
+        votes,
+    };
+    println!("{total:?}");
+    total
 }
 
-/// One fault, or the end of one.
-fn disturb(world: &mut World) {
+/// One fault, or the end of one, in a cluster of so many primaries at the start.
+fn disturb(world: &mut World, primaries: usize) {
     let nodes = world.nodes.len() as u64;
     let node = world.rng.below(nodes) as usize;
-    match world.rng.below(12) {
-        0..3 => match world.is_up(node) {
+    match world.rng.below(16) {
+        0..4 => match world.is_up(node) {
             // At least two nodes are up.
             true if world.up().len() > 2 => world.crash(node),
             true => {}
             false => world.start(node),
         },
-        3..5 => {
+        4..6 => {
             for side in &mut world.sides {
                 *side = world.rng.below(2) as usize;
             }
         }
-        5..7 => world.sides.fill(0),
-        7 => world.sides[node] = 1 + node,
-        8 => world.break_link(),
-        9 => world.delay_ms = 1 + world.rng.below(300),
-        _ if world.is_up(node) => {
-            let how = match world.rng.below(2) {
-                0 => Failover::Agreed,
-                _ => Failover::Force,
-            };
-            let _ = world.with(node, |cluster, facts| admin::failover(cluster, facts, how));
+        6..9 => world.sides.fill(0),
+        9 => world.sides[node] = 1 + node,
+        10 => world.break_link(),
+        11 => world.delay_ms = 1 + world.rng.below(300),
+        // A node that is restarted at once.
+        12 if world.is_up(node) => {
+            world.crash(node);
+            world.start(node);
         }
-        _ => {}
+        13 if world.is_up(node) => {
+            let _ = world.with(node, |cluster, facts| {
+                admin::failover(cluster, facts, Failover::Agreed)
+            });
+        }
+        // All replicas of a primary at once, and more.
+        _ => {
+            for other in (node % primaries..world.nodes.len()).step_by(primaries) {
+                if world.is_up(other) {
+                    let force = |cluster: &mut Cluster, facts| {
+                        admin::failover(cluster, facts, Failover::Force)
+                    };
+                    let _ = world.with(other, force);
+                }
+            }
+        }
     }
 }
 
 /// Faults for a while, then peace: the cluster serves all slots again.
 fn survive(world: &mut World, primaries: usize, faults: usize) -> Result<(), String> {
     build::cluster(world, primaries);
+    let mut history = History::default();
     for _ in 0..faults {
-        disturb(world);
-        let pause_ms = 100 + world.rng.below(TIMEOUT_MS as u64 * 4) as i64;
-        let mut passed = 0;
-        while passed < pause_ms {
-            world.run(200);
-            checks::always(world)?;
-            passed += 200;
+        disturb(world, primaries);
+        let pause_ms = match world.rng.below(3) {
+            0 => world.rng.below(300) as i64,
+            _ => world.rng.below(TIMEOUT_MS as u64 * 4) as i64,
+        };
+        let end_ms = world.now_ms + pause_ms;
+        while world.now_ms < end_ms {
+            world.run(100.min(end_ms - world.now_ms));
+            history.check(world)?;
         }
     }
     world.sides.fill(0);
@@ -100,19 +133,23 @@ fn survive(world: &mut World, primaries: usize, faults: usize) -> Result<(), Str
             world.start(node);
         }
     }
-    let bound_ms = TIMEOUT_MS * SETTLE_TIMEOUTS + 10_000;
-    world.run_until(bound_ms, |world| checks::settled(world).is_ok());
-    checks::settled(world)?;
-    checks::always(world)
+    let end_ms = world.now_ms + TIMEOUT_MS * SETTLE_TIMEOUTS + 10_000;
+    while world.now_ms < end_ms && checks::settled(world).is_err() {
+        world.run(100);
+        history.check(world)?;
+    }
+    checks::settled(world)
 }
 
 #[test]
 fn clusters_survive_faults() {
-    let make = |seed: u64| {
-        let nodes = 6 + (seed % 4) as usize;
-        World::new(seed, nodes, TIMEOUT_MS)
-    };
-    on_seeds(150, |world| survive(world, 3, 12), make);
+    let make = |seed: u64| World::new(seed, 3 * (2 + seed % 2) as usize, TIMEOUT_MS);
+    let total = on_seeds(150, |world| survive(world, 3, 16), make);
+    // There must be something to be checked.
+    assert!(
+        total.failovers > total.seeds && total.votes > total.failovers,
+        "{total:?}"
+    );
 }
 
 #[test]

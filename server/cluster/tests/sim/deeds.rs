@@ -4,7 +4,7 @@ use cluster::admin::{self, Failover};
 use cluster::node::Flags;
 
 use crate::build;
-use crate::checks;
+use crate::checks::{self, History};
 use crate::world::World;
 
 const TIMEOUT_MS: i64 = 2000;
@@ -27,7 +27,7 @@ fn settles(world: &mut World, ms: i64) {
         checks::settled(world),
         checks::views(world)
     );
-    checks::always(world).unwrap();
+    History::default().check(world).unwrap();
 }
 
 #[test]
@@ -303,5 +303,5 @@ fn a_hard_reset_leaves_an_empty_cluster_of_one() {
     assert_ne!(cluster.my_node().name, old);
     assert!(cluster.my_node().is_primary());
     assert_eq!(world.nodes[4].follows, None);
-    checks::always(&world).unwrap();
+    History::default().check(&world).unwrap();
 }

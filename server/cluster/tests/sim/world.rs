@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use cluster::action::{Action, Facts, Level};
 use cluster::links::LinkId;
+use cluster::packet::Kind;
+use cluster::packet::decode::decode;
 use cluster::settings::Settings;
 use cluster::state::Cluster;
 use data::util::rand::Rng;
@@ -94,6 +96,10 @@ pub struct World {
     pub log: Option<Vec<String>>,
     /// Packets delivered.
     pub delivered: u64,
+    /// Votes: node and epoch. More than one is a fault.
+    pub votes: BTreeMap<(usize, u64), u32>,
+    /// Elections that were won.
+    pub won: u64,
     conns: Vec<Option<Conn>>,
     events: BinaryHeap<Reverse<(i64, u64, Event)>>,
     sequence: u64,
@@ -110,6 +116,8 @@ impl World {
             delay_ms: 20,
             log: None,
             delivered: 0,
+            votes: BTreeMap::new(),
+            won: 0,
             conns: Vec::new(),
             events: BinaryHeap::new(),
             sequence: 0,
@@ -317,7 +325,14 @@ impl World {
                 self.nodes[node].saves += 1;
             }
             Action::Connect { link, ip, port, .. } => self.connect(node, link, &ip, port),
-            Action::Send { link, packet } => self.send(node, link, Item::Packet(packet)),
+            Action::Send { link, packet } => {
+                if let Ok(decoded) = decode(&packet)
+                    && decoded.header.kind == Kind::AuthAck.number()
+                {
+                    *self.votes.entry((node, decoded.header.epoch)).or_default() += 1;
+                }
+                self.send(node, link, Item::Packet(packet));
+            }
             Action::Close { link } => {
                 if let Some(conn) = self.nodes[node].conns.remove(&link) {
                     self.hang_up(conn, node);
@@ -326,7 +341,10 @@ impl World {
             Action::Replicate { ip, port } => {
                 self.nodes[node].follows = self.by_ip(&ip, port).filter(|other| *other != node);
             }
-            Action::BecomePrimary => self.nodes[node].follows = None,
+            Action::BecomePrimary => {
+                self.nodes[node].follows = None;
+                self.won += 1;
+            }
             Action::FlushAll | Action::SlotsLeft { .. } => {}
             Action::Pause { until_ms } => self.nodes[node].paused_ms = until_ms,
             Action::Unpause => self.nodes[node].paused_ms = 0,
