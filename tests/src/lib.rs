@@ -11,6 +11,7 @@ pub mod disk;
 pub mod log;
 pub mod mock_primary;
 pub mod mock_replica;
+pub mod nodes;
 pub mod openssl_client;
 pub mod pair;
 pub mod peer;

@@ -14,6 +14,7 @@ use crate::config::params::Params;
 use crate::keyspace::lookup::db;
 use crate::server::Server;
 use crate::state::cluster::ClusterNode;
+use crate::state::replication::link::Link;
 use crate::sys::{log, process};
 
 /// What the protocol needs to know of the configuration.
@@ -70,9 +71,22 @@ pub fn load(srv: &mut Server) -> Result<(), String> {
             format!("Unrecoverable error: corrupted cluster config file \"{path}\": {error}")
         })?
     };
+    follow(srv, &core);
     srv.cluster = Some(Box::new(ClusterNode::new(core, bus_port, lock)));
     settle(srv);
     Ok(())
+}
+
+/// A node that was a replica is one from the begin: what it loads must keep keys that have expired, and it can continue from
+/// there.
+fn follow(srv: &mut Server, core: &Cluster) {
+    let primary = core.my_node().primary.map(|ix| core.node(ix));
+    let Some(primary) = primary.filter(|primary| !primary.ip.is_empty()) else {
+        return;
+    };
+    let port = primary.port(srv.config.tls_replication);
+    srv.replication.link = Some(Box::new(Link::new(primary.ip.to_string(), port)));
+    log::set_role(log::Role::Replica);
 }
 
 /// What the configuration of a node must not say.

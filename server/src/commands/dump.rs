@@ -9,6 +9,7 @@ use data::value::NewValue;
 use data::value::aggregate::Kind;
 use data::value::entry::Entry;
 use table::generic as rows;
+use table::server;
 
 use crate::commands::Family;
 use crate::commands::args::{Args, int};
@@ -27,7 +28,11 @@ use crate::verbose;
 use crate::wire::fault::{BUSY_KEY, Fault, SYNTAX};
 
 /// Rows and procs.
-pub static PROCS: Family = &[(&rows::DUMP, dump), (&rows::RESTORE, restore)];
+pub static PROCS: Family = &[
+    (&rows::DUMP, dump),
+    (&rows::RESTORE, restore),
+    (&server::RESTORE_ASKING, restore),
+];
 
 fn dump(cx: &mut Ctx<'_>) -> Done {
     let compress = cx.srv.config.rdbcompression;

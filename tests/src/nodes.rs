@@ -1,0 +1,176 @@
+//! Clusters of servers under test.
+
+use crate::client::{Client, Transport};
+use crate::server::{Server, free_port};
+use crate::wait::until;
+
+/// Short, since tests wait for it; long enough for a loaded machine.
+const NODE_TIMEOUT_MS: &str = "3000";
+
+/// A node of a cluster.
+pub struct Node {
+    /// The server.
+    pub server: Server,
+    /// A client of it.
+    pub client: Client,
+    /// The port of its bus.
+    pub bus_port: u16,
+    /// The name that other nodes know it by.
+    pub name: String,
+}
+
+/// A cluster whose nodes use one transport among each other, which is also that of their clients.
+pub struct Nodes {
+    /// The transport.
+    pub transport: Transport,
+    /// The nodes; those that were started as primaries first.
+    pub all: Vec<Node>,
+}
+
+/// Arguments that make a server a node whose bus uses a transport.
+pub fn arguments(transport: Transport, bus_port: u16) -> Vec<String> {
+    let tls = if transport == Transport::Tls {
+        "yes"
+    } else {
+        "no"
+    };
+    let bus_port = bus_port.to_string();
+    [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-port",
+        bus_port.as_str(),
+        "--cluster-node-timeout",
+        NODE_TIMEOUT_MS,
+        "--tls-cluster",
+        tls,
+        "--tls-replication",
+        tls,
+        "--repl-diskless-sync-delay",
+        "0",
+    ]
+    .map(str::to_owned)
+    .into()
+}
+
+impl Node {
+    /// Starts a node that is a cluster of its own.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start(transport: Transport, args: &[&str]) -> Self {
+        let bus_port = free_port();
+        let own = arguments(transport, bus_port);
+        let mut all: Vec<&str> = own.iter().map(String::as_str).collect();
+        all.extend(args);
+        let server = Server::start(&all);
+        let mut client = server.client(transport);
+        let name = client.text("CLUSTER MYID");
+        Node {
+            server,
+            client,
+            bus_port,
+            name,
+        }
+    }
+
+    /// The port for clients.
+    pub fn port(&self, transport: Transport) -> u16 {
+        crate::pair::port(&self.server, transport)
+    }
+
+    /// A field of CLUSTER INFO.
+    pub fn state(&mut self, field: &str) -> String {
+        let text = self.client.text("CLUSTER INFO");
+        let prefix = format!("{field}:");
+        let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
+        line.unwrap_or_default().to_owned()
+    }
+
+    /// Waits until the node serves clients.
+    pub fn wait_until_ok(&mut self) {
+        until("the cluster's state to be ok", || {
+            (self.state("cluster_state") == "ok").then_some(())
+        });
+    }
+}
+
+impl Nodes {
+    /// Starts a cluster: `primaries` share the slots evenly, and each has `replicas`.
+    ///
+    /// # Panics
+    /// If it does not come about.
+    pub fn start(transport: Transport, primaries: usize, replicas: usize, args: &[&str]) -> Self {
+        let count = primaries * (1 + replicas);
+        let all: Vec<Node> = (0..count).map(|_| Node::start(transport, args)).collect();
+        let mut nodes = Nodes { transport, all };
+        for at in 0..primaries {
+            let (first, last) = (16_384 * at / primaries, 16_384 * (at + 1) / primaries - 1);
+            let line = format!("CLUSTER ADDSLOTSRANGE {first} {last}");
+            assert_eq!(nodes.all[at].client.text(&line), "OK");
+            let line = format!("CLUSTER SET-CONFIG-EPOCH {}", at + 1);
+            assert_eq!(nodes.all[at].client.text(&line), "OK");
+        }
+        nodes.join();
+        for at in primaries..count {
+            let primary = nodes.all[at % primaries].name.clone();
+            nodes.all[at].replicate(&primary);
+        }
+        for node in &mut nodes.all {
+            node.wait_until_ok();
+            until("links to all nodes, and their shards", || {
+                let text = node.client.text("CLUSTER NODES");
+                let is_linked = !text.contains("disconnected");
+                let shards = node.client.cmd("CLUSTER SHARDS");
+                let count = shards.elements().map_or(0, <[_]>::len);
+                (is_linked && count == primaries).then_some(())
+            });
+        }
+        nodes
+    }
+
+    /// Introduces all nodes to the first, and waits until each knows each other.
+    fn join(&mut self) {
+        let count = self.all.len();
+        let (port, bus) = (self.all[0].port(self.transport), self.all[0].bus_port);
+        for node in &mut self.all[1..] {
+            let line = format!("CLUSTER MEET 127.0.0.1 {port} {bus}");
+            assert_eq!(node.client.text(&line), "OK");
+        }
+        for node in &mut self.all {
+            until("all nodes to know each other", || {
+                let text = node.client.text("CLUSTER NODES");
+                let known = text.lines().filter(|line| !line.contains("handshake"));
+                (known.count() == count).then_some(())
+            });
+        }
+    }
+
+    /// Asks node `at` about another one: the fields of its line in CLUSTER NODES behind the address.
+    pub fn view(&mut self, at: usize, of: usize) -> String {
+        let name = self.all[of].name.clone();
+        let text = self.all[at].client.text("CLUSTER NODES");
+        let line = text.lines().find(|line| line.starts_with(&name));
+        line.unwrap_or_default().to_owned()
+    }
+
+    /// Waits until node `at` shows another one with these flags.
+    pub fn wait_for_flags(&mut self, at: usize, of: usize, flags: &str) {
+        until(&format!("node {of} to be {flags}"), || {
+            let line = self.view(at, of);
+            let found = line.split(' ').nth(2)?;
+            (found.trim_start_matches("myself,") == flags).then_some(())
+        });
+    }
+}
+
+impl Node {
+    /// Makes the node a replica, and waits until it has synchronized.
+    pub fn replicate(&mut self, primary: &str) {
+        until("the primary to be known", || {
+            let reply = self.client.text(&format!("CLUSTER REPLICATE {primary}"));
+            (reply == "OK").then_some(())
+        });
+        crate::pair::wait_for_link(&mut self.client);
+    }
+}

@@ -1,0 +1,245 @@
+//! A cluster of servers: routing, redirection, moving slots, failover, messages, restarts. Each test runs over TCP and TLS, where
+//! the transport is that of the bus, of replication and of the clients.
+
+use std::fs;
+
+use tests::client::{Client, Transport};
+use tests::nodes::{Node, Nodes};
+use tests::wait::until;
+
+const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
+
+/// Keys of the two halves of the slots: `foo` is in slot 12182, `bar` in 5061.
+const LOW: &str = "bar";
+const HIGH: &str = "foo";
+
+/// Moves what node `from` and `to` say about a slot to the beginning of its migration.
+fn open_slot(nodes: &mut Nodes, slot: u16, from: usize, to: usize) {
+    let (source, target) = (nodes.all[from].name.clone(), nodes.all[to].name.clone());
+    let line = format!("CLUSTER SETSLOT {slot} IMPORTING {source}");
+    assert_eq!(nodes.all[to].client.text(&line), "OK");
+    let line = format!("CLUSTER SETSLOT {slot} MIGRATING {target}");
+    assert_eq!(nodes.all[from].client.text(&line), "OK");
+}
+
+/// Gives a slot to a node, at both ends of its migration.
+fn close_slot(nodes: &mut Nodes, slot: u16, from: usize, to: usize) {
+    let line = format!("CLUSTER SETSLOT {slot} NODE {}", nodes.all[to].name);
+    for at in [to, from] {
+        assert_eq!(nodes.all[at].client.text(&line), "OK");
+    }
+}
+
+#[test]
+fn clients_are_sent_to_the_node_that_serves_a_key_by_their_own_transport() {
+    for transport in BOTH {
+        let mut nodes = Nodes::start(transport, 2, 0, &[]);
+        for by in BOTH {
+            let mut client = nodes.all[0].server.client(by);
+            let moved = format!("-MOVED 12182 127.0.0.1:{}", nodes.all[1].port(by));
+            assert_eq!(client.text("GET foo"), moved, "{transport:?} {by:?}");
+            assert_eq!(client.text("SET bar 1"), "OK");
+            assert_eq!(
+                client.text("MGET bar foo"),
+                "-CROSSSLOT Keys in request don't hash to the same slot"
+            );
+            assert_eq!(client.text("MULTI"), "OK");
+            assert_eq!(client.text("GET bar"), "QUEUED");
+            assert_eq!(client.text("GET foo"), moved);
+            assert!(client.text("EXEC").starts_with("-EXECABORT"));
+            let script = ["EVAL", "return redis.call('GET', 'foo')", "0"];
+            let error = tests::client::show(&client.call(&script));
+            assert!(
+                error.contains("attempted to access a non local key"),
+                "{error}"
+            );
+        }
+        let line = nodes.all[0].client.text("CLUSTER KEYSLOT foo");
+        assert_eq!(line, "12182");
+    }
+}
+
+#[test]
+fn a_slot_moves_with_its_keys() {
+    for transport in BOTH {
+        let mut nodes = Nodes::start(transport, 2, 0, &[]);
+        let port = nodes.all[1].port(transport);
+        for key in ["{bar}a", "{bar}b", "{bar}c"] {
+            let line = format!("SET {key} 1");
+            assert_eq!(nodes.all[0].client.text(&line), "OK");
+        }
+        open_slot(&mut nodes, 5061, 0, 1);
+        let ask = format!("-ASK 5061 127.0.0.1:{port}");
+        {
+            let source = &mut nodes.all[0].client;
+            assert_eq!(source.text("GET {bar}a"), "1");
+            assert_eq!(source.text("GET {bar}z"), ask);
+            let line = format!("MIGRATE 127.0.0.1 {port}  0 5000 KEYS {{bar}}a {{bar}}b");
+            assert_eq!(source.text(&line), "OK");
+            assert_eq!(source.text("GET {bar}a"), ask);
+            let unstable = "-TRYAGAIN Multiple keys request during rehashing of slot";
+            assert_eq!(source.text("MGET {bar}a {bar}c"), unstable);
+            assert_eq!(source.text("CLUSTER COUNTKEYSINSLOT 5061"), "1");
+        }
+        {
+            let port = nodes.all[0].port(transport);
+            let target = &mut nodes.all[1].client;
+            let moved = format!("-MOVED 5061 127.0.0.1:{port}");
+            assert_eq!(target.text("GET {bar}a"), moved);
+            assert_eq!(target.text("ASKING"), "OK");
+            assert_eq!(target.text("GET {bar}a"), "1");
+            assert_eq!(target.text("GET {bar}a"), moved, "ASKING holds once");
+        }
+        let line = format!("MIGRATE 127.0.0.1 {port} {{bar}}c 0 5000");
+        assert_eq!(nodes.all[0].client.text(&line), "OK");
+        close_slot(&mut nodes, 5061, 0, 1);
+        assert_eq!(
+            nodes.all[1].client.text("MGET {bar}a {bar}b {bar}c"),
+            "[1 1 1]"
+        );
+        let moved = format!("-MOVED 5061 127.0.0.1:{port}");
+        assert_eq!(nodes.all[0].client.text("GET {bar}a"), moved);
+    }
+}
+
+#[test]
+fn what_waits_for_a_slot_follows_it() {
+    for transport in BOTH {
+        let mut nodes = Nodes::start(transport, 2, 0, &[]);
+        let port = nodes.all[1].port(transport);
+        let mut waiter = nodes.all[0].server.client(transport);
+        waiter.send(b"BLPOP bar 0\r\n");
+        let mut subscriber = nodes.all[0].server.client(transport);
+        assert_eq!(subscriber.text("SSUBSCRIBE bar"), "[ssubscribe bar 1]");
+        nodes.all[0].client.wait_for_blocked(1);
+        open_slot(&mut nodes, 5061, 0, 1);
+        close_slot(&mut nodes, 5061, 0, 1);
+        let moved = format!("-MOVED 5061 127.0.0.1:{port}");
+        assert_eq!(tests::client::show(&waiter.read()), moved);
+        let told = tests::client::show(&subscriber.read());
+        assert_eq!(told, "[sunsubscribe bar 0]");
+    }
+}
+
+#[test]
+fn a_replica_takes_over_and_the_old_primary_follows_it() {
+    for transport in BOTH {
+        let mut nodes = Nodes::start(transport, 3, 1, &[]);
+        assert_eq!(nodes.all[0].client.text("SET {bar}1 kept"), "OK");
+        let owner = |nodes: &mut Nodes, at: usize| nodes.view(at, at).contains("0-5460");
+        assert!(owner(&mut nodes, 0));
+        assert_eq!(nodes.all[0].client.text("WAIT 1 5000"), "1");
+        let replica = nodes.all[3].port(transport);
+        nodes.all[0].client.send(b"SHUTDOWN NOSAVE NOW FORCE\r\n");
+        until("the failover", || owner(&mut nodes, 3).then_some(()));
+        nodes.all[3].wait_until_ok();
+        assert_eq!(nodes.all[3].client.text("GET {bar}1"), "kept");
+        nodes.wait_for_flags(1, 0, "master,fail");
+        nodes.all[1].wait_until_ok();
+        let moved = format!("-MOVED 5061 127.0.0.1:{replica}");
+        assert_eq!(nodes.all[1].client.text("GET bar"), moved);
+    }
+}
+
+#[test]
+fn a_manual_failover_loses_nothing() {
+    for transport in BOTH {
+        let mut nodes = Nodes::start(transport, 3, 1, &[]);
+        // A third would be refused for some seconds: the primaries have just voted about this one.
+        for (round, (primary, replica)) in [(0, 3), (3, 0)].into_iter().enumerate() {
+            for n in 0..50 {
+                let line = format!("SET {{bar}}{round}:{n} {n}");
+                assert_eq!(nodes.all[primary].client.text(&line), "OK");
+            }
+            assert_eq!(nodes.all[replica].client.text("CLUSTER FAILOVER"), "OK");
+            until("the change of roles", || {
+                let is_new = nodes.view(replica, replica).contains("myself,master");
+                let is_old = nodes.view(primary, primary).contains("myself,slave");
+                (is_new && is_old).then_some(())
+            });
+            tests::pair::wait_for_link(&mut nodes.all[primary].client);
+            for n in 0..50 {
+                let line = format!("GET {{bar}}{round}:{n}");
+                assert_eq!(nodes.all[replica].client.text(&line), n.to_string());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_replica_serves_readers_that_say_so() {
+    for transport in BOTH {
+        let mut nodes = Nodes::start(transport, 3, 1, &[]);
+        assert_eq!(nodes.all[0].client.text("SET bar 1"), "OK");
+        assert_eq!(nodes.all[0].client.text("WAIT 1 5000"), "1");
+        let moved = format!("-MOVED 5061 127.0.0.1:{}", nodes.all[0].port(transport));
+        let replica = &mut nodes.all[3].client;
+        assert_eq!(replica.text("GET bar"), moved);
+        assert_eq!(replica.text("READONLY"), "OK");
+        assert_eq!(replica.text("GET bar"), "1");
+        assert_eq!(replica.text("SET bar 2"), moved);
+        assert_eq!(replica.text("READWRITE"), "OK");
+        assert_eq!(replica.text("GET bar"), moved);
+    }
+}
+
+#[test]
+fn messages_reach_all_nodes_and_those_of_shards_their_shard() {
+    for transport in BOTH {
+        let nodes = Nodes::start(transport, 2, 1, &[]);
+        let subscribe = |at: usize, line: &str| {
+            let mut client = nodes.all[at].server.client(transport);
+            client.text(line);
+            client
+        };
+        let mut everywhere: Vec<Client> =
+            (0..4).map(|at| subscribe(at, "SUBSCRIBE news")).collect();
+        let mut shard = [
+            subscribe(1, &format!("SSUBSCRIBE {HIGH}")),
+            subscribe(3, &format!("SSUBSCRIBE {HIGH}")),
+        ];
+        let mut sender = nodes.all[1].server.client(transport);
+        assert_eq!(sender.text("PUBLISH news hello"), "1");
+        assert_eq!(sender.text(&format!("SPUBLISH {HIGH} shard")), "1");
+        for client in &mut everywhere {
+            let message = tests::client::show(&client.read());
+            assert_eq!(message, "[message news hello]");
+        }
+        for client in &mut shard {
+            let message = tests::client::show(&client.read());
+            assert_eq!(message, format!("[smessage {HIGH} shard]"));
+        }
+    }
+}
+
+#[test]
+fn a_node_comes_back_as_it_was() {
+    let mut node = Node::start(Transport::Tcp, &[]);
+    assert_eq!(node.client.text("CLUSTER ADDSLOTSRANGE 0 16383"), "OK");
+    node.wait_until_ok();
+    assert_eq!(node.client.text(&format!("SET {LOW} 1")), "OK");
+    let file = node.server.dir.path().join("nodes.conf");
+    let text = fs::read_to_string(&file).expect("nodes.conf");
+    assert!(
+        text.contains("myself,master") && text.contains("0-16383"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("vars currentEpoch 0 lastVoteEpoch 0\n"),
+        "{text}"
+    );
+    // Another process may not use it meanwhile.
+    let output = std::process::Command::new(tests::binary("redis-server"))
+        .current_dir(node.server.dir.path())
+        .args(["--cluster-enabled", "yes", "--port", "0", "--tls-port", "0"])
+        .args(["--port", &tests::server::free_port().to_string()])
+        .args(["--cluster-port", &tests::server::free_port().to_string()])
+        .output()
+        .expect("the program runs");
+    let log = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!output.status.success());
+    assert!(
+        log.contains("already used by a different Redis Cluster node"),
+        "{log}"
+    );
+}
