@@ -155,7 +155,9 @@ fn a_manual_failover_loses_nothing() {
             until("the change of roles", || {
                 let is_new = nodes.view(replica, replica).contains("myself,master");
                 let is_old = nodes.view(primary, primary).contains("myself,slave");
-                (is_new && is_old).then_some(())
+                // Until then the new primary would ignore what it asks for.
+                let is_known = nodes.view(replica, primary).contains("slave");
+                (is_new && is_old && is_known).then_some(())
             });
             tests::pair::wait_for_link(&mut nodes.all[primary].client);
             for n in 0..50 {

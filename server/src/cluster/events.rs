@@ -20,9 +20,20 @@ pub fn facts(srv: &Server) -> Facts {
     });
     Facts {
         now_ms,
-        offset: i64::try_from(srv.replication.offset).unwrap_or(i64::MAX),
+        offset: offset(srv),
         replicating: link.is_some(),
         data_age_ms,
+    }
+}
+
+/// The replication offset of this node; 0 on a replica that has no data set, or receives one.
+pub fn offset(srv: &Server) -> i64 {
+    let link = srv.replication.link.as_deref();
+    let has_data = link.is_none_or(|link| link.is_up() || link.cached.is_some());
+    if has_data {
+        i64::try_from(srv.replication.offset).unwrap_or(i64::MAX)
+    } else {
+        0
     }
 }
 

@@ -4,6 +4,7 @@ use cluster::nodes::NodeIx;
 use cluster::state::Cluster;
 use table::cluster as rows;
 
+use crate::cluster::events;
 use crate::commands::Family;
 use crate::commands::cluster::node;
 use crate::config::values::EndpointType;
@@ -49,7 +50,7 @@ fn is_available(srv: &Server, core: &Cluster, ix: NodeIx) -> bool {
 /// The replication offset of a node.
 fn offset(srv: &Server, core: &Cluster, ix: NodeIx) -> i64 {
     if ix == core.myself() {
-        srv.replication.offset as i64
+        events::offset(srv)
     } else {
         core.node(ix).offset
     }
