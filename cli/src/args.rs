@@ -28,23 +28,9 @@ use crate::words::unquote;
 pub const VERSION: &str = concat!("redis-cli ", env!("CARGO_PKG_VERSION"));
 
 const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
+const WEIGHTS_TWICE: &str = "WARNING: you cannot use --cluster-weight more than once.\n\
+    You can set more weights by adding them as a space-separated list, ie:\n--cluster-weight n1=w n2=w";
 const PASSWORD_WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
-
-/// Options that need a feature that is missing so far, and the message for each.
-const REFUSED: [(&str, &str); 3] = [
-    (
-        "cluster",
-        "--cluster: the cluster manager is not available yet.",
-    ),
-    (
-        "cluster_replicas",
-        "--cluster-replicas: the cluster manager is not available yet.",
-    ),
-    (
-        "cluster_yes",
-        "--cluster-yes: the cluster manager is not available yet.",
-    ),
-];
 
 /// Parses the command line, the program's name first.
 ///
@@ -69,11 +55,11 @@ pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
         print(format!("{VERSION}\n"));
         return Err(Exit(0));
     }
-    if let Some((_, sentence)) = REFUSED
-        .iter()
-        .find(|(id, _)| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine))
+    if matches
+        .get_occurrences::<String>("cluster_weight")
+        .is_some_and(|given| given.len() > 1)
     {
-        return fail(sentence);
+        return fail(WEIGHTS_TWICE);
     }
     if let Some(word) = args
         .command
@@ -93,10 +79,11 @@ pub fn parse(line: Vec<OsString>) -> Result<Options, Exit> {
 }
 
 fn command() -> clap::Command {
-    // Passwords and patterns may begin with a dash.
+    // Passwords and patterns may begin with a dash. A list of words ends there.
     Args::command().mut_args(|arg| {
+        let is_list = ["cluster", "cluster_weight"].contains(&arg.get_id().as_str());
         let takes = arg.get_action().takes_values();
-        arg.allow_hyphen_values(takes)
+        arg.allow_hyphen_values(takes && !is_list)
     })
 }
 
@@ -189,6 +176,7 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
         show_pushes: show_pushes(&args, to_terminal),
         to_terminal,
         mode: mode(&args),
+        cluster: args.cluster.clone().evaluate()?,
         pattern: pattern(&args)?,
         count: args.count,
         verbose: args.verbose,
@@ -295,7 +283,9 @@ fn show_pushes(args: &Args, to_terminal: bool) -> bool {
 
 /// The mode; of several, the first in the order that Redis uses.
 fn mode(args: &Args) -> Mode {
-    if args.latency || args.latency_history {
+    if args.cluster.cluster.is_some() {
+        Mode::Cluster
+    } else if args.latency || args.latency_history {
         Mode::Latency {
             history: args.latency_history,
         }
@@ -412,6 +402,51 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_a_cluster_command_end_at_an_option() {
+        let table = [
+            (
+                "--cluster create a:1 b:2 --cluster-replicas 1",
+                "create a:1 b:2",
+            ),
+            ("--cluster-yes --cluster check a 1", "check a 1"),
+            (
+                "--cluster rebalance a:1 --cluster-weight x=1 y=2",
+                "rebalance a:1",
+            ),
+            (
+                "--cluster call a:1 SET k v --cluster-only-masters -h x",
+                "call a:1 SET k v",
+            ),
+            ("--cluster call a:1 SET k -5", "call a:1 SET k -5"),
+            ("--cluster help", "help"),
+        ];
+        for (line, expected) in table {
+            let options = good(line);
+            let cluster = options.cluster.expect("a command");
+            let args = cluster.args.iter();
+            let words: Vec<_> = std::iter::once(cluster.name.clone())
+                .chain(args.map(|word| String::from_utf8_lossy(word).into_owned()))
+                .collect();
+            assert_eq!(words.join(" "), expected, "{line}");
+            assert_eq!(options.mode, Mode::Cluster);
+            assert_eq!(cluster.replicas, usize::from(line.contains("replicas")));
+            assert_eq!(cluster.yes, line.contains("yes"));
+            assert_eq!(
+                cluster.weights.len(),
+                if line.contains("weight") { 2 } else { 0 }
+            );
+        }
+        let defaults = good("--cluster reshard a:1").cluster.expect("a command");
+        assert_eq!(
+            (defaults.slots, defaults.timeout_ms, defaults.pipeline),
+            (None, 60_000, 10)
+        );
+        let weights = good("--cluster rebalance a:1 --cluster-weight x=1 y").cluster;
+        assert_eq!(weights.expect("a command").weights, ["x=1"]);
+        assert!(good("--cluster-replicas 1 PING").cluster.is_none());
+    }
+
+    #[test]
     fn options_become_decisions() {
         assert_eq!(good("-3").resp, Resp::Three);
         assert_eq!(good("--json").resp, Resp::PreferThree);
@@ -468,9 +503,14 @@ mod tests {
             "--ldb-sync-mode",
             "--rdb",
             "--functions-rdb f --rdb g",
-            "--cluster create a:1 b:2 --cluster-replicas 1",
             "--cluster",
-            "--cluster-replicas 1",
+            "--cluster --cluster-replicas 1",
+            "--cluster create a:1 --cluster-replicas x",
+            "--cluster reshard a:1 --cluster-slots 16385",
+            "--cluster reshard a:1 --cluster-pipeline 0",
+            "--cluster reshard a:1 --cluster-timeout -1",
+            "--cluster rebalance a:1 --cluster-threshold -1",
+            "--cluster rebalance a:1 --cluster-weight a=1 --cluster-weight b=1",
         ] {
             assert_eq!(options(line).err(), Some(Exit(1)), "{line}");
         }

@@ -1,11 +1,13 @@
 //! The command-line options as clap parses them. The comment on a field is its line of `--help`.
 //!
-//! Hidden options need a feature that is missing so far, or are for tests.
+//! Hidden options are old names, belong to a command of `--cluster`, which has a help of its own, or are for tests.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
+
+use crate::cluster::flags::ClusterArgs;
 
 /// Talk to a Redis server: one command, or a prompt when none is given.
 #[derive(Debug, Parser)]
@@ -195,12 +197,8 @@ pub struct Args {
     /// Like --rdb, but without keys: functions alone
     #[arg(long, value_name = "file")]
     pub functions_rdb: Option<PathBuf>,
-    #[arg(long, hide = true, num_args = 0..=1)]
-    pub cluster: Option<OsString>,
-    #[arg(long, hide = true)]
-    pub cluster_replicas: Option<OsString>,
-    #[arg(long, hide = true)]
-    pub cluster_yes: bool,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     #[arg(long = "test_hint", hide = true)]
     pub test_hint: Option<OsString>,
     #[arg(long = "test_hint_file", hide = true)]

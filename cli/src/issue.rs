@@ -10,12 +10,19 @@ use std::time::Duration;
 use conn::blocking::Failure;
 use conn::resp::Value;
 
+use crate::cluster::nodes;
 use crate::debugger::{self, Debugging};
 use crate::help::help;
 use crate::modes::sync;
-use crate::out::{Exit, complain, print};
+use crate::out::{Exit, complain, fail, print};
 use crate::session::{Pushes, Session, Trouble};
 use crate::wait;
+
+/// Redirections of one command that are followed at once; the ones after them are followed with a pause.
+const QUICK_REDIRECTIONS: u32 = 16;
+const REDIRECTION_PAUSE: Duration = Duration::from_millis(20);
+/// Redirections of one command at most.
+const MAX_REDIRECTIONS: u32 = 500;
 
 /// How a command went.
 enum Sent {
@@ -44,9 +51,13 @@ pub fn issue(
         print(help(&argv[1..]));
         return Ok(());
     }
-    let mut redirected = false;
+    let mut run = Run {
+        left: repeat,
+        redirections: 0,
+        pause,
+    };
     loop {
-        if redirected || !session.is_connected() {
+        if run.redirections > 0 || !session.is_connected() {
             match session.connect() {
                 // Without authentication the command may be AUTH. In the wrong database it must not run.
                 Ok(()) | Err(Trouble::NotLoggedIn | Trouble::WrongProtocol) => {}
@@ -54,9 +65,9 @@ pub fn issue(
                 Err(Trouble::WrongDb | Trouble::Unreachable) => return Err(Exit(1)),
             }
         }
-        match send_repeatedly(session, argv, repeat, pause) {
+        match send_repeatedly(session, argv, &mut run) {
             Ok(Sent::Answered) => return Ok(()),
-            Ok(Sent::Redirected) => redirected = true,
+            Ok(Sent::Redirected) => run.count_redirection()?,
             Err(Ending::Exit(exit)) => return Err(exit),
             Err(Ending::Failed(failure)) => {
                 complain(session.describe(&failure));
@@ -64,6 +75,33 @@ pub fn issue(
                 return Err(Exit(1));
             }
         }
+    }
+}
+
+/// The repetitions of a command.
+struct Run {
+    /// How often it is still to be sent; a negative number: forever.
+    left: i64,
+    /// Redirections since the last answer.
+    redirections: u32,
+    /// The pause after each answer.
+    pause: Duration,
+}
+
+impl Run {
+    /// Counts a redirection. While a slot moves, two nodes may redirect to each other for a moment; if that goes on, the
+    /// cluster is misconfigured.
+    fn count_redirection(&mut self) -> Result<(), Exit> {
+        self.redirections += 1;
+        if self.redirections > QUICK_REDIRECTIONS {
+            thread::sleep(REDIRECTION_PAUSE);
+        }
+        if self.redirections > MAX_REDIRECTIONS {
+            return fail(
+                "Error: Too many redirections; the nodes of the cluster do not agree about this slot",
+            );
+        }
+        Ok(())
     }
 }
 
@@ -79,12 +117,7 @@ impl From<Failure> for Ending {
     }
 }
 
-fn send_repeatedly(
-    session: &mut Session,
-    argv: &[Vec<u8>],
-    repeat: i64,
-    pause: Duration,
-) -> Result<Sent, Ending> {
+fn send_repeatedly(session: &mut Session, argv: &[Vec<u8>], run: &mut Run) -> Result<Sent, Ending> {
     if mem::take(&mut session.asking)
         && let Value::Error(text) = session.call(&["ASKING"])?
     {
@@ -97,9 +130,7 @@ fn send_repeatedly(
         return followed.map(|()| Sent::Answered).map_err(Ending::Exit);
     }
     debugger::note(session, argv);
-    let mut left = repeat;
-    while left != 0 {
-        left -= i64::from(left > 0);
+    while run.left != 0 {
         session.send(argv)?;
         if is(&argv[0], "monitor") {
             monitor(session)?;
@@ -116,9 +147,11 @@ fn send_repeatedly(
         let Some(reply) = reply else {
             return Ok(Sent::Redirected);
         };
+        run.left -= i64::from(run.left > 0);
+        run.redirections = 0;
         note(session, argv, &reply);
-        if !pause.is_zero() {
-            thread::sleep(pause);
+        if !run.pause.is_zero() {
+            thread::sleep(run.pause);
         }
     }
     Ok(Sent::Answered)
@@ -193,7 +226,7 @@ fn next(session: &mut Session, verbatim: bool) -> Result<Option<Value>, Ending> 
         if session.follow
             && let Some(redirection) = redirection(text)
         {
-            follow(session, redirection);
+            follow(session, &redirection);
             return Ok(None);
         }
         if session.exit_on_error && !session.interactive {
@@ -222,6 +255,8 @@ fn note(session: &mut Session, argv: &[Vec<u8>], reply: &Value) {
             }
         }
         (b"auth", 2 | 3) if !failed => {
+            let user = (argv.len() == 3).then(|| argv[1].clone());
+            session.keep_login(user, argv[argv.len() - 1].clone());
             // A failure prints a message, and the prompt shows the database.
             let _ = session.select();
         }
@@ -236,11 +271,14 @@ fn note(session: &mut Session, argv: &[Vec<u8>], reply: &Value) {
             session.subscribed = false;
             session.restore_pushes();
         }
-        (b"hello", _) => match reply {
-            Value::Map(_) => session.speaks_resp3 = true,
-            Value::Array(_) => session.speaks_resp3 = false,
-            _ => {}
-        },
+        (b"hello", _) if !failed => {
+            session.speaks_resp3 = matches!(reply, Value::Map(_));
+            session.keep_protocol();
+            let auth = argv.iter().position(|word| is(word, "auth"));
+            if let Some([user, password, ..]) = auth.map(|at| &argv[at + 1..]) {
+                session.keep_login(Some(user.clone()), password.clone());
+            }
+        }
         _ if session.pushes == Pushes::Deliver && !session.subscribed => session.restore_pushes(),
         _ => {}
     }
@@ -277,10 +315,20 @@ fn message_kind(reply: &Value, resp3: bool) -> Option<&[u8]> {
 #[derive(Debug, PartialEq, Eq)]
 struct Redirection {
     slot: u16,
-    /// `None`: the host that the reply came from.
-    host: Option<String>,
+    to: Target,
     port: u16,
     asking: bool,
+}
+
+/// Where a redirection leads to, apart from the port.
+#[derive(Debug, PartialEq, Eq)]
+enum Target {
+    /// To a name or an address.
+    Host(String),
+    /// To the host that the reply came from.
+    SameHost,
+    /// `?`: to a node without the kind of name that the cluster prefers.
+    Unnamed,
 }
 
 /// Parses `MOVED 3999 127.0.0.1:6381` and `ASK …`. Anything malformed is an ordinary error.
@@ -296,17 +344,23 @@ fn redirection(text: &[u8]) -> Option<Redirection> {
     let (host, port) = words.next()?.rsplit_once(':')?;
     Some(Redirection {
         slot,
-        host: (!host.is_empty()).then(|| host.to_owned()),
+        to: match host {
+            "" => Target::SameHost,
+            "?" => Target::Unnamed,
+            host => Target::Host(host.to_owned()),
+        },
         port: port.parse().ok()?,
         asking,
     })
 }
 
-fn follow(session: &mut Session, to: Redirection) {
-    if let Some(host) = to.host {
-        session.endpoint.host = host;
-    }
-    session.endpoint.port = to.port;
+fn follow(session: &mut Session, to: &Redirection) {
+    let host = match &to.to {
+        Target::Host(host) => Some(host.clone()),
+        Target::SameHost => None,
+        Target::Unnamed => address(session, to),
+    };
+    session.redirect(host, to.port);
     session.asking = to.asking;
     if session.interactive {
         print(format!(
@@ -314,6 +368,23 @@ fn follow(session: &mut Session, to: Redirection) {
             to.slot, session.endpoint.host, session.endpoint.port
         ));
     }
+}
+
+/// The address of a node without a name, from the node that redirects to it; `None` if it does not tell.
+fn address(session: &mut Session, to: &Redirection) -> Option<String> {
+    let reply = session.call(&["CLUSTER", "NODES"]).ok()?;
+    let text = std::str::from_utf8(reply.text()?).ok()?;
+    let lines = nodes::parse(text).ok()?;
+    let new_owner = lines
+        .iter()
+        .flat_map(|line| &line.migrating)
+        .find(|(slot, _)| to.asking && *slot == to.slot)
+        .map(|(_, id)| id);
+    let owner = lines.iter().find(|line| match new_owner {
+        Some(id) => line.id == *id,
+        None => line.slots.contains(to.slot) && !line.is_myself,
+    })?;
+    (owner.port == to.port && !owner.host.is_empty()).then(|| owner.host.clone())
 }
 
 fn is(word: &[u8], name: &str) -> bool {
@@ -347,16 +418,19 @@ fn is_verbatim(argv: &[Vec<u8>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Redirection, is_verbatim, message_kind, redirection};
+    use super::{Redirection, Target, is_verbatim, message_kind, redirection};
     use conn::resp::Value;
 
     #[test]
     fn redirections_are_read_and_nonsense_is_not() {
         let to = |slot, host: &str, port, asking| {
-            let host = (!host.is_empty()).then(|| host.to_owned());
             Some(Redirection {
                 slot,
-                host,
+                to: match host {
+                    "" => Target::SameHost,
+                    "?" => Target::Unnamed,
+                    host => Target::Host(host.to_owned()),
+                },
                 port,
                 asking,
             })
@@ -369,6 +443,8 @@ mod tests {
             ("ASK 1 h:7", to(1, "h", 7, true)),
             ("MOVED 3999 :6381", to(3999, "", 6381, false)),
             ("MOVED 1 ::1:6379", to(1, "::1", 6379, false)),
+            ("MOVED 1 ?:6379", to(1, "?", 6379, false)),
+            ("ASK 2 :6379", to(2, "", 6379, true)),
             ("MOVED", None),
             ("MOVED ", None),
             ("MOVED 3999", None),

@@ -6,16 +6,18 @@
 //! | `words` | splitting and quoting of words |
 //! | `out` | output and exit codes |
 //! | `format` | replies as text |
-//! | `session`, `advice`, `interrupt`, `wait` | the connection and its state; Ctrl-C |
+//! | `session`, `secure`, `advice`, `interrupt`, `wait` | the connection and its state; Ctrl-C |
 //! | `issue` | one command and its replies |
 //! | `docs`, `hints`, `help` | documentation from the command table |
 //! | `oneshot` | the command of the command line |
 //! | `debugger` | the Lua debugger |
 //! | `repl`, `editor`, `history`, `preferences` | the prompt |
+//! | `cluster/` | `--cluster` |
 //! | `modes/` | the modes: `--scan`, `--bigkeys`, `--latency`, … |
 
 mod advice;
 mod args;
+mod cluster;
 mod debugger;
 mod dice;
 mod docs;
@@ -33,6 +35,7 @@ mod options;
 mod out;
 mod preferences;
 mod repl;
+mod secure;
 mod session;
 mod wait;
 mod words;
@@ -66,6 +69,10 @@ fn run() -> Result<(), Exit> {
         }
         Mode::TestHintFile(path) => hints::test_file(path, options.verbose),
         Mode::IntrinsicLatency(duration) => intrinsic::run(*duration),
+        Mode::Cluster => options
+            .cluster
+            .as_ref()
+            .map_or(Ok(()), |asked| cluster::run(&options, asked)),
         mode => connected(mode, &options),
     }
 }

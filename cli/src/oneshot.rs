@@ -24,14 +24,7 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
         };
         argv = words;
     }
-    match &options.stdin {
-        Stdin::Unread => {}
-        Stdin::Last => argv.push(read_stdin()?),
-        Stdin::Tag(tag) => match argv.iter_mut().find(|word| *word == tag) {
-            Some(word) => *word = read_stdin()?,
-            None => return fail("Using -X option but stdin tag not match."),
-        },
-    }
+    let argv = with_stdin(options, argv)?;
     issue(session, &argv, options.repeat, options.interval)?;
     while session.subscribed {
         match session.receive() {
@@ -40,6 +33,22 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
         }
     }
     Ok(())
+}
+
+/// The command with the argument that comes from standard input.
+///
+/// # Errors
+/// There is no place for it, or it could not be read; a message was printed.
+pub fn with_stdin(options: &Options, mut argv: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Exit> {
+    match &options.stdin {
+        Stdin::Unread => {}
+        Stdin::Last => argv.push(read_stdin()?),
+        Stdin::Tag(tag) => match argv.iter_mut().find(|word| *word == tag) {
+            Some(word) => *word = read_stdin()?,
+            None => return fail("Using -X option but stdin tag not match."),
+        },
+    }
+    Ok(argv)
 }
 
 /// Runs the script in a file. The words up to a lone comma are keys, the ones after it arguments.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use conn::names::NameOptions;
 use conn::tls::context::ClientTlsConfig;
 
+use crate::cluster::flags::ClusterOptions;
 use crate::format::Format;
 
 /// Where the server is.
@@ -107,6 +108,8 @@ pub enum Mode {
     LruTest(u64),
     /// `--intrinsic-latency` for this long.
     IntrinsicLatency(Duration),
+    /// `--cluster`
+    Cluster,
     /// `--test_hint` for this line.
     TestHint(Vec<u8>),
     /// `--test_hint_file` with this file.
@@ -156,6 +159,8 @@ pub struct Options {
     pub count: i64,
     /// Verbose output.
     pub verbose: bool,
+    /// The command of `--cluster` and its options.
+    pub cluster: Option<ClusterOptions>,
     /// The command, or the keys and arguments of a script.
     pub command: Vec<Vec<u8>>,
 }

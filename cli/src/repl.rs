@@ -193,10 +193,8 @@ impl Repl<'_> {
             print("Invalid server port.\n");
             return;
         };
-        let endpoint = &mut self.session.endpoint;
-        endpoint.host = String::from_utf8_lossy(host).into_owned();
-        endpoint.port = port;
-        endpoint.socket = None;
+        let host = String::from_utf8_lossy(host).into_owned();
+        self.session.move_to(host, port);
         // A failure was printed.
         let _ = self.session.connect();
     }

@@ -13,22 +13,21 @@
 //! 2. `wanted_db` is the database that the user selected last. Every new connection selects it.
 //! 3. Failures to connect are printed here, once.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use conn::blocking::{Client, Failure};
 use conn::dial::Place;
 use conn::error::{ConnError, Step};
-use conn::names::NameOptions;
 use conn::resp::Value;
-use conn::tls::context::TlsContext;
 use nix::sys::socket::{setsockopt, sockopt};
 
-use crate::advice::{Asked, advise};
 use crate::debugger::Debugging;
 use crate::format::Format;
 use crate::interrupt::Interrupts;
 use crate::options::{Endpoint, Options, Resp};
 use crate::out::{Exit, complain, fail, print};
+use crate::secure::{self, Secure};
 
 /// Seconds without traffic after which TCP sends a keepalive probe.
 const KEEPALIVE_S: u32 = 15;
@@ -60,20 +59,13 @@ pub enum Pushes {
     Deliver,
 }
 
-/// Certificates, and what is verified.
-struct TlsSetup {
-    context: TlsContext,
-    names: NameOptions,
-    has_cert: bool,
-    /// The host whose certificate a warning was printed about.
-    warned: Option<String>,
-}
-
 /// A connection to a server, which is made again as needed.
 pub struct Session {
     /// The server. Redirections and `connect` change it.
     pub endpoint: Endpoint,
-    tls: Option<TlsSetup>,
+    /// The host name that a redirection named, which counts more than `--sni`.
+    announced: Option<String>,
+    secure: Option<Secure>,
     user: Option<Vec<u8>>,
     password: Option<Vec<u8>>,
     resp: Resp,
@@ -118,19 +110,9 @@ impl Session {
     /// # Errors
     /// Certificates or keys cannot be loaded; a message was printed.
     pub fn new(options: &Options) -> Result<Self, Exit> {
-        let tls = match &options.tls {
-            Some(tls) => match TlsContext::for_client(&tls.config) {
-                Ok(context) => Some(TlsSetup {
-                    context,
-                    names: tls.names.clone(),
-                    has_cert: tls.config.cert.is_some(),
-                    warned: None,
-                }),
-                Err(error) => {
-                    return fail(could_not_connect(&options.endpoint, &error.to_string()));
-                }
-            },
-            None => None,
+        let secure = match options.tls.as_ref().map(Secure::load).transpose() {
+            Ok(secure) => secure,
+            Err(error) => return fail(could_not_connect(&options.endpoint, &error.to_string())),
         };
         let idle_pushes = if options.show_pushes {
             Pushes::Print
@@ -139,7 +121,8 @@ impl Session {
         };
         Ok(Self {
             endpoint: options.endpoint.clone(),
-            tls,
+            announced: None,
+            secure,
             user: options.user.clone(),
             password: options.password.clone(),
             resp: options.resp,
@@ -328,8 +311,8 @@ impl Session {
 
     /// The message for a failure of the current connection.
     pub fn describe(&self, failure: &Failure) -> String {
-        let reason = match (failure, &self.tls) {
-            (Failure::Conn(error), Some(tls)) => advise(error, &self.asked(tls)),
+        let reason = match (failure, &self.secure) {
+            (Failure::Conn(error), Some(secure)) => self.advise(secure, error),
             (Failure::Conn(error), None) => error.reason().to_owned(),
             (other, _) => other.to_string(),
         };
@@ -339,16 +322,16 @@ impl Session {
             Failure::Conn(error) => error.reason() == reason,
             _ => false,
         };
-        let guess = match &self.tls {
+        let guess = match &self.secure {
             _ if self.heard || !hung_up || self.endpoint.socket.is_some() => "",
             None => " (if it speaks TLS on this port, use --tls)",
-            Some(tls) if !tls.has_cert => {
+            Some(secure) if !secure.has_cert => {
                 " (if it wants a client certificate, use --cert and --key)"
             }
             Some(_) => "",
         };
         // Under TLS 1.3 a server refuses a client certificate after the client's side of the handshake is done.
-        let is_refused = self.tls.is_some() && !self.heard;
+        let is_refused = self.secure.is_some() && !self.heard;
         if is_refused && matches!(failure, Failure::Conn(_) | Failure::Closed) {
             return could_not_connect(&self.endpoint, &format!("{reason}{guess}"));
         }
@@ -367,10 +350,53 @@ impl Session {
         }
     }
 
+    /// Goes to another node of a cluster, where the next command connects to. Without a host it is another port of this one.
+    pub fn redirect(&mut self, host: Option<String>, port: u16) {
+        if let Some(host) = host {
+            let is_name = host.parse::<IpAddr>().is_err();
+            self.announced = is_name.then(|| host.clone());
+            self.endpoint.host = host;
+        }
+        self.endpoint.port = port;
+    }
+
+    /// The host name that a cluster announces for the server.
+    pub fn announce(&mut self, name: Option<String>) {
+        self.announced = name;
+    }
+
+    /// Goes to a server that the user named.
+    pub fn move_to(&mut self, host: String, port: u16) {
+        self.announced = None;
+        self.endpoint = Endpoint {
+            host,
+            port,
+            socket: None,
+        };
+    }
+
+    /// Makes a login at the prompt that of the nodes that redirections lead to.
+    pub fn keep_login(&mut self, user: Option<Vec<u8>>, password: Vec<u8>) {
+        if self.follow {
+            self.user = user;
+            self.password = Some(password);
+        }
+    }
+
+    /// Makes the protocol chosen at the prompt that of the nodes that redirections lead to.
+    pub fn keep_protocol(&mut self) {
+        if self.follow {
+            self.resp = if self.speaks_resp3 {
+                Resp::Three
+            } else {
+                Resp::Two
+            };
+        }
+    }
+
     fn open(&mut self) -> Result<(), ConnError> {
         self.lose();
         let client = self.dial()?;
-        self.warn_of_name(&client);
         keep_alive(&client);
         self.client = Some(client);
         Ok(())
@@ -382,7 +408,7 @@ impl Session {
         self.switch_protocol()
     }
 
-    fn dial(&self) -> Result<Client, ConnError> {
+    fn dial(&mut self) -> Result<Client, ConnError> {
         let Endpoint { host, port, socket } = &self.endpoint;
         let place = match socket {
             Some(path) => Place::Unix(path),
@@ -392,40 +418,17 @@ impl Session {
                 source: None,
             },
         };
-        let tls = self.tls.as_ref();
-        let tls = tls.map(|tls| tls.names.check(self.host()).tls(&tls.context));
-        Client::connect(&place, tls, None)
+        let announced = self.announced.as_deref();
+        secure::dial(self.secure.as_mut(), &place, announced, None)
     }
 
-    /// Name or address of the server; a Unix socket has none.
-    fn host(&self) -> Option<&str> {
-        let Endpoint { host, socket, .. } = &self.endpoint;
-        socket.is_none().then_some(host)
-    }
-
-    /// Warns, once per host, of a certificate that does not carry the address that was connected to.
-    fn warn_of_name(&mut self, client: &Client) {
-        let host = self.host().map(str::to_owned);
-        let Some(tls) = self.tls.as_mut().filter(|tls| tls.warned != host) else {
-            return;
-        };
-        let check = tls.names.check(host.as_deref());
-        if let Some(warning) = check.warning(client.identity().as_ref()) {
-            complain(warning);
-            tls.warned = host;
-        }
-    }
-
-    fn asked<'a>(&'a self, tls: &'a TlsSetup) -> Asked<'a> {
-        Asked {
-            name: tls.names.asked(&self.endpoint.host),
-            has_cert: tls.has_cert,
-        }
+    fn advise(&self, secure: &Secure, error: &ConnError) -> String {
+        secure.advise(error, &self.endpoint.host, self.announced.as_deref())
     }
 
     fn explain(&self, error: &ConnError) {
-        let reason = match (error.step(), &self.tls) {
-            (Step::Handshake | Step::Load, Some(tls)) => advise(error, &self.asked(tls)),
+        let reason = match (error.step(), &self.secure) {
+            (Step::Handshake | Step::Load, Some(secure)) => self.advise(secure, error),
             _ => error.reason().to_owned(),
         };
         complain(could_not_connect(&self.endpoint, &reason));
@@ -473,12 +476,12 @@ impl Session {
 }
 
 /// The sentence with which every failure to connect begins.
-fn could_not_connect(endpoint: &Endpoint, reason: &str) -> String {
+pub fn could_not_connect(endpoint: &Endpoint, reason: &str) -> String {
     format!("Could not connect to Redis at {endpoint}: {reason}")
 }
 
 /// Keeps a connection alive that is silent during a long command: middleboxes drop idle ones.
-fn keep_alive(client: &Client) {
+pub fn keep_alive(client: &Client) {
     // A Unix socket has no such option, and failing to set it does no harm.
     let _ = setsockopt(client, sockopt::KeepAlive, &true)
         .and_then(|()| setsockopt(client, sockopt::TcpKeepIdle, &KEEPALIVE_S))

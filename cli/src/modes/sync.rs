@@ -70,6 +70,14 @@ pub fn rdb(session: &mut Session, path: &Path, content: Content) -> Result<(), E
     if content == Content::Functions && !configure(session, &["rdb-filter-only", "functions"])? {
         return fail("Failed requesting functions only RDB from server, aborting");
     }
+    receive(session, path)
+}
+
+/// Writes the data set that SYNC is answered with to a file.
+///
+/// # Errors
+/// As [`rdb`].
+pub fn receive(session: &mut Session, path: &Path) -> Result<(), Exit> {
     let (mut sync, end) = begin(session)?;
     let name = path.display();
     match &end {
