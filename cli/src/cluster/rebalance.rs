@@ -50,12 +50,14 @@ fn shares(cluster: &Cluster<'_>) -> Result<Vec<Share>, Exit> {
         let Some(weight) = weight.parse().ok().filter(|w| (0.0..1e9).contains(w)) else {
             return give_up(format!("*** invalid input {word}"));
         };
-        let primaries = cluster.primaries().into_iter();
-        let named: Vec<usize> = primaries
-            .filter(|&at| cluster.nodes[at].id.starts_with(&name.to_ascii_lowercase()))
-            .collect();
-        match named.first() {
-            Some(&at) => weights[at] = weight,
+        let name = name.to_ascii_lowercase();
+        // That of a replica is accepted and does nothing, as a primary may have become one.
+        let named = cluster
+            .nodes
+            .iter()
+            .position(|node| node.id.starts_with(&name));
+        match named {
+            Some(at) => weights[at] = weight,
             None => return give_up(format!("*** No such master node {name}")),
         }
     }
