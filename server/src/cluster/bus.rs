@@ -178,7 +178,7 @@ fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
     };
     let mut why = String::new();
     match dialer.next((el, conns), tls, on_connect, |error| {
-        why = error.to_string()
+        why = error.to_string();
     }) {
         Dialed::Begun(conn) => {
             bus.conn = Some(conn);
