@@ -9,10 +9,10 @@
 
 use crate::action::Level;
 use crate::health;
+use crate::ids::NodeIx;
 use crate::manual;
 use crate::membership;
 use crate::node::Flags;
-use crate::nodes::NodeIx;
 use crate::ownership;
 use crate::packet::Kind;
 use crate::packet::header::Header;

@@ -1,10 +1,10 @@
 //! The role of this node: changes that also concern replication.
 
 use crate::action::Action;
+use crate::ids::NodeIx;
 use crate::manual;
 use crate::membership;
 use crate::node::Flags;
-use crate::nodes::NodeIx;
 use crate::state::Cluster;
 
 /// Makes this node, which has no slots, a replica of another.

@@ -57,7 +57,7 @@ impl<'a> Extension<'a> {
             return Err(Broken::Length);
         }
         let len = u32_at(bytes, 0);
-        if len % 8 != 0 {
+        if !len.is_multiple_of(8) {
             return Err(Broken::Padding(len));
         }
         let len = usize::try_from(len).map_err(|_| Broken::Length)?;
@@ -126,6 +126,7 @@ fn text(content: &[u8]) -> Result<&str, Broken> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::{Broken, Extension};
     use crate::name::Name;
