@@ -272,7 +272,7 @@ fn a_vote_is_given_once_and_for_good_reasons() {
     );
     rig.pass(TIMEOUT_MS * 2);
     rig.ask('c', |header| {
-        (header.epoch, header.config_epoch, header.force_ack) = (12, 2, true)
+        (header.epoch, header.config_epoch, header.force_ack) = (12, 2, true);
     });
     assert_eq!(rig.verdict('c'), "slot 100 epoch (3) > reqEpoch (2)");
     rig.ask('a', |header| (header.epoch, header.force_ack) = (12, true));
@@ -682,7 +682,7 @@ fn random_packets_keep_the_tables_consistent() {
 
 fn random_packet(rig: &Rig, from: char, rng: &mut Rng) -> Vec<u8> {
     let letters = ['a', 'b', 'c', 'd', 'e', 'm', 'x', 'y', 'z'];
-    let mut any = |rng: &mut Rng| name(letters[rng.below(9) as usize]);
+    let any = |rng: &mut Rng| name(letters[rng.below(9) as usize]);
     let kind = Kind::from_number(rng.below(11) as u16).unwrap();
     let mut header = rig.header(from, kind);
     if rng.below(3) == 0 {

@@ -2,6 +2,7 @@
 
 use cluster::admin::{self, Failover};
 use cluster::node::Flags;
+use cluster::state::Cluster;
 
 use crate::build;
 use crate::checks::{self, History};
@@ -89,12 +90,33 @@ fn a_manual_failover_loses_no_write() {
 }
 
 #[test]
+fn votes_of_an_election_do_not_count_for_the_next() {
+    // 3 and 0 replace each other soon after one another, each time in a new epoch.
+    let mut world = world(6, 3);
+    let failover = |world: &mut World, node: usize| {
+        world.run(500);
+        let force = |cluster: &mut Cluster, facts| admin::failover(cluster, facts, Failover::Force);
+        world.with(node, force).expect("the node is a replica");
+        world.run_until(5500, |world| is_primary(world, node))
+    };
+    assert!(failover(&mut world, 3));
+    assert!(failover(&mut world, 0));
+    let epoch = world.cluster(0).my_node().config_epoch;
+    // Voters wait for two node timeouts before they vote about the same primary again.
+    assert!(!failover(&mut world, 3), "{}", checks::views(&world));
+    settles(&mut world, 100);
+    // Then it is elected, in an epoch of its own.
+    assert!(failover(&mut world, 3), "{}", checks::views(&world));
+    assert!(world.cluster(3).my_node().config_epoch > epoch);
+    settles(&mut world, 2000);
+    assert!(is_primary(&world, 3) && !is_primary(&world, 0));
+}
+
+#[test]
 fn a_forced_failover_and_a_takeover() {
     let mut world = world(6, 3);
     world.crash(0);
-    let how = |how| {
-        move |cluster: &mut cluster::state::Cluster, facts| admin::failover(cluster, facts, how)
-    };
+    let how = |how| move |cluster: &mut Cluster, facts| admin::failover(cluster, facts, how);
     world.run(300);
     world.with(3, how(Failover::Force)).unwrap();
     assert!(world.run_until(3000, |world| is_primary(world, 3)));
