@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::links::LinkId;
+use crate::ids::LinkId;
 use crate::name::Name;
 use crate::slots::SlotSet;
 

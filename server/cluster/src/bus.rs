@@ -6,7 +6,7 @@
 //! Invariant: the input of a link is the begin of a packet, never a complete one.
 
 use crate::action::Level;
-use crate::links::LinkId;
+use crate::ids::LinkId;
 use crate::membership;
 use crate::node::Flags;
 use crate::packet::header::{name_at, u32_at};

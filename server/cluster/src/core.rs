@@ -10,14 +10,15 @@ use crate::cron;
 use crate::election;
 use crate::file::LoadError;
 use crate::health;
-use crate::links::{Link, LinkId};
+use crate::ids::LinkId;
+use crate::ids::NodeIx;
+use crate::links::Link;
 use crate::load;
 use crate::manual;
 use crate::membership;
 use crate::myself;
 use crate::name::Name;
 use crate::node::{Flags, Node};
-use crate::nodes::NodeIx;
 use crate::send;
 use crate::settings::Settings;
 use crate::slots::SlotSet;
@@ -289,6 +290,11 @@ impl Cluster {
     /// `currentEpoch`.
     pub fn current_epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// The epoch that this node voted in last.
+    pub fn last_vote_epoch(&self) -> u64 {
+        self.last_vote_epoch
     }
 
     /// The configuration epoch that this node announces: that of its primary if it is a replica.

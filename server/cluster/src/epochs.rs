@@ -5,7 +5,7 @@
 //! name takes the next.
 
 use crate::action::Level;
-use crate::nodes::NodeIx;
+use crate::ids::NodeIx;
 use crate::state::{Cluster, Todo};
 
 /// The highest epoch known.

@@ -12,8 +12,8 @@
 //! is decided, which is by a majority.
 
 use crate::action::Level;
+use crate::ids::NodeIx;
 use crate::node::{Flags, Report};
-use crate::nodes::NodeIx;
 use crate::send;
 use crate::state::{Cluster, Todo};
 

@@ -3,9 +3,9 @@
 use crate::action::Level;
 use crate::failure;
 use crate::forgotten;
+use crate::ids::NodeIx;
 use crate::membership;
 use crate::node::Flags;
-use crate::nodes::NodeIx;
 use crate::packet::extension::Extension;
 use crate::packet::gossip::Gossip;
 use crate::state::{Cluster, Todo};

@@ -20,7 +20,7 @@
 //!
 //! # Files
 //!
-//! State: `name`, `slots`, `node`, `nodes`, `owners`, `links`, `settings`, `action`, `state`. On top of it: `membership` (the only
+//! State: `ids`, `name`, `slots`, `node`, `nodes`, `owners`, `links`, `settings`, `action`, `state`. On top of it: `membership` (the only
 //! code that changes both sides of a relation), `epochs`, `health`, `manual`, `role`, `forgotten`, `myself`, `text`, `file`, `load`, `failure`.
 //! Then `setslot`, `admin` and, above all, `core`. Imports go from the end of this list to its begin.
 
@@ -36,6 +36,7 @@ pub mod file;
 mod forgotten;
 mod gossip;
 mod health;
+pub mod ids;
 pub mod links;
 mod load;
 mod manual;

@@ -6,12 +6,9 @@
 //! 2. An inbound link gets its node with the first packet of a node that is known, and then `nodes[node].inbound` is it.
 //! 3. Ids are never reused (`data::ds::slab`).
 
-use data::ds::slab::{Id, Slab};
+use data::ds::slab::Slab;
 
-use crate::nodes::NodeIx;
-
-/// Id of a link; the server keeps it with the connection.
-pub type LinkId = Id;
+use crate::ids::NodeIx;
 
 /// A link.
 #[derive(Debug)]

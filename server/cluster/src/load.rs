@@ -5,10 +5,10 @@ use data::util::rand::Rng;
 use crate::action::{Facts, Level};
 use crate::epochs;
 use crate::file::{self, File, Line, LoadError};
+use crate::ids::NodeIx;
 use crate::membership;
 use crate::name::Name;
 use crate::node::{Flags, Node};
-use crate::nodes::NodeIx;
 use crate::settings::{PORT_STEP, Settings};
 use crate::state::Cluster;
 

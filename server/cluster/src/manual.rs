@@ -8,7 +8,7 @@
 //! With FORCE it begins at 4, with TAKEOVER there is no election either. Both sides give up after [`TIMEOUT_MS`].
 
 use crate::action::{Action, Level};
-use crate::nodes::NodeIx;
+use crate::ids::NodeIx;
 use crate::state::{Cluster, Manual, Todo};
 
 /// How long a manual failover may take.

@@ -9,10 +9,10 @@
 use data::util::crc::SLOTS;
 
 use crate::action::{Action, Level};
-use crate::links::LinkId;
+use crate::ids::LinkId;
+use crate::ids::NodeIx;
 use crate::name::Name;
 use crate::node::{Flags, Node};
-use crate::nodes::NodeIx;
 use crate::state::{Cluster, Manual, Todo};
 
 /// The node with a name that came as text.

@@ -1,8 +1,8 @@
 //! Replica migration: a replica of a primary with several moves to one that is left without any.
 
 use crate::action::Level;
+use crate::ids::NodeIx;
 use crate::node::Flags;
-use crate::nodes::NodeIx;
 use crate::role;
 use crate::state::{Cluster, Health, Todo};
 

@@ -57,6 +57,7 @@ impl fmt::Debug for Name {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::{NAME_LEN, Name};
     use data::util::rand::Rng;

@@ -2,9 +2,9 @@
 
 use bitflags::bitflags;
 
-use crate::links::LinkId;
+use crate::ids::LinkId;
+use crate::ids::NodeIx;
 use crate::name::Name;
-use crate::nodes::NodeIx;
 use crate::slots::SlotSet;
 
 /// Maximum length of an address as text.

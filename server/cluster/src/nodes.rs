@@ -13,12 +13,9 @@ use std::ops::{Index, IndexMut};
 
 use data::util::rand::Rng;
 
+use crate::ids::NodeIx;
 use crate::name::Name;
 use crate::node::Node;
-
-/// Index of a node in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeIx(u16);
 
 /// Maximum number of nodes: a packet counts its gossip entries in 16 bits, and the owner of a slot is kept in as many.
 pub const MAX_NODES: usize = u16::MAX as usize;
@@ -136,6 +133,7 @@ impl IndexMut<NodeIx> for Nodes {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::Nodes;
     use crate::name::Name;

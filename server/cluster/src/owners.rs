@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use data::util::crc::SLOTS;
 
-use crate::nodes::NodeIx;
+use crate::ids::NodeIx;
 use crate::slots::SlotSet;
 
 /// The table of slots.

@@ -1,8 +1,8 @@
 //! Who owns which slots, by what nodes announce: the announcement with the highest configuration epoch prevails.
 
 use crate::action::{Action, Level};
+use crate::ids::NodeIx;
 use crate::membership;
-use crate::nodes::NodeIx;
 use crate::role;
 use crate::slots::SlotSet;
 use crate::state::{Cluster, Todo};

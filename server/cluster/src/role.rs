@@ -1,11 +1,11 @@
 //! The role of this node: changes that also concern replication.
 
 use crate::action::Action;
+use crate::ids::NodeIx;
 use crate::manual;
 use crate::membership;
 use crate::node::Flags;
-use crate::nodes::NodeIx;
-use crate::state::Cluster;
+use crate::state::{Cluster, Election};
 
 /// Makes this node, which has no slots, a replica of another.
 pub(crate) fn follow(c: &mut Cluster, primary: NodeIx) {
@@ -20,6 +20,8 @@ pub(crate) fn follow(c: &mut Cluster, primary: NodeIx) {
     membership::set_shard(c, c.myself, c.nodes[primary].shard);
     replicate(c, primary);
     manual::reset(c);
+    // Votes to replace another primary do not count for this one.
+    c.election = Election::default();
 }
 
 /// Has the server follow the address of a primary.
@@ -33,5 +35,6 @@ pub(crate) fn replicate(c: &mut Cluster, primary: NodeIx) {
 /// Makes this node a primary.
 pub(crate) fn become_primary(c: &mut Cluster) {
     membership::set_primary_role(c, c.myself);
+    c.election = Election::default();
     c.emit(Action::BecomePrimary);
 }

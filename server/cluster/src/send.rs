@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::action::Action;
 use crate::forgotten;
-use crate::links::LinkId;
+use crate::ids::LinkId;
+use crate::ids::NodeIx;
 use crate::node::Flags;
-use crate::nodes::NodeIx;
 use crate::packet::extension::Extension;
 use crate::packet::gossip::Gossip;
 use crate::packet::header::Header;

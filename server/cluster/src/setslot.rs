@@ -6,8 +6,8 @@
 use crate::action::{Facts, Level};
 use crate::admin::parse_slot;
 use crate::epochs;
+use crate::ids::NodeIx;
 use crate::membership;
-use crate::nodes::NodeIx;
 use crate::role;
 use crate::send::{self, Audience};
 use crate::state::{Cluster, Todo};

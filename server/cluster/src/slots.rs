@@ -154,13 +154,15 @@ fn place(slot: u16) -> (usize, u64) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::{SLOT_BYTES, SlotSet};
     use data::util::crc::SLOTS;
 
     #[test]
     fn ranges_and_bytes() {
-        let rows: &[(&[u16], &[(u16, u16)])] = &[
+        type Row = (&'static [u16], &'static [(u16, u16)]);
+        let rows: &[Row] = &[
             (&[], &[]),
             (&[0], &[(0, 0)]),
             (&[63, 64, 65, 127], &[(63, 65), (127, 127)]),

@@ -6,10 +6,11 @@ use bitflags::bitflags;
 use data::util::rand::Rng;
 
 use crate::action::{Action, Facts, Level};
+use crate::ids::NodeIx;
 use crate::links::Links;
 use crate::name::Name;
 use crate::node::Node;
-use crate::nodes::{NodeIx, Nodes};
+use crate::nodes::Nodes;
 use crate::owners::Owners;
 use crate::settings::Settings;
 use crate::slots::SlotSet;

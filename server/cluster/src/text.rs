@@ -13,8 +13,8 @@
 
 use std::fmt::Write;
 
+use crate::ids::NodeIx;
 use crate::node::{Flags, Node};
-use crate::nodes::NodeIx;
 use crate::state::Cluster;
 
 /// Who the text is for.

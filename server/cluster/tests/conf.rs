@@ -1,5 +1,7 @@
 //! nodes.conf: files that Redis 7.2.6 wrote, older ones, ones that were cut or edited.
 
+#![allow(clippy::unwrap_used)]
+
 use cluster::action::{Action, Facts};
 use cluster::node::Flags;
 use cluster::settings::Settings;

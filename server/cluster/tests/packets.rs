@@ -1,5 +1,7 @@
 //! Packets: what real nodes sent is read and written again byte by byte; what is cut, changed or lies is refused.
 
+#![allow(clippy::unwrap_used)]
+
 use cluster::packet::decode::{Body, Packet, decode};
 use cluster::packet::{HEADER_LEN, encode};
 use data::util::rand::Rng;

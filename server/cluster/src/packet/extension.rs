@@ -126,6 +126,7 @@ fn text(content: &[u8]) -> Result<&str, Broken> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::{Broken, Extension};
     use crate::name::Name;

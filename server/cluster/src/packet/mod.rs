@@ -112,6 +112,7 @@ pub fn kind_name(number: u16) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::Kind;
 

@@ -81,7 +81,7 @@ impl History {
         for (at, (first, slots)) in serving.iter().enumerate() {
             for (second, others) in &serving[at + 1..] {
                 let pair = (*first, *second);
-                let reach = world.sides[*first] == world.sides[*second];
+                let reach = world.reach(*first, *second);
                 let shared = slots.without(others).len() < slots.len();
                 if !reach || !shared {
                     self.conflicts.remove(&pair);

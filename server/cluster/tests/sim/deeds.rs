@@ -2,6 +2,7 @@
 
 use cluster::admin::{self, Failover};
 use cluster::node::Flags;
+use cluster::state::Cluster;
 
 use crate::build;
 use crate::checks::{self, History};
@@ -89,12 +90,33 @@ fn a_manual_failover_loses_no_write() {
 }
 
 #[test]
+fn votes_of_an_election_do_not_count_for_the_next() {
+    // 3 and 0 replace each other soon after one another, each time in a new epoch.
+    let mut world = world(6, 3);
+    let failover = |world: &mut World, node: usize| {
+        world.run(500);
+        let force = |cluster: &mut Cluster, facts| admin::failover(cluster, facts, Failover::Force);
+        world.with(node, force).expect("the node is a replica");
+        world.run_until(5500, |world| is_primary(world, node))
+    };
+    assert!(failover(&mut world, 3));
+    assert!(failover(&mut world, 0));
+    let epoch = world.cluster(0).my_node().config_epoch;
+    // Voters wait for two node timeouts before they vote about the same primary again.
+    assert!(!failover(&mut world, 3), "{}", checks::views(&world));
+    settles(&mut world, 100);
+    // Then it is elected, in an epoch of its own.
+    assert!(failover(&mut world, 3), "{}", checks::views(&world));
+    assert!(world.cluster(3).my_node().config_epoch > epoch);
+    settles(&mut world, 2000);
+    assert!(is_primary(&world, 3) && !is_primary(&world, 0));
+}
+
+#[test]
 fn a_forced_failover_and_a_takeover() {
     let mut world = world(6, 3);
     world.crash(0);
-    let how = |how| {
-        move |cluster: &mut cluster::state::Cluster, facts| admin::failover(cluster, facts, how)
-    };
+    let how = |how| move |cluster: &mut Cluster, facts| admin::failover(cluster, facts, how);
     world.run(300);
     world.with(3, how(Failover::Force)).unwrap();
     assert!(world.run_until(3000, |world| is_primary(world, 3)));
@@ -153,6 +175,58 @@ fn a_minority_stops_serving_and_yields_when_it_is_back() {
 }
 
 #[test]
+fn a_node_that_only_one_does_not_reach_is_not_failed() {
+    let mut world = world(6, 3);
+    world.cut = vec![(0, 1)];
+    let suspected = |world: &World, by: usize, node: usize, flags: Flags| {
+        let name = world.cluster(node).my_node().name;
+        let cluster = world.cluster(by);
+        cluster
+            .node(cluster.find(name.as_bytes()).unwrap())
+            .is(flags)
+    };
+    assert!(world.run_until(TIMEOUT_MS * 2, |world| suspected(world, 0, 1, Flags::PFAIL)));
+    for _ in 0..200 {
+        world.run(100);
+        assert!(
+            world
+                .up()
+                .iter()
+                .all(|by| !suspected(&world, *by, 1, Flags::FAIL))
+        );
+    }
+    assert_eq!(world.won, 0);
+    world.cut.clear();
+    assert!(world.run_until(TIMEOUT_MS * 2, |world| !suspected(
+        world,
+        0,
+        1,
+        Flags::PFAIL
+    )));
+}
+
+#[test]
+fn who_was_away_learns_of_its_successor_although_that_is_away_now() {
+    let mut world = world(6, 3);
+    world.crash(0);
+    assert!(world.run_until(TIMEOUT_MS * 4, |world| is_primary(world, 3)));
+    world.run(1000);
+    world.crash(3);
+    world.start(0);
+    // Only an UPDATE of the others can tell it.
+    let yields = world.run_until(TIMEOUT_MS * 2, |world| {
+        world.cluster(0).my_node().is_replica()
+    });
+    assert!(yields, "{}", checks::views(&world));
+    // It is the replica of a primary that has failed, and replaces it in turn.
+    assert!(
+        world.run_until(TIMEOUT_MS * 12, |world| is_primary(world, 0)),
+        "{}",
+        checks::views(&world)
+    );
+}
+
+#[test]
 fn a_node_that_is_forgotten_once_is_forgotten_by_all() {
     let mut world = world(6, 3);
     let name = world.cluster(5).my_node().name;
@@ -192,10 +266,10 @@ fn a_node_that_is_forgotten_once_is_forgotten_by_all() {
 fn messages_reach_all_nodes_or_those_of_the_shard() {
     let mut world = world(6, 3);
     world.with(0, |cluster, facts| {
-        cluster.publish(b"channel", b"to all", false, facts)
+        cluster.publish(b"channel", b"to all", false, facts);
     });
     world.with(0, |cluster, facts| {
-        cluster.publish(b"channel", b"to the shard", true, facts)
+        cluster.publish(b"channel", b"to the shard", true, facts);
     });
     world.run(500);
     for node in 0..6 {

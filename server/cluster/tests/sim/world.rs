@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use cluster::action::{Action, Facts, Level};
-use cluster::links::LinkId;
+use cluster::ids::LinkId;
 use cluster::packet::Kind;
 use cluster::packet::decode::decode;
 use cluster::settings::Settings;
@@ -75,7 +75,7 @@ struct Conn {
     pumping: [bool; 2],
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Cron { node: usize, run: u64 },
     Pump { conn: usize, direction: usize },
@@ -90,6 +90,8 @@ pub struct World {
     pub timeout_ms: i64,
     /// Side of a partition by node; nodes of different sides do not reach each other.
     pub sides: Vec<usize>,
+    /// Pairs of nodes that do not reach each other.
+    pub cut: Vec<(usize, usize)>,
     /// Upper limit of the delay of a packet.
     pub delay_ms: u64,
     /// Log lines, if they are wanted.
@@ -113,6 +115,7 @@ impl World {
             nodes: Vec::new(),
             timeout_ms,
             sides: vec![0; nodes],
+            cut: Vec::new(),
             delay_ms: 20,
             log: None,
             delivered: 0,
@@ -224,6 +227,12 @@ impl World {
         result
     }
 
+    /// Whether two nodes reach each other.
+    pub fn reach(&self, first: usize, second: usize) -> bool {
+        let pair = (first.min(second), first.max(second));
+        self.sides[first] == self.sides[second] && !self.cut.contains(&pair)
+    }
+
     /// Closes a connection at random.
     pub fn break_link(&mut self) {
         let open: Vec<usize> = (0..self.conns.len())
@@ -285,7 +294,7 @@ impl World {
             return;
         }
         self.replicate(node);
-        self.with(node, |cluster, facts| cluster.cron(facts));
+        self.with(node, Cluster::cron);
         self.schedule(self.now_ms + 100, Event::Cron { node, run });
     }
 
@@ -299,7 +308,7 @@ impl World {
             }
             return;
         };
-        if self.is_up(primary) && self.sides[primary] == self.sides[node] {
+        if self.is_up(primary) && self.reach(primary, node) {
             self.nodes[node].offset = self.nodes[primary].offset;
             self.nodes[node].synced_ms = now_ms;
         }
@@ -386,7 +395,7 @@ impl World {
             return;
         };
         let [from, to] = conn.nodes;
-        if self.sides[from] != self.sides[to] {
+        if !self.reach(from, to) {
             // Tried again, as TCP does.
             self.schedule(self.now_ms + 500, Event::Open { conn: id });
             return;
@@ -451,20 +460,20 @@ impl World {
 
     /// Delivers what is first in a queue.
     fn pump(&mut self, id: usize, direction: usize) {
+        let Some([from, to]) = self.conns[id].as_ref().map(|conn| conn.nodes) else {
+            return;
+        };
+        if !self.reach(from, to) {
+            let event = Event::Pump {
+                conn: id,
+                direction,
+            };
+            self.schedule(self.now_ms + 200, event);
+            return;
+        }
         let Some(conn) = self.conns[id].as_mut() else {
             return;
         };
-        let [from, to] = conn.nodes;
-        if self.sides[from] != self.sides[to] {
-            self.schedule(
-                self.now_ms + 200,
-                Event::Pump {
-                    conn: id,
-                    direction,
-                },
-            );
-            return;
-        }
         conn.pumping[direction] = false;
         let end = conn.ends[1 - direction];
         let Some(item) = conn.queues[direction].pop_front() else {
@@ -489,7 +498,7 @@ impl World {
             Item::Connected if self.runs(end) => {
                 let own = World::ip(end.node);
                 self.with(end.node, |cluster, facts| {
-                    cluster.connected(end.link, &own, facts)
+                    cluster.connected(end.link, &own, facts);
                 });
             }
             Item::Packet(packet) if self.runs(end) => {
