@@ -47,6 +47,8 @@ pub struct Options {
     pub names: NameOptions,
     /// Certificates and ciphers.
     pub tls_config: ClientTlsConfig,
+    /// Distribute the load over the primaries of a cluster.
+    pub cluster: bool,
     /// Number of connections.
     pub clients: usize,
     /// Requests of each test.
@@ -97,6 +99,7 @@ impl Default for Options {
             tls: false,
             names: NameOptions::default(),
             tls_config: ClientTlsConfig::default(),
+            cluster: false,
             clients: 50,
             requests: 100_000,
             pipeline: 1,
@@ -197,9 +200,7 @@ fn set_switch(options: &mut Options, name: &str) -> Result<bool, Stop> {
             options.names.insecure = true;
         }
         "--verify-name" => options.names.verify_name = true,
-        "--cluster" => {
-            return refused("redis-benchmark: --cluster is not supported; point it at one node instead.");
-        }
+        "--cluster" => options.cluster = true,
         "--help" => return Err(Stop::Help),
         "-v" | "--version" => return Err(Stop::Version),
         _ => return Ok(false),
@@ -341,6 +342,7 @@ mod tests {
     #[test]
     fn defaults_and_bounds() {
         let plain = options("");
+        assert!(!plain.cluster && options("--cluster").cluster);
         assert_eq!(plain.place(), "127.0.0.1:6379");
         assert_eq!(
             (plain.clients, plain.requests, plain.pipeline),
@@ -411,7 +413,6 @@ mod tests {
         assert_eq!(sentence("-p 65536"), "Invalid server port.");
         assert_eq!(sentence("-u redis://h:70000"), "Invalid server port.");
         assert_eq!(sentence("-u http://h"), "Invalid URI scheme");
-        assert!(sentence("--cluster").contains("--cluster"));
         assert!(sentence("--tls --verify-name --insecure").contains("mutually exclusive"));
         assert!(sentence("--tls --verify-name -s /s").contains("--sni"));
     }

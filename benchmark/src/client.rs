@@ -34,9 +34,12 @@ use conn::resp::{Decoder, Skipped};
 use conn::stream::Io;
 
 use crate::args::Options;
+use crate::cluster;
 use crate::histogram::Latencies;
-use crate::probe::{Endpoint, connect_failure};
+use crate::probe::connect_failure;
 use crate::report::{self, fatal, to_stdout};
+use crate::run::Target;
+use crate::slots::Tag;
 use crate::tally::{Snapshot, Tally};
 use crate::workload::{self, Batch, Rng, Workload};
 
@@ -55,8 +58,8 @@ const OTHER_DESCRIPTORS: usize = 1024;
 pub struct Job<'a> {
     /// The options.
     pub options: &'a Options,
-    /// The server.
-    pub endpoint: &'a Endpoint,
+    /// The server or cluster.
+    pub target: &'a Target,
     /// The requests; `None` sends nothing.
     pub workload: Option<&'a Workload>,
     /// The counters.
@@ -77,6 +80,10 @@ pub struct Part {
 }
 
 struct Client {
+    /// Index of the server that it is connected to.
+    node: usize,
+    /// Version of the tags when the batch was sent.
+    seen: u64,
     /// Replies to the batch that are missing.
     pending: u64,
     /// Replies before those, to the commands that a new connection sends first.
@@ -91,8 +98,10 @@ struct Client {
 }
 
 impl Client {
-    fn new(now: Instant) -> Self {
+    fn new(now: Instant, node: usize) -> Self {
         Self {
+            node,
+            seen: 0,
             pending: 0,
             preceding: 0,
             sent_at: now,
@@ -114,6 +123,9 @@ struct Load<'a> {
     busy: usize,
     lost: usize,
     batch: Batch,
+    /// Tags of the servers and their version.
+    tags: Vec<Option<Tag>>,
+    seen: u64,
     /// What a new connection sends before its first batch, and the replies to it.
     prefix: Vec<u8>,
     preceding: usize,
@@ -166,6 +178,7 @@ impl<'a> Load<'a> {
     fn new(job: Job<'a>, index: usize) -> Self {
         let options = job.options;
         let loops = options.threads.max(1);
+        let nodes = job.target.endpoints.len();
         let count = options.clients / loops + usize::from(index < options.clients % loops);
         let mut el = match EventLoop::new(options.clients + OTHER_DESCRIPTORS) {
             Ok(el) => el,
@@ -178,12 +191,16 @@ impl<'a> Load<'a> {
             el,
             conns: Conns::new(HandshakeLimits::default()),
             job,
-            clients: (0..count).map(|_| Client::new(job.tally.began)).collect(),
+            clients: (0..count)
+                .map(|number| Client::new(job.tally.began, (index + number * loops) % nodes))
+                .collect(),
             queued: (0..count).collect(),
             dialing: 0,
             busy: 0,
             lost: 0,
             batch: Batch::new(request, options.pipeline, options.keyspace),
+            tags: Vec::new(),
+            seen: 0,
             prefix,
             preceding,
             rng: Rng::new(job.seed.wrapping_add(index as u64)),
@@ -200,10 +217,10 @@ impl<'a> Load<'a> {
         while self.dialing < DIALING_AT_ONCE
             && let Some(index) = self.queued.pop_front()
         {
-            let endpoint = self.job.endpoint;
+            let endpoint = &self.job.target.endpoints[self.clients[index].node];
             let begun = endpoint.connect(&mut self.el, &mut self.conns, on_connect, index as u64);
             if let Err(error) = begun {
-                fatal(connect_failure(self.job.options, &error));
+                fatal(connect_failure(&endpoint.place, &error));
             }
             self.dialing += 1;
         }
@@ -213,6 +230,9 @@ impl<'a> Load<'a> {
     /// Sends the next batch of an idle client; `is_new` if nothing was sent over its connection yet.
     fn issue(&mut self, index: usize, id: ConnId, is_new: bool) {
         let options = self.job.options;
+        if !self.take_tag(index, id) {
+            return;
+        }
         if !self.job.tally.claim(options.pipeline as u64) {
             return self.stop_if_done();
         }
@@ -252,6 +272,29 @@ impl<'a> Load<'a> {
         let _ = self.conns.flush(&mut self.el, id);
     }
 
+    /// Sets the tag for the server of a client; false if that has no slot any more, and the client goes to another one.
+    fn take_tag(&mut self, index: usize, id: ConnId) -> bool {
+        let (Some(cluster), true) = (&self.job.target.cluster, self.batch.is_tagged()) else {
+            return true;
+        };
+        cluster.update(&mut self.seen, &mut self.tags);
+        let client = &mut self.clients[index];
+        client.seen = self.seen;
+        if let Some(tag) = self.tags[client.node] {
+            self.batch.set_tag(tag);
+            return true;
+        }
+        let Some(node) = self.tags.iter().position(Option::is_some) else {
+            fatal("The cluster serves no slots.");
+        };
+        client.node = node;
+        client.decoder = Decoder::default();
+        self.conns.close(&mut self.el, id);
+        self.queued.push_back(index);
+        self.dial();
+        false
+    }
+
     /// Counts the replies in what a client has read into `chunk`.
     fn take_replies(&mut self, index: usize, id: ConnId, len: usize) {
         let client = &mut self.clients[index];
@@ -266,10 +309,10 @@ impl<'a> Load<'a> {
                 Ok(Some(Skipped::Reply)) if client.preceding > 0 => client.preceding -= 1,
                 Ok(Some(Skipped::Reply)) => replies += 1,
                 Ok(Some(Skipped::Push)) => {}
-                Ok(Some(Skipped::Error(text))) => fatal(format!(
-                    "Error from server: {}",
-                    String::from_utf8_lossy(&text)
-                )),
+                Ok(Some(Skipped::Error(text))) => {
+                    refused(self.job, client, self.batch.is_tagged(), &text);
+                    replies += 1;
+                }
                 Ok(None) => break,
                 Err(error) => fatal(format!("Error: {error}")),
             }
@@ -324,6 +367,24 @@ impl<'a> Load<'a> {
     }
 }
 
+/// Acts on an error reply: only one about slots is a reason to continue.
+fn refused(job: Job<'_>, client: &Client, is_tagged: bool, text: &[u8]) {
+    let shown = String::from_utf8_lossy(text);
+    let Some(cluster) = &job.target.cluster else {
+        fatal(format!("Error from server: {shown}"));
+    };
+    let place = &job.target.endpoints[client.node].place;
+    let Some(change) = cluster::change(text).filter(|_| is_tagged) else {
+        fatal(format!("Error from server {place}: {shown}"));
+    };
+    if change == cluster::Change::Down {
+        eprintln!("Error from server {place}: {shown}.");
+    }
+    if let Err(sentence) = cluster.follow(job.options, client.node, change, client.seen) {
+        fatal(sentence);
+    }
+}
+
 fn before_sleep(s: &mut Load<'_>) {
     let has_more = process_pending(s);
     s.el.set_dont_wait(has_more);
@@ -337,7 +398,8 @@ fn on_connect(s: &mut Load<'_>, id: ConnId) {
             // ended. Redis's own redis-benchmark reports that as "Error", which scripts look for.
             Some(error) => {
                 let error = ConnError::new(error.step(), format!("Error: {}", error.reason()));
-                fatal(connect_failure(s.job.options, &error))
+                let node = s.clients[s.conns.data(id) as usize].node;
+                fatal(connect_failure(&s.job.target.endpoints[node].place, &error))
             }
             None => fatal("Error: Server closed the connection"),
         }

@@ -6,14 +6,17 @@
 //! ```
 //!
 //! `args` parses the command line, `probe` connects once, `workload` generates requests, `client`
-//! sends them and counts replies, `run` adds up the results of the loops, `report` prints them.
+//! sends them and counts replies, `run` adds up the results of the loops, `report` prints them. `cluster` takes the place
+//! of `probe` for the primaries of a cluster, whose `slots` have tags.
 
 mod args;
 mod client;
+mod cluster;
 mod histogram;
 mod probe;
 mod report;
 mod run;
+mod slots;
 mod tally;
 mod usage;
 mod workload;
@@ -26,8 +29,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::args::{Options, Stop};
-use crate::probe::{Endpoint, ServerConfig};
-use crate::report::{fatal, to_stdout};
+use crate::cluster::Cluster;
+use crate::probe::ServerConfig;
+use crate::report::{Servers, fatal, to_stdout};
+use crate::run::Target;
 use crate::workload::{Data, Workload};
 
 fn main() -> ExitCode {
@@ -64,13 +69,19 @@ fn start(options: &Options) {
     for warning in &options.warnings {
         eprintln!("{warning}");
     }
-    let (endpoint, server) = match probe::probe(options) {
+    let (target, server) = match find(options) {
         Ok(found) => found,
         Err(sentence) => fatal(sentence),
     };
-    if server.is_none() {
-        eprintln!("WARNING: Could not fetch server CONFIG");
+    let mut options = options.clone();
+    if let Some(cluster) = &target.cluster {
+        to_stdout(|out| cluster.show(out));
+        if options.threads == 0 {
+            options.threads = cluster.primaries.len();
+        }
     }
+    let options = &options;
+    warn(&target, server.as_ref());
     if options.keep_alive == 0 {
         eprintln!(
             "WARNING: Keepalive disabled. You probably need 'echo 1 > /proc/sys/net/ipv4/tcp_tw_reuse' \
@@ -83,7 +94,7 @@ fn start(options: &Options) {
     }
     let mut session = Session {
         options,
-        endpoint,
+        target,
         server,
         seed: seed(options),
     };
@@ -100,10 +111,43 @@ fn start(options: &Options) {
     }
 }
 
+/// Finds the server or the primaries of the cluster.
+fn find(options: &Options) -> Result<(Target, Option<ServerConfig>), String> {
+    if options.cluster {
+        let (cluster, endpoints) = Cluster::load(options)?;
+        let cluster = Some(cluster);
+        return Ok((Target { endpoints, cluster }, None));
+    }
+    let (endpoint, server) = probe::probe(options)?;
+    let target = Target {
+        endpoints: vec![endpoint],
+        cluster: None,
+    };
+    Ok((target, server))
+}
+
+/// Warns of servers that do not tell their configuration.
+fn warn(target: &Target, server: Option<&ServerConfig>) {
+    let Some(cluster) = &target.cluster else {
+        if server.is_none() {
+            eprintln!("WARNING: Could not fetch server CONFIG");
+        }
+        return;
+    };
+    for (endpoint, _) in target
+        .endpoints
+        .iter()
+        .zip(&cluster.configs)
+        .filter(|(_, config)| config.is_none())
+    {
+        eprintln!("WARNING: Could not fetch node CONFIG {}", endpoint.place);
+    }
+}
+
 /// The state that is shared by consecutive tests.
 struct Session<'a> {
     options: &'a Options,
-    endpoint: Endpoint,
+    target: Target,
     server: Option<ServerConfig>,
     seed: u64,
 }
@@ -117,7 +161,7 @@ impl Session<'_> {
                 "Creating {clients} idle connections and waiting forever (Ctrl+C when done)"
             )
         });
-        run::run(self.options, &self.endpoint, None, self.seed);
+        run::run(self.options, &self.target, None, self.seed);
     }
 
     fn run_command(&mut self) {
@@ -154,14 +198,17 @@ impl Session<'_> {
     }
 
     fn run(&mut self, workload: &Workload) {
-        let outcome = run::run(self.options, &self.endpoint, Some(workload), self.seed);
+        let outcome = run::run(self.options, &self.target, Some(workload), self.seed);
         // The next test uses other random numbers, so that it does not only hit the keys of this one.
         self.seed = self
             .seed
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        let server = self.server.as_ref();
-        to_stdout(|out| report::outcome(out, self.options, server, workload, &outcome));
+        let servers = match &self.target.cluster {
+            Some(cluster) => Servers::Cluster(&cluster.configs),
+            None => Servers::One(self.server.as_ref()),
+        };
+        to_stdout(|out| report::outcome(out, self.options, servers, workload, &outcome));
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Endpoint {
     names: NameOptions,
     /// Name or address as it was given; a Unix socket has none.
     host: Option<String>,
+    /// Where the server is, for messages.
+    pub place: String,
 }
 
 impl Endpoint {
@@ -75,15 +77,12 @@ impl Endpoint {
 }
 
 /// The sentence about a connection that could not be made.
-pub fn connect_failure(options: &Options, error: &ConnError) -> String {
+pub fn connect_failure(place: &str, error: &ConnError) -> String {
     let reason = match error.step() {
         Step::Load => error.to_string(),
         _ => error.reason().to_owned(),
     };
-    format!(
-        "Could not connect to Redis at {}: {reason}",
-        options.place()
-    )
+    format!("Could not connect to Redis at {place}: {reason}")
 }
 
 /// Finds the server and asks for its configuration; `None` when it does not tell.
@@ -91,12 +90,13 @@ pub fn connect_failure(options: &Options, error: &ConnError) -> String {
 /// # Errors
 /// A sentence: it cannot be reached, or refuses the password.
 pub fn probe(options: &Options) -> Result<(Endpoint, Option<ServerConfig>), String> {
-    let failure = |error: &ConnError| connect_failure(options, error);
+    let failure = |error: &ConnError| connect_failure(&options.place(), error);
     let mut endpoint = Endpoint {
         address: Address::Unix(PathBuf::new()),
         tls: None,
         names: options.names.clone(),
         host: options.socket.is_none().then(|| options.host.clone()),
+        place: options.place(),
     };
     if options.tls {
         let context = TlsContext::for_client(&options.tls_config);

@@ -45,6 +45,15 @@ impl Outcome {
     }
 }
 
+/// What the servers have told about their configuration.
+#[derive(Clone, Copy, Debug)]
+pub enum Servers<'a> {
+    /// One server.
+    One(Option<&'a ServerConfig>),
+    /// The primaries of a cluster.
+    Cluster(&'a [Option<ServerConfig>]),
+}
+
 /// Prints a message to standard error and ends the program: no result is better than a false one.
 pub fn fatal(sentence: impl Display) -> ! {
     eprintln!("{sentence}");
@@ -69,7 +78,7 @@ pub fn csv_header(out: &mut dyn Write) -> io::Result<()> {
 pub fn outcome(
     out: &mut dyn Write,
     options: &Options,
-    server: Option<&ServerConfig>,
+    servers: Servers<'_>,
     workload: &Workload,
     outcome: &Outcome,
 ) -> io::Result<()> {
@@ -96,7 +105,7 @@ pub fn outcome(
             "{title}: {per_second:.2} requests per second, p50={p50:.3} msec"
         );
     }
-    circumstances(out, options, server, workload, outcome)?;
+    circumstances(out, options, servers, workload, outcome)?;
     writeln!(out, "\nLatency by percentile distribution:")?;
     rows(out, &outcome.latencies.percentiles())?;
     writeln!(out, "\nCumulative distribution of latencies:")?;
@@ -151,7 +160,7 @@ fn blank(out: &mut dyn Write, line_len: usize) -> io::Result<()> {
 fn circumstances(
     out: &mut dyn Write,
     options: &Options,
-    server: Option<&ServerConfig>,
+    servers: Servers<'_>,
     workload: &Workload,
     outcome: &Outcome,
 ) -> io::Result<()> {
@@ -164,9 +173,13 @@ fn circumstances(
     writeln!(out, "  {} parallel clients", options.clients)?;
     writeln!(out, "  {} bytes payload", workload.payload)?;
     writeln!(out, "  keep alive: {}", options.keep_alive)?;
-    if let Some(ServerConfig { save, appendonly }) = server {
-        writeln!(out, "  host configuration \"save\": {save}")?;
-        writeln!(out, "  host configuration \"appendonly\": {appendonly}")?;
+    match servers {
+        Servers::One(Some(ServerConfig { save, appendonly })) => {
+            writeln!(out, "  host configuration \"save\": {save}")?;
+            writeln!(out, "  host configuration \"appendonly\": {appendonly}")?;
+        }
+        Servers::One(None) => {}
+        Servers::Cluster(configs) => nodes(out, configs)?,
     }
     let is_threaded = options.threads > 0;
     writeln!(
@@ -176,6 +189,20 @@ fn circumstances(
     )?;
     if is_threaded {
         writeln!(out, "  threads: {}", options.threads)?;
+    }
+    Ok(())
+}
+
+/// The configurations of the primaries of a cluster.
+fn nodes(out: &mut dyn Write, configs: &[Option<ServerConfig>]) -> io::Result<()> {
+    writeln!(out, "  cluster mode: yes ({} masters)", configs.len())?;
+    for (number, config) in configs.iter().enumerate() {
+        let Some(ServerConfig { save, appendonly }) = config else {
+            continue;
+        };
+        let save = if save.is_empty() { "NONE" } else { save };
+        writeln!(out, "  node [{number}] configuration:\n    save: {save}")?;
+        writeln!(out, "    appendonly: {appendonly}")?;
     }
     Ok(())
 }
@@ -192,13 +219,17 @@ fn rows(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outcome, csv_header, outcome, progress};
+    use super::{Outcome, Servers, csv_header, outcome, progress};
     use crate::args::{Options, parse};
     use crate::histogram::Latencies;
     use crate::probe::ServerConfig;
     use crate::workload::Workload;
 
     fn print(line: &str, server: Option<&ServerConfig>) -> String {
+        print_with(line, Servers::One(server))
+    }
+
+    fn print_with(line: &str, server: Servers<'_>) -> String {
         let options: Options = match parse(line.split_whitespace().map(Into::into)) {
             Ok(options) => options,
             Err(stop) => panic!("{line}: {stop:?}"),
@@ -256,6 +287,28 @@ Summary:
         assert_eq!(print("", Some(&server)), expected);
         let threaded = print("--threads 2 -k 0", None);
         assert!(threaded.contains("  keep alive: 0\n  multi-thread: yes\n  threads: 2\n\n"));
+    }
+
+    #[test]
+    fn every_primary_shows_its_configuration() {
+        let config = |save: &str| {
+            Some(ServerConfig {
+                save: save.to_string(),
+                appendonly: "no".to_string(),
+            })
+        };
+        let text = print_with("", Servers::Cluster(&[config(""), None, config("60 1")]));
+        let expected = "  keep alive: 1
+  cluster mode: yes (3 masters)
+  node [0] configuration:
+    save: NONE
+    appendonly: no
+  node [2] configuration:
+    save: 60 1
+    appendonly: no
+  multi-thread: no
+";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::args::Options;
 use crate::client::{Job, Part, drive};
+use crate::cluster::Cluster;
 use crate::probe::Endpoint;
 use crate::report::{Outcome, fatal};
 use crate::tally::Tally;
@@ -16,17 +17,20 @@ use crate::workload::Workload;
 /// Minimum duration of a run, so that its rate is a finite number.
 const SHORTEST: Duration = Duration::from_micros(1);
 
+/// Where the load goes.
+pub struct Target {
+    /// A server, or the primaries of the cluster.
+    pub endpoints: Vec<Endpoint>,
+    /// The cluster.
+    pub cluster: Option<Cluster>,
+}
+
 /// Runs one workload; without one, connects and stays idle forever.
-pub fn run(
-    options: &Options,
-    endpoint: &Endpoint,
-    workload: Option<&Workload>,
-    seed: u64,
-) -> Outcome {
+pub fn run(options: &Options, target: &Target, workload: Option<&Workload>, seed: u64) -> Outcome {
     let tally = Tally::new(options.requests, options.clients);
     let job = Job {
         options,
-        endpoint,
+        target,
         workload,
         tally: &tally,
         seed,
@@ -75,7 +79,7 @@ mod tests {
 
     use conn::resp::{Decoder, Value, encode};
 
-    use super::run;
+    use super::{Target, run};
     use crate::args::{Options, parse};
     use crate::probe::probe;
     use crate::workload::command;
@@ -143,7 +147,11 @@ mod tests {
             assert_eq!(server.map(|config| config.save).as_deref(), Some("60 1"));
             let data = vec![b'x'; options.data_size];
             let workload = command(&options, None, &data);
-            let outcome = run(&options, &endpoint, Some(&workload), 7);
+            let target = Target {
+                endpoints: vec![endpoint],
+                cluster: None,
+            };
+            let outcome = run(&options, &target, Some(&workload), 7);
             assert_eq!(outcome.finished, replies, "{line}");
             let log = log.lock().expect("no panic");
             // The first connection is the probe's.
@@ -160,8 +168,12 @@ mod tests {
         let options = options(&format!("-p {port} -c 1 -n 50 -r 1000 get __rand_int__"));
         let (endpoint, _) = probe(&options).expect("the server is there");
         let workload = command(&options, None, b"");
+        let target = Target {
+            endpoints: vec![endpoint],
+            cluster: None,
+        };
         for seed in [1, 1, 2] {
-            run(&options, &endpoint, Some(&workload), seed);
+            run(&options, &target, Some(&workload), seed);
         }
         let log = log.lock().expect("no panic");
         assert_eq!(log[1].len(), 50);

@@ -17,6 +17,9 @@ Server:
  --user <username>  User that the password is for
  --dbnum <db>       Database number (default 0)
  -3                 Speak RESP3
+ --cluster          Distribute the load over the primaries of the cluster that the
+                    server belongs to. The keys of COMMAND must contain {tag},
+                    which becomes the tag of a slot of the primary it is sent to
  --enable-tracking  Have the server track the keys that are read
 
 Load:

@@ -4,12 +4,13 @@
 //! written to the positions of `__rand_int__`.
 //!
 //! Invariants:
-//! 1. `places` are offsets of twelve bytes each inside `bytes`, in order, without overlap.
+//! 1. `places` are offsets of twelve bytes each inside `bytes`, and `tags` of three, in order, without overlap.
 //! 2. The same seed, number of threads and a single connection result in the same requests.
 
 use conn::resp::encode;
 
 use crate::args::Options;
+use crate::slots::Tag;
 
 /// Replaced by twelve random digits.
 const RAND_INT: &[u8] = b"__rand_int__";
@@ -18,6 +19,19 @@ const DATA: &str = "__data__";
 /// Replaced by a score, which is random if the keys are.
 const SCORE: &str = "__score__";
 const KEY: &str = "key:__rand_int__";
+
+/// In a cluster, replaced by the tag of a slot.
+const TAG: &[u8] = b"{tag}";
+/// The keys of the tests, as far as they have no tag.
+const KEYS: [&str; 7] = [
+    KEY,
+    "counter:__rand_int__",
+    "mylist",
+    "myset",
+    "myhash",
+    "myzset",
+    "mystream",
+];
 
 /// How a test's request is written.
 enum Form {
@@ -134,14 +148,22 @@ pub fn suite(options: &Options, data: &[u8]) -> Vec<Workload> {
         request: match form {
             Form::Inline(line) => line.as_bytes().to_vec(),
             Form::Args(args) => request(args.iter().map(|&arg| match arg {
-                SCORE if options.keyspace.is_some() => RAND_INT,
-                SCORE => b"0",
-                DATA => data,
-                other => other.as_bytes(),
+                SCORE if options.keyspace.is_some() => RAND_INT.to_vec(),
+                SCORE => b"0".to_vec(),
+                DATA => data.to_vec(),
+                key if options.cluster && KEYS.contains(&key) => tagged(key),
+                other => other.as_bytes().to_vec(),
             })),
         },
     };
     selected.map(workload).collect()
+}
+
+/// A key with a tag: behind its first word, as in Redis.
+fn tagged(key: &str) -> Vec<u8> {
+    let (word, rest) = key.split_once(':').unwrap_or((key, ""));
+    let colon = if rest.is_empty() { "" } else { ":" };
+    format!("{word}:{{tag}}{colon}{rest}").into_bytes()
 }
 
 /// The command of the command line, with `last` as an additional argument.
@@ -217,6 +239,8 @@ impl Data {
 pub struct Batch {
     bytes: Vec<u8>,
     places: Vec<usize>,
+    /// Where tags are, without their braces.
+    tags: Vec<usize>,
     keyspace: u64,
 }
 
@@ -224,10 +248,12 @@ impl Batch {
     /// `pipeline` times `request`; with a keyspace its `__rand_int__` become numbers below that.
     pub fn new(request: &[u8], pipeline: usize, keyspace: Option<u64>) -> Self {
         let bytes = request.repeat(pipeline);
+        let tags = find_all(&bytes, TAG);
         let places = keyspace.map_or_else(Vec::new, |_| find_all(&bytes, RAND_INT));
         Self {
             bytes,
             places,
+            tags: tags.into_iter().map(|at| at + 1).collect(),
             keyspace: keyspace.unwrap_or(0),
         }
     }
@@ -235,6 +261,18 @@ impl Batch {
     /// The bytes to send.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Whether there are tags to set.
+    pub fn is_tagged(&self) -> bool {
+        !self.tags.is_empty()
+    }
+
+    /// Sets the tag of all keys.
+    pub fn set_tag(&mut self, tag: Tag) {
+        for &place in &self.tags {
+            self.bytes[place..place + tag.len()].copy_from_slice(&tag);
+        }
     }
 
     /// Writes new random numbers. With a keyspace of 0 they are all 0.
@@ -361,6 +399,29 @@ mod tests {
                 .ends_with(b"$12\r\n__rand_int__\r\n$20\r\nelement:__rand_int__\r\n")
         );
         assert!(request("-t mset").starts_with(b"*21\r\n$4\r\nMSET\r\n$16\r\nkey:"));
+    }
+
+    #[test]
+    fn keys_have_a_tag_in_a_cluster() {
+        let keys = [
+            ("set", "key:{tag}:__rand_int__"),
+            ("incr", "counter:{tag}:__rand_int__"),
+            ("lpush", "mylist:{tag}"),
+            ("spop", "myset:{tag}"),
+            ("hset", "myhash:{tag}"),
+            ("zpopmin", "myzset:{tag}"),
+            ("xadd", "mystream:{tag}"),
+        ];
+        for (test, key) in keys {
+            let request = suite(&options(&format!("--cluster -t {test}")), b"VXK").remove(0);
+            let text = String::from_utf8(request.request).expect("text");
+            assert_eq!(text.split("\r\n").nth(4), Some(key), "{test}");
+        }
+        let mut batch = Batch::new(b"a {tag} {tagx} {tag}", 2, None);
+        assert!(batch.is_tagged());
+        batch.set_tag(*b"Qi}");
+        assert_eq!(batch.bytes(), b"a {Qi}} {tagx} {Qi}}a {Qi}} {tagx} {Qi}}");
+        assert!(!Batch::new(b"PING", 1, None).is_tagged());
     }
 
     #[test]

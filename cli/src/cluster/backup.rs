@@ -85,6 +85,10 @@ fn entry(node: &Node, problems: usize) -> String {
         node.flags.join(","),
         node.epoch
     );
+    if problems > 0 {
+        // Writing to a string does not fail.
+        let _ = write!(text, ",\n    \"cluster_errors\": {problems}");
+    }
     for (name, slots) in [
         ("migrating", &node.migrating),
         ("importing", &node.importing),
@@ -94,12 +98,8 @@ fn entry(node: &Node, problems: usize) -> String {
             let pairs: Vec<String> = slots
                 .map(|(slot, id)| format!("\"{slot}\": \"{id}\""))
                 .collect();
-            // Writing to a string does not fail.
             let _ = write!(text, ",\n    \"{name}\": {{{}}}", pairs.join(","));
         }
-    }
-    if problems > 0 {
-        let _ = write!(text, ",\n    \"cluster_errors\": {problems}");
     }
     text + "\n  }"
 }
@@ -123,7 +123,7 @@ mod tests {
             entry(&node, 1),
             "  {\n    \"name\": \"aa\",\n    \"host\": \"h\",\n    \"port\": 1,\n    \"replicate\": null,\n    \
              \"slots\": [[0,2],[9,9]],\n    \"slots_count\": 4,\n    \"flags\": \"master\",\n    \"current_epoch\": 7,\n    \
-             \"migrating\": {\"2\": \"bb\"},\n    \"cluster_errors\": 1\n  }"
+             \"cluster_errors\": 1,\n    \"migrating\": {\"2\": \"bb\"}\n  }"
         );
     }
 }

@@ -47,6 +47,7 @@ pub fn run(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
 /// There is a problem that could not be repaired; a message was printed.
 pub fn fix(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
     load_named(cluster, 2)?;
+    show_keys(cluster);
     check(cluster, Repair::Yes, true)
 }
 
