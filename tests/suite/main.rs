@@ -58,5 +58,6 @@ mod tls;
 mod tls_files;
 mod tls_matrix;
 mod tls_session;
+mod tls_users;
 mod tracking;
 mod transactions;

@@ -2,7 +2,7 @@
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::nid::Nid;
-use openssl::x509::{X509NameRef, X509Ref};
+use openssl::x509::{GeneralNameRef, X509NameRef, X509Ref};
 
 use crate::error::Cause;
 
@@ -66,10 +66,16 @@ pub struct TlsStats {
 /// The identity in a certificate of a peer that was verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
+    /// `O=Redis, CN=client`.
+    pub subject: String,
     /// The subject's common name.
     pub common_name: Option<String>,
     /// The alternative names: DNS names and IP addresses.
     pub names: Vec<String>,
+    /// Of the alternative names the DNS names.
+    pub dns: Vec<String>,
+    /// Of the alternative names the URIs.
+    pub uris: Vec<String>,
 }
 
 /// What a loaded certificate is for.
@@ -133,9 +139,20 @@ impl CertInfo {
 
 /// The identity in a peer's certificate.
 pub(crate) fn identity(cert: &X509Ref) -> Identity {
+    let names = cert.subject_alt_names();
+    let texts = |text: fn(&GeneralNameRef) -> Option<&str>| {
+        let texts = names.iter().flatten().filter_map(text);
+        texts
+            .filter(|text| !text.contains('\0'))
+            .map(str::to_owned)
+            .collect()
+    };
     Identity {
+        subject: name_text(cert.subject_name()),
         common_name: common_name(cert.subject_name()),
         names: alternative_names(cert),
+        dns: texts(GeneralNameRef::dnsname),
+        uris: texts(GeneralNameRef::uri),
     }
 }
 
@@ -164,7 +181,7 @@ pub(crate) fn alternative_names(cert: &X509Ref) -> Vec<String> {
     let Some(names) = cert.subject_alt_names() else {
         return Vec::new();
     };
-    let text = |name: &openssl::x509::GeneralNameRef| {
+    let text = |name: &GeneralNameRef| {
         if let Some(dns) = name.dnsname() {
             return (!dns.contains('\0')).then(|| dns.to_string());
         }

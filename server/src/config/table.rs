@@ -95,6 +95,9 @@ mod tests {
     #[test]
     fn names_are_those_of_redis_and_our_own() {
         let own = [
+            "tls-auth-clients-user",
+            "tls-auth-clients-user-unknown",
+            "tls-auto-reload",
             "tls-groups",
             "tls-migrate",
             "tls-peer-name-check",

@@ -8,6 +8,32 @@ use crate::config::choice::Choice;
 use crate::sys::log::Level;
 
 choices! {
+    /// `tls-auth-clients-user`: the field of a client's certificate that names its user.
+    CertificateUser {
+        /// None: a client authenticates by password.
+        #[default]
+        Off = "off",
+        /// The subject's common name.
+        CommonName = "CN",
+        /// The first URI of the subject's alternative names that is the name of an enabled user.
+        Uri = "URI",
+        /// The same among the DNS names.
+        Dns = "DNS",
+    }
+}
+
+choices! {
+    /// `tls-auth-clients-user-unknown`: what a client is whose certificate names no enabled user.
+    UnknownUser {
+        /// The default user, as without a certificate.
+        #[default]
+        Default = "default",
+        /// Refused.
+        Refuse = "refuse",
+    }
+}
+
+choices! {
     /// `maxmemory-policy`: which keys are evicted.
     MaxmemoryPolicy {
         /// Volatile keys, least recently used first.

@@ -17,6 +17,7 @@ use crate::egress::push::push_fault;
 use crate::ingress::input::on_readable;
 use crate::server::Server;
 use crate::session::auth::new_session;
+use crate::session::certificate;
 use crate::session::close::close_after_reply;
 use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
@@ -138,9 +139,13 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
     srv.conns.set_data(conn, id.to_word());
     let Server { conns, el, .. } = srv;
     conns.set_read_handler(el, conn, Some(on_readable));
-    if protected_from(srv, id) {
+    let admitted = if protected_from(srv, id) {
+        Err(Fault::new(PROTECTED_MODE))
+    } else {
+        certificate::log_in(srv, id, conn)
+    };
+    if let Err(fault) = admitted {
         srv.stats.rejected_connections += 1;
-        let fault = Fault::new(PROTECTED_MODE);
         push_fault(srv, id, &fault);
         close_after_reply(srv, id);
     }

@@ -3,6 +3,7 @@
 use conn::tls::config::AuthClients;
 
 use crate::config::row::{Effect, Flags, INT, Row, choice, int, option, text, yes_no};
+use crate::config::values::{CertificateUser, UnknownUser};
 use crate::{choice, field};
 
 /// The rows.
@@ -55,6 +56,12 @@ pub static ROWS: &[Row] = &[
         .default("yes")
         .effects(&[Effect::Tls])
         .doc("Whether a client must show a certificate (yes), may (optional), or is not asked (no)."),
+    choice("tls-auth-clients-user", choice!(tls_auth_clients_user: CertificateUser))
+        .default("off")
+        .doc("Field of a client's certificate that names the ACL user that it is: CN, or URI or DNS of its alternative names."),
+    choice("tls-auth-clients-user-unknown", choice!(tls_auth_clients_user_unknown: UnknownUser))
+        .default("default")
+        .doc("Whether a client whose certificate names no enabled user is the default user (default) or refused (refuse)."),
     yes_no("tls-replication", field!(tls_replication))
         .default("no")
         .effects(&[Effect::Tls])
