@@ -13,6 +13,7 @@ use crate::addr::Addr;
 use crate::connection::{ConnId, Connection, Phase, State};
 use crate::conns::{Conns, Slot, find};
 use crate::error::ConnError;
+use crate::tls::context::TlsContext;
 use crate::tls::info::{Identity, Sessions, TlsStats};
 use crate::tls::stream::TlsStream;
 
@@ -125,6 +126,12 @@ impl<S> Conns<S> {
     /// The identity of the peer, by a certificate that was verified.
     pub fn peer_cert(&self, id: ConnId) -> Option<Identity> {
         self.tls(id)?.peer_identity()
+    }
+
+    /// The subject of a certificate in the peer's chain that a context's lists revoke; it may have been good when the
+    /// connection was made.
+    pub fn revoked_by(&self, id: ConnId, context: &TlsContext) -> Option<String> {
+        self.tls(id)?.revoked_by(context)
     }
 
     /// `TLSv1.3`, once the handshake is done.

@@ -57,6 +57,7 @@ mod tidy;
 mod tls;
 mod tls_files;
 mod tls_matrix;
+mod tls_revocation;
 mod tls_session;
 mod tls_users;
 mod tracking;

@@ -108,6 +108,19 @@ pub struct CertInfo {
     pub not_after: i64,
 }
 
+/// A certificate revocation list that a context was loaded from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrlInfo {
+    /// Where it came from.
+    pub file: String,
+    /// `O=Redis, CN=authority`.
+    pub issuer: String,
+    /// When a newer one is due, in seconds of Unix time.
+    pub next_update: Option<i64>,
+    /// How many certificates it revokes.
+    pub revoked: usize,
+}
+
 impl Traffic {
     /// Adds the counts of another pool.
     pub(crate) fn add(&mut self, other: Self) {
@@ -197,7 +210,7 @@ pub(crate) fn alternative_names(cert: &X509Ref) -> Vec<String> {
 }
 
 /// Seconds of Unix time; 0 for a time that OpenSSL cannot read.
-fn unix_time(time: &Asn1TimeRef) -> i64 {
+pub(crate) fn unix_time(time: &Asn1TimeRef) -> i64 {
     let since = Asn1Time::from_unix(0).and_then(|epoch| epoch.diff(time));
     since.map_or(0, |diff| {
         i64::from(diff.days) * 86_400 + i64::from(diff.secs)

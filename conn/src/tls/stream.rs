@@ -468,6 +468,17 @@ impl TlsStream {
         identity
     }
 
+    /// The subject of the first certificate of the peer's chain that a context's lists revoke. Of a resumed session only the
+    /// peer's own certificate is known.
+    pub fn revoked_by(&self, context: &TlsContext) -> Option<String> {
+        let own = self.ssl.peer_certificate();
+        let chain = self.ssl.verified_chain().into_iter().flatten();
+        let mut certs = own.into_iter().chain(chain.map(ToOwned::to_owned));
+        let revoked = certs.find(|cert| context.is_revoked(cert));
+        clear_errors();
+        revoked.map(|cert| info::name_text(cert.subject_name()))
+    }
+
     /// Bytes that OpenSSL holds for this connection.
     pub fn charged(&self) -> usize {
         self.charged

@@ -203,6 +203,7 @@ params! {
     tls_auth_clients_user_unknown: UnknownUser,
     tls_auto_reload: bool,
     tls_cluster: bool,
+    tls_crl_drop: bool,
     tls_migrate: bool,
     tls_peer_name_check: bool,
     tls_ticket_rotation: i64,

@@ -1,7 +1,7 @@
 //! Types of directive values: lists of words, limits, classes of events.
 
 use bitflags::bitflags;
-use conn::tls::config::AuthClients;
+use conn::tls::config::{AuthClients, CrlExpired};
 
 use crate::choices;
 use crate::config::choice::Choice;
@@ -222,6 +222,13 @@ impl Choice for Level {
         ("notice", Level::Notice),
         ("warning", Level::Warning),
         ("nothing", Level::Nothing),
+    ];
+}
+
+impl Choice for CrlExpired {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("refuse", CrlExpired::Refuse),
+        ("accept", CrlExpired::Accept),
     ];
 }
 

@@ -7,6 +7,7 @@ use crate::egress::account::account;
 use crate::egress::invalidate::limit_table;
 use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::house::certificates::{rotate_tickets, take_reloads};
+use crate::house::revocation::{disconnect_revoked, log_expired};
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
 use crate::keyspace::defrag::defrag_cycle;
 use crate::keyspace::expire::slow_cycle;
@@ -93,6 +94,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 0,
         run: take_reloads,
+    },
+    Step {
+        period_ms: 0,
+        run: disconnect_revoked,
     },
     Step {
         period_ms: 60_000,
@@ -300,4 +305,5 @@ fn log_clients(srv: &mut Server) {
 
 fn watch_certificates(srv: &mut Server) {
     crate::house::certificates::warn_daily(srv);
+    log_expired(srv);
 }

@@ -66,6 +66,23 @@ pub fn write(srv: &Server, info: &mut Info) {
         context.map_or(0, TlsContext::ticket_rotations),
     );
     write_certificates(srv, info);
+    write_lists(srv, info);
+}
+
+/// Certificate revocation lists.
+fn write_lists(srv: &Server, info: &mut Info) {
+    let lists = srv.tls.context.as_ref().map_or(&[][..], TlsContext::crls);
+    info.field("tls_crls", lists.len());
+    info.field("tls_crl_revoked_clients", srv.tls.revoked_clients);
+    if lists.is_empty() {
+        return;
+    }
+    let revoked: usize = lists.iter().map(|list| list.revoked).sum();
+    info.field("tls_crl_revoked_certs", revoked);
+    if let Some(next) = lists.iter().filter_map(|list| list.next_update).min() {
+        let now = clock::unix_ms() / 1000;
+        info.field("tls_crl_expires_in_seconds", next - now);
+    }
 }
 
 fn write_certificates(srv: &Server, info: &mut Info) {

@@ -1,4 +1,4 @@
-//! Clients that a certificate logs in (`tls-auth-clients-user`).
+//! Clients that a certificate logs in (`tls-auth-clients-user`), or refuses.
 //!
 //! The certificate was verified when the connection was made, or when the session that it resumes was. The first name in the
 //! configured field that is that of an enabled user is the client's user, as after AUTH; it may be changed by AUTH, and RESET
@@ -19,11 +19,22 @@ use crate::wire::fault::Fault;
 
 const REFUSED: &str = "DENIED This server expects a certificate that names an enabled user.";
 
-/// Logs in a client that has just connected, if its certificate names a user.
+const REVOKED: &str = "DENIED The certificate of this client was revoked.";
+
+/// Judges the certificate of a client that has just connected, and logs the client in if the certificate names a user.
 ///
 /// # Errors
-/// It names none, and such clients are refused.
+/// It was revoked during the handshake, or it names no user, and such clients are refused.
 pub fn log_in(srv: &mut Server, id: ClientId, conn: ConnId) -> Result<(), Fault> {
+    if let Some(context) = srv
+        .tls
+        .context
+        .as_ref()
+        .filter(|context| !context.crls().is_empty())
+        && srv.conns.revoked_by(conn, context).is_some()
+    {
+        return Err(Fault::new(REVOKED));
+    }
     let field = srv.config.tls_auth_clients_user;
     if field == CertificateUser::Off {
         return Ok(());

@@ -3,6 +3,7 @@
 use conn::tls::context::TlsContext;
 use crossbeam_channel::Receiver;
 
+use crate::state::client_id::ClientId;
 use crate::sys::file_watch::FileWatch;
 
 /// Contexts loaded when files had changed, or why they could not be.
@@ -35,6 +36,12 @@ pub struct TlsState {
     pub last_error: String,
     /// The watch over the files, with `tls-auto-reload`.
     pub watch: Option<Watch>,
+    /// Clients to be checked for a certificate that was revoked, and how many were disconnected for one since start.
+    pub unchecked: Vec<ClientId>,
+    /// See `unchecked`.
+    pub revoked_clients: u64,
+    /// Whether it was logged that revocation lists have expired.
+    pub expired_lists_logged: bool,
     /// Unix day on which expiring certificates were last logged.
     pub warned_day: i64,
 }

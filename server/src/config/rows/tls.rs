@@ -1,6 +1,6 @@
 //! TLS: certificates, protocols, sessions.
 
-use conn::tls::config::AuthClients;
+use conn::tls::config::{AuthClients, CrlExpired};
 
 use crate::config::row::{Effect, Flags, INT, Row, choice, int, option, text, yes_no};
 use crate::config::values::{CertificateUser, UnknownUser};
@@ -48,6 +48,21 @@ pub static ROWS: &[Row] = &[
         .flags(Flags::VOLATILE)
         .effects(&[Effect::Tls])
         .doc("Directory of such certificates, under their hashes as openssl rehash names them."),
+    option("tls-crl-file", field!(tls.crl_file))
+        .flags(Flags::VOLATILE)
+        .effects(&[Effect::Tls])
+        .doc("File of the lists of revoked certificates, in PEM; with it or tls-crl-dir every authority of a peer must have a list."),
+    option("tls-crl-dir", field!(tls.crl_dir))
+        .flags(Flags::VOLATILE)
+        .effects(&[Effect::Tls])
+        .doc("Directory of such files, under any names."),
+    choice("tls-crl-expired", choice!(tls.crl_expired: CrlExpired))
+        .default("refuse")
+        .effects(&[Effect::Tls])
+        .doc("Whether peers are refused when such a list has expired (refuse), or judged by the old list (accept)."),
+    yes_no("tls-crl-drop", field!(tls_crl_drop))
+        .default("yes")
+        .doc("Clients whose certificates a newly loaded list revokes are disconnected."),
     yes_no("tls-auto-reload", field!(tls_auto_reload))
         .default("no")
         .effects(&[Effect::Tls])
