@@ -214,15 +214,16 @@ impl<S> Conns<S> {
 
 fn count_session(sessions: &mut Vec<Sessions>, tls: Option<&TlsStream>) {
     let Some(tls) = tls else { return };
-    let (version, cipher) = (tls.version(), tls.cipher());
-    match sessions
-        .iter_mut()
-        .find(|known| known.version == version && known.cipher == cipher)
-    {
+    let (version, cipher, group) = (tls.version(), tls.cipher(), tls.group());
+    let is_same = |known: &&mut Sessions| {
+        known.version == version && known.cipher == cipher && known.group == group
+    };
+    match sessions.iter_mut().find(is_same) {
         Some(known) => known.connections += 1,
         None => sessions.push(Sessions {
             version,
             cipher,
+            group: group.to_owned(),
             connections: 1,
         }),
     }

@@ -56,6 +56,7 @@ mod tables;
 mod tidy;
 mod tls;
 mod tls_files;
+mod tls_info;
 mod tls_matrix;
 mod tls_revocation;
 mod tls_session;

@@ -211,6 +211,11 @@ impl TlsContext {
         self.0.tickets.as_ref().map_or(0, TicketKeys::rotations)
     }
 
+    /// How many session tickets were issued, over all reloads.
+    pub fn tickets_issued(&self) -> u64 {
+        self.0.tickets.as_ref().map_or(0, TicketKeys::issued)
+    }
+
     /// True if both are the same loaded context, not two that were loaded from the same files.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -28,13 +28,15 @@ pub struct LastFailure {
     pub unix_time: i64,
 }
 
-/// Connections that share a version and a cipher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Connections that share a version, a cipher and a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sessions {
     /// `TLSv1.3`.
     pub version: &'static str,
     /// `TLS_AES_256_GCM_SHA384`.
     pub cipher: &'static str,
+    /// `X25519`, the group of the key exchange; empty if there was none, as when TLS 1.2 resumes a session.
+    pub group: String,
     /// How many.
     pub connections: usize,
 }
@@ -57,7 +59,7 @@ pub struct TlsStats {
     pub last_failure: Option<LastFailure>,
     /// Bytes and records.
     pub traffic: Traffic,
-    /// Present connections by version and cipher.
+    /// Present connections by version, cipher and group.
     pub current: Vec<Sessions>,
     /// Before-sleep passes that found decrypted data waiting.
     pub pending_passes: u64,

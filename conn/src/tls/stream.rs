@@ -30,12 +30,13 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_int, c_uint};
+use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::io::IoSlice;
 use std::mem;
 use std::net::TcpStream;
 use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
+use std::ptr;
 
 use foreign_types::ForeignTypeRef;
 use nix::errno::Errno;
@@ -92,7 +93,10 @@ const ANSWERS: usize = 65_536;
 
 unsafe extern "C" {
     fn SSL_set_session_id_context(ssl: *mut ffi::SSL, id: *const u8, len: c_uint) -> c_int;
+    fn SSL_group_to_name(ssl: *mut ffi::SSL, group: c_int) -> *const c_char;
 }
+
+const SSL_CTRL_GET_NEGOTIATED_GROUP: c_int = 134;
 
 /// A direction of the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -449,6 +453,21 @@ impl TlsStream {
     /// `TLS_AES_256_GCM_SHA384`; empty before the handshake.
     pub fn cipher(&self) -> &'static str {
         self.ssl.current_cipher().map_or("", |cipher| cipher.name())
+    }
+
+    /// `X25519`: the group of the key exchange; empty if there was none.
+    pub fn group(&self) -> &str {
+        let ssl = self.ssl.as_ptr();
+        // SAFETY: a live object; the commands take no pointer, and the answer is null or a string that lives as long as
+        // the object's context.
+        unsafe {
+            let group = ffi::SSL_ctrl(ssl, SSL_CTRL_GET_NEGOTIATED_GROUP, 0, ptr::null_mut());
+            let name = SSL_group_to_name(ssl, c_int::try_from(group).unwrap_or(0));
+            if group == 0 || name.is_null() {
+                return "";
+            }
+            CStr::from_ptr(name).to_str().unwrap_or_default()
+        }
     }
 
     /// True if the session was resumed from a ticket.

@@ -9,6 +9,7 @@ use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::house::certificates::{rotate_tickets, take_reloads};
 use crate::house::revocation::{disconnect_revoked, log_expired};
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
+use crate::ingress::refusals::tell_left_out;
 use crate::keyspace::defrag::defrag_cycle;
 use crate::keyspace::expire::slow_cycle;
 use crate::replication::cron::replication_cron;
@@ -90,6 +91,10 @@ static STEPS: &[Step] = &[
     Step {
         period_ms: 1000,
         run: rotate_tickets,
+    },
+    Step {
+        period_ms: 1000,
+        run: tell_left_out,
     },
     Step {
         period_ms: 0,

@@ -9,10 +9,11 @@ use conn::tls::context::TlsContext;
 use conn::tls::info::CrlInfo;
 
 use crate::config::choice::Choice;
+use crate::ingress::refusals;
 use crate::report::client_line::peer_text;
 use crate::server::Server;
 use crate::sys::clock;
-use crate::{notice, warning};
+use crate::warning;
 
 /// Clients checked at each call of cron: about a millisecond.
 const CHECKED_AT_ONCE: usize = 500;
@@ -48,7 +49,9 @@ pub fn disconnect_revoked(srv: &mut Server) {
             .and_then(|conn| srv.conns.revoked_by(conn, &context));
         if let Some(subject) = revoked {
             let peer = peer_text(srv, client);
-            notice!("TLS: {peer} is disconnected, its certificate was revoked ({subject})");
+            let line =
+                format!("TLS: {peer} is disconnected, its certificate was revoked ({subject})");
+            refusals::log(srv, line);
             srv.tls.revoked_clients += 1;
             srv.clients.queue_close(id);
         }

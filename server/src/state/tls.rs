@@ -4,6 +4,8 @@ use conn::tls::context::TlsContext;
 use crossbeam_channel::Receiver;
 
 use crate::state::client_id::ClientId;
+use crate::state::networks::Networks;
+use crate::state::throttle::Throttle;
 use crate::sys::file_watch::FileWatch;
 
 /// Contexts loaded when files had changed, or why they could not be.
@@ -36,6 +38,10 @@ pub struct TlsState {
     pub last_error: String,
     /// The watch over the files, with `tls-auto-reload`.
     pub watch: Option<Watch>,
+    /// The networks whose handshakes failed most often.
+    pub failures: Networks,
+    /// Limits lines of the log about connections that are refused.
+    pub throttle: Throttle,
     /// Clients to be checked for a certificate that was revoked, and how many were disconnected for one since start.
     pub unchecked: Vec<ClientId>,
     /// See `unchecked`.
