@@ -13,6 +13,7 @@ use crate::addr::Addr;
 use crate::connection::{ConnId, Connection, Phase, State};
 use crate::conns::{Conns, Slot, find};
 use crate::error::ConnError;
+use crate::tls::context::TlsContext;
 use crate::tls::info::{Identity, Sessions, TlsStats};
 use crate::tls::stream::TlsStream;
 
@@ -127,6 +128,12 @@ impl<S> Conns<S> {
         self.tls(id)?.peer_identity()
     }
 
+    /// The subject of a certificate in the peer's chain that a context's lists revoke; it may have been good when the
+    /// connection was made.
+    pub fn revoked_by(&self, id: ConnId, context: &TlsContext) -> Option<String> {
+        self.tls(id)?.revoked_by(context)
+    }
+
     /// `TLSv1.3`, once the handshake is done.
     pub fn tls_version(&self, id: ConnId) -> Option<&'static str> {
         self.tls(id).map(TlsStream::version)
@@ -207,15 +214,16 @@ impl<S> Conns<S> {
 
 fn count_session(sessions: &mut Vec<Sessions>, tls: Option<&TlsStream>) {
     let Some(tls) = tls else { return };
-    let (version, cipher) = (tls.version(), tls.cipher());
-    match sessions
-        .iter_mut()
-        .find(|known| known.version == version && known.cipher == cipher)
-    {
+    let (version, cipher, group) = (tls.version(), tls.cipher(), tls.group());
+    let is_same = |known: &&mut Sessions| {
+        known.version == version && known.cipher == cipher && known.group == group
+    };
+    match sessions.iter_mut().find(is_same) {
         Some(known) => known.connections += 1,
         None => sessions.push(Sessions {
             version,
             cipher,
+            group: group.to_owned(),
             connections: 1,
         }),
     }

@@ -206,6 +206,7 @@ mod tests {
         let identity = |names: &[&str]| Identity {
             common_name: Some("cn\n".to_owned()),
             names: names.iter().map(ToString::to_string).collect(),
+            ..Identity::default()
         };
         assert_eq!(
             check.warning(Some(&identity(&["localhost", "127.0.0.1"]))),

@@ -65,6 +65,8 @@ pub struct CertSpec<'a> {
     pub days: i32,
     /// Who signs it.
     pub signer: Signer<'a>,
+    /// Its serial number.
+    pub serial: u32,
     /// Lines of the OpenSSL extension file.
     pub extensions: &'a [&'a str],
 }
@@ -72,7 +74,7 @@ pub struct CertSpec<'a> {
 /// Extensions of a certificate authority.
 pub const CA_EXTENSIONS: &[&str] = &[
     "basicConstraints=critical,CA:TRUE",
-    "keyUsage=critical,keyCertSign",
+    "keyUsage=critical,keyCertSign,cRLSign",
 ];
 
 /// Extensions of a server certificate for this machine.
@@ -85,6 +87,7 @@ impl Default for CertSpec<'_> {
             subject: "/O=Redis Test/CN=plain",
             days: 10,
             signer: Signer::TestCa,
+            serial: 4242,
             extensions: LOCALHOST_SAN,
         }
     }
@@ -112,7 +115,7 @@ pub fn issue(folder: &Path, spec: &CertSpec<'_>) {
         ],
     );
     std::fs::write(folder.join(&ext), spec.extensions.join("\n")).expect("the folder is writable");
-    let days = spec.days.to_string();
+    let (days, serial) = (spec.days.to_string(), spec.serial.to_string());
     let mut args = vec![
         "x509", "-req", "-in", &csr, "-out", &crt, "-days", &days, "-extfile", &ext,
     ];
@@ -124,9 +127,74 @@ pub fn issue(folder: &Path, spec: &CertSpec<'_>) {
     if matches!(spec.signer, Signer::SelfSigned) {
         args.extend(["-signkey", &key]);
     } else {
-        args.extend(["-CA", &ca_crt, "-CAkey", &ca_key, "-set_serial", "4242"]);
+        args.extend(["-CA", &ca_crt, "-CAkey", &ca_key, "-set_serial", &serial]);
     }
     openssl(folder, &args);
+}
+
+/// A list of revoked certificates, to be issued into `folder`.
+#[derive(Clone, Copy)]
+pub struct ListSpec<'a> {
+    /// The file.
+    pub name: &'a str,
+    /// Who issues it.
+    pub signer: Signer<'a>,
+    /// The serial numbers that it revokes.
+    pub serials: &'a [u32],
+    /// It has expired.
+    pub is_expired: bool,
+}
+
+impl Default for ListSpec<'_> {
+    fn default() -> Self {
+        ListSpec {
+            name: "list.crl",
+            signer: Signer::TestCa,
+            serials: &[],
+            is_expired: false,
+        }
+    }
+}
+
+/// Issues a list of revoked certificates. It replaces an older file at once.
+pub fn revoke(folder: &Path, spec: &ListSpec<'_>) {
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).expect("the folder is writable");
+    };
+    let entry = |serial: &u32| {
+        // An odd number of digits is not read.
+        let serial = format!("{serial:08X}");
+        format!("R\t401231235959Z\t200101000000Z\t{serial}\tunknown\t/CN=revoked\n")
+    };
+    write(
+        "index.txt",
+        &spec.serials.iter().map(entry).collect::<String>(),
+    );
+    write(
+        "list.cnf",
+        "[ca]\ndefault_ca=list\n[list]\ndatabase=index.txt\ndefault_md=sha256\n",
+    );
+    let (cert, key) = match spec.signer {
+        Signer::TestCa => (file("ca.crt"), file("ca.key")),
+        Signer::Other(name) => (format!("{name}.crt"), format!("{name}.key")),
+        Signer::SelfSigned => panic!("a list has an issuer"),
+    };
+    let mut args = vec![
+        "ca", "-gencrl", "-config", "list.cnf", "-cert", &cert, "-keyfile", &key,
+    ];
+    if spec.is_expired {
+        args.extend([
+            "-crl_lastupdate",
+            "20200101000000Z",
+            "-crl_nextupdate",
+            "20200201000000Z",
+        ]);
+    } else {
+        args.extend(["-crldays", "1"]);
+    }
+    args.extend(["-out", "new.crl"]);
+    openssl(folder, &args);
+    std::fs::rename(folder.join("new.crl"), folder.join(spec.name)).expect("renamed");
 }
 
 /// The path of a file in `folder`.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use conn::blocking;
 use conn::conns::ClientTls;
 use conn::dial::Place;
+use conn::error::ConnError;
 use conn::resp::Value;
 use conn::tls::context::{ClientTlsConfig, TlsContext};
 
@@ -39,6 +40,14 @@ pub fn tls_config() -> ClientTlsConfig {
     }
 }
 
+fn tcp(port: u16) -> Place<'static> {
+    Place::Tcp {
+        host: "127.0.0.1",
+        port,
+        source: None,
+    }
+}
+
 /// A connection with blocking calls.
 pub struct Client {
     inner: blocking::Client,
@@ -51,29 +60,41 @@ impl Client {
 
     pub(crate) fn connect(server: &Server, transport: Transport) -> Self {
         let socket = server.socket();
-        let tcp = |port| Place::Tcp {
-            host: "127.0.0.1",
-            port,
-            source: None,
-        };
         let connected = match transport {
             Transport::Tcp => blocking::Client::connect(&tcp(server.port), None, Some(PATIENCE)),
             Transport::Unix => {
                 blocking::Client::connect(&Place::Unix(&socket), None, Some(PATIENCE))
             }
-            Transport::Tls => {
-                let context = TlsContext::for_client(&tls_config()).expect("the certificates load");
-                let tls = ClientTls {
-                    context: &context,
-                    sni: None,
-                    verify_name: Some("127.0.0.1"),
-                };
-                blocking::Client::connect(&tcp(server.tls_port), Some(tls), Some(PATIENCE))
-            }
+            Transport::Tls => return Self::with_tls(server.tls_port, &tls_config()),
         };
         let mut inner = connected.unwrap_or_else(|error| panic!("{transport:?}: {error}"));
         inner.set_read_timeout(Some(PATIENCE));
         Client { inner }
+    }
+
+    /// Connects to a TLS port of this machine with other settings than [`tls_config`].
+    ///
+    /// # Panics
+    /// If the connection fails.
+    pub fn with_tls(port: u16, config: &ClientTlsConfig) -> Self {
+        let connected = Self::try_tls(port, config);
+        connected.unwrap_or_else(|error| panic!("TLS: {error}"))
+    }
+
+    /// As [`Client::with_tls`]. With TLS 1.3 a server refuses a certificate after the client's handshake only.
+    ///
+    /// # Errors
+    /// If the connection fails.
+    pub fn try_tls(port: u16, config: &ClientTlsConfig) -> Result<Self, ConnError> {
+        let context = TlsContext::for_client(config).expect("the certificates load");
+        let tls = ClientTls {
+            context: &context,
+            sni: None,
+            verify_name: Some("127.0.0.1"),
+        };
+        let mut inner = blocking::Client::connect(&tcp(port), Some(tls), Some(PATIENCE))?;
+        inner.set_read_timeout(Some(PATIENCE));
+        Ok(Client { inner })
     }
 
     /// Sends a command and waits for the reply.

@@ -150,7 +150,6 @@ fn links_take_the_new_pair_when_they_connect() {
     let (replica_server, mut replica) = start(folder.path(), &["--tls-replication", "yes"]);
     pair::follow(&mut replica, primary_server.tls_port);
     pair::wait_for_link(&mut replica);
-    // One for clients only, so that a link made with it shows.
     issue(
         folder.path(),
         &CertSpec {
@@ -161,11 +160,16 @@ fn links_take_the_new_pair_when_they_connect() {
     );
     wait_for_certificate(&replica_server, &mut replica, "renewed");
     assert_eq!(replica.info("master_link_status"), "up");
+    let link = "CLIENT LIST TYPE replica";
+    assert!(
+        primary.text(link).contains(",%20CN=Generic-cert "),
+        "the old link goes on"
+    );
     primary.text("CLIENT KILL TYPE replica");
-    pair::wait_for_link(&mut replica);
-    until("a replica", || {
-        (primary.info("connected_slaves") == "1").then_some(())
+    until("a link with the new certificate", || {
+        primary.text(link).contains(",%20CN=renewed ").then_some(())
     });
+    pair::wait_for_link(&mut replica);
 }
 
 #[test]

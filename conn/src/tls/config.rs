@@ -18,6 +18,16 @@ pub enum AuthClients {
     Optional,
 }
 
+/// What becomes of peers of an authority whose list of revoked certificates has expired (`tls-crl-expired`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CrlExpired {
+    /// They are refused: nobody knows what was revoked since.
+    #[default]
+    Refuse,
+    /// The old list counts.
+    Accept,
+}
+
 /// The directives that concern TLS, under their own names. It holds passwords, so it has no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field is the directive of the same name")]
@@ -31,6 +41,9 @@ pub struct TlsConfig {
     pub dh_params_file: Option<String>,
     pub ca_cert_file: Option<String>,
     pub ca_cert_dir: Option<String>,
+    pub crl_file: Option<String>,
+    pub crl_dir: Option<String>,
+    pub crl_expired: CrlExpired,
     pub auth_clients: AuthClients,
     /// Outgoing links use TLS (`tls-replication`, `tls-cluster`), so a CA to verify their peers is
     /// required.
@@ -61,6 +74,9 @@ impl Default for TlsConfig {
             dh_params_file: None,
             ca_cert_file: None,
             ca_cert_dir: None,
+            crl_file: None,
+            crl_dir: None,
+            crl_expired: CrlExpired::Refuse,
             auth_clients: AuthClients::Yes,
             outgoing_links: false,
             protocols: None,
@@ -86,6 +102,8 @@ impl TlsConfig {
             &self.dh_params_file,
             &self.ca_cert_file,
             &self.ca_cert_dir,
+            &self.crl_file,
+            &self.crl_dir,
         ];
         paths.into_iter().flatten().map(PathBuf::from).collect()
     }

@@ -38,8 +38,9 @@ use openssl_sys as ffi;
 
 use crate::error::{ConnError, Step};
 use crate::tls::bio::note_rejected;
-use crate::tls::config::{AuthClients, TlsConfig};
-use crate::tls::info::{CertInfo, CertRole, alternative_names, common_name, name_text};
+use crate::tls::config::{AuthClients, CrlExpired, TlsConfig};
+use crate::tls::crl::Crls;
+use crate::tls::info::{CertInfo, CertRole, CrlInfo, alternative_names, common_name, name_text};
 use crate::tls::tickets::TicketKeys;
 
 /// Tickets issued per full handshake. Each costs 25 µs and 255 bytes, and clients of this server
@@ -92,8 +93,9 @@ struct Inner {
     server: SslContext,
     client: SslContext,
     auth_clients: AuthClients,
-    /// A digest of the trusted certificates.
+    /// A digest of the trusted certificates and of what is revoked.
     trust: [u8; 32],
+    crls: Arc<Crls>,
     /// `None` for a client program.
     tickets: Option<TicketKeys>,
     report: Arc<Report>,
@@ -138,6 +140,7 @@ impl TlsContext {
             server,
             client,
             trust,
+            crls,
             tickets,
             report,
             ..
@@ -147,6 +150,7 @@ impl TlsContext {
             client: client.clone(),
             auth_clients,
             trust: *trust,
+            crls: Arc::clone(crls),
             tickets: tickets.clone(),
             report: Arc::clone(report),
         };
@@ -172,6 +176,20 @@ impl TlsContext {
         &self.0.report.certs
     }
 
+    /// The certificate revocation lists that were loaded.
+    pub fn crls(&self) -> &[CrlInfo] {
+        &self.0.crls.infos
+    }
+
+    /// Whether peers that this context's predecessor had accepted may be revoked now.
+    pub fn revokes_more_than(&self, previous: &Self) -> bool {
+        !self.0.crls.infos.is_empty() && self.0.trust != previous.0.trust
+    }
+
+    pub(crate) fn is_revoked(&self, cert: &X509) -> bool {
+        self.0.crls.revoked(cert)
+    }
+
     /// What is wrong with the order of the certificates in a file; peers may fail to verify such a chain.
     pub fn chain_fault(&self) -> Option<&str> {
         self.0.report.chain_fault.as_deref()
@@ -191,6 +209,11 @@ impl TlsContext {
     /// How often the key of session tickets was replaced, over all reloads.
     pub fn ticket_rotations(&self) -> u64 {
         self.0.tickets.as_ref().map_or(0, TicketKeys::rotations)
+    }
+
+    /// How many session tickets were issued, over all reloads.
+    pub fn tickets_issued(&self) -> u64 {
+        self.0.tickets.as_ref().map_or(0, TicketKeys::issued)
     }
 
     /// True if both are the same loaded context, not two that were loaded from the same files.
@@ -234,7 +257,8 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
         key,
         pass: config.key_file_pass.as_deref(),
     };
-    let mut server = base(config, &pair, &mut report)?;
+    let crls = Crls::load(config)?;
+    let mut server = base(config, &crls, &pair, &mut report)?;
     configure_server(&mut server, config)?;
     let tickets = match previous.and_then(|previous| previous.0.tickets.clone()) {
         Some(shared) => shared,
@@ -255,7 +279,7 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
                 key,
                 pass: config.client_key_file_pass.as_deref(),
             };
-            base(config, &pair, &mut report)?.build()
+            base(config, &crls, &pair, &mut report)?.build()
         }
         _ => server.clone(),
     };
@@ -265,7 +289,8 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
         server,
         client,
         auth_clients: config.auth_clients,
-        trust: trust(config)?,
+        trust: trust(config, &crls)?,
+        crls: Arc::new(crls),
         tickets: Some(tickets),
         report: Arc::new(report),
     })))
@@ -313,14 +338,15 @@ fn load_for_client(config: &ClientTlsConfig) -> Result<TlsContext, ConnError> {
         client: client.build(),
         auth_clients,
         trust: [0; 32],
+        crls: Arc::default(),
         tickets: None,
         report: Arc::new(report),
     })))
 }
 
-/// A digest of the trusted certificates, which does not depend on where they are and when they were
+/// A digest of the trusted certificates and of what is revoked, which does not depend on where they are and when they were
 /// written.
-fn trust(config: &TlsConfig) -> Result<[u8; 32], ConnError> {
+fn trust(config: &TlsConfig, crls: &Crls) -> Result<[u8; 32], ConnError> {
     let mut digest = Sha256::new();
     if let Some(file) = config.ca_cert_file.as_deref() {
         digest.update(&read(file)?);
@@ -331,6 +357,7 @@ fn trust(config: &TlsConfig) -> Result<[u8; 32], ConnError> {
         // OpenSSL does not trust a file that cannot be read either.
         digest.update(&fs::read(path).unwrap_or_default());
     }
+    crls.digest(&mut digest);
     Ok(digest.finish())
 }
 
@@ -352,6 +379,7 @@ fn bare() -> Result<SslContextBuilder, ConnError> {
 /// The settings of both sides of a server.
 fn base(
     config: &TlsConfig,
+    crls: &Crls,
     pair: &Pair<'_>,
     report: &mut Report,
 ) -> Result<SslContextBuilder, ConnError> {
@@ -359,7 +387,11 @@ fn base(
     builder.set_options(excluded_protocols(config.protocols.as_deref())?);
     builder.set_verify_callback(
         SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
-        on_verdict,
+        if config.crl_expired == CrlExpired::Accept {
+            on_verdict_of_old_list
+        } else {
+            on_verdict
+        },
     );
     builder.set_groups_list(&config.groups).map_err(|_| {
         refusal(
@@ -377,8 +409,19 @@ fn base(
         config.ca_cert_file.as_deref(),
         config.ca_cert_dir.as_deref(),
     )?;
+    crls.install(&mut builder)
+        .map_err(|stack| failure("certificate revocation lists", &stack))?;
     use_pair(&mut builder, pair, report)?;
     Ok(builder)
+}
+
+/// As `on_verdict`, but a list of revoked certificates that has expired still counts.
+fn on_verdict_of_old_list(accepted: bool, chain: &mut X509StoreContextRef) -> bool {
+    if !accepted && chain.error().as_raw() == ffi::X509_V_ERR_CRL_HAS_EXPIRED {
+        chain.set_error(X509VerifyResult::OK);
+        return true;
+    }
+    on_verdict(accepted, chain)
 }
 
 /// Keeps OpenSSL's verdict on a certificate, and records whose was rejected, for the error.

@@ -2,7 +2,7 @@
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::nid::Nid;
-use openssl::x509::{X509NameRef, X509Ref};
+use openssl::x509::{GeneralNameRef, X509NameRef, X509Ref};
 
 use crate::error::Cause;
 
@@ -28,13 +28,15 @@ pub struct LastFailure {
     pub unix_time: i64,
 }
 
-/// Connections that share a version and a cipher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Connections that share a version, a cipher and a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sessions {
     /// `TLSv1.3`.
     pub version: &'static str,
     /// `TLS_AES_256_GCM_SHA384`.
     pub cipher: &'static str,
+    /// `X25519`, the group of the key exchange; empty if there was none, as when TLS 1.2 resumes a session.
+    pub group: String,
     /// How many.
     pub connections: usize,
 }
@@ -57,7 +59,7 @@ pub struct TlsStats {
     pub last_failure: Option<LastFailure>,
     /// Bytes and records.
     pub traffic: Traffic,
-    /// Present connections by version and cipher.
+    /// Present connections by version, cipher and group.
     pub current: Vec<Sessions>,
     /// Before-sleep passes that found decrypted data waiting.
     pub pending_passes: u64,
@@ -66,10 +68,16 @@ pub struct TlsStats {
 /// The identity in a certificate of a peer that was verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
+    /// `O=Redis, CN=client`.
+    pub subject: String,
     /// The subject's common name.
     pub common_name: Option<String>,
     /// The alternative names: DNS names and IP addresses.
     pub names: Vec<String>,
+    /// Of the alternative names the DNS names.
+    pub dns: Vec<String>,
+    /// Of the alternative names the URIs.
+    pub uris: Vec<String>,
 }
 
 /// What a loaded certificate is for.
@@ -100,6 +108,19 @@ pub struct CertInfo {
     pub not_before: i64,
     /// Valid until, in seconds of Unix time.
     pub not_after: i64,
+}
+
+/// A certificate revocation list that a context was loaded from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrlInfo {
+    /// Where it came from.
+    pub file: String,
+    /// `O=Redis, CN=authority`.
+    pub issuer: String,
+    /// When a newer one is due, in seconds of Unix time.
+    pub next_update: Option<i64>,
+    /// How many certificates it revokes.
+    pub revoked: usize,
 }
 
 impl Traffic {
@@ -133,9 +154,20 @@ impl CertInfo {
 
 /// The identity in a peer's certificate.
 pub(crate) fn identity(cert: &X509Ref) -> Identity {
+    let names = cert.subject_alt_names();
+    let texts = |text: fn(&GeneralNameRef) -> Option<&str>| {
+        let texts = names.iter().flatten().filter_map(text);
+        texts
+            .filter(|text| !text.contains('\0'))
+            .map(str::to_owned)
+            .collect()
+    };
     Identity {
+        subject: name_text(cert.subject_name()),
         common_name: common_name(cert.subject_name()),
         names: alternative_names(cert),
+        dns: texts(GeneralNameRef::dnsname),
+        uris: texts(GeneralNameRef::uri),
     }
 }
 
@@ -164,7 +196,7 @@ pub(crate) fn alternative_names(cert: &X509Ref) -> Vec<String> {
     let Some(names) = cert.subject_alt_names() else {
         return Vec::new();
     };
-    let text = |name: &openssl::x509::GeneralNameRef| {
+    let text = |name: &GeneralNameRef| {
         if let Some(dns) = name.dnsname() {
             return (!dns.contains('\0')).then(|| dns.to_string());
         }
@@ -180,7 +212,7 @@ pub(crate) fn alternative_names(cert: &X509Ref) -> Vec<String> {
 }
 
 /// Seconds of Unix time; 0 for a time that OpenSSL cannot read.
-fn unix_time(time: &Asn1TimeRef) -> i64 {
+pub(crate) fn unix_time(time: &Asn1TimeRef) -> i64 {
     let since = Asn1Time::from_unix(0).and_then(|epoch| epoch.diff(time));
     since.map_or(0, |diff| {
         i64::from(diff.days) * 86_400 + i64::from(diff.secs)

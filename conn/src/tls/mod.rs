@@ -7,12 +7,14 @@
 //! | `bio` | our transport under OpenSSL: buffers, and one `recv` for many records |
 //! | `config` | the directives that a context is loaded from |
 //! | `context` | certificates, keys and settings, loaded and replaced as a unit |
+//! | `crl` | certificate revocation lists |
 //! | `tickets` | the keys of session tickets, and their rotation |
 //! | `stream` | one connection: handshake, read, write, shutdown |
 
 pub mod bio;
 pub mod config;
 pub mod context;
+pub(crate) mod crl;
 pub mod info;
 pub mod memory;
 pub mod stream;

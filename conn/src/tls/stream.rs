@@ -30,12 +30,13 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_int, c_uint};
+use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::io::IoSlice;
 use std::mem;
 use std::net::TcpStream;
 use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
+use std::ptr;
 
 use foreign_types::ForeignTypeRef;
 use nix::errno::Errno;
@@ -92,7 +93,10 @@ const ANSWERS: usize = 65_536;
 
 unsafe extern "C" {
     fn SSL_set_session_id_context(ssl: *mut ffi::SSL, id: *const u8, len: c_uint) -> c_int;
+    fn SSL_group_to_name(ssl: *mut ffi::SSL, group: c_int) -> *const c_char;
 }
+
+const SSL_CTRL_GET_NEGOTIATED_GROUP: c_int = 134;
 
 /// A direction of the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -451,6 +455,21 @@ impl TlsStream {
         self.ssl.current_cipher().map_or("", |cipher| cipher.name())
     }
 
+    /// `X25519`: the group of the key exchange; empty if there was none.
+    pub fn group(&self) -> &str {
+        let ssl = self.ssl.as_ptr();
+        // SAFETY: a live object; the commands take no pointer, and the answer is null or a string that lives as long as
+        // the object's context.
+        unsafe {
+            let group = ffi::SSL_ctrl(ssl, SSL_CTRL_GET_NEGOTIATED_GROUP, 0, ptr::null_mut());
+            let name = SSL_group_to_name(ssl, c_int::try_from(group).unwrap_or(0));
+            if group == 0 || name.is_null() {
+                return "";
+            }
+            CStr::from_ptr(name).to_str().unwrap_or_default()
+        }
+    }
+
     /// True if the session was resumed from a ticket.
     pub fn is_resumed(&self) -> bool {
         self.ssl.session_reused()
@@ -466,6 +485,17 @@ impl TlsStream {
         // A malformed extension leaves an entry.
         clear_errors();
         identity
+    }
+
+    /// The subject of the first certificate of the peer's chain that a context's lists revoke. Of a resumed session only the
+    /// peer's own certificate is known.
+    pub fn revoked_by(&self, context: &TlsContext) -> Option<String> {
+        let own = self.ssl.peer_certificate();
+        let chain = self.ssl.verified_chain().into_iter().flatten();
+        let mut certs = own.into_iter().chain(chain.map(ToOwned::to_owned));
+        let revoked = certs.find(|cert| context.is_revoked(cert));
+        clear_errors();
+        revoked.map(|cert| info::name_text(cert.subject_name()))
     }
 
     /// Bytes that OpenSSL holds for this connection.

@@ -108,6 +108,8 @@ struct Generations {
     /// When `current` was made.
     since: Instant,
     rotations: u64,
+    /// Tickets sealed.
+    issued: u64,
 }
 
 /// The ticket keys of a server. Clones share them.
@@ -125,6 +127,7 @@ impl TicketKeys {
             previous: None,
             since: Instant::now(),
             rotations: 0,
+            issued: 0,
         }))))
     }
 
@@ -160,6 +163,11 @@ impl TicketKeys {
         self.lock().rotations
     }
 
+    /// How many tickets were issued.
+    pub(crate) fn issued(&self) -> u64 {
+        self.lock().issued
+    }
+
     fn lock(&self) -> MutexGuard<'_, Generations> {
         // Nothing panics while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -191,7 +199,7 @@ unsafe extern "C" fn on_ticket(
     let Some(keys) = index().ok().and_then(|index| context.ex_data(index)) else {
         return ERROR;
     };
-    let keys = keys.lock();
+    let mut keys = keys.lock();
     if is_sealing != 0 {
         let mut fresh = [0; BLOCK];
         if rand_bytes(&mut fresh).is_err() {
@@ -202,6 +210,7 @@ unsafe extern "C" fn on_ticket(
             ptr::copy_nonoverlapping(keys.current.name.as_ptr(), name, BLOCK);
             ptr::copy_nonoverlapping(fresh.as_ptr(), iv, BLOCK);
         }
+        keys.issued += 1;
         // SAFETY: the contexts are OpenSSL's own, and `iv` was just filled.
         return unsafe { use_key(&keys.current, iv, cipher, mac, true, ACCEPTED) };
     }

@@ -10,9 +10,9 @@
 use conn::tls::config::TlsConfig;
 
 use crate::config::values::{
-    AclPubsubDefault, Allow, AppendFsync, DisklessLoad, EndpointType, EventClasses,
-    MaxmemoryPolicy, OomScoreAdj, OutputLimit, PropagationError, SanitizeDumpPayload, SavePoint,
-    ShutdownFlags, Supervised,
+    AclPubsubDefault, Allow, AppendFsync, CertificateUser, DisklessLoad, EndpointType,
+    EventClasses, MaxmemoryPolicy, OomScoreAdj, OutputLimit, PropagationError, SanitizeDumpPayload,
+    SavePoint, ShutdownFlags, Supervised, UnknownUser,
 };
 use crate::sys::log::Level;
 
@@ -199,8 +199,11 @@ params! {
     tcp_keepalive: i64,
     timeout: i64,
     tls: TlsConfig,
+    tls_auth_clients_user: CertificateUser,
+    tls_auth_clients_user_unknown: UnknownUser,
     tls_auto_reload: bool,
     tls_cluster: bool,
+    tls_crl_drop: bool,
     tls_migrate: bool,
     tls_peer_name_check: bool,
     tls_ticket_rotation: i64,

@@ -95,6 +95,13 @@ mod tests {
     #[test]
     fn names_are_those_of_redis_and_our_own() {
         let own = [
+            "tls-auth-clients-user",
+            "tls-auth-clients-user-unknown",
+            "tls-auto-reload",
+            "tls-crl-dir",
+            "tls-crl-drop",
+            "tls-crl-expired",
+            "tls-crl-file",
             "tls-groups",
             "tls-migrate",
             "tls-peer-name-check",

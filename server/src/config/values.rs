@@ -1,11 +1,37 @@
 //! Types of directive values: lists of words, limits, classes of events.
 
 use bitflags::bitflags;
-use conn::tls::config::AuthClients;
+use conn::tls::config::{AuthClients, CrlExpired};
 
 use crate::choices;
 use crate::config::choice::Choice;
 use crate::sys::log::Level;
+
+choices! {
+    /// `tls-auth-clients-user`: the field of a client's certificate that names its user.
+    CertificateUser {
+        /// None: a client authenticates by password.
+        #[default]
+        Off = "off",
+        /// The subject's common name.
+        CommonName = "CN",
+        /// The first URI of the subject's alternative names that is the name of an enabled user.
+        Uri = "URI",
+        /// The same among the DNS names.
+        Dns = "DNS",
+    }
+}
+
+choices! {
+    /// `tls-auth-clients-user-unknown`: what a client is whose certificate names no enabled user.
+    UnknownUser {
+        /// The default user, as without a certificate.
+        #[default]
+        Default = "default",
+        /// Refused.
+        Refuse = "refuse",
+    }
+}
 
 choices! {
     /// `maxmemory-policy`: which keys are evicted.
@@ -196,6 +222,13 @@ impl Choice for Level {
         ("notice", Level::Notice),
         ("warning", Level::Warning),
         ("nothing", Level::Nothing),
+    ];
+}
+
+impl Choice for CrlExpired {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("refuse", CrlExpired::Refuse),
+        ("accept", CrlExpired::Accept),
     ];
 }
 

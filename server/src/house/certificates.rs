@@ -14,6 +14,7 @@ use conn::tls::context::TlsContext;
 use conn::tls::info::{CertInfo, CertRole};
 use crossbeam_channel::unbounded;
 
+use crate::house::revocation;
 use crate::server::Server;
 use crate::state::tls::Watch;
 use crate::sys::clock;
@@ -41,7 +42,8 @@ fn take(srv: &mut Server, loaded: Result<TlsContext, String>) -> Result<(), Stri
     srv.tls.last_reload = clock::unix_ms() / 1000;
     match loaded {
         Ok(context) => {
-            srv.tls.context = Some(context);
+            let previous = srv.tls.context.replace(context);
+            revocation::context_changed(srv, previous.as_ref());
             srv.tls.reloads += 1;
             srv.tls.last_error.clear();
             warn_expiring(srv);

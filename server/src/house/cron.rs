@@ -7,7 +7,9 @@ use crate::egress::account::account;
 use crate::egress::invalidate::limit_table;
 use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::house::certificates::{rotate_tickets, take_reloads};
+use crate::house::revocation::{disconnect_revoked, log_expired};
 use crate::house::shutdown::{ShutdownOutcome, shut_down, tend_shutdown};
+use crate::ingress::refusals::tell_left_out;
 use crate::keyspace::defrag::defrag_cycle;
 use crate::keyspace::expire::slow_cycle;
 use crate::replication::cron::replication_cron;
@@ -95,8 +97,16 @@ static STEPS: &[Step] = &[
         run: rotate_tickets,
     },
     Step {
+        period_ms: 1000,
+        run: tell_left_out,
+    },
+    Step {
         period_ms: 0,
         run: take_reloads,
+    },
+    Step {
+        period_ms: 0,
+        run: disconnect_revoked,
     },
     Step {
         period_ms: 60_000,
@@ -307,4 +317,5 @@ fn log_clients(srv: &mut Server) {
 
 fn watch_certificates(srv: &mut Server) {
     crate::house::certificates::warn_daily(srv);
+    log_expired(srv);
 }

@@ -6,6 +6,7 @@ pub mod command_line;
 pub mod crash;
 pub mod cron;
 pub mod logo;
+pub mod revocation;
 pub mod shutdown;
 pub mod start;
 pub mod users;

@@ -15,12 +15,15 @@ use conn::listener::{Accept, Accepted};
 use crate::egress::account::account;
 use crate::egress::push::push_fault;
 use crate::ingress::input::on_readable;
+use crate::ingress::refusals;
 use crate::server::Server;
 use crate::session::auth::new_session;
+use crate::session::certificate;
 use crate::session::close::close_after_reply;
 use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::state::listeners::Kind;
+use crate::sys::clock;
 use crate::wire::fault::{Fault, MAX_CLIENTS};
 use crate::{verbose, warning};
 
@@ -77,7 +80,9 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
     };
     let peer = accepted.peer.clone();
     let Server { conns, el, .. } = srv;
-    let conn = match conns.accept(el, accepted, tls.as_ref(), on_handshake, 0) {
+    // Until the connection has a client, its word says when it was accepted.
+    let now_ns = clock::monotonic_ns();
+    let conn = match conns.accept(el, accepted, tls.as_ref(), on_handshake, now_ns) {
         Ok(conn) => conn,
         Err(error) => {
             warning!("Error registering fd event for the new client connection: {peer}: {error}");
@@ -103,10 +108,15 @@ fn refuse(accepted: Accepted) {
 /// A TLS handshake has ended, successfully or not.
 fn on_handshake(srv: &mut Server, conn: ConnId) {
     if srv.conns.state(conn) == State::Connected {
+        let accepted_ns = srv.conns.data(conn);
+        let took_ns = clock::monotonic_ns().saturating_sub(accepted_ns);
+        srv.stats.handshakes.record(took_ns);
         return welcome(srv, conn, Kind::Tls);
     }
+    refusals::count_failure(srv, conn);
     if let Some(error) = srv.conns.error(conn) {
-        warning!("Error accepting a client connection: {error}");
+        let line = format!("Error accepting a client connection: {error}");
+        refusals::log(srv, line);
     }
     srv.conns.close(&mut srv.el, conn);
 }
@@ -138,9 +148,13 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
     srv.conns.set_data(conn, id.to_word());
     let Server { conns, el, .. } = srv;
     conns.set_read_handler(el, conn, Some(on_readable));
-    if protected_from(srv, id) {
+    let admitted = if protected_from(srv, id) {
+        Err(Fault::new(PROTECTED_MODE))
+    } else {
+        certificate::log_in(srv, id, conn)
+    };
+    if let Err(fault) = admitted {
         srv.stats.rejected_connections += 1;
-        let fault = Fault::new(PROTECTED_MODE);
         push_fault(srv, id, &fault);
         close_after_reply(srv, id);
     }

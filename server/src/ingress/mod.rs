@@ -3,3 +3,4 @@
 pub mod accept;
 pub mod input;
 pub mod listen;
+pub mod refusals;

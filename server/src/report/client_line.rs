@@ -1,4 +1,8 @@
 //! One client as CLIENT LIST, CLIENT INFO and the log show it.
+//!
+//! While TLS is configured, fields follow that Redis 7.2 does not have, at the end, where its parsers ignore them: `tls=` has
+//! version, cipher and the subject of the client's certificate, separated by colons, or `no`; `login=` by what the client has
+//! become its user.
 
 use std::fmt::Write;
 
@@ -64,7 +68,40 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
         String::from_utf8_lossy(&client.lib_name),
         String::from_utf8_lossy(&client.lib_ver),
     );
+    if srv.config.uses_tls() {
+        let _ = write!(
+            line,
+            " tls={} login={}",
+            tls(srv, client),
+            client.session.login.word()
+        );
+    }
     line
+}
+
+/// What is known about a client's TLS, without spaces.
+fn tls(srv: &Server, client: &Client) -> String {
+    let conn = client.conn;
+    let of = |conn| Some((srv.conns.tls_version(conn)?, srv.conns.cipher(conn)?));
+    let Some((version, cipher)) = conn.and_then(of) else {
+        return "no".into();
+    };
+    let identity = conn.and_then(|conn| srv.conns.peer_cert(conn));
+    let subject = identity.map_or_else(String::new, |identity| escaped(&identity.subject));
+    format!("{version}:{cipher}:{subject}")
+}
+
+/// A text with all that is not printable ASCII as `%` and two hexadecimal digits.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
 }
 
 /// The name of the user that a client is; the link to the primary is none.

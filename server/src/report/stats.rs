@@ -122,6 +122,7 @@ fn write_loop(srv: &Server, info: &mut Info) {
         ("acl_access_denied_cmd", Reason::Command),
         ("acl_access_denied_key", Reason::Key),
         ("acl_access_denied_channel", Reason::Channel),
+        ("acl_access_denied_tls_cert", Reason::Certificate),
     ] {
         info.field(name, srv.acl.log.count(reason));
     }

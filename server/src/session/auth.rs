@@ -8,7 +8,7 @@ use crate::state::acl::users::UserId;
 use crate::state::caller::{Caller, Kind};
 use crate::state::client_id::ClientId;
 use crate::state::pubsub;
-use crate::state::session::Session;
+use crate::state::session::{Login, Session};
 use crate::wire::argv::Argv;
 use crate::wire::fault::{AUTH_NO_PASSWORD, Fault, WRONG_PASS};
 
@@ -37,6 +37,7 @@ pub fn authenticate(cx: &mut Ctx<'_>, name: &[u8], password: &[u8]) -> Result<()
     if let (Some(id), true) = (found, user.is_some_and(|user| user.accepts(password))) {
         cx.caller.session.authenticated = true;
         cx.caller.session.user = id;
+        cx.caller.session.login = Login::Password;
         return Ok(());
     }
     let refusal = Refusal {
@@ -80,6 +81,12 @@ pub fn log_refusal(srv: &mut Server, caller: &Caller, argv: &Argv, refusal: Refu
         // Its request is not in the slab.
         client.sizes.argv = argv.bytes();
     }
+    note_refusal(srv, id, refusal);
+}
+
+/// Adds an entry for a client whose input is not being processed.
+#[cold]
+pub fn note_refusal(srv: &mut Server, id: ClientId, refusal: Refusal) {
     let client = client_line(srv, id);
     let max_len = usize::try_from(srv.config.acllog_max_len).unwrap_or(0);
     let now_ms = srv.unit.now_ms;

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod block;
+pub mod certificate;
 pub mod client_eviction;
 pub mod close;
 pub mod deadline;

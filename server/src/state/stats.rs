@@ -144,6 +144,8 @@ pub struct Stats {
     pub connections: u64,
     /// Commands executed.
     pub commands: u64,
+    /// How long handshakes of TLS took, from accept.
+    pub handshakes: Latency,
     /// Connections refused by `maxclients`.
     pub rejected_connections: u64,
     /// Bytes read from clients.

@@ -3,6 +3,9 @@
 use conn::tls::context::TlsContext;
 use crossbeam_channel::Receiver;
 
+use crate::state::client_id::ClientId;
+use crate::state::networks::Networks;
+use crate::state::throttle::Throttle;
 use crate::sys::file_watch::FileWatch;
 
 /// Contexts loaded when files had changed, or why they could not be.
@@ -35,6 +38,16 @@ pub struct TlsState {
     pub last_error: String,
     /// The watch over the files, with `tls-auto-reload`.
     pub watch: Option<Watch>,
+    /// The networks whose handshakes failed most often.
+    pub failures: Networks,
+    /// Limits lines of the log about connections that are refused.
+    pub throttle: Throttle,
+    /// Clients to be checked for a certificate that was revoked, and how many were disconnected for one since start.
+    pub unchecked: Vec<ClientId>,
+    /// See `unchecked`.
+    pub revoked_clients: u64,
+    /// Whether it was logged that revocation lists have expired.
+    pub expired_lists_logged: bool,
     /// Unix day on which expiring certificates were last logged.
     pub warned_day: i64,
 }

@@ -1,8 +1,9 @@
 //! TLS: certificates, protocols, sessions.
 
-use conn::tls::config::AuthClients;
+use conn::tls::config::{AuthClients, CrlExpired};
 
 use crate::config::row::{Effect, Flags, INT, Row, choice, int, option, text, yes_no};
+use crate::config::values::{CertificateUser, UnknownUser};
 use crate::{choice, field};
 
 /// The rows.
@@ -47,6 +48,21 @@ pub static ROWS: &[Row] = &[
         .flags(Flags::VOLATILE)
         .effects(&[Effect::Tls])
         .doc("Directory of such certificates, under their hashes as openssl rehash names them."),
+    option("tls-crl-file", field!(tls.crl_file))
+        .flags(Flags::VOLATILE)
+        .effects(&[Effect::Tls])
+        .doc("File of the lists of revoked certificates, in PEM; with it or tls-crl-dir every authority of a peer must have a list."),
+    option("tls-crl-dir", field!(tls.crl_dir))
+        .flags(Flags::VOLATILE)
+        .effects(&[Effect::Tls])
+        .doc("Directory of such files, under any names."),
+    choice("tls-crl-expired", choice!(tls.crl_expired: CrlExpired))
+        .default("refuse")
+        .effects(&[Effect::Tls])
+        .doc("Whether peers are refused when such a list has expired (refuse), or judged by the old list (accept)."),
+    yes_no("tls-crl-drop", field!(tls_crl_drop))
+        .default("yes")
+        .doc("Clients whose certificates a newly loaded list revokes are disconnected."),
     yes_no("tls-auto-reload", field!(tls_auto_reload))
         .default("no")
         .effects(&[Effect::Tls])
@@ -55,6 +71,12 @@ pub static ROWS: &[Row] = &[
         .default("yes")
         .effects(&[Effect::Tls])
         .doc("Whether a client must show a certificate (yes), may (optional), or is not asked (no)."),
+    choice("tls-auth-clients-user", choice!(tls_auth_clients_user: CertificateUser))
+        .default("off")
+        .doc("Field of a client's certificate that names the ACL user that it is: CN, or URI or DNS of its alternative names."),
+    choice("tls-auth-clients-user-unknown", choice!(tls_auth_clients_user_unknown: UnknownUser))
+        .default("default")
+        .doc("Whether a client whose certificate names no enabled user is the default user (default) or refused (refuse)."),
     yes_no("tls-replication", field!(tls_replication))
         .default("no")
         .effects(&[Effect::Tls])

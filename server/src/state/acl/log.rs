@@ -18,6 +18,8 @@ pub enum Reason {
     Key,
     /// The use of a channel.
     Channel,
+    /// A certificate names no user.
+    Certificate,
 }
 
 impl Reason {
@@ -28,6 +30,7 @@ impl Reason {
             Reason::Command => "command",
             Reason::Key => "key",
             Reason::Channel => "channel",
+            Reason::Certificate => "tls-cert",
         }
     }
 }
@@ -61,7 +64,8 @@ pub struct Refusal {
     pub reason: Reason,
     /// Where.
     pub context: Context,
-    /// The name of the command, the key or the channel; for an authentication the command's name as it was given.
+    /// The name of the command, the key or the channel; for an authentication the command's name as it was given,
+    /// for a certificate the directive's value.
     pub object: Vec<u8>,
     /// The user, or the name that a client wanted to authenticate as.
     pub username: Vec<u8>,
@@ -89,7 +93,7 @@ pub struct Entry {
 pub struct AclLog {
     entries: VecDeque<Entry>,
     next_id: u64,
-    counts: [u64; 4],
+    counts: [u64; 5],
 }
 
 impl AclLog {

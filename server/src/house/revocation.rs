@@ -1,0 +1,87 @@
+//! Certificate revocation lists: clients that they revoke are disconnected, and lists that have expired are logged.
+//!
+//! New connections are judged by OpenSSL. After a load of lists that revoke something else than the ones before, the clients
+//! of that moment are checked against them, some at each call of cron, since there may be many; and so is a connection
+//! whose handshake began before (`session::certificate`). Links to other servers are clients in this respect.
+
+use conn::tls::config::CrlExpired;
+use conn::tls::context::TlsContext;
+use conn::tls::info::CrlInfo;
+
+use crate::config::choice::Choice;
+use crate::ingress::refusals;
+use crate::report::client_line::peer_text;
+use crate::server::Server;
+use crate::sys::clock;
+use crate::warning;
+
+/// Clients checked at each call of cron: about a millisecond.
+const CHECKED_AT_ONCE: usize = 500;
+
+/// A context has replaced another one: clients may have to be disconnected.
+pub fn context_changed(srv: &mut Server, previous: Option<&TlsContext>) {
+    srv.tls.expired_lists_logged = false;
+    let Some(context) = &srv.tls.context else {
+        return;
+    };
+    let revokes_more = previous.is_some_and(|previous| context.revokes_more_than(previous));
+    if revokes_more && srv.config.tls_crl_drop {
+        srv.tls.unchecked = srv.clients.ids();
+    }
+    log_expired(srv);
+}
+
+/// Cron: disconnects clients whose certificates were revoked.
+pub fn disconnect_revoked(srv: &mut Server) {
+    if srv.tls.unchecked.is_empty() {
+        return;
+    }
+    let Some(context) = srv.tls.context.clone() else {
+        return srv.tls.unchecked.clear();
+    };
+    let rest = srv.tls.unchecked.len().saturating_sub(CHECKED_AT_ONCE);
+    for id in srv.tls.unchecked.split_off(rest) {
+        let Some(client) = srv.clients.get(id) else {
+            continue;
+        };
+        let revoked = client
+            .conn
+            .and_then(|conn| srv.conns.revoked_by(conn, &context));
+        if let Some(subject) = revoked {
+            let peer = peer_text(srv, client);
+            let line =
+                format!("TLS: {peer} is disconnected, its certificate was revoked ({subject})");
+            refusals::log(srv, line);
+            srv.tls.revoked_clients += 1;
+            srv.clients.queue_close(id);
+        }
+    }
+}
+
+/// Logs, once per load, which lists have expired.
+pub fn log_expired(srv: &mut Server) {
+    let now = clock::unix_ms() / 1000;
+    let lists = srv.tls.context.as_ref().map_or(&[][..], TlsContext::crls);
+    let is_expired = |list: &&CrlInfo| list.next_update.is_some_and(|at| at < now);
+    if srv.tls.expired_lists_logged || !lists.iter().any(|list| is_expired(&list)) {
+        return;
+    }
+    for CrlInfo {
+        file,
+        issuer,
+        next_update,
+        ..
+    } in lists.iter().filter(is_expired)
+    {
+        warning!(
+            "TLS: the revocation list {file} ({issuer}) has expired on {}: with 'tls-crl-expired {}' its peers are {}",
+            clock::utc_date(next_update.unwrap_or(now)),
+            srv.config.tls.crl_expired.word(),
+            match srv.config.tls.crl_expired {
+                CrlExpired::Refuse => "refused",
+                CrlExpired::Accept => "judged by the old list",
+            }
+        );
+    }
+    srv.tls.expired_lists_logged = true;
+}

@@ -1,0 +1,300 @@
+//! Certificate revocation lists: who is refused, who is disconnected, and lists that are missing, broken or expired.
+
+use std::fs;
+use std::path::Path;
+
+use conn::tls::context::ClientTlsConfig;
+use openssl::ssl::{SslFiletype, SslVersion};
+use tests::certs::{CertSpec, ListSpec, Signer, file_in, issue, issue_chain, revoke};
+use tests::client::{Client, Transport, tls_config};
+use tests::openssl_client::{self, OpensslClient};
+use tests::pair;
+use tests::server::{Server, temp_dir};
+use tests::wait::until;
+
+const REVOKED: u32 = 4242;
+
+/// The settings of a client that shows `CERT.crt`.
+fn shows(folder: &Path, cert: &str, key: &str) -> ClientTlsConfig {
+    ClientTlsConfig {
+        cert: Some(file_in(folder, &format!("{cert}.crt"))),
+        key: Some(file_in(folder, &format!("{key}.key"))),
+        ..tls_config()
+    }
+}
+
+/// Issues `bob.crt`, whose serial number lists revoke, and returns the settings of its client.
+fn bob(folder: &Path) -> ClientTlsConfig {
+    issue(
+        folder,
+        &CertSpec {
+            name: "bob",
+            subject: "/O=Redis Test/CN=bob",
+            serial: REVOKED,
+            ..CertSpec::default()
+        },
+    );
+    shows(folder, "bob", "bob")
+}
+
+/// Issues `list.crl`.
+fn list(folder: &Path, serials: &[u32]) {
+    revoke(
+        folder,
+        &ListSpec {
+            serials,
+            ..ListSpec::default()
+        },
+    );
+}
+
+fn start(folder: &Path, args: &[&str]) -> (Server, Client) {
+    let file = file_in(folder, "list.crl");
+    let server =
+        Server::start(&[&["--tls-crl-file", &file, "--tls-auto-reload", "yes"], args].concat());
+    let admin = server.client(Transport::Tcp);
+    (server, admin)
+}
+
+/// Whether a client gets in. With TLS 1.3 a refusal arrives in place of the first reply.
+fn is_admitted(server: &Server, config: &ClientTlsConfig) -> bool {
+    let Ok(mut client) = Client::try_tls(server.tls_port, config) else {
+        return false;
+    };
+    client.try_send(b"PING\r\n") && client.try_read().is_some()
+}
+
+fn wait_for_list(admin: &mut Client, revoked: &str) {
+    until("the list", || {
+        (admin.info("tls_crl_revoked_certs") == revoked).then_some(())
+    });
+}
+
+#[test]
+fn a_revoked_client_is_refused_and_told_of_in_the_log() {
+    let folder = temp_dir();
+    let config = bob(folder.path());
+    list(folder.path(), &[7, REVOKED]);
+    let (server, mut admin) = start(folder.path(), &[]);
+    assert_eq!(
+        (admin.info("tls_crls"), admin.info("tls_crl_revoked_certs")),
+        ("1".into(), "2".into())
+    );
+    assert!(!is_admitted(&server, &config));
+    server.wait_for_log(&["certificate verify failed: certificate revoked (CN=bob)"]);
+    assert_eq!(admin.info("tls_handshakes_failed_certificate"), "1");
+    assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
+}
+
+#[test]
+fn connected_clients_are_disconnected_when_a_list_revokes_them() {
+    let folder = temp_dir();
+    let config = bob(folder.path());
+    list(folder.path(), &[]);
+    let (server, mut admin) = start(folder.path(), &[]);
+    let mut good = server.client(Transport::Tls);
+    let mut revoked = Client::with_tls(server.tls_port, &config);
+    assert_eq!(revoked.text("PING"), "PONG");
+    assert_eq!(admin.text("CONFIG SET tls-crl-drop no"), "OK");
+    list(folder.path(), &[REVOKED]);
+    wait_for_list(&mut admin, "1");
+    assert!(!is_admitted(&server, &config));
+    assert_eq!(revoked.text("PING"), "PONG");
+    // One more is revoked, and now clients are disconnected.
+    assert_eq!(admin.text("CONFIG SET tls-crl-drop yes"), "OK");
+    list(folder.path(), &[7, REVOKED]);
+    assert_eq!(revoked.read_to_end(), b"");
+    let line = server.wait_for_log(&["its certificate was revoked"]);
+    assert!(line.ends_with("(O=Redis Test, CN=bob)"), "{line}");
+    assert_eq!(admin.info("tls_crl_revoked_clients"), "1");
+    assert_eq!(good.text("PING"), "PONG");
+}
+
+#[test]
+fn a_link_to_a_primary_whose_certificate_is_revoked_ends() {
+    let folder = temp_dir();
+    bob(folder.path());
+    let (cert, key) = (
+        file_in(folder.path(), "bob.crt"),
+        file_in(folder.path(), "bob.key"),
+    );
+    let args = ["--tls-cert-file", &cert, "--tls-key-file", &key];
+    let (primary_server, _primary) = pair::start(Transport::Tls, &args);
+    list(folder.path(), &[]);
+    let (server, mut replica) = start(folder.path(), &["--tls-replication", "yes"]);
+    pair::follow(&mut replica, primary_server.tls_port);
+    pair::wait_for_link(&mut replica);
+    list(folder.path(), &[REVOKED]);
+    server.wait_for_log(&["its certificate was revoked (O=Redis Test, CN=bob)"]);
+    server.wait_for_log(&["certificate verify failed: certificate revoked (CN=bob)"]);
+    assert_eq!(replica.info("master_link_status"), "down");
+}
+
+/// OpenSSL verifies no certificate when a session is resumed.
+#[test]
+fn a_ticket_does_not_outlive_a_revocation() {
+    let folder = temp_dir();
+    bob(folder.path());
+    list(folder.path(), &[]);
+    let (server, mut admin) = start(folder.path(), &[]);
+    for (version, revoked) in [(SslVersion::TLS1_2, 7), (SslVersion::TLS1_3, 8)] {
+        let context = openssl_client::context(false, |builder| {
+            let path = |name| file_in(folder.path(), name);
+            builder
+                .set_certificate_file(path("bob.crt"), SslFiletype::PEM)
+                .and_then(|()| builder.set_private_key_file(path("bob.key"), SslFiletype::PEM))
+                .expect("the pair loads");
+            openssl_client::only(version)(builder);
+        });
+        let connect = |session: Option<_>| {
+            let mut client = OpensslClient::connect(server.tls_port, &context, session.as_ref())?;
+            client.ping()?;
+            let is_resumed = client.ssl().session_reused();
+            Ok::<_, String>((is_resumed, client.close()))
+        };
+        let (_, session) = connect(None).expect("admitted");
+        // The same list, issued anew, costs no session.
+        let reloads = admin.info("tls_reloads");
+        list(folder.path(), &[]);
+        until("a reload", || {
+            (admin.info("tls_reloads") != reloads).then_some(())
+        });
+        let (is_resumed, session) = connect(Some(session)).expect("admitted");
+        assert!(is_resumed, "{version:?}");
+        list(folder.path(), &[revoked]);
+        wait_for_list(&mut admin, "1");
+        let (is_resumed, session) = connect(Some(session)).expect("admitted");
+        assert!(!is_resumed, "{version:?}");
+        list(folder.path(), &[REVOKED, revoked]);
+        wait_for_list(&mut admin, "2");
+        assert!(connect(Some(session)).is_err(), "{version:?}");
+        list(folder.path(), &[]);
+        wait_for_list(&mut admin, "0");
+    }
+}
+
+#[test]
+fn an_expired_list_refuses_all_or_still_counts() {
+    let folder = temp_dir();
+    let config = bob(folder.path());
+    let expired = ListSpec {
+        serials: &[REVOKED],
+        is_expired: true,
+        ..ListSpec::default()
+    };
+    revoke(folder.path(), &expired);
+    let (server, mut admin) = start(folder.path(), &[]);
+    let line = server.wait_for_log(&["has expired on 2020-02-01"]);
+    assert!(
+        line.contains("'tls-crl-expired refuse' its peers are refused"),
+        "{line}"
+    );
+    assert!(admin.info("tls_crl_expires_in_seconds").starts_with('-'));
+    assert!(!is_admitted(&server, &tls_config()));
+    server.wait_for_log(&["certificate verify failed: CRL has expired (CN=Generic-cert)"]);
+    assert_eq!(admin.text("CONFIG SET tls-crl-expired accept"), "OK");
+    server.wait_for_log(&["judged by the old list"]);
+    assert!(is_admitted(&server, &tls_config()));
+    assert!(!is_admitted(&server, &config));
+    server.wait_for_log(&["certificate verify failed: certificate revoked (CN=bob)"]);
+}
+
+#[test]
+fn every_authority_of_a_chain_needs_a_list() {
+    let (folder, lists) = (temp_dir(), temp_dir());
+    issue_chain(folder.path());
+    let config = shows(folder.path(), "chain", "leaf");
+    list(lists.path(), &[]);
+    let dir = lists.path().to_string_lossy().into_owned();
+    let server = Server::start(&["--tls-crl-dir", &dir, "--tls-auto-reload", "yes"]);
+    let mut admin = server.client(Transport::Tcp);
+    assert!(!is_admitted(&server, &config));
+    server.wait_for_log(&["certificate verify failed: unable to get certificate CRL (CN=leaf)"]);
+    let of_middle = |serials: &[u32]| {
+        let spec = ListSpec {
+            name: "middle.crl",
+            signer: Signer::Other("middle"),
+            serials,
+            ..ListSpec::default()
+        };
+        revoke(folder.path(), &spec);
+        fs::copy(
+            folder.path().join("middle.crl"),
+            lists.path().join("middle.crl"),
+        )
+        .expect("copied");
+    };
+    of_middle(&[]);
+    until("two lists", || {
+        (admin.info("tls_crls") == "2").then_some(())
+    });
+    let mut leaf = Client::with_tls(server.tls_port, &config);
+    assert_eq!(leaf.text("PING"), "PONG");
+    // The intermediate authority is revoked by the root's list; both have the same number here, in lists of their own.
+    list(lists.path(), &[REVOKED]);
+    assert_eq!(leaf.read_to_end(), b"");
+    server.wait_for_log(&["its certificate was revoked (O=Redis Test, CN=Intermediate)"]);
+    assert!(!is_admitted(&server, &config));
+    list(lists.path(), &[]);
+    of_middle(&[REVOKED]);
+    wait_for_list(&mut admin, "1");
+    assert!(!is_admitted(&server, &config));
+    assert!(is_admitted(&server, &tls_config()));
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_an_error() {
+    let folder = temp_dir();
+    list(folder.path(), &[]);
+    let (server, mut admin) = start(folder.path(), &[]);
+    let path = |name: &str| file_in(folder.path(), name);
+    let begin = "-----BEGIN X509 CRL-----\n";
+    fs::create_dir(folder.path().join("broken")).expect("writable");
+    for (name, text) in [
+        ("empty.crl", ""),
+        ("junk.crl", "junk"),
+        ("broken/cut.crl", begin),
+    ] {
+        fs::write(path(name), text).expect("writable");
+    }
+    for (setting, reason) in [
+        (
+            format!("tls-crl-file {}", path("empty.crl")),
+            "no certificate revocation list in PEM form",
+        ),
+        (
+            format!("tls-crl-file {}", path("junk.crl")),
+            "no certificate revocation list in PEM form",
+        ),
+        (
+            format!("tls-crl-file {}", path("absent.crl")),
+            "No such file or directory",
+        ),
+        (
+            format!("tls-crl-dir {}", path("absent")),
+            "No such file or directory",
+        ),
+        (
+            format!("tls-crl-dir {}", path("broken")),
+            "a certificate revocation list that cannot be read",
+        ),
+    ] {
+        let reply = admin.text(&format!("CONFIG SET {setting}"));
+        assert!(
+            reply.starts_with("-ERR CONFIG SET failed"),
+            "{setting}: {reply}"
+        );
+        assert!(
+            admin.info("tls_last_reload_error").ends_with(reason),
+            "{setting}"
+        );
+        assert!(is_admitted(&server, &tls_config()), "{setting}");
+    }
+    // Other files in a folder of lists are left alone, and a list that is there twice counts once.
+    fs::copy(path("list.crl"), path("again.crl")).expect("copied");
+    assert_eq!(
+        admin.text(&format!("CONFIG SET tls-crl-dir {}", path(""))),
+        "OK"
+    );
+    assert_eq!(admin.info("tls_crls"), "1");
+}
