@@ -8,7 +8,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use cluster::action::Action;
-use cluster::links::LinkId;
+use cluster::ids::LinkId;
 use conn::connection::{ConnId, State};
 use conn::dial::{Dialed, Dialer};
 use conn::listener::{Accept, Accepted};

@@ -3,7 +3,7 @@
 //! The checks run in Redis's order. A command without keys is executed here. While a slot moves, the source executes what it has
 //! all keys for and sends a client to the target for the others (ASK); the target executes what comes with ASKING.
 
-use cluster::nodes::NodeIx;
+use cluster::ids::NodeIx;
 use cluster::state::Health;
 use data::util::crc;
 use data::value::db::Db;
@@ -68,8 +68,11 @@ fn route_in(
     (cmd, spec, flags): (CmdId, &Spec, Flags),
     argv: &Argv,
 ) -> Routed {
-    let mut found = Found::default();
-    let mut is_shard = SHARD.contains(&cmd);
+    let is_shard = SHARD.contains(&cmd);
+    let mut found = Found {
+        are_keys: !is_shard,
+        ..Found::default()
+    };
     if cmd == EXEC {
         let client = srv.clients.get(caller.client);
         let Some(multi) = client.and_then(|client| client.multi.as_ref()) else {
@@ -78,16 +81,30 @@ fn route_in(
         let mut queue = multi.queue.reader();
         let mut queued = Argv::default();
         while let Some(cmd) = queue.next_into(&mut queued) {
-            is_shard |= SHARD.contains(&cmd);
-            found.add(srv, node, cmd, table::spec(cmd), &queued)?;
+            found.add(srv, node, table::spec(cmd), &queued)?;
         }
     } else {
-        found.add(srv, node, cmd, spec, argv)?;
+        found.add(srv, node, spec, argv)?;
     }
     let Some((slot, owner)) = found.at else {
         return Ok(None);
     };
-    decide(srv, node, caller, (cmd, flags), &found, is_shard, owner).map(|()| Some(slot))
+    if node.core.state() != Health::Ok {
+        admit_while_down(srv, flags, is_shard)?;
+    }
+    if found.is_open
+        && let Some(decision) = decide_open(node, caller, cmd, flags, &found)
+    {
+        return decision.map(|()| Some(slot));
+    }
+    let writes = caller.does_any(flags, cmd == EXEC, Flags::WRITE);
+    let reads_here =
+        (caller.reads_replica || is_shard) && !writes && my_primary(node) == Some(owner);
+    if owner == node.core.myself() || reads_here {
+        Ok(Some(slot))
+    } else {
+        Err(Redirection::Moved(slot, owner))
+    }
 }
 
 /// What the keys of a command have in common.
@@ -95,11 +112,17 @@ fn route_in(
 struct Found {
     /// Their slot and its owner.
     at: Option<(u16, NodeIx)>,
-    /// Position and line of the first key are enough to know whether there is another one.
-    first: Vec<u8>,
-    has_several: bool,
+    /// Whether the slot is moving to this node or from it. Only then the rest is determined.
     is_open: bool,
+    /// The first key.
+    first: Vec<u8>,
+    /// Whether there is another one.
+    has_several: bool,
+    /// They are keys, and not shard channels, which are not counted.
+    are_keys: bool,
+    /// Keys that do not exist here.
     missing: usize,
+    /// Keys that do.
     existing: usize,
 }
 
@@ -108,7 +131,6 @@ impl Found {
         &mut self,
         srv: &Server,
         node: &ClusterNode,
-        cmd: CmdId,
         spec: &Spec,
         argv: &Argv,
     ) -> Result<(), Redirection> {
@@ -129,71 +151,69 @@ impl Found {
                 Some((first, _)) if first != slot => return Err(Redirection::CrossSlot),
                 Some(_) => self.has_several |= self.is_open && *key != *self.first,
             }
-            if self.is_open && !SHARD.contains(&cmd) {
-                if exists(srv, key) {
-                    self.existing += 1;
+            if self.is_open && self.are_keys {
+                let count = if exists(srv, key) {
+                    &mut self.existing
                 } else {
-                    self.missing += 1;
-                }
+                    &mut self.missing
+                };
+                *count += 1;
             }
         }
         Ok(())
     }
 }
 
-fn decide(
-    srv: &Server,
+/// Whether a command may run while the cluster is down.
+#[cold]
+fn admit_while_down(srv: &Server, flags: Flags, is_shard: bool) -> Result<(), Redirection> {
+    let config = &srv.config;
+    let is_admitted = if is_shard {
+        config.cluster_allow_pubsubshard_when_down
+    } else {
+        config.cluster_allow_reads_when_down
+    };
+    if !is_admitted {
+        Err(Redirection::Down)
+    } else if !is_shard && flags.contains(Flags::WRITE) {
+        Err(Redirection::DownReadOnly)
+    } else {
+        Ok(())
+    }
+}
+
+/// Decides about a command whose slot is moving; `None` if it makes no difference that it does.
+#[cold]
+fn decide_open(
     node: &ClusterNode,
     caller: &Caller,
-    (cmd, flags): (CmdId, Flags),
+    cmd: CmdId,
+    flags: Flags,
     found: &Found,
-    is_shard: bool,
-    owner: NodeIx,
-) -> Result<(), Redirection> {
-    let core = &node.core;
-    let (slot, _) = found.at.unwrap_or((0, owner));
-    if core.state() != Health::Ok {
-        let config = &srv.config;
-        if is_shard {
-            if !config.cluster_allow_pubsubshard_when_down {
-                return Err(Redirection::Down);
-            }
-        } else if !config.cluster_allow_reads_when_down {
-            return Err(Redirection::Down);
-        } else if flags.contains(Flags::WRITE) {
-            return Err(Redirection::DownReadOnly);
-        }
-    }
+) -> Option<Result<(), Redirection>> {
     // MIGRATE is about this node's keys.
-    if found.is_open && cmd == MIGRATE {
-        return Ok(());
+    if cmd == MIGRATE {
+        return Some(Ok(()));
     }
+    let core = &node.core;
+    let (slot, owner) = found.at?;
     let target = core.migrating(slot).filter(|_| owner == core.myself());
-    if let Some(target) = target
-        && found.missing > 0
-    {
-        return Err(if found.existing > 0 {
-            Redirection::Unstable
-        } else {
-            Redirection::Ask(slot, target)
-        });
-    }
-    let asks = caller.asking || flags.contains(Flags::ASKING);
-    if target.is_none() && core.importing(slot).is_some() && asks {
-        return if found.has_several && found.missing > 0 {
-            Err(Redirection::Unstable)
-        } else {
-            Ok(())
+    if let Some(target) = target {
+        return match (found.missing, found.existing) {
+            (0, _) => None,
+            (_, 0) => Some(Err(Redirection::Ask(slot, target))),
+            _ => Some(Err(Redirection::Unstable)),
         };
     }
-    let writes = caller.does_any(flags, cmd == EXEC, Flags::WRITE);
-    let reads_here =
-        (caller.reads_replica || is_shard) && !writes && my_primary(node) == Some(owner);
-    if owner == core.myself() || reads_here {
-        Ok(())
-    } else {
-        Err(Redirection::Moved(slot, owner))
+    if !caller.asking && !flags.contains(Flags::ASKING) {
+        return None;
     }
+    let is_incomplete = found.has_several && found.missing > 0;
+    Some(if is_incomplete {
+        Err(Redirection::Unstable)
+    } else {
+        Ok(())
+    })
 }
 
 /// In a cluster, the slot of a command's first key.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use cluster::action::Action;
-use cluster::links::LinkId;
+use cluster::ids::LinkId;
 use cluster::name::Name;
 use cluster::state::Cluster;
 use conn::connection::ConnId;

@@ -1,6 +1,6 @@
 //! CLUSTER SLOTS and SHARDS: who serves what.
 
-use cluster::nodes::NodeIx;
+use cluster::ids::NodeIx;
 use cluster::state::Cluster;
 use table::cluster as rows;
 
