@@ -24,13 +24,13 @@
 //! | `ingress` | listening, accepting, reading |
 //! | `persist` | the data set on disk: snapshots, the append-only file, the child, loading, checking |
 //! | `replication` | this server as a primary, as a replica, and the change between both |
-//! | `cluster` | keys that move between servers: MIGRATE |
+//! | `cluster` | this server as a node of a cluster: bus, nodes.conf, slots; keys that move between servers: MIGRATE |
 //! | `house` | start, before sleep, cron, certificates, shutdown, the crash report |
 //! | `commands` | one file per family, headed by its rows and procs |
 //!
 //! Below them are crates of their own: `ae` (event loop), `conn` (TCP, Unix sockets and TLS behind one interface), `table`
 //! (a row per command, shared with redis-cli), `data` (hash table, entries, values: no I/O, no clock), `lua` (the interpreter
-//! of scripts, its libraries, and what keeps scripts in).
+//! of scripts, its libraries, and what keeps scripts in), `cluster` (the cluster's protocol: no I/O, no clock).
 //!
 //! Statics are confined to what has no server to belong to: allocator, log, signals, watchdog, crash report, the seed of the
 //! hash function, OpenSSL's BIO method and allocator hooks. The list is in `tests/suite/tidy.rs`.
@@ -104,6 +104,12 @@
 //!   destructors, and `__gc` is never called.
 //! * **A set of libraries owns its interpreter** (`state::scripts::libraries`). A snapshot or payload is loaded into a set of its
 //!   own, which is dropped as a whole if it fails.
+//! * **The cluster's protocol is a state machine without sockets and clock** (the crate `cluster`). `cluster::events` tells it what
+//!   happens, and `cluster::drive` performs its actions, so a thousand nodes are simulated in one process. Nothing is sent before
+//!   nodes.conf has what it tells.
+//! * **A slot is a part of the database** (`data::value::slots`), with tables of its own while it has keys. A hash carries the slot
+//!   in bits that tables do not use; so the slot of most keys is computed once, with the hash of the batch, and serves routing
+//!   (`exec::route`) and lookup.
 //! * **Eviction is a step of the gate.** What a run cannot complete within its time is continued by a timer, and further runs of
 //!   the same turn are short, so a pipeline of writes does not stretch the turn (`keyspace::evict`).
 //! * **Flushing never closes.** `egress` queues a client to be closed and `session::close` drains the queue, so that imports
