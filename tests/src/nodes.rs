@@ -1,17 +1,28 @@
-//! Clusters of servers under test.
+//! Clusters of servers under test, and of real ones.
+
+use std::process::Command;
 
 use crate::client::{Client, Transport};
+use crate::peer::Peer;
 use crate::server::{Server, free_port};
 use crate::wait::until;
 
 /// Short, since tests wait for it; long enough for a loaded machine.
 const NODE_TIMEOUT_MS: &str = "3000";
 
+/// What a node is.
+pub enum Process {
+    /// A server of ours.
+    Ours(Server),
+    /// A real Redis.
+    Real(Peer),
+}
+
 /// A node of a cluster.
 pub struct Node {
-    /// The server.
-    pub server: Server,
-    /// A client of it.
+    /// The process.
+    pub process: Process,
+    /// A client of it; by TCP if it is a real Redis.
     pub client: Client,
     /// The port of its bus.
     pub bus_port: u16,
@@ -64,19 +75,59 @@ impl Node {
         let mut all: Vec<&str> = own.iter().map(String::as_str).collect();
         all.extend(args);
         let server = Server::start(&all);
-        let mut client = server.client(transport);
+        let client = server.client(transport);
+        Self::of(Process::Ours(server), client, bus_port)
+    }
+
+    /// Starts a node of a real Redis that is a cluster of its own.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_real(program: &Command, transport: Transport) -> Self {
+        let bus_port = free_port();
+        let own = arguments(transport, bus_port);
+        let all: Vec<&str> = own.iter().map(String::as_str).collect();
+        let peer = Peer::start_program(program, &all);
+        let client = peer.connect();
+        Self::of(Process::Real(peer), client, bus_port)
+    }
+
+    fn of(process: Process, mut client: Client, bus_port: u16) -> Self {
         let name = client.text("CLUSTER MYID");
         Node {
-            server,
+            process,
             client,
             bus_port,
             name,
         }
     }
 
+    /// The server, which must be one of ours.
+    ///
+    /// # Panics
+    /// If it is a real Redis.
+    pub fn server(&self) -> &Server {
+        match &self.process {
+            Process::Ours(server) => server,
+            Process::Real(_) => panic!("a server of ours is needed"),
+        }
+    }
+
+    /// Connects another client, as the first.
+    pub fn connect(&self) -> Client {
+        match &self.process {
+            Process::Ours(server) => server.client(Transport::Tcp),
+            Process::Real(peer) => peer.connect(),
+        }
+    }
+
     /// The port for clients.
     pub fn port(&self, transport: Transport) -> u16 {
-        crate::pair::port(&self.server, transport)
+        match (&self.process, transport) {
+            (Process::Ours(server), _) => crate::pair::port(server, transport),
+            (Process::Real(peer), Transport::Tls) => peer.tls_port,
+            (Process::Real(peer), _) => peer.port,
+        }
     }
 
     /// A field of CLUSTER INFO.
@@ -102,7 +153,16 @@ impl Nodes {
     /// If it does not come about.
     pub fn start(transport: Transport, primaries: usize, replicas: usize, args: &[&str]) -> Self {
         let count = primaries * (1 + replicas);
-        let all: Vec<Node> = (0..count).map(|_| Node::start(transport, args)).collect();
+        let all = (0..count).map(|_| Node::start(transport, args)).collect();
+        Self::form(transport, primaries, all)
+    }
+
+    /// Makes a cluster of these nodes: the first share the slots evenly, the others are their replicas in turns.
+    ///
+    /// # Panics
+    /// If it does not come about.
+    pub fn form(transport: Transport, primaries: usize, all: Vec<Node>) -> Self {
+        let count = all.len();
         let mut nodes = Nodes { transport, all };
         for at in 0..primaries {
             let (first, last) = (16_384 * at / primaries, 16_384 * (at + 1) / primaries - 1);
@@ -116,6 +176,9 @@ impl Nodes {
             let primary = nodes.all[at % primaries].name.clone();
             nodes.all[at].replicate(&primary);
         }
+        // Nodes of 7.0 do not tell their shards.
+        let is_real = |node: &Node| matches!(node.process, Process::Real(_));
+        let is_mixed = nodes.all.iter().any(is_real);
         for node in &mut nodes.all {
             node.wait_until_ok();
             until("links to all nodes, and their shards", || {
@@ -123,7 +186,7 @@ impl Nodes {
                 let is_linked = !text.contains("disconnected");
                 let shards = node.client.cmd("CLUSTER SHARDS");
                 let count = shards.elements().map_or(0, <[_]>::len);
-                (is_linked && count == primaries).then_some(())
+                (is_linked && (is_mixed || count == primaries)).then_some(())
             });
         }
         nodes

@@ -35,7 +35,7 @@ fn clients_are_sent_to_the_node_that_serves_a_key_by_their_own_transport() {
     for transport in BOTH {
         let mut nodes = Nodes::start(transport, 2, 0, &[]);
         for by in BOTH {
-            let mut client = nodes.all[0].server.client(by);
+            let mut client = nodes.all[0].server().client(by);
             let moved = format!("-MOVED 12182 127.0.0.1:{}", nodes.all[1].port(by));
             assert_eq!(client.text("GET foo"), moved, "{transport:?} {by:?}");
             assert_eq!(client.text("SET bar 1"), "OK");
@@ -107,9 +107,9 @@ fn what_waits_for_a_slot_follows_it() {
     for transport in BOTH {
         let mut nodes = Nodes::start(transport, 2, 0, &[]);
         let port = nodes.all[1].port(transport);
-        let mut waiter = nodes.all[0].server.client(transport);
+        let mut waiter = nodes.all[0].server().client(transport);
         waiter.send(b"BLPOP bar 0\r\n");
-        let mut subscriber = nodes.all[0].server.client(transport);
+        let mut subscriber = nodes.all[0].server().client(transport);
         assert_eq!(subscriber.text("SSUBSCRIBE bar"), "[ssubscribe bar 1]");
         nodes.all[0].client.wait_for_blocked(1);
         open_slot(&mut nodes, 5061, 0, 1);
@@ -190,7 +190,7 @@ fn messages_reach_all_nodes_and_those_of_shards_their_shard() {
     for transport in BOTH {
         let nodes = Nodes::start(transport, 2, 1, &[]);
         let subscribe = |at: usize, line: &str| {
-            let mut client = nodes.all[at].server.client(transport);
+            let mut client = nodes.all[at].server().client(transport);
             client.text(line);
             client
         };
@@ -200,7 +200,7 @@ fn messages_reach_all_nodes_and_those_of_shards_their_shard() {
             subscribe(1, &format!("SSUBSCRIBE {HIGH}")),
             subscribe(3, &format!("SSUBSCRIBE {HIGH}")),
         ];
-        let mut sender = nodes.all[1].server.client(transport);
+        let mut sender = nodes.all[1].server().client(transport);
         assert_eq!(sender.text("PUBLISH news hello"), "1");
         assert_eq!(sender.text(&format!("SPUBLISH {HIGH} shard")), "1");
         for client in &mut everywhere {
@@ -220,7 +220,7 @@ fn a_node_comes_back_as_it_was() {
     assert_eq!(node.client.text("CLUSTER ADDSLOTSRANGE 0 16383"), "OK");
     node.wait_until_ok();
     assert_eq!(node.client.text(&format!("SET {LOW} 1")), "OK");
-    let file = node.server.dir.path().join("nodes.conf");
+    let file = node.server().dir.path().join("nodes.conf");
     let text = fs::read_to_string(&file).expect("nodes.conf");
     assert!(
         text.contains("myself,master") && text.contains("0-16383"),
@@ -232,7 +232,7 @@ fn a_node_comes_back_as_it_was() {
     );
     // Another process may not use it meanwhile.
     let output = std::process::Command::new(tests::binary("redis-server"))
-        .current_dir(node.server.dir.path())
+        .current_dir(node.server().dir.path())
         .args(["--cluster-enabled", "yes", "--port", "0", "--tls-port", "0"])
         .args(["--port", &tests::server::free_port().to_string()])
         .args(["--cluster-port", &tests::server::free_port().to_string()])

@@ -12,6 +12,7 @@ mod client_eviction;
 mod client_tools;
 mod clients;
 mod cluster;
+mod cluster_peers;
 mod config_files;
 mod cve;
 mod cve_acl;
