@@ -79,9 +79,6 @@ fn note_sender(c: &mut Cluster, ix: NodeIx, header: &Header<'_>) {
     let now_ms = c.now_ms();
     let node = &mut c.nodes[ix];
     node.data_received_ms = now_ms;
-    if node.is(Flags::HANDSHAKE) {
-        return;
-    }
     node.offset = header.offset;
     if header.config_epoch > node.config_epoch {
         node.config_epoch = header.config_epoch;
@@ -189,7 +186,7 @@ fn ping(c: &mut Cluster, id: LinkId, sender: Option<NodeIx>, packet: &Packet<'_>
     let node = &mut c.nodes[ix];
     node.flags
         .set(Flags::NOFAILOVER, header.flags.contains(Flags::NOFAILOVER));
-    if kind == Kind::Ping.number() && !node.is(Flags::HANDSHAKE) {
+    if kind == Kind::Ping.number() {
         update_address(c, ix, id, header);
     }
     answered(c, id, kind);

@@ -61,6 +61,7 @@ fn settings() -> Settings {
 struct Rig {
     cluster: Cluster,
     now_ms: i64,
+    offset: i64,
     inbound: Vec<(char, LinkId)>,
     actions: Vec<Action>,
 }
@@ -75,6 +76,7 @@ impl Rig {
         let mut rig = Rig {
             cluster,
             now_ms: START_MS,
+            offset: 7,
             inbound: Vec::new(),
             actions: Vec::new(),
         };
@@ -98,7 +100,7 @@ impl Rig {
     fn facts(&self) -> Facts {
         Facts {
             now_ms: self.now_ms,
-            offset: 7,
+            offset: self.offset,
             replicating: true,
             data_age_ms: 0,
         }
@@ -462,6 +464,185 @@ fn a_report_counts_for_two_node_timeouts_and_can_be_taken_back() {
     assert_eq!(count(&mut rig), Ok(1));
     rig.pass(TIMEOUT_MS * 2 + 1);
     assert_eq!(count(&mut rig), Ok(0));
+}
+
+/// nodes.conf of the replica `m` of `a`.
+fn replica_conf() -> String {
+    let own = format!(
+        "shard-id={} myself,master - 0 0 1 connected 0-99",
+        name('m')
+    );
+    let replica = format!(
+        "shard-id={} myself,slave {} 0 0 3 connected",
+        name('a'),
+        name('a')
+    );
+    conf().replace(&own, &replica)
+}
+
+fn kinds_sent(rig: &Rig) -> Vec<Kind> {
+    let packets = rig.actions.iter().filter_map(|action| match action {
+        Action::Send { packet, .. } => Some(decode(packet).unwrap().header.kind),
+        _ => None,
+    });
+    packets
+        .map(|kind| Kind::from_number(kind).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_manual_failover_waits_for_the_offset_of_the_paused_primary() {
+    let mut rig = Rig::new(&replica_conf());
+    rig.cluster.before_sleep(rig.facts());
+    let facts = rig.facts();
+    let how = cluster::admin::Failover::Agreed;
+    cluster::admin::failover(&mut rig.cluster, facts, how).unwrap();
+    rig.settle();
+    assert!(rig.sent_to('a').contains(&Kind::ManualStart));
+    // A PING from before the pause does not tell the offset that is waited for.
+    rig.ping('a', Kind::Ping, &[]);
+    let mut header = rig.header('a', Kind::Ping);
+    header.paused = true;
+    header.offset = 50;
+    let packet = encode::ping(&header, &[], &[]);
+    rig.receive('a', &packet);
+    rig.cron();
+    assert!(
+        !kinds_sent(&rig).contains(&Kind::AuthRequest),
+        "it has executed less"
+    );
+    rig.offset = 50;
+    rig.settle();
+    assert!(kinds_sent(&rig).contains(&Kind::AuthRequest));
+    let asked = rig.actions.iter().find_map(|action| match action {
+        Action::Send { packet, .. } => {
+            let header = decode(packet).unwrap().header;
+            (header.kind == Kind::AuthRequest.number()).then_some(header.force_ack)
+        }
+        _ => None,
+    });
+    assert_eq!(asked, Some(true), "the primary has not failed");
+    assert_eq!(
+        rig.logged()
+            .into_iter()
+            .filter(|line| !line.contains("Cluster state"))
+            .collect::<Vec<_>>(),
+        [
+            "Manual failover user request accepted.",
+            "Received replication offset for paused master manual failover: 50",
+            "All master replication stream processed, manual failover can start.",
+            "Start of election delayed for 0 milliseconds (rank #0, offset 50).",
+            "Starting a failover election for epoch 11.",
+        ]
+    );
+    // Votes do not come, and it is given up.
+    rig.pass(5001);
+    rig.cron();
+    assert!(
+        rig.logged()
+            .contains(&"Manual failover timed out.".to_owned())
+    );
+}
+
+#[test]
+fn an_old_data_set_does_not_replace_the_primary() {
+    let mut rig = Rig::new(&replica_conf());
+    rig.fail('a');
+    rig.logged();
+    let old = Facts {
+        data_age_ms: TIMEOUT_MS * 11 + 10_001,
+        ..rig.facts()
+    };
+    rig.cluster.cron(old);
+    let scheduled = |rig: &mut Rig| {
+        rig.settle();
+        rig.logged()
+            .iter()
+            .any(|line| line.starts_with("Start of election delayed"))
+    };
+    assert!(!scheduled(&mut rig));
+    let fresh = Facts {
+        data_age_ms: TIMEOUT_MS * 11 + 10_000,
+        ..rig.facts()
+    };
+    rig.cluster.cron(fresh);
+    assert!(scheduled(&mut rig));
+}
+
+#[test]
+fn a_slot_that_is_imported_is_assigned_by_hand_only() {
+    let mut rig = Rig::new(&conf());
+    let facts = rig.facts();
+    let source = name('a');
+    let args: [&[u8]; 3] = [b"100", b"importing", source.as_bytes()];
+    cluster::setslot::set_slot(&mut rig.cluster, facts, &args, &|_| 0).unwrap();
+    let mut header = rig.header('b', Kind::Ping);
+    header.config_epoch = 9;
+    header.slots = [100, 101].into_iter().collect();
+    let packet = encode::ping(&header, &[], &[]);
+    rig.receive('b', &packet);
+    let owner = |slot| rig.cluster.owner(slot);
+    assert_eq!(owner(100), rig.cluster.find(name('a').as_bytes()));
+    assert_eq!(owner(101), rig.cluster.find(name('b').as_bytes()));
+}
+
+#[test]
+fn of_two_primaries_in_one_epoch_the_one_with_the_smaller_name_takes_the_next() {
+    for (other, epoch) in [('a', 1), ('z', 11)] {
+        let line = format!(
+            "{} 10.0.0.1:7000@17000 master - 0 0 1 connected 900\n",
+            name('z')
+        );
+        let mut rig = Rig::new(&(conf() + &line));
+        let mut header = rig.header(other, Kind::Ping);
+        header.config_epoch = 1;
+        let packet = encode::ping(&header, &[], &[]);
+        if other == 'a' {
+            // As if the table did not know better.
+            rig = Rig::new(&conf().replace("0 0 3 connected 100-199", "0 0 1 connected 100-199"));
+        }
+        rig.receive(other, &packet);
+        assert_eq!(rig.cluster.my_node().config_epoch, epoch, "{other}");
+    }
+}
+
+#[test]
+fn times_in_the_future_are_not_believed() {
+    let mut rig = Rig::new(&conf());
+    rig.pong('c');
+    let before = rig.node('c').pong_received_ms;
+    let at = |s: i64| Gossip {
+        pong_received_s: (START_MS / 1000 + s) as u32,
+        ..gossip('c', Flags::REPLICA)
+    };
+    rig.ping('a', Kind::Ping, &[at(2)]);
+    assert_eq!(rig.node('c').pong_received_ms, before);
+    rig.pass(1700);
+    rig.ping('a', Kind::Ping, &[at(2)]);
+    assert_eq!(rig.node('c').pong_received_ms, START_MS + 2000);
+}
+
+#[test]
+fn a_forgotten_node_comes_back_after_a_minute() {
+    let mut rig = Rig::new(&conf());
+    let forget = |rig: &mut Rig, letter| {
+        let facts = rig.facts();
+        cluster::admin::forget(&mut rig.cluster, facts, name(letter).as_bytes())
+    };
+    let known = |rig: &Rig, letter| rig.cluster.find(name(letter).as_bytes()).is_some();
+    forget(&mut rig, 'd').unwrap();
+    assert!(!known(&rig, 'd'));
+    // A node that does not know it yet tells of it.
+    rig.ping('a', Kind::Ping, &[gossip('d', Flags::REPLICA)]);
+    assert!(!known(&rig, 'd'));
+    assert_eq!(forget(&mut rig, 'd'), Ok(()));
+    rig.pass(61_000);
+    rig.ping('a', Kind::Ping, &[gossip('d', Flags::REPLICA)]);
+    assert!(known(&rig, 'd'));
+    assert_eq!(
+        forget(&mut rig, 'q').unwrap_err(),
+        format!("Unknown node {}", name('q'))
+    );
 }
 
 #[test]

@@ -157,7 +157,7 @@ impl World {
         (node < self.nodes.len() && (port == PORT || port == PORT + 10_000)).then_some(node)
     }
 
-    fn settings(&self) -> Settings {
+    pub fn settings(&self) -> Settings {
         let log = self.log.is_some();
         Settings {
             node_timeout_ms: self.timeout_ms,
