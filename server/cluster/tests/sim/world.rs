@@ -335,10 +335,10 @@ impl World {
             }
             Action::Connect { link, ip, port, .. } => self.connect(node, link, &ip, port),
             Action::Send { link, packet } => {
-                if let Ok(decoded) = decode(&packet)
-                    && decoded.header.kind == Kind::AuthAck.number()
-                {
-                    *self.votes.entry((node, decoded.header.epoch)).or_default() += 1;
+                if packet[12..14] == Kind::AuthAck.number().to_be_bytes() {
+                    let decoded = decode(&packet).expect("what is sent can be read");
+                    let vote = (node, decoded.header.epoch);
+                    *self.votes.entry(vote).or_default() += 1;
                 }
                 self.send(node, link, Item::Packet(packet));
             }
