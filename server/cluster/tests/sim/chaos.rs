@@ -114,6 +114,7 @@ fn disturb(world: &mut World, primaries: usize) {
 fn survive(world: &mut World, primaries: usize, faults: usize) -> Result<(), String> {
     build::cluster(world, primaries);
     let mut history = History::default();
+    world.crash_rate = 4000;
     for _ in 0..faults {
         disturb(world, primaries);
         let pause_ms = match world.rng.below(3) {
@@ -126,6 +127,7 @@ fn survive(world: &mut World, primaries: usize, faults: usize) -> Result<(), Str
             history.check(world)?;
         }
     }
+    world.crash_rate = 0;
     world.sides.fill(0);
     world.delay_ms = 20;
     for node in 0..world.nodes.len() {

@@ -176,6 +176,28 @@ fn a_replica_moves_to_a_primary_without_one() {
 }
 
 #[test]
+fn a_replica_does_not_stay_behind_another() {
+    let mut world = World::new(8, 8, TIMEOUT_MS);
+    assert!(build::join(&mut world, 10_000));
+    let replicate = |world: &mut World, node: usize, of: usize| {
+        let name = world.cluster(of).my_node().name;
+        world.with(node, |cluster, facts| {
+            admin::replicate(cluster, facts, name.as_bytes(), 0)
+        })
+    };
+    replicate(&mut world, 7, 6).unwrap();
+    world.run(TIMEOUT_MS);
+    replicate(&mut world, 6, 0).unwrap();
+    assert!(world.run_until(TIMEOUT_MS, |world| world.nodes[7].follows == Some(0)));
+    let error = replicate(&mut world, 1, 7).unwrap_err();
+    assert_eq!(error, "I can only replicate a master, not a replica.");
+    assert_eq!(
+        replicate(&mut world, 1, 1).unwrap_err(),
+        "Can't replicate myself"
+    );
+}
+
+#[test]
 fn a_replica_stays_if_its_primary_would_have_too_few() {
     let mut world = world(7, 3);
     let settings = cluster::settings::Settings {
@@ -184,7 +206,7 @@ fn a_replica_stays_if_its_primary_would_have_too_few() {
     };
     for node in [3, 6] {
         world.with(node, |cluster, facts| {
-            cluster.configure(settings.clone(), facts)
+            cluster.configure(settings.clone(), facts);
         });
     }
     world.crash(4);
@@ -233,7 +255,13 @@ fn a_node_that_never_answers_is_given_up() {
         .unwrap();
     assert_eq!(world.cluster(0).node_count(), 2, "once");
     assert!(world.run_until(TIMEOUT_MS + 500, |world| world.cluster(0).node_count() == 1));
-    let errors: [(&[u8], &[u8], Option<&[u8]>, &str); 5] = [
+    type Row = (
+        &'static [u8],
+        &'static [u8],
+        Option<&'static [u8]>,
+        &'static str,
+    );
+    let errors: [Row; 5] = [
         (b"10.0.0.1", b"x", None, "Invalid base port specified: x"),
         (
             b"10.0.0.1",
@@ -300,7 +328,7 @@ fn a_minority_stops_serving_and_yields_when_it_is_back() {
     let mut world = world(6, 3);
     world.sides[0] = 1;
     let down = world.run_until(TIMEOUT_MS * 2 + 1000, |world| {
-        world.cluster(0).state() == cluster::state::Health::Fail
+        world.cluster(0).state() == Health::Fail
     });
     assert!(down);
     assert!(world.run_until(TIMEOUT_MS * 2 + 3000, |world| is_primary(world, 3)));
