@@ -241,15 +241,8 @@ fn sender_ports(c: &Cluster, header: &Header<'_>) -> (u16, u16) {
 /// Adds the unknown sender of a MEET. The rest is learnt when it answers.
 fn add_met(c: &mut Cluster, id: LinkId, header: &Header<'_>) {
     let ip = sender_ip(c, id, header);
-    let (tcp, tls) = sender_ports(c, header);
-    let Some(ix) = membership::add_node(c, None, Flags::HANDSHAKE) else {
-        return;
-    };
-    let node = &mut c.nodes[ix];
-    node.ip = ip;
-    node.tcp_port = tcp;
-    node.tls_port = tls;
-    node.bus_port = header.bus_port;
+    let ports = sender_ports(c, header);
+    membership::add_stranger(c, Flags::empty(), &ip, ports, header.bus_port);
     c.later(Todo::SAVE);
 }
 

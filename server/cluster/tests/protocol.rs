@@ -836,6 +836,47 @@ fn damaged_packets_are_logged_and_dropped() {
 }
 
 #[test]
+fn a_stranger_that_repeats_a_meet_is_met_once() {
+    let mut rig = Rig::new(&conf());
+    for _ in 0..3 {
+        rig.ping('z', Kind::Meet, &[]);
+    }
+    assert_eq!(rig.cluster.node_count(), 7);
+    assert_eq!(
+        rig.actions
+            .iter()
+            .filter(|action| matches!(action, Action::Connect { .. }))
+            .count(),
+        0
+    );
+    rig.cron();
+    let connects = rig.actions.iter().filter_map(|action| match action {
+        Action::Connect { ip, port, .. } => Some((ip.clone(), *port)),
+        _ => None,
+    });
+    assert_eq!(
+        connects.collect::<Vec<_>>(),
+        [("10.0.0.122".to_owned(), 17_000)]
+    );
+}
+
+#[test]
+fn the_text_of_cluster_info() {
+    let mut rig = Rig::new(&conf());
+    rig.fail('a');
+    rig.pass(2001);
+    rig.cron();
+    let text = rig.cluster.info_text();
+    let expected = "cluster_state:ok\r\ncluster_slots_assigned:300\r\ncluster_slots_ok:100\r\n\
+                    cluster_slots_pfail:100\r\ncluster_slots_fail:100\r\ncluster_known_nodes:6\r\n\
+                    cluster_size:3\r\ncluster_current_epoch:10\r\ncluster_my_epoch:1\r\n\
+                    cluster_stats_messages_ping_sent:10\r\ncluster_stats_messages_sent:10\r\n\
+                    cluster_stats_messages_fail_received:1\r\ncluster_stats_messages_received:1\r\n\
+                    total_cluster_links_buffer_limit_exceeded:0\r\n";
+    assert_eq!(text.replace("state:fail", "state:ok"), expected);
+}
+
+#[test]
 fn random_packets_keep_the_tables_consistent() {
     let mut rng = Rng::new(99);
     for _ in 0..60 {
