@@ -4,7 +4,7 @@ use crate::action::{Action, Level};
 use crate::ids::NodeIx;
 use crate::membership;
 use crate::role;
-use crate::slots::SlotSet;
+use crate::slots::{Bitmap, SlotSet};
 use crate::state::{Cluster, Todo};
 
 /// A primary announced its slots, by itself or through another node's UPDATE.
@@ -95,7 +95,7 @@ pub(crate) fn newer_owner(c: &Cluster, ix: NodeIx, epoch: u64, slots: &SlotSet) 
 }
 
 /// The first slot whose owner has a configuration epoch that is newer than the given one, and that epoch.
-pub(crate) fn newer_epoch(c: &Cluster, epoch: u64, slots: &SlotSet) -> Option<(u16, u64)> {
+pub(crate) fn newer_epoch(c: &Cluster, epoch: u64, slots: &Bitmap) -> Option<(u16, u64)> {
     slots.iter().find_map(|slot| {
         let owner = c.owners.claimed_owner(slot)?;
         let newer = c.nodes[owner].config_epoch;

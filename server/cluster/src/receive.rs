@@ -19,6 +19,7 @@ use crate::packet::header::{Header, u16_at};
 use crate::packet::{Kind, VERSION, kind_name};
 use crate::role;
 use crate::send;
+use crate::slots::{Bitmap, SlotSet};
 use crate::state::{Cluster, Todo};
 
 /// Processes a packet whose length is right. The link may be closed afterwards.
@@ -392,19 +393,17 @@ fn update_slots(c: &mut Cluster, ix: NodeIx, header: &Header<'_>) {
     let Some(owner) = owner.map(|ix| &c.nodes[ix]) else {
         return;
     };
-    let same = match &owner.slots {
-        Some(slots) => **slots == header.slots,
-        None => header.slots.is_empty(),
-    };
-    if same {
+    let known = owner.slots.as_ref().map(|slots| slots.bitmap());
+    if *known.unwrap_or(&Bitmap::EMPTY) == header.slots {
         return;
     }
+    let slots = SlotSet::from(&header.slots);
     let epoch = header.config_epoch;
     if c.nodes[ix].is_primary() {
-        ownership::announced(c, ix, epoch, &header.slots);
+        ownership::announced(c, ix, epoch, &slots);
     }
     // A node that was cut off, and whose slots were taken over meanwhile, learns it from whoever knows.
-    if let Some(newer) = ownership::newer_owner(c, ix, epoch, &header.slots) {
+    if let Some(newer) = ownership::newer_owner(c, ix, epoch, &slots) {
         c.log(Level::Verbose, |c| {
             let (node, newer) = (c.nodes[ix].name, c.nodes[newer].name);
             format!(

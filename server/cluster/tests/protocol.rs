@@ -15,7 +15,7 @@ use cluster::packet::gossip::Gossip;
 use cluster::packet::header::Header;
 use cluster::packet::{Kind, encode};
 use cluster::settings::Settings;
-use cluster::slots::SlotSet;
+use cluster::slots::{Bitmap, SlotSet};
 use cluster::state::Cluster;
 use data::util::rand::Rng;
 
@@ -150,13 +150,13 @@ impl Rig {
 
     /// A header from a node, as it is known, with its kind.
     fn header(&self, from: char, kind: Kind) -> Header<'static> {
-        let (slots, primary, epoch): (SlotSet, _, _) = match from {
+        let (slots, primary, epoch): (Bitmap, _, _) = match from {
             'a' => ((100..200).collect(), None, 3),
             'b' => ((200..300).collect(), None, 2),
             'c' => ((100..200).collect(), Some(name('a')), 3),
             'd' => ((200..300).collect(), Some(name('b')), 2),
             'e' => ((0..100).collect(), Some(name('m')), 1),
-            _ => (SlotSet::new(), None, 0),
+            _ => (Bitmap::EMPTY, None, 0),
         };
         Header {
             kind: kind.number(),
