@@ -20,7 +20,7 @@
 //!
 //! # What a test of it looks like
 //!
-//! `tests/protocol.rs` gives hand-made packets to one node and looks at its actions; `tests/sim` runs whole clusters on a
+//! `tests/protocol` gives hand-made packets to one node and looks at its actions; `tests/sim` runs whole clusters on a
 //! simulated clock and network; `tests/packets.rs` and `tests/conf.rs` compare with packets and files of Redis 7.2.6.
 //!
 //! # Where it differs from Redis 7.2.6

@@ -8,8 +8,7 @@ use crate::election;
 use crate::epochs;
 use crate::failure;
 use crate::gossip;
-use crate::ids::LinkId;
-use crate::ids::NodeIx;
+use crate::ids::{LinkId, NodeIx};
 use crate::manual;
 use crate::membership;
 use crate::node::Flags;
@@ -59,7 +58,8 @@ pub(crate) fn packet(c: &mut Cluster, id: LinkId, bytes: &[u8]) {
 fn sender_of(c: &mut Cluster, id: LinkId, header: &Header<'_>) -> Option<NodeIx> {
     let of_link = c.links.get(id)?.node;
     if let Some(ix) = of_link.filter(|ix| !c.nodes[*ix].is(Flags::HANDSHAKE)) {
-        return Some(ix);
+        // Another node may have the address now. What it says is not about the node that is known.
+        return (c.nodes[ix].name == header.sender).then_some(ix);
     }
     let ix = c.nodes.find(&header.sender)?;
     if of_link.is_none() {

@@ -136,3 +136,30 @@ fn a_stranger_that_repeats_a_meet_is_met_once() {
         [("10.0.0.122".to_owned(), 17_000)]
     );
 }
+
+#[test]
+fn another_node_at_the_address_of_a_known_one_is_not_taken_for_it() {
+    let mut rig = Rig::new(&conf());
+    let link = rig.node('c').link.unwrap();
+    let mut header = rig.header('z', Kind::Pong);
+    header.config_epoch = 99;
+    header.epoch = 99;
+    header.offset = 1000;
+    let packet = encode::ping(&header, &[], &[]);
+    rig.cluster.received(link, &packet, rig.facts());
+    rig.settle();
+    let c = rig.node('c');
+    assert!(c.is(Flags::NOADDR) && c.link.is_none() && c.ip.is_empty());
+    assert_eq!((c.config_epoch, c.offset, c.data_received_ms), (0, 0, 0));
+    assert_eq!(rig.cluster.current_epoch(), 10);
+    assert!(rig.actions.contains(&Action::Close { link }));
+    // It is not connected to any more, until it tells its address itself.
+    rig.actions.clear();
+    rig.cron();
+    assert_eq!(rig.node('c').link, None);
+    rig.ping('c', Kind::Ping, &[]);
+    assert!(!rig.node('c').is(Flags::NOADDR));
+    assert_eq!(&*rig.node('c').ip, "10.0.0.99");
+    rig.cron();
+    assert!(rig.node('c').link.is_some());
+}
