@@ -29,14 +29,14 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
 
 /// How much happened in all runs.
 #[derive(Debug)]
-struct Total {
+pub struct Total {
     seeds: u64,
     failovers: u64,
     votes: u64,
 }
 
 /// Runs a scenario on many seeds; the first that fails is told with what it takes to repeat it.
-fn on_seeds(
+pub fn on_seeds(
     default: u64,
     scenario: impl Fn(&mut World) -> Result<(), String>,
     make: impl Fn(u64) -> World,

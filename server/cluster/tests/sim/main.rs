@@ -8,4 +8,5 @@ mod chaos;
 mod checks;
 mod deeds;
 mod large;
+mod moves;
 mod world;
