@@ -94,9 +94,8 @@ pub(crate) fn received(c: &mut Cluster, id: LinkId, mut bytes: &[u8]) {
             if kept == 0 {
                 bytes = &bytes[len..];
             }
-            input.clear();
-            // A long packet must not leave its memory with the link.
-            input.shrink_to(4096);
+            // Most packets are processed where they arrive, so an idle link needs no buffer.
+            input = Vec::new();
         } else if kept == 0 {
             input.extend_from_slice(bytes);
             bytes = &[];
