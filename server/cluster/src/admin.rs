@@ -160,25 +160,8 @@ pub fn meet(
 /// Adds a node to be met, unless one with this address is being met already.
 fn start_handshake(c: &mut Cluster, ip: &str, port: u16, bus_port: u16) {
     let tls = c.settings.tls_cluster;
-    let same = c.nodes.iter().any(|(_, node)| {
-        node.is(Flags::HANDSHAKE)
-            && node.ip.eq_ignore_ascii_case(ip)
-            && node.port(tls) == port
-            && node.bus_port == bus_port
-    });
-    if same {
-        return;
-    }
-    let Some(ix) = membership::add_node(c, None, Flags::HANDSHAKE | Flags::MEET) else {
-        return;
-    };
-    let node = &mut c.nodes[ix];
-    node.ip = ip.into();
-    node.bus_port = bus_port;
-    match tls {
-        true => node.tls_port = port,
-        false => node.tcp_port = port,
-    }
+    let ports = if tls { (0, port) } else { (port, 0) };
+    membership::add_stranger(c, Flags::MEET, ip, ports, bus_port);
 }
 
 fn unknown(name: &[u8]) -> String {

@@ -127,7 +127,7 @@ fn check_start(c: &Cluster, id: LinkId, input: &[u8]) -> Result<(), &'static str
     if len > MAX_STRANGER_LEN && !known && input.len() >= SENDER_END {
         let sender = name_at(input, SENDER_END - 40);
         if sender.is_none_or(|name| c.nodes.find(&name).is_none()) {
-            return Err("Message of a node that is not known is too long, it was received");
+            return Err("Too long packet of an unknown node received");
         }
     }
     Ok(())

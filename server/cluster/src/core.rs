@@ -151,8 +151,9 @@ impl Cluster {
         if self.todo.contains(Todo::FAILOVER) {
             election::proceed(self);
         }
-        let todo = todo | std::mem::take(&mut self.todo);
-        self.later(todo & Todo::MANUAL);
+        let again = std::mem::take(&mut self.todo);
+        self.later(again & (Todo::MANUAL | Todo::FAILOVER));
+        let todo = todo | again;
         if todo.contains(Todo::STATE) {
             health::update(self);
         }
@@ -342,6 +343,11 @@ impl Cluster {
             .iter()
             .map(|(_, link)| link.input.capacity())
             .sum()
+    }
+
+    /// The text of CLUSTER INFO.
+    pub fn info_text(&self) -> String {
+        text::info(self)
     }
 
     /// The text of CLUSTER NODES for a client, by the transport of its connection.

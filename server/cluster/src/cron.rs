@@ -10,6 +10,7 @@ use crate::manual;
 use crate::membership;
 use crate::migration;
 use crate::node::Flags;
+use crate::ownership;
 use crate::packet::Kind;
 use crate::role;
 use crate::send;
@@ -43,6 +44,7 @@ pub(crate) fn run(c: &mut Cluster) {
     }
     manual::check_timeout(c);
     if c.me().is_replica() {
+        ownership::leave_chain(c);
         follow_primary(c);
         manual::proceed(c);
         election::proceed(c);

@@ -18,11 +18,34 @@
 //! 3. `Send` to a link that is still connecting is kept until it is connected.
 //! 4. After `Close` the id of the link is not used again; events of unknown links are ignored.
 //!
-//! # Files
+//! # What a test of it looks like
 //!
-//! State: `ids`, `name`, `slots`, `node`, `nodes`, `owners`, `links`, `settings`, `action`, `state`. On top of it: `membership` (the only
-//! code that changes both sides of a relation), `epochs`, `health`, `manual`, `role`, `forgotten`, `myself`, `text`, `file`, `load`, `failure`.
-//! Then `setslot`, `admin` and, above all, `core`. Imports go from the end of this list to its begin.
+//! `tests/protocol` gives hand-made packets to one node and looks at its actions; `tests/sim` runs whole clusters on a
+//! simulated clock and network; `tests/packets.rs` and `tests/conf.rs` compare with packets and files of Redis 7.2.6.
+//!
+//! # Where it differs from Redis 7.2.6
+//!
+//! * A packet with an invalid name, address or text is dropped; Redis would write it to nodes.conf.
+//! * A node that could never be connected is suspected after the node timeout; in Redis it may stay unsuspected.
+//! * Votes of an election count for that election only (`election`).
+//! * A replica of a replica follows the primary of that, not only when slots move (`ownership`).
+//! * Flags and roles that cannot be are not believed, and chains of primaries may be circles (`gossip`, `membership::root`).
+//! * nodes.conf with a number, range or flag that Redis never writes is refused; a replica whose shard differs from that of its
+//!   primary is loaded with the right one (`file`, `load`).
+//!
+//! # Files, lowest floor first
+//!
+//! | floor | files |
+//! |---|---|
+//! | values | `ids` `name` `slots` `node` `nodes` `owners` `links` `settings` `action` |
+//! | packets | `packet/*` |
+//! | the state | `state` |
+//! | its relations | `membership`: the only code that changes both sides of one |
+//! | parts | `epochs` `health` `manual` `role` `forgotten` `myself` `text` `file` `load` |
+//! | what is sent | `send` |
+//! | protocols | `failure` `ownership` `gossip` `election` `migration` |
+//! | events and commands | `receive` `bus` `cron` `setslot` `admin` |
+//! | the interface | `core` |
 
 pub mod action;
 pub mod admin;

@@ -34,6 +34,33 @@ pub(crate) fn add_node(c: &mut Cluster, name: Option<Name>, flags: Flags) -> Opt
     added
 }
 
+/// Adds a node whose name is not known yet, with its ports of clients (TCP, TLS), unless there is one with the same address.
+pub(crate) fn add_stranger(
+    c: &mut Cluster,
+    flags: Flags,
+    ip: &str,
+    ports: (u16, u16),
+    bus_port: u16,
+) {
+    let tls = c.settings.tls_cluster;
+    let port = if tls { ports.1 } else { ports.0 };
+    let same = |node: &Node| {
+        node.is(Flags::HANDSHAKE)
+            && node.ip.eq_ignore_ascii_case(ip)
+            && node.port(tls) == port
+            && node.bus_port == bus_port
+    };
+    if c.nodes.iter().any(|(_, node)| same(node)) {
+        return;
+    }
+    if let Some(ix) = add_node(c, None, flags | Flags::HANDSHAKE) {
+        let node = &mut c.nodes[ix];
+        node.ip = ip.into();
+        (node.tcp_port, node.tls_port) = ports;
+        node.bus_port = bus_port;
+    }
+}
+
 /// Removes a node and every reference to it.
 pub(crate) fn delete_node(c: &mut Cluster, ix: NodeIx) {
     assert!(ix != c.myself, "a node does not remove itself");

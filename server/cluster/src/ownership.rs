@@ -4,7 +4,7 @@ use crate::action::{Action, Level};
 use crate::ids::NodeIx;
 use crate::membership;
 use crate::role;
-use crate::slots::SlotSet;
+use crate::slots::{Bitmap, SlotSet};
 use crate::state::{Cluster, Todo};
 
 /// A primary announced its slots, by itself or through another node's UPDATE.
@@ -56,12 +56,8 @@ pub(crate) fn announced(c: &mut Cluster, ix: NodeIx, epoch: u64, slots: &SlotSet
             format!("Configuration change detected. Reconfiguring myself as a replica of {new}")
         });
         follow(c, ix);
-    } else if let Some(grand) = grand_primary(c) {
-        c.log(Level::Notice, |c| {
-            let new = c.shown(grand);
-            format!("I'm a sub-replica! Reconfiguring myself as a replica of grandmaster {new}")
-        });
-        follow(c, grand);
+    } else if leave_chain(c) {
+        // Its keys are replaced.
     } else if !lost.is_empty() {
         let slots = Box::new(lost);
         c.emit(Action::DropKeys { slots });
@@ -73,10 +69,21 @@ fn follow(c: &mut Cluster, ix: NodeIx) {
     c.later(Todo::SAVE | Todo::STATE | Todo::FSYNC);
 }
 
-/// The primary of this node's primary, unless that is this node (possible after a TAKEOVER; left to the operator).
-fn grand_primary(c: &Cluster) -> Option<NodeIx> {
-    let grand = c.nodes[c.my_primary()?].primary?;
-    (grand != c.myself).then_some(grand)
+/// A replica whose primary has become a replica itself follows the primary of that; whether it does. (In Redis it does so only
+/// when slots move, and otherwise stays behind a replica for good.)
+pub(crate) fn leave_chain(c: &mut Cluster) -> bool {
+    let grand = c.my_primary().and_then(|primary| c.nodes[primary].primary);
+    // Nodes can be each other's replicas after a TAKEOVER; that is left to the operator.
+    let grand = grand.filter(|grand| *grand != c.myself && c.nodes[*grand].is_primary());
+    let Some(grand) = grand.filter(|_| c.me().is_replica()) else {
+        return false;
+    };
+    c.log(Level::Notice, |c| {
+        let new = c.shown(grand);
+        format!("I'm a sub-replica! Reconfiguring myself as a replica of grandmaster {new}")
+    });
+    follow(c, grand);
+    true
 }
 
 /// The owner of a slot that a node announces with an older configuration epoch.
@@ -88,7 +95,7 @@ pub(crate) fn newer_owner(c: &Cluster, ix: NodeIx, epoch: u64, slots: &SlotSet) 
 }
 
 /// The first slot whose owner has a configuration epoch that is newer than the given one, and that epoch.
-pub(crate) fn newer_epoch(c: &Cluster, epoch: u64, slots: &SlotSet) -> Option<(u16, u64)> {
+pub(crate) fn newer_epoch(c: &Cluster, epoch: u64, slots: &Bitmap) -> Option<(u16, u64)> {
     slots.iter().find_map(|slot| {
         let owner = c.owners.claimed_owner(slot)?;
         let newer = c.nodes[owner].config_epoch;

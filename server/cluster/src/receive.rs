@@ -8,8 +8,7 @@ use crate::election;
 use crate::epochs;
 use crate::failure;
 use crate::gossip;
-use crate::ids::LinkId;
-use crate::ids::NodeIx;
+use crate::ids::{LinkId, NodeIx};
 use crate::manual;
 use crate::membership;
 use crate::node::Flags;
@@ -19,6 +18,7 @@ use crate::packet::header::{Header, u16_at};
 use crate::packet::{Kind, VERSION, kind_name};
 use crate::role;
 use crate::send;
+use crate::slots::{Bitmap, SlotSet};
 use crate::state::{Cluster, Todo};
 
 /// Processes a packet whose length is right. The link may be closed afterwards.
@@ -58,7 +58,8 @@ pub(crate) fn packet(c: &mut Cluster, id: LinkId, bytes: &[u8]) {
 fn sender_of(c: &mut Cluster, id: LinkId, header: &Header<'_>) -> Option<NodeIx> {
     let of_link = c.links.get(id)?.node;
     if let Some(ix) = of_link.filter(|ix| !c.nodes[*ix].is(Flags::HANDSHAKE)) {
-        return Some(ix);
+        // Another node may have the address now. What it says is not about the node that is known.
+        return (c.nodes[ix].name == header.sender).then_some(ix);
     }
     let ix = c.nodes.find(&header.sender)?;
     if of_link.is_none() {
@@ -79,9 +80,6 @@ fn note_sender(c: &mut Cluster, ix: NodeIx, header: &Header<'_>) {
     let now_ms = c.now_ms();
     let node = &mut c.nodes[ix];
     node.data_received_ms = now_ms;
-    if node.is(Flags::HANDSHAKE) {
-        return;
-    }
     node.offset = header.offset;
     if header.config_epoch > node.config_epoch {
         node.config_epoch = header.config_epoch;
@@ -189,7 +187,7 @@ fn ping(c: &mut Cluster, id: LinkId, sender: Option<NodeIx>, packet: &Packet<'_>
     let node = &mut c.nodes[ix];
     node.flags
         .set(Flags::NOFAILOVER, header.flags.contains(Flags::NOFAILOVER));
-    if kind == Kind::Ping.number() && !node.is(Flags::HANDSHAKE) {
+    if kind == Kind::Ping.number() {
         update_address(c, ix, id, header);
     }
     answered(c, id, kind);
@@ -244,15 +242,8 @@ fn sender_ports(c: &Cluster, header: &Header<'_>) -> (u16, u16) {
 /// Adds the unknown sender of a MEET. The rest is learnt when it answers.
 fn add_met(c: &mut Cluster, id: LinkId, header: &Header<'_>) {
     let ip = sender_ip(c, id, header);
-    let (tcp, tls) = sender_ports(c, header);
-    let Some(ix) = membership::add_node(c, None, Flags::HANDSHAKE) else {
-        return;
-    };
-    let node = &mut c.nodes[ix];
-    node.ip = ip;
-    node.tcp_port = tcp;
-    node.tls_port = tls;
-    node.bus_port = header.bus_port;
+    let ports = sender_ports(c, header);
+    membership::add_stranger(c, Flags::empty(), &ip, ports, header.bus_port);
     c.later(Todo::SAVE);
 }
 
@@ -402,19 +393,17 @@ fn update_slots(c: &mut Cluster, ix: NodeIx, header: &Header<'_>) {
     let Some(owner) = owner.map(|ix| &c.nodes[ix]) else {
         return;
     };
-    let same = match &owner.slots {
-        Some(slots) => **slots == header.slots,
-        None => header.slots.is_empty(),
-    };
-    if same {
+    let known = owner.slots.as_ref().map(|slots| slots.bitmap());
+    if *known.unwrap_or(&Bitmap::EMPTY) == header.slots {
         return;
     }
+    let slots = SlotSet::from(&header.slots);
     let epoch = header.config_epoch;
     if c.nodes[ix].is_primary() {
-        ownership::announced(c, ix, epoch, &header.slots);
+        ownership::announced(c, ix, epoch, &slots);
     }
     // A node that was cut off, and whose slots were taken over meanwhile, learns it from whoever knows.
-    if let Some(newer) = ownership::newer_owner(c, ix, epoch, &header.slots) {
+    if let Some(newer) = ownership::newer_owner(c, ix, epoch, &slots) {
         c.log(Level::Verbose, |c| {
             let (node, newer) = (c.nodes[ix].name, c.nodes[newer].name);
             format!(

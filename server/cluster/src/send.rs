@@ -11,6 +11,7 @@ use crate::packet::extension::Extension;
 use crate::packet::gossip::Gossip;
 use crate::packet::header::Header;
 use crate::packet::{Kind, encode};
+use crate::slots::Bitmap;
 use crate::state::{Cluster, Health};
 
 /// A packet's gossip tells of a tenth of the nodes, and at least of so many. In two node timeouts, two nodes exchange at least
@@ -43,7 +44,10 @@ fn header(c: &Cluster, kind: Kind) -> Header<'_> {
         config_epoch: source.config_epoch,
         offset: c.facts.offset,
         sender: me.name,
-        slots: source.slots.as_deref().cloned().unwrap_or_default(),
+        slots: source
+            .slots
+            .as_ref()
+            .map_or(Bitmap::EMPTY, |slots| slots.bitmap().clone()),
         primary: primary.map(|primary| primary.name),
         ip: &settings.announce_ip,
         flags: me.flags,

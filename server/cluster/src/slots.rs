@@ -1,119 +1,58 @@
-//! Sets of slots: a bitmap with the layout of the cluster bus and of nodes.conf's ranges.
+//! Sets of slots: a bitmap as the cluster bus carries it, and one that knows its size.
 //!
-//! Bit `n` of the bitmap is bit `n % 8` of byte `n / 8`. It is kept as little-endian words, so bytes and words agree.
+//! Bit `n` of the bitmap is bit `n % 8` of byte `n / 8`.
 //!
-//! Invariant: `len` is the number of bits that are set.
+//! Invariant: the `len` of a [`SlotSet`] is the number of bits that are set.
+
+use std::fmt;
 
 use data::util::crc::SLOTS;
 
 /// Length of the bitmap in bytes.
 pub const SLOT_BYTES: usize = SLOTS as usize / 8;
 
-const WORDS: usize = SLOTS as usize / 64;
-
-/// A set of slots.
+/// A bitmap of slots. It is not counted: most that arrive are only compared.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SlotSet {
-    words: [u64; WORDS],
-    len: u16,
-}
+pub struct Bitmap([u8; SLOT_BYTES]);
 
-impl Default for SlotSet {
-    fn default() -> Self {
-        SlotSet {
-            words: [0; WORDS],
-            len: 0,
-        }
-    }
-}
+impl Bitmap {
+    /// No slot.
+    pub const EMPTY: Bitmap = Bitmap([0; SLOT_BYTES]);
 
-impl std::fmt::Debug for SlotSet {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.ranges()).finish()
-    }
-}
-
-impl SlotSet {
-    /// The empty set.
-    pub fn new() -> Self {
-        SlotSet::default()
-    }
-
-    /// The set of all slots.
-    pub fn all() -> Self {
-        SlotSet {
-            words: [u64::MAX; WORDS],
-            len: SLOTS,
-        }
-    }
-
-    /// The set that a bitmap represents.
+    /// The bitmap in these bytes.
     pub fn from_bytes(bytes: &[u8; SLOT_BYTES]) -> Self {
-        let mut set = SlotSet::new();
-        for (word, part) in set.words.iter_mut().zip(bytes.chunks_exact(8)) {
-            let mut eight = [0; 8];
-            eight.copy_from_slice(part);
-            *word = u64::from_le_bytes(eight);
-            set.len += word.count_ones() as u16;
-        }
-        set
+        Bitmap(*bytes)
     }
 
-    /// Appends the bitmap.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        for word in &self.words {
-            out.extend_from_slice(&word.to_le_bytes());
-        }
-    }
-
-    /// Number of slots.
-    pub fn len(&self) -> u16 {
-        self.len
-    }
-
-    /// Whether the set is empty.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; SLOT_BYTES] {
+        &self.0
     }
 
     /// Whether a slot is in the set.
     #[inline]
     pub fn contains(&self, slot: u16) -> bool {
-        let (word, bit) = place(slot);
-        self.words[word] & bit != 0
+        let (byte, bit) = place(slot);
+        self.0[byte] & bit != 0
     }
 
     /// Adds a slot; whether it is new.
-    pub fn insert(&mut self, slot: u16) -> bool {
-        let (word, bit) = place(slot);
-        let new = self.words[word] & bit == 0;
-        self.words[word] |= bit;
-        self.len += u16::from(new);
+    fn insert(&mut self, slot: u16) -> bool {
+        let (byte, bit) = place(slot);
+        let new = self.0[byte] & bit == 0;
+        self.0[byte] |= bit;
         new
     }
 
-    /// Removes a slot; whether it was in the set.
-    pub fn remove(&mut self, slot: u16) -> bool {
-        let (word, bit) = place(slot);
-        let found = self.words[word] & bit != 0;
-        self.words[word] &= !bit;
-        self.len -= u16::from(found);
-        found
-    }
-
-    /// The slots of this set that are not in another.
-    pub fn without(&self, other: &SlotSet) -> SlotSet {
-        let mut set = SlotSet::new();
-        for (at, word) in set.words.iter_mut().enumerate() {
-            *word = self.words[at] & !other.words[at];
-            set.len += word.count_ones() as u16;
-        }
-        set
+    /// The bitmap in words.
+    fn words(&self) -> impl Iterator<Item = u64> + '_ {
+        let (words, _) = self.0.as_chunks::<8>();
+        words.iter().map(|word| u64::from_le_bytes(*word))
     }
 
     /// The slots in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        self.words.iter().enumerate().flat_map(|(at, &word)| {
+        self.words().enumerate().flat_map(|(at, word)| {
             let mut left = word;
             std::iter::from_fn(move || {
                 let bit = left.trailing_zeros();
@@ -137,26 +76,137 @@ impl SlotSet {
     }
 }
 
-impl FromIterator<u16> for SlotSet {
-    fn from_iter<I: IntoIterator<Item = u16>>(slots: I) -> Self {
-        let mut set = SlotSet::new();
-        for slot in slots {
-            set.insert(slot);
-        }
-        set
+impl fmt::Debug for Bitmap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.ranges()).finish()
     }
 }
 
-/// Word of a slot and its bit there.
+impl FromIterator<u16> for Bitmap {
+    fn from_iter<I: IntoIterator<Item = u16>>(slots: I) -> Self {
+        let mut bitmap = Bitmap::EMPTY;
+        for slot in slots {
+            bitmap.insert(slot);
+        }
+        bitmap
+    }
+}
+
+/// A set of slots.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SlotSet {
+    bitmap: Bitmap,
+    len: u16,
+}
+
+impl Default for SlotSet {
+    fn default() -> Self {
+        SlotSet {
+            bitmap: Bitmap::EMPTY,
+            len: 0,
+        }
+    }
+}
+
+impl From<&Bitmap> for SlotSet {
+    fn from(bitmap: &Bitmap) -> Self {
+        let len: u32 = bitmap.words().map(u64::count_ones).sum();
+        SlotSet {
+            bitmap: bitmap.clone(),
+            len: len as u16,
+        }
+    }
+}
+
+impl FromIterator<u16> for SlotSet {
+    fn from_iter<I: IntoIterator<Item = u16>>(slots: I) -> Self {
+        SlotSet::from(&slots.into_iter().collect::<Bitmap>())
+    }
+}
+
+impl fmt::Debug for SlotSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.bitmap.fmt(f)
+    }
+}
+
+impl SlotSet {
+    /// The empty set.
+    pub fn new() -> Self {
+        SlotSet::default()
+    }
+
+    /// The set of all slots.
+    pub fn all() -> Self {
+        SlotSet::from(&Bitmap([u8::MAX; SLOT_BYTES]))
+    }
+
+    /// The bitmap.
+    pub fn bitmap(&self) -> &Bitmap {
+        &self.bitmap
+    }
+
+    /// Number of slots.
+    pub fn len(&self) -> u16 {
+        self.len
+    }
+
+    /// Whether the set is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether a slot is in the set.
+    #[inline]
+    pub fn contains(&self, slot: u16) -> bool {
+        self.bitmap.contains(slot)
+    }
+
+    /// Adds a slot; whether it is new.
+    pub fn insert(&mut self, slot: u16) -> bool {
+        let new = self.bitmap.insert(slot);
+        self.len += u16::from(new);
+        new
+    }
+
+    /// Removes a slot; whether it was in the set.
+    pub fn remove(&mut self, slot: u16) -> bool {
+        let (byte, bit) = place(slot);
+        let found = self.bitmap.0[byte] & bit != 0;
+        self.bitmap.0[byte] &= !bit;
+        self.len -= u16::from(found);
+        found
+    }
+
+    /// The slots of this set that are not in another.
+    pub fn without(&self, other: &SlotSet) -> SlotSet {
+        let mut bitmap = self.bitmap.clone();
+        for (byte, other) in bitmap.0.iter_mut().zip(&other.bitmap.0) {
+            *byte &= !other;
+        }
+        SlotSet::from(&bitmap)
+    }
+
+    /// The slots in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        self.bitmap.iter()
+    }
+
+    /// The slots as ranges `(first, last)` in ascending order.
+    pub fn ranges(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
+        self.bitmap.ranges()
+    }
+}
+
+/// Byte of a slot and its bit there.
 #[inline]
-fn place(slot: u16) -> (usize, u64) {
-    (usize::from(slot) / 64, 1 << (slot % 64))
+fn place(slot: u16) -> (usize, u8) {
+    (usize::from(slot) / 8, 1 << (slot % 8))
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{SLOT_BYTES, SlotSet};
+    use super::{Bitmap, SlotSet};
     use data::util::crc::SLOTS;
 
     #[test]
@@ -174,13 +224,11 @@ mod tests {
             assert_eq!(set.ranges().collect::<Vec<_>>(), *ranges);
             assert_eq!(set.iter().collect::<Vec<_>>(), *slots);
             assert_eq!(usize::from(set.len()), slots.len());
-            let mut bytes = Vec::new();
-            set.write(&mut bytes);
+            let bytes = set.bitmap().as_bytes();
             for &slot in *slots {
                 assert_ne!(bytes[usize::from(slot) / 8] & 1 << (slot % 8), 0);
             }
-            let bytes: [u8; SLOT_BYTES] = bytes.try_into().unwrap();
-            assert_eq!(SlotSet::from_bytes(&bytes), set);
+            assert_eq!(SlotSet::from(&Bitmap::from_bytes(bytes)), set);
         }
         assert_eq!(
             SlotSet::all().ranges().collect::<Vec<_>>(),

@@ -1,4 +1,6 @@
-//! Nodes as text: the lines of CLUSTER NODES and of nodes.conf.
+//! Texts: the lines of CLUSTER NODES and of nodes.conf, and CLUSTER INFO.
+//!
+//! A node is a line:
 //!
 //! | field | content |
 //! |---|---|
@@ -15,7 +17,8 @@ use std::fmt::Write;
 
 use crate::ids::NodeIx;
 use crate::node::{Flags, Node};
-use crate::state::Cluster;
+use crate::packet::Kind;
+use crate::state::{Cluster, Health};
 
 /// Who the text is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +81,58 @@ pub(crate) fn append_line(c: &Cluster, out: &mut String, ix: NodeIx, reader: Rea
     if node.is(Flags::MYSELF) {
         append_moves(c, out);
     }
+}
+
+/// CLUSTER INFO.
+pub(crate) fn info(c: &Cluster) -> String {
+    let mut counts = [0; 3];
+    for (_, node) in c.nodes.iter() {
+        let state = match node {
+            node if node.has_failed() => 2,
+            node if node.is(Flags::PFAIL) => 1,
+            _ => 0,
+        };
+        counts[state] += u32::from(node.slot_count());
+    }
+    let [ok, pfail, fail] = counts;
+    let my_epoch = match c.my_primary() {
+        Some(primary) if c.me().is_replica() => c.nodes[primary].config_epoch,
+        _ => c.me().config_epoch,
+    };
+    let rows = [
+        ("cluster_slots_assigned", u64::from(ok + pfail + fail)),
+        ("cluster_slots_ok", u64::from(ok)),
+        ("cluster_slots_pfail", u64::from(pfail)),
+        ("cluster_slots_fail", u64::from(fail)),
+        ("cluster_known_nodes", c.nodes.len() as u64),
+        ("cluster_size", c.size as u64),
+        ("cluster_current_epoch", c.epoch),
+        ("cluster_my_epoch", my_epoch),
+    ];
+    let state = match c.health {
+        Health::Ok => "ok",
+        Health::Fail => "fail",
+    };
+    let mut text = format!("cluster_state:{state}\r\n");
+    for (name, value) in rows {
+        let _ = write!(text, "{name}:{value}\r\n");
+    }
+    for (counts, way) in [(&c.stats.sent, "sent"), (&c.stats.received, "received")] {
+        for (kind, name) in Kind::ALL {
+            let count = counts[usize::from(kind.number())];
+            if count != 0 {
+                let _ = write!(text, "cluster_stats_messages_{name}_{way}:{count}\r\n");
+            }
+        }
+        let total: u64 = counts.iter().sum();
+        let _ = write!(text, "cluster_stats_messages_{way}:{total}\r\n");
+    }
+    let exceeded = c.stats.link_limit_exceeded;
+    let _ = write!(
+        text,
+        "total_cluster_links_buffer_limit_exceeded:{exceeded}\r\n"
+    );
+    text
 }
 
 fn append_address(out: &mut String, node: &Node, reader: Reader) {

@@ -74,7 +74,7 @@ pub fn decode(bytes: &[u8]) -> Result<Packet<'_>, String> {
             Body::Update {
                 config_epoch: u64_at(data, 0),
                 name: name_at(data, 8).ok_or_else(invalid)?,
-                slots: Box::new(slots_at(data, 8 + NAME_LEN)),
+                slots: Box::new(SlotSet::from(&slots_at(data, 8 + NAME_LEN))),
             }
         }
         Some(Kind::Module) => {

@@ -51,7 +51,7 @@ pub fn update(header: &Header<'_>, config_epoch: u64, name: &Name, slots: &SlotS
     let mut out = header.write(2096);
     out.extend_from_slice(&config_epoch.to_be_bytes());
     out.extend_from_slice(name.as_bytes());
-    slots.write(&mut out);
+    out.extend_from_slice(slots.bitmap().as_bytes());
     finish(out)
 }
 

@@ -3,7 +3,7 @@
 use crate::name::{NAME_LEN, Name};
 use crate::node::{Flags, MAX_IP_LEN, is_ip_text};
 use crate::packet::{HEADER_LEN, SIGNATURE, VERSION};
-use crate::slots::{SLOT_BYTES, SlotSet};
+use crate::slots::{Bitmap, SLOT_BYTES};
 
 /// Flag of a message: the sender is a primary that paused its clients for a manual failover.
 const PAUSED: u8 = 1;
@@ -35,7 +35,7 @@ pub struct Header<'a> {
     /// The sender.
     pub sender: Name,
     /// Slots.
-    pub slots: SlotSet,
+    pub slots: Bitmap,
     /// The sender's primary.
     pub primary: Option<Name>,
     /// Announced address, empty if there is none.
@@ -75,10 +75,10 @@ pub(crate) fn name_at(bytes: &[u8], at: usize) -> Option<Name> {
 }
 
 /// Reads slots; the caller has checked the length.
-pub(crate) fn slots_at(bytes: &[u8], at: usize) -> SlotSet {
+pub(crate) fn slots_at(bytes: &[u8], at: usize) -> Bitmap {
     let mut bitmap = [0; SLOT_BYTES];
     bitmap.copy_from_slice(&bytes[at..at + SLOT_BYTES]);
-    SlotSet::from_bytes(&bitmap)
+    Bitmap::from_bytes(&bitmap)
 }
 
 /// Reads the text of an address up to its first 0; the caller has checked the length.
@@ -134,7 +134,7 @@ impl<'a> Header<'a> {
             out.extend_from_slice(&number.to_be_bytes());
         }
         out.extend_from_slice(self.sender.as_bytes());
-        self.slots.write(&mut out);
+        out.extend_from_slice(self.slots.as_bytes());
         let primary = self.primary.as_ref().map_or(&[0; NAME_LEN], Name::as_bytes);
         out.extend_from_slice(primary);
         push_ip(&mut out, self.ip);

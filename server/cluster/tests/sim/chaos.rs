@@ -29,14 +29,14 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
 
 /// How much happened in all runs.
 #[derive(Debug)]
-struct Total {
+pub struct Total {
     seeds: u64,
     failovers: u64,
     votes: u64,
 }
 
 /// Runs a scenario on many seeds; the first that fails is told with what it takes to repeat it.
-fn on_seeds(
+pub fn on_seeds(
     default: u64,
     scenario: impl Fn(&mut World) -> Result<(), String>,
     make: impl Fn(u64) -> World,
@@ -114,6 +114,7 @@ fn disturb(world: &mut World, primaries: usize) {
 fn survive(world: &mut World, primaries: usize, faults: usize) -> Result<(), String> {
     build::cluster(world, primaries);
     let mut history = History::default();
+    world.crash_rate = 4000;
     for _ in 0..faults {
         disturb(world, primaries);
         let pause_ms = match world.rng.below(3) {
@@ -126,6 +127,7 @@ fn survive(world: &mut World, primaries: usize, faults: usize) -> Result<(), Str
             history.check(world)?;
         }
     }
+    world.crash_rate = 0;
     world.sides.fill(0);
     world.delay_ms = 20;
     for node in 0..world.nodes.len() {

@@ -2,7 +2,7 @@
 
 use cluster::admin::{self, Failover};
 use cluster::node::Flags;
-use cluster::state::Cluster;
+use cluster::state::{Cluster, Health};
 
 use crate::build;
 use crate::checks::{self, History};
@@ -151,6 +151,21 @@ fn a_replica_moves_to_a_primary_without_one() {
     let mut world = world(7, 3);
     // 0 has 3 and 6.
     world.crash(4);
+    let name = world.cluster(1).my_node().name;
+    let orphaned = |world: &World| {
+        let cluster = world.cluster(3);
+        let primary = cluster.find(name.as_bytes()).expect("it is known");
+        let replicas = &cluster.node(primary).replicas;
+        replicas.iter().all(|ix| cluster.node(*ix).has_failed())
+    };
+    assert!(world.run_until(TIMEOUT_MS * 3, orphaned));
+    // Not at once: replicas of a failed primary have time to announce where they are.
+    world.run(4500);
+    assert!(
+        [3, 6]
+            .iter()
+            .all(|node| world.nodes[*node].follows == Some(0))
+    );
     let moved = world.run_until(TIMEOUT_MS * 3 + 10_000, |world| {
         [3, 6]
             .iter()
@@ -161,11 +176,159 @@ fn a_replica_moves_to_a_primary_without_one() {
 }
 
 #[test]
+fn a_replica_does_not_stay_behind_another() {
+    let mut world = World::new(8, 8, TIMEOUT_MS);
+    assert!(build::join(&mut world, 10_000));
+    let replicate = |world: &mut World, node: usize, of: usize| {
+        let name = world.cluster(of).my_node().name;
+        world.with(node, |cluster, facts| {
+            admin::replicate(cluster, facts, name.as_bytes(), 0)
+        })
+    };
+    replicate(&mut world, 7, 6).unwrap();
+    world.run(TIMEOUT_MS);
+    replicate(&mut world, 6, 0).unwrap();
+    assert!(world.run_until(TIMEOUT_MS, |world| world.nodes[7].follows == Some(0)));
+    let error = replicate(&mut world, 1, 7).unwrap_err();
+    assert_eq!(error, "I can only replicate a master, not a replica.");
+    assert_eq!(
+        replicate(&mut world, 1, 1).unwrap_err(),
+        "Can't replicate myself"
+    );
+}
+
+#[test]
+fn a_replica_stays_if_its_primary_would_have_too_few() {
+    let mut world = world(7, 3);
+    let settings = cluster::settings::Settings {
+        migration_barrier: 2,
+        ..world.settings()
+    };
+    for node in [3, 6] {
+        world.with(node, |cluster, facts| {
+            cluster.configure(settings.clone(), facts);
+        });
+    }
+    world.crash(4);
+    world.run(TIMEOUT_MS * 3 + 10_000);
+    assert!(
+        [3, 6]
+            .iter()
+            .all(|node| world.nodes[*node].follows == Some(0))
+    );
+}
+
+#[test]
+fn two_of_five_are_no_majority() {
+    let mut world = World::new(5, 10, TIMEOUT_MS);
+    build::cluster(&mut world, 5);
+    let name = world.cluster(1).my_node().name;
+    let failed = |world: &World| {
+        let has_failed = |node: &usize| {
+            let cluster = world.cluster(*node);
+            cluster
+                .find(name.as_bytes())
+                .is_some_and(|ix| cluster.node(ix).has_failed())
+        };
+        world.up().iter().any(has_failed)
+    };
+    // Replicas do not count.
+    world.cut = vec![(0, 1), (1, 2), (1, 5), (1, 7), (1, 8)];
+    assert!(!world.run_until(TIMEOUT_MS * 6, failed));
+    world.cut.push((1, 3));
+    assert!(world.run_until(TIMEOUT_MS * 4, failed), "three are");
+}
+
+#[test]
+fn a_node_that_never_answers_is_given_up() {
+    let mut world = World::new(1, 2, TIMEOUT_MS);
+    world.start(0);
+    world
+        .with(0, |cluster, facts| {
+            admin::meet(cluster, facts, b"10.0.0.1", b"7000", None)
+        })
+        .unwrap();
+    world
+        .with(0, |cluster, facts| {
+            admin::meet(cluster, facts, b"10.0.0.1", b"7000", None)
+        })
+        .unwrap();
+    assert_eq!(world.cluster(0).node_count(), 2, "once");
+    assert!(world.run_until(TIMEOUT_MS + 500, |world| world.cluster(0).node_count() == 1));
+    type Row = (
+        &'static [u8],
+        &'static [u8],
+        Option<&'static [u8]>,
+        &'static str,
+    );
+    let errors: [Row; 5] = [
+        (b"10.0.0.1", b"x", None, "Invalid base port specified: x"),
+        (
+            b"10.0.0.1",
+            b"1",
+            Some(b"y"),
+            "Invalid bus port specified: y",
+        ),
+        (
+            b"host",
+            b"7000",
+            None,
+            "Invalid node address specified: host:7000",
+        ),
+        (
+            b"10.0.0.1",
+            b"0",
+            None,
+            "Invalid node address specified: 10.0.0.1:0",
+        ),
+        (
+            b"10.0.0.1",
+            b"60000",
+            None,
+            "Invalid node address specified: 10.0.0.1:60000",
+        ),
+    ];
+    for (ip, port, bus, error) in errors {
+        let met = world.with(0, |cluster, facts| {
+            admin::meet(cluster, facts, ip, port, bus)
+        });
+        assert_eq!(met.unwrap_err(), error);
+    }
+}
+
+#[test]
+fn a_primary_waits_before_it_serves_again() {
+    let mut world = World::new(3, 3, TIMEOUT_MS);
+    build::cluster(&mut world, 3);
+    let ok = |world: &World| world.cluster(0).state() == Health::Ok;
+    let reaches = |world: &World| {
+        let cluster = world.cluster(0);
+        !cluster
+            .nodes()
+            .any(|(_, node)| node.is(Flags::PFAIL | Flags::FAIL))
+    };
+    // After it was among a minority, for a node timeout.
+    world.sides[0] = 1;
+    assert!(world.run_until(TIMEOUT_MS * 2, |world| !ok(world)));
+    world.sides[0] = 0;
+    assert!(world.run_until(TIMEOUT_MS * 4, reaches));
+    let start_ms = world.now_ms;
+    assert!(world.run_until(TIMEOUT_MS * 2, ok));
+    assert!(world.now_ms - start_ms >= TIMEOUT_MS / 2);
+    // After a start, for two seconds.
+    world.crash(0);
+    world.start(0);
+    let start_ms = world.now_ms;
+    assert!(world.run_until(TIMEOUT_MS * 4, ok));
+    assert!(world.now_ms - start_ms >= 2000);
+}
+
+#[test]
 fn a_minority_stops_serving_and_yields_when_it_is_back() {
     let mut world = world(6, 3);
     world.sides[0] = 1;
     let down = world.run_until(TIMEOUT_MS * 2 + 1000, |world| {
-        world.cluster(0).state() == cluster::state::Health::Fail
+        world.cluster(0).state() == Health::Fail
     });
     assert!(down);
     assert!(world.run_until(TIMEOUT_MS * 2 + 3000, |world| is_primary(world, 3)));

@@ -1,5 +1,5 @@
 //! The protocol in simulated clusters. A seed that fails is printed with its number; `SIM_SEED` repeats it with a log,
-//! `SIM_SEEDS` sets how many are run.
+//! `SIM_SEEDS` sets how many are run, `SIM_NODES` how many nodes the large cluster has.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,4 +7,6 @@ mod build;
 mod chaos;
 mod checks;
 mod deeds;
+mod large;
+mod moves;
 mod world;

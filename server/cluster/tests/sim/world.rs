@@ -30,6 +30,8 @@ pub struct Node {
     pub cluster: Option<Cluster>,
     /// nodes.conf.
     pub file: Vec<u8>,
+    /// What it was at the last save with fsync.
+    durable: Vec<u8>,
     /// Number of saves.
     pub saves: u64,
     /// Connections by link.
@@ -94,6 +96,8 @@ pub struct World {
     pub cut: Vec<(usize, usize)>,
     /// Upper limit of the delay of a packet.
     pub delay_ms: u64,
+    /// One of how many actions is the last before a crash; 0 is none.
+    pub crash_rate: u64,
     /// Log lines, if they are wanted.
     pub log: Option<Vec<String>>,
     /// Packets delivered.
@@ -117,6 +121,7 @@ impl World {
             sides: vec![0; nodes],
             cut: Vec::new(),
             delay_ms: 20,
+            crash_rate: 0,
             log: None,
             delivered: 0,
             votes: BTreeMap::new(),
@@ -130,6 +135,7 @@ impl World {
             world.nodes.push(Node {
                 cluster: None,
                 file: Vec::new(),
+                durable: Vec::new(),
                 saves: 0,
                 conns: BTreeMap::new(),
                 follows: None,
@@ -157,7 +163,7 @@ impl World {
         (node < self.nodes.len() && (port == PORT || port == PORT + 10_000)).then_some(node)
     }
 
-    fn settings(&self) -> Settings {
+    pub fn settings(&self) -> Settings {
         let log = self.log.is_some();
         Settings {
             node_timeout_ms: self.timeout_ms,
@@ -196,6 +202,10 @@ impl World {
 
     /// Stops a node at once; what it did not save is lost.
     pub fn crash(&mut self, node: usize) {
+        // Now and then its machine loses power, and what was saved without fsync is lost as well.
+        if self.crash_rate > 0 && self.rng.below(3) == 0 && !self.nodes[node].durable.is_empty() {
+            self.nodes[node].file = self.nodes[node].durable.clone();
+        }
         self.nodes[node].cluster = None;
         self.nodes[node].follows = None;
         for (_, conn) in std::mem::take(&mut self.nodes[node].conns) {
@@ -323,22 +333,29 @@ impl World {
         cluster.before_sleep(facts);
         let actions: Vec<Action> = std::iter::from_fn(|| cluster.next_action()).collect();
         for action in actions {
+            if self.crash_rate > 0 && self.rng.below(self.crash_rate) == 0 {
+                self.crash(node);
+                return;
+            }
             self.act(node, action);
         }
     }
 
     fn act(&mut self, node: usize, action: Action) {
         match action {
-            Action::Save { .. } => {
+            Action::Save { fsync } => {
                 self.nodes[node].file = self.cluster(node).encode();
+                if fsync {
+                    self.nodes[node].durable = self.nodes[node].file.clone();
+                }
                 self.nodes[node].saves += 1;
             }
             Action::Connect { link, ip, port, .. } => self.connect(node, link, &ip, port),
             Action::Send { link, packet } => {
-                if let Ok(decoded) = decode(&packet)
-                    && decoded.header.kind == Kind::AuthAck.number()
-                {
-                    *self.votes.entry((node, decoded.header.epoch)).or_default() += 1;
+                if packet[12..14] == Kind::AuthAck.number().to_be_bytes() {
+                    let decoded = decode(&packet).expect("what is sent can be read");
+                    let vote = (node, decoded.header.epoch);
+                    *self.votes.entry(vote).or_default() += 1;
                 }
                 self.send(node, link, Item::Packet(packet));
             }

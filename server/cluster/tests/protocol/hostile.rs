@@ -1,0 +1,198 @@
+//! Forged and damaged packets, and random ones.
+
+use cluster::action::Action;
+use cluster::node::Flags;
+use cluster::packet::extension::Extension;
+use cluster::packet::{Kind, encode};
+use cluster::slots::SlotSet;
+use cluster::state::Cluster;
+use data::util::rand::Rng;
+
+use crate::rig::{Rig, conf, gossip, name, settings};
+
+#[test]
+fn strangers_and_forged_packets_change_nothing() {
+    let before = Rig::new(&conf()).cluster.nodes_text(false);
+    let mut rig = Rig::new(&conf());
+    let new = [gossip('x', Flags::PRIMARY)];
+    let stranger = rig.header('z', Kind::Ping);
+    let packets = [
+        encode::ping(&stranger, &new, &[]),
+        encode::fail(&rig.header('z', Kind::Fail), &name('a')),
+        encode::update(
+            &rig.header('z', Kind::Update),
+            99,
+            &name('a'),
+            &SlotSet::all(),
+        ),
+        encode::empty(&rig.header('z', Kind::AuthRequest)),
+        encode::empty(&rig.header('z', Kind::AuthAck)),
+        encode::empty(&rig.header('z', Kind::ManualStart)),
+        encode::publish(&rig.header('z', Kind::Publish), b"c", b"m").unwrap(),
+    ];
+    for packet in &packets {
+        rig.receive('z', packet);
+    }
+    // From this node itself, on a link of its own.
+    for kind in [Kind::Ping, Kind::Meet, Kind::Pong] {
+        let mut header = rig.header('m', kind);
+        header.primary = Some(name('a'));
+        header.config_epoch = 99;
+        let packet = encode::ping(&header, &[], &[Extension::Shard(name('q'))]);
+        rig.receive('m', &packet);
+    }
+    assert_eq!(rig.cluster.nodes_text(false), before);
+    assert!(
+        !rig.actions
+            .iter()
+            .any(|action| matches!(action, Action::Publish { .. }))
+    );
+}
+
+#[test]
+fn flags_that_cannot_be_are_not_believed() {
+    let mut rig = Rig::new(&conf());
+    let lies = Flags::MYSELF | Flags::HANDSHAKE | Flags::MEET | Flags::PRIMARY | Flags::REPLICA;
+    rig.ping(
+        'a',
+        Kind::Ping,
+        &[gossip('x', lies | Flags::from_bits_retain(0x8000))],
+    );
+    assert_eq!(rig.node('x').flags, Flags::PRIMARY);
+    // Neither is a primary that is the node itself, nor one with the same two roles.
+    let mut header = rig.header('c', Kind::Ping);
+    header.primary = Some(name('c'));
+    let packet = encode::ping(&header, &[], &[]);
+    rig.receive('c', &packet);
+    assert_ne!(
+        rig.node('c').primary,
+        rig.cluster.find(name('c').as_bytes())
+    );
+    let text = String::from_utf8(rig.cluster.encode()).unwrap();
+    Rig::new(&text);
+}
+
+#[test]
+fn two_nodes_that_claim_to_be_each_other_s_replica_are_no_endless_circle() {
+    let mut rig = Rig::new(&conf());
+    for (from, primary) in [('c', 'd'), ('d', 'c'), ('c', 'd')] {
+        let mut header = rig.header(from, Kind::Ping);
+        header.primary = Some(name(primary));
+        let packet = encode::ping(&header, &[], &[]);
+        rig.receive(from, &packet);
+    }
+    let c = rig.cluster.find(name('c').as_bytes()).unwrap();
+    assert_eq!(rig.cluster.node(rig.cluster.root_of(c)).name, name('d'));
+}
+
+#[test]
+fn damaged_packets_are_logged_and_dropped() {
+    let mut rig = Rig::new(&conf());
+    let mut packet = encode::ping(&rig.header('a', Kind::Ping), &[], &[]);
+    packet[14] = 1;
+    rig.receive('a', &packet);
+    let len = packet.len();
+    assert_eq!(
+        rig.logged(),
+        [format!(
+            "Received invalid ping packet of length {len} but expected length {}",
+            len + 256 * 104
+        )]
+    );
+    assert_eq!(rig.cluster.stats().received[0], 1);
+    // A version of the protocol that is unknown.
+    let mut packet = encode::ping(&rig.header('a', Kind::Ping), &[], &[]);
+    packet[9] = 2;
+    rig.receive('a', &packet);
+    assert_eq!(rig.actions, []);
+    // A kind that is unknown, and one that is filtered.
+    let mut header = rig.header('a', Kind::Ping);
+    header.kind = 77;
+    let unknown = encode::empty(&header);
+    rig.receive('a', &unknown);
+    assert_eq!(rig.logged(), ["Received unknown packet type: 77"]);
+    rig.cluster.set_drop_filter(Some(0));
+    let packet = encode::ping(&rig.header('a', Kind::Ping), &[], &[]);
+    rig.receive('a', &packet);
+    assert_eq!(
+        rig.logged(),
+        ["Dropping packet that matches debug drop filter"]
+    );
+}
+
+#[test]
+fn random_packets_keep_the_tables_consistent() {
+    let mut rng = Rng::new(99);
+    for _ in 0..60 {
+        let mut rig = Rig::new(&conf());
+        for _ in 0..60 {
+            let from = ['a', 'b', 'c', 'd', 'e', 'z', 'm'][rng.below(7) as usize];
+            let packet = random_packet(&rig, from, &mut rng);
+            rig.receive(from, &packet);
+            rig.pass(rng.below(400) as i64);
+            if rng.below(4) == 0 {
+                rig.cron();
+            }
+            rig.inbound
+                .retain(|(_, link)| rig.cluster.link(*link).is_some());
+            rig.actions.clear();
+        }
+        // What it would save always loads, and keeps its name.
+        let text = rig.cluster.encode();
+        let again = Cluster::load(&text, Rng::new(1), settings(), rig.facts());
+        let again =
+            again.unwrap_or_else(|error| panic!("{error}\n{}", String::from_utf8_lossy(&text)));
+        assert_eq!(again.my_node().name, name('m'));
+    }
+}
+
+fn random_packet(rig: &Rig, from: char, rng: &mut Rng) -> Vec<u8> {
+    let letters = ['a', 'b', 'c', 'd', 'e', 'm', 'x', 'y', 'z'];
+    let any = |rng: &mut Rng| name(letters[rng.below(9) as usize]);
+    let kind = Kind::from_number(rng.below(11) as u16).unwrap();
+    let mut header = rig.header(from, kind);
+    if rng.below(3) == 0 {
+        header.primary = Some(any(rng));
+    }
+    if rng.below(3) == 0 {
+        header.slots = (rng.below(50) as u16 * 6..rng.below(60) as u16 * 6).collect();
+    }
+    header.config_epoch = rng.below(20);
+    header.epoch = if rng.below(50) == 0 {
+        u64::MAX
+    } else {
+        rng.below(20)
+    };
+    header.flags = Flags::from_bits_retain(rng.next_u64() as u16);
+    header.force_ack = rng.below(2) == 0;
+    header.paused = rng.below(2) == 0;
+    header.offset = if rng.below(9) == 0 { i64::MIN } else { 7 };
+    let target = any(rng);
+    match kind {
+        Kind::Ping | Kind::Pong | Kind::Meet => {
+            let flags = Flags::from_bits_retain(rng.next_u64() as u16);
+            let mut entry = gossip('x', flags);
+            entry.name = target;
+            entry.pong_received_s = rng.next_u64() as u32;
+            let forgotten = Extension::Forgotten {
+                name: any(rng),
+                ttl_s: rng.next_u64() >> rng.below(64),
+            };
+            let shard = Extension::Shard(any(rng));
+            let extensions = [shard, Extension::HumanName("human"), forgotten];
+            encode::ping(&header, &[entry], &extensions[..rng.below(4) as usize])
+        }
+        Kind::Fail => encode::fail(&header, &target),
+        Kind::Publish | Kind::PublishShard => encode::publish(&header, b"c", b"m").unwrap(),
+        Kind::Update => {
+            let epoch = if rng.below(20) == 0 {
+                u64::MAX
+            } else {
+                rng.below(20)
+            };
+            let slots = (0..rng.below(400) as u16).collect();
+            encode::update(&header, epoch, &target, &slots)
+        }
+        _ => encode::empty(&header),
+    }
+}
