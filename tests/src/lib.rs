@@ -14,6 +14,7 @@ pub mod mock_replica;
 pub mod openssl_client;
 pub mod pair;
 pub mod peer;
+pub mod peer_cluster;
 pub mod proxy;
 pub mod server;
 pub mod snapshots;

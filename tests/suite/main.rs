@@ -11,6 +11,7 @@ mod cli_debugger;
 mod client_eviction;
 mod client_tools;
 mod clients;
+mod cluster_tools;
 mod config_files;
 mod cve;
 mod cve_acl;
