@@ -33,6 +33,14 @@ impl Nodes {
     /// # Panics
     /// If they do not start.
     pub fn start(count: usize, transport: Transport) -> Self {
+        Self::start_with(count, transport, &[])
+    }
+
+    /// As [`Nodes::start`], with additional arguments.
+    ///
+    /// # Panics
+    /// If they do not start.
+    pub fn start_with(count: usize, transport: Transport, more: &[&str]) -> Self {
         let start = |_| {
             let bus_port = free_port().to_string();
             let tls = if transport == Transport::Tls {
@@ -56,6 +64,7 @@ impl Nodes {
                 "--repl-diskless-sync-delay",
                 "0",
             ];
+            let args = [&args[..], more].concat();
             Peer::start_program(&program("redis-server"), &args)
         };
         Self {
@@ -70,13 +79,22 @@ impl Nodes {
     /// If that fails.
     pub fn cluster(count: usize, transport: Transport) -> Self {
         let nodes = Self::start(count, transport);
-        let addresses: Vec<String> = (0..count).map(|at| nodes.address(at)).collect();
+        nodes.join();
+        nodes
+    }
+
+    /// Makes a cluster of the servers.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn join(&self) {
+        let count = self.peers.len();
+        let addresses: Vec<String> = (0..count).map(|at| self.address(at)).collect();
         let mut args = vec!["--cluster", "create", "--cluster-yes"];
         args.splice(2..2, addresses.iter().map(String::as_str));
-        let made = nodes.cli(&args, "");
+        let made = self.cli(&args, "");
         assert_eq!(made.code, Some(0), "{made:?}");
-        nodes.wait_for_agreement(count);
-        nodes
+        self.wait_for_agreement(count);
     }
 
     /// Where a tool reaches a node.

@@ -1,8 +1,13 @@
 //! redis-cli and redis-benchmark in a cluster of Debian's servers, over TCP and TLS.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use tests::certs::{CertSpec, file_in, issue};
 use tests::client::Transport;
 use tests::peer::{Peer, program};
 use tests::peer_cluster::{Nodes, Printed, run};
@@ -253,6 +258,13 @@ fn redirections_are_followed() {
         };
         let (there, back) = (to(target), to(source));
         assert_eq!(piped, format!("{there}6\n{back}1\n{there}6\n"));
+        for kind in ["unknown-endpoint", "hostname", "ip"] {
+            nodes.client(other).text(&format!(
+                "CONFIG SET cluster-preferred-endpoint-type {kind}"
+            ));
+            let printed = cli(other, &[], "GET {foo}left\n");
+            assert_eq!(printed.out, format!("{back}1\n"), "{kind}");
+        }
         follow_with_login(&nodes, &ports, other);
     }
 }
@@ -271,6 +283,73 @@ fn follow_with_login(nodes: &Nodes, ports: &[String], other: usize) {
         printed.out.ends_with("\n1# \"f\" => \"v\"\n"),
         "{printed:?}"
     );
+}
+
+/// Without names, the address of the next node comes from the node that redirects. With names, they are what the
+/// certificates have to carry, also where they are not those of `--sni`.
+#[test]
+fn nodes_are_asked_for_by_their_names() {
+    let folder = temp_dir();
+    issue(
+        folder.path(),
+        &CertSpec {
+            name: "node",
+            extensions: &["subjectAltName=DNS:node.test,DNS:localhost"],
+            ..CertSpec::default()
+        },
+    );
+    let files = ["node.crt", "node.key"].map(|name| file_in(folder.path(), name));
+    let mut args = vec!["--tls-cert-file", files[0].as_str()];
+    args.extend(["--tls-key-file", &files[1]]);
+    args.extend(["--cluster-announce-hostname", "node.test"]);
+    args.extend(["--cluster-preferred-endpoint-type", "hostname"]);
+    let nodes = Nodes::start_with(3, Transport::Tls, &args);
+    nodes.join();
+    let (entry, port) = (nodes.address(0), nodes.port(0).to_string());
+    let announce = |name: &str| {
+        for at in 0..3 {
+            let client = &mut nodes.client(at);
+            client.text(&format!("CONFIG SET cluster-announce-hostname {name}"));
+        }
+        until("the others to hear the name", || {
+            let text = nodes.client(0).text("CLUSTER NODES");
+            (text.matches(&format!(",{name} ")).count() == 3).then_some(())
+        });
+    };
+    let check = |sni: &str| nodes.cli(&["--sni", sni, "--cluster", "check", &entry], "");
+    let set = || {
+        nodes.cli(
+            &["-c", "-p", &port, "--sni", "node.test", "SET", "foo", "1"],
+            "",
+        )
+    };
+    // The name of `--sni` is that of the first connection alone.
+    announce("node.test");
+    succeeds(&check("localhost"), &["[OK] All 16384 slots covered."]);
+    announce("localhost");
+    succeeds(&set(), &["OK"]);
+    announce("other.test");
+    fails(
+        &check("node.test"),
+        &["hostname mismatch (asked for \"other.test\""],
+    );
+    fails(&set(), &["Could not connect to Redis at other.test:"]);
+}
+
+#[test]
+fn redirections_without_end_are_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let port = listener.local_addr().expect("an address").port();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.expect("a connection");
+            let _ = socket.read(&mut [0; 1024]);
+            let _ = socket.write_all(format!("-MOVED 1 :{port}\r\n").as_bytes());
+        }
+    });
+    let mut cli = Command::new(tests::binary("redis-cli"));
+    let printed = run(cli.args(["-c", "-p", &port.to_string(), "GET", "k"]), "");
+    fails(&printed, &["Error: Too many redirections"]);
 }
 
 #[test]
@@ -477,7 +556,8 @@ fn a_benchmark_follows_slots() {
             &benchmark(&["-n", "9", "SET", "foo", "1"]),
             &["Error from server 127.0.0.1:", "MOVED"],
         );
-        // The slots of a primary leave while it is used.
+        // The last slot of a primary leaves while it is used.
+        keep_one_slot(&nodes);
         let mut load = nodes.tool("redis-benchmark");
         load.args([
             "--cluster",
@@ -504,12 +584,12 @@ fn a_benchmark_follows_slots() {
             "--cluster-to",
             &second,
             "--cluster-slots",
-            "6000",
+            "1",
         ]);
         succeeds(&nodes.cli(&args, ""), &[]);
         until("its connections to leave", || {
-            let count = nodes.client(0).info("connected_clients");
-            (count == "1").then_some(())
+            let list = nodes.client(0).text("CLIENT LIST TYPE normal");
+            (list.lines().count() == 1).then_some(())
         });
         assert!(nodes.client(0).info("errorstat_MOVED").contains("count="));
         let still_runs = load.try_wait().expect("it exists").is_none();
@@ -517,4 +597,17 @@ fn a_benchmark_follows_slots() {
         load.kill().expect("it runs");
         load.wait().expect("it exists");
     }
+}
+
+/// Leaves the first node of three its first slot; the second one gets the others.
+fn keep_one_slot(nodes: &Nodes) {
+    nodes.client(0).text("CLUSTER DELSLOTSRANGE 1 5460");
+    // What the first node said before may arrive afterwards.
+    until("the second node to take the slots", || {
+        let mut client = nodes.client(1);
+        client.text("CLUSTER DELSLOTSRANGE 1 5460");
+        (client.text("CLUSTER ADDSLOTSRANGE 1 5460") == "OK").then_some(())
+    });
+    nodes.client(1).text("CLUSTER BUMPEPOCH");
+    nodes.wait_for_agreement(3);
 }
