@@ -184,6 +184,14 @@ fn grow(nodes: &Nodes, a: &[String]) {
         &[">>> Configure node as replica of"],
     );
     nodes.wait_for_agreement(5);
+    let weight = format!("{}=.01", nodes.id(4));
+    succeeds(
+        &nodes.cli(
+            &["--cluster", "rebalance", &a[0], "--cluster-weight", &weight],
+            "",
+        ),
+        &["No rebalancing needed!"],
+    );
     let call = |option| {
         nodes
             .cli(&["--cluster", "call", &a[0], "PING", option], "")
