@@ -178,7 +178,6 @@ impl<'a> Load<'a> {
     fn new(job: Job<'a>, index: usize) -> Self {
         let options = job.options;
         let loops = options.threads.max(1);
-        let nodes = job.target.endpoints.len();
         let count = options.clients / loops + usize::from(index < options.clients % loops);
         let mut el = match EventLoop::new(options.clients + OTHER_DESCRIPTORS) {
             Ok(el) => el,
@@ -187,20 +186,33 @@ impl<'a> Load<'a> {
         el.set_before_sleep(before_sleep);
         let request = job.workload.map_or(&[][..], |workload| &workload.request);
         let (prefix, preceding) = workload::prefix(options);
+        let batch = Batch::new(request, options.pipeline, options.keyspace);
+        let (mut tags, mut seen) = (Vec::new(), 0);
+        if let Some(cluster) = &job.target.cluster {
+            cluster.update(&mut seen, &mut tags);
+        }
+        let nodes = 0..job.target.endpoints.len();
+        let nodes: Vec<usize> = nodes
+            .filter(|&node| !batch.is_tagged() || tags.get(node) != Some(&None))
+            .collect();
+        let node = |number: usize| match nodes.len() {
+            0 => fatal(cluster::NO_SLOTS),
+            count => nodes[(index + number * loops) % count],
+        };
         Self {
             el,
             conns: Conns::new(HandshakeLimits::default()),
             job,
             clients: (0..count)
-                .map(|number| Client::new(job.tally.began, (index + number * loops) % nodes))
+                .map(|number| Client::new(job.tally.began, node(number)))
                 .collect(),
             queued: (0..count).collect(),
             dialing: 0,
             busy: 0,
             lost: 0,
-            batch: Batch::new(request, options.pipeline, options.keyspace),
-            tags: Vec::new(),
-            seen: 0,
+            batch,
+            tags,
+            seen,
             prefix,
             preceding,
             rng: Rng::new(job.seed.wrapping_add(index as u64)),
@@ -285,7 +297,7 @@ impl<'a> Load<'a> {
             return true;
         }
         let Some(node) = self.tags.iter().position(Option::is_some) else {
-            fatal("The cluster serves no slots.");
+            fatal(cluster::NO_SLOTS);
         };
         client.node = node;
         client.decoder = Decoder::default();

@@ -31,6 +31,9 @@ const RECOVERY: Duration = Duration::from_secs(1);
 /// The shortest time between two requests for the slots because of ASK.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The error when no primary of the start has a slot any more.
+pub const NO_SLOTS: &str = "The cluster serves no slots.";
+
 /// A primary as the cluster describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Primary {

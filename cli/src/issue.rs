@@ -22,7 +22,7 @@ use crate::wait;
 const QUICK_REDIRECTIONS: u32 = 16;
 const REDIRECTION_PAUSE: Duration = Duration::from_millis(20);
 /// Redirections of one command at most.
-const MAX_REDIRECTIONS: u32 = 500;
+const MAX_REDIRECTIONS: u32 = 250;
 
 /// How a command went.
 enum Sent {

@@ -15,6 +15,7 @@ pub mod nodes;
 pub mod openssl_client;
 pub mod pair;
 pub mod peer;
+pub mod peer_cluster;
 pub mod proxy;
 pub mod record;
 pub mod server;

@@ -118,6 +118,11 @@ impl Peer {
         client::Client::of(self.client())
     }
 
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     fn try_client(&self) -> Option<Client> {
         let target = Place::Tcp {
             host: "127.0.0.1",

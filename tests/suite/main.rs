@@ -13,6 +13,7 @@ mod client_tools;
 mod clients;
 mod cluster;
 mod cluster_peers;
+mod cluster_tools;
 mod config_files;
 mod cve;
 mod cve_acl;

@@ -333,6 +333,9 @@ fn cover_without_keys(cluster: &mut Cluster<'_>, slots: &[u16]) -> Result<usize,
         return Ok(0);
     }
     let primaries = cluster.primaries();
+    if primaries.is_empty() {
+        return give_up("[ERR] No master could be reached. Impossible to fix.");
+    }
     let mut dice = crate::dice::Dice::new();
     for &slot in slots {
         let at = primaries[dice.roll() as usize % primaries.len()];

@@ -44,13 +44,18 @@ pub fn run(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
     load(cluster, known)?;
     check(cluster, Repair::No, true)?;
     let mut source = Node::at(address);
-    let words = login(cluster.asked.from_user.as_deref(), password.as_deref());
     if plain.is_some() {
         let mut options = cluster.options.clone();
         options.tls = None;
-        Dialer::new(&options)?.open_as(&mut source, &words)?;
+        Dialer::new(&options)?.connect(&mut source)?;
     } else {
-        cluster.dialer.open_as(&mut source, &words)?;
+        cluster.dialer.connect(&mut source)?;
+    }
+    let words = login(cluster.asked.from_user.as_deref(), password.as_deref());
+    if !words.is_empty()
+        && let Err(refusal) = source.call(&words)
+    {
+        return fail(format!("AUTH failed: {}", refusal.text()));
     }
     let info = source.text(&["INFO"]);
     let info = info.map_err(|refusal| refused(&source, &refusal))?;

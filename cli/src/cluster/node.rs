@@ -371,15 +371,18 @@ impl Dialer {
     /// # Errors
     /// That failed; a message was printed.
     pub fn open(&mut self, node: &mut Node) -> Result<(), Exit> {
-        let login = self.login.clone();
-        self.open_as(node, &login)
+        self.connect(node)?;
+        if !self.login.is_empty() {
+            node.demand(&self.login)?;
+        }
+        Ok(())
     }
 
-    /// As [`Dialer::open`], with the arguments of another AUTH.
+    /// Connects to a node.
     ///
     /// # Errors
-    /// As [`Dialer::open`].
-    pub fn open_as(&mut self, node: &mut Node, login: &[Vec<u8>]) -> Result<(), Exit> {
+    /// That failed; a message was printed.
+    pub fn connect(&mut self, node: &mut Node) -> Result<(), Exit> {
         let Address { host, port } = &node.address;
         let place = Place::Tcp {
             host,
@@ -406,9 +409,6 @@ impl Dialer {
                 complain(could_not_connect(&endpoint, &reason));
                 return Err(Exit(1));
             }
-        }
-        if !login.is_empty() {
-            node.demand(login)?;
         }
         Ok(())
     }

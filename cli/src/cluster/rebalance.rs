@@ -50,13 +50,10 @@ fn shares(cluster: &Cluster<'_>) -> Result<Vec<Share>, Exit> {
         let Some(weight) = weight.parse().ok().filter(|w| (0.0..1e9).contains(w)) else {
             return give_up(format!("*** invalid input {word}"));
         };
-        let name = name.to_ascii_lowercase();
-        // That of a replica is accepted and does nothing, as a primary may have become one.
-        let named = cluster
-            .nodes
-            .iter()
-            .position(|node| node.id.starts_with(&name));
-        match named {
+        // A primary that has lost all slots may be a replica by now: its weight has no effect.
+        let name_of = name.to_ascii_lowercase();
+        let mut nodes = cluster.nodes.iter();
+        match nodes.position(|node| node.id.starts_with(&name_of)) {
             Some(at) => weights[at] = weight,
             None => return give_up(format!("*** No such master node {name}")),
         }
