@@ -21,6 +21,7 @@ use conn::error::{ConnError, Step};
 use conn::names::NameOptions;
 use conn::resp::Value;
 use conn::tls::context::TlsContext;
+use conn::tls::examine::Shown;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::advice::{Asked, advise};
@@ -200,6 +201,18 @@ impl Session {
     /// A step failed; a message was printed.
     pub fn connect_or_exit(&mut self) -> Result<(), Exit> {
         self.connect().map_err(|_| Exit(1))
+    }
+
+    /// Connects, and returns what the server has shown of its TLS; no command is sent.
+    ///
+    /// # Errors
+    /// It cannot be reached or is not trusted; a message was printed.
+    pub fn tls_shown(&mut self) -> Result<Option<Shown>, Exit> {
+        if let Err(error) = self.open() {
+            self.explain(&error);
+            return Err(Exit(1));
+        }
+        Ok(self.client.as_ref().and_then(Client::shown))
     }
 
     /// Drops the connection.

@@ -60,6 +60,7 @@ mod tls_info;
 mod tls_matrix;
 mod tls_revocation;
 mod tls_session;
+mod tls_tools;
 mod tls_users;
 mod tracking;
 mod transactions;

@@ -127,7 +127,18 @@ impl TlsContext {
     /// # Errors
     /// As `load`.
     pub fn for_client(config: &ClientTlsConfig) -> Result<Self, ConnError> {
-        let loaded = load_for_client(config);
+        let loaded = load_for_client(config, None);
+        drop(ErrorStack::get());
+        loaded
+    }
+
+    /// As `for_client`, for one protocol version such as `TLSv1.1`, and with all that OpenSSL has for it, however weak: to
+    /// find out what a server accepts.
+    ///
+    /// # Errors
+    /// As `load`; or there is no such version.
+    pub fn for_probe(config: &ClientTlsConfig, protocol: &str) -> Result<Self, ConnError> {
+        let loaded = load_for_client(config, Some(protocol));
         drop(ErrorStack::get());
         loaded
     }
@@ -296,9 +307,16 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
     })))
 }
 
-fn load_for_client(config: &ClientTlsConfig) -> Result<TlsContext, ConnError> {
+fn load_for_client(
+    config: &ClientTlsConfig,
+    protocol: Option<&str>,
+) -> Result<TlsContext, ConnError> {
     let mut report = Report::default();
     let mut client = bare()?;
+    if protocol.is_some() {
+        client.set_options(excluded_protocols(protocol)?);
+        client.set_security_level(0);
+    }
     let verify = if config.insecure {
         SslVerifyMode::NONE
     } else {
