@@ -58,6 +58,7 @@ mod tls;
 mod tls_files;
 mod tls_info;
 mod tls_matrix;
+mod tls_port;
 mod tls_revocation;
 mod tls_session;
 mod tls_tools;
