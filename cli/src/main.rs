@@ -60,13 +60,13 @@ fn run() -> Result<(), Exit> {
         options.password = editor::ask_password("Please input password: ");
     }
     match &options.mode {
+        Mode::TlsCheck(target) => tls_check::run(&options, target),
         Mode::TestHint(line) => {
             hints::show(line);
             Ok(())
         }
         Mode::TestHintFile(path) => hints::test_file(path, options.verbose),
         Mode::IntrinsicLatency(duration) => intrinsic::run(*duration),
-        Mode::TlsCheck(target) => tls_check::run(&options, target),
         mode => connected(mode, &options),
     }
 }

@@ -107,14 +107,14 @@ pub enum Mode {
     LruTest(u64),
     /// `--intrinsic-latency` for this long.
     IntrinsicLatency(Duration),
-    /// `--tls-info`
-    TlsInfo,
-    /// `--tls-check` of this host and port.
-    TlsCheck(String),
     /// `--test_hint` for this line.
     TestHint(Vec<u8>),
     /// `--test_hint_file` with this file.
     TestHintFile(PathBuf),
+    /// `--tls-info`
+    TlsInfo,
+    /// `--tls-check` of this host and port.
+    TlsCheck(String),
 }
 
 /// The evaluated options.

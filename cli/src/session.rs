@@ -21,7 +21,6 @@ use conn::error::{ConnError, Step};
 use conn::names::NameOptions;
 use conn::resp::Value;
 use conn::tls::context::TlsContext;
-use conn::tls::examine::Shown;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::advice::{Asked, advise};
@@ -207,7 +206,7 @@ impl Session {
     ///
     /// # Errors
     /// It cannot be reached or is not trusted; a message was printed.
-    pub fn tls_shown(&mut self) -> Result<Option<Shown>, Exit> {
+    pub fn tls_shown(&mut self) -> Result<Option<conn::tls::examine::Shown>, Exit> {
         if let Err(error) = self.open() {
             self.explain(&error);
             return Err(Exit(1));
