@@ -148,7 +148,8 @@ fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Option
         port: pick(overrides("port"), args.port, url.port).unwrap_or(6379),
         socket: args.socket.clone(),
     };
-    let tls = (args.tls || url.tls).then(|| tls(&args));
+    let uses_tls = args.tls || url.tls || args.tls_info || args.tls_check.is_some();
+    let tls = uses_tls.then(|| tls(&args));
     if let Some(tls) = &tls {
         let host = endpoint.socket.is_none().then_some(endpoint.host.as_str());
         tls.names.validate(host)?;
@@ -318,6 +319,10 @@ fn mode(args: &Args) -> Mode {
         Mode::TestHint(line.as_bytes().to_vec())
     } else if let Some(path) = &args.test_hint_file {
         Mode::TestHintFile(path.clone())
+    } else if args.tls_info {
+        Mode::TlsInfo
+    } else if let Some(target) = &args.tls_check {
+        Mode::TlsCheck(target.clone())
     } else if let Some(path) = &args.eval {
         if args.ldb || args.ldb_sync_mode {
             Mode::Debug {

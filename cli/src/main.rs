@@ -45,7 +45,7 @@ use std::process::ExitCode;
 
 use crate::modes::bigkeys::{self, Measure};
 use crate::modes::sync::Content;
-use crate::modes::{hotkeys, intrinsic, latency, lru, pipe, scan, stat, sync};
+use crate::modes::{hotkeys, intrinsic, latency, lru, pipe, scan, stat, sync, tls_check, tls_info};
 use crate::options::{Mode, Options};
 use crate::out::Exit;
 use crate::session::Session;
@@ -63,6 +63,7 @@ fn run() -> Result<(), Exit> {
         options.password = editor::ask_password("Please input password: ");
     }
     match &options.mode {
+        Mode::TlsCheck(target) => tls_check::run(&options, target),
         Mode::TestHint(line) => {
             hints::show(line);
             Ok(())
@@ -94,6 +95,7 @@ fn connected(mode: &Mode, options: &Options) -> Result<(), Exit> {
         Mode::Stat => stat::run(session, options),
         Mode::Scan => scan::run(session, options),
         Mode::LruTest(keys) => lru::run(session, keys),
+        Mode::TlsInfo => tls_info::run(session),
         Mode::Eval(ref path) => oneshot::eval(session, options, path),
         Mode::Debug { ref path, sync } => debugger::run(session, options, path, sync),
         _ if options.command.is_empty() => repl::run(session, options),

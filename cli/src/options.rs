@@ -114,6 +114,10 @@ pub enum Mode {
     TestHint(Vec<u8>),
     /// `--test_hint_file` with this file.
     TestHintFile(PathBuf),
+    /// `--tls-info`
+    TlsInfo,
+    /// `--tls-check` of this host and port.
+    TlsCheck(String),
 }
 
 /// The evaluated options.

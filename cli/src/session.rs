@@ -185,6 +185,18 @@ impl Session {
         self.connect().map_err(|_| Exit(1))
     }
 
+    /// Connects, and returns what the server has shown of its TLS; no command is sent.
+    ///
+    /// # Errors
+    /// It cannot be reached or is not trusted; a message was printed.
+    pub fn tls_shown(&mut self) -> Result<Option<conn::tls::examine::Shown>, Exit> {
+        if let Err(error) = self.open() {
+            self.explain(&error);
+            return Err(Exit(1));
+        }
+        Ok(self.client.as_ref().and_then(Client::shown))
+    }
+
     /// Drops the connection.
     pub fn lose(&mut self) {
         self.client = None;

@@ -28,6 +28,7 @@ use crate::resolve::{Hop, Lookup, Query, Resolved, resolve};
 use crate::resp::{Decoder, ProtocolError, Value, encode};
 use crate::stream::Io;
 use crate::tls::bio::Pool;
+use crate::tls::examine::Shown;
 use crate::tls::info::Identity;
 use crate::tls::stream::{Handshake, TlsStream, Want};
 
@@ -267,6 +268,14 @@ impl Client {
     pub fn tls(&self) -> Option<(&'static str, &'static str)> {
         match &self.transport {
             Transport::Tls(stream, _) => Some((stream.version(), stream.cipher())),
+            _ => None,
+        }
+    }
+
+    /// What the server has shown of its TLS.
+    pub fn shown(&self) -> Option<Shown> {
+        match &self.transport {
+            Transport::Tls(stream, _) => Some(stream.shown()),
             _ => None,
         }
     }

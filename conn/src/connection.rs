@@ -114,6 +114,8 @@ pub(crate) struct Connection<S> {
     pub(crate) has_barrier: bool,
     /// In the pending queue.
     pub(crate) is_listed: bool,
+    /// In phase Waiting: its first byte will tell whether the peer speaks TLS.
+    pub(crate) is_mixed: bool,
     /// In phase Waiting: its first bytes have arrived and no slot was free.
     pub(crate) is_parked: bool,
     /// Closed while lent: it is removed when it is given back.
@@ -148,6 +150,7 @@ impl<S> Connection<S> {
             is_protected: false,
             has_barrier: false,
             is_listed: false,
+            is_mixed: false,
             is_parked: false,
             is_closed: false,
             is_abandoned: false,
@@ -176,6 +179,19 @@ impl<S> Connection<S> {
                 },
                 Err(error),
             ),
+        }
+    }
+
+    /// The connection of a peer that does not speak TLS.
+    pub(crate) fn without_tls(self) -> Self {
+        let stream = match self.stream {
+            Stream::Unstarted(socket, _) => Stream::Tcp(socket),
+            other => other,
+        };
+        Self {
+            stream,
+            phase: Phase::Open,
+            ..self
         }
     }
 

@@ -17,6 +17,7 @@
 //! 4. A protected connection's read handler does not run, not even to report a failure; that is
 //!    reported when the protection ends.
 
+use std::io::ErrorKind;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -36,6 +37,9 @@ use crate::tls::context::TlsContext;
 use crate::tls::info::LastFailure;
 use crate::tls::stream::{Handshake, TlsStream};
 
+/// The first byte of a TLS handshake; no request begins with it.
+const HANDSHAKE_RECORD: u8 = 22;
+
 impl<S: ConnHost> Conns<S> {
     /// Adds an accepted connection. A plain one is connected at once, and `on_accept` is not called.
     /// With TLS its handshake continues in the loop; `on_accept` runs once, when it is Connected or
@@ -49,6 +53,34 @@ impl<S: ConnHost> Conns<S> {
         el: &mut EventLoop<S>,
         accepted: Accepted,
         tls: Option<&TlsContext>,
+        on_accept: ConnProc<S>,
+        data: u64,
+    ) -> Result<ConnId, ConnError> {
+        self.take_in(el, accepted, tls, false, on_accept, data)
+    }
+
+    /// As `accept` with TLS, unless the first byte that the peer sends is not that of a TLS handshake: then the connection
+    /// is a plain one, and `on_accept` runs as well.
+    ///
+    /// # Errors
+    /// As `accept`.
+    pub fn accept_mixed(
+        &mut self,
+        el: &mut EventLoop<S>,
+        accepted: Accepted,
+        tls: &TlsContext,
+        on_accept: ConnProc<S>,
+        data: u64,
+    ) -> Result<ConnId, ConnError> {
+        self.take_in(el, accepted, Some(tls), true, on_accept, data)
+    }
+
+    fn take_in(
+        &mut self,
+        el: &mut EventLoop<S>,
+        accepted: Accepted,
+        tls: Option<&TlsContext>,
+        is_mixed: bool,
         on_accept: ConnProc<S>,
         data: u64,
     ) -> Result<ConnId, ConnError> {
@@ -66,6 +98,7 @@ impl<S: ConnHost> Conns<S> {
             el,
             Connection {
                 on_ready,
+                is_mixed,
                 ..Connection::new(stream, peer, phase, data)
             },
             socket_event::<S>,
@@ -108,6 +141,7 @@ impl<S: ConnHost> Conns<S> {
         };
         match connection.phase {
             Phase::Dialing => self.finish_dialing(el, id),
+            Phase::Waiting if connection.is_mixed => self.tell_apart(el, id),
             Phase::Waiting if !self.admission.has_slot() => {
                 connection.is_parked = true;
                 let is_first = self.admission.park(id);
@@ -129,6 +163,44 @@ impl<S: ConnHost> Conns<S> {
             },
             Phase::Handshaking => self.shake_hands(el, id),
             Phase::Open | Phase::Ended | Phase::Failed => false,
+        }
+    }
+
+    /// Looks at the first byte of an accepted connection. A plain one is usable at once, whatever handshakes wait for.
+    fn tell_apart(&mut self, el: &mut EventLoop<S>, id: ConnId) -> bool {
+        let Some(connection) = find(&mut self.slots, id) else {
+            return false;
+        };
+        let fd = connection.stream.fd();
+        let mut first = [0];
+        match connection
+            .stream
+            .tcp()
+            .map(|socket| socket.peek(&mut first))
+        {
+            None => false,
+            Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
+                el.drained(fd, Mask::READABLE);
+                false
+            }
+            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => false,
+            Some(Err(error)) => self.fail(el, id, ConnError::io(Step::Handshake, &error), true),
+            Some(Ok(0)) => {
+                let why = "the peer closed the connection before it sent anything";
+                let error = ConnError::because(Cause::Closed, Step::Handshake, why);
+                self.fail(el, id, error, true)
+            }
+            Some(Ok(_)) if first[0] == HANDSHAKE_RECORD => {
+                connection.is_mixed = false;
+                self.progress(el, id)
+            }
+            Some(Ok(_)) => {
+                let place = &mut self.slots[id.index()].connection;
+                *place = place.take().map(Connection::without_tls);
+                self.leave_admission(el, id);
+                self.watch(el, id);
+                true
+            }
         }
     }
 

@@ -117,7 +117,8 @@
 //! * **Files of certificates are watched and loaded by a thread** (`house::certificates`, `sys::file_watch`): a slow disk delays no
 //!   client, and cron takes what was loaded. A load that began under other directives is dropped with its watch.
 //! * **A TLS connection becomes a client when its handshake is complete.** Until then it counts towards `maxclients` and
-//!   has no client; `conn::admission` bounds a storm of half-open handshakes.
+//!   has no client; `conn::admission` bounds a storm of half-open handshakes. On a mixed port the first byte decides whether
+//!   there is one (`conn::drive`), and a plain client waits for none.
 //! * **The stream of writes is held once** (`state::replication::blocks`). A replica is a position in it, so memory grows
 //!   with the slowest replica and not with their number, and the backlog is the part behind all of them. On a
 //!   replica the same blocks hold what is read from the primary, byte for byte; an offset marks how much is executed, and

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use conn::tls::context::ClientTlsConfig;
+use conn::tls::config::TlsConfig;
+use conn::tls::context::{ClientTlsConfig, TlsContext};
 use openssl::ssl::{SslFiletype, SslVersion};
-use tests::certs::{CertSpec, ListSpec, Signer, file_in, issue, issue_chain, revoke};
+use tests::certs::{self, CertSpec, ListSpec, Signer, file_in, issue, issue_chain, revoke};
 use tests::client::{Client, Transport, tls_config};
 use tests::openssl_client::{self, OpensslClient};
 use tests::pair;
@@ -297,4 +298,60 @@ fn a_list_that_cannot_be_read_is_an_error() {
         "OK"
     );
     assert_eq!(admin.info("tls_crls"), "1");
+}
+
+/// Files that are cut or changed anywhere are loaded or refused with a sentence that names them; nothing else happens.
+#[test]
+fn damaged_files_are_loaded_or_refused() {
+    let folder = temp_dir();
+    list(folder.path(), &[7, REVOKED]);
+    let damaged = file_in(folder.path(), "damaged");
+    let good = TlsConfig {
+        cert_file: Some(certs::file("redis.crt")),
+        key_file: Some(certs::file("redis.key")),
+        ca_cert_file: Some(certs::file("ca.crt")),
+        ..TlsConfig::default()
+    };
+    let with = |change: fn(&mut TlsConfig, Option<String>)| {
+        let mut config = good.clone();
+        change(&mut config, Some(damaged.clone()));
+        config
+    };
+    for (file, config) in [
+        (
+            file_in(folder.path(), "list.crl"),
+            with(|it, file| it.crl_file = file),
+        ),
+        (
+            certs::file("redis.crt"),
+            with(|it, file| it.cert_file = file),
+        ),
+        (
+            certs::file("ca.crt"),
+            with(|it, file| it.ca_cert_file = file),
+        ),
+        (
+            certs::file("redis.dh"),
+            with(|it, file| it.dh_params_file = file),
+        ),
+    ] {
+        let bytes = fs::read(&file).expect("issued");
+        let mut refused = 0;
+        for at in (0..bytes.len()).step_by(5) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            for text in [&bytes[..at], &changed] {
+                fs::write(&damaged, text).expect("writable");
+                if let Err(error) = TlsContext::load(&config, None) {
+                    assert!(
+                        error.to_string().contains(&damaged)
+                            || error.to_string().contains("redis."),
+                        "{error}"
+                    );
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > bytes.len() / 8, "{file}: {refused}");
+    }
 }

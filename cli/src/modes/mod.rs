@@ -11,3 +11,5 @@ pub mod retry;
 pub mod scan;
 pub mod stat;
 pub mod sync;
+pub mod tls_check;
+pub mod tls_info;

@@ -1,6 +1,6 @@
 //! The directives that concern TLS: what a server's contexts are loaded from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The groups that a context offers by default. With the default of OpenSSL 3.6 each connection
 /// would keep 6.6 KB of a post-quantum key.
@@ -94,17 +94,30 @@ impl Default for TlsConfig {
 impl TlsConfig {
     /// The files and folders that a context is loaded from.
     pub fn paths(&self) -> Vec<PathBuf> {
-        let paths = [
+        let lists = [
             &self.cert_file,
             &self.key_file,
             &self.client_cert_file,
             &self.client_key_file,
+        ];
+        let listed = lists.into_iter().flatten().flat_map(|list| files(list));
+        let paths = [
             &self.dh_params_file,
             &self.ca_cert_file,
             &self.ca_cert_dir,
             &self.crl_file,
             &self.crl_dir,
         ];
-        paths.into_iter().flatten().map(PathBuf::from).collect()
+        let named = paths.into_iter().flatten().map(String::as_str);
+        listed.chain(named).map(PathBuf::from).collect()
+    }
+}
+
+/// The files of a list: words, unless the text as a whole is the name of a file.
+pub(crate) fn files(list: &str) -> Vec<&str> {
+    if list.contains(' ') && !Path::new(list).exists() {
+        list.split_ascii_whitespace().collect()
+    } else {
+        vec![list]
     }
 }

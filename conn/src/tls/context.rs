@@ -27,7 +27,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use openssl::dh::Dh;
 use openssl::error::ErrorStack;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::{Id, PKey, Private};
 use openssl::sha::Sha256;
 use openssl::ssl::{
     SslContext, SslContextBuilder, SslContextRef, SslMethod, SslMode, SslOptions,
@@ -38,7 +38,7 @@ use openssl_sys as ffi;
 
 use crate::error::{ConnError, Step};
 use crate::tls::bio::note_rejected;
-use crate::tls::config::{AuthClients, CrlExpired, TlsConfig};
+use crate::tls::config::{AuthClients, CrlExpired, TlsConfig, files};
 use crate::tls::crl::Crls;
 use crate::tls::info::{CertInfo, CertRole, CrlInfo, alternative_names, common_name, name_text};
 use crate::tls::tickets::TicketKeys;
@@ -127,7 +127,18 @@ impl TlsContext {
     /// # Errors
     /// As `load`.
     pub fn for_client(config: &ClientTlsConfig) -> Result<Self, ConnError> {
-        let loaded = load_for_client(config);
+        let loaded = load_for_client(config, None);
+        drop(ErrorStack::get());
+        loaded
+    }
+
+    /// As `for_client`, for one protocol version such as `TLSv1.1`, and with all that OpenSSL has for it, however weak: to
+    /// find out what a server accepts.
+    ///
+    /// # Errors
+    /// As `load`; or there is no such version.
+    pub fn for_probe(config: &ClientTlsConfig, protocol: &str) -> Result<Self, ConnError> {
+        let loaded = load_for_client(config, Some(protocol));
         drop(ErrorStack::get());
         loaded
     }
@@ -251,14 +262,10 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
         return Err(refusal("tls-ca-cert-file", why));
     }
     let mut report = Report::default();
-    let pair = Pair {
-        role: CertRole::Server,
-        cert,
-        key,
-        pass: config.key_file_pass.as_deref(),
-    };
+    let pass = config.key_file_pass.as_deref();
+    let own = pairs(CertRole::Server, cert, key, pass)?;
     let crls = Crls::load(config)?;
-    let mut server = base(config, &crls, &pair, &mut report)?;
+    let mut server = base(config, &crls, &own, &mut report)?;
     configure_server(&mut server, config)?;
     let tickets = match previous.and_then(|previous| previous.0.tickets.clone()) {
         Some(shared) => shared,
@@ -273,13 +280,9 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
         config.client_key_file.as_deref(),
     ) {
         (Some(cert), Some(key)) => {
-            let pair = Pair {
-                role: CertRole::Client,
-                cert,
-                key,
-                pass: config.client_key_file_pass.as_deref(),
-            };
-            base(config, &crls, &pair, &mut report)?.build()
+            let pass = config.client_key_file_pass.as_deref();
+            let own = pairs(CertRole::Client, cert, key, pass)?;
+            base(config, &crls, &own, &mut report)?.build()
         }
         _ => server.clone(),
     };
@@ -296,9 +299,16 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
     })))
 }
 
-fn load_for_client(config: &ClientTlsConfig) -> Result<TlsContext, ConnError> {
+fn load_for_client(
+    config: &ClientTlsConfig,
+    protocol: Option<&str>,
+) -> Result<TlsContext, ConnError> {
     let mut report = Report::default();
     let mut client = bare()?;
+    if protocol.is_some() {
+        client.set_options(excluded_protocols(protocol)?);
+        client.set_security_level(0);
+    }
     let verify = if config.insecure {
         SslVerifyMode::NONE
     } else {
@@ -380,7 +390,7 @@ fn bare() -> Result<SslContextBuilder, ConnError> {
 fn base(
     config: &TlsConfig,
     crls: &Crls,
-    pair: &Pair<'_>,
+    pairs: &[Pair<'_>],
     report: &mut Report,
 ) -> Result<SslContextBuilder, ConnError> {
     let mut builder = bare()?;
@@ -411,8 +421,44 @@ fn base(
     )?;
     crls.install(&mut builder)
         .map_err(|stack| failure("certificate revocation lists", &stack))?;
-    use_pair(&mut builder, pair, report)?;
+    let mut types = Vec::new();
+    for pair in pairs {
+        let key_type = use_pair(&mut builder, pair, report)?;
+        if types.contains(&key_type) {
+            // OpenSSL would forget the one before.
+            return Err(refusal(
+                pair.cert,
+                "two certificates have keys of the same type",
+            ));
+        }
+        types.push(key_type);
+    }
     Ok(builder)
+}
+
+/// The certificates and keys of two lists. Which one is shown depends on what the peer can verify.
+fn pairs<'a>(
+    role: CertRole,
+    certs: &'a str,
+    keys: &'a str,
+    pass: Option<&'a str>,
+) -> Result<Vec<Pair<'a>>, ConnError> {
+    let (certs, keys) = (files(certs), files(keys));
+    if certs.len() != keys.len() {
+        let why = format!(
+            "{} certificates and {} keys are configured",
+            certs.len(),
+            keys.len()
+        );
+        return Err(refusal("certificates", &why));
+    }
+    let pair = |(cert, key)| Pair {
+        role,
+        cert,
+        key,
+        pass,
+    };
+    Ok(certs.into_iter().zip(keys).map(pair).collect())
 }
 
 /// As `on_verdict`, but a list of revoked certificates that has expired still counts.
@@ -563,11 +609,12 @@ fn set_ca(
         .map_err(|stack| failure(source, &stack))
 }
 
+/// Adds a certificate with its key; returns the type of the key.
 fn use_pair(
     builder: &mut SslContextBuilder,
     pair: &Pair<'_>,
     report: &mut Report,
-) -> Result<(), ConnError> {
+) -> Result<Id, ConnError> {
     let pem = read(pair.cert)?;
     let cert =
         X509::from_pem(&pem).map_err(|_| refusal(pair.cert, "no certificate in PEM form"))?;
@@ -594,7 +641,7 @@ fn use_pair(
     if report.chain_fault.is_none() {
         report.chain_fault = chain_fault(pair.cert, &pem);
     }
-    Ok(())
+    Ok(key.id())
 }
 
 /// Why the certificates of a file are no chain: each must be followed by that of its issuer, if by any.

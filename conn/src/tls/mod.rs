@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `info` | what is known about TLS: certificates, identities, statistics |
+//! | `examine` | what a server shows of its TLS |
 //! | `memory` | OpenSSL's allocations, counted in total and per connection |
 //! | `bio` | our transport under OpenSSL: buffers, and one `recv` for many records |
 //! | `config` | the directives that a context is loaded from |
@@ -15,6 +16,7 @@ pub mod bio;
 pub mod config;
 pub mod context;
 pub(crate) mod crl;
+pub mod examine;
 pub mod info;
 pub mod memory;
 pub mod stream;

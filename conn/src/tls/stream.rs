@@ -52,6 +52,7 @@ use crate::stream::Io;
 use crate::tls::bio::{Bio, COLLECT, Pool, RECORD, RECORD_OVERHEAD, Sent};
 use crate::tls::config::AuthClients;
 use crate::tls::context::TlsContext;
+use crate::tls::examine::{self, Shown};
 use crate::tls::info::{self, Identity};
 use crate::tls::memory::Scope;
 
@@ -485,6 +486,13 @@ impl TlsStream {
         // A malformed extension leaves an entry.
         clear_errors();
         identity
+    }
+
+    /// What the peer has shown.
+    pub fn shown(&self) -> Shown {
+        let shown = examine::shown(&self.ssl, self.group());
+        clear_errors();
+        shown
     }
 
     /// The subject of the first certificate of the peer's chain that a context's lists revoke. Of a resumed session only the

@@ -205,6 +205,7 @@ params! {
     tls_cluster: bool,
     tls_crl_drop: bool,
     tls_migrate: bool,
+    tls_mixed_port: bool,
     tls_peer_name_check: bool,
     tls_ticket_rotation: i64,
     tls_port: i64,

@@ -104,6 +104,7 @@ mod tests {
             "tls-crl-file",
             "tls-groups",
             "tls-migrate",
+            "tls-mixed-port",
             "tls-peer-name-check",
             "tls-session-ticket-rotation",
         ];

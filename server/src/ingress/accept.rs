@@ -82,7 +82,13 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
     let Server { conns, el, .. } = srv;
     // Until the connection has a client, its word says when it was accepted.
     let now_ns = clock::monotonic_ns();
-    let conn = match conns.accept(el, accepted, tls.as_ref(), on_handshake, now_ns) {
+    let taken = match &tls {
+        Some(tls) if srv.config.tls_mixed_port => {
+            conns.accept_mixed(el, accepted, tls, on_handshake, now_ns)
+        }
+        tls => conns.accept(el, accepted, tls.as_ref(), on_handshake, now_ns),
+    };
+    let conn = match taken {
         Ok(conn) => conn,
         Err(error) => {
             warning!("Error registering fd event for the new client connection: {peer}: {error}");
@@ -105,9 +111,12 @@ fn refuse(accepted: Accepted) {
     let _ = socket.write_all(&[b"-", MAX_CLIENTS.0.as_ref(), b"\r\n"].concat());
 }
 
-/// A TLS handshake has ended, successfully or not.
+/// A connection to the TLS port is ready, or has failed: its handshake has ended, or with `tls-mixed-port` it is plain.
 fn on_handshake(srv: &mut Server, conn: ConnId) {
     if srv.conns.state(conn) == State::Connected {
+        if !srv.conns.is_tls(conn) {
+            return welcome(srv, conn, Kind::Tcp);
+        }
         let accepted_ns = srv.conns.data(conn);
         let took_ns = clock::monotonic_ns().saturating_sub(accepted_ns);
         srv.stats.handshakes.record(took_ns);

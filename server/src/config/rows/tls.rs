@@ -12,14 +12,17 @@ pub static ROWS: &[Row] = &[
         .default("0")
         .effects(&[Effect::Tls, Effect::TlsPort])
         .doc("The port for TLS connections; 0 closes it."),
+    yes_no("tls-mixed-port", field!(tls_mixed_port))
+        .default("no")
+        .doc("The TLS port also takes clients without TLS; the first byte that a client sends decides."),
     option("tls-cert-file", field!(tls.cert_file))
         .flags(Flags::VOLATILE)
         .effects(&[Effect::Tls])
-        .doc("File of the server's certificate, and of the chain behind it, in PEM."),
+        .doc("File of the server's certificate, and of the chain behind it, in PEM; or several files, for keys of different types."),
     option("tls-key-file", field!(tls.key_file))
         .flags(Flags::VOLATILE)
         .effects(&[Effect::Tls])
-        .doc("File of the key to that certificate, in PEM."),
+        .doc("File of the key to that certificate, in PEM; or as many files as there are certificates, in their order."),
     option("tls-key-file-pass", field!(tls.key_file_pass))
         .flags(Flags::SENSITIVE)
         .effects(&[Effect::Tls])

@@ -1,0 +1,174 @@
+//! What one TLS port can do: certificates of two types, and clients without TLS.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use tests::certs::{self, CertSpec, file_in, issue};
+use tests::client::{Transport, send_raw};
+use tests::openssl_client::{self, OpensslClient};
+use tests::server::{Server, temp_dir};
+use tests::wait::{PATIENCE, until};
+
+#[test]
+fn the_certificate_is_one_that_the_client_can_verify() {
+    let folder = temp_dir();
+    issue(
+        folder.path(),
+        &CertSpec {
+            name: "ec",
+            subject: "/CN=ec",
+            ..CertSpec::default()
+        },
+    );
+    let lists = |ending: &str| {
+        let (rsa, ec) = (
+            certs::file(&format!("redis.{ending}")),
+            format!("ec.{ending}"),
+        );
+        format!("{rsa} {}", file_in(folder.path(), &ec))
+    };
+    let args = [
+        "--tls-cert-file",
+        &lists("crt"),
+        "--tls-key-file",
+        &lists("key"),
+    ];
+    let server = Server::start(&[&args[..], &["--tls-auto-reload", "yes"]].concat());
+    let subject = |algorithms: &str| {
+        let context = openssl_client::context(true, |builder| {
+            builder
+                .set_sigalgs_list(algorithms)
+                .expect("OpenSSL knows them");
+        });
+        let mut peer = OpensslClient::connect(server.tls_port, &context, None).expect("admitted");
+        peer.ping().expect("a reply");
+        let cert = peer.ssl().peer_certificate().expect("a certificate");
+        let last = cert.subject_name().entries().last();
+        let name = last.expect("a name").data().to_string();
+        name.expect("UTF-8")
+    };
+    // The CA's own signature is by RSA, as is that of the client.
+    let rsa = "RSA-PSS+SHA256:RSA+SHA256";
+    assert_eq!(subject(rsa), "Generic-cert");
+    assert_eq!(subject(&format!("ECDSA+SHA256:{rsa}")), "ec");
+    let mut admin = server.client(Transport::Tcp);
+    // The one that expires first is shown.
+    assert_eq!(admin.info("tls_server_cert_subject"), "CN=ec");
+    // Both files are watched.
+    issue(
+        folder.path(),
+        &CertSpec {
+            name: "ec",
+            subject: "/CN=renewed",
+            ..CertSpec::default()
+        },
+    );
+    until("the new certificate", || {
+        (admin.info("tls_server_cert_subject") == "CN=renewed").then_some(())
+    });
+    assert_eq!(subject(&format!("ECDSA+SHA256:{rsa}")), "renewed");
+}
+
+#[test]
+fn lists_that_do_not_fit_together_are_refused() {
+    let folder = temp_dir();
+    let server = Server::start(&[]);
+    let mut admin = server.client(Transport::Tcp);
+    let file = |name: &str| certs::file(name);
+    let mut set = |cert: &str, key: &str| {
+        let reply = admin.call(&["CONFIG", "SET", "tls-cert-file", cert, "tls-key-file", key]);
+        (
+            tests::client::show(&reply),
+            admin.info("tls_last_reload_error"),
+        )
+    };
+    let two = |a: &str, b: &str| format!("{} {}", file(a), file(b));
+    let (reply, why) = set(&two("redis.crt", "server.crt"), &file("redis.key"));
+    assert!(reply.starts_with("-ERR"), "{reply}");
+    assert!(
+        why.ends_with("2 certificates and 1 keys are configured"),
+        "{why}"
+    );
+    let (reply, why) = set(
+        &two("redis.crt", "server.crt"),
+        &two("redis.key", "server.key"),
+    );
+    assert!(reply.starts_with("-ERR"), "{reply}");
+    assert!(
+        why.ends_with("two certificates have keys of the same type"),
+        "{why}"
+    );
+    // A name with a space is one file.
+    let spaced = |name: &str| file_in(folder.path(), name);
+    for ending in ["crt", "key"] {
+        let to = spaced(&format!("a name.{ending}"));
+        std::fs::copy(file(&format!("server.{ending}")), to).expect("the folder is writable");
+    }
+    let (reply, _) = set(&spaced("a name.crt"), &spaced("a name.key"));
+    assert_eq!(reply, "OK");
+}
+
+#[test]
+fn a_mixed_port_serves_clients_with_and_without_tls() {
+    let server = Server::start(&["--tls-mixed-port", "yes"]);
+    let mut tls = server.client(Transport::Tls);
+    assert_eq!(tls.text("PING"), "PONG");
+    assert_eq!(
+        send_raw(server.tls_port, b"PING\r\nQUIT\r\n"),
+        b"+PONG\r\n+OK\r\n"
+    );
+    // One byte after the other, among others whose handshakes never begin or never end.
+    let idle: Vec<TcpStream> = (0..100)
+        .map(|number| {
+            let mut socket =
+                TcpStream::connect(("127.0.0.1", server.tls_port)).expect("it listens");
+            if number % 2 == 0 {
+                socket.write_all(&[22, 3, 1]).expect("sent");
+            }
+            socket
+        })
+        .collect();
+    let mut plain = TcpStream::connect(("127.0.0.1", server.tls_port)).expect("it listens");
+    plain.set_read_timeout(Some(PATIENCE)).expect("an option");
+    for byte in b"*2\r\n$6\r\nclient\r\n$4\r\ninfo\r\n" {
+        plain.write_all(&[*byte]).expect("sent");
+    }
+    let mut reply = vec![0; 2000];
+    let mut len = 0;
+    while !reply[..len].ends_with(b"\n\r\n") {
+        len += plain.read(&mut reply[len..]).expect("a reply");
+    }
+    let line = String::from_utf8_lossy(&reply[..len]);
+    assert!(line.contains(" tls=no login=none"), "{line}");
+    let mut second = server.client(Transport::Tls);
+    assert_eq!(second.text("PING"), "PONG");
+    assert_eq!(tls.info("tls_connections"), "2");
+    drop(idle);
+    // A peer that goes away without a word is a failure, as on any TLS port.
+    server.wait_for_log(&["the peer closed the connection before it sent anything"]);
+    // Plain connections count as such, and the port can be given back to TLS alone.
+    assert_eq!(tls.text("CONFIG SET tls-mixed-port no"), "OK");
+    let answer = send_raw(server.tls_port, b"PING\r\n");
+    assert!(!answer.starts_with(b"+PONG"), "{answer:?}");
+    plain.write_all(b"PING\r\n").expect("sent");
+    plain
+        .read_exact(&mut reply[..7])
+        .expect("the connection stays");
+    assert_eq!(&reply[..7], b"+PONG\r\n");
+}
+
+/// Rights are those of any client without a certificate.
+#[test]
+fn a_plain_client_of_a_mixed_port_has_to_authenticate() {
+    let users = ["--tls-auth-clients-user", "CN", "--requirepass", "secret"];
+    let server = Server::start(&[&["--tls-mixed-port", "yes"], &users[..]].concat());
+    let reply = send_raw(
+        server.tls_port,
+        b"GET k\r\nAUTH secret\r\nGET k\r\nQUIT\r\n",
+    );
+    let text = String::from_utf8_lossy(&reply);
+    assert_eq!(
+        text,
+        "-NOAUTH Authentication required.\r\n+OK\r\n$-1\r\n+OK\r\n"
+    );
+}
