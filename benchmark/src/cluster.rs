@@ -103,6 +103,8 @@ pub enum Change {
 pub fn change(text: &[u8]) -> Option<Change> {
     let rows = [
         (&b"MOVED"[..], Change::Moved),
+        // Some keys of the request have left.
+        (b"TRYAGAIN", Change::Asks),
         (b"ASK", Change::Asks),
         (b"CLUSTERDOWN", Change::Down),
     ];
@@ -376,6 +378,7 @@ mod tests {
         for (text, expected) in [
             ("MOVED 1 h:1", Some(Change::Moved)),
             ("ASK 1 h:1", Some(Change::Asks)),
+            ("TRYAGAIN Multiple keys request", Some(Change::Asks)),
             ("CLUSTERDOWN The cluster is down", Some(Change::Down)),
             ("ERR no", None),
         ] {

@@ -12,6 +12,8 @@
 //! 1. `db`, `speaks_resp3`, `transaction` and `subscribed` describe the current connection; a new one resets them.
 //! 2. `wanted_db` is the database that the user selected last. Every new connection selects it.
 //! 3. Failures to connect are printed here, once.
+//! 4. `announced` belongs to `endpoint`: it is the host name that a cluster gave for it, and nothing if the user or an
+//!    address did.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! redis-cli and redis-benchmark in a cluster of Debian's servers, over TCP and TLS.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -486,6 +486,26 @@ fn a_stopped_node_is_named_and_not_waited_for() {
 }
 
 #[test]
+fn a_node_that_dies_while_a_cluster_is_made_is_named() {
+    for transport in BOTH {
+        let mut nodes = Nodes::start(3, transport);
+        let mut cli = nodes.tool("redis-cli");
+        cli.args(["--cluster-yes", "--cluster", "create"]);
+        cli.args((0..3).map(|at| nodes.address(at)));
+        let mut cli = cli.stdout(Stdio::piped()).spawn().expect("it runs");
+        let out = cli.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(out).lines().map_while(Result::ok);
+        let meets = lines.find(|line| line.contains("Sending CLUSTER MEET"));
+        assert!(meets.is_some());
+        let lost = nodes.address(2);
+        drop(nodes.peers.pop());
+        let rest = lines.collect::<Vec<_>>().join("\n");
+        assert!(rest.contains(&lost), "{rest}");
+        assert_eq!(cli.wait().expect("it ends").code(), Some(1), "{rest}");
+    }
+}
+
+#[test]
 fn a_server_is_imported() {
     for transport in BOTH {
         let nodes = Nodes::cluster(3, transport);
@@ -580,10 +600,7 @@ fn a_benchmark_follows_slots() {
             "-l",
             "-q",
         ]);
-        let mut load = load
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .expect("it runs");
+        let mut load = load.stdout(Stdio::null()).spawn().expect("it runs");
         let (first, second, entry) = (nodes.id(0), nodes.id(1), nodes.address(0));
         let mut args = vec!["--cluster", "reshard", &entry, "--cluster-yes"];
         args.extend([

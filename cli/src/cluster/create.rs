@@ -39,7 +39,7 @@ pub fn run(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
     }
     configure(cluster)?;
     join(cluster)?;
-    wait_for_join(cluster);
+    wait_for_join(cluster)?;
     for at in 0..nodes {
         if let Err(refusal) = flush(&mut cluster.nodes[at])
             && !cluster.nodes[at].is_replica()

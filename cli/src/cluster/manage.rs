@@ -42,7 +42,7 @@ pub fn add(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
     node.demand(&argv)?;
     cluster.nodes.push(node);
     if let Some(primary) = primary {
-        wait_for_join(cluster);
+        wait_for_join(cluster)?;
         let primary = &cluster.nodes[primary];
         step(format!(">>> Configure node as replica of {primary}."));
         let id = primary.id.clone();

@@ -193,6 +193,11 @@ impl Node {
         text
     }
 
+    /// Whether there is a connection, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.client.is_some()
+    }
+
     /// Lets commands take as long as they need.
     pub fn wait_forever(&mut self) {
         if let Some(client) = &mut self.client {

@@ -162,12 +162,19 @@ pub fn is_consistent(cluster: &mut Cluster<'_>) -> bool {
 }
 
 /// Waits until all nodes agree about the slots, with a dot per second.
-pub fn wait_for_join(cluster: &mut Cluster<'_>) {
+///
+/// # Errors
+/// The connection to a node was lost; a message was printed.
+pub fn wait_for_join(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
     thread::sleep(SECOND);
     print("Waiting for the cluster to join\n");
     let patience = JOIN_PATIENCE_S + cluster.nodes.len() * 15 / 100;
     let mut waited = 0;
     while !is_consistent(cluster) {
+        if let Some(node) = cluster.nodes.iter().find(|node| !node.is_connected()) {
+            print("\n");
+            return give_up(format!("[ERR] The connection to node {node} was lost."));
+        }
         print(".");
         thread::sleep(SECOND);
         waited += 1;
@@ -177,6 +184,7 @@ pub fn wait_for_join(cluster: &mut Cluster<'_>) {
         }
     }
     print("\n");
+    Ok(())
 }
 
 /// Names the nodes that others cannot reach on the bus.
