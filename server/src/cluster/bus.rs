@@ -273,7 +273,7 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
         match conns.read(el, conn, &mut buffer) {
             Io::Done(len) => {
                 tell(srv, |core, facts| {
-                    core.received(link, &buffer[..len], facts)
+                    core.received(link, &buffer[..len], facts);
                 });
                 if len < buffer.len() {
                     return;

@@ -12,6 +12,7 @@ use crate::commands::Family;
 use crate::commands::cluster::{node, order};
 use crate::exec::route::uses_tls;
 use crate::server::{Ctx, Done};
+use crate::state::cluster::BusLink;
 use crate::wire::fault::{Fault, NO_CLUSTER};
 
 /// Rows and procs.
@@ -155,7 +156,7 @@ fn links(cx: &mut Ctx<'_>) -> Done {
             (false, true) => "w",
             (false, false) => "",
         };
-        let memory = bus.map_or(0, |bus| bus.memory()) as i64;
+        let memory = bus.map_or(0, BusLink::memory) as i64;
         let reply = &mut cx.reply;
         reply.map(6);
         reply.bulk(b"direction");
