@@ -30,9 +30,9 @@ pub enum Action {
         /// Whether the file and its folder must be on the disk before anything else is done.
         fsync: bool,
     },
-    /// Connect to a node, then tell [`crate::core::Cluster::connected`] or [`crate::core::Cluster::closed`].
+    /// Connect to a node, then call [`crate::core::Cluster::connected`] or [`crate::core::Cluster::failed`].
     Connect {
-        /// The link to be.
+        /// The link.
         link: LinkId,
         /// Name of the node, for the check of its certificate; a random one while the handshake is incomplete.
         node: Name,

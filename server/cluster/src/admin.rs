@@ -101,7 +101,7 @@ fn choose(c: &Cluster, chosen: &mut SlotSet, change: Change, slot: u16) -> Resul
 
 fn apply(c: &mut Cluster, chosen: &SlotSet, change: Change) {
     for slot in chosen.iter() {
-        // An owner does not import.
+        // The owner of a slot does not import it.
         c.owners.importing.remove(&slot);
         match change {
             Change::Add => membership::assign(c, slot, c.myself),
@@ -161,7 +161,7 @@ pub fn meet(
 fn start_handshake(c: &mut Cluster, ip: &str, port: u16, bus_port: u16) {
     let tls = c.settings.tls_cluster;
     let ports = if tls { (0, port) } else { (port, 0) };
-    membership::add_stranger(c, Flags::MEET, ip, ports, bus_port);
+    membership::add_handshake(c, Flags::MEET, ip, ports, bus_port);
 }
 
 fn unknown(name: &[u8]) -> String {

@@ -1,9 +1,9 @@
-//! Links that connect, and bytes that come from them.
+//! Connecting links, and splitting their input into packets.
 //!
-//! Bytes are cut into packets by the length in their header. It is checked as soon as it has arrived; a link whose bytes
-//! make no sense is closed.
+//! Input is split into packets by the length in their header, which is checked as soon as it has arrived. A link with an
+//! invalid signature or length is closed.
 //!
-//! Invariant: the input of a link is the begin of a packet, never a complete one.
+//! Invariant: the stored input of a link is the start of a packet, never a complete one.
 
 use crate::action::Level;
 use crate::ids::LinkId;
@@ -21,11 +21,11 @@ const START_LEN: usize = 8;
 /// End of the sender's name.
 const SENDER_END: usize = 80;
 
-/// Maximum length of a packet from a sender that is not known: enough for a MEET in the largest cluster, while memory for
-/// longer ones is only spent on messages of members.
-const MAX_STRANGER_LEN: usize = 1 << 20;
+/// Maximum length of a packet from an unknown node: enough for a MEET in the largest cluster. Only members may send longer
+/// ones, which are messages.
+const MAX_UNKNOWN_LEN: usize = 1 << 20;
 
-/// A link is connected: the node is pinged at once, or it could be suspected because of a link that was broken.
+/// A link is connected. The node is pinged at once: otherwise it could be suspected only because its former link broke.
 pub(crate) fn connected(c: &mut Cluster, id: LinkId, local_ip: &str) {
     let Some(link) = c.links.get_mut(id) else {
         return;
@@ -69,7 +69,7 @@ pub(crate) fn failed(c: &mut Cluster, id: LinkId, reason: &str) {
     membership::forget_link(c, id);
 }
 
-/// Bytes came.
+/// Processes bytes received from a link.
 pub(crate) fn received(c: &mut Cluster, id: LinkId, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         let Some(link) = c.links.get_mut(id) else {
@@ -77,7 +77,7 @@ pub(crate) fn received(c: &mut Cluster, id: LinkId, mut bytes: &[u8]) {
         };
         let mut input = std::mem::take(&mut link.input);
         let kept = input.len();
-        // What is complete in `bytes` is processed from there.
+        // Complete packets are processed in place, without a copy.
         if kept > 0 {
             let wanted = wanted_len(&input).saturating_sub(kept).min(bytes.len());
             input.extend_from_slice(&bytes[..wanted]);
@@ -114,7 +114,7 @@ fn wanted_len(input: &[u8]) -> usize {
     }
 }
 
-/// Checks as much of the begin of a packet as has arrived.
+/// Checks the start of a packet as far as it has arrived.
 fn check_start(c: &Cluster, id: LinkId, input: &[u8]) -> Result<(), &'static str> {
     if input.len() < START_LEN {
         return Ok(());
@@ -124,7 +124,7 @@ fn check_start(c: &Cluster, id: LinkId, input: &[u8]) -> Result<(), &'static str
         return Err("Bad message length or signature received");
     }
     let known = c.links.get(id).is_some_and(|link| link.node.is_some());
-    if len > MAX_STRANGER_LEN && !known && input.len() >= SENDER_END {
+    if len > MAX_UNKNOWN_LEN && !known && input.len() >= SENDER_END {
         let sender = name_at(input, SENDER_END - 40);
         if sender.is_none_or(|name| c.nodes.find(&name).is_none()) {
             return Err("Too long packet of an unknown node received");

@@ -1,4 +1,4 @@
-//! What happens every 100 ms: links, pings, suspicion, failover.
+//! The step of cron, every 100 ms: links, pings, failure detection, failover.
 
 use crate::action::{Action, Level};
 use crate::election;
@@ -16,9 +16,9 @@ use crate::role;
 use crate::send;
 use crate::state::{Cluster, Health};
 
-/// Every so many runs, that is every second, a node is pinged that has not answered for long.
+/// Runs between two pings of the node that has not answered for longest: one per second.
 const PING_RUNS: u64 = 10;
-/// Of how many nodes, chosen at random, it is the one.
+/// Number of nodes, chosen at random, that it is selected from.
 const PING_CHOICE: usize = 5;
 /// Least time for a handshake; otherwise it is the node timeout.
 const MIN_HANDSHAKE_MS: i64 = 1000;
@@ -154,7 +154,7 @@ impl Orphans {
     }
 }
 
-/// Pings a node in time and sees whether it answers; whether it is newly suspected.
+/// Pings a node when that is due, and marks it as suspected if it does not answer; true if it was marked now.
 fn watch(c: &mut Cluster, ix: NodeIx) -> bool {
     let now_ms = c.now_ms();
     let timeout_ms = c.settings.node_timeout_ms;
@@ -196,7 +196,7 @@ fn watch(c: &mut Cluster, ix: NodeIx) -> bool {
     true
 }
 
-/// A replica that does not replicate yet begins to when it knows the address of its primary.
+/// A replica that does not replicate yet starts to when it knows the address of its primary.
 fn follow_primary(c: &mut Cluster) {
     let primary = c.my_primary().filter(|_| !c.facts.replicating);
     if let Some(ix) = primary.filter(|ix| !c.nodes[*ix].is(Flags::NOADDR)) {

@@ -6,7 +6,7 @@
 //! the primary that it was about (`role`); in Redis its votes also decide the next one, if that begins soon, with an old epoch.
 //!
 //! A primary votes once per epoch, for a replica whose primary has failed (or that performs a manual failover), and that knows
-//! of no older configuration of its slots than the voter. The vote is on the disk before it is sent.
+//! of no older configuration of its slots than the voter. The vote is on disk before it is sent.
 
 use crate::action::Level;
 use crate::health;
@@ -21,7 +21,7 @@ use crate::role;
 use crate::send::{self, Audience};
 use crate::state::{Cluster, Obstacle, Todo};
 
-/// Least time for an election.
+/// Minimum timeout of an election.
 const MIN_TIMEOUT_MS: i64 = 2000;
 /// Fixed delay, in which FAIL reaches all nodes.
 const DELAY_MS: i64 = 500;
@@ -34,7 +34,7 @@ const LOG_PERIOD_MS: i64 = 10_000;
 /// How long after the failure, beside the node timeout, obstacles are not logged.
 const LOG_DELAY_MS: i64 = 5000;
 
-/// Goes on with an election, or begins one.
+/// Starts an election, or continues the current one.
 pub(crate) fn proceed(c: &mut Cluster) {
     c.todo -= Todo::FAILOVER;
     let now_ms = c.now_ms();
@@ -84,7 +84,7 @@ fn has_reason(c: &Cluster, is_manual: bool) -> bool {
 }
 
 /// Whether the data set is older than `cluster-replica-validity-factor` allows. That the primary did not answer for the node
-/// timeout before it was held for failed does not count.
+/// timeout before it was marked as failed does not count.
 fn is_data_old(c: &Cluster) -> bool {
     let settings = &c.settings;
     if settings.validity_factor == 0 {
@@ -123,7 +123,7 @@ fn schedule(c: &mut Cluster) {
             c.facts.offset
         )
     });
-    // The other replicas learn of this one's offset, and can give it precedence.
+    // The other replicas learn this one's offset, and increase their delay if it is higher.
     send::broadcast_pong(c, Audience::Replicas);
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn highest(c: &Cluster) -> u64 {
     epochs.fold(c.epoch, u64::max)
 }
 
-/// Gives this node the highest epoch, without consensus; whether it did not have it alone.
+/// Gives this node a new configuration epoch without consensus; false if it has the highest one already.
 pub(crate) fn bump(c: &mut Cluster) -> bool {
     let mine = c.me().config_epoch;
     if mine != 0 && mine == highest(c) {
@@ -27,7 +27,7 @@ pub(crate) fn bump(c: &mut Cluster) -> bool {
     true
 }
 
-/// Resolves that another primary announced the epoch of this one.
+/// Resolves a collision: another primary announced the configuration epoch of this node.
 pub(crate) fn resolve_collision(c: &mut Cluster, other: NodeIx) {
     let (me, node) = (c.me(), &c.nodes[other]);
     let collides = node.config_epoch == me.config_epoch && node.is_primary() && me.is_primary();
@@ -45,7 +45,7 @@ pub(crate) fn resolve_collision(c: &mut Cluster, other: NodeIx) {
     });
 }
 
-/// An epoch from outside may be the highest number there is; it is then kept.
+/// Saturates: an epoch from another node may be the largest number.
 fn take_next(c: &mut Cluster) {
     c.epoch = c.epoch.saturating_add(1);
     c.me_mut().config_epoch = c.epoch;

@@ -8,8 +8,8 @@
 //!   └──────────────── a PONG, if it is a replica or nobody took its slots (clear) ─────────────────┘
 //! ```
 //!
-//! Primaries tell each other whom they suspect or hold for failed. This is no consensus: it only has to hold while an election
-//! is decided, which is by a majority.
+//! Primaries report by gossip which nodes they suspect or consider failed. This is not a consensus; it does not need to be, as
+//! the following election requires a majority.
 
 use crate::action::Level;
 use crate::ids::NodeIx;
@@ -20,10 +20,10 @@ use crate::state::{Cluster, Todo};
 /// How long a report counts, in node timeouts.
 const REPORT_TIMEOUTS: i64 = 2;
 
-/// After how many node timeouts a failed primary that is back and that nobody replaced is no longer failed.
+/// Node timeouts after which FAIL is cleared for a primary that is reachable again and was not replaced.
 const UNDO_TIMEOUTS: i64 = 2;
 
-/// Number of primaries that lately reported a node, without this one.
+/// Number of other primaries with a valid failure report about a node.
 pub(crate) fn count_reports(c: &mut Cluster, ix: NodeIx) -> usize {
     let valid_ms = c.settings.node_timeout_ms.saturating_mul(REPORT_TIMEOUTS);
     let now_ms = c.now_ms();
@@ -62,7 +62,7 @@ pub(crate) fn remove_report(c: &mut Cluster, about: NodeIx, from: NodeIx) {
     });
 }
 
-/// Marks a suspected node as failed if a majority agrees, and tells all.
+/// Marks a suspected node as failed if a majority of primaries reported it, and broadcasts FAIL.
 pub(crate) fn mark_if_agreed(c: &mut Cluster, ix: NodeIx) {
     let node = &c.nodes[ix];
     if !node.is(Flags::PFAIL) || node.has_failed() {
@@ -89,7 +89,7 @@ pub(crate) fn mark(c: &mut Cluster, ix: NodeIx) {
     c.later(Todo::STATE | Todo::SAVE);
 }
 
-/// A failed node has answered: it is no longer failed if nobody is going to replace it.
+/// A failed node has answered: clears FAIL unless a replica may be about to replace it.
 pub(crate) fn clear(c: &mut Cluster, ix: NodeIx) {
     let node = &c.nodes[ix];
     let undo_ms = c.settings.node_timeout_ms.saturating_mul(UNDO_TIMEOUTS);

@@ -15,7 +15,7 @@ pub(crate) fn add(c: &mut Cluster, name: Name) {
     add_for(c, name, TTL_S);
 }
 
-/// Adds a node for a time that another node told.
+/// Adds a node for the time that another node's packet gives.
 pub(crate) fn add_for(c: &mut Cluster, name: Name, ttl_s: i64) {
     clean(c);
     if c.forgotten.len() < MAX || c.forgotten.contains_key(&name) {

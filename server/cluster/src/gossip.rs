@@ -1,4 +1,4 @@
-//! What other nodes tell: gossip about third nodes, and extensions about themselves.
+//! Processing of gossip about third nodes, and of extensions, by which a node announces its names and shard.
 
 use crate::action::Level;
 use crate::failure;
@@ -13,7 +13,7 @@ use crate::state::{Cluster, Todo};
 /// How far the clock of another node may be ahead.
 const CLOCK_TOLERANCE_MS: i64 = 500;
 
-/// The flags that are believed of a node that is only known from gossip.
+/// The flags that are taken over for a node that is only known from gossip.
 const BELIEVED: Flags = Flags::PRIMARY
     .union(Flags::REPLICA)
     .union(Flags::PFAIL)
@@ -27,7 +27,7 @@ pub(crate) fn process(c: &mut Cluster, sender: Option<NodeIx>, gossip: &[Gossip<
         match (c.nodes.find(&entry.name), sender) {
             (Some(ix), _) => about_known(c, sender, ix, entry),
             (None, Some(_)) => about_unknown(c, entry),
-            // A stranger does not introduce others, or clusters could be joined by accident.
+            // Gossip of unknown nodes adds no nodes: two clusters could be merged by accident.
             (None, None) => {}
         }
     }
@@ -52,7 +52,7 @@ fn about_known(c: &mut Cluster, sender: Option<NodeIx>, ix: NodeIx, entry: &Goss
             node.pong_received_ms = pong_ms;
         }
     }
-    // It does not answer here, but does there: it may have moved.
+    // The node is unreachable for this node but not for the sender: its address may have changed.
     let node = &c.nodes[ix];
     let ports = entry.ports(c.settings.tls_cluster);
     let moved = !node.ip.eq_ignore_ascii_case(entry.ip)
@@ -90,7 +90,7 @@ fn set_address(c: &mut Cluster, ix: NodeIx, entry: &Gossip<'_>) {
     node.bus_port = entry.bus_port;
 }
 
-/// Processes the extensions of a packet. What is not announced is unset.
+/// Processes the extensions of a packet. Names that are not announced are cleared.
 pub(crate) fn process_extensions(c: &mut Cluster, sender: NodeIx, extensions: &[Extension<'_>]) {
     let (mut hostname, mut human_name, mut shard) = ("", "", None);
     for extension in extensions {

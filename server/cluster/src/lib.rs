@@ -2,8 +2,8 @@
 //!
 //! # How it is driven
 //!
-//! The server owns a [`state::Cluster`] and tells it what happens ([`core`]): a link was accepted, connected or closed, bytes came,
-//! 100 ms have passed, the loop is about to sleep. Each event carries [`action::Facts`]: the time and what only the server knows.
+//! The server owns a [`state::Cluster`] and passes events to it ([`core`]): a link was accepted, connected or closed, bytes were
+//! received, 100 ms have passed, the loop is about to sleep. Each event carries [`action::Facts`]: the time and what only the server knows.
 //! CLUSTER subcommands that change something are the functions of [`admin`] and [`setslot`]; those that ask are methods of
 //! `Cluster`. Then the server takes actions until [`state::Cluster::next_action`] has none.
 //!
@@ -18,7 +18,7 @@
 //! 3. `Send` to a link that is still connecting is kept until it is connected.
 //! 4. After `Close` the id of the link is not used again; events of unknown links are ignored.
 //!
-//! # What a test of it looks like
+//! # Tests
 //!
 //! `tests/protocol` gives hand-made packets to one node and looks at its actions; `tests/sim` runs whole clusters on a
 //! simulated clock and network; `tests/packets.rs` and `tests/conf.rs` compare with packets and files of Redis 7.2.6.
@@ -29,7 +29,9 @@
 //! * A node that could never be connected is suspected after the node timeout; in Redis it may stay unsuspected.
 //! * Votes of an election count for that election only (`election`).
 //! * A replica of a replica follows the primary of that, not only when slots move (`ownership`).
-//! * Flags and roles that cannot be are not believed, and chains of primaries may be circles (`gossip`, `membership::root`).
+//! * Impossible flags and roles in packets are ignored, and a circle of primaries is no endless loop (`gossip`,
+//!   `membership::root`).
+//! * A packet on the link to a node that bears another name does not update that node (`receive`).
 //! * nodes.conf with a number, range or flag that Redis never writes is refused; a replica whose shard differs from that of its
 //!   primary is loaded with the right one (`file`, `load`).
 //!

@@ -1,5 +1,5 @@
 //! Links: the connections of the bus. A node connects to every other node, so there are two links between two nodes;
-//! each sends its pings on its own.
+//! each node sends its pings on the link that it opened.
 //!
 //! Invariants:
 //! 1. An outgoing link has a node, and `nodes[node].link` is it.

@@ -17,7 +17,7 @@ pub(crate) const TIMEOUT_MS: i64 = 5000;
 /// How long the primary pauses clients, in case it is not told of the end.
 const PAUSE_MS: i64 = TIMEOUT_MS * 2;
 
-/// Ends a manual failover, or sees that there is none.
+/// Ends the manual failover, if there is one.
 pub(crate) fn reset(c: &mut Cluster) {
     if c.manual.replica.is_some() {
         c.emit(Action::Unpause);
@@ -47,7 +47,7 @@ pub(crate) fn note_offset(c: &mut Cluster, offset: i64) {
     });
 }
 
-/// On a replica: sees whether the election can start.
+/// On a replica: starts the election when the offset of the primary is reached.
 pub(crate) fn proceed(c: &mut Cluster) {
     if c.manual.end_ms == 0 || c.manual.can_start {
         return;

@@ -35,7 +35,7 @@ pub(crate) fn add_node(c: &mut Cluster, name: Option<Name>, flags: Flags) -> Opt
 }
 
 /// Adds a node whose name is not known yet, with its ports of clients (TCP, TLS), unless there is one with the same address.
-pub(crate) fn add_stranger(
+pub(crate) fn add_handshake(
     c: &mut Cluster,
     flags: Flags,
     ip: &str,

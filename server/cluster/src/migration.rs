@@ -1,4 +1,4 @@
-//! Replica migration: a replica of a primary with several moves to one that is left without any.
+//! Replica migration: a replica of a primary that has several moves to a primary that has none left.
 
 use crate::action::Level;
 use crate::ids::NodeIx;
@@ -55,7 +55,7 @@ pub(crate) fn proceed(c: &mut Cluster, most: usize) {
             format!("Migrating to orphaned master {name}")
         });
         role::follow(c, target);
-        // Redis leaves this to the next change.
+        // Redis saves this only with the next change.
         c.later(Todo::SAVE | Todo::STATE | Todo::FSYNC);
     }
 }

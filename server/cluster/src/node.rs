@@ -21,9 +21,9 @@ bitflags! {
         const PRIMARY = 1;
         /// A replica.
         const REPLICA = 1 << 1;
-        /// It does not answer: suspected to have failed.
+        /// Suspected to have failed, as it does not answer.
         const PFAIL = 1 << 2;
-        /// It has failed: the majority of primaries agree.
+        /// Failed by the agreement of a majority of primaries.
         const FAIL = 1 << 3;
         /// This node.
         const MYSELF = 1 << 4;

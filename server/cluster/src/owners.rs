@@ -20,8 +20,8 @@ pub struct Owners {
     pub migrating: BTreeMap<u16, NodeIx>,
     /// Slots that are moving to this node, with their sources.
     pub importing: BTreeMap<u16, NodeIx>,
-    /// Slots whose owner no longer announces them. It stays the owner until another node announces them, as that costs
-    /// clients a redirection and not an error, but nobody is told that it is.
+    /// Slots whose owner no longer announces them. It stays the owner until another node announces them, since a redirection
+    /// costs clients less than an error, but UPDATE packets do not contain them.
     pub unclaimed: SlotSet,
 }
 

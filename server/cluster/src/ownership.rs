@@ -1,4 +1,4 @@
-//! Who owns which slots, by what nodes announce: the announcement with the highest configuration epoch prevails.
+//! Slot ownership by announcements: the one with the highest configuration epoch wins.
 
 use crate::action::{Action, Level};
 use crate::ids::NodeIx;
@@ -15,7 +15,7 @@ pub(crate) fn announced(c: &mut Cluster, ix: NodeIx, epoch: u64, slots: &SlotSet
         });
         return;
     }
-    // Whose slots are this node's business: if they are all taken over, it follows the one who has them.
+    // This node, or its primary: if all its slots are taken over, this node follows the new owner.
     let current = match c.me().is_primary() {
         true => Some(c.myself),
         false => c.my_primary(),
@@ -28,7 +28,7 @@ pub(crate) fn announced(c: &mut Cluster, ix: NodeIx, epoch: u64, slots: &SlotSet
             c.owners.unclaimed.remove(slot);
             continue;
         }
-        // A slot that is being imported is assigned by hand.
+        // A slot that is being imported is only assigned by SETSLOT.
         if c.owners.importing.contains_key(&slot) {
             continue;
         }
@@ -57,7 +57,7 @@ pub(crate) fn announced(c: &mut Cluster, ix: NodeIx, epoch: u64, slots: &SlotSet
         });
         follow(c, ix);
     } else if leave_chain(c) {
-        // Its keys are replaced.
+        // The data set is replaced by synchronization, so no keys need to be deleted.
     } else if !lost.is_empty() {
         let slots = Box::new(lost);
         c.emit(Action::DropKeys { slots });
@@ -73,7 +73,7 @@ fn follow(c: &mut Cluster, ix: NodeIx) {
 /// when slots move, and otherwise stays behind a replica for good.)
 pub(crate) fn leave_chain(c: &mut Cluster) -> bool {
     let grand = c.my_primary().and_then(|primary| c.nodes[primary].primary);
-    // Nodes can be each other's replicas after a TAKEOVER; that is left to the operator.
+    // After a TAKEOVER nodes can be each other's replicas; the operator has to resolve that.
     let grand = grand.filter(|grand| *grand != c.myself && c.nodes[*grand].is_primary());
     let Some(grand) = grand.filter(|_| c.me().is_replica()) else {
         return false;

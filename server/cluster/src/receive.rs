@@ -1,7 +1,7 @@
-//! Packets that arrive.
+//! Processing of received packets.
 //!
-//! A packet is from the node of its link. That of an inbound link is found by the name in the first packet; until then, or if
-//! it is not known, only a MEET has an effect.
+//! The sender of a packet is the node of its link. The node of an inbound link is set when the first packet with the name of a
+//! known node arrives. Of packets from unknown nodes only a MEET has an effect.
 
 use crate::action::{Action, Level};
 use crate::election;
@@ -58,12 +58,12 @@ pub(crate) fn packet(c: &mut Cluster, id: LinkId, bytes: &[u8]) {
 fn sender_of(c: &mut Cluster, id: LinkId, header: &Header<'_>) -> Option<NodeIx> {
     let of_link = c.links.get(id)?.node;
     if let Some(ix) = of_link.filter(|ix| !c.nodes[*ix].is(Flags::HANDSHAKE)) {
-        // Another node may have the address now. What it says is not about the node that is known.
+        // Another node may have this address now; its packet must not update the known node.
         return (c.nodes[ix].name == header.sender).then_some(ix);
     }
     let ix = c.nodes.find(&header.sender)?;
     if of_link.is_none() {
-        // The other side has connected again before its old link was seen to be closed.
+        // The peer has reconnected before its old link was closed here.
         if let Some(old) = c.nodes[ix].inbound {
             membership::close_link(c, old);
         }
@@ -75,7 +75,7 @@ fn sender_of(c: &mut Cluster, id: LinkId, header: &Header<'_>) -> Option<NodeIx>
     Some(ix)
 }
 
-/// Notes what each packet tells about its sender.
+/// Updates what every packet says about its sender.
 fn note_sender(c: &mut Cluster, ix: NodeIx, header: &Header<'_>) {
     let now_ms = c.now_ms();
     let node = &mut c.nodes[ix];
@@ -134,7 +134,7 @@ fn dispatch(c: &mut Cluster, id: LinkId, sender: Option<NodeIx>, packet: &Packet
             let known = c.nodes.find(name);
             let news = |ix: &NodeIx| c.nodes[*ix].config_epoch < *config_epoch;
             if let Some(about) = known.filter(news) {
-                // What this node owns is told by itself only.
+                // Only this node itself changes its own epoch and role.
                 if about != c.myself {
                     membership::set_primary_role(c, about);
                     c.nodes[about].config_epoch = *config_epoch;
@@ -203,7 +203,7 @@ fn ping(c: &mut Cluster, id: LinkId, sender: Option<NodeIx>, packet: &Packet<'_>
     gossip::process_extensions(c, ix, extensions);
 }
 
-/// The address of this node is the one that others connect to: as long as it has none, and when it is met.
+/// Sets the address of this node to the one that others connect to: when it receives a MEET, or has no address yet.
 fn learn_own_ip(c: &mut Cluster, id: LinkId, meet: bool) {
     let wanted = meet || c.me().ip.is_empty();
     if !wanted || !c.settings.announce_ip.is_empty() {
@@ -239,15 +239,15 @@ fn sender_ports(c: &Cluster, header: &Header<'_>) -> (u16, u16) {
     }
 }
 
-/// Adds the unknown sender of a MEET. The rest is learnt when it answers.
+/// Adds the unknown sender of a MEET as a node in handshake; its name is set when it answers.
 fn add_met(c: &mut Cluster, id: LinkId, header: &Header<'_>) {
     let ip = sender_ip(c, id, header);
     let ports = sender_ports(c, header);
-    membership::add_stranger(c, Flags::empty(), &ip, ports, header.bus_port);
+    membership::add_handshake(c, Flags::empty(), &ip, ports, header.bus_port);
     c.later(Todo::SAVE);
 }
 
-/// Sees whether an outgoing link leads to the node that it should lead to; whether it is kept.
+/// Checks that an outgoing link leads to the expected node, and completes a handshake. False if the link was closed.
 fn settle_link(c: &mut Cluster, id: LinkId, sender: Option<NodeIx>, header: &Header<'_>) -> bool {
     let Some(link) = c.links.get(id) else {
         return false;
@@ -303,7 +303,7 @@ fn finish_handshake(c: &mut Cluster, ix: NodeIx, header: &Header<'_>) {
     c.later(Todo::SAVE);
 }
 
-/// Takes the address of the sender of a packet, unless it came on the link to that node: that leads to the known address.
+/// Updates the address of the sender of a packet, unless the packet came on the link to that node, which uses the known address.
 fn update_address(c: &mut Cluster, ix: NodeIx, id: LinkId, header: &Header<'_>) {
     if c.nodes[ix].link == Some(id) {
         return;
@@ -340,7 +340,7 @@ fn update_address(c: &mut Cluster, ix: NodeIx, id: LinkId, header: &Header<'_>) 
     c.later(Todo::SAVE | Todo::STATE);
 }
 
-/// A PONG on the link to a node: it answers.
+/// A PONG on the link to a node: the node is reachable.
 fn answered(c: &mut Cluster, id: LinkId, kind: u16) {
     let link = c.links.get(id).filter(|link| !link.inbound);
     let Some(ix) = link.and_then(|link| link.node) else {
@@ -361,7 +361,7 @@ fn answered(c: &mut Cluster, id: LinkId, kind: u16) {
     }
 }
 
-/// Takes the role that a node announces.
+/// Updates the role of a node to the one that it announces.
 fn update_role(c: &mut Cluster, ix: NodeIx, header: &Header<'_>) {
     let Some(name) = header.primary else {
         membership::set_primary_role(c, ix);
@@ -402,7 +402,7 @@ fn update_slots(c: &mut Cluster, ix: NodeIx, header: &Header<'_>) {
     if c.nodes[ix].is_primary() {
         ownership::announced(c, ix, epoch, &slots);
     }
-    // A node that was cut off, and whose slots were taken over meanwhile, learns it from whoever knows.
+    // The slots of a node may have been taken over while it was unreachable: any node that knows sends it an UPDATE.
     if let Some(newer) = ownership::newer_owner(c, ix, epoch, &slots) {
         c.log(Level::Verbose, |c| {
             let (node, newer) = (c.nodes[ix].name, c.nodes[newer].name);

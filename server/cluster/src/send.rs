@@ -1,4 +1,4 @@
-//! Packets that are sent.
+//! Sending packets.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::packet::{Kind, encode};
 use crate::slots::Bitmap;
 use crate::state::{Cluster, Health};
 
-/// A packet's gossip tells of a tenth of the nodes, and at least of so many. In two node timeouts, two nodes exchange at least
-/// eight packets, so a majority tells of any node within the time that a report counts.
+/// Gossip entries per packet: a tenth of the nodes, but at least this many. Two nodes exchange at least eight packets in two
+/// node timeouts, so a majority of primaries reports a suspected node while reports are valid.
 const MIN_GOSSIP: usize = 3;
 
 /// Appends a packet to the output of a link.
@@ -75,7 +75,7 @@ pub(crate) fn ping(c: &mut Cluster, link: LinkId, kind: Kind) {
     send(c, link, kind, Arc::new(packet));
 }
 
-/// Nodes to tell of: some at random, then those that are suspected.
+/// Chooses nodes for the gossip section: some at random, then those that are suspected.
 fn choose_gossip(c: &mut Cluster) -> Vec<NodeIx> {
     c.pings_made += 1;
     let packet = c.pings_made;
@@ -114,7 +114,7 @@ fn choose_gossip(c: &mut Cluster) -> Vec<NodeIx> {
     chosen
 }
 
-/// What this node announces beside its header.
+/// The extensions that this node sends: its names, its shard, and forgotten nodes.
 fn extensions(c: &Cluster) -> Vec<Extension<'_>> {
     let me = c.me();
     let mut extensions = Vec::with_capacity(3 + c.forgotten.len());
@@ -180,7 +180,7 @@ pub(crate) fn fail(c: &mut Cluster, ix: NodeIx) {
     broadcast(c, Kind::Fail, packet, false);
 }
 
-/// Tells a node which slots another has, without those that it no longer announces.
+/// Sends an UPDATE about the slots of another node, without those that the other no longer announces.
 pub(crate) fn update(c: &mut Cluster, to: NodeIx, about: NodeIx) {
     let Some(link) = c.nodes[to].link else {
         return;
@@ -209,7 +209,7 @@ pub(crate) fn empty(c: &mut Cluster, to: NodeIx, kind: Kind) {
     }
 }
 
-/// Tells other nodes of a message. One that is longer than a packet can be reaches only the subscribers of this node.
+/// Sends a message to other nodes. A message that exceeds the maximum length of a packet is only delivered on this node.
 pub(crate) fn publish(c: &mut Cluster, channel: &[u8], message: &[u8], sharded: bool) {
     let kind = match sharded {
         true => Kind::PublishShard,

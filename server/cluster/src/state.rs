@@ -1,4 +1,4 @@
-//! The state of a cluster as one node sees it, and the queue of actions. What happens to it is in the files above.
+//! The state of a cluster as one node sees it, and the queue of actions. The functions that change it are in the files above.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -38,9 +38,9 @@ bitflags! {
 /// Whether the cluster serves clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// It does.
+    /// It serves clients.
     Ok,
-    /// It does not: slots are not covered, or this node is among a minority.
+    /// It does not: slots are not covered, or this node is in a minority partition.
     Fail,
 }
 
@@ -73,7 +73,7 @@ pub struct Election {
     pub rank: usize,
     /// The epoch of the election.
     pub epoch: u64,
-    /// What stands in its way.
+    /// Why it cannot proceed.
     pub obstacle: Obstacle,
     /// When that was logged last.
     pub logged_ms: i64,

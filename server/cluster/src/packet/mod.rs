@@ -50,9 +50,9 @@ pub const HEADER_LEN: usize = 2256;
 /// What a packet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Are you there? With gossip.
+    /// Asks whether the receiver is alive; carries gossip.
     Ping,
-    /// The answer, or news without a question.
+    /// The answer to a PING or MEET; also sent unasked to announce a change.
     Pong,
     /// A PING that asks to become part of the cluster.
     Meet,
@@ -64,7 +64,7 @@ pub enum Kind {
     AuthRequest,
     /// A vote.
     AuthAck,
-    /// The slots of a node, which the receiver has not heard of.
+    /// The slots of another node, for a receiver with an older configuration.
     Update,
     /// A replica asks its primary for a manual failover.
     ManualStart,

@@ -196,3 +196,55 @@ fn random_packet(rig: &Rig, from: char, rng: &mut Rng) -> Vec<u8> {
         _ => encode::empty(&header),
     }
 }
+
+#[test]
+fn packets_of_redis_with_changed_bytes_keep_the_tables_consistent() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real");
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let is_packet = |path: &std::path::PathBuf| path.extension().is_some_and(|ext| ext == "bin");
+    let packets: Vec<Vec<u8>> = files
+        .iter()
+        .filter(|path| is_packet(path))
+        .map(|path| std::fs::read(path).unwrap())
+        .collect();
+    let conf = std::fs::read_to_string(folder.join("nodes-0.conf")).unwrap();
+    let mut rng = Rng::new(123);
+    for _ in 0..30 {
+        let mut rig = Rig::new(&conf);
+        let mut links = Vec::new();
+        for round in 0..100 {
+            let mut packet = packets[rng.below(packets.len() as u64) as usize].clone();
+            for _ in 0..rng.below(4) {
+                // Not the signature and length, or nothing else would be looked at.
+                let at = 8 + rng.below(packet.len() as u64 - 8) as usize;
+                packet[at] = match rng.below(3) {
+                    0 => 0,
+                    1 => 0xff,
+                    _ => rng.below(256) as u8,
+                };
+            }
+            if links.is_empty() || rng.below(10) == 0 {
+                let facts = rig.facts();
+                links.push(rig.cluster.accepted("127.0.0.1", 1, "127.0.0.1", facts));
+            }
+            let link = links[rng.below(links.len() as u64) as usize];
+            let cut = rng.below(packet.len() as u64) as usize;
+            let facts = rig.facts();
+            rig.cluster.received(link, &packet[..cut], facts);
+            rig.cluster.received(link, &packet[cut..], facts);
+            if round % 7 == 0 {
+                rig.pass(300);
+                rig.cron();
+            }
+            rig.settle();
+            rig.actions.clear();
+        }
+        let text = rig.cluster.encode();
+        let again = Cluster::load(&text, Rng::new(1), settings(), rig.facts());
+        again.unwrap_or_else(|error| panic!("{error}\n{}", String::from_utf8_lossy(&text)));
+    }
+}

@@ -159,3 +159,16 @@ fn clusters_of_primaries_without_replicas_survive_faults() {
     let make = |seed: u64| World::new(seed + 1_000_000, 3 + (seed % 3) as usize, TIMEOUT_MS);
     on_seeds(50, |world| survive(world, world.nodes.len(), 8), make);
 }
+
+#[test]
+fn a_run_can_be_repeated() {
+    let log = || {
+        let mut world = World::new(7, 6, TIMEOUT_MS);
+        world.log = Some(Vec::new());
+        survive(&mut world, 3, 10).expect("the seed succeeds");
+        (world.delivered, world.log.take().unwrap_or_default())
+    };
+    let first = log();
+    assert!(first.1.len() > 50, "there is something to be compared");
+    assert!(first == log());
+}

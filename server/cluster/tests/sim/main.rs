@@ -6,7 +6,8 @@
 mod build;
 mod chaos;
 mod checks;
-mod deeds;
+
 mod large;
 mod moves;
+mod scenarios;
 mod world;

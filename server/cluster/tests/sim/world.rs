@@ -96,6 +96,8 @@ pub struct World {
     pub cut: Vec<(usize, usize)>,
     /// Upper limit of the delay of a packet.
     pub delay_ms: u64,
+    /// Upper limit of the time until a connection request arrives, beside that delay.
+    pub connect_ms: u64,
     /// One of how many actions is the last before a crash; 0 is none.
     pub crash_rate: u64,
     /// Log lines, if they are wanted.
@@ -121,6 +123,7 @@ impl World {
             sides: vec![0; nodes],
             cut: Vec::new(),
             delay_ms: 20,
+            connect_ms: 0,
             crash_rate: 0,
             log: None,
             delivered: 0,
@@ -402,7 +405,8 @@ impl World {
         let id = self.conns.len();
         self.conns.push(Some(conn));
         self.nodes[node].conns.insert(link, id);
-        let at_ms = self.now_ms + self.delay();
+        let spread_ms = self.rng.below(self.connect_ms + 1) as i64;
+        let at_ms = self.now_ms + self.delay() + spread_ms;
         self.schedule(at_ms, Event::Open { conn: id });
     }
 
