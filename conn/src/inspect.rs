@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::os::linux::net::TcpStreamExt;
 
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
 
 use crate::addr::Addr;
 use crate::connection::{ConnId, Connection, Phase, State};
@@ -71,6 +71,14 @@ impl<S> Conns<S> {
         match (connection.stream.tcp(), &connection.peer) {
             (Some(socket), Addr::Tcp(_)) => socket.set_nodelay(false),
             _ => Ok(()),
+        }
+    }
+
+    /// Ends a connection in both directions. Its owner is told as of one that the peer has closed.
+    pub fn sever(&self, id: ConnId) {
+        if let Some(connection) = self.get(id) {
+            // One that is not connected any more has ended already.
+            let _ = shutdown(connection.stream.fd(), Shutdown::Both);
         }
     }
 

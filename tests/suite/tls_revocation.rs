@@ -107,7 +107,7 @@ fn connected_clients_are_disconnected_when_a_list_revokes_them() {
     assert_eq!(revoked.read_to_end(), b"");
     let line = server.wait_for_log(&["its certificate was revoked"]);
     assert!(line.ends_with("(O=Redis Test, CN=bob)"), "{line}");
-    assert_eq!(admin.info("tls_crl_revoked_clients"), "1");
+    assert_eq!(admin.info("tls_crl_ended_connections"), "1");
     assert_eq!(good.text("PING"), "PONG");
 }
 
@@ -129,6 +129,31 @@ fn a_link_to_a_primary_whose_certificate_is_revoked_ends() {
     server.wait_for_log(&["its certificate was revoked (O=Redis Test, CN=bob)"]);
     server.wait_for_log(&["certificate verify failed: certificate revoked (CN=bob)"]);
     assert_eq!(replica.info("master_link_status"), "down");
+}
+
+/// A link that no client stands for.
+#[test]
+fn a_cached_link_for_migrate_ends_when_the_target_is_revoked() {
+    let folder = temp_dir();
+    bob(folder.path());
+    let (cert, key) = (
+        file_in(folder.path(), "bob.crt"),
+        file_in(folder.path(), "bob.key"),
+    );
+    let target = Server::start(&["--tls-cert-file", &cert, "--tls-key-file", &key]);
+    list(folder.path(), &[]);
+    let (server, mut source) = start(folder.path(), &["--tls-migrate", "yes"]);
+    source.text("MSET a 1 b 2");
+    let migrate = |key: &str| format!("MIGRATE 127.0.0.1 {} {key} 0 10000", target.tls_port);
+    assert_eq!(source.text(&migrate("a")), "OK");
+    assert_eq!(source.info("migrate_cached_sockets"), "1");
+    list(folder.path(), &[REVOKED]);
+    server.wait_for_log(&["its certificate was revoked (O=Redis Test, CN=bob)"]);
+    assert_eq!(source.info("tls_crl_ended_connections"), "1");
+    let refused = source.text(&migrate("b"));
+    assert!(refused.starts_with("-IOERR"), "{refused}");
+    assert_eq!(source.text("GET b"), "2");
+    assert_eq!(target.client(Transport::Tcp).text("MGET a b"), "[1 nil]");
 }
 
 /// OpenSSL verifies no certificate when a session is resumed.

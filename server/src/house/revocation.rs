@@ -1,24 +1,27 @@
-//! Certificate revocation lists: clients that they revoke are disconnected, and lists that have expired are logged.
+//! Certificate revocation lists: connections of peers that they revoke are ended, and lists that have expired are logged.
 //!
-//! New connections are judged by OpenSSL. After a load of lists that revoke something else than the ones before, the clients
-//! of that moment are checked against them, some at each call of cron, since there may be many; and so is a connection
-//! whose handshake began before (`session::certificate`). Links to other servers are clients in this respect.
+//! New connections are judged by OpenSSL. After a load of lists that revoke something else than the ones before, the
+//! connections of that moment are checked against them, some at each call of cron, since there may be many; and so is a client
+//! whose handshake began before (`session::certificate`). A client is closed. A connection that is no client, such as a link
+//! to another server, is severed: its owner sees the end and does what it does when the peer closes.
 
+use conn::addr::Addr;
 use conn::tls::config::CrlExpired;
 use conn::tls::context::TlsContext;
 use conn::tls::info::CrlInfo;
 
 use crate::config::choice::Choice;
 use crate::ingress::refusals;
-use crate::report::client_line::peer_text;
 use crate::server::Server;
+use crate::state::client::Client;
+use crate::state::client_id::ClientId;
 use crate::sys::clock;
 use crate::warning;
 
-/// Clients checked at each call of cron: about a millisecond.
+/// Connections checked at each call of cron: about a millisecond.
 const CHECKED_AT_ONCE: usize = 500;
 
-/// A context has replaced another one: clients may have to be disconnected.
+/// A context has replaced another one: connections may have to be ended.
 pub fn context_changed(srv: &mut Server, previous: Option<&TlsContext>) {
     srv.tls.expired_lists_logged = false;
     let Some(context) = &srv.tls.context else {
@@ -26,12 +29,12 @@ pub fn context_changed(srv: &mut Server, previous: Option<&TlsContext>) {
     };
     let revokes_more = previous.is_some_and(|previous| context.revokes_more_than(previous));
     if revokes_more && srv.config.tls_crl_drop {
-        srv.tls.unchecked = srv.clients.ids();
+        srv.tls.unchecked = srv.conns.ids().collect();
     }
     log_expired(srv);
 }
 
-/// Cron: disconnects clients whose certificates were revoked.
+/// Cron: ends connections of peers whose certificates were revoked.
 pub fn disconnect_revoked(srv: &mut Server) {
     if srv.tls.unchecked.is_empty() {
         return;
@@ -40,20 +43,23 @@ pub fn disconnect_revoked(srv: &mut Server) {
         return srv.tls.unchecked.clear();
     };
     let rest = srv.tls.unchecked.len().saturating_sub(CHECKED_AT_ONCE);
-    for id in srv.tls.unchecked.split_off(rest) {
-        let Some(client) = srv.clients.get(id) else {
+    for conn in srv.tls.unchecked.split_off(rest) {
+        let Some(subject) = srv.conns.revoked_by(conn, &context) else {
             continue;
         };
-        let revoked = client
-            .conn
-            .and_then(|conn| srv.conns.revoked_by(conn, &context));
-        if let Some(subject) = revoked {
-            let peer = peer_text(srv, client);
-            let line =
-                format!("TLS: {peer} is disconnected, its certificate was revoked ({subject})");
-            refusals::log(srv, line);
-            srv.tls.revoked_clients += 1;
+        let peer = srv
+            .conns
+            .peer(conn)
+            .map_or_else(String::new, Addr::to_string);
+        let line = format!("TLS: {peer} is disconnected, its certificate was revoked ({subject})");
+        refusals::log(srv, line);
+        srv.tls.revoked_connections += 1;
+        let id = ClientId::from_word(srv.conns.data(conn));
+        let is_client = |client: &Client| client.conn == Some(conn);
+        if srv.clients.get(id).is_some_and(is_client) {
             srv.clients.queue_close(id);
+        } else {
+            srv.conns.sever(conn);
         }
     }
 }

@@ -102,7 +102,7 @@ fn write_handshakes(srv: &Server, stats: &TlsStats, info: &mut Info) {
 fn write_lists(srv: &Server, info: &mut Info) {
     let lists = srv.tls.context.as_ref().map_or(&[][..], TlsContext::crls);
     info.field("tls_crls", lists.len());
-    info.field("tls_crl_revoked_clients", srv.tls.revoked_clients);
+    info.field("tls_crl_ended_connections", srv.tls.revoked_connections);
     if lists.is_empty() {
         return;
     }

@@ -1,9 +1,9 @@
 //! The TLS context for new connections, the results of loading it, and the watch over its files.
 
+use conn::connection::ConnId;
 use conn::tls::context::TlsContext;
 use crossbeam_channel::Receiver;
 
-use crate::state::client_id::ClientId;
 use crate::state::networks::Networks;
 use crate::state::throttle::Throttle;
 use crate::sys::file_watch::FileWatch;
@@ -42,10 +42,10 @@ pub struct TlsState {
     pub failures: Networks,
     /// Limits lines of the log about connections that are refused.
     pub throttle: Throttle,
-    /// Clients to be checked for a certificate that was revoked, and how many were disconnected for one since start.
-    pub unchecked: Vec<ClientId>,
+    /// Connections to be checked for a certificate that was revoked, and how many were ended for one since start.
+    pub unchecked: Vec<ConnId>,
     /// See `unchecked`.
-    pub revoked_clients: u64,
+    pub revoked_connections: u64,
     /// Whether it was logged that revocation lists have expired.
     pub expired_lists_logged: bool,
     /// Unix day on which expiring certificates were last logged.

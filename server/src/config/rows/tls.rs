@@ -65,7 +65,7 @@ pub static ROWS: &[Row] = &[
         .doc("Whether peers are refused when such a list has expired (refuse), or judged by the old list (accept)."),
     yes_no("tls-crl-drop", field!(tls_crl_drop))
         .default("yes")
-        .doc("Clients whose certificates a newly loaded list revokes are disconnected."),
+        .doc("Clients and links to other servers whose certificates a newly loaded list revokes are disconnected."),
     yes_no("tls-auto-reload", field!(tls_auto_reload))
         .default("no")
         .effects(&[Effect::Tls])

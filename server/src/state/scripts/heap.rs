@@ -5,10 +5,14 @@
 //!
 //! A collection takes two cycles of Lua's collector: the first ends what was under way, the second finds all garbage. If a
 //! script has run meanwhile, its arguments and values may have survived, so another collection follows: what a single script
-//! uses must not pass for memory in use until as much again has been allocated.
+//! uses must not pass for memory in use until as much again has been allocated. Under a steady load no collection is without
+//! a run, so after a few the next one waits until no script has run for a moment.
 
 /// Cycles of the collector that a complete collection takes.
 const CYCLES: u8 = 2;
+
+/// Collections in succession that may leave the matter open before the next one waits for a moment without scripts.
+const MAX_UNSURE: u8 = 3;
 
 /// The memory of an interpreter, in bytes.
 #[derive(Debug, Default)]
@@ -20,8 +24,11 @@ pub struct Heap {
     /// ran, or less.
     lasting: usize,
     cycles_left: u8,
-    /// Whether a script has run since the collection began.
+    /// Whether a script has run since the collection began, and since `begin` was called last.
     has_run: bool,
+    ran_lately: bool,
+    /// Collections in succession during which scripts ran.
+    unsure: u8,
 }
 
 impl Heap {
@@ -34,6 +41,7 @@ impl Heap {
     pub fn note_run(&mut self, bytes: usize) {
         self.used = bytes;
         self.has_run = true;
+        self.ran_lately = true;
     }
 
     /// Bytes in use now.
@@ -51,10 +59,15 @@ impl Heap {
         self.cycles_left > 0
     }
 
-    /// Begins a collection if one is due; whether it was. It takes time in proportion to what is kept.
+    /// Begins a collection if one is due; whether it was. It takes time in proportion to what is kept. Cron calls this.
     pub fn begin(&mut self) -> bool {
+        let is_much = |bytes: usize, of: usize| bytes > (1 << 20).max(of / 2);
+        let is_idle = !std::mem::take(&mut self.ran_lately);
+        let may_doubt = is_idle || self.unsure < MAX_UNSURE;
         let doubtful = self.used.saturating_sub(self.lasting);
-        let is_due = !self.is_collecting() && doubtful > (1 << 20).max(self.lasting / 2);
+        let is_due = !self.is_collecting()
+            && (is_much(self.garbage(), self.kept)
+                || (may_doubt && is_much(doubtful, self.lasting)));
         if is_due {
             self.cycles_left = CYCLES;
             self.has_run = false;
@@ -68,18 +81,20 @@ impl Heap {
         self.cycles_left = self.cycles_left.saturating_sub(1);
         if self.cycles_left == 0 {
             self.kept = bytes;
-            self.lasting = if self.has_run {
-                self.lasting.min(bytes)
+            if self.has_run {
+                self.lasting = self.lasting.min(bytes);
+                self.unsure = self.unsure.saturating_add(1);
             } else {
-                bytes
-            };
+                self.lasting = bytes;
+                self.unsure = 0;
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CYCLES, Heap};
+    use super::{CYCLES, Heap, MAX_UNSURE};
 
     #[test]
     fn a_collection_is_due_when_there_is_much_garbage() {
@@ -94,6 +109,7 @@ mod tests {
             let mut heap = Heap {
                 used,
                 lasting,
+                kept: lasting,
                 ..Heap::default()
             };
             assert_eq!(heap.begin(), expected, "{lasting} {used}");
@@ -129,5 +145,29 @@ mod tests {
         heap.end_cycle(50 << 20);
         heap.end_cycle(50 << 20);
         assert!(!heap.begin());
+    }
+
+    #[test]
+    fn a_steady_load_is_not_collected_for_ever() {
+        let mut heap = Heap::default();
+        let run = |heap: &mut Heap| heap.note_run(50 << 20);
+        run(&mut heap);
+        let mut collections = 0;
+        for _ in 0..100 {
+            if heap.begin() {
+                collections += 1;
+                run(&mut heap);
+                heap.end_cycle(50 << 20);
+                heap.end_cycle(50 << 20);
+            }
+            run(&mut heap);
+        }
+        assert_eq!(collections, MAX_UNSURE);
+        // In the first idle moment it is known what stays.
+        heap.begin();
+        assert!(heap.begin());
+        heap.end_cycle(1 << 10);
+        heap.end_cycle(1 << 10);
+        assert!(!heap.begin() && heap.garbage() == 0);
     }
 }
