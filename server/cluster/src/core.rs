@@ -162,6 +162,12 @@ impl Cluster {
         }
     }
 
+    /// A pause of clients that is to begin before the event loop goes on, and when it ends: the packet that follows tells the
+    /// replication offset, which must not move any more. Otherwise [`Action::Pause`] comes in its turn.
+    pub fn pending_pause(&mut self) -> Option<i64> {
+        self.take_pause()
+    }
+
     /// The next thing to do.
     pub fn next_action(&mut self) -> Option<Action> {
         self.take_action()

@@ -245,6 +245,16 @@ impl Cluster {
         self.actions.iter()
     }
 
+    /// Takes a pause that is asked for, and when it ends.
+    pub(crate) fn take_pause(&mut self) -> Option<i64> {
+        let is_pause = |action: &Action| matches!(action, Action::Pause { .. });
+        let at = self.actions.iter().position(is_pause)?;
+        match self.actions.remove(at)? {
+            Action::Pause { until_ms } => Some(until_ms),
+            _ => None,
+        }
+    }
+
     /// Takes the next action.
     pub(crate) fn take_action(&mut self) -> Option<Action> {
         if let Some(fsync) = self.save.take() {

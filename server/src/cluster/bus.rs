@@ -18,7 +18,9 @@ use conn::stream::Io;
 
 use crate::cluster::events::tell;
 use crate::server::Server;
+use crate::session::pause::pause;
 use crate::state::cluster::{BusLink, Target};
+use crate::state::pauses::{Purpose, Scope};
 use crate::{debug, verbose};
 
 /// Connections accepted per turn.
@@ -275,6 +277,7 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
                 tell(srv, |core, facts| {
                     core.received(link, &buffer[..len], facts);
                 });
+                begin_pause(srv);
                 if len < buffer.len() {
                     return;
                 }
@@ -289,6 +292,14 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
                 return lost(srv, link);
             }
         }
+    }
+}
+
+/// Pauses clients for a manual failover at once: the answer to the replica tells an offset that must not move any more.
+fn begin_pause(srv: &mut Server) {
+    let node = srv.cluster.as_deref_mut();
+    if let Some(until_ms) = node.and_then(|node| node.core.pending_pause()) {
+        pause(srv, Purpose::Failover, Scope::Writes, until_ms);
     }
 }
 

@@ -15,7 +15,9 @@ pub static PROCS: Family = &[(&rows::FAILOVER, failover)];
 
 fn failover(cx: &mut Ctx<'_>) -> Done {
     if cx.srv.cluster.is_some() {
-        return Err(Fault::new("ERR FAILOVER not allowed in cluster mode."));
+        return Err(Fault::new(
+            "ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.",
+        ));
     }
     if cx.argv.len() == 2 && cx.argv[1].eq_ignore_ascii_case(b"abort") {
         if cx.srv.replication.failover.is_none() {

@@ -20,6 +20,7 @@ use crate::session::client_eviction::evict_clients;
 use crate::session::close::drain_close_queue;
 use crate::session::deadline::arm_wakeup;
 use crate::state::blocked::BlockKind;
+use crate::state::pauses::Purpose;
 use crate::sys::{clock, memory};
 
 /// The loop's before-sleep hook.
@@ -54,8 +55,9 @@ pub fn before_sleep(srv: &mut Server) {
         serve_ready(srv);
     }
     process_resumed(srv);
-    // 6. Replicas: acknowledgements are requested, and the new part of the stream is queued.
-    if std::mem::take(&mut srv.replication.wants_acks) {
+    // 6. Replicas: acknowledgements are requested, unless a failover waits for its end, and its new part is queued.
+    if srv.replication.wants_acks && srv.pauses.scope_of(Purpose::Failover).is_none() {
+        srv.replication.wants_acks = false;
         ask_for_acks(srv);
     }
     queue_all(srv);

@@ -26,7 +26,7 @@ fn meet(cx: &mut Ctx<'_>) -> Done {
     let bus_port = match args.len() {
         2 => None,
         3 => Some(args[2]),
-        _ => return Err(subcommand_syntax(b"CLUSTER", b"MEET")),
+        _ => return Err(subcommand_syntax(b"CLUSTER", &cx.argv[1])),
     };
     order_ok(cx, |core, facts| {
         admin::meet(core, facts, args[0], args[1], bus_port)
@@ -51,7 +51,8 @@ fn reset(cx: &mut Ctx<'_>) -> Done {
         2 => false,
         3 if cx.argv[2].eq_ignore_ascii_case(b"hard") => true,
         3 if cx.argv[2].eq_ignore_ascii_case(b"soft") => false,
-        _ => return Err(SYNTAX),
+        3 => return Err(SYNTAX),
+        _ => return Err(subcommand_syntax(b"CLUSTER", &cx.argv[1])),
     };
     let keys = db(cx.srv, 0).len();
     order_ok(cx, |core, facts| admin::reset(core, facts, hard, keys))
@@ -71,7 +72,8 @@ fn failover(cx: &mut Ctx<'_>) -> Done {
         2 => admin::Failover::Agreed,
         3 if cx.argv[2].eq_ignore_ascii_case(b"force") => admin::Failover::Force,
         3 if cx.argv[2].eq_ignore_ascii_case(b"takeover") => admin::Failover::Takeover,
-        _ => return Err(SYNTAX),
+        3 => return Err(SYNTAX),
+        _ => return Err(subcommand_syntax(b"CLUSTER", &cx.argv[1])),
     };
     order_ok(cx, |core, facts| admin::failover(core, facts, how))
 }
