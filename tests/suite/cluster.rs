@@ -141,17 +141,53 @@ fn a_replica_takes_over_and_the_old_primary_follows_it() {
     }
 }
 
+/// Writes keys with consecutive numbers, many at a time, until the node serves them no longer. Returns how many were
+/// acknowledged.
+fn write_until_moved(mut client: Client, tag: &str) -> usize {
+    const BATCH: usize = 100;
+    let mut acknowledged = 0;
+    loop {
+        let batch = acknowledged..acknowledged + BATCH;
+        let lines: String = batch.map(|n| format!("SET {tag}:{n} {n}\r\n")).collect();
+        client.send(lines.as_bytes());
+        let replies: Vec<String> = (0..BATCH)
+            .map(|_| tests::client::show(&client.read()))
+            .collect();
+        let served = replies.iter().take_while(|reply| *reply == "OK").count();
+        acknowledged += served;
+        if served < BATCH {
+            assert!(
+                replies[served..]
+                    .iter()
+                    .all(|reply| reply.starts_with("-MOVED"))
+            );
+            return acknowledged;
+        }
+    }
+}
+
 #[test]
-fn a_manual_failover_loses_nothing() {
+fn a_manual_failover_under_load_loses_nothing() {
     for transport in BOTH {
         let mut nodes = Nodes::start(transport, 3, 1, &[]);
-        // A third would be refused for some seconds: the primaries have just voted about this one.
-        for (round, (primary, replica)) in [(0, 3), (3, 0)].into_iter().enumerate() {
-            for n in 0..50 {
-                let line = format!("SET {{bar}}{round}:{n} {n}");
-                assert_eq!(nodes.all[primary].client.text(&line), "OK");
-            }
+        for (primary, replica) in [(0, 3), (3, 0)] {
+            let tag = format!("{{bar}}{primary}");
+            let writers: Vec<_> = (0..4)
+                .map(|number| {
+                    let client = nodes.all[primary].server().client(transport);
+                    let tag = format!("{tag}:{number}");
+                    std::thread::spawn(move || write_until_moved(client, &tag))
+                })
+                .collect();
+            let key = format!("EXISTS {tag}:3:1000");
+            until("the load", || {
+                (nodes.all[primary].client.text(&key) == "1").then_some(())
+            });
             assert_eq!(nodes.all[replica].client.text("CLUSTER FAILOVER"), "OK");
+            let written = writers
+                .into_iter()
+                .map(|writer| writer.join().expect("it ends"));
+            let written: Vec<usize> = written.collect();
             until("the change of roles", || {
                 let is_new = nodes.view(replica, replica).contains("myself,master");
                 let is_old = nodes.view(primary, primary).contains("myself,slave");
@@ -160,9 +196,15 @@ fn a_manual_failover_loses_nothing() {
                 (is_new && is_old && is_known).then_some(())
             });
             tests::pair::wait_for_link(&mut nodes.all[primary].client);
-            for n in 0..50 {
-                let line = format!("GET {{bar}}{round}:{n}");
-                assert_eq!(nodes.all[replica].client.text(&line), n.to_string());
+            for (number, count) in written.into_iter().enumerate() {
+                for n in 0..count {
+                    let line = format!("EXISTS {tag}:{number}:{n}");
+                    assert_eq!(
+                        nodes.all[replica].client.text(&line),
+                        "1",
+                        "{line} of {count}"
+                    );
+                }
             }
         }
     }
