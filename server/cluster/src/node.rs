@@ -197,8 +197,7 @@ pub fn is_hostname(text: &[u8]) -> bool {
 /// read its own nodes.conf.
 pub fn is_human_name(text: &[u8]) -> bool {
     let refused = b"!#$%&()*+:;<>?@[]^{|}~,=\"'\\";
-    let valid = |byte: &u8| {
-        !byte.is_ascii() || (byte.is_ascii_graphic() && !refused.contains(byte))
-    };
+    let valid =
+        |byte: &u8| !byte.is_ascii() || (byte.is_ascii_graphic() && !refused.contains(byte));
     text.len() <= MAX_HOSTNAME_LEN && text.iter().all(valid)
 }
