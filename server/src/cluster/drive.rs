@@ -3,8 +3,8 @@
 //! Events of one turn are collected ([`tell`]); [`settle`] performs all actions, in their order, before the loop sleeps. Nothing
 //! is sent before nodes.conf has what it tells.
 //!
-//! While a command processes events (a script that has run for long) or a snapshot is loaded, other nodes are still answered, but
-//! what changes the data set or the role is held back, with everything behind it.
+//! While a command processes events (a script that has run for long) or a snapshot is loaded, other nodes are still answered, or
+//! they would take this one for failed; but what changes the data set or the role is held back.
 
 use std::path::Path;
 
@@ -64,13 +64,17 @@ fn perform_all(srv: &mut Server) {
 fn next(srv: &mut Server) -> Option<Action> {
     let is_restricted = srv.unit.depth > 0 || srv.snapshot.hides_data();
     let node = srv.cluster.as_deref_mut()?;
-    let action = node.held.take().or_else(|| node.core.next_action())?;
-    if !is_restricted || is_harmless(&action) {
+    if !is_restricted && let Some(action) = node.held.pop_front() {
         return Some(action);
     }
-    node.held = Some(action);
-    node.is_stirred = true;
-    None
+    loop {
+        let action = node.core.next_action()?;
+        if !is_restricted || is_harmless(&action) {
+            return Some(action);
+        }
+        node.held.push_back(action);
+        node.is_stirred = true;
+    }
 }
 
 /// Whether an action leaves the data set and the role of this server alone.

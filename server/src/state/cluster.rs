@@ -90,8 +90,8 @@ pub struct ClusterNode {
     pub bus_port: u16,
     /// The lock of nodes.conf, held as long as the process lives.
     pub lock: Option<File>,
-    /// An action that cannot be performed yet.
-    pub held: Option<Action>,
+    /// Actions that cannot be performed yet, oldest first.
+    pub held: VecDeque<Action>,
     /// An event was told since actions were taken last.
     pub is_stirred: bool,
 }
@@ -106,7 +106,7 @@ impl ClusterNode {
             accepting: Vec::new(),
             bus_port,
             lock: Some(lock),
-            held: None,
+            held: VecDeque::new(),
             is_stirred: true,
         }
     }
