@@ -233,23 +233,19 @@ pub struct Row {
     pub default: &'static str,
     /// The effects of a change, in this order; empty if the value is read when it is needed.
     pub effects: &'static [Effect],
-    /// Why only the default is accepted; `None` if any value is.
-    pub later: Option<&'static str>,
     /// One sentence of documentation, against which `redis.conf` is checked.
     pub doc: &'static str,
 }
 
 /// A row of any kind.
 const fn row(name: &'static str, kind: Kind) -> Row {
-    let (alias, later) = (None, None);
     Row {
         name,
-        alias,
+        alias: None,
         kind,
         flags: Flags::empty(),
         default: "",
         effects: &[],
-        later,
         doc: "",
     }
 }
@@ -402,12 +398,6 @@ impl Row {
         self
     }
 
-    /// Accepts only the default, for this reason.
-    pub const fn later(mut self, why: &'static str) -> Self {
-        self.later = Some(why);
-        self
-    }
-
     /// Sets its documentation.
     pub const fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
@@ -427,10 +417,7 @@ impl Row {
             };
             self.set_word(params, word)?;
         }
-        match self.later {
-            Some(why) if self.get(params) != self.default.as_bytes() => Err(why.into()),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Parses a text, which is split at blanks if the directive takes several words.

@@ -147,14 +147,6 @@ mod tests {
     }
 
     #[test]
-    fn a_directive_that_has_to_wait_shows_its_default_as_it_is_written() {
-        let defaults = Params::default();
-        for row in rows().filter(|row| row.later.is_some()) {
-            assert_eq!(row.get(&defaults), row.default.as_bytes(), "{}", row.name);
-        }
-    }
-
-    #[test]
     fn values_and_complaints() {
         let integer = "argument couldn't be parsed into an integer";
         let memory = "argument must be a memory value";
@@ -371,17 +363,6 @@ mod tests {
                 got.as_deref().map_err(String::as_str),
                 *expected,
                 "{name} {text:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_has_to_wait_is_refused_in_a_sentence() {
-        let rows = [("cluster-enabled", "yes")];
-        for (name, text) in rows {
-            assert!(
-                set(name, text.as_bytes()).is_err_and(|why| why.contains(' ')),
-                "{name}"
             );
         }
     }
