@@ -409,7 +409,7 @@ fn an_unimplemented_command_ends_the_link() {
         link.wait_for_ack(29 + 27 + 28 + 27);
         server.wait_for_log(&["after processing the command 'frobnicate'"]);
         assert_eq!(client.text("GET a"), "3");
-        link.send(request("RESTORE-ASKING b 0 x"));
+        link.send(request("SENTINEL RESET a"));
         link.send(request("SET a 5"));
         link.wait_for_close();
         server.wait_for_log(&["This server lacks a command that its master sends"]);
