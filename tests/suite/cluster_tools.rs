@@ -130,7 +130,11 @@ fn reshard(nodes: &Nodes, a: &[String]) {
     nodes.wait_for_agreement(3);
     let rebalance = |options: &[&str]| {
         let args = [&["--cluster", "rebalance", &a[0]], options].concat();
-        let done = nodes.cli(&args, "");
+        // A node may hear of the last move only after it has agreed about the one before.
+        let done = until("the nodes to agree", || {
+            let done = nodes.cli(&args, "");
+            (!done.out.contains("Nodes don't agree")).then_some(done)
+        });
         nodes.wait_for_agreement(3);
         done
     };
