@@ -36,7 +36,9 @@ impl Target {
         fs::write(&path, "").expect("writable");
         let dir = folder.path().to_string_lossy().into_owned();
         let server = Server::start(&["--dir", &dir, "--appendonly", "yes"]);
-        let client = server.client(Transport::Tcp);
+        let mut client = server.client(Transport::Tcp);
+        // The deletion of a key that has expired would be appended to the file under test.
+        assert_eq!(client.text("DEBUG SET-ACTIVE-EXPIRE 0"), "OK");
         Target {
             server,
             client,
