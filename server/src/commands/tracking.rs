@@ -96,19 +96,48 @@ fn check_prefixes(before: Option<&ClientTracking>, prefixes: &[&[u8]]) -> Done {
         ];
         Err(Fault::bytes(text.concat()))
     };
-    for (at, prefix) in prefixes.iter().enumerate() {
-        let mut known = before.iter().flat_map(|before| before.prefixes());
-        if let Some(other) = known.find(|other| overlap(other, prefix)) {
-            return refuse(prefix, "an existing", other);
-        }
-        if let Some(other) = prefixes[at + 1..]
-            .iter()
-            .find(|other| overlap(other, prefix))
-        {
-            return refuse(prefix, "another provided", other);
-        }
+    let known = before.iter().flat_map(|before| before.prefixes());
+    let known: Vec<&[u8]> = known.map(|known| &**known).collect();
+    let Some(at) = first_overlap(&known, prefixes) else {
+        return Ok(());
+    };
+    let prefix = prefixes[at];
+    let find = |others: &[&[u8]]| {
+        let other = others.iter().find(|other| overlap(other, prefix));
+        other.map(|other| other.to_vec())
+    };
+    match find(&known) {
+        Some(other) => refuse(prefix, "an existing", &other),
+        None => refuse(
+            prefix,
+            "another provided",
+            &find(&prefixes[at + 1..]).unwrap_or_default(),
+        ),
     }
-    Ok(())
+}
+
+/// The first of the prefixes that begins, or is begun by, a known one or another of them. Known ones do not overlap. In sorted
+/// order, those that begin a prefix are before it, so the time is linear but for sorting.
+fn first_overlap(known: &[&[u8]], prefixes: &[&[u8]]) -> Option<usize> {
+    let known = known.iter().map(|&prefix| (prefix, None));
+    let new = prefixes.iter().enumerate();
+    let new = new.map(|(at, &prefix)| (prefix, Some(at)));
+    let mut sorted: Vec<(&[u8], Option<usize>)> = known.chain(new).collect();
+    sorted.sort_unstable();
+    let mut first = None;
+    // Those that begin the one before, each the beginning of the next.
+    let mut begin: Vec<(&[u8], Option<usize>)> = Vec::new();
+    for (prefix, at) in sorted {
+        while begin
+            .pop_if(|(other, _)| !prefix.starts_with(other))
+            .is_some()
+        {}
+        if let Some(&(_, other)) = begin.last() {
+            first = [first, at, other].into_iter().flatten().min();
+        }
+        begin.push((prefix, at));
+    }
+    first
 }
 
 fn tracking(cx: &mut Ctx<'_>) -> Done {
@@ -195,4 +224,38 @@ fn tracking_info(cx: &mut Ctx<'_>) -> Done {
         cx.reply.bulk(prefix);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use data::util::rand::Rng;
+
+    use super::first_overlap;
+
+    #[test]
+    fn the_first_overlap_is_that_of_a_search() {
+        let mut rng = Rng::new(1);
+        let mut word = || {
+            let len = 1 + rng.below(4);
+            (0..len).map(|_| b'a' + rng.below(3) as u8).collect()
+        };
+        let (mut some, mut none) = (0, 0);
+        for _ in 0..2000 {
+            let words: [Vec<u8>; 5] = std::array::from_fn(|_| word());
+            let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
+            let (known, new) = words.split_at(1);
+            let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
+            let expected = (0..new.len()).find(|&at| {
+                let others = known.iter().chain(&new[..at]).chain(&new[at + 1..]);
+                others.into_iter().any(|other| overlap(other, new[at]))
+            });
+            assert_eq!(first_overlap(known, new), expected, "{words:?}");
+            *if expected.is_some() {
+                &mut some
+            } else {
+                &mut none
+            } += 1;
+        }
+        assert!(some > 100 && none > 100, "{some} {none}");
+    }
 }
