@@ -1,7 +1,6 @@
 //! The CVEs of Redis about users, their rules and patterns.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use tests::client::Transport;
 
@@ -110,18 +109,19 @@ fn cve_2023_41053_and_36824_every_key_is_checked() {
 
 #[test]
 fn cve_2024_31228_and_2022_36021_patterns_cost_polynomial_time() {
+    const LEN: usize = 1 << 17;
     let server = start(&[]);
     let mut client = server.client(Transport::Tls);
-    let long = "a".repeat(1 << 20);
+    let long = "a".repeat(LEN);
     client.call(&["SET", &long, "v"]);
     let mut user = server.client(Transport::Tls);
     for pattern in [
-        "*a".repeat(1 << 19) + "b",
-        "[".repeat(1 << 20),
-        "*".repeat(1 << 20) + "b",
-        "a*?".repeat(1 << 18) + "b",
+        "*a".repeat(LEN / 2) + "b",
+        "[".repeat(LEN),
+        "*".repeat(LEN) + "b",
+        "a*?".repeat(LEN / 4) + "b",
     ] {
-        let began = Instant::now();
+        // Exponential time would be more than the client waits for a reply.
         client.call(&["KEYS", &pattern]);
         client.call(&["SCAN", "0", "MATCH", &pattern]);
         client.call(&["CONFIG", "GET", &pattern]);
@@ -139,12 +139,6 @@ fn cve_2024_31228_and_2022_36021_patterns_cost_polynomial_time() {
         ]);
         user.call(&["AUTH", "u", "x"]);
         user.call(&["GET", &long]);
-        assert!(
-            began.elapsed() < Duration::from_secs(40),
-            "{:?} for {}",
-            began.elapsed(),
-            &pattern[..6]
-        );
     }
     assert_alive(&server);
 }
