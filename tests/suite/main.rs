@@ -29,6 +29,7 @@ mod fuzz_data;
 mod keys;
 mod keyspace_events;
 mod kills;
+mod libraries;
 mod lifecycle;
 mod lifecycle_order;
 mod migrate;
