@@ -605,6 +605,10 @@ fn a_benchmark_follows_slots() {
             "-q",
         ]);
         let mut load = load.stdout(Stdio::null()).spawn().expect("it runs");
+        until("the load", || {
+            let list = nodes.client(0).text("CLIENT LIST TYPE normal");
+            (list.lines().count() > 1).then_some(())
+        });
         let (first, second, entry) = (nodes.id(0), nodes.id(1), nodes.address(0));
         let mut args = vec!["--cluster", "reshard", &entry, "--cluster-yes"];
         args.extend([
