@@ -81,6 +81,15 @@ fn a_cluster_is_created_and_changed() {
             ),
             &["[OK] 2 keys in 3 masters.", " slots | 0 slaves."],
         );
+        // Words may stand behind options, and come from standard input.
+        let keys = "[OK] 2 keys in 3 masters.";
+        let info = ["--cluster", "info", "--verbose", &a[1], "-n", "3"];
+        succeeds(&nodes.cli(&info, ""), &[keys]);
+        succeeds(&nodes.cli(&["-x", "--cluster", "info"], &a[1]), &[keys]);
+        fails(
+            &nodes.cli(&["--cluster", "call", &a[0], "PING", "--cluster-only"], ""),
+            &["Unrecognized option or bad number of args for: '--cluster-only'"],
+        );
         reshard(&nodes, &a);
         grow(&nodes, &a);
     }
@@ -451,6 +460,51 @@ fn a_broken_cluster_is_repaired() {
             "--cluster-search-multiple-owners",
         ];
         succeeds(&nodes.cli(&search, ""), &["[OK] No multiple owners found."]);
+    }
+}
+
+/// Keys that were moved, by the dots that were printed for them.
+fn dots(printed: &Printed) -> usize {
+    let ends = printed
+        .out
+        .lines()
+        .filter_map(|line| line.rsplit(": ").next());
+    let dots = ends.filter(|end| end.chars().all(|char| char == '.'));
+    dots.map(str::len).sum()
+}
+
+#[test]
+fn the_keys_of_a_slot_move_in_batches() {
+    for transport in BOTH {
+        let nodes = Nodes::cluster(3, transport);
+        let (entry, first, second) = (nodes.address(0), nodes.id(0), nodes.id(1));
+        // The tag of slot 0; more keys than are asked for at once.
+        let mut source = nodes.client(0);
+        assert_eq!(source.text("DEBUG POPULATE 2500 {06S}"), "OK");
+        let mut target = nodes.client(1);
+        target.text(&format!("CLUSTER SETSLOT 0 IMPORTING {first}"));
+        for line in ["SET {06S}:3 value:3", "SET {06S}:777 other"] {
+            target.text("ASKING");
+            assert_eq!(target.text(line), "OK");
+        }
+        target.text("CLUSTER SETSLOT 0 STABLE");
+        let mut args = vec!["--cluster", "reshard", &entry, "--cluster-yes"];
+        args.extend(["--cluster-from", &first, "--cluster-to", &second]);
+        args.extend(["--cluster-slots", "1", "--cluster-pipeline", "7"]);
+        let refused = nodes.cli(&args, "");
+        fails(
+            &refused,
+            &["*** Found 1 key(s) in both", "    - {06S}:777\n"],
+        );
+        assert!(!refused.out.contains("failed"), "{}", refused.out);
+        let left = source.text("DBSIZE");
+        let fix = ["--cluster", "fix", &entry, "--cluster-replace"];
+        let fixed = nodes.cli(&[&fix[..], &["--cluster-pipeline", "7"]].concat(), "");
+        succeeds(&fixed, &["*** Replacing target keys..."]);
+        assert_eq!(dots(&fixed).to_string(), left);
+        assert_eq!(source.text("DBSIZE"), "0");
+        assert_eq!(target.text("DBSIZE"), "2500");
+        assert_eq!(target.text("GET {06S}:777"), "value:777");
     }
 }
 

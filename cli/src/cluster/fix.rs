@@ -14,7 +14,7 @@
 
 use crate::cluster::check::Repair;
 use crate::cluster::console::{bad, confirm, give_up, step, warn};
-use crate::cluster::moving::{Manner, move_slot, set_slot};
+use crate::cluster::moving::{Manner, Move, move_slot, set_slot};
 use crate::cluster::owner::{clear, count_keys, delete, most_keys, set_owner};
 use crate::cluster::slots::{SLOTS, SlotSet};
 use crate::cluster::topology::Cluster;
@@ -107,7 +107,13 @@ fn carry_out(
     slot: u16,
     manner: Manner,
 ) -> Result<(), Exit> {
-    move_slot(cluster, source, target, slot, manner).map_err(|stuck| stuck.show(cluster))
+    let task = Move {
+        source,
+        target,
+        slot,
+        manner,
+    };
+    move_slot(cluster, task).map_err(|stuck| stuck.show(cluster))
 }
 
 fn names(cluster: &Cluster<'_>, nodes: &[usize]) -> String {

@@ -8,7 +8,7 @@
 //! | `node`, `topology` | a node and its connection; all nodes |
 //! | `check`, `owners`, `fix`, `owner` | what is wrong with a cluster, and repairs |
 //! | `affinity`, `plan` | plans for replicas and slots |
-//! | `moving` | moving a slot |
+//! | `moving`, `transfer` | moving a slot; its keys |
 //! | `create`, `reshard`, `rebalance`, `manage`, `import`, `backup` | the other commands |
 
 mod affinity;
@@ -30,6 +30,7 @@ mod rebalance;
 mod reshard;
 mod slots;
 mod topology;
+mod transfer;
 
 use crate::cluster::flags::ClusterOptions;
 use crate::cluster::topology::Cluster;
