@@ -523,10 +523,14 @@ fn a_stopped_node_is_named_and_not_waited_for() {
             &nodes.cli(&["--cluster", "check", &entry], ""),
             &[&nodes.address(2), "[ERR] Not all 16384 slots are covered"],
         );
-        fails(
-            &nodes.cli(&["--cluster", "fix", &entry], ""),
-            &["with 1 unreachable masters is dangerous"],
-        );
+        let fix = || nodes.cli(&["--cluster", "fix", &entry], "");
+        let dangerous = "with 1 unreachable masters is dangerous";
+        fails(&fix(), &[dangerous]);
+        let line = format!("CLUSTER SETSLOT 0 MIGRATING {}", nodes.id(1));
+        assert_eq!(nodes.client(0).text(&line), "OK");
+        let fixed = fix();
+        fails(&fixed, &[dangerous, "*** Fixing open slots"]);
+        assert!(!fixed.out.contains("coverage"), "{}", fixed.out);
         assert!(begun.elapsed() < Duration::from_secs(15));
         fails(
             &nodes.cli(&["--cluster", "check", "127.0.0.1:1"], ""),
@@ -642,6 +646,12 @@ fn a_benchmark_follows_slots() {
             &benchmark(&["-n", "9", "SET", "foo", "1"]),
             &["Error from server 127.0.0.1:", "MOVED"],
         );
+        let refused = benchmark(&["-n", "9", "-t", "set", "-a", "wrong"]);
+        fails(
+            &refused,
+            &["Node 127.0.0.1:", " replied with error:\nERR AUTH"],
+        );
+        assert!(refused.err.starts_with("Node "), "{}", refused.err);
         // The last slot of a primary leaves while it is used.
         keep_one_slot(&nodes);
         let mut load = nodes.tool("redis-benchmark");

@@ -33,8 +33,12 @@ pub const KEYS: Manner = Manner {
     repair: Repair::Yes,
 };
 
-/// Repairs that assume that nodes which cannot be reached are gone.
-fn require_reachable(cluster: &Cluster<'_>, what: &str) -> Result<(), Exit> {
+/// Makes sure that all primaries were reached, or that the user agrees to lose what the others have. Nothing else is checked
+/// otherwise.
+///
+/// # Errors
+/// The repair would assume that primaries are gone; a message was printed.
+pub fn require_reachable(cluster: &Cluster<'_>, what: &str) -> Result<(), Exit> {
     if cluster.unreachable == 0 || cluster.asked.fixes_unreachable {
         return Ok(());
     }
@@ -63,7 +67,6 @@ struct OpenSlot {
 /// # Errors
 /// It is still open; a message was printed.
 pub fn open_slot(cluster: &mut Cluster<'_>, slot: u16) -> Result<(), Exit> {
-    require_reachable(cluster, "open slots")?;
     step(format!(">>> Fixing open slot {slot}"));
     let mut open = examine(cluster, slot)?;
     for (state, nodes) in [
@@ -292,7 +295,6 @@ struct Uncovered {
 /// # Errors
 /// Nothing was repaired, or a node refused; a message was printed.
 pub fn coverage(cluster: &mut Cluster<'_>, covered: &SlotSet) -> Result<(), Exit> {
-    require_reachable(cluster, "slots coverage")?;
     step(">>> Fixing slots coverage...");
     let mut uncovered = Uncovered::default();
     for slot in (0..SLOTS).filter(|&slot| !covered.contains(slot)) {
