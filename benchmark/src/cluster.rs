@@ -171,6 +171,7 @@ impl Cluster {
         seen: u64,
     ) -> Result<(), String> {
         if change == Change::Down {
+            // All requests of the loop would fail, so the loop itself waits.
             thread::sleep(RECOVERY);
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

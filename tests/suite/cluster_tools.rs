@@ -589,12 +589,20 @@ fn a_server_is_imported() {
         let import =
             |options: &[&str]| nodes.cli(&[&["--cluster", "import", &entry], options].concat(), "");
         fails(&import(&[]), &["Option '--cluster-from' is required"]);
+        let refused = import(&["--cluster-from", "127.0.0.1:1"]);
+        fails(&refused, &["Connection refused"]);
+        let hint = "If it does not, name it as redis://127.0.0.1:1.";
+        assert_eq!(refused.err.contains(hint), tls == "yes");
         fails(
             &import(&["--cluster-from", &entry]),
             &["should not be a cluster node."],
         );
         let copied = import(&["--cluster-from", &from, "--cluster-copy"]);
         succeeds(&copied, &["*** Importing 1200 keys from DB 0"]);
+        let plain = format!("redis://127.0.0.1:{}", source.port);
+        let copy = ["--cluster-from", &plain, "--cluster-copy"];
+        let again = import(&[&copy[..], &["--cluster-replace"]].concat());
+        succeeds(&again, &["*** Importing 1200 keys from DB 0"]);
         assert_eq!(client.text("DBSIZE"), "1200");
         fails(&import(&["--cluster-from", &from]), &["BUSYKEY"]);
         client.text("CONFIG SET requirepass secret");
