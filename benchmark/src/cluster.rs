@@ -21,6 +21,7 @@ use conn::tls::context::TlsContext;
 
 use crate::args::Options;
 use crate::probe::{self, Endpoint, ServerConfig, connect_failure};
+use crate::report::to_stdout;
 use crate::slots::{Tag, tag};
 use crate::workload;
 
@@ -30,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const RECOVERY: Duration = Duration::from_secs(1);
 /// The shortest time between two requests for the slots because of ASK.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
+
+const LAST_SLOT: u16 = 16_383;
 
 /// The error when no primary of the start has a slot any more.
 pub const NO_SLOTS: &str = "The cluster serves no slots.";
@@ -113,7 +116,7 @@ pub fn change(text: &[u8]) -> Option<Change> {
 }
 
 impl Cluster {
-    /// Finds the primaries and how to connect to each.
+    /// Finds the primaries, prints them, and finds out how to connect to each.
     ///
     /// # Errors
     /// A sentence: there is no cluster, or a primary cannot be reached.
@@ -122,6 +125,7 @@ impl Cluster {
         if primaries.len() < 2 {
             return Err(format!("Invalid cluster: {} node(s).", primaries.len()));
         }
+        to_stdout(|out| show(out, &primaries));
         let mut endpoints = Vec::new();
         let mut configs = Vec::new();
         for primary in &primaries {
@@ -167,6 +171,7 @@ impl Cluster {
         seen: u64,
     ) -> Result<(), String> {
         if change == Change::Down {
+            // All requests of the loop would fail, so the loop itself waits.
             thread::sleep(RECOVERY);
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -192,18 +197,14 @@ impl Cluster {
         self.version.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
+}
 
-    /// Prints the primaries.
-    ///
-    /// # Errors
-    /// As of a write.
-    pub fn show(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "Cluster has {} master nodes:\n", self.primaries.len())?;
-        for (number, Primary { id, host, port, .. }) in self.primaries.iter().enumerate() {
-            writeln!(out, "Master {number}: {id} {host}:{port}")?;
-        }
-        writeln!(out)
+fn show(out: &mut dyn Write, primaries: &[Primary]) -> io::Result<()> {
+    writeln!(out, "Cluster has {} master nodes:\n", primaries.len())?;
+    for (number, Primary { id, host, port, .. }) in primaries.iter().enumerate() {
+        writeln!(out, "Master {number}: {id} {host}:{port}")?;
     }
+    writeln!(out)
 }
 
 /// The options for another node of the cluster. A host name that the cluster tells counts more than `--sni`.
@@ -253,7 +254,11 @@ fn fetch(options: &Options) -> Result<Vec<Primary>, String> {
         )),
     };
     if let Some(args) = workload::auth(options) {
-        told(client.call(&args))?;
+        match client.call(&args) {
+            Ok(Value::Error(text)) => return Err(probe::refusal(&place, &text)),
+            Ok(_) => {}
+            Err(_) => return Err(probe::no_reply(&place)),
+        }
     }
     let reply = told(client.call(&["CLUSTER", "SLOTS"]))?;
     parse(&reply, &options.host)
@@ -268,6 +273,9 @@ fn parse(reply: &Value, asked_host: &str) -> Option<Vec<Primary>> {
             return None;
         };
         let slots = u16::try_from(*first).ok()?..=u16::try_from(*last).ok()?;
+        if *slots.end() > LAST_SLOT {
+            return None;
+        }
         let [endpoint, Value::Int(port), id, rest @ ..] = node.elements()? else {
             return None;
         };
@@ -354,6 +362,7 @@ mod tests {
             Value::Array(vec![Value::Int(1)]),
             Value::Array(vec![Value::Array(vec![Value::Int(1), Value::Int(2)])]),
             Value::Array(vec![range(-1, 2, text("h"), 1, "aa")]),
+            Value::Array(vec![range(0, 16_384, text("h"), 1, "aa")]),
             Value::Array(vec![range(1, 2, text("h"), 70_000, "aa")]),
         ] {
             assert!(parse(&reply, "h").is_none(), "{reply:?}");

@@ -74,11 +74,10 @@ fn start(options: &Options) {
         Err(sentence) => fatal(sentence),
     };
     let mut options = options.clone();
-    if let Some(cluster) = &target.cluster {
-        to_stdout(|out| cluster.show(out));
-        if options.threads == 0 {
-            options.threads = cluster.primaries.len();
-        }
+    if let Some(cluster) = &target.cluster
+        && options.threads == 0
+    {
+        options.threads = cluster.primaries.len();
     }
     let options = &options;
     warn(&target, server.as_ref());

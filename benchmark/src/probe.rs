@@ -85,6 +85,17 @@ pub fn connect_failure(place: &str, error: &ConnError) -> String {
     format!("Could not connect to Redis at {place}: {reason}")
 }
 
+/// The sentence about an error that a server replies to AUTH.
+pub fn refusal(place: &str, text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    format!("Node {place} replied with error:\n{text}")
+}
+
+/// The sentence about a server that does not reply to AUTH.
+pub fn no_reply(place: &str) -> String {
+    format!("ERROR: failed to fetch reply from {place}")
+}
+
 /// Finds the server and asks for its configuration; `None` when it does not tell.
 ///
 /// # Errors
@@ -148,29 +159,20 @@ struct Heard {
 /// Evaluates the replies to AUTH, if it was sent, and to CONFIG GET.
 fn judge(options: &Options, replies: Vec<Value>) -> Result<Option<ServerConfig>, String> {
     let mut replies = replies.into_iter();
-    let refusal = |text: &[u8]| {
-        let text = String::from_utf8_lossy(text);
-        Err(format!(
-            "Node {} replied with error:\n{text}",
-            options.place()
-        ))
-    };
+    let place = options.place();
     if options.password.is_some() {
         match replies.next() {
-            Some(Value::Error(text)) => return refusal(&text),
+            Some(Value::Error(text)) => return Err(refusal(&place, &text)),
             Some(_) => {}
-            None => {
-                return Err(format!(
-                    "ERROR: failed to fetch reply from {}",
-                    options.place()
-                ));
-            }
+            None => return Err(no_reply(&place)),
         }
     }
     let mut settings = Vec::new();
     for reply in replies {
         match reply {
-            Value::Error(text) if text.starts_with(b"NOAUTH") => return refusal(&text),
+            Value::Error(text) if text.starts_with(b"NOAUTH") => {
+                return Err(refusal(&place, &text));
+            }
             Value::Array(pair) if pair.len() >= 2 => {
                 let text = pair[1].text().unwrap_or_default();
                 settings.push(String::from_utf8_lossy(text).into_owned());

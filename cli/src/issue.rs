@@ -94,6 +94,7 @@ impl Run {
     fn count_redirection(&mut self) -> Result<(), Exit> {
         self.redirections += 1;
         if self.redirections > QUICK_REDIRECTIONS {
+            // There is nothing to wait for but time: no node tells when the others have heard of the move.
             thread::sleep(REDIRECTION_PAUSE);
         }
         if self.redirections > MAX_REDIRECTIONS {
@@ -151,6 +152,7 @@ fn send_repeatedly(session: &mut Session, argv: &[Vec<u8>], run: &mut Run) -> Re
         run.redirections = 0;
         note(session, argv, &reply);
         if !run.pause.is_zero() {
+            // The interval of `-i`. At a prompt, Ctrl-C ends the program meanwhile.
             thread::sleep(run.pause);
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `args`, `flags`, `options` | the command line |
+//! | `args`, `flags`, `evaluate`, `options` | the command line |
 //! | `words` | splitting and quoting of words |
 //! | `out` | output and exit codes |
 //! | `format` | replies as text |
@@ -22,6 +22,7 @@ mod debugger;
 mod dice;
 mod docs;
 mod editor;
+mod evaluate;
 mod flags;
 mod format;
 mod help;

@@ -81,6 +81,15 @@ fn a_cluster_is_created_and_changed() {
             ),
             &["[OK] 2 keys in 3 masters.", " slots | 0 slaves."],
         );
+        // Words may stand behind options, and come from standard input.
+        let keys = "[OK] 2 keys in 3 masters.";
+        let info = ["--cluster", "info", "--verbose", &a[1], "-n", "3"];
+        succeeds(&nodes.cli(&info, ""), &[keys]);
+        succeeds(&nodes.cli(&["-x", "--cluster", "info"], &a[1]), &[keys]);
+        fails(
+            &nodes.cli(&["--cluster", "call", &a[0], "PING", "--cluster-only"], ""),
+            &["Unrecognized option or bad number of args for: '--cluster-only'"],
+        );
         reshard(&nodes, &a);
         grow(&nodes, &a);
     }
@@ -454,6 +463,51 @@ fn a_broken_cluster_is_repaired() {
     }
 }
 
+/// Keys that were moved, by the dots that were printed for them.
+fn dots(printed: &Printed) -> usize {
+    let ends = printed
+        .out
+        .lines()
+        .filter_map(|line| line.rsplit(": ").next());
+    let dots = ends.filter(|end| end.chars().all(|char| char == '.'));
+    dots.map(str::len).sum()
+}
+
+#[test]
+fn the_keys_of_a_slot_move_in_batches() {
+    for transport in BOTH {
+        let nodes = Nodes::cluster(3, transport);
+        let (entry, first, second) = (nodes.address(0), nodes.id(0), nodes.id(1));
+        // The tag of slot 0; more keys than are asked for at once.
+        let mut source = nodes.client(0);
+        assert_eq!(source.text("DEBUG POPULATE 2500 {06S}"), "OK");
+        let mut target = nodes.client(1);
+        target.text(&format!("CLUSTER SETSLOT 0 IMPORTING {first}"));
+        for line in ["SET {06S}:3 value:3", "SET {06S}:777 other"] {
+            target.text("ASKING");
+            assert_eq!(target.text(line), "OK");
+        }
+        target.text("CLUSTER SETSLOT 0 STABLE");
+        let mut args = vec!["--cluster", "reshard", &entry, "--cluster-yes"];
+        args.extend(["--cluster-from", &first, "--cluster-to", &second]);
+        args.extend(["--cluster-slots", "1", "--cluster-pipeline", "7"]);
+        let refused = nodes.cli(&args, "");
+        fails(
+            &refused,
+            &["*** Found 1 key(s) in both", "    - {06S}:777\n"],
+        );
+        assert!(!refused.out.contains("failed"), "{}", refused.out);
+        let left = source.text("DBSIZE");
+        let fix = ["--cluster", "fix", &entry, "--cluster-replace"];
+        let fixed = nodes.cli(&[&fix[..], &["--cluster-pipeline", "7"]].concat(), "");
+        succeeds(&fixed, &["*** Replacing target keys..."]);
+        assert_eq!(dots(&fixed).to_string(), left);
+        assert_eq!(source.text("DBSIZE"), "0");
+        assert_eq!(target.text("DBSIZE"), "2500");
+        assert_eq!(target.text("GET {06S}:777"), "value:777");
+    }
+}
+
 #[test]
 fn a_stopped_node_is_named_and_not_waited_for() {
     for transport in BOTH {
@@ -469,10 +523,14 @@ fn a_stopped_node_is_named_and_not_waited_for() {
             &nodes.cli(&["--cluster", "check", &entry], ""),
             &[&nodes.address(2), "[ERR] Not all 16384 slots are covered"],
         );
-        fails(
-            &nodes.cli(&["--cluster", "fix", &entry], ""),
-            &["with 1 unreachable masters is dangerous"],
-        );
+        let fix = || nodes.cli(&["--cluster", "fix", &entry], "");
+        let dangerous = "with 1 unreachable masters is dangerous";
+        fails(&fix(), &[dangerous]);
+        let line = format!("CLUSTER SETSLOT 0 MIGRATING {}", nodes.id(1));
+        assert_eq!(nodes.client(0).text(&line), "OK");
+        let fixed = fix();
+        fails(&fixed, &[dangerous, "*** Fixing open slots"]);
+        assert!(!fixed.out.contains("coverage"), "{}", fixed.out);
         assert!(begun.elapsed() < Duration::from_secs(15));
         fails(
             &nodes.cli(&["--cluster", "check", "127.0.0.1:1"], ""),
@@ -531,12 +589,20 @@ fn a_server_is_imported() {
         let import =
             |options: &[&str]| nodes.cli(&[&["--cluster", "import", &entry], options].concat(), "");
         fails(&import(&[]), &["Option '--cluster-from' is required"]);
+        let refused = import(&["--cluster-from", "127.0.0.1:1"]);
+        fails(&refused, &["Connection refused"]);
+        let hint = "If it does not, name it as redis://127.0.0.1:1.";
+        assert_eq!(refused.err.contains(hint), tls == "yes");
         fails(
             &import(&["--cluster-from", &entry]),
             &["should not be a cluster node."],
         );
         let copied = import(&["--cluster-from", &from, "--cluster-copy"]);
         succeeds(&copied, &["*** Importing 1200 keys from DB 0"]);
+        let plain = format!("redis://127.0.0.1:{}", source.port);
+        let copy = ["--cluster-from", &plain, "--cluster-copy"];
+        let again = import(&[&copy[..], &["--cluster-replace"]].concat());
+        succeeds(&again, &["*** Importing 1200 keys from DB 0"]);
         assert_eq!(client.text("DBSIZE"), "1200");
         fails(&import(&["--cluster-from", &from]), &["BUSYKEY"]);
         client.text("CONFIG SET requirepass secret");
@@ -588,6 +654,12 @@ fn a_benchmark_follows_slots() {
             &benchmark(&["-n", "9", "SET", "foo", "1"]),
             &["Error from server 127.0.0.1:", "MOVED"],
         );
+        let refused = benchmark(&["-n", "9", "-t", "set", "-a", "wrong"]);
+        fails(
+            &refused,
+            &["Node 127.0.0.1:", " replied with error:\nERR AUTH"],
+        );
+        assert!(refused.err.starts_with("Node "), "{}", refused.err);
         // The last slot of a primary leaves while it is used.
         keep_one_slot(&nodes);
         let mut load = nodes.tool("redis-benchmark");

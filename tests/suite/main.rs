@@ -12,6 +12,7 @@ mod client_eviction;
 mod client_tools;
 mod clients;
 mod cluster;
+mod cluster_clients;
 mod cluster_peers;
 mod cluster_tools;
 mod config_files;

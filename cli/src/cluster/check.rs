@@ -74,9 +74,11 @@ pub fn check(cluster: &mut Cluster<'_>, repair: Repair, lists: bool) -> Result<(
     let open = open_slots(cluster);
     if !open.is_empty() {
         result = match repair {
-            Repair::Yes => open
-                .into_iter()
-                .try_for_each(|slot| fix::open_slot(cluster, slot)),
+            Repair::Yes => {
+                fix::require_reachable(cluster, "open slots")?;
+                open.into_iter()
+                    .try_for_each(|slot| fix::open_slot(cluster, slot))
+            }
             Repair::No => Err(Exit(1)),
         };
     }
@@ -89,7 +91,10 @@ pub fn check(cluster: &mut Cluster<'_>, repair: Repair, lists: bool) -> Result<(
             "[ERR] Not all {SLOTS} slots are covered by nodes.\n"
         ));
         result = match repair {
-            Repair::Yes => fix::coverage(cluster, &covered),
+            Repair::Yes => {
+                fix::require_reachable(cluster, "slots coverage")?;
+                fix::coverage(cluster, &covered)
+            }
             Repair::No => Err(Exit(1)),
         };
     }

@@ -14,7 +14,7 @@
 
 use crate::cluster::check::Repair;
 use crate::cluster::console::{bad, confirm, give_up, step, warn};
-use crate::cluster::moving::{Manner, move_slot, set_slot};
+use crate::cluster::moving::{Manner, Move, move_slot, set_slot};
 use crate::cluster::owner::{clear, count_keys, delete, most_keys, set_owner};
 use crate::cluster::slots::{SLOTS, SlotSet};
 use crate::cluster::topology::Cluster;
@@ -33,8 +33,12 @@ pub const KEYS: Manner = Manner {
     repair: Repair::Yes,
 };
 
-/// Repairs that assume that nodes which cannot be reached are gone.
-fn require_reachable(cluster: &Cluster<'_>, what: &str) -> Result<(), Exit> {
+/// Makes sure that all primaries were reached, or that the user agrees to lose what the others have. Nothing else is checked
+/// otherwise.
+///
+/// # Errors
+/// The repair would assume that primaries are gone; a message was printed.
+pub fn require_reachable(cluster: &Cluster<'_>, what: &str) -> Result<(), Exit> {
     if cluster.unreachable == 0 || cluster.asked.fixes_unreachable {
         return Ok(());
     }
@@ -63,7 +67,6 @@ struct OpenSlot {
 /// # Errors
 /// It is still open; a message was printed.
 pub fn open_slot(cluster: &mut Cluster<'_>, slot: u16) -> Result<(), Exit> {
-    require_reachable(cluster, "open slots")?;
     step(format!(">>> Fixing open slot {slot}"));
     let mut open = examine(cluster, slot)?;
     for (state, nodes) in [
@@ -107,7 +110,13 @@ fn carry_out(
     slot: u16,
     manner: Manner,
 ) -> Result<(), Exit> {
-    move_slot(cluster, source, target, slot, manner).map_err(|stuck| stuck.show(cluster))
+    let task = Move {
+        source,
+        target,
+        slot,
+        manner,
+    };
+    move_slot(cluster, task).map_err(|stuck| stuck.show(cluster))
 }
 
 fn names(cluster: &Cluster<'_>, nodes: &[usize]) -> String {
@@ -286,7 +295,6 @@ struct Uncovered {
 /// # Errors
 /// Nothing was repaired, or a node refused; a message was printed.
 pub fn coverage(cluster: &mut Cluster<'_>, covered: &SlotSet) -> Result<(), Exit> {
-    require_reachable(cluster, "slots coverage")?;
     step(">>> Fixing slots coverage...");
     let mut uncovered = Uncovered::default();
     for slot in (0..SLOTS).filter(|&slot| !covered.contains(slot)) {

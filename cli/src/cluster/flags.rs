@@ -1,7 +1,7 @@
 //! The options of `--cluster`, as clap parses them. The comment on a field is its line of `--help`.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::Args;
@@ -114,7 +114,27 @@ pub struct ClusterOptions {
     pub only_replicas: bool,
 }
 
+/// Whether a word begins with a dash and is not a negative number.
+fn is_unknown_option(word: &OsStr) -> bool {
+    let is_number = |text: &str| text.parse::<f64>().is_ok();
+    word.as_bytes().starts_with(b"-") && !word.to_str().is_some_and(is_number)
+}
+
 impl ClusterArgs {
+    /// Adds words that stand behind options: they are arguments of the command if it has none. What follows the weights
+    /// and is no weight is such a word as well.
+    pub fn add_words(&mut self, mut words: Vec<OsString>) {
+        let weights = self.cluster_weight.iter();
+        let count = weights.take_while(|word| word.contains('=')).count();
+        let rest = self.cluster_weight.split_off(count);
+        if words.is_empty() {
+            words = rest.into_iter().map(OsString::from).collect();
+        }
+        if let Some(command) = self.cluster.as_mut().filter(|command| command.len() == 1) {
+            command.append(&mut words);
+        }
+    }
+
     /// Evaluates the options; `None` without `--cluster`.
     ///
     /// # Errors
@@ -123,14 +143,19 @@ impl ClusterArgs {
         let Some((name, args)) = self.cluster.as_deref().and_then(<[_]>::split_first) else {
             return Ok(None);
         };
+        // clap takes an unknown option for a word. A command may be sent to all nodes, so a mistyped one must not be.
+        if let Some(word) = args.iter().find(|word| is_unknown_option(word)) {
+            return Err(format!(
+                "Unrecognized option or bad number of args for: '{}'",
+                word.to_string_lossy()
+            ));
+        }
         if !self.cluster_threshold.is_finite() || self.cluster_threshold < 0.0 {
             return Err(format!(
                 "Invalid value '{}' for --cluster-threshold.",
                 self.cluster_threshold
             ));
         }
-        // What follows the weights and is none is the begin of a command, which is not used.
-        let weights = self.cluster_weight.into_iter();
         let yes = env::var_os(YES_VARIABLE).is_some_and(|value| value == "1");
         Ok(Some(ClusterOptions {
             name: name.to_string_lossy().into_owned(),
@@ -142,7 +167,7 @@ impl ClusterArgs {
             from_user: self.cluster_from_user.map(OsString::into_vec),
             from_pass: self.cluster_from_pass.map(OsString::into_vec),
             from_askpass: self.cluster_from_askpass,
-            weights: weights.take_while(|word| word.contains('=')).collect(),
+            weights: self.cluster_weight,
             slots: Some(self.cluster_slots).filter(|&slots| slots > 0),
             timeout_ms: self.cluster_timeout,
             pipeline: self.cluster_pipeline,

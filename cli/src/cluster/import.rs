@@ -1,7 +1,8 @@
 //! `import`: moves or copies all keys of a server without cluster mode into the cluster.
 //!
 //! The source is the server that `--cluster-from` names. With `--tls` the connection to it uses TLS as well, unless it is
-//! given as a URL: `redis://host:port` is plain.
+//! given as a URL: `redis://host:port` is plain. Redis's own redis-cli never uses TLS for the source, not even to send
+//! its password, and has no such URL.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::cluster::node::{Address, Dialer, Node, Refusal, login};
 use crate::cluster::slots::key_slot;
 use crate::cluster::topology::{Cluster, entry, load};
 use crate::editor::ask_password;
-use crate::out::{Exit, fail, print};
+use crate::out::{Exit, complain, fail, print};
 
 /// Keys per SCAN.
 const PAGE: &str = "1000";
@@ -48,8 +49,13 @@ pub fn run(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
         let mut options = cluster.options.clone();
         options.tls = None;
         Dialer::new(&options)?.connect(&mut source)?;
-    } else {
-        cluster.dialer.connect(&mut source)?;
+    } else if let Err(exit) = cluster.dialer.connect(&mut source) {
+        if cluster.options.tls.is_some() {
+            complain(format!(
+                "With --tls the source has to use TLS as well. If it does not, name it as redis://{source}."
+            ));
+        }
+        return Err(exit);
     }
     let words = login(cluster.asked.from_user.as_deref(), password.as_deref());
     if !words.is_empty()

@@ -167,10 +167,10 @@ pub fn delete(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
 /// The cluster cannot be loaded; a message was printed. A node that fails is shown.
 pub fn call(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
     load_named(cluster, 1)?;
-    let argv = crate::oneshot::with_stdin(cluster.options, cluster.asked.args[1..].to_vec())?;
     let asked = cluster.asked;
+    let argv = &asked.args[1..];
     say(Kind::Step, ">>> Calling");
-    for word in &argv {
+    for word in argv {
         print([b" ", word.as_slice()].concat());
     }
     print("\n");
@@ -181,7 +181,7 @@ pub fn call(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
         }
         // A command may take as long as it needs, or block.
         node.wait_forever();
-        let text = match node.call(&argv) {
+        let text = match node.call(argv) {
             Ok(reply) => raw(cluster.options, &reply),
             Err(Refusal::Error(text)) => [text.as_bytes(), b"\n"].concat(),
             Err(Refusal::Lost(_)) => {
@@ -217,10 +217,11 @@ pub fn set_timeout(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
         return Err(Exit(1));
     }
     load(cluster, known)?;
+    let timeout_ms = timeout_ms.to_string();
     step(">>> Reconfiguring node timeout in every cluster node...");
     let (mut good, mut failed) = (0, 0);
     for node in &mut cluster.nodes {
-        let set = ["CONFIG", "SET", "cluster-node-timeout", &text];
+        let set = ["CONFIG", "SET", "cluster-node-timeout", &timeout_ms];
         let done = node
             .call(&set)
             .and_then(|_| node.call(&["CONFIG", "REWRITE"]));

@@ -8,7 +8,7 @@
 //! | `node`, `topology` | a node and its connection; all nodes |
 //! | `check`, `owners`, `fix`, `owner` | what is wrong with a cluster, and repairs |
 //! | `affinity`, `plan` | plans for replicas and slots |
-//! | `moving` | moving a slot |
+//! | `moving`, `transfer` | moving a slot; its keys |
 //! | `create`, `reshard`, `rebalance`, `manage`, `import`, `backup` | the other commands |
 
 mod affinity;
@@ -30,9 +30,11 @@ mod rebalance;
 mod reshard;
 mod slots;
 mod topology;
+mod transfer;
 
 use crate::cluster::flags::ClusterOptions;
 use crate::cluster::topology::Cluster;
+use crate::oneshot::with_stdin;
 use crate::options::Options;
 use crate::out::{Exit, fail, print};
 
@@ -187,6 +189,8 @@ pub fn run(options: &Options, asked: &ClusterOptions) -> Result<(), Exit> {
     let Some(row) = ROWS.iter().find(|row| row.name == asked.name) else {
         return fail("Unknown --cluster subcommand");
     };
+    let mut asked = asked.clone();
+    asked.args = with_stdin(options, asked.args)?;
     let given = asked.args.len();
     let is_right = match row.arity {
         Arity::Exactly(count) => given == count,
@@ -195,7 +199,7 @@ pub fn run(options: &Options, asked: &ClusterOptions) -> Result<(), Exit> {
     if !is_right {
         return fail("[ERR] Wrong number of arguments for specified --cluster sub command");
     }
-    (row.run)(&mut Cluster::new(options, asked)?)
+    (row.run)(&mut Cluster::new(options, &asked)?)
 }
 
 /// `help`, which fails as in Redis.

@@ -1,17 +1,13 @@
 //! Moves a slot with its keys from one node to another.
 //!
-//! The target imports the slot and the source migrates it while its keys move, a batch per MIGRATE, so that clients are
+//! The target imports the slot and the source migrates it while its keys move (`transfer`), so that clients are
 //! redirected key by key. Then the new owner is told first: should it fail before anybody knows that it owns the slot,
 //! the slot still has its old owner.
 
-use std::time::Duration;
-
-use conn::resp::Value;
-
 use crate::cluster::check::Repair;
-use crate::cluster::console::{bad, warn};
 use crate::cluster::node::Refusal;
 use crate::cluster::topology::Cluster;
+use crate::cluster::transfer::move_keys;
 use crate::out::{Exit, print};
 
 /// The error of a source that has lost its last slot and has become a replica already.
@@ -28,6 +24,19 @@ pub struct Manner {
     pub repair: Repair,
 }
 
+/// A slot that moves from one node to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Move {
+    /// The node that loses it.
+    pub source: usize,
+    /// The node that gets it.
+    pub target: usize,
+    /// Its number.
+    pub slot: u16,
+    /// How it is moved.
+    pub manner: Manner,
+}
+
 /// A slot could not be moved.
 #[derive(Debug)]
 pub struct Stuck {
@@ -35,6 +44,8 @@ pub struct Stuck {
     pub refusal: Refusal,
     /// The node that refused; `None` if that was printed.
     pub node: Option<usize>,
+    /// What went wrong was explained in full: there is nothing to add to it.
+    pub is_explained: bool,
 }
 
 impl Stuck {
@@ -51,13 +62,13 @@ impl Stuck {
 ///
 /// # Errors
 /// A node refused; the slot may be open.
-pub fn move_slot(
-    cluster: &mut Cluster<'_>,
-    source: usize,
-    target: usize,
-    slot: u16,
-    manner: Manner,
-) -> Result<(), Stuck> {
+pub fn move_slot(cluster: &mut Cluster<'_>, task: Move) -> Result<(), Stuck> {
+    let Move {
+        source,
+        target,
+        slot,
+        manner,
+    } = task;
     if manner.shows {
         let nodes = &cluster.nodes;
         print(format!(
@@ -69,7 +80,7 @@ pub fn move_slot(
         set_slot(cluster, target, slot, "importing", source)?;
         set_slot(cluster, source, slot, "migrating", target)?;
     }
-    let moved = move_keys(cluster, source, target, slot, manner);
+    let moved = move_keys(cluster, &task);
     if manner.shows {
         print("\n");
     }
@@ -114,181 +125,7 @@ pub fn set_slot(
         Err(refusal) => Err(Stuck {
             refusal,
             node: Some(at),
+            is_explained: false,
         }),
     }
-}
-
-fn move_keys(
-    cluster: &mut Cluster<'_>,
-    source: usize,
-    target: usize,
-    slot: u16,
-    manner: Manner,
-) -> Result<(), Stuck> {
-    let pipeline = cluster.asked.pipeline.to_string();
-    loop {
-        let argv = ["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), &pipeline];
-        let reply = cluster.nodes[source].call(&argv);
-        let reply = reply.map_err(|refusal| shown(cluster, source, refusal))?;
-        let keys: Vec<Vec<u8>> = reply
-            .elements()
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|key| key.text().map(<[u8]>::to_vec))
-            .collect();
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let dots = if manner.shows { keys.len() } else { 0 };
-        match migrate(cluster, source, target, &keys, false) {
-            Ok(()) => {}
-            Err(refusal @ Refusal::Error(_)) => {
-                recover(cluster, source, target, slot, &keys, refusal, manner.repair)?;
-            }
-            Err(refusal) => return Err(shown(cluster, source, refusal)),
-        }
-        print(".".repeat(dots));
-    }
-}
-
-/// Prints a refusal.
-fn shown(cluster: &Cluster<'_>, at: usize, refusal: Refusal) -> Stuck {
-    refusal.show(&cluster.nodes[at]);
-    Stuck {
-        refusal,
-        node: None,
-    }
-}
-
-/// MIGRATE of some keys.
-fn migrate(
-    cluster: &mut Cluster<'_>,
-    source: usize,
-    target: usize,
-    keys: &[Vec<u8>],
-    replaces: bool,
-) -> Result<(), Refusal> {
-    let timeout_ms = cluster.asked.timeout_ms;
-    let address = &cluster.nodes[target].address;
-    let mut argv = vec![
-        b"MIGRATE".to_vec(),
-        address.host.clone().into_bytes(),
-        address.port.to_string().into_bytes(),
-        Vec::new(),
-        b"0".to_vec(),
-        timeout_ms.to_string().into_bytes(),
-    ];
-    if replaces {
-        argv.push(b"REPLACE".to_vec());
-    }
-    argv.extend(cluster.dialer.migrate_login());
-    argv.push(b"KEYS".to_vec());
-    argv.extend_from_slice(keys);
-    // The time-out of MIGRATE is one for each step of the transfer.
-    let extra = Duration::from_millis(u64::from(timeout_ms)).saturating_mul(3);
-    cluster.nodes[source].call_for(&argv, extra).map(|_| ())
-}
-
-/// Tries once more after an error that can be dealt with: keys that exist on the target, or a slot without an owner.
-fn recover(
-    cluster: &mut Cluster<'_>,
-    source: usize,
-    target: usize,
-    slot: u16,
-    keys: &[Vec<u8>],
-    refusal: Refusal,
-    repair: Repair,
-) -> Result<(), Stuck> {
-    let is_busy = refusal.text().contains("BUSYKEY");
-    let is_unserved = !is_busy && !is_served(cluster, source, slot);
-    if !is_busy && !is_unserved {
-        print("\n");
-        return Err(shown(cluster, source, refusal));
-    }
-    if is_unserved && repair == Repair::Yes {
-        warn(format!(
-            "*** Slot was not served, setting owner to node {}.",
-            cluster.nodes[target]
-        ));
-        if let Err(stuck) = set_slot(cluster, source, slot, "node", target) {
-            stuck.show(cluster);
-        }
-    }
-    if is_busy {
-        warn("\n*** Target key exists");
-        if !cluster.asked.replaces {
-            compare(cluster, source, target, keys, &refusal)?;
-        }
-        warn("*** Replacing target keys...");
-    }
-    migrate(cluster, source, target, keys, is_busy).map_err(|refusal| {
-        print("\n");
-        shown(cluster, source, refusal)
-    })
-}
-
-/// Whether a node knows an owner of a slot.
-fn is_served(cluster: &mut Cluster<'_>, at: usize, slot: u16) -> bool {
-    match cluster.nodes[at].view() {
-        Ok(lines) => lines.iter().any(|line| line.slots.contains(slot)),
-        Err(refusal) => {
-            refusal.show(&cluster.nodes[at]);
-            true
-        }
-    }
-}
-
-/// Makes sure that keys have the same values on two nodes.
-fn compare(
-    cluster: &mut Cluster<'_>,
-    source: usize,
-    target: usize,
-    keys: &[Vec<u8>],
-    refusal: &Refusal,
-) -> Result<(), Stuck> {
-    let stuck = || Stuck {
-        refusal: refusal.clone(),
-        node: None,
-    };
-    warn("*** Checking key values on both nodes...");
-    let mut argv = vec![b"DEBUG".to_vec(), b"DIGEST-VALUE".to_vec()];
-    argv.extend_from_slice(keys);
-    let mut digests: [Vec<Value>; 2] = Default::default();
-    for (at, digests) in [source, target].into_iter().zip(&mut digests) {
-        match cluster.nodes[at].demand(&argv) {
-            Ok(Value::Array(values)) if values.len() == keys.len() => *digests = values,
-            _ => {
-                bad("*** Value check failed!");
-                return Err(stuck());
-            }
-        }
-    }
-    let is_absent = |digest: &Value| {
-        let text = digest.text().unwrap_or_default();
-        text.iter().all(|&byte| byte == b'0')
-    };
-    let pairs = keys.iter().zip(digests[0].iter().zip(&digests[1]));
-    let differing: Vec<&Vec<u8>> = pairs
-        .filter(|(_, (here, there))| here != there && !is_absent(there))
-        .map(|(key, _)| key)
-        .collect();
-    if differing.is_empty() {
-        return Ok(());
-    }
-    let nodes = &cluster.nodes;
-    bad(format!(
-        "*** Found {} key(s) in both source node and target node having different values.\n    Source node: {}\n    \
-         Target node: {}\n    Keys(s):",
-        differing.len(),
-        nodes[source],
-        nodes[target]
-    ));
-    for key in differing {
-        bad(format!("    - {}", String::from_utf8_lossy(key)));
-    }
-    bad(
-        "Please fix the above key(s) manually and try again or relaunch the command \n\
-         with --cluster-replace option to force key overriding.",
-    );
-    Err(stuck())
 }

@@ -109,7 +109,8 @@ pub struct Node {
     /// Number of its replicas.
     pub replicas: usize,
     client: Option<Client>,
-    patience: Duration,
+    /// How long it may take to connect or reply; `None` is forever.
+    patience: Option<Duration>,
 }
 
 impl fmt::Display for Node {
@@ -135,7 +136,7 @@ impl Node {
             is_planned: false,
             replicas: 0,
             client: None,
-            patience: PATIENCE,
+            patience: Some(PATIENCE),
         }
     }
 
@@ -146,7 +147,7 @@ impl Node {
         let mut node = Self::at(Address { host, port });
         node.adopt(line);
         if line.has("fail") || line.has("fail?") {
-            node.patience = LITTLE_PATIENCE;
+            node.patience = Some(LITTLE_PATIENCE);
         }
         node
     }
@@ -200,9 +201,49 @@ impl Node {
 
     /// Lets commands take as long as they need.
     pub fn wait_forever(&mut self) {
-        if let Some(client) = &mut self.client {
-            client.set_read_timeout(None);
+        self.patience = None;
+    }
+
+    /// Sends a command, whose reply [`Node::receive_for`] reads. `extra` is how much longer than usual it may take.
+    ///
+    /// # Errors
+    /// The connection was lost.
+    pub fn send_for<A: AsRef<[u8]>>(&mut self, argv: &[A], extra: Duration) -> Result<(), Refusal> {
+        self.attempt(extra, |client| client.write(argv))
+    }
+
+    /// Waits for the reply to the earliest command that was sent and not answered, `extra` longer than usual.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn receive_for(&mut self, extra: Duration) -> Result<Value, Refusal> {
+        match self.attempt(extra, Client::read)? {
+            Value::Error(text) => Err(Refusal::Error(String::from_utf8_lossy(&text).into_owned())),
+            reply => Ok(reply),
         }
+    }
+
+    /// Uses the connection, and drops it if it fails: a reply that comes too late would be taken for another one's.
+    fn attempt<T>(
+        &mut self,
+        extra: Duration,
+        act: impl FnOnce(&mut Client) -> Result<T, Failure>,
+    ) -> Result<T, Refusal> {
+        let Some(client) = &mut self.client else {
+            return Err(Refusal::Lost("there is no connection".to_owned()));
+        };
+        let limit = self.patience.map(|patience| patience.saturating_add(extra));
+        client.set_read_timeout(limit);
+        client.set_write_timeout(limit);
+        act(client).map_err(|failure| {
+            self.client = None;
+            Refusal::Lost(match (failure, limit) {
+                (Failure::TimedOut, Some(limit)) => {
+                    format!("no reply within {} seconds", limit.as_secs())
+                }
+                (other, _) => other.to_string(),
+            })
+        })
     }
 
     /// Sends a command and waits for its reply, `extra` longer than usual.
@@ -214,31 +255,8 @@ impl Node {
         argv: &[A],
         extra: Duration,
     ) -> Result<Value, Refusal> {
-        let Some(client) = &mut self.client else {
-            return Err(Refusal::Lost("there is no connection".to_owned()));
-        };
-        if !extra.is_zero() {
-            client.set_read_timeout(self.patience.checked_add(extra));
-        }
-        let reply = client.call(argv);
-        if !extra.is_zero() {
-            client.set_read_timeout(Some(self.patience));
-        }
-        match reply {
-            Ok(Value::Error(text)) => {
-                Err(Refusal::Error(String::from_utf8_lossy(&text).into_owned()))
-            }
-            Ok(reply) => Ok(reply),
-            Err(failure) => {
-                self.client = None;
-                Err(Refusal::Lost(match failure {
-                    Failure::TimedOut => {
-                        format!("no reply within {} seconds", self.patience.as_secs())
-                    }
-                    other => other.to_string(),
-                }))
-            }
-        }
+        self.send_for(argv, extra)?;
+        self.receive_for(extra)
     }
 
     /// Sends a command and waits for its reply.
@@ -395,10 +413,9 @@ impl Dialer {
             source: None,
         };
         let announced = node.hostname.as_deref();
-        match secure::dial(self.secure.as_mut(), &place, announced, Some(node.patience)) {
-            Ok(mut client) => {
+        match secure::dial(self.secure.as_mut(), &place, announced, node.patience) {
+            Ok(client) => {
                 keep_alive(&client);
-                client.set_read_timeout(Some(node.patience));
                 node.client = Some(client);
             }
             Err(error) => {

@@ -3,7 +3,7 @@
 use crate::cluster::check::Repair;
 use crate::cluster::console::{bad, good, step};
 use crate::cluster::fix::KEYS;
-use crate::cluster::moving::{move_slot, set_slot};
+use crate::cluster::moving::{Move, move_slot, set_slot};
 use crate::cluster::owner::{count_keys, delete, most_keys, set_owner};
 use crate::cluster::slots::SLOTS;
 use crate::cluster::topology::Cluster;
@@ -68,7 +68,13 @@ fn settle(cluster: &mut Cluster<'_>, slot: u16, owners: &[usize]) -> Result<(), 
         delete(cluster, at, slot);
         set_slot(cluster, at, slot, "node", owner).map_err(|stuck| stuck.show(cluster))?;
         if keys > 0 {
-            move_slot(cluster, at, owner, slot, KEYS).map_err(|stuck| stuck.show(cluster))?;
+            let task = Move {
+                source: at,
+                target: owner,
+                slot,
+                manner: KEYS,
+            };
+            move_slot(cluster, task).map_err(|stuck| stuck.show(cluster))?;
         }
     }
     Ok(())

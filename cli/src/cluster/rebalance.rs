@@ -2,7 +2,7 @@
 
 use crate::cluster::check::{Repair, check};
 use crate::cluster::console::{give_up, step, warn};
-use crate::cluster::moving::{Manner, move_slot};
+use crate::cluster::moving::{Manner, Move, move_slot};
 use crate::cluster::plan::{Share, Shift, rebalance, reshard};
 use crate::cluster::topology::{Cluster, load_named};
 use crate::out::{Exit, print};
@@ -89,7 +89,13 @@ fn execute(cluster: &mut Cluster<'_>, shift: &Shift) -> Result<(), Exit> {
             repair: Repair::No,
         };
         for leaving in plan {
-            if let Err(stuck) = move_slot(cluster, from, to, leaving.slot, manner) {
+            let task = Move {
+                source: from,
+                target: to,
+                slot: leaving.slot,
+                manner,
+            };
+            if let Err(stuck) = move_slot(cluster, task) {
                 return give_up(format!(
                     "*** clusterManagerMoveSlot: {}",
                     stuck.refusal.text()

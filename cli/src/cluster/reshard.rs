@@ -2,7 +2,7 @@
 
 use crate::cluster::check::{Repair, check};
 use crate::cluster::console::{self, bad};
-use crate::cluster::moving::{Manner, move_slot};
+use crate::cluster::moving::{Manner, Move, move_slot};
 use crate::cluster::plan::{Leaving, reshard};
 use crate::cluster::slots::SLOTS;
 use crate::cluster::topology::{Cluster, load_named};
@@ -72,7 +72,16 @@ fn execute(cluster: &mut Cluster<'_>, target: usize, plan: &[Leaving]) -> Result
         repair: Repair::No,
     };
     for &Leaving { from, slot } in plan {
-        if let Err(stuck) = move_slot(cluster, from, target, slot, manner) {
+        let task = Move {
+            source: from,
+            target,
+            slot,
+            manner,
+        };
+        if let Err(stuck) = move_slot(cluster, task) {
+            if stuck.is_explained {
+                return Err(Exit(1));
+            }
             return console::give_up(format!(
                 "clusterManagerMoveSlot failed: {}",
                 stuck.refusal.text()

@@ -161,7 +161,8 @@ pub fn is_consistent(cluster: &mut Cluster<'_>) -> bool {
     })
 }
 
-/// Waits until all nodes agree about the slots, with a dot per second.
+/// Waits until all nodes agree about the slots, with a dot per second. No node tells when that is, so they are asked again
+/// after a second; the first one is for the nodes to hear of each other, as before that they agree about nothing.
 ///
 /// # Errors
 /// The connection to a node was lost; a message was printed.

@@ -35,6 +35,7 @@ pub fn call(session: &mut Session, argv: &[&str]) -> Result<Value, Exit> {
             if session.reconnect()? {
                 break;
             }
+            // A server that restarts refuses connections at once, and nothing tells when it will accept one.
             thread::sleep(PAUSE);
         }
     }
