@@ -289,11 +289,6 @@ impl Cluster {
         self.health
     }
 
-    /// Number of primaries with slots.
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
     /// `currentEpoch`.
     pub fn current_epoch(&self) -> u64 {
         self.epoch
@@ -306,10 +301,7 @@ impl Cluster {
 
     /// The configuration epoch that this node announces: that of its primary if it is a replica.
     pub fn my_epoch(&self) -> u64 {
-        match self.my_primary() {
-            Some(primary) if self.me().is_replica() => self.nodes[primary].config_epoch,
-            _ => self.me().config_epoch,
-        }
+        self.announced_epoch(self.myself)
     }
 
     /// Counters.

@@ -210,6 +210,13 @@ impl Cluster {
         self.me().primary
     }
 
+    /// The configuration epoch that a node announces: that of its primary if it is a replica.
+    pub(crate) fn announced_epoch(&self, ix: NodeIx) -> u64 {
+        let node = &self.nodes[ix];
+        let primary = node.primary.filter(|_| node.is_replica());
+        self.nodes[primary.unwrap_or(ix)].config_epoch
+    }
+
     /// Number of votes, or of reports, that are a majority.
     pub(crate) fn quorum(&self) -> usize {
         self.size / 2 + 1

@@ -1,10 +1,5 @@
 //! CLUSTER: the node's own data, the state of the cluster, links.
 
-use std::fmt::Write;
-
-use cluster::node::{Flags, Node};
-use cluster::packet::Kind;
-use cluster::state::{Cluster, Health};
 use table::cluster as rows;
 
 use crate::cluster::drive::save_on_demand;
@@ -89,54 +84,9 @@ fn bump_epoch(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn info(cx: &mut Ctx<'_>) -> Done {
-    let text = info_text(&node(cx)?.core);
+    let text = node(cx)?.core.info_text();
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
-}
-
-fn info_text(core: &Cluster) -> String {
-    let (mut assigned, mut failed, mut suspected) = (0, 0, 0);
-    for (first, last, owner) in core.slot_ranges() {
-        let count = u32::from(last - first) + 1;
-        assigned += count;
-        let owner: &Node = core.node(owner);
-        if owner.has_failed() {
-            failed += count;
-        } else if owner.is(Flags::PFAIL) {
-            suspected += count;
-        }
-    }
-    let state = match core.state() {
-        Health::Ok => "ok",
-        Health::Fail => "fail",
-    };
-    let mut text = format!(
-        "cluster_state:{state}\r\ncluster_slots_assigned:{assigned}\r\ncluster_slots_ok:{}\r\n\
-         cluster_slots_pfail:{suspected}\r\ncluster_slots_fail:{failed}\r\ncluster_known_nodes:{}\r\n\
-         cluster_size:{}\r\ncluster_current_epoch:{}\r\ncluster_my_epoch:{}\r\n",
-        assigned - failed - suspected,
-        core.node_count(),
-        core.size(),
-        core.current_epoch(),
-        core.my_epoch(),
-    );
-    let stats = core.stats();
-    for (direction, counts) in [("sent", stats.sent), ("received", stats.received)] {
-        for ((_, kind), count) in Kind::ALL.iter().zip(counts).filter(|(_, count)| *count > 0) {
-            let _ = write!(
-                text,
-                "cluster_stats_messages_{kind}_{direction}:{count}\r\n"
-            );
-        }
-        let all: u64 = counts.iter().sum();
-        let _ = write!(text, "cluster_stats_messages_{direction}:{all}\r\n");
-    }
-    let exceeded = stats.link_limit_exceeded;
-    let _ = write!(
-        text,
-        "total_cluster_links_buffer_limit_exceeded:{exceeded}\r\n"
-    );
-    text
 }
 
 fn links(cx: &mut Ctx<'_>) -> Done {
