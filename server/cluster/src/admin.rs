@@ -6,8 +6,8 @@
 
 use std::net::IpAddr;
 
-use data::util::crc::SLOTS;
 use data::util::num::parse_i64;
+use slot::SLOTS;
 
 use crate::action::{Action, Facts, Level};
 use crate::election;

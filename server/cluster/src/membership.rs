@@ -6,7 +6,7 @@
 //! 3. Links and nodes agree (`links`).
 //! 4. No reference leads to a removed node.
 
-use data::util::crc::SLOTS;
+use slot::SLOTS;
 
 use crate::action::{Action, Level};
 use crate::ids::LinkId;

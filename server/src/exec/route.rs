@@ -5,8 +5,8 @@
 
 use cluster::ids::NodeIx;
 use cluster::state::Health;
-use data::util::crc;
 use data::value::db::Db;
+use slot::key_slot;
 use table::keys::routed;
 use table::spec::Spec;
 use table::words::Flags;
@@ -242,7 +242,7 @@ pub fn route_blocked<'k>(
         return Some(Redirection::Down);
     }
     keys.find_map(|key| {
-        let slot = crc::key_slot(key);
+        let slot = key_slot(key);
         let owner = core.owner(slot);
         let is_served = owner == Some(core.myself())
             || core.importing(slot).is_some()
@@ -260,7 +260,7 @@ pub fn route_blocked<'k>(
 #[inline]
 fn slot_of(srv: &Server, key: &[u8]) -> u16 {
     let known = srv.turn.key_hash.get(key);
-    known.map_or_else(|| crc::key_slot(key), Db::slot_of)
+    known.map_or_else(|| key_slot(key), Db::slot_of)
 }
 
 /// Whether a key exists and has not expired.

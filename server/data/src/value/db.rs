@@ -15,7 +15,6 @@ use std::mem;
 
 use crate::ds::relocation::Relocator;
 use crate::ds::table::{self, Element, Table, TableStats};
-use crate::util::crc;
 use crate::util::hash;
 use crate::util::rand::Rng;
 use crate::value::NewValue;
@@ -119,7 +118,7 @@ impl Db {
     fn with_slot(&self, hash: u64, key: &[u8]) -> u64 {
         match self.parts {
             Parts::One(_) => hash,
-            Parts::Slots(_) => hash & !SLOT_MASK | u64::from(crc::key_slot(key)),
+            Parts::Slots(_) => hash & !SLOT_MASK | u64::from(slot::key_slot(key)),
         }
     }
 

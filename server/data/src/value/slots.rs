@@ -7,12 +7,11 @@
 //! 1. A part that is present has at least one key.
 //! 2. `groups` and `total` are the sums over the parts; `migrating` is how many parts have a table that is being resized.
 
-use crate::util::crc;
 use crate::util::rand::Rng;
 use crate::value::part::Part;
 
 /// Number of slots.
-pub const SLOTS: usize = crc::SLOTS as usize;
+pub const SLOTS: usize = slot::SLOTS as usize;
 /// Slots whose sums are kept together.
 const GROUP: usize = 128;
 
@@ -192,7 +191,7 @@ impl Slots {
                 assert!(!part.keys().is_empty(), "slot {slot} has a part and no key");
                 let keys = part.keys().iter();
                 assert!(
-                    keys.map(|entry| crc::key_slot(entry.key()))
+                    keys.map(|entry| slot::key_slot(entry.key()))
                         .all(|own| usize::from(own) == slot),
                     "a key of another slot in slot {slot}"
                 );

@@ -2,7 +2,7 @@
 
 use cluster::admin::{self, Change};
 use cluster::setslot::set_slot;
-use data::util::crc::{SLOTS, key_slot};
+use slot::{SLOTS, key_slot};
 use table::cluster as rows;
 
 use crate::commands::Family;
