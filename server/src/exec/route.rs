@@ -4,6 +4,7 @@
 //! all keys for and sends a client to the target for the others (ASK); the target executes what comes with ASKING.
 
 use cluster::ids::NodeIx;
+use cluster::node::Node;
 use cluster::state::Health;
 use data::value::db::Db;
 use slot::key_slot;
@@ -285,22 +286,24 @@ pub fn fault(srv: &Server, client: ClientId, redirection: Redirection) -> Fault 
 }
 
 fn directions(srv: &Server, client: ClientId, code: &str, slot: u16, to: NodeIx) -> Fault {
-    let (endpoint, port) = endpoint(srv, client, to);
+    let Some(node) = srv.cluster.as_deref().map(|node| node.core.node(to)) else {
+        return SLOT_NOT_SERVED;
+    };
+    let (endpoint, port) = (
+        preferred_endpoint(srv, node),
+        node.port(uses_tls(srv, client)),
+    );
     Fault::new(format!("{code} {slot} {endpoint}:{port}"))
 }
 
-/// The address of a node for a client: by `cluster-preferred-endpoint-type`, and with the port of the client's own transport.
-fn endpoint(srv: &Server, client: ClientId, ix: NodeIx) -> (&str, u16) {
-    let Some(node) = srv.cluster.as_deref().map(|node| node.core.node(ix)) else {
-        return ("", 0);
-    };
-    let endpoint = match srv.config.cluster_preferred_endpoint_type {
+/// The host of a node for clients, by `cluster-preferred-endpoint-type`. Empty means the host that the client is connected to.
+pub fn preferred_endpoint<'n>(srv: &Server, node: &'n Node) -> &'n str {
+    match srv.config.cluster_preferred_endpoint_type {
         EndpointType::Ip => &node.ip,
         EndpointType::Hostname if node.hostname.is_empty() => "?",
         EndpointType::Hostname => &node.hostname,
         EndpointType::UnknownEndpoint => "",
-    };
-    (endpoint, node.port(uses_tls(srv, client)))
+    }
 }
 
 /// Whether a client is told TLS ports: those of its own transport. What is no client is told those of the bus.
