@@ -5,6 +5,7 @@
 //! before it sends the reply.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use data::util::num::parse_i64;
 use slot::SLOTS;
@@ -51,16 +52,9 @@ pub fn change_slots(
     args: &[&[u8]],
 ) -> Result<(), String> {
     c.facts = facts;
-    let slots: Vec<u16> = args
-        .iter()
-        .map(|arg| parse_slot(arg))
-        .collect::<Result<_, _>>()?;
-    let mut chosen = SlotSet::new();
-    for slot in slots {
-        choose(c, &mut chosen, change, slot)?;
-    }
-    apply(c, &chosen, change);
-    Ok(())
+    // An invalid slot is reported before one that cannot be changed.
+    let slots: Result<Vec<u16>, String> = args.iter().map(|arg| parse_slot(arg)).collect();
+    change_all(c, change, slots?.into_iter().map(|slot| Ok(slot..=slot)))
 }
 
 /// ADDSLOTSRANGE and DELSLOTSRANGE, with an even number of arguments.
@@ -71,15 +65,29 @@ pub fn change_ranges(
     args: &[&[u8]],
 ) -> Result<(), String> {
     c.facts = facts;
+    let (pairs, _) = args.as_chunks();
+    change_all(c, change, pairs.iter().map(parse_range))
+}
+
+fn parse_range([first, last]: &[&[u8]; 2]) -> Result<RangeInclusive<u16>, String> {
+    let (first, last) = (parse_slot(first)?, parse_slot(last)?);
+    if first > last {
+        return Err(format!(
+            "start slot number {first} is greater than end slot number {last}"
+        ));
+    }
+    Ok(first..=last)
+}
+
+/// Changes all slots of these ranges, or none.
+fn change_all(
+    c: &mut Cluster,
+    change: Change,
+    ranges: impl Iterator<Item = Result<RangeInclusive<u16>, String>>,
+) -> Result<(), String> {
     let mut chosen = SlotSet::new();
-    for pair in args.chunks_exact(2) {
-        let (first, last) = (parse_slot(pair[0])?, parse_slot(pair[1])?);
-        if first > last {
-            return Err(format!(
-                "start slot number {first} is greater than end slot number {last}"
-            ));
-        }
-        for slot in first..=last {
+    for range in ranges {
+        for slot in range? {
             choose(c, &mut chosen, change, slot)?;
         }
     }

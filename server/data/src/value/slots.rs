@@ -8,7 +8,7 @@
 //! 2. `groups` and `total` are the sums over the parts; `migrating` is how many parts have a table that is being resized.
 
 use crate::util::rand::Rng;
-use crate::value::part::Part;
+use crate::value::part::{Part, Which};
 
 /// Number of slots.
 pub const SLOTS: usize = slot::SLOTS as usize;
@@ -25,8 +25,8 @@ struct Sums {
 impl Sums {
     fn of(part: &Part) -> Self {
         Sums {
-            keys: part.keys().len(),
-            expires: part.expires().len(),
+            keys: part.len(Which::Keys),
+            expires: part.len(Which::Expires),
         }
     }
 
@@ -42,15 +42,6 @@ impl Sums {
             Which::Expires => self.expires,
         }
     }
-}
-
-/// Which table of a part is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
-    /// That of all keys.
-    Keys,
-    /// That of the keys with an expiry.
-    Expires,
 }
 
 /// All parts.
@@ -128,7 +119,7 @@ impl Slots {
                 continue;
             }
             match self.get(slot) {
-                Some(part) if Sums::of(part).get(which) > 0 => return Some((slot, part)),
+                Some(part) if part.len(which) > 0 => return Some((slot, part)),
                 _ => slot += 1,
             }
         }
@@ -157,10 +148,9 @@ impl Slots {
             .iter()
             .position(|sums| !passes(sums.get(which)))?;
         let slots = group * GROUP..(group + 1) * GROUP;
-        let size = |part: &Part| Sums::of(part).get(which);
         slots
             .into_iter()
-            .find(|&slot| !passes(self.get(slot).map_or(0, size)))
+            .find(|&slot| !passes(self.get(slot).map_or(0, |part| part.len(which))))
     }
 
     /// Continues the resize of tables for about `lines` lines. Returns whether one is unfinished.
