@@ -15,7 +15,7 @@
 //! | `state` | clients, callers, databases, statistics, TLS contexts: data without behaviour across subjects |
 //! | `server` | the front page: `Server`, `Ctx`, hooks |
 //! | `report` | INFO, one file per section; a client as a line |
-//! | `egress` | output: replies, messages to other clients, sending |
+//! | `egress` | output: replies, messages to other clients, sending; connections to other servers |
 //! | `feed` | propagation: the writes of a unit, the stream that replicas follow, the append-only file's buffer |
 //! | `keyspace` | operations on keys: lookup, change and its events, expiry, eviction, deletion, freeing, defragmentation |
 //! | `session` | a client's own state: its user, name, subscriptions, transaction, blocking, eviction, closing |

@@ -22,6 +22,16 @@ pub enum Level {
     Warning,
 }
 
+/// A change of the pause of clients that write, for a manual failover. It is no action because it must take effect before
+/// other events: the packet that follows tells the replication offset, which must not move any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// It begins, and ends at this wall clock time in milliseconds unless it is ended before.
+    Until(i64),
+    /// It ends.
+    End,
+}
+
 /// What the server has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -66,13 +76,6 @@ pub enum Action {
     BecomePrimary,
     /// Delete the data set (CLUSTER RESET on a replica).
     FlushAll,
-    /// Pause clients that write, for a manual failover.
-    Pause {
-        /// Wall clock time of the end of the pause.
-        until_ms: i64,
-    },
-    /// End that pause.
-    Unpause,
     /// Deliver a message to subscribers of this node.
     Publish {
         /// The channel.

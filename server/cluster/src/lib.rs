@@ -16,7 +16,8 @@
 //! 2. `before_sleep` is called in each turn of the loop in which an event was told, before actions are taken; after a CLUSTER
 //!    command before its reply is sent.
 //! 3. `Send` to a link that is still connecting is kept until it is connected.
-//! 4. After `Close` the id of the link is not used again; events of unknown links are ignored.
+//! 4. A change of the pause of clients is taken after bytes were received, before another event, and before actions.
+//! 5. After `Close` the id of the link is not used again; events of unknown links are ignored.
 //!
 //! # Tests
 //!

@@ -7,18 +7,18 @@ use std::io::IoSlice;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use cluster::action::Action;
+use cluster::action::{Action, Pause};
 use cluster::ids::LinkId;
 use conn::connection::{ConnId, State};
 use conn::dial::{Dialed, Dialer};
 use conn::listener::{Accept, Accepted};
 use conn::names::NameCheck;
-use conn::resolve::Query;
 use conn::stream::Io;
 
 use crate::cluster::events::tell;
+use crate::egress::dial::dialer;
 use crate::server::Server;
-use crate::session::pause::pause;
+use crate::session::pause::{pause, unpause};
 use crate::state::cluster::{BusLink, Target};
 use crate::state::pauses::{Purpose, Scope};
 use crate::{debug, verbose};
@@ -63,9 +63,8 @@ fn take(srv: &mut Server, accepted: Accepted) {
         Err(error) => verbose!("Error accepting cluster node: {error}"),
         Ok(conn) => {
             let _ = conns.nodelay(conn);
-            match &mut srv.cluster {
-                Some(node) if tls.is_some() => node.accepting.push(conn),
-                _ => welcome(srv, conn),
+            if tls.is_none() {
+                welcome(srv, conn);
             }
         }
     }
@@ -73,9 +72,6 @@ fn take(srv: &mut Server, accepted: Accepted) {
 
 /// A TLS handshake has ended.
 fn on_accept(srv: &mut Server, conn: ConnId) {
-    if let Some(node) = &mut srv.cluster {
-        node.accepting.retain(|each| *each != conn);
-    }
     if srv.conns.state(conn) == State::Connected {
         return welcome(srv, conn);
     }
@@ -98,8 +94,7 @@ fn welcome(srv: &mut Server, conn: ConnId) {
     let Some((node, link)) = srv.cluster.as_deref_mut().zip(link) else {
         return srv.conns.close(&mut srv.el, conn);
     };
-    node.links.insert(link, BusLink::new(None, Some(conn)));
-    node.by_conn.insert(conn, link);
+    node.add_link(link, BusLink::new(None, Some(conn)));
     srv.conns
         .set_read_handler(&mut srv.el, conn, Some(on_readable));
 }
@@ -130,14 +125,7 @@ pub fn connect(srv: &mut Server, action: Action) {
     else {
         return;
     };
-    let source = Some(&srv.config.bind_source_addr).filter(|source| !source.is_empty());
-    let query = Query {
-        host: ip.clone(),
-        port,
-        source: source.cloned(),
-    };
-    let waker = srv.el.waker();
-    let dialer = Dialer::start(query, move || drop(waker.wake()));
+    let dialer = dialer(srv, &ip, port);
     let target = Target {
         node,
         ip,
@@ -145,7 +133,7 @@ pub fn connect(srv: &mut Server, action: Action) {
         hostname,
     };
     if let Some(node) = &mut srv.cluster {
-        node.links.insert(link, BusLink::new(Some(target), None));
+        node.add_link(link, BusLink::new(Some(target), None));
     }
     dial(srv, link, dialer);
 }
@@ -163,7 +151,7 @@ fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
     let Some(node) = cluster.as_deref_mut() else {
         return;
     };
-    let Some(bus) = node.links.get_mut(&link) else {
+    let Some(bus) = node.link_mut(link) else {
         return;
     };
     let Some(target) = &bus.target else { return };
@@ -183,9 +171,8 @@ fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
         why = error.to_string();
     }) {
         Dialed::Begun(conn) => {
-            bus.conn = Some(conn);
             bus.dialer = Some(dialer);
-            node.by_conn.insert(conn, link);
+            node.set_conn(link, conn);
         }
         // Addresses are literals, so this does not occur.
         Dialed::Resolving => fail(srv, link, "the address is no address"),
@@ -195,22 +182,15 @@ fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
 
 /// A connection to a node was made, or it has failed.
 fn on_connect(srv: &mut Server, conn: ConnId) {
-    let link = srv
-        .cluster
-        .as_ref()
-        .and_then(|node| node.by_conn.get(&conn).copied());
-    let Some(link) = link else {
+    let Some(link) = link_of(srv, conn) else {
         return srv.conns.close(&mut srv.el, conn);
     };
     if srv.conns.state(conn) != State::Connected {
         let why = srv.conns.error(conn).map(ToString::to_string);
         return fail(srv, link, &why.unwrap_or_default());
     }
-    if let Some(bus) = srv
-        .cluster
-        .as_mut()
-        .and_then(|node| node.links.get_mut(&link))
-    {
+    let node = srv.cluster.as_deref_mut();
+    if let Some(bus) = node.and_then(|node| node.link_mut(link)) {
         bus.dialer = None;
     }
     let _ = srv.conns.nodelay(conn);
@@ -219,6 +199,11 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
         .set_read_handler(&mut srv.el, conn, Some(on_readable));
     tell(srv, |core, facts| core.connected(link, &local, facts));
     send(srv, link);
+}
+
+/// The link of a connection.
+fn link_of(srv: &Server, conn: ConnId) -> Option<LinkId> {
+    srv.cluster.as_deref()?.link_of(conn)
 }
 
 /// Gives a link up that could not be made.
@@ -241,43 +226,24 @@ pub fn close(srv: &mut Server, link: LinkId) {
     let Some(node) = cluster.as_deref_mut() else {
         return;
     };
-    if let Some(conn) = node.links.remove(&link).and_then(|bus| bus.conn) {
-        node.by_conn.remove(&conn);
+    if let Some(conn) = node.remove_link(link) {
         conns.close(el, conn);
     }
-}
-
-/// Closes all connections of the bus, when its transport changes.
-pub fn close_all(srv: &mut Server) {
-    let Some(node) = srv.cluster.as_deref_mut() else {
-        return;
-    };
-    let links: Vec<LinkId> = node.links.keys().copied().collect();
-    for conn in std::mem::take(&mut node.accepting) {
-        srv.conns.close(&mut srv.el, conn);
-    }
-    links.into_iter().for_each(|link| lost(srv, link));
 }
 
 /// The read handler.
 fn on_readable(srv: &mut Server, conn: ConnId) {
     let mut buffer = [0; CHUNK];
     loop {
-        let Server {
-            cluster, conns, el, ..
-        } = srv;
-        let link = cluster
-            .as_ref()
-            .and_then(|node| node.by_conn.get(&conn).copied());
-        let Some(link) = link else {
-            return conns.close(el, conn);
+        let Some(link) = link_of(srv, conn) else {
+            return srv.conns.close(&mut srv.el, conn);
         };
-        match conns.read(el, conn, &mut buffer) {
+        match srv.conns.read(&mut srv.el, conn, &mut buffer) {
             Io::Done(len) => {
                 tell(srv, |core, facts| {
                     core.received(link, &buffer[..len], facts);
                 });
-                begin_pause(srv);
+                change_pause(srv);
                 if len < buffer.len() {
                     return;
                 }
@@ -295,25 +261,20 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
     }
 }
 
-/// Pauses clients for a manual failover at once: the answer to the replica tells an offset that must not move any more.
-fn begin_pause(srv: &mut Server) {
+/// Begins or ends the pause of clients for a manual failover, if the protocol wants that.
+pub fn change_pause(srv: &mut Server) {
     let node = srv.cluster.as_deref_mut();
-    if let Some(until_ms) = node.and_then(|node| node.core.pending_pause()) {
-        pause(srv, Purpose::Failover, Scope::Writes, until_ms);
+    match node.and_then(|node| node.core.take_pause()) {
+        Some(Pause::Until(until_ms)) => pause(srv, Purpose::Failover, Scope::Writes, until_ms),
+        Some(Pause::End) => unpause(srv, Purpose::Failover),
+        None => {}
     }
 }
 
 /// Appends a packet to a link's output; whether it was empty before.
 pub fn queue(srv: &mut Server, link: LinkId, packet: Arc<Vec<u8>>) -> bool {
-    let bus = srv
-        .cluster
-        .as_mut()
-        .and_then(|node| node.links.get_mut(&link));
-    let Some(bus) = bus else { return false };
-    let was_empty = bus.packets.is_empty();
-    bus.pending += packet.len();
-    bus.packets.push_back(packet);
-    was_empty
+    let node = srv.cluster.as_deref_mut();
+    node.is_some_and(|node| node.queue(link, packet))
 }
 
 /// Sends what a link has to send, as far as the socket takes it.
@@ -321,19 +282,21 @@ pub fn send(srv: &mut Server, link: LinkId) {
     let Server {
         cluster, conns, el, ..
     } = srv;
-    let bus = cluster.as_mut().and_then(|node| node.links.get_mut(&link));
-    let Some(bus) = bus.filter(|bus| bus.dialer.is_none()) else {
+    let Some(node) = cluster.as_deref_mut() else {
         return;
     };
-    let Some(conn) = bus.conn else { return };
-    while !bus.packets.is_empty() {
+    let bus = node.link(link).filter(|bus| bus.dialer.is_none());
+    let Some(conn) = bus.and_then(|bus| bus.conn) else {
+        return;
+    };
+    while let Some(bus) = node.link(link).filter(|bus| !bus.packets.is_empty()) {
         let packets = bus.packets.iter().take(PIECES).enumerate();
         let skip = bus.sent;
         let pieces: Vec<IoSlice<'_>> = packets
             .map(|(at, packet)| IoSlice::new(&packet[if at == 0 { skip } else { 0 }..]))
             .collect();
         match conns.write_vectored(el, conn, &pieces) {
-            Io::Done(len) => bus.take_sent(len),
+            Io::Done(len) => node.take_sent(link, len),
             Io::WouldBlock => return conns.set_write_handler(el, conn, Some(on_writable), false),
             Io::Eof => return,
             Io::Failed(error) => {
@@ -348,11 +311,7 @@ pub fn send(srv: &mut Server, link: LinkId) {
 }
 
 fn on_writable(srv: &mut Server, conn: ConnId) {
-    let link = srv
-        .cluster
-        .as_ref()
-        .and_then(|node| node.by_conn.get(&conn).copied());
-    if let Some(link) = link {
+    if let Some(link) = link_of(srv, conn) {
         send(srv, link);
     }
 }
@@ -363,11 +322,11 @@ pub fn limit(srv: &mut Server) {
     let Some(node) = srv.cluster.as_deref().filter(|_| limit > 0) else {
         return;
     };
-    let over = |(link, bus): (&LinkId, &BusLink)| {
+    let over = |(link, bus): (LinkId, &BusLink)| {
         let used = bus.memory() as u64;
-        (used > limit.unsigned_abs()).then_some((*link, used))
+        (used > limit.unsigned_abs()).then_some((link, used))
     };
-    let over: Vec<(LinkId, u64)> = node.links.iter().filter_map(over).collect();
+    let over: Vec<(LinkId, u64)> = node.links().filter_map(over).collect();
     for (link, used) in over {
         tell(srv, |core, facts| core.overflowed(link, used, facts));
     }

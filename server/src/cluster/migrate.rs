@@ -21,13 +21,13 @@ use conn::connection::{ConnId, State};
 use conn::conns::ClientTls;
 use conn::dial::{Dialed, Dialer, Place};
 use conn::names::NameCheck;
-use conn::resolve::Query;
 use conn::resp::encode;
 use conn::stream::Io;
 use conn::tls::context::TlsContext;
 use data::rdb::encoder::payload;
 
 use crate::config::params::Params;
+use crate::egress::dial::{dialer, query};
 use crate::exec::unblock::give_up;
 use crate::feed::propagate::{also, as_unit};
 use crate::ingress::input::release_all;
@@ -135,18 +135,8 @@ fn compose(srv: &Server, from: usize, order: &Order, is_selected: bool) -> (Vec<
 
 /// Resolves the target's name and connects.
 fn connect(srv: &mut Server, id: u64, order: &Order) {
-    let waker = srv.el.waker();
-    let dialer = Dialer::start(query(&srv.config, order), move || drop(waker.wake()));
+    let dialer = dialer(srv, &order.host, order.port);
     dial(srv, id, dialer);
-}
-
-fn query(config: &Params, order: &Order) -> Query {
-    let source = Some(&config.bind_source_addr).filter(|source| !source.is_empty());
-    Query {
-        host: order.host.clone(),
-        port: order.port,
-        source: source.cloned(),
-    }
 }
 
 /// Connects to the next address, if the name is resolved and one is left.
@@ -489,7 +479,7 @@ fn exchange_blocking(
 ) -> Result<(), Failure> {
     let timeout = Duration::from_millis(order.timeout_ms);
     let deadline = Instant::now() + timeout;
-    let query = query(&srv.config, order);
+    let query = query(&srv.config, &order.host, order.port);
     let place = Place::Tcp {
         host: &query.host,
         port: query.port,

@@ -96,7 +96,7 @@ fn links(cx: &mut Ctx<'_>) -> Done {
     for (id, link) in node.core.links() {
         let Some(other) = link.node else { continue };
         count += 1;
-        let bus = node.links.get(&id);
+        let bus = node.link(id);
         let conn = bus.and_then(|bus| bus.conn);
         let reads = conn.is_some_and(|conn| cx.srv.conns.has_read_handler(conn));
         let writes = conn.is_some_and(|conn| cx.srv.conns.has_write_handler(conn));
