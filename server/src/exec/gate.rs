@@ -84,8 +84,10 @@ pub fn verdict(
     if let Some(denied) = permission::denied(srv, caller, cmd, spec, argv) {
         return Verdict::Deny(denied);
     }
-    if let Err(redirection) = route(srv, caller, cmd, spec, request.flags, argv) {
-        return Verdict::Redirect(redirection);
+    match route(srv, caller, cmd, spec, request.flags, argv) {
+        Ok(None) => {}
+        Ok(Some(located)) => srv.turn.key_hash = located.hash,
+        Err(redirection) => return Verdict::Redirect(redirection),
     }
     if srv.config.maxmemory_clients != 0 && is_evicted(srv, caller) {
         return Verdict::Gone;
