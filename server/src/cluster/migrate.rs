@@ -20,6 +20,7 @@ use conn::blocking::Client;
 use conn::connection::{ConnId, State};
 use conn::conns::ClientTls;
 use conn::dial::{Dialed, Dialer, Place};
+use conn::error::Step;
 use conn::names::NameCheck;
 use conn::resp::encode;
 use conn::stream::Io;
@@ -136,11 +137,11 @@ fn compose(srv: &Server, from: usize, order: &Order, is_selected: bool) -> (Vec<
 /// Resolves the target's name and connects.
 fn connect(srv: &mut Server, id: u64, order: &Order) {
     let dialer = dialer(srv, &order.host, order.port);
-    dial(srv, id, dialer);
+    dial(srv, id, dialer, Failure::Connect);
 }
 
-/// Connects to the next address, if the name is resolved and one is left.
-fn dial(srv: &mut Server, id: u64, mut dialer: Dialer) {
+/// Connects to the next address, if the name is resolved and one is left; otherwise the transfer ends with a failure.
+fn dial(srv: &mut Server, id: u64, mut dialer: Dialer, failure: Failure) {
     let Some(transfer) = srv.migration.transfers.iter_mut().find(|t| t.id == id) else {
         return;
     };
@@ -155,7 +156,7 @@ fn dial(srv: &mut Server, id: u64, mut dialer: Dialer) {
             transfer.conn = Some(conn);
             transfer.phase = Phase::Connecting(dialer);
         }
-        Dialed::Exhausted => transfer.end(Err(Failure::Connect)),
+        Dialed::Exhausted => transfer.end(Err(failure)),
     }
 }
 
@@ -190,10 +191,21 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
     let id = transfer.id;
     let phase = std::mem::replace(&mut transfer.phase, Phase::Exchange);
     transfer.conn = None;
+    let failure = refused(srv.conns.is_tls(conn));
     srv.conns.close(&mut srv.el, conn);
     match phase {
-        Phase::Connecting(dialer) => dial(srv, id, dialer),
-        _ => fail(srv, id, Failure::Connect),
+        Phase::Connecting(dialer) => dial(srv, id, dialer, failure),
+        _ => fail(srv, id, failure),
+    }
+}
+
+/// How a target that refuses connections shows. Redis takes a TCP connection that was refused for one that is made, and then
+/// cannot write.
+fn refused(is_tls: bool) -> Failure {
+    if is_tls {
+        Failure::Connect
+    } else {
+        Failure::Write
     }
 }
 
@@ -326,7 +338,7 @@ pub fn conclude(srv: &mut Server) {
         }
     }
     for (id, dialer) in resolving {
-        dial(srv, id, dialer);
+        dial(srv, id, dialer, Failure::Connect);
     }
     if srv.pauses.scope().is_some() {
         return;
@@ -486,7 +498,14 @@ fn exchange_blocking(
         source: query.source.as_deref(),
     };
     let tls = tls_for(&srv.config, srv.tls.context.as_ref(), &order.host)?;
-    let mut link = Client::connect(&place, tls, Some(timeout)).map_err(|_| Failure::Connect)?;
+    let is_tls = tls.is_some();
+    let mut link = Client::connect(&place, tls, Some(timeout)).map_err(|error| {
+        if error.step() == Step::Resolve || Instant::now() >= deadline {
+            Failure::Connect
+        } else {
+            refused(is_tls)
+        }
+    })?;
     link.set_deadline(Some(deadline));
     link.send(outbox).map_err(|_| Failure::Write)?;
     let mut buf = vec![0; ANSWERS];
