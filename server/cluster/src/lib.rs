@@ -28,6 +28,7 @@
 //!
 //! * A packet with an invalid name, address or text is dropped; Redis would write it to nodes.conf.
 //! * A node that could never be connected is suspected after the node timeout; in Redis it may stay unsuspected.
+//! * A `port` that is changed at run time is shown by this node, too; in Redis only the other nodes learn of it.
 //! * Votes of an election count for that election only (`election`).
 //! * A replica of a replica follows the primary of that, not only when slots move (`ownership`).
 //! * Impossible flags and roles in packets are ignored, and a circle of primaries is no endless loop (`gossip`,
@@ -40,7 +41,7 @@
 //!
 //! | floor | files |
 //! |---|---|
-//! | values | `ids` `name` `slots` `node` `nodes` `owners` `links` `settings` `action` |
+//! | values | `ids` `name` `slots` `node` `nodes` `owners` `links` `settings` `action` `refusal` |
 //! | packets | `packet/*` |
 //! | the state | `state` |
 //! | its relations | `membership`: the only code that changes both sides of one |
@@ -76,6 +77,7 @@ pub mod owners;
 mod ownership;
 pub mod packet;
 mod receive;
+pub mod refusal;
 mod role;
 mod send;
 pub mod setslot;

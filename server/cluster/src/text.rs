@@ -5,7 +5,7 @@
 //! | field | content |
 //! |---|---|
 //! | 1 | name |
-//! | 2 | `ip:port@busport[,hostname]`; in nodes.conf `ip:port@busport,[hostname][,tls-port=N][,tcp-port=N][,nodename=T],shard-id=NAME` |
+//! | 2 | `ip:port@busport[,hostname]`; in nodes.conf `ip:port@busport,[hostname],tls-port=N[,nodename=T],shard-id=NAME` |
 //! | 3 | flags |
 //! | 4 | name of the primary, or `-` |
 //! | 5, 6 | times of the pending PING and of the last PONG in milliseconds |

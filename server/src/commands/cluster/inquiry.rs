@@ -4,7 +4,7 @@ use table::cluster as rows;
 
 use crate::cluster::drive::save_on_demand;
 use crate::commands::Family;
-use crate::commands::cluster::{node, order};
+use crate::commands::cluster::{carry_out, node, refused};
 use crate::exec::route::uses_tls;
 use crate::server::{Ctx, Done};
 use crate::state::cluster::BusLink;
@@ -48,7 +48,7 @@ fn replicas(cx: &mut Ctx<'_>) -> Done {
     let tls = uses_tls(cx.srv, cx.caller.client);
     let core = &node(cx)?.core;
     let found = cluster::admin::replicas(core, &cx.argv[2]);
-    let replicas = found.map_err(|text| Fault::new(format!("ERR {text}")))?;
+    let replicas = found.map_err(refused)?;
     let lines: Vec<String> = replicas.iter().map(|&ix| core.node_text(ix, tls)).collect();
     cx.reply.array(lines.len());
     for line in lines {
@@ -59,7 +59,7 @@ fn replicas(cx: &mut Ctx<'_>) -> Done {
 
 fn count_failure_reports(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let count = order(cx, |core, facts| {
+    let count = carry_out(cx, |core, facts| {
         cluster::admin::count_failure_reports(core, facts, &argv[2])
     })?;
     cx.reply.int(count as i64);
@@ -75,7 +75,7 @@ fn save_config(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn bump_epoch(cx: &mut Ctx<'_>) -> Done {
-    let (is_new, epoch) = order(cx, |core, facts| {
+    let (is_new, epoch) = carry_out(cx, |core, facts| {
         Ok(cluster::admin::bump_epoch(core, facts))
     })?;
     let word = if is_new { "BUMPED" } else { "STILL" };
