@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use crate::ids::LinkId;
-use crate::name::Name;
 use crate::slots::SlotSet;
 
 /// Severity of a log line.
@@ -44,13 +43,11 @@ pub enum Action {
     Connect {
         /// The link.
         link: LinkId,
-        /// Name of the node, for the check of its certificate; a random one while the handshake is incomplete.
-        node: Name,
         /// Address.
         ip: String,
         /// Bus port.
         port: u16,
-        /// Announced name of the host, empty if there is none.
+        /// Announced name of the host, which its certificate is checked against; empty if there is none.
         hostname: String,
     },
     /// Append a packet to the output of a link. Links that are unknown to the server are ignored.

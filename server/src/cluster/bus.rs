@@ -7,10 +7,11 @@ use std::io::IoSlice;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use cluster::action::{Action, Pause};
+use cluster::action::Pause;
 use cluster::ids::LinkId;
 use conn::connection::{ConnId, State};
-use conn::dial::{Dialed, Dialer};
+use conn::dial::Dialed;
+use conn::error::ConnError;
 use conn::listener::{Accept, Accepted};
 use conn::names::NameCheck;
 use conn::stream::Io;
@@ -19,7 +20,7 @@ use crate::cluster::events::tell;
 use crate::egress::dial::dialer;
 use crate::server::Server;
 use crate::session::pause::{pause, unpause};
-use crate::state::cluster::{BusLink, Target};
+use crate::state::cluster::{BusLink, Dial};
 use crate::state::pauses::{Purpose, Scope};
 use crate::{debug, verbose};
 
@@ -94,7 +95,7 @@ fn welcome(srv: &mut Server, conn: ConnId) {
     let Some((node, link)) = srv.cluster.as_deref_mut().zip(link) else {
         return srv.conns.close(&mut srv.el, conn);
     };
-    node.add_link(link, BusLink::new(None, Some(conn)));
+    node.add_link(link, BusLink::new(Some(conn)));
     srv.conns
         .set_read_handler(&mut srv.el, conn, Some(on_readable));
 }
@@ -113,33 +114,31 @@ fn local_ip(srv: &Server, conn: ConnId) -> String {
         .unwrap_or_default()
 }
 
-/// Begins to connect to a node.
-pub fn connect(srv: &mut Server, action: Action) {
-    let Action::Connect {
-        link,
-        node,
-        ip,
-        port,
-        hostname,
-    } = action
-    else {
-        return;
-    };
-    let dialer = dialer(srv, &ip, port);
-    let target = Target {
-        node,
-        ip,
-        port,
-        hostname,
+/// Begins to connect to a node. Its certificate is checked against the name of its host, if it has announced one.
+pub fn connect(srv: &mut Server, link: LinkId, (ip, port): (&str, u16), hostname: String) {
+    let dialer = dialer(srv, ip, port);
+    let host = if hostname.is_empty() {
+        ip.to_owned()
+    } else {
+        hostname
     };
     if let Some(node) = &mut srv.cluster {
-        node.add_link(link, BusLink::new(Some(target), None));
+        node.add_link(link, BusLink::new(None));
     }
-    dial(srv, link, dialer);
+    dial(srv, Dial { link, dialer, host });
 }
 
-/// Connects to an address of a node.
-fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
+/// Continues where an address may have been resolved.
+pub fn resume(srv: &mut Server) {
+    let node = srv.cluster.as_deref_mut();
+    let resolving = node.map(|node| std::mem::take(&mut node.resolving));
+    for waiting in resolving.unwrap_or_default() {
+        dial(srv, waiting);
+    }
+}
+
+/// Connects to a node if its address is resolved. `cluster-announce-ip` may be a name.
+fn dial(srv: &mut Server, mut dial: Dial) {
     let Server {
         cluster,
         conns,
@@ -148,34 +147,24 @@ fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
         tls,
         ..
     } = srv;
+    let link = dial.link;
     let Some(node) = cluster.as_deref_mut() else {
         return;
     };
-    let Some(bus) = node.link_mut(link) else {
+    if node.link(link).is_none() {
         return;
-    };
-    let Some(target) = &bus.target else { return };
-    let host = if target.hostname.is_empty() {
-        &target.ip
-    } else {
-        &target.hostname
-    };
-    let names = NameCheck::between_servers(host, config.tls_peer_name_check);
+    }
+    let names = NameCheck::between_servers(&dial.host, config.tls_peer_name_check);
     let tls = match (&tls.context, config.tls_cluster) {
         (_, false) => None,
         (Some(context), true) => Some(names.tls(context)),
         (None, true) => return fail(srv, link, "no certificates are loaded"),
     };
     let mut why = String::new();
-    match dialer.next((el, conns), tls, on_connect, |error| {
-        why = error.to_string();
-    }) {
-        Dialed::Begun(conn) => {
-            bus.dialer = Some(dialer);
-            node.set_conn(link, conn);
-        }
-        // Addresses are literals, so this does not occur.
-        Dialed::Resolving => fail(srv, link, "the address is no address"),
+    let told = |error: &ConnError| why = error.to_string();
+    match dial.dialer.next((el, conns), tls, on_connect, told) {
+        Dialed::Resolving => node.resolving.push(dial),
+        Dialed::Begun(conn) => node.set_conn(link, conn),
         Dialed::Exhausted => fail(srv, link, &why),
     }
 }
@@ -191,7 +180,7 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
     }
     let node = srv.cluster.as_deref_mut();
     if let Some(bus) = node.and_then(|node| node.link_mut(link)) {
-        bus.dialer = None;
+        bus.is_connected = true;
     }
     let _ = srv.conns.nodelay(conn);
     let local = local_ip(srv, conn);
@@ -285,7 +274,7 @@ pub fn send(srv: &mut Server, link: LinkId) {
     let Some(node) = cluster.as_deref_mut() else {
         return;
     };
-    let bus = node.link(link).filter(|bus| bus.dialer.is_none());
+    let bus = node.link(link).filter(|bus| bus.is_connected);
     let Some(conn) = bus.and_then(|bus| bus.conn) else {
         return;
     };

@@ -18,6 +18,7 @@ use crate::egress::publish::{publish, publish_to_shard};
 use crate::keyspace::delete::flush;
 use crate::replication::replica::role::{become_primary, become_replica};
 use crate::server::Server;
+use crate::state::cluster::ClusterNode;
 use crate::sys::host::reason;
 use crate::{debug, notice, verbose, warning};
 
@@ -33,12 +34,14 @@ pub fn cron(srv: &mut Server) {
 /// Performs what the protocol asks for, if it was told anything.
 #[inline]
 pub fn settle(srv: &mut Server) {
-    if srv.cluster.as_ref().is_some_and(|node| node.is_stirred) {
+    let is_due = |node: &ClusterNode| node.is_stirred || !node.resolving.is_empty();
+    if srv.cluster.as_deref().is_some_and(is_due) {
         perform_all(srv);
     }
 }
 
 fn perform_all(srv: &mut Server) {
+    bus::resume(srv);
     let facts = facts(srv);
     if let Some(node) = srv.cluster.as_deref_mut() {
         node.is_stirred = false;
@@ -88,7 +91,12 @@ fn is_harmless(action: &Action) -> bool {
 fn perform(srv: &mut Server, action: Action, written: &mut Vec<LinkId>) {
     match action {
         Action::Save { fsync } => save(srv, fsync),
-        Action::Connect { .. } => bus::connect(srv, action),
+        Action::Connect {
+            link,
+            ip,
+            port,
+            hostname,
+        } => bus::connect(srv, link, (&ip, port), hostname),
         Action::Send { link, packet } => {
             if bus::queue(srv, link, packet) {
                 written.push(link);

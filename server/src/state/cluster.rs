@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use cluster::action::Action;
 use cluster::ids::LinkId;
-use cluster::name::Name;
 use cluster::state::Cluster;
 use conn::connection::ConnId;
 use conn::dial::Dialer;
@@ -18,10 +17,8 @@ const KEPT: usize = 4;
 pub struct BusLink {
     /// The connection, once there is one.
     pub conn: Option<ConnId>,
-    /// The attempt to connect, until it has succeeded.
-    pub dialer: Option<Dialer>,
-    /// The node to connect to, for log lines and the check of its certificate.
-    pub target: Option<Target>,
+    /// Whether packets can be sent; otherwise they wait until it is connected.
+    pub is_connected: bool,
     /// Packets that were not sent yet.
     pub packets: VecDeque<Arc<Vec<u8>>>,
     /// How much of the first of them was sent, in bytes.
@@ -30,25 +27,12 @@ pub struct BusLink {
     pending: usize,
 }
 
-/// The node that an outgoing link is to reach.
-pub struct Target {
-    /// Its name.
-    pub node: Name,
-    /// Its address.
-    pub ip: String,
-    /// The port of its bus.
-    pub port: u16,
-    /// The name that it has announced for its host; may be empty.
-    pub hostname: String,
-}
-
 impl BusLink {
-    /// A link to a node, or one that the node has opened.
-    pub fn new(target: Option<Target>, conn: Option<ConnId>) -> Self {
+    /// A link that a node has opened by this connection, or one that is to be opened to a node.
+    pub fn new(conn: Option<ConnId>) -> Self {
         BusLink {
             conn,
-            dialer: None,
-            target,
+            is_connected: conn.is_some(),
             packets: VecDeque::new(),
             sent: 0,
             pending: 0,
@@ -76,6 +60,16 @@ impl BusLink {
     }
 }
 
+/// The attempt to connect a link.
+pub struct Dial {
+    /// The link.
+    pub link: LinkId,
+    /// The way to its address.
+    pub dialer: Dialer,
+    /// The name that the certificate of the node is checked against.
+    pub host: String,
+}
+
 /// This server as a node of a cluster.
 pub struct ClusterNode {
     /// The protocol: events in, actions out.
@@ -86,6 +80,8 @@ pub struct ClusterNode {
     by_conn: HashMap<ConnId, LinkId>,
     /// Memory of the output of all links, in bytes.
     output: usize,
+    /// Links whose address is being resolved.
+    pub resolving: Vec<Dial>,
     /// The port that the bus listens on.
     pub bus_port: u16,
     /// The lock of nodes.conf, held as long as the process lives.
@@ -104,6 +100,7 @@ impl ClusterNode {
             links: HashMap::new(),
             by_conn: HashMap::new(),
             output: 0,
+            resolving: Vec::new(),
             bus_port,
             lock: Some(lock),
             held: VecDeque::new(),
@@ -205,7 +202,7 @@ mod tests {
         let mut node = ClusterNode::new(core, 17_000, lock);
         let ids = [1, 2].map(|port| node.core.accepted("127.0.0.1", port, "127.0.0.1", facts));
         for id in ids {
-            node.add_link(id, BusLink::new(None, None));
+            node.add_link(id, BusLink::new(None));
         }
         let packet = Arc::new(vec![0; 100]);
         assert!(node.queue(ids[0], Arc::clone(&packet)));
