@@ -28,6 +28,8 @@ use crate::{debug, verbose};
 const MAX_ACCEPTS_PER_TURN: usize = 1000;
 /// Bytes read per call.
 const CHUNK: usize = 32 * 1024;
+/// Reads per turn, so that a node that sends fast does not hold the loop.
+const MAX_READS_PER_TURN: usize = 16;
 /// Packets per system call.
 const PIECES: usize = 64;
 
@@ -223,7 +225,7 @@ pub fn close(srv: &mut Server, link: LinkId) {
 /// The read handler.
 fn on_readable(srv: &mut Server, conn: ConnId) {
     let mut buffer = [0; CHUNK];
-    loop {
+    for _ in 0..MAX_READS_PER_TURN {
         let Some(link) = link_of(srv, conn) else {
             return srv.conns.close(&mut srv.el, conn);
         };

@@ -15,6 +15,10 @@ pub const SLOTS: usize = slot::SLOTS as usize;
 /// Slots whose sums are kept together.
 const GROUP: usize = 128;
 
+/// Lines that a table is resized by at a time: the tables of all slots tend to grow at the same time, and together they may not
+/// take longer than one.
+const LINES_PER_STEP: usize = 16;
+
 /// Numbers of keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sums {
@@ -153,18 +157,15 @@ impl Slots {
             .find(|&slot| !passes(self.get(slot).map_or(0, |part| part.len(which))))
     }
 
-    /// Continues the resize of tables for about `lines` lines. Returns whether one is unfinished.
+    /// Continues the resize of tables for about `lines` lines in all. Returns whether one is unfinished.
     pub(crate) fn step(&mut self, lines: usize) -> bool {
-        let mut left = self.migrating;
-        for slot in 0..SLOTS {
-            if left == 0 {
-                break;
-            }
-            if self.get(slot).is_some_and(Part::is_migrating) {
-                left -= 1;
-                if self.change(slot, |part| part.step(lines)) == Some(true) {
-                    return true;
-                }
+        let mut left = lines.div_ceil(LINES_PER_STEP);
+        let mut slot = 0;
+        while left > 0 && self.migrating > 0 && slot < SLOTS {
+            let is_migrating = self.get(slot).is_some_and(Part::is_migrating);
+            left -= usize::from(is_migrating);
+            if !is_migrating || self.change(slot, |part| part.step(LINES_PER_STEP)) != Some(true) {
+                slot += 1;
             }
         }
         self.migrating > 0
