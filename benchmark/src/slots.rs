@@ -3,21 +3,12 @@
 //! The tag of a slot is the shortest text of digits and letters in it, of several the first in the order of ASCII: the
 //! keys of the tests are then those of Redis's own redis-benchmark.
 
-/// Number of hash slots.
-const SLOTS: u16 = 16384;
+use slot::{SLOTS, crc16};
+
 const LETTERS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// What replaces `tag` between the braces of a key. A shorter tag is followed by `}`.
 pub type Tag = [u8; 3];
-
-/// CRC-16 with the polynomial 0x1021 (XMODEM), as the Redis Cluster specification gives it.
-fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |crc, &byte| {
-        (0..8).fold(crc ^ u16::from(byte) << 8, |crc: u16, _| {
-            crc << 1 ^ if crc & 0x8000 != 0 { 0x1021 } else { 0 }
-        })
-    })
-}
 
 /// The tag of a slot.
 pub fn tag(slot: u16) -> Tag {
@@ -45,7 +36,9 @@ pub fn tag(slot: u16) -> Tag {
 
 #[cfg(test)]
 mod tests {
-    use super::{SLOTS, crc16, tag};
+    use slot::{SLOTS, crc16};
+
+    use super::tag;
 
     #[test]
     fn tags_are_those_of_redis() {
@@ -63,7 +56,6 @@ mod tests {
 
     #[test]
     fn every_tag_is_in_its_slot() {
-        assert_eq!(crc16(b"123456789"), 0x31c3);
         for slot in (0..SLOTS).step_by(61) {
             let tag = tag(slot);
             let len = tag.iter().position(|&byte| byte == b'}').unwrap_or(3);

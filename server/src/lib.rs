@@ -15,7 +15,7 @@
 //! | `state` | clients, callers, databases, statistics, TLS contexts: data without behaviour across subjects |
 //! | `server` | the front page: `Server`, `Ctx`, hooks |
 //! | `report` | INFO, one file per section; a client as a line |
-//! | `egress` | output: replies, messages to other clients, sending |
+//! | `egress` | output: replies, messages to other clients, sending; connections to other servers |
 //! | `feed` | propagation: the writes of a unit, the stream that replicas follow, the append-only file's buffer |
 //! | `keyspace` | operations on keys: lookup, change and its events, expiry, eviction, deletion, freeing, defragmentation |
 //! | `session` | a client's own state: its user, name, subscriptions, transaction, blocking, eviction, closing |
@@ -28,8 +28,8 @@
 //! | `house` | start, before sleep, cron, certificates, shutdown, the crash report |
 //! | `commands` | one file per family, headed by its rows and procs |
 //!
-//! Below them are crates of their own: `ae` (event loop), `conn` (TCP, Unix sockets and TLS behind one interface), `table`
-//! (a row per command, shared with redis-cli), `data` (hash table, entries, values: no I/O, no clock), `lua` (the interpreter
+//! Below them are crates of their own: `ae` (event loop), `conn` (TCP, Unix sockets and TLS behind one interface), `slot`
+//! (the slot of a key, shared with the tools), `table` (a row per command, shared with redis-cli), `data` (hash table, entries, values: no I/O, no clock), `lua` (the interpreter
 //! of scripts, its libraries, and what keeps scripts in), `cluster` (the cluster's protocol: no I/O, no clock).
 //!
 //! Statics are confined to what has no server to belong to: allocator, log, signals, watchdog, crash report, the seed of the

@@ -15,11 +15,11 @@ pub mod nodes;
 pub mod openssl_client;
 pub mod pair;
 pub mod peer;
-pub mod peer_cluster;
 pub mod proxy;
 pub mod record;
 pub mod server;
 pub mod snapshots;
+pub mod tools;
 pub mod wait;
 
 use std::path::PathBuf;

@@ -1,10 +1,11 @@
-//! Clusters of servers under test, and of real ones.
+//! Clusters of servers under test, of real ones (see `peer`), and of both.
 
 use std::process::Command;
 
 use crate::client::{Client, Transport};
-use crate::peer::Peer;
+use crate::peer::{Peer, program};
 use crate::server::{Server, free_port};
+use crate::tools::{Printed, run, tool};
 use crate::wait::until;
 
 /// Short, since tests wait for it; long enough for a loaded machine.
@@ -30,7 +31,7 @@ pub struct Node {
     pub name: String,
 }
 
-/// A cluster whose nodes use one transport among each other, which is also that of their clients.
+/// Nodes that use one transport among each other, which is also that of their clients and of the tools.
 pub struct Nodes {
     /// The transport.
     pub transport: Transport,
@@ -83,10 +84,11 @@ impl Node {
     ///
     /// # Panics
     /// If it does not start.
-    pub fn start_real(program: &Command, transport: Transport) -> Self {
+    pub fn start_real(program: &Command, transport: Transport, args: &[&str]) -> Self {
         let bus_port = free_port();
         let own = arguments(transport, bus_port);
-        let all: Vec<&str> = own.iter().map(String::as_str).collect();
+        let mut all: Vec<&str> = own.iter().map(String::as_str).collect();
+        all.extend(args);
         let peer = Peer::start_program(program, &all);
         let client = peer.connect();
         Self::of(Process::Real(peer), client, bus_port)
@@ -113,7 +115,15 @@ impl Node {
         }
     }
 
-    /// Connects another client, as the first.
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        match &self.process {
+            Process::Ours(server) => server.pid(),
+            Process::Real(peer) => peer.pid(),
+        }
+    }
+
+    /// Connects another client, over TCP.
     pub fn connect(&self) -> Client {
         match &self.process {
             Process::Ours(server) => server.client(Transport::Tcp),
@@ -136,6 +146,31 @@ impl Node {
         let prefix = format!("{field}:");
         let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
         line.unwrap_or_default().to_owned()
+    }
+
+    /// The roles and slots of all nodes as this one knows them; `None` while it does not reach one of them or serves no
+    /// clients.
+    fn settled_view(&self) -> Option<String> {
+        let mut client = self.connect();
+        if !client.text("CLUSTER INFO").contains("cluster_state:ok") {
+            return None;
+        }
+        let text = client.text("CLUSTER NODES");
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [id, _, flags, primary, _, _, _, "connected", slots @ ..] = &words[..] else {
+                return None;
+            };
+            if flags.contains("handshake") || flags.contains("fail") {
+                return None;
+            }
+            let slots = slots.iter().filter(|slot| !slot.starts_with('['));
+            let slots: Vec<&str> = slots.copied().collect();
+            lines.push(format!("{id} {primary} {}", slots.join(" ")));
+        }
+        lines.sort_unstable();
+        Some(lines.join("\n"))
     }
 
     /// Waits until the node serves clients.
@@ -192,6 +227,63 @@ impl Nodes {
         nodes
     }
 
+    /// Starts nodes of Debian's Redis that do not know each other.
+    ///
+    /// # Panics
+    /// If they do not start.
+    pub fn start_real(transport: Transport, count: usize, args: &[&str]) -> Self {
+        let program = program("redis-server");
+        let start = |_| Node::start_real(&program, transport, args);
+        Nodes {
+            transport,
+            all: (0..count).map(start).collect(),
+        }
+    }
+
+    /// Makes a cluster of all nodes by `redis-cli --cluster create`.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn create(&self) {
+        let count = self.all.len();
+        let addresses: Vec<String> = (0..count).map(|at| self.address(at)).collect();
+        let mut args = vec!["--cluster", "create", "--cluster-yes"];
+        args.splice(2..2, addresses.iter().map(String::as_str));
+        let made = self.cli(&args, "");
+        assert_eq!(made.code, Some(0), "{made:?}");
+        self.wait_for_agreement(count);
+    }
+
+    /// Where a tool reaches a node.
+    pub fn address(&self, at: usize) -> String {
+        format!("127.0.0.1:{}", self.port(at))
+    }
+
+    /// The port by which a tool reaches a node.
+    pub fn port(&self, at: usize) -> u16 {
+        self.all[at].port(self.transport)
+    }
+
+    /// A tool of ours with the options of the transport.
+    pub fn tool(&self, name: &str) -> Command {
+        tool(name, self.transport)
+    }
+
+    /// Runs redis-cli with this input.
+    pub fn cli(&self, args: &[&str], input: &str) -> Printed {
+        run(self.tool("redis-cli").args(args), input)
+    }
+
+    /// Waits until the first nodes can reach all others, and agree about all roles and slots.
+    pub fn wait_for_agreement(&self, count: usize) {
+        until("the nodes to agree", || {
+            let views = self.all[..count].iter().map(Node::settled_view);
+            let views: Option<Vec<String>> = views.collect();
+            let views = views?;
+            views.iter().all(|view| *view == views[0]).then_some(())
+        });
+    }
+
     /// Introduces all nodes to the first, and waits until each knows each other.
     fn join(&mut self) {
         let count = self.all.len();
@@ -209,7 +301,7 @@ impl Nodes {
         }
     }
 
-    /// Asks node `at` about another one: the fields of its line in CLUSTER NODES behind the address.
+    /// The line of CLUSTER NODES in which node `at` shows another one.
     pub fn view(&mut self, at: usize, of: usize) -> String {
         let name = self.all[of].name.clone();
         let text = self.all[at].client.text("CLUSTER NODES");

@@ -123,6 +123,16 @@ fn what_waits_for_a_slot_follows_it() {
 }
 
 #[test]
+fn nodes_may_announce_a_name_as_their_address() {
+    for transport in BOTH {
+        let args = ["--cluster-announce-ip", "localhost"];
+        let mut nodes = Nodes::start(transport, 2, 1, &args);
+        let moved = format!("-MOVED 12182 localhost:{}", nodes.all[1].port(transport));
+        assert_eq!(nodes.all[0].client.text("GET foo"), moved);
+    }
+}
+
+#[test]
 fn a_replica_takes_over_and_the_old_primary_follows_it() {
     for transport in BOTH {
         let mut nodes = Nodes::start(transport, 3, 1, &[]);

@@ -3,6 +3,7 @@
 //! Redirections are the client's to deal with: the application sees no error, apart from the loss of the connection to a
 //! node that dies. If `REAL_REDIS` names a `redis-server` of 7.2 with TLS, the same is asked of it.
 
+use std::iter;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +15,7 @@ use tests::certs;
 use tests::client::Transport;
 use tests::nodes::{Node, Nodes};
 use tests::peer::real_redis;
-use tests::peer_cluster::run;
+use tests::tools::run;
 use tests::wait::until;
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
@@ -173,10 +174,10 @@ fn take_over(nodes: &mut Nodes, replica: usize) {
 
 #[test]
 fn an_application_does_not_see_that_slots_move_and_replicas_take_over() {
-    for real in [None, real_redis()] {
+    for real in iter::once(None).chain(real_redis().map(Some)) {
         for transport in BOTH {
             let start = |_| match &real {
-                Some(program) => Node::start_real(program, transport),
+                Some(program) => Node::start_real(program, transport, &[]),
                 None => Node::start(transport, &["--tls-auth-clients", "no"]),
             };
             let mut nodes = Nodes::form(transport, 3, (0..6).map(start).collect());

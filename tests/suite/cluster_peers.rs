@@ -7,8 +7,6 @@
 //! REAL_REDIS=/path/to/redis-server cargo test -p tests --profile fast --test suite cluster_peers
 //! ```
 
-use std::process::Command;
-
 use tests::client::{Client, Transport, show};
 use tests::nodes::{Node, Nodes};
 use tests::pair::wait_for_link;
@@ -67,7 +65,9 @@ fn a_real_cluster_is_replaced_node_by_node() {
     let debian = program("redis-server");
     for real in [Some(debian), real_redis()].into_iter().flatten() {
         for transport in BOTH {
-            let mut all: Vec<Node> = (0..3).map(|_| Node::start_real(&real, transport)).collect();
+            let mut all: Vec<Node> = (0..3)
+                .map(|_| Node::start_real(&real, transport, &[]))
+                .collect();
             all.extend((0..3).map(|_| Node::start(transport, &[])));
             let mut nodes = Nodes::form(transport, 3, all);
             fill(&mut nodes);
@@ -95,7 +95,9 @@ fn our_node_takes_over_from_a_real_one_that_dies() {
     let debian = program("redis-server");
     for real in [Some(debian), real_redis()].into_iter().flatten() {
         for transport in BOTH {
-            let mut all: Vec<Node> = (0..3).map(|_| Node::start_real(&real, transport)).collect();
+            let mut all: Vec<Node> = (0..3)
+                .map(|_| Node::start_real(&real, transport, &[]))
+                .collect();
             all.push(Node::start(transport, &[]));
             let mut nodes = Nodes::form(transport, 3, all);
             fill(&mut nodes);
@@ -118,7 +120,7 @@ fn slots_move_between_real_nodes_and_ours() {
     for (real, moves_back) in [Some(debian), real].into_iter().flatten() {
         for transport in BOTH {
             let all = vec![
-                Node::start_real(&real, transport),
+                Node::start_real(&real, transport, &[]),
                 Node::start(transport, &[]),
                 Node::start(transport, &[]),
             ];
@@ -136,27 +138,22 @@ fn slots_move_between_real_nodes_and_ours() {
 
 /// Moves slots with the cluster manager.
 fn reshard(nodes: &mut Nodes, from: usize, to: usize, slots: usize) {
-    let address = format!("127.0.0.1:{}", nodes.all[from].port(nodes.transport));
-    let mut cli = Command::new(tests::binary("redis-cli"));
-    if nodes.transport == Transport::Tls {
-        cli.arg("--tls");
-        for (option, file) in [
-            ("--cert", "redis.crt"),
-            ("--key", "redis.key"),
-            ("--cacert", "ca.crt"),
-        ] {
-            cli.arg(option).arg(tests::certs::file(file));
-        }
-    }
-    let output = cli
-        .args(["--cluster", "reshard", &address, "--cluster-yes"])
-        .args(["--cluster-from", &nodes.all[from].name])
-        .args(["--cluster-to", &nodes.all[to].name])
-        .args(["--cluster-slots", &slots.to_string()])
-        .output()
-        .expect("the program runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
+    let (entry, count) = (nodes.address(from), slots.to_string());
+    let ids = [from, to].map(|at| nodes.all[at].name.clone());
+    let args = [
+        "--cluster",
+        "reshard",
+        &entry,
+        "--cluster-yes",
+        "--cluster-from",
+        &ids[0],
+        "--cluster-to",
+        &ids[1],
+        "--cluster-slots",
+        &count,
+    ];
+    let done = nodes.cli(&args, "");
+    assert_eq!(done.code, Some(0), "{done:?}");
     for at in 0..nodes.all.len() {
         nodes.all[at].wait_until_ok();
     }

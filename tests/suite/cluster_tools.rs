@@ -4,19 +4,29 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
 use tests::certs::{CertSpec, file_in, issue};
 use tests::client::Transport;
+use tests::nodes::Nodes;
 use tests::peer::{Peer, program};
-use tests::peer_cluster::{Nodes, Printed, run};
 use tests::server::{send_signal, temp_dir};
-use tests::wait::until;
+use tests::tools::{Printed, run};
+use tests::wait::{PATIENCE, until};
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 /// The slot of `foo`.
 const FOO: u16 = 12182;
+/// Arguments of nodes that serve what they have although slots are missing.
+const UNCOVERED: [&str; 2] = ["--cluster-require-full-coverage", "no"];
+
+/// A cluster of three primaries.
+fn cluster(transport: Transport) -> Nodes {
+    let nodes = Nodes::start_real(transport, 3, &UNCOVERED);
+    nodes.create();
+    nodes
+}
 
 #[track_caller]
 fn succeeds(printed: &Printed, parts: &[&str]) {
@@ -40,14 +50,19 @@ fn contains(printed: &Printed, parts: &[&str]) {
 
 /// Index of the node that serves the slot of `foo`.
 fn owner(nodes: &Nodes, among: usize) -> usize {
-    let serves = |&at: &usize| !nodes.client(at).text("GET foo").starts_with("-MOVED");
+    let serves = |&at: &usize| {
+        !nodes.all[at]
+            .connect()
+            .text("GET foo")
+            .starts_with("-MOVED")
+    };
     (0..among).find(serves).expect("the slot is served")
 }
 
 #[test]
 fn a_cluster_is_created_and_changed() {
     for transport in BOTH {
-        let nodes = Nodes::start(5, transport);
+        let nodes = Nodes::start_real(transport, 5, &UNCOVERED);
         let a: Vec<String> = (0..5).map(|at| nodes.address(at)).collect();
         let create = ["--cluster", "create", &a[0], &a[1], &a[2]];
         fails(
@@ -97,7 +112,7 @@ fn a_cluster_is_created_and_changed() {
 
 /// Moves slots of a cluster of three nodes to and fro.
 fn reshard(nodes: &Nodes, a: &[String]) {
-    let (first, second) = (nodes.id(0), nodes.id(1));
+    let [first, second] = [0, 1].map(|at| nodes.all[at].name.clone());
     let move_to = |from: &str, to: &str, input: &str| {
         let mut args = vec!["--cluster", "reshard", a[0].as_str()];
         args.extend([
@@ -188,16 +203,16 @@ fn grow(nodes: &Nodes, a: &[String]) {
         ],
     );
     nodes.wait_for_agreement(4);
-    assert!(nodes.client(3).text("FUNCTION LIST").contains("lib"));
+    assert!(nodes.all[3].connect().text("FUNCTION LIST").contains("lib"));
     let slave = ["--cluster", "add-node", &a[4], &a[0], "--cluster-slave"];
     let with_id = |id: &str| nodes.cli(&[&slave[..], &["--cluster-master-id", id]].concat(), "");
     fails(&with_id("zz"), &["[ERR] No such master ID zz"]);
     succeeds(
-        &with_id(&nodes.id(1)),
+        &with_id(&nodes.all[1].name),
         &[">>> Configure node as replica of"],
     );
     nodes.wait_for_agreement(5);
-    let weight = format!("{}=.01", nodes.id(4));
+    let weight = format!("{}=.01", nodes.all[4].name);
     succeeds(
         &nodes.cli(
             &["--cluster", "rebalance", &a[0], "--cluster-weight", &weight],
@@ -225,16 +240,16 @@ fn grow(nodes: &Nodes, a: &[String]) {
     assert_eq!(files, 5, "a snapshot of each primary and the description");
     let delete = |id: &str| nodes.cli(&["--cluster", "del-node", &a[0], id], "");
     fails(
-        &delete(&nodes.id(1)),
+        &delete(&nodes.all[1].name),
         &["is not empty! Reshard data away and try again."],
     );
     fails(&delete("zz"), &["[ERR] No such node ID zz"]);
     succeeds(
-        &delete(&nodes.id(4)),
+        &delete(&nodes.all[4].name),
         &[">>> Sending CLUSTER RESET SOFT to the deleted node."],
     );
     succeeds(
-        &delete(&nodes.id(3)),
+        &delete(&nodes.all[3].name),
         &[">>> Sending CLUSTER FORGET messages to the cluster..."],
     );
     nodes.wait_for_agreement(3);
@@ -247,7 +262,7 @@ fn grow(nodes: &Nodes, a: &[String]) {
 #[test]
 fn redirections_are_followed() {
     for transport in BOTH {
-        let nodes = Nodes::cluster(3, transport);
+        let nodes = cluster(transport);
         let ports: Vec<String> = (0..3).map(|at| nodes.port(at).to_string()).collect();
         let source = owner(&nodes, 3);
         let (target, other) = ((source + 1) % 3, (source + 2) % 3);
@@ -261,13 +276,16 @@ fn redirections_are_followed() {
                 .out
                 .starts_with("MOVED 12182 ")
         );
-        nodes.client(source).text("SET {foo}left 1");
+        nodes.all[source].connect().text("SET {foo}left 1");
         for (at, state, peer) in [(target, "IMPORTING", source), (source, "MIGRATING", target)] {
-            let command = format!("CLUSTER SETSLOT {FOO} {state} {}", nodes.id(peer));
-            assert_eq!(nodes.client(at).text(&command), "OK");
+            let command = format!("CLUSTER SETSLOT {FOO} {state} {}", nodes.all[peer].name);
+            assert_eq!(nodes.all[at].connect().text(&command), "OK");
         }
         let argv = ["MIGRATE", "127.0.0.1", &ports[target], "foo", "0", "5000"];
-        assert_eq!(tests::client::show(&nodes.client(source).call(&argv)), "OK");
+        assert_eq!(
+            tests::client::show(&nodes.all[source].connect().call(&argv)),
+            "OK"
+        );
         // Repeated, the command is sent back and redirected again each time.
         assert_eq!(cli(other, &["-r", "3", "INCR", "foo"], "").out, "4\n5\n6\n");
         let piped = cli(source, &[], "GET foo\nGET {foo}left\nGET foo\n").out;
@@ -280,7 +298,7 @@ fn redirections_are_followed() {
         let (there, back) = (to(target), to(source));
         assert_eq!(piped, format!("{there}6\n{back}1\n{there}6\n"));
         for kind in ["unknown-endpoint", "hostname", "ip"] {
-            nodes.client(other).text(&format!(
+            nodes.all[other].connect().text(&format!(
                 "CONFIG SET cluster-preferred-endpoint-type {kind}"
             ));
             let printed = cli(other, &[], "GET {foo}left\n");
@@ -293,7 +311,9 @@ fn redirections_are_followed() {
 /// A login and a protocol that were chosen at the prompt are those of the next node.
 fn follow_with_login(nodes: &Nodes, ports: &[String], other: usize) {
     for at in 0..3 {
-        nodes.client(at).text("CONFIG SET requirepass secret");
+        nodes.all[at]
+            .connect()
+            .text("CONFIG SET requirepass secret");
     }
     let input = "AUTH secret\nHSET {foo}h f v\nHGETALL {foo}h\n";
     let printed = nodes.cli(&["-c", "-p", &ports[other], "--no-raw"], input);
@@ -322,18 +342,19 @@ fn nodes_are_asked_for_by_their_names() {
     let files = ["node.crt", "node.key"].map(|name| file_in(folder.path(), name));
     let mut args = vec!["--tls-cert-file", files[0].as_str()];
     args.extend(["--tls-key-file", &files[1]]);
+    args.extend(UNCOVERED);
     args.extend(["--cluster-announce-hostname", "node.test"]);
     args.extend(["--cluster-preferred-endpoint-type", "hostname"]);
-    let nodes = Nodes::start_with(3, Transport::Tls, &args);
-    nodes.join();
+    let nodes = Nodes::start_real(Transport::Tls, 3, &args);
+    nodes.create();
     let (entry, port) = (nodes.address(0), nodes.port(0).to_string());
     let announce = |name: &str| {
         for at in 0..3 {
-            let client = &mut nodes.client(at);
+            let client = &mut nodes.all[at].connect();
             client.text(&format!("CONFIG SET cluster-announce-hostname {name}"));
         }
         until("the others to hear the name", || {
-            let text = nodes.client(0).text("CLUSTER NODES");
+            let text = nodes.all[0].connect().text("CLUSTER NODES");
             (text.matches(&format!(",{name} ")).count() == 3).then_some(())
         });
     };
@@ -376,7 +397,7 @@ fn redirections_without_end_are_an_error() {
 #[test]
 fn a_broken_cluster_is_repaired() {
     for transport in BOTH {
-        let nodes = Nodes::cluster(3, transport);
+        let nodes = cluster(transport);
         let entry = nodes.address(0);
         let fix = |input: &str| {
             let done = nodes.cli(&["--cluster", "fix", &entry], input);
@@ -385,12 +406,13 @@ fn a_broken_cluster_is_repaired() {
         };
         let source = owner(&nodes, 3);
         let target = (source + 1) % 3;
-        nodes.client(source).text("SET foo 1");
+        nodes.all[source].connect().text("SET foo 1");
         // A move that was interrupted.
         for (at, state, peer) in [(target, "IMPORTING", source), (source, "MIGRATING", target)] {
-            nodes
-                .client(at)
-                .text(&format!("CLUSTER SETSLOT {FOO} {state} {}", nodes.id(peer)));
+            nodes.all[at].connect().text(&format!(
+                "CLUSTER SETSLOT {FOO} {state} {}",
+                nodes.all[peer].name
+            ));
         }
         let check = || nodes.cli(&["--cluster", "check", &entry], "");
         fails(
@@ -410,7 +432,9 @@ fn a_broken_cluster_is_repaired() {
         assert_eq!(owner(&nodes, 3), target);
         // Slots without an owner, one of them with a key.
         for at in 0..3 {
-            nodes.client(at).text(&format!("CLUSTER DELSLOTS 7 {FOO}"));
+            nodes.all[at]
+                .connect()
+                .text(&format!("CLUSTER DELSLOTS 7 {FOO}"));
         }
         nodes.wait_for_agreement(3);
         fails(
@@ -431,10 +455,10 @@ fn a_broken_cluster_is_repaired() {
         succeeds(&check(), &["[OK] 1 keys in 3 masters."]);
         // A slot that another node has keys of as well, one with another value.
         let (source, target) = (target, source);
-        let mut client = nodes.client(target);
+        let mut client = nodes.all[target].connect();
         client.text(&format!(
             "CLUSTER SETSLOT {FOO} IMPORTING {}",
-            nodes.id(source)
+            nodes.all[source].name
         ));
         for line in ["ASKING", "SET {foo}b 1", "ASKING", "SET foo 2"] {
             assert_eq!(client.text(line), "OK");
@@ -476,12 +500,13 @@ fn dots(printed: &Printed) -> usize {
 #[test]
 fn the_keys_of_a_slot_move_in_batches() {
     for transport in BOTH {
-        let nodes = Nodes::cluster(3, transport);
-        let (entry, first, second) = (nodes.address(0), nodes.id(0), nodes.id(1));
+        let nodes = cluster(transport);
+        let entry = nodes.address(0);
+        let [first, second] = [0, 1].map(|at| nodes.all[at].name.clone());
         // The tag of slot 0; more keys than are asked for at once.
-        let mut source = nodes.client(0);
+        let mut source = nodes.all[0].connect();
         assert_eq!(source.text("DEBUG POPULATE 2500 {06S}"), "OK");
-        let mut target = nodes.client(1);
+        let mut target = nodes.all[1].connect();
         target.text(&format!("CLUSTER SETSLOT 0 IMPORTING {first}"));
         for line in ["SET {06S}:3 value:3", "SET {06S}:777 other"] {
             target.text("ASKING");
@@ -511,11 +536,11 @@ fn the_keys_of_a_slot_move_in_batches() {
 #[test]
 fn a_stopped_node_is_named_and_not_waited_for() {
     for transport in BOTH {
-        let nodes = Nodes::cluster(3, transport);
+        let nodes = cluster(transport);
         let entry = nodes.address(0);
-        send_signal(nodes.peers[2].pid(), Signal::SIGSTOP);
+        send_signal(nodes.all[2].pid(), Signal::SIGSTOP);
         until("the others to notice", || {
-            let text = nodes.client(0).text("CLUSTER NODES");
+            let text = nodes.all[0].connect().text("CLUSTER NODES");
             text.contains("master,fail ").then_some(())
         });
         let begun = Instant::now();
@@ -526,12 +551,12 @@ fn a_stopped_node_is_named_and_not_waited_for() {
         let fix = || nodes.cli(&["--cluster", "fix", &entry], "");
         let dangerous = "with 1 unreachable masters is dangerous";
         fails(&fix(), &[dangerous]);
-        let line = format!("CLUSTER SETSLOT 0 MIGRATING {}", nodes.id(1));
-        assert_eq!(nodes.client(0).text(&line), "OK");
+        let line = format!("CLUSTER SETSLOT 0 MIGRATING {}", nodes.all[1].name);
+        assert_eq!(nodes.all[0].connect().text(&line), "OK");
         let fixed = fix();
         fails(&fixed, &[dangerous, "*** Fixing open slots"]);
         assert!(!fixed.out.contains("coverage"), "{}", fixed.out);
-        assert!(begun.elapsed() < Duration::from_secs(15));
+        assert!(begun.elapsed() < PATIENCE);
         fails(
             &nodes.cli(&["--cluster", "check", "127.0.0.1:1"], ""),
             &["Connection refused"],
@@ -550,7 +575,7 @@ fn a_stopped_node_is_named_and_not_waited_for() {
 #[test]
 fn a_node_that_dies_while_a_cluster_is_made_is_named() {
     for transport in BOTH {
-        let mut nodes = Nodes::start(3, transport);
+        let mut nodes = Nodes::start_real(transport, 3, &UNCOVERED);
         let mut cli = nodes.tool("redis-cli");
         cli.args(["--cluster-yes", "--cluster", "create"]);
         cli.args((0..3).map(|at| nodes.address(at)));
@@ -560,7 +585,7 @@ fn a_node_that_dies_while_a_cluster_is_made_is_named() {
         let meets = lines.find(|line| line.contains("Sending CLUSTER MEET"));
         assert!(meets.is_some());
         let lost = nodes.address(2);
-        drop(nodes.peers.pop());
+        drop(nodes.all.pop());
         let rest = lines.collect::<Vec<_>>().join("\n");
         assert!(rest.contains(&lost), "{rest}");
         assert_eq!(cli.wait().expect("it ends").code(), Some(1), "{rest}");
@@ -570,7 +595,7 @@ fn a_node_that_dies_while_a_cluster_is_made_is_named() {
 #[test]
 fn a_server_is_imported() {
     for transport in BOTH {
-        let nodes = Nodes::cluster(3, transport);
+        let nodes = cluster(transport);
         let entry = nodes.address(0);
         let tls = if transport == Transport::Tls {
             "yes"
@@ -624,7 +649,7 @@ fn a_server_is_imported() {
 #[test]
 fn a_benchmark_follows_slots() {
     for transport in BOTH {
-        let nodes = Nodes::cluster(3, transport);
+        let nodes = cluster(transport);
         let port = nodes.port(0).to_string();
         let benchmark = |args: &[&str]| {
             let mut tool = nodes.tool("redis-benchmark");
@@ -647,7 +672,7 @@ fn a_benchmark_follows_slots() {
         let keys = ["06S", "8M}", "63n"].map(|tag| format!("[key:{{{tag}}}:__rand_int__]"));
         until("a request to each primary", || {
             succeeds(&benchmark(&["-t", "set", "-n", "600", "-q"]), &["SET: "]);
-            let found = [0, 1, 2].map(|at| nodes.client(at).text("KEYS *"));
+            let found = [0, 1, 2].map(|at| nodes.all[at].connect().text("KEYS *"));
             (found == keys).then_some(())
         });
         fails(
@@ -678,10 +703,11 @@ fn a_benchmark_follows_slots() {
         ]);
         let mut load = load.stdout(Stdio::null()).spawn().expect("it runs");
         until("the load", || {
-            let list = nodes.client(0).text("CLIENT LIST TYPE normal");
-            (list.lines().count() > 1).then_some(())
+            let list = nodes.all[0].connect().text("CLIENT LIST TYPE normal");
+            (list.lines().count() > 2).then_some(())
         });
-        let (first, second, entry) = (nodes.id(0), nodes.id(1), nodes.address(0));
+        let [first, second] = [0, 1].map(|at| nodes.all[at].name.clone());
+        let entry = nodes.address(0);
         let mut args = vec!["--cluster", "reshard", &entry, "--cluster-yes"];
         args.extend([
             "--cluster-from",
@@ -693,10 +719,16 @@ fn a_benchmark_follows_slots() {
         ]);
         succeeds(&nodes.cli(&args, ""), &[]);
         until("its connections to leave", || {
-            let list = nodes.client(0).text("CLIENT LIST TYPE normal");
-            (list.lines().count() == 1).then_some(())
+            let list = nodes.all[0].connect().text("CLIENT LIST TYPE normal");
+            // That of the harness and this one stay.
+            (list.lines().count() == 2).then_some(())
         });
-        assert!(nodes.client(0).info("errorstat_MOVED").contains("count="));
+        assert!(
+            nodes.all[0]
+                .connect()
+                .info("errorstat_MOVED")
+                .contains("count=")
+        );
         let still_runs = load.try_wait().expect("it exists").is_none();
         assert!(still_runs, "it ended too early");
         load.kill().expect("it runs");
@@ -706,13 +738,13 @@ fn a_benchmark_follows_slots() {
 
 /// Leaves the first node of three its first slot; the second one gets the others.
 fn keep_one_slot(nodes: &Nodes) {
-    nodes.client(0).text("CLUSTER DELSLOTSRANGE 1 5460");
+    nodes.all[0].connect().text("CLUSTER DELSLOTSRANGE 1 5460");
     // What the first node said before may arrive afterwards.
     until("the second node to take the slots", || {
-        let mut client = nodes.client(1);
+        let mut client = nodes.all[1].connect();
         client.text("CLUSTER DELSLOTSRANGE 1 5460");
         (client.text("CLUSTER ADDSLOTSRANGE 1 5460") == "OK").then_some(())
     });
-    nodes.client(1).text("CLUSTER BUMPEPOCH");
+    nodes.all[1].connect().text("CLUSTER BUMPEPOCH");
     nodes.wait_for_agreement(3);
 }

@@ -236,8 +236,16 @@ fn a_failing_target_loses_no_key() {
         // The target does not listen.
         drop(target);
         source.send(line.as_bytes());
-        let expected = "-IOERR error or timeout connecting to the client";
+        let expected = match transport {
+            Transport::Tls => "-IOERR error or timeout connecting to the client",
+            _ => "-IOERR error or timeout writing to target instance",
+        };
         assert_eq!(show(&source.read()), expected);
+        // Inside a transaction it shows in the same way.
+        source.send(format!("MULTI\r\n{line}EXEC\r\n").as_bytes());
+        for reply in ["OK", "QUEUED", &format!("[{expected}]")] {
+            assert_eq!(show(&source.read()), reply);
+        }
         assert_eq!(source.text("MGET a b c"), "[nil 2 3]");
         assert_eq!(source.info("migrate_cached_sockets"), "0");
     }

@@ -125,6 +125,7 @@ fn sources() -> Vec<Source> {
     for folder in [
         "ae/src",
         "conn/src",
+        "server/slot/src",
         "server/table/src",
         "server/data/src",
         "server/lua/src",

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use crate::ids::LinkId;
-use crate::name::Name;
 use crate::slots::SlotSet;
 
 /// Severity of a log line.
@@ -22,6 +21,16 @@ pub enum Level {
     Warning,
 }
 
+/// A change of the pause of clients that write, for a manual failover. It is no action because it must take effect before
+/// other events: the packet that follows tells the replication offset, which must not move any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// It begins, and ends at this wall clock time in milliseconds unless it is ended before.
+    Until(i64),
+    /// It ends.
+    End,
+}
+
 /// What the server has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -34,13 +43,11 @@ pub enum Action {
     Connect {
         /// The link.
         link: LinkId,
-        /// Name of the node, for the check of its certificate; a random one while the handshake is incomplete.
-        node: Name,
         /// Address.
         ip: String,
         /// Bus port.
         port: u16,
-        /// Announced name of the host, empty if there is none.
+        /// Announced name of the host, which its certificate is checked against; empty if there is none.
         hostname: String,
     },
     /// Append a packet to the output of a link. Links that are unknown to the server are ignored.
@@ -66,13 +73,6 @@ pub enum Action {
     BecomePrimary,
     /// Delete the data set (CLUSTER RESET on a replica).
     FlushAll,
-    /// Pause clients that write, for a manual failover.
-    Pause {
-        /// Wall clock time of the end of the pause.
-        until_ms: i64,
-    },
-    /// End that pause.
-    Unpause,
     /// Deliver a message to subscribers of this node.
     Publish {
         /// The channel.

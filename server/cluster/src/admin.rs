@@ -5,9 +5,10 @@
 //! before it sends the reply.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
-use data::util::crc::SLOTS;
 use data::util::num::parse_i64;
+use slot::SLOTS;
 
 use crate::action::{Action, Facts, Level};
 use crate::election;
@@ -20,6 +21,7 @@ use crate::membership;
 use crate::name::Name;
 use crate::node::Flags;
 use crate::packet::Kind;
+use crate::refusal::{Refusal, until_nul};
 use crate::role;
 use crate::send;
 use crate::settings::PORT_STEP;
@@ -27,11 +29,11 @@ use crate::slots::SlotSet;
 use crate::state::{Cluster, Todo};
 
 /// The slot that an argument names.
-pub fn parse_slot(text: &[u8]) -> Result<u16, String> {
+pub fn parse_slot(text: &[u8]) -> Result<u16, Refusal> {
     parse_i64(text)
         .and_then(|slot| u16::try_from(slot).ok())
         .filter(|slot| *slot < SLOTS)
-        .ok_or_else(|| "Invalid or out of range slot".to_owned())
+        .ok_or_else(|| "Invalid or out of range slot".into())
 }
 
 /// Whether slots are assigned or unassigned.
@@ -49,18 +51,11 @@ pub fn change_slots(
     facts: Facts,
     change: Change,
     args: &[&[u8]],
-) -> Result<(), String> {
+) -> Result<(), Refusal> {
     c.facts = facts;
-    let slots: Vec<u16> = args
-        .iter()
-        .map(|arg| parse_slot(arg))
-        .collect::<Result<_, _>>()?;
-    let mut chosen = SlotSet::new();
-    for slot in slots {
-        choose(c, &mut chosen, change, slot)?;
-    }
-    apply(c, &chosen, change);
-    Ok(())
+    // An invalid slot is reported before one that cannot be changed.
+    let slots: Result<Vec<u16>, Refusal> = args.iter().map(|arg| parse_slot(arg)).collect();
+    change_all(c, change, slots?.into_iter().map(|slot| Ok(slot..=slot)))
 }
 
 /// ADDSLOTSRANGE and DELSLOTSRANGE, with an even number of arguments.
@@ -69,17 +64,31 @@ pub fn change_ranges(
     facts: Facts,
     change: Change,
     args: &[&[u8]],
-) -> Result<(), String> {
+) -> Result<(), Refusal> {
     c.facts = facts;
+    let (pairs, _) = args.as_chunks();
+    change_all(c, change, pairs.iter().map(parse_range))
+}
+
+fn parse_range([first, last]: &[&[u8]; 2]) -> Result<RangeInclusive<u16>, Refusal> {
+    let (first, last) = (parse_slot(first)?, parse_slot(last)?);
+    if first > last {
+        return Err(
+            format!("start slot number {first} is greater than end slot number {last}").into(),
+        );
+    }
+    Ok(first..=last)
+}
+
+/// Changes all slots of these ranges, or none.
+fn change_all(
+    c: &mut Cluster,
+    change: Change,
+    ranges: impl Iterator<Item = Result<RangeInclusive<u16>, Refusal>>,
+) -> Result<(), Refusal> {
     let mut chosen = SlotSet::new();
-    for pair in args.chunks_exact(2) {
-        let (first, last) = (parse_slot(pair[0])?, parse_slot(pair[1])?);
-        if first > last {
-            return Err(format!(
-                "start slot number {first} is greater than end slot number {last}"
-            ));
-        }
-        for slot in first..=last {
+    for range in ranges {
+        for slot in range? {
             choose(c, &mut chosen, change, slot)?;
         }
     }
@@ -87,14 +96,14 @@ pub fn change_ranges(
     Ok(())
 }
 
-fn choose(c: &Cluster, chosen: &mut SlotSet, change: Change, slot: u16) -> Result<(), String> {
+fn choose(c: &Cluster, chosen: &mut SlotSet, change: Change, slot: u16) -> Result<(), Refusal> {
     match (change, c.owners.owner(slot)) {
-        (Change::Delete, None) => return Err(format!("Slot {slot} is already unassigned")),
-        (Change::Add, Some(_)) => return Err(format!("Slot {slot} is already busy")),
+        (Change::Delete, None) => return Err(format!("Slot {slot} is already unassigned").into()),
+        (Change::Add, Some(_)) => return Err(format!("Slot {slot} is already busy").into()),
         _ => {}
     }
     if !chosen.insert(slot) {
-        return Err(format!("Slot {slot} specified multiple times"));
+        return Err(format!("Slot {slot} specified multiple times").into());
     }
     Ok(())
 }
@@ -112,10 +121,10 @@ fn apply(c: &mut Cluster, chosen: &SlotSet, change: Change) {
 }
 
 /// FLUSHSLOTS, on a server with so many keys.
-pub fn flush_slots(c: &mut Cluster, facts: Facts, keys: usize) -> Result<(), String> {
+pub fn flush_slots(c: &mut Cluster, facts: Facts, keys: usize) -> Result<(), Refusal> {
     c.facts = facts;
     if keys != 0 {
-        return Err("DB must be empty to perform CLUSTER FLUSHSLOTS.".to_owned());
+        return Err("DB must be empty to perform CLUSTER FLUSHSLOTS.".into());
     }
     membership::unassign_all(c, c.myself);
     c.later(Todo::STATE | Todo::SAVE);
@@ -129,25 +138,18 @@ pub fn meet(
     ip: &[u8],
     port: &[u8],
     bus_port: Option<&[u8]>,
-) -> Result<(), String> {
+) -> Result<(), Refusal> {
     c.facts = facts;
-    let shown = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
-    let number =
-        parse_i64(port).ok_or_else(|| format!("Invalid base port specified: {}", shown(port)))?;
+    let number = parse_i64(port)
+        .ok_or_else(|| Refusal::naming(&[("Invalid base port specified: ", port)]))?;
     let bus = match bus_port {
-        Some(text) => {
-            parse_i64(text).ok_or_else(|| format!("Invalid bus port specified: {}", shown(text)))?
-        }
+        Some(text) => parse_i64(text)
+            .ok_or_else(|| Refusal::naming(&[("Invalid bus port specified: ", text)]))?,
         None => number.saturating_add(i64::from(PORT_STEP)),
     };
-    let invalid = || {
-        format!(
-            "Invalid node address specified: {}:{}",
-            shown(ip),
-            shown(port)
-        )
-    };
-    let address: Option<IpAddr> = std::str::from_utf8(ip).ok().and_then(|ip| ip.parse().ok());
+    let invalid = || Refusal::naming(&[("Invalid node address specified: ", ip), (":", port)]);
+    let text = std::str::from_utf8(until_nul(ip)).ok();
+    let address: Option<IpAddr> = text.and_then(|ip| ip.parse().ok());
     let valid_port = |port: i64| u16::try_from(port).ok().filter(|port| *port != 0);
     let (Some(address), Some(port), Some(bus)) = (address, valid_port(number), valid_port(bus))
     else {
@@ -164,12 +166,13 @@ fn start_handshake(c: &mut Cluster, ip: &str, port: u16, bus_port: u16) {
     membership::add_handshake(c, Flags::MEET, ip, ports, bus_port);
 }
 
-fn unknown(name: &[u8]) -> String {
-    format!("Unknown node {}", String::from_utf8_lossy(name))
+/// The refusal of the name of a node that is not known.
+pub(crate) fn unknown(name: &[u8]) -> Refusal {
+    Refusal::naming(&[("Unknown node ", name)])
 }
 
 /// FORGET `name`.
-pub fn forget(c: &mut Cluster, facts: Facts, name: &[u8]) -> Result<(), String> {
+pub fn forget(c: &mut Cluster, facts: Facts, name: &[u8]) -> Result<(), Refusal> {
     c.facts = facts;
     let Some(ix) = membership::find(c, name) else {
         // It may have been forgotten because of another node's gossip.
@@ -177,10 +180,10 @@ pub fn forget(c: &mut Cluster, facts: Facts, name: &[u8]) -> Result<(), String> 
         return if known { Ok(()) } else { Err(unknown(name)) };
     };
     if ix == c.myself {
-        return Err("I tried hard but I can't forget myself...".to_owned());
+        return Err("I tried hard but I can't forget myself...".into());
     }
     if c.me().is_replica() && c.my_primary() == Some(ix) {
-        return Err("Can't forget my master!".to_owned());
+        return Err("Can't forget my master!".into());
     }
     let name = c.nodes[ix].name;
     forgotten::add(c, name);
@@ -190,18 +193,18 @@ pub fn forget(c: &mut Cluster, facts: Facts, name: &[u8]) -> Result<(), String> 
 }
 
 /// REPLICATE `name`, on a server with so many keys.
-pub fn replicate(c: &mut Cluster, facts: Facts, name: &[u8], keys: usize) -> Result<(), String> {
+pub fn replicate(c: &mut Cluster, facts: Facts, name: &[u8], keys: usize) -> Result<(), Refusal> {
     c.facts = facts;
     let ix = membership::find(c, name).ok_or_else(|| unknown(name))?;
     if ix == c.myself {
-        return Err("Can't replicate myself".to_owned());
+        return Err("Can't replicate myself".into());
     }
     if c.nodes[ix].is_replica() {
-        return Err("I can only replicate a master, not a replica.".to_owned());
+        return Err("I can only replicate a master, not a replica.".into());
     }
     if c.me().is_primary() && (c.me().slots.is_some() || keys != 0) {
         let text = "To set a master the node must be empty and without assigned slots.";
-        return Err(text.to_owned());
+        return Err(text.into());
     }
     role::follow(c, ix);
     c.later(Todo::STATE | Todo::SAVE);
@@ -209,17 +212,17 @@ pub fn replicate(c: &mut Cluster, facts: Facts, name: &[u8], keys: usize) -> Res
 }
 
 /// REPLICAS `name`.
-pub fn replicas<'c>(c: &'c Cluster, name: &[u8]) -> Result<&'c [NodeIx], String> {
+pub fn replicas<'c>(c: &'c Cluster, name: &[u8]) -> Result<&'c [NodeIx], Refusal> {
     let ix = membership::find(c, name).ok_or_else(|| unknown(name))?;
     let node = &c.nodes[ix];
     if node.is_replica() {
-        return Err("The specified node is not a master".to_owned());
+        return Err("The specified node is not a master".into());
     }
     Ok(&node.replicas)
 }
 
 /// COUNT-FAILURE-REPORTS `name`.
-pub fn count_failure_reports(c: &mut Cluster, facts: Facts, name: &[u8]) -> Result<usize, String> {
+pub fn count_failure_reports(c: &mut Cluster, facts: Facts, name: &[u8]) -> Result<usize, Refusal> {
     c.facts = facts;
     let ix = membership::find(c, name).ok_or_else(|| unknown(name))?;
     Ok(failure::count_reports(c, ix))
@@ -237,18 +240,18 @@ pub enum Failover {
 }
 
 /// FAILOVER.
-pub fn failover(c: &mut Cluster, facts: Facts, how: Failover) -> Result<(), String> {
+pub fn failover(c: &mut Cluster, facts: Facts, how: Failover) -> Result<(), Refusal> {
     c.facts = facts;
     if c.me().is_primary() {
-        return Err("You should send CLUSTER FAILOVER to a replica".to_owned());
+        return Err("You should send CLUSTER FAILOVER to a replica".into());
     }
     let Some(primary) = c.my_primary() else {
-        return Err("I'm a replica but my master is unknown to me".to_owned());
+        return Err("I'm a replica but my master is unknown to me".into());
     };
     let node = &c.nodes[primary];
     if how == Failover::Agreed && (node.has_failed() || node.link.is_none()) {
         let text = "Master is down or failed, please use CLUSTER FAILOVER FORCE";
-        return Err(text.to_owned());
+        return Err(text.into());
     }
     manual::reset(c);
     c.manual.end_ms = c.now_ms() + manual::TIMEOUT_MS;
@@ -277,18 +280,18 @@ pub fn failover(c: &mut Cluster, facts: Facts, how: Failover) -> Result<(), Stri
 }
 
 /// SET-CONFIG-EPOCH `epoch`; the server has parsed the number.
-pub fn set_config_epoch(c: &mut Cluster, facts: Facts, epoch: i64) -> Result<(), String> {
+pub fn set_config_epoch(c: &mut Cluster, facts: Facts, epoch: i64) -> Result<(), Refusal> {
     c.facts = facts;
     let Ok(number) = u64::try_from(epoch) else {
-        return Err(format!("Invalid config epoch specified: {epoch}"));
+        return Err(format!("Invalid config epoch specified: {epoch}").into());
     };
     if c.nodes.len() > 1 {
         let text =
             "The user can assign a config epoch only when the node does not know any other node.";
-        return Err(text.to_owned());
+        return Err(text.into());
     }
     if c.me().config_epoch != 0 {
-        return Err("Node config epoch is already non-zero".to_owned());
+        return Err("Node config epoch is already non-zero".into());
     }
     c.me_mut().config_epoch = number;
     c.log(Level::Notice, |_| {
@@ -307,10 +310,10 @@ pub fn bump_epoch(c: &mut Cluster, facts: Facts) -> (bool, u64) {
 }
 
 /// RESET, on a server with so many keys. HARD also gives the node another name and sets its epochs to 0.
-pub fn reset(c: &mut Cluster, facts: Facts, hard: bool, keys: usize) -> Result<(), String> {
+pub fn reset(c: &mut Cluster, facts: Facts, hard: bool, keys: usize) -> Result<(), Refusal> {
     c.facts = facts;
     if c.me().is_primary() && keys != 0 {
-        return Err("CLUSTER RESET can't be called with master nodes containing keys".to_owned());
+        return Err("CLUSTER RESET can't be called with master nodes containing keys".into());
     }
     if c.me().is_replica() {
         role::become_primary(c);

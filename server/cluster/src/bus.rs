@@ -18,6 +18,9 @@ use crate::state::Cluster;
 /// Length of signature and length.
 const START_LEN: usize = 8;
 
+/// Least growth of the room for a packet that has come in part.
+const MIN_GROWTH: usize = 16 * 1024;
+
 /// End of the sender's name.
 const SENDER_END: usize = 80;
 
@@ -76,12 +79,15 @@ pub(crate) fn received(c: &mut Cluster, id: LinkId, mut bytes: &[u8]) {
             return;
         };
         let mut input = std::mem::take(&mut link.input);
+        c.input_memory -= input.capacity();
         let kept = input.len();
         // Complete packets are processed in place, without a copy.
         if kept > 0 {
-            let wanted = wanted_len(&input).saturating_sub(kept).min(bytes.len());
-            input.extend_from_slice(&bytes[..wanted]);
-            bytes = &bytes[wanted..];
+            let missing = wanted_len(&input).saturating_sub(kept);
+            let (more, rest) = bytes.split_at(missing.min(bytes.len()));
+            reserve(&mut input, more.len(), missing);
+            input.extend_from_slice(more);
+            bytes = rest;
         }
         let packet = if kept > 0 { &input } else { bytes };
         if let Err(reason) = check_start(c, id, packet) {
@@ -101,8 +107,18 @@ pub(crate) fn received(c: &mut Cluster, id: LinkId, mut bytes: &[u8]) {
             bytes = &[];
         }
         if let Some(link) = c.links.get_mut(id) {
+            c.input_memory += input.capacity();
             link.input = input;
         }
+    }
+}
+
+/// Makes room for bytes that have come of those that are missing. A length may lie, so the room grows with what comes, and by an
+/// eighth: a packet costs little more than its bytes.
+fn reserve(input: &mut Vec<u8>, come: usize, missing: usize) {
+    if input.capacity() - input.len() < come {
+        let growth = (input.len() / 8).max(MIN_GROWTH).max(come);
+        input.reserve_exact(growth.min(missing));
     }
 }
 

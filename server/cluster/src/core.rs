@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use data::util::rand::Rng;
 
-use crate::action::{Action, Facts, Level};
+use crate::action::{Action, Facts, Level, Pause};
 use crate::bus;
 use crate::cron;
 use crate::election;
@@ -162,10 +162,10 @@ impl Cluster {
         }
     }
 
-    /// A pause of clients that is to begin before the event loop goes on, and when it ends: the packet that follows tells the
-    /// replication offset, which must not move any more. Otherwise [`Action::Pause`] comes in its turn.
-    pub fn pending_pause(&mut self) -> Option<i64> {
-        self.take_pause()
+    /// A change of the pause of clients. To be asked after [`Cluster::received`], before the next event, and before actions
+    /// are taken.
+    pub fn take_pause(&mut self) -> Option<Pause> {
+        self.pause.take()
     }
 
     /// The next thing to do.
@@ -289,11 +289,6 @@ impl Cluster {
         self.health
     }
 
-    /// Number of primaries with slots.
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
     /// `currentEpoch`.
     pub fn current_epoch(&self) -> u64 {
         self.epoch
@@ -306,10 +301,7 @@ impl Cluster {
 
     /// The configuration epoch that this node announces: that of its primary if it is a replica.
     pub fn my_epoch(&self) -> u64 {
-        match self.my_primary() {
-            Some(primary) if self.me().is_replica() => self.nodes[primary].config_epoch,
-            _ => self.me().config_epoch,
-        }
+        self.announced_epoch(self.myself)
     }
 
     /// Counters.
@@ -333,22 +325,9 @@ impl Cluster {
             .filter_map(|id| Some((id, self.links.get(id)?)))
     }
 
-    /// Bytes of packets in actions that were not taken yet.
-    pub fn queued_output(&self) -> usize {
-        self.actions()
-            .map(|action| match action {
-                Action::Send { packet, .. } => packet.len(),
-                _ => 0,
-            })
-            .sum()
-    }
-
     /// Bytes allocated for packets that are received; the server knows those of pending output.
     pub fn input_memory(&self) -> usize {
-        self.links
-            .iter()
-            .map(|(_, link)| link.input.capacity())
-            .sum()
+        self.input_memory
     }
 
     /// The text of CLUSTER INFO.

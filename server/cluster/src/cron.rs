@@ -76,12 +76,8 @@ fn reconnect(c: &mut Cluster, ix: NodeIx) {
     if node.link.is_some() {
         return;
     }
-    let connect = (
-        node.name,
-        node.ip.to_string(),
-        node.bus_port,
-        node.hostname.to_string(),
-    );
+    let (ip, port) = (node.ip.to_string(), node.bus_port);
+    let hostname = node.hostname.to_string();
     let link = c.links.insert(Link {
         node: Some(ix),
         inbound: false,
@@ -92,10 +88,8 @@ fn reconnect(c: &mut Cluster, ix: NodeIx) {
         input: Vec::new(),
     });
     c.nodes[ix].link = Some(link);
-    let (node, ip, port, hostname) = connect;
     c.emit(Action::Connect {
         link,
-        node,
         ip,
         port,
         hostname,

@@ -1,6 +1,6 @@
 //! Whether the cluster serves clients (`cluster_state`), and its size.
 
-use data::util::crc::SLOTS;
+use slot::SLOTS;
 
 use crate::action::Level;
 use crate::node::Flags;

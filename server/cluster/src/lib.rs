@@ -16,7 +16,8 @@
 //! 2. `before_sleep` is called in each turn of the loop in which an event was told, before actions are taken; after a CLUSTER
 //!    command before its reply is sent.
 //! 3. `Send` to a link that is still connecting is kept until it is connected.
-//! 4. After `Close` the id of the link is not used again; events of unknown links are ignored.
+//! 4. A change of the pause of clients is taken after bytes were received, before another event, and before actions.
+//! 5. After `Close` the id of the link is not used again; events of unknown links are ignored.
 //!
 //! # Tests
 //!
@@ -27,6 +28,7 @@
 //!
 //! * A packet with an invalid name, address or text is dropped; Redis would write it to nodes.conf.
 //! * A node that could never be connected is suspected after the node timeout; in Redis it may stay unsuspected.
+//! * A `port` that is changed at run time is shown by this node, too; in Redis only the other nodes learn of it.
 //! * Votes of an election count for that election only (`election`).
 //! * A replica of a replica follows the primary of that, not only when slots move (`ownership`).
 //! * Impossible flags and roles in packets are ignored, and a circle of primaries is no endless loop (`gossip`,
@@ -39,7 +41,7 @@
 //!
 //! | floor | files |
 //! |---|---|
-//! | values | `ids` `name` `slots` `node` `nodes` `owners` `links` `settings` `action` |
+//! | values | `ids` `name` `slots` `node` `nodes` `owners` `links` `settings` `action` `refusal` |
 //! | packets | `packet/*` |
 //! | the state | `state` |
 //! | its relations | `membership`: the only code that changes both sides of one |
@@ -75,6 +77,7 @@ pub mod owners;
 mod ownership;
 pub mod packet;
 mod receive;
+pub mod refusal;
 mod role;
 mod send;
 pub mod setslot;

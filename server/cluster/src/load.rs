@@ -1,5 +1,7 @@
 //! A cluster from nodes.conf.
 
+use std::collections::HashSet;
+
 use data::util::rand::Rng;
 
 use crate::action::{Facts, Level};
@@ -37,7 +39,7 @@ pub(crate) fn load(
     }
     let me = Node::new(me.name, Name::random(&mut rng), Flags::MYSELF, facts.now_ms);
     let mut c = Cluster::alone(me, rng, settings, facts);
-    let mut known_shards = Vec::new();
+    let mut known_shards = HashSet::new();
     for (number, line) in &file.nodes {
         let described = add_line(&mut c, line, &mut known_shards);
         described.map_err(|reason| LoadError {
@@ -68,12 +70,12 @@ fn node(c: &mut Cluster, name: Name) -> Result<NodeIx, &'static str> {
 fn add_line(
     c: &mut Cluster,
     line: &Line,
-    known_shards: &mut Vec<NodeIx>,
+    known_shards: &mut HashSet<NodeIx>,
 ) -> Result<(), &'static str> {
     let ix = node(c, line.name)?;
     if let Some(shard) = line.shard {
         c.nodes[ix].shard = shard;
-        known_shards.push(ix);
+        known_shards.insert(ix);
     }
     set_address(c, ix, line);
     let now_ms = c.now_ms();
@@ -135,7 +137,7 @@ fn set_address(c: &mut Cluster, ix: NodeIx, line: &Line) {
 
 /// A replica belongs to the shard of its primary. Files of Redis 7.0 and older do not say which that is. A file may also have
 /// been written in the moment after a replica moved, so a difference is no error.
-fn share_shards(c: &mut Cluster, known: &[NodeIx]) {
+fn share_shards(c: &mut Cluster, known: &HashSet<NodeIx>) {
     for ix in c.nodes.list().to_vec() {
         let Some(primary) = c.nodes[ix].primary else {
             continue;

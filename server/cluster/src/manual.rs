@@ -7,7 +7,7 @@
 //!
 //! With FORCE it begins at 4, with TAKEOVER there is no election either. Both sides give up after [`TIMEOUT_MS`].
 
-use crate::action::{Action, Level};
+use crate::action::{Level, Pause};
 use crate::ids::NodeIx;
 use crate::state::{Cluster, Manual, Todo};
 
@@ -20,7 +20,7 @@ const PAUSE_MS: i64 = TIMEOUT_MS * 2;
 /// Ends the manual failover, if there is one.
 pub(crate) fn reset(c: &mut Cluster) {
     if c.manual.replica.is_some() {
-        c.emit(Action::Unpause);
+        c.pause = Some(Pause::End);
     }
     c.manual = Manual::default();
 }
@@ -32,7 +32,8 @@ pub(crate) fn start_as_primary(c: &mut Cluster, replica: NodeIx) {
     c.manual.end_ms = now_ms + TIMEOUT_MS;
     c.manual.replica = Some(replica);
     let until_ms = now_ms + PAUSE_MS;
-    c.emit(Action::Pause { until_ms });
+    // It replaces the end of another pause that was not taken yet.
+    c.pause = Some(Pause::Until(until_ms));
     c.log(Level::Notice, |c| {
         format!("Manual failover requested by replica {}.", c.shown(replica))
     });

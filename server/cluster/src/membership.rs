@@ -6,9 +6,9 @@
 //! 3. Links and nodes agree (`links`).
 //! 4. No reference leads to a removed node.
 
-use data::util::crc::SLOTS;
+use slot::SLOTS;
 
-use crate::action::{Action, Level};
+use crate::action::{Action, Level, Pause};
 use crate::ids::LinkId;
 use crate::ids::NodeIx;
 use crate::name::Name;
@@ -69,7 +69,7 @@ pub(crate) fn delete_node(c: &mut Cluster, ix: NodeIx) {
     c.owners.migrating.retain(|_, to| *to != ix);
     if c.manual.replica == Some(ix) {
         c.manual = Manual::default();
-        c.emit(Action::Unpause);
+        c.pause = Some(Pause::End);
     }
     for at in 0..c.nodes.len() {
         let other = c.nodes.list()[at];
@@ -102,6 +102,7 @@ pub(crate) fn forget_link(c: &mut Cluster, id: LinkId) -> bool {
     let Some(link) = c.links.remove(id) else {
         return false;
     };
+    c.input_memory -= link.input.capacity();
     if let Some(node) = link.node.map(|ix| &mut c.nodes[ix]) {
         let side = if link.inbound {
             &mut node.inbound
@@ -253,6 +254,8 @@ pub fn check(c: &Cluster) {
             None => assert!(link.inbound),
         }
     }
+    let inputs = c.links.iter().map(|(_, link)| link.input.capacity());
+    assert_eq!(c.input_memory, inputs.sum::<usize>());
     let mut owned = 0;
     for slot in 0..SLOTS {
         match c.owners.owner(slot) {

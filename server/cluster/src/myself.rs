@@ -1,6 +1,6 @@
 //! What this node announces about itself, and which slots it adopts at the start.
 
-use data::util::crc::SLOTS;
+use slot::SLOTS;
 
 use crate::action::Level;
 use crate::membership;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use data::util::crc::SLOTS;
+use slot::SLOTS;
 
 use crate::ids::NodeIx;
 use crate::slots::SlotSet;

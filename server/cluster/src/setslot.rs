@@ -4,38 +4,34 @@
 //! owner. The target takes a new epoch, so that its announcement prevails.
 
 use crate::action::{Facts, Level};
-use crate::admin::parse_slot;
+use crate::admin::{parse_slot, unknown};
 use crate::epochs;
 use crate::ids::NodeIx;
 use crate::membership;
+use crate::refusal::Refusal;
 use crate::role;
 use crate::send::{self, Audience};
 use crate::state::{Cluster, Todo};
 
-/// SETSLOT with its arguments, of which there are two or more.
-pub fn set_slot(
-    c: &mut Cluster,
-    facts: Facts,
-    args: &[&[u8]],
-    keys_in_slot: &dyn Fn(u16) -> usize,
-) -> Result<(), String> {
+/// SETSLOT with its arguments, of which there are two or more, on a server with so many keys in the slot.
+pub fn set_slot(c: &mut Cluster, facts: Facts, args: &[&[u8]], keys: usize) -> Result<(), Refusal> {
     c.facts = facts;
     if c.me().is_replica() {
-        return Err("Please use SETSLOT only with masters.".to_owned());
+        return Err("Please use SETSLOT only with masters.".into());
     }
     let slot = parse_slot(args[0])?;
     let is = |word: &str| args[1].eq_ignore_ascii_case(word.as_bytes());
     match args[2..] {
         [name] if is("migrating") => {
             if c.owners.owner(slot) != Some(c.myself) {
-                return Err(format!("I'm not the owner of hash slot {slot}"));
+                return Err(format!("I'm not the owner of hash slot {slot}").into());
             }
             let to = peer(c, name)?;
             c.owners.migrating.insert(slot, to);
         }
         [name] if is("importing") => {
             if c.owners.owner(slot) == Some(c.myself) {
-                return Err(format!("I'm already the owner of hash slot {slot}"));
+                return Err(format!("I'm already the owner of hash slot {slot}").into());
             }
             let from = peer(c, name)?;
             c.owners.importing.insert(slot, from);
@@ -45,13 +41,12 @@ pub fn set_slot(
             c.owners.migrating.remove(&slot);
         }
         [name] if is("node") => {
-            let shown = || format!("Unknown node {}", String::from_utf8_lossy(name));
-            let ix = membership::find(c, name).ok_or_else(shown)?;
-            set_owner(c, slot, ix, keys_in_slot(slot))?;
+            let ix = membership::find(c, name).ok_or_else(|| unknown(name))?;
+            set_owner(c, slot, ix, keys)?;
         }
         _ => {
             let text = "Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP";
-            return Err(text.to_owned());
+            return Err(text.into());
         }
     }
     c.later(Todo::SAVE | Todo::STATE);
@@ -59,27 +54,27 @@ pub fn set_slot(
 }
 
 /// The primary that a slot moves to or from.
-fn peer(c: &Cluster, name: &[u8]) -> Result<NodeIx, String> {
-    let shown = || format!("I don't know about node {}", String::from_utf8_lossy(name));
-    let ix = membership::find(c, name).ok_or_else(shown)?;
+fn peer(c: &Cluster, name: &[u8]) -> Result<NodeIx, Refusal> {
+    let unknown = || Refusal::naming(&[("I don't know about node ", name)]);
+    let ix = membership::find(c, name).ok_or_else(unknown)?;
     check_primary(c, ix)?;
     Ok(ix)
 }
 
-fn check_primary(c: &Cluster, ix: NodeIx) -> Result<(), String> {
+fn check_primary(c: &Cluster, ix: NodeIx) -> Result<(), Refusal> {
     match c.nodes[ix].is_replica() {
-        true => Err("Target node is not a master".to_owned()),
+        true => Err("Target node is not a master".into()),
         false => Ok(()),
     }
 }
 
-fn set_owner(c: &mut Cluster, slot: u16, ix: NodeIx, keys: usize) -> Result<(), String> {
+fn set_owner(c: &mut Cluster, slot: u16, ix: NodeIx, keys: usize) -> Result<(), Refusal> {
     check_primary(c, ix)?;
     let was_mine = c.owners.owner(slot) == Some(c.myself);
     if was_mine && ix != c.myself && keys != 0 {
         return Err(format!(
             "Can't assign hashslot {slot} to a different node while I still hold keys for this hash slot."
-        ));
+        ).into());
     }
     if keys == 0 {
         c.owners.migrating.remove(&slot);

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use data::util::crc::SLOTS;
+use slot::SLOTS;
 
 /// Length of the bitmap in bytes.
 pub const SLOT_BYTES: usize = SLOTS as usize / 8;
@@ -207,7 +207,7 @@ fn place(slot: u16) -> (usize, u8) {
 #[cfg(test)]
 mod tests {
     use super::{Bitmap, SlotSet};
-    use data::util::crc::SLOTS;
+    use slot::SLOTS;
 
     #[test]
     fn ranges_and_bytes() {

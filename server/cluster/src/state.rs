@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bitflags::bitflags;
 use data::util::rand::Rng;
 
-use crate::action::{Action, Facts, Level};
+use crate::action::{Action, Facts, Level, Pause};
 use crate::ids::NodeIx;
 use crate::links::Links;
 use crate::name::Name;
@@ -143,6 +143,10 @@ pub struct Cluster {
     pub(crate) cron_runs: u64,
     /// Nodes that cron found not to answer, and that have an address.
     pub(crate) pfail_nodes: usize,
+    /// A change of the pause of clients that the server has not taken yet.
+    pub(crate) pause: Option<Pause>,
+    /// Bytes allocated for the input of all links.
+    pub(crate) input_memory: usize,
     /// Kind of packets to be dropped (DEBUG DROP-CLUSTER-PACKET-FILTER).
     pub(crate) drop_kind: Option<u16>,
     actions: VecDeque<Action>,
@@ -178,6 +182,8 @@ impl Cluster {
             pings_made: 0,
             cron_runs: 0,
             pfail_nodes: 0,
+            pause: None,
+            input_memory: 0,
             drop_kind: None,
             actions: VecDeque::new(),
             save: None,
@@ -210,6 +216,13 @@ impl Cluster {
         self.me().primary
     }
 
+    /// The configuration epoch that a node announces: that of its primary if it is a replica.
+    pub(crate) fn announced_epoch(&self, ix: NodeIx) -> u64 {
+        let node = &self.nodes[ix];
+        let primary = node.primary.filter(|_| node.is_replica());
+        self.nodes[primary.unwrap_or(ix)].config_epoch
+    }
+
     /// Number of votes, or of reports, that are a majority.
     pub(crate) fn quorum(&self) -> usize {
         self.size / 2 + 1
@@ -238,21 +251,6 @@ impl Cluster {
     /// Notes that a slot has lost its owner.
     pub(crate) fn note_left(&mut self, slot: u16) {
         self.left.insert(slot);
-    }
-
-    /// Actions that were not taken yet, but for a save.
-    pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
-        self.actions.iter()
-    }
-
-    /// Takes a pause that is asked for, and when it ends.
-    pub(crate) fn take_pause(&mut self) -> Option<i64> {
-        let is_pause = |action: &Action| matches!(action, Action::Pause { .. });
-        let at = self.actions.iter().position(is_pause)?;
-        match self.actions.remove(at)? {
-            Action::Pause { until_ms } => Some(until_ms),
-            _ => None,
-        }
     }
 
     /// Takes the next action.

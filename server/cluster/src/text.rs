@@ -5,7 +5,7 @@
 //! | field | content |
 //! |---|---|
 //! | 1 | name |
-//! | 2 | `ip:port@busport[,hostname]`; in nodes.conf `ip:port@busport,[hostname][,tls-port=N][,tcp-port=N][,nodename=T],shard-id=NAME` |
+//! | 2 | `ip:port@busport[,hostname]`; in nodes.conf `ip:port@busport,[hostname],tls-port=N[,nodename=T],shard-id=NAME` |
 //! | 3 | flags |
 //! | 4 | name of the primary, or `-` |
 //! | 5, 6 | times of the pending PING and of the last PONG in milliseconds |
@@ -56,10 +56,7 @@ pub(crate) fn append_line(c: &Cluster, out: &mut String, ix: NodeIx, reader: Rea
         Some(primary) => _ = write!(out, " {}", primary.name),
         None => out.push_str(" -"),
     }
-    let epoch = match primary {
-        Some(primary) if node.is_replica() => primary.config_epoch,
-        _ => node.config_epoch,
-    };
+    let epoch = c.announced_epoch(ix);
     let connected = node.link.is_some() || node.is(Flags::MYSELF);
     let _ = write!(
         out,
@@ -95,10 +92,6 @@ pub(crate) fn info(c: &Cluster) -> String {
         counts[state] += u32::from(node.slot_count());
     }
     let [ok, pfail, fail] = counts;
-    let my_epoch = match c.my_primary() {
-        Some(primary) if c.me().is_replica() => c.nodes[primary].config_epoch,
-        _ => c.me().config_epoch,
-    };
     let rows = [
         ("cluster_slots_assigned", u64::from(ok + pfail + fail)),
         ("cluster_slots_ok", u64::from(ok)),
@@ -107,7 +100,7 @@ pub(crate) fn info(c: &Cluster) -> String {
         ("cluster_known_nodes", c.nodes.len() as u64),
         ("cluster_size", c.size as u64),
         ("cluster_current_epoch", c.epoch),
-        ("cluster_my_epoch", my_epoch),
+        ("cluster_my_epoch", c.announced_epoch(c.myself)),
     ];
     let state = match c.health {
         Health::Ok => "ok",

@@ -535,3 +535,27 @@ fn a_scan_by_slot_ends_whatever_changes_meanwhile() {
     assert_eq!(stayed, 2000);
     assert!(calls <= 260, "{calls} calls");
 }
+
+#[test]
+fn the_tables_of_many_slots_are_resized_a_little_at_a_time() {
+    let mut db = Db::by_slot();
+    let unfinished = |db: &Db| db.stats().0.slots_to;
+    // Tables of the same size grow at the same time; these are too large to be rebuilt at once.
+    let mut number = 0;
+    while unfinished(&db) < 12 * 4096 {
+        assert!(number < 10_000, "the tables do not grow");
+        for _ in 0..50 {
+            number += 1;
+            for tag in 0..16 {
+                let key = format!("{{{tag}}}{number}");
+                db.set(key.as_bytes(), 1, Expire::Clear, 0);
+            }
+        }
+    }
+    let before = unfinished(&db);
+    db.step(1000);
+    assert!(unfinished(&db) > before / 2, "all were resized at once");
+    while db.step(1000) {}
+    assert_eq!(unfinished(&db), 0);
+    db.check();
+}

@@ -7,19 +7,20 @@ use std::io::IoSlice;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use cluster::action::Action;
+use cluster::action::Pause;
 use cluster::ids::LinkId;
 use conn::connection::{ConnId, State};
-use conn::dial::{Dialed, Dialer};
+use conn::dial::Dialed;
+use conn::error::ConnError;
 use conn::listener::{Accept, Accepted};
 use conn::names::NameCheck;
-use conn::resolve::Query;
 use conn::stream::Io;
 
 use crate::cluster::events::tell;
+use crate::egress::dial::dialer;
 use crate::server::Server;
-use crate::session::pause::pause;
-use crate::state::cluster::{BusLink, Target};
+use crate::session::pause::{pause, unpause};
+use crate::state::cluster::{BusLink, Dial};
 use crate::state::pauses::{Purpose, Scope};
 use crate::{debug, verbose};
 
@@ -27,6 +28,8 @@ use crate::{debug, verbose};
 const MAX_ACCEPTS_PER_TURN: usize = 1000;
 /// Bytes read per call.
 const CHUNK: usize = 32 * 1024;
+/// Reads per turn, so that a node that sends fast does not hold the loop.
+const MAX_READS_PER_TURN: usize = 16;
 /// Packets per system call.
 const PIECES: usize = 64;
 
@@ -63,9 +66,8 @@ fn take(srv: &mut Server, accepted: Accepted) {
         Err(error) => verbose!("Error accepting cluster node: {error}"),
         Ok(conn) => {
             let _ = conns.nodelay(conn);
-            match &mut srv.cluster {
-                Some(node) if tls.is_some() => node.accepting.push(conn),
-                _ => welcome(srv, conn),
+            if tls.is_none() {
+                welcome(srv, conn);
             }
         }
     }
@@ -73,9 +75,6 @@ fn take(srv: &mut Server, accepted: Accepted) {
 
 /// A TLS handshake has ended.
 fn on_accept(srv: &mut Server, conn: ConnId) {
-    if let Some(node) = &mut srv.cluster {
-        node.accepting.retain(|each| *each != conn);
-    }
     if srv.conns.state(conn) == State::Connected {
         return welcome(srv, conn);
     }
@@ -98,8 +97,7 @@ fn welcome(srv: &mut Server, conn: ConnId) {
     let Some((node, link)) = srv.cluster.as_deref_mut().zip(link) else {
         return srv.conns.close(&mut srv.el, conn);
     };
-    node.links.insert(link, BusLink::new(None, Some(conn)));
-    node.by_conn.insert(conn, link);
+    node.add_link(link, BusLink::new(Some(conn)));
     srv.conns
         .set_read_handler(&mut srv.el, conn, Some(on_readable));
 }
@@ -118,40 +116,31 @@ fn local_ip(srv: &Server, conn: ConnId) -> String {
         .unwrap_or_default()
 }
 
-/// Begins to connect to a node.
-pub fn connect(srv: &mut Server, action: Action) {
-    let Action::Connect {
-        link,
-        node,
-        ip,
-        port,
-        hostname,
-    } = action
-    else {
-        return;
-    };
-    let source = Some(&srv.config.bind_source_addr).filter(|source| !source.is_empty());
-    let query = Query {
-        host: ip.clone(),
-        port,
-        source: source.cloned(),
-    };
-    let waker = srv.el.waker();
-    let dialer = Dialer::start(query, move || drop(waker.wake()));
-    let target = Target {
-        node,
-        ip,
-        port,
-        hostname,
+/// Begins to connect to a node. Its certificate is checked against the name of its host, if it has announced one.
+pub fn connect(srv: &mut Server, link: LinkId, (ip, port): (&str, u16), hostname: String) {
+    let dialer = dialer(srv, ip, port);
+    let host = if hostname.is_empty() {
+        ip.to_owned()
+    } else {
+        hostname
     };
     if let Some(node) = &mut srv.cluster {
-        node.links.insert(link, BusLink::new(Some(target), None));
+        node.add_link(link, BusLink::new(None));
     }
-    dial(srv, link, dialer);
+    dial(srv, Dial { link, dialer, host });
 }
 
-/// Connects to an address of a node.
-fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
+/// Continues where an address may have been resolved.
+pub fn resume(srv: &mut Server) {
+    let node = srv.cluster.as_deref_mut();
+    let resolving = node.map(|node| std::mem::take(&mut node.resolving));
+    for waiting in resolving.unwrap_or_default() {
+        dial(srv, waiting);
+    }
+}
+
+/// Connects to a node if its address is resolved. `cluster-announce-ip` may be a name.
+fn dial(srv: &mut Server, mut dial: Dial) {
     let Server {
         cluster,
         conns,
@@ -160,58 +149,40 @@ fn dial(srv: &mut Server, link: LinkId, mut dialer: Dialer) {
         tls,
         ..
     } = srv;
+    let link = dial.link;
     let Some(node) = cluster.as_deref_mut() else {
         return;
     };
-    let Some(bus) = node.links.get_mut(&link) else {
+    if node.link(link).is_none() {
         return;
-    };
-    let Some(target) = &bus.target else { return };
-    let host = if target.hostname.is_empty() {
-        &target.ip
-    } else {
-        &target.hostname
-    };
-    let names = NameCheck::between_servers(host, config.tls_peer_name_check);
+    }
+    let names = NameCheck::between_servers(&dial.host, config.tls_peer_name_check);
     let tls = match (&tls.context, config.tls_cluster) {
         (_, false) => None,
         (Some(context), true) => Some(names.tls(context)),
         (None, true) => return fail(srv, link, "no certificates are loaded"),
     };
     let mut why = String::new();
-    match dialer.next((el, conns), tls, on_connect, |error| {
-        why = error.to_string();
-    }) {
-        Dialed::Begun(conn) => {
-            bus.conn = Some(conn);
-            bus.dialer = Some(dialer);
-            node.by_conn.insert(conn, link);
-        }
-        // Addresses are literals, so this does not occur.
-        Dialed::Resolving => fail(srv, link, "the address is no address"),
+    let told = |error: &ConnError| why = error.to_string();
+    match dial.dialer.next((el, conns), tls, on_connect, told) {
+        Dialed::Resolving => node.resolving.push(dial),
+        Dialed::Begun(conn) => node.set_conn(link, conn),
         Dialed::Exhausted => fail(srv, link, &why),
     }
 }
 
 /// A connection to a node was made, or it has failed.
 fn on_connect(srv: &mut Server, conn: ConnId) {
-    let link = srv
-        .cluster
-        .as_ref()
-        .and_then(|node| node.by_conn.get(&conn).copied());
-    let Some(link) = link else {
+    let Some(link) = link_of(srv, conn) else {
         return srv.conns.close(&mut srv.el, conn);
     };
     if srv.conns.state(conn) != State::Connected {
         let why = srv.conns.error(conn).map(ToString::to_string);
         return fail(srv, link, &why.unwrap_or_default());
     }
-    if let Some(bus) = srv
-        .cluster
-        .as_mut()
-        .and_then(|node| node.links.get_mut(&link))
-    {
-        bus.dialer = None;
+    let node = srv.cluster.as_deref_mut();
+    if let Some(bus) = node.and_then(|node| node.link_mut(link)) {
+        bus.is_connected = true;
     }
     let _ = srv.conns.nodelay(conn);
     let local = local_ip(srv, conn);
@@ -219,6 +190,11 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
         .set_read_handler(&mut srv.el, conn, Some(on_readable));
     tell(srv, |core, facts| core.connected(link, &local, facts));
     send(srv, link);
+}
+
+/// The link of a connection.
+fn link_of(srv: &Server, conn: ConnId) -> Option<LinkId> {
+    srv.cluster.as_deref()?.link_of(conn)
 }
 
 /// Gives a link up that could not be made.
@@ -241,43 +217,24 @@ pub fn close(srv: &mut Server, link: LinkId) {
     let Some(node) = cluster.as_deref_mut() else {
         return;
     };
-    if let Some(conn) = node.links.remove(&link).and_then(|bus| bus.conn) {
-        node.by_conn.remove(&conn);
+    if let Some(conn) = node.remove_link(link) {
         conns.close(el, conn);
     }
-}
-
-/// Closes all connections of the bus, when its transport changes.
-pub fn close_all(srv: &mut Server) {
-    let Some(node) = srv.cluster.as_deref_mut() else {
-        return;
-    };
-    let links: Vec<LinkId> = node.links.keys().copied().collect();
-    for conn in std::mem::take(&mut node.accepting) {
-        srv.conns.close(&mut srv.el, conn);
-    }
-    links.into_iter().for_each(|link| lost(srv, link));
 }
 
 /// The read handler.
 fn on_readable(srv: &mut Server, conn: ConnId) {
     let mut buffer = [0; CHUNK];
-    loop {
-        let Server {
-            cluster, conns, el, ..
-        } = srv;
-        let link = cluster
-            .as_ref()
-            .and_then(|node| node.by_conn.get(&conn).copied());
-        let Some(link) = link else {
-            return conns.close(el, conn);
+    for _ in 0..MAX_READS_PER_TURN {
+        let Some(link) = link_of(srv, conn) else {
+            return srv.conns.close(&mut srv.el, conn);
         };
-        match conns.read(el, conn, &mut buffer) {
+        match srv.conns.read(&mut srv.el, conn, &mut buffer) {
             Io::Done(len) => {
                 tell(srv, |core, facts| {
                     core.received(link, &buffer[..len], facts);
                 });
-                begin_pause(srv);
+                change_pause(srv);
                 if len < buffer.len() {
                     return;
                 }
@@ -295,25 +252,20 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
     }
 }
 
-/// Pauses clients for a manual failover at once: the answer to the replica tells an offset that must not move any more.
-fn begin_pause(srv: &mut Server) {
+/// Begins or ends the pause of clients for a manual failover, if the protocol wants that.
+pub fn change_pause(srv: &mut Server) {
     let node = srv.cluster.as_deref_mut();
-    if let Some(until_ms) = node.and_then(|node| node.core.pending_pause()) {
-        pause(srv, Purpose::Failover, Scope::Writes, until_ms);
+    match node.and_then(|node| node.core.take_pause()) {
+        Some(Pause::Until(until_ms)) => pause(srv, Purpose::Failover, Scope::Writes, until_ms),
+        Some(Pause::End) => unpause(srv, Purpose::Failover),
+        None => {}
     }
 }
 
 /// Appends a packet to a link's output; whether it was empty before.
 pub fn queue(srv: &mut Server, link: LinkId, packet: Arc<Vec<u8>>) -> bool {
-    let bus = srv
-        .cluster
-        .as_mut()
-        .and_then(|node| node.links.get_mut(&link));
-    let Some(bus) = bus else { return false };
-    let was_empty = bus.packets.is_empty();
-    bus.pending += packet.len();
-    bus.packets.push_back(packet);
-    was_empty
+    let node = srv.cluster.as_deref_mut();
+    node.is_some_and(|node| node.queue(link, packet))
 }
 
 /// Sends what a link has to send, as far as the socket takes it.
@@ -321,19 +273,21 @@ pub fn send(srv: &mut Server, link: LinkId) {
     let Server {
         cluster, conns, el, ..
     } = srv;
-    let bus = cluster.as_mut().and_then(|node| node.links.get_mut(&link));
-    let Some(bus) = bus.filter(|bus| bus.dialer.is_none()) else {
+    let Some(node) = cluster.as_deref_mut() else {
         return;
     };
-    let Some(conn) = bus.conn else { return };
-    while !bus.packets.is_empty() {
+    let bus = node.link(link).filter(|bus| bus.is_connected);
+    let Some(conn) = bus.and_then(|bus| bus.conn) else {
+        return;
+    };
+    while let Some(bus) = node.link(link).filter(|bus| !bus.packets.is_empty()) {
         let packets = bus.packets.iter().take(PIECES).enumerate();
         let skip = bus.sent;
         let pieces: Vec<IoSlice<'_>> = packets
             .map(|(at, packet)| IoSlice::new(&packet[if at == 0 { skip } else { 0 }..]))
             .collect();
         match conns.write_vectored(el, conn, &pieces) {
-            Io::Done(len) => bus.take_sent(len),
+            Io::Done(len) => node.take_sent(link, len),
             Io::WouldBlock => return conns.set_write_handler(el, conn, Some(on_writable), false),
             Io::Eof => return,
             Io::Failed(error) => {
@@ -348,11 +302,7 @@ pub fn send(srv: &mut Server, link: LinkId) {
 }
 
 fn on_writable(srv: &mut Server, conn: ConnId) {
-    let link = srv
-        .cluster
-        .as_ref()
-        .and_then(|node| node.by_conn.get(&conn).copied());
-    if let Some(link) = link {
+    if let Some(link) = link_of(srv, conn) {
         send(srv, link);
     }
 }
@@ -363,11 +313,11 @@ pub fn limit(srv: &mut Server) {
     let Some(node) = srv.cluster.as_deref().filter(|_| limit > 0) else {
         return;
     };
-    let over = |(link, bus): (&LinkId, &BusLink)| {
+    let over = |(link, bus): (LinkId, &BusLink)| {
         let used = bus.memory() as u64;
-        (used > limit.unsigned_abs()).then_some((*link, used))
+        (used > limit.unsigned_abs()).then_some((link, used))
     };
-    let over: Vec<(LinkId, u64)> = node.links.iter().filter_map(over).collect();
+    let over: Vec<(LinkId, u64)> = node.links().filter_map(over).collect();
     for (link, used) in over {
         tell(srv, |core, facts| core.overflowed(link, used, facts));
     }

@@ -9,6 +9,7 @@
 use std::path::Path;
 
 use cluster::action::{Action, Level};
+use cluster::ids::LinkId;
 use cluster::state::Cluster;
 
 use crate::cluster::events::{facts, tell};
@@ -17,8 +18,7 @@ use crate::egress::publish::{publish, publish_to_shard};
 use crate::keyspace::delete::flush;
 use crate::replication::replica::role::{become_primary, become_replica};
 use crate::server::Server;
-use crate::session::pause::{pause, unpause};
-use crate::state::pauses::{Purpose, Scope};
+use crate::state::cluster::ClusterNode;
 use crate::sys::host::reason;
 use crate::{debug, notice, verbose, warning};
 
@@ -34,26 +34,24 @@ pub fn cron(srv: &mut Server) {
 /// Performs what the protocol asks for, if it was told anything.
 #[inline]
 pub fn settle(srv: &mut Server) {
-    if srv.cluster.as_ref().is_some_and(|node| node.is_stirred) {
+    let is_due = |node: &ClusterNode| node.is_stirred || !node.resolving.is_empty();
+    if srv.cluster.as_deref().is_some_and(is_due) {
         perform_all(srv);
     }
 }
 
 fn perform_all(srv: &mut Server) {
+    bus::resume(srv);
     let facts = facts(srv);
     if let Some(node) = srv.cluster.as_deref_mut() {
         node.is_stirred = false;
         node.core.before_sleep(facts);
     }
+    bus::change_pause(srv);
+    // Packets are sent when all actions are performed, so that those for one link go out together.
     let mut written = Vec::new();
     while let Some(action) = next(srv) {
-        if let Action::Send { link, packet } = action {
-            if bus::queue(srv, link, packet) {
-                written.push(link);
-            }
-        } else {
-            perform(srv, action);
-        }
+        perform(srv, action, &mut written);
     }
     for link in written {
         bus::send(srv, link);
@@ -89,11 +87,21 @@ fn is_harmless(action: &Action) -> bool {
     )
 }
 
-fn perform(srv: &mut Server, action: Action) {
+/// Performs an action. Links that have something to send are added to `written`.
+fn perform(srv: &mut Server, action: Action, written: &mut Vec<LinkId>) {
     match action {
         Action::Save { fsync } => save(srv, fsync),
-        Action::Connect { .. } => bus::connect(srv, action),
-        Action::Send { .. } => {}
+        Action::Connect {
+            link,
+            ip,
+            port,
+            hostname,
+        } => bus::connect(srv, link, (&ip, port), hostname),
+        Action::Send { link, packet } => {
+            if bus::queue(srv, link, packet) {
+                written.push(link);
+            }
+        }
         Action::Close { link } => bus::close(srv, link),
         Action::Replicate { ip, port } => {
             become_replica(srv, &ip, port);
@@ -105,8 +113,6 @@ fn perform(srv: &mut Server, action: Action) {
             let lazy = srv.config.replica_lazy_flush;
             flush(srv, None, lazy);
         }
-        Action::Pause { until_ms } => pause(srv, Purpose::Failover, Scope::Writes, until_ms),
-        Action::Unpause => unpause(srv, Purpose::Failover),
         Action::Publish {
             channel,
             message,

@@ -20,14 +20,15 @@ use conn::blocking::Client;
 use conn::connection::{ConnId, State};
 use conn::conns::ClientTls;
 use conn::dial::{Dialed, Dialer, Place};
+use conn::error::Step;
 use conn::names::NameCheck;
-use conn::resolve::Query;
 use conn::resp::encode;
 use conn::stream::Io;
 use conn::tls::context::TlsContext;
 use data::rdb::encoder::payload;
 
 use crate::config::params::Params;
+use crate::egress::dial::{dialer, query};
 use crate::exec::unblock::give_up;
 use crate::feed::propagate::{also, as_unit};
 use crate::ingress::input::release_all;
@@ -135,22 +136,12 @@ fn compose(srv: &Server, from: usize, order: &Order, is_selected: bool) -> (Vec<
 
 /// Resolves the target's name and connects.
 fn connect(srv: &mut Server, id: u64, order: &Order) {
-    let waker = srv.el.waker();
-    let dialer = Dialer::start(query(&srv.config, order), move || drop(waker.wake()));
-    dial(srv, id, dialer);
+    let dialer = dialer(srv, &order.host, order.port);
+    dial(srv, id, dialer, Failure::Connect);
 }
 
-fn query(config: &Params, order: &Order) -> Query {
-    let source = Some(&config.bind_source_addr).filter(|source| !source.is_empty());
-    Query {
-        host: order.host.clone(),
-        port: order.port,
-        source: source.cloned(),
-    }
-}
-
-/// Connects to the next address, if the name is resolved and one is left.
-fn dial(srv: &mut Server, id: u64, mut dialer: Dialer) {
+/// Connects to the next address, if the name is resolved and one is left; otherwise the transfer ends with a failure.
+fn dial(srv: &mut Server, id: u64, mut dialer: Dialer, failure: Failure) {
     let Some(transfer) = srv.migration.transfers.iter_mut().find(|t| t.id == id) else {
         return;
     };
@@ -165,7 +156,7 @@ fn dial(srv: &mut Server, id: u64, mut dialer: Dialer) {
             transfer.conn = Some(conn);
             transfer.phase = Phase::Connecting(dialer);
         }
-        Dialed::Exhausted => transfer.end(Err(Failure::Connect)),
+        Dialed::Exhausted => transfer.end(Err(failure)),
     }
 }
 
@@ -200,10 +191,21 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
     let id = transfer.id;
     let phase = std::mem::replace(&mut transfer.phase, Phase::Exchange);
     transfer.conn = None;
+    let failure = refused(srv.conns.is_tls(conn));
     srv.conns.close(&mut srv.el, conn);
     match phase {
-        Phase::Connecting(dialer) => dial(srv, id, dialer),
-        _ => fail(srv, id, Failure::Connect),
+        Phase::Connecting(dialer) => dial(srv, id, dialer, failure),
+        _ => fail(srv, id, failure),
+    }
+}
+
+/// How a target that refuses connections shows. Redis takes a TCP connection that was refused for one that is made, and then
+/// cannot write.
+fn refused(is_tls: bool) -> Failure {
+    if is_tls {
+        Failure::Connect
+    } else {
+        Failure::Write
     }
 }
 
@@ -336,7 +338,7 @@ pub fn conclude(srv: &mut Server) {
         }
     }
     for (id, dialer) in resolving {
-        dial(srv, id, dialer);
+        dial(srv, id, dialer, Failure::Connect);
     }
     if srv.pauses.scope().is_some() {
         return;
@@ -489,14 +491,21 @@ fn exchange_blocking(
 ) -> Result<(), Failure> {
     let timeout = Duration::from_millis(order.timeout_ms);
     let deadline = Instant::now() + timeout;
-    let query = query(&srv.config, order);
+    let query = query(&srv.config, &order.host, order.port);
     let place = Place::Tcp {
         host: &query.host,
         port: query.port,
         source: query.source.as_deref(),
     };
     let tls = tls_for(&srv.config, srv.tls.context.as_ref(), &order.host)?;
-    let mut link = Client::connect(&place, tls, Some(timeout)).map_err(|_| Failure::Connect)?;
+    let is_tls = tls.is_some();
+    let mut link = Client::connect(&place, tls, Some(timeout)).map_err(|error| {
+        if error.step() == Step::Resolve || Instant::now() >= deadline {
+            Failure::Connect
+        } else {
+            refused(is_tls)
+        }
+    })?;
     link.set_deadline(Some(deadline));
     link.send(outbox).map_err(|_| Failure::Write)?;
     let mut buf = vec![0; ANSWERS];

@@ -1,7 +1,7 @@
 //! Keys and shard channels of slots that change hands.
 
 use cluster::slots::SlotSet;
-use data::util::crc;
+use slot::key_slot;
 
 use crate::egress::push::push_raw;
 use crate::exec::route;
@@ -38,7 +38,7 @@ pub fn left(srv: &mut Server, slots: &SlotSet) {
     let channels: Vec<Box<[u8]>> = srv
         .pubsub
         .channels(Kind::Shard)
-        .filter(|channel| slots.contains(crc::key_slot(channel)))
+        .filter(|channel| slots.contains(key_slot(channel)))
         .map(Box::from)
         .collect();
     for channel in channels {

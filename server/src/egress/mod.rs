@@ -1,6 +1,7 @@
-//! Output of clients and replicas.
+//! Output of clients and replicas, and connections to other servers.
 
 pub mod account;
+pub mod dial;
 pub mod flush;
 pub mod held;
 pub mod invalidate;

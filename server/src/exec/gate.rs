@@ -14,7 +14,7 @@ use table::{CmdId, connection, pubsub, scripting, transactions};
 use crate::config::values::Allow;
 use crate::egress::push::settle_pushes;
 use crate::exec::permission;
-use crate::exec::route::{Redirection, route};
+use crate::exec::route::{Located, Redirection, route};
 use crate::keyspace::evict::{Room, evict};
 use crate::server::Server;
 use crate::session::auth;
@@ -84,8 +84,9 @@ pub fn verdict(
     if let Some(denied) = permission::denied(srv, caller, cmd, spec, argv) {
         return Verdict::Deny(denied);
     }
-    if let Err(redirection) = route(srv, caller, cmd, spec, request.flags, argv) {
-        return Verdict::Redirect(redirection);
+    match route(srv, caller, cmd, spec, request.flags, argv) {
+        Ok(located) => keep_hash(srv, located),
+        Err(redirection) => return Verdict::Redirect(redirection),
     }
     if srv.config.maxmemory_clients != 0 && is_evicted(srv, caller) {
         return Verdict::Gone;
@@ -124,6 +125,14 @@ pub fn verdict(
         return Verdict::Hold;
     }
     verdict
+}
+
+/// Keeps the hash of the first key for its lookup.
+#[inline]
+fn keep_hash(srv: &mut Server, located: Option<Located>) {
+    if let Some(located) = located {
+        srv.turn.key_hash = located.hash;
+    }
 }
 
 /// A command and its caller.

@@ -20,6 +20,7 @@ use crate::state::blocked::{Block, BlockedCommand};
 use crate::state::caller::Caller;
 use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
+use crate::state::turn::KeyHash;
 use crate::warning;
 use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, arity, exec_abort, unknown_command, unknown_subcommand};
@@ -97,6 +98,8 @@ pub fn execute(
             reject(srv, &caller, unresolved.cmd(), argv, &fault, reply);
         }
     }
+    // The arguments may be replaced from now on.
+    srv.turn.key_hash = KeyHash::NONE;
     after(srv, id, reply)
 }
 

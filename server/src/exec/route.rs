@@ -4,20 +4,22 @@
 //! all keys for and sends a client to the target for the others (ASK); the target executes what comes with ASKING.
 
 use cluster::ids::NodeIx;
+use cluster::node::Node;
 use cluster::state::Health;
-use data::util::crc;
 use data::value::db::Db;
+use slot::key_slot;
 use table::keys::routed;
 use table::spec::Spec;
 use table::words::Flags;
 use table::{CmdId, generic, pubsub, transactions};
 
 use crate::config::values::EndpointType;
-use crate::keyspace::lookup::db;
+use crate::keyspace::lookup::{db, key_hash};
 use crate::server::Server;
 use crate::state::caller::Caller;
 use crate::state::client_id::ClientId;
 use crate::state::cluster::ClusterNode;
+use crate::state::turn::KeyHash;
 use crate::wire::argv::Argv;
 use crate::wire::fault::{
     CLUSTER_DOWN, CLUSTER_DOWN_READ_ONLY, CROSS_SLOT, Fault, SLOT_NOT_SERVED, TRY_AGAIN,
@@ -42,8 +44,18 @@ pub enum Redirection {
     Ask(u16, NodeIx),
 }
 
-/// The slot of a command that this node executes, if it has keys; or why it does not execute it.
-pub type Routed = Result<Option<u16>, Redirection>;
+/// Where the keys of a command are.
+#[derive(Clone, Copy)]
+pub struct Located {
+    /// Their slot.
+    pub slot: u16,
+    /// The hash of the first key, from which the slot is known: the lookup can use it as long as the command is executed.
+    /// [`KeyHash::NONE`] for EXEC, whose queue is read anew.
+    pub hash: KeyHash,
+}
+
+/// Where the keys of a command are that this node executes, if it has keys; or why it does not execute it.
+pub type Routed = Result<Option<Located>, Redirection>;
 
 /// Routes a command, or EXEC with what is queued. `flags` are those of the command, or of the script that it runs.
 #[inline]
@@ -89,19 +101,25 @@ fn route_in(
     let Some((slot, owner)) = found.at else {
         return Ok(None);
     };
+    let hash = if cmd == EXEC {
+        KeyHash::NONE
+    } else {
+        found.hash
+    };
+    let here = Ok(Some(Located { slot, hash }));
     if node.core.state() != Health::Ok {
         admit_while_down(srv, flags, is_shard)?;
     }
     if found.is_open
         && let Some(decision) = decide_open(node, caller, cmd, flags, &found)
     {
-        return decision.map(|()| Some(slot));
+        return decision.and(here);
     }
     let writes = caller.does_any(flags, cmd == EXEC, Flags::WRITE);
     let reads_here =
         (caller.reads_replica || is_shard) && !writes && my_primary(node) == Some(owner);
     if owner == node.core.myself() || reads_here {
-        Ok(Some(slot))
+        here
     } else {
         Err(Redirection::Moved(slot, owner))
     }
@@ -112,6 +130,8 @@ fn route_in(
 struct Found {
     /// Their slot and its owner.
     at: Option<(u16, NodeIx)>,
+    /// The hash of the first key.
+    hash: KeyHash,
     /// Whether the slot is moving to this node or from it. Only then the rest is determined.
     is_open: bool,
     /// The first key.
@@ -137,18 +157,9 @@ impl Found {
         let keys = routed(spec, &|at| &argv[at], argv.len());
         for key in keys.iter() {
             let key = &argv[key.pos as usize];
-            let slot = slot_of(srv, key);
             match self.at {
-                None => {
-                    let owner = node.core.owner(slot).ok_or(Redirection::Unbound)?;
-                    self.at = Some((slot, owner));
-                    let leaves = owner == node.core.myself() && node.core.migrating(slot).is_some();
-                    self.is_open = leaves || node.core.importing(slot).is_some();
-                    if self.is_open {
-                        self.first = key.to_vec();
-                    }
-                }
-                Some((first, _)) if first != slot => return Err(Redirection::CrossSlot),
+                None => self.begin(srv, node, key)?,
+                Some((slot, _)) if key_slot(key) != slot => return Err(Redirection::CrossSlot),
                 Some(_) => self.has_several |= self.is_open && *key != *self.first,
             }
             if self.is_open && self.are_keys {
@@ -159,6 +170,22 @@ impl Found {
                 };
                 *count += 1;
             }
+        }
+        Ok(())
+    }
+
+    /// Notes the first key. Its hash contains the slot, and serves the lookup as well.
+    fn begin(&mut self, srv: &Server, node: &ClusterNode, key: &[u8]) -> Result<(), Redirection> {
+        let core = &node.core;
+        let hash = key_hash(srv, key);
+        let slot = Db::slot_of(hash);
+        let owner = core.owner(slot).ok_or(Redirection::Unbound)?;
+        self.at = Some((slot, owner));
+        self.hash = KeyHash::of((key, hash));
+        let leaves = owner == core.myself() && core.migrating(slot).is_some();
+        self.is_open = leaves || core.importing(slot).is_some();
+        if self.is_open {
+            self.first = key.to_vec();
         }
         Ok(())
     }
@@ -221,7 +248,7 @@ pub fn slot_of_command(srv: &Server, cmd: CmdId, argv: &Argv) -> Option<u16> {
     srv.cluster.as_ref()?;
     let keys = routed(table::spec(cmd), &|at| &argv[at], argv.len());
     keys.first()
-        .map(|key| slot_of(srv, &argv[key.pos as usize]))
+        .map(|key| Db::slot_of(key_hash(srv, &argv[key.pos as usize])))
 }
 
 /// The primary of this node, if it is a replica.
@@ -242,7 +269,7 @@ pub fn route_blocked<'k>(
         return Some(Redirection::Down);
     }
     keys.find_map(|key| {
-        let slot = crc::key_slot(key);
+        let slot = key_slot(key);
         let owner = core.owner(slot);
         let is_served = owner == Some(core.myself())
             || core.importing(slot).is_some()
@@ -254,13 +281,6 @@ pub fn route_blocked<'k>(
             Redirection::Moved(slot, owner)
         }))
     })
-}
-
-/// The slot of a key.
-#[inline]
-fn slot_of(srv: &Server, key: &[u8]) -> u16 {
-    let known = srv.turn.key_hash.get(key);
-    known.map_or_else(|| crc::key_slot(key), Db::slot_of)
 }
 
 /// Whether a key exists and has not expired.
@@ -285,22 +305,24 @@ pub fn fault(srv: &Server, client: ClientId, redirection: Redirection) -> Fault 
 }
 
 fn directions(srv: &Server, client: ClientId, code: &str, slot: u16, to: NodeIx) -> Fault {
-    let (endpoint, port) = endpoint(srv, client, to);
+    let Some(node) = srv.cluster.as_deref().map(|node| node.core.node(to)) else {
+        return SLOT_NOT_SERVED;
+    };
+    let (endpoint, port) = (
+        preferred_endpoint(srv, node),
+        node.port(uses_tls(srv, client)),
+    );
     Fault::new(format!("{code} {slot} {endpoint}:{port}"))
 }
 
-/// The address of a node for a client: by `cluster-preferred-endpoint-type`, and with the port of the client's own transport.
-fn endpoint(srv: &Server, client: ClientId, ix: NodeIx) -> (&str, u16) {
-    let Some(node) = srv.cluster.as_deref().map(|node| node.core.node(ix)) else {
-        return ("", 0);
-    };
-    let endpoint = match srv.config.cluster_preferred_endpoint_type {
+/// The host of a node for clients, by `cluster-preferred-endpoint-type`. Empty means the host that the client is connected to.
+pub fn preferred_endpoint<'n>(srv: &Server, node: &'n Node) -> &'n str {
+    match srv.config.cluster_preferred_endpoint_type {
         EndpointType::Ip => &node.ip,
         EndpointType::Hostname if node.hostname.is_empty() => "?",
         EndpointType::Hostname => &node.hostname,
         EndpointType::UnknownEndpoint => "",
-    };
-    (endpoint, node.port(uses_tls(srv, client)))
+    }
 }
 
 /// Whether a client is told TLS ports: those of its own transport. What is no client is told those of the bus.

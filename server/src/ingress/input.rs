@@ -150,9 +150,7 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
             }
         }
         srv.turn.key_hash = request.key_hash().map_or(KeyHash::NONE, KeyHash::of);
-        let flow = run(srv, id, &request.argv, reply);
-        srv.turn.key_hash = KeyHash::NONE;
-        if flow == Flow::Stop {
+        if run(srv, id, &request.argv, reply) == Flow::Stop {
             return;
         }
     }

@@ -32,7 +32,9 @@ pub fn db_mut(srv: &mut Server, db: usize) -> &mut Db {
 #[inline]
 pub fn key_hash(srv: &Server, key: &[u8]) -> u64 {
     let known = srv.turn.key_hash.get(key);
-    known.unwrap_or_else(|| srv.keys.dbs[0].db.hash(key))
+    let hash = || srv.keys.dbs[0].db.hash(key);
+    debug_assert!(known.is_none_or(|known| known == hash()), "a stale hash");
+    known.unwrap_or_else(hash)
 }
 
 /// The place of a key. An expired key is deleted.

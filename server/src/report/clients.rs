@@ -8,11 +8,12 @@ pub fn write(srv: &Server, info: &mut Info) {
     let peaks = srv.clients.peaks.recent();
     let replicas = srv.replication.replicas.len();
     info.field("connected_clients", srv.clients.len() - replicas);
-    let node = srv.cluster.as_ref();
-    info.field(
-        "cluster_connections",
-        node.map_or(0, |node| node.links.len()),
-    );
+    // One to each other node and one from it, as in Redis whether they are open or not.
+    let others = srv
+        .cluster
+        .as_ref()
+        .map_or(0, |node| node.core.node_count() - 1);
+    info.field("cluster_connections", 2 * others);
     info.field("maxclients", srv.config.maxclients);
     info.field("client_recent_max_input_buffer", peaks.input);
     info.field("client_recent_max_output_buffer", peaks.output);

@@ -14,7 +14,7 @@ use crate::exec::call::{self, Invocation};
 use crate::exec::gate;
 use crate::exec::permission;
 use crate::exec::process::{Unresolved, resolve};
-use crate::exec::route::{Redirection, route};
+use crate::exec::route::{Located, Redirection, route};
 use crate::script::convert::push_reply;
 use crate::script::debug::echo;
 use crate::script::error::{push_counted_fault, push_fault, raise};
@@ -272,7 +272,7 @@ fn admit_slot(
             _ => "ERR Script attempted to access a non local key in a cluster node",
         })
     })?;
-    let Some((run, slot)) = srv.scripts.run.as_mut().zip(routed) else {
+    let Some((run, Located { slot, .. })) = srv.scripts.run.as_mut().zip(routed) else {
         return Ok(());
     };
     if run.flags.contains(RunFlags::ALLOW_CROSS_SLOT) || *run.slot.get_or_insert(slot) == slot {

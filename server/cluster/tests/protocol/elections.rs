@@ -1,6 +1,6 @@
 //! Votes, manual failover, epochs.
 
-use cluster::action::{Action, Facts};
+use cluster::action::{Action, Facts, Pause};
 use cluster::packet::decode::decode;
 use cluster::packet::{Kind, encode};
 
@@ -119,6 +119,31 @@ fn a_manual_failover_waits_for_the_offset_of_the_paused_primary() {
         rig.logged()
             .contains(&"Manual failover timed out.".to_owned())
     );
+}
+
+#[test]
+fn clients_stay_paused_when_a_manual_failover_is_asked_for_again() {
+    let mut rig = Rig::new(&conf());
+    let packet = encode::empty(&rig.header('e', Kind::ManualStart));
+    let link = rig.link('e');
+    for _ in 0..2 {
+        rig.ping('e', Kind::Ping, &[]);
+        rig.cluster.received(link, &packet, rig.facts());
+        let until = Pause::Until(rig.now_ms + 10_000);
+        assert_eq!(rig.cluster.take_pause(), Some(until));
+        rig.settle();
+        assert_eq!(rig.cluster.take_pause(), None);
+        rig.pass(1000);
+    }
+    // It was given up in the turn in which it is asked for again.
+    rig.pass(5001);
+    rig.cluster.cron(rig.facts());
+    rig.cluster.received(link, &packet, rig.facts());
+    let until = Pause::Until(rig.now_ms + 10_000);
+    assert_eq!(rig.cluster.take_pause(), Some(until));
+    rig.pass(5001);
+    rig.cron();
+    assert_eq!(rig.cluster.take_pause(), Some(Pause::End));
 }
 
 #[test]

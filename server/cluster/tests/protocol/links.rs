@@ -76,8 +76,11 @@ fn a_stranger_cannot_have_memory_for_a_long_packet() {
     assert!(rig.cluster.link(link).is_none());
     // A node that is known may publish as much with its first packet.
     let long = encode::publish(&rig.header('a', Kind::Publish), b"c", &vec![0; 4 << 20]).unwrap();
+    let mut come = 0;
     for part in long.chunks(65_536) {
+        assert!(rig.cluster.input_memory() <= come + come / 8 + 65_536);
         rig.receive('a', part);
+        come += part.len();
     }
     let got = rig.actions.iter().any(|action| match action {
         Action::Publish { message, .. } => message.len() == 4 << 20,

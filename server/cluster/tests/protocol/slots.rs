@@ -92,7 +92,7 @@ fn a_slot_that_is_imported_is_assigned_by_hand_only() {
     let facts = rig.facts();
     let source = name('a');
     let args: [&[u8]; 3] = [b"100", b"importing", source.as_bytes()];
-    cluster::setslot::set_slot(&mut rig.cluster, facts, &args, &|_| 0).unwrap();
+    cluster::setslot::set_slot(&mut rig.cluster, facts, &args, 0).unwrap();
     let mut header = rig.header('b', Kind::Ping);
     header.config_epoch = 9;
     header.slots = [100, 101].into_iter().collect();

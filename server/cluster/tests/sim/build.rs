@@ -2,7 +2,7 @@
 
 use cluster::admin::{self, Change};
 use cluster::state::Health;
-use data::util::crc::SLOTS;
+use slot::SLOTS;
 
 use crate::checks;
 use crate::world::World;

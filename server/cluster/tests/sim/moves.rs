@@ -13,9 +13,7 @@ const TIMEOUT_MS: i64 = 1000;
 fn set(world: &mut World, node: usize, args: &[&str]) {
     if world.is_up(node) {
         let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
-        let _ = world.with(node, |cluster, facts| {
-            set_slot(cluster, facts, &args, &|_| 0)
-        });
+        let _ = world.with(node, |cluster, facts| set_slot(cluster, facts, &args, 0));
     }
 }
 

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use cluster::action::{Action, Facts, Level};
+use cluster::action::{Action, Facts, Level, Pause};
 use cluster::ids::LinkId;
 use cluster::packet::Kind;
 use cluster::packet::decode::decode;
@@ -334,7 +334,13 @@ impl World {
             return;
         };
         cluster.before_sleep(facts);
+        let pause = cluster.take_pause();
         let actions: Vec<Action> = std::iter::from_fn(|| cluster.next_action()).collect();
+        match pause {
+            Some(Pause::Until(until_ms)) => self.nodes[node].paused_ms = until_ms,
+            Some(Pause::End) => self.nodes[node].paused_ms = 0,
+            None => {}
+        }
         for action in actions {
             if self.crash_rate > 0 && self.rng.below(self.crash_rate) == 0 {
                 self.crash(node);
@@ -375,8 +381,6 @@ impl World {
                 self.won += 1;
             }
             Action::FlushAll | Action::SlotsLeft { .. } => {}
-            Action::Pause { until_ms } => self.nodes[node].paused_ms = until_ms,
-            Action::Unpause => self.nodes[node].paused_ms = 0,
             Action::Publish { message, .. } => self.nodes[node].messages.push(message),
             Action::DropKeys { slots } => self.nodes[node].dropped += u64::from(slots.len()),
             Action::Log { text, .. } => {

@@ -15,14 +15,13 @@ use std::mem;
 
 use crate::ds::relocation::Relocator;
 use crate::ds::table::{self, Element, Table, TableStats};
-use crate::util::crc;
 use crate::util::hash;
 use crate::util::rand::Rng;
 use crate::value::NewValue;
 use crate::value::aggregate::Kind;
 use crate::value::entry::{Entry, EntryRef, Old};
-use crate::value::part::Part;
-use crate::value::slots::{SLOTS, Slots, Which};
+use crate::value::part::{Part, Which};
+use crate::value::slots::{SLOTS, Slots};
 use crate::value::string::StringEdit;
 
 /// How setting a key changes its expiry.
@@ -119,7 +118,7 @@ impl Db {
     fn with_slot(&self, hash: u64, key: &[u8]) -> u64 {
         match self.parts {
             Parts::One(_) => hash,
-            Parts::Slots(_) => hash & !SLOT_MASK | u64::from(crc::key_slot(key)),
+            Parts::Slots(_) => hash & !SLOT_MASK | u64::from(slot::key_slot(key)),
         }
     }
 
@@ -148,10 +147,9 @@ impl Db {
 
     #[inline]
     fn count(&self, which: Which) -> usize {
-        match (&self.parts, which) {
-            (Parts::One(part), Which::Keys) => part.keys().len(),
-            (Parts::One(part), Which::Expires) => part.expires().len(),
-            (Parts::Slots(slots), _) => slots.len(which),
+        match &self.parts {
+            Parts::One(part) => part.len(which),
+            Parts::Slots(slots) => slots.len(which),
         }
     }
 
@@ -327,15 +325,7 @@ impl Db {
     /// Visits about `count` keys from `cursor` on. Returns the next cursor; 0 at the end. A key that exists from the
     /// first call to the last is visited at least once.
     pub fn scan(&self, cursor: u64, count: usize, each: &mut dyn FnMut(EntryRef<'_>)) -> u64 {
-        match &self.parts {
-            Parts::One(part) => part.keys().scan(cursor, count, each),
-            Parts::Slots(slots) => {
-                let scan = |part: &Part, cursor, count, each: &mut dyn FnMut(EntryRef<'_>)| {
-                    part.keys().scan(cursor, count, each)
-                };
-                scan_slots(slots, Which::Keys, scan, (cursor, count), each)
-            }
-        }
+        self.scan_of(Which::Keys, cursor, count, each)
     }
 
     /// Like [`Db::scan`], over the keys with an expiry.
@@ -345,40 +335,57 @@ impl Db {
         count: usize,
         each: &mut dyn FnMut(EntryRef<'_>),
     ) -> u64 {
-        match &self.parts {
-            Parts::One(part) => part.expires().scan(cursor, count, each),
-            Parts::Slots(slots) => {
-                let scan = |part: &Part, cursor, count, each: &mut dyn FnMut(EntryRef<'_>)| {
-                    part.expires().scan(cursor, count, each)
-                };
-                scan_slots(slots, Which::Expires, scan, (cursor, count), each)
-            }
+        self.scan_of(Which::Expires, cursor, count, each)
+    }
+
+    fn scan_of(
+        &self,
+        which: Which,
+        cursor: u64,
+        count: usize,
+        each: &mut dyn FnMut(EntryRef<'_>),
+    ) -> u64 {
+        let slots = match &self.parts {
+            Parts::One(part) => return part.scan(which, cursor, count, each),
+            Parts::Slots(slots) => slots,
+        };
+        let mut walk = Walk::new(cursor, count, which);
+        while walk.left > 0 {
+            let Some(part) = walk.next(slots).and_then(|slot| slots.get(slot)) else {
+                return 0;
+            };
+            let mut seen = 0;
+            let within = part.scan(which, walk.within, walk.left, &mut |entry| {
+                seen += 1;
+                each(entry);
+            });
+            walk.visited(within, seen);
         }
+        walk.cursor(slots)
     }
 
     /// A key chosen uniformly at random.
     pub fn random(&self, rng: &mut Rng) -> Option<EntryRef<'_>> {
-        self.random_part(rng, Which::Keys)?.keys().random(rng)
+        self.random_of(Which::Keys, rng)
     }
 
     /// A key with an expiry, chosen uniformly at random.
     pub fn random_expiring(&self, rng: &mut Rng) -> Option<EntryRef<'_>> {
-        self.random_part(rng, Which::Expires)?.expires().random(rng)
+        self.random_of(Which::Expires, rng)
     }
 
-    /// A part chosen at random, each with the share of keys that it has.
-    fn random_part(&self, rng: &mut Rng, which: Which) -> Option<&Part> {
-        match &self.parts {
-            Parts::One(part) => Some(part),
-            Parts::Slots(slots) => slots.get(slots.random(rng, which)?),
-        }
+    fn random_of(&self, which: Which, rng: &mut Rng) -> Option<EntryRef<'_>> {
+        let part = match &self.parts {
+            Parts::One(part) => part,
+            // Each slot with the share of keys that it has.
+            Parts::Slots(slots) => slots.get(slots.random(rng, which)?)?,
+        };
+        part.random(which, rng)
     }
 
     /// Visits up to `count` adjacent keys at a random position. Cheaper than independent draws.
     pub fn sample(&self, rng: &mut Rng, count: usize, each: &mut dyn FnMut(EntryRef<'_>)) -> usize {
-        self.sample_of(Which::Keys, rng, count, &mut |part, rng, count| {
-            part.keys().sample(rng, count, each)
-        })
+        self.sample_of(Which::Keys, rng, count, each)
     }
 
     /// Like [`Db::sample`], over the keys with an expiry.
@@ -388,9 +395,7 @@ impl Db {
         count: usize,
         each: &mut dyn FnMut(EntryRef<'_>),
     ) -> usize {
-        self.sample_of(Which::Expires, rng, count, &mut |part, rng, count| {
-            part.expires().sample(rng, count, each)
-        })
+        self.sample_of(Which::Expires, rng, count, each)
     }
 
     /// Samples parts from a random one on until `count` keys were seen, each part once.
@@ -399,10 +404,10 @@ impl Db {
         which: Which,
         rng: &mut Rng,
         count: usize,
-        sample: &mut dyn FnMut(&Part, &mut Rng, usize) -> usize,
+        each: &mut dyn FnMut(EntryRef<'_>),
     ) -> usize {
         let slots = match &self.parts {
-            Parts::One(part) => return sample(part, rng, count),
+            Parts::One(part) => return part.sample(which, rng, count, each),
             Parts::Slots(slots) => slots,
         };
         let Some(first) = slots.random(rng, which) else {
@@ -413,7 +418,7 @@ impl Db {
             match slots.next_from(slot, which) {
                 Some((at, _)) if wrapped && at >= first => break,
                 Some((at, part)) => {
-                    seen += sample(part, rng, count - seen);
+                    seen += part.sample(which, rng, count - seen, each);
                     slot = at + 1;
                 }
                 None if wrapped => break,
@@ -477,26 +482,19 @@ impl Db {
             Parts::One(part) => return part.relocate(cursor, (count, fields), relocator, each),
             Parts::Slots(slots) => slots,
         };
-        let (mut slot, mut within) = split(cursor);
-        let mut seen = 0;
-        while seen < count.max(1) {
-            match slots.next_from(slot, Which::Keys) {
-                None => return 0,
-                Some((at, _)) if at != slot => (slot, within) = (at, 0),
-                Some(_) => {}
-            }
-            let Some(part) = slots.get_mut(slot) else {
+        let mut walk = Walk::new(cursor, count, Which::Keys);
+        while walk.left > 0 {
+            let Some(part) = walk.next(slots).and_then(|slot| slots.get_mut(slot)) else {
                 return 0;
             };
-            within = part.relocate(within, (count - seen, fields), relocator, &mut |key| {
+            let mut seen = 0;
+            let within = part.relocate(walk.within, (walk.left, fields), relocator, &mut |key| {
                 seen += 1;
                 each(key);
             });
-            if within == 0 {
-                slot += 1;
-            }
+            walk.visited(within, seen);
         }
-        joined(slots, slot, within, Which::Keys)
+        walk.cursor(slots)
     }
 
     /// Moves the allocations of about `count` elements of a key's value from `cursor` on. Returns the next cursor; 0 at the
@@ -640,45 +638,53 @@ fn slot_index(hash: u64) -> usize {
     usize::from(Db::slot_of(hash))
 }
 
-/// Slot and cursor within the part, of a cursor.
-fn split(cursor: u64) -> (usize, u64) {
-    (slot_index(cursor), cursor >> SLOT_BITS)
-}
-
-/// The cursor that continues at a position of a slot, or at the next slot with keys; 0 at the end.
-fn joined(slots: &Slots, slot: usize, within: u64, which: Which) -> u64 {
-    if within != 0 {
-        return within << SLOT_BITS | slot as u64;
-    }
-    slots.next_from(slot, which).map_or(0, |(at, _)| at as u64)
-}
-
-/// Scans from part to part until about `count` entries were visited. Returns the next cursor.
-fn scan_slots(
-    slots: &Slots,
+/// A walk from part to part until about so many entries were visited.
+struct Walk {
     which: Which,
-    scan: impl Fn(&Part, u64, usize, &mut dyn FnMut(EntryRef<'_>)) -> u64,
-    (cursor, count): (u64, usize),
-    each: &mut dyn FnMut(EntryRef<'_>),
-) -> u64 {
-    let (mut slot, mut within) = split(cursor);
-    let mut seen = 0;
-    while seen < count.max(1) {
-        let Some((at, part)) = slots.next_from(slot, which) else {
-            return 0;
-        };
-        if at != slot {
-            (slot, within) = (at, 0);
-        }
-        within = scan(part, within, count.max(1) - seen, &mut |entry| {
-            seen += 1;
-            each(entry);
-        });
-        if within == 0 {
-            slot += 1;
+    slot: usize,
+    /// The cursor within the part of that slot.
+    within: u64,
+    /// How many entries are still to be visited.
+    left: usize,
+}
+
+impl Walk {
+    /// A walk that continues at a cursor.
+    fn new(cursor: u64, count: usize, which: Which) -> Self {
+        Walk {
+            which,
+            slot: slot_index(cursor),
+            within: cursor >> SLOT_BITS,
+            left: count.max(1),
         }
     }
-    joined(slots, slot, within, which)
+
+    /// The slot to visit next; `None` at the end. A slot that has lost its keys since the cursor was made is passed over.
+    fn next(&mut self, slots: &Slots) -> Option<usize> {
+        let (slot, _) = slots.next_from(self.slot, self.which)?;
+        if slot != self.slot {
+            (self.slot, self.within) = (slot, 0);
+        }
+        Some(slot)
+    }
+
+    /// Notes how many entries of the slot were visited, and the next cursor within its part.
+    fn visited(&mut self, within: u64, seen: usize) {
+        self.left = self.left.saturating_sub(seen);
+        self.within = within;
+        if within == 0 {
+            self.slot += 1;
+        }
+    }
+
+    /// The cursor that continues here, or at the next slot with keys; 0 at the end.
+    fn cursor(&self, slots: &Slots) -> u64 {
+        if self.within != 0 {
+            return self.within << SLOT_BITS | self.slot as u64;
+        }
+        let next = slots.next_from(self.slot, self.which);
+        next.map_or(0, |(slot, _)| slot as u64)
+    }
 }
 
 /// The statistics of several tables together.

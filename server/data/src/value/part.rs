@@ -16,9 +16,19 @@ use std::collections::BTreeSet;
 use crate::ds::relocation::Relocator;
 use crate::ds::table::{Place, Table};
 use crate::util::hash;
+use crate::util::rand::Rng;
 use crate::value::aggregate::Kind;
 use crate::value::db::Relocated;
 use crate::value::entry::{Alias, Entry, EntryRef};
+
+/// Which table of a part is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// That of all keys.
+    Keys,
+    /// That of the keys with an expiry.
+    Expires,
+}
 
 /// Keys, and the index of those with an expiry. Callers pass the hash of a key along with it.
 #[derive(Default)]
@@ -38,6 +48,51 @@ impl Part {
     #[inline]
     pub(crate) fn expires(&self) -> &Table<Alias> {
         &self.expires
+    }
+
+    /// Number of entries in a table.
+    #[inline]
+    pub(crate) fn len(&self, which: Which) -> usize {
+        match which {
+            Which::Keys => self.keys.len(),
+            Which::Expires => self.expires.len(),
+        }
+    }
+
+    /// See [`Db::scan`](crate::value::db::Db::scan).
+    pub(crate) fn scan(
+        &self,
+        which: Which,
+        cursor: u64,
+        count: usize,
+        each: &mut dyn FnMut(EntryRef<'_>),
+    ) -> u64 {
+        match which {
+            Which::Keys => self.keys.scan(cursor, count, each),
+            Which::Expires => self.expires.scan(cursor, count, each),
+        }
+    }
+
+    /// See [`Db::sample`](crate::value::db::Db::sample).
+    pub(crate) fn sample(
+        &self,
+        which: Which,
+        rng: &mut Rng,
+        count: usize,
+        each: &mut dyn FnMut(EntryRef<'_>),
+    ) -> usize {
+        match which {
+            Which::Keys => self.keys.sample(rng, count, each),
+            Which::Expires => self.expires.sample(rng, count, each),
+        }
+    }
+
+    /// An entry of a table, chosen uniformly at random.
+    pub(crate) fn random(&self, which: Which, rng: &mut Rng) -> Option<EntryRef<'_>> {
+        match which {
+            Which::Keys => self.keys.random(rng),
+            Which::Expires => self.expires.random(rng),
+        }
     }
 
     /// Whether one of the tables is being resized.

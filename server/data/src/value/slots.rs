@@ -7,14 +7,17 @@
 //! 1. A part that is present has at least one key.
 //! 2. `groups` and `total` are the sums over the parts; `migrating` is how many parts have a table that is being resized.
 
-use crate::util::crc;
 use crate::util::rand::Rng;
-use crate::value::part::Part;
+use crate::value::part::{Part, Which};
 
 /// Number of slots.
-pub const SLOTS: usize = crc::SLOTS as usize;
+pub const SLOTS: usize = slot::SLOTS as usize;
 /// Slots whose sums are kept together.
 const GROUP: usize = 128;
+
+/// Lines that a table is resized by at a time: the tables of all slots tend to grow at the same time, and together they may not
+/// take longer than one.
+const LINES_PER_STEP: usize = 16;
 
 /// Numbers of keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,8 +29,8 @@ struct Sums {
 impl Sums {
     fn of(part: &Part) -> Self {
         Sums {
-            keys: part.keys().len(),
-            expires: part.expires().len(),
+            keys: part.len(Which::Keys),
+            expires: part.len(Which::Expires),
         }
     }
 
@@ -43,15 +46,6 @@ impl Sums {
             Which::Expires => self.expires,
         }
     }
-}
-
-/// Which table of a part is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
-    /// That of all keys.
-    Keys,
-    /// That of the keys with an expiry.
-    Expires,
 }
 
 /// All parts.
@@ -129,7 +123,7 @@ impl Slots {
                 continue;
             }
             match self.get(slot) {
-                Some(part) if Sums::of(part).get(which) > 0 => return Some((slot, part)),
+                Some(part) if part.len(which) > 0 => return Some((slot, part)),
                 _ => slot += 1,
             }
         }
@@ -158,24 +152,20 @@ impl Slots {
             .iter()
             .position(|sums| !passes(sums.get(which)))?;
         let slots = group * GROUP..(group + 1) * GROUP;
-        let size = |part: &Part| Sums::of(part).get(which);
         slots
             .into_iter()
-            .find(|&slot| !passes(self.get(slot).map_or(0, size)))
+            .find(|&slot| !passes(self.get(slot).map_or(0, |part| part.len(which))))
     }
 
-    /// Continues the resize of tables for about `lines` lines. Returns whether one is unfinished.
+    /// Continues the resize of tables for about `lines` lines in all. Returns whether one is unfinished.
     pub(crate) fn step(&mut self, lines: usize) -> bool {
-        let mut left = self.migrating;
-        for slot in 0..SLOTS {
-            if left == 0 {
-                break;
-            }
-            if self.get(slot).is_some_and(Part::is_migrating) {
-                left -= 1;
-                if self.change(slot, |part| part.step(lines)) == Some(true) {
-                    return true;
-                }
+        let mut left = lines.div_ceil(LINES_PER_STEP);
+        let mut slot = 0;
+        while left > 0 && self.migrating > 0 && slot < SLOTS {
+            let is_migrating = self.get(slot).is_some_and(Part::is_migrating);
+            left -= usize::from(is_migrating);
+            if !is_migrating || self.change(slot, |part| part.step(LINES_PER_STEP)) != Some(true) {
+                slot += 1;
             }
         }
         self.migrating > 0
@@ -192,7 +182,7 @@ impl Slots {
                 assert!(!part.keys().is_empty(), "slot {slot} has a part and no key");
                 let keys = part.keys().iter();
                 assert!(
-                    keys.map(|entry| crc::key_slot(entry.key()))
+                    keys.map(|entry| slot::key_slot(entry.key()))
                         .all(|own| usize::from(own) == slot),
                     "a key of another slot in slot {slot}"
                 );

@@ -1,15 +1,10 @@
 //! CLUSTER: the node's own data, the state of the cluster, links.
 
-use std::fmt::Write;
-
-use cluster::node::{Flags, Node};
-use cluster::packet::Kind;
-use cluster::state::{Cluster, Health};
 use table::cluster as rows;
 
 use crate::cluster::drive::save_on_demand;
 use crate::commands::Family;
-use crate::commands::cluster::{node, order};
+use crate::commands::cluster::{carry_out, node, refused};
 use crate::exec::route::uses_tls;
 use crate::server::{Ctx, Done};
 use crate::state::cluster::BusLink;
@@ -53,7 +48,7 @@ fn replicas(cx: &mut Ctx<'_>) -> Done {
     let tls = uses_tls(cx.srv, cx.caller.client);
     let core = &node(cx)?.core;
     let found = cluster::admin::replicas(core, &cx.argv[2]);
-    let replicas = found.map_err(|text| Fault::new(format!("ERR {text}")))?;
+    let replicas = found.map_err(refused)?;
     let lines: Vec<String> = replicas.iter().map(|&ix| core.node_text(ix, tls)).collect();
     cx.reply.array(lines.len());
     for line in lines {
@@ -64,7 +59,7 @@ fn replicas(cx: &mut Ctx<'_>) -> Done {
 
 fn count_failure_reports(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let count = order(cx, |core, facts| {
+    let count = carry_out(cx, |core, facts| {
         cluster::admin::count_failure_reports(core, facts, &argv[2])
     })?;
     cx.reply.int(count as i64);
@@ -80,7 +75,7 @@ fn save_config(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn bump_epoch(cx: &mut Ctx<'_>) -> Done {
-    let (is_new, epoch) = order(cx, |core, facts| {
+    let (is_new, epoch) = carry_out(cx, |core, facts| {
         Ok(cluster::admin::bump_epoch(core, facts))
     })?;
     let word = if is_new { "BUMPED" } else { "STILL" };
@@ -89,54 +84,9 @@ fn bump_epoch(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn info(cx: &mut Ctx<'_>) -> Done {
-    let text = info_text(&node(cx)?.core);
+    let text = node(cx)?.core.info_text();
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
-}
-
-fn info_text(core: &Cluster) -> String {
-    let (mut assigned, mut failed, mut suspected) = (0, 0, 0);
-    for (first, last, owner) in core.slot_ranges() {
-        let count = u32::from(last - first) + 1;
-        assigned += count;
-        let owner: &Node = core.node(owner);
-        if owner.has_failed() {
-            failed += count;
-        } else if owner.is(Flags::PFAIL) {
-            suspected += count;
-        }
-    }
-    let state = match core.state() {
-        Health::Ok => "ok",
-        Health::Fail => "fail",
-    };
-    let mut text = format!(
-        "cluster_state:{state}\r\ncluster_slots_assigned:{assigned}\r\ncluster_slots_ok:{}\r\n\
-         cluster_slots_pfail:{suspected}\r\ncluster_slots_fail:{failed}\r\ncluster_known_nodes:{}\r\n\
-         cluster_size:{}\r\ncluster_current_epoch:{}\r\ncluster_my_epoch:{}\r\n",
-        assigned - failed - suspected,
-        core.node_count(),
-        core.size(),
-        core.current_epoch(),
-        core.my_epoch(),
-    );
-    let stats = core.stats();
-    for (direction, counts) in [("sent", stats.sent), ("received", stats.received)] {
-        for ((_, kind), count) in Kind::ALL.iter().zip(counts).filter(|(_, count)| *count > 0) {
-            let _ = write!(
-                text,
-                "cluster_stats_messages_{kind}_{direction}:{count}\r\n"
-            );
-        }
-        let all: u64 = counts.iter().sum();
-        let _ = write!(text, "cluster_stats_messages_{direction}:{all}\r\n");
-    }
-    let exceeded = stats.link_limit_exceeded;
-    let _ = write!(
-        text,
-        "total_cluster_links_buffer_limit_exceeded:{exceeded}\r\n"
-    );
-    text
 }
 
 fn links(cx: &mut Ctx<'_>) -> Done {
@@ -146,7 +96,7 @@ fn links(cx: &mut Ctx<'_>) -> Done {
     for (id, link) in node.core.links() {
         let Some(other) = link.node else { continue };
         count += 1;
-        let bus = node.links.get(&id);
+        let bus = node.link(id);
         let conn = bus.and_then(|bus| bus.conn);
         let reads = conn.is_some_and(|conn| cx.srv.conns.has_read_handler(conn));
         let writes = conn.is_some_and(|conn| cx.srv.conns.has_write_handler(conn));

@@ -7,6 +7,7 @@ pub mod slots;
 pub mod topology;
 
 use cluster::action::Facts;
+use cluster::refusal::Refusal;
 use cluster::state::Cluster;
 
 use crate::cluster::drive::settle;
@@ -27,12 +28,12 @@ pub fn node<'a>(cx: &'a Ctx<'_>) -> Result<&'a ClusterNode, Fault> {
 ///
 /// # Errors
 /// The server is no node of a cluster, or the protocol refuses.
-pub fn order<R>(
+pub fn carry_out<R>(
     cx: &mut Ctx<'_>,
-    order: impl FnOnce(&mut Cluster, Facts) -> Result<R, String>,
+    order: impl FnOnce(&mut Cluster, Facts) -> Result<R, Refusal>,
 ) -> Result<R, Fault> {
     let told = tell(cx.srv, order).ok_or(NO_CLUSTER)?;
-    let result = told.map_err(|text| Fault::new(format!("ERR {text}")))?;
+    let result = told.map_err(refused)?;
     settle(cx.srv);
     Ok(result)
 }
@@ -40,11 +41,16 @@ pub fn order<R>(
 /// An order whose success is answered with OK.
 pub fn order_ok(
     cx: &mut Ctx<'_>,
-    deed: impl FnOnce(&mut Cluster, Facts) -> Result<(), String>,
+    order: impl FnOnce(&mut Cluster, Facts) -> Result<(), Refusal>,
 ) -> Done {
-    order(cx, deed)?;
+    carry_out(cx, order)?;
     cx.reply.ok();
     Ok(())
+}
+
+/// The error reply of a refusal.
+pub fn refused(Refusal(text): Refusal) -> Fault {
+    Fault::bytes([b"ERR ".as_slice(), &text].concat())
 }
 
 /// The arguments from a position on.

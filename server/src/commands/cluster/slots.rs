@@ -2,7 +2,7 @@
 
 use cluster::admin::{self, Change};
 use cluster::setslot::set_slot;
-use data::util::crc::{SLOTS, key_slot};
+use slot::{SLOTS, key_slot};
 use table::cluster as rows;
 
 use crate::commands::Family;
@@ -65,9 +65,10 @@ fn flush_slots(cx: &mut Ctx<'_>) -> Done {
 
 fn set(cx: &mut Ctx<'_>) -> Done {
     let args = rest(cx, 2);
+    // An invalid slot is refused, but not before what Redis checks first.
     let slot = admin::parse_slot(args[0]);
     let keys = slot.map_or(0, |slot| db(cx.srv, 0).slot_len(slot));
-    order_ok(cx, |core, facts| set_slot(core, facts, &args, &|_| keys))
+    order_ok(cx, |core, facts| set_slot(core, facts, &args, keys))
 }
 
 fn slot_of_key(cx: &mut Ctx<'_>) -> Done {

@@ -8,7 +8,7 @@ use crate::cluster::events;
 use crate::commands::Family;
 use crate::commands::cluster::node;
 use crate::config::values::EndpointType;
-use crate::exec::route::uses_tls;
+use crate::exec::route::{preferred_endpoint, uses_tls};
 use crate::server::{Ctx, Done, Server};
 use crate::wire::fault::NO_CLUSTER;
 use crate::wire::reply::Reply;
@@ -62,10 +62,8 @@ fn endpoint(srv: &Server, core: &Cluster, ix: NodeIx, tls: bool, reply: &mut Rep
     let preferred = srv.config.cluster_preferred_endpoint_type;
     reply.array(4);
     match preferred {
-        EndpointType::Ip => reply.bulk(node.ip.as_bytes()),
-        EndpointType::Hostname if node.hostname.is_empty() => reply.bulk(b"?"),
-        EndpointType::Hostname => reply.bulk(node.hostname.as_bytes()),
         EndpointType::UnknownEndpoint => reply.null(),
+        _ => reply.bulk(preferred_endpoint(srv, node).as_bytes()),
     }
     reply.int(i64::from(node.port(tls)));
     reply.bulk(node.name.to_string().as_bytes());
@@ -89,9 +87,8 @@ fn shards(cx: &mut Ctx<'_>) -> Done {
     let shards = core.shards();
     cx.reply.array(shards.len());
     for nodes in shards.values() {
-        let primary = core.root_of(nodes[0]);
-        let ranges = core.slot_ranges().filter(|range| range.2 == primary);
-        let ranges: Vec<(u16, u16)> = ranges.map(|(first, last, _)| (first, last)).collect();
+        let slots = core.node(core.root_of(nodes[0])).slots.iter();
+        let ranges: Vec<(u16, u16)> = slots.flat_map(|slots| slots.ranges()).collect();
         cx.reply.map(2);
         cx.reply.bulk(b"slots");
         cx.reply.array(2 * ranges.len());
@@ -111,12 +108,6 @@ fn shards(cx: &mut Ctx<'_>) -> Done {
 /// One node of a shard.
 fn member(srv: &Server, core: &Cluster, ix: NodeIx, reply: &mut Reply) {
     let node = core.node(ix);
-    let preferred: &str = match srv.config.cluster_preferred_endpoint_type {
-        EndpointType::Ip => &node.ip,
-        EndpointType::Hostname if node.hostname.is_empty() => "?",
-        EndpointType::Hostname => &node.hostname,
-        EndpointType::UnknownEndpoint => "",
-    };
     let offset = offset(srv, core, ix);
     let health = if node.has_failed() {
         "fail"
@@ -140,7 +131,7 @@ fn member(srv: &Server, core: &Cluster, ix: NodeIx, reply: &mut Reply) {
         reply.bulk(value.as_bytes());
     };
     text("ip", &node.ip);
-    text("endpoint", preferred);
+    text("endpoint", preferred_endpoint(srv, node));
     if has_name {
         text("hostname", &node.hostname);
     }

@@ -9,8 +9,8 @@ use std::mem;
 use conn::connection::{ConnId, State};
 use conn::dial::{Dialed, Dialer};
 use conn::names::NameCheck;
-use conn::resolve::Query;
 
+use crate::egress::dial::dialer;
 use crate::replication::replica::link::{Again, cancel, fail, link};
 use crate::replication::replica::{apply, handshake, transfer};
 use crate::server::Server;
@@ -20,7 +20,7 @@ use crate::{notice, warning};
 
 /// Begins to connect.
 fn connect(srv: &mut Server) {
-    let (now, waker) = (srv.unit.now_ms / 1000, srv.el.waker());
+    let now = srv.unit.now_ms / 1000;
     let Some(link) = link(srv) else { return };
     link.again = false;
     link.attempt += 1;
@@ -31,14 +31,7 @@ fn connect(srv: &mut Server) {
     link.is_old = false;
     notice!("MASTER <-> REPLICA sync started");
     let (host, port) = (link.host.clone(), link.port);
-    let source = Some(&srv.config.bind_source_addr).filter(|source| !source.is_empty());
-    let query = Query {
-        host,
-        port,
-        source: source.cloned(),
-    };
-    // A loop that cannot be woken turns ten times a second by itself.
-    let dialer = Dialer::start(query, move || drop(waker.wake()));
+    let dialer = dialer(srv, &host, port);
     dial(srv, dialer);
 }
 
