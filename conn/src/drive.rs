@@ -154,7 +154,11 @@ impl<S: ConnHost> Conns<S> {
                 false
             }
             // Its socket stays ready, so the loop does not sleep before the next turn.
-            Phase::Waiting | Phase::Handshaking if !self.admission.spend(el.turn()) => false,
+            Phase::Waiting | Phase::Handshaking
+                if !self.admission.spend(el.turn(), Instant::now()) =>
+            {
+                false
+            }
             Phase::Waiting => match self.start_handshake(id) {
                 Ok(()) => {
                     self.admission.take_slot(Instant::now(), id);
