@@ -169,9 +169,12 @@ fn warn_one(cert: &CertInfo, now: i64) {
         cert.subject
     );
     if left < 0 {
-        warning!(
-            "TLS: the {what} has expired on {date}: clients that verify it will refuse this server"
-        );
+        let effect = match cert.role {
+            CertRole::Server => "clients that verify it will refuse this server",
+            CertRole::Client => "servers that verify it will refuse links from this one",
+            CertRole::Ca => "peers whose certificates depend on it are refused",
+        };
+        warning!("TLS: the {what} has expired on {date}: {effect}");
     } else if cert.not_before > now {
         warning!(
             "TLS: the {what} is not valid before {}",
