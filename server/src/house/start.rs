@@ -114,6 +114,16 @@ fn announce(info: &ProcessInfo) {
     }
 }
 
+fn handshake_limits() -> HandshakeLimits {
+    HandshakeLimits {
+        handshakes_in_flight: HANDSHAKES_IN_FLIGHT,
+        handshakes_per_turn: HANDSHAKES_PER_TURN,
+        handshakes_turn_us: HANDSHAKES_TURN_US,
+        handshake_timeout_ms: HANDSHAKE_TIMEOUT_MS,
+        ..HandshakeLimits::default()
+    }
+}
+
 /// Creates the state of the server without opening anything.
 ///
 /// # Errors
@@ -128,13 +138,6 @@ pub fn build(
     data::util::hash::set_seed(process::random_bytes());
     let descriptors = adjust_descriptors(&mut config);
     rename(&mut commands, &config);
-    let limits = HandshakeLimits {
-        handshakes_in_flight: HANDSHAKES_IN_FLIGHT,
-        handshakes_per_turn: HANDSHAKES_PER_TURN,
-        handshakes_turn_us: HANDSHAKES_TURN_US,
-        handshake_timeout_ms: HANDSHAKE_TIMEOUT_MS,
-        ..HandshakeLimits::default()
-    };
     let mut turn = Turn::default();
     let now_ms = turn.refresh();
     let now = now_ms / 1000;
@@ -147,7 +150,7 @@ pub fn build(
         },
         aof: Aof::new(el.waker()),
         el,
-        conns: Conns::new(limits),
+        conns: Conns::new(handshake_limits()),
         listeners: Default::default(),
         clients: Clients::default(),
         keys: Keys::new(config.databases as usize, config.cluster_enabled, seed),
