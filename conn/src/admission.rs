@@ -10,8 +10,8 @@
 //!   the one that was parked *last*. In a storm a queue in order of arrival makes every peer wait
 //!   until it has given up, and each slot is then spent on a peer that is gone; the newest is the one
 //!   most likely to be still there. None waits without limit, because of the deadline.
-//! * **Per turn.** Steps of handshakes beyond the turn's budget wait for the next turn, so that
-//!   commands are served in between.
+//! * **Per turn.** Steps of handshakes beyond the turn's budget, in number or in time, wait for the next turn,
+//!   so that commands are served in between. One step is made in any case.
 //! * **Deadline.** Counted from accept, whether parked or not.
 //! * **Contended slots.** While connections are parked, a handshake that has held its slot for longer
 //!   than an honest one needs, and waits for its peer, loses it. This takes slots away from peers that
@@ -41,6 +41,8 @@ pub struct HandshakeLimits {
     /// Steps of handshakes (each at most one flight of messages) in one turn of the loop; at least
     /// 1.
     pub handshakes_per_turn: u32,
+    /// Microseconds after which no further step is begun in that turn; 0 is no limit.
+    pub handshakes_turn_us: u64,
     /// Milliseconds from accept to the end of the handshake; 0 is no limit.
     pub handshake_timeout_ms: u64,
     /// Milliseconds that a handshake may hold its slot while others wait for one; at least 1.
@@ -52,6 +54,7 @@ impl Default for HandshakeLimits {
         Self {
             handshakes_in_flight: 512,
             handshakes_per_turn: 32,
+            handshakes_turn_us: 0,
             handshake_timeout_ms: 10_000,
             contended_slot_ms: 1000,
         }
@@ -79,6 +82,8 @@ pub(crate) struct Admission {
     /// The turn that `steps` counts, and how many were made in it.
     turn: u32,
     steps: u32,
+    /// When the first of them began.
+    began: Option<Instant>,
     entries: HashMap<ConnId, Entry>,
     /// In order of parking.
     parked: BTreeMap<u64, ConnId>,
@@ -102,6 +107,7 @@ impl Admission {
             limits,
             turn: 0,
             steps: 0,
+            began: None,
             entries: HashMap::new(),
             parked: BTreeMap::new(),
             last_parked: 0,
@@ -124,11 +130,14 @@ impl Admission {
     }
 
     /// Spends one step of the budget of `turn`; false if none is left.
-    pub(crate) fn spend(&mut self, turn: u32) -> bool {
-        if self.turn != turn {
-            (self.turn, self.steps) = (turn, 0);
+    pub(crate) fn spend(&mut self, turn: u32, now: Instant) -> bool {
+        if self.turn != turn || self.began.is_none() {
+            (self.turn, self.steps, self.began) = (turn, 0, Some(now));
         }
-        if self.steps >= self.limits.handshakes_per_turn.max(1) {
+        let most = Duration::from_micros(self.limits.handshakes_turn_us);
+        let took = now.saturating_duration_since(self.began.unwrap_or(now));
+        let is_late = !most.is_zero() && took >= most && self.steps > 0;
+        if is_late || self.steps >= self.limits.handshakes_per_turn.max(1) {
             return false;
         }
         self.steps += 1;
@@ -242,6 +251,7 @@ mod tests {
         let mut admission = Admission::new(HandshakeLimits {
             handshakes_in_flight: in_flight,
             handshakes_per_turn: 2,
+            handshakes_turn_us: 0,
             handshake_timeout_ms: timeout_ms,
             contended_slot_ms: 20,
         });
@@ -280,20 +290,41 @@ mod tests {
 
     #[test]
     fn a_budget_is_renewed_by_each_turn() {
-        let (mut admission, _) = admission(9, 100);
+        let (mut admission, start) = admission(9, 100);
         assert_eq!(
-            [1, 1, 1, 2, 2, 2].map(|turn| admission.spend(turn)),
+            [1, 1, 1, 2, 2, 2].map(|turn| admission.spend(turn, start)),
             [true, true, false, true, true, false]
         );
     }
 
     #[test]
+    fn a_turn_whose_time_is_over_has_no_budget_left() {
+        let (mut admission, start) = admission(9, 100);
+        admission.limits.handshakes_per_turn = 8;
+        admission.limits.handshakes_turn_us = 2000;
+        let steps = [
+            (1, 0),
+            (1, 1),
+            (1, 2),
+            (1, 9),
+            (2, 9),
+            (2, 10),
+            (2, 11),
+            (3, 20),
+        ];
+        assert_eq!(
+            steps.map(|(turn, at)| admission.spend(turn, start + ms(at))),
+            [true, true, false, false, true, true, false, true]
+        );
+    }
+
+    #[test]
     fn a_limit_of_zero_still_admits_one() {
-        let (mut admission, _) = admission(0, 0);
+        let (mut admission, start) = admission(0, 0);
         admission.limits.handshakes_per_turn = 0;
         assert!(admission.has_slot());
-        assert!(admission.spend(1));
-        assert!(!admission.spend(1));
+        assert!(admission.spend(1, start));
+        assert!(!admission.spend(1, start));
     }
 
     #[test]

@@ -280,6 +280,14 @@ impl Client {
         }
     }
 
+    /// Whether the server's certificate is for a host name or an address; false without TLS.
+    pub fn fits(&self, name: &str) -> bool {
+        match &self.transport {
+            Transport::Tls(stream, _) => stream.fits(name),
+            _ => false,
+        }
+    }
+
     /// Who the server is by its certificate, if there is a verified one.
     pub fn identity(&self) -> Option<Identity> {
         match &self.transport {

@@ -60,7 +60,8 @@ impl<S: ConnHost> Conns<S> {
     }
 
     /// As `accept` with TLS, unless the first byte that the peer sends is not that of a TLS handshake: then the connection
-    /// is a plain one, and `on_accept` runs as well.
+    /// is a plain one, and `on_accept` runs as well. A peer that sends nothing within the time for a handshake is taken for a
+    /// plain one, too, since a TLS client speaks first and at once. The time for a handshake begins with its first byte.
     ///
     /// # Errors
     /// As `accept`.
@@ -153,7 +154,11 @@ impl<S: ConnHost> Conns<S> {
                 false
             }
             // Its socket stays ready, so the loop does not sleep before the next turn.
-            Phase::Waiting | Phase::Handshaking if !self.admission.spend(el.turn()) => false,
+            Phase::Waiting | Phase::Handshaking
+                if !self.admission.spend(el.turn(), Instant::now()) =>
+            {
+                false
+            }
             Phase::Waiting => match self.start_handshake(id) {
                 Ok(()) => {
                     self.admission.take_slot(Instant::now(), id);
@@ -192,16 +197,27 @@ impl<S: ConnHost> Conns<S> {
             }
             Some(Ok(_)) if first[0] == HANDSHAKE_RECORD => {
                 connection.is_mixed = false;
+                self.admission.end(id);
+                self.admission.begin(Instant::now(), id);
+                self.arm_deadline(el);
                 self.progress(el, id)
             }
-            Some(Ok(_)) => {
-                let place = &mut self.slots[id.index()].connection;
-                *place = place.take().map(Connection::without_tls);
-                self.leave_admission(el, id);
-                self.watch(el, id);
-                true
-            }
+            Some(Ok(_)) => self.go_on_without_tls(el, id),
         }
+    }
+
+    /// Whether it is still unknown if an accepted connection speaks TLS.
+    fn is_silent(&self, id: ConnId) -> bool {
+        self.get(id).is_some_and(|connection| connection.is_mixed)
+    }
+
+    /// Makes a connection whose peer does not speak TLS usable. Always true, for `progress`.
+    fn go_on_without_tls(&mut self, el: &mut EventLoop<S>, id: ConnId) -> bool {
+        let place = &mut self.slots[id.index()].connection;
+        *place = place.take().map(Connection::without_tls);
+        self.leave_admission(el, id);
+        self.watch(el, id);
+        true
     }
 
     /// Gives an accepted connection its TLS object, which takes most of its memory.
@@ -322,7 +338,7 @@ impl<S: ConnHost> Conns<S> {
         end.map_or(Next::Never, |end| Next::In(until(end)))
     }
 
-    /// The next connection whose time for a handshake has passed, now failed.
+    /// The next connection whose time for a handshake has passed: now failed, or a plain one if it may be.
     fn next_expired(&mut self, el: &mut EventLoop<S>) -> Option<ConnId> {
         let now = Instant::now();
         while let Some((id, why)) = self.admission.overdue(now) {
@@ -331,6 +347,13 @@ impl<S: ConnHost> Conns<S> {
                 self.admission.end(id);
                 continue;
             };
+            if connection.is_mixed {
+                // Its first byte may be there although no event was processed since.
+                if self.tell_apart(el, id) || self.is_silent(id) && self.go_on_without_tls(el, id) {
+                    return Some(id);
+                }
+                continue;
+            }
             let why = match why {
                 Overdue::Deadline => "the handshake was not finished in time",
                 // Its peer has answered, and it waits for a step of this side.

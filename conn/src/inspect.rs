@@ -14,6 +14,7 @@ use crate::connection::{ConnId, Connection, Phase, State};
 use crate::conns::{Conns, Slot, find};
 use crate::error::ConnError;
 use crate::tls::context::TlsContext;
+use crate::tls::examine::Details;
 use crate::tls::info::{Identity, Sessions, TlsStats};
 use crate::tls::stream::TlsStream;
 
@@ -136,10 +137,15 @@ impl<S> Conns<S> {
         self.tls(id)?.peer_identity()
     }
 
-    /// The subject of a certificate in the peer's chain that a context's lists revoke; it may have been good when the
-    /// connection was made.
+    /// The certificate in the peer's chain that a context's lists revoke; it may have been good when the connection was
+    /// made.
     pub fn revoked_by(&self, id: ConnId, context: &TlsContext) -> Option<String> {
         self.tls(id)?.revoked_by(context)
+    }
+
+    /// Whether it is going to have a TLS handshake, or has one.
+    pub fn is_shaking_hands(&self, id: ConnId) -> bool {
+        self.is_tls(id) && matches!(self.state(id), State::Connecting | State::Accepting)
     }
 
     /// `TLSv1.3`, once the handshake is done.
@@ -150,6 +156,11 @@ impl<S> Conns<S> {
     /// `TLS_AES_256_GCM_SHA384`, once the handshake is done.
     pub fn cipher(&self, id: ConnId) -> Option<&'static str> {
         self.tls(id).map(TlsStream::cipher)
+    }
+
+    /// All about its TLS, once the handshake is done.
+    pub fn tls_details(&self, id: ConnId) -> Option<Details> {
+        self.tls(id).map(TlsStream::details)
     }
 
     /// Bytes that OpenSSL holds for it.

@@ -202,6 +202,7 @@ fn limits(
     HandshakeLimits {
         handshakes_in_flight,
         handshakes_per_turn,
+        handshakes_turn_us: 0,
         handshake_timeout_ms,
         contended_slot_ms: 60_000,
     }

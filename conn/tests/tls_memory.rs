@@ -10,24 +10,29 @@ use common::peer::{Peer, client_context};
 use common::{World, dial, listen};
 use conn::tls::memory::{Allocator, allocated, install};
 
-unsafe fn alloc(size: usize) -> *mut u8 {
+fn usable(block: *mut u8) -> usize {
+    // SAFETY: null or a live block.
+    unsafe { libc::malloc_usable_size(block.cast()) }
+}
+
+unsafe fn alloc(size: usize) -> (*mut u8, usize) {
     // SAFETY: any size is allowed.
-    unsafe { libc::malloc(size).cast() }
+    let block = unsafe { libc::malloc(size).cast() };
+    (block, usable(block))
 }
 
-unsafe fn realloc(block: *mut u8, size: usize) -> *mut u8 {
+unsafe fn realloc(block: *mut u8, size: usize) -> (*mut u8, isize) {
+    let before = usable(block);
     // SAFETY: the block came from `alloc`.
-    unsafe { libc::realloc(block.cast(), size).cast() }
+    let block = unsafe { libc::realloc(block.cast(), size).cast() };
+    (block, usable(block) as isize - before as isize)
 }
 
-unsafe fn free(block: *mut u8) {
+unsafe fn free(block: *mut u8) -> usize {
+    let usable = usable(block);
     // SAFETY: the block came from `alloc`.
-    unsafe { libc::free(block.cast()) }
-}
-
-unsafe fn usable(block: *const u8) -> usize {
-    // SAFETY: the block came from `alloc`.
-    unsafe { libc::malloc_usable_size(block.cast_mut().cast()) }
+    unsafe { libc::free(block.cast()) };
+    usable
 }
 
 /// 3.0 holds 14 KB for an idle connection, 3.6 with our groups 21 KB; usable sizes are a little
@@ -40,7 +45,6 @@ fn memory_is_counted_and_charged_to_connections() {
         alloc,
         realloc,
         free,
-        usable,
     };
     assert!(install(allocator), "nothing was allocated before");
     assert!(!install(allocator), "and now it is too late");

@@ -118,7 +118,10 @@
 //!   client, and cron takes what was loaded. A load that began under other directives is dropped with its watch.
 //! * **A TLS connection becomes a client when its handshake is complete.** Until then it counts towards `maxclients` and
 //!   has no client; `conn::admission` bounds a storm of half-open handshakes. On a mixed port the first byte decides whether
-//!   there is one (`conn::drive`), and a plain client waits for none.
+//!   there is one (`conn::drive`), and a plain client waits for none. One that is silent until the time for a handshake has passed is
+//!   a plain client, too.
+//! * **What OpenSSL forgets of a session is kept in its ticket** (`conn::tls::ticket_chain`): it verifies nothing when a session is
+//!   resumed, so the ticket carries when the chain of the client expires and which authorities it has.
 //! * **The stream of writes is held once** (`state::replication::blocks`). A replica is a position in it, so memory grows
 //!   with the slowest replica and not with their number, and the backlog is the part behind all of them. On a
 //!   replica the same blocks hold what is read from the primary, byte for byte; an offset marks how much is executed, and

@@ -30,7 +30,6 @@ fn main() -> ExitCode {
         alloc: memory::c_alloc,
         realloc: memory::c_realloc,
         free: memory::c_free,
-        usable: memory::c_usable,
     });
     assert!(counted, "OpenSSL allocated before its allocator was set");
     let args: Vec<String> = std::env::args_os()

@@ -143,6 +143,8 @@ pub struct ListSpec<'a> {
     pub serials: &'a [u32],
     /// It has expired.
     pub is_expired: bool,
+    /// Otherwise it expires in so many seconds.
+    pub seconds: u32,
 }
 
 impl Default for ListSpec<'_> {
@@ -152,6 +154,7 @@ impl Default for ListSpec<'_> {
             signer: Signer::TestCa,
             serials: &[],
             is_expired: false,
+            seconds: 86_400,
         }
     }
 }
@@ -179,6 +182,7 @@ pub fn revoke(folder: &Path, spec: &ListSpec<'_>) {
         Signer::Other(name) => (format!("{name}.crt"), format!("{name}.key")),
         Signer::SelfSigned => panic!("a list has an issuer"),
     };
+    let seconds = spec.seconds.to_string();
     let mut args = vec![
         "ca", "-gencrl", "-config", "list.cnf", "-cert", &cert, "-keyfile", &key,
     ];
@@ -190,7 +194,7 @@ pub fn revoke(folder: &Path, spec: &ListSpec<'_>) {
             "20200201000000Z",
         ]);
     } else {
-        args.extend(["-crldays", "1"]);
+        args.extend(["-crlsec", &seconds]);
     }
     args.extend(["-out", "new.crl"]);
     openssl(folder, &args);

@@ -3,6 +3,7 @@
 //!
 //! Nothing here sleeps: a server is ready when its log says so, and every wait is for a condition, with a deadline.
 
+pub mod authority;
 pub mod certs;
 pub mod client;
 pub mod corpus;

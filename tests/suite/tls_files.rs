@@ -196,6 +196,43 @@ fn a_chain_in_disorder_does_not_replace_one_in_order() {
     wait_for_certificate(&server, &mut client, "leaf");
 }
 
+/// The comparison is with the chain that is in use, not with the one that the watch began with.
+#[test]
+fn a_chain_in_disorder_that_was_mended_stays_so() {
+    let (folder, new) = (temp_dir(), temp_dir());
+    certs::issue_chain(new.path());
+    let read = |name: &str| fs::read(new.path().join(name)).expect("issued");
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(folder.path().join(name), bytes).expect("the folder is writable");
+    };
+    let disorder = [
+        read("leaf.crt"),
+        fs::read(certs::file("client.crt")).expect("issued"),
+        read("middle.crt"),
+    ]
+    .concat();
+    write("tls.crt", &disorder);
+    write("tls.key", &read("leaf.key"));
+    let args = ["--tls-auth-clients", "no"];
+    let mut all = vec!["--tls-auto-reload".to_owned(), "yes".to_owned()];
+    for (directive, name) in [
+        ("--tls-cert-file", "tls.crt"),
+        ("--tls-key-file", "tls.key"),
+    ] {
+        all.extend([directive.to_owned(), certs::file_in(folder.path(), name)]);
+    }
+    let all: Vec<&str> = all.iter().map(String::as_str).chain(args).collect();
+    let server = Server::start(&all);
+    let mut admin = server.client(Transport::Tcp);
+    write("tls.crt", &read("chain.crt"));
+    until("the chain in order", || {
+        (number(&mut admin, "tls_reloads") == 2).then_some(())
+    });
+    write("tls.crt", &disorder);
+    server.wait_for_log(&["which is not its issuer"]);
+    assert_eq!(number(&mut admin, "tls_reloads"), 2);
+}
+
 #[test]
 fn files_are_not_watched_unless_that_is_configured() {
     let folder = temp_dir();

@@ -101,3 +101,50 @@ fn the_group_the_tickets_and_the_days_that_are_left_are_shown() {
         "PONG"
     );
 }
+
+#[test]
+fn debug_tls_tells_all_about_a_connection() {
+    let server = Server::start(&["--tls-groups", "X25519"]);
+    let mut admin = server.client(Transport::Tcp);
+    for (version, cipher) in [
+        (SslVersion::TLS1_2, "ECDHE-RSA-AES256-GCM-SHA384"),
+        (SslVersion::TLS1_3, "TLS_AES_256_GCM_SHA384"),
+    ] {
+        let context = openssl_client::context(true, openssl_client::only(version));
+        let mut session = None;
+        for resumed in ["no", "yes"] {
+            let mut peer = OpensslClient::connect(server.tls_port, &context, session.as_ref())
+                .expect("admitted");
+            peer.send(b"CLIENT ID\r\n").expect("sent");
+            let mut id = String::new();
+            while !id.ends_with('\n') {
+                id.push(char::from(peer.read(1).expect("a reply")[0]));
+            }
+            let text = admin.text(&format!("DEBUG TLS {}", id.trim_matches([':', '\r', '\n'])));
+            let has = |part: &str| assert!(text.contains(part), "{part} in {text}");
+            has(&format!("cipher:{cipher}\r\n"));
+            has(&format!("resumed:{resumed}\r\n"));
+            has("login:none\r\n");
+            has("own_certificate:O=Redis Test, CN=Generic-cert\r\n");
+            has("verified:yes\r\n");
+            has(
+                "certificate0:subject=O=Redis Test, CN=Generic-cert;issuer=O=Redis Test, CN=Certificate Authority;serial=",
+            );
+            has(";names=localhost,127.0.0.1,::1;not_before=");
+            has(";key=RSA;bits=2048;signature=sha256WithRSAEncryption\r\n");
+            assert_eq!(text.contains("chain_expires:"), resumed == "yes", "{text}");
+            session = Some(peer.close());
+        }
+    }
+    for (id, why) in [("0", "No such client ID"), ("-1", "No such client ID")] {
+        assert_eq!(
+            admin.text(&format!("DEBUG TLS {id}")),
+            format!("-ERR {why}")
+        );
+    }
+    let id = admin.text("CLIENT ID");
+    assert_eq!(
+        admin.text(&format!("DEBUG TLS {id}")),
+        "-ERR This client does not use TLS"
+    );
+}

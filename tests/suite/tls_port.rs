@@ -172,3 +172,30 @@ fn a_plain_client_of_a_mixed_port_has_to_authenticate() {
         "-NOAUTH Authentication required.\r\n+OK\r\n$-1\r\n+OK\r\n"
     );
 }
+
+/// A client without TLS may be silent for as long as `timeout` allows, which is for ever by default.
+#[test]
+fn a_silent_client_of_a_mixed_port_is_one_without_tls() {
+    let server = Server::start(&["--tls-mixed-port", "yes"]);
+    let mut admin = server.client(Transport::Tcp);
+    let connect = || TcpStream::connect(("127.0.0.1", server.tls_port)).expect("it listens");
+    let (mut silent, mut slow) = (connect(), connect());
+    slow.write_all(&[22, 3, 1]).expect("sent");
+    let port = silent.local_addr().expect("connected").port();
+    until("a client", || {
+        admin
+            .text("CLIENT LIST")
+            .contains(&format!(" addr=127.0.0.1:{port} "))
+            .then_some(())
+    });
+    silent.write_all(b"PING\r\n").expect("sent");
+    let mut reply = [0; 7];
+    silent.read_exact(&mut reply).expect("a reply");
+    assert_eq!(&reply, b"+PONG\r\n");
+    // Who has begun a handshake has to finish it.
+    server.wait_for_log(&["the handshake was not finished in time"]);
+    let mut rest = Vec::new();
+    let _ = slow.read_to_end(&mut rest);
+    assert_eq!(admin.info("connected_clients"), "2");
+    assert_eq!(admin.info("tls_handshakes_failed"), "1");
+}

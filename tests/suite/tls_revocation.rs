@@ -8,6 +8,7 @@ use conn::tls::context::{ClientTlsConfig, TlsContext};
 use openssl::ssl::{SslFiletype, SslVersion};
 use tests::certs::{self, CertSpec, ListSpec, Signer, file_in, issue, issue_chain, revoke};
 use tests::client::{Client, Transport, tls_config};
+use tests::nodes::{Node, Nodes};
 use tests::openssl_client::{self, OpensslClient};
 use tests::pair;
 use tests::server::{Server, temp_dir};
@@ -156,6 +157,36 @@ fn a_cached_link_for_migrate_ends_when_the_target_is_revoked() {
     assert_eq!(target.client(Transport::Tcp).text("MGET a b"), "[1 nil]");
 }
 
+#[test]
+fn a_link_of_the_cluster_bus_ends_when_its_node_is_revoked() {
+    let folder = temp_dir();
+    bob(folder.path());
+    list(folder.path(), &[]);
+    let path = |name: &str| file_in(folder.path(), name);
+    let (lists, cert, key) = (path("list.crl"), path("bob.crt"), path("bob.key"));
+    let judges = ["--tls-crl-file", &lists, "--tls-auto-reload", "yes"];
+    let all = vec![
+        Node::start(Transport::Tls, &judges),
+        Node::start(
+            Transport::Tls,
+            &["--tls-cert-file", &cert, "--tls-key-file", &key],
+        ),
+    ];
+    let mut nodes = Nodes::form(Transport::Tls, 2, all);
+    let links = |nodes: &mut Nodes| {
+        let reply = nodes.all[0].client.cmd("CLUSTER LINKS");
+        reply.elements().map_or(0, <[_]>::len)
+    };
+    until("a link each way", || (links(&mut nodes) == 2).then_some(()));
+    list(folder.path(), &[REVOKED]);
+    let server = nodes.all[0].server();
+    server.wait_for_log(&["its certificate was revoked (O=Redis Test, CN=bob)"]);
+    server.wait_for_log(&["certificate verify failed: certificate revoked (CN=bob)"]);
+    until("no link", || (links(&mut nodes) == 0).then_some(()));
+    assert_eq!(nodes.all[0].client.info("tls_crl_ended_connections"), "2");
+    nodes.wait_for_flags(0, 1, "master,fail?");
+}
+
 /// OpenSSL verifies no certificate when a session is resumed.
 #[test]
 fn a_ticket_does_not_outlive_a_revocation() {
@@ -262,8 +293,8 @@ fn every_authority_of_a_chain_needs_a_list() {
     server.wait_for_log(&["its certificate was revoked (O=Redis Test, CN=Intermediate)"]);
     assert!(!is_admitted(&server, &config));
     list(lists.path(), &[]);
-    of_middle(&[REVOKED]);
-    wait_for_list(&mut admin, "1");
+    of_middle(&[7, REVOKED]);
+    wait_for_list(&mut admin, "2");
     assert!(!is_admitted(&server, &config));
     assert!(is_admitted(&server, &tls_config()));
 }
@@ -272,8 +303,10 @@ fn every_authority_of_a_chain_needs_a_list() {
 fn a_list_that_cannot_be_read_is_an_error() {
     let folder = temp_dir();
     list(folder.path(), &[]);
-    let (server, mut admin) = start(folder.path(), &[]);
     let path = |name: &str| file_in(folder.path(), name);
+    // A watch would load the old list again, and that is the last load then.
+    let server = Server::start(&["--tls-crl-file", &path("list.crl")]);
+    let mut admin = server.client(Transport::Tcp);
     let begin = "-----BEGIN X509 CRL-----\n";
     fs::create_dir(folder.path().join("broken")).expect("writable");
     for (name, text) in [
@@ -316,7 +349,10 @@ fn a_list_that_cannot_be_read_is_an_error() {
         );
         assert!(is_admitted(&server, &tls_config()), "{setting}");
     }
-    // Other files in a folder of lists are left alone, and a list that is there twice counts once.
+    // Other files in a folder of lists are left alone, and a list that is there twice counts once. A pipe is no file: who reads it
+    // waits for its writer.
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
     fs::copy(path("list.crl"), path("again.crl")).expect("copied");
     assert_eq!(
         admin.text(&format!("CONFIG SET tls-crl-dir {}", path(""))),

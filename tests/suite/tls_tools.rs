@@ -126,6 +126,15 @@ fn faults_of_a_server_are_told() {
             ..spec
         },
     );
+    issue(
+        folder.path(),
+        &CertSpec {
+            name: "self",
+            signer,
+            extensions: &["subjectAltName=DNS:other.example"],
+            ..spec
+        },
+    );
     issue_chain(folder.path());
     let small = [
         "req",
@@ -178,6 +187,14 @@ fn faults_of_a_server_are_told() {
             &[],
             2,
             "warning: the certificate of 'O=Redis Test, CN=plain' has no alternative names",
+        ),
+        // Whatever else is wrong with it.
+        (
+            "self.crt",
+            "self.key",
+            &[],
+            2,
+            "error: the certificate is not for 'localhost' but for: other.example",
         ),
         (
             "own.crt",

@@ -1,7 +1,6 @@
 //! `--tls-check HOST:PORT`: what is wrong with the TLS of a server, in sentences.
 //!
-//! The server is connected to several times: as usual, with a check of the name, with each old protocol version alone, and without
-//! a client certificate. Nothing but PING is sent.
+//! The server is connected to several times: as usual, with each old protocol version alone, and without a client certificate. Nothing but PING is sent.
 //!
 //! | exit code | |
 //! |---|---|
@@ -132,11 +131,7 @@ impl Target<'_> {
         config
     }
 
-    fn connect(
-        &self,
-        context: &TlsContext,
-        verify_name: Option<&str>,
-    ) -> Result<Client, ConnError> {
+    fn connect(&self, context: &TlsContext) -> Result<Client, ConnError> {
         let place = Place::Tcp {
             host: self.host,
             port: self.port,
@@ -145,7 +140,7 @@ impl Target<'_> {
         let tls = ClientTls {
             context,
             sni: self.sni(),
-            verify_name,
+            verify_name: None,
         };
         let mut client = Client::connect(&place, Some(tls), Some(PATIENCE))?;
         client.set_read_timeout(Some(PATIENCE));
@@ -154,7 +149,7 @@ impl Target<'_> {
 
     fn examine(&self) -> Result<(Shown, Vec<Finding>), ConnError> {
         let context = TlsContext::for_client(&self.config(true))?;
-        let mut client = self.connect(&context, None)?;
+        let mut client = self.connect(&context)?;
         let not_tls = || {
             ConnError::because(
                 Cause::NotTls,
@@ -184,11 +179,7 @@ impl Target<'_> {
             let sentence = "it also serves clients without a certificate".to_owned();
             findings.push(Finding(Severity::Note, sentence));
         }
-        let named = self
-            .connect(&context, Some(self.name()))
-            .ok()
-            .and_then(|client| client.shown());
-        if named.is_some_and(|named| named.verdict == Verdict::Name) {
+        if !client.fits(self.name()) {
             let names = shown
                 .chain
                 .first()
@@ -206,7 +197,7 @@ impl Target<'_> {
 
     fn serves_without_certificate(&self) -> bool {
         let context = TlsContext::for_client(&self.config(false));
-        let client = context.and_then(|context| self.connect(&context, None));
+        let client = context.and_then(|context| self.connect(&context));
         client.is_ok_and(|mut client| client.call(&["PING"]).is_ok())
     }
 
@@ -214,9 +205,7 @@ impl Target<'_> {
     fn protocols(&self) -> Vec<Finding> {
         let accepts = |protocol| {
             let context = TlsContext::for_probe(&self.config(true), protocol);
-            context
-                .and_then(|context| self.connect(&context, None))
-                .is_ok()
+            context.and_then(|context| self.connect(&context)).is_ok()
         };
         let mut findings = Vec::new();
         for protocol in ["TLSv1", "TLSv1.1"] {
@@ -349,6 +338,7 @@ mod tests {
             chain: vec![ShownCert {
                 subject: "CN=server".to_owned(),
                 issuer: "CN=ca".to_owned(),
+                serial: "1092".to_owned(),
                 names: vec!["server".to_owned()],
                 not_before: date(NOW - 1),
                 not_after: date(NOW + 86_400 * 365),

@@ -46,14 +46,15 @@ fn describe(number: usize, cert: &ShownCert) -> String {
         format!("  names:  {}\n", cert.names.join(", ").escape_debug())
     };
     format!(
-        "Certificate {number}: {}\n  issuer: {}\n{names}  valid:  {} to {}\n  key:    {}, {} bits; signed with {}\n",
+        "Certificate {number}: {}\n  issuer: {}\n{names}  valid:  {} to {}\n  key:    {}, {} bits; signed with {}\n  serial: {}\n",
         cert.subject,
         cert.issuer,
         cert.not_before.text,
         cert.not_after.text,
         cert.key,
         cert.bits,
-        cert.signature
+        cert.signature,
+        cert.serial
     )
 }
 

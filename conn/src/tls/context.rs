@@ -41,6 +41,7 @@ use crate::tls::bio::note_rejected;
 use crate::tls::config::{AuthClients, CrlExpired, TlsConfig, files};
 use crate::tls::crl::Crls;
 use crate::tls::info::{CertInfo, CertRole, CrlInfo, alternative_names, common_name, name_text};
+use crate::tls::ticket_chain::{self, Link};
 use crate::tls::tickets::TicketKeys;
 
 /// Tickets issued per full handshake. Each costs 25 µs and 255 bytes, and clients of this server
@@ -169,11 +170,12 @@ impl TlsContext {
     }
 
     /// The rules under which a client's session was established: whether it has to show a certificate,
-    /// and who may have signed it. A ticket from under other rules is refused, which costs that client
-    /// a full handshake.
+    /// who may have signed it, and whether a revocation list that has expired refuses all. A ticket from under
+    /// other rules is refused, which costs that client a full handshake.
     pub(crate) fn session_rules(&self) -> [u8; 32] {
         let mut rules = self.0.trust;
-        rules[31] = self.0.auth_clients as u8;
+        let refuses_all = self.0.crls.refuse_all(now());
+        rules[31] = self.0.auth_clients as u8 | u8::from(refuses_all) << 7;
         rules
     }
 
@@ -199,6 +201,10 @@ impl TlsContext {
 
     pub(crate) fn is_revoked(&self, cert: &X509) -> bool {
         self.0.crls.revoked(cert)
+    }
+
+    pub(crate) fn is_link_revoked(&self, link: &Link) -> bool {
+        self.0.crls.revoked_link(link)
     }
 
     /// What is wrong with the order of the certificates in a file; peers may fail to verify such a chain.
@@ -274,6 +280,7 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
     tickets
         .install(&mut server)
         .map_err(|stack| failure("OpenSSL", &stack))?;
+    ticket_chain::install(&mut server);
     let server = server.build();
     let client = match (
         config.client_cert_file.as_deref(),
@@ -679,11 +686,12 @@ fn private_key(pair: &Pair<'_>) -> Result<PKey<Private>, ConnError> {
     })
 }
 
-/// The paths in a directory.
+/// The paths of the files in a directory. To read anything else, such as a pipe, might never end.
 fn entries(dir: Option<&str>) -> Vec<PathBuf> {
     let listing = dir.and_then(|dir| fs::read_dir(dir).ok());
     let entries = listing.into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| path.is_file()).collect()
 }
 
 /// Describes the trusted certificates. OpenSSL looks those of a directory up when it needs them; a
@@ -722,7 +730,8 @@ fn warnings(certs: &[CertInfo], now: i64) -> Vec<String> {
     certs.iter().filter_map(warning).collect()
 }
 
-fn now() -> i64 {
+/// Unix time in seconds.
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -1,12 +1,20 @@
-//! What a server shows of its TLS: for tools that print it, or say what is wrong with it.
+//! What a peer shows of its TLS: for tools that print it, or say what is wrong with it, and for DEBUG TLS.
 
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::net::IpAddr;
+use std::ptr;
+
+use foreign_types::ForeignTypeRef;
 use openssl::asn1::Asn1TimeRef;
 use openssl::pkey::{Id, PKeyRef, Public};
-use openssl::ssl::SslRef;
+use openssl::ssl::{NameType, SslRef};
 use openssl::x509::{X509, X509Ref, X509VerifyResult};
 use openssl_sys as ffi;
 
-use crate::tls::info::{alternative_names, name_text, unix_time};
+use crate::tls::info::{alternative_names, name_text, serial, unix_time};
+use crate::tls::ticket_chain::TicketChain;
 
 /// What verification made of a server's certificate, whether or not the connection depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,13 +42,15 @@ pub struct Date {
     pub text: String,
 }
 
-/// A certificate that a server has sent.
+/// A certificate that a peer has sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownCert {
     /// `O=Redis, CN=server`.
     pub subject: String,
     /// The subject of the certificate that has signed it.
     pub issuer: String,
+    /// Its serial number in hexadecimal.
+    pub serial: String,
     /// Its alternative names.
     pub names: Vec<String>,
     /// Valid from.
@@ -74,10 +84,27 @@ pub struct Shown {
     pub verdict: Verdict,
 }
 
-/// What the server at the other end of a connection has shown.
+/// What a server knows of one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// What the peer has shown. Of a resumed session that is its own certificate.
+    pub shown: Shown,
+    /// The session was resumed.
+    pub is_resumed: bool,
+    /// Of a resumed session, when the first certificate of the chain that was verified expires.
+    pub chain_expires: Option<i64>,
+    /// The subject of the certificate that this side has shown.
+    pub own_subject: String,
+    /// The server name that a client has asked for.
+    pub server_name: String,
+}
+
+/// What the peer at the other end of a connection has shown.
 pub(crate) fn shown(ssl: &SslRef, group: &str) -> Shown {
-    let chain: Vec<X509> = (ssl.peer_cert_chain().into_iter().flatten())
-        .map(ToOwned::to_owned)
+    // OpenSSL leaves the client's own certificate out of its chain.
+    let own = ssl.peer_certificate().filter(|_| ssl.is_server());
+    let chain: Vec<X509> = (own.into_iter())
+        .chain((ssl.peer_cert_chain().into_iter().flatten()).map(ToOwned::to_owned))
         .collect();
     let disorder =
         (chain.windows(2)).position(|pair| pair[1].issued(&pair[0]) != X509VerifyResult::OK);
@@ -89,6 +116,38 @@ pub(crate) fn shown(ssl: &SslRef, group: &str) -> Shown {
         disorder,
         verdict: verdict(ssl.verify_result()),
     }
+}
+
+/// What is known of a connection whose handshake is done.
+pub(crate) fn details(ssl: &SslRef, group: &str) -> Details {
+    let chain = TicketChain::of(ssl).filter(|_| ssl.session_reused());
+    let name = ssl.servername_raw(NameType::HOST_NAME).unwrap_or_default();
+    Details {
+        shown: shown(ssl, group),
+        is_resumed: ssl.session_reused(),
+        chain_expires: chain.map(|chain| chain.expires),
+        own_subject: ssl
+            .certificate()
+            .map_or_else(String::new, |cert| name_text(cert.subject_name())),
+        server_name: name.escape_ascii().to_string(),
+    }
+}
+
+/// Whether the peer's certificate is for a host name or an address.
+pub(crate) fn fits(ssl: &SslRef, name: &str) -> bool {
+    let (Some(cert), Ok(text)) = (ssl.peer_certificate(), CString::new(name)) else {
+        return false;
+    };
+    let is_address = name.parse::<IpAddr>().is_ok();
+    // SAFETY: the certificate is live, and the text ends with a NUL behind as many bytes as stated; no name is asked back.
+    let fits = unsafe {
+        if is_address {
+            ffi::X509_check_ip_asc(cert.as_ptr(), text.as_ptr(), 0)
+        } else {
+            ffi::X509_check_host(cert.as_ptr(), text.as_ptr(), name.len(), 0, ptr::null_mut())
+        }
+    };
+    fits == 1
 }
 
 fn verdict(result: X509VerifyResult) -> Verdict {
@@ -106,12 +165,14 @@ fn verdict(result: X509VerifyResult) -> Verdict {
     }
 }
 
-fn shown_cert(cert: &X509Ref) -> ShownCert {
+/// Describes one certificate.
+pub fn shown_cert(cert: &X509Ref) -> ShownCert {
     let key = cert.public_key().ok();
     let signature = cert.signature_algorithm().object().nid();
     ShownCert {
         subject: name_text(cert.subject_name()),
         issuer: name_text(cert.issuer_name()),
+        serial: serial(cert),
         names: alternative_names(cert),
         not_before: date(cert.not_before()),
         not_after: date(cert.not_after()),

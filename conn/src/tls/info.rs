@@ -136,14 +136,10 @@ impl Traffic {
 impl CertInfo {
     /// Describes `cert`, found in `file`.
     pub(crate) fn new(role: CertRole, file: &str, cert: &X509Ref) -> Self {
-        let serial = cert
-            .serial_number()
-            .to_bn()
-            .and_then(|number| number.to_hex_str().map(|text| text.to_string()));
         Self {
             role,
             file: file.to_string(),
-            serial: serial.unwrap_or_default(),
+            serial: serial(cert),
             subject: name_text(cert.subject_name()),
             names: alternative_names(cert),
             not_before: unix_time(cert.not_before()),
@@ -152,8 +148,15 @@ impl CertInfo {
     }
 }
 
+/// The serial number in hexadecimal.
+pub(crate) fn serial(cert: &X509Ref) -> String {
+    let number = cert.serial_number().to_bn();
+    let text = number.and_then(|number| number.to_hex_str().map(|text| text.to_string()));
+    text.unwrap_or_default()
+}
+
 /// The identity in a peer's certificate.
-pub(crate) fn identity(cert: &X509Ref) -> Identity {
+pub fn identity(cert: &X509Ref) -> Identity {
     let names = cert.subject_alt_names();
     let texts = |text: fn(&GeneralNameRef) -> Option<&str>| {
         let texts = names.iter().flatten().filter_map(text);

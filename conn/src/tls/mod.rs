@@ -10,6 +10,7 @@
 //! | `context` | certificates, keys and settings, loaded and replaced as a unit |
 //! | `crl` | certificate revocation lists |
 //! | `tickets` | the keys of session tickets, and their rotation |
+//! | `ticket_chain` | what a ticket says of the chain of its client |
 //! | `stream` | one connection: handshake, read, write, shutdown |
 
 pub mod bio;
@@ -20,4 +21,5 @@ pub mod examine;
 pub mod info;
 pub mod memory;
 pub mod stream;
+pub(crate) mod ticket_chain;
 pub(crate) mod tickets;

@@ -40,7 +40,6 @@ use std::ptr;
 
 use foreign_types::ForeignTypeRef;
 use nix::errno::Errno;
-use openssl::asn1::Asn1Time;
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslContextRef, SslVerifyMode};
 use openssl::x509::X509VerifyResult;
@@ -52,9 +51,10 @@ use crate::stream::Io;
 use crate::tls::bio::{Bio, COLLECT, Pool, RECORD, RECORD_OVERHEAD, Sent};
 use crate::tls::config::AuthClients;
 use crate::tls::context::TlsContext;
-use crate::tls::examine::{self, Shown};
+use crate::tls::examine::{self, Details, Shown};
 use crate::tls::info::{self, Identity};
 use crate::tls::memory::Scope;
+use crate::tls::ticket_chain;
 
 /// The alert of TLS 1.3 that refuses a client without a certificate.
 const CERTIFICATE_REQUIRED: c_int = 116;
@@ -495,15 +495,25 @@ impl TlsStream {
         shown
     }
 
-    /// The subject of the first certificate of the peer's chain that a context's lists revoke. Of a resumed session only the
-    /// peer's own certificate is known.
-    pub fn revoked_by(&self, context: &TlsContext) -> Option<String> {
-        let own = self.ssl.peer_certificate();
-        let chain = self.ssl.verified_chain().into_iter().flatten();
-        let mut certs = own.into_iter().chain(chain.map(ToOwned::to_owned));
-        let revoked = certs.find(|cert| context.is_revoked(cert));
+    /// What is known of the connection.
+    pub fn details(&self) -> Details {
+        let details = examine::details(&self.ssl, self.group());
         clear_errors();
-        revoked.map(|cert| info::name_text(cert.subject_name()))
+        details
+    }
+
+    /// The first certificate of the peer's chain that a context's lists revoke: its subject, or what else is known of it.
+    pub fn revoked_by(&self, context: &TlsContext) -> Option<String> {
+        let told = ticket_chain::revoked(&self.ssl, context);
+        clear_errors();
+        told
+    }
+
+    /// Whether the peer's certificate is for a host name or an address.
+    pub fn fits(&self, name: &str) -> bool {
+        let fits = examine::fits(&self.ssl, name);
+        clear_errors();
+        fits
     }
 
     /// Bytes that OpenSSL holds for this connection.
@@ -665,23 +675,17 @@ impl TlsStream {
         Unsuccessful::Failed(self.explain(step, &stack))
     }
 
-    /// A ticket stands for a certificate that was verified once, and OpenSSL does not verify it again
-    /// when a session is resumed: the certificate may have expired since.
+    /// A ticket stands for a chain of certificates that was verified once, and OpenSSL does not verify it again
+    /// when a session is resumed: one of them may have expired since.
     fn check_ticket(&self) -> Handshake {
         if !self.is_resumed() || !self.ssl.verify_mode().contains(SslVerifyMode::PEER) {
             return Handshake::Done;
         }
-        let (cert, now) = (self.ssl.peer_certificate(), Asn1Time::days_from_now(0));
-        let expired = cert.filter(|cert| now.is_ok_and(|now| cert.not_after() < now));
-        let Some(cert) = expired else {
+        let Some(whose) = ticket_chain::expired(&self.ssl) else {
             return Handshake::Done;
         };
-        let name = info::common_name(cert.subject_name());
-        let name = name.map_or(String::new(), |name| {
-            format!(" (CN={})", name.escape_debug())
-        });
         let reason = format!(
-            "certificate verify failed: certificate of the resumed session has expired{name}"
+            "certificate verify failed: certificate of the resumed session has expired{whose}"
         );
         Handshake::Failed(ConnError::because(
             Cause::Certificate,

@@ -34,7 +34,7 @@ use crate::persist::aof::load::Loaded;
 use crate::persist::aof::read::Failure;
 use crate::persist::bgsave::save_now;
 use crate::persist::load::{LoadError, load};
-use crate::report::layout;
+use crate::report::{connection, layout};
 use crate::script::library;
 use crate::server::{Ctx, Done, Propagate, Server};
 use crate::state::debug::REPLY_PEAK_RESET_MS;
@@ -256,6 +256,12 @@ static SUBCOMMANDS: &[Sub] = &[
         run: sleep,
         help: &["    Hold the server for so many seconds."],
     },
+    Sub {
+        name: "tls",
+        args: 1..=1,
+        run: tls,
+        help: &["    All about the TLS of the client with this id."],
+    },
 ];
 
 fn debug(cx: &mut Ctx<'_>) -> Done {
@@ -312,6 +318,19 @@ fn sleep(cx: &mut Ctx<'_>) -> Done {
     let seconds = float(&cx.argv[2])?;
     let duration = Duration::try_from_secs_f64(seconds.max(0.0)).map_err(|_| SYNTAX)?;
     switch(cx, |_| thread::sleep(duration))
+}
+
+fn tls(cx: &mut Ctx<'_>) -> Done {
+    let number = u64::try_from(int(&cx.argv[2])?).unwrap_or(0);
+    let clients = &cx.srv.clients;
+    let id = clients.by_number.get(&number);
+    let client = id
+        .and_then(|id| clients.get(*id))
+        .ok_or(Fault::new("ERR No such client ID"))?;
+    let text = connection::text(cx.srv, client);
+    let text = text.ok_or(Fault::new("ERR This client does not use TLS"))?;
+    cx.reply.verbatim(b"txt", text.as_bytes());
+    Ok(())
 }
 
 fn segfault(_cx: &mut Ctx<'_>) -> Done {

@@ -7,6 +7,7 @@
 //!
 //! A load begun under other directives is never used: each change of a directive ends the watch and begins another one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use conn::tls::config::TlsConfig;
@@ -73,9 +74,17 @@ fn watch(srv: &mut Server, seen: Snapshot) {
         return;
     }
     let (config, (sender, loads)) = (srv.config.tls.clone(), unbounded());
+    let (mut present, loading) = (context, Arc::clone(&srv.tls.loading));
     let on_change = move || {
+        let loaded = {
+            let _held = loading.lock();
+            load_changed(&config, &present)
+        };
+        if let Ok(context) = &loaded {
+            present = context.clone();
+        }
         // The server may have ended this watch meanwhile.
-        let _ = sender.send(load_changed(&config, &context));
+        let _ = sender.send(loaded);
     };
     match FileWatch::start(srv.config.tls.paths(), seen, on_change) {
         Ok(files) => {
@@ -160,9 +169,12 @@ fn warn_one(cert: &CertInfo, now: i64) {
         cert.subject
     );
     if left < 0 {
-        warning!(
-            "TLS: the {what} has expired on {date}: clients that verify it will refuse this server"
-        );
+        let effect = match cert.role {
+            CertRole::Server => "clients that verify it will refuse this server",
+            CertRole::Client => "servers that verify it will refuse links from this one",
+            CertRole::Ca => "peers whose certificates depend on it are refused",
+        };
+        warning!("TLS: the {what} has expired on {date}: {effect}");
     } else if cert.not_before > now {
         warning!(
             "TLS: the {what} is not valid before {}",

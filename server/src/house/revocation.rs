@@ -2,7 +2,8 @@
 //!
 //! New connections are judged by OpenSSL. After a load of lists that revoke something else than the ones before, the
 //! connections of that moment are checked against them, some at each call of cron, since there may be many; and so is a client
-//! whose handshake began before (`session::certificate`). A client is closed. A connection that is no client, such as a link
+//! whose handshake began before (`session::certificate`). A connection that is in its handshake, which may go on under the lists of
+//! before, is checked when that is done. A client is closed. A connection that is no client, such as a link
 //! to another server, is severed: its owner sees the end and does what it does when the peer closes.
 
 use conn::addr::Addr;
@@ -43,7 +44,12 @@ pub fn disconnect_revoked(srv: &mut Server) {
         return srv.tls.unchecked.clear();
     };
     let rest = srv.tls.unchecked.len().saturating_sub(CHECKED_AT_ONCE);
+    let mut later = Vec::new();
     for conn in srv.tls.unchecked.split_off(rest) {
+        if srv.conns.is_shaking_hands(conn) {
+            later.push(conn);
+            continue;
+        }
         let Some(subject) = srv.conns.revoked_by(conn, &context) else {
             continue;
         };
@@ -62,6 +68,9 @@ pub fn disconnect_revoked(srv: &mut Server) {
             srv.conns.sever(conn);
         }
     }
+    // Those at the end are next, so the others are not kept waiting by handshakes that take long.
+    later.append(&mut srv.tls.unchecked);
+    srv.tls.unchecked = later;
 }
 
 /// Logs, once per load, which lists have expired.

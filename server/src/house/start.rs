@@ -44,6 +44,9 @@ const SPARE_DESCRIPTORS: usize = 96;
 const HANDSHAKES_IN_FLIGHT: usize = 512;
 /// TLS handshake steps per turn of the loop, each up to a millisecond of work.
 const HANDSHAKES_PER_TURN: u32 = 8;
+/// The microseconds of an event loop iteration after which no further step is begun. A request waits for two iterations at
+/// most, so a storm of handshakes delays it by less than 5 ms.
+const HANDSHAKES_TURN_US: u64 = 2000;
 /// Deadline of a handshake, in milliseconds.
 const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 /// Time after which unused pages are returned to the system, in milliseconds.
@@ -111,6 +114,16 @@ fn announce(info: &ProcessInfo) {
     }
 }
 
+fn handshake_limits() -> HandshakeLimits {
+    HandshakeLimits {
+        handshakes_in_flight: HANDSHAKES_IN_FLIGHT,
+        handshakes_per_turn: HANDSHAKES_PER_TURN,
+        handshakes_turn_us: HANDSHAKES_TURN_US,
+        handshake_timeout_ms: HANDSHAKE_TIMEOUT_MS,
+        ..HandshakeLimits::default()
+    }
+}
+
 /// Creates the state of the server without opening anything.
 ///
 /// # Errors
@@ -125,12 +138,6 @@ pub fn build(
     data::util::hash::set_seed(process::random_bytes());
     let descriptors = adjust_descriptors(&mut config);
     rename(&mut commands, &config);
-    let limits = HandshakeLimits {
-        handshakes_in_flight: HANDSHAKES_IN_FLIGHT,
-        handshakes_per_turn: HANDSHAKES_PER_TURN,
-        handshake_timeout_ms: HANDSHAKE_TIMEOUT_MS,
-        ..HandshakeLimits::default()
-    };
     let mut turn = Turn::default();
     let now_ms = turn.refresh();
     let now = now_ms / 1000;
@@ -143,7 +150,7 @@ pub fn build(
         },
         aof: Aof::new(el.waker()),
         el,
-        conns: Conns::new(limits),
+        conns: Conns::new(handshake_limits()),
         listeners: Default::default(),
         clients: Clients::default(),
         keys: Keys::new(config.databases as usize, config.cluster_enabled, seed),

@@ -4,6 +4,7 @@ pub mod bug;
 pub mod client_line;
 pub mod clients;
 pub mod commandstats;
+pub mod connection;
 pub mod cpu;
 pub mod doctor;
 pub mod info;

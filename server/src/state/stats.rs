@@ -9,8 +9,10 @@ const SAMPLES: usize = 16;
 /// Histogram of one command's latencies: buckets of powers of two nanoseconds, each cut into [`SUB`] parts.
 const SUB_BITS: u32 = 7;
 const SUB: usize = 1 << SUB_BITS;
-/// The longest duration that the histogram tells apart from longer ones, in nanoseconds.
+/// The longest duration of a command that the histogram tells apart from longer ones, in nanoseconds.
 const LONGEST_NS: u64 = 1_000_000_000;
+/// The same of a handshake, which may take longer than its timeout: with `tls-mixed-port` it is preceded by silence.
+const LONGEST_HANDSHAKE_NS: u64 = 60_000_000_000;
 /// Maximum number of distinct error codes that are counted; more would come from a client that invents them.
 pub const MAX_ERROR_CODES: usize = 128;
 
@@ -42,8 +44,8 @@ impl Rate {
     }
 }
 
-/// Log-linear histogram of durations in nanoseconds, buckets of at most 0.8 %, up to one second: the buckets of an
-/// HdrHistogram with two significant digits, as Redis uses.
+/// Log-linear histogram of durations in nanoseconds, buckets of at most 0.8 %: the buckets of an HdrHistogram with two
+/// significant digits, as Redis uses. It ends at one second, or for handshakes at a minute.
 #[derive(Clone, Default)]
 pub struct Latency {
     counts: Vec<u32>,
@@ -58,6 +60,13 @@ impl Latency {
             Some(count) => *count = count.saturating_add(1),
             None => self.record_first(index),
         }
+    }
+
+    /// Counts the duration of a handshake.
+    pub fn record_handshake(&mut self, ns: u64) {
+        self.counts.resize(Self::index(LONGEST_HANDSHAKE_NS) + 1, 0);
+        let count = &mut self.counts[Self::index(ns.clamp(1, LONGEST_HANDSHAKE_NS))];
+        *count = count.saturating_add(1);
     }
 
     /// The counts are allocated when a duration is counted for the first time.
@@ -315,6 +324,18 @@ mod tests {
             rows.windows(2)
                 .all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1)
         );
+    }
+
+    #[test]
+    fn handshakes_that_take_seconds_are_told_apart() {
+        let mut latency = Latency::default();
+        for seconds in [2, 9, 30, 3600] {
+            latency.record_handshake(seconds * 1_000_000_000);
+        }
+        for (percentile, exact) in [(25.0, 2e9), (50.0, 9e9), (75.0, 30e9), (100.0, 60e9)] {
+            let got = latency.percentile(percentile) as f64;
+            assert!((got / exact - 1.0).abs() < 0.01, "{percentile}: {got}");
+        }
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! The TLS context for new connections, the results of loading it, and the watch over its files.
 
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
 use conn::connection::ConnId;
 use conn::tls::context::TlsContext;
 use crossbeam_channel::Receiver;
@@ -8,8 +12,14 @@ use crate::state::networks::Networks;
 use crate::state::throttle::Throttle;
 use crate::sys::file_watch::FileWatch;
 
+/// How long a fork waits for a load to end, which takes milliseconds unless the disk is slow.
+const HOLD_PATIENCE: Duration = Duration::from_millis(200);
+
 /// Contexts loaded when files had changed, or why they could not be.
 pub type Loads = Receiver<Result<TlsContext, String>>;
+
+/// Held by a thread while it loads.
+pub type Loading = Arc<Mutex<()>>;
 
 /// The thread that watches the files and loads them anew.
 #[derive(Debug)]
@@ -36,6 +46,8 @@ pub struct TlsState {
     pub last_reload: i64,
     /// Why the latest load failed; empty after a success.
     pub last_error: String,
+    /// Held by the thread of a watch while it loads, also by that of a watch that has ended since.
+    pub loading: Loading,
     /// The watch over the files, with `tls-auto-reload`.
     pub watch: Option<Watch>,
     /// The networks whose handshakes failed most often.
@@ -50,4 +62,44 @@ pub struct TlsState {
     pub expired_lists_logged: bool,
     /// Unix day on which expiring certificates were last logged.
     pub warned_day: i64,
+}
+
+/// Keeps the watch from loading for as long as the guard lives: for a fork whose child goes on with OpenSSL, where a lock that the
+/// thread of the watch holds would stay locked. `None` if a load does not end in time.
+pub fn hold_loads(loading: &Loading) -> Option<MutexGuard<'_, ()>> {
+    let began = Instant::now();
+    loop {
+        match loading.try_lock() {
+            Ok(guard) => return Some(guard),
+            // What it guards is no data.
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if began.elapsed() > HOLD_PATIENCE => return None,
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Loading, hold_loads};
+
+    #[test]
+    fn a_load_is_waited_for_but_not_for_long() {
+        let loading = Loading::default();
+        assert!(hold_loads(&loading).is_some());
+        let held = loading.lock().expect("free");
+        assert!(hold_loads(&loading).is_none());
+        drop(held);
+        assert!(hold_loads(&loading).is_some());
+        // A load that has panicked is none.
+        let other = Arc::clone(&loading);
+        let panicked = std::thread::spawn(move || {
+            let _held = other.lock().expect("free");
+            panic!("as intended");
+        });
+        assert!(panicked.join().is_err());
+        assert!(hold_loads(&loading).is_some());
+    }
 }

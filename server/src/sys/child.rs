@@ -2,8 +2,9 @@
 //!
 //! The threads of the parent do not exist in a child, and locks that they held stay locked. A child therefore only
 //! computes and writes: it touches no channel and no event loop, and exits by [`exit`], which runs no destructors. The
-//! only TLS object that a child may touch is that of a connection which its parent has given up (`script::debug`): no
-//! other thread uses OpenSSL, so none of its locks can be held.
+//! only TLS object that a child may touch is that of a connection which its parent has given up (`script::debug`): the one
+//! other thread that uses OpenSSL, which loads certificates, is held during that fork (`state::tls::hold_loads`), so none of
+//! OpenSSL's locks is held in the child.
 
 #![allow(unsafe_code)]
 

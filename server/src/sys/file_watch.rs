@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
-use std::io::{self, PipeWriter};
+use std::io::{self, PipeWriter, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -70,7 +70,7 @@ fn mark(found: &Metadata) -> Mark {
 /// The thread, which lives as long as this.
 #[derive(Debug)]
 pub struct FileWatch {
-    _end: PipeWriter,
+    end: PipeWriter,
 }
 
 impl FileWatch {
@@ -103,7 +103,15 @@ impl FileWatch {
                     }
                 }
             })?;
-        Ok(FileWatch { _end: writer })
+        Ok(FileWatch { end: writer })
+    }
+}
+
+impl Drop for FileWatch {
+    /// Ends the thread. A child of this process may have the descriptor as well, so closing it would not be enough.
+    fn drop(&mut self) {
+        // A thread that has ended already reads no more.
+        let _ = self.end.write(&[0]);
     }
 }
 
@@ -186,7 +194,7 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::{env, fs, process};
 
-    use super::{Snapshot, folders_of};
+    use super::{FileWatch, Snapshot, folders_of};
 
     /// A folder for one test, removed at its end.
     struct Folder(PathBuf);
@@ -242,6 +250,27 @@ mod tests {
             assert_ne!(after, before, "{what}");
             before = after;
         }
+    }
+
+    #[test]
+    fn the_thread_ends_with_the_handle_even_if_a_child_has_a_copy() {
+        let folder = Folder::new("end");
+        let paths = vec![folder.write("a", "1")];
+        let (sender, loads) = crossbeam_channel::unbounded::<()>();
+        let seen = Snapshot::of(&paths);
+        let watch = FileWatch::start(paths, seen, move || {
+            let _ = sender.send(());
+        })
+        .expect("a thread");
+        let copy = watch.end.try_clone().expect("a descriptor");
+        drop(watch);
+        let patience = std::time::Duration::from_secs(20);
+        let ended = loads.recv_timeout(patience);
+        assert_eq!(
+            ended,
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected)
+        );
+        drop(copy);
     }
 
     #[test]

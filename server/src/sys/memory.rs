@@ -7,7 +7,7 @@
 //! # Invariants
 //! 1. Memory is aligned as requested. With quantum 8 a class such as 24 or 56 is only aligned to 8, so an alignment
 //!    above 8 is always passed on (the published wrapper drops it up to 16, which is undefined behaviour here).
-//! 2. OpenSSL's hooks get 16-byte alignment, as C's `malloc` promises.
+//! 2. OpenSSL's hooks get 16-byte alignment, as C's `malloc` promises: small sizes are rounded up to a class that has it.
 
 #![allow(unsafe_code)]
 
@@ -116,58 +116,62 @@ unsafe impl GlobalAlloc for Jemalloc {
     }
 }
 
-/// `malloc` for C libraries, counted like everything else.
+/// The size to ask for, so that the size class and with it the address is a multiple of [`C_ALIGN`]. To pass an alignment
+/// would take `mallocx`, which has no fast path.
+#[inline]
+fn c_size(size: usize) -> usize {
+    if size <= ALIGNED_FROM {
+        size.max(1).next_multiple_of(C_ALIGN)
+    } else {
+        size
+    }
+}
+
+/// `malloc` for C libraries, counted like everything else: with the usable size.
 ///
 /// # Safety
 /// As C's `malloc`.
-pub unsafe fn c_alloc(size: usize) -> *mut u8 {
-    if size == 0 {
-        return std::ptr::null_mut();
+pub unsafe fn c_alloc(size: usize) -> (*mut u8, usize) {
+    let size = c_size(size);
+    let usable = usable(size, 0);
+    // SAFETY: any size is allowed.
+    let block: *mut u8 = unsafe { je::malloc(size).cast() };
+    if !block.is_null() {
+        count(usable);
     }
-    let flags = flags(size, C_ALIGN);
-    count(usable(size, flags));
-    // SAFETY: size is above 0.
-    unsafe { je::mallocx(size, flags).cast() }
+    (block, usable as usize)
 }
 
-/// `realloc` for C libraries.
+/// `realloc` for C libraries: with the growth of the usable size.
 ///
 /// # Safety
-/// `ptr` is null or came from [`c_alloc`].
-pub unsafe fn c_realloc(ptr: *mut u8, size: usize) -> *mut u8 {
-    if ptr.is_null() {
-        // SAFETY: as malloc.
-        return unsafe { c_alloc(size) };
-    }
-    let flags = flags(size, C_ALIGN);
+/// `ptr` came from [`c_alloc`] or this function.
+pub unsafe fn c_realloc(ptr: *mut u8, size: usize) -> (*mut u8, isize) {
+    let size = c_size(size);
     // SAFETY: `ptr` is a live allocation of ours, by the caller's promise.
-    unsafe {
-        count(usable(size, flags) - c_usable(ptr) as isize);
-        je::rallocx(ptr.cast(), size.max(1), flags).cast()
+    let before = unsafe { je::sallocx(ptr.cast(), 0) };
+    // SAFETY: the same; the size is above 0.
+    let block: *mut u8 = unsafe { je::rallocx(ptr.cast(), size, 0).cast() };
+    let growth = usable(size, 0) - before as isize;
+    if !block.is_null() {
+        count(growth);
     }
+    (block, growth)
 }
 
-/// `free` for C libraries.
+/// `free` for C libraries: the usable size that the allocation had.
 ///
 /// # Safety
-/// `ptr` is null or came from [`c_alloc`].
-pub unsafe fn c_free(ptr: *mut u8) {
-    if !ptr.is_null() {
-        // SAFETY: `ptr` is a live allocation of ours, by the caller's promise.
-        unsafe {
-            count(-(c_usable(ptr) as isize));
-            je::dallocx(ptr.cast(), 0);
-        }
-    }
-}
-
-/// Usable bytes of an allocation.
-///
-/// # Safety
-/// `ptr` came from [`c_alloc`].
-pub unsafe fn c_usable(ptr: *const u8) -> usize {
-    // SAFETY: by the caller's promise.
-    unsafe { je::sallocx(ptr.cast(), 0) }
+/// `ptr` came from [`c_alloc`] or [`c_realloc`].
+pub unsafe fn c_free(ptr: *mut u8) -> usize {
+    // SAFETY: `ptr` is a live allocation of ours, by the caller's promise; its usable size is that of its class.
+    let usable = unsafe {
+        let usable = je::sallocx(ptr.cast(), 0);
+        je::sdallocx(ptr.cast(), usable, 0);
+        usable
+    };
+    count(-(usable as isize));
+    usable
 }
 
 /// Bytes in use by the process: allocations in usable sizes, and the big tables, which are mapped directly.
@@ -342,4 +346,27 @@ pub fn report() -> String {
     // SAFETY: `append` is called before the call returns, while `text` lives.
     unsafe { je::malloc_stats_print(Some(append), (&raw mut text).cast(), std::ptr::null()) };
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{C_ALIGN, c_alloc, c_free, c_realloc};
+
+    #[test]
+    fn blocks_for_c_are_aligned_and_their_sizes_told() {
+        for size in (1..200).chain([4095, 4096, 70_000, 5 << 20]) {
+            // SAFETY: each block is used within its size and freed once.
+            unsafe {
+                let (block, usable) = c_alloc(size);
+                assert!(usable >= size && block.addr() % C_ALIGN == 0, "{size}");
+                block.write_bytes(7, size);
+                let (block, growth) = c_realloc(block, size * 3);
+                assert_eq!(block.addr() % C_ALIGN, 0, "{size}");
+                assert_eq!(*block.add(size - 1), 7);
+                let (block, shrink) = c_realloc(block, size);
+                assert_eq!(growth, -shrink, "{size}");
+                assert_eq!(c_free(block), usable, "{size}");
+            }
+        }
+    }
 }

@@ -35,6 +35,11 @@ pub unsafe fn mallocx(size: usize, flags: c_int) -> *mut c_void {
     raw
 }
 
+pub unsafe fn malloc(size: usize) -> *mut c_void {
+    // SAFETY: no flag asks for more than the call gives.
+    unsafe { mallocx(size, 0) }
+}
+
 pub unsafe fn rallocx(old: *mut c_void, size: usize, flags: c_int) -> *mut c_void {
     // SAFETY: the caller's promise: `old` came from `mallocx`. What both have in common is copied.
     unsafe {

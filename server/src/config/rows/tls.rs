@@ -14,7 +14,7 @@ pub static ROWS: &[Row] = &[
         .doc("The port for TLS connections; 0 closes it."),
     yes_no("tls-mixed-port", field!(tls_mixed_port))
         .default("no")
-        .doc("The TLS port also takes clients without TLS; the first byte that a client sends decides."),
+        .doc("The TLS port also takes clients without TLS; the first byte that a client sends decides, or ten seconds of silence, which no client with TLS begins with."),
     option("tls-cert-file", field!(tls.cert_file))
         .flags(Flags::VOLATILE)
         .effects(&[Effect::Tls])

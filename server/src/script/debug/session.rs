@@ -6,6 +6,7 @@
 //!             └──> child: runs the session ──> reply ──> exit
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use conn::connection::ConnId;
@@ -19,6 +20,7 @@ use crate::state::client_id::ClientId;
 use crate::state::latency::Event;
 use crate::state::process::CHILD;
 use crate::state::scripts::debug::Session;
+use crate::state::tls::hold_loads;
 use crate::sys::child::{self, Fork};
 use crate::sys::{clock, host, log, memory};
 use crate::wire::fault::Fault;
@@ -100,6 +102,12 @@ pub fn run(
 /// Forks; whether this is the child, which goes on. The parent lets go of the client.
 fn fork(cx: &mut Ctx<'_>, conn: ConnId) -> Result<bool, Fault> {
     let srv = &mut *cx.srv;
+    let loading = Arc::clone(&srv.tls.loading);
+    let Some(_held) = hold_loads(&loading) else {
+        disable(srv, cx.caller.client);
+        let why = "ERR Certificates are being loaded: can't run EVAL in debugging mode now";
+        return Err(Fault::new(why));
+    };
     let began_us = clock::monotonic_us();
     let forked = child::fork().map_err(|error| {
         let reason = host::reason(&error);
