@@ -32,6 +32,9 @@ const C_ALIGN: usize = 16;
 /// Size classes above this are multiples of 16, and so are their addresses.
 const ALIGNED_FROM: usize = 64;
 
+/// Above this size classes depend on the version and the options of jemalloc.
+const MAX_CLASS: usize = 32 * 1024;
+
 static TOTAL: AtomicIsize = AtomicIsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
@@ -74,26 +77,55 @@ fn count(bytes: isize) {
 /// The usable size of an allocation.
 #[inline]
 fn usable(size: usize, flags: c_int) -> isize {
+    if flags == 0 && size <= MAX_CLASS && cfg!(not(asan)) {
+        return size_class(size) as isize;
+    }
     // SAFETY: nallocx only computes; its size must not be 0.
     unsafe { je::nallocx(size.max(1), flags) as isize }
+}
+
+/// What `nallocx` computes without flags for sizes up to [`MAX_CLASS`], inline: classes are multiples of 8 up to 64 bytes, and
+/// four in each doubling from there on.
+#[inline]
+const fn size_class(size: usize) -> usize {
+    let last = size.saturating_sub(1);
+    let spacing = 1 << ((last | 63).ilog2() - 2);
+    (last | (spacing - 1)) + 1
+}
+
+/// Allocates. Only `malloc` has a fast path, and only an allocation without flags can take it.
+///
+/// # Safety
+/// The size is above 0.
+#[inline]
+unsafe fn allocate(size: usize, flags: c_int) -> *mut u8 {
+    // SAFETY: by the caller's promise.
+    let block: *mut u8 = unsafe {
+        if flags == 0 {
+            je::malloc(size).cast()
+        } else {
+            je::mallocx(size, flags).cast()
+        }
+    };
+    if !block.is_null() {
+        count(usable(size, flags));
+    }
+    block
 }
 
 // SAFETY: every call goes to jemalloc with the layout's size and alignment; counting has no effect on memory.
 unsafe impl GlobalAlloc for Jemalloc {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let flags = flags(layout.size(), layout.align());
-        count(usable(layout.size(), flags));
         // SAFETY: the caller promises a size above 0.
-        unsafe { je::mallocx(layout.size(), flags).cast() }
+        unsafe { allocate(layout.size(), flags(layout.size(), layout.align())) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let flags = flags(layout.size(), layout.align()) | je::MALLOCX_ZERO;
-        count(usable(layout.size(), flags));
         // SAFETY: as above.
-        unsafe { je::mallocx(layout.size(), flags).cast() }
+        unsafe { allocate(layout.size(), flags) }
     }
 
     #[inline]
@@ -110,9 +142,12 @@ unsafe impl GlobalAlloc for Jemalloc {
             flags(layout.size(), layout.align()),
             flags(new_size, layout.align()),
         );
-        count(usable(new_size, new) - usable(layout.size(), old));
         // SAFETY: as above; the caller promises a new size above 0.
-        unsafe { je::rallocx(ptr.cast(), new_size, new).cast() }
+        let block: *mut u8 = unsafe { je::rallocx(ptr.cast(), new_size, new).cast() };
+        if !block.is_null() {
+            count(usable(new_size, new) - usable(layout.size(), old));
+        }
+        block
     }
 }
 
@@ -351,6 +386,17 @@ pub fn report() -> String {
 #[cfg(test)]
 mod tests {
     use super::{C_ALIGN, c_alloc, c_free, c_realloc};
+    #[cfg(not(asan))]
+    use super::{MAX_CLASS, je, size_class};
+
+    #[cfg(not(asan))]
+    #[test]
+    fn size_classes_are_those_of_jemalloc() {
+        for size in 1..=MAX_CLASS {
+            // SAFETY: it only computes.
+            assert_eq!(size_class(size), unsafe { je::nallocx(size, 0) }, "{size}");
+        }
+    }
 
     #[test]
     fn blocks_for_c_are_aligned_and_their_sizes_told() {
