@@ -498,8 +498,18 @@ fn keys_of_a_slot_are_counted_and_listed() {
         assert!(keys.iter().all(|key| key.starts_with(prefix.as_bytes())));
     }
     assert_eq!((db.slot_len(0), db.slot_keys(0).count()), (0, 0));
+    // Taken some at a time, each comes once.
+    let slot = Db::slot_of(db.hash(b"{0}"));
+    let count = db.slot_len(slot);
+    for left in (0..=count).rev().step_by(10) {
+        assert_eq!(db.slot_len(slot), left);
+        let some: Vec<Vec<u8>> = db.slot_keys(slot).take(10).map(<[u8]>::to_vec).collect();
+        assert_eq!(some.len(), left.min(10));
+        assert!(some.iter().all(|key| db.remove(key).is_some()));
+    }
+    assert_eq!(db.slot_len(slot), 0);
     let gone = db.clear();
-    assert_eq!((db.len(), gone.len()), (0, 5000));
+    assert_eq!((db.len(), gone.len()), (0, 5000 - count));
     db.set(b"k", 1, Expire::Clear, 0);
     assert_eq!(db.slot_len(Db::slot_of(db.hash(b"k"))), 1, "still by slot");
 }

@@ -52,9 +52,10 @@ const ANSWERS: usize = 16 * 1024;
 pub fn begin(srv: &mut Server, client: ClientId, db: usize, order: Order) {
     let id = srv.migration.number();
     let spoiled = order.keys.iter().map(|key| (key.clone(), false)).collect();
-    let timeout_ms = order.timeout_ms;
+    let timer = srv.el.add_timer(order.timeout_ms, on_timer, id);
     srv.migration.transfers.push(KeyTransfer {
         id,
+        timer,
         client,
         db,
         order,
@@ -68,7 +69,6 @@ pub fn begin(srv: &mut Server, client: ClientId, db: usize, order: Order) {
         progress_ms: srv.unit.now_ms,
         outcome: None,
     });
-    srv.el.add_timer(timeout_ms, on_timer, id);
     start(srv, id);
 }
 
@@ -356,6 +356,7 @@ pub fn conclude(srv: &mut Server) {
 /// Deletes the keys that have arrived, caches or closes the link, and answers the client.
 fn end(srv: &mut Server, transfer: KeyTransfer) {
     let KeyTransfer {
+        timer,
         client,
         db,
         order,
@@ -365,6 +366,7 @@ fn end(srv: &mut Server, transfer: KeyTransfer) {
         outcome,
         ..
     } = transfer;
+    srv.el.remove_timer(timer);
     let is_whole = |key: &[u8]| spoiled.get(key) == Some(&false);
     as_unit(srv, |srv| {
         let gone = delete_restored(srv, db, &order, &answers, is_whole);

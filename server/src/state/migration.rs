@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 
+use ae::time::TimerId;
 use conn::connection::ConnId;
 use conn::dial::Dialer;
 use conn::resp::{Decoder, Value};
@@ -129,6 +130,8 @@ pub enum Phase {
 pub struct KeyTransfer {
     /// Its number, ever increasing.
     pub id: u64,
+    /// Ends it when it makes no progress.
+    pub timer: TimerId,
     /// The client that is blocked on it; it may have been closed.
     pub client: ClientId,
     /// The source database.

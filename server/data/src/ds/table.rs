@@ -396,13 +396,23 @@ impl<E: Element> Table<E> {
 
     /// Iterator over all elements in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = E::Ref<'_>> {
-        (0..self.physical_lines()).flat_map(|at| {
-            let (array, line) = self.physical_line(at);
-            // SAFETY: addresses of this table, which is borrowed for as long as the results.
-            array
-                .line(line)
-                .map(|address| unsafe { borrow::<E>(address) })
-        })
+        (0..self.physical_lines()).flat_map(|at| self.elements(at))
+    }
+
+    /// As [`Table::iter`], but from the line on that `seed` selects, wrapping around.
+    pub fn iter_from(&self, seed: usize) -> impl Iterator<Item = E::Ref<'_>> {
+        let lines = self.physical_lines();
+        let first = seed.checked_rem(lines).unwrap_or(0);
+        let order = (first..lines).chain(0..first);
+        order.flat_map(|at| self.elements(at))
+    }
+
+    fn elements(&self, at: usize) -> impl Iterator<Item = E::Ref<'_>> {
+        let (array, line) = self.physical_line(at);
+        // SAFETY: addresses of this table, which is borrowed for as long as the results.
+        array
+            .line(line)
+            .map(|address| unsafe { borrow::<E>(address) })
     }
 
     /// Continues a resize for about `lines` lines of 8. Returns whether it is still unfinished.

@@ -159,8 +159,14 @@ impl Db {
     }
 
     /// The keys of a slot in no particular order. None outside a cluster.
+    ///
+    /// They begin at another place when their number has changed. So some at a time can be taken and removed until none is
+    /// left, without a walk over those that were removed before.
     pub fn slot_keys(&self, slot: u16) -> impl Iterator<Item = &[u8]> {
-        let keys = self.slot(slot).map(|part| part.keys().iter());
+        let keys = self.slot(slot).map(|part| {
+            let seed = Rng::new(part.keys().len() as u64).next_u64();
+            part.keys().iter_from(seed as usize)
+        });
         keys.into_iter().flatten().map(EntryRef::key)
     }
 
