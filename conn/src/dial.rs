@@ -149,8 +149,10 @@ fn dial_tcp(hop: &Hop) -> io::Result<OwnedFd> {
     })?;
     // Requests and replies are written whole, so Nagle's algorithm would only delay them.
     setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
+    // The local port may be one that a server on this machine, perhaps a node that restarts, will
+    // listen on. This option, which every listener sets as well, lets it do so.
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
     if let Some(source) = hop.source {
-        setsockopt(&fd, sockopt::ReuseAddr, &true)?;
         let source = SockaddrStorage::from(SocketAddr::new(source, 0));
         bind(fd.as_raw_fd(), &source)?;
     }

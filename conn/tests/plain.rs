@@ -14,7 +14,7 @@ use conn::addr::Addr;
 use conn::connection::{ConnId, State};
 use conn::conns::{ClientTls, Conns};
 use conn::dial::Target;
-use conn::listener::Accepted;
+use conn::listener::{Accepted, Listener};
 use conn::resolve::Hop;
 use conn::stream::Io;
 
@@ -330,6 +330,25 @@ fn connect(
         .conns
         .connect(&mut world.el, target, tls, on_connect, 0)
         .map_err(|error| error.to_string())
+}
+
+/// The port of a cluster's bus can lie in the range that the system takes local ports from. A node
+/// that restarts must get it although a connection of another node has it meanwhile.
+#[test]
+fn the_local_port_of_an_outgoing_connection_can_be_listened_on() {
+    for source in [None, Some(local(0).ip())] {
+        let mut world = World::new();
+        let target = listen();
+        let addr = local(target.port());
+        let id = connect(&mut world, &Target::Tcp(Hop { addr, source }), None).expect("under way");
+        world.until("a connection", |world| !world.log.is_empty());
+        assert_eq!(world.take_log(), ["Connected"]);
+        let Some(Addr::Tcp(own)) = world.conns.local(id) else {
+            panic!("a TCP connection has a local address")
+        };
+        let listener = Listener::tcp("*", own.port(), 511, 0).expect("the port, shared");
+        assert_eq!(listener.port(), own.port());
+    }
 }
 
 #[test]

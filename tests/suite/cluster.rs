@@ -287,6 +287,32 @@ fn messages_reach_all_nodes_and_those_of_shards_their_shard() {
     }
 }
 
+/// A transaction is executed before its messages are sent: they are memory of the links meanwhile.
+#[test]
+fn messages_of_a_transaction_count_as_memory_of_links() {
+    for transport in BOTH {
+        let mut nodes = Nodes::start(transport, 2, 0, &[]);
+        let client = &mut nodes.all[0].client;
+        assert_eq!(client.text("MULTI"), "OK");
+        let message = "x".repeat(10_000);
+        assert_eq!(client.text(&format!("PUBLISH news {message}")), "QUEUED");
+        for line in ["INFO memory", "CLUSTER LINKS"] {
+            assert_eq!(client.text(line), "QUEUED");
+        }
+        let reply = client.text("EXEC");
+        let (_, text) = reply.split_once("mem_cluster_links:").expect("the field");
+        let (total, links) = text.split_once('\r').expect("the end of the line");
+        assert!(total.parse::<usize>().is_ok_and(|len| len > 10_000));
+        let used = links.split("send-buffer-used ").skip(1).map(|rest| {
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+            digits.and_then(|digits| digits.parse::<usize>().ok())
+        });
+        let used: Vec<usize> = used.map(|len| len.expect("a number")).collect();
+        assert_eq!(used.len(), 2, "{links}");
+        assert!(used.iter().any(|len| *len > 10_000), "{links}");
+    }
+}
+
 #[test]
 fn a_node_comes_back_as_it_was() {
     let mut node = Node::start(Transport::Tcp, &[]);

@@ -98,6 +98,7 @@ impl Cluster {
             peer_port,
             local_ip: local_ip.into(),
             input: Vec::new(),
+            queued: 0,
         })
     }
 
@@ -325,9 +326,14 @@ impl Cluster {
             .filter_map(|id| Some((id, self.links.get(id)?)))
     }
 
-    /// Bytes allocated for packets that are received; the server knows those of pending output.
+    /// Bytes allocated for packets that are received.
     pub fn input_memory(&self) -> usize {
         self.input_memory
+    }
+
+    /// Bytes of packets in actions that were not taken yet. The server knows those of actions that it has taken.
+    pub fn queued_output(&self) -> usize {
+        self.queued_output
     }
 
     /// The text of CLUSTER INFO.

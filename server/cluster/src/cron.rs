@@ -86,6 +86,7 @@ fn reconnect(c: &mut Cluster, ix: NodeIx) {
         peer_port: node.bus_port,
         local_ip: Box::default(),
         input: Vec::new(),
+        queued: 0,
     });
     c.nodes[ix].link = Some(link);
     c.emit(Action::Connect {

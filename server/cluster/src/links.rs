@@ -27,6 +27,8 @@ pub struct Link {
     pub local_ip: Box<str>,
     /// Received bytes that are not a complete packet yet.
     pub input: Vec<u8>,
+    /// Bytes of packets for this link in actions that were not taken yet.
+    pub queued: usize,
 }
 
 /// All links.

@@ -256,6 +256,8 @@ pub fn check(c: &Cluster) {
     }
     let inputs = c.links.iter().map(|(_, link)| link.input.capacity());
     assert_eq!(c.input_memory, inputs.sum::<usize>());
+    let queued = c.links.iter().map(|(_, link)| link.queued);
+    assert!(queued.sum::<usize>() <= c.queued_output);
     let mut owned = 0;
     for slot in 0..SLOTS {
         match c.owners.owner(slot) {

@@ -150,6 +150,8 @@ pub struct Cluster {
     /// Kind of packets to be dropped (DEBUG DROP-CLUSTER-PACKET-FILTER).
     pub(crate) drop_kind: Option<u16>,
     actions: VecDeque<Action>,
+    /// Bytes of packets in `actions`, those for links that were closed meanwhile included.
+    pub(crate) queued_output: usize,
     /// A save that comes before all other actions, and whether it is one with fsync.
     save: Option<bool>,
     /// Slots that lost an owner since the last action.
@@ -186,6 +188,7 @@ impl Cluster {
             input_memory: 0,
             drop_kind: None,
             actions: VecDeque::new(),
+            queued_output: 0,
             save: None,
             left: SlotSet::new(),
         }
@@ -236,6 +239,12 @@ impl Cluster {
     /// Queues an action.
     pub(crate) fn emit(&mut self, action: Action) {
         self.flush_left();
+        if let Action::Send { link, packet } = &action {
+            self.queued_output += packet.len();
+            if let Some(link) = self.links.get_mut(*link) {
+                link.queued += packet.len();
+            }
+        }
         self.actions.push_back(action);
     }
 
@@ -259,7 +268,14 @@ impl Cluster {
             return Some(Action::Save { fsync });
         }
         self.flush_left();
-        self.actions.pop_front()
+        let action = self.actions.pop_front()?;
+        if let Action::Send { link, packet } = &action {
+            self.queued_output -= packet.len();
+            if let Some(link) = self.links.get_mut(*link) {
+                link.queued -= packet.len();
+            }
+        }
+        Some(action)
     }
 
     /// Queues a log line; its text is only made if lines of that level are wanted.

@@ -178,7 +178,7 @@ impl ClusterNode {
 
     /// Memory of all links, in bytes.
     pub fn link_memory(&self) -> usize {
-        self.output + self.core.input_memory()
+        self.output + self.core.queued_output() + self.core.input_memory()
     }
 }
 
@@ -200,6 +200,7 @@ mod tests {
         let core = Cluster::new(Rng::new(1), Settings::default(), facts);
         let lock = File::open("/dev/null").expect("it exists");
         let mut node = ClusterNode::new(core, 17_000, lock);
+        assert_eq!(node.link_memory(), 0);
         let ids = [1, 2].map(|port| node.core.accepted("127.0.0.1", port, "127.0.0.1", facts));
         for id in ids {
             node.add_link(id, BusLink::new(None));

@@ -99,14 +99,15 @@ fn links(cx: &mut Ctx<'_>) -> Done {
         let bus = node.link(id);
         let conn = bus.and_then(|bus| bus.conn);
         let reads = conn.is_some_and(|conn| cx.srv.conns.has_read_handler(conn));
-        let writes = conn.is_some_and(|conn| cx.srv.conns.has_write_handler(conn));
+        let writes =
+            link.queued > 0 || conn.is_some_and(|conn| cx.srv.conns.has_write_handler(conn));
         let events = match (reads, writes) {
             (true, true) => "rw",
             (true, false) => "r",
             (false, true) => "w",
             (false, false) => "",
         };
-        let memory = bus.map_or(0, BusLink::memory) as i64;
+        let memory = (bus.map_or(0, BusLink::memory) + link.queued) as i64;
         let reply = &mut cx.reply;
         reply.map(6);
         reply.bulk(b"direction");
