@@ -58,6 +58,7 @@ mod startup;
 mod storm;
 mod streams;
 mod strings;
+mod supervision;
 mod tables;
 mod tidy;
 mod tls;

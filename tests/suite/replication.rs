@@ -189,6 +189,28 @@ fn the_child_is_killed_when_the_last_replica_disconnects() {
 }
 
 #[test]
+fn info_has_the_duration_of_a_diskless_transfer() {
+    for transport in BOTH {
+        let args = ["--rdb-key-save-delay", "1000", "--repl-timeout", "60"];
+        let (server, mut primary) = start(transport, &args);
+        primary.text("DEBUG POPULATE 100000 big 100");
+        assert_eq!(primary.info("rdb_last_bgsave_time_sec"), "-1");
+        let stalled_replica = stalled(&server, transport);
+        until("a child process", || {
+            (primary.info("rdb_bgsave_in_progress") == "1").then_some(())
+        });
+        let current = primary.info("rdb_current_bgsave_time_sec");
+        drop(stalled_replica);
+        primary.wait_for_child();
+        let last = primary.info("rdb_last_bgsave_time_sec");
+        for seconds in [current, last] {
+            let seconds: i64 = seconds.parse().expect("a number");
+            assert!((0..600).contains(&seconds), "{transport:?}: {seconds}");
+        }
+    }
+}
+
+#[test]
 fn flushall_restarts_a_diskless_transfer() {
     for transport in BOTH {
         let args = ["--rdb-key-save-delay", "10000000"];

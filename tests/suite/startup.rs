@@ -118,6 +118,48 @@ fn a_port_in_use_is_reported() {
 }
 
 #[test]
+fn a_unix_socket_that_cannot_be_created_is_reported_once() {
+    let output = run(&["--port", "0", "--unixsocket", "/nowhere/redis.sock"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output);
+    let sentence =
+        "Failed opening Unix socket: bind: /nowhere/redis.sock: No such file or directory";
+    assert!(said.contains(sentence), "{said}");
+    assert_eq!(
+        said.matches("Failed opening Unix socket").count(),
+        1,
+        "{said}"
+    );
+}
+
+#[test]
+fn an_optional_address_that_the_machine_lacks_is_logged_and_skipped() {
+    // 192.0.2.0/24 is reserved for documentation.
+    let server = Server::start(&["--bind", "127.0.0.1 -192.0.2.1"]);
+    server.wait_for_log(&["Could not create server TCP listening socket 192.0.2.1:"]);
+    let mut client = server.client(Transport::Tls);
+    assert_eq!(client.text("PING"), "PONG");
+}
+
+#[test]
+fn listeners_are_numbered_by_kind() {
+    let server = Server::start(&[]);
+    let mut client = server.client(Transport::Unix);
+    let info = client.text("INFO server");
+    for line in [
+        "listener0:name=tcp,",
+        "listener1:name=unix,",
+        "listener2:name=tls,",
+    ] {
+        assert!(info.contains(line), "no {line} in\n{info}");
+    }
+    assert_eq!(client.text("CONFIG SET port 0"), "OK");
+    let info = client.text("INFO server");
+    assert!(!info.contains("listener0:"), "{info}");
+    assert!(info.contains("listener2:name=tls,"), "{info}");
+}
+
+#[test]
 fn a_configuration_file_is_read_and_rewritten() {
     let folder = temp_dir();
     let path = folder.path().join("redis.conf");

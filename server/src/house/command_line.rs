@@ -15,6 +15,7 @@ use data::util::split::{quote, split};
 
 use crate::config::file::{self, Source};
 use crate::config::params::Params;
+use crate::config::values::Supervised;
 use crate::house::users;
 use crate::persist::aof;
 use crate::state::process::ProcessInfo;
@@ -204,7 +205,7 @@ fn describe(args: &[String], config_file: String) -> ProcessInfo {
         run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
         started_ms: clock::unix_ms(),
         arch_bits: usize::BITS,
-        supervised: false,
+        supervised: Supervised::No,
         wrote_pidfile: false,
         oom_score_base: None,
     }

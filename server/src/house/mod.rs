@@ -9,4 +9,5 @@ pub mod logo;
 pub mod revocation;
 pub mod shutdown;
 pub mod start;
+pub mod supervision;
 pub mod users;

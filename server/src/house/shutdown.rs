@@ -40,9 +40,7 @@ pub fn shut_down(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
         return ShutdownOutcome::Later;
     }
     notice!("User requested shutdown...");
-    if srv.process.supervised {
-        process::notify_systemd("STOPPING=1\n");
-    }
+    srv.process.notify("STOPPING=1\n");
     let timeout = srv.config.shutdown_timeout;
     if !flags.now && timeout != 0 && lagging(srv).next().is_some() {
         let end_ms = srv.unit.now_ms + timeout * 1000;
@@ -144,9 +142,8 @@ fn end_append_only(srv: &mut Server, force: bool) -> bool {
         if srv.aof.status == Status::WaitsForRewrite {
             if !force {
                 warning!("Writing initial AOF, can't exit.");
-                if srv.process.supervised {
-                    process::notify_systemd("STATUS=Writing initial AOF, can't exit.\n");
-                }
+                srv.process
+                    .notify("STATUS=Writing initial AOF, can't exit.\n");
                 return false;
             }
             warning!("Writing initial AOF. Exit anyway.");
@@ -170,9 +167,7 @@ fn must_save(srv: &Server, flags: ShutdownFlags) -> bool {
 /// The final save; whether the server may exit.
 fn save_finally(srv: &mut Server, force: bool) -> bool {
     notice!("Saving the final RDB snapshot before exiting.");
-    if srv.process.supervised {
-        process::notify_systemd("STATUS=Saving the final RDB snapshot\n");
-    }
+    srv.process.notify("STATUS=Saving the final RDB snapshot\n");
     if save_now(srv) {
         return true;
     }
@@ -181,8 +176,7 @@ fn save_finally(srv: &mut Server, force: bool) -> bool {
         return true;
     }
     warning!("Error trying to save the DB, can't exit.");
-    if srv.process.supervised {
-        process::notify_systemd("STATUS=Error trying to save the DB, can't exit.\n");
-    }
+    srv.process
+        .notify("STATUS=Error trying to save the DB, can't exit.\n");
     false
 }

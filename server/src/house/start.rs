@@ -12,7 +12,7 @@ use crate::config::params::Params;
 use crate::config::values::{OomScoreAdj, Supervised};
 use crate::house::before_sleep::{after_sleep, before_sleep};
 use crate::house::cron::cron;
-use crate::house::{certificates, crash, logo, users};
+use crate::house::{certificates, crash, logo, supervision, users};
 use crate::ingress::listen;
 use crate::persist::aof::{self, manifest_file, switch};
 use crate::persist::load;
@@ -58,13 +58,14 @@ const PAGE_DECAY_MS: isize = 1000;
 /// A sentence: the server cannot start.
 pub fn serve(
     config: Params,
-    info: ProcessInfo,
+    mut info: ProcessInfo,
     commands: Commands,
     run: fn(&mut Server),
 ) -> Result<(), String> {
     enter_directory(&config)?;
     open_log(&config)?;
-    if config.daemonize {
+    info.supervised = supervision::begin(config.supervised);
+    if config.daemonize && info.supervised == Supervised::No {
         process::daemonize().map_err(|error| format!("Cannot go into the background: {error}"))?;
     }
     process::install_signals().map_err(|error| format!("Cannot handle signals: {error}"))?;
@@ -309,9 +310,7 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     memory::set_background_thread(srv.config.jemalloc_bg_thread);
     memory::set_decay(PAGE_DECAY_MS);
     if srv.config.uses_tls() || srv.config.tls.cert_file.is_some() {
-        certificates::load(srv).map_err(|error| {
-            format!("Failed to configure TLS: {error}. Check logs for more info.")
-        })?;
+        certificates::load(srv).map_err(|error| format!("Failed to configure TLS: {error}"))?;
     }
     load_cluster(srv)?;
     users::load_at_start(srv)?;
@@ -341,7 +340,7 @@ fn be_ready(srv: &mut Server) {
             notice!("Ready to accept connections {}", kind.name());
         }
     }
-    tell_supervisor(srv);
+    supervision::ready(srv);
 }
 
 fn show_banner(srv: &Server) {
@@ -360,7 +359,8 @@ fn show_banner(srv: &Server) {
 
 fn write_pidfile(srv: &mut Server) {
     let config = &mut srv.config;
-    if config.pidfile.is_empty() && config.daemonize {
+    let background = config.daemonize && srv.process.supervised == Supervised::No;
+    if config.pidfile.is_empty() && background {
         config.pidfile = "/var/run/redis.pid".into();
     }
     if !config.pidfile.is_empty() {
@@ -426,16 +426,5 @@ fn warn_about_system(srv: &Server) {
             "WARNING You have Transparent Huge Pages (THP) support enabled in your kernel. This will create latency and \
              memory usage issues. Set it to 'madvise' in /sys/kernel/mm/transparent_hugepage/enabled."
         );
-    }
-}
-
-fn tell_supervisor(srv: &mut Server) {
-    match srv.config.supervised {
-        Supervised::Systemd | Supervised::Auto => {
-            srv.process.supervised =
-                process::notify_systemd("STATUS=Ready to accept connections\nREADY=1\n");
-        }
-        Supervised::Upstart => process::stop_for_upstart(),
-        Supervised::No => {}
     }
 }

@@ -133,12 +133,14 @@ fn open_kind(srv: &Server, kind: Kind) -> Result<Vec<Open>, String> {
             .map_or((false, address.as_str()), |rest| (true, rest));
         match open_tcp(srv, kind, plain, port) {
             Ok(open) => opened.push(open),
-            Err(error) if optional && is_missing(&error) => {}
             Err(error) => {
                 warning!(
                     "Warning: Could not create server TCP listening socket {plain}:{port}: bind: {}",
                     reason(&error)
                 );
+                if is_unsupported(&error) || (optional && is_missing(&error)) {
+                    continue;
+                }
                 let sentence = format!(
                     "Failed listening on port {port} ({}), aborting.",
                     kind.name()
@@ -165,13 +167,22 @@ fn open_tcp(srv: &Server, kind: Kind, address: &str, port: u16) -> io::Result<Op
     })
 }
 
-/// Errors that mean that the machine lacks the address or the protocol.
+/// Whether no interface of this machine has the address.
 fn is_missing(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EADDRNOTAVAIL)
+}
+
+/// Whether this machine does not support the protocol, such as IPv6. Such an address is skipped even if it is not optional.
+fn is_unsupported(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(
-            libc::ENOPROTOOPT | libc::EPROTONOSUPPORT | libc::ESOCKTNOSUPPORT | libc::EPFNOSUPPORT
-        ) | Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)
+            libc::ENOPROTOOPT
+                | libc::EPROTONOSUPPORT
+                | libc::ESOCKTNOSUPPORT
+                | libc::EPFNOSUPPORT
+                | libc::EAFNOSUPPORT
+        )
     )
 }
 
@@ -188,11 +199,10 @@ fn open_unix(srv: &Server) -> Result<Vec<Open>, String> {
             port: 0,
             listener,
         }]),
-        Err(error) => {
-            let why = reason(&error);
-            warning!("Failed opening Unix socket: bind: {path}: {why}");
-            Err(format!("Failed opening Unix socket: {path}: {why}"))
-        }
+        Err(error) => Err(format!(
+            "Failed opening Unix socket: bind: {path}: {}",
+            reason(&error)
+        )),
     }
 }
 

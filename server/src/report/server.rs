@@ -1,5 +1,6 @@
 //! INFO server.
 
+use crate::config::choice::Choice;
 use crate::report::info::Info;
 use crate::server::Server;
 use crate::state::listeners::Kind;
@@ -21,14 +22,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("atomicvar_api", "rust-atomics");
     info.field("gcc_version", "0.0.0");
     info.field("process_id", std::process::id());
-    info.field(
-        "process_supervised",
-        if srv.process.supervised {
-            "systemd"
-        } else {
-            "no"
-        },
-    );
+    info.field("process_supervised", srv.process.supervised.word());
     info.field("run_id", &srv.process.run_id);
     let port = if srv.config.port != 0 {
         srv.config.port
@@ -51,14 +45,15 @@ pub fn write(srv: &Server, info: &mut Info) {
     write_listeners(srv, info);
 }
 
-/// One line per kind of listener, with every address it is bound to.
+/// One line per kind of listener, with every address it is bound to. The number is that of the kind, as in Redis: a server
+/// without a Unix socket has `listener0` and `listener2`.
 fn write_listeners(srv: &Server, info: &mut Info) {
-    let mut number = 0;
-    for (kind, port) in [
+    let kinds = [
         (Kind::Tcp, srv.config.port),
         (Kind::Unix, 0),
         (Kind::Tls, srv.config.tls_port),
-    ] {
+    ];
+    for (number, (kind, port)) in kinds.into_iter().enumerate() {
         if !srv.listeners.open.iter().any(|open| open.kind == kind) {
             continue;
         }
@@ -80,6 +75,5 @@ fn write_listeners(srv: &Server, info: &mut Info) {
             format_args!("listener{number}"),
             format_args!("name={}{binds}{port}", kind.name()),
         );
-        number += 1;
     }
 }

@@ -1,7 +1,9 @@
 //! Facts about this process.
 
 use crate::config::params::Params;
-use crate::config::values::OomScoreAdj;
+use crate::config::values::{OomScoreAdj, Supervised};
+use crate::sys::{host, process};
+use crate::warning;
 
 /// Identity and environment of this process.
 #[derive(Default)]
@@ -18,8 +20,8 @@ pub struct ProcessInfo {
     pub started_ms: i64,
     /// Processor architecture in bits.
     pub arch_bits: u32,
-    /// It was started under a supervisor that is to be notified.
-    pub supervised: bool,
+    /// The supervisor under which this process was started: systemd, upstart or none.
+    pub supervised: Supervised,
     /// The pid file was written by this process, which removes it at the end.
     pub wrote_pidfile: bool,
     /// `oom_score_adj` before this server changed it; `None` while it does not.
@@ -30,6 +32,15 @@ pub struct ProcessInfo {
 pub const CHILD: usize = 2;
 
 impl ProcessInfo {
+    /// Sends `state`, lines of `sd_notify(3)`, to systemd if it supervises this process. A failure is logged.
+    pub fn notify(&self, state: &str) {
+        if self.supervised == Supervised::Systemd
+            && let Err(error) = process::notify_systemd(state)
+        {
+            warning!("systemd supervision error: {}", host::reason(&error));
+        }
+    }
+
     /// `oom_score_adj` for a process class (0 primary, 1 replica, [`CHILD`]); `None` if the server does not set it.
     pub fn oom_score(&self, config: &Params, class: usize) -> Option<i32> {
         let value = config.oom_score_adj_values[class] as i32;

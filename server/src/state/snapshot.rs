@@ -22,9 +22,9 @@ pub struct Snapshot {
     pub last_save: i64,
     /// When a save in the background was last started.
     pub last_try: i64,
-    /// When the running save began.
+    /// When the running save began, or the running diskless transfer.
     pub started: i64,
-    /// Duration of the last save in the background, in seconds.
+    /// Duration of the last save in the background or diskless transfer, in seconds.
     pub last_duration: Option<i64>,
     /// The last attempt failed.
     pub failed: bool,

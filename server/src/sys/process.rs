@@ -5,7 +5,7 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::fs;
 use std::io;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
@@ -168,31 +168,34 @@ pub fn daemonize() -> io::Result<()> {
     Ok(())
 }
 
-/// Notifies systemd if that is configured in the environment. Returns whether it did.
-pub fn notify_systemd(message: &str) -> bool {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
-        return false;
-    };
-    let Ok(socket) = UnixDatagram::unbound() else {
-        return false;
-    };
+/// Sends `state`, lines of `sd_notify(3)`, to the socket of systemd that `NOTIFY_SOCKET` names.
+///
+/// # Errors
+/// There is no such variable, or the message cannot be sent.
+pub fn notify_systemd(state: &str) -> io::Result<()> {
+    let path = std::env::var_os("NOTIFY_SOCKET")
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "NOTIFY_SOCKET not found!"))?;
+    let socket = UnixDatagram::unbound()?;
     use std::os::unix::ffi::OsStrExt;
     let path = path.as_bytes();
-    let sent = if path.first() == Some(&b'@') {
-        use std::os::linux::net::SocketAddrExt;
-        std::os::unix::net::SocketAddr::from_abstract_name(&path[1..])
-            .and_then(|addr| socket.send_to_addr(message.as_bytes(), &addr))
-    } else {
-        socket.send_to(message.as_bytes(), std::ffi::OsStr::from_bytes(path))
+    let addr = match path.strip_prefix(b"@") {
+        Some(name) => {
+            use std::os::linux::net::SocketAddrExt;
+            SocketAddr::from_abstract_name(name)?
+        }
+        None => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(path))?,
     };
-    sent.is_ok()
+    socket.send_to_addr(state.as_bytes(), &addr).map(|_| ())
 }
 
-/// Notifies upstart by stopping once; without upstart nothing happens.
+/// Whether the environment contains a variable of this name.
+pub fn has_variable(name: &str) -> bool {
+    std::env::var_os(name).is_some()
+}
+
+/// Stops this process until it gets SIGCONT, which is how upstart learns that it is ready.
 pub fn stop_for_upstart() {
-    if std::env::var_os("UPSTART_JOB").is_some() {
-        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
-    }
+    let _ = nix::sys::signal::raise(Signal::SIGSTOP);
 }
 
 /// Raises the limit of open descriptors to `wanted`, or as far as possible; returns the limit in force.

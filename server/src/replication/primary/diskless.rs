@@ -40,6 +40,7 @@ pub fn begin(srv: &mut Server, without: SnapshotFilter) -> Option<u64> {
     match make_child(srv, number, without) {
         Ok(pid) => {
             notice!("Background RDB transfer started by pid {pid}");
+            srv.snapshot.started = srv.unit.now_ms / 1000;
             Some(number)
         }
         Err(error) => {
@@ -138,7 +139,9 @@ fn end_of_pipe(srv: &mut Server, fd: RawFd, number: u64) {
 
 /// The child has ended.
 pub fn child_ended(srv: &mut Server, child: &Child, ended: Ended) {
-    srv.snapshot.last_cow = child.latest.cow;
+    let snapshot = &mut srv.snapshot;
+    snapshot.last_cow = child.latest.cow;
+    snapshot.last_duration = Some(srv.unit.now_ms / 1000 - snapshot.started);
     let number = open(srv);
     match ended {
         Ended::Exit(0) => {

@@ -264,6 +264,9 @@ fn go_on(srv: &mut Server, conn: ConnId, rest: &[u8]) {
         return fail(srv, Again::Later);
     };
     notice!("Successful partial resynchronization with master.");
+    srv.process.notify(
+        "STATUS=MASTER <-> REPLICA sync: Partial Resynchronization accepted. Ready to accept connections in read-write mode.\n",
+    );
     let id = rest.strip_prefix(b" ").and_then(ReplId::parse);
     if let Some(id) = id.filter(|id| *id != srv.replication.id) {
         notice!("Master replication ID changed to {id}");

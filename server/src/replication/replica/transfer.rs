@@ -628,6 +628,9 @@ fn finish(srv: &mut Server, conn: ConnId, transfer: IncomingSnapshot) {
     srv.replication.adopt(id, offset);
     apply::go_live(srv, conn, session.place.db.unwrap_or(0));
     notice!("MASTER <-> REPLICA sync: Finished with success");
+    srv.process.notify(
+        "STATUS=MASTER <-> REPLICA sync: Finished with success. Ready to accept connections in read-write mode.\n",
+    );
     switch::restart_or_exit(srv);
     if matches!(transfer.end, Some(Ending::Mark(_))) {
         // The primary waits for this acknowledgement before it sends the stream.
