@@ -199,6 +199,21 @@ fn the_shipped_configuration_file_is_accepted() {
 }
 
 #[test]
+fn signals_that_mean_nothing_are_ignored() {
+    let server = Server::start(&[]);
+    for signal in [
+        Signal::SIGHUP,
+        Signal::SIGPIPE,
+        Signal::SIGALRM,
+        Signal::SIGXFSZ,
+    ] {
+        server.signal(signal);
+        let reply = server.client(Transport::Tcp).text("PING");
+        assert_eq!(reply, "PONG", "{signal}");
+    }
+}
+
+#[test]
 fn signals_and_shutdown_exit_cleanly() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut server = Server::start(&["--pidfile", "redis.pid"]);

@@ -121,6 +121,8 @@ pub fn install_signals() -> nix::Result<()> {
         (Signal::SIGHUP, &ignore),
         (Signal::SIGPIPE, &ignore),
         (Signal::SIGXFSZ, &ignore),
+        // Only the watchdog sends it, which has a handler of its own.
+        (Signal::SIGALRM, &ignore),
     ] {
         // SAFETY: the handler only touches an atomic, or exits.
         unsafe { sigaction(signal, action)? };
