@@ -103,6 +103,7 @@ const STATICS: &[&str] = &[
     "conn/src/tls/tickets.rs",
     "server/data/src/util/hash.rs",
     "server/data/src/util/mem.rs",
+    "server/data/src/ds/resize_policy.rs",
     "server/data/src/ds/table.rs",
 ];
 

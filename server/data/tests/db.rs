@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use data::ds::table::{ResizePolicy, set_resize_policy};
+use data::ds::resize_policy::{ResizePolicy, set_resize_policy};
 use data::util::num::parse_i64;
 use data::util::rand::Rng;
 use data::value::db::{Db, Expire};

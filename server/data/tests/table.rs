@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use data::ds::table::{Element, ResizePolicy, Table, set_resize_policy};
+use data::ds::resize_policy::{ResizePolicy, set_resize_policy};
+use data::ds::table::{Element, Table};
 use data::util::hash::{hash, set_seed};
 use data::util::rand::Rng;
 

@@ -10,7 +10,7 @@
 
 use std::io::{self, PipeWriter, Write};
 
-use data::ds::table::{ResizePolicy, set_resize_policy};
+use data::ds::resize_policy::{ResizePolicy, set_resize_policy};
 
 use crate::report::title::set_title;
 use crate::server::Server;

@@ -9,6 +9,7 @@ pub mod node;
 pub mod nodes;
 pub mod quicklist;
 pub mod relocation;
+pub mod resize_policy;
 pub mod slab;
 pub mod sorted;
 pub mod table;

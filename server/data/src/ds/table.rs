@@ -25,10 +25,11 @@ use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
 use std::ops::{ControlFlow, Range};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ds::lines::{Lines, NoRoom, SLOTS, Spot};
 use crate::ds::relocation::Relocator;
+use crate::ds::resize_policy::{ResizePolicy, resize_policy};
 use crate::util::hash::{POSITION_BITS, hash};
 use crate::util::rand::Rng;
 
@@ -58,32 +59,6 @@ pub unsafe trait Element: Sized + 'static {
 
     /// The hash of the element's key.
     fn hash(element: Self::Ref<'_>) -> u64;
-}
-
-/// When tables start a resize, and whether they continue one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ResizePolicy {
-    /// No restriction.
-    Allow = 0,
-    /// Tables start a resize only when nearly full: a child process is running, so every page written is copied.
-    Avoid = 1,
-}
-
-/// The policy of all tables in the process.
-static POLICY: AtomicU8 = AtomicU8::new(ResizePolicy::Allow as u8);
-
-/// Sets the resize policy.
-pub fn set_resize_policy(policy: ResizePolicy) {
-    POLICY.store(policy as u8, Ordering::Relaxed);
-}
-
-/// The resize policy.
-pub fn resize_policy() -> ResizePolicy {
-    match POLICY.load(Ordering::Relaxed) {
-        0 => ResizePolicy::Allow,
-        _ => ResizePolicy::Avoid,
-    }
 }
 
 /// Number of scattered tables created so far; see [`Table::scattered`].
