@@ -77,13 +77,19 @@ struct Entry {
     place: Place,
 }
 
-pub(crate) struct Admission {
-    limits: HandshakeLimits,
-    /// The turn that `steps` counts, and how many were made in it.
+/// The steps of one turn.
+#[derive(Clone, Copy)]
+struct Spent {
     turn: u32,
     steps: u32,
-    /// When the first of them began.
-    began: Option<Instant>,
+    /// When the first step began.
+    since: Instant,
+}
+
+pub(crate) struct Admission {
+    limits: HandshakeLimits,
+    /// What the latest turn with a step has spent.
+    spent: Option<Spent>,
     entries: HashMap<ConnId, Entry>,
     /// In order of parking.
     parked: BTreeMap<u64, ConnId>,
@@ -105,9 +111,7 @@ impl Admission {
     pub(crate) fn new(limits: HandshakeLimits) -> Self {
         Self {
             limits,
-            turn: 0,
-            steps: 0,
-            began: None,
+            spent: None,
             entries: HashMap::new(),
             parked: BTreeMap::new(),
             last_parked: 0,
@@ -131,16 +135,25 @@ impl Admission {
 
     /// Spends one step of the budget of `turn`; false if none is left.
     pub(crate) fn spend(&mut self, turn: u32, now: Instant) -> bool {
-        if self.turn != turn || self.began.is_none() {
-            (self.turn, self.steps, self.began) = (turn, 0, Some(now));
-        }
+        let spent = self.spent.filter(|spent| spent.turn == turn);
+        let Some(Spent { steps, since, .. }) = spent else {
+            self.spent = Some(Spent {
+                turn,
+                steps: 1,
+                since: now,
+            });
+            return true;
+        };
         let most = Duration::from_micros(self.limits.handshakes_turn_us);
-        let took = now.saturating_duration_since(self.began.unwrap_or(now));
-        let is_late = !most.is_zero() && took >= most && self.steps > 0;
-        if is_late || self.steps >= self.limits.handshakes_per_turn.max(1) {
+        let is_late = !most.is_zero() && now.saturating_duration_since(since) >= most;
+        if is_late || steps >= self.limits.handshakes_per_turn {
             return false;
         }
-        self.steps += 1;
+        self.spent = Some(Spent {
+            turn,
+            steps: steps + 1,
+            since,
+        });
         true
     }
 

@@ -15,7 +15,7 @@ use crate::conns::{Conns, Slot, find};
 use crate::error::ConnError;
 use crate::tls::context::TlsContext;
 use crate::tls::examine::Details;
-use crate::tls::info::{Identity, Sessions, TlsStats};
+use crate::tls::info::{Identity, Sessions, TlsStats, Traffic};
 use crate::tls::stream::TlsStream;
 
 impl<S> Conns<S> {
@@ -218,6 +218,15 @@ impl<S> Conns<S> {
             }
         }
         stats
+    }
+
+    /// Counts from zero again. The latest failure stays known.
+    pub fn reset_stats(&mut self) {
+        self.stats = TlsStats {
+            last_failure: self.stats.last_failure.take(),
+            ..TlsStats::default()
+        };
+        self.pool.traffic = Traffic::default();
     }
 
     /// The TLS of a connection whose handshake is done.

@@ -54,8 +54,17 @@ fn handshakes_have_percentiles_until_statistics_are_reset() {
         .collect();
     assert_eq!(numbers.len(), 3, "{text}");
     assert!(numbers[0] > 50.0 && numbers.is_sorted(), "{text}");
+    assert_eq!(admin.info("tls_handshakes_done"), "3");
     assert_eq!(admin.text("CONFIG RESETSTAT"), "OK");
     assert_eq!(percentiles(&mut admin), none);
+    for count in [
+        "tls_handshakes_done",
+        "tls_handshakes_failed",
+        "tls_bytes_in",
+        "tls_records_out",
+    ] {
+        assert_eq!(admin.info(count), "0", "{count}");
+    }
 }
 
 #[test]

@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use conn::resp::Value;
+use slot::key_slot;
 
 use crate::cluster::check::{Repair, check};
 use crate::cluster::console::{Kind, bad, say, step, warn};
 use crate::cluster::node::{Address, Dialer, Node, Refusal, login};
-use crate::cluster::slots::key_slot;
 use crate::cluster::topology::{Cluster, entry, load};
 use crate::editor::ask_password;
 use crate::out::{Exit, complain, fail, print};

@@ -1,4 +1,4 @@
-//! A set of hash slots, and the slot of a key.
+//! A set of hash slots.
 
 use std::fmt::Write;
 use std::ops::RangeInclusive;
@@ -78,11 +78,6 @@ impl SlotSet {
         }
         text
     }
-}
-
-/// The slot of a key.
-pub fn key_slot(key: &[u8]) -> u16 {
-    slot::key_slot(key)
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub struct Sessions {
     pub connections: usize,
 }
 
-/// Statistics of one loop's TLS: counters since the start, and present numbers.
+/// Statistics of one loop's TLS: counters since the start or a reset, and present numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsStats {
     /// Handshakes that succeeded, incoming and outgoing.

@@ -31,6 +31,7 @@ use crate::report::title::set_title;
 use crate::server::{Ctx, Done, Server};
 use crate::state::caller;
 use crate::state::listeners::Kind;
+use crate::state::networks::Networks;
 use crate::sys::host::{self, reason};
 use crate::sys::{log, memory};
 use crate::wire::fault::{Fault, LOADING, SYNTAX};
@@ -260,6 +261,8 @@ fn load_certificates(srv: &mut Server) -> Result<(), String> {
 
 fn resetstat(cx: &mut Ctx<'_>) -> Done {
     cx.srv.stats.reset();
+    cx.srv.conns.reset_stats();
+    cx.srv.tls.failures = Networks::default();
     cx.srv.defrag.running_since_us = None;
     cx.srv.eviction.exceeded_since_us = None;
     cx.srv.background.reset_freed();

@@ -119,7 +119,7 @@ fn on_handshake(srv: &mut Server, conn: ConnId) {
         }
         let accepted_ns = srv.conns.data(conn);
         let took_ns = clock::monotonic_ns().saturating_sub(accepted_ns);
-        srv.stats.handshakes.record_handshake(took_ns);
+        srv.stats.handshakes.record(took_ns);
         return welcome(srv, conn, Kind::Tls);
     }
     refusals::count_failure(srv, conn);

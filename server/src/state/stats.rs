@@ -9,10 +9,6 @@ const SAMPLES: usize = 16;
 /// Histogram of one command's latencies: buckets of powers of two nanoseconds, each cut into [`SUB`] parts.
 const SUB_BITS: u32 = 7;
 const SUB: usize = 1 << SUB_BITS;
-/// The longest duration of a command that the histogram tells apart from longer ones, in nanoseconds.
-const LONGEST_NS: u64 = 1_000_000_000;
-/// The same of a handshake, which may take longer than its timeout: with `tls-mixed-port` it is preceded by silence.
-const LONGEST_HANDSHAKE_NS: u64 = 60_000_000_000;
 /// Maximum number of distinct error codes that are counted; more would come from a client that invents them.
 pub const MAX_ERROR_CODES: usize = 128;
 
@@ -45,13 +41,19 @@ impl Rate {
 }
 
 /// Log-linear histogram of durations in nanoseconds, buckets of at most 0.8 %: the buckets of an HdrHistogram with two
-/// significant digits, as Redis uses. It ends at one second, or for handshakes at a minute.
+/// significant digits, as Redis uses. Longer durations are counted in the last bucket.
 #[derive(Clone, Default)]
-pub struct Latency {
+pub struct Histogram<const LONGEST_NS: u64> {
     counts: Vec<u32>,
 }
 
-impl Latency {
+/// The durations of a command.
+pub type Latency = Histogram<1_000_000_000>;
+
+/// The durations of handshakes, which may exceed their timeout: with `tls-mixed-port` silence precedes them.
+pub type HandshakeLatency = Histogram<60_000_000_000>;
+
+impl<const LONGEST_NS: u64> Histogram<LONGEST_NS> {
     /// Counts one duration.
     #[inline]
     pub fn record(&mut self, ns: u64) {
@@ -60,13 +62,6 @@ impl Latency {
             Some(count) => *count = count.saturating_add(1),
             None => self.record_first(index),
         }
-    }
-
-    /// Counts the duration of a handshake.
-    pub fn record_handshake(&mut self, ns: u64) {
-        self.counts.resize(Self::index(LONGEST_HANDSHAKE_NS) + 1, 0);
-        let count = &mut self.counts[Self::index(ns.clamp(1, LONGEST_HANDSHAKE_NS))];
-        *count = count.saturating_add(1);
     }
 
     /// The counts are allocated when a duration is counted for the first time.
@@ -154,7 +149,7 @@ pub struct Stats {
     /// Commands executed.
     pub commands: u64,
     /// How long handshakes of TLS took, from accept.
-    pub handshakes: Latency,
+    pub handshakes: HandshakeLatency,
     /// Connections refused by `maxclients`.
     pub rejected_connections: u64,
     /// Bytes read from clients.
@@ -306,7 +301,7 @@ impl Stats {
 
 #[cfg(test)]
 mod tests {
-    use super::{Latency, Rate};
+    use super::{HandshakeLatency, Latency, Rate};
 
     #[test]
     fn percentiles_are_within_a_bucket() {
@@ -328,9 +323,9 @@ mod tests {
 
     #[test]
     fn handshakes_that_take_seconds_are_told_apart() {
-        let mut latency = Latency::default();
+        let mut latency = HandshakeLatency::default();
         for seconds in [2, 9, 30, 3600] {
-            latency.record_handshake(seconds * 1_000_000_000);
+            latency.record(seconds * 1_000_000_000);
         }
         for (percentile, exact) in [(25.0, 2e9), (50.0, 9e9), (75.0, 30e9), (100.0, 60e9)] {
             let got = latency.percentile(percentile) as f64;

@@ -1,8 +1,6 @@
 //! The TLS context for new connections, the results of loading it, and the watch over its files.
 
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use conn::connection::ConnId;
 use conn::tls::context::TlsContext;
@@ -11,9 +9,6 @@ use crossbeam_channel::Receiver;
 use crate::state::networks::Networks;
 use crate::state::throttle::Throttle;
 use crate::sys::file_watch::FileWatch;
-
-/// How long a fork waits for a load to end, which takes milliseconds unless the disk is slow.
-const HOLD_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Contexts loaded when files had changed, or why they could not be.
 pub type Loads = Receiver<Result<TlsContext, String>>;
@@ -65,17 +60,13 @@ pub struct TlsState {
 }
 
 /// Keeps the watch from loading for as long as the guard lives: for a fork whose child goes on with OpenSSL, where a lock that the
-/// thread of the watch holds would stay locked. `None` if a load does not end in time.
+/// thread of the watch holds would stay locked. `None` during a load, which takes milliseconds unless the disk is slow.
 pub fn hold_loads(loading: &Loading) -> Option<MutexGuard<'_, ()>> {
-    let began = Instant::now();
-    loop {
-        match loading.try_lock() {
-            Ok(guard) => return Some(guard),
-            // What it guards is no data.
-            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if began.elapsed() > HOLD_PATIENCE => return None,
-            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
-        }
+    match loading.try_lock() {
+        Ok(guard) => Some(guard),
+        // What it guards is no data.
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 
@@ -86,7 +77,7 @@ mod tests {
     use super::{Loading, hold_loads};
 
     #[test]
-    fn a_load_is_waited_for_but_not_for_long() {
+    fn nothing_is_held_during_a_load() {
         let loading = Loading::default();
         assert!(hold_loads(&loading).is_some());
         let held = loading.lock().expect("free");

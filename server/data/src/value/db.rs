@@ -356,7 +356,7 @@ impl Db {
             Parts::Slots(slots) => slots,
         };
         let mut walk = Walk::new(cursor, count, which);
-        while walk.left > 0 {
+        while walk.goes_on() {
             let Some(part) = walk.next(slots).and_then(|slot| slots.get(slot)) else {
                 return 0;
             };
@@ -489,7 +489,7 @@ impl Db {
             Parts::Slots(slots) => slots,
         };
         let mut walk = Walk::new(cursor, count, Which::Keys);
-        while walk.left > 0 {
+        while walk.goes_on() {
             let Some(part) = walk.next(slots).and_then(|slot| slots.get_mut(slot)) else {
                 return 0;
             };
@@ -652,6 +652,8 @@ struct Walk {
     within: u64,
     /// How many entries are still to be visited.
     left: usize,
+    /// Whether the latest part was left before its end: enough of its entries, or of its empty places, were visited.
+    is_spent: bool,
 }
 
 impl Walk {
@@ -662,7 +664,12 @@ impl Walk {
             slot: slot_index(cursor),
             within: cursor >> SLOT_BITS,
             left: count.max(1),
+            is_spent: false,
         }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.left > 0 && !self.is_spent
     }
 
     /// The slot to visit next; `None` at the end. A slot that has lost its keys since the cursor was made is passed over.
@@ -678,6 +685,7 @@ impl Walk {
     fn visited(&mut self, within: u64, seen: usize) {
         self.left = self.left.saturating_sub(seen);
         self.within = within;
+        self.is_spent = within != 0;
         if within == 0 {
             self.slot += 1;
         }
