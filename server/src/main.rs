@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use ae::event_loop::run;
 use conn::tls::memory::Allocator;
+use server::config::file::fatal;
 use server::house::command_line::{self, Start};
 use server::persist::aof;
 use server::persist::check::check;
@@ -65,6 +66,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Start::Serve(config, info) => {
+            if let Err(sentence) = house::start::enter(&config) {
+                eprintln!("{}", fatal(&sentence));
+                return ExitCode::FAILURE;
+            }
             match house::start::serve(*config, info, commands::bind(), run) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(sentence) => {

@@ -101,6 +101,16 @@ fn an_invalid_configuration_is_reported_and_nothing_starts() {
 }
 
 #[test]
+fn a_log_file_that_cannot_be_opened_is_reported_on_standard_error() {
+    let output = run(&["--port", "0", "--logfile", "/nowhere/redis.log"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stdout, b"");
+    let expected = "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.6) ***\n\
+                    Can't open the log file: /nowhere/redis.log: No such file or directory\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+}
+
+#[test]
 fn a_port_in_use_is_reported() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
     let port = taken

@@ -122,7 +122,7 @@ impl Loader {
                 continue;
             }
             self.line(line).map_err(|problem| match problem {
-                Problem::Line(reason) => fatal(&source.name, index + 1, line, &reason),
+                Problem::Line(reason) => fatal_line(&source.name, index + 1, line, &reason),
                 Problem::Inside(whole) => whole,
             })?;
         }
@@ -246,15 +246,17 @@ fn table_has(name: &str) -> bool {
     ::table::lookup(name.as_bytes()).is_some()
 }
 
-fn fatal(name: &str, line_number: usize, line: &[u8], reason: &str) -> String {
-    format!(
-        "\n*** FATAL CONFIG FILE ERROR (Redis {}) ***\n\
-         Reading the configuration file, at line {line_number} of {name}\n\
-         >>> '{}'\n\
-         {reason}",
-        env!("CARGO_PKG_VERSION"),
-        shown(line),
-    )
+/// What is printed when the server does not start because of its configuration.
+pub fn fatal(reason: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!("\n*** FATAL CONFIG FILE ERROR (Redis {version}) ***\n{reason}")
+}
+
+fn fatal_line(name: &str, line_number: usize, line: &[u8], reason: &str) -> String {
+    let line = shown(line);
+    fatal(&format!(
+        "Reading the configuration file, at line {line_number} of {name}\n>>> '{line}'\n{reason}"
+    ))
 }
 
 /// A line as errors show it: without passwords.

@@ -52,7 +52,16 @@ const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 /// Time after which unused pages are returned to the system, in milliseconds.
 const PAGE_DECAY_MS: isize = 1000;
 
-/// Runs a server until it is shut down; `run` runs the loop.
+/// Changes to the working directory and opens the log, before anything is logged.
+///
+/// # Errors
+/// A sentence: the directory cannot be entered, or the log file cannot be opened.
+pub fn enter(config: &Params) -> Result<(), String> {
+    enter_directory(config)?;
+    open_log(config)
+}
+
+/// Runs a server, which has entered its directory, until it is shut down; `run` runs the loop.
 ///
 /// # Errors
 /// A sentence: the server cannot start.
@@ -62,8 +71,6 @@ pub fn serve(
     commands: Commands,
     run: fn(&mut Server),
 ) -> Result<(), String> {
-    enter_directory(&config)?;
-    open_log(&config)?;
     info.supervised = supervision::begin(config.supervised);
     if config.daemonize && info.supervised == Supervised::No {
         process::daemonize().map_err(|error| format!("Cannot go into the background: {error}"))?;
@@ -264,20 +271,12 @@ fn rename(commands: &mut Commands, config: &Params) {
     }
 }
 
-/// Changes to the working directory.
-///
-/// # Errors
-/// A sentence: the directory cannot be entered.
 fn enter_directory(config: &Params) -> Result<(), String> {
     std::env::set_current_dir(&config.dir)
         .map_err(|error| format!("Can't chdir to '{}': {}", config.dir, host::reason(&error)))
 }
 
-/// Opens the log, before anything is logged.
-///
-/// # Errors
-/// The log file cannot be opened.
-pub fn open_log(config: &Params) -> Result<(), String> {
+fn open_log(config: &Params) -> Result<(), String> {
     log::set_threshold(config.loglevel);
     log::set_file(&config.logfile).map_err(|error| {
         format!(
