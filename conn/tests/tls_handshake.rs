@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -49,6 +50,28 @@ fn refusal(site: &Site, context: &SslContext) -> (String, String, TlsStats) {
             .is_some_and(|last| last.unix_time > 1_700_000_000 && line.contains("PEER"))
     );
     (line, end, stats)
+}
+
+#[test]
+fn a_certificate_without_its_chain_is_shown_with_the_trusted_issuers() {
+    for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        let mut site = Site::new();
+        let issuer = &site.authority.cert;
+        let name = format!("{:08x}.0", issuer.subject_name_hash());
+        let file = site.folder.write(&name, &issuer.to_pem().expect("PEM"));
+        (site.config.ca_cert_file, site.config.ca_cert_dir) = (None, Some(site.folder.path("")));
+        let context = site.context();
+        // The chain was built when the context was loaded; a handshake reads no file.
+        fs::remove_file(file).expect("the file is there");
+        let mut world = World::new();
+        let listener = listen();
+        let mut peer = Peer::new(dial(&listener), &client_context(only(version)));
+        world.accept(&listener, Some(&context));
+        peer.handshake(&mut world);
+        let chain = peer.tls.ssl().peer_cert_chain().expect("a chain");
+        let issuers: Vec<_> = chain.iter().skip(1).map(ToOwned::to_owned).collect();
+        assert_eq!(issuers, [site.authority.cert.clone()], "{version:?}");
+    }
 }
 
 #[test]

@@ -41,6 +41,7 @@ use crate::tls::bio::note_rejected;
 use crate::tls::config::{AuthClients, CrlExpired, TlsConfig, files};
 use crate::tls::crl::Crls;
 use crate::tls::info::{CertInfo, CertRole, CrlInfo, alternative_names, common_name, name_text};
+use crate::tls::own_chain;
 use crate::tls::ticket_chain::{self, Link};
 use crate::tls::tickets::TicketKeys;
 
@@ -625,6 +626,7 @@ fn use_pair(
     let pem = read(pair.cert)?;
     let cert =
         X509::from_pem(&pem).map_err(|_| refusal(pair.cert, "no certificate in PEM form"))?;
+    let chain = X509::stack_from_pem(&pem).unwrap_or_default();
     builder
         .set_certificate_chain_file(pair.cert)
         .map_err(|stack| failure(pair.cert, &stack))?;
@@ -642,18 +644,20 @@ fn use_pair(
     builder
         .set_private_key(&key)
         .map_err(|stack| failure(pair.key, &stack))?;
+    if chain.len() == 1 {
+        own_chain::build(builder);
+    }
     report
         .certs
         .push(CertInfo::new(pair.role, pair.cert, &cert));
     if report.chain_fault.is_none() {
-        report.chain_fault = chain_fault(pair.cert, &pem);
+        report.chain_fault = chain_fault(pair.cert, &chain);
     }
     Ok(key.id())
 }
 
 /// Why the certificates of a file are no chain: each must be followed by that of its issuer, if by any.
-fn chain_fault(file: &str, pem: &[u8]) -> Option<String> {
-    let certs = X509::stack_from_pem(pem).unwrap_or_default();
+fn chain_fault(file: &str, certs: &[X509]) -> Option<String> {
     let broken = certs
         .windows(2)
         .find(|pair| pair[1].issued(&pair[0]) != X509VerifyResult::OK)?;
