@@ -14,7 +14,7 @@ use redis::{Cmd, FromRedisValue, TlsMode};
 use tests::certs;
 use tests::client::Transport;
 use tests::nodes::{Node, Nodes};
-use tests::peer::real_redis;
+use tests::peer::{program, real_redis};
 use tests::tools::run;
 use tests::wait::until;
 
@@ -172,20 +172,27 @@ fn take_over(nodes: &mut Nodes, replica: usize) {
     });
 }
 
+/// A node that asks clients for no certificate.
+fn start_ours(transport: Transport) -> Node {
+    Node::start(transport, &["--tls-auth-clients", "no"])
+}
+
+/// The same of a real Redis.
+fn start_real(program: &Command, transport: Transport) -> Node {
+    let mut node = Node::start_real(program, transport, &[]);
+    node.client.text("CONFIG SET tls-auth-clients no");
+    node
+}
+
 #[test]
 fn an_application_does_not_see_that_slots_move_and_replicas_take_over() {
     for real in iter::once(None).chain(real_redis().map(Some)) {
         for transport in BOTH {
             let start = |_| match &real {
-                Some(program) => Node::start_real(program, transport, &[]),
-                None => Node::start(transport, &["--tls-auth-clients", "no"]),
+                Some(program) => start_real(program, transport),
+                None => start_ours(transport),
             };
             let mut nodes = Nodes::form(transport, 3, (0..6).map(start).collect());
-            if real.is_some() {
-                for node in &mut nodes.all {
-                    node.client.text("CONFIG SET tls-auth-clients no");
-                }
-            }
             let load = Load::start(&nodes);
             load.wait_for_requests("at the begin");
             reshard(&nodes, 0, 1, 400);
@@ -200,6 +207,33 @@ fn an_application_does_not_see_that_slots_move_and_replicas_take_over() {
             drop(nodes.all.remove(2));
             nodes.wait_for_flags(4, 4, "master");
             load.wait_for_requests("after the death of a primary");
+            load.end();
+        }
+    }
+}
+
+#[test]
+fn an_application_does_not_see_that_a_real_cluster_is_replaced_node_by_node() {
+    let debian = program("redis-server");
+    for real in iter::once(debian).chain(real_redis()) {
+        for transport in BOTH {
+            let mut all: Vec<Node> = (0..3).map(|_| start_real(&real, transport)).collect();
+            all.extend((0..3).map(|_| start_ours(transport)));
+            let mut nodes = Nodes::form(transport, 3, all);
+            let load = Load::start(&nodes);
+            load.wait_for_requests("at the begin");
+            for _ in 0..3 {
+                // Of the nodes in the list, the one that replicates the first.
+                take_over(&mut nodes, 3);
+                load.wait_for_requests("after a failover");
+                let mut replaced = nodes.all.remove(0);
+                until("the replaced node to follow", || {
+                    let role = replaced.client.text("ROLE");
+                    (role.starts_with("[slave") && role.contains("connected")).then_some(())
+                });
+                drop(replaced);
+                load.wait_for_requests("without the replaced node");
+            }
             load.end();
         }
     }

@@ -219,6 +219,9 @@ impl Lines {
         let removed = self.get(spot);
         let mut gap = spot.line;
         let mut was_full = self.take(spot);
+        if !was_full {
+            return removed;
+        }
         let mut line = gap;
         let mut behind = self.first_position(gap + 1);
         // As long as lines are full, a later key may have its home at or before the gap.
