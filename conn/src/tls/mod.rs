@@ -7,8 +7,12 @@
 //! | `memory` | OpenSSL's allocations, counted in total and per connection |
 //! | `bio` | our transport under OpenSSL: buffers, and one `recv` for many records |
 //! | `config` | the directives that a context is loaded from |
+//! | `file` | files that a context is loaded from, and the sentences for what is wrong with them |
+//! | `settings` | the settings of a context that do not depend on certificates |
+//! | `verdict` | OpenSSL's verdict on the certificates of a peer |
+//! | `trusted` | the certificates of the authorities that are trusted |
+//! | `keypair` | a certificate of our own with its key and its chain |
 //! | `context` | certificates, keys and settings, loaded and replaced as a unit |
-//! | `own_chain` | the chain that is shown with a certificate whose file does not hold it |
 //! | `crl` | certificate revocation lists |
 //! | `tickets` | the keys of session tickets, and their rotation |
 //! | `ticket_chain` | what a ticket says of the chain of its client |
@@ -19,9 +23,13 @@ pub mod config;
 pub mod context;
 pub(crate) mod crl;
 pub mod examine;
+mod file;
 pub mod info;
+mod keypair;
 pub mod memory;
-pub(crate) mod own_chain;
+mod settings;
 pub mod stream;
 pub(crate) mod ticket_chain;
 pub(crate) mod tickets;
+mod trusted;
+mod verdict;

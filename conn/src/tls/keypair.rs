@@ -1,0 +1,179 @@
+//! A certificate of our own with its key and its chain.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_long;
+use std::ptr;
+
+use openssl::error::ErrorStack;
+use openssl::pkey::{Id, PKey, Private};
+use openssl::ssl::SslContextBuilder;
+use openssl::x509::{X509, X509VerifyResult};
+use openssl_sys as ffi;
+
+use crate::error::ConnError;
+use crate::tls::config::files;
+use crate::tls::file::{failure, read, refusal};
+use crate::tls::info::{CertInfo, CertRole, name_text};
+
+const SSL_CTRL_BUILD_CERT_CHAIN: i32 = 105;
+
+/// SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR and _CLEAR_ERROR: the chain goes as far as the trusted certificates do, and whether it is
+/// valid is for the peer to say.
+const AS_FAR_AS_KNOWN: c_long = 0x8 | 0x10;
+
+/// What was found while certificates were loaded.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) certs: Vec<CertInfo>,
+    /// See [`TlsContext::chain_fault`](crate::tls::context::TlsContext::chain_fault).
+    pub(super) chain_fault: Option<String>,
+    /// Certificates that are not valid now.
+    pub(super) warnings: Vec<String>,
+}
+
+/// A certificate file, its key and the key's password.
+pub(super) struct Pair<'a> {
+    pub(super) role: CertRole,
+    pub(super) cert: &'a str,
+    pub(super) key: &'a str,
+    pub(super) pass: Option<&'a str>,
+}
+
+/// The certificates and keys of two lists. Which one is shown depends on what the peer can verify.
+pub(super) fn pairs<'a>(
+    role: CertRole,
+    certs: &'a str,
+    keys: &'a str,
+    pass: Option<&'a str>,
+) -> Result<Vec<Pair<'a>>, ConnError> {
+    let (certs, keys) = (files(certs), files(keys));
+    if certs.len() != keys.len() {
+        let why = format!(
+            "{} certificates and {} keys are configured",
+            certs.len(),
+            keys.len()
+        );
+        return Err(refusal("certificates", &why));
+    }
+    let pair = |(cert, key)| Pair {
+        role,
+        cert,
+        key,
+        pass,
+    };
+    Ok(certs.into_iter().zip(keys).map(pair).collect())
+}
+
+/// Adds certificates with their keys, each of another type.
+pub(super) fn install(
+    builder: &mut SslContextBuilder,
+    pairs: &[Pair<'_>],
+    report: &mut Report,
+) -> Result<(), ConnError> {
+    let mut types = Vec::new();
+    for pair in pairs {
+        let key_type = install_one(builder, pair, report)?;
+        if types.contains(&key_type) {
+            // OpenSSL would forget the one before.
+            let why = "two certificates have keys of the same type";
+            return Err(refusal(pair.cert, why));
+        }
+        types.push(key_type);
+    }
+    Ok(())
+}
+
+/// Adds a certificate with its key; returns the type of the key.
+fn install_one(
+    builder: &mut SslContextBuilder,
+    pair: &Pair<'_>,
+    report: &mut Report,
+) -> Result<Id, ConnError> {
+    let pem = read(pair.cert)?;
+    let cert =
+        X509::from_pem(&pem).map_err(|_| refusal(pair.cert, "no certificate in PEM form"))?;
+    let chain = X509::stack_from_pem(&pem).unwrap_or_default();
+    builder
+        .set_certificate_chain_file(pair.cert)
+        .map_err(|stack| failure(pair.cert, &stack))?;
+    let key = private_key(pair)?;
+    let matches = cert.public_key().is_ok_and(|public| public.public_eq(&key));
+    if !matches {
+        return Err(refusal(
+            pair.key,
+            &format!(
+                "the private key does not match the certificate in {}",
+                pair.cert
+            ),
+        ));
+    }
+    builder
+        .set_private_key(&key)
+        .map_err(|stack| failure(pair.key, &stack))?;
+    if chain.len() == 1 {
+        build_chain(builder);
+    }
+    report
+        .certs
+        .push(CertInfo::new(pair.role, pair.cert, &cert));
+    if report.chain_fault.is_none() {
+        report.chain_fault = chain_fault(pair.cert, &chain);
+    }
+    Ok(key.id())
+}
+
+/// Why the certificates of a file are no chain: each must be followed by that of its issuer, if by any.
+fn chain_fault(file: &str, certs: &[X509]) -> Option<String> {
+    let broken = certs
+        .windows(2)
+        .find(|pair| pair[1].issued(&pair[0]) != X509VerifyResult::OK)?;
+    let [subject, next] = [0, 1].map(|at| name_text(broken[at].subject_name()));
+    Some(format!(
+        "in {file} the certificate of {subject} is followed by that of {next}, which is not its issuer"
+    ))
+}
+
+fn private_key(pair: &Pair<'_>) -> Result<PKey<Private>, ConnError> {
+    let pem = read(pair.key)?;
+    let mut asked = false;
+    // Always with a callback: without one OpenSSL would ask on the terminal.
+    let key = PKey::private_key_from_pem_callback(&pem, |room| {
+        asked = true;
+        let pass = pair.pass.unwrap_or_default().as_bytes();
+        let Some(target) = room.get_mut(..pass.len()) else {
+            return Ok(0);
+        };
+        target.copy_from_slice(pass);
+        Ok(pass.len())
+    });
+    key.map_err(|_| {
+        let why = match (asked, pair.pass) {
+            (true, None) => "the private key needs a password, and none is configured",
+            (true, Some(_)) => "the password does not open the private key",
+            (false, _) => "no private key in PEM form",
+        };
+        refusal(pair.key, why)
+    })
+}
+
+/// Builds the chain of the certificate that was loaded last, whose file does not hold it.
+///
+/// OpenSSL takes the issuers from the trusted certificates. Left alone, it looks for them in every handshake and verifies what it
+/// finds, which costs 4 % of the handshake's instructions, and with `tls-ca-cert-dir` reads files on the thread of the loop. If OpenSSL refuses one of its members, such as one with a key that
+/// is too weak, nothing is set, and every handshake fails for the same reason.
+fn build_chain(builder: &mut SslContextBuilder) {
+    // SAFETY: the builder's context is live; the command takes flags and no pointer.
+    let built = unsafe {
+        ffi::SSL_CTX_ctrl(
+            builder.as_ptr(),
+            SSL_CTRL_BUILD_CERT_CHAIN,
+            AS_FAR_AS_KNOWN,
+            ptr::null_mut(),
+        )
+    };
+    if built <= 0 {
+        // The queue is left empty.
+        drop(ErrorStack::get());
+    }
+}
