@@ -16,6 +16,7 @@
 //! | `crl` | certificate revocation lists |
 //! | `tickets` | the keys of session tickets, and their rotation |
 //! | `ticket_chain` | what a ticket says of the chain of its client |
+//! | `explain` | failures of OpenSSL in words |
 //! | `stream` | one connection: handshake, read, write, shutdown |
 
 pub mod bio;
@@ -23,6 +24,7 @@ pub mod config;
 pub mod context;
 pub(crate) mod crl;
 pub mod examine;
+mod explain;
 mod file;
 pub mod info;
 mod keypair;

@@ -34,7 +34,6 @@ use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::io::IoSlice;
 use std::mem;
 use std::net::TcpStream;
-use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
 use std::ptr;
 
@@ -52,26 +51,10 @@ use crate::tls::bio::{Bio, COLLECT, Pool, RECORD, RECORD_OVERHEAD, Sent};
 use crate::tls::config::AuthClients;
 use crate::tls::context::TlsContext;
 use crate::tls::examine::{self, Details, Shown};
+use crate::tls::explain::{UNEXPECTED_EOF, explain, local_error, reason_code};
 use crate::tls::info::{self, Identity};
 use crate::tls::memory::Scope;
 use crate::tls::ticket_chain;
-
-/// The alert of TLS 1.3 that refuses a client without a certificate.
-const CERTIFICATE_REQUIRED: c_int = 116;
-/// Reason codes from here on are alerts of the peer.
-const ALERT_OFFSET: c_int = 1000;
-
-/// SSL_R_CERTIFICATE_VERIFY_FAILED.
-const VERIFY_FAILED: c_int = 134;
-
-/// SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE.
-const NO_CERTIFICATE: c_int = 199;
-
-/// SSL_R_UNEXPECTED_EOF_WHILE_READING.
-const UNEXPECTED_EOF: c_int = 294;
-
-/// First bytes of records: change of ciphers, alert, handshake, data.
-const RECORD_TYPES: RangeInclusive<u8> = 20..=23;
 
 /// Reads of the BIO that OpenSSL makes for one record of data: header and body, each of which may
 /// lie in two fillings of the input.
@@ -672,7 +655,7 @@ impl TlsStream {
         if kind == ffi::SSL_ERROR_ZERO_RETURN || is_end {
             return Unsuccessful::Eof;
         }
-        Unsuccessful::Failed(self.explain(step, &stack))
+        Unsuccessful::Failed(explain(&self.ssl, transport, step, &stack))
     }
 
     /// A ticket stands for a chain of certificates that was verified once, and OpenSSL does not verify it again
@@ -693,39 +676,6 @@ impl TlsStream {
             reason,
         ))
     }
-
-    /// The failure in the error queue, by its first entry, which is the cause.
-    fn explain(&self, step: Step, stack: &ErrorStack) -> ConnError {
-        let code = reason_code(stack).unwrap_or(0);
-        if let Some(alert) = alert_words(code) {
-            let reason = format!("the peer refused with an alert: {alert}");
-            return ConnError::because(Cause::Alert, step, reason);
-        }
-        if code == VERIFY_FAILED {
-            return ConnError::because(Cause::Certificate, step, self.verification_failure());
-        }
-        if code == NO_CERTIFICATE {
-            return ConnError::because(Cause::Certificate, step, words(stack));
-        }
-        let first = self.bio.get().first;
-        if first.is_some_and(|byte| !RECORD_TYPES.contains(&byte)) {
-            let reason = format!("the peer does not speak TLS ({})", words(stack));
-            return ConnError::because(Cause::NotTls, step, reason);
-        }
-        ConnError::because(Cause::Protocol, step, words(stack))
-    }
-
-    /// Why the peer's certificate was rejected, and whose it is.
-    fn verification_failure(&self) -> String {
-        let verdict = self.ssl.verify_result().error_string();
-        match self.bio.get().rejected.as_deref() {
-            None | Some("") => format!("certificate verify failed: {verdict}"),
-            Some(whose) => format!(
-                "certificate verify failed: {verdict} ({})",
-                whose.escape_debug()
-            ),
-        }
-    }
 }
 
 /// Empties the error queue of this thread.
@@ -735,41 +685,4 @@ fn clear_errors() {
 
 fn broken(step: Step, errno: Errno) -> ConnError {
     ConnError::io(step, &errno.into())
-}
-
-/// A failure to create or configure an object.
-fn local_error(stack: &ErrorStack) -> ConnError {
-    ConnError::new(Step::Handshake, words(stack))
-}
-
-/// The first entry of the queue in OpenSSL's words.
-fn words(stack: &ErrorStack) -> String {
-    let Some(first) = stack.errors().first() else {
-        return "protocol error, for which OpenSSL gives no reason".to_string();
-    };
-    let words = first.reason().unwrap_or("unknown reason");
-    match first.data() {
-        Some(data) if !data.is_empty() => format!("{words}: {data}"),
-        _ => words.to_string(),
-    }
-}
-
-/// The reason code of the first entry of the queue.
-fn reason_code(stack: &ErrorStack) -> Option<c_int> {
-    let first = stack.errors().first()?;
-    Some(ffi::ERR_GET_REASON(first.code()))
-}
-
-/// The name of an alert, if `code` is one that the peer sent.
-fn alert_words(code: c_int) -> Option<String> {
-    if !(ALERT_OFFSET..ALERT_OFFSET + 256).contains(&code) {
-        return None;
-    }
-    if code - ALERT_OFFSET == CERTIFICATE_REQUIRED {
-        // OpenSSL has no name for it.
-        return Some("certificate required".to_owned());
-    }
-    // SAFETY: any value is allowed; the answer is a string that lives for ever.
-    let words = unsafe { CStr::from_ptr(ffi::SSL_alert_desc_string_long(code - ALERT_OFFSET)) };
-    Some(words.to_string_lossy().into_owned())
 }
