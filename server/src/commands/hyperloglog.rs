@@ -176,7 +176,7 @@ fn pfdebug(cx: &mut Ctx<'_>) -> Done {
             return Err(Fault::new("ERR HLL encoding is not sparse"));
         }
         b"decode" => {
-            let words = found.with(|text| Ok(hll::describe(text)))?;
+            let words = found.with(|text| Ok(hll::sparse::describe(text)))?;
             cx.reply.bulk(words.as_bytes());
         }
         b"encoding" => cx.reply.status(match encoding {
