@@ -57,6 +57,7 @@ enum Fact {
 }
 
 fn stats(cx: &mut Ctx<'_>) -> Done {
+    cx.srv.memory.refresh();
     let mut facts = Vec::new();
     data_facts(cx.srv, &mut facts);
     allocator_facts(cx.srv, &mut facts);
@@ -156,6 +157,7 @@ fn allocator_facts(srv: &Server, facts: &mut Vec<Fact>) {
 }
 
 fn doctor(cx: &mut Ctx<'_>) -> Done {
+    cx.srv.memory.refresh();
     let text = doctor::report(cx.srv);
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())

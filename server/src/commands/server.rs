@@ -25,6 +25,7 @@ pub static PROCS: Family = &[
 ];
 
 fn info_command(cx: &mut Ctx<'_>) -> Done {
+    cx.srv.memory.refresh();
     let text = sections::answer(cx.srv, cx.argv.iter().skip(1));
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())

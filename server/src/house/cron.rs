@@ -21,7 +21,7 @@ use crate::session::close::close_now;
 use crate::state::client::{Class, Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::state::clients::{Clients, Peak};
-use crate::sys::{clock, host, memory, process, watchdog};
+use crate::sys::{clock, memory, process, watchdog};
 use crate::wire::output::KEEP_TAIL;
 use crate::{verbose, warning};
 
@@ -190,11 +190,8 @@ fn sample_rates(srv: &mut Server) {
     stats.loop_time_rate.sample(stats.loop_us, now_ms);
 }
 
-fn sample_memory(srv: &mut Server) {
+fn sample_memory(_: &mut Server) {
     memory::sample_peak();
-    srv.memory.rss = host::resident();
-    srv.memory.arena = memory::arena();
-    srv.memory.sampled_ms = clock::monotonic_us() / 1000;
 }
 
 /// Visits a share of the clients, so that each is visited about once per second.

@@ -327,7 +327,6 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     srv.el.set_after_sleep(after_sleep);
     srv.el.add_timer(1, cron, 0);
     srv.memory.startup = memory::used();
-    srv.memory.rss = host::resident();
     notice!("Server initialized");
     Ok(())
 }

@@ -246,7 +246,7 @@ pub struct Arena {
     pub retained: usize,
 }
 
-/// Makes jemalloc's statistics current. Takes about 9 µs, so cron does that, not commands.
+/// Makes jemalloc's statistics current. Takes about 9 µs.
 pub fn refresh_statistics() {
     let epoch = 1u64;
     // SAFETY: the name is NUL-terminated; the value is a u64 of the stated size.
