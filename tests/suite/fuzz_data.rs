@@ -299,7 +299,7 @@ fn hyperloglogs_survive_arbitrary_input() {
             assert_eq!(hyperloglog::count(&dense).ok(), count.ok());
             assert!(dense.len() <= 12_304.max(text.len()));
         }
-        let _ = hyperloglog::describe(text);
+        let _ = hyperloglog::sparse::describe(text);
     });
 }
 
