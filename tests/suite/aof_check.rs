@@ -65,7 +65,7 @@ fn single_files_are_reported_on() {
             "AOF analyzed: filename=f, size={size}, ok_up_to={valid}, ok_up_to_line={line}, diff={more}\n"
         )
     };
-    let cases: [(Vec<u8>, &str, String); 14] = [
+    let cases: [(Vec<u8>, &str, String); 15] = [
         (with(&set), "", analyzed(54, 54, 15, 0)),
         (with(b"#TS:6\r\n#note\n"), "", analyzed(40, 40, 8, 0)),
         (
@@ -82,6 +82,11 @@ fn single_files_are_reported_on() {
             with(&commands(&["MULTI", "SET b 1"])),
             "0x              42: Reached EOF before reading EXEC for MULTI\n",
             analyzed(69, 27, 18, 42),
+        ),
+        (
+            with(&commands(&["MULTI", "#TS:6"])),
+            "0x              2a: Reached EOF before reading EXEC for MULTI\n",
+            analyzed(49, 27, 11, 22),
         ),
         (
             with(&command("EXEC")),
@@ -285,6 +290,9 @@ fn all_files_of_a_manifest_are_checked_and_only_the_last_is_cut() {
             (1, 47)
         );
     }
+    let stray = files(&set, &set, &command("EXEC"));
+    let (text, _) = check(stray.path(), &["m"], "");
+    assert!(text.contains(": Unexpected EXEC in AOF ./i2\n"), "{text}");
     let noted = commands(&["#TS:5", "SET a 1", "#TS:9"]);
     let folder = files(&set, &noted, &set);
     let (text, code) = check(folder.path(), &["--truncate-to-timestamp", "6", "m"], "");

@@ -258,6 +258,69 @@ fn a_truncated_file_is_refused() {
     }
 }
 
+/// The expected texts were written by Redis 7.2.6 for the same files.
+#[test]
+fn redis_check_rdb_tells_what_it_was_reading() {
+    let folder = temp_dir();
+    let path = folder.path().join("dump.rdb");
+    let whole = unhex(FROM_7_0);
+    let with = |at: usize, bytes: &[u8]| {
+        let mut changed = whole.clone();
+        changed[at..at + bytes.len()].copy_from_slice(bytes);
+        changed
+    };
+    let eof = "Unexpected EOF reading RDB file";
+    let string = "[additional info] Reading type 0 (string)\n";
+    let set = "[additional info] Reading type 11 (set-intset)\n";
+    let hash = "[additional info] Reading type 16 (hash-listpack)\n";
+    let in_value = format!("[additional info] Reading key 'ints'\n{set}");
+    let cases: [(Vec<u8>, u32, &str, &str, &str, u32); 11] = [
+        (whole[..5].to_vec(), 0, eof, "start", string, 0),
+        (
+            with(5, b"0099"),
+            9,
+            "Can't handle RDB format version 99",
+            "start",
+            string,
+            0,
+        ),
+        (whole[..12].to_vec(), 11, eof, "read-aux", string, 0),
+        (whole[..81].to_vec(), 81, eof, "read-len", string, 0),
+        (
+            with(85, &[22]),
+            86,
+            "Invalid object type: 22",
+            "read-type",
+            string,
+            0,
+        ),
+        (whole[..88].to_vec(), 87, eof, "read-key", set, 0),
+        (
+            whole[..94].to_vec(),
+            92,
+            eof,
+            "read-object-value",
+            &in_value,
+            1,
+        ),
+        (whole[..126].to_vec(), 126, eof, "read-type", "", 2),
+        (whole[..127].to_vec(), 127, eof, "read-key", hash, 2),
+        (whole[..209].to_vec(), 206, eof, "read-expire", "", 6),
+        (whole[..281].to_vec(), 274, eof, "check-sum", "", 10),
+    ];
+    for (bytes, offset, why, doing, more, keys) in cases {
+        fs::write(&path, &bytes).expect("the folder is writable");
+        let checked = check(&[&path]);
+        assert_eq!(checked.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&checked.stdout).into_owned();
+        let expected = format!(
+            "--- RDB ERROR DETECTED ---\n[offset {offset}] {why}\n[additional info] While doing: {doing}\n{more}\
+             [info] {keys} keys read\n"
+        );
+        assert!(text.contains(&expected), "{expected} is not in\n{text}");
+    }
+}
+
 #[test]
 fn a_wrong_checksum_is_refused() {
     let folder = temp_dir();

@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use data::rdb::decoder::{Decoder, Item};
+use data::rdb::decoder::{Decoder, Item, Stage};
+use data::rdb::ty;
 
 use crate::config::limits::rdb_options;
 use crate::config::params::Params;
@@ -14,6 +15,13 @@ use crate::sys::{clock, host};
 const CHUNK: usize = 1024 * 1024;
 /// Bytes of the checksum at the end.
 const FOOTER: usize = 8;
+
+/// What the decoder says of a type that does not exist; the type follows.
+const UNKNOWN_TYPE: &str = "Unknown RDB encoding type ";
+/// What is reported for a function library that cannot be read.
+const BAD_LIBRARY: &str = "Failed loading library, Failed loading library payload";
+/// What the decoder says of a wrong checksum.
+const WRONG_CHECKSUM: &str = "Wrong RDB checksum";
 
 /// What was read of the file so far.
 #[derive(Default)]
@@ -38,29 +46,103 @@ pub fn check(path: &str, out: &mut dyn Write) -> io::Result<Option<u64>> {
         Ok(mut file) => read(&mut file, &mut decoder, &mut seen, out)?,
         Err(error) => Err(format!("Cannot open file: {}", host::reason(&error))),
     };
-    let offset = decoder.position();
-    if let Err(why) = &found {
-        let checksum = why.starts_with("Wrong RDB checksum");
-        let key = decoder.current_key();
-        let (why, doing) = match (checksum, key.is_empty()) {
-            (true, _) => ("RDB CRC error", "check-sum"),
-            (false, true) => (why.as_str(), "read-type"),
-            (false, false) => (why.as_str(), "read-object-value"),
-        };
-        writeln!(out, "--- RDB ERROR DETECTED ---\n[offset {offset}] {why}")?;
-        writeln!(out, "[additional info] While doing: {doing}")?;
-        if !key.is_empty() {
-            let key = String::from_utf8_lossy(key);
-            writeln!(out, "[additional info] Reading key '{key}'")?;
+    match &found {
+        Ok(()) => {
+            let end = decoder.position();
+            writeln!(out, "[offset {end}] \\o/ RDB looks OK! \\o/")?;
         }
-    } else {
-        writeln!(out, "[offset {offset}] \\o/ RDB looks OK! \\o/")?;
+        Err(why) => write_error(why, &decoder, &mut seen, out)?,
     }
     writeln!(out, "[info] {} keys read", seen.keys)?;
     writeln!(out, "[info] {} expires", seen.expires)?;
     writeln!(out, "[info] {} already expired", seen.expired)?;
     out.flush()?;
-    Ok(found.ok().map(|()| offset))
+    Ok(found.ok().map(|()| decoder.position()))
+}
+
+/// Writes what is wrong, and where.
+fn write_error(
+    why: &str,
+    decoder: &Decoder,
+    seen: &mut Seen,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let stage = decoder.stage();
+    let why = match why.strip_prefix(UNKNOWN_TYPE) {
+        Some(number) => format!("Invalid object type: {number}"),
+        None if why.starts_with(WRONG_CHECKSUM) => "RDB CRC error".to_owned(),
+        None if stage == Stage::Function => BAD_LIBRARY.to_owned(),
+        None => why.to_owned(),
+    };
+    let offset = decoder.reached();
+    writeln!(out, "--- RDB ERROR DETECTED ---\n[offset {offset}] {why}")?;
+    writeln!(out, "[additional info] While doing: {}", doing(stage))?;
+    let ty = match stage {
+        Stage::Key(ty) => Some(ty),
+        Stage::Value(ty) => {
+            seen.keys += 1;
+            out.write_all(b"[additional info] Reading key '")?;
+            out.write_all(visible(decoder.current_key()))?;
+            out.write_all(b"'\n")?;
+            Some(ty)
+        }
+        // As in Redis, whose variable is 0 before the first key.
+        _ => (seen.keys == 0).then_some(0),
+    };
+    if let Some(ty) = ty {
+        let name = type_name(ty);
+        writeln!(out, "[additional info] Reading type {ty} ({name})")?;
+    }
+    Ok(())
+}
+
+/// A text as Redis prints it: as bytes, up to a NUL.
+fn visible(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// What Redis calls a stage.
+fn doing(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Start => "start",
+        Stage::Type => "read-type",
+        Stage::Expire => "read-expire",
+        Stage::Key(_) => "read-key",
+        Stage::Value(_) => "read-object-value",
+        Stage::Length => "read-len",
+        Stage::Aux => "read-aux",
+        Stage::ModuleAux => "read-module-aux",
+        Stage::Function => "read-functions",
+        Stage::Checksum => "check-sum",
+    }
+}
+
+/// What Redis calls a type.
+fn type_name(code: u8) -> &'static str {
+    match code {
+        ty::STRING => "string",
+        ty::LIST => "list-linked",
+        ty::SET => "set-hashtable",
+        ty::ZSET => "zset-v1",
+        ty::HASH => "hash-hashtable",
+        ty::ZSET_2 => "zset-v2",
+        ty::MODULE => "module-pre-release",
+        ty::MODULE_2 => "module-value",
+        ty::HASH_ZIPMAP => "hash-zipmap",
+        ty::LIST_ZIPLIST => "list-ziplist",
+        ty::SET_INTSET => "set-intset",
+        ty::ZSET_ZIPLIST => "zset-ziplist",
+        ty::HASH_ZIPLIST => "hash-ziplist",
+        ty::LIST_QUICKLIST => "quicklist",
+        ty::STREAM_LISTPACKS => "stream",
+        ty::HASH_LISTPACK => "hash-listpack",
+        ty::ZSET_LISTPACK => "zset-listpack",
+        ty::LIST_QUICKLIST_2 => "quicklist-v2",
+        ty::STREAM_LISTPACKS_2 => "stream-v2",
+        ty::SET_LISTPACK => "set-listpack",
+        ty::STREAM_LISTPACKS_3 => "stream-v3",
+        _ => "unknown",
+    }
 }
 
 /// Reads the file to its end; the inner error describes the file's.
@@ -102,12 +184,13 @@ fn look_at(
 ) -> io::Result<()> {
     match item {
         Item::Version(version) => seen.version = version,
-        Item::Aux(name, value) => writeln!(
-            out,
-            "[offset {offset}] AUX FIELD {} = '{}'",
-            String::from_utf8_lossy(&name),
-            String::from_utf8_lossy(&value)
-        )?,
+        Item::Aux(name, value) => {
+            write!(out, "[offset {offset}] AUX FIELD ")?;
+            out.write_all(visible(&name))?;
+            out.write_all(b" = '")?;
+            out.write_all(visible(&value))?;
+            out.write_all(b"'\n")?;
+        }
         Item::SelectDb(number) => writeln!(out, "[offset {offset}] Selecting DB ID {number}")?,
         Item::Key(key) => {
             seen.keys += 1;

@@ -20,8 +20,9 @@ use std::mem;
 
 use crate::rdb::cursor::{Cursor, Stop};
 use crate::rdb::value::{Builder, Options};
-use crate::rdb::{Corrupt, VERSION, op};
+use crate::rdb::{Corrupt, VERSION, op, ty};
 use crate::util::crc::crc64;
+use crate::util::leading::leading_i64;
 use crate::value::NewValue;
 
 /// How recently or how often a key was used, as stored in the file.
@@ -68,10 +69,36 @@ pub enum Item {
     End,
 }
 
+/// What the decoder reads next, or cannot read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The signature and version of the file.
+    Start,
+    /// The opcode of a record, or the type of a key.
+    Type,
+    /// The expiry of a key.
+    Expire,
+    /// The name of a key of this type.
+    Key(u8),
+    /// The value of a key of this type.
+    Value(u8),
+    /// The number of a database, or of its keys.
+    Length,
+    /// An auxiliary field.
+    Aux,
+    /// Data of a module.
+    ModuleAux,
+    /// A function library.
+    Function,
+    /// The checksum.
+    Checksum,
+}
+
 enum State {
     Magic,
     Record,
-    Value(Builder),
+    /// The type of the key, and its value so far.
+    Value(u8, Builder),
     Footer,
     End,
 }
@@ -86,6 +113,8 @@ pub struct Decoder {
     checksum: u64,
     check: bool,
     read: u64,
+    /// Bytes beyond `done` that the last incomplete or failed step could read.
+    tried: usize,
     version: u16,
     /// Attributes of the key whose value is being read.
     key: Loaded,
@@ -109,6 +138,7 @@ impl Decoder {
             checksum: 0,
             check,
             read: 0,
+            tried: 0,
             version: 0,
             key: Loaded::default(),
         }
@@ -137,6 +167,7 @@ impl Decoder {
                 &self.options,
             );
             let position = cursor.position();
+            self.tried = 0;
             match step {
                 Ok(Step::Again) => self.advance(position),
                 Ok(Step::Item(Item::End)) => {
@@ -147,8 +178,14 @@ impl Decoder {
                     self.advance(position);
                     return Ok(Some(item));
                 }
-                Err(Stop::Short) => return Ok(None),
-                Err(Stop::Corrupt(corrupt)) => return Err(corrupt),
+                Err(Stop::Short) => {
+                    self.tried = position;
+                    return Ok(None);
+                }
+                Err(Stop::Corrupt(corrupt)) => {
+                    self.tried = position;
+                    return Err(corrupt);
+                }
             }
         }
     }
@@ -156,6 +193,29 @@ impl Decoder {
     /// Number of bytes decoded so far.
     pub fn position(&self) -> u64 {
         self.read
+    }
+
+    /// As [`Decoder::position`], including the readable part of what is incomplete or corrupt.
+    pub fn reached(&self) -> u64 {
+        self.read + self.tried as u64
+    }
+
+    /// What is read next, or is incomplete or corrupt.
+    pub fn stage(&self) -> Stage {
+        match &self.state {
+            State::Magic => Stage::Start,
+            State::Value(code, _) => Stage::Value(*code),
+            State::Footer | State::End => Stage::Checksum,
+            State::Record => match self.buf.get(self.done).copied() {
+                Some(op::EXPIRETIME | op::EXPIRETIME_MS) => Stage::Expire,
+                Some(op::SELECTDB | op::RESIZEDB) => Stage::Length,
+                Some(op::AUX) => Stage::Aux,
+                Some(op::MODULE_AUX) => Stage::ModuleAux,
+                Some(op::FUNCTION2) => Stage::Function,
+                Some(code) if ty::exists(code) => Stage::Key(code),
+                _ => Stage::Type,
+            },
+        }
     }
 
     /// The bytes that were fed but are not part of the file, once [`Item::End`] was returned.
@@ -229,7 +289,7 @@ fn step(
             Ok(Step::Item(Item::Version(*version)))
         }
         State::Record => record(state, key, cursor, options),
-        State::Value(builder) => {
+        State::Value(_, builder) => {
             let Some(value) = builder.step(cursor, options)? else {
                 return Ok(Step::Again);
             };
@@ -261,7 +321,7 @@ fn magic(bytes: &[u8]) -> Result<u16, Corrupt> {
         .ok_or_else(|| {
             Corrupt::new(format!(
                 "Can't handle RDB format version {}",
-                String::from_utf8_lossy(digits)
+                leading_i64(digits).0
             ))
         })
 }
@@ -307,10 +367,10 @@ fn record(
                 Corrupt::new("The RDB file contains module data, and no module is loaded").into(),
             );
         }
-        ty => {
-            let builder = Builder::begin(ty, options)?;
+        code => {
+            let builder = Builder::begin(code, options)?;
             key.key = cursor.text()?.into_owned();
-            *state = State::Value(builder);
+            *state = State::Value(code, builder);
             return Ok(Step::Again);
         }
     };

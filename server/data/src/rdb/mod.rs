@@ -104,6 +104,11 @@ pub mod ty {
     pub const SET_LISTPACK: u8 = 20;
     /// A stream with the metadata of 7.2.
     pub const STREAM_LISTPACKS_3: u8 = 21;
+
+    /// Whether there is a type with this code.
+    pub fn exists(code: u8) -> bool {
+        matches!(code, STRING..=MODULE_2 | HASH_ZIPMAP..=STREAM_LISTPACKS_3)
+    }
 }
 
 /// Codes of list nodes.

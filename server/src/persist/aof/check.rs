@@ -264,7 +264,7 @@ impl Checker<'_> {
             0
         };
         let cut = file.try_clone()?;
-        let valid = match self.scan.file(file, start, name, self.out)? {
+        let valid = match self.scan.file(file, start, (name, path), self.out)? {
             Found::ValidUpTo(valid) => valid,
             Found::BadTimestamp => return self.fail("Invalid timestamp annotation"),
             Found::Later(at) => return self.cut_later(target, &cut, at),

@@ -32,7 +32,7 @@ pub struct Scan {
     pub line: u64,
     /// Unix time in seconds; what is later is looked for.
     until: Option<i64>,
-    /// Where the last length or string began.
+    /// Where the last length, string or annotation began.
     began: u64,
     /// The last error.
     error: Option<Vec<u8>>,
@@ -83,7 +83,8 @@ impl Scan {
         }
     }
 
-    /// Scans the commands of a file, from an offset on. Errors are written to `out`.
+    /// Scans the commands of a file, from an offset on. Errors are written to `out`; as in Redis, some contain the name of the
+    /// file, and some its path.
     ///
     /// # Errors
     /// The file cannot be read, or `out` not be written to.
@@ -91,7 +92,7 @@ impl Scan {
         &mut self,
         file: File,
         start: u64,
-        name: &str,
+        (name, path): (&str, &str),
         out: &mut dyn Write,
     ) -> io::Result<Found> {
         let size = file.metadata()?.len();
@@ -114,14 +115,17 @@ impl Scan {
             };
             let seen = visible(&line).len();
             match line[0] {
-                b'#' => match self.until.map(|until| is_later(&line, until)) {
-                    None | Some(Some(false)) => {}
-                    Some(Some(true)) => return Ok(Found::Later(text.at - seen as u64)),
-                    Some(None) => return Ok(Found::BadTimestamp),
-                },
+                b'#' => {
+                    self.began = text.at - seen as u64;
+                    match self.until.map(|until| is_later(&line, until)) {
+                        None | Some(Some(false)) => {}
+                        Some(Some(true)) => return Ok(Found::Later(self.began)),
+                        Some(None) => return Ok(Found::BadTimestamp),
+                    }
+                }
                 b'*' => {
                     text.back(seen)?;
-                    if !self.command(&mut text, name)? {
+                    if !self.command(&mut text, path)? {
                         break;
                     }
                 }
@@ -151,7 +155,7 @@ impl Scan {
     }
 
     /// Reads a command; whether it is valid.
-    fn command(&mut self, text: &mut Text, name: &str) -> io::Result<bool> {
+    fn command(&mut self, text: &mut Text, path: &str) -> io::Result<bool> {
         let Some(count) = self.length(text, b'*')? else {
             return Ok(false);
         };
@@ -166,13 +170,13 @@ impl Scan {
             if word.eq_ignore_ascii_case(b"multi") {
                 self.multi += 1;
                 if self.multi > 1 {
-                    self.fail(&format!("Unexpected MULTI in AOF {name}"));
+                    self.fail(&format!("Unexpected MULTI in AOF {path}"));
                     return Ok(false);
                 }
             } else if word.eq_ignore_ascii_case(b"exec") {
                 self.multi -= 1;
                 if self.multi != 0 {
-                    self.fail(&format!("Unexpected EXEC in AOF {name}"));
+                    self.fail(&format!("Unexpected EXEC in AOF {path}"));
                     return Ok(false);
                 }
             }
