@@ -44,7 +44,19 @@ struct Op {
     /// The same changes as requests that do not block.
     changes: Vec<String>,
     is_transaction: bool,
+    /// Another connection pops the element, perhaps after the number of the operation was stored.
+    is_blocking: bool,
     acknowledged: Option<Instant>,
+}
+
+impl Op {
+    /// Whether it may be missing after a crash, wholly or in part.
+    fn may_be_lost(&self, policy: Policy, crashed: Instant) -> bool {
+        self.acknowledged.is_none_or(|at| {
+            let age = crashed.saturating_duration_since(at);
+            policy == Policy::Everysec && age <= MAX_LOSS
+        })
+    }
 }
 
 /// A client and what it knows.
@@ -129,6 +141,7 @@ impl Worker {
             number,
             changes,
             is_transaction,
+            is_blocking,
             acknowledged: None,
         });
         if is_blocking && !blocked.try_send(format!("BLPOP {key} 0\r\n").as_bytes()) {
@@ -195,41 +208,45 @@ impl Worker {
     ) {
         let last = client.text(&format!("GET {}", self.key("last")));
         let last: u64 = last.parse().unwrap_or(0);
-        for op in &self.ops {
-            if op.number > last
-                && let Some(at) = op.acknowledged
-            {
-                let age = crashed.saturating_duration_since(at);
-                let may_be_lost = policy == Policy::Everysec && age <= MAX_LOSS;
-                assert!(
-                    may_be_lost,
-                    "client {}: operation {} was acknowledged {age:?} before the crash and is lost; the last is {last}",
-                    self.id, op.number
-                );
-            }
+        for op in self.ops.iter().filter(|op| op.number > last) {
+            assert!(
+                op.may_be_lost(policy, crashed),
+                "client {}: operation {} was acknowledged {:?} before the crash and is lost; the last is {last}",
+                self.id,
+                op.number,
+                op.acknowledged.map(|at| crashed - at)
+            );
         }
         let ops = std::mem::take(&mut self.ops);
         let (there, pending): (Vec<Op>, Vec<Op>) =
             ops.into_iter().partition(|op| op.number <= last);
-        for change in there.iter().flat_map(|op| &op.changes) {
+        let mut certain: Vec<&String> = there.iter().flat_map(|op| &op.changes).collect();
+        let mut possible: Vec<(u64, &String)> = Vec::new();
+        // The element of the last operation may still be in its list.
+        let last_op = there.last().filter(|op| op.is_blocking);
+        if last_op.is_some_and(|op| op.may_be_lost(policy, crashed)) {
+            possible.extend(certain.pop().map(|change| (last, change)));
+        }
+        // The first operation whose number is missing may be there in part, unless it is a transaction.
+        let partial = pending.iter().take(1).filter(|op| !op.is_transaction);
+        possible.extend(partial.flat_map(|op| op.changes.iter().map(|change| (last + 1, change))));
+        for change in certain {
             oracle.cmd(change);
         }
         self.next = last;
         let recovered = self.state(client);
-        let mut states = vec![self.state(oracle)];
-        // The first operation whose number is missing may be there in part, unless it is a transaction.
-        let partial = pending.iter().take(1).filter(|op| !op.is_transaction);
-        for change in partial.flat_map(|op| &op.changes) {
-            if recovered == states[states.len() - 1] {
+        let mut expected = self.state(oracle);
+        for (number, change) in possible {
+            if recovered == expected {
                 break;
             }
             oracle.cmd(change);
-            states.push(self.state(oracle));
-            self.next = last + 1;
+            expected = self.state(oracle);
+            self.next = number;
         }
         assert_eq!(
             recovered,
-            states[states.len() - 1],
+            expected,
             "client {}: after operation {last}, {:?}",
             self.id,
             there.last().map(|op| &op.changes)
