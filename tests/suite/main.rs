@@ -6,6 +6,7 @@ mod aof_check;
 mod aof_disk;
 mod aof_fuzz;
 mod aof_load;
+mod aof_peers;
 mod arithmetic;
 mod cli_debugger;
 mod client_eviction;

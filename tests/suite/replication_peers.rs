@@ -31,7 +31,7 @@ const BATCH: u64 = 50;
 
 /// What the families leave out since its effect depends on chance, the clock or blocking, and which is propagated in a
 /// rewritten form.
-const CHANCE: &[&str] = &[
+pub(crate) const CHANCE: &[&str] = &[
     // A database that no family uses.
     "SELECT 9",
     "SET brief 1 PX 20",
@@ -143,14 +143,14 @@ impl Writes {
     }
 }
 
-fn words(line: &str) -> Vec<Vec<u8>> {
+pub(crate) fn words(line: &str) -> Vec<Vec<u8>> {
     line.split(' ')
         .map(|word| word.as_bytes().to_vec())
         .collect()
 }
 
 /// Sends commands as one batch, except those that are excluded.
-fn send(client: &mut Client, commands: &[Vec<Vec<u8>>]) {
+pub(crate) fn send(client: &mut Client, commands: &[Vec<Vec<u8>>]) {
     // FLUSHALL would keep the data set small. A BITFIELD that fails may still have extended its string, which neither
     // Redis nor this server propagates.
     let is_left_out = |words: &[Vec<u8>]| {
@@ -396,7 +396,7 @@ fn chains_with_redis_7_2() {
 }
 
 /// A request with the times that depend on the clock replaced by `#`.
-fn timeless(request: &str) -> String {
+pub(crate) fn timeless(request: &str) -> String {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("a clock");
