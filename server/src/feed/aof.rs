@@ -1,7 +1,5 @@
 //! Appending writes to the append-only file: into its buffer, which is written before the loop sleeps.
 
-use std::iter;
-
 use crate::feed::replicas::{EXEC, MULTI, select_request};
 use crate::server::Server;
 use crate::state::aof::Status;
@@ -10,27 +8,19 @@ use crate::state::propagation::Propagation;
 
 /// Appends the writes of a unit; several that belong together (`whole`) between MULTI and EXEC.
 pub fn feed(srv: &mut Server, propagation: &Propagation, whole: bool) {
-    let mut writes = propagation.to(Targets::AOF);
-    let Some(first) = writes.next() else {
+    let count = propagation.to(Targets::AOF).count();
+    if count == 0 {
         return;
-    };
-    let mut rest = writes.peekable();
-    let whole = whole && rest.peek().is_some();
-    let kept = if is_open(srv) {
-        append_all(srv, iter::once(first).chain(rest), whole)
-    } else {
-        1 + rest.count()
-    };
-    let count = kept as u64 + if whole { 2 } else { 0 };
-    srv.replication.count_unkept(count);
+    }
+    let whole = whole && count > 1;
+    if is_open(srv) {
+        append_all(srv, propagation, whole);
+    }
+    let added = if whole { 2 } else { 0 };
+    srv.replication.count_unkept(count as u64 + added);
 }
 
-/// Appends writes, each with its database; returns their number.
-fn append_all<'a>(
-    srv: &mut Server,
-    writes: impl Iterator<Item = (usize, &'a [u8])>,
-    whole: bool,
-) -> usize {
+fn append_all(srv: &mut Server, propagation: &Propagation, whole: bool) {
     if srv.config.aof_timestamp_enabled {
         annotate(srv);
     }
@@ -38,19 +28,16 @@ fn append_all<'a>(
     if whole {
         aof.append(MULTI);
     }
-    let mut count = 0;
-    for (db, request) in writes {
+    for (db, request) in propagation.to(Targets::AOF) {
         if aof.selected != Some(db) {
             aof.selected = Some(db);
             aof.append(select_request(db).as_bytes());
         }
         aof.append(request);
-        count += 1;
     }
     if whole {
         aof.append(EXEC);
     }
-    count
 }
 
 /// Whether writes are appended. Until the first rewrite begins there is no file for them, and its base will contain them.
@@ -62,7 +49,7 @@ fn is_open(srv: &Server) -> bool {
     }
 }
 
-/// Notes the time in the file, once per second, so that it can be truncated to a point in time.
+/// Annotates the file with the time, at most once per second, so that it can be truncated to a point in time.
 fn annotate(srv: &mut Server) {
     let now = srv.unit.now_ms / 1000;
     if now > srv.aof.annotated {
@@ -71,7 +58,7 @@ fn annotate(srv: &mut Server) {
     }
 }
 
-/// The line that notes a time, in Unix seconds.
+/// The annotation of a time, in Unix seconds.
 pub fn annotation(now: i64) -> String {
     format!("#TS:{now}\r\n")
 }

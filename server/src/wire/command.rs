@@ -20,7 +20,13 @@ pub fn bulk(arg: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+#[inline]
 fn header(mark: u8, n: usize, out: &mut Vec<u8>) {
+    if n < 10 {
+        // Most counts and many lengths: one copy.
+        out.extend_from_slice(&[mark, b'0' + n as u8, b'\r', b'\n']);
+        return;
+    }
     let mut digits = itoa::Buffer::new();
     out.push(mark);
     out.extend_from_slice(digits.format(n).as_bytes());
@@ -36,5 +42,11 @@ mod tests {
         let mut out = Vec::new();
         encode([b"GET".as_slice(), b""].into_iter(), &mut out);
         assert_eq!(out, b"*2\r\n$3\r\nGET\r\n$0\r\n\r\n");
+        out.clear();
+        encode(
+            [b"0123456789".as_slice(), b"012345678"].into_iter(),
+            &mut out,
+        );
+        assert_eq!(out, b"*2\r\n$10\r\n0123456789\r\n$9\r\n012345678\r\n");
     }
 }

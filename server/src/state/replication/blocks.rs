@@ -42,6 +42,15 @@ impl Blocks {
         }
     }
 
+    /// Drops all bytes; the next one will have this position.
+    pub fn skip_to(&mut self, position: u64) {
+        if self.blocks.is_empty() {
+            self.end = position;
+        } else {
+            *self = Blocks::at(position);
+        }
+    }
+
     /// Position of the first byte.
     pub fn start(&self) -> u64 {
         self.blocks.front().map_or(self.end, |block| block.start)

@@ -193,7 +193,7 @@ impl Replication {
     pub fn count_unkept(&mut self, n: u64) {
         if self.backlog.is_none() && self.link.is_none() {
             self.offset += n;
-            self.blocks = Blocks::at(self.offset);
+            self.blocks.skip_to(self.offset);
         }
     }
 
