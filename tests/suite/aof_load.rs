@@ -393,6 +393,17 @@ fn a_manifest_that_lies_is_refused() {
     }
 }
 
+/// A server that took it for missing would start empty and overwrite the files.
+#[test]
+fn a_manifest_that_cannot_be_read_is_not_taken_for_missing() {
+    let folder = folder(&[(INCR_FILE, &commands("SET a 1"))]);
+    let path = folder.path().join(MANIFEST);
+    std::os::unix::fs::symlink(&path, &path).expect("free");
+    let line = "Fatal error: can't open the AOF manifest file appendonly.aof.manifest for reading: \
+                Too many levels of symbolic links";
+    assert_lines(&refusal(folder.path(), &[]), &[line]);
+}
+
 #[test]
 fn a_command_that_fails_is_logged_and_the_next_one_is_executed() {
     let bytes = commands(

@@ -1,10 +1,10 @@
 //! The manifest of the append-only file on disk.
 //!
-//! It is replaced as a whole: a complete new file is forced to the disk and renamed over the old one, and then the
-//! directory is forced to the disk. At any moment the directory holds one complete manifest or none.
+//! It is replaced as a whole: a complete new file is synced and renamed over the old one, and then the directory is synced.
+//! At any moment the directory holds one complete manifest or none.
 //!
-//! All paths are relative to the working directory. The errors are Redis's log lines; whoever calls logs them, or ends
-//! the server with them.
+//! All paths are relative to the working directory. The errors are Redis's log lines; the caller logs them, or exits with
+//! them.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ const DIRECTORY_MODE: u32 = 0o755;
 /// result is empty.
 ///
 /// # Errors
-/// The reason, which ends the server. Where it was found has been logged.
+/// The reason why the server cannot start. Where it was found has been logged.
 pub fn load(dir: &str, file: &str) -> Result<Manifest, String> {
     if !Path::new(dir).is_dir() {
         debug!("The AOF directory {dir} doesn't exist");
@@ -31,7 +31,8 @@ pub fn load(dir: &str, file: &str) -> Result<Manifest, String> {
     }
     let name = manifest_name(file);
     let path = Path::new(dir).join(&name);
-    if !path.is_file() {
+    // Any other error must end the server: without its manifest it would start empty and overwrite the files.
+    if matches!(path.try_exists(), Ok(false)) {
         debug!("The AOF manifest file {name} doesn't exist");
         return Ok(Manifest::default());
     }
@@ -63,8 +64,8 @@ fn describe(invalid: &Invalid) -> String {
     format!("{}\n", invalid.reason)
 }
 
-/// Creates the directory of append-only files if it is missing, and forces its name to the disk: without it, all that is
-/// synced in it later would be lost.
+/// Creates the directory of append-only files if it does not exist, and syncs its parent: otherwise a crash would lose the
+/// directory with everything that is synced in it later.
 ///
 /// # Errors
 /// A sentence.
@@ -89,7 +90,7 @@ pub fn make_directory(dir: &str) -> Result<(), String> {
 pub struct Unsaved {
     /// The reason.
     pub sentence: String,
-    /// The new manifest is in the place of the old one, but not durable: the files of both must stay.
+    /// The new manifest has replaced the old one, but may not be durable: the files of both must stay.
     pub is_replaced: bool,
 }
 
@@ -157,7 +158,7 @@ fn rename_over(dir: &str, file: &str, text: &str) -> Result<(), String> {
     renamed
 }
 
-/// Forces the names in the directory of append-only files to the disk.
+/// Syncs the directory of append-only files.
 ///
 /// # Errors
 /// A sentence.
