@@ -11,6 +11,8 @@ const EVERYSEC: &[&str] = &["--appendonly", "yes", "--appendfsync", "everysec"];
 const ALWAYS: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
 const INCR: &str = "appendonlydir/appendonly.aof.1.incr.aof";
 const EIO: u64 = 5;
+const ENOSPC: u64 = 28;
+const UNWRITTEN: &str = "bytes could not be written to the AOF file: No space left on device";
 
 fn wait_for_status(client: &mut Client, field: &str, status: &str) {
     until(field, || (client.info(field) == status).then_some(()));
@@ -352,4 +354,123 @@ fn switching_on_in_a_transaction_replaces_a_running_rewrite() {
     server.wait_for_log(&["Background AOF rewrite finished successfully"]);
     let server = restart(server, &disk, ALWAYS);
     assert_eq!(server.client(Transport::Tcp).text("GET k"), "w");
+}
+
+/// The base of a rewrite contains all writes so far, so those that are still in the buffer must not follow it.
+#[test]
+fn a_rewrite_does_not_begin_before_the_buffer_is_written() {
+    // The write fails as often as the command tries it.
+    for (policy, failures) in [("no", 1), ("everysec", 2)] {
+        let disk = Disk::new();
+        let args = ["--appendonly", "yes", "--appendfsync", policy];
+        let server = Server::start_on(&disk, &args);
+        let mut client = server.client(Transport::Tls);
+        assert_eq!(client.text("INCR n"), "1");
+        wait_for_status(&mut client, "aof_buffer_length", "0");
+        disk.set_times("fail-write", ENOSPC, failures);
+        client.send(b"INCR n\r\nBGREWRITEAOF\r\n");
+        assert_eq!(show(&client.read()), "2");
+        let refused = show(&client.read());
+        assert!(
+            refused.starts_with("-ERR Can't execute an AOF background rewriting."),
+            "{policy}: {refused}"
+        );
+        server.wait_for_log(&[UNWRITTEN]);
+        server.wait_for_log(&["AOF write error looks solved, Redis can write again."]);
+        assert_eq!(
+            client.text("BGREWRITEAOF"),
+            "Background append only file rewriting started"
+        );
+        server.wait_for_log(&["Background AOF rewrite finished successfully"]);
+        let server = restart(server, &disk, &args);
+        assert_eq!(server.client(Transport::Tcp).text("GET n"), "2", "{policy}");
+    }
+}
+
+#[test]
+fn rewrites_that_cannot_begin_are_limited() {
+    let disk = Disk::new();
+    let growth = [
+        "--auto-aof-rewrite-percentage",
+        "1",
+        "--auto-aof-rewrite-min-size",
+        "1",
+    ];
+    let server = Server::start_on(&disk, &[EVERYSEC, &growth].concat());
+    let mut client = server.client(Transport::Tcp);
+    disk.set("fail-open", EIO);
+    assert_eq!(client.text("SET k v"), "OK");
+    server.wait_for_log(&[
+        "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in 1 minutes",
+    ]);
+    assert_eq!(client.info("aof_rewrites_consecutive_failures"), "3");
+    assert_eq!(client.info("aof_last_bgrewrite_status"), "err");
+}
+
+#[test]
+fn waitaof_does_not_acknowledge_what_could_not_be_written() {
+    let disk = Disk::new();
+    let mut server = Server::start_on(&disk, EVERYSEC);
+    let (mut client, mut admin) = (server.client(Transport::Tls), server.client(Transport::Tcp));
+    disk.set("fail-write", ENOSPC);
+    client.send(b"SET k v\r\nWAITAOF 1 0 0\r\n");
+    assert_eq!(show(&client.read()), "OK");
+    admin.wait_for_blocked(1);
+    admin.send(b"SHUTDOWN NOSAVE\r\n");
+    assert_eq!(server.wait_for_exit(), Some(0));
+    assert_eq!(client.read_to_end(), b"");
+    server.wait_for_log(&[UNWRITTEN]);
+}
+
+/// A manifest that was renamed, but not synced, may be the one that the next start finds.
+#[test]
+fn the_files_of_a_manifest_that_may_be_on_the_disk_are_not_overwritten() {
+    let disk = Disk::new();
+    let server = Server::start_on(&disk, &["--appendfsync", "everysec"]);
+    let mut client = server.client(Transport::Tcp);
+    disk.set("hold-child", 1);
+    assert_eq!(client.text("CONFIG SET appendonly yes"), "OK");
+    disk.set_times("fail-folder-fsync", EIO, 1);
+    disk.clear("hold-child");
+    server.wait_for_log(&["Fail to fsync AOF directory appendonlydir: Input/output error"]);
+    server.wait_for_log(&["Background AOF rewrite finished successfully"]);
+    let manifest = disk.read("appendonlydir/appendonly.aof.manifest");
+    assert_eq!(
+        String::from_utf8_lossy(&manifest),
+        "file appendonly.aof.2.base.rdb seq 2 type b\nfile appendonly.aof.2.incr.aof seq 2 type i\n"
+    );
+}
+
+#[test]
+fn everysec_goes_on_when_the_clock_is_set_back() {
+    let disk = Disk::new();
+    let server = Server::start_on(&disk, EVERYSEC);
+    let mut client = server.client(Transport::Tls);
+    assert_eq!(client.text("SET k v"), "OK");
+    assert_eq!(client.text("WAITAOF 1 0 0"), "[1 0]");
+    disk.set("clock-back", 3600);
+    assert_eq!(client.text("SET k w"), "OK");
+    assert_eq!(client.text("WAITAOF 1 0 10000"), "[1 0]");
+}
+
+/// DEBUG LOADAOF cuts an incomplete end off. A short write must then be cut off where the file ends now.
+#[test]
+fn a_short_write_after_debug_loadaof_leaves_no_hole() {
+    let disk = Disk::new();
+    let server = Server::start_on(&disk, EVERYSEC);
+    let mut client = server.client(Transport::Tcp);
+    assert_eq!(client.text("SET k v"), "OK");
+    wait_for_status(&mut client, "aof_buffer_length", "0");
+    let whole = disk.read(INCR);
+    std::fs::write(disk.data().join(INCR), &whole[..whole.len() - 3]).expect("writable");
+    assert!(
+        client
+            .text("DEBUG LOADAOF")
+            .starts_with("-ERR Error trying")
+    );
+    let kept = disk.read(INCR);
+    disk.set("room", 5);
+    assert_eq!(client.text("SET k w"), "OK");
+    wait_for_status(&mut client, "aof_last_write_status", "err");
+    assert_eq!(disk.read(INCR), kept);
 }

@@ -17,11 +17,11 @@ fn is_strict(srv: &Server) -> bool {
 /// changed, behind output that is held.
 pub fn begin(srv: &mut Server) -> bool {
     let offset = srv.replication.offset;
-    // While no fsync is ordered (`no-appendfsync-on-rewrite`), new output does not wait.
+    // While no fsync is requested (`no-appendfsync-on-rewrite`), new output does not wait.
     let aof = &srv.aof;
-    if is_strict(srv) && (aof.ordered > aof.synced || !aof.buffer.is_empty()) {
+    if is_strict(srv) && (aof.requested > aof.synced || !aof.buffer.is_empty()) {
         let position = if aof.buffer.is_empty() {
-            aof.ordered
+            aof.requested
         } else {
             aof.appended()
         };

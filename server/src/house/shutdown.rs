@@ -152,8 +152,9 @@ fn end_append_only(srv: &mut Server, force: bool) -> bool {
         kill(srv);
     }
     notice!("Calling fsync() on the AOF file.");
-    // What cannot be forced to the disk was written, at least, and the failure was logged.
-    let _ = sync_now(srv);
+    if let Err(sentence) = sync_now(srv) {
+        warning!("{sentence}");
+    }
     release(srv);
     true
 }

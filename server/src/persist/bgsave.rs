@@ -113,7 +113,7 @@ pub fn save_ended(srv: &mut Server, child: &Child, ended: Ended) {
     snapshot.last_duration = Some(srv.unit.now_ms / 1000 - snapshot.started);
     if ended != Ended::Exit(0) {
         let started = srv.latency_clock();
-        remove_temp(child.pid);
+        remove_temp(&srv.background, child.pid);
         srv.note_latency_since(Event::RdbUnlinkTempFile, started);
     }
 }
@@ -132,6 +132,6 @@ pub fn all_flushed(srv: &mut Server) {
 pub fn abandon(srv: &Server) {
     if let Some(pid) = fork::kill(srv, Purpose::Save) {
         warning!("There is a child saving an .rdb. Killing it!");
-        remove_temp(pid);
+        remove_temp(&srv.background, pid);
     }
 }

@@ -8,3 +8,4 @@ pub mod insert;
 pub mod load;
 pub mod rdb_file;
 pub mod sink;
+pub mod unlink;

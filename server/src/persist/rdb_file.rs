@@ -14,7 +14,9 @@ use data::value::Type;
 use crate::keyspace::recency::saved;
 use crate::persist::fork::Reporter;
 use crate::persist::sink::Output;
+use crate::persist::unlink::unlink;
 use crate::server::Server;
+use crate::state::background::Background;
 use crate::state::replication::replica::SnapshotFilter;
 use crate::state::slowdown::Slowdown;
 use crate::sys::{clock, directory, host, memory};
@@ -46,9 +48,9 @@ pub fn temp_name(pid: u32) -> String {
 }
 
 /// Removes the temporary file of a child that did not finish.
-pub fn remove_temp(pid: i32) {
+pub fn remove_temp(background: &Background, pid: i32) {
     if let Ok(pid) = u32::try_from(pid) {
-        let _ = fs::remove_file(temp_name(pid));
+        unlink(background, Path::new(&temp_name(pid)));
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `fail-OP` | OP fails with the error number in the file, or only the next n times if a second number n follows; OP is `write`, `fsync`, `folder-fsync`, `rename`, `open` or `unlink` |
 //! | `room` | so many bytes may still be written; then writes are short and fail with ENOSPC |
 //! | `kill-OP` | the process is killed before the n-th OP from now on, n being the number in the file |
+//! | `clock-back` | the wall clock is this many seconds slow |
 //! | `journal` | written by this library: what a crash of the machine would keep (see below) |
 //!
 //! Only files of data count: paths with `appendonly`, `.rdb`, `.aof`, and folders.
@@ -44,7 +45,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::Duration;
 
-use libc::{c_char, c_int, c_void, mode_t, size_t, ssize_t};
+use libc::{c_char, c_int, c_void, clockid_t, mode_t, size_t, ssize_t, timespec};
 
 /// The folder of the control files.
 fn control() -> Option<&'static Path> {
@@ -150,6 +151,17 @@ replace! {
         let done = real(path);
         if done == 0 {
             note(folder, &["unlink", &text(&name), &backup]);
+        }
+        done
+    }
+
+    clock_gettime as real (clock: clockid_t, time: *mut timespec) -> c_int {
+        let done = real(clock, time);
+        if clock == libc::CLOCK_REALTIME
+            && let Some(back) = control().and_then(|folder| number(&folder.join("clock-back")))
+        {
+            // SAFETY: the caller passes a valid pointer, which the original has filled.
+            unsafe { (*time).tv_sec -= back as i64 };
         }
         done
     }

@@ -1,16 +1,19 @@
 //! Writing the base of the append-only file: the whole data set, as a snapshot or as commands.
 //!
-//! It is written to a temporary file in the working directory, forced to the disk, and then renamed.
+//! It is written to a temporary file in the working directory, synced, and then renamed.
 
 use std::fs::{self, File};
 use std::io;
+use std::path::Path;
 
 use crate::feed::aof::annotation;
 use crate::persist::aof::commands::write_all;
 use crate::persist::fork::Reporter;
 use crate::persist::rdb_file::{Usage, output, snapshot};
 use crate::persist::sink::Output;
+use crate::persist::unlink::unlink;
 use crate::server::Server;
+use crate::state::background::Background;
 use crate::state::replication::replica::SnapshotFilter;
 use crate::sys::{clock, host};
 use crate::warning;
@@ -20,16 +23,16 @@ fn temp_name(pid: u32) -> String {
     format!("temp-rewriteaof-{pid}.aof")
 }
 
-/// Name of the complete base of a rewrite in the background, before the parent takes it over.
+/// Name of the complete base that a child has written, before the parent renames it.
 pub fn background_name(pid: i32) -> String {
     format!("temp-rewriteaof-bg-{pid}.aof")
 }
 
-/// Removes the files of a child that did not finish.
-pub fn remove_temp(pid: i32) {
-    let _ = fs::remove_file(background_name(pid));
+/// Removes the temporary files of a child that did not finish.
+pub fn remove_temp(background: &Background, pid: i32) {
+    unlink(background, Path::new(&background_name(pid)));
     if let Ok(pid) = u32::try_from(pid) {
-        let _ = fs::remove_file(temp_name(pid));
+        unlink(background, Path::new(&temp_name(pid)));
     }
 }
 

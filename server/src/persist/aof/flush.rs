@@ -1,19 +1,24 @@
-//! Writing the buffer of the append-only file, and forcing the file to the disk.
+//! Writing the buffer of the append-only file, and fsync.
 //!
-//! The loop writes before it sleeps. What follows depends on `appendfsync`:
+//! The buffer is written before the loop sleeps. What follows depends on `appendfsync`:
 //!
-//! | policy | fsync | output |
+//! | policy | fsync | replies |
 //! |---|---|---|
-//! | always | ordered from the thread after each write; while it runs, writing is put off | held until the fsync that covers the writes before it (`egress/held`) |
-//! | everysec | ordered once per second; while it runs, writing is put off for up to two seconds | sent at once |
+//! | always | requested from the fsync thread after each write; writes are postponed while one is running | held until the fsync that covers the preceding writes has ended (`egress/held`) |
+//! | everysec | requested once per second; writes are postponed for up to two seconds while one is running | sent at once |
 //! | no | left to the system | sent at once |
 //!
-//! While a child is running and `no-appendfsync-on-rewrite` is set, no fsync is ordered, and new output is sent at once.
+//! While a child is running and `no-appendfsync-on-rewrite` is set, no fsync is requested, and new replies are sent at once.
 //!
-//! Output that is held stays held when the policy changes; the fsync that it waits for is ordered under any policy.
+//! Replies that are held stay held when the policy changes: the fsync that they wait for is requested under any policy.
 //!
-//! A failed write is repeated with the next turn, and writes are refused meanwhile. With `always` there is no way back: the
-//! server exits, and nothing that is held is sent.
+//! A failed write is retried in the next turn of the loop, and write commands are refused meanwhile. With `always` there is
+//! no way back: the server exits, and held replies are never sent.
+//!
+//! # Invariants
+//! 1. The periods of one and two seconds are measured by the monotonic clock: a wall clock that is set back must not suspend
+//!    fsync.
+//! 2. An offset is reported as durable only if the buffer was empty when it was taken ([`advance_offset`]).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -25,19 +30,24 @@ use crate::server::Server;
 use crate::state::aof::Status;
 use crate::state::blocked::BlockKind;
 use crate::state::latency::Event;
-use crate::sys::{child, clock, host};
+use crate::sys::{child, host};
 use crate::{notice, warning};
 
-/// Period of fsyncs with `everysec`, in milliseconds.
-const PERIOD_MS: i64 = 1000;
-/// How long writing is put off because of a running fsync, in milliseconds.
-const PATIENCE_MS: i64 = 2000;
+/// Period of fsync with `everysec`, in milliseconds.
+const PERIOD_MS: u64 = 1000;
+/// How long writes are postponed because of a running fsync, in milliseconds.
+const MAX_POSTPONED_MS: u64 = 2000;
 /// Seconds between two log lines about failed writes.
 const LOG_PERIOD: i64 = 30;
 /// Capacity of the buffer that is kept, in bytes.
 const KEEP: usize = 4 * 1024 * 1024;
 
-/// Writes the buffer and orders an fsync if one is due. With `force` it does not wait for a running one.
+/// Monotonic time in milliseconds, as of the end of the latest command.
+pub fn monotonic_ms(srv: &Server) -> u64 {
+    srv.turn.clock_ns / 1_000_000
+}
+
+/// Writes the buffer and requests an fsync if one is due. With `force` the write does not wait for a running fsync.
 pub fn flush(srv: &mut Server, force: bool) {
     if !srv.aof.is_on() {
         return;
@@ -46,35 +56,33 @@ pub fn flush(srv: &mut Server, force: bool) {
         return;
     };
     if !srv.aof.buffer.is_empty() {
-        if !force && is_put_off(srv) {
+        if !force && is_postponed(srv) {
             return;
         }
         if !write(srv, &file) {
             return;
         }
     }
-    order_sync(srv, &file);
+    request_fsync_if_due(srv, &file);
 }
 
-/// Whether no fsync is ordered because a child is running.
+/// Whether fsync is suspended because a child is running.
 fn is_suspended(srv: &Server) -> bool {
     srv.child.is_some() && srv.config.no_appendfsync_on_rewrite
 }
 
-/// Whether writing is put off: the system may block a write to a file while it is forced to the disk. With `always` nothing is
-/// gained by a write that the next fsync covers anyway; while fsyncs are suspended, none does.
-fn is_put_off(srv: &mut Server) -> bool {
+/// Whether the write waits for the running fsync: the system may block a write to a file while it is being synced. With
+/// `always` nothing is gained by a write that only the next fsync covers; while fsync is suspended, there is no next one.
+fn is_postponed(srv: &mut Server) -> bool {
     if srv.config.appendfsync == AppendFsync::No || !srv.aof.syncer.is_busy() {
         return false;
     }
     if srv.config.appendfsync == AppendFsync::Always {
         return !is_suspended(srv);
     }
-    let now_ms = clock::unix_ms();
-    if srv.aof.postponed_ms == 0 {
-        srv.aof.postponed_ms = now_ms;
-    }
-    if now_ms - srv.aof.postponed_ms < PATIENCE_MS {
+    let now_ms = monotonic_ms(srv);
+    let since_ms = *srv.aof.postponed_since_ms.get_or_insert(now_ms);
+    if now_ms.saturating_sub(since_ms) < MAX_POSTPONED_MS {
         return true;
     }
     srv.aof.delayed += 1;
@@ -92,14 +100,21 @@ fn write(srv: &mut Server, file: &File) -> bool {
             srv.debug.aof_flush_sleep_us,
         ));
     }
-    let began_us = clock::monotonic_us();
+    let started = srv.latency_clock();
     let buffer = std::mem::take(&mut srv.aof.buffer);
     let (n, error) = write_all(file, &buffer);
-    let spent_ms = (clock::monotonic_us() - began_us) / 1000;
-    note_write(srv, spent_ms);
-    srv.aof.postponed_ms = 0;
+    let event = if srv.aof.syncer.is_busy() {
+        Event::AofWritePendingFsync
+    } else if srv.child.is_some() {
+        Event::AofWriteActiveChild
+    } else {
+        Event::AofWriteAlone
+    };
+    srv.note_latency_since(event, started);
+    srv.note_latency_since(Event::AofWrite, started);
+    srv.aof.postponed_since_ms = None;
     let n = match error {
-        Some(error) => report(srv, file, &error, n, buffer.len()),
+        Some(error) => fail_write(srv, file, &error, n, buffer.len()),
         None => n,
     };
     let aof = &mut srv.aof;
@@ -119,19 +134,7 @@ fn write(srv: &mut Server, file: &File) -> bool {
     true
 }
 
-fn note_write(srv: &mut Server, ms: u64) {
-    let circumstance = if srv.aof.syncer.is_busy() {
-        Event::AofWritePendingFsync
-    } else if srv.child.is_some() {
-        Event::AofWriteActiveChild
-    } else {
-        Event::AofWriteAlone
-    };
-    srv.note_latency(circumstance, ms);
-    srv.note_latency(Event::AofWrite, ms);
-}
-
-/// Writes as much as possible: the number of bytes, and the error that stopped it.
+/// Writes as much as possible; returns the number of bytes, and the error that stopped it.
 fn write_all(mut file: &File, bytes: &[u8]) -> (usize, Option<io::Error>) {
     let mut done = 0;
     while done < bytes.len() {
@@ -145,9 +148,9 @@ fn write_all(mut file: &File, bytes: &[u8]) -> (usize, Option<io::Error>) {
     (done, None)
 }
 
-/// Deals with a failed write of `n` of `wanted` bytes. A part of a request is removed from the file again; returns how
-/// many bytes it has gained.
-fn report(srv: &mut Server, file: &File, error: &io::Error, n: usize, wanted: usize) -> usize {
+/// Handles a write of `wanted` bytes that failed after `n`. A part of a command is cut off the file again; returns how many
+/// bytes the file has gained.
+fn fail_write(srv: &mut Server, file: &File, error: &io::Error, n: usize, wanted: usize) -> usize {
     let now = srv.unit.now_ms / 1000;
     let may_log = now - srv.aof.write_error_logged > LOG_PERIOD;
     if may_log {
@@ -185,77 +188,95 @@ fn report(srv: &mut Server, file: &File, error: &io::Error, n: usize, wanted: us
     gained
 }
 
-/// Orders an fsync of what was written, if the policy wants one now.
-fn order_sync(srv: &mut Server, file: &Arc<File>) {
+/// Requests an fsync of what was written, if the policy wants one now. The buffer is empty.
+fn request_fsync_if_due(srv: &mut Server, file: &Arc<File>) {
     let offset = srv.replication.offset;
-    // After a failure a further fsync shows whether the disk has recovered.
-    if srv.aof.ordered == srv.aof.written && srv.aof.sync_error.is_none() {
+    // After a failure, a further fsync shows whether the disk has recovered.
+    if srv.aof.requested == srv.aof.written && srv.aof.sync_error.is_none() {
         let policy = srv.config.appendfsync;
         if srv.aof.synced == srv.aof.written
             && policy != AppendFsync::No
             && srv.aof.status == Status::On
         {
-            // What was only sent to replicas since needs no fsync.
+            // What was sent to replicas only needs no fsync.
             advance_offset(srv, offset);
         }
         return;
     }
-    let now_ms = clock::unix_ms();
+    let now_ms = monotonic_ms(srv);
     let is_due = match srv.config.appendfsync {
-        _ if srv.aof.held.awaited() > srv.aof.ordered => true,
+        _ if srv.aof.held.awaited() > srv.aof.requested => true,
         _ if is_suspended(srv) => false,
-        AppendFsync::Always => srv.aof.ordered < srv.aof.written || !srv.aof.syncer.is_busy(),
-        AppendFsync::Everysec => now_ms - srv.aof.sync_ms >= PERIOD_MS && !srv.aof.syncer.is_busy(),
+        AppendFsync::Always => srv.aof.requested < srv.aof.written || !srv.aof.syncer.is_busy(),
+        AppendFsync::Everysec => {
+            now_ms.saturating_sub(srv.aof.fsync_ms) >= PERIOD_MS && !srv.aof.syncer.is_busy()
+        }
         AppendFsync::No => false,
     };
     if is_due {
-        srv.aof.sync_ms = now_ms;
-        force(srv, file);
+        srv.aof.fsync_ms = now_ms;
+        request_fsync(srv, file);
     }
 }
 
-/// Writes what is appended and forces it to the disk before it returns.
+/// Requests an fsync of what was written to a file.
+pub fn request_fsync(srv: &mut Server, file: &Arc<File>) {
+    let mark = srv.aof.mark(srv.replication.offset);
+    srv.aof.requested = mark.position;
+    srv.aof.syncer.request(file, mark);
+}
+
+/// Writes the buffer and waits for an fsync of the file.
 ///
 /// # Errors
-/// A sentence, which was logged.
+/// The reason why not everything that was appended is on the disk.
 pub fn sync_now(srv: &mut Server) -> Result<(), String> {
     flush(srv, true);
     let Some(file) = srv.aof.file.clone() else {
         return Ok(());
     };
     srv.aof.syncer.drain();
-    // What the thread has failed to force may not be forced by another attempt.
+    // What the thread has failed to sync is not covered by another fsync.
     take_progress(srv);
     if let Err(error) = file.sync_data() {
-        let sentence = format!("Fail to fsync the AOF file: {}.", host::reason(&error));
-        warning!("{sentence}");
-        return Err(sentence);
+        let why = host::reason(&error);
+        return Err(format!("Fail to fsync the AOF file: {why}."));
     }
     let aof = &mut srv.aof;
     aof.syncer.forget_failure();
     aof.sync_error = None;
-    aof.ordered = aof.written;
+    aof.requested = aof.written;
     aof.synced = aof.written;
-    if aof.status == Status::On {
+    if let Some(sentence) = unwritten(srv) {
+        return Err(sentence);
+    }
+    if srv.aof.status == Status::On {
         let offset = srv.replication.offset;
         advance_offset(srv, offset);
     }
     Ok(())
 }
 
-/// Orders an fsync of what was written to a file.
-pub fn force(srv: &mut Server, file: &Arc<File>) {
-    let mark = srv.aof.mark(srv.replication.offset);
-    srv.aof.ordered = mark.position;
-    srv.aof.syncer.force(file, mark);
+/// After a forced flush: the reason why some of the buffer could not be written, if so.
+pub fn unwritten(srv: &Server) -> Option<String> {
+    if srv.aof.buffer.is_empty() {
+        return None;
+    }
+    let why = srv.aof.write_error.as_deref().unwrap_or("unknown error");
+    let bytes = srv.aof.buffer.len();
+    Some(format!(
+        "The last {bytes} bytes could not be written to the AOF file: {why}"
+    ))
 }
 
-/// Takes in what the fsync thread has achieved.
+/// Applies what the fsync thread has completed.
 pub fn take_progress(srv: &mut Server) {
     if !srv.aof.is_on() {
         return;
     }
-    let progress = srv.aof.syncer.progress();
+    let Some(progress) = srv.aof.syncer.progress() else {
+        return;
+    };
     if srv.config.appendfsync == AppendFsync::Always {
         srv.note_latency(Event::AofFsyncAlways, progress.longest_us / 1000);
     }
@@ -281,7 +302,7 @@ pub fn take_progress(srv: &mut Server) {
     }
 }
 
-/// Raises the offset that is on the disk, and serves the clients that wait for it.
+/// Raises the offset that is reported as durable, and serves the clients that wait for it.
 pub fn advance_offset(srv: &mut Server, offset: u64) {
     if srv.aof.synced_offset.is_some_and(|known| known >= offset) {
         return;

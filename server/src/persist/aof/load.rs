@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::notice;
 use crate::persist::aof::read::{Failure, Outcome, Source, read};
-use crate::persist::aof::{manifest_file, path};
+use crate::persist::aof::{manifest_file, path, size_of};
 use crate::persist::load;
 use crate::server::Server;
 use crate::state::aof::manifest::{Kind, Part};
@@ -172,5 +172,10 @@ fn size(srv: &Server, name: &str) -> Result<u64, Failure> {
 pub fn reload(srv: &mut Server) -> Result<Loaded, Failure> {
     let (dir, name) = (&srv.config.appenddirname, &srv.config.appendfilename);
     srv.aof.manifest = manifest_file::load(dir, name)?;
-    load(srv)
+    let loaded = load(srv);
+    if let (Some(_), Some(part)) = (&srv.aof.file, srv.aof.manifest.last_incr()) {
+        // Its incomplete end may have been cut off.
+        srv.aof.file_size = size_of(&path(srv, &part.name));
+    }
+    loaded
 }

@@ -6,19 +6,27 @@
 //!        manifest: [base 1] [incr 1]  ──begin──> [base 1] [incr 1] [incr 2]  ──ended──> [base 2] [incr 2]
 //! ```
 //!
-//! At any moment the manifest on disk names files that make the whole data set together, so a crash loses nothing. While
-//! the file is being switched on, the incremental file has a temporary name and is not in the manifest: without the base it
-//! would be worthless.
+//! At any moment the files that the manifest on disk names contain the whole data set, so a crash loses nothing. While the
+//! append-only file is being enabled, the incremental file has a temporary name and is not in the manifest, because it is
+//! useless until there is a base.
+//!
+//! # Invariants
+//! 1. A rewrite begins with an empty buffer: what the base contains is not appended after it.
+//! 2. Only the last incremental file of a manifest can be incomplete after a crash (with `appendfsync no`: any).
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::values::AppendFsync;
-use crate::persist::aof::flush::{advance_offset, flush, force, sync_now, take_progress};
+use crate::persist::aof::flush::{
+    advance_offset, flush, request_fsync, sync_now, take_progress, unwritten,
+};
 use crate::persist::aof::manifest_file;
 use crate::persist::aof::{base, path, size_of};
 use crate::persist::fork;
+use crate::persist::unlink::unlink;
 use crate::server::Server;
 use crate::state::aof::Status;
 use crate::state::aof::manifest::{Manifest, temp_incr_name};
@@ -29,11 +37,14 @@ use crate::sys::child::Ended;
 use crate::sys::host;
 use crate::{notice, warning};
 
+/// Permissions of an incremental file, before the process's mask applies.
+const FILE_MODE: u32 = 0o644;
+
 fn now(srv: &Server) -> i64 {
     srv.unit.now_ms / 1000
 }
 
-/// Starts a rewrite that was scheduled, or one that the growth of the file calls for; there must be no child.
+/// Starts a rewrite that is scheduled, or due because the file has grown; there must be no child.
 pub fn begin_if_due(srv: &mut Server) {
     if srv.snapshot.loading.is_some() {
         return;
@@ -60,7 +71,7 @@ pub fn begin_if_due(srv: &mut Server) {
     }
 }
 
-/// Whether failures of earlier rewrites allow one now.
+/// Whether a rewrite may start now, in view of earlier failures.
 fn may_begin(srv: &mut Server) -> bool {
     let now = now(srv);
     match srv.aof.rewrites.ask(now) {
@@ -81,7 +92,8 @@ pub fn begin(srv: &mut Server) -> bool {
         .and_then(|()| begin_incremental(srv))
     {
         warning!("{sentence}");
-        srv.aof.rewrites.failed = true;
+        // Counted, so that an automatic rewrite is not retried ten times per second.
+        srv.aof.rewrites.note_failure();
         return false;
     }
     if srv.aof.status == Status::WaitsForRewrite {
@@ -116,7 +128,7 @@ pub fn begin(srv: &mut Server) -> bool {
                 "Can't rewrite append only file in background: fork: {}",
                 host::reason(&error)
             );
-            srv.aof.rewrites.failed = true;
+            srv.aof.rewrites.note_failure();
             if srv.aof.status == Status::WaitsForRewrite {
                 drop_temporary(srv);
             }
@@ -125,7 +137,7 @@ pub fn begin(srv: &mut Server) -> bool {
     }
 }
 
-/// Opens the incremental file for the writes from now on, if they are appended.
+/// Opens the incremental file for the writes from now on, if the append-only file is enabled.
 fn begin_incremental(srv: &mut Server) -> Result<(), String> {
     if !srv.aof.is_on() {
         return Ok(());
@@ -133,6 +145,11 @@ fn begin_incremental(srv: &mut Server) -> Result<(), String> {
     // The file must select its database itself.
     srv.aof.selected = None;
     flush(srv, true);
+    // What is left in the buffer would be written to the new file. But the base that the child writes contains it already,
+    // so INCR would be executed twice when both are loaded.
+    if let Some(sentence) = unwritten(srv) {
+        return Err(sentence);
+    }
     if srv.aof.status == Status::WaitsForRewrite {
         let name = temp_incr_name(&srv.config.appendfilename);
         let file = open(&path(srv, &name), true)?;
@@ -141,8 +158,7 @@ fn begin_incremental(srv: &mut Server) -> Result<(), String> {
         srv.aof.file_size = 0;
         return Ok(());
     }
-    // Only the last file of a manifest may be incomplete after a crash of the machine. With `appendfsync no` any may, and the
-    // loop would wait for all that the system has not written yet.
+    // See invariant 2. With `appendfsync no` the loop would wait for everything that the system has not written yet.
     if srv.config.appendfsync != AppendFsync::No {
         sync_now(srv)?;
     }
@@ -163,8 +179,8 @@ fn begin_incremental(srv: &mut Server) -> Result<(), String> {
     }
     srv.aof.manifest = manifest;
     if let Some(old) = srv.aof.file.replace(file) {
-        // Closes it as well: this is the last handle.
-        force(srv, &old);
+        // The thread closes it as well: this is the last handle.
+        request_fsync(srv, &old);
     }
     srv.aof.file_size = 0;
     Ok(())
@@ -175,7 +191,11 @@ fn begin_incremental(srv: &mut Server) -> Result<(), String> {
 /// # Errors
 /// A sentence.
 pub fn open(path: &Path, is_new: bool) -> Result<Arc<File>, String> {
-    let opened = OpenOptions::new().create(true).append(true).open(path);
+    let opened = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(FILE_MODE)
+        .open(path);
     let opened = opened.and_then(|file| {
         if is_new {
             file.set_len(0)?;
@@ -204,7 +224,7 @@ pub fn ended(srv: &mut Server, child: &Child, ended: Ended) {
             srv.aof.rewrites.note_failure();
             false
         }
-        // The server itself has killed it: that is no failure.
+        // Killed by this server, which is not a failure.
         Ended::Quietly => {
             warning!("Background AOF rewrite terminated by signal 10");
             false
@@ -215,7 +235,7 @@ pub fn ended(srv: &mut Server, child: &Child, ended: Ended) {
             false
         }
     };
-    base::remove_temp(child.pid);
+    base::remove_temp(&srv.background, child.pid);
     let waits = srv.aof.status == Status::WaitsForRewrite;
     if !is_complete && waits {
         drop_temporary(srv);
@@ -223,11 +243,11 @@ pub fn ended(srv: &mut Server, child: &Child, ended: Ended) {
     let rewrites = &mut srv.aof.rewrites;
     let started = rewrites.started.take();
     rewrites.last_duration = started.map(|started| srv.unit.now_ms / 1000 - started);
-    // Switching on goes on trying.
+    // Enabling the append-only file is retried until it succeeds.
     rewrites.scheduled |= waits && !is_complete;
 }
 
-/// The incremental file of a failed switching on is worthless; the next attempt begins another one.
+/// Deletes the incremental file of a failed attempt to enable the append-only file. The next attempt creates another one.
 pub fn drop_temporary(srv: &mut Server) {
     let name = temp_incr_name(&srv.config.appendfilename);
     if let Some(file) = srv.aof.file.take() {
@@ -254,7 +274,7 @@ fn complete(srv: &mut Server, child: &Child) -> bool {
     if srv.aof.status == Status::WaitsForRewrite {
         srv.aof.status = Status::On;
         advance_offset(srv, srv.aof.rewrites.offset);
-        // What has reached the disk meanwhile counts from now on.
+        // Progress of fsync is reported from now on.
         take_progress(srv);
     }
     true
@@ -279,7 +299,7 @@ fn install(srv: &mut Server, child: &Child) -> Result<(), String> {
         }
         incremental = Some(new);
     }
-    // The incremental file that was begun with the rewrite is still needed.
+    // The incremental file that was opened when the rewrite began is still needed.
     manifest.mark_rewritten_incrs_as_history(srv.aof.is_on());
     let saved = manifest_file::save(
         &srv.config.appenddirname,
@@ -287,7 +307,10 @@ fn install(srv: &mut Server, child: &Child) -> Result<(), String> {
         &mut manifest,
     );
     if let Err(unsaved) = saved {
-        if !unsaved.is_replaced {
+        if unsaved.is_replaced {
+            // The manifest on disk names the new files: the next rewrite must not overwrite them.
+            srv.aof.manifest.skip_numbers(&manifest);
+        } else {
             let _ = fs::remove_file(&base_path);
             if let Some(incremental) = incremental {
                 let temp = path(srv, &temp_incr_name(&srv.config.appendfilename));
@@ -326,24 +349,18 @@ fn rename(srv: &mut Server, kind: &str, from: &Path, to: &Path) -> Result<(), St
     Ok(())
 }
 
-/// Deletes files that are no longer needed, unless `aof-disable-auto-gc` is set. They are closed by the background
-/// thread, since that is when the system frees their blocks.
+/// Deletes files that are no longer needed, unless `aof-disable-auto-gc` is set.
 ///
-/// The end of a rewrite thus writes the manifest twice. The first one still names the files: otherwise, after a crash before
-/// they are deleted, nobody would know them. The second one does not wait for the next rewrite, because operators and
-/// tools expect that the files of a manifest are there.
+/// So the manifest is written twice at the end of a rewrite. The first one still lists these files: otherwise they would
+/// stay forever after a crash before they are deleted. The second one is not left to the next rewrite, since operators and
+/// tools expect that the files in a manifest exist.
 pub fn delete_history(srv: &mut Server) {
     if srv.config.aof_disable_auto_gc || srv.aof.manifest.history.is_empty() {
         return;
     }
     for part in srv.aof.manifest.take_history() {
         notice!("Removing the history file {} in the background", part.name);
-        let path = path(srv, &part.name);
-        let file = File::open(&path);
-        let _ = fs::remove_file(&path);
-        if let Ok(file) = file {
-            srv.background.free(Box::new(file), 0);
-        }
+        unlink(&srv.background, &path(srv, &part.name));
     }
     save_manifest(srv);
 }
@@ -365,7 +382,7 @@ pub fn kill(srv: &mut Server) {
     if let Some(pid) = fork::kill(srv, Purpose::Rewrite) {
         notice!("Killing running AOF rewrite child: {pid}");
         fork::wait(srv);
-        base::remove_temp(pid);
+        base::remove_temp(&srv.background, pid);
         srv.aof.rewrites.started = None;
     }
 }

@@ -1,26 +1,26 @@
-//! Switching the append-only file on and off: at start, by CONFIG SET, and around a synchronization with a primary.
+//! Enabling and disabling the append-only file: at start, by CONFIG SET, and around a synchronization with a primary.
 
 use std::thread;
 use std::time::Duration;
 
 use crate::exec::unblock::refuse_local_waits;
-use crate::persist::aof::flush::sync_now;
+use crate::persist::aof::flush::{monotonic_ms, sync_now};
 use crate::persist::aof::manifest_file;
 use crate::persist::aof::rewrite::{begin, delete_history, drop_temporary, kill, open};
 use crate::persist::aof::{base, path, size_of};
 use crate::server::Server;
 use crate::state::aof::Status;
 use crate::state::child::Purpose;
-use crate::sys::{child, clock};
+use crate::sys::child;
 use crate::{notice, warning};
 
-/// Attempts to switch on after a synchronization, a second apart.
+/// Attempts to enable it after a synchronization, a second apart.
 const ATTEMPTS: u32 = 10;
 
-/// Opens the append-only file after the data set was loaded. Without any file, an empty base is made.
+/// Opens the append-only file after the data set was loaded. If there are no files yet, an empty base is created.
 ///
 /// # Errors
-/// A sentence: the server cannot append, so it must not start.
+/// The reason why the server must not start.
 pub fn open_at_start(srv: &mut Server) -> Result<(), String> {
     if !srv.config.appendonly {
         return Ok(());
@@ -56,13 +56,13 @@ pub fn open_at_start(srv: &mut Server) -> Result<(), String> {
     srv.aof.status = Status::On;
     srv.aof.selected = None;
     srv.aof.synced_offset = Some(srv.replication.offset);
-    srv.aof.sync_ms = clock::unix_ms();
+    srv.aof.fsync_ms = monotonic_ms(srv);
     delete_history(srv);
     Ok(())
 }
 
-/// Switches on at run time, which takes a rewrite; `in_transaction` puts it off, since the base must contain the rest of the
-/// transaction. Returns whether that succeeded; a failure was logged.
+/// Enables the append-only file at run time, by a rewrite. Inside a transaction the rewrite is scheduled instead, since the base
+/// must contain the rest of the transaction. Returns whether that succeeded; a failure was logged.
 pub fn start(srv: &mut Server, in_transaction: bool) -> bool {
     srv.aof.status = Status::WaitsForRewrite;
     let other_child = srv
@@ -76,7 +76,7 @@ pub fn start(srv: &mut Server, in_transaction: bool) -> bool {
              when possible."
         );
     } else if in_transaction {
-        // The base of a rewrite that began before has no incremental file.
+        // A rewrite that is running has no incremental file for the writes since it began.
         kill(srv);
         srv.aof.rewrites.scheduled = true;
         notice!(
@@ -99,7 +99,7 @@ pub fn start(srv: &mut Server, in_transaction: bool) -> bool {
             return false;
         }
     }
-    srv.aof.sync_ms = clock::unix_ms();
+    srv.aof.fsync_ms = monotonic_ms(srv);
     srv.aof.syncer.forget_failure();
     if srv.aof.sync_error.take().is_some() {
         notice!("AOF reopen, just ignore the AOF fsync error in bio job");
@@ -110,7 +110,7 @@ pub fn start(srv: &mut Server, in_transaction: bool) -> bool {
     true
 }
 
-/// Switches off: what was appended reaches the disk first.
+/// Disables the append-only file, after an fsync.
 pub fn stop(srv: &mut Server) {
     if !srv.aof.is_on() {
         return;
@@ -118,7 +118,9 @@ pub fn stop(srv: &mut Server) {
     if !srv.config.appendonly {
         refuse_local_waits(srv);
     }
-    let _ = sync_now(srv);
+    if let Err(sentence) = sync_now(srv) {
+        warning!("{sentence}");
+    }
     kill(srv);
     if srv.aof.status == Status::WaitsForRewrite {
         drop_temporary(srv);
@@ -132,8 +134,8 @@ pub fn stop(srv: &mut Server) {
     aof.synced_offset = None;
 }
 
-/// Switches on again after the data set was replaced by a primary's, or after that was given up. If it is not possible, the
-/// process exits: it must not run without what its configuration promises.
+/// Enables the append-only file again after the data set was replaced by that of a primary, or after that was given up. If it
+/// fails, the process exits: it must not run without the durability that its configuration promises.
 pub fn restart_or_exit(srv: &mut Server) {
     if !srv.config.appendonly || srv.aof.is_on() {
         return;

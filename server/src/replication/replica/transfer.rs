@@ -299,7 +299,7 @@ fn kill_saving_child(srv: &mut Server) {
             "Replica is about to load the RDB file received from the master, but there is a pending RDB child running. \
              Killing process {pid} and removing its temp file to avoid any race"
         );
-        remove_temp(pid);
+        remove_temp(&srv.background, pid);
     }
 }
 

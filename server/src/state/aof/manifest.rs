@@ -258,13 +258,19 @@ impl Manifest {
         part
     }
 
+    /// Makes sure that no new file gets the name of a file of `other`.
+    pub fn skip_numbers(&mut self, other: &Manifest) {
+        self.base_seq = self.base_seq.max(other.base_seq);
+        self.incr_seq = self.incr_seq.max(other.incr_seq);
+    }
+
     /// The incremental file that is being written.
     pub fn last_incr(&self) -> Option<&Part> {
         self.incr.last()
     }
 
-    /// A rewrite is complete: the incremental files that the new base covers become history. The last one is not
-    /// covered if it was opened when the rewrite began (`keep_last`).
+    /// A rewrite is complete: the incremental files that the new base replaces become history. The last one is still needed
+    /// if it was opened when the rewrite began (`keep_last`).
     pub fn mark_rewritten_incrs_as_history(&mut self, keep_last: bool) {
         let covered = self.incr.len().saturating_sub(usize::from(keep_last));
         let covered: Vec<Part> = self.incr.drain(..covered).collect();

@@ -1,4 +1,4 @@
-//! The append-only file: its parts, what is not written yet, and what is not on the disk yet.
+//! The append-only file: its files, the buffer, and how much has been written and synced.
 //!
 //! ```text
 //! writes of a unit ──> buffer ──write, before sleep──> file ──fsync, on a thread──> disk
@@ -8,9 +8,9 @@
 //! Positions count the bytes appended since the server was started.
 //!
 //! # Invariants
-//! 1. `synced <= ordered <= written <= appended()`.
-//! 2. No position ever falls, whatever happens to the files: output waits for positions (`held`). What is lost together with
-//!    a file counts as written and synced from then on ([`Aof::give_up`]), so nothing waits for it.
+//! 1. `synced <= requested <= written <= appended()`.
+//! 2. No position ever decreases, whatever happens to the files, because replies wait for positions (`held`). When a file is
+//!    given up, what was appended to it counts as written and synced ([`Aof::give_up`]), so nothing waits for it.
 
 pub mod held;
 pub mod manifest;
@@ -35,8 +35,7 @@ pub enum Status {
     Off,
     /// Yes.
     On,
-    /// Switched on at run time: the first rewrite, which makes the base, is not complete yet. Its writes go to a
-    /// temporary file.
+    /// Enabled at run time: the first rewrite, which creates the base, is not complete yet. Writes go to a temporary file.
     WaitsForRewrite,
 }
 
@@ -48,7 +47,7 @@ pub struct Aof {
     pub manifest: Manifest,
     /// The incremental file that is appended to.
     pub file: Option<Arc<File>>,
-    /// Requests that were not written to the file yet.
+    /// Commands that were not written to the file yet.
     pub buffer: Vec<u8>,
     /// The database that the file has selected; `None` makes the next write select one.
     pub selected: Option<usize>,
@@ -63,7 +62,7 @@ pub struct Aof {
     /// Bytes written to the file since start.
     pub written: u64,
     /// Bytes of these that an fsync was requested for.
-    pub ordered: u64,
+    pub requested: u64,
     /// Bytes that are on the disk.
     pub synced: u64,
     /// The offset in the stream of writes up to which all is on the disk, while writes are appended: what WAITAOF and
@@ -75,11 +74,11 @@ pub struct Aof {
     pub held: Held,
     /// The offset up to which replicas may be sent the stream of writes.
     pub released_offset: u64,
-    /// When the last fsync was requested, in milliseconds of Unix time.
-    pub sync_ms: i64,
-    /// Since when writing has been put off because of a running fsync, in milliseconds of Unix time; 0 if it has not.
-    pub postponed_ms: i64,
-    /// Writes that were no longer put off although the fsync still ran: `aof_delayed_fsync`.
+    /// When the last fsync was requested, in milliseconds of monotonic time.
+    pub fsync_ms: u64,
+    /// Since when writes have been postponed because of a running fsync, in milliseconds of monotonic time.
+    pub postponed_since_ms: Option<u64>,
+    /// Writes that were no longer postponed although the fsync was still running: `aof_delayed_fsync`.
     pub delayed: u64,
     /// Why the last write failed.
     pub write_error: Option<String>,
@@ -105,14 +104,14 @@ impl Aof {
             base_size: 0,
             file_size: 0,
             written: 0,
-            ordered: 0,
+            requested: 0,
             synced: 0,
             synced_offset: None,
             syncer: Syncer::new(waker),
             held: Held::default(),
             released_offset: 0,
-            sync_ms: 0,
-            postponed_ms: 0,
+            fsync_ms: 0,
+            postponed_since_ms: None,
             delayed: 0,
             write_error: None,
             write_error_logged: 0,
@@ -142,10 +141,10 @@ impl Aof {
     pub fn give_up(&mut self) {
         self.written = self.appended();
         self.buffer = Vec::new();
-        self.ordered = self.written;
+        self.requested = self.written;
         self.synced = self.written;
         self.file_size = 0;
-        self.postponed_ms = 0;
+        self.postponed_since_ms = None;
     }
 
     /// What has been written so far, at an offset of the stream of writes.

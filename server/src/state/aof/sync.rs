@@ -1,8 +1,8 @@
-//! The thread that forces the append-only file to the disk.
+//! The fsync thread of the append-only file.
 //!
-//! The loop hands over a file and a mark: everything up to the mark was written to it. The thread forces the file and
-//! reports the mark as reached. Marks that arrive meanwhile are merged, so one fsync covers them all, and the next one
-//! starts as soon as the last one has ended, without waiting for the loop.
+//! The loop hands over a file and a mark: everything up to the mark has been written to it. The thread calls fsync and
+//! reports that the mark is reached. Requests that arrive meanwhile are merged, so one fsync covers them all, and it starts
+//! as soon as the previous one has ended, without waiting for the loop.
 //!
 //! ```text
 //! loop:    write a  write b  write c        d
@@ -28,15 +28,15 @@ pub struct Mark {
     pub offset: u64,
 }
 
-/// What the thread is to do.
-struct Order {
+/// A requested fsync.
+struct Request {
     file: Arc<File>,
     mark: Mark,
 }
 
 #[derive(Default)]
 struct State {
-    orders: VecDeque<Order>,
+    requests: VecDeque<Request>,
     /// The thread has nothing to do and must be woken.
     is_idle: bool,
     /// The loop waits until the thread has nothing to do.
@@ -53,7 +53,7 @@ struct State {
     longest_us: u64,
 }
 
-/// What the thread has achieved.
+/// What the thread has completed.
 pub struct Progress {
     /// The latest mark that was reached.
     pub reached: Option<Mark>,
@@ -67,11 +67,11 @@ pub struct Progress {
 
 impl State {
     fn pending(&self) -> usize {
-        self.orders.len() + usize::from(self.running.is_some())
+        self.requests.len() + usize::from(self.running.is_some())
     }
 
-    fn complete(&mut self, mark: Mark, forced: io::Result<()>) {
-        match forced {
+    fn complete(&mut self, mark: Mark, synced: io::Result<()>) {
+        match synced {
             Ok(()) => {
                 self.reached = Some(mark);
                 self.failure = None;
@@ -98,13 +98,15 @@ impl Shared {
     }
 }
 
-/// Handle to the thread, which is started by the first order.
+/// Handle to the thread, which is started by the first request.
 pub struct Syncer {
     shared: Arc<Shared>,
     waker: Waker,
     is_started: bool,
     /// What [`Syncer::is_busy`] returns.
     is_busy: bool,
+    /// Requests have been made since [`Syncer::progress`] last found all of them completed.
+    has_news: bool,
 }
 
 impl Syncer {
@@ -115,27 +117,29 @@ impl Syncer {
             waker,
             is_started: false,
             is_busy: false,
+            has_news: false,
         }
     }
 
-    /// Forces a file to the disk, up to what was written when `mark` was taken.
-    pub fn force(&mut self, file: &Arc<File>, mark: Mark) {
-        let order = Order {
+    /// Requests an fsync of a file; `mark` is how much has been written to it.
+    pub fn request(&mut self, file: &Arc<File>, mark: Mark) {
+        self.has_news = true;
+        let request = Request {
             file: Arc::clone(file),
             mark,
         };
         if !self.start() {
             // The system cannot create a thread, so the loop does the work.
-            let forced = order.file.sync_data();
-            self.shared.state().complete(mark, forced);
+            let synced = request.file.sync_data();
+            self.shared.state().complete(mark, synced);
             let _ = self.waker.wake();
             return;
         }
         self.is_busy = true;
         let mut state = self.shared.state();
-        match state.orders.back_mut() {
+        match state.requests.back_mut() {
             Some(last) if Arc::ptr_eq(&last.file, file) => last.mark = mark,
-            _ => state.orders.push_back(order),
+            _ => state.requests.push_back(request),
         }
         let must_wake = std::mem::take(&mut state.is_idle);
         // The thread needs the lock as soon as it wakes.
@@ -145,16 +149,21 @@ impl Syncer {
         }
     }
 
-    /// What the thread has achieved. Called once per turn of the loop: the thread needs the lock, too.
-    pub fn progress(&mut self) -> Progress {
+    /// What the thread has completed; `None` if nothing can have changed since the last call. Called once per turn of the
+    /// loop: the thread needs the lock, too.
+    pub fn progress(&mut self) -> Option<Progress> {
+        if !self.has_news {
+            return None;
+        }
         let mut state = self.shared.state();
         self.is_busy = state.pending() > 0;
-        Progress {
+        self.has_news = self.is_busy;
+        Some(Progress {
             reached: state.reached,
             failure: state.failure.clone(),
             new_failure: state.unseen.take(),
             longest_us: std::mem::take(&mut state.longest_us),
-        }
+        })
     }
 
     /// Forgets failures: the file was opened anew.
@@ -164,25 +173,25 @@ impl Syncer {
         state.unseen = None;
     }
 
-    /// Waits until all orders are completed, and forgets their marks: they belong to a file that no longer counts, and their
-    /// offsets perhaps to another history.
+    /// Waits until all requests are completed, and forgets their marks: they belong to a file that is no longer used, and
+    /// their offsets may belong to another history.
     pub fn start_anew(&mut self) {
         self.drain();
         self.shared.state().reached = None;
     }
 
-    /// Whether there were orders to complete when the loop last looked. Their completion wakes the loop.
+    /// Whether there were uncompleted requests when the loop last looked. Their completion wakes the loop.
     #[inline]
     pub fn is_busy(&self) -> bool {
         self.is_busy
     }
 
-    /// Orders that were not completed yet: `aof_pending_bio_fsync`.
+    /// Requests that are not completed yet: `aof_pending_bio_fsync`.
     pub fn pending(&self) -> usize {
         self.shared.state().pending()
     }
 
-    /// Waits until all orders are completed.
+    /// Waits until all requests are completed.
     pub fn drain(&mut self) {
         self.is_busy = false;
         let mut state = self.shared.state();
@@ -212,7 +221,7 @@ impl Syncer {
 fn work(shared: &Shared, waker: &Waker) {
     let mut state = shared.state();
     loop {
-        let Some(order) = state.orders.pop_front() else {
+        let Some(request) = state.requests.pop_front() else {
             state.is_idle = true;
             state = shared
                 .changed
@@ -220,17 +229,17 @@ fn work(shared: &Shared, waker: &Waker) {
                 .unwrap_or_else(PoisonError::into_inner);
             continue;
         };
-        state.running = Some(order.mark);
+        state.running = Some(request.mark);
         drop(state);
         let began_us = clock::monotonic_us();
-        let forced = order.file.sync_data();
+        let synced = request.file.sync_data();
         let spent_us = clock::monotonic_us() - began_us;
         // The last handle may be this one, and closing a file can take long.
-        drop(order.file);
+        drop(request.file);
         state = shared.state();
         state.running = None;
         state.longest_us = state.longest_us.max(spent_us);
-        state.complete(order.mark, forced);
+        state.complete(request.mark, synced);
         if std::mem::take(&mut state.is_awaited) {
             shared.changed.notify_all();
         }
