@@ -8,7 +8,7 @@ use table::words::Flags;
 use crate::egress::invalidate::{flush_own, note_overflow};
 use crate::exec::observe::{Execution, observe};
 use crate::exec::refuse::refuse;
-use crate::feed::propagate::{Grouping, also_to, end_of_unit, is_wanted};
+use crate::feed::propagate::{Grouping, command_to, end_of_unit, is_wanted};
 use crate::server::{Ctx, Proc, Propagate, Server};
 use crate::state::blocked::{Block, BlockedCommand};
 use crate::state::caller::{Caller, Targets};
@@ -91,7 +91,7 @@ pub fn call(srv: &mut Server, caller: &mut Caller, invocation: &Invocation<'_>, 
 #[inline]
 fn propagate(srv: &mut Server, db: usize, argv: &Argv, targets: Targets) {
     if !targets.is_empty() {
-        also_to(srv, targets, db, argv.iter());
+        command_to(srv, targets, db, argv);
     }
 }
 

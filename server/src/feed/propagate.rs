@@ -75,6 +75,19 @@ pub fn also_to<'a>(
     }
 }
 
+/// As [`also_to`], for a command as it was received.
+#[inline]
+pub fn command_to(srv: &mut Server, wanted: Targets, db: usize, argv: &Argv) {
+    let targets = targets(srv) & wanted;
+    if targets.is_empty() {
+        return;
+    }
+    match argv.encoded() {
+        Some(request) => srv.propagation.push_encoded(targets, db, request),
+        None => srv.propagation.push(targets, db, argv.iter()),
+    }
+}
+
 /// Replaces the command that is propagated.
 pub fn instead<'a>(cx: &mut Ctx<'_>, args: impl IntoIterator<Item = &'a [u8]>) {
     if is_wanted(cx.srv) {

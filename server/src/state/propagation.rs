@@ -42,6 +42,17 @@ impl Propagation {
     ) {
         let start = self.bytes.len();
         encode(args, &mut self.bytes);
+        self.add(targets, db, start);
+    }
+
+    /// Adds a write that is a request in RESP already.
+    pub fn push_encoded(&mut self, targets: Targets, db: usize, request: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(request);
+        self.add(targets, db, start);
+    }
+
+    fn add(&mut self, targets: Targets, db: usize, start: usize) {
         self.writes.push(Write {
             targets,
             db,

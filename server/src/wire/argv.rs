@@ -52,6 +52,40 @@ impl Argv {
         (0..self.len()).map(|i| &self[i])
     }
 
+    /// The request as it was received, if those bytes are what [`crate::wire::command::encode`] would make of the arguments:
+    /// not for inline requests, big arguments, and requests that were put together here.
+    pub fn encoded(&self) -> Option<&[u8]> {
+        let mut end = None;
+        let mut start = 0;
+        for i in 0..self.len() {
+            let Arg::Inline(range) = self.arg(i) else {
+                return None;
+            };
+            let at = self.base + range.start as usize;
+            let header = header_len(range.len());
+            let header_at = at.checked_sub(header)?;
+            if !is_header(&self.buf[header_at..at], b'$', range.len()) {
+                return None;
+            }
+            match end {
+                Some(end) if header_at != end => return None,
+                Some(_) => {}
+                None => {
+                    start = header_at.checked_sub(header_len(self.len()))?;
+                    if !is_header(&self.buf[start..header_at], b'*', self.len()) {
+                        return None;
+                    }
+                }
+            }
+            let newline = at + range.len();
+            if self.buf.get(newline..newline + 2) != Some(b"\r\n") {
+                return None;
+            }
+            end = Some(newline + 2);
+        }
+        Some(&self.buf[start..end?])
+    }
+
     /// The buffer of a big argument, to be shared instead of copied.
     pub fn shared(&self, i: usize) -> Option<&Arc<Vec<u8>>> {
         match self.arg(i) {
@@ -185,6 +219,26 @@ impl Argv {
             Arg::Big(bytes) => bytes,
         }
     }
+}
+
+/// Length of a mark, a number, and the end of the line.
+#[inline]
+fn header_len(number: usize) -> usize {
+    number.checked_ilog10().unwrap_or(0) as usize + 4
+}
+
+/// Whether these bytes, of the right length, are a mark, a number, and the end of the line.
+#[inline]
+fn is_header(bytes: &[u8], mark: u8, mut number: usize) -> bool {
+    let [first, digits @ .., b'\r', b'\n'] = bytes else {
+        return false;
+    };
+    let are_digits = digits.iter().rev().all(|&digit| {
+        let is_next = usize::from(digit) == usize::from(b'0') + number % 10;
+        number /= 10;
+        is_next
+    });
+    *first == mark && are_digits
 }
 
 impl Index<usize> for Argv {

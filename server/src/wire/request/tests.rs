@@ -1,11 +1,17 @@
 //! Tests of parsing requests.
 
 use super::{BIG_ARG, Parsed, Request, RequestLimits};
+use crate::wire::command::encode;
 
 const OPEN: RequestLimits = RequestLimits {
     max_bulk: 512 * 1024 * 1024,
     unauthenticated: false,
     is_file: false,
+};
+
+const LENIENT: RequestLimits = RequestLimits {
+    is_file: true,
+    ..OPEN
 };
 
 /// Lets a request have as many bytes as it offers space for; what is left of them.
@@ -29,6 +35,9 @@ fn commands(input: &[u8], step: usize) -> Result<Vec<Vec<Vec<u8>>>, String> {
                 match request.parse(OPEN).map_err(|e| e.0)? {
                     Parsed::Command => {
                         got.push(request.argv.iter().map(<[u8]>::to_vec).collect());
+                        let mut encoded = Vec::new();
+                        encode(request.argv.iter(), &mut encoded);
+                        assert!(request.argv.encoded().is_none_or(|raw| raw == encoded));
                     }
                     Parsed::Nothing => {}
                     Parsed::Incomplete => break,
@@ -58,6 +67,46 @@ fn every_split_yields_the_same_commands() {
         assert_eq!(got.len(), 6, "step {step}");
         assert_eq!(got[4][1], big);
     }
+}
+
+/// Whether the bytes of a request are its encoding; another request precedes it.
+fn is_encoded(limits: RequestLimits, input: &[u8]) -> bool {
+    let mut request = Request::default();
+    assert!(fill(&mut request, b"*1\r\n$4\r\nPING\r\n").is_empty());
+    assert!(fill(&mut request, input).is_empty());
+    for _ in 0..2 {
+        assert!(request.hand_out() || matches!(request.parse(limits), Ok(Parsed::Command)));
+    }
+    let Some(raw) = request.argv.encoded() else {
+        return false;
+    };
+    assert_eq!(raw, input);
+    true
+}
+
+#[test]
+fn a_request_is_its_own_encoding_unless_it_is_unusual() {
+    let rows: &[(&[u8], bool)] = &[
+        (b"*1\r\n$4\r\nPING\r\n", true),
+        (b"*2\r\n$3\r\nGET\r\n$0\r\n\r\n", true),
+        (b"*2\r\n$3\r\nget\r\n$10\r\n0123456789\r\n", true),
+        // Only a file may have such numbers.
+        (b"*02\r\n$3\r\nGET\r\n$1\r\nk\r\n", false),
+        (b"*2\r\n$3\r\nGET\r\n$01\r\nk\r\n", false),
+    ];
+    for (input, is_own) in rows {
+        assert_eq!(
+            is_encoded(LENIENT, input),
+            *is_own,
+            "{}",
+            input.escape_ascii()
+        );
+    }
+    for input in ["PING\r\n", "GET     k\r\n", "GET k\n"] {
+        assert!(!is_encoded(OPEN, input.as_bytes()), "{input}");
+    }
+    let many = [b"*11\r\n".as_slice(), &b"$1\r\nx\r\n".repeat(11)].concat();
+    assert!(is_encoded(OPEN, &many));
 }
 
 #[test]
