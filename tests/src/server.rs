@@ -7,7 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
+use nix::errno::Errno;
+use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -15,7 +18,6 @@ use crate::certs;
 use crate::client::{Client, Transport};
 use crate::disk::Disk;
 use crate::log::{END, Log};
-use crate::wait::until;
 
 /// A running server.
 pub struct Server {
@@ -137,7 +139,9 @@ impl Server {
             ])
             .args(args);
         if let Some(disk) = disk {
-            // A group of its own, so that a crash ends its children, too.
+            // A group of its own, so that a crash ends its children, too; and children that survive it are reaped here, since
+            // init may do so late or never.
+            set_child_subreaper(true).expect("any process may");
             command.envs(disk.environment()).process_group(0);
         }
         let child = command
@@ -236,9 +240,9 @@ impl Server {
     pub fn crash(&mut self, disk: &Disk, keeps: &mut dyn FnMut() -> bool) {
         self.kill_group();
         let _ = self.child.wait();
-        until("the end of all children", || {
-            killpg(self.group(), None).err()
-        });
+        // Its children are now children of this process.
+        let group = Pid::from_raw(-self.group().as_raw());
+        while !matches!(waitpid(group, None), Err(Errno::ECHILD)) {}
         disk.crash(keeps);
     }
 

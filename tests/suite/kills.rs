@@ -391,6 +391,13 @@ fn kill_many(policy: Policy, seed: u64) {
                 );
             }
         }
+        if (kill + 1) % 100 == 0 || kill + 1 == kills {
+            let operations: u64 = numbers.iter().sum();
+            println!(
+                "{policy:?}: {} crashes, {operations} operations survived",
+                kill + 1
+            );
+        }
     }
 }
 

@@ -274,7 +274,9 @@ fn redis_check_rdb_tells_what_it_was_reading() {
     let set = "[additional info] Reading type 11 (set-intset)\n";
     let hash = "[additional info] Reading type 16 (hash-listpack)\n";
     let in_value = format!("[additional info] Reading key 'ints'\n{set}");
-    let cases: [(Vec<u8>, u32, &str, &str, &str, u32); 11] = [
+    // What is wrong and where; what was being read; the type and the key, if any; the number of keys.
+    type Case<'a> = (Vec<u8>, u32, &'a str, &'a str, &'a str, u32);
+    let cases: [Case; 11] = [
         (whole[..5].to_vec(), 0, eof, "start", string, 0),
         (
             with(5, b"0099"),
