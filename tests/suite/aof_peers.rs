@@ -5,7 +5,8 @@
 //! 2. After a rewrite and more commands, both servers are restarted from their own files and from the other's. Each then has
 //!    the data set of the server that wrote them, by DEBUG DIGEST.
 //!
-//! Debian's server (7.0.15) is always compared; it cannot load RDB version 11, so bases are commands. If `REAL_REDIS` names
+//! Debian's server (7.0.15) is always compared; it cannot load RDB version 11, so bases are commands, and unlike 7.2 it puts
+//! what an XREADGROUP propagates between MULTI and EXEC, so both are left out. If `REAL_REDIS` names
 //! a `redis-server` of 7.2, it is compared as well, with both kinds of base. `DIFFERENTIAL_COMMANDS` and
 //! `DIFFERENTIAL_SEED` make long runs, as in `differential`.
 
@@ -25,6 +26,7 @@ use crate::replication_peers::{CHANCE, send, timeless, words};
 /// Commands of each family before a rewrite, and after it.
 const SHARE: u64 = 1000;
 const BATCH: u64 = 100;
+const DEBIAN: &str = "Debian's";
 const FILES: &str = "appendonlydir";
 
 /// A server that appends to files in a folder.
@@ -174,7 +176,13 @@ fn compare(name: &str, real: &Command, preamble: &str) {
         let mut source = Source::new(family, setting("DIFFERENTIAL_SEED", 1));
         send_both(&mut nodes, &mut source, count);
         nodes.iter_mut().for_each(Node::settle);
-        let [ours, theirs] = folders.each_ref().map(|folder| commands(folder.path()));
+        let mut sides = folders.each_ref().map(|folder| commands(folder.path()));
+        if name == DEBIAN {
+            for side in &mut sides {
+                side.retain(|command| command != "MULTI" && command != "EXEC");
+            }
+        }
+        let [ours, theirs] = sides;
         let at = ours.iter().zip(&theirs).position(|(a, b)| a != b);
         let at = at.unwrap_or(ours.len().min(theirs.len()));
         assert_eq!(ours.get(at), theirs.get(at), "{context}: command {at}");
@@ -197,7 +205,7 @@ fn compare(name: &str, real: &Command, preamble: &str) {
 
 #[test]
 fn debians_server_appends_the_same_and_loads_it() {
-    compare("Debian's", &program("redis-server"), "no");
+    compare(DEBIAN, &program("redis-server"), "no");
 }
 
 #[test]

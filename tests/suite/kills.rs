@@ -79,6 +79,11 @@ impl Worker {
         format!("{}:{name}", self.id)
     }
 
+    /// The list of a blocking operation. Each has its own, so that an element whose pop was lost is left alone later.
+    fn queue(&self, number: u64) -> String {
+        format!("{}:queue:{number}", self.id)
+    }
+
     /// A random change of one of its keys.
     fn change(&mut self) -> String {
         let (n, id) = (self.next, self.id);
@@ -121,7 +126,7 @@ impl Worker {
         let mut changes: Vec<String> = (0..count).map(|_| self.change()).collect();
         let is_blocking = self.rng.below(10) == 0;
         let is_transaction = !is_blocking && self.rng.below(2) == 0;
-        let key = self.key("queue");
+        let key = self.queue(number);
         if is_blocking {
             changes = vec![format!("RPUSH {key} {number}"), format!("LPOP {key}")];
         }
@@ -185,10 +190,11 @@ impl Worker {
         while self.step(&mut client, &mut blocked) && self.look(&mut client) {}
     }
 
-    /// The state of its keys on a server.
-    fn state(&self, client: &mut Client) -> String {
-        let keys = NAMES.map(|name| self.key(name)).join(" ");
-        let mut state = client.text(&format!("DEBUG DIGEST-VALUE {keys} {}", self.key("queue")));
+    /// The state of its keys on a server, with the lists of these blocking operations.
+    fn state(&self, client: &mut Client, blocking: &[u64]) -> String {
+        let mut keys = NAMES.map(|name| self.key(name)).to_vec();
+        keys.extend(blocking.iter().map(|&number| self.queue(number)));
+        let mut state = client.text(&format!("DEBUG DIGEST-VALUE {}", keys.join(" ")));
         for name in NAMES {
             state += &format!(
                 " {}",
@@ -234,14 +240,17 @@ impl Worker {
             oracle.cmd(change);
         }
         self.next = last;
-        let recovered = self.state(client);
-        let mut expected = self.state(oracle);
+        let ops = there.iter().chain(pending.iter().take(1));
+        let blocking = ops.filter(|op| op.is_blocking).map(|op| op.number);
+        let blocking: Vec<u64> = blocking.collect();
+        let recovered = self.state(client, &blocking);
+        let mut expected = self.state(oracle, &blocking);
         for (number, change) in possible {
             if recovered == expected {
                 break;
             }
             oracle.cmd(change);
-            expected = self.state(oracle);
+            expected = self.state(oracle, &blocking);
             self.next = number;
         }
         assert_eq!(
