@@ -190,6 +190,11 @@ fn a_full_disk_fails_the_save_and_loses_no_data() {
     // SHUTDOWN is refused while the data cannot be saved.
     let refused = "-ERR Errors trying to SHUTDOWN. Check logs.";
     assert_eq!(client.text("SHUTDOWN SAVE"), refused);
+    server.wait_for_log(&[
+        "Errors trying to shut down the server. Check the logs for more information.",
+    ]);
+    // The save of SHUTDOWN is not counted.
+    assert_eq!(client.info("rdb_saves"), "3");
     assert_eq!(client.text("DBSIZE"), "20001");
     assert_eq!(
         fs::read(folder.path().join("dump.rdb")).expect("it exists"),

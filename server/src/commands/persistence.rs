@@ -28,6 +28,7 @@ fn save(cx: &mut Ctx<'_>) -> Done {
     if is_running(cx, Purpose::Save) {
         return Err(Fault::new("ERR Background save already in progress"));
     }
+    cx.srv.snapshot.saves += 1;
     if !save_now(cx.srv) {
         return Err(ERR);
     }
@@ -78,8 +79,8 @@ fn bgrewriteaof(cx: &mut Ctx<'_>) -> Done {
     // The rewrite must include the rest of the transaction.
     if cx.srv.child.is_some() || cx.caller.kind == Kind::Transaction {
         cx.srv.aof.rewrites.scheduled = true;
-        // Who asks for a rewrite does not want it put off.
-        cx.srv.aof.rewrites.failures = 0;
+        // A rewrite that is requested is not delayed because of earlier failures.
+        cx.srv.aof.rewrites.forget_failures();
         cx.reply
             .status("Background append only file rewriting scheduled");
     } else if rewrite::begin(cx.srv) {

@@ -70,7 +70,6 @@ pub fn tend_shutdown(srv: &mut Server) {
     if (srv.unit.now_ms >= end_ms || lagging(srv).next().is_none())
         && finish(srv, flags) == ShutdownOutcome::Refused
     {
-        warning!("Errors trying to shut down the server. Check the logs for more information.");
         cancel(srv);
     }
 }
@@ -115,10 +114,10 @@ fn finish(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
     log_replicas(srv);
     kill_all(srv);
     abandon(srv);
-    if srv.aof.is_on() && !end_append_only(srv, flags.force) {
-        return ShutdownOutcome::Refused;
-    }
-    if must_save(srv, flags) && !save_finally(srv, flags.force) {
+    let is_safe = (!srv.aof.is_on() || end_append_only(srv, flags.force))
+        && (!must_save(srv, flags) || save_finally(srv, flags.force));
+    if !is_safe {
+        warning!("Errors trying to shut down the server. Check the logs for more information.");
         return ShutdownOutcome::Refused;
     }
     srv.shutdown.asap = Some(flags);

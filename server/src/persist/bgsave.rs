@@ -25,7 +25,6 @@ fn now(srv: &Server) -> i64 {
 
 /// Saves in this process; whether that succeeded.
 pub fn save_now(srv: &mut Server) -> bool {
-    srv.snapshot.saves += 1;
     process::begin_writing(&temp_name(std::process::id()));
     let saved = save(srv, None);
     process::end_writing();

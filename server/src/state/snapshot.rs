@@ -32,7 +32,7 @@ pub struct Snapshot {
     pub scheduled: bool,
     /// Number of changes at the fork.
     pub dirty_before: u64,
-    /// Saves started.
+    /// SAVE commands executed and saves in the background started: `rdb_saves`.
     pub saves: u64,
     /// Memory copied because of the last child, in bytes.
     pub last_cow: u64,

@@ -92,8 +92,7 @@ pub fn begin(srv: &mut Server) -> bool {
         .and_then(|()| begin_incremental(srv))
     {
         warning!("{sentence}");
-        // Counted, so that an automatic rewrite is not retried ten times per second.
-        srv.aof.rewrites.note_failure();
+        srv.aof.rewrites.note_refusal();
         return false;
     }
     if srv.aof.status == Status::WaitsForRewrite {
@@ -128,7 +127,7 @@ pub fn begin(srv: &mut Server) -> bool {
                 "Can't rewrite append only file in background: fork: {}",
                 host::reason(&error)
             );
-            srv.aof.rewrites.note_failure();
+            srv.aof.rewrites.note_refusal();
             if srv.aof.status == Status::WaitsForRewrite {
                 drop_temporary(srv);
             }
@@ -165,7 +164,6 @@ fn begin_incremental(srv: &mut Server) -> Result<(), String> {
     let mut manifest = srv.aof.manifest.clone();
     let part = manifest.next_incr(&srv.config.appendfilename);
     let file = open(&path(srv, &part.name), true)?;
-    notice!("Creating AOF incr file {} on background rewrite", part.name);
     let saved = manifest_file::save(
         &srv.config.appenddirname,
         &srv.config.appendfilename,
@@ -177,6 +175,7 @@ fn begin_incremental(srv: &mut Server) -> Result<(), String> {
         }
         return Err(unsaved.sentence);
     }
+    notice!("Creating AOF incr file {} on background rewrite", part.name);
     srv.aof.manifest = manifest;
     if let Some(old) = srv.aof.file.replace(file) {
         // The thread closes it as well: this is the last handle.
@@ -270,7 +269,7 @@ fn complete(srv: &mut Server, child: &Child) -> bool {
     }
     notice!("Background AOF rewrite finished successfully");
     srv.aof.rewrites.failed = false;
-    srv.aof.rewrites.failures = 0;
+    srv.aof.rewrites.forget_failures();
     if srv.aof.status == Status::WaitsForRewrite {
         srv.aof.status = Status::On;
         advance_offset(srv, srv.aof.rewrites.offset);
@@ -329,22 +328,24 @@ fn install(srv: &mut Server, child: &Child) -> Result<(), String> {
 }
 
 fn rename(srv: &mut Server, kind: &str, from: &Path, to: &Path) -> Result<(), String> {
-    let shown = |path: &Path| {
+    let name = |path: &Path| {
         path.file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned()
     };
-    let (old, new) = (shown(from), shown(to));
     let started = srv.latency_clock();
     let renamed = fs::rename(from, to);
     srv.note_latency_since(Event::AofRename, started);
     renamed.map_err(|error| {
         format!(
-            "Error trying to rename the temporary AOF {kind} file {old} into {new}: {}",
+            "Error trying to rename the temporary AOF {kind} file {} into {}: {}",
+            from.display(),
+            to.display(),
             host::reason(&error)
         )
     })?;
+    let (old, new) = (name(from), name(to));
     notice!("Successfully renamed the temporary AOF {kind} file {old} into {new}");
     Ok(())
 }

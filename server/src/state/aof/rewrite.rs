@@ -27,6 +27,8 @@ pub struct Rewrites {
     pub last_cow: u64,
     /// The offset in the stream of writes when the file was switched on: its base contains everything up to there.
     pub offset: u64,
+    /// How many could not begin since one succeeded. They are limited as failures are, but INFO does not count them.
+    refusals: u64,
     delay_minutes: i64,
     next_allowed: i64,
 }
@@ -49,9 +51,21 @@ impl Rewrites {
         self.failures += 1;
     }
 
+    /// A rewrite could not begin.
+    pub fn note_refusal(&mut self) {
+        self.failed = true;
+        self.refusals += 1;
+    }
+
+    /// The next rewrite may start at once.
+    pub fn forget_failures(&mut self) {
+        self.failures = 0;
+        self.refusals = 0;
+    }
+
     /// Whether a rewrite may start by itself now.
     pub fn ask(&mut self, now: i64) -> Permission {
-        if self.failures < FAILURES {
+        if self.failures + self.refusals < FAILURES {
             self.delay_minutes = 0;
             self.next_allowed = 0;
             return Permission::Granted;
@@ -92,9 +106,13 @@ mod tests {
             assert_eq!(rewrites.ask(now), Permission::Granted);
             rewrites.failures += 1;
         }
-        rewrites.failures = 0;
+        rewrites.forget_failures();
         assert_eq!(rewrites.ask(now), Permission::Granted);
-        rewrites.failures = 3;
+        rewrites.failures = 1;
+        for _ in 0..2 {
+            assert_eq!(rewrites.ask(now), Permission::Granted);
+            rewrites.note_refusal();
+        }
         assert_eq!(rewrites.ask(now), Permission::NewlyPutOff(1));
     }
 }
