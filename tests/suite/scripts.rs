@@ -66,6 +66,60 @@ fn a_long_script_is_killed_unless_it_has_written() {
     }
 }
 
+/// Loops with few instructions of Lua, each of which takes long.
+const SLOW: [&str; 4] = [
+    "redis.call('debug','sleep','0.03')",
+    "redis.sha1hex(s)",
+    "redis.pcall('nosuch',s)",
+    "redis.error_reply(z)",
+];
+
+#[test]
+fn a_script_of_slow_calls_is_killed_in_time() {
+    for transport in Transport::ALL {
+        // Long enough that the strings are there before.
+        let server = Server::start(&["--busy-reply-threshold", "300"]);
+        let (mut client, mut other) = (server.client(transport), server.client(transport));
+        assert_eq!(client.text("DEBUG SET-DISABLE-DENY-SCRIPTS 1"), "OK");
+        for body in SLOW {
+            let strings = "local s = ('s'):rep(1000):rep(20000) local z = '\\0' .. s";
+            let script = format!("{strings} while true do {body} end");
+            client.send(format!("EVAL \"{script}\" 0\r\n").as_bytes());
+            wait_until_busy(&mut other);
+            assert_eq!(other.text("SCRIPT KILL"), "OK", "{body}");
+            let reply = show(&client.read());
+            assert!(reply.starts_with("-ERR Script killed by user"), "{reply}");
+        }
+    }
+}
+
+#[test]
+fn no_script_runs_in_a_script_even_if_debugging_allows_all_commands() {
+    for transport in Transport::ALL {
+        let server = Server::start(&[]);
+        let mut client = server.client(transport);
+        client.call(&["FUNCTION", "LOAD", LIBRARY]);
+        assert_eq!(client.text("DEBUG SET-DISABLE-DENY-SCRIPTS 1"), "OK");
+        for command in [
+            "'eval','return 1',0",
+            "'fcall','f',0",
+            "'script','flush'",
+            "'function','flush'",
+        ] {
+            let script =
+                format!("local r = redis.pcall({command}) return {{r.err, redis.call('ping').ok}}");
+            let reply = show(&client.call(&["EVAL", &script, "0"]));
+            assert_eq!(
+                reply, "[ERR This Redis command is not allowed from script PONG]",
+                "{command}"
+            );
+        }
+        let script = "return redis.call('config','get','port')[1]";
+        assert_eq!(show(&client.call(&["EVAL", script, "0"])), "port");
+        assert_eq!(client.text("FCALL f 0"), "kept");
+    }
+}
+
 #[test]
 fn shutdown_nosave_ends_a_server_that_runs_a_script() {
     for transport in [Transport::Tcp, Transport::Tls] {

@@ -5,6 +5,7 @@
 //! 3. No finalizers: `__gc` is never called, so collecting garbage runs no code.
 //! 4. Interrupts: `luaE_charge` takes the cost of a long operation off the instruction count. Inside of the virtual machine that
 //!    is all: the hook runs before the next instruction. Long loops of C functions call `lua_spend`, which runs the hook itself.
+//!    Functions in Rust call `lua_charge`, since no hook may raise an error through them.
 //! 5. Kills: while `killed` is set, whatever would catch an error in a script passes it on.
 //! 6. Hashes: the hash function of Redis, and tables in which many keys collide charge for it.
 //! 7. Memory: near the limit garbage is collected as a whole, at places where a step of the collector would run.
@@ -220,12 +221,16 @@ const INTERRUPTS: &[Edit] = &[
          LUA_API void lua_spend (lua_State *L, size_t steps) {\n\
            luaD_spend(L, steps);\n\
          }\n\
+         LUA_API void lua_charge (lua_State *L, size_t steps) {\n\
+           luaE_charge(L, steps);\n\
+         }\n\
          static StkId adjust_varargs",
     ),
     edit(
         "lua.h",
         "LUA_API void lua_setlevel",
         "LUA_API void lua_spend (lua_State *L, size_t steps);\n\
+         LUA_API void lua_charge (lua_State *L, size_t steps);\n\
          LUA_API void lua_kill (lua_State *L, int on);\n\
          LUA_API int lua_iskilled (lua_State *L);\n\
          LUA_API void lua_passon (lua_State *L);\n\

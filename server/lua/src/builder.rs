@@ -112,6 +112,11 @@ impl<'call, 'lua> Builder<'call, 'lua> {
         false
     }
 
+    /// As [`Stack::charge`].
+    pub(crate) fn charge(&mut self, steps: usize) {
+        self.stack.charge(steps);
+    }
+
     /// Begins a table.
     pub(crate) fn begin(&mut self, keyed: bool) {
         // Without room for values: `pairs` shows the order in which a table has grown.

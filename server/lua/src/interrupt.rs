@@ -1,8 +1,9 @@
 //! Interrupts: a function of the host that is called while a script runs, and that can end it.
 //!
-//! It is called about each 100,000 instructions, unless a debugger is set ([`crate::trace`]), which is called instead. Long operations count as many instructions (`luaE_charge` and `lua_spend`
-//! in `build/edits.rs`), so no more than a few milliseconds pass between two calls, unless a single operation takes
-//! longer: a concatenation of hundreds of megabytes, or a full collection of garbage.
+//! It is called about each 100,000 instructions, unless a debugger is set ([`crate::trace`]), which is called instead. Long
+//! operations count as many instructions (`luaE_charge` and `lua_spend` in `build/edits.rs`, [`Stack::charge`] in Rust), so
+//! no more than a few milliseconds pass between two calls, unless a single operation takes longer: a concatenation of
+//! hundreds of megabytes, a document of that size, or a full collection of garbage.
 //!
 //! When it raises an error the script is killed. From then on:
 //!
@@ -23,6 +24,14 @@ use crate::function::Raise;
 use crate::interpreter::Shared;
 use crate::stack::Stack;
 use crate::trace;
+
+impl Stack<'_> {
+    /// Counts the work of a function as so many instructions, so that the next interrupt comes in time.
+    pub fn charge(&mut self, steps: usize) {
+        // SAFETY: the state is valid; the hook is not called here, but before the next instruction.
+        unsafe { lua_charge(self.raw(), steps) };
+    }
+}
 
 /// A function that is called while a script runs. Its stack is empty, and level 0 of [`Stack::place`] is the function
 /// that was interrupted.
@@ -168,6 +177,7 @@ pub(crate) fn kill(stack: &mut Stack<'_>) {
 
 // From the edits.
 unsafe extern "C-unwind" {
+    fn lua_charge(state: *mut ffi::lua_State, steps: usize);
     fn lua_kill(state: *mut ffi::lua_State, on: c_int);
     fn lua_iskilled(state: *mut ffi::lua_State) -> c_int;
     fn lua_restoregc(state: *mut ffi::lua_State);

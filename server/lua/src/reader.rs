@@ -126,20 +126,24 @@ impl<'call, 'lua> Reader<'call, 'lua> {
     pub(crate) fn all_keys(&mut self, mut check: impl FnMut(Option<f64>) -> bool) -> bool {
         self.check(2);
         let state = self.stack.raw();
+        let (mut keys, mut passed) = (0, true);
         // SAFETY: a table is on top, with room for a key and a value; nothing changes it meanwhile.
         unsafe {
             ffi::lua_pushnil(state);
             while ffi::lua_next(state, -2) != 0 {
+                keys += 1;
                 let number = (ffi::lua_type(state, -2) == ffi::LUA_TNUMBER)
                     .then(|| ffi::lua_tonumber(state, -2));
-                if !check(number) {
+                passed = check(number);
+                if !passed {
                     ffi::lua_settop(state, self.top);
-                    return false;
+                    break;
                 }
                 ffi::lua_settop(state, self.top + 1);
             }
         }
-        true
+        self.stack.charge(keys);
+        passed
     }
 
     /// Begins to read the current value, with room for one more, by its positions up to a length.

@@ -18,7 +18,7 @@
 use crate::arguments::{c_text, to_integer};
 use crate::builder::{Builder, Fault};
 use crate::function::{Function, Outcome, Raise};
-use crate::limits::NO_MEMORY;
+use crate::limits::{BYTES_PER_STEP, NO_MEMORY};
 use crate::stack::Stack;
 
 /// In the order of the original, which `pairs` shows.
@@ -97,6 +97,7 @@ impl Format {
     /// The format in the first argument.
     fn new(stack: &mut Stack<'_>) -> Result<Format, Raise> {
         stack.check_bytes(1)?;
+        stack.charge(stack.len(1) / BYTES_PER_STEP);
         let text = c_text(stack.bytes(1).unwrap_or_default());
         let (mut short, mut long) = ([0; SHORT], Vec::new());
         match short.get_mut(..text.len()) {
@@ -241,6 +242,7 @@ fn pack(stack: &mut Stack<'_>) -> Outcome {
     stack.push_nil();
     match pack_all(stack, &mut format) {
         Ok(out) => {
+            stack.charge(out.len() / BYTES_PER_STEP);
             stack.set_top(arguments);
             stack.push_bytes(&out);
             Ok(1)
@@ -364,6 +366,7 @@ fn unpack_all(
             b'c' => out.string(value)?,
             b's' => {
                 let end = data[at..].iter().position(|&byte| byte == 0);
+                out.charge(end.unwrap_or(data.len() - at) / BYTES_PER_STEP);
                 let end = end.ok_or_else(|| Error::Here("unfinished string in data".to_owned()))?;
                 size = end + 1;
                 out.string(&data[at..at + end])?;

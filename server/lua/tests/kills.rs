@@ -81,7 +81,7 @@ fn instructions_of_coroutines_count_together() {
 }
 
 /// Operations of C that take long, alone or in a loop.
-const LONG: [&str; 32] = [
+const LONG: [&str; 43] = [
     "local function f(...) return f(1, ...) end f()",
     "string.find(('a'):rep(30000), '.-.-.-.-b')",
     "string.match(('a'):rep(30000), '.*.*.*.*b')",
@@ -114,6 +114,17 @@ const LONG: [&str; 32] = [
     "while true do loadstring(('x = 1 '):rep(1e5)) end",
     "while true do collectgarbage() end",
     "while true do string.dump(loadstring(('x = 1 '):rep(1e4))) end",
+    "while true do pcall(cjson.decode, '\"' .. s) end",
+    "local a = '[' .. ('1,'):rep(1e6) while true do pcall(cjson.decode, a) end",
+    "while true do pcall(cjson.encode, {t, error}) end",
+    "local a = {[2^30] = 1} for i = 1, 1e6 do a[-i] = i end while true do pcall(cjson.encode, a) end",
+    "local a = {[2^30] = 1} for i = 1, 1e6 do a[i] = i end while true do pcall(cjson.encode, a) end",
+    "local a = {} for i = 1, 1e5 do a[i] = {} end while true do cmsgpack.pack(a) end",
+    "local a = ('\\1'):rep(7990) while true do cmsgpack.unpack_limit(a, 7000, 0) end",
+    "local a = '\\221\\255\\255\\255\\255' .. ('\\1'):rep(1e6) while true do pcall(cmsgpack.unpack, a) end",
+    "while true do pcall(struct.unpack, 's', s) end",
+    "while true do pcall(struct.pack, s) end",
+    "local a = ('b'):rep(1e6) while true do struct.size(a) end",
 ];
 
 #[test]
@@ -121,7 +132,7 @@ fn long_operations_are_interrupted() {
     let prelude =
         "local s, n, t = ('a'):rep(3e6), ('1'):rep(3e6), {} for i = 1, 1e5 do t[i] = 'x' end ";
     for operation in LONG {
-        let mut sandbox = Sandbox::new();
+        let mut sandbox = Sandbox::with_libraries();
         sandbox.interpreter.set_limit(256 << 20);
         let start = Instant::now();
         let error = sandbox

@@ -34,6 +34,12 @@ const EVAL: [(&str, Function); 3] = [
     ("replicate_commands", replicate_commands),
 ];
 
+/// Bytes whose digest takes about the time of an instruction of Lua.
+const DIGESTED_PER_STEP: usize = 2;
+
+/// Bytes that are copied in about that time.
+const COPIED_PER_STEP: usize = 16;
+
 /// The most bytes that `redis.debug` shows.
 const MOST_SHOWN: usize = 16 << 20;
 
@@ -145,6 +151,7 @@ fn write_log(stack: &mut Stack<'_>) -> Outcome {
             line.extend_from_slice(text);
         }
     }
+    stack.charge(line.len() / COPIED_PER_STEP);
     log::line(level, format_args!("{}", String::from_utf8_lossy(&line)));
     Ok(0)
 }
@@ -187,7 +194,9 @@ fn sha1hex(stack: &mut Stack<'_>) -> Outcome {
     if stack.top() != 1 {
         return Err(raise(stack, "wrong number of arguments"));
     }
-    let digest = sha1_hex(stack.convert_to_bytes(1).unwrap_or_default());
+    let text = stack.convert_to_bytes(1).unwrap_or_default();
+    let (len, digest) = (text.len(), sha1_hex(text));
+    stack.charge(len / DIGESTED_PER_STEP);
     stack.push_bytes(&digest);
     Ok(1)
 }
@@ -195,6 +204,7 @@ fn sha1hex(stack: &mut Stack<'_>) -> Outcome {
 /// The only argument, if it is a text.
 fn only_text(stack: &mut Stack<'_>) -> Option<Vec<u8>> {
     if stack.top() == 1 && stack.kind(1) == Kind::String {
+        stack.charge(stack.len(1) / COPIED_PER_STEP);
         return stack.bytes(1).map(<[u8]>::to_vec);
     }
     echo::error(stack, b"wrong number or type of arguments");

@@ -26,6 +26,12 @@ use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, NO_REPLICAS, OOM, READ_ONLY};
 use crate::wire::output::KEEP_TAIL;
 
+/// Nanoseconds of a command that count as an instruction of Lua, so that a script of slow commands is interrupted in time.
+const NS_PER_STEP: usize = 10;
+
+/// Bytes that are copied in about the time of an instruction.
+const BYTES_PER_STEP: usize = 16;
+
 /// `redis.call`: an error of the command is raised.
 pub fn call(stack: &mut Stack<'_>) -> Outcome {
     if execute(stack) { Ok(1) } else { Err(Raise) }
@@ -44,11 +50,14 @@ fn execute(stack: &mut Stack<'_>) -> bool {
         push_fault(stack, text);
         return false;
     };
+    let began_ns = srv.turn.clock_ns;
     let mut scratch = srv.scripts.scratch.take().unwrap_or_default();
     let succeeded = execute_with(stack, &mut scratch);
     scratch.argv.release();
     if let Some(srv) = running(stack) {
         srv.scripts.scratch = Some(scratch);
+        let spent_ns = srv.turn.clock_ns.saturating_sub(began_ns);
+        stack.charge(spent_ns as usize / NS_PER_STEP);
     }
     succeeded
 }
@@ -111,8 +120,12 @@ pub fn take_arguments(stack: &mut Stack<'_>, argv: &mut Argv) -> Result<(), &'st
     }
     let mut text = Vec::new();
     let mut all_fit = true;
+    let mut copied = 0;
     stack.for_each(|value| match value {
-        View::String(bytes) => argv.push(bytes),
+        View::String(bytes) => {
+            copied += bytes.len();
+            argv.push(bytes);
+        }
         View::Number(number) => {
             text.clear();
             push_number(&mut text, number);
@@ -121,6 +134,7 @@ pub fn take_arguments(stack: &mut Stack<'_>, argv: &mut Argv) -> Result<(), &'st
         _ => all_fit = false,
     });
     stack.set_top(0);
+    stack.charge(copied / BYTES_PER_STEP);
     if all_fit {
         Ok(())
     } else {

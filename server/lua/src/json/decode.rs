@@ -7,6 +7,7 @@ use crate::builder::{Builder, Fault};
 use crate::function::Outcome;
 use crate::json::Settings;
 use crate::json::number::read_number;
+use crate::limits::BYTES_PER_STEP;
 use crate::stack::Stack;
 
 /// `cjson.decode`.
@@ -15,6 +16,7 @@ pub(super) fn decode(stack: &mut Stack<'_>, settings: &mut Settings) -> Outcome 
         return Err(stack.fail_argument(1, b"expected 1 argument"));
     }
     stack.check_bytes(1)?;
+    stack.charge(stack.len(1) / BYTES_PER_STEP);
     let (mut out, text) = Builder::new(stack, 1);
     if text.len() > 2 && (text[0] == 0 || text[1] == 0) {
         let message = b"JSON parser does not support UTF-16 or UTF-32";

@@ -7,7 +7,7 @@ use crate::bulk::View;
 use crate::function::Outcome;
 use crate::json::Settings;
 use crate::json::number::write_number;
-use crate::limits::NO_MEMORY;
+use crate::limits::{BYTES_PER_STEP, NO_MEMORY};
 use crate::reader::{Reader, Step};
 use crate::stack::Stack;
 
@@ -22,7 +22,9 @@ pub(super) fn encode(stack: &mut Stack<'_>, settings: &mut Settings) -> Outcome 
         out: Vec::with_capacity(256),
         limit,
     };
-    match encoder.run(&mut Reader::new(stack, 0)) {
+    let result = encoder.run(&mut Reader::new(stack, 0));
+    stack.charge(encoder.out.len() / BYTES_PER_STEP);
+    match result {
         Ok(()) => {
             stack.set_top(0);
             stack.push_bytes(&encoder.out);

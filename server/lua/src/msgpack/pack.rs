@@ -5,7 +5,7 @@
 
 use crate::bulk::View;
 use crate::function::{Outcome, Raise};
-use crate::limits::NO_MEMORY;
+use crate::limits::{BYTES_PER_STEP, NO_MEMORY};
 use crate::reader::{Reader, Step};
 use crate::stack::Stack;
 
@@ -25,23 +25,29 @@ pub(super) fn pack(stack: &mut Stack<'_>) -> Outcome {
         out: Vec::new(),
         limit: stack.output_limit(),
     };
+    let mut result = Ok(());
     for argument in 1..=arguments {
         // In Redis each argument that is packed is a string on the stack, and leaves less room for nested tables.
         let done = argument - 1;
-        let packed = if stack.reserve_as_in_c(done + 1) {
+        result = if stack.reserve_as_in_c(done + 1) {
             stack.push_copy(argument as i32);
             packer.run(&mut Reader::new(stack, done))
         } else {
             Err(Error::Stack("in function mp_check"))
         };
-        if let Err(error) = packed {
-            stack.set_top(0);
-            return Err(error.raise(stack));
+        if result.is_err() {
+            break;
         }
     }
     stack.set_top(0);
-    stack.push_bytes(&packer.out);
-    Ok(1)
+    stack.charge(packer.out.len() / BYTES_PER_STEP);
+    match result {
+        Ok(()) => {
+            stack.push_bytes(&packer.out);
+            Ok(1)
+        }
+        Err(error) => Err(error.raise(stack)),
+    }
 }
 
 enum Error {

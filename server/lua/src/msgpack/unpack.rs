@@ -6,6 +6,7 @@
 
 use crate::builder::{Builder, Fault};
 use crate::function::{Outcome, Raise};
+use crate::limits::BYTES_PER_STEP;
 use crate::stack::Stack;
 
 /// `cmsgpack.unpack`: all values.
@@ -51,13 +52,16 @@ fn unpack_part(stack: &mut Stack<'_>, limit: i64, offset: i64) -> Outcome {
         at: start,
     };
     let mut count = 0;
-    while cursor.at < len && count < most {
-        if let Err(error) = value(&mut cursor, &mut out) {
-            return Err(error.raise(stack));
-        }
+    let mut result = Ok(());
+    while result.is_ok() && cursor.at < len && count < most {
+        result = value(&mut cursor, &mut out);
         count += 1;
     }
     let next = cursor.at;
+    stack.charge((next - start) / BYTES_PER_STEP);
+    if let Err(error) = result {
+        return Err(error.raise(stack));
+    }
     if all {
         return Ok(count);
     }

@@ -3,8 +3,8 @@
 
 use lua::function::{Outcome, Raise};
 use lua::interpreter::Interpreter;
-use lua::sandbox;
 use lua::stack::Stack;
+use lua::{json, msgpack, sandbox, structs};
 
 /// The sandbox; the host of its functions is the number of interrupts that are left.
 pub struct Sandbox {
@@ -12,11 +12,35 @@ pub struct Sandbox {
     pub interrupts: usize,
 }
 
+/// Pushes the table of a library.
+type Open = fn(&mut Stack<'_>);
+
+const LIBRARIES: [(&[u8], Open); 3] = [
+    (b"cjson", json::open),
+    (b"cmsgpack", msgpack::open),
+    (b"struct", structs::open),
+];
+
 impl Sandbox {
+    /// With the libraries of Lua.
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With the libraries of scripts as well.
+    #[allow(dead_code)]
+    pub fn with_libraries() -> Self {
+        Self::with(&LIBRARIES)
+    }
+
+    fn with(libraries: &[(&[u8], Open)]) -> Self {
         let mut interpreter = Interpreter::new();
         let mut stack = interpreter.stack();
         sandbox::open(&mut stack);
+        for (name, open) in libraries {
+            open(&mut stack);
+            sandbox::set_global(&mut stack, name);
+        }
         stack.push_function(call_back);
         sandbox::set_global(&mut stack, b"call_back");
         stack.push_function(swallow);

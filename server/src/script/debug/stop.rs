@@ -46,7 +46,10 @@ pub fn trace(stack: &mut Stack<'_>, moment: Moment) -> Result<(), Halt> {
     }
     let is_late = moment == Moment::Count
         && clock::monotonic_us().saturating_sub(session.continued_us) / 1000 >= limit_ms;
-    let Some(reason) = session.reason_to_stop(is_late) else {
+    let reason = session.reason_to_stop(is_late);
+    // A count may come in the middle of a line, at which the script has stopped already.
+    let reason = reason.filter(|reason| moment == Moment::Line || *reason == Reason::Timeout);
+    let Some(reason) = reason else {
         return Ok(());
     };
     session.steps = false;
