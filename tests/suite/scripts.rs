@@ -197,7 +197,9 @@ fn libraries_are_kept_by_snapshots_files_and_replicas() {
         assert_eq!(client.text("DEBUG LOADAOF"), "OK");
         assert_eq!(client.text("FCALL f 0"), "kept");
         client.text("BGREWRITEAOF");
-        client.wait_for_child();
+        until("the end of the rewrite", || {
+            (client.info("aof_rewrite_in_progress") == "0").then_some(())
+        });
         assert_eq!(client.text("DEBUG LOADAOF"), "OK");
         assert_eq!(client.text("FCALL f 0"), "kept");
         let (_replica_server, mut replica) = pair::start(transport, &[]);

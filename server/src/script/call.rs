@@ -7,7 +7,7 @@ use lua::bulk::View;
 use lua::function::{Outcome, Raise};
 use lua::stack::Stack;
 use table::CmdId;
-use table::spec::Spec;
+use table::spec::{Group, Spec};
 use table::words::Flags;
 
 use crate::exec::call::{self, Invocation};
@@ -222,7 +222,9 @@ fn admit(
     spec: &'static Spec,
     argv: &Argv,
 ) -> Result<(), Fault> {
-    if spec.flags.contains(Flags::NOSCRIPT) && !srv.debug.scripts_may_call_all {
+    // No script runs within a script, and none changes what is being run, whatever a debugging command allows.
+    let may_call_all = srv.debug.scripts_may_call_all && spec.group != Group::Scripting;
+    if spec.flags.contains(Flags::NOSCRIPT) && !may_call_all {
         return Err(Fault::new(
             "ERR This Redis command is not allowed from script",
         ));

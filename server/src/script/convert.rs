@@ -19,7 +19,7 @@
 use data::util::num::{parse_f64, parse_i64};
 use lua::stack::{Kind, Stack};
 
-use crate::script::error::{self, push_counted_fault};
+use crate::script::error::{self, push_counted_fault, set_or_drop};
 use crate::server::Server;
 use crate::wire::fault::Fault;
 use crate::wire::reply::{Mark, Reply, Resp};
@@ -129,13 +129,6 @@ fn push_set<'a>(stack: &mut Stack<'_>, len: usize, mut rest: &'a [u8]) -> &'a [u
     }
     stack.set_field(-2, b"set");
     rest
-}
-
-/// Sets the key below the top to the value on top. No table has the key nil.
-fn set_or_drop(stack: &mut Stack<'_>) {
-    if stack.set(-3).is_err() {
-        stack.pop(2);
-    }
 }
 
 fn push_verbatim<'a>(stack: &mut Stack<'_>, len: usize, rest: &'a [u8]) -> &'a [u8] {

@@ -129,10 +129,19 @@ pub fn add_place(stack: &mut Stack<'_>, level: i32) {
 }
 
 fn set_place(stack: &mut Stack<'_>, source: &[u8], line: i32) {
+    stack.push_bytes(SOURCE);
     stack.push_bytes(source);
-    stack.set_field(-2, SOURCE);
+    set_or_drop(stack);
+    stack.push_bytes(LINE);
     stack.push_number(f64::from(line));
-    stack.set_field(-2, LINE);
+    set_or_drop(stack);
+}
+
+/// Sets the key below the top of the stack to the value on top, in the table below both, if it can have the key; drops both.
+pub fn set_or_drop(stack: &mut Stack<'_>) {
+    if stack.set(-3).is_err() {
+        stack.pop(2);
+    }
 }
 
 /// A value as `tostring` shows it.
@@ -171,7 +180,28 @@ pub fn reply(script: &[u8], information: &Information) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::fault_of;
+    use lua::interpreter::Interpreter;
+    use lua::stack::Kind;
+
+    use super::{ERR, LINE, fault_of, handler};
+
+    #[test]
+    fn an_error_that_is_a_full_table_is_told_without_its_place() {
+        let mut lua = Interpreter::new();
+        let mut stack = lua.stack();
+        stack.push_function(handler);
+        stack.push_table(0, 0);
+        stack.push_bytes(b"X y");
+        stack.set_field(-2, ERR);
+        // Spread out, so that no key gets into the sequence; with one more key than this the table is full.
+        for key in 1..=1 << 24 {
+            stack.push_boolean(true);
+            stack.set_at(-2, -2 * key);
+        }
+        assert_eq!(stack.call(1, 1, 0), Ok(()));
+        stack.get_field(-1, LINE);
+        assert_eq!(stack.kind(-1), Kind::Nil);
+    }
 
     #[test]
     fn faults_of_texts() {
