@@ -10,13 +10,20 @@ use mlua_sys as ffi;
 use crate::bulk::{View, view};
 use crate::stack::{Kind, Stack};
 
+/// The size of a table's sequence to which so many values were added one by one.
+pub fn grown_size(len: usize) -> usize {
+    if len == 0 { 0 } else { len.next_power_of_two() }
+}
+
 impl Stack<'_> {
-    /// Pushes a table with these strings at the positions from 1 on.
+    /// Pushes a table with these strings at the positions from 1 on. It has the size that it would have grown to: the
+    /// length of a list from which a script removes values depends on that.
     ///
     /// # Panics
     /// If there are more than a table can have.
     pub fn push_list<'a>(&mut self, items: impl ExactSizeIterator<Item = &'a [u8]>) {
         let len = c_int::try_from(items.len()).expect("a length of a table");
+        let size = c_int::try_from(grown_size(items.len())).unwrap_or(len);
         assert!(self.reserve(2), "room on the stack of Lua");
         let state = self.raw();
         // SAFETY: there is room for the table and one string; the table is new, so it can be changed.

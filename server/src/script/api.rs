@@ -14,17 +14,16 @@ use crate::state::scripts::debug::Session;
 use crate::sys::log::{self, Level};
 use crate::wire::reply::Resp;
 
-/// Functions for EVAL and for functions alike.
-const COMMON: [(&str, Function); 9] = [
-    ("call", call::call),
-    ("pcall", call::pcall),
-    ("log", write_log),
+/// Functions that call commands.
+const CALLS: [(&str, Function); 2] = [("call", call::call), ("pcall", call::pcall)];
+
+/// Functions that concern replies and the propagation of what follows.
+const REPLIES: [(&str, Function); 5] = [
     ("setresp", set_resp),
     ("sha1hex", sha1hex),
     ("error_reply", error_reply),
     ("status_reply", status_reply),
     ("set_repl", set_repl),
-    ("acl_check_cmd", call::check_permission),
 ];
 
 /// Functions for EVAL alone.
@@ -62,27 +61,30 @@ const TARGETS: [(&str, Targets); 5] = [
 
 /// Pushes the table for scripts of EVAL.
 pub fn push_for_eval(stack: &mut Stack<'_>) {
-    stack.push_table(0, 24);
-    add(stack, &COMMON);
+    push_for_functions(stack);
     add(stack, &EVAL);
-    add_constants(stack);
 }
 
 /// Pushes the table for functions.
 pub fn push_for_functions(stack: &mut Stack<'_>) {
-    stack.push_table(0, 24);
-    add(stack, &COMMON);
-    add_constants(stack);
+    // Without room, and in the order of Redis: `pairs` shows how the table has grown.
+    stack.push_table(0, 0);
+    add(stack, &CALLS);
+    add_log(stack);
+    add_version(stack);
+    add(stack, &REPLIES);
+    for (name, targets) in TARGETS {
+        stack.push_number(f64::from(targets.bits()));
+        stack.set_field(-2, name.as_bytes());
+    }
+    add(stack, &[("acl_check_cmd", call::check_permission)]);
 }
 
 /// Pushes the table for the code of a library while it is loaded.
 pub fn push_for_loading(stack: &mut Stack<'_>) {
     stack.push_table(0, 8);
-    add(
-        stack,
-        &[("register_function", register), ("log", write_log)],
-    );
-    add_levels(stack);
+    add(stack, &[("register_function", register)]);
+    add_log(stack);
     add_version(stack);
 }
 
@@ -94,17 +96,9 @@ fn add(stack: &mut Stack<'_>, functions: &[(&str, Function)]) {
     }
 }
 
-/// Adds the levels of the log, the targets and the version to the table on top.
-fn add_constants(stack: &mut Stack<'_>) {
-    add_levels(stack);
-    add_version(stack);
-    for (name, targets) in TARGETS {
-        stack.push_number(f64::from(targets.bits()));
-        stack.set_field(-2, name.as_bytes());
-    }
-}
-
-fn add_levels(stack: &mut Stack<'_>) {
+/// Adds `log` and the levels of the log to the table on top.
+fn add_log(stack: &mut Stack<'_>) {
+    add(stack, &[("log", write_log)]);
     for (number, (name, _)) in LEVELS.iter().enumerate() {
         stack.push_number(number as f64);
         stack.set_field(-2, name.as_bytes());

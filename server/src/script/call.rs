@@ -94,13 +94,14 @@ fn execute_with(stack: &mut Stack<'_>, scratch: &mut Scratch) -> bool {
         }
         echo::reply(srv, &out.tail);
     }
+    let resp = scratch.reply.resp;
     let out = &mut scratch.reply.out;
     let succeeded = if out.chunks() == 0 {
-        push_reply(stack, &out.tail);
+        push_reply(stack, &out.tail, resp);
         out.tail.first() != Some(&b'-')
     } else {
         let bytes = std::mem::take(out).into_bytes();
-        push_reply(stack, &bytes);
+        push_reply(stack, &bytes, resp);
         bytes.first() != Some(&b'-')
     };
     out.tail.clear();

@@ -14,9 +14,13 @@
 //! | double, big number | `{double = number}`, `{big_number = text}` |
 //! | verbatim string | `{verbatim_string = {string = text, format = text}}` |
 //!
+//! Tables get the size that they would grow to without a hint, as in Redis: the order of `pairs` and the length of an array with
+//! nulls depend on it.
+//!
 //! The way back is the same, except for numbers (cut to integers), booleans (in RESP2: 1, and null for false) and nil (null).
 
 use data::util::num::{parse_f64, parse_i64};
+use lua::lists::grown_size;
 use lua::stack::{Kind, Stack};
 
 use crate::script::error::{self, push_counted_fault, set_or_drop};
@@ -24,8 +28,12 @@ use crate::server::Server;
 use crate::wire::fault::Fault;
 use crate::wire::reply::{Mark, Reply, Resp};
 
-/// Pushes the reply at the start of `bytes`, which is one of this server's own; returns what follows it.
-pub fn push_reply<'a>(stack: &mut Stack<'_>, bytes: &'a [u8]) -> &'a [u8] {
+/// Pushes the reply at the start of `bytes`, which is one of this server's own in a version of RESP; returns what follows it.
+pub fn push_reply<'a>(stack: &mut Stack<'_>, bytes: &'a [u8], resp: Resp) -> &'a [u8] {
+    if let Some((number, rest)) = short_integer(bytes) {
+        stack.push_number(f64::from(number));
+        return rest;
+    }
     let (head, rest) = line(bytes);
     let Some((kind, text)) = head.split_first() else {
         stack.push_nil();
@@ -35,26 +43,49 @@ pub fn push_reply<'a>(stack: &mut Stack<'_>, bytes: &'a [u8]) -> &'a [u8] {
         b':' => stack.push_number(parse_i64(text).unwrap_or(0) as f64),
         b'$' => return push_bulk(stack, text, rest),
         b'*' if text == b"-1" => stack.push_boolean(false),
-        b'*' => return push_array(stack, length(text), rest),
+        b'*' => return push_array(stack, length(text), rest, resp),
         b'+' => push_field(stack, b"ok", |stack| stack.push_bytes(text)),
         b'-' => push_counted_fault(stack, &error::fault_of(head)),
-        b'%' => return push_map(stack, length(text), rest),
-        b'~' => return push_set(stack, length(text), rest),
+        b'%' => return push_map(stack, length(text), rest, resp),
+        b'~' => return push_set(stack, length(text), rest, resp),
         b'#' => stack.push_boolean(text == b"t"),
         b',' => push_field(stack, b"double", |stack| {
             stack.push_number(parse_f64(text).unwrap_or(f64::NAN));
         }),
         b'(' => push_field(stack, b"big_number", |stack| stack.push_bytes(text)),
         b'=' => return push_verbatim(stack, length(text), rest),
-        b'|' => return push_reply(stack, skip(length(text) * 2, rest)),
+        b'|' => return push_reply(stack, skip(length(text) * 2, rest), resp),
         _ => stack.push_nil(),
     }
     rest
 }
 
+/// The integer at the start if it is not negative and has few digits, and what follows it.
+fn short_integer(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let text = bytes.strip_prefix(b":")?;
+    let mut number = 0;
+    for (at, &byte) in text.iter().enumerate().take(10) {
+        match byte {
+            b'0'..=b'9' if at < 9 => number = number * 10 + u32::from(byte - b'0'),
+            b'\r' => return Some((number, text.get(at + 2..)?)),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Bytes at the start of a line that are searched for its end one by one.
+const NEAR: usize = 16;
+
 /// The first line without its end, and what follows.
 fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memchr(b'\r', bytes) {
+    // Most lines are short, and a loop is cheaper than a call.
+    let (near, far) = bytes.split_at(bytes.len().min(NEAR));
+    let end = match near.iter().position(|&byte| byte == b'\r') {
+        None => memchr::memchr(b'\r', far).map(|end| end + near.len()),
+        end => end,
+    };
+    match end {
         Some(end) => (&bytes[..end], bytes.get(end + 2..).unwrap_or_default()),
         None => (bytes, &[]),
     }
@@ -98,32 +129,34 @@ fn push_bulk<'a>(stack: &mut Stack<'_>, text: &[u8], rest: &'a [u8]) -> &'a [u8]
     rest.get(2..).unwrap_or_default()
 }
 
-fn push_array<'a>(stack: &mut Stack<'_>, len: usize, mut rest: &'a [u8]) -> &'a [u8] {
-    stack.push_table(len, 0);
+fn push_array<'a>(stack: &mut Stack<'_>, len: usize, mut rest: &'a [u8], resp: Resp) -> &'a [u8] {
+    // A null of RESP3 is nil, and no place of the table.
+    let size = if resp == Resp::V2 { grown_size(len) } else { 0 };
+    stack.push_table(size, 0);
     for position in 1..=len {
-        rest = push_reply(stack, rest);
+        rest = push_reply(stack, rest, resp);
         stack.set_at(-2, i32::try_from(position).unwrap_or(i32::MAX));
     }
     rest
 }
 
-fn push_map<'a>(stack: &mut Stack<'_>, len: usize, mut rest: &'a [u8]) -> &'a [u8] {
-    stack.push_table(0, 1);
-    stack.push_table(0, len);
+fn push_map<'a>(stack: &mut Stack<'_>, len: usize, mut rest: &'a [u8], resp: Resp) -> &'a [u8] {
+    stack.push_table(0, 0);
+    stack.push_table(0, 0);
     for _ in 0..len {
-        rest = push_reply(stack, rest);
-        rest = push_reply(stack, rest);
+        rest = push_reply(stack, rest, resp);
+        rest = push_reply(stack, rest, resp);
         set_or_drop(stack);
     }
     stack.set_field(-2, b"map");
     rest
 }
 
-fn push_set<'a>(stack: &mut Stack<'_>, len: usize, mut rest: &'a [u8]) -> &'a [u8] {
-    stack.push_table(0, 1);
-    stack.push_table(0, len);
+fn push_set<'a>(stack: &mut Stack<'_>, len: usize, mut rest: &'a [u8], resp: Resp) -> &'a [u8] {
+    stack.push_table(0, 0);
+    stack.push_table(0, 0);
     for _ in 0..len {
-        rest = push_reply(stack, rest);
+        rest = push_reply(stack, rest, resp);
         stack.push_boolean(true);
         set_or_drop(stack);
     }
@@ -135,7 +168,7 @@ fn push_verbatim<'a>(stack: &mut Stack<'_>, len: usize, rest: &'a [u8]) -> &'a [
     let (bytes, rest) = rest.split_at(len.min(rest.len()));
     let (format, text) = bytes.split_at(3.min(bytes.len()));
     push_field(stack, b"verbatim_string", |stack| {
-        stack.push_table(0, 2);
+        stack.push_table(0, 0);
         stack.push_bytes(text.get(1..).unwrap_or_default());
         stack.set_field(-2, b"string");
         stack.push_bytes(format);

@@ -19,7 +19,8 @@ const COUNTED: &[u8] = b"ignore_error_stats_update";
 
 /// Pushes an error table for a fault.
 pub fn push_fault(stack: &mut Stack<'_>, fault: &[u8]) {
-    stack.push_table(0, 2);
+    // Without room: `pairs` shows the order in which the table has grown.
+    stack.push_table(0, 0);
     // As in Redis, a text ends at a NUL.
     stack.push_bytes(until_nul(fault));
     stack.set_field(-2, ERR);

@@ -26,7 +26,7 @@ fn with_libraries() -> Interpreter {
     lua.set_interrupt(Some(interrupt::check));
     let stack = &mut lua.stack();
     sandbox::open(stack);
-    // In the order in which Redis opens them, on which the order of `pairs` depends.
+    // In the order of Redis.
     for (name, open) in LIBRARIES {
         open(stack);
         sandbox::set_global(stack, name);
