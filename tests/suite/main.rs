@@ -53,6 +53,7 @@ mod scripts;
 mod scripts_debug;
 mod scripts_memory;
 mod scripts_peculiar;
+mod scripts_peers;
 mod snapshots;
 mod sorted_sets;
 mod startup;
