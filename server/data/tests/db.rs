@@ -154,7 +154,10 @@ fn walk(db: &mut Db, model: &mut BTreeMap<Vec<u8>, Known>, key: &[u8], rng: &mut
         }
         14 => {
             let number = (rng.next_u64() as i64) >> rng.below(64);
-            assert_eq!(db.set_int(key, number), model.contains_key(key));
+            assert_eq!(
+                db.set_int(db.hash(key), key, number),
+                model.contains_key(key)
+            );
             if let Some(known) = model.get_mut(key) {
                 known.text = number.to_string().into_bytes();
                 known.encoding = "int";

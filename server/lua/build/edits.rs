@@ -163,6 +163,14 @@ const INPUTS: &[Edit] = &[
            if (L->ci->top < L->top + size) L->ci->top = L->top + size;\n\
            return 1;\n\
          }\n\
+         LUA_API int lua_view (lua_State *L, int idx, lua_Number *number, const char **text, size_t *len) {\n\
+           const TValue *o = index2adr(L, idx);\n\
+           if (ttisstring(o)) { *text = svalue(o); *len = tsvalue(o)->len; }\n\
+           else if (ttisnumber(o)) *number = nvalue(o);\n\
+           else if (ttisboolean(o)) *len = (size_t)bvalue(o);\n\
+           else if (ttislightuserdata(o)) *text = (const char *)pvalue(o);\n\
+           return ttype(o);\n\
+         }\n\
          LUA_API int lua_isfull (lua_State *L, int idx) {\n\
            return hvalue(index2adr(L, idx))->lsizenode >= 25;\n\
          }\n\

@@ -2,8 +2,9 @@
 //!
 //! The rules of [`crate::stack`] hold here too: all access is raw, and nothing raises an error.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 use std::mem::{self, MaybeUninit};
+use std::{ptr, slice};
 
 use libc::c_int;
 use mlua_sys as ffi;
@@ -49,23 +50,20 @@ const ALIGN: usize = 8;
 /// # Safety
 /// The index is in range, and the value stays on the stack for the lifetime of the result.
 pub(crate) unsafe fn view<'value>(state: *mut ffi::lua_State, index: c_int) -> View<'value> {
-    // SAFETY: as the caller promises.
-    unsafe {
-        match ffi::lua_type(state, index) {
-            ffi::LUA_TNIL => View::Nil,
-            ffi::LUA_TBOOLEAN => View::Boolean(ffi::lua_toboolean(state, index) != 0),
-            ffi::LUA_TNUMBER => View::Number(ffi::lua_tonumber(state, index)),
-            ffi::LUA_TSTRING => {
-                let mut len = 0;
-                let start = ffi::lua_tolstring(state, index, &raw mut len);
-                View::String(std::slice::from_raw_parts(start.cast(), len))
-            }
-            ffi::LUA_TTABLE => View::Table,
-            ffi::LUA_TLIGHTUSERDATA => View::Light {
-                null: ffi::lua_touserdata(state, index).is_null(),
-            },
-            _ => View::Other,
-        }
+    let (mut number, mut text, mut len) = (0.0, ptr::null(), 0);
+    // SAFETY: as the caller promises. One call, since values are many and calls into C are not inlined.
+    let kind = unsafe { lua_view(state, index, &raw mut number, &raw mut text, &raw mut len) };
+    match kind {
+        ffi::LUA_TNIL => View::Nil,
+        ffi::LUA_TBOOLEAN => View::Boolean(len != 0),
+        ffi::LUA_TNUMBER => View::Number(number),
+        // SAFETY: these are the bytes of the string, which lives as long as it is on the stack.
+        ffi::LUA_TSTRING => View::String(unsafe { slice::from_raw_parts(text.cast(), len) }),
+        ffi::LUA_TTABLE => View::Table,
+        ffi::LUA_TLIGHTUSERDATA => View::Light {
+            null: text.is_null(),
+        },
+        _ => View::Other,
     }
 }
 
@@ -84,7 +82,7 @@ impl Stack<'_> {
     pub(crate) fn textual(&mut self, argument: i32) -> bool {
         assert!(argument > 0);
         // SAFETY: as above; the allocator refuses nothing.
-        unsafe { !ffi::lua_tolstring(self.raw(), argument, std::ptr::null_mut()).is_null() }
+        unsafe { !ffi::lua_tolstring(self.raw(), argument, ptr::null_mut()).is_null() }
     }
 
     /// Makes room for more values; whether a function of C would get it. What a script may nest in Redis ends there.
@@ -165,4 +163,17 @@ unsafe extern "C-unwind" fn trampoline<T: Copy + 'static>(state: *mut ffi::lua_S
     };
     // SAFETY: nothing with a destructor is alive.
     unsafe { function::leave(state, &outcome) }
+}
+
+// From the edits.
+unsafe extern "C-unwind" {
+    /// The type of a value; sets the number, the address and length of a string, the truth of a boolean as a length, or the
+    /// address of a light userdata.
+    fn lua_view(
+        state: *mut ffi::lua_State,
+        index: c_int,
+        number: *mut f64,
+        text: *mut *const c_char,
+        len: *mut usize,
+    ) -> c_int;
 }

@@ -2,8 +2,6 @@
 //!
 //! The rules of [`crate::stack`] hold here too: all access is raw, and nothing raises an error.
 
-use std::ffi::CStr;
-
 use libc::c_int;
 use mlua_sys as ffi;
 
@@ -28,7 +26,7 @@ impl Stack<'_> {
         let state = self.raw();
         // SAFETY: there is room for the table and one string; the table is new, so it can be changed.
         unsafe {
-            ffi::lua_createtable(state, len, 0);
+            ffi::lua_createtable(state, size, 0);
             for (position, item) in (1..=len).zip(items) {
                 ffi::lua_pushlstring_(state, item.as_ptr().cast(), item.len());
                 ffi::lua_rawseti_(state, -2, position);
@@ -36,19 +34,24 @@ impl Stack<'_> {
         }
     }
 
-    /// Sets a global that scripts cannot change to the value on top, and drops that.
-    pub fn set_protected_global(&mut self, name: &CStr) {
-        let Some(top) = self.top().checked_sub(1) else {
-            return;
-        };
+    /// Sets globals that scripts cannot change, whose values `push` pushes: one for each name.
+    pub fn set_protected_globals<const N: usize>(
+        &mut self,
+        names: [&[u8]; N],
+        mut push: impl FnMut(&mut Self, usize),
+    ) {
         self.push_globals();
         self.set_readonly(-1, false);
-        self.push_copy(top as i32 + 1);
-        let state = self.raw();
-        // SAFETY: the table of globals is below the value, and can be changed now. It has no `__newindex`.
-        unsafe { ffi::lua_setfield(state, -2, name.as_ptr()) };
+        for (at, name) in names.into_iter().enumerate() {
+            self.push_bytes(name);
+            let below = self.top();
+            push(self, at);
+            assert_eq!(self.top(), below + 1, "a value");
+            // SAFETY: the table of globals, which can be changed now, a string and a value are on top.
+            unsafe { ffi::lua_rawset(self.raw(), -3) };
+        }
         self.set_readonly(-1, true);
-        self.set_top(top);
+        self.pop(1);
     }
 
     /// Pushes what the registry has at a position.

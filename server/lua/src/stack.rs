@@ -90,15 +90,16 @@ impl Stack<'_> {
     /// Drops the values above `top`, or adds nils up to it.
     pub fn set_top(&mut self, top: usize) {
         let missing = top.saturating_sub(self.top());
-        assert!(self.reserve(missing), "{FULL}");
+        assert!(missing == 0 || self.reserve(missing), "{FULL}");
         // SAFETY: the state is valid and has the room.
         unsafe { ffi::lua_settop(self.state, c_int::try_from(top).expect(FULL)) };
     }
 
     /// Drops values.
     pub fn pop(&mut self, count: usize) {
-        let top = self.top();
-        self.set_top(top.checked_sub(count).expect("values to drop"));
+        let left = self.top().checked_sub(count).expect("values to drop");
+        // SAFETY: the state is valid, and so many values are left.
+        unsafe { ffi::lua_settop(self.state, left as c_int) };
     }
 
     /// Makes room for more values; whether there is some: a function can have a million.

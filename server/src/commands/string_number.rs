@@ -9,7 +9,7 @@ use crate::commands::Family;
 use crate::commands::args::int;
 use crate::feed::propagate::instead;
 use crate::keyspace::change::{Event, key_changed};
-use crate::keyspace::lookup::{db_mut, find_write, need_string};
+use crate::keyspace::lookup::{db_mut, find_write, key_hash, need_string};
 use crate::keyspace::store::store;
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{
@@ -42,7 +42,8 @@ fn add(cx: &mut Ctx<'_>, increment: i64) -> Done {
     let before = current(cx, key)?;
     let after = before.unwrap_or(0).checked_add(increment).ok_or(OVERFLOW)?;
     if before.is_some() {
-        db_mut(cx.srv, cx.db).set_int(key, after);
+        let hash = key_hash(cx.srv, key);
+        db_mut(cx.srv, cx.db).set_int(hash, key, after);
     } else {
         store(cx.srv, cx.db, key, NewValue::from(after), Expire::Clear);
     }

@@ -299,9 +299,22 @@ pub fn resolve(
     commands: &Commands,
     argv: &Argv,
 ) -> Result<(CmdId, &'static Spec, Proc), Unresolved> {
-    let Some(mut cmd) = find(commands, &argv[0]) else {
-        return Err(Unresolved::Command);
-    };
+    match find(commands, &argv[0]) {
+        Some(cmd) => resolve_found(commands, cmd, argv),
+        None => Err(Unresolved::Command),
+    }
+}
+
+/// As [`resolve`], for the command that [`find`] has found by the first argument.
+///
+/// # Errors
+/// As [`resolve`].
+#[inline]
+pub fn resolve_found(
+    commands: &Commands,
+    mut cmd: CmdId,
+    argv: &Argv,
+) -> Result<(CmdId, &'static Spec, Proc), Unresolved> {
     let mut bound = commands.rows[cmd.index()];
     if bound.is_container && argv.len() > 1 {
         let sub = table::sub(cmd, &argv[1]).filter(|sub| is_bound(commands, *sub));

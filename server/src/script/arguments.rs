@@ -16,6 +16,9 @@ use crate::wire::fault::{Fault, NUMKEYS_TOO_MANY};
 /// The first key of a command that runs a script or a function; the number of keys is before it.
 const FIRST_KEY: usize = 3;
 
+/// Where a script of EVAL finds its keys and arguments.
+const GLOBALS: [&[u8]; 2] = [b"KEYS", b"ARGV"];
+
 /// The number of keys of a command that runs a script or a function.
 ///
 /// # Errors
@@ -36,18 +39,16 @@ pub fn push_lists(stack: &mut Stack<'_>, argv: &Argv, keys: usize) {
 
 /// Sets KEYS and ARGV.
 pub fn set_globals(stack: &mut Stack<'_>, argv: &Argv, keys: usize) {
-    push_list(stack, argv, FIRST_KEY..FIRST_KEY + keys);
-    stack.set_protected_global(c"KEYS");
-    push_list(stack, argv, FIRST_KEY + keys..argv.len());
-    stack.set_protected_global(c"ARGV");
+    let first_argument = FIRST_KEY + keys;
+    let ranges = [FIRST_KEY..first_argument, first_argument..argv.len()];
+    stack.set_protected_globals(GLOBALS, |stack, at| {
+        push_list(stack, argv, ranges[at].clone());
+    });
 }
 
 /// Clears KEYS and ARGV while no script runs. They are not removed, so the order of `pairs(_G)` stays.
 pub fn clear_globals(stack: &mut Stack<'_>) {
-    for name in [c"KEYS", c"ARGV"] {
-        stack.push_boolean(false);
-        stack.set_protected_global(name);
-    }
+    stack.set_protected_globals(GLOBALS, |stack, _| stack.push_boolean(false));
 }
 
 fn push_list(stack: &mut Stack<'_>, argv: &Argv, range: Range<usize>) {

@@ -13,15 +13,17 @@ use table::words::Flags;
 use crate::exec::call::{self, Invocation};
 use crate::exec::gate;
 use crate::exec::permission;
-use crate::exec::process::{Unresolved, resolve};
+use crate::exec::process::{Unresolved, find, resolve, resolve_found};
 use crate::exec::route::{Located, Redirection, route};
+use crate::keyspace::lookup::key_hash;
 use crate::script::convert::push_reply;
 use crate::script::debug::echo;
 use crate::script::error::{push_counted_fault, push_fault, raise};
 use crate::server::{Proc, Server};
 use crate::state::caller::Caller;
-use crate::state::scripts::Scratch;
 use crate::state::scripts::run::{Run, RunFlags};
+use crate::state::scripts::{Scratch, ShortName};
+use crate::state::turn::KeyHash;
 use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, NO_REPLICAS, OOM, READ_ONLY};
 use crate::wire::output::KEEP_TAIL;
@@ -158,7 +160,7 @@ fn push_number(out: &mut Vec<u8>, number: f64) {
 /// The command may not run. Its refusal is counted, but not the error.
 fn run_command(srv: &mut Server, scratch: &mut Scratch) -> Result<(), Fault> {
     let argv = &scratch.argv;
-    let (cmd, spec, proc) = resolve_for_script(srv, argv)?;
+    let (cmd, spec, proc) = resolve_for_script(srv, argv, &mut scratch.latest)?;
     let Some(run) = &srv.scripts.run else {
         return Ok(());
     };
@@ -167,7 +169,10 @@ fn run_command(srv: &mut Server, scratch: &mut Scratch) -> Result<(), Fault> {
         srv.stats.command(cmd).rejected += 1;
         Err(fault)
     };
+    let outer_hash = srv.turn.key_hash;
+    srv.turn.key_hash = first_key_hash(srv, spec, argv);
     if let Err(fault) = admit(srv, &caller, cmd, spec, argv) {
+        srv.turn.key_hash = outer_hash;
         return reject(srv, fault);
     }
     if spec.flags.contains(Flags::WRITE)
@@ -188,18 +193,39 @@ fn run_command(srv: &mut Server, scratch: &mut Scratch) -> Result<(), Fault> {
     } else {
         call::call(srv, &mut caller, &invocation, reply);
     }
+    srv.turn.key_hash = outer_hash;
     if let Some(run) = &mut srv.scripts.run {
         run.caller.session = caller.session;
     }
     Ok(())
 }
 
+/// The hash of the first key, which is the first argument of almost all commands with keys: many need it more than once.
+fn first_key_hash(srv: &Server, spec: &Spec, argv: &Argv) -> KeyHash {
+    if argv.len() < 2 || !spec.flags.intersects(Flags::READONLY | Flags::WRITE) {
+        return KeyHash::NONE;
+    }
+    let key = &argv[1];
+    KeyHash::of((key, key_hash(srv, key)))
+}
+
 /// The row and the proc of a command.
 fn resolve_for_script(
     srv: &mut Server,
     argv: &Argv,
+    latest: &mut Option<(ShortName, CmdId)>,
 ) -> Result<(CmdId, &'static Spec, Proc), Fault> {
-    resolve(&srv.commands, argv).map_err(|unresolved| {
+    let name = ShortName::of(&argv[0]);
+    let known = latest.filter(|(known, _)| name == Some(*known));
+    let cmd = known.map_or_else(|| find(&srv.commands, &argv[0]), |(_, cmd)| Some(cmd));
+    if known.is_none() {
+        *latest = name.zip(cmd);
+    }
+    let resolved = match cmd {
+        Some(cmd) => resolve_found(&srv.commands, cmd, argv),
+        None => Err(Unresolved::Command),
+    };
+    resolved.map_err(|unresolved| {
         Fault::new(match unresolved {
             Unresolved::Arity(cmd) => {
                 srv.stats.command(cmd).rejected += 1;

@@ -129,6 +129,7 @@ pub fn add_place(stack: &mut Stack<'_>, level: i32) {
     }
 }
 
+/// Sets the place in the error table on top, unless a script has filled it to the last key.
 fn set_place(stack: &mut Stack<'_>, source: &[u8], line: i32) {
     stack.push_bytes(SOURCE);
     stack.push_bytes(source);

@@ -112,7 +112,6 @@ pub fn run(
     push_arguments: impl FnOnce(&mut Stack<'_>) -> usize,
 ) {
     cx.propagate = Propagate::Never;
-    let name = run.name.clone();
     let slot = route::slot_of_command(cx.srv, cx.cmd, cx.argv);
     cx.srv.scripts.run = Some(Run { slot, ..run });
     memory::limit(cx.srv, lua);
@@ -122,7 +121,7 @@ pub fn run(
         stack.push_kept(position);
         let arguments = push_arguments(stack);
         if stack.call(arguments, 1, 1).is_err() {
-            push_reply_of_error(stack, &name);
+            push_reply_of_error(stack);
         }
         let run = running(stack).and_then(|srv| srv.scripts.run.as_ref());
         let resp = run.map_or(Resp::V2, |run| run.caller.session.resp);
@@ -134,10 +133,13 @@ pub fn run(
 }
 
 /// Puts the error table for the reply in place of the error on top of the stack.
-fn push_reply_of_error(stack: &mut Stack<'_>, name: &Name) {
+fn push_reply_of_error(stack: &mut Stack<'_>) {
+    let run = running(stack).and_then(|srv| srv.scripts.run.as_ref());
+    let name = run.map(|run| run.name.clone());
+    let name = name.as_ref().map_or(b"".as_slice(), Name::bytes);
     if stack.kind(-1) == Kind::Table {
         let information = error::information(stack);
-        let text = error::reply(name.bytes(), &information);
+        let text = error::reply(name, &information);
         if information.is_counted {
             error::push_counted_fault(stack, &text);
         } else {
@@ -146,7 +148,7 @@ fn push_reply_of_error(stack: &mut Stack<'_>, name: &Name) {
     } else {
         let message = stack.convert_to_bytes(-1).unwrap_or(b"execution failure");
         let message = &message[..message.len().min(100)];
-        let parts: [&[u8]; 4] = [b"ERR Error running script ", name.bytes(), b", ", message];
+        let parts: [&[u8]; 4] = [b"ERR Error running script ", name, b", ", message];
         let text = parts.concat();
         error::push_fault(stack, &text);
     }

@@ -139,12 +139,27 @@ impl Argv {
     /// Becomes a copy of other arguments in the memory that it has; big arguments are shared.
     pub fn copy_from(&mut self, other: &Argv) {
         self.clear();
-        for i in 0..other.len() {
-            match other.shared(i) {
-                Some(bytes) => self.push_shared(bytes),
-                None => self.push(&other[i]),
-            }
+        let args = &other.args[other.window.clone()];
+        let inline = || {
+            args.iter().filter_map(|arg| match arg {
+                Arg::Inline(range) => Some(range),
+                Arg::Big(_) => None,
+            })
+        };
+        // They follow each other in the buffer.
+        let start = inline().next().map_or(0, |range| range.start);
+        let end = inline().next_back().map_or(0, |range| range.end);
+        let bytes = other.base + start as usize..other.base + end as usize;
+        self.buf.extend_from_slice(&other.buf[bytes]);
+        for arg in args {
+            let len = other.text(arg).len();
+            let copy = match arg {
+                Arg::Inline(range) => Arg::Inline(range.start - start..range.end - start),
+                Arg::Big(bytes) => Arg::Big(Arc::clone(bytes)),
+            };
+            self.push_arg(copy, len);
         }
+        self.window.end = self.args.len();
     }
 
     /// Appends an argument: to the buffer, or, if it is big or the buffer is full, in a buffer of its own.
@@ -247,5 +262,36 @@ impl Index<usize> for Argv {
     #[inline]
     fn index(&self, i: usize) -> &[u8] {
         self.text(self.arg(i))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Argv, BIG_ARG};
+
+    #[test]
+    fn a_copy_has_the_arguments_of_its_own_command_only() {
+        let big = vec![b'b'; BIG_ARG];
+        let all: [&[u8]; 6] = [b"before", b"get", b"", &big, b"key", b"behind"];
+        let mut argv = Argv::of(all);
+        for (window, bytes) in [
+            (0..6, 18 + BIG_ARG),
+            (1..5, 6 + BIG_ARG),
+            (3..4, BIG_ARG),
+            (2..2, 0),
+        ] {
+            argv.window = window.clone();
+            let mut copy = Argv::of([b"old".as_slice(); 3]);
+            copy.copy_from(&argv);
+            assert!(
+                copy.iter().eq(all[window.clone()].iter().copied()),
+                "{window:?}"
+            );
+            assert_eq!(
+                (copy.bytes(), copy.args_bytes),
+                (bytes, bytes),
+                "{window:?}"
+            );
+        }
     }
 }

@@ -324,8 +324,12 @@ impl Db {
 
     /// Replaces the value of an existing key by an integer and keeps everything else. Returns false if the key does
     /// not exist.
-    pub fn set_int(&mut self, key: &[u8], number: i64) -> bool {
-        self.edit(key, |entry| entry.set_value(number)).is_some()
+    pub fn set_int(&mut self, hash: u64, key: &[u8], number: i64) -> bool {
+        let Some(place) = self.locate(hash, key) else {
+            return false;
+        };
+        self.update(hash, place, |entry| entry.set_value(number))
+            .is_some()
     }
 
     /// Visits about `count` keys from `cursor` on. Returns the next cursor; 0 at the end. A key that exists from the

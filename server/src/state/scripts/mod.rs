@@ -10,6 +10,8 @@ pub mod heap;
 pub mod libraries;
 pub mod run;
 
+use table::CmdId;
+
 use crate::state::scripts::cache::Cache;
 use crate::state::scripts::debug::Debugger;
 use crate::state::scripts::libraries::{Libraries, Load};
@@ -43,6 +45,27 @@ pub struct Scratch {
     pub argv: Argv,
     /// Its reply.
     pub reply: Reply,
+    /// The name of the latest command, and which it is: most scripts call few.
+    pub latest: Option<(ShortName, CmdId)>,
+}
+
+/// A name of a command, of up to 15 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortName(u128);
+
+impl ShortName {
+    /// A name as it is written; `None` if it is too long.
+    #[inline]
+    pub fn of(name: &[u8]) -> Option<ShortName> {
+        let len = u8::try_from(name.len()).ok().filter(|len| *len < 16)?;
+        let mut bytes = [0; 16];
+        bytes[15] = len;
+        bytes
+            .iter_mut()
+            .zip(name)
+            .for_each(|(to, from)| *to = *from);
+        Some(ShortName(u128::from_le_bytes(bytes)))
+    }
 }
 
 impl Scripts {
