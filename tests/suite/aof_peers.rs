@@ -6,7 +6,8 @@
 //!    the data set of the server that wrote them, by DEBUG DIGEST.
 //!
 //! Debian's server (7.0.15) is always compared. It cannot load RDB version 11, so bases are commands; and it propagates
-//! XREADGROUP differently from 7.2 (consumers that it creates, MULTI), so the commands of streams are not compared. If `REAL_REDIS` names
+//! XREADGROUP differently from 7.2 (consumers that it creates, MULTI), so the commands of streams are not compared, nor are
+//! GET and NX of a SET with an expiry, which 7.0 leaves out. If `REAL_REDIS` names
 //! a `redis-server` of 7.2, it is compared as well, with both kinds of base. `DIFFERENTIAL_COMMANDS` and
 //! `DIFFERENTIAL_SEED` make long runs, as in `differential`.
 
@@ -176,7 +177,16 @@ fn compare(name: &str, real: &Command, preamble: &str) {
         let mut source = Source::new(family, setting("DIFFERENTIAL_SEED", 1));
         send_both(&mut nodes, &mut source, count);
         nodes.iter_mut().for_each(Node::settle);
-        let [ours, theirs] = folders.each_ref().map(|folder| commands(folder.path()));
+        let mut sides = folders.each_ref().map(|folder| commands(folder.path()));
+        if name == DEBIAN {
+            for command in sides.iter_mut().flatten() {
+                let words: Vec<&str> = command.split(' ').collect();
+                if let ["SET", key, value, "PXAT", at, ..] = words[..] {
+                    *command = format!("SET {key} {value} PXAT {at}");
+                }
+            }
+        }
+        let [ours, theirs] = sides;
         let at = ours.iter().zip(&theirs).position(|(a, b)| a != b);
         let at = at.unwrap_or(ours.len().min(theirs.len()));
         if (name, family.name) != (DEBIAN, "streams") {
