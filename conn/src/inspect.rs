@@ -137,6 +137,11 @@ impl<S> Conns<S> {
         self.tls(id)?.peer_identity()
     }
 
+    /// The subject of that certificate, as in [`Identity`]; empty if there is none.
+    pub fn peer_subject(&self, id: ConnId) -> &str {
+        self.tls(id).map_or("", TlsStream::peer_subject)
+    }
+
     /// The certificate in the peer's chain that a context's lists revoke; it may have been good when the connection was
     /// made.
     pub fn revoked_by(&self, id: ConnId, context: &TlsContext) -> Option<String> {

@@ -150,6 +150,7 @@ impl Parts {
             end: End::Open,
             has_unreported_end: false,
             write_wants: Want::Write,
+            subject: Box::default(),
         }
     }
 }
@@ -165,6 +166,8 @@ pub struct TlsStream {
     /// Reading ended behind data that was returned; the next read has to report the end.
     has_unreported_end: bool,
     write_wants: Want,
+    /// The subject of the peer's certificate; kept, since a list of all clients shows each.
+    subject: Box<str>,
 }
 
 impl TlsStream {
@@ -283,6 +286,7 @@ impl TlsStream {
         // The flight, the tickets or the alert. An error here is secondary to one of the handshake.
         let sent = self.flush(pool);
         if code == 1 {
+            self.subject = self.read_subject();
             clear_errors();
             return match sent {
                 Io::Failed(error) => Handshake::Failed(error),
@@ -471,6 +475,20 @@ impl TlsStream {
         identity
     }
 
+    /// The subject of the peer's certificate, once the handshake is done; empty without one that was verified.
+    pub fn peer_subject(&self) -> &str {
+        &self.subject
+    }
+
+    fn read_subject(&self) -> Box<str> {
+        if self.ssl.verify_result() != X509VerifyResult::OK {
+            return Box::default();
+        }
+        let certificate = self.ssl.peer_certificate();
+        let subject = certificate.map(|cert| info::name_text(cert.subject_name()));
+        subject.unwrap_or_default().into_boxed_str()
+    }
+
     /// What the peer has shown.
     pub fn shown(&self) -> Shown {
         let shown = examine::shown(&self.ssl, self.group());
@@ -507,7 +525,7 @@ impl TlsStream {
     /// All bytes on the heap: OpenSSL's, buffers, and the objects themselves.
     pub fn memory(&self) -> usize {
         let objects = size_of::<Self>() + size_of_val(self.bio.get());
-        self.charged + self.bio.get().memory() + objects
+        self.charged + self.bio.get().memory() + objects + self.subject.len()
     }
 
     /// Makes a call in which OpenSSL may read `quota` times from the BIO.

@@ -82,13 +82,12 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
 /// What is known about a client's TLS, without spaces.
 fn tls(srv: &Server, client: &Client) -> String {
     let conn = client.conn;
-    let of = |conn| Some((srv.conns.tls_version(conn)?, srv.conns.cipher(conn)?));
-    let Some((version, cipher)) = conn.and_then(of) else {
-        return "no".into();
+    let of = |conn| {
+        let (version, cipher) = (srv.conns.tls_version(conn)?, srv.conns.cipher(conn)?);
+        let subject = escaped(srv.conns.peer_subject(conn));
+        Some(format!("{version}:{cipher}:{subject}"))
     };
-    let identity = conn.and_then(|conn| srv.conns.peer_cert(conn));
-    let subject = identity.map_or_else(String::new, |identity| escaped(&identity.subject));
-    format!("{version}:{cipher}:{subject}")
+    conn.and_then(of).unwrap_or_else(|| "no".into())
 }
 
 /// A text with all that is not printable ASCII as `%` and two hexadecimal digits.
