@@ -284,3 +284,24 @@ fn client_caching_lasts_until_the_blocked_command_has_been_answered() {
         assert_eq!(arrived(&mut client), [""; 0]);
     }
 }
+
+#[test]
+fn a_flush_is_told_in_the_order_of_connections() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut admin = server.client(Transport::Tcp);
+        let (mut older, mut newer) = (caching(&server, transport), caching(&server, transport));
+        let (mut gone, number) = (server.client(transport), older.text("CLIENT ID"));
+        // The newer one is the first to track, and redirects to the older one, whose own invalidations reach nobody.
+        newer.cmd(&format!("CLIENT TRACKING ON REDIRECT {number}"));
+        let target = gone.text("CLIENT ID");
+        older.cmd(&format!("CLIENT TRACKING ON REDIRECT {target}"));
+        admin.cmd(&format!("CLIENT KILL ID {target}"));
+        admin.cmd("FLUSHALL");
+        let expected = [
+            format!("[tracking-redir-broken {target}]"),
+            "[invalidate nil]".to_owned(),
+        ];
+        assert_eq!(arrived(&mut older), expected, "{transport:?}");
+    }
+}

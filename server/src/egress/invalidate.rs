@@ -8,13 +8,12 @@
 //!
 //! The client whose command is executed is told behind its reply, and behind the messages that the command has caused.
 
-use crate::egress::publish::{Big, Message, check_limits, deliver};
+use crate::egress::publish::{Last, Message, check_limits, deliver};
 use crate::server::Server;
 use crate::state::client::ClientFlags;
 use crate::state::client_id::ClientId;
 use crate::state::tracking::{Changes, Pending};
-use crate::wire::output::Output;
-use crate::wire::reply::{Reply, Resp};
+use crate::wire::reply::Resp;
 
 /// Keys evicted from the table before one command; more if too many were left the last times.
 const EVICTED_PER_COMMAND: u32 = 100;
@@ -29,6 +28,8 @@ pub fn key_changed(srv: &mut Server, key: &[u8], by: Option<ClientId>) {
 /// Forgets a key and tells the clients that may hold it.
 fn forget(srv: &mut Server, key: &[u8]) {
     let current = srv.unit.client;
+    let keys = [key];
+    let mut message = Message::invalidation(Last::Keys(&keys));
     for &id in srv.tracking.forget(key).ids() {
         let client = srv.clients.get(id);
         let Some(own) = client.and_then(|client| client.tracking.as_ref()) else {
@@ -41,9 +42,10 @@ fn forget(srv: &mut Server, key: &[u8]) {
         if is_current && srv.unit.depth > 0 {
             hold_back(srv, id, Some(key));
         } else {
-            send(srv, id, 0, &encoded_keys([key].into_iter()));
+            send(srv, id, 0, &mut message);
         }
     }
+    check_limits(srv);
 }
 
 /// Databases were emptied or replaced: tells all clients, and forgets all keys.
@@ -51,7 +53,10 @@ pub fn all_changed(srv: &mut Server) {
     if !srv.tracking.is_active() {
         return;
     }
-    for id in srv.tracking.clients().ids().to_vec() {
+    // In the order in which they connected, as in Redis: several may redirect to the same client.
+    let mut ids = srv.tracking.clients().ids().to_vec();
+    ids.sort_by_key(|&id| srv.clients.get(id).map(|client| client.id));
+    for id in ids {
         if srv.unit.client == Some(id) && srv.unit.depth > 0 {
             hold_back(srv, id, None);
         } else {
@@ -79,7 +84,12 @@ fn hold_back(srv: &mut Server, id: ClientId, key: Option<&[u8]>) {
 pub fn flush_own(srv: &mut Server) {
     for Pending { id, key, redirect } in std::mem::take(&mut srv.tracking.pending) {
         match key {
-            Some(key) => send(srv, id, redirect, &encoded_keys([&*key].into_iter())),
+            Some(key) => {
+                let keys = [&*key];
+                let mut message = Message::invalidation(Last::Keys(&keys));
+                send(srv, id, redirect, &mut message);
+                check_limits(srv);
+            }
             None => send_null(srv, id, redirect),
         }
     }
@@ -88,22 +98,22 @@ pub fn flush_own(srv: &mut Server) {
 /// Tells the clients in broadcasting mode of the changes since the last time: one message per prefix.
 pub fn broadcast(srv: &mut Server) {
     while let Some((changes, ids)) = srv.tracking.take_collected() {
-        let all = encoded_keys(changes.keys().map(|key| &**key));
-        let mut message = Message::invalidation(&all);
-        let mut big = Big::new();
+        let all: Vec<&[u8]> = changes.keys().map(|key| &**key).collect();
+        let mut message = Message::invalidation(Last::Keys(&all));
         for id in ids {
             let client = srv.clients.get(id);
             let own = client.and_then(|client| client.tracking.as_ref());
             if own.is_some_and(|own| own.no_loop) {
                 let others = changes_of_others(&changes, id);
                 if !others.is_empty() {
-                    send(srv, id, 0, &encoded_keys(others.into_iter()));
+                    let mut message = Message::invalidation(Last::Keys(&others));
+                    send(srv, id, 0, &mut message);
                 }
             } else {
-                send_message(srv, id, 0, &mut message, &mut big);
+                send(srv, id, 0, &mut message);
             }
         }
-        check_limits(srv, big);
+        check_limits(srv);
     }
 }
 
@@ -141,40 +151,20 @@ pub fn note_overflow(srv: &mut Server) {
     srv.tracking.over_limit = most > 0 && srv.tracking.keys_len() as i64 > most;
 }
 
-/// An array of keys.
-fn encoded_keys<'a>(keys: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
-    let mut reply = Reply::behind(Output::default(), Resp::V3, 0);
-    reply.array(keys.clone().count());
-    keys.for_each(|key| reply.bulk(key));
-    reply.out.into_bytes()
-}
-
 /// The null that means all keys. As in Redis, its form is that of the client that tracks, wherever it redirects to.
 fn send_null(srv: &mut Server, id: ClientId, redirect: u64) {
     let resp = srv.clients.get(id).map(|client| client.session.resp);
-    let null: &[u8] = match resp {
-        Some(Resp::V3) => b"_\r\n",
-        _ => b"$-1\r\n",
+    let null = match resp {
+        Some(Resp::V3) => Last::Null3,
+        _ => Last::Null2,
     };
-    send(srv, id, redirect, null);
-}
-
-fn send(srv: &mut Server, id: ClientId, redirect: u64, value: &[u8]) {
-    let mut big = Big::new();
-    let mut message = Message::invalidation(value);
-    send_message(srv, id, redirect, &mut message, &mut big);
-    check_limits(srv, big);
+    send(srv, id, redirect, &mut Message::invalidation(null));
+    check_limits(srv);
 }
 
 /// Sends an invalidation to a client that tracks, or to the one that it redirects to; to `redirect` if it no longer
 /// tracks.
-fn send_message(
-    srv: &mut Server,
-    id: ClientId,
-    redirect: u64,
-    message: &mut Message<'_>,
-    big: &mut Big,
-) {
+fn send(srv: &mut Server, id: ClientId, redirect: u64, message: &mut Message<'_>) {
     let clients = &mut srv.clients;
     let Some(client) = clients.get(id) else {
         return;
@@ -184,7 +174,7 @@ fn send_message(
     let redirect = own.map_or(redirect, |own| own.redirect);
     if redirect == 0 {
         if resp == Resp::V3 {
-            deliver(clients, big, id, message);
+            deliver(clients, id, message);
         }
         return;
     }
@@ -193,7 +183,7 @@ fn send_message(
             receiver.session.resp == Resp::V3 || receiver.flags.contains(ClientFlags::PUBSUB)
         });
         if hears {
-            deliver(clients, big, target, message);
+            deliver(clients, target, message);
         }
         return;
     }
@@ -202,8 +192,7 @@ fn send_message(
         own.broken = true;
     }
     if resp == Resp::V3 {
-        let value = format!(":{redirect}\r\n");
-        let mut message = Message::broken_redirection(value.as_bytes());
-        deliver(clients, big, id, &mut message);
+        let mut message = Message::broken_redirection(redirect);
+        deliver(clients, id, &mut message);
     }
 }

@@ -16,86 +16,131 @@ use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::pubsub::Kind;
-use crate::wire::output::{KEEP_TAIL, Output};
-use crate::wire::reply::{Reply, Resp};
+use crate::wire::command::{bulk, header};
+use crate::wire::output::KEEP_TAIL;
+use crate::wire::reply::Resp;
+
+/// An encoded message of this size and more is shared by its receivers; a shorter one costs less as a copy, in bytes.
+const SHARED: usize = 512;
 
 /// A message, encoded as far as it was needed.
 pub struct Message<'a> {
     content: Content<'a>,
-    encoded: [Option<Arc<Vec<u8>>>; 2],
+    encoded: [Option<Encoded>; 2],
+}
+
+#[derive(Clone)]
+enum Encoded {
+    Short(Vec<u8>),
+    Shared(Arc<Vec<u8>>),
+}
+
+impl From<Vec<u8>> for Encoded {
+    fn from(bytes: Vec<u8>) -> Self {
+        if bytes.len() < SHARED {
+            Encoded::Short(bytes)
+        } else {
+            Encoded::Shared(Arc::new(bytes))
+        }
+    }
 }
 
 enum Content<'a> {
-    /// Bulk strings in RESP2 and in RESP3, and a last part that is encoded already.
-    Push([&'a [&'a [u8]]; 2], &'a [u8]),
+    /// Bulk strings in RESP2 and in RESP3, and a last part.
+    Push([&'a [&'a [u8]]; 2], Last<'a>),
     /// An encoded reply, for clients that want replies.
     Reply,
+}
+
+/// The last part of a push.
+#[derive(Clone, Copy)]
+pub enum Last<'a> {
+    /// There is none.
+    None,
+    /// An array of keys.
+    Keys(&'a [&'a [u8]]),
+    /// The null of RESP2, in both versions.
+    Null2,
+    /// The null of RESP3, in both versions.
+    Null3,
+    /// The public id of a client.
+    Number(u64),
 }
 
 impl<'a> Message<'a> {
     /// A message of these parts.
     pub fn new(parts: &'a [&'a [u8]]) -> Self {
-        Message::push([parts, parts], &[])
+        Message::push([parts, parts], Last::None)
     }
 
-    /// Keys have changed: `value` is an encoded array of them, or a null that means all.
-    pub fn invalidation(value: &'a [u8]) -> Self {
+    /// Keys have changed; a null stands for all keys.
+    pub fn invalidation(keys: Last<'a>) -> Self {
         let parts: [&[&[u8]]; 2] = [&[b"message", b"__redis__:invalidate"], &[b"invalidate"]];
-        Message::push(parts, value)
+        Message::push(parts, keys)
     }
 
-    /// The client that `value` names is gone, so invalidations no longer reach anyone; RESP3 only.
-    pub fn broken_redirection(value: &'a [u8]) -> Self {
-        Message::push([&[], &[b"tracking-redir-broken"]], value)
+    /// The client of this number is gone, so invalidations no longer reach anyone; RESP3 only.
+    pub fn broken_redirection(number: u64) -> Self {
+        Message::push([&[], &[b"tracking-redir-broken"]], Last::Number(number))
     }
 
     /// A reply, encoded, that is the same in both protocol versions. CLIENT REPLY silences it.
     pub fn reply(bytes: Vec<u8>) -> Self {
-        let bytes = Arc::new(bytes);
+        let bytes = Encoded::from(bytes);
         Message {
             content: Content::Reply,
-            encoded: [Some(Arc::clone(&bytes)), Some(bytes)],
+            encoded: [Some(bytes.clone()), Some(bytes)],
         }
     }
 
-    fn push(parts: [&'a [&'a [u8]]; 2], value: &'a [u8]) -> Self {
+    fn push(parts: [&'a [&'a [u8]]; 2], last: Last<'a>) -> Self {
         Message {
-            content: Content::Push(parts, value),
+            content: Content::Push(parts, last),
             encoded: [None, None],
         }
     }
 
     #[inline]
-    fn encoded(&mut self, resp: Resp) -> &Arc<Vec<u8>> {
+    fn encoded(&mut self, resp: Resp) -> &Encoded {
         let content = &self.content;
-        self.encoded[resp as usize].get_or_insert_with(|| Arc::new(content.encode(resp)))
+        self.encoded[resp as usize].get_or_insert_with(|| content.encode(resp).into())
     }
 }
 
 impl Content<'_> {
     #[cold]
     fn encode(&self, resp: Resp) -> Vec<u8> {
-        let Content::Push(parts, value) = self else {
+        let Content::Push(parts, last) = self else {
             return Vec::new();
         };
         let parts = parts[resp as usize];
-        let mut reply = Reply::behind(Output::default(), resp, 0);
-        let bytes: usize = parts.iter().map(|part| part.len() + 32).sum();
-        reply.out.tail.reserve(bytes + value.len());
-        reply.push(parts.len() + usize::from(!value.is_empty()));
-        parts.iter().for_each(|part| reply.bulk(part));
-        let mut bytes = reply.out.into_bytes();
-        bytes.extend_from_slice(value);
-        bytes
+        let keys: &[&[u8]] = match last {
+            Last::Keys(keys) => keys,
+            _ => &[],
+        };
+        let size = parts.iter().chain(keys).map(|part| part.len() + 32).sum();
+        let mut out = Vec::with_capacity(size);
+        let mark = if resp == Resp::V3 { b'>' } else { b'*' };
+        let has_last = !matches!(last, Last::None);
+        header(mark, parts.len() + usize::from(has_last), &mut out);
+        parts.iter().for_each(|part| bulk(part, &mut out));
+        match last {
+            Last::None => {}
+            Last::Keys(keys) => {
+                header(b'*', keys.len(), &mut out);
+                keys.iter().for_each(|key| bulk(key, &mut out));
+            }
+            Last::Null2 => out.extend_from_slice(b"$-1\r\n"),
+            Last::Null3 => out.extend_from_slice(b"_\r\n"),
+            Last::Number(number) => header(b':', *number as usize, &mut out),
+        }
+        out
     }
 }
 
-/// Receivers whose output has become so big that its limits have to be checked.
-pub type Big = Vec<ClientId>;
-
-/// Appends a message to the output of a client.
+/// Appends a message to the output of a client. Call [`check_limits`] after the last receiver.
 #[inline]
-pub fn deliver(clients: &mut Clients, big: &mut Big, id: ClientId, message: &mut Message<'_>) {
+pub fn deliver(clients: &mut Clients, id: ClientId, message: &mut Message<'_>) {
     let Some(client) = clients.slab.get_mut(id) else {
         return;
     };
@@ -104,25 +149,39 @@ pub fn deliver(clients: &mut Clients, big: &mut Big, id: ClientId, message: &mut
         return;
     }
     let out = &mut client.io.out;
-    out.push_message(message.encoded(client.session.resp));
+    match message.encoded(client.session.resp) {
+        Encoded::Short(bytes) => out.push_short(bytes),
+        Encoded::Shared(bytes) => out.push_shared(Arc::clone(bytes)),
+    }
     let is_big = out.len() > KEEP_TAIL;
     if !client.flags.contains(ClientFlags::PENDING_WRITE) {
         client.flags.insert(ClientFlags::PENDING_WRITE);
         clients.pending_write.push(id);
     }
     if is_big {
-        big.push(id);
+        clients.big_output.push(id);
     }
 }
 
 /// Accounts for receivers with much output, and closes those that are over a limit.
-pub fn check_limits(srv: &mut Server, big: Big) {
-    for id in big {
+#[inline]
+pub fn check_limits(srv: &mut Server) {
+    if !srv.clients.big_output.is_empty() {
+        check_big_outputs(srv);
+    }
+}
+
+#[cold]
+fn check_big_outputs(srv: &mut Server) {
+    let mut ids = std::mem::take(&mut srv.clients.big_output);
+    for id in ids.drain(..) {
         account_memory(srv, id);
         if over_output_limit(srv, id) {
             close_over_limit(srv, id);
         }
     }
+    // Kept for its memory.
+    srv.clients.big_output = ids;
 }
 
 /// Sends a message to the subscribers of a channel and of the patterns that match it. Returns their number; a client
@@ -131,23 +190,22 @@ pub fn publish(srv: &mut Server, channel: &[u8], text: &[u8]) -> usize {
     let Server {
         pubsub, clients, ..
     } = srv;
-    let mut big = Big::new();
     let ids = pubsub.subscribers(Kind::Channel, channel);
     let mut receivers = ids.len();
     let parts = [b"message", channel, text];
     let mut message = Message::new(&parts);
     for &id in ids {
-        deliver(clients, &mut big, id, &mut message);
+        deliver(clients, id, &mut message);
     }
     pubsub.for_each_match(channel, |pattern, ids| {
         receivers += ids.len();
         let parts = [b"pmessage", pattern, channel, text];
         let mut message = Message::new(&parts);
         for &id in ids {
-            deliver(clients, &mut big, id, &mut message);
+            deliver(clients, id, &mut message);
         }
     });
-    check_limits(srv, big);
+    check_limits(srv);
     receivers
 }
 
@@ -156,14 +214,13 @@ pub fn publish_to_shard(srv: &mut Server, channel: &[u8], text: &[u8]) -> usize 
     let Server {
         pubsub, clients, ..
     } = srv;
-    let mut big = Big::new();
     let ids = pubsub.subscribers(Kind::Shard, channel);
     let receivers = ids.len();
     let parts = [b"smessage", channel, text];
     let mut message = Message::new(&parts);
     for &id in ids {
-        deliver(clients, &mut big, id, &mut message);
+        deliver(clients, id, &mut message);
     }
-    check_limits(srv, big);
+    check_limits(srv);
     receivers
 }

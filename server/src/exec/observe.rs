@@ -4,7 +4,7 @@ use data::util::split::quoted;
 use table::CmdId;
 use table::words::Flags;
 
-use crate::egress::publish::{Big, Message, check_limits, deliver};
+use crate::egress::publish::{Message, check_limits, deliver};
 use crate::exec::redact::redacted;
 use crate::report::client_line::peer_text;
 use crate::server::Server;
@@ -117,11 +117,10 @@ fn feed_monitors(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv) {
     let mut line = Reply::behind(Output::default(), Resp::V2, 0);
     line.status(&monitor_line(srv, caller, cmd, argv));
     let mut message = Message::reply(line.out.into_bytes());
-    let mut big = Big::new();
     for &id in srv.observers.monitors() {
-        deliver(&mut srv.clients, &mut big, id, &mut message);
+        deliver(&mut srv.clients, id, &mut message);
     }
-    check_limits(srv, big);
+    check_limits(srv);
 }
 
 fn monitor_line(srv: &Server, caller: &Caller, cmd: CmdId, argv: &Argv) -> String {

@@ -21,6 +21,8 @@ pub struct Clients {
     pub by_number: BTreeMap<u64, ClientId>,
     /// Clients with output to send.
     pub pending_write: Vec<ClientId>,
+    /// Receivers of a message whose output has become so big that its limits have to be checked.
+    pub big_output: Vec<ClientId>,
     /// Clients to close.
     pub close_queue: Vec<ClientId>,
     /// Memory of all clients of each [`Class`], in bytes, as of when each client was last active.

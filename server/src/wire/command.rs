@@ -1,4 +1,4 @@
-//! Requests that this server writes: for replicas, files and its primary.
+//! Requests that this server writes, for replicas, files and its primary, and the parts of which messages consist.
 
 /// Appends a request to `out`.
 pub fn encode<'a>(args: impl ExactSizeIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
@@ -20,8 +20,9 @@ pub fn bulk(arg: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Appends a line of a mark and a number: the length of an aggregate or a bulk, an integer.
 #[inline]
-fn header(mark: u8, n: usize, out: &mut Vec<u8>) {
+pub fn header(mark: u8, n: usize, out: &mut Vec<u8>) {
     if n < 10 {
         // Most counts and many lengths: one copy.
         out.extend_from_slice(&[mark, b'0' + n as u8, b'\r', b'\n']);

@@ -17,8 +17,6 @@ use std::sync::Arc;
 
 /// A tail of this size becomes a chunk, in bytes.
 const CHUNK: usize = 64 * 1024;
-/// A message for many clients of this size and more is shared; a smaller one costs less as a copy, in bytes.
-const SHARE_MESSAGE: usize = 512;
 /// The capacity of an empty tail that is kept for the next reply, in bytes.
 pub const KEEP_TAIL: usize = 16 * 1024;
 
@@ -89,17 +87,14 @@ impl Output {
         self.front.push_back(Chunk::Shared(bytes));
     }
 
-    /// Appends a whole message that other clients get, too.
-    pub fn push_message(&mut self, message: &Arc<Vec<u8>>) {
-        if message.len() < SHARE_MESSAGE {
-            // For a slow reader many short messages add up: a full buffer becomes a chunk instead of growing.
-            if self.tail.len() + message.len() > KEEP_TAIL {
-                self.seal();
-            }
-            self.tail.extend_from_slice(message);
-        } else {
-            self.push_shared(Arc::clone(message));
+    /// Appends a copy of a short message. For a slow reader many of them add up: a full buffer becomes a chunk, and the next
+    /// one gets its final size at once.
+    pub fn push_short(&mut self, message: &[u8]) {
+        if self.tail.len() + message.len() > KEEP_TAIL {
+            self.seal();
+            self.tail.reserve_exact(KEEP_TAIL);
         }
+        self.tail.extend_from_slice(message);
     }
 
     /// Turns a big tail into a chunk. The reply writer calls this when no deferred length is open.
