@@ -15,7 +15,7 @@
 
 use ae::time::{Next, TimerId};
 use data::util::rand::Rng;
-use data::value::db::Db;
+use data::value::db::{Db, Place};
 use data::value::entry::EntryRef;
 
 use crate::config::params::Params;
@@ -116,7 +116,8 @@ fn evict_above_limit(srv: &mut Server) -> Room {
 
 /// Evicts keys until `goal` bytes are free or the time is used up.
 fn make_room(srv: &mut Server, goal: usize) -> Room {
-    let began_us = clock::monotonic_us();
+    // The clock was read when the previous command ended, or by the timer.
+    let began_us = srv.turn.clock_ns / 1000;
     let is_spent = srv.eviction.spent_turn == Some(srv.turn.began_us);
     let limit_us = if is_spent {
         0
@@ -130,12 +131,12 @@ fn make_room(srv: &mut Server, goal: usize) -> Room {
     let (mut freed, mut keys) = (0isize, 0usize);
     while freed < goal as isize {
         let mut victim = std::mem::take(&mut srv.eviction.victim);
-        let is_found = choose(srv, &mut victim);
-        if is_found {
-            freed += delete(srv, victim.db, &victim.key);
+        let found = choose(srv, &mut victim);
+        if let Some(found) = found {
+            freed += delete(srv, &victim, found);
         }
         srv.eviction.victim = victim;
-        if !is_found {
+        if found.is_none() {
             let started = srv.latency_clock();
             let room = wait_for_background(srv, began_us, limit_us);
             srv.note_latency_since(latency::Event::EvictionLazyfree, started);
@@ -212,13 +213,19 @@ pub fn limit_changed(srv: &mut Server) {
     start_timer(srv);
 }
 
+/// Where a key is that was chosen.
+#[derive(Clone, Copy)]
+struct Found {
+    hash: u64,
+    place: Place,
+}
+
 /// Deletes a key and returns how many bytes that frees, now or in the background.
-fn delete(srv: &mut Server, db: usize, key: &[u8]) -> isize {
+fn delete(srv: &mut Server, victim: &Candidate, found: Found) -> isize {
     let before = memory::used() as isize;
     let lazy = srv.config.lazyfree_lazy_eviction;
-    let Some(entry) = srv.keys.dbs[db].db.remove(key) else {
-        return 0;
-    };
+    let (db, key) = (victim.db, victim.key.as_slice());
+    let entry = srv.keys.dbs[db].db.remove_at(found.hash, found.place);
     let started = srv.latency_clock();
     let deferred = free_evicted(srv, entry, lazy);
     srv.note_latency_since(latency::Event::EvictionDel, started);
@@ -230,7 +237,7 @@ fn delete(srv: &mut Server, db: usize, key: &[u8]) -> isize {
 }
 
 /// Finds the key to be evicted.
-fn choose(srv: &mut Server, victim: &mut Candidate) -> bool {
+fn choose(srv: &mut Server, victim: &mut Candidate) -> Option<Found> {
     match srv.config.maxmemory_policy {
         MaxmemoryPolicy::AllkeysRandom | MaxmemoryPolicy::VolatileRandom => choose_any(srv, victim),
         _ => choose_best(srv, victim),
@@ -238,21 +245,28 @@ fn choose(srv: &mut Server, victim: &mut Candidate) -> bool {
 }
 
 /// A random key, from each database in turn.
-fn choose_any(srv: &mut Server, victim: &mut Candidate) -> bool {
+fn choose_any(srv: &mut Server, victim: &mut Candidate) -> Option<Found> {
     let only_volatile = srv.config.maxmemory_policy.is_volatile();
     let keys = &mut srv.keys;
     let count = keys.dbs.len();
     for _ in 0..count {
         let number = (srv.eviction.random_db + 1) % count;
         srv.eviction.random_db = number;
-        if let Some(entry) = random(&keys.dbs[number].db, only_volatile, &mut keys.rng) {
+        let db = &keys.dbs[number].db;
+        if let Some(entry) = random(db, only_volatile, &mut keys.rng) {
             victim.db = number;
             victim.key.clear();
             victim.key.extend_from_slice(entry.key());
-            return true;
+            return find(db, &victim.key);
         }
     }
-    false
+    None
+}
+
+fn find(db: &Db, key: &[u8]) -> Option<Found> {
+    let hash = db.hash(key);
+    let place = db.locate(hash, key)?;
+    Some(Found { hash, place })
 }
 
 fn random<'a>(db: &'a Db, only_volatile: bool, rng: &mut Rng) -> Option<EntryRef<'a>> {
@@ -264,23 +278,24 @@ fn random<'a>(db: &'a Db, only_volatile: bool, rng: &mut Rng) -> Option<EntryRef
 }
 
 /// The best candidate of the pool, after each database has offered some of its keys.
-fn choose_best(srv: &mut Server, victim: &mut Candidate) -> bool {
+fn choose_best(srv: &mut Server, victim: &mut Candidate) -> Option<Found> {
     for round in 0.. {
         if !fill_pool(srv, round >= EMPTY_SAMPLES) {
-            return false;
+            break;
         }
         while let Some(score) = srv.eviction.pool.take_best(victim) {
             let db = &srv.keys.dbs[victim.db].db;
-            let now = db
-                .find(&victim.key)
-                .and_then(|entry| score_of(&srv.config, srv.unit.now_ms, entry));
+            let Some(found) = find(db, &victim.key) else {
+                continue;
+            };
+            let now = score_of(&srv.config, srv.unit.now_ms, db.at(found.place));
             // A key that was used since it was sampled has a lower score, and is no candidate any more.
             if now.is_some_and(|now| now >= score) {
-                return true;
+                return Some(found);
             }
         }
     }
-    false
+    None
 }
 
 /// Offers some keys of each database to the pool; false if no database has any. `thorough` finds one even in a table

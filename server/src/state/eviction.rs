@@ -27,6 +27,8 @@ pub struct Pool {
     scores: [u64; POOL_SIZE],
     candidates: [Candidate; POOL_SIZE],
     len: usize,
+    /// The place of the lowest score, while the pool is full: most of what is offered then is worse.
+    worst: usize,
 }
 
 impl Pool {
@@ -37,11 +39,10 @@ impl Pool {
             self.len += 1;
             self.len - 1
         } else {
-            let worst = self.position(|score, best| score < best);
-            if self.scores[worst] >= score {
+            if self.scores[self.worst] >= score {
                 return;
             }
-            worst
+            self.worst
         };
         self.scores[at] = score;
         let candidate = &mut self.candidates[at];
@@ -51,6 +52,9 @@ impl Pool {
             candidate.key = Vec::with_capacity(KEPT_KEY);
         }
         candidate.key.extend_from_slice(key);
+        if self.len == POOL_SIZE {
+            self.worst = self.position(|score, worst| score < worst);
+        }
     }
 
     /// Moves the best candidate into `best` and returns its score.

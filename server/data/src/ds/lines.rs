@@ -223,20 +223,22 @@ impl Lines {
             return removed;
         }
         let mut line = gap;
-        let mut behind = self.first_position(gap + 1);
+        // Where the homes behind the gap begin. Most lines are not full, and then the division is spared.
+        let mut behind = None;
         // As long as lines are full, a later key may have its home at or before the gap.
         while was_full && line + 1 < self.array.len() {
             line += 1;
+            let behind_gap = *behind.get_or_insert_with(|| self.first_position(gap + 1));
             let comes_back = (0..SLOTS).rev().find(|&slot| {
                 let word = self.array[line].0[slot];
-                word != 0 && self.lies_before(behind, line, word, &position_of)
+                word != 0 && self.lies_before(behind_gap, line, word, &position_of)
             });
             match comes_back {
                 Some(slot) => {
                     self.array[gap].0[SLOTS - 1] = self.array[line].0[slot];
                     was_full = self.take(Spot { line, slot });
                     gap = line;
-                    behind = self.first_position(gap + 1);
+                    behind = None;
                 }
                 None => was_full = self.is_full(line),
             }

@@ -301,6 +301,16 @@ impl Db {
         }
     }
 
+    /// Removes the entry at the place that [`Db::locate`] has found for a key with this hash.
+    pub fn remove_at(&mut self, hash: u64, place: Place) -> Entry {
+        match &mut self.parts {
+            Parts::One(part) => part.remove_at(hash, place.spot),
+            Parts::Slots(slots) => slots
+                .change(place.slot, |part| part.remove_at(hash, place.spot))
+                .expect(PLACE),
+        }
+    }
+
     /// Edits a string in place; `None` if the key does not exist. The caller has checked that the value is a string,
     /// which from then on reports the encoding `raw`.
     pub fn edit_string<R>(

@@ -138,13 +138,17 @@ impl Part {
 
     /// Removes a key and returns its entry.
     pub(crate) fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Entry> {
-        if !self.expires.is_empty()
-            && let Some(entry) = self.keys.find(hash, |entry| entry.key() == key)
-            && entry.expire().is_some()
-        {
+        let place = self.locate(hash, key)?;
+        Some(self.remove_at(hash, place))
+    }
+
+    /// Removes the entry at the place of a key with this hash.
+    pub(crate) fn remove_at(&mut self, hash: u64, place: Place) -> Entry {
+        let entry = self.keys.get(place);
+        if entry.expire().is_some() {
             self.expires.remove(hash, |alias| alias.is(entry));
         }
-        self.keys.remove(hash, |entry| entry.key() == key)
+        self.keys.remove_at(place)
     }
 
     fn add_alias(&mut self, hash: u64, place: Place) {
