@@ -26,6 +26,7 @@
 //! * OBJECT REFCOUNT: in Redis a small integer made by COPY is not shared.
 
 mod bits;
+mod clients;
 mod compare;
 mod geos;
 mod grammar;
