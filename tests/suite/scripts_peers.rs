@@ -128,7 +128,7 @@ fn library(library: &Value) -> String {
 
 fn dump(client: &mut Client) -> Vec<u8> {
     match client.call(&["FUNCTION", "DUMP"]) {
-        Value::Bulk(payload) => payload.to_vec(),
+        Value::Bulk(payload) => payload,
         other => panic!("{other:?}"),
     }
 }

@@ -391,7 +391,7 @@ pub fn check_payload(payload: &[u8], sums: bool) -> Result<&[u8], Corrupt> {
         .last_chunk()
         .map_or(0, |sum| u64::from_le_bytes(*sum));
     let covered = &payload[..payload.len() - 8];
-    if version > VERSION || sums && sum != 0 && sum != crc64(0, covered) {
+    if version > VERSION || sums && sum != crc64(0, covered) {
         return Err(wrong());
     }
     Ok(body)
