@@ -268,6 +268,15 @@ fn a_crash_writes_a_report() {
         ] {
             assert!(log.contains(part), "{command}: no {part} in\n{log}");
         }
+        for figure in ["used_memory_rss:", "allocator_resident:"] {
+            let line = log.lines().find_map(|line| line.strip_prefix(figure));
+            let bytes: u64 = line
+                .expect("it is reported")
+                .trim()
+                .parse()
+                .expect("a number");
+            assert!(bytes > 1_000_000, "{command}: {figure}{bytes}");
+        }
     }
 }
 

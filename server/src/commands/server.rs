@@ -9,7 +9,7 @@ use crate::config::values::ShutdownFlags;
 use crate::exec::gate::busy_fault;
 use crate::house::shutdown::{ShutdownOutcome, cancel, shut_down};
 use crate::notice;
-use crate::report::sections;
+use crate::report::sections::{self, Wanted};
 use crate::server::{Ctx, Done};
 use crate::session::close::close_after_reply;
 use crate::state::blocked::Block;
@@ -25,8 +25,8 @@ pub static PROCS: Family = &[
 ];
 
 fn info_command(cx: &mut Ctx<'_>) -> Done {
-    cx.srv.memory.refresh();
-    let text = sections::answer(cx.srv, cx.argv.iter().skip(1));
+    let wanted = Wanted::of(cx.argv.iter().skip(1));
+    let text = sections::answer(cx.srv, &wanted);
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
 }

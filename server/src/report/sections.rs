@@ -122,28 +122,58 @@ static SECTIONS: &[Section] = &[
     },
 ];
 
-/// The reply to INFO with these arguments (none means `default`).
-pub fn answer<'a>(srv: &Server, wanted: impl Iterator<Item = &'a [u8]>) -> String {
-    let wanted: Vec<Vec<u8>> = wanted.map(<[u8]>::to_ascii_lowercase).collect();
-    let asked = |word: &str| wanted.iter().any(|w| w == word.as_bytes());
-    let all = asked("all") || asked("everything");
-    let default = wanted.is_empty() || asked("default");
-    let mut info = Info::default();
-    for section in SECTIONS {
-        let unasked = match section.when {
-            When::Default => all || default,
+/// The sections that a request asks for.
+pub struct Wanted {
+    /// Its arguments in lower case.
+    words: Vec<Vec<u8>>,
+}
+
+impl Wanted {
+    /// Those of INFO with these arguments; none means `default`.
+    pub fn of<'a>(args: impl Iterator<Item = &'a [u8]>) -> Self {
+        Self {
+            words: args.map(<[u8]>::to_ascii_lowercase).collect(),
+        }
+    }
+
+    fn names(&self, word: &str) -> bool {
+        self.words.iter().any(|own| own == word.as_bytes())
+    }
+
+    fn includes(&self, section: &Section) -> bool {
+        let all = self.names("all") || self.names("everything");
+        let unnamed = match section.when {
+            When::Default => all || self.words.is_empty() || self.names("default"),
             When::All => all,
             When::Never => false,
         };
-        if unasked || asked(section.name) {
-            info.title(section.title);
-            (section.write)(srv, &mut info);
-        }
+        unnamed || self.names(section.name)
     }
-    info.into_text()
 }
 
-/// All sections, for the crash report.
+/// The reply to INFO.
+pub fn answer(srv: &mut Server, wanted: &Wanted) -> String {
+    let is_memory = |section: &&Section| section.name == "memory";
+    if SECTIONS
+        .iter()
+        .find(is_memory)
+        .is_some_and(|memory| wanted.includes(memory))
+    {
+        srv.memory.refresh();
+    }
+    compose(srv, wanted)
+}
+
+/// All sections, for the crash report. What is sampled is that of the latest sample.
 pub fn everything(srv: &Server) -> String {
-    answer(srv, [b"everything".as_slice()].into_iter())
+    compose(srv, &Wanted::of([b"everything".as_slice()].into_iter()))
+}
+
+fn compose(srv: &Server, wanted: &Wanted) -> String {
+    let mut info = Info::default();
+    for section in SECTIONS.iter().filter(|section| wanted.includes(section)) {
+        info.title(section.title);
+        (section.write)(srv, &mut info);
+    }
+    info.into_text()
 }

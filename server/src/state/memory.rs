@@ -1,5 +1,5 @@
-//! Figures of the allocator and the system, which take 20 µs to query: they are sampled when someone asks for them, and
-//! not more often than ten times per second.
+//! Figures of the allocator and the system, which take 20 µs to query: they are sampled when someone asks for them, at
+//! most ten times per second, and by cron every five seconds.
 
 use crate::sys::memory::{self, Arena};
 use crate::sys::{clock, host};
