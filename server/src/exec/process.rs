@@ -299,22 +299,20 @@ pub fn resolve(
     commands: &Commands,
     argv: &Argv,
 ) -> Result<(CmdId, &'static Spec, Proc), Unresolved> {
-    match find(commands, &argv[0]) {
-        Some(cmd) => resolve_found(commands, cmd, argv),
-        None => Err(Unresolved::Command),
-    }
+    resolve_found(commands, find(commands, &argv[0]), argv)
 }
 
-/// As [`resolve`], for the command that [`find`] has found by the first argument.
+/// As [`resolve`], for what [`find`] has found by the first argument.
 ///
 /// # Errors
 /// As [`resolve`].
 #[inline]
 pub fn resolve_found(
     commands: &Commands,
-    mut cmd: CmdId,
+    found: Option<CmdId>,
     argv: &Argv,
 ) -> Result<(CmdId, &'static Spec, Proc), Unresolved> {
+    let mut cmd = found.ok_or(Unresolved::Command)?;
     let mut bound = commands.rows[cmd.index()];
     if bound.is_container && argv.len() > 1 {
         let sub = table::sub(cmd, &argv[1]).filter(|sub| is_bound(commands, *sub));

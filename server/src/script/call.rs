@@ -200,9 +200,10 @@ fn run_command(srv: &mut Server, scratch: &mut Scratch) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The hash of the first key, which is the first argument of almost all commands with keys: many need it more than once.
+/// The hash of the first key, if it is the first argument: many commands need it more than once. In a cluster, routing
+/// determines it.
 fn first_key_hash(srv: &Server, spec: &Spec, argv: &Argv) -> KeyHash {
-    if argv.len() < 2 || !spec.flags.intersects(Flags::READONLY | Flags::WRITE) {
+    if spec.range.first != 1 || argv.len() < 2 || srv.cluster.is_some() {
         return KeyHash::NONE;
     }
     let key = &argv[1];
@@ -221,11 +222,7 @@ fn resolve_for_script(
     if known.is_none() {
         *latest = name.zip(cmd);
     }
-    let resolved = match cmd {
-        Some(cmd) => resolve_found(&srv.commands, cmd, argv),
-        None => Err(Unresolved::Command),
-    };
-    resolved.map_err(|unresolved| {
+    resolve_found(&srv.commands, cmd, argv).map_err(|unresolved| {
         Fault::new(match unresolved {
             Unresolved::Arity(cmd) => {
                 srv.stats.command(cmd).rejected += 1;
@@ -315,9 +312,10 @@ fn admit_slot(
             _ => "ERR Script attempted to access a non local key in a cluster node",
         })
     })?;
-    let Some((run, Located { slot, .. })) = srv.scripts.run.as_mut().zip(routed) else {
+    let Some((run, Located { slot, hash })) = srv.scripts.run.as_mut().zip(routed) else {
         return Ok(());
     };
+    srv.turn.key_hash = hash;
     if run.flags.contains(RunFlags::ALLOW_CROSS_SLOT) || *run.slot.get_or_insert(slot) == slot {
         return Ok(());
     }
