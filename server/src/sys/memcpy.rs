@@ -20,12 +20,27 @@ unsafe extern "C" {
     fn memmove(dest: *mut c_void, src: *const c_void, n: usize) -> *mut c_void;
 }
 
-/// C's `memcpy`.
+/// C's `memcpy`. Nearly all copies are short, so that path is a jump to glibc and saves no registers: about 30
+/// instructions less than a loop here.
 ///
 /// # Safety
 /// As the standard says: `n` bytes can be read at `src` and written at `dest`, and they do not overlap.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memcpy(dest: *mut c_void, src: *const c_void, n: usize) -> *mut c_void {
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        if n <= STEP {
+            memmove(dest, src, n)
+        } else {
+            copy_in_steps(dest, src, n)
+        }
+    }
+}
+
+/// # Safety
+/// As that of [`memcpy`].
+#[inline(never)]
+unsafe fn copy_in_steps(dest: *mut c_void, src: *const c_void, n: usize) -> *mut c_void {
     let mut done = 0;
     // SAFETY: every step is a part of what the caller vouches for.
     unsafe {

@@ -338,8 +338,11 @@ impl Db {
         let Some(place) = self.locate(hash, key) else {
             return false;
         };
-        self.update(hash, place, |entry| entry.set_value(number))
-            .is_some()
+        let part = self.part_mut(place.slot);
+        part.is_some_and(|part| part.overwrite_int(place.spot, number))
+            || self
+                .update(hash, place, |entry| entry.set_value(number))
+                .is_some()
     }
 
     /// Visits about `count` keys from `cursor` on. Returns the next cursor; 0 at the end. A key that exists from the

@@ -398,11 +398,14 @@ impl<'a> EntryRef<'a> {
     }
 
     fn int(self, value_at: usize, width: usize) -> i64 {
-        let bytes = self.bytes(value_at, width);
-        let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
-        let mut whole = if negative { [0xff; 8] } else { [0; 8] };
-        whole[..width].copy_from_slice(bytes);
-        i64::from_le_bytes(whole)
+        match *self.bytes(value_at, width) {
+            [a] => i8::from_le_bytes([a]).into(),
+            [a, b] => i16::from_le_bytes([a, b]).into(),
+            [a, b, c] => i64::from(i32::from_le_bytes([0, a, b, c]) >> 8),
+            [a, b, c, d] => i32::from_le_bytes([a, b, c, d]).into(),
+            [a, b, c, d, e, f, g, h] => i64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            _ => 0,
+        }
     }
 
     /// Address of a value that is stored as a typed object (`Shared` or `Aggregate`).
@@ -495,6 +498,24 @@ impl Entry {
     /// Replaces the value. Returns what remains to be freed of the old one.
     pub fn set_value<'v>(&mut self, value: impl Into<NewValue<'v>>) -> Old {
         self.store(Stored::new(value.into()))
+    }
+
+    /// Overwrites an integer by one of the same width, which moves nothing. Returns whether that was so.
+    pub(super) fn overwrite_int(&mut self, number: i64) -> bool {
+        let form = Form::of_int(number);
+        if self.view().form() != form {
+            return false;
+        }
+        let (at, bytes) = (self.view().value_at(), number.to_le_bytes());
+        // Each is a store of its width.
+        match form {
+            Form::Int1 => self.put(at, &bytes[..1]),
+            Form::Int2 => self.put(at, &bytes[..2]),
+            Form::Int3 => self.put(at, &bytes[..3]),
+            Form::Int4 => self.put(at, &bytes[..4]),
+            _ => self.put(at, &bytes),
+        }
+        true
     }
 
     /// Replaces the value by a growable buffer, whatever its length.

@@ -186,6 +186,11 @@ impl Part {
         result
     }
 
+    /// See [`Entry::overwrite_int`]. The entry stays where it is, and so does its alias.
+    pub(crate) fn overwrite_int(&mut self, place: Place, number: i64) -> bool {
+        self.keys.update(place, |entry| entry.overwrite_int(number))
+    }
+
     /// Reserves capacity. Ignored unless the part is empty.
     pub(crate) fn reserve(&mut self, keys: usize, expires: usize) {
         self.keys.reserve(keys);

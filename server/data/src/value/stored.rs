@@ -43,6 +43,18 @@ impl Form {
         }
     }
 
+    /// The narrowest form for an integer.
+    #[inline]
+    pub(super) fn of_int(number: i64) -> Self {
+        match number {
+            -0x80..=0x7f => Form::Int1,
+            -0x8000..=0x7fff => Form::Int2,
+            -0x80_0000..=0x7f_ffff => Form::Int3,
+            -0x8000_0000..=0x7fff_ffff => Form::Int4,
+            _ => Form::Int8,
+        }
+    }
+
     pub(super) fn int_width(self) -> Option<usize> {
         match self {
             Form::Int1 => Some(1),
@@ -89,14 +101,7 @@ impl<'a> Stored<'a> {
     }
 
     pub(super) fn int(number: i64) -> Self {
-        let form = match number {
-            -0x80..=0x7f => Form::Int1,
-            -0x8000..=0x7fff => Form::Int2,
-            -0x80_0000..=0x7f_ffff => Form::Int3,
-            -0x8000_0000..=0x7fff_ffff => Form::Int4,
-            _ => Form::Int8,
-        };
-        Stored::Int(number, form)
+        Stored::Int(number, Form::of_int(number))
     }
 
     pub(super) fn text(text: Cow<'a, [u8]>, raw: bool) -> Self {
