@@ -469,3 +469,66 @@ fn a_resize_is_spread_over_many_writes() {
     }
     assert!(resizes > 5, "{resizes}");
 }
+
+/// Distance up to which probing is normal at the fills of a table.
+const NORMAL_DISTANCES: usize = 60;
+
+#[test]
+fn items_removed_in_the_order_of_a_scan_leave_short_probe_distances() {
+    let _turn = policy(ResizePolicy::Allow);
+    for count in [600, 5_000, 200_000] {
+        let mut table = Table::new();
+        (0..count).for_each(|item| insert(&mut table, item));
+        let mut cursor = 0;
+        for step in 0.. {
+            let mut found = Vec::new();
+            cursor = table.scan(cursor, 100, &mut |item| found.push(*item));
+            for item in found {
+                remove(&mut table, item);
+            }
+            if step % 20 == 0 {
+                let distances = table.stats().distances.len();
+                assert!(distances < NORMAL_DISTANCES, "{count}: {step}: {distances}");
+            }
+            if cursor == 0 {
+                break;
+            }
+        }
+        assert_eq!(table.len(), 0);
+    }
+}
+
+#[test]
+fn items_inserted_in_the_order_of_another_table_have_short_probe_distances() {
+    let _turn = policy(ResizePolicy::Allow);
+    let mut from = Table::ordered_by(0);
+    (0..200_000).for_each(|item| insert(&mut from, item));
+    let mut to = Table::ordered_by(1);
+    for (step, item) in from.iter().enumerate() {
+        insert(&mut to, *item);
+        if step % 2_000 == 0 {
+            let distances = to.stats().distances.len();
+            assert!(distances < NORMAL_DISTANCES, "{step}: {distances}");
+        }
+    }
+}
+
+#[test]
+fn a_table_that_was_kept_shrinks_when_it_is_evenly_filled() {
+    let _turn = policy(ResizePolicy::Allow);
+    let mut table = Table::new();
+    (0..200_000).for_each(|item| insert(&mut table, item));
+    while table.step(100) {}
+    let bytes = table.bytes();
+    let order: Vec<u64> = table.iter().copied().collect();
+    for item in &order[..120_000] {
+        remove(&mut table, *item);
+    }
+    assert_eq!(table.bytes(), bytes, "the rest is as dense as before");
+    for item in order[120_000..].iter().filter(|item| **item % 8 != 0) {
+        remove(&mut table, *item);
+    }
+    while table.step(100) {}
+    assert!(table.bytes() < bytes / 3, "{} of {bytes}", table.bytes());
+    table.check();
+}

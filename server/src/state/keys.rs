@@ -53,7 +53,11 @@ pub struct Keys {
 impl Keys {
     /// `count` empty databases; a node of a cluster uses only the first.
     pub fn new(count: usize, is_cluster: bool, seed: u64) -> Self {
-        let mut dbs: Vec<Database> = (0..count).map(|_| Database::default()).collect();
+        let numbered = |number| Database {
+            db: Db::numbered(number),
+            ..Database::default()
+        };
+        let mut dbs: Vec<Database> = (0..count).map(numbered).collect();
         if is_cluster {
             dbs[0].db = Db::by_slot();
         }

@@ -3,7 +3,7 @@
 //! Entries are allocated elsewhere and contain their keys; the table stores one word per key (see `ds/lines.rs` for
 //! its bits). It grows by a fifth when 85 % full, by building a second array and migrating a few lines per write, so
 //! no single operation is slow and memory follows the number of keys closely, unlike with doubling. It shrinks when
-//! less than half full. Readers migrate nothing unless they call [`Table::continue_resize`].
+//! less than half full (`table/resize.rs`). Readers migrate nothing unless they call [`Table::continue_resize`].
 //!
 //! During a migration the *frontier* divides the lines of the old array: keys whose home is before it are in the new
 //! array, the others in the old one. So every lookup searches exactly one array. The frontier stops only after a line
@@ -21,15 +21,17 @@
 
 #![allow(unsafe_code)]
 
+mod resize;
+
 use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
 use std::ops::{ControlFlow, Range};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::ds::lines::{Lines, NoRoom, SLOTS, Spot};
+use crate::ds::lines::{Lines, SLOTS, Spot};
 use crate::ds::relocation::Relocator;
-use crate::ds::resize_policy::{ResizePolicy, resize_policy};
+use crate::ds::table::resize::Migration;
 use crate::util::hash::{POSITION_BITS, hash};
 use crate::util::rand::Rng;
 
@@ -64,23 +66,6 @@ pub unsafe trait Element: Sized + 'static {
 /// Number of scattered tables created so far; see [`Table::scattered`].
 static SCATTERED: AtomicU64 = AtomicU64::new(0);
 
-/// Fill in percent at which a table grows.
-const GROW_FROM: usize = 85;
-/// Fill at which a table grows regardless of the policy: at 95 % some probe distances would exceed REACH.
-const GROW_ALWAYS_FROM: usize = 92;
-/// Fill below which a table shrinks, and the fill after shrinking.
-const SHRINK_BELOW: usize = 50;
-const SHRINK_TO: usize = 70;
-/// Continued regardless of the policy is a migration to an array smaller by this factor: it writes few pages, and frees many.
-const MUCH_SMALLER: usize = 5;
-
-/// A table of up to this many lines (32 KiB) is rebuilt at once: about 20 µs.
-const SMALL: usize = 512;
-
-/// Lines migrated per write, normally and once the table is nearly full.
-const LINES_PER_WRITE: usize = 4;
-const URGENT_LINES_PER_WRITE: usize = 16;
-
 /// A hash table of elements.
 pub struct Table<E: Element> {
     ring: Ring,
@@ -90,11 +75,6 @@ pub struct Table<E: Element> {
     /// The table shrinks when it has fewer elements than this.
     shrink_below: usize,
     owns: PhantomData<E>,
-}
-
-struct Migration {
-    to: Lines,
-    frontier: usize,
 }
 
 /// Location of an element; valid until the table changes by anything but [`Table::update`] and [`Table::replace`].
@@ -134,8 +114,17 @@ impl<E: Element> Table<E> {
     /// Elements inserted in the order of another table would otherwise cluster at the front of a table that is still
     /// small and cause long probe distances: the union of two sets would be four times slower.
     pub fn scattered() -> Self {
-        let number = SCATTERED.fetch_add(1, Ordering::Relaxed);
+        Self::ordered_by(SCATTERED.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// An empty table whose order depends on a number: that of two tables differs unless they have the same number.
+    pub fn ordered_by(number: u64) -> Self {
         Self::on(Ring(hash(&number.to_ne_bytes()) | 1))
+    }
+
+    /// An empty table with the order of this one: a SCAN may go on there.
+    pub fn new_like(&self) -> Self {
+        Self::on(self.ring)
     }
 
     /// An empty table with the capacity and order of this one, for a copy: insertion is fastest in the same order.
@@ -175,13 +164,6 @@ impl<E: Element> Table<E> {
     /// Whether a resize is in progress.
     pub fn is_migrating(&self) -> bool {
         self.migration.is_some()
-    }
-
-    /// Reserves capacity for `count` elements. Ignored unless the table is empty.
-    pub fn reserve(&mut self, count: usize) {
-        if self.used == 0 && self.migration.is_none() && count > 0 {
-            self.lines = Lines::new(homes_for(count, GROW_FROM), 0);
-        }
     }
 
     /// Finds the element with this hash for which `is` returns true.
@@ -237,7 +219,7 @@ impl<E: Element> Table<E> {
             .array_mut(place.migrated)
             .remove(place.spot, ring.of::<E>());
         self.used -= 1;
-        self.give_room();
+        self.give_room(place.spot.line);
         // SAFETY: the address was just removed.
         unsafe { take::<E>(address) }
     }
@@ -388,22 +370,6 @@ impl<E: Element> Table<E> {
         array
             .line(line)
             .map(|address| unsafe { borrow::<E>(address) })
-    }
-
-    /// Continues a resize for about `lines` lines of 8. Returns whether it is still unfinished.
-    pub fn step(&mut self, lines: usize) -> bool {
-        if let Some(Migration { to, .. }) = &self.migration
-            && (to.len() * MUCH_SMALLER <= self.lines.len()
-                || resize_policy() == ResizePolicy::Allow)
-        {
-            self.migrate(lines);
-        }
-        self.migration.is_some()
-    }
-
-    /// Continues a resize by as much as a write does.
-    pub fn continue_resize(&mut self) {
-        self.step(LINES_PER_WRITE);
     }
 
     /// Sizes and probe distances. Walks the whole table.
@@ -558,131 +524,6 @@ impl<E: Element> Table<E> {
         let next = array.first_position(end).min(limit) & RING;
         (migrated, first..end, next)
     }
-
-    /// Before an insertion: continues a migration, or starts one if the table is full enough.
-    fn make_room(&mut self) {
-        let fill = self.used * 100 / SLOTS;
-        match &self.migration {
-            Some(migration) => {
-                let pressing =
-                    fill >= GROW_ALWAYS_FROM * self.lines.homes().min(migration.to.homes());
-                if pressing {
-                    self.migrate(URGENT_LINES_PER_WRITE);
-                } else {
-                    self.continue_resize();
-                }
-            }
-            None => {
-                let homes = self.lines.homes();
-                let avoid = resize_policy() == ResizePolicy::Avoid;
-                if fill >= GROW_FROM * homes && (!avoid || fill >= GROW_ALWAYS_FROM * homes) {
-                    self.resize(homes * 6 / 5 + 1);
-                }
-            }
-        }
-    }
-
-    /// After a removal: continues a migration, or starts one if the table is empty enough.
-    fn give_room(&mut self) {
-        if self.migration.is_some() {
-            return self.continue_resize();
-        }
-        if resize_policy() == ResizePolicy::Avoid {
-            return;
-        }
-        if self.used == 0 {
-            self.lines = Lines::none();
-        } else if self.used < self.shrink_below {
-            let homes = homes_for(self.used, SHRINK_TO);
-            if homes < self.lines.homes() {
-                self.resize(homes);
-            }
-        }
-    }
-
-    fn resize(&mut self, homes: usize) {
-        if self.lines.homes().max(homes) <= SMALL {
-            self.rebuild(homes);
-        } else {
-            let mut to = Lines::new(homes, self.lines.window());
-            to.use_until(0);
-            self.migration = Some(Migration { to, frontier: 0 });
-        }
-    }
-
-    /// Migrates lines until `lines` are done and the last one was not full.
-    fn migrate(&mut self, lines: usize) {
-        let ring = self.ring;
-        let Some(Migration { to, frontier }) = &mut self.migration else {
-            return;
-        };
-        let end = *frontier + lines;
-        while *frontier < self.lines.len() {
-            let was_full = self.lines.is_full(*frontier);
-            if let Err(NoRoom) = self.lines.move_line(*frontier, to, ring.of::<E>()) {
-                return self.abandon_migration();
-            }
-            *frontier += 1;
-            if !was_full && (*frontier >= end || *frontier >= self.lines.homes()) {
-                break;
-            }
-        }
-        // After the last home line the old array is empty: the overhang held only keys that spilled past full lines.
-        if *frontier >= self.lines.homes() {
-            let lines = mem::replace(to, Lines::none());
-            self.install(lines);
-        } else {
-            self.lines.discard_before(*frontier);
-            to.use_until(to.home(self.lines.first_position(*frontier)));
-        }
-    }
-
-    /// Handles a new array without room for a line of the old one, part of which it may already hold.
-    #[cold]
-    fn abandon_migration(&mut self) {
-        let position_of = self.ring.of::<E>();
-        if let Some(Migration { to, frontier }) = &mut self.migration {
-            let homes = to.homes();
-            // The keys of this line that reached the new array are also still in the line: remove the copies.
-            for address in self.lines.line(*frontier) {
-                let position = position_of(address);
-                if let Some(spot) = to.find(position, |other| other == address) {
-                    to.remove(spot, position_of);
-                }
-            }
-            self.grow_for_room(homes);
-        }
-    }
-
-    /// Some key found no free slot within reach in an array of `homes` lines: rebuilds into a larger one at once.
-    #[cold]
-    fn grow_for_room(&mut self, homes: usize) {
-        self.rebuild(homes * 6 / 5 + 1);
-        // The fill is low now, but a smaller array would have no room.
-        self.shrink_below = self.shrink_below.min(self.used / 2);
-    }
-
-    /// Rebuilds into one new array at once, of `homes` lines or more if the keys are unevenly distributed.
-    fn rebuild(&mut self, homes: usize) {
-        let window = self.arrays().map(Lines::window).min().unwrap_or(0);
-        let mut to = Lines::new(homes, window);
-        let filled = (0..self.physical_lines()).try_for_each(|at| {
-            let (array, line) = self.physical_line(at);
-            array.copy_line(line, &mut to, self.ring.of::<E>())
-        });
-        match filled {
-            Ok(()) => self.install(to),
-            Err(NoRoom) => self.grow_for_room(homes),
-        }
-    }
-
-    /// Makes an array that holds all elements the only one.
-    fn install(&mut self, mut lines: Lines) {
-        lines.use_until(lines.len());
-        self.shrink_below = lines.homes() * SLOTS * SHRINK_BELOW / 100;
-        self.lines = lines;
-        self.migration = None;
-    }
 }
 
 /// Modifies the element in a slot; see [`Table::update`].
@@ -736,14 +577,15 @@ impl<E: Element> Drop for Table<E> {
 /// The largest position.
 const RING: u64 = (1 << POSITION_BITS) - 1;
 
-/// Maps hashes to positions: multiplies by an odd number and takes the high bits.
+/// Maps hashes to positions: multiplies the high bits by an odd number. The low bits do not count: a database of a node of
+/// a cluster puts the slot there.
 #[derive(Clone, Copy)]
 struct Ring(u64);
 
 impl Ring {
     #[inline(always)]
     fn position(self, hash: u64) -> u64 {
-        hash.wrapping_mul(self.0) >> (u64::BITS - POSITION_BITS)
+        (hash >> (u64::BITS - POSITION_BITS)).wrapping_mul(self.0) & RING
     }
 
     /// The position of the element at an address.
@@ -753,11 +595,6 @@ impl Ring {
         // call.
         move |address| self.position(E::hash(unsafe { borrow::<E>(address) }))
     }
-}
-
-/// Number of lines that `count` elements fill to `percent`.
-fn homes_for(count: usize, percent: usize) -> usize {
-    (count * 100 / SLOTS).div_ceil(percent).max(1)
 }
 
 /// # Safety

@@ -82,6 +82,13 @@ impl Db {
         Self::default()
     }
 
+    /// The empty database with a number.
+    pub fn numbered(number: usize) -> Self {
+        Db {
+            parts: Parts::One(Part::numbered(number)),
+        }
+    }
+
     /// An empty database of a node of a cluster.
     pub fn by_slot() -> Self {
         Db {
@@ -89,10 +96,12 @@ impl Db {
         }
     }
 
-    /// An empty database of the same kind.
+    /// An empty database of the same kind and order.
     pub fn new_like(&self) -> Self {
-        match self.parts {
-            Parts::One(_) => Self::new(),
+        match &self.parts {
+            Parts::One(part) => Db {
+                parts: Parts::One(part.new_like()),
+            },
             Parts::Slots(_) => Self::by_slot(),
         }
     }

@@ -31,13 +31,38 @@ pub(crate) enum Which {
 }
 
 /// Keys, and the index of those with an expiry. Callers pass the hash of a key along with it.
-#[derive(Default)]
+///
+/// The tables have different orders, and those of different databases too: what one returns in its order is inserted into
+/// the other, by EXPIRE of all that SCAN returns, or MOVE.
 pub(crate) struct Part {
     keys: Table<Entry>,
     expires: Table<Alias>,
 }
 
+impl Default for Part {
+    fn default() -> Self {
+        Part::numbered(0)
+    }
+}
+
 impl Part {
+    /// Without keys, for the database with a number.
+    pub(crate) fn numbered(number: usize) -> Self {
+        let order = 2 * number as u64;
+        Part {
+            keys: Table::ordered_by(order),
+            expires: Table::ordered_by(order + 1),
+        }
+    }
+
+    /// Without keys, in the same orders.
+    pub(crate) fn new_like(&self) -> Self {
+        Part {
+            keys: self.keys.new_like(),
+            expires: self.expires.new_like(),
+        }
+    }
+
     /// The table of all keys.
     #[inline]
     pub(crate) fn keys(&self) -> &Table<Entry> {
