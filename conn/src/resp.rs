@@ -478,10 +478,16 @@ fn assemble(kind: u8, mut values: Vec<Value>) -> Value {
 
 /// Appends a command to `out` as an array of bulk strings.
 pub fn encode<A: AsRef<[u8]>>(out: &mut Vec<u8>, args: &[A]) {
-    out.extend_from_slice(format!("*{}\r\n", args.len()).as_bytes());
+    let mut digits = itoa::Buffer::new();
+    let mut header = |out: &mut Vec<u8>, mark, n| {
+        out.push(mark);
+        out.extend_from_slice(digits.format(n).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    };
+    header(out, b'*', args.len());
     for arg in args {
         let arg = arg.as_ref();
-        out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        header(out, b'$', arg.len());
         out.extend_from_slice(arg);
         out.extend_from_slice(b"\r\n");
     }

@@ -22,7 +22,6 @@ use conn::conns::ClientTls;
 use conn::dial::{Dialed, Dialer, Place};
 use conn::error::Step;
 use conn::names::NameCheck;
-use conn::resp::encode;
 use conn::stream::Io;
 use conn::tls::context::TlsContext;
 use data::rdb::encoder::payload;
@@ -41,6 +40,7 @@ use crate::state::migration::{
     Answers, Failure, Kept, KeyTransfer, LINK_TTL_S, MAX_LINKS, Order, Phase,
 };
 use crate::verbose;
+use crate::wire::command::{array, bulk};
 use crate::wire::fault::Fault;
 
 /// Bytes sent per call, so that a target that reads fast does not hold the loop.
@@ -100,13 +100,17 @@ fn compose(srv: &Server, from: usize, order: &Order, is_selected: bool) -> (Vec<
     let mut out = Vec::new();
     let mut prelude = 0;
     if !order.auth.is_empty() {
-        let mut auth = vec![b"AUTH".as_slice()];
-        auth.extend(order.auth.iter().map(Vec::as_slice));
-        encode(&mut out, &auth);
+        array(1 + order.auth.len(), &mut out);
+        bulk(b"AUTH", &mut out);
+        for word in &order.auth {
+            bulk(word, &mut out);
+        }
         prelude += 1;
     }
     if !is_selected {
-        encode(&mut out, &["SELECT", &order.db.to_string()]);
+        array(2, &mut out);
+        bulk(b"SELECT", &mut out);
+        bulk(order.db.to_string().as_bytes(), &mut out);
         prelude += 1;
     }
     let mut keys = 0;
@@ -123,12 +127,14 @@ fn compose(srv: &Server, from: usize, order: &Order, is_selected: bool) -> (Vec<
         let ttl = entry
             .expire()
             .map_or(0, |at_ms| (at_ms - srv.unit.now_ms).max(1));
-        let (ttl, value) = (ttl.to_string(), payload(entry, srv.config.rdbcompression));
-        let mut line = vec![restore, key, ttl.as_bytes(), &value];
+        array(4 + usize::from(order.replace), &mut out);
+        bulk(restore, &mut out);
+        bulk(key, &mut out);
+        bulk(itoa::Buffer::new().format(ttl).as_bytes(), &mut out);
+        bulk(&payload(entry, srv.config.rdbcompression), &mut out);
         if order.replace {
-            line.push(b"REPLACE");
+            bulk(b"REPLACE", &mut out);
         }
-        encode(&mut out, &line);
         keys += 1;
     }
     (out, Answers::to(prelude, keys))

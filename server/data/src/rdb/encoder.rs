@@ -111,7 +111,9 @@ pub fn entry(to: &mut Writer<'_>, entry: EntryRef<'_>, recency: Recency) {
 
 /// A single value, as DUMP returns it.
 pub fn payload(entry: EntryRef<'_>, compress: bool) -> Vec<u8> {
-    let mut out = vec![type_of(entry)];
+    // Most values are small; one byte that grows would be moved four times.
+    let mut out = Vec::with_capacity(64);
+    out.push(type_of(entry));
     let mut to = Writer {
         out: &mut out,
         compress,
