@@ -75,6 +75,7 @@ mod tls_rustls;
 mod tls_scan;
 mod tls_session;
 mod tls_tools;
+mod tls_unreadable;
 mod tls_users;
 mod tracking;
 mod transactions;

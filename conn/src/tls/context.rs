@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use openssl::error::ErrorStack;
+use openssl::sha::Sha256;
 use openssl::ssl::{SslContext, SslContextBuilder, SslContextRef, SslVerifyMode};
 use openssl::x509::X509;
 
@@ -31,7 +32,7 @@ use crate::tls::keypair::{self, Pair, Report, pairs};
 use crate::tls::settings::{add_accepting, bare, both_sides, excluded_protocols, set_ciphers};
 use crate::tls::ticket_chain::{self, Link};
 use crate::tls::tickets::TicketKeys;
-use crate::tls::trusted;
+use crate::tls::trusted::Trusted;
 use crate::tls::verdict::on_verdict;
 
 /// The TLS options of a client program's command line. It holds a password, so it has no `Debug`.
@@ -228,7 +229,11 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
     let pass = config.key_file_pass.as_deref();
     let own = pairs(CertRole::Server, cert, key, pass)?;
     let crls = Crls::load(config)?;
-    let mut server = side(config, &crls, &own, &mut report)?;
+    let trusted = Trusted::load(
+        config.ca_cert_file.as_deref(),
+        config.ca_cert_dir.as_deref(),
+    )?;
+    let mut server = side(config, &trusted, &crls, &own, &mut report)?;
     add_accepting(&mut server, config)?;
     let tickets = match previous.and_then(|previous| previous.0.tickets.clone()) {
         Some(shared) => shared,
@@ -246,17 +251,17 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
         (Some(cert), Some(key)) => {
             let pass = config.client_key_file_pass.as_deref();
             let own = pairs(CertRole::Client, cert, key, pass)?;
-            side(config, &crls, &own, &mut report)?.build()
+            side(config, &trusted, &crls, &own, &mut report)?.build()
         }
         _ => server.clone(),
     };
-    report.certs.extend(trusted::describe(config));
+    report.certs.extend(trusted.describe());
     report.warnings = warnings(&report.certs, now());
     Ok(TlsContext(Arc::new(Inner {
         server,
         client,
         auth_clients: config.auth_clients,
-        trust: trusted::digest(config, &crls)?,
+        trust: trust(&trusted, &crls),
         crls: Arc::new(crls),
         tickets: Some(tickets),
         report: Arc::new(report),
@@ -266,20 +271,25 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
 /// One side of a server's links.
 fn side(
     config: &TlsConfig,
+    trusted: &Trusted,
     crls: &Crls,
     own: &[Pair<'_>],
     report: &mut Report,
 ) -> Result<SslContextBuilder, ConnError> {
     let mut builder = both_sides(config)?;
-    trusted::install(
-        &mut builder,
-        config.ca_cert_file.as_deref(),
-        config.ca_cert_dir.as_deref(),
-    )?;
+    trusted.install(&mut builder)?;
     crls.install(&mut builder)
         .map_err(|stack| failure("certificate revocation lists", &stack))?;
     keypair::install(&mut builder, own, report)?;
     Ok(builder)
+}
+
+/// A digest of the trusted certificates and of what is revoked.
+fn trust(trusted: &Trusted, crls: &Crls) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    trusted.digest(&mut digest);
+    crls.digest(&mut digest);
+    digest.finish()
 }
 
 fn load_for_client(
@@ -303,11 +313,7 @@ fn load_for_client(
         config.ciphers.as_deref(),
         config.ciphersuites.as_deref(),
     )?;
-    trusted::install(
-        &mut client,
-        config.cacert.as_deref(),
-        config.cacertdir.as_deref(),
-    )?;
+    Trusted::load(config.cacert.as_deref(), config.cacertdir.as_deref())?.install(&mut client)?;
     if config.cacert.is_none() && config.cacertdir.is_none() {
         client
             .set_default_verify_paths()

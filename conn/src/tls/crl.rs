@@ -30,6 +30,7 @@ use openssl_sys as ffi;
 
 use crate::error::{ConnError, Step};
 use crate::tls::config::{CrlExpired, TlsConfig};
+use crate::tls::file;
 use crate::tls::info::{CrlInfo, name_text, unix_time};
 use crate::tls::ticket_chain::Link;
 
@@ -89,8 +90,7 @@ impl Crls {
     /// Adds the lists of a file that are not there yet; how many it has.
     fn read(&mut self, path: &Path, seen: &mut BTreeSet<Vec<u8>>) -> Result<usize, ConnError> {
         let file = path.display().to_string();
-        let pem =
-            fs::read(path).map_err(|error| ConnError::io(Step::Load, &error).with_peer(&file))?;
+        let pem = file::read(path)?;
         let broken = |_: ErrorStack| {
             let why = "a certificate revocation list that cannot be read";
             ConnError::new(Step::Load, why).with_peer(&file)

@@ -1,10 +1,12 @@
-//! A certificate of our own with its key and its chain.
+//! A certificate of our own with its key and its chain: one file has the certificate, followed by those of its issuers, and
+//! another one the key. With a list of several pairs, each has a key of another type.
 
 #![allow(unsafe_code)]
 
 use std::ffi::c_long;
 use std::ptr;
 
+use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
 use openssl::pkey::{Id, PKey, Private};
 use openssl::ssl::SslContextBuilder;
@@ -13,9 +15,11 @@ use openssl_sys as ffi;
 
 use crate::error::ConnError;
 use crate::tls::config::files;
-use crate::tls::file::{failure, read, refusal};
+use crate::tls::file::{certificates, failure, read, refusal};
 use crate::tls::info::{CertInfo, CertRole, name_text};
 
+/// Adds a certificate to the chain of the certificate that was set last.
+const SSL_CTRL_CHAIN_CERT: i32 = 89;
 const SSL_CTRL_BUILD_CERT_CHAIN: i32 = 105;
 
 /// SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR and _CLEAR_ERROR: the chain goes as far as the trusted certificates do, and whether it is
@@ -90,13 +94,9 @@ fn install_one(
     pair: &Pair<'_>,
     report: &mut Report,
 ) -> Result<Id, ConnError> {
-    let pem = read(pair.cert)?;
-    let cert =
-        X509::from_pem(&pem).map_err(|_| refusal(pair.cert, "no certificate in PEM form"))?;
-    let chain = X509::stack_from_pem(&pem).unwrap_or_default();
-    builder
-        .set_certificate_chain_file(pair.cert)
-        .map_err(|stack| failure(pair.cert, &stack))?;
+    let chain = certificates(pair.cert, &read(pair.cert)?)?;
+    let cert = &chain[0];
+    set_chain(builder, &chain).map_err(|stack| failure(pair.cert, &stack))?;
     let key = private_key(pair)?;
     let matches = cert.public_key().is_ok_and(|public| public.public_eq(&key));
     if !matches {
@@ -114,13 +114,34 @@ fn install_one(
     if chain.len() == 1 {
         build_chain(builder);
     }
-    report
-        .certs
-        .push(CertInfo::new(pair.role, pair.cert, &cert));
+    report.certs.push(CertInfo::new(pair.role, pair.cert, cert));
     if report.chain_fault.is_none() {
         report.chain_fault = chain_fault(pair.cert, &chain);
     }
     Ok(key.id())
+}
+
+/// Sets a certificate and those behind it.
+fn set_chain(builder: &mut SslContextBuilder, chain: &[X509]) -> Result<(), ErrorStack> {
+    let Some((cert, issuers)) = chain.split_first() else {
+        return Ok(());
+    };
+    builder.set_certificate(cert)?;
+    for issuer in issuers {
+        // SAFETY: the builder's context and the certificate are live; with the number 1 the command takes a reference of its own.
+        let added = unsafe {
+            ffi::SSL_CTX_ctrl(
+                builder.as_ptr(),
+                SSL_CTRL_CHAIN_CERT,
+                1,
+                issuer.as_ptr().cast(),
+            )
+        };
+        if added != 1 {
+            return Err(ErrorStack::get());
+        }
+    }
+    Ok(())
 }
 
 /// Why the certificates of a file are no chain: each must be followed by that of its issuer, if by any.
@@ -160,8 +181,9 @@ fn private_key(pair: &Pair<'_>) -> Result<PKey<Private>, ConnError> {
 /// Builds the chain of the certificate that was loaded last, whose file does not hold it.
 ///
 /// OpenSSL takes the issuers from the trusted certificates. Left alone, it looks for them in every handshake and verifies what it
-/// finds, which costs 4 % of the handshake's instructions, and with `tls-ca-cert-dir` reads files on the thread of the loop. If OpenSSL refuses one of its members, such as one with a key that
-/// is too weak, nothing is set, and every handshake fails for the same reason.
+/// finds, which costs 4 % of the handshake's instructions, and with `tls-ca-cert-dir` reads files on the thread of the loop. If OpenSSL
+/// refuses one of its members, such as one with a key that is too weak, nothing is set, and every handshake fails for the same
+/// reason.
 fn build_chain(builder: &mut SslContextBuilder) {
     // SAFETY: the builder's context is live; the command takes flags and no pointer.
     let built = unsafe {

@@ -1,6 +1,10 @@
 //! The certificates of the authorities that are trusted.
+//!
+//! Those of a file are read once, and what is trusted, described and part of the digest is the same text. Those of a directory
+//! are looked up by OpenSSL, under their hashed names, when it verifies a peer; here they are read for the digest and the
+//! description.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,69 +12,85 @@ use openssl::sha::Sha256;
 use openssl::ssl::SslContextBuilder;
 use openssl::x509::X509;
 
-use crate::error::{ConnError, Step};
-use crate::tls::config::TlsConfig;
-use crate::tls::crl::Crls;
-use crate::tls::file::{entries, failure, read, refusal};
+use crate::error::ConnError;
+use crate::tls::file::{certificates, entries, failure, read};
 use crate::tls::info::{CertInfo, CertRole};
 
-/// Has a context trust the certificates of a file and of a directory.
-pub(super) fn install(
-    builder: &mut SslContextBuilder,
-    file: Option<&str>,
-    dir: Option<&str>,
-) -> Result<(), ConnError> {
-    if file.is_none() && dir.is_none() {
-        return Ok(());
+/// The authorities that a file and a directory name.
+pub(super) struct Trusted {
+    file: Option<String>,
+    dir: Option<String>,
+    /// Those of the file.
+    certs: Vec<X509>,
+    content: Vec<u8>,
+    /// The content of the directory's files, under their paths. A file that cannot be read has none, and OpenSSL does not trust
+    /// it either.
+    dir_contents: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Trusted {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// A sentence that names the file or the directory.
+    pub(super) fn load(file: Option<&str>, dir: Option<&str>) -> Result<Self, ConnError> {
+        let content = file.map_or(Ok(Vec::new()), read)?;
+        let certs = match file {
+            Some(file) => certificates(file, &content)?,
+            None => Vec::new(),
+        };
+        let mut dir_contents = BTreeMap::new();
+        for path in dir.map_or(Ok(Vec::new()), entries)? {
+            let content = read(&path).unwrap_or_default();
+            dir_contents.insert(path, content);
+        }
+        Ok(Self {
+            file: file.map(str::to_owned),
+            dir: dir.map(str::to_owned),
+            certs,
+            content,
+            dir_contents,
+        })
     }
-    if let Some(file) = file {
-        let certs = X509::stack_from_pem(&read(file)?).unwrap_or_default();
-        if certs.is_empty() {
-            return Err(refusal(file, "no certificate in PEM form"));
+
+    /// Has a context trust them.
+    pub(super) fn install(&self, builder: &mut SslContextBuilder) -> Result<(), ConnError> {
+        for cert in &self.certs {
+            let added = builder.cert_store_mut().add_cert(cert.clone());
+            added.map_err(|stack| failure(self.file.as_deref().unwrap_or_default(), &stack))?;
+        }
+        let Some(dir) = self.dir.as_deref() else {
+            return Ok(());
+        };
+        builder
+            .load_verify_locations(None, Some(Path::new(dir)))
+            .map_err(|stack| failure(dir, &stack))
+    }
+
+    /// Adds the trusted certificates to a digest, which does not depend on where they are and when they were written.
+    pub(super) fn digest(&self, digest: &mut Sha256) {
+        digest.update(&self.content);
+        for content in self.dir_contents.values() {
+            digest.update(content);
         }
     }
-    if let Some(dir) = dir {
-        fs::read_dir(dir).map_err(|error| ConnError::io(Step::Load, &error).with_peer(&dir))?;
-    }
-    let source = file.or(dir).unwrap_or_default();
-    builder
-        .load_verify_locations(file.map(Path::new), dir.map(Path::new))
-        .map_err(|stack| failure(source, &stack))
-}
 
-/// A digest of the trusted certificates and of what is revoked, which does not depend on where they are and when they were
-/// written.
-pub(super) fn digest(config: &TlsConfig, crls: &Crls) -> Result<[u8; 32], ConnError> {
-    let mut digest = Sha256::new();
-    if let Some(file) = config.ca_cert_file.as_deref() {
-        digest.update(&read(file)?);
+    /// Describes them. What is no certificate in the directory is left out, which is not an error.
+    pub(super) fn describe(&self) -> Vec<CertInfo> {
+        let describe = |file: &str, certs: &[X509]| -> Vec<CertInfo> {
+            let info = |cert: &X509| CertInfo::new(CertRole::Ca, file, cert);
+            certs.iter().map(info).collect()
+        };
+        let mut infos = describe(self.file.as_deref().unwrap_or_default(), &self.certs);
+        // A link may be the hashed name of a file next to it, or the only way to a file elsewhere: each
+        // file is described once, under its own path.
+        let target = |(path, content)| Some((fs::canonicalize(path).ok()?, content));
+        let targets: BTreeMap<PathBuf, &Vec<u8>> =
+            self.dir_contents.iter().filter_map(target).collect();
+        for (path, content) in targets {
+            let certs = X509::stack_from_pem(content).unwrap_or_default();
+            infos.extend(describe(&path.display().to_string(), &certs));
+        }
+        infos
     }
-    let mut paths = entries(config.ca_cert_dir.as_deref());
-    paths.sort();
-    for path in paths {
-        // OpenSSL does not trust a file that cannot be read either.
-        digest.update(&fs::read(path).unwrap_or_default());
-    }
-    crls.digest(&mut digest);
-    Ok(digest.finish())
-}
-
-/// Describes the trusted certificates. OpenSSL looks those of a directory up when it needs them; a
-/// file that cannot be read here is left out, which is not an error.
-pub(super) fn describe(config: &TlsConfig) -> Vec<CertInfo> {
-    let files = config.ca_cert_file.iter().cloned();
-    // A link may be the hashed name of a file next to it, or the only way to a file elsewhere: each
-    // file is described once, under its own path.
-    let targets: BTreeSet<PathBuf> = entries(config.ca_cert_dir.as_deref())
-        .iter()
-        .filter_map(|path| fs::canonicalize(path).ok())
-        .collect();
-    let targets = targets.iter().map(|path| path.display().to_string());
-    let describe = |file: String| -> Vec<CertInfo> {
-        let pem = fs::read(&file).unwrap_or_default();
-        let certs = X509::stack_from_pem(&pem).unwrap_or_default();
-        let info = |cert: &X509| CertInfo::new(CertRole::Ca, &file, cert);
-        certs.iter().map(info).collect()
-    };
-    files.chain(targets).flat_map(describe).collect()
 }
