@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use openssl::asn1::Asn1Time;
+use openssl::asn1::{Asn1Time, Asn1Type};
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -52,12 +52,22 @@ impl Pair {
             seconds: 3600,
             is_authority: true,
         };
-        make(&spec, None)
+        make(&spec, &named(name), None, None)
     }
 
     /// Issues a certificate.
     pub fn issue(&self, spec: &Spec<'_>) -> Self {
-        make(spec, Some(self))
+        make(spec, &named(spec.name), None, Some(self))
+    }
+
+    /// Issues a certificate to any subject, with any alternative names.
+    pub fn issue_to(
+        &self,
+        spec: &Spec<'_>,
+        subject: &X509Name,
+        names: &SubjectAlternativeName,
+    ) -> Self {
+        make(spec, subject, Some(names), Some(self))
     }
 
     /// Writes `NAME.crt`, with the certificates `behind` this one, and `NAME.key`. Each replaces an older file at once.
@@ -91,26 +101,42 @@ impl Pair {
 }
 
 fn named(name: &str) -> X509Name {
+    subject(&[
+        (Nid::ORGANIZATIONNAME, Asn1Type::UTF8STRING, "Redis Test"),
+        (Nid::COMMONNAME, Asn1Type::UTF8STRING, name),
+    ])
+}
+
+/// A subject of entries that hold these bytes as strings of these types, whatever they are and however long.
+///
+/// # Panics
+/// If OpenSSL refuses.
+pub fn subject(entries: &[(Nid, Asn1Type, &str)]) -> X509Name {
     let mut names = X509NameBuilder::new().expect("a name");
-    names
-        .append_entry_by_text("O", "Redis Test")
-        .expect("an entry");
-    names.append_entry_by_text("CN", name).expect("an entry");
+    for (nid, kind, text) in entries {
+        names
+            .append_entry_by_nid_with_type(*nid, text, *kind)
+            .expect("an entry");
+    }
     names.build()
 }
 
-fn make(spec: &Spec<'_>, issuer: Option<&Pair>) -> Pair {
+fn make(
+    spec: &Spec<'_>,
+    subject: &X509Name,
+    names: Option<&SubjectAlternativeName>,
+    issuer: Option<&Pair>,
+) -> Pair {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("a curve");
     let key = PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key");
     let mut builder = X509Builder::new().expect("a certificate");
-    let name = named(spec.name);
     let serial = BigNum::from_u32(spec.serial).and_then(|number| number.to_asn1_integer());
     let time = |seconds| Asn1Time::from_unix(now() + seconds).expect("a time");
     let fill = || {
         builder.set_version(2)?;
         builder.set_serial_number(&*serial?)?;
-        builder.set_subject_name(&name)?;
-        builder.set_issuer_name(issuer.map_or(&*name, |issuer| issuer.cert.subject_name()))?;
+        builder.set_subject_name(subject)?;
+        builder.set_issuer_name(issuer.map_or(&**subject, |issuer| issuer.cert.subject_name()))?;
         builder.set_not_before(&time(-60))?;
         builder.set_not_after(&time(spec.seconds))?;
         builder.set_pubkey(&key)?;
@@ -124,10 +150,9 @@ fn make(spec: &Spec<'_>, issuer: Option<&Pair>) -> Pair {
             builder.append_extension(usage)?;
         } else {
             let context = builder.x509v3_context(None, None);
-            let names = SubjectAlternativeName::new()
-                .dns("localhost")
-                .ip("127.0.0.1")
-                .build(&context)?;
+            let mut local = SubjectAlternativeName::new();
+            local.dns("localhost").ip("127.0.0.1");
+            let names = names.unwrap_or(&local).build(&context)?;
             builder.append_extension(names)?;
         }
         builder.sign(

@@ -3,7 +3,12 @@
 use std::path::Path;
 
 use conn::tls::context::ClientTlsConfig;
+use openssl::asn1::Asn1Type;
+use openssl::nid::Nid;
 use openssl::ssl::{SslFiletype, SslVersion};
+use openssl::x509::X509Name;
+use openssl::x509::extension::SubjectAlternativeName;
+use tests::authority::{Pair, Spec, subject};
 use tests::certs::{CertSpec, file_in, issue};
 use tests::client::{Client, Transport, tls_config};
 use tests::openssl_client::{self, OpensslClient};
@@ -184,4 +189,150 @@ fn client_list_shows_tls_at_the_end() {
     assert_eq!(client.text("CONFIG SET tls-port 0"), "OK");
     let line = server.client(Transport::Tcp).text("CLIENT INFO");
     assert!(line.trim_end().ends_with(" lib-ver="), "{line}");
+}
+
+/// An authority, and a server that trusts it and takes the users of certificates from a field.
+fn start_with_authority(folder: &Path, field: &str) -> (Pair, Server, Client) {
+    let root = Pair::root("root");
+    root.write(folder, "root", &[]);
+    let file = file_in(folder, "root.crt");
+    let server = Server::start(&[
+        "--tls-ca-cert-file",
+        &file,
+        "--tls-auth-clients-user",
+        field,
+    ]);
+    let mut admin = server.client(Transport::Tcp);
+    assert_eq!(admin.text("ACL SETUSER alice on +@all ~*"), "OK");
+    (root, server, admin)
+}
+
+/// Issues a certificate to a subject, and returns the settings of a client that shows it and does not verify the server.
+fn issue_to(
+    root: &Pair,
+    folder: &Path,
+    subject: &X509Name,
+    names: &SubjectAlternativeName,
+) -> ClientTlsConfig {
+    let spec = Spec {
+        name: "",
+        serial: 7,
+        seconds: 3600,
+        is_authority: false,
+    };
+    root.issue_to(&spec, subject, names)
+        .write(folder, "user", &[]);
+    ClientTlsConfig {
+        cert: Some(file_in(folder, "user.crt")),
+        key: Some(file_in(folder, "user.key")),
+        insecure: true,
+        ..ClientTlsConfig::default()
+    }
+}
+
+#[test]
+fn hostile_common_names_are_no_user_and_no_new_line() {
+    let folder = temp_dir();
+    let (root, server, mut admin) = start_with_authority(folder.path(), "CN");
+    let long = "alice".repeat(8000);
+    let mut localhost = SubjectAlternativeName::new();
+    localhost.dns("alice");
+    for (kind, text, user) in [
+        (Asn1Type::UTF8STRING, "alice", "alice"),
+        // The same name in UTF-16.
+        (Asn1Type::BMPSTRING, "\0a\0l\0i\0c\0e", "alice"),
+        (Asn1Type::UTF8STRING, "alice\0.example.com", "default"),
+        (Asn1Type::UTF8STRING, "alice ", "default"),
+        (Asn1Type::UTF8STRING, "alice\r\n+OK", "default"),
+        (
+            Asn1Type::UTF8STRING,
+            "x user=alice login=password\n",
+            "default",
+        ),
+        (Asn1Type::BMPSTRING, "\0a\0l\0i\0c\0e\0\0", "default"),
+        (Asn1Type::UTF8STRING, long.as_str(), "default"),
+    ] {
+        // Only the first of several counts.
+        let names = [
+            (Nid::COMMONNAME, kind, text),
+            (Nid::COMMONNAME, Asn1Type::UTF8STRING, "alice"),
+        ];
+        let config = issue_to(&root, folder.path(), &subject(&names), &localhost);
+        let mut client = Client::with_tls(server.tls_port, &config);
+        assert_eq!(client.text("ACL WHOAMI"), user, "{text:?}");
+        let line = client.text("CLIENT INFO");
+        let fields: Vec<&str> = line.trim_end_matches('\n').split(' ').collect();
+        assert!(
+            line.len() < 2500 && !line.trim_end().contains(['\n', '\r']),
+            "{line}"
+        );
+        let all = |name: &str| {
+            fields
+                .iter()
+                .filter(|field| field.starts_with(name))
+                .count()
+        };
+        assert_eq!(
+            [all("user="), all("login="), all("tls=")],
+            [1, 1, 1],
+            "{line}"
+        );
+        let refused = usize::from(user == "default");
+        let log = admin.text("ACL LOG");
+        assert_eq!(log.matches("tls-cert").count(), refused, "{text:?}");
+        assert_eq!(admin.text("ACL LOG RESET"), "OK");
+    }
+    let printable = |line: &str| !line.contains(['\r', '\u{1b}', '\0']) && line.len() < 4000;
+    assert!(server.log().lines().all(printable));
+}
+
+#[test]
+fn hostile_alternative_names_are_no_user() {
+    let folder = temp_dir();
+    let anonymous = subject(&[]);
+    for field in ["DNS", "URI"] {
+        let (root, server, _admin) = start_with_authority(folder.path(), field);
+        let long = "x".repeat(64_000);
+        for (texts, user) in [
+            (["alice\0.example.com", "ALICE"], "default"),
+            (["", "alice"], "alice"),
+            // As much as a session's ticket can hold.
+            ([long.as_str(), "alice"], "alice"),
+        ] {
+            let mut names = SubjectAlternativeName::new();
+            for text in texts {
+                match field {
+                    "DNS" => names.dns(text),
+                    _ => names.uri(text),
+                };
+            }
+            let config = issue_to(&root, folder.path(), &anonymous, &names);
+            let mut client = Client::with_tls(server.tls_port, &config);
+            assert_eq!(client.text("ACL WHOAMI"), user, "{field}");
+            assert!(client.text("CLIENT INFO").len() < 1000);
+        }
+    }
+}
+
+/// A stranger can have the log say whose certificate was rejected, but not at any length.
+#[test]
+fn the_log_cuts_the_name_of_a_stranger() {
+    let folder = temp_dir();
+    let (_root, server, mut admin) = start_with_authority(folder.path(), "CN");
+    let name = "\u{1}".repeat(50_000);
+    Pair::root(&name).write(folder.path(), "stranger", &[]);
+    let config = ClientTlsConfig {
+        cert: Some(file_in(folder.path(), "stranger.crt")),
+        key: Some(file_in(folder.path(), "stranger.key")),
+        insecure: true,
+        ..ClientTlsConfig::default()
+    };
+    drop(Client::try_tls(server.tls_port, &config).map(|mut client| client.try_read()));
+    let line = server.wait_for_log(&["certificate verify failed"]);
+    assert!(
+        line.contains("(CN=\\u{1}\\u{1}") && line.len() < 4000,
+        "{}",
+        line.len()
+    );
+    assert!(admin.info("tls_last_handshake_error").len() < 4000);
 }

@@ -123,6 +123,9 @@ pub struct CrlInfo {
     pub revoked: usize,
 }
 
+/// Bytes of a name that a log or a list shows. Certificates may have names of 100 KB, also those of strangers, which are rejected.
+const SHOWN: usize = 512;
+
 impl Traffic {
     /// Adds the counts of another pool.
     pub(crate) fn add(&mut self, other: Self) {
@@ -181,7 +184,16 @@ pub(crate) fn common_name(name: &X509NameRef) -> Option<String> {
     (!text.contains('\0')).then_some(text)
 }
 
-/// `O=Redis, CN=server`, with unprintable characters escaped.
+/// The beginning of a name, if it is long.
+pub(crate) fn shortened(mut name: String) -> String {
+    if name.len() > SHOWN {
+        name.truncate(name.floor_char_boundary(SHOWN));
+        name.push_str("...");
+    }
+    name
+}
+
+/// `O=Redis, CN=server`, with unprintable characters escaped, and cut if it is long.
 pub(crate) fn name_text(name: &X509NameRef) -> String {
     let parts = name.entries().map(|entry| {
         let key = entry.object().nid().short_name().unwrap_or("?");
@@ -191,7 +203,7 @@ pub(crate) fn name_text(name: &X509NameRef) -> String {
             .map_or_else(|_| "?".to_string(), |text| text.escape_debug().to_string());
         format!("{key}={value}")
     });
-    parts.collect::<Vec<_>>().join(", ")
+    shortened(parts.collect::<Vec<_>>().join(", "))
 }
 
 /// The alternative names: DNS names and IP addresses.

@@ -27,7 +27,7 @@ use openssl::x509::{X509, X509Name, X509Ref};
 use openssl_sys as ffi;
 
 use crate::tls::context::{TlsContext, now};
-use crate::tls::info::{common_name, name_text, unix_time};
+use crate::tls::info::{common_name, name_text, shortened, unix_time};
 
 type Generate = unsafe extern "C" fn(*mut ffi::SSL, *mut c_void) -> c_int;
 
@@ -128,7 +128,7 @@ pub(crate) fn expired(ssl: &SslRef) -> Option<String> {
     if unix_time(cert.not_after()) < now {
         let name = common_name(cert.subject_name());
         return Some(name.map_or(String::new(), |name| {
-            format!(" (CN={})", name.escape_debug())
+            format!(" (CN={})", shortened(name).escape_debug())
         }));
     }
     let ticket = TicketChain::of(ssl)?;

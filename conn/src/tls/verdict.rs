@@ -4,7 +4,7 @@ use openssl::x509::{X509Ref, X509StoreContext, X509StoreContextRef, X509VerifyRe
 use openssl_sys as ffi;
 
 use crate::tls::bio::note_rejected;
-use crate::tls::info::{alternative_names, common_name};
+use crate::tls::info::{alternative_names, common_name, shortened};
 
 /// Alternative names of a certificate that an error lists.
 const NAMES_TOLD: usize = 8;
@@ -35,7 +35,8 @@ pub(super) fn on_verdict(accepted: bool, chain: &mut X509StoreContextRef) -> boo
 
 /// Whose certificate it is, if it says so. If the name was wrong, also the names that it is valid for.
 fn whose(cert: &X509Ref, verdict: X509VerifyResult) -> Option<String> {
-    let common_name = common_name(cert.subject_name()).map(|name| format!("CN={name}"));
+    let common_name = common_name(cert.subject_name());
+    let common_name = common_name.map(|name| format!("CN={}", shortened(name)));
     let wrong_name = [
         ffi::X509_V_ERR_HOSTNAME_MISMATCH,
         ffi::X509_V_ERR_IP_ADDRESS_MISMATCH,
@@ -45,7 +46,8 @@ fn whose(cert: &X509Ref, verdict: X509VerifyResult) -> Option<String> {
     }
     let names = alternative_names(cert);
     let more = names.len().saturating_sub(NAMES_TOLD);
-    let mut told = names[..names.len() - more].join(", ");
+    let told = names.into_iter().take(NAMES_TOLD).map(shortened);
+    let mut told = told.collect::<Vec<_>>().join(", ");
     if more > 0 {
         told.push_str(&format!(" and {more} more"));
     }
