@@ -65,6 +65,7 @@ mod tables;
 mod tidy;
 mod tls;
 mod tls_chain;
+mod tls_clock;
 mod tls_files;
 mod tls_info;
 mod tls_matrix;

@@ -10,7 +10,7 @@
 //! | `fail-OP` | OP fails with the error number in the file, or only the next n times if a second number n follows; OP is `write`, `fsync`, `folder-fsync`, `rename`, `open` or `unlink` |
 //! | `room` | so many bytes may still be written; then writes are short and fail with ENOSPC |
 //! | `kill-OP` | the process is killed before the n-th OP from now on, n being the number in the file |
-//! | `clock-back` | the wall clock is this many seconds slow |
+//! | `clock-back`, `clock-ahead` | the wall clock is this many seconds slow, or fast |
 //! | `journal` | written by this library: what a crash of the machine would keep (see below) |
 //!
 //! Only files of data count: paths with `appendonly`, `.rdb`, `.aof`, and folders.
@@ -45,7 +45,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::Duration;
 
-use libc::{c_char, c_int, c_void, clockid_t, mode_t, size_t, ssize_t, timespec};
+use libc::{c_char, c_int, c_void, clockid_t, mode_t, size_t, ssize_t, time_t, timespec, timeval};
 
 /// The folder of the control files.
 fn control() -> Option<&'static Path> {
@@ -157,11 +157,28 @@ replace! {
 
     clock_gettime as real (clock: clockid_t, time: *mut timespec) -> c_int {
         let done = real(clock, time);
-        if clock == libc::CLOCK_REALTIME
-            && let Some(back) = control().and_then(|folder| number(&folder.join("clock-back")))
-        {
+        if clock == libc::CLOCK_REALTIME {
             // SAFETY: the caller passes a valid pointer, which the original has filled.
-            unsafe { (*time).tv_sec -= back as i64 };
+            unsafe { (*time).tv_sec += clock_shift() };
+        }
+        done
+    }
+
+    // OpenSSL asks this one when it verifies certificates.
+    time as real (seconds: *mut time_t) -> time_t {
+        let now = real(std::ptr::null_mut()) + clock_shift();
+        if !seconds.is_null() {
+            // SAFETY: the caller passes null or a valid pointer.
+            unsafe { *seconds = now };
+        }
+        now
+    }
+
+    gettimeofday as real (time: *mut timeval, zone: *mut c_void) -> c_int {
+        let done = real(time, zone);
+        if !time.is_null() {
+            // SAFETY: the caller passes null or a valid pointer, which the original has filled.
+            unsafe { (*time).tv_sec += clock_shift() };
         }
         done
     }
@@ -229,6 +246,15 @@ fn fail(code: c_int) -> c_int {
 /// The number in a control file, if the file is there.
 fn number(file: &Path) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+/// How many seconds the wall clock is fast.
+fn clock_shift() -> i64 {
+    let seconds = |name| {
+        let file = control().map(|folder| folder.join(name));
+        file.and_then(|file| number(&file)).unwrap_or(0) as i64
+    };
+    seconds("clock-ahead") - seconds("clock-back")
 }
 
 /// The error with which an operation is to fail.
