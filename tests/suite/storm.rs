@@ -155,3 +155,31 @@ fn ten_thousand_unfinished_handshakes_block_no_client() {
         (left == 0).then_some(())
     });
 }
+
+/// Clients that send their handshakes byte by byte, more of them than there are slots, do not keep others from connecting.
+#[test]
+fn a_thousand_slow_handshakes_block_no_client() {
+    let server = Server::start(&[]);
+    let mut established = server.client(Transport::Tls);
+    // The begin of a ClientHello that announces more than is ever sent.
+    let hello = [22, 3, 1, 1, 0, 1, 0, 0, 252, 3, 3];
+    let mut slow: Vec<TcpStream> = (0..1000)
+        .map(|_| TcpStream::connect(("127.0.0.1", server.tls_port)).expect("the port listens"))
+        .collect();
+    for byte in hello {
+        for socket in &mut slow {
+            // Some lose their slot, and their connection with it, to those that wait for one.
+            let _ = socket.write_all(&[byte]);
+        }
+        assert_eq!(established.text("PING"), "PONG");
+        assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
+    }
+    let mut admin = server.client(Transport::Tcp);
+    assert!(
+        admin
+            .info("tls_handshakes_in_flight")
+            .parse::<u32>()
+            .expect("a number")
+            <= 512
+    );
+}

@@ -1,7 +1,7 @@
 //! Sessions that are resumed: OpenSSL verifies nothing then, so the server has to know of the whole chain.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, iter};
 
 use openssl::ssl::{SslContext, SslFiletype, SslOptions, SslSession, SslVersion};
 use tempfile::TempDir;
@@ -209,5 +209,81 @@ fn a_ticket_does_not_outlive_a_list_of_revoked_certificates() {
     for (context, [_, session]) in &sessions[..2] {
         let client = connect(&server, context, Some(session)).expect("admitted");
         assert!(client.ssl().session_reused());
+    }
+}
+
+/// Twenty authorities between root and client, each with a list, one of which has thousands of entries.
+#[test]
+fn a_chain_of_twenty_authorities_is_known_to_its_end() {
+    const LONG: u32 = 20;
+    let folder = temp_dir();
+    let mut authorities = vec![Pair::root("root")];
+    let names: Vec<String> = (0..LONG).map(|number| format!("middle{number}")).collect();
+    let issue = |issuer: &Pair, name, serial, is_authority| {
+        issuer.issue(&Spec {
+            name,
+            serial,
+            seconds: 3600,
+            is_authority,
+        })
+    };
+    for (name, number) in names.iter().zip(100..) {
+        let next = issue(&authorities[authorities.len() - 1], name, number, true);
+        authorities.push(next);
+    }
+    let leaf = issue(&authorities[authorities.len() - 1], "leaf", 7, false);
+    let behind: Vec<&Pair> = authorities[1..].iter().rev().collect();
+    leaf.write(folder.path(), "leaf", &behind);
+    fs::create_dir(folder.path().join("lists")).expect("writable");
+    let chain = Chain {
+        folder,
+        middle: leaf,
+    };
+    let names = iter::once("root").chain(names.iter().map(String::as_str));
+    let revoke = |authority, serials: &[u32]| {
+        let name = format!("lists/{authority}.crl");
+        revoke(
+            chain.path(),
+            &ListSpec {
+                name: &name,
+                signer: Signer::Other(authority),
+                serials,
+                ..ListSpec::default()
+            },
+        );
+    };
+    for (name, authority) in names.zip(&authorities) {
+        authority.write(chain.path(), name, &[]);
+        revoke(name, &[]);
+    }
+    let lists = chain.lists().to_string_lossy().into_owned();
+    let (server, mut admin) = chain.start(&["--tls-crl-dir", &lists, "--tls-auto-reload", "yes"]);
+    assert_eq!(admin.info("tls_crls"), "21");
+    let kinds = KINDS.map(|(version, options)| chain.context(version, options));
+    let mut clients: Vec<OpensslClient> = kinds
+        .iter()
+        .map(|context| {
+            let session = connect(&server, context, None).expect("admitted").close();
+            let client = connect(&server, context, Some(&session)).expect("admitted");
+            assert!(client.ssl().session_reused());
+            client
+        })
+        .collect();
+    // Of the ninth of them by its number among many; of the others by none.
+    let others: Vec<u32> = (10_000..15_000).collect();
+    revoke("middle7", &others);
+    until("the long list", || {
+        (admin.info("tls_crl_revoked_certs") == "5000").then_some(())
+    });
+    for client in &mut clients {
+        client.ping().expect("it stays");
+    }
+    revoke("middle7", &[&others[..], &[108]].concat());
+    for client in &mut clients {
+        client.read(1).expect_err("it is disconnected");
+    }
+    assert_eq!(admin.info("tls_crl_ended_connections"), "3");
+    for context in &kinds {
+        assert!(connect(&server, context, None).is_err(), "it is refused");
     }
 }

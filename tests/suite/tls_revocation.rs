@@ -388,6 +388,10 @@ fn damaged_files_are_loaded_or_refused() {
             with(|it, file| it.cert_file = file),
         ),
         (
+            certs::file("redis.key"),
+            with(|it, file| it.key_file = file),
+        ),
+        (
             certs::file("ca.crt"),
             with(|it, file| it.ca_cert_file = file),
         ),

@@ -1,4 +1,5 @@
-//! What a scanner finds: nothing old, nothing weak. The client is Debian's `openssl s_client`, on its lowest security level.
+//! What a scanner finds: nothing old, nothing weak. The clients are Debian's `openssl s_client`, on its lowest security level, and
+//! `sslscan`.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -99,4 +100,61 @@ fn nothing_is_compressed_or_renegotiated() {
     assert!(text.contains("no renegotiation"), "{text}");
     let mut admin = server.client(Transport::Tcp);
     assert_eq!(admin.info("tls_handshakes_done"), "3");
+}
+
+/// What `sslscan` finds, as its elements of XML.
+fn sslscan(server: &Server) -> Vec<String> {
+    let output = Command::new("sslscan")
+        .args(["--xml=-", "--no-colour", "--show-ciphers"])
+        .arg(format!("127.0.0.1:{}", server.tls_port))
+        .output()
+        .expect("sslscan is installed (tests/setup)");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines = text.lines().map(str::trim);
+    lines
+        .filter(|line| line.starts_with('<'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn sslscan_finds_nothing_old_or_weak() {
+    let server = Server::start(&["--tls-auth-clients", "no"]);
+    let found = sslscan(&server);
+    for expected in [
+        "<protocol type=\"ssl\" version=\"2\" enabled=\"0\" />",
+        "<protocol type=\"ssl\" version=\"3\" enabled=\"0\" />",
+        "<protocol type=\"tls\" version=\"1.0\" enabled=\"0\" />",
+        "<protocol type=\"tls\" version=\"1.1\" enabled=\"0\" />",
+        "<protocol type=\"tls\" version=\"1.2\" enabled=\"1\" />",
+        "<protocol type=\"tls\" version=\"1.3\" enabled=\"1\" />",
+        "<renegotiation supported=\"0\" secure=\"0\" />",
+        "<heartbleed sslversion=\"TLSv1.2\" vulnerable=\"0\" />",
+        "<heartbleed sslversion=\"TLSv1.3\" vulnerable=\"0\" />",
+    ] {
+        assert!(
+            found.iter().any(|line| line == expected),
+            "{expected}: {found:#?}"
+        );
+    }
+    let of = |kind: &str| -> Vec<&String> {
+        found.iter().filter(|line| line.starts_with(kind)).collect()
+    };
+    let (ciphers, groups) = (of("<cipher "), of("<group "));
+    assert!(ciphers.len() > 5 && groups.len() == 4, "{found:#?}");
+    for line in ciphers {
+        let is_good = ["strong", "acceptable"]
+            .iter()
+            .any(|strength| line.contains(&format!("strength=\"{strength}\"")));
+        assert!(is_good, "{line}");
+    }
+    for line in groups {
+        assert!(line.contains("bits=\"128\""), "{line}");
+    }
+    // It would find what is old and weak.
+    let old = ["--tls-protocols", "TLSv1 TLSv1.2", "--tls-ciphers", LOWEST];
+    let server = Server::start(&[&old[..], &["--tls-auth-clients", "no"]].concat());
+    let found = sslscan(&server).join("\n");
+    assert!(found.contains("<protocol type=\"tls\" version=\"1.0\" enabled=\"1\" />"));
+    assert!(found.contains("strength=\"null\""), "{found}");
 }

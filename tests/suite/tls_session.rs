@@ -1,7 +1,7 @@
 //! TLS over the life of a connection: session tickets, key updates, renegotiation, close_notify in the middle of a
 //! reply.
 
-use openssl::ssl::{SslContext, SslSession, SslVersion};
+use openssl::ssl::{SslContext, SslOptions, SslSession, SslVersion};
 use tests::certs::{self, CertSpec, Signer, file_in};
 use tests::client::{Client, Transport};
 use tests::openssl_client::{self, OpensslClient};
@@ -47,6 +47,23 @@ fn tickets_survive_a_new_certificate() {
     assert_eq!(admin.info("tls_handshakes_resumed"), "6");
     // Two more handshakes were not resumed.
     assert_eq!(admin.info("tls_handshakes_done"), "8");
+}
+
+/// The cache of sessions belongs to a context. Its sessions have no ticket to carry them over.
+#[test]
+fn a_session_without_a_ticket_ends_with_a_new_certificate() {
+    let server = Server::start(&[]);
+    let mut admin = server.client(Transport::Tcp);
+    let context = openssl_client::context(true, |builder| {
+        builder.set_options(SslOptions::NO_TICKET);
+        openssl_client::only(SslVersion::TLS1_2)(builder);
+    });
+    let (_, session) = connect_once(&server, &context, None);
+    assert!(connect_once(&server, &context, Some(&session)).0);
+    admin.set_certificate("server");
+    let (resumed, session) = connect_once(&server, &context, Some(&session));
+    assert!(!resumed, "the handshake is a full one, and succeeds");
+    assert!(connect_once(&server, &context, Some(&session)).0);
 }
 
 #[test]

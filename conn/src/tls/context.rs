@@ -7,10 +7,12 @@
 //!
 //! Invariants:
 //! 1. A load either succeeds completely or answers a sentence that names the file and the cause.
-//! 2. Sessions survive a reload, because the new context shares the ticket keys of the previous one;
-//!    but not a change of the rules for clients. OpenSSL does not verify the certificate of a client
-//!    that resumes, so a ticket from before the change would admit a client that the present rules
-//!    reject. Therefore the session id context is derived from the rules (`session_rules`).
+//! 2. Sessions that have a ticket survive a reload, because the new context shares the ticket keys of the previous one; but
+//!    not a change of the rules for clients. OpenSSL does not verify the certificate of a client that resumes, so a ticket
+//!    from before the change would admit a client that the present rules reject. Therefore the session id context is derived
+//!    from the rules (`session_rules`). Sessions without a ticket, of TLS 1.2 clients that take none, are in the cache of their
+//!    context and end with it: OpenSSL links each to one context, and a copy of it would lack the chain of the client, which
+//!    `ticket_chain` needs to know of an authority that expires or is revoked. Such a client makes one full handshake.
 //! 3. Certificates that are not valid now are loaded, as Redis does, and reported by `warnings`.
 //! 4. The error queue of the thread is empty afterwards (`tls::stream` relies on it).
 
