@@ -25,7 +25,7 @@ use ae::time::TimerId;
 use crate::admission::{Admission, HandshakeLimits};
 use crate::connection::{ConnId, ConnProc, Connection, Phase};
 use crate::error::{ConnError, Step};
-use crate::io::{self, Budget, Moved, Readiness};
+use crate::io::{self, Budget, Busy, Moved, Readiness};
 use crate::lend::Lost;
 use crate::stream::{Io, Stream};
 use crate::tls::bio::Pool;
@@ -65,6 +65,8 @@ pub struct Conns<S> {
     /// The timer for handshakes to be given up, and when it fires.
     pub(crate) deadline_timer: Option<(TimerId, Instant)>,
     pub(crate) pool: Pool,
+    /// What was written in this turn.
+    pub(crate) busy: Busy,
     pub(crate) stats: TlsStats,
     /// Connections that are lent.
     pub(crate) loans: usize,
@@ -81,6 +83,7 @@ impl<S> Conns<S> {
             admission: Admission::new(limits),
             deadline_timer: None,
             pool: Pool::new(),
+            busy: Busy::default(),
             stats: TlsStats::default(),
             loans: 0,
             lost: Lost::default(),
@@ -112,7 +115,7 @@ impl<S> Conns<S> {
             ready: el.ready(fd),
             is_closing: el.is_closing(fd),
         };
-        connection.budget.begin(el.turn());
+        connection.budget.begin(el.turn(), self.busy);
         let moved = io::read(
             &mut connection.stream,
             &mut self.pool,
@@ -388,13 +391,16 @@ impl<S> Conns<S> {
             // Of no concern to a write.
             is_closing: false,
         };
-        connection.budget.begin(el.turn());
+        connection.budget.begin(el.turn(), self.busy);
+        let before = connection.budget.written();
         let moved = call(
             &mut connection.stream,
             &mut self.pool,
             readiness,
             &mut connection.budget,
         );
+        self.busy
+            .add(el.turn(), connection.budget.written() - before);
         apply(el, connection, &mut self.pending, id, moved)
     }
 }

@@ -9,7 +9,9 @@
 //! Invariants:
 //! 1. Per turn a connection reads at most `READ_BUDGET` and writes at most `WRITE_BUDGET` bytes of
 //!    application data, whatever its peer sends or takes. Beyond that the answer is would-block
-//!    without `drained`, so the loop calls again in its next turn.
+//!    without `drained`, so the loop calls again in its next turn. Once all connections together have
+//!    written `WRITE_BUDGET` bytes in a turn, each further one writes at most `WRITE_SHARE`, so that
+//!    many bulk readers do not stretch the turn for everybody else.
 //! 2. A read that stops without data while the transport has more input (records without application
 //!    data, see `tls::stream`) uses up the budget of its turn.
 
@@ -28,6 +30,9 @@ pub const READ_BUDGET: usize = 1024 * 1024;
 
 /// Bytes that one connection may write per turn; encrypting them takes half a millisecond.
 pub const WRITE_BUDGET: usize = 1024 * 1024;
+
+/// Bytes that one connection may write in a turn in which others have written `WRITE_BUDGET` already.
+pub const WRITE_SHARE: usize = 64 * 1024;
 
 /// What is known about a socket.
 #[derive(Clone, Copy, Debug)]
@@ -59,17 +64,26 @@ pub(crate) struct Budget {
     turn: u32,
     read: u32,
     written: u32,
+    /// It writes at most `WRITE_SHARE`.
+    shares: bool,
 }
 
 impl Budget {
-    /// Renews the budget if `turn` differs from that of the previous call.
-    pub(crate) fn begin(&mut self, turn: u32) {
+    /// Renews the budget if `turn` differs from that of the previous call; `busy` is what all connections
+    /// have written.
+    pub(crate) fn begin(&mut self, turn: u32, busy: Busy) {
         if self.turn != turn {
             *self = Self {
                 turn,
+                shares: busy.is_busy(turn),
                 ..Self::default()
             };
         }
+    }
+
+    /// Bytes written in the present turn.
+    pub(crate) fn written(self) -> u32 {
+        self.written
     }
 
     fn left_to_read(self) -> usize {
@@ -77,7 +91,32 @@ impl Budget {
     }
 
     fn left_to_write(self) -> usize {
-        WRITE_BUDGET.saturating_sub(self.written as usize)
+        let most = if self.shares {
+            WRITE_SHARE
+        } else {
+            WRITE_BUDGET
+        };
+        most.saturating_sub(self.written as usize)
+    }
+}
+
+/// Bytes that all connections of a loop have written in its present turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Busy {
+    turn: u32,
+    written: usize,
+}
+
+impl Busy {
+    /// Adds what one call has written.
+    pub(crate) fn add(&mut self, turn: u32, written: u32) {
+        let before = if self.turn == turn { self.written } else { 0 };
+        self.turn = turn;
+        self.written = before.saturating_add(written as usize);
+    }
+
+    fn is_busy(self, turn: u32) -> bool {
+        self.turn == turn && self.written >= WRITE_BUDGET
     }
 }
 
@@ -273,31 +312,56 @@ mod tests {
     fn a_budget_is_renewed_by_the_next_turn() {
         let (mut ours, mut theirs) = pair();
         let (mut pool, mut budget) = (Pool::new(), Budget::default());
-        budget.begin(7);
+        budget.begin(7, Busy::default());
         budget.written = WRITE_BUDGET as u32 - 3;
         budget.read = READ_BUDGET as u32 - 2;
         let moved = write(&mut ours, &mut pool, READY, &mut budget, b"hello");
         assert_eq!(done(&moved), 3);
         assert!(moved.drained.is_empty(), "the socket has room");
         for turn in [7, 7] {
-            budget.begin(turn);
+            budget.begin(turn, Busy::default());
             let moved = write(&mut ours, &mut pool, READY, &mut budget, b"lo");
             assert!(matches!(moved.io, Io::WouldBlock) && moved.drained.is_empty());
         }
-        budget.begin(8);
+        budget.begin(8, Busy::default());
         let moved = write(&mut ours, &mut pool, READY, &mut budget, b"lo");
         assert_eq!(done(&moved), 2);
         let mut fresh = Budget::default();
-        fresh.begin(1);
+        fresh.begin(1, Busy::default());
         fresh.read = READ_BUDGET as u32 - 2;
         let mut buf = [0; 16];
         let moved = read(&mut theirs, &mut pool, READY, &mut fresh, &mut buf);
         assert_eq!((done(&moved), moved.drained), (2, Mask::empty()));
         let moved = read(&mut theirs, &mut pool, READY, &mut fresh, &mut buf);
         assert!(matches!(moved.io, Io::WouldBlock) && moved.drained.is_empty());
-        fresh.begin(2);
+        fresh.begin(2, Busy::default());
         let moved = read(&mut theirs, &mut pool, READY, &mut fresh, &mut buf);
         assert_eq!((done(&moved), moved.drained), (3, Mask::READABLE));
+    }
+
+    #[test]
+    fn what_all_have_written_bounds_what_a_further_one_writes() {
+        let full = WRITE_BUDGET as u32;
+        let cases: [(&[(u32, u32)], u32, usize); 6] = [
+            (&[], 7, WRITE_BUDGET),
+            (&[(7, full - 1)], 7, WRITE_BUDGET),
+            (&[(7, full)], 7, WRITE_SHARE),
+            (&[(7, full - 1), (7, 1)], 7, WRITE_SHARE),
+            (&[(6, full)], 7, WRITE_BUDGET),
+            (&[(6, full), (7, 1)], 7, WRITE_BUDGET),
+        ];
+        for (writes, turn, expected) in cases {
+            let (mut busy, mut budget) = (Busy::default(), Budget::default());
+            for &(turn, written) in writes {
+                busy.add(turn, written);
+            }
+            budget.begin(turn, busy);
+            assert_eq!(budget.left_to_write(), expected, "{writes:?}");
+            // What is written later in the turn takes nothing from it.
+            busy.add(turn, full);
+            budget.begin(turn, busy);
+            assert_eq!(budget.left_to_write(), expected, "{writes:?}");
+        }
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl<S> Conns<S> {
             unsent: connection.stream.unsent(),
             memory: connection.stream.memory(),
         };
-        connection.budget.begin(el.turn());
+        connection.budget.begin(el.turn(), self.busy);
         let stream = std::mem::replace(&mut connection.stream, Stream::Lent(Box::new(absent)));
         let loan = Loan {
             id,

@@ -12,7 +12,7 @@ use common::certs::Site;
 use common::peer::{Peer, client_context, only};
 use common::{World, dial, listen};
 use conn::connection::{ConnId, State};
-use conn::io::{READ_BUDGET, WRITE_BUDGET};
+use conn::io::{READ_BUDGET, WRITE_BUDGET, WRITE_SHARE};
 use conn::listener::Listener;
 use conn::stream::Io;
 use conn::tls::context::TlsContext;
@@ -306,6 +306,54 @@ fn a_long_reply_is_written_over_many_turns() {
         turns >= LEN / WRITE_BUDGET && most <= WRITE_BUDGET,
         "{turns}, {most}"
     );
+}
+
+/// Many peers with long replies share the turn: together they write one budget and a share each.
+#[test]
+fn long_replies_share_a_turn() {
+    const READERS: usize = 8;
+    let (mut world, listener) = (World::new(), listen());
+    let mut sockets: Vec<std::net::TcpStream> = Vec::new();
+    let ids: Vec<ConnId> = (0..READERS)
+        .map(|_| {
+            sockets.push(dial(&listener));
+            world.accept(&listener, None)
+        })
+        .collect();
+    let done = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&done);
+    let sink = thread::spawn(move || {
+        let mut buf = vec![0; 1 << 20];
+        while !flag.load(Ordering::Relaxed) {
+            let mut got = 0;
+            for socket in &mut sockets {
+                got += usize::from(socket.read(&mut buf).is_ok());
+            }
+            if got == 0 {
+                thread::yield_now();
+            }
+        }
+    });
+    let reply = vec![b'.'; 4 * WRITE_BUDGET];
+    let mut most = 0;
+    for _ in 0..64 {
+        world.glance();
+        let mut written = 0;
+        for &id in &ids {
+            while let Io::Done(n) = world.conns.write(&mut world.el, id, &reply) {
+                written += n;
+            }
+        }
+        most = most.max(written);
+    }
+    done.store(true, Ordering::Relaxed);
+    sink.join().expect("no panic");
+    // The one that reaches the budget may have had all of it left.
+    assert!(
+        most <= 2 * WRITE_BUDGET + READERS * WRITE_SHARE,
+        "{most} bytes in one turn"
+    );
+    assert!(most > WRITE_SHARE, "{most} bytes in one turn");
 }
 
 #[test]
