@@ -5,7 +5,9 @@ use table::{generic as rows, server};
 
 use crate::commands::Family;
 use crate::commands::args::{Args, database_number};
-use crate::keyspace::change::{Event, count_changes, database_changes, key_changed};
+use crate::keyspace::change::{
+    Event, contents_replaced, count_changes, database_changes, key_changed,
+};
 use crate::keyspace::delete::{delete, flush};
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db, db_mut, find_read, find_write, fresh, glance, live_place};
@@ -270,8 +272,8 @@ fn swapdb(cx: &mut Ctx<'_>) -> Done {
         database_changes(cx.srv, first, Some(second));
         database_changes(cx.srv, second, Some(first));
         cx.srv.keys.dbs.swap(first, second);
-        cx.srv.blocked.mark_all_ready(first, false);
-        cx.srv.blocked.mark_all_ready(second, false);
+        contents_replaced(cx.srv, first);
+        contents_replaced(cx.srv, second);
     }
     count_changes(cx.srv, 1);
     cx.reply.ok();

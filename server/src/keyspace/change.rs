@@ -137,7 +137,7 @@ fn record(srv: &mut Server, db: usize, key: &[u8], changes: u64, event: Event, i
     if srv.replication.is_replica() && event == Event::Generic("expire") {
         note_own_expire(srv, db, key);
     }
-    if !srv.blocked.is_empty() && wakes(event) && srv.blocked.is_awaited(db, key) {
+    if !srv.blocked.is_empty() && may_wake(srv, event) && srv.blocked.is_awaited(db, key) {
         let found = srv.keys.dbs[db].db.find(key).filter(|_| !is_replaced);
         let found = found.map(EntryRef::ty);
         srv.blocked.mark_ready(db, key, found);
@@ -162,6 +162,21 @@ pub fn count_changes(srv: &mut Server, changes: u64) {
 fn note_own_expire(srv: &mut Server, db: usize, key: &[u8]) {
     if !srv.unit.running.obeyed {
         srv.keys.own_expires.insert((db, key.into()));
+    }
+}
+
+/// Whether an event may unblock one of the clients that are blocked now. A key that vanishes serves only those that asked for it.
+#[cold]
+fn may_wake(srv: &Server, event: Event) -> bool {
+    wakes(event) && (!vanishes(event) || srv.blocked.keys_on_nokey_len() > 0)
+}
+
+/// Whether the key has no value after an event.
+fn vanishes(event: Event) -> bool {
+    match event {
+        Event::Generic(name) => matches!(name, "del" | "rename_from" | "move_from"),
+        Event::Expired | Event::Evicted => true,
+        _ => false,
     }
 }
 
@@ -222,6 +237,13 @@ pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
     }
 }
 
+/// A database has other contents than before: marks the keys ready that serve a blocked client now.
+pub fn contents_replaced(srv: &mut Server, number: usize) {
+    let Server { keys, blocked, .. } = srv;
+    let db = &keys.dbs[number].db;
+    blocked.mark_all_ready(number, |key| db.find(key).map(EntryRef::ty));
+}
+
 /// A database was replaced; `before` is what it held.
 pub fn touch_all(srv: &mut Server, db: usize, before: &Db) {
     srv.migration.spoil_all(Some(db));
@@ -244,7 +266,7 @@ fn fail_transaction(srv: &mut Server, id: ClientId) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, wakes};
+    use super::{Event, vanishes, wakes};
 
     #[test]
     fn what_leaves_a_value_as_it_was_wakes_nobody() {
@@ -261,6 +283,24 @@ mod tests {
         ];
         for (event, expected) in cases {
             assert_eq!(wakes(event), expected, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_removes_a_key_leaves_it_without_a_value() {
+        let cases = [
+            (Event::Generic("del"), true),
+            (Event::Generic("rename_from"), true),
+            (Event::Generic("rename_to"), false),
+            (Event::Generic("move_from"), true),
+            (Event::Generic("copy_to"), false),
+            (Event::Expired, true),
+            (Event::Evicted, true),
+            (Event::popped(data::ds::quicklist::End::Head), false),
+            (Event::Stream("xgroup-destroy"), false),
+        ];
+        for (event, expected) in cases {
+            assert_eq!(vanishes(event), expected, "{event:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use data::value::db::Db;
 use data::value::entry::EntryRef;
 
 use crate::egress::invalidate::all_changed;
-use crate::keyspace::change::{Event, database_changes, key_changed, touch_all};
+use crate::keyspace::change::{Event, contents_replaced, database_changes, key_changed, touch_all};
 use crate::keyspace::free::free_entry;
 use crate::keyspace::lookup::{db, db_mut, live_place};
 use crate::server::Server;
@@ -46,7 +46,7 @@ pub fn exchange(srv: &mut Server, others: Vec<Database>) {
     all_changed(srv);
     for (number, other) in others.into_iter().enumerate() {
         let old = std::mem::replace(&mut srv.keys.dbs[number], other);
-        srv.blocked.mark_all_ready(number, false);
+        contents_replaced(srv, number);
         touch_all(srv, number, &old.db);
         let keys = old.db.len() as u64;
         srv.background.free(Box::new(old), keys);
@@ -60,13 +60,13 @@ pub fn flush(srv: &mut Server, db: Option<usize>, lazy: bool) -> usize {
     all_changed(srv);
     for number in numbers {
         database_changes(srv, number, None);
-        srv.blocked.mark_all_ready(number, true);
         let database = &mut srv.keys.dbs[number];
         let keys = database.db.len();
         let old: Db = database.db.clear();
         database.avg_ttl_ms = 0;
         database.expire_cursor = 0;
         removed += keys;
+        contents_replaced(srv, number);
         if lazy && keys > 0 {
             srv.background.free(Box::new(old), keys as u64);
         }

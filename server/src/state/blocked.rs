@@ -386,10 +386,11 @@ impl Blocked {
         }
     }
 
-    /// Every key of a database may have changed, or has vanished (`emptied`).
-    pub fn mark_all_ready(&mut self, db: usize, emptied: bool) {
+    /// A database was replaced or emptied; `found` is the type that a key has now. As in [`Blocked::mark_ready`], a key that
+    /// serves none of its clients costs nothing further.
+    pub fn mark_all_ready(&mut self, db: usize, found: impl Fn(&[u8]) -> Option<Type>) {
         for (key, queue) in self.queues.get_mut(&db).into_iter().flatten() {
-            if !queue.is_ready && (!emptied || queue.has_nokey()) {
+            if !queue.is_ready && queue.is_served_by(found(key)) {
                 queue.is_ready = true;
                 self.ready.push_back((db, key.clone()));
             }
@@ -503,6 +504,9 @@ mod tests {
                 .collect();
             blocked.mark_ready(0, b"k", found);
             assert_eq!(blocked.has_ready(), expected, "{waiting:?} {found:?}");
+            let one_by_one = blocked.take_ready();
+            blocked.mark_all_ready(0, |_| found);
+            assert_eq!(blocked.take_ready(), one_by_one, "{waiting:?} {found:?}");
             for (id, command) in waiting {
                 blocked.unblock(id, &command);
             }
