@@ -1,4 +1,4 @@
-//! The order in which held-back commands run, and what a muted or closing client is still sent.
+//! The order in which held-back and blocked commands run, and what a muted or closing client is still sent.
 
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
@@ -210,5 +210,59 @@ fn wrong_arguments_of_a_subcommand_name_the_command_as_it_was_sent() {
         for (request, expected) in cases {
             assert_eq!(client.text(request), expected, "{transport:?}");
         }
+    }
+}
+
+/// A browser that a foreign page has made send a request to this server: what is in its body is not executed.
+#[test]
+fn a_connection_over_which_http_is_spoken_is_closed_at_once() {
+    const REQUESTS: [&[u8]; 4] = [
+        b"POST / HTTP/1.1\r\nSET stolen 1\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nSET stolen 1\r\n",
+        b"MULTI\r\nhost: x\r\nSET stolen 1\r\nEXEC\r\n",
+        b"*1\r\n$4\r\npOsT\r\nSET stolen 1\r\n",
+    ];
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        for request in REQUESTS {
+            let mut browser = server.client(transport);
+            browser.send(request);
+            let sent = browser.read_to_end();
+            let text = String::from_utf8_lossy(request);
+            assert_eq!(sent, b"", "{transport:?}: {text}");
+        }
+        let mut admin = server.client(transport);
+        assert_eq!(admin.text("EXISTS stolen"), "0", "{transport:?}");
+    }
+    // It would fill the log otherwise.
+    let log = server.log();
+    let warnings = log.matches("Possible SECURITY ATTACK detected").count();
+    assert_eq!(warnings, 1, "{log}");
+}
+
+#[test]
+fn an_exchanged_database_serves_the_clients_blocked_on_what_it_brings() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut admin = server.client(transport);
+        admin.text("FLUSHALL");
+        let [mut list, mut string, mut group] = [(); 3].map(|()| server.client(transport));
+        list.send(b"BLPOP missing list 0\r\n");
+        string.send(b"BLPOP string 0\r\n");
+        admin.text("XGROUP CREATE stream g $ MKSTREAM");
+        group.send(b"XREADGROUP GROUP g c BLOCK 0 STREAMS stream >\r\n");
+        wait_for_blocked(&mut admin, 3);
+        admin.text("SELECT 1");
+        admin.text("RPUSH list a");
+        admin.text("SET string a");
+        admin.text("SWAPDB 0 1");
+        assert_eq!(show(&list.read()), "[list a]", "{transport:?}");
+        let gone = show(&group.read());
+        assert!(gone.starts_with("-NOGROUP"), "{transport:?}: {gone}");
+        wait_for_blocked(&mut admin, 1);
+        admin.text("SWAPDB 0 1");
+        admin.text("SELECT 0");
+        admin.text("RPUSH string b");
+        assert_eq!(show(&string.read()), "[string b]", "{transport:?}");
     }
 }

@@ -32,7 +32,7 @@ fn replicaof(cx: &mut Ctx<'_>) -> Done {
         }
     } else {
         let replica = cx.srv.clients.replica(cx.caller.client);
-        if replica.is_some_and(Replica::is_one) {
+        if replica.is_some_and(Replica::is_one) || cx.caller.is_monitor {
             return Err(Fault::new(
                 "ERR Command is not valid when client is a replica.",
             ));

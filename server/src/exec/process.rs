@@ -13,7 +13,7 @@ use crate::exec::observe::show;
 use crate::exec::permission;
 use crate::exec::refuse::refuse;
 use crate::exec::route::{self, Redirection};
-use crate::report::client_line::client_line;
+use crate::report::client_line::{client_line, peer_text};
 use crate::server::{Commands, Proc, Server};
 use crate::session::{auth, transaction};
 use crate::state::blocked::{Block, BlockedCommand};
@@ -28,6 +28,9 @@ use crate::wire::reply::Reply;
 
 /// Output that an unauthenticated client may have pending, in bytes.
 const UNAUTHENTICATED_OUTPUT: usize = 17 * 1024;
+
+/// Time between two warnings of connections over which HTTP is spoken, in milliseconds.
+const HTTP_WARNING_MS: i64 = 60_000;
 
 /// Whether the next command of the same client may be executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +94,7 @@ pub fn execute(
                 Verdict::Gone => {}
             }
         }
+        Err(Unresolved::Command) if speaks_http(&argv[0]) => return abort_http(srv, id),
         Err(unresolved) => {
             client.last_cmd = unresolved.cmd();
             prepare(srv, &caller, reply);
@@ -246,6 +250,31 @@ fn close_talkative(srv: &mut Server, id: ClientId, reply: &mut Reply) {
     );
     reply.out.clear();
     srv.clients.queue_close(id);
+}
+
+/// Whether a line is one of HTTP: no client of Redis sends it, but a browser that a foreign page has made connect to this
+/// server does, and the body of its request could contain commands.
+fn speaks_http(first: &[u8]) -> bool {
+    first.eq_ignore_ascii_case(b"post") || first.eq_ignore_ascii_case(b"host:")
+}
+
+/// Closes a connection over which HTTP is spoken, without a reply.
+#[cold]
+fn abort_http(srv: &mut Server, id: ClientId) -> Flow {
+    let now_ms = srv.unit.now_ms;
+    let stats = &mut srv.stats;
+    if now_ms - stats.http_warned_ms > HTTP_WARNING_MS {
+        stats.http_warned_ms = now_ms;
+        let client = srv.clients.get(id);
+        let peer = client.map_or_else(String::new, |client| peer_text(srv, client));
+        warning!(
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is \
+             likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. \
+             Connection from {peer} aborted."
+        );
+    }
+    srv.clients.queue_close(id);
+    Flow::Stop
 }
 
 /// Prepares the reply writer for the caller: protocol version and output limit.
