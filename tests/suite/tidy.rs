@@ -43,6 +43,7 @@ const UNSAFE: &[&str] = &[
     "conn/src/tls/",
     "server/data/src/util/mem.rs",
     "server/data/src/util/hash.rs",
+    "server/data/src/ds/boxed.rs",
     "server/data/src/ds/table.rs",
     "server/data/src/ds/lines.rs",
     "server/data/src/ds/thin.rs",

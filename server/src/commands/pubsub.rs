@@ -7,11 +7,12 @@ use crate::cluster::events::tell;
 use crate::commands::Family;
 use crate::egress::publish::{publish, publish_to_shard};
 use crate::server::{Ctx, Done, Propagate};
-use crate::session::subscribe::{count, settle, subscribe, subscribed_to, unsubscribe};
+use crate::session::subscribe::{count, settle, subscribe, unsubscribe, unsubscribe_all};
 use crate::state::caller;
 use crate::state::client::{ClientFlags, Closing};
 use crate::state::pubsub::Kind;
 use crate::wire::fault::{Fault, subcommand_syntax};
+use crate::wire::reply::Reply;
 
 /// Rows and procs.
 pub static PROCS: Family = &[
@@ -72,15 +73,14 @@ fn unmute(cx: &mut Ctx<'_>) -> bool {
     muted
 }
 
-fn confirm(cx: &mut Ctx<'_>, kind: Kind, word: &[u8], name: Option<&[u8]>) {
-    let count = count(cx.srv, cx.caller.client, kind);
-    cx.reply.push(3);
-    cx.reply.bulk(word);
+fn confirm(reply: &mut Reply, word: &[u8], name: Option<&[u8]>, count: usize) {
+    reply.push(3);
+    reply.bulk(word);
     match name {
-        Some(name) => cx.reply.bulk(name),
-        None => cx.reply.null(),
+        Some(name) => reply.bulk(name),
+        None => reply.null(),
     }
-    cx.reply.int(count as i64);
+    reply.int(count as i64);
 }
 
 fn subscribe_to(cx: &mut Ctx<'_>, kind: Kind, word: &[u8]) -> Done {
@@ -88,7 +88,7 @@ fn subscribe_to(cx: &mut Ctx<'_>, kind: Kind, word: &[u8]) -> Done {
     let muted = unmute(cx);
     for name in argv.iter().skip(1) {
         subscribe(cx.srv, id, kind, name);
-        confirm(cx, kind, word, Some(name));
+        confirm(cx.reply, word, Some(name), count(cx.srv, id, kind));
     }
     cx.reply.muted = muted;
     settle(cx.srv, cx.caller);
@@ -100,16 +100,17 @@ fn unsubscribe_from(cx: &mut Ctx<'_>, kind: Kind, word: &[u8]) -> Done {
     let muted = unmute(cx);
     for name in argv.iter().skip(1) {
         unsubscribe(cx.srv, id, kind, name);
-        confirm(cx, kind, word, Some(name));
+        confirm(cx.reply, word, Some(name), count(cx.srv, id, kind));
     }
     if argv.len() == 1 {
-        let names = subscribed_to(cx.srv, id, kind);
-        for name in &names {
-            unsubscribe(cx.srv, id, kind, name);
-            confirm(cx, kind, word, Some(name));
-        }
-        if names.is_empty() {
-            confirm(cx, kind, word, None);
+        let reply = &mut *cx.reply;
+        let mut is_any = false;
+        unsubscribe_all(cx.srv, id, kind, |name, left| {
+            is_any = true;
+            confirm(reply, word, Some(name), left);
+        });
+        if !is_any {
+            confirm(cx.reply, word, None, count(cx.srv, id, kind));
         }
     }
     cx.reply.muted = muted;

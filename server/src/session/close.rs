@@ -20,7 +20,7 @@ pub fn close_now(srv: &mut Server, id: ClientId) {
     };
     srv.watch.remove_all(id, &mut client.watched);
     if let Some(own) = client.subscriptions.take() {
-        srv.pubsub.remove_all(id, *own);
+        srv.pubsub.remove_all(id, &own);
     }
     if let Some(own) = client.tracking.take() {
         srv.tracking.end(id, &own);

@@ -1,7 +1,5 @@
 //! A client's side of Pub/Sub: subscribing, unsubscribing, leaving everything.
 
-use std::sync::Arc;
-
 use crate::server::Server;
 use crate::state::caller::Caller;
 use crate::state::client::ClientFlags;
@@ -30,10 +28,25 @@ pub fn unsubscribe(srv: &mut Server, id: ClientId, kind: Kind, name: &[u8]) {
     }
 }
 
-/// The names of a kind that a client is subscribed to.
-pub fn subscribed_to(srv: &Server, id: ClientId, kind: Kind) -> Vec<Arc<[u8]>> {
-    let names = own(srv, id).into_iter().flat_map(|own| own.names(kind));
-    names.cloned().collect()
+/// Ends all subscriptions of a client of a kind. Calls `each` with every name and the number of the subscriptions that are
+/// left, as [`count`] tells it.
+pub fn unsubscribe_all(
+    srv: &mut Server,
+    id: ClientId,
+    kind: Kind,
+    mut each: impl FnMut(&[u8], usize),
+) {
+    let client = srv.clients.get_mut(id);
+    let Some(own) = client.and_then(|client| client.subscriptions.as_mut()) else {
+        return;
+    };
+    let names = own.take(kind);
+    let mut left = count(srv, id, kind) + names.len();
+    for name in names {
+        srv.pubsub.forget(id, kind, &name);
+        left -= 1;
+        each(&name, left);
+    }
 }
 
 fn own(srv: &Server, id: ClientId) -> Option<&Subscriptions> {
@@ -52,7 +65,7 @@ pub fn count(srv: &Server, id: ClientId, kind: Kind) -> usize {
 pub fn leave_all(srv: &mut Server, id: ClientId) {
     let client = srv.clients.get_mut(id);
     if let Some(own) = client.and_then(|client| client.subscriptions.take()) {
-        srv.pubsub.remove_all(id, *own);
+        srv.pubsub.remove_all(id, &own);
     }
 }
 

@@ -9,6 +9,7 @@
 //! 2. `places`, if there is one, maps each id to its position in `ids`. It exists above [`SEARCHED`] members.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::state::client_id::ClientId;
 
@@ -16,6 +17,29 @@ use crate::state::client_id::ClientId;
 const SEARCHED: usize = 16;
 /// The index is dropped below so many members; the gap keeps a set at the limit from building it again and again.
 const DROP_BELOW: usize = SEARCHED / 2;
+
+/// Hashes an id. Clients do not choose their ids, so a multiplication is enough.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u32(byte.into()));
+    }
+
+    fn write_u32(&mut self, half: u32) {
+        // An odd multiplier near 2^64 divided by the golden ratio; the table uses the low and the high bits.
+        let product = (self.0 ^ u64::from(half)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ (product >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The position of each member.
+type Places = HashMap<ClientId, u32, BuildHasherDefault<IdHasher>>;
 
 /// A set of clients.
 #[derive(Debug, Default)]
@@ -32,7 +56,7 @@ enum Members {
 #[derive(Debug, Default)]
 struct Many {
     ids: Vec<ClientId>,
-    places: Option<HashMap<ClientId, u32>>,
+    places: Option<Places>,
 }
 
 impl ClientSet {

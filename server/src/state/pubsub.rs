@@ -10,22 +10,31 @@
 //! [`MAX_PREFIX`] bytes count. Only patterns whose prefix begins the name of a channel can match it, so a message
 //! examines at most one group per length of prefix, and not all patterns.
 //!
+//! A group is a record of one pattern, as most are, or an array. In an array of more than [`SEARCHED`] patterns a table finds
+//! the position of a pattern.
+//!
 //! # Invariants
 //! 1. A client is in the set of a name exactly when the name is in the client's own list ([`Subscriptions`]).
 //! 2. No name is without subscribers, and no group without patterns.
-//! 3. `places` maps each pattern to its position in its group; `lengths` counts the groups by length of their prefix.
+//! 3. All patterns of a group have the same literal prefix, which is the key of the group.
+//! 4. `places` has the position of exactly the patterns of indexed groups. An array has at least two patterns.
+//! 5. `count` is the number of patterns; `lengths` counts the groups by length of their prefix.
 
-use std::collections::HashSet;
+use std::mem;
 use std::sync::Arc;
 
+use data::ds::boxed::Keyed;
 use data::util::glob::matches;
 
 use crate::state::client_id::ClientId;
 use crate::state::client_set::ClientSet;
-use crate::state::sharded::Sharded;
+use crate::state::key_table::KeyTable;
 
 /// Bytes of a literal prefix that patterns are grouped by.
 const MAX_PREFIX: usize = 31;
+
+/// Up to so many patterns of a group are searched one by one.
+const SEARCHED: usize = 16;
 
 /// What a client can subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,24 +52,36 @@ impl Kind {
     pub const ALL: [Kind; 3] = [Kind::Channel, Kind::Pattern, Kind::Shard];
 }
 
+/// A channel and its subscribers.
+struct Channel {
+    name: Arc<[u8]>,
+    clients: ClientSet,
+}
+
+impl Keyed for Channel {
+    fn key(&self) -> &[u8] {
+        &self.name
+    }
+}
+
 /// The subscribers of all names.
 #[derive(Default)]
 pub struct Pubsub {
-    channels: Sharded<Arc<[u8]>, ClientSet>,
-    shards: Sharded<Arc<[u8]>, ClientSet>,
+    channels: KeyTable<Channel>,
+    shards: KeyTable<Channel>,
     patterns: Patterns,
 }
 
 impl Pubsub {
     /// The subscribers of all channels of a kind, which is not that of patterns.
-    fn names_mut(&mut self, kind: Kind) -> &mut Sharded<Arc<[u8]>, ClientSet> {
+    fn names_mut(&mut self, kind: Kind) -> &mut KeyTable<Channel> {
         match kind {
             Kind::Shard => &mut self.shards,
             _ => &mut self.channels,
         }
     }
 
-    fn names(&self, kind: Kind) -> &Sharded<Arc<[u8]>, ClientSet> {
+    fn names(&self, kind: Kind) -> &KeyTable<Channel> {
         match kind {
             Kind::Shard => &self.shards,
             _ => &self.channels,
@@ -70,26 +91,26 @@ impl Pubsub {
     /// Whether nobody is subscribed to a channel or pattern; shard channels are not counted.
     #[inline]
     pub fn is_silent(&self) -> bool {
-        self.channels.is_empty() && self.patterns.places.is_empty()
+        self.channels.is_empty() && self.patterns.count == 0
     }
 
     /// How many names of a kind have subscribers.
     pub fn count(&self, kind: Kind) -> usize {
         match kind {
-            Kind::Pattern => self.patterns.places.len(),
+            Kind::Pattern => self.patterns.count,
             kind => self.names(kind).len(),
         }
     }
 
     /// The subscribers of a channel.
     pub fn subscribers(&self, kind: Kind, channel: &[u8]) -> &[ClientId] {
-        let clients = self.names(kind).get(channel);
-        clients.map_or(&[], ClientSet::ids)
+        let found = self.names(kind).get(channel);
+        found.map_or(&[], |channel| channel.clients.ids())
     }
 
     /// The names of the channels of a kind that have subscribers, in no particular order.
     pub fn channels(&self, kind: Kind) -> impl Iterator<Item = &[u8]> {
-        self.names(kind).iter().map(|(name, _)| &**name)
+        self.names(kind).iter().map(|channel| &*channel.name)
     }
 
     /// Calls `each` with the patterns that match a channel, and their subscribers.
@@ -127,40 +148,50 @@ impl Pubsub {
         let removed = own.names_mut(kind).remove(name);
         let was_subscribed = removed.is_some();
         if let Some(name) = removed {
-            self.forget(id, kind, name);
+            self.forget(id, kind, &name);
         }
         was_subscribed
     }
 
     /// Ends all subscriptions of a client that is gone.
-    pub fn remove_all(&mut self, id: ClientId, own: Subscriptions) {
-        for (kind, names) in Kind::ALL.into_iter().zip(own.names) {
-            match names {
-                Names::Few(names) => names
-                    .into_iter()
-                    .for_each(|name| self.forget(id, kind, name)),
-                Names::Many(names) => names
-                    .into_iter()
-                    .for_each(|name| self.forget(id, kind, name)),
+    pub fn remove_all(&mut self, id: ClientId, own: &Subscriptions) {
+        for kind in Kind::ALL {
+            for name in own.names(kind) {
+                self.forget(id, kind, name);
             }
         }
     }
 
-    fn forget(&mut self, id: ClientId, kind: Kind, name: Arc<[u8]>) {
+    /// A client is no longer subscribed to a name, which its own list no longer has.
+    pub fn forget(&mut self, id: ClientId, kind: Kind, name: &[u8]) {
         if kind == Kind::Pattern {
-            return self.patterns.remove(id, &name);
+            return self.patterns.remove(id, name);
         }
-        self.names_mut(kind).change(name, |clients| {
-            clients.remove(id);
-            clients.is_empty()
+        self.names_mut(kind).change_or_remove(name, |channel| {
+            channel.clients.remove(id);
+            channel.clients.is_empty()
         });
     }
 }
 
-/// Adds a client to the subscribers of a name; returns the name unless the client was one of them.
-fn add(names: &mut Sharded<Arc<[u8]>, ClientSet>, id: ClientId, name: &[u8]) -> Option<Arc<[u8]>> {
-    let (shared, clients) = names.entry_with_key(Arc::from(name), ClientSet::default);
-    clients.insert(id).then_some(shared)
+/// Adds a client to the subscribers of a channel; returns the name unless the client was one of them.
+fn add(names: &mut KeyTable<Channel>, id: ClientId, name: &[u8]) -> Option<Arc<[u8]>> {
+    names.update_or_add(
+        name,
+        |channel| {
+            let is_new = channel.clients.insert(id);
+            is_new.then(|| Arc::clone(&channel.name))
+        },
+        || {
+            let name: Arc<[u8]> = Arc::from(name);
+            let clients = ClientSet::of(id);
+            let channel = Channel {
+                name: Arc::clone(&name),
+                clients,
+            };
+            (channel, Some(name))
+        },
+    )
 }
 
 /// A pattern and its subscribers.
@@ -169,11 +200,66 @@ struct Pattern {
     clients: ClientSet,
 }
 
+impl Pattern {
+    /// A pattern with its first subscriber.
+    fn of(id: ClientId, text: Arc<[u8]>) -> Self {
+        let clients = ClientSet::of(id);
+        Pattern { text, clients }
+    }
+
+    /// Adds a subscriber; returns the text unless the client was one already.
+    fn add(&mut self, id: ClientId) -> Option<Arc<[u8]>> {
+        let is_new = self.clients.insert(id);
+        is_new.then(|| Arc::clone(&self.text))
+    }
+}
+
+/// The patterns of one literal prefix.
+enum Group {
+    One(Pattern),
+    Many(Box<Many>),
+}
+
+#[derive(Default)]
+struct Many {
+    patterns: Vec<Pattern>,
+    is_indexed: bool,
+}
+
+impl Keyed for Group {
+    fn key(&self) -> &[u8] {
+        prefix_of(&self.patterns()[0].text)
+    }
+}
+
+/// The position of a pattern in its group.
+struct Place {
+    text: Arc<[u8]>,
+    place: u32,
+}
+
+impl Keyed for Place {
+    fn key(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+type Places = KeyTable<Place>;
+
+/// What the addition of a client has added.
+struct Added {
+    /// The text of the pattern, unless the client was one of its subscribers.
+    text: Option<Arc<[u8]>>,
+    is_new_pattern: bool,
+    is_new_group: bool,
+}
+
 /// All patterns.
 #[derive(Default)]
 struct Patterns {
-    places: Sharded<Arc<[u8]>, u32>,
-    groups: Sharded<Box<[u8]>, Vec<Pattern>>,
+    groups: KeyTable<Group>,
+    places: Places,
+    count: usize,
     lengths: [u32; MAX_PREFIX + 1],
 }
 
@@ -184,59 +270,162 @@ fn prefix_of(pattern: &[u8]) -> &[u8] {
     &pattern[..literal.unwrap_or(pattern.len()).min(MAX_PREFIX)]
 }
 
+impl Group {
+    fn patterns(&self) -> &[Pattern] {
+        match self {
+            Group::One(pattern) => std::slice::from_ref(pattern),
+            Group::Many(many) => &many.patterns,
+        }
+    }
+
+    /// Adds a client to the subscribers of a pattern of this group.
+    fn add(&mut self, places: &mut Places, id: ClientId, text: &[u8]) -> Added {
+        let known = match self {
+            Group::One(pattern) => (*pattern.text == *text).then_some(pattern),
+            Group::Many(many) => {
+                let place = many.place(places, text);
+                place.and_then(|place| many.patterns.get_mut(place))
+            }
+        };
+        let is_new_pattern = known.is_none();
+        let text = match known {
+            Some(pattern) => pattern.add(id),
+            None => {
+                let text: Arc<[u8]> = Arc::from(text);
+                self.push(places, Pattern::of(id, Arc::clone(&text)));
+                Some(text)
+            }
+        };
+        Added {
+            text,
+            is_new_pattern,
+            is_new_group: false,
+        }
+    }
+
+    fn push(&mut self, places: &mut Places, pattern: Pattern) {
+        match self {
+            Group::Many(many) => many.push(places, pattern),
+            Group::One(_) => {
+                let mut many = Box::<Many>::default();
+                // A placeholder until the only pattern has moved into the array.
+                if let Group::One(first) = mem::replace(self, Group::Many(Box::default())) {
+                    many.patterns.push(first);
+                }
+                many.patterns.push(pattern);
+                *self = Group::Many(many);
+            }
+        }
+    }
+
+    /// Removes a client from the subscribers of a pattern. Returns whether the pattern has no more subscribers: then it is
+    /// no longer in the group, unless it was the only one.
+    fn remove(&mut self, places: &mut Places, id: ClientId, text: &[u8]) -> bool {
+        let many = match self {
+            Group::One(pattern) => {
+                return *pattern.text == *text
+                    && pattern.clients.remove(id)
+                    && pattern.clients.is_empty();
+            }
+            Group::Many(many) => many,
+        };
+        let is_removed = many.remove(places, id, text);
+        if many.patterns.len() == 1
+            && let Some(last) = many.patterns.pop()
+        {
+            if many.is_indexed {
+                places.remove(&last.text);
+            }
+            *self = Group::One(last);
+        }
+        is_removed
+    }
+}
+
+impl Many {
+    fn place(&self, places: &Places, text: &[u8]) -> Option<usize> {
+        if self.is_indexed {
+            return places.get(text).map(|place| place.place as usize);
+        }
+        self.patterns
+            .iter()
+            .position(|pattern| *pattern.text == *text)
+    }
+
+    fn push(&mut self, places: &mut Places, pattern: Pattern) {
+        self.patterns.push(pattern);
+        let last = self.patterns.len() - 1;
+        let from = match self.is_indexed {
+            true => last,
+            false if last < SEARCHED => return,
+            false => 0,
+        };
+        self.is_indexed = true;
+        for (place, pattern) in (from as u32..).zip(&self.patterns[from..]) {
+            let text = Arc::clone(&pattern.text);
+            places.add(Place { text, place });
+        }
+    }
+
+    /// Removes a client from the subscribers of a pattern, and the pattern if that was the last one; returns whether it was.
+    fn remove(&mut self, places: &mut Places, id: ClientId, text: &[u8]) -> bool {
+        let Some(place) = self.place(places, text) else {
+            return false;
+        };
+        let clients = &mut self.patterns[place].clients;
+        if !clients.remove(id) || !clients.is_empty() {
+            return false;
+        }
+        self.patterns.swap_remove(place);
+        if self.is_indexed {
+            places.remove(text);
+            if let Some(moved) = self.patterns.get(place) {
+                places.update(&moved.text, |of_moved| of_moved.place = place as u32);
+            }
+        }
+        true
+    }
+}
+
 impl Patterns {
     /// Adds a client to the subscribers of a pattern; returns the pattern unless the client was one of them.
     fn add(&mut self, id: ClientId, text: &[u8]) -> Option<Arc<[u8]>> {
         let prefix = prefix_of(text);
-        if let Some(&place) = self.places.get(text) {
-            let pattern = &mut self.groups.get_mut(prefix)?[place as usize];
-            let is_new = pattern.clients.insert(id);
-            return is_new.then(|| Arc::clone(&pattern.text));
-        }
-        let group = self.groups.entry(prefix.into(), Vec::new);
-        if group.is_empty() {
-            self.lengths[prefix.len()] += 1;
-            group.reserve_exact(1);
-        }
-        let text: Arc<[u8]> = Arc::from(text);
-        let place = group.len() as u32;
-        group.push(Pattern {
-            text: Arc::clone(&text),
-            clients: ClientSet::of(id),
-        });
-        self.places.entry(Arc::clone(&text), || place);
-        Some(text)
+        let places = &mut self.places;
+        let added = self.groups.update_or_add(
+            prefix,
+            |group| group.add(places, id, text),
+            || {
+                let text: Arc<[u8]> = Arc::from(text);
+                let added = Added {
+                    text: Some(Arc::clone(&text)),
+                    is_new_pattern: true,
+                    is_new_group: true,
+                };
+                (Group::One(Pattern::of(id, text)), added)
+            },
+        );
+        self.count += usize::from(added.is_new_pattern);
+        self.lengths[prefix.len()] += u32::from(added.is_new_group);
+        added.text
     }
 
     /// Removes a client from the subscribers of a pattern.
     fn remove(&mut self, id: ClientId, text: &[u8]) {
         let prefix = prefix_of(text);
-        let Some(&place) = self.places.get(text) else {
-            return;
-        };
-        let Some(group) = self.groups.get_mut(prefix) else {
-            return;
-        };
-        let clients = &mut group[place as usize].clients;
-        clients.remove(id);
-        if !clients.is_empty() {
-            return;
-        }
-        group.swap_remove(place as usize);
-        if let Some(moved) = group.get(place as usize)
-            && let Some(of_moved) = self.places.get_mut(&moved.text)
-        {
-            *of_moved = place;
-        }
-        if group.is_empty() {
-            self.groups.remove(prefix);
-            self.lengths[prefix.len()] -= 1;
-        }
-        self.places.remove(text);
+        let groups = self.groups.len();
+        let (places, count) = (&mut self.places, &mut self.count);
+        self.groups.change_or_remove(prefix, |group| {
+            let was_one = matches!(group, Group::One(_));
+            let is_removed = group.remove(places, id, text);
+            *count -= usize::from(is_removed);
+            was_one && is_removed
+        });
+        self.lengths[prefix.len()] -= (groups - self.groups.len()) as u32;
     }
 
     fn for_each_match(&self, channel: &[u8], mut each: impl FnMut(&[u8], &[ClientId])) {
-        if self.places.is_empty() {
+        if self.count == 0 {
             return;
         }
         for (len, &groups) in self.lengths.iter().enumerate() {
@@ -244,7 +433,7 @@ impl Patterns {
                 continue;
             }
             let group = self.groups.get(&channel[..len]);
-            for pattern in group.into_iter().flatten() {
+            for pattern in group.map_or(&[][..], Group::patterns) {
                 if matches(&pattern.text, channel, false) {
                     each(&pattern.text, pattern.clients.ids());
                 }
@@ -280,8 +469,16 @@ impl Subscriptions {
             Names::Few(names) => (Some(names), None),
             Names::Many(names) => (None, Some(names)),
         };
-        let few = few.into_iter().flatten();
-        few.chain(many.into_iter().flatten())
+        let many = many.into_iter().flat_map(|names| names.iter());
+        few.into_iter().flatten().chain(many)
+    }
+
+    /// Takes all names of a kind out of the list.
+    pub fn take(&mut self, kind: Kind) -> Vec<Arc<[u8]>> {
+        match mem::take(self.names_mut(kind)) {
+            Names::Few(names) => names,
+            Names::Many(names) => names.iter().cloned().collect(),
+        }
     }
 
     /// Memory of the lists, in bytes. The names belong to all their subscribers and are not counted.
@@ -298,7 +495,7 @@ const FEW: usize = 8;
 #[derive(Debug)]
 enum Names {
     Few(Vec<Arc<[u8]>>),
-    Many(HashSet<Arc<[u8]>>),
+    Many(Box<KeyTable<Arc<[u8]>>>),
 }
 
 impl Default for Names {
@@ -325,13 +522,12 @@ impl Names {
                 names.push(name);
             }
             Names::Few(names) => {
-                let mut many: HashSet<_> = names.drain(..).collect();
-                many.insert(name);
+                let mut many = Box::<KeyTable<_>>::default();
+                names.drain(..).for_each(|name| many.add(name));
+                many.add(name);
                 *self = Names::Many(many);
             }
-            Names::Many(names) => {
-                names.insert(name);
-            }
+            Names::Many(names) => names.add(name),
         }
     }
 
@@ -342,7 +538,7 @@ impl Names {
                 let place = names.iter().position(|other| **other == *name)?;
                 Some(names.remove(place))
             }
-            Names::Many(names) => names.take(name),
+            Names::Many(names) => names.remove(name),
         }
     }
 }
@@ -350,6 +546,7 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::ops::Range;
 
     use data::util::glob::matches;
     use data::util::rand::Rng;
@@ -411,6 +608,21 @@ mod tests {
         let words = [
             "a", "ab", "abc", "b", "ba", "bb", "*", "a*", "a?", "[ab]b", "b*", "", "?", "*b", "a*c",
         ];
+        let words: Vec<String> = words.into_iter().map(String::from).collect();
+        compare_with_model(&words, 1..12);
+    }
+
+    #[test]
+    fn big_groups_of_patterns_match_a_model() {
+        // 40 patterns of one prefix, half of which match something.
+        let word = |n: usize| format!("a*{}", ["b", "c", "*", "?"][n % 4].repeat(n / 4 + 1));
+        let words: Vec<String> = (0..40).map(word).collect();
+        // The group grows to all patterns, and shrinks to few.
+        compare_with_model(&words, 1..12);
+        compare_with_model(&words, 1..3);
+    }
+
+    fn compare_with_model(words: &[String], subscribing: Range<u64>) {
         let (mut pubsub, mut model, mut rng) = (Pubsub::default(), Model::new(), Rng::new(7));
         let mut own: Vec<Subscriptions> = (0..40).map(|_| Subscriptions::default()).collect();
         for _ in 0..6000 {
@@ -422,12 +634,12 @@ mod tests {
             let key = (kind as u8, name.to_vec());
             match rng.below(20) {
                 0 => {
-                    pubsub.remove_all(id, std::mem::take(mine));
+                    pubsub.remove_all(id, &std::mem::take(mine));
                     model.values_mut().for_each(|ids| {
                         ids.remove(&id);
                     });
                 }
-                1..12 => {
+                step if subscribing.contains(&step) => {
                     let is_new = model.entry(key).or_default().insert(id);
                     assert_eq!(pubsub.subscribe(id, mine, kind, name), is_new);
                 }

@@ -13,11 +13,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use data::ds::boxed::Keyed;
 use data::util::rand::Rng;
 
 use crate::state::client_id::ClientId;
 use crate::state::client_set::ClientSet;
-use crate::state::sharded::Sharded;
+use crate::state::key_table::KeyTable;
 
 /// How one client tracks.
 #[derive(Debug, Default)]
@@ -89,11 +90,23 @@ pub struct Pending {
     pub redirect: u64,
 }
 
+/// A key that clients may hold.
+struct Tracked {
+    key: Box<[u8]>,
+    holders: ClientSet,
+}
+
+impl Keyed for Tracked {
+    fn key(&self) -> &[u8] {
+        &self.key
+    }
+}
+
 /// All that is tracked.
 #[derive(Default)]
 pub struct Tracking {
     clients: ClientSet,
-    keys: Sharded<Box<[u8]>, ClientSet>,
+    keys: KeyTable<Tracked>,
     items: usize,
     prefixes: BTreeMap<Box<[u8]>, Prefix>,
     lengths: BTreeMap<usize, usize>,
@@ -175,19 +188,21 @@ impl Tracking {
 
     /// A client has read a key.
     pub fn remember(&mut self, id: ClientId, key: &[u8]) {
-        let is_new = match self.keys.get_mut(key) {
-            Some(holders) => holders.insert(id),
-            None => {
-                self.keys.entry(key.into(), || ClientSet::of(id));
-                true
-            }
-        };
+        let is_new = self.keys.update_or_add(
+            key,
+            |tracked| tracked.holders.insert(id),
+            || {
+                let (key, holders) = (key.into(), ClientSet::of(id));
+                (Tracked { key, holders }, true)
+            },
+        );
         self.items += usize::from(is_new);
     }
 
     /// Forgets a key, and returns the clients that may hold it.
     pub fn forget(&mut self, key: &[u8]) -> ClientSet {
-        let holders = self.keys.remove(key).unwrap_or_default();
+        let removed = self.keys.remove(key);
+        let holders = removed.map_or_else(ClientSet::default, |tracked| tracked.holders);
         self.items -= holders.len();
         holders
     }
@@ -200,7 +215,7 @@ impl Tracking {
 
     /// Some key that is remembered.
     pub fn some_key(&self, rng: &mut Rng) -> Option<Box<[u8]>> {
-        self.keys.some_key(rng).cloned()
+        self.keys.random(rng).map(|tracked| tracked.key.clone())
     }
 
     /// Collects a change of a key for the clients that follow one of its prefixes.

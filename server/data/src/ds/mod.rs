@@ -1,5 +1,6 @@
 //! Data structures: containers that access their elements only through a narrow trait.
 
+pub mod boxed;
 pub mod hyperloglog;
 pub mod intset;
 pub mod item;

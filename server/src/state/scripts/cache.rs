@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use data::ds::boxed::Keyed;
+use data::ds::relocation::{Relocator, relocate_shared};
 use lua::interpreter::Interpreter;
 
+use crate::state::key_table::KeyTable;
 use crate::state::scripts::flags::ScriptFlags;
 use crate::state::scripts::heap::Heap;
-use crate::state::sharded::Sharded;
 
 /// A SHA-1 digest as lower-case hexadecimal digits.
 pub type Sha = [u8; 40];
@@ -29,6 +31,19 @@ pub struct Script {
     pub position: i32,
 }
 
+/// A script and its digest.
+#[derive(Debug)]
+struct Cached {
+    sha: Sha,
+    script: Script,
+}
+
+impl Keyed for Cached {
+    fn key(&self) -> &[u8] {
+        &self.sha
+    }
+}
+
 /// What a script is run by.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
@@ -49,7 +64,7 @@ const FIRST: i32 = 2;
 pub struct Cache {
     /// The interpreter; `None` before the first script, and while one runs.
     pub lua: Option<Interpreter>,
-    scripts: Sharded<Sha, Script>,
+    scripts: KeyTable<Cached>,
     /// The source and digest of the script that was looked up last: most clients that use EVAL repeat themselves.
     latest: Option<(Arc<Vec<u8>>, Sha)>,
     recent: Vec<Option<(Sha, Found)>>,
@@ -93,7 +108,7 @@ impl Cache {
 
     #[inline(never)]
     fn look_up(&mut self, sha: &Sha, place: usize) -> Option<Found> {
-        let script = self.scripts.get(sha)?;
+        let script = &self.scripts.get(sha)?.script;
         let found = Found {
             flags: script.flags,
             position: script.position,
@@ -113,15 +128,36 @@ impl Cache {
 
     /// Remembers the script that was looked up last.
     pub fn remember(&mut self, sha: Sha) {
-        if let Some(script) = self.scripts.get(&sha) {
-            self.latest = Some((Arc::clone(&script.source), sha));
+        if let Some(cached) = self.scripts.get(&sha) {
+            self.latest = Some((Arc::clone(&cached.script.source), sha));
         }
     }
 
     /// Adds a script.
     pub fn add(&mut self, sha: Sha, script: Script) {
-        self.bytes += script.source.capacity() + size_of::<(Sha, Script)>();
-        self.scripts.entry(sha, || script);
+        self.bytes += script.source.capacity() + size_of::<Cached>();
+        self.scripts.add(Cached { sha, script });
+    }
+
+    /// Moves the allocations of about `count` scripts from `cursor` on, for defragmentation; what the interpreter has made of
+    /// them stays. Returns the next cursor, 0 at the end.
+    pub fn relocate(&mut self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
+        let placeholder = || Cached {
+            sha: [0; 40],
+            script: Script {
+                source: Arc::default(),
+                flags: ScriptFlags::default(),
+                position: 0,
+            },
+        };
+        self.scripts.relocate(
+            (cursor, count),
+            relocator,
+            placeholder,
+            |cached, relocator| {
+                relocate_shared(&mut cached.script.source, relocator);
+            },
+        )
     }
 
     /// The position of the next script in the interpreter's registry.
