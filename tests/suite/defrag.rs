@@ -147,6 +147,45 @@ fn fragmentation_falls_and_no_data_changes() {
     }
 }
 
+#[test]
+fn cached_scripts_are_moved() {
+    const COUNT: usize = 10_000;
+    let server = Server::start(&["--save", "", "--hz", "100"]);
+    let padding = "x".repeat(400);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        ok(&mut client, "CONFIG SET activedefrag no");
+        ok(&mut client, "FLUSHALL");
+        ok(&mut client, "SCRIPT FLUSH SYNC");
+        // A script and a string of the same size in turn; then the strings go.
+        let script = |n: usize| format!("return {n} --{padding}{n:06}");
+        let add = |n: usize| {
+            [
+                format!("SCRIPT LOAD \"{}\"", script(n)),
+                format!("SET key:{n} \"{}\"", script(n)),
+            ]
+        };
+        pipeline(&mut client, (0..COUNT).flat_map(add));
+        pipeline(&mut client, (0..COUNT).map(|n| format!("DEL key:{n}")));
+        wait_for_sample(&mut client);
+        let before: f64 = number(&mut client, "allocator_frag_ratio");
+        assert!(before > 1.3, "{transport:?}: {before}");
+        let memory = client.info("used_memory_scripts");
+
+        switch_on(&mut client);
+        until("a lower fragmentation", || {
+            let now: f64 = number(&mut client, "allocator_frag_ratio");
+            (now < 1.1).then_some(())
+        });
+        assert_eq!(client.info("used_memory_scripts"), memory);
+        for n in (0..COUNT).step_by(97) {
+            let reply = client.call(&["EVAL", &script(n), "0"]);
+            assert_eq!(show(&reply), n.to_string());
+        }
+        assert_eq!(client.info("number_of_cached_scripts"), COUNT.to_string());
+    }
+}
+
 /// All requests are executed in one turn of the loop, so cron does not run between them.
 #[test]
 fn what_is_loaded_is_defragmented_meanwhile() {

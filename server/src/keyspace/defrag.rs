@@ -1,8 +1,8 @@
 //! Active defragmentation: moving the allocations of the data set together, so that the allocator can return the pages
 //! that become empty.
 //!
-//! Once a second the fragmentation is compared with the thresholds. If it is high, a pass through all databases begins:
-//! each cycle, a step of cron, continues it for a share of the processor's time. A key's allocations are moved with the
+//! Once a second the fragmentation is compared with the thresholds. If it is high, a pass through all databases and the
+//! cached scripts begins: each cycle, a step of cron, continues it for a share of the processor's time. A key's allocations are moved with the
 //! key; an aggregate that is too big for that is continued in slices before the next key, so a cycle can end anywhere.
 //! Passes follow each other as long as the fragmentation is high. After one that was of no use the next one waits: what
 //! is left may be memory that cannot be moved, and Redis would go through all keys for it again and again.
@@ -126,19 +126,28 @@ fn run(srv: &mut Server, slabs: &mut Slabs, until_us: u64) {
     while clock::monotonic_us() < until_us
         && let Some(pass) = &mut srv.defrag.pass
     {
-        let Some(database) = srv.keys.dbs.get_mut(pass.db) else {
+        if pass.db > srv.keys.dbs.len() {
             finish(srv);
             continue;
-        };
+        }
         if !pass.is_begun {
             slabs.begin_pass();
             pass.is_begun = true;
         }
         let fields = SLICE.min(srv.config.active_defrag_max_scan_fields) as usize;
-        let (hits, misses) = if pass.unfinished.is_empty() {
-            visit_keys(database, pass, slabs, fields)
-        } else {
-            continue_value(database, pass, slabs, fields)
+        let (hits, misses) = match srv.keys.dbs.get_mut(pass.db) {
+            None => {
+                pass.cursor = srv
+                    .scripts
+                    .cache
+                    .relocate(pass.cursor, KEYS_PER_CLOCK, slabs);
+                pass.db += usize::from(pass.cursor == 0);
+                (0, 0)
+            }
+            Some(database) if pass.unfinished.is_empty() => {
+                visit_keys(database, pass, slabs, fields)
+            }
+            Some(database) => continue_value(database, pass, slabs, fields),
         };
         srv.stats.defrag_key_hits += hits;
         srv.stats.defrag_key_misses += misses;

@@ -19,9 +19,9 @@ pub struct Unfinished {
 /// The place of a pass.
 #[derive(Debug, Default)]
 pub struct Pass {
-    /// The number of the database.
+    /// The number of the database; behind the last one are the scripts.
     pub db: usize,
-    /// The cursor of the scan there.
+    /// The cursor of the walk there.
     pub cursor: u64,
     /// Keys of that database which were visited and have more to visit; they come before the next key.
     pub unfinished: VecDeque<Unfinished>,
