@@ -8,7 +8,7 @@
 //!
 //! The client whose command is executed is told behind its reply, and behind the messages that the command has caused.
 
-use crate::egress::publish::{Last, Message, check_limits, deliver};
+use crate::egress::publish::{Last, Message, Outbox, send};
 use crate::server::Server;
 use crate::state::client::ClientFlags;
 use crate::state::client_id::ClientId;
@@ -28,24 +28,32 @@ pub fn key_changed(srv: &mut Server, key: &[u8], by: Option<ClientId>) {
 /// Forgets a key and tells the clients that may hold it.
 fn forget(srv: &mut Server, key: &[u8]) {
     let current = srv.unit.client;
+    let executes = srv.unit.depth > 0;
     let keys = [key];
     let mut message = Message::invalidation(Last::Keys(&keys));
-    for &id in srv.tracking.forget(key).ids() {
-        let client = srv.clients.get(id);
-        let Some(own) = client.and_then(|client| client.tracking.as_ref()) else {
-            continue;
-        };
-        let is_current = current == Some(id);
-        if own.broadcast || (own.no_loop && is_current) {
-            continue;
+    let holders = srv.tracking.forget(key);
+    let held_back = send(srv, |outbox, _| {
+        let mut held_back = None;
+        for &id in holders.ids() {
+            let client = outbox.clients.get(id);
+            let Some(own) = client.and_then(|client| client.tracking.as_ref()) else {
+                continue;
+            };
+            let is_current = current == Some(id);
+            if own.broadcast || (own.no_loop && is_current) {
+                continue;
+            }
+            if is_current && executes {
+                held_back = Some(id);
+            } else {
+                invalidate(outbox, id, 0, &mut message);
+            }
         }
-        if is_current && srv.unit.depth > 0 {
-            hold_back(srv, id, Some(key));
-        } else {
-            send(srv, id, 0, &mut message);
-        }
+        held_back
+    });
+    if let Some(id) = held_back {
+        hold_back(srv, id, Some(key));
     }
-    check_limits(srv);
 }
 
 /// Databases were emptied or replaced: tells all clients, and forgets all keys.
@@ -87,8 +95,9 @@ pub fn flush_own(srv: &mut Server) {
             Some(key) => {
                 let keys = [&*key];
                 let mut message = Message::invalidation(Last::Keys(&keys));
-                send(srv, id, redirect, &mut message);
-                check_limits(srv);
+                send(srv, |outbox, _| {
+                    invalidate(outbox, id, redirect, &mut message);
+                });
             }
             None => send_null(srv, id, redirect),
         }
@@ -100,20 +109,21 @@ pub fn broadcast(srv: &mut Server) {
     while let Some((changes, ids)) = srv.tracking.take_collected() {
         let all: Vec<&[u8]> = changes.keys().map(|key| &**key).collect();
         let mut message = Message::invalidation(Last::Keys(&all));
-        for id in ids {
-            let client = srv.clients.get(id);
-            let own = client.and_then(|client| client.tracking.as_ref());
-            if own.is_some_and(|own| own.no_loop) {
+        send(srv, |outbox, _| {
+            for id in ids {
+                let client = outbox.clients.get(id);
+                let own = client.and_then(|client| client.tracking.as_ref());
+                if !own.is_some_and(|own| own.no_loop) {
+                    invalidate(outbox, id, 0, &mut message);
+                    continue;
+                }
                 let others = changes_of_others(&changes, id);
                 if !others.is_empty() {
                     let mut message = Message::invalidation(Last::Keys(&others));
-                    send(srv, id, 0, &mut message);
+                    invalidate(outbox, id, 0, &mut message);
                 }
-            } else {
-                send(srv, id, 0, &mut message);
             }
-        }
-        check_limits(srv);
+        });
     }
 }
 
@@ -158,15 +168,16 @@ fn send_null(srv: &mut Server, id: ClientId, redirect: u64) {
         Some(Resp::V3) => Last::Null3,
         _ => Last::Null2,
     };
-    send(srv, id, redirect, &mut Message::invalidation(null));
-    check_limits(srv);
+    let mut message = Message::invalidation(null);
+    send(srv, |outbox, _| {
+        invalidate(outbox, id, redirect, &mut message);
+    });
 }
 
 /// Sends an invalidation to a client that tracks, or to the one that it redirects to; to `redirect` if it no longer
 /// tracks.
-fn send(srv: &mut Server, id: ClientId, redirect: u64, message: &mut Message<'_>) {
-    let clients = &mut srv.clients;
-    let Some(client) = clients.get(id) else {
+fn invalidate(outbox: &mut Outbox<'_>, id: ClientId, redirect: u64, message: &mut Message<'_>) {
+    let Some(client) = outbox.clients.get(id) else {
         return;
     };
     let resp = client.session.resp;
@@ -174,25 +185,25 @@ fn send(srv: &mut Server, id: ClientId, redirect: u64, message: &mut Message<'_>
     let redirect = own.map_or(redirect, |own| own.redirect);
     if redirect == 0 {
         if resp == Resp::V3 {
-            deliver(clients, id, message);
+            outbox.deliver(id, message);
         }
         return;
     }
-    if let Some(target) = clients.by_number.get(&redirect).copied() {
-        let hears = clients.get(target).is_some_and(|receiver| {
+    if let Some(target) = outbox.clients.by_number.get(&redirect).copied() {
+        let hears = outbox.clients.get(target).is_some_and(|receiver| {
             receiver.session.resp == Resp::V3 || receiver.flags.contains(ClientFlags::PUBSUB)
         });
         if hears {
-            deliver(clients, target, message);
+            outbox.deliver(target, message);
         }
         return;
     }
-    let client = clients.get_mut(id);
+    let client = outbox.clients.get_mut(id);
     if let Some(own) = client.and_then(|client| client.tracking.as_mut()) {
         own.broken = true;
     }
     if resp == Resp::V3 {
         let mut message = Message::broken_redirection(redirect);
-        deliver(clients, id, &mut message);
+        outbox.deliver(id, &mut message);
     }
 }

@@ -4,6 +4,9 @@
 //! receivers; a big one is shared by them. CLIENT REPLY does not silence messages, but it does silence replies, which the
 //! lines of MONITOR are.
 //!
+//! Messages are delivered by an [`Outbox`], which exists only within [`send`]. So the output limits of the receivers are
+//! always checked afterwards: not for each message, as the receiver may be the client whose command is executed.
+//!
 //! While the receiver's own command is executed, its replies are elsewhere (`ingress/input`), and what is appended to its
 //! output is sent behind the reply to that command (`egress/push`).
 
@@ -15,8 +18,9 @@ use crate::server::Server;
 use crate::state::client::{ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
-use crate::state::pubsub::Kind;
-use crate::wire::command::{bulk, header};
+use crate::state::observers::Observers;
+use crate::state::pubsub::{Kind, Pubsub};
+use crate::wire::encode::{NULL, NULL_BULK, bulk, header};
 use crate::wire::output::KEEP_TAIL;
 use crate::wire::reply::Resp;
 
@@ -24,14 +28,25 @@ use crate::wire::reply::Resp;
 const SHARED: usize = 512;
 
 /// A message, encoded as far as it was needed.
-pub struct Message<'a> {
-    content: Content<'a>,
+pub enum Message<'a> {
+    /// A push, whose encoding depends on the protocol version.
+    Push(Push<'a>),
+    /// An encoded reply, for clients that want replies.
+    Reply(Encoded),
+}
+
+/// Bulk strings in RESP2 and in RESP3, a last part, and the encodings.
+pub struct Push<'a> {
+    parts: [&'a [&'a [u8]]; 2],
+    last: Last<'a>,
     encoded: [Option<Encoded>; 2],
 }
 
-#[derive(Clone)]
-enum Encoded {
+/// An encoded message.
+pub enum Encoded {
+    /// Copied to each receiver.
     Short(Vec<u8>),
+    /// Shared by all receivers.
     Shared(Arc<Vec<u8>>),
 }
 
@@ -43,13 +58,6 @@ impl From<Vec<u8>> for Encoded {
             Encoded::Shared(Arc::new(bytes))
         }
     }
-}
-
-enum Content<'a> {
-    /// Bulk strings in RESP2 and in RESP3, and a last part.
-    Push([&'a [&'a [u8]]; 2], Last<'a>),
-    /// An encoded reply, for clients that want replies.
-    Reply,
 }
 
 /// The last part of a push.
@@ -86,141 +94,165 @@ impl<'a> Message<'a> {
 
     /// A reply, encoded, that is the same in both protocol versions. CLIENT REPLY silences it.
     pub fn reply(bytes: Vec<u8>) -> Self {
-        let bytes = Encoded::from(bytes);
-        Message {
-            content: Content::Reply,
-            encoded: [Some(bytes.clone()), Some(bytes)],
-        }
+        Message::Reply(bytes.into())
     }
 
     fn push(parts: [&'a [&'a [u8]]; 2], last: Last<'a>) -> Self {
-        Message {
-            content: Content::Push(parts, last),
+        Message::Push(Push {
+            parts,
+            last,
             encoded: [None, None],
-        }
+        })
     }
 
     #[inline]
     fn encoded(&mut self, resp: Resp) -> &Encoded {
-        let content = &self.content;
-        self.encoded[resp as usize].get_or_insert_with(|| content.encode(resp).into())
-    }
-}
-
-impl Content<'_> {
-    #[cold]
-    fn encode(&self, resp: Resp) -> Vec<u8> {
-        let Content::Push(parts, last) = self else {
-            return Vec::new();
-        };
-        let parts = parts[resp as usize];
-        let keys: &[&[u8]] = match last {
-            Last::Keys(keys) => keys,
-            _ => &[],
-        };
-        let size = parts.iter().chain(keys).map(|part| part.len() + 32).sum();
-        let mut out = Vec::with_capacity(size);
-        let mark = if resp == Resp::V3 { b'>' } else { b'*' };
-        let has_last = !matches!(last, Last::None);
-        header(mark, parts.len() + usize::from(has_last), &mut out);
-        parts.iter().for_each(|part| bulk(part, &mut out));
-        match last {
-            Last::None => {}
-            Last::Keys(keys) => {
-                header(b'*', keys.len(), &mut out);
-                keys.iter().for_each(|key| bulk(key, &mut out));
+        match self {
+            Message::Reply(encoded) => encoded,
+            Message::Push(push) => {
+                let (parts, last) = (push.parts[resp as usize], push.last);
+                push.encoded[resp as usize]
+                    .get_or_insert_with(|| encode(parts, last, resp.push_mark()).into())
             }
-            Last::Null2 => out.extend_from_slice(b"$-1\r\n"),
-            Last::Null3 => out.extend_from_slice(b"_\r\n"),
-            Last::Number(number) => header(b':', *number as usize, &mut out),
         }
-        out
-    }
-}
-
-/// Appends a message to the output of a client. Call [`check_limits`] after the last receiver.
-#[inline]
-pub fn deliver(clients: &mut Clients, id: ClientId, message: &mut Message<'_>) {
-    let Some(client) = clients.slab.get_mut(id) else {
-        return;
-    };
-    let is_muted = client.is_muted() && matches!(message.content, Content::Reply);
-    if client.conn.is_none() || client.closing != Closing::No || is_muted {
-        return;
-    }
-    let out = &mut client.io.out;
-    match message.encoded(client.session.resp) {
-        Encoded::Short(bytes) => out.push_short(bytes),
-        Encoded::Shared(bytes) => out.push_shared(Arc::clone(bytes)),
-    }
-    let is_big = out.len() > KEEP_TAIL;
-    if !client.flags.contains(ClientFlags::PENDING_WRITE) {
-        client.flags.insert(ClientFlags::PENDING_WRITE);
-        clients.pending_write.push(id);
-    }
-    if is_big {
-        clients.big_output.push(id);
-    }
-}
-
-/// Accounts for receivers with much output, and closes those that are over a limit.
-#[inline]
-pub fn check_limits(srv: &mut Server) {
-    if !srv.clients.big_output.is_empty() {
-        check_big_outputs(srv);
     }
 }
 
 #[cold]
-fn check_big_outputs(srv: &mut Server) {
-    let mut ids = std::mem::take(&mut srv.clients.big_output);
+fn encode(parts: &[&[u8]], last: Last<'_>, mark: u8) -> Vec<u8> {
+    let keys: &[&[u8]] = match last {
+        Last::Keys(keys) => keys,
+        _ => &[],
+    };
+    let size = parts.iter().chain(keys).map(|part| part.len() + 32).sum();
+    let mut out = Vec::with_capacity(size);
+    let has_last = !matches!(last, Last::None);
+    let count = parts.len() + usize::from(has_last);
+    header(mark, count as i64, &mut out);
+    parts.iter().for_each(|part| bulk(part, &mut out));
+    match last {
+        Last::None => {}
+        Last::Keys(keys) => {
+            header(b'*', keys.len() as i64, &mut out);
+            keys.iter().for_each(|key| bulk(key, &mut out));
+        }
+        Last::Null2 => out.extend_from_slice(NULL_BULK),
+        Last::Null3 => out.extend_from_slice(NULL),
+        Last::Number(number) => header(b':', number as i64, &mut out),
+    }
+    out
+}
+
+/// Delivers messages.
+pub struct Outbox<'a> {
+    /// The clients.
+    pub clients: &'a mut Clients,
+    /// Receivers whose output has become so big that limits have to be checked.
+    big: &'a mut Vec<ClientId>,
+}
+
+/// The lists of receivers, which do not change while messages are delivered.
+pub struct Receivers<'a> {
+    /// The subscribers.
+    pub pubsub: &'a Pubsub,
+    /// The clients in MONITOR, among others.
+    pub observers: &'a Observers,
+}
+
+/// Lets `deliver` deliver messages, then accounts for the receivers with much output and closes those that are over a limit.
+#[inline]
+pub fn send<R>(srv: &mut Server, deliver: impl FnOnce(&mut Outbox<'_>, &Receivers<'_>) -> R) -> R {
+    let mut big = std::mem::take(&mut srv.clients.big_output);
+    let mut outbox = Outbox {
+        clients: &mut srv.clients,
+        big: &mut big,
+    };
+    let receivers = Receivers {
+        pubsub: &srv.pubsub,
+        observers: &srv.observers,
+    };
+    let result = deliver(&mut outbox, &receivers);
+    if !big.is_empty() {
+        check_limits(srv, &mut big);
+    }
+    // Kept for its memory.
+    srv.clients.big_output = big;
+    result
+}
+
+/// Sends a message to one client.
+pub fn send_to(srv: &mut Server, id: ClientId, message: &mut Message<'_>) {
+    send(srv, |outbox, _| outbox.deliver(id, message));
+}
+
+impl Outbox<'_> {
+    /// Appends a message to the output of a client.
+    #[inline]
+    pub fn deliver(&mut self, id: ClientId, message: &mut Message<'_>) {
+        let Some(client) = self.clients.slab.get_mut(id) else {
+            return;
+        };
+        let is_muted = client.is_muted() && matches!(message, Message::Reply(_));
+        if client.conn.is_none() || client.closing != Closing::No || is_muted {
+            return;
+        }
+        let out = &mut client.io.out;
+        match message.encoded(client.session.resp) {
+            Encoded::Short(bytes) => out.push_short(bytes),
+            Encoded::Shared(bytes) => out.push_shared(Arc::clone(bytes)),
+        }
+        let is_big = out.len() > KEEP_TAIL;
+        if !client.flags.contains(ClientFlags::PENDING_WRITE) {
+            client.flags.insert(ClientFlags::PENDING_WRITE);
+            self.clients.pending_write.push(id);
+        }
+        if is_big {
+            self.big.push(id);
+        }
+    }
+
+    /// Appends a message to the output of each of `ids`.
+    #[inline]
+    pub fn deliver_all(&mut self, ids: &[ClientId], message: &mut Message<'_>) {
+        for &id in ids {
+            self.deliver(id, message);
+        }
+    }
+}
+
+#[cold]
+fn check_limits(srv: &mut Server, ids: &mut Vec<ClientId>) {
     for id in ids.drain(..) {
         account_memory(srv, id);
         if over_output_limit(srv, id) {
             close_over_limit(srv, id);
         }
     }
-    // Kept for its memory.
-    srv.clients.big_output = ids;
 }
 
 /// Sends a message to the subscribers of a channel and of the patterns that match it. Returns their number; a client
 /// counts once per subscription.
 pub fn publish(srv: &mut Server, channel: &[u8], text: &[u8]) -> usize {
-    let Server {
-        pubsub, clients, ..
-    } = srv;
-    let ids = pubsub.subscribers(Kind::Channel, channel);
-    let mut receivers = ids.len();
-    let parts = [b"message", channel, text];
-    let mut message = Message::new(&parts);
-    for &id in ids {
-        deliver(clients, id, &mut message);
-    }
-    pubsub.for_each_match(channel, |pattern, ids| {
-        receivers += ids.len();
-        let parts = [b"pmessage", pattern, channel, text];
-        let mut message = Message::new(&parts);
-        for &id in ids {
-            deliver(clients, id, &mut message);
-        }
-    });
-    check_limits(srv);
-    receivers
+    send(srv, |outbox, receivers| {
+        let ids = receivers.pubsub.subscribers(Kind::Channel, channel);
+        let mut count = ids.len();
+        let parts = [b"message", channel, text];
+        outbox.deliver_all(ids, &mut Message::new(&parts));
+        receivers.pubsub.for_each_match(channel, |pattern, ids| {
+            count += ids.len();
+            let parts = [b"pmessage", pattern, channel, text];
+            outbox.deliver_all(ids, &mut Message::new(&parts));
+        });
+        count
+    })
 }
 
 /// Sends a message to the subscribers of a shard channel; returns their number.
 pub fn publish_to_shard(srv: &mut Server, channel: &[u8], text: &[u8]) -> usize {
-    let Server {
-        pubsub, clients, ..
-    } = srv;
-    let ids = pubsub.subscribers(Kind::Shard, channel);
-    let receivers = ids.len();
-    let parts = [b"smessage", channel, text];
-    let mut message = Message::new(&parts);
-    for &id in ids {
-        deliver(clients, id, &mut message);
-    }
-    check_limits(srv);
-    receivers
+    send(srv, |outbox, receivers| {
+        let ids = receivers.pubsub.subscribers(Kind::Shard, channel);
+        let parts = [b"smessage", channel, text];
+        outbox.deliver_all(ids, &mut Message::new(&parts));
+        ids.len()
+    })
 }

@@ -1,7 +1,7 @@
 //! Output that a client gets outside of its own commands' replies: raw bytes, error replies, and the messages that arrive
 //! while its input is processed.
 
-use crate::egress::publish::{Message, check_limits, deliver};
+use crate::egress::publish::{Message, send_to};
 use crate::server::Server;
 use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
@@ -21,9 +21,7 @@ pub fn push_raw(srv: &mut Server, id: ClientId, bytes: &[u8]) {
 pub fn push_fault(srv: &mut Server, id: ClientId, fault: &Fault) {
     let mut reply = Reply::behind(Output::default(), Resp::V2, 0);
     reply.fault(fault);
-    let mut message = Message::reply(reply.out.into_bytes());
-    deliver(&mut srv.clients, id, &mut message);
-    check_limits(srv);
+    send_to(srv, id, &mut Message::reply(reply.out.into_bytes()));
 }
 
 /// Moves messages that a client was sent while its input is processed behind its replies so far. Replies to the primary

@@ -4,7 +4,7 @@ use data::util::split::quoted;
 use table::CmdId;
 use table::words::Flags;
 
-use crate::egress::publish::{Message, check_limits, deliver};
+use crate::egress::publish::{Message, send};
 use crate::exec::redact::redacted;
 use crate::report::client_line::peer_text;
 use crate::server::Server;
@@ -117,10 +117,9 @@ fn feed_monitors(srv: &mut Server, caller: &Caller, cmd: CmdId, argv: &Argv) {
     let mut line = Reply::behind(Output::default(), Resp::V2, 0);
     line.status(&monitor_line(srv, caller, cmd, argv));
     let mut message = Message::reply(line.out.into_bytes());
-    for &id in srv.observers.monitors() {
-        deliver(&mut srv.clients, id, &mut message);
-    }
-    check_limits(srv);
+    send(srv, |outbox, receivers| {
+        outbox.deliver_all(receivers.observers.monitors(), &mut message);
+    });
 }
 
 fn monitor_line(srv: &Server, caller: &Caller, cmd: CmdId, argv: &Argv) -> String {

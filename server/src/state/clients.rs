@@ -21,7 +21,7 @@ pub struct Clients {
     pub by_number: BTreeMap<u64, ClientId>,
     /// Clients with output to send.
     pub pending_write: Vec<ClientId>,
-    /// Receivers of a message whose output has become so big that its limits have to be checked.
+    /// Empty but for its memory: the list of receivers with much output, for `egress/publish`.
     pub big_output: Vec<ClientId>,
     /// Clients to close.
     pub close_queue: Vec<ClientId>,

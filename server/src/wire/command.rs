@@ -1,4 +1,6 @@
-//! Requests that this server writes, for replicas, files and its primary, and the parts of which messages consist.
+//! Requests that this server writes, for replicas, files and its primary.
+
+use crate::wire::encode::{bulk, header};
 
 /// Appends a request to `out`.
 pub fn encode<'a>(args: impl ExactSizeIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
@@ -10,28 +12,7 @@ pub fn encode<'a>(args: impl ExactSizeIterator<Item = &'a [u8]>, out: &mut Vec<u
 
 /// Appends the beginning of a request of `n` arguments, which are to follow.
 pub fn array(n: usize, out: &mut Vec<u8>) {
-    header(b'*', n, out);
-}
-
-/// Appends an argument.
-pub fn bulk(arg: &[u8], out: &mut Vec<u8>) {
-    header(b'$', arg.len(), out);
-    out.extend_from_slice(arg);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends a line of a mark and a number: the length of an aggregate or a bulk, an integer.
-#[inline]
-pub fn header(mark: u8, n: usize, out: &mut Vec<u8>) {
-    if n < 10 {
-        // Most counts and many lengths: one copy.
-        out.extend_from_slice(&[mark, b'0' + n as u8, b'\r', b'\n']);
-        return;
-    }
-    let mut digits = itoa::Buffer::new();
-    out.push(mark);
-    out.extend_from_slice(digits.format(n).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    header(b'*', n as i64, out);
 }
 
 #[cfg(test)]

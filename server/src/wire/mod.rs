@@ -2,6 +2,7 @@
 
 pub mod argv;
 pub mod command;
+pub mod encode;
 pub mod fault;
 pub mod file_line;
 pub mod header;

@@ -12,16 +12,14 @@
 use std::sync::Arc;
 
 use data::ds::item::Item;
-use data::util::num::{format_f64, format_f64_decimals, push_i64};
+use data::util::num::{format_f64, format_f64_decimals};
 
+use crate::wire::encode;
 use crate::wire::fault::Fault;
 use crate::wire::output::{KEEP_TAIL, Output};
 
 /// Shared values of this size and more are not copied into the output, in bytes.
 const SHARE: usize = 16 * 1024;
-
-/// Maximum number of bytes that frame a bulk string.
-const BULK_FRAME: usize = 1 + 20 + 2 + 2;
 
 /// RESP version of a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -31,6 +29,24 @@ pub enum Resp {
     V2,
     /// After HELLO 3.
     V3,
+}
+
+impl Resp {
+    /// The mark of a push message, which is an array in RESP2.
+    pub fn push_mark(self) -> u8 {
+        match self {
+            Resp::V2 => b'*',
+            Resp::V3 => b'>',
+        }
+    }
+
+    /// A null, which is a null bulk string in RESP2.
+    pub fn null(self) -> &'static [u8] {
+        match self {
+            Resp::V2 => encode::NULL_BULK,
+            Resp::V3 => encode::NULL,
+        }
+    }
 }
 
 /// A position in the reply.
@@ -58,10 +74,6 @@ pub struct Reply {
     deferred: u32,
     /// `limit` was lowered for a deferred length.
     is_tightened: bool,
-}
-
-fn digit(number: usize) -> u8 {
-    b'0' + number as u8
 }
 
 impl Reply {
@@ -108,9 +120,7 @@ impl Reply {
         if self.muted || self.overflow {
             return;
         }
-        self.out.tail.push(mark);
-        push_i64(&mut self.out.tail, n);
-        self.out.tail.extend_from_slice(b"\r\n");
+        encode::header(mark, n, &mut self.out.tail);
     }
 
     fn line(&mut self, mark: u8, text: &[u8]) {
@@ -162,22 +172,7 @@ impl Reply {
         if self.muted || self.overflow {
             return;
         }
-        let tail = &mut self.out.tail;
-        tail.reserve(bytes.len() + BULK_FRAME);
-        // Most elements of lists and sets are short: their header is written with one copy.
-        match bytes.len() {
-            len @ 0..10 => tail.extend_from_slice(&[b'$', digit(len), b'\r', b'\n']),
-            len @ 10..100 => {
-                tail.extend_from_slice(&[b'$', digit(len / 10), digit(len % 10), b'\r', b'\n']);
-            }
-            len => {
-                tail.push(b'$');
-                push_i64(tail, len as i64);
-                tail.extend_from_slice(b"\r\n");
-            }
-        }
-        tail.extend_from_slice(bytes);
-        tail.extend_from_slice(b"\r\n");
+        encode::bulk(bytes, &mut self.out.tail);
         self.after_write();
     }
 
@@ -210,11 +205,7 @@ impl Reply {
     /// A null: `_`, or the null bulk of RESP2.
     #[inline]
     pub fn null(&mut self) {
-        self.raw(if self.resp == Resp::V3 {
-            b"_\r\n"
-        } else {
-            b"$-1\r\n"
-        });
+        self.raw(self.resp.null());
     }
 
     /// A null where RESP2 has a null array.
@@ -247,7 +238,7 @@ impl Reply {
 
     /// The head of a push message of `n` elements.
     pub fn push(&mut self, n: usize) {
-        self.header(if self.resp == Resp::V3 { b'>' } else { b'*' }, n as i64);
+        self.header(self.resp.push_mark(), n as i64);
     }
 
     /// The head of attributes of `n` pairs; RESP3 only.

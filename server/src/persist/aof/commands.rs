@@ -20,6 +20,7 @@ use crate::server::Server;
 use crate::state::slowdown::Slowdown;
 use crate::warning;
 use crate::wire::command::{self, encode};
+use crate::wire::encode::bulk;
 
 /// Elements per command.
 const ELEMENTS: usize = 64;
@@ -153,8 +154,8 @@ impl<'a> Batches<'a> {
             self.room = self.left.min(ELEMENTS);
             self.out.drain_if_full()?;
             command::array(2 + self.room * self.width, &mut self.out.buf);
-            command::bulk(self.name, &mut self.out.buf);
-            command::bulk(self.key, &mut self.out.buf);
+            bulk(self.name, &mut self.out.buf);
+            bulk(self.key, &mut self.out.buf);
         }
         self.room -= 1;
         self.left -= 1;
@@ -162,7 +163,7 @@ impl<'a> Batches<'a> {
     }
 
     fn bytes(&mut self, arg: &[u8]) {
-        command::bulk(arg, &mut self.out.buf);
+        bulk(arg, &mut self.out.buf);
     }
 
     fn item(&mut self, item: Item<'_>) {
@@ -177,10 +178,10 @@ fn write_stream(out: &mut Output, key: &[u8], stream: &Stream) -> io::Result<()>
         let pairs = entry.pairs().collect::<Vec<_>>();
         command::array(3 + pairs.len() * 2, &mut out.buf);
         for arg in [b"XADD", key, entry.id.text(&mut room)] {
-            command::bulk(arg, &mut out.buf);
+            bulk(arg, &mut out.buf);
         }
         for item in pairs.iter().flat_map(|(field, value)| [field, value]) {
-            command::bulk(item.bytes(&mut Scratch::default()), &mut out.buf);
+            bulk(item.bytes(&mut Scratch::default()), &mut out.buf);
         }
         out.drain_if_full()?;
     }
