@@ -156,8 +156,13 @@ impl Request {
         if free < READ_CHUNK {
             // By half of what is there, so that a long request is not copied for every read.
             let wanted = self.filled + (self.filled / 2).max(READ_CHUNK);
-            self.argv.buf.reserve_exact(wanted - self.argv.buf.len());
-            self.argv.buf.resize(wanted, 0);
+            if self.argv.buf.is_empty() {
+                // Pages that the allocator knows to be zero are not touched: a request fills the first one only.
+                self.argv.buf = vec![0; wanted];
+            } else {
+                self.argv.buf.reserve_exact(wanted - self.argv.buf.len());
+                self.argv.buf.resize(wanted, 0);
+            }
         }
         &mut self.argv.buf[self.filled..]
     }
