@@ -6,7 +6,7 @@ use table::connection as rows;
 use crate::commands::Family;
 use crate::commands::args::{Args, deadline_ms, int};
 use crate::exec::unblock::give_up;
-use crate::report::client_line::{client_line, local_text, peer_text};
+use crate::report::client_line::{client_line, local_text, peer_text, remember_local};
 use crate::server::{Ctx, Done, Server};
 use crate::session::close::{close_after_reply, close_now};
 use crate::session::name::{is_clean, set_name};
@@ -125,10 +125,12 @@ fn list(cx: &mut Ctx<'_>) -> Done {
     } else if !args.is_done() {
         return Err(SYNTAX);
     }
-    let text: String = ids
-        .into_iter()
-        .map(|id| client_line(cx.srv, id) + "\n")
-        .collect();
+    let mut text = String::new();
+    for id in ids {
+        remember_local(cx.srv, id);
+        text.push_str(&client_line(cx.srv, id));
+        text.push('\n');
+    }
     cx.reply.verbatim(b"txt", text.as_bytes());
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! version, cipher and the subject of the client's certificate, separated by colons, or `no`; `login=` by what the client has
 //! become its user.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use conn::addr::Addr;
@@ -21,62 +22,83 @@ pub fn client_line(srv: &Server, id: ClientId) -> String {
     let Some(client) = srv.clients.get(id) else {
         return String::new();
     };
-    let mut line = String::with_capacity(400);
-    let (peer, local) = (peer_text(srv, client), local_text(srv, client));
-    let fd = client.conn.map_or(-1, |conn| srv.conns.fd(conn));
+    let mut line = Line(String::with_capacity(400));
+    identity(srv, client, &mut line);
+    state(srv, client, &mut line);
+    if srv.config.uses_tls() {
+        line.text(" tls=", &tls(srv, client));
+        line.text(" login=", client.session.login.word());
+    }
+    line.0
+}
+
+/// A line that is being written. Formatting with `write!` would take twice as long, and CLIENT LIST writes one line per
+/// client.
+struct Line(String);
+
+impl Line {
+    fn text(&mut self, name: &str, value: &str) {
+        self.0.push_str(name);
+        self.0.push_str(value);
+    }
+
+    fn bytes(&mut self, name: &str, value: &[u8]) {
+        self.text(name, &String::from_utf8_lossy(value));
+    }
+
+    fn number(&mut self, name: &str, value: impl itoa::Integer) {
+        self.text(name, itoa::Buffer::new().format(value));
+    }
+}
+
+/// The fields up to `idle`: who it is.
+fn identity(srv: &Server, client: &Client, line: &mut Line) {
     let now = srv.unit.now_ms / 1000;
+    line.number("id=", client.id);
+    line.text(" addr=", &peer_text(srv, client));
+    line.text(" laddr=", &local_text(srv, client));
+    let fd = client.conn.map_or(-1, |conn| srv.conns.fd(conn));
+    line.number(" fd=", fd);
+    line.bytes(" name=", &client.name);
+    line.number(" age=", now - client.created);
+    line.number(" idle=", now - client.last_active);
+}
+
+/// The fields from `flags` on.
+fn state(srv: &Server, client: &Client, line: &mut Line) {
     let sizes = sizes(client);
     let out = &client.io.out;
     let pending = client.conn.map_or(0, |conn| srv.conns.pending_out(conn));
     let own = client.subscriptions.as_ref();
     let tracking = client.tracking.as_ref();
     let subscribed = |kind| own.map_or(0, |own| own.count(kind));
-    let _ = write!(
-        line,
-        "id={} addr={peer} laddr={local} fd={fd} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} \
-         qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} \
-         user={} redir={} resp={} lib-name={} lib-ver={}",
-        client.id,
-        String::from_utf8_lossy(&client.name),
-        now - client.created,
-        now - client.last_active,
-        flag_letters(client),
-        client.session.db,
-        subscribed(Kind::Channel),
-        subscribed(Kind::Pattern),
-        subscribed(Kind::Shard),
-        queued(client).map_or(-1, |commands| commands as i64),
-        sizes.qbuf,
-        sizes.qbuf_free,
-        sizes.argv,
-        sizes.multi,
-        client.reply_size,
-        client.reply_peak,
-        out.tail_len(),
-        out.chunks(),
-        out.chunk_bytes() + pending + behind(srv, client),
-        memory(srv, client),
-        events(srv, client),
-        client.last_cmd.map_or("NULL", table::full_name),
-        String::from_utf8_lossy(user_name(srv, client)),
-        tracking.map_or(-1, |own| own.redirect as i64),
-        if client.session.resp == Resp::V3 {
-            3
-        } else {
-            2
-        },
-        String::from_utf8_lossy(&client.lib_name),
-        String::from_utf8_lossy(&client.lib_ver),
-    );
-    if srv.config.uses_tls() {
-        let _ = write!(
-            line,
-            " tls={} login={}",
-            tls(srv, client),
-            client.session.login.word()
-        );
-    }
-    line
+    line.text(" flags=", &flag_letters(client));
+    line.number(" db=", client.session.db);
+    line.number(" sub=", subscribed(Kind::Channel));
+    line.number(" psub=", subscribed(Kind::Pattern));
+    line.number(" ssub=", subscribed(Kind::Shard));
+    let commands = queued(client).map_or(-1, |commands| commands as i64);
+    line.number(" multi=", commands);
+    line.number(" qbuf=", sizes.qbuf);
+    line.number(" qbuf-free=", sizes.qbuf_free);
+    line.number(" argv-mem=", sizes.argv);
+    line.number(" multi-mem=", sizes.multi);
+    line.number(" rbs=", client.reply_size);
+    line.number(" rbp=", client.reply_peak);
+    line.number(" obl=", out.tail_len());
+    line.number(" oll=", out.chunks());
+    line.number(" omem=", out.chunk_bytes() + pending + behind(srv, client));
+    line.number(" tot-mem=", memory(srv, client));
+    line.text(" events=", events(srv, client));
+    let command = client.last_cmd.map_or("NULL", table::full_name);
+    line.text(" cmd=", command);
+    line.bytes(" user=", user_name(srv, client));
+    let redirect = tracking.map_or(-1, |own| own.redirect as i64);
+    line.number(" redir=", redirect);
+    let is_resp3 = client.session.resp == Resp::V3;
+    line.text(" resp=", if is_resp3 { "3" } else { "2" });
+    line.bytes(" lib-name=", &client.lib_name);
+    line.bytes(" lib-ver=", &client.lib_ver);
 }
 
 /// What is known about a client's TLS, without spaces.
@@ -118,11 +140,24 @@ pub fn peer_text(srv: &Server, client: &Client) -> String {
 }
 
 /// The server's end of the connection.
-pub fn local_text(srv: &Server, client: &Client) -> String {
-    text(
-        srv,
-        client.conn.and_then(|conn| srv.conns.local(conn)).as_ref(),
-    )
+pub fn local_text<'a>(srv: &Server, client: &'a Client) -> Cow<'a, str> {
+    match &client.local {
+        Some(local) => Cow::Borrowed(local),
+        None => {
+            let addr = client.conn.and_then(|conn| srv.conns.local(conn));
+            text(srv, addr.as_ref()).into()
+        }
+    }
+}
+
+/// Remembers the server's end of a connection, which takes a system call: for commands that show it of all clients.
+pub fn remember_local(srv: &mut Server, id: ClientId) {
+    let client = srv.clients.get(id);
+    let unknown = client.filter(|client| client.local.is_none() && client.conn.is_some());
+    let local = unknown.map(|client| local_text(srv, client).into());
+    if let (Some(local), Some(client)) = (local, srv.clients.get_mut(id)) {
+        client.local = Some(local);
+    }
 }
 
 fn text(srv: &Server, addr: Option<&Addr>) -> String {

@@ -160,6 +160,8 @@ pub struct Client {
     pub id: u64,
     /// Its connection; `None` for a client without a socket.
     pub conn: Option<ConnId>,
+    /// The address of this end of its connection as a text, once CLIENT LIST has shown it.
+    pub local: Option<Box<str>>,
     /// Bytes in and out.
     pub io: ClientIo,
     /// Flags.
