@@ -2,11 +2,10 @@
 
 use std::process::Command;
 
-use tests::client::Transport;
+use tests::client::{Transport, show};
 
 use crate::cve::{assert_alive, start};
 
-/// An empty selector, `()`, is no error in Redis, whose own suite wants it: it admits nothing.
 #[test]
 fn cve_2024_51741_and_31227_incomplete_acl_rules_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -47,6 +46,37 @@ fn cve_2024_51741_and_31227_incomplete_acl_rules_are_refused() {
                 "{rules}: {reply}"
             );
             assert_eq!(client.text("ACL LIST"), before, "{rules}");
+        }
+    }
+    assert_alive(&server);
+}
+
+/// An empty selector is no error in Redis, whose own suite wants it: it admits nothing.
+#[test]
+fn cve_2024_31227_an_empty_selector_admits_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("users.acl");
+    std::fs::write(&path, "user default on nopass ~* &* +@all\n").expect("a file");
+    let server = start(&["--aclfile", &path.display().to_string()]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        for selector in ["()", "( )"] {
+            client.text("ACL DELUSER u");
+            let reply = client.call(&["ACL", "SETUSER", "u", "on", "nopass", selector]);
+            assert_eq!(show(&reply), "OK", "{selector}");
+            let line =
+                "user u on nopass sanitize-payload resetchannels -@all (resetchannels -@all)";
+            for step in ["ACL SAVE", "ACL LOAD"] {
+                assert!(client.text("ACL LIST").contains(line), "{selector}");
+                assert_eq!(client.text(step), "OK");
+            }
+            assert!(client.text("ACL LIST").contains(line), "{selector}");
+            let mut user = server.client(transport);
+            assert_eq!(user.text("AUTH u x"), "OK");
+            for command in ["GET a", "PING", "PUBLISH a b"] {
+                let reply = user.text(command);
+                assert!(reply.starts_with("-NOPERM "), "{command}: {reply}");
+            }
         }
     }
     assert_alive(&server);
@@ -126,6 +156,12 @@ fn cve_2024_31228_and_2022_36021_patterns_cost_polynomial_time() {
         client.call(&["SCAN", "0", "MATCH", &pattern]);
         client.call(&["CONFIG", "GET", &pattern]);
         client.call(&["COMMAND", "LIST", "FILTERBY", "PATTERN", &pattern]);
+        client.call(&["FUNCTION", "LIST", "LIBRARYNAME", &pattern]);
+        let mut subscriber = server.client(Transport::Tls);
+        subscriber.call(&["SUBSCRIBE", &long]);
+        subscriber.call(&["PSUBSCRIBE", &pattern]);
+        client.call(&["PUBSUB", "CHANNELS", &pattern]);
+        client.call(&["PUBLISH", &long, "v"]);
         let rule = format!("~{pattern}");
         client.call(&[
             "ACL",
