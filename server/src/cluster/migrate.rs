@@ -40,7 +40,8 @@ use crate::state::migration::{
     Answers, Failure, Kept, KeyTransfer, LINK_TTL_S, MAX_LINKS, Order, Phase,
 };
 use crate::verbose;
-use crate::wire::command::{array, bulk};
+use crate::wire::command::array;
+use crate::wire::encode::bulk;
 use crate::wire::fault::Fault;
 
 /// Bytes sent per call, so that a target that reads fast does not hold the loop.
