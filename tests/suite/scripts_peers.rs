@@ -196,7 +196,15 @@ fn by_snapshot(giver: Side<'_>, taker: Side<'_>, transport: Transport) {
 
 /// Hands over by an append-only file that begins with a snapshot, or with commands.
 fn by_log(giver: Side<'_>, taker: Side<'_>, transport: Transport, preamble: &str) {
-    let args = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
+    // With fsyncs under way the giver would write later, so that its files lack commands.
+    let args = [
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "no",
+        "--aof-use-rdb-preamble",
+        preamble,
+    ];
     let giver = Node::start(giver, &args);
     let mut client = giver.client(transport);
     load(&mut client, NEWER);

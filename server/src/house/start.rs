@@ -327,6 +327,7 @@ pub fn open(srv: &mut Server) -> Result<(), String> {
     srv.el.set_after_sleep(after_sleep);
     srv.el.add_timer(1, cron, 0);
     srv.memory.startup = memory::used();
+    srv.memory.refresh();
     notice!("Server initialized");
     Ok(())
 }
