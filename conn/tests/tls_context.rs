@@ -111,6 +111,9 @@ fn what_is_missing_is_named() {
 fn what_is_wrong_is_named() {
     let site = Site::new();
     let garbage = site.folder.write("garbage", b"-----BEGIN NOTHING-----\n");
+    let cut = site
+        .folder
+        .write("cut", b"-----BEGIN CERTIFICATE-----\nMIIB\n");
     let (_, other_key) = site
         .authority
         .issue("other", (-1, 30))
@@ -124,6 +127,10 @@ fn what_is_wrong_is_named() {
         (
             refused(&site, |config| config.cert_file = Some(garbage.clone())),
             "loading garbage: no certificate in PEM form",
+        ),
+        (
+            refused(&site, |config| config.cert_file = Some(cut.clone())),
+            "loading cut: a certificate in PEM form that cannot be read",
         ),
         (
             refused(&site, |config| config.key_file = Some(garbage.clone())),

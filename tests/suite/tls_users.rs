@@ -1,5 +1,6 @@
 //! Clients that a certificate logs in: `tls-auth-clients-user`.
 
+use std::fs;
 use std::path::Path;
 
 use conn::tls::context::ClientTlsConfig;
@@ -137,6 +138,24 @@ fn auth_and_reset_change_the_user_of_a_certificate() {
     assert_eq!(client.text("ACL WHOAMI"), "alice");
     assert_eq!(admin.text("ACL DELUSER alice"), "1");
     assert_eq!(client.read_to_end(), b"");
+}
+
+#[test]
+fn a_client_is_disconnected_when_acl_load_removes_its_user() {
+    let folder = temp_dir();
+    let file = file_in(folder.path(), "users.acl");
+    let put =
+        |user: &str| fs::write(&file, format!("user {user} on +@all ~*\n")).expect("writable");
+    put("alice");
+    let server = Server::start(&["--tls-auth-clients-user", "CN", "--aclfile", &file]);
+    let alice = certificate(folder.path(), "/CN=alice", &[]);
+    let mut client = Client::with_tls(server.tls_port, &alice);
+    assert_eq!(client.text("ACL WHOAMI"), "alice");
+    put("bob");
+    assert_eq!(server.client(Transport::Tcp).text("ACL LOAD"), "OK");
+    assert_eq!(client.read_to_end(), b"");
+    let mut client = Client::with_tls(server.tls_port, &alice);
+    assert_eq!(client.text("ACL WHOAMI"), "default");
 }
 
 /// The certificate is not shown again when a session is resumed, but belongs to it.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use openssl::error::ErrorStack;
+use openssl::error::{Error, ErrorStack};
 use openssl::x509::X509;
 
 use crate::error::{ConnError, Step};
@@ -25,6 +25,9 @@ const MOST: usize = 256 << 20;
 /// How long the writer of a pipe may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The end of the line before a certificate.
+const CERTIFICATE: &[u8] = b"CERTIFICATE-----";
+
 /// The content of a file.
 pub(super) fn read(file: impl AsRef<Path>) -> Result<Vec<u8>, ConnError> {
     let file = file.as_ref();
@@ -34,12 +37,20 @@ pub(super) fn read(file: impl AsRef<Path>) -> Result<Vec<u8>, ConnError> {
 
 /// The certificates of a file in PEM form, of which there is at least one.
 pub(super) fn certificates(file: &str, pem: &[u8]) -> Result<Vec<X509>, ConnError> {
-    let certs = X509::stack_from_pem(pem)
-        .map_err(|_| refusal(file, "a certificate in PEM form that cannot be read"))?;
-    if certs.is_empty() {
-        return Err(refusal(file, "no certificate in PEM form"));
+    match X509::stack_from_pem(pem) {
+        Ok(certs) if !certs.is_empty() => Ok(certs),
+        Err(_)
+            if pem
+                .windows(CERTIFICATE.len())
+                .any(|text| text == CERTIFICATE) =>
+        {
+            Err(refusal(
+                file,
+                "a certificate in PEM form that cannot be read",
+            ))
+        }
+        _ => Err(refusal(file, "no certificate in PEM form")),
     }
-    Ok(certs)
 }
 
 /// A failure whose cause is known here.
@@ -52,7 +63,7 @@ pub(super) fn failure(what: &str, stack: &ErrorStack) -> ConnError {
     let reason = stack
         .errors()
         .first()
-        .and_then(openssl::error::Error::reason)
+        .and_then(Error::reason)
         .unwrap_or("OpenSSL gives no reason");
     ConnError::new(Step::Load, reason).with_peer(&what)
 }

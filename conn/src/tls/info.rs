@@ -233,3 +233,24 @@ pub(crate) fn unix_time(time: &Asn1TimeRef) -> i64 {
         i64::from(diff.days) * 86_400 + i64::from(diff.secs)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SHOWN, shortened};
+
+    #[test]
+    fn a_long_name_is_cut_between_characters() {
+        let long = "x".repeat(SHOWN);
+        for (name, expected) in [
+            (long.clone(), long.clone()),
+            (format!("{long}y"), format!("{long}...")),
+            // Of two bytes, of which the second is one too many.
+            (
+                format!("{}\u{e9}y", &long[1..]),
+                format!("{}...", &long[1..]),
+            ),
+        ] {
+            assert_eq!(shortened(name), expected);
+        }
+    }
+}
