@@ -72,6 +72,16 @@ fn config_set_names_what_it_cannot_read() {
         }
         assert_eq!(admin.text(&format!("CONFIG GET {directive}")), before);
     }
+    // OpenSSL would open what has a hashed name, in the middle of a handshake; it does not look at other names.
+    let dir = folder.path().join("dir");
+    fs::create_dir(&dir).expect("writable");
+    for (name, is_refused) in [("pipe", false), ("1a2b3c4d.0", true)] {
+        mkfifo(&dir.join(name), Mode::S_IRWXU).expect("a pipe");
+        let reply = admin.text(&format!("CONFIG SET tls-ca-cert-dir {}", dir.display()));
+        assert_eq!(reply != "OK", is_refused, "{name}: {reply}");
+        let error = admin.info("tls_last_reload_error");
+        assert_eq!(error.contains(name), is_refused, "{error}");
+    }
     assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
 }
 

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use openssl::sha::Sha256;
@@ -13,7 +15,7 @@ use openssl::ssl::SslContextBuilder;
 use openssl::x509::X509;
 
 use crate::error::ConnError;
-use crate::tls::file::{certificates, entries, failure, read};
+use crate::tls::file::{certificates, entries, failure, read, refusal};
 use crate::tls::info::{CertInfo, CertRole};
 
 /// The authorities that a file and a directory name.
@@ -39,6 +41,7 @@ impl Trusted {
             Some(file) => certificates(file, &content)?,
             None => Vec::new(),
         };
+        dir.map_or(Ok(()), refuse_pipes)?;
         let mut dir_contents = BTreeMap::new();
         for path in dir.map_or(Ok(Vec::new()), entries)? {
             let content = read(&path).unwrap_or_default();
@@ -93,4 +96,24 @@ impl Trusted {
         }
         infos
     }
+}
+
+/// Refuses a directory in which OpenSSL would find a pipe: it opens what has a hashed name when it verifies a peer, on the thread
+/// of the loop, and waits for somebody who writes to it.
+fn refuse_pipes(dir: &str) -> Result<(), ConnError> {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let found = fs::metadata(entry.path());
+        let is_pipe = found.is_ok_and(|found| found.file_type().is_fifo());
+        if is_pipe && is_hashed(entry.file_name().as_bytes()) {
+            let path = entry.path().display().to_string();
+            return Err(refusal(&path, "a pipe in the place of a certificate"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a name is one under which OpenSSL looks for certificates or revocation lists: `1a2b3c4d.0`, `1a2b3c4d.r0`.
+fn is_hashed(name: &[u8]) -> bool {
+    let (hash, rest) = name.split_at(name.len().min(8));
+    hash.len() == 8 && hash.iter().all(u8::is_ascii_hexdigit) && rest.first() == Some(&b'.')
 }
