@@ -41,6 +41,30 @@ fn what_a_pause_held_back_runs_client_by_client() {
     }
 }
 
+/// A client whose held-back command was executed, and that has blocked since, goes on behind a client that was served
+/// before it.
+#[test]
+fn served_clients_go_on_in_the_order_in_which_they_were_served() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut admin = server.client(transport);
+        admin.text("FLUSHALL");
+        let [mut second, mut first, mut pusher] = [(); 3].map(|()| server.client(transport));
+        admin.text("CLIENT PAUSE 1000000 WRITE");
+        second.send(b"RPUSH l a\r\nBLPOP moved 0\r\nDEL l\r\n");
+        wait_for_blocked(&mut admin, 1);
+        first.send(b"BLMOVE k moved LEFT LEFT 0\r\nEXISTS l\r\n");
+        wait_for_blocked(&mut admin, 2);
+        pusher.send(b"RPUSH k x\r\n");
+        wait_for_blocked(&mut admin, 3);
+        admin.text("CLIENT UNPAUSE");
+        assert_eq!(replies(&mut first, 2), ["x", "1"], "{transport:?}");
+        let expected = ["1", "[moved x]", "1"];
+        assert_eq!(replies(&mut second, 3), expected, "{transport:?}");
+        assert_eq!(replies(&mut pusher, 1), ["1"], "{transport:?}");
+    }
+}
+
 #[test]
 fn a_transaction_may_mute_and_unmute() {
     let server = Server::start(&[]);

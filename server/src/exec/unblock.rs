@@ -56,8 +56,8 @@ pub fn serve_ready(srv: &mut Server) {
             if found.is_none() && !srv.blocked.is_awaited_on_nokey(number, &key) {
                 break;
             }
-            if is_served(srv, waiter, found) {
-                execute_again(srv, waiter.id);
+            if is_served(srv, waiter, found) && execute_again(srv, waiter.id) {
+                srv.blocked.resumed.push(waiter.id);
             }
         }
     }
@@ -96,14 +96,14 @@ fn unblock(srv: &mut Server, id: ClientId) -> Option<Box<BlockedCommand>> {
     Some(command)
 }
 
-/// Executes a blocked command again.
-fn execute_again(srv: &mut Server, id: ClientId) {
+/// Executes a blocked command again; whether the client is no longer blocked, so that its further input is to be processed.
+fn execute_again(srv: &mut Server, id: ClientId) -> bool {
     let Some(command) = unblock(srv, id) else {
-        return;
+        return false;
     };
     let client = srv.clients.get(id);
     if client.is_none_or(|client| client.closing != Closing::No) {
-        return;
+        return false;
     }
     let outer = srv.unit.client.replace(id);
     srv.unit.now_ms = srv.turn.tick();
@@ -114,9 +114,7 @@ fn execute_again(srv: &mut Server, id: ClientId) {
     });
     srv.unit.client = outer;
     let client = srv.clients.get(id);
-    if client.is_some_and(|client| client.blocked.is_none()) {
-        srv.blocked.resumed.push(id);
-    }
+    client.is_some_and(|client| client.blocked.is_none())
 }
 
 /// Writes a reply to a client whose input is not being processed.
@@ -214,7 +212,8 @@ pub fn serve_acknowledged(srv: &mut Server) {
 }
 
 /// Executes a command that was held back, and then serves the clients blocked on the keys that it has filled. If it is
-/// still held back, it blocks again.
+/// still held back, it blocks again. The caller processes the client's further input at once, before that of clients that
+/// are served meanwhile.
 pub fn release(srv: &mut Server, id: ClientId) {
     execute_again(srv, id);
     serve_ready(srv);

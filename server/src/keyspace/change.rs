@@ -240,8 +240,9 @@ pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
 /// A database has other contents than before: marks the keys ready that serve a blocked client now.
 pub fn contents_replaced(srv: &mut Server, number: usize) {
     let Server { keys, blocked, .. } = srv;
-    let db = &keys.dbs[number].db;
-    blocked.mark_all_ready(number, |key| db.find(key).map(EntryRef::ty));
+    // Nothing needs to be looked up in a database that was emptied.
+    let db = Some(&keys.dbs[number].db).filter(|db| db.len() > 0);
+    blocked.mark_all_ready(number, |key| db?.find(key).map(EntryRef::ty));
 }
 
 /// A database was replaced; `before` is what it held.
