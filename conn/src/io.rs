@@ -342,17 +342,18 @@ mod tests {
     #[test]
     fn what_all_have_written_bounds_what_a_further_one_writes() {
         let full = WRITE_BUDGET as u32;
-        let cases: [(&[(u32, u32)], u32, usize); 6] = [
-            (&[], 7, WRITE_BUDGET),
-            (&[(7, full - 1)], 7, WRITE_BUDGET),
-            (&[(7, full)], 7, WRITE_SHARE),
-            (&[(7, full - 1), (7, 1)], 7, WRITE_SHARE),
-            (&[(6, full)], 7, WRITE_BUDGET),
-            (&[(6, full), (7, 1)], 7, WRITE_BUDGET),
+        let turn = 7;
+        let cases = [
+            (vec![], WRITE_BUDGET),
+            (vec![(7, full - 1)], WRITE_BUDGET),
+            (vec![(7, full)], WRITE_SHARE),
+            (vec![(7, full - 1), (7, 1)], WRITE_SHARE),
+            (vec![(6, full)], WRITE_BUDGET),
+            (vec![(6, full), (7, 1)], WRITE_BUDGET),
         ];
-        for (writes, turn, expected) in cases {
+        for (writes, expected) in cases {
             let (mut busy, mut budget) = (Busy::default(), Budget::default());
-            for &(turn, written) in writes {
+            for &(turn, written) in &writes {
                 busy.add(turn, written);
             }
             budget.begin(turn, busy);

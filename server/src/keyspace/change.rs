@@ -241,7 +241,7 @@ pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
 pub fn contents_replaced(srv: &mut Server, number: usize) {
     let Server { keys, blocked, .. } = srv;
     // Nothing needs to be looked up in a database that was emptied.
-    let db = Some(&keys.dbs[number].db).filter(|db| db.len() > 0);
+    let db = Some(&keys.dbs[number].db).filter(|db| !db.is_empty());
     blocked.mark_all_ready(number, |key| db?.find(key).map(EntryRef::ty));
 }
 
