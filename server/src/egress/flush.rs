@@ -41,7 +41,8 @@ pub enum Occasion {
     Released,
 }
 
-/// Sends the pending output of all clients, or holds it.
+/// Sends the pending output of all clients, or holds it. The last to get some is served first, as in Redis: the client whose
+/// command was executed comes before those that the command has sent something to.
 pub fn flush_pending(srv: &mut Server) {
     let occasion = if held::begin(srv) {
         Occasion::Held
@@ -49,7 +50,7 @@ pub fn flush_pending(srv: &mut Server) {
         Occasion::New
     };
     let mut ids = std::mem::take(&mut srv.clients.pending_write);
-    for id in ids.drain(..) {
+    for id in ids.drain(..).rev() {
         flush_client(srv, id, occasion);
         account_memory(srv, id);
     }
