@@ -100,7 +100,9 @@ impl<E: Element> Table<E> {
             if homes * 8 < self.lines.homes() * 7 {
                 self.resize(homes);
             } else {
-                self.shrink_below = self.used - self.used / 4;
+                // Sampled again after as many removals as lines are sampled, and few times in all.
+                let lines = self.lines.len().min(SAMPLES * SAMPLE_LINES);
+                self.shrink_below = self.used.saturating_sub(lines.max(self.used / 64));
             }
         }
     }
