@@ -16,7 +16,7 @@ use crate::flags::Args;
 use crate::format::{Format, Output};
 use crate::options::{Endpoint, Mode, Options, Resp, Stdin, Tls};
 use crate::out::complain;
-use crate::words::unquote;
+use words::unquote;
 
 const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
 const PASSWORD_WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";

@@ -16,7 +16,7 @@
 
 use conn::resp::Value;
 
-use crate::words::quote;
+use words::quote;
 
 /// The form of replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -341,6 +341,12 @@ fn json_string(out: &mut Vec<u8>, text: &[u8], form: Output) {
         }
     }
     out.push(b'"');
+}
+
+/// `text` in double quotes with escapes, as text.
+pub fn quoted(text: &[u8]) -> String {
+    // All bytes of a quoted text are printable ASCII.
+    String::from_utf8_lossy(&words::quoted(text)).into_owned()
 }
 
 #[cfg(test)]

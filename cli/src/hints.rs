@@ -5,13 +5,13 @@ use std::path::Path;
 
 use crate::docs::find;
 use crate::out::{Exit, complain, fail, print};
-use crate::words::{is_space, split};
+use words::{is_space, split};
 
 /// The hint for a line that is being typed; `None` when it holds no command.
 ///
 /// The last word is ignored until a space follows it, because it may not be complete.
 pub fn hint(line: &[u8]) -> Option<String> {
-    let mut words = split(line)?;
+    let mut words = split(line).ok()?;
     if !line.last().copied().is_some_and(is_space) {
         words.pop();
     }

@@ -3,7 +3,6 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `args`, `flags`, `evaluate`, `options` | the command line |
-//! | `words` | splitting and quoting of words |
 //! | `out` | output and exit codes |
 //! | `format` | replies as text |
 //! | `session`, `secure`, `advice`, `interrupt`, `wait` | the connection and its state; Ctrl-C |
@@ -39,7 +38,6 @@ mod repl;
 mod secure;
 mod session;
 mod wait;
-mod words;
 
 use std::env;
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use crate::issue::issue;
 use crate::options::{Options, Stdin};
 use crate::out::{Exit, complain, fail, print};
 use crate::session::Session;
-use crate::words::unquote;
+use words::unquote;
 
 /// Runs the command of the command line.
 ///

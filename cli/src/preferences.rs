@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::out::print;
-use crate::words::split;
+use words::split;
 
 const FILE_VARIABLE: &str = "REDISCLI_RCFILE";
 const FILE_NAME: &str = ".redisclirc";

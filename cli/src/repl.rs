@@ -22,7 +22,7 @@ use crate::out::{Exit, fail, print};
 use crate::preferences::Preferences;
 use crate::session::Session;
 use crate::wait::{Event, for_reply_or_key};
-use crate::words::split;
+use words::split;
 
 const READING: &str = "Reading messages... (press Ctrl-C to quit or any key to type command)\r";
 const ERASE_LINE: &str = "\x1b[K";
@@ -126,7 +126,7 @@ impl Repl<'_> {
     fn line(&mut self, line: &[u8]) -> Next {
         let is_debugged = self.session.debugging == Debugging::Active;
         let code = is_debugged.then(|| split_eval(line)).flatten();
-        let Some(words) = code.or_else(|| split(line)) else {
+        let Some(words) = code.or_else(|| split(line).ok()) else {
             print("Invalid argument(s)\n");
             self.editor.remember(line);
             return Next::Line;

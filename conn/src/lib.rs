@@ -18,7 +18,8 @@
 //! | `inspect` | questions about a connection |
 //! | `drive` | what runs when: accept, connect, handshakes, handlers, the pending pass |
 //! | `url` | `redis://` URLs |
-//! | `resp`, `blocking` | the protocol from the client's side, and a blocking client |
+//! | `encode`, `resp` | the elements of the protocol; commands and replies as a client sees them |
+//! | `blocking` | a blocking client |
 
 pub mod addr;
 pub mod admission;
@@ -27,6 +28,7 @@ pub mod connection;
 pub mod conns;
 pub mod dial;
 pub mod drive;
+pub mod encode;
 pub mod error;
 pub mod inspect;
 pub mod io;

@@ -17,6 +17,8 @@
 
 use std::fmt;
 
+use crate::encode::{bulk, header};
+
 /// Depth of nested aggregates at most.
 const MAX_DEPTH: usize = 128;
 /// Elements of one aggregate at most.
@@ -478,18 +480,9 @@ fn assemble(kind: u8, mut values: Vec<Value>) -> Value {
 
 /// Appends a command to `out` as an array of bulk strings.
 pub fn encode<A: AsRef<[u8]>>(out: &mut Vec<u8>, args: &[A]) {
-    let mut digits = itoa::Buffer::new();
-    let mut header = |out: &mut Vec<u8>, mark, n| {
-        out.push(mark);
-        out.extend_from_slice(digits.format(n).as_bytes());
-        out.extend_from_slice(b"\r\n");
-    };
-    header(out, b'*', args.len());
+    header(b'*', args.len() as i64, out);
     for arg in args {
-        let arg = arg.as_ref();
-        header(out, b'$', arg.len());
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
+        bulk(arg.as_ref(), out);
     }
 }
 

@@ -29,8 +29,9 @@
 //! | `commands` | one file per family, headed by its rows and procs |
 //!
 //! Below them are crates of their own: `ae` (event loop), `conn` (TCP, Unix sockets and TLS behind one interface), `slot`
-//! (the slot of a key, shared with the tools), `table` (a row per command, shared with redis-cli), `data` (hash table, entries, values: no I/O, no clock), `lua` (the interpreter
-//! of scripts, its libraries, and what keeps scripts in), `cluster` (the cluster's protocol: no I/O, no clock).
+//! (the slot of a key) and `words` (splitting and quoting of lines), both shared with the tools, `table` (a row per command,
+//! shared with redis-cli), `data` (hash table, entries, values: no I/O, no clock), `lua` (the interpreter of scripts, its
+//! libraries, and what keeps scripts in), `cluster` (the cluster's protocol: no I/O, no clock).
 //!
 //! Statics are confined to what has no server to belong to: allocator, log, signals, watchdog, crash report, the seed of the
 //! hash function, OpenSSL's BIO method and allocator hooks. The list is in `tests/suite/tidy.rs`.

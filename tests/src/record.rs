@@ -6,7 +6,7 @@
 use std::fs;
 
 use conn::resp::Value;
-use data::util::split::{quoted, split};
+use words::{quoted, split};
 
 use crate::client::{Client, Transport, show};
 use crate::peer::{Peer, real_redis};

@@ -7,11 +7,11 @@ use conn::resp::{Decoder, ProtocolError};
 use data::util::glob::matches;
 use data::util::num::{format_f64, parse_f64, parse_i64, parse_memory};
 use data::util::rand::Rng;
-use data::util::split::{quoted, split};
 use server::config::file::{Source, load};
 use server::house::users::check_line;
 use server::wire::request::{Parsed, Request, RequestLimits};
 use tests::corpus::Corpus;
+use words::{quoted, split};
 
 const INPUTS: usize = 20_000;
 /// Mutated files of the corpus per target.

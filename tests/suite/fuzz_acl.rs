@@ -2,12 +2,12 @@
 //! user, and can be asked about any command line.
 
 use data::util::rand::Rng;
-use data::util::split::split;
 use server::state::acl::arguments::merged;
 use server::state::acl::file;
 use server::state::acl::user::{Attempt, Style, User};
 use server::sys::log;
 use tests::corpus::Corpus;
+use words::split;
 
 const INPUTS: usize = 20_000;
 /// Mutated files of the corpus per target.

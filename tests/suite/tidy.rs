@@ -128,6 +128,7 @@ fn sources() -> Vec<Source> {
         "ae/src",
         "conn/src",
         "server/slot/src",
+        "server/words/src",
         "server/table/src",
         "server/data/src",
         "server/lua/src",

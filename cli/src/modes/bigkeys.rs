@@ -5,11 +5,11 @@
 
 use conn::resp::Value;
 
+use crate::format::quoted;
 use crate::modes::keys::{Walk, db_size, share};
 use crate::options::Options;
 use crate::out::{Exit, complain, fail, print};
 use crate::session::Session;
-use crate::words::quoted;
 
 /// How keys are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

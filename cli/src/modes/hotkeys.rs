@@ -2,11 +2,11 @@
 
 use conn::resp::{Value, encode};
 
+use crate::format::quoted;
 use crate::modes::keys::{Walk, db_size, share};
 use crate::options::Options;
 use crate::out::{Exit, complain, fail, print};
 use crate::session::Session;
-use crate::words::quoted;
 
 /// Number of keys in the report.
 const KEPT: usize = 16;

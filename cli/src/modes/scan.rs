@@ -5,7 +5,7 @@ use crate::modes::keys::Walk;
 use crate::options::Options;
 use crate::out::{Exit, print};
 use crate::session::Session;
-use crate::words::quote;
+use words::quote;
 
 /// Prints the keys, one per line.
 ///

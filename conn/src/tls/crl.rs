@@ -66,18 +66,12 @@ impl Crls {
             }
         }
         if let Some(dir) = config.crl_dir.as_deref() {
-            let fail = |path: &Path, error| {
-                ConnError::io(Step::Load, &error).with_peer(&path.display().to_string())
-            };
-            let mut paths = Vec::new();
-            for entry in fs::read_dir(dir).map_err(|error| fail(Path::new(dir), error))? {
-                paths.push(entry.map_err(|error| fail(Path::new(dir), error))?.path());
-            }
-            paths.sort();
-            for path in &paths {
-                let found = fs::metadata(path).map_err(|error| fail(path, error))?;
+            for path in file::entries(dir)? {
+                let found = fs::metadata(&path).map_err(|error| {
+                    ConnError::io(Step::Load, &error).with_peer(&path.display().to_string())
+                })?;
                 if found.is_file() {
-                    crls.read(path, &mut seen)?;
+                    crls.read(&path, &mut seen)?;
                 }
             }
         }

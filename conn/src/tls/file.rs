@@ -68,12 +68,13 @@ pub(super) fn failure(what: &str, stack: &ErrorStack) -> ConnError {
     ConnError::new(Step::Load, reason).with_peer(&what)
 }
 
-/// The paths of the files in a directory, sorted. What else is there, such as a pipe, is left out.
+/// The paths of all that is in a directory, sorted.
 pub(super) fn entries(dir: &str) -> Result<Vec<PathBuf>, ConnError> {
-    let listing =
-        fs::read_dir(dir).map_err(|error| ConnError::io(Step::Load, &error).with_peer(&dir))?;
-    let paths = listing.flatten().map(|entry| entry.path());
-    let mut paths: Vec<PathBuf> = paths.filter(|path| path.is_file()).collect();
+    let list = || -> io::Result<Vec<PathBuf>> {
+        let paths = fs::read_dir(dir)?.map(|entry| Ok(entry?.path()));
+        paths.collect()
+    };
+    let mut paths = list().map_err(|error| ConnError::io(Step::Load, &error).with_peer(&dir))?;
     paths.sort();
     Ok(paths)
 }

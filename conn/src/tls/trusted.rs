@@ -41,11 +41,13 @@ impl Trusted {
             Some(file) => certificates(file, &content)?,
             None => Vec::new(),
         };
-        dir.map_or(Ok(()), refuse_pipes)?;
         let mut dir_contents = BTreeMap::new();
         for path in dir.map_or(Ok(Vec::new()), entries)? {
-            let content = read(&path).unwrap_or_default();
-            dir_contents.insert(path, content);
+            refuse_pipe(&path)?;
+            if path.is_file() {
+                let content = read(&path).unwrap_or_default();
+                dir_contents.insert(path, content);
+            }
         }
         Ok(Self {
             file: file.map(str::to_owned),
@@ -98,16 +100,14 @@ impl Trusted {
     }
 }
 
-/// Refuses a directory in which OpenSSL would find a pipe: it opens what has a hashed name when it verifies a peer, on the thread
-/// of the loop, and waits for somebody who writes to it.
-fn refuse_pipes(dir: &str) -> Result<(), ConnError> {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let found = fs::metadata(entry.path());
-        let is_pipe = found.is_ok_and(|found| found.file_type().is_fifo());
-        if is_pipe && is_hashed(entry.file_name().as_bytes()) {
-            let path = entry.path().display().to_string();
-            return Err(refusal(&path, "a pipe in the place of a certificate"));
-        }
+/// Refuses a pipe that OpenSSL would find: it opens what has a hashed name when it verifies a peer, on the thread of the loop, and
+/// waits for somebody who writes to it.
+fn refuse_pipe(path: &Path) -> Result<(), ConnError> {
+    let is_pipe = fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo());
+    let name = path.file_name().unwrap_or_default();
+    if is_pipe && is_hashed(name.as_bytes()) {
+        let path = path.display().to_string();
+        return Err(refusal(&path, "a pipe in the place of a certificate"));
     }
     Ok(())
 }

@@ -9,8 +9,8 @@
 use std::fmt;
 
 use data::util::num::parse_u64;
-use data::util::split::split;
 use slot::SLOTS;
+use words::split;
 
 use crate::name::Name;
 use crate::node::{Flags, is_hostname, is_human_name, is_ip_text};

@@ -41,8 +41,8 @@ use crate::state::migration::{
 };
 use crate::verbose;
 use crate::wire::command::array;
-use crate::wire::encode::bulk;
 use crate::wire::fault::Fault;
+use conn::encode::bulk;
 
 /// Bytes sent per call, so that a target that reads fast does not hold the loop.
 const CHUNK: usize = 256 * 1024;

@@ -1,8 +1,8 @@
 //! Commands of replicas (SYNC, PSYNC, REPLCONF), and commands about them (WAIT, WAITAOF, ROLE).
 
 use data::util::num::parse_i64;
-use data::util::split::split;
 use table::{generic, server as rows};
+use words::split;
 
 use crate::commands::Family;
 use crate::commands::args::{deadline_ms, int};

@@ -1,6 +1,6 @@
 //! Reading configuration: files, standard input and the command line, as one sequence of texts.
 //!
-//! A line is a directive and its words, quoted as `data::util::split` defines; a line that begins with `#` is a
+//! A line is a directive and its words, quoted as `words` defines; a line that begins with `#` is a
 //! comment. Later lines win, except for directives that accumulate. `include` reads files in place, relative to the
 //! working directory that `dir` has set so far; a pattern without matches is ignored.
 //!
@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use data::util::glob;
-use data::util::split::split;
+use words::split;
 
 use crate::config::params::Params;
 use crate::config::row::{Flags, Row, WRONG_ARGS};

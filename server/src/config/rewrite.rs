@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
-use data::util::split::split;
+use words::split;
 
 use crate::config::params::Params;
 use crate::config::row::{Flags, Kind, Line, Row, Unit};

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use data::util::num::{parse_f64, parse_memory};
-use data::util::split::quote;
+use words::quote;
 
 use crate::config::choice::none_of;
 use crate::config::params::Params;

@@ -20,9 +20,9 @@ use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::observers::Observers;
 use crate::state::pubsub::{Kind, Pubsub};
-use crate::wire::encode::{NULL, NULL_BULK, bulk, header};
 use crate::wire::output::KEEP_TAIL;
 use crate::wire::reply::Resp;
+use conn::encode::{NULL, NULL_BULK, bulk, header};
 
 /// An encoded message of this size and more is shared by its receivers; a shorter one costs less as a copy, in bytes.
 const SHARED: usize = 512;

@@ -1,8 +1,8 @@
 //! What is recorded of an executed command besides its statistics: the slow log, the latency monitor, and MONITOR.
 
-use data::util::split::quoted;
 use table::CmdId;
 use table::words::Flags;
+use words::quoted;
 
 use crate::egress::publish::{Message, send};
 use crate::exec::redact::redacted;

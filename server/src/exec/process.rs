@@ -21,6 +21,7 @@ use crate::state::caller::Caller;
 use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::state::turn::KeyHash;
+use crate::sys::clock;
 use crate::warning;
 use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, arity, exec_abort, unknown_command, unknown_subcommand};
@@ -28,9 +29,6 @@ use crate::wire::reply::Reply;
 
 /// Output that an unauthenticated client may have pending, in bytes.
 const UNAUTHENTICATED_OUTPUT: usize = 17 * 1024;
-
-/// Time between two warnings of connections over which HTTP is spoken, in milliseconds.
-const HTTP_WARNING_MS: i64 = 60_000;
 
 /// Whether the next command of the same client may be executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,10 +259,8 @@ fn speaks_http(first: &[u8]) -> bool {
 /// Closes a connection over which HTTP is spoken, without a reply.
 #[cold]
 fn abort_http(srv: &mut Server, id: ClientId) -> Flow {
-    let now_ms = srv.unit.now_ms;
-    let stats = &mut srv.stats;
-    if now_ms - stats.http_warned_ms > HTTP_WARNING_MS {
-        stats.http_warned_ms = now_ms;
+    let warnings = &mut srv.clients.http_warnings;
+    if warnings.admit(clock::monotonic_ms()).is_some() {
         let client = srv.clients.get(id);
         let peer = client.map_or_else(String::new, |client| peer_text(srv, client));
         warning!(

@@ -11,7 +11,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use data::util::split::{quote, split};
+use words::{quote, split};
 
 use crate::config::file::{self, Source};
 use crate::config::params::Params;

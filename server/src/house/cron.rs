@@ -181,7 +181,7 @@ fn heed_signals(srv: &mut Server) {
 }
 
 fn sample_rates(srv: &mut Server) {
-    let now_ms = clock::monotonic_us() / 1000;
+    let now_ms = clock::monotonic_ms();
     let stats = &mut srv.stats;
     stats.command_rate.sample(stats.commands, now_ms);
     stats.input_rate.sample(stats.input_bytes, now_ms);

@@ -2,7 +2,7 @@
 
 use conn::connection::ConnId;
 use conn::stream::Io;
-use data::util::split::quoted;
+use words::quoted;
 
 use crate::egress::account::account_memory;
 use crate::egress::limits::{close_over_limit, over_output_limit};

@@ -11,20 +11,15 @@ use crate::warning;
 
 /// Logs a line that a stranger can cause.
 pub fn log(srv: &mut Server, line: impl Display) {
-    if let Some(left_out) = srv.tls.throttle.admit(now_ms()) {
+    if let Some(left_out) = srv.tls.throttle.admit(clock::monotonic_ms()) {
         tell(left_out);
         warning!("{line}");
     }
 }
 
-/// The monotonic clock in milliseconds.
-fn now_ms() -> i64 {
-    i64::try_from(clock::monotonic_us() / 1000).unwrap_or(i64::MAX)
-}
-
 /// Cron: tells how many lines were left out, when no other line does.
 pub fn tell_left_out(srv: &mut Server) {
-    tell(srv.tls.throttle.overdue(now_ms()));
+    tell(srv.tls.throttle.overdue(clock::monotonic_ms()));
 }
 
 fn tell(left_out: u64) {

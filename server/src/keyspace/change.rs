@@ -195,11 +195,10 @@ fn wakes(event: Event) -> bool {
 fn touch_watchers(srv: &mut Server, db: usize, key: &[u8]) {
     let gone = srv.keys.dbs[db].db.find(key).is_none();
     for id in srv.watch.clients(db, key) {
-        if gone
-            && let Some(watcher) = srv.watch.watcher_mut(db, key, id)
-            && std::mem::take(&mut watcher.expired)
-        {
+        let watcher = srv.watch.watcher(db, key, id);
+        if gone && watcher.is_some_and(|watcher| watcher.expired) {
             // The key had expired already when it was watched, so its deletion is no change.
+            srv.watch.set_expired(db, key, id, false);
             continue;
         }
         let Some(client) = srv.clients.get_mut(id) else {
@@ -223,14 +222,14 @@ pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
         let will_be_expired =
             will.map(|entry| entry.expire().is_some_and(|at_ms| srv.unit.now_ms > at_ms));
         for id in srv.watch.clients(db, &key) {
-            let Some(watcher) = srv.watch.watcher_mut(db, &key, id) else {
+            let Some(watcher) = srv.watch.watcher(db, &key, id) else {
                 continue;
             };
             match (watcher.expired, will_be_expired) {
                 // An expired key that is deleted, stays expired or arrives expired has not changed.
-                (true, None) => watcher.expired = false,
+                (true, None) => srv.watch.set_expired(db, &key, id, false),
                 (true, Some(true)) => {}
-                (false, Some(true)) if !was => watcher.expired = true,
+                (false, Some(true)) if !was => srv.watch.set_expired(db, &key, id, true),
                 _ => fail_transaction(srv, id),
             }
         }

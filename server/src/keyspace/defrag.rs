@@ -2,10 +2,11 @@
 //! that become empty.
 //!
 //! Once a second the fragmentation is compared with the thresholds. If it is high, a pass through all databases and the
-//! cached scripts begins: each cycle, a step of cron, continues it for a share of the processor's time. A key's allocations are moved with the
-//! key; an aggregate that is too big for that is continued in slices before the next key, so a cycle can end anywhere.
-//! Passes follow each other as long as the fragmentation is high. After one that was of no use the next one waits: what
-//! is left may be memory that cannot be moved, and Redis would go through all keys for it again and again.
+//! cached scripts begins: each cycle, a step of cron, continues it for a share of the processor's time. A key's
+//! allocations are moved with the key; an aggregate that is too big for that is continued in slices before the next key,
+//! so a cycle can end anywhere. Passes follow each other as long as the fragmentation is high. After one that was of no
+//! use the next one waits: what is left may be memory that cannot be moved, and Redis would go through all keys for it
+//! again and again.
 //!
 //! Moved are keys, values and the arrays of tables up to 128 KiB (bigger ones do not come from the allocator). Buffers of
 //! clients, subscriptions and tracked keys stay, as in Redis, and so do lists of more than 2048 pending entries of a

@@ -14,7 +14,7 @@ use crate::state::acl::user::{DEFAULT_NAME, User};
 use crate::state::client::{Class, Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::pubsub::Kind;
-use crate::state::watch::Watched;
+use crate::state::watch;
 use crate::wire::reply::Resp;
 
 /// The line of one client, without a line end; empty when it is gone.
@@ -240,9 +240,6 @@ fn sizes(client: &Client) -> crate::state::client::Sizes {
     }
 }
 
-/// What a watched key takes in the client's list and in the index, in bytes, besides its name.
-const WATCH_BYTES: usize = 2 * size_of::<Watched>() + size_of::<ClientId>() + size_of::<usize>();
-
 /// Total memory of a client, in bytes: `tot-mem`.
 pub fn memory(srv: &Server, client: &Client) -> usize {
     let sizes = sizes(client);
@@ -257,7 +254,7 @@ pub fn memory(srv: &Server, client: &Client) -> usize {
         + client.reply_size
         + client.io.out.memory_beyond(client.reply_size)
         + blocked.map_or(0, |command| command.argv.bytes())
-        + client.watched.len() * WATCH_BYTES
+        + client.watched.len() * watch::BYTES_PER_KEY
         + behind(srv, client)
         + client.tracking.as_ref().map_or(0, |own| own.memory())
         + client.subscriptions.as_ref().map_or(0, |own| own.memory())

@@ -9,7 +9,7 @@ use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::multi::Multi;
-use crate::state::watch::{Watch, Watched};
+use crate::state::watch::{Watch, Watched, Watcher};
 use crate::wire::argv::Argv;
 
 /// Starts a transaction; false when one is under way.
@@ -63,9 +63,7 @@ pub fn show_executing(srv: &mut Server, id: ClientId, multi: Option<&Multi>) {
 pub fn watch(srv: &mut Server, id: ClientId, db: usize, key: &[u8]) {
     let expired = is_expired(srv, db, key);
     if let Some(client) = srv.clients.get_mut(id) {
-        let key = key.into();
-        let watched = Watched { db, key };
-        srv.watch.add(id, &mut client.watched, watched, expired);
+        srv.watch.add(id, &mut client.watched, (db, key), expired);
     }
 }
 
@@ -80,8 +78,12 @@ pub fn unwatch(srv: &mut Server, id: ClientId) {
 /// Whether a watched key has changed, or has expired without having been deleted yet.
 pub fn is_dirty(srv: &Server, id: ClientId) -> bool {
     srv.clients.get(id).is_some_and(|client| {
-        let has_expired = |watched: &Watched| {
-            is_expired(srv, watched.db, &watched.key) && !srv.watch.was_expired(id, watched)
+        let has_expired = |Watched { db, key }: &Watched| {
+            is_expired(srv, *db, key)
+                && !matches!(
+                    srv.watch.watcher(*db, key, id),
+                    Some(Watcher { expired: true })
+                )
         };
         client.dirty_cas || client.watched.iter().any(has_expired)
     })

@@ -11,6 +11,7 @@ use crate::state::client::{Class, Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::Replica;
 use crate::state::size_classes::SizeClasses;
+use crate::state::throttle::Throttle;
 
 /// The clients of the server.
 #[derive(Default)]
@@ -34,6 +35,8 @@ pub struct Clients {
     pub cron_cursor: u64,
     /// The largest buffers that cron has met lately.
     pub peaks: Peaks,
+    /// Limits warnings of connections over which HTTP is spoken.
+    pub http_warnings: Throttle<1, 60_000>,
 }
 
 /// Seconds for which INFO remembers the largest buffers, as in Redis.

@@ -23,7 +23,7 @@ pub struct MemorySamples {
 impl MemorySamples {
     /// Samples anew unless the latest sample is recent.
     pub fn refresh(&mut self) {
-        let now_ms = clock::monotonic_us() / 1000;
+        let now_ms = clock::monotonic_ms();
         if self.sampled_ms != 0 && now_ms.saturating_sub(self.sampled_ms) < MAX_AGE_MS {
             return;
         }

@@ -17,7 +17,7 @@
 //! 1. A client is in the set of a name exactly when the name is in the client's own list ([`Subscriptions`]).
 //! 2. No name is without subscribers, and no group without patterns.
 //! 3. All patterns of a group have the same literal prefix, which is the key of the group.
-//! 4. `places` has the position of exactly the patterns of indexed groups. An array has at least two patterns.
+//! 4. `index` has the position of exactly the patterns of indexed groups. An array has at least two patterns.
 //! 5. `count` is the number of patterns; `lengths` counts the groups by length of their prefix.
 
 use std::mem;
@@ -233,18 +233,18 @@ impl Keyed for Group {
 }
 
 /// The position of a pattern in its group.
-struct Place {
+struct IndexEntry {
     text: Arc<[u8]>,
     place: u32,
 }
 
-impl Keyed for Place {
+impl Keyed for IndexEntry {
     fn key(&self) -> &[u8] {
         &self.text
     }
 }
 
-type Places = KeyTable<Place>;
+type PatternIndex = KeyTable<IndexEntry>;
 
 /// What the addition of a client has added.
 struct Added {
@@ -258,7 +258,7 @@ struct Added {
 #[derive(Default)]
 struct Patterns {
     groups: KeyTable<Group>,
-    places: Places,
+    index: PatternIndex,
     count: usize,
     lengths: [u32; MAX_PREFIX + 1],
 }
@@ -279,11 +279,11 @@ impl Group {
     }
 
     /// Adds a client to the subscribers of a pattern of this group.
-    fn add(&mut self, places: &mut Places, id: ClientId, text: &[u8]) -> Added {
+    fn add(&mut self, index: &mut PatternIndex, id: ClientId, text: &[u8]) -> Added {
         let known = match self {
             Group::One(pattern) => (*pattern.text == *text).then_some(pattern),
             Group::Many(many) => {
-                let place = many.place(places, text);
+                let place = many.place(index, text);
                 place.and_then(|place| many.patterns.get_mut(place))
             }
         };
@@ -292,7 +292,7 @@ impl Group {
             Some(pattern) => pattern.add(id),
             None => {
                 let text: Arc<[u8]> = Arc::from(text);
-                self.push(places, Pattern::of(id, Arc::clone(&text)));
+                self.push(index, Pattern::of(id, Arc::clone(&text)));
                 Some(text)
             }
         };
@@ -303,9 +303,9 @@ impl Group {
         }
     }
 
-    fn push(&mut self, places: &mut Places, pattern: Pattern) {
+    fn push(&mut self, index: &mut PatternIndex, pattern: Pattern) {
         match self {
-            Group::Many(many) => many.push(places, pattern),
+            Group::Many(many) => many.push(index, pattern),
             Group::One(_) => {
                 let mut many = Box::<Many>::default();
                 // A placeholder until the only pattern has moved into the array.
@@ -320,7 +320,7 @@ impl Group {
 
     /// Removes a client from the subscribers of a pattern. Returns whether the pattern has no more subscribers: then it is
     /// no longer in the group, unless it was the only one.
-    fn remove(&mut self, places: &mut Places, id: ClientId, text: &[u8]) -> bool {
+    fn remove(&mut self, index: &mut PatternIndex, id: ClientId, text: &[u8]) -> bool {
         let many = match self {
             Group::One(pattern) => {
                 return *pattern.text == *text
@@ -329,12 +329,12 @@ impl Group {
             }
             Group::Many(many) => many,
         };
-        let is_removed = many.remove(places, id, text);
+        let is_removed = many.remove(index, id, text);
         if many.patterns.len() == 1
             && let Some(last) = many.patterns.pop()
         {
             if many.is_indexed {
-                places.remove(&last.text);
+                index.remove(&last.text);
             }
             *self = Group::One(last);
         }
@@ -343,16 +343,16 @@ impl Group {
 }
 
 impl Many {
-    fn place(&self, places: &Places, text: &[u8]) -> Option<usize> {
+    fn place(&self, index: &PatternIndex, text: &[u8]) -> Option<usize> {
         if self.is_indexed {
-            return places.get(text).map(|place| place.place as usize);
+            return index.get(text).map(|entry| entry.place as usize);
         }
         self.patterns
             .iter()
             .position(|pattern| *pattern.text == *text)
     }
 
-    fn push(&mut self, places: &mut Places, pattern: Pattern) {
+    fn push(&mut self, index: &mut PatternIndex, pattern: Pattern) {
         self.patterns.push(pattern);
         let last = self.patterns.len() - 1;
         let from = match self.is_indexed {
@@ -363,13 +363,13 @@ impl Many {
         self.is_indexed = true;
         for (place, pattern) in (from as u32..).zip(&self.patterns[from..]) {
             let text = Arc::clone(&pattern.text);
-            places.add(Place { text, place });
+            index.add(IndexEntry { text, place });
         }
     }
 
     /// Removes a client from the subscribers of a pattern, and the pattern if that was the last one; returns whether it was.
-    fn remove(&mut self, places: &mut Places, id: ClientId, text: &[u8]) -> bool {
-        let Some(place) = self.place(places, text) else {
+    fn remove(&mut self, index: &mut PatternIndex, id: ClientId, text: &[u8]) -> bool {
+        let Some(place) = self.place(index, text) else {
             return false;
         };
         let clients = &mut self.patterns[place].clients;
@@ -378,9 +378,9 @@ impl Many {
         }
         self.patterns.swap_remove(place);
         if self.is_indexed {
-            places.remove(text);
+            index.remove(text);
             if let Some(moved) = self.patterns.get(place) {
-                places.update(&moved.text, |of_moved| of_moved.place = place as u32);
+                index.update(&moved.text, |of_moved| of_moved.place = place as u32);
             }
         }
         true
@@ -391,10 +391,10 @@ impl Patterns {
     /// Adds a client to the subscribers of a pattern; returns the pattern unless the client was one of them.
     fn add(&mut self, id: ClientId, text: &[u8]) -> Option<Arc<[u8]>> {
         let prefix = prefix_of(text);
-        let places = &mut self.places;
+        let index = &mut self.index;
         let added = self.groups.update_or_add(
             prefix,
-            |group| group.add(places, id, text),
+            |group| group.add(index, id, text),
             || {
                 let text: Arc<[u8]> = Arc::from(text);
                 let added = Added {
@@ -414,10 +414,10 @@ impl Patterns {
     fn remove(&mut self, id: ClientId, text: &[u8]) {
         let prefix = prefix_of(text);
         let groups = self.groups.len();
-        let (places, count) = (&mut self.places, &mut self.count);
+        let (index, count) = (&mut self.index, &mut self.count);
         self.groups.change_or_remove(prefix, |group| {
             let was_one = matches!(group, Group::One(_));
-            let is_removed = group.remove(places, id, text);
+            let is_removed = group.remove(index, id, text);
             *count -= usize::from(is_removed);
             was_one && is_removed
         });

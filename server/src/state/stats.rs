@@ -150,8 +150,6 @@ pub struct Stats {
     pub commands: u64,
     /// How long handshakes of TLS took, from accept.
     pub handshakes: HandshakeLatency,
-    /// When the log last warned of a connection over which HTTP is spoken, in milliseconds of Unix time.
-    pub http_warned_ms: i64,
     /// Connections refused by `maxclients`.
     pub rejected_connections: u64,
     /// Bytes read from clients.
@@ -296,7 +294,6 @@ impl Stats {
     pub fn reset(&mut self) {
         *self = Stats {
             dirty: self.dirty,
-            http_warned_ms: self.http_warned_ms,
             ..Stats::default()
         };
     }

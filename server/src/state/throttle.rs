@@ -3,26 +3,23 @@
 //! After a burst, one line per period is admitted. Lines that are not are counted, and the next line that is admitted tells
 //! how many there were. Times are those of the monotonic clock: if the wall clock is set, no line is lost by that.
 
-/// Lines admitted at once, and the milliseconds after which another one is.
-const BURST: i64 = 50;
-const PERIOD_MS: i64 = 2000;
 /// After so many milliseconds without a line, what was left out is told by itself.
-const SILENCE_MS: i64 = 10_000;
+const SILENCE_MS: u64 = 10_000;
 
-/// The limit for one kind of line.
+/// The limit for one kind of line: `BURST` lines are admitted at once, and then one each `PERIOD_MS` milliseconds.
 #[derive(Debug, Default)]
-pub struct Throttle {
+pub struct Throttle<const BURST: u64, const PERIOD_MS: u64> {
     /// When the burst would be whole again, in milliseconds; a line adds a period.
-    free_at_ms: i64,
+    free_at_ms: u64,
     /// Lines left out since one was admitted, and when the last of them was.
     left_out: u64,
-    left_out_at_ms: i64,
+    left_out_at_ms: u64,
     total: u64,
 }
 
-impl Throttle {
+impl<const BURST: u64, const PERIOD_MS: u64> Throttle<BURST, PERIOD_MS> {
     /// Whether a line may be logged; if so, how many were left out before it.
-    pub fn admit(&mut self, now_ms: i64) -> Option<u64> {
+    pub fn admit(&mut self, now_ms: u64) -> Option<u64> {
         self.free_at_ms = self.free_at_ms.max(now_ms);
         if self.free_at_ms + PERIOD_MS > now_ms + BURST * PERIOD_MS {
             self.left_out += 1;
@@ -35,7 +32,7 @@ impl Throttle {
     }
 
     /// How many lines were left out, once that has been silent for a while; 0 if there is nothing to tell.
-    pub fn overdue(&mut self, now_ms: i64) -> u64 {
+    pub fn overdue(&mut self, now_ms: u64) -> u64 {
         if self.left_out == 0 || now_ms - self.left_out_at_ms < SILENCE_MS {
             return 0;
         }
@@ -50,11 +47,14 @@ impl Throttle {
 
 #[cfg(test)]
 mod tests {
-    use super::{BURST, PERIOD_MS, SILENCE_MS, Throttle};
+    use super::{SILENCE_MS, Throttle};
+
+    const BURST: u64 = 50;
+    const PERIOD_MS: u64 = 2000;
 
     #[test]
     fn a_burst_is_admitted_and_then_one_line_per_period() {
-        let (mut throttle, start) = (Throttle::default(), 1_700_000);
+        let (mut throttle, start) = (Throttle::<BURST, PERIOD_MS>::default(), 1_700_000);
         for _ in 0..BURST {
             assert_eq!(throttle.admit(start), Some(0));
         }
@@ -74,7 +74,7 @@ mod tests {
         // After a while there is a whole burst again.
         let later = start + 10 * BURST * PERIOD_MS;
         assert_eq!(
-            (0..BURST + 1).filter_map(|_| throttle.admit(later)).count() as i64,
+            (0..BURST + 1).filter_map(|_| throttle.admit(later)).count() as u64,
             BURST
         );
     }

@@ -48,7 +48,7 @@ pub struct TlsState {
     /// The networks whose handshakes failed most often.
     pub failures: Networks,
     /// Limits lines of the log about connections that are refused.
-    pub throttle: Throttle,
+    pub throttle: Throttle<50, 2000>,
     /// Connections to be checked for a certificate that was revoked, and how many were ended for one since start.
     pub unchecked: Vec<ConnId>,
     /// See `unchecked`.

@@ -78,4 +78,9 @@ impl Turn {
         self.clock_ns = clock::monotonic_ns();
         (self.clock_ns as i64 + self.clock_offset_ns) / 1_000_000
     }
+
+    /// Monotonic time at which the latest command ended, in milliseconds.
+    pub fn clock_ms(&self) -> u64 {
+        self.clock_ns / 1_000_000
+    }
 }

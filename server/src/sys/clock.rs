@@ -40,6 +40,11 @@ pub fn monotonic_us() -> u64 {
     monotonic_ns() / 1000
 }
 
+/// Monotonic time in milliseconds from an arbitrary start.
+pub fn monotonic_ms() -> u64 {
+    monotonic_ns() / 1_000_000
+}
+
 /// `14 Nov 2026 13:05:59.042` in local time, as every log line begins.
 pub fn log_stamp(out: &mut Vec<u8>) {
     let now = since_epoch();

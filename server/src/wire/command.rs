@@ -1,6 +1,6 @@
 //! Requests that this server writes, for replicas, files and its primary.
 
-use crate::wire::encode::{bulk, header};
+use conn::encode::{bulk, header};
 
 /// Appends a request to `out`.
 pub fn encode<'a>(args: impl ExactSizeIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {

@@ -2,7 +2,6 @@
 
 pub mod argv;
 pub mod command;
-pub mod encode;
 pub mod fault;
 pub mod file_line;
 pub mod header;

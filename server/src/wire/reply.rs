@@ -14,9 +14,9 @@ use std::sync::Arc;
 use data::ds::item::Item;
 use data::util::num::{format_f64, format_f64_decimals};
 
-use crate::wire::encode;
 use crate::wire::fault::Fault;
 use crate::wire::output::{KEEP_TAIL, Output};
+use conn::encode;
 
 /// Shared values of this size and more are not copied into the output, in bytes.
 const SHARE: usize = 16 * 1024;

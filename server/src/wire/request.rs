@@ -23,7 +23,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use data::util::num::parse_i64;
-use data::util::split::split;
+use words::split;
 
 use crate::wire::argv::{Arg, Argv, BIG_ARG};
 use crate::wire::file_line::{TooLong, file_line, file_number};

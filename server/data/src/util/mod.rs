@@ -17,4 +17,3 @@ pub mod part;
 pub mod rand;
 pub mod sample;
 pub mod sha;
-pub mod split;

@@ -20,7 +20,7 @@ use crate::server::Server;
 use crate::state::slowdown::Slowdown;
 use crate::warning;
 use crate::wire::command::{self, encode};
-use crate::wire::encode::bulk;
+use conn::encode::bulk;
 
 /// Elements per command.
 const ELEMENTS: usize = 64;

@@ -42,11 +42,6 @@ const LOG_PERIOD: i64 = 30;
 /// Capacity of the buffer that is kept, in bytes.
 const KEEP: usize = 4 * 1024 * 1024;
 
-/// Monotonic time in milliseconds, as of the end of the latest command.
-pub fn monotonic_ms(srv: &Server) -> u64 {
-    srv.turn.clock_ns / 1_000_000
-}
-
 /// Writes the buffer and requests an fsync if one is due. With `force` the write does not wait for a running fsync.
 pub fn flush(srv: &mut Server, force: bool) {
     if !srv.aof.is_on() {
@@ -80,7 +75,7 @@ fn is_postponed(srv: &mut Server) -> bool {
     if srv.config.appendfsync == AppendFsync::Always {
         return !is_suspended(srv);
     }
-    let now_ms = monotonic_ms(srv);
+    let now_ms = srv.turn.clock_ms();
     let since_ms = *srv.aof.postponed_since_ms.get_or_insert(now_ms);
     if now_ms.saturating_sub(since_ms) < MAX_POSTPONED_MS {
         return true;
@@ -203,7 +198,7 @@ fn request_fsync_if_due(srv: &mut Server, file: &Arc<File>) {
         }
         return;
     }
-    let now_ms = monotonic_ms(srv);
+    let now_ms = srv.turn.clock_ms();
     let is_due = match srv.config.appendfsync {
         _ if srv.aof.held.awaited() > srv.aof.requested => true,
         _ if is_suspended(srv) => false,

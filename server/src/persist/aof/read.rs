@@ -205,7 +205,7 @@ impl Commands {
             slowdown: Slowdown::new(delay),
             clock_after: if delay == 0 { COMMANDS_PER_CLOCK } else { 1 },
             commands: 0,
-            looked_ms: clock::monotonic_us() / 1000,
+            looked_ms: clock::monotonic_ms(),
             looked_at: start,
             start,
             valid: start,
@@ -268,7 +268,7 @@ impl Commands {
     /// Serves clients if they were not served for long.
     fn look_if_due(&mut self, srv: &mut Server, position: u64, before: u64) -> Result<(), Failure> {
         let piece = srv.config.loading_process_events_interval_bytes.max(1024) as u64;
-        let now_ms = clock::monotonic_us() / 1000;
+        let now_ms = clock::monotonic_ms();
         if self.commands < COMMANDS_PER_LOOK
             && position - self.looked_at < piece
             && now_ms < self.looked_ms + LOOK_EVERY_MS
@@ -282,7 +282,7 @@ impl Commands {
         }
         look_around(srv).map_err(|_| Failure::Stopped)?;
         srv.unit.now_ms = srv.turn.refresh();
-        self.looked_ms = clock::monotonic_us() / 1000;
+        self.looked_ms = clock::monotonic_ms();
         Ok(())
     }
 

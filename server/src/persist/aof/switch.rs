@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::exec::unblock::refuse_local_waits;
-use crate::persist::aof::flush::{monotonic_ms, sync_now};
+use crate::persist::aof::flush::sync_now;
 use crate::persist::aof::manifest_file;
 use crate::persist::aof::rewrite::{begin, delete_history, drop_temporary, kill, open};
 use crate::persist::aof::{base, path, size_of};
@@ -56,7 +56,7 @@ pub fn open_at_start(srv: &mut Server) -> Result<(), String> {
     srv.aof.status = Status::On;
     srv.aof.selected = None;
     srv.aof.synced_offset = Some(srv.replication.offset);
-    srv.aof.fsync_ms = monotonic_ms(srv);
+    srv.aof.fsync_ms = srv.turn.clock_ms();
     delete_history(srv);
     Ok(())
 }
@@ -99,7 +99,7 @@ pub fn start(srv: &mut Server, in_transaction: bool) -> bool {
             return false;
         }
     }
-    srv.aof.fsync_ms = monotonic_ms(srv);
+    srv.aof.fsync_ms = srv.turn.clock_ms();
     srv.aof.syncer.forget_failure();
     if srv.aof.sync_error.take().is_some() {
         notice!("AOF reopen, just ignore the AOF fsync error in bio job");

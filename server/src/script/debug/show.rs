@@ -1,8 +1,8 @@
 //! Values of Lua and replies of commands as the debugger shows them.
 
 use data::util::num::{format_f64_general, parse_i64};
-use data::util::split::quote;
 use lua::stack::{Kind, Stack};
+use words::quote;
 
 /// How deep tables in tables are shown.
 const MOST_DEPTH: usize = 10;

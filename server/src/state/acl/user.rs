@@ -6,7 +6,7 @@ use table::spec::Spec;
 use table::words::{ChannelFlags, Flags, KeyFlags};
 
 use data::util::sha::{hex, sha256};
-use data::util::split::{needs_quotes, quote, split};
+use words::{needs_quotes, quote, split};
 
 use crate::state::acl::passwords::{Passwords, digest_of_hex};
 use crate::state::acl::patterns::Access;
@@ -403,8 +403,8 @@ fn is_plain(word: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use data::util::split::split;
     use table::lookup_full;
+    use words::split;
 
     use super::{Attempt, Denied, Style, User};
     use crate::state::acl::arguments::merged;

@@ -12,7 +12,7 @@
 //! file appendonly.aof.2.incr.aof seq 2 type i
 //! ```
 //!
-//! A line consists of pairs of keys (in any case) and values, quoted as `data::util::split` defines. Unknown keys are
+//! A line consists of pairs of keys (in any case) and values, quoted as `words` defines. Unknown keys are
 //! ignored, and the last of several equal keys counts. A line that begins with `#` is a comment. Each line, the last
 //! included, ends with a line feed and has at most [`MAX_LINE`] bytes.
 //!
@@ -24,7 +24,7 @@
 use std::fmt::Write;
 
 use data::util::leading::leading_i64;
-use data::util::split::{needs_quotes, quote, split};
+use words::{needs_quotes, quote, split};
 
 /// Maximum length of a line with its line feed, in bytes.
 pub const MAX_LINE: usize = 1025;

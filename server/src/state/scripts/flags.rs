@@ -1,8 +1,8 @@
 //! What a script declares about itself: the flags of its first line, `#!lua flags=no-writes,allow-oom`.
 
 use bitflags::bitflags;
-use data::util::split::split;
 use table::words::Flags;
+use words::split;
 
 bitflags! {
     /// Flags of a script or function.

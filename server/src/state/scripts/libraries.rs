@@ -210,7 +210,7 @@ pub fn metadata(code: &[u8]) -> Result<Metadata, Vec<u8>> {
     let Some(len) = text.iter().position(|byte| *byte == b'\n') else {
         return Err(invalid());
     };
-    let parts = data::util::split::split(&code[..len]).map_err(|_| invalid())?;
+    let parts = words::split(&code[..len]).map_err(|_| invalid())?;
     let (engine, options) = parts.split_first().ok_or_else(invalid)?;
     let mut name = None;
     for option in options {

@@ -1,4 +1,4 @@
-//! Splitting of lines into quoted words: configuration files, inline requests, and input of redis-cli.
+//! Splitting of lines into words, and quoting: configuration files, inline requests, and input and output of redis-cli.
 //!
 //! Words are separated by whitespace. In `"double quotes"` whitespace is literal, `\n \r \t \b \a \xHH` are one byte,
 //! and any other escaped byte is literal; in `'single quotes'` only `\'` is special. A closing quote must end its
@@ -26,6 +26,12 @@ pub fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
         words.push(word);
         rest = behind;
     }
+}
+
+/// The word that a quoted text stands for; `None` if it is not exactly one word.
+pub fn unquote(text: &[u8]) -> Option<Vec<u8>> {
+    let mut words = split(text).ok()?;
+    if words.len() == 1 { words.pop() } else { None }
 }
 
 /// Appends `text` in double quotes with escapes, so that [`split`] reads it as one word and every byte is printable.
@@ -137,13 +143,13 @@ fn hex_digit(digit: u8) -> u8 {
 }
 
 /// Whitespace as in C's `isspace`.
-fn is_space(byte: u8) -> bool {
+pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Unbalanced, needs_quotes, quoted, split};
+    use super::{Unbalanced, needs_quotes, quoted, split, unquote};
 
     #[test]
     fn words() {
@@ -179,6 +185,15 @@ mod tests {
         ];
         for line in rows {
             assert_eq!(split(line), Err(Unbalanced), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn one_word_is_unquoted_and_no_more() {
+        assert_eq!(unquote(br#""\x41\x41""#), Some(b"AA".to_vec()));
+        assert_eq!(unquote(b"plain"), Some(b"plain".to_vec()));
+        for text in [r#""Unterminated"#, r#""arg1" "arg2""#, ""] {
+            assert_eq!(unquote(text.as_bytes()), None, "{text:?}");
         }
     }
 

@@ -1,6 +1,4 @@
-//! The elements of RESP, appended to a buffer: what replies, messages and requests of this server are made of.
-//!
-//! `wire/reply` adds to them the state of a reply: output limits, silence, big parts that are shared.
+//! The elements of RESP, appended to a buffer: what requests, replies and messages are made of.
 
 /// Maximum number of bytes that frame a bulk string.
 pub const BULK_FRAME: usize = 1 + 20 + 2 + 2;
