@@ -108,7 +108,8 @@ pub struct Args {
     /// Print what TLS has negotiated with the server, and the certificates that it shows
     #[arg(long)]
     pub tls_info: bool,
-    /// Tell what is wrong with the TLS of a server. The exit code is 1 for warnings, 2 for errors, and 3 if it cannot be examined
+    /// Tell what is wrong with the TLS of a server. The exit code is 1 for warnings, 2 for errors, and 3 if it cannot
+    /// be examined
     #[arg(long, value_name = "host:port")]
     pub tls_check: Option<String>,
     /// Print raw replies (the default when standard output is not a terminal)

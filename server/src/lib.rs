@@ -42,13 +42,15 @@
 //! 2. `conn::drive`: from descriptor to connection, TLS progress, the connection's read handler.
 //! 3. `ingress::input`: bytes into the query buffer. Request and output leave the slab for as long as the batch takes.
 //! 4. `wire::request`: arguments as ranges of that buffer, or more bytes needed, or a protocol error.
-//! 5. `exec::process`: the caller, the row and the proc. 6. `exec::gate`: may it run? 7. `exec::call`: run it, time it, count it.
+//! 5. `exec::process`: the caller, the row and the proc. 6. `exec::gate`: may it run? 7. `exec::call`: run it, time it,
+//!    count it.
 //! 8. `commands::*`: arguments by a cursor, keys by `keyspace::lookup`, the answer into `cx.reply`.
 //! 9. `keyspace::change`: the closing call of every change.
 //! 10. `egress::flush`, before the loop sleeps: sends the output of all clients that have some, or holds it.
 //!
-//! Writes leave this path at 7: `feed::propagate` collects them, and when the unit ends `feed::replicas` appends them to the
-//! stream and `feed::aof` to the buffer of the append-only file, which is written before the loop sleeps. The commands of a primary enter it at 5, by `replication::replica::apply`.
+//! Writes leave this path at 7: `feed::propagate` collects them, and when the unit ends `feed::replicas` appends them
+//! to the stream and `feed::aof` to the buffer of the append-only file, which is written before the loop sleeps. The
+//! commands of a primary enter it at 5, by `replication::replica::apply`.
 //!
 //! # Caller, unit, client
 //!
@@ -58,9 +60,9 @@
 //! * A **unit** (`state::unit`) is what is being executed. What belongs to a command is put back when the command has ended.
 //!   Queues are drained at depth 0 only. A command that takes long may process events (`exec::nested`): its own client is
 //!   protected, and the before-sleep page is a short one.
-//! * A **client** (`state::client`) has a table of states and two questions, `may_run` and `may_read`. What a client can be
-//!   blocked on is a row of rules (`state::blocked`): whether it survives a change of role, whether CLIENT UNBLOCK ends it, what
-//!   it replies when it is cancelled. One timer serves the earliest deadline.
+//! * A **client** (`state::client`) has a table of states and two questions, `may_run` and `may_read`. What a client
+//!   can be blocked on is a row of rules (`state::blocked`): whether it survives a change of role, whether CLIENT
+//!   UNBLOCK ends it, what it replies when it is cancelled. One timer serves the earliest deadline.
 //!
 //! # Where things are added
 //!
@@ -95,46 +97,49 @@
 //!   that command (`egress::push::take_pushes`).
 //! * **Rights are checked at three places** (`exec::permission`): before a command is queued or called, for each command that
 //!   EXEC takes from the queue, and when a blocked command is executed again. A user that may do anything is told by one flag.
-//! * **A script is a command that calls others** (`script::call`), as EXEC is: each is a call within its unit, so its writes are
-//!   propagated together and it sees one instant of time. The gate judges it by the flags that its first line declares, and
-//!   what may change while it runs is asked again for each command. A script that runs for long lets other clients be served
-//!   (`exec::nested`); the link to the primary waits, so no snapshot replaces the data set under a script.
+//! * **A script is a command that calls others** (`script::call`), as EXEC is: each is a call within its unit, so its
+//!   writes are propagated together and it sees one instant of time. The gate judges it by the flags that its first
+//!   line declares, and what may change while it runs is asked again for each command. A script that runs for long lets
+//!   other clients be served (`exec::nested`); the link to the primary waits, so no snapshot replaces the data set
+//!   under a script.
 //! * **Lua is PUC's 5.1 with edits that must apply** (`lua/build/edits.rs`), and not an unchanged one behind proxies. A flag of
 //!   a table that every write asks costs nothing that can be measured, keeps Redis's error texts, and covers C functions of Lua
 //!   as well; proxies would make each global a call. Nothing that Rust calls raises an error of Lua, which would skip
 //!   destructors, and `__gc` is never called.
-//! * **A set of libraries owns its interpreter** (`state::scripts::libraries`). A snapshot or payload is loaded into a set of its
-//!   own, which is dropped as a whole if it fails.
-//! * **The cluster's protocol is a state machine without sockets and clock** (the crate `cluster`). `cluster::events` tells it what
-//!   happens, and `cluster::drive` performs its actions, so a thousand nodes are simulated in one process. Nothing is sent before
-//!   nodes.conf has what it tells.
-//! * **A slot is a part of the database** (`data::value::slots`), with tables of its own while it has keys. A hash carries the slot
-//!   in bits that tables do not use; so the slot of most keys is computed once, with the hash of the batch, and serves routing
-//!   (`exec::route`) and lookup.
-//! * **Eviction is a step of the gate.** What a run cannot complete within its time is continued by a timer, and further runs of
-//!   the same turn are short, so a pipeline of writes does not stretch the turn (`keyspace::evict`).
+//! * **A set of libraries owns its interpreter** (`state::scripts::libraries`). A snapshot or payload is loaded into a
+//!   set of its own, which is dropped as a whole if it fails.
+//! * **The cluster's protocol is a state machine without sockets and clock** (the crate `cluster`). `cluster::events`
+//!   tells it what happens, and `cluster::drive` performs its actions, so a thousand nodes are simulated in one
+//!   process. Nothing is sent before nodes.conf has what it tells.
+//! * **A slot is a part of the database** (`data::value::slots`), with tables of its own while it has keys. A hash
+//!   carries the slot in bits that tables do not use; so the slot of most keys is computed once, with the hash of the
+//!   batch, and serves routing (`exec::route`) and lookup.
+//! * **Eviction is a step of the gate.** What a run cannot complete within its time is continued by a timer, and
+//!   further runs of the same turn are short, so a pipeline of writes does not stretch the turn (`keyspace::evict`).
 //! * **Flushing never closes.** `egress` queues a client to be closed and `session::close` drains the queue, so that imports
 //!   stay one-way and no client vanishes during a walk. Closing another client by command is immediate.
-//! * **Files of certificates are watched and loaded by a thread** (`house::certificates`, `sys::file_watch`): a slow disk delays no
-//!   client, and cron takes what was loaded. A load that began under other directives is dropped with its watch.
-//! * **A TLS connection becomes a client when its handshake is complete.** Until then it counts towards `maxclients` and
-//!   has no client; `conn::admission` bounds a storm of half-open handshakes. On a mixed port the first byte decides whether
-//!   there is one (`conn::drive`), and a plain client waits for none. One that is silent until the time for a handshake has passed is
-//!   a plain client, too.
-//! * **What OpenSSL forgets of a session is kept in its ticket** (`conn::tls::ticket_chain`): it verifies nothing when a session is
-//!   resumed, so the ticket carries when the chain of the client expires and which authorities it has.
+//! * **Files of certificates are watched and loaded by a thread** (`house::certificates`, `sys::file_watch`): a slow
+//!   disk delays no client, and cron takes what was loaded. A load that began under other directives is dropped with
+//!   its watch.
+//! * **A TLS connection becomes a client when its handshake is complete.** Until then it counts towards `maxclients`
+//!   and has no client; `conn::admission` bounds a storm of half-open handshakes. On a mixed port the first byte
+//!   decides whether there is one (`conn::drive`), and a plain client waits for none. One that is silent until the time
+//!   for a handshake has passed is a plain client, too.
+//! * **What OpenSSL forgets of a session is kept in its ticket** (`conn::tls::ticket_chain`): it verifies nothing when
+//!   a session is resumed, so the ticket carries when the chain of the client expires and which authorities it has.
 //! * **The stream of writes is held once** (`state::replication::blocks`). A replica is a position in it, so memory grows
 //!   with the slowest replica and not with their number, and the backlog is the part behind all of them. On a
 //!   replica the same blocks hold what is read from the primary, byte for byte; an offset marks how much is executed, and
 //!   only that is passed on.
-//! * **The loop does not wait for the disk to keep a write** (`persist::aof`). It does wait when files are replaced: at the
-//!   begin of a rewrite of the append-only file (three fsyncs), at its end (four), when it is switched off, at shutdown, and
-//!   for CONFIG REWRITE and ACL SAVE. A replica that cannot switch it on again after a synchronization tries for up to ten
-//!   seconds and serves nobody meanwhile, as in Redis. With `appendfsync always` the fsync is a thread's, and what must not be told before it waits in the outputs themselves: a batch
-//!   (`state::aof::held`) says how many bytes of which clients a mark releases. This holds for the stream of replicas as well.
-//!   The old incremental file is on the disk before a manifest names its successor, as only the last may be incomplete.
-//! * **What a child writes for replicas goes through a ring** (`state::replication::transfer`). Each replica reads it at its own
-//!   pace; a slow one delays the next transfer no more than its memory allows.
+//! * **The loop does not wait for the disk to keep a write** (`persist::aof`). It does wait when files are replaced: at
+//!   the begin of a rewrite of the append-only file (three fsyncs), at its end (four), when it is switched off, at
+//!   shutdown, and for CONFIG REWRITE and ACL SAVE. A replica that cannot switch it on again after a synchronization
+//!   tries for up to ten seconds and serves nobody meanwhile, as in Redis. With `appendfsync always` the fsync is a
+//!   thread's, and what must not be told before it waits in the outputs themselves: a batch (`state::aof::held`) says
+//!   how many bytes of which clients a mark releases. This holds for the stream of replicas as well. The old
+//!   incremental file is on the disk before a manifest names its successor, as only the last may be incomplete.
+//! * **What a child writes for replicas goes through a ring** (`state::replication::transfer`). Each replica reads it
+//!   at its own pace; a slow one delays the next transfer no more than its memory allows.
 //! * **A debugged script has its client's connection** (`script::debug`). A forked child goes on with the client's socket and
 //!   TLS session while the parent forgets both without sending anything. No event is processed while the script is stopped, so
 //!   the connection is used by calls that wait (`conn::wait`).

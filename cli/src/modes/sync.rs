@@ -1,4 +1,5 @@
-//! `--rdb`, `--functions-rdb` and `--replica`: the data set that a server sends to its replicas, and the stream of writes that follows.
+//! `--rdb`, `--functions-rdb` and `--replica`: the data set that a server sends to its replicas, and the stream of
+//! writes that follows.
 //!
 //! The data set is announced as `$<bytes>`, or as `$EOF:<mark>` and ends with that mark. Until it is ready, the server
 //! sends empty lines as a keepalive.
@@ -160,7 +161,8 @@ fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Tells the server what kind of replica this is. An option that the server refuses is reported and does no harm; whether it took it.
+/// Tells the server what kind of replica this is. An option that the server refuses is reported and does no harm;
+/// whether it took it.
 fn configure(session: &mut Session, words: &[&str]) -> Result<bool, Exit> {
     complain(format!("sending REPLCONF {}", words.join(" ")));
     let line = [&["REPLCONF"], words].concat();

@@ -1,6 +1,7 @@
 //! `--tls-check HOST:PORT`: what is wrong with the TLS of a server, in sentences.
 //!
-//! The server is connected to several times: as usual, with each old protocol version alone, and without a client certificate. Nothing but PING is sent.
+//! The server is connected to several times: as usual, with each old protocol version alone, and without a client
+//! certificate. Nothing but PING is sent.
 //!
 //! | exit code | |
 //! |---|---|

@@ -1,8 +1,8 @@
 //! Certificate revocation lists: of which certificates their issuers have said that they are no longer good.
 //!
-//! Lists are read from a file, which may hold several, and from the files of a folder. While there are some, OpenSSL looks for a
-//! list of every authority in a peer's chain, and refuses a peer whose chain lacks one. [`Crls::revoked`] asks the lists for
-//! certificates that were verified before these lists existed.
+//! Lists are read from a file, which may hold several, and from the files of a folder. While there are some, OpenSSL
+//! looks for a list of every authority in a peer's chain, and refuses a peer whose chain lacks one. [`Crls::revoked`]
+//! asks the lists for certificates that were verified before these lists existed.
 //!
 //! Invariants:
 //! 1. A file that should be read and cannot be is an error: to leave it out would admit who was revoked. In a folder, files

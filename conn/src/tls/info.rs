@@ -123,7 +123,8 @@ pub struct CrlInfo {
     pub revoked: usize,
 }
 
-/// Bytes of a name that a log or a list shows. Certificates may have names of 100 KB, also those of strangers, which are rejected.
+/// Bytes of a name that a log or a list shows. Certificates may have names of 100 KB, also those of strangers, which
+/// are rejected.
 const SHOWN: usize = 512;
 
 impl Traffic {

@@ -128,7 +128,8 @@ fn set_chain(builder: &mut SslContextBuilder, chain: &[X509]) -> Result<(), Erro
     };
     builder.set_certificate(cert)?;
     for issuer in issuers {
-        // SAFETY: the builder's context and the certificate are live; with the number 1 the command takes a reference of its own.
+        // SAFETY: the builder's context and the certificate are live; with the number 1 the command takes a reference
+        // of its own.
         let added = unsafe {
             ffi::SSL_CTX_ctrl(
                 builder.as_ptr(),
@@ -180,10 +181,10 @@ fn private_key(pair: &Pair<'_>) -> Result<PKey<Private>, ConnError> {
 
 /// Builds the chain of the certificate that was loaded last, whose file does not hold it.
 ///
-/// OpenSSL takes the issuers from the trusted certificates. Left alone, it looks for them in every handshake and verifies what it
-/// finds, which costs 4 % of the handshake's instructions, and with `tls-ca-cert-dir` reads files on the thread of the loop. If OpenSSL
-/// refuses one of its members, such as one with a key that is too weak, nothing is set, and every handshake fails for the same
-/// reason.
+/// OpenSSL takes the issuers from the trusted certificates. Left alone, it looks for them in every handshake and
+/// verifies what it finds, which costs 4 % of the handshake's instructions, and with `tls-ca-cert-dir` reads files on
+/// the thread of the loop. If OpenSSL refuses one of its members, such as one with a key that is too weak, nothing is
+/// set, and every handshake fails for the same reason.
 fn build_chain(builder: &mut SslContextBuilder) {
     // SAFETY: the builder's context is live; the command takes flags and no pointer.
     let built = unsafe {

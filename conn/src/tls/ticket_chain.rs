@@ -1,9 +1,9 @@
 //! What a session ticket says of the chain by which a client's certificate was verified.
 //!
-//! OpenSSL keeps the client's own certificate in a ticket, but not those of the authorities between it and the root, and it verifies
-//! nothing when a session is resumed. A ticket therefore also carries when the first certificate of the chain expires, and the
-//! issuer and serial number of each certificate behind the client's own. So a resumed session ends with its chain, and a list
-//! that revokes an intermediate authority is known to concern it.
+//! OpenSSL keeps the client's own certificate in a ticket, but not those of the authorities between it and the root,
+//! and it verifies nothing when a session is resumed. A ticket therefore also carries when the first certificate of the
+//! chain expires, and the issuer and serial number of each certificate behind the client's own. So a resumed session
+//! ends with its chain, and a list that revokes an intermediate authority is known to concern it.
 //!
 //! ```text
 //!   expires (8, Unix seconds) · per certificate: length (2) · issuer in DER · length (2) · serial number in hexadecimal

@@ -100,8 +100,8 @@ impl Trusted {
     }
 }
 
-/// Refuses a pipe that OpenSSL would find: it opens what has a hashed name when it verifies a peer, on the thread of the loop, and
-/// waits for somebody who writes to it.
+/// Refuses a pipe that OpenSSL would find: it opens what has a hashed name when it verifies a peer, on the thread of
+/// the loop, and waits for somebody who writes to it.
 fn refuse_pipe(path: &Path) -> Result<(), ConnError> {
     let is_pipe = fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo());
     let name = path.file_name().unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Which node of a cluster executes a command: its keys have a slot, and a slot has an owner.
 //!
-//! The checks run in Redis's order. A command without keys is executed here. While a slot moves, the source executes what it has
-//! all keys for and sends a client to the target for the others (ASK); the target executes what comes with ASKING.
+//! The checks run in Redis's order. A command without keys is executed here. While a slot moves, the source executes
+//! what it has all keys for and sends a client to the target for the others (ASK); the target executes what comes with
+//! ASKING.
 
 use cluster::ids::NodeIx;
 use cluster::node::Node;

@@ -1,8 +1,8 @@
 //! Every change of a key or a database ends in a call of this file.
 //!
 //! A change is counted, fails the transactions of clients that watch the key, invalidates it in the caches of clients,
-//! marks it ready for clients blocked on it, and is published as a keyspace event. No other file raises `Stats::dirty` or `Keys::changes`; `exec/call` decides
-//! from the latter whether a command is propagated.
+//! marks it ready for clients blocked on it, and is published as a keyspace event. No other file raises `Stats::dirty`
+//! or `Keys::changes`; `exec/call` decides from the latter whether a command is propagated.
 
 use data::ds::quicklist::End;
 use data::value::db::Db;
@@ -165,7 +165,8 @@ fn note_own_expire(srv: &mut Server, db: usize, key: &[u8]) {
     }
 }
 
-/// Whether an event may unblock one of the clients that are blocked now. A key that vanishes serves only those that asked for it.
+/// Whether an event may unblock one of the clients that are blocked now. A key that vanishes serves only those that
+/// asked for it.
 #[cold]
 fn may_wake(srv: &Server, event: Event) -> bool {
     wakes(event) && (!vanishes(event) || srv.blocked.keys_on_nokey_len() > 0)

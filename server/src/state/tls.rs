@@ -59,8 +59,9 @@ pub struct TlsState {
     pub warned_day: i64,
 }
 
-/// Keeps the watch from loading for as long as the guard lives: for a fork whose child goes on with OpenSSL, where a lock that the
-/// thread of the watch holds would stay locked. `None` during a load, which takes milliseconds unless the disk is slow.
+/// Keeps the watch from loading for as long as the guard lives: for a fork whose child goes on with OpenSSL, where a
+/// lock that the thread of the watch holds would stay locked. `None` during a load, which takes milliseconds unless the
+/// disk is slow.
 pub fn hold_loads(loading: &Loading) -> Option<MutexGuard<'_, ()>> {
     match loading.try_lock() {
         Ok(guard) => Some(guard),

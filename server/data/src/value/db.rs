@@ -4,9 +4,9 @@
 //! keys of a slot can be counted, listed and dropped without a search. Both stand behind one interface.
 //!
 //! Methods that end in `_hashed` take the hash of the key, for callers that hash a whole pipeline at once
-//! ([`Db::hash_batch`]) and prefetch table lines and entries ([`Db::prefetch_line`], then [`Db::prefetch_entry`]). Tables use
-//! the high 48 bits of a hash; in a cluster the low bits of what [`Db::hash`] returns are the slot, so whoever has the hash of a
-//! key knows its slot, too.
+//! ([`Db::hash_batch`]) and prefetch table lines and entries ([`Db::prefetch_line`], then [`Db::prefetch_entry`]).
+//! Tables use the high 48 bits of a hash; in a cluster the low bits of what [`Db::hash`] returns are the slot, so
+//! whoever has the hash of a key knows its slot, too.
 //!
 //! A SCAN cursor in a cluster has the slot in its low 14 bits, above them the cursor within the part.
 
@@ -553,7 +553,8 @@ impl Db {
         })
     }
 
-    /// Statistics of the tables of keys and of expiries, for DEBUG HTSTATS; in a cluster those of all slots together. Walks all.
+    /// Statistics of the tables of keys and of expiries, for DEBUG HTSTATS; in a cluster those of all slots together.
+    /// Walks all.
     pub fn stats(&self) -> (TableStats, TableStats) {
         (
             sum_stats(self.each_part().map(Part::keys)),

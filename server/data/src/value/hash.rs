@@ -107,7 +107,8 @@ impl Hash {
         }
     }
 
-    /// The hash for a reader, after a step of a resize of its table in progress: a hash that is only read would keep two arrays.
+    /// The hash for a reader, after a step of a resize of its table in progress: a hash that is only read would keep
+    /// two arrays.
     #[inline]
     pub fn continuing_resize(&mut self) -> &Self {
         if let Hash::Table(fields) = self {

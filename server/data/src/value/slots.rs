@@ -1,7 +1,7 @@
 //! The parts of a database in a cluster: one per slot, allocated while the slot has keys.
 //!
-//! Sums over groups of slots make the database's own size cheap to keep and a fair random choice cheap to make: it walks at most
-//! the groups, then the slots of one group.
+//! Sums over groups of slots make the database's own size cheap to keep and a fair random choice cheap to make: it
+//! walks at most the groups, then the slots of one group.
 //!
 //! Invariants:
 //! 1. A part that is present has at least one key.
