@@ -80,7 +80,8 @@ impl Stack<'_> {
 }
 
 /// `pcall` as scripts see it: calls its first argument with the others. Returns true and all results, or false and the
-/// error; of an error that is a table with a text `err`, that text.
+/// error; of an error that is a table with a text or number `err`, that. As in Redis, a table with another `err`, or none,
+/// comes with it as one more result.
 ///
 /// # Errors
 /// If there is no argument.
@@ -94,15 +95,16 @@ pub fn pcall(stack: &mut Stack<'_>) -> Outcome {
     match stack.call_for_all(arguments - 1) {
         Ok(()) => Ok(stack.top()),
         Err(_) => {
+            stack.remove(1);
             if stack.kind(-1) == Kind::Table {
                 stack.get_field(-1, b"err");
-                if stack.convert_to_bytes(-1).is_none() {
-                    stack.pop(1);
+                if matches!(stack.kind(-1), Kind::String | Kind::Number) {
+                    stack.remove(-2);
                 }
             }
             stack.push_boolean(false);
-            stack.insert(-2);
-            Ok(2)
+            stack.insert(1);
+            Ok(stack.top())
         }
     }
 }

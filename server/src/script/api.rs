@@ -171,8 +171,12 @@ fn set_repl(stack: &mut Stack<'_>) -> Outcome {
     if stack.top() != 1 {
         return Err(raise(stack, "redis.set_repl() requires one argument."));
     }
-    let bits = stack.number(1).map_or(0, |number| number as i64);
-    let targets = u8::try_from(bits).ok().and_then(Targets::from_bits);
+    let number = stack.number(1).unwrap_or(0.0);
+    // No number is no target either.
+    let targets = u8::try_from(number as i64)
+        .ok()
+        .filter(|_| !number.is_nan());
+    let targets = targets.and_then(Targets::from_bits);
     let Some(targets) = targets else {
         let text = "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
         return Err(raise(stack, text));

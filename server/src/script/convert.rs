@@ -287,7 +287,12 @@ impl Writer<'_> {
         if has(stack, error::ERR, Kind::String) {
             stack.pop(1);
             let information = error::information(stack);
-            let fault = Fault::bytes(information.message);
+            // Redis drops the ends of lines behind an error, and makes spaces of others.
+            let mut message = information.message;
+            let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+            let ends = message.iter().rev().take_while(|byte| is_line_end(byte));
+            message.truncate(message.len() - ends.count());
+            let fault = Fault::bytes(message);
             self.refuse(stack, &fault, information.is_counted);
             return true;
         }

@@ -57,7 +57,8 @@ pub fn fault_of(text: &[u8]) -> Vec<u8> {
     [code, b" ", message].concat()
 }
 
-fn until_nul(text: &[u8]) -> &[u8] {
+/// A text as C sees it.
+pub fn until_nul(text: &[u8]) -> &[u8] {
     let end = text.iter().position(|byte| *byte == 0);
     &text[..end.unwrap_or(text.len())]
 }
@@ -165,7 +166,10 @@ fn description(stack: &mut Stack<'_>, index: i32) -> Vec<u8> {
                 Kind::Table => "table",
                 _ => "userdata",
             };
-            format!("{name}: {:#x}", stack.identity(index)).into_bytes()
+            match stack.identity(index) {
+                0 => format!("{name}: (nil)").into_bytes(),
+                address => format!("{name}: {address:#x}").into_bytes(),
+            }
         }
     }
 }

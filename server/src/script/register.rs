@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lua::function::Outcome;
 use lua::stack::{Kind, Stack};
 
-use crate::script::error::raise;
+use crate::script::error::{raise, until_nul};
 use crate::server::Server;
 use crate::state::scripts::flags::ScriptFlags;
 use crate::state::scripts::libraries::{BAD_NAME, Function, is_name};
@@ -86,7 +86,7 @@ fn read_named(stack: &mut Stack<'_>) -> Result<Function, &'static str> {
     stack.push_nil();
     while stack.next(1) {
         let key = match stack.kind(-2) {
-            Kind::String => stack.bytes(-2).unwrap_or_default().to_ascii_lowercase(),
+            Kind::String => until_nul(stack.bytes(-2).unwrap_or_default()).to_ascii_lowercase(),
             Kind::Number => Vec::new(),
             _ => return Err("named argument key given to redis.register_function is not a string"),
         };
@@ -140,7 +140,8 @@ fn read_flags(stack: &mut Stack<'_>) -> Result<ScriptFlags, &'static str> {
     for position in 1.. {
         stack.get_at(-1, position);
         let is_end = stack.kind(-1) == Kind::Nil;
-        let name = stack.convert_to_bytes(-1).map(<[u8]>::to_ascii_lowercase);
+        let name = stack.convert_to_bytes(-1).map(until_nul);
+        let name = name.map(<[u8]>::to_ascii_lowercase);
         stack.pop(1);
         if is_end {
             break;
