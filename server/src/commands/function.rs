@@ -205,7 +205,8 @@ fn restore(cx: &mut Ctx<'_>) -> Done {
     // Redis knows no limit here, so a payload can stop it for good.
     let timeout_ms = (!cx.caller.obeyed).then_some(library::TIMEOUT_MS);
     let mut new = Libraries::default();
-    for code in codes(body).map_err(|message| library::fault(message.as_bytes()))? {
+    for code in codes(body) {
+        let code = code.map_err(|message| library::fault(message.as_bytes()))?;
         library::load(cx.srv, &mut new, &code, false, timeout_ms)
             .map_err(|message| library::fault(&message))?;
     }

@@ -1,5 +1,7 @@
 //! Payloads of function libraries, as FUNCTION DUMP writes them: records as in a file, then version and checksum.
 
+use std::borrow::Cow;
+
 use crate::rdb::cursor::Cursor;
 use crate::rdb::{encoder, op};
 
@@ -13,25 +15,27 @@ pub fn payload<'a>(codes: impl Iterator<Item = &'a [u8]>, compress: bool) -> Vec
     out
 }
 
-/// Decodes the body of a payload: the code of each library.
-///
-/// # Errors
-/// A sentence: what is wrong with it.
-pub fn codes(body: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
-    let mut cursor = Cursor::new(body);
-    let mut codes = Vec::new();
-    while cursor.left() > 0 {
-        match cursor.u8() {
-            Ok(op::FUNCTION2) => {}
-            Ok(op::FUNCTION_PRE_GA) => return Err("Pre-GA function format not supported"),
-            Ok(_) => return Err("given type is not a function"),
-            Err(_) => return Err("can not read data type"),
+/// The code of each library in the body of a payload, or a sentence: what is wrong with it. Nothing follows that.
+pub fn codes(body: &[u8]) -> impl Iterator<Item = Result<Cow<'_, [u8]>, &'static str>> {
+    let mut cursor = Some(Cursor::new(body));
+    std::iter::from_fn(move || {
+        let rest = cursor.as_mut().filter(|cursor| cursor.left() > 0)?;
+        let code = code(rest);
+        if code.is_err() {
+            cursor = None;
         }
-        let code = cursor.text();
-        let code = code.map_err(|_| "failed loading the given functions payload")?;
-        codes.push(code.into_owned());
+        Some(code)
+    })
+}
+
+fn code<'body>(cursor: &mut Cursor<'body>) -> Result<Cow<'body, [u8]>, &'static str> {
+    match cursor.u8() {
+        Ok(op::FUNCTION2) => {}
+        Ok(op::FUNCTION_PRE_GA) => return Err("Pre-GA function format not supported"),
+        Ok(_) => return Err("given type is not a function"),
+        Err(_) => return Err("can not read data type"),
     }
-    Ok(codes)
+    cursor.text().map_err(|_| "Failed loading library payload")
 }
 
 #[cfg(test)]
@@ -45,15 +49,22 @@ mod tests {
         let all = [b"#!lua name=a\n".as_slice(), &long];
         let payload = payload(all.into_iter(), true);
         let body = check_payload(&payload, true).expect("a payload");
-        assert_eq!(codes(body), Ok(all.map(<[u8]>::to_vec).to_vec()));
+        let decoded: Vec<_> = codes(body).collect();
+        assert_eq!(decoded, all.map(|code| Ok(Cow::Borrowed(code))));
         for end in 1..body.len() {
-            let cut = codes(&body[..end]);
+            let cut: Vec<_> = codes(&body[..end]).collect();
+            let is_whole = |code: &Result<Cow<'_, [u8]>, _>| code.is_ok();
             assert!(
-                cut.is_err() || cut.is_ok_and(|codes| codes.len() == 1),
-                "{end}"
+                !cut.iter().all(is_whole) || cut.len() == 1,
+                "{end}: {cut:?}"
             );
         }
-        assert_eq!(codes(b"\x00"), Err("given type is not a function"));
-        assert_eq!(codes(b"\xf6"), Err("Pre-GA function format not supported"));
+        for (body, why) in [
+            (b"\x00", "given type is not a function"),
+            (b"\xf6", "Pre-GA function format not supported"),
+            (b"\xf5", "Failed loading library payload"),
+        ] {
+            assert_eq!(codes(body).collect::<Vec<_>>(), [Err(why)]);
+        }
     }
 }
