@@ -39,8 +39,10 @@ pub fn write_calls(srv: &Server, info: &mut Info) {
 /// Writes the number of replies per error code.
 pub fn write_errors(srv: &Server, info: &mut Info) {
     for (code, count) in &srv.stats.errors {
+        // A script names its codes, and must not add fields of its own.
+        let code = String::from_utf8_lossy(code).replace(['#', ':', '\n', '\r'], "_");
         info.field(
-            format_args!("errorstat_{}", String::from_utf8_lossy(code)),
+            format_args!("errorstat_{code}"),
             format_args!("count={count}"),
         );
     }
