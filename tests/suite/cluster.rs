@@ -2,9 +2,11 @@
 //! the transport is that of the bus, of replication and of the clients.
 
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use tests::client::{Client, Transport};
+use tests::client::{Client, Transport, tls_config};
 use tests::nodes::{Node, Nodes};
 use tests::wait::{PATIENCE, until};
 
@@ -310,6 +312,45 @@ fn messages_of_a_transaction_count_as_memory_of_links() {
         let used: Vec<usize> = used.map(|len| len.expect("a number")).collect();
         assert_eq!(used.len(), 2, "{links}");
         assert!(used.iter().any(|len| *len > 10_000), "{links}");
+    }
+}
+
+/// A PING of a node that no other knows; the answer is as long.
+fn ping_of_a_stranger() -> Vec<u8> {
+    const LEN: u32 = 2256;
+    let mut packet = vec![0; LEN as usize];
+    packet[..4].copy_from_slice(b"RCmb");
+    packet[4..8].copy_from_slice(&LEN.to_be_bytes());
+    packet[9] = 1;
+    packet[40..80].fill(b'f');
+    packet
+}
+
+/// Whoever reaches the bus can send PINGs and read no answer.
+#[test]
+fn answers_that_a_stranger_does_not_read_are_limited() {
+    let pings = ping_of_a_stranger().repeat(100);
+    for transport in BOTH {
+        let mut node = Node::start(transport, &[]);
+        let mut send: Box<dyn FnMut() -> bool> = match transport {
+            Transport::Tls => {
+                let mut peer = Client::with_tls(node.bus_port, &tls_config());
+                let pings = pings.clone();
+                Box::new(move || peer.try_send(&pings))
+            }
+            _ => {
+                let peer = TcpStream::connect(("127.0.0.1", node.bus_port));
+                let mut peer = peer.expect("the bus listens");
+                let pings = pings.clone();
+                Box::new(move || peer.write_all(&pings).is_ok())
+            }
+        };
+        until("the link is closed", || (!send()).then_some(()));
+        let used = node.client.info("mem_cluster_links");
+        let used: usize = used.parse().expect("a number");
+        assert!(used < 1 << 20, "{transport:?}: {used}");
+        let log = node.server().log();
+        assert!(log.contains("exceeding send buffer memory limit"), "{log}");
     }
 }
 

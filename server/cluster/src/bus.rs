@@ -34,6 +34,7 @@ pub(crate) fn connected(c: &mut Cluster, id: LinkId, local_ip: &str) {
         return;
     };
     link.local_ip = local_ip.into();
+    link.is_connected = true;
     let Some(ix) = link.node.filter(|_| !link.inbound) else {
         return;
     };

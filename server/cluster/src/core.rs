@@ -93,6 +93,7 @@ impl Cluster {
         self.links.insert(Link {
             node: None,
             inbound: true,
+            is_connected: true,
             created_ms: facts.now_ms,
             peer_ip: peer_ip.into(),
             peer_port,

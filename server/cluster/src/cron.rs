@@ -23,13 +23,17 @@ const PING_CHOICE: usize = 5;
 /// Least time for a handshake; otherwise it is the node timeout.
 const MIN_HANDSHAKE_MS: i64 = 1000;
 
+/// Connections begun per run. A TLS connection costs tenths of a millisecond and tens of KB until it has failed, and gossip may
+/// bring any number of nodes that do not exist.
+pub const MAX_CONNECTS: usize = 200;
+/// Connections that have begun and are not complete, so that nodes that do not answer leave descriptors for clients.
+pub const MAX_CONNECTING: usize = 1000;
+
 /// One run.
 pub(crate) fn run(c: &mut Cluster) {
     c.cron_runs += 1;
     c.pfail_nodes = 0;
-    for ix in c.nodes.list().to_vec() {
-        reconnect(c, ix);
-    }
+    reconnect(c);
     if c.cron_runs.is_multiple_of(PING_RUNS) {
         ping_one(c);
     }
@@ -59,29 +63,57 @@ pub(crate) fn run(c: &mut Cluster) {
     }
 }
 
-/// Counts suspects, ends handshakes that take too long, connects to nodes without a link.
-fn reconnect(c: &mut Cluster, ix: NodeIx) {
+/// Counts suspects, ends handshakes that take too long, and connects to nodes without a link: as many as may be, the others in
+/// the next runs.
+fn reconnect(c: &mut Cluster) {
+    let nodes = c.nodes.list().to_vec();
+    let outgoing = c.links.iter().filter(|(_, link)| !link.inbound);
+    let connecting = outgoing.filter(|(_, link)| !link.is_connected).count();
+    let mut left = MAX_CONNECTS.min(MAX_CONNECTING.saturating_sub(connecting));
+    let first = c.connect_from % nodes.len();
+    c.connect_from = 0;
+    let mut is_missed = false;
+    for place in (first..nodes.len()).chain(0..first) {
+        let ix = nodes[place];
+        if !lacks_link(c, ix) {
+            continue;
+        }
+        if left > 0 {
+            left -= 1;
+            connect(c, ix);
+        } else if !is_missed {
+            is_missed = true;
+            c.connect_from = place;
+        }
+    }
+}
+
+/// Counts a suspect, ends a handshake that takes too long; whether the node is there and a link to it is not.
+fn lacks_link(c: &mut Cluster, ix: NodeIx) -> bool {
     let node = &c.nodes[ix];
     if node.is(Flags::MYSELF | Flags::NOADDR) {
-        return;
+        return false;
     }
     c.pfail_nodes += usize::from(node.is(Flags::PFAIL));
-    let now_ms = c.now_ms();
     let handshake_ms = c.settings.node_timeout_ms.max(MIN_HANDSHAKE_MS);
     let node = &c.nodes[ix];
-    if node.is(Flags::HANDSHAKE) && now_ms - node.created_ms > handshake_ms {
+    if node.is(Flags::HANDSHAKE) && c.now_ms() - node.created_ms > handshake_ms {
         membership::delete_node(c, ix);
-        return;
+        return false;
     }
-    if node.link.is_some() {
-        return;
-    }
+    node.link.is_none()
+}
+
+fn connect(c: &mut Cluster, ix: NodeIx) {
+    let created_ms = c.now_ms();
+    let node = &c.nodes[ix];
     let (ip, port) = (node.ip.to_string(), node.bus_port);
     let hostname = node.hostname.to_string();
     let link = c.links.insert(Link {
         node: Some(ix),
         inbound: false,
-        created_ms: now_ms,
+        is_connected: false,
+        created_ms,
         peer_ip: node.ip.clone(),
         peer_port: node.bus_port,
         local_ip: Box::default(),

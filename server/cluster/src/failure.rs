@@ -35,6 +35,7 @@ pub(crate) fn count_reports(c: &mut Cluster, ix: NodeIx) -> usize {
 /// A primary reports that a node does not answer.
 pub(crate) fn add_report(c: &mut Cluster, about: NodeIx, from: NodeIx) {
     let at_ms = c.now_ms();
+    c.nodes[from].has_reported = true;
     let reports = &mut c.nodes[about].reports;
     match reports.iter_mut().find(|report| report.from == from) {
         Some(report) => report.at_ms = at_ms,

@@ -17,17 +17,20 @@ pub(crate) fn add(c: &mut Cluster, name: Name) {
 
 /// Adds a node for the time that another node's packet gives.
 pub(crate) fn add_for(c: &mut Cluster, name: Name, ttl_s: i64) {
-    clean(c);
+    // A packet may name thousands of nodes, so the list is only walked when it is full.
+    if c.forgotten.len() >= MAX {
+        clean(c);
+    }
     if c.forgotten.len() < MAX || c.forgotten.contains_key(&name) {
         let until_s = c.now_s().saturating_add(ttl_s);
         c.forgotten.insert(name, until_s);
     }
 }
 
-/// Whether a node is in the list.
-pub(crate) fn contains(c: &mut Cluster, name: &Name) -> bool {
-    clean(c);
-    c.forgotten.contains_key(name)
+/// Whether a node is in the list and its time has not passed. Gossip asks for each node that it names, so nothing is walked.
+pub(crate) fn contains(c: &Cluster, name: &Name) -> bool {
+    let until_s = c.forgotten.get(name);
+    until_s.is_some_and(|until_s| *until_s >= c.now_s())
 }
 
 /// Removes nodes whose time has passed.

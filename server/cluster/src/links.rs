@@ -17,6 +17,8 @@ pub struct Link {
     pub node: Option<NodeIx>,
     /// Whether the other side connected.
     pub inbound: bool,
+    /// Whether it can be used; one that this node opens is not at first.
+    pub is_connected: bool,
     /// Wall clock time in milliseconds of its creation.
     pub created_ms: i64,
     /// Address of the other side.

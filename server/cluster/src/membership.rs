@@ -34,7 +34,11 @@ pub(crate) fn add_node(c: &mut Cluster, name: Option<Name>, flags: Flags) -> Opt
     added
 }
 
-/// Adds a node whose name is not known yet, with its ports of clients (TCP, TLS), unless there is one with the same address.
+/// Maximum number of nodes in handshake. A flood of MEETs would otherwise fill the table, and each MEET looks at all of them.
+pub const MAX_HANDSHAKES: usize = 4096;
+
+/// Adds a node whose name is not known yet, with its ports of clients (TCP, TLS), unless there is one with the same address, or
+/// there are too many.
 pub(crate) fn add_handshake(
     c: &mut Cluster,
     flags: Flags,
@@ -45,13 +49,19 @@ pub(crate) fn add_handshake(
     let tls = c.settings.tls_cluster;
     let port = if tls { ports.1 } else { ports.0 };
     let same = |node: &Node| {
-        node.is(Flags::HANDSHAKE)
-            && node.ip.eq_ignore_ascii_case(ip)
-            && node.port(tls) == port
-            && node.bus_port == bus_port
+        node.bus_port == bus_port && node.port(tls) == port && node.ip.eq_ignore_ascii_case(ip)
     };
-    if c.nodes.iter().any(|(_, node)| same(node)) {
-        return;
+    let mut handshakes = 0;
+    for (_, node) in c.nodes.iter().filter(|(_, node)| node.is(Flags::HANDSHAKE)) {
+        if same(node) {
+            return;
+        }
+        handshakes += 1;
+    }
+    if handshakes >= MAX_HANDSHAKES {
+        return c.log(Level::Verbose, |_| {
+            "There are too many handshakes, a node is not met.".to_owned()
+        });
     }
     if let Some(ix) = add_node(c, None, flags | Flags::HANDSHAKE) {
         let node = &mut c.nodes[ix];
@@ -71,12 +81,7 @@ pub(crate) fn delete_node(c: &mut Cluster, ix: NodeIx) {
         c.manual = Manual::default();
         c.pause = Some(Pause::End);
     }
-    for at in 0..c.nodes.len() {
-        let other = c.nodes.list()[at];
-        if other != ix {
-            c.nodes[other].reports.retain(|report| report.from != ix);
-        }
-    }
+    remove_reports(c, ix);
     for replica in std::mem::take(&mut c.nodes[ix].replicas) {
         c.nodes[replica].primary = None;
     }
@@ -88,6 +93,20 @@ pub(crate) fn delete_node(c: &mut Cluster, ix: NodeIx) {
         close_link(c, link);
     }
     c.nodes.remove(ix);
+}
+
+/// Removes what a node has reported. Thousands of nodes that were only heard of, or met, may end together: such have reported
+/// nothing, and no table is walked for them.
+fn remove_reports(c: &mut Cluster, from: NodeIx) {
+    if !c.nodes[from].has_reported {
+        return;
+    }
+    for at in 0..c.nodes.len() {
+        let other = c.nodes.list()[at];
+        if other != from {
+            c.nodes[other].reports.retain(|report| report.from != from);
+        }
+    }
 }
 
 /// Forgets a link and has its connection closed.
@@ -237,7 +256,7 @@ pub fn check(c: &Cluster) {
             assert_eq!(c.nodes[*replica].primary, Some(ix));
         }
         for report in &node.reports {
-            assert!(c.nodes.contains(report.from));
+            assert!(c.nodes[report.from].has_reported);
         }
         for (link, inbound) in [(node.link, false), (node.inbound, true)] {
             if let Some(link) = link {

@@ -116,6 +116,8 @@ pub struct Node {
     pub inbound: Option<LinkId>,
     /// Reports that it does not answer.
     pub reports: Vec<Report>,
+    /// Whether it has ever reported another node, so that there may be reports of it.
+    pub has_reported: bool,
 }
 
 impl Node {
@@ -147,6 +149,7 @@ impl Node {
             link: None,
             inbound: None,
             reports: Vec::new(),
+            has_reported: false,
         }
     }
 

@@ -141,6 +141,8 @@ pub struct Cluster {
     pub(crate) pings_made: u64,
     /// Number of cron's runs.
     pub(crate) cron_runs: u64,
+    /// Place in the list of nodes where cron begins to connect: there it stopped when it had connected to as many as it may.
+    pub(crate) connect_from: usize,
     /// Nodes that cron found not to answer, and that have an address.
     pub(crate) pfail_nodes: usize,
     /// A change of the pause of clients that the server has not taken yet.
@@ -183,6 +185,7 @@ impl Cluster {
             stats: Stats::default(),
             pings_made: 0,
             cron_runs: 0,
+            connect_from: 0,
             pfail_nodes: 0,
             pause: None,
             input_memory: 0,

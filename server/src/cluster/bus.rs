@@ -30,6 +30,8 @@ const MAX_ACCEPTS_PER_TURN: usize = 1000;
 const CHUNK: usize = 32 * 1024;
 /// Reads per turn, so that a node that sends fast does not hold the loop.
 const MAX_READS_PER_TURN: usize = 16;
+/// Maximum output of a link from a peer that is no node of the cluster: some answers with the gossip of the largest one.
+const MAX_STRANGER_OUTPUT: usize = 4 << 20;
 /// Packets per system call.
 const PIECES: usize = 64;
 
@@ -307,15 +309,23 @@ fn on_writable(srv: &mut Server, conn: ConnId) {
     }
 }
 
-/// Closes links whose output exceeds the limit.
+/// Closes links whose output exceeds `cluster-link-sendbuf-limit`. That of peers that are no nodes of the cluster has a limit of
+/// its own: anybody can send PINGs and leave the answers unread.
 pub fn limit(srv: &mut Server) {
-    let limit = srv.config.cluster_link_sendbuf_limit;
-    let Some(node) = srv.cluster.as_deref().filter(|_| limit > 0) else {
+    let Some(node) = srv.cluster.as_deref() else {
         return;
     };
+    let most = srv.config.cluster_link_sendbuf_limit.unsigned_abs();
+    let is_set = most > 0;
+    if !is_set && node.output() <= MAX_STRANGER_OUTPUT {
+        return;
+    }
     let over = |(link, bus): (LinkId, &BusLink)| {
-        let used = bus.memory() as u64;
-        (used > limit.unsigned_abs()).then_some((link, used))
+        let used = bus.memory();
+        let is_stranger = || node.core.link(link).is_some_and(|link| link.node.is_none());
+        let is_over =
+            (is_set && used as u64 > most) || (used > MAX_STRANGER_OUTPUT && is_stranger());
+        is_over.then_some((link, used as u64))
     };
     let over: Vec<(LinkId, u64)> = node.links().filter_map(over).collect();
     for (link, used) in over {

@@ -176,6 +176,11 @@ impl ClusterNode {
         }
     }
 
+    /// Memory of what is to be sent on all links, in bytes.
+    pub fn output(&self) -> usize {
+        self.output
+    }
+
     /// Memory of all links, in bytes.
     pub fn link_memory(&self) -> usize {
         self.output + self.core.queued_output() + self.core.input_memory()

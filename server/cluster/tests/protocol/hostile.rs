@@ -1,14 +1,19 @@
 //! Forged and damaged packets, and random ones.
 
 use cluster::action::Action;
+use cluster::cron::{MAX_CONNECTING, MAX_CONNECTS};
+use cluster::ids::LinkId;
+use cluster::membership::MAX_HANDSHAKES;
+use cluster::name::Name;
 use cluster::node::Flags;
 use cluster::packet::extension::Extension;
+use cluster::packet::gossip::Gossip;
 use cluster::packet::{Kind, encode};
 use cluster::slots::SlotSet;
 use cluster::state::Cluster;
 use data::util::rand::Rng;
 
-use crate::rig::{Rig, conf, gossip, name, settings};
+use crate::rig::{Rig, TIMEOUT_MS, conf, gossip, name, settings};
 
 #[test]
 fn strangers_and_forged_packets_change_nothing() {
@@ -118,6 +123,72 @@ fn damaged_packets_are_logged_and_dropped() {
         rig.logged(),
         ["Dropping packet that matches debug drop filter"]
     );
+}
+
+/// Names of nodes that nobody has heard of.
+fn strange_name(number: usize) -> Name {
+    Name::parse(format!("{number:040}").as_bytes()).unwrap()
+}
+
+/// The links that are to be connected, of actions that are taken away.
+fn taken_connects(rig: &mut Rig) -> Vec<LinkId> {
+    let taken = std::mem::take(&mut rig.actions).into_iter();
+    let connects = taken.filter_map(|action| match action {
+        Action::Connect { link, .. } => Some(link),
+        _ => None,
+    });
+    connects.collect()
+}
+
+#[test]
+fn nodes_that_do_not_exist_are_connected_to_in_turn_and_a_few_at_a_time() {
+    const COUNT: usize = 3000;
+    let mut rig = Rig::new(&conf());
+    let gossip_of = |number: usize| {
+        let mut entry = gossip('x', Flags::PRIMARY);
+        entry.name = strange_name(number);
+        entry
+    };
+    let entries: Vec<Gossip<'_>> = (0..COUNT).map(gossip_of).collect();
+    rig.ping('a', Kind::Ping, &entries);
+    assert_eq!(rig.cluster.node_count(), COUNT + 6);
+    // Each is refused at once: all are tried before the first is tried again.
+    let mut tried = std::collections::HashSet::new();
+    for _ in 0..COUNT.div_ceil(MAX_CONNECTS) {
+        rig.cron();
+        let links = taken_connects(&mut rig);
+        assert!(links.len() <= MAX_CONNECTS, "{}", links.len());
+        for link in links {
+            tried.insert(rig.cluster.link(link).unwrap().node);
+            rig.cluster.failed(link, "refused", rig.facts());
+        }
+    }
+    assert_eq!(tried.len(), COUNT);
+    // None of them answers.
+    let mut pending = 0;
+    for _ in 0..20 {
+        rig.cron();
+        pending += taken_connects(&mut rig).len();
+    }
+    assert_eq!(pending, MAX_CONNECTING);
+}
+
+#[test]
+fn a_flood_of_meets_does_not_fill_the_table() {
+    let mut rig = Rig::new(&conf());
+    for port in 1..=MAX_HANDSHAKES as u16 + 500 {
+        let mut header = rig.header('z', Kind::Meet);
+        header.bus_port = port;
+        let link = rig.link('z');
+        let packet = encode::ping(&header, &[], &[]);
+        rig.cluster.received(link, &packet, rig.facts());
+    }
+    rig.settle();
+    assert_eq!(rig.cluster.node_count(), MAX_HANDSHAKES + 6);
+    // They are given up together.
+    rig.pass(TIMEOUT_MS + 1000);
+    rig.cron();
+    assert_eq!(rig.cluster.node_count(), 6);
 }
 
 #[test]
