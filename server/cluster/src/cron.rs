@@ -135,7 +135,7 @@ fn ping_one(c: &mut Cluster) {
     for _ in 0..PING_CHOICE {
         let ix = c.nodes.random(&mut c.rng);
         let node = &c.nodes[ix];
-        let busy = node.link.is_none() || node.ping_sent_ms != 0;
+        let busy = !is_linked(c, ix) || node.ping_sent_ms != 0;
         if busy || node.is(Flags::MYSELF | Flags::HANDSHAKE) {
             continue;
         }
@@ -146,6 +146,13 @@ fn ping_one(c: &mut Cluster) {
     if let Some((_, ix)) = oldest {
         ping(c, ix);
     }
+}
+
+/// Whether there is a link to a node that is connected. A PING for another would be made for nothing if that fails, and its gossip
+/// grows with the cluster.
+fn is_linked(c: &Cluster, ix: NodeIx) -> bool {
+    let link = c.nodes[ix].link.and_then(|link| c.links.get(link));
+    link.is_some_and(|link| link.is_connected)
 }
 
 fn ping(c: &mut Cluster, ix: NodeIx) {
@@ -205,7 +212,12 @@ fn watch(c: &mut Cluster, ix: NodeIx) -> bool {
     let due = !is_pinged && now_ms - node.pong_received_ms > interval_ms;
     let failing_over = c.manual.end_ms != 0 && c.me().is_primary() && c.manual.replica == Some(ix);
     if node.link.is_some() && (due || failing_over) {
-        ping(c, ix);
+        if is_linked(c, ix) {
+            ping(c, ix);
+        } else if due {
+            // The PING is sent when the link is connected. Until then the node counts as pinged, or it could never be suspected.
+            c.nodes[ix].ping_sent_ms = now_ms;
+        }
         return false;
     }
     let suspect = is_pinged && waiting_ms.min(silent_ms) > timeout_ms;

@@ -34,6 +34,7 @@
 //! * Impossible flags and roles in packets are ignored, and a circle of primaries is no endless loop (`gossip`,
 //!   `membership::root`).
 //! * A packet on the link to a node that bears another name does not update that node (`receive`).
+//! * A new link gets one PING, when it is connected; Redis may queue another before.
 //! * Connections to nodes are begun a few at a time, and strangers that meet this node are limited in number (`cron`,
 //!   `membership`): gossip and MEETs may bring any number of nodes that do not exist.
 //! * nodes.conf with a number, range or flag that Redis never writes is refused; a replica whose shard differs from that of its

@@ -171,7 +171,7 @@ fn the_text_of_cluster_info() {
     let expected = "cluster_state:ok\r\ncluster_slots_assigned:300\r\ncluster_slots_ok:100\r\n\
                     cluster_slots_pfail:100\r\ncluster_slots_fail:100\r\ncluster_known_nodes:6\r\n\
                     cluster_size:3\r\ncluster_current_epoch:10\r\ncluster_my_epoch:1\r\n\
-                    cluster_stats_messages_ping_sent:10\r\ncluster_stats_messages_sent:10\r\n\
+                    cluster_stats_messages_ping_sent:5\r\ncluster_stats_messages_sent:5\r\n\
                     cluster_stats_messages_fail_received:1\r\ncluster_stats_messages_received:1\r\n\
                     total_cluster_links_buffer_limit_exceeded:0\r\n";
     assert_eq!(text.replace("state:fail", "state:ok"), expected);
