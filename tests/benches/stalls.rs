@@ -21,8 +21,8 @@ const FEW: usize = 10_000;
 /// A group of steps on a fresh server: its name, the server's arguments, and the steps. A step is what is done, by which of
 /// two clients, and the command's words; in a part that is repeated, `#` is the number of the repetition.
 ///
-/// `time`: one command, measured. `once`: one command. `wait`: one command, until it is not refused. `each`: the command is sent [`MANY`] times with another `#`, and `few`
-/// [`FEW`] times.
+/// `time`: one command, measured. `once`: one command. `wait`: one command, until it is not refused. `each`: the
+/// command is sent [`MANY`] times with another `#`, and `few` [`FEW`] times.
 type Group = (
     &'static str,
     &'static [&'static str],

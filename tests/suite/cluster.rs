@@ -1,5 +1,5 @@
-//! A cluster of servers: routing, redirection, moving slots, failover, messages, restarts. Each test runs over TCP and TLS, where
-//! the transport is that of the bus, of replication and of the clients.
+//! A cluster of servers: routing, redirection, moving slots, failover, messages, restarts. Each test runs over TCP and
+//! TLS, where the transport is that of the bus, of replication and of the clients.
 
 use std::fs;
 use std::io::Write;

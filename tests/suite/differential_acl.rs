@@ -11,10 +11,10 @@
 //! REAL_REDIS=/path/to/redis-server DIFFERENTIAL_COMMANDS=100000 cargo test --profile fast differential_acl -- --nocapture
 //! ```
 //!
-//! What is left out, since this server deliberately differs: `%` and `%R` without a pattern, which crash the real server
-//! or describe a rule that cannot be read (CVE-2024-51741); first arguments with quotes, which crash it; selectors with
-//! unbalanced quotes, which it takes for empty ones; PFMERGE without a source, which it permits on any key; lines of XREAD and GEORADIUS that name a key in the place of an
-//! option (see `table::keys`).
+//! What is left out, since this server deliberately differs: `%` and `%R` without a pattern, which crash the real
+//! server or describe a rule that cannot be read (CVE-2024-51741); first arguments with quotes, which crash it;
+//! selectors with unbalanced quotes, which it takes for empty ones; PFMERGE without a source, which it permits on any
+//! key; lines of XREAD and GEORADIUS that name a key in the place of an option (see `table::keys`).
 
 use conn::resp::Value;
 use data::util::rand::Rng;

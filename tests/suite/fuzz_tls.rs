@@ -1,8 +1,8 @@
 //! Malformed certificates and revocation lists, a bounded number of them with fixed seeds.
 //!
-//! The files of `tests/fuzz/certificate` and `tests/fuzz/crl` are DER, so that mutations change what is encoded. They are examined as
-//! a peer's certificate would be, and loaded in PEM as the files of a server are: the load succeeds, or fails with a sentence
-//! that names the file.
+//! The files of `tests/fuzz/certificate` and `tests/fuzz/crl` are DER, so that mutations change what is encoded. They
+//! are examined as a peer's certificate would be, and loaded in PEM as the files of a server are: the load succeeds, or
+//! fails with a sentence that names the file.
 
 use std::fs;
 

@@ -1,6 +1,7 @@
 //! Certificates that live for seconds, renewed under load.
 //!
-//! `RENEWALS` sets how often everything is renewed, every four seconds; by default it is small enough for every run of the tests.
+//! `RENEWALS` sets how often everything is renewed, every four seconds; by default it is small enough for every run of
+//! the tests.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};

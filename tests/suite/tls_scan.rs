@@ -1,5 +1,5 @@
-//! What a scanner finds: nothing old, nothing weak. The clients are Debian's `openssl s_client`, on its lowest security level, and
-//! `sslscan`.
+//! What a scanner finds: nothing old, nothing weak. The clients are Debian's `openssl s_client`, on its lowest security
+//! level, and `sslscan`.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

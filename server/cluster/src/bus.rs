@@ -114,8 +114,8 @@ pub(crate) fn received(c: &mut Cluster, id: LinkId, mut bytes: &[u8]) {
     }
 }
 
-/// Makes room for bytes that have come of those that are missing. A length may lie, so the room grows with what comes, and by an
-/// eighth: a packet costs little more than its bytes.
+/// Makes room for bytes that have come of those that are missing. A length may lie, so the room grows with what comes,
+/// and by an eighth: a packet costs little more than its bytes.
 fn reserve(input: &mut Vec<u8>, come: usize, missing: usize) {
     if input.capacity() - input.len() < come {
         let growth = (input.len() / 8).max(MIN_GROWTH).max(come);

@@ -148,8 +148,8 @@ fn ping_one(c: &mut Cluster) {
     }
 }
 
-/// Whether there is a link to a node that is connected. A PING for another would be made for nothing if that fails, and its gossip
-/// grows with the cluster.
+/// Whether there is a link to a node that is connected. A PING for another would be made for nothing if that fails, and
+/// its gossip grows with the cluster.
 fn is_linked(c: &Cluster, ix: NodeIx) -> bool {
     let link = c.nodes[ix].link.and_then(|link| c.links.get(link));
     link.is_some_and(|link| link.is_connected)
@@ -215,7 +215,8 @@ fn watch(c: &mut Cluster, ix: NodeIx) -> bool {
         if is_linked(c, ix) {
             ping(c, ix);
         } else if due {
-            // The PING is sent when the link is connected. Until then the node counts as pinged, or it could never be suspected.
+            // The PING is sent when the link is connected. Until then the node counts as pinged, or it could never be
+            // suspected.
             c.nodes[ix].ping_sent_ms = now_ms;
         }
         return false;

@@ -1,9 +1,10 @@
 //! Elections: how a replica replaces its primary.
 //!
-//! A replica whose primary has failed waits for half a second to a second, and a second more for each replica with more data.
-//! Then it takes the next epoch and asks all primaries with slots for a vote. With a majority it takes over the slots, and the
-//! epoch becomes its configuration epoch. If the majority does not come in time it tries again. An election ends with the role or
-//! the primary that it was about (`role`); in Redis its votes also decide the next one, if that begins soon, with an old epoch.
+//! A replica whose primary has failed waits for half a second to a second, and a second more for each replica with more
+//! data. Then it takes the next epoch and asks all primaries with slots for a vote. With a majority it takes over the
+//! slots, and the epoch becomes its configuration epoch. If the majority does not come in time it tries again. An
+//! election ends with the role or the primary that it was about (`role`); in Redis its votes also decide the next one,
+//! if that begins soon, with an old epoch.
 //!
 //! A primary votes once per epoch, for a replica whose primary has failed (or that performs a manual failover), and that knows
 //! of no older configuration of its slots than the voter. The vote is on disk before it is sent.

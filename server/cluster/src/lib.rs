@@ -2,10 +2,11 @@
 //!
 //! # How it is driven
 //!
-//! The server owns a [`state::Cluster`] and passes events to it ([`core`]): a link was accepted, connected or closed, bytes were
-//! received, 100 ms have passed, the loop is about to sleep. Each event carries [`action::Facts`]: the time and what only the server knows.
-//! CLUSTER subcommands that change something are the functions of [`admin`] and [`setslot`]; those that ask are methods of
-//! `Cluster`. Then the server takes actions until [`state::Cluster::next_action`] has none.
+//! The server owns a [`state::Cluster`] and passes events to it ([`core`]): a link was accepted, connected or closed,
+//! bytes were received, 100 ms have passed, the loop is about to sleep. Each event carries [`action::Facts`]: the time
+//! and what only the server knows. CLUSTER subcommands that change something are the functions of [`admin`] and
+//! [`setslot`]; those that ask are methods of `Cluster`. Then the server takes actions until
+//! [`state::Cluster::next_action`] has none.
 //!
 //! Nothing else goes in or out. With a seeded generator of random numbers the same events give the same actions, so a thousand
 //! nodes can be simulated in one process, and a run that fails can be repeated.

@@ -303,7 +303,8 @@ fn finish_handshake(c: &mut Cluster, ix: NodeIx, header: &Header<'_>) {
     c.later(Todo::SAVE);
 }
 
-/// Updates the address of the sender of a packet, unless the packet came on the link to that node, which uses the known address.
+/// Updates the address of the sender of a packet, unless the packet came on the link to that node, which uses the known
+/// address.
 fn update_address(c: &mut Cluster, ix: NodeIx, id: LinkId, header: &Header<'_>) {
     if c.nodes[ix].link == Some(id) {
         return;

@@ -3,14 +3,14 @@
 //! 1. Readonly tables: a flag in the table, which every way to change a table asks.
 //! 2. Unsafe inputs: bounds that overflow, objects that the collector frees too early, binary chunks, unbounded recursion.
 //! 3. No finalizers: `__gc` is never called, so collecting garbage runs no code.
-//! 4. Interrupts: `luaE_charge` takes the cost of a long operation off the instruction count. Inside of the virtual machine that
-//!    is all: the hook runs before the next instruction. Long loops of C functions call `lua_spend`, which runs the hook itself.
-//!    Functions in Rust call `lua_charge`, since no hook may raise an error through them.
+//! 4. Interrupts: `luaE_charge` takes the cost of a long operation off the instruction count. Inside of the virtual
+//!    machine that is all: the hook runs before the next instruction. Long loops of C functions call `lua_spend`, which
+//!    runs the hook itself. Functions in Rust call `lua_charge`, since no hook may raise an error through them.
 //! 5. Kills: while `killed` is set, whatever would catch an error in a script passes it on.
 //! 6. Hashes: the hash function of Redis, and tables in which many keys collide charge for it.
 //! 7. Memory: near the limit garbage is collected as a whole, at places where a step of the collector would run.
-//! 8. Proxies: `newproxy` keeps no table of all metatables that it made, which would outlive the script. Only it makes userdata that
-//!    scripts can reach.
+//! 8. Proxies: `newproxy` keeps no table of all metatables that it made, which would outlive the script. Only it makes
+//!    userdata that scripts can reach.
 //! 9. Random numbers come from the interpreter.
 
 /// The replacement of a text in a file.

@@ -13,8 +13,8 @@
 //!
 //! # Errors
 //!
-//! Lua raises an error by `longjmp`, which skips destructors. So nothing that Rust calls may raise one but `lua_error`, the last
-//! act of [`function`]'s trampoline, where no value is alive that has a destructor:
+//! Lua raises an error by `longjmp`, which skips destructors. So nothing that Rust calls may raise one but `lua_error`,
+//! the last act of [`function`]'s trampoline, where no value is alive that has a destructor:
 //!
 //! 1. While Rust code runs, the allocator refuses nothing (`interpreter::Shared::strict`), so no call fails for memory.
 //! 2. Access is raw: no metamethods. Keys, table flags and the room on the stack are checked before the call; `builder` and

@@ -517,8 +517,8 @@ impl Stack<'_> {
 
     /// The value that [`crate::interpreter::Interpreter::with_host`] lent.
     pub fn host<H: 'static>(&mut self) -> Option<&mut H> {
-        // SAFETY: the type is that of the value. It is borrowed until this stack is used again, and a stack in use is borrowed by
-        // all calls that lead to another one.
+        // SAFETY: the type is that of the value. It is borrowed until this stack is used again, and a stack in use is
+        // borrowed by all calls that lead to another one.
         unsafe {
             let (id, host) = Shared::of(self.state).host?;
             (id == TypeId::of::<H>()).then(|| host.cast::<H>().as_mut())

@@ -1,8 +1,8 @@
 //! Generated scripts: random programs of a grammar that is fond of what is dangerous.
 //!
-//! Each runs under a limit of memory and is killed after some interrupts; whatever it does, it ends, and the next script finds
-//! everything as it was. A seed gives the same programs on every machine. `LUA_SCRIPTS` sets how many run, `LUA_SEED` where they
-//! start.
+//! Each runs under a limit of memory and is killed after some interrupts; whatever it does, it ends, and the next
+//! script finds everything as it was. A seed gives the same programs on every machine. `LUA_SCRIPTS` sets how many run,
+//! `LUA_SEED` where they start.
 
 mod common;
 

@@ -309,8 +309,8 @@ fn on_writable(srv: &mut Server, conn: ConnId) {
     }
 }
 
-/// Closes links whose output exceeds `cluster-link-sendbuf-limit`. That of peers that are no nodes of the cluster has a limit of
-/// its own: anybody can send PINGs and leave the answers unread.
+/// Closes links whose output exceeds `cluster-link-sendbuf-limit`. That of peers that are no nodes of the cluster has a
+/// limit of its own: anybody can send PINGs and leave the answers unread.
 pub fn limit(srv: &mut Server) {
     let Some(node) = srv.cluster.as_deref() else {
         return;

@@ -1,10 +1,10 @@
 //! Performing what the protocol asks for.
 //!
-//! Events of one turn are collected ([`tell`]); [`settle`] performs all actions, in their order, before the loop sleeps. Nothing
-//! is sent before nodes.conf has what it tells.
+//! Events of one turn are collected ([`tell`]); [`settle`] performs all actions, in their order, before the loop
+//! sleeps. Nothing is sent before nodes.conf has what it tells.
 //!
-//! While a command processes events (a script that has run for long) or a snapshot is loaded, other nodes are still answered, or
-//! they would take this one for failed; but what changes the data set or the role is held back.
+//! While a command processes events (a script that has run for long) or a snapshot is loaded, other nodes are still
+//! answered, or they would take this one for failed; but what changes the data set or the role is held back.
 
 use std::path::Path;
 

@@ -14,8 +14,8 @@
 //! | double, big number | `{double = number}`, `{big_number = text}` |
 //! | verbatim string | `{verbatim_string = {string = text, format = text}}` |
 //!
-//! Tables get the size that they would grow to without a hint, as in Redis: the order of `pairs` and the length of an array with
-//! nulls depend on it.
+//! Tables get the size that they would grow to without a hint, as in Redis: the order of `pairs` and the length of an
+//! array with nulls depend on it.
 //!
 //! The way back is the same, except for numbers (cut to integers), booleans (in RESP2: 1, and null for false) and nil (null).
 

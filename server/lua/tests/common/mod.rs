@@ -1,5 +1,5 @@
-//! A sandbox with a limit of memory, in which scripts are killed after a number of interrupts. The tests use it, and the example
-//! `script`.
+//! A sandbox with a limit of memory, in which scripts are killed after a number of interrupts. The tests use it, and
+//! the example `script`.
 
 use lua::function::{Outcome, Raise};
 use lua::interpreter::Interpreter;

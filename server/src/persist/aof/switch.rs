@@ -61,8 +61,8 @@ pub fn open_at_start(srv: &mut Server) -> Result<(), String> {
     Ok(())
 }
 
-/// Enables the append-only file at run time, by a rewrite. Inside a transaction the rewrite is scheduled instead, since the base
-/// must contain the rest of the transaction. Returns whether that succeeded; a failure was logged.
+/// Enables the append-only file at run time, by a rewrite. Inside a transaction the rewrite is scheduled instead, since
+/// the base must contain the rest of the transaction. Returns whether that succeeded; a failure was logged.
 pub fn start(srv: &mut Server, in_transaction: bool) -> bool {
     srv.aof.status = Status::WaitsForRewrite;
     let other_child = srv
