@@ -41,8 +41,9 @@ pub enum Occasion {
     Released,
 }
 
-/// Sends the pending output of all clients, or holds it. The last to get some is served first, as in Redis: the client whose
-/// command was executed comes before those that the command has sent something to.
+/// Sends the pending output of all clients, or holds it. The last to get some is served first: the client whose command was
+/// executed comes before those that the command has sent something to. So it is in Redis when it has published, but there a
+/// client whose push served blocked clients comes after them.
 pub fn flush_pending(srv: &mut Server) {
     let occasion = if held::begin(srv) {
         Occasion::Held
