@@ -125,6 +125,13 @@ impl Disk {
         fs::read(self.data().join(name)).unwrap_or_default()
     }
 
+    /// How many fsyncs of files of data have ended since the last crash.
+    pub fn fsyncs(&self) -> usize {
+        let journal = self.control.path().join("journal");
+        let text = fs::read_to_string(journal).unwrap_or_default();
+        text.lines().filter(|line| line.starts_with("size")).count()
+    }
+
     /// Waits until a text has been written to a file of data, though perhaps not forced to the disk.
     ///
     /// # Panics

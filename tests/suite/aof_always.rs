@@ -174,3 +174,38 @@ fn what_is_held_is_released_when_the_policy_changes_or_the_server_ends() {
     assert_eq!(server.wait_for_exit(), Some(0));
     assert_eq!(admin.read_to_end(), b"+OK\r\n+OK\r\n");
 }
+
+/// Clients that write again as soon as they are answered.
+const RETURNING: usize = 20;
+
+#[test]
+fn an_fsync_covers_all_clients_that_write_again_at_once() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let disk = Disk::new();
+        let server = Server::start_on(&disk, ALWAYS);
+        let mut writers: Vec<Client> = (0..RETURNING).map(|_| client(&server, transport)).collect();
+        disk.set("slow-fsync", 25);
+        for writer in &mut writers {
+            writer.send(b"INCR counter\r\n");
+        }
+        let mut play = |rounds: usize| {
+            let before = disk.fsyncs();
+            for _ in 0..rounds {
+                for writer in &mut writers {
+                    assert!(show(&writer.read()).parse::<u64>().is_ok());
+                    writer.send(b"INCR counter\r\n");
+                }
+            }
+            disk.fsyncs() - before
+        };
+        // The server learns how long an fsync takes, and who returns.
+        play(20);
+        let rounds = 40;
+        let fsyncs = play(rounds);
+        // If each began at once, there would be two groups of clients, and two fsyncs per round.
+        assert!(
+            fsyncs < rounds * 3 / 2,
+            "{transport:?}: {fsyncs} fsyncs in {rounds} rounds"
+        );
+    }
+}

@@ -23,6 +23,7 @@ pub fn release(srv: &mut Server) -> bool {
 }
 
 fn release_batch(srv: &mut Server, batch: Batch) {
+    let round = srv.aof.gather.round();
     for (id, bytes) in batch.outputs {
         let Some(client) = srv.clients.get_mut(id) else {
             continue;
@@ -33,6 +34,7 @@ fn release_batch(srv: &mut Server, batch: Batch) {
             continue;
         }
         client.io.out.release(bytes);
+        client.released_in = round;
         flush_client(srv, id, Occasion::Released);
         account_memory(srv, id);
     }

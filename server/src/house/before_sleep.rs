@@ -12,6 +12,7 @@ use crate::feed::replicas::{ask_for_acks, queue_all};
 use crate::ingress::input::{process_resumed, release_all};
 use crate::keyspace::expire::fast_cycle;
 use crate::persist::aof::flush::{flush, take_progress};
+use crate::persist::aof::gather;
 use crate::replication::failover::advance;
 use crate::replication::replica::apply::go_on;
 use crate::replication::replica::connect;
@@ -86,13 +87,16 @@ fn write_appended(srv: &mut Server) {
     if srv.aof.is_on() {
         let began_us = clock::monotonic_us();
         take_progress(srv);
+        gather::observe(srv);
         flush(srv, false);
+        gather::conclude(srv);
         srv.stats.aof_us += clock::monotonic_us().saturating_sub(began_us);
     }
     if !srv.aof.held.is_empty() && release(srv) {
         // The released part of the stream, too.
         srv.replication.unsent = true;
         queue_all(srv);
+        gather::note_sent(srv);
     }
 }
 

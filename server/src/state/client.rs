@@ -196,6 +196,8 @@ pub struct Client {
     pub lib_ver: Vec<u8>,
     /// Offset of the stream of writes after its latest write: WAIT waits for this offset.
     pub written_offset: u64,
+    /// The round in which it was sent output that had been held (`state/aof/gather`).
+    pub released_in: u32,
     /// The command executed last.
     pub last_cmd: Option<CmdId>,
     /// When it connected, Unix seconds.

@@ -6,6 +6,7 @@
 //! | file | meaning |
 //! |---|---|
 //! | `hold-fsync` | an fsync of a file of data waits until this file is gone |
+//! | `slow-fsync` | an fsync of a file of data takes this many milliseconds longer |
 //! | `hold-child` | the same in a process that the server has forked |
 //! | `fail-OP` | OP fails with the error number in the file, or only the next n times if a second number n follows; OP is `write`, `fsync`, `folder-fsync`, `rename`, `open` or `unlink` |
 //! | `room` | so many bytes may still be written; then writes are short and fail with ENOSPC |
@@ -228,6 +229,10 @@ fn sync(fd: RawFd, real: &dyn Fn() -> c_int) -> c_int {
     }
     // What is written while the real call runs may or may not be on the disk.
     let (inode, size) = inode_and_size(fd);
+    let slow = number(&folder.join("slow-fsync"));
+    if let Some(ms) = slow.filter(|_| !is_folder) {
+        sleep(Duration::from_millis(ms));
+    }
     let done = real();
     if done == 0 && is_folder {
         note(folder, &["folder", &text(&path)]);

@@ -8,6 +8,8 @@
 //! | everysec | requested once per second; writes are postponed for up to two seconds while one is running | sent at once |
 //! | no | left to the system | sent at once |
 //!
+//! With `always`, the fsync is put off for a moment while clients return that were just sent their replies (`gather`).
+//!
 //! While a child is running and `no-appendfsync-on-rewrite` is set, no fsync is requested, and new replies are sent at once.
 //!
 //! Replies that are held stay held when the policy changes: the fsync that they wait for is requested under any policy.
@@ -73,7 +75,7 @@ fn is_postponed(srv: &mut Server) -> bool {
         return false;
     }
     if srv.config.appendfsync == AppendFsync::Always {
-        return !is_suspended(srv);
+        return !is_suspended(srv) && !srv.aof.syncer.is_put_off();
     }
     let now_ms = srv.turn.clock_ms();
     let since_ms = *srv.aof.postponed_since_ms.get_or_insert(now_ms);
@@ -210,15 +212,27 @@ fn request_fsync_if_due(srv: &mut Server, file: &Arc<File>) {
     };
     if is_due {
         srv.aof.fsync_ms = now_ms;
-        request_fsync(srv, file);
+        let until = if srv.config.appendfsync == AppendFsync::Always {
+            srv.aof.gather.wait_until()
+        } else {
+            None
+        };
+        request_fsync_until(srv, file, until);
     }
 }
 
 /// Requests an fsync of what was written to a file.
 pub fn request_fsync(srv: &mut Server, file: &Arc<File>) {
+    request_fsync_until(srv, file, None);
+}
+
+fn request_fsync_until(srv: &mut Server, file: &Arc<File>, until: Option<u64>) {
     let mark = srv.aof.mark(srv.replication.offset);
     srv.aof.requested = mark.position;
-    srv.aof.syncer.request(file, mark);
+    srv.aof.syncer.request(file, mark, until);
+    if until.is_none() {
+        srv.aof.gather.close();
+    }
 }
 
 /// Writes the buffer and waits for an fsync of the file.
@@ -272,6 +286,7 @@ pub fn take_progress(srv: &mut Server) {
     let Some(progress) = srv.aof.syncer.progress() else {
         return;
     };
+    srv.aof.gather.set_usual_us(progress.usual_us);
     if srv.config.appendfsync == AppendFsync::Always {
         srv.note_latency(Event::AofFsyncAlways, progress.longest_us / 1000);
     }

@@ -8,6 +8,7 @@ pub mod base;
 pub mod check;
 pub mod commands;
 pub mod flush;
+pub mod gather;
 pub mod load;
 pub mod manifest_file;
 pub mod read;

@@ -39,6 +39,13 @@ impl Held {
         self.batches.back().map_or(0, |last| last.mark.position)
     }
 
+    /// How many outputs are released once `position` is on the disk.
+    pub fn count_reached(&self, position: u64) -> usize {
+        let reached = |batch: &&Batch| batch.mark.position <= position;
+        let batches = self.batches.iter().take_while(reached);
+        batches.map(|batch| batch.outputs.len()).sum()
+    }
+
     /// Holds everything that is produced from now on until `mark` is reached.
     pub fn begin(&mut self, mark: Mark) {
         if self.batches.back().is_none_or(|last| last.mark != mark) {
@@ -98,6 +105,7 @@ mod tests {
         held.begin(mark(20));
         held.add(a, 5);
         assert!(held.take_reached(9).is_none());
+        assert_eq!([9, 10, 20].map(|at| held.count_reached(at)), [0, 2, 3]);
         let first = held.take_reached(15).expect("the first is due");
         assert_eq!(first.outputs, [(a, 3), (b, 4)]);
         assert!(held.take_reached(15).is_none());

@@ -12,6 +12,7 @@
 //! 2. No position ever decreases, whatever happens to the files, because replies wait for positions (`held`). When a file is
 //!    given up, what was appended to it counts as written and synced ([`Aof::give_up`]), so nothing waits for it.
 
+pub mod gather;
 pub mod held;
 pub mod manifest;
 pub mod rewrite;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use ae::poller::Waker;
 
+use crate::state::aof::gather::Gather;
 use crate::state::aof::held::Held;
 use crate::state::aof::manifest::Manifest;
 use crate::state::aof::rewrite::Rewrites;
@@ -72,6 +74,8 @@ pub struct Aof {
     pub syncer: Syncer,
     /// Output that waits for them.
     pub held: Held,
+    /// Clients whose next writes an fsync waits for.
+    pub gather: Gather,
     /// The offset up to which replicas may be sent the stream of writes.
     pub released_offset: u64,
     /// When the last fsync was requested, in milliseconds of monotonic time.
@@ -109,6 +113,7 @@ impl Aof {
             synced_offset: None,
             syncer: Syncer::new(waker),
             held: Held::default(),
+            gather: Gather::default(),
             released_offset: 0,
             fsync_ms: 0,
             postponed_since_ms: None,

@@ -2,7 +2,8 @@
 //!
 //! The loop hands over a file and a mark: everything up to the mark has been written to it. The thread calls fsync and
 //! reports that the mark is reached. Requests that arrive meanwhile are merged, so one fsync covers them all, and it starts
-//! as soon as the previous one has ended, without waiting for the loop.
+//! as soon as the previous one has ended, without waiting for the loop. A request may ask to be put off for a moment
+//! (`gather`); what is written until then is merged into it.
 //!
 //! ```text
 //! loop:    write a  write b  write c        d
@@ -14,6 +15,7 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use ae::poller::Waker;
 
@@ -41,6 +43,8 @@ struct State {
     is_idle: bool,
     /// The loop waits until the thread has nothing to do.
     is_awaited: bool,
+    /// Until when the next fsync is put off, in microseconds of monotonic time, unless more must be done.
+    put_off_until: Option<u64>,
     /// The mark of the running fsync.
     running: Option<Mark>,
     /// The latest mark that was reached.
@@ -51,6 +55,8 @@ struct State {
     unseen: Option<Arc<io::Error>>,
     /// The longest fsync since the loop last looked, in microseconds.
     longest_us: u64,
+    /// How long an fsync usually takes, in microseconds.
+    usual_us: u64,
 }
 
 /// What the thread has completed.
@@ -63,11 +69,34 @@ pub struct Progress {
     pub new_failure: Option<Arc<io::Error>>,
     /// The longest fsync since the last call, in microseconds.
     pub longest_us: u64,
+    /// How long an fsync usually takes, in microseconds.
+    pub usual_us: u64,
 }
 
 impl State {
     fn pending(&self) -> usize {
         self.requests.len() + usize::from(self.running.is_some())
+    }
+
+    /// How much longer the next fsync is put off.
+    fn time_left(&mut self) -> Option<Duration> {
+        let until = self.put_off_until?;
+        let left = until.saturating_sub(clock::monotonic_us());
+        if left == 0 || self.requests.len() != 1 {
+            self.put_off_until = None;
+            return None;
+        }
+        Some(Duration::from_micros(left))
+    }
+
+    /// Takes the duration of an fsync into account. One that is exceptionally long counts little.
+    fn note_duration(&mut self, us: u64) {
+        self.longest_us = self.longest_us.max(us);
+        if self.usual_us == 0 {
+            self.usual_us = us;
+        }
+        let us = us.min(4 * self.usual_us + 1);
+        self.usual_us = (7 * self.usual_us + us) / 8;
     }
 
     fn complete(&mut self, mark: Mark, synced: io::Result<()>) {
@@ -105,6 +134,8 @@ pub struct Syncer {
     is_started: bool,
     /// What [`Syncer::is_busy`] returns.
     is_busy: bool,
+    /// The latest request was put off, and may be still.
+    may_be_put_off: bool,
     /// Requests have been made since [`Syncer::progress`] last found all of them completed.
     has_news: bool,
 }
@@ -117,12 +148,14 @@ impl Syncer {
             waker,
             is_started: false,
             is_busy: false,
+            may_be_put_off: false,
             has_news: false,
         }
     }
 
-    /// Requests an fsync of a file; `mark` is how much has been written to it.
-    pub fn request(&mut self, file: &Arc<File>, mark: Mark) {
+    /// Requests an fsync of a file; `mark` is how much has been written to it. It begins at once, or is put off `until` then, in
+    /// microseconds of monotonic time.
+    pub fn request(&mut self, file: &Arc<File>, mark: Mark, until: Option<u64>) {
         self.has_news = true;
         let request = Request {
             file: Arc::clone(file),
@@ -136,16 +169,41 @@ impl Syncer {
             return;
         }
         self.is_busy = true;
+        self.may_be_put_off = until.is_some();
         let mut state = self.shared.state();
+        let was_put_off = state.put_off_until.is_some();
+        state.put_off_until = until;
         match state.requests.back_mut() {
             Some(last) if Arc::ptr_eq(&last.file, file) => last.mark = mark,
             _ => state.requests.push_back(request),
         }
-        let must_wake = std::mem::take(&mut state.is_idle);
+        let must_wake = std::mem::take(&mut state.is_idle) || (was_put_off && until.is_none());
         // The thread needs the lock as soon as it wakes.
         drop(state);
         if must_wake {
             self.shared.changed.notify_all();
+        }
+    }
+
+    /// Whether the next fsync is put off and has not begun.
+    pub fn is_put_off(&mut self) -> bool {
+        self.may_be_put_off = self.may_be_put_off && self.shared.state().put_off_until.is_some();
+        self.may_be_put_off
+    }
+
+    /// Puts off an fsync that is put off until another time; `None` begins it.
+    pub fn put_off(&mut self, until: Option<u64>) {
+        if !self.is_put_off() {
+            return;
+        }
+        let mut state = self.shared.state();
+        // The thread may have begun it just now.
+        if state.put_off_until.is_some() {
+            state.put_off_until = until;
+            drop(state);
+            if until.is_none() {
+                self.shared.changed.notify_all();
+            }
         }
     }
 
@@ -163,6 +221,7 @@ impl Syncer {
             failure: state.failure.clone(),
             new_failure: state.unseen.take(),
             longest_us: std::mem::take(&mut state.longest_us),
+            usual_us: state.usual_us,
         })
     }
 
@@ -195,6 +254,9 @@ impl Syncer {
     pub fn drain(&mut self) {
         self.is_busy = false;
         let mut state = self.shared.state();
+        if state.put_off_until.take().is_some() {
+            self.shared.changed.notify_all();
+        }
         while state.pending() > 0 {
             state.is_awaited = true;
             state = self
@@ -221,6 +283,11 @@ impl Syncer {
 fn work(shared: &Shared, waker: &Waker) {
     let mut state = shared.state();
     loop {
+        if let Some(left) = state.time_left() {
+            let woken = shared.changed.wait_timeout(state, left);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            continue;
+        }
         let Some(request) = state.requests.pop_front() else {
             state.is_idle = true;
             state = shared
@@ -238,7 +305,7 @@ fn work(shared: &Shared, waker: &Waker) {
         drop(request.file);
         state = shared.state();
         state.running = None;
-        state.longest_us = state.longest_us.max(spent_us);
+        state.note_duration(spent_us);
         state.complete(request.mark, synced);
         if std::mem::take(&mut state.is_awaited) {
             shared.changed.notify_all();
