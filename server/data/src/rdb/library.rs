@@ -40,6 +40,8 @@ fn code<'body>(cursor: &mut Cursor<'body>) -> Result<Cow<'body, [u8]>, &'static 
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::{codes, payload};
     use crate::rdb::decoder::check_payload;
 

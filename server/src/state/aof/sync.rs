@@ -153,8 +153,8 @@ impl Syncer {
         }
     }
 
-    /// Requests an fsync of a file; `mark` is how much has been written to it. It begins at once, or is put off `until` then, in
-    /// microseconds of monotonic time.
+    /// Requests an fsync of a file; `mark` is how much has been written to it. It begins at once, or is put off `until`
+    /// then, in microseconds of monotonic time.
     pub fn request(&mut self, file: &Arc<File>, mark: Mark, until: Option<u64>) {
         self.has_news = true;
         let request = Request {
