@@ -131,13 +131,15 @@
 //!   with the slowest replica and not with their number, and the backlog is the part behind all of them. On a
 //!   replica the same blocks hold what is read from the primary, byte for byte; an offset marks how much is executed, and
 //!   only that is passed on.
-//! * **The loop does not wait for the disk to keep a write** (`persist::aof`). It does wait when files are replaced: at
-//!   the begin of a rewrite of the append-only file (three fsyncs), at its end (four), when it is switched off, at
-//!   shutdown, and for CONFIG REWRITE and ACL SAVE. A replica that cannot switch it on again after a synchronization
-//!   tries for up to ten seconds and serves nobody meanwhile, as in Redis. With `appendfsync always` the fsync is a
-//!   thread's, and what must not be told before it waits in the outputs themselves: a batch (`state::aof::held`) says
-//!   how many bytes of which clients a mark releases. This holds for the stream of replicas as well. The old
-//!   incremental file is on the disk before a manifest names its successor, as only the last may be incomplete.
+//! * **The loop does not wait for the disk to keep a write** (`persist::aof`). It does wait when files are replaced: at the
+//!   begin of a rewrite of the append-only file (three fsyncs), at its end (four), when it is switched off, at shutdown, and
+//!   for CONFIG REWRITE and ACL SAVE. A replica that cannot switch it on again after a synchronization tries for up to ten
+//!   seconds and serves nobody meanwhile, as in Redis. With `appendfsync always` the fsync is a thread's, and what must not
+//!   be told before it waits in the outputs themselves: a batch (`state::aof::held`) says how many bytes of which clients a
+//!   mark releases. This holds for the stream of replicas as well. An fsync is put off for a moment while clients return
+//!   that were just sent their replies (`state::aof::gather`), or the clients would fall into two groups that wait for each
+//!   other's. The old incremental file is on the disk before a manifest names its successor, as only the last may be
+//!   incomplete.
 //! * **What a child writes for replicas goes through a ring** (`state::replication::transfer`). Each replica reads it
 //!   at its own pace; a slow one delays the next transfer no more than its memory allows.
 //! * **A debugged script has its client's connection** (`script::debug`). A forked child goes on with the client's socket and
