@@ -1,7 +1,8 @@
 //! The memory of interpreters: how much a script may take, and collection of the garbage that it leaves.
 //!
 //! 1. Lua collects while a script runs, in proportion to what it allocates.
-//! 2. Every so many scripts a small step follows, as in Redis.
+//! 2. Every so many scripts a small step follows, as in Redis, but not before they have left as much as it is worth: a
+//!    short script leaves a hundred bytes, and a step of collection visits all that the interpreter has.
 //! 3. What a script leaves besides is collected by cron, a few milliseconds at a time, the arguments of the last EVAL
 //!    included. Big blocks are freed by the background thread.
 
@@ -15,8 +16,10 @@ use crate::state::background::Background;
 use crate::state::scripts::heap::Heap;
 use crate::sys::memory;
 
-/// Scripts between two steps of garbage collection, and the size of a step.
+/// Scripts between two steps of garbage collection, and the size of a step in kilobytes.
 const COLLECT_EVERY: u32 = 50;
+/// Bytes that they have left at least.
+const WORTH_A_STEP: usize = 32 << 10;
 
 /// Time for collection at each call of cron, and with much garbage.
 const BUDGET: Duration = Duration::from_millis(1);
@@ -38,14 +41,15 @@ pub fn limit(srv: &Server, lua: &mut Interpreter) {
     lua.set_limit(limit);
 }
 
-/// A script has ended: collects some garbage after every so many.
+/// A script has ended: collects some garbage after every so many, if there is enough.
 pub fn note(lua: &mut Interpreter, heap: &mut Heap, runs: &mut u32) {
-    *runs += 1;
-    if *runs >= COLLECT_EVERY {
+    heap.note_run(lua.used());
+    *runs = runs.saturating_add(1);
+    if *runs >= COLLECT_EVERY && heap.since_step() >= WORTH_A_STEP {
         *runs = 0;
         lua.collect_step(COLLECT_EVERY as i32);
+        heap.note_step(lua.used());
     }
-    heap.note_run(lua.used());
 }
 
 /// Cron: goes on with the collection of what scripts have left.

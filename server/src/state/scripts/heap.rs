@@ -18,6 +18,8 @@ const MAX_UNSURE: u8 = 3;
 #[derive(Debug, Default)]
 pub struct Heap {
     used: usize,
+    /// The least that was in use since the last step of collection that a script was followed by.
+    at_step: usize,
     /// Bytes that the last collection has left.
     kept: usize,
     /// Bytes that are known to be in use for longer than a script runs: what the last collection has left during which none
@@ -40,8 +42,20 @@ impl Heap {
     /// A script has run; bytes in use now.
     pub fn note_run(&mut self, bytes: usize) {
         self.used = bytes;
+        self.at_step = self.at_step.min(bytes);
         self.has_run = true;
         self.ran_lately = true;
+    }
+
+    /// What scripts have left since the last step, in bytes.
+    pub fn since_step(&self) -> usize {
+        self.used.saturating_sub(self.at_step)
+    }
+
+    /// A step of collection has followed a script; bytes in use now.
+    pub fn note_step(&mut self, bytes: usize) {
+        self.used = bytes;
+        self.at_step = bytes;
     }
 
     /// Bytes in use now.
@@ -114,6 +128,20 @@ mod tests {
             };
             assert_eq!(heap.begin(), expected, "{lasting} {used}");
         }
+    }
+
+    #[test]
+    fn what_scripts_leave_is_counted_from_the_latest_step() {
+        let mut heap = Heap::default();
+        heap.note_run(100);
+        assert_eq!(heap.since_step(), 100);
+        heap.note_step(80);
+        heap.note_run(90);
+        assert_eq!(heap.since_step(), 10);
+        // Lua has collected by itself.
+        heap.note_run(50);
+        heap.note_run(70);
+        assert_eq!(heap.since_step(), 20);
     }
 
     #[test]
