@@ -402,11 +402,12 @@ impl Run<'_> {
         self.clients[at] = connect(self.server, self.peer, self.clients[at].transport, resp);
     }
 
-    /// A key expires, and is deleted because somebody looks at it.
+    /// A key expires, and is deleted because somebody looks at it. A server that is not scheduled for as long as it has to live
+    /// would delete it at once, which is another event.
     fn expire(&mut self) {
         let key = ["a", "ab", "x"][self.rng.below(3) as usize];
         self.log.push(format!("{key} expires"));
-        self.control.both(&format!("PEXPIRE {key} 1"));
+        self.control.both(&format!("PEXPIRE {key} 30"));
         for client in [&mut self.control.ours, &mut self.control.theirs] {
             until("the key to expire", || {
                 (client.text(&format!("EXISTS {key}")) == "0").then_some(())
