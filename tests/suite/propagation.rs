@@ -147,8 +147,8 @@ fn deletions_of_expired_keys_are_propagated() {
     client.text("SELECT 9");
     let brief = |client: &mut Client, key: &str| {
         client.text(&format!("SET {key} 1"));
-        client.text(&format!("PEXPIRE {key} 1"));
-        client.text("DEBUG SLEEP 0.003");
+        client.text(&format!("PEXPIRE {key} 30"));
+        client.text("DEBUG SLEEP 0.04");
     };
     brief(&mut client, "a");
     assert_eq!(client.text("GET a"), "nil");
@@ -221,7 +221,7 @@ fn an_expired_key_is_deleted_before_it_is_overwritten() {
         for (number, (command, request)) in OVERWRITING.iter().enumerate() {
             client.text("DEL k");
             client.text("SET k old PX 1");
-            client.text("DEBUG SLEEP 0.003");
+            client.text("DEBUG SLEEP 0.04");
             let reply = client.text(command);
             assert!(!reply.starts_with('-'), "{command}: {reply}");
             let before = if number == 0 { "SELECT 0" } else { "DEL k" };
@@ -248,8 +248,8 @@ fn a_blocked_command_propagates_deletion_of_expired_keys() {
     let mut mock = MockReplica::new(&server, Transport::Tcp);
     client.text("DEBUG SET-ACTIVE-EXPIRE 0");
     client.text("RPUSH a 1");
-    client.text("PEXPIRE a 1");
-    client.text("DEBUG SLEEP 0.003");
+    client.text("PEXPIRE a 30");
+    client.text("DEBUG SLEEP 0.04");
     blocked.send(b"BLPOP a 0\r\n");
     let expected = ["SELECT 0", "RPUSH a 1", "PEXPIREAT a #", "DEL a"];
     assert_propagated(&mut mock, "BLPOP", &expected);
