@@ -11,12 +11,12 @@ use clap::ArgMatches;
 use conn::names::NameOptions;
 use conn::tls::context::ClientTlsConfig;
 use conn::url::{self, Url};
+use words::unquote;
 
 use crate::flags::Args;
 use crate::format::{Format, Output};
 use crate::options::{Endpoint, Mode, Options, Resp, Stdin, Tls};
 use crate::out::complain;
-use words::unquote;
 
 const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
 const PASSWORD_WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use words::{is_space, split};
+
 use crate::docs::find;
 use crate::out::{Exit, complain, fail, print};
-use words::{is_space, split};
 
 /// The hint for a line that is being typed; `None` when it holds no command.
 ///

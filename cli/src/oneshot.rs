@@ -4,11 +4,12 @@ use std::fs;
 use std::io::{Read, stdin};
 use std::path::Path;
 
+use words::unquote;
+
 use crate::issue::issue;
 use crate::options::{Options, Stdin};
 use crate::out::{Exit, complain, fail, print};
 use crate::session::Session;
-use words::unquote;
 
 /// Runs the command of the command line.
 ///

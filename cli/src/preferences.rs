@@ -4,8 +4,9 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::out::print;
 use words::split;
+
+use crate::out::print;
 
 const FILE_VARIABLE: &str = "REDISCLI_RCFILE";
 const FILE_NAME: &str = ".redisclirc";

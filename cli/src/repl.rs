@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use conn::blocking::Failure;
 use conn::resp::Value;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use words::split;
 
 use crate::debugger::{Debugging, show_reply, split_eval};
 use crate::editor::{Editor, has_colours};
@@ -22,7 +23,6 @@ use crate::out::{Exit, fail, print};
 use crate::preferences::Preferences;
 use crate::session::Session;
 use crate::wait::{Event, for_reply_or_key};
-use words::split;
 
 const READING: &str = "Reading messages... (press Ctrl-C to quit or any key to type command)\r";
 const ERASE_LINE: &str = "\x1b[K";

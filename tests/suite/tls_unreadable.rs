@@ -82,6 +82,19 @@ fn config_set_names_what_it_cannot_read() {
         let error = admin.info("tls_last_reload_error");
         assert_eq!(error.contains(name), is_refused, "{error}");
     }
+    // A directory that cannot be listed.
+    for (path, reason) in [
+        (file("ca.crt"), "Not a directory"),
+        (
+            file_in(folder.path(), "absent"),
+            "No such file or directory",
+        ),
+    ] {
+        let reply = admin.text(&format!("CONFIG SET tls-ca-cert-dir {path}"));
+        assert!(reply.starts_with("-ERR CONFIG SET failed"), "{reply}");
+        let error = admin.info("tls_last_reload_error");
+        assert!(error.contains(&path) && error.contains(reason), "{error}");
+    }
     assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
 }
 

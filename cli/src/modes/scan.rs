@@ -1,11 +1,12 @@
 //! `--scan`: prints the names of all keys.
 
+use words::quote;
+
 use crate::format::Output;
 use crate::modes::keys::Walk;
 use crate::options::Options;
 use crate::out::{Exit, print};
 use crate::session::Session;
-use words::quote;
 
 /// Prints the keys, one per line.
 ///

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 
 use data::util::num::parse_i64;
 use slot::SLOTS;
+use words::until_nul;
 
 use crate::action::{Action, Facts, Level};
 use crate::election;
@@ -21,7 +22,7 @@ use crate::membership;
 use crate::name::Name;
 use crate::node::Flags;
 use crate::packet::Kind;
-use crate::refusal::{Refusal, until_nul};
+use crate::refusal::Refusal;
 use crate::role;
 use crate::send;
 use crate::settings::PORT_STEP;

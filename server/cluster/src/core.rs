@@ -90,7 +90,7 @@ impl Cluster {
         facts: Facts,
     ) -> LinkId {
         self.facts = facts;
-        self.links.insert(Link {
+        let link = Link {
             node: None,
             inbound: true,
             is_connected: true,
@@ -100,7 +100,8 @@ impl Cluster {
             local_ip: local_ip.into(),
             input: Vec::new(),
             queued: 0,
-        })
+        };
+        membership::accept(self, link)
     }
 
     /// A link that was asked for by [`Action::Connect`] is connected, and its TLS handshake is complete.

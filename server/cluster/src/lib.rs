@@ -36,8 +36,8 @@
 //!   `membership::root`).
 //! * A packet on the link to a node that bears another name does not update that node (`receive`).
 //! * A new link gets one PING, when it is connected; Redis may queue another before.
-//! * Connections to nodes are begun a few at a time, and strangers that meet this node are limited in number (`cron`,
-//!   `membership`): gossip and MEETs may bring any number of nodes that do not exist.
+//! * Connections to nodes are begun a few at a time, and strangers that meet this node or only connect to it are limited in
+//!   number (`cron`, `membership`): gossip and MEETs may bring any number of nodes that do not exist.
 //! * nodes.conf with a number, range or flag that Redis never writes is refused; a replica whose shard differs from that of its
 //!   primary is loaded with the right one (`file`, `load`).
 //!

@@ -11,6 +11,7 @@ use slot::SLOTS;
 use crate::action::{Action, Level, Pause};
 use crate::ids::LinkId;
 use crate::ids::NodeIx;
+use crate::links::Link;
 use crate::name::Name;
 use crate::node::{Flags, Node};
 use crate::state::{Cluster, Manual, Todo};
@@ -107,6 +108,29 @@ fn remove_reports(c: &mut Cluster, from: NodeIx) {
             c.nodes[other].reports.retain(|report| report.from != from);
         }
     }
+}
+
+/// Maximum number of inbound links from peers that are not known. A member is known with its first packet.
+pub const MAX_STRANGERS: usize = 1000;
+
+/// Adds an inbound link. If too many are of strangers, the oldest of those is closed: new ones may be members.
+pub(crate) fn accept(c: &mut Cluster, link: Link) -> LinkId {
+    let id = c.links.insert(link);
+    c.strangers.push_back(id);
+    while let Some(&oldest) = c.strangers.front() {
+        let is_stranger = c.links.get(oldest).is_some_and(|link| link.node.is_none());
+        if is_stranger && c.strangers.len() <= MAX_STRANGERS {
+            break;
+        }
+        c.strangers.pop_front();
+        if is_stranger {
+            c.log(Level::Verbose, |_| {
+                "There are too many links from unknown nodes, the oldest is closed.".to_owned()
+            });
+            close_link(c, oldest);
+        }
+    }
+    id
 }
 
 /// Forgets a link and has its connection closed.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use words::until_nul;
+
 /// Why a subcommand is refused.
 #[derive(Clone)]
 pub struct Refusal(pub Vec<u8>);
@@ -16,11 +18,6 @@ impl Refusal {
         }
         Refusal(text)
     }
-}
-
-/// An argument up to its first NUL, which is how far Redis reads some.
-pub(crate) fn until_nul(argument: &[u8]) -> &[u8] {
-    argument.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 impl From<String> for Refusal {

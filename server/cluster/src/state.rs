@@ -6,7 +6,7 @@ use bitflags::bitflags;
 use data::util::rand::Rng;
 
 use crate::action::{Action, Facts, Level, Pause};
-use crate::ids::NodeIx;
+use crate::ids::{LinkId, NodeIx};
 use crate::links::Links;
 use crate::name::Name;
 use crate::node::Node;
@@ -123,6 +123,8 @@ pub struct Cluster {
     pub(crate) myself: NodeIx,
     pub(crate) owners: Owners,
     pub(crate) links: Links,
+    /// Inbound links whose peer may be unknown still, the oldest first.
+    pub(crate) strangers: VecDeque<LinkId>,
     /// The highest epoch in the cluster (`currentEpoch`).
     pub(crate) epoch: u64,
     /// The epoch that this node voted in last (`lastVoteEpoch`).
@@ -173,6 +175,7 @@ impl Cluster {
             myself,
             owners: Owners::default(),
             links: Links::new(),
+            strangers: VecDeque::new(),
             epoch: 0,
             last_vote_epoch: 0,
             health: Health::Fail,

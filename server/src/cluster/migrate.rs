@@ -20,6 +20,7 @@ use conn::blocking::Client;
 use conn::connection::{ConnId, State};
 use conn::conns::ClientTls;
 use conn::dial::{Dialed, Dialer, Place};
+use conn::encode::bulk;
 use conn::error::Step;
 use conn::names::NameCheck;
 use conn::stream::Io;
@@ -42,7 +43,6 @@ use crate::state::migration::{
 use crate::verbose;
 use crate::wire::command::array;
 use crate::wire::fault::Fault;
-use conn::encode::bulk;
 
 /// Bytes sent per call, so that a target that reads fast does not hold the loop.
 const CHUNK: usize = 256 * 1024;

@@ -18,6 +18,7 @@ use data::value::entry::EntryRef;
 use data::value::hash::Hash;
 use data::value::list::List;
 use table::generic as rows;
+use words::until_nul;
 
 use crate::commands::Family;
 use crate::commands::args::Args;
@@ -376,7 +377,7 @@ fn collect_part(
 
 /// A number as C's `strtod` parses it, up to a NUL: leading blanks are skipped, and an empty text is 0.
 fn number(text: &[u8]) -> Result<f64, Fault> {
-    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    let text = until_nul(text);
     if text.is_empty() {
         return Ok(0.0);
     }

@@ -12,6 +12,8 @@
 
 use std::sync::Arc;
 
+use conn::encode::{NULL, NULL_BULK, bulk, header};
+
 use crate::egress::account::account_memory;
 use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::server::Server;
@@ -22,7 +24,6 @@ use crate::state::observers::Observers;
 use crate::state::pubsub::{Kind, Pubsub};
 use crate::wire::output::KEEP_TAIL;
 use crate::wire::reply::Resp;
-use conn::encode::{NULL, NULL_BULK, bulk, header};
 
 /// An encoded message of this size and more is shared by its receivers; a shorter one costs less as a copy, in bytes.
 const SHARED: usize = 512;

@@ -195,9 +195,8 @@ fn wakes(event: Event) -> bool {
 #[cold]
 fn touch_watchers(srv: &mut Server, db: usize, key: &[u8]) {
     let gone = srv.keys.dbs[db].db.find(key).is_none();
-    for id in srv.watch.clients(db, key) {
-        let watcher = srv.watch.watcher(db, key, id);
-        if gone && watcher.is_some_and(|watcher| watcher.expired) {
+    for (id, watcher) in srv.watch.clients(db, key) {
+        if gone && watcher.expired {
             // The key had expired already when it was watched, so its deletion is no change.
             srv.watch.set_expired(db, key, id, false);
             continue;
@@ -222,10 +221,7 @@ pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
         }
         let will_be_expired =
             will.map(|entry| entry.expire().is_some_and(|at_ms| srv.unit.now_ms > at_ms));
-        for id in srv.watch.clients(db, &key) {
-            let Some(watcher) = srv.watch.watcher(db, &key, id) else {
-                continue;
-            };
+        for (id, watcher) in srv.watch.clients(db, &key) {
             match (watcher.expired, will_be_expired) {
                 // An expired key that is deleted, stays expired or arrives expired has not changed.
                 (true, None) => srv.watch.set_expired(db, &key, id, false),
@@ -253,7 +249,7 @@ pub fn touch_all(srv: &mut Server, db: usize, before: &Db) {
         if before.find(&key).is_none() && srv.keys.dbs[db].db.find(&key).is_none() {
             continue;
         }
-        for id in srv.watch.clients(db, &key) {
+        for (id, _) in srv.watch.clients(db, &key) {
             fail_transaction(srv, id);
         }
     }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use data::rdb::decoder::{Decoder, Item, Stage};
 use data::rdb::ty;
+use words::until_nul;
 
 use crate::config::limits::rdb_options;
 use crate::config::params::Params;
@@ -82,7 +83,7 @@ fn write_error(
         Stage::Value(ty) => {
             seen.keys += 1;
             out.write_all(b"[additional info] Reading key '")?;
-            out.write_all(visible(decoder.current_key()))?;
+            out.write_all(until_nul(decoder.current_key()))?;
             out.write_all(b"'\n")?;
             Some(ty)
         }
@@ -94,11 +95,6 @@ fn write_error(
         writeln!(out, "[additional info] Reading type {ty} ({name})")?;
     }
     Ok(())
-}
-
-/// A text as Redis prints it: as bytes, up to a NUL.
-fn visible(text: &[u8]) -> &[u8] {
-    text.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 /// What Redis calls a stage.
@@ -186,9 +182,9 @@ fn look_at(
         Item::Version(version) => seen.version = version,
         Item::Aux(name, value) => {
             write!(out, "[offset {offset}] AUX FIELD ")?;
-            out.write_all(visible(&name))?;
+            out.write_all(until_nul(&name))?;
             out.write_all(b" = '")?;
-            out.write_all(visible(&value))?;
+            out.write_all(until_nul(&value))?;
             out.write_all(b"'\n")?;
         }
         Item::SelectDb(number) => writeln!(out, "[offset {offset}] Selecting DB ID {number}")?,

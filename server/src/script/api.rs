@@ -171,13 +171,10 @@ fn set_repl(stack: &mut Stack<'_>) -> Outcome {
     if stack.top() != 1 {
         return Err(raise(stack, "redis.set_repl() requires one argument."));
     }
+    // NaN would be converted to 0, which is `REPL_NONE`.
     let number = stack.number(1).unwrap_or(0.0);
-    // No number is no target either.
-    let targets = u8::try_from(number as i64)
-        .ok()
-        .filter(|_| !number.is_nan());
-    let targets = targets.and_then(Targets::from_bits);
-    let Some(targets) = targets else {
+    let bits = u8::try_from(if number.is_nan() { -1 } else { number as i64 });
+    let Some(targets) = bits.ok().and_then(Targets::from_bits) else {
         let text = "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
         return Err(raise(stack, text));
     };

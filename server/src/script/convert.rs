@@ -22,6 +22,7 @@
 use data::util::num::{parse_f64, parse_i64};
 use lua::lists::grown_size;
 use lua::stack::{Kind, Stack};
+use words::until_nul;
 
 use crate::script::error::{self, push_counted_fault, set_or_drop};
 use crate::server::Server;
@@ -299,8 +300,7 @@ impl Writer<'_> {
         let reply = &mut *self.reply;
         if has(stack, b"ok", Kind::String) {
             let text = stack.bytes(-1).unwrap_or_default();
-            let end = memchr::memchr(0, text).unwrap_or(text.len());
-            reply.status_bytes(&text[..end]);
+            reply.status_bytes(until_nul(text));
         } else if has(stack, b"double", Kind::Number) {
             reply.double(stack.number(-1).unwrap_or(0.0));
         } else if has(stack, b"big_number", Kind::String) {
@@ -333,8 +333,7 @@ impl Writer<'_> {
         let is_text = stack.kind(-1) == Kind::String;
         if is_text {
             let mut format = [b' '; 3];
-            let given = stack.bytes(-2).unwrap_or_default();
-            let given = given.split(|byte| *byte == 0).next().unwrap_or_default();
+            let given = until_nul(stack.bytes(-2).unwrap_or_default());
             let places = format.iter_mut().zip(given);
             places.for_each(|(place, byte)| *place = *byte);
             let text = stack.bytes(-1).unwrap_or_default();

@@ -8,6 +8,7 @@
 
 use lua::function::{Outcome, Raise};
 use lua::stack::{Kind, Stack};
+use words::until_nul;
 
 use crate::script::debug::echo;
 
@@ -55,12 +56,6 @@ pub fn fault_of(text: &[u8]) -> Vec<u8> {
     let end = message.iter().rev().take_while(|byte| is_line_end(byte));
     let message = &message[..message.len() - end.count()];
     [code, b" ", message].concat()
-}
-
-/// A text as C sees it.
-pub fn until_nul(text: &[u8]) -> &[u8] {
-    let end = text.iter().position(|byte| *byte == 0);
-    &text[..end.unwrap_or(text.len())]
 }
 
 /// What an error of a script says.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use lua::function::Outcome;
 use lua::stack::{Kind, Stack};
+use words::until_nul;
 
-use crate::script::error::{raise, until_nul};
+use crate::script::error::raise;
 use crate::server::Server;
 use crate::state::scripts::flags::ScriptFlags;
 use crate::state::scripts::libraries::{BAD_NAME, Function, is_name};

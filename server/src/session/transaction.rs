@@ -9,7 +9,7 @@ use crate::state::client::Client;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::multi::Multi;
-use crate::state::watch::{Watch, Watched, Watcher};
+use crate::state::watch::{Watch, Watched};
 use crate::wire::argv::Argv;
 
 /// Starts a transaction; false when one is under way.
@@ -79,11 +79,8 @@ pub fn unwatch(srv: &mut Server, id: ClientId) {
 pub fn is_dirty(srv: &Server, id: ClientId) -> bool {
     srv.clients.get(id).is_some_and(|client| {
         let has_expired = |Watched { db, key }: &Watched| {
-            is_expired(srv, *db, key)
-                && !matches!(
-                    srv.watch.watcher(*db, key, id),
-                    Some(Watcher { expired: true })
-                )
+            let watcher = srv.watch.watcher(*db, key, id);
+            is_expired(srv, *db, key) && !watcher.is_some_and(|watcher| watcher.expired)
         };
         client.dirty_cas || client.watched.iter().any(has_expired)
     })

@@ -101,10 +101,10 @@ impl Watchers {
         }
     }
 
-    fn ids(&self) -> Vec<ClientId> {
+    fn list(&self) -> Vec<(ClientId, Watcher)> {
         match self {
-            Watchers::One(one, _) => vec![*one],
-            Watchers::Many(many) => many.keys().copied().collect(),
+            Watchers::One(one, watcher) => vec![(*one, *watcher)],
+            Watchers::Many(many) => many.iter().map(|(id, watcher)| (*id, *watcher)).collect(),
         }
     }
 }
@@ -126,9 +126,9 @@ impl Watch {
         self.dbs.get(&db)?.get(key).map(|found| &found.watchers)
     }
 
-    /// Clients that watch a key.
-    pub fn clients(&self, db: usize, key: &[u8]) -> Vec<ClientId> {
-        self.watchers(db, key).map_or_else(Vec::new, Watchers::ids)
+    /// Clients that watch a key, and what is known about their watches.
+    pub fn clients(&self, db: usize, key: &[u8]) -> Vec<(ClientId, Watcher)> {
+        self.watchers(db, key).map_or_else(Vec::new, Watchers::list)
     }
 
     /// What is known about a client's watch of a key.
@@ -222,7 +222,7 @@ mod tests {
             assert_eq!(expired(&watch, 1), Some(Watcher { expired: false }));
             watch.remove_all(ids[0], &mut own[0]);
             watch.remove_all(ids[2], &mut own[2]);
-            assert_eq!(key(&watch), [ids[1]]);
+            assert_eq!(key(&watch), [(ids[1], Watcher { expired: false })]);
             assert_eq!(expired(&watch, 0), None);
             assert_eq!(watch.keys(2), []);
             watch.set_expired(1, b"k", ids[1], true);

@@ -11,12 +11,12 @@
 
 use std::sync::Arc;
 
+use conn::encode;
 use data::ds::item::Item;
 use data::util::num::{format_f64, format_f64_decimals};
 
 use crate::wire::fault::Fault;
 use crate::wire::output::{KEEP_TAIL, Output};
-use conn::encode;
 
 /// Shared values of this size and more are not copied into the output, in bytes.
 const SHARE: usize = 16 * 1024;

@@ -8,13 +8,14 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unbalanced;
 
+/// A text up to its first NUL, which is as far as Redis reads or shows many texts.
+pub fn until_nul(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 /// The words of a line.
 pub fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
-    let end = line
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(line.len());
-    let mut rest = &line[..end];
+    let mut rest = until_nul(line);
     let mut words = Vec::new();
     loop {
         let blanks = rest.iter().take_while(|&&byte| is_space(byte)).count();

@@ -1,5 +1,7 @@
 //! The header of a packet (`packet` has its layout).
 
+use words::until_nul;
+
 use crate::name::{NAME_LEN, Name};
 use crate::node::{Flags, MAX_IP_LEN, is_ip_text};
 use crate::packet::{HEADER_LEN, SIGNATURE, VERSION};
@@ -84,8 +86,7 @@ pub(crate) fn slots_at(bytes: &[u8], at: usize) -> Bitmap {
 /// Reads the text of an address up to its first 0; the caller has checked the length.
 pub(crate) fn ip_at(bytes: &[u8], at: usize) -> Option<&str> {
     let field = &bytes[at..at + MAX_IP_LEN];
-    let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
-    let text = Some(text).filter(|text| is_ip_text(text))?;
+    let text = Some(until_nul(field)).filter(|text| is_ip_text(text))?;
     std::str::from_utf8(text).ok()
 }
 

@@ -3,7 +3,7 @@
 use cluster::action::Action;
 use cluster::cron::{MAX_CONNECTING, MAX_CONNECTS};
 use cluster::ids::LinkId;
-use cluster::membership::MAX_HANDSHAKES;
+use cluster::membership::{MAX_HANDSHAKES, MAX_STRANGERS};
 use cluster::name::Name;
 use cluster::node::Flags;
 use cluster::packet::extension::Extension;
@@ -205,6 +205,27 @@ fn a_flood_of_meets_does_not_fill_the_table() {
     rig.pass(TIMEOUT_MS + 1000);
     rig.cron();
     assert_eq!(rig.cluster.node_count(), 6);
+}
+
+#[test]
+fn of_too_many_strangers_the_one_that_connected_first_is_closed() {
+    let mut rig = Rig::new(&conf());
+    rig.ping('a', Kind::Ping, &[]);
+    let member = rig.link('a');
+    let facts = rig.facts();
+    let links: Vec<LinkId> = (0..MAX_STRANGERS + 2)
+        .map(|_| rig.cluster.accepted("127.0.0.9", 9, "127.0.0.1", facts))
+        .collect();
+    rig.settle();
+    let is_open = |link: &LinkId| rig.cluster.link(*link).is_some();
+    assert!(is_open(&member));
+    assert!(!links[..2].iter().any(is_open));
+    assert!(links[2..].iter().all(is_open));
+    let closed = rig.actions.iter().filter_map(|action| match action {
+        Action::Close { link } => Some(*link),
+        _ => None,
+    });
+    assert_eq!(closed.collect::<Vec<_>>(), links[..2]);
 }
 
 #[test]

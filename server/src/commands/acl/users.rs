@@ -2,6 +2,7 @@
 
 use data::util::sha::hex;
 use table::server as rows;
+use words::until_nul;
 
 use crate::commands::Family;
 use crate::house::users::all_channels;
@@ -59,11 +60,6 @@ fn setuser(cx: &mut Ctx<'_>) -> Done {
     }
     cx.reply.ok();
     Ok(())
-}
-
-/// A text up to its first NUL: more would not be shown by Redis.
-fn until_nul(text: &[u8]) -> &[u8] {
-    text.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 fn deluser(cx: &mut Ctx<'_>) -> Done {

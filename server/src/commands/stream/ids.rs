@@ -5,6 +5,7 @@
 
 use data::util::num::parse_u64_lenient;
 use data::value::stream_id::StreamId;
+use words::until_nul;
 
 use crate::wire::fault::Fault;
 
@@ -26,17 +27,12 @@ fn invalid() -> Fault {
     Fault::new("ERR Invalid stream ID specified as stream command argument")
 }
 
-/// The text up to a NUL, as C reads it.
-fn c_text(arg: &[u8]) -> &[u8] {
-    arg.split(|&byte| byte == 0).next().unwrap_or_default()
-}
-
 /// Both parts of an id, the second one unparsed.
 fn parts(arg: &[u8]) -> Result<(u64, Option<&[u8]>), Fault> {
     if arg.len() > MAX_LEN {
         return Err(invalid());
     }
-    let text = c_text(arg);
+    let text = until_nul(arg);
     let (ms, seq) = match text.iter().position(|&byte| byte == b'-') {
         Some(dash) => (&text[..dash], Some(&text[dash + 1..])),
         None => (text, None),
@@ -67,7 +63,7 @@ pub fn exact_id(arg: &[u8]) -> Result<StreamId, Fault> {
 /// # Errors
 /// None of these.
 pub fn id_or_edge(arg: &[u8], missing_seq: u64) -> Result<StreamId, Fault> {
-    match c_text(arg) {
+    match until_nul(arg) {
         b"-" => Ok(StreamId::MIN),
         b"+" => Ok(StreamId::MAX),
         _ => id(arg, missing_seq),

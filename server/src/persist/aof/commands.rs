@@ -5,6 +5,7 @@
 
 use std::io;
 
+use conn::encode::bulk;
 use data::ds::item::Item;
 use data::util::num::format_f64_g17;
 use data::value::aggregate::AggregateRef;
@@ -20,7 +21,6 @@ use crate::server::Server;
 use crate::state::slowdown::Slowdown;
 use crate::warning;
 use crate::wire::command::{self, encode};
-use conn::encode::bulk;
 
 /// Elements per command.
 const ELEMENTS: usize = 64;

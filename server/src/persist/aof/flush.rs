@@ -286,7 +286,7 @@ pub fn take_progress(srv: &mut Server) {
     let Some(progress) = srv.aof.syncer.progress() else {
         return;
     };
-    srv.aof.gather.set_usual_us(progress.usual_us);
+    srv.aof.gather.note_fsync(progress.longest_us);
     if srv.config.appendfsync == AppendFsync::Always {
         srv.note_latency(Event::AofFsyncAlways, progress.longest_us / 1000);
     }

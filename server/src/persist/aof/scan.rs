@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
 use data::util::leading::{checked_i64, leading_i64};
+use words::until_nul;
 
 /// Maximum length of a line in front of a command, in bytes.
 const MAX_NOTE: u64 = 1023;
@@ -66,11 +67,6 @@ impl Text {
     }
 }
 
-/// What of a line is before a NUL.
-fn visible(line: &[u8]) -> &[u8] {
-    line.split(|&byte| byte == 0).next().unwrap_or_default()
-}
-
 impl Scan {
     /// A scan that looks for errors, and for what is later than a time.
     pub fn new(until: Option<i64>) -> Self {
@@ -113,7 +109,7 @@ impl Scan {
             let Some(line) = text.line(MAX_NOTE)? else {
                 break;
             };
-            let seen = visible(&line).len();
+            let seen = until_nul(&line).len();
             match line[0] {
                 b'#' => {
                     self.began = text.at - seen as u64;
@@ -151,7 +147,7 @@ impl Scan {
 
     fn fail_with(&mut self, text: &[u8]) {
         let place = format!("0x{:>16x}: ", self.began);
-        self.error = Some([place.as_bytes(), visible(text)].concat());
+        self.error = Some([place.as_bytes(), until_nul(text)].concat());
     }
 
     /// Reads a command; whether it is valid.
@@ -166,7 +162,7 @@ impl Scan {
             if number > 0 {
                 continue;
             }
-            let word = visible(&string);
+            let word = until_nul(&string);
             if word.eq_ignore_ascii_case(b"multi") {
                 self.multi += 1;
                 if self.multi > 1 {
@@ -248,7 +244,7 @@ impl Scan {
 
 /// Whether an annotation has a time after `until`; `None` if it should have one and has none.
 fn is_later(line: &[u8], until: i64) -> Option<bool> {
-    let Some(time) = visible(line).strip_prefix(TIMESTAMP) else {
+    let Some(time) = until_nul(line).strip_prefix(TIMESTAMP) else {
         return Some(false);
     };
     let (time, len) = checked_i64(time)?;

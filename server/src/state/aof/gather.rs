@@ -45,9 +45,15 @@ impl Gather {
     /// After so many complete rounds, more clients are expected again.
     const PROBE: u32 = 16;
 
-    /// Sets how long an fsync usually takes.
-    pub fn set_usual_us(&mut self, us: u64) {
-        self.usual_us = us;
+    /// Takes into account that an fsync has taken `us` microseconds; 0 stands for none. One that is exceptionally long counts
+    /// little.
+    pub fn note_fsync(&mut self, us: u64) {
+        if self.usual_us == 0 {
+            self.usual_us = us;
+        } else if us > 0 {
+            let us = us.min(4 * self.usual_us.max(Self::WORTH_US));
+            self.usual_us = (7 * self.usual_us + us) / 8;
+        }
     }
 
     /// An fsync has ended, and `released` clients are about to be sent replies.
@@ -92,7 +98,7 @@ impl Gather {
             return;
         }
         self.absent = self.absent.min(self.released.saturating_sub(self.returned));
-        self.complete += 1;
+        self.complete = self.complete.wrapping_add(1);
         if self.complete.is_multiple_of(Self::PROBE) {
             self.absent /= 2;
         }
@@ -126,7 +132,7 @@ mod tests {
     /// A round that began at 0 with fsyncs of 4 ms and so many clients.
     fn round(released: usize) -> Gather {
         let mut gather = Gather::default();
-        gather.set_usual_us(4000);
+        gather.note_fsync(4000);
         gather.begin(released, 0);
         gather
     }
@@ -149,14 +155,37 @@ mod tests {
             gather.note_output(gather.round(), us);
         }
         assert_eq!(gather.wait_until(), Some(4000));
-        gather.set_usual_us(100_000);
+    }
+
+    #[test]
+    fn a_slow_disk_is_waited_for_within_the_limit() {
+        let mut gather = Gather::default();
+        gather.note_fsync(100_000);
+        gather.begin(1000, 0);
+        for us in (0..4900).step_by(100) {
+            gather.note_output(gather.round(), us);
+        }
         assert_eq!(gather.wait_until(), Some(Gather::LIMIT_US));
+    }
+
+    #[test]
+    fn the_usual_duration_follows_the_disk_but_not_one_fsync() {
+        let mut gather = round(1);
+        gather.note_fsync(0);
+        assert_eq!(gather.usual_us, 4000);
+        gather.note_fsync(1_000_000);
+        assert_eq!(gather.usual_us, 5500);
+        gather.usual_us = 1;
+        for _ in 0..40 {
+            gather.note_fsync(4000);
+        }
+        assert!(gather.usual_us > 3000, "{}", gather.usual_us);
     }
 
     #[test]
     fn a_fast_disk_is_not_waited_for() {
         let mut gather = Gather::default();
-        gather.set_usual_us(50);
+        gather.note_fsync(50);
         gather.begin(10, 0);
         assert_eq!(gather.wait_until(), None);
     }

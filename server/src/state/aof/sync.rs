@@ -55,8 +55,6 @@ struct State {
     unseen: Option<Arc<io::Error>>,
     /// The longest fsync since the loop last looked, in microseconds.
     longest_us: u64,
-    /// How long an fsync usually takes, in microseconds.
-    usual_us: u64,
 }
 
 /// What the thread has completed.
@@ -69,8 +67,6 @@ pub struct Progress {
     pub new_failure: Option<Arc<io::Error>>,
     /// The longest fsync since the last call, in microseconds.
     pub longest_us: u64,
-    /// How long an fsync usually takes, in microseconds.
-    pub usual_us: u64,
 }
 
 impl State {
@@ -87,16 +83,6 @@ impl State {
             return None;
         }
         Some(Duration::from_micros(left))
-    }
-
-    /// Takes the duration of an fsync into account. One that is exceptionally long counts little.
-    fn note_duration(&mut self, us: u64) {
-        self.longest_us = self.longest_us.max(us);
-        if self.usual_us == 0 {
-            self.usual_us = us;
-        }
-        let us = us.min(4 * self.usual_us + 1);
-        self.usual_us = (7 * self.usual_us + us) / 8;
     }
 
     fn complete(&mut self, mark: Mark, synced: io::Result<()>) {
@@ -221,7 +207,6 @@ impl Syncer {
             failure: state.failure.clone(),
             new_failure: state.unseen.take(),
             longest_us: std::mem::take(&mut state.longest_us),
-            usual_us: state.usual_us,
         })
     }
 
@@ -305,7 +290,7 @@ fn work(shared: &Shared, waker: &Waker) {
         drop(request.file);
         state = shared.state();
         state.running = None;
-        state.note_duration(spent_us);
+        state.longest_us = state.longest_us.max(spent_us);
         state.complete(request.mark, synced);
         if std::mem::take(&mut state.is_awaited) {
             shared.changed.notify_all();

@@ -2,7 +2,7 @@
 
 use bitflags::bitflags;
 use table::words::Flags;
-use words::split;
+use words::{split, until_nul};
 
 bitflags! {
     /// Flags of a script or function.
@@ -75,7 +75,7 @@ pub fn header(source: &[u8]) -> Result<Header, Vec<u8>> {
         });
     }
     // As in Redis, what follows a NUL is not looked at.
-    let text = source.split(|byte| *byte == 0).next().unwrap_or_default();
+    let text = until_nul(source);
     let Some(len) = text.iter().position(|byte| *byte == b'\n') else {
         return Err(b"Invalid script shebang".to_vec());
     };

@@ -206,7 +206,7 @@ pub fn metadata(code: &[u8]) -> Result<Metadata, Vec<u8>> {
     if !code.starts_with(b"#!") {
         return Err(b"Missing library metadata".to_vec());
     }
-    let text = code.split(|byte| *byte == 0).next().unwrap_or_default();
+    let text = words::until_nul(code);
     let Some(len) = text.iter().position(|byte| *byte == b'\n') else {
         return Err(invalid());
     };

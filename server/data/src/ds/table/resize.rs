@@ -17,8 +17,9 @@ const GROW_ALWAYS_FROM: usize = 92;
 /// Fill below which a table shrinks, and the fill after shrinking.
 const SHRINK_BELOW: usize = 50;
 const SHRINK_TO: usize = 70;
-/// Continued regardless of the policy is a migration to an array smaller by this factor: it writes few pages, and frees many.
-const MUCH_SMALLER: usize = 5;
+/// Continued regardless of the policy is a migration from an array that has room for this many times the elements: it
+/// writes few pages, and frees many.
+const NEARLY_EMPTY: usize = 5;
 
 /// A table of up to this many lines (32 KiB) is rebuilt at once: about 20 µs.
 const SMALL: usize = 512;
@@ -48,10 +49,8 @@ impl<E: Element> Table<E> {
 
     /// Continues a resize for about `lines` lines of 8. Returns whether it is still unfinished.
     pub fn step(&mut self, lines: usize) -> bool {
-        if let Some(Migration { to, .. }) = &self.migration
-            && (to.len() * MUCH_SMALLER <= self.lines.len()
-                || resize_policy() == ResizePolicy::Allow)
-        {
+        let is_nearly_empty = self.used * NEARLY_EMPTY <= self.lines.len() * SLOTS;
+        if is_nearly_empty || resize_policy() == ResizePolicy::Allow {
             self.migrate(lines);
         }
         self.migration.is_some()
