@@ -93,6 +93,8 @@ impl Terminal {
     fn new() -> Result<Self, ReadlineError> {
         let config = Config::builder()
             .completion_type(CompletionType::Circular)
+            // Pasted lines are commands, one by one.
+            .bracketed_paste(false)
             .build();
         let mut editor = rustyline::Editor::with_history(config, MemHistory::new())?;
         editor.set_helper(Some(Assistant::new()));

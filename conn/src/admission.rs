@@ -63,7 +63,7 @@ impl Default for HandshakeLimits {
 
 /// Where a connection stands.
 #[derive(Clone, Copy)]
-enum Place {
+enum Standing {
     /// Its first bytes have not arrived, or it was woken and has not taken its slot yet.
     Waiting,
     /// Parked, with its number in `parked`.
@@ -74,7 +74,7 @@ enum Place {
 
 struct Entry {
     deadline: Option<Instant>,
-    place: Place,
+    standing: Standing,
 }
 
 /// The steps of one turn.
@@ -164,13 +164,13 @@ impl Admission {
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, id));
         }
-        let place = Place::Waiting;
-        self.entries.insert(id, Entry { deadline, place });
+        let standing = Standing::Waiting;
+        self.entries.insert(id, Entry { deadline, standing });
     }
 
     /// Takes a slot, or renews the time of one that was overdue.
     pub(crate) fn take_slot(&mut self, now: Instant, id: ConnId) {
-        if self.leave_place(id, Place::Holding(now)) {
+        if self.move_to(id, Standing::Holding(now)) {
             self.holders.insert((now, id));
         }
     }
@@ -178,7 +178,7 @@ impl Admission {
     /// Puts a connection aside until a slot is free. True if it is the only one.
     pub(crate) fn park(&mut self, id: ConnId) -> bool {
         self.last_parked += 1;
-        if self.leave_place(id, Place::Parked(self.last_parked)) {
+        if self.move_to(id, Standing::Parked(self.last_parked)) {
             self.parked.insert(self.last_parked, id);
         }
         self.parked.len() == 1
@@ -187,7 +187,7 @@ impl Admission {
     /// Removes a connection whose handshake is done or has failed, or that was closed. False if there
     /// was none.
     pub(crate) fn end(&mut self, id: ConnId) -> bool {
-        self.leave_place(id, Place::Waiting);
+        self.move_to(id, Standing::Waiting);
         let Some(entry) = self.entries.remove(&id) else {
             return false;
         };
@@ -205,7 +205,7 @@ impl Admission {
         }
         let (_, id) = self.parked.pop_last()?;
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.place = Place::Waiting;
+            entry.standing = Standing::Waiting;
         }
         Some(id)
     }
@@ -235,15 +235,15 @@ impl Admission {
         (!self.parked.is_empty()).then_some(since + most)
     }
 
-    /// Removes a connection from the set of its present place; false if it has no entry.
-    fn leave_place(&mut self, id: ConnId, next: Place) -> bool {
+    /// Gives a connection another standing; false if it has no entry.
+    fn move_to(&mut self, id: ConnId, next: Standing) -> bool {
         let Some(entry) = self.entries.get_mut(&id) else {
             return false;
         };
-        match std::mem::replace(&mut entry.place, next) {
-            Place::Waiting => {}
-            Place::Parked(number) => drop(self.parked.remove(&number)),
-            Place::Holding(since) => {
+        match std::mem::replace(&mut entry.standing, next) {
+            Standing::Waiting => {}
+            Standing::Parked(number) => drop(self.parked.remove(&number)),
+            Standing::Holding(since) => {
                 self.holders.remove(&(since, id));
             }
         }

@@ -338,7 +338,8 @@ impl<S: ConnHost> Conns<S> {
         end.map_or(Next::Never, |end| Next::In(until(end)))
     }
 
-    /// The next connection whose time for a handshake has passed: now failed, or a plain one if it may be.
+    /// The next connection whose time for a handshake has passed: it has failed, or, on a mixed port
+    /// before its first byte, it is a plain one now.
     fn next_expired(&mut self, el: &mut EventLoop<S>) -> Option<ConnId> {
         let now = Instant::now();
         while let Some((id, why)) = self.admission.overdue(now) {

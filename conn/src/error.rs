@@ -176,7 +176,7 @@ impl fmt::Display for ConnError {
 impl std::error::Error for ConnError {}
 
 /// The text of strerror for an error, without the number that std appends.
-pub(crate) fn system_reason(error: &io::Error) -> String {
+pub fn system_reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.rfind(" (os error ") {
         Some(end) => text[..end].to_string(),

@@ -1,4 +1,4 @@
-//! Questions about a connection, and options of its socket.
+//! Questions about a connection, options of its socket, the word of its owner, and statistics.
 //!
 //! Of a connection that is lent to another thread the socket cannot be reached: options are left as
 //! they are, and what its TLS says is unknown until it is given back.
@@ -55,22 +55,10 @@ impl<S> Conns<S> {
     ///
     /// # Errors
     /// The system refuses, or there is no such connection.
-    pub fn nodelay(&self, id: ConnId) -> io::Result<()> {
+    pub fn set_nodelay(&self, id: ConnId, nodelay: bool) -> io::Result<()> {
         let connection = self.get(id).ok_or(io::ErrorKind::NotConnected)?;
         match (connection.stream.tcp(), &connection.peer) {
-            (Some(socket), Addr::Tcp(_)) => socket.set_nodelay(true),
-            _ => Ok(()),
-        }
-    }
-
-    /// Lets the kernel collect small segments again, which saves packets at the price of delay.
-    ///
-    /// # Errors
-    /// The system refuses, or there is no such connection.
-    pub fn delay(&self, id: ConnId) -> io::Result<()> {
-        let connection = self.get(id).ok_or(io::ErrorKind::NotConnected)?;
-        match (connection.stream.tcp(), &connection.peer) {
-            (Some(socket), Addr::Tcp(_)) => socket.set_nodelay(false),
+            (Some(socket), Addr::Tcp(_)) => socket.set_nodelay(nodelay),
             _ => Ok(()),
         }
     }

@@ -57,8 +57,8 @@ fn an_accepted_connection_tells_who_it_is() {
     );
     assert_eq!(world.conns.data(other), 7);
     assert_eq!(world.conns.ids().collect::<Vec<_>>(), [id, other]);
-    world.conns.nodelay(id).expect("TCP");
-    world.conns.nodelay(other).expect("nothing to do");
+    world.conns.set_nodelay(id, true).expect("TCP");
+    world.conns.set_nodelay(other, true).expect("nothing to do");
     world.conns.keepalive(id, 300).expect("TCP");
     world.conns.keepalive(other, 300).expect("nothing to do");
     world.conns.want_ack(id);

@@ -34,7 +34,7 @@
 //! libraries, and what keeps scripts in), `cluster` (the cluster's protocol: no I/O, no clock).
 //!
 //! Statics are confined to what has no server to belong to: allocator, log, signals, watchdog, crash report, the seed of the
-//! hash function, OpenSSL's BIO method and allocator hooks. The list is in `tests/suite/tidy.rs`.
+//! hash function, OpenSSL's BIO method, ex-data index and allocator hooks, the policy of resizes. The list is in `tests/suite/tidy.rs`.
 //!
 //! # The path of a request
 //!
@@ -96,7 +96,7 @@
 //!   appended to the output of each. If the receiver's own command is being executed, the message is sent behind the reply to
 //!   that command (`egress::push::take_pushes`).
 //! * **Rights are checked at three places** (`exec::permission`): before a command is queued or called, for each command that
-//!   EXEC takes from the queue, and when a blocked command is executed again. A user that may do anything is told by one flag.
+//!   EXEC takes from the queue, and when a blocked command is executed again.
 //! * **A script is a command that calls others** (`script::call`), as EXEC is: each is a call within its unit, so its
 //!   writes are propagated together and it sees one instant of time. The gate judges it by the flags that its first
 //!   line declares, and what may change while it runs is asked again for each command. A script that runs for long lets
@@ -132,7 +132,7 @@
 //!   replica the same blocks hold what is read from the primary, byte for byte; an offset marks how much is executed, and
 //!   only that is passed on.
 //! * **The loop does not wait for the disk to keep a write** (`persist::aof`). It does wait when files are replaced: at the
-//!   begin of a rewrite of the append-only file (three fsyncs), at its end (four), when it is switched off, at shutdown, and
+//!   beginning of a rewrite of the append-only file (three fsyncs), at its end (four), when it is switched off, at shutdown, and
 //!   for CONFIG REWRITE and ACL SAVE. A replica that cannot switch it on again after a synchronization tries for up to ten
 //!   seconds and serves nobody meanwhile, as in Redis. With `appendfsync always` the fsync is a thread's, and what must not
 //!   be told before it waits in the outputs themselves: a batch (`state::aof::held`) says how many bytes of which clients a

@@ -69,6 +69,20 @@ fn replies_after_a_write_wait_until_it_is_on_the_disk() {
 }
 
 #[test]
+fn a_client_that_has_sent_all_still_gets_the_replies_that_are_held() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let disk = Disk::new();
+        let server = held(&disk, &[]);
+        let mut writer = client(&server, transport);
+        writer.send(b"SET k v\r\n");
+        writer.raw().finish_sending();
+        server.wait_for_log(&["Client closed connection"]);
+        disk.clear("hold-fsync");
+        assert_eq!(writer.read_to_end(), b"+OK\r\n", "{transport:?}");
+    }
+}
+
+#[test]
 fn the_loop_executes_further_requests_while_the_disk_is_busy() {
     let disk = Disk::new();
     let server = held(&disk, &[]);

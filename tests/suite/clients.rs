@@ -166,6 +166,38 @@ fn an_idle_client_is_closed() {
 }
 
 #[test]
+fn a_client_that_takes_a_long_reply_is_not_idle() {
+    const LEN: usize = 40 << 20;
+    let server = Server::start(&["--timeout", "1", "--hz", "100"]);
+    for transport in Transport::ALL {
+        let mut clock = server.client(transport);
+        let mut now = || show(&clock.cmd("TIME"));
+        let mut client = server.client(transport);
+        assert_eq!(
+            client.text(&format!("SETRANGE big {} x", LEN - 1)),
+            LEN.to_string()
+        );
+        client.send(b"GET big\r\n");
+        let (mut got, mut chunk) = (0, vec![0; 1 << 20]);
+        // A quarter of the reply in each of four seconds.
+        for quarter in 1..=4 {
+            let before = now();
+            while got < quarter * LEN / 4 {
+                let len = client.raw().receive(&mut chunk).expect("more of the reply");
+                assert!(len > 0, "{transport:?} {quarter} {got}");
+                got += len;
+            }
+            until("another second", || {
+                let second = |time: &str| time.split(' ').next().map(str::to_owned);
+                (second(&now()) != second(&before)).then_some(())
+            });
+        }
+        let rest = client.read_to_end().len();
+        assert_eq!(got + rest, format!("${LEN}\r\n\r\n").len() + LEN);
+    }
+}
+
+#[test]
 fn the_memory_of_a_long_command_is_freed() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {

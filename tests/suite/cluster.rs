@@ -6,6 +6,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use conn::tls::context::ClientTlsConfig;
 use tests::client::{Client, Transport, tls_config};
 use tests::nodes::{Node, Nodes};
 use tests::wait::{PATIENCE, until};
@@ -351,6 +352,27 @@ fn answers_that_a_stranger_does_not_read_are_limited() {
         assert!(used < 1 << 20, "{transport:?}: {used}");
         let log = node.server().log();
         assert!(log.contains("exceeding send buffer memory limit"), "{log}");
+    }
+}
+
+#[test]
+fn the_bus_asks_every_node_for_a_certificate() {
+    for auth_clients in ["no", "optional", "yes"] {
+        let node = Node::start(Transport::Tls, &["--tls-auth-clients", auth_clients]);
+        let without = ClientTlsConfig {
+            cert: None,
+            key: None,
+            ..tls_config()
+        };
+        let refused = |bus: &mut Client| bus.try_send(b"RCmb") && bus.read_to_end().is_empty();
+        if let Ok(mut bus) = Client::try_tls(node.bus_port, &without) {
+            assert!(refused(&mut bus), "{auth_clients}");
+        }
+        node.server().wait_for_log(&[
+            "Error accepting cluster node: ",
+            "peer did not return a certificate",
+        ]);
+        Client::try_tls(node.bus_port, &tls_config()).expect("a node is accepted");
     }
 }
 

@@ -204,7 +204,7 @@ fn an_application_does_not_see_that_slots_move_and_replicas_take_over() {
             };
             let mut nodes = Nodes::form(transport, 3, (0..6).map(start).collect());
             let load = Load::start(&nodes);
-            load.wait_for_requests("at the begin");
+            load.wait_for_requests("at the beginning");
             reshard(&nodes, 0, 1, 400);
             reshard(&nodes, 2, 0, 300);
             load.wait_for_requests("after slots have moved");
@@ -231,7 +231,7 @@ fn an_application_does_not_see_that_a_real_cluster_is_replaced_node_by_node() {
             all.extend((0..3).map(|_| start_ours(transport)));
             let mut nodes = Nodes::form(transport, 3, all);
             let load = Load::start(&nodes);
-            load.wait_for_requests("at the begin");
+            load.wait_for_requests("at the beginning");
             for replica in 3..6 {
                 take_over(&mut nodes, replica);
                 load.wait_for_requests("after a failover");

@@ -49,6 +49,7 @@ mod replication_faults;
 mod replication_fuzz;
 mod replication_peers;
 mod replication_replica;
+mod replication_roles;
 mod scripts;
 mod scripts_debug;
 mod scripts_memory;

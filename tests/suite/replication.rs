@@ -344,7 +344,7 @@ fn failover_loses_no_write() {
 #[test]
 fn a_replica_that_sends_commands_is_disconnected() {
     let (server, _client) = start(Transport::Tcp, &["--repl-diskless-sync", "no"]);
-    for command in ["PING", "GET a", "SET a 1"] {
+    for command in ["PING", "GET a", "SET a 1", "WAIT 1 10"] {
         let mut mock = MockReplica::new(&server, Transport::Tcp);
         mock.send_command(command);
         mock.wait_for_close();

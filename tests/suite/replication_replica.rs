@@ -580,3 +580,17 @@ fn a_transaction_of_the_primary_may_restore_unchecked_payloads() {
         assert_eq!(client.text("TYPE k"), "hash", "{transport:?}");
     }
 }
+
+#[test]
+fn a_command_with_the_wrong_number_of_arguments_is_skipped() {
+    for transport in BOTH {
+        let (server, mut client, primary) = setup(transport, &[]);
+        follow(&mut client, &primary);
+        let mut link = full_resync(&primary, 0, &[("a", "1")]);
+        let stream = [request("SET a"), request("SET a 2")].concat();
+        link.send(&stream);
+        link.wait_for_ack(stream.len() as u64);
+        assert_eq!(client.text("GET a"), "2", "{transport:?}");
+        server.wait_for_log(&["== CRITICAL == This replica is sending an error to its master"]);
+    }
+}

@@ -281,6 +281,64 @@ fn a_crash_writes_a_report() {
 }
 
 #[test]
+fn crashes_are_not_reported_if_the_operator_does_not_want_it() {
+    for (at_start, command) in [
+        (true, "DEBUG SEGFAULT"),
+        (false, "DEBUG SEGFAULT"),
+        (true, "DEBUG PANIC"),
+    ] {
+        let args: &[&str] = if at_start {
+            &["--crash-log-enabled", "no"]
+        } else {
+            &[]
+        };
+        let mut server = Server::start(args);
+        let mut client = server.client(Transport::Tcp);
+        if !at_start {
+            assert_eq!(client.text("CONFIG SET crash-log-enabled no"), "OK");
+        }
+        client.send(format!("{command}\r\n").as_bytes());
+        assert_ne!(server.wait_for_exit(), Some(0));
+        server.wait_for_log(&["(end of log)"]);
+        let log = server.log();
+        assert!(
+            !log.contains("BUG REPORT") && !log.contains("STACK TRACE"),
+            "{log}"
+        );
+        assert_eq!(
+            log.contains("Guru Meditation"),
+            command == "DEBUG PANIC",
+            "{log}"
+        );
+    }
+}
+
+#[test]
+fn threads_are_bound_to_the_processors_of_their_list() {
+    let args = [
+        "--server_cpulist",
+        "0",
+        "--bio_cpulist",
+        "0-0:2",
+        "--bgsave_cpulist",
+        "none",
+    ];
+    let server = Server::start(&args);
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("it runs");
+    for task in tasks {
+        let status = task.expect("a thread").path().join("status");
+        let status = fs::read_to_string(status).expect("a thread");
+        if status.starts_with("Name:\tredis-server") || status.starts_with("Name:\tbio_lazy_free") {
+            assert!(status.contains("Cpus_allowed_list:\t0\n"), "{status}");
+        }
+    }
+    let mut client = server.client(Transport::Tcp);
+    assert_eq!(client.text("BGSAVE"), "Background saving started");
+    server.wait_for_log(&["bgsave_cpulist 'none' is not a list of processors"]);
+    client.wait_for_child();
+}
+
+#[test]
 fn sigabrt_writes_a_report() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let mut server = Server::start(&[]);

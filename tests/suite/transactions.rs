@@ -187,3 +187,17 @@ fn an_expired_key_stays_invisible_during_a_pause() {
         assert_eq!(client.text("GET to"), "kept");
     }
 }
+
+#[test]
+fn populated_keys_are_changed_keys() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let (mut admin, mut client) = (server.client(transport), server.client(transport));
+        admin.text("FLUSHALL");
+        assert_eq!(client.text("WATCH key:0"), "OK");
+        assert_eq!(admin.text("DEBUG POPULATE 1"), "OK");
+        assert_eq!(client.text("MULTI"), "OK");
+        assert_eq!(client.text("PING"), "QUEUED");
+        assert_eq!(client.text("EXEC"), "nil", "{transport:?}");
+    }
+}

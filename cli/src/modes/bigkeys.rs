@@ -45,11 +45,11 @@ impl Kind {
     }
 }
 
-/// The built-in types, in the order of Redis's report.
+/// The built-in types, in the order of Redis's report of a data set that has them all.
 fn kinds() -> Vec<Kind> {
     vec![
-        Kind::new("hash", Some("HLEN"), "fields"),
         Kind::new("list", Some("LLEN"), "items"),
+        Kind::new("hash", Some("HLEN"), "fields"),
         Kind::new("string", Some("STRLEN"), "bytes"),
         Kind::new("stream", Some("XLEN"), "entries"),
         Kind::new("set", Some("SCARD"), "members"),

@@ -181,15 +181,19 @@ impl Target<'_> {
             findings.push(Finding(Severity::Note, sentence));
         }
         if !client.fits(self.name()) {
-            let names = shown
-                .chain
-                .first()
-                .map_or_else(String::new, |cert| cert.names.join(", "));
-            let sentence = format!(
-                "the certificate is not for '{}' but for: {}",
-                self.name(),
-                names.escape_debug()
-            );
+            let names = shown.chain.first().map(|cert| cert.names.join(", "));
+            let names = names.filter(|names| !names.is_empty());
+            let sentence = match names {
+                Some(names) => format!(
+                    "the certificate is not for '{}' but for: {}",
+                    self.name(),
+                    names.escape_debug()
+                ),
+                None => format!(
+                    "the certificate is not for '{}': it names no host at all",
+                    self.name()
+                ),
+            };
             findings.push(Finding(Severity::Error, sentence));
         }
         findings.extend(self.protocols());

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// The groups that a context offers by default. With the default of OpenSSL 3.6 each connection
-/// would keep 6.6 KB of a post-quantum key.
-pub const DEFAULT_GROUPS: &str = "X25519:P-256";
+/// The groups that a context offers by default: the elliptic curves of OpenSSL's own default, by which the keys of
+/// certificates are judged, too. With the post-quantum group of OpenSSL 3.6 each connection would keep 6.6 KB of a key.
+pub const DEFAULT_GROUPS: &str = "X25519:P-256:X448:P-384:P-521";
 
 /// Whether clients must show a certificate (`tls-auth-clients`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

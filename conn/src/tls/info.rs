@@ -53,7 +53,7 @@ pub struct TlsStats {
     /// Accepted connections whose handshake has not begun: they wait for a slot, or for the peer's
     /// first byte.
     pub waiting: usize,
-    /// Failed ones, by reason, in the order of `Cause::ALL`.
+    /// Failed ones, by cause, in the order of `Cause::ALL`.
     pub failed: [u64; Cause::ALL.len()],
     /// The last of these.
     pub last_failure: Option<LastFailure>,
@@ -74,9 +74,9 @@ pub struct Identity {
     pub common_name: Option<String>,
     /// The alternative names: DNS names and IP addresses.
     pub names: Vec<String>,
-    /// Of the alternative names the DNS names.
+    /// The DNS names among the alternative names.
     pub dns: Vec<String>,
-    /// Of the alternative names the URIs.
+    /// The URIs among the alternative names, which `names` leaves out.
     pub uris: Vec<String>,
 }
 

@@ -68,7 +68,7 @@ const READ_QUOTA: u32 = 64;
 const RECORDS_PER_READ: u64 = 512;
 
 /// Reads of the BIO in one step of a handshake: more than the longest chain of certificates that
-/// OpenSSL accepts, in the smallest fragments that TLS allows.
+/// OpenSSL accepts, in fragments of 512 bytes, the smallest limit that a peer can negotiate (`max_fragment_length`).
 const HANDSHAKE_QUOTA: u32 = 1024;
 
 /// Ciphertext beyond `COLLECT` that may wait for a peer that makes this side answer (alerts against

@@ -131,8 +131,15 @@ pub(crate) fn expired(ssl: &SslRef) -> Option<String> {
             format!(" (CN={})", shortened(name).escape_debug())
         }));
     }
-    let ticket = TicketChain::of(ssl)?;
-    (ticket.expires < now).then(|| " (of an authority)".to_owned())
+    let is_authority_past = match TicketChain::of(ssl) {
+        Some(ticket) => ticket.expires < now,
+        // A session from the cache has the certificates that the peer sent.
+        None => {
+            let mut chain = ssl.peer_cert_chain().into_iter().flatten();
+            chain.any(|cert| unix_time(cert.not_after()) < now)
+        }
+    };
+    is_authority_past.then(|| " (of an authority)".to_owned())
 }
 
 fn encode(chain: &StackRef<X509>) -> Option<Vec<u8>> {
@@ -144,7 +151,7 @@ fn encode(chain: &StackRef<X509>) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// `None` if it is longer than a ticket may be.
+/// `None` if a part is longer than its length can say.
 fn encode_link(cert: &X509Ref, bytes: &mut Vec<u8>) -> Option<()> {
     let issuer = cert.issuer_name().to_der().ok()?;
     let serial = cert.serial_number().to_bn().ok()?.to_hex_str().ok()?;

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! Invariants:
-//! 1. A ticket is accepted for at least one rotation period after it was sealed, at most two.
+//! 1. A key opens tickets for at least one rotation period after it has sealed its last one. A ticket ends earlier if
+//!    `tls-session-cache-timeout` has passed, which by default it has.
 //! 2. A key that is dropped is overwritten.
 
 #![allow(unsafe_code)]

@@ -15,6 +15,7 @@ use conn::error::ConnError;
 use conn::listener::{Accept, Accepted};
 use conn::names::NameCheck;
 use conn::stream::Io;
+use conn::tls::config::AuthClients;
 
 use crate::cluster::events::tell;
 use crate::egress::dial::dialer;
@@ -22,6 +23,7 @@ use crate::server::Server;
 use crate::session::pause::{pause, unpause};
 use crate::state::cluster::{BusLink, Dial};
 use crate::state::pauses::{Purpose, Scope};
+use crate::sys::host::reason;
 use crate::{debug, verbose};
 
 /// Connections accepted per turn.
@@ -44,8 +46,13 @@ pub fn on_acceptable(srv: &mut Server, fd: RawFd, _data: u64) {
         match open.listener.accept() {
             Accept::Conn(accepted) => take(srv, accepted),
             Accept::WouldBlock => return srv.el.drained(fd, ae::file::Mask::READABLE),
-            Accept::Skip(error) => verbose!("Error accepting cluster node: {error}"),
-            Accept::Stop(error) => return verbose!("Error accepting cluster node: {error}"),
+            Accept::Skip(error) => {
+                verbose!("Error accepting cluster node: accept: {}", reason(&error));
+            }
+            Accept::Stop(error) => {
+                let why = reason(&error);
+                return verbose!("Error accepting cluster node: accept: {why}");
+            }
         }
     }
 }
@@ -58,7 +65,8 @@ fn take(srv: &mut Server, accepted: Accepted) {
     let peer = accepted.peer.clone();
     let tls = match (srv.config.tls_cluster, srv.tls.context.clone()) {
         (false, _) => None,
-        (true, Some(context)) => Some(context),
+        // Whatever `tls-auth-clients` says: a node must prove what it is.
+        (true, Some(context)) => Some(context.with_auth_clients(AuthClients::Yes)),
         (true, None) => {
             return verbose!("Error accepting cluster node {peer}: no certificates are loaded");
         }
@@ -67,7 +75,7 @@ fn take(srv: &mut Server, accepted: Accepted) {
     match conns.accept(el, accepted, tls.as_ref(), on_accept, 0) {
         Err(error) => verbose!("Error accepting cluster node: {error}"),
         Ok(conn) => {
-            let _ = conns.nodelay(conn);
+            let _ = conns.set_nodelay(conn, true);
             if tls.is_none() {
                 welcome(srv, conn);
             }
@@ -186,7 +194,7 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
     if let Some(bus) = node.and_then(|node| node.link_mut(link)) {
         bus.is_connected = true;
     }
-    let _ = srv.conns.nodelay(conn);
+    let _ = srv.conns.set_nodelay(conn, true);
     let local = local_ip(srv, conn);
     srv.conns
         .set_read_handler(&mut srv.el, conn, Some(on_readable));

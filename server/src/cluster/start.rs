@@ -77,7 +77,7 @@ pub fn load(srv: &mut Server) -> Result<(), String> {
     Ok(())
 }
 
-/// A node that was a replica is one from the begin: what it loads must keep keys that have expired, and it can continue from
+/// A node that was a replica is one from the beginning: what it loads must keep keys that have expired, and it can continue from
 /// there.
 fn follow(srv: &mut Server, core: &Cluster) {
     let primary = core.my_node().primary.map(|ix| core.node(ix));

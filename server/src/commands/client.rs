@@ -103,11 +103,8 @@ fn list(cx: &mut Ctx<'_>) -> Done {
     note_own_arguments(cx);
     let mut args = Args::from(cx.argv, 2);
     let mut ids = cx.srv.clients.ids();
-    if args.word_with_value("type") {
+    if args.left() == 2 && args.word("type") {
         let wanted = class(args.need()?)?;
-        if !args.is_done() {
-            return Err(SYNTAX);
-        }
         ids.retain(|&id| {
             cx.srv
                 .clients
@@ -117,10 +114,9 @@ fn list(cx: &mut Ctx<'_>) -> Done {
     } else if args.word_with_value("id") {
         ids.clear();
         while let Some(arg) = args.take() {
-            let number = parse_i64(arg)
-                .filter(|&n| n > 0)
-                .ok_or_else(|| Fault::new("ERR Invalid client ID"))?;
-            ids.extend(cx.srv.clients.by_number.get(&(number as u64)));
+            let number = parse_i64(arg).ok_or(Fault::new("ERR Invalid client ID"))?;
+            let number = u64::try_from(number).unwrap_or(0);
+            ids.extend(cx.srv.clients.by_number.get(&number));
         }
     } else if !args.is_done() {
         return Err(SYNTAX);
@@ -163,9 +159,9 @@ fn setinfo(cx: &mut Ctx<'_>) -> Done {
     let Some(client) = cx.srv.clients.get_mut(id) else {
         return Ok(());
     };
-    let (field, name) = match attribute.to_ascii_lowercase().as_slice() {
-        b"lib-name" => (&mut client.lib_name, "lib-name"),
-        b"lib-ver" => (&mut client.lib_ver, "lib-ver"),
+    let field = match attribute.to_ascii_lowercase().as_slice() {
+        b"lib-name" => &mut client.lib_name,
+        b"lib-ver" => &mut client.lib_ver,
         _ => {
             return Err(Fault::bytes(
                 [b"ERR Unrecognized option '", attribute, b"'"].concat(),
@@ -173,9 +169,8 @@ fn setinfo(cx: &mut Ctx<'_>) -> Done {
         }
     };
     if !is_clean(value) {
-        return Err(Fault::new(format!(
-            "ERR {name} cannot contain spaces, newlines or special characters."
-        )));
+        let text = b" cannot contain spaces, newlines or special characters.";
+        return Err(Fault::bytes([b"ERR ", attribute, text.as_slice()].concat()));
     }
     *field = value.to_vec();
     cx.reply.ok();

@@ -20,9 +20,9 @@ use crate::egress::account::account_all;
 use crate::egress::invalidate::note_overflow;
 use crate::exec::gate::allowed;
 use crate::exec::observe::{thresholds_changed, trim_slow_log};
-use crate::house::certificates;
 use crate::house::start::{adjust_oom_score, make_room, set_watchdog};
 use crate::house::users::{config_lines, set_default_password};
+use crate::house::{certificates, crash};
 use crate::ingress::listen::reopen;
 use crate::keyspace::evict::limit_changed;
 use crate::persist::aof::rewrite::delete_history;
@@ -221,6 +221,7 @@ fn apply(srv: &mut Server, effect: Effect, in_transaction: bool) -> Result<(), S
         Effect::Locale if host::set_collation(&srv.config.locale_collate) => {}
         Effect::Locale => return Err("Invalid locale name".into()),
         Effect::Watchdog => set_watchdog(srv),
+        Effect::CrashLog => crash::enable(srv.config.crash_log_enabled),
         Effect::Maxmemory => limit_changed(srv),
         Effect::MaxmemoryClients => account_all(srv),
         Effect::Observers => thresholds_changed(srv),
@@ -251,6 +252,7 @@ fn listen(srv: &mut Server, kinds: &[Kind], complaint: &str) -> Result<(), Strin
 /// Certificates are loaded only while something uses them.
 fn load_certificates(srv: &mut Server) -> Result<(), String> {
     if !srv.config.uses_tls() {
+        certificates::end_watch(srv);
         return Ok(());
     }
     certificates::load(srv).map_err(|why| {

@@ -50,7 +50,7 @@ fn parse(mut args: Args<'_>, now_ms: i64) -> Result<Failover, Fault> {
             wanted.end_ms = Some(now_ms.saturating_add(ms));
         } else if wanted.target.is_none() && args.left() > 2 && args.word("to") {
             let host = String::from_utf8_lossy(args.need()?).into_owned();
-            // Port numbers outside of this range match no replica.
+            // No replica has port 0.
             let port = u16::try_from(args.int()?).unwrap_or(0);
             wanted.target = Some((host, port));
         } else if !wanted.force && args.word("force") {

@@ -24,8 +24,13 @@ fn is_running(cx: &Ctx<'_>, purpose: Purpose) -> bool {
     child.is_some_and(|child| child.purpose == purpose)
 }
 
+/// Whether a child that writes a snapshot is running, be it for a file or for replicas.
+fn is_saving(cx: &Ctx<'_>) -> bool {
+    is_running(cx, Purpose::Save) || is_running(cx, Purpose::Stream)
+}
+
 fn save(cx: &mut Ctx<'_>) -> Done {
-    if is_running(cx, Purpose::Save) {
+    if is_saving(cx) {
         return Err(Fault::new("ERR Background save already in progress"));
     }
     cx.srv.snapshot.saves += 1;
@@ -45,7 +50,7 @@ fn bgsave(cx: &mut Ctx<'_>) -> Done {
     };
     // The save must include the rest of the transaction.
     let in_exec = cx.caller.kind == Kind::Transaction;
-    if is_running(cx, Purpose::Save) {
+    if is_saving(cx) {
         return Err(Fault::new("ERR Background save already in progress"));
     }
     if cx.srv.child.is_some() || in_exec {

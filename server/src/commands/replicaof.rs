@@ -11,7 +11,7 @@ use crate::report::client_line::client_line;
 use crate::server::{Ctx, Done};
 use crate::state::replication::link::LinkStage;
 use crate::state::replication::replica::Replica;
-use crate::wire::fault::{Fault, NOT_INTEGER};
+use crate::wire::fault::Fault;
 
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::REPLICAOF, replicaof), (&rows::SLAVEOF, replicaof)];
@@ -37,8 +37,8 @@ fn replicaof(cx: &mut Ctx<'_>) -> Done {
                 "ERR Command is not valid when client is a replica.",
             ));
         }
-        let port = parse_i64(port).ok_or(NOT_INTEGER)?;
-        let port = u16::try_from(port).map_err(|_| Fault::new("ERR Invalid master port"))?;
+        let port = parse_i64(port).and_then(|port| u16::try_from(port).ok());
+        let port = port.ok_or(Fault::new("ERR Invalid master port"))?;
         let host = String::from_utf8_lossy(host).into_owned();
         if is_followed(cx, &host, port) {
             notice!(

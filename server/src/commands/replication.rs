@@ -47,7 +47,8 @@ fn sync(cx: &mut Ctx<'_>, wanted: Option<(&[u8], &[u8])>) -> Done {
     let Some(asking) = replica(cx.srv, id) else {
         return Ok(());
     };
-    if asking.is_one() {
+    // As Redis does, without a word.
+    if asking.is_one() || cx.caller.is_monitor {
         return Ok(());
     }
     if let Some((history, _)) = wanted
@@ -272,10 +273,8 @@ fn waitaof(cx: &mut Ctx<'_>) -> Done {
             return Err(NOT_ZERO_OR_ONE);
         }
     };
-    let count = int(&cx.argv[2])?;
-    if count < 0 {
-        return Err(NOT_POSITIVE);
-    }
+    let count = parse_i64(&cx.argv[2]).filter(|&count| count >= 0);
+    let count = count.ok_or(NOT_POSITIVE)?;
     let deadline_ms = deadline_ms(&cx.argv[3], cx.now_ms)?;
     if cx.srv.replication.is_replica() {
         return Err(Fault::new(

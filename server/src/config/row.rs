@@ -54,6 +54,8 @@ pub enum Effect {
     Locale,
     /// The software watchdog is set or stopped.
     Watchdog,
+    /// Crashes are reported or not.
+    CrashLog,
     /// The memory of clients becomes decisive.
     MaxmemoryClients,
     /// Keys are evicted to meet a new limit of memory.

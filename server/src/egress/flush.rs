@@ -116,10 +116,14 @@ pub fn flush_client(srv: &mut Server, id: ClientId, occasion: Occasion) {
     };
     let before = client.io.out.len();
     let sent = send(conns, el, conn, &mut client.io.out);
-    stats.output_bytes += (before - client.io.out.len()) as u64;
+    let moved = before - client.io.out.len();
+    stats.output_bytes += moved as u64;
     stats.writes += 1;
-    if sent == Sent::All {
+    // A peer that takes a long reply is not idle; of a primary only what it sends counts.
+    if moved > 0 && !client.flags.contains(ClientFlags::PRIMARY) {
         client.last_active = unit.now_ms / 1000;
+    }
+    if sent == Sent::All {
         let waits = client.flags.contains(ClientFlags::WRITE_HANDLER);
         if !waits && client.replica.is_none() && client.closing == Closing::No {
             client.soft_limit_since = 0;
@@ -198,7 +202,7 @@ fn conclude(srv: &mut Server, id: ClientId, conn: ConnId, sent: Sent) {
         }
         Sent::Failed => {
             if let Some(error) = srv.conns.error(conn) {
-                verbose!("Error writing to client: {error}");
+                verbose!("Error writing to client: {}", error.reason());
             }
             srv.clients.queue_close(id);
         }

@@ -229,7 +229,7 @@ fn account_output(srv: &mut Server, id: ClientId, reply: &Reply) {
 
 /// Closes a replica that got a reply: it expects nothing but snapshots and the stream, so a reply would corrupt both.
 #[cold]
-fn close_talkative(srv: &mut Server, id: ClientId, reply: &mut Reply) {
+pub(super) fn close_talkative(srv: &mut Server, id: ClientId, reply: &mut Reply) {
     let client = srv.clients.get(id);
     let name = client
         .and_then(|client| client.last_cmd)

@@ -10,7 +10,7 @@ use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::egress::push::take_pushes;
 use crate::exec::call::count;
 use crate::exec::observe::log_if_slow;
-use crate::exec::process::{Flow, execute};
+use crate::exec::process::{Flow, close_talkative, execute};
 use crate::exec::refuse::refuse;
 use crate::feed::replicas::acknowledged;
 use crate::keyspace::lookup::{db, is_expired};
@@ -132,6 +132,9 @@ fn answer(srv: &mut Server, id: ClientId, write: impl FnOnce(&mut Server, &mut R
         return;
     };
     client.flags.set(ClientFlags::EXECUTING, was_executing);
+    if client.is_replica() && !reply.out.is_empty() {
+        return close_talkative(srv, id, &mut reply);
+    }
     reply.out.append(std::mem::take(&mut client.io.out));
     client.io.out = reply.out;
     if !client.io.out.is_empty() {

@@ -38,9 +38,13 @@ pub fn ping(srv: &mut Server) {
     append(srv, PING);
 }
 
-/// Asks replicas for their acknowledged offset.
+/// Asks replicas for their acknowledged offset. A replica may not: its stream is its primary's, byte for byte.
 pub fn ask_for_acks(srv: &mut Server) {
-    append(srv, GETACK);
+    if srv.replication.is_fed() {
+        append(srv, GETACK);
+    } else {
+        srv.replication.count_unkept(1);
+    }
 }
 
 fn select(srv: &mut Server, db: usize) {
@@ -60,6 +64,7 @@ pub fn select_request(db: usize) -> String {
 fn append(srv: &mut Server, bytes: &[u8]) {
     let size = srv.config.repl_backlog_size as u64;
     let replication = &mut srv.replication;
+    debug_assert!(!replication.is_replica(), "the stream is the primary's");
     let grown = replication.keep(bytes, size);
     replication.offset = replication.blocks.end();
     replication.unsent = true;

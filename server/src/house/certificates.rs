@@ -66,7 +66,7 @@ pub fn restored(srv: &mut Server) {
 
 /// Watches the files of the present configuration for changes since `seen`, or watches none any more.
 fn watch(srv: &mut Server, seen: Snapshot) {
-    srv.tls.watch = None;
+    end_watch(srv);
     let Some(context) = srv.tls.context.clone() else {
         return;
     };
@@ -96,6 +96,11 @@ fn watch(srv: &mut Server, seen: Snapshot) {
         }
         Err(error) => warning!("TLS: cannot watch the files of certificates: {error}"),
     }
+}
+
+/// Watches no files any more.
+pub fn end_watch(srv: &mut Server) {
+    srv.tls.watch = None;
 }
 
 /// Loads files that have changed. A chain that peers may fail to verify is refused if the present one is better.
@@ -181,10 +186,8 @@ fn warn_one(cert: &CertInfo, now: i64) {
             clock::utc_date(cert.not_before)
         );
     } else if left < WARN_DAYS * DAY_SECONDS {
-        notice!(
-            "TLS: the {what} expires on {date}, in {} days",
-            left / DAY_SECONDS
-        );
+        let days = left / DAY_SECONDS;
+        notice!("TLS: the {what} expires on {date}, in {days} day(s)");
     }
 }
 

@@ -26,8 +26,17 @@ static SERVER: AtomicPtr<Server> = AtomicPtr::new(ptr::null_mut());
 /// A report was begun.
 static REPORTING: AtomicBool = AtomicBool::new(false);
 
+/// Whether crashes are reported (`crash-log-enabled`). What a panic says of itself is logged in any case.
+static ENABLED: AtomicBool = AtomicBool::new(true);
+
+/// Sets whether crashes are reported.
+pub fn enable(enabled: bool) {
+    ENABLED.store(enabled, SeqCst);
+}
+
 /// Installs the handlers that write a report about `srv`.
 pub fn install(srv: &mut Server) {
+    enable(srv.config.crash_log_enabled);
     SERVER.store(srv, SeqCst);
     panic::set_hook(Box::new(on_panic));
     let fatal = [
@@ -68,10 +77,12 @@ fn on_panic(info: &PanicHookInfo<'_>) {
 }
 
 extern "C" fn on_signal(signal: c_int) {
-    report(&[format!(
-        "Redis {} crashed by signal: {signal}",
-        env!("CARGO_PKG_VERSION")
-    )]);
+    if ENABLED.load(SeqCst) {
+        report(&[format!(
+            "Redis {} crashed by signal: {signal}",
+            env!("CARGO_PKG_VERSION")
+        )]);
+    }
     // SAFETY: the handler was reset, so this ends the process as the signal would have.
     unsafe { libc::raise(signal) };
 }
@@ -79,6 +90,9 @@ extern "C" fn on_signal(signal: c_int) {
 fn report(reason: &[String]) {
     if REPORTING.swap(true, SeqCst) {
         process::abort();
+    }
+    if !ENABLED.load(SeqCst) {
+        return reason.iter().for_each(|line| warning!("{line}"));
     }
     log::raw(b"\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n");
     for line in reason {

@@ -33,6 +33,7 @@ use crate::state::replication::stream::Replication;
 use crate::state::snapshot::Snapshot;
 use crate::state::turn::Turn;
 use crate::state::unit::Unit;
+use crate::sys::affinity::Processors;
 use crate::sys::{host, log, memory, process, watchdog};
 use crate::{notice, warning};
 
@@ -44,8 +45,7 @@ const SPARE_DESCRIPTORS: usize = 96;
 const HANDSHAKES_IN_FLIGHT: usize = 512;
 /// TLS handshake steps per turn of the loop, each up to a millisecond of work.
 const HANDSHAKES_PER_TURN: u32 = 8;
-/// The microseconds of an event loop iteration after which no further step is begun. A request waits for two iterations at
-/// most, so a storm of handshakes delays it by less than 5 ms.
+/// Microseconds of a turn of the loop after which no further step is begun. A request waits for two turns at most, so a storm of handshakes delays it by less than 5 ms.
 const HANDSHAKES_TURN_US: u64 = 2000;
 /// Deadline of a handshake, in milliseconds.
 const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
@@ -100,6 +100,9 @@ pub fn serve(
     switch::open_at_start(srv)?;
     adopt_keys(srv);
     be_ready(srv);
+    if let Some(processors) = Processors::listed("server_cpulist", &srv.config.server_cpulist) {
+        processors.bind();
+    }
     run(srv);
     Ok(())
 }
@@ -148,15 +151,18 @@ pub fn build(
     rename(&mut commands, &config);
     let mut turn = Turn::default();
     let now_ms = turn.refresh();
+    turn.began_us = turn.clock_ns / 1000;
     let now = now_ms / 1000;
     let el = EventLoop::new(descriptors)?;
+    let processors = Processors::listed("bio_cpulist", &config.bio_cpulist);
+    let processors = processors.or_else(Processors::of_this_thread);
     Ok(Server {
         hooks: Hooks {
             replica_gone: primary::cron::replica_gone,
             primary_gone: replica::link::primary_gone,
             bus_acceptable: bus::on_acceptable,
         },
-        aof: Aof::new(el.waker()),
+        aof: Aof::new(el.waker(), processors),
         el,
         conns: Conns::new(handshake_limits()),
         listeners: Default::default(),
@@ -186,7 +192,7 @@ pub fn build(
         acl: Acl::new(&config.requirepass),
         commands,
         tls: Default::default(),
-        background: Background::start(),
+        background: Background::start(processors),
         memory: Default::default(),
         migration: Default::default(),
         process,

@@ -24,7 +24,8 @@ use crate::state::client::{Client, ClientFlags};
 use crate::state::client_id::ClientId;
 use crate::state::listeners::Kind;
 use crate::sys::clock;
-use crate::wire::fault::{Fault, MAX_CLIENTS};
+use crate::sys::host::reason;
+use crate::wire::fault::{Fault, MAX_CLIENTS, MAX_CLIENTS_AND_LINKS};
 use crate::{verbose, warning};
 
 /// Connections accepted from one listener per turn.
@@ -52,10 +53,12 @@ pub fn on_acceptable(srv: &mut Server, fd: RawFd, _data: u64) {
         match open.listener.accept() {
             Accept::Conn(accepted) => take(srv, kind, accepted),
             Accept::WouldBlock => return srv.el.drained(fd, ae::file::Mask::READABLE),
-            Accept::Skip(error) => verbose!("Accepting client connection: {error}"),
+            Accept::Skip(error) => {
+                verbose!("Accepting client connection: accept: {}", reason(&error));
+            }
             Accept::Stop(error) => {
-                warning!("Accepting client connection: {error}");
-                return;
+                let why = reason(&error);
+                return warning!("Accepting client connection: accept: {why}");
             }
         }
     }
@@ -69,7 +72,7 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
     if srv.conns.len() >= srv.config.maxclients as usize {
         srv.stats.rejected_connections += 1;
         if kind != Kind::Tls {
-            refuse(accepted);
+            refuse(srv, accepted);
         }
         return;
     }
@@ -91,14 +94,15 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
     let conn = match taken {
         Ok(conn) => conn,
         Err(error) => {
-            warning!("Error registering fd event for the new client connection: {peer}: {error}");
+            let why = error.reason();
+            warning!("Error registering fd event for the new client connection: {peer}: {why}");
             return;
         }
     };
     if kind != Kind::Unix {
         // Replies are complete when they are sent, so delaying the last segment gains nothing. A connection that
         // failed meanwhile reports that when it is read.
-        let _ = conns.nodelay(conn);
+        let _ = conns.set_nodelay(conn, true);
     }
     if kind != Kind::Tls {
         welcome(srv, conn, kind);
@@ -106,9 +110,14 @@ fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {
 }
 
 /// Tells a client that `maxclients` is reached, if its socket takes the message at once.
-fn refuse(accepted: Accepted) {
+fn refuse(srv: &Server, accepted: Accepted) {
+    let fault = if srv.config.cluster_enabled {
+        MAX_CLIENTS_AND_LINKS
+    } else {
+        MAX_CLIENTS
+    };
     let mut socket = File::from(accepted.fd);
-    let _ = socket.write_all(&[b"-", MAX_CLIENTS.0.as_ref(), b"\r\n"].concat());
+    let _ = socket.write_all(&[b"-", fault.0.as_ref(), b"\r\n"].concat());
 }
 
 /// A connection to the TLS port is ready, or has failed: its handshake has ended, or with `tls-mixed-port` it is plain.
@@ -132,7 +141,6 @@ fn on_handshake(srv: &mut Server, conn: ConnId) {
 
 /// Creates the client of a connection that is ready.
 fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
-    srv.stats.connections += 1;
     let now = srv.unit.now_ms / 1000;
     let flags = if kind == Kind::Unix {
         ClientFlags::UNIX
@@ -160,6 +168,7 @@ fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
     let admitted = if protected_from(srv, id) {
         Err(Fault::new(PROTECTED_MODE))
     } else {
+        srv.stats.connections += 1;
         certificate::log_in(srv, id, conn)
     };
     if let Err(fault) = admitted {

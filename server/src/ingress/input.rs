@@ -30,10 +30,10 @@ pub fn on_readable(srv: &mut Server, conn: ConnId) {
         Some(Io::Done(n)) => srv.stats.input_bytes += n as u64,
         Some(Io::Eof) => {
             verbose!("Client closed connection {}", client_line(srv, id));
-            return close_now(srv, id);
+            return end_of_input(srv, id);
         }
         Some(Io::Failed(error)) => {
-            verbose!("Reading from client: {error}");
+            verbose!("Reading from client: {}", error.reason());
             return close_now(srv, id);
         }
     }
@@ -41,6 +41,22 @@ pub fn on_readable(srv: &mut Server, conn: ConnId) {
         return;
     }
     process_input(srv, id);
+}
+
+/// Closes a client that will send nothing more. It still gets the replies to what it has sent in this turn, as it may with
+/// TLS, where the end can arrive with the request, and those that are held. One whose socket does not take its replies is
+/// closed at once.
+fn end_of_input(srv: &mut Server, id: ClientId) {
+    let awaits_replies = |client: &Client| {
+        let is_stalled = client.flags.contains(ClientFlags::WRITE_HANDLER);
+        let is_link = client.flags.contains(ClientFlags::PRIMARY) || client.is_replica();
+        !client.io.out.is_empty() && !is_stalled && !is_link
+    };
+    if srv.clients.get(id).is_some_and(awaits_replies) {
+        close_after_reply(srv, id);
+    } else {
+        close_now(srv, id);
+    }
 }
 
 /// Reads into a client's query buffer, unless the client may not be read now.

@@ -1,7 +1,7 @@
 //! Inserting the items of an RDB file into the databases.
 //!
-//! Expired keys are skipped, except on a replica, and so are empty keys. Function libraries cannot be run by this server yet:
-//! their source is kept, and written again by the next save.
+//! Expired keys are skipped, except on a replica and in the base of an append-only file, and so are empty keys. Function
+//! libraries go into a set of their own, which becomes the server's when the file is complete.
 
 use data::rdb::decoder::{Item, Loaded, Recency};
 use data::value::db::{Db, Expire};

@@ -9,11 +9,14 @@ use crate::session::pause::{pause, unpause};
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
 use crate::state::replication::failover::{Failover, FailoverStage};
+use crate::state::replication::replica::Replica;
 
-/// The replica at an address.
+/// The replica at an address. One that has not announced its port is not found.
 pub fn find_replica(srv: &Server, host: &str, port: u16) -> Option<ClientId> {
+    let is_at =
+        |ip: &str, replica: &Replica| port != 0 && ip == host && replica.port == i64::from(port);
     all(srv)
-        .find(|(_, ip, replica)| ip == host && replica.port == i64::from(port))
+        .find(|(_, ip, replica)| is_at(ip, replica))
         .map(|(id, _, _)| id)
 }
 

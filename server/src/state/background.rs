@@ -10,6 +10,7 @@ use std::thread;
 
 use crossbeam_channel::{Sender, unbounded};
 
+use crate::sys::affinity::Processors;
 use crate::sys::memory;
 
 /// A job: its destructor does the work.
@@ -54,14 +55,17 @@ pub struct Background {
 }
 
 impl Background {
-    /// Starts the thread.
-    pub fn start() -> Self {
+    /// Starts the thread, which runs on these processors.
+    pub fn start(processors: Option<Processors>) -> Self {
         let (jobs, inbox) = unbounded::<(Garbage, u64)>();
         let (pending, freed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let (pending_there, freed_there) = (Arc::clone(&pending), Arc::clone(&freed));
         let thread = thread::Builder::new()
             .name("bio_lazy_free".into())
             .spawn(move || {
+                if let Some(processors) = processors {
+                    processors.bind();
+                }
                 for (garbage, objects) in inbox {
                     drop(garbage);
                     memory::fold();

@@ -14,7 +14,7 @@ use crate::sys::file_watch::FileWatch;
 pub type Loads = Receiver<Result<TlsContext, String>>;
 
 /// Held by a thread while it loads.
-pub type Loading = Arc<Mutex<()>>;
+pub type LoadLock = Arc<Mutex<()>>;
 
 /// The thread that watches the files and loads them anew.
 #[derive(Debug)]
@@ -42,16 +42,16 @@ pub struct TlsState {
     /// Why the latest load failed; empty after a success.
     pub last_error: String,
     /// Held by the thread of a watch while it loads, also by that of a watch that has ended since.
-    pub loading: Loading,
+    pub loading: LoadLock,
     /// The watch over the files, with `tls-auto-reload`.
     pub watch: Option<Watch>,
     /// The networks whose handshakes failed most often.
     pub failures: Networks,
     /// Limits lines of the log about connections that are refused.
     pub throttle: Throttle<50, 2000>,
-    /// Connections to be checked for a certificate that was revoked, and how many were ended for one since start.
+    /// Connections to be checked for a revoked certificate.
     pub unchecked: Vec<ConnId>,
-    /// See `unchecked`.
+    /// How many connections were ended for a revoked certificate since start.
     pub revoked_connections: u64,
     /// Whether it was logged that revocation lists have expired.
     pub expired_lists_logged: bool,
@@ -62,7 +62,7 @@ pub struct TlsState {
 /// Keeps the watch from loading for as long as the guard lives: for a fork whose child goes on with OpenSSL, where a
 /// lock that the thread of the watch holds would stay locked. `None` during a load, which takes milliseconds unless the
 /// disk is slow.
-pub fn hold_loads(loading: &Loading) -> Option<MutexGuard<'_, ()>> {
+pub fn hold_loads(loading: &LoadLock) -> Option<MutexGuard<'_, ()>> {
     match loading.try_lock() {
         Ok(guard) => Some(guard),
         // What it guards is no data.
@@ -75,11 +75,11 @@ pub fn hold_loads(loading: &Loading) -> Option<MutexGuard<'_, ()>> {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Loading, hold_loads};
+    use super::{LoadLock, hold_loads};
 
     #[test]
     fn nothing_is_held_during_a_load() {
-        let loading = Loading::default();
+        let loading = LoadLock::default();
         assert!(hold_loads(&loading).is_some());
         let held = loading.lock().expect("free");
         assert!(hold_loads(&loading).is_none());

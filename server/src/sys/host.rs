@@ -4,8 +4,12 @@
 
 use std::cmp::Ordering;
 use std::ffi::CStr;
-use std::fs;
-use std::io;
+use std::{fs, io};
+
+/// The text of a system error without its number.
+pub fn reason(error: &io::Error) -> String {
+    conn::error::system_reason(error)
+}
 
 /// Resident memory of this process, in bytes; 0 if unknown.
 pub fn resident() -> usize {
@@ -119,15 +123,6 @@ pub fn collate(one: &CStr, other: &CStr) -> Ordering {
     // SAFETY: both are NUL-terminated.
     let order = unsafe { libc::strcoll(one.as_ptr(), other.as_ptr()) };
     order.cmp(&0)
-}
-
-/// The text of a system error without its number.
-pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
 }
 
 /// The system's limit of the accept queue.

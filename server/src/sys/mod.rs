@@ -1,5 +1,6 @@
 //! The operating system: the only part of this crate that uses libc.
 
+pub mod affinity;
 pub mod child;
 pub mod clock;
 pub mod directory;

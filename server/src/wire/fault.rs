@@ -49,6 +49,7 @@ texts! {
     AUTH_NO_PASSWORD = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
     HELLO_NO_AUTH = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
     MAX_CLIENTS = "ERR max number of clients reached";
+    MAX_CLIENTS_AND_LINKS = "ERR max number of clients + cluster connections reached";
     DB_INDEX = "ERR DB index is out of range";
     LOADING = "LOADING Redis is loading the dataset in memory";
     MISCONF_RDB = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";

@@ -51,7 +51,7 @@ pub enum Broken {
 }
 
 impl<'a> Extension<'a> {
-    /// Reads the extension at the begin of `bytes`, and gives the bytes behind it.
+    /// Reads the extension at the beginning of `bytes`, and gives the bytes behind it.
     pub fn read(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), Broken> {
         if bytes.len() < HEAD_LEN {
             return Err(Broken::Length);

@@ -2,6 +2,7 @@
 
 use data::ds::table::TableStats;
 use data::rdb::encoder::payload;
+use data::util::num::parse_i64;
 use data::value::aggregate::AggregateRef;
 use data::value::db::Expire;
 use data::value::digest;
@@ -10,12 +11,13 @@ use data::value::list::List;
 use data::value::{NewValue, Scratch, Type};
 
 use crate::commands::args::int;
+use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::lookup::{db, db_mut, fresh, peek};
 use crate::keyspace::recency::idle_seconds;
 use crate::report::layout;
 use crate::server::{Ctx, Done};
 use crate::sys::log::raw;
-use crate::wire::fault::{Fault, NO_SUCH_KEY, SYNTAX};
+use crate::wire::fault::{Fault, NO_SUCH_KEY, NOT_POSITIVE};
 
 /// Bytes of a DUMP payload besides the value: its type and the footer.
 const PAYLOAD_FRAME: usize = 11;
@@ -81,25 +83,29 @@ pub(super) fn sdslen(cx: &mut Ctx<'_>) -> Done {
 
 pub(super) fn populate(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let count = usize::try_from(int(&argv[2])?).map_err(|_| SYNTAX)?;
+    let positive = |arg: &[u8]| {
+        let number = parse_i64(arg).and_then(|number| usize::try_from(number).ok());
+        number.ok_or(NOT_POSITIVE)
+    };
+    let count = positive(&argv[2])?;
     let prefix = if argv.len() > 3 { &argv[3] } else { b"key" };
     let size = if argv.len() > 4 {
-        usize::try_from(int(&argv[4])?).map_err(|_| SYNTAX)?
+        positive(&argv[4])?
     } else {
         0
     };
     let lru = fresh(cx.srv);
-    let keys = db_mut(cx.srv, cx.db);
     for number in 0..count {
         let key = [prefix, b":", number.to_string().as_bytes()].concat();
-        if keys.find(&key).is_some() {
+        if db(cx.srv, cx.db).find(&key).is_some() {
             continue;
         }
         let mut value = format!("value:{number}").into_bytes();
         if size > 0 {
             value.resize(size, 0);
         }
-        keys.set(&key, NewValue::encode(&value), Expire::Clear, lru);
+        db_mut(cx.srv, cx.db).set(&key, NewValue::encode(&value), Expire::Clear, lru);
+        key_changed(cx.srv, cx.db, &key, 0, Event::Silent);
     }
     cx.reply.ok();
     Ok(())

@@ -10,12 +10,13 @@ use std::thread;
 use std::time::Duration;
 
 use data::ds::node::PLAIN_FROM;
-use data::util::num::parse_memory;
+use data::util::leading::leading_i64;
+use data::util::num::{parse_f64, parse_memory};
 use table::server as rows;
 
 use crate::cluster::events::tell;
 use crate::commands::Family;
-use crate::commands::args::{float, int};
+use crate::commands::args::int;
 use crate::commands::debug::allocator::{mallctl, mallctl_text};
 use crate::commands::debug::keys::{
     digest_all, digest_values, htstats, htstats_key, listpack, object, populate, quicklist, sdslen,
@@ -79,7 +80,7 @@ static SUBCOMMANDS: &[Sub] = &[
     },
     Sub {
         name: "digest-value",
-        args: 1..=usize::MAX,
+        args: 0..=usize::MAX,
         run: digest_values,
         help: &["    A fingerprint of the value of each key."],
     },
@@ -294,7 +295,8 @@ fn replicate(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn sleep(cx: &mut Ctx<'_>) -> Done {
-    let seconds = float(&cx.argv[2])?;
+    // As in Redis, what is no number is 0; so it is for other subcommands.
+    let seconds = parse_f64(&cx.argv[2]).unwrap_or(0.0);
     let duration = Duration::try_from_secs_f64(seconds.max(0.0)).map_err(|_| SYNTAX)?;
     switch(cx, |_| thread::sleep(duration))
 }
@@ -335,22 +337,22 @@ fn rewrite_all(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn pause_cron(cx: &mut Ctx<'_>) -> Done {
-    let on = int(&cx.argv[2])? != 0;
+    let on = leading_i64(&cx.argv[2]).0 != 0;
     switch(cx, |cx| cx.srv.debug.pause_cron = on)
 }
 
 fn set_active_expire(cx: &mut Ctx<'_>) -> Done {
-    let on = int(&cx.argv[2])? != 0;
+    let on = leading_i64(&cx.argv[2]).0 != 0;
     switch(cx, |cx| cx.srv.keys.active_expire = on)
 }
 
 fn disable_deny_scripts(cx: &mut Ctx<'_>) -> Done {
-    let on = int(&cx.argv[2])? != 0;
+    let on = leading_i64(&cx.argv[2]).0 != 0;
     switch(cx, |cx| cx.srv.debug.scripts_may_call_all = on)
 }
 
 fn skip_checksums(cx: &mut Ctx<'_>) -> Done {
-    let on = int(&cx.argv[2])? != 0;
+    let on = leading_i64(&cx.argv[2]).0 != 0;
     switch(cx, |cx| cx.srv.debug.skip_checksums = on)
 }
 
@@ -424,7 +426,7 @@ fn drop_packets(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn aof_flush_sleep(cx: &mut Ctx<'_>) -> Done {
-    let micros = int(&cx.argv[2])?;
+    let micros = leading_i64(&cx.argv[2]).0;
     cx.srv.debug.aof_flush_sleep_us = u64::try_from(micros).unwrap_or(0);
     cx.reply.ok();
     Ok(())

@@ -57,7 +57,7 @@ pub(super) fn protocol(cx: &mut Ctx<'_>) -> Done {
         _ => {
             return Err(Fault::new(
                 "ERR Wrong protocol type name. Please use one of the following: \
-                 string|integer|double|null|array|set|map|attrib|push|verbatim|true|false",
+                 string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
             ));
         }
     }

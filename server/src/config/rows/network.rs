@@ -85,12 +85,12 @@ pub static ROWS: &[Row] = &[
         .flags(Flags::DEBUG)
         .immutable()
         .default("1")
-        .doc("Threads that read from and write to clients."),
+        .doc("Accepted for compatibility: one thread serves all clients."),
     yes_no("io-threads-do-reads", field!(io_threads_do_reads))
         .flags(Flags::DEBUG)
         .immutable()
         .default("no")
-        .doc("Lets those threads read and parse requests too."),
+        .doc("Accepted for compatibility."),
     choice("enable-protected-configs", choice!(enable_protected_configs: Allow))
         .immutable()
         .default("no")

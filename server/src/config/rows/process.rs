@@ -78,10 +78,11 @@ pub static ROWS: &[Row] = &[
         .doc("How many databases there are."),
     yes_no("crash-log-enabled", field!(crash_log_enabled))
         .default("yes")
+        .effects(&[Effect::CrashLog])
         .doc("A crash leaves a report in the log."),
     yes_no("crash-memcheck-enabled", field!(crash_memcheck_enabled))
         .default("yes")
-        .doc("The memory is checked before such a report ends."),
+        .doc("Accepted for compatibility: the memory is not checked after a crash."),
     yes_no("use-exit-on-panic", field!(use_exit_on_panic))
         .hidden()
         .default("no")

@@ -1,6 +1,6 @@
 //! TLS: certificates, protocols, sessions.
 
-use conn::tls::config::{AuthClients, CrlExpired};
+use conn::tls::config::{AuthClients, CrlExpired, DEFAULT_GROUPS};
 
 use crate::config::row::{Effect, Flags, INT, Row, choice, int, option, text, yes_no};
 use crate::config::values::{CertificateUser, UnknownUser};
@@ -105,7 +105,7 @@ pub static ROWS: &[Row] = &[
         .effects(&[Effect::Tls])
         .doc("Ciphersuites of TLS 1.3, separated by colons; unset means OpenSSL's choice."),
     text("tls-groups", field!(tls.groups))
-        .default("X25519:P-256")
+        .default(DEFAULT_GROUPS)
         .effects(&[Effect::Tls])
         .doc("Groups for the exchange of keys, the preferred first, separated by colons."),
     yes_no("tls-prefer-server-ciphers", field!(tls.prefer_server_ciphers))
@@ -115,7 +115,7 @@ pub static ROWS: &[Row] = &[
     yes_no("tls-session-caching", field!(tls.session_caching))
         .default("yes")
         .effects(&[Effect::Tls])
-        .doc("Clients may resume a session without a full handshake."),
+        .doc("Sessions of clients without tickets are kept, so that they can be resumed; tickets are issued either way."),
     int("tls-session-cache-size", field!(tls.session_cache_size), 0, INT)
         .default("20480")
         .effects(&[Effect::Tls])
@@ -126,5 +126,5 @@ pub static ROWS: &[Row] = &[
         .doc("Seconds for which a session can be resumed."),
     int("tls-session-ticket-rotation", field!(tls_ticket_rotation), 0, INT)
         .default("3600")
-        .doc("Seconds after which the key of session tickets is replaced; a ticket is accepted until the next replacement. 0 keeps the key."),
+        .doc("Seconds after which the key of session tickets is replaced; a ticket is accepted until the replacement after the next, or until tls-session-cache-timeout. 0 keeps the key."),
 ];

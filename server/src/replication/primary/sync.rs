@@ -105,7 +105,7 @@ pub fn begin_full(srv: &mut Server, id: ClientId) {
         && let Some(conn) = srv.clients.get(id).and_then(|client| client.conn)
     {
         // A failure only costs more packets.
-        let _ = srv.conns.delay(conn);
+        let _ = srv.conns.set_nodelay(conn, false);
     }
     if srv.replication.replicas.len() == 1 && srv.replication.backlog.is_none() {
         // Writes until now were not kept, so no replica can continue from them.

@@ -4,9 +4,9 @@
 //! executed command by command. The offset counts exactly what was executed: it moves past a command after it was
 //! executed, and past a transaction after EXEC.
 //!
-//! Writes are never skipped silently: a command that this server lacks ends the link permanently. A command that Redis
-//! 7.2 does not have either is logged and skipped, as in Redis. `propagation-error-behavior` and
-//! `replica-ignore-disk-write-errors` can make the process end instead.
+//! Writes are never skipped silently: a command of Redis 7.2 that this server does not have ends the link until REPLICAOF
+//! is called again. One that fails, has the wrong number of arguments or does not exist in Redis 7.2 either is logged and
+//! skipped, as in Redis. `propagation-error-behavior` and `replica-ignore-disk-write-errors` can make the process end instead.
 
 use conn::connection::ConnId;
 use conn::stream::Io;
@@ -15,7 +15,7 @@ use table::{connection, transactions};
 
 use crate::config::values::PropagationError;
 use crate::exec::gate::disk_fault;
-use crate::exec::process::{Flow, resolve};
+use crate::exec::process::{Flow, Unresolved, resolve};
 use crate::exec::unblock::run;
 use crate::feed::replicas::trim;
 use crate::ingress::input::read;
@@ -287,7 +287,11 @@ fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> boo
         "This replica panicked sending an error to its master after processing the command '{name}'"
     );
     // A command that Redis 7.2 does not have is skipped, as Redis does.
-    if table::lookup(&argv[0]).is_none() || resolve(&srv.commands, argv).is_ok() {
+    let is_missing = matches!(
+        resolve(&srv.commands, argv),
+        Err(Unresolved::Command | Unresolved::Subcommand)
+    );
+    if table::lookup(&argv[0]).is_none() || !is_missing {
         return true;
     }
     warning!(

@@ -85,7 +85,7 @@ fn no_answer(srv: &mut Server) {
     fail(srv, Again::Later);
 }
 
-/// Handles the next expected reply.
+/// The step whose reply is expected next; `None` outside of the handshake.
 fn awaited(srv: &mut Server) -> Option<Step> {
     match &link(srv)?.stage {
         LinkStage::Handshake(steps) => steps.front().copied(),
@@ -93,6 +93,7 @@ fn awaited(srv: &mut Server) -> Option<Step> {
     }
 }
 
+/// Handles the complete lines that have arrived.
 fn take_lines(srv: &mut Server, conn: ConnId) {
     while let Some(step) = awaited(srv) {
         let now = srv.unit.now_ms / 1000;

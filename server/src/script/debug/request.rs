@@ -55,7 +55,7 @@ fn take_number(text: &[u8]) -> Result<Option<(usize, &[u8])>, Malformed> {
     }
 }
 
-/// The number at the begin of a text; 0 if there is none.
+/// The number at the beginning of a text; 0 if there is none.
 pub fn leading_number(text: &[u8]) -> i32 {
     let text = text.trim_ascii_start();
     let (sign, digits) = match text {

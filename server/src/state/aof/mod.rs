@@ -28,6 +28,7 @@ use crate::state::aof::held::Held;
 use crate::state::aof::manifest::Manifest;
 use crate::state::aof::rewrite::Rewrites;
 use crate::state::aof::sync::{Mark, Syncer};
+use crate::sys::affinity::Processors;
 
 /// Whether writes are appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,8 +96,8 @@ pub struct Aof {
 }
 
 impl Aof {
-    /// The state of a server that does not append.
-    pub fn new(waker: Waker) -> Self {
+    /// The state of a server that does not append; its fsync thread would run on these processors.
+    pub fn new(waker: Waker, processors: Option<Processors>) -> Self {
         Aof {
             status: Status::Off,
             manifest: Manifest::default(),
@@ -111,7 +112,7 @@ impl Aof {
             requested: 0,
             synced: 0,
             synced_offset: None,
-            syncer: Syncer::new(waker),
+            syncer: Syncer::new(waker, processors),
             held: Held::default(),
             gather: Gather::default(),
             released_offset: 0,

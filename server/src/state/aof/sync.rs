@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use ae::poller::Waker;
 
+use crate::sys::affinity::Processors;
 use crate::sys::clock;
 
 /// How much was written.
@@ -117,6 +118,8 @@ impl Shared {
 pub struct Syncer {
     shared: Arc<Shared>,
     waker: Waker,
+    /// Those that the thread runs on.
+    processors: Option<Processors>,
     is_started: bool,
     /// What [`Syncer::is_busy`] returns.
     is_busy: bool,
@@ -127,11 +130,12 @@ pub struct Syncer {
 }
 
 impl Syncer {
-    /// A thread that wakes the loop when it has reached a mark.
-    pub fn new(waker: Waker) -> Self {
+    /// A thread that wakes the loop when it has reached a mark, and that runs on these processors.
+    pub fn new(waker: Waker, processors: Option<Processors>) -> Self {
         Syncer {
             shared: Arc::default(),
             waker,
+            processors,
             is_started: false,
             is_busy: false,
             may_be_put_off: false,
@@ -256,9 +260,15 @@ impl Syncer {
     fn start(&mut self) -> bool {
         if !self.is_started {
             let (shared, waker) = (Arc::clone(&self.shared), self.waker.clone());
+            let processors = self.processors;
             let thread = thread::Builder::new()
                 .name("bio_aof".into())
-                .spawn(move || work(&shared, &waker));
+                .spawn(move || {
+                    if let Some(processors) = processors {
+                        processors.bind();
+                    }
+                    work(&shared, &waker);
+                });
             self.is_started = thread.is_ok();
         }
         self.is_started

@@ -188,8 +188,7 @@ impl Replication {
         );
     }
 
-    /// Counts `n` writes that are only appended to the append-only file. Without a backlog nobody follows the stream, but
-    /// WAITAOF needs an offset that grows.
+    /// Counts `n` requests that nobody follows, since there is no backlog: WAITAOF needs an offset that grows.
     pub fn count_unkept(&mut self, n: u64) {
         if self.backlog.is_none() && self.link.is_none() {
             self.offset += n;
