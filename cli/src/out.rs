@@ -1,10 +1,12 @@
 //! Output and exit codes.
 //!
 //! All standard output goes through [`print`], which flushes, so that a reader of a pipe gets each reply at once. When that
-//! reader has gone, the program exits as if it were killed by SIGPIPE, where `println!` would panic.
+//! reader has gone, the program exits with the code that a shell reports of one killed by SIGPIPE, where `println!` would panic.
 
 use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process;
+
+const KILLED_BY_SIGPIPE: i32 = 128 + 13;
 
 /// The program has to end with this code; a message was printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +17,10 @@ pub fn print(text: impl AsRef<[u8]>) {
     let mut out = stdout().lock();
     let written = out.write_all(text.as_ref()).and_then(|()| out.flush());
     if let Err(error) = written {
-        if error.kind() != ErrorKind::BrokenPipe {
-            complain(format!("Error writing to standard output: {error}"));
+        if error.kind() == ErrorKind::BrokenPipe {
+            process::exit(KILLED_BY_SIGPIPE);
         }
+        complain(format!("Error writing to standard output: {error}"));
         process::exit(1);
     }
 }

@@ -33,6 +33,8 @@ use crate::secure::{self, Secure};
 
 /// Seconds without traffic after which TCP sends a keepalive probe.
 const KEEPALIVE_S: u32 = 15;
+/// For connecting to a server whose TLS is to be shown, handshake included.
+const TLS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time-out of a read that should not block.
 pub const GLANCE: Duration = Duration::from_millis(1);
@@ -192,11 +194,14 @@ impl Session {
     /// # Errors
     /// It cannot be reached or is not trusted; a message was printed.
     pub fn tls_shown(&mut self) -> Result<Option<conn::tls::examine::Shown>, Exit> {
-        if let Err(error) = self.open() {
-            self.explain(&error);
-            return Err(Exit(1));
+        self.lose();
+        match self.dial(Some(TLS_PATIENCE)) {
+            Ok(client) => Ok(client.shown()),
+            Err(error) => {
+                self.explain(&error);
+                Err(Exit(1))
+            }
         }
-        Ok(self.client.as_ref().and_then(Client::shown))
     }
 
     /// Drops the connection.
@@ -410,7 +415,7 @@ impl Session {
 
     fn open(&mut self) -> Result<(), ConnError> {
         self.lose();
-        let client = self.dial()?;
+        let client = self.dial(None)?;
         keep_alive(&client);
         self.client = Some(client);
         Ok(())
@@ -422,7 +427,7 @@ impl Session {
         self.switch_protocol()
     }
 
-    fn dial(&mut self) -> Result<Client, ConnError> {
+    fn dial(&mut self, timeout: Option<Duration>) -> Result<Client, ConnError> {
         let Endpoint { host, port, socket } = &self.endpoint;
         let place = match socket {
             Some(path) => Place::Unix(path),
@@ -433,7 +438,7 @@ impl Session {
             },
         };
         let announced = self.announced.as_deref();
-        secure::dial(self.secure.as_mut(), &place, announced, None)
+        secure::dial(self.secure.as_mut(), &place, announced, timeout)
     }
 
     fn advise(&self, secure: &Secure, error: &ConnError) -> String {

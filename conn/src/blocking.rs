@@ -78,7 +78,7 @@ pub struct Client {
 
 impl Client {
     /// Resolves, connects to the first address that accepts, and does the TLS handshake when there
-    /// is one. `timeout` bounds all of it together.
+    /// is one. `timeout` bounds all of it together, but for the connect to a Unix socket.
     ///
     /// # Errors
     /// A sentence that names the peer, the step and the cause.

@@ -102,6 +102,10 @@ fn a_cluster_is_created_and_changed() {
         succeeds(&nodes.cli(&info, ""), &[keys]);
         succeeds(&nodes.cli(&["-x", "--cluster", "info"], &a[1]), &[keys]);
         fails(
+            &nodes.cli(&["--cluster", "call", &a[0], "-x", "SET", "k"], "FLUSHALL"),
+            &["[ERR] Wrong number of arguments for specified --cluster sub command"],
+        );
+        fails(
             &nodes.cli(&["--cluster", "call", &a[0], "PING", "--cluster-only"], ""),
             &["Unrecognized option or bad number of args for: '--cluster-only'"],
         );

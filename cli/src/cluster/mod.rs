@@ -190,11 +190,13 @@ pub fn run(options: &Options, asked: &ClusterOptions) -> Result<(), Exit> {
         return fail("Unknown --cluster subcommand");
     };
     let mut asked = asked.clone();
+    let words = asked.args.len();
     asked.args = with_stdin(options, asked.args)?;
-    let given = asked.args.len();
     let is_right = match row.arity {
-        Arity::Exactly(count) => given == count,
-        Arity::AtLeast(count) => given >= count,
+        Arity::Exactly(count) => asked.args.len() == count,
+        // Standard input may name the node, but it is never a command for all nodes.
+        Arity::AtLeast(1) => !asked.args.is_empty(),
+        Arity::AtLeast(count) => words >= count,
     };
     if !is_right {
         return fail("[ERR] Wrong number of arguments for specified --cluster sub command");
