@@ -17,6 +17,7 @@ use rustyline::{ColorMode, CompletionType, Config, Context, Helper};
 use crate::docs::{entries, groups};
 use crate::hints::hint;
 use crate::history::History;
+use crate::out::{complain, print};
 
 const GREY: &str = "\x1b[90m";
 const RESET: &str = "\x1b[0m";
@@ -74,14 +75,17 @@ impl Editor {
         }
     }
 
-    /// Clears the screen of a terminal.
+    /// Clears the screen, as `clear` asks for.
     pub fn clear_screen(&mut self) {
-        if let Self::Terminal(terminal) = self {
+        match self {
             // A failure leaves the screen as it is.
-            let _ = terminal.editor.clear_screen();
+            Self::Terminal(terminal) => drop(terminal.editor.clear_screen()),
+            Self::Pipe(_) => print("\x1b[H\x1b[2J"),
         }
     }
 }
+
+const NOT_UTF8: &str = r#"The line is not UTF-8 and was not run; write other bytes as "\xff"."#;
 
 /// Lines from a terminal.
 pub struct Terminal {
@@ -109,8 +113,9 @@ impl Terminal {
         loop {
             match self.editor.readline(prompt) {
                 Ok(line) => return Some(line),
-                // The line was not UTF-8. It is dropped, and the prompt continues.
-                Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {}
+                Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
+                    complain(NOT_UTF8);
+                }
                 Err(_) => return None,
             }
         }

@@ -22,7 +22,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::conns::ClientTls;
-use crate::dial::{Place, Target, dial};
+use crate::dial::{Place, Target, dial, dial_unix};
 use crate::error::{ConnError, Step};
 use crate::resolve::{Hop, Lookup, Query, Resolved, resolve};
 use crate::resp::{Decoder, ProtocolError, Value, encode};
@@ -78,7 +78,7 @@ pub struct Client {
 
 impl Client {
     /// Resolves, connects to the first address that accepts, and does the TLS handshake when there
-    /// is one. `timeout` bounds all of it together, but for the connect to a Unix socket.
+    /// is one. `timeout` bounds all of it together.
     ///
     /// # Errors
     /// A sentence that names the peer, the step and the cause.
@@ -335,9 +335,9 @@ impl Socket {
 
 /// Connects in blocking mode: without blocking, a full backlog is an error for a Unix socket.
 fn connect_unix(path: &Path) -> Result<UnixStream, ConnError> {
-    let dialled =
-        UnixStream::connect(path).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
-    dialled.map_err(|error| ConnError::io(Step::Connect, &error).with_peer(&path.display()))
+    let dialled = dial_unix(path)
+        .map_err(|error| ConnError::io(Step::Connect, &error).with_peer(&path.display()))?;
+    Ok(dialled.into())
 }
 
 /// Resolves on this thread, or on another one if there is a deadline that may pass first.

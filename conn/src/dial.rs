@@ -159,12 +159,14 @@ fn dial_tcp(hop: &Hop) -> io::Result<OwnedFd> {
     begin(fd, &SockaddrStorage::from(hop.addr))
 }
 
-fn dial_unix(path: &Path) -> io::Result<OwnedFd> {
+/// Connects to a Unix socket; fails at once if the queue of its server is full.
+pub(crate) fn dial_unix(path: &Path) -> io::Result<OwnedFd> {
     let addr = UnixAddr::new(path)?;
     begin(new_socket(AddressFamily::Unix)?, &addr)
 }
 
-fn new_socket(family: AddressFamily) -> io::Result<OwnedFd> {
+/// A socket whose calls do not block.
+pub(crate) fn new_socket(family: AddressFamily) -> io::Result<OwnedFd> {
     Ok(socket(
         family,
         SockType::Stream,

@@ -17,12 +17,11 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use nix::sys::socket::{
-    self, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, sockopt,
-};
+use nix::sys::socket::{self, AddressFamily, Backlog, SockaddrStorage, UnixAddr, sockopt};
 use nix::sys::stat::{Mode, fchmod};
 
 use crate::addr::Addr;
+use crate::dial::new_socket;
 
 /// An accepted connection.
 #[derive(Debug)]
@@ -182,11 +181,6 @@ fn parse_ip(ip: &str) -> io::Result<IpAddr> {
             )
         }),
     }
-}
-
-fn new_socket(family: AddressFamily) -> io::Result<OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    Ok(socket::socket(family, SockType::Stream, flags, None)?)
 }
 
 fn backlog_of(backlog: i32) -> Backlog {

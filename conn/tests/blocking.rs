@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,9 @@ use conn::conns::ClientTls;
 use conn::dial::Place;
 use conn::error::Step;
 use conn::tls::context::{ClientTlsConfig, TlsContext};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+};
 
 /// Far below what a bound that each byte renews would take: 20 ms times the bytes that are sent.
 const AT_MOST: Duration = Duration::from_secs(10);
@@ -64,6 +68,27 @@ fn a_reply_that_trickles_is_bounded_by_time_out_and_deadline() {
         assert!(matches!(read, Err(Failure::TimedOut)), "{read:?}");
         assert!((BOUND..AT_MOST).contains(&begun.elapsed()), "{by_deadline}");
     }
+}
+
+#[test]
+fn a_unix_socket_whose_queue_is_full_is_refused_at_once() {
+    let path = std::env::temp_dir().join(format!("conn-{}-full", std::process::id()));
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let server = socket(AddressFamily::Unix, SockType::Stream, flags, None).expect("a socket");
+    let addr = UnixAddr::new(&path).expect("a short path");
+    bind(server.as_raw_fd(), &addr).expect("a new path");
+    let one = Backlog::new(1).expect("in range");
+    listen(&server, one).expect("bound");
+    let mut waiting = Vec::new();
+    let refused = loop {
+        match Client::connect(&Place::Unix(&path), None, None) {
+            Ok(client) => waiting.push(client),
+            Err(error) => break error,
+        }
+        assert!(waiting.len() < 10, "the queue has an end");
+    };
+    let _ = std::fs::remove_file(&path);
+    assert_eq!(refused.reason(), "Resource temporarily unavailable");
 }
 
 #[test]

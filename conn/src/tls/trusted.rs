@@ -4,7 +4,7 @@
 //! are looked up by OpenSSL, under their hashed names, when it verifies a peer; here they are read for the digest and the
 //! description.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
@@ -75,7 +75,8 @@ impl Trusted {
     /// Adds the trusted certificates to a digest, which does not depend on where they are and when they were written.
     pub(super) fn digest(&self, digest: &mut Sha256) {
         digest.update(&self.content);
-        for content in self.dir_contents.values() {
+        let contents: BTreeSet<&Vec<u8>> = self.dir_contents.values().collect();
+        for content in contents {
             digest.update(content);
         }
     }

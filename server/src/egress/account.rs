@@ -7,7 +7,7 @@ use crate::state::client_id::ClientId;
 /// Accounts for the current memory of a client after its input was processed or it was flushed, if that decides about
 /// eviction. Otherwise cron does it once per second, as in Redis.
 #[inline]
-pub fn account_memory(srv: &mut Server, id: ClientId) {
+pub fn account_if_limited(srv: &mut Server, id: ClientId) {
     if srv.config.maxmemory_clients != 0 {
         account(srv, id);
     }
@@ -16,7 +16,7 @@ pub fn account_memory(srv: &mut Server, id: ClientId) {
 /// `maxmemory-clients` was set: the figures of all clients must be exact from now on.
 pub fn account_all(srv: &mut Server) {
     for id in srv.clients.ids() {
-        account_memory(srv, id);
+        account_if_limited(srv, id);
     }
 }
 

@@ -18,7 +18,7 @@ use conn::connection::ConnId;
 use conn::conns::Conns;
 use conn::stream::Io;
 
-use crate::egress::account::account_memory;
+use crate::egress::account::account_if_limited;
 use crate::egress::held;
 use crate::egress::replica::{Sent, send_more};
 use crate::server::Server;
@@ -53,7 +53,7 @@ pub fn flush_pending(srv: &mut Server) {
     let mut ids = std::mem::take(&mut srv.clients.pending_write);
     for id in ids.drain(..).rev() {
         flush_client(srv, id, occasion);
-        account_memory(srv, id);
+        account_if_limited(srv, id);
     }
     // Closing may have queued others; otherwise the empty list is kept for its memory.
     if srv.clients.pending_write.is_empty() {
@@ -79,7 +79,7 @@ pub fn flush_replicas(srv: &mut Server) {
 pub fn on_writable(srv: &mut Server, conn: ConnId) {
     let id = ClientId::from_word(srv.conns.data(conn));
     flush_client(srv, id, Occasion::Released);
-    account_memory(srv, id);
+    account_if_limited(srv, id);
 }
 
 /// Sends the output of a client as far as it may be sent.

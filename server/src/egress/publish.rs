@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use conn::encode::{NULL, NULL_BULK, bulk, header};
 
-use crate::egress::account::account_memory;
+use crate::egress::account::account_if_limited;
 use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::server::Server;
 use crate::state::client::{ClientFlags, Closing};
@@ -224,7 +224,7 @@ impl Outbox<'_> {
 #[cold]
 fn check_limits(srv: &mut Server, ids: &mut Vec<ClientId>) {
     for id in ids.drain(..) {
-        account_memory(srv, id);
+        account_if_limited(srv, id);
         if over_output_limit(srv, id) {
             close_over_limit(srv, id);
         }

@@ -1,6 +1,6 @@
 //! Sending output that was held, when the writes before it have reached the disk (`egress/held`).
 
-use crate::egress::account::account_memory;
+use crate::egress::account::account_if_limited;
 use crate::egress::flush::{Occasion, flush_client};
 use crate::egress::held::released_position;
 use crate::server::Server;
@@ -36,6 +36,6 @@ fn release_batch(srv: &mut Server, batch: Batch) {
         client.io.out.release(bytes);
         client.released_in = round;
         flush_client(srv, id, Occasion::Released);
-        account_memory(srv, id);
+        account_if_limited(srv, id);
     }
 }

@@ -3,7 +3,7 @@
 use table::CmdId;
 use table::spec::Spec;
 
-use crate::egress::account::account_memory;
+use crate::egress::account::account_if_limited;
 use crate::egress::invalidate::limit_table;
 use crate::egress::limits::{close_over_limit, hard_limit};
 use crate::egress::push::{settle_pushes, take_pushes};
@@ -223,7 +223,7 @@ fn end_caching(client: &mut Client) {
 fn account_output(srv: &mut Server, id: ClientId, reply: &Reply) {
     if let Some(client) = srv.clients.get_mut(id) {
         client.sizes.out = reply.out.memory_beyond(client.reply_size);
-        account_memory(srv, id);
+        account_if_limited(srv, id);
     }
 }
 

@@ -4,7 +4,7 @@ use conn::connection::ConnId;
 use conn::stream::Io;
 use words::quoted;
 
-use crate::egress::account::account_memory;
+use crate::egress::account::account_if_limited;
 use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::exec::process::Flow;
 use crate::exec::refuse::refuse;
@@ -223,7 +223,7 @@ fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Rep
     client.io.out = reply.out;
     if client.io.out.is_empty() {
         // A client with output is accounted for when it is flushed.
-        return account_memory(srv, id);
+        return account_if_limited(srv, id);
     }
     clients.queue_write(id);
     if over_output_limit(srv, id) {

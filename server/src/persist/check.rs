@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use data::rdb::decoder::{Decoder, Item, Stage};
+use data::rdb::decoder::{Decoder, Item, Stage, WRONG_CHECKSUM};
 use data::rdb::ty;
 use words::until_nul;
 
@@ -21,9 +21,6 @@ const FOOTER: usize = 8;
 const UNKNOWN_TYPE: &str = "Unknown RDB encoding type ";
 /// What is reported for a function library that cannot be read.
 const BAD_LIBRARY: &str = "Failed loading library, Failed loading library payload";
-/// What the decoder says of a wrong checksum.
-const WRONG_CHECKSUM: &str = "Wrong RDB checksum";
-
 /// What was read of the file so far.
 #[derive(Default)]
 struct Seen {

@@ -9,7 +9,7 @@ use data::value::db::{Db, Expire};
 use crate::keyspace::recency::{frequency_of, idle_since, recency};
 use crate::script::library;
 use crate::server::Server;
-use crate::state::loading::{Existing, Session};
+use crate::state::loading::{Existing, LoadSession};
 use crate::state::replication::id::ReplId;
 use crate::sys::clock;
 use crate::{debug, notice};
@@ -24,7 +24,7 @@ const MIN_KEY: u64 = 3;
 ///
 /// # Errors
 /// A sentence: the file does not fit this server.
-pub fn insert(srv: &mut Server, session: &mut Session, item: Item) -> Result<(), String> {
+pub fn insert(srv: &mut Server, session: &mut LoadSession, item: Item) -> Result<(), String> {
     match item {
         Item::Version(_) => {}
         Item::Aux(name, value) => note_fact(srv, session, &name, &value),
@@ -64,7 +64,7 @@ pub fn insert(srv: &mut Server, session: &mut Session, item: Item) -> Result<(),
 }
 
 /// The database being filled.
-fn target<'a>(srv: &'a mut Server, session: &'a mut Session) -> &'a mut Db {
+fn target<'a>(srv: &'a mut Server, session: &'a mut LoadSession) -> &'a mut Db {
     let number = session.db;
     match &mut session.beside {
         Some(dbs) => &mut dbs[number].db,
@@ -80,7 +80,7 @@ pub struct Announced {
 
 impl Announced {
     /// Prefetches the position of a key.
-    pub fn new(srv: &mut Server, session: &mut Session, key: Loaded) -> Self {
+    pub fn new(srv: &mut Server, session: &mut LoadSession, key: Loaded) -> Self {
         let db = target(srv, session);
         let hash = db.hash(&key.key);
         db.prefetch_line(hash);
@@ -91,7 +91,7 @@ impl Announced {
     ///
     /// # Errors
     /// A sentence: the key exists already, which is not allowed.
-    pub fn insert(self, srv: &mut Server, session: &mut Session) -> Result<(), String> {
+    pub fn insert(self, srv: &mut Server, session: &mut LoadSession) -> Result<(), String> {
         let Announced { hash, key } = self;
         let shown = || String::from_utf8_lossy(&key.key).into_owned();
         let Some(value) = key.value else {
@@ -137,7 +137,7 @@ impl Announced {
     }
 }
 
-fn finish(srv: &mut Server, session: &mut Session) -> Result<(), String> {
+fn finish(srv: &mut Server, session: &mut LoadSession) -> Result<(), String> {
     let new = std::mem::take(&mut session.libraries);
     if session.beside.is_some() || srv.scripts.libraries.is_empty() {
         library::replace_all(srv, new, false);
@@ -161,7 +161,7 @@ fn finish(srv: &mut Server, session: &mut Session) -> Result<(), String> {
 }
 
 /// Handles an auxiliary field.
-fn note_fact(srv: &mut Server, session: &mut Session, name: &[u8], value: &[u8]) {
+fn note_fact(srv: &mut Server, session: &mut LoadSession, name: &[u8], value: &[u8]) {
     let text = String::from_utf8_lossy(value);
     let number = text.parse::<i64>().unwrap_or(0);
     match name {

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use data::rdb::decoder::{Decoder, Item};
+use data::rdb::decoder::{Decoder, Item, WRONG_CHECKSUM};
 
 use crate::config::limits::rdb_options;
 use crate::exec::nested::process_events_inside;
@@ -16,15 +16,13 @@ use crate::persist::insert::{Announced, insert};
 use crate::server::Server;
 use crate::state::keys::Database;
 use crate::state::latency::Event;
-use crate::state::loading::{Counts, Existing, Session, StreamPlace};
+use crate::state::loading::{Counts, Existing, LoadSession, StreamPlace};
+use crate::state::replication::link::CONTINUES_OWN_HISTORY;
 use crate::state::scripts::libraries::Libraries;
 use crate::state::slowdown::Slowdown;
 use crate::state::snapshot::Loading;
 use crate::sys::{clock, host, memory, process};
 use crate::{notice, warning};
-
-/// Prefix of the decoder's message for a wrong checksum.
-const WRONG_CHECKSUM: &str = "Wrong RDB checksum";
 
 /// The size assumed for a snapshot of unknown size when tables are presized.
 const UNKNOWN_SIZE: u64 = 4 * 1024 * 1024;
@@ -53,7 +51,7 @@ pub fn at_start(srv: &mut Server) -> Result<(), Option<String>> {
     let began_us = clock::monotonic_us();
     match load(srv, Existing::Refuse) {
         Ok(mut session) => {
-            resume(srv, &mut session);
+            continue_history(srv, &mut session);
             notice!(
                 "DB loaded from disk: {:.3} seconds",
                 (clock::monotonic_us() - began_us) as f64 / 1e6
@@ -73,7 +71,7 @@ pub fn at_start(srv: &mut Server) -> Result<(), Option<String>> {
 
 /// Continues the history that the snapshot belongs to: a replica requests the rest from its primary; a primary lets
 /// replicas continue from the old id, under a new id of its own.
-fn resume(srv: &mut Server, session: &mut Session) {
+fn continue_history(srv: &mut Server, session: &mut LoadSession) {
     let place = session.place;
     let (Some(id), Some(offset)) = (place.id, place.offset) else {
         return;
@@ -83,6 +81,7 @@ fn resume(srv: &mut Server, session: &mut Session) {
     replication.create_backlog();
     match &mut replication.link {
         Some(link) => {
+            notice!("{CONTINUES_OWN_HISTORY}");
             replication.id = id;
             link.cached = Some(place.db.unwrap_or(0));
         }
@@ -101,7 +100,7 @@ fn resume(srv: &mut Server, session: &mut Session) {
 ///
 /// # Errors
 /// See [`LoadError`]. What was loaded until then stays in the databases.
-pub fn load(srv: &mut Server, existing: Existing) -> Result<Session, LoadError> {
+pub fn load(srv: &mut Server, existing: Existing) -> Result<LoadSession, LoadError> {
     let name = srv.config.dbfilename.clone();
     let opened = File::open(&name).and_then(|file| {
         let total = file.metadata()?.len();
@@ -132,10 +131,10 @@ pub fn begin(
     existing: Existing,
     bytes: u64,
     beside: Option<(Vec<Database>, bool)>,
-) -> Session {
+) -> LoadSession {
     let serves_old = beside.as_ref().is_some_and(|&(_, serve)| serve);
     enter(srv, bytes, serves_old);
-    Session {
+    LoadSession {
         beside: beside.map(|(dbs, _)| dbs),
         ..session(srv, existing, bytes)
     }
@@ -152,10 +151,10 @@ pub fn enter(srv: &mut Server, bytes: u64, serves_old: bool) {
 }
 
 /// A load of a snapshot of `bytes` bytes (0 is unknown) into the databases of the server.
-pub fn session(srv: &Server, existing: Existing, bytes: u64) -> Session {
+pub fn session(srv: &Server, existing: Existing, bytes: u64) -> LoadSession {
     let list = srv.debug.list_limits(&srv.config);
     let sums = srv.config.rdbchecksum && !srv.debug.skip_checksums;
-    Session {
+    LoadSession {
         decoder: Decoder::new(rdb_options(&srv.config, list), sums),
         existing,
         keeps_expired: false,
@@ -182,7 +181,7 @@ pub fn end(srv: &mut Server) {
 ///
 /// # Errors
 /// It is damaged; that was logged.
-pub fn feed(srv: &mut Server, session: &mut Session, bytes: &[u8]) -> Result<bool, LoadError> {
+pub fn feed(srv: &mut Server, session: &mut LoadSession, bytes: &[u8]) -> Result<bool, LoadError> {
     session.decoder.feed(bytes);
     let mut waiting = Vec::with_capacity(TOGETHER);
     loop {
@@ -217,7 +216,7 @@ pub fn feed(srv: &mut Server, session: &mut Session, bytes: &[u8]) -> Result<boo
 /// Inserts the prefetched keys in their order.
 fn insert_keys(
     srv: &mut Server,
-    session: &mut Session,
+    session: &mut LoadSession,
     keys: &mut Vec<Announced>,
 ) -> Result<(), LoadError> {
     for key in keys.drain(..) {
@@ -234,7 +233,7 @@ fn refused(why: &str) -> LoadError {
 }
 
 /// The snapshot is truncated.
-pub fn cut_short(session: &Session) -> LoadError {
+pub fn cut_short(session: &LoadSession) -> LoadError {
     failed(&session.decoder, "Unexpected EOF reading RDB file")
 }
 
@@ -242,7 +241,7 @@ pub fn cut_short(session: &Session) -> LoadError {
 ///
 /// # Errors
 /// It is damaged, which was logged, or the server was asked to shut down.
-pub fn read(srv: &mut Server, file: &mut File, session: &mut Session) -> Result<(), LoadError> {
+pub fn read(srv: &mut Server, file: &mut File, session: &mut LoadSession) -> Result<(), LoadError> {
     let piece = srv.config.loading_process_events_interval_bytes.max(1024) as usize;
     let mut buf = vec![0; piece];
     loop {

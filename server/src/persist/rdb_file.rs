@@ -13,7 +13,7 @@ use data::value::Type;
 
 use crate::keyspace::recency::saved;
 use crate::persist::fork::Reporter;
-use crate::persist::sink::Output;
+use crate::persist::sink::FileOutput;
 use crate::persist::unlink::unlink;
 use crate::server::Server;
 use crate::state::background::Background;
@@ -147,8 +147,8 @@ fn place(srv: &Server) -> Option<[(&'static str, String); 3]> {
 }
 
 /// An output with the checksum that the configuration asks for.
-pub fn output(srv: &Server, file: File) -> Output {
-    let mut out = Output::new(file);
+pub fn output(srv: &Server, file: File) -> FileOutput {
+    let mut out = FileOutput::new(file);
     out.sink.checksum = srv.config.rdbchecksum.then_some(0);
     out
 }
@@ -159,7 +159,7 @@ pub fn output(srv: &Server, file: File) -> Output {
 /// Those of the file.
 pub fn snapshot(
     srv: &Server,
-    out: &mut Output,
+    out: &mut FileOutput,
     without: SnapshotFilter,
     usage: Usage,
     reporter: Option<&mut Reporter>,
@@ -193,7 +193,7 @@ pub fn snapshot(
 
 fn databases(
     srv: &Server,
-    out: &mut Output,
+    out: &mut FileOutput,
     mut reporter: Option<&mut Reporter>,
 ) -> io::Result<()> {
     let now_ms = clock::unix_ms();
@@ -214,7 +214,7 @@ fn databases(
                 continue;
             }
             let recency = saved(&srv.config, entry.lru(), now_ms);
-            let Output { buf, sink } = &mut *out;
+            let FileOutput { buf, sink } = &mut *out;
             let mut to = Writer {
                 out: buf,
                 compress: srv.config.rdbcompression,

@@ -11,7 +11,7 @@ const CHUNK: usize = 64 * 1024;
 const SYNC_STEP: u64 = 4 * 1024 * 1024;
 
 /// A data set being written: the buffer and its destination.
-pub struct Output {
+pub struct FileOutput {
     /// Bytes that are not written yet.
     pub buf: Vec<u8>,
     /// Where they go.
@@ -31,10 +31,10 @@ pub struct Sink {
     failure: Option<io::Error>,
 }
 
-impl Output {
+impl FileOutput {
     /// An empty buffer in front of a file.
     pub fn new(file: File) -> Self {
-        Output {
+        FileOutput {
             buf: Vec::with_capacity(CHUNK * 2),
             sink: Sink {
                 file,

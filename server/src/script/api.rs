@@ -10,7 +10,7 @@ use crate::script::error::{fault_of, push_fault, raise};
 use crate::script::register::register;
 use crate::server::Server;
 use crate::state::caller::Targets;
-use crate::state::scripts::debug::Session;
+use crate::state::scripts::debug::DebugSession;
 use crate::sys::log::{self, Level};
 use crate::wire::reply::Resp;
 
@@ -234,7 +234,7 @@ fn replicate_commands(stack: &mut Stack<'_>) -> Outcome {
 }
 
 /// The session of the debugger, if the script is debugged.
-fn session<'a>(stack: &'a mut Stack<'_>) -> Option<&'a mut Session> {
+fn session<'a>(stack: &'a mut Stack<'_>) -> Option<&'a mut DebugSession> {
     let srv = stack.host::<Server>()?;
     srv.scripts.debug.session.as_deref_mut()
 }

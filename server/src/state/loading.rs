@@ -41,7 +41,7 @@ pub struct Counts {
 }
 
 /// A load in progress.
-pub struct Session {
+pub struct LoadSession {
     /// The decoder.
     pub decoder: Decoder,
     /// What happens to keys that exist already.

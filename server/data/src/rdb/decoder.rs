@@ -20,10 +20,13 @@ use std::mem;
 
 use crate::rdb::cursor::{Cursor, Stop};
 use crate::rdb::value::{Builder, Options};
-use crate::rdb::{Corrupt, VERSION, op, ty};
+use crate::rdb::{Corrupt, SIGNATURE, VERSION, op, ty};
 use crate::util::crc::crc64;
 use crate::util::leading::leading_i64;
 use crate::value::NewValue;
+
+/// How the message about a wrong checksum begins.
+pub const WRONG_CHECKSUM: &str = "Wrong RDB checksum";
 
 /// How recently or how often a key was used, as stored in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -256,7 +259,7 @@ impl Decoder {
         self.summed = self.done;
         if wrong {
             return Err(Corrupt::new(format!(
-                "Wrong RDB checksum expected: ({:x}) but got ({stored:x}). Aborting now.",
+                "{WRONG_CHECKSUM} expected: ({:x}) but got ({stored:x}). Aborting now.",
                 self.checksum
             )));
         }
@@ -312,7 +315,7 @@ fn step(
 
 fn magic(bytes: &[u8]) -> Result<u16, Corrupt> {
     let digits = bytes
-        .strip_prefix(b"REDIS")
+        .strip_prefix(SIGNATURE)
         .ok_or_else(|| Corrupt::new("Wrong signature trying to load DB from file"))?;
     std::str::from_utf8(digits)
         .ok()

@@ -31,6 +31,9 @@ use std::fmt;
 
 use crate::ds::listpack::has_frame;
 
+/// What a file begins with, before its version.
+pub const SIGNATURE: &[u8] = b"REDIS";
+
 /// The version written, and the newest one that is read.
 pub const VERSION: u16 = 11;
 

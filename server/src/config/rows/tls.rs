@@ -14,7 +14,7 @@ pub static ROWS: &[Row] = &[
         .doc("The port for TLS connections; 0 closes it."),
     yes_no("tls-mixed-port", field!(tls_mixed_port))
         .default("no")
-        .doc("The TLS port also takes clients without TLS; the first byte that a client sends decides, or ten seconds of silence, which no client with TLS begins with."),
+        .doc("The TLS port also takes clients without TLS. The first byte that a client sends decides; a client that sends nothing for ten seconds counts as one without TLS."),
     option("tls-cert-file", field!(tls.cert_file))
         .flags(Flags::VOLATILE)
         .effects(&[Effect::Tls])
@@ -86,7 +86,7 @@ pub static ROWS: &[Row] = &[
         .doc("Links to a primary use TLS."),
     yes_no("tls-peer-name-check", field!(tls_peer_name_check))
         .default("no")
-        .doc("On such a link the certificate of the peer must be for the name or address that was connected to."),
+        .doc("On links to a primary, to other nodes of the cluster, and of MIGRATE, the certificate of the peer must be for the name or address that was connected to."),
     yes_no("tls-cluster", field!(tls_cluster))
         .default("no")
         .effects(&[Effect::Tls])

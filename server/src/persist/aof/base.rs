@@ -10,7 +10,7 @@ use crate::feed::aof::annotation;
 use crate::persist::aof::commands::write_all;
 use crate::persist::fork::Reporter;
 use crate::persist::rdb_file::{Usage, output, snapshot};
-use crate::persist::sink::Output;
+use crate::persist::sink::FileOutput;
 use crate::persist::unlink::unlink;
 use crate::server::Server;
 use crate::state::background::Background;
@@ -72,7 +72,7 @@ fn write_data(srv: &Server, file: File, reporter: Option<&mut Reporter>) -> io::
     let mut out = if srv.config.aof_use_rdb_preamble {
         output(srv, file)
     } else {
-        Output::new(file)
+        FileOutput::new(file)
     };
     out.sink.syncs_in_steps = srv.config.aof_rewrite_incremental_fsync;
     if srv.config.aof_use_rdb_preamble {

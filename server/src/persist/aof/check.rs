@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
+use data::rdb::SIGNATURE;
 use data::util::leading::checked_i64;
 
 use crate::persist::aof::manifest_file;
@@ -17,8 +18,6 @@ use crate::state::aof::manifest::{Kind, Part};
 use crate::sys::host::reason;
 use crate::warning;
 
-/// What a snapshot begins with.
-const SIGNATURE: &[u8] = b"REDIS";
 /// A shorter file has no snapshot in front of its commands.
 const SMALLEST_SNAPSHOT: u64 = 8;
 /// Maximum length of a line by which a manifest is told, in bytes.

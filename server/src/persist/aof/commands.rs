@@ -16,7 +16,7 @@ use data::value::stream_id::{IdRoom, StreamId};
 use data::value::{Scratch, Type};
 
 use crate::persist::fork::Reporter;
-use crate::persist::sink::Output;
+use crate::persist::sink::FileOutput;
 use crate::server::Server;
 use crate::state::slowdown::Slowdown;
 use crate::warning;
@@ -33,7 +33,7 @@ const NO_ID: IdRoom = [0; size_of::<IdRoom>()];
 /// Those of the file.
 pub fn write_all(
     srv: &Server,
-    out: &mut Output,
+    out: &mut FileOutput,
     reporter: Option<&mut Reporter>,
 ) -> io::Result<()> {
     for (_, library) in srv.scripts.libraries.iter() {
@@ -45,7 +45,7 @@ pub fn write_all(
 
 fn write_databases(
     srv: &Server,
-    out: &mut Output,
+    out: &mut FileOutput,
     mut reporter: Option<&mut Reporter>,
 ) -> io::Result<()> {
     let mut slowdown = Slowdown::new(srv.config.rdb_key_save_delay);
@@ -65,7 +65,7 @@ fn write_databases(
     Ok(())
 }
 
-fn write_entry(out: &mut Output, entry: EntryRef<'_>) -> io::Result<()> {
+fn write_entry(out: &mut FileOutput, entry: EntryRef<'_>) -> io::Result<()> {
     let key = entry.key();
     if entry.ty() == Type::Damaged {
         let key = String::from_utf8_lossy(key);
@@ -85,7 +85,7 @@ fn write_entry(out: &mut Output, entry: EntryRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn write_aggregate(out: &mut Output, key: &[u8], value: AggregateRef<'_>) -> io::Result<()> {
+fn write_aggregate(out: &mut FileOutput, key: &[u8], value: AggregateRef<'_>) -> io::Result<()> {
     match value {
         AggregateRef::List(list) => {
             let mut batches = Batches::new(out, b"RPUSH", key, 1, list.len());
@@ -126,7 +126,7 @@ fn write_aggregate(out: &mut Output, key: &[u8], value: AggregateRef<'_>) -> io:
 
 /// Commands of up to [`ELEMENTS`] elements each.
 struct Batches<'a> {
-    out: &'a mut Output,
+    out: &'a mut FileOutput,
     name: &'a [u8],
     key: &'a [u8],
     /// Arguments per element.
@@ -137,7 +137,13 @@ struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    fn new(out: &'a mut Output, name: &'a [u8], key: &'a [u8], width: usize, len: usize) -> Self {
+    fn new(
+        out: &'a mut FileOutput,
+        name: &'a [u8],
+        key: &'a [u8],
+        width: usize,
+        len: usize,
+    ) -> Self {
         Batches {
             out,
             name,
@@ -171,7 +177,7 @@ impl<'a> Batches<'a> {
     }
 }
 
-fn write_stream(out: &mut Output, key: &[u8], stream: &Stream) -> io::Result<()> {
+fn write_stream(out: &mut FileOutput, key: &[u8], stream: &Stream) -> io::Result<()> {
     let log = stream.log();
     let mut room = NO_ID;
     for entry in log.entries(StreamId::MIN, StreamId::MAX, false) {
@@ -206,7 +212,7 @@ fn write_stream(out: &mut Output, key: &[u8], stream: &Stream) -> io::Result<()>
     Ok(())
 }
 
-fn write_group(out: &mut Output, key: &[u8], name: &[u8], group: &Group) -> io::Result<()> {
+fn write_group(out: &mut FileOutput, key: &[u8], name: &[u8], group: &Group) -> io::Result<()> {
     let mut room = NO_ID;
     let read = group.entries_read.unwrap_or(-1).to_string();
     let create: [&[u8]; 7] = [
@@ -226,7 +232,7 @@ fn write_group(out: &mut Output, key: &[u8], name: &[u8], group: &Group) -> io::
 }
 
 fn write_consumer(
-    out: &mut Output,
+    out: &mut FileOutput,
     key: &[u8],
     (name, group): (&[u8], &Group),
     consumer: &Consumer,
@@ -265,7 +271,7 @@ fn digits(number: u64) -> Vec<u8> {
     number.to_string().into_bytes()
 }
 
-fn request(out: &mut Output, args: &[&[u8]]) -> io::Result<()> {
+fn request(out: &mut FileOutput, args: &[&[u8]]) -> io::Result<()> {
     encode(args.iter().copied(), &mut out.buf);
     out.drain_if_full()
 }

@@ -12,6 +12,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use data::rdb::SIGNATURE;
+
 use crate::exec::process::Unresolved;
 use crate::exec::replay::{Replay, execute};
 use crate::ingress::input::prefetch;
@@ -25,8 +27,6 @@ use crate::wire::argv::Argv;
 use crate::wire::request::{Parsed, Request, RequestLimits};
 use crate::{notice, warning};
 
-/// What a snapshot begins with.
-const SIGNATURE: &[u8] = b"REDIS";
 /// Commands after which clients are served.
 const COMMANDS_PER_LOOK: u32 = 1024;
 /// Commands between two readings of the clock.

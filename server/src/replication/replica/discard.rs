@@ -6,17 +6,17 @@ use crate::keyspace::delete::flush;
 use crate::notice;
 use crate::persist::load;
 use crate::server::Server;
-use crate::state::replication::link::{IncomingSnapshot, Sink};
+use crate::state::replication::link::{Destination, IncomingSnapshot};
 
 /// A transfer was aborted.
 pub fn discard(srv: &mut Server, transfer: IncomingSnapshot) {
-    match transfer.sink {
-        Sink::None => {}
-        Sink::Spool(spool) | Sink::Forcing(spool, _) => {
+    match transfer.destination {
+        Destination::None => {}
+        Destination::Spool(spool) | Destination::Forcing(spool, _) => {
             let _ = fs::remove_file(&spool.name);
         }
-        Sink::Loading(..) => load::end(srv),
-        Sink::Parser(mut session, _) => {
+        Destination::Loading(..) => load::end(srv),
+        Destination::Parser(mut session, _) => {
             match session.beside.take() {
                 Some(dbs) => {
                     notice!("MASTER <-> REPLICA sync: Discarding temporary DB in background");

@@ -8,7 +8,7 @@ use crate::replication::replica::link::{cancel, reconnect};
 use crate::server::Server;
 use crate::session::close::{close_after_reply, close_now};
 use crate::state::replication::id::ReplId;
-use crate::state::replication::link::{Link, LinkStage};
+use crate::state::replication::link::{CONTINUES_OWN_HISTORY, Link, LinkStage};
 use crate::sys::log::{self, Role};
 use crate::sys::process;
 use crate::wire::fault::Fault;
@@ -21,10 +21,7 @@ pub fn become_replica(srv: &mut Server, host: &str, port: u16) {
     let cached = if was_replica {
         leave(srv)
     } else {
-        notice!(
-            "Before turning into a replica, using my own master parameters to synthesize a cached master: I may be able to \
-             synchronize with the new master with just a partial transfer."
-        );
+        notice!("{CONTINUES_OWN_HISTORY}");
         Some(0)
     };
     let down_since = match &srv.replication.link {

@@ -42,9 +42,9 @@ use crate::server::Server;
 use crate::state::background::Background;
 use crate::state::child::Purpose;
 use crate::state::keys::Database;
-use crate::state::loading::{Existing, Session};
+use crate::state::loading::{Existing, LoadSession};
 use crate::state::replication::id::{DIGITS, ReplId};
-use crate::state::replication::link::{Ending, IncomingSnapshot, LinkStage, Sink, Spool};
+use crate::state::replication::link::{Destination, Ending, IncomingSnapshot, LinkStage, Spool};
 use crate::state::scripts::libraries::Libraries;
 use crate::sys::{clock, directory, host, process};
 use crate::{notice, warning};
@@ -239,7 +239,7 @@ fn open_sink(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<(), Fa
         }
     }
     if !straight {
-        transfer.sink = Sink::Spool(open_spool()?);
+        transfer.destination = Destination::Spool(open_spool()?);
         return Ok(());
     }
     kill_saving_child(srv);
@@ -259,7 +259,7 @@ fn open_sink(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<(), Fa
     // Its files belong to the old data set, and a rewriting child would make the load copy every page.
     switch::stop(srv);
     let session = load::begin(srv, Existing::Refuse, size, beside);
-    transfer.sink = Sink::Parser(Box::new(session), false);
+    transfer.destination = Destination::Parser(Box::new(session), false);
     Ok(())
 }
 
@@ -332,7 +332,7 @@ fn payload(
             let left = usize::try_from(size - transfer.read).unwrap_or(usize::MAX);
             let (mine, behind) = bytes.split_at(left.min(bytes.len()));
             transfer.read += mine.len() as u64;
-            store(srv, &mut transfer.sink, mine)?;
+            store(srv, &mut transfer.destination, mine)?;
             if transfer.read < size {
                 return Ok(After::Wait);
             }
@@ -359,32 +359,32 @@ fn hold_back(
     if bytes.len() >= DIGITS {
         let (body, tail) = bytes.split_at(bytes.len() - DIGITS);
         let before = mem::replace(&mut transfer.tail, tail.to_vec());
-        store(srv, &mut transfer.sink, &before)?;
-        return store(srv, &mut transfer.sink, body);
+        store(srv, &mut transfer.destination, &before)?;
+        return store(srv, &mut transfer.destination, body);
     }
     let mut all = mem::take(&mut transfer.tail);
     all.extend_from_slice(bytes);
     transfer.tail = all.split_off(all.len().saturating_sub(DIGITS));
-    store(srv, &mut transfer.sink, &all)
+    store(srv, &mut transfer.destination, &all)
 }
 
-fn store(srv: &mut Server, sink: &mut Sink, bytes: &[u8]) -> Result<(), Failed> {
+fn store(srv: &mut Server, destination: &mut Destination, bytes: &[u8]) -> Result<(), Failed> {
     if bytes.is_empty() {
         return Ok(());
     }
-    match sink {
-        Sink::Spool(spool) => write(&srv.background, spool, bytes).map_err(|error| {
+    match destination {
+        Destination::Spool(spool) => write(&srv.background, spool, bytes).map_err(|error| {
             warning!(
                 "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA synchronization: {}",
                 host::reason(&error)
             );
             Failed
         }),
-        Sink::Parser(_, true) => {
+        Destination::Parser(_, true) => {
             warning!("Replication stream EOF marker is broken");
             Err(Failed)
         }
-        Sink::Parser(session, ended) => {
+        Destination::Parser(session, ended) => {
             *ended = load::feed(srv, session, bytes).map_err(|_| not_loaded("socket"))?;
             if *ended && !session.decoder.take_rest().is_empty() {
                 warning!("Replication stream EOF marker is broken");
@@ -392,7 +392,7 @@ fn store(srv: &mut Server, sink: &mut Sink, bytes: &[u8]) -> Result<(), Failed> 
             }
             Ok(())
         }
-        Sink::None | Sink::Forcing(..) | Sink::Loading(..) => Err(Failed),
+        Destination::None | Destination::Forcing(..) | Destination::Loading(..) => Err(Failed),
     }
 }
 
@@ -433,23 +433,23 @@ fn not_loaded(from: &str) -> Failed {
 
 /// All bytes have arrived.
 fn complete(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After, Failed> {
-    match mem::take(&mut transfer.sink) {
-        Sink::Parser(session, ended) => {
+    match mem::take(&mut transfer.destination) {
+        Destination::Parser(session, ended) => {
             if !ended {
                 load::cut_short(&session);
-                transfer.sink = Sink::Parser(session, false);
+                transfer.destination = Destination::Parser(session, false);
                 return Err(not_loaded("socket"));
             }
-            transfer.sink = Sink::Parser(session, true);
+            transfer.destination = Destination::Parser(session, true);
             Ok(After::Done)
         }
-        Sink::Spool(mut spool) => {
+        Destination::Spool(mut spool) => {
             let size = transfer.read - transfer.tail.len() as u64;
             let forced = force(srv, &mut spool);
-            transfer.sink = Sink::Forcing(spool, size);
+            transfer.destination = Destination::Forcing(spool, size);
             forced.map(|()| After::Wait)
         }
-        Sink::None | Sink::Forcing(..) | Sink::Loading(..) => Err(Failed),
+        Destination::None | Destination::Forcing(..) | Destination::Loading(..) => Err(Failed),
     }
 }
 
@@ -482,12 +482,12 @@ fn await_disk(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
     let Some((conn, mut transfer)) = take_for(srv, attempt) else {
         return Next::Never;
     };
-    let Sink::Forcing(spool, size) = mem::take(&mut transfer.sink) else {
+    let Destination::Forcing(spool, size) = mem::take(&mut transfer.destination) else {
         continue_or_end(srv, conn, transfer, Err(Failed), Vec::new());
         return Next::Never;
     };
     let forced = is_forced(&spool);
-    transfer.sink = Sink::Forcing(spool, size);
+    transfer.destination = Destination::Forcing(spool, size);
     let (after, next) = match forced {
         Ok(false) => (Ok(After::Wait), Next::In(1)),
         Ok(true) => (load_spool(srv, &mut transfer), Next::Never),
@@ -510,7 +510,7 @@ fn complain(error: &io::Error, what: &str) -> Failed {
 
 /// Renames the file and begins to load it.
 fn load_spool(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After, Failed> {
-    let Sink::Forcing(spool, size) = &transfer.sink else {
+    let Destination::Forcing(spool, size) = &transfer.destination else {
         return Err(Failed);
     };
     let size = *size;
@@ -549,10 +549,10 @@ fn load_from(
     srv: &mut Server,
     transfer: &mut IncomingSnapshot,
     mut file: File,
-    mut session: Box<Session>,
+    mut session: Box<LoadSession>,
 ) -> Result<After, Failed> {
     let loaded = load_slice(srv, &mut file, &mut session);
-    transfer.sink = Sink::Loading(file, session);
+    transfer.destination = Destination::Loading(file, session);
     match loaded {
         Ok(false) => Ok(After::Wait),
         Ok(true) => Ok(After::Done),
@@ -565,7 +565,7 @@ fn load_piece(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
     let Some((conn, mut transfer)) = take_for(srv, attempt) else {
         return Next::Never;
     };
-    let Sink::Loading(file, session) = mem::take(&mut transfer.sink) else {
+    let Destination::Loading(file, session) = mem::take(&mut transfer.destination) else {
         continue_or_end(srv, conn, transfer, Err(Failed), Vec::new());
         return Next::Never;
     };
@@ -579,7 +579,11 @@ fn load_piece(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
 }
 
 /// Loads for a few milliseconds; whether that was the end.
-fn load_slice(srv: &mut Server, file: &mut File, session: &mut Session) -> Result<bool, Failed> {
+fn load_slice(
+    srv: &mut Server,
+    file: &mut File,
+    session: &mut LoadSession,
+) -> Result<bool, Failed> {
     let piece = srv.config.loading_process_events_interval_bytes;
     let mut buf = vec![0; (piece.max(1024) as usize).min(CHUNK)];
     let until = clock::monotonic_us() + LOAD_SLICE_US;
@@ -605,8 +609,10 @@ fn load_slice(srv: &mut Server, file: &mut File, session: &mut Session) -> Resul
 
 /// The snapshot is loaded: the stream begins.
 fn finish(srv: &mut Server, conn: ConnId, transfer: IncomingSnapshot) {
-    let from_file = matches!(transfer.sink, Sink::Loading(..));
-    let (Sink::Loading(_, mut session) | Sink::Parser(mut session, _)) = transfer.sink else {
+    let from_file = matches!(transfer.destination, Destination::Loading(..));
+    let (Destination::Loading(_, mut session) | Destination::Parser(mut session, _)) =
+        transfer.destination
+    else {
         return;
     };
     if let Some(dbs) = session.beside.take() {
@@ -654,9 +660,9 @@ pub fn cron(srv: &mut Server, late: bool) {
     let LinkStage::Transfer(transfer) = &link.stage else {
         return;
     };
-    match transfer.sink {
+    match transfer.destination {
         // Keeps the primary from timing out.
-        Sink::Forcing(..) | Sink::Loading(..) => send(srv, b"\n"),
+        Destination::Forcing(..) | Destination::Loading(..) => send(srv, b"\n"),
         _ if late => {
             warning!(
                 "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' parameter \
@@ -664,7 +670,7 @@ pub fn cron(srv: &mut Server, late: bool) {
             );
             fail(srv, Again::Now);
         }
-        Sink::Parser(..) => send(srv, b"\n"),
+        Destination::Parser(..) => send(srv, b"\n"),
         _ => {}
     }
 }

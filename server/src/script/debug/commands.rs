@@ -9,7 +9,7 @@ use crate::script::call;
 use crate::script::debug::request::leading_number;
 use crate::script::debug::show;
 use crate::server::Server;
-use crate::state::scripts::debug::{Added, Session};
+use crate::state::scripts::debug::{Added, DebugSession};
 
 /// Part of the names of the chunks that are a script's.
 const SCRIPT: &[u8] = b"user_script";
@@ -70,7 +70,7 @@ pub fn is_script(chunk: &[u8]) -> bool {
 }
 
 /// The session.
-pub fn session_of<'a>(stack: &'a mut Stack<'_>) -> Option<&'a mut Session> {
+pub fn session_of<'a>(stack: &'a mut Stack<'_>) -> Option<&'a mut DebugSession> {
     let srv = stack.host::<Server>()?;
     srv.scripts.debug.session.as_deref_mut()
 }
@@ -104,7 +104,7 @@ pub fn execute(stack: &mut Stack<'_>, argv: &[Vec<u8>]) -> Next {
 }
 
 /// The commands that need no more than the session.
-fn of_session(session: &mut Session, name: &[u8], arguments: &[Vec<u8>]) {
+fn of_session(session: &mut DebugSession, name: &[u8], arguments: &[Vec<u8>]) {
     match (name, arguments) {
         (b"h" | b"help", _) => {
             for line in HELP {
@@ -134,7 +134,7 @@ fn of_session(session: &mut Session, name: &[u8], arguments: &[Vec<u8>]) {
     }
 }
 
-fn show_breakpoints(session: &mut Session) {
+fn show_breakpoints(session: &mut DebugSession) {
     let lines = session.breakpoints().to_vec();
     if lines.is_empty() {
         return session.log("No breakpoints set. Use 'b <line>' to add one.");
@@ -144,7 +144,7 @@ fn show_breakpoints(session: &mut Session) {
 }
 
 /// `break line`, `break -line` or `break 0`.
-fn set_break(session: &mut Session, argument: &[u8]) {
+fn set_break(session: &mut DebugSession, argument: &[u8]) {
     let Some(line) = parse_i64(argument) else {
         return session.log([b"Invalid argument:'", argument, b"'"].concat());
     };

@@ -4,14 +4,14 @@ use lua::stack::Stack;
 
 use crate::script::debug::show;
 use crate::server::Server;
-use crate::state::scripts::debug::Session;
+use crate::state::scripts::debug::DebugSession;
 use crate::wire::argv::Argv;
 
 /// Arguments of a command that are shown.
 const MOST_ARGUMENTS: usize = 10;
 
 /// The session, while its client steps from line to line.
-pub fn stepping(srv: &mut Server) -> Option<&mut Session> {
+pub fn stepping(srv: &mut Server) -> Option<&mut DebugSession> {
     let session = srv.scripts.debug.session.as_deref_mut();
     session.filter(|session| session.steps)
 }

@@ -19,7 +19,7 @@ use crate::state::client::ClientFlags;
 use crate::state::client_id::ClientId;
 use crate::state::latency::Event;
 use crate::state::process::CHILD;
-use crate::state::scripts::debug::Session;
+use crate::state::scripts::debug::DebugSession;
 use crate::state::tls::hold_loads;
 use crate::sys::child::{self, Fork};
 use crate::sys::{clock, host, log, memory};
@@ -72,7 +72,7 @@ pub fn run(
         return Ok(());
     }
     let now_us = clock::monotonic_us();
-    let session = Session::new(conn, !is_sync, &cx.argv[1], now_us);
+    let session = DebugSession::new(conn, !is_sync, &cx.argv[1], now_us);
     cx.srv.scripts.debug.session = Some(Box::new(session));
     let mark = cx.reply.mark();
     let done = eval(cx);

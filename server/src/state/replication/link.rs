@@ -24,7 +24,7 @@ use conn::dial::Dialer;
 use crate::state::background::Forced;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
-use crate::state::loading::Session;
+use crate::state::loading::LoadSession;
 use crate::state::replication::id::{DIGITS, ReplId};
 
 /// The link.
@@ -107,7 +107,7 @@ pub struct IncomingSnapshot {
     /// With an end marker: the latest bytes, which may be part of it.
     pub tail: Vec<u8>,
     /// Where it is written.
-    pub sink: Sink,
+    pub destination: Destination,
 }
 
 /// How the end of a snapshot is found.
@@ -119,23 +119,27 @@ pub enum Ending {
     Mark([u8; DIGITS]),
 }
 
+/// Logged when this server's own history becomes the one that it asks its primary to continue.
+pub const CONTINUES_OWN_HISTORY: &str = "Before turning into a replica, using my own master parameters to synthesize a cached \
+    master: I may be able to synchronize with the new master with just a partial transfer.";
+
 /// The biggest value accepted from a primary, in bytes; `proto-max-bulk-len` applies to clients.
 pub const MAX_BULK_OF_PRIMARY: i64 = 4 << 30;
 
 /// Destination of a snapshot.
 #[derive(Default)]
-pub enum Sink {
+pub enum Destination {
     /// Not known yet.
     #[default]
     None,
     /// A file that is loaded when it is complete.
     Spool(Spool),
     /// The decoder.
-    Parser(Box<Session>, bool),
+    Parser(Box<LoadSession>, bool),
     /// The file is complete (so many bytes) and is being forced to the disk.
     Forcing(Spool, u64),
     /// The file was renamed and is being loaded.
-    Loading(File, Box<Session>),
+    Loading(File, Box<LoadSession>),
 }
 
 /// A file that is being written.

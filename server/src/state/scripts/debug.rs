@@ -16,7 +16,7 @@ const LEAST_LENGTH: usize = 60;
 #[derive(Default)]
 pub struct Debugger {
     /// The session in progress.
-    pub session: Option<Box<Session>>,
+    pub session: Option<Box<DebugSession>>,
     /// Child processes that run a session.
     pub children: Vec<i32>,
 }
@@ -59,7 +59,7 @@ pub enum Added {
 
 /// A session.
 #[derive(Debug)]
-pub struct Session {
+pub struct DebugSession {
     /// The client's connection.
     pub conn: ConnId,
     /// It runs in a child process.
@@ -84,14 +84,14 @@ pub struct Session {
     knows_length: bool,
 }
 
-impl Session {
+impl DebugSession {
     /// A session for a script, which stops at its first line.
     pub fn new(conn: ConnId, is_forked: bool, source: &[u8], now_us: u64) -> Self {
         let is_line_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
         let end = source.iter().rev().take_while(|byte| is_line_end(byte));
         let source = &source[..source.len() - end.count()];
         let lines = source.split(|byte| *byte == b'\n').map(<[u8]>::to_vec);
-        Session {
+        DebugSession {
             conn,
             is_forked,
             is_closed: false,
@@ -275,11 +275,11 @@ impl Session {
 mod tests {
     use super::*;
 
-    fn session(source: &str) -> Session {
-        Session::new(ConnId::from_word(1 << 32), true, source.as_bytes(), 0)
+    fn session(source: &str) -> DebugSession {
+        DebugSession::new(ConnId::from_word(1 << 32), true, source.as_bytes(), 0)
     }
 
-    fn taken(session: &mut Session) -> String {
+    fn taken(session: &mut DebugSession) -> String {
         String::from_utf8(session.take_log()).expect("text")
     }
 
