@@ -34,7 +34,8 @@
 //! libraries, and what keeps scripts in), `cluster` (the cluster's protocol: no I/O, no clock).
 //!
 //! Statics are confined to what has no server to belong to: allocator, log, signals, watchdog, crash report, the seed of the
-//! hash function, OpenSSL's BIO method, ex-data index and allocator hooks, the policy of resizes. The list is in `tests/suite/tidy.rs`.
+//! hash function, OpenSSL's BIO method, ex-data index and allocator hooks, the policy of resizes. The list is in
+//! `tests/suite/tidy.rs`.
 //!
 //! # The path of a request
 //!

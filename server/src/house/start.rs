@@ -45,7 +45,8 @@ const SPARE_DESCRIPTORS: usize = 96;
 const HANDSHAKES_IN_FLIGHT: usize = 512;
 /// TLS handshake steps per turn of the loop, each up to a millisecond of work.
 const HANDSHAKES_PER_TURN: u32 = 8;
-/// Microseconds of a turn of the loop after which no further step is begun. A request waits for two turns at most, so a storm of handshakes delays it by less than 5 ms.
+/// Microseconds of a turn of the loop after which no further step is begun. A request waits for two turns at most, so a storm
+/// of handshakes delays it by less than 5 ms.
 const HANDSHAKES_TURN_US: u64 = 2000;
 /// Deadline of a handshake, in milliseconds.
 const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;

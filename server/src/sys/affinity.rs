@@ -15,8 +15,8 @@ impl Processors {
         sched_getaffinity(Pid::from_raw(0)).ok().map(Self)
     }
 
-    /// Those that a directive lists: `0,2-5,8-14:2` are single ones, a range, and every second one of a range. `None` if it lists
-    /// none; a list that cannot be read is logged, and is none either.
+    /// Those that a directive lists: `0,2-5,8-14:2` are a single one, a range, and every second one of a range. `None` if the
+    /// list is empty, or cannot be read, which is logged.
     pub fn listed(directive: &str, list: &str) -> Option<Self> {
         let processors = parse(list);
         if processors.is_none() && !list.is_empty() {

@@ -1,4 +1,5 @@
-//! Splitting of lines into words, and quoting: configuration files, inline requests, and input and output of redis-cli.
+//! Splitting of lines into words, quoting, and texts that end at a NUL: configuration files, inline requests, and input and
+//! output of redis-cli.
 //!
 //! Words are separated by whitespace. In `"double quotes"` whitespace is literal, `\n \r \t \b \a \xHH` are one byte,
 //! and any other escaped byte is literal; in `'single quotes'` only `\'` is special. A closing quote must end its
