@@ -222,7 +222,7 @@ impl Server {
     pub fn note_latency(&mut self, event: latency::Event, ms: u64) {
         let threshold_ms = self.config.latency_monitor_threshold;
         self.latency
-            .note(event, threshold_ms, ms, self.unit.now_ms / 1000);
+            .note(event, threshold_ms, ms, self.unit.now_s());
     }
 
     /// The start of something that the latency monitor may note; `None` while it is off, so that no clock is read.

@@ -445,7 +445,7 @@ fn keep(srv: &mut Server, order: &Order, conn: ConnId, is_selected: bool) {
     let kept = Kept {
         conn,
         db: is_selected.then_some(order.db),
-        used_s: srv.unit.now_ms / 1000,
+        used_s: srv.unit.now_s(),
     };
     let links = &mut srv.migration.links;
     let target = (order.host.clone(), order.port);
@@ -465,7 +465,7 @@ fn keep(srv: &mut Server, order: &Order, conn: ConnId, is_selected: bool) {
 
 /// Closes links that have not been used for long, once a second.
 pub fn cron(srv: &mut Server) {
-    let now_s = srv.unit.now_ms / 1000;
+    let now_s = srv.unit.now_s();
     let (conns, el) = (&mut srv.conns, &mut srv.el);
     srv.migration.links.retain(|_, link| {
         let stays = now_s - link.used_s <= LINK_TTL_S;

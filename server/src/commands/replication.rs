@@ -219,7 +219,7 @@ fn parse_filter(value: &[u8]) -> Result<SnapshotFilter, Fault> {
 
 /// An acknowledgement of a replica, which gets no reply.
 fn acknowledge(srv: &mut Server, id: ClientId, argv: &Argv, at: usize) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let replica = srv.clients.replica(id);
     let is_saving = replica.is_some_and(|replica| matches!(replica.stage, ReplicaStage::Saving));
     if is_saving {

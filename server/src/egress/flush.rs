@@ -121,7 +121,7 @@ pub fn flush_client(srv: &mut Server, id: ClientId, occasion: Occasion) {
     stats.writes += 1;
     // A peer that takes a long reply is not idle; of a primary only what it sends counts.
     if moved > 0 && !client.flags.contains(ClientFlags::PRIMARY) {
-        client.last_active = unit.now_ms / 1000;
+        client.last_active = unit.now_s();
     }
     if sent == Sent::All {
         let waits = client.flags.contains(ClientFlags::WRITE_HANDLER);

@@ -59,7 +59,7 @@ pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
         client.soft_limit_since = 0;
         return false;
     }
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     if client.soft_limit_since == 0 {
         client.soft_limit_since = now;
     }

@@ -114,7 +114,7 @@ fn send_stream(srv: &mut Server, id: ClientId) -> Io {
 
 /// Sends the part of a diskless transfer that was read from the pipe; `Done(0)` when the replica has all of it.
 fn send_ring(srv: &mut Server, id: ClientId) -> Io {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let Server {
         clients,
         conns,
@@ -215,7 +215,7 @@ fn next_piece(sending: &mut Sending) -> Result<(), String> {
 
 /// A replica has received its snapshot.
 pub fn go_online(srv: &mut Server, id: ClientId) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let shown = name(srv, id);
     let Some(client) = srv.clients.get_mut(id) else {
         return;

@@ -312,7 +312,7 @@ fn while_subscribed(request: &Request<'_>) -> Option<Fault> {
 /// Whether fewer than `min-replicas-to-write` replicas are connected with an acceptable lag.
 #[cold]
 pub fn lacks_replicas(srv: &Server) -> bool {
-    let (now, max_lag) = (srv.unit.now_ms / 1000, srv.config.min_replicas_max_lag);
+    let (now, max_lag) = (srv.unit.now_s(), srv.config.min_replicas_max_lag);
     let good = srv.replication.good_replicas(&srv.clients, now, max_lag);
     max_lag > 0 && !srv.replication.is_replica() && (good as i64) < srv.config.min_replicas_to_write
 }

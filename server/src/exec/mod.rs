@@ -3,6 +3,7 @@
 pub mod call;
 pub mod gate;
 pub mod nested;
+pub mod obeyed;
 pub mod observe;
 pub mod options;
 pub mod permission;

@@ -95,7 +95,7 @@ fn log_slow(srv: &mut Server, id: ClientId, cmd: CmdId, argv: &Argv, duration_us
     let name = client.map_or_else(Vec::new, |client| client.name.clone());
     srv.slowlog.add(|id| Entry {
         id,
-        time: srv.unit.now_ms / 1000,
+        time: srv.unit.now_s(),
         duration_us,
         args: trimmed(redacted(cmd, argv).into_iter()),
         peer,

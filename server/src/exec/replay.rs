@@ -12,12 +12,12 @@ use table::{CmdId, generic, transactions};
 
 use crate::config::values::PropagationError;
 use crate::exec::call::{self, Invocation};
+use crate::exec::obeyed;
 use crate::exec::process::{Unresolved, resolve};
 use crate::exec::refuse::refuse;
 use crate::server::Server;
 use crate::state::caller::Caller;
 use crate::state::multi::Multi;
-use crate::warning;
 use crate::wire::argv::Argv;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
@@ -25,9 +25,6 @@ use crate::wire::reply::Reply;
 const MULTI: CmdId = table::id(&transactions::MULTI);
 const EXEC: CmdId = table::id(&transactions::EXEC);
 const MIGRATE: CmdId = table::id(&generic::MIGRATE);
-
-/// Bytes of an error shown in the log.
-const SHOWN: usize = 4096;
 
 /// The execution of one file.
 pub struct Replay {
@@ -93,7 +90,9 @@ pub fn execute(srv: &mut Server, replay: &mut Replay, argv: &Argv) -> Result<(),
         }
     }
     if let Some(fault) = replay.reply.unheard.take() {
-        report(srv, argv, &fault);
+        let panics = srv.config.propagation_error_behavior == PropagationError::Panic;
+        let ends = ["server", "AOF-loading-client"];
+        obeyed::report(srv, ends, argv, &fault, panics);
     }
     Ok(())
 }
@@ -127,20 +126,4 @@ fn run(srv: &mut Server, replay: &mut Replay, spec: &Spec, invocation: &Invocati
         return false;
     }
     call::replay(srv, &mut replay.caller, invocation, &mut replay.reply)
-}
-
-/// A command has failed, although it had succeeded before it was written into the file.
-#[cold]
-fn report(srv: &mut Server, argv: &Argv, fault: &Fault) {
-    let text = &fault.0[..fault.0.len().min(SHOWN)];
-    let name = String::from_utf8_lossy(&argv[0]).to_lowercase();
-    warning!(
-        "== CRITICAL == This server is sending an error to its AOF-loading-client: '-{}' after processing the command '{name}'",
-        String::from_utf8_lossy(text)
-    );
-    srv.stats.unexpected_error_replies += 1;
-    assert!(
-        srv.config.propagation_error_behavior != PropagationError::Panic,
-        "This server panicked sending an error to its AOF-loading-client after processing the command '{name}'"
-    );
 }

@@ -91,7 +91,7 @@ fn unblock(srv: &mut Server, id: ClientId) -> Option<Box<BlockedCommand>> {
     let client = srv.clients.get_mut(id)?;
     let command = client.blocked.take()?;
     // The time spent blocked is not idle time: cron may run before the reply is sent.
-    client.last_active = srv.unit.now_ms / 1000;
+    client.last_active = srv.unit.now_s();
     srv.blocked.unblock(id, &command);
     Some(command)
 }

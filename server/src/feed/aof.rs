@@ -51,7 +51,7 @@ fn is_open(srv: &Server) -> bool {
 
 /// Annotates the file with the time, at most once per second, so that it can be truncated to a point in time.
 fn annotate(srv: &mut Server) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     if now > srv.aof.annotated {
         srv.aof.annotated = now;
         srv.aof.append(annotation(now).as_bytes());

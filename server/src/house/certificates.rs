@@ -147,7 +147,7 @@ pub fn rotate_tickets(srv: &mut Server) {
 
 /// Once a day: certificates that have expired, or soon will.
 pub fn warn_daily(srv: &mut Server) {
-    let day = srv.unit.now_ms / 1000 / DAY_SECONDS;
+    let day = srv.unit.now_s() / DAY_SECONDS;
     if day != srv.tls.warned_day {
         warn_expiring(srv);
     }

@@ -86,7 +86,7 @@ pub fn cancel(srv: &mut Server) -> bool {
 }
 
 fn log_replicas(srv: &Server) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let replicas = srv.replication.replicas.len();
     let mut behind = 0;
     for (id, replica) in lagging(srv) {

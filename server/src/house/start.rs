@@ -33,7 +33,7 @@ use crate::state::replication::stream::Replication;
 use crate::state::snapshot::Snapshot;
 use crate::state::turn::Turn;
 use crate::state::unit::Unit;
-use crate::sys::affinity::Processors;
+use crate::sys::affinity::{self, Processors};
 use crate::sys::{host, log, memory, process, watchdog};
 use crate::{notice, warning};
 
@@ -101,9 +101,8 @@ pub fn serve(
     switch::open_at_start(srv)?;
     adopt_keys(srv);
     be_ready(srv);
-    if let Some(processors) = Processors::listed("server_cpulist", &srv.config.server_cpulist) {
-        processors.bind();
-    }
+    let processors = Processors::listed("server_cpulist", &srv.config.server_cpulist);
+    affinity::bind(processors);
     run(srv);
     Ok(())
 }

@@ -141,7 +141,7 @@ fn on_handshake(srv: &mut Server, conn: ConnId) {
 
 /// Creates the client of a connection that is ready.
 fn welcome(srv: &mut Server, conn: ConnId, kind: Kind) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let flags = if kind == Kind::Unix {
         ClientFlags::UNIX
     } else {

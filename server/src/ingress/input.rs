@@ -77,7 +77,7 @@ pub fn read(srv: &mut Server, id: ClientId, conn: ConnId) -> Option<Io> {
     stats.reads += 1;
     let io = conns.read(el, conn, client.io.request.space());
     if let Io::Done(n) = io {
-        client.last_active = unit.now_ms / 1000;
+        client.last_active = unit.now_s();
         client.io.request.filled(n);
     }
     Some(io)

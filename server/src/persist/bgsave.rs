@@ -19,10 +19,6 @@ use crate::{notice, warning};
 /// Seconds between a failed save and the next attempt.
 const RETRY_DELAY: i64 = 5;
 
-fn now(srv: &Server) -> i64 {
-    srv.unit.now_ms / 1000
-}
-
 /// Saves in this process; whether that succeeded.
 pub fn save_now(srv: &mut Server) -> bool {
     process::begin_writing(&temp_name(std::process::id()));
@@ -30,7 +26,7 @@ pub fn save_now(srv: &mut Server) -> bool {
     process::end_writing();
     if saved {
         srv.stats.dirty = 0;
-        srv.snapshot.last_save = now(srv);
+        srv.snapshot.last_save = srv.unit.now_s();
         srv.snapshot.failed = false;
     }
     saved
@@ -40,7 +36,7 @@ pub fn save_now(srv: &mut Server) -> bool {
 pub fn begin(srv: &mut Server) -> bool {
     srv.snapshot.saves += 1;
     srv.snapshot.dirty_before = srv.stats.dirty;
-    srv.snapshot.last_try = now(srv);
+    srv.snapshot.last_try = srv.unit.now_s();
     let made = fork::start(
         srv,
         Purpose::Save,
@@ -51,7 +47,7 @@ pub fn begin(srv: &mut Server) -> bool {
     match made {
         Ok(pid) => {
             notice!("Background saving started by pid {pid}");
-            srv.snapshot.started = now(srv);
+            srv.snapshot.started = srv.unit.now_s();
             true
         }
         Err(error) => {
@@ -67,8 +63,8 @@ pub fn begin_if_due(srv: &mut Server) {
     if srv.snapshot.loading.is_some() {
         return;
     }
-    let elapsed = now(srv) - srv.snapshot.last_save;
-    let may_try = !srv.snapshot.failed || now(srv) - srv.snapshot.last_try > RETRY_DELAY;
+    let elapsed = srv.unit.now_s() - srv.snapshot.last_save;
+    let may_try = !srv.snapshot.failed || srv.unit.now_s() - srv.snapshot.last_try > RETRY_DELAY;
     if !may_try {
         return;
     }
@@ -95,7 +91,7 @@ pub fn save_ended(srv: &mut Server, child: &Child, ended: Ended) {
         Ended::Exit(0) => {
             notice!("Background saving terminated with success");
             srv.stats.dirty = srv.stats.dirty.saturating_sub(snapshot.dirty_before);
-            snapshot.last_save = srv.unit.now_ms / 1000;
+            snapshot.last_save = srv.unit.now_s();
             snapshot.failed = false;
         }
         Ended::Exit(_) => {
@@ -109,7 +105,7 @@ pub fn save_ended(srv: &mut Server, child: &Child, ended: Ended) {
         Ended::Quietly => warning!("Background saving terminated by signal 10"),
     }
     snapshot.last_cow = child.latest.cow;
-    snapshot.last_duration = Some(srv.unit.now_ms / 1000 - snapshot.started);
+    snapshot.last_duration = Some(srv.unit.now_s() - snapshot.started);
     if ended != Ended::Exit(0) {
         let started = srv.latency_clock();
         remove_temp(&srv.background, child.pid);

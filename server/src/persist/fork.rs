@@ -17,7 +17,7 @@ use crate::server::Server;
 use crate::state::child::{Child, Purpose, Report};
 use crate::state::latency::Event;
 use crate::state::process::CHILD;
-use crate::sys::affinity::Processors;
+use crate::sys::affinity::{self, Processors};
 use crate::sys::child::{self, Ended, Fork};
 use crate::sys::{clock, host, log, memory};
 use crate::{notice, verbose, warning};
@@ -139,9 +139,7 @@ pub fn start(
                 Purpose::Rewrite => ("aof_rewrite_cpulist", &srv.config.aof_rewrite_cpulist),
                 Purpose::Save | Purpose::Stream => ("bgsave_cpulist", &srv.config.bgsave_cpulist),
             };
-            if let Some(processors) = Processors::listed(directive, list) {
-                processors.bind();
-            }
+            affinity::bind(Processors::listed(directive, list));
             if let Some(score) = srv.process.oom_score(&srv.config, CHILD) {
                 let _ = host::set_oom_score_adj(score);
             }

@@ -53,7 +53,7 @@ impl Line {
 
 /// The fields up to `idle`: who it is.
 fn identity(srv: &Server, client: &Client, line: &mut Line) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     line.number("id=", client.id);
     line.text(" addr=", &peer_text(srv, client));
     line.text(" laddr=", &local_text(srv, client));

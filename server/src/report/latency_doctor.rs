@@ -37,7 +37,7 @@ pub fn report(srv: &Server) -> String {
                  Dave?\n\n",
             );
         }
-        let summary = series.summary(srv.unit.now_ms / 1000);
+        let summary = series.summary(srv.unit.now_s());
         text.push_str(&format!(
             "{}. {}: {} latency spikes (average {}ms, mean deviation {}ms, period {:.2} sec). Worst all time event \
              {}ms.",

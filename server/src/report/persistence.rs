@@ -45,7 +45,7 @@ fn write_snapshots(srv: &Server, info: &mut Info) {
         .as_ref()
         .is_some_and(|child| matches!(child.purpose, Purpose::Save | Purpose::Stream));
     let current = if saving {
-        srv.unit.now_ms / 1000 - snapshot.started
+        srv.unit.now_s() - snapshot.started
     } else {
         -1
     };
@@ -75,7 +75,7 @@ fn write_append_only(srv: &Server, info: &mut Info) {
         .as_ref()
         .is_some_and(|child| child.purpose == Purpose::Rewrite);
     let current = match rewrites.started {
-        Some(started) if is_rewriting => srv.unit.now_ms / 1000 - started,
+        Some(started) if is_rewriting => srv.unit.now_s() - started,
         _ => -1,
     };
     let status = |failed: bool| if failed { "err" } else { "ok" };

@@ -6,7 +6,7 @@ use crate::state::replication::link::{Ending, IncomingSnapshot, Link, LinkStage}
 
 /// Writes the fields behind `role`.
 pub fn write(srv: &Server, link: &Link, info: &mut Info) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let is_up = link.is_up();
     let replication = &srv.replication;
     info.field("master_host", &link.host);

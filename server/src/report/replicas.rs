@@ -46,7 +46,7 @@ pub fn all(srv: &Server) -> impl Iterator<Item = (ClientId, String, &Replica)> {
 
 /// Writes a line for each replica.
 pub fn write(srv: &Server, info: &mut Info) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let shown = all(srv).filter(|(_, _, replica)| !replica.state_name().is_empty());
     for (number, (_, ip, replica)) in shown.enumerate() {
         let lag = match replica.stage {

@@ -17,7 +17,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     let replication = &srv.replication;
     info.field("connected_slaves", replication.replicas.len());
     if srv.config.min_replicas_to_write != 0 && srv.config.min_replicas_max_lag != 0 {
-        let (now, max_lag) = (srv.unit.now_ms / 1000, srv.config.min_replicas_max_lag);
+        let (now, max_lag) = (srv.unit.now_s(), srv.config.min_replicas_max_lag);
         let good = replication.good_replicas(&srv.clients, now, max_lag);
         info.field("min_slaves_good_slaves", good);
     }

@@ -35,7 +35,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("uptime_in_days", uptime / 86_400);
     info.field("hz", srv.config.hz);
     info.field("configured_hz", srv.config.hz);
-    info.field("lru_clock", (srv.unit.now_ms / 1000) & 0xff_ffff);
+    info.field("lru_clock", (srv.unit.now_s()) & 0xff_ffff);
     info.field("executable", &srv.process.executable);
     info.field("config_file", &srv.process.config_file);
     info.field("io_threads_active", 0);

@@ -10,7 +10,7 @@ use std::thread;
 
 use crossbeam_channel::{Sender, unbounded};
 
-use crate::sys::affinity::Processors;
+use crate::sys::affinity::{self, Processors};
 use crate::sys::memory;
 
 /// A job: its destructor does the work.
@@ -63,9 +63,7 @@ impl Background {
         let thread = thread::Builder::new()
             .name("bio_lazy_free".into())
             .spawn(move || {
-                if let Some(processors) = processors {
-                    processors.bind();
-                }
+                affinity::bind(processors);
                 for (garbage, objects) in inbox {
                     drop(garbage);
                     memory::fold();

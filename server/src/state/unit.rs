@@ -55,6 +55,12 @@ pub struct Outer {
 }
 
 impl Unit {
+    /// Unix time in seconds that the unit sees.
+    #[inline]
+    pub fn now_s(&self) -> i64 {
+        self.now_ms / 1000
+    }
+
     /// A command begins within this unit.
     #[inline]
     pub fn enter(&mut self, cmd: CmdId, caller: &Caller, no_touch: bool) -> Outer {

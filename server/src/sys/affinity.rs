@@ -24,12 +24,15 @@ impl Processors {
         }
         processors.map(Self)
     }
+}
 
-    /// Lets the calling thread run on these alone. A failure is logged.
-    pub fn bind(&self) {
-        if let Err(error) = sched_setaffinity(Pid::from_raw(0), &self.0) {
-            warning!("A thread cannot be bound to its processors: {error}");
-        }
+/// Lets the calling thread run on these processors alone, if they are given. A failure is logged.
+pub fn bind(processors: Option<Processors>) {
+    let bound = processors.map_or(Ok(()), |Processors(set)| {
+        sched_setaffinity(Pid::from_raw(0), &set)
+    });
+    if let Err(error) = bound {
+        warning!("A thread cannot be bound to its processors: {error}");
     }
 }
 

@@ -148,7 +148,7 @@ fn write_all(mut file: &File, bytes: &[u8]) -> (usize, Option<io::Error>) {
 /// Handles a write of `wanted` bytes that failed after `n`. A part of a command is cut off the file again; returns how many
 /// bytes the file has gained.
 fn fail_write(srv: &mut Server, file: &File, error: &io::Error, n: usize, wanted: usize) -> usize {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let may_log = now - srv.aof.write_error_logged > LOG_PERIOD;
     if may_log {
         srv.aof.write_error_logged = now;

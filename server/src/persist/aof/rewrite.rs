@@ -40,10 +40,6 @@ use crate::{notice, warning};
 /// Permissions of an incremental file, before the process's mask applies.
 const FILE_MODE: u32 = 0o644;
 
-fn now(srv: &Server) -> i64 {
-    srv.unit.now_ms / 1000
-}
-
 /// Starts a rewrite that is scheduled, or due because the file has grown; there must be no child.
 pub fn begin_if_due(srv: &mut Server) {
     if srv.snapshot.loading.is_some() {
@@ -73,7 +69,7 @@ pub fn begin_if_due(srv: &mut Server) {
 
 /// Whether a rewrite may start now, in view of earlier failures.
 fn may_begin(srv: &mut Server) -> bool {
-    let now = now(srv);
+    let now = srv.unit.now_s();
     match srv.aof.rewrites.ask(now) {
         Permission::Granted => true,
         Permission::PutOff => false,
@@ -119,7 +115,7 @@ pub fn begin(srv: &mut Server) -> bool {
         Ok(pid) => {
             notice!("Background append only file rewriting started by pid {pid}");
             srv.aof.rewrites.scheduled = false;
-            srv.aof.rewrites.started = Some(now(srv));
+            srv.aof.rewrites.started = Some(srv.unit.now_s());
             true
         }
         Err(error) => {
@@ -241,7 +237,7 @@ pub fn ended(srv: &mut Server, child: &Child, ended: Ended) {
     }
     let rewrites = &mut srv.aof.rewrites;
     let started = rewrites.started.take();
-    rewrites.last_duration = started.map(|started| srv.unit.now_ms / 1000 - started);
+    rewrites.last_duration = started.map(|started| srv.unit.now_s() - started);
     // Enabling the append-only file is retried until it succeeds.
     rewrites.scheduled |= waits && !is_complete;
 }

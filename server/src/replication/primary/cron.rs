@@ -55,7 +55,7 @@ fn give_signs(srv: &mut Server) {
 }
 
 fn close_silent(srv: &mut Server) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let timeout = srv.config.repl_timeout;
     let late = |since: i64| now - since > timeout;
     let mut silent: Vec<(ClientId, &str)> = Vec::new();
@@ -83,7 +83,7 @@ fn close_silent(srv: &mut Server) {
 /// promoted.
 fn forget_backlog(srv: &mut Server) {
     let ttl = srv.config.repl_backlog_ttl;
-    let idle = srv.unit.now_ms / 1000 - srv.replication.alone_since;
+    let idle = srv.unit.now_s() - srv.replication.alone_since;
     let replication = &mut srv.replication;
     if ttl == 0 || replication.backlog.is_none() || replication.is_replica() || idle <= ttl {
         return;
@@ -103,7 +103,7 @@ pub fn replica_gone(srv: &mut Server, gone: &Client, shown: &str) {
         snapshot::replica_left(srv);
     }
     if srv.replication.replicas.is_empty() {
-        srv.replication.alone_since = srv.unit.now_ms / 1000;
+        srv.replication.alone_since = srv.unit.now_s();
     }
     trim(srv);
     diskless::replica_left(srv);

@@ -40,7 +40,7 @@ pub fn begin(srv: &mut Server, without: SnapshotFilter) -> Option<u64> {
     match make_child(srv, number, without) {
         Ok(pid) => {
             notice!("Background RDB transfer started by pid {pid}");
-            srv.snapshot.started = srv.unit.now_ms / 1000;
+            srv.snapshot.started = srv.unit.now_s();
             Some(number)
         }
         Err(error) => {
@@ -141,7 +141,7 @@ fn end_of_pipe(srv: &mut Server, fd: RawFd, number: u64) {
 pub fn child_ended(srv: &mut Server, child: &Child, ended: Ended) {
     let snapshot = &mut srv.snapshot;
     snapshot.last_cow = child.latest.cow;
-    snapshot.last_duration = Some(srv.unit.now_ms / 1000 - snapshot.started);
+    snapshot.last_duration = Some(srv.unit.now_s() - snapshot.started);
     let number = open(srv);
     match ended {
         Ended::Exit(0) => {

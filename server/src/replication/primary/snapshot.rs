@@ -72,7 +72,7 @@ pub fn begin_if_due(srv: &mut Server) {
     if !may_begin(srv) {
         return;
     }
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let (mut count, mut longest, mut can_eof, mut wanted) = (0, 0, true, None);
     for id in waiting(srv) {
         let Some(replica) = srv.clients.replica(id) else {

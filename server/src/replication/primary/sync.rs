@@ -18,7 +18,7 @@ pub fn resume(srv: &mut Server, id: ClientId, history: &[u8], offset: i64) -> bo
     if !is_known(srv, id, history, offset) || !is_kept(srv, id, offset) {
         return false;
     }
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let position = (offset - 1) as u64;
     let Some(replica) = replica(srv, id) else {
         return false;
@@ -93,7 +93,7 @@ fn is_kept(srv: &Server, id: ClientId, offset: i64) -> bool {
 /// Makes a client a replica that waits for a snapshot, and begins one if possible.
 pub fn begin_full(srv: &mut Server, id: ClientId) {
     srv.stats.sync_full += 1;
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let Some(replica) = replica(srv, id) else {
         return;
     };

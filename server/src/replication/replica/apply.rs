@@ -15,6 +15,7 @@ use table::{connection, transactions};
 
 use crate::config::values::PropagationError;
 use crate::exec::gate::disk_fault;
+use crate::exec::obeyed;
 use crate::exec::process::{Flow, Unresolved, resolve};
 use crate::exec::unblock::run;
 use crate::feed::replicas::trim;
@@ -38,12 +39,10 @@ use crate::{notice, warning};
 const READS_PER_TURN: u32 = 8;
 /// Interval of the warning about a failed save, in milliseconds.
 const WARN_EVERY_MS: i64 = 10_000;
-/// Bytes of a reply shown in the log.
-const SHOWN: usize = 4096;
 
 /// The stream begins: a client represents the primary from now on. What was read of the stream already is in `inbox`.
 pub fn go_live(srv: &mut Server, conn: ConnId, db: usize) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let id = srv.clients.add(Client {
         conn: Some(conn),
         flags: ClientFlags::PRIMARY,
@@ -145,7 +144,7 @@ fn came_in(srv: &mut Server, id: ClientId, n: usize) {
     } = srv;
     stats.repl_input_bytes += n as u64;
     if let Some(link) = &mut replication.link {
-        link.last_io = unit.now_ms / 1000;
+        link.last_io = unit.now_s();
     }
     let Some(client) = clients.get(id) else {
         return;
@@ -274,18 +273,9 @@ fn advance_offset(srv: &mut Server, id: ClientId, position: u64) {
 /// A command of the primary has failed; returns whether the link may continue.
 #[cold]
 fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> bool {
-    let text = &fault.0[..fault.0.len().min(SHOWN)];
-    let name = String::from_utf8_lossy(&argv[0]).to_lowercase();
-    warning!(
-        "== CRITICAL == This replica is sending an error to its master: '-{}' after processing the command '{name}'",
-        String::from_utf8_lossy(text)
-    );
-    srv.stats.unexpected_error_replies += 1;
-    assert!(
-        !srv.config.replica_read_only
-            || srv.config.propagation_error_behavior == PropagationError::Ignore,
-        "This replica panicked sending an error to its master after processing the command '{name}'"
-    );
+    let panics = srv.config.replica_read_only
+        && srv.config.propagation_error_behavior != PropagationError::Ignore;
+    obeyed::report(srv, ["replica", "master"], argv, fault, panics);
     // A command that Redis 7.2 does not have is skipped, as Redis does.
     let is_missing = matches!(
         resolve(&srv.commands, argv),
@@ -299,7 +289,7 @@ fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> boo
          skipped, until REPLICAOF is called again"
     );
     srv.clients.queue_close(id);
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     if let Some(link) = link(srv) {
         link.stage = LinkStage::Halted;
         link.cached = None;

@@ -20,7 +20,7 @@ use crate::{notice, warning};
 
 /// Begins to connect.
 fn connect(srv: &mut Server) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let Some(link) = link(srv) else { return };
     link.again = false;
     link.attempt += 1;
@@ -96,7 +96,7 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
 
 /// The periodic check of the link, once a second.
 pub fn cron(srv: &mut Server) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let timeout = srv.config.repl_timeout;
     let Some(link) = link(srv) else { return };
     let late = now - link.last_io > timeout;

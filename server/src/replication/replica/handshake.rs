@@ -44,7 +44,7 @@ pub fn begin(srv: &mut Server, conn: ConnId) {
 }
 
 fn await_reply(srv: &mut Server, steps: VecDeque<Step>) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     if let Some(link) = link(srv).filter(|link| link.conn.is_some()) {
         link.stage = LinkStage::Handshake(steps);
         link.last_io = now;
@@ -96,7 +96,7 @@ fn awaited(srv: &mut Server) -> Option<Step> {
 /// Handles the complete lines that have arrived.
 fn take_lines(srv: &mut Server, conn: ConnId) {
     while let Some(step) = awaited(srv) {
-        let now = srv.unit.now_ms / 1000;
+        let now = srv.unit.now_s();
         let Some(link) = link(srv) else { return };
         match take_line(&mut link.inbox) {
             Line::Whole(line) => {

@@ -108,7 +108,7 @@ pub fn reconnect(srv: &mut Server) {
 
 /// The primary's client was closed (called by `session/close`): its position in the stream is cached.
 pub fn primary_gone(srv: &mut Server, id: ClientId, client: &Client) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let replication = &mut srv.replication;
     let Some(link) = replication.link.as_deref_mut() else {
         return;

@@ -26,7 +26,7 @@ pub fn become_replica(srv: &mut Server, host: &str, port: u16) {
     };
     let down_since = match &srv.replication.link {
         Some(link) if link.down_since != 0 => link.down_since,
-        _ if was_replica => srv.unit.now_ms / 1000,
+        _ if was_replica => srv.unit.now_s(),
         _ => 0,
     };
     srv.replication.link = Some(Box::new(Link {
@@ -47,7 +47,7 @@ pub fn become_primary(srv: &mut Server) {
         return;
     }
     leave(srv);
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let replication = &mut srv.replication;
     replication.link = None;
     replication.forget_unexecuted();

@@ -73,7 +73,7 @@ enum After {
 
 /// A snapshot will follow, with this id and offset.
 pub fn begin(srv: &mut Server, conn: ConnId, promised: Option<(ReplId, u64)>) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let Some(link) = link(srv).filter(|link| link.conn == Some(conn)) else {
         return;
     };
@@ -122,7 +122,7 @@ fn take(srv: &mut Server) -> Option<Box<IncomingSnapshot>> {
 }
 
 fn take_in(srv: &mut Server, conn: ConnId, bytes: &[u8]) {
-    let now = srv.unit.now_ms / 1000;
+    let now = srv.unit.now_s();
     let Some(mut transfer) = take(srv) else {
         return;
     };

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use ae::poller::Waker;
 
-use crate::sys::affinity::Processors;
+use crate::sys::affinity::{self, Processors};
 use crate::sys::clock;
 
 /// How much was written.
@@ -264,9 +264,7 @@ impl Syncer {
             let thread = thread::Builder::new()
                 .name("bio_aof".into())
                 .spawn(move || {
-                    if let Some(processors) = processors {
-                        processors.bind();
-                    }
+                    affinity::bind(processors);
                     work(&shared, &waker);
                 });
             self.is_started = thread.is_ok();
