@@ -20,6 +20,7 @@ pub mod proxy;
 pub mod record;
 pub mod server;
 pub mod snapshots;
+pub mod terminal;
 pub mod tools;
 pub mod wait;
 

@@ -9,6 +9,7 @@ mod aof_load;
 mod aof_peers;
 mod arithmetic;
 mod cli_debugger;
+mod cli_terminal;
 mod client_eviction;
 mod client_tools;
 mod clients;
