@@ -93,27 +93,32 @@ fn shutdown(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// LOLWUT: a grid of squares with growing disorder, and the version.
+/// LOLWUT: the version, with `VERSION 5` and `VERSION 6` below a grid of squares that lose their order from row to row.
 fn lolwut(cx: &mut Ctx<'_>) -> Done {
-    const ROWS: usize = 6;
-    const COLUMNS: usize = 33;
-    let mut rng = Rng::new(clock::monotonic_ns());
+    let mut args = Args::from(cx.argv, 1);
     let mut text = String::new();
-    for row in 0..ROWS {
-        for _ in 0..COLUMNS {
-            let disorder = rng.below(ROWS as u64) as usize;
-            text.push(if disorder < row {
-                ['▖', '▚', '▞', '▟'][rng.below(4) as usize]
-            } else {
-                '▪'
-            });
+    if args.word_with_value("version") && matches!(args.int()?, 5 | 6) {
+        let mut size = |default: i64| match args.is_done() {
+            true => Ok(default),
+            false => args.int().map(|size| size.clamp(1, 1000)),
+        };
+        draw_squares(&mut text, size(33)?, size(6)?);
+        text.push_str("\nSquares losing their order. ");
+    }
+    text.push_str(&format!("Redis ver. {}\n", env!("CARGO_PKG_VERSION")));
+    cx.reply.verbatim(b"txt", text.as_bytes());
+    Ok(())
+}
+
+/// Draws so many squares; the share of those in disorder grows from none by the row.
+fn draw_squares(text: &mut String, columns: i64, rows: i64) {
+    let mut rng = Rng::new(clock::monotonic_ns());
+    for row in 0..rows {
+        for _ in 0..columns {
+            let is_moved = (rng.below(rows as u64) as i64) < row;
+            let shape = if is_moved { rng.below(4) as usize } else { 4 };
+            text.push(['▖', '▚', '▞', '▟', '▪'][shape]);
         }
         text.push('\n');
     }
-    text.push_str(&format!(
-        "\nSquares losing their order. Redis ver. {}\n",
-        env!("CARGO_PKG_VERSION")
-    ));
-    cx.reply.verbatim(b"txt", text.as_bytes());
-    Ok(())
 }

@@ -30,6 +30,7 @@ use crate::report::connection;
 use crate::server::{Ctx, Done};
 use crate::state::debug::REPLY_PEAK_RESET_MS;
 use crate::state::replication::id::ReplId;
+use crate::sys::host::reason;
 use crate::sys::process;
 use crate::wire::fault::{Fault, SYNTAX, subcommand_syntax};
 use crate::{notice, warning};
@@ -188,7 +189,7 @@ static SUBCOMMANDS: &[Sub] = &[
     },
     Sub {
         name: "reload",
-        args: 0..=3,
+        args: 0..=usize::MAX,
         run: reload,
         help: &[
             "    Save, empty all databases and load: each step but the last unless NOSAVE or NOFLUSH says so; MERGE replaces keys.",
@@ -331,8 +332,10 @@ fn log(cx: &mut Ctx<'_>) -> Done {
 fn rewrite_all(cx: &mut Ctx<'_>) -> Done {
     let path = Path::new(&cx.srv.process.config_file);
     let users = config_lines(cx.srv);
-    rewrite(path, &cx.srv.config, &users, true)
-        .map_err(|_| Fault::new("ERR CONFIG-REWRITE-FORCE-ALL failed"))?;
+    rewrite(path, &cx.srv.config, &users, true).map_err(|error| {
+        let why = reason(&error);
+        Fault::new(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {why}"))
+    })?;
     switch(cx, |_| {})
 }
 
