@@ -73,6 +73,58 @@ fn an_element_at_the_edge_can_be_removed_and_added_again() {
     }
 }
 
+/// Recorded replies of Redis 7.2.6.
+#[test]
+fn bounds_are_read_as_strtod_reads_them() {
+    let server = Server::start(&[]);
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let mut client = server.client(transport);
+        client.text("DEL z d");
+        assert_eq!(client.text("ZADD z 0 zero 1 a 2 b"), "3");
+        for (command, reply) in [
+            ("ZCOUNT z 0 1e400", "3"),
+            ("ZCOUNT z -1e400 0x1p-1200", "1"),
+            ("ZRANGEBYSCORE z (1e-400 1e400", "[a b]"),
+            ("ZRANGE z 1e400 -1e400 BYSCORE REV", "[b a zero]"),
+            ("ZCOUNT z nan 1", "-ERR min or max is not a float"),
+            ("ZCOUNT z 0 1e400x", "-ERR min or max is not a float"),
+            ("ZRANGE z 1 2 BYSCORE BYSCORE", "-ERR syntax error"),
+            ("ZRANGE z 1 2 BYSCORE BYLEX", "-ERR syntax error"),
+            ("ZRANGE z 2 1 BYSCORE REV REV", "-ERR syntax error"),
+            ("ZRANGESTORE d z 1 2 BYSCORE BYSCORE", "-ERR syntax error"),
+            ("ZRANGESTORE d z 1 1e400 BYSCORE", "2"),
+            ("ZREMRANGEBYSCORE z 0 1e-400", "1"),
+        ] {
+            assert_eq!(client.text(command), reply, "{transport:?} {command}");
+        }
+        let cut = client.call(&[b"ZCOUNT".as_slice(), b"z", b"1\0x", b"\x0b2"]);
+        assert_eq!(show(&cut), "2", "{transport:?}");
+    }
+}
+
+/// Recorded replies of Redis 7.2.6, which reads timeouts as long doubles.
+#[test]
+fn timeouts_may_exceed_the_range_of_a_double() {
+    let server = Server::start(&[]);
+    let mut client = server.client(Transport::Tcp);
+    assert_eq!(client.text("RPUSH l a"), "1");
+    for (command, reply) in [
+        ("BLPOP l 1e400", "-ERR timeout is out of range"),
+        ("BLMPOP 1e400 1 l LEFT", "-ERR timeout is out of range"),
+        (
+            "BZPOPMIN z 9223372036854775.9",
+            "-ERR timeout is out of range",
+        ),
+        ("BLPOP l -1e400", "-ERR timeout is negative"),
+        ("BLPOP l inf", "-ERR timeout is out of range"),
+        ("BLPOP l nan", "-ERR timeout is not a float or out of range"),
+        ("BLPOP l 1e-400", "[l a]"),
+        ("BLPOP l 1e-4000", "nil"),
+    ] {
+        assert_eq!(client.text(command), reply, "{command}");
+    }
+}
+
 #[test]
 fn the_difference_of_a_set_and_itself_is_empty() {
     let server = Server::start(&[]);

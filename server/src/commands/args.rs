@@ -1,6 +1,7 @@
 //! A cursor over the arguments of a command, and the kinds of arguments that several families share.
 
 use data::util::glob::matches;
+use data::util::longdouble::LongDouble;
 use data::util::num::{parse_f64, parse_i64};
 
 use crate::wire::argv::Argv;
@@ -113,13 +114,10 @@ pub fn database_number(arg: &[u8]) -> Result<i64, Fault> {
 /// It is not a number, negative, or too large.
 pub fn deadline(arg: &[u8], now_ms: i64) -> Result<Option<i64>, Fault> {
     let out_of_range = || Fault::new("ERR timeout is out of range");
-    let seconds =
-        parse_f64(arg).ok_or_else(|| Fault::new("ERR timeout is not a float or out of range"))?;
-    let ms = (seconds * 1000.0).ceil();
-    if ms >= i64::MAX as f64 {
-        return Err(out_of_range());
-    }
-    match ms as i64 {
+    let seconds = LongDouble::parse(arg)
+        .ok_or_else(|| Fault::new("ERR timeout is not a float or out of range"))?;
+    let ms = seconds.times_rounded_up(1000);
+    match i64::try_from(ms.max(-1)).map_err(|_| out_of_range())? {
         ..0 => Err(Fault::new("ERR timeout is negative")),
         0 => Ok(None),
         ms => now_ms.checked_add(ms).map(Some).ok_or_else(out_of_range),

@@ -76,7 +76,9 @@ fn parse_set<'a>(mut args: Args<'a>) -> Result<SetOptions<'a>, Fault> {
     let mut options = SetOptions::default();
     while let Some(option) = args.take() {
         if let Some(unit) = TimeUnit::of_option(option) {
-            if options.keep_ttl || options.expire.is_some() {
+            // The same option may be repeated; the last one counts.
+            let differs = options.expire.is_some_and(|(_, given)| given != unit);
+            if options.keep_ttl || differs {
                 return Err(SYNTAX);
             }
             options.expire = Some((args.need()?, unit));
@@ -214,19 +216,18 @@ enum NewTime<'a> {
 }
 
 fn parse_getex<'a>(mut args: Args<'a>) -> Result<NewTime<'a>, Fault> {
-    let Some(option) = args.take() else {
-        return Ok(NewTime::Keep);
-    };
-    let time = match TimeUnit::of_option(option) {
-        Some(unit) => NewTime::At(args.need()?, unit),
-        None if option.eq_ignore_ascii_case(b"persist") => NewTime::Persist,
-        None => return Err(SYNTAX),
-    };
-    if args.is_done() {
-        Ok(time)
-    } else {
-        Err(SYNTAX)
+    let mut time = NewTime::Keep;
+    while let Some(option) = args.take() {
+        let is_persist = option.eq_ignore_ascii_case(b"persist");
+        // The same option may be repeated; the last one counts.
+        time = match (TimeUnit::of_option(option), time) {
+            (Some(unit), NewTime::Keep) => NewTime::At(args.need()?, unit),
+            (Some(unit), NewTime::At(_, given)) if given == unit => NewTime::At(args.need()?, unit),
+            (None, NewTime::Keep | NewTime::Persist) if is_persist => NewTime::Persist,
+            _ => return Err(SYNTAX),
+        };
     }
+    Ok(time)
 }
 
 fn getex(cx: &mut Ctx<'_>) -> Done {

@@ -1,4 +1,4 @@
-//! The long doubles of INCRBYFLOAT and HINCRBYFLOAT: 80 bits, as on x86.
+//! The long doubles of INCRBYFLOAT, HINCRBYFLOAT and of timeouts in seconds: 80 bits, as on x86.
 //!
 //! Redis adds in C's `long double` and prints 17 decimals, so clients see the rounding of that format, and replicas
 //! store it. The arithmetic is that of `rustc_apfloat`, the same on every platform; the printing is exact and
@@ -6,8 +6,8 @@
 
 use std::ops::Add;
 
-use rustc_apfloat::Float;
 use rustc_apfloat::ieee::X87DoubleExtended;
+use rustc_apfloat::{Float, Round};
 
 use crate::util::num::Real;
 
@@ -50,6 +50,15 @@ impl LongDouble {
     /// Converts an integer, which is always exact.
     pub fn from_i64(number: i64) -> Self {
         LongDouble(X87DoubleExtended::from_i128(i128::from(number)).value)
+    }
+
+    /// This number times another one, rounded up to an integer; infinite products are the extremes.
+    pub fn times_rounded_up(self, factor: i64) -> i128 {
+        let product = (self.0 * Self::from_i64(factor).0).value;
+        let mut exact = false;
+        product
+            .to_i128_r(128, Round::TowardPositive, &mut exact)
+            .value
     }
 
     /// Whether it is neither infinite nor NaN.

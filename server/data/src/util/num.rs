@@ -65,7 +65,7 @@ pub fn parse_u64_lenient(text: &[u8]) -> Option<u64> {
 }
 
 /// Parses an amount of memory as in the configuration: digits and a unit of b, k, kb, m, mb, g or gb, where the units
-/// with a b are powers of 1024 and those without of 1000. No digits count as 0.
+/// with a b are powers of 1024 and those without of 1000. No digits count as 0. Saturates.
 pub fn parse_memory(text: &[u8]) -> Option<u64> {
     let end = text
         .iter()
@@ -82,7 +82,7 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    decimal(digits)?.checked_mul(unit)
+    Some(decimal(digits).unwrap_or(u64::MAX).saturating_mul(unit))
 }
 
 /// Formats an integer into `room` and returns its text.
@@ -176,26 +176,17 @@ pub fn format_f64_general(number: f64, digits: u16) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Parses `text` like Redis: what `strtod` accepts in the C locale, without leading spaces, and neither NaN nor out of
-/// range (underflow is out of range as well).
+/// Parses a number as Redis does in most places: what `strtod` accepts in the C locale, without leading spaces, and neither
+/// NaN nor out of range (underflow is out of range as well).
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
-    match Real::parse(text)? {
-        Real::Infinity { negative } => Some(if negative {
-            f64::NEG_INFINITY
-        } else {
-            f64::INFINITY
-        }),
-        Real::Decimal { zero } => {
-            let number: f64 = str::from_utf8(text).ok()?.parse().ok()?;
-            (number.is_finite() && (zero || number != 0.0)).then_some(number)
-        }
-        Real::Hexadecimal(hexadecimal) => {
-            let number: Double = hexadecimal.to_text().parse().ok()?;
-            let zero = hexadecimal.mantissa == 0;
-            (number.is_finite() && (zero || !number.is_zero()))
-                .then(|| f64::from_bits(number.to_bits() as u64))
-        }
-    }
+    let real = Real::parse(text)?;
+    let number = real.nearest(text)?;
+    real.is_in_range(number).then_some(number)
+}
+
+/// As [`parse_f64`], but what is out of range is infinite or zero.
+pub fn parse_f64_clamped(text: &[u8]) -> Option<f64> {
+    Real::parse(text)?.nearest(text)
 }
 
 /// The kinds of real numbers in the grammar of `strtod`, without NaN.
@@ -224,6 +215,29 @@ pub(super) struct Hexadecimal {
 }
 
 impl Real {
+    /// The double nearest to this number, which was parsed from `text`; infinite or zero if it is out of range.
+    fn nearest(&self, text: &[u8]) -> Option<f64> {
+        match self {
+            Real::Infinity { negative: true } => Some(f64::NEG_INFINITY),
+            Real::Infinity { negative: false } => Some(f64::INFINITY),
+            Real::Decimal { .. } => str::from_utf8(text).ok()?.parse().ok(),
+            Real::Hexadecimal(hexadecimal) => {
+                let number: Double = hexadecimal.to_text().parse().ok()?;
+                Some(f64::from_bits(number.to_bits() as u64))
+            }
+        }
+    }
+
+    /// Whether the double nearest to this number is neither infinite nor zero where this number is not.
+    fn is_in_range(&self, nearest: f64) -> bool {
+        let zero = match self {
+            Real::Infinity { .. } => return true,
+            Real::Decimal { zero } => *zero,
+            Real::Hexadecimal(hexadecimal) => hexadecimal.mantissa == 0,
+        };
+        nearest.is_finite() && (zero || nearest != 0.0)
+    }
+
     /// Parses all of `text`.
     pub(super) fn parse(text: &[u8]) -> Option<Real> {
         let (negative, unsigned) = match text {
@@ -486,8 +500,8 @@ mod tests {
             ("1 gb", None),
             ("1.5gb", None),
             ("gb1", None),
-            ("99999999999gb", None),
-            ("18446744073709551616", None),
+            ("99999999999gb", Some(u64::MAX)),
+            ("18446744073709551616", Some(u64::MAX)),
         ];
         for (text, value) in rows {
             assert_eq!(parse_memory(text.as_bytes()), value, "{text}");

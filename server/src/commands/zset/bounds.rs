@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use data::util::num::parse_f64;
+use data::util::num::parse_f64_clamped;
 use data::value::zset_range::{LexBound, LexRange, ScoreBound, ScoreRange};
+use words::{is_space, until_nul};
 
 use crate::wire::fault::Fault;
 
@@ -12,12 +13,15 @@ fn score_bound(arg: &[u8]) -> Option<ScoreBound> {
         Some(digits) => (digits, true),
         None => (arg, false),
     };
-    // As C's `strtod` parses: leading blanks are skipped, and an empty text is 0.
-    let digits = digits.trim_ascii_start();
+    // As C's `strtod` parses: leading blanks are skipped, a NUL ends the text, an empty text is 0, and what is out of range
+    // is infinite or 0.
+    let digits = until_nul(digits);
+    let blanks = digits.iter().take_while(|byte| is_space(**byte)).count();
+    let digits = &digits[blanks..];
     let score = if digits.is_empty() {
         0.0
     } else {
-        parse_f64(digits)?
+        parse_f64_clamped(digits)?
     };
     Some(ScoreBound { score, exclusive })
 }

@@ -167,11 +167,11 @@ fn parse<'a>(mut args: Args<'a>, form: Form) -> Result<Query<'a>, Fault> {
             scores = true;
         } else if args.left() > 2 && args.word("limit") {
             limit = Some((args.int()?, args.int()?));
-        } else if form.reverse.is_none() && args.word("rev") {
+        } else if reverse.is_none() && args.word("rev") {
             reverse = Some(true);
-        } else if form.by.is_none() && args.word("bylex") {
+        } else if by.is_none() && args.word("bylex") {
             by = Some(By::Lex);
-        } else if form.by.is_none() && args.word("byscore") {
+        } else if by.is_none() && args.word("byscore") {
             by = Some(By::Score);
         } else {
             return Err(SYNTAX);
