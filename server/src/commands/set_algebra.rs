@@ -55,8 +55,8 @@ fn each_in_all(sets: &[Option<&Set>], _: &SetLimits, each: &mut dyn FnMut(Item<'
     });
 }
 
-fn each_in_any(sets: &[Option<&Set>], _: &SetLimits, each: &mut dyn FnMut(Item<'_>)) {
-    each_of_any(&present(sets), &mut |member| each(member));
+fn each_in_any(sets: &[Option<&Set>], limits: &SetLimits, each: &mut dyn FnMut(Item<'_>)) {
+    each_of_any(&present(sets), limits, each);
 }
 
 fn each_in_first(sets: &[Option<&Set>], limits: &SetLimits, each: &mut dyn FnMut(Item<'_>)) {

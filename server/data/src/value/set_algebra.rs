@@ -41,8 +41,14 @@ pub fn intersection(sets: &[&Set], limits: &SetLimits) -> Set {
     result
 }
 
-/// Passes each member of the union to `each` once.
-pub fn each_of_any<'a>(sets: &[&'a Set], each: &mut dyn FnMut(Item<'a>)) {
+/// Passes each member of the union to `each` once. Of a union of integers that stays an intset the order is that of the
+/// numbers, as in Redis.
+pub fn each_of_any(sets: &[&Set], limits: &SetLimits, each: &mut dyn FnMut(Item<'_>)) {
+    let members: usize = sets.iter().map(|set| set.len()).sum();
+    let are_ints = sets.iter().all(|set| matches!(set, Set::Ints(_)));
+    if sets.len() > 1 && are_ints && members <= limits.max_ints {
+        return union(sets, limits).iter().for_each(each);
+    }
     for (at, set) in sets.iter().enumerate() {
         each_filtered(set, &sets[..at], Retain::NonMembers, &mut |member| {
             each(member);
