@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use conn::tls::context::ClientTlsConfig;
-use tests::client::{Client, Transport, tls_config};
+use tests::client::{Client, Transport, show, tls_config};
 use tests::nodes::{Node, Nodes};
 use tests::wait::{PATIENCE, until};
 
@@ -52,7 +52,7 @@ fn clients_are_sent_to_the_node_that_serves_a_key_by_their_own_transport() {
             assert_eq!(client.text("GET foo"), moved);
             assert!(client.text("EXEC").starts_with("-EXECABORT"));
             let script = ["EVAL", "return redis.call('GET', 'foo')", "0"];
-            let error = tests::client::show(&client.call(&script));
+            let error = show(&client.call(&script));
             assert!(
                 error.contains("attempted to access a non local key"),
                 "{error}"
@@ -119,8 +119,8 @@ fn what_waits_for_a_slot_follows_it() {
         open_slot(&mut nodes, 5061, 0, 1);
         close_slot(&mut nodes, 5061, 0, 1);
         let moved = format!("-MOVED 5061 127.0.0.1:{port}");
-        assert_eq!(tests::client::show(&waiter.read()), moved);
-        let told = tests::client::show(&subscriber.read());
+        assert_eq!(show(&waiter.read()), moved);
+        let told = show(&subscriber.read());
         assert_eq!(told, "[sunsubscribe bar 0]");
     }
 }
@@ -132,7 +132,33 @@ fn nodes_may_announce_a_name_as_their_address() {
         let mut nodes = Nodes::start(transport, 2, 1, &args);
         let moved = format!("-MOVED 12182 localhost:{}", nodes.all[1].port(transport));
         assert_eq!(nodes.all[0].client.text("GET foo"), moved);
+        // Other nodes would refuse it, and nodes.conf could not be read again.
+        for (directive, value) in [
+            ("cluster-announce-ip", "my host"),
+            ("cluster-announce-ip", "a,b"),
+            ("cluster-announce-human-nodename", "my host"),
+            ("cluster-announce-human-nodename", "a=b"),
+        ] {
+            let client = &mut nodes.all[0].client;
+            let reply = show(&client.call(&["CONFIG", "SET", directive, value]));
+            assert!(reply.starts_with("-ERR CONFIG SET failed"), "{reply}");
+        }
     }
+}
+
+#[test]
+fn a_replica_that_was_given_a_slot_gives_it_back_and_stays_a_replica() {
+    let mut nodes = Nodes::start(Transport::Tls, 2, 1, &[]);
+    let replica = &mut nodes.all[2].client;
+    for command in ["CLUSTER DELSLOTS 7", "CLUSTER ADDSLOTS 7"] {
+        assert_eq!(replica.text(command), "OK");
+    }
+    until("the primary to have the slot", || {
+        let text = replica.text("CLUSTER NODES");
+        let own = text.lines().find(|line| line.contains("myself"))?;
+        (own.contains("slave") && own.ends_with("connected")).then_some(())
+    });
+    nodes.all[2].wait_until_ok();
 }
 
 #[test]
@@ -169,9 +195,7 @@ fn write_until_moved(mut client: Client, tag: &str) -> usize {
         let batch = acknowledged..acknowledged + BATCH;
         let lines: String = batch.map(|n| format!("SET {tag}:{n} {n}\r\n")).collect();
         client.send(lines.as_bytes());
-        let replies: Vec<String> = (0..BATCH)
-            .map(|_| tests::client::show(&client.read()))
-            .collect();
+        let replies: Vec<String> = (0..BATCH).map(|_| show(&client.read())).collect();
         let served = replies.iter().take_while(|reply| *reply == "OK").count();
         acknowledged += served;
         if served < BATCH {
@@ -280,11 +304,11 @@ fn messages_reach_all_nodes_and_those_of_shards_their_shard() {
         assert_eq!(sender.text("PUBLISH news hello"), "1");
         assert_eq!(sender.text(&format!("SPUBLISH {HIGH} shard")), "1");
         for client in &mut everywhere {
-            let message = tests::client::show(&client.read());
+            let message = show(&client.read());
             assert_eq!(message, "[message news hello]");
         }
         for client in &mut shard {
-            let message = tests::client::show(&client.read());
+            let message = show(&client.read());
             assert_eq!(message, format!("[smessage {HIGH} shard]"));
         }
     }

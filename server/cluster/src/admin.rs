@@ -203,7 +203,7 @@ pub fn replicate(c: &mut Cluster, facts: Facts, name: &[u8], keys: usize) -> Res
     if c.nodes[ix].is_replica() {
         return Err("I can only replicate a master, not a replica.".into());
     }
-    if c.me().is_primary() && (c.me().slots.is_some() || keys != 0) {
+    if c.me().slots.is_some() || (c.me().is_primary() && keys != 0) {
         let text = "To set a master the node must be empty and without assigned slots.";
         return Err(text.into());
     }

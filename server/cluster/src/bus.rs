@@ -18,15 +18,17 @@ use crate::state::Cluster;
 /// Length of signature and length.
 const START_LEN: usize = 8;
 
-/// Least growth of the room for a packet that has come in part.
+/// Up to this size the room for a packet that has come in part doubles.
+const MAX_DOUBLED: usize = 1 << 20;
+/// Least growth of that room.
 const MIN_GROWTH: usize = 16 * 1024;
 
 /// End of the sender's name.
 const SENDER_END: usize = 80;
 
-/// Maximum length of a packet from an unknown node: enough for a MEET in the largest cluster. Only members may send longer
-/// ones, which are messages.
-const MAX_UNKNOWN_LEN: usize = 1 << 20;
+/// Maximum length of a packet from an unknown node: enough for a MEET with the gossip of 2,500 nodes. Only members may send
+/// longer ones, which are messages.
+const MAX_UNKNOWN_LEN: usize = 256 << 10;
 
 /// A link is connected. The node is pinged at once: otherwise it could be suspected only because its former link broke.
 pub(crate) fn connected(c: &mut Cluster, id: LinkId, local_ip: &str) {
@@ -114,11 +116,13 @@ pub(crate) fn received(c: &mut Cluster, id: LinkId, mut bytes: &[u8]) {
     }
 }
 
-/// Makes room for bytes that have come of those that are missing. A length may lie, so the room grows with what comes,
-/// and by an eighth: a packet costs little more than its bytes.
+/// Makes room for bytes that have come of those that are missing. A length may lie, so the room grows with what comes. That
+/// of a large packet grows by an eighth: it costs little more than its bytes.
 fn reserve(input: &mut Vec<u8>, come: usize, missing: usize) {
     if input.capacity() - input.len() < come {
-        let growth = (input.len() / 8).max(MIN_GROWTH).max(come);
+        let held = input.len();
+        let growth = if held < MAX_DOUBLED { held } else { held / 8 };
+        let growth = growth.max(MIN_GROWTH).max(come);
         input.reserve_exact(growth.min(missing));
     }
 }

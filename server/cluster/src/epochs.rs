@@ -31,7 +31,7 @@ pub(crate) fn bump(c: &mut Cluster) -> bool {
 pub(crate) fn resolve_collision(c: &mut Cluster, other: NodeIx) {
     let (me, node) = (c.me(), &c.nodes[other]);
     let collides = node.config_epoch == me.config_epoch && node.is_primary() && me.is_primary();
-    if !collides || node.name <= me.name {
+    if !collides || node.name <= me.name || c.epoch == u64::MAX {
         return;
     }
     take_next(c);
@@ -45,7 +45,7 @@ pub(crate) fn resolve_collision(c: &mut Cluster, other: NodeIx) {
     });
 }
 
-/// Saturates: an epoch from another node may be the largest number.
+/// Saturates: an epoch from another node may be the largest number. A collision there stays.
 fn take_next(c: &mut Cluster) {
     c.epoch = c.epoch.saturating_add(1);
     c.me_mut().config_epoch = c.epoch;

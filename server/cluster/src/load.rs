@@ -11,7 +11,7 @@ use crate::ids::NodeIx;
 use crate::membership;
 use crate::name::Name;
 use crate::node::{Flags, Node};
-use crate::settings::{PORT_STEP, Settings};
+use crate::settings::{Settings, derived_bus_port};
 use crate::state::Cluster;
 
 /// The cluster that a file describes.
@@ -101,6 +101,9 @@ fn add_line(
             c.nodes[ix].config_epoch = 0;
         }
     }
+    if ix == c.myself && line.primary.is_some() && line.slots.iter().next().is_some() {
+        return Err("this node is a replica and has slots");
+    }
     for slot in line.slots.iter() {
         membership::assign(c, slot, ix);
     }
@@ -131,7 +134,7 @@ fn set_address(c: &mut Cluster, ix: NodeIx, line: &Line) {
     node.human_name = line.human_name.as_str().into();
     node.tcp_port = tcp;
     node.tls_port = tls_port;
-    let derived = node.port(tls).saturating_add(PORT_STEP);
+    let derived = derived_bus_port(node.port(tls));
     node.bus_port = line.bus_port.unwrap_or(derived);
 }
 

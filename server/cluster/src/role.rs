@@ -7,9 +7,10 @@ use crate::membership;
 use crate::node::Flags;
 use crate::state::{Cluster, Election};
 
-/// Makes this node, which has no slots, a replica of another.
+/// Makes this node a replica of another. Slots that a replica was given (CLUSTER ADDSLOTS) are given up.
 pub(crate) fn follow(c: &mut Cluster, primary: NodeIx) {
-    assert!(primary != c.myself && c.me().slots.is_none());
+    assert!(primary != c.myself);
+    membership::unassign_all(c, c.myself);
     if c.me().is_primary() {
         let me = c.me_mut();
         me.flags -= Flags::PRIMARY | Flags::MIGRATE_TO;

@@ -33,7 +33,7 @@ pub struct Settings {
     pub tcp_port: u16,
     /// `tls-port`.
     pub tls_port: u16,
-    /// `cluster-port`; 0 is derived from the port of clients.
+    /// The port that the bus listens on: `cluster-port`, or [`derived_bus_port`].
     pub bus_port: u16,
     /// `cluster-announce-ip`; empty is unset.
     pub announce_ip: String,
@@ -66,7 +66,7 @@ impl Default for Settings {
             tls_replication: false,
             tcp_port: 6379,
             tls_port: 0,
-            bus_port: 0,
+            bus_port: derived_bus_port(6379),
             announce_ip: String::new(),
             announce_tcp_port: 0,
             announce_tls_port: 0,
@@ -91,18 +91,13 @@ impl Settings {
 
     /// The bus port that is announced to others.
     pub fn bus_port_announced(&self) -> u16 {
-        first_set([self.announce_bus_port, self.bus_port_listened()])
+        first_set([self.announce_bus_port, self.bus_port])
     }
+}
 
-    /// The port that the server has to listen on for the bus.
-    pub fn bus_port_listened(&self) -> u16 {
-        let clients = if self.tls_cluster {
-            self.tls_port
-        } else {
-            self.tcp_port
-        };
-        first_set([self.bus_port, clients.saturating_add(PORT_STEP)])
-    }
+/// The port of the bus of a node whose clients use this port, unless it is configured.
+pub fn derived_bus_port(clients: u16) -> u16 {
+    clients.saturating_add(PORT_STEP)
 }
 
 /// The first number that is not 0.
@@ -119,6 +114,7 @@ mod tests {
         let mut settings = Settings {
             tcp_port: 7000,
             tls_port: 7100,
+            bus_port: 9,
             ..Settings::default()
         };
         let ports = |settings: &Settings| {
@@ -128,10 +124,6 @@ mod tests {
                 settings.bus_port_announced(),
             )
         };
-        assert_eq!(ports(&settings), (7000, 7100, 17_000));
-        settings.tls_cluster = true;
-        assert_eq!(ports(&settings), (7000, 7100, 17_100));
-        settings.bus_port = 9;
         assert_eq!(ports(&settings), (7000, 7100, 9));
         settings.announce_tcp_port = 1;
         settings.announce_tls_port = 2;

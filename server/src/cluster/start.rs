@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cluster::action::Level;
-use cluster::settings::{PORT_STEP, Settings};
+use cluster::settings::{PORT_STEP, Settings, derived_bus_port};
 use cluster::state::Cluster;
 use data::util::rand::Rng;
 
@@ -17,8 +17,21 @@ use crate::state::cluster::ClusterNode;
 use crate::state::replication::link::Link;
 use crate::sys::{log, process};
 
-/// What the protocol needs to know of the configuration.
-pub fn settings(config: &Params) -> Settings {
+/// The port that the bus is to listen on. It stays when the ports of clients change.
+fn bus_port(config: &Params) -> u16 {
+    let clients = match config.tls_cluster {
+        true => config.tls_port,
+        false => config.port,
+    };
+    let port = |number: i64| u16::try_from(number).unwrap_or(0);
+    match port(config.cluster_port) {
+        0 => derived_bus_port(port(clients)),
+        configured => configured,
+    }
+}
+
+/// What the protocol needs to know of the configuration, with the port that the bus listens on.
+fn settings(config: &Params, bus_port: u16) -> Settings {
     let port = |number: i64| u16::try_from(number).unwrap_or(0);
     let level = match config.loglevel {
         log::Level::Debug => Level::Debug,
@@ -39,7 +52,7 @@ pub fn settings(config: &Params) -> Settings {
         tls_replication: config.tls_replication,
         tcp_port: port(config.port),
         tls_port: port(config.tls_port),
-        bus_port: port(config.cluster_port),
+        bus_port,
         announce_ip: config.cluster_announce_ip.clone(),
         announce_tcp_port: port(config.cluster_announce_port),
         announce_tls_port: port(config.cluster_announce_tls_port),
@@ -62,8 +75,8 @@ pub fn load(srv: &mut Server) -> Result<(), String> {
     let path = srv.config.cluster_config_file.clone();
     let (lock, text) = file::open(Path::new(&path))?;
     let rng = Rng::new(u64::from_le_bytes(process::random_bytes()));
-    let (settings, facts) = (settings(&srv.config), facts(srv));
-    let bus_port = settings.bus_port_listened();
+    let bus_port = bus_port(&srv.config);
+    let (settings, facts) = (settings(&srv.config, bus_port), facts(srv));
     let core = if text.is_empty() {
         Cluster::new(rng, settings, facts)
     } else {
@@ -133,6 +146,9 @@ pub fn adopt_keys(srv: &mut Server) {
 
 /// Tells the protocol that directives have changed.
 pub fn configure(srv: &mut Server) {
-    let settings = settings(&srv.config);
+    let Some(node) = &srv.cluster else {
+        return;
+    };
+    let settings = settings(&srv.config, node.bus_port);
     tell(srv, |core, facts| core.configure(settings, facts));
 }

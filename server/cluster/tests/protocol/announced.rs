@@ -27,6 +27,7 @@ fn ports_are_told_by_transport() {
     let tls = Settings {
         tcp_port: 7000,
         tls_port: 7100,
+        bus_port: 17_100,
         tls_cluster: true,
         tls_replication: true,
         ..settings()

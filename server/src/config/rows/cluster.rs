@@ -1,13 +1,13 @@
 //! The cluster.
 
+use cluster::node::{is_human_name, is_ip_text};
+
 use crate::config::row::{INT, LONG, Row, choice, int, memory, optional, text, yes_no};
 use crate::config::values::EndpointType;
 use crate::{choice, field};
 
 /// Maximum length of a host name including a NUL, in bytes.
 const HOST_NAME_MAX: usize = 256;
-/// Characters that separate fields in the cluster state.
-const RESERVED: &str = "!#$%&()*+:;<>?@[]^{|}~";
 
 /// The rows.
 pub static ROWS: &[Row] = &[
@@ -60,6 +60,7 @@ pub static ROWS: &[Row] = &[
         .default("0")
         .doc("How much may wait for a link of the cluster bus before the link is closed; 0 is no limit."),
     optional("cluster-announce-ip", field!(cluster_announce_ip))
+        .check(check_address)
         .doc("Address that the node tells others; unset, they find out."),
     int("cluster-announce-port", field!(cluster_announce_port), 0, 65535)
         .default("0")
@@ -94,9 +95,19 @@ fn check_hostname(name: &str) -> Result<(), &'static str> {
     Err("Hostnames may only contain alphanumeric characters, hyphens or dots")
 }
 
-fn check_nodename(name: &str) -> Result<(), &'static str> {
-    if name.contains(|letter| RESERVED.contains(letter)) {
-        return Err("Announced human node name contained invalid character");
+/// Other nodes refuse packets with another address, and nodes.conf could not be read again.
+fn check_address(address: &str) -> Result<(), &'static str> {
+    if is_ip_text(address.as_bytes()) {
+        return Ok(());
     }
-    Ok(())
+    Err(
+        "An announced address may only contain alphanumeric characters, dots, colons, hyphens, underscores, brackets and '%'",
+    )
+}
+
+fn check_nodename(name: &str) -> Result<(), &'static str> {
+    if is_human_name(name.as_bytes()) {
+        return Ok(());
+    }
+    Err("Announced human node name contained invalid character")
 }
