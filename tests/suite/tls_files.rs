@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use tests::authority::{Pair, Spec};
 use tests::certs::{self, CertSpec, issue};
 use tests::client::{Client, Transport};
 use tests::pair;
@@ -194,6 +195,32 @@ fn a_chain_in_disorder_does_not_replace_one_in_order() {
     );
     write("tls.crt", &read("chain.crt"));
     wait_for_certificate(&server, &mut client, "leaf");
+}
+
+#[test]
+fn a_certificate_that_is_not_valid_does_not_replace_one_that_is() {
+    let folder = temp_dir();
+    put_pair(folder.path(), "redis");
+    let (server, mut client) = start(folder.path(), &["--tls-auth-clients", "no"]);
+    let root = Pair::root("root");
+    let issue = |serial, seconds| {
+        root.issue(&Spec {
+            name: "renewed",
+            serial,
+            seconds,
+            is_authority: false,
+        })
+    };
+    issue(2, -60).write(folder.path(), "tls", &[]);
+    let line = server.wait_for_log(&["the server certificate ", " has expired on "]);
+    assert!(line.contains("the present ones stay"), "{line}");
+    let subject = client.info("tls_server_cert_subject");
+    assert!(subject.ends_with("CN=Generic-cert"), "{subject}");
+    issue(3, 600).write(folder.path(), "tls", &[]);
+    until("the renewed certificate", || {
+        let subject = client.info("tls_server_cert_subject");
+        subject.ends_with("CN=renewed").then_some(())
+    });
 }
 
 /// The comparison is with the chain that is in use, not with the one that the watch began with.

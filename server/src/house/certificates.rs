@@ -103,13 +103,32 @@ pub fn end_watch(srv: &mut Server) {
     srv.tls.watch = None;
 }
 
-/// Loads files that have changed. A chain that peers may fail to verify is refused if the present one is better.
+/// Loads files that have changed. A chain that peers may fail to verify, or a certificate that is not valid at present, is
+/// refused if the present one is better.
 fn load_changed(config: &TlsConfig, present: &TlsContext) -> Result<TlsContext, String> {
     let context = TlsContext::load(config, Some(present)).map_err(|error| error.to_string())?;
-    match context.chain_fault() {
-        Some(why) if present.chain_fault().is_none() => Err(why.to_owned()),
+    let now = clock::unix_ms() / 1000;
+    match (context.chain_fault(), date_fault(&context, now)) {
+        (Some(why), _) if present.chain_fault().is_none() => Err(why.to_owned()),
+        (_, Some(why)) if date_fault(present, now).is_none() => Err(why),
         _ => Ok(context),
     }
+}
+
+/// A certificate of this server that is not valid at this Unix time.
+fn date_fault(context: &TlsContext, now: i64) -> Option<String> {
+    let mut own = context.certs().iter();
+    let invalid = |cert: &&CertInfo| {
+        cert.role != CertRole::Ca && !(cert.not_before..=cert.not_after).contains(&now)
+    };
+    own.find(invalid).map(|cert| {
+        let (fault, time) = match cert.not_after < now {
+            true => ("has expired on", cert.not_after),
+            false => ("is not valid before", cert.not_before),
+        };
+        let (role, date) = (role(cert.role), clock::utc_date(time));
+        format!("the {role} certificate {} {fault} {date}", cert.file)
+    })
 }
 
 /// Cron: uses what the watch has loaded.
