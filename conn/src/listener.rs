@@ -22,6 +22,7 @@ use nix::sys::stat::{Mode, fchmod};
 
 use crate::addr::Addr;
 use crate::dial::new_socket;
+use crate::resolve::local_address;
 
 /// An accepted connection.
 #[derive(Debug)]
@@ -60,10 +61,9 @@ impl Listener {
     /// one). `mark` is the socket mark for routing (SO_MARK), 0 for none.
     ///
     /// # Errors
-    /// `ip` is not an address (`InvalidInput`), or the system refuses: address in use, not available,
-    /// family not supported.
-    pub fn tcp(ip: &str, port: u16, backlog: i32, mark: u32) -> io::Result<Self> {
-        let addr = SocketAddr::new(parse_ip(ip)?, port);
+    /// The name has no address, or the system refuses: address in use, not available, family not supported.
+    pub fn tcp(host: &str, port: u16, backlog: i32, mark: u32) -> io::Result<Self> {
+        let addr = SocketAddr::new(resolve(host)?, port);
         let family = if addr.is_ipv6() {
             AddressFamily::Inet6
         } else {
@@ -170,16 +170,11 @@ fn classify(error: io::Error) -> Accept {
     }
 }
 
-fn parse_ip(ip: &str) -> io::Result<IpAddr> {
-    match ip {
+fn resolve(host: &str) -> io::Result<IpAddr> {
+    match host {
         "*" => Ok(Ipv4Addr::UNSPECIFIED.into()),
         "::*" => Ok(Ipv6Addr::UNSPECIFIED.into()),
-        digits => digits.parse().map_err(|_| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("'{digits}' is not an IP address"),
-            )
-        }),
+        host => local_address(host),
     }
 }
 

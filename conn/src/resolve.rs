@@ -148,6 +148,18 @@ fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(in_order((host, port).to_socket_addrs()?))
 }
 
+/// The address of this machine that is given in digits, or the first IPv4 address of a name. Blocks as [`resolve`] does.
+///
+/// # Errors
+/// The resolver's words.
+pub(crate) fn local_address(host: &str) -> io::Result<IpAddr> {
+    let found = addresses(host, 0).map_err(|error| io::Error::other(reason(&error)))?;
+    let is_literal = host.contains(':');
+    let found = found.iter().find(|addr| is_literal || addr.is_ipv4());
+    let none = || io::Error::other("the name has no IPv4 address");
+    found.map(SocketAddr::ip).ok_or_else(none)
+}
+
 /// IPv4 first, each address once.
 fn in_order(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut addrs: Vec<SocketAddr> = Vec::new();

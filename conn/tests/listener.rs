@@ -35,9 +35,11 @@ fn all_of_ipv4_and_all_of_ipv6_can_share_a_port() {
 }
 
 #[test]
-fn an_address_that_is_none_is_named() {
-    let error = Listener::tcp("localhost.", 0, 511, 0).expect_err("no digits");
-    assert_eq!(error.to_string(), "'localhost.' is not an IP address");
+fn names_are_resolved() {
+    let local = Listener::tcp("localhost", 0, 511, 0).expect("a port");
+    TcpStream::connect(("127.0.0.1", local.port())).expect("a connection");
+    let error = Listener::tcp("no such name", 0, 511, 0).expect_err("no name");
+    assert_eq!(error.to_string(), "Name or service not known");
     let taken = Listener::tcp("127.0.0.1", 0, 511, 0).expect("a port");
     let error = Listener::tcp("127.0.0.1", taken.port(), 511, 0).expect_err("in use");
     assert_eq!(error.raw_os_error(), Some(libc::EADDRINUSE));

@@ -152,6 +152,18 @@ fn an_optional_address_that_the_machine_lacks_is_logged_and_skipped() {
 }
 
 #[test]
+fn a_name_can_be_bound_to() {
+    let server = Server::start(&["--bind", "localhost"]);
+    let mut client = server.client(Transport::Tls);
+    assert_eq!(client.text("CONFIG GET bind"), "[bind localhost]");
+    assert_eq!(
+        client.text("CONFIG SET bind no-such-name.invalid"),
+        "-ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses."
+    );
+    assert_eq!(client.text("PING"), "PONG");
+}
+
+#[test]
 fn listeners_are_numbered_by_kind() {
     let server = Server::start(&[]);
     let mut client = server.client(Transport::Unix);
