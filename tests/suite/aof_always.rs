@@ -83,6 +83,26 @@ fn a_client_that_has_sent_all_still_gets_the_replies_that_are_held() {
 }
 
 #[test]
+fn a_client_whose_reply_is_held_is_not_idle() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let disk = Disk::new();
+        let server = held(&disk, &[]);
+        let mut writer = client(&server, transport);
+        let mut admin = server.client(Transport::Unix);
+        assert_eq!(admin.text("CONFIG SET timeout 1"), "OK");
+        writer.send(b"SET k v\r\n");
+        disk.wait_until_written(INCR, "SET\r\n$1\r\nk\r\n$1\r\nv");
+        // One after the other: when the second one is closed, every client that was idle at first was asked.
+        for _ in 0..2 {
+            let mut idle = server.client(Transport::Tcp);
+            assert_eq!(idle.read_to_end(), b"");
+        }
+        disk.clear("hold-fsync");
+        assert_eq!(show(&writer.read()), "OK", "{transport:?}");
+    }
+}
+
+#[test]
 fn the_loop_executes_further_requests_while_the_disk_is_busy() {
     let disk = Disk::new();
     let server = held(&disk, &[]);

@@ -220,6 +220,9 @@ fn the_latency_monitor_keeps_spikes() {
         );
         let report = client.text("LATENCY DOCTOR");
         assert!(report.contains("1. command: 1 latency spikes"), "{report}");
+        client.text("CONFIG SET latency-monitor-threshold 9223372036854775807");
+        let report = client.text("LATENCY DOCTOR");
+        assert!(report.contains("1. command: 1 latency spikes"), "{report}");
         client.text("SAVE");
         assert_eq!(client.text("LATENCY RESET nothing"), "0");
         assert_eq!(client.text("LATENCY RESET command"), "1");

@@ -223,7 +223,9 @@ fn visit(srv: &mut Server, id: ClientId) {
         return;
     };
     let idle = now_ms / 1000 - client.last_active;
+    // A client whose reply is held waits for the disk.
     let may_time_out = client.blocked.is_none()
+        && client.io.out.held() == 0
         && client.class() == Class::Normal
         && !client.flags.contains(ClientFlags::MONITOR);
     if timeout > 0 && idle > timeout && may_time_out {

@@ -119,7 +119,7 @@ fn advice_on(srv: &Server, event: Event) -> Vec<Advice> {
 }
 
 fn sentence(srv: &Server, advice: Advice) -> String {
-    let threshold_us = srv.config.latency_monitor_threshold * 1000;
+    let threshold_us = srv.config.latency_monitor_threshold.saturating_mul(1000);
     let text = match advice {
         Advice::BetterMachine => {
             "fork() is slow here. A machine, or a hypervisor, with faster forks would help: the same \

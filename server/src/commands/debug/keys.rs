@@ -8,7 +8,7 @@ use data::value::db::Expire;
 use data::value::digest;
 use data::value::entry::EntryRef;
 use data::value::list::List;
-use data::value::{NewValue, Scratch, Type};
+use data::value::{Encoding, NewValue, Scratch, Type};
 
 use crate::commands::args::int;
 use crate::keyspace::change::{Event, key_changed};
@@ -64,7 +64,7 @@ pub(super) fn object(cx: &mut Ctx<'_>) -> Done {
 pub(super) fn sdslen(cx: &mut Ctx<'_>) -> Done {
     let key = &cx.argv[2];
     let entry = stored(cx, key).ok_or(NO_SUCH_KEY)?;
-    if entry.ty() != Type::String {
+    if entry.ty() != Type::String || entry.encoding() == Encoding::Int {
         return Err(Fault::new("ERR Not an sds encoded string."));
     }
     let mut scratch = Scratch::default();

@@ -141,7 +141,7 @@ static SUBCOMMANDS: &[Sub] = &[
     },
     Sub {
         name: "object",
-        args: 1..=2,
+        args: 1..=1,
         run: object,
         help: &["    How a key is stored."],
     },
