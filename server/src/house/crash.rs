@@ -10,7 +10,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::SeqCst};
 use std::{panic, process, ptr};
@@ -20,6 +20,9 @@ use crate::report::sections;
 use crate::server::Server;
 use crate::sys::log;
 use crate::warning;
+
+/// Seconds that a report may take. One begun within the allocator could wait for its lock for ever.
+const PATIENCE_S: u32 = 30;
 
 /// The server, for the report.
 static SERVER: AtomicPtr<Server> = AtomicPtr::new(ptr::null_mut());
@@ -38,6 +41,8 @@ pub fn enable(enabled: bool) {
 pub fn install(srv: &mut Server) {
     enable(srv.config.crash_log_enabled);
     SERVER.store(srv, SeqCst);
+    // The first call loads a library, which a process that crashes may no longer be able to do.
+    frames();
     panic::set_hook(Box::new(on_panic));
     let fatal = [
         libc::SIGSEGV,
@@ -77,6 +82,11 @@ fn on_panic(info: &PanicHookInfo<'_>) {
 }
 
 extern "C" fn on_signal(signal: c_int) {
+    // SAFETY: both only change what becomes of the process.
+    unsafe {
+        libc::signal(libc::SIGALRM, libc::SIG_DFL);
+        libc::alarm(PATIENCE_S);
+    }
     if ENABLED.load(SeqCst) {
         report(&[format!(
             "Redis {} crashed by signal: {signal}",
@@ -107,19 +117,23 @@ fn report(reason: &[String]) {
         about_server(unsafe { &*srv });
     }
     log::raw(
-        b"\n=== REDIS BUG REPORT END. ===\n\n       \
-        Please report the crash with all that stands between START and END.\n\n",
+        b"\n=== REDIS BUG REPORT END. Make sure to include from START to END. ===\n\n       \
+        Please report the crash.\n\n",
     );
 }
 
-fn trace() {
+/// The return addresses on the stack, and how many there are.
+fn frames() -> ([*mut c_void; 100], c_int) {
     let mut frames = [ptr::null_mut(); 100];
-    // SAFETY: the array bounds the number of frames; fd 1 or the log file takes the text.
-    unsafe {
-        let count = libc::backtrace(frames.as_mut_ptr(), frames.len() as c_int);
-        let fd = log::descriptor();
-        libc::backtrace_symbols_fd(frames.as_ptr(), count, fd);
-    }
+    // SAFETY: the array bounds the number of frames.
+    let count = unsafe { libc::backtrace(frames.as_mut_ptr(), frames.len() as c_int) };
+    (frames, count)
+}
+
+fn trace() {
+    let (frames, count) = frames();
+    // SAFETY: so many frames were stored; fd 1 or the log file takes the text.
+    unsafe { libc::backtrace_symbols_fd(frames.as_ptr(), count, log::descriptor()) };
 }
 
 fn about_server(srv: &Server) {
