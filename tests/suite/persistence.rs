@@ -183,7 +183,7 @@ fn a_full_disk_fails_the_save_and_loses_no_data() {
     server.limit_file_size("100000");
     assert_eq!(client.text("CONFIG SET rdbcompression no"), "OK");
     assert_eq!(client.text("SAVE"), "-ERR");
-    server.wait_for_log(&["Write error saving DB on disk(write): File too large"]);
+    server.wait_for_log(&["Write error while saving DB to the disk(rdbSaveRio): File too large"]);
     assert_eq!(client.text("BGSAVE"), "Background saving started");
     client.wait_for_child();
     assert_eq!(client.info("rdb_last_bgsave_status"), "err");

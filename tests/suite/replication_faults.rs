@@ -272,7 +272,8 @@ fn a_transfer_is_retried_after_a_full_disk_on_either_side() {
         primary.text("DEBUG POPULATE 2000 filler 500");
         server.limit_file_size("100000");
         follow(&mut replica, port(&server, transport));
-        server.wait_for_log(&["Write error saving DB on disk(write): File too large"]);
+        server
+            .wait_for_log(&["Write error while saving DB to the disk(rdbSaveRio): File too large"]);
         other.limit_file_size("100000");
         server.limit_file_size("unlimited");
         other.wait_for_log(&["Write error or short write writing to the DB dump file"]);

@@ -3,11 +3,11 @@
 use crate::config::params::Params;
 use crate::config::values::OutputLimit;
 use crate::egress::held::released_offset;
-use crate::notice;
 use crate::report::client_line::client_line;
 use crate::server::Server;
 use crate::state::client::{Class, Closing};
 use crate::state::client_id::ClientId;
+use crate::warning;
 use crate::wire::output::KEEP_TAIL;
 
 /// The limit of a class. That of replicas is at least the size of the backlog, which exists anyway.
@@ -71,6 +71,6 @@ pub fn over_output_limit(srv: &mut Server, id: ClientId) -> bool {
 pub fn close_over_limit(srv: &mut Server, id: ClientId) {
     srv.stats.output_buffer_disconnects += 1;
     let line = client_line(srv, id);
-    notice!("Client {line} scheduled to be closed ASAP for overcoming of output buffer limits.");
+    warning!("Client {line} scheduled to be closed ASAP for overcoming of output buffer limits.");
     srv.clients.queue_close(id);
 }

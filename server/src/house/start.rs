@@ -108,6 +108,14 @@ pub fn serve(
 }
 
 fn announce(info: &ProcessInfo) {
+    if host::overcommit() == Some(0) {
+        warning!(
+            "WARNING Memory overcommit must be enabled! Without it, a background save or replication may fail under low \
+             memory condition. Being disabled, it can also cause failures without low memory condition, see \
+             https://github.com/jemalloc/jemalloc/issues/1328. To fix this issue add 'vm.overcommit_memory = 1' to \
+             /etc/sysctl.conf and then reboot or run the command 'sysctl vm.overcommit_memory=1' for this to take effect."
+        );
+    }
     notice!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     notice!(
         "Redis version={}, bits={}, commit=00000000, modified=0, pid={}, just started",
@@ -417,13 +425,6 @@ fn warn_about_system(srv: &Server) {
              the lower value of {}.",
             srv.config.tcp_backlog,
             host::somaxconn().unwrap_or(0)
-        );
-    }
-    if host::overcommit() == Some(0) {
-        warning!(
-            "WARNING Memory overcommit must be enabled! Without it, a background save or replication may fail under low \
-             memory condition. To fix this issue add 'vm.overcommit_memory = 1' to /etc/sysctl.conf and then reboot or \
-             run the command 'sysctl vm.overcommit_memory=1' for this to take effect."
         );
     }
     if host::huge_pages_always() && !(srv.config.disable_thp && host::disable_huge_pages()) {

@@ -85,7 +85,7 @@ fn report(failure: &Failure, temp: &str, name: &str) {
             directory()
         ),
         "directory" => warning!("Failed to fsync directory while saving DB: {why}"),
-        step => warning!("Write error saving DB on disk({step}): {why}"),
+        step => warning!("Write error while saving DB to the disk({step}): {why}"),
     }
 }
 
@@ -93,7 +93,7 @@ fn write(srv: &Server, temp: &str, reporter: Option<&mut Reporter>) -> Result<()
     let mut out = output(srv, File::create(temp).map_err(during("open"))?);
     out.sink.syncs_in_steps = srv.config.rdb_save_incremental_fsync;
     let everything = SnapshotFilter::default();
-    snapshot(srv, &mut out, everything, Usage::Snapshot, reporter).map_err(during("write"))?;
+    snapshot(srv, &mut out, everything, Usage::Snapshot, reporter).map_err(during("rdbSaveRio"))?;
     out.sink.file.sync_all().map_err(during("fsync"))
 }
 

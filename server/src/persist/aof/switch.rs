@@ -105,7 +105,7 @@ pub fn start(srv: &mut Server, in_transaction: bool) -> bool {
         notice!("AOF reopen, just ignore the AOF fsync error in bio job");
     }
     if srv.aof.write_error.take().is_some() {
-        notice!("AOF reopen, just ignore the last error.");
+        warning!("AOF reopen, just ignore the last error.");
     }
     true
 }

@@ -16,6 +16,7 @@ use crate::wire::fault::Fault;
 /// Follows a primary from now on.
 pub fn become_replica(srv: &mut Server, host: &str, port: u16) {
     let was_replica = srv.replication.is_replica();
+    log::set_role(Role::Replica);
     // Keys in flight may no longer be deleted here.
     srv.migration.spoil_all(None);
     let cached = if was_replica {
@@ -36,7 +37,6 @@ pub fn become_replica(srv: &mut Server, host: &str, port: u16) {
     }));
     disconnect_blocked(srv);
     srv.config.replicaof = Some((host.to_owned(), port));
-    log::set_role(Role::Replica);
     notice!("Connecting to MASTER {host}:{port}");
     reconnect(srv);
 }
@@ -46,16 +46,24 @@ pub fn become_primary(srv: &mut Server) {
     if !srv.replication.is_replica() {
         return;
     }
-    leave(srv);
+    log::set_role(Role::Primary);
+    if leave(srv).is_some() {
+        notice!("Discarding previously cached master state.");
+    }
     let now = srv.unit.now_s();
     let replication = &mut srv.replication;
     replication.link = None;
     replication.forget_unexecuted();
     replication.fork_history(ReplId::new(process::random_bytes()));
+    notice!(
+        "Setting secondary replication ID to {}, valid up to offset: {}. New replication ID is {}",
+        replication.id2,
+        replication.second_offset,
+        replication.id
+    );
     replication.selected = None;
     replication.alone_since = now;
     srv.config.replicaof = None;
-    log::set_role(Role::Primary);
     // A synchronization that was given up has switched it off.
     switch::restart_or_exit(srv);
     // Replicas reconnect to learn the new id; they can continue from where they are.
@@ -68,7 +76,11 @@ fn leave(srv: &mut Server) -> Option<usize> {
     let client = link.client();
     if let Some(id) = client {
         let db = srv.clients.get(id).map_or(0, |client| client.session.db);
-        link.cached = link.cached.map(|_| db);
+        notice!("Connection with master lost.");
+        if link.cached.is_some() {
+            notice!("Caching the disconnected master state.");
+            link.cached = Some(db);
+        }
         // The link is Idle before its client is closed, so it does not reconnect.
         link.stage = LinkStage::Idle;
         close_now(srv, id);
