@@ -19,7 +19,7 @@ use crate::state::Cluster;
 const START_LEN: usize = 8;
 
 /// Up to this size the room for a packet that has come in part doubles.
-const MAX_DOUBLED: usize = 1 << 20;
+const MAX_DOUBLED: usize = 128 << 10;
 /// Least growth of that room.
 const MIN_GROWTH: usize = 16 * 1024;
 

@@ -14,7 +14,7 @@ use cluster::action::{Action, Facts, Level, Pause};
 use cluster::ids::LinkId;
 use cluster::packet::Kind;
 use cluster::packet::decode::decode;
-use cluster::settings::Settings;
+use cluster::settings::{Settings, derived_bus_port};
 use cluster::state::Cluster;
 use data::util::rand::Rng;
 
@@ -171,6 +171,7 @@ impl World {
         Settings {
             node_timeout_ms: self.timeout_ms,
             tcp_port: PORT,
+            bus_port: derived_bus_port(PORT),
             log_level: if log { Level::Verbose } else { Level::Warning },
             ..Settings::default()
         }
