@@ -49,7 +49,7 @@ impl Pair {
         let spec = Spec {
             name,
             serial: 1,
-            seconds: 3600,
+            seconds: 86_400,
             is_authority: true,
         };
         make(&spec, &named(name), None, None)

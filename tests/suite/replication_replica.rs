@@ -426,7 +426,7 @@ fn an_unimplemented_command_ends_the_link() {
 fn expired_keys_are_deleted_only_by_the_primary() {
     let (_server, mut client, primary) = setup(Transport::Tcp, &[]);
     follow(&mut client, &primary);
-    let mut link = full_resync(&primary, 0, &[("a", "1")]);
+    let mut link = full_resync(&primary, 0, &[("a", "x")]);
     let mut offset = 0;
     let mut send = |link: &mut Link, line: &str| {
         let bytes = request(line);

@@ -100,9 +100,9 @@ pub fn serve(
     }
     switch::open_at_start(srv)?;
     adopt_keys(srv);
-    be_ready(srv);
     let processors = Processors::listed("server_cpulist", &srv.config.server_cpulist);
     affinity::bind(processors);
+    be_ready(srv);
     run(srv);
     Ok(())
 }
