@@ -191,3 +191,47 @@ fn the_buffer_of_an_incomplete_big_argument_is_shrunk() {
     assert_eq!(show(&client.read()), "OK");
     assert_eq!(client.text("STRLEN k"), "10000000");
 }
+
+/// Recorded replies of Redis 7.2.6.
+#[test]
+fn odd_requests_are_answered_as_redis_answers_them() {
+    let server = Server::start(&[]);
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let mut client = server.client(transport);
+        client.text("FLUSHALL");
+        for (command, reply) in [
+            ("ZADD z 1 b 2 Palermo 3 Catania", "3"),
+            // Members of different scores are in no order; Redis looks at the last one first.
+            ("ZLEXCOUNT z [b [b", "0"),
+            ("ZREMRANGEBYLEX z [b [b", "0"),
+            ("ZRANGE z [b [b BYLEX", "[]"),
+            ("ZINCRBY z LT 1", "-ERR syntax error"),
+            ("ZINCRBY z 1 b", "2"),
+            ("BZMPOP none 1 z FOO", "-ERR syntax error"),
+            (
+                "BZMPOP none 1 z MIN",
+                "-ERR timeout is not a float or out of range",
+            ),
+            ("PFADD h a", "1"),
+            ("RENAME h i", "OK"),
+            ("OBJECT ENCODING i", "raw"),
+            ("COPY i j", "1"),
+            ("OBJECT ENCODING j", "raw"),
+            (
+                "COMMAND GETKEYS config cluster",
+                "-ERR Invalid command specified",
+            ),
+            (
+                "COMMAND GETKEYS config",
+                "-ERR The command has no key arguments",
+            ),
+        ] {
+            assert_eq!(client.text(command), reply, "{transport:?} {command}");
+        }
+        let line = client.call(&["EXPIRE", "z", "4", "a\nb\r\n"]);
+        assert_eq!(show(&line), "-ERR Unsupported option a b");
+        client.text("HELLO 3");
+        let names = client.call(&["COMMAND", "LIST"]);
+        assert!(matches!(names, Value::Array(_)), "{transport:?}");
+    }
+}

@@ -307,13 +307,12 @@ fn write_arg(reply: &mut Reply, arg: &Arg) {
 /// The row of the command line that begins at argument 2.
 fn row_of_line(cx: &Ctx<'_>) -> Result<&'static Spec, Fault> {
     let top = find(&cx.srv.commands, &cx.argv[2]).ok_or(INVALID_COMMAND)?;
-    let sub = (cx.argv.len() > 3)
-        .then(|| table::sub(top, &cx.argv[3]))
-        .flatten();
-    Ok(table::spec(
-        sub.filter(|&sub| is_bound(&cx.srv.commands, sub))
-            .unwrap_or(top),
-    ))
+    let commands = &cx.srv.commands;
+    if !commands.rows[top.index()].is_container || cx.argv.len() == 3 {
+        return Ok(table::spec(top));
+    }
+    let sub = table::sub(top, &cx.argv[3]).filter(|&sub| is_bound(commands, sub));
+    Ok(table::spec(sub.ok_or(INVALID_COMMAND)?))
 }
 
 fn keys_of_line(cx: &Ctx<'_>, spec: &Spec) -> Result<Keys, KeysError> {
@@ -387,11 +386,7 @@ fn list(cx: &mut Ctx<'_>) -> Done {
         .filter(|spec| shown(spec))
         .map(|spec| spec.full_name)
         .collect();
-    // As in Redis, only the whole list is a set.
-    match filter {
-        CommandFilter::All => cx.reply.set(names.len()),
-        _ => cx.reply.array(names.len()),
-    }
+    cx.reply.array(names.len());
     for name in names {
         cx.reply.bulk(name.as_bytes());
     }

@@ -127,6 +127,14 @@ impl Reply {
         if self.muted || self.overflow {
             return;
         }
+        // Newlines at the end of an error are no part of it.
+        let ends = text.iter().rev().take_while(|byte| b"\r\n".contains(byte));
+        let len = if mark == b'-' {
+            text.len() - ends.count()
+        } else {
+            text.len()
+        };
+        let text = &text[..len];
         self.out.tail.push(mark);
         self.out.tail.extend(
             text.iter()

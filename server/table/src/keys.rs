@@ -306,7 +306,7 @@ fn by_procedure(procedure: Procedure, spec: &Spec, line: Line<'_, '_>) -> Keys {
         Procedure::Sort => sort(line),
         Procedure::SortRo => only(1, READ, line),
         Procedure::Migrate => migrate(line),
-        Procedure::GeoRadius => georadius(spec, line),
+        Procedure::GeoRadius => georadius(line),
         Procedure::Xread => xread(spec, line),
         Procedure::Set => set(line),
         Procedure::Bitfield => bitfield(line),
@@ -380,11 +380,11 @@ fn migrate(line: Line<'_, '_>) -> Keys {
     only(3, MOVE, line)
 }
 
-fn georadius(spec: &Spec, line: Line<'_, '_>) -> Keys {
+fn georadius(line: Line<'_, '_>) -> Keys {
     let mut keys = only(1, READ, line);
     let mut store = None;
-    // The options follow the required arguments.
-    let mut pos = usize::from(spec.arity.unsigned_abs());
+    // As in Redis, the unit of GEORADIUS may be one.
+    let mut pos = 5;
     while pos + 1 < line.argc {
         let found = line.which(pos, &["store", "storedist"]).is_some();
         if found {

@@ -45,7 +45,7 @@ use crate::util::mem::{relocate, usable_size};
 use crate::value::aggregate::{Aggregate, AggregateMut, AggregateRef, Kind, MAX_SIZE};
 use crate::value::damaged::Damaged;
 use crate::value::stored::{Form, INLINE_MAX, Stored, aligned};
-use crate::value::{Encoding, NewValue, Type, Value, ValueRef};
+use crate::value::{EMBSTR_MAX, Encoding, NewValue, Type, Value, ValueRef};
 
 /// Maximum of the LRU or LFU field.
 pub const LRU_MAX: u32 = (1 << 24) - 1;
@@ -279,6 +279,8 @@ impl<'a> EntryRef<'a> {
         }
         match (self.value(), self.encoding()) {
             (ValueRef::Int(number), _) => NewValue::Owned(Value::Int(number)),
+            // A short text in a buffer was built by parts and reports `raw`.
+            (ValueRef::Shared(buffer), _) if buffer.len() <= EMBSTR_MAX => NewValue::Raw(buffer),
             (ValueRef::Shared(buffer), _) => NewValue::Owned(Value::Shared(Arc::clone(buffer))),
             (ValueRef::Bytes(text), Encoding::Embstr) => NewValue::Text(text),
             (ValueRef::Bytes(text), _) => NewValue::Raw(text),

@@ -225,8 +225,15 @@ impl Zset {
         )
     }
 
-    /// The ranks of the members in a lexicographical range; all members must have the same score.
+    /// The ranks of the members in a lexicographical range. If scores differ, members are not in that order, and what a range
+    /// holds is undefined, but nothing if its minimum is above the last member.
     pub fn ranks_by_lex(&self, range: &LexRange<'_>) -> Range<usize> {
+        let len = self.len();
+        let last = self.range(len.saturating_sub(1)..len, false).next();
+        let is_below = |member: Item<'_>| range.is_after(member.bytes(&mut Default::default()));
+        if last.is_some_and(|(member, _)| is_below(member)) {
+            return len..len;
+        }
         self.ranks(
             |_, member| range.is_after(member),
             |_, member| range.reaches(member),

@@ -109,10 +109,8 @@ fn zadd(cx: &mut Ctx<'_>, increment: bool) -> Done {
     let argv = cx.argv;
     let key = &argv[1];
     let mut args = Args::from(argv, 2);
-    let mut options = AddOptions::default();
-    if !increment {
-        options = parse_options(&mut args);
-    }
+    // ZINCRBY knows the options as well, but has no room for them.
+    let mut options = parse_options(&mut args);
     options.increment |= increment;
     if args.is_done() || args.left() % 2 == 1 {
         return Err(SYNTAX);

@@ -203,8 +203,8 @@ fn zmpop(cx: &mut Ctx<'_>) -> Done {
 
 fn bzmpop(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let deadline_ms = deadline(&argv[1], cx.now_ms)?;
     let multi = parse_multi(Args::from(argv, 2))?;
+    let deadline_ms = deadline(&argv[1], cx.now_ms)?;
     if !pop_multi(cx, &multi)? {
         let wait = KeyBlock {
             ty: Type::Zset,
