@@ -214,8 +214,13 @@ impl<'a> Source<'a> {
 /// Accumulates the result by member.
 type Pairs = Vec<(Vec<u8>, f64)>;
 
-/// Combines the sources. Unions and intersections begin with the smallest one.
-fn work(srv: &Server, number: usize, query: &Query<'_>, operation: Operation) -> Pairs {
+/// The sources with their weights. Unions and intersections begin with the smallest one.
+fn sources<'a>(
+    srv: &'a Server,
+    number: usize,
+    query: &Query<'_>,
+    operation: Operation,
+) -> Vec<(Source<'a>, f64)> {
     let mut sources: Vec<(Source<'_>, f64)> = query
         .keys
         .iter()
@@ -225,9 +230,15 @@ fn work(srv: &Server, number: usize, query: &Query<'_>, operation: Operation) ->
     if operation != Operation::Diff {
         sources.sort_by_key(|(source, _)| source.len());
     }
+    sources
+}
+
+/// Combines the sources.
+fn work(srv: &Server, number: usize, query: &Query<'_>, operation: Operation) -> Pairs {
+    let sources = sources(srv, number, query, operation);
     match operation {
         Operation::Union => union(&sources, query.aggregation),
-        Operation::Inter => inter(&sources, query.aggregation, query.limit),
+        Operation::Inter => inter(&sources, query.aggregation),
         Operation::Diff => diff(&sources),
     }
 }
@@ -248,25 +259,41 @@ fn union(sources: &[(Source<'_>, f64)], aggregation: Aggregation) -> Pairs {
     scores.into_iter().collect()
 }
 
-fn inter(sources: &[(Source<'_>, f64)], aggregation: Aggregation, limit: usize) -> Pairs {
+fn inter(sources: &[(Source<'_>, f64)], aggregation: Aggregation) -> Pairs {
     let mut pairs = Pairs::new();
+    each_common(sources, aggregation, &mut |member, score| {
+        pairs.push((member.to_vec(), score));
+        true
+    });
+    pairs
+}
+
+/// Passes the members of the intersection with their scores to `each` until it returns false.
+fn each_common(
+    sources: &[(Source<'_>, f64)],
+    aggregation: Aggregation,
+    each: &mut dyn FnMut(&[u8], f64) -> bool,
+) {
     let Some(((first, weight), others)) = sources.split_first() else {
-        return pairs;
+        return;
     };
     first.walk(&mut |member, score| {
         let mut scratch = Default::default();
         let bytes = member.bytes(&mut scratch);
         let mut total = number(score * weight);
         for (other, weight) in others {
-            match other.score(bytes) {
+            let found = if other.is(*first) {
+                Some(score)
+            } else {
+                other.score(bytes)
+            };
+            match found {
                 Some(score) => total = aggregation.join(total, score * weight),
                 None => return true,
             }
         }
-        pairs.push((bytes.to_vec(), total));
-        pairs.len() < limit
+        each(bytes, total)
     });
-    pairs
 }
 
 fn diff(sources: &[(Source<'_>, f64)]) -> Pairs {
@@ -335,7 +362,12 @@ fn zintercard(cx: &mut Ctx<'_>) -> Done {
         limit: true,
     };
     let query = parse(cx, Args::from(cx.argv, 1), options)?;
-    let pairs = work(cx.srv, cx.db, &query, Operation::Inter);
-    cx.reply.int(pairs.len() as i64);
+    let sources = sources(cx.srv, cx.db, &query, Operation::Inter);
+    let mut members = 0;
+    each_common(&sources, query.aggregation, &mut |_, _| {
+        members += 1;
+        members < query.limit
+    });
+    cx.reply.int(members as i64);
     Ok(())
 }
