@@ -10,7 +10,7 @@ use data::util::rand::Rng;
 use data::value::Encoding;
 use data::value::set::{Set, SetLimits};
 use data::value::set_algebra::{
-    difference, each_common, each_difference, each_of_any, intersection, union,
+    count_common, difference, each_common, each_difference, each_of_any, intersection, union,
 };
 
 /// Redis's defaults.
@@ -336,7 +336,11 @@ fn set_algebra_equals_that_of_models() {
     let mut rng = Rng::new(9);
     for _ in 0..3000 {
         let sets: Vec<Set> = (0..1 + rng.below(4)).map(|_| any_set(&mut rng)).collect();
-        let sets: Vec<&Set> = sets.iter().collect();
+        let mut sets: Vec<&Set> = sets.iter().collect();
+        if rng.below(4) == 0 {
+            // A key that is given twice.
+            sets.push(sets[rng.below(sets.len() as u64) as usize]);
+        }
         let models: Vec<BTreeSet<Vec<u8>>> = sets.iter().map(|set| members(set)).collect();
         let (first, others) = models.split_first().unwrap();
         let fold = |combine: fn(&Model, &Model) -> Model| {
@@ -359,6 +363,9 @@ fn set_algebra_equals_that_of_models() {
         });
         assert_eq!(passed.len(), common.len().min(3));
         assert!(passed.is_subset(&common));
+        for limit in [1, 2, 5, 40, usize::MAX] {
+            assert_eq!(count_common(&sets, limit), common.len().min(limit));
+        }
         assert_eq!(
             members(&union(&sets, &SMALL)),
             fold(|left, right| left | right)

@@ -7,7 +7,7 @@ use data::value::aggregate::Kind;
 use data::value::entry::EntryRef;
 use data::value::set::{Set, SetLimits};
 use data::value::set_algebra::{
-    difference, each_common, each_difference, each_of_any, intersection, union,
+    count_common, difference, each_common, each_difference, each_of_any, intersection, union,
 };
 use table::set as rows;
 
@@ -98,29 +98,21 @@ fn sintercard(cx: &mut Ctx<'_>) -> Done {
     if keys > argv.len() - 2 {
         return Err(NUMKEYS_TOO_MANY);
     }
-    let mut limit = 0;
+    let mut limit = usize::MAX;
     let mut args = Args::from(argv, 2 + keys);
     while !args.is_done() {
         if !args.word_with_value("limit") {
             return Err(SYNTAX);
         }
-        limit = args
-            .int()
-            .ok()
-            .and_then(|limit| usize::try_from(limit).ok())
-            .ok_or(LIMIT_NEGATIVE)?;
+        let given = args.int().ok();
+        let given = given.and_then(|limit| usize::try_from(limit).ok());
+        limit = match given.ok_or(LIMIT_NEGATIVE)? {
+            0 => usize::MAX,
+            limit => limit,
+        };
     }
     let sets = sets(cx.srv, cx.db, argv, 2..2 + keys)?;
-    let mut members = 0;
-    each_common(&all_of(&sets), &mut |_| {
-        members += 1;
-        if members == limit {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
-    cx.reply.int(members as i64);
+    cx.reply.int(count_common(&all_of(&sets), limit) as i64);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Intersection, union and difference of sets.
 //!
-//! Members are looked up in batches of [`GROUP`]: a table hashes a batch together and prefetches, so cache misses
+//! Members are looked up in batches of up to [`GROUP`]: a table hashes a batch together and prefetches, so cache misses
 //! overlap.
 //!
 //! The encodings of the results follow Redis's, since clients see them once a result is stored.
@@ -14,16 +14,45 @@ use crate::ds::item::Item;
 use crate::ds::listpack::Listpack;
 use crate::value::set::{Retain, Set, SetLimits};
 
-/// Members that are looked up together.
+/// Most members that are looked up together.
 const GROUP: usize = 32;
 
 /// Passes the members of the intersection to `each` until it breaks. The intersection of no sets is empty.
 pub fn each_common<'a>(sets: &[&'a Set], each: &mut dyn FnMut(Item<'a>) -> ControlFlow<()>) {
+    if let Some((smallest, others)) = smallest_and_others(sets) {
+        each_filtered(smallest, &others, Retain::Members, GROUP, each);
+    }
+}
+
+/// Number of members of the intersection, counted up to `limit`.
+pub fn count_common(sets: &[&Set], limit: usize) -> usize {
+    let Some((smallest, others)) = smallest_and_others(sets) else {
+        return 0;
+    };
+    if others.is_empty() {
+        return smallest.len().min(limit);
+    }
+    let mut members = 0;
+    // No more are looked up than the limit needs, if all are found.
+    let first_group = limit.min(GROUP);
+    each_filtered(smallest, &others, Retain::Members, first_group, &mut |_| {
+        members += 1;
+        if members < limit {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    });
+    members
+}
+
+/// The smallest set, and those that are others: a key may be given more than once.
+fn smallest_and_others<'a>(sets: &[&'a Set]) -> Option<(&'a Set, Vec<&'a Set>)> {
     let mut sets = sets.to_vec();
     sets.sort_by_key(|set| set.len());
-    if let Some((smallest, others)) = sets.split_first() {
-        each_filtered(smallest, others, Retain::Members, each);
-    }
+    let smallest = *sets.first()?;
+    sets.retain(|set| !std::ptr::eq(*set, smallest));
+    Some((smallest, sets))
 }
 
 /// The intersection as a new set.
@@ -50,7 +79,8 @@ pub fn each_of_any(sets: &[&Set], limits: &SetLimits, each: &mut dyn FnMut(Item<
         return union(sets, limits).iter().for_each(each);
     }
     for (at, set) in sets.iter().enumerate() {
-        each_filtered(set, &sets[..at], Retain::NonMembers, &mut |member| {
+        let before = &sets[..at];
+        each_filtered(set, before, Retain::NonMembers, GROUP, &mut |member| {
             each(member);
             ControlFlow::Continue(())
         });
@@ -115,7 +145,7 @@ fn each_difference_by_lookup(first: &Set, others: &[&Set], each: &mut dyn FnMut(
     others.sort_by_key(|other| Reverse(other.len()));
     // A packed set from RESTORE may contain a member twice; the difference must not.
     let mut seen = matches!(first, Set::Packed(_)).then(HashSet::new);
-    each_filtered(first, &others, Retain::NonMembers, &mut |member| {
+    each_filtered(first, &others, Retain::NonMembers, GROUP, &mut |member| {
         if seen
             .as_mut()
             .is_none_or(|seen| seen.insert(member.to_vec()))
@@ -142,17 +172,21 @@ fn difference_by_removal(first: &Set, others: &[&Set], limits: &SetLimits) -> Se
     result
 }
 
-/// Passes the members of `set` that pass the filter of every other set to `each`.
+/// Passes the members of `set` that pass the filter of every other set to `each`. They are looked up in groups, of which
+/// each is twice as large as the one before, up to [`GROUP`].
 fn each_filtered<'a>(
     set: &'a Set,
     others: &[&'a Set],
     retain: Retain,
+    first_group: usize,
     each: &mut dyn FnMut(Item<'a>) -> ControlFlow<()>,
 ) {
     let mut members = set.iter();
-    let mut group = Vec::with_capacity(GROUP);
+    let mut size = first_group;
+    let mut group = Vec::with_capacity(size);
     loop {
-        group.extend(members.by_ref().take(GROUP));
+        group.extend(members.by_ref().take(size));
+        size = (2 * size).min(GROUP);
         if group.is_empty() {
             return;
         }
