@@ -48,7 +48,7 @@ fn owned(entry: &Entry<'_>) -> (StreamId, Pairs) {
     (entry.id, pairs)
 }
 
-/// Checks that the stream equals the model, for iteration in both directions and lookups.
+/// Checks that the stream equals the model, for iteration in both directions and lookups of both kinds.
 fn compare(log: &Log, model: &Model, rng: &mut Rng) {
     assert_eq!((log.len(), log.is_empty()), (model.len(), model.is_empty()));
     let ends =
@@ -80,6 +80,17 @@ fn compare(log: &Log, model: &Model, rng: &mut Rng) {
     assert_eq!(found, expected, "{end:?} back to {start:?}");
     let one = model.iter().find(|(id, _)| *id == start);
     assert_eq!(log.get(start).map(|entry| owned(&entry)).as_ref(), one);
+    // Some ids in ascending order, after those from another one on.
+    let mut finder = log.finder();
+    let steps = [1, 1 + rng.below(40)];
+    for (from, step) in [end.ms, start.ms].into_iter().zip(steps) {
+        let ids = (from..log.last_id.ms + 2).step_by(step as usize);
+        for id in ids.flat_map(|ms| [StreamId::new(ms, 0), StreamId::new(ms, 1)]) {
+            let found = finder.get(id).map(|entry| entry.id);
+            let known = model.binary_search_by_key(&id, |(id, _)| *id).is_ok();
+            assert_eq!(found, known.then_some(id));
+        }
+    }
     for (_, pack) in log.nodes() {
         assert!(is_sound(pack));
     }

@@ -120,6 +120,16 @@ impl Log {
         self.entries(id, id, false).next()
     }
 
+    /// For looking up many ids that mostly ascend.
+    pub fn finder(&self) -> Finder<'_> {
+        Finder {
+            log: self,
+            from: StreamId::MIN,
+            following: self.entries(StreamId::MIN, StreamId::MAX, false),
+            first: None,
+        }
+    }
+
     /// Appends an entry. Returns false if it is too big or its id is not above the last one.
     pub fn append<'a>(
         &mut self,
@@ -277,6 +287,41 @@ impl Log {
         let bytes: usize = packs.map(|(_, pack)| pack.memory()).sum();
         let all = bytes as f64 / looked_at.max(1) as f64 * self.nodes.len() as f64;
         self.nodes.memory() + all as usize
+    }
+}
+
+/// Looks up entries by ids. A search begins at the start of a node; a few steps from the last id on are cheaper.
+///
+/// Invariant: unless `first` is none, it is the first entry from `from` on, and `following` are those behind it.
+pub struct Finder<'a> {
+    log: &'a Log,
+    from: StreamId,
+    first: Option<Entry<'a>>,
+    following: Entries<'a>,
+}
+
+impl<'a> Finder<'a> {
+    /// The entry with an id.
+    pub fn get(&mut self, id: StreamId) -> Option<Entry<'a>> {
+        if id < self.from || !self.steps_to(id) {
+            self.following = self.log.entries(id, StreamId::MAX, false);
+            self.first = self.following.next();
+        }
+        self.from = id;
+        self.first.filter(|entry| entry.id == id)
+    }
+
+    /// Steps to the first entry from an id on. Returns false if it is too far or there is none.
+    fn steps_to(&mut self, id: StreamId) -> bool {
+        /// Entries that are skipped before a search is cheaper.
+        const NEAR: usize = 16;
+        for _ in 0..NEAR {
+            match self.first {
+                Some(entry) if entry.id < id => self.first = self.following.next(),
+                first => return first.is_some(),
+            }
+        }
+        false
     }
 }
 

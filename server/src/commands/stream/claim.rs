@@ -7,7 +7,7 @@ use data::util::num::parse_i64;
 use data::value::stream::Stream;
 use data::value::stream_group::{ConsumerId, Group, Nack};
 use data::value::stream_id::StreamId;
-use data::value::stream_log::Log;
+use data::value::stream_log::{Finder, Log};
 use table::stream as rows;
 
 use crate::commands::Family;
@@ -29,6 +29,8 @@ pub static PROCS: Family = &[(&rows::XCLAIM, xclaim), (&rows::XAUTOCLAIM, xautoc
 const DEFAULT_COUNT: usize = 100;
 /// Entries that XAUTOCLAIM examines per entry that it may claim.
 const ATTEMPTS: usize = 10;
+/// Pending entries that XAUTOCLAIM reads from the group at once.
+const BATCH: usize = 64;
 /// Maximum of COUNT.
 const MAX_COUNT: i64 = i64::MAX / 16;
 
@@ -48,33 +50,28 @@ struct Claim {
 }
 
 /// Outcome for one entry.
-#[derive(PartialEq, Eq)]
 enum Outcome {
     /// It is pending for the consumer now.
-    Claimed,
-    /// It was deleted from the stream, and now from the pending list.
-    Gone,
+    Claimed(Nack),
+    /// It was deleted from the stream, and now from the pending list, where this was its state.
+    Gone(Nack),
     /// It is not pending, or not idle for long enough.
     Untouched,
 }
 
 impl Claim {
-    /// Claims an entry for a consumer.
+    /// Claims an entry for a consumer; `nack` is its state in the group.
     fn claim(
         &self,
-        log: &Log,
+        entries: &mut Finder<'_>,
         group: &mut Group,
         consumer: ConsumerId,
-        id: StreamId,
+        (id, nack): (StreamId, Option<Nack>),
         now_ms: i64,
     ) -> Outcome {
-        let nack = group.nack(id);
-        if log.get(id).is_none() {
-            return if group.acknowledge(id) {
-                Outcome::Gone
-            } else {
-                Outcome::Untouched
-            };
+        if entries.get(id).is_none() {
+            group.acknowledge(id);
+            return nack.map_or(Outcome::Untouched, Outcome::Gone);
         }
         let before = match nack {
             Some(nack) => {
@@ -95,15 +92,17 @@ impl Claim {
         };
         group.assign(id, claimed);
         group.consumer_mut(consumer).active_ms = Some(now_ms);
-        Outcome::Claimed
+        Outcome::Claimed(claimed)
     }
 
     fn reply(&self, reply: &mut Reply, log: &Log, claimed: &[StreamId]) {
         reply.array(claimed.len());
+        let mut entries = log.finder();
         for &id in claimed {
-            match log.get(id) {
-                Some(entry) if !self.just_ids => reply_entry(reply, &entry),
-                _ => reply_id(reply, id),
+            let shown = if self.just_ids { None } else { entries.get(id) };
+            match shown {
+                Some(entry) => reply_entry(reply, &entry),
+                None => reply_id(reply, id),
             }
         }
     }
@@ -197,16 +196,17 @@ fn xclaim(cx: &mut Ctx<'_>) -> Done {
     }
     let (consumer, joined) = ask(group, &argv[3], now_ms);
     let (mut claimed, mut gone) = (Vec::new(), 0);
+    let mut entries = log.finder();
     for (written, id) in argv.iter().skip(5).zip(ids) {
-        let before = group.nack(id);
-        match claim.claim(log, group, consumer, id, now_ms) {
-            Outcome::Claimed => {
+        let pending = (id, group.nack(id));
+        match claim.claim(&mut entries, group, consumer, pending, now_ms) {
+            Outcome::Claimed(nack) => {
                 claimed.push(id);
-                told.push_as(group, written, group.nack(id));
+                told.push_as(group, written, nack);
             }
-            Outcome::Gone => {
+            Outcome::Gone(nack) => {
                 gone += 1;
-                told.push_as(group, written, before);
+                told.push_as(group, written, nack);
             }
             Outcome::Untouched => {}
         }
@@ -248,6 +248,32 @@ fn parse_auto(argv: &Argv) -> Result<(Claim, StreamId, usize), Fault> {
     Ok((claim, start, count))
 }
 
+/// Iterates over pending entries from an id on, which may be claimed or removed meanwhile.
+struct Following {
+    from: Option<StreamId>,
+    batch: std::vec::IntoIter<(StreamId, Nack)>,
+}
+
+impl Following {
+    fn new(start: StreamId) -> Self {
+        Following {
+            from: Some(start),
+            batch: Vec::new().into_iter(),
+        }
+    }
+
+    fn next(&mut self, group: &Group) -> Option<(StreamId, Nack)> {
+        if let Some(next) = self.batch.next() {
+            return Some(next);
+        }
+        let entries = group.pending().range(self.from?..).take(BATCH);
+        let batch: Vec<_> = entries.map(|(&id, &nack)| (id, nack)).collect();
+        self.from = batch.last().and_then(|(id, _)| id.next());
+        self.batch = batch.into_iter();
+        self.batch.next()
+    }
+}
+
 fn xautoclaim(cx: &mut Ctx<'_>) -> Done {
     let (argv, now_ms) = (cx.argv, cx.now_ms);
     let mut told = Told::new(cx.srv);
@@ -259,29 +285,29 @@ fn xautoclaim(cx: &mut Ctx<'_>) -> Done {
     let (consumer, joined) = ask(group, &argv[3], now_ms);
     let (mut claimed, mut gone) = (Vec::new(), Vec::new());
     let mut attempts = count.saturating_mul(ATTEMPTS);
-    let following = |group: &Group, from| group.pending().range(from..).next().map(|(&id, _)| id);
-    let mut next = following(group, start);
-    while let Some(id) = next {
+    let mut following = Following::new(start);
+    let mut entries = log.finder();
+    let mut next = following.next(group);
+    while let Some((id, nack)) = next {
         if attempts == 0 || claimed.len() + gone.len() == count {
             break;
         }
         attempts -= 1;
-        let before = group.nack(id);
-        match claim.claim(log, group, consumer, id, now_ms) {
-            Outcome::Claimed => {
+        match claim.claim(&mut entries, group, consumer, (id, Some(nack)), now_ms) {
+            Outcome::Claimed(nack) => {
                 claimed.push(id);
-                told.push(group, id, group.nack(id));
+                told.push(group, id, nack);
             }
-            Outcome::Gone => {
+            Outcome::Gone(nack) => {
                 gone.push(id);
-                told.push(group, id, before);
+                told.push(group, id, nack);
             }
             Outcome::Untouched => {}
         }
-        next = id.next().and_then(|id| following(group, id));
+        next = following.next(group);
     }
     cx.reply.array(3);
-    reply_id(cx.reply, next.unwrap_or(StreamId::MIN));
+    reply_id(cx.reply, next.map_or(StreamId::MIN, |(id, _)| id));
     claim.reply(cx.reply, log, &claimed);
     cx.reply.array(gone.len());
     for &id in &gone {

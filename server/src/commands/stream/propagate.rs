@@ -24,7 +24,7 @@ impl Told {
     }
 
     /// An entry is pending for `group` under `id`, or was removed.
-    pub fn push(&mut self, group: &Group, id: StreamId, nack: Option<Nack>) {
+    pub fn push(&mut self, group: &Group, id: StreamId, nack: Nack) {
         if self.is_wanted {
             let mut room: IdRoom = [0; size_of::<IdRoom>()];
             self.push_as(group, id.text(&mut room), nack);
@@ -32,10 +32,9 @@ impl Told {
     }
 
     /// As [`Told::push`], with the id as the client has written it.
-    pub fn push_as(&mut self, group: &Group, id: &[u8], nack: Option<Nack>) {
+    pub fn push_as(&mut self, group: &Group, id: &[u8], nack: Nack) {
         if self.is_wanted {
-            let pending = nack.map(|nack| Pending::of(group, id, nack));
-            self.entries.extend(pending);
+            self.entries.push(Pending::of(group, id, nack));
         }
     }
 }

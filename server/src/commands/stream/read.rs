@@ -286,7 +286,7 @@ fn deliver(
             };
             group.assign(entry.id, nack);
             group.consumer_mut(consumer).active_ms = Some(now_ms);
-            told.push(group, entry.id, Some(nack));
+            told.push(group, entry.id, nack);
         }
     }
     reply.close_array(mark, written);
