@@ -151,6 +151,29 @@ fn text_of(cx: &mut Ctx<'_>, key: &[u8]) -> Result<Vec<u8>, Fault> {
     }
 }
 
+/// Length of the longest common subsequence: the end of the last row.
+fn length_of_common(a: &[u8], b: &[u8]) -> u32 {
+    let mut row = vec![0; b.len() + 1];
+    a.iter().for_each(|&byte| next_row(&mut row, byte, b));
+    row.last().copied().unwrap_or(0)
+}
+
+/// Replaces the row of a prefix of the first string by that of the prefix with one more byte.
+///
+/// A length is the maximum of three: that without the byte of either string, and that without both plus one if they are
+/// equal. Redis compares the bytes first; but the third is the greatest if they are equal, and never if they are not, so
+/// no branch is needed that could not be predicted.
+fn next_row(row: &mut [u32], byte: u8, b: &[u8]) {
+    let (mut diagonal, mut left) = (0, 0);
+    for (cell, other) in row.iter_mut().skip(1).zip(b) {
+        let above = *cell;
+        let extended = diagonal + u32::from(byte == *other);
+        left = above.max(extended).max(left);
+        *cell = left;
+        diagonal = above;
+    }
+}
+
 /// A run of matching bytes: its end in each string, and its length.
 struct Run {
     a_end: usize,
@@ -165,14 +188,14 @@ struct Prefixes {
 }
 
 impl Prefixes {
-    fn of(a: &[u8], b: &[u8], most_bytes: usize) -> Result<Self, Fault> {
+    /// Number of cells, unless they are more than the limit allows.
+    fn count(a: &[u8], b: &[u8], most_bytes: usize) -> Result<usize, Fault> {
         let too_big = || Fault::new("ERR String too long for LCS");
         if a.len() >= u32::MAX as usize || b.len() >= u32::MAX as usize {
             return Err(too_big());
         }
-        let width = b.len() + 1;
         let count = (a.len() + 1)
-            .checked_mul(width)
+            .checked_mul(b.len() + 1)
             .filter(|&n| n < isize::MAX as usize / 4)
             .ok_or_else(too_big)?;
         if count * size_of::<u32>() > most_bytes {
@@ -180,19 +203,20 @@ impl Prefixes {
                 "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
             ));
         }
+        Ok(count)
+    }
+
+    fn of(a: &[u8], b: &[u8], count: usize) -> Result<Self, Fault> {
+        let width = b.len() + 1;
         let mut cells = Vec::new();
         cells.try_reserve_exact(count).map_err(|_| {
             Fault::new("ERR Insufficient memory, failed allocating transient memory for LCS")
         })?;
-        cells.resize(count, 0u32);
-        for i in 1..=a.len() {
-            for j in 1..=b.len() {
-                cells[i * width + j] = if a[i - 1] == b[j - 1] {
-                    cells[(i - 1) * width + j - 1] + 1
-                } else {
-                    cells[(i - 1) * width + j].max(cells[i * width + j - 1])
-                };
-            }
+        let mut row = vec![0; width];
+        cells.extend_from_slice(&row);
+        for &byte in a {
+            next_row(&mut row, byte, b);
+            cells.extend_from_slice(&row);
         }
         Ok(Prefixes { width, cells })
     }
@@ -235,12 +259,13 @@ fn lcs(cx: &mut Ctx<'_>) -> Done {
     let (a, b) = (text_of(cx, &argv[1]), text_of(cx, &argv[2]));
     let (a, b) = (a?, b?);
     let options = parse_lcs(Args::from(argv, 3))?;
-    let prefixes = Prefixes::of(&a, &b, cx.srv.config.proto_max_bulk_len as usize)?;
-    let total = prefixes.at(a.len(), b.len());
+    let count = Prefixes::count(&a, &b, cx.srv.config.proto_max_bulk_len as usize)?;
     if options.len {
-        cx.reply.int(i64::from(total));
+        cx.reply.int(i64::from(length_of_common(&a, &b)));
         return Ok(());
     }
+    let prefixes = Prefixes::of(&a, &b, count)?;
+    let total = prefixes.at(a.len(), b.len());
     let runs = prefixes.runs(&a, &b);
     if options.idx {
         reply_runs(cx, &runs, &options, total);
@@ -302,7 +327,10 @@ mod tests {
     #[test]
     fn runs_spell_the_subsequence() {
         let (a, b) = (b"ohmytext".as_slice(), b"mynewtext".as_slice());
-        let prefixes = Prefixes::of(a, b, 1 << 20).expect("small");
+        let count = Prefixes::count(a, b, 1 << 20).expect("small");
+        let prefixes = Prefixes::of(a, b, count).expect("small");
+        assert_eq!(prefixes.at(a.len(), b.len()), 6);
+        assert_eq!(super::length_of_common(a, b), 6);
         let text: Vec<u8> = prefixes
             .runs(a, b)
             .iter()
