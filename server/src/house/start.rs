@@ -228,19 +228,33 @@ fn adjust_databases(config: &mut Params) {
 /// Raises the limit of descriptors for `maxclients`, or lowers `maxclients` to what the system allows. Returns how
 /// many descriptors the loop must hold.
 fn adjust_descriptors(config: &mut Params) -> usize {
-    let wanted = config.maxclients as u64 + RESERVED_DESCRIPTORS;
-    let got = process::raise_descriptors(wanted);
-    if got < wanted {
-        let possible = got.saturating_sub(RESERVED_DESCRIPTORS).max(1);
-        warning!(
-            "You requested maxclients of {} requiring at least {wanted} max file descriptors. \
-             Current maximum open files is {got}. maxclients has been reduced to {possible} to compensate for low ulimit. \
-             If you need higher maxclients increase 'ulimit -n'.",
-            config.maxclients
-        );
+    if let Err(possible) = raise_descriptors(config) {
         config.maxclients = possible as i64;
     }
     loop_size(config)
+}
+
+/// Raises the limit of descriptors for `maxclients`.
+///
+/// # Errors
+/// The system allows only so many clients. The reason was logged.
+fn raise_descriptors(config: &Params) -> Result<(), u64> {
+    let wanted = config.maxclients as u64 + RESERVED_DESCRIPTORS;
+    let Err((got, error)) = process::raise_descriptors(wanted) else {
+        return Ok(());
+    };
+    let possible = got.saturating_sub(RESERVED_DESCRIPTORS).max(1);
+    warning!(
+        "You requested maxclients of {} requiring at least {wanted} max file descriptors.",
+        config.maxclients
+    );
+    let why = host::reason(&error.into());
+    warning!("Server can't set maximum open files to {wanted} because of OS error: {why}.");
+    warning!(
+        "Current maximum open files is {got}. maxclients has been reduced to {possible} to compensate for low ulimit. If you \
+         need higher maxclients increase 'ulimit -n'."
+    );
+    Err(possible)
 }
 
 fn loop_size(config: &Params) -> usize {
@@ -252,14 +266,11 @@ fn loop_size(config: &Params) -> usize {
 /// # Errors
 /// A sentence: the system does not allow so many descriptors.
 pub fn make_room(srv: &mut Server) -> Result<(), String> {
-    let wanted = srv.config.maxclients as u64 + RESERVED_DESCRIPTORS;
-    let got = process::raise_descriptors(wanted);
-    if got < wanted {
-        return Err(format!(
-            "The operating system is not able to handle the specified number of clients, try with {}",
-            got.saturating_sub(RESERVED_DESCRIPTORS)
-        ));
-    }
+    raise_descriptors(&srv.config).map_err(|possible| {
+        format!(
+            "The operating system is not able to handle the specified number of clients, try with {possible}"
+        )
+    })?;
     let size = loop_size(&srv.config);
     if srv.el.setsize() >= size || srv.el.resize(size) {
         return Ok(());

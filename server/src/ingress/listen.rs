@@ -12,7 +12,7 @@ use crate::ingress::accept::on_acceptable;
 use crate::server::Server;
 use crate::state::listeners::{Kind, Open};
 use crate::sys::host::reason;
-use crate::warning;
+use crate::{notice, warning};
 
 /// Opens all sockets that the configuration asks for, at start.
 ///
@@ -94,6 +94,7 @@ pub fn close_all(srv: &mut Server) {
         close_kind(srv, kind);
     }
     if !srv.config.unixsocket.is_empty() {
+        notice!("Removing the unix socket file.");
         let _ = std::fs::remove_file(&srv.config.unixsocket);
     }
 }

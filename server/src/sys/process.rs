@@ -9,6 +9,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
@@ -200,25 +201,29 @@ pub fn stop_for_upstart() {
     let _ = nix::sys::signal::raise(Signal::SIGSTOP);
 }
 
-/// Raises the limit of open descriptors to `wanted`, or as far as possible; returns the limit in force.
-pub fn raise_descriptors(wanted: u64) -> u64 {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return 1024;
-    };
+/// Raises the limit of open descriptors to `wanted`, or as far as possible.
+///
+/// # Errors
+/// It is lower: the limit in force, and why.
+pub fn raise_descriptors(wanted: u64) -> Result<(), (u64, Errno)> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| (1024, error))?;
     if soft >= wanted {
-        return soft;
+        return Ok(());
     }
+    let mut refused = Errno::EPERM;
     // A privileged process may exceed its hard limit; others approach it by halving.
     let (mut good, mut bad, mut target) = (soft, wanted + 1, wanted);
     while bad - good > 1 {
-        if setrlimit(Resource::RLIMIT_NOFILE, target, hard.max(target)).is_ok() {
-            good = target;
-        } else {
-            bad = target;
+        match setrlimit(Resource::RLIMIT_NOFILE, target, hard.max(target)) {
+            Ok(()) => good = target,
+            Err(error) => (bad, refused) = (target, error),
         }
         target = good + (bad - good) / 2;
     }
-    good
+    match good >= wanted {
+        true => Ok(()),
+        false => Err((good, refused)),
+    }
 }
 
 /// Random bytes from the system.
