@@ -423,7 +423,7 @@ mod tests {
     #[test]
     fn no_line_holds_a_line_end() {
         let text = written(Resp::V2, |r| r.fault(&Fault::new("ERR a\r\n+OK\r\n")));
-        assert_eq!(text, "-ERR a  +OK  \r\n");
+        assert_eq!(text, "-ERR a  +OK\r\n");
     }
 
     #[test]
