@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::unistd::setsid;
@@ -34,6 +35,10 @@ impl Terminal {
             ws_ypixel: 0,
         };
         let pair = openpty(&size, None).expect("a terminal");
+        for end in [&pair.master, &pair.slave] {
+            let flag = FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC);
+            fcntl(end, flag).expect("it is open");
+        }
         let end = || pair.slave.try_clone().expect("a descriptor");
         command.stdin(end()).stdout(end()).stderr(end());
         command.env("TERM", "xterm");
@@ -116,5 +121,13 @@ impl Terminal {
                 Err(_) => return false,
             }
         }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.program.kill();
+        let _ = self.program.wait();
     }
 }
