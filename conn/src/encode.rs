@@ -2,6 +2,10 @@
 
 /// Maximum number of bytes that frame a bulk string.
 pub const BULK_FRAME: usize = 1 + 20 + 2 + 2;
+/// Maximum length of a bulk string that is copied in pieces of a fixed size.
+const SHORT: usize = 31;
+/// What such a bulk string takes at most.
+const FRAMED: usize = 5 + SHORT + 2;
 
 /// A line of a mark and a number: the length of an aggregate or of a bulk string, an integer.
 #[inline]
@@ -28,10 +32,62 @@ fn digit(number: i64) -> u8 {
 /// A bulk string.
 #[inline]
 pub fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
+    if bytes.len() <= SHORT {
+        short_bulk(bytes, out);
+    } else {
+        long_bulk(bytes, out);
+    }
+}
+
+#[inline(never)]
+fn long_bulk(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() + BULK_FRAME);
     header(b'$', bytes.len() as i64, out);
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
+}
+
+/// A bulk string of up to `SHORT` bytes. Copies of a fixed size need no call of `memcpy`, so more than is needed is
+/// appended and cut off again.
+#[inline]
+fn short_bulk(bytes: &[u8], out: &mut Vec<u8>) {
+    let (start, len) = (out.len(), bytes.len());
+    out.extend_from_slice(&[0; FRAMED]);
+    let Some(frame) = out[start..].first_chunk_mut::<FRAMED>() else {
+        return;
+    };
+    let head = if len < 10 {
+        frame[..4].copy_from_slice(&[b'$', digit(len as i64), b'\r', b'\n']);
+        copy_short(bytes, &mut frame[4..]);
+        4
+    } else {
+        let (tens, ones) = (digit(len as i64 / 10), digit(len as i64 % 10));
+        frame[..5].copy_from_slice(&[b'$', tens, ones, b'\r', b'\n']);
+        copy_short(bytes, &mut frame[5..]);
+        5
+    };
+    frame[head + len..][..2].copy_from_slice(b"\r\n");
+    out.truncate(start + head + len + 2);
+}
+
+/// Copies up to `SHORT` bytes as two pieces of a fixed size, which may overlap.
+#[inline]
+fn copy_short(from: &[u8], to: &mut [u8]) {
+    match from.len() {
+        16.. => copy_ends::<16>(from, to),
+        8.. => copy_ends::<8>(from, to),
+        4.. => copy_ends::<4>(from, to),
+        2.. => copy_ends::<2>(from, to),
+        _ => copy_ends::<1>(from, to),
+    }
+}
+
+#[inline]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
+    if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+        to[..N].copy_from_slice(first);
+        to[from.len() - N..][..N].copy_from_slice(last);
+    }
 }
 
 /// The null of RESP3.
@@ -50,10 +106,16 @@ mod tests {
             header(b':', n, &mut out);
             assert_eq!(out, format!(":{n}\r\n").into_bytes());
         }
-        for len in [0, 9, 10, 99, 100, 70_000] {
-            let (mut out, text) = (Vec::new(), "x".repeat(len));
-            bulk(text.as_bytes(), &mut out);
-            assert_eq!(out, format!("${len}\r\n{text}\r\n").into_bytes());
+    }
+
+    #[test]
+    fn bulk_strings_of_every_length() {
+        let text: String = ('\0'..'\u{80}').cycle().take(70_000).collect();
+        for len in (0..=100).chain([70_000]) {
+            let mut out = b"before".to_vec();
+            bulk(&text.as_bytes()[..len], &mut out);
+            let wanted = format!("before${len}\r\n{}\r\n", &text[..len]);
+            assert_eq!(out, wanted.into_bytes());
         }
     }
 }

@@ -147,6 +147,7 @@ impl Parts {
             bio,
             socket,
             charged,
+            decrypted: 0,
             end: End::Open,
             has_unreported_end: false,
             write_wants: Want::Write,
@@ -162,6 +163,8 @@ pub struct TlsStream {
     bio: Bio,
     socket: TcpStream,
     charged: usize,
+    /// Decrypted bytes that OpenSSL holds.
+    decrypted: usize,
     end: End,
     /// Reading ended behind data that was returned; the next read has to report the end.
     has_unreported_end: bool,
@@ -262,7 +265,7 @@ impl TlsStream {
     /// True while a read would give something without input from the socket.
     pub fn is_pending(&self) -> bool {
         match self.end {
-            End::Open => self.bio.get().unread() > 0 || self.ssl.pending() > 0,
+            End::Open => self.bio.get().unread() > 0 || self.decrypted > 0,
             _ => self.has_unreported_end,
         }
     }
@@ -550,7 +553,7 @@ impl TlsStream {
         loop {
             let room = &mut buf[filled..];
             let len = c_int::try_from(room.len()).unwrap_or(c_int::MAX);
-            let fresh = self.ssl.pending() == 0;
+            let fresh = self.decrypted == 0;
             let out = room.as_mut_ptr().cast();
             // SAFETY: as in `handshake`; `out` has room for `len` bytes.
             let code = self.enter(pool, READ_QUOTA, |ssl| unsafe {
@@ -562,6 +565,12 @@ impl TlsStream {
             };
             records += u64::from(fresh);
             filled += n;
+            // OpenSSL leaves nothing of a record that fits.
+            self.decrypted = if n < room.len() {
+                0
+            } else {
+                self.ssl.pending()
+            };
             let is_plain = READ_QUOTA - self.bio.get().quota <= PLAIN_READS;
             let is_enough = filled == buf.len() || records >= RECORDS_PER_READ || !is_plain;
             if is_enough || !self.is_pending() {

@@ -101,7 +101,7 @@ fn add_line(
             c.nodes[ix].config_epoch = 0;
         }
     }
-    if ix == c.myself && line.primary.is_some() && line.slots.iter().next().is_some() {
+    if ix == c.myself && line.primary.is_some() && !line.slots.is_empty() {
         return Err("this node is a replica and has slots");
     }
     for slot in line.slots.iter() {

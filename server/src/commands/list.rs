@@ -88,11 +88,7 @@ fn pop(cx: &mut Ctx<'_>, end: End) -> Done {
         End::Head => list.iter(),
         End::Tail => list.rev(),
     };
-    for _ in 0..gone {
-        if let Some(item) = elements.next() {
-            cx.reply.item(item);
-        }
-    }
+    elements.visit(gone, |item| cx.reply.item(item));
     list.remove_from(end, gone, &limits);
     key_changed(cx.srv, cx.db, key, gone as u64, Event::popped(end));
     drop_if_empty(cx.srv, cx.db, key);
@@ -133,11 +129,7 @@ fn lrange(cx: &mut Ctx<'_>) -> Done {
     };
     cx.reply.array(range.len());
     let mut elements = list.iter_from(range.start, End::Tail);
-    for _ in range {
-        if let Some(item) = elements.next() {
-            cx.reply.item(item);
-        }
-    }
+    elements.visit(range.len(), |item| cx.reply.item(item));
     Ok(())
 }
 

@@ -214,11 +214,7 @@ fn mpop(cx: &mut Ctx<'_>, mpop: &Mpop) -> Result<bool, Fault> {
             End::Head => list.iter(),
             End::Tail => list.rev(),
         };
-        for _ in 0..gone {
-            if let Some(item) = elements.next() {
-                cx.reply.item(item);
-            }
-        }
+        elements.visit(gone, |item| cx.reply.item(item));
         list.remove_from(mpop.end, gone, &limits);
         key_changed(cx.srv, cx.db, key, gone as u64, Event::popped(mpop.end));
         drop_if_empty(cx.srv, cx.db, key);

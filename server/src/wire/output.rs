@@ -105,6 +105,7 @@ impl Output {
         }
     }
 
+    #[inline(never)]
     fn seal(&mut self) {
         if !self.tail.is_empty() {
             self.front_bytes += self.tail.len();

@@ -109,7 +109,14 @@ impl Reply {
         if self.deferred == 0 {
             self.out.seal_if_big();
         }
-        if self.limit != 0 && self.out.len() > self.limit {
+        if self.limit != 0 {
+            self.check_limit();
+        }
+    }
+
+    #[inline(never)]
+    fn check_limit(&mut self) {
+        if self.out.len() > self.limit {
             self.out.clear();
             self.overflow = true;
         }

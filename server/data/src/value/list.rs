@@ -466,11 +466,14 @@ mod tests {
         assert!(texts(list.iter()).iter().eq(model));
         assert!(texts(list.rev()).iter().eq(model.iter().rev()));
         let index = rng.below(model.len() as u64 + 1) as usize;
-        let found = list
-            .iter_from(index, End::Tail)
-            .next()
-            .map(|item| item.to_vec());
-        assert_eq!(found.as_ref(), model.get(index));
+        let count = rng.below(model.len() as u64 + 2) as usize;
+        let (mut found, mut rest) = (Vec::new(), list.iter_from(index, End::Tail));
+        rest.visit(count, |item| found.push(item.to_vec()));
+        found.extend(texts(rest));
+        assert!(found.iter().eq(model.range(index..)));
+        let (mut found, mut rest) = (Vec::new(), list.rev());
+        rest.visit(count, |item| found.push(item.to_vec()));
+        assert!(found.iter().eq(model.iter().rev().take(count)));
         let ends = [End::Head, End::Tail].map(|end| list.peek(end).map(|item| item.to_vec()));
         assert_eq!(ends, [model.front().cloned(), model.back().cloned()]);
         if let List::Quick(quick) = list {

@@ -156,6 +156,18 @@ pub(super) fn read(bytes: &[u8], at: usize) -> Item<'_> {
     }
 }
 
+/// The element at an offset, and the offset after it.
+#[inline(always)]
+pub(super) fn read_through(bytes: &[u8], at: usize) -> (Item<'_>, usize) {
+    let first = bytes[at];
+    // Most elements are texts whose length is part of the first byte.
+    if let 0x80..0xc0 = first {
+        let end = at + 1 + usize::from(first & 0x3f);
+        return (Item::Bytes(&bytes[at + 1..end]), end + 1);
+    }
+    (read(bytes, at), end_of(bytes, at))
+}
+
 /// The offset after the element at an offset; `None` unless it is complete, has a known encoding, and its back length
 /// matches.
 pub(super) fn checked_end(bytes: &[u8], at: usize) -> Option<usize> {

@@ -36,7 +36,9 @@ mod code;
 use std::fmt;
 
 use crate::ds::item::Item;
-use crate::ds::listpack::code::{Coded, checked_end, end_of, read, size_behind, size_width};
+use crate::ds::listpack::code::{
+    Coded, checked_end, end_of, read, read_through, size_behind, size_width,
+};
 use crate::ds::thin::TaggedThin;
 use crate::util::num::MAX_I64_DIGITS;
 
@@ -187,6 +189,22 @@ impl Listpack {
             pack: self,
             next: pos,
         }
+    }
+
+    /// Passes up to `count` elements from a position on to `visit`. Returns the position of their successor.
+    #[inline]
+    pub fn visit(&self, from: Pos, count: usize, mut visit: impl FnMut(Item<'_>)) -> Option<Pos> {
+        let bytes = self.buf.bytes();
+        let mut at = from.0;
+        for _ in 0..count {
+            if at >= bytes.len() {
+                return None;
+            }
+            let (item, end) = read_through(bytes, at);
+            visit(item);
+            at = end;
+        }
+        (at < bytes.len()).then_some(Pos(at))
     }
 
     /// Iterator from a position back to the first element.
@@ -445,9 +463,10 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Item<'a>> {
-        let pos = self.next?;
-        self.next = self.pack.next(pos);
-        Some(self.pack.get(pos))
+        let bytes = self.pack.buf.bytes();
+        let (item, end) = read_through(bytes, self.next?.0);
+        self.next = (end < bytes.len()).then_some(Pos(end));
+        Some(item)
     }
 }
 
