@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use tests::certs;
 use tests::client::Transport;
 use tests::server::{Server, temp_dir};
+use tests::wait::until;
 
 pub const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
@@ -190,5 +191,26 @@ fn replica_mode_prints_the_stream() {
                     .success()
             );
         }
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_program() {
+    let server = Server::start(&[]);
+    let mut client = server.client(Transport::Tcp);
+    for transport in BOTH {
+        let mut waiting = cli(&server, transport)
+            .args(["BLPOP", "list", "0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        drop(waiting.stdout.take());
+        until("the blocked client", || {
+            (client.info("blocked_clients") == "1").then_some(())
+        });
+        client.text("RPUSH list x");
+        let status = waiting.wait().expect("it is a child");
+        // What a shell reports of a program that SIGPIPE ended.
+        assert_eq!(status.code(), Some(141), "{status}");
     }
 }

@@ -126,6 +126,21 @@ fn timeouts_may_exceed_the_range_of_a_double() {
 }
 
 #[test]
+fn a_union_of_integers_is_in_their_order() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        client.text("DEL odd even");
+        client.text("SADD odd 31 5 -7 900 1");
+        client.text("SADD even 4 900 -70 32");
+        assert_eq!(
+            client.text("SUNION odd even none"),
+            "[-70 -7 1 4 5 31 32 900]"
+        );
+    }
+}
+
+#[test]
 fn the_difference_of_a_set_and_itself_is_empty() {
     let server = Server::start(&[]);
     for transport in Transport::ALL {

@@ -188,6 +188,10 @@ fn wrong_lines_are_told() {
             "line 1: a node is its own master",
         ),
         (
+            format!("{} 5", me.replace("master -", &format!("slave {B}"))),
+            "line 1: this node is a replica and has slots",
+        ),
+        (
             me.replace(" 0 0 1", " 0 now 1"),
             "line 1: a time is not a number",
         ),

@@ -17,22 +17,30 @@ use crate::state::cluster::ClusterNode;
 use crate::state::replication::link::Link;
 use crate::sys::{log, process};
 
+/// A port of the configuration.
+fn port(number: i64) -> u16 {
+    u16::try_from(number).unwrap_or(0)
+}
+
+/// The port of clients from which that of the bus is derived.
+fn base_port(config: &Params) -> u16 {
+    port(if config.tls_cluster {
+        config.tls_port
+    } else {
+        config.port
+    })
+}
+
 /// The port that the bus is to listen on. It stays when the ports of clients change.
 fn bus_port(config: &Params) -> u16 {
-    let clients = match config.tls_cluster {
-        true => config.tls_port,
-        false => config.port,
-    };
-    let port = |number: i64| u16::try_from(number).unwrap_or(0);
     match port(config.cluster_port) {
-        0 => derived_bus_port(port(clients)),
+        0 => derived_bus_port(base_port(config)),
         configured => configured,
     }
 }
 
 /// What the protocol needs to know of the configuration, with the port that the bus listens on.
 fn settings(config: &Params, bus_port: u16) -> Settings {
-    let port = |number: i64| u16::try_from(number).unwrap_or(0);
     let level = match config.loglevel {
         log::Level::Debug => Level::Debug,
         log::Level::Verbose => Level::Verbose,
@@ -107,12 +115,7 @@ fn check(config: &Params) -> Result<(), String> {
     if config.replicaof.is_some() {
         return Err("replicaof directive not allowed in cluster mode".into());
     }
-    let clients = if config.tls_cluster {
-        config.tls_port
-    } else {
-        config.port
-    };
-    if config.cluster_port == 0 && clients > i64::from(u16::MAX - PORT_STEP) {
+    if config.cluster_port == 0 && base_port(config) > u16::MAX - PORT_STEP {
         return Err(format!(
             "Redis port number too high for cluster mode. Cluster bus port number is {PORT_STEP} + port number, which must \
              not exceed {}.",

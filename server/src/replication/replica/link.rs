@@ -106,6 +106,16 @@ pub fn reconnect(srv: &mut Server) {
     }
 }
 
+/// The client of the primary is gone, or about to be closed. `db` is the database selected in its stream.
+pub fn lose(link: &mut Link, db: usize) {
+    notice!("Connection with master lost.");
+    if link.cached.is_some() {
+        notice!("Caching the disconnected master state.");
+        link.cached = Some(db);
+    }
+    link.stage = LinkStage::Idle;
+}
+
 /// The primary's client was closed (called by `session/close`): its position in the stream is cached.
 pub fn primary_gone(srv: &mut Server, id: ClientId, client: &Client) {
     let now = srv.unit.now_s();
@@ -116,12 +126,7 @@ pub fn primary_gone(srv: &mut Server, id: ClientId, client: &Client) {
     if link.client() != Some(id) {
         return;
     }
-    notice!("Connection with master lost.");
-    if link.cached.is_some() {
-        notice!("Caching the disconnected master state.");
-        link.cached = Some(client.session.db);
-    }
-    link.stage = LinkStage::Idle;
+    lose(link, client.session.db);
     link.down_since = now;
     notice!("Reconnecting to MASTER {}:{}", link.host, link.port);
     replication.forget_unexecuted();

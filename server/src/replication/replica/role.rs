@@ -4,11 +4,11 @@ use crate::exec::unblock::give_up;
 use crate::feed::replicas::disconnect_all;
 use crate::notice;
 use crate::persist::aof::switch;
-use crate::replication::replica::link::{cancel, reconnect};
+use crate::replication::replica::link::{cancel, lose, reconnect};
 use crate::server::Server;
 use crate::session::close::{close_after_reply, close_now};
 use crate::state::replication::id::ReplId;
-use crate::state::replication::link::{CONTINUES_OWN_HISTORY, Link, LinkStage};
+use crate::state::replication::link::{CONTINUES_OWN_HISTORY, Link};
 use crate::sys::log::{self, Role};
 use crate::sys::process;
 use crate::wire::fault::Fault;
@@ -76,13 +76,8 @@ fn leave(srv: &mut Server) -> Option<usize> {
     let client = link.client();
     if let Some(id) = client {
         let db = srv.clients.get(id).map_or(0, |client| client.session.db);
-        notice!("Connection with master lost.");
-        if link.cached.is_some() {
-            notice!("Caching the disconnected master state.");
-            link.cached = Some(db);
-        }
         // The link is Idle before its client is closed, so it does not reconnect.
-        link.stage = LinkStage::Idle;
+        lose(link, db);
         close_now(srv, id);
         srv.replication.forget_unexecuted();
     } else {
