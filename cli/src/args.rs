@@ -296,6 +296,23 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_number_is_zero() {
+        let options = good("-n '' -r '' -i '' PING");
+        assert_eq!((options.db, options.repeat), (0, 0));
+        assert_eq!(options.interval, Duration::ZERO);
+    }
+
+    #[test]
+    fn the_last_pattern_counts() {
+        for (line, pattern) in [
+            ("--quoted-pattern \"a*\" --pattern k*", "k*"),
+            ("--pattern k* --quoted-pattern \"a*\"", "a*"),
+        ] {
+            assert_eq!(good(line).pattern.as_deref(), Some(pattern.as_bytes()));
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
             "--nope",

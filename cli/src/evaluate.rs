@@ -83,7 +83,7 @@ pub fn options(args: Args, matches: &ArgMatches, to_terminal: bool) -> Result<Op
         to_terminal,
         mode: mode(&args),
         cluster: args.cluster.clone().evaluate()?,
-        pattern: pattern(&args)?,
+        pattern: pattern(&args, matches)?,
         count: args.count,
         verbose: args.verbose,
         command: args.command.into_iter().map(OsString::into_vec).collect(),
@@ -123,8 +123,11 @@ fn stdin(args: &Args) -> Result<Stdin, String> {
     }
 }
 
-fn pattern(args: &Args) -> Result<Option<Vec<u8>>, String> {
-    let Some(quoted) = &args.quoted_pattern else {
+/// The pattern that was given last.
+fn pattern(args: &Args, matches: &ArgMatches) -> Result<Option<Vec<u8>>, String> {
+    let quoted = args.quoted_pattern.as_ref();
+    let is_last = last_index(matches, "quoted_pattern") > last_index(matches, "pattern");
+    let Some(quoted) = quoted.filter(|_| is_last) else {
         return Ok(bytes(&args.pattern));
     };
     match unquote(quoted.as_bytes()) {

@@ -4,10 +4,19 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Parser;
 
 use crate::cluster::flags::ClusterArgs;
+
+/// A number, which blanks may precede. An empty text is 0, as in Redis: scripts pass variables that are not set.
+fn number<N: FromStr + Default>(text: &str) -> Result<N, N::Err> {
+    match text.trim_start() {
+        "" => Ok(N::default()),
+        digits => digits.parse(),
+    }
+}
 
 /// Talk to a Redis server: one command, or a prompt when none is given.
 #[derive(Debug, Parser)]
@@ -42,13 +51,13 @@ pub struct Args {
     #[arg(short = 'u', value_name = "uri")]
     pub uri: Option<String>,
     /// Run the command this many times; a negative number repeats it forever
-    #[arg(short = 'r', value_name = "repeat", default_value_t = 1)]
+    #[arg(short = 'r', value_name = "repeat", default_value_t = 1, value_parser = number::<i64>)]
     pub repeat: i64,
     /// Seconds to wait between repetitions, samples or pages, fractions allowed
-    #[arg(short = 'i', value_name = "interval", default_value_t = 0.0)]
+    #[arg(short = 'i', value_name = "interval", default_value_t = 0.0, value_parser = number::<f64>)]
     pub interval: f64,
     /// Database number
-    #[arg(short = 'n', value_name = "db")]
+    #[arg(short = 'n', value_name = "db", value_parser = number::<i64>)]
     pub db: Option<i64>,
     /// Speak RESP2
     #[arg(short = '2')]

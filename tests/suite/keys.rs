@@ -206,3 +206,43 @@ fn lookups_count_hits_and_misses_and_may_update_the_access_time() {
         }
     }
 }
+
+#[test]
+fn expired_keys_are_hidden_from_commands_of_several_keys_while_they_cannot_be_deleted() {
+    let server = Server::start(&[]);
+    let mut client = server.client(Transport::Tcp);
+    assert_eq!(client.text("DEBUG SET-ACTIVE-EXPIRE 0"), "OK");
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        client.text("FLUSHALL");
+        client.text("SADD gone 1");
+        client.text("ZADD zgone 1 1");
+        client.text("SADD set 1 2");
+        client.text("ZADD zset 1 1 2 2");
+        client.text("PEXPIRE gone 20");
+        client.text("PEXPIRE zgone 20");
+        assert_eq!(client.text("CLIENT PAUSE 1000000 WRITE"), "OK");
+        until("the keys to expire", || {
+            (client.text("EXISTS gone zgone") == "0").then_some(())
+        });
+        for (command, reply) in [
+            ("SINTER gone set", "[]"),
+            ("SINTER gone", "[]"),
+            ("SDIFF set gone", "[1 2]"),
+            ("SDIFF gone", "[]"),
+            ("SUNION gone none", "[]"),
+            ("SINTERCARD 1 gone", "0"),
+            ("SINTERCARD 2 gone set", "0"),
+            ("ZINTERCARD 1 zgone", "0"),
+            ("ZINTERCARD 2 zset gone", "0"),
+            ("ZINTER 2 zset zgone", "[]"),
+            ("ZDIFF 2 zset zgone", "[1 2]"),
+            ("ZUNION 3 zset zgone gone WITHSCORES", "[1 1 2 2]"),
+            ("ZRANDMEMBER zgone", "nil"),
+            ("SMEMBERS gone", "[]"),
+        ] {
+            assert_eq!(client.text(command), reply, "{command}");
+        }
+        assert_eq!(client.text("CLIENT UNPAUSE"), "OK");
+    }
+}

@@ -38,6 +38,42 @@ fn waiting_without_replicas_advances_the_offset_by_one() {
 }
 
 #[test]
+fn a_client_waits_for_its_own_writes_only() {
+    for transport in BOTH {
+        let (server, mut writer) = start(transport, &[]);
+        let _lagging = MockReplica::new(&server, transport);
+        let mut reader = server.client(transport);
+        assert_eq!(writer.text("SET k v"), "OK");
+        for command in [
+            "GET k",
+            "DEL none",
+            "EVAL \"return redis.call('get', 'k')\" 0",
+        ] {
+            reader.text(command);
+            assert_eq!(reader.text("WAIT 1 2000"), "1", "{command}");
+        }
+        assert_eq!(writer.text("WAIT 1 10"), "0");
+    }
+}
+
+#[test]
+fn readers_go_on_when_only_writes_are_still_held_back() {
+    for transport in BOTH {
+        let (server, mut admin) = start(transport, &[]);
+        let mut client = server.client(transport);
+        // The server waits for it before it ends, and holds back writes.
+        let _lagging = MockReplica::new(&server, transport);
+        assert_eq!(admin.text("CONFIG SET shutdown-timeout 1000"), "OK");
+        assert_eq!(admin.text("SET k v"), "OK");
+        server.client(Transport::Tcp).send(b"SHUTDOWN NOSAVE\r\n");
+        server.wait_for_log(&["Waiting for replicas before shutting down."]);
+        assert_eq!(admin.text("CLIENT PAUSE 100 ALL"), "OK");
+        assert_eq!(client.text("GET k"), "v");
+        assert_eq!(admin.text("SHUTDOWN ABORT"), "OK");
+    }
+}
+
+#[test]
 fn a_replica_that_has_announced_no_port_is_no_target_of_a_failover() {
     let (server, mut client) = start(Transport::Tcp, &[]);
     let mut anonymous = server.client(Transport::Tcp);

@@ -267,3 +267,15 @@ fn what_cannot_be_examined_is_an_error_of_its_own() {
     }
     assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
 }
+
+#[test]
+fn a_key_that_cannot_be_read_is_an_error_without_a_certificate_too() {
+    let server = Server::start(&["--tls-auth-clients", "no"]);
+    let port = server.tls_port.to_string();
+    let key = certs::file("redis.key");
+    for (key, expected, part) in [("/none.key", 1, "/none.key"), (&key, 0, "PONG")] {
+        let (code, text) = cli(&["-p", &port, "--tls", "--key", key, "PING"]);
+        assert_eq!(code, Some(expected), "{text}");
+        assert!(text.contains(part), "{text}");
+    }
+}

@@ -331,6 +331,9 @@ fn load_for_client(
             pass: config.key_pass.as_deref(),
         };
         keypair::install(&mut client, &[pair], &mut report)?;
+    } else if let Some(key) = config.key.as_deref() {
+        // It is of no use without a certificate, but a file that cannot be read is an error.
+        keypair::private_key(key, config.key_pass.as_deref())?;
     }
     let server = bare()?.build();
     let auth_clients = AuthClients::No;

@@ -97,7 +97,7 @@ fn install_one(
     let chain = certificates(pair.cert, &read(pair.cert)?)?;
     let cert = &chain[0];
     set_chain(builder, &chain).map_err(|stack| failure(pair.cert, &stack))?;
-    let key = private_key(pair)?;
+    let key = private_key(pair.key, pair.pass)?;
     let matches = cert.public_key().is_ok_and(|public| public.public_eq(&key));
     if !matches {
         return Err(refusal(
@@ -156,13 +156,14 @@ fn chain_fault(file: &str, certs: &[X509]) -> Option<String> {
     ))
 }
 
-fn private_key(pair: &Pair<'_>) -> Result<PKey<Private>, ConnError> {
-    let pem = read(pair.key)?;
+/// Reads a private key.
+pub(super) fn private_key(file: &str, pass: Option<&str>) -> Result<PKey<Private>, ConnError> {
+    let pem = read(file)?;
     let mut asked = false;
     // Always with a callback: without one OpenSSL would ask on the terminal.
     let key = PKey::private_key_from_pem_callback(&pem, |room| {
         asked = true;
-        let pass = pair.pass.unwrap_or_default().as_bytes();
+        let pass = pass.unwrap_or_default().as_bytes();
         let Some(target) = room.get_mut(..pass.len()) else {
             return Ok(0);
         };
@@ -170,12 +171,12 @@ fn private_key(pair: &Pair<'_>) -> Result<PKey<Private>, ConnError> {
         Ok(pass.len())
     });
     key.map_err(|_| {
-        let why = match (asked, pair.pass) {
+        let why = match (asked, pass) {
             (true, None) => "the private key needs a password, and none is configured",
             (true, Some(_)) => "the password does not open the private key",
             (false, _) => "no private key in PEM form",
         };
-        refusal(pair.key, why)
+        refusal(file, why)
     })
 }
 

@@ -116,19 +116,23 @@ fn sintercard(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// The sets under some keys, `None` for a missing one. Each lookup may delete an expired key and needs the whole
-/// server; afterwards the sets are borrowed together.
+/// The sets under some keys, `None` for a missing one. Each lookup may delete an expired key, or hide it on a replica, and
+/// needs the whole server; afterwards the sets are borrowed together.
 fn sets<'a>(
     srv: &'a mut Server,
     number: usize,
     argv: &Argv,
     keys: Range<usize>,
 ) -> Result<Vec<Option<&'a Set>>, Fault> {
+    let mut exists = Vec::with_capacity(keys.len());
     for key in keys.clone() {
-        read::<Set>(srv, number, &argv[key])?;
+        exists.push(read::<Set>(srv, number, &argv[key])?.is_some());
     }
     let db = db(srv, number);
-    let found = keys.map(|key| db.find(&argv[key]).and_then(EntryRef::get));
+    let found = keys.zip(exists).map(|(key, exists)| {
+        let entry = exists.then(|| db.find(&argv[key]));
+        entry.flatten().and_then(EntryRef::get)
+    });
     Ok(found.collect())
 }
 

@@ -104,8 +104,12 @@ fn end(srv: &mut Server, id: ClientId, cmd: CmdId, ended_ns: u64) {
     srv.unit.now_ms = (ended_ns as i64 + srv.turn.clock_offset_ns) / 1_000_000;
     // A command that blocks may have deleted an expired key.
     if is_wanted(srv) {
+        let before = srv.replication.offset;
         end_of_unit(srv, Grouping::of(cmd));
-        if let Some(client) = srv.clients.get_mut(id) {
+        // A client that only reads does not wait for the writes of others.
+        if srv.replication.offset != before
+            && let Some(client) = srv.clients.get_mut(id)
+        {
             client.written_offset = srv.replication.offset;
         }
     }

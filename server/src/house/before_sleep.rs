@@ -44,7 +44,8 @@ pub fn before_sleep(srv: &mut Server) {
     // 3. A failover proceeds when its replica has caught up; pauses end.
     advance(srv);
     srv.pauses.expire(srv.unit.now_ms);
-    if srv.pauses.take_end() {
+    if srv.pauses.take_narrowed() {
+        // What is still held back blocks again.
         release_all(srv, BlockKind::Pause);
         go_on(srv);
     }

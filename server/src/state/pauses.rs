@@ -35,8 +35,8 @@ pub struct Pauses {
     by_purpose: [Option<Pause>; 3],
     /// The widest scope of `by_purpose`.
     scope: Option<Scope>,
-    /// There was a pause, and what it held back has not been released.
-    is_due: bool,
+    /// Less is held back than before: clients may go on.
+    has_narrowed: bool,
 }
 
 impl Pauses {
@@ -45,7 +45,6 @@ impl Pauses {
         let pause = &mut self.by_purpose[purpose as usize];
         let end_ms = pause.map_or(end_ms, |known| known.end_ms.max(end_ms));
         *pause = Some(Pause { scope, end_ms });
-        self.is_due = true;
         self.settle();
     }
 
@@ -62,7 +61,7 @@ impl Pauses {
 
     /// Ends the pauses whose deadline has passed.
     pub fn expire(&mut self, now_ms: i64) {
-        if self.is_due {
+        if self.scope.is_some() {
             for pause in &mut self.by_purpose {
                 *pause = pause.filter(|pause| pause.end_ms > now_ms);
             }
@@ -70,9 +69,9 @@ impl Pauses {
         }
     }
 
-    /// Whether the last one has ended since this was asked.
-    pub fn take_end(&mut self) -> bool {
-        self.is_due && self.scope().is_none() && std::mem::take(&mut self.is_due)
+    /// Whether the scope has become narrower since this was asked.
+    pub fn take_narrowed(&mut self) -> bool {
+        std::mem::take(&mut self.has_narrowed)
     }
 
     /// When the first pause ends that ends by itself, in milliseconds of Unix time.
@@ -90,7 +89,9 @@ impl Pauses {
 
     fn settle(&mut self) {
         let scopes = self.by_purpose.iter().flatten();
-        self.scope = scopes.map(|pause| pause.scope).max();
+        let scope = scopes.map(|pause| pause.scope).max();
+        self.has_narrowed |= scope < self.scope;
+        self.scope = scope;
     }
 }
 
@@ -101,19 +102,20 @@ mod tests {
     #[test]
     fn pauses_add_up_and_end_on_their_own() {
         let mut pauses = Pauses::default();
-        assert!(!pauses.take_end());
+        assert!(!pauses.take_narrowed());
         pauses.begin(Purpose::Client, Scope::All, 100);
         pauses.begin(Purpose::Failover, Scope::Writes, i64::MAX);
         assert_eq!(pauses.scope(), Some(Scope::All));
         pauses.begin(Purpose::Client, Scope::All, 50);
         pauses.expire(99);
         assert_eq!(pauses.scope(), Some(Scope::All));
+        assert!(!pauses.take_narrowed());
         pauses.expire(100);
-        assert!(!pauses.take_end());
+        assert!(pauses.take_narrowed());
         assert_eq!(pauses.scope(), Some(Scope::Writes));
         pauses.end(Purpose::Failover);
         assert_eq!(pauses.scope(), None);
-        assert!(pauses.take_end());
-        assert!(!pauses.take_end());
+        assert!(pauses.take_narrowed());
+        assert!(!pauses.take_narrowed());
     }
 }

@@ -81,7 +81,8 @@ fn number(score: f64) -> f64 {
 
 /// Sources, weights and aggregation.
 struct Query<'a> {
-    keys: Vec<&'a [u8]>,
+    /// `None`: there is no such key, or it has expired.
+    keys: Vec<Option<&'a [u8]>>,
     weights: Vec<f64>,
     aggregation: Aggregation,
     scores: bool,
@@ -108,9 +109,10 @@ fn parse<'a>(cx: &mut Ctx<'a>, mut args: Args<'a>, options: Options) -> Result<Q
     if count > args.left() as i64 {
         return Err(SYNTAX);
     }
-    let keys: Vec<&[u8]> = (0..count).filter_map(|_| args.take()).collect();
-    for key in &keys {
-        check_type(cx.srv, cx.db, key)?;
+    let mut keys = Vec::new();
+    for _ in 0..count {
+        let key = args.need()?;
+        keys.push(exists(cx.srv, cx.db, key)?.then_some(key));
     }
     let mut query = Query {
         weights: vec![1.0; keys.len()],
@@ -144,10 +146,11 @@ fn parse<'a>(cx: &mut Ctx<'a>, mut args: Args<'a>, options: Options) -> Result<Q
     Ok(query)
 }
 
-/// The key must hold a set or a sorted set.
-fn check_type(srv: &mut Server, number: usize, key: &[u8]) -> Done {
+/// Whether the key exists. It must hold a set or a sorted set.
+fn exists(srv: &mut Server, number: usize, key: &[u8]) -> Result<bool, Fault> {
     match find_read(srv, number, key).map(data::value::entry::EntryRef::ty) {
-        None | Some(Type::Set | Type::Zset) => Ok(()),
+        None => Ok(false),
+        Some(Type::Set | Type::Zset) => Ok(true),
         Some(_) => Err(WRONG_TYPE),
     }
 }
@@ -224,7 +227,7 @@ fn sources<'a>(
     let mut sources: Vec<(Source<'_>, f64)> = query
         .keys
         .iter()
-        .map(|key| Source::of_key(srv, number, key))
+        .map(|key| key.map_or(Source::Nothing, |key| Source::of_key(srv, number, key)))
         .zip(query.weights.iter().copied())
         .collect();
     if operation != Operation::Diff {

@@ -15,6 +15,7 @@ use conn::connection::ConnId;
 use conn::stream::Io;
 
 use crate::feed::replicas::disconnect_all;
+use crate::persist::aof::switch;
 use crate::replication::failover::answered;
 use crate::replication::replica::line::{Line, take_line};
 use crate::replication::replica::link::{Again, fail, link, send};
@@ -277,6 +278,8 @@ fn go_on(srv: &mut Server, conn: ConnId, rest: &[u8]) {
     }
     srv.replication.create_backlog();
     apply::go_live(srv, conn, db);
+    // A synchronization that was given up, with the old data set kept, has switched it off.
+    switch::restart_or_exit(srv);
     notice!("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.");
 }
 
