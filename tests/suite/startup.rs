@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use nix::sys::signal::Signal;
 use tests::certs;
-use tests::client::Transport;
+use tests::client::{Transport, show};
 use tests::server::{Server, free_port, temp_dir};
 
 /// Runs the server until it exits by itself.
@@ -149,6 +149,26 @@ fn an_optional_address_that_the_machine_lacks_is_logged_and_skipped() {
     server.wait_for_log(&["Could not create server TCP listening socket 192.0.2.1:"]);
     let mut client = server.client(Transport::Tls);
     assert_eq!(client.text("PING"), "PONG");
+}
+
+#[test]
+fn addresses_are_bound_again_at_run_time() {
+    let server = Server::start(&["--bind", "127.0.0.1"]);
+    let mut client = server.client(Transport::Tcp);
+    let connect = |ip: &str, port| std::net::TcpStream::connect((ip, port));
+    assert!(connect("127.0.0.2", server.tls_port).is_err());
+    let mut bind = |addresses| show(&client.call(&["CONFIG", "SET", "bind", addresses]));
+    assert_eq!(bind("127.0.0.1 -127.0.0.2"), "OK");
+    for port in [server.port, server.tls_port] {
+        connect("127.0.0.2", port).expect("an optional address that exists is bound");
+    }
+    assert_eq!(
+        bind("127.0.0.1 127.0.0.1"),
+        "-ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses."
+    );
+    for transport in Transport::ALL {
+        assert_eq!(server.client(transport).text("PING"), "PONG");
+    }
 }
 
 #[test]

@@ -77,15 +77,11 @@ fn is_current(srv: &Server, kind: Kind) -> bool {
     if port == 0 {
         return open.is_empty();
     }
-    let bind = &srv.config.bind;
-    let wanted = |open: &&Open| {
-        bind.iter()
-            .any(|address| address.strip_prefix('-').unwrap_or(address) == open.address)
-    };
-    let there = |address: &String| {
-        address.starts_with('-') || open.iter().any(|open| open.address == *address)
-    };
-    open.iter().all(|open| open.port == port) && open.iter().all(wanted) && bind.iter().all(there)
+    let bind = srv.config.bind.iter();
+    let wanted = bind.map(|address| address.strip_prefix('-').unwrap_or(address));
+    // An optional address that is not open may exist by now.
+    open.iter().all(|open| open.port == port)
+        && open.iter().map(|open| open.address.as_str()).eq(wanted)
 }
 
 /// Closes all sockets and removes the path of the Unix socket, at the end of the process.
