@@ -5,28 +5,33 @@ pub const BULK_FRAME: usize = 1 + 20 + 2 + 2;
 /// Maximum length of a bulk string that is copied in pieces of a fixed size.
 const SHORT: usize = 31;
 /// What such a bulk string takes at most.
-const FRAMED: usize = 5 + SHORT + 2;
+const FRAMED: usize = SHORT_LINE + SHORT + 2;
+/// Length of the longest line that is written without formatting: a mark, two digits and the line end.
+const SHORT_LINE: usize = 5;
 
 /// A line of a mark and a number: the length of an aggregate or of a bulk string, an integer.
 #[inline]
 pub fn header(mark: u8, n: i64, out: &mut Vec<u8>) {
     // Most counts and many lengths are written with one copy.
-    match n {
-        0..10 => out.extend_from_slice(&[mark, digit(n), b'\r', b'\n']),
-        10..100 => {
-            out.extend_from_slice(&[mark, digit(n / 10), digit(n % 10), b'\r', b'\n']);
-        }
-        n => {
-            let mut digits = itoa::Buffer::new();
-            out.push(mark);
-            out.extend_from_slice(digits.format(n).as_bytes());
-            out.extend_from_slice(b"\r\n");
-        }
+    if let 0..100 = n {
+        let (line, len) = short_line(mark, n as u8);
+        out.extend_from_slice(&line[..len]);
+        return;
     }
+    let mut digits = itoa::Buffer::new();
+    out.push(mark);
+    out.extend_from_slice(digits.format(n).as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
-fn digit(number: i64) -> u8 {
-    b'0' + number as u8
+/// The line of a mark and a number below 100, and its length.
+#[inline(always)]
+fn short_line(mark: u8, n: u8) -> ([u8; SHORT_LINE], usize) {
+    if n < 10 {
+        ([mark, b'0' + n, b'\r', b'\n', 0], 4)
+    } else {
+        ([mark, b'0' + n / 10, b'0' + n % 10, b'\r', b'\n'], 5)
+    }
 }
 
 /// A bulk string.
@@ -56,16 +61,9 @@ fn short_bulk(bytes: &[u8], out: &mut Vec<u8>) {
     let Some(frame) = out[start..].first_chunk_mut::<FRAMED>() else {
         return;
     };
-    let head = if len < 10 {
-        frame[..4].copy_from_slice(&[b'$', digit(len as i64), b'\r', b'\n']);
-        copy_short(bytes, &mut frame[4..]);
-        4
-    } else {
-        let (tens, ones) = (digit(len as i64 / 10), digit(len as i64 % 10));
-        frame[..5].copy_from_slice(&[b'$', tens, ones, b'\r', b'\n']);
-        copy_short(bytes, &mut frame[5..]);
-        5
-    };
+    let (line, head) = short_line(b'$', len as u8);
+    frame[..SHORT_LINE].copy_from_slice(&line);
+    copy_short(bytes, &mut frame[head..]);
     frame[head + len..][..2].copy_from_slice(b"\r\n");
     out.truncate(start + head + len + 2);
 }

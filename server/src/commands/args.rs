@@ -74,7 +74,12 @@ impl<'a> Args<'a> {
         if count > self.left() {
             return Err(SYNTAX);
         }
-        Ok((0..count).filter_map(|_| self.take()).collect())
+        Ok(self.take_many(count))
+    }
+
+    /// Takes that many arguments, or those that are left.
+    pub fn take_many(&mut self, count: usize) -> Vec<&'a [u8]> {
+        (0..count).map_while(|_| self.take()).collect()
     }
 
     /// Takes an integer.

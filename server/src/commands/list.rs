@@ -84,12 +84,7 @@ fn pop(cx: &mut Ctx<'_>, end: End) -> Done {
     if gone == 0 {
         return Ok(());
     }
-    let mut elements = match end {
-        End::Head => list.iter(),
-        End::Tail => list.rev(),
-    };
-    elements.visit(gone, |item| cx.reply.item(item));
-    list.remove_from(end, gone, &limits);
+    list.pop_many(end, gone, &limits, |item| cx.reply.item(item));
     key_changed(cx.srv, cx.db, key, gone as u64, Event::popped(end));
     drop_if_empty(cx.srv, cx.db, key);
     Ok(())

@@ -143,10 +143,7 @@ fn blocking_pop(cx: &mut Ctx<'_>, end: End) -> Done {
         };
         cx.reply.array(2);
         cx.reply.bulk(key);
-        if let Some(item) = list.peek(end) {
-            cx.reply.item(item);
-        }
-        list.remove_from(end, 1, &limits);
+        list.pop_many(end, 1, &limits, |item| cx.reply.item(item));
         key_changed(cx.srv, cx.db, key, 1, Event::popped(end));
         drop_if_empty(cx.srv, cx.db, key);
         instead(cx, [pop_name(end), key]);
@@ -210,12 +207,7 @@ fn mpop(cx: &mut Ctx<'_>, mpop: &Mpop) -> Result<bool, Fault> {
         cx.reply.array(2);
         cx.reply.bulk(key);
         cx.reply.array(gone);
-        let mut elements = match mpop.end {
-            End::Head => list.iter(),
-            End::Tail => list.rev(),
-        };
-        elements.visit(gone, |item| cx.reply.item(item));
-        list.remove_from(mpop.end, gone, &limits);
+        list.pop_many(mpop.end, gone, &limits, |item| cx.reply.item(item));
         key_changed(cx.srv, cx.db, key, gone as u64, Event::popped(mpop.end));
         drop_if_empty(cx.srv, cx.db, key);
         let mut digits = [0; MAX_I64_DIGITS];

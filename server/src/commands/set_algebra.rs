@@ -15,7 +15,7 @@ use crate::commands::Family;
 use crate::commands::args::{Args, positive};
 use crate::config::limits::set_limits;
 use crate::keyspace::change::Event;
-use crate::keyspace::lookup::{db, read};
+use crate::keyspace::lookup::{find_read_all, need};
 use crate::keyspace::store::store_aggregate;
 use crate::server::{Ctx, Done, Server};
 use crate::wire::argv::Argv;
@@ -116,24 +116,17 @@ fn sintercard(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// The sets under some keys, `None` for a missing one. Each lookup may delete an expired key, or hide it on a replica, and
-/// needs the whole server; afterwards the sets are borrowed together.
+/// The sets under some keys, `None` for a missing one.
 fn sets<'a>(
     srv: &'a mut Server,
     number: usize,
     argv: &Argv,
     keys: Range<usize>,
 ) -> Result<Vec<Option<&'a Set>>, Fault> {
-    let mut exists = Vec::with_capacity(keys.len());
-    for key in keys.clone() {
-        exists.push(read::<Set>(srv, number, &argv[key])?.is_some());
-    }
-    let db = db(srv, number);
-    let found = keys.zip(exists).map(|(key, exists)| {
-        let entry = exists.then(|| db.find(&argv[key]));
-        entry.flatten().and_then(EntryRef::get)
-    });
-    Ok(found.collect())
+    let keys: Vec<&[u8]> = keys.map(|at| &argv[at]).collect();
+    let entries = find_read_all(srv, number, &keys, need::<Set>)?;
+    let sets = entries.into_iter();
+    Ok(sets.map(|entry| entry.and_then(EntryRef::get)).collect())
 }
 
 /// The sets that exist.

@@ -158,6 +158,30 @@ pub fn find_read_each<'k>(
     }
 }
 
+/// As [`find_read`] for each of several keys, in order; the entries are borrowed together. Ends at the first entry that
+/// `check` refuses.
+///
+/// # Errors
+/// The fault of `check`.
+pub fn find_read_all<'a>(
+    srv: &'a mut Server,
+    number: usize,
+    keys: &[&[u8]],
+    check: fn(EntryRef<'_>) -> Result<(), Fault>,
+) -> Result<Vec<Option<EntryRef<'a>>>, Fault> {
+    let mut exist = Vec::with_capacity(keys.len());
+    for key in keys {
+        let entry = find_read(srv, number, key);
+        exist.push(entry.is_some());
+        entry.map_or(Ok(()), check)?;
+    }
+    // A lookup may delete an expired key, so that the places of the others change, or hide one that a replica keeps.
+    let db = db(srv, number);
+    let found = keys.iter().zip(exist);
+    let found = found.map(|(key, exists)| exists.then(|| db.find(key)).flatten());
+    Ok(found.collect())
+}
+
 /// The entry of a key for writing.
 #[inline]
 pub fn find_write<'a>(srv: &'a mut Server, number: usize, key: &[u8]) -> Option<EntryRef<'a>> {
@@ -254,6 +278,17 @@ fn value_at<K: Kind>(srv: &mut Server, number: usize, place: Place) -> Result<&m
         return Err(refusal::<K>(entry));
     }
     db_mut(srv, number).value_mut(place).ok_or(WRONG_TYPE)
+}
+
+/// The entry must hold a `K`.
+///
+/// # Errors
+/// `WRONGTYPE`.
+pub fn need<K: Kind>(entry: EntryRef<'_>) -> Result<(), Fault> {
+    entry
+        .get::<K>()
+        .map(drop)
+        .ok_or_else(|| refusal::<K>(entry))
 }
 
 /// The fault for an entry that is not a `K`: another type, or a damaged value.

@@ -35,9 +35,9 @@ const TOGETHER: usize = 16;
 pub enum LoadError {
     /// The file does not exist.
     Missing,
-    /// The file cannot be opened; that was logged.
+    /// The file cannot be opened, or is not a snapshot of a known version; that was logged.
     Unreadable,
-    /// The file is damaged or does not fit this server; that was logged.
+    /// The snapshot is damaged or does not fit this server; that was logged.
     Corrupt,
     /// The server was asked to shut down meanwhile.
     Stopped,
@@ -195,7 +195,10 @@ pub fn feed(srv: &mut Server, session: &mut LoadSession, bytes: &[u8]) -> Result
             }
             next => {
                 insert_keys(srv, session, &mut waiting)?;
-                next.map_err(|corrupt| failed(&session.decoder, &corrupt.reason))?
+                next.map_err(|corrupt| match session.decoder.position() {
+                    0 => no_snapshot(&corrupt.reason),
+                    _ => failed(&session.decoder, &corrupt.reason),
+                })?
             }
         };
         let Some(item) = item else {
@@ -232,8 +235,15 @@ fn refused(why: &str) -> LoadError {
     LoadError::Corrupt
 }
 
+/// The signature or the version of the snapshot is wrong.
+fn no_snapshot(why: &str) -> LoadError {
+    warning!("{why}");
+    LoadError::Unreadable
+}
+
 /// The snapshot is truncated.
 pub fn cut_short(session: &LoadSession) -> LoadError {
+    warning!("Short read or OOM loading DB. Unrecoverable error, aborting now.");
     failed(&session.decoder, "Unexpected EOF reading RDB file")
 }
 

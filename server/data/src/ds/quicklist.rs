@@ -617,11 +617,12 @@ impl Current<'_> {
 fn take<'a>(pack: Option<&'a Listpack>, next: &mut Option<Pos>, towards: End) -> Option<Item<'a>> {
     let pack = pack?;
     let pos = next.take()?;
-    *next = match towards {
-        End::Head => pack.prev(pos),
-        End::Tail => pack.next(pos),
+    let item;
+    (item, *next) = match towards {
+        End::Head => (pack.get(pos), pack.prev(pos)),
+        End::Tail => pack.get_and_next(pos),
     };
-    Some(pack.get(pos))
+    Some(item)
 }
 
 #[cfg(test)]

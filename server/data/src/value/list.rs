@@ -198,8 +198,20 @@ impl List {
         Some(text)
     }
 
-    /// Removes up to `count` elements at an end and converts the encoding if few are left.
-    pub fn remove_from(&mut self, end: End, count: usize, limits: &ListLimits) {
+    /// Passes up to `count` elements at an end to `popped`, the outermost first, removes them, and converts the encoding
+    /// if few are left.
+    pub fn pop_many(
+        &mut self,
+        end: End,
+        count: usize,
+        limits: &ListLimits,
+        popped: impl FnMut(Item<'_>),
+    ) {
+        let mut elements = match end {
+            End::Head => self.iter(),
+            End::Tail => self.rev(),
+        };
+        elements.visit(count, popped);
         self.cut_from(end, count);
         self.shrink(limits);
     }
@@ -525,7 +537,7 @@ mod tests {
             assert_eq!(list.encoding() == Encoding::Quicklist, count > 8);
         }
         for count in (0..=8).rev() {
-            list.remove_from(End::Head, 1, &limits);
+            list.pop_many(End::Head, 1, &limits, |_| {});
             // The quicklist stays until its first node of eight elements is empty and only the second is left.
             assert_eq!(list.encoding() == Encoding::Quicklist, count > 1);
         }

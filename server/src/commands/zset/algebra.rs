@@ -8,6 +8,7 @@ use data::ds::item::Item;
 use data::util::num::parse_f64;
 use data::value::Type;
 use data::value::aggregate::{AggregateRef, Kind};
+use data::value::entry::EntryRef;
 use data::value::set::Set;
 use data::value::zset::Zset;
 use table::sorted_set as rows;
@@ -17,9 +18,9 @@ use crate::commands::args::{Args, int};
 use crate::commands::zset::range::reply_members;
 use crate::config::limits::zset_limits;
 use crate::keyspace::change::Event;
-use crate::keyspace::lookup::{db, find_read};
+use crate::keyspace::lookup::find_read_all;
 use crate::keyspace::store::store_aggregate;
-use crate::server::{Ctx, Done, Server};
+use crate::server::{Ctx, Done};
 use crate::wire::fault::{Fault, LIMIT_NEGATIVE, SYNTAX, WRONG_TYPE};
 
 /// Rows and procs.
@@ -81,9 +82,8 @@ fn number(score: f64) -> f64 {
 
 /// Sources, weights and aggregation.
 struct Query<'a> {
-    /// `None`: there is no such key, or it has expired.
-    keys: Vec<Option<&'a [u8]>>,
-    weights: Vec<f64>,
+    /// With their weights.
+    sources: Vec<(Source<'a>, f64)>,
     aggregation: Aggregation,
     scores: bool,
     limit: usize,
@@ -98,7 +98,9 @@ struct Options {
 }
 
 /// Parses `numkeys key … [options]` from the cursor on. As in Redis, the keys are looked up before the options are read.
-fn parse<'a>(cx: &mut Ctx<'a>, mut args: Args<'a>, options: Options) -> Result<Query<'a>, Fault> {
+fn parse<'a>(cx: &'a mut Ctx<'_>, first: usize, options: Options) -> Result<Query<'a>, Fault> {
+    let argv = cx.argv;
+    let mut args = Args::from(argv, first);
     let count = int(args.need()?)?;
     if count < 1 {
         return Err(Fault::new(format!(
@@ -109,21 +111,18 @@ fn parse<'a>(cx: &mut Ctx<'a>, mut args: Args<'a>, options: Options) -> Result<Q
     if count > args.left() as i64 {
         return Err(SYNTAX);
     }
-    let mut keys = Vec::new();
-    for _ in 0..count {
-        let key = args.need()?;
-        keys.push(exists(cx.srv, cx.db, key)?.then_some(key));
-    }
+    let keys = args.take_many(count as usize);
+    let entries = find_read_all(cx.srv, cx.db, &keys, need_either_set)?;
+    let sources = entries.into_iter();
     let mut query = Query {
-        weights: vec![1.0; keys.len()],
-        keys,
+        sources: sources.map(|entry| (Source::of(entry), 1.0)).collect(),
         aggregation: Aggregation::Sum,
         scores: false,
         limit: usize::MAX,
     };
     while !args.is_done() {
-        if options.weights && args.left() > query.keys.len() && args.word("weights") {
-            for weight in &mut query.weights {
+        if options.weights && args.left() > query.sources.len() && args.word("weights") {
+            for (_, weight) in &mut query.sources {
                 let given = parse_f64(args.need()?);
                 *weight = given.ok_or_else(|| Fault::new("ERR weight value is not a float"))?;
             }
@@ -146,12 +145,11 @@ fn parse<'a>(cx: &mut Ctx<'a>, mut args: Args<'a>, options: Options) -> Result<Q
     Ok(query)
 }
 
-/// Whether the key exists. It must hold a set or a sorted set.
-fn exists(srv: &mut Server, number: usize, key: &[u8]) -> Result<bool, Fault> {
-    match find_read(srv, number, key).map(data::value::entry::EntryRef::ty) {
-        None => Ok(false),
-        Some(Type::Set | Type::Zset) => Ok(true),
-        Some(_) => Err(WRONG_TYPE),
+/// Both kinds of sets may be combined.
+fn need_either_set(entry: EntryRef<'_>) -> Result<(), Fault> {
+    match entry.ty() {
+        Type::Set | Type::Zset => Ok(()),
+        _ => Err(WRONG_TYPE),
     }
 }
 
@@ -164,11 +162,8 @@ enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of_key(srv: &'a Server, number: usize, key: &[u8]) -> Self {
-        let value = db(srv, number)
-            .find(key)
-            .and_then(data::value::entry::EntryRef::aggregate);
-        match value {
+    fn of(entry: Option<EntryRef<'a>>) -> Self {
+        match entry.and_then(EntryRef::aggregate) {
             Some(AggregateRef::Set(set)) => Source::Set(set),
             Some(AggregateRef::Zset(zset)) => Source::Zset(zset),
             _ => Source::Nothing,
@@ -217,32 +212,16 @@ impl<'a> Source<'a> {
 /// Accumulates the result by member.
 type Pairs = Vec<(Vec<u8>, f64)>;
 
-/// The sources with their weights. Unions and intersections begin with the smallest one.
-fn sources<'a>(
-    srv: &'a Server,
-    number: usize,
-    query: &Query<'_>,
-    operation: Operation,
-) -> Vec<(Source<'a>, f64)> {
-    let mut sources: Vec<(Source<'_>, f64)> = query
-        .keys
-        .iter()
-        .map(|key| key.map_or(Source::Nothing, |key| Source::of_key(srv, number, key)))
-        .zip(query.weights.iter().copied())
-        .collect();
+/// Combines the sources. Unions and intersections begin with the smallest one.
+fn combine(query: &mut Query<'_>, operation: Operation) -> Pairs {
+    let sources = &mut query.sources;
     if operation != Operation::Diff {
         sources.sort_by_key(|(source, _)| source.len());
     }
-    sources
-}
-
-/// Combines the sources.
-fn work(srv: &Server, number: usize, query: &Query<'_>, operation: Operation) -> Pairs {
-    let sources = sources(srv, number, query, operation);
     match operation {
-        Operation::Union => union(&sources, query.aggregation),
-        Operation::Inter => inter(&sources, query.aggregation),
-        Operation::Diff => diff(&sources),
+        Operation::Union => union(sources, query.aggregation),
+        Operation::Inter => inter(sources, query.aggregation),
+        Operation::Diff => diff(sources),
     }
 }
 
@@ -318,9 +297,9 @@ fn diff(sources: &[(Source<'_>, f64)]) -> Pairs {
     pairs
 }
 
-/// The result as a sorted set.
-fn result(cx: &Ctx<'_>, query: &Query<'_>, operation: Operation) -> Pairs {
-    let mut pairs = work(cx.srv, cx.db, query, operation);
+/// The combination of the sources, ordered by score and member.
+fn ordered(query: &mut Query<'_>, operation: Operation) -> Pairs {
+    let mut pairs = combine(query, operation);
     pairs.sort_unstable_by(|(one, score), (other, other_score)| {
         let by_score = score.partial_cmp(other_score).unwrap_or(Ordering::Equal);
         by_score.then_with(|| one.cmp(other))
@@ -334,11 +313,11 @@ fn show(cx: &mut Ctx<'_>, operation: Operation) -> Done {
         scores: true,
         limit: false,
     };
-    let query = parse(cx, Args::from(cx.argv, 1), options)?;
-    let pairs = result(cx, &query, operation);
+    let mut query = parse(cx, 1, options)?;
+    let (pairs, scores) = (ordered(&mut query, operation), query.scores);
     let items = pairs.iter();
     let items = items.map(|(member, score)| (Item::Bytes(member), *score));
-    reply_members(cx.reply, items, query.scores);
+    reply_members(cx.reply, items, scores);
     Ok(())
 }
 
@@ -348,9 +327,9 @@ fn store(cx: &mut Ctx<'_>, operation: Operation, event: &'static str) -> Done {
         scores: false,
         limit: false,
     };
-    let query = parse(cx, Args::from(cx.argv, 2), options)?;
     let limits = zset_limits(&cx.srv.config);
-    let zset = Zset::collect(&result(cx, &query, operation), &limits);
+    let pairs = ordered(&mut parse(cx, 2, options)?, operation);
+    let zset = Zset::collect(&pairs, &limits);
     let len = zset.len();
     let event = Event::Zset(event);
     store_aggregate(cx.srv, cx.db, &cx.argv[1], zset.wrap(), event);
@@ -364,10 +343,10 @@ fn zintercard(cx: &mut Ctx<'_>) -> Done {
         scores: false,
         limit: true,
     };
-    let query = parse(cx, Args::from(cx.argv, 1), options)?;
-    let sources = sources(cx.srv, cx.db, &query, Operation::Inter);
+    let mut query = parse(cx, 1, options)?;
+    query.sources.sort_by_key(|(source, _)| source.len());
     let mut members = 0;
-    each_common(&sources, query.aggregation, &mut |_, _| {
+    each_common(&query.sources, query.aggregation, &mut |_, _| {
         members += 1;
         members < query.limit
     });

@@ -9,9 +9,9 @@ use table::sorted_set as rows;
 
 use crate::commands::Family;
 use crate::commands::args::{Args, ScanOptions, random_count, scan_cursor};
-use crate::keyspace::lookup::{find_read, read};
+use crate::keyspace::lookup::read;
 use crate::server::{Ctx, Done};
-use crate::wire::fault::{Fault, SYNTAX, WRONG_TYPE};
+use crate::wire::fault::{Fault, SYNTAX};
 use crate::wire::reply::{Reply, Resp};
 
 /// Rows and procs.
@@ -32,24 +32,19 @@ fn zrandmember(cx: &mut Ctx<'_>) -> Done {
     if scores && !(-(i64::MAX / 2)..=i64::MAX / 2).contains(&count) {
         return Err(Fault::new("ERR value is out of range"));
     }
-    if read::<Zset>(cx.srv, cx.db, &argv[1])?.is_none() || count == 0 {
+    let mut rng = cx.srv.keys.rng.fork();
+    let zset = read::<Zset>(cx.srv, cx.db, &argv[1])?;
+    let Some(zset) = zset.filter(|_| count != 0) else {
         cx.reply.array(0);
         return Ok(());
-    }
-    // The set is looked up again because the generator is borrowed from the server, too.
-    let keys = &mut cx.srv.keys;
-    let entry = keys.dbs[cx.db].db.find(&argv[1]);
-    let Some(zset) = entry.and_then(data::value::entry::EntryRef::get::<Zset>) else {
-        return Err(WRONG_TYPE);
     };
-    let rng = &mut keys.rng;
     let nested = scores && cx.reply.resp == Resp::V3;
     let each = if scores && !nested { 2 } else { 1 };
     if count < 0 {
         let draws = count.unsigned_abs() as usize;
         cx.reply.array(draws * each);
         for _ in 0..draws {
-            if let Some(pair) = zset.random(rng) {
+            if let Some(pair) = zset.random(&mut rng) {
                 reply_pair(cx.reply, pair, scores, nested);
             }
             if cx.reply.overflow {
@@ -60,7 +55,7 @@ fn zrandmember(cx: &mut Ctx<'_>) -> Done {
     }
     let count = (count as usize).min(zset.len());
     cx.reply.array(count * each);
-    choose(zset.iter(), zset.len(), count, rng, |pair| {
+    choose(zset.iter(), zset.len(), count, &mut rng, |pair| {
         reply_pair(cx.reply, pair, scores, nested);
     });
     Ok(())
@@ -68,17 +63,9 @@ fn zrandmember(cx: &mut Ctx<'_>) -> Done {
 
 /// The form without a count.
 fn one(cx: &mut Ctx<'_>) -> Done {
-    let key = &cx.argv[1];
-    if find_read(cx.srv, cx.db, key).is_none() {
-        cx.reply.null();
-        return Ok(());
-    }
-    let keys = &mut cx.srv.keys;
-    let entry = keys.dbs[cx.db].db.find(key);
-    let zset = entry
-        .and_then(data::value::entry::EntryRef::get::<Zset>)
-        .ok_or(WRONG_TYPE)?;
-    match zset.random(&mut keys.rng) {
+    let mut rng = cx.srv.keys.rng.fork();
+    let zset = read::<Zset>(cx.srv, cx.db, &cx.argv[1])?;
+    match zset.and_then(|zset| zset.random(&mut rng)) {
         Some((member, _)) => cx.reply.item(member),
         None => cx.reply.null(),
     }

@@ -191,6 +191,14 @@ impl Listpack {
         }
     }
 
+    /// The element at a position, and the position of its successor.
+    #[inline]
+    pub fn get_and_next(&self, pos: Pos) -> (Item<'_>, Option<Pos>) {
+        let bytes = self.buf.bytes();
+        let (item, end) = read_through(bytes, pos.0);
+        (item, (end < bytes.len()).then_some(Pos(end)))
+    }
+
     /// Passes up to `count` elements from a position on to `visit`. Returns the position of their successor.
     #[inline]
     pub fn visit(&self, from: Pos, count: usize, mut visit: impl FnMut(Item<'_>)) -> Option<Pos> {
@@ -235,14 +243,16 @@ impl Listpack {
         let bytes = self.buf.bytes();
         let mut at = from.0;
         while at < bytes.len() {
-            let same = match read(bytes, at) {
+            let (element, end) = read_through(bytes, at);
+            let same = match element {
                 Item::Int(other) => number == Some(other),
                 Item::Bytes(other) => other == text,
             };
             if same {
                 return Some(Pos(at));
             }
-            for _ in 0..step {
+            at = end;
+            for _ in 1..step {
                 if at < bytes.len() {
                     at = end_of(bytes, at);
                 }
@@ -463,9 +473,8 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Item<'a>> {
-        let bytes = self.pack.buf.bytes();
-        let (item, end) = read_through(bytes, self.next?.0);
-        self.next = (end < bytes.len()).then_some(Pos(end));
+        let (item, next) = self.pack.get_and_next(self.next?);
+        self.next = next;
         Some(item)
     }
 }
