@@ -67,8 +67,10 @@ fn readers_go_on_when_only_writes_are_still_held_back() {
         assert_eq!(admin.text("SET k v"), "OK");
         server.client(Transport::Tcp).send(b"SHUTDOWN NOSAVE\r\n");
         server.wait_for_log(&["Waiting for replicas before shutting down."]);
-        assert_eq!(admin.text("CLIENT PAUSE 100 ALL"), "OK");
-        assert_eq!(client.text("GET k"), "v");
+        // Sent together, so that the pause is still in force when GET is executed.
+        client.send(b"CLIENT PAUSE 100 ALL\r\nGET k\r\n");
+        assert_eq!(show(&client.read()), "OK");
+        assert_eq!(show(&client.read()), "v");
         assert_eq!(admin.text("SHUTDOWN ABORT"), "OK");
     }
 }
