@@ -15,10 +15,11 @@ use conn::connection::{ConnId, ConnProc, State};
 use conn::conns::{ConnHost, Conns};
 use conn::dial::Target;
 use conn::drive::process_pending;
+use conn::encode;
 use conn::error::{ConnError, Step};
 use conn::names::NameOptions;
 use conn::resolve::{Hop, Query, resolve};
-use conn::resp::{Decoder, Value, encode};
+use conn::resp::{Decoder, Value};
 use conn::stream::Io;
 use conn::tls::context::TlsContext;
 use conn::tls::info::Identity;
@@ -242,11 +243,11 @@ fn ask(endpoint: &Endpoint, options: &Options) -> Result<Heard, ConnError> {
 fn request(options: &Options) -> (Vec<u8>, usize) {
     let (mut bytes, mut wanted) = (Vec::new(), 2);
     if let Some(args) = workload::auth(options) {
-        encode(&mut bytes, &args);
+        encode::request(args.iter(), &mut bytes);
         wanted += 1;
     }
-    encode(&mut bytes, &["CONFIG", "GET", "save"]);
-    encode(&mut bytes, &["CONFIG", "GET", "appendonly"]);
+    encode::request(["CONFIG", "GET", "save"].iter(), &mut bytes);
+    encode::request(["CONFIG", "GET", "appendonly"].iter(), &mut bytes);
     (bytes, wanted)
 }
 

@@ -77,7 +77,8 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::thread;
 
-    use conn::resp::{Decoder, Value, encode};
+    use conn::encode;
+    use conn::resp::{Decoder, Value};
 
     use super::{Target, run};
     use crate::args::{Options, parse};
@@ -112,7 +113,7 @@ mod tests {
             while let Some(request) = decoder.next_value().expect("a request") {
                 let words = request.elements().expect("an array");
                 match words[0].text() {
-                    Some(b"CONFIG") => encode(&mut replies, &["save", "60 1"]),
+                    Some(b"CONFIG") => encode::request(["save", "60 1"].iter(), &mut replies),
                     _ => replies.extend_from_slice(b"$3\r\nabc\r\n"),
                 }
                 log.lock().expect("no panic")[index].push(request);

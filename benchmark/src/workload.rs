@@ -7,7 +7,7 @@
 //! 1. `places` are offsets of twelve bytes each inside `bytes`, and `tags` of three, in order, without overlap.
 //! 2. The same seed, number of threads and a single connection result in the same requests.
 
-use conn::resp::encode;
+use conn::encode;
 
 use crate::args::Options;
 use crate::slots::Tag;
@@ -208,7 +208,7 @@ pub fn prefix(options: &Options) -> (Vec<u8>, usize) {
     }
     let mut bytes = Vec::new();
     for args in &commands {
-        encode(&mut bytes, args);
+        encode::request(args.iter(), &mut bytes);
     }
     (bytes, commands.len())
 }
@@ -310,7 +310,7 @@ impl Rng {
 fn request(args: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
     let args: Vec<_> = args.collect();
     let mut out = Vec::new();
-    encode(&mut out, &args);
+    encode::request(args.iter(), &mut out);
     out
 }
 

@@ -23,9 +23,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::conns::ClientTls;
 use crate::dial::{Place, Target, dial, dial_unix};
+use crate::encode::request;
 use crate::error::{ConnError, Step};
 use crate::resolve::{Hop, Lookup, Query, Resolved, resolve};
-use crate::resp::{Decoder, ProtocolError, Value, encode};
+use crate::resp::{Decoder, ProtocolError, Value};
 use crate::stream::Io;
 use crate::tls::bio::Pool;
 use crate::tls::examine::Shown;
@@ -127,21 +128,17 @@ impl Client {
     /// The connection failed, or the server closed it, or did not take them in time.
     pub fn send(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         let until = self.until(self.write_timeout);
-        let sent = match &mut self.transport {
-            Transport::Tls(stream, pool) => return send_tls(stream, pool, bytes, until),
-            Transport::Tcp(socket) => send_plain(socket, &mut bytes),
-            Transport::Unix(socket) => send_plain(socket, &mut bytes),
-        };
-        let mut blocked = sent?;
-        while blocked {
-            wait(self.as_fd(), PollFlags::POLLOUT, until)?;
-            blocked = match &mut self.transport {
+        loop {
+            let is_blocked = match &mut self.transport {
+                Transport::Tls(stream, pool) => return send_tls(stream, pool, bytes, until),
                 Transport::Tcp(socket) => send_plain(socket, &mut bytes)?,
                 Transport::Unix(socket) => send_plain(socket, &mut bytes)?,
-                Transport::Tls(..) => false,
             };
+            if !is_blocked {
+                return Ok(());
+            }
+            wait(self.as_fd(), PollFlags::POLLOUT, until)?;
         }
-        Ok(())
     }
 
     /// Waits for bytes and puts them into `buf`; 0 is the end.
@@ -190,7 +187,7 @@ impl Client {
     /// As [`Client::send`].
     pub fn write<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Result<(), Failure> {
         let mut out = Vec::new();
-        encode(&mut out, args);
+        request(args.iter(), &mut out);
         self.send(&out)
     }
 

@@ -19,7 +19,7 @@
 
 use std::io::ErrorKind;
 use std::os::fd::{OwnedFd, RawFd};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use ae::event_loop::EventLoop;
 use ae::file::Mask;
@@ -33,7 +33,7 @@ use crate::dial::{Target, dial};
 use crate::error::{Cause, ConnError, Step};
 use crate::listener::Accepted;
 use crate::stream::{Io, Stream};
-use crate::tls::context::TlsContext;
+use crate::tls::context::{TlsContext, now};
 use crate::tls::info::LastFailure;
 use crate::tls::stream::{Handshake, TlsStream};
 
@@ -164,7 +164,7 @@ impl<S: ConnHost> Conns<S> {
                     self.admission.take_slot(Instant::now(), id);
                     self.shake_hands(el, id)
                 }
-                Err(error) => self.fail(el, id, error, true),
+                Err(error) => self.fail(el, id, error),
             },
             Phase::Handshaking => self.shake_hands(el, id),
             Phase::Open | Phase::Ended | Phase::Failed => false,
@@ -189,11 +189,11 @@ impl<S: ConnHost> Conns<S> {
                 false
             }
             Some(Err(error)) if error.kind() == ErrorKind::Interrupted => false,
-            Some(Err(error)) => self.fail(el, id, ConnError::io(Step::Handshake, &error), true),
+            Some(Err(error)) => self.fail(el, id, ConnError::io(Step::Handshake, &error)),
             Some(Ok(0)) => {
                 let why = "the peer closed the connection before it sent anything";
                 let error = ConnError::because(Cause::Closed, Step::Handshake, why);
-                self.fail(el, id, error, true)
+                self.fail(el, id, error)
             }
             Some(Ok(_)) if first[0] == HANDSHAKE_RECORD => {
                 connection.is_mixed = false;
@@ -236,7 +236,7 @@ impl<S: ConnHost> Conns<S> {
             return false;
         };
         if let Some(error) = connection.stream.take_error() {
-            return self.fail(el, id, ConnError::io(Step::Connect, &error), false);
+            return self.fail(el, id, ConnError::io(Step::Connect, &error));
         }
         if matches!(connection.peer, Addr::Tcp(_)) && connection.stream.remote().is_none() {
             el.drained(connection.stream.fd(), Mask::WRITABLE);
@@ -273,7 +273,7 @@ impl<S: ConnHost> Conns<S> {
                 self.watch(el, id);
                 false
             }
-            Handshake::Failed(error) => self.fail(el, id, error, true),
+            Handshake::Failed(error) => self.fail(el, id, error),
             Handshake::Done => {
                 self.stats.handshakes_done += 1;
                 self.stats.resumed += u64::from(tls.is_resumed());
@@ -287,22 +287,16 @@ impl<S: ConnHost> Conns<S> {
 
     /// Fails a connection that never became usable, and counts it if the handshake failed. Always
     /// true, for `progress`.
-    fn fail(
-        &mut self,
-        el: &mut EventLoop<S>,
-        id: ConnId,
-        error: ConnError,
-        is_handshake: bool,
-    ) -> bool {
+    fn fail(&mut self, el: &mut EventLoop<S>, id: ConnId, error: ConnError) -> bool {
         let Some(connection) = find(&mut self.slots, id) else {
             return false;
         };
         let error = error.with_peer(&connection.peer);
-        if is_handshake {
+        if connection.phase != Phase::Dialing {
             self.stats.failed[error.cause() as usize] += 1;
             self.stats.last_failure = Some(LastFailure {
                 sentence: error.to_string(),
-                unix_time: unix_time(),
+                unix_time: now(),
             });
         }
         connection.error = Some(error);
@@ -365,7 +359,7 @@ impl<S: ConnHost> Conns<S> {
                 Overdue::Contended => "the handshake stood still while others waited",
             };
             let error = ConnError::because(Cause::Timeout, Step::Handshake, why);
-            self.fail(el, id, error, true);
+            self.fail(el, id, error);
             return Some(id);
         }
         None
@@ -530,11 +524,4 @@ fn outgoing_stream(
     stream
         .map(|stream| Stream::Tls(Box::new(stream)))
         .map_err(|error| error.with_peer(peer))
-}
-
-fn unix_time() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -88,6 +88,19 @@ fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
     }
 }
 
+/// The beginning of an array of `n` elements, which are to follow.
+pub fn array(n: usize, out: &mut Vec<u8>) {
+    header(b'*', n as i64, out);
+}
+
+/// A request: an array of bulk strings.
+pub fn request<A: AsRef<[u8]>>(args: impl ExactSizeIterator<Item = A>, out: &mut Vec<u8>) {
+    array(args.len(), out);
+    for arg in args {
+        bulk(arg.as_ref(), out);
+    }
+}
+
 /// The null of RESP3.
 pub const NULL: &[u8] = b"_\r\n";
 /// The null bulk string of RESP2.
@@ -95,7 +108,7 @@ pub const NULL_BULK: &[u8] = b"$-1\r\n";
 
 #[cfg(test)]
 mod tests {
-    use super::{bulk, header};
+    use super::{bulk, header, request};
 
     #[test]
     fn numbers_of_every_length() {
@@ -104,6 +117,13 @@ mod tests {
             header(b':', n, &mut out);
             assert_eq!(out, format!(":{n}\r\n").into_bytes());
         }
+    }
+
+    #[test]
+    fn a_request_is_an_array_of_bulk_strings() {
+        let mut out = Vec::new();
+        request(["GET", ""].iter(), &mut out);
+        assert_eq!(out, b"*2\r\n$3\r\nGET\r\n$0\r\n\r\n");
     }
 
     #[test]

@@ -17,8 +17,6 @@
 
 use std::fmt;
 
-use crate::encode::{bulk, header};
-
 /// Depth of nested aggregates at most.
 const MAX_DEPTH: usize = 128;
 /// Elements of one aggregate at most.
@@ -478,17 +476,10 @@ fn assemble(kind: u8, mut values: Vec<Value>) -> Value {
     }
 }
 
-/// Appends a command to `out` as an array of bulk strings.
-pub fn encode<A: AsRef<[u8]>>(out: &mut Vec<u8>, args: &[A]) {
-    header(b'*', args.len() as i64, out);
-    for arg in args {
-        bulk(arg.as_ref(), out);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Decoder, Skipped, Value, encode};
+    use super::{Decoder, Skipped, Value};
+    use crate::encode::request;
 
     fn decode(input: &[u8], step: usize) -> Result<Vec<Value>, String> {
         let mut decoder = Decoder::default();
@@ -651,7 +642,7 @@ mod tests {
     #[test]
     fn commands_are_arrays_of_bulks() {
         let mut out = Vec::new();
-        encode(&mut out, &["SET", "k", "a b"]);
+        request(["SET", "k", "a b"].iter(), &mut out);
         assert_eq!(out, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\na b\r\n");
     }
 }

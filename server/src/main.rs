@@ -48,7 +48,11 @@ fn main() -> ExitCode {
         }
         Start::CheckRdb(path) => match check(&path, &mut std::io::stdout().lock()) {
             Ok(Some(_)) => ExitCode::SUCCESS,
-            _ => ExitCode::FAILURE,
+            Ok(None) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
         },
         Start::CheckAof(order) => {
             let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout());

@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
-use conn::resp::encode;
+use conn::encode::request;
 use data::util::rand::Rng;
 use tempfile::TempDir;
 use tests::server::{free_port, temp_dir};
@@ -226,7 +226,10 @@ impl Running {
         let mut rng = Rng::new(2);
         for _ in 0..WRITES {
             let key = format!("0:{}", rng.below(1_000_000));
-            encode(&mut batch, &[b"SETRANGE", key.as_bytes(), b"0", b"new"]);
+            request(
+                [b"SETRANGE", key.as_bytes(), b"0", b"new"].iter(),
+                &mut batch,
+            );
         }
         batch.extend_from_slice(b"CLIENT REPLY ON\r\n");
         socket.write_all(&batch).expect("the server reads");
@@ -290,12 +293,12 @@ fn write_key(out: &mut Vec<u8>, rng: &mut Rng, kind: usize, number: usize) {
                 let id = format!("{entry}-1").into_bytes();
                 let fields: [&[u8]; 7] =
                     [b"XADD", &key, &id, b"at", &digits(rng), b"what", &word(rng)];
-                encode(out, &fields);
+                request(fields.iter(), out);
             }
             return;
         }
     };
     let mut all: Vec<&[u8]> = vec![name.as_bytes(), &key];
     all.extend(args.iter().map(Vec::as_slice));
-    encode(out, &all);
+    request(all.iter(), out);
 }

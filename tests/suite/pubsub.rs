@@ -388,6 +388,6 @@ fn many_channels_and_many_subscribers_leave_quickly() {
 
 fn encoded(words: &[String]) -> Vec<u8> {
     let mut out = Vec::new();
-    conn::resp::encode(&mut out, words);
+    conn::encode::request(words.iter(), &mut out);
     out
 }

@@ -293,12 +293,24 @@ fn a_crash_writes_a_report() {
         let log = server.log();
         for part in [
             "REDIS BUG REPORT START",
-            "STACK TRACE",
+            "------ STACK TRACE ------\n",
             "redis_version:7.2.6",
-            "CURRENT CLIENT",
+            "------ CURRENT CLIENT INFO ------\n",
+            "------ CONFIG DEBUG OUTPUT ------\n",
+            "\nproto-max-bulk-len 512mb\n",
             "REDIS BUG REPORT END",
         ] {
             assert!(log.contains(part), "{command}: no {part} in\n{log}");
+        }
+        if command == "DEBUG SEGFAULT" {
+            for part in [
+                "# Redis 7.2.6 crashed by signal: 11, si_code: -6\n",
+                "# Killed by PID: ",
+            ] {
+                assert!(log.contains(part), "no {part} in\n{log}");
+            }
+            #[cfg(target_arch = "x86_64")]
+            assert!(log.contains("------ REGISTERS ------\nRAX:"), "{log}");
         }
         for figure in ["used_memory_rss:", "allocator_resident:"] {
             let line = log.lines().find_map(|line| line.strip_prefix(figure));

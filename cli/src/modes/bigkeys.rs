@@ -277,7 +277,7 @@ fn pipeline(
 ) -> Result<Vec<Value>, Exit> {
     let mut batch = Vec::new();
     for command in commands {
-        conn::resp::encode(&mut batch, command);
+        conn::encode::request(command.iter(), &mut batch);
     }
     let mut exchange = || {
         session.client()?.send(&batch)?;

@@ -1,6 +1,7 @@
 //! `--hotkeys`: the most used keys, by the counters of LFU eviction.
 
-use conn::resp::{Value, encode};
+use conn::encode::request;
+use conn::resp::Value;
 
 use crate::format::quoted;
 use crate::modes::keys::{Walk, db_size, share};
@@ -81,7 +82,7 @@ pub fn run(session: &mut Session, options: &Options) -> Result<(), Exit> {
 fn counters(session: &mut Session, keys: &[Vec<u8>]) -> Result<Vec<u64>, Exit> {
     let mut batch = Vec::new();
     for key in keys {
-        encode(&mut batch, &[&b"OBJECT"[..], b"FREQ", key]);
+        request([&b"OBJECT"[..], b"FREQ", key].iter(), &mut batch);
     }
     let mut counters = Vec::with_capacity(keys.len());
     if let Err(failure) = session.client().and_then(|client| client.send(&batch)) {

@@ -5,7 +5,8 @@
 use std::time::{Duration, Instant};
 
 use conn::blocking::Failure;
-use conn::resp::{Value, encode};
+use conn::encode::request;
+use conn::resp::Value;
 
 use crate::dice::Dice;
 use crate::modes::keys::share;
@@ -58,7 +59,7 @@ fn write(session: &mut Session, dice: &mut Dice, keys: u64) -> Result<(), Failur
         let value: String = (0..5)
             .map(|_| char::from(b'A' + (dice.roll() % 57) as u8))
             .collect();
-        encode(&mut batch, &["SET", &key(dice, keys), &value]);
+        request(["SET", &key(dice, keys), &value].iter(), &mut batch);
     }
     session.client()?.send(&batch)?;
     for _ in 0..PIPELINE {
@@ -76,7 +77,7 @@ fn read(
 ) -> Result<(), Failure> {
     let mut batch = Vec::new();
     for _ in 0..PIPELINE {
-        encode(&mut batch, &["GET", &key(dice, keys)]);
+        request(["GET", &key(dice, keys)].iter(), &mut batch);
     }
     session.client()?.send(&batch)?;
     for _ in 0..PIPELINE {

@@ -11,7 +11,8 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use conn::blocking::Failure;
-use conn::resp::{Decoder, Value, encode};
+use conn::encode::request;
+use conn::resp::{Decoder, Value};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -159,7 +160,7 @@ impl Insertion {
         let mut dice = Dice::new();
         let magic: Vec<u8> = (0..MAGIC).map(|_| dice.roll() as u8).collect();
         let mut words = b"\r\n".to_vec();
-        encode(&mut words, &[b"ECHO", magic.as_slice()]);
+        request([b"ECHO", magic.as_slice()].iter(), &mut words);
         self.magic = Some(magic);
         words
     }

@@ -20,7 +20,7 @@ use conn::blocking::Client;
 use conn::connection::{ConnId, State};
 use conn::conns::ClientTls;
 use conn::dial::{Dialed, Dialer, Place};
-use conn::encode::bulk;
+use conn::encode::{array, bulk};
 use conn::error::Step;
 use conn::names::NameCheck;
 use conn::stream::Io;
@@ -41,7 +41,6 @@ use crate::state::migration::{
     Answers, Failure, Kept, KeyTransfer, LINK_TTL_S, MAX_LINKS, Order, Phase,
 };
 use crate::verbose;
-use crate::wire::command::array;
 use crate::wire::fault::Fault;
 
 /// Bytes sent per call, so that a target that reads fast does not hold the loop.

@@ -10,6 +10,9 @@ use crate::wire::fault::{
     not_between,
 };
 
+/// Number of random elements that are replied between two checks of the reply's limit: a count may exceed memory.
+pub const DRAWS_PER_CHECK: usize = 1000;
+
 /// The arguments that were not taken yet.
 pub struct Args<'a> {
     argv: &'a Argv,

@@ -4,7 +4,7 @@ use data::value::hash::{Hash, Pair};
 use table::hash as rows;
 
 use crate::commands::Family;
-use crate::commands::args::{Args, random_count};
+use crate::commands::args::{Args, DRAWS_PER_CHECK, random_count};
 use crate::keyspace::lookup::read_mut;
 use crate::server::{Ctx, Done};
 use crate::wire::fault::{OUT_OF_RANGE, SYNTAX};
@@ -12,9 +12,6 @@ use crate::wire::reply::{Reply, Resp};
 
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::HRANDFIELD, hrandfield)];
-
-/// Number of draws between two checks of the reply's limit: a count may exceed memory.
-const DRAWS: usize = 1000;
 
 fn hrandfield(cx: &mut Ctx<'_>) -> Done {
     if cx.argv.len() == 2 {
@@ -45,7 +42,7 @@ fn hrandfield(cx: &mut Ctx<'_>) -> Done {
     let mut left = count.unsigned_abs() as usize;
     begin(cx.reply, left, with_values);
     while left > 0 && !cx.reply.overflow {
-        let draws = left.min(DRAWS);
+        let draws = left.min(DRAWS_PER_CHECK);
         hash.draw(draws, &mut rng, |pair| add(cx.reply, pair, with_values));
         left -= draws;
     }

@@ -30,7 +30,7 @@ fn scan(cx: &mut Ctx<'_>) -> Done {
                     return;
                 }
                 let is_wanted = |name| is_type(entry.shown_type(), name);
-                if entry.expire().is_some_and(|at_ms| now_ms > at_ms) {
+                if entry.has_expired(now_ms) {
                     over.push(entry.key().to_vec());
                 } else if options.type_name.is_none_or(is_wanted) {
                     found.push(entry.key().to_vec());

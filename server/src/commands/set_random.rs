@@ -7,7 +7,7 @@ use data::value::set::Set;
 use table::set as rows;
 
 use crate::commands::Family;
-use crate::commands::args::{random_count, take_count};
+use crate::commands::args::{DRAWS_PER_CHECK, random_count, take_count};
 use crate::config::limits::set_limits;
 use crate::feed::propagate::{also, as_deletion, instead, is_wanted};
 use crate::keyspace::change::{Event, key_changed};
@@ -19,9 +19,6 @@ use crate::wire::fault::SYNTAX;
 
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::SPOP, spop), (&rows::SRANDMEMBER, srandmember)];
-
-/// Number of draws between two checks of the reply's limit: a count may exceed memory.
-const DRAWS: usize = 1000;
 
 /// Maximum number of members per SREM that is propagated for SPOP.
 const MEMBERS_PER_SREM: usize = 1024;
@@ -131,7 +128,7 @@ fn srandmember(cx: &mut Ctx<'_>) -> Done {
             let mut left = count.unsigned_abs() as usize;
             cx.reply.array(left);
             while left > 0 && !cx.reply.overflow {
-                let draws = left.min(DRAWS);
+                let draws = left.min(DRAWS_PER_CHECK);
                 set.draw(draws, &mut rng, |member| cx.reply.item(member));
                 left -= draws;
             }

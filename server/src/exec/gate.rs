@@ -21,7 +21,7 @@ use crate::session::auth;
 use crate::session::client_eviction::evict_clients;
 use crate::state::acl::user::Denied;
 use crate::state::caller::Caller;
-use crate::state::client::{Class, Client, ClientFlags, Closing};
+use crate::state::client::{Class, Client, Closing};
 use crate::state::pauses::Scope;
 use crate::state::scripts::cache::digest_of;
 use crate::state::scripts::flags::{ScriptFlags, header};
@@ -419,12 +419,6 @@ pub fn allowed(srv: &Server, client: &Client, allow: Allow) -> bool {
 
 /// Whether a client is connected over loopback or a Unix socket.
 pub fn is_local(srv: &Server, client: &Client) -> bool {
-    client.flags.contains(ClientFlags::UNIX)
-        || client
-            .conn
-            .and_then(|conn| srv.conns.peer(conn))
-            .is_some_and(|peer| match peer {
-                Addr::Unix(_) => true,
-                Addr::Tcp(addr) => addr.ip().is_loopback(),
-            })
+    let peer = client.conn.and_then(|conn| srv.conns.peer(conn));
+    peer.is_some_and(Addr::is_local)
 }

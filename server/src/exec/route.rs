@@ -287,8 +287,7 @@ pub fn route_blocked<'k>(
 /// Whether a key exists and has not expired.
 fn exists(srv: &Server, key: &[u8]) -> bool {
     let entry = db(srv, 0).find(key);
-    let now_ms = srv.unit.now_ms;
-    entry.is_some_and(|entry| entry.expire().is_none_or(|at_ms| at_ms > now_ms))
+    entry.is_some_and(|entry| !entry.has_expired(srv.unit.now_ms))
 }
 
 /// The error reply for a client.

@@ -15,10 +15,11 @@ use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::SeqCst};
 use std::{panic, process, ptr};
 
+use crate::config::rewrite::debug_lines;
 use crate::report::client_line::client_line;
 use crate::report::sections;
 use crate::server::Server;
-use crate::sys::log;
+use crate::sys::{fault_context, log};
 use crate::warning;
 
 /// Seconds that a report may take. One begun within the allocator could wait for its lock for ever.
@@ -55,12 +56,14 @@ pub fn install(srv: &mut Server) {
         // SAFETY: the handler reports and ends the process; SA_RESETHAND makes a second fault fatal.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = on_signal as extern "C" fn(c_int) as usize;
-            action.sa_flags = libc::SA_RESETHAND | libc::SA_NODEFER;
+            action.sa_sigaction = on_signal as SignalHandler as usize;
+            action.sa_flags = libc::SA_RESETHAND | libc::SA_NODEFER | libc::SA_SIGINFO;
             libc::sigaction(signal, &raw const action, ptr::null_mut());
         }
     }
 }
+
+type SignalHandler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
 
 fn on_panic(info: &PanicHookInfo<'_>) {
     let message = info
@@ -72,32 +75,33 @@ fn on_panic(info: &PanicHookInfo<'_>) {
     let place = info
         .location()
         .map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
-    report(&[
+    let reason = [
         "------------------------------------------------".into(),
         "!!! Software Failure. Press left mouse button to continue".into(),
         format!("Guru Meditation: {message} #{place}"),
         "------------------------------------------------".into(),
-    ]);
+    ];
+    report(&reason, "");
     process::abort();
 }
 
-extern "C" fn on_signal(signal: c_int) {
+extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: both only change what becomes of the process.
     unsafe {
         libc::signal(libc::SIGALRM, libc::SIG_DFL);
         libc::alarm(PATIENCE_S);
     }
     if ENABLED.load(SeqCst) {
-        report(&[format!(
-            "Redis {} crashed by signal: {signal}",
-            env!("CARGO_PKG_VERSION")
-        )]);
+        // SAFETY: the kernel's own pointers.
+        let (reason, registers) =
+            unsafe { fault_context::describe(signal, info, context.cast_const().cast()) };
+        report(&reason, &registers);
     }
     // SAFETY: the handler was reset, so this ends the process as the signal would have.
     unsafe { libc::raise(signal) };
 }
 
-fn report(reason: &[String]) {
+fn report(reason: &[String], registers: &str) {
     if REPORTING.swap(true, SeqCst) {
         process::abort();
     }
@@ -110,6 +114,10 @@ fn report(reason: &[String]) {
     }
     log::raw(b"\n------ STACK TRACE ------\n");
     trace();
+    if !registers.is_empty() {
+        log::raw(b"\n------ REGISTERS ------\n");
+        log::raw(registers.as_bytes());
+    }
     let srv = SERVER.load(SeqCst);
     let on_main_thread = std::thread::current().name() == Some("main");
     if !srv.is_null() && on_main_thread {
@@ -149,10 +157,12 @@ fn about_server(srv: &Server) {
         log::raw(client_line(srv, id).as_bytes());
         log::raw(b"\n");
     }
+    log::raw(b"\n------ CONFIG DEBUG OUTPUT ------\n");
+    log::raw(&debug_lines(&srv.config));
 }
 
 /// Crashes with a signal (DEBUG SEGFAULT).
 pub fn provoke() {
-    // SAFETY: ends the process, by its own wish.
+    // SAFETY: raising a signal touches no memory; the process is to end.
     unsafe { libc::raise(libc::SIGSEGV) };
 }

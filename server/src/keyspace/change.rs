@@ -219,8 +219,7 @@ pub fn database_changes(srv: &mut Server, db: usize, by: Option<usize>) {
         if !was && will.is_none() {
             continue;
         }
-        let will_be_expired =
-            will.map(|entry| entry.expire().is_some_and(|at_ms| srv.unit.now_ms > at_ms));
+        let will_be_expired = will.map(|entry| entry.has_expired(srv.unit.now_ms));
         for (id, watcher) in srv.watch.clients(db, &key) {
             match (watcher.expired, will_be_expired) {
                 // An expired key that is deleted, stays expired or arrives expired has not changed.

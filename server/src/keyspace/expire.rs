@@ -7,6 +7,7 @@
 use std::ops::Bound;
 
 use crate::keyspace::expired::delete_expired;
+use crate::keyspace::lookup::{db, is_expired};
 use crate::server::Server;
 use crate::state::latency::Event;
 use crate::sys::clock;
@@ -78,12 +79,11 @@ fn own_cycle(srv: &mut Server) {
 /// Deletes such a key if it has expired, and forgets it if it no longer exists or no longer expires.
 fn visit_own(srv: &mut Server, own: &(usize, Box<[u8]>)) {
     let (number, key) = own;
-    let expire = srv.keys.dbs[*number].db.expire_of(key);
-    let has_expired = expire.is_some_and(|at_ms| srv.unit.now_ms > at_ms);
+    let has_expired = is_expired(srv, *number, key);
     if has_expired {
         delete_expired(srv, *number, key);
     }
-    if has_expired || expire.is_none() {
+    if has_expired || db(srv, *number).expire_of(key).is_none() {
         srv.keys.own_expires.remove(own);
     }
 }

@@ -47,9 +47,7 @@ pub fn live_place(srv: &mut Server, number: usize, key: &[u8]) -> Option<Place> 
 fn live_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option<Place> {
     let keys = db(srv, number);
     let place = keys.locate(hash, key)?;
-    if let Some(at_ms) = keys.at(place).expire()
-        && srv.unit.now_ms > at_ms
-    {
+    if keys.at(place).has_expired(srv.unit.now_ms) {
         return expired_place(srv, number, key, place);
     }
     Some(place)
@@ -74,8 +72,8 @@ fn expired_place(srv: &mut Server, number: usize, key: &[u8], place: Place) -> O
 
 /// Whether a key has expired and was not deleted yet.
 pub fn is_expired(srv: &Server, number: usize, key: &[u8]) -> bool {
-    let expire = db(srv, number).expire_of(key);
-    expire.is_some_and(|at_ms| srv.unit.now_ms > at_ms)
+    let entry = db(srv, number).find(key);
+    entry.is_some_and(|entry| entry.has_expired(srv.unit.now_ms))
 }
 
 /// The place of a key; counts a hit or a miss.

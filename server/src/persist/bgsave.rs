@@ -37,13 +37,9 @@ pub fn begin(srv: &mut Server) -> bool {
     srv.snapshot.saves += 1;
     srv.snapshot.dirty_before = srv.stats.dirty;
     srv.snapshot.last_try = srv.unit.now_s();
-    let made = fork::start(
-        srv,
-        Purpose::Save,
-        "redis-rdb-bgsave",
-        "RDB",
-        |srv, reporter| save(srv, Some(reporter)),
-    );
+    let made = fork::start(srv, Purpose::Save, |srv, reporter| {
+        save(srv, Some(reporter))
+    });
     match made {
         Ok(pid) => {
             notice!("Background saving started by pid {pid}");

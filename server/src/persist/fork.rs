@@ -112,16 +112,13 @@ impl Reporter {
     }
 }
 
-/// Forks a child that runs `work`, which returns whether it succeeded. `title` is the child's process title, `name`
-/// its name in the log.
+/// Forks a child that runs `work`, which returns whether it succeeded.
 ///
 /// # Errors
 /// The system cannot create another process.
 pub fn start(
     srv: &mut Server,
     purpose: Purpose,
-    title: &str,
-    name: &'static str,
     work: impl FnOnce(&mut Server, &mut Reporter) -> bool,
 ) -> io::Result<i32> {
     assert!(srv.child.is_none(), "there is a child");
@@ -134,7 +131,7 @@ pub fn start(
             drop(reader);
             child::become_child(srv.el.registered());
             log::set_role(log::Role::Child);
-            set_title(srv, title);
+            set_title(srv, purpose.title());
             let (directive, list) = match purpose {
                 Purpose::Rewrite => ("aof_rewrite_cpulist", &srv.config.aof_rewrite_cpulist),
                 Purpose::Save | Purpose::Stream => ("bgsave_cpulist", &srv.config.bgsave_cpulist),
@@ -143,7 +140,7 @@ pub fn start(
             if let Some(score) = srv.process.oom_score(&srv.config, CHILD) {
                 let _ = host::set_oom_score_adj(score);
             }
-            let mut reporter = Reporter::new(writer, name);
+            let mut reporter = Reporter::new(writer, purpose.name());
             let good = work(srv, &mut reporter);
             if good {
                 reporter.finish();

@@ -124,18 +124,26 @@ pub fn load(srv: &mut Server, existing: Existing) -> Result<LoadSession, LoadErr
     loaded.map(|()| session)
 }
 
+/// Databases beside those of the server, into which a snapshot is loaded.
+pub struct Beside {
+    /// The databases.
+    pub dbs: Vec<Database>,
+    /// Whether clients are served from the old data set meanwhile, instead of getting LOADING errors.
+    pub serves_old: bool,
+}
+
 /// Begins to load a snapshot of `bytes` bytes (0 is unknown): into the databases of the server, or into others beside
-/// them. Clients get LOADING errors unless they can be served from the old data set (`serve`).
+/// them.
 pub fn begin(
     srv: &mut Server,
     existing: Existing,
     bytes: u64,
-    beside: Option<(Vec<Database>, bool)>,
+    beside: Option<Beside>,
 ) -> LoadSession {
-    let serves_old = beside.as_ref().is_some_and(|&(_, serve)| serve);
+    let serves_old = beside.as_ref().is_some_and(|beside| beside.serves_old);
     enter(srv, bytes, serves_old);
     LoadSession {
-        beside: beside.map(|(dbs, _)| dbs),
+        beside: beside.map(|beside| beside.dbs),
         ..session(srv, existing, bytes)
     }
 }

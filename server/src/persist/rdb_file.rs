@@ -31,14 +31,24 @@ pub enum Usage {
     AofBase,
 }
 
+/// A step of saving.
+#[derive(Clone, Copy)]
+enum Step {
+    Open,
+    /// Under the name that Redis's log has for it.
+    Write(&'static str),
+    Rename,
+    SyncDirectory,
+}
+
 /// The failed step and its reason.
 struct Failure {
-    step: &'static str,
+    step: Step,
     error: io::Error,
 }
 
 /// Wraps an error into a [`Failure`].
-fn during(step: &'static str) -> impl Fn(io::Error) -> Failure {
+fn during(step: Step) -> impl Fn(io::Error) -> Failure {
     move |error| Failure { step, error }
 }
 
@@ -76,25 +86,29 @@ fn report(failure: &Failure, temp: &str, name: &str) {
     };
     let why = host::reason(&failure.error);
     match failure.step {
-        "open" => warning!(
+        Step::Open => warning!(
             "Failed opening the temp RDB file {temp} (in server root dir {}) for saving: {why}",
             directory()
         ),
-        "rename" => warning!(
+        Step::Rename => warning!(
             "Error moving temp DB file {temp} on the final destination {name} (in server root dir {}): {why}",
             directory()
         ),
-        "directory" => warning!("Failed to fsync directory while saving DB: {why}"),
-        step => warning!("Write error while saving DB to the disk({step}): {why}"),
+        Step::SyncDirectory => warning!("Failed to fsync directory while saving DB: {why}"),
+        Step::Write(name) => warning!("Write error while saving DB to the disk({name}): {why}"),
     }
 }
 
 fn write(srv: &Server, temp: &str, reporter: Option<&mut Reporter>) -> Result<(), Failure> {
-    let mut out = output(srv, File::create(temp).map_err(during("open"))?);
+    let mut out = output(srv, File::create(temp).map_err(during(Step::Open))?);
     out.sink.syncs_in_steps = srv.config.rdb_save_incremental_fsync;
     let everything = SnapshotFilter::default();
-    snapshot(srv, &mut out, everything, Usage::Snapshot, reporter).map_err(during("rdbSaveRio"))?;
-    out.sink.file.sync_all().map_err(during("fsync"))
+    snapshot(srv, &mut out, everything, Usage::Snapshot, reporter)
+        .map_err(during(Step::Write("rdbSaveRio")))?;
+    out.sink
+        .file
+        .sync_all()
+        .map_err(during(Step::Write("fsync")))
 }
 
 /// Writes a snapshot without the parts in `without` to a pipe, between a line with the end marker and the marker
@@ -125,8 +139,8 @@ pub fn stream(
 
 /// A rename is durable only after the directory was forced to the disk.
 fn put_in_place(temp: &str, name: &str) -> Result<(), Failure> {
-    fs::rename(temp, name).map_err(during("rename"))?;
-    directory::sync(directory::parent(Path::new(name))).map_err(during("directory"))
+    fs::rename(temp, name).map_err(during(Step::Rename))?;
+    directory::sync(directory::parent(Path::new(name))).map_err(during(Step::SyncDirectory))
 }
 
 /// The position in the stream of writes: id, offset and selected database. A server that loads the snapshot may

@@ -56,7 +56,7 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("latest_fork_usec", stats.fork_us);
     info.field("total_forks", stats.forks);
     info.field("migrate_cached_sockets", srv.migration.links.len());
-    zeros(info, &["slave_expires_tracked_keys"]);
+    info.field("slave_expires_tracked_keys", srv.keys.own_expires.len());
     write_defrag(srv, info);
     info.field("tracking_total_keys", srv.tracking.keys_len());
     info.field("tracking_total_items", srv.tracking.items_len());
@@ -66,13 +66,9 @@ pub fn write(srv: &Server, info: &mut Info) {
     info.field("dump_payload_sanitizations", 0);
     info.field("total_reads_processed", stats.reads);
     info.field("total_writes_processed", stats.writes);
-    zeros(
-        info,
-        &[
-            "io_threaded_reads_processed",
-            "io_threaded_writes_processed",
-        ],
-    );
+    // There are no I/O threads.
+    info.field("io_threaded_reads_processed", 0);
+    info.field("io_threaded_writes_processed", 0);
     write_loop(srv, info);
 }
 
@@ -125,13 +121,6 @@ fn write_loop(srv: &Server, info: &mut Info) {
         ("acl_access_denied_tls_cert", Reason::Certificate),
     ] {
         info.field(name, srv.acl.log.count(reason));
-    }
-}
-
-/// Counters of subsystems that do not exist yet.
-fn zeros(info: &mut Info, names: &[&str]) {
-    for name in names {
-        info.field(name, 0);
     }
 }
 

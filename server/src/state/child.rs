@@ -24,6 +24,25 @@ pub enum Purpose {
     Rewrite,
 }
 
+impl Purpose {
+    /// The title of the process.
+    pub fn title(self) -> &'static str {
+        match self {
+            Purpose::Save => "redis-rdb-bgsave",
+            Purpose::Stream => "redis-rdb-to-slaves",
+            Purpose::Rewrite => "redis-aof-rewrite",
+        }
+    }
+
+    /// What the log calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::Save | Purpose::Stream => "RDB",
+            Purpose::Rewrite => "AOF rewrite",
+        }
+    }
+}
+
 /// A progress report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {

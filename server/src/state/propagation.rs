@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use conn::encode::request;
+
 use crate::state::caller::Targets;
-use crate::wire::command::encode;
 
 /// One write.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ impl Propagation {
         args: impl ExactSizeIterator<Item = &'a [u8]>,
     ) {
         let start = self.bytes.len();
-        encode(args, &mut self.bytes);
+        request(args, &mut self.bytes);
         self.add(targets, db, start);
     }
 

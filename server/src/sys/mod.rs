@@ -4,6 +4,7 @@ pub mod affinity;
 pub mod child;
 pub mod clock;
 pub mod directory;
+pub mod fault_context;
 pub mod file_watch;
 pub mod fragmentation;
 pub mod host;

@@ -52,7 +52,7 @@ impl Argv {
         (0..self.len()).map(|i| &self[i])
     }
 
-    /// The request as it was received, if those bytes are what [`crate::wire::command::encode`] would make of the arguments:
+    /// The request as it was received, if those bytes are what [`conn::encode::request`] would make of the arguments:
     /// not for inline requests, big arguments, and requests that were put together here.
     pub fn encoded(&self) -> Option<&[u8]> {
         let mut end = None;

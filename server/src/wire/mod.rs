@@ -1,7 +1,6 @@
 //! The protocol: requests in, replies and faults out.
 
 pub mod argv;
-pub mod command;
 pub mod fault;
 pub mod file_line;
 pub mod header;

@@ -321,7 +321,7 @@ impl Run<'_> {
     fn send(&mut self, author: usize, batch: &[Vec<Vec<u8>>]) {
         let mut bytes = Vec::new();
         for line in batch {
-            conn::resp::encode(&mut bytes, line);
+            conn::encode::request(line.iter(), &mut bytes);
             self.log.push(format!("{author}: {}", readable(line)));
         }
         let client = &mut self.clients[author];

@@ -294,6 +294,12 @@ impl<'a> EntryRef<'a> {
         bytes.first_chunk().map(|bytes| i64::from_ne_bytes(*bytes))
     }
 
+    /// Whether the key has expired: from the millisecond behind its expiry on.
+    #[inline]
+    pub fn has_expired(self, now_ms: i64) -> bool {
+        self.expire().is_some_and(|at_ms| now_ms > at_ms)
+    }
+
     /// The 24-bit LRU clock or LFU counter.
     #[inline]
     pub fn lru(self) -> u32 {

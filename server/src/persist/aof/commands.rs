@@ -5,7 +5,7 @@
 
 use std::io;
 
-use conn::encode::bulk;
+use conn::encode::{self, array, bulk};
 use data::ds::item::Item;
 use data::util::num::format_f64_g17;
 use data::value::aggregate::AggregateRef;
@@ -20,7 +20,6 @@ use crate::persist::sink::FileOutput;
 use crate::server::Server;
 use crate::state::slowdown::Slowdown;
 use crate::warning;
-use crate::wire::command::{self, encode};
 
 /// Elements per command.
 const ELEMENTS: usize = 64;
@@ -159,7 +158,7 @@ impl<'a> Batches<'a> {
         if self.room == 0 {
             self.room = self.left.min(ELEMENTS);
             self.out.drain_if_full()?;
-            command::array(2 + self.room * self.width, &mut self.out.buf);
+            array(2 + self.room * self.width, &mut self.out.buf);
             bulk(self.name, &mut self.out.buf);
             bulk(self.key, &mut self.out.buf);
         }
@@ -182,7 +181,7 @@ fn write_stream(out: &mut FileOutput, key: &[u8], stream: &Stream) -> io::Result
     let mut room = NO_ID;
     for entry in log.entries(StreamId::MIN, StreamId::MAX, false) {
         let pairs = entry.pairs().collect::<Vec<_>>();
-        command::array(3 + pairs.len() * 2, &mut out.buf);
+        array(3 + pairs.len() * 2, &mut out.buf);
         for arg in [b"XADD", key, entry.id.text(&mut room)] {
             bulk(arg, &mut out.buf);
         }
@@ -272,6 +271,6 @@ fn digits(number: u64) -> Vec<u8> {
 }
 
 fn request(out: &mut FileOutput, args: &[&[u8]]) -> io::Result<()> {
-    encode(args.iter().copied(), &mut out.buf);
+    encode::request(args.iter(), &mut out.buf);
     out.drain_if_full()
 }

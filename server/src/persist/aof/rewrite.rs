@@ -97,20 +97,14 @@ pub fn begin(srv: &mut Server) -> bool {
         srv.aof.synced_offset = Some(0);
     }
     srv.aof.rewrites.count += 1;
-    let made = fork::start(
-        srv,
-        Purpose::Rewrite,
-        "redis-aof-rewrite",
-        "AOF rewrite",
-        |srv, reporter| {
-            let name = base::background_name(std::process::id() as i32);
-            let is_written = base::write(srv, &name, Some(reporter));
-            if is_written {
-                notice!("Successfully created the temporary AOF base file {name}");
-            }
-            is_written
-        },
-    );
+    let made = fork::start(srv, Purpose::Rewrite, |srv, reporter| {
+        let name = base::background_name(std::process::id() as i32);
+        let is_written = base::write(srv, &name, Some(reporter));
+        if is_written {
+            notice!("Successfully created the temporary AOF base file {name}");
+        }
+        is_written
+    });
     match made {
         Ok(pid) => {
             notice!("Background append only file rewriting started by pid {pid}");

@@ -54,16 +54,10 @@ fn make_child(srv: &mut Server, number: u64, without: SnapshotFilter) -> io::Res
     let (reader, writer) = io::pipe()?;
     set_nonblocking(&reader);
     let mark = ReplId::new(process::random_bytes());
-    let child = fork::start(
-        srv,
-        Purpose::Stream,
-        "redis-rdb-to-slaves",
-        "RDB",
-        move |srv, reporter| {
-            let pipe = File::from(OwnedFd::from(writer));
-            stream(srv, pipe, mark.as_bytes(), without, reporter)
-        },
-    )?;
+    let child = fork::start(srv, Purpose::Stream, move |srv, reporter| {
+        let pipe = File::from(OwnedFd::from(writer));
+        stream(srv, pipe, mark.as_bytes(), without, reporter)
+    })?;
     let fd = reader.as_raw_fd();
     srv.replication
         .transfers

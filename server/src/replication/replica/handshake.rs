@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 
 use conn::connection::ConnId;
+use conn::encode;
 use conn::stream::Io;
 
 use crate::feed::replicas::disconnect_all;
@@ -23,7 +24,6 @@ use crate::replication::replica::{apply, transfer};
 use crate::server::Server;
 use crate::state::replication::id::ReplId;
 use crate::state::replication::link::{LinkStage, Step};
-use crate::wire::command::encode;
 use crate::{notice, warning};
 
 /// Upper bound of offsets, so that additions cannot overflow.
@@ -54,7 +54,7 @@ fn await_reply(srv: &mut Server, steps: VecDeque<Step>) {
 
 fn send_request(srv: &mut Server, args: &[&[u8]]) {
     let mut request = Vec::new();
-    encode(args.iter().copied(), &mut request);
+    encode::request(args.iter(), &mut request);
     send(srv, &request);
 }
 

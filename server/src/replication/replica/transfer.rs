@@ -247,9 +247,10 @@ fn open_sink(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<(), Fa
     let beside = swap.then(|| {
         let promised = link(srv).and_then(|link| link.promised);
         // The existing data set is an older state of the same history, which is better than none.
-        let related = promised.is_some_and(|(id, _)| id == srv.replication.id);
-        let dbs = srv.keys.dbs.iter().map(Database::new_like);
-        (dbs.collect(), related)
+        load::Beside {
+            dbs: srv.keys.dbs.iter().map(Database::new_like).collect(),
+            serves_old: promised.is_some_and(|(id, _)| id == srv.replication.id),
+        }
     });
     if !swap {
         attach(srv);

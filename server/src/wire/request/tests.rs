@@ -1,7 +1,7 @@
 //! Tests of parsing requests.
 
 use super::{BIG_ARG, Parsed, Request, RequestLimits};
-use crate::wire::command::encode;
+use conn::encode;
 
 const OPEN: RequestLimits = RequestLimits {
     max_bulk: 512 * 1024 * 1024,
@@ -36,7 +36,7 @@ fn commands(input: &[u8], step: usize) -> Result<Vec<Vec<Vec<u8>>>, String> {
                     Parsed::Command => {
                         got.push(request.argv.iter().map(<[u8]>::to_vec).collect());
                         let mut encoded = Vec::new();
-                        encode(request.argv.iter(), &mut encoded);
+                        encode::request(request.argv.iter(), &mut encoded);
                         assert!(request.argv.encoded().is_none_or(|raw| raw == encoded));
                     }
                     Parsed::Nothing => {}
