@@ -60,6 +60,11 @@ impl Pair {
         make(spec, &named(spec.name), None, Some(self))
     }
 
+    /// Issues a certificate that becomes valid in this many seconds.
+    pub fn issue_from(&self, spec: &Spec<'_>, seconds: i64) -> Self {
+        make_from(seconds, spec, &named(spec.name), None, Some(self))
+    }
+
     /// Issues a certificate to any subject, with any alternative names.
     pub fn issue_to(
         &self,
@@ -127,6 +132,16 @@ fn make(
     names: Option<&SubjectAlternativeName>,
     issuer: Option<&Pair>,
 ) -> Pair {
+    make_from(-60, spec, subject, names, issuer)
+}
+
+fn make_from(
+    begins: i64,
+    spec: &Spec<'_>,
+    subject: &X509Name,
+    names: Option<&SubjectAlternativeName>,
+    issuer: Option<&Pair>,
+) -> Pair {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("a curve");
     let key = PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key");
     let mut builder = X509Builder::new().expect("a certificate");
@@ -137,7 +152,7 @@ fn make(
         builder.set_serial_number(&*serial?)?;
         builder.set_subject_name(subject)?;
         builder.set_issuer_name(issuer.map_or(&**subject, |issuer| issuer.cert.subject_name()))?;
-        builder.set_not_before(&time(-60))?;
+        builder.set_not_before(&time(begins))?;
         builder.set_not_after(&time(spec.seconds))?;
         builder.set_pubkey(&key)?;
         if spec.is_authority {

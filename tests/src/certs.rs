@@ -141,10 +141,21 @@ pub struct ListSpec<'a> {
     pub signer: Signer<'a>,
     /// The serial numbers that it revokes.
     pub serials: &'a [u32],
-    /// It has expired.
-    pub is_expired: bool,
-    /// Otherwise it expires in so many seconds.
-    pub seconds: u32,
+    /// From when and until when it is valid.
+    pub dates: ListDates,
+    /// It has the identifier of the issuer's key.
+    pub names_key: bool,
+}
+
+/// The dates of a list.
+#[derive(Clone, Copy)]
+pub enum ListDates {
+    /// Issued now, for this many seconds.
+    Seconds(u32),
+    /// Issued years ago, and expired.
+    Expired,
+    /// Issued years ago, and still valid.
+    Old,
 }
 
 impl Default for ListSpec<'_> {
@@ -153,8 +164,8 @@ impl Default for ListSpec<'_> {
             name: "list.crl",
             signer: Signer::TestCa,
             serials: &[],
-            is_expired: false,
-            seconds: 86_400,
+            dates: ListDates::Seconds(86_400),
+            names_key: false,
         }
     }
 }
@@ -173,30 +184,36 @@ pub fn revoke(folder: &Path, spec: &ListSpec<'_>) {
         "index.txt",
         &spec.serials.iter().map(entry).collect::<String>(),
     );
+    let key_of_list = if spec.names_key {
+        "crl_extensions=names\n[names]\nauthorityKeyIdentifier=keyid:always\n"
+    } else {
+        ""
+    };
     write(
         "list.cnf",
-        "[ca]\ndefault_ca=list\n[list]\ndatabase=index.txt\ndefault_md=sha256\n",
+        &format!(
+            "[ca]\ndefault_ca=list\n[list]\ndatabase=index.txt\ndefault_md=sha256\n{key_of_list}"
+        ),
     );
     let (cert, key) = match spec.signer {
         Signer::TestCa => (file("ca.crt"), file("ca.key")),
         Signer::Other(name) => (format!("{name}.crt"), format!("{name}.key")),
         Signer::SelfSigned => panic!("a list has an issuer"),
     };
-    let seconds = spec.seconds.to_string();
-    let mut args = vec![
-        "ca", "-gencrl", "-config", "list.cnf", "-cert", &cert, "-keyfile", &key,
+    let from_to = |to| vec!["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", to];
+    let seconds;
+    let dates = match spec.dates {
+        ListDates::Seconds(count) => {
+            seconds = count.to_string();
+            vec!["-crlsec", &seconds]
+        }
+        ListDates::Expired => from_to("20200201000000Z"),
+        ListDates::Old => from_to("20400101000000Z"),
+    };
+    let command = [
+        "ca", "-gencrl", "-config", "list.cnf", "-cert", &cert, "-keyfile", &key, "-out", "new.crl",
     ];
-    if spec.is_expired {
-        args.extend([
-            "-crl_lastupdate",
-            "20200101000000Z",
-            "-crl_nextupdate",
-            "20200201000000Z",
-        ]);
-    } else {
-        args.extend(["-crlsec", &seconds]);
-    }
-    args.extend(["-out", "new.crl"]);
+    let args = [&command[..], &dates].concat();
     openssl(folder, &args);
     std::fs::rename(folder.join("new.crl"), folder.join(spec.name)).expect("renamed");
 }

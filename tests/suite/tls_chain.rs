@@ -6,7 +6,7 @@ use std::{fs, iter};
 use openssl::ssl::{SslContext, SslFiletype, SslOptions, SslSession, SslVersion};
 use tempfile::TempDir;
 use tests::authority::{Pair, Spec, now};
-use tests::certs::{ListSpec, Signer, file_in, revoke};
+use tests::certs::{ListDates, ListSpec, Signer, file_in, revoke};
 use tests::client::{Client, Transport};
 use tests::openssl_client::{self, OpensslClient};
 use tests::server::{Server, temp_dir};
@@ -56,7 +56,7 @@ impl Chain {
             name: &name,
             signer: Signer::Other(authority),
             serials,
-            seconds,
+            dates: ListDates::Seconds(seconds),
             ..ListSpec::default()
         };
         revoke(self.path(), &spec);

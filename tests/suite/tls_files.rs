@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use tests::authority::{Pair, Spec};
-use tests::certs::{self, CertSpec, issue};
+use tests::certs::{self, CertSpec, Signer, issue};
 use tests::client::{Client, Transport};
 use tests::pair;
 use tests::server::{Server, temp_dir};
@@ -223,6 +223,60 @@ fn a_certificate_that_is_not_valid_does_not_replace_one_that_is() {
     });
 }
 
+#[test]
+fn a_certificate_of_the_future_is_loaded_when_it_becomes_valid() {
+    let folder = temp_dir();
+    put_pair(folder.path(), "redis");
+    let (server, mut client) = start(folder.path(), &["--tls-auth-clients", "no"]);
+    let spec = Spec {
+        name: "renewed",
+        serial: 2,
+        seconds: 600,
+        is_authority: false,
+    };
+    let renewed = Pair::root("root").issue_from(&spec, 3);
+    renewed.write(folder.path(), "tls", &[]);
+    server.wait_for_log(&["the server certificate ", " is not valid before "]);
+    until("the renewed certificate", || {
+        let subject = client.info("tls_server_cert_subject");
+        subject.ends_with("CN=renewed").then_some(())
+    });
+    assert_eq!(number(&mut client, "tls_reloads"), 2);
+    assert!(number(&mut client, "tls_reloads_failed") <= 2);
+}
+
+#[test]
+fn a_renewal_without_its_intermediate_waits_for_it() {
+    let folder = temp_dir();
+    certs::issue_chain(folder.path());
+    let read = |name: &str| fs::read(folder.path().join(name)).expect("issued");
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(folder.path().join(name), bytes).expect("the folder is writable");
+    };
+    write("tls.crt", &read("chain.crt"));
+    write("tls.key", &read("leaf.key"));
+    let (server, mut client) = start(folder.path(), &["--tls-auth-clients", "no"]);
+    issue(
+        folder.path(),
+        &CertSpec {
+            name: "renewed",
+            subject: "/O=Redis Test/CN=renewed",
+            signer: Signer::Other("middle"),
+            ..CertSpec::default()
+        },
+    );
+    write("tls.crt", &read("renewed.crt"));
+    write("tls.key", &read("renewed.key"));
+    let line = server.wait_for_log(&["lacks the certificate of the issuer of ", "CN=renewed"]);
+    assert!(line.contains("(O=Redis Test, CN=Intermediate)"), "{line}");
+    assert_eq!(number(&mut client, "tls_reloads"), 1);
+    write(
+        "tls.crt",
+        &[read("renewed.crt"), read("middle.crt")].concat(),
+    );
+    wait_for_certificate(&server, &mut client, "renewed");
+}
+
 /// The comparison is with the chain that is in use, not with the one that the watch began with.
 #[test]
 fn a_chain_in_disorder_that_was_mended_stays_so() {
@@ -295,4 +349,6 @@ fn the_watch_survives_a_configuration_that_is_taken_back() {
     assert!(reply.starts_with("-ERR CONFIG SET failed"), "{reply}");
     put_pair(folder.path(), "server");
     wait_for_certificate(&server, &mut client, "Server-only");
+    // What was in use again was not loaded again.
+    assert_eq!(number(&mut client, "tls_reloads"), 3);
 }

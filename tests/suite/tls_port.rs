@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use tests::certs::{self, CertSpec, file_in, issue};
-use tests::client::{Transport, send_raw};
+use tests::client::{Transport, send_raw, show};
 use tests::openssl_client::{self, OpensslClient};
 use tests::server::{Server, temp_dir};
 use tests::wait::{PATIENCE, until};
@@ -78,7 +78,7 @@ fn lists_that_do_not_fit_together_are_refused() {
     let mut set = |cert: &str, key: &str| {
         let reply = admin.call(&["CONFIG", "SET", "tls-cert-file", cert, "tls-key-file", key]);
         (
-            tests::client::show(&reply),
+            show(&reply),
             admin.info("tls_last_reload_error"),
         )
     };
@@ -198,4 +198,48 @@ fn a_silent_client_of_a_mixed_port_is_one_without_tls() {
     let _ = slow.read_to_end(&mut rest);
     assert_eq!(admin.info("connected_clients"), "2");
     assert_eq!(admin.info("tls_handshakes_failed"), "1");
+}
+
+/// With `port 0` the mixed port is the one of clients without TLS, too.
+#[test]
+fn nodes_and_primaries_are_told_the_mixed_port() {
+    let mixed = ["--port", "0", "--tls-mixed-port", "yes"];
+    let node = Server::start(&[&mixed[..], &["--cluster-enabled", "yes"]].concat());
+    let mut client = node.client(Transport::Tls);
+    let nodes = client.text("CLUSTER NODES");
+    let (port, bus) = (node.tls_port, node.tls_port + 10_000);
+    assert!(nodes.contains(&format!(" :{port}@{bus} ")), "{nodes}");
+    let primary = Server::start(&[]);
+    let replica = Server::start(
+        &[
+            &mixed[..],
+            &["--replicaof", &format!("127.0.0.1 {}", primary.port)],
+        ]
+        .concat(),
+    );
+    let mut client = primary.client(Transport::Tcp);
+    let line = until("the replica", || {
+        let line = client.info("slave0");
+        (!line.is_empty()).then_some(line)
+    });
+    assert!(
+        line.contains(&format!(",port={},", replica.tls_port)),
+        "{line}"
+    );
+}
+
+#[test]
+fn values_with_which_no_handshake_succeeds_are_not_taken() {
+    let server = Server::start(&[]);
+    let mut admin = server.client(Transport::Tcp);
+    let blank = ["CONFIG", "SET", "tls-cert-file", " ", "tls-key-file", " "];
+    let reply = show(&admin.call(&blank));
+    assert!(reply.starts_with("-ERR CONFIG SET failed"), "{reply}");
+    server.wait_for_log(&["the list of files is empty"]);
+    // An empty list stands for the default, as an empty list of ciphers does.
+    assert_eq!(
+        show(&admin.call(&["CONFIG", "SET", "tls-groups", ""])),
+        "OK"
+    );
+    assert_eq!(server.client(Transport::Tls).text("PING"), "PONG");
 }

@@ -6,7 +6,10 @@ use std::path::Path;
 use conn::tls::config::TlsConfig;
 use conn::tls::context::{ClientTlsConfig, TlsContext};
 use openssl::ssl::{SslFiletype, SslVersion};
-use tests::certs::{self, CertSpec, ListSpec, Signer, file_in, issue, issue_chain, revoke};
+use tests::certs::{
+    self, CA_EXTENSIONS, CertSpec, ListDates, ListSpec, Signer, file_in, issue, issue_chain,
+    openssl, revoke,
+};
 use tests::client::{Client, Transport, tls_config};
 use tests::nodes::{Node, Nodes};
 use tests::openssl_client::{self, OpensslClient};
@@ -236,7 +239,7 @@ fn an_expired_list_refuses_all_or_still_counts() {
     let config = bob(folder.path());
     let expired = ListSpec {
         serials: &[REVOKED],
-        is_expired: true,
+        dates: ListDates::Expired,
         ..ListSpec::default()
     };
     revoke(folder.path(), &expired);
@@ -419,4 +422,112 @@ fn damaged_files_are_loaded_or_refused() {
         }
         assert!(refused > bytes.len() / 8, "{file}: {refused}");
     }
+}
+
+#[test]
+fn an_older_list_beside_a_newer_one_does_not_count() {
+    let (folder, lists) = (temp_dir(), temp_dir());
+    let config = bob(folder.path());
+    let issue = |serials: &[u32], dates: ListDates| {
+        let spec = ListSpec {
+            serials,
+            dates,
+            ..ListSpec::default()
+        };
+        revoke(folder.path(), &spec);
+    };
+    issue(&[REVOKED], ListDates::Old);
+    fs::copy(folder.path().join("list.crl"), lists.path().join("old.crl")).expect("copied");
+    let publish = |serials: &[u32]| {
+        issue(serials, ListDates::Seconds(86_400));
+        let to = file_in(lists.path(), "new.crl");
+        openssl(
+            folder.path(),
+            &["crl", "-in", "list.crl", "-outform", "DER", "-out", &to],
+        );
+    };
+    publish(&[]);
+    let dir = lists.path().to_string_lossy().into_owned();
+    let server = Server::start(&["--tls-crl-dir", &dir, "--tls-auto-reload", "yes"]);
+    let mut admin = server.client(Transport::Tcp);
+    let shown = |admin: &mut Client| (admin.info("tls_crls"), admin.info("tls_crl_revoked_certs"));
+    assert_eq!(shown(&mut admin), ("1".into(), "0".into()));
+    let mut client = Client::with_tls(server.tls_port, &config);
+    assert_eq!(client.text("PING"), "PONG");
+    publish(&[REVOKED]);
+    assert_eq!(client.read_to_end(), b"");
+    assert!(!is_admitted(&server, &config));
+    assert_eq!(shown(&mut admin), ("1".into(), "1".into()));
+}
+
+/// Two authorities have the same name and different keys, as when an authority's key was replaced.
+#[test]
+fn a_list_revokes_what_its_own_key_has_signed() {
+    let folder = temp_dir();
+    let (path, bytes) = (
+        |name: &str| file_in(folder.path(), name),
+        |name: &str| fs::read(folder.path().join(name)).expect("it was issued"),
+    );
+    for name in ["first", "second"] {
+        let extensions = [CA_EXTENSIONS, &["subjectKeyIdentifier=hash"]].concat();
+        issue(
+            folder.path(),
+            &CertSpec {
+                name,
+                subject: "/O=Redis Test/CN=Twin",
+                signer: Signer::SelfSigned,
+                extensions: &extensions,
+                ..CertSpec::default()
+            },
+        );
+    }
+    fs::write(
+        path("ca.crt"),
+        [bytes("first.crt"), bytes("second.crt")].concat(),
+    )
+    .expect("written");
+    for (name, signer) in [("old", "first"), ("new", "second")] {
+        issue(
+            folder.path(),
+            &CertSpec {
+                name,
+                signer: Signer::Other(signer),
+                serial: REVOKED,
+                extensions: &["authorityKeyIdentifier=keyid:always"],
+                ..CertSpec::default()
+            },
+        );
+    }
+    let publish = |of_first: &[u32]| {
+        for (name, serials) in [("first", of_first), ("second", &[])] {
+            revoke(
+                folder.path(),
+                &ListSpec {
+                    name: &format!("{name}.crl"),
+                    signer: Signer::Other(name),
+                    serials,
+                    names_key: true,
+                    ..ListSpec::default()
+                },
+            );
+        }
+        fs::write(
+            path("both.crl"),
+            [bytes("first.crl"), bytes("second.crl")].concat(),
+        )
+        .expect("written");
+        fs::rename(path("both.crl"), path("list.crl")).expect("renamed");
+    };
+    publish(&[]);
+    let (server, _) = start(folder.path(), &["--tls-ca-cert-file", &path("ca.crt")]);
+    let [mut old, mut new] = ["old", "new"].map(|name| {
+        let mut client = Client::with_tls(server.tls_port, &shows(folder.path(), name, name));
+        assert_eq!(client.text("PING"), "PONG", "{name}");
+        client
+    });
+    publish(&[REVOKED]);
+    assert_eq!(old.read_to_end(), b"");
+    assert_eq!(new.text("PING"), "PONG");
+    assert!(is_admitted(&server, &shows(folder.path(), "new", "new")));
+    assert!(!is_admitted(&server, &shows(folder.path(), "old", "old")));
 }

@@ -1,8 +1,12 @@
 //! `redis-cli --tls-info` and `--tls-check`.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
+use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod};
 use tests::certs::{self, CertSpec, Signer, file_in, issue, issue_chain};
 use tests::client::Transport;
 use tests::server::{Server, free_port, temp_dir};
@@ -278,4 +282,60 @@ fn a_key_that_cannot_be_read_is_an_error_without_a_certificate_too() {
         assert_eq!(code, Some(expected), "{text}");
         assert!(text.contains(part), "{text}");
     }
+}
+
+/// A server that only accepts what clients of today refuse shows nothing, but is examined.
+#[test]
+fn only_old_versions_are_an_error() {
+    let args = [
+        "--tls-protocols",
+        "TLSv1.1",
+        "--tls-ciphers",
+        "DEFAULT@SECLEVEL=0",
+    ];
+    let server = Server::start(&args);
+    let (code, text) = check(&server, "localhost", &[]);
+    assert_eq!(code, Some(2), "{text}");
+    for sentence in [
+        "error: it accepts TLSv1.1, which is not safe\n",
+        "error: it accepts no newer version than these\n",
+    ] {
+        assert!(text.contains(sentence), "{text}");
+    }
+}
+
+#[test]
+fn a_server_of_another_protocol_is_told_as_such() {
+    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("a context");
+    builder
+        .set_certificate_file(certs::file("server.crt"), SslFiletype::PEM)
+        .and_then(|()| builder.set_private_key_file(certs::file("server.key"), SslFiletype::PEM))
+        .expect("the pair loads");
+    let acceptor = builder.build();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let target = format!("127.0.0.1:{}", listener.local_addr().expect("bound").port());
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if let Ok(mut stream) = acceptor.accept(stream) {
+                let _ = stream.read(&mut [0; 100]);
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            }
+        }
+    });
+    let (code, text) = cli(&["--tls-check", &target]);
+    assert_eq!(code, Some(2), "{text}");
+    let sentence = "error: it speaks TLS, but what it sends is not the protocol of Redis\n";
+    assert!(text.contains(sentence), "{text}");
+}
+
+#[test]
+fn a_file_that_is_missing_is_named() {
+    let server = Server::start(&[]);
+    let target = format!("localhost:{}", server.tls_port);
+    let (code, text) = cli(&["--cacert", "/none.crt", "--tls-check", &target]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(
+        text.contains("/none.crt: No such file or directory"),
+        "{text}"
+    );
 }

@@ -12,10 +12,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use conn::blocking::Client;
+use conn::blocking::{Client, Failure};
 use conn::conns::ClientTls;
 use conn::dial::Place;
-use conn::error::{Cause, ConnError};
+use conn::error::{Cause, ConnError, Step};
 use conn::tls::context::{ClientTlsConfig, TlsContext};
 use conn::tls::examine::{Shown, ShownCert, Verdict};
 
@@ -77,13 +77,20 @@ pub fn run(options: &Options, target: &str) -> Result<(), Exit> {
     };
     let target = Target { host, port, tls };
     let (shown, mut findings) = target.examine().map_err(|error| {
-        complain(format!(
-            "{host}:{port} could not be examined: {}",
-            error.reason()
-        ));
+        complain(match error.step() {
+            // It names the file.
+            Step::Load => error.to_string(),
+            _ => format!(
+                "{host}:{port} could not be examined: {}{}",
+                error.reason(),
+                target.hint(&error)
+            ),
+        });
         NOT_EXAMINED
     })?;
-    print(text(&shown));
+    if let Some(shown) = shown {
+        print(text(&shown));
+    }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.0));
     findings.iter().for_each(|finding| print(finding.line()));
     let worst = findings.iter().map(|finding| finding.0).max();
@@ -148,37 +155,36 @@ impl Target<'_> {
         Ok(client)
     }
 
-    fn examine(&self) -> Result<(Shown, Vec<Finding>), ConnError> {
+    /// What the server shows, and what is wrong with it. It shows nothing to a client of today if it only accepts old
+    /// versions of the protocol.
+    fn examine(&self) -> Result<(Option<Shown>, Vec<Finding>), ConnError> {
         let context = TlsContext::for_client(&self.config(true))?;
-        let mut client = self.connect(&context)?;
-        let not_tls = || {
-            ConnError::because(
-                Cause::NotTls,
-                conn::error::Step::Handshake,
-                "it does not speak TLS",
-            )
+        let mut client = match self.connect(&context) {
+            Err(error) if matches!(error.cause(), Cause::Alert | Cause::Protocol) => {
+                let mut findings = self.old_protocols();
+                if findings.is_empty() {
+                    return Err(error);
+                }
+                let sentence = "it accepts no newer version than these".to_owned();
+                findings.push(Finding(Severity::Error, sentence));
+                return Ok((None, findings));
+            }
+            connected => connected?,
         };
+        let not_tls =
+            || ConnError::because(Cause::NotTls, Step::Handshake, "it does not speak TLS");
         let shown = client.shown().ok_or_else(not_tls)?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let mut findings = judge(&shown, now.as_secs() as i64);
-        let has_cert = self.tls.config.cert.is_some();
-        if let Err(why) = client.call(&["PING"]) {
-            let sentence = if has_cert {
-                format!("it does not serve a client with this certificate: {why}")
-            } else {
-                format!("it serves no client without a certificate (--cert, --key): {why}")
-            };
-            let severity = if has_cert {
-                Severity::Error
-            } else {
-                Severity::Note
-            };
-            findings.push(Finding(severity, sentence));
-        } else if has_cert && self.serves_without_certificate() {
-            let sentence = "it also serves clients without a certificate".to_owned();
-            findings.push(Finding(Severity::Note, sentence));
+        match client.call(&["PING"]) {
+            Err(why) => findings.push(self.judge_silence(&why)),
+            Ok(_) if self.has_cert() && self.serves_without_certificate() => {
+                let sentence = "it also serves clients without a certificate".to_owned();
+                findings.push(Finding(Severity::Note, sentence));
+            }
+            Ok(_) => {}
         }
         if !client.fits(self.name()) {
             let names = shown.chain.first().map(|cert| cert.names.join(", "));
@@ -197,7 +203,43 @@ impl Target<'_> {
             findings.push(Finding(Severity::Error, sentence));
         }
         findings.extend(self.protocols());
-        Ok((shown, findings))
+        Ok((Some(shown), findings))
+    }
+
+    fn has_cert(&self) -> bool {
+        self.tls.config.cert.is_some()
+    }
+
+    /// What may be behind a handshake that failed, for the end of its sentence.
+    fn hint(&self, error: &ConnError) -> &'static str {
+        if error.cause() == Cause::Alert && !self.has_cert() {
+            " (it may ask for a client certificate: --cert, --key)"
+        } else {
+            ""
+        }
+    }
+
+    /// Why the server has not answered PING.
+    fn judge_silence(&self, why: &Failure) -> Finding {
+        match why {
+            Failure::Protocol(_) => {
+                let sentence = "it speaks TLS, but what it sends is not the protocol of Redis";
+                Finding(Severity::Error, sentence.to_owned())
+            }
+            Failure::TimedOut => {
+                let sentence = format!("it does not answer PING within {PATIENCE:?}");
+                Finding(Severity::Error, sentence)
+            }
+            Failure::Closed | Failure::Conn(_) if self.has_cert() => {
+                let sentence = format!("it does not serve a client with this certificate: {why}");
+                Finding(Severity::Error, sentence)
+            }
+            Failure::Closed | Failure::Conn(_) => {
+                let sentence =
+                    format!("it serves no client without a certificate (--cert, --key): {why}");
+                Finding(Severity::Note, sentence)
+            }
+        }
     }
 
     fn serves_without_certificate(&self) -> bool {
@@ -206,20 +248,26 @@ impl Target<'_> {
         client.is_ok_and(|mut client| client.call(&["PING"]).is_ok())
     }
 
+    fn accepts(&self, protocol: &str) -> bool {
+        let context = TlsContext::for_probe(&self.config(true), protocol);
+        context.and_then(|context| self.connect(&context)).is_ok()
+    }
+
+    /// Which protocol versions it accepts that it should not.
+    fn old_protocols(&self) -> Vec<Finding> {
+        let accepted = ["TLSv1", "TLSv1.1"].into_iter();
+        let accepted = accepted.filter(|protocol| self.accepts(protocol));
+        let told = accepted.map(|protocol| {
+            let sentence = format!("it accepts {protocol}, which is not safe");
+            Finding(Severity::Error, sentence)
+        });
+        told.collect()
+    }
+
     /// Which protocol versions it accepts that it should not, and the other way round.
     fn protocols(&self) -> Vec<Finding> {
-        let accepts = |protocol| {
-            let context = TlsContext::for_probe(&self.config(true), protocol);
-            context.and_then(|context| self.connect(&context)).is_ok()
-        };
-        let mut findings = Vec::new();
-        for protocol in ["TLSv1", "TLSv1.1"] {
-            if accepts(protocol) {
-                let sentence = format!("it accepts {protocol}, which is not safe");
-                findings.push(Finding(Severity::Error, sentence));
-            }
-        }
-        if !accepts("TLSv1.3") {
+        let mut findings = self.old_protocols();
+        if !self.accepts("TLSv1.3") {
             let sentence = "it does not accept TLSv1.3".to_owned();
             findings.push(Finding(Severity::Warning, sentence));
         }
@@ -250,8 +298,14 @@ fn judge(shown: &Shown, now: i64) -> Vec<Finding> {
         let sentence = "the root is sent, which clients do not need".to_owned();
         findings.push(Finding(Severity::Note, sentence));
     }
+    let is_valid = |cert: &ShownCert| (cert.not_before.unix..=cert.not_after.unix).contains(&now);
     match &shown.verdict {
-        // The name is judged by itself, and dates of each certificate.
+        // The dates of certificates that are sent were judged one by one.
+        Verdict::Dates if shown.chain.iter().all(is_valid) => {
+            let sentence = "the authority of its chain, which is not sent, is not valid at this time (--cacert)";
+            findings.push(Finding(Severity::Error, sentence.to_owned()));
+        }
+        // The name is judged by itself.
         Verdict::Good | Verdict::Name | Verdict::Dates => {}
         verdict => findings.push(Finding(Severity::Error, sentence(verdict, shown))),
     }
@@ -360,7 +414,12 @@ mod tests {
     #[test]
     fn each_fault_has_its_sentence_and_severity() {
         assert_eq!(judge(&good(), NOW), []);
-        let table: [(Change, Severity, &str); 11] = [
+        let table: [(Change, Severity, &str); 12] = [
+            (
+                |it| it.verdict = Verdict::Dates,
+                Severity::Error,
+                "which is not sent, is not valid at this time",
+            ),
             (
                 |it| it.chain[0].not_after = date(NOW - 1),
                 Severity::Error,

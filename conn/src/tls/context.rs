@@ -180,6 +180,14 @@ impl TlsContext {
         self.0.report.chain_fault.as_deref()
     }
 
+    /// Which certificate is missing between the own one and the trusted authorities that the chain of this context's
+    /// predecessor had. Peers may trust others than this server does, so the lack of any other need not be a fault.
+    pub fn lost_issuer(&self, previous: &Self) -> Option<&str> {
+        let gap = self.0.report.chain_gap.as_ref()?;
+        let was_there = previous.0.report.subjects.contains(&gap.missing);
+        was_there.then_some(&gap.sentence)
+    }
+
     /// Certificates that are not valid at the time of the load.
     pub fn warnings(&self) -> &[String] {
         &self.0.report.warnings

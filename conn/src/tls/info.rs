@@ -117,6 +117,8 @@ pub struct CrlInfo {
     pub file: String,
     /// `O=Redis, CN=authority`.
     pub issuer: String,
+    /// When it was issued, in seconds of Unix time.
+    pub last_update: i64,
     /// When a newer one is due, in seconds of Unix time.
     pub next_update: Option<i64>,
     /// How many certificates it revokes.

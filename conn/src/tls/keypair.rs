@@ -10,7 +10,9 @@ use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
 use openssl::pkey::{Id, PKey, Private};
 use openssl::ssl::SslContextBuilder;
-use openssl::x509::{X509, X509VerifyResult};
+use openssl::stack::Stack;
+use openssl::x509::store::X509StoreRef;
+use openssl::x509::{X509, X509StoreContext, X509VerifyResult};
 use openssl_sys as ffi;
 
 use crate::error::ConnError;
@@ -32,8 +34,19 @@ pub(super) struct Report {
     pub(super) certs: Vec<CertInfo>,
     /// See [`TlsContext::chain_fault`](crate::tls::context::TlsContext::chain_fault).
     pub(super) chain_fault: Option<String>,
+    /// The subjects of all certificates in the files.
+    pub(super) subjects: Vec<String>,
+    pub(super) chain_gap: Option<ChainGap>,
     /// Certificates that are not valid now.
     pub(super) warnings: Vec<String>,
+}
+
+/// A certificate that is missing between those of a file and the trusted ones.
+#[derive(Debug)]
+pub(super) struct ChainGap {
+    /// Its subject.
+    pub(super) missing: String,
+    pub(super) sentence: String,
 }
 
 /// A certificate file, its key and the key's password.
@@ -52,6 +65,9 @@ pub(super) fn pairs<'a>(
     pass: Option<&'a str>,
 ) -> Result<Vec<Pair<'a>>, ConnError> {
     let (certs, keys) = (files(certs), files(keys));
+    if certs.is_empty() {
+        return Err(refusal("certificates", "the list of files is empty"));
+    }
     if certs.len() != keys.len() {
         let why = format!(
             "{} certificates and {} keys are configured",
@@ -118,6 +134,12 @@ fn install_one(
     if report.chain_fault.is_none() {
         report.chain_fault = chain_fault(pair.cert, &chain);
     }
+    let subjects = chain.iter().map(|cert| name_text(cert.subject_name()));
+    report.subjects.extend(subjects);
+    if report.chain_gap.is_none() {
+        report.chain_gap =
+            chain_gap(builder, pair.cert, &chain).map_err(|stack| failure(pair.cert, &stack))?;
+    }
     Ok(key.id())
 }
 
@@ -154,6 +176,43 @@ fn chain_fault(file: &str, certs: &[X509]) -> Option<String> {
     Some(format!(
         "in {file} the certificate of {subject} is followed by that of {next}, which is not its issuer"
     ))
+}
+
+/// Which certificate is missing between those of a file and the trusted ones, if one is.
+fn chain_gap(
+    builder: &SslContextBuilder,
+    file: &str,
+    certs: &[X509],
+) -> Result<Option<ChainGap>, ErrorStack> {
+    let mut untrusted = Stack::new()?;
+    for cert in &certs[1..] {
+        untrusted.push(cert.clone())?;
+    }
+    // SAFETY: a builder's store is a store, and lives as long as the builder.
+    let store = unsafe { X509StoreRef::from_ptr(builder.cert_store().as_ptr()) };
+    let verified = X509StoreContext::new()?.init(store, &certs[0], &untrusted, |verifier| {
+        verifier.verify_cert()?;
+        let end = verifier.current_cert().map(ToOwned::to_owned);
+        Ok((verifier.error().as_raw(), end))
+    });
+    // Verification leaves its reasons in the queue.
+    drop(ErrorStack::get());
+    let (error, end) = verified?;
+    let is_missing = matches!(
+        error,
+        ffi::X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT
+            | ffi::X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+            | ffi::X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE
+    );
+    Ok(end.filter(|_| is_missing).map(|end| {
+        let (subject, missing) = (name_text(end.subject_name()), name_text(end.issuer_name()));
+        ChainGap {
+            sentence: format!(
+                "{file} lacks the certificate of the issuer of {subject} ({missing}), which the present chain has"
+            ),
+            missing,
+        }
+    }))
 }
 
 /// Reads a private key.

@@ -14,7 +14,7 @@ use openssl::ssl::{
 use openssl_sys as ffi;
 
 use crate::error::ConnError;
-use crate::tls::config::{CrlExpired, TlsConfig};
+use crate::tls::config::{CrlExpired, DEFAULT_GROUPS, TlsConfig};
 use crate::tls::file::{failure, read, refusal};
 use crate::tls::verdict::{on_verdict, on_verdict_of_old_list};
 
@@ -59,7 +59,12 @@ pub(super) fn both_sides(config: &TlsConfig) -> Result<SslContextBuilder, ConnEr
             on_verdict
         },
     );
-    builder.set_groups_list(&config.groups).map_err(|_| {
+    // OpenSSL takes an empty list, with which no handshake of TLS 1.3 succeeds.
+    let groups = match config.groups.trim() {
+        "" => DEFAULT_GROUPS,
+        groups => groups,
+    };
+    builder.set_groups_list(groups).map_err(|_| {
         refusal(
             "tls-groups",
             &format!("'{}' has a group that OpenSSL does not know", config.groups),

@@ -27,6 +27,7 @@ use openssl::x509::{X509, X509Name, X509Ref};
 use openssl_sys as ffi;
 
 use crate::tls::context::{TlsContext, now};
+use crate::tls::crl::issuer_key;
 use crate::tls::info::{common_name, name_text, shortened, unix_time};
 
 type Generate = unsafe extern "C" fn(*mut ffi::SSL, *mut c_void) -> c_int;
@@ -54,6 +55,8 @@ unsafe extern "C" {
 pub(crate) struct Link {
     pub(crate) issuer: X509Name,
     pub(crate) serial: Asn1Integer,
+    /// The identifier of the issuer's key.
+    pub(crate) key: Option<Vec<u8>>,
 }
 
 /// The chain of a session.
@@ -155,7 +158,8 @@ fn encode(chain: &StackRef<X509>) -> Option<Vec<u8>> {
 fn encode_link(cert: &X509Ref, bytes: &mut Vec<u8>) -> Option<()> {
     let issuer = cert.issuer_name().to_der().ok()?;
     let serial = cert.serial_number().to_bn().ok()?.to_hex_str().ok()?;
-    for part in [&issuer, serial.as_bytes()] {
+    let key = issuer_key(cert).unwrap_or_default();
+    for part in [&issuer, serial.as_bytes(), key] {
         bytes.extend(u16::try_from(part.len()).ok()?.to_be_bytes());
         bytes.extend(part);
     }
@@ -169,7 +173,12 @@ fn decode(bytes: &[u8]) -> Option<TicketChain> {
         let issuer = X509Name::from_der(take(&mut rest)?).ok()?;
         let serial = std::str::from_utf8(take(&mut rest)?).ok()?;
         let serial = BigNum::from_hex_str(serial).ok()?.to_asn1_integer().ok()?;
-        links.push(Link { issuer, serial });
+        let key = Some(take(&mut rest)?.to_vec()).filter(|key| !key.is_empty());
+        links.push(Link {
+            issuer,
+            serial,
+            key,
+        });
     }
     Some(TicketChain {
         expires: i64::from_be_bytes(*expires),
@@ -195,11 +204,11 @@ mod tests {
         name.append_entry_by_text("CN", "ca").expect("an entry");
         let issuer = name.build().to_der().expect("DER");
         let mut bytes = 7i64.to_be_bytes().to_vec();
-        for part in [&issuer[..], b"1092", &issuer, b"-0A"] {
+        for part in [&issuer[..], b"1092", b"", &issuer, b"-0A", b"key"] {
             bytes.extend((part.len() as u16).to_be_bytes());
             bytes.extend(part);
         }
-        let ends = [8, 8 + 2 + issuer.len() + 2 + 4, bytes.len()];
+        let ends = [8, 8 + 2 + issuer.len() + 2 + 4 + 2, bytes.len()];
         for len in 0..=bytes.len() {
             let links = decode(&bytes[..len]).map(|chain| {
                 assert_eq!(chain.expires, 7);
@@ -208,7 +217,9 @@ mod tests {
             assert_eq!(links, ends.iter().position(|end| *end == len), "{len}");
         }
         let last = decode(&bytes).and_then(|chain| chain.links.into_iter().last());
-        let serial = last.expect("a link").serial.to_bn().expect("a number");
+        let last = last.expect("a link");
+        assert_eq!(last.key.as_deref(), Some(b"key".as_slice()));
+        let serial = last.serial.to_bn().expect("a number");
         assert_eq!(serial.to_hex_str().expect("a text").to_string(), "-0A");
     }
 }

@@ -19,6 +19,7 @@ use conn::tls::config::AuthClients;
 
 use crate::cluster::events::tell;
 use crate::egress::dial::dialer;
+use crate::ingress::accept::AcceptBudget;
 use crate::server::Server;
 use crate::session::pause::{pause, unpause};
 use crate::state::cluster::{BusLink, Dial};
@@ -26,8 +27,6 @@ use crate::state::pauses::{Purpose, Scope};
 use crate::sys::host::reason;
 use crate::{debug, verbose};
 
-/// Connections accepted per turn.
-const MAX_ACCEPTS_PER_TURN: usize = 1000;
 /// Bytes read per call.
 const CHUNK: usize = 32 * 1024;
 /// Reads per turn, so that a node that sends fast does not hold the loop.
@@ -39,7 +38,8 @@ const PIECES: usize = 64;
 
 /// The read handler of the bus's listening sockets.
 pub fn on_acceptable(srv: &mut Server, fd: RawFd, _data: u64) {
-    for _ in 0..MAX_ACCEPTS_PER_TURN {
+    let mut budget = AcceptBudget::begin();
+    while budget.spend() {
         let Some(open) = srv.listeners.by_fd(fd) else {
             return;
         };

@@ -27,7 +27,7 @@ fn base_port(config: &Params) -> u16 {
     port(if config.tls_cluster {
         config.tls_port
     } else {
-        config.port
+        config.plain_port()
     })
 }
 
@@ -58,7 +58,7 @@ fn settings(config: &Params, bus_port: u16) -> Settings {
         require_full_coverage: config.cluster_require_full_coverage,
         tls_cluster: config.tls_cluster,
         tls_replication: config.tls_replication,
-        tcp_port: port(config.port),
+        tcp_port: port(config.plain_port()),
         tls_port: port(config.tls_port),
         bus_port,
         announce_ip: config.cluster_announce_ip.clone(),

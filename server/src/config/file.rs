@@ -16,7 +16,6 @@ use crate::config::params::Params;
 use crate::config::row::{Flags, Row, WRONG_ARGS};
 use crate::config::special::dir_text;
 use crate::config::table;
-use crate::state::acl::rule::DUPLICATE_USER;
 use crate::sys::host::reason;
 
 /// Maximum nesting of `include`; it also ends circles.
@@ -234,7 +233,7 @@ impl Loader {
         if users.iter().any(|known| known[0] == words[0]) {
             let name = String::from_utf8_lossy(&words[0]);
             return Err(format!(
-                "Error in user declaration '{name}': {DUPLICATE_USER}"
+                "Error in user declaration '{name}': Duplicate user found. A user can only be defined once in config files"
             ));
         }
         (self.check_user)(words)?;

@@ -229,6 +229,15 @@ impl Params {
         self.tls.outgoing_links = self.tls_replication || self.tls_cluster || self.tls_migrate;
     }
 
+    /// The port of clients without TLS; 0 is none.
+    pub fn plain_port(&self) -> i64 {
+        if self.port == 0 && self.tls_mixed_port {
+            self.tls_port
+        } else {
+            self.port
+        }
+    }
+
     /// How INFO and HELLO call the kind of server.
     pub fn mode(&self) -> &'static str {
         if self.cluster_enabled {

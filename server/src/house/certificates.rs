@@ -1,8 +1,8 @@
 //! Loading certificates, also when their files change; warning before they expire; rotating the keys of session tickets.
 //!
 //! With `tls-auto-reload` a thread watches the files (`sys::file_watch`) and loads them; cron takes what it has loaded. A pair
-//! that does not fit together, or a chain that does not build, leaves the present context in use until the files
-//! change again. Established connections keep the context that they began with; outgoing links take the new one when
+//! that does not fit together, or a chain that does not build, leaves the present context in use; the files are loaded
+//! again when they change, and every few seconds until that succeeds. Established connections keep the context that they began with; outgoing links take the new one when
 //! they connect next.
 //!
 //! A load begun under other directives is never used: each change of a directive ends the watch and begins another one.
@@ -17,7 +17,7 @@ use crossbeam_channel::unbounded;
 
 use crate::house::revocation;
 use crate::server::Server;
-use crate::state::tls::Watch;
+use crate::state::tls::{Load, Watch};
 use crate::sys::clock;
 use crate::sys::file_watch::{FileWatch, Snapshot};
 use crate::{notice, warning};
@@ -33,16 +33,18 @@ const DAY_SECONDS: i64 = 86_400;
 pub fn load(srv: &mut Server) -> Result<(), String> {
     let seen = Snapshot::of(&srv.config.tls.paths());
     let loaded = TlsContext::load(&srv.config.tls, srv.tls.context.as_ref());
-    take(srv, loaded.map_err(|error| error.to_string()))?;
-    watch(srv, seen);
+    let context = loaded.map_err(|error| error.to_string());
+    take(srv, Load { seen, context })?;
+    watch(srv);
     Ok(())
 }
 
 /// Uses a context that was loaded, and records the outcome.
-fn take(srv: &mut Server, loaded: Result<TlsContext, String>) -> Result<(), String> {
+fn take(srv: &mut Server, load: Load) -> Result<(), String> {
     srv.tls.last_reload = clock::unix_ms() / 1000;
-    match loaded {
+    match load.context {
         Ok(context) => {
+            srv.tls.seen = load.seen;
             let previous = srv.tls.context.replace(context);
             revocation::context_changed(srv, previous.as_ref());
             srv.tls.reloads += 1;
@@ -58,14 +60,13 @@ fn take(srv: &mut Server, loaded: Result<TlsContext, String>) -> Result<(), Stri
     }
 }
 
-/// A change of the configuration was taken back, and the context from before it is in use again. What the files hold now is
-/// not known, so they are loaded again if they are watched.
+/// A change of the configuration was taken back, and the context from before it is in use again.
 pub fn restored(srv: &mut Server) {
-    watch(srv, Snapshot::default());
+    watch(srv);
 }
 
-/// Watches the files of the present configuration for changes since `seen`, or watches none any more.
-fn watch(srv: &mut Server, seen: Snapshot) {
+/// Watches the files of the present configuration for changes since the context was loaded, or watches none any more.
+fn watch(srv: &mut Server) {
     end_watch(srv);
     let Some(context) = srv.tls.context.clone() else {
         return;
@@ -75,17 +76,30 @@ fn watch(srv: &mut Server, seen: Snapshot) {
     }
     let (config, (sender, loads)) = (srv.config.tls.clone(), unbounded());
     let (mut present, loading) = (context, Arc::clone(&srv.tls.loading));
-    let on_change = move || {
-        let loaded = {
+    let mut failed = None;
+    let on_change = move |seen: &Snapshot| {
+        let context = {
             let _held = loading.lock();
             load_changed(&config, &present)
         };
-        if let Ok(context) = &loaded {
+        let failure = context
+            .as_ref()
+            .err()
+            .map(|why| (seen.clone(), why.clone()));
+        if let Ok(context) = &context {
             present = context.clone();
         }
-        // The server may have ended this watch meanwhile.
-        let _ = sender.send(loaded);
+        let is_done = failure.is_none();
+        // The same failure of the same files is told once.
+        if is_done || failure != failed {
+            let seen = seen.clone();
+            // The server may have ended this watch meanwhile.
+            let _ = sender.send(Load { seen, context });
+        }
+        failed = failure;
+        is_done
     };
+    let seen = srv.tls.seen.clone();
     match FileWatch::start(srv.config.tls.paths(), seen, on_change) {
         Ok(files) => {
             srv.tls.watch = Some(Watch {
@@ -103,25 +117,49 @@ pub fn end_watch(srv: &mut Server) {
     srv.tls.watch = None;
 }
 
-/// Loads files that have changed. A chain that peers may fail to verify, or a certificate that is not valid at present, is
-/// refused if the present one is better.
+/// Loads files that have changed. A chain that peers may fail to verify, or a certificate or a list that is not valid at
+/// present, is refused if the present one is better.
 fn load_changed(config: &TlsConfig, present: &TlsContext) -> Result<TlsContext, String> {
     let context = TlsContext::load(config, Some(present)).map_err(|error| error.to_string())?;
     let now = clock::unix_ms() / 1000;
-    match (context.chain_fault(), date_fault(&context, now)) {
-        (Some(why), _) if present.chain_fault().is_none() => Err(why.to_owned()),
-        (_, Some(why)) if date_fault(present, now).is_none() => Err(why),
-        _ => Ok(context),
-    }
+    let faults = |context: &TlsContext| {
+        [
+            context.chain_fault().map(str::to_owned),
+            date_fault(context, now),
+            list_fault(context, now),
+        ]
+    };
+    let pairs = faults(&context).into_iter().zip(faults(present));
+    let mut worse = pairs.filter_map(|(new, before)| new.filter(|_| before.is_none()));
+    let lost = || context.lost_issuer(present).map(str::to_owned);
+    worse.next().or_else(lost).map_or(Ok(()), Err)?;
+    Ok(context)
+}
+
+/// The certificates of this server.
+fn own(context: &TlsContext) -> impl Iterator<Item = &CertInfo> {
+    context
+        .certs()
+        .iter()
+        .filter(|cert| cert.role != CertRole::Ca)
+}
+
+/// A revocation list that is not in force at this Unix time: OpenSSL would refuse the peers of its issuer.
+fn list_fault(context: &TlsContext, now: i64) -> Option<String> {
+    let early = context.crls().iter().find(|list| list.last_update > now);
+    early.map(|list| {
+        let date = clock::utc_date(list.last_update);
+        format!(
+            "the revocation list {} is not valid before {date}",
+            list.file
+        )
+    })
 }
 
 /// A certificate of this server that is not valid at this Unix time.
 fn date_fault(context: &TlsContext, now: i64) -> Option<String> {
-    let mut own = context.certs().iter();
-    let invalid = |cert: &&CertInfo| {
-        cert.role != CertRole::Ca && !(cert.not_before..=cert.not_after).contains(&now)
-    };
-    own.find(invalid).map(|cert| {
+    let is_invalid = |cert: &&CertInfo| !(cert.not_before..=cert.not_after).contains(&now);
+    own(context).find(is_invalid).map(|cert| {
         let (fault, time) = match cert.not_after < now {
             true => ("has expired on", cert.not_after),
             false => ("is not valid before", cert.not_before),
@@ -134,10 +172,10 @@ fn date_fault(context: &TlsContext, now: i64) -> Option<String> {
 /// Cron: uses what the watch has loaded.
 pub fn take_reloads(srv: &mut Server) {
     while let Some(watch) = &mut srv.tls.watch
-        && let Ok(loaded) = watch.loads.try_recv()
+        && let Ok(load) = watch.loads.try_recv()
     {
         let logged = watch.logged.take();
-        match take(srv, loaded) {
+        match take(srv, load) {
             Ok(()) => notice!("TLS: changed certificates were loaded"),
             Err(why) => {
                 if logged.as_ref() != Some(&why) {

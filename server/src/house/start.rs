@@ -47,7 +47,7 @@ const HANDSHAKES_IN_FLIGHT: usize = 512;
 const HANDSHAKES_PER_TURN: u32 = 8;
 /// Microseconds of a turn of the loop after which no further step is begun. A request waits for two turns at most, so a storm
 /// of handshakes delays it by less than 5 ms.
-const HANDSHAKES_TURN_US: u64 = 2000;
+const HANDSHAKES_TURN_US: u64 = 1000;
 /// Deadline of a handshake, in milliseconds.
 const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 /// Time after which unused pages are returned to the system, in milliseconds.

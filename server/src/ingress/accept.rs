@@ -28,8 +28,30 @@ use crate::sys::host::reason;
 use crate::wire::fault::{Fault, MAX_CLIENTS, MAX_CLIENTS_AND_LINKS};
 use crate::{verbose, warning};
 
-/// Connections accepted from one listener per turn.
-const MAX_ACCEPTS_PER_TURN: usize = 1000;
+/// Microseconds after which no further connection is accepted from a listener in the same turn.
+const ACCEPTING_US: u64 = 1000;
+
+/// The bounds on connections accepted from one listener in one turn. One is accepted in any case.
+pub struct AcceptBudget {
+    left: usize,
+    until_us: u64,
+}
+
+impl AcceptBudget {
+    /// That of a turn that begins to accept.
+    pub fn begin() -> Self {
+        AcceptBudget {
+            left: 1000,
+            until_us: clock::monotonic_us() + ACCEPTING_US,
+        }
+    }
+
+    /// Whether another connection may be accepted.
+    pub fn spend(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left > 0 && clock::monotonic_us() < self.until_us
+    }
+}
 
 /// Sent to a client from another machine while there is neither a password nor a bound address.
 const PROTECTED_MODE: &str = "DENIED Redis is running in protected mode because protected mode is enabled and no \
@@ -45,7 +67,8 @@ const PROTECTED_MODE: &str = "DENIED Redis is running in protected mode because 
 
 /// The read handler of listening sockets.
 pub fn on_acceptable(srv: &mut Server, fd: RawFd, _data: u64) {
-    for _ in 0..MAX_ACCEPTS_PER_TURN {
+    let mut budget = AcceptBudget::begin();
+    while budget.spend() {
         let Some(open) = srv.listeners.by_fd(fd) else {
             return;
         };

@@ -8,10 +8,19 @@ use crossbeam_channel::Receiver;
 
 use crate::state::networks::Networks;
 use crate::state::throttle::Throttle;
-use crate::sys::file_watch::FileWatch;
+use crate::sys::file_watch::{FileWatch, Snapshot};
 
-/// Contexts loaded when files had changed, or why they could not be.
-pub type Loads = Receiver<Result<TlsContext, String>>;
+/// One load of the files.
+#[derive(Debug)]
+pub struct Load {
+    /// The state of the files when it began.
+    pub seen: Snapshot,
+    /// The context, or why there is none.
+    pub context: Result<TlsContext, String>,
+}
+
+/// Loads of files that had changed.
+pub type Loads = Receiver<Load>;
 
 /// Held by a thread while it loads.
 pub type LoadLock = Arc<Mutex<()>>;
@@ -33,6 +42,8 @@ pub struct TlsState {
     /// The context that new connections use. `None` until TLS is first used (`uses_tls`); it stays when
     /// TLS is switched off again.
     pub context: Option<TlsContext>,
+    /// The state of the files from which it was loaded.
+    pub seen: Snapshot,
     /// Loads that succeeded since start, the first included.
     pub reloads: u64,
     /// Loads that failed since start.

@@ -17,6 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -24,11 +25,11 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::sys::memory;
 
-/// The period of the comparison without an event, in milliseconds.
-const PERIOD_MS: u16 = 5000;
-/// How long the folders must be quiet, in milliseconds, and how often that is waited for.
-const QUIET_MS: u16 = 100;
-const MAX_WAITS: usize = 10;
+/// The period of the comparison without an event.
+const PERIOD: Duration = Duration::from_secs(5);
+/// How long the folders must be quiet after an event, and how long that is waited for.
+const QUIET: Duration = Duration::from_millis(100);
+const UNREST: Duration = Duration::from_secs(1);
 
 /// What the system says of one file: device, inode, size, and the times of the last change of content and inode.
 type Mark = (u64, u64, u64, (i64, i64), (i64, i64));
@@ -74,30 +75,36 @@ pub struct FileWatch {
 }
 
 impl FileWatch {
-    /// Starts a thread that calls `on_change` after each change of these files and folders since `seen`.
+    /// Starts a thread that calls `on_change` after each change of these files and folders since `seen`, with their present
+    /// state, and again after each period for as long as it returns false: what failed for a reason that passes (a date
+    /// in the future, too many open files) shows no other change.
     ///
     /// # Errors
     /// The system has no descriptor or thread left.
     pub fn start(
         paths: Vec<PathBuf>,
         mut seen: Snapshot,
-        mut on_change: impl FnMut() + Send + 'static,
+        mut on_change: impl FnMut(&Snapshot) -> bool + Send + 'static,
     ) -> io::Result<Self> {
         let (end, writer) = io::pipe()?;
         thread::Builder::new()
             .name("file_watch".into())
             .spawn(move || {
                 let mut folders = Folders::watch(&paths);
+                let mut is_done = true;
                 loop {
                     let now = Snapshot::of(&paths);
-                    if now != seen {
+                    if now != seen || !is_done {
                         seen = now;
-                        on_change();
+                        is_done = on_change(&seen);
                         memory::fold();
                         // Links may lead elsewhere now.
                         folders = Folders::watch(&paths);
-                        continue;
+                        if is_done || Snapshot::of(&paths) != seen {
+                            continue;
+                        }
                     }
+                    folders = folders.or_else(|| Folders::watch(&paths));
                     if !wait(end.as_fd(), folders.as_ref()) {
                         return;
                     }
@@ -167,13 +174,17 @@ fn folders_of(paths: &[PathBuf]) -> BTreeSet<PathBuf> {
 
 /// Waits for an event and for the quiet after it, or for the end of the period; false if the handle was dropped.
 fn wait(end: BorrowedFd<'_>, folders: Option<&Folders>) -> bool {
-    let mut period = PERIOD_MS;
-    for _ in 0..MAX_WAITS {
+    let mut until: Option<Instant> = None;
+    loop {
+        let patience = until.map_or(PERIOD, |until| {
+            QUIET.min(until.saturating_duration_since(Instant::now()))
+        });
         let mut polled = vec![PollFd::new(end, PollFlags::POLLIN)];
         polled.extend(
             folders.map(|Folders(inotify)| PollFd::new(inotify.as_fd(), PollFlags::POLLIN)),
         );
-        match poll(&mut polled, PollTimeout::from(period)) {
+        let patience = PollTimeout::try_from(patience).unwrap_or(PollTimeout::ZERO);
+        match poll(&mut polled, patience) {
             Ok(0) => return true,
             Ok(_) if polled[0].any() == Some(true) => return false,
             Ok(_) => {}
@@ -183,9 +194,8 @@ fn wait(end: BorrowedFd<'_>, folders: Option<&Folders>) -> bool {
         if let Some(folders) = folders {
             folders.take();
         }
-        period = QUIET_MS;
+        until.get_or_insert_with(|| Instant::now() + UNREST);
     }
-    true
 }
 
 #[cfg(test)]
@@ -258,10 +268,8 @@ mod tests {
         let paths = vec![folder.write("a", "1")];
         let (sender, loads) = crossbeam_channel::unbounded::<()>();
         let seen = Snapshot::of(&paths);
-        let watch = FileWatch::start(paths, seen, move || {
-            let _ = sender.send(());
-        })
-        .expect("a thread");
+        let watch =
+            FileWatch::start(paths, seen, move |_| sender.send(()).is_ok()).expect("a thread");
         let copy = watch.end.try_clone().expect("a descriptor");
         drop(watch);
         let patience = std::time::Duration::from_secs(20);

@@ -165,7 +165,7 @@ fn introduce(srv: &mut Server) {
     } else if config.tls_replication && config.tls_port != 0 {
         config.tls_port
     } else {
-        config.port
+        config.plain_port()
     };
     let ip = config.replica_announce_ip.clone();
     let (user, password) = (config.masteruser.clone(), config.masterauth.clone());

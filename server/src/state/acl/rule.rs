@@ -49,10 +49,6 @@ impl RuleError {
     }
 }
 
-/// The text for a user that a configuration defines twice.
-pub const DUPLICATE_USER: &str =
-    "Duplicate user found. A user can only be defined once in config files";
-
 /// Whether a name or a pattern contains whitespace or a NUL, which no list of rules could show.
 pub fn has_spaces(text: &[u8]) -> bool {
     text.iter()
