@@ -382,7 +382,8 @@ fn answers_that_a_stranger_does_not_read_are_limited() {
 #[test]
 fn the_bus_asks_every_node_for_a_certificate() {
     for auth_clients in ["no", "optional", "yes"] {
-        let node = Node::start(Transport::Tls, &["--tls-auth-clients", auth_clients]);
+        let args = ["--tls-auth-clients", auth_clients, "--loglevel", "notice"];
+        let node = Node::start(Transport::Tls, &args);
         let without = ClientTlsConfig {
             cert: None,
             key: None,

@@ -77,10 +77,7 @@ fn lists_that_do_not_fit_together_are_refused() {
     let file = |name: &str| certs::file(name);
     let mut set = |cert: &str, key: &str| {
         let reply = admin.call(&["CONFIG", "SET", "tls-cert-file", cert, "tls-key-file", key]);
-        (
-            show(&reply),
-            admin.info("tls_last_reload_error"),
-        )
+        (show(&reply), admin.info("tls_last_reload_error"))
     };
     let two = |a: &str, b: &str| format!("{} {}", file(a), file(b));
     let (reply, why) = set(&two("redis.crt", "server.crt"), &file("redis.key"));

@@ -11,7 +11,7 @@ use cluster::action::Pause;
 use cluster::ids::LinkId;
 use conn::connection::{ConnId, State};
 use conn::dial::Dialed;
-use conn::error::ConnError;
+use conn::error::{ConnError, Step};
 use conn::listener::{Accept, Accepted};
 use conn::names::NameCheck;
 use conn::stream::Io;
@@ -20,6 +20,7 @@ use conn::tls::config::AuthClients;
 use crate::cluster::events::tell;
 use crate::egress::dial::dialer;
 use crate::ingress::accept::AcceptBudget;
+use crate::ingress::refusals;
 use crate::server::Server;
 use crate::session::pause::{pause, unpause};
 use crate::state::cluster::{BusLink, Dial};
@@ -89,7 +90,9 @@ fn on_accept(srv: &mut Server, conn: ConnId) {
         return welcome(srv, conn);
     }
     if let Some(error) = srv.conns.error(conn) {
-        verbose!("Error accepting cluster node: {error}");
+        let line = format!("TLS: Error accepting cluster node: {error}");
+        refusals::log(srv, line);
+        refusals::count_failure(srv, conn);
     }
     srv.conns.close(&mut srv.el, conn);
 }
@@ -187,8 +190,13 @@ fn on_connect(srv: &mut Server, conn: ConnId) {
         return srv.conns.close(&mut srv.el, conn);
     };
     if srv.conns.state(conn) != State::Connected {
-        let why = srv.conns.error(conn).map(ToString::to_string);
-        return fail(srv, link, &why.unwrap_or_default());
+        let error = srv.conns.error(conn);
+        let is_handshake = error.is_some_and(|error| error.step() == Step::Handshake);
+        let why = error.map(ToString::to_string).unwrap_or_default();
+        if is_handshake {
+            refusals::log(srv, format!("TLS: Error connecting to cluster node: {why}"));
+        }
+        return fail(srv, link, &why);
     }
     let node = srv.cluster.as_deref_mut();
     if let Some(bus) = node.and_then(|node| node.link_mut(link)) {
