@@ -143,7 +143,7 @@ pub struct ListSpec<'a> {
     pub serials: &'a [u32],
     /// It has expired.
     pub is_expired: bool,
-    /// Otherwise it expires in so many seconds.
+    /// Otherwise it expires in this many seconds.
     pub seconds: u32,
 }
 

@@ -1,4 +1,4 @@
-//! A disk that a test controls: it can be slow, fail, and forget what was not forced to it.
+//! A disk that a test controls: it can be slow, fail, and forget what was not synced to it.
 //!
 //! The library `disk` is loaded into the server and does what the control files of its folder say (see there).
 
@@ -74,9 +74,9 @@ impl Disk {
         let _ = fs::remove_file(self.control.path().join(name));
     }
 
-    /// Leaves what a crash of the machine leaves. Bytes that were not forced to the disk are cut off. Of the names that were
-    /// changed since their folder was forced, the latest changes are undone: `keeps` decides for each, from the latest on,
-    /// whether it and all before it are kept.
+    /// Leaves what a crash of the machine leaves. Bytes that were not synced to the disk are cut off. Of the names that
+    /// were changed since their folder was synced, the latest changes are undone: `keeps` decides for each, from the
+    /// latest on, whether it and all before it are kept.
     ///
     /// # Panics
     /// If a file cannot be changed.
@@ -132,7 +132,7 @@ impl Disk {
         text.lines().filter(|line| line.starts_with("size")).count()
     }
 
-    /// Waits until a text has been written to a file of data, though perhaps not forced to the disk.
+    /// Waits until a text has been written to a file of data, though perhaps not synced to the disk.
     ///
     /// # Panics
     /// If it is not in time.
@@ -173,7 +173,8 @@ fn restore(backup: &str, path: &str) {
     }
 }
 
-/// Cuts files to what was forced to the disk. Of some (`keeps`) a part of the rest is kept: the disk may have been writing.
+/// Cuts files to what was synced to the disk. Of some (`keeps`) a part of the rest is kept: the disk may have been
+/// writing.
 fn cut(folder: &Path, sizes: &HashMap<u64, u64>, keeps: &mut dyn FnMut() -> bool) {
     each_file(folder, &mut |path| {
         let Ok(file) = fs::File::options().write(true).open(path) else {

@@ -1,7 +1,7 @@
 //! The structure of the source code as tests: which modules may import which, what a file may contain, how long files
 //! and functions may be.
 //!
-//! The sources are read as text, line by line, up to a file's `mod tests`. All violations are listed at once.
+//! The sources are read as text, line by line, up to a file's first `#[cfg(test)]`. All violations are listed at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -116,9 +116,9 @@ const MAX_FLAT_MATCH_LINES: usize = 120;
 struct Source {
     /// Path relative to the root, with `/`.
     name: String,
-    /// Lines before `mod tests`.
+    /// Lines before the first `#[cfg(test)]`.
     lines: Vec<String>,
-    /// Number of lines with tests.
+    /// Number of lines, tests included.
     total: usize,
 }
 

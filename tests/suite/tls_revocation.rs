@@ -349,8 +349,8 @@ fn a_list_that_cannot_be_read_is_an_error() {
         );
         assert!(is_admitted(&server, &tls_config()), "{setting}");
     }
-    // Other files in a folder of lists are left alone, and a list that is there twice counts once. A pipe is no file:
-    // who reads it waits for its writer.
+    // Other files in a folder of lists are left alone, and a list that is there twice counts once. A pipe is not a
+    // file: who reads it waits for its writer.
     let pipe = folder.path().join("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
     fs::copy(path("list.crl"), path("again.crl")).expect("copied");

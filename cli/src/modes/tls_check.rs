@@ -107,7 +107,7 @@ fn split(target: &str) -> Option<(&str, u16)> {
 }
 
 impl Target<'_> {
-    /// The name that is asked for, if it is none of an address.
+    /// The name for SNI; none for an address.
     fn sni(&self) -> Option<&str> {
         let is_name = self.host.parse::<std::net::IpAddr>().is_err();
         self.tls

@@ -5,7 +5,7 @@
 //! keeps the old context until the new one is complete. Connections hold their context by reference
 //! count.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. A load either succeeds completely or answers a sentence that names the file and the cause.
 //! 2. Sessions that have a ticket survive a reload, because the new context shares the ticket keys of the previous one; but
 //!    not a change of the rules for clients. OpenSSL does not verify the certificate of a client that resumes, so a ticket

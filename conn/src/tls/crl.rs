@@ -4,9 +4,9 @@
 //! looks for a list of every authority in a peer's chain, and refuses a peer whose chain lacks one. [`Crls::revoked`]
 //! asks the lists for certificates that were verified before these lists existed.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. A file that should be read and cannot be is an error: to leave it out would admit who was revoked. In a folder, files
-//!    without a list are skipped, and so is what is no file: reading a pipe would wait for its writer.
+//!    without a list are skipped, and so is what is not a file: reading a pipe would wait for its writer.
 //! 2. `digest` changes with what is revoked, and not with dates, so a list that is only issued anew costs no session.
 //! 3. The entries of a list are sorted when it is loaded. OpenSSL would sort them at the first search, on the loop's thread.
 

@@ -184,7 +184,7 @@ impl Interpreter {
         }
     }
 
-    /// Sets what is called about each 100,000 instructions of a script; see [`crate::interrupt`].
+    /// Sets what is called about every 100,000 instructions of a script; see [`crate::interrupt`].
     pub fn set_interrupt(&mut self, interrupt: Option<Interrupt>) {
         // SAFETY: as above.
         unsafe { self.shared.as_mut().interrupt = interrupt }

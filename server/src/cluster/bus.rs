@@ -32,7 +32,8 @@ const MAX_ACCEPTS_PER_TURN: usize = 1000;
 const CHUNK: usize = 32 * 1024;
 /// Reads per turn, so that a node that sends fast does not hold the loop.
 const MAX_READS_PER_TURN: usize = 16;
-/// Maximum output of a link from a peer that is no node of the cluster: some answers with the gossip of the largest one.
+/// Maximum output of a link from a peer that is not a node of the cluster: some answers with the gossip of the largest
+/// one.
 const MAX_STRANGER_OUTPUT: usize = 4 << 20;
 /// Packets per system call.
 const PIECES: usize = 64;
@@ -317,8 +318,8 @@ fn on_writable(srv: &mut Server, conn: ConnId) {
     }
 }
 
-/// Closes links whose output exceeds `cluster-link-sendbuf-limit`. That of peers that are no nodes of the cluster has a
-/// limit of its own: anybody can send PINGs and leave the answers unread.
+/// Closes links whose output exceeds `cluster-link-sendbuf-limit`. That of peers that are not nodes of the cluster has
+/// a limit of its own: anybody can send PINGs and leave the answers unread.
 pub fn limit(srv: &mut Server) {
     let Some(node) = srv.cluster.as_deref() else {
         return;

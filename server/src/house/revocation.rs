@@ -1,10 +1,10 @@
 //! Certificate revocation lists: connections of peers that they revoke are ended, and lists that have expired are logged.
 //!
-//! New connections are judged by OpenSSL. After a load of lists that revoke something else than the ones before, the
-//! connections of that moment are checked against them, some at each call of cron, since there may be many; and so is a
-//! client whose handshake began before (`session::certificate`). A connection that is in its handshake, which may go on
-//! under the lists of before, is checked when that is done. A client is closed. A connection that is no client, such as
-//! a link to another server, is severed: its owner sees the end and does what it does when the peer closes.
+//! New connections are judged by OpenSSL. After a load of lists that differ from the previous ones, the connections of
+//! that moment are checked against them, some at each call of cron, since there may be many; and so is a client whose
+//! handshake began before (`session::certificate`). A connection that is in its handshake, which may go on under the
+//! previous lists, is checked when that is done. A client is closed. A connection that is not a client, such as a link
+//! to another server, is severed: its owner sees the end and does what it does when the peer closes.
 
 use conn::addr::Addr;
 use conn::tls::config::CrlExpired;

@@ -1,4 +1,4 @@
-//! The background thread that frees big values, closes files and forces them to the disk, so that the loop does not.
+//! The background thread that frees big values, closes files and syncs them to the disk, so that the loop does not.
 //!
 //! Jobs are sent through a channel. Their number is counted for INFO and for callers that wait for the thread.
 

@@ -9,7 +9,7 @@
 //! | 4 | 4 | number of integers |
 //! | 8 | | the integers, ascending, signed |
 //!
-//! Invariants:
+//! # Invariants
 //! 1. The integers are strictly ascending.
 //! 2. The length of the buffer is a multiple of the width, and every integer fits the width.
 

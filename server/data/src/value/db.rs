@@ -671,7 +671,7 @@ fn slot_index(hash: u64) -> usize {
     usize::from(Db::slot_of(hash))
 }
 
-/// A walk from part to part until about so many entries were visited.
+/// A walk from part to part until about a given number of entries were visited.
 struct Walk {
     which: Which,
     slot: usize,

@@ -38,7 +38,8 @@ use crate::{notice, warning};
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::DEBUG, debug)];
 
-/// A subcommand: name, number of arguments, implementation.
+/// A subcommand: name, number of arguments, implementation, lines of DEBUG HELP. Those are Redis's where it has the
+/// subcommand and the effect is the same.
 struct Sub {
     name: &'static str,
     args: std::ops::RangeInclusive<usize>,
@@ -296,7 +297,7 @@ fn replicate(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn sleep(cx: &mut Ctx<'_>) -> Done {
-    // As in Redis, what is no number is 0; so it is for other subcommands.
+    // As in Redis, what is not a number counts as 0; the same holds for other subcommands.
     let seconds = parse_f64(&cx.argv[2]).unwrap_or(0.0);
     let duration = Duration::try_from_secs_f64(seconds.max(0.0)).map_err(|_| SYNTAX)?;
     switch(cx, |_| thread::sleep(duration))

@@ -266,7 +266,7 @@ pub fn sync_now(srv: &mut Server) -> Result<(), String> {
     Ok(())
 }
 
-/// After a forced flush: the reason why some of the buffer could not be written, if so.
+/// After a flush that must write: the reason why some of the buffer could not be written, if so.
 pub fn unwritten(srv: &Server) -> Option<String> {
     if srv.aof.buffer.is_empty() {
         return None;

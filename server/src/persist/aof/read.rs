@@ -1,6 +1,6 @@
 //! Reading one file of the append-only file into the databases: a snapshot, commands, or commands behind a snapshot.
 //!
-//! Between commands clients are served, after so many bytes, commands or milliseconds.
+//! Between commands clients are served, after a certain number of bytes, commands or milliseconds.
 //!
 //! # The end of a file
 //! A file that ends inside a command or a transaction was being written when the server or the machine crashed. The

@@ -6,7 +6,7 @@
 //!                      └── swapdb ───────> the decoder, into others beside them ─> exchanged ────────┘
 //! ```
 //!
-//! The read handler receives the snapshot, the background thread forces a file to the disk, and a timer loads the file
+//! The read handler receives the snapshot, the background thread syncs a file to the disk, and a timer loads the file
 //! in pieces, so that the loop keeps running. A failed transfer is discarded as a whole and requested again.
 //!
 //! # Invariants
@@ -518,7 +518,7 @@ fn load_spool(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After
     let name = srv.config.dbfilename.clone();
     fs::rename(&spool.name, &name)
         .map_err(|error| complain(&error, &format!("rename the temp DB into {name}")))?;
-    // The rename is durable only after the directory was forced to the disk; if it never is, the snapshot is requested
+    // The rename is durable only after the directory was synced to the disk; if it never is, the snapshot is requested
     // again.
     let directory = directory::open(directory::parent(Path::new(&name)))
         .map_err(|error| complain(&error, &format!("sync DB directory {name}")))?;

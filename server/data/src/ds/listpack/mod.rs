@@ -25,7 +25,7 @@
 //! In memory the buffer holds only the elements; their number is stored beside the pointer. As in the RDB format, a
 //! number that does not fit is not stored, and the elements are counted on demand.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. Every element is complete, has one of the encodings above, and is followed by its back length. Input is checked
 //!    element by element before it is accepted.
 //! 2. The canonical text of a 64-bit integer is stored as an integer. (Input from an RDB payload may violate this;
