@@ -196,12 +196,6 @@ impl Interpreter {
         unsafe { self.shared.as_mut().trace = trace }
     }
 
-    /// Starts the numbers of `math.random` anew.
-    pub fn seed_random(&mut self, seed: i32) {
-        // SAFETY: as above.
-        unsafe { self.shared.as_mut().random = Random::seeded(seed) }
-    }
-
     /// The stack, outside of any call.
     pub fn stack(&mut self) -> Stack<'_> {
         // SAFETY: the state is valid, and borrowed for as long as the stack exists.

@@ -509,12 +509,6 @@ impl Stack<'_> {
         }
     }
 
-    /// Bytes that a script may still use. Functions that make big values ask before they do: the limit does not apply to them.
-    pub fn memory_left(&self) -> usize {
-        // SAFETY: the state is valid, and no other reference to the shared part is alive.
-        unsafe { Shared::of(self.state) }.left()
-    }
-
     /// The value that [`crate::interpreter::Interpreter::with_host`] lent.
     pub fn host<H: 'static>(&mut self) -> Option<&mut H> {
         // SAFETY: the type is that of the value. It is borrowed until this stack is used again, and a stack in use is

@@ -20,7 +20,6 @@ use conn::tls::config::AuthClients;
 use crate::cluster::events::tell;
 use crate::egress::dial::dialer;
 use crate::server::Server;
-use crate::session::pause::{pause, unpause};
 use crate::state::cluster::{BusLink, Dial};
 use crate::state::pauses::{Purpose, Scope};
 use crate::sys::host::reason;
@@ -267,8 +266,10 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
 pub fn change_pause(srv: &mut Server) {
     let node = srv.cluster.as_deref_mut();
     match node.and_then(|node| node.core.take_pause()) {
-        Some(Pause::Until(until_ms)) => pause(srv, Purpose::Failover, Scope::Writes, until_ms),
-        Some(Pause::End) => unpause(srv, Purpose::Failover),
+        Some(Pause::Until(until_ms)) => {
+            srv.pauses.begin(Purpose::Failover, Scope::Writes, until_ms);
+        }
+        Some(Pause::End) => srv.pauses.end(Purpose::Failover),
         None => {}
     }
 }

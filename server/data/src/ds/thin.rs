@@ -36,7 +36,7 @@ const ALIGN: usize = 8;
 const HEAD: usize = size_of::<u32>();
 
 /// Maximum length of a buffer.
-pub const MAX_LEN: usize = u32::MAX as usize;
+const MAX_LEN: usize = u32::MAX as usize;
 
 /// Target of the pointer of an empty [`Thin`]: a length of 0, aligned like an allocation.
 #[repr(align(8))]
