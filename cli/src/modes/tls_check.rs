@@ -266,7 +266,7 @@ fn judge_certificate(number: usize, cert: &ShownCert, now: i64, findings: &mut V
     if left < 0 {
         add(
             Severity::Error,
-            format!("has expired on {}", cert.not_after.text),
+            format!("expired on {}", cert.not_after.text),
         );
     } else if cert.not_before.unix > now {
         add(
@@ -364,7 +364,7 @@ mod tests {
             (
                 |it| it.chain[0].not_after = date(NOW - 1),
                 Severity::Error,
-                "has expired on then",
+                "expired on then",
             ),
             (
                 |it| it.chain[0].not_before = date(NOW + 1),

@@ -89,7 +89,7 @@ pub fn log_expired(srv: &mut Server) {
     } in lists.iter().filter(is_expired)
     {
         warning!(
-            "TLS: the revocation list {file} ({issuer}) has expired on {}: with 'tls-crl-expired {}' its peers are {}",
+            "TLS: the revocation list {file} ({issuer}) expired on {}: with 'tls-crl-expired {}' its peers are {}",
             clock::utc_date(next_update.unwrap_or(now)),
             srv.config.tls.crl_expired.word(),
             match srv.config.tls.crl_expired {

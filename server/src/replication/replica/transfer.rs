@@ -212,7 +212,7 @@ fn parse_head(line: &[u8]) -> Result<Ending, Failed> {
             if let Some(size) = size {
                 return Ok(Ending::Size(size));
             }
-            warning!("Bad protocol from MASTER, the size is no number: '{shown}'");
+            warning!("Bad protocol from MASTER, the size is not a number: '{shown}'");
         }
         _ => warning!(
             "Bad protocol from MASTER, the first byte is not '$' (we received '{shown}'), are you sure the host and port \
