@@ -87,7 +87,7 @@ impl Disk {
             .lines()
             .map(|line| line.split('\t').collect())
             .collect();
-        let mut unforced: Vec<&[&str]> = Vec::new();
+        let mut unsynced: Vec<&[&str]> = Vec::new();
         let mut sizes: HashMap<u64, u64> = HashMap::new();
         for event in &events {
             match event.as_slice() {
@@ -95,11 +95,11 @@ impl Disk {
                     let number = |text: &str| text.parse().expect("a number");
                     sizes.insert(number(inode), number(size));
                 }
-                ["folder", path] => unforced.retain(|event| !is_in(event, Path::new(path))),
-                event => unforced.push(event),
+                ["folder", path] => unsynced.retain(|event| !is_in(event, Path::new(path))),
+                event => unsynced.push(event),
             }
         }
-        while let Some(event) = unforced.pop() {
+        while let Some(event) = unsynced.pop() {
             if keeps() {
                 break;
             }
@@ -107,11 +107,11 @@ impl Disk {
         }
         cut(self.data(), &sizes, keeps);
         fs::remove_file(&journal).unwrap_or_default();
-        self.note_as_forced();
+        self.note_as_synced();
     }
 
     /// Everything that is there now survives the next crash.
-    fn note_as_forced(&self) {
+    fn note_as_synced(&self) {
         let mut lines = String::new();
         each_file(self.data(), &mut |path| {
             let file = fs::metadata(path).expect("it is there");
@@ -181,11 +181,11 @@ fn cut(folder: &Path, sizes: &HashMap<u64, u64>, keeps: &mut dyn FnMut() -> bool
             return;
         };
         let metadata = file.metadata().expect("it is open");
-        let forced = sizes.get(&metadata.ino()).copied().unwrap_or(0);
-        let forced = forced.min(metadata.len());
-        let rest = metadata.len() - forced;
+        let synced = sizes.get(&metadata.ino()).copied().unwrap_or(0);
+        let synced = synced.min(metadata.len());
+        let rest = metadata.len() - synced;
         let kept = if keeps() { rest / 2 } else { 0 };
-        file.set_len(forced + kept).expect("it is writable");
+        file.set_len(synced + kept).expect("it is writable");
     });
 }
 

@@ -162,8 +162,9 @@ impl TlsContext {
         &self.0.crls.infos
     }
 
-    /// Whether peers that this context's predecessor had accepted may be revoked now.
-    pub fn revokes_more_than(&self, previous: &Self) -> bool {
+    /// Whether peers that the previous context has accepted may be revoked by this one: it has lists, and the trusted
+    /// authorities or the lists have changed.
+    pub fn may_revoke_peers_of(&self, previous: &Self) -> bool {
         !self.0.crls.infos.is_empty() && self.0.trust != previous.0.trust
     }
 

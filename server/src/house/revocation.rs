@@ -28,8 +28,8 @@ pub fn context_changed(srv: &mut Server, previous: Option<&TlsContext>) {
     let Some(context) = &srv.tls.context else {
         return;
     };
-    let revokes_more = previous.is_some_and(|previous| context.revokes_more_than(previous));
-    if revokes_more && srv.config.tls_crl_drop {
+    let may_revoke = previous.is_some_and(|previous| context.may_revoke_peers_of(previous));
+    if may_revoke && srv.config.tls_crl_drop {
         srv.tls.unchecked = srv.conns.ids().collect();
     }
     log_expired(srv);

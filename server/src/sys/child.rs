@@ -174,11 +174,11 @@ mod tests {
 
     #[test]
     fn a_child_ends_by_its_code_or_quietly() {
-        match fork().expect("a process more") {
+        match fork().expect("another process") {
             Fork::Child => exit(3),
             Fork::Parent(pid) => assert_eq!(wait(pid), Ended::Exit(3)),
         }
-        match fork().expect("a process more") {
+        match fork().expect("another process") {
             Fork::Child => loop {
                 std::hint::spin_loop();
             },
