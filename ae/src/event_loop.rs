@@ -4,7 +4,7 @@
 //! procs. The host `S` owns its loop and every proc takes `&mut S`, so a turn never holds a borrow
 //! of the loop across a call: it copies a proc out, ends the borrow, and calls.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. Nothing is borrowed while a proc runs. A proc may watch, forget and close any descriptor, add
 //!    and remove timers, and run nested turns. A nested turn serves everything that is ready,
 //!    including descriptors that the outer turn has listed and not served yet.

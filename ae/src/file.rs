@@ -12,7 +12,7 @@
 //!                              └───┘ next edge
 //! ```
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `files` is indexed by descriptor; a slot that was never used or was forgotten has `registered
 //!    == false` and no interest.
 //! 2. A descriptor with `ready & interest` is in `hot`, at most once (`listed`). `hot` may hold

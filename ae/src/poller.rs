@@ -3,7 +3,7 @@
 //! Every descriptor is registered once, for both directions, edge-triggered (mio has no other mode).
 //! This file knows nothing of interest: it reports what became ready, and `file` records it.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. A token is the descriptor in its low 32 bits and the generation of its registration in its
 //!    high 32. `file` compares generations, because a descriptor that was closed without `remove`
 //!    stays in epoll for as long as a forked child holds it.

@@ -5,7 +5,7 @@
 //! It is not meant for a timer per client: such users keep their own queue and one timer for its
 //! earliest deadline.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. Deadlines do not increase from one element to the next.
 //! 2. A timer runs at most once per pass, whatever its proc answers, and not in the pass in which it
 //!    was added.

@@ -1,4 +1,4 @@
-//! What concerns the whole process: a signal ends a sleep and is no event, and a forked child, which
+//! What concerns the whole process: a signal ends a sleep and is not an event, and a forked child, which
 //! shares the epoll instance and every descriptor, changes nothing.
 
 #![allow(unsafe_code)]

@@ -12,7 +12,7 @@
 //! clients of a loop share one batch. What the socket does not accept is copied (`rest`), because
 //! the next client puts new random numbers into the batch.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `busy` counts the clients that wait for replies. The loop stops when it is 0 and all requests
 //!    were sent, or when its last client is lost.
 //! 2. At most [`DIALING_AT_ONCE`] connections are being made at a time, so that the server's backlog

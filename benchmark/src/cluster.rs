@@ -4,7 +4,7 @@
 //! tag of a slot of the primary that the request goes to: its first one, so that the number of keys is that of `-r` for
 //! each primary, as in Redis. When a primary redirects, the slots are asked for again.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. The list of primaries is that of the start; slots that have gone to another node are served by nobody here.
 //! 2. `version` rises with every change of `slots`. Whoever finds that it has seen an older one copies the tags.
 

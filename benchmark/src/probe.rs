@@ -2,7 +2,7 @@
 //!
 //! A host name is resolved once, here; every later connection goes to the address that has accepted.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. A probe ends with `end` set and its loop stopped, or not at all: like Redis's own
 //!    redis-benchmark it waits for a server that does not answer.
 

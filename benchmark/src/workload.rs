@@ -3,7 +3,7 @@
 //! A batch is built once per loop and sent repeatedly. Before each time, new random digits are
 //! written to the positions of `__rand_int__`.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `places` are offsets of twelve bytes each inside `bytes`, and `tags` of three, in order, without overlap.
 //! 2. The same seed, number of threads and a single connection result in the same requests.
 

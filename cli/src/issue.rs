@@ -35,8 +35,8 @@ enum Sent {
 /// Runs a command `repeat` times (a negative number: forever), with a `pause` after each.
 ///
 /// # Errors
-/// It could not be sent or answered, which was said; in a session that is not interactive, also what `-e` makes of an
-/// error reply.
+/// It could not be sent or answered; a message was printed. In a session that is not interactive, also what `-e` makes
+/// of an error reply.
 pub fn issue(
     session: &mut Session,
     argv: &[Vec<u8>],

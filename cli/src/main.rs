@@ -68,7 +68,10 @@ fn run() -> Result<(), Exit> {
             Ok(())
         }
         Mode::TestHintFile(path) => hints::test_file(path, options.verbose),
-        Mode::IntrinsicLatency(duration) => intrinsic::run(*duration),
+        Mode::IntrinsicLatency(duration) => {
+            intrinsic::run(*duration);
+            Ok(())
+        }
         Mode::Cluster => options
             .cluster
             .as_ref()

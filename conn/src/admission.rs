@@ -20,7 +20,7 @@
 //! Every connection between accept and the end of its handshake has an `Entry`, which says in which
 //! of the three ordered sets it is; `end` removes it from all of them at once.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. The sets hold live connections only: `begin` adds one, and `end` is called whenever a handshake
 //!    is done, fails, or its connection is closed. `holders` is exactly the incoming connections in
 //!    phase Handshaking, `parked` those that wait for a slot.
@@ -41,9 +41,9 @@ pub struct HandshakeLimits {
     /// Steps of handshakes (each at most one flight of messages) in one turn of the loop; at least
     /// 1.
     pub handshakes_per_turn: u32,
-    /// Microseconds after which no further step is begun in that turn; 0 is no limit.
+    /// Microseconds after which no further step is begun in that turn; 0 means no limit.
     pub handshakes_turn_us: u64,
-    /// Milliseconds from accept to the end of the handshake; 0 is no limit.
+    /// Milliseconds from accept to the end of the handshake; 0 means no limit.
     pub handshake_timeout_ms: u64,
     /// Milliseconds that a handshake may hold its slot while others wait for one; at least 1.
     pub contended_slot_ms: u64,

@@ -11,7 +11,7 @@
 //!                    any of the first three may go to Failed
 //! ```
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `on_ready` is taken when it is called, so it runs once.
 //! 2. `error` is set exactly in `Failed`.
 //! 3. `is_listed` says that the id is in the loop's pending queue.

@@ -131,11 +131,11 @@ impl Dialer {
 /// # Errors
 /// The system refuses at once.
 pub(crate) fn dial(target: &Target<'_>) -> Result<(OwnedFd, Addr), ConnError> {
-    let (dialled, addr) = match target {
+    let (dialed, addr) = match target {
         Target::Tcp(hop) => (dial_tcp(hop), Addr::Tcp(hop.addr)),
         Target::Unix(path) => (dial_unix(path), Addr::Unix(path.to_path_buf())),
     };
-    match dialled {
+    match dialed {
         Ok(fd) => Ok((fd, addr)),
         Err(error) => Err(ConnError::io(Step::Connect, &error).with_peer(&addr)),
     }

@@ -138,7 +138,7 @@ impl ConnError {
         self
     }
 
-    /// The peer: an address, or the name that was dialled. Empty if it was never known.
+    /// The peer: an address, or the name that was dialed. Empty if it was never known.
     pub fn peer(&self) -> &str {
         &self.0.peer
     }

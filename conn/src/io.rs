@@ -6,7 +6,7 @@
 //! make it. The caller applies the answer: `Conns` for the connections of its loop, `Lent` for one
 //! that was lent to another thread.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. Per turn a connection reads at most `READ_BUDGET` and writes at most `WRITE_BUDGET` bytes of
 //!    application data, whatever its peer sends or takes. Beyond that the answer is would-block
 //!    without `drained`, so the loop calls again in its next turn. Once all connections together have

@@ -12,7 +12,7 @@
 //!   thread:       └─► Lent: read, write, flush with its own pool and budget ─┘
 //! ```
 //!
-//! Invariants:
+//! # Invariants
 //! 1. Readiness that the thread uses up is taken out of the loop first (`take_ready`). An edge that
 //!    arrives meanwhile sets the bits anew, so `give_back` cannot lose it.
 //! 2. A `Lent` must be given back to the `Conns` that it is from: until then its slot, its descriptor

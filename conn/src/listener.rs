@@ -1,6 +1,6 @@
 //! Listening sockets: TCP on one address, or a Unix path.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. Listening and accepted sockets are non-blocking and close-on-exec.
 //! 2. An IPv6 socket accepts IPv6 only, so that `*` and `::*` can be used together.
 //! 3. A Unix socket never has wider permissions than asked for, not even briefly: the socket has
@@ -57,8 +57,8 @@ enum Socket {
 pub struct Listener(Socket);
 
 impl Listener {
-    /// Listens on `ip` (digits, `*` for all of IPv4, `::*` for all of IPv6) and `port` (0: any free
-    /// one). `mark` is the socket mark for routing (SO_MARK), 0 for none.
+    /// Listens on `host` (an address, a name, `*` for all of IPv4, `::*` for all of IPv6) and `port` (0: any
+    /// free one). `mark` is the socket mark for routing (SO_MARK), 0 for none.
     ///
     /// # Errors
     /// The name has no address, or the system refuses: address in use, not available, family not supported.

@@ -7,7 +7,7 @@
 //! the buffer that it has read into; only the head of a value that the end of that buffer cuts off
 //! is copied.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. A length that the server announces allocates nothing by itself: an aggregate grows as its
 //!    elements arrive. Lengths and nesting are bounded.
 //! 2. Between calls, `stack` holds the aggregates that have begun and lack elements, outermost first.

@@ -172,7 +172,7 @@ pub struct Server {
     pub blocked: Blocked,
     /// Pauses of clients.
     pub pauses: Pauses,
-    /// The timer for the earliest deadline of both.
+    /// The timer for the earliest deadline of blocked clients and pauses.
     pub wakeup: Wakeup,
     /// The turn of the event loop.
     pub turn: Turn,

@@ -75,7 +75,7 @@ fn main() {
     }
 }
 
-/// Sends so many SETs.
+/// Sends `count` SETs.
 fn write(client: &mut Client, count: usize) {
     let mut written = 0;
     while written < count {
@@ -92,7 +92,7 @@ fn write(client: &mut Client, count: usize) {
     }
 }
 
-/// Memory that 64 MiB of stream cost a primary, with so many replicas, some of which are stalled.
+/// Memory that 64 MiB of stream cost a primary with `replicas` replicas, of which `stalled` are stalled.
 fn memory(replicas: usize, stalled: usize) {
     let (server, mut client) = start(
         Transport::Tls,

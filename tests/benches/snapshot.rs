@@ -247,7 +247,7 @@ impl Drop for Running {
     }
 }
 
-/// A text of so many bytes: half of it repeated words, half of it random letters.
+/// A text of `len` bytes: half of it repeated words, half of it random letters.
 fn text(rng: &mut Rng, len: usize) -> Vec<u8> {
     const WORDS: [&str; 8] = [
         "status", "=active;", "user", "region:", "eu-west", "name", "session", "value",

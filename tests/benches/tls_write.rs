@@ -67,7 +67,7 @@ fn send(tls: &mut TlsStream, pool: &mut Pool, mut rest: &[u8]) {
     assert!(matches!(tls.flush(pool), Io::Done(0)));
 }
 
-/// One reply of so many bytes, and a flush.
+/// One reply of `len` bytes, and a flush.
 #[divan::bench(args = [7, 100, 1000, 16_384, 100_000, 1_000_000], sample_size = 50)]
 fn reply(bencher: Bencher<'_, '_>, len: usize) {
     let (mut tls, mut pool) = connect();

@@ -13,7 +13,7 @@ const SIZES: [usize; 2] = [10_000, 100_000];
 /// Clients that block on the same key.
 const CLIENTS: usize = 500;
 
-/// An operation: its description, and a function that measures it with so many keys.
+/// An operation: its description, and a function that measures it with a number of keys.
 type Path = (&'static str, fn(usize) -> Duration);
 
 const PATHS: &[Path] = &[

@@ -197,7 +197,7 @@ impl Client {
             .to_owned()
     }
 
-    /// Waits until so many clients are blocked.
+    /// Waits until `count` clients are blocked.
     pub fn wait_for_blocked(&mut self, count: usize) {
         until("blocked clients", || {
             (self.info("blocked_clients") == count.to_string()).then_some(())

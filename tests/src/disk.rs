@@ -1,4 +1,4 @@
-//! A disk that a test controls: it can be slow, fail, and forget what was not forced to it.
+//! A disk that a test controls: it can be slow, fail, and forget what was not synced to it.
 //!
 //! The library `disk` is loaded into the server and does what the control files of its folder say (see there).
 
@@ -74,9 +74,9 @@ impl Disk {
         let _ = fs::remove_file(self.control.path().join(name));
     }
 
-    /// Leaves what a crash of the machine leaves. Bytes that were not forced to the disk are cut off. Of the names that were
-    /// changed since their folder was forced, the latest changes are undone: `keeps` decides for each, from the latest on,
-    /// whether it and all before it are kept.
+    /// Leaves what a crash of the machine leaves. Bytes that were not synced to the disk are cut off. Of the names that
+    /// were changed since their folder was synced, the latest changes are undone: `keeps` decides for each, from the
+    /// latest on, whether it and all before it are kept.
     ///
     /// # Panics
     /// If a file cannot be changed.
@@ -87,7 +87,7 @@ impl Disk {
             .lines()
             .map(|line| line.split('\t').collect())
             .collect();
-        let mut unforced: Vec<&[&str]> = Vec::new();
+        let mut unsynced: Vec<&[&str]> = Vec::new();
         let mut sizes: HashMap<u64, u64> = HashMap::new();
         for event in &events {
             match event.as_slice() {
@@ -95,11 +95,11 @@ impl Disk {
                     let number = |text: &str| text.parse().expect("a number");
                     sizes.insert(number(inode), number(size));
                 }
-                ["folder", path] => unforced.retain(|event| !is_in(event, Path::new(path))),
-                event => unforced.push(event),
+                ["folder", path] => unsynced.retain(|event| !is_in(event, Path::new(path))),
+                event => unsynced.push(event),
             }
         }
-        while let Some(event) = unforced.pop() {
+        while let Some(event) = unsynced.pop() {
             if keeps() {
                 break;
             }
@@ -107,11 +107,11 @@ impl Disk {
         }
         cut(self.data(), &sizes, keeps);
         fs::remove_file(&journal).unwrap_or_default();
-        self.note_as_forced();
+        self.note_as_synced();
     }
 
     /// Everything that is there now survives the next crash.
-    fn note_as_forced(&self) {
+    fn note_as_synced(&self) {
         let mut lines = String::new();
         each_file(self.data(), &mut |path| {
             let file = fs::metadata(path).expect("it is there");
@@ -132,7 +132,7 @@ impl Disk {
         text.lines().filter(|line| line.starts_with("size")).count()
     }
 
-    /// Waits until a text has been written to a file of data, though perhaps not forced to the disk.
+    /// Waits until a text has been written to a file of data, though perhaps not synced to the disk.
     ///
     /// # Panics
     /// If it is not in time.
@@ -173,18 +173,19 @@ fn restore(backup: &str, path: &str) {
     }
 }
 
-/// Cuts files to what was forced to the disk. Of some (`keeps`) a part of the rest is kept: the disk may have been writing.
+/// Cuts files to what was synced to the disk. Of some (`keeps`) a part of the rest is kept: the disk may have been
+/// writing.
 fn cut(folder: &Path, sizes: &HashMap<u64, u64>, keeps: &mut dyn FnMut() -> bool) {
     each_file(folder, &mut |path| {
         let Ok(file) = fs::File::options().write(true).open(path) else {
             return;
         };
         let metadata = file.metadata().expect("it is open");
-        let forced = sizes.get(&metadata.ino()).copied().unwrap_or(0);
-        let forced = forced.min(metadata.len());
-        let rest = metadata.len() - forced;
+        let synced = sizes.get(&metadata.ino()).copied().unwrap_or(0);
+        let synced = synced.min(metadata.len());
+        let rest = metadata.len() - synced;
         let kept = if keeps() { rest / 2 } else { 0 };
-        file.set_len(forced + kept).expect("it is writable");
+        file.set_len(synced + kept).expect("it is writable");
     });
 }
 

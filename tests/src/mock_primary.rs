@@ -160,7 +160,7 @@ impl Link {
         }
     }
 
-    /// Waits for so many bytes.
+    /// Waits for `len` bytes.
     pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
         while self.inbox.len() < len {
             assert_ne!(self.read(), 0, "the other end has closed");

@@ -91,10 +91,10 @@ impl OpensslClient {
         self.tls.write_all(bytes).map_err(|error| error.to_string())
     }
 
-    /// Waits for so many bytes.
+    /// Waits for `len` bytes.
     ///
     /// # Errors
-    /// If the connection ends before.
+    /// If the connection ends earlier.
     pub fn read(&mut self, len: usize) -> Result<Vec<u8>, String> {
         let mut bytes = vec![0; len];
         self.tls

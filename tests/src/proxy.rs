@@ -1,4 +1,4 @@
-//! A proxy that injects network faults: it cuts a connection or closes one direction after so many bytes, forwards
+//! A proxy that injects network faults: it cuts a connection or closes one direction after a number of bytes, forwards
 //! bytes one at a time, or pauses. It does not interpret what it forwards, so TLS passes through it like plain TCP.
 
 use std::io::{ErrorKind, Read, Write};

@@ -248,14 +248,14 @@ fn execute(server: &Server, client: &mut Client, requests: &str, mark: &str) {
     server.wait_for_log(&[&format!("DEBUG LOG: {mark}")]);
 }
 
-/// Reads so many replies, all of which must be OK.
+/// Reads a number of replies, all of which must be OK.
 fn expect_ok(who: &str, client: &mut Client, replies: usize) {
     for _ in 0..replies {
         assert_eq!(show(&client.read()), "OK", "{who}");
     }
 }
 
-/// Two clients on a server whose fsyncs are held: the first write is being forced to the disk, the second waits in the
+/// Two clients on a server whose fsyncs are held: the first write is being synced to the disk, the second waits in the
 /// buffer behind it.
 fn write_behind_a_running_fsync(server: &Server, disk: &Disk, file: &str) -> (Client, Client) {
     let (mut first, mut second) = (server.client(Transport::Tls), server.client(Transport::Tcp));

@@ -130,7 +130,7 @@ fn commands(folder: &Path) -> Vec<String> {
     commands
 }
 
-/// Sends so many commands of a family to both servers.
+/// Sends `count` commands of a family to both servers.
 fn send_both(nodes: &mut [Node; 2], source: &mut Source, count: u64) {
     for _ in 0..count.div_ceil(BATCH) {
         let commands: Vec<_> = (0..BATCH).map(|_| source.command().0).collect();

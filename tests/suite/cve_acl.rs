@@ -51,7 +51,7 @@ fn cve_2024_51741_and_31227_incomplete_acl_rules_are_refused() {
     assert_alive(&server);
 }
 
-/// An empty selector is no error in Redis, whose own suite wants it: it admits nothing.
+/// An empty selector is not an error in Redis, whose own suite wants it: it admits nothing.
 #[test]
 fn cve_2024_31227_an_empty_selector_admits_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -18,7 +18,7 @@
 
 use conn::resp::Value;
 use data::util::rand::Rng;
-use data::util::sha::sha256_hex;
+use data::util::sha::{hex, sha256};
 use table::CmdId;
 use tests::client::{Client, Transport, show};
 use tests::peer::{Peer, real_redis};
@@ -426,7 +426,7 @@ impl Run<'_> {
                 }
             }
             6 => {
-                let hash = String::from_utf8_lossy(&sha256_hex(b"p2")).into_owned();
+                let hash = String::from_utf8_lossy(&hex::<64>(&sha256(b"p2"))).into_owned();
                 let sign = self.pick(&["#", "!", "#"]);
                 vec![format!("{sign}{hash}")]
             }

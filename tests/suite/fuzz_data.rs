@@ -194,10 +194,8 @@ fn listpacks_survive_arbitrary_input() {
             return;
         };
         let forth: Vec<Vec<u8>> = pack.iter().map(|item| item.to_vec()).collect();
-        let mut back: Vec<Vec<u8>> = pack
-            .iter_back(pack.last())
-            .map(|item| item.to_vec())
-            .collect();
+        let positions = std::iter::successors(pack.last(), |&pos| pack.prev(pos));
+        let mut back: Vec<Vec<u8>> = positions.map(|pos| pack.get(pos).to_vec()).collect();
         back.reverse();
         assert_eq!(forth, back);
         assert_eq!(forth.len(), pack.len());

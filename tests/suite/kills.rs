@@ -1,13 +1,14 @@
 //! Kills: many clients write, the machine crashes at a random moment, the server starts again, and nothing that was
 //! acknowledged is missing.
 //!
-//! The disk forgets what was not forced to it (`tests::disk`). Each client has keys of its own and numbers its operations; the
-//! number of the last one is a key as well. After the crash, the operations up to that number are repeated on a server that
-//! was never killed (the oracle), and the client's keys must be equal on both: so no operation is missing in between, and
-//! none is there in part.
+//! The disk forgets what was not synced to it (`tests::disk`). Each client has keys of its own and numbers its
+//! operations; the number of the last one is a key as well. After the crash, the operations up to that number are
+//! repeated on a server that was never killed (the oracle), and the client's keys must be equal on both: so no
+//! operation is missing in between, and none is there in part.
 //!
-//! With `everysec`, every fifth run is long: the first of its operations are older than two seconds when the machine crashes,
-//! so they must survive. It has no rewrites and saves, which force data to the disk as well, and one fsync that takes long.
+//! With `everysec`, every fifth run is long: the first of its operations are older than two seconds when the machine
+//! crashes, so they must survive. It has no rewrites and saves, which sync data to the disk as well, and one fsync that
+//! takes long.
 //!
 //! `KILLS` sets the number of crashes; by default it is small enough for every run of the tests.
 

@@ -4,7 +4,7 @@ use tests::client::{Client, Transport, show};
 use tests::server::Server;
 use tests::wait::until;
 
-/// Waits until so many clients are blocked.
+/// Waits until `count` clients are blocked.
 fn wait_for_blocked(admin: &mut Client, count: usize) {
     until("blocked clients", || {
         (admin.info("blocked_clients") == count.to_string()).then_some(())

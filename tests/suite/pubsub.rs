@@ -13,7 +13,7 @@ fn check(client: &mut Client, table: &[(&str, &str)]) {
     }
 }
 
-/// Sends a command and reads so many replies and messages.
+/// Sends a command and reads `count` replies and messages.
 fn transcript(client: &mut Client, commands: &str, count: usize) -> Vec<String> {
     client.send(commands.replace('|', "\r\n").as_bytes());
     client.send(b"\r\n");

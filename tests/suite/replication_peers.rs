@@ -126,7 +126,7 @@ impl Writes {
         Writes(families.map(|family| Source::new(family, seed)).collect())
     }
 
-    /// Sends so many commands of each family, in turns, and those that no family has.
+    /// Sends `share` commands of each family, in turns, and those that no family has.
     fn send(&mut self, client: &mut Client, share: u64) {
         for _ in 0..share.div_ceil(BATCH) {
             for source in &mut self.0 {

@@ -1,5 +1,5 @@
 //! What a server may do in its role: a replica adds nothing to its primary's stream, a primary without replicas still counts,
-//! and what is no replica is not taken for one.
+//! and what is not a replica is not taken for one.
 
 use tests::client::{Client, Transport, show};
 use tests::mock_replica::{MockReplica, stalled};

@@ -18,7 +18,7 @@ use tests::wait::until;
 
 const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Tls];
 
-/// A library with all that a registration can say, and bytes that are no text.
+/// A library with all that a registration can say, and bytes that are not text.
 const FULL: &[u8] = b"#!lua name=full\n-- \xff\x00\xc3\x28 not a text\r\n\
 redis.register_function{function_name='Reader', description='It reads \xe2\x82\xac.', flags={'no-writes', 'allow-stale'}, \
 callback=function(keys, args) return {keys, args, redis.call('exists', unpack(keys))} end}\n\

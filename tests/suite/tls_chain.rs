@@ -22,7 +22,7 @@ struct Chain {
 }
 
 impl Chain {
-    /// The intermediate authority is valid for so many seconds.
+    /// The intermediate authority is valid for this many seconds.
     fn new(seconds: i64) -> Self {
         let folder = temp_dir();
         let root = Pair::root("root");
@@ -49,7 +49,7 @@ impl Chain {
         self.path().join("lists")
     }
 
-    /// Issues the list of an authority, valid for so many seconds.
+    /// Issues the list of an authority, valid for this many seconds.
     fn revoke(&self, authority: &'static str, serials: &[u32], seconds: u32) {
         let name = format!("lists/{authority}.crl");
         let spec = ListSpec {

@@ -63,7 +63,7 @@ fn a_renewed_pair_is_loaded_when_both_halves_are_there() {
     put_pair(folder.path(), "redis");
     let (server, mut client) = start(folder.path(), &[]);
     assert_eq!(client.info("tls_auto_reload"), "1");
-    // The certificate alone is no pair, and that is logged once, whatever happens to the other file.
+    // The certificate alone is not a pair, and that is logged once, whatever happens to the other file.
     put(folder.path(), "server.crt", "tls.crt");
     let line = server.wait_for_log(&["changed certificates are not used"]);
     assert!(line.contains("the private key does not match"), "{line}");
@@ -212,7 +212,7 @@ fn a_certificate_that_is_not_valid_does_not_replace_one_that_is() {
         })
     };
     issue(2, -60).write(folder.path(), "tls", &[]);
-    let line = server.wait_for_log(&["the server certificate ", " has expired on "]);
+    let line = server.wait_for_log(&["the server certificate ", " expired on "]);
     assert!(line.contains("the present ones stay"), "{line}");
     let subject = client.info("tls_server_cert_subject");
     assert!(subject.ends_with("CN=Generic-cert"), "{subject}");

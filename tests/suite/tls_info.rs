@@ -29,7 +29,7 @@ fn failures_are_counted_by_network_and_their_lines_are_limited() {
         .info("tls_log_lines_left_out")
         .parse()
         .expect("a number");
-    // Of the burst and of what followed at a line each two seconds.
+    // Of the burst and of what followed at a line every two seconds.
     assert!((50..scans).contains(&count()), "{}", count());
     assert_eq!(count() + left_out, scans);
     // When it is quiet, the log says how many there were.

@@ -15,7 +15,7 @@ use tests::server::{Server, temp_dir};
 use tests::wait::until;
 
 const CLIENTS: u32 = 50;
-/// Everything is renewed so many seconds after the last time, and a certificate is valid for so many seconds.
+/// Seconds between two renewals of everything, and for how many seconds a certificate is valid.
 const PERIOD: i64 = 4;
 const LIFE: i64 = 20;
 /// Connections of each client after one renewal.

@@ -244,7 +244,7 @@ fn an_expired_list_refuses_all_or_still_counts() {
     };
     revoke(folder.path(), &expired);
     let (server, mut admin) = start(folder.path(), &[]);
-    let line = server.wait_for_log(&["has expired on 2020-02-01"]);
+    let line = server.wait_for_log(&[" expired on 2020-02-01"]);
     assert!(
         line.contains("'tls-crl-expired refuse' its peers are refused"),
         "{line}"
@@ -352,8 +352,8 @@ fn a_list_that_cannot_be_read_is_an_error() {
         );
         assert!(is_admitted(&server, &tls_config()), "{setting}");
     }
-    // Other files in a folder of lists are left alone, and a list that is there twice counts once. A pipe is no file:
-    // who reads it waits for its writer.
+    // Other files in a folder of lists are left alone, and a list that is there twice counts once. A pipe is not a
+    // file: who reads it waits for its writer.
     let pipe = folder.path().join("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
     fs::copy(path("list.crl"), path("again.crl")).expect("copied");

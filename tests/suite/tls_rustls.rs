@@ -58,7 +58,7 @@ fn redis_pair(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
     config(version, Some((&cert, &key)))
 }
 
-/// Connects, and sends a command whose reply has so many bytes.
+/// Connects, and sends a command whose reply has this many bytes.
 fn ask(
     server: &Server,
     config: &Arc<ClientConfig>,

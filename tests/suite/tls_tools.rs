@@ -176,7 +176,7 @@ fn faults_of_a_server_are_told() {
             "expired.key",
             &[],
             2,
-            "error: certificate 0 has expired on ",
+            "error: certificate 0 expired on ",
         ),
         (
             "other.crt",

@@ -1,5 +1,6 @@
-//! What stands in the place of a file of certificates and is none: pipes, devices, folders, links that lead nowhere, much too
-//! much. Each is an error that names it, at the start, by CONFIG SET and when files are watched, and none is waited for.
+//! What stands in the place of a file of certificates and is not one: pipes, devices, folders, links that lead nowhere,
+//! much too much. Each is an error that names it, at the start, by CONFIG SET and when files are watched, and none is
+//! waited for.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -23,7 +23,7 @@ fn arrived(client: &mut Client) -> Vec<String> {
     }
 }
 
-/// Sends commands and takes so many replies and messages.
+/// Sends commands and takes `count` replies and messages.
 fn transcript(client: &mut Client, commands: &[&str], count: usize) -> Vec<String> {
     client.send((commands.join("\r\n") + "\r\n").as_bytes());
     (0..count).map(|_| show(&client.read())).collect()

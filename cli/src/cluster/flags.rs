@@ -122,7 +122,7 @@ fn is_unknown_option(word: &OsStr) -> bool {
 
 impl ClusterArgs {
     /// Adds words that stand behind options: they are arguments of the command if it has none. What follows the weights
-    /// and is no weight is such a word as well.
+    /// and is not a weight is such a word as well.
     pub fn add_words(&mut self, mut words: Vec<OsString>) {
         let weights = self.cluster_weight.iter();
         let count = weights.take_while(|word| word.contains('=')).count();

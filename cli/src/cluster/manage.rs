@@ -207,7 +207,7 @@ fn raw(options: &crate::options::Options, reply: &Value) -> Vec<u8> {
 /// `set-timeout`: sets `cluster-node-timeout` on all nodes.
 ///
 /// # Errors
-/// The number is none, or the cluster cannot be loaded; a message was printed. Nodes that refuse are shown.
+/// The number is invalid, or the cluster cannot be loaded; a message was printed. Nodes that refuse are shown.
 pub fn set_timeout(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
     let known = entry(&cluster.asked.args[..1])?;
     let text = String::from_utf8_lossy(&cluster.asked.args[1]).into_owned();

@@ -1,6 +1,6 @@
 //! The cluster as the manager knows it: its nodes, loaded through one of them.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `nodes[0]` is the node that the user named. A node is referred to by its index, which stays while the nodes are not
 //!    loaded again.
 //! 2. Every node in `nodes` was reached once.

@@ -6,16 +6,13 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crate::interrupt::Interrupts;
-use crate::out::{Exit, print};
+use crate::out::print;
 
 /// Steps of the computation: some microseconds.
 const STEPS: usize = 1000;
 
 /// Measures for this long, or until Ctrl-C.
-///
-/// # Errors
-/// None.
-pub fn run(duration: Duration) -> Result<(), Exit> {
+pub fn run(duration: Duration) {
     let interrupts = Interrupts::for_loop();
     let begun = Instant::now();
     let mut worst_us = 0;
@@ -41,7 +38,6 @@ pub fn run(duration: Duration) -> Result<(), Exit> {
         average_us * 1e3,
         worst_us as f64 / average_us
     ));
-    Ok(())
 }
 
 /// Shuffles a table in a way that the compiler cannot compute in advance.

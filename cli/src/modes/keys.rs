@@ -94,7 +94,7 @@ fn take_page(reply: Value) -> Page {
         (Value::Bulk(cursor), Value::Array(keys)) => {
             let keys = keys.into_iter().map(|key| match key {
                 Value::Bulk(key) => Ok(key),
-                _ => Err(b"SCAN answered a key that is no string!".to_vec()),
+                _ => Err(b"SCAN answered a key that is not a string!".to_vec()),
             });
             Ok((cursor, keys.collect::<Result<_, _>>()?))
         }

@@ -114,7 +114,7 @@ fn split(target: &str) -> Option<(&str, u16)> {
 }
 
 impl Target<'_> {
-    /// The name that is asked for, if it is none of an address.
+    /// The name for SNI; none for an address.
     fn sni(&self) -> Option<&str> {
         let is_name = self.host.parse::<std::net::IpAddr>().is_err();
         self.tls
@@ -320,7 +320,7 @@ fn judge_certificate(number: usize, cert: &ShownCert, now: i64, findings: &mut V
     if left < 0 {
         add(
             Severity::Error,
-            format!("has expired on {}", cert.not_after.text),
+            format!("expired on {}", cert.not_after.text),
         );
     } else if cert.not_before.unix > now {
         add(
@@ -423,7 +423,7 @@ mod tests {
             (
                 |it| it.chain[0].not_after = date(NOW - 1),
                 Severity::Error,
-                "has expired on then",
+                "expired on then",
             ),
             (
                 |it| it.chain[0].not_before = date(NOW + 1),

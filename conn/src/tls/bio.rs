@@ -20,7 +20,7 @@
 //!   socket ◄──send── output ◄─append─ SSL ◄── caller         many records, one send
 //! ```
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `input[start..end]` has not been read by OpenSSL yet. When OpenSSL wants to read and the call
 //!    was not out of quota, that range is empty: half a record is inside OpenSSL, not here. Hence
 //!    pending input is exactly `start < end`, or decrypted bytes inside OpenSSL.

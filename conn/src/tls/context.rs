@@ -5,7 +5,7 @@
 //! keeps the old context until the new one is complete. Connections hold their context by reference
 //! count.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. A load either succeeds completely or answers a sentence that names the file and the cause.
 //! 2. Sessions that have a ticket survive a reload, because the new context shares the ticket keys of the previous one; but
 //!    not a change of the rules for clients. OpenSSL does not verify the certificate of a client that resumes, so a ticket
@@ -162,8 +162,9 @@ impl TlsContext {
         &self.0.crls.infos
     }
 
-    /// Whether peers that this context's predecessor had accepted may be revoked now.
-    pub fn revokes_more_than(&self, previous: &Self) -> bool {
+    /// Whether peers that the previous context has accepted may be revoked by this one: it has lists, and the trusted
+    /// authorities or the lists have changed.
+    pub fn may_revoke_peers_of(&self, previous: &Self) -> bool {
         !self.0.crls.infos.is_empty() && self.0.trust != previous.0.trust
     }
 

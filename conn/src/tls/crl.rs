@@ -8,9 +8,9 @@
 //! key was replaced, those of both keys. A list counts for the certificates that its own key has signed, until a newer one
 //! of the same scope is in force.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. A file that should be read and cannot be is an error: to leave it out would admit who was revoked. In a folder, files
-//!    without a list are skipped, and so is what is no file: reading a pipe would wait for its writer.
+//!    without a list are skipped, and so is what is not a file: reading a pipe would wait for its writer.
 //! 2. `digest` changes with what is revoked, and not with dates, so a list that is only issued anew costs no session.
 //! 3. The entries of a list are sorted when it is loaded. OpenSSL would sort them at the first search, on the loop's thread.
 

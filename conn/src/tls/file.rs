@@ -1,6 +1,6 @@
 //! Files that a context is loaded from, and the sentences for what is wrong with them.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. Every file is read here, once per load, and parsed from memory: a file that is replaced during a load is used as a whole
 //!    or not at all.
 //! 2. A read ends: a pipe may hold it up for [`PATIENCE`], and a device or file without end for [`MOST`] bytes. CONFIG SET

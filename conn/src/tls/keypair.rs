@@ -167,7 +167,7 @@ fn set_chain(builder: &mut SslContextBuilder, chain: &[X509]) -> Result<(), Erro
     Ok(())
 }
 
-/// Why the certificates of a file are no chain: each must be followed by that of its issuer, if by any.
+/// Why the certificates of a file are not a chain: each must be followed by that of its issuer, if by any.
 fn chain_fault(file: &str, certs: &[X509]) -> Option<String> {
     let broken = certs
         .windows(2)

@@ -7,7 +7,7 @@
 //! a size when it frees, so the allocator tells the usable size both times; `used_memory`
 //! counts usable sizes, too. A handshake makes some 700 allocations, so the allocator looks a size up once, not here again.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. Without `install` everything here reads zero, and OpenSSL uses the system's malloc.
 //! 2. Scopes of one thread do not nest.
 //! 3. The sum of the counters is exact. One counter may be negative: what one thread allocates

@@ -9,7 +9,7 @@
 //!                WouldBlock└─┘                     └─ Eof or failure: final, every later read answers it again
 //! ```
 //!
-//! Invariants:
+//! # Invariants
 //! 1. Every call into OpenSSL goes through `enter`, which lends buffers, sets the quota of reads, and
 //!    charges what OpenSSL allocates to this connection.
 //! 2. The error queue of the thread is empty between calls: `classify` drains it whatever a failed
@@ -646,7 +646,7 @@ impl TlsStream {
     }
 
     /// Adds the address of the peer, for callers that have no other record of it. Not to failures of
-    /// the handshake: their caller knows the name that was dialled.
+    /// the handshake: their caller knows the name that was dialed.
     fn with_address(&self, error: ConnError) -> ConnError {
         match self.socket.peer_addr() {
             Ok(addr) => error.with_peer(&Addr::Tcp(addr)),

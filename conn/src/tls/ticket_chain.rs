@@ -9,7 +9,7 @@
 //!   expires (8, Unix seconds) · per certificate: length (2) · issuer in DER · length (2) · serial number in hexadecimal
 //! ```
 //!
-//! Invariants:
+//! # Invariants
 //! 1. The data is written by this server, and sealed with the ticket. A ticket that it did not seal is never opened.
 //! 2. A resumed session has the data of the one that it resumes, since OpenSSL copies it into the next ticket.
 
@@ -102,7 +102,7 @@ impl TicketChain {
         if got != 1 || data.is_null() {
             return None;
         }
-        // SAFETY: OpenSSL holds so many bytes there for as long as the session lives, which is borrowed here.
+        // SAFETY: OpenSSL holds `len` bytes there for as long as the session lives, which is borrowed here.
         decode(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) })
     }
 }

@@ -13,7 +13,7 @@
 //!   ticket = key name (16) · IV (16) · AES-256-CBC of the session · HMAC-SHA256 of all before it
 //! ```
 //!
-//! Invariants:
+//! # Invariants
 //! 1. A key opens tickets for at least one rotation period after it has sealed its last one. A ticket ends earlier if
 //!    `tls-session-cache-timeout` has passed, which by default it has.
 //! 2. A key that is dropped is overwritten.

@@ -81,7 +81,7 @@ impl Trusted {
         }
     }
 
-    /// Describes them. What is no certificate in the directory is left out, which is not an error.
+    /// Describes them. What is not a certificate in the directory is left out, without an error.
     pub(super) fn describe(&self) -> Vec<CertInfo> {
         let describe = |file: &str, certs: &[X509]| -> Vec<CertInfo> {
             let info = |cert: &X509| CertInfo::new(CertRole::Ca, file, cert);

@@ -21,8 +21,8 @@ pub enum Level {
     Warning,
 }
 
-/// A change of the pause of clients that write, for a manual failover. It is no action because it must take effect before
-/// other events: the packet that follows tells the replication offset, which must not move any more.
+/// A change of the pause of clients that write, for a manual failover. It is not an action because it must take effect
+/// before other events: the packet that follows tells the replication offset, which must not move any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
     /// It begins, and ends at this wall clock time in milliseconds unless it is ended before.

@@ -121,7 +121,7 @@ fn apply(c: &mut Cluster, chosen: &SlotSet, change: Change) {
     c.later(Todo::STATE | Todo::SAVE);
 }
 
-/// FLUSHSLOTS, on a server with so many keys.
+/// FLUSHSLOTS. `keys` is the number of keys on this server.
 pub fn flush_slots(c: &mut Cluster, facts: Facts, keys: usize) -> Result<(), Refusal> {
     c.facts = facts;
     if keys != 0 {
@@ -193,7 +193,7 @@ pub fn forget(c: &mut Cluster, facts: Facts, name: &[u8]) -> Result<(), Refusal>
     Ok(())
 }
 
-/// REPLICATE `name`, on a server with so many keys.
+/// REPLICATE `name`. `keys` is the number of keys on this server.
 pub fn replicate(c: &mut Cluster, facts: Facts, name: &[u8], keys: usize) -> Result<(), Refusal> {
     c.facts = facts;
     let ix = membership::find(c, name).ok_or_else(|| unknown(name))?;
@@ -310,7 +310,7 @@ pub fn bump_epoch(c: &mut Cluster, facts: Facts) -> (bool, u64) {
     (bumped, c.me().config_epoch)
 }
 
-/// RESET, on a server with so many keys. HARD also gives the node another name and sets its epochs to 0.
+/// RESET. `keys` is the number of keys on this server. HARD also gives the node another name and sets its epochs to 0.
 pub fn reset(c: &mut Cluster, facts: Facts, hard: bool, keys: usize) -> Result<(), Refusal> {
     c.facts = facts;
     if c.me().is_primary() && keys != 0 {

@@ -25,7 +25,7 @@ use crate::slots::SlotSet;
 use crate::state::{Cluster, Health, Stats, Todo};
 use crate::text::{self, Reader};
 
-/// Beginning and end.
+/// Creation, saving and configuration.
 impl Cluster {
     /// A new node that is a cluster of its own, for a server without nodes.conf (or with an empty one). Its first action is a
     /// save.
@@ -134,7 +134,8 @@ impl Cluster {
         cron::run(self);
     }
 
-    /// A client published a message on this node: other nodes get it, of the same shard only if the channel is sharded.
+    /// A client published a message on this node: all nodes get it, or only those of the same shard if the channel is
+    /// sharded.
     pub fn publish(&mut self, channel: &[u8], message: &[u8], sharded: bool, facts: Facts) {
         self.facts = facts;
         send::publish(self, channel, message, sharded);

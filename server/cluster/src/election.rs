@@ -32,7 +32,7 @@ const RANDOM_DELAY_MS: u64 = 500;
 const RANK_DELAY_MS: i64 = 1000;
 /// How often an obstacle is logged.
 const LOG_PERIOD_MS: i64 = 10_000;
-/// How long after the failure, beside the node timeout, obstacles are not logged.
+/// For this long after the failure, in addition to the node timeout, obstacles are not logged.
 const LOG_DELAY_MS: i64 = 5000;
 
 /// Starts an election, or continues the current one.

@@ -198,7 +198,7 @@ fn parse_address(line: &mut Line, text: &[u8]) -> Result<(), &'static str> {
         None => line.port = parse_port(ports)?,
     }
     let hostname = parts.next().unwrap_or_default();
-    line.hostname = checked(hostname, is_hostname).ok_or("the name of a host is invalid")?;
+    line.hostname = checked(hostname, is_hostname).ok_or("a hostname is invalid")?;
     for field in parts {
         let at = field.iter().position(|byte| *byte == b'=');
         let at = at.ok_or("a field of an address has no value")?;
@@ -208,8 +208,7 @@ fn parse_address(line: &mut Line, text: &[u8]) -> Result<(), &'static str> {
                 line.shard = Some(Name::parse(value).ok_or("the name of a shard is invalid")?);
             }
             b"nodename" => {
-                line.human_name = checked(value, is_human_name)
-                    .ok_or("the name of a node for humans is invalid")?;
+                line.human_name = checked(value, is_human_name).ok_or("a nodename is invalid")?;
             }
             b"tcp-port" => line.tcp_port = Some(parse_port(value)?),
             b"tls-port" => line.tls_port = Some(parse_port(value)?),

@@ -31,8 +31,8 @@
 //! * A node that could never be connected is suspected after the node timeout; in Redis it may stay unsuspected.
 //! * A `port` that is changed at run time is shown by this node, too; in Redis only the other nodes learn of it.
 //! * Votes of an election count for that election only (`election`).
-//! * A replica of a replica follows the primary of that, not only when slots move (`ownership`).
-//! * Impossible flags and roles in packets are ignored, and a circle of primaries is no endless loop (`gossip`,
+//! * A replica of a replica follows its primary's primary at once, not only when slots move (`ownership`).
+//! * Impossible flags and roles in packets are ignored, and a circle of primaries causes no endless loop (`gossip`,
 //!   `membership::root`).
 //! * A packet on the link to a node that bears another name does not update that node (`receive`).
 //! * A new link gets one PING, when it is connected; Redis may queue another before.

@@ -1,7 +1,7 @@
 //! Links: the connections of the bus. A node connects to every other node, so there are two links between two nodes;
 //! each node sends its pings on the link that it opened.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. An outgoing link has a node, and `nodes[node].link` is it.
 //! 2. An inbound link gets its node with the first packet of a node that is known, and then `nodes[node].inbound` is it.
 //! 3. Ids are never reused (`data::ds::slab`).

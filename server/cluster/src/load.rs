@@ -139,7 +139,7 @@ fn set_address(c: &mut Cluster, ix: NodeIx, line: &Line) {
 }
 
 /// A replica belongs to the shard of its primary. Files of Redis 7.0 and older do not say which that is. A file may also have
-/// been written in the moment after a replica moved, so a difference is no error.
+/// been written in the moment after a replica moved, so a difference is not an error.
 fn share_shards(c: &mut Cluster, known: &HashSet<NodeIx>) {
     for ix in c.nodes.list().to_vec() {
         let Some(primary) = c.nodes[ix].primary else {

@@ -1,6 +1,6 @@
 //! The table of nodes: a slab, a list for walks and random choice, and an index by name.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `order`, `by_name` and the slab list the same nodes.
 //! 2. `order[places[ix]] == ix` for every node.
 //! 3. Walks follow `order`, which depends only on the history of changes, so a run on a seed can be repeated.

@@ -1,6 +1,6 @@
 //! Which node owns which slot, and which slots of this node are being moved.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `owner(slot) == Some(ix)` if and only if the slots of that node contain it (`membership`).
 //! 2. A slot in `unclaimed` has an owner.
 

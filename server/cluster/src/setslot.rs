@@ -13,7 +13,7 @@ use crate::role;
 use crate::send::{self, Audience};
 use crate::state::{Cluster, Todo};
 
-/// SETSLOT with its arguments, of which there are two or more, on a server with so many keys in the slot.
+/// SETSLOT with its arguments, of which there are two or more. `keys` is the number of keys on this server in the slot.
 pub fn set_slot(c: &mut Cluster, facts: Facts, args: &[&[u8]], keys: usize) -> Result<(), Refusal> {
     c.facts = facts;
     if c.me().is_replica() {

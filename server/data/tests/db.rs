@@ -164,7 +164,8 @@ fn walk(db: &mut Db, model: &mut BTreeMap<Vec<u8>, Known>, key: &[u8], rng: &mut
             }
         }
         _ => {
-            assert_eq!(db.touch_lru(key, lru), model.contains_key(key));
+            let found = db.find(key).map(|entry| entry.set_lru(lru));
+            assert_eq!(found.is_some(), model.contains_key(key));
             if let Some(known) = model.get_mut(key) {
                 known.lru = lru;
             }

@@ -44,7 +44,7 @@ impl Stack<'_> {
     /// An argument that is a number, or a string that looks like one.
     ///
     /// # Errors
-    /// If it is none.
+    /// If it is not a number.
     pub fn check_number(&mut self, argument: i32) -> Result<f64, Raise> {
         self.numeric(argument)
             .ok_or_else(|| self.fail_type(argument, "number"))
@@ -53,7 +53,7 @@ impl Stack<'_> {
     /// An argument that is a number, without its fraction.
     ///
     /// # Errors
-    /// If it is none.
+    /// If it is not a number.
     pub fn check_integer(&mut self, argument: i32) -> Result<i64, Raise> {
         self.check_number(argument).map(to_integer)
     }

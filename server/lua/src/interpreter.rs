@@ -184,7 +184,7 @@ impl Interpreter {
         }
     }
 
-    /// Sets what is called about each 100,000 instructions of a script; see [`crate::interrupt`].
+    /// Sets what is called about every 100,000 instructions of a script; see [`crate::interrupt`].
     pub fn set_interrupt(&mut self, interrupt: Option<Interrupt>) {
         // SAFETY: as above.
         unsafe { self.shared.as_mut().interrupt = interrupt }
@@ -194,12 +194,6 @@ impl Interpreter {
     pub fn set_trace(&mut self, trace: Option<Trace>) {
         // SAFETY: as above.
         unsafe { self.shared.as_mut().trace = trace }
-    }
-
-    /// Starts the numbers of `math.random` anew.
-    pub fn seed_random(&mut self, seed: i32) {
-        // SAFETY: as above.
-        unsafe { self.shared.as_mut().random = Random::seeded(seed) }
     }
 
     /// The stack, outside of any call.

@@ -1,9 +1,9 @@
 //! Interrupts: a function of the host that is called while a script runs, and that can end it.
 //!
-//! It is called about each 100,000 instructions, unless a debugger is set ([`crate::trace`]), which is called instead. Long
-//! operations count as many instructions (`luaE_charge` and `lua_spend` in `build/edits.rs`, [`Stack::charge`] in Rust), so
-//! no more than a few milliseconds pass between two calls, unless a single operation takes longer: a concatenation of
-//! hundreds of megabytes, a document of that size, or a full collection of garbage.
+//! It is called about every 100,000 instructions, unless a debugger is set ([`crate::trace`]), which is called instead.
+//! Long operations count as many instructions (`luaE_charge` and `lua_spend` in `build/edits.rs`, [`Stack::charge`] in
+//! Rust), so no more than a few milliseconds pass between two calls, unless a single operation takes longer: a
+//! concatenation of hundreds of megabytes, a document of that size, or a full collection of garbage.
 //!
 //! When it raises an error the script is killed. From then on:
 //!
@@ -26,7 +26,7 @@ use crate::stack::Stack;
 use crate::trace;
 
 impl Stack<'_> {
-    /// Counts the work of a function as so many instructions, so that the next interrupt comes in time.
+    /// Counts the work of a function as `steps` instructions, so that the next interrupt comes in time.
     pub fn charge(&mut self, steps: usize) {
         // SAFETY: the state is valid; the hook is not called here, but before the next instruction.
         unsafe { lua_charge(self.raw(), steps) };

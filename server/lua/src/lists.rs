@@ -8,7 +8,7 @@ use mlua_sys as ffi;
 use crate::bulk::{View, view};
 use crate::stack::{Kind, Stack};
 
-/// The size of a table's sequence to which so many values were added one by one.
+/// The size of a table's sequence to which `len` values were added one by one.
 pub fn grown_size(len: usize) -> usize {
     if len == 0 { 0 } else { len.next_power_of_two() }
 }

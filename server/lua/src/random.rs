@@ -24,7 +24,7 @@ impl Default for Random {
 
 impl Random {
     /// The state after a seed.
-    pub(crate) fn seeded(seed: i32) -> Self {
+    fn seeded(seed: i32) -> Self {
         Random(u64::from(seed as u32) << 16 | 0x330E)
     }
 

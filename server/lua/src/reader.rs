@@ -58,7 +58,7 @@ pub(crate) struct Reader<'call, 'lua> {
 }
 
 impl<'call, 'lua> Reader<'call, 'lua> {
-    /// A reader of the value on top, for a function that would hold so many slots of C's stack besides.
+    /// A reader of the value on top, for a function that would also hold `held` slots of C's stack.
     pub(crate) fn new(stack: &'call mut Stack<'lua>, held: usize) -> Self {
         let top = stack.top();
         assert!(top > 0, "a value to read");
@@ -114,7 +114,7 @@ impl<'call, 'lua> Reader<'call, 'lua> {
         true
     }
 
-    /// Makes sure that the current value is a table, with room for so many values above it.
+    /// Makes sure that the current value is a table, with room for `slots` values above it.
     fn check(&mut self, slots: c_int) {
         assert!(self.current && self.top + slots <= self.room);
         // SAFETY: the current value is on top.

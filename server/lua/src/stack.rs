@@ -1,7 +1,7 @@
 //! The stack of a function: values by index, all access raw.
 //!
-//! Indices count from 1 at the bottom, or from -1 at the top downwards. One that is out of range, a table that is none and
-//! a key that no table can have are bugs of the caller: they panic.
+//! Indices count from 1 at the bottom, or from -1 at the top downwards. One that is out of range, a value that is not a
+//! table and a key that no table can have are bugs of the caller: they panic.
 
 use std::any::TypeId;
 use std::ffi::{CStr, c_void};
@@ -98,7 +98,7 @@ impl Stack<'_> {
     /// Drops values.
     pub fn pop(&mut self, count: usize) {
         let left = self.top().checked_sub(count).expect("values to drop");
-        // SAFETY: the state is valid, and so many values are left.
+        // SAFETY: the state is valid, and `left` is not more than it has.
         unsafe { ffi::lua_settop(self.state, left as c_int) };
     }
 
@@ -176,7 +176,7 @@ impl Stack<'_> {
         }
     }
 
-    /// A string; a number is none here.
+    /// A string; numbers do not count.
     pub fn bytes(&self, index: i32) -> Option<&[u8]> {
         if self.kind(index) != Kind::String {
             return None;
@@ -507,12 +507,6 @@ impl Stack<'_> {
             }
             failure(status)
         }
-    }
-
-    /// Bytes that a script may still use. Functions that make big values ask before they do: the limit does not apply to them.
-    pub fn memory_left(&self) -> usize {
-        // SAFETY: the state is valid, and no other reference to the shared part is alive.
-        unsafe { Shared::of(self.state) }.left()
     }
 
     /// The value that [`crate::interpreter::Interpreter::with_host`] lent.

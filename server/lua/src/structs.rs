@@ -56,7 +56,7 @@ enum Error {
     Here(String),
     /// About an argument.
     Argument(i32, &'static str),
-    /// An option that there is not.
+    /// An unknown option.
     Option(u8),
     Memory,
     /// Already on the stack.
@@ -175,7 +175,7 @@ impl Format {
         if size == 0 || option == b'c' {
             return 0;
         }
-        // A size need not be a power of two; then this is no alignment, but what Redis does.
+        // A size need not be a power of two; then this does not align, but it is what Redis does.
         let size = size.min(self.align);
         size.wrapping_sub(position & (size - 1)) & (size - 1)
     }
@@ -404,7 +404,7 @@ fn size_all(format: &mut Format) -> Result<usize, Error> {
         match option {
             b's' => return Err(Error::Argument(1, "option 's' has no fixed size")),
             b'c' if size == 0 => return Err(Error::Argument(1, "option 'c0' has no fixed size")),
-            // Letters and digits that are no options are ignored here.
+            // Letters and digits that are not options are ignored here.
             _ if option.is_ascii_alphanumeric() => {}
             _ => format.control(option)?,
         }

@@ -70,7 +70,7 @@ fn observe(stack: &mut Stack<'_>, moment: Moment) -> Result<(), Halt> {
     Ok(())
 }
 
-/// Counts what is called after so many instructions.
+/// Counts the calls that are made after a number of instructions.
 fn count(stack: &mut Stack<'_>, moment: Moment) -> Result<(), Halt> {
     notes(stack).counts += usize::from(moment == Moment::Count);
     Ok(())

@@ -22,7 +22,6 @@ use crate::egress::dial::dialer;
 use crate::ingress::accept::AcceptBudget;
 use crate::ingress::refusals;
 use crate::server::Server;
-use crate::session::pause::{pause, unpause};
 use crate::state::cluster::{BusLink, Dial};
 use crate::state::pauses::{Purpose, Scope};
 use crate::sys::host::reason;
@@ -32,7 +31,8 @@ use crate::{debug, verbose};
 const CHUNK: usize = 32 * 1024;
 /// Reads per turn, so that a node that sends fast does not hold the loop.
 const MAX_READS_PER_TURN: usize = 16;
-/// Maximum output of a link from a peer that is no node of the cluster: some answers with the gossip of the largest one.
+/// Maximum output of a link from a peer that is not a node of the cluster: some answers with the gossip of the largest
+/// one.
 const MAX_STRANGER_OUTPUT: usize = 4 << 20;
 /// Packets per system call.
 const PIECES: usize = 64;
@@ -274,8 +274,10 @@ fn on_readable(srv: &mut Server, conn: ConnId) {
 pub fn change_pause(srv: &mut Server) {
     let node = srv.cluster.as_deref_mut();
     match node.and_then(|node| node.core.take_pause()) {
-        Some(Pause::Until(until_ms)) => pause(srv, Purpose::Failover, Scope::Writes, until_ms),
-        Some(Pause::End) => unpause(srv, Purpose::Failover),
+        Some(Pause::Until(until_ms)) => {
+            srv.pauses.begin(Purpose::Failover, Scope::Writes, until_ms);
+        }
+        Some(Pause::End) => srv.pauses.end(Purpose::Failover),
         None => {}
     }
 }
@@ -325,8 +327,8 @@ fn on_writable(srv: &mut Server, conn: ConnId) {
     }
 }
 
-/// Closes links whose output exceeds `cluster-link-sendbuf-limit`. That of peers that are no nodes of the cluster has a
-/// limit of its own: anybody can send PINGs and leave the answers unread.
+/// Closes links whose output exceeds `cluster-link-sendbuf-limit`. That of peers that are not nodes of the cluster has
+/// a limit of its own: anybody can send PINGs and leave the answers unread.
 pub fn limit(srv: &mut Server) {
     let Some(node) = srv.cluster.as_deref() else {
         return;

@@ -122,7 +122,6 @@ impl Field {
 
     /// The number of SET as the field's type. A negative number is a huge one for an unsigned field, and also for a
     /// signed one if its distance from the maximum exceeds 64 signed bits: Redis's arithmetic wraps there.
-    /// the distance from its maximum is more than a signed 64 bit number: there Redis's arithmetic wraps.
     fn given(self, number: i64) -> i128 {
         if self.signed {
             let most = (1i64 << (self.bits - 1)).wrapping_sub(1);

@@ -10,7 +10,6 @@ use crate::report::client_line::{client_line, local_text, peer_text, remember_lo
 use crate::server::{Ctx, Done, Server};
 use crate::session::close::{close_after_reply, close_now};
 use crate::session::name::{is_clean, set_name};
-use crate::session::pause::{pause, unpause};
 use crate::state::acl::users::UserId;
 use crate::state::client::{Class, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
@@ -51,13 +50,13 @@ fn pause_clients(cx: &mut Ctx<'_>) -> Done {
     // A pause of all commands is not narrowed to writes.
     let known = cx.srv.pauses.scope_of(Purpose::Client);
     let scope = known.map_or(scope, |known| known.max(scope));
-    pause(cx.srv, Purpose::Client, scope, end_ms);
+    cx.srv.pauses.begin(Purpose::Client, scope, end_ms);
     cx.reply.ok();
     Ok(())
 }
 
 fn unpause_clients(cx: &mut Ctx<'_>) -> Done {
-    unpause(cx.srv, Purpose::Client);
+    cx.srv.pauses.end(Purpose::Client);
     cx.reply.ok();
     Ok(())
 }

@@ -7,12 +7,12 @@ use data::value::list::{List, Needle};
 use table::list as rows;
 
 use crate::commands::Family;
-use crate::commands::args::{Args, int};
+use crate::commands::args::{Args, int, take_count};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::drop_if_empty;
 use crate::keyspace::lookup::{read, write, write_or_create};
 use crate::server::{Ctx, Done};
-use crate::wire::fault::{Fault, NO_SUCH_KEY, NOT_POSITIVE, SYNTAX, arity};
+use crate::wire::fault::{Fault, NO_SUCH_KEY, SYNTAX, arity};
 
 /// Rows and procs.
 pub static PROCS: Family = &[
@@ -66,7 +66,7 @@ fn pop(cx: &mut Ctx<'_>, end: End) -> Done {
     let key = &argv[1];
     let count = match argv.len() {
         2 => None,
-        3 => Some(positive(&argv[2], NOT_POSITIVE)?),
+        3 => Some(take_count(&argv[2])?),
         _ => return Err(arity(table::full_name(cx.cmd))),
     };
     let limits = limits(cx);
@@ -129,7 +129,7 @@ fn lrange(cx: &mut Ctx<'_>) -> Done {
 }
 
 /// A number that must not be negative; any other text gets the same error.
-fn positive(arg: &[u8], fault: Fault) -> Result<usize, Fault> {
+fn non_negative(arg: &[u8], fault: Fault) -> Result<usize, Fault> {
     let number = parse_i64(arg).and_then(|number| usize::try_from(number).ok());
     number.ok_or(fault)
 }
@@ -172,10 +172,10 @@ fn parse_lpos(mut args: Args<'_>) -> Result<Search, Fault> {
             search.from = if rank < 0 { End::Tail } else { End::Head };
         } else if args.word_with_value("count") {
             let fault = Fault::new("ERR COUNT can't be negative");
-            search.count = Some(positive(args.need()?, fault)?);
+            search.count = Some(non_negative(args.need()?, fault)?);
         } else if args.word_with_value("maxlen") {
             let fault = Fault::new("ERR MAXLEN can't be negative");
-            search.max_len = positive(args.need()?, fault)?;
+            search.max_len = non_negative(args.need()?, fault)?;
         } else {
             return Err(SYNTAX);
         }

@@ -5,13 +5,13 @@
 
 use data::ds::node::ListLimits;
 use data::ds::quicklist::End;
-use data::util::num::{MAX_I64_DIGITS, parse_i64, write_i64};
+use data::util::num::{MAX_I64_DIGITS, write_i64};
 use data::value::Type;
 use data::value::list::List;
 use table::list as rows;
 
 use crate::commands::Family;
-use crate::commands::args::{Args, deadline};
+use crate::commands::args::{Args, deadline, positive};
 use crate::feed::propagate::instead;
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::delete::drop_if_empty;
@@ -171,8 +171,7 @@ struct Mpop {
 
 /// Parses the arguments from `numkeys` on, which is argument `at`.
 fn parse_mpop(argv: &Argv, at: usize) -> Result<Mpop, Fault> {
-    let positive = |arg: &[u8]| parse_i64(arg).filter(|&n| n > 0).map(|n| n as usize);
-    let keys = positive(&argv[at]).ok_or(NUMKEYS_NOT_POSITIVE)?;
+    let keys = positive(&argv[at], NUMKEYS_NOT_POSITIVE)?;
     let end_at = keys.saturating_add(at + 1);
     if end_at >= argv.len() {
         return Err(SYNTAX);
@@ -184,8 +183,8 @@ fn parse_mpop(argv: &Argv, at: usize) -> Result<Mpop, Fault> {
         if count.is_some() || !args.word_with_value("count") {
             return Err(SYNTAX);
         }
-        let number = positive(args.need()?);
-        count = Some(number.ok_or_else(|| Fault::new("ERR count should be greater than 0"))?);
+        let fault = Fault::new("ERR count should be greater than 0");
+        count = Some(positive(args.need()?, fault)?);
     }
     Ok(Mpop {
         keys: at + 1..end_at,

@@ -76,7 +76,7 @@ fn parse(argv: &Argv) -> Result<Order, Fault> {
     } else {
         DEFAULT_TIMEOUT_MS
     };
-    // Nobody listens on a port that is none.
+    // Nobody listens on port 0, which stands for an invalid one.
     let port = int(&argv[2]).ok().and_then(|port| u16::try_from(port).ok());
     Ok(Order {
         host: String::from_utf8_lossy(&argv[1]).into_owned(),

@@ -80,7 +80,7 @@ fn sync(cx: &mut Ctx<'_>, wanted: Option<(&[u8], &[u8])>) -> Done {
         }
         None => {
             if let Some(replica) = replica(cx.srv, id) {
-                replica.is_old = true;
+                replica.is_pre_psync = true;
             }
         }
     }

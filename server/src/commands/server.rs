@@ -110,7 +110,7 @@ fn lolwut(cx: &mut Ctx<'_>) -> Done {
     Ok(())
 }
 
-/// Draws so many squares; the share of those in disorder grows from none by the row.
+/// Draws a grid of squares; the share of those in disorder grows from none by the row.
 fn draw_squares(text: &mut String, columns: i64, rows: i64) {
     let mut rng = Rng::new(clock::monotonic_ns());
     for row in 0..rows {

@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 16;
 const UNBALANCED: &str = "Unbalanced quotes in configuration line";
 
 /// Obsolete directives, which are ignored.
-const FORGOTTEN: [&str; 3] = [
+const OBSOLETE: [&str; 3] = [
     "list-max-ziplist-entries",
     "list-max-ziplist-value",
     "lua-replicate-commands",
@@ -144,7 +144,7 @@ impl Loader {
             (b"loadmodule", [_, ..]) => Err("modules cannot be loaded".into()),
             (b"sentinel", []) => Ok(()),
             (b"sentinel", _) => Err("sentinel directive while not in sentinel mode".into()),
-            (name, [_]) if FORGOTTEN.iter().any(|old| old.as_bytes() == name) => Ok(()),
+            (name, [_]) if OBSOLETE.iter().any(|old| old.as_bytes() == name) => Ok(()),
             (name, _) if name.contains(&b'.') => Err(
                 "Module Configuration detected without loadmodule directive: modules cannot be loaded".into(),
             ),

@@ -154,7 +154,7 @@ fn set_dir(params: &mut Params, words: &[&[u8]]) -> Result<(), String> {
         return Err(WRONG_ARGS.into());
     };
     let wanted = str::from_utf8(word).map_err(|_| "argument must be valid UTF-8")?;
-    // With the dot a path that is no directory fails as it would with `chdir`.
+    // With the dot a path that is not a directory fails as it would with `chdir`.
     let path = match wanted {
         "" => PathBuf::new(),
         _ => Path::new(&params.dir).join(wanted).join("."),

@@ -91,7 +91,7 @@ impl MaxmemoryPolicy {
 }
 
 choices! {
-    /// `appendfsync`: when the append-only file is forced to the disk.
+    /// `appendfsync`: when the append-only file is synced to the disk.
     AppendFsync {
         /// Once per second.
         #[default]
@@ -243,9 +243,9 @@ impl Choice for AuthClients {
 /// `client-output-buffer-limit` of one client class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputLimit {
-    /// Bytes at which a client is closed at once; 0 is no limit.
+    /// Bytes at which a client is closed at once; 0 means no limit.
     pub hard: u64,
-    /// Bytes at which it is closed after `soft_seconds`; 0 is no limit.
+    /// Bytes at which it is closed after `soft_seconds`; 0 means no limit.
     pub soft: u64,
     /// See `soft`.
     pub soft_seconds: i64,

@@ -16,8 +16,8 @@ pub fn query(config: &Params, host: &str, port: u16) -> Query {
     }
 }
 
-/// A dialer for a server. It wakes the loop when the name is resolved; a loop that cannot be woken turns ten times a second by
-/// itself.
+/// A dialer for a server. It wakes the loop when the name is resolved; if it cannot be woken, the next run of cron
+/// continues.
 pub fn dialer(srv: &Server, host: &str, port: u16) -> Dialer {
     let waker = srv.el.waker();
     Dialer::start(query(&srv.config, host, port), move || drop(waker.wake()))

@@ -20,7 +20,7 @@ fn limit_of(config: &Params, class: Class) -> OutputLimit {
     limit
 }
 
-/// The output in bytes at which a client of a class is closed; 0 is no limit. As in Redis, the first bytes are not
+/// The output in bytes at which a client of a class is closed; 0 means no limit. As in Redis, the first bytes are not
 /// counted, so that a small limit does not lock everyone out.
 #[inline]
 pub fn hard_limit(config: &Params, class: Class) -> usize {

@@ -14,7 +14,7 @@ pub enum HelloOption {
     Auth(usize),
     /// SETNAME; the name is at this place.
     SetName(usize),
-    /// What is at this place is no option, or lacks its values. Nothing follows.
+    /// What is at this place is not an option, or lacks its values. Nothing follows.
     Unknown(usize),
 }
 
@@ -50,7 +50,7 @@ pub enum MigrateOption {
     Auth2(usize),
     /// KEYS; all arguments from this place on are keys. Nothing follows.
     Keys(usize),
-    /// What is at this place is no option, or lacks its values. Nothing follows.
+    /// What is at this place is not an option, or lacks its values. Nothing follows.
     Unknown(usize),
 }
 

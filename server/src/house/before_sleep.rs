@@ -57,7 +57,7 @@ pub fn before_sleep(srv: &mut Server) {
         serve_ready(srv);
     }
     process_resumed(srv);
-    // 6. Replicas: acknowledgements are requested, unless a failover waits for its end, and its new part is queued.
+    // 6. Replicas: acknowledgements are requested unless a failover is under way; the new part of the stream is queued.
     if srv.replication.wants_acks && srv.pauses.scope_of(Purpose::Failover).is_none() {
         srv.replication.wants_acks = false;
         ask_for_acks(srv);

@@ -161,7 +161,7 @@ fn date_fault(context: &TlsContext, now: i64) -> Option<String> {
     let is_invalid = |cert: &&CertInfo| !(cert.not_before..=cert.not_after).contains(&now);
     own(context).find(is_invalid).map(|cert| {
         let (fault, time) = match cert.not_after < now {
-            true => ("has expired on", cert.not_after),
+            true => ("expired on", cert.not_after),
             false => ("is not valid before", cert.not_before),
         };
         let (role, date) = (role(cert.role), clock::utc_date(time));
@@ -236,7 +236,7 @@ fn warn_one(cert: &CertInfo, now: i64) {
             CertRole::Client => "servers that verify it will refuse links from this one",
             CertRole::Ca => "peers whose certificates depend on it are refused",
         };
-        warning!("TLS: the {what} has expired on {date}: {effect}");
+        warning!("TLS: the {what} expired on {date}: {effect}");
     } else if cert.not_before > now {
         warning!(
             "TLS: the {what} is not valid before {}",

@@ -37,7 +37,7 @@ pub enum Start {
     Serve(Box<Params>, ProcessInfo),
 }
 
-/// What a program says that this binary cannot be yet.
+/// The refusal to run as Sentinel.
 const NO_SENTINEL: &str = "Sentinel is not a part of this server yet.";
 
 const HELP: &str = "\

@@ -1,10 +1,10 @@
 //! Certificate revocation lists: connections of peers that they revoke are ended, and lists that have expired are logged.
 //!
-//! New connections are judged by OpenSSL. After a load of lists that revoke something else than the ones before, the
-//! connections of that moment are checked against them, some at each call of cron, since there may be many; and so is a
-//! client whose handshake began before (`session::certificate`). A connection that is in its handshake, which may go on
-//! under the lists of before, is checked when that is done. A client is closed. A connection that is no client, such as
-//! a link to another server, is severed: its owner sees the end and does what it does when the peer closes.
+//! New connections are judged by OpenSSL. After a load of lists that differ from the previous ones, the connections of
+//! that moment are checked against them, some at each call of cron, since there may be many; and so is a client whose
+//! handshake began before (`session::certificate`). A connection that is in its handshake, which may go on under the
+//! previous lists, is checked when that is done. A client is closed. A connection that is not a client, such as a link
+//! to another server, is severed: its owner sees the end and does what it does when the peer closes.
 
 use conn::addr::Addr;
 use conn::tls::config::CrlExpired;
@@ -28,8 +28,8 @@ pub fn context_changed(srv: &mut Server, previous: Option<&TlsContext>) {
     let Some(context) = &srv.tls.context else {
         return;
     };
-    let revokes_more = previous.is_some_and(|previous| context.revokes_more_than(previous));
-    if revokes_more && srv.config.tls_crl_drop {
+    let may_revoke = previous.is_some_and(|previous| context.may_revoke_peers_of(previous));
+    if may_revoke && srv.config.tls_crl_drop {
         srv.tls.unchecked = srv.conns.ids().collect();
     }
     log_expired(srv);
@@ -89,7 +89,7 @@ pub fn log_expired(srv: &mut Server) {
     } in lists.iter().filter(is_expired)
     {
         warning!(
-            "TLS: the revocation list {file} ({issuer}) has expired on {}: with 'tls-crl-expired {}' its peers are {}",
+            "TLS: the revocation list {file} ({issuer}) expired on {}: with 'tls-crl-expired {}' its peers are {}",
             clock::utc_date(next_update.unwrap_or(now)),
             srv.config.tls.crl_expired.word(),
             match srv.config.tls.crl_expired {

@@ -12,7 +12,6 @@ use crate::persist::bgsave::{abandon, save_now};
 use crate::report::replicas::{all, name};
 use crate::script::debug::session::kill_all;
 use crate::server::Server;
-use crate::session::pause::{pause, unpause};
 use crate::state::aof::Status;
 use crate::state::blocked::BlockKind;
 use crate::state::child::Purpose as Child;
@@ -46,7 +45,7 @@ pub fn shut_down(srv: &mut Server, flags: ShutdownFlags) -> ShutdownOutcome {
         let end_ms = srv.unit.now_ms + timeout * 1000;
         srv.shutdown.waiting = Some((flags, end_ms));
         srv.replication.wants_acks = true;
-        pause(srv, Purpose::Shutdown, Scope::Writes, i64::MAX);
+        srv.pauses.begin(Purpose::Shutdown, Scope::Writes, i64::MAX);
         notice!("Waiting for replicas before shutting down.");
         return ShutdownOutcome::Later;
     }
@@ -81,7 +80,7 @@ pub fn cancel(srv: &mut Server) -> bool {
     for id in srv.blocked.of_kind(BlockKind::Shutdown) {
         give_up(srv, id, Some(&SHUTDOWN_FAILED));
     }
-    unpause(srv, Purpose::Shutdown);
+    srv.pauses.end(Purpose::Shutdown);
     waited
 }
 

@@ -237,7 +237,7 @@ fn adjust_descriptors(config: &mut Params) -> usize {
 /// Raises the limit of descriptors for `maxclients`.
 ///
 /// # Errors
-/// The system allows only so many clients. The reason was logged.
+/// The system allows fewer clients: this many. The reason was logged.
 fn raise_descriptors(config: &Params) -> Result<(), u64> {
     let wanted = config.maxclients as u64 + RESERVED_DESCRIPTORS;
     let Err((got, error)) = process::raise_descriptors(wanted) else {
@@ -264,7 +264,7 @@ fn loop_size(config: &Params) -> usize {
 /// Raises the limits for `maxclients` while the server runs.
 ///
 /// # Errors
-/// A sentence: the system does not allow so many descriptors.
+/// A sentence: the system does not allow that many descriptors.
 pub fn make_room(srv: &mut Server) -> Result<(), String> {
     raise_descriptors(&srv.config).map_err(|possible| {
         format!(

@@ -1,6 +1,7 @@
 //! The supervisor under which this server was started (`supervised`): systemd, which receives `sd_notify(3)` messages and waits
 //! for the one that says READY, or upstart, which waits until the process stops itself.
 //!
+//! # Invariants
 //! 1. A supervised process stays in the foreground, whatever `daemonize` says: a supervisor takes the exit of the process that
 //!    it started for the end of the service.
 

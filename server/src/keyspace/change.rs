@@ -197,7 +197,7 @@ fn touch_watchers(srv: &mut Server, db: usize, key: &[u8]) {
     let gone = srv.keys.dbs[db].db.find(key).is_none();
     for (id, watcher) in srv.watch.clients(db, key) {
         if gone && watcher.expired {
-            // The key had expired already when it was watched, so its deletion is no change.
+            // The key had expired already when it was watched, so its deletion is not a change.
             srv.watch.set_expired(db, key, id, false);
             continue;
         }

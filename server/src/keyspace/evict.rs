@@ -32,7 +32,7 @@ use crate::state::latency;
 use crate::sys::{clock, memory};
 use crate::warning;
 
-/// Keys evicted between two looks at the clock; a run evicts at least so many.
+/// Keys evicted between two looks at the clock, and the minimum per run.
 const KEYS_PER_CLOCK: usize = 16;
 /// Samples that find no key before one is searched: the table is nearly empty.
 const EMPTY_SAMPLES: usize = 16;
@@ -289,7 +289,7 @@ fn choose_best(srv: &mut Server, victim: &mut Candidate) -> Option<Found> {
                 continue;
             };
             let now = score_of(&srv.config, srv.unit.now_ms, db.at(found.place));
-            // A key that was used since it was sampled has a lower score, and is no candidate any more.
+            // A key that was used since it was sampled has a lower score, and is no longer a candidate.
             if now.is_some_and(|now| now >= score) {
                 return Some(found);
             }

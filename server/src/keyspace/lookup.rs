@@ -53,10 +53,9 @@ fn live_hashed(srv: &mut Server, number: usize, hash: u64, key: &[u8]) -> Option
     Some(place)
 }
 
-/// What a lookup finds at an expired key. Commands of the primary still find it: the primary deletes it itself. So do
-/// commands of the append-only file, in which the deletion follows. For
-/// everybody else it does not exist; it is deleted unless this server is a replica or paused. A write command deletes
-/// it even then, since it may be about to store another value under the key.
+/// What a lookup finds at an expired key. Commands of the primary and of the append-only file still find it: its
+/// deletion follows in their stream. For everybody else it does not exist; it is deleted unless this server is a
+/// replica or paused. A write command deletes it even then, since it may be about to store another value under the key.
 #[cold]
 fn expired_place(srv: &mut Server, number: usize, key: &[u8], place: Place) -> Option<Place> {
     if srv.unit.running.obeyed {

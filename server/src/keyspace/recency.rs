@@ -64,7 +64,7 @@ pub fn idle_seconds(value: u32, now_ms: i64) -> u32 {
     lru_clock(now_ms).wrapping_sub(value) & 0xff_ffff
 }
 
-/// The value of a key that was last accessed so many seconds ago (RESTORE, RDB files); `None` under LFU.
+/// The value of a key that was last accessed `idle` seconds ago (RESTORE, RDB files); `None` under LFU.
 pub fn idle_since(config: &Params, idle: i64, now_ms: i64) -> Option<u32> {
     let idle = idle.clamp(0, 0xff_ffff) as u32;
     let value = lru_clock(now_ms).wrapping_sub(idle) & 0xff_ffff;

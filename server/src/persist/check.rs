@@ -21,6 +21,7 @@ const FOOTER: usize = 8;
 const UNKNOWN_TYPE: &str = "Unknown RDB encoding type ";
 /// What is reported for a function library that cannot be read.
 const BAD_LIBRARY: &str = "Failed loading library, Failed loading library payload";
+
 /// What was read of the file so far.
 #[derive(Default)]
 struct Seen {

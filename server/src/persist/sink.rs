@@ -24,10 +24,10 @@ pub struct Sink {
     pub file: File,
     /// Checksum of the bytes, if wanted.
     pub checksum: Option<u64>,
-    /// Forces bytes to the disk bit by bit, so that the disk is not busy with all of them at the end.
+    /// Syncs the bytes to the disk step by step, so that the disk is not busy with all of them at the end.
     pub syncs_in_steps: bool,
     unsynced: u64,
-    /// The first failure; nothing is written after it.
+    /// The first failure, until it is taken; meanwhile nothing is written.
     failure: Option<io::Error>,
 }
 
@@ -78,7 +78,7 @@ impl Sink {
         buf.shrink_to(CHUNK * 2);
     }
 
-    /// Whether all writes have succeeded.
+    /// Whether all writes have succeeded since this was asked last.
     ///
     /// # Errors
     /// The first failure.

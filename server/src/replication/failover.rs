@@ -5,7 +5,6 @@ use crate::notice;
 use crate::replication::replica::role::{become_primary, become_replica};
 use crate::report::replicas::{address, all};
 use crate::server::Server;
-use crate::session::pause::{pause, unpause};
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
 use crate::state::replication::failover::{Failover, FailoverStage};
@@ -28,7 +27,7 @@ pub fn begin(srv: &mut Server, failover: Failover) {
     }
     srv.replication.failover = Some(failover);
     // The pause has no deadline of its own: it ends with the failover.
-    pause(srv, Purpose::Failover, Scope::Writes, i64::MAX);
+    srv.pauses.begin(Purpose::Failover, Scope::Writes, i64::MAX);
 }
 
 /// Advances the failover: before each sleep of the loop, and by cron.
@@ -111,5 +110,5 @@ pub fn abort(srv: &mut Server, why: &str) {
 
 fn end(srv: &mut Server) {
     srv.replication.failover = None;
-    unpause(srv, Purpose::Failover);
+    srv.pauses.end(Purpose::Failover);
 }

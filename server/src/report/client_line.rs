@@ -1,8 +1,8 @@
 //! One client as CLIENT LIST, CLIENT INFO and the log show it.
 //!
-//! While TLS is configured, fields follow that Redis 7.2 does not have, at the end, where its parsers ignore them: `tls=` has
-//! version, cipher and the subject of the client's certificate, separated by colons, or `no`; `login=` by what the client has
-//! become its user.
+//! While TLS is configured, fields follow that Redis 7.2 does not have, at the end, where its parsers ignore them:
+//! `tls=` has version, cipher and the subject of the client's certificate, separated by colons, or `no`; `login=` tells
+//! how the client became its user.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -125,7 +125,7 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// The name of the user that a client is; the link to the primary is none.
+/// The name of a client's user; the link to the primary has none.
 pub fn user_name<'a>(srv: &'a Server, client: &Client) -> &'a [u8] {
     if client.class() == Class::Primary {
         return b"(superuser)";

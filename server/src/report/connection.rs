@@ -1,4 +1,4 @@
-//! DEBUG TLS: all about the TLS of one client's connection, in lines as INFO has them.
+//! DEBUG TLS: everything about the TLS of one client's connection, in lines as INFO has them.
 
 use std::fmt::Write;
 

@@ -55,7 +55,8 @@ fn push_list(stack: &mut Stack<'_>, argv: &Argv, range: Range<usize>) {
     stack.push_list(range.map(|at| &argv[at]));
 }
 
-/// Whether SCRIPT FLUSH or FUNCTION FLUSH frees in the background; `None` if its option is none or there are more.
+/// Whether SCRIPT FLUSH or FUNCTION FLUSH frees in the background; `None` if the option is unknown
+/// or there are several.
 pub fn flushes_in_background(srv: &Server, argv: &Argv) -> Option<bool> {
     match argv.len() {
         2 => Some(srv.config.lazyfree_lazy_user_flush),

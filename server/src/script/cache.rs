@@ -23,7 +23,7 @@ pub fn digest(srv: &Server, source: &[u8]) -> Sha {
 /// Adds a script to the cache, unless it is there.
 ///
 /// # Errors
-/// It is no script.
+/// It is not a script.
 pub fn add(srv: &mut Server, sha: Sha, source: &[u8]) -> Result<(), Fault> {
     let cache = &mut srv.scripts.cache;
     if cache.find(&sha).is_some() {

@@ -45,7 +45,7 @@ pub fn pcall(stack: &mut Stack<'_>) -> Outcome {
     Ok(1)
 }
 
-/// Executes the command whose arguments are on the stack, and pushes its reply; whether that is no error.
+/// Executes the command whose arguments are on the stack, and pushes its reply; whether that is not an error.
 fn execute(stack: &mut Stack<'_>) -> bool {
     let Some(srv) = running(stack) else {
         let text = b"ERR redis.call/pcall can only be called inside a script invocation";

@@ -10,7 +10,7 @@ use crate::state::scripts::run::RunFlags;
 use crate::sys::clock;
 use crate::{notice, warning};
 
-/// Called after each so many instructions of a script or of the code of a library.
+/// Called about every 100,000 instructions of a script or of the code of a library.
 ///
 /// # Errors
 /// The script was killed, or the code has taken too long.

@@ -1,8 +1,9 @@
 //! The memory of interpreters: how much a script may take, and collection of the garbage that it leaves.
 //!
+//! # When garbage is collected
 //! 1. Lua collects while a script runs, in proportion to what it allocates.
-//! 2. Every so many scripts a small step follows, as in Redis, but not before they have left as much as it is worth: a
-//!    short script leaves a hundred bytes, and a step of collection visits all that the interpreter has.
+//! 2. After a fixed number of scripts a small step follows, as in Redis, but not before they have left as much as it is
+//!    worth: a short script leaves a hundred bytes, and a collection step visits all that the interpreter has.
 //! 3. What a script leaves besides is collected by cron, a few milliseconds at a time, the arguments of the last EVAL
 //!    included. Big blocks are freed by the background thread.
 
@@ -41,7 +42,7 @@ pub fn limit(srv: &Server, lua: &mut Interpreter) {
     lua.set_limit(limit);
 }
 
-/// A script has ended: collects some garbage after every so many, if there is enough.
+/// A script has ended: collects some garbage after a fixed number of scripts, if there is enough.
 pub fn note(lua: &mut Interpreter, heap: &mut Heap, runs: &mut u32) {
     heap.note_run(lua.used());
     *runs = runs.saturating_add(1);

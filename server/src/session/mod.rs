@@ -7,7 +7,6 @@ pub mod client_eviction;
 pub mod close;
 pub mod deadline;
 pub mod name;
-pub mod pause;
 pub mod reset;
 pub mod subscribe;
 pub mod track;

@@ -1,4 +1,4 @@
-//! The background thread that frees big values, closes files and forces them to the disk, so that the loop does not.
+//! The background thread that frees big values, closes files and syncs them to the disk, so that the loop does not.
 //!
 //! Jobs are sent through a channel. Their number is counted for INFO and for callers that wait for the thread.
 
@@ -17,17 +17,17 @@ use crate::sys::memory;
 pub type Garbage = Box<dyn Send>;
 
 /// Outcome of an fsync on the thread; `None` while it is running.
-pub type Forced = Arc<OnceLock<io::Result<()>>>;
+pub type SyncOutcome = Arc<OnceLock<io::Result<()>>>;
 
-/// A file whose destructor forces it to the disk.
-struct Force {
+/// A file whose destructor syncs it to the disk.
+struct SyncJob {
     file: File,
-    forced: Forced,
+    outcome: SyncOutcome,
 }
 
-impl Drop for Force {
+impl Drop for SyncJob {
     fn drop(&mut self) {
-        let _ = self.forced.set(self.file.sync_all());
+        let _ = self.outcome.set(self.file.sync_all());
     }
 }
 
@@ -112,15 +112,15 @@ impl Background {
         self.evicted_bytes.load(Relaxed)
     }
 
-    /// Forces what was written to a file to the disk, on the thread.
-    pub fn force(&self, file: File) -> Forced {
-        let forced = Forced::default();
-        let job = Force {
+    /// Syncs what was written to a file to the disk, on the thread.
+    pub fn sync(&self, file: File) -> SyncOutcome {
+        let outcome = SyncOutcome::default();
+        let job = SyncJob {
             file,
-            forced: Arc::clone(&forced),
+            outcome: Arc::clone(&outcome),
         };
         self.free(Box::new(job), 0);
-        forced
+        outcome
     }
 
     /// Objects not freed yet: `lazyfree_pending_objects`.

@@ -37,7 +37,7 @@ pub struct KeyBlock {
     pub on_nokey: bool,
 }
 
-/// What WAIT and WAITAOF ask for: so many replicas that have acknowledged the stream up to an offset.
+/// What WAIT and WAITAOF ask for: a number of replicas that have acknowledged the stream up to an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicaBlock {
     /// Bytes of the stream.

@@ -13,9 +13,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::state::client_id::ClientId;
 
-/// Up to so many members are searched one by one.
+/// Maximum number of members that are searched one by one.
 const SEARCHED: usize = 16;
-/// The index is dropped below so many members; the gap keeps a set at the limit from building it again and again.
+/// The index is dropped below this many members; the gap keeps a set at the limit from building it again and again.
 const DROP_BELOW: usize = SEARCHED / 2;
 
 /// Hashes an id. Clients do not choose their ids, so a multiplication is enough.

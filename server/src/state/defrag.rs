@@ -56,7 +56,7 @@ pub struct Defrag {
     pub cycle_us: u64,
     /// When the fragmentation was measured last, monotonic microseconds.
     pub measured_us: u64,
-    /// No pass begins before, monotonic microseconds.
+    /// No pass begins before this time, monotonic microseconds.
     pub paused_until_us: u64,
     /// The slabs of the allocator; `None` until the first pass.
     pub slabs: Option<Slabs>,

@@ -32,7 +32,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Adds a candidate, in place of the worst one if the pool is full of better ones or not at all.
+    /// Adds a candidate. If the pool is full, it replaces the worst one, unless all are better.
     #[inline]
     pub fn offer(&mut self, score: u64, db: usize, key: &[u8]) {
         let at = if self.len < POOL_SIZE {
@@ -121,7 +121,7 @@ impl Eviction {
 }
 
 /// How long one run may take, in microseconds, by `maxmemory-eviction-tenacity`: up to 10 it rises by 50 per step, then
-/// by 15 % per step to about two minutes; 100 is no limit.
+/// by 15 % per step to about two minutes; 100 means no limit.
 pub fn time_limit_us(tenacity: i64) -> u64 {
     match tenacity {
         ..=0 => 0,

@@ -1,4 +1,4 @@
-//! Nouns: state that never names the server.
+//! Data types: state that does not know the server.
 
 pub mod acl;
 pub mod aof;

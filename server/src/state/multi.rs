@@ -86,7 +86,7 @@ impl Queue {
         self.len += 1;
     }
 
-    /// A block with room for so many bytes.
+    /// A block with room for `needed` bytes.
     fn block(&mut self, needed: usize) -> &mut Vec<u8> {
         let last = self.blocks.last().map_or(BLOCK, Vec::len);
         if last + needed > BLOCK {

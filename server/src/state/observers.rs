@@ -49,7 +49,7 @@ impl Observers {
         self.from_ns
     }
 
-    /// Whether the slow log keeps a command that took so many nanoseconds.
+    /// Whether the slow log keeps a command that took `ns` nanoseconds.
     #[inline]
     pub fn is_slow(&self, ns: u64) -> bool {
         ns >= self.slow_ns && self.slow_ns != NEVER

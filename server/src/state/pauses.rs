@@ -40,7 +40,8 @@ pub struct Pauses {
 }
 
 impl Pauses {
-    /// Begins a pause, or makes the one of this purpose longer; one that was to end later still does.
+    /// Holds commands back until `end_ms`, in milliseconds of Unix time: begins a pause, or makes the one of this
+    /// purpose longer; one that was to end later still does.
     pub fn begin(&mut self, purpose: Purpose, scope: Scope, end_ms: i64) {
         let pause = &mut self.by_purpose[purpose as usize];
         let end_ms = pause.map_or(end_ms, |known| known.end_ms.max(end_ms));
@@ -53,7 +54,7 @@ impl Pauses {
         self.by_purpose[purpose as usize].map(|pause| pause.scope)
     }
 
-    /// Ends the pause of a purpose.
+    /// Ends the pause of a purpose. Commands that were held back run before the loop sleeps, if no other pause is left.
     pub fn end(&mut self, purpose: Purpose) {
         self.by_purpose[purpose as usize] = None;
         self.settle();

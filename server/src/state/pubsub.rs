@@ -33,7 +33,7 @@ use crate::state::key_table::KeyTable;
 /// Bytes of a literal prefix that patterns are grouped by.
 const MAX_PREFIX: usize = 31;
 
-/// Up to so many patterns of a group are searched one by one.
+/// Maximum number of patterns of a group that are searched one by one.
 const SEARCHED: usize = 16;
 
 /// What a client can subscribe to.
@@ -488,7 +488,7 @@ impl Subscriptions {
     }
 }
 
-/// Up to so many names of a client are kept in an array.
+/// Maximum number of names of a client that are kept in an array.
 const FEW: usize = 8;
 
 /// A set of names.

@@ -3,7 +3,7 @@
 use crate::state::acl::users::UserId;
 use crate::wire::reply::Resp;
 
-/// By what a client has become the user that it is.
+/// How a client became its user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Login {
     /// By nothing: it has connected.
@@ -39,7 +39,7 @@ pub struct Session {
     pub authenticated: bool,
     /// The user whose rights its commands have.
     pub user: UserId,
-    /// By what it has become that user.
+    /// How it became that user.
     pub login: Login,
     /// Its reads leave the recency of keys alone.
     pub no_touch: bool,

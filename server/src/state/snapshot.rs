@@ -1,4 +1,4 @@
-//! State of snapshots: saving, loading, and data of a file that this server cannot use yet.
+//! State of snapshots: saving and loading.
 
 /// A snapshot that is being loaded.
 #[derive(Clone, Copy, Debug, Default)]

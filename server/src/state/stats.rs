@@ -150,7 +150,7 @@ pub struct Stats {
     pub commands: u64,
     /// How long handshakes of TLS took, from accept.
     pub handshakes: HandshakeLatency,
-    /// Connections refused by `maxclients`.
+    /// Connections refused: by `maxclients`, by protected mode, or for their certificate.
     pub rejected_connections: u64,
     /// Bytes read from clients.
     pub input_bytes: u64,
@@ -268,7 +268,7 @@ impl ByCommand {
 }
 
 impl Stats {
-    /// Counts a fork that took so many microseconds while so many bytes were in use.
+    /// Counts a fork that took `us` microseconds while `used` bytes were in use.
     pub fn note_fork(&mut self, us: u64, used: usize) {
         let gib = used as f64 / f64::from(1 << 30);
         self.fork_us = us;

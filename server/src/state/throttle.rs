@@ -3,10 +3,10 @@
 //! After a burst, one line per period is admitted. Lines that are not are counted, and the next line that is admitted tells
 //! how many there were. Times are those of the monotonic clock: if the wall clock is set, no line is lost by that.
 
-/// After so many milliseconds without a line, what was left out is told by itself.
+/// After this many milliseconds without a line, the number of lines left out is logged.
 const SILENCE_MS: u64 = 10_000;
 
-/// The limit for one kind of line: `BURST` lines are admitted at once, and then one each `PERIOD_MS` milliseconds.
+/// The limit for one kind of line: `BURST` lines are admitted at once, and then one every `PERIOD_MS` milliseconds.
 #[derive(Debug, Default)]
 pub struct Throttle<const BURST: u64, const PERIOD_MS: u64> {
     /// When the burst would be whole again, in milliseconds; a line adds a period.

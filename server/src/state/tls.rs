@@ -76,7 +76,7 @@ pub struct TlsState {
 pub fn hold_loads(loading: &LoadLock) -> Option<MutexGuard<'_, ()>> {
     match loading.try_lock() {
         Ok(guard) => Some(guard),
-        // What it guards is no data.
+        // It guards no data.
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => None,
     }
@@ -96,7 +96,7 @@ mod tests {
         assert!(hold_loads(&loading).is_none());
         drop(held);
         assert!(hold_loads(&loading).is_some());
-        // A load that has panicked is none.
+        // A load that has panicked does not count.
         let other = Arc::clone(&loading);
         let panicked = std::thread::spawn(move || {
             let _held = other.lock().expect("free");

@@ -23,7 +23,7 @@ use crate::state::key_table::KeyTable;
 /// How one client tracks.
 #[derive(Debug, Default)]
 pub struct ClientTracking {
-    /// The public id of the client that is told instead; 0 is none.
+    /// The public id of the client that is told instead; 0 for none.
     pub redirect: u64,
     /// Broadcasting mode.
     pub broadcast: bool,

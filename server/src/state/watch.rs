@@ -30,7 +30,8 @@ pub struct Watched {
 /// What is known about one client's watch of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watcher {
-    /// The key had expired, without having been deleted, when the client began to watch it: its deletion is no change.
+    /// The key had expired, without having been deleted, when the client began to watch it: its deletion is not a
+    /// change.
     pub expired: bool,
 }
 

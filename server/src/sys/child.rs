@@ -19,7 +19,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sig
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// Exit code of a child that was asked to end, which is no error.
+/// Exit code of a child that was asked to end, which is not an error.
 const KILLED_QUIETLY: i32 = 255;
 
 /// The side of a fork that the caller is on.
@@ -81,13 +81,13 @@ pub fn become_child(parents: impl Iterator<Item = RawFd>) {
 pub fn ignore_end_signals() {
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        // SAFETY: no handler is installed.
+        // SAFETY: SIG_IGN runs no code.
         let _ = unsafe { sigaction(signal, &ignore) };
     }
 }
 
 /// In a child that only works for one peer: ends the process this long after the peer has closed the connection, unless
-/// it ends before.
+/// it ends earlier.
 pub fn exit_after_hangup(fd: RawFd, delay: Duration) {
     // Without the thread the child goes on until its work is done.
     let _ = thread::Builder::new().spawn(move || {
@@ -105,7 +105,7 @@ pub fn exit_after_hangup(fd: RawFd, delay: Duration) {
 
 /// Ends the calling process at once.
 pub fn exit(code: i32) -> ! {
-    // SAFETY: it does not return.
+    // SAFETY: `_exit` runs no destructors or handlers and touches no memory.
     unsafe { libc::_exit(code) }
 }
 
@@ -174,11 +174,11 @@ mod tests {
 
     #[test]
     fn a_child_ends_by_its_code_or_quietly() {
-        match fork().expect("a process more") {
+        match fork().expect("another process") {
             Fork::Child => exit(3),
             Fork::Parent(pid) => assert_eq!(wait(pid), Ended::Exit(3)),
         }
-        match fork().expect("a process more") {
+        match fork().expect("another process") {
             Fork::Child => loop {
                 std::hint::spin_loop();
             },

@@ -1,6 +1,6 @@
 //! Directories: making the names in them durable.
 //!
-//! A new name of a file, or a rename, survives a crash of the machine only after its directory was forced to the disk.
+//! A new name of a file, or a rename, survives a crash of the machine only after its directory was synced to the disk.
 
 use std::fs::File;
 use std::io;
@@ -14,15 +14,15 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Forces the names in a directory to the disk.
+/// Syncs the names in a directory to the disk.
 ///
 /// # Errors
-/// It cannot be opened or forced.
+/// It cannot be opened or synced.
 pub fn sync(directory: &Path) -> io::Result<()> {
     open(directory)?.sync_all()
 }
 
-/// Opens a directory, to be forced to the disk by another thread.
+/// Opens a directory, to be synced to the disk by another thread.
 ///
 /// # Errors
 /// It cannot be opened.

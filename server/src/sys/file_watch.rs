@@ -5,7 +5,8 @@
 //! comparison, which is made every few seconds anyway. Symbolic links are followed, and the folders of the links are watched as
 //! well, so a folder that is swapped by a link is noticed.
 //!
-//! 1. A change is told when the folders have been quiet for a moment, so that files written one after the other are
+//! # Invariants
+//! 1. A change is reported when the folders have been quiet for a moment, so that files written one after the other are
 //!    usually complete; or after a second, whatever happens there.
 //! 2. A change while the last one is being dealt with is not lost: the comparison follows.
 //! 3. Dropping the handle ends the thread, which is not waited for.

@@ -82,7 +82,7 @@ struct Bin {
     slabs: usize,
     /// Slabs that are partly used, without the current one, from which new allocations are taken.
     partly: usize,
-    /// An allocation is moved if its slab has at most so many regions in use; `None` until the bin is asked about.
+    /// An allocation is moved if its slab has at most this many regions in use; `None` until the bin is asked about.
     limit: Option<usize>,
     /// The highest limit in this pass. A pass makes sparse slabs sparser, so the average falls; a slab that is being
     /// emptied must not be abandoned for that.

@@ -26,13 +26,13 @@ pub fn resident() -> usize {
 
 /// Size of a page, in bytes.
 pub fn page_size() -> usize {
-    // SAFETY: only asks.
+    // SAFETY: takes and returns numbers only.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }
 
 /// Physical memory of the machine, in bytes.
 pub fn total_memory() -> usize {
-    // SAFETY: only asks.
+    // SAFETY: takes and returns numbers only.
     let pages = unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) };
     pages.max(0) as usize * page_size()
 }

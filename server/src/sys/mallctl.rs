@@ -61,11 +61,11 @@ const ACTIONS: &[&str] = &[
 /// Every bit pattern is valid, and there is no padding.
 pub(super) unsafe trait Plain: Copy + Default {}
 
-// SAFETY: integers.
+// SAFETY: integers: every bit pattern is valid, and there is no padding.
 unsafe impl Plain for u32 {}
-// SAFETY: integers.
+// SAFETY: integers: every bit pattern is valid, and there is no padding.
 unsafe impl Plain for usize {}
-// SAFETY: an array of integers.
+// SAFETY: an array of integers: every bit pattern is valid, and there is no padding.
 unsafe impl Plain for [usize; 6] {}
 
 /// The parts of a name, by which it is found without parsing.

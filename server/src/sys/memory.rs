@@ -327,7 +327,8 @@ pub fn set_background_thread(on: bool) {
 
 /// Sets for how long unused pages are kept before they are returned to the system, in milliseconds.
 ///
-/// jemalloc's default of 10 seconds keeps the query buffers of idle clients resident far longer than cron keeps them
+/// jemalloc's default of 10 seconds keeps the query buffers of idle clients resident far longer than cron keeps them,
+/// so the server sets a shorter time.
 pub fn set_decay(ms: isize) {
     for name in [c"arenas.dirty_decay_ms", c"arena.0.dirty_decay_ms"] {
         // SAFETY: the value is a signed size of the stated length.

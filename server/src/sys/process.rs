@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-/// The signal that asked for a shutdown; 0 is none.
+/// The signal that asked for a shutdown; 0 for none.
 static SHUTDOWN_SIGNAL: AtomicI32 = AtomicI32::new(0);
 /// The file that a second interrupt removes: the snapshot being written. Never freed once set, since a signal may
 /// arrive on any thread.

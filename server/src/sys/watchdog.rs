@@ -19,7 +19,7 @@ use crate::sys::log;
 static LOG: AtomicI32 = AtomicI32::new(-1);
 /// The timer, created by the first setting.
 static TIMER: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-/// Index of the command being executed plus one; 0 is none.
+/// Index of the command being executed plus one; 0 for none.
 static COMMAND: AtomicUsize = AtomicUsize::new(0);
 
 /// Says which command is being executed.

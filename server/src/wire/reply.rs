@@ -65,7 +65,7 @@ pub struct Reply {
     pub resp: Resp,
     /// CLIENT REPLY OFF or SKIP: nothing is written.
     pub muted: bool,
-    /// Output limit in bytes; 0 is no limit.
+    /// Output limit in bytes; 0 means no limit.
     pub limit: usize,
     /// The limit was exceeded: the client is to be closed.
     pub overflow: bool,
@@ -134,7 +134,7 @@ impl Reply {
         if self.muted || self.overflow {
             return;
         }
-        // Newlines at the end of an error are no part of it.
+        // Newlines at the end of an error are not part of it.
         let ends = text.iter().rev().take_while(|byte| b"\r\n".contains(byte));
         let len = if mark == b'-' {
             text.len() - ends.count()

@@ -64,7 +64,7 @@ impl Key {
         differ == 0
     }
 
-    /// A hash of the name and of a number, of so many bits.
+    /// A hash of the name and of a number, with `bits` bits.
     #[inline]
     pub const fn hash(&self, number: u16, bits: u32) -> usize {
         let mixed = self.first ^ self.last.rotate_left(23) ^ self.middle.rotate_left(46);

@@ -1,4 +1,4 @@
-//! A disk for tests that can be slow, fail, and forget what was not forced to it.
+//! A disk for tests that can be slow, fail, and forget what was not synced to it.
 //!
 //! This library is loaded into a server by `LD_PRELOAD` and replaces the functions through which the server changes files. It
 //! does nothing unless `DISK_CONTROL` names a folder. There:
@@ -9,7 +9,7 @@
 //! | `slow-fsync` | an fsync of a file of data takes this many milliseconds longer |
 //! | `hold-child` | the same in a process that the server has forked |
 //! | `fail-OP` | OP fails with the error number in the file, or only the next n times if a second number n follows; OP is `write`, `fsync`, `folder-fsync`, `rename`, `open` or `unlink` |
-//! | `room` | so many bytes may still be written; then writes are short and fail with ENOSPC |
+//! | `room` | this many bytes may still be written; then writes are short and fail with ENOSPC |
 //! | `kill-OP` | the process is killed before the n-th OP from now on, n being the number in the file |
 //! | `clock-back`, `clock-ahead` | the wall clock is this many seconds slow, or fast |
 //! | `journal` | written by this library: what a crash of the machine would keep (see below) |
@@ -20,14 +20,14 @@
 //! One line per event, in the order in which they happened; paths are absolute, and fields are separated by tabs:
 //!
 //! ```text
-//! size INODE BYTES         so many bytes of the file are on the disk
+//! size INODE BYTES         this many bytes of the file are on the disk
 //! create PATH              a name that the disk may forget
 //! rename FROM TO BACKUP    BACKUP is a link to the file that TO was before, or `-`
 //! unlink PATH BACKUP
 //! folder PATH              the names in the folder are on the disk
 //! ```
 //!
-//! `tests::disk` applies it: what was not forced is thrown away.
+//! `tests::disk` applies it: what was not synced is thrown away.
 
 #![allow(unsafe_code)]
 #![allow(

@@ -23,7 +23,7 @@ use super::{Family, Source, readable, setting};
 
 const STEPS: u64 = 6000;
 const CLIENTS: usize = 6;
-/// The numbers of clients and what CLIENT LIST and INFO say of them are compared every so many steps.
+/// Steps after which the numbers of clients and what CLIENT LIST and INFO say of them are compared.
 const STATE_EVERY: u64 = 25;
 
 const FAMILY: Family = Family {

@@ -10,7 +10,7 @@ pub enum As {
     Exact,
     /// Equal byte for byte, or both errors.
     Refused,
-    /// As groups of so many elements in any order: the order is unspecified, and the hash tables of the servers
+    /// As groups of this many elements in any order: the order is unspecified, and the hash tables of the servers
     /// differ.
     Groups(usize),
     /// Numbers by value: 7.0 formats a score with 17 digits, 7.2 with the fewest that identify it.

@@ -32,7 +32,7 @@ pub const FAMILY: Family = Family {
         (1, Exact, "GEOSEARCH <key> <from> <by> <with>"),
         (1, Exact, "GEOSEARCH <key> <by> {COUNT 100 ANY}? <from> <order>"),
         (1, Exact, "GEOSEARCHSTORE {<key>|s<key>} <key> <from> <by> <order> <count>"),
-        // The distances are no short decimal fractions, so the key is deleted again.
+        // The distances are not short decimal fractions, so the key is deleted again.
         (1, Exact, "GEOSEARCHSTORE distance <key> <from> <by> <order> <count> STOREDIST"),
         (1, Scores, "{ZRANGE distance 0 -1 WITHSCORES|DEL distance}"),
         (1, Exact, "{GEORADIUS|GEORADIUS_RO} <key> <lon> <lat> <radius> <unit> <with> <count> <order>"),

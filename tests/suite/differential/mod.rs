@@ -55,7 +55,7 @@ use grammar::{Grammar, Line};
 
 const COMMANDS: u64 = 21_000;
 const BATCH: u64 = 100;
-/// One command in so many has a word replaced, and one in so many is FLUSHALL.
+/// One command in this many has a word replaced, and one in this many is FLUSHALL.
 const JUNK_EVERY: u64 = 40;
 const FLUSH_EVERY: u64 = 1500;
 
@@ -203,7 +203,7 @@ pub(crate) fn readable(words: &[Vec<u8>]) -> String {
     words.join(" ")
 }
 
-/// Compares the replies to so many commands.
+/// Compares the replies to `count` commands.
 fn compare_replies(pair: &mut Pair, source: &mut Source, count: u64, context: &str) {
     let mut log: Vec<String> = Vec::new();
     for _ in 0..count.div_ceil(BATCH) {

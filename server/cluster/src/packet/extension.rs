@@ -42,7 +42,7 @@ pub enum Extension<'a> {
 /// Why an extension cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
-    /// Its length is no multiple of 8.
+    /// Its length is not a multiple of 8.
     Padding(u32),
     /// It is longer than what is left of the packet, or too short for its content.
     Length,

@@ -32,7 +32,7 @@ pub fn join(world: &mut World, ms: i64) -> bool {
     })
 }
 
-/// The slots of a primary, of so many.
+/// The slots of one of `primaries` primaries.
 pub fn range(primary: usize, primaries: usize) -> (u16, u16) {
     let share = usize::from(SLOTS) / primaries;
     let last = match primary + 1 == primaries {

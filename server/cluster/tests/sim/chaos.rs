@@ -35,7 +35,7 @@ pub struct Total {
     votes: u64,
 }
 
-/// Runs a scenario on many seeds; the first that fails is told with what it takes to repeat it.
+/// Runs a scenario on many seeds; the first that fails is reported with what it takes to repeat it.
 pub fn on_seeds(
     default: u64,
     scenario: impl Fn(&mut World) -> Result<(), String>,
@@ -66,7 +66,7 @@ pub fn on_seeds(
     total
 }
 
-/// One fault, or the end of one, in a cluster of so many primaries at the start.
+/// One fault, or the end of one, in a cluster that has `primaries` primaries at the start.
 fn disturb(world: &mut World, primaries: usize) {
     let nodes = world.nodes.len() as u64;
     let node = world.rng.below(nodes) as usize;

@@ -9,7 +9,7 @@ use crate::world::World;
 
 const TIMEOUT_MS: i64 = 1000;
 
-/// SETSLOT on a node, if it is up; what it refuses is no fault.
+/// SETSLOT on a node, if it is up; a refusal is not a fault.
 fn set(world: &mut World, node: usize, args: &[&str]) {
     if world.is_up(node) {
         let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();

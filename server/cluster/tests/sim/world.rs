@@ -98,7 +98,7 @@ pub struct World {
     pub delay_ms: u64,
     /// Upper limit of the time until a connection request arrives, beside that delay.
     pub connect_ms: u64,
-    /// One of how many actions is the last before a crash; 0 is none.
+    /// One of how many actions is the last before a crash; 0 for none.
     pub crash_rate: u64,
     /// Log lines, if they are wanted.
     pub log: Option<Vec<String>>,

@@ -9,7 +9,7 @@
 //! | 4 | 4 | number of integers |
 //! | 8 | | the integers, ascending, signed |
 //!
-//! Invariants:
+//! # Invariants
 //! 1. The integers are strictly ascending.
 //! 2. The length of the buffer is a multiple of the width, and every integer fits the width.
 
@@ -17,7 +17,7 @@ use std::fmt;
 use std::iter::FusedIterator;
 
 use crate::ds::relocation::Relocator;
-use crate::ds::thin::{MAX_LEN, TaggedThin};
+use crate::ds::thin::TaggedThin;
 use crate::util::rand::Rng;
 
 /// Width of an integer in bytes.
@@ -147,12 +147,7 @@ impl Intset {
         self.find(number).is_ok()
     }
 
-    /// Whether any one more integer keeps the buffer within its safe size.
-    pub fn fits_one_more(&self) -> bool {
-        self.len() < MAX_LEN / Width::Eight.bytes() - 1
-    }
-
-    /// Inserts an integer; the set must have room ([`Intset::fits_one_more`]). Returns whether it was new.
+    /// Inserts an integer. Returns whether it was new.
     pub fn insert(&mut self, number: i64) -> bool {
         let Err(index) = self.find(number) else {
             return false;

@@ -16,7 +16,7 @@
 //! | 63 … 64−[`TAG_BITS`] | tag |
 //! | the rest | address / 8 |
 //!
-//! Invariants:
+//! # Invariants
 //! 1. The used slots of a line come first: a line is full if its last slot is used.
 //! 2. If a key with home `h` is stored in line `p`, the lines `h..p` are all full. So a lookup stops at the first line
 //!    that is not full, and no key has spilled past such a line.

@@ -1,6 +1,6 @@
 //! A node of a quicklist (a listpack, possibly compressed, or one big element) and the limits of its size.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. The compressed data is the RDB format of a valid listpack.
 
 use crate::ds::item::Item;

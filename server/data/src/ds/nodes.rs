@@ -4,7 +4,7 @@
 //! million nodes make about ten thousand chunks, so finding an element scans that many sums and the nodes of one
 //! chunk. Inserting a node in the middle moves the nodes of one chunk and, if the chunk splits, the list of chunks.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. No chunk is empty.
 //! 2. The sums are exact: the number of elements of a node changes only inside [`Nodes::change`].
 

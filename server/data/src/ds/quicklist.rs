@@ -5,7 +5,7 @@
 //! works on a decompressed copy. Elements are assigned to nodes by Redis's rules, because DUMP and the RDB file expose
 //! the nodes.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. No node is empty.
 //! 2. The outermost `depth` nodes at either end are not compressed; with a depth of 0, no node is.
 

@@ -13,7 +13,7 @@
 //! the size of the table: whatever the table does between two calls, a key that stays is in a part of the ring that
 //! some call covers, and is found there.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `used` is the number of keys in both arrays.
 //! 2. The lines of the old array before the frontier are zero, and no key of the old array has its home there; every
 //!    key of the new array has its old home there.

@@ -13,7 +13,7 @@
 //! | 0 | 4 | length of the bytes, native byte order |
 //! | 4 | | the bytes |
 //!
-//! Invariants:
+//! # Invariants
 //! 1. An empty buffer has no allocation: the pointer of a `Thin` is that of a constant length of 0, the pointer of a
 //!    `TaggedThin` dangles.
 //! 2. Otherwise the allocation has size [`usable_size`] of head and bytes, alignment [`ALIGN`], and its bytes are
@@ -36,7 +36,7 @@ const ALIGN: usize = 8;
 const HEAD: usize = size_of::<u32>();
 
 /// Maximum length of a buffer.
-pub const MAX_LEN: usize = u32::MAX as usize;
+const MAX_LEN: usize = u32::MAX as usize;
 
 /// Target of the pointer of an empty [`Thin`]: a length of 0, aligned like an allocation.
 #[repr(align(8))]
@@ -89,8 +89,8 @@ impl Thin {
     /// The bytes.
     #[inline(always)]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `len` bytes after the head are initialised. With a length of 0 the pointer is one past a constant of
-        // at most 8 bytes, which is valid for an empty slice.
+        // SAFETY: `len` bytes after the head are initialised. With a length of 0 the pointer is inside a constant
+        // of 8 bytes, which is valid for an empty slice.
         unsafe { slice::from_raw_parts(self.at.add(HEAD).as_ptr(), self.len()) }
     }
 

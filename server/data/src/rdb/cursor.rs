@@ -185,7 +185,7 @@ impl<'a> Cursor<'a> {
             255 => Ok(f64::NEG_INFINITY),
             length => {
                 let digits = self.take(u64::from(length))?;
-                parse_f64(digits).ok_or_else(|| Corrupt::new("a score that is no number").into())
+                parse_f64(digits).ok_or_else(|| Corrupt::new("a score that is not a number").into())
             }
         }
     }

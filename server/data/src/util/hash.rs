@@ -34,13 +34,7 @@ pub fn set_seed(seed: [u8; 16]) -> bool {
 /// The hash of `key` with the seed of this process.
 #[inline]
 pub fn hash(key: &[u8]) -> u64 {
-    siphash(seed(), key, |word| word)
-}
-
-/// The hash of `key` with ASCII letters converted to lowercase.
-#[inline]
-pub fn hash_nocase(key: &[u8]) -> u64 {
-    siphash(seed(), key, lowercase)
+    siphash(seed(), key)
 }
 
 /// Appends the hash of each of `keys` to `out`, in order: the same values as from [`hash`].
@@ -54,15 +48,10 @@ pub fn hash_batch(keys: &[&[u8]], out: &mut Vec<u64>) {
             .and_then(|group| hash_lanes(seed, group))
         {
             Some(hashes) => out.extend_from_slice(&hashes),
-            None => out.extend(group.iter().map(|key| siphash(seed, key, |word| word))),
+            None => out.extend(group.iter().map(|key| siphash(seed, key))),
         }
     }
-    out.extend(
-        groups
-            .remainder()
-            .iter()
-            .map(|key| siphash(seed, key, |word| word)),
-    );
+    out.extend(groups.remainder().iter().map(|key| siphash(seed, key)));
 }
 
 #[inline]
@@ -82,16 +71,16 @@ const START: [u64; 4] = [
 ];
 
 #[inline(always)]
-fn siphash([k0, k1]: [u64; 2], key: &[u8], map: impl Fn(u64) -> u64) -> u64 {
+fn siphash([k0, k1]: [u64; 2], key: &[u8]) -> u64 {
     let mut v = [START[0] ^ k0, START[1] ^ k1, START[2] ^ k0, START[3] ^ k1];
     let (words, tail) = key.as_chunks::<8>();
     for word in words {
-        let word = map(u64::from_le_bytes(*word));
+        let word = u64::from_le_bytes(*word);
         v[3] ^= word;
         round(&mut v);
         v[0] ^= word;
     }
-    let last = map(tail_word(tail)) | (key.len() as u64) << 56;
+    let last = tail_word(tail) | (key.len() as u64) << 56;
     v[3] ^= last;
     round(&mut v);
     v[0] ^= last;
@@ -139,19 +128,6 @@ fn tail_word(tail: &[u8]) -> u64 {
             half(0) | half(back) << (8 * back)
         }
     }
-}
-
-/// Converts the ASCII letters among eight bytes to lowercase at once.
-#[inline(always)]
-fn lowercase(word: u64) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    // With the high bits cleared no sum carries into the next byte; the high bit of each sum then tells whether the
-    // byte is at least 'A', or beyond 'Z'.
-    let low = word & (EACH * 0x7f);
-    let from_a = low + EACH * (0x80 - u64::from(b'A'));
-    let beyond_z = low + EACH * (0x7f - u64::from(b'Z'));
-    let upper = from_a & !beyond_z & !word & (EACH * 0x80);
-    word | upper >> 2
 }
 
 /// Hashes a group in lockstep with the widest registers of this processor; `None` if it has none.
@@ -372,7 +348,7 @@ mod x86 {
             for from in 0..90 {
                 let lengths = [0, 1, 3, 8, 9, 16, 40, from].map(|len| len.min(100 - from));
                 let keys = lengths.map(|len| &bytes[from..from + len]);
-                let expected = keys.map(|key| siphash(seed(), key, |word| word));
+                let expected = keys.map(|key| siphash(seed(), key));
                 if is_x86_feature_detected!("avx2") {
                     // SAFETY: the feature was just detected.
                     assert_eq!(unsafe { siphash_avx2(seed(), &keys) }, expected);
@@ -388,7 +364,7 @@ mod x86 {
 
 #[cfg(test)]
 mod tests {
-    use super::{hash, hash_batch, hash_nocase, siphash};
+    use super::{hash, hash_batch, siphash};
     use crate::util::rand::Rng;
     use std::hash::{DefaultHasher, Hasher};
 
@@ -405,11 +381,7 @@ mod tests {
             let key = random_key(&mut rng, 70);
             let mut theirs = DefaultHasher::new();
             theirs.write(&key);
-            assert_eq!(
-                siphash([0, 0], &key, |word| word),
-                theirs.finish(),
-                "{key:?}"
-            );
+            assert_eq!(siphash([0, 0], &key), theirs.finish(), "{key:?}");
         }
     }
 
@@ -426,17 +398,6 @@ mod tests {
             hash_batch(&keys, &mut hashes);
             assert_eq!(hashes.remove(0), 42);
             assert_eq!(hashes, keys.iter().map(|key| hash(key)).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn nocase_is_the_hash_of_the_lowercase_text() {
-        let every: Vec<u8> = (0..=255).collect();
-        assert_eq!(hash_nocase(&every), hash(&every.to_ascii_lowercase()));
-        let mut rng = Rng::new(5);
-        for _ in 0..2000 {
-            let key = random_key(&mut rng, 40);
-            assert_eq!(hash_nocase(&key), hash(&key.to_ascii_lowercase()));
         }
     }
 }

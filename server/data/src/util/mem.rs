@@ -5,7 +5,7 @@
 //! `mmap` when big, so that a big array uses no memory until its pages are touched and can release pages while it is
 //! still in use.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. A `LineArray` is always fully initialised: every word was zeroed or written.
 //! 2. Only lines that are all zero are discarded, so a discarded line still reads as zero on every platform, whatever
 //!    its `MADV_DONTNEED` does.

@@ -151,7 +151,7 @@ pub fn format_f64_g17(number: f64) -> Vec<u8> {
     format_f64_general(number, 17)
 }
 
-/// Formats a double with so many significant digits, at least one, as C's `%.*g` does.
+/// Formats a double with `digits` significant digits, at least one, as C's `%.*g` does.
 pub fn format_f64_general(number: f64, digits: u16) -> Vec<u8> {
     if !number.is_finite() {
         return format_f64(number);

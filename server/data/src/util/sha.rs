@@ -18,11 +18,6 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
     Sha256::digest(data).into()
 }
 
-/// The SHA-256 of `data` as 64 hexadecimal digits.
-pub fn sha256_hex(data: &[u8]) -> [u8; 64] {
-    hex(&sha256(data))
-}
-
 /// `bytes` as hexadecimal digits, of which there must be twice as many.
 pub fn hex<const N: usize>(bytes: &[u8]) -> [u8; N] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -36,7 +31,7 @@ pub fn hex<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
-    use super::{sha1_hex, sha256_hex};
+    use super::{hex, sha1_hex, sha256};
 
     #[test]
     fn known_digests() {
@@ -47,7 +42,7 @@ mod tests {
         );
         assert_eq!(&sha1_hex(b""), b"da39a3ee5e6b4b0d3255bfef95601890afd80709");
         assert_eq!(
-            &sha256_hex(b"abc"),
+            &hex(&sha256(b"abc")),
             b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
     }

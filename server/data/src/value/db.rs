@@ -222,11 +222,6 @@ impl Db {
         self.find(key).and_then(EntryRef::expire)
     }
 
-    /// Sets the LRU or LFU field of a key. Returns false if the key does not exist.
-    pub fn touch_lru(&self, key: &[u8], lru: u32) -> bool {
-        self.find(key).map(|entry| entry.set_lru(lru)).is_some()
-    }
-
     /// Sets the value of a key. Returns the value that it replaced; `None` if the key is new.
     pub fn set<'v>(
         &mut self,
@@ -671,7 +666,7 @@ fn slot_index(hash: u64) -> usize {
     usize::from(Db::slot_of(hash))
 }
 
-/// A walk from part to part until about so many entries were visited.
+/// A walk from part to part until about a given number of entries were visited.
 struct Walk {
     which: Which,
     slot: usize,

@@ -18,7 +18,7 @@
 //! A key of 16 bytes and a value of 16 bytes take 38 bytes, in a size class of 40. The size of the allocation is not
 //! stored: it is the size class of the content, so a change that stays within the class is made in place.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. The allocation has [`usable_size`] of the content's size, and alignment 8.
 //! 2. Every byte of the content is initialised.
 //! 3. Only `Shared` entries hold an `Arc`, and a new text of at most [`INLINE_MAX`] bytes is never stored that way (an

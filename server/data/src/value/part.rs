@@ -4,7 +4,7 @@
 //! volatile keys can be sampled and scanned separately. An entry moves when its size changes, and then both pointers are
 //! updated.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `expires` has an alias of exactly those entries of `keys` that have an expiry, at their address.
 //! 2. No entry is accessed through `expires` between a move of the entry and the update of its alias (see
 //!    [`Part::update`]).

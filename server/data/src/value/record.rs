@@ -11,7 +11,7 @@
 //! | … | | the first text: the key of the record in a table |
 //! | … | | in a field, the length of the second text and the text |
 //!
-//! Invariants:
+//! # Invariants
 //! 1. The allocation has [`usable_size`] of the content's size, and alignment 8. The size is not stored: a change that
 //!    stays within the size class is made in place.
 //! 2. Every byte of the content is initialised.

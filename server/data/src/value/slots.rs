@@ -3,7 +3,7 @@
 //! Sums over groups of slots make the database's own size cheap to keep and a fair random choice cheap to make: it
 //! walks at most the groups, then the slots of one group.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. A part that is present has at least one key.
 //! 2. `groups` and `total` are the sums over the parts; `migrating` is how many parts have a table that is being resized.
 

@@ -4,7 +4,7 @@
 //! Numbers are indices into a vector and are reused after a consumer was deleted; consumers are found and listed by
 //! name.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. An id is in the group's map exactly if it is in the set of one consumer, the one whose number the map holds.
 //! 2. `by_name` has the numbers of all consumers in the order of their names.
 

@@ -4,7 +4,7 @@
 //! between moves little. Chunks are filled completely, so the overhead per node is hardly more than its id and
 //! pointer.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. No chunk is empty, and none has more than [`CHUNK`] nodes.
 //! 2. Ids ascend across all chunks.
 

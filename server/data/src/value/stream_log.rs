@@ -2,7 +2,7 @@
 //!
 //! Entries are only appended, so only the last node grows.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `len` is the number of entries in the nodes that are not deleted.
 //! 2. `first_id` is the id of the first of them, or 0-0.
 

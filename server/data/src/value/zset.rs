@@ -347,7 +347,7 @@ impl Zset {
         let mut last: Option<(f64, Vec<u8>)> = None;
         for (member, score) in self.iter() {
             let here = (score, member.to_vec());
-            assert!(!score.is_nan(), "a score that is no number");
+            assert!(!score.is_nan(), "a score that is not a number");
             assert!(last.is_none_or(|last| last < here), "members out of order");
             last = Some(here);
         }

@@ -85,7 +85,7 @@ impl Token {
 enum Error {
     /// What was expected, and what is there.
     Unexpected(&'static str, Token),
-    /// Tables are nested so deep.
+    /// Tables are nested too deeply, to this depth.
     Depth(usize),
     /// Not about the text.
     Lua(Fault),

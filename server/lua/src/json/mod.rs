@@ -89,7 +89,7 @@ pub fn open(stack: &mut Stack<'_>) {
     }
 }
 
-/// Adds nils up to so many arguments.
+/// Adds nils up to this number of arguments.
 fn pad(stack: &mut Stack<'_>, arguments: usize) -> Result<(), Raise> {
     if stack.top() > arguments {
         return Err(stack.fail_argument(arguments as i32 + 1, b"found too many arguments"));

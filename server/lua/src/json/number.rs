@@ -38,7 +38,7 @@ pub(super) fn write_number(out: &mut Vec<u8>, number: f64, precision: usize) {
     write_exactly(out, number, precision);
 }
 
-/// Appends an integer with at least so many digits.
+/// Appends an integer with at least `least` digits.
 fn write_integer(out: &mut Vec<u8>, mut number: u64, least: usize) {
     let mut digits = [b'0'; 20];
     let mut start = digits.len();

@@ -19,7 +19,7 @@ use crate::wire::fault::{Fault, NO_CLUSTER};
 /// This node.
 ///
 /// # Errors
-/// The server is no node of a cluster.
+/// The server is not a node of a cluster.
 pub fn node<'a>(cx: &'a Ctx<'_>) -> Result<&'a ClusterNode, Fault> {
     cx.srv.cluster.as_deref().ok_or(NO_CLUSTER)
 }
@@ -27,7 +27,7 @@ pub fn node<'a>(cx: &'a Ctx<'_>) -> Result<&'a ClusterNode, Fault> {
 /// Has the protocol carry out an order, and performs what follows.
 ///
 /// # Errors
-/// The server is no node of a cluster, or the protocol refuses.
+/// The server is not a node of a cluster, or the protocol refuses.
 pub fn carry_out<R>(
     cx: &mut Ctx<'_>,
     order: impl FnOnce(&mut Cluster, Facts) -> Result<R, Refusal>,

@@ -2,7 +2,6 @@
 
 use data::ds::table::TableStats;
 use data::rdb::encoder::payload;
-use data::util::num::parse_i64;
 use data::value::aggregate::AggregateRef;
 use data::value::db::Expire;
 use data::value::digest;
@@ -10,14 +9,14 @@ use data::value::entry::EntryRef;
 use data::value::list::List;
 use data::value::{Encoding, NewValue, Scratch, Type};
 
-use crate::commands::args::int;
+use crate::commands::args::{int, take_count};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::lookup::{db, db_mut, fresh, peek};
 use crate::keyspace::recency::idle_seconds;
 use crate::report::layout;
 use crate::server::{Ctx, Done};
 use crate::sys::log::raw;
-use crate::wire::fault::{Fault, NO_SUCH_KEY, NOT_POSITIVE};
+use crate::wire::fault::{Fault, NO_SUCH_KEY};
 
 /// Bytes of a DUMP payload besides the value: its type and the footer.
 const PAYLOAD_FRAME: usize = 11;
@@ -83,14 +82,10 @@ pub(super) fn sdslen(cx: &mut Ctx<'_>) -> Done {
 
 pub(super) fn populate(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
-    let positive = |arg: &[u8]| {
-        let number = parse_i64(arg).and_then(|number| usize::try_from(number).ok());
-        number.ok_or(NOT_POSITIVE)
-    };
-    let count = positive(&argv[2])?;
+    let count = take_count(&argv[2])?;
     let prefix = if argv.len() > 3 { &argv[3] } else { b"key" };
     let size = if argv.len() > 4 {
-        positive(&argv[4])?
+        take_count(&argv[4])?
     } else {
         0
     };

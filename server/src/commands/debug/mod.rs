@@ -38,7 +38,8 @@ use crate::{notice, warning};
 /// Rows and procs.
 pub static PROCS: Family = &[(&rows::DEBUG, debug)];
 
-/// A subcommand: name, number of arguments, implementation.
+/// A subcommand: name, number of arguments, implementation, lines of DEBUG HELP. Those are Redis's where it has the
+/// subcommand and the effect is the same.
 struct Sub {
     name: &'static str,
     args: std::ops::RangeInclusive<usize>,
@@ -51,197 +52,304 @@ static SUBCOMMANDS: &[Sub] = &[
         name: "aof-flush-sleep",
         args: 1..=1,
         run: aof_flush_sleep,
-        help: &["    Sleep so many microseconds before the append-only file is written."],
+        help: &[
+            "AOF-FLUSH-SLEEP <microsec>",
+            "    Server will sleep before flushing the AOF, this is used for testing.",
+        ],
     },
     Sub {
         name: "change-repl-id",
         args: 0..=0,
         run: change_history,
         help: &[
-            "    Another name for the history of writes, so that no replica can go on with it.",
+            "CHANGE-REPL-ID",
+            "    Change the replication IDs of the instance.",
+            "    Dangerous: should be used only for testing the replication subsystem.",
         ],
     },
     Sub {
         name: "clusterlink",
         args: 3..=3,
         run: cluster_link,
-        help: &["    KILL TO|FROM|ALL <node-id>: close links of the cluster's bus."],
+        help: &[
+            "CLUSTERLINK KILL <to|from|all> <node-id>",
+            "    Kills the link based on the direction to/from (both) with the provided node.",
+        ],
     },
     Sub {
         name: "config-rewrite-force-all",
         args: 0..=0,
         run: rewrite_all,
-        help: &["    CONFIG REWRITE of every directive."],
+        help: &[
+            "CONFIG-REWRITE-FORCE-ALL",
+            "    Like CONFIG REWRITE but writes all configuration options, including",
+            "    keywords not listed in original configuration file or default values.",
+        ],
     },
     Sub {
         name: "digest",
         args: 0..=0,
         run: digest_all,
-        help: &["    A fingerprint of all data."],
+        help: &[
+            "DIGEST",
+            "    Output a hex signature representing the current DB content.",
+        ],
     },
     Sub {
         name: "digest-value",
         args: 0..=usize::MAX,
         run: digest_values,
-        help: &["    A fingerprint of the value of each key."],
+        help: &[
+            "DIGEST-VALUE <key> [<key> ...]",
+            "    Output a hex signature of the values of all the specified keys.",
+        ],
     },
     Sub {
         name: "drop-cluster-packet-filter",
         args: 1..=1,
         run: drop_packets,
-        help: &["    Drop packets of this kind from the cluster's bus; -1 drops none."],
+        help: &[
+            "DROP-CLUSTER-PACKET-FILTER <packet-type>",
+            "    Drop all packets that match the filtered type. Set to -1 allow all packets.",
+        ],
     },
     Sub {
         name: "error",
         args: 1..=1,
         run: error,
-        help: &["    Answer with this error."],
+        help: &[
+            "ERROR <string>",
+            "    Return a Redis protocol error with <string> as message. Useful for clients",
+            "    unit tests to simulate Redis errors.",
+        ],
     },
     Sub {
         name: "htstats",
         args: 1..=2,
         run: htstats,
-        help: &["    How full the tables of a database are."],
+        help: &[
+            "HTSTATS <dbid> [full]",
+            "    Return hash table statistics of the specified Redis database.",
+        ],
     },
     Sub {
         name: "htstats-key",
         args: 1..=2,
         run: htstats_key,
-        help: &["    How full the table of a set or hash is."],
+        help: &[
+            "HTSTATS-KEY <key> [full]",
+            "    Like HTSTATS but for the hash table stored at <key>'s value.",
+        ],
     },
     Sub {
         name: "listpack",
         args: 1..=1,
         run: listpack,
-        help: &["    Write the elements of a key's listpack to the log."],
+        help: &[
+            "LISTPACK <key>",
+            "    Show low level info about the listpack encoding of <key>.",
+        ],
     },
     Sub {
         name: "loadaof",
         args: 0..=0,
         run: load_aof,
-        help: &["    Empty all databases and load the append-only file."],
+        help: &[
+            "LOADAOF",
+            "    Flush the AOF buffers on disk and reload the AOF in memory.",
+        ],
     },
     Sub {
         name: "log",
         args: 1..=1,
         run: log,
-        help: &["    Write a line to the log."],
+        help: &["LOG <message>", "    Write <message> to the server log."],
     },
     Sub {
         name: "mallctl",
         args: 1..=2,
         run: mallctl,
-        help: &["    Read or set a number of the allocator."],
+        help: &[
+            "MALLCTL <key> [<val>]",
+            "    Get or set a malloc tuning integer.",
+        ],
     },
     Sub {
         name: "mallctl-str",
         args: 1..=2,
         run: mallctl_text,
-        help: &["    Read a text of the allocator, or, with VOID, do what the name says."],
+        help: &[
+            "MALLCTL-STR <key> [VOID]",
+            "    Get a malloc tuning string, or with VOID run the action of that name.",
+        ],
     },
     Sub {
         name: "object",
         args: 1..=1,
         run: object,
-        help: &["    How a key is stored."],
+        help: &[
+            "OBJECT <key>",
+            "    Show low level info about `key` and associated value.",
+        ],
     },
     Sub {
         name: "panic",
         args: 0..=0,
         run: |_| panic!("called by DEBUG PANIC"),
-        help: &["    Crash by a panic."],
+        help: &["PANIC", "    Crash the server simulating a panic."],
     },
     Sub {
         name: "pause-cron",
         args: 1..=1,
         run: pause_cron,
-        help: &["    Stop or restart the clockwork."],
+        help: &["PAUSE-CRON <0|1>", "    Stop periodic cron job processing."],
     },
     Sub {
         name: "populate",
         args: 1..=3,
         run: populate,
-        help: &["    Add keys <prefix>:<number> of a size."],
+        help: &[
+            "POPULATE <count> [<prefix>] [<size>]",
+            "    Create <count> string keys named key:<num>. If <prefix> is specified then",
+            "    it is used instead of the 'key' prefix. These are not propagated to",
+            "    replicas. Cluster slots are not respected so keys not belonging to the",
+            "    current node can be created in cluster mode.",
+        ],
     },
     Sub {
         name: "protocol",
         args: 1..=1,
         run: protocol,
-        help: &["    Answer with a reply of this type."],
+        help: &[
+            "PROTOCOL <type>",
+            "    Reply with a test value of the specified type. <type> can be: string,",
+            "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
+            "    true, false.",
+        ],
     },
     Sub {
         name: "quicklist",
         args: 1..=2,
         run: quicklist,
-        help: &["    Write the nodes of a key's list to the log; 1 for their elements, too."],
+        help: &[
+            "QUICKLIST <key> [<0|1>]",
+            "    Show low level info about the quicklist encoding of <key>.",
+            "    The optional argument (0 by default) sets the level of detail",
+        ],
     },
     Sub {
         name: "quicklist-packed-threshold",
         args: 1..=1,
         run: packed_threshold,
-        help: &["    From this size on, an element of a list is a node by itself."],
+        help: &[
+            "QUICKLIST-PACKED-THRESHOLD <size>",
+            "    Sets the threshold for elements to be inserted as plain vs packed nodes",
+            "    Default value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
+        ],
     },
     Sub {
         name: "replicate",
         args: 1..=usize::MAX,
         run: replicate,
-        help: &["    Send replicas this command, whatever it is."],
+        help: &[
+            "REPLICATE <string>",
+            "    Replicates the provided string to replicas, allowing data divergence.",
+        ],
     },
     Sub {
         name: "reload",
         args: 0..=usize::MAX,
         run: reload,
         help: &[
-            "    Save, empty all databases and load: each step but the last unless NOSAVE or NOFLUSH says so; MERGE replaces keys.",
+            "RELOAD [option ...]",
+            "    Save the RDB on disk and reload it back to memory. Valid <option> values:",
+            "    * MERGE: conflicting keys will be loaded from RDB.",
+            "    * NOFLUSH: the existing database will not be removed before load, but",
+            "      conflicting keys will make the load fail.",
+            "    * NOSAVE: the database will be loaded from an existing RDB file.",
+            "    Examples:",
+            "    * DEBUG RELOAD: verify that the server is able to persist, flush and reload",
+            "      the database.",
+            "    * DEBUG RELOAD NOSAVE: replace the current database with the contents of an",
+            "      existing RDB file.",
+            "    * DEBUG RELOAD NOSAVE NOFLUSH MERGE: add the contents of an existing RDB",
+            "      file to the database.",
         ],
     },
     Sub {
         name: "replybuffer",
         args: 2..=2,
         run: replybuffer,
-        help: &["    PEAK-RESET-TIME <ms|NEVER|RESET> or RESIZING <0|1>."],
+        help: &[
+            "REPLYBUFFER PEAK-RESET-TIME <NEVER||RESET|time>",
+            "    Sets the time (in milliseconds) to wait between client reply buffer peak resets.",
+            "    In case NEVER is provided the last observed peak will never be reset",
+            "    In case RESET is provided the peak reset time will be restored to the default value",
+            "REPLYBUFFER RESIZING <0|1>",
+            "    Enable or disable the reply buffer resize cron job",
+        ],
     },
     Sub {
         name: "sdslen",
         args: 1..=1,
         run: sdslen,
-        help: &["    Lengths of a key and its string."],
+        help: &[
+            "SDSLEN <key>",
+            "    Show low level SDS string info representing `key` and value.",
+        ],
     },
     Sub {
         name: "segfault",
         args: 0..=0,
         run: segfault,
-        help: &["    Crash by a signal."],
+        help: &["SEGFAULT", "    Crash the server with sigsegv."],
     },
     Sub {
         name: "set-active-expire",
         args: 1..=1,
         run: set_active_expire,
-        help: &["    Switch active expiry."],
+        help: &[
+            "SET-ACTIVE-EXPIRE <0|1>",
+            "    Setting it to 0 disables expiring keys in background when they are not",
+            "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
+            "    default.",
+        ],
     },
     Sub {
         name: "set-disable-deny-scripts",
         args: 1..=1,
         run: disable_deny_scripts,
-        help: &["    Let scripts call every command."],
+        help: &[
+            "SET-DISABLE-DENY-SCRIPTS <0|1>",
+            "    Setting it to 1 lets scripts call every command.",
+        ],
     },
     Sub {
         name: "set-skip-checksum-validation",
         args: 1..=1,
         run: skip_checksums,
-        help: &["    Read snapshots and RESTORE payloads whatever their checksum."],
+        help: &[
+            "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+            "    Enables or disables checksum checks for RDB files and RESTORE's payload.",
+        ],
     },
     Sub {
         name: "sleep",
         args: 1..=1,
         run: sleep,
-        help: &["    Hold the server for so many seconds."],
+        help: &[
+            "SLEEP <seconds>",
+            "    Stop the server for <seconds>. Decimals allowed.",
+        ],
     },
     Sub {
         name: "tls",
         args: 1..=1,
         run: tls,
-        help: &["    All about the TLS of the client with this id."],
+        help: &[
+            "TLS <client-id>",
+            "    Show everything about the TLS connection of the client with this id.",
+        ],
     },
 ];
 
@@ -262,14 +370,11 @@ fn debug(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn help(cx: &mut Ctx<'_>) -> Done {
-    let mut lines =
-        vec!["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:".to_owned()];
+    let mut lines = vec!["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"];
     for sub in SUBCOMMANDS {
-        lines.push(sub.name.to_uppercase());
-        lines.extend(sub.help.iter().map(|&line| line.to_owned()));
+        lines.extend(sub.help);
     }
-    cx.reply
-        .help(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    cx.reply.help(&lines);
     Ok(())
 }
 
@@ -296,7 +401,7 @@ fn replicate(cx: &mut Ctx<'_>) -> Done {
 }
 
 fn sleep(cx: &mut Ctx<'_>) -> Done {
-    // As in Redis, what is no number is 0; so it is for other subcommands.
+    // As in Redis, what is not a number counts as 0; the same holds for other subcommands.
     let seconds = parse_f64(&cx.argv[2]).unwrap_or(0.0);
     let duration = Duration::try_from_secs_f64(seconds.max(0.0)).map_err(|_| SYNTAX)?;
     switch(cx, |_| thread::sleep(duration))

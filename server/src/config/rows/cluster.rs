@@ -58,7 +58,7 @@ pub static ROWS: &[Row] = &[
     .doc("Sharded channels work even then."),
     memory("cluster-link-sendbuf-limit", field!(cluster_link_sendbuf_limit), 0, LONG)
         .default("0")
-        .doc("How much may wait for a link of the cluster bus before the link is closed; 0 is no limit."),
+        .doc("How much may wait for a link of the cluster bus before the link is closed; 0 means no limit."),
     optional("cluster-announce-ip", field!(cluster_announce_ip))
         .check(check_address)
         .doc("Address that the node tells others; unset, they find out."),

@@ -9,7 +9,7 @@ pub static ROWS: &[Row] = &[
     memory("maxmemory", field!(maxmemory), 0, LONG)
         .default("0")
         .effects(&[Effect::Maxmemory])
-        .doc("Memory for the data set, above which keys are evicted or writes refused; 0 is no limit."),
+        .doc("Memory for the data set, above which keys are evicted or writes refused; 0 means no limit."),
     choice("maxmemory-policy", choice!(maxmemory_policy: MaxmemoryPolicy))
         .default("noeviction")
         .doc(
@@ -83,11 +83,11 @@ pub static ROWS: &[Row] = &[
     int("hash-max-listpack-entries", field!(hash_max_listpack_entries), 0, LONG)
         .alias("hash-max-ziplist-entries")
         .default("512")
-        .doc("A hash with at most so many fields is kept compact."),
+        .doc("A hash with at most this many fields is kept compact."),
     memory("hash-max-listpack-value", field!(hash_max_listpack_value), 0, LONG)
         .alias("hash-max-ziplist-value")
         .default("64")
-        .doc("A hash whose fields and values have at most so many bytes is kept compact."),
+        .doc("A hash whose fields and values have at most this many bytes is kept compact."),
     int("list-max-listpack-size", field!(list_max_listpack_size), i32::MIN as i64, INT)
         .alias("list-max-ziplist-size")
         .default("-2")
@@ -98,30 +98,30 @@ pub static ROWS: &[Row] = &[
         .doc("How many nodes at either end of a list are not compressed; 0 compresses none."),
     int("set-max-intset-entries", field!(set_max_intset_entries), 0, LONG)
         .default("512")
-        .doc("A set of at most so many integers is kept as an array."),
+        .doc("A set of at most this many integers is kept as an array."),
     int("set-max-listpack-entries", field!(set_max_listpack_entries), 0, LONG)
         .default("128")
-        .doc("A set of at most so many members is kept compact."),
+        .doc("A set of at most this many members is kept compact."),
     int("set-max-listpack-value", field!(set_max_listpack_value), 0, LONG)
         .default("64")
-        .doc("A set whose members have at most so many bytes is kept compact."),
+        .doc("A set whose members have at most this many bytes is kept compact."),
     int("zset-max-listpack-entries", field!(zset_max_listpack_entries), 0, LONG)
         .alias("zset-max-ziplist-entries")
         .default("128")
-        .doc("A sorted set of at most so many members is kept compact."),
+        .doc("A sorted set of at most this many members is kept compact."),
     memory("zset-max-listpack-value", field!(zset_max_listpack_value), 0, LONG)
         .alias("zset-max-ziplist-value")
         .default("64")
-        .doc("A sorted set whose members have at most so many bytes is kept compact."),
+        .doc("A sorted set whose members have at most this many bytes is kept compact."),
     memory("hll-sparse-max-bytes", field!(hll_sparse_max_bytes), 0, LONG)
         .default("3000")
-        .doc("A HyperLogLog of at most so many bytes is kept in its sparse form."),
+        .doc("A HyperLogLog of at most this many bytes is kept in its sparse form."),
     memory("stream-node-max-bytes", field!(stream_node_max_bytes), 0, LONG)
         .default("4096")
-        .doc("How many bytes one node of a stream takes; 0 is no limit."),
+        .doc("How many bytes one node of a stream takes; 0 means no limit."),
     int("stream-node-max-entries", field!(stream_node_max_entries), 0, LONG)
         .default("100")
-        .doc("How many entries one node of a stream takes; 0 is no limit."),
+        .doc("How many entries one node of a stream takes; 0 means no limit."),
     choice("sanitize-dump-payload", choice!(sanitize_dump_payload: SanitizeDumpPayload))
         .flags(Flags::DEBUG)
         .default("no")

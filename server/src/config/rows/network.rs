@@ -67,20 +67,20 @@ pub static ROWS: &[Row] = &[
         .default("normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60")
         .doc(
             "For each class of clients (normal, replica, pubsub): how much unread output \
-             disconnects it at once, and how much does when it lasts for so many seconds; 0 is no \
-             limit.",
+             disconnects it at once, how much does if it lasts, and for how many seconds; 0 \
+             means no limit.",
         ),
     memory_or_percent("maxmemory-clients", field!(maxmemory_clients))
         .effects(&[Effect::MaxmemoryClients])
         .default("0")
         .doc(
             "Memory of all clients together, in bytes or in per cent of maxmemory, above which the \
-             biggest are disconnected; 0 is no limit.",
+             biggest are disconnected; 0 means no limit.",
         ),
     int("tracking-table-max-keys", field!(tracking_table_max_keys), 0, LONG)
         .effects(&[Effect::TrackingLimit])
         .default("1000000")
-        .doc("How many keys are remembered for client-side caching; 0 is no limit."),
+        .doc("How many keys are remembered for client-side caching; 0 means no limit."),
     int("io-threads", field!(io_threads), 1, 128)
         .flags(Flags::DEBUG)
         .immutable()

@@ -13,8 +13,8 @@ pub static ROWS: &[Row] = &[
         .flags(Flags::MULTI_ARG.union(Flags::ACCUMULATES))
         .default("3600 1 300 100 60 10000")
         .doc(
-            "Pairs of seconds and changes: a snapshot is due when so much time has passed with at \
-             least so many changes; the empty value takes none.",
+            "Pairs of seconds and changes: a snapshot is due after this time if there were at least \
+             this many changes; an empty value disables them.",
         ),
     text("dbfilename", field!(dbfilename))
         .flags(Flags::PROTECTED)
@@ -83,10 +83,10 @@ pub static ROWS: &[Row] = &[
         .doc("Name of their directory in the working directory."),
     choice("appendfsync", choice!(appendfsync: AppendFsync))
         .default("everysec")
-        .doc("When appended writes are forced to the disk: before each reply (always), each second (everysec), or when the system likes (no)."),
+        .doc("When appended writes are synced to the disk: before each reply (always), each second (everysec), or when the system likes (no)."),
     yes_no("no-appendfsync-on-rewrite", field!(no_appendfsync_on_rewrite))
         .default("no")
-        .doc("They are not forced to the disk while a child is writing a lot."),
+        .doc("They are not synced to the disk while a child is writing a lot."),
     int("auto-aof-rewrite-percentage", field!(auto_aof_rewrite_percentage), 0, INT)
         .default("100")
         .doc("Per cent of growth after which the append-only file is rewritten; 0 never is."),

@@ -88,7 +88,7 @@ pub static ROWS: &[Row] = &[
         .doc("Seconds for which such a transfer waits for further replicas."),
     int("repl-diskless-sync-max-replicas", field!(repl_diskless_sync_max_replicas), 0, INT)
         .default("0")
-        .doc("How many replicas end that wait; 0 is no number."),
+        .doc("With this many replicas the transfer starts without further waiting; 0 always waits."),
     choice("repl-diskless-load", choice!(repl_diskless_load: DisklessLoad))
         .flags(Flags::DEBUG.union(Flags::DENY_LOADING))
         .default("disabled")

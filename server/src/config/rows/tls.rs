@@ -119,7 +119,7 @@ pub static ROWS: &[Row] = &[
     int("tls-session-cache-size", field!(tls.session_cache_size), 0, INT)
         .default("20480")
         .effects(&[Effect::Tls])
-        .doc("How many sessions are kept; 0 is no limit."),
+        .doc("How many sessions are kept; 0 means no limit."),
     int("tls-session-cache-timeout", field!(tls.session_cache_timeout), 0, INT)
         .default("300")
         .effects(&[Effect::Tls])

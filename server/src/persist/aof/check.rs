@@ -1,8 +1,8 @@
 //! `redis-check-aof`: looks for the first error in the files of an append-only file, and can cut off what follows it, or what
 //! is later than a moment.
 //!
-//! A file is a manifest if its first line that is no comment begins with `file`; then all the files that it names are
-//! checked, and only the last one may be cut. The texts, offsets and exit codes are those of Redis 7.2.6.
+//! A file is a manifest if its first line that is not a comment begins with `file`; then all the files that it names
+//! are checked, and only the last one may be cut. The texts, offsets and exit codes are those of Redis 7.2.6.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -56,7 +56,7 @@ impl Order {
                     .filter(|&(_, len)| len == time.len())
                     .ok_or("Invalid timestamp, aborting...")?;
                 Ok(Order {
-                    // As in Redis, 0 is no time.
+                    // As in Redis, 0 does not count as a time.
                     until: Some(until).filter(|&until| until != 0),
                     ..order(path)
                 })

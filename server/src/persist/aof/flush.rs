@@ -44,8 +44,9 @@ const LOG_PERIOD: i64 = 30;
 /// Capacity of the buffer that is kept, in bytes.
 const KEEP: usize = 4 * 1024 * 1024;
 
-/// Writes the buffer and requests an fsync if one is due. With `force` the write does not wait for a running fsync.
-pub fn flush(srv: &mut Server, force: bool) {
+/// Writes the buffer and requests an fsync if one is due. With `must_write` the write does not wait for a running
+/// fsync.
+pub fn flush(srv: &mut Server, must_write: bool) {
     if !srv.aof.is_on() {
         return;
     }
@@ -53,7 +54,7 @@ pub fn flush(srv: &mut Server, force: bool) {
         return;
     };
     if !srv.aof.buffer.is_empty() {
-        if !force && is_postponed(srv) {
+        if !must_write && is_postponed(srv) {
             return;
         }
         if !write(srv, &file) {
@@ -266,7 +267,7 @@ pub fn sync_now(srv: &mut Server) -> Result<(), String> {
     Ok(())
 }
 
-/// After a forced flush: the reason why some of the buffer could not be written, if so.
+/// After a flush that must write: the reason why some of the buffer could not be written, if so.
 pub fn unwritten(srv: &Server) -> Option<String> {
     if srv.aof.buffer.is_empty() {
         return None;

@@ -134,7 +134,7 @@ fn load_parts(srv: &mut Server, parts: &[Part], sizes: &[u64]) -> Result<Loaded,
             name: &part.name,
             before,
             is_last: number + 1 == parts.len(),
-            is_old: part.name == srv.config.appendfilename,
+            is_single_file: part.name == srv.config.appendfilename,
         };
         let outcome = read(srv, &source)?;
         if outcome == Outcome::Truncated {

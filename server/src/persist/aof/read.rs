@@ -1,6 +1,6 @@
 //! Reading one file of the append-only file into the databases: a snapshot, commands, or commands behind a snapshot.
 //!
-//! Between commands clients are served, after so many bytes, commands or milliseconds.
+//! Between commands clients are served, after a certain number of bytes, commands or milliseconds.
 //!
 //! # The end of a file
 //! A file that ends inside a command or a transaction was being written when the server or the machine crashed. The
@@ -78,7 +78,7 @@ pub struct Source<'a> {
     /// It is the last one.
     pub is_last: bool,
     /// It was written by a server that had a single file.
-    pub is_old: bool,
+    pub is_single_file: bool,
 }
 
 /// Reads a file.
@@ -146,7 +146,7 @@ fn read_snapshot(
     size: u64,
 ) -> Result<u64, Failure> {
     let name = source.name;
-    if source.is_old {
+    if source.is_single_file {
         notice!("Reading RDB preamble from AOF file...");
     } else {
         notice!("Reading RDB base file on AOF loading...");
@@ -156,14 +156,14 @@ fn read_snapshot(
     session.before = source.before;
     load::read(srv, file, &mut session).map_err(|error| match error {
         LoadError::Stopped => Failure::Stopped,
-        _ if source.is_old => Failure::Told(format!(
+        _ if source.is_single_file => Failure::Told(format!(
             "Error reading the RDB preamble of the AOF file {name}, AOF loading aborted"
         )),
         _ => Failure::Told(format!(
             "Error reading the RDB base file {name}, AOF loading aborted"
         )),
     })?;
-    if source.is_old {
+    if source.is_single_file {
         notice!("Reading the remaining AOF tail...");
     }
     Ok(session.decoder.position())

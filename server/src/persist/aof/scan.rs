@@ -1,7 +1,7 @@
 //! Looking for the first error in the commands of an append-only file, for `redis-check-aof`.
 //!
-//! The texts and offsets are those of Redis 7.2.6, down to how it reads lines: a line has at most so many bytes, and what is
-//! behind a NUL in it is not seen.
+//! The texts and offsets are those of Redis 7.2.6, down to how it reads lines: the length of a line is limited, and
+//! what is behind a NUL in it is not seen.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};

@@ -22,14 +22,14 @@ pub fn cron(srv: &mut Server) {
         forget_backlog(srv);
         return;
     }
-    give_signs(srv);
+    send_keepalives(srv);
     close_silent(srv);
     diskless::finish_transfers(srv);
     begin_if_due(srv);
     trim(srv);
 }
 
-fn give_signs(srv: &mut Server) {
+fn send_keepalives(srv: &mut Server) {
     let seconds = srv.replication.seconds;
     if seconds.is_multiple_of(srv.config.repl_ping_replica_period as u64)
         && !srv.replication.is_replica()
@@ -64,7 +64,7 @@ fn close_silent(srv: &mut Server) {
             continue;
         };
         match replica.stage {
-            ReplicaStage::Online if !replica.is_old && late(replica.ack_at) => {
+            ReplicaStage::Online if !replica.is_pre_psync && late(replica.ack_at) => {
                 silent.push((id, "streaming sync"));
             }
             ReplicaStage::Saving if replica.stalled_since != 0 && late(replica.stalled_since) => {

@@ -53,7 +53,7 @@ pub fn promise(srv: &mut Server, id: ClientId, offset: u64, transfer: u64) {
     replica.transfer = transfer;
     replica.ring_position = 0;
     replica.stalled_since = 0;
-    if !replica.is_old {
+    if !replica.is_pre_psync {
         let line = format!("+FULLRESYNC {history} {offset}\r\n");
         push_raw(srv, id, line.as_bytes());
     }

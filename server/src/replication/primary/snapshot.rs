@@ -15,7 +15,7 @@ use crate::session::close::close_after_reply;
 use crate::state::child::Purpose;
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::{ReplicaStage, Sending, SnapshotFilter};
-use crate::state::replication::transfer::{DisklessTransfer, MOST};
+use crate::state::replication::transfer::{DisklessTransfer, MAX_TRANSFERS};
 use crate::sys::child::Ended;
 use crate::sys::host;
 use crate::wire::fault::Fault;
@@ -63,7 +63,7 @@ pub fn may_begin(srv: &Server) -> bool {
     let transfers = &srv.replication.transfers;
     srv.child.is_none()
         && !srv.snapshot.hides_data()
-        && transfers.len() < MOST
+        && transfers.len() < MAX_TRANSFERS
         && !transfers.iter().any(DisklessTransfer::is_open)
 }
 

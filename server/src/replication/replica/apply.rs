@@ -65,7 +65,7 @@ pub fn go_live(srv: &mut Server, conn: ConnId, db: usize) {
     link.last_io = now;
     link.down_since = 0;
     link.applied = 0;
-    link.cached = (!link.is_old).then_some(db);
+    link.cached = (!link.is_pre_psync).then_some(db);
     let (unsent, begun) = (
         std::mem::take(&mut link.outbox),
         std::mem::take(&mut link.inbox),
@@ -312,7 +312,7 @@ pub fn send_ack(srv: &mut Server) {
     let offset = srv.replication.offset as i64;
     let synced = srv.aof.synced_offset;
     let Some(id) = link(srv)
-        .filter(|link| !link.is_old)
+        .filter(|link| !link.is_pre_psync)
         .and_then(|link| link.client())
     else {
         return;

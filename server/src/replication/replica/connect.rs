@@ -28,7 +28,7 @@ fn connect(srv: &mut Server) {
     link.inbox.clear();
     link.outbox.clear();
     link.promised = None;
-    link.is_old = false;
+    link.is_pre_psync = false;
     notice!("MASTER <-> REPLICA sync started");
     let (host, port) = (link.host.clone(), link.port);
     let dialer = dialer(srv, &host, port);

@@ -12,7 +12,7 @@ use crate::state::replication::link::{Destination, IncomingSnapshot};
 pub fn discard(srv: &mut Server, transfer: IncomingSnapshot) {
     match transfer.destination {
         Destination::None => {}
-        Destination::Spool(spool) | Destination::Forcing(spool, _) => {
+        Destination::Spool(spool) | Destination::Syncing(spool, _) => {
             let _ = fs::remove_file(&spool.name);
         }
         Destination::Loading(..) => load::end(srv),

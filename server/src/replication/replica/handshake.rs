@@ -245,7 +245,7 @@ fn after_psync(srv: &mut Server, conn: ConnId, line: &[u8], shown: &str) {
         notice!("Retrying with SYNC...");
         send(srv, b"SYNC\r\n");
         if let Some(link) = link(srv) {
-            link.is_old = true;
+            link.is_pre_psync = true;
         }
         transfer::begin(srv, conn, None);
     }

@@ -6,14 +6,15 @@
 //!                      └── swapdb ───────> the decoder, into others beside them ─> exchanged ────────┘
 //! ```
 //!
-//! The read handler receives the snapshot, the background thread forces a file to the disk, and a timer loads the file
+//! The read handler receives the snapshot, the background thread syncs a file to the disk, and a timer loads the file
 //! in pieces, so that the loop keeps running. A failed transfer is discarded as a whole and requested again.
 //!
 //! # Invariants
 //! 1. While an [`IncomingSnapshot`] is being processed it is taken out of the link, whose state is Idle then; no
 //!    commands run meanwhile.
-//! 2. The old data set, the cached position and this server's replicas are given up together ([`attach`]), and only
-//!    when their replacement is available: a complete file, the beginning of a stream, or complete other databases.
+//! 2. The old data set, the cached position and this server's replicas are given up together ([`abandon_history`]), and
+//!    only when their replacement is available: a complete file, the beginning of a stream, or complete other
+//!    databases.
 
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
@@ -212,7 +213,7 @@ fn parse_head(line: &[u8]) -> Result<Ending, Failed> {
             if let Some(size) = size {
                 return Ok(Ending::Size(size));
             }
-            warning!("Bad protocol from MASTER, the size is no number: '{shown}'");
+            warning!("Bad protocol from MASTER, the size is not a number: '{shown}'");
         }
         _ => warning!(
             "Bad protocol from MASTER, the first byte is not '$' (we received '{shown}'), are you sure the host and port \
@@ -253,7 +254,7 @@ fn open_sink(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<(), Fa
         }
     });
     if !swap {
-        attach(srv);
+        abandon_history(srv);
         flush_old(srv);
     }
     notice!("MASTER <-> REPLICA sync: Loading DB in memory");
@@ -280,7 +281,7 @@ fn open_spool() -> Result<Spool, Failed> {
                     file,
                     name,
                     unsynced: 0,
-                    forced: Vec::new(),
+                    syncs: Vec::new(),
                 });
             }
             Err(error) => last = error,
@@ -305,7 +306,7 @@ fn kill_saving_child(srv: &mut Server) {
 }
 
 /// The data set no longer matches the backlog, so replicas cannot continue from it.
-fn attach(srv: &mut Server) {
+fn abandon_history(srv: &mut Server) {
     if let Some(link) = link(srv)
         && link.cached.take().is_some()
     {
@@ -393,26 +394,26 @@ fn store(srv: &mut Server, destination: &mut Destination, bytes: &[u8]) -> Resul
             }
             Ok(())
         }
-        Destination::None | Destination::Forcing(..) | Destination::Loading(..) => Err(Failed),
+        Destination::None | Destination::Syncing(..) | Destination::Loading(..) => Err(Failed),
     }
 }
 
 fn write(background: &Background, spool: &mut Spool, bytes: &[u8]) -> io::Result<()> {
     spool.file.write_all(bytes)?;
     spool.unsynced += bytes.len() as u64;
-    if spool.unsynced >= SYNC_STEP && is_forced(spool)? {
-        // Forces bytes to the disk bit by bit, so that little is left at the end.
-        spool.forced = vec![background.force(spool.file.try_clone()?)];
+    if spool.unsynced >= SYNC_STEP && is_synced(spool)? {
+        // Syncs the bytes to the disk step by step, so that little is left at the end.
+        spool.syncs = vec![background.sync(spool.file.try_clone()?)];
         spool.unsynced = 0;
     }
     Ok(())
 }
 
-/// Whether everything that was to be forced to the disk is there.
-fn is_forced(spool: &Spool) -> io::Result<bool> {
+/// Whether everything that was to be synced to the disk is there.
+fn is_synced(spool: &Spool) -> io::Result<bool> {
     let mut all = true;
-    for forced in &spool.forced {
-        match forced.get() {
+    for sync in &spool.syncs {
+        match sync.get() {
             None => all = false,
             Some(Ok(())) => {}
             // The system reports a failure only once.
@@ -446,19 +447,19 @@ fn complete(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After, 
         }
         Destination::Spool(mut spool) => {
             let size = transfer.read - transfer.tail.len() as u64;
-            let forced = force(srv, &mut spool);
-            transfer.destination = Destination::Forcing(spool, size);
-            forced.map(|()| After::Wait)
+            let started = start_sync(srv, &mut spool);
+            transfer.destination = Destination::Syncing(spool, size);
+            started.map(|()| After::Wait)
         }
-        Destination::None | Destination::Forcing(..) | Destination::Loading(..) => Err(Failed),
+        Destination::None | Destination::Syncing(..) | Destination::Loading(..) => Err(Failed),
     }
 }
 
 /// Starts the fsync of the complete file and the timer that watches it.
-fn force(srv: &mut Server, spool: &mut Spool) -> Result<(), Failed> {
+fn start_sync(srv: &mut Server, spool: &mut Spool) -> Result<(), Failed> {
     let file = spool.file.try_clone();
     let file = file.map_err(|error| complain(&error, "sync the temp DB to disk"))?;
-    spool.forced.push(srv.background.force(file));
+    spool.syncs.push(srv.background.sync(file));
     let Some(link) = link(srv) else {
         return Err(Failed);
     };
@@ -483,13 +484,13 @@ fn await_disk(srv: &mut Server, _timer: TimerId, attempt: u64) -> Next {
     let Some((conn, mut transfer)) = take_for(srv, attempt) else {
         return Next::Never;
     };
-    let Destination::Forcing(spool, size) = mem::take(&mut transfer.destination) else {
+    let Destination::Syncing(spool, size) = mem::take(&mut transfer.destination) else {
         continue_or_end(srv, conn, transfer, Err(Failed), Vec::new());
         return Next::Never;
     };
-    let forced = is_forced(&spool);
-    transfer.destination = Destination::Forcing(spool, size);
-    let (after, next) = match forced {
+    let synced = is_synced(&spool);
+    transfer.destination = Destination::Syncing(spool, size);
+    let (after, next) = match synced {
         Ok(false) => (Ok(After::Wait), Next::In(1)),
         Ok(true) => (load_spool(srv, &mut transfer), Next::Never),
         Err(error) => {
@@ -511,7 +512,7 @@ fn complain(error: &io::Error, what: &str) -> Failed {
 
 /// Renames the file and begins to load it.
 fn load_spool(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After, Failed> {
-    let Destination::Forcing(spool, size) = &transfer.destination else {
+    let Destination::Syncing(spool, size) = &transfer.destination else {
         return Err(Failed);
     };
     let size = *size;
@@ -519,11 +520,11 @@ fn load_spool(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After
     let name = srv.config.dbfilename.clone();
     fs::rename(&spool.name, &name)
         .map_err(|error| complain(&error, &format!("rename the temp DB into {name}")))?;
-    // The rename is durable only after the directory was forced to the disk; if it never is, the snapshot is requested
+    // The rename is durable only after the directory was synced to the disk; if it never is, the snapshot is requested
     // again.
     let directory = directory::open(directory::parent(Path::new(&name)))
         .map_err(|error| complain(&error, &format!("sync DB directory {name}")))?;
-    srv.background.force(directory);
+    srv.background.sync(directory);
     let file = File::open(&name).map_err(|error| {
         warning!(
             "Fatal error: can't open the RDB file {name} for reading: {}",
@@ -531,7 +532,7 @@ fn load_spool(srv: &mut Server, transfer: &mut IncomingSnapshot) -> Result<After
         );
         Failed
     })?;
-    attach(srv);
+    abandon_history(srv);
     flush_old(srv);
     notice!("MASTER <-> REPLICA sync: Loading DB in memory");
     switch::stop(srv);
@@ -617,7 +618,7 @@ fn finish(srv: &mut Server, conn: ConnId, transfer: IncomingSnapshot) {
         return;
     };
     if let Some(dbs) = session.beside.take() {
-        attach(srv);
+        abandon_history(srv);
         notice!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
         exchange(srv, dbs);
         notice!("MASTER <-> REPLICA sync: Discarding old DB in background");
@@ -663,7 +664,7 @@ pub fn cron(srv: &mut Server, late: bool) {
     };
     match transfer.destination {
         // Keeps the primary from timing out.
-        Destination::Forcing(..) | Destination::Loading(..) => send(srv, b"\n"),
+        Destination::Syncing(..) | Destination::Loading(..) => send(srv, b"\n"),
         _ if late => {
             warning!(
                 "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' parameter \

@@ -6,14 +6,14 @@
 /// The most arguments, and the most bytes of one.
 const MOST: usize = 1024;
 
-/// The request is none.
+/// The bytes are not a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed;
 
 /// The arguments of a request; `None` if it is not complete.
 ///
 /// # Errors
-/// It is none.
+/// The bytes are not a request.
 pub fn parse(input: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Malformed> {
     if input.is_empty() {
         return Ok(None);

@@ -57,7 +57,7 @@ pub struct Attempt<'l, 'a> {
     pub argc: usize,
 }
 
-/// For what a description is made. A file's description is the one that is shown, except for what could not be read
+/// What a description is made for. A file's description is the one that is shown, except for what could not be read
 /// back: there words are quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -198,7 +198,7 @@ impl User {
     }
 }
 
-/// The selector that the text between parentheses describes. An empty one admits nothing, but is no error in Redis.
+/// The selector that the text between parentheses describes. An empty one admits nothing, but is not an error in Redis.
 fn selector_of(inner: &[u8], all_channels: bool) -> Result<Selector, RuleError> {
     let rules = split(inner).map_err(|_| RuleError::Syntax)?;
     let mut selector = Selector::new(all_channels);

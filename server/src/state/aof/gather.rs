@@ -42,7 +42,7 @@ impl Gather {
     const WORTH_US: u64 = 200;
     /// Part of the duration of an fsync within which a further client must return.
     const PATIENCE: u64 = 4;
-    /// After so many complete rounds, more clients are expected again.
+    /// After this many complete rounds, more clients are expected again.
     const PROBE: u32 = 16;
 
     /// Takes into account that an fsync has taken `us` microseconds; 0 stands for none. One that is exceptionally long counts
@@ -129,7 +129,7 @@ impl Gather {
 mod tests {
     use super::Gather;
 
-    /// A round that began at 0 with fsyncs of 4 ms and so many clients.
+    /// A round that began at 0 with fsyncs of 4 ms and `released` clients.
     fn round(released: usize) -> Gather {
         let mut gather = Gather::default();
         gather.note_fsync(4000);

@@ -21,7 +21,7 @@ use std::fs::File;
 use conn::connection::ConnId;
 use conn::dial::Dialer;
 
-use crate::state::background::Forced;
+use crate::state::background::SyncOutcome;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::loading::LoadSession;
@@ -51,7 +51,7 @@ pub struct Link {
     /// Id and offset of `+FULLRESYNC`; `None` for a primary that only knows SYNC.
     pub promised: Option<(ReplId, u64)>,
     /// The primary does not know PSYNC, so it is sent no acknowledgements.
-    pub is_old: bool,
+    pub is_pre_psync: bool,
     /// Bytes of the primary's requests that were executed on this connection.
     pub applied: u64,
     /// The loop connects before it sleeps, without waiting for cron.
@@ -136,8 +136,8 @@ pub enum Destination {
     Spool(Spool),
     /// The decoder.
     Parser(Box<LoadSession>, bool),
-    /// The file is complete (so many bytes) and is being forced to the disk.
-    Forcing(Spool, u64),
+    /// The file is complete, with this number of bytes, and is being synced to the disk.
+    Syncing(Spool, u64),
     /// The file was renamed and is being loaded.
     Loading(File, Box<LoadSession>),
 }
@@ -150,8 +150,8 @@ pub struct Spool {
     pub name: String,
     /// Bytes written since the last fsync was started.
     pub unsynced: u64,
-    /// The latest fsync.
-    pub forced: Vec<Forced>,
+    /// The fsyncs that were started last.
+    pub syncs: Vec<SyncOutcome>,
 }
 
 impl Link {

@@ -79,7 +79,7 @@ pub struct Replica {
     /// When it asked for a snapshot, Unix seconds.
     pub asked_at: i64,
     /// It used SYNC, so it sends no acknowledgements.
-    pub is_old: bool,
+    pub is_pre_psync: bool,
 }
 
 /// Parts of a snapshot that are left out.

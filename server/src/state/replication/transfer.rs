@@ -11,7 +11,7 @@ use crate::state::replication::blocks::Blocks;
 pub const RING: u64 = 32 * 1024 * 1024;
 
 /// Maximum number of transfers: one that is being written, and completed ones that slow replicas are still reading.
-pub const MOST: usize = 4;
+pub const MAX_TRANSFERS: usize = 4;
 
 /// A diskless transfer.
 pub struct DisklessTransfer {

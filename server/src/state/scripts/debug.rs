@@ -207,7 +207,7 @@ impl DebugSession {
         self.log(text);
     }
 
-    /// Adds the lines around a line: so many before and behind it.
+    /// Adds the lines around a line: `context` lines before and after it.
     pub fn log_lines(&mut self, around: i32, context: i32) {
         for line in 1..=self.lines() {
             if i64::from(around.abs_diff(line)) <= i64::from(context) {

@@ -66,7 +66,7 @@ pub struct Header {
 /// Reads the first line of a script.
 ///
 /// # Errors
-/// Why it is no valid header.
+/// Why it is not a valid header.
 pub fn header(source: &[u8]) -> Result<Header, Vec<u8>> {
     if !source.starts_with(b"#!") {
         return Ok(Header {

@@ -18,7 +18,7 @@ const MAX_UNSURE: u8 = 3;
 #[derive(Debug, Default)]
 pub struct Heap {
     used: usize,
-    /// The least that was in use since the last step of collection that a script was followed by.
+    /// The least that was in use since the last collection step that followed a script.
     at_step: usize,
     /// Bytes that the last collection has left.
     kept: usize,
@@ -26,8 +26,9 @@ pub struct Heap {
     /// ran, or less.
     lasting: usize,
     cycles_left: u8,
-    /// Whether a script has run since the collection began, and since `begin` was called last.
+    /// Whether a script has run since the collection began.
     has_run: bool,
+    /// Whether a script has run since `begin` was called last.
     ran_lately: bool,
     /// Collections in succession during which scripts ran.
     unsure: u8,
@@ -89,7 +90,7 @@ impl Heap {
         is_due
     }
 
-    /// A cycle has ended, and left so many bytes.
+    /// A cycle has ended; bytes that it has left.
     pub fn end_cycle(&mut self, bytes: usize) {
         self.used = bytes;
         self.cycles_left = self.cycles_left.saturating_sub(1);

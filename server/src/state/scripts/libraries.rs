@@ -234,7 +234,7 @@ pub fn metadata(code: &[u8]) -> Result<Metadata, Vec<u8>> {
     Ok(Metadata { engine, name, len })
 }
 
-/// What a name that is none is refused with.
+/// The error for an invalid name.
 pub const BAD_NAME: &str = "Library names can only contain letters, numbers, or underscores(_) and must be at least one \
      character long";
 

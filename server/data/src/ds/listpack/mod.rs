@@ -25,7 +25,7 @@
 //! In memory the buffer holds only the elements; their number is stored beside the pointer. As in the RDB format, a
 //! number that does not fit is not stored, and the elements are counted on demand.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. Every element is complete, has one of the encodings above, and is followed by its back length. Input is checked
 //!    element by element before it is accepted.
 //! 2. The canonical text of a 64-bit integer is stored as an integer. (Input from an RDB payload may violate this;
@@ -213,14 +213,6 @@ impl Listpack {
             at = end;
         }
         (at < bytes.len()).then_some(Pos(at))
-    }
-
-    /// Iterator from a position back to the first element.
-    pub fn iter_back(&self, pos: Option<Pos>) -> IterBack<'_> {
-        IterBack {
-            pack: self,
-            next: pos,
-        }
     }
 
     /// The first element equal to `needle`.
@@ -479,28 +471,17 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-/// Iterator over elements in reverse order.
-#[derive(Clone)]
-pub struct IterBack<'a> {
-    pack: &'a Listpack,
-    next: Option<Pos>,
-}
-
-impl<'a> Iterator for IterBack<'a> {
-    type Item = Item<'a>;
-
-    fn next(&mut self) -> Option<Item<'a>> {
-        let pos = self.next?;
-        self.next = self.pack.prev(pos);
-        Some(self.pack.get(pos))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Listpack;
     use crate::ds::item::Item;
     use crate::util::rand::Rng;
+
+    /// The elements from the last to the first.
+    fn backwards(pack: &Listpack) -> impl Iterator<Item = Item<'_>> {
+        let positions = std::iter::successors(pack.last(), |&pos| pack.prev(pos));
+        positions.map(|pos| pack.get(pos))
+    }
 
     fn random_text(rng: &mut Rng) -> Vec<u8> {
         match rng.below(8) {
@@ -576,7 +557,7 @@ mod tests {
             pack.check();
             if round % 16 == 0 {
                 assert_eq!(texts(&pack), model);
-                let back = pack.iter_back(pack.last()).map(|item| item.to_vec());
+                let back = backwards(&pack).map(|item| item.to_vec());
                 assert!(back.eq(model.iter().rev().cloned()));
                 let again = Listpack::from_rdb(&pack.to_rdb()).expect("it is there");
                 assert_eq!(texts(&again), model);
@@ -639,7 +620,7 @@ mod tests {
             }
             if let Some(pack) = Listpack::from_rdb(&bytes) {
                 assert_eq!(pack.iter().count(), pack.len());
-                assert_eq!(pack.iter_back(pack.last()).count(), pack.len());
+                assert_eq!(backwards(&pack).count(), pack.len());
             }
         }
     }
