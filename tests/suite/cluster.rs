@@ -149,6 +149,12 @@ fn nodes_may_announce_a_name_as_their_address() {
 #[test]
 fn a_replica_that_was_given_a_slot_gives_it_back_and_stays_a_replica() {
     let mut nodes = Nodes::start(Transport::Tls, 2, 1, &[]);
+    // The claim with the higher epoch counts, and the replica may have got a higher one when it was a primary.
+    let bumped = nodes.all[0].client.text("CLUSTER BUMPEPOCH");
+    assert!(
+        bumped.starts_with("BUMPED") || bumped.starts_with("STILL"),
+        "{bumped}"
+    );
     let replica = &mut nodes.all[2].client;
     for command in ["CLUSTER DELSLOTS 7", "CLUSTER ADDSLOTS 7"] {
         assert_eq!(replica.text(command), "OK");
@@ -159,6 +165,41 @@ fn a_replica_that_was_given_a_slot_gives_it_back_and_stays_a_replica() {
         (own.contains("slave") && own.ends_with("connected")).then_some(())
     });
     nodes.all[2].wait_until_ok();
+}
+
+/// The keys of a slot that moves are not deleted for clients: the new owner has them.
+#[test]
+fn keys_of_a_slot_that_was_lost_go_without_an_event() {
+    let mut nodes = Nodes::start(Transport::Tcp, 2, 0, &[]);
+    let owner = nodes.all[0].client.text("CLUSTER MYID");
+    let mut subscriber = nodes.all[0].server().client(Transport::Tcp);
+    let [old, new] = &mut nodes.all[..] else {
+        panic!("two nodes were started");
+    };
+    assert_eq!(
+        old.client.text("CONFIG SET notify-keyspace-events KEA"),
+        "OK"
+    );
+    assert_eq!(old.client.text("SET b v"), "OK");
+    subscriber.text("PSUBSCRIBE *");
+    for state in [
+        format!("IMPORTING {owner}"),
+        format!("NODE {}", new.client.text("CLUSTER MYID")),
+    ] {
+        assert_eq!(
+            new.client.text(&format!("CLUSTER SETSLOT 3300 {state}")),
+            "OK"
+        );
+    }
+    until("the key to be dropped", || {
+        (old.client.text("DBSIZE") == "0").then_some(())
+    });
+    assert_eq!(old.client.text("PUBLISH channel end"), "1");
+    let first = show(&subscriber.read());
+    assert!(
+        first.contains("channel") && first.contains("end"),
+        "{first}"
+    );
 }
 
 #[test]

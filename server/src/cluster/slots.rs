@@ -7,7 +7,7 @@ use crate::egress::push::push_raw;
 use crate::exec::route;
 use crate::exec::unblock::give_up;
 use crate::feed::propagate::{as_unit, deletion};
-use crate::keyspace::delete::delete_target;
+use crate::keyspace::delete::drop_moved;
 use crate::keyspace::lookup::db;
 use crate::server::Server;
 use crate::session::subscribe::unsubscribe;
@@ -18,18 +18,18 @@ use crate::state::pubsub::Kind;
 use crate::wire::output::Output;
 use crate::wire::reply::{Reply, Resp};
 
-/// Deletes the keys of slots that this node no longer owns, and has its replicas delete them.
+/// Removes the keys of slots that this node no longer owns, and has its replicas delete them, each by a command of its own.
 pub fn drop_keys(srv: &mut Server, slots: &SlotSet) {
     let lazy = srv.config.lazyfree_lazy_server_del;
-    as_unit(srv, |srv| {
-        for slot in slots.iter() {
-            let keys: Vec<Box<[u8]>> = db(srv, 0).slot_keys(slot).map(Box::from).collect();
-            for key in keys {
-                delete_target(srv, 0, &key, lazy);
+    for slot in slots.iter() {
+        let keys: Vec<Box<[u8]>> = db(srv, 0).slot_keys(slot).map(Box::from).collect();
+        for key in keys {
+            as_unit(srv, |srv| {
+                drop_moved(srv, &key, lazy);
                 deletion(srv, 0, &key, lazy);
-            }
+            });
         }
-    });
+    }
 }
 
 /// Slots have another owner: their shard channels lose their subscribers here, and who is blocked on their keys is sent to the

@@ -19,11 +19,20 @@ pub fn delete(srv: &mut Server, db: usize, key: &[u8], lazy: bool) -> bool {
 /// Deletes the target of a command whose result is empty; false if it did not exist. Unlike [`delete`], it does not ask
 /// whether the key has expired.
 pub fn delete_target(srv: &mut Server, db: usize, key: &[u8], lazy: bool) -> bool {
+    remove(srv, db, key, lazy, Event::Generic("del"))
+}
+
+/// Removes a key that another node serves now. For clients it is not deleted, so no event is published.
+pub fn drop_moved(srv: &mut Server, key: &[u8], lazy: bool) -> bool {
+    remove(srv, 0, key, lazy, Event::Silent)
+}
+
+fn remove(srv: &mut Server, db: usize, key: &[u8], lazy: bool, event: Event) -> bool {
     let Some(entry) = srv.keys.dbs[db].db.remove(key) else {
         return false;
     };
     free_entry(srv, entry, lazy);
-    key_changed(srv, db, key, 1, Event::Generic("del"));
+    key_changed(srv, db, key, 1, event);
     true
 }
 
