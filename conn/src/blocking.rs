@@ -6,7 +6,7 @@
 //! TLS runs in its direct mode, which sends what a handshake step has produced before it asks for
 //! the answer.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. `deadline`, where it is set, bounds everything together. The time-outs bound one read or one
 //!    send each, which ends at whichever comes first.
 
@@ -332,9 +332,9 @@ impl Socket {
 
 /// Connects in blocking mode: without blocking, a full backlog is an error for a Unix socket.
 fn connect_unix(path: &Path) -> Result<UnixStream, ConnError> {
-    let dialled = dial_unix(path)
+    let dialed = dial_unix(path)
         .map_err(|error| ConnError::io(Step::Connect, &error).with_peer(&path.display()))?;
-    Ok(dialled.into())
+    Ok(dialed.into())
 }
 
 /// Resolves on this thread, or on another one if there is a deadline that may pass first.

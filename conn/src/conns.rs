@@ -4,7 +4,7 @@
 //! loop. Bytes are moved by `io`, which knows neither loop nor slab; this file applies what such a
 //! call came to (`apply`). The handlers that run when a socket is ready are in `drive`.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. A connection is registered with the loop from `insert` to `close`, and watched for
 //!    `Connection::interest`, which `watch` restores after every change.
 //! 2. `pending` holds the ids of all connections whose read handler is to run without an event

@@ -7,7 +7,7 @@
 //! requires. With TLS the direction of the socket and that of the data may differ (a write that has
 //! to read first), so the order is decided here and not in `ae`.
 //!
-//! Invariants:
+//! # Invariants
 //! 1. Nothing is borrowed while a handler runs, and every step after it looks the connection up
 //!    again: a handler may close any connection.
 //! 2. No socket event reports data that OpenSSL or the BIO holds. `process_pending` runs the read

@@ -65,7 +65,7 @@ fn main() -> ExitCode {
                 }
             }
         }
-        Start::Complain(text) => {
+        Start::RefuseOnStdout(text) => {
             println!("{text}");
             ExitCode::FAILURE
         }

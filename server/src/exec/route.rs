@@ -325,7 +325,7 @@ pub fn preferred_endpoint<'n>(srv: &Server, node: &'n Node) -> &'n str {
     }
 }
 
-/// Whether a client is told TLS ports: those of its own transport. What is no client is told those of the bus.
+/// Whether a client is told TLS ports: those of its own transport. Without a client they are those of the bus.
 pub fn uses_tls(srv: &Server, client: ClientId) -> bool {
     let conn = srv.clients.get(client).and_then(|client| client.conn);
     conn.map_or(srv.config.tls_cluster, |conn| srv.conns.is_tls(conn))

@@ -28,7 +28,7 @@ pub enum Start {
     /// Something invalid; the text says why.
     Refuse(String),
     /// Something invalid; the text says why, on standard output.
-    Complain(String),
+    RefuseOnStdout(String),
     /// To check this snapshot file.
     CheckRdb(String),
     /// To check an append-only file.
@@ -69,7 +69,7 @@ pub fn parse(args: &[String]) -> Start {
     if program.contains("redis-check-aof") {
         return match aof::check::Order::parse(args) {
             Ok(order) => Start::CheckAof(order),
-            Err(why) => Start::Complain(why),
+            Err(why) => Start::RefuseOnStdout(why),
         };
     }
     if program.contains("redis-check-rdb") {

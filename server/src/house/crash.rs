@@ -140,7 +140,7 @@ fn frames() -> ([*mut c_void; 100], c_int) {
 
 fn trace() {
     let (frames, count) = frames();
-    // SAFETY: so many frames were stored; fd 1 or the log file takes the text.
+    // SAFETY: `count` frames were stored; fd 1 or the log file takes the text.
     unsafe { libc::backtrace_symbols_fd(frames.as_ptr(), count, log::descriptor()) };
 }
 

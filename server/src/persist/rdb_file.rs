@@ -137,7 +137,7 @@ pub fn stream(
     written.is_ok()
 }
 
-/// A rename is durable only after the directory was forced to the disk.
+/// A rename is durable only after the directory was synced.
 fn put_in_place(temp: &str, name: &str) -> Result<(), Failure> {
     fs::rename(temp, name).map_err(during(Step::Rename))?;
     directory::sync(directory::parent(Path::new(name))).map_err(during(Step::SyncDirectory))
@@ -235,7 +235,7 @@ fn databases(
                 empty: &mut |buf| sink.empty(buf),
             };
             encoder::entry(&mut to, entry, recency);
-            sink.check()?;
+            sink.take_failure()?;
             if let Some(reporter) = reporter.as_deref_mut() {
                 reporter.key();
             }

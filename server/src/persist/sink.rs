@@ -63,7 +63,7 @@ impl FileOutput {
     /// Those of the file, at this or at an earlier write.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.empty(&mut self.buf);
-        self.sink.check()
+        self.sink.take_failure()
     }
 }
 
@@ -82,7 +82,7 @@ impl Sink {
     ///
     /// # Errors
     /// The first failure.
-    pub fn check(&mut self) -> io::Result<()> {
+    pub fn take_failure(&mut self) -> io::Result<()> {
         self.failure.take().map_or(Ok(()), Err)
     }
 
