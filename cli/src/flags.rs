@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Parser;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::cluster::flags::ClusterArgs;
 
@@ -36,7 +37,7 @@ pub struct Args {
     #[arg(short = 'p', value_name = "port")]
     pub port: Option<u16>,
     /// Connect to a Unix socket instead of host and port
-    #[arg(short = 's', value_name = "socket")]
+    #[arg(short = 's', value_name = "socket", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub socket: Option<PathBuf>,
     /// Password; the variable REDISCLI_AUTH is a safer place for it
     #[arg(short = 'a', long = "pass", value_name = "password")]

@@ -52,6 +52,7 @@ fn every_failure_to_connect_names_the_address_and_the_reason() {
             "/nowhere/s",
             "No such file or directory",
         ),
+        (&["-s", ""], "", ""),
         (
             &["-p", &tls, "--tls"],
             "127.0.0.1:TLS",

@@ -322,11 +322,11 @@ fn a_list_that_cannot_be_read_is_an_error() {
     for (setting, reason) in [
         (
             format!("tls-crl-file {}", path("empty.crl")),
-            "no certificate revocation list in PEM form",
+            "no certificate revocation list in PEM or DER form",
         ),
         (
             format!("tls-crl-file {}", path("junk.crl")),
-            "no certificate revocation list in PEM form",
+            "no certificate revocation list in PEM or DER form",
         ),
         (
             format!("tls-crl-file {}", path("absent.crl")),
@@ -457,6 +457,12 @@ fn an_older_list_beside_a_newer_one_does_not_count() {
     publish(&[REVOKED]);
     assert_eq!(client.read_to_end(), b"");
     assert!(!is_admitted(&server, &config));
+    assert_eq!(shown(&mut admin), ("1".into(), "1".into()));
+    // Without the newer list the older one would count again.
+    let path = lists.path().join("new.crl");
+    let whole = fs::read(&path).expect("it was published");
+    fs::write(&path, &whole[..whole.len() / 2]).expect("the folder is writable");
+    server.wait_for_log(&["new.crl: a certificate revocation list that cannot be read"]);
     assert_eq!(shown(&mut admin), ("1".into(), "1".into()));
 }
 

@@ -94,7 +94,7 @@ impl Crls {
         if let Some(file) = config.crl_file.as_deref() {
             let found = crls.read(Path::new(file), &mut seen)?;
             if found == 0 {
-                let why = "no certificate revocation list in PEM form";
+                let why = "no certificate revocation list in PEM or DER form";
                 return Err(ConnError::new(Step::Load, why).with_peer(&file));
             }
         }
@@ -123,12 +123,17 @@ impl Crls {
             let why = "a certificate revocation list that cannot be read";
             ConnError::new(Step::Load, why).with_peer(&file)
         };
+        let is_certificate = || X509::from_der(&content).is_ok();
         let begins = (0..content.len()).filter(|&at| content[at..].starts_with(BEGIN));
         let pems = begins.map(|at| X509Crl::from_pem(&content[at..]).map_err(broken));
         let mut found = pems.collect::<Result<Vec<_>, _>>()?;
         if found.is_empty() {
             // Authorities publish their lists in binary form.
-            found.extend(X509Crl::from_der(&content).ok());
+            match X509Crl::from_der(&content) {
+                Ok(crl) => found.push(crl),
+                Err(cut) if is_der(&content) && !is_certificate() => return Err(broken(cut)),
+                Err(_) => {}
+            }
         }
         let count = found.len();
         for crl in found {
@@ -264,6 +269,11 @@ fn extension(crl: &X509Crl, nid: c_int) -> Option<&[u8]> {
         let value = ffi::X509_EXTENSION_get_data(extension);
         Some(Asn1OctetStringRef::from_ptr(value).as_slice())
     }
+}
+
+/// Whether bytes begin as a structure in DER of more than 127 bytes does.
+fn is_der(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x30, 0x81..=0x84, ..])
 }
 
 /// Has OpenSSL sort the entries of a list, by looking for one.

@@ -28,7 +28,9 @@
 //! # Where it differs from Redis 7.2.6
 //!
 //! * A packet with an invalid name, address or text is dropped; Redis would write it to nodes.conf.
-//! * A node that could never be connected is suspected after the node timeout; in Redis it may stay unsuspected.
+//! * A connection that is refused counts as a PING without an answer: a node that was killed is suspected after one node
+//!   timeout, in Redis after up to one and a half, and one that could never be connected not at all.
+//! * Clients blocked on a primary that is demoted are sent to the new owner of their keys; Redis disconnects them.
 //! * A `port` that is changed at run time is shown by this node, too; in Redis only the other nodes learn of it.
 //! * Votes of an election count for that election only (`election`).
 //! * A replica of a replica follows its primary's primary at once, not only when slots move (`ownership`).

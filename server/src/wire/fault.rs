@@ -96,6 +96,13 @@ impl Fault {
     }
 }
 
+/// What an error shows of an argument: as C's `%.*s`, at most `most` bytes, and none from a NUL on.
+fn printed(arg: &[u8], most: usize) -> &[u8] {
+    let arg = &arg[..arg.len().min(most)];
+    let end = arg.iter().position(|&byte| byte == 0);
+    &arg[..end.unwrap_or(arg.len())]
+}
+
 /// Unknown command; its first arguments are shown up to 128 bytes.
 pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Fault {
     let mut shown = Vec::new();
@@ -105,11 +112,11 @@ pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) ->
         }
         let room = 128 - shown.len();
         shown.push(b'\'');
-        shown.extend_from_slice(&arg[..arg.len().min(room)]);
+        shown.extend_from_slice(printed(arg, room));
         shown.extend_from_slice(b"' ");
     }
     let mut text = b"ERR unknown command '".to_vec();
-    text.extend_from_slice(&name[..name.len().min(128)]);
+    text.extend_from_slice(printed(name, 128));
     text.extend_from_slice(b"', with args beginning with: ");
     text.extend_from_slice(&shown);
     Fault::bytes(text)
@@ -118,7 +125,7 @@ pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) ->
 /// Unknown subcommand of `parent`.
 pub fn unknown_subcommand(parent: &[u8], name: &[u8]) -> Fault {
     let mut text = b"ERR unknown subcommand '".to_vec();
-    text.extend_from_slice(&name[..name.len().min(128)]);
+    text.extend_from_slice(printed(name, 128));
     text.extend_from_slice(&[b"'. Try ", &*parent.to_ascii_uppercase(), b" HELP."].concat());
     Fault::bytes(text)
 }
@@ -126,7 +133,7 @@ pub fn unknown_subcommand(parent: &[u8], name: &[u8]) -> Fault {
 /// Known subcommand with unsupported arguments (containers that parse their own subcommands).
 pub fn subcommand_syntax(parent: &[u8], name: &[u8]) -> Fault {
     let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
-    text.extend_from_slice(&name[..name.len().min(128)]);
+    text.extend_from_slice(printed(name, 128));
     text.extend_from_slice(&[b"'. Try ", &*parent.to_ascii_uppercase(), b" HELP."].concat());
     Fault::bytes(text)
 }
@@ -160,4 +167,25 @@ pub fn exec_abort(reason: &Fault) -> Fault {
 /// Invalid expire time in command `full_name`.
 pub fn invalid_expire(full_name: &str) -> Fault {
     Fault::new(format!("ERR invalid expire time in '{full_name}' command"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{unknown_command, unknown_subcommand};
+
+    #[test]
+    fn arguments_are_shown_up_to_a_nul() {
+        let long = [b'x'; 200];
+        let fault = unknown_command(b"NOSUCH\0z", [&b"a\0b"[..], &long].into_iter());
+        let expected = format!(
+            "ERR unknown command 'NOSUCH', with args beginning with: 'a' '{}' ",
+            "x".repeat(128 - 4)
+        );
+        assert_eq!(fault.0, expected.as_bytes());
+        let fault = unknown_subcommand(b"cluster", b"addslots\0");
+        assert_eq!(
+            *fault.0,
+            *b"ERR unknown subcommand 'addslots'. Try CLUSTER HELP."
+        );
+    }
 }
