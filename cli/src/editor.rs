@@ -138,11 +138,15 @@ pub struct Pipe {
 
 impl Pipe {
     fn line(&mut self) -> Option<Vec<u8>> {
+        let mut searched = 0;
         loop {
-            if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
+            let mut rest = self.buffer.range(searched..);
+            if let Some(at) = rest.position(|&byte| byte == b'\n') {
+                let end = searched + at;
                 let line = self.buffer.drain(..=end).take(end).collect();
                 return Some(line);
             }
+            searched = self.buffer.len();
             if !self.fill() {
                 let rest = Vec::from(std::mem::take(&mut self.buffer));
                 return (!rest.is_empty()).then_some(rest);

@@ -164,20 +164,22 @@ fn monitor(session: &mut Session) -> Result<(), Ending> {
     if let Some(interrupts) = &session.interrupts {
         interrupts.catch(true);
     }
-    let ending = loop {
-        if !wait::for_reply(session)? {
-            break session.connect().map_err(|_| Ending::Exit(Exit(1)));
-        }
-        let reply = session.receive()?;
-        print(session.format.reply(&reply, false));
-        if matches!(reply, Value::Error(_)) {
-            break Ok(());
-        }
-    };
+    let ending = monitor_until_end(session);
     if let Some(interrupts) = &session.interrupts {
         interrupts.catch(false);
     }
     ending
+}
+
+fn monitor_until_end(session: &mut Session) -> Result<(), Ending> {
+    while wait::for_reply(session)? {
+        let reply = session.receive()?;
+        print(session.format.reply(&reply, false));
+        if matches!(reply, Value::Error(_)) {
+            return Ok(());
+        }
+    }
+    session.connect().map_err(|_| Ending::Exit(Exit(1)))
 }
 
 /// Prints everything up to the last reply to the command, and returns that; `None` for a redirection.

@@ -163,7 +163,8 @@
 //!   `data/rdb` lengths only reach `Cursor::take` and its variants, which compare them with the bytes that are left.
 //! * **Memory is checked in three ways.** Structures with handles, tags or raw records have a `check()` of all their
 //!   invariants, which their model tests call; `tests/sanitize` runs these tests under AddressSanitizer in CI, and a whole
-//!   server on demand; private functions that trust their caller are `unsafe` and state their contract.
+//!   server on demand; private functions that trust their caller are `unsafe` and state their contract, except those of an
+//!   entry (`data::value::entry`), whose offsets follow from its header.
 
 pub mod cluster;
 pub mod commands;

@@ -27,7 +27,7 @@ pub fn wait_for_input(fd: RawFd) {
 
 #[allow(unsafe_code)]
 fn poll_input(fd: RawFd, timeout: PollTimeout) -> bool {
-    // SAFETY: it is only polled; of a closed one the poll says so.
+    // SAFETY: callers own the descriptor and keep it open during the call.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let mut polled = [PollFd::new(fd, PollFlags::POLLIN)];
     poll(&mut polled, timeout).expect("it is a socket or pipe") > 0

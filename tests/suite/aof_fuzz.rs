@@ -47,7 +47,7 @@ impl Target {
         }
     }
 
-    /// Loads a file; whether all of it was loaded.
+    /// Loads a file. Returns whether all of it was loaded.
     fn load(&mut self, bytes: &[u8]) -> bool {
         fs::write(&self.path, bytes).expect("writable");
         self.again()

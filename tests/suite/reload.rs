@@ -97,7 +97,7 @@ fn changing_a_port_drops_no_client() {
     }
 }
 
-/// The files were read again to go back to the old certificate, which they no longer held.
+/// Regression test: going back to the old certificate must not read the files again, which may no longer hold it.
 #[test]
 fn a_change_that_fails_half_way_goes_back_to_the_certificate_it_had() {
     let server = Server::start(&[]);

@@ -161,7 +161,7 @@ fn ten_thousand_unfinished_handshakes_block_no_client() {
 fn a_thousand_slow_handshakes_block_no_client() {
     let server = Server::start(&[]);
     let mut established = server.client(Transport::Tls);
-    // The begin of a ClientHello that announces more than is ever sent.
+    // The beginning of a ClientHello that announces more than is ever sent.
     let hello = [22, 3, 1, 1, 0, 1, 0, 0, 252, 3, 3];
     let mut slow: Vec<TcpStream> = (0..1000)
         .map(|_| TcpStream::connect(("127.0.0.1", server.tls_port)).expect("the port listens"))

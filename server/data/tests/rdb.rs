@@ -214,6 +214,24 @@ fn payloads_round_trip() {
     }
 }
 
+/// Hashes of Redis before 2.6: whichever field is repeated, the value is corrupt.
+#[test]
+fn a_zipmap_with_a_field_twice_is_corrupt() {
+    let body = |names: [u8; 3]| {
+        let pairs = names.map(|name| [1, name, 1, 0, b'v']).concat();
+        let zipmap = [&[3][..], &pairs, &[0xff]].concat();
+        // The type, and the length of the string that follows.
+        [&[9, zipmap.len() as u8][..], &zipmap].concat()
+    };
+    assert!(matches!(
+        read_payload(&body(*b"abc"), &OPTIONS),
+        Ok(Some(_))
+    ));
+    for names in [b"aab", b"abb", b"aba"] {
+        assert!(read_payload(&body(*names), &OPTIONS).is_err(), "{names:?}");
+    }
+}
+
 #[test]
 fn checksum_is_verified_unless_disabled() {
     let entries = entries();

@@ -84,7 +84,7 @@ pub fn protect(stack: &mut Stack<'_>) {
     }
 }
 
-/// Makes the table on top readonly, and puts the tables in its place that it leads to.
+/// Makes the table on top readonly, and replaces it by the tables that it leads to.
 fn protect_one(stack: &mut Stack<'_>) {
     if stack.is_readonly(-1) {
         return stack.pop(1);

@@ -24,7 +24,7 @@ pub enum Kind {
     Nil,
     /// `true` or `false`.
     Boolean,
-    /// An address, for Lua without meaning.
+    /// An address, which means nothing to Lua.
     Light,
     /// A floating-point number.
     Number,

@@ -66,7 +66,7 @@ impl<'a> Node<'a> {
         *self = Self::new(self.arg);
     }
 
-    /// Matches words against the argument and all its repetitions. Returns their number.
+    /// Matches words against the argument and all its repetitions. Returns the number of words matched.
     fn take(&mut self, words: &[&[u8]]) -> usize {
         let mut taken = self.take_once(words);
         if !self.arg.multiple {
@@ -191,7 +191,7 @@ fn fresh(args: &[Arg]) -> Vec<Node<'_>> {
     args.iter().map(Node::new).collect()
 }
 
-/// Matches words against the arguments in order. Returns their number; 0 if a required argument does not match.
+/// Matches words against the arguments in order. Returns the number of words matched; 0 if a required argument does not match.
 fn take_all(nodes: &mut [Node<'_>], words: &[&[u8]]) -> usize {
     let mut taken = 0;
     let mut next = 0;

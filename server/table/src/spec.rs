@@ -334,7 +334,7 @@ impl Spec {
         self
     }
 
-    /// Sets the command flags: words of [`crate::words::flag`].
+    /// Adds command flags: words of [`crate::words::flag`].
     #[must_use]
     pub const fn flags(mut self, flags: u64) -> Self {
         self.flags = self.flags.union(Flags::from_bits_retain(flags));

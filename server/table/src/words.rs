@@ -152,8 +152,8 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// Key access flags. Exactly one of the first four is set: they describe access to the key's metadata and value as
-    /// the server sees them, the others access to the data as the user sees it.
+    /// Key access flags. Exactly one of the first four is set (none for NOT_KEY): they describe access to the key's metadata and
+    /// value as the server sees them, the others access to the data as the user sees it.
     access KeyFlags: u16 {
         /// Reads the value and does not change it.
         RO = 0, "RO";

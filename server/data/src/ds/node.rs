@@ -21,7 +21,7 @@ pub struct ListLimits {
     pub plain_from: usize,
 }
 
-/// Default of `plain_from`: a bigger element is never packed.
+/// Default of `plain_from`: an element of this size or more is never packed.
 pub const PLAIN_FROM: usize = 1 << 30;
 
 /// Maximum size of a node even if the limit is a number of elements.

@@ -211,13 +211,13 @@ fn value(aggregate: Aggregate) -> Built {
     (!aggregate.view().is_empty()).then_some(NewValue::Aggregate(aggregate))
 }
 
-fn add_field(hash: &mut Hash, name: &[u8], value: &[u8], options: &Options) -> Result<(), Stop> {
+fn add_field(hash: &mut Hash, name: &[u8], value: &[u8], options: &Options) -> Result<(), Corrupt> {
     let texts = [name, value];
     hash.choose_encoding(texts.into_iter(), &options.hash);
     if hash.set(name, value, &options.hash) {
         Ok(())
     } else {
-        Err(corrupt("a hash has a field twice"))
+        Err(Corrupt::new("a hash has a field twice"))
     }
 }
 
@@ -250,12 +250,9 @@ fn whole(ty: u8, cursor: &mut Cursor<'_>, options: &Options) -> Result<Built, St
         ty::SET_LISTPACK => value(set_of(pack_of(&text, "Set listpack")?, options)?.wrap()),
         ty::HASH_ZIPMAP => {
             let mut hash = Hash::new();
-            let mut twice = Ok(());
             read_zipmap(&text, |name, value| {
-                twice = add_field(&mut hash, name, value, options);
-                Ok(())
+                add_field(&mut hash, name, value, options)
             })?;
-            twice?;
             value(hash.wrap())
         }
         ty::HASH_ZIPLIST => {
@@ -401,6 +398,7 @@ fn hash_of(pack: Listpack, options: &Options, what: &str) -> Result<Hash, Stop> 
         return Ok(Hash::Packed(pack));
     }
     let mut hash = Hash::new();
+    hash.reserve(pack.len() / 2, &options.hash);
     let mut items = pack.iter();
     while let (Some(name), Some(value)) = (items.next(), items.next()) {
         hash.set(&name.to_vec(), &value.to_vec(), &options.hash);

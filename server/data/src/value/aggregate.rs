@@ -111,7 +111,7 @@ macro_rules! aggregates {
         }
 
         impl AggregateMut<'_> {
-            /// Moves the allocations of about `count` elements from `cursor` on, 0 being the begin. Returns the next
+            /// Moves the allocations of about `count` elements from `cursor` on, 0 being the beginning. Returns the next
             /// cursor, 0 at the end. A cursor of another value is harmless.
             pub fn relocate(self, cursor: u64, count: usize, relocator: &mut dyn Relocator) -> u64 {
                 match self {

@@ -70,12 +70,16 @@ pub fn intersection(sets: &[&Set], limits: &SetLimits) -> Set {
     result
 }
 
+/// Number of sets up to which the union is passed on without being built: each member is looked up in all sets before its own.
+const LOOKED_UP: usize = 8;
+
 /// Passes each member of the union to `each` once. Of a union of integers that stays an intset the order is that of the
 /// numbers, as in Redis.
 pub fn each_of_any(sets: &[&Set], limits: &SetLimits, each: &mut dyn FnMut(Item<'_>)) {
     let members: usize = sets.iter().map(|set| set.len()).sum();
     let are_ints = sets.iter().all(|set| matches!(set, Set::Ints(_)));
-    if sets.len() > 1 && are_ints && members <= limits.max_ints {
+    let stays_ints = sets.len() > 1 && are_ints && members <= limits.max_ints;
+    if stays_ints || sets.len() > LOOKED_UP {
         return union(sets, limits).iter().for_each(each);
     }
     for (at, set) in sets.iter().enumerate() {

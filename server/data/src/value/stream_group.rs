@@ -112,7 +112,9 @@ impl Group {
             Ok(at) => return (self.by_name[at], false),
             Err(at) => at,
         };
-        let free = self.consumers.iter().position(Option::is_none);
+        let has_free = self.by_name.len() < self.consumers.len();
+        let free = has_free.then(|| self.consumers.iter().position(Option::is_none));
+        let free = free.flatten();
         let number = free.unwrap_or_else(|| {
             self.consumers.push(None);
             self.consumers.len() - 1

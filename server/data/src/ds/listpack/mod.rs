@@ -215,7 +215,7 @@ impl Listpack {
         (at < bytes.len()).then_some(Pos(at))
     }
 
-    /// The first element equal to `needle`.
+    /// The first element equal to `item`.
     #[inline]
     pub fn find(&self, item: Item<'_>) -> Option<Pos> {
         self.find_every(item, 1)
