@@ -322,11 +322,11 @@ fn a_list_that_cannot_be_read_is_an_error() {
     for (setting, reason) in [
         (
             format!("tls-crl-file {}", path("empty.crl")),
-            "no certificate revocation list in PEM or DER form",
+            "no certificate revocation list in PEM form or in DER",
         ),
         (
             format!("tls-crl-file {}", path("junk.crl")),
-            "no certificate revocation list in PEM or DER form",
+            "no certificate revocation list in PEM form or in DER",
         ),
         (
             format!("tls-crl-file {}", path("absent.crl")),

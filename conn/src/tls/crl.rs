@@ -94,7 +94,7 @@ impl Crls {
         if let Some(file) = config.crl_file.as_deref() {
             let found = crls.read(Path::new(file), &mut seen)?;
             if found == 0 {
-                let why = "no certificate revocation list in PEM or DER form";
+                let why = "no certificate revocation list in PEM form or in DER";
                 return Err(ConnError::new(Step::Load, why).with_peer(&file));
             }
         }
