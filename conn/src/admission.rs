@@ -26,7 +26,7 @@
 //!    phase Handshaking, `parked` those that wait for a slot.
 //! 2. A connection is in at most one of `holders` and `parked`.
 //! 3. A free slot and a parked connection do not last together: whoever calls `end` or `set_limits`
-//!    then wakes connections with `next_parked`.
+//!    then wakes connections with `wake_parked`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -64,10 +64,12 @@ impl Default for HandshakeLimits {
 /// Where a connection stands.
 #[derive(Clone, Copy)]
 enum Standing {
-    /// Its first bytes have not arrived, or it was woken and has not taken its slot yet.
+    /// Its first bytes have not arrived.
     Waiting,
     /// Parked, with its number in `parked`.
     Parked(u64),
+    /// Was woken for a slot that it has not taken yet.
+    Woken,
     /// Holds a slot, since (or renewed at) this time.
     Holding(Instant),
 }
@@ -94,6 +96,8 @@ pub(crate) struct Admission {
     /// In order of parking.
     parked: BTreeMap<u64, ConnId>,
     last_parked: u64,
+    /// Slots that are kept for connections that were woken.
+    woken: usize,
     holders: BTreeSet<(Instant, ConnId)>,
     deadlines: BTreeSet<(Instant, ConnId)>,
 }
@@ -115,6 +119,7 @@ impl Admission {
             entries: HashMap::new(),
             parked: BTreeMap::new(),
             last_parked: 0,
+            woken: 0,
             holders: BTreeSet::new(),
             deadlines: BTreeSet::new(),
         }
@@ -129,8 +134,14 @@ impl Admission {
         self.holders.len()
     }
 
-    pub(crate) fn has_slot(&self) -> bool {
-        self.in_flight() < self.limits.handshakes_in_flight.max(1)
+    /// Whether a connection may begin its handshake: a slot was kept for it, or one is free.
+    pub(crate) fn has_slot_for(&self, id: ConnId) -> bool {
+        let standing = self.entries.get(&id).map(|entry| entry.standing);
+        matches!(standing, Some(Standing::Woken)) || self.has_free_slot()
+    }
+
+    fn has_free_slot(&self) -> bool {
+        self.holders.len() + self.woken < self.limits.handshakes_in_flight.max(1)
     }
 
     /// Spends one step of the budget of `turn`; false if none is left.
@@ -197,15 +208,14 @@ impl Admission {
         true
     }
 
-    /// Takes the connection that was parked last, if a slot is free for it besides the `woken` that
-    /// were taken before and have not used theirs.
-    pub(crate) fn next_parked(&mut self, woken: usize) -> Option<ConnId> {
-        if self.in_flight() + woken >= self.limits.handshakes_in_flight.max(1) {
+    /// Wakes the connection that was parked last, if a slot is free, and keeps the slot for it.
+    pub(crate) fn wake_parked(&mut self) -> Option<ConnId> {
+        if !self.has_free_slot() {
             return None;
         }
-        let (_, id) = self.parked.pop_last()?;
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.standing = Standing::Waiting;
+        let (_, &id) = self.parked.last_key_value()?;
+        if self.move_to(id, Standing::Woken) {
+            self.woken += 1;
         }
         Some(id)
     }
@@ -242,6 +252,7 @@ impl Admission {
         };
         match std::mem::replace(&mut entry.standing, next) {
             Standing::Waiting => {}
+            Standing::Woken => self.woken -= 1,
             Standing::Parked(number) => drop(self.parked.remove(&number)),
             Standing::Holding(since) => {
                 self.holders.remove(&(since, id));
@@ -289,16 +300,22 @@ mod tests {
     #[test]
     fn a_free_slot_goes_to_the_newest() {
         let (mut admission, start) = admission(1, 100);
-        assert!(admission.has_slot());
+        assert!(admission.has_slot_for(id(0)));
         admission.take_slot(start, id(0));
         for n in 1..=3 {
             assert_eq!(admission.park(id(n)), n == 1);
         }
-        assert_eq!(admission.next_parked(0), None);
+        assert_eq!(admission.wake_parked(), None);
         admission.end(id(0));
-        assert_eq!(admission.next_parked(0), Some(id(3)));
-        assert_eq!(admission.next_parked(1), None, "the slot is promised");
-        assert_eq!(admission.next_parked(0), Some(id(2)));
+        assert_eq!(admission.wake_parked(), Some(id(3)));
+        assert_eq!(admission.wake_parked(), None, "the slot is kept for 3");
+        assert!(admission.has_slot_for(id(3)) && !admission.has_slot_for(id(4)));
+        admission.take_slot(start, id(3));
+        assert_eq!(admission.wake_parked(), None, "3 has taken it");
+        admission.end(id(3));
+        assert_eq!(admission.wake_parked(), Some(id(2)));
+        admission.end(id(2));
+        assert_eq!(admission.wake_parked(), Some(id(1)), "2 has left");
     }
 
     #[test]
@@ -335,7 +352,7 @@ mod tests {
     fn a_limit_of_zero_still_admits_one() {
         let (mut admission, start) = admission(0, 0);
         admission.limits.handshakes_per_turn = 0;
-        assert!(admission.has_slot());
+        assert!(admission.has_slot_for(id(0)));
         assert!(admission.spend(1, start));
         assert!(!admission.spend(1, start));
     }

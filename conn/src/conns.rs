@@ -16,7 +16,7 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ae::event_loop::{EventLoop, Host};
 use ae::file::{FileProc, Mask};
@@ -31,6 +31,10 @@ use crate::stream::{Io, Stream};
 use crate::tls::bio::Pool;
 use crate::tls::context::TlsContext;
 use crate::tls::info::TlsStats;
+use crate::tls::stream::ClosedTls;
+
+/// How long closed connections are freed in one turn.
+const FREEING: Duration = Duration::from_micros(500);
 
 /// The owner of a loop and its connections.
 pub trait ConnHost: Host {
@@ -61,6 +65,8 @@ pub struct Conns<S> {
     pub(crate) slots: Vec<Slot<S>>,
     pub(crate) vacant: Vec<u32>,
     pub(crate) pending: VecDeque<ConnId>,
+    /// Closed and not freed yet.
+    closed: VecDeque<ClosedTls>,
     pub(crate) admission: Admission,
     /// The timer for handshakes to be given up, and when it fires.
     pub(crate) deadline_timer: Option<(TimerId, Instant)>,
@@ -80,6 +86,7 @@ impl<S> Conns<S> {
             slots: Vec::new(),
             vacant: Vec::new(),
             pending: VecDeque::new(),
+            closed: VecDeque::new(),
             admission: Admission::new(limits),
             deadline_timer: None,
             pool: Pool::new(),
@@ -247,9 +254,23 @@ impl<S> Conns<S> {
         }
         el.forget(connection.stream.fd());
         let is_being_accepted = connection.is_being_accepted();
-        drop(connection);
+        if let Stream::Tls(tls) = connection.stream {
+            self.closed.push_back(tls.close());
+        }
         if is_being_accepted {
             self.leave_admission(el, id);
+        }
+    }
+
+    /// Frees closed TLS connections, until the time for that is spent. It takes 20 us for one that was idle, so when
+    /// thousands of clients leave at once, commands of others are served in between.
+    pub(crate) fn free_closed(&mut self) {
+        let mut began = None;
+        while self.closed.pop_front().is_some() {
+            let began = began.get_or_insert_with(Instant::now);
+            if began.elapsed() >= FREEING {
+                break;
+            }
         }
     }
 
@@ -307,11 +328,9 @@ impl<S> Conns<S> {
         }
     }
 
-    /// Lets parked connections go on, as many as slots are free.
+    /// Lets parked connections go on, one for each free slot.
     fn wake_parked(&mut self, el: &mut EventLoop<S>) {
-        let mut woken = 0;
-        while let Some(next) = self.admission.next_parked(woken) {
-            woken += 1;
+        while let Some(next) = self.admission.wake_parked() {
             if let Some(connection) = find(&mut self.slots, next) {
                 connection.is_parked = false;
                 self.watch(el, next);
@@ -351,8 +370,7 @@ impl<S> Conns<S> {
         Some((id, handler))
     }
 
-    /// True if a read handler is to run without an event: the loop must not sleep before
-    /// `process_pending`. To be asked at the end of the before-sleep hook, since everything in it may
+    /// True if `process_pending` has work that no event reports, so the loop must not sleep. To be asked at the end of the before-sleep hook, since everything in it may
     /// make a connection pending (a reply that resumes a client, for instance).
     pub fn has_pending(&mut self) -> bool {
         while let Some(&id) = self.pending.front() {
@@ -368,7 +386,7 @@ impl<S> Conns<S> {
             }
             self.pending.pop_front();
         }
-        false
+        !self.closed.is_empty()
     }
 
     /// Makes a call that writes or flushes.

@@ -19,7 +19,7 @@
 
 use std::io::ErrorKind;
 use std::os::fd::{OwnedFd, RawFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ae::event_loop::EventLoop;
 use ae::file::Mask;
@@ -36,6 +36,9 @@ use crate::stream::{Io, Stream};
 use crate::tls::context::{TlsContext, now};
 use crate::tls::info::LastFailure;
 use crate::tls::stream::{Handshake, TlsStream};
+
+/// How long one timer gives up handshakes.
+const EXPIRING: Duration = Duration::from_micros(500);
 
 /// The first byte of a TLS handshake; no request begins with it.
 const HANDSHAKE_RECORD: u8 = 22;
@@ -143,7 +146,7 @@ impl<S: ConnHost> Conns<S> {
         match connection.phase {
             Phase::Dialing => self.finish_dialing(el, id),
             Phase::Waiting if connection.is_mixed => self.tell_apart(el, id),
-            Phase::Waiting if !self.admission.has_slot() => {
+            Phase::Waiting if !self.admission.has_slot_for(id) => {
                 connection.is_parked = true;
                 let is_first = self.admission.park(id);
                 self.watch(el, id);
@@ -190,12 +193,8 @@ impl<S: ConnHost> Conns<S> {
             }
             Some(Err(error)) if error.kind() == ErrorKind::Interrupted => false,
             Some(Err(error)) => self.fail(el, id, ConnError::io(Step::Handshake, &error)),
-            Some(Ok(0)) => {
-                let why = "the peer closed the connection before it sent anything";
-                let error = ConnError::because(Cause::Closed, Step::Handshake, why);
-                self.fail(el, id, error)
-            }
-            Some(Ok(_)) if first[0] == HANDSHAKE_RECORD => {
+            // Whoever closes it without a byte has begun no handshake.
+            Some(Ok(1..)) if first[0] == HANDSHAKE_RECORD => {
                 connection.is_mixed = false;
                 self.admission.end(id);
                 self.admission.begin(Instant::now(), id);
@@ -410,12 +409,13 @@ impl<S: ConnHost> Conns<S> {
     }
 }
 
-/// The before-sleep pass: runs the read handler of every connection that is pending, once. True if
-/// some still are; then the next poll must not sleep. If more happens before the poll, ask
+/// The before-sleep pass: runs the read handler of every connection that is pending, once, and frees closed
+/// connections. True if some are still pending; then the next poll must not sleep. If more happens before the poll, ask
 /// `Conns::has_pending` behind it.
 pub fn process_pending<S: ConnHost>(s: &mut S) -> bool {
     let (el, conns) = s.io();
     conns.take_lost(el);
+    conns.free_closed();
     let rounds = s.conns().pending.len();
     if rounds > 0 {
         s.conns().stats.pending_passes += 1;
@@ -484,8 +484,11 @@ fn serve<S: ConnHost>(s: &mut S, id: ConnId) {
     }
 }
 
+/// Gives up handshakes whose time has passed. Many end together, since they began together; those that are left are
+/// given up a millisecond later.
 fn on_deadline<S: ConnHost>(s: &mut S, timer: TimerId, _data: u64) -> Next {
-    loop {
+    let began = Instant::now();
+    while began.elapsed() < EXPIRING {
         let (el, conns) = s.io();
         let Some(id) = conns.next_expired(el) else {
             break;

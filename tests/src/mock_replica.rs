@@ -32,6 +32,14 @@ impl MockReplica {
     /// # Panics
     /// If it deviates from the replication protocol.
     pub fn connect(port: u16, transport: Transport) -> Self {
+        MockReplica::synchronize(port, transport, || {})
+    }
+
+    /// As [`MockReplica::connect`]; `meanwhile` is called when the snapshot is announced, and then all of it is read.
+    ///
+    /// # Panics
+    /// If the server deviates from the replication protocol.
+    pub fn synchronize(port: u16, transport: Transport, meanwhile: impl FnOnce()) -> Self {
         let mut link = connect(port, transport);
         link.send(request("REPLCONF listening-port 1"));
         assert_eq!(link.line(), "+OK");
@@ -46,6 +54,7 @@ impl MockReplica {
                 break size.parse().expect("a size");
             }
         };
+        meanwhile();
         assert!(link.take(size).starts_with(b"REDIS00"));
         let mut mock = MockReplica { link, resync_point };
         mock.acknowledge(mock.resync_point.1);

@@ -134,6 +134,25 @@ fn commands_require_authentication() {
     }
 }
 
+/// The kernel enlarges a full table of descriptors within `accept`, which stops a process with threads for 10 ms and more.
+#[test]
+fn the_table_of_descriptors_has_room_for_maxclients() {
+    let server = Server::start(&["--maxclients", "2000"]);
+    let room = || -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()));
+        let status = status.expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("FDSize:"));
+        line.expect("on every Linux")
+            .trim()
+            .parse()
+            .expect("a number")
+    };
+    assert!(room() >= 2032, "{}", room());
+    let mut client = server.client(Transport::Tcp);
+    assert_eq!(client.text("CONFIG SET maxclients 4500"), "OK");
+    assert!(room() >= 4532, "{}", room());
+}
+
 #[test]
 fn connections_above_maxclients_are_refused() {
     let server = Server::start(&["--maxclients", "3"]);

@@ -222,15 +222,13 @@ fn intsets_survive_arbitrary_input() {
 #[test]
 fn ziplists_and_zipmaps_survive_arbitrary_input() {
     Corpus::load("ziplist").run(25, 20_000, |bytes, _| {
-        let (mut seen, mut len) = (0, 0);
-        let read = read_ziplist(bytes, |item| {
-            seen += 1;
+        let mut len = 0;
+        let _ = read_ziplist(bytes, |item| {
             len += item.len();
             Ok(())
         });
         // The decimal form of an integer has at most twice as many digits as its encoding has bytes.
         assert!(len <= 2 * bytes.len(), "{len}");
-        assert!(read.is_err() || read == Ok(seen));
     });
     Corpus::load("zipmap").run(26, 20_000, |bytes, _| {
         let mut len = 0;

@@ -82,3 +82,4 @@ mod tls_unreadable;
 mod tls_users;
 mod tracking;
 mod transactions;
+mod turns;

@@ -156,6 +156,13 @@ impl Parts {
     }
 }
 
+/// The memory of a TLS connection whose socket is closed.
+#[derive(Debug)]
+pub struct ClosedTls {
+    _ssl: Ssl,
+    _bio: Bio,
+}
+
 /// One TLS connection.
 #[derive(Debug)]
 pub struct TlsStream {
@@ -428,6 +435,14 @@ impl TlsStream {
             }
         }
         let _ = self.flush(pool);
+    }
+
+    /// Closes the socket. Most of the time that a connection's end takes goes into freeing what is returned.
+    pub fn close(self) -> ClosedTls {
+        ClosedTls {
+            _ssl: self.ssl,
+            _bio: self.bio,
+        }
     }
 
     /// Moves what was received and not read into a buffer of its own size: for a connection that

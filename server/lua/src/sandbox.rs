@@ -11,6 +11,7 @@
 use libc::c_int;
 use mlua_sys as ffi;
 
+use crate::arguments::c_text;
 use crate::function::Outcome;
 use crate::stack::{Kind, Stack};
 
@@ -115,11 +116,9 @@ fn missing(stack: &mut Stack<'_>) -> Outcome {
         let message = b"Second argument to luaProtectedTableError must be a string or number";
         return Err(stack.fail_here(message));
     };
-    // As C sees it: up to a NUL byte.
-    let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
     let parts = [
         b"Script attempted to access nonexistent global variable '",
-        name,
+        c_text(name),
         b"'",
     ];
     let message = parts.concat();

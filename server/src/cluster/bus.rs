@@ -12,17 +12,18 @@ use cluster::ids::LinkId;
 use conn::connection::{ConnId, State};
 use conn::dial::Dialed;
 use conn::error::{ConnError, Step};
-use conn::listener::{Accept, Accepted};
+use conn::listener::Accepted;
 use conn::names::NameCheck;
 use conn::stream::Io;
 use conn::tls::config::AuthClients;
 
 use crate::cluster::events::tell;
 use crate::egress::dial::dialer;
-use crate::ingress::accept::AcceptBudget;
+use crate::ingress::accept::accept_each;
 use crate::ingress::refusals;
 use crate::server::Server;
 use crate::state::cluster::{BusLink, Dial};
+use crate::state::listeners::Kind;
 use crate::state::pauses::{Purpose, Scope};
 use crate::sys::host::reason;
 use crate::{debug, verbose};
@@ -39,26 +40,13 @@ const PIECES: usize = 64;
 
 /// The read handler of the bus's listening sockets.
 pub fn on_acceptable(srv: &mut Server, fd: RawFd, _data: u64) {
-    let mut budget = AcceptBudget::begin();
-    while budget.spend() {
-        let Some(open) = srv.listeners.by_fd(fd) else {
-            return;
-        };
-        match open.listener.accept() {
-            Accept::Conn(accepted) => take(srv, accepted),
-            Accept::WouldBlock => return srv.el.drained(fd, ae::file::Mask::READABLE),
-            Accept::Skip(error) => {
-                verbose!("Error accepting cluster node: accept: {}", reason(&error));
-            }
-            Accept::Stop(error) => {
-                let why = reason(&error);
-                return verbose!("Error accepting cluster node: accept: {why}");
-            }
-        }
+    if let Err(error) = accept_each(srv, fd, take) {
+        let why = reason(&error);
+        verbose!("Error accepting cluster node: accept: {why}");
     }
 }
 
-fn take(srv: &mut Server, accepted: Accepted) {
+fn take(srv: &mut Server, _kind: Kind, accepted: Accepted) {
     // While the data set is loaded nobody is to believe that this node serves it.
     if srv.replication.link.is_none() && srv.snapshot.loading.is_some() {
         return;

@@ -31,11 +31,16 @@ pub fn cron(srv: &mut Server) {
     bus::limit(srv);
 }
 
+/// Whether the protocol was told something since [`settle`].
+pub fn is_stirred(srv: &Server) -> bool {
+    srv.cluster.as_deref().is_some_and(|node| node.is_stirred)
+}
+
 /// Performs what the protocol asks for, if it was told anything.
 #[inline]
 pub fn settle(srv: &mut Server) {
-    let is_due = |node: &ClusterNode| node.is_stirred || !node.resolving.is_empty();
-    if srv.cluster.as_deref().is_some_and(is_due) {
+    let is_resolving = |node: &ClusterNode| !node.resolving.is_empty();
+    if is_stirred(srv) || srv.cluster.as_deref().is_some_and(is_resolving) {
         perform_all(srv);
     }
 }

@@ -172,7 +172,7 @@ fn apply_all(srv: &mut Server, changes: &[Change<'_>], in_transaction: bool) -> 
             );
             srv.config = old;
             srv.tls.context = context;
-            certificates::restored(srv);
+            certificates::watch(srv);
             restore(srv, &due[..=at], in_transaction);
             return Err(failed(name.as_bytes(), &why));
         }

@@ -12,7 +12,7 @@ use conn::stream::Io;
 use crate::egress::held::released_offset;
 use crate::report::replicas::name;
 use crate::server::Server;
-use crate::state::client::{ClientFlags, Closing};
+use crate::state::client::Closing;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::replication::replica::{Replica, ReplicaStage, Sending};
@@ -48,6 +48,10 @@ pub fn send_more(srv: &mut Server, id: ClientId) -> Sent {
         let is_leaving = client.closing == Closing::Now;
         let io = match &replica.stage {
             ReplicaStage::Saving if replica.transfer != 0 => send_ring(srv, id),
+            ReplicaStage::Sending(sending) if sending.is_complete() => {
+                go_online(srv, id);
+                continue;
+            }
             ReplicaStage::Sending(_) => send_file(srv, id),
             // After a change of history the stream may not match what the replica expects.
             ReplicaStage::Online if is_leaving => Io::Done(0),
@@ -173,7 +177,7 @@ pub fn ring_moved(srv: &mut Server, number: u64) {
     }
 }
 
-/// Sends the next piece of a file; `Done(0)` when it is complete.
+/// Sends the next piece of a file.
 fn send_file(srv: &mut Server, id: ClientId) -> Io {
     let Server {
         clients, conns, el, ..
@@ -184,16 +188,12 @@ fn send_file(srv: &mut Server, id: ClientId) -> Io {
     let ReplicaStage::Sending(sending) = &mut replica.stage else {
         return Io::Done(0);
     };
-    if sending.sent == sending.piece.len() {
-        if sending.read == sending.size {
-            go_online(srv, id);
-            return Io::Done(0);
-        }
-        if let Err(why) = next_piece(sending) {
-            warning!("Read error sending DB to replica: {why}");
-            srv.clients.queue_close(id);
-            return Io::Done(0);
-        }
+    if sending.sent == sending.piece.len()
+        && let Err(why) = next_piece(sending)
+    {
+        warning!("Read error sending DB to replica: {why}");
+        srv.clients.queue_close(id);
+        return Io::Done(0);
     }
     let io = conns.write(el, conn, &sending.piece[sending.sent..]);
     if let Io::Done(n) = io {
@@ -213,7 +213,7 @@ fn next_piece(sending: &mut Sending) -> Result<(), String> {
     Ok(())
 }
 
-/// A replica has received its snapshot.
+/// A replica was sent its snapshot.
 pub fn go_online(srv: &mut Server, id: ClientId) {
     let now = srv.unit.now_s();
     let shown = name(srv, id);
@@ -230,8 +230,5 @@ pub fn go_online(srv: &mut Server, id: ClientId) {
     }
     replica.stage = ReplicaStage::Online;
     replica.ack_at = now;
-    if !client.flags.contains(ClientFlags::WRITE_HANDLER) {
-        srv.clients.queue_write(id);
-    }
     notice!("Synchronization with replica {shown} succeeded");
 }

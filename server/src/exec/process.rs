@@ -92,7 +92,10 @@ pub fn execute(
                 Verdict::Gone => {}
             }
         }
-        Err(Unresolved::Command) if speaks_http(&argv[0]) => return abort_http(srv, id),
+        Err(Unresolved::Command) if speaks_http(&argv[0]) => {
+            srv.turn.key_hash = KeyHash::NONE;
+            return abort_http(srv, id);
+        }
         Err(unresolved) => {
             client.last_cmd = unresolved.cmd();
             prepare(srv, &caller, reply);

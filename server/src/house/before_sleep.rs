@@ -1,8 +1,11 @@
 //! What happens once per turn of the loop, before it sleeps. The order matters.
+//!
+//! A step may leave work for an earlier one: a client that is unblocked late executes commands in the next turn. What
+//! can be left over is asked at the end (`is_done`), and the loop does not sleep on it.
 
 use conn::drive::process_pending;
 
-use crate::cluster::drive::settle;
+use crate::cluster::drive::{is_stirred, settle};
 use crate::cluster::migrate::conclude;
 use crate::egress::flush::flush_pending;
 use crate::egress::invalidate::broadcast;
@@ -35,7 +38,9 @@ pub fn before_sleep(srv: &mut Server) {
         write_appended(srv);
         flush_pending(srv);
         drain_close_queue(srv);
-        return end_turn(srv);
+        // The other steps wait for the turn that is not nested.
+        let may_sleep = !srv.conns.has_pending();
+        return end_turn(srv, may_sleep);
     }
     // 2. The cluster: what other nodes have sent takes effect, and they are answered.
     settle(srv);
@@ -80,7 +85,17 @@ pub fn before_sleep(srv: &mut Server) {
     arm_wakeup(srv);
     // 13. Statistics of this turn.
     memory::sample_peak();
-    end_turn(srv);
+    let may_sleep = is_done(srv);
+    end_turn(srv, may_sleep);
+}
+
+/// Whether no step has anything to do before the next event.
+fn is_done(srv: &mut Server) -> bool {
+    !srv.conns.has_pending()
+        && !is_stirred(srv)
+        && !srv.pauses.has_narrowed()
+        && srv.blocked.resumed.is_empty()
+        && srv.clients.pending_write.is_empty()
 }
 
 /// Writes the append-only file, and sends what was held until an fsync that has ended meanwhile.
@@ -101,10 +116,8 @@ fn write_appended(srv: &mut Server) {
     }
 }
 
-fn end_turn(srv: &mut Server) {
-    // Asked last: any step may make a connection pending again, and the loop would sleep in spite of it.
-    let more = srv.conns.has_pending();
-    srv.el.set_dont_wait(more);
+fn end_turn(srv: &mut Server, may_sleep: bool) {
+    srv.el.set_dont_wait(!may_sleep);
     let us = clock::monotonic_us().saturating_sub(srv.turn.began_us);
     let stats = &mut srv.stats;
     stats.loop_turns += 1;

@@ -60,13 +60,8 @@ fn take(srv: &mut Server, load: Load) -> Result<(), String> {
     }
 }
 
-/// A change of the configuration was taken back, and the context from before it is in use again.
-pub fn restored(srv: &mut Server) {
-    watch(srv);
-}
-
 /// Watches the files of the present configuration for changes since the context was loaded, or watches none any more.
-fn watch(srv: &mut Server) {
+pub fn watch(srv: &mut Server) {
     end_watch(srv);
     let Some(context) = srv.tls.context.clone() else {
         return;

@@ -47,7 +47,7 @@ const HANDSHAKES_IN_FLIGHT: usize = 512;
 const HANDSHAKES_PER_TURN: u32 = 8;
 /// Microseconds of a turn of the loop after which no further step is begun. A request waits for two turns at most, so a storm
 /// of handshakes delays it by less than 5 ms.
-const HANDSHAKES_TURN_US: u64 = 1000;
+const HANDSHAKES_TURN_US: u64 = 600;
 /// Deadline of a handshake, in milliseconds.
 const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 /// Time after which unused pages are returned to the system, in milliseconds.
@@ -234,13 +234,16 @@ fn adjust_descriptors(config: &mut Params) -> usize {
     loop_size(config)
 }
 
-/// Raises the limit of descriptors for `maxclients`.
+/// Raises the limit of descriptors for `maxclients`, and makes room for them in the kernel's table.
 ///
 /// # Errors
 /// The system allows fewer clients: this many. The reason was logged.
 fn raise_descriptors(config: &Params) -> Result<(), u64> {
     let wanted = config.maxclients as u64 + RESERVED_DESCRIPTORS;
-    let Err((got, error)) = process::raise_descriptors(wanted) else {
+    let raised = process::raise_descriptors(wanted);
+    let limit = raised.map_or_else(|(got, _)| got, |()| wanted);
+    process::reserve_descriptors(limit);
+    let Err((got, error)) = raised else {
         return Ok(());
     };
     let possible = got.saturating_sub(RESERVED_DESCRIPTORS).max(1);

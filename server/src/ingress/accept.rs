@@ -5,9 +5,10 @@
 //! loop.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::RawFd;
 
+use ae::file::Mask;
 use conn::addr::Addr;
 use conn::connection::{ConnId, State};
 use conn::listener::{Accept, Accepted};
@@ -29,29 +30,7 @@ use crate::wire::fault::{Fault, MAX_CLIENTS, MAX_CLIENTS_AND_LINKS};
 use crate::{verbose, warning};
 
 /// Microseconds after which no further connection is accepted from a listener in the same turn.
-const ACCEPTING_US: u64 = 1000;
-
-/// The bounds on connections accepted from one listener in one turn. One is accepted in any case.
-pub struct AcceptBudget {
-    left: usize,
-    until_us: u64,
-}
-
-impl AcceptBudget {
-    /// That of a turn that begins to accept.
-    pub fn begin() -> Self {
-        AcceptBudget {
-            left: 1000,
-            until_us: clock::monotonic_us() + ACCEPTING_US,
-        }
-    }
-
-    /// Whether another connection may be accepted.
-    pub fn spend(&mut self) -> bool {
-        self.left = self.left.saturating_sub(1);
-        self.left > 0 && clock::monotonic_us() < self.until_us
-    }
-}
+const ACCEPTING_US: u64 = 500;
 
 /// Sent to a client from another machine while there is neither a password nor a bound address.
 const PROTECTED_MODE: &str = "DENIED Redis is running in protected mode because protected mode is enabled and no \
@@ -67,24 +46,38 @@ const PROTECTED_MODE: &str = "DENIED Redis is running in protected mode because 
 
 /// The read handler of listening sockets.
 pub fn on_acceptable(srv: &mut Server, fd: RawFd, _data: u64) {
-    let mut budget = AcceptBudget::begin();
-    while budget.spend() {
-        let Some(open) = srv.listeners.by_fd(fd) else {
-            return;
-        };
+    if let Err(error) = accept_each(srv, fd, take) {
+        let why = reason(&error);
+        warning!("Accepting client connection: accept: {why}");
+    }
+}
+
+/// Accepts what waits at a listener, or part of it if there is much: `take` gets each connection.
+///
+/// # Errors
+/// The system can accept none now, e.g. because there is no free descriptor.
+pub fn accept_each(
+    srv: &mut Server,
+    fd: RawFd,
+    take: fn(&mut Server, Kind, Accepted),
+) -> io::Result<()> {
+    let until_us = clock::monotonic_us() + ACCEPTING_US;
+    while let Some(open) = srv.listeners.by_fd(fd) {
         let kind = open.kind;
         match open.listener.accept() {
             Accept::Conn(accepted) => take(srv, kind, accepted),
-            Accept::WouldBlock => return srv.el.drained(fd, ae::file::Mask::READABLE),
-            Accept::Skip(error) => {
-                verbose!("Accepting client connection: accept: {}", reason(&error));
+            Accept::WouldBlock => {
+                srv.el.drained(fd, Mask::READABLE);
+                break;
             }
-            Accept::Stop(error) => {
-                let why = reason(&error);
-                return warning!("Accepting client connection: accept: {why}");
-            }
+            Accept::Skip(error) => verbose!("A connection was not accepted: {}", reason(&error)),
+            Accept::Stop(error) => return Err(error),
+        }
+        if clock::monotonic_us() >= until_us {
+            break;
         }
     }
+    Ok(())
 }
 
 fn take(srv: &mut Server, kind: Kind, accepted: Accepted) {

@@ -75,6 +75,11 @@ impl Pauses {
         std::mem::take(&mut self.has_narrowed)
     }
 
+    /// As [`Pauses::take_narrowed`], which is left to answer the same.
+    pub fn has_narrowed(&self) -> bool {
+        self.has_narrowed
+    }
+
     /// When the first pause ends that ends by itself, in milliseconds of Unix time.
     #[inline]
     pub fn next_end(&self) -> Option<i64> {

@@ -3,15 +3,17 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::unistd::close;
 
 /// The signal that asked for a shutdown; 0 for none.
 static SHUTDOWN_SIGNAL: AtomicI32 = AtomicI32::new(0);
@@ -223,6 +225,19 @@ pub fn raise_descriptors(wanted: u64) -> Result<(), (u64, Errno)> {
     match good >= wanted {
         true => Ok(()),
         false => Err((good, refused)),
+    }
+}
+
+/// Makes the kernel's table of descriptors big enough for `count` of them, as far as their limit allows. The kernel enlarges a
+/// full table within the call that needs the descriptor. In a process with threads it then waits for an RCU grace period, 10 ms
+/// and more, so accepting many connections would stop the loop several times.
+pub fn reserve_descriptors(count: u64) {
+    let last = i32::try_from(count).unwrap_or(i32::MAX).saturating_sub(1);
+    let Ok(null) = File::open("/dev/null") else {
+        return;
+    };
+    if let Ok(highest) = fcntl(&null, FcntlArg::F_DUPFD_CLOEXEC(last)) {
+        let _ = close(highest);
     }
 }
 

@@ -602,10 +602,7 @@ impl Inner {
         let (width, capacity) = (self.children[at].width(), self.children[at].capacity());
         if width == 0 {
             // The separator of this child must not survive: its element may be gone.
-            self.scores.remove(at);
-            self.handles.remove(at);
-            self.counts.remove(at);
-            self.children.remove(at);
+            drop(self.take(at));
         } else if width * 3 >= capacity || self.children.len() == 1 {
             self.refresh(at);
         } else {

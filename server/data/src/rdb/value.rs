@@ -9,7 +9,6 @@
 //! once anyway. The directive only permits duplicate elements in a set or a hash, which commands can handle.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use crate::ds::intset::Intset;
 use crate::ds::item::Item;
@@ -284,8 +283,7 @@ fn whole(ty: u8, cursor: &mut Cursor<'_>, options: &Options) -> Result<Built, St
 fn string(text: Vec<u8>) -> NewValue<'static> {
     match NewValue::encode(&text) {
         NewValue::Owned(number) => NewValue::Owned(number),
-        _ if text.len() < 64 => NewValue::Owned(Value::Str(text)),
-        _ => NewValue::Owned(Value::Shared(Arc::new(text))),
+        _ => NewValue::Owned(Value::Str(text)),
     }
 }
 

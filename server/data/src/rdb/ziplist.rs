@@ -38,14 +38,14 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// Passes the elements of a ziplist to `each`. Returns their number.
+/// Passes the elements of a ziplist to `each`.
 ///
 /// # Errors
 /// The ziplist is corrupt. Elements may have been passed before that was detected.
 pub fn read_ziplist<'a>(
     bytes: &'a [u8],
     mut each: impl FnMut(Item<'a>) -> Result<(), Corrupt>,
-) -> Result<usize, Corrupt> {
+) -> Result<(), Corrupt> {
     let damaged = || Corrupt::new("Ziplist integrity check failed.");
     let mut rest = Rest(bytes);
     let total = rest.array().map(u32::from_le_bytes).ok_or_else(damaged)?;
@@ -67,7 +67,7 @@ pub fn read_ziplist<'a>(
     if rest.0.len() != 1 || !counted || tail as usize != last {
         return Err(damaged());
     }
-    Ok(seen)
+    Ok(())
 }
 
 /// Decodes an entry; the previous one took `before` bytes.

@@ -184,15 +184,20 @@ impl<'a> FieldRef<'a> {
 impl<const TEXTS: usize> Record<TEXTS> {
     /// A record of these texts.
     pub fn new(texts: [&[u8]; TEXTS]) -> Self {
-        let mut record = Self::allocate(texts.iter().map(|text| coded_len(text)).sum());
+        let size = texts.iter().map(|text| coded_len(text)).sum();
+        // SAFETY: all of it is written below.
+        let mut record = unsafe { Self::allocate(size) };
         // SAFETY: the record was allocated for the concatenation of these texts.
         let put = |at, text: &&[u8]| unsafe { record.put_text(at, text) };
         texts.iter().fold(0, put);
         record
     }
 
-    /// A record with uninitialised content, which the caller must write at once.
-    fn allocate(size: usize) -> Self {
+    /// A record with uninitialised content.
+    ///
+    /// # Safety
+    /// The caller writes all of it before anything reads or drops the record.
+    unsafe fn allocate(size: usize) -> Self {
         let layout = layout(size);
         // SAFETY: a size class is never 0.
         let at = unsafe { alloc(layout) };

@@ -63,14 +63,10 @@ impl Held {
         }
     }
 
-    /// Puts back a part of a batch that cannot be released yet.
-    pub fn defer(&mut self, mark: Mark, output: (ClientId, usize)) {
-        match self.batches.front_mut() {
-            Some(first) if first.mark == mark => first.outputs.push(output),
-            _ => self.batches.push_front(Batch {
-                mark,
-                outputs: vec![output],
-            }),
+    /// Puts back what is left of a batch that was taken last. Of several the last comes first.
+    pub fn put_back(&mut self, batch: Batch) {
+        if !batch.outputs.is_empty() {
+            self.batches.push_front(batch);
         }
     }
 
@@ -83,7 +79,7 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
-    use super::Held;
+    use super::{Batch, Held};
     use crate::state::aof::sync::Mark;
     use crate::state::client_id::ClientId;
 
@@ -109,7 +105,15 @@ mod tests {
         let first = held.take_reached(15).expect("the first is due");
         assert_eq!(first.outputs, [(a, 3), (b, 4)]);
         assert!(held.take_reached(15).is_none());
-        assert_eq!(held.take_reached(20).expect("the second").outputs, [(a, 5)]);
-        assert!(held.is_empty());
+        let second = held.take_reached(20).expect("the second");
+        assert_eq!(second.outputs, [(a, 5)]);
+        for batch in [second, first] {
+            held.put_back(batch);
+        }
+        let first = held.take_reached(10).expect("in the same order");
+        assert_eq!(first.outputs, [(a, 3), (b, 4)]);
+        let outputs = Vec::new();
+        held.put_back(Batch { outputs, ..first });
+        assert!(held.take_reached(20).is_some() && held.is_empty());
     }
 }

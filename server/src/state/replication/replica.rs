@@ -41,6 +41,13 @@ pub struct Sending {
     pub sent: usize,
 }
 
+impl Sending {
+    /// Whether all of the file was sent.
+    pub fn is_complete(&self) -> bool {
+        self.read == self.size && self.sent == self.piece.len()
+    }
+}
+
 /// Replication state of a client.
 #[derive(Debug, Default)]
 pub struct Replica {
