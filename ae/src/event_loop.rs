@@ -174,7 +174,7 @@ impl<S> EventLoop<S> {
         self.dont_wait = dont_wait;
     }
 
-    /// Makes `run` return at the end of this turn.
+    /// Makes `run` return. No further proc is called.
     pub fn stop(&mut self) {
         self.stopped = true;
     }
@@ -283,7 +283,13 @@ pub fn run<S: Host>(s: &mut S) {
 
 fn process_files<S: Host>(s: &mut S) -> usize {
     let (turn, list) = s.el().collect();
-    let served = list.iter().filter(|&&fired| fire(s, fired, turn)).count();
+    let mut served = 0;
+    for &fired in &list {
+        if s.el().stopped {
+            break;
+        }
+        served += usize::from(fire(s, fired, turn));
+    }
     s.el().give_back(list);
     served
 }
@@ -320,7 +326,9 @@ fn process_timers<S: Host>(s: &mut S) -> usize {
     let now = Instant::now();
     let pass = s.el().timers.begin();
     let mut served = 0;
-    while let Some((id, proc, data)) = s.el().timers.next_due(now, pass) {
+    while !s.el().stopped
+        && let Some((id, proc, data)) = s.el().timers.next_due(now, pass)
+    {
         let next = proc(s, id, data);
         s.el().timers.reschedule(Instant::now(), id, next);
         served += 1;

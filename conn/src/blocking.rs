@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -72,6 +73,8 @@ enum Transport {
 pub struct Client {
     transport: Transport,
     decoder: Decoder,
+    /// What is received first goes here; kept for its memory.
+    input: Vec<u8>,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
     deadline: Option<Instant>,
@@ -116,6 +119,7 @@ impl Client {
         Ok(Client {
             transport,
             decoder: Decoder::default(),
+            input: Vec::new(),
             read_timeout: None,
             write_timeout: None,
             deadline: None,
@@ -197,14 +201,19 @@ impl Client {
     /// The connection ended, nothing came in time, or what came is not RESP.
     pub fn read(&mut self) -> Result<Value, Failure> {
         let until = self.until(self.read_timeout);
-        let mut buf = vec![0; CHUNK];
         loop {
-            if let Some(value) = self.decoder.next_value().map_err(Failure::Protocol)? {
+            if let Some(value) = self.buffered()? {
                 return Ok(value);
             }
-            match self.receive_until(&mut buf, until)? {
-                0 => return Err(Failure::Closed),
-                n => self.decoder.feed(&buf[..n]),
+            let mut buf = mem::take(&mut self.input);
+            buf.resize(CHUNK, 0);
+            let received = self.receive_until(&mut buf, until);
+            if let Ok(n) = received {
+                self.decoder.feed(&buf[..n]);
+            }
+            self.input = buf;
+            if received? == 0 {
+                return Err(Failure::Closed);
             }
         }
     }

@@ -109,9 +109,12 @@ fn a_peer_that_has_spoken_is_not_silent() {
     stall();
     port.until_log("connected");
     assert!(!port.world.conns.is_tls(id));
+
+    // What a peer would have spoken that has left is unknown, and no handshake has failed.
     let (id, socket) = port.join();
+    port.world.take_log();
     drop(socket);
     stall();
-    port.until_log("failed: ");
-    assert_eq!(port.world.conns.state(id), State::Failed);
+    port.until_log("connected");
+    assert!(!port.world.conns.is_tls(id));
 }

@@ -1,5 +1,6 @@
 //! `redis-server`: parses the arguments and runs the server.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use ae::event_loop::run;
@@ -33,9 +34,13 @@ fn main() -> ExitCode {
         free: memory::c_free,
     });
     assert!(counted, "OpenSSL allocated before its allocator was set");
-    let args: Vec<String> = std::env::args_os()
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
+    let args = match arguments() {
+        Ok(args) => args,
+        Err(arg) => {
+            eprintln!("The argument {} is not valid UTF-8", arg.display());
+            return ExitCode::FAILURE;
+        }
+    };
     process::reserve_title();
     match command_line::parse(&args) {
         Start::Say(text) => {
@@ -83,4 +88,15 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// The arguments of the command line, the program's path first.
+///
+/// # Errors
+/// One that is not valid UTF-8. With another file name in its place the server would start without its data.
+fn arguments() -> Result<Vec<String>, OsString> {
+    let mut given = std::env::args_os();
+    let program = given.next().map(|path| path.to_string_lossy().into_owned());
+    let program = program.into_iter().map(Ok);
+    program.chain(given.map(OsString::into_string)).collect()
 }

@@ -9,7 +9,7 @@ use data::util::num::{format_f64, parse_f64, parse_i64, parse_memory};
 use data::util::rand::Rng;
 use server::config::file::{Source, load};
 use server::house::users::check_line;
-use server::wire::request::{Parsed, Request, RequestLimits};
+use server::wire::request::{Origin, Parsed, Request, RequestLimits};
 use tests::corpus::Corpus;
 use words::{quoted, split};
 
@@ -110,7 +110,11 @@ fn check_request(bytes: &[u8], rng: &mut Rng) {
     let limits = RequestLimits {
         max_bulk: 1 << 20,
         unauthenticated: rng.below(2) == 0,
-        is_file: rng.below(4) == 0,
+        origin: match rng.below(4) {
+            0 => Origin::File,
+            1 => Origin::Primary,
+            _ => Origin::Client,
+        },
     };
     let (whole, end) = commands(bytes, limits, || usize::MAX);
     let len: usize = whole.iter().flatten().map(Vec::len).sum();

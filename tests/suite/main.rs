@@ -46,6 +46,7 @@ mod pubsub;
 mod redis_cli;
 mod reload;
 mod replication;
+mod replication_children;
 mod replication_faults;
 mod replication_fuzz;
 mod replication_peers;

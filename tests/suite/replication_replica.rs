@@ -33,6 +33,31 @@ fn wait_for_link(client: &mut Client, status: &str) {
     });
 }
 
+/// A primary sends arrays only: a line would be part of a value that was misunderstood.
+#[test]
+fn a_line_in_the_stream_ends_the_link() {
+    for transport in BOTH {
+        let (server, mut client, primary) = setup(transport, &[]);
+        follow(&mut client, &primary);
+        let mut link = full_resync(&primary, 100, &[("a", "0")]);
+        // Empty lines keep a link alive.
+        link.send(b"\r\n\n");
+        link.send(request("SET a 1"));
+        link.send(b"FLUSHALL\r\n");
+        link.send(request("SET b 1"));
+        link.wait_for_close();
+        assert_eq!(client.text("MGET a b"), "[1 nil]");
+        server.wait_for_log(&[
+            "Protocol error (Master using the inline protocol. Desync?) from master",
+        ]);
+        // The history cannot be continued.
+        let mut link = primary.accept();
+        while !link.request().join(" ").starts_with("PSYNC ?") {
+            link.send("+OK\r\n");
+        }
+    }
+}
+
 /// Sends a replica a full resynchronization at `offset`.
 fn full_resync(primary: &MockPrimary, offset: u64, pairs: &[(&str, &str)]) -> Link {
     let (mut link, _) = primary.accept_handshake();

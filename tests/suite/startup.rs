@@ -1,6 +1,7 @@
 //! Starting, refusing invalid configurations, and shutting down.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Output};
 
 use nix::sys::signal::Signal;
@@ -98,6 +99,23 @@ fn an_invalid_configuration_is_reported_and_nothing_starts() {
             text(&output)
         );
     }
+}
+
+/// With a replaced byte in the name of its file it would start without its data.
+#[test]
+fn an_argument_that_is_not_utf_8_is_refused() {
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.rdb");
+    let done = Command::new(tests::binary("redis-server"))
+        .args(["--port", "0", "--dbfilename"])
+        .arg(name)
+        .output()
+        .expect("the binary runs");
+    assert_eq!(done.status.code(), Some(1));
+    assert!(
+        text(&done).contains("is not valid UTF-8"),
+        "{}",
+        text(&done)
+    );
 }
 
 #[test]

@@ -141,8 +141,8 @@ fn a_mixed_port_serves_clients_with_and_without_tls() {
     assert_eq!(second.text("PING"), "PONG");
     assert_eq!(tls.info("tls_connections"), "2");
     drop(idle);
-    // A peer that goes away without a word is a failure, as on any TLS port.
-    server.wait_for_log(&["the peer closed the connection before it sent anything"]);
+    // A peer that goes away after its first bytes is a failure, as on any TLS port.
+    server.wait_for_log(&["the peer closed the connection during the handshake"]);
     // Plain connections count as such, and the port can be given back to TLS alone.
     assert_eq!(tls.text("CONFIG SET tls-mixed-port no"), "OK");
     let answer = send_raw(server.tls_port, b"PING\r\n");
@@ -195,6 +195,20 @@ fn a_silent_client_of_a_mixed_port_is_one_without_tls() {
     let _ = slow.read_to_end(&mut rest);
     assert_eq!(admin.info("connected_clients"), "2");
     assert_eq!(admin.info("tls_handshakes_failed"), "1");
+}
+
+/// As when a load balancer looks whether the port is there.
+#[test]
+fn who_leaves_a_mixed_port_without_a_byte_has_failed_no_handshake() {
+    let server = Server::start(&["--tls-mixed-port", "yes"]);
+    let mut admin = server.client(Transport::Tcp);
+    let accepted = admin.info("total_connections_received");
+    drop(TcpStream::connect(("127.0.0.1", server.tls_port)).expect("the port listens"));
+    until("the connection to be accepted", || {
+        (admin.info("total_connections_received") != accepted).then_some(())
+    });
+    assert_eq!(admin.info("tls_handshakes_failed"), "0");
+    assert!(!server.log().contains("Error accepting"));
 }
 
 /// With `port 0` the mixed port is the one of clients without TLS, too.

@@ -225,6 +225,7 @@ pub fn go_online(srv: &mut Server, id: ClientId) {
     };
     if replica.rdb_only {
         replica.stage = ReplicaStage::Served;
+        client.closing = Closing::AfterReply;
         notice!("RDB transfer completed, rdb only replica ({shown}) should be disconnected asap");
         return;
     }

@@ -1,7 +1,8 @@
 //! Events inside a command: while a long command runs (loading a file, a slow script), other clients are served.
 //!
-//! The client whose command is running is protected: it is neither read nor closed. So is the link to the primary while
-//! a script runs: its writes, and a snapshot all the more, would change the data set under the script. The unit is
+//! The client whose command is running is protected: it is neither read nor closed. So is the link to the primary, unless it
+//! has sent the command: its writes, and a snapshot all the more, would change the data set under a script, or one that is
+//! being loaded. The unit is
 //! saved and restored as a whole. Its depth stays above 0, so that no inner command drains a queue of the outer one,
 //! and the before-sleep page is reduced.
 
@@ -15,7 +16,7 @@ use crate::state::client_id::ClientId;
 /// Processes the file events that are due.
 pub fn process_events_inside(srv: &mut Server) {
     let outer = srv.unit;
-    let link = primary_of_script(srv);
+    let link = link_to_primary(srv);
     if let Some(id) = outer.client {
         protect(srv, id, true);
     }
@@ -37,11 +38,11 @@ pub fn process_events_inside(srv: &mut Server) {
     }
 }
 
-/// The connection to the primary while a script runs, unless the script is the primary's.
-fn primary_of_script(srv: &Server) -> Option<ConnId> {
-    let run = srv.scripts.run.as_ref()?;
+/// The connection to the primary, unless a script of the primary is running.
+fn link_to_primary(srv: &Server) -> Option<ConnId> {
     let link = srv.replication.link.as_ref()?;
-    if run.caller.class == Class::Primary {
+    let run = srv.scripts.run.as_ref();
+    if run.is_some_and(|run| run.caller.class == Class::Primary) {
         return None;
     }
     let client = link.client().and_then(|id| srv.clients.get(id));

@@ -1,5 +1,6 @@
 //! Failures of commands that are obeyed: they succeeded where they come from, so the data sets differ.
 
+use crate::exec::process::resolve;
 use crate::server::Server;
 use crate::warning;
 use crate::wire::argv::Argv;
@@ -19,7 +20,7 @@ pub fn report(
     panics: bool,
 ) {
     let text = String::from_utf8_lossy(&fault.0[..fault.0.len().min(SHOWN)]);
-    let name = String::from_utf8_lossy(&argv[0]).to_lowercase();
+    let name = resolve(&srv.commands, argv).map_or("<unknown>", |(cmd, ..)| table::full_name(cmd));
     warning!(
         "== CRITICAL == This {receiver} is sending an error to its {sender}: '-{text}' after processing the command '{name}'"
     );

@@ -19,7 +19,7 @@ use crate::state::client_id::ClientId;
 use crate::state::turn::KeyHash;
 use crate::wire::fault::Fault;
 use crate::wire::reply::Reply;
-use crate::wire::request::{BATCH, Parsed, ProtocolError, Request, RequestLimits};
+use crate::wire::request::{BATCH, Origin, Parsed, ProtocolError, Request, RequestLimits};
 use crate::{verbose, warning};
 
 /// Reads what a client has sent and executes the complete commands.
@@ -153,7 +153,7 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
             let limits = RequestLimits {
                 max_bulk: srv.config.proto_max_bulk_len,
                 unauthenticated: is_required(srv, &client.session),
-                is_file: false,
+                origin: Origin::Client,
             };
             match request.parse(limits) {
                 Ok(Parsed::Command) => {

@@ -119,10 +119,16 @@ pub fn all_flushed(srv: &mut Server) {
     }
 }
 
-/// Kills the saving child and removes its file: the server shuts down or is about to save itself.
+/// Kills the child that writes a snapshot, and removes its file: the server shuts down.
 pub fn abandon(srv: &Server) {
-    if let Some(pid) = fork::kill(srv, Purpose::Save) {
+    let saving = fork::kill(srv, Purpose::Save);
+    if saving
+        .or_else(|| fork::kill(srv, Purpose::Stream))
+        .is_some()
+    {
         warning!("There is a child saving an .rdb. Killing it!");
+    }
+    if let Some(pid) = saving {
         remove_temp(&srv.background, pid);
     }
 }

@@ -19,8 +19,11 @@ pub fn write(srv: &Server, link: &Link, info: &mut Info) {
         _ => None,
     };
     info.field("master_sync_in_progress", u8::from(transfer.is_some()));
-    info.field("slave_read_repl_offset", replication.blocks.end());
-    info.field("slave_repl_offset", replication.offset);
+    // Redis shows 1 to a replica that has never had a primary's history.
+    let has_history = is_up || link.cached.is_some();
+    let shown = |offset: u64| if has_history { offset } else { 1 };
+    info.field("slave_read_repl_offset", shown(replication.blocks.end()));
+    info.field("slave_repl_offset", shown(replication.offset));
     if let Some(transfer) = transfer {
         write_transfer(transfer, now - link.last_io, info);
     }

@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub failed: bool,
     /// A save is to start as soon as no other child is running.
     pub scheduled: bool,
+    /// The file was only written for replicas (`rdb-del-sync-files`).
+    pub is_for_replicas: bool,
     /// Number of changes at the fork.
     pub dirty_before: u64,
     /// SAVE commands executed and saves in the background started: `rdb_saves`.

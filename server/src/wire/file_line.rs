@@ -47,12 +47,12 @@ pub(super) fn file_number(rest: &[u8]) -> Result<Option<(i64, usize)>, TooLong> 
 #[cfg(test)]
 mod tests {
     use super::MAX_LINE;
-    use crate::wire::request::{Parsed, Request, RequestLimits};
+    use crate::wire::request::{Origin, Parsed, Request, RequestLimits};
 
     const LIMITS: RequestLimits = RequestLimits {
         max_bulk: i64::MAX / 2,
         unauthenticated: false,
-        is_file: true,
+        origin: Origin::File,
     };
 
     /// The number of commands before the end (`Ok`) or the first error, and whether something is left.

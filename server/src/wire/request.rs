@@ -55,9 +55,20 @@ pub struct RequestLimits {
     pub max_bulk: i64,
     /// Whether the client still has to authenticate.
     pub unauthenticated: bool,
-    /// The bytes come from an append-only file: they are arrays only, and lines that begin with `#` are annotations,
-    /// which are skipped.
-    pub is_file: bool,
+    /// Where the bytes come from.
+    pub origin: Origin,
+}
+
+/// Where requests come from, which decides about those that are not arrays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client: a line is an inline request.
+    Client,
+    /// The primary, which never sends one: a line that is not empty shows that the stream was misunderstood, and could be
+    /// part of a value.
+    Primary,
+    /// An append-only file. Lines that begin with `#` are annotations, which are skipped; others are errors.
+    File,
 }
 
 /// Result of [`Request::parse`].
@@ -379,7 +390,7 @@ impl Request {
                 return Ok(Parsed::Incomplete);
             }
             if self.argv.buf[self.pos] != b'*' {
-                return if limits.is_file {
+                return if limits.origin == Origin::File {
                     self.skip_annotation()
                 } else {
                     self.parse_inline(limits)
@@ -432,7 +443,9 @@ impl Request {
         }
         // In a file a lone carriage return ends no line.
         let ends_line = |start: usize| bytes[start - 1] == b'\n';
-        if limits.is_file && !(ends_line(head) && starts(&args[first..], *base).all(ends_line)) {
+        if limits.origin == Origin::File
+            && !(ends_line(head) && starts(&args[first..], *base).all(ends_line))
+        {
             args.truncate(first);
             return false;
         }
@@ -466,7 +479,7 @@ impl Request {
         if limits.unauthenticated && count > MAX_ARGS_UNAUTHENTICATED {
             return Err(ProtocolError::new("unauthenticated multibulk length"));
         }
-        if count <= 0 && limits.is_file {
+        if count <= 0 && limits.origin == Origin::File {
             return Err(ProtocolError::new("empty command"));
         }
         self.pos = next;
@@ -545,7 +558,7 @@ impl Request {
         limits: RequestLimits,
         too_long: &str,
     ) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
-        if limits.is_file {
+        if limits.origin == Origin::File {
             let rest = &self.argv.buf[self.pos..self.filled];
             let found = file_number(rest)?;
             return Ok(found.map(|(number, len)| (Some(number), self.pos + len)));
@@ -632,6 +645,11 @@ impl Request {
         };
         let line = &self.argv.buf[self.pos..self.pos + n];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if limits.origin == Origin::Primary && !line.is_empty() {
+            return Err(ProtocolError::new(
+                "Master using the inline protocol. Desync?",
+            ));
+        }
         let args = split(line).map_err(|_| ProtocolError::new("unbalanced quotes in request"))?;
         self.pos += n + 1;
         if limits.unauthenticated && args.len() as i64 > MAX_ARGS_UNAUTHENTICATED {

@@ -24,7 +24,7 @@ use crate::state::slowdown::Slowdown;
 use crate::sys::clock;
 use crate::sys::host::reason;
 use crate::wire::argv::Argv;
-use crate::wire::request::{Parsed, Request, RequestLimits};
+use crate::wire::request::{Origin, Parsed, Request, RequestLimits};
 use crate::{notice, warning};
 
 /// Commands after which clients are served.
@@ -37,7 +37,7 @@ const LOOK_EVERY_MS: u64 = 8;
 const LIMITS: RequestLimits = RequestLimits {
     max_bulk: i64::MAX / 2,
     unauthenticated: false,
-    is_file: true,
+    origin: Origin::File,
 };
 
 /// Why loading failed.

@@ -1,10 +1,13 @@
 //! Cron of a primary, once a second.
 
+use std::path::Path;
+
 use crate::egress::push::push_raw;
 use crate::feed::replicas::{ping, trim};
+use crate::persist::unlink::unlink;
 use crate::replication::primary::snapshot::begin_if_due;
 use crate::replication::primary::{diskless, snapshot};
-use crate::report::replicas::name;
+use crate::report::replicas::{all, name};
 use crate::server::Server;
 use crate::session::close::close_now;
 use crate::state::client::Client;
@@ -18,6 +21,7 @@ use crate::{notice, warning};
 /// PINGs, timeouts, the backlog's time to live, and snapshots that are due.
 pub fn cron(srv: &mut Server) {
     srv.replication.seconds += 1;
+    remove_file_of_replicas(srv);
     if srv.replication.replicas.is_empty() {
         forget_backlog(srv);
         return;
@@ -27,6 +31,29 @@ pub fn cron(srv: &mut Server) {
     diskless::finish_transfers(srv);
     begin_if_due(srv);
     trim(srv);
+}
+
+/// Removes a snapshot that was only written for replicas, when all have it and nothing else is to be kept on disk.
+fn remove_file_of_replicas(srv: &mut Server) {
+    srv.snapshot.is_for_replicas &= srv.config.rdb_del_sync_files;
+    let is_persistent = !srv.config.save.is_empty() || srv.config.appendonly;
+    if !srv.snapshot.is_for_replicas || is_persistent || srv.child.is_some() {
+        return;
+    }
+    let is_needed = |replica: &Replica| {
+        matches!(
+            replica.stage,
+            ReplicaStage::Waiting | ReplicaStage::Saving | ReplicaStage::Sending(_)
+        )
+    };
+    if all(srv).any(|(_, _, replica)| is_needed(replica)) {
+        return;
+    }
+    srv.snapshot.is_for_replicas = false;
+    if Path::new(&srv.config.dbfilename).exists() {
+        notice!("Removing the RDB file used to feed replicas in a persistence-less instance");
+        unlink(&srv.background, Path::new(&srv.config.dbfilename));
+    }
 }
 
 fn send_keepalives(srv: &mut Server) {

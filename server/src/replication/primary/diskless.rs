@@ -54,19 +54,21 @@ fn make_child(srv: &mut Server, number: u64, without: SnapshotFilter) -> io::Res
     let (reader, writer) = io::pipe()?;
     set_nonblocking(&reader);
     let mark = ReplId::new(process::random_bytes());
+    let fd = reader.as_raw_fd();
+    // The child closes what is registered. With this end in its hands it would not notice that the parent is gone.
+    srv.el.add(fd, Mask::READABLE, on_pipe, 0)?;
     let child = fork::start(srv, Purpose::Stream, move |srv, reporter| {
         let pipe = File::from(OwnedFd::from(writer));
         stream(srv, pipe, mark.as_bytes(), without, reporter)
-    })?;
-    let fd = reader.as_raw_fd();
-    srv.replication
-        .transfers
-        .push(DisklessTransfer::new(number, reader));
-    if let Err(error) = srv.el.add(fd, Mask::READABLE, on_pipe, 0) {
-        give_up(srv);
-        return Err(error);
+    });
+    match child {
+        Ok(_) => {
+            let transfer = DisklessTransfer::new(number, reader);
+            srv.replication.transfers.push(transfer);
+        }
+        Err(_) => srv.el.forget(fd),
     }
-    Ok(child)
+    child
 }
 
 /// The read handler of the pipe.
@@ -183,7 +185,7 @@ fn finish_transfer(srv: &mut Server, number: u64) {
 /// A replica has received all of its transfer.
 fn complete(srv: &mut Server, id: ClientId) {
     notice!(
-        "Streamed replica with {} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming",
+        "Streamed RDB transfer with replica {} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming",
         name(srv, id)
     );
     if let Some(replica) = srv.clients.replica_mut(id) {

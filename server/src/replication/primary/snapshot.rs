@@ -111,6 +111,7 @@ pub fn begin(srv: &mut Server, can_eof: bool, without: SnapshotFilter) {
     let begun = if diskless {
         diskless::begin(srv, without)
     } else {
+        srv.snapshot.is_for_replicas = srv.config.rdb_del_sync_files;
         bgsave::begin(srv).then_some(0)
     };
     if let Some(transfer) = begun {

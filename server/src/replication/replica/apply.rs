@@ -32,7 +32,7 @@ use crate::state::session::Session;
 use crate::wire::argv::Argv;
 use crate::wire::fault::Fault;
 use crate::wire::reply::{Reply, Resp};
-use crate::wire::request::{Parsed, Request, RequestLimits};
+use crate::wire::request::{Origin, Parsed, Request, RequestLimits};
 use crate::{notice, warning};
 
 /// Reads per turn of the loop.
@@ -198,7 +198,7 @@ fn next(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mut Reply
     let limits = RequestLimits {
         max_bulk: srv.config.proto_max_bulk_len.max(MAX_BULK_OF_PRIMARY),
         unauthenticated: false,
-        is_file: false,
+        origin: Origin::Primary,
     };
     match request.parse(limits) {
         Ok(Parsed::Command) => {}

@@ -1,16 +1,16 @@
 //! Tests of parsing requests.
 
-use super::{BIG_ARG, Parsed, Request, RequestLimits};
+use super::{BIG_ARG, Origin, Parsed, Request, RequestLimits};
 use conn::encode;
 
 const OPEN: RequestLimits = RequestLimits {
     max_bulk: 512 * 1024 * 1024,
     unauthenticated: false,
-    is_file: false,
+    origin: Origin::Client,
 };
 
 const LENIENT: RequestLimits = RequestLimits {
-    is_file: true,
+    origin: Origin::File,
     ..OPEN
 };
 
