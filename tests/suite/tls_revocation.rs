@@ -537,3 +537,31 @@ fn a_list_revokes_what_its_own_key_has_signed() {
     assert!(is_admitted(&server, &shows(folder.path(), "new", "new")));
     assert!(!is_admitted(&server, &shows(folder.path(), "old", "old")));
 }
+
+/// OpenSSL would refuse whoever the real issuer has certified.
+#[test]
+fn a_list_with_a_wrong_signature_is_not_loaded() {
+    let folder = temp_dir();
+    list(folder.path(), &[]);
+    issue(
+        folder.path(),
+        &CertSpec {
+            name: "impostor",
+            subject: "/O=Redis Test/CN=Certificate Authority",
+            signer: Signer::SelfSigned,
+            extensions: CA_EXTENSIONS,
+            ..CertSpec::default()
+        },
+    );
+    let (server, mut admin) = start(folder.path(), &[]);
+    revoke(
+        folder.path(),
+        &ListSpec {
+            signer: Signer::Other("impostor"),
+            ..ListSpec::default()
+        },
+    );
+    server.wait_for_log(&["list.crl: the certificate revocation list is not signed by its issuer"]);
+    assert!(is_admitted(&server, &tls_config()));
+    assert_eq!(admin.info("tls_crls"), "1");
+}

@@ -244,6 +244,7 @@ fn load(config: &TlsConfig, previous: Option<&TlsContext>) -> Result<TlsContext,
         config.ca_cert_file.as_deref(),
         config.ca_cert_dir.as_deref(),
     )?;
+    crls.check_signatures(&trusted.all())?;
     let mut server = side(config, &trusted, &crls, &own, &mut report)?;
     add_accepting(&mut server, config)?;
     let tickets = match previous.and_then(|previous| previous.0.tickets.clone()) {

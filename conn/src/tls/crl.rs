@@ -180,6 +180,31 @@ impl Crls {
         Ok(())
     }
 
+    /// Checks the signature of each list of which an authority has the name and may have the key: with one that is wrong
+    /// OpenSSL would refuse all of its issuer's certificates.
+    ///
+    /// # Errors
+    /// A sentence that names the file.
+    pub(crate) fn check_signatures(&self, authorities: &[X509]) -> Result<(), ConnError> {
+        for (list, info) in self.lists.iter().zip(&self.infos) {
+            let is_issuer = |authority: &&X509| {
+                let name = authority.subject_name().try_cmp(list.crl.issuer_name());
+                let key = authority.subject_key_id().map(Asn1OctetStringRef::as_slice);
+                name.is_ok_and(Ordering::is_eq) && list.may_have_signed(key)
+            };
+            let has_signed = |authority: &X509| {
+                let key = authority.public_key();
+                key.is_ok_and(|key| list.crl.verify(&key).unwrap_or(false))
+            };
+            let mut issuers = authorities.iter().filter(is_issuer).peekable();
+            if issuers.peek().is_some() && !issuers.any(has_signed) {
+                let why = "the certificate revocation list is not signed by its issuer";
+                return Err(ConnError::new(Step::Load, why).with_peer(&info.file));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether peers are refused at a time (Unix seconds) because a list has expired.
     pub(crate) fn refuse_all(&self, now: i64) -> bool {
         self.refused_from.is_some_and(|from| from < now)

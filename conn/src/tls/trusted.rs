@@ -72,6 +72,13 @@ impl Trusted {
             .map_err(|stack| failure(dir, &stack))
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<X509> {
+        let of_dir = self.dir_contents.values();
+        let of_dir = of_dir.flat_map(|content| X509::stack_from_pem(content).unwrap_or_default());
+        self.certs.iter().cloned().chain(of_dir).collect()
+    }
+
     /// Adds the trusted certificates to a digest, which does not depend on where they are and when they were written.
     pub(super) fn digest(&self, digest: &mut Sha256) {
         digest.update(&self.content);
