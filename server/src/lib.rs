@@ -126,6 +126,11 @@
 //!   and has no client; `conn::admission` bounds a storm of half-open handshakes. On a mixed port the first byte
 //!   decides whether there is one (`conn::drive`), and a plain client waits for none. One that is silent until the time
 //!   for a handshake has passed is a plain client, too.
+//! * **What strangers cause gets a share of each turn**, measured in time: accepting (`ingress::accept`), steps of
+//!   handshakes (`conn::admission`), giving up handshakes (`conn::drive`), freeing closed TLS connections (`conn::conns`). The
+//!   kernel's table of descriptors has room for `maxclients` from the start (`sys::process::reserve_descriptors`), since
+//!   enlarging it would stop the process in the middle of a storm.
+//! * **A step before the loop sleeps may leave work for an earlier one**; then the loop does not sleep (`house::before_sleep`).
 //! * **What OpenSSL forgets of a session is kept in its ticket** (`conn::tls::ticket_chain`): it verifies nothing when
 //!   a session is resumed, so the ticket carries when the chain of the client expires and which authorities it has.
 //! * **The stream of writes is held once** (`state::replication::blocks`). A replica is a position in it, so memory grows
