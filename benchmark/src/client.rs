@@ -29,7 +29,7 @@ use conn::admission::HandshakeLimits;
 use conn::connection::{ConnId, State};
 use conn::conns::{ConnHost, Conns};
 use conn::drive::process_pending;
-use conn::error::ConnError;
+use conn::error::{ConnError, system_reason};
 use conn::resp::{Decoder, Skipped};
 use conn::stream::Io;
 
@@ -181,7 +181,10 @@ impl<'a> Load<'a> {
         let count = options.clients / loops + usize::from(index < options.clients % loops);
         let mut el = match EventLoop::new(options.clients + OTHER_DESCRIPTORS) {
             Ok(el) => el,
-            Err(error) => fatal(format!("Could not create an event loop: {error}")),
+            Err(error) => fatal(format!(
+                "Could not create an event loop: {}",
+                system_reason(&error)
+            )),
         };
         el.set_before_sleep(before_sleep);
         let request = job.workload.map_or(&[][..], |workload| &workload.request);

@@ -32,8 +32,6 @@ const RECOVERY: Duration = Duration::from_secs(1);
 /// The shortest time between two requests for the slots because of ASK.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
-const LAST_SLOT: u16 = 16_383;
-
 /// The error when no primary of the start has a slot any more.
 pub const NO_SLOTS: &str = "The cluster serves no slots.";
 
@@ -273,7 +271,7 @@ fn parse(reply: &Value, asked_host: &str) -> Option<Vec<Primary>> {
             return None;
         };
         let slots = u16::try_from(*first).ok()?..=u16::try_from(*last).ok()?;
-        if *slots.end() > LAST_SLOT {
+        if *slots.end() >= slot::SLOTS {
             return None;
         }
         let [endpoint, Value::Int(port), id, rest @ ..] = node.elements()? else {

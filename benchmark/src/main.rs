@@ -26,6 +26,7 @@ use std::io::{self, Read};
 use std::process::{self, ExitCode};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use conn::error::system_reason;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::args::{Options, Stop};
@@ -168,7 +169,10 @@ impl Session<'_> {
             let mut text = Vec::new();
             match io::stdin().read_to_end(&mut text) {
                 Ok(_) => text,
-                Err(error) => fatal(format!("Reading from standard input: {error}")),
+                Err(error) => fatal(format!(
+                    "Reading from standard input: {}",
+                    system_reason(&error)
+                )),
             }
         });
         let data = Data::new().take(self.options.data_size);

@@ -6,6 +6,8 @@
 use std::thread;
 use std::time::Duration;
 
+use conn::error::system_reason;
+
 use crate::args::Options;
 use crate::client::{Job, Part, drive};
 use crate::cluster::Cluster;
@@ -55,7 +57,8 @@ fn drive_threads(job: Job<'_>) -> Part {
         let start = |index| {
             let thread = thread::Builder::new().spawn_scoped(scope, move || drive(job, index));
             thread.unwrap_or_else(|error| {
-                fatal(format!("FATAL: Failed to start thread {index}: {error}"))
+                let reason = system_reason(&error);
+                fatal(format!("FATAL: Failed to start thread {index}: {reason}"))
             })
         };
         let threads: Vec<_> = (0..job.options.threads).map(start).collect();

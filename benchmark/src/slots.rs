@@ -26,12 +26,9 @@ pub fn tag(slot: u16) -> Tag {
     if let Some([a, b]) = pairs().find(|pair| is_in(pair)) {
         return [a, b, b'}'];
     }
-    let triples = pairs().flat_map(|[a, b]| LETTERS.iter().map(move |&c| [a, b, c]));
+    let mut triples = pairs().flat_map(|[a, b]| LETTERS.iter().map(move |&c| [a, b, c]));
     // Three letters reach every slot: see the test.
-    triples
-        .into_iter()
-        .find(|triple| is_in(triple))
-        .unwrap_or_default()
+    triples.find(|triple| is_in(triple)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -65,9 +65,9 @@ pub fn run(session: &mut Session, options: &Options, path: &Path, sync: bool) ->
         let issued = issue(session, &argv, options.repeat, options.interval);
         if session.debugging == Debugging::Ended {
             print("Eval debugging session can't start:\n");
-            show_reply(session);
-            return issued;
+            return show_reply(session).and(issued);
         }
+        issued?;
         session.has_debugger_prompt = true;
         if repl.run()? == Ending::Quit {
             return Ok(());
@@ -78,12 +78,21 @@ pub fn run(session: &mut Session, options: &Options, path: &Path, sync: bool) ->
 }
 
 /// Prints the reply of EVAL after the end of its session. The server closes the connection behind it.
-pub fn show_reply(session: &mut Session) {
-    // Without one, the connection was closed first.
-    if let Ok(reply) = session.receive() {
-        print(session.format.reply(&reply, false));
-    }
+///
+/// # Errors
+/// In a session that is not interactive: what `-e` makes of an error reply.
+pub fn show_reply(session: &mut Session) -> Result<(), Exit> {
+    let reply = session.receive();
     session.lose();
+    match reply {
+        Ok(Value::Error(text)) if session.exit_on_error && !session.interactive => fail(text),
+        Ok(reply) => {
+            print(session.format.reply(&reply, false));
+            Ok(())
+        }
+        // The connection was closed first.
+        Err(_) => Ok(()),
+    }
 }
 
 /// Notes what a command that is about to be sent does to the debugger.

@@ -1,4 +1,5 @@
-//! Random numbers without cryptographic strength: for the final ECHO of `--pipe` and the keys of `--lru-test`.
+//! Random numbers without cryptographic strength: for the final ECHO of `--pipe`, the keys of `--lru-test` and the node for an
+//! uncovered slot.
 
 use std::hash::{BuildHasher, RandomState};
 

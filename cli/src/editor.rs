@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal, stdin};
 
+use conn::error::system_reason;
 use rustyline::completion::Completer;
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
@@ -12,7 +13,7 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
-use rustyline::{ColorMode, CompletionType, Config, Context, Helper};
+use rustyline::{Cmd, ColorMode, CompletionType, Config, Context, Helper, KeyEvent, Movement};
 
 use crate::docs::{entries, groups};
 use crate::hints::hint;
@@ -102,6 +103,9 @@ impl Terminal {
             .build();
         let mut editor = rustyline::Editor::with_history(config, MemHistory::new())?;
         editor.set_helper(Some(Assistant::new()));
+        // By default, what is right of the cursor stays.
+        let erase = Cmd::Kill(Movement::WholeLine);
+        editor.bind_sequence(KeyEvent::ctrl('u'), erase);
         let history = History::load();
         for line in history.lines() {
             editor.add_history_entry(line)?;
@@ -111,6 +115,7 @@ impl Terminal {
 
     fn line(&mut self, prompt: &str) -> Option<String> {
         loop {
+            self.measure(prompt);
             match self.editor.readline(prompt) {
                 Ok(line) => return Some(line),
                 Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
@@ -118,6 +123,16 @@ impl Terminal {
                 }
                 Err(_) => return None,
             }
+        }
+    }
+
+    /// Notes how much of a row the prompt leaves: the size of the terminal may have changed.
+    fn measure(&mut self, prompt: &str) {
+        let columns = self.editor.dimensions().map(|(columns, _)| columns);
+        if let Some(assistant) = self.editor.helper_mut() {
+            assistant.room = columns.map_or(usize::MAX, |columns| {
+                usize::from(columns).saturating_sub(prompt.len())
+            });
         }
     }
 
@@ -189,6 +204,15 @@ pub fn ask_password(prompt: &str) -> Option<Vec<u8>> {
     editor.readline(prompt).ok().map(String::into_bytes)
 }
 
+/// Why a terminal cannot be used.
+pub fn trouble(error: &ReadlineError) -> String {
+    match error {
+        ReadlineError::Io(error) => system_reason(error),
+        ReadlineError::Errno(errno) => errno.desc().to_owned(),
+        other => other.to_string(),
+    }
+}
+
 /// Whether the terminal supports colours.
 pub fn has_colours() -> bool {
     env::var("TERM").is_ok_and(|term| term.contains("xterm"))
@@ -197,6 +221,8 @@ pub fn has_colours() -> bool {
 /// Hints and completion.
 struct Assistant {
     hints: bool,
+    /// Columns for the line and the hint.
+    room: usize,
     commands: Vec<String>,
     topics: Vec<String>,
 }
@@ -207,7 +233,8 @@ impl Assistant {
         let groups = groups().into_iter().map(|group| format!("@{group}"));
         Self {
             hints: true,
-            topics: commands.iter().cloned().chain(groups).collect(),
+            room: usize::MAX,
+            topics: groups.chain(commands.iter().cloned()).collect(),
             commands,
         }
     }
@@ -243,7 +270,11 @@ impl Hinter for Assistant {
         } else {
             " "
         };
-        Some(Shown(format!("{gap}{text}")))
+        // Behind the last column the editor begins another row. A character may have two columns, but not more of them than
+        // bytes.
+        let room = self.room.saturating_sub(line.len() + 1);
+        let shown: String = format!("{gap}{text}").chars().take(room).collect();
+        (!shown.is_empty()).then_some(Shown(shown))
     }
 }
 

@@ -3,10 +3,14 @@
 use std::fs;
 use std::path::Path;
 
+use conn::error::system_reason;
 use words::{is_space, split};
 
 use crate::docs::find;
-use crate::out::{Exit, complain, fail, print};
+use crate::out::{Exit, complain, print};
+
+/// The exit code about a file that cannot be used.
+const UNUSABLE: u8 = 255;
 
 /// The hint for a line that is being typed; `None` when it holds no command.
 ///
@@ -33,9 +37,12 @@ pub fn show(line: &[u8]) {
 pub fn test_file(path: &Path, verbose: bool) -> Result<(), Exit> {
     let text = match fs::read(path) {
         Ok(text) => text,
-        Err(error) => return fail(format!("Can't open file '{}': {error}", path.display())),
+        Err(error) => {
+            let reason = system_reason(&error);
+            return refuse(format!("Can't open file '{}': {reason}", path.display()));
+        }
     };
-    let (mut passed, mut total) = (0, 0);
+    let (mut passed, mut total) = (0_u32, 0_u32);
     for line in text.split(|&byte| byte == b'\n') {
         if line.starts_with(b"#") {
             continue;
@@ -44,7 +51,7 @@ pub fn test_file(path: &Path, verbose: bool) -> Result<(), Exit> {
             [] => continue,
             [input] => {
                 let input = String::from_utf8_lossy(input);
-                return fail(format!("Missing expected hint for input '{input}'"));
+                return refuse(format!("Missing expected hint for input '{input}'"));
             }
             [input, expected, ..] => (
                 input.clone(),
@@ -73,11 +80,17 @@ pub fn test_file(path: &Path, verbose: bool) -> Result<(), Exit> {
         "FAILURE"
     };
     print(format!("{verdict}: {passed}/{total} passed\n"));
-    if passed == total {
-        Ok(())
-    } else {
-        Err(Exit(1))
+    match u8::try_from(total - passed) {
+        Ok(0) => Ok(()),
+        // Redis's own exits with the number of failures as well, but with 0 after 256 of them.
+        failures => Err(Exit(failures.unwrap_or(UNUSABLE))),
     }
+}
+
+/// Refuses a file.
+fn refuse(text: String) -> Result<(), Exit> {
+    complain(text);
+    Err(Exit(UNUSABLE))
 }
 
 #[cfg(test)]

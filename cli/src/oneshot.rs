@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, stdin};
 use std::path::Path;
 
+use conn::error::system_reason;
 use words::unquote;
 
 use crate::issue::issue;
@@ -73,7 +74,7 @@ pub fn script(options: &Options, path: &Path) -> Result<Vec<Vec<u8>>, Exit> {
             return fail(format!(
                 "Can't open file '{}': {}",
                 path.display(),
-                reason(&error)
+                system_reason(&error)
             ));
         }
     };
@@ -94,17 +95,11 @@ fn read_stdin() -> Result<Vec<u8>, Exit> {
     match stdin().lock().read_to_end(&mut text) {
         Ok(_) => Ok(text),
         Err(error) => {
-            complain(format!("Reading from standard input: {}", reason(&error)));
+            complain(format!(
+                "Reading from standard input: {}",
+                system_reason(&error)
+            ));
             Err(Exit(1))
         }
     }
-}
-
-/// The message of a system error, without the number that std appends.
-pub fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error ")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
 }

@@ -6,6 +6,8 @@
 use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process;
 
+use conn::error::system_reason;
+
 const KILLED_BY_SIGPIPE: i32 = 128 + 13;
 
 /// The program has to end with this code; a message was printed.
@@ -20,7 +22,8 @@ pub fn print(text: impl AsRef<[u8]>) {
         if error.kind() == ErrorKind::BrokenPipe {
             process::exit(KILLED_BY_SIGPIPE);
         }
-        complain(format!("Error writing to standard output: {error}"));
+        let reason = system_reason(&error);
+        complain(format!("Error writing to standard output: {reason}"));
         process::exit(1);
     }
 }

@@ -13,7 +13,7 @@ use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use words::split;
 
 use crate::debugger::{Debugging, show_reply, split_eval};
-use crate::editor::{Editor, has_colours};
+use crate::editor::{Editor, has_colours, trouble};
 use crate::format::Output;
 use crate::history::is_sensitive;
 use crate::interrupt::Interrupts;
@@ -82,7 +82,7 @@ impl<'a> Repl<'a> {
         };
         let editor = match Editor::new() {
             Ok(editor) => editor,
-            Err(error) => return fail(format!("The terminal cannot be used: {error}")),
+            Err(error) => return fail(format!("The terminal cannot be used: {}", trouble(&error))),
         };
         Ok(Repl {
             session,
@@ -168,7 +168,8 @@ impl Repl<'_> {
         // A failure was printed, and the prompt shows whether there is a connection.
         let _ = issue(self.session, command, repeat, self.options.interval);
         if self.session.debugging == Debugging::Ended {
-            show_reply(self.session);
+            // It was printed.
+            let _ = show_reply(self.session);
             let sync = matches!(self.options.mode, Mode::Debug { sync: true, .. });
             let fate = if sync {
                 ""

@@ -36,6 +36,9 @@ const KEEPALIVE_S: u32 = 15;
 /// For connecting to a server whose TLS is to be shown, handshake included.
 const TLS_PATIENCE: Duration = Duration::from_secs(10);
 
+/// A server that closes the connection within this time after a command has not executed it.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// Time-out of a read that should not block.
 pub const GLANCE: Duration = Duration::from_millis(1);
 
@@ -74,8 +77,6 @@ pub struct Session {
     password: Option<Vec<u8>>,
     resp: Resp,
     client: Option<Client>,
-    /// A reply was received over the current connection.
-    heard: bool,
     /// How replies are written.
     pub format: Format,
     /// What happens to push messages while not subscribed.
@@ -131,7 +132,6 @@ impl Session {
             password: options.password.clone(),
             resp: options.resp,
             client: None,
-            heard: false,
             format: options.format.clone(),
             idle_pushes,
             pushes: idle_pushes,
@@ -207,7 +207,6 @@ impl Session {
     /// Drops the connection.
     pub fn lose(&mut self) {
         self.client = None;
-        self.heard = false;
         self.db = 0;
         self.speaks_resp3 = false;
         self.transaction = None;
@@ -258,7 +257,6 @@ impl Session {
     pub fn receive(&mut self) -> Result<Value, Failure> {
         loop {
             let value = self.client()?.read()?;
-            self.heard = true;
             if let Some(value) = self.route(value) {
                 return Ok(value);
             }
@@ -335,14 +333,17 @@ impl Session {
             (Failure::Conn(error), None) => error.reason().to_owned(),
             (other, _) => other.to_string(),
         };
-        // A server that closes before its first reply often has a reason that it cannot tell in time.
+        // A server that closes instead of a first reply often has a reason that it cannot tell. If it took its time, it was
+        // busy with the command.
+        let unanswered = self.client.as_ref().and_then(Client::unanswered);
+        let is_at_once = unanswered.is_some_and(|waited| waited < AT_ONCE);
         let hung_up = match failure {
             Failure::Closed => true,
             Failure::Conn(error) => error.reason() == reason,
             _ => false,
         };
         let guess = match &self.secure {
-            _ if self.heard || !hung_up || self.endpoint.socket.is_some() => "",
+            _ if !is_at_once || !hung_up || self.endpoint.socket.is_some() => "",
             None => " (if it speaks TLS on this port, use --tls)",
             Some(secure) if !secure.has_cert => {
                 " (if it wants a client certificate, use --cert and --key)"
@@ -350,8 +351,12 @@ impl Session {
             Some(_) => "",
         };
         // Under TLS 1.3 a server refuses a client certificate after the client's side of the handshake is done.
-        let is_refused = self.secure.is_some() && !self.heard;
-        if is_refused && matches!(failure, Failure::Conn(_) | Failure::Closed) {
+        let is_refused = match failure {
+            Failure::Conn(_) => unanswered.is_some(),
+            Failure::Closed => is_at_once,
+            _ => false,
+        };
+        if is_refused && self.secure.is_some() {
             return could_not_connect(&self.endpoint, &format!("{reason}{guess}"));
         }
         format!("Error: {reason}{guess}")

@@ -73,6 +73,10 @@ enum Transport {
 pub struct Client {
     transport: Transport,
     decoder: Decoder,
+    /// Anything was received.
+    heard: bool,
+    /// When the last send began.
+    asked: Option<Instant>,
     /// What is received first goes here; kept for its memory.
     input: Vec<u8>,
     read_timeout: Option<Duration>,
@@ -119,6 +123,8 @@ impl Client {
         Ok(Client {
             transport,
             decoder: Decoder::default(),
+            heard: false,
+            asked: None,
             input: Vec::new(),
             read_timeout: None,
             write_timeout: None,
@@ -132,6 +138,7 @@ impl Client {
     /// The connection failed, or the server closed it, or did not take them in time.
     pub fn send(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         let until = self.until(self.write_timeout);
+        self.asked = Some(Instant::now());
         loop {
             let is_blocked = match &mut self.transport {
                 Transport::Tls(stream, pool) => return send_tls(stream, pool, bytes, until),
@@ -170,6 +177,7 @@ impl Client {
                 }
             };
             if let Some(n) = received {
+                self.heard |= n > 0;
                 return Ok(n);
             }
             wait(self.as_fd(), PollFlags::POLLIN, until)?;
@@ -262,6 +270,12 @@ impl Client {
             Transport::Unix(socket) => drop(socket.shutdown(Shutdown::Write)),
             Transport::Tls(stream, pool) => stream.shutdown(pool),
         }
+    }
+
+    /// How long the server has had to answer what was sent last; `None` if it has ever sent anything.
+    pub fn unanswered(&self) -> Option<Duration> {
+        let waited = || self.asked.map_or(Duration::ZERO, |asked| asked.elapsed());
+        (!self.heard).then(waited)
     }
 
     /// Whether bytes are buffered here, which polling the descriptor does not show.

@@ -25,6 +25,8 @@ const MAX_ELEMENTS: i64 = (1 << 31) - 1;
 const MAX_BULK: i64 = 1 << 33;
 /// Bytes of a line at most.
 const MAX_LINE: usize = 64 * 1024 * 1024;
+/// Bytes of a double at most.
+const MAX_DOUBLE: usize = 325;
 /// Elements that are allocated for before the first has arrived.
 const FIRST_ROOM: usize = 1024;
 
@@ -270,15 +272,19 @@ impl Decoder {
             b'-' => Value::Error(text.to_vec()),
             b':' => match number(text) {
                 Some(n) => Value::Int(n),
-                None => return broken("an integer is not a number"),
+                None => return broken("Bad integer value"),
             },
-            b',' => Value::Double(text.to_vec()),
-            b'(' => Value::BigNumber(text.to_vec()),
-            b'_' => Value::Null,
+            b',' if text.len() > MAX_DOUBLE => return broken("Double value is too large"),
+            b',' if is_double(text) => Value::Double(text.to_vec()),
+            b',' => return broken("Bad double value"),
+            b'(' if is_big_number(text) => Value::BigNumber(text.to_vec()),
+            b'(' => return broken("Bad bignum value"),
+            b'_' if text.is_empty() => Value::Null,
+            b'_' => return broken("Bad nil value"),
             b'#' => match text {
-                b"t" => Value::Bool(true),
-                b"f" => Value::Bool(false),
-                _ => return broken("a boolean is neither t nor f"),
+                b"t" | b"T" => Value::Bool(true),
+                b"f" | b"F" => Value::Bool(false),
+                _ => return broken("Bad bool value"),
             },
             mark @ (b'$' | b'=' | b'!') => match self.length(&line, MAX_BULK)? {
                 -1 => Value::Null,
@@ -452,6 +458,25 @@ fn unknown<T>(mark: u8) -> Result<T, ProtocolError> {
 
 fn number(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Whether a text is a finite number, an infinity without a plus, or not a number.
+fn is_double(text: &[u8]) -> bool {
+    let is = |word: &str| text.eq_ignore_ascii_case(word.as_bytes());
+    if ["inf", "-inf", "nan", "-nan"].into_iter().any(is) {
+        return true;
+    }
+    let number = std::str::from_utf8(text).map(str::parse::<f64>);
+    matches!(number, Ok(Ok(number)) if number.is_finite())
+}
+
+/// Whether a text is a decimal integer of any size.
+fn is_big_number(text: &[u8]) -> bool {
+    let digits = match text {
+        [b'+' | b'-', digits @ ..] => digits,
+        digits => digits,
+    };
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 fn pairs(values: Vec<Value>) -> Vec<(Value, Value)> {
@@ -637,6 +662,42 @@ mod tests {
         let mut decoder = Decoder::default();
         decoder.feed(b"*2147483647\r\n:1\r\n");
         assert_eq!(decoder.next_value(), Ok(None));
+    }
+
+    #[test]
+    fn values_of_resp3_have_the_form_of_their_type() {
+        let long = format!(",{}1", "0".repeat(325));
+        let broken = [
+            (",", "Bad double value"),
+            (",abc", "Bad double value"),
+            (",1.0e", "Bad double value"),
+            (",1e999", "Bad double value"),
+            (",Infinity", "Bad double value"),
+            (",+inf", "Bad double value"),
+            (",1 ", "Bad double value"),
+            (",\u{e9}", "Bad double value"),
+            (&long, "Double value is too large"),
+            ("_x", "Bad nil value"),
+            ("(", "Bad bignum value"),
+            ("(-", "Bad bignum value"),
+            ("(1.5", "Bad bignum value"),
+            ("(1-", "Bad bignum value"),
+            ("#x", "Bad bool value"),
+            ("#", "Bad bool value"),
+            (":x", "Bad integer value"),
+        ];
+        for (line, reason) in broken {
+            let input = format!("*1\r\n{line}\r\n");
+            let expected = format!("Protocol error: {reason}");
+            assert_eq!(decode(input.as_bytes(), 3), Err(expected), "{line}");
+        }
+        for line in [
+            ",0", ",-0", ",10", ",1e5", ",1.50", ",.5", ",INF", ",-inf", ",NaN", ",-nan", "_",
+            "(0", "(+12", "(-12", "#T", "#f",
+        ] {
+            let input = format!("{line}\r\n");
+            assert!(decode(input.as_bytes(), 2).is_ok(), "{line}");
+        }
     }
 
     #[test]

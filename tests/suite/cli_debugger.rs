@@ -1,7 +1,9 @@
 //! redis-cli and scripts: `--eval`, `--ldb`, `--ldb-sync-mode`, `--functions-rdb`.
 
-use std::io::Write;
-use std::process::{Output, Stdio};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use tests::client::Transport;
 use tests::server::{Server, temp_dir};
@@ -102,6 +104,44 @@ fn a_script_that_is_none_is_shown_before_the_prompt() {
             "{shown}"
         );
     }
+}
+
+#[test]
+fn a_script_that_is_none_is_an_error_with_e() {
+    for transport in BOTH {
+        let server = Server::start(&[]);
+        let done = run(&server, transport, "return +", "--ldb -e", "get k\n");
+        let shown = String::from_utf8_lossy(&done.stdout);
+        assert_eq!(done.status.code(), Some(1), "{shown}");
+        assert!(shown.ends_with("\nEval debugging session can't start:\n"));
+        assert!(done.stderr.starts_with(b"ERR Error compiling script"));
+    }
+}
+
+#[test]
+fn no_prompt_opens_when_the_connection_is_lost_at_the_start() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let port = listener.local_addr().expect("an address").port();
+    let server = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("a connection");
+        let _ = socket.read(&mut [0; 1024]);
+        let _ = socket.write_all(b"+OK\r\n");
+        // The beginning of EVAL.
+        let _ = socket.read(&mut [0; 1024]);
+    });
+    let dir = temp_dir();
+    let path = dir.path().join("script.lua");
+    std::fs::write(&path, SCRIPT).expect("the folder is writable");
+    let done = Command::new(tests::binary("redis-cli"))
+        .args(["-p", &port.to_string(), "--ldb", "--eval"])
+        .arg(&path)
+        .output()
+        .expect("the program runs");
+    server.join().expect("it has served");
+    assert_eq!(done.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&done.stdout), BANNER);
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(said, "Error: Server closed the connection\n");
 }
 
 #[test]

@@ -132,3 +132,36 @@ fn the_history_keeps_lines_but_no_passwords() {
     terminal.shows("\"1\"\r\n");
     assert_eq!(leave(terminal, CTRL_D), 0);
 }
+
+#[test]
+fn keys_edit_the_line_as_in_redis() {
+    let server = Server::start(&[]);
+    let folder = temp_dir();
+    let mut terminal = prompt(&server, Transport::Tcp, folder.path());
+    // Ctrl-U erases what is right of the cursor as well.
+    terminal.press("ECHO wrong\x01\x06\x15PING\r");
+    terminal.shows("PONG\r\n");
+    terminal.shows("> ");
+    // Groups are the first topics of the help.
+    terminal.press("help \t\r");
+    terminal.shows("BITCOUNT");
+    assert_eq!(leave(terminal, CTRL_D), 0);
+}
+
+#[test]
+fn a_hint_ends_with_the_row() {
+    let server = Server::start(&[]);
+    let folder = temp_dir();
+    let mut terminal = prompt(&server, Transport::Tcp, folder.path());
+    let prompt = format!("127.0.0.1:{}> ", server.port);
+    // The terminal has 200 columns, and the last one is not used.
+    let key = |left: usize| "k".repeat(199 - left - prompt.len() - "SET  ".len());
+    terminal.press(&format!("SET {} ", key("val".len())));
+    terminal.shows("\x1b[90mval\x1b[0m");
+    terminal.press("\r");
+    terminal.shows("wrong number of arguments");
+    terminal.shows("> ");
+    terminal.press(&format!("SET {} value\r", key(0)));
+    terminal.shows("OK\r\n");
+    assert_eq!(leave(terminal, CTRL_D), 0);
+}

@@ -1,11 +1,13 @@
 //! What redis-cli and redis-benchmark have in common: connecting to a server, verifying its certificate,
 //! authenticating.
 
+use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Output};
 use std::thread;
+use std::time::Duration;
 
 use tests::certs::{self, CertSpec};
 use tests::client::Transport;
@@ -271,4 +273,73 @@ fn urls_authenticate() {
             }
         }
     }
+}
+
+/// A server that answers this many commands of each connection with `+OK`, and closes it behind the next one, which it
+/// holds for a while.
+fn curt(answers: usize, held: Duration) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let port = listener.local_addr().expect("an address").port();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.expect("a connection");
+            for _ in 0..answers {
+                let _ = socket.read(&mut [0; 1024]);
+                let _ = socket.write_all(b"+OK\r\n");
+            }
+            let _ = socket.read(&mut [0; 1024]);
+            if !held.is_zero() {
+                // The client sends nothing more.
+                let _ = socket.set_read_timeout(Some(held));
+                let _ = socket.read(&mut [0; 1]);
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_that_closes_at_once_may_speak_tls() {
+    let closed = "Error: Server closed the connection";
+    let guess = " (if it speaks TLS on this port, use --tls)";
+    let a_while = Duration::from_millis(1100);
+    for (answers, held, guess) in [
+        (0, Duration::ZERO, guess),
+        (0, a_while, ""),
+        (1, Duration::ZERO, ""),
+    ] {
+        let port = curt(answers, held).to_string();
+        let options = ["-p", &port, "-a", "x", "--no-auth-warning"];
+        let done = ping(TOOLS[0], &options);
+        let expected = format!("{closed}{guess}\n");
+        assert_eq!(outcome(&done), (false, expected), "{answers} {held:?}");
+    }
+}
+
+#[test]
+fn errors_of_the_system_have_no_number() {
+    let server = Server::start(&[]);
+    let port = server.port.to_string();
+    let folder = temp_dir();
+    let folder_in = || File::open(folder.path()).expect("a folder");
+    let said = |command: &mut Command| {
+        let done = command.output().expect("the program runs");
+        (done.status.code(), outcome(&done).1)
+    };
+    for tool in ["redis-cli", "redis-benchmark"] {
+        let mut program = Command::new(tests::binary(tool));
+        program.args(["-p", &port, "-x", "SET", "k"]);
+        let expected = "Reading from standard input: Is a directory\n";
+        let (code, stderr) = said(program.stdin(folder_in()));
+        assert_eq!((code, stderr.as_str()), (Some(1), expected), "{tool}");
+    }
+    let full = File::create("/dev/full").expect("a device");
+    let mut program = Command::new(tests::binary("redis-cli"));
+    let (code, stderr) = said(program.args(["-p", &port, "PING"]).stdout(full));
+    let expected = "Error writing to standard output: No space left on device\n";
+    assert_eq!((code, stderr.as_str()), (Some(1), expected));
+    let mut program = Command::new(tests::binary("redis-cli"));
+    let (code, stderr) = said(program.args(["--test_hint_file", "/nowhere"]));
+    let expected = "Can't open file '/nowhere': No such file or directory\n";
+    assert_eq!((code, stderr.as_str()), (Some(255), expected));
 }

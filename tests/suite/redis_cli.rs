@@ -1,7 +1,9 @@
 //! redis-cli as a replica (`--rdb` and `--replica`), its scans over all keys, and its JSON output.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tests::certs;
 use tests::client::Transport;
@@ -213,4 +215,62 @@ fn a_reader_that_goes_away_ends_the_program() {
         // What a shell reports of a program that SIGPIPE ended.
         assert_eq!(status.code(), Some(141), "{status}");
     }
+}
+
+#[test]
+fn the_exit_code_about_hints_counts_the_failures() {
+    let folder = temp_dir();
+    let path = folder.path().join("hints");
+    let wrong = "\"GET \" \"no\"\n";
+    for (lines, expected) in [
+        ("\"GET \" \"key\"\n".to_owned(), 0),
+        (wrong.repeat(2), 2),
+        (wrong.repeat(256), 255),
+        ("\"GET \"\n".to_owned(), 255),
+    ] {
+        std::fs::write(&path, &lines).expect("the folder is writable");
+        let done = Command::new(tests::binary("redis-cli"))
+            .arg("--test_hint_file")
+            .arg(&path)
+            .output()
+            .expect("the program runs");
+        assert_eq!(done.status.code(), Some(expected), "{done:?}");
+    }
+}
+
+#[test]
+fn bigkeys_lists_the_types_in_the_order_of_redis() {
+    let server = Server::start(&[]);
+    let mut client = server.client(Transport::Tcp);
+    for (keys, expected) in [
+        "hashs lists strings streams sets zsets",
+        "strings lists hashs streams sets zsets",
+        "lists hashs strings streams sets zsets",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for mode in ["--bigkeys", "--memkeys"] {
+            let said = said(&server, Transport::Tcp, mode);
+            let lines = said.lines().filter(|line| line.contains("% of keys"));
+            let kinds: Vec<&str> = lines.filter_map(|line| line.split(' ').nth(1)).collect();
+            assert_eq!(kinds.join(" "), expected, "{mode} {keys}");
+        }
+        client.text(&format!("SET k{keys} v"));
+    }
+}
+
+#[test]
+fn mass_insertion_gives_up_after_more_than_the_seconds_given() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let port = listener.local_addr().expect("an address").port();
+    let begun = Instant::now();
+    let done = Command::new(tests::binary("redis-cli"))
+        .args(["-p", &port.to_string(), "--pipe", "--pipe-timeout", "1"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(said, "No replies for 1 seconds: exiting.\n");
+    assert!(begun.elapsed() >= Duration::from_secs(2));
 }

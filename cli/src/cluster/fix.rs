@@ -13,7 +13,7 @@
 //! If several nodes claim a slot, the one with most keys becomes its owner, and the others import it from then on.
 
 use crate::cluster::check::Repair;
-use crate::cluster::console::{bad, confirm, give_up, step, warn};
+use crate::cluster::console::{confirm, give_up, step, warn};
 use crate::cluster::moving::{Manner, Move, move_slot, set_slot};
 use crate::cluster::owner::{clear, count_keys, delete, most_keys, set_owner};
 use crate::cluster::slots::{SLOTS, SlotSet};
@@ -33,8 +33,8 @@ pub const KEYS: Manner = Manner {
     repair: Repair::Yes,
 };
 
-/// Makes sure that all primaries were reached, or that the user agrees to lose what the others have. Nothing else is checked
-/// otherwise.
+/// Makes sure that all primaries were reached, or that the user agrees to lose what the others have. An error
+/// ends the check.
 ///
 /// # Errors
 /// The repair would assume that primaries are gone; a message was printed.
@@ -381,8 +381,7 @@ fn cover_by_moving(cluster: &mut Cluster<'_>, slots: &[(u16, Vec<usize>)]) -> Re
     for (slot, holders) in slots {
         let slot = *slot;
         let Some(target) = most_keys(cluster, holders, slot) else {
-            bad("[ERR] Can't select a slot owner. Impossible to fix.");
-            return Err(Exit(1));
+            return give_up("[ERR] Can't select a slot owner. Impossible to fix.");
         };
         step(format!(
             ">>> Covering slot {slot} moving keys to {}",

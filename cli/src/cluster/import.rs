@@ -4,15 +4,14 @@
 //! given as a URL: `redis://host:port` is plain. Redis's own redis-cli never uses TLS for the source, not even to send
 //! its password, and has no such URL.
 
-use std::time::Duration;
-
 use conn::resp::Value;
 use slot::key_slot;
 
 use crate::cluster::check::{Repair, check};
-use crate::cluster::console::{Kind, bad, say, step, warn};
+use crate::cluster::console::{Kind, bad, give_up, say, step, warn};
 use crate::cluster::node::{Address, Dialer, Node, Refusal, login};
 use crate::cluster::topology::{Cluster, entry, load};
+use crate::cluster::transfer::extra;
 use crate::editor::ask_password;
 use crate::out::{Exit, complain, fail, print};
 
@@ -66,8 +65,7 @@ pub fn run(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
     let info = source.text(&["INFO"]);
     let info = info.map_err(|refusal| refused(&source, &refusal))?;
     if info.lines().any(|line| line == "cluster_enabled:1") {
-        bad("[ERR] The source node should not be a cluster node.");
-        return Err(Exit(1));
+        return give_up("[ERR] The source node should not be a cluster node.");
     }
     let size = source.count(&["DBSIZE"])?;
     warn(format!("*** Importing {size} keys from DB 0"));
@@ -126,8 +124,7 @@ fn migrate(
     for (is_wanted, word) in [(asked.copies, "COPY"), (asked.replaces, "REPLACE")] {
         argv.extend(is_wanted.then(|| word.as_bytes().to_vec()));
     }
-    let extra = Duration::from_millis(u64::from(asked.timeout_ms)).saturating_mul(3);
-    match source.call_for(&argv, extra) {
+    match source.call_for(&argv, extra(cluster)) {
         Ok(_) => {
             say(Kind::Good, "OK\n");
             Ok(())

@@ -37,8 +37,6 @@ pub struct Line {
     pub is_linked: bool,
     /// The slots.
     pub slots: SlotSet,
-    /// The slots as the reply shows them.
-    pub slot_words: Vec<String>,
     /// Slots that move away, and where to.
     pub migrating: Vec<(u16, String)>,
     /// Slots that are imported, and from where.
@@ -84,7 +82,6 @@ fn parse_line(line: &str) -> Option<Line> {
         epoch,
         is_linked,
         slots: SlotSet::new(),
-        slot_words: Vec::new(),
         migrating: Vec::new(),
         importing: Vec::new(),
     };
@@ -124,7 +121,6 @@ fn take_slots(line: &mut Line, word: &str) -> Option<()> {
     for slot in parse_slot(first)?..=parse_slot(last)? {
         line.slots.insert(slot);
     }
-    line.slot_words.push(word.to_owned());
     Some(())
 }
 
@@ -136,7 +132,7 @@ fn parse_slot(text: &str) -> Option<u16> {
 pub fn signature(lines: &[Line]) -> String {
     let mut nodes: Vec<String> = lines
         .iter()
-        .filter(|line| !line.slot_words.is_empty())
+        .filter(|line| !line.slots.is_empty())
         .map(|line| format!("{}:{}", line.id, line.slots.text()))
         .collect();
     nodes.sort_unstable();

@@ -26,9 +26,7 @@ pub fn run(cluster: &mut Cluster<'_>) -> Result<(), Exit> {
         Some(id) => id.clone(),
         None => ask_target()?,
     };
-    let Some(target) = primary(cluster, &target) else {
-        return Err(Exit(1));
-    };
+    let target = primary(cluster, &target)?;
     let sources = match &cluster.asked.from {
         Some(list) => listed_sources(cluster, target, list)?,
         None => ask_sources(cluster, target)?,
@@ -149,9 +147,7 @@ fn add_source(
     id: &str,
     sources: &mut Vec<usize>,
 ) -> Result<(), Exit> {
-    let Some(source) = primary(cluster, id) else {
-        return Err(Exit(1));
-    };
+    let source = primary(cluster, id)?;
     if source == target {
         bad("*** It is not possible to use the target node as source node.");
     } else if !sources.contains(&source) {
@@ -160,14 +156,12 @@ fn add_source(
     Ok(())
 }
 
-/// The primary with an id; prints a message if there is none.
-fn primary(cluster: &Cluster<'_>, id: &str) -> Option<usize> {
-    let found = cluster.by_id(id);
-    let found = found.filter(|&at| !cluster.nodes[at].is_replica());
-    if found.is_none() {
-        bad(format!(
+/// The primary with an id.
+fn primary(cluster: &Cluster<'_>, id: &str) -> Result<usize, Exit> {
+    match cluster.by_id(id) {
+        Some(at) if !cluster.nodes[at].is_replica() => Ok(at),
+        _ => console::give_up(format!(
             "*** The specified node ({id}) is not known or not a master, please retry."
-        ));
+        )),
     }
-    found
 }

@@ -112,7 +112,7 @@ fn shown(cluster: &Cluster<'_>, at: usize, refusal: Refusal) -> Stuck {
 }
 
 /// How much longer than other commands MIGRATE may take: its time-out is one for each step of the transfer.
-fn extra(cluster: &Cluster<'_>) -> Duration {
+pub fn extra(cluster: &Cluster<'_>) -> Duration {
     Duration::from_millis(u64::from(cluster.asked.timeout_ms)).saturating_mul(3)
 }
 

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use conn::blocking::Failure;
 use conn::encode::request;
+use conn::error::system_reason;
 use conn::resp::{Decoder, Value};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::dice::Dice;
-use crate::oneshot::reason;
 use crate::out::{Exit, complain, fail, print};
 use crate::session::{GLANCE, Session};
 
@@ -62,7 +62,12 @@ pub fn run(session: &mut Session, patience: Option<Duration>) -> Result<(), Exit
         let ended = insertion.magic.is_some();
         let (readable, writable) = match ready(session, !ended) {
             Ok(ready) => ready,
-            Err(error) => return fail(format!("Error waiting for the server: {}", reason(&error))),
+            Err(error) => {
+                return fail(format!(
+                    "Error waiting for the server: {}",
+                    system_reason(&error)
+                ));
+            }
         };
         if readable {
             insertion.read(session)?;
@@ -70,9 +75,10 @@ pub fn run(session: &mut Session, patience: Option<Duration>) -> Result<(), Exit
         if writable {
             insertion.write(session)?;
         }
-        let waited = insertion.heard.elapsed();
-        if ended && patience.is_some_and(|patience| waited > patience) {
-            let seconds = patience.map_or(0, |patience| patience.as_secs());
+        // As in Redis, whole seconds count.
+        let waited = insertion.heard.elapsed().as_secs();
+        let seconds = patience.map_or(u64::MAX, |patience| patience.as_secs());
+        if ended && waited > seconds {
             complain(format!("No replies for {seconds} seconds: exiting."));
             insertion.errors += 1;
             break;
@@ -145,7 +151,12 @@ impl Insertion {
                 self.heard = Instant::now();
             }
             Ok(n) => buf.truncate(n),
-            Err(error) => return fail(format!("Error reading from stdin: {}", reason(&error))),
+            Err(error) => {
+                return fail(format!(
+                    "Error reading from stdin: {}",
+                    system_reason(&error)
+                ));
+            }
         }
         match session.client().and_then(|client| client.send(&buf)) {
             Ok(()) => Ok(()),

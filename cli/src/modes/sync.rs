@@ -11,10 +11,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use conn::blocking::{Client, Failure};
+use conn::error::system_reason;
 use conn::resp::{Decoder, Value};
 
 use crate::format::{Format, Output};
-use crate::oneshot::reason;
 use crate::out::{Exit, complain, fail, print};
 use crate::session::Session;
 
@@ -94,7 +94,9 @@ pub fn receive(session: &mut Session, path: &Path) -> Result<(), Exit> {
     } else {
         match create(path) {
             Ok(file) => Some(file),
-            Err(error) => return fail(format!("Error opening '{name}': {}", reason(&error))),
+            Err(error) => {
+                return fail(format!("Error opening '{name}': {}", system_reason(&error)));
+            }
         }
     };
     let total = sync.transfer(&end, |bytes| match &mut file {
@@ -106,7 +108,7 @@ pub fn receive(session: &mut Session, path: &Path) -> Result<(), Exit> {
         None => stdout().lock().flush(),
     };
     if let Err(error) = synced {
-        return fail(format!("Fail to fsync '{name}': {}", reason(&error)));
+        return fail(format!("Fail to fsync '{name}': {}", system_reason(&error)));
     }
     match end {
         End::After(_) => complain("Transfer finished with success."),
@@ -247,7 +249,10 @@ impl<'s> Sync<'s> {
         loop {
             let (ready, over) = available(&self.inbox, end, total);
             if let Err(error) = take(&self.inbox[..ready]) {
-                return fail(format!("Error writing data to file: {}", reason(&error)));
+                return fail(format!(
+                    "Error writing data to file: {}",
+                    system_reason(&error)
+                ));
             }
             self.inbox.drain(..ready);
             total += ready as u64;
