@@ -48,6 +48,8 @@ fn what_becomes_pending_after_the_pass_is_known_before_the_poll() {
     peer.push();
     world.until("first bytes", |world| world.input.len() == 40);
     world.conns.close(&mut world.el, id);
+    assert!(world.conns.has_pending(), "it is to be freed");
+    process_pending(&mut world);
     assert!(!world.conns.has_pending(), "it is gone");
 }
 
