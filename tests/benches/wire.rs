@@ -7,7 +7,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use server::sys::memory::Jemalloc;
 use server::wire::output::Output;
 use server::wire::reply::{Reply, Resp};
-use server::wire::request::{Parsed, Request, RequestLimits};
+use server::wire::request::{Origin, Parsed, Request, RequestLimits};
 
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
@@ -25,7 +25,7 @@ fn parse(bencher: Bencher<'_, '_>, one: &[u8]) {
     let limits = RequestLimits {
         max_bulk: 512 << 20,
         unauthenticated: false,
-        is_file: false,
+        origin: Origin::Client,
     };
     let mut request = Request::default();
     bencher
