@@ -2,8 +2,8 @@
 
 use nix::sys::signal::Signal;
 use tests::certs::{CertSpec, file_in, issue};
-use tests::client::{Client, Transport};
-use tests::mock_primary::{EOF_MARKER, ID, Link, MockPrimary, encoded, framed, rdb, request};
+use tests::client::{Client, Transport, encoded, request};
+use tests::mock_primary::{EOF_MARKER, ID, Link, MockPrimary, framed, rdb};
 use tests::server::{Server, send_signal, temp_dir};
 use tests::snapshots::{CORRUPT_HASH, with_footer};
 use tests::wait::until;
