@@ -284,8 +284,8 @@ impl<S: ConnHost> Conns<S> {
         }
     }
 
-    /// Fails a connection that never became usable, and counts it if the handshake failed. Always
-    /// true, for `progress`.
+    /// Fails a connection that never became usable, and counts the failure if a handshake failed.
+    /// True unless the id is stale.
     fn fail(&mut self, el: &mut EventLoop<S>, id: ConnId, error: ConnError) -> bool {
         let Some(connection) = find(&mut self.slots, id) else {
             return false;

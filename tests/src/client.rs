@@ -48,6 +48,19 @@ fn tcp(port: u16) -> Place<'static> {
     }
 }
 
+/// A command, given as words separated by single spaces, as it is sent, replicated and kept in the append-only file.
+pub fn request(line: &str) -> Vec<u8> {
+    let words: Vec<&str> = line.split(' ').collect();
+    encoded(&words)
+}
+
+/// The same for arbitrary arguments.
+pub fn encoded(args: &[impl AsRef<[u8]>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    conn::encode::request(args.iter(), &mut bytes);
+    bytes
+}
+
 /// A connection with blocking calls.
 pub struct Client {
     inner: blocking::Client,
@@ -272,17 +285,12 @@ pub fn ping(
     verify_name: Option<&str>,
 ) -> Result<String, String> {
     let context = TlsContext::for_client(config).map_err(|error| error.to_string())?;
-    let target = Place::Tcp {
-        host: "127.0.0.1",
-        port,
-        source: None,
-    };
     let tls = ClientTls {
         context: &context,
         sni: Some("localhost"),
         verify_name,
     };
-    let mut client = blocking::Client::connect(&target, Some(tls), Some(PATIENCE))
+    let mut client = blocking::Client::connect(&tcp(port), Some(tls), Some(PATIENCE))
         .map_err(|error| error.to_string())?;
     client.set_read_timeout(Some(PATIENCE));
     let reply = client

@@ -311,20 +311,3 @@ pub fn framed(rdb: &[u8], diskless: bool) -> Vec<u8> {
     }
     bytes
 }
-
-/// A command, given as words separated by spaces, in the form of the stream.
-pub fn request(line: &str) -> Vec<u8> {
-    let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-    encoded(&words)
-}
-
-/// A command with arbitrary arguments in the form of the stream.
-pub fn encoded(args: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
-    for arg in args {
-        bytes.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-        bytes.extend_from_slice(arg);
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes
-}

@@ -4,8 +4,8 @@ use std::net::TcpStream;
 
 use openssl::ssl::Ssl;
 
-use crate::client::Transport;
-use crate::mock_primary::{Link, Wire, request};
+use crate::client::{Transport, request};
+use crate::mock_primary::{Link, Wire};
 use crate::openssl_client;
 use crate::pair::port;
 use crate::server::Server;

@@ -140,8 +140,17 @@ impl Node {
         }
     }
 
+    /// Makes the node a replica, and waits until it has synchronized.
+    pub fn replicate(&mut self, primary: &str) {
+        until("the primary to be known", || {
+            let reply = self.client.text(&format!("CLUSTER REPLICATE {primary}"));
+            (reply == "OK").then_some(())
+        });
+        crate::pair::wait_for_link(&mut self.client);
+    }
+
     /// A field of CLUSTER INFO.
-    pub fn state(&mut self, field: &str) -> String {
+    pub fn cluster_info(&mut self, field: &str) -> String {
         let text = self.client.text("CLUSTER INFO");
         let prefix = format!("{field}:");
         let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
@@ -176,7 +185,7 @@ impl Node {
     /// Waits until the node serves clients.
     pub fn wait_until_ok(&mut self) {
         until("the cluster's state to be ok", || {
-            (self.state("cluster_state") == "ok").then_some(())
+            (self.cluster_info("cluster_state") == "ok").then_some(())
         });
     }
 }
@@ -316,16 +325,5 @@ impl Nodes {
             let found = line.split(' ').nth(2)?;
             (found.trim_start_matches("myself,") == flags).then_some(())
         });
-    }
-}
-
-impl Node {
-    /// Makes the node a replica, and waits until it has synchronized.
-    pub fn replicate(&mut self, primary: &str) {
-        until("the primary to be known", || {
-            let reply = self.client.text(&format!("CLUSTER REPLICATE {primary}"));
-            (reply == "OK").then_some(())
-        });
-        crate::pair::wait_for_link(&mut self.client);
     }
 }

@@ -1,7 +1,7 @@
 //! Records of what Redis replies: files of commands and replies, played again beside ours or to the real one.
 //!
-//! A line is a reply (`< `), or what is done (`> `: a command is called; others are of one kind of record) or a comment.
-//! Replies are shown with their types, on one line.
+//! A line is a reply (`< `), an action or a comment. The action `> ` calls a command; other actions are defined by the test
+//! that plays the record. Replies are shown with their types, on one line.
 
 use std::fs;
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use tests::client::Transport;
+use tests::client::{Transport, request};
 use tests::server::{Server, temp_dir};
 
 /// Standard output and the exit code of `redis-check-aof` in a folder; `answer` is its standard input.
@@ -31,19 +31,10 @@ fn check(folder: &Path, args: &[&str], answer: &str) -> (String, i32) {
     (text, output.status.code().unwrap_or(-1))
 }
 
-fn command(line: &str) -> Vec<u8> {
-    let words: Vec<&str> = line.split(' ').collect();
-    let mut out = format!("*{}\r\n", words.len()).into_bytes();
-    for word in words {
-        out.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
-    }
-    out
-}
-
 fn commands(lines: &[&str]) -> Vec<u8> {
     let parts = lines.iter().map(|line| match line.as_bytes() {
         [b'#', ..] => format!("{line}\r\n").into_bytes(),
-        _ => command(line),
+        _ => request(line),
     });
     parts.collect::<Vec<_>>().concat()
 }
@@ -58,7 +49,7 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 
 #[test]
 fn single_files_are_reported_on() {
-    let set = command("SET a 1");
+    let set = request("SET a 1");
     let with = |rest: &[u8]| [set.as_slice(), rest].concat();
     let analyzed = |size, valid, line, more| {
         format!(
@@ -89,7 +80,7 @@ fn single_files_are_reported_on() {
             analyzed(49, 27, 11, 22),
         ),
         (
-            with(&command("EXEC")),
+            with(&request("EXEC")),
             "0x              23: Unexpected EXEC in AOF f\n",
             analyzed(41, 27, 11, 14),
         ),
@@ -152,7 +143,7 @@ fn single_files_are_reported_on() {
 #[test]
 fn an_invalid_end_is_cut_off_after_a_question() {
     let whole = commands(&["SET a 1", "MULTI", "SET b 1", "INCR b", "EXEC", "SET c 1"]);
-    let first = command("SET a 1").len();
+    let first = request("SET a 1").len();
     let last = whole.len() - first;
     let folder = temp_dir();
     let path = folder.path().join("f");
@@ -247,7 +238,7 @@ fn what_is_later_than_a_moment_is_cut_off() {
 #[test]
 fn all_files_of_a_manifest_are_checked_and_only_the_last_is_cut() {
     let manifest = "file base seq 1 type b\nfile i1 seq 1 type i\nfile i2 seq 2 type i\n";
-    let set = command("SET a 1");
+    let set = request("SET a 1");
     let cut = [set.as_slice(), &set[..20]].concat();
     let files = |base: &[u8], first: &[u8], second: &[u8]| {
         folder(&[
@@ -290,7 +281,7 @@ fn all_files_of_a_manifest_are_checked_and_only_the_last_is_cut() {
             (1, 47)
         );
     }
-    let stray = files(&set, &set, &command("EXEC"));
+    let stray = files(&set, &set, &request("EXEC"));
     let (text, _) = check(stray.path(), &["m"], "");
     assert!(text.contains(": Unexpected EXEC in AOF ./i2\n"), "{text}");
     let noted = commands(&["#TS:5", "SET a 1", "#TS:9"]);
@@ -350,7 +341,7 @@ fn a_snapshot_in_front_of_commands_is_checked() {
     client.text("SET a 1");
     client.text("SAVE");
     let snapshot = fs::read(server.dir.path().join("dump.rdb")).expect("saved");
-    let tail = command("SET b 1");
+    let tail = request("SET b 1");
     let whole = [snapshot.as_slice(), &tail[..20]].concat();
     let folder = folder(&[("f", &whole), ("damaged", &snapshot[..snapshot.len() - 3])]);
     let (text, code) = check(folder.path(), &["--fix", "f"], "y\n");

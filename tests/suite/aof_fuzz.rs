@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use conn::resp::Value;
 use data::util::rand::Rng;
 use server::state::aof::manifest::Manifest;
-use tests::client::{Client, Transport};
+use tests::client::{Client, Transport, encoded, request};
 use tests::corpus::Corpus;
 use tests::server::{Server, temp_dir};
 
@@ -64,16 +64,6 @@ impl Target {
     fn left(&self) -> Vec<u8> {
         fs::read(&self.path).expect("readable")
     }
-}
-
-fn command(words: &[&[u8]]) -> Vec<u8> {
-    let mut out = format!("*{}\r\n", words.len()).into_bytes();
-    for word in words {
-        out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        out.extend_from_slice(word);
-        out.extend_from_slice(b"\r\n");
-    }
-    out
 }
 
 #[test]
@@ -178,16 +168,16 @@ fn every_command_may_be_in_a_file() {
                 args.push(values[rng.below(values.len() as u64) as usize]);
             }
             if round == 5 {
-                file.extend(command(&[b"MULTI"]));
+                file.extend(request("MULTI"));
             }
-            file.extend(command(&args));
+            file.extend(encoded(&args));
             if round == 5 {
-                file.extend(command(&[b"EXEC"]));
+                file.extend(request("EXEC"));
             }
         }
     }
     // Neither is there a transaction at the end, nor is the server gone, nor its client.
-    file.extend(command(&[b"EXEC"]));
+    file.extend(request("EXEC"));
     target.load(&file);
     assert_eq!(target.client.text("PING"), "PONG");
     let log = target.server.log();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use tests::client::{Client, Transport};
+use tests::client::{Client, Transport, request};
 use tests::server::{Server, free_port, temp_dir};
 use tests::wait::until;
 
@@ -22,19 +22,9 @@ const CANNOT_GUESS: &str = "You can: 1) Make a backup of your AOF file, then use
                             <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' configuration \
                             option to yes and restart the server.";
 
-/// A command as the file has it; words are separated by single spaces.
-fn command(line: &str) -> Vec<u8> {
-    let words: Vec<&str> = line.split(' ').collect();
-    let mut out = format!("*{}\r\n", words.len()).into_bytes();
-    for word in words {
-        out.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
-    }
-    out
-}
-
 /// Commands, one per line.
 fn commands(lines: &str) -> Vec<u8> {
-    lines.lines().flat_map(command).collect()
+    lines.lines().flat_map(request).collect()
 }
 
 /// A working folder with these files.
@@ -543,7 +533,7 @@ fn clients_are_served_while_files_are_loaded() {
         let server = start(folder.path(), &[]);
         let (mut loading, mut other) = (server.client(transport), server.client(transport));
         loading.text("CONFIG SET key-load-delay 500");
-        loading.send(&command("DEBUG LOADAOF"));
+        loading.send(&request("DEBUG LOADAOF"));
         let field = |text: &str, name: &str| -> u64 {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
             line.and_then(|line| line.trim().parse().ok()).unwrap_or(0)

@@ -51,7 +51,7 @@ fn wait_for_sample(client: &mut Client) {
     });
 }
 
-/// Elements of all types, of which those of the second half of each pair are removed again.
+/// Elements of all types, half of which are removed again.
 fn fill_and_thin_out(client: &mut Client, count: usize) {
     ok(client, "CONFIG SET list-max-listpack-size 5");
     ok(client, "CONFIG SET stream-node-max-entries 5");
@@ -90,16 +90,7 @@ fn fill_and_thin_out(client: &mut Client, count: usize) {
 
 #[test]
 fn fragmentation_falls_and_no_data_changes() {
-    let server = Server::start(&[
-        "--save",
-        "",
-        "--hz",
-        "100",
-        "--loglevel",
-        "verbose",
-        "--enable-debug-command",
-        "yes",
-    ]);
+    let server = Server::start(&["--hz", "100"]);
     for (round, transport) in Transport::ALL.into_iter().enumerate() {
         let mut client = server.client(transport);
         let mut other = server.client(transport);
@@ -150,7 +141,7 @@ fn fragmentation_falls_and_no_data_changes() {
 #[test]
 fn cached_scripts_are_moved() {
     const COUNT: usize = 10_000;
-    let server = Server::start(&["--save", "", "--hz", "100"]);
+    let server = Server::start(&["--hz", "100"]);
     let padding = "x".repeat(400);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
@@ -189,7 +180,7 @@ fn cached_scripts_are_moved() {
 /// All requests are executed in one turn of the loop, so cron does not run between them.
 #[test]
 fn what_is_loaded_is_defragmented_meanwhile() {
-    let server = Server::start(&["--save", "", "--hz", "100", "--enable-debug-command", "yes"]);
+    let server = Server::start(&["--hz", "100"]);
     let mut client = server.client(Transport::Tcp);
     let set = |n: usize| format!("SETRANGE key:{n} 600 a");
     pipeline(&mut client, (0..20_000).map(set));
@@ -218,7 +209,7 @@ fn what_is_loaded_is_defragmented_meanwhile() {
 
 #[test]
 fn a_pass_ends_when_the_directive_is_switched_off() {
-    let server = Server::start(&["--save", "", "--hz", "100"]);
+    let server = Server::start(&["--hz", "100"]);
     let mut client = server.client(Transport::Tcp);
     let set = |n: usize| format!("SETRANGE key:{n} 600 a");
     pipeline(&mut client, (0..40_000).map(set));
@@ -246,7 +237,7 @@ fn a_pass_ends_when_the_directive_is_switched_off() {
 
 #[test]
 fn numbers_and_texts_of_the_allocator() {
-    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
     for (command, expected) in [
         ("DEBUG MALLCTL arenas.quantum", "8"),

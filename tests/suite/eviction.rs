@@ -46,7 +46,7 @@ fn exist(client: &mut Client, prefix: &str, count: usize) -> usize {
 
 #[test]
 fn every_policy_keeps_the_limit_and_evicts_what_it_may() {
-    let server = Server::start(&["--save", ""]);
+    let server = Server::start(&[]);
     for transport in Transport::ALL {
         for policy in [
             "allkeys-lru",
@@ -87,7 +87,7 @@ fn every_policy_keeps_the_limit_and_evicts_what_it_may() {
 #[test]
 fn without_a_key_to_evict_commands_that_need_memory_are_refused() {
     const OOM: &str = "-OOM command not allowed when used memory > 'maxmemory'.";
-    let server = Server::start(&["--save", ""]);
+    let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
         for policy in [
@@ -171,7 +171,7 @@ fn a_lowered_limit_is_met_without_a_command() {
 
 #[test]
 fn eviction_is_a_change_for_watchers_and_blocked_readers() {
-    let server = Server::start(&["--save", "", "--maxmemory-policy", "allkeys-random"]);
+    let server = Server::start(&["--maxmemory-policy", "allkeys-random"]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
         ok(&mut client, "CONFIG SET maxmemory 0");
@@ -215,8 +215,6 @@ fn used_keys_outlive_unused_ones() {
         ("volatile-lfu", Transport::Tcp),
     ] {
         let server = Server::start(&[
-            "--save",
-            "",
             "--maxmemory-policy",
             policy,
             "--lfu-log-factor",
@@ -273,7 +271,7 @@ fn a_replica_follows_its_primary_whatever_its_own_limit() {
 
 #[test]
 fn nothing_is_evicted_during_a_pause() {
-    let server = Server::start(&["--save", "", "--maxmemory-policy", "allkeys-lru"]);
+    let server = Server::start(&["--maxmemory-policy", "allkeys-lru"]);
     let mut client = server.client(Transport::Tls);
     fill(&mut client, "key", 10, false);
     ok(&mut client, "CLIENT PAUSE 100000 WRITE");
@@ -315,7 +313,7 @@ fn a_slow_replica_causes_no_eviction() {
 #[test]
 fn the_growth_of_a_table_evicts_nothing() {
     // Each resize of the table of keys takes more than the room; it is used bit by bit, as it is filled.
-    let server = Server::start(&["--save", "", "--maxmemory-policy", "allkeys-random"]);
+    let server = Server::start(&["--maxmemory-policy", "allkeys-random"]);
     let mut client = server.client(Transport::Unix);
     ok(&mut client, "DEBUG POPULATE 300000 first");
     for round in 0..120 {
@@ -332,8 +330,6 @@ fn the_growth_of_a_table_evicts_nothing() {
 #[test]
 fn an_evicted_value_counts_as_freed_while_it_waits_for_the_background_thread() {
     let server = Server::start(&[
-        "--save",
-        "",
         "--lazyfree-lazy-eviction",
         "yes",
         "--maxmemory-policy",
@@ -366,7 +362,7 @@ fn an_evicted_value_counts_as_freed_while_it_waits_for_the_background_thread() {
 
 #[test]
 fn what_a_client_has_announced_does_not_count_before_it_arrives() {
-    let server = Server::start(&["--save", "", "--maxmemory-policy", "allkeys-lru"]);
+    let server = Server::start(&["--maxmemory-policy", "allkeys-lru"]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
         ok(&mut client, "CONFIG SET maxmemory 0");

@@ -201,7 +201,7 @@ fn a_killed_monitor_is_forgotten() {
 
 #[test]
 fn the_latency_monitor_keeps_spikes() {
-    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let server = Server::start(&[]);
     for transport in Transport::ALL {
         let mut client = server.client(transport);
         client.text("CONFIG SET latency-monitor-threshold 0");
@@ -263,7 +263,7 @@ fn modules_are_politely_refused() {
 
 #[test]
 fn the_watchdog_names_the_command_that_takes_long() {
-    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
     client.text("CONFIG SET watchdog-period 200");
     client.text("DEBUG SLEEP 0.5");

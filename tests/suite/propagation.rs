@@ -135,12 +135,7 @@ fn real_redis_propagates_the_same_requests() {
 /// An expired key is deleted on access, in one MULTI/EXEC unit with a write that accesses it.
 #[test]
 fn deletions_of_expired_keys_are_propagated() {
-    let server = Server::start(&[
-        "--repl-diskless-sync",
-        "no",
-        "--enable-debug-command",
-        "yes",
-    ]);
+    let server = Server::start(&["--repl-diskless-sync", "no"]);
     let mut client = server.client(Transport::Tcp);
     let mut mock = MockReplica::new(&server, Transport::Tcp);
     client.text("DEBUG SET-ACTIVE-EXPIRE 0");

@@ -1,7 +1,7 @@
 //! Pub/Sub: subscriptions, messages, and what becomes of them when clients leave or do not read.
 
 use conn::resp::Value;
-use tests::client::{Client, Transport, show};
+use tests::client::{Client, Transport, encoded, show};
 use tests::pair;
 use tests::server::Server;
 use tests::wait::until;
@@ -384,10 +384,4 @@ fn many_channels_and_many_subscribers_leave_quickly() {
         let fields = ["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"];
         assert_eq!(fields.map(|field| admin.info(field)), ["0", "0", "0"]);
     }
-}
-
-fn encoded(words: &[String]) -> Vec<u8> {
-    let mut out = Vec::new();
-    conn::encode::request(words.iter(), &mut out);
-    out
 }

@@ -189,7 +189,7 @@ const LIBRARY: &str = "#!lua name=lib\nredis.register_function('f', function() r
 #[test]
 fn libraries_are_kept_by_snapshots_files_and_replicas() {
     for transport in [Transport::Tcp, Transport::Tls] {
-        let server = Server::start(&["--appendonly", "yes", "--enable-debug-command", "yes"]);
+        let server = Server::start(&["--appendonly", "yes"]);
         let mut client = server.client(transport);
         assert_eq!(show(&client.call(&["FUNCTION", "LOAD", LIBRARY])), "lib");
         assert_eq!(client.text("DEBUG RELOAD"), "OK");

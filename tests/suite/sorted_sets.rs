@@ -14,7 +14,7 @@ fn zeros(client: &mut Client) -> Vec<String> {
 
 #[test]
 fn a_skiplist_keeps_a_negative_zero() {
-    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let server = Server::start(&[]);
     let mut client = server.client(Transport::Tcp);
     let mut many: Vec<String> = ["ZADD", "many", "-0.0", "zero"].map(str::to_owned).into();
     for number in 0..128 {

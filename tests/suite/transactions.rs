@@ -170,7 +170,7 @@ fn exec_checks_queued_commands_again() {
 #[test]
 fn an_expired_key_stays_invisible_during_a_pause() {
     for transport in [Transport::Tcp, Transport::Tls] {
-        let server = Server::start(&["--enable-debug-command", "yes"]);
+        let server = Server::start(&[]);
         let mut client = server.client(transport);
         for command in [
             "DEBUG SET-ACTIVE-EXPIRE 0",

@@ -80,8 +80,8 @@ impl Stack<'_> {
 }
 
 /// `pcall` as scripts see it: calls its first argument with the others. Returns true and all results, or false and the
-/// error; of an error that is a table with a text or number `err`, that. As in Redis, a table with another `err`, or none,
-/// comes with it as one more result.
+/// error. If the error is a table whose `err` is a text or a number, that stands for it. As in Redis, a table whose `err` is
+/// anything else, nil included, is returned together with that value.
 ///
 /// # Errors
 /// If there is no argument.

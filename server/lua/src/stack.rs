@@ -128,7 +128,7 @@ impl Stack<'_> {
         index
     }
 
-    /// A table's index that is also right after a push.
+    /// The index of a table counted from the bottom, so that a push does not change it.
     fn absolute(&self, index: i32) -> i32 {
         let index = self.table(index);
         if index < 0 {
@@ -204,7 +204,7 @@ impl Stack<'_> {
         (self.kind(index) == Kind::Light).then(|| unsafe { ffi::lua_touserdata(self.state, index) })
     }
 
-    /// Something that tells values apart that are not plain: the address of a table, function, coroutine or userdata.
+    /// What identifies a table, function, coroutine or userdata: its address.
     pub fn identity(&self, index: i32) -> usize {
         // SAFETY: the index is in range.
         unsafe { ffi::lua_topointer(self.state, self.at(index)) as usize }
@@ -473,7 +473,8 @@ impl Stack<'_> {
     /// Calls the function that is below its arguments; all of them are replaced by the results.
     ///
     /// # Errors
-    /// If an error was raised; it is pushed instead of results. The function below `handler` (0 for none) has had a look at it.
+    /// If an error was raised; it is pushed instead of results. The function at index `handler` (0: none) was
+    /// called with it.
     pub fn call(&mut self, arguments: usize, results: usize, handler: i32) -> Result<(), Failure> {
         assert!(self.reserve(results), "{FULL}");
         self.call_for(arguments, c_int::try_from(results).expect(FULL), handler)

@@ -20,15 +20,12 @@ use conn::stream::Io;
 
 use crate::egress::account::account_if_limited;
 use crate::egress::held;
-use crate::egress::replica::{Sent, send_more};
+use crate::egress::replica::{MAX_SLICES, Sent, send_more};
 use crate::server::Server;
 use crate::state::client::{Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::verbose;
 use crate::wire::output::Output;
-
-/// Parts of an output that are passed to the kernel at once.
-const MAX_SLICES: usize = 16;
 
 /// What there is to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +38,8 @@ pub enum Occasion {
     Released,
 }
 
-/// Sends the pending output of all clients, or holds it. The last to get some is served first: the client whose command was
-/// executed comes before those that the command has sent something to. So it is in Redis when it has published, but there a
-/// client whose push served blocked clients comes after them.
+/// Sends or holds the pending output of all clients, the most recently queued first. After PUBLISH the publisher is thus
+/// answered before the subscribers, as in Redis. Unlike in Redis, this also holds for a client whose push unblocked others.
 pub fn flush_pending(srv: &mut Server) {
     let occasion = if held::begin(srv) {
         Occasion::Held

@@ -10,7 +10,7 @@ use crate::state::client_id::ClientId;
 use crate::warning;
 use crate::wire::output::KEEP_TAIL;
 
-/// The limit of a class. That of replicas is at least the size of the backlog, which exists anyway.
+/// The limit of a class. For replicas it is at least `repl-backlog-size`: the backlog is kept in memory anyway.
 #[inline]
 fn limit_of(config: &Params, class: Class) -> OutputLimit {
     let mut limit = config.client_output_buffer_limit[class.limit_index()];

@@ -17,7 +17,7 @@ use conn::encode::{NULL, NULL_BULK, bulk, header};
 use crate::egress::account::account_if_limited;
 use crate::egress::limits::{close_over_limit, over_output_limit};
 use crate::server::Server;
-use crate::state::client::{ClientFlags, Closing};
+use crate::state::client::Closing;
 use crate::state::client_id::ClientId;
 use crate::state::clients::Clients;
 use crate::state::observers::Observers;
@@ -203,10 +203,7 @@ impl Outbox<'_> {
             Encoded::Shared(bytes) => out.push_shared(Arc::clone(bytes)),
         }
         let is_big = out.len() > KEEP_TAIL;
-        if !client.flags.contains(ClientFlags::PENDING_WRITE) {
-            client.flags.insert(ClientFlags::PENDING_WRITE);
-            self.clients.pending_write.push(id);
-        }
+        client.queue_write(id, &mut self.clients.pending_write);
         if is_big {
             self.big.push(id);
         }

@@ -22,8 +22,8 @@ use crate::{notice, warning};
 
 /// Bytes of a file that are read at once.
 const PIECE: usize = 64 * 1024;
-/// Parts of the stream that are passed to the kernel at once.
-const MAX_SLICES: usize = 16;
+/// Parts of an output or of the stream that are passed to the kernel at once.
+pub const MAX_SLICES: usize = 16;
 
 /// How far sending got.
 #[derive(PartialEq, Eq)]

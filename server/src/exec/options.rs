@@ -20,20 +20,15 @@ pub enum HelloOption {
 
 /// The options of HELLO, from the argument `first` on.
 pub fn hello(argv: &Argv, first: usize) -> impl Iterator<Item = HelloOption> {
-    let mut next = first;
-    iter::from_fn(move || {
-        let at = next;
-        let values = argv.len().checked_sub(at + 1)?;
-        let is = |word: &str| argv[at].eq_ignore_ascii_case(word.as_bytes());
-        let (option, taken) = if is("auth") && values >= 2 {
+    options(argv, first, |word, at, values| {
+        let is = |option: &str| word.eq_ignore_ascii_case(option.as_bytes());
+        if is("auth") && values >= 2 {
             (HelloOption::Auth(at + 1), 3)
         } else if is("setname") && values >= 1 {
             (HelloOption::SetName(at + 1), 2)
         } else {
-            (HelloOption::Unknown(at), argv.len() - at)
-        };
-        next = at + taken;
-        Some(option)
+            (HelloOption::Unknown(at), 1 + values)
+        }
     })
 }
 
@@ -59,12 +54,9 @@ const MIGRATE_OPTIONS: usize = 6;
 
 /// The options of MIGRATE.
 pub fn migrate(argv: &Argv) -> impl Iterator<Item = MigrateOption> {
-    let mut next = MIGRATE_OPTIONS;
-    iter::from_fn(move || {
-        let at = next;
-        let values = argv.len().checked_sub(at + 1)?;
-        let is = |word: &str| argv[at].eq_ignore_ascii_case(word.as_bytes());
-        let (option, taken) = if is("copy") {
+    options(argv, MIGRATE_OPTIONS, |word, at, values| {
+        let is = |option: &str| word.eq_ignore_ascii_case(option.as_bytes());
+        if is("copy") {
             (MigrateOption::Copy, 1)
         } else if is("replace") {
             (MigrateOption::Replace, 1)
@@ -73,10 +65,25 @@ pub fn migrate(argv: &Argv) -> impl Iterator<Item = MigrateOption> {
         } else if is("auth2") && values >= 2 {
             (MigrateOption::Auth2(at + 1), 3)
         } else if is("keys") {
-            (MigrateOption::Keys(at + 1), argv.len() - at)
+            (MigrateOption::Keys(at + 1), 1 + values)
         } else {
-            (MigrateOption::Unknown(at), argv.len() - at)
-        };
+            (MigrateOption::Unknown(at), 1 + values)
+        }
+    })
+}
+
+/// Options from the argument `first` on. `read` gets a word, its place and the number of arguments behind it; it returns the
+/// option and the number of arguments that this takes.
+fn options<O>(
+    argv: &Argv,
+    first: usize,
+    read: impl Fn(&[u8], usize, usize) -> (O, usize),
+) -> impl Iterator<Item = O> {
+    let mut next = first;
+    iter::from_fn(move || {
+        let at = next;
+        let values = argv.len().checked_sub(at + 1)?;
+        let (option, taken) = read(&argv[at], at, values);
         next = at + taken;
         Some(option)
     })

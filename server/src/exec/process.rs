@@ -10,9 +10,9 @@ use crate::egress::push::{settle_pushes, take_pushes};
 use crate::exec::call::{Invocation, call};
 use crate::exec::gate::{Verdict, verdict};
 use crate::exec::observe::show;
-use crate::exec::permission;
 use crate::exec::refuse::refuse;
 use crate::exec::route::{self, Redirection};
+use crate::exec::{obeyed, permission};
 use crate::report::client_line::{client_line, peer_text};
 use crate::server::{Commands, Proc, Server};
 use crate::session::{auth, transaction};
@@ -237,13 +237,9 @@ pub(super) fn close_talkative(srv: &mut Server, id: ClientId, reply: &mut Reply)
     let name = client
         .and_then(|client| client.last_cmd)
         .map_or("NULL", table::full_name);
-    let text = reply.out.first();
-    if text.first() == Some(&b'-') {
-        warning!(
-            "== CRITICAL == This master is sending an error to its replica: '{}' after processing the command '{name}'",
-            String::from_utf8_lossy(text).trim_end()
-        );
-        srv.stats.unexpected_error_replies += 1;
+    if let Some(error) = reply.out.first().strip_prefix(b"-") {
+        let text = String::from_utf8_lossy(error);
+        obeyed::note(srv, ["master", "replica"], name, text.trim_end());
     }
     warning!(
         "Replica generated a reply to command '{name}', disconnecting it: {}",

@@ -92,7 +92,7 @@ pub fn execute(srv: &mut Server, replay: &mut Replay, argv: &Argv) -> Result<(),
     if let Some(fault) = replay.reply.unheard.take() {
         let panics = srv.config.propagation_error_behavior == PropagationError::Panic;
         let ends = ["server", "AOF-loading-client"];
-        obeyed::report(srv, ends, argv, &fault, panics);
+        obeyed::report(srv, ends, table::full_name(cmd), &fault, panics);
     }
     Ok(())
 }

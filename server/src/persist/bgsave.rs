@@ -96,9 +96,8 @@ pub fn save_ended(srv: &mut Server, child: &Child, ended: Ended) {
         }
         Ended::Signal(signal) => {
             warning!("Background saving terminated by signal {signal}");
-            snapshot.failed = true;
+            snapshot.failed |= ended != Ended::QUIETLY;
         }
-        Ended::Quietly => warning!("Background saving terminated by signal 10"),
     }
     snapshot.last_cow = child.latest.cow;
     snapshot.last_duration = Some(srv.unit.now_s() - snapshot.started);

@@ -23,6 +23,7 @@ use conn::connection::ConnId;
 use table::CmdId;
 
 use crate::state::blocked::BlockedCommand;
+use crate::state::client_id::ClientId;
 use crate::state::multi::Multi;
 use crate::state::pubsub::Subscriptions;
 use crate::state::replication::replica::Replica;
@@ -118,7 +119,7 @@ pub enum ReplyMode {
     Skipping,
 }
 
-/// The part of a client that does I/O. It is `Send`, so that another thread can borrow it.
+/// The part of a client that does I/O: what was read and not executed, and what was not sent.
 #[derive(Default)]
 pub struct ClientIo {
     /// Query buffer and parser.
@@ -269,6 +270,15 @@ impl Client {
             ReplyMode::Skipping => ReplyMode::On,
             kept => kept,
         };
+    }
+
+    /// Adds the client to the queue of those that have output to be sent, unless it is there.
+    #[inline]
+    pub fn queue_write(&mut self, id: ClientId, queue: &mut Vec<ClientId>) {
+        if !self.flags.contains(ClientFlags::PENDING_WRITE) {
+            self.flags.insert(ClientFlags::PENDING_WRITE);
+            queue.push(id);
+        }
     }
 
     /// Whether the command being executed is not answered.

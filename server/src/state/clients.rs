@@ -1,13 +1,13 @@
 //! All clients, and the queues of clients to be flushed or closed.
 //!
-//! Clients are never flushed or closed in the middle of a command: their ids are queued here, and the queues are
-//! drained at one place each (`house/before_sleep`).
+//! Output is sent and queued closes are carried out before the loop sleeps (`house/before_sleep`). A command that closes
+//! another client (CLIENT KILL) closes it at once, unless that client is on the stack.
 
 use std::collections::BTreeMap;
 
 use data::ds::slab::Slab;
 
-use crate::state::client::{Class, Client, ClientFlags, Closing};
+use crate::state::client::{Class, Client, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::replication::replica::Replica;
 use crate::state::size_classes::SizeClasses;
@@ -187,11 +187,8 @@ impl Clients {
     /// Queues output to be sent before the loop sleeps.
     #[inline]
     pub fn queue_write(&mut self, id: ClientId) {
-        if let Some(client) = self.slab.get_mut(id)
-            && !client.flags.contains(ClientFlags::PENDING_WRITE)
-        {
-            client.flags.insert(ClientFlags::PENDING_WRITE);
-            self.pending_write.push(id);
+        if let Some(client) = self.slab.get_mut(id) {
+            client.queue_write(id, &mut self.pending_write);
         }
     }
 

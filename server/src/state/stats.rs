@@ -6,8 +6,8 @@ use table::CmdId;
 
 /// Number of samples behind an instantaneous rate.
 const SAMPLES: usize = 16;
-/// Histogram of one command's latencies: buckets of powers of two nanoseconds, each cut into [`SUB`] parts.
 const SUB_BITS: u32 = 7;
+/// Number of buckets of a histogram into which each power of two of nanoseconds is divided.
 const SUB: usize = 1 << SUB_BITS;
 /// Maximum number of distinct error codes that are counted; more would come from a client that invents them.
 pub const MAX_ERROR_CODES: usize = 128;

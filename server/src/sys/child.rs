@@ -37,8 +37,11 @@ pub enum Ended {
     Exit(i32),
     /// By this signal.
     Signal(i32),
-    /// Because [`kill_quietly`] asked it to.
-    Quietly,
+}
+
+impl Ended {
+    /// Because [`kill_quietly`] asked it to, which is not a failure.
+    pub const QUIETLY: Ended = Ended::Signal(Signal::SIGUSR1 as i32);
 }
 
 /// Forks.
@@ -127,9 +130,8 @@ pub fn wait(pid: i32) {
 /// How a child has ended; `None` while it runs.
 pub fn reap(pid: i32) -> Option<Ended> {
     match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)) {
-        Ok(WaitStatus::Exited(_, KILLED_QUIETLY)) => Some(Ended::Quietly),
+        Ok(WaitStatus::Exited(_, KILLED_QUIETLY)) => Some(Ended::QUIETLY),
         Ok(WaitStatus::Exited(_, code)) => Some(Ended::Exit(code)),
-        Ok(WaitStatus::Signaled(_, Signal::SIGUSR1, _)) => Some(Ended::Quietly),
         Ok(WaitStatus::Signaled(_, signal, _)) => Some(Ended::Signal(signal as i32)),
         Ok(_) | Err(nix::errno::Errno::EINTR) => None,
         // Another waiter has reaped it, so nothing is known of its success.
@@ -184,7 +186,7 @@ mod tests {
             },
             Fork::Parent(pid) => {
                 kill_quietly(pid);
-                assert_eq!(wait(pid), Ended::Quietly);
+                assert_eq!(wait(pid), Ended::QUIETLY);
             }
         }
         assert!(private_dirty() > 0);

@@ -72,7 +72,7 @@ fn mark(found: &Metadata) -> Mark {
 /// The thread, which lives as long as this.
 #[derive(Debug)]
 pub struct FileWatch {
-    end: PipeWriter,
+    stop: PipeWriter,
 }
 
 impl FileWatch {
@@ -87,7 +87,7 @@ impl FileWatch {
         mut seen: Snapshot,
         mut on_change: impl FnMut(&Snapshot) -> bool + Send + 'static,
     ) -> io::Result<Self> {
-        let (end, writer) = io::pipe()?;
+        let (stopped, stop) = io::pipe()?;
         thread::Builder::new()
             .name("file_watch".into())
             .spawn(move || {
@@ -106,12 +106,12 @@ impl FileWatch {
                         }
                     }
                     folders = folders.or_else(|| Folders::watch(&paths));
-                    if !wait(end.as_fd(), folders.as_ref()) {
+                    if !wait(stopped.as_fd(), folders.as_ref()) {
                         return;
                     }
                 }
             })?;
-        Ok(FileWatch { end: writer })
+        Ok(FileWatch { stop })
     }
 }
 
@@ -119,7 +119,7 @@ impl Drop for FileWatch {
     /// Ends the thread. A child of this process may have the descriptor as well, so closing it would not be enough.
     fn drop(&mut self) {
         // A thread that has ended already reads no more.
-        let _ = self.end.write(&[0]);
+        let _ = self.stop.write(&[0]);
     }
 }
 
@@ -174,13 +174,13 @@ fn folders_of(paths: &[PathBuf]) -> BTreeSet<PathBuf> {
 }
 
 /// Waits for an event and for the quiet after it, or for the end of the period; false if the handle was dropped.
-fn wait(end: BorrowedFd<'_>, folders: Option<&Folders>) -> bool {
+fn wait(stopped: BorrowedFd<'_>, folders: Option<&Folders>) -> bool {
     let mut until: Option<Instant> = None;
     loop {
         let patience = until.map_or(PERIOD, |until| {
             QUIET.min(until.saturating_duration_since(Instant::now()))
         });
-        let mut polled = vec![PollFd::new(end, PollFlags::POLLIN)];
+        let mut polled = vec![PollFd::new(stopped, PollFlags::POLLIN)];
         polled.extend(
             folders.map(|Folders(inotify)| PollFd::new(inotify.as_fd(), PollFlags::POLLIN)),
         );
@@ -271,7 +271,7 @@ mod tests {
         let seen = Snapshot::of(&paths);
         let watch =
             FileWatch::start(paths, seen, move |_| sender.send(()).is_ok()).expect("a thread");
-        let copy = watch.end.try_clone().expect("a descriptor");
+        let copy = watch.stop.try_clone().expect("a descriptor");
         drop(watch);
         let patience = std::time::Duration::from_secs(20);
         let ended = loads.recv_timeout(patience);

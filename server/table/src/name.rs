@@ -1,7 +1,7 @@
 //! Names of commands as a few numbers, so that a name is found in the table with a handful of instructions.
 //!
-//! Up to 24 bytes, the first and the last eight bytes (or four, or each byte of a shorter name) and those between them
-//! say which name it is, together with its length.
+//! The first and the last eight bytes (or four, or each byte of a shorter name), those between them and the length identify
+//! a name of up to 24 bytes.
 
 /// Maximum length of a name, of a command or of a subcommand alone.
 pub const NAME_MAX: usize = 24;

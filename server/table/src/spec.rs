@@ -1,7 +1,7 @@
 //! Definition of a command's row, and its builder.
 //!
-//! A row is a `static` built by `const fn`s. [`spec`] sets the name and the arity, each chained call adds one
-//! property:
+//! A row is a `static` built by `const fn`s. Each group's file has a function `row` that calls [`spec`] with its group;
+//! each chained call sets or adds one property:
 //!
 //! ```text
 //! pub static GET: Spec = row("get", 2)
@@ -20,7 +20,8 @@
 //!
 //! 1. Derived values are never written: `MOVABLE_KEYS` and [`Spec::range`] come from the key specs,
 //!    [`Spec::categories`] from the flags, the `deprecated` mark from [`Spec::deprecated`].
-//! 2. Calls only add; their order does not matter, except that [`Spec::notes`] applies to the last key spec.
+//! 2. The order of calls does not matter, except that key specs are kept in order and [`Spec::notes`] applies to the last
+//!    one.
 
 use crate::arg::Arg;
 use crate::words::{Categories, ChannelFlags, Flags, KeyFlags};
@@ -295,7 +296,7 @@ pub const fn to(last: i16) -> Find {
     range(last, 1, 0)
 }
 
-/// Every `step`-th argument.
+/// Every `step`-th argument up to `last`, or only the first `1/limit` of them; as [`Find::Range`].
 #[must_use]
 pub const fn range(last: i16, step: i16, limit: i16) -> Find {
     Find::Range { last, step, limit }

@@ -69,7 +69,8 @@ pub fn quoted(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Whether `text` must be quoted to be read as one word and be printable.
+/// Whether Redis quotes `text` where it writes words: it has whitespace, an unprintable byte, `\` or `"`. An empty text and
+/// `'` are the caller's concern.
 pub fn needs_quotes(text: &[u8]) -> bool {
     text.iter()
         .any(|byte| !matches!(byte, b'!'..=b'~') || matches!(byte, b'\\' | b'"'))

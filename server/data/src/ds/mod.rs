@@ -1,4 +1,4 @@
-//! Data structures: containers that access their elements only through a narrow trait.
+//! Data structures: compact encodings, hash table, tree, slab. None knows keys, values or commands.
 
 pub mod boxed;
 pub mod hyperloglog;

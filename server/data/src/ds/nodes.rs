@@ -265,7 +265,7 @@ impl<T: Counted> Nodes<T> {
         self.chunks.iter().flat_map(|chunk| &chunk.nodes)
     }
 
-    /// Approximate memory of the chunks, without what the nodes point to.
+    /// Approximate memory of the chunks in bytes, without what the nodes point to.
     pub fn memory(&self) -> usize {
         let chunks = self.chunks.iter();
         let nodes: usize = chunks.map(|chunk| chunk.nodes.capacity()).sum();

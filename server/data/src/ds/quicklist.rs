@@ -75,7 +75,7 @@ impl Quicklist {
         self.limits.plain_from = bytes;
     }
 
-    /// Approximate memory, estimated from `samples` nodes; 0 visits all of them.
+    /// Approximate memory in bytes, estimated from `samples` nodes; 0 visits all of them.
     pub fn memory(&self, samples: usize) -> usize {
         let looked_at = if samples == 0 { usize::MAX } else { samples }.min(self.nodes.len());
         let sum: usize = self.nodes.iter().take(looked_at).map(Node::memory).sum();

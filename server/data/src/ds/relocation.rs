@@ -32,7 +32,7 @@ pub const MAX_TREE: usize = 2048;
 /// Nodes of a list or a stream that are relocated for each `count` elements: a node is up to 14 KiB.
 const ELEMENTS_PER_NODE: usize = 8;
 
-/// Elements of a B-tree's node at least, so that each node is asked about at least once.
+/// Minimum number of elements per node of a B-tree: with this step each node is asked about at least once.
 const PER_NODE: usize = 5;
 
 impl Listpack {

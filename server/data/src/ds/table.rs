@@ -427,7 +427,7 @@ impl<E: Element> Table<E> {
         migration.is_some_and(|it| self.lines.home(position) < it.frontier)
     }
 
-    /// The new array if `new` and there is one, else the only or old one.
+    /// The new array if `migrated` and there is one, else the only or old one.
     #[inline(always)]
     fn array(&self, migrated: bool) -> &Lines {
         match &self.migration {

@@ -1,22 +1,15 @@
-//! Growable byte buffers behind a thin pointer, for values that exist in millions.
+//! A growable byte buffer behind a thin pointer, for values that exist in millions.
 //!
-//! `Vec` takes three words and does not know the actual size of its allocation. These buffers store no capacity: it is
+//! `Vec` takes three words and does not know the actual size of its allocation. This buffer stores no capacity: it is
 //! the size class ([`usable_size`]) of the length, so a change within the class does not call the allocator, and
 //! growth costs one reallocation per class (four per doubling, which keeps it amortised and wastes at most a quarter).
 //!
-//! [`Thin`] is one word; its length is stored in front of the bytes. [`TaggedThin`] stores the length and a small tag
-//! of its owner beside the pointer, so its bytes fill a size class exactly. It is packed, so that an enum over such
-//! buffers and words takes two words.
-//!
-//! | offset in a `Thin` allocation | size | meaning |
-//! |---|---|---|
-//! | 0 | 4 | length of the bytes, native byte order |
-//! | 4 | | the bytes |
+//! The length and a small tag of the owner are stored beside the pointer, so the bytes fill a size class exactly. The
+//! buffer is packed, so that an enum over such buffers and words takes two words.
 //!
 //! # Invariants
-//! 1. An empty buffer has no allocation: the pointer of a `Thin` is that of a constant length of 0, the pointer of a
-//!    `TaggedThin` dangles.
-//! 2. Otherwise the allocation has size [`usable_size`] of head and bytes, alignment [`ALIGN`], and its bytes are
+//! 1. An empty buffer has no allocation: the pointer dangles.
+//! 2. Otherwise the allocation has size [`usable_size`] of the length, alignment [`ALIGN`], and its bytes are
 //!    initialised up to the length.
 
 #![allow(unsafe_code)]
@@ -32,20 +25,8 @@ use crate::util::mem::{relocate, usable_size};
 
 const ALIGN: usize = 8;
 
-/// Size of the length in front of the bytes of a [`Thin`].
-const HEAD: usize = size_of::<u32>();
-
 /// Maximum length of a buffer.
 const MAX_LEN: usize = u32::MAX as usize;
-
-/// Target of the pointer of an empty [`Thin`]: a length of 0, aligned like an allocation.
-#[repr(align(8))]
-struct NoBytes(#[expect(dead_code, reason = "read through a pointer")] u32);
-
-/// A growable buffer of one word.
-pub struct Thin {
-    at: NonNull<u8>,
-}
 
 /// A growable buffer with its length and a tag of its owner beside the pointer.
 #[repr(Rust, packed)]
@@ -55,78 +36,10 @@ pub struct TaggedThin<T: Copy> {
     tag: T,
 }
 
-// SAFETY: a buffer has exclusive ownership of its memory, like a `Vec<u8>`.
-unsafe impl Send for Thin {}
-// SAFETY: shared access only reads.
-unsafe impl Sync for Thin {}
-// SAFETY: as above; the tag is an independent value.
+// SAFETY: a buffer has exclusive ownership of its memory, like a `Vec<u8>`; the tag is an independent value.
 unsafe impl<T: Copy + Send> Send for TaggedThin<T> {}
 // SAFETY: shared access only reads.
 unsafe impl<T: Copy + Sync> Sync for TaggedThin<T> {}
-
-impl Thin {
-    /// An empty buffer; allocates nothing.
-    pub const fn new() -> Self {
-        const NO_BYTES: &NoBytes = &NoBytes(0);
-        Thin {
-            at: NonNull::from_ref(NO_BYTES).cast(),
-        }
-    }
-
-    /// Length in bytes.
-    #[inline(always)]
-    pub fn len(&self) -> usize {
-        // SAFETY: by invariants 1 and 2 the pointer is that of a length, aligned to 8.
-        unsafe { self.at.cast::<u32>().read() as usize }
-    }
-
-    /// Whether the buffer is empty.
-    #[inline(always)]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The bytes.
-    #[inline(always)]
-    pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `len` bytes after the head are initialised. With a length of 0 the pointer is inside a constant
-        // of 8 bytes, which is valid for an empty slice.
-        unsafe { slice::from_raw_parts(self.at.add(HEAD).as_ptr(), self.len()) }
-    }
-
-    /// The bytes for modification in place.
-    #[inline(always)]
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above, and the borrow is exclusive; nothing is written through an empty slice.
-        unsafe { slice::from_raw_parts_mut(self.at.add(HEAD).as_ptr(), self.len()) }
-    }
-
-    /// Replaces the bytes in `range` by the concatenation of `parts`.
-    pub fn splice(&mut self, range: Range<usize>, parts: &[&[u8]]) {
-        let len = self.len();
-        // SAFETY: the allocation is that of `len` bytes after a head.
-        unsafe {
-            let (at, len) = splice(self.at, HEAD, len, range, parts);
-            self.at = at.unwrap_or(Thin::new().at);
-            if at.is_some() {
-                self.at.cast::<u32>().write(len as u32);
-            }
-        }
-    }
-
-    /// Bytes allocated.
-    pub fn memory(&self) -> usize {
-        allocated(HEAD, self.len())
-    }
-
-    /// Verifies the invariants as far as possible; panics on a violation. For tests.
-    pub fn check(&self) {
-        assert!(self.at.cast::<u64>().is_aligned(), "alignment");
-        let is_constant = self.at == Thin::new().at;
-        assert_eq!(is_constant, self.is_empty(), "an allocation of no bytes");
-        touch(self.bytes());
-    }
-}
 
 impl<T: Copy> TaggedThin<T> {
     /// An empty buffer; allocates nothing.
@@ -172,16 +85,16 @@ impl<T: Copy> TaggedThin<T> {
     /// The bytes for modification in place.
     #[inline(always)]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above, and the borrow is exclusive.
+        // SAFETY: as in `bytes`, and the borrow is exclusive.
         unsafe { slice::from_raw_parts_mut({ self.at }.as_ptr(), self.len()) }
     }
 
     /// Replaces the bytes in `range` by the concatenation of `parts`.
     pub fn splice(&mut self, range: Range<usize>, parts: &[&[u8]]) {
         let len = self.len();
-        // SAFETY: the allocation is that of `len` bytes without a head.
+        // SAFETY: the allocation is that of `len` bytes.
         unsafe {
-            let (at, len) = splice(self.at, 0, len, range, parts);
+            let (at, len) = splice(self.at, len, range, parts);
             self.at = at.unwrap_or(NonNull::dangling());
             self.len = len as u32;
         }
@@ -189,14 +102,14 @@ impl<T: Copy> TaggedThin<T> {
 
     /// Bytes allocated.
     pub fn memory(&self) -> usize {
-        allocated(0, self.len())
+        allocated(self.len())
     }
 
     /// Moves the bytes if `relocator` says so.
     pub fn relocate(&mut self, relocator: &mut dyn Relocator) {
         if !self.is_empty() && relocator.should_move({ self.at }.as_ptr()) {
             // SAFETY: the buffer owns the allocation, which has this layout (invariant 2).
-            self.at = unsafe { relocate(self.at, layout(0, self.len())) };
+            self.at = unsafe { relocate(self.at, layout(self.len())) };
         }
     }
 
@@ -212,20 +125,6 @@ impl<T: Copy> TaggedThin<T> {
     }
 }
 
-impl Default for Thin {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Clone for Thin {
-    fn clone(&self) -> Self {
-        let mut copy = Thin::new();
-        copy.splice(0..0, &[self.bytes()]);
-        copy
-    }
-}
-
 impl<T: Copy> Clone for TaggedThin<T> {
     fn clone(&self) -> Self {
         let mut copy = TaggedThin::new(self.tag);
@@ -234,18 +133,10 @@ impl<T: Copy> Clone for TaggedThin<T> {
     }
 }
 
-impl Drop for Thin {
-    fn drop(&mut self) {
-        let len = self.len();
-        // SAFETY: the allocation of `len` bytes after a head is released once.
-        unsafe { release(self.at, HEAD, len) }
-    }
-}
-
 impl<T: Copy> Drop for TaggedThin<T> {
     fn drop(&mut self) {
-        // SAFETY: the allocation of `len` bytes without a head is released once.
-        unsafe { release(self.at, 0, self.len()) }
+        // SAFETY: the allocation of `len` bytes is released once.
+        unsafe { release(self.at, self.len()) }
     }
 }
 
@@ -254,33 +145,31 @@ fn touch(bytes: &[u8]) {
     black_box(bytes.iter().fold(0u8, |all, byte| all ^ byte));
 }
 
-/// Bytes allocated for `len` bytes after a head.
-fn allocated(head: usize, len: usize) -> usize {
-    if len == 0 { 0 } else { usable_size(head + len) }
+/// Bytes allocated for `len` bytes.
+fn allocated(len: usize) -> usize {
+    if len == 0 { 0 } else { usable_size(len) }
 }
 
-fn layout(head: usize, len: usize) -> Layout {
+fn layout(len: usize) -> Layout {
     // A length is below 2^32, so its size class cannot overflow.
-    Layout::from_size_align(allocated(head, len), ALIGN).unwrap_or(Layout::new::<u64>())
+    Layout::from_size_align(allocated(len), ALIGN).unwrap_or(Layout::new::<u64>())
 }
 
 /// # Safety
-/// `at` is the allocation of `len` bytes after a head of `head` bytes, or `len` is 0 and there is none.
-unsafe fn release(at: NonNull<u8>, head: usize, len: usize) {
+/// `at` is the allocation of `len` bytes, or `len` is 0 and there is none.
+unsafe fn release(at: NonNull<u8>, len: usize) {
     if len > 0 {
         // SAFETY: the caller's promise, with the layout of invariant 2.
-        unsafe { dealloc(at.as_ptr(), layout(head, len)) }
+        unsafe { dealloc(at.as_ptr(), layout(len)) }
     }
 }
 
-/// Replaces `range` of `len` bytes after a head of `head` bytes by `parts`. Returns the new allocation, if any, and
-/// its length. The content of the head is not updated.
+/// Replaces `range` of `len` bytes by `parts`. Returns the new allocation, if any, and its length.
 ///
 /// # Safety
 /// As for [`release`]; the caller owns the allocation and replaces its pointer by the one returned.
 unsafe fn splice(
     at: NonNull<u8>,
-    head: usize,
     len: usize,
     range: Range<usize>,
     parts: &[&[u8]],
@@ -293,17 +182,17 @@ unsafe fn splice(
     // the parts are borrowed from elsewhere and written within it.
     unsafe {
         let tail = len - range.end;
-        let from = head + range.end;
-        let to = head + range.start + added;
+        let from = range.end;
+        let to = range.start + added;
         let mut at = at;
         if new_len >= len {
-            at = resize(at, head, len, new_len);
+            at = resize(at, len, new_len);
             ptr::copy(at.as_ptr().add(from), at.as_ptr().add(to), tail);
         } else {
             ptr::copy(at.as_ptr().add(from), at.as_ptr().add(to), tail);
-            at = resize(at, head, len, new_len);
+            at = resize(at, len, new_len);
         }
-        let mut place = head + range.start;
+        let mut place = range.start;
         for part in parts {
             ptr::copy_nonoverlapping(part.as_ptr(), at.as_ptr().add(place), part.len());
             place += part.len();
@@ -316,11 +205,11 @@ unsafe fn splice(
 ///
 /// # Safety
 /// As for [`splice`].
-unsafe fn resize(at: NonNull<u8>, head: usize, old: usize, new: usize) -> NonNull<u8> {
-    let (before, after) = (layout(head, old), layout(head, new));
+unsafe fn resize(at: NonNull<u8>, old: usize, new: usize) -> NonNull<u8> {
+    let (before, after) = (layout(old), layout(new));
     if new == 0 {
         // SAFETY: the caller's promise.
-        unsafe { release(at, head, old) }
+        unsafe { release(at, old) }
         return at;
     }
     if old > 0 && before == after {
@@ -339,13 +228,13 @@ unsafe fn resize(at: NonNull<u8>, head: usize, old: usize, new: usize) -> NonNul
 
 #[cfg(test)]
 mod tests {
-    use super::{TaggedThin, Thin};
+    use super::TaggedThin;
     use crate::util::rand::Rng;
 
     #[test]
     fn splices_like_a_vector() {
         let mut rng = Rng::new(1);
-        let (mut thin, mut beside, mut model) = (Thin::new(), TaggedThin::new(7u8), Vec::new());
+        let (mut thin, mut model) = (TaggedThin::new(7u8), Vec::new());
         for _ in 0..20_000 {
             let start = rng.below(model.len() as u64 + 1) as usize;
             let most = (model.len() - start) as u64;
@@ -358,31 +247,23 @@ mod tests {
                 end
             };
             thin.splice(start..end, &parts);
-            beside.splice(start..end, &parts);
             model.splice(start..end, parts.concat());
             thin.check();
-            beside.check();
-            assert!(thin.bytes() == model && beside.bytes() == model);
+            assert!(thin.bytes() == model);
             assert_eq!(thin.is_empty(), model.is_empty());
         }
-        assert!(thin.clone().bytes_mut() == model && beside.clone().bytes_mut() == model);
-        assert_eq!(beside.clone().tag(), 7);
+        assert!(thin.clone().bytes_mut() == model);
+        assert_eq!(thin.clone().tag(), 7);
         thin.splice(0..model.len(), &[]);
-        beside.splice(0..model.len(), &[]);
         assert_eq!((thin.len(), thin.memory()), (0, 0));
-        assert_eq!((beside.len(), beside.memory()), (0, 0));
         assert!(thin.bytes_mut().is_empty() && thin.clone().is_empty());
     }
 
     #[test]
     fn sizes_of_buffers_and_allocations() {
-        assert_eq!(size_of::<Option<Thin>>(), 8);
         assert_eq!(size_of::<Option<TaggedThin<u16>>>(), 14);
-        let mut thin = Thin::new();
-        thin.splice(0..0, &[&[0; 1020]]);
+        let mut thin = TaggedThin::new(());
+        thin.splice(0..0, &[&[0; 1024]]);
         assert_eq!(thin.memory(), 1024);
-        let mut beside = TaggedThin::new(());
-        beside.splice(0..0, &[&[0; 1024]]);
-        assert_eq!(beside.memory(), 1024);
     }
 }

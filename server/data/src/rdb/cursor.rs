@@ -6,8 +6,7 @@
 //! | `01xxxxxx` y | 14 bits, big-endian |
 //! | `10000000` … | 4 bytes, big-endian |
 //! | `10000001` … | 8 bytes, big-endian |
-//! | `11xxxxxx` | not a length: a string of a special form, 0 to 2 an integer of 1, 2 or 4 bytes (little-endian), 3
-//! LZF |
+//! | `11xxxxxx` | not a length but a special string: 0 to 2 an integer of 1, 2 or 4 bytes (little-endian), 3 LZF |
 
 use std::borrow::Cow;
 

@@ -247,7 +247,7 @@ impl Decoder {
         self.summed = self.done;
     }
 
-    /// Verifies the footer of `len` bytes.
+    /// Verifies the footer, which has `footer` bytes.
     fn finish(&mut self, footer: usize) -> Result<(), Corrupt> {
         self.sum();
         let bytes = &self.buf[self.done..self.done + footer];

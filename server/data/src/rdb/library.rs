@@ -15,7 +15,7 @@ pub fn payload<'a>(codes: impl Iterator<Item = &'a [u8]>, compress: bool) -> Vec
     out
 }
 
-/// The code of each library in the body of a payload, or a sentence: what is wrong with it. Nothing follows that.
+/// The code of each library in the body of a payload. An error says what is wrong with the payload, and ends the iteration.
 pub fn codes(body: &[u8]) -> impl Iterator<Item = Result<Cow<'_, [u8]>, &'static str>> {
     let mut cursor = Some(Cursor::new(body));
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! SHA-1 (script names, digests of datasets) and SHA-256 (passwords), as lowercase hexadecimal text.
+//! SHA-1 (script names, digests of datasets) and SHA-256 (passwords), and bytes as lowercase hexadecimal text.
 
 use sha1::{Digest, Sha1};
 use sha2::Sha256;

@@ -264,7 +264,7 @@ impl Db {
             self.add(hash, Entry::new(key, value, at_ms, lru(None)));
             return None;
         };
-        self.update(hash, place, |entry| {
+        Some(self.update(hash, place, |entry| {
             entry.view().set_lru(lru(Some(entry.view().lru())));
             match expire {
                 Expire::Keep => {}
@@ -272,7 +272,7 @@ impl Db {
                 Expire::At(at_ms) => entry.set_expire(Some(at_ms)),
             }
             entry.set_value(value)
-        })
+        }))
     }
 
     /// Inserts an entry that was removed from a database. Returns it if the key exists already.
@@ -343,10 +343,10 @@ impl Db {
             return false;
         };
         let part = self.part_mut(place.slot);
-        part.is_some_and(|part| part.overwrite_int(place.spot, number))
-            || self
-                .update(hash, place, |entry| entry.set_value(number))
-                .is_some()
+        if !part.is_some_and(|part| part.overwrite_int(place.spot, number)) {
+            self.update(hash, place, |entry| entry.set_value(number));
+        }
+        true
     }
 
     /// Visits about `count` keys from `cursor` on. Returns the next cursor; 0 at the end. A key that exists from the
@@ -468,7 +468,7 @@ impl Db {
         iter::chain(one, slots.into_iter().flatten())
     }
 
-    /// Reserves capacity for `count` keys. Ignored unless the database is empty, and in a cluster.
+    /// Reserves capacity for `keys` keys, of which `expires` expire. Ignored unless the database is empty, and in a cluster.
     pub fn reserve(&mut self, keys: usize, expires: usize) {
         if let Parts::One(part) = &mut self.parts {
             part.reserve(keys, expires);
@@ -616,22 +616,17 @@ impl Db {
     fn edit<R>(&mut self, key: &[u8], change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
         let hash = self.hash(key);
         let place = self.locate(hash, key)?;
-        self.update(hash, place, change)
+        Some(self.update(hash, place, change))
     }
 
-    /// As [`Db::edit`], at a place. `None` does not occur.
+    /// As [`Db::edit`], at a place.
     #[inline]
-    fn update<R>(
-        &mut self,
-        hash: u64,
-        place: Place,
-        change: impl FnOnce(&mut Entry) -> R,
-    ) -> Option<R> {
+    fn update<R>(&mut self, hash: u64, place: Place, change: impl FnOnce(&mut Entry) -> R) -> R {
         match &mut self.parts {
-            Parts::One(part) => Some(part.update(hash, place.spot, change)),
-            Parts::Slots(slots) => {
-                slots.change(place.slot, |part| part.update(hash, place.spot, change))
-            }
+            Parts::One(part) => part.update(hash, place.spot, change),
+            Parts::Slots(slots) => slots
+                .change(place.slot, |part| part.update(hash, place.spot, change))
+                .expect(PLACE),
         }
     }
 

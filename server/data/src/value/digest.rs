@@ -6,7 +6,7 @@
 
 use crate::util::grisu;
 use crate::util::num::format_f64;
-use crate::util::sha::sha1;
+use crate::util::sha::{self, sha1};
 use crate::value::aggregate::AggregateRef;
 use crate::value::db::Db;
 use crate::value::entry::EntryRef;
@@ -34,8 +34,8 @@ impl Digest {
     }
 
     /// The digest as 40 hexadecimal digits.
-    pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    pub fn hex(&self) -> [u8; 40] {
+        sha::hex(&self.0)
     }
 }
 

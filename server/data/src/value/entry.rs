@@ -428,6 +428,18 @@ impl<'a> EntryRef<'a> {
         unsafe { &*self.at.as_ptr().add(aligned(value_at)).cast() }
     }
 
+    /// The offset after a value that is stored in the entry.
+    fn content_end(self) -> usize {
+        let at = self.value_at();
+        match self.form().int_width() {
+            Some(width) => at + width,
+            None => {
+                let (len, at) = self.length(at);
+                at + len
+            }
+        }
+    }
+
     /// Size of the allocation of the entry itself.
     fn allocated(self) -> usize {
         let at = self.value_at();
@@ -738,20 +750,6 @@ impl Entry {
         // SAFETY: the allocation has the layout of its old size (invariant 1); `new` is not 0.
         let at = unsafe { realloc(self.at.as_ptr(), layout(old), new) };
         self.at = NonNull::new(at).unwrap_or_else(|| handle_alloc_error(layout(new)));
-    }
-}
-
-impl EntryRef<'_> {
-    /// The offset after a value that is stored in the entry.
-    fn content_end(self) -> usize {
-        let at = self.value_at();
-        match self.form().int_width() {
-            Some(width) => at + width,
-            None => {
-                let (len, at) = self.length(at);
-                at + len
-            }
-        }
     }
 }
 

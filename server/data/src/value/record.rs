@@ -235,9 +235,7 @@ impl<const TEXTS: usize> Record<TEXTS> {
         // SAFETY: the caller's promise; `bytes` cannot be the record's own, which is borrowed exclusively.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at.as_ptr().add(at), bytes.len()) }
     }
-}
 
-impl<const TEXTS: usize> Record<TEXTS> {
     /// Moves the record if `relocator` says so.
     pub fn relocate(&mut self, relocator: &mut dyn Relocator) {
         if relocator.should_move(self.at.as_ptr()) {

@@ -236,7 +236,7 @@ impl Group {
         assert_eq!(names.len(), self.consumers.iter().flatten().count());
     }
 
-    /// Memory of the group.
+    /// Memory of the group in bytes.
     pub fn memory(&self) -> usize {
         let names: usize = self.consumers().map(|consumer| consumer.name.len()).sum();
         let per_entry = size_of::<(StreamId, Nack)>() + size_of::<StreamId>();

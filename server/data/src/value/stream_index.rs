@@ -168,7 +168,7 @@ impl Index {
         );
     }
 
-    /// Memory of the index without the nodes.
+    /// Memory of the index in bytes, without the nodes.
     pub fn memory(&self) -> usize {
         let slots: usize = self.chunks.iter().map(Vec::capacity).sum();
         self.chunks.capacity() * size_of::<Vec<Slot>>() + slots * size_of::<Slot>()

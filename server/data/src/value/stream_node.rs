@@ -2,8 +2,7 @@
 //!
 //! | elements | meaning |
 //! |---|---|
-//! | live, deleted, n, n fields, 0 | the master entry: number of live and of deleted entries, and the fields of the
-//! first one |
+//! | live, deleted, n, n fields, 0 | the master entry: numbers of live and deleted entries, fields of the first one |
 //! | flags, ms, seq, [m, ] m × (field, value), back | an entry with fields of its own |
 //! | flags, ms, seq, n × value, back | an entry with the master's fields (flag 2) |
 //!

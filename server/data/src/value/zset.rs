@@ -33,9 +33,9 @@ use crate::value::zset_range::{LexRange, ScoreRange};
 /// Limits of the listpack encoding.
 #[derive(Clone, Copy, Debug)]
 pub struct ZsetLimits {
-    /// Number of members.
+    /// Maximum number of members.
     pub max_entries: usize,
-    /// Bytes of a member.
+    /// Maximum size of a member in bytes.
     pub max_value: usize,
 }
 
@@ -425,14 +425,14 @@ pub fn score_of(item: Item<'_>) -> Option<f64> {
     }
 }
 
-/// The same for a pair whose score is known to be valid.
-fn score_behind(item: Item<'_>) -> f64 {
+/// As [`score_of`], for a score that is known to be valid.
+fn valid_score(item: Item<'_>) -> f64 {
     score_of(item).unwrap_or(0.0)
 }
 
 /// The score of the member at a position.
 fn score_after(pairs: &Listpack, member: Pos) -> f64 {
-    let score = pairs.next(member).map(|at| score_behind(pairs.get(at)));
+    let score = pairs.next(member).map(|at| valid_score(pairs.get(at)));
     score.unwrap_or(0.0)
 }
 
@@ -456,7 +456,7 @@ fn insert_pair(pairs: &mut Listpack, member: &[u8], score: f64) {
     let mut at = pairs.first();
     while let Some(here) = at {
         let behind = pairs.next(here);
-        let other = behind.map_or(0.0, |at| score_behind(pairs.get(at)));
+        let other = behind.map_or(0.0, |at| valid_score(pairs.get(at)));
         let later = other > score
             || other == score && pairs.get(here).bytes(&mut Default::default()) > member;
         if later {
@@ -698,7 +698,7 @@ impl<'a> Iterator for Elements<'a> {
                 } else {
                     pairs.next(behind)
                 };
-                return Some((pairs.get(here), score_behind(pairs.get(behind))));
+                return Some((pairs.get(here), valid_score(pairs.get(behind))));
             }
             Walk::Up(range) => range.next()?,
             Walk::Down(range) => range.next()?,

@@ -23,7 +23,7 @@ const PAYLOAD_FRAME: usize = 11;
 
 pub(super) fn digest_all(cx: &mut Ctx<'_>) -> Done {
     let dbs = cx.srv.keys.dbs.iter().map(|database| &database.db);
-    cx.reply.status(&digest::of_all(dbs).hex());
+    cx.reply.status_bytes(&digest::of_all(dbs).hex());
     Ok(())
 }
 
@@ -40,7 +40,7 @@ pub(super) fn digest_values(cx: &mut Ctx<'_>) -> Done {
     for key in argv.iter().skip(2) {
         let entry = stored(cx, key);
         let digest = entry.map(digest::of_value).unwrap_or_default();
-        cx.reply.status(&digest.hex());
+        cx.reply.status_bytes(&digest.hex());
     }
     Ok(())
 }

@@ -8,10 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-use data::rdb::SIGNATURE;
 use data::util::leading::checked_i64;
 
 use crate::persist::aof::manifest_file;
+use crate::persist::aof::read::begins_with_snapshot;
 use crate::persist::aof::scan::{Found, Scan};
 use crate::persist::check;
 use crate::state::aof::manifest::{Kind, Part};
@@ -174,11 +174,9 @@ impl Checker<'_> {
     }
 
     fn is_snapshot(&mut self, path: &str) -> Result<bool, Stop> {
-        let file = self.open(path)?;
+        let mut file = self.open(path)?;
         let is_big = file.metadata()?.len() >= SMALLEST_SNAPSHOT;
-        let mut first = Vec::new();
-        let read = file.take(SIGNATURE.len() as u64).read_to_end(&mut first);
-        Ok(is_big && read.is_ok() && first == SIGNATURE)
+        Ok(is_big && begins_with_snapshot(&mut file).unwrap_or(false))
     }
 
     /// Checks a manifest and the files that it names.

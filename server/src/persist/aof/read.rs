@@ -130,7 +130,11 @@ fn unreadable(name: &str, error: &io::Error) -> Failure {
     ))
 }
 
-fn begins_with_snapshot(file: &mut File) -> io::Result<bool> {
+/// Whether a file begins with the signature of a snapshot. It is read from the beginning afterwards.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn begins_with_snapshot(file: &mut File) -> io::Result<bool> {
     let mut first = Vec::new();
     let head = file.take(SIGNATURE.len() as u64);
     { head }.read_to_end(&mut first)?;

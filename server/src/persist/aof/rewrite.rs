@@ -213,14 +213,11 @@ pub fn ended(srv: &mut Server, child: &Child, ended: Ended) {
             srv.aof.rewrites.note_failure();
             false
         }
-        // Killed by this server, which is not a failure.
-        Ended::Quietly => {
-            warning!("Background AOF rewrite terminated by signal 10");
-            false
-        }
         Ended::Signal(signal) => {
             warning!("Background AOF rewrite terminated by signal {signal}");
-            srv.aof.rewrites.note_failure();
+            if ended != Ended::QUIETLY {
+                srv.aof.rewrites.note_failure();
+            }
             false
         }
     };

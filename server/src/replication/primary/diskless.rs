@@ -157,10 +157,6 @@ pub fn child_ended(srv: &mut Server, child: &Child, ended: Ended) {
             warning!("Background transfer terminated by signal {signal}");
             give_up(srv);
         }
-        Ended::Quietly => {
-            warning!("Background transfer terminated by signal 10");
-            give_up(srv);
-        }
     }
 }
 

@@ -275,12 +275,11 @@ fn advance_offset(srv: &mut Server, id: ClientId, position: u64) {
 fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> bool {
     let panics = srv.config.replica_read_only
         && srv.config.propagation_error_behavior != PropagationError::Ignore;
-    obeyed::report(srv, ["replica", "master"], argv, fault, panics);
+    let resolved = resolve(&srv.commands, argv).map(|(cmd, ..)| cmd);
+    let name = resolved.map_or("<unknown>", table::full_name);
+    obeyed::report(srv, ["replica", "master"], name, fault, panics);
     // A command that Redis 7.2 does not have is skipped, as Redis does.
-    let is_missing = matches!(
-        resolve(&srv.commands, argv),
-        Err(Unresolved::Command | Unresolved::Subcommand)
-    );
+    let is_missing = matches!(resolved, Err(Unresolved::Command | Unresolved::Subcommand));
     if table::lookup(&argv[0]).is_none() || !is_missing {
         return true;
     }

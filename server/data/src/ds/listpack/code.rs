@@ -74,7 +74,7 @@ impl<'a> Coded<'a> {
     }
 }
 
-/// Size of the back length of an element of `len` bytes.
+/// Size of the back length of an element of `size` bytes.
 #[inline]
 pub(super) fn size_width(size: usize) -> usize {
     match size {

@@ -17,8 +17,8 @@ const GROW_ALWAYS_FROM: usize = 92;
 /// Fill below which a table shrinks, and the fill after shrinking.
 const SHRINK_BELOW: usize = 50;
 const SHRINK_TO: usize = 70;
-/// Continued regardless of the policy is a migration from an array that has room for this many times the elements: it
-/// writes few pages, and frees many.
+/// A migration from an array with room for this many times the elements continues regardless of the policy: it writes few
+/// pages and frees many.
 const NEARLY_EMPTY: usize = 5;
 
 /// A table of up to this many lines (32 KiB) is rebuilt at once: about 20 µs.
