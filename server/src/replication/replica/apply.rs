@@ -276,7 +276,8 @@ fn take_fault(srv: &mut Server, id: ClientId, argv: &Argv, fault: &Fault) -> boo
     let panics = srv.config.replica_read_only
         && srv.config.propagation_error_behavior != PropagationError::Ignore;
     let resolved = resolve(&srv.commands, argv).map(|(cmd, ..)| cmd);
-    let name = resolved.map_or("<unknown>", table::full_name);
+    let cmd = resolved.map_or_else(Unresolved::cmd, Some);
+    let name = cmd.map_or("<unknown>", table::full_name);
     obeyed::report(srv, ["replica", "master"], name, fault, panics);
     // A command that Redis 7.2 does not have is skipped, as Redis does.
     let is_missing = matches!(resolved, Err(Unresolved::Command | Unresolved::Subcommand));
