@@ -1,7 +1,5 @@
 //! The process that writes a snapshot for replicas, its file, and replicas that only want the snapshot.
 
-use std::path::Path;
-
 use nix::sys::signal::Signal;
 use tests::client::Transport;
 use tests::mock_replica::stalled;
@@ -114,7 +112,10 @@ fn a_primary_without_persistence_keeps_no_file_of_its_replicas() {
         server.wait_for_log(&[
             "Removing the RDB file used to feed replicas in a persistence-less instance",
         ]);
-        assert!(!Path::new(&folder.path().join("dump.rdb")).exists());
+        // It is logged first.
+        until("the file to be gone", || {
+            (!folder.path().join("dump.rdb").exists()).then_some(())
+        });
     }
 }
 
