@@ -122,7 +122,11 @@ fn certificates_in_files_are_loaded_or_refused() {
 
 #[test]
 fn revocation_lists_are_loaded_or_refused() {
-    let files = Files::new(|config, file| config.crl_file = Some(file));
+    let files = Files::new(|config, file| {
+        config.crl_file = Some(file);
+        // Not their issuer, by whose key the signature of a mutant would be wrong.
+        config.ca_cert_file = Some(certs::file("client.crt"));
+    });
     let mut loaded = 0;
     Corpus::load("crl").run(23, MUTANTS, |der, rng| {
         files.load(der);

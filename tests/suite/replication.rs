@@ -309,6 +309,24 @@ fn client_pause_delays_writes_and_keeps_their_order() {
     }
 }
 
+/// The write arrives during the pause. It may be late by chance, so one of several attempts must succeed.
+#[test]
+fn after_a_pause_a_replica_applies_what_has_arrived_before_it_serves_clients() {
+    for transport in BOTH {
+        let (server, mut primary) = start(transport, &[]);
+        let (other, mut replica) = start(transport, &[]);
+        follow(&mut replica, port(&server, transport));
+        wait_for_link(&mut replica);
+        let mut reader = other.client(transport);
+        let is_new = (0..10).any(|number| {
+            assert_eq!(replica.text("CLIENT PAUSE 200 ALL"), "OK");
+            assert_eq!(primary.text(&format!("SET key {number}")), "OK");
+            reader.text("GET key") == number.to_string()
+        });
+        assert!(is_new, "{transport:?}");
+    }
+}
+
 #[test]
 fn failover_loses_no_write() {
     for transport in BOTH {

@@ -50,9 +50,10 @@ pub fn before_sleep(srv: &mut Server) {
     advance(srv);
     srv.pauses.expire(srv.unit.now_ms);
     if srv.pauses.take_narrowed() {
+        // The primary's stream first: what clients read must not be older than what has arrived.
+        go_on(srv);
         // What is still held back blocks again.
         release_all(srv, BlockKind::Pause);
-        go_on(srv);
     }
     // 4. Keys that were migrated are deleted.
     conclude(srv);
