@@ -370,8 +370,9 @@ impl<S> Conns<S> {
         Some((id, handler))
     }
 
-    /// True if `process_pending` has work that no event reports, so the loop must not sleep. To be asked at the end of the before-sleep hook, since everything in it may
-    /// make a connection pending (a reply that resumes a client, for instance).
+    /// True if `process_pending` has work that no event reports, so the loop must not sleep. To be asked
+    /// at the end of the before-sleep hook, since everything in it may make a connection pending (a reply
+    /// that resumes a client, for instance).
     pub fn has_pending(&mut self) -> bool {
         while let Some(&id) = self.pending.front() {
             let is_pending = match find(&mut self.slots, id) {

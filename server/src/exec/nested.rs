@@ -1,10 +1,9 @@
 //! Events inside a command: while a long command runs (loading a file, a slow script), other clients are served.
 //!
-//! The client whose command is running is protected: it is neither read nor closed. So is the link to the primary, unless it
-//! has sent the command: its writes, and a snapshot all the more, would change the data set under a script, or one that is
-//! being loaded. The unit is
-//! saved and restored as a whole. Its depth stays above 0, so that no inner command drains a queue of the outer one,
-//! and the before-sleep page is reduced.
+//! The client whose command is running is protected: it is neither read nor closed. So is the link to the primary, unless
+//! it has sent the command: its writes, and a snapshot all the more, would change the data set under a script, or one that
+//! is being loaded. The unit is saved and restored as a whole. Its depth stays above 0, so that no inner command drains a
+//! queue of the outer one, and the before-sleep page is reduced.
 
 use ae::event_loop::{What, process_events};
 use conn::connection::ConnId;

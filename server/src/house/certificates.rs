@@ -2,8 +2,8 @@
 //!
 //! With `tls-auto-reload` a thread watches the files (`sys::file_watch`) and loads them; cron takes what it has loaded. A pair
 //! that does not fit together, or a chain that does not build, leaves the present context in use; the files are loaded
-//! again when they change, and every few seconds until that succeeds. Established connections keep the context that they began with; outgoing links take the new one when
-//! they connect next.
+//! again when they change, and every few seconds until that succeeds. Established connections keep the context that they
+//! began with; outgoing links take the new one when they connect next.
 //!
 //! A load begun under other directives is never used: each change of a directive ends the watch and begins another one.
 
