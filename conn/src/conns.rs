@@ -31,7 +31,7 @@ use crate::stream::{Io, Stream};
 use crate::tls::bio::Pool;
 use crate::tls::context::TlsContext;
 use crate::tls::info::TlsStats;
-use crate::tls::stream::ClosedTls;
+use crate::tls::stream::{ClosedTls, TlsStream};
 
 /// How long closed connections are freed in one turn.
 const FREEING: Duration = Duration::from_micros(500);
@@ -60,13 +60,21 @@ pub(crate) struct Slot<S> {
     pub(crate) connection: Option<Connection<S>>,
 }
 
+/// What is left of a closed TLS connection.
+enum Leftover {
+    /// All but its socket.
+    Memory(#[expect(dead_code, reason = "kept to be dropped")] ClosedTls),
+    /// Everything: its peer has ended it, so nobody waits for its end.
+    All(Box<TlsStream>),
+}
+
 /// The connections of one loop.
 pub struct Conns<S> {
     pub(crate) slots: Vec<Slot<S>>,
     pub(crate) vacant: Vec<u32>,
     pub(crate) pending: VecDeque<ConnId>,
-    /// Closed and not freed yet.
-    closed: VecDeque<ClosedTls>,
+    /// Closed TLS connections that are not freed yet.
+    closed: VecDeque<Leftover>,
     pub(crate) admission: Admission,
     /// The timer for handshakes to be given up, and when it fires.
     pub(crate) deadline_timer: Option<(TimerId, Instant)>,
@@ -225,9 +233,9 @@ impl<S> Conns<S> {
         self.reading_changed(el, id);
     }
 
-    /// Closes it: sends what is collected and, with TLS, close_notify, until the socket is full. A
-    /// stale id is harmless. One that is lent is closed when it is given back; its id is stale at
-    /// once.
+    /// Closes it: sends what is collected and, with TLS, close_notify, until the socket is full. With
+    /// TLS this may be done in a later turn if the peer has ended the connection. A stale id is
+    /// harmless. One that is lent is closed when it is given back; its id is stale at once.
     pub fn close(&mut self, el: &mut EventLoop<S>, id: ConnId) {
         let Some(connection) = find(&mut self.slots, id) else {
             return;
@@ -243,31 +251,37 @@ impl<S> Conns<S> {
 
     /// Removes a connection that `close` has marked. `id` is the one that it had.
     pub(crate) fn remove(&mut self, el: &mut EventLoop<S>, id: ConnId) {
-        let Some(mut connection) = self.slots[id.index()].connection.take() else {
+        let Some(connection) = self.slots[id.index()].connection.take() else {
             return;
         };
         self.vacant.push(id.index() as u32);
-        if let Stream::Tls(tls) = &mut connection.stream
-            && !connection.is_abandoned
-        {
-            tls.shutdown(&mut self.pool);
-        }
         el.forget(connection.stream.fd());
         let is_being_accepted = connection.is_being_accepted();
-        if let Stream::Tls(tls) = connection.stream {
-            self.closed.push_back(tls.close());
+        let has_left = matches!(connection.phase, Phase::Ended | Phase::Failed);
+        if let Stream::Tls(mut tls) = connection.stream {
+            self.closed.push_back(if connection.is_abandoned {
+                Leftover::Memory(tls.close())
+            } else if has_left {
+                Leftover::All(tls)
+            } else {
+                tls.shutdown(&mut self.pool);
+                Leftover::Memory(tls.close())
+            });
         }
         if is_being_accepted {
             self.leave_admission(el, id);
         }
     }
 
-    /// Frees closed TLS connections, until the time for that is spent. It takes 20 us for one that was idle, so when
-    /// thousands of clients leave at once, commands of others are served in between.
+    /// Ends and frees closed TLS connections, until the time for that is spent. It takes 40 us for one that was idle, so
+    /// when thousands of clients leave at once, commands of others are served in between.
     pub(crate) fn free_closed(&mut self) {
         let mut began = None;
-        while self.closed.pop_front().is_some() {
+        while let Some(leftover) = self.closed.pop_front() {
             let began = began.get_or_insert_with(Instant::now);
+            if let Leftover::All(mut tls) = leftover {
+                tls.shutdown(&mut self.pool);
+            }
             if began.elapsed() >= FREEING {
                 break;
             }
