@@ -75,6 +75,8 @@ pub struct Conns<S> {
     pub(crate) pending: VecDeque<ConnId>,
     /// Closed TLS connections that are not freed yet.
     closed: VecDeque<Leftover>,
+    /// How many of `closed` still have a socket.
+    open_sockets: usize,
     pub(crate) admission: Admission,
     /// The timer for handshakes to be given up, and when it fires.
     pub(crate) deadline_timer: Option<(TimerId, Instant)>,
@@ -95,6 +97,7 @@ impl<S> Conns<S> {
             vacant: Vec::new(),
             pending: VecDeque::new(),
             closed: VecDeque::new(),
+            open_sockets: 0,
             admission: Admission::new(limits),
             deadline_timer: None,
             pool: Pool::new(),
@@ -262,6 +265,7 @@ impl<S> Conns<S> {
             self.closed.push_back(if connection.is_abandoned {
                 Leftover::Memory(tls.close())
             } else if has_left {
+                self.open_sockets += 1;
                 Leftover::All(tls)
             } else {
                 tls.shutdown(&mut self.pool);
@@ -280,12 +284,18 @@ impl<S> Conns<S> {
         while let Some(leftover) = self.closed.pop_front() {
             let began = began.get_or_insert_with(Instant::now);
             if let Leftover::All(mut tls) = leftover {
+                self.open_sockets -= 1;
                 tls.shutdown(&mut self.pool);
             }
             if began.elapsed() >= FREEING {
                 break;
             }
         }
+    }
+
+    /// How many closed connections still have their socket, and with it a descriptor, for a turn or more.
+    pub fn closing(&self) -> usize {
+        self.open_sockets
     }
 
     pub(crate) fn get(&self, id: ConnId) -> Option<&Connection<S>> {

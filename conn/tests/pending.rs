@@ -53,6 +53,21 @@ fn what_becomes_pending_after_the_pass_is_known_before_the_poll() {
     assert!(!world.conns.has_pending(), "it is gone");
 }
 
+/// Whoever counts descriptors has to count those of connections that are closed and not freed yet.
+#[test]
+fn a_connection_that_its_peer_has_ended_keeps_its_socket_until_it_is_freed() {
+    let mut world = World::new();
+    let (id, peer, _site) = join(&mut world);
+    drop(peer);
+    world.until("the end", |world| world.conns.state(id) == State::Closed);
+    assert_eq!(world.conns.closing(), 0);
+    world.conns.close(&mut world.el, id);
+    assert!(world.conns.is_empty());
+    assert_eq!(world.conns.closing(), 1);
+    process_pending(&mut world);
+    assert_eq!(world.conns.closing(), 0);
+}
+
 /// Output that waits for the socket, and then a reset: the flush that the loop makes by itself fails.
 fn fail_in_the_loop(world: &mut World, id: ConnId, peer: Peer) {
     let linger = libc::linger {

@@ -185,7 +185,7 @@ impl Crls {
     ///
     /// # Errors
     /// A sentence that names the file.
-    pub(crate) fn check_signatures(&self, authorities: &[X509]) -> Result<(), ConnError> {
+    pub(crate) fn check_signatures(&self, authorities: &[&X509]) -> Result<(), ConnError> {
         for (list, info) in self.lists.iter().zip(&self.infos) {
             let is_issuer = |authority: &&X509| {
                 let name = authority.subject_name().try_cmp(list.crl.issuer_name());
@@ -196,7 +196,7 @@ impl Crls {
                 let key = authority.public_key();
                 key.is_ok_and(|key| list.crl.verify(&key).unwrap_or(false))
             };
-            let mut issuers = authorities.iter().filter(is_issuer).peekable();
+            let mut issuers = authorities.iter().copied().filter(is_issuer).peekable();
             if issuers.peek().is_some() && !issuers.any(has_signed) {
                 let why = "the certificate revocation list is not signed by its issuer";
                 return Err(ConnError::new(Step::Load, why).with_peer(&info.file));

@@ -25,9 +25,15 @@ pub(super) struct Trusted {
     /// Those of the file.
     certs: Vec<X509>,
     content: Vec<u8>,
-    /// The content of the directory's files, under their paths. A file that cannot be read has none, and OpenSSL does not trust
-    /// it either.
-    dir_contents: BTreeMap<PathBuf, Vec<u8>>,
+    /// The directory's files, under their paths.
+    dir_files: BTreeMap<PathBuf, DirFile>,
+}
+
+/// A file of the directory. One that cannot be read has no content, and OpenSSL does not trust it either; what is not a
+/// certificate is no error.
+struct DirFile {
+    content: Vec<u8>,
+    certs: Vec<X509>,
 }
 
 impl Trusted {
@@ -41,12 +47,13 @@ impl Trusted {
             Some(file) => certificates(file, &content)?,
             None => Vec::new(),
         };
-        let mut dir_contents = BTreeMap::new();
+        let mut dir_files = BTreeMap::new();
         for path in dir.map_or(Ok(Vec::new()), entries)? {
             refuse_pipe(&path)?;
             if path.is_file() {
                 let content = read(&path).unwrap_or_default();
-                dir_contents.insert(path, content);
+                let certs = X509::stack_from_pem(&content).unwrap_or_default();
+                dir_files.insert(path, DirFile { content, certs });
             }
         }
         Ok(Self {
@@ -54,7 +61,7 @@ impl Trusted {
             dir: dir.map(str::to_owned),
             certs,
             content,
-            dir_contents,
+            dir_files,
         })
     }
 
@@ -73,22 +80,22 @@ impl Trusted {
     }
 
     /// All of them.
-    pub(super) fn all(&self) -> Vec<X509> {
-        let of_dir = self.dir_contents.values();
-        let of_dir = of_dir.flat_map(|content| X509::stack_from_pem(content).unwrap_or_default());
-        self.certs.iter().cloned().chain(of_dir).collect()
+    pub(super) fn all(&self) -> Vec<&X509> {
+        let of_dir = self.dir_files.values().flat_map(|file| &file.certs);
+        self.certs.iter().chain(of_dir).collect()
     }
 
     /// Adds the trusted certificates to a digest, which does not depend on where they are and when they were written.
     pub(super) fn digest(&self, digest: &mut Sha256) {
         digest.update(&self.content);
-        let contents: BTreeSet<&Vec<u8>> = self.dir_contents.values().collect();
+        let contents: BTreeSet<&Vec<u8>> =
+            self.dir_files.values().map(|file| &file.content).collect();
         for content in contents {
             digest.update(content);
         }
     }
 
-    /// Describes them. What is not a certificate in the directory is left out, without an error.
+    /// Describes them.
     pub(super) fn describe(&self) -> Vec<CertInfo> {
         let describe = |file: &str, certs: &[X509]| -> Vec<CertInfo> {
             let info = |cert: &X509| CertInfo::new(CertRole::Ca, file, cert);
@@ -97,12 +104,11 @@ impl Trusted {
         let mut infos = describe(self.file.as_deref().unwrap_or_default(), &self.certs);
         // A link may be the hashed name of a file next to it, or the only way to a file elsewhere: each
         // file is described once, under its own path.
-        let target = |(path, content)| Some((fs::canonicalize(path).ok()?, content));
-        let targets: BTreeMap<PathBuf, &Vec<u8>> =
-            self.dir_contents.iter().filter_map(target).collect();
-        for (path, content) in targets {
-            let certs = X509::stack_from_pem(content).unwrap_or_default();
-            infos.extend(describe(&path.display().to_string(), &certs));
+        let target = |(path, file)| Some((fs::canonicalize(path).ok()?, file));
+        let targets: BTreeMap<PathBuf, &DirFile> =
+            self.dir_files.iter().filter_map(target).collect();
+        for (path, file) in targets {
+            infos.extend(describe(&path.display().to_string(), &file.certs));
         }
         infos
     }

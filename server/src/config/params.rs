@@ -247,6 +247,12 @@ impl Params {
         }
     }
 
+    /// Whether a snapshot that was only written to be sent or received is deleted from the disk: `rdb-del-sync-files`, unless
+    /// the data set is kept there anyway.
+    pub fn deletes_sync_files(&self) -> bool {
+        self.rdb_del_sync_files && self.save.is_empty() && !self.appendonly
+    }
+
     /// Whether a TLS context is needed.
     pub fn uses_tls(&self) -> bool {
         self.tls_port != 0 || self.tls.outgoing_links

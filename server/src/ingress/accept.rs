@@ -63,6 +63,11 @@ pub fn accept_each(
 ) -> io::Result<()> {
     let until_us = clock::monotonic_us() + ACCEPTING_US;
     while let Some(open) = srv.listeners.by_fd(fd) {
+        // Descriptors of connections that are yet to be closed belong to their successors, which wait at the listener.
+        let closing = srv.conns.closing();
+        if closing > 0 && srv.conns.len() + closing >= srv.config.maxclients as usize {
+            break;
+        }
         let kind = open.kind;
         match open.listener.accept() {
             Accept::Conn(accepted) => take(srv, kind, accepted),

@@ -188,15 +188,24 @@ fn to_syslog(level: Level, message: &[u8]) {
     }
 }
 
+/// Logs at a level. The arguments are only evaluated if the line is written.
+#[macro_export]
+macro_rules! log_at {
+    ($level:ident, $($arg:tt)*) => {
+        if $crate::sys::log::enabled($crate::sys::log::Level::$level) {
+            $crate::sys::log::line($crate::sys::log::Level::$level, format_args!($($arg)*));
+        }
+    };
+}
 /// Logs at debug level.
 #[macro_export]
-macro_rules! debug { ($($arg:tt)*) => { $crate::sys::log::line($crate::sys::log::Level::Debug, format_args!($($arg)*)) } }
+macro_rules! debug { ($($arg:tt)*) => { $crate::log_at!(Debug, $($arg)*) } }
 /// Logs at verbose level.
 #[macro_export]
-macro_rules! verbose { ($($arg:tt)*) => { $crate::sys::log::line($crate::sys::log::Level::Verbose, format_args!($($arg)*)) } }
+macro_rules! verbose { ($($arg:tt)*) => { $crate::log_at!(Verbose, $($arg)*) } }
 /// Logs at notice level.
 #[macro_export]
-macro_rules! notice { ($($arg:tt)*) => { $crate::sys::log::line($crate::sys::log::Level::Notice, format_args!($($arg)*)) } }
+macro_rules! notice { ($($arg:tt)*) => { $crate::log_at!(Notice, $($arg)*) } }
 /// Logs at warning level.
 #[macro_export]
-macro_rules! warning { ($($arg:tt)*) => { $crate::sys::log::line($crate::sys::log::Level::Warning, format_args!($($arg)*)) } }
+macro_rules! warning { ($($arg:tt)*) => { $crate::log_at!(Warning, $($arg)*) } }

@@ -36,8 +36,8 @@ pub fn cron(srv: &mut Server) {
 /// Removes a snapshot that was only written for replicas, when all have it and nothing else is to be kept on disk.
 fn remove_file_of_replicas(srv: &mut Server) {
     srv.snapshot.is_for_replicas &= srv.config.rdb_del_sync_files;
-    let is_persistent = !srv.config.save.is_empty() || srv.config.appendonly;
-    if !srv.snapshot.is_for_replicas || is_persistent || srv.child.is_some() {
+    let is_unwanted = srv.snapshot.is_for_replicas && srv.config.deletes_sync_files();
+    if !is_unwanted || srv.child.is_some() {
         return;
     }
     let is_needed = |replica: &Replica| {

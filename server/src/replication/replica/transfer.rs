@@ -35,6 +35,7 @@ use crate::persist::aof::switch;
 use crate::persist::fork;
 use crate::persist::load;
 use crate::persist::rdb_file::remove_temp;
+use crate::persist::unlink::unlink;
 use crate::replication::replica::apply;
 use crate::replication::replica::line::{Line, take_line};
 use crate::replication::replica::link::{Again, fail, link, send};
@@ -646,13 +647,12 @@ fn finish(srv: &mut Server, conn: ConnId, transfer: IncomingSnapshot) {
     }
 }
 
-/// `rdb-del-sync-files`.
 fn remove_file_if_unwanted(srv: &Server) {
-    if srv.config.rdb_del_sync_files && srv.config.save.is_empty() && !srv.config.appendonly {
+    if srv.config.deletes_sync_files() {
         notice!(
             "Removing the RDB file obtained from the master. This replica has persistence disabled"
         );
-        let _ = fs::remove_file(&srv.config.dbfilename);
+        unlink(&srv.background, Path::new(&srv.config.dbfilename));
     }
 }
 
