@@ -134,6 +134,11 @@ impl Admission {
         self.holders.len()
     }
 
+    /// Connections whose handshake has not begun.
+    pub(crate) fn waiting(&self) -> usize {
+        self.entries.len() - self.holders.len()
+    }
+
     /// Whether a connection may begin its handshake: a slot was kept for it, or one is free.
     pub(crate) fn has_slot_for(&self, id: ConnId) -> bool {
         let standing = self.entries.get(&id).map(|entry| entry.standing);

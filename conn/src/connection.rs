@@ -24,6 +24,7 @@ use crate::addr::Addr;
 use crate::error::ConnError;
 use crate::io::Budget;
 use crate::stream::{Io, Stream};
+use crate::tls::census::Kind;
 use crate::tls::stream::{TlsStream, Want};
 
 /// Names a connection of one loop. A stale id finds nothing.
@@ -105,6 +106,8 @@ pub(crate) struct Connection<S> {
     pub(crate) on_ready: Option<ConnProc<S>>,
     pub(crate) error: Option<ConnError>,
     pub(crate) budget: Budget,
+    /// Where it is counted, once its TLS handshake is done.
+    pub(crate) kind: Option<Kind>,
     pub(crate) phase: Phase,
     /// What the loop was last told to watch for.
     pub(crate) watched: Mask,
@@ -144,6 +147,7 @@ impl<S> Connection<S> {
             on_ready: None,
             error: None,
             budget: Budget::default(),
+            kind: None,
             phase,
             watched: Mask::empty(),
             is_outgoing: false,

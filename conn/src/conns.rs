@@ -29,6 +29,7 @@ use crate::io::{self, Budget, Busy, Moved, Readiness};
 use crate::lend::Lost;
 use crate::stream::{Io, Stream};
 use crate::tls::bio::Pool;
+use crate::tls::census::Census;
 use crate::tls::context::TlsContext;
 use crate::tls::info::TlsStats;
 use crate::tls::stream::{ClosedTls, TlsStream};
@@ -84,6 +85,8 @@ pub struct Conns<S> {
     /// What was written in this turn.
     pub(crate) busy: Busy,
     pub(crate) stats: TlsStats,
+    /// Connections whose handshake is done.
+    pub(crate) census: Census,
     /// Connections that are lent.
     pub(crate) loans: usize,
     pub(crate) lost: Lost,
@@ -103,6 +106,7 @@ impl<S> Conns<S> {
             pool: Pool::new(),
             busy: Busy::default(),
             stats: TlsStats::default(),
+            census: Census::default(),
             loans: 0,
             lost: Lost::default(),
         }
@@ -259,6 +263,9 @@ impl<S> Conns<S> {
         };
         self.vacant.push(id.index() as u32);
         el.forget(connection.stream.fd());
+        if let Some(kind) = connection.kind {
+            self.census.leave(kind);
+        }
         let is_being_accepted = connection.is_being_accepted();
         let has_left = matches!(connection.phase, Phase::Ended | Phase::Failed);
         if let Stream::Tls(mut tls) = connection.stream {

@@ -277,6 +277,7 @@ impl<S: ConnHost> Conns<S> {
                 self.stats.handshakes_done += 1;
                 self.stats.resumed += u64::from(tls.is_resumed());
                 connection.phase = Phase::Open;
+                connection.kind = Some(self.census.enter(tls));
                 self.leave_admission(el, id);
                 self.watch(el, id);
                 true

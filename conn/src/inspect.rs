@@ -143,12 +143,12 @@ impl<S> Conns<S> {
 
     /// `TLSv1.3`, once the handshake is done.
     pub fn tls_version(&self, id: ConnId) -> Option<&'static str> {
-        self.tls(id).map(TlsStream::version)
+        Some(self.sessions(id)?.version)
     }
 
     /// `TLS_AES_256_GCM_SHA384`, once the handshake is done.
     pub fn cipher(&self, id: ConnId) -> Option<&'static str> {
-        self.tls(id).map(TlsStream::cipher)
+        Some(self.sessions(id)?.cipher)
     }
 
     /// All about its TLS, once the handshake is done.
@@ -192,25 +192,15 @@ impl<S> Conns<S> {
         self.slots.iter().enumerate().filter_map(id)
     }
 
-    /// Statistics of TLS. It walks all connections, so it is for INFO and not for a hot path.
+    /// Statistics of TLS.
     pub fn stats(&self) -> TlsStats {
-        let mut stats = self.stats.clone();
-        stats.in_flight = self.admission.in_flight();
-        stats.traffic = self.pool.traffic;
-        for connection in self
-            .slots
-            .iter()
-            .filter_map(|slot| slot.connection.as_ref())
-        {
-            match connection.phase {
-                Phase::Waiting => stats.waiting += 1,
-                Phase::Open | Phase::Ended => {
-                    count_session(&mut stats.current, connection.stream.tls());
-                }
-                Phase::Dialing | Phase::Handshaking | Phase::Failed => {}
-            }
+        TlsStats {
+            in_flight: self.admission.in_flight(),
+            waiting: self.admission.waiting(),
+            traffic: self.pool.traffic,
+            current: self.census.present(),
+            ..self.stats.clone()
         }
-        stats
     }
 
     /// Counts from zero again. The latest failure stays known.
@@ -222,6 +212,11 @@ impl<S> Conns<S> {
         self.pool.traffic = Traffic::default();
     }
 
+    /// What its handshake came to.
+    fn sessions(&self, id: ConnId) -> Option<&Sessions> {
+        Some(self.census.get(self.get(id)?.kind?))
+    }
+
     /// The TLS of a connection whose handshake is done.
     fn tls(&self, id: ConnId) -> Option<&TlsStream> {
         let connection = self.get(id)?;
@@ -230,22 +225,5 @@ impl<S> Conns<S> {
         } else {
             None
         }
-    }
-}
-
-fn count_session(sessions: &mut Vec<Sessions>, tls: Option<&TlsStream>) {
-    let Some(tls) = tls else { return };
-    let (version, cipher, group) = (tls.version(), tls.cipher(), tls.group());
-    let is_same = |known: &&mut Sessions| {
-        known.version == version && known.cipher == cipher && known.group == group
-    };
-    match sessions.iter_mut().find(is_same) {
-        Some(known) => known.connections += 1,
-        None => sessions.push(Sessions {
-            version,
-            cipher,
-            group: group.to_owned(),
-            connections: 1,
-        }),
     }
 }

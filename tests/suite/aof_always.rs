@@ -83,6 +83,25 @@ fn a_client_that_has_sent_all_still_gets_the_replies_that_are_held() {
 }
 
 #[test]
+fn a_client_that_is_killed_still_gets_the_replies_that_are_held() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let disk = Disk::new();
+        let server = held(&disk, &[]);
+        let mut writer = client(&server, transport);
+        let mut admin = server.client(Transport::Unix);
+        let id = show(&writer.cmd("CLIENT ID"));
+        writer.send(b"SET k v\r\n");
+        disk.wait_until_written(INCR, "SET\r\n$1\r\nk\r\n$1\r\nv");
+        admin.send(format!("CLIENT KILL ID {id}\r\n").as_bytes());
+        wait_until_executed(&server, &mut admin, "killed");
+        writer.send(b"SET k w\r\n");
+        disk.clear("hold-fsync");
+        assert_eq!(writer.read_to_end(), b"+OK\r\n", "{transport:?}");
+        assert_eq!(show(&admin.read()), "1");
+    }
+}
+
+#[test]
 fn a_client_whose_reply_is_held_is_not_idle() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let disk = Disk::new();

@@ -164,6 +164,24 @@ fn commands_sent_before_a_half_close_are_answered() {
     }
 }
 
+/// With `timeout 0` such clients stayed for ever, each with megabytes of output.
+#[test]
+fn a_client_that_has_left_and_takes_no_replies_is_closed() {
+    let server = Server::start(&[]);
+    let mut admin = server.client(Transport::Tcp);
+    admin.call(&["SET", "big", &"x".repeat(3_000_000)]);
+    let clients = Transport::ALL.map(|transport| {
+        let mut client = server.client(transport);
+        client.send(&b"GET big\r\n".repeat(3));
+        client.raw().finish_sending();
+        client
+    });
+    until("only the admin is left", || {
+        (admin.info("connected_clients") == "1").then_some(())
+    });
+    drop(clients);
+}
+
 #[test]
 fn the_buffer_of_an_incomplete_big_argument_is_shrunk() {
     let server = Server::start(&["--hz", "100"]);

@@ -20,6 +20,7 @@
 //! | `stream` | one connection: handshake, read, write, shutdown |
 
 pub mod bio;
+pub(crate) mod census;
 pub mod config;
 pub mod context;
 pub(crate) mod crl;

@@ -260,6 +260,12 @@ impl Cluster {
         self.owners.importing.get(&slot).copied()
     }
 
+    /// Whether a slot is moving to this node or from it.
+    #[inline]
+    pub fn has_open_slots(&self) -> bool {
+        !self.owners.migrating.is_empty() || !self.owners.importing.is_empty()
+    }
+
     /// Ranges `(first, last, owner)` of slots with the same owner.
     pub fn slot_ranges(&self) -> impl Iterator<Item = (u16, u16, NodeIx)> + '_ {
         self.owners.ranges()

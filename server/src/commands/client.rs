@@ -6,12 +6,12 @@ use table::connection as rows;
 use crate::commands::Family;
 use crate::commands::args::{Args, deadline_ms, int};
 use crate::exec::unblock::give_up;
-use crate::report::client_line::{client_line, local_text, peer_text, remember_local};
+use crate::report::client_line::{client_line, is_peer_text, local_text, remember_local};
 use crate::server::{Ctx, Done, Server};
 use crate::session::close::{close_after_reply, close_now};
 use crate::session::name::{is_clean, set_name};
 use crate::state::acl::users::UserId;
-use crate::state::client::{Class, ClientFlags, ReplyMode};
+use crate::state::client::{Class, Client, ClientFlags, ReplyMode};
 use crate::state::client_id::ClientId;
 use crate::state::pauses::{Purpose, Scope};
 use crate::wire::fault::{Fault, NO_SUCH_CLIENT, SYNTAX, UNBLOCKED, subcommand_syntax};
@@ -233,7 +233,7 @@ fn fits(srv: &Server, id: ClientId, filter: &ClientFilter<'_>) -> bool {
     filter.number.is_none_or(|number| client.id == number)
         && filter
             .peer
-            .is_none_or(|addr| peer_text(srv, client).as_bytes() == addr)
+            .is_none_or(|addr| is_peer_text(srv, client, addr))
         && filter
             .local
             .is_none_or(|addr| local_text(srv, client).as_bytes() == addr)
@@ -242,6 +242,17 @@ fn fits(srv: &Server, id: ClientId, filter: &ClientFilter<'_>) -> bool {
         && filter
             .user
             .is_none_or(|user| client.session.user == user && client.class() != Class::Primary)
+}
+
+/// Closes another client. One that waits for the disk still gets the replies to what was executed, as if they had left
+/// before.
+fn kill_other(srv: &mut Server, id: ClientId) {
+    let has_held = |client: &Client| client.io.out.held() > 0 && client.blocked.is_none();
+    if srv.clients.get(id).is_some_and(has_held) {
+        close_after_reply(srv, id);
+    } else {
+        close_now(srv, id);
+    }
 }
 
 fn kill(cx: &mut Ctx<'_>) -> Done {
@@ -283,7 +294,7 @@ fn kill(cx: &mut Ctx<'_>) -> Done {
             me_too = true;
             close_after_reply(cx.srv, id);
         } else {
-            close_now(cx.srv, id);
+            kill_other(cx.srv, id);
         }
     }
     match (old_form, killed) {

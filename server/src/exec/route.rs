@@ -9,7 +9,7 @@ use cluster::node::Node;
 use cluster::state::Health;
 use data::value::db::Db;
 use slot::key_slot;
-use table::keys::routed;
+use table::keys::{only_key, routed};
 use table::spec::Spec;
 use table::words::Flags;
 use table::{CmdId, generic, pubsub, transactions};
@@ -81,6 +81,11 @@ fn route_in(
     (cmd, spec, flags): (CmdId, &Spec, Flags),
     argv: &Argv,
 ) -> Routed {
+    if let Some(at) = only_key(spec, argv.len())
+        && let Some(located) = locate_own(srv, node, &argv[at])
+    {
+        return Ok(Some(located));
+    }
     let is_shard = SHARD.contains(&cmd);
     let mut found = Found {
         are_keys: !is_shard,
@@ -124,6 +129,19 @@ fn route_in(
     } else {
         Err(Redirection::Moved(slot, owner))
     }
+}
+
+/// Where a key is, if this node owns its slot, no slot is moving, and the cluster is up: most commands need no other check.
+#[inline]
+fn locate_own(srv: &Server, node: &ClusterNode, key: &[u8]) -> Option<Located> {
+    let core = &node.core;
+    if core.has_open_slots() || core.state() != Health::Ok {
+        return None;
+    }
+    let hash = key_hash(srv, key);
+    let slot = Db::slot_of(hash);
+    let hash = KeyHash::of((key, hash));
+    (core.owner(slot) == Some(core.myself())).then_some(Located { slot, hash })
 }
 
 /// What the keys of a command have in common.

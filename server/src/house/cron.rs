@@ -1,6 +1,8 @@
 //! Cron: `hz` times per second, each step with the period of its row.
 
 use ae::time::{Next, TimerId};
+use conn::connection::State;
+use conn::conns::Conns;
 
 use crate::cluster::{drive, migrate, slots};
 use crate::egress::account::account;
@@ -18,12 +20,15 @@ use crate::script::debug::session;
 use crate::script::memory as memory_of_scripts;
 use crate::server::Server;
 use crate::session::close::close_now;
-use crate::state::client::{Class, Client, ClientFlags};
+use crate::state::client::{Class, Client, ClientFlags, Closing};
 use crate::state::client_id::ClientId;
 use crate::state::clients::{Clients, Peak};
 use crate::sys::{clock, memory, process, watchdog};
 use crate::wire::output::KEEP_TAIL;
 use crate::{verbose, warning};
+
+/// How long a client whose peer sends nothing more may leave its last replies untouched.
+const LINGER_SECONDS: i64 = 10;
 
 /// A step of cron and its period, in milliseconds; 0 is every time.
 struct Step {
@@ -216,13 +221,23 @@ fn visit_clients(srv: &mut Server) {
     }
 }
 
+/// Whether the peer has ended its direction of a connection, which is only kept until the peer has the last replies.
+fn has_left(conns: &Conns<Server>, client: &Client) -> bool {
+    let is_ended = |conn| conns.state(conn) == State::Closed;
+    client.closing == Closing::AfterReply && client.conn.is_some_and(is_ended)
+}
+
 fn visit(srv: &mut Server, id: ClientId) {
     let now_ms = srv.unit.now_ms;
     let timeout = srv.config.timeout;
-    let Some(client) = srv.clients.get_mut(id) else {
+    let Some(client) = srv.clients.get(id) else {
         return;
     };
     let idle = now_ms / 1000 - client.last_active;
+    if idle > LINGER_SECONDS && client.io.out.held() == 0 && has_left(&srv.conns, client) {
+        verbose!("Closing client that takes no more replies");
+        return close_now(srv, id);
+    }
     // A client whose reply is held waits for the disk.
     let may_time_out = client.blocked.is_none()
         && client.io.out.held() == 0

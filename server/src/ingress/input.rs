@@ -22,6 +22,9 @@ use crate::wire::reply::Reply;
 use crate::wire::request::{BATCH, Origin, Parsed, ProtocolError, Request, RequestLimits};
 use crate::{verbose, warning};
 
+/// Longer first arguments are seldom keys, and to hash them for nothing would take long.
+const LIKELY_KEY: usize = 256;
+
 /// Reads what a client has sent and executes the complete commands.
 pub fn on_readable(srv: &mut Server, conn: ConnId) {
     let id = ClientId::from_word(srv.conns.data(conn));
@@ -44,8 +47,8 @@ pub fn on_readable(srv: &mut Server, conn: ConnId) {
 }
 
 /// Closes a client that will send nothing more. It still gets the replies to what it has sent in this turn, as it may with
-/// TLS, where the end can arrive with the request, and those that are held. One whose socket does not take its replies is
-/// closed at once.
+/// TLS, where the end can arrive with the request, and those that are held. One whose socket takes none now is closed at
+/// once; one that stops to take them later, by cron (`LINGER_SECONDS`).
 fn end_of_input(srv: &mut Server, id: ClientId) {
     let awaits_replies = |client: &Client| {
         let is_stalled = client.flags.contains(ClientFlags::WRITE_HANDLER);
@@ -172,11 +175,11 @@ fn execute_all(srv: &mut Server, id: ClientId, request: &mut Request, reply: &mu
     }
 }
 
-/// Prefetches the keys of a new batch of a pipeline together, so that their cache misses overlap. Their hashes are kept for
-/// the commands.
+/// Prefetches the keys of a new batch of a pipeline together, so that their cache misses overlap; those of a single command
+/// overlap with its checks. The hashes are kept for the commands.
 pub fn prefetch(srv: &mut Server, db: usize, request: &mut Request) {
     if !request.is_batch() {
-        return;
+        return prefetch_one(srv, db, request);
     }
     let mut keys: [&[u8]; BATCH] = [&[]; BATCH];
     let mut count = 0;
@@ -194,6 +197,17 @@ pub fn prefetch(srv: &mut Server, db: usize, request: &mut Request) {
     hashes.iter().for_each(|&hash| db.prefetch_line(hash));
     hashes.iter().for_each(|&hash| db.prefetch_entry(hash));
     request.set_key_hashes(hashes);
+}
+
+#[inline]
+fn prefetch_one(srv: &Server, db: usize, request: &mut Request) {
+    if request.argv.len() < 2 || !(1..=LIKELY_KEY).contains(&request.argv[1].len()) {
+        return;
+    }
+    let db = &srv.keys.dbs[db].db;
+    let hash = db.hash(&request.argv[1]);
+    db.prefetch_line(hash);
+    request.set_key_hashes(&[hash]);
 }
 
 fn put_back(srv: &mut Server, id: ClientId, mut request: Request, mut reply: Reply) {

@@ -5,7 +5,7 @@
 //! how the client became its user.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use conn::addr::Addr;
 
@@ -107,7 +107,7 @@ fn tls(srv: &Server, client: &Client) -> String {
     let of = |conn| {
         let (version, cipher) = (srv.conns.tls_version(conn)?, srv.conns.cipher(conn)?);
         let subject = escaped(srv.conns.peer_subject(conn));
-        Some(format!("{version}:{cipher}:{subject}"))
+        Some([version, cipher, &subject].join(":"))
     };
     conn.and_then(of).unwrap_or_else(|| "no".into())
 }
@@ -139,6 +139,23 @@ pub fn peer_text(srv: &Server, client: &Client) -> String {
     text(srv, client.conn.and_then(|conn| srv.conns.peer(conn)))
 }
 
+/// Whether a text is what [`peer_text`] gives, without making one for each client that is asked about.
+pub fn is_peer_text(srv: &Server, client: &Client, wanted: &[u8]) -> bool {
+    let mut rest = Rest(wanted);
+    let peer = client.conn.and_then(|conn| srv.conns.peer(conn));
+    write_addr(srv, peer, &mut rest).is_ok() && rest.0.is_empty()
+}
+
+/// What is left of a text that is compared with what is written.
+struct Rest<'a>(&'a [u8]);
+
+impl Write for Rest<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.0 = self.0.strip_prefix(part.as_bytes()).ok_or(fmt::Error)?;
+        Ok(())
+    }
+}
+
 /// The server's end of the connection.
 pub fn local_text<'a>(srv: &Server, client: &'a Client) -> Cow<'a, str> {
     match &client.local {
@@ -161,10 +178,16 @@ pub fn remember_local(srv: &mut Server, id: ClientId) {
 }
 
 fn text(srv: &Server, addr: Option<&Addr>) -> String {
+    let mut text = String::new();
+    let _ = write_addr(srv, addr, &mut text);
+    text
+}
+
+fn write_addr(srv: &Server, addr: Option<&Addr>, out: &mut impl Write) -> fmt::Result {
     match addr {
-        Some(Addr::Unix(_)) => format!("{}:0", srv.config.unixsocket),
-        Some(addr) => addr.to_string(),
-        None => "?:0".into(),
+        Some(Addr::Unix(_)) => write!(out, "{}:0", srv.config.unixsocket),
+        Some(addr) => write!(out, "{addr}"),
+        None => out.write_str("?:0"),
     }
 }
 

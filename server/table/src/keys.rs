@@ -162,6 +162,16 @@ pub fn routed(spec: &Spec, argv: Argv<'_, '_>, argc: usize) -> Keys {
     }
 }
 
+/// As [`routed`], for commands that always have one key: its position. `None` if there may be more or none.
+#[inline]
+#[must_use]
+pub fn only_key(spec: &Spec, argc: usize) -> Option<usize> {
+    let range = spec.range;
+    let at = range.first as usize;
+    let is_only = spec.procedure.is_none() && range.first == range.last;
+    (is_only && (1..argc).contains(&at)).then_some(at)
+}
+
 /// The channels among the arguments, and how the command accesses them.
 #[must_use]
 pub fn channels(spec: &Spec, argc: usize) -> Option<(ChannelFlags, Range<usize>)> {
