@@ -84,7 +84,8 @@
 //!   the thresholds of the slow log and of the latency monitor, and whether a client is in MONITOR. Likewise what is
 //!   rare is kept as a flag or figure where it changes, and not worked out per command.
 //! * **The hashes that a batch's prefetch has computed serve its commands** (`state::turn::KeyHash`). A hash belongs to an
-//!   address: the argument's, which nothing else can have while its command is executed.
+//!   address: the argument's, which nothing else can have while its command is executed. The line of a single command's
+//!   key is fetched while the command is checked.
 //! * **The memory of clients is accounted for per command only while `maxmemory-clients` is set** (`egress::account`);
 //!   otherwise cron does it once per second, and INFO shows that.
 //! * **A session holds the id of its user** (`state::acl`), never a copy of its rights. The id of a deleted user finds
