@@ -107,6 +107,8 @@ fn cve_2023_41053_and_36824_every_key_is_checked() {
             "BITOP AND own own other",
             "XREAD STREAMS own other 0 0",
             "GEORADIUS own 1 1 1 m STORE other",
+            "GEORADIUS own 1 1 1 m STORE own STORE other",
+            "GEORADIUS own 1 1 1 m STORE other STOREDIST own",
             "COPY own other",
         ] {
             let reply = client.text(line);

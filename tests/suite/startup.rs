@@ -129,6 +129,38 @@ fn a_log_file_that_cannot_be_opened_is_reported_on_standard_error() {
 }
 
 #[test]
+fn too_few_descriptors_end_the_start() {
+    let binary = tests::binary("redis-server");
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 30; exec timeout 20 \"$0\" --port \"$1\""])
+        .arg(binary)
+        .arg(free_port().to_string())
+        .output()
+        .expect("the binary runs");
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let reason = "Your current 'ulimit -n' of 30 is not enough for the server to start. Please increase your open file limit to at \
+                  least 10032. Exiting.";
+    assert!(text.contains(reason), "{text}");
+}
+
+#[test]
+fn a_configuration_of_many_lines_is_read_in_linear_time() {
+    let folder = temp_dir();
+    let path = folder.path().join("redis.conf");
+    // With the square of the lines, 30,000 of `save` took minutes.
+    let mut lines = String::new();
+    for line in 1..=30_000 {
+        lines += &format!("save {line} 1\nuser user{line} on nopass\n");
+    }
+    fs::write(&path, lines).expect("the folder is writable");
+    let server = Server::start_with_config(&path, &[]);
+    let mut client = server.client(Transport::Tls);
+    let users = client.text("ACL USERS");
+    assert_eq!(users.split(' ').count(), 30_001);
+}
+
+#[test]
 fn a_port_in_use_is_reported() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
     let port = taken
@@ -247,8 +279,19 @@ fn a_configuration_file_is_read_and_rewritten() {
         "{written}"
     );
     assert!(written.contains("timeout 7"), "{written}");
+    assert!(title_of(&server).contains("127.0.0.1:"));
+    let template = "CONFIG SET proc-title-template <{config-file}>";
+    assert_eq!(client.text(template), "OK");
+    assert_eq!(title_of(&server), format!("<{}>", path.display()));
+    let server = Server::start(&[]);
+    assert_eq!(server.client(Transport::Tls).text(template), "OK");
+    assert_eq!(title_of(&server), "<->");
+}
+
+/// What `ps` shows of a server.
+fn title_of(server: &Server) -> String {
     let title = fs::read_to_string(format!("/proc/{}/cmdline", server.pid())).unwrap_or_default();
-    assert!(title.contains("127.0.0.1:"), "{title}");
+    title.trim_end_matches('\0').to_owned()
 }
 
 #[test]

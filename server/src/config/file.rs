@@ -6,7 +6,9 @@
 //!
 //! The first invalid line ends the reading. The error names the file, the line and the cause in Redis's format.
 
+use std::collections::HashSet;
 use std::fs;
+use std::mem;
 use std::path::{Component, Path, PathBuf};
 
 use data::util::glob;
@@ -95,6 +97,7 @@ pub fn load(sources: &[Source], check_user: UserCheck) -> Result<Params, String>
         params: Params::default(),
         check_user,
         seen: Vec::new(),
+        user_names: HashSet::new(),
         depth: 0,
     };
     for source in sources {
@@ -111,6 +114,7 @@ struct Loader {
     check_user: UserCheck,
     /// Accumulating directives that have occurred already.
     seen: Vec<&'static str>,
+    user_names: HashSet<Vec<u8>>,
     depth: usize,
 }
 
@@ -166,18 +170,20 @@ impl Loader {
             inner = split(all).map_err(|_| UNBALANCED)?;
             words = inner.iter().map(Vec::as_slice).collect();
         }
-        let before;
-        if row.flags.contains(Flags::ACCUMULATES) && words != [b""] {
-            if self.seen.contains(&row.name) {
-                before = row.get(&self.params);
-                let earlier = before
-                    .split(|&byte| byte == b' ')
-                    .filter(|word| !word.is_empty());
-                words = earlier.chain(words).collect();
-            }
-            self.seen.push(row.name);
+        if !row.flags.contains(Flags::ACCUMULATES) || words == [b""] {
+            return row.set(&mut self.params, &words);
         }
-        row.set(&mut self.params, &words)
+        if !self.seen.contains(&row.name) {
+            self.seen.push(row.name);
+            return row.set(&mut self.params, &words);
+        }
+        // Only `save` accumulates. What earlier lines have set is moved and not read again, which would take time with
+        // the square of the lines.
+        let mut points = mem::take(&mut self.params.save);
+        row.set(&mut self.params, &words)?;
+        points.append(&mut self.params.save);
+        self.params.save = points;
+        Ok(())
     }
 
     fn include(&mut self, path: &[u8]) -> Result<(), Problem> {
@@ -229,15 +235,14 @@ impl Loader {
 
     /// Keeps the line of a user, which is created when the server starts.
     fn user(&mut self, words: &[Vec<u8>]) -> Result<(), String> {
-        let users = &mut self.params.users;
-        if users.iter().any(|known| known[0] == words[0]) {
+        if !self.user_names.insert(words[0].clone()) {
             let name = String::from_utf8_lossy(&words[0]);
             return Err(format!(
                 "Error in user declaration '{name}': Duplicate user found. A user can only be defined once in config files"
             ));
         }
         (self.check_user)(words)?;
-        users.push(words.to_vec());
+        self.params.users.push(words.to_vec());
         Ok(())
     }
 }
@@ -369,6 +374,12 @@ mod tests {
             ("save 900 1\nsave 300 10", "save", "900 1 300 10"),
             ("save 900 1\nsave \"\"", "save", ""),
             ("save \"\"\nsave 1 2", "save", "1 2"),
+            (
+                "save 1 2\nsave 3 4\nsave 5 6 7 8",
+                "save",
+                "1 2 3 4 5 6 7 8",
+            ),
+            ("save 1 2\nsave \"\"\nsave 3 4\nsave 5 6", "save", "3 4 5 6"),
             ("save \"900 1 300 10\"", "save", "900 1 300 10"),
             (
                 "bind 127.0.0.1 ::1\nbind \"10.0.0.1 10.0.0.2\"",

@@ -81,8 +81,7 @@ pub fn serve(
     if !host::set_collation(&config.locale_collate) {
         return Err("Failed to configure LOCALE for invalid locale name.".into());
     }
-    let srv = build(config, info, commands)
-        .map_err(|error| format!("Cannot create the event loop: {error}"))?;
+    let srv = build(config, info, commands)?;
     // The process exits, so a big data set is not freed key by key.
     let srv = Box::leak(Box::new(srv));
     crash::install(srv);
@@ -146,22 +145,23 @@ fn handshake_limits() -> HandshakeLimits {
 /// Creates the state of the server without opening anything.
 ///
 /// # Errors
-/// The event loop cannot be created.
+/// A sentence: the event loop cannot be created, or the system allows too few descriptors.
 pub fn build(
     mut config: Params,
     process: ProcessInfo,
     mut commands: Commands,
-) -> std::io::Result<Server> {
+) -> Result<Server, String> {
     let seed = u64::from_le_bytes(process::random_bytes());
     adjust_databases(&mut config);
     data::util::hash::set_seed(process::random_bytes());
-    let descriptors = adjust_descriptors(&mut config);
+    let descriptors = adjust_descriptors(&mut config)?;
     rename(&mut commands, &config);
     let mut turn = Turn::default();
     let now_ms = turn.refresh();
     turn.began_us = turn.clock_ns / 1000;
     let now = now_ms / 1000;
-    let el = EventLoop::new(descriptors)?;
+    let el = EventLoop::new(descriptors)
+        .map_err(|error| format!("Cannot create the event loop: {error}"))?;
     let processors = Processors::listed("bio_cpulist", &config.bio_cpulist);
     let processors = processors.or_else(Processors::of_this_thread);
     Ok(Server {
@@ -227,18 +227,30 @@ fn adjust_databases(config: &mut Params) {
 
 /// Raises the limit of descriptors for `maxclients`, or lowers `maxclients` to what the system allows. Returns how
 /// many descriptors the loop must hold.
-fn adjust_descriptors(config: &mut Params) -> usize {
-    if let Err(possible) = raise_descriptors(config) {
-        config.maxclients = possible as i64;
+///
+/// # Errors
+/// A sentence: the server's own descriptors would use up all that the system allows.
+fn adjust_descriptors(config: &mut Params) -> Result<usize, String> {
+    match raise_descriptors(config) {
+        Ok(()) => {}
+        Err((got, 0)) => {
+            let wanted = config.maxclients as u64 + RESERVED_DESCRIPTORS;
+            return Err(format!(
+                "Your current 'ulimit -n' of {got} is not enough for the server to start. Please increase your open file limit \
+                 to at least {wanted}. Exiting."
+            ));
+        }
+        Err((_, possible)) => config.maxclients = possible as i64,
     }
-    loop_size(config)
+    Ok(loop_size(config))
 }
 
 /// Raises the limit of descriptors for `maxclients`, and makes room for them in the kernel's table.
 ///
 /// # Errors
-/// The system allows fewer clients: this many. The reason was logged.
-fn raise_descriptors(config: &Params) -> Result<(), u64> {
+/// The system allows this many descriptors, so there can be that many clients only. The reason was logged, unless there
+/// can be none.
+fn raise_descriptors(config: &Params) -> Result<(), (u64, u64)> {
     let wanted = config.maxclients as u64 + RESERVED_DESCRIPTORS;
     let raised = process::raise_descriptors(wanted);
     let limit = raised.map_or_else(|(got, _)| got, |()| wanted);
@@ -246,7 +258,10 @@ fn raise_descriptors(config: &Params) -> Result<(), u64> {
     let Err((got, error)) = raised else {
         return Ok(());
     };
-    let possible = got.saturating_sub(RESERVED_DESCRIPTORS).max(1);
+    let possible = got.saturating_sub(RESERVED_DESCRIPTORS);
+    if possible == 0 {
+        return Err((got, 0));
+    }
     warning!(
         "You requested maxclients of {} requiring at least {wanted} max file descriptors.",
         config.maxclients
@@ -257,7 +272,7 @@ fn raise_descriptors(config: &Params) -> Result<(), u64> {
         "Current maximum open files is {got}. maxclients has been reduced to {possible} to compensate for low ulimit. If you \
          need higher maxclients increase 'ulimit -n'."
     );
-    Err(possible)
+    Err((got, possible))
 }
 
 fn loop_size(config: &Params) -> usize {
@@ -269,7 +284,7 @@ fn loop_size(config: &Params) -> usize {
 /// # Errors
 /// A sentence: the system does not allow that many descriptors.
 pub fn make_room(srv: &mut Server) -> Result<(), String> {
-    raise_descriptors(&srv.config).map_err(|possible| {
+    raise_descriptors(&srv.config).map_err(|(_, possible)| {
         format!(
             "The operating system is not able to handle the specified number of clients, try with {possible}"
         )

@@ -36,6 +36,7 @@ pub fn set_title(srv: &Server, title: &str) {
         "port" => Some(config.port.to_string()),
         "tls-port" => Some(config.tls_port.to_string()),
         "unixsocket" => Some(config.unixsocket.clone()),
+        "config-file" if srv.process.config_file.is_empty() => Some("-".into()),
         "config-file" => Some(srv.process.config_file.clone()),
         _ => None,
     };

@@ -211,6 +211,7 @@ fn found(spec: &Spec, line: Line<'_, '_>) -> Result<Keys, Keys> {
         Some(procedure @ Procedure::Numkeys { .. }) => {
             by_specs(spec, line).or_else(|_| Ok(by_procedure(procedure, spec, line)))
         }
+        Some(Procedure::GeoRadius) => Ok(georadius(true, line)),
         Some(procedure) => Ok(by_procedure(procedure, spec, line)),
     }
 }
@@ -316,7 +317,7 @@ fn by_procedure(procedure: Procedure, spec: &Spec, line: Line<'_, '_>) -> Keys {
         Procedure::Sort => sort(line),
         Procedure::SortRo => only(1, READ, line),
         Procedure::Migrate => migrate(line),
-        Procedure::GeoRadius => georadius(line),
+        Procedure::GeoRadius => georadius(false, line),
         Procedure::Xread => xread(spec, line),
         Procedure::Set => set(line),
         Procedure::Bitfield => bitfield(line),
@@ -390,15 +391,20 @@ fn migrate(line: Line<'_, '_>) -> Keys {
     only(3, MOVE, line)
 }
 
-fn georadius(line: Line<'_, '_>) -> Keys {
+/// The key and the last destination, which is the one that is written to, or all of them. Redis looks for the first
+/// STORE and the first STOREDIST when it checks rights, so `STORE a STORE b` would write to `b` with the right to `a`.
+fn georadius(all: bool, line: Line<'_, '_>) -> Keys {
     let mut keys = only(1, READ, line);
     let mut store = None;
     // As in Redis, the unit of GEORADIUS may be one.
     let mut pos = 5;
     while pos + 1 < line.argc {
         let found = line.which(pos, &["store", "storedist"]).is_some();
-        if found {
-            store = Some(pos + 1);
+        if found
+            && let Some(earlier) = store.replace(pos + 1)
+            && all
+        {
+            keys.push(earlier, OVERWRITE);
         }
         pos += if found { 2 } else { 1 };
     }
@@ -606,7 +612,11 @@ mod tests {
             ("georadius g 1 2 3 m", "g(RO,access)"),
             (
                 "georadius g 1 2 3 m store a storedist b",
-                "g(RO,access) b(OW,update)",
+                "g(RO,access) a(OW,update) b(OW,update)",
+            ),
+            (
+                "georadius g 1 2 3 m store a storedist b store c",
+                "g(RO,access) a(OW,update) b(OW,update) c(OW,update)",
             ),
             (
                 "georadiusbymember g m 3 m store a",
