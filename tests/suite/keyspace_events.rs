@@ -79,6 +79,10 @@ const CASES: &[(&str, &[&str])] = &[
     ("SET q 1", &[]),
     ("DEL q", &[]),
     ("EXEC", &["new q", "set q", "del q"]),
+    // The key is looked up before the options are parsed.
+    ("XAUTOCLAIM n g c none 0", &["keymiss n"]),
+    ("DEBUG POPULATE 2 e", &["new e:0", "new e:1"]),
+    ("DEBUG POPULATE 3 e", &["new e:2"]),
     ("FLUSHALL", &[]),
 ];
 

@@ -7,6 +7,7 @@ mod aof_disk;
 mod aof_fuzz;
 mod aof_load;
 mod aof_peers;
+mod arguments;
 mod arithmetic;
 mod cli_debugger;
 mod cli_terminal;

@@ -1,5 +1,6 @@
 //! Sorted sets in the skiplist encoding.
 
+use conn::resp::Value;
 use tests::client::{Client, Transport, show};
 use tests::server::Server;
 
@@ -168,5 +169,39 @@ fn the_difference_of_a_set_and_itself_is_empty() {
                 "{command}: {reply}"
             );
         }
+    }
+}
+
+/// The microseconds that ZRANDMEMBER has taken for some draws of three members.
+fn draws(client: &mut Client, key: &str) -> u64 {
+    client.cmd("CONFIG RESETSTAT");
+    for _ in 0..50 {
+        let Value::Array(drawn) = client.cmd(&format!("ZRANDMEMBER {key} 3")) else {
+            panic!("not an array");
+        };
+        let mut drawn: Vec<String> = drawn.iter().map(show).collect();
+        drawn.sort();
+        drawn.dedup();
+        assert_eq!(drawn.len(), 3);
+    }
+    let statistics = client.text("INFO commandstats");
+    let line = statistics.split("cmdstat_zrandmember:").nth(1);
+    let time = line.and_then(|line| line.split("usec=").nth(1)?.split(',').next());
+    time.and_then(|time| time.parse().ok()).expect("a number")
+}
+
+#[test]
+fn a_few_random_members_of_a_big_sorted_set_are_found_without_a_walk() {
+    let server = Server::start(&[]);
+    for transport in Transport::ALL {
+        let mut client = server.client(transport);
+        client.cmd("FLUSHALL");
+        for (key, members) in [("small", 1000), ("big", 200_000)] {
+            let mut add = vec!["ZADD".to_owned(), key.to_owned()];
+            add.extend((0..members).flat_map(|number| ["0".to_owned(), format!("m{number}")]));
+            client.call(&add);
+        }
+        let (small, big) = (draws(&mut client, "small"), draws(&mut client, "big"));
+        assert!(big < 20 * small + 1000, "{transport:?} {small} {big}");
     }
 }

@@ -92,9 +92,7 @@ fn class(name: &[u8]) -> Result<Class, Fault> {
         b"master" => Ok(Class::Primary),
         b"slave" | b"replica" => Ok(Class::Replica),
         b"pubsub" => Ok(Class::PubSub),
-        _ => Err(Fault::bytes(
-            [b"ERR Unknown client type '", name, b"'"].concat(),
-        )),
+        _ => Err(Fault::quoting(&[b"ERR Unknown client type '", name, b"'"])),
     }
 }
 
@@ -162,9 +160,11 @@ fn setinfo(cx: &mut Ctx<'_>) -> Done {
         b"lib-name" => &mut client.lib_name,
         b"lib-ver" => &mut client.lib_ver,
         _ => {
-            return Err(Fault::bytes(
-                [b"ERR Unrecognized option '", attribute, b"'"].concat(),
-            ));
+            return Err(Fault::quoting(&[
+                b"ERR Unrecognized option '",
+                attribute,
+                b"'",
+            ]));
         }
     };
     if !is_clean(value) {
@@ -210,7 +210,7 @@ fn parse_filter<'a>(srv: &Server, args: &mut Args<'a>) -> Result<ClientFilter<'a
             b"type" => filter.class = Some(class(value)?),
             b"user" => {
                 let user = srv.acl.find(value);
-                let fault = || Fault::bytes([b"ERR No such user '", value, b"'"].concat());
+                let fault = || Fault::quoting(&[b"ERR No such user '", value, b"'"]);
                 filter.user = Some(user.ok_or_else(fault)?);
             }
             b"skipme" => {

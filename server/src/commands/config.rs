@@ -111,7 +111,7 @@ fn changes<'a>(cx: &Ctx<'a>) -> Result<Vec<Change<'a>>, Fault> {
                 name,
                 b"'",
             ];
-            return Err(Fault::bytes(text.concat()));
+            return Err(Fault::quoting(&text));
         };
         let flags = named.row.flags;
         if flags.contains(Flags::IMMUTABLE) {
@@ -138,7 +138,7 @@ fn failed(name: &[u8], why: &str) -> Fault {
         b"') - ",
         why.as_bytes(),
     ];
-    Fault::bytes(text.concat())
+    Fault::quoting(&text)
 }
 
 fn apply_all(srv: &mut Server, changes: &[Change<'_>], in_transaction: bool) -> Done {

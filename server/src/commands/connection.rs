@@ -106,8 +106,8 @@ fn parse_hello(argv: &Argv) -> Result<Hello<'_>, Fault> {
                 hello.name = Some(&argv[at]);
             }
             HelloOption::Unknown(at) => {
-                let text = [b"ERR Syntax error in HELLO option '", &argv[at], b"'"].concat();
-                return Err(Fault::bytes(text));
+                let parts: [&[u8]; 3] = [b"ERR Syntax error in HELLO option '", &argv[at], b"'"];
+                return Err(Fault::quoting(&parts));
             }
         }
     }

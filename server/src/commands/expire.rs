@@ -58,7 +58,7 @@ fn parse_condition(mut args: Args<'_>) -> Result<Condition, Fault> {
             b"xx" => &mut condition.some,
             b"gt" => &mut condition.later,
             b"lt" => &mut condition.earlier,
-            _ => return Err(Fault::bytes([b"ERR Unsupported option ", option].concat())),
+            _ => return Err(Fault::quoting(&[b"ERR Unsupported option ", option])),
         };
         *flag = true;
     }

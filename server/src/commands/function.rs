@@ -73,9 +73,7 @@ fn load(cx: &mut Ctx<'_>) -> Done {
     while args.left() > 1 {
         if !args.word("replace") {
             let option = args.need()?;
-            return Err(Fault::bytes(
-                [b"ERR Unknown option given: ", option].concat(),
-            ));
+            return Err(Fault::quoting(&[b"ERR Unknown option given: ", option]));
         }
         replace = true;
     }
@@ -122,7 +120,7 @@ fn list(cx: &mut Ctx<'_>) -> Done {
             pattern = Some(args.take().ok_or_else(|| Fault::new(text))?);
         } else {
             let argument = args.need()?;
-            return Err(Fault::bytes([b"ERR Unknown argument ", argument].concat()));
+            return Err(Fault::quoting(&[b"ERR Unknown argument ", argument]));
         }
     }
     let mark = cx.reply.defer();

@@ -188,10 +188,8 @@ fn pfdebug(cx: &mut Ctx<'_>) -> Done {
             cx.reply.int(i64::from(encoding == Encoding::Sparse));
         }
         _ => {
-            let mut text = b"ERR Unknown PFDEBUG subcommand '".to_vec();
-            text.extend_from_slice(&argv[1]);
-            text.push(b'\'');
-            return Err(Fault::bytes(text));
+            let parts: [&[u8]; 3] = [b"ERR Unknown PFDEBUG subcommand '", &argv[1], b"'"];
+            return Err(Fault::quoting(&parts));
         }
     }
     Ok(())

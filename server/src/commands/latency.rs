@@ -51,10 +51,8 @@ fn latest(cx: &mut Ctx<'_>) -> Done {
 
 fn graph(cx: &mut Ctx<'_>) -> Done {
     let Some((event, series)) = cx.srv.latency.named(&cx.argv[2]) else {
-        let mut text = b"ERR No samples available for event '".to_vec();
-        text.extend_from_slice(&cx.argv[2]);
-        text.push(b'\'');
-        return Err(Fault::bytes(text));
+        let parts: [&[u8]; 3] = [b"ERR No samples available for event '", &cx.argv[2], b"'"];
+        return Err(Fault::quoting(&parts));
     };
     let text = latency_graph::draw(event.name(), series, cx.now_ms / 1000);
     cx.reply.verbatim(b"txt", text.as_bytes());

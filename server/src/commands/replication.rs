@@ -189,8 +189,8 @@ fn describe(srv: &mut Server, id: ClientId, option: &[u8], value: &[u8], written
         }
         b"rdb-filter-only" => replica.without = parse_filter(value)?,
         _ => {
-            let text = [b"ERR Unrecognized REPLCONF option: ", written].concat();
-            return Err(Fault::bytes(text));
+            let parts = [b"ERR Unrecognized REPLCONF option: ", written];
+            return Err(Fault::quoting(&parts));
         }
     }
     Ok(())
@@ -205,12 +205,8 @@ fn parse_filter(value: &[u8]) -> Result<SnapshotFilter, Fault> {
     };
     for part in parts {
         if !part.eq_ignore_ascii_case(b"functions") {
-            let text = [
-                b"ERR Unsupported rdb-filter-only option: ".as_slice(),
-                &part,
-            ]
-            .concat();
-            return Err(Fault::bytes(text));
+            let parts: [&[u8]; 2] = [b"ERR Unsupported rdb-filter-only option: ", &part];
+            return Err(Fault::quoting(&parts));
         }
         without.functions = false;
     }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use data::ds::item::Item;
 use data::ds::quicklist::{End, Quicklist};
-use data::util::num::parse_f64;
+use data::util::num::parse_f64_precise;
 use data::util::part::sort_part;
 use data::value::Scratch;
 use data::value::aggregate::{AggregateRef, Kind};
@@ -385,7 +385,7 @@ fn number(text: &[u8]) -> Result<f64, Fault> {
         .iter()
         .position(|byte| !matches!(byte, b' ' | b'\t'..=b'\r'))
         .unwrap_or(text.len());
-    parse_f64(&text[start..])
+    parse_f64_precise(&text[start..])
         .ok_or_else(|| Fault::new("ERR One or more scores can't be converted into double"))
 }
 

@@ -94,7 +94,7 @@ fn check_prefixes(before: Option<&ClientTracking>, prefixes: &[&[u8]]) -> Done {
             other,
             b"'. Prefixes for a single client must not overlap.",
         ];
-        Err(Fault::bytes(text.concat()))
+        Err(Fault::quoting(&text))
     };
     let known = before.iter().flat_map(|before| before.prefixes());
     let known: Vec<&[u8]> = known.map(|known| &**known).collect();

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use words::until_nul;
+
 /// An error reply without the leading `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault(pub Cow<'static, [u8]>);
@@ -89,6 +91,12 @@ impl Fault {
         Fault(Cow::Owned(text))
     }
 
+    /// A fault that quotes arguments: each part is shown up to a NUL, as by C's `%s`.
+    pub fn quoting(parts: &[&[u8]]) -> Self {
+        let shown: Vec<&[u8]> = parts.iter().map(|part| until_nul(part)).collect();
+        Fault::bytes(shown.concat())
+    }
+
     /// The code: the first word, if it is no longer than codes are and another one follows; else `ERR`.
     pub fn code(&self) -> &[u8] {
         let space = self.0.iter().take(MAX_CODE).position(|&b| b == b' ');
@@ -98,9 +106,7 @@ impl Fault {
 
 /// What an error shows of an argument: as C's `%.*s`, at most `most` bytes, and none from a NUL on.
 fn printed(arg: &[u8], most: usize) -> &[u8] {
-    let arg = &arg[..arg.len().min(most)];
-    let end = arg.iter().position(|&byte| byte == 0);
-    &arg[..end.unwrap_or(arg.len())]
+    until_nul(&arg[..arg.len().min(most)])
 }
 
 /// Unknown command; its first arguments are shown up to 128 bytes.

@@ -184,6 +184,15 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     real.is_in_range(number).then_some(number)
 }
 
+/// As [`parse_f64`], but a subnormal number that is not exact is out of range, too, as `strtod` reports it.
+pub fn parse_f64_precise(text: &[u8]) -> Option<f64> {
+    let real = Real::parse(text)?;
+    let number = real.nearest(text)?;
+    let is_in_range =
+        real.is_in_range(number) && (!number.is_subnormal() || real.is_exact_subnormal());
+    is_in_range.then_some(number)
+}
+
 /// As [`parse_f64`], but what is out of range is infinite or zero.
 pub fn parse_f64_clamped(text: &[u8]) -> Option<f64> {
     Real::parse(text)?.nearest(text)
@@ -236,6 +245,15 @@ impl Real {
             Real::Hexadecimal(hexadecimal) => hexadecimal.mantissa == 0,
         };
         nearest.is_finite() && (zero || nearest != 0.0)
+    }
+
+    /// Whether a double that is subnormal represents this number exactly. A decimal one would need hundreds of digits.
+    fn is_exact_subnormal(&self) -> bool {
+        let Real::Hexadecimal(hexadecimal) = self else {
+            return false;
+        };
+        let lowest = i64::from(hexadecimal.mantissa.trailing_zeros());
+        !hexadecimal.inexact && hexadecimal.exponent.saturating_add(lowest) >= -1074
     }
 
     /// Parses all of `text`.

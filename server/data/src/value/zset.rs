@@ -15,7 +15,7 @@
 
 #![allow(unsafe_code)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::ds::item::Item;
@@ -26,9 +26,13 @@ use crate::ds::table::{Place, Table};
 use crate::util::hash::{hash, hash_batch};
 use crate::util::num::{f64_to_i64, format_f64, parse_f64};
 use crate::util::rand::Rng;
+use crate::util::sample::choose;
 use crate::value::Encoding;
 use crate::value::record::{Field, FieldRef};
 use crate::value::zset_range::{LexRange, ScoreRange};
+
+/// How many members a walk passes in the time of one search by rank.
+const STEPS_PER_SEARCH: usize = 32;
 
 /// Limits of the listpack encoding.
 #[derive(Clone, Copy, Debug)]
@@ -373,6 +377,28 @@ impl Zset {
     pub fn random(&self, rng: &mut Rng) -> Option<(Item<'_>, f64)> {
         let rank = (!self.is_empty()).then(|| rng.below(self.len() as u64) as usize)?;
         self.range(rank..rank + 1, false).next()
+    }
+
+    /// Passes `count` different members, at most as many as there are, to `each`; each subset is equally likely.
+    pub fn sample<'a>(
+        &'a self,
+        count: usize,
+        rng: &mut Rng,
+        mut each: impl FnMut((Item<'a>, f64)),
+    ) {
+        let is_small_part = count.saturating_mul(STEPS_PER_SEARCH) <= self.len();
+        if matches!(self, Zset::Packed(_)) || !is_small_part {
+            return choose(self.iter(), self.len(), count, rng, each);
+        }
+        let mut taken = HashSet::with_capacity(count);
+        while taken.len() < count {
+            let rank = rng.below(self.len() as u64) as usize;
+            if taken.insert(rank)
+                && let Some(pair) = self.range(rank..rank + 1, false).next()
+            {
+                each(pair);
+            }
+        }
     }
 
     /// Visits about `count` members from `cursor` on. Returns the next cursor; 0 at the end. A member that exists from

@@ -39,7 +39,7 @@ fn cat(cx: &mut Ctx<'_>) -> Done {
             let name = &argv[2];
             let category = category(name).ok_or_else(|| {
                 let shown = &name[..name.len().min(128)];
-                Fault::bytes([b"ERR Unknown category '", shown, b"'"].concat())
+                Fault::quoting(&[b"ERR Unknown category '", shown, b"'"])
             })?;
             let fits = |id: &CmdId| table::spec(*id).categories().contains(category);
             let ids: Vec<CmdId> = existing().filter(fits).collect();
@@ -59,8 +59,7 @@ const LINE: usize = 3;
 fn dryrun(cx: &mut Ctx<'_>) -> Done {
     let argv = cx.argv;
     let not_found = |what: &str, name: &[u8]| {
-        let text = [b"ERR ", what.as_bytes(), b" '", name, b"' not found"];
-        Fault::bytes(text.concat())
+        Fault::quoting(&[b"ERR ", what.as_bytes(), b" '", name, b"' not found"])
     };
     let acl = &cx.srv.acl;
     let user = acl.find(&argv[2]).and_then(|id| acl.get(id));

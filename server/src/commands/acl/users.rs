@@ -2,7 +2,6 @@
 
 use data::util::sha::hex;
 use table::server as rows;
-use words::until_nul;
 
 use crate::commands::Family;
 use crate::house::users::all_channels;
@@ -35,9 +34,8 @@ fn setuser(cx: &mut Ctx<'_>) -> Done {
         ));
     }
     let rules = merged(argv.iter().skip(3)).map_err(|at| {
-        let start = until_nul(&argv[3 + at]);
         let text = b"ERR Unmatched parenthesis in acl selector starting at '";
-        Fault::bytes([text, start, b"'."].concat())
+        Fault::quoting(&[text, &argv[3 + at], b"'."])
     })?;
     let all_channels = all_channels(cx.srv);
     let acl = &cx.srv.acl;
@@ -48,8 +46,7 @@ fn setuser(cx: &mut Ctx<'_>) -> Done {
     for rule in rules {
         user.apply(&rule, all_channels).map_err(|why| {
             let text = b"ERR Error in ACL SETUSER modifier '".as_slice();
-            let parts = [text, until_nul(&rule), b"': ", why.text().as_bytes()];
-            Fault::bytes(parts.concat())
+            Fault::quoting(&[text, &rule, b"': ", why.text().as_bytes()])
         })?;
     }
     user.finish();

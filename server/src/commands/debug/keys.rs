@@ -12,6 +12,7 @@ use data::value::{Encoding, NewValue, Scratch, Type};
 use crate::commands::args::{int, take_count};
 use crate::keyspace::change::{Event, key_changed};
 use crate::keyspace::lookup::{db, db_mut, fresh, peek};
+use crate::keyspace::notify::created;
 use crate::keyspace::recency::idle_seconds;
 use crate::report::layout;
 use crate::server::{Ctx, Done};
@@ -99,6 +100,7 @@ pub(super) fn populate(cx: &mut Ctx<'_>) -> Done {
         if size > 0 {
             value.resize(size, 0);
         }
+        created(cx.srv, cx.db, &key);
         db_mut(cx.srv, cx.db).set(&key, NewValue::encode(&value), Expire::Clear, lru);
         key_changed(cx.srv, cx.db, &key, 0, Event::Silent);
     }

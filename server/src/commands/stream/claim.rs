@@ -16,7 +16,7 @@ use crate::commands::stream::ids::{exact_id, range_start};
 use crate::commands::stream::propagate::{self, Told};
 use crate::commands::stream::reply::{no_group, reply_entry, reply_id};
 use crate::keyspace::change::{Event, key_changed_unwatched};
-use crate::keyspace::lookup::read_mut;
+use crate::keyspace::lookup::{find_read, read_mut, write};
 use crate::server::{Ctx, Done, Propagate};
 use crate::wire::argv::Argv;
 use crate::wire::fault::{Fault, SYNTAX};
@@ -167,7 +167,7 @@ fn parse_claim(argv: &Argv, now_ms: i64) -> Result<(Claim, Vec<StreamId>, Stream
                 args.need()?,
                 b"'",
             ];
-            return Err(Fault::bytes(parts.concat()));
+            return Err(Fault::quoting(&parts));
         }
     }
     // Clients compute times with their own clocks: an impossible time is replaced by now.
@@ -277,8 +277,10 @@ impl Following {
 fn xautoclaim(cx: &mut Ctx<'_>) -> Done {
     let (argv, now_ms) = (cx.argv, cx.now_ms);
     let mut told = Told::new(cx.srv);
+    // As in Redis, an invalid option does not hide whether the key was found: it counts as a hit or a miss.
+    find_read(cx.srv, cx.db, &argv[1]);
     let (claim, start, count) = parse_auto(argv)?;
-    let stream = read_mut::<Stream>(cx.srv, cx.db, &argv[1])?;
+    let stream = write::<Stream>(cx.srv, cx.db, &argv[1])?;
     let (log, group) = stream
         .and_then(|stream| stream.group_mut(&argv[2]))
         .ok_or_else(|| no_group(&argv[1], &argv[2]))?;

@@ -108,7 +108,7 @@ fn parse<'a>(cx: &Ctx<'a>, of_group: bool) -> Result<Read<'a>, Fault> {
                     &cx.argv[0],
                     b" command is not allowed with BLOCK option from scripts",
                 ];
-                return Err(Fault::bytes(parts.concat()));
+                return Err(Fault::quoting(&parts));
             }
             block = Some(deadline_ms(args.need()?, cx.now_ms)?);
         } else if args.word_with_value("count") {

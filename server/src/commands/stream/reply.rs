@@ -56,7 +56,7 @@ pub fn no_group(key: &[u8], group: &[u8]) -> Fault {
         group,
         b"'",
     ];
-    Fault::bytes(parts.concat())
+    Fault::quoting(&parts)
 }
 
 /// The group does not exist.
@@ -68,5 +68,5 @@ pub fn no_group_of(group: &[u8], key: &[u8]) -> Fault {
         key,
         b"'",
     ];
-    Fault::bytes(parts.concat())
+    Fault::quoting(&parts)
 }

@@ -13,15 +13,14 @@ fn score_bound(arg: &[u8]) -> Option<ScoreBound> {
         Some(digits) => (digits, true),
         None => (arg, false),
     };
-    // As C's `strtod` parses: leading blanks are skipped, a NUL ends the text, an empty text is 0, and what is out of range
-    // is infinite or 0.
+    // As C's `strtod` parses: leading blanks are skipped, a NUL ends the text, an empty text is 0 (but not blanks alone),
+    // and what is out of range is infinite or 0.
     let digits = until_nul(digits);
     let blanks = digits.iter().take_while(|byte| is_space(**byte)).count();
-    let digits = &digits[blanks..];
     let score = if digits.is_empty() {
         0.0
     } else {
-        parse_f64_clamped(digits)?
+        parse_f64_clamped(&digits[blanks..])?
     };
     Some(ScoreBound { score, exclusive })
 }

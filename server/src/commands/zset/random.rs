@@ -2,7 +2,6 @@
 
 use data::ds::item::Item;
 use data::util::num::{format_f64, format_f64_g17};
-use data::util::sample::choose;
 use data::value::Encoding;
 use data::value::zset::Zset;
 use table::sorted_set as rows;
@@ -55,7 +54,7 @@ fn zrandmember(cx: &mut Ctx<'_>) -> Done {
     }
     let count = (count as usize).min(zset.len());
     cx.reply.array(count * each);
-    choose(zset.iter(), zset.len(), count, &mut rng, |pair| {
+    zset.sample(count, &mut rng, |pair| {
         reply_pair(cx.reply, pair, scores, nested);
     });
     Ok(())
