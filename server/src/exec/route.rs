@@ -82,7 +82,7 @@ fn route_in(
     argv: &Argv,
 ) -> Routed {
     if let Some(at) = only_key(spec, argv.len())
-        && let Some(located) = locate_own(srv, node, &argv[at])
+        && let Some(located) = locate_own(srv, node, caller.session.db, &argv[at])
     {
         return Ok(Some(located));
     }
@@ -133,12 +133,13 @@ fn route_in(
 
 /// Where a key is, if this node owns its slot, no slot is moving, and the cluster is up: most commands need no other check.
 #[inline]
-fn locate_own(srv: &Server, node: &ClusterNode, key: &[u8]) -> Option<Located> {
+fn locate_own(srv: &Server, node: &ClusterNode, number: usize, key: &[u8]) -> Option<Located> {
     let core = &node.core;
     if core.has_open_slots() || core.state() != Health::Ok {
         return None;
     }
     let hash = key_hash(srv, key);
+    db(srv, number).prefetch_line(hash);
     let slot = Db::slot_of(hash);
     let hash = KeyHash::of((key, hash));
     (core.owner(slot) == Some(core.myself())).then_some(Located { slot, hash })

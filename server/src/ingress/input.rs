@@ -206,7 +206,7 @@ fn prefetch_one(srv: &Server, db: usize, request: &mut Request) {
     }
     let db = &srv.keys.dbs[db].db;
     let hash = db.hash(&request.argv[1]);
-    db.prefetch_line(hash);
+    db.prefetch_head(hash);
     request.set_key_hashes(&[hash]);
 }
 

@@ -186,6 +186,16 @@ impl Db {
         }
     }
 
+    /// Prefetch before the lookup of a single key: the line of the table. In a cluster the head of the slot's table, which
+    /// has to be there before the line can be prefetched.
+    #[inline]
+    pub fn prefetch_head(&self, hash: u64) {
+        match &self.parts {
+            Parts::One(part) => part.keys().prefetch_line(hash),
+            Parts::Slots(slots) => slots.prefetch(slot_index(hash)),
+        }
+    }
+
     /// First prefetch before a lookup: the line of the table.
     #[inline]
     pub fn prefetch_line(&self, hash: u64) {

@@ -7,6 +7,9 @@
 //! 1. A part that is present has at least one key.
 //! 2. `groups` and `total` are the sums over the parts; `migrating` is how many parts have a table that is being resized.
 
+use std::ptr;
+
+use crate::util::mem::prefetch;
 use crate::util::rand::Rng;
 use crate::value::part::{Part, Which};
 
@@ -14,6 +17,9 @@ use crate::value::part::{Part, Which};
 pub const SLOTS: usize = slot::SLOTS as usize;
 /// Slots whose sums are kept together.
 const GROUP: usize = 128;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// Lines that a table is resized by at a time: the tables of all slots tend to grow at the same time, and together they may not
 /// take longer than one.
@@ -77,6 +83,16 @@ impl Slots {
     #[inline]
     pub(crate) fn get(&self, slot: usize) -> Option<&Part> {
         self.parts[slot].as_deref()
+    }
+
+    /// Prefetches the head of a slot's table.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: usize) {
+        if let Some(part) = self.parts[slot].as_deref() {
+            let head = ptr::from_ref(part).cast::<u8>();
+            prefetch(head);
+            prefetch(head.wrapping_add(LINE));
+        }
     }
 
     /// The part of a slot, for changes that neither insert nor remove and leave expiries alone.
