@@ -7,7 +7,7 @@
 //! | protected: its command processes events | `PROTECTED` | no | no | by the queue |
 //! | blocked | `blocked` | yes, to notice a disconnect | no | at once |
 //! | resumed: unblocked, further input not processed yet | `Blocked::resumed` | yes | yes | at once |
-//! | closing after its reply | `Closing::AfterReply` | no | no | when its output is sent |
+//! | closing after its reply | `Closing::AfterReply` | no | no | when its output is sent, or by cron if its peer has left it unread |
 //! | closing | `Closing::Now` | no | no | by the queue |
 //!
 //! [`Client::may_run`] and [`Client::may_read`] are the questions that other code asks about these states.
